@@ -1,1 +1,29 @@
-//! placeholder
+//! The chat line protocol, version 1: what is on the wire and what it means.
+//!
+//! In reading order:
+//!
+//! * [`limits`]: the numbers that both sides keep to.
+//! * [`line`]: bytes to lines and back ([`line::LineCodec`]).
+//! * [`text`] and [`name`]: words and names that cannot be wrong once they exist.
+//! * [`conversation`]: where a line is said, a channel or a private chat.
+//! * [`verb`]: the one table of commands; it feeds the parser, `/help`, completion and the docs.
+//! * [`command`]: what a line asks for, and its parser.
+//! * [`refusal`]: a coded "no" for the person who asked.
+//! * [`event`]: what the server tells.
+//! * [`rendition`]: every event in each form, text and JSON.
+//!
+//! This crate never opens a socket, starts a task or reads a clock: bytes, names and times come in as
+//! arguments and go out as values. No domain type here is serialisable; the JSON form has its own
+//! structs in its own file.
+
+pub mod command;
+pub mod conversation;
+pub mod event;
+pub mod id;
+pub mod limits;
+pub mod line;
+pub mod name;
+pub mod refusal;
+pub mod rendition;
+pub mod text;
+pub mod verb;

@@ -1,1 +1,26 @@
-//! placeholder
+//! The chat daemon: people reach it with telnet, nc or chat-cli.
+//!
+//! A line travels from top to bottom and back, each room knowing only those below it:
+//!
+//! * [`app`]: the composition root; builds the rooms from a checked [`config`] and stops them.
+//! * [`listen`]: accepts connections, and does nothing slow.
+//! * [`conn`]: one task for each connection; the only code that reads or writes a client's bytes.
+//! * [`session`]: one person's state machine; synchronous.
+//! * [`handlers`]: one file for each command.
+//! * [`policy`]: may they? pure predicates.
+//! * [`hub`]: who is here, the channels, the private chats; synchronous.
+//! * [`order`]: gives each line its place in its conversation.
+//! * [`ops`]: the log and the service manager.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod conn;
+mod handlers;
+pub mod hub;
+pub mod listen;
+pub mod ops;
+
+pub mod order;
+mod policy;
+mod session;

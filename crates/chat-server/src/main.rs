@@ -1,1 +1,77 @@
-fn main() {}
+//! The chat daemon. See the library for its map.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use chat_server::app::{Server, describe};
+use chat_server::cli::Args;
+use chat_server::config::file::File;
+use chat_server::config::{Config, Logging};
+use chat_server::ops::signals::StopSignals;
+use chat_server::ops::{log, systemd};
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let file = args.config.as_deref().map(File::read).transpose();
+    let in_file = file.as_ref().ok().and_then(Option::as_ref).and_then(|file| file.log);
+    let form = args.log.or(in_file).unwrap_or_default();
+    log::start(Logging { form, verbose: args.verbose });
+    let served = file
+        .and_then(|file| Config::check(&args, file.unwrap_or_default()))
+        .map_err(anyhow::Error::from)
+        .and_then(serve);
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
+    raise_open_files_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("can't start the runtime")?;
+    runtime.block_on(listen_and_serve(config))?;
+    // Tasks that still wait for a peer that takes nothing are not waited for.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+async fn listen_and_serve(config: Config) -> anyhow::Result<()> {
+    let signals = StopSignals::new().context("can't listen for signals")?;
+    let server = Server::bind(config)?;
+    let addresses = server.addresses()?;
+    let unix = server.unix_path();
+    for address in &addresses {
+        tracing::info!(%address, "listening");
+    }
+    if let Some(path) = &unix {
+        tracing::info!(path = %path.display(), "listening");
+    }
+    systemd::ready(&format!("Listening on {}", describe(&addresses, unix.as_deref())));
+    server
+        .run(async {
+            let signal = signals.wait().await;
+            tracing::info!(signal, "stopping");
+            systemd::stopping();
+        })
+        .await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A connection is an open file; the usual soft limit of 1024 is for programs that use select(2).
+fn raise_open_files_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}

@@ -1,0 +1,145 @@
+//! What one line asks for.
+//!
+//! Printing a command gives a line that parses to the same command.
+
+mod near;
+mod parse;
+
+use std::fmt;
+
+pub use near::near;
+pub use parse::{Asked, parse};
+
+use crate::conversation::Conversation;
+use crate::name::{ChannelName, UserName};
+use crate::rendition::Form;
+use crate::text::Text;
+use crate::verb::{self, Kind};
+
+/// One line, understood: its words are checked, its names and texts cannot be wrong any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The menu, or the usage of one command (its word as typed, without the slash).
+    Help(Option<Text>),
+    /// Take or change the name.
+    Name(UserName),
+    /// List channels whose name contains this.
+    Channels(Option<Text>),
+    /// Make a channel and enter it.
+    Create(ChannelName, Option<Text>),
+    /// Enter a channel and make it current.
+    Enter(ChannelName),
+    /// Leave the current or the named conversation.
+    Leave(Option<Conversation>, Option<Text>),
+    /// Open a private chat, make it current, and perhaps say something there.
+    Private(UserName, Option<Text>),
+    /// One private message.
+    Msg(UserName, Text),
+    /// One private message to whoever last wrote privately.
+    Reply(Text),
+    /// Said into the current conversation, or into a named one.
+    Say(Option<Conversation>, Text),
+    /// An action in the current conversation.
+    Me(Text),
+    /// About oneself.
+    Info,
+    /// Who is in the named channel, in the current one, or online.
+    Users(Option<ChannelName>),
+    /// About one person.
+    Whois(UserName),
+    /// Show or set the current channel's topic.
+    Topic(Option<Text>),
+    /// Away from now on.
+    Away(Option<Text>),
+    /// Here again.
+    Back,
+    /// Hide a person, or list the hidden.
+    Ignore(Option<UserName>),
+    /// See a person again.
+    Unignore(UserName),
+    /// Put a person out of the current channel.
+    Kick(UserName, Option<Text>),
+    /// The form of all further output.
+    Format(Form),
+    /// Answered at once.
+    Ping(Option<Text>),
+    /// Leave the system.
+    Quit(Option<Text>),
+}
+
+impl Command {
+    /// The row of the table that this command belongs to.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Help(_) => Kind::Help,
+            Self::Name(_) => Kind::Name,
+            Self::Channels(_) => Kind::Channels,
+            Self::Create(..) => Kind::Create,
+            Self::Enter(_) => Kind::Enter,
+            Self::Leave(..) => Kind::Leave,
+            Self::Private(..) => Kind::Private,
+            Self::Msg(..) => Kind::Msg,
+            Self::Reply(_) => Kind::Reply,
+            Self::Say(..) => Kind::Say,
+            Self::Me(_) => Kind::Me,
+            Self::Info => Kind::Info,
+            Self::Users(_) => Kind::Users,
+            Self::Whois(_) => Kind::Whois,
+            Self::Topic(_) => Kind::Topic,
+            Self::Away(_) => Kind::Away,
+            Self::Back => Kind::Back,
+            Self::Ignore(_) => Kind::Ignore,
+            Self::Unignore(_) => Kind::Unignore,
+            Self::Kick(..) => Kind::Kick,
+            Self::Format(_) => Kind::Format,
+            Self::Ping(_) => Kind::Ping,
+            Self::Quit(_) => Kind::Quit,
+        }
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Say(None, text) = self {
+            let escape = if text.as_str().starts_with('/') { "/" } else { "" };
+            return write!(f, "{escape}{text}");
+        }
+        write!(f, "/{}", verb::of(self.kind()).name)?;
+        match self {
+            Self::Info | Self::Back => Ok(()),
+            Self::Help(text)
+            | Self::Channels(text)
+            | Self::Topic(text)
+            | Self::Away(text)
+            | Self::Ping(text)
+            | Self::Quit(text) => argument(f, text.as_ref()),
+            Self::Reply(text) | Self::Me(text) => write!(f, " {text}"),
+            Self::Name(user) | Self::Whois(user) | Self::Unignore(user) => write!(f, " {user}"),
+            Self::Enter(channel) => write!(f, " {channel}"),
+            Self::Users(channel) => argument(f, channel.as_ref()),
+            Self::Ignore(user) => argument(f, user.as_ref()),
+            Self::Create(channel, topic) => {
+                write!(f, " {channel}")?;
+                argument(f, topic.as_ref())
+            }
+            Self::Leave(conversation, reason) => {
+                argument(f, conversation.as_ref())?;
+                argument(f, reason.as_ref())
+            }
+            Self::Private(user, text) | Self::Kick(user, text) => {
+                write!(f, " {user}")?;
+                argument(f, text.as_ref())
+            }
+            Self::Msg(user, text) => write!(f, " {user} {text}"),
+            Self::Say(to, text) => {
+                argument(f, to.as_ref())?;
+                write!(f, " {text}")
+            }
+            Self::Format(form) => write!(f, " {form}"),
+        }
+    }
+}
+
+fn argument(f: &mut fmt::Formatter<'_>, value: Option<&impl fmt::Display>) -> fmt::Result {
+    value.map_or(Ok(()), |value| write!(f, " {value}"))
+}

@@ -1,0 +1,40 @@
+//! The nearest of some words to one that was mistyped.
+
+/// The words of `known` that are near to `typed`, best first, at most `most`.
+///
+/// Near is a Jaro-Winkler likeness of 0.75 or more, or one being the beginning of the other.
+pub fn near<'a>(
+    typed: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    most: usize,
+) -> Vec<&'a str> {
+    const NEAR_ENOUGH: f64 = 0.75;
+    if typed.is_empty() {
+        return Vec::new();
+    }
+    let likeness = |word: &str| {
+        let begins = word.starts_with(typed) || typed.starts_with(word);
+        strsim::jaro_winkler(typed, word) + if begins { 1.0 } else { 0.0 }
+    };
+    let mut near: Vec<(f64, &str)> = known
+        .into_iter()
+        .map(|word| (likeness(word), word))
+        .filter(|(likeness, _)| *likeness >= NEAR_ENOUGH)
+        .collect();
+    near.sort_by(|(a, one), (b, other)| b.total_cmp(a).then(one.cmp(other)));
+    near.into_iter().take(most).map(|(_, word)| word).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::near;
+
+    #[test]
+    fn the_best_come_first_and_strangers_not_at_all() {
+        let known = ["general", "genesis", "dev", "random"];
+        assert_eq!(near("genral", known, 3), ["general", "genesis"]);
+        assert_eq!(near("gen", known, 1), ["general"]);
+        assert!(near("zzz", known, 3).is_empty());
+        assert!(near("", known, 3).is_empty());
+    }
+}

@@ -1,0 +1,191 @@
+//! One line to one command.
+
+use std::borrow::Cow;
+
+use super::Command;
+use crate::conversation::Conversation;
+use crate::limits::{MAX_REASON_CHARS, MAX_TOPIC_CHARS};
+use crate::name::{ChannelName, NameError, UserName};
+use crate::refusal::Refusal;
+use crate::rendition::Form;
+use crate::text::{Text, clean};
+use crate::verb::{self, Found, Kind, Verb};
+
+/// What a line asked for, and the word that its answer will carry as `re`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The canonical word of the command, `say` for plain text, or what was typed if no command is.
+    pub re: Cow<'static, str>,
+    /// The command, or why there is none.
+    pub command: Result<Command, Refusal>,
+}
+
+/// Understands one line, given without its ending. Bare control characters are removed first, so
+/// nothing of them reaches another person.
+pub fn parse(line: &str) -> Asked {
+    let line = clean(line);
+    let Some(slashed) = line.strip_prefix('/') else {
+        return Asked { re: "say".into(), command: said(&line) };
+    };
+    if slashed.starts_with('/') {
+        return Asked { re: "say".into(), command: said(slashed) };
+    }
+    let (word, rest) = split_word(slashed);
+    match verb::find(word) {
+        Found::One(verb) => {
+            Asked { re: verb.name.into(), command: Arguments { verb, rest }.command() }
+        }
+        Found::Several(words) => Asked {
+            re: word.to_lowercase().into(),
+            command: Err(Refusal::ambiguous_command(word, &words)),
+        },
+        Found::Nothing(nearest) => Asked {
+            re: word.to_lowercase().into(),
+            command: Err(Refusal::unknown_command(word, &nearest)),
+        },
+    }
+}
+
+fn said(text: &str) -> Result<Command, Refusal> {
+    Text::new(text).map(|text| Command::Say(None, text)).ok_or_else(Refusal::blank_line)
+}
+
+/// The first word and what follows it, without the blanks between.
+fn split_word(words: &str) -> (&str, &str) {
+    let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
+    (word, rest.trim())
+}
+
+struct Arguments<'a> {
+    verb: &'static Verb,
+    /// Everything after the command's word, blanks around it removed.
+    rest: &'a str,
+}
+
+impl<'a> Arguments<'a> {
+    fn command(&self) -> Result<Command, Refusal> {
+        Ok(match self.verb.kind {
+            Kind::Help => Command::Help(Text::new(self.rest.trim_start_matches('/'))),
+            Kind::Name => Command::Name(self.new_name()?),
+            Kind::Channels => Command::Channels(Text::new(self.rest.trim_start_matches('#'))),
+            Kind::Create => {
+                let (channel, topic) = self.word_and_rest()?;
+                Command::Create(channel_name(channel)?, self.bounded(topic, MAX_TOPIC_CHARS)?)
+            }
+            Kind::Enter => Command::Enter(self.only_word().and_then(channel_name)?),
+            Kind::Leave => {
+                let (word, reason) = split_word(self.rest);
+                let conversation = if word.is_empty() { None } else { Some(place(word)?) };
+                Command::Leave(conversation, self.bounded(reason, MAX_REASON_CHARS)?)
+            }
+            Kind::Private => {
+                let (user, text) = self.word_and_rest()?;
+                Command::Private(user_name(user)?, Text::new(text))
+            }
+            Kind::Msg => {
+                let (user, text) = self.word_and_rest()?;
+                Command::Msg(user_name(user)?, self.needed(text)?)
+            }
+            Kind::Reply => Command::Reply(self.needed(self.rest)?),
+            Kind::Say => {
+                let (word, text) = self.word_and_rest()?;
+                if !word.starts_with(['#', '@']) {
+                    return Err(Refusal::say_where(word));
+                }
+                Command::Say(Some(place(word)?), self.needed(text)?)
+            }
+            Kind::Me => Command::Me(self.needed(self.rest)?),
+            Kind::Info => self.nothing(Command::Info)?,
+            Kind::Users => Command::Users(self.perhaps_word(channel_name)?),
+            Kind::Whois => Command::Whois(self.only_word().and_then(user_name)?),
+            Kind::Topic => Command::Topic(self.bounded(self.rest, MAX_TOPIC_CHARS)?),
+            Kind::Away => Command::Away(self.bounded(self.rest, MAX_REASON_CHARS)?),
+            Kind::Back => self.nothing(Command::Back)?,
+            Kind::Ignore => Command::Ignore(self.perhaps_word(user_name)?),
+            Kind::Unignore => Command::Unignore(self.only_word().and_then(user_name)?),
+            Kind::Kick => {
+                let (user, reason) = self.word_and_rest()?;
+                Command::Kick(user_name(user)?, self.bounded(reason, MAX_REASON_CHARS)?)
+            }
+            Kind::Format => match self.only_word()?.to_ascii_lowercase().as_str() {
+                "text" => Command::Format(Form::Text),
+                "json" => Command::Format(Form::Json),
+                other => return Err(Refusal::unknown_form(other)),
+            },
+            Kind::Ping => Command::Ping(Text::new(self.rest)),
+            Kind::Quit => Command::Quit(self.bounded(self.rest, MAX_REASON_CHARS)?),
+        })
+    }
+
+    fn new_name(&self) -> Result<UserName, Refusal> {
+        UserName::new(self.only_word()?).map_err(|error| Refusal::bad_name(&error))
+    }
+
+    fn word_and_rest(&self) -> Result<(&'a str, &'a str), Refusal> {
+        match split_word(self.rest) {
+            ("", _) => Err(Refusal::missing_argument(self.verb)),
+            found => Ok(found),
+        }
+    }
+
+    fn only_word(&self) -> Result<&'a str, Refusal> {
+        match self.word_and_rest()? {
+            (word, "") => Ok(word),
+            (_, more) => Err(Refusal::too_many_arguments(self.verb, more)),
+        }
+    }
+
+    fn perhaps_word<T>(
+        &self,
+        read: impl FnOnce(&'a str) -> Result<T, Refusal>,
+    ) -> Result<Option<T>, Refusal> {
+        if self.rest.is_empty() { Ok(None) } else { self.only_word().and_then(read).map(Some) }
+    }
+
+    fn nothing(&self, command: Command) -> Result<Command, Refusal> {
+        if self.rest.is_empty() {
+            Ok(command)
+        } else {
+            Err(Refusal::too_many_arguments(self.verb, self.rest))
+        }
+    }
+
+    fn needed(&self, text: &str) -> Result<Text, Refusal> {
+        Text::new(text).ok_or_else(|| Refusal::missing_argument(self.verb))
+    }
+
+    fn bounded(&self, text: &str, most: usize) -> Result<Option<Text>, Refusal> {
+        let Some(text) = Text::new(text) else { return Ok(None) };
+        match text.chars_over(most) {
+            Some(over) => Err(Refusal::too_long(self.verb, most, over)),
+            None => Ok(Some(text)),
+        }
+    }
+}
+
+/// A conversation where a bare word can only be a channel.
+fn place(word: &str) -> Result<Conversation, Refusal> {
+    if word.starts_with('@') {
+        user_name(word).map(Conversation::Private)
+    } else {
+        channel_name(word).map(Conversation::Channel)
+    }
+}
+
+fn channel_name(word: &str) -> Result<ChannelName, Refusal> {
+    ChannelName::new(word).map_err(|error| Refusal::bad_name(&error))
+}
+
+/// The name of a person to be looked up; the `@` may stand or not.
+fn user_name(word: &str) -> Result<UserName, Refusal> {
+    let bare = word.strip_prefix('@').unwrap_or(word);
+    UserName::new(bare).map_err(|error| refuse_name(error, bare))
+}
+
+/// Nobody can have a reserved name, so asking for one asks for somebody who isn't here.
+fn refuse_name(error: NameError, typed: &str) -> Refusal {
+    match error {
+        NameError::Reserved => Refusal::no_such_user(typed, &[]),
+        other => Refusal::bad_name(&other),
+    }
+}

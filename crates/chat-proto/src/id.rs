@@ -1,0 +1,66 @@
+//! The place of a line in its conversation, and the moment it was said.
+
+use std::fmt;
+
+/// The place of a line in its conversation: grows by one with every line, the same for everybody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineId(pub u64);
+
+impl fmt::Display for LineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A moment: milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// RFC 3339 in UTC with milliseconds, as the JSON form has it: `2026-11-22T07:44:05.120Z`.
+    pub fn rfc3339(self) -> impl fmt::Display {
+        Shown { at: self, pattern: "%Y-%m-%dT%H:%M:%S%.3fZ" }
+    }
+
+    /// Whole seconds from an earlier moment to this one; 0 if it isn't earlier.
+    pub fn seconds_since(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.saturating_sub(earlier.0) / 1000).unwrap_or(0)
+    }
+
+    /// Date and time in UTC to the second, as the text form has it: `2026-11-22 07:44:05`.
+    pub fn date_and_time(self) -> impl fmt::Display {
+        Shown { at: self, pattern: "%Y-%m-%d %H:%M:%S" }
+    }
+}
+
+struct Shown {
+    at: Timestamp,
+    pattern: &'static str,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A moment past the year 9999 can only come from a broken clock; the nearest bound is shown.
+        let bound = if self.at.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        let at = jiff::Timestamp::from_millisecond(self.at.0).unwrap_or(bound);
+        at.strftime(self.pattern).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_shown_in_both_forms() {
+        let at = Timestamp(1_795_333_445_120);
+        assert_eq!(at.rfc3339().to_string(), "2026-11-22T07:44:05.120Z");
+        assert_eq!(at.date_and_time().to_string(), "2026-11-22 07:44:05");
+    }
+
+    #[test]
+    fn a_broken_clock_is_shown_as_the_nearest_bound() {
+        assert!(Timestamp(i64::MAX).rfc3339().to_string().starts_with("9999-12-3"));
+        assert!(Timestamp(i64::MIN).rfc3339().to_string().starts_with("-9999-01-0"));
+    }
+}

@@ -1,0 +1,390 @@
+//! A "no" for the person who asked: a stable code for programs, a sentence for people.
+//!
+//! Every sentence says what happened and what to do next. A refusal is not a failure: failures have
+//! a cause for the operator and stay in the log.
+
+use std::fmt::{self, Write as _};
+
+use crate::conversation::Conversation;
+use crate::limits::{MAX_LINE_BYTES, MAX_SHOWN_WORD_CHARS};
+use crate::name::{ChannelName, NameError, UserName};
+use crate::text::clean;
+use crate::verb::Verb;
+
+macro_rules! codes {
+    ($($variant:ident $name:literal $meaning:literal;)*) => {
+        /// The stable part of a refusal. Once published, a code keeps its meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the protocol page.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The code as it is on the wire.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// When it is given, as the protocol page has it.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    BadLine "bad-line" "The line is not UTF-8, has nothing in it, or is of another protocol.";
+    LineTooLong "line-too-long" "The line is longer than 4096 bytes; nothing of it was carried out.";
+    UnknownCommand "unknown-command" "No command, or more than one, begins like this.";
+    MissingArgument "missing-argument" "The command needs more words.";
+    BadArgument "bad-argument" "A word or text of the command is not as it must be.";
+    BadName "bad-name" "No person or channel can have this name.";
+    NameTaken "name-taken" "Somebody here has this name, or one that looks like it.";
+    NameRegistered "name-registered" "The name belongs to an account.";
+    NotNamed "not-named" "A name must be given first.";
+    NoSuchChannel "no-such-channel" "There is no such channel.";
+    ChannelExists "channel-exists" "There is such a channel already, or one that looks like it.";
+    NotInChannel "not-in-channel" "The one it is about is not in that channel.";
+    NoSuchUser "no-such-user" "Nobody here has this name.";
+    NoConversation "no-conversation" "There is no current conversation, or nobody to reply to.";
+    TooManyChannels "too-many-channels" "A bound on channels is reached.";
+    TooFast "too-fast" "Too much at once.";
+    UserBusy "user-busy" "So much waits for that person that no more is taken.";
+    Banned "banned" "Banned from there.";
+    Muted "muted" "Muted there.";
+    InviteOnly "invite-only" "Only the invited may enter.";
+    NotAllowed "not-allowed" "Not with the rights one has.";
+    WrongPassword "wrong-password" "Name and password don't belong together.";
+    NotSignedIn "not-signed-in" "It needs an account.";
+    ServerFull "server-full" "The server takes no more connections, in all or from this address.";
+    Unavailable "unavailable" "It can't be carried out now; nothing of it was.";
+    Internal "internal" "A fault of the server.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a line was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    code: Code,
+    text: Box<str>,
+}
+
+impl Refusal {
+    /// A refusal in words of one's own; control characters are removed from them.
+    pub fn new(code: Code, text: impl AsRef<str>) -> Self {
+        Self { code, text: clean(text.as_ref()).into() }
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What happened, and what to do next.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The line had `over` bytes more than a line may have.
+    pub fn line_too_long(over: u64) -> Self {
+        Self::new(
+            Code::LineTooLong,
+            format!(
+                "That line was {} too long and was left out whole. A line holds at most \
+                 {MAX_LINE_BYTES} bytes; send it in parts.",
+                Counted(over, "byte")
+            ),
+        )
+    }
+
+    /// The line was not UTF-8.
+    pub fn not_utf8() -> Self {
+        Self::new(
+            Code::BadLine,
+            "That line is not UTF-8 and was left out. Set your terminal to UTF-8.",
+        )
+    }
+
+    /// Only blanks and control characters.
+    pub fn blank_line() -> Self {
+        Self::new(
+            Code::BadLine,
+            "There was nothing to say in that line. Type some words, or /help.",
+        )
+    }
+
+    /// No command begins like this.
+    pub fn unknown_command(word: &str, nearest: &[&str]) -> Self {
+        let mut text = format!("There is no command /{}.", Short(word));
+        push_nearest(&mut text, "/", nearest);
+        text.push_str(" /help shows them all.");
+        Self::new(Code::UnknownCommand, text)
+    }
+
+    /// Several commands begin like this.
+    pub fn ambiguous_command(word: &str, words: &[&str]) -> Self {
+        let mut text = format!("/{} may be ", Short(word));
+        push_list(&mut text, "/", words);
+        text.push_str(". Type more of it.");
+        Self::new(Code::UnknownCommand, text)
+    }
+
+    /// The command needs more words.
+    pub fn missing_argument(verb: &Verb) -> Self {
+        Self::new(
+            Code::MissingArgument,
+            format!("/{} needs more: {} – as in {}", verb.name, verb.usage(), verb.example),
+        )
+    }
+
+    /// The command has words that it can't use.
+    pub fn too_many_arguments(verb: &Verb, more: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{}\" is too much for {} – as in {}",
+                Short(more),
+                verb.usage(),
+                verb.example
+            ),
+        )
+    }
+
+    /// A text is longer than the command takes.
+    pub fn too_long(verb: &Verb, most: usize, over: usize) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "The text of /{} is {} too long; it holds at most {most}. Shorten it.",
+                verb.name,
+                Counted(over as u64, "character")
+            ),
+        )
+    }
+
+    /// `/say` without `#channel` or `@user` in front.
+    pub fn say_where(word: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{}\" is neither #channel nor @user. Type /say #channel text, or /say @user text.",
+                Short(word)
+            ),
+        )
+    }
+
+    /// `/format` with a form that isn't there.
+    pub fn unknown_form(word: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!("There is no form \"{}\". Type /format text or /format json.", Short(word)),
+        )
+    }
+
+    /// It would be about oneself.
+    pub fn yourself(verb: &Verb) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!("That is your own name. /{} takes somebody else's.", verb.name),
+        )
+    }
+
+    /// No name can be like this.
+    pub fn bad_name(error: &NameError) -> Self {
+        Self::new(Code::BadName, error.to_string())
+    }
+
+    /// Somebody has it, or one that looks like it.
+    pub fn name_taken(wanted: &UserName, holder: &UserName) -> Self {
+        let text = if wanted == holder {
+            format!("The name {wanted} is taken. Type another one.")
+        } else {
+            format!("The name {wanted} looks like {holder}, who is here. Type another one.")
+        };
+        Self::new(Code::NameTaken, text)
+    }
+
+    /// A name first.
+    pub fn not_named(verb: Option<&Verb>) -> Self {
+        let text = match verb {
+            Some(verb) => format!("/{} needs a name first. Type your name to begin.", verb.name),
+            None => "Type your name to begin.".to_owned(),
+        };
+        Self::new(Code::NotNamed, text)
+    }
+
+    /// No such channel; the nearest ones and how to make it.
+    pub fn no_such_channel(name: &ChannelName, nearest: &[&str]) -> Self {
+        let mut text = format!("There is no channel {name}.");
+        push_nearest(&mut text, "#", nearest);
+        let _ = write!(text, " /create {} makes it.", name.bare());
+        Self::new(Code::NoSuchChannel, text)
+    }
+
+    /// There is one already, or one that looks like it.
+    pub fn channel_exists(wanted: &ChannelName, there: &ChannelName) -> Self {
+        let text = if wanted == there {
+            format!("There is a channel {there} already. /enter {} enters it.", there.bare())
+        } else {
+            format!(
+                "{wanted} looks like {there}, which exists. /enter {} enters that one; or take \
+                 another name.",
+                there.bare()
+            )
+        };
+        Self::new(Code::ChannelExists, text)
+    }
+
+    /// One is not in that channel oneself.
+    pub fn not_in_channel(channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotInChannel,
+            format!("You are not in {channel}. /enter {} enters it.", channel.bare()),
+        )
+    }
+
+    /// Somebody else is not in that channel.
+    pub fn user_not_in_channel(user: &UserName, channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotInChannel,
+            format!("{user} is not in {channel}. /users {} shows who is.", channel.bare()),
+        )
+    }
+
+    /// Nobody here has this name.
+    pub fn no_such_user(typed: &str, nearest: &[&str]) -> Self {
+        let mut text = format!("Nobody here is called {}.", Short(typed));
+        push_nearest(&mut text, "", nearest);
+        text.push_str(" /users shows who is here.");
+        Self::new(Code::NoSuchUser, text)
+    }
+
+    /// No private chat with that person is open.
+    pub fn no_private_chat(user: &UserName) -> Self {
+        Self::new(
+            Code::NoConversation,
+            format!("You are in no private chat with {user}. /private {user} opens one."),
+        )
+    }
+
+    /// No current conversation.
+    pub fn no_conversation() -> Self {
+        Self::new(
+            Code::NoConversation,
+            "You are in no conversation. /channels lists the channels, /enter CHANNEL enters one.",
+        )
+    }
+
+    /// The current conversation is a private chat, where this can't be done.
+    pub fn needs_channel(verb: &Verb, current: &Conversation) -> Self {
+        Self::new(
+            Code::NoConversation,
+            format!(
+                "You are in {current}, and /{} is for channels. /enter CHANNEL makes one current.",
+                verb.name
+            ),
+        )
+    }
+
+    /// `/reply` before anybody wrote.
+    pub fn nobody_to_reply_to() -> Self {
+        Self::new(
+            Code::NoConversation,
+            "Nobody has written to you yet. /msg USER TEXT writes first.",
+        )
+    }
+
+    /// As many conversations as one person may be in.
+    pub fn too_many_conversations(most: usize) -> Self {
+        Self::new(
+            Code::TooManyChannels,
+            format!("You are in {most} conversations, and no more are possible. /leave one first."),
+        )
+    }
+
+    /// As many channels as the server holds.
+    pub fn too_many_channels(most: usize) -> Self {
+        Self::new(
+            Code::TooManyChannels,
+            format!("There are {most} channels, and no more are possible. /channels lists them."),
+        )
+    }
+
+    /// So much waits for that person that no more is taken.
+    pub fn user_busy(user: &UserName) -> Self {
+        Self::new(
+            Code::UserBusy,
+            format!("{user} isn't reading what waits already; this was not sent. Try again later."),
+        )
+    }
+
+    /// For the operators of a channel.
+    pub fn for_operators(verb: &Verb, channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!("/{} is for the operators of {channel}. /users lists who is there.", verb.name),
+        )
+    }
+
+    /// No more connections are taken.
+    pub fn server_full(from_this_address: bool) -> Self {
+        let text = if from_this_address {
+            "Too many connections come from your address. Close one, or try again later."
+        } else {
+            "The server has as many connections as it takes. Try again later."
+        };
+        Self::new(Code::ServerFull, text)
+    }
+
+    /// A fault of ours.
+    pub fn internal() -> Self {
+        Self::new(
+            Code::Internal,
+            "The server failed at that; the fault is logged. Try again, or tell its operator.",
+        )
+    }
+}
+
+fn push_nearest(text: &mut String, sign: &str, nearest: &[&str]) {
+    if !nearest.is_empty() {
+        text.push_str(" Near: ");
+        push_list(text, sign, nearest);
+        text.push('.');
+    }
+}
+
+fn push_list(text: &mut String, sign: &str, words: &[&str]) {
+    for (at, word) in words.iter().enumerate() {
+        let _ = write!(text, "{}{sign}{word}", if at == 0 { "" } else { ", " });
+    }
+}
+
+/// A number of things: `1 byte`, `2 bytes`.
+struct Counted(u64, &'static str);
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.0, self.1, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// A typed word, shortened so that an answer stays much shorter than the line it answers.
+struct Short<'a>(&'a str);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(MAX_SHOWN_WORD_CHARS) {
+            Some((end, _)) => write!(f, "{}…", self.0.get(..end).unwrap_or_default()),
+            None => f.write_str(self.0),
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! The JSON form: one object a line, told apart by `type`. The structs that are serialised live
+//! here and nowhere else.
+
+use bytes::{BufMut as _, BytesMut};
+use serde::{Serialize, Serializer};
+
+use crate::conversation::Conversation;
+use crate::event::{Away, Done, Event, Own, Person, Placed};
+use crate::id::Timestamp;
+use crate::name::{ChannelName, UserName};
+use crate::text::Text;
+
+/// Every `type` that an output line can have, in the order of the protocol page.
+pub const TYPES: &[&str] = &[
+    "ok", "error", "message", "private", "opened", "entered", "left", "presence", "gone",
+    "renamed", "topic", "kicked", "channel", "user", "info", "missed", "notice", "bye",
+];
+
+pub(super) fn render(event: &Event, out: &mut BytesMut) {
+    let Some(line) = line(event) else { return };
+    let before = out.len();
+    // Neither the structs nor a growing buffer give a reason to fail.
+    match serde_json::to_writer(out.writer(), &line) {
+        Ok(()) => out.put_u8(b'\n'),
+        Err(_) => out.truncate(before),
+    }
+}
+
+/// Shown as its `Display` has it.
+#[derive(Clone, Copy)]
+struct Shown<T>(T);
+
+impl<T: std::fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+type Str<'a> = &'a str;
+type Channel<'a> = Shown<&'a ChannelName>;
+type Place<'a> = Shown<&'a Conversation>;
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Line<'a> {
+    Ok {
+        re: Str<'a>,
+        #[serde(flatten)]
+        made: Made<'a>,
+    },
+    Error {
+        re: Str<'a>,
+        code: Str<'a>,
+        text: Str<'a>,
+    },
+    Message {
+        id: u64,
+        time: Time,
+        channel: Channel<'a>,
+        from: Str<'a>,
+        text: Str<'a>,
+        #[serde(skip_serializing_if = "is_false")]
+        action: bool,
+        #[serde(skip_serializing_if = "is_false")]
+        past: bool,
+    },
+    Private {
+        id: u64,
+        time: Time,
+        from: Str<'a>,
+        to: Str<'a>,
+        text: Str<'a>,
+        #[serde(skip_serializing_if = "is_false")]
+        action: bool,
+        #[serde(skip_serializing_if = "is_false")]
+        past: bool,
+    },
+    Opened {
+        with: Str<'a>,
+    },
+    Entered {
+        channel: Channel<'a>,
+        user: Str<'a>,
+        time: Time,
+    },
+    Left {
+        channel: Channel<'a>,
+        user: Str<'a>,
+        time: Time,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<Str<'a>>,
+    },
+    Presence {
+        channel: Channel<'a>,
+        entered: u64,
+        left: u64,
+        members: u64,
+    },
+    Gone {
+        user: Str<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<Str<'a>>,
+    },
+    Renamed {
+        from: Str<'a>,
+        to: Str<'a>,
+    },
+    Topic {
+        channel: Channel<'a>,
+        topic: Option<Str<'a>>,
+        by: Str<'a>,
+    },
+    Kicked {
+        channel: Channel<'a>,
+        user: Str<'a>,
+        by: Str<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<Str<'a>>,
+        /// Only for the one who was kicked: what is current now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        current: Option<Option<Place<'a>>>,
+    },
+    Channel {
+        name: Channel<'a>,
+        members: usize,
+        topic: Option<Str<'a>>,
+    },
+    User {
+        name: Str<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        channel: Option<Channel<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        operator: Option<bool>,
+        away: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<Str<'a>>,
+        #[serde(flatten)]
+        more: Option<Whois<'a>>,
+    },
+    Info {
+        name: Str<'a>,
+        account: Option<Str<'a>>,
+        current: Option<Place<'a>>,
+        channels: Vec<Channel<'a>>,
+        address: Str<'a>,
+        since: Time,
+        connected: u64,
+        away: bool,
+    },
+    Missed {
+        channel: Channel<'a>,
+        count: u64,
+        after: u64,
+    },
+    Notice {
+        text: Str<'a>,
+    },
+    Bye {
+        reason: Str<'a>,
+    },
+}
+
+#[derive(Serialize)]
+struct Whois<'a> {
+    account: Option<Str<'a>>,
+    channels: Vec<Channel<'a>>,
+    since: Time,
+    idle: u64,
+    online: u64,
+}
+
+/// What a command made: the fields of its `ok`.
+#[derive(Default, Serialize)]
+struct Made<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<Channel<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Str<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    with: Option<Str<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<Str<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Str<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<Option<Str<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<Option<Place<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    away: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Str<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Shown<crate::rendition::Form>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Str<'a>>,
+}
+
+struct Time(Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.rfc3339())
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+fn words(text: Option<&Text>) -> Option<&str> {
+    text.map(Text::as_str)
+}
+
+fn why(away: Option<&Away>) -> Option<&str> {
+    away.and_then(|away| words(away.reason.as_ref()))
+}
+
+fn line(event: &Event) -> Option<Line<'_>> {
+    Some(match event {
+        Event::Message { placed: Placed { id, time }, channel, from, text, action, past } => {
+            Line::Message {
+                id: id.0,
+                time: Time(*time),
+                channel: Shown(channel),
+                from: from.as_str(),
+                text: text.as_str(),
+                action: *action,
+                past: *past,
+            }
+        }
+        Event::Private { placed: Placed { id, time }, from, to, text, action, past, .. } => {
+            Line::Private {
+                id: id.0,
+                time: Time(*time),
+                from: from.as_str(),
+                to: to.as_str(),
+                text: text.as_str(),
+                action: *action,
+                past: *past,
+            }
+        }
+        Event::Opened { with } => Line::Opened { with: with.as_str() },
+        Event::Entered { channel, user, time } => {
+            Line::Entered { channel: Shown(channel), user: user.as_str(), time: Time(*time) }
+        }
+        Event::Left { channel, user, time, reason } => Line::Left {
+            channel: Shown(channel),
+            user: user.as_str(),
+            time: Time(*time),
+            reason: words(reason.as_ref()),
+        },
+        Event::Presence { channel, entered, left, members } => Line::Presence {
+            channel: Shown(channel),
+            entered: *entered,
+            left: *left,
+            members: *members,
+        },
+        Event::Gone { user, reason } => {
+            Line::Gone { user: user.as_str(), reason: words(reason.as_ref()) }
+        }
+        Event::Renamed { from, to } => Line::Renamed { from: from.as_str(), to: to.as_str() },
+        Event::Topic { channel, topic, by } => {
+            Line::Topic { channel: Shown(channel), topic: words(topic.as_ref()), by: by.as_str() }
+        }
+        Event::Kicked { channel, user, by, reason } => Line::Kicked {
+            channel: Shown(channel),
+            user: user.as_str(),
+            by: by.as_str(),
+            reason: words(reason.as_ref()),
+            current: None,
+        },
+        Event::YouWereKicked { channel, user, by, reason, current } => Line::Kicked {
+            channel: Shown(channel),
+            user: user.as_str(),
+            by: by.as_str(),
+            reason: words(reason.as_ref()),
+            current: Some(current.as_ref().map(Shown)),
+        },
+        Event::Channel { name, members, topic } => {
+            Line::Channel { name: Shown(name), members: *members, topic: words(topic.as_ref()) }
+        }
+        Event::User { name, channel, operator, away } => Line::User {
+            name: name.as_str(),
+            channel: channel.as_ref().map(Shown),
+            operator: channel.as_ref().map(|_| *operator),
+            away: away.is_some(),
+            reason: why(away.as_ref()),
+            more: None,
+        },
+        Event::Whois(person) => whois(person),
+        Event::Info(own) => info(own),
+        Event::Missed { channel, count, after } => {
+            Line::Missed { channel: Shown(channel), count: *count, after: after.0 }
+        }
+        Event::Notice(sentence) => Line::Notice { text: sentence.as_str() },
+        Event::Bye(farewell) => Line::Bye { reason: farewell.reason() },
+        Event::Ok { re, done } => Line::Ok { re, made: made(done) },
+        Event::Refused { re, refusal } => {
+            Line::Error { re, code: refusal.code().name(), text: refusal.text() }
+        }
+        Event::ChannelsHead { .. } | Event::UsersHead { .. } | Event::UsersMore { .. } => {
+            return None;
+        }
+    })
+}
+
+fn whois(person: &Person) -> Line<'_> {
+    Line::User {
+        name: person.name.as_str(),
+        channel: None,
+        operator: None,
+        away: person.away.is_some(),
+        reason: why(person.away.as_ref()),
+        more: Some(Whois {
+            account: None,
+            channels: person.shared.iter().map(Shown).collect(),
+            since: Time(person.since),
+            idle: person.idle_secs,
+            online: person.online_secs,
+        }),
+    }
+}
+
+fn info(own: &Own) -> Line<'_> {
+    Line::Info {
+        name: own.name.as_str(),
+        account: None,
+        current: own.current.as_ref().map(Shown),
+        channels: own.channels.iter().map(Shown).collect(),
+        address: &own.address,
+        since: Time(own.since),
+        connected: own.connected_secs,
+        away: own.away.is_some(),
+    }
+}
+
+fn made(done: &Done) -> Made<'_> {
+    let nothing = Made::default();
+    match done {
+        Done::Told => nothing,
+        Done::Listed { count } => Made { count: Some(*count), ..nothing },
+        Done::Welcomed { name } | Done::Named { name } => name_of(name),
+        Done::Created { channel, topic } => Made {
+            channel: Some(Shown(channel)),
+            members: Some(1),
+            operator: Some(true),
+            topic: Some(words(topic.as_ref())),
+            ..nothing
+        },
+        Done::Entered { channel, members, topic, operator }
+        | Done::Current { channel, members, topic, operator } => Made {
+            channel: Some(Shown(channel)),
+            members: Some(*members),
+            operator: Some(*operator),
+            topic: Some(words(topic.as_ref())),
+            ..nothing
+        },
+        Done::Left { conversation, current } => Made {
+            current: Some(current.as_ref().map(Shown)),
+            ..match conversation {
+                Conversation::Channel(channel) => Made { channel: Some(Shown(channel)), ..nothing },
+                Conversation::Private(user) => Made { with: Some(user.as_str()), ..nothing },
+            }
+        },
+        Done::PrivateOpened { with, placed } => Made {
+            with: Some(with.as_str()),
+            id: placed.map(|placed| placed.id.0),
+            time: placed.map(|placed| Time(placed.time)),
+            ..nothing
+        },
+        Done::Said { to, placed } => {
+            let placed = Made { id: Some(placed.id.0), time: Some(Time(placed.time)), ..nothing };
+            match to {
+                Conversation::Channel(channel) => Made { channel: Some(Shown(channel)), ..placed },
+                Conversation::Private(user) => Made { to: Some(user.as_str()), ..placed },
+            }
+        }
+        Done::TopicShown { channel, topic } => {
+            Made { channel: Some(Shown(channel)), topic: Some(words(topic.as_ref())), ..nothing }
+        }
+        Done::TopicSet { channel, topic } => {
+            Made { channel: Some(Shown(channel)), topic: Some(Some(topic.as_str())), ..nothing }
+        }
+        Done::Away { away, .. } => {
+            Made { away: Some(away.is_some()), reason: why(away.as_ref()), ..nothing }
+        }
+        Done::Ignoring { user, .. } | Done::NotIgnoring { user, .. } => {
+            Made { user: Some(user.as_str()), ..nothing }
+        }
+        Done::Kicked { channel, user } => {
+            Made { channel: Some(Shown(channel)), user: Some(user.as_str()), ..nothing }
+        }
+        Done::Format { form } => Made { format: Some(Shown(*form)), ..nothing },
+        Done::Pong { token } => Made { token: words(token.as_ref()), ..nothing },
+    }
+}
+
+fn name_of(name: &UserName) -> Made<'_> {
+    Made { name: Some(name.as_str()), ..Made::default() }
+}

@@ -1,0 +1,242 @@
+//! The text form: the first characters of a line say what it is.
+//!
+//! `*` the server tells, `!` refused, `[#channel]` or `[@user]` somebody said. Names and texts are
+//! types that hold no line ending, so no line of a user's can begin another.
+
+use std::fmt::{self, Display, Write as _};
+
+use bytes::BytesMut;
+
+use crate::conversation::Conversation;
+use crate::event::{Away, Done, Event, Farewell, Own, Person, Placed};
+use crate::name::UserName;
+use crate::text::Text;
+
+pub(super) fn render(event: &Event, out: &mut BytesMut) {
+    let before = out.len();
+    // Writing into a growing buffer does not fail.
+    let _ = line(event, out);
+    if out.len() > before {
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
+    match event {
+        Event::Message { placed, channel, from, text, action, past } => {
+            said(out, channel, *placed, from, text, *action, *past)
+        }
+        Event::Private { placed, with, from, text, action, past, .. } => {
+            said(out, &format_args!("@{with}"), *placed, from, text, *action, *past)
+        }
+        Event::Opened { with } => {
+            write!(out, "* {with} opened a private chat with you. /private {with} to answer.")
+        }
+        Event::Entered { channel, user, .. } => write!(out, "* {user} entered {channel}"),
+        Event::Left { channel, user, reason, .. } => {
+            write!(out, "* {user} left {channel}{}", because(reason.as_ref()))
+        }
+        Event::Presence { channel, entered, left, members } => {
+            write!(out, "* {entered} entered, {left} left {channel} ({members} here)")
+        }
+        Event::Gone { user, reason } => {
+            write!(out, "* {user} left the system{}", because(reason.as_ref()))
+        }
+        Event::Renamed { from, to } => write!(out, "* {from} is now {to}"),
+        Event::Topic { channel, topic: Some(topic), by } => {
+            write!(out, "* {by} set the topic of {channel}: {topic}")
+        }
+        Event::Topic { channel, topic: None, by } => {
+            write!(out, "* {by} removed the topic of {channel}")
+        }
+        Event::Kicked { channel, user, by, reason } => {
+            write!(out, "* {by} kicked {user} from {channel}{}", because(reason.as_ref()))
+        }
+        Event::YouWereKicked { channel, by, reason, current, .. } => {
+            write!(out, "* {by} kicked you from {channel}{}. ", because(reason.as_ref()))?;
+            write!(out, "{}", NowIn(current.as_ref()))
+        }
+        Event::ChannelsHead { count: 0 } => {
+            write!(out, "* No channels are open. /create NAME makes one.")
+        }
+        Event::ChannelsHead { count: 1 } => write!(out, "* 1 channel:"),
+        Event::ChannelsHead { count } => write!(out, "* {count} channels:"),
+        Event::Channel { name, members, topic } => {
+            write!(out, "*   {name}  {members} here")?;
+            topic.as_ref().map_or(Ok(()), |topic| write!(out, "  {topic}"))
+        }
+        Event::UsersHead { channel: Some(channel), count, names } => {
+            write!(out, "* {count} in {channel}: {}", Listed(names))
+        }
+        Event::UsersHead { channel: None, count, names } => {
+            write!(out, "* {count} online: {}", Listed(names))
+        }
+        Event::UsersMore { names } => write!(out, "*   {}", Listed(names)),
+        Event::Whois(person) => whois(out, person),
+        Event::Info(own) => info(out, own),
+        Event::Missed { channel, count, .. } => write!(
+            out,
+            "* You missed {count} {} in {channel}. /history {channel} {count} shows them.",
+            if *count == 1 { "line" } else { "lines" }
+        ),
+        Event::Notice(sentence) => write!(out, "* {}", sentence.as_str()),
+        Event::Bye(Farewell::Quit | Farewell::EndOfInput) => write!(out, "* Bye."),
+        Event::Bye(farewell) => write!(out, "* Bye: {}.", farewell.reason()),
+        Event::Ok { done, .. } => ok(out, done),
+        Event::Refused { refusal, .. } => {
+            write!(out, "! {}: {}", refusal.code(), refusal.text())
+        }
+        Event::User { .. } => Ok(()),
+    }
+}
+
+fn said(
+    out: &mut BytesMut,
+    place: &dyn Display,
+    placed: Placed,
+    from: &UserName,
+    text: &Text,
+    action: bool,
+    past: bool,
+) -> fmt::Result {
+    write!(out, "[{place}")?;
+    if past {
+        write!(out, " {}", placed.time.date_and_time())?;
+    }
+    if action { write!(out, "] * {from} {text}") } else { write!(out, "] {from}: {text}") }
+}
+
+fn whois(out: &mut BytesMut, person: &Person) -> fmt::Result {
+    let Person { name, away, shared, idle_secs, online_secs, .. } = person;
+    write!(out, "* {name} is here without an account, online for {}", Lasting(*online_secs))?;
+    write!(out, ", idle for {}", Lasting(*idle_secs))?;
+    if let Some(Away { reason }) = away {
+        write!(out, ", away{}", because(reason.as_ref()))?;
+    }
+    match shared.as_slice() {
+        [] => write!(out, ". You share no channel."),
+        shared => write!(out, ". You share {}.", Listed(shared)),
+    }
+}
+
+fn info(out: &mut BytesMut, own: &Own) -> fmt::Result {
+    let Own { name, current, channels, address, connected_secs, away, .. } = own;
+    write!(out, "* You are {name}, without an account")?;
+    if let Some(Away { reason }) = away {
+        write!(out, ", away{}", because(reason.as_ref()))?;
+    }
+    write!(out, ". {}", NowIn(current.as_ref()))?;
+    match channels.as_slice() {
+        [] => write!(out, " You are in no channel.")?,
+        channels => write!(out, " Your channels: {}.", Listed(channels))?,
+    }
+    write!(out, " Connected from {address} for {}.", Lasting(*connected_secs))
+}
+
+fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
+    match done {
+        Done::Told | Done::Listed { .. } | Done::Welcomed { .. } | Done::Said { .. } => Ok(()),
+        Done::Named { name } => write!(out, "* You are now {name}."),
+        Done::Created { channel, .. } => {
+            write!(out, "* You made {channel} and entered it as its operator.")
+        }
+        Done::Entered { channel, members, topic, .. } => {
+            write!(out, "* You entered {channel} ({members} here).{}", Topic(topic.as_ref()))
+        }
+        Done::Current { channel, members, topic, .. } => {
+            write!(out, "* You are now in {channel} ({members} here).{}", Topic(topic.as_ref()))
+        }
+        Done::Left { conversation: Conversation::Channel(channel), current } => {
+            write!(out, "* You left {channel}. {}", NowIn(current.as_ref()))
+        }
+        Done::Left { conversation: Conversation::Private(user), current } => {
+            write!(out, "* You left the private chat with {user}. {}", NowIn(current.as_ref()))
+        }
+        Done::PrivateOpened { with, .. } => {
+            write!(out, "* You are in a private chat with {with}. /leave ends it.")
+        }
+        Done::TopicShown { channel, topic: Some(topic) } => {
+            write!(out, "* The topic of {channel} is: {topic}")
+        }
+        Done::TopicShown { channel, topic: None } => {
+            write!(out, "* {channel} has no topic. /topic TEXT sets one.")
+        }
+        Done::TopicSet { channel, topic } => {
+            write!(out, "* You set the topic of {channel}: {topic}")
+        }
+        Done::Away { away: Some(Away { reason }), .. } => {
+            write!(
+                out,
+                "* You are away{}. /back when you are here again.",
+                because(reason.as_ref())
+            )
+        }
+        Done::Away { away: None, changed: true } => write!(out, "* You are back."),
+        Done::Away { away: None, changed: false } => write!(out, "* You were not away."),
+        Done::Ignoring { user, changed: true } => {
+            write!(out, "* You ignore {user} now. /unignore {user} ends it.")
+        }
+        Done::Ignoring { user, changed: false } => {
+            write!(out, "* You ignore {user} already. /unignore {user} ends it.")
+        }
+        Done::NotIgnoring { user, changed: true } => {
+            write!(out, "* You don't ignore {user} any more.")
+        }
+        Done::NotIgnoring { user, changed: false } => {
+            write!(out, "* You were not ignoring {user}.")
+        }
+        Done::Kicked { channel, user } => write!(out, "* You kicked {user} from {channel}."),
+        Done::Format { form } => write!(out, "* Output is in the {form} form now."),
+        Done::Pong { token: Some(token) } => write!(out, "* pong {token}"),
+        Done::Pong { token: None } => write!(out, "* pong"),
+    }
+}
+
+fn because(reason: Option<&Text>) -> impl Display {
+    fmt::from_fn(move |f| reason.map_or(Ok(()), |reason| write!(f, ": {reason}")))
+}
+
+struct NowIn<'a>(Option<&'a Conversation>);
+
+impl Display for NowIn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(current) => write!(f, "You are now in {current}."),
+            None => f.write_str("You are in no conversation."),
+        }
+    }
+}
+
+struct Topic<'a>(Option<&'a Text>);
+
+impl Display for Topic<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |topic| write!(f, " Topic: {topic}"))
+    }
+}
+
+struct Listed<'a, T>(&'a [T]);
+
+impl<T: Display> Display for Listed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, one) in self.0.iter().enumerate() {
+            write!(f, "{}{one}", if at == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+/// A length of time in its largest two units that count: `3 min`, `2 h 5 min`.
+struct Lasting(u64);
+
+impl Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (minutes, hours, days) = (self.0 / 60, self.0 / 3600, self.0 / 86400);
+        match (days, hours, minutes) {
+            (0, 0, 0) => write!(f, "{} s", self.0),
+            (0, 0, minutes) => write!(f, "{minutes} min"),
+            (0, hours, minutes) => write!(f, "{hours} h {} min", minutes % 60),
+            (days, hours, _) => write!(f, "{days} d {} h", hours % 24),
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! The table of commands: one definition for the parser, `/help`, completion and the docs.
+
+use crate::limits::MAX_NEAREST;
+
+/// Which command a word stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is described by its row in VERBS")]
+pub enum Kind {
+    Help,
+    Name,
+    Channels,
+    Create,
+    Enter,
+    Leave,
+    Private,
+    Msg,
+    Reply,
+    Say,
+    Me,
+    Info,
+    Users,
+    Whois,
+    Topic,
+    Away,
+    Back,
+    Ignore,
+    Unignore,
+    Kick,
+    Format,
+    Ping,
+    Quit,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Verb {
+    /// What the parser makes of it.
+    pub kind: Kind,
+    /// The command's word, without the slash.
+    pub name: &'static str,
+    /// Other words for the same.
+    pub aliases: &'static [&'static str],
+    /// What follows the word, as `/help` shows it; empty if nothing does.
+    pub arguments: &'static str,
+    /// What it does, in one short clause.
+    pub summary: &'static str,
+    /// A line that works, for `/help COMMAND`.
+    pub example: &'static str,
+    /// Whether it works before a name is given.
+    pub nameless: bool,
+    /// Whether it is in the short menu of the main page.
+    pub on_main_page: bool,
+}
+
+impl Verb {
+    /// The command as it is typed: `/enter channel`.
+    pub fn usage(&self) -> String {
+        if self.arguments.is_empty() {
+            format!("/{}", self.name)
+        } else {
+            format!("/{} {}", self.name, self.arguments)
+        }
+    }
+
+    /// Every word that stands for it, its own first.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+}
+
+const ROW: Verb = Verb {
+    kind: Kind::Help,
+    name: "",
+    aliases: &[],
+    arguments: "",
+    summary: "",
+    example: "",
+    nameless: false,
+    on_main_page: false,
+};
+
+/// Every command, in the order in which `/help` lists them.
+pub const VERBS: &[Verb] = &[
+    Verb {
+        kind: Kind::Channels,
+        name: "channels",
+        aliases: &["list"],
+        arguments: "[part of a name]",
+        summary: "list the channels",
+        example: "/channels dev",
+        nameless: true,
+        on_main_page: true,
+    },
+    Verb {
+        kind: Kind::Create,
+        name: "create",
+        arguments: "channel [topic…]",
+        summary: "make a channel and enter it as its operator",
+        example: "/create general Say hello",
+        on_main_page: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Enter,
+        name: "enter",
+        aliases: &["join", "j"],
+        arguments: "channel",
+        summary: "enter a channel; what you type is said there",
+        example: "/enter general",
+        on_main_page: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Leave,
+        name: "leave",
+        aliases: &["part"],
+        arguments: "[channel or @user] [reason…]",
+        summary: "leave the current or the named conversation",
+        example: "/leave general",
+        on_main_page: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Private,
+        name: "private",
+        aliases: &["query", "dm"],
+        arguments: "user [text…]",
+        summary: "chat with one person; what you type goes only there",
+        example: "/private bob",
+        on_main_page: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Users,
+        name: "users",
+        aliases: &["who", "names"],
+        arguments: "[channel]",
+        summary: "who is in a channel, or online",
+        example: "/users general",
+        on_main_page: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Info,
+        name: "info",
+        aliases: &["whoami"],
+        summary: "who and where you are",
+        example: "/info",
+        on_main_page: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Msg,
+        name: "msg",
+        aliases: &["tell", "w"],
+        arguments: "user text…",
+        summary: "send one private message",
+        example: "/msg bob psst",
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Reply,
+        name: "reply",
+        aliases: &["r"],
+        arguments: "text…",
+        summary: "answer whoever last wrote to you privately",
+        example: "/reply on my way",
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Say,
+        name: "say",
+        arguments: "#channel or @user, text…",
+        summary: "say something into a conversation without going there",
+        example: "/say #general hi all",
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Me,
+        name: "me",
+        arguments: "text…",
+        summary: "tell what you do",
+        example: "/me waves",
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Whois,
+        name: "whois",
+        arguments: "user",
+        summary: "about one person",
+        example: "/whois bob",
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Topic,
+        name: "topic",
+        arguments: "[text…]",
+        summary: "show or set the current channel's topic",
+        example: "/topic Say hello",
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Away,
+        name: "away",
+        arguments: "[reason…]",
+        summary: "tell those who write to you that you are away",
+        example: "/away lunch",
+        ..ROW
+    },
+    Verb { kind: Kind::Back, name: "back", summary: "you are here again", example: "/back", ..ROW },
+    Verb {
+        kind: Kind::Ignore,
+        name: "ignore",
+        arguments: "[user]",
+        summary: "hide a person from you, or list whom you hide",
+        example: "/ignore bob",
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Unignore,
+        name: "unignore",
+        arguments: "user",
+        summary: "see a person again",
+        example: "/unignore bob",
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Kick,
+        name: "kick",
+        arguments: "user [reason…]",
+        summary: "put a person out of the current channel (its operators)",
+        example: "/kick bob enough now",
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Name,
+        name: "name",
+        aliases: &["nick"],
+        arguments: "name",
+        summary: "take or change your name",
+        example: "/name alice",
+        nameless: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Format,
+        name: "format",
+        arguments: "text or json",
+        summary: "the form of all further output",
+        example: "/format json",
+        nameless: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Ping,
+        name: "ping",
+        arguments: "[token]",
+        summary: "answered at once with the token",
+        example: "/ping 42",
+        nameless: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Help,
+        name: "help",
+        aliases: &["menu", "h", "?"],
+        arguments: "[command]",
+        summary: "this menu, or one command's usage",
+        example: "/help enter",
+        nameless: true,
+        on_main_page: true,
+    },
+    Verb {
+        kind: Kind::Quit,
+        name: "quit",
+        aliases: &["leavesystem", "exit", "bye"],
+        arguments: "[reason…]",
+        summary: "leave the system",
+        example: "/quit good night",
+        nameless: true,
+        on_main_page: true,
+    },
+];
+
+/// The row of a command.
+pub fn of(kind: Kind) -> &'static Verb {
+    // Every kind has its row; a test holds the table to it.
+    VERBS.iter().find(|verb| verb.kind == kind).unwrap_or(&ROW)
+}
+
+/// What a typed command word turned out to be.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// One command, by its word or an unambiguous beginning of one.
+    One(&'static Verb),
+    /// The beginning of several commands' words.
+    Several(Vec<&'static str>),
+    /// Nothing; these words are the nearest.
+    Nothing(Vec<&'static str>),
+}
+
+/// Looks a command word up, without its slash, in any case.
+pub fn find(word: &str) -> Found {
+    let word = word.to_lowercase();
+    if let Some(verb) = VERBS.iter().find(|verb| verb.words().any(|own| own == word)) {
+        return Found::One(verb);
+    }
+    let begun: Vec<(&'static Verb, &'static str)> = if word.is_empty() {
+        Vec::new()
+    } else {
+        VERBS
+            .iter()
+            .filter_map(|verb| Some((verb, verb.words().find(|own| own.starts_with(&word))?)))
+            .collect()
+    };
+    match begun.as_slice() {
+        [] => Found::Nothing(nearest(&word)),
+        [(verb, _)] => Found::One(verb),
+        several => Found::Several(several.iter().map(|(_, own)| *own).collect()),
+    }
+}
+
+fn nearest(word: &str) -> Vec<&'static str> {
+    let words = VERBS.iter().flat_map(Verb::words).filter(|own| own.len() > 1);
+    crate::command::near(word, words, MAX_NEAREST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_stands_for_one_command_only() {
+        let mut words: Vec<_> = VERBS.iter().flat_map(Verb::words).collect();
+        let all = words.len();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), all);
+        assert!(words.iter().all(|word| *word == word.to_lowercase() && !word.is_empty()));
+    }
+
+    #[test]
+    fn every_row_is_filled_and_found_by_its_kind() {
+        for verb in VERBS {
+            assert!(!verb.summary.is_empty() && !verb.example.is_empty(), "/{}", verb.name);
+            assert_eq!(of(verb.kind).name, verb.name);
+            assert!(verb.example.starts_with(&format!("/{}", verb.name)), "/{}", verb.name);
+        }
+    }
+
+    #[test]
+    fn words_beginnings_and_near_misses() {
+        let one = |word: &str| match find(word) {
+            Found::One(verb) => verb.name,
+            other => panic!("{word}: {other:?}"),
+        };
+        for (typed, name) in [
+            ("enter", "enter"),
+            ("ENTER", "enter"),
+            ("j", "enter"),
+            ("en", "enter"),
+            ("?", "help"),
+            ("who", "users"),
+            ("whoa", "info"),
+            ("leaves", "quit"),
+            ("fo", "format"),
+            ("W", "msg"),
+        ] {
+            assert_eq!(one(typed), name, "{typed}");
+        }
+        assert!(matches!(find("c"), Found::Several(words) if words == ["channels", "create"]));
+        assert!(matches!(find("e"), Found::Several(words) if words == ["enter", "exit"]));
+        assert!(matches!(find("lsit"), Found::Nothing(words) if words.contains(&"list")));
+        assert!(matches!(find("entre"), Found::Nothing(words) if words[0] == "enter"));
+        assert!(matches!(find("xyzzyxyzzy"), Found::Nothing(words) if words.is_empty()));
+        assert!(matches!(find(""), Found::Nothing(_)));
+    }
+}

@@ -1,0 +1,126 @@
+//! The composition root: builds the rooms from checked settings, opens the doors, and closes them.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use chat_proto::event::Farewell;
+use chat_proto::id::Timestamp;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::hub::Hub;
+use crate::listen::gate::Gate;
+use crate::listen::unix::UnixDoor;
+use crate::listen::{self, House};
+use crate::order::local::Local;
+
+/// How long connections have for their last lines when the server stops.
+const FAREWELL_DEADLINE: Duration = Duration::from_secs(4);
+
+/// How often channels that nobody has been in for long are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// A server whose doors are bound and not open yet.
+pub struct Server {
+    config: Config,
+    tcp: Vec<TcpListener>,
+    unix: Option<UnixDoor>,
+}
+
+impl Server {
+    /// Binds every door. Nobody is let in before [`Server::run`].
+    pub fn bind(config: Config) -> anyhow::Result<Self> {
+        let unacknowledged = config.manners.write_deadline;
+        let bind = |address: &SocketAddr| {
+            listen::tcp::bind(*address, unacknowledged).with_context(|| {
+                format!("can't listen on {address}; is another server running there? --listen takes another address")
+            })
+        };
+        let tcp = config.listen.iter().map(bind).collect::<anyhow::Result<_>>()?;
+        let unix = config
+            .unix
+            .as_deref()
+            .map(|path| {
+                listen::unix::bind(path)
+                    .with_context(|| format!("can't listen on the Unix socket {}", path.display()))
+            })
+            .transpose()?;
+        Ok(Self { config, tcp, unix })
+    }
+
+    /// The real addresses, also of those that were asked for with port 0.
+    pub fn addresses(&self) -> anyhow::Result<Vec<SocketAddr>> {
+        self.tcp.iter().map(|listener| Ok(listener.local_addr()?)).collect()
+    }
+
+    /// The path of the Unix socket.
+    pub fn unix_path(&self) -> Option<PathBuf> {
+        self.unix.as_ref().map(|door| door.path().to_owned())
+    }
+
+    /// Serves until `stop` is ready, then says goodbye to everybody, for a few seconds at most.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self { config, tcp, unix } = self;
+        let Config { name, motd, bounds, manners, presence_every, .. } = config;
+        let hub = Hub::new(bounds, name, motd, Box::new(Local::default()));
+        let house = House {
+            hub: Arc::clone(&hub),
+            manners: Arc::new(manners),
+            gate: Arc::new(Gate::new(config.connections, config.connections_per_address)),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        };
+        let mut services = JoinSet::new();
+        services.spawn(tell_comings(Arc::clone(&hub), presence_every));
+        services.spawn(sweep(Arc::clone(&hub)));
+        let mut doors = JoinSet::new();
+        for listener in tcp {
+            doors.spawn(listen::accept(listener, house.clone()));
+        }
+        if let Some(door) = unix {
+            doors.spawn(listen::accept(door, house.clone()));
+        }
+        stop.await;
+        house.closing.cancel();
+        while doors.join_next().await.is_some() {}
+        hub.close().await;
+        hub.dismiss_all(Farewell::Shutdown);
+        house.tasks.close();
+        if tokio::time::timeout(FAREWELL_DEADLINE, house.tasks.wait()).await.is_err() {
+            let left = house.tasks.len();
+            tracing::warn!(left, "some connections did not take their last lines in time");
+        }
+    }
+}
+
+/// Tells comings and goings of large channels together. Sleeps while there are none.
+async fn tell_comings(hub: Arc<Hub>, every: Duration) {
+    loop {
+        hub.comings_begun().await;
+        tokio::time::sleep(every).await;
+        hub.tell_comings();
+    }
+}
+
+async fn sweep(hub: Arc<Hub>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+        hub.drop_empty_channels(Timestamp(now));
+    }
+}
+
+/// How the doors are told in the log.
+pub fn describe(addresses: &[SocketAddr], unix: Option<&Path>) -> String {
+    let unix = unix.map(|path| path.display().to_string());
+    let all: Vec<String> = addresses.iter().map(ToString::to_string).chain(unix).collect();
+    all.join(", ")
+}

@@ -1,0 +1,171 @@
+//! Settings: first as they are written, then checked.
+//!
+//! [`file`] is the TOML file as it is written; [`Config`] is what the flags and the file make
+//! together, and cannot be half right.
+
+pub mod file;
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli::{Args, LogForm};
+use crate::conn::{Manners, Rate};
+use crate::hub::Bounds;
+
+use self::file::File;
+
+/// Where a server listens if nothing else is said.
+const DEFAULT_LISTEN: &str = "127.0.0.1:5002";
+
+/// Everything that can be set, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen for plain TCP.
+    pub listen: Vec<SocketAddr>,
+    /// Where to listen on a Unix socket.
+    pub unix: Option<PathBuf>,
+    /// The server's name.
+    pub name: String,
+    /// What is shown to whoever connects, line by line.
+    pub motd: Vec<String>,
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections from one address.
+    pub connections_per_address: usize,
+    /// How connections are treated.
+    pub manners: Manners,
+    /// The bounds of the hub.
+    pub bounds: Bounds,
+    /// How long comings and goings of a large channel are gathered.
+    pub presence_every: Duration,
+}
+
+/// Why settings can't be used: what is wrong, where, and what would be right.
+#[derive(Debug, thiserror::Error)]
+pub enum Wrong {
+    /// A file can't be read.
+    #[error("{path} can't be read: {source}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not as a settings file must be.
+    #[error("{path}: {problem}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// An address to listen on.
+    #[error(
+        "\"{address}\" is no address to listen on ({source}); write it as 127.0.0.1:5002 or [::]:5002"
+    )]
+    Address {
+        /// As it was written.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A number that can't be meant.
+    #[error("{key} can't be 0; leave it out for the usual {usual}")]
+    Zero {
+        /// The setting.
+        key: &'static str,
+        /// Its default.
+        usual: u64,
+    },
+}
+
+/// How the log is written; settled before everything else.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Logging {
+    /// Its form.
+    pub form: LogForm,
+    /// How much: 0 usual, 1 more, 2 everything.
+    pub verbose: u8,
+}
+
+impl Config {
+    /// Puts flags and file together; flags win.
+    pub fn check(args: &Args, file: File) -> Result<Self, Wrong> {
+        let File { listen, unix, name, motd, limits, log: _, data: _, ephemeral: _ } = file;
+        let listen = match (args.listen.is_empty(), listen) {
+            (false, _) => args.listen.clone(),
+            (true, Some(listen)) => listen,
+            (true, None) => vec![DEFAULT_LISTEN.to_owned()],
+        };
+        let name = args.name.clone().or(name).unwrap_or_else(machine_name);
+        let motd = match args.motd.clone().or(motd) {
+            Some(path) => std::fs::read_to_string(&path)
+                .map_err(|source| Wrong::Unreadable { path, source })?
+                .lines()
+                .map(str::to_owned)
+                .collect(),
+            None => Vec::new(),
+        };
+        let seconds = |value: Option<u64>, key, usual| -> Result<Duration, Wrong> {
+            Ok(Duration::from_secs(at_least_one(value, key, usual)?))
+        };
+        let count = |value: Option<u64>, key, usual| -> Result<usize, Wrong> {
+            Ok(usize::try_from(at_least_one(value, key, usual)?).unwrap_or(usize::MAX))
+        };
+        let rate = |value: Option<u64>, key, usual| -> Result<u32, Wrong> {
+            Ok(u32::try_from(at_least_one(value, key, usual)?).unwrap_or(u32::MAX))
+        };
+        let pace = Rate {
+            burst: rate(limits.burst_lines, "limits.burst_lines", 100)?,
+            per_second: rate(limits.lines_per_second, "limits.lines_per_second", 10)?,
+        };
+        let per_address =
+            count(limits.connections_per_address, "limits.connections_per_address", 64)?;
+        let empty_hours = limits.empty_channel_hours.unwrap_or(24);
+        let conversations = count(limits.conversations, "limits.conversations", 50)?;
+        Ok(Self {
+            listen: listen.iter().map(|address| resolve(address)).collect::<Result<_, _>>()?,
+            unix: args.unix.clone().or(unix),
+            name,
+            motd,
+            connections: count(limits.connections, "limits.connections", 100_000)?,
+            connections_per_address: if args.no_limits { usize::MAX } else { per_address },
+            manners: Manners {
+                pace: (!args.no_limits).then_some(pace),
+                name_deadline: seconds(limits.name_seconds, "limits.name_seconds", 60)?,
+                write_deadline: seconds(limits.write_seconds, "limits.write_seconds", 60)?,
+            },
+            bounds: Bounds {
+                channels: count(limits.channels, "limits.channels", 10_000)?,
+                conversations_per_person: conversations.min(MAX_CONVERSATIONS),
+                large_channel: count(limits.large_channel, "limits.large_channel", 50)?,
+                empty_channel_millis: i64::try_from(empty_hours.saturating_mul(3_600_000))
+                    .unwrap_or(i64::MAX),
+            },
+            presence_every: seconds(limits.presence_seconds, "limits.presence_seconds", 10)?,
+        })
+    }
+}
+
+/// A person's bell has a bit for each channel, so there can't be more.
+const MAX_CONVERSATIONS: usize = 60;
+
+fn at_least_one(value: Option<u64>, key: &'static str, usual: u64) -> Result<u64, Wrong> {
+    match value {
+        Some(0) => Err(Wrong::Zero { key, usual }),
+        Some(value) => Ok(value),
+        None => Ok(usual),
+    }
+}
+
+fn resolve(address: &str) -> Result<SocketAddr, Wrong> {
+    let wrong = |source| Wrong::Address { address: address.to_owned(), source };
+    let mut found = address.to_socket_addrs().map_err(wrong)?;
+    found.next().ok_or_else(|| wrong(std::io::ErrorKind::AddrNotAvailable.into()))
+}
+
+fn machine_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "chat-server".to_owned() } else { name }
+}

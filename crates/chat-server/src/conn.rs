@@ -1,0 +1,278 @@
+//! One task for each connection: the only code that reads or writes a client's bytes.
+//!
+//! The task sleeps until something wakes it ([`wake::Wake`] lists all that can), takes out what waits for
+//! the person, carries out the lines that have come, and writes what came of it with one system call.
+//! An idle connection owns no buffer: bytes are read into a buffer of the thread's and written from
+//! one, and only what is left over is kept.
+//!
+//! * [`wake`]: everything that can wake the task.
+//! * [`dialect`]: what a peer speaks, and advice for those who speak something else.
+//! * [`telnet`]: the telnet protocol between bytes and lines.
+//! * [`deadlines`]: by when a name must be given, and output taken.
+//! * [`pace`]: how fast one connection's lines are carried out.
+//! * [`buffer`]: buffers that are lent.
+
+mod buffer;
+mod deadlines;
+mod dialect;
+mod pace;
+mod parting;
+pub mod telnet;
+mod wake;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::{Buf as _, BytesMut};
+use chat_proto::event::Farewell;
+use chat_proto::id::Timestamp;
+use chat_proto::line::{LineCodec, LineItem};
+use futures_util::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+pub use self::pace::Rate;
+pub(crate) use self::parting::part;
+
+use self::deadlines::{Deadline, Deadlines};
+use self::dialect::{Foreign, Opening};
+use self::pace::Pace;
+use self::telnet::{Signal, Telnet};
+use self::wake::Wake;
+use crate::hub::Hub;
+use crate::session::Session;
+
+/// Output that is gathered before it is written. Bounds what one stuck reader costs.
+const ENOUGH: usize = 8 * 1024;
+
+/// Output past which no further line is carried out until some is written.
+const FULL: usize = 16 * 1024;
+
+/// Lines that are carried out before the other tasks have their turn, so that those who listen keep up
+/// with one who sends a lot at once.
+const LINES_A_TURN: u32 = 16;
+
+/// What connections have in common.
+#[derive(Clone, Debug)]
+pub struct Manners {
+    /// How fast one connection's lines are carried out; `None` for as fast as they come.
+    pub pace: Option<Rate>,
+    /// How long a newcomer may take to give a name.
+    pub name_deadline: Duration,
+    /// How long a peer may leave its output untaken before it is cut off.
+    pub write_deadline: Duration,
+}
+
+/// How a connection came to its end.
+enum End {
+    /// With a farewell.
+    Farewell(Farewell),
+    /// The peer speaks another protocol and has been advised.
+    Foreign,
+    /// The peer is gone, or takes nothing: for the others to be told why.
+    Lost(&'static str),
+}
+
+/// Serves one connection until its end. A fault in it is caught, logged, and ends this one alone.
+pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    address: String,
+    hub: Arc<Hub>,
+    manners: Arc<Manners>,
+) {
+    tracing::debug!(address, "connected");
+    let shown = address.clone();
+    let connection = Connection::new(stream, address, hub, manners);
+    if AssertUnwindSafe(connection.run()).catch_unwind().await.is_err() {
+        // The panic hook has logged where it happened.
+        tracing::error!(address = shown, "a fault ended this connection; the others go on");
+    }
+    tracing::debug!(address = shown, "disconnected");
+}
+
+struct Connection<S> {
+    stream: S,
+    session: Session,
+    manners: Arc<Manners>,
+    codec: LineCodec,
+    telnet: Telnet,
+    opening: Opening,
+    pace: Option<Pace>,
+    deadlines: Deadlines,
+    /// Read, and not carried out yet.
+    held: BytesMut,
+    /// The peer has ended its input.
+    input_ended: bool,
+    /// Rendered, and not written yet.
+    out: BytesMut,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    fn new(stream: S, address: String, hub: Arc<Hub>, manners: Arc<Manners>) -> Self {
+        let now = Instant::now();
+        Self {
+            stream,
+            session: Session::new(hub, address, wall_clock()),
+            codec: LineCodec::new(),
+            telnet: Telnet::new(),
+            opening: Opening::default(),
+            pace: manners.pace.map(|rate| Pace::new(rate, now)),
+            deadlines: Deadlines::new(now + manners.name_deadline),
+            held: BytesMut::new(),
+            input_ended: false,
+            out: buffer::lend(),
+            manners,
+        }
+    }
+
+    async fn run(mut self) {
+        self.session.greet(&mut self.out);
+        let end = self.converse().await;
+        match end {
+            End::Farewell(farewell) => {
+                self.session.depart(wall_clock());
+                self.session.say_farewell(farewell, &mut self.out);
+            }
+            End::Foreign => {}
+            End::Lost(reason) => {
+                self.session.lost(reason);
+                self.session.depart(wall_clock());
+                return;
+            }
+        }
+        let Self { stream, session, out, manners, .. } = self;
+        drop(session);
+        Box::pin(part(stream, out, manners.write_deadline)).await;
+    }
+
+    async fn converse(&mut self) -> End {
+        loop {
+            let foreign = self.carry_out_lines();
+            if self.out.len() < ENOUGH {
+                self.session.deliver(ENOUGH, &mut self.out);
+            }
+            if let Some(foreign) = foreign {
+                self.out.extend_from_slice(foreign.advice().as_bytes());
+                return End::Foreign;
+            }
+            if let Some(farewell) = self.session.farewell()
+                && !self.session.has_more()
+            {
+                return End::Farewell(farewell);
+            }
+            if self.has_lines_to_carry_out() {
+                tokio::task::yield_now().await;
+            }
+            match self.wake().await {
+                Wake::Input | Wake::Inbox | Wake::Written => {}
+                Wake::EndOfInput => self.input_ended = true,
+                Wake::Lost => return End::Lost("connection lost"),
+                Wake::Deadline(Deadline::Name) => self.session.end(Farewell::NoName),
+                Wake::Deadline(Deadline::Write) => return End::Lost("stopped reading"),
+                Wake::Deadline(Deadline::Pace) => {}
+            }
+        }
+    }
+
+    /// Whether lines wait that could be carried out at once.
+    fn has_lines_to_carry_out(&self) -> bool {
+        !self.held.is_empty()
+            && self.out.len() < FULL
+            && !self.deadlines.is_paced()
+            && !self.session.awaits_answer()
+            && self.session.farewell().is_none()
+    }
+
+    /// Carries out the lines that have come, within the bounds of a turn.
+    fn carry_out_lines(&mut self) -> Option<Foreign> {
+        if !self.has_lines_to_carry_out() && !self.input_ended {
+            return None;
+        }
+        let (now, wall) = (Instant::now(), wall_clock());
+        let mut lines = 0;
+        while lines < LINES_A_TURN && self.has_lines_to_carry_out() {
+            if let Some(foreign) = self.opening.of_bytes(&self.held) {
+                return Some(foreign);
+            }
+            if let Some(pace) = &mut self.pace
+                && let Err(until) = pace.may_go(now)
+            {
+                self.deadlines.pace(until);
+                return None;
+            }
+            let Some(line) = self.next_line() else { break };
+            if let LineItem::Line(line) = &line
+                && let Some(foreign) = self.opening.of_line(line)
+            {
+                return Some(foreign);
+            }
+            self.on_line(line, now, wall);
+            lines += 1;
+        }
+        let all_read = self.input_ended && self.held.is_empty();
+        if all_read && !self.session.awaits_answer() && self.session.farewell().is_none() {
+            if let Some(line) = self.codec.finish() {
+                self.on_line(line, now, wall);
+            }
+            if !self.session.awaits_answer() {
+                self.session.end(Farewell::EndOfInput);
+            }
+        }
+        None
+    }
+
+    fn on_line(&mut self, line: LineItem, now: Instant, wall: Timestamp) {
+        if let Some(pace) = &mut self.pace {
+            pace.went(now);
+        }
+        self.session.on_line(line, wall, &mut self.out);
+        if self.session.is_named() {
+            self.deadlines.named();
+        }
+        if self.session.awaits_answer() {
+            // A line that got its place at once has its answer at once.
+            self.session.deliver(FULL, &mut self.out);
+        }
+    }
+
+    /// Takes the next whole line out of what was read. What a telnet peer wants besides is done on the
+    /// way.
+    fn next_line(&mut self) -> Option<LineItem> {
+        while !self.held.is_empty() {
+            let end = memchr::memchr2(b'\n', 0, &self.held).map_or(self.held.len(), |at| at + 1);
+            // A line can end at the last byte of this and nowhere before.
+            let mut line = None;
+            let Self { telnet, codec, session, out, held, .. } = self;
+            telnet.feed(&held[..end], &mut |signal| match signal {
+                Signal::Data(mut data) => {
+                    while !data.is_empty() {
+                        line = codec.feed(&mut data).or(line.take());
+                    }
+                }
+                Signal::EraseChar => codec.erase_char(),
+                Signal::EraseLine => codec.erase_line(),
+                Signal::Interrupt => session.tell_how_to_quit(out),
+                Signal::AreYouThere => session.tell_presence(out),
+                Signal::Reply(reply) => out.extend_from_slice(&reply),
+            });
+            held.advance(end);
+            if held.is_empty() {
+                *held = BytesMut::new();
+            }
+            if line.is_some() {
+                return line;
+            }
+            if out.len() >= FULL {
+                return None;
+            }
+        }
+        None
+    }
+}
+
+/// The time of day, for what people are told.
+fn wall_clock() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}

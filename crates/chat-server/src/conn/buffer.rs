@@ -1,0 +1,51 @@
+//! Buffers that are lent: each thread has one to read into and some to write from, so that a
+//! connection owns one only while something is left over.
+
+use std::cell::RefCell;
+
+use bytes::BytesMut;
+
+use super::{ENOUGH, FULL};
+
+/// Bytes that are read at once.
+const SCRATCH: usize = 8 * 1024;
+
+/// Buffers that one thread keeps for the next to write.
+const SPARE: usize = 4;
+
+thread_local! {
+    static SCRATCH_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+    static SPARE_BUFFERS: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends the buffer to read into.
+pub(super) fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
+    SCRATCH_BUFFER.with_borrow_mut(|scratch| read(scratch))
+}
+
+/// An empty buffer to write from.
+pub(super) fn lend() -> BytesMut {
+    SPARE_BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| BytesMut::with_capacity(FULL))
+}
+
+/// Takes an emptied buffer back for the next.
+pub(super) fn give_back(mut buffer: BytesMut) {
+    buffer.clear();
+    if buffer.try_reclaim(ENOUGH) {
+        SPARE_BUFFERS.with_borrow_mut(|spare| {
+            if spare.len() < SPARE {
+                spare.push(buffer);
+            }
+        });
+    }
+}
+
+/// Moves what is left over into a buffer of its own size.
+pub(super) fn shrink(left: BytesMut) -> BytesMut {
+    if left.capacity() < left.len() * 2 {
+        return left;
+    }
+    let small = BytesMut::from(&left[..]);
+    give_back(left);
+    small
+}

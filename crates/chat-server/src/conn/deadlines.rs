@@ -1,0 +1,84 @@
+//! By when something must have happened on one connection. Without a deadline there is no timer.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Which deadline has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deadline {
+    /// No name was given.
+    Name,
+    /// Nothing of the output was taken.
+    Write,
+    /// Lines may be carried out again.
+    Pace,
+}
+
+/// The deadlines that are set, and one timer for the nearest.
+pub(super) struct Deadlines {
+    name: Option<Instant>,
+    write: Option<Instant>,
+    pace: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadlines {
+    pub(super) fn new(name_by: Instant) -> Self {
+        Self { name: Some(name_by), write: None, pace: None, timer: None }
+    }
+
+    /// A name was given.
+    pub(super) fn named(&mut self) {
+        self.name = None;
+    }
+
+    /// Output waits; unless some of it is taken until then, the peer is cut off.
+    pub(super) fn write_by(&mut self, by: Instant) {
+        self.write.get_or_insert(by);
+    }
+
+    /// Some output was taken.
+    pub(super) fn written(&mut self) {
+        self.write = None;
+    }
+
+    /// No line is carried out until then.
+    pub(super) fn pace(&mut self, until: Instant) {
+        self.pace = Some(until);
+    }
+
+    pub(super) fn is_paced(&self) -> bool {
+        self.pace.is_some()
+    }
+
+    /// Ready when one has come, which is then over.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
+        let set = [
+            (self.name, Deadline::Name),
+            (self.write, Deadline::Write),
+            (self.pace, Deadline::Pace),
+        ];
+        let nearest = set.into_iter().filter_map(|(at, which)| Some((at?, which)));
+        let Some((at, which)) = nearest.min_by_key(|(at, _)| *at) else {
+            self.timer = None;
+            return Poll::Pending;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if timer.deadline() != at {
+            timer.as_mut().reset(at);
+        }
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.timer = None;
+        match which {
+            Deadline::Name => self.name = None,
+            Deadline::Write => self.write = None,
+            Deadline::Pace => self.pace = None,
+        }
+        Poll::Ready(which)
+    }
+}

@@ -1,0 +1,100 @@
+//! Everything that can wake a connection's task, in one place.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use super::deadlines::Deadline;
+use super::{Connection, ENOUGH, buffer};
+
+/// What woke the task.
+pub(super) enum Wake {
+    /// Bytes were read; they are in `held`.
+    Input,
+    /// The peer ended its input.
+    EndOfInput,
+    /// Something waits in the inbox.
+    Inbox,
+    /// All output was taken, and there is more to tell.
+    Written,
+    Deadline(Deadline),
+    /// The peer is gone.
+    Lost,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Writes what is there to write, and waits.
+    pub(super) async fn wake(&mut self) -> Wake {
+        poll_fn(|cx| self.poll_wake(cx)).await
+    }
+
+    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        if !self.out.is_empty() {
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(())) if self.session.has_more() || self.has_lines_to_carry_out() => {
+                    return Poll::Ready(Wake::Written);
+                }
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(Wake::Lost),
+            }
+        }
+        if self.out.len() < ENOUGH && self.session.person().bell.poll(cx).is_ready() {
+            return Poll::Ready(Wake::Inbox);
+        }
+        if self.may_read()
+            && let Poll::Ready(read) = self.poll_read(cx)
+        {
+            return Poll::Ready(match read {
+                Ok(0) => Wake::EndOfInput,
+                Ok(_) => Wake::Input,
+                Err(_) => Wake::Lost,
+            });
+        }
+        self.deadlines.poll(cx).map(Wake::Deadline)
+    }
+
+    /// Nothing is read while lines wait to be carried out, so what one peer can make wait is bounded.
+    fn may_read(&self) -> bool {
+        self.held.is_empty()
+            && !self.input_ended
+            && self.out.len() < ENOUGH
+            && !self.deadlines.is_paced()
+            && !self.session.awaits_answer()
+            && self.session.farewell().is_none()
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        buffer::with_scratch(|scratch| {
+            let mut buf = ReadBuf::new(scratch);
+            Pin::new(&mut self.stream).poll_read(cx, &mut buf).map_ok(|()| {
+                self.held = BytesMut::from(buf.filled());
+                self.held.len()
+            })
+        })
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.out.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.out) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => {
+                    self.out.advance(written);
+                    self.deadlines.written();
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.deadlines.write_by(Instant::now() + self.manners.write_deadline);
+                    self.out = buffer::shrink(std::mem::take(&mut self.out));
+                    return Poll::Pending;
+                }
+            }
+        }
+        buffer::give_back(std::mem::take(&mut self.out));
+        Poll::Ready(Ok(()))
+    }
+}

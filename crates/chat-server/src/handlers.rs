@@ -1,0 +1,139 @@
+//! What each command does: one file for each.
+//!
+//! A handler reads, asks [`crate::policy`], and returns what it found or what it wants changed. It never
+//! changes anything, never writes to anybody and never echoes: the answer comes by the same road
+//! for everybody.
+
+mod away;
+mod back;
+mod channels;
+mod create;
+mod enter;
+mod format;
+pub(crate) mod help;
+mod ignore;
+mod info;
+mod kick;
+mod leave;
+mod me;
+mod msg;
+mod name;
+mod ping;
+mod private;
+mod quit;
+mod reply;
+mod say;
+mod topic;
+mod unignore;
+mod users;
+mod whois;
+
+use std::sync::Arc;
+
+use chat_proto::command::Command;
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Away, Done, Event};
+use chat_proto::id::Timestamp;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
+use chat_proto::rendition::Form;
+use chat_proto::text::Text;
+use chat_proto::verb;
+
+use crate::hub::Hub;
+use crate::hub::channel::Channel;
+use crate::hub::person::PersonId;
+use crate::policy;
+use crate::session::inbox::Inbox;
+use crate::session::me::Me;
+
+/// Who asks, and what a handler may read.
+pub(crate) struct Asker<'a> {
+    pub(crate) me: &'a Me,
+    pub(crate) inbox: &'a Inbox,
+    pub(crate) hub: &'a Hub,
+    pub(crate) id: PersonId,
+    pub(crate) now: Timestamp,
+}
+
+/// What a handler returns.
+pub(crate) enum Outcome {
+    /// Rows, and what the `ok` after them tells.
+    Answer(Vec<Event>, Done),
+    /// Something is to change.
+    Change(Change),
+}
+
+/// What a handler wants changed.
+pub(crate) enum Change {
+    Name(UserName),
+    Create(ChannelName, Option<Text>),
+    Enter(ChannelName),
+    Leave(Conversation, Option<Text>),
+    OpenPrivate(UserName, Option<Text>),
+    Say { to: Conversation, text: Text, action: bool },
+    Topic(Arc<Channel>, Text),
+    Away(Option<Away>),
+    Ignore(UserName),
+    Unignore(UserName),
+    Kick { channel: Arc<Channel>, user: UserName, reason: Option<Text> },
+    Format(Form),
+    Quit(Option<Text>),
+}
+
+type Handled = Result<Outcome, Refusal>;
+
+/// Gives a command to its handler.
+pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
+    policy::user::may_ask(verb::of(command.kind()), asker.me.name.is_some())?;
+    match command {
+        Command::Help(word) => help::handle(asker, word.as_ref()),
+        Command::Name(name) => name::handle(name),
+        Command::Channels(part) => channels::handle(asker, part.as_ref()),
+        Command::Create(channel, topic) => create::handle(asker, channel, topic),
+        Command::Enter(channel) => enter::handle(asker, channel),
+        Command::Leave(conversation, reason) => leave::handle(asker, conversation, reason),
+        Command::Private(user, text) => private::handle(asker, user, text),
+        Command::Msg(user, text) => msg::handle(asker, user, text),
+        Command::Reply(text) => reply::handle(asker, text),
+        Command::Say(to, text) => say::handle(asker, to, text),
+        Command::Me(text) => me::handle(asker, text),
+        Command::Info => info::handle(asker),
+        Command::Users(channel) => users::handle(asker, channel.as_ref()),
+        Command::Whois(user) => whois::handle(asker, &user),
+        Command::Topic(text) => topic::handle(asker, text),
+        Command::Away(reason) => away::handle(reason),
+        Command::Back => back::handle(),
+        Command::Ignore(user) => ignore::handle(asker, user),
+        Command::Unignore(user) => unignore::handle(user),
+        Command::Kick(user, reason) => kick::handle(asker, user, reason),
+        Command::Format(form) => format::handle(form),
+        Command::Ping(token) => ping::handle(token),
+        Command::Quit(reason) => quit::handle(reason),
+    }
+}
+
+impl Asker<'_> {
+    /// The conversation into which one talks.
+    fn current(&self) -> Result<&Conversation, Refusal> {
+        self.me.current().ok_or_else(Refusal::no_conversation)
+    }
+
+    /// The current conversation, which must be a channel for this command.
+    fn current_channel(&self, kind: verb::Kind) -> Result<&Arc<Channel>, Refusal> {
+        match self.current()? {
+            Conversation::Channel(name) => {
+                self.inbox.channel(name).ok_or_else(|| Refusal::not_in_channel(name))
+            }
+            private @ Conversation::Private(_) => {
+                Err(Refusal::needs_channel(verb::of(kind), private))
+            }
+        }
+    }
+
+    /// Whether one may be in one more conversation.
+    fn has_room(&self) -> Result<(), Refusal> {
+        let most = self.hub.bounds.conversations_per_person;
+        policy::user::may_be_in_more(self.me.conversations().len(), most)
+    }
+}

@@ -1,0 +1,10 @@
+//! `/away`: tells those who write that one is away.
+
+use chat_proto::event::Away;
+use chat_proto::text::Text;
+
+use super::{Change, Handled, Outcome};
+
+pub(super) fn handle(reason: Option<Text>) -> Handled {
+    Ok(Outcome::Change(Change::Away(Some(Away { reason }))))
+}

@@ -1,0 +1,12 @@
+//! `/enter`: enters a channel and makes it current.
+
+use chat_proto::name::ChannelName;
+
+use super::{Asker, Change, Handled, Outcome};
+
+pub(super) fn handle(asker: &Asker<'_>, channel: ChannelName) -> Handled {
+    if asker.inbox.channel(&channel).is_none() {
+        asker.has_room()?;
+    }
+    Ok(Outcome::Change(Change::Enter(channel)))
+}

@@ -1,0 +1,25 @@
+//! `/ignore`: hides a person, or lists the hidden.
+
+use chat_proto::event::{Done, Event, Sentence};
+use chat_proto::name::UserName;
+use chat_proto::verb::{self, Kind};
+
+use super::{Asker, Change, Handled, Outcome};
+use crate::policy;
+
+pub(super) fn handle(asker: &Asker<'_>, user: Option<UserName>) -> Handled {
+    let Some(user) = user else {
+        let names = asker.me.ignored_names();
+        let count = names.len();
+        let names: Vec<_> = names.iter().map(UserName::as_str).collect();
+        let text = match count {
+            0 => "You ignore nobody. /ignore USER hides a person from you.".to_owned(),
+            _ => format!("You ignore {}.", names.join(", ")),
+        };
+        let rows = vec![Event::Notice(Sentence::new(text))];
+        return Ok(Outcome::Answer(rows, Done::Listed { count }));
+    };
+    policy::user::somebody_else(verb::of(Kind::Ignore), asker.me.name.as_ref(), &user)?;
+    // Somebody who just left, and may come back, can be ignored too.
+    Ok(Outcome::Change(Change::Ignore(user)))
+}

@@ -1,0 +1,21 @@
+//! `/info`: about oneself.
+
+use chat_proto::event::{Done, Event, Own};
+use chat_proto::refusal::Refusal;
+
+use super::{Asker, Handled, Outcome};
+
+pub(super) fn handle(asker: &Asker<'_>) -> Handled {
+    let name = asker.me.name.clone().ok_or_else(|| Refusal::not_named(None))?;
+    let away = asker.hub.person(&name)?.away();
+    let own = Own {
+        name,
+        current: asker.me.current().cloned(),
+        channels: asker.inbox.channels().map(|channel| channel.name.clone()).collect(),
+        address: asker.me.address.to_string(),
+        since: asker.me.since,
+        connected_secs: asker.now.seconds_since(asker.me.since),
+        away,
+    };
+    Ok(Outcome::Answer(vec![Event::Info(Box::new(own))], Done::Told))
+}

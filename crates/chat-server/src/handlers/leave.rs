@@ -1,0 +1,29 @@
+//! `/leave`: leaves the current or the named conversation; the one before becomes current.
+
+use chat_proto::conversation::Conversation;
+use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
+
+use super::{Asker, Change, Handled, Outcome};
+
+pub(super) fn handle(
+    asker: &Asker<'_>,
+    named: Option<Conversation>,
+    reason: Option<Text>,
+) -> Handled {
+    let named = match named {
+        Some(named) => named,
+        None => asker.current()?.clone(),
+    };
+    // As it is known here, not as it was typed.
+    let own = asker.me.conversations().iter().find(|own| **own == named).cloned();
+    match (own, named) {
+        (Some(own), _) => Ok(Outcome::Change(Change::Leave(own, reason))),
+        (None, Conversation::Channel(channel)) => {
+            // Whether it exists or not is told in the same way as everywhere.
+            asker.hub.channel(&channel)?;
+            Err(Refusal::not_in_channel(&channel))
+        }
+        (None, Conversation::Private(user)) => Err(Refusal::no_private_chat(&user)),
+    }
+}

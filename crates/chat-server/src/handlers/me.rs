@@ -1,0 +1,12 @@
+//! `/me`: an action in the current conversation.
+
+use chat_proto::text::Text;
+
+use super::say::may_say;
+use super::{Asker, Change, Handled, Outcome};
+
+pub(super) fn handle(asker: &Asker<'_>, text: Text) -> Handled {
+    let to = asker.current()?.clone();
+    may_say(asker, &to)?;
+    Ok(Outcome::Change(Change::Say { to, text, action: true }))
+}

@@ -1,0 +1,17 @@
+//! `/private`: opens a private chat and makes it current. The other person is told and never moved.
+
+use chat_proto::conversation::Conversation;
+use chat_proto::name::UserName;
+use chat_proto::text::Text;
+use chat_proto::verb::{self, Kind};
+
+use super::{Asker, Change, Handled, Outcome};
+use crate::policy;
+
+pub(super) fn handle(asker: &Asker<'_>, user: UserName, text: Option<Text>) -> Handled {
+    policy::user::somebody_else(verb::of(Kind::Private), asker.me.name.as_ref(), &user)?;
+    if !asker.me.is_in(&Conversation::Private(user.clone())) {
+        asker.has_room()?;
+    }
+    Ok(Outcome::Change(Change::OpenPrivate(user, text)))
+}

@@ -1,0 +1,37 @@
+//! Plain text, and `/say`: said into the current conversation, or into a named one.
+
+use chat_proto::conversation::Conversation;
+use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
+use chat_proto::verb::{self, Kind};
+
+use super::{Asker, Change, Handled, Outcome};
+use crate::policy;
+
+pub(super) fn handle(asker: &Asker<'_>, to: Option<Conversation>, text: Text) -> Handled {
+    let to = match to {
+        Some(to) => to,
+        None => asker.current()?.clone(),
+    };
+    may_say(asker, &to)?;
+    Ok(Outcome::Change(Change::Say { to, text, action: false }))
+}
+
+/// Whether the asker may say something into this conversation.
+pub(super) fn may_say(asker: &Asker<'_>, to: &Conversation) -> Result<(), Refusal> {
+    match to {
+        Conversation::Channel(name) => match asker.inbox.channel(name) {
+            Some(channel) => {
+                let role = asker.hub.role(channel, asker.id);
+                policy::channel::may_take_part(role, &channel.name)
+            }
+            None => {
+                asker.hub.channel(name)?;
+                Err(Refusal::not_in_channel(name))
+            }
+        },
+        Conversation::Private(user) => {
+            policy::user::somebody_else(verb::of(Kind::Say), asker.me.name.as_ref(), user)
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! `/topic`: shows or sets the current channel's topic.
+
+use chat_proto::event::Done;
+use chat_proto::text::Text;
+use chat_proto::verb::Kind;
+
+use super::{Asker, Change, Handled, Outcome};
+use crate::policy;
+
+pub(super) fn handle(asker: &Asker<'_>, text: Option<Text>) -> Handled {
+    let channel = asker.current_channel(Kind::Topic)?;
+    let (_, topic, role) = asker.hub.look(channel, asker.id);
+    match text {
+        None => {
+            let channel = channel.name.clone();
+            Ok(Outcome::Answer(Vec::new(), Done::TopicShown { channel, topic }))
+        }
+        Some(text) => {
+            policy::channel::may_take_part(role, &channel.name)?;
+            Ok(Outcome::Change(Change::Topic(channel.clone(), text)))
+        }
+    }
+}

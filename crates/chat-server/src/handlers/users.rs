@@ -1,0 +1,42 @@
+//! `/users`: who is in a channel, by default the current one, or online.
+
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Done, Event};
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
+
+use super::{Asker, Handled, Outcome};
+use crate::hub::snapshot::UserRow;
+
+/// Names in one line of the text form, so that the longest line stays about as long as a line may be.
+const NAMES_IN_LINE: usize = 100;
+
+pub(super) fn handle(asker: &Asker<'_>, named: Option<&ChannelName>) -> Handled {
+    let channel = match (named, asker.me.current()) {
+        (Some(named), _) => Some(asker.hub.channel(named)?),
+        (None, Some(Conversation::Channel(name))) => {
+            Some(asker.hub.channel(name).map_err(|_| Refusal::not_in_channel(name))?)
+        }
+        (None, _) => None,
+    };
+    let users = match &channel {
+        Some(channel) => asker.hub.members(channel),
+        None => asker.hub.online(),
+    };
+    let channel = channel.map(|channel| channel.name.clone());
+    let count = users.len();
+    let names: Vec<UserName> = users.iter().map(|user| user.name.clone()).collect();
+    let mut lines = names.chunks(NAMES_IN_LINE).map(<[UserName]>::to_vec);
+    let names = lines.next().unwrap_or_default();
+    let head = Event::UsersHead { channel: channel.clone(), count, names };
+    let rows = std::iter::once(head)
+        .chain(lines.map(|names| Event::UsersMore { names }))
+        .chain(users.into_iter().map(|user| row(user, channel.as_ref())))
+        .collect();
+    Ok(Outcome::Answer(rows, Done::Listed { count }))
+}
+
+fn row(user: UserRow, channel: Option<&ChannelName>) -> Event {
+    let UserRow { name, person, operator } = user;
+    Event::User { name, channel: channel.cloned(), operator, away: person.away() }
+}

@@ -1,0 +1,8 @@
+//! The only place that changes what people share.
+
+mod line;
+mod membership;
+mod people;
+
+pub(crate) use line::Words;
+pub(crate) use membership::Membership;

@@ -1,0 +1,113 @@
+//! Lines: to their place, and from there to everybody who hears them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Event, Placed as At};
+use chat_proto::id::Timestamp;
+use chat_proto::name::UserName;
+use chat_proto::refusal::{Code, Refusal};
+use chat_proto::text::Text;
+
+use crate::hub::channel::Channel;
+use crate::hub::delivery::Delivery;
+use crate::hub::person::{Answer, Bell, Note, Person};
+use crate::hub::ports::{Addressee, ConversationKey, Draft, Placed};
+use crate::hub::{Hub, lock};
+
+/// What somebody says, before it is known where it goes.
+pub(crate) struct Words {
+    pub(crate) text: Text,
+    /// `/me`.
+    pub(crate) action: bool,
+    pub(crate) time: Timestamp,
+}
+
+impl Hub {
+    /// Says something into a channel. The author gets the answer as a note.
+    pub(crate) fn say(
+        self: &Arc<Self>,
+        author: &Arc<Person>,
+        from: UserName,
+        channel: &Arc<Channel>,
+        words: Words,
+    ) -> Result<(), Refusal> {
+        let place = Conversation::Channel(channel.name.clone());
+        let key = ConversationKey::Channel(channel.name.clone());
+        self.submit(author, from, words, key, place, Addressee::Channel(Arc::clone(channel)))
+    }
+
+    /// Says something to one person. The author gets the answer as a note.
+    pub(crate) fn say_privately(
+        self: &Arc<Self>,
+        author: &Arc<Person>,
+        from: UserName,
+        to: &UserName,
+        words: Words,
+    ) -> Result<(), Refusal> {
+        let person = self.person(to)?;
+        let to = person.name().unwrap_or_else(|| to.clone());
+        let room = lock(&self.private).room(author, &person, &to)?;
+        let key = ConversationKey::private(author.id, person.id);
+        let place = Conversation::Private(to.clone());
+        self.submit(author, from, words, key, place, Addressee::Person { to, person, room })
+    }
+
+    fn submit(
+        self: &Arc<Self>,
+        author: &Arc<Person>,
+        from: UserName,
+        words: Words,
+        key: ConversationKey,
+        place: Conversation,
+        to: Addressee,
+    ) -> Result<(), Refusal> {
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        if self.closing.load(Ordering::SeqCst) {
+            self.under_way.fetch_sub(1, Ordering::SeqCst);
+            return Err(Refusal::new(
+                Code::Unavailable,
+                "The server is stopping; this was not said. Connect again in a moment.",
+            ));
+        }
+        let Words { text, action, time } = words;
+        let author = Arc::clone(author);
+        self.order.submit(Draft { key, author, from, text, action, time, to, place }, self);
+        Ok(())
+    }
+
+    /// Hands a line that has its place to everybody who hears it, and the answer to its author.
+    pub fn apply(&self, placed: Placed) {
+        let Placed { id, draft } = placed;
+        let Draft { author, from, text, action, time, to, place, .. } = draft;
+        let at = At { id, time };
+        let upto = match to {
+            Addressee::Channel(channel) => {
+                let mut state = channel.state();
+                state.last_line = id;
+                let channel = channel.name.clone();
+                let event = Event::Message { placed: at, channel, from, text, action, past: false };
+                state.tell(event, author.id)
+            }
+            Addressee::Person { to, person, room } => {
+                let with = from.clone();
+                let event =
+                    Event::Private { placed: at, with, from, to, text, action, past: false };
+                room.send(Arc::new(Delivery::new(event, author.id, 0, id)));
+                person.bell.ring(Bell::PRIVATE);
+                0
+            }
+        };
+        author.note(Note::Answer(Answer { to: place, placed: Ok(at), upto }));
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// From now on nothing more is said: what was begun is finished first.
+    pub async fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        while self.under_way.load(Ordering::SeqCst) > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}

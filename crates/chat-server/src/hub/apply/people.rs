@@ -1,0 +1,140 @@
+//! People come, take names, and go.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use chat_proto::event::{Event, Farewell};
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
+
+use crate::hub::channel::Channel;
+use crate::hub::delivery::Delivery;
+use crate::hub::person::{Bell, Note, Person, PersonId};
+use crate::hub::ports::ConversationKey;
+use crate::hub::{Hub, lock};
+
+impl Hub {
+    /// Somebody connected.
+    pub fn arrive(&self, now: Timestamp) -> Arc<Person> {
+        let id = PersonId(self.next_person.fetch_add(1, Ordering::Relaxed));
+        let person = Arc::new(Person::new(id, now));
+        lock(&self.directory).everyone.insert(id, Arc::clone(&person));
+        person
+    }
+
+    /// Takes or changes a name; `channels` are those that the person is in. Tells the old name.
+    pub(crate) fn take_name<'a>(
+        &self,
+        person: &Arc<Person>,
+        name: &UserName,
+        channels: impl Iterator<Item = &'a Arc<Channel>> + Clone,
+    ) -> Result<Option<UserName>, Refusal> {
+        let before = {
+            let mut directory = lock(&self.directory);
+            let before = person.name();
+            directory.claim(name, person).map_err(|holder| Refusal::name_taken(name, &holder))?;
+            before
+        };
+        if let Some(from) = &before
+            && from.as_str() != name.as_str()
+        {
+            let event = Event::Renamed { from: from.clone(), to: name.clone() };
+            let all: Arc<[ChannelName]> =
+                channels.clone().map(|channel| channel.name.clone()).collect();
+            for channel in channels {
+                let once = Arc::clone(&all);
+                channel.state().tell_as(event.clone(), person.id, |it| it.once_among = Some(once));
+            }
+            self.tell_partners(person.id, &event, &all);
+        }
+        Ok(before)
+    }
+
+    /// Takes a person out of everything. Whoever shared a channel or a private chat is told once.
+    pub(crate) fn depart<'a>(
+        &self,
+        person: &Person,
+        channels: impl Iterator<Item = &'a Arc<Channel>> + Clone,
+        reason: Option<&Text>,
+        now: Timestamp,
+    ) {
+        person.leave_system();
+        lock(&self.directory).remove(person);
+        let Some(user) = person.name() else { return };
+        let event = Event::Gone { user, reason: reason.cloned() };
+        // In a large channel the leaving is counted with others, so only the small ones tell it.
+        let told: Arc<[ChannelName]> = channels
+            .clone()
+            .filter(|channel| !self.is_large(&channel.state()))
+            .map(|channel| channel.name.clone())
+            .collect();
+        for channel in channels {
+            let mut state = channel.state();
+            if !state.dismiss(person.id, now) {
+                continue;
+            }
+            if told.contains(&channel.name) {
+                let once = Arc::clone(&told);
+                state.tell_as(event.clone(), person.id, |it| it.once_among = Some(once));
+            } else {
+                self.count_coming(channel, &mut state, false);
+            }
+            state.settle_operators(&channel.name, None);
+        }
+        self.tell_partners(person.id, &event, &told);
+        let mut private = lock(&self.private);
+        for partner in private.partners(person.id) {
+            private.close(person.id, partner);
+            self.order.forget(&ConversationKey::private(person.id, partner));
+        }
+    }
+
+    /// Tells everybody whom this person has a private chat with. It counts only for those who are in
+    /// none of the channels in which it is told too.
+    fn tell_partners(&self, id: PersonId, event: &Event, told: &Arc<[ChannelName]>) {
+        let private = lock(&self.private);
+        let partners = private.partners(id);
+        if partners.is_empty() {
+            return;
+        }
+        let mut delivery = Delivery::new(event.clone(), id, 0, LineId::default());
+        delivery.once_among = Some(Arc::clone(told));
+        let delivery = Arc::new(delivery);
+        for partner in partners {
+            // Whoever has no room left for it will learn it when they write.
+            let told = private
+                .queue(partner, id)
+                .is_some_and(|queue| queue.try_send(Arc::clone(&delivery)).is_ok());
+            if told && let Some(partner) = lock(&self.directory).everyone.get(&partner) {
+                partner.bell.ring(Bell::PRIVATE);
+            }
+        }
+    }
+
+    /// Opens a private chat with somebody, who is told and stays where they are.
+    pub(crate) fn open_private(
+        &self,
+        person: &Arc<Person>,
+        own_name: UserName,
+        with: &UserName,
+    ) -> Result<UserName, Refusal> {
+        let other = self.person(with)?;
+        let name = other.name().unwrap_or_else(|| with.clone());
+        let busy = || Refusal::user_busy(&name);
+        lock(&self.private).open(person, &other).ok_or_else(busy)?;
+        if other.try_note(Note::Opened { with: own_name, by: person.id }) {
+            Ok(name)
+        } else {
+            Err(busy())
+        }
+    }
+
+    /// Says farewell to everybody.
+    pub fn dismiss_all(&self, farewell: Farewell) {
+        for person in lock(&self.directory).everyone.values() {
+            person.note(Note::Bye(farewell));
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! One channel: its members, its topic, and the ring through which everything in it goes.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use chat_proto::event::Event;
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::ChannelName;
+use chat_proto::text::Text;
+use indexmap::IndexMap;
+use tokio::sync::broadcast;
+
+use super::delivery::Delivery;
+use super::lock;
+use super::person::{Note, Person, PersonId};
+use crate::policy::channel::Role;
+
+/// How many deliveries a channel holds for its slowest reader. A reader that lags further behind is
+/// told how many lines it missed and goes on from the oldest that is kept.
+pub(crate) const RING: usize = 512;
+
+/// A channel. It is kept for some time when nobody is in it.
+pub(crate) struct Channel {
+    /// As its maker wrote it.
+    pub(crate) name: ChannelName,
+    state: Mutex<State>,
+}
+
+impl Channel {
+    pub(crate) fn new(name: ChannelName, topic: Option<Text>) -> Self {
+        Self { name, state: Mutex::new(State { topic, ..State::default() }) }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) topic: Option<Text>,
+    pub(super) members: IndexMap<PersonId, Member>,
+    /// Those who have the right, also while they are elsewhere; who left the system has lost it.
+    operators: Vec<Arc<Person>>,
+    /// There only while there are members: a channel nobody is in costs little.
+    ring: Option<broadcast::Sender<Arc<Delivery>>>,
+    /// How many deliveries went through the ring.
+    pub(super) seq: u64,
+    pub(super) last_line: LineId,
+    entries: u64,
+    /// Comings and goings that are not told yet, while the channel is large.
+    pub(super) entered: u64,
+    pub(super) left: u64,
+    /// Since when nobody is in it.
+    pub(super) empty_since: Option<Timestamp>,
+    /// Taken off the list of channels: who still holds it must look again.
+    pub(super) dropped: bool,
+}
+
+pub(super) struct Member {
+    pub(super) person: Arc<Person>,
+    /// The bit of the person's bell that stands for this channel.
+    slot: u32,
+    /// Grows with each entry: the smallest has been here longest.
+    entry: u64,
+}
+
+impl State {
+    /// Adds a member. What happens in the channel from now on comes out of the receiver.
+    pub(super) fn admit(
+        &mut self,
+        person: &Arc<Person>,
+        slot: u32,
+    ) -> broadcast::Receiver<Arc<Delivery>> {
+        self.entries += 1;
+        let member = Member { person: Arc::clone(person), slot, entry: self.entries };
+        self.members.insert(person.id, member);
+        self.empty_since = None;
+        self.ring.get_or_insert_with(|| broadcast::Sender::new(RING)).subscribe()
+    }
+
+    /// Takes a member out; `false` if they were not in.
+    pub(super) fn dismiss(&mut self, id: PersonId, now: Timestamp) -> bool {
+        if self.members.swap_remove(&id).is_none() {
+            return false;
+        }
+        if self.members.is_empty() {
+            self.empty_since = Some(now);
+            self.ring = None;
+            self.members = IndexMap::new();
+        }
+        true
+    }
+
+    /// Hands an event to everybody who is in, and tells its place among the channel's events.
+    pub(super) fn tell(&mut self, event: Event, by: PersonId) -> u64 {
+        self.tell_as(event, by, |_| ())
+    }
+
+    pub(super) fn tell_as(
+        &mut self,
+        event: Event,
+        by: PersonId,
+        finish: impl FnOnce(&mut Delivery),
+    ) -> u64 {
+        self.seq += 1;
+        let Some(ring) = &self.ring else { return self.seq };
+        let mut delivery = Delivery::new(event, by, self.seq, self.last_line);
+        finish(&mut delivery);
+        // Without a receiver nobody is in to hear it.
+        let _ = ring.send(Arc::new(delivery));
+        for member in self.members.values() {
+            member.person.bell.ring(member.slot);
+        }
+        self.seq
+    }
+
+    /// Makes a person an operator.
+    pub(super) fn appoint(&mut self, person: &Arc<Person>) {
+        if !self.is_operator(person.id) {
+            self.operators.push(Arc::clone(person));
+        }
+    }
+
+    pub(super) fn is_operator(&self, id: PersonId) -> bool {
+        self.operators.iter().any(|operator| operator.id == id)
+    }
+
+    /// Operators who left the system lose the right. If nobody else has it, it goes to whoever has
+    /// been in the channel longest, who is told unless it is `asker`.
+    pub(super) fn settle_operators(&mut self, name: &ChannelName, asker: Option<PersonId>) {
+        self.operators.retain(|operator| !operator.has_left());
+        if !self.operators.is_empty() {
+            return;
+        }
+        let oldest = self.members.values().min_by_key(|member| member.entry);
+        if let Some(person) = oldest.map(|member| Arc::clone(&member.person)) {
+            if asker != Some(person.id) {
+                person.note(Note::NowOperator { channel: name.clone() });
+            }
+            self.operators.push(person);
+        }
+    }
+
+    /// What a person may do here is decided by this.
+    pub(super) fn role(&self, id: PersonId) -> Role {
+        Role { member: self.members.contains_key(&id), operator: self.is_operator(id) }
+    }
+}

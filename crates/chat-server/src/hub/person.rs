@@ -1,0 +1,228 @@
+//! One connection's place in the system: its name, the bell that wakes its task, and its notes.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Away, Farewell, Placed};
+use chat_proto::id::Timestamp;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
+use futures_util::task::AtomicWaker;
+use tokio::sync::mpsc;
+
+use super::delivery::Delivery;
+use super::lock;
+
+/// Tells people apart for as long as the server runs; never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersonId(pub(crate) u64);
+
+/// Somebody connected, with or without a name yet.
+pub struct Person {
+    pub(crate) id: PersonId,
+    /// Rung by whoever has something for this person.
+    pub(crate) bell: Bell,
+    /// Since when connected.
+    pub(crate) since: Timestamp,
+    /// When the last line came from this person, in milliseconds as in [`Timestamp`]. Written by its
+    /// own task, read by `/whois`.
+    pub(crate) last_line_at: AtomicI64,
+    /// Has left the system; what was theirs goes to others.
+    left: AtomicBool,
+    card: Mutex<Card>,
+    notes: Mutex<VecDeque<Note>>,
+}
+
+#[derive(Default)]
+struct Card {
+    name: Option<UserName>,
+    away: Option<Away>,
+}
+
+/// What is told to one person alone, and isn't said in a conversation.
+pub(crate) enum Note {
+    /// What became of a line that this person said.
+    Answer(Answer),
+    /// Somebody began to write privately: their lines come out of this queue.
+    Chat { lines: mpsc::Receiver<Arc<Delivery>> },
+    /// Somebody opened a private chat and made it current on their side.
+    Opened { with: UserName, by: PersonId },
+    /// Put out of a channel.
+    Kicked { channel: ChannelName, by: UserName, reason: Option<Text>, upto: u64 },
+    /// An operator's right came to this person, because nobody else had it.
+    NowOperator { channel: ChannelName },
+    /// The server closes the connection.
+    Bye(Farewell),
+}
+
+/// What became of a line that was said.
+pub(crate) struct Answer {
+    pub(crate) to: Conversation,
+    pub(crate) placed: Result<Placed, Refusal>,
+    /// The channel's events up to this one come before the answer, so that the sender sees lines in
+    /// the same order as everybody else.
+    pub(crate) upto: u64,
+}
+
+/// Notes of others' doing that may wait for one person; past it the others are told `user-busy`.
+/// Notes of the server's own are few by their nature: one farewell, one answer for each line
+/// that waits for its place, one kick for each channel.
+const MAX_WAITING_NOTES: usize = 64;
+
+impl Person {
+    pub(crate) fn new(id: PersonId, now: Timestamp) -> Self {
+        Self {
+            id,
+            bell: Bell::default(),
+            since: now,
+            last_line_at: AtomicI64::new(now.0),
+            left: AtomicBool::new(false),
+            card: Mutex::default(),
+            notes: Mutex::default(),
+        }
+    }
+
+    /// The name, once there is one.
+    pub(crate) fn name(&self) -> Option<UserName> {
+        lock(&self.card).name.clone()
+    }
+
+    pub(crate) fn set_name(&self, name: UserName) {
+        lock(&self.card).name = Some(name);
+    }
+
+    pub(crate) fn away(&self) -> Option<Away> {
+        lock(&self.card).away.clone()
+    }
+
+    /// Tells whether this changed anything.
+    pub(crate) fn set_away(&self, away: Option<Away>) -> bool {
+        let mut card = lock(&self.card);
+        let changed = card.away != away;
+        card.away = away;
+        changed
+    }
+
+    /// Leaves a note of the server's own, which always finds room.
+    pub(crate) fn note(&self, note: Note) {
+        lock(&self.notes).push_back(note);
+        self.bell.ring(Bell::NOTES);
+    }
+
+    /// Leaves a note of somebody else's doing; `false` if too many wait already.
+    pub(crate) fn try_note(&self, note: Note) -> bool {
+        {
+            let mut notes = lock(&self.notes);
+            if notes.len() >= MAX_WAITING_NOTES {
+                return false;
+            }
+            notes.push_back(note);
+        }
+        self.bell.ring(Bell::NOTES);
+        true
+    }
+
+    /// The oldest note.
+    pub(crate) fn take_note(&self) -> Option<Note> {
+        let mut notes = lock(&self.notes);
+        let note = notes.pop_front();
+        if notes.is_empty() {
+            // An idle connection owns no buffer.
+            *notes = VecDeque::new();
+        }
+        note
+    }
+
+    pub(crate) fn leave_system(&self) {
+        self.left.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn touch(&self, now: Timestamp) {
+        self.last_line_at.store(now.0, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Person").field("id", &self.id).field("name", &self.name()).finish()
+    }
+}
+
+/// Wakes one connection's task and tells it where something waits.
+///
+/// A bit for each source: whoever puts something there sets the bit, and wakes the task only if none
+/// was set, so a reader that has much waiting isn't woken for each line.
+#[derive(Default)]
+pub(crate) struct Bell {
+    bits: AtomicU64,
+    waker: AtomicWaker,
+}
+
+impl Bell {
+    /// The bit of notes.
+    pub(crate) const NOTES: u32 = 63;
+    /// The bit of private lines.
+    pub(crate) const PRIVATE: u32 = 62;
+    /// The bits below are the channels', by the slot that a session gave each.
+    pub(crate) const CHANNEL_SLOTS: u32 = 62;
+
+    pub(crate) fn ring(&self, bit: u32) {
+        if self.bits.fetch_or(1 << bit, Ordering::AcqRel) == 0 {
+            self.waker.wake();
+        }
+    }
+
+    /// Takes all that was set.
+    pub(crate) fn take(&self) -> u64 {
+        if self.bits.load(Ordering::Relaxed) == 0 {
+            return 0;
+        }
+        self.bits.swap(0, Ordering::AcqRel)
+    }
+
+    /// Ready when any bit is set.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.bits.load(Ordering::Acquire) != 0 {
+            return Poll::Ready(());
+        }
+        self.waker.register(cx.waker());
+        if self.bits.load(Ordering::Acquire) == 0 { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bell_keeps_what_was_rung_until_it_is_taken() {
+        let bell = Bell::default();
+        assert_eq!(bell.take(), 0);
+        bell.ring(3);
+        bell.ring(Bell::NOTES);
+        bell.ring(3);
+        assert_eq!(bell.take(), 1 << 3 | 1 << 63);
+        assert_eq!(bell.take(), 0);
+    }
+
+    #[test]
+    fn others_notes_are_bounded_and_the_servers_own_find_room() {
+        let person = Person::new(PersonId(1), Timestamp(0));
+        let bob = UserName::new("bob").unwrap();
+        let opened = || Note::Opened { with: bob.clone(), by: PersonId(2) };
+        let taken = (0..1000).filter(|_| person.try_note(opened())).count();
+        assert_eq!(taken, MAX_WAITING_NOTES);
+        person.note(Note::Bye(Farewell::Shutdown));
+        let waiting = std::iter::from_fn(|| person.take_note()).count();
+        assert_eq!(waiting, MAX_WAITING_NOTES + 1);
+    }
+}

@@ -1,0 +1,139 @@
+//! What is shared, read for answers.
+
+use std::sync::{Arc, PoisonError};
+
+use chat_proto::command::near;
+use chat_proto::event::Event;
+use chat_proto::limits::MAX_NEAREST;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
+
+use super::channel::Channel;
+use super::person::{Person, PersonId};
+use super::{Hub, lock};
+use crate::policy::channel::Role;
+
+/// One channel, for a list.
+pub(crate) struct ChannelRow {
+    pub(crate) name: ChannelName,
+    pub(crate) members: usize,
+    pub(crate) topic: Option<Text>,
+}
+
+impl From<ChannelRow> for Event {
+    fn from(row: ChannelRow) -> Self {
+        let ChannelRow { name, members, topic } = row;
+        Self::Channel { name, members, topic }
+    }
+}
+
+/// Somebody in a list.
+pub(crate) struct UserRow {
+    pub(crate) name: UserName,
+    pub(crate) person: Arc<Person>,
+    pub(crate) operator: bool,
+}
+
+impl Hub {
+    /// A person by name.
+    pub(crate) fn person(&self, name: &UserName) -> Result<Arc<Person>, Refusal> {
+        let directory = lock(&self.directory);
+        directory.find(name).cloned().ok_or_else(|| {
+            let known = directory.named().map(|(name, _)| name.as_str());
+            Refusal::no_such_user(name.as_str(), &near(name.as_str(), known, MAX_NEAREST))
+        })
+    }
+
+    /// A channel by name.
+    pub(crate) fn channel(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
+        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+        channels.by_name.get(name).cloned().ok_or_else(|| {
+            let known = channels.by_name.values().map(|channel| channel.name.bare());
+            Refusal::no_such_channel(name, &near(name.bare(), known, MAX_NEAREST))
+        })
+    }
+
+    pub(super) fn no_such_channel(&self, name: &ChannelName) -> Refusal {
+        self.channel(name).err().unwrap_or_else(|| Refusal::no_such_channel(name, &[]))
+    }
+
+    /// The channels whose name contains `part` in any case, by name.
+    pub(crate) fn channels(&self, part: Option<&str>) -> Vec<ChannelRow> {
+        let part = part.map(str::to_lowercase);
+        let wanted = |channel: &&Arc<Channel>| {
+            part.as_ref().is_none_or(|part| channel.name.key().contains(part.as_str()))
+        };
+        let mut found: Vec<Arc<Channel>> = {
+            let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+            channels.by_name.values().filter(wanted).cloned().collect()
+        };
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        let row = |channel: Arc<Channel>| {
+            let state = channel.state();
+            ChannelRow {
+                name: channel.name.clone(),
+                members: state.members.len(),
+                topic: state.topic.clone(),
+            }
+        };
+        found.into_iter().map(row).collect()
+    }
+
+    /// How many channels there are, and how many people have a name.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner).by_name.len();
+        (channels, lock(&self.directory).named().len())
+    }
+
+    /// Everybody who has a name, by name.
+    pub(crate) fn online(&self) -> Vec<UserRow> {
+        let mut rows: Vec<_> = lock(&self.directory)
+            .named()
+            .map(|(name, person)| UserRow {
+                name: name.clone(),
+                person: Arc::clone(person),
+                operator: false,
+            })
+            .collect();
+        rows.sort_by(|one, other| one.name.cmp(&other.name));
+        rows
+    }
+
+    /// Everybody in a channel, by name.
+    pub(crate) fn members(&self, channel: &Channel) -> Vec<UserRow> {
+        let mut state = channel.state();
+        state.settle_operators(&channel.name, None);
+        let mut rows: Vec<_> = state
+            .members
+            .values()
+            .filter_map(|member| {
+                Some(UserRow {
+                    name: member.person.name()?,
+                    operator: state.is_operator(member.person.id),
+                    person: Arc::clone(&member.person),
+                })
+            })
+            .collect();
+        drop(state);
+        rows.sort_by(|one, other| one.name.cmp(&other.name));
+        rows
+    }
+
+    /// How many are in a channel, its topic, and the asker's role there.
+    pub(crate) fn look(&self, channel: &Channel, asker: PersonId) -> (usize, Option<Text>, Role) {
+        let mut state = channel.state();
+        state.settle_operators(&channel.name, Some(asker));
+        (state.members.len(), state.topic.clone(), state.role(asker))
+    }
+
+    /// What a person is in a channel.
+    pub(crate) fn role(&self, channel: &Channel, id: PersonId) -> Role {
+        channel.state().role(id)
+    }
+
+    /// Whether a person is in a channel.
+    pub(crate) fn is_in(&self, channel: &Channel, id: PersonId) -> bool {
+        channel.state().members.contains_key(&id)
+    }
+}

@@ -1,0 +1,113 @@
+//! How many connections may come in: in all, and from one address.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex};
+
+use chat_proto::refusal::Refusal;
+
+use crate::hub::lock;
+
+/// Counts those who are in.
+pub(crate) struct Gate {
+    most: usize,
+    most_from_one: usize,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    all: usize,
+    from: HashMap<IpAddr, usize>,
+}
+
+/// The right to be in; it ends when this is dropped.
+pub(crate) struct Ticket {
+    gate: Arc<Gate>,
+    from: Option<IpAddr>,
+}
+
+impl Gate {
+    pub(crate) fn new(most: usize, most_from_one: usize) -> Self {
+        Self { most, most_from_one, inside: Mutex::default() }
+    }
+
+    /// Lets one in, counted by its address if it has one that counts.
+    pub(crate) fn admit(self: &Arc<Self>, from: Option<IpAddr>) -> Result<Ticket, Refusal> {
+        let from = from.map(household);
+        let mut inside = lock(&self.inside);
+        if inside.all >= self.most {
+            return Err(Refusal::server_full(false));
+        }
+        if let Some(from) = from {
+            let count = inside.from.entry(from).or_default();
+            if *count >= self.most_from_one {
+                return Err(Refusal::server_full(true));
+            }
+            *count += 1;
+        }
+        inside.all += 1;
+        Ok(Ticket { gate: Arc::clone(self), from })
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut inside = lock(&self.gate.inside);
+        inside.all -= 1;
+        if let Some(from) = self.from
+            && let Some(count) = inside.from.get_mut(&from)
+        {
+            *count -= 1;
+            if *count == 0 {
+                inside.from.remove(&from);
+            }
+        }
+    }
+}
+
+/// Who has one IPv6 address has its whole /64 (RFC 4291, section 2.5.4), so that is what counts.
+fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn the_limits_hold_and_room_comes_back() {
+        let gate = Arc::new(Gate::new(4, 2));
+        let first = gate.admit(address("192.0.2.1")).unwrap();
+        let _second = gate.admit(address("192.0.2.1")).unwrap();
+        assert_eq!(
+            gate.admit(address("192.0.2.1")).err().unwrap().text(),
+            Refusal::server_full(true).text()
+        );
+        let _other = gate.admit(address("192.0.2.2")).unwrap();
+        drop(first);
+        let _again = gate.admit(address("192.0.2.1")).unwrap();
+        let _local = gate.admit(None).unwrap();
+        assert_eq!(gate.admit(None).err().unwrap().text(), Refusal::server_full(false).text());
+    }
+
+    #[test]
+    fn a_whole_ipv6_network_counts_as_one_and_mapped_addresses_as_ipv4() {
+        let gate = Arc::new(Gate::new(10, 1));
+        let _one = gate.admit(address("2001:db8:1:2::1")).unwrap();
+        assert!(gate.admit(address("2001:db8:1:2:ffff::9")).is_err());
+        assert!(gate.admit(address("2001:db8:1:3::1")).is_ok());
+        let _mapped = gate.admit(address("::ffff:192.0.2.7")).unwrap();
+        assert!(gate.admit(address("192.0.2.7")).is_err());
+    }
+}

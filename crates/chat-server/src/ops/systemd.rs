@@ -1,0 +1,19 @@
+//! What the service manager is told (sd_notify(3)). Without one, nothing happens.
+
+use sd_notify::NotifyState;
+
+/// Connections are accepted from now on.
+pub fn ready(status: &str) {
+    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// The server is stopping.
+pub fn stopping() {
+    notify(&[NotifyState::Stopping, NotifyState::Status("Saying goodbye to everybody")]);
+}
+
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "the service manager can't be told");
+    }
+}

@@ -1,0 +1,46 @@
+//! What a person may do at all.
+
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
+use chat_proto::verb::Verb;
+
+/// Some commands work only once a name is given.
+pub(crate) fn may_ask(verb: &Verb, named: bool) -> Result<(), Refusal> {
+    if named || verb.nameless { Ok(()) } else { Err(Refusal::not_named(Some(verb))) }
+}
+
+/// Some commands make sense only about somebody else.
+pub(crate) fn somebody_else(
+    verb: &Verb,
+    own: Option<&UserName>,
+    user: &UserName,
+) -> Result<(), Refusal> {
+    if own == Some(user) { Err(Refusal::yourself(verb)) } else { Ok(()) }
+}
+
+/// One person may be in so many conversations.
+pub(crate) fn may_be_in_more(present: usize, most: usize) -> Result<(), Refusal> {
+    if present < most { Ok(()) } else { Err(Refusal::too_many_conversations(most)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chat_proto::verb::VERBS;
+
+    #[test]
+    fn before_a_name_only_the_nameless_commands_work() {
+        for verb in VERBS {
+            assert!(may_ask(verb, true).is_ok());
+            let nameless =
+                ["name", "help", "channels", "format", "ping", "quit"].contains(&verb.name);
+            assert_eq!(may_ask(verb, false).is_ok(), nameless, "/{}", verb.name);
+        }
+    }
+
+    #[test]
+    fn conversations_are_bounded() {
+        assert!(may_be_in_more(49, 50).is_ok());
+        assert!(may_be_in_more(50, 50).is_err());
+    }
+}

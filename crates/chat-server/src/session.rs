@@ -1,0 +1,189 @@
+//! One person's state machine: a line comes in, bytes for them go out.
+//!
+//! Nothing in it waits: it never sees a socket, never awaits, and reads no clock. A line goes to its
+//! handler, which reads and asks; what the handler wants changed is carried out here, through the
+//! hub; what the hub and other people tell comes back through the inbox.
+//!
+//! * [`me`]: what a person is at the moment: name, conversations, whom they ignore.
+//! * [`inbox`]: where things for them wait, and how they are taken out.
+//! * [`view`]: what of it they see.
+//! * [`carry_out`]: what a handler wanted changed.
+
+mod carry_out;
+pub(crate) mod inbox;
+pub(crate) mod me;
+mod view;
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use chat_proto::command::{Asked, Command, parse};
+use chat_proto::event::{Done, Event, Farewell, Sentence};
+use chat_proto::id::Timestamp;
+use chat_proto::line::LineItem;
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
+use chat_proto::rendition::render;
+use chat_proto::text::Text;
+
+use self::inbox::Inbox;
+use self::me::Me;
+use crate::handlers::{self, Asker, Outcome};
+use crate::hub::Hub;
+use crate::hub::person::Person;
+
+/// One connected person.
+pub(crate) struct Session {
+    hub: Arc<Hub>,
+    person: Arc<Person>,
+    me: Me,
+    inbox: Inbox,
+    /// Lines said that have no answer yet, oldest first.
+    waiting: VecDeque<Waiting>,
+    /// Set when the connection is to end, once everything before is told.
+    farewell: Option<Farewell>,
+    /// The words of `/quit`.
+    reason: Option<Text>,
+}
+
+/// A line whose answer comes when it has its place.
+struct Waiting {
+    /// The command, for the answer.
+    re: Cow<'static, str>,
+    /// The private chat that was opened with it.
+    opened: Option<UserName>,
+}
+
+impl Session {
+    pub(crate) fn new(hub: Arc<Hub>, address: String, now: Timestamp) -> Self {
+        let person = hub.arrive(now);
+        Self {
+            hub,
+            person,
+            me: Me::new(address.into(), now),
+            inbox: Inbox::default(),
+            waiting: VecDeque::new(),
+            farewell: None,
+            reason: None,
+        }
+    }
+
+    pub(crate) fn person(&self) -> &Arc<Person> {
+        &self.person
+    }
+
+    pub(crate) fn is_named(&self) -> bool {
+        self.me.name.is_some()
+    }
+
+    /// Whether a line that was said has no answer yet: the next line must wait for it.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Why the connection is to end, if it is.
+    pub(crate) fn farewell(&self) -> Option<Farewell> {
+        self.farewell
+    }
+
+    /// Greets whoever has just connected.
+    pub(crate) fn greet(&self, out: &mut BytesMut) {
+        self.notice(format!("Welcome to {}.", self.hub.server_name), out);
+        for line in &self.hub.motd {
+            self.notice(line, out);
+        }
+        self.notice("Type your name to begin, or /help for the menu.", out);
+    }
+
+    /// Carries one line out.
+    pub(crate) fn on_line(&mut self, line: LineItem, now: Timestamp, out: &mut BytesMut) {
+        self.person.touch(now);
+        let asked = match line {
+            LineItem::Line(line) => self.understand(&line),
+            LineItem::TooLong { over } => refused("line", Refusal::line_too_long(over)),
+            LineItem::NotUtf8 => refused("line", Refusal::not_utf8()),
+        };
+        let Asked { re, command } = asked;
+        match command.and_then(|command| self.ask(command, now)) {
+            Ok(Outcome::Answer(rows, done)) => {
+                for row in &rows {
+                    self.show(row, out);
+                }
+                self.show(&Event::Ok { re, done }, out);
+            }
+            Ok(Outcome::Change(change)) => {
+                if let Err(refusal) = self.carry_out(change, re.clone(), now, out) {
+                    self.show(&Event::Refused { re, refusal }, out);
+                }
+            }
+            Err(refusal) => self.show(&Event::Refused { re, refusal }, out),
+        }
+    }
+
+    /// Before a name is given, a plain line is the name.
+    fn understand(&self, line: &str) -> Asked {
+        match parse(line) {
+            Asked { command: Ok(Command::Say(None, text)), .. } if !self.is_named() => {
+                let name = UserName::new(text.as_str().trim());
+                let command = name.map(Command::Name).map_err(|error| Refusal::bad_name(&error));
+                Asked { re: "name".into(), command }
+            }
+            asked => asked,
+        }
+    }
+
+    fn ask(&self, command: Command, now: Timestamp) -> Result<Outcome, Refusal> {
+        let asker =
+            Asker { me: &self.me, inbox: &self.inbox, hub: &self.hub, id: self.person.id, now };
+        handlers::handle(&asker, command)
+    }
+
+    /// The answer to a peer that interrupts, at a terminal by Ctrl-C.
+    pub(crate) fn tell_how_to_quit(&self, out: &mut BytesMut) {
+        self.notice("Type /quit to leave.", out);
+    }
+
+    /// The answer to a telnet peer that asks whether anybody is there.
+    pub(crate) fn tell_presence(&self, out: &mut BytesMut) {
+        self.notice("Still here.", out);
+    }
+
+    /// The connection is to end for a reason that isn't the person's own.
+    pub(crate) fn end(&mut self, farewell: Farewell) {
+        self.farewell.get_or_insert(farewell);
+    }
+
+    /// The last line.
+    pub(crate) fn say_farewell(&self, farewell: Farewell, out: &mut BytesMut) {
+        self.show(&Event::Bye(farewell), out);
+    }
+
+    /// Leaves the system; whoever shared a conversation is told once.
+    pub(crate) fn depart(&mut self, now: Timestamp) {
+        let channels = self.inbox.channels();
+        self.hub.depart(&self.person, channels, self.reason.as_ref(), now);
+    }
+
+    /// Why the person left, if they didn't say so themselves.
+    pub(crate) fn lost(&mut self, reason: &str) {
+        self.reason = self.reason.take().or_else(|| Text::new(reason));
+    }
+
+    fn show(&self, event: &Event, out: &mut BytesMut) {
+        render(event, self.me.form, out);
+    }
+
+    fn notice(&self, text: impl AsRef<str>, out: &mut BytesMut) {
+        self.show(&Event::Notice(Sentence::new(text)), out);
+    }
+
+    fn done(&self, re: Cow<'static, str>, done: Done, out: &mut BytesMut) {
+        self.show(&Event::Ok { re, done }, out);
+    }
+}
+
+fn refused(re: &'static str, refusal: Refusal) -> Asked {
+    Asked { re: re.into(), command: Err(refusal) }
+}
