@@ -1,1 +1,5 @@
-//! placeholder
+//! Lines, names and texts of the chat protocol.
+pub mod limits;
+pub mod line;
+pub mod name;
+pub mod text;

@@ -1,0 +1,262 @@
+//! Names of people and channels: checked once, trusted from then on.
+//!
+//! A name has three faces. The *shown* form keeps the letters as they were typed (in Unicode's NFC).
+//! The *key* is the same without regard to case; two names are equal when their keys are, and a person
+//! is found by it. The *looks* are what a reader may take the name for, so that a registry which gives
+//! every look to one owner only has no two names that can be mistaken for each other; see
+//! [`UserName::looks`].
+
+mod error;
+mod look;
+mod reserved;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use precis_profiles::precis_core::Error as PrecisError;
+use precis_profiles::precis_core::UnexpectedError;
+use precis_profiles::precis_core::profile::{PrecisFastInvocation as _, stabilize};
+use precis_profiles::{UsernameCaseMapped, UsernameCasePreserved};
+use unicode_normalization::char::is_combining_mark;
+
+pub use error::NameError;
+
+use crate::limits::{MAX_CHANNEL_NAME_CHARS, MAX_USER_NAME_CHARS};
+
+/// A person's name. Equality, order and hash are those of its [`key`](Self::key). Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserName(Name);
+
+impl UserName {
+    /// Checks a name as it was typed.
+    ///
+    /// The names that the server may seem to speak by, and what looks like them, are reserved.
+    pub fn new(raw: &str) -> Result<Self, NameError> {
+        let name = Name::new(raw, MAX_USER_NAME_CHARS)?;
+        if name.looks().any(|look| reserved::is_reserved(&look)) {
+            return Err(NameError::Reserved);
+        }
+        Ok(Self(name))
+    }
+
+    /// The name as people see it.
+    pub fn as_str(&self) -> &str {
+        self.0.shown()
+    }
+
+    /// The name without regard to case: the same for all ways to type it.
+    pub fn key(&self) -> &str {
+        self.0.key()
+    }
+
+    /// What a reader may take this name for, in one or two spellings.
+    ///
+    /// They are the look-alike forms (UTS #39 skeletons, without regard to case) of the key and of the
+    /// shown name, which differ because `I` resembles `l` where `i` doesn't. Two names that share a
+    /// look, such as `b0b` and `bob`, or `aI` and `al`, must not be in use by two people at once.
+    /// Looks are for claiming a name; to find somebody by a typed name, use the key.
+    pub fn looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.0.looks()
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// A channel's name. Equality, order and hash are those of its [`key`](Self::key). Cheap to clone.
+///
+/// It is displayed with its `#`, which is no part of the key or the looks.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelName(Name);
+
+impl ChannelName {
+    /// Checks a name as it was typed, with or without its `#`.
+    pub fn new(raw: &str) -> Result<Self, NameError> {
+        Name::new(raw.strip_prefix('#').unwrap_or(raw), MAX_CHANNEL_NAME_CHARS).map(Self)
+    }
+
+    /// The name as people see it, without its `#`.
+    pub fn bare(&self) -> &str {
+        self.0.shown()
+    }
+
+    /// The name without regard to case: the same for all ways to type it.
+    pub fn key(&self) -> &str {
+        self.0.key()
+    }
+
+    /// What a reader may take this name for; see [`UserName::looks`].
+    pub fn looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.0.looks()
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.bare())
+    }
+}
+
+impl fmt::Debug for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"#{}\"", self.bare())
+    }
+}
+
+/// What the names of people and channels have in common.
+#[derive(Clone)]
+struct Name {
+    /// The shown form; the key follows it, unless they are the same.
+    forms: Arc<str>,
+    /// Bytes of the shown form.
+    shown_len: usize,
+}
+
+/// Marks (accents, vowel signs) on one letter. Living scripts do with fewer; more of them paint over
+/// the lines above and below.
+const MAX_MARKS_IN_A_ROW: usize = 4;
+
+/// NFC makes one character of at most this many (Greek with three marks). What is longer by more than
+/// this cannot become a proper name and isn't worth looking at.
+const MAX_CHARS_COMPOSED: usize = 4;
+
+impl Name {
+    fn new(raw: &str, max: usize) -> Result<Self, NameError> {
+        if raw.is_ascii() { Self::from_ascii(raw, max) } else { Self::from_unicode(raw, max) }
+    }
+
+    fn from_ascii(raw: &str, max: usize) -> Result<Self, NameError> {
+        check_chars(raw)?;
+        if raw.len() > max {
+            return Err(NameError::TooLong { max, was: raw.len() });
+        }
+        let mut forms = [0; 2 * MAX_CHANNEL_NAME_CHARS];
+        let forms = if raw.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            let (shown, rest) = forms.split_at_mut(raw.len());
+            let (key, _) = rest.split_at_mut(raw.len());
+            shown.copy_from_slice(raw.as_bytes());
+            key.copy_from_slice(raw.as_bytes());
+            key.make_ascii_lowercase();
+            forms.get(..2 * raw.len()).and_then(|forms| str::from_utf8(forms).ok())
+        } else {
+            Some(raw)
+        };
+        let forms = forms.ok_or(NameError::NotAllowed)?;
+        Ok(Self { forms: Arc::from(forms), shown_len: raw.len() })
+    }
+
+    fn from_unicode(raw: &str, max: usize) -> Result<Self, NameError> {
+        let was = raw.chars().count();
+        if was > max * MAX_CHARS_COMPOSED {
+            return Err(NameError::TooLong { max, was });
+        }
+        let shown = stabilize(raw, |raw| UsernameCasePreserved::enforce(raw))?;
+        check_chars(&shown)?;
+        let was = shown.chars().count();
+        if was > max {
+            return Err(NameError::TooLong { max, was });
+        }
+        let marks = shown.split(|c| !is_combining_mark(c)).map(|run| run.chars().count());
+        if marks.max() > Some(MAX_MARKS_IN_A_ROW) {
+            return Err(NameError::NotAllowed);
+        }
+        let key = stabilize(&*shown, |shown| UsernameCaseMapped::enforce(shown))?;
+        let key = look::with_one_sigma(&key);
+        let forms: Arc<str> =
+            if key == shown { Arc::from(&*shown) } else { Arc::from([&*shown, &*key].concat()) };
+        Ok(Self { forms, shown_len: shown.len() })
+    }
+
+    fn shown(&self) -> &str {
+        self.forms.get(..self.shown_len).unwrap_or_default()
+    }
+
+    fn key(&self) -> &str {
+        match self.forms.get(self.shown_len..) {
+            None | Some("") => &self.forms,
+            Some(key) => key,
+        }
+    }
+
+    fn looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let (shown, key) = (self.shown(), self.key());
+        let of_key = look::look(key);
+        let of_shown = (shown != key).then(|| look::look(shown)).filter(|look| *look != of_key);
+        std::iter::once(of_key).chain(of_shown)
+    }
+}
+
+/// Letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
+///
+/// Marks belong to their letters. What PRECIS allows beyond that in the right company (joiners, middle
+/// dots) is invisible or no letter, and is refused here.
+fn check_chars(name: &str) -> Result<(), NameError> {
+    let first = name.chars().next().ok_or(NameError::Empty)?;
+    if !first.is_alphanumeric() || is_combining_mark(first) {
+        return Err(NameError::BadStart(first));
+    }
+    let allowed =
+        |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.') || is_combining_mark(c);
+    match name.chars().find(|&c| !allowed(c)) {
+        Some(bad) => Err(NameError::BadChar(bad)),
+        None => Ok(()),
+    }
+}
+
+impl From<PrecisError> for NameError {
+    fn from(error: PrecisError) -> Self {
+        let info = match error {
+            PrecisError::BadCodepoint(info)
+            | PrecisError::Unexpected(
+                UnexpectedError::ContextRuleNotApplicable(info)
+                | UnexpectedError::MissingContextRule(info),
+            ) => info,
+            PrecisError::Invalid | PrecisError::Unexpected(_) => return Self::NotAllowed,
+        };
+        match (info.position, char::from_u32(info.cp)) {
+            (_, None) => Self::NotAllowed,
+            (0, Some(start)) => Self::BadStart(start),
+            (_, Some(bad)) => Self::BadChar(bad),
+        }
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(other.key())
+    }
+}
+
+impl std::hash::Hash for Name {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+const _: () = assert!(MAX_USER_NAME_CHARS <= MAX_CHANNEL_NAME_CHARS);
+// A name is handed around by value.
+const _: () = assert!(size_of::<UserName>() <= 24);

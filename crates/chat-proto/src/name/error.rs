@@ -1,0 +1,59 @@
+//! Why a name is refused, in words for whoever typed it.
+
+use std::fmt;
+
+/// Why a name is refused. Displayed as a sentence for the person who typed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// There was nothing to check.
+    Empty,
+    /// More characters than a name may have.
+    TooLong {
+        /// The most there may be.
+        max: usize,
+        /// How many there were.
+        was: usize,
+    },
+    /// It begins with something other than a letter or a digit.
+    BadStart(char),
+    /// It holds something other than letters, digits, `-`, `_` and `.`.
+    BadChar(char),
+    /// Somebody with this name could be taken for the server or its operators.
+    Reserved,
+    /// Each character is allowed but they don't go together.
+    NotAllowed,
+}
+
+impl std::error::Error for NameError {}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Empty => write!(f, "A name is missing; {RULE}."),
+            Self::TooLong { max, was } => {
+                write!(f, "A name may have at most {max} characters; this one has {was}.")
+            }
+            Self::BadStart(c) => write!(f, "A name cannot begin with {}; {RULE}.", Spelled(c)),
+            Self::BadChar(c) => write!(f, "A name cannot hold {}; {RULE}.", Spelled(c)),
+            Self::Reserved => f.write_str("This name is reserved; choose another one."),
+            Self::NotAllowed => {
+                f.write_str("These characters cannot stand together in a name; choose another one.")
+            }
+        }
+    }
+}
+
+const RULE: &str = "it may hold letters, digits, - _ and ., beginning with a letter or digit";
+
+/// A character that is safe to show to somebody, whatever it is.
+struct Spelled(char);
+
+impl fmt::Display for Spelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ' ' => f.write_str("a space"),
+            c if c.is_ascii_graphic() => f.write_str(c.encode_utf8(&mut [0; 4])),
+            c => write!(f, "U+{:04X}", u32::from(c)),
+        }
+    }
+}

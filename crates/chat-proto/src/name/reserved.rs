@@ -1,0 +1,59 @@
+//! Names that nobody may take, because lines under them would be believed or misread.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use super::look;
+
+/// Lower case, in order; see the test.
+const RESERVED: &[&str] = &[
+    "admin",
+    "administrator",
+    "all",
+    "anonymous",
+    "chat",
+    "chat-cli",
+    "chat-server",
+    "console",
+    "daemon",
+    "everybody",
+    "everyone",
+    "guest",
+    "help",
+    "here",
+    "me",
+    "moderator",
+    "nobody",
+    "notice",
+    "null",
+    "operator",
+    "root",
+    "server",
+    "service",
+    "services",
+    "staff",
+    "support",
+    "sysadmin",
+    "sysop",
+    "system",
+    "undefined",
+    "you",
+];
+
+/// Whether a name with this look could be taken for a reserved one.
+pub(super) fn is_reserved(a_look: &str) -> bool {
+    static LOOKS: LazyLock<HashSet<String>> =
+        LazyLock::new(|| RESERVED.iter().map(|word| look::look(word).into_owned()).collect());
+    LOOKS.contains(a_look)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted_and_in_lower_case() {
+        assert!(RESERVED.is_sorted_by(|a, b| a < b));
+        assert!(RESERVED.iter().all(|word| *word == word.to_lowercase()));
+    }
+}
