@@ -60,6 +60,7 @@ fn a_wrong_name_is_refused_for_what_is_wrong_with_it() {
         (".bob", BadStart('.')),
         ("_", BadStart('_')),
         ("\u{301}a", BadStart('\u{301}')),
+        ("\u{93e}क", BadStart('\u{93e}')),
         ("\u{1F600}", BadStart('\u{1F600}')),
         ("bob alice", BadChar(' ')),
         ("bob:", BadChar(':')),
@@ -194,6 +195,20 @@ fn a_refusal_is_one_clear_sentence() {
     assert_eq!(long.to_string(), "A name may have at most 32 characters; this one has 40.");
 }
 
+#[test]
+fn every_character_alone_is_refused_or_a_name_that_lasts() {
+    for c in '\0'..=char::MAX {
+        if let Ok(name) = ChannelName::new(&format!("{c}{c}")) {
+            let shown = name.bare();
+            assert!(shown.chars().all(char::is_alphanumeric), "{c:?}");
+            let again = ChannelName::new(shown).unwrap();
+            assert_eq!((again.bare(), again.key()), (shown, name.key()), "{c:?}");
+            let by_key = ChannelName::new(name.key());
+            assert_eq!(by_key.as_ref(), Ok(&name), "{c:?}");
+        }
+    }
+}
+
 /// Letters of many scripts, marks, look-alikes, and what is close to being allowed.
 fn raw_name() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -247,6 +262,23 @@ proptest! {
                 }
             }
         }
+    }
+
+    #[test]
+    fn nobody_is_forged_with_letters_of_another_alphabet(
+        name in "[a-zA-Z0-9]{2,16}",
+        swaps in prop::collection::vec(any::<bool>(), 16),
+    ) {
+        let forged: String = name.chars().zip(swaps).map(|(c, swap)| match c {
+            c if !swap => c.to_string(),
+            'a' => "а".into(), 'A' => "А".into(), 'c' => "с".into(), 'e' => "е".into(),
+            'B' => "В".into(), 'o' => "ο".into(), 'O' => "0".into(), 'p' => "р".into(),
+            'x' => "х".into(), 'I' => "l".into(), '1' => "I".into(), 'm' => "rn".into(),
+            'K' => "Κ".into(), 's' => "ѕ".into(), 'i' => "і".into(),
+            c => c.to_string(),
+        }).collect();
+        let (one, other) = (ChannelName::new(&name).unwrap(), ChannelName::new(&forged).unwrap());
+        prop_assert!(one.looks().any(|look| other.looks().any(|l| l == look)), "{} {}", name, forged);
     }
 
     #[test]
