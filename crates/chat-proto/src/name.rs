@@ -46,6 +46,8 @@ impl UserName {
     }
 
     /// The name without regard to case: the same for all ways to type it.
+    ///
+    /// It is made for comparing and may be longer than a name, so keep the shown form to read it back.
     pub fn key(&self) -> &str {
         self.0.key()
     }
@@ -90,7 +92,7 @@ impl ChannelName {
         self.0.shown()
     }
 
-    /// The name without regard to case: the same for all ways to type it.
+    /// The name without regard to case; see [`UserName::key`].
     pub fn key(&self) -> &str {
         self.0.key()
     }

@@ -65,9 +65,11 @@ struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     fn command(&self) -> Result<Command, Refusal> {
         Ok(match self.verb.kind {
-            Kind::Help => Command::Help(Text::new(self.rest.trim_start_matches('/'))),
+            Kind::Help => Command::Help(Text::new(self.rest.trim_start_matches(['/', ' ']))),
             Kind::Name => Command::Name(self.new_name()?),
-            Kind::Channels => Command::Channels(Text::new(self.rest.trim_start_matches('#'))),
+            Kind::Channels => {
+                Command::Channels(Text::new(self.rest.trim_start_matches(['#', ' '])))
+            }
             Kind::Create => {
                 let (channel, topic) = self.word_and_rest()?;
                 Command::Create(channel_name(channel)?, self.bounded(topic, MAX_TOPIC_CHARS)?)

@@ -1,0 +1,36 @@
+//! What the parser of commands owes, for tests and the fuzzer alike.
+
+#![allow(clippy::panic, reason = "a test fails by it")]
+
+use chat_proto::command::parse;
+use chat_proto::event::Event;
+use chat_proto::rendition::{Form, rendered};
+use chat_proto::text::clean;
+
+/// Parsing never fails loudly, a command prints as a line that means the same, and what is answered
+/// to a line is one line of each form.
+pub(crate) fn check(data: &[u8]) {
+    let Ok(raw) = str::from_utf8(data) else { return };
+    if raw.contains('\n') {
+        return;
+    }
+    let asked = parse(raw);
+    match asked.command {
+        Ok(command) => {
+            let printed = command.to_string();
+            assert_eq!(clean(&printed), printed, "printed as something unclean");
+            match parse(&printed).command {
+                Ok(again) => assert_eq!(again, command, "printed as {printed:?}"),
+                Err(refusal) => panic!("printed as {printed:?}, which is refused: {refusal:?}"),
+            }
+        }
+        Err(refusal) => {
+            for form in Form::ALL {
+                let event = Event::Refused { re: asked.re.clone(), refusal: refusal.clone() };
+                let line = rendered(&event, form);
+                let endings = line.iter().filter(|byte| **byte == b'\n').count();
+                assert_eq!(endings, 1, "{line:?}");
+            }
+        }
+    }
+}

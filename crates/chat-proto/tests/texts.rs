@@ -1,0 +1,87 @@
+//! What people write must not disturb anybody's terminal.
+
+use std::borrow::Cow;
+
+use chat_proto::text::{Text, clean};
+use proptest::prelude::*;
+
+/// Said once more in numbers, apart from the code.
+fn forbidden(c: char) -> bool {
+    matches!(
+        u32::from(c),
+        0..=0x1F | 0x7F..=0x9F | 0x202A..=0x202E | 0x2066..=0x2069 | 0x2028 | 0x2029
+    )
+}
+
+#[test]
+fn what_disturbs_a_terminal_is_removed() {
+    for (raw, expected) in [
+        ("plain ASCII", "plain ASCII"),
+        ("grüße, 世界 \u{1F600}", "grüße, 世界 \u{1F600}"),
+        ("a\tb", "a b"),
+        ("\t", " "),
+        ("a\r\nb\0c", "abc"),
+        ("\u{1b}[2Jgone", "[2Jgone"),
+        ("a\u{7f}b\u{9b}31mc", "ab31mc"),
+        ("\u{85}next\u{2028}line\u{2029}", "nextline"),
+        ("safe\u{202e}exe.txt\u{202c}", "safeexe.txt"),
+        ("\u{2066}a\u{2067}b\u{2068}c\u{2069}", "abc"),
+        ("", ""),
+    ] {
+        assert_eq!(clean(raw), expected, "{raw:?}");
+    }
+}
+
+#[test]
+fn every_character_is_either_kept_or_removed_by_the_list() {
+    for c in '\0'..=char::MAX {
+        let raw = format!("<{c}>");
+        let expected = match c {
+            '\t' => "< >".to_owned(),
+            c if forbidden(c) => "<>".to_owned(),
+            _ => raw.clone(),
+        };
+        assert_eq!(clean(&raw), expected, "{raw:?}");
+    }
+}
+
+#[test]
+fn clean_text_is_not_copied() {
+    for text in ["", "plain", "grüße"] {
+        assert!(matches!(clean(text), Cow::Borrowed(_)), "{text:?}");
+    }
+}
+
+#[test]
+fn a_text_is_never_blank() {
+    for blank in ["", " ", "\t", " \t ", "\u{a0}\u{3000}", "\r\n", "\0", "\u{202e}", "\u{202e} \r"]
+    {
+        assert_eq!(Text::new(blank), None, "{blank:?}");
+    }
+    assert_eq!(Text::new(" a ").unwrap().as_str(), " a ");
+}
+
+#[test]
+fn a_text_that_is_too_long_tells_by_how_much() {
+    let text = Text::new("grüße").unwrap();
+    let over = [3, 4, 5, 6, 7].map(|max| text.chars_over(max));
+    assert_eq!(over, [Some(2), Some(1), None, None, None]);
+}
+
+proptest! {
+    #[test]
+    fn cleaning_leaves_nothing_forbidden_and_no_work(raw in "(\\PC|\\p{C}|[ -~]){0,40}") {
+        let cleaned = clean(&raw);
+        prop_assert!(!cleaned.contains(forbidden), "{:?}", cleaned);
+        prop_assert!(matches!(clean(&cleaned), Cow::Borrowed(again) if again == cleaned));
+    }
+
+    #[test]
+    fn one_text_is_one_line(raw in any::<String>()) {
+        if let Some(text) = Text::new(&raw) {
+            prop_assert!(!text.as_str().contains(forbidden));
+            prop_assert_eq!(text.to_string().lines().count(), 1);
+            prop_assert_eq!(Text::new(text.as_str()), Some(text));
+        }
+    }
+}
