@@ -32,7 +32,8 @@ mod tests {
     #[test]
     fn the_best_come_first_and_strangers_not_at_all() {
         let known = ["general", "genesis", "dev", "random"];
-        assert_eq!(near("genral", known, 3), ["general", "genesis"]);
+        assert_eq!(near("genral", known, 3), ["general"]);
+        assert_eq!(near("gene", known, 3), ["general", "genesis"]);
         assert_eq!(near("gen", known, 1), ["general"]);
         assert!(near("zzz", known, 3).is_empty());
         assert!(near("", known, 3).is_empty());
