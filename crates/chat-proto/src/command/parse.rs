@@ -68,11 +68,9 @@ struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     fn command(&self) -> Result<Command, Refusal> {
         Ok(match self.verb.kind {
-            Kind::Help => Command::Help(Text::new(self.rest.trim_start_matches(['/', ' ']))),
+            Kind::Help => Command::Help(Text::new(self.rest_without('/'))),
             Kind::Name => Command::Name(self.new_name()?),
-            Kind::Channels => {
-                Command::Channels(Text::new(self.rest.trim_start_matches(['#', ' '])))
-            }
+            Kind::Channels => Command::Channels(Text::new(self.rest_without('#'))),
             Kind::Create => {
                 let (channel, topic) = self.word_and_rest()?;
                 Command::Create(channel_name(channel)?, self.bounded(topic, MAX_TOPIC_CHARS)?)
@@ -120,6 +118,11 @@ impl<'a> Arguments<'a> {
             Kind::Ping => Command::Ping(Text::new(self.rest)),
             Kind::Quit => Command::Quit(self.bounded(self.rest, MAX_REASON_CHARS)?),
         })
+    }
+
+    /// All that follows, without a sign that may stand in front of it.
+    fn rest_without(&self, sign: char) -> &'a str {
+        self.rest.trim_start_matches(|c: char| c == sign || c.is_whitespace())
     }
 
     fn new_name(&self) -> Result<UserName, Refusal> {
