@@ -220,6 +220,7 @@ fn answers() -> Vec<Case> {
         ("told", ok("help", Done::Told)),
         ("listed", ok("users", Done::Listed { count: 3 })),
         ("listed, none", ok("channels", Done::Listed { count: 0 })),
+        ("listed, the ignored", ok("ignore", Done::Listed { count: 1 })),
         ("welcomed", ok("name", Done::Welcomed { name: user("alice") })),
         ("named", ok("name", Done::Named { name: user("Al") })),
         ("created", ok("create", Done::Created { channel: general(), topic: None })),
