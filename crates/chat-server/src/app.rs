@@ -25,7 +25,7 @@ use crate::order::local::Local;
 const FAREWELL_DEADLINE: Duration = Duration::from_secs(4);
 
 /// How often channels that nobody has been in for long are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(600);
+const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
 /// A server whose doors are bound and not open yet.
 pub struct Server {

@@ -12,7 +12,6 @@ use clap::{Parser, ValueEnum};
     after_help = "Examples:\n  chat-server\n  chat-server --listen '[::]:5002' --name chat.example.org\n  \
                   chat-server --config /etc/chat-server/config.toml\n\nThen: telnet 127.0.0.1 5002"
 )]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Args {
     /// Listen for plain TCP there; port 0 takes a free one; may be given more than once [default:
     /// 127.0.0.1:5002]
@@ -35,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// The directory for what is kept [default: $STATE_DIRECTORY, else the XDG state directory]
+    /// The directory for what is kept [default: the service manager's, else the XDG state directory]
     #[arg(long, value_name = "PATH", conflicts_with = "ephemeral")]
     pub data: Option<PathBuf>,
 

@@ -88,8 +88,8 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
     policy::user::may_ask(verb::of(command.kind()), asker.me.name.is_some())?;
     match command {
         Command::Help(word) => help::handle(asker, word.as_ref()),
-        Command::Name(name) => name::handle(name),
-        Command::Channels(part) => channels::handle(asker, part.as_ref()),
+        Command::Name(name) => Ok(name::handle(name)),
+        Command::Channels(part) => Ok(channels::handle(asker, part.as_ref())),
         Command::Create(channel, topic) => create::handle(asker, channel, topic),
         Command::Enter(channel) => enter::handle(asker, channel),
         Command::Leave(conversation, reason) => leave::handle(asker, conversation, reason),
@@ -102,14 +102,14 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
         Command::Users(channel) => users::handle(asker, channel.as_ref()),
         Command::Whois(user) => whois::handle(asker, &user),
         Command::Topic(text) => topic::handle(asker, text),
-        Command::Away(reason) => away::handle(reason),
-        Command::Back => back::handle(),
+        Command::Away(reason) => Ok(away::handle(reason)),
+        Command::Back => Ok(back::handle()),
         Command::Ignore(user) => ignore::handle(asker, user),
-        Command::Unignore(user) => unignore::handle(user),
+        Command::Unignore(user) => Ok(unignore::handle(user)),
         Command::Kick(user, reason) => kick::handle(asker, user, reason),
-        Command::Format(form) => format::handle(form),
-        Command::Ping(token) => ping::handle(token),
-        Command::Quit(reason) => quit::handle(reason),
+        Command::Format(form) => Ok(format::handle(form)),
+        Command::Ping(token) => Ok(ping::handle(token)),
+        Command::Quit(reason) => Ok(quit::handle(reason)),
     }
 }
 

@@ -36,6 +36,9 @@ impl<T: std::fmt::Display> Serialize for Shown<T> {
     }
 }
 
+/// A field that is `null` when it is there and holds nothing, apart from not being there.
+type Nullable<T> = Option<T>;
+
 type Str<'a> = &'a str;
 type Channel<'a> = Shown<&'a ChannelName>;
 type Place<'a> = Shown<&'a Conversation>;
@@ -118,7 +121,7 @@ enum Line<'a> {
         reason: Option<Str<'a>>,
         /// Only for the one who was kicked: what is current now.
         #[serde(skip_serializing_if = "Option::is_none")]
-        current: Option<Option<Place<'a>>>,
+        current: Option<Nullable<Place<'a>>>,
     },
     Channel {
         name: Channel<'a>,
@@ -193,9 +196,9 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     operator: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    topic: Option<Option<Str<'a>>>,
+    topic: Option<Nullable<Str<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    current: Option<Option<Place<'a>>>,
+    current: Option<Nullable<Place<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     away: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]

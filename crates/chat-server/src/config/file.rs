@@ -76,8 +76,8 @@ impl File {
     }
 }
 
-/// The unknown key out of serde's message (``unknown field `a`, expected one of `b`, `c```), and the
-/// nearest of those it would know.
+/// The unknown key out of serde's message, which names it and then those that it would know, each in
+/// backticks; and the nearest of those.
 fn nearest_key(message: &str) -> Option<(&str, Option<&str>)> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = message.starts_with("unknown field").then(|| quoted.next()).flatten()?;

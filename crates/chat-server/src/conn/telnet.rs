@@ -106,7 +106,7 @@ impl Telnet {
     }
 
     /// How many bytes from the beginning are data.
-    fn plain_length(&self, input: &[u8]) -> usize {
+    fn plain_length(self, input: &[u8]) -> usize {
         let end = if self.speaks {
             memchr::memchr3(IAC, BS, DEL, input)
         } else {

@@ -3,8 +3,8 @@
 use chat_proto::event::Away;
 use chat_proto::text::Text;
 
-use super::{Change, Handled, Outcome};
+use super::{Change, Outcome};
 
-pub(super) fn handle(reason: Option<Text>) -> Handled {
-    Ok(Outcome::Change(Change::Away(Some(Away { reason }))))
+pub(super) fn handle(reason: Option<Text>) -> Outcome {
+    Outcome::Change(Change::Away(Some(Away { reason })))
 }

@@ -1,7 +1,7 @@
 //! `/back`: here again.
 
-use super::{Change, Handled, Outcome};
+use super::{Change, Outcome};
 
-pub(super) fn handle() -> Handled {
-    Ok(Outcome::Change(Change::Away(None)))
+pub(super) fn handle() -> Outcome {
+    Outcome::Change(Change::Away(None))
 }

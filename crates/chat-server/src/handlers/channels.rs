@@ -3,12 +3,12 @@
 use chat_proto::event::{Done, Event};
 use chat_proto::text::Text;
 
-use super::{Asker, Handled, Outcome};
+use super::{Asker, Outcome};
 
-pub(super) fn handle(asker: &Asker<'_>, part: Option<&Text>) -> Handled {
+pub(super) fn handle(asker: &Asker<'_>, part: Option<&Text>) -> Outcome {
     let found = asker.hub.channels(part.map(Text::as_str));
     let count = found.len();
     let rows = std::iter::once(Event::ChannelsHead { count });
     let rows = rows.chain(found.into_iter().map(Event::from)).collect();
-    Ok(Outcome::Answer(rows, Done::Listed { count }))
+    Outcome::Answer(rows, Done::Listed { count })
 }

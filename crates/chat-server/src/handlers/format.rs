@@ -2,8 +2,8 @@
 
 use chat_proto::rendition::Form;
 
-use super::{Change, Handled, Outcome};
+use super::{Change, Outcome};
 
-pub(super) fn handle(form: Form) -> Handled {
-    Ok(Outcome::Change(Change::Format(form)))
+pub(super) fn handle(form: Form) -> Outcome {
+    Outcome::Change(Change::Format(form))
 }

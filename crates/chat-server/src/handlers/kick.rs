@@ -9,8 +9,7 @@ use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, user: UserName, reason: Option<Text>) -> Handled {
     let channel = asker.current_channel(Kind::Kick)?;
-    let (_, _, role) = asker.hub.look(channel, asker.id);
-    policy::channel::may_kick(role, &channel.name)?;
+    policy::channel::may_kick(channel.role(asker.id), &channel.name)?;
     policy::user::somebody_else(verb::of(Kind::Kick), asker.me.name.as_ref(), &user)?;
     Ok(Outcome::Change(Change::Kick { channel: channel.clone(), user, reason }))
 }

@@ -2,8 +2,8 @@
 
 use chat_proto::name::UserName;
 
-use super::{Change, Handled, Outcome};
+use super::{Change, Outcome};
 
-pub(super) fn handle(name: UserName) -> Handled {
-    Ok(Outcome::Change(Change::Name(name)))
+pub(super) fn handle(name: UserName) -> Outcome {
+    Outcome::Change(Change::Name(name))
 }

@@ -3,8 +3,8 @@
 use chat_proto::event::Done;
 use chat_proto::text::Text;
 
-use super::{Handled, Outcome};
+use super::Outcome;
 
-pub(super) fn handle(token: Option<Text>) -> Handled {
-    Ok(Outcome::Answer(Vec::new(), Done::Pong { token }))
+pub(super) fn handle(token: Option<Text>) -> Outcome {
+    Outcome::Answer(Vec::new(), Done::Pong { token })
 }

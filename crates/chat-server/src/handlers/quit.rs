@@ -2,8 +2,8 @@
 
 use chat_proto::text::Text;
 
-use super::{Change, Handled, Outcome};
+use super::{Change, Outcome};
 
-pub(super) fn handle(reason: Option<Text>) -> Handled {
-    Ok(Outcome::Change(Change::Quit(reason)))
+pub(super) fn handle(reason: Option<Text>) -> Outcome {
+    Outcome::Change(Change::Quit(reason))
 }

@@ -20,16 +20,13 @@ pub(super) fn handle(asker: &Asker<'_>, to: Option<Conversation>, text: Text) ->
 /// Whether the asker may say something into this conversation.
 pub(super) fn may_say(asker: &Asker<'_>, to: &Conversation) -> Result<(), Refusal> {
     match to {
-        Conversation::Channel(name) => match asker.inbox.channel(name) {
-            Some(channel) => {
-                let role = asker.hub.role(channel, asker.id);
-                policy::channel::may_take_part(role, &channel.name)
-            }
-            None => {
+        Conversation::Channel(name) => {
+            let Some(channel) = asker.inbox.channel(name) else {
                 asker.hub.channel(name)?;
-                Err(Refusal::not_in_channel(name))
-            }
-        },
+                return Err(Refusal::not_in_channel(name));
+            };
+            policy::channel::may_take_part(channel.role(asker.id), &channel.name)
+        }
         Conversation::Private(user) => {
             policy::user::somebody_else(verb::of(Kind::Say), asker.me.name.as_ref(), user)
         }

@@ -9,14 +9,14 @@ use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, text: Option<Text>) -> Handled {
     let channel = asker.current_channel(Kind::Topic)?;
-    let (_, topic, role) = asker.hub.look(channel, asker.id);
+    let topic = channel.topic();
     match text {
         None => {
             let channel = channel.name.clone();
             Ok(Outcome::Answer(Vec::new(), Done::TopicShown { channel, topic }))
         }
         Some(text) => {
-            policy::channel::may_take_part(role, &channel.name)?;
+            policy::channel::may_take_part(channel.role(asker.id), &channel.name)?;
             Ok(Outcome::Change(Change::Topic(channel.clone(), text)))
         }
     }

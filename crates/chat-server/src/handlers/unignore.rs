@@ -2,8 +2,8 @@
 
 use chat_proto::name::UserName;
 
-use super::{Change, Handled, Outcome};
+use super::{Change, Outcome};
 
-pub(super) fn handle(user: UserName) -> Handled {
-    Ok(Outcome::Change(Change::Unignore(user)))
+pub(super) fn handle(user: UserName) -> Outcome {
+    Outcome::Change(Change::Unignore(user))
 }

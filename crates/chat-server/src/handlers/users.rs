@@ -11,16 +11,16 @@ use crate::hub::snapshot::UserRow;
 /// Names in one line of the text form, so that the longest line stays about as long as a line may be.
 const NAMES_IN_LINE: usize = 100;
 
-pub(super) fn handle(asker: &Asker<'_>, named: Option<&ChannelName>) -> Handled {
-    let channel = match (named, asker.me.current()) {
-        (Some(named), _) => Some(asker.hub.channel(named)?),
+pub(super) fn handle(asker: &Asker<'_>, name: Option<&ChannelName>) -> Handled {
+    let channel = match (name, asker.me.current()) {
+        (Some(name), _) => Some(asker.hub.channel(name)?),
         (None, Some(Conversation::Channel(name))) => {
             Some(asker.hub.channel(name).map_err(|_| Refusal::not_in_channel(name))?)
         }
         (None, _) => None,
     };
     let users = match &channel {
-        Some(channel) => asker.hub.members(channel),
+        Some(channel) => channel.members(),
         None => asker.hub.online(),
     };
     let channel = channel.map(|channel| channel.name.clone());

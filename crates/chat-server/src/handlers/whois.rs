@@ -10,7 +10,7 @@ use super::{Asker, Handled, Outcome};
 
 pub(super) fn handle(asker: &Asker<'_>, user: &UserName) -> Handled {
     let person = asker.hub.person(user)?;
-    let shares = asker.inbox.channels().filter(|channel| asker.hub.is_in(channel, person.id));
+    let shares = asker.inbox.channels().filter(|channel| channel.role(person.id).member);
     let last_line = Timestamp(person.last_line_at.load(Ordering::Relaxed));
     let told = Person {
         name: person.name().unwrap_or_else(|| user.clone()),

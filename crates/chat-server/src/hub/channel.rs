@@ -12,11 +12,10 @@ use tokio::sync::broadcast;
 use super::delivery::Delivery;
 use super::lock;
 use super::person::{Note, Person, PersonId};
-use crate::policy::channel::Role;
 
 /// How many deliveries a channel holds for its slowest reader. A reader that lags further behind is
 /// told how many lines it missed and goes on from the oldest that is kept.
-pub(crate) const RING: usize = 512;
+pub(crate) const RING: usize = 1024;
 
 /// A channel. It is kept for some time when nobody is in it.
 pub(crate) struct Channel {
@@ -116,33 +115,35 @@ impl State {
 
     /// Makes a person an operator.
     pub(super) fn appoint(&mut self, person: &Arc<Person>) {
-        if !self.is_operator(person.id) {
-            self.operators.push(Arc::clone(person));
-        }
+        self.operators.push(Arc::clone(person));
     }
 
+    /// An operator who left the system has lost the right. If nobody else has it, it belongs to
+    /// whoever has been in the channel longest.
     pub(super) fn is_operator(&self, id: PersonId) -> bool {
-        self.operators.iter().any(|operator| operator.id == id)
+        let mut present = self.operators.iter().filter(|operator| !operator.has_left()).peekable();
+        if present.peek().is_none() {
+            return self.oldest().is_some_and(|person| person.id == id);
+        }
+        present.any(|operator| operator.id == id)
     }
 
-    /// Operators who left the system lose the right. If nobody else has it, it goes to whoever has
-    /// been in the channel longest, who is told unless it is `asker`.
+    fn oldest(&self) -> Option<&Arc<Person>> {
+        self.members.values().min_by_key(|member| member.entry).map(|member| &member.person)
+    }
+
+    /// Makes [`State::is_operator`] lasting after somebody came or went, and tells whoever got the
+    /// right, unless it is `asker`.
     pub(super) fn settle_operators(&mut self, name: &ChannelName, asker: Option<PersonId>) {
         self.operators.retain(|operator| !operator.has_left());
         if !self.operators.is_empty() {
             return;
         }
-        let oldest = self.members.values().min_by_key(|member| member.entry);
-        if let Some(person) = oldest.map(|member| Arc::clone(&member.person)) {
+        if let Some(person) = self.oldest().map(Arc::clone) {
             if asker != Some(person.id) {
                 person.note(Note::NowOperator { channel: name.clone() });
             }
             self.operators.push(person);
         }
-    }
-
-    /// What a person may do here is decided by this.
-    pub(super) fn role(&self, id: PersonId) -> Role {
-        Role { member: self.members.contains_key(&id), operator: self.is_operator(id) }
     }
 }

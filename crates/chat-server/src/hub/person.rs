@@ -153,7 +153,7 @@ impl Person {
 
 impl fmt::Debug for Person {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Person").field("id", &self.id).field("name", &self.name()).finish()
+        f.debug_struct("Person").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

@@ -69,13 +69,10 @@ impl Hub {
             channels.by_name.values().filter(wanted).cloned().collect()
         };
         found.sort_by(|one, other| one.name.cmp(&other.name));
-        let row = |channel: Arc<Channel>| {
-            let state = channel.state();
-            ChannelRow {
-                name: channel.name.clone(),
-                members: state.members.len(),
-                topic: state.topic.clone(),
-            }
+        let row = |channel: Arc<Channel>| ChannelRow {
+            name: channel.name.clone(),
+            members: channel.count(),
+            topic: channel.topic(),
         };
         found.into_iter().map(row).collect()
     }
@@ -99,11 +96,12 @@ impl Hub {
         rows.sort_by(|one, other| one.name.cmp(&other.name));
         rows
     }
+}
 
-    /// Everybody in a channel, by name.
-    pub(crate) fn members(&self, channel: &Channel) -> Vec<UserRow> {
-        let mut state = channel.state();
-        state.settle_operators(&channel.name, None);
+impl Channel {
+    /// Everybody in it, by name.
+    pub(crate) fn members(&self) -> Vec<UserRow> {
+        let state = self.state();
         let mut rows: Vec<_> = state
             .members
             .values()
@@ -120,20 +118,18 @@ impl Hub {
         rows
     }
 
-    /// How many are in a channel, its topic, and the asker's role there.
-    pub(crate) fn look(&self, channel: &Channel, asker: PersonId) -> (usize, Option<Text>, Role) {
-        let mut state = channel.state();
-        state.settle_operators(&channel.name, Some(asker));
-        (state.members.len(), state.topic.clone(), state.role(asker))
+    /// How many are in it.
+    pub(crate) fn count(&self) -> usize {
+        self.state().members.len()
     }
 
-    /// What a person is in a channel.
-    pub(crate) fn role(&self, channel: &Channel, id: PersonId) -> Role {
-        channel.state().role(id)
+    pub(crate) fn topic(&self) -> Option<Text> {
+        self.state().topic.clone()
     }
 
-    /// Whether a person is in a channel.
-    pub(crate) fn is_in(&self, channel: &Channel, id: PersonId) -> bool {
-        channel.state().members.contains_key(&id)
+    /// What a person is in it.
+    pub(crate) fn role(&self, id: PersonId) -> Role {
+        let state = self.state();
+        Role { member: state.members.contains_key(&id), operator: state.is_operator(id) }
     }
 }

@@ -81,22 +81,22 @@ fn household(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     #[test]
     fn the_limits_hold_and_room_comes_back() {
         let gate = Arc::new(Gate::new(4, 2));
-        let first = gate.admit(address("192.0.2.1")).unwrap();
-        let _second = gate.admit(address("192.0.2.1")).unwrap();
+        let first = gate.admit(Some(address("192.0.2.1"))).unwrap();
+        let _second = gate.admit(Some(address("192.0.2.1"))).unwrap();
         assert_eq!(
-            gate.admit(address("192.0.2.1")).err().unwrap().text(),
+            gate.admit(Some(address("192.0.2.1"))).err().unwrap().text(),
             Refusal::server_full(true).text()
         );
-        let _other = gate.admit(address("192.0.2.2")).unwrap();
+        let _other = gate.admit(Some(address("192.0.2.2"))).unwrap();
         drop(first);
-        let _again = gate.admit(address("192.0.2.1")).unwrap();
+        let _again = gate.admit(Some(address("192.0.2.1"))).unwrap();
         let _local = gate.admit(None).unwrap();
         assert_eq!(gate.admit(None).err().unwrap().text(), Refusal::server_full(false).text());
     }
@@ -104,10 +104,10 @@ mod tests {
     #[test]
     fn a_whole_ipv6_network_counts_as_one_and_mapped_addresses_as_ipv4() {
         let gate = Arc::new(Gate::new(10, 1));
-        let _one = gate.admit(address("2001:db8:1:2::1")).unwrap();
-        assert!(gate.admit(address("2001:db8:1:2:ffff::9")).is_err());
-        assert!(gate.admit(address("2001:db8:1:3::1")).is_ok());
-        let _mapped = gate.admit(address("::ffff:192.0.2.7")).unwrap();
-        assert!(gate.admit(address("192.0.2.7")).is_err());
+        let _one = gate.admit(Some(address("2001:db8:1:2::1"))).unwrap();
+        assert!(gate.admit(Some(address("2001:db8:1:2:ffff::9"))).is_err());
+        assert!(gate.admit(Some(address("2001:db8:1:3::1"))).is_ok());
+        let _mapped = gate.admit(Some(address("::ffff:192.0.2.7"))).unwrap();
+        assert!(gate.admit(Some(address("192.0.2.7"))).is_err());
     }
 }

@@ -13,7 +13,7 @@ use super::{Caller, Door};
 const BACKLOG: u32 = 4096;
 
 /// A quiet peer is asked for a sign of life after this time, then this often, so many times.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_AFTER: Duration = Duration::from_mins(1);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 const KEEPALIVE_TIMES: u32 = 4;
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, Done, Event, Farewell, Sentence};
+use chat_proto::event::{Away, Done, Farewell};
 use chat_proto::id::Timestamp;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
@@ -44,7 +44,7 @@ impl Session {
                 return Ok(());
             }
             Change::Topic(channel, topic) => {
-                self.hub.set_topic(&self.person, self.name()?, &channel, topic.clone());
+                channel.set_topic(&self.person, self.name()?, topic.clone());
                 Done::TopicSet { channel: channel.name.clone(), topic }
             }
             Change::Away(away) => {
@@ -105,10 +105,11 @@ impl Session {
 
     fn enter(&mut self, name: &ChannelName, now: Timestamp) -> Result<Done, Refusal> {
         if let Some(channel) = self.inbox.channel(name) {
-            let (members, topic, role) = self.hub.look(channel, self.person.id);
+            let (members, topic) = (channel.count(), channel.topic());
+            let operator = channel.role(self.person.id).operator;
             let channel = channel.name.clone();
             self.me.go_to(Conversation::Channel(channel.clone()));
-            return Ok(Done::Current { channel, members, topic, operator: role.operator });
+            return Ok(Done::Current { channel, members, topic, operator });
         }
         let slot = self.inbox.free_slot();
         let membership = self.hub.enter(&self.person, self.name()?, name, slot, now)?;
@@ -176,11 +177,10 @@ impl Session {
                 self.hub.say(&self.person, from, channel, words)?;
             }
             Conversation::Private(user) => {
-                self.hub.say_privately(&self.person, from, user, words)?;
-                if let Some(Away { reason }) = self.hub.person(user)?.away() {
+                let (user, away) = self.hub.say_privately(&self.person, from, user, words)?;
+                if let Some(Away { reason }) = away {
                     let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-                    let text = Sentence::new(format!("{user} is away{because}"));
-                    self.show(&Event::Notice(text), out);
+                    self.notice(format!("{user} is away{because}"), out);
                 }
             }
         }

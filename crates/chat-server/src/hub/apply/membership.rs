@@ -155,20 +155,6 @@ impl Hub {
         Ok(name)
     }
 
-    /// Sets a channel's topic.
-    pub(crate) fn set_topic(
-        &self,
-        by: &Person,
-        by_name: UserName,
-        channel: &Arc<Channel>,
-        topic: Text,
-    ) {
-        let mut state = channel.state();
-        state.topic = Some(topic.clone());
-        let channel = channel.name.clone();
-        state.tell(Event::Topic { channel, topic: Some(topic), by: by_name }, by.id);
-    }
-
     /// Drops the channels that nobody has been in for as long as empty ones are kept.
     pub fn drop_empty_channels(&self, now: Timestamp) {
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
@@ -186,5 +172,15 @@ impl Hub {
             }
             !due
         });
+    }
+}
+
+impl Channel {
+    /// Sets the topic.
+    pub(crate) fn set_topic(&self, by: &Person, by_name: UserName, topic: Text) {
+        let mut state = self.state();
+        state.topic = Some(topic.clone());
+        let channel = self.name.clone();
+        state.tell(Event::Topic { channel, topic: Some(topic), by: by_name }, by.id);
     }
 }
