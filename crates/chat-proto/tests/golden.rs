@@ -1,6 +1,6 @@
 //! Every event in each form, held against files.
 //!
-//! After a change that is meant, `UPDATE_GOLDEN=1 cargo test -p chat-proto --test golden` writes the
+//! After a change that is meant, `UPDATE=1 cargo test -p chat-proto --test golden` writes the
 //! files anew; the difference then belongs to the change and is read with it. In the text files the
 //! name of a case stands above its line, after a `#`, with which no line of the server's begins; the
 //! JSON files are one object, the line itself under the name of its case.
@@ -53,14 +53,14 @@ fn json_file(cases: &[Case]) -> String {
 
 fn check(file: &str, seen: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, seen).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     for (at, (kept, seen)) in kept.lines().zip(seen.lines()).enumerate() {
-        assert_eq!(seen, kept, "{file}, line {}; UPDATE_GOLDEN=1 if it is meant", at + 1);
+        assert_eq!(seen, kept, "{file}, line {}; UPDATE=1 if it is meant", at + 1);
     }
-    assert_eq!(seen.len(), kept.len(), "{file} ends elsewhere; UPDATE_GOLDEN=1 if it is meant");
+    assert_eq!(seen.len(), kept.len(), "{file} ends elsewhere; UPDATE=1 if it is meant");
 }
 
 #[test]
