@@ -4,9 +4,10 @@
 //! chat-proto --test docs` writes them anew. The others are compared with the golden files and with the
 //! daemon's source.
 
-#![allow(clippy::panic, reason = "a test fails by it")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -41,7 +42,8 @@ fn verbs() -> String {
         let also = coded(also.iter().map(String::as_str));
         let arguments = coded((!verb.arguments.is_empty()).then_some(verb.arguments));
         let nameless = if verb.nameless { "yes" } else { "" };
-        table += &format!("| `{own}` | {also} | {arguments} | {} | {nameless} |\n", verb.summary);
+        writeln!(table, "| `{own}` | {also} | {arguments} | {} | {nameless} |", verb.summary)
+            .unwrap();
     }
     table
 }
@@ -49,7 +51,7 @@ fn verbs() -> String {
 fn codes() -> String {
     let mut table = "| code | given when |\n|---|---|\n".to_owned();
     for code in Code::ALL {
-        table += &format!("| `{code}` | {} |\n", code.meaning());
+        writeln!(table, "| `{code}` | {} |", code.meaning()).unwrap();
     }
     table
 }
@@ -80,7 +82,7 @@ const LIMITS: &[(&str, &str, usize)] = &[
 fn limits_table() -> String {
     let mut table = "| at most | of |\n|---|---|\n".to_owned();
     for (_, what, value) in LIMITS {
-        table += &format!("| {value} | {what} |\n");
+        writeln!(table, "| {value} | {what} |").unwrap();
     }
     table
 }

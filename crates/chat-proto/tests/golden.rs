@@ -5,7 +5,7 @@
 //! name of a case stands above its line, after a `#`, with which no line of the server's begins; the
 //! JSON files are one object, the line itself under the name of its case.
 
-#![allow(clippy::panic, reason = "a test fails by it")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::collections::HashSet;
 use std::fmt::Write as _;

@@ -1,6 +1,6 @@
 //! What holds for every line, every command and every event.
 
-#![allow(clippy::panic, reason = "a test fails by it")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -34,6 +34,8 @@ fn text(words: &str) -> Text {
     Text::new(words).unwrap()
 }
 
+/// A reason or a topic that is there.
+#[expect(clippy::unnecessary_wraps, reason = "where it goes it may be missing")]
 fn some(words: &str) -> Option<Text> {
     Some(text(words))
 }
