@@ -189,7 +189,7 @@ impl TestClient {
         let Some(line) = line.strip_suffix(ending) else {
             self.fail(&format!("a line doesn't end with {}: {line:?}", ending.escape_debug()))
         };
-        if line.contains(char::is_control) {
+        if line.contains(|c: char| c.is_control() || moves_or_turns(c)) {
             self.fail(&format!("a control character came: {line:?}"));
         }
         self.seen.push(format!("< {line}"));
@@ -345,6 +345,11 @@ impl TestClient {
         }
         panic!("{}: {why}\nseen so far:\n  {seen}\nunread: {}", self.who, self.read.escape_ascii());
     }
+}
+
+/// Bidirectional embeddings, overrides and isolates; line and paragraph separators.
+fn moves_or_turns(c: char) -> bool {
+    matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What may come before an expected line.
