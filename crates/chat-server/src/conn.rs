@@ -165,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 tokio::task::yield_now().await;
             }
             match self.wake().await {
-                Wake::Input | Wake::Inbox | Wake::Written | Wake::Deadline(Deadline::Pace) => {}
+                Wake::Input | Wake::Inbox | Wake::More | Wake::Deadline(Deadline::Pace) => {}
                 Wake::EndOfInput => self.input_ended = true,
                 Wake::Lost => return End::Lost("connection lost"),
                 Wake::Deadline(Deadline::Name) => self.session.end(Farewell::NoName),

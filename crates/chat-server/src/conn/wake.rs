@@ -20,8 +20,8 @@ pub(super) enum Wake {
     EndOfInput,
     /// Something waits in the inbox.
     Inbox,
-    /// All output was taken, and there is more to tell.
-    Written,
+    /// There are lines that can be carried out, or there is more to tell.
+    More,
     Deadline(Deadline),
     /// The peer is gone.
     Lost,
@@ -34,16 +34,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
-        if !self.out.is_empty() {
-            match self.poll_write(cx) {
-                Poll::Ready(Ok(())) if self.session.has_more() || self.has_lines_to_carry_out() => {
-                    return Poll::Ready(Wake::Written);
-                }
-                Poll::Ready(Ok(())) | Poll::Pending => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(Wake::Lost),
-            }
+        if !self.out.is_empty() && matches!(self.poll_write(cx), Poll::Ready(Err(_))) {
+            return Poll::Ready(Wake::Lost);
         }
-        if self.out.len() < ENOUGH && self.session.person().bell.poll(cx).is_ready() {
+        let has_room = self.out.len() < ENOUGH;
+        if self.has_lines_to_carry_out() || (has_room && self.session.has_more()) {
+            return Poll::Ready(Wake::More);
+        }
+        if has_room && self.session.person().bell.poll(cx).is_ready() {
             return Poll::Ready(Wake::Inbox);
         }
         if self.may_read()

@@ -15,7 +15,7 @@ use super::person::{Note, Person, PersonId};
 
 /// How many deliveries a channel holds for its slowest reader. A reader that lags further behind is
 /// told how many lines it missed and goes on from the oldest that is kept.
-pub(crate) const RING: usize = 512;
+pub(crate) const RING: usize = 1024;
 
 /// A channel. It is kept for some time when nobody is in it.
 pub(crate) struct Channel {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, Done, Event, Farewell, Sentence};
+use chat_proto::event::{Away, Done, Farewell};
 use chat_proto::id::Timestamp;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
@@ -177,11 +177,10 @@ impl Session {
                 self.hub.say(&self.person, from, channel, words)?;
             }
             Conversation::Private(user) => {
-                self.hub.say_privately(&self.person, from, user, words)?;
-                if let Some(Away { reason }) = self.hub.person(user)?.away() {
+                let (user, away) = self.hub.say_privately(&self.person, from, user, words)?;
+                if let Some(Away { reason }) = away {
                     let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-                    let text = Sentence::new(format!("{user} is away{because}"));
-                    self.show(&Event::Notice(text), out);
+                    self.notice(format!("{user} is away{because}"), out);
                 }
             }
         }

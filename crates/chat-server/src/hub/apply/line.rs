@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Event, Placed as At};
+use chat_proto::event::{Away, Event, Placed as At};
 use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 use chat_proto::refusal::{Code, Refusal};
@@ -38,20 +38,24 @@ impl Hub {
         self.submit(author, from, words, key, place, Addressee::Channel(Arc::clone(channel)))
     }
 
-    /// Says something to one person. The author gets the answer as a note.
+    /// Says something to one person. The author gets the answer as a note; what is told at once is
+    /// their name as they write it, and whether they are away.
     pub(crate) fn say_privately(
         self: &Arc<Self>,
         author: &Arc<Person>,
         from: UserName,
         to: &UserName,
         words: Words,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(UserName, Option<Away>), Refusal> {
         let person = self.person(to)?;
+        let away = person.away();
         let to = person.name().unwrap_or_else(|| to.clone());
+        let name = to.clone();
         let room = lock(&self.private).room(author, &person, &to)?;
         let key = ConversationKey::private(author.id, person.id);
         let place = Conversation::Private(to.clone());
-        self.submit(author, from, words, key, place, Addressee::Person { to, person, room })
+        self.submit(author, from, words, key, place, Addressee::Person { to, person, room })?;
+        Ok((name, away))
     }
 
     fn submit(
