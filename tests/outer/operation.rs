@@ -170,10 +170,9 @@ async fn flags_win_over_the_file() {
 
 #[tokio::test]
 async fn the_log_can_be_json() {
-    for setup in [
-        Setup::default().flag("--log").flag("json"),
-        Setup::default().config("log = \"json\""),
-    ] {
+    for setup in
+        [Setup::default().flag("--log").flag("json"), Setup::default().config("log = \"json\"")]
+    {
         let mut server = setup.start().await;
         server.person("alice").await;
         assert!(server.terminate().await.success());
