@@ -10,10 +10,11 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::format_collect,
     clippy::panic,
     clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "a test fails by the one and tells by the other"
+    reason = "a test fails by some and tells by others, and need not be fast"
 )]
 
 mod framing;

@@ -64,7 +64,7 @@ async fn the_service_manager_is_told_of_the_beginning_and_the_end() {
 /// The lines of the next message.
 async fn hear(manager: &UnixDatagram) -> Vec<String> {
     let mut message = vec![0; 4096];
-    let length = timeout(Duration::from_secs(60), manager.recv(&mut message)).await;
+    let length = timeout(Duration::from_mins(1), manager.recv(&mut message)).await;
     let length = length.expect("a message comes").unwrap();
     String::from_utf8(message[..length].to_vec()).unwrap().lines().map(str::to_owned).collect()
 }

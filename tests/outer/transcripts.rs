@@ -209,13 +209,11 @@ impl Play {
             let person = self.person(&who);
             let mut told = Vec::new();
             while told.len() < expected.len() {
-                match person.next_line().await {
-                    Some(line) => told.push(normal(&line)),
-                    None => {
-                        told.push("(end)".to_owned());
-                        break;
-                    }
-                }
+                let Some(line) = person.next_line().await else {
+                    told.push("(end)".to_owned());
+                    break;
+                };
+                told.push(normal(&line));
                 if told.last().map(String::as_str) != expected.get(told.len() - 1).copied() {
                     break;
                 }

@@ -138,8 +138,8 @@ mod tests {
     fn connect(hub: &Arc<Hub>) -> Person {
         let manners = crate::conn::Manners {
             pace: None,
-            name_deadline: Duration::from_secs(60),
-            write_deadline: Duration::from_secs(60),
+            name_deadline: Duration::from_mins(1),
+            write_deadline: Duration::from_mins(1),
         };
         let (ours, theirs) = duplex(1024);
         let (hub, manners) = (Arc::clone(hub), Arc::new(manners));

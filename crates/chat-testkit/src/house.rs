@@ -13,7 +13,7 @@ use crate::client::{Form, TestClient};
 
 /// Longer than any deadline of the server: with a paused clock it passes at once when nothing else can
 /// happen any more.
-const DEADLINE: Duration = Duration::from_secs(24 * 3600);
+const DEADLINE: Duration = Duration::from_hours(24);
 
 /// One hub, and how its connections are treated.
 pub struct House {
@@ -33,8 +33,8 @@ impl Default for House {
 pub fn manners() -> Manners {
     Manners {
         pace: None,
-        name_deadline: Duration::from_secs(60),
-        write_deadline: Duration::from_secs(60),
+        name_deadline: Duration::from_mins(1),
+        write_deadline: Duration::from_mins(1),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::binary;
 use crate::client::{Form, TestClient};
 
 /// How long anything may take. Only a failing test ever waits so long.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// How the server is to be started.
 #[derive(Clone, Debug)]

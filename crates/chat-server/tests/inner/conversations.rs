@@ -36,7 +36,7 @@ async fn conversation(holds: usize, sizes: &[usize], form: Form) -> Vec<Vec<Stri
         let mut order: Vec<usize> = (0..people.len()).collect();
         order.sort_by_key(|at| *at != who);
         for at in order {
-            all[at].extend(people[at].settle().await.into_iter().map(without_times));
+            all[at].extend(people[at].settle().await.iter().map(|line| without_times(line)));
         }
     }
     people[0].send("/quit").await;
@@ -47,8 +47,8 @@ async fn conversation(holds: usize, sizes: &[usize], form: Form) -> Vec<Vec<Stri
 }
 
 /// The day and time of a line of the JSON form are taken out.
-fn without_times(line: String) -> String {
-    let mut rest = line.as_str();
+fn without_times(line: &str) -> String {
+    let mut rest = line;
     let mut without = String::new();
     while let Some((before, after)) = rest.split_once("\"20") {
         without.push_str(before);

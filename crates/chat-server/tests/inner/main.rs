@@ -1,7 +1,12 @@
 //! The middle ring: the server's insides over pipes that hold little and are chopped, with a clock that
 //! stands still until everybody waits.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by them, and need not be fast"
+)]
 
 mod conversations;
 mod deadlines;
