@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::format_collect,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by them, and need not be fast"
