@@ -124,3 +124,71 @@ pub fn describe(addresses: &[SocketAddr], unix: Option<&Path>) -> String {
     let all: Vec<String> = addresses.iter().map(ToString::to_string).chain(unix).collect();
     all.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::Bounds;
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, ReadHalf};
+    use tokio::io::{DuplexStream, WriteHalf, duplex, split};
+    use tokio::time::Instant;
+
+    type Person = (Lines<BufReader<ReadHalf<DuplexStream>>>, WriteHalf<DuplexStream>);
+
+    fn connect(hub: &Arc<Hub>) -> Person {
+        let manners = crate::conn::Manners {
+            pace: None,
+            name_deadline: Duration::from_mins(1),
+            write_deadline: Duration::from_mins(1),
+        };
+        let (ours, theirs) = duplex(1024);
+        let (hub, manners) = (Arc::clone(hub), Arc::new(manners));
+        tokio::spawn(crate::conn::serve(ours, "a test".to_owned(), hub, manners));
+        let (read, write) = split(theirs);
+        (BufReader::new(read).lines(), write)
+    }
+
+    async fn read_until(person: &mut Person, words: &str) -> String {
+        loop {
+            let line = person.0.next_line().await.unwrap().unwrap();
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn comings_of_a_large_channel_are_told_at_most_once_in_ten_seconds() {
+        let bounds = Bounds {
+            channels: 10,
+            conversations_per_person: 10,
+            large_channel: 1,
+            empty_channel_millis: 1000,
+        };
+        let hub = Hub::new(bounds, "test".to_owned(), Vec::new(), Box::new(Local::default()));
+        tokio::spawn(tell_comings(Arc::clone(&hub), Duration::from_secs(10)));
+        let mut alice = connect(&hub);
+        alice.1.write_all(b"alice\n/create general\n").await.unwrap();
+        read_until(&mut alice, "* You made").await;
+        let begun = Instant::now();
+        let mut others = Vec::new();
+        // One every second, for a minute.
+        for n in 0..60 {
+            let mut other = connect(&hub);
+            other.1.write_all(format!("user{n}\n/enter general\n").as_bytes()).await.unwrap();
+            read_until(&mut other, "* You entered").await;
+            others.push(other);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let mut told = 0;
+        let mut lines = 0;
+        while told < 60 {
+            let line = read_until(&mut alice, "entered").await;
+            told += line.split(' ').nth(1).unwrap().parse::<u64>().unwrap();
+            lines += 1;
+        }
+        assert_eq!(told, 60);
+        let most = begun.elapsed().as_secs().div_ceil(10) + 1;
+        assert!((5..=most).contains(&lines), "{lines} lines in {:?}", begun.elapsed());
+    }
+}

@@ -102,6 +102,8 @@ struct Connection<S> {
     deadlines: Deadlines,
     /// Read, and not carried out yet.
     held: BytesMut,
+    /// The peer has interrupted, and wasn't told yet how to quit.
+    interrupted: bool,
     /// The peer has ended its input.
     input_ended: bool,
     /// Rendered, and not written yet.
@@ -120,6 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             pace: manners.pace.map(|rate| Pace::new(rate, now)),
             deadlines: Deadlines::new(now + manners.name_deadline),
             held: BytesMut::new(),
+            interrupted: false,
             input_ended: false,
             out: buffer::lend(),
             manners,
@@ -209,6 +212,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.on_line(line, now, wall);
             lines += 1;
         }
+        // After all else that came with it: with its interrupt, telnet asks for a timing mark, and shows
+        // nothing that comes before the answer to that (RFC 860).
+        if self.held.is_empty() && std::mem::take(&mut self.interrupted) {
+            self.session.tell_how_to_quit(&mut self.out);
+        }
         let all_read = self.input_ended && self.held.is_empty();
         if all_read && !self.session.awaits_answer() && self.session.farewell().is_none() {
             if let Some(line) = self.codec.finish() {
@@ -242,7 +250,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let end = memchr::memchr2(b'\n', 0, &self.held).map_or(self.held.len(), |at| at + 1);
             // A line can end at the last byte of this and nowhere before.
             let mut line = None;
-            let Self { telnet, codec, session, out, held, .. } = self;
+            let Self { telnet, codec, session, out, held, interrupted, .. } = self;
             telnet.feed(&held[..end], &mut |signal| match signal {
                 Signal::Data(mut data) => {
                     while !data.is_empty() {
@@ -251,7 +259,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 Signal::EraseChar => codec.erase_char(),
                 Signal::EraseLine => codec.erase_line(),
-                Signal::Interrupt => session.tell_how_to_quit(out),
+                Signal::Interrupt => *interrupted = true,
                 Signal::AreYouThere => session.tell_presence(out),
                 Signal::Reply(reply) => out.extend_from_slice(&reply),
             });

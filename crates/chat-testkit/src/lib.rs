@@ -1,1 +1,29 @@
-//! placeholder
+//! Unpublished: what the tests of the other crates share.
+//!
+//! * [`binary`]: where the built programs are.
+//! * [`server`]: the real server as a child process on a free port.
+//! * [`house`]: the server's insides without a process or a socket, for a paused clock.
+//! * [`client`]: one person at a connection, in either form.
+//! * [`chopped`]: a stream that gives and takes only a few bytes at once.
+//!
+//! Nothing here waits for a time: everything waits for what is to happen, under a deadline that
+//! fails loudly with all that was seen until then.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by the one and tells by the other"
+)]
+
+pub mod binary;
+pub mod chopped;
+pub mod client;
+pub mod house;
+pub mod server;
+
+pub use self::client::{Form, TestClient};
+pub use self::house::House;
+pub use self::server::{Setup, TestServer};

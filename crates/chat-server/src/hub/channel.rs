@@ -141,7 +141,7 @@ impl State {
         }
         if let Some(person) = self.oldest().map(Arc::clone) {
             if asker != Some(person.id) {
-                person.note(Note::NowOperator { channel: name.clone() });
+                person.note(Note::NowOperator { channel: name.clone(), upto: self.seq });
             }
             self.operators.push(person);
         }

@@ -55,7 +55,7 @@ pub(crate) enum Note {
     /// Put out of a channel.
     Kicked { channel: ChannelName, by: UserName, reason: Option<Text>, upto: u64 },
     /// An operator's right came to this person, because nobody else had it.
-    NowOperator { channel: ChannelName },
+    NowOperator { channel: ChannelName, upto: u64 },
     /// The server closes the connection.
     Bye(Farewell),
 }

@@ -152,7 +152,9 @@ impl Session {
                 self.drain_up_to(&channel, upto, out);
                 self.on_kicked(channel, by, reason, out);
             }
-            Note::NowOperator { channel } => {
+            Note::NowOperator { channel, upto } => {
+                // Whose leaving brought it is told first.
+                self.drain_up_to(&channel, upto, out);
                 let text = format!("You are now the operator of {channel}.");
                 self.show(&Event::Notice(Sentence::new(text)), out);
             }

@@ -1,0 +1,362 @@
+//! One person at a connection, in either form.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+/// How long anything may take. Only a failing test ever waits so long.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// Lines of what was seen that a failure shows.
+const SHOWN: usize = 60;
+
+/// The form of a connection's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Form {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::Text, Self::Json];
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// One person at a connection. Whatever it waits for comes before a deadline, or the test fails with
+/// everything seen so far.
+pub struct TestClient {
+    who: String,
+    form: Form,
+    stream: Box<dyn Stream>,
+    /// Read, and not taken as lines yet.
+    read: Vec<u8>,
+    ended: bool,
+    seen: Vec<String>,
+    deadline: Duration,
+    pings: u64,
+}
+
+impl TestClient {
+    /// Over any stream; `who` is for failures.
+    pub fn over(who: &str, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self {
+            who: who.to_owned(),
+            form: Form::Text,
+            stream: Box::new(stream),
+            read: Vec::new(),
+            ended: false,
+            seen: Vec::new(),
+            deadline: DEADLINE,
+            pings: 0,
+        }
+    }
+
+    /// Over TCP.
+    pub async fn connect(who: &str, address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        stream.set_nodelay(true).expect("a socket takes the option");
+        Self::over(who, stream)
+    }
+
+    /// Over a Unix socket.
+    pub async fn connect_unix(who: &str, path: &Path) -> Self {
+        Self::over(who, UnixStream::connect(path).await.expect("the server listens"))
+    }
+
+    /// How long anything may take from now on.
+    pub fn set_deadline(&mut self, deadline: Duration) {
+        self.deadline = deadline;
+    }
+
+    /// Who it is.
+    pub fn who(&self) -> &str {
+        &self.who
+    }
+
+    /// Takes the form and gives the name, and reads all of the greeting.
+    pub async fn settle_in(&mut self, form: Form) {
+        self.expect_line("* Type your name to begin, or /help for the menu.", Skip::Others).await;
+        self.take_form(form).await;
+        self.send(&self.who.clone()).await;
+        self.answer().await;
+        self.settle().await;
+    }
+
+    /// Changes the form of the output.
+    pub async fn take_form(&mut self, form: Form) {
+        if self.form == form {
+            return;
+        }
+        match form {
+            Form::Text => self.send("/format text").await,
+            Form::Json => self.send("/format json").await,
+        }
+        self.form = form;
+        let answered = match form {
+            Form::Text => "* Output is in the text form now.",
+            Form::Json => r#"{"type":"ok","re":"format","format":"json"}"#,
+        };
+        self.expect_line(answered, Skip::Nothing).await;
+    }
+
+    /// The form of a newcomer, without a name; what the server tells meanwhile is still to be read.
+    pub async fn take_form_quietly(&mut self, form: Form) {
+        let greeting = self.settle().await;
+        self.take_form(form).await;
+        let before = greeting.iter().flat_map(|line| format!("{line}\r\n").into_bytes());
+        self.read.splice(0..0, before);
+    }
+
+    /// Sends one line.
+    pub async fn send(&mut self, line: &str) {
+        let ending = if self.form == Form::Text { "\r\n" } else { "\n" };
+        self.send_raw(format!("{line}{ending}").as_bytes()).await;
+    }
+
+    /// Sends bytes as they are.
+    pub async fn send_raw(&mut self, bytes: &[u8]) {
+        if let Err(error) = self.try_send_raw(bytes).await {
+            self.fail(&format!("can't send: {error}"));
+        }
+    }
+
+    /// Sends bytes as they are; tells if the connection is gone.
+    pub async fn try_send_raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let shown: String = bytes.escape_ascii().take(200).map(char::from).collect();
+        self.seen.push(format!("> {shown}"));
+        let sent = timeout(self.deadline, async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        })
+        .await;
+        match sent {
+            Ok(sent) => sent,
+            Err(_) => self.fail("the server doesn't read"),
+        }
+    }
+
+    /// Ends the input, and goes on reading.
+    pub async fn half_close(&mut self) {
+        self.seen.push("> (end of input)".to_owned());
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// The next line without its ending, or `None` at the end.
+    ///
+    /// A connection that breaks is an end too; a line that breaks off is a failure.
+    pub async fn next_line(&mut self) -> Option<String> {
+        self.next_line_before("a line").await
+    }
+
+    async fn next_line_before(&mut self, awaited: &str) -> Option<String> {
+        let mut searched = 0;
+        let end = loop {
+            if let Some(at) = self.read[searched..].iter().position(|byte| *byte == b'\n') {
+                break searched + at + 1;
+            }
+            searched = self.read.len();
+            if self.ended {
+                if !self.read.is_empty() {
+                    self.fail(&format!("a line breaks off: {}", self.read.escape_ascii()));
+                }
+                return None;
+            }
+            match timeout(self.deadline, self.stream.read_buf(&mut self.read)).await {
+                Ok(Ok(0) | Err(_)) => {
+                    self.ended = true;
+                    self.seen.push("< (end)".to_owned());
+                }
+                Ok(Ok(_)) => {}
+                Err(_) => self.fail(&format!("waited in vain for {awaited}")),
+            }
+        };
+        let line: Vec<u8> = self.read.drain(..end).collect();
+        let line = String::from_utf8(line).unwrap_or_else(|line| {
+            self.fail(&format!("no UTF-8: {}", line.as_bytes().escape_ascii()))
+        });
+        // No line of the text form begins like an object.
+        let ending = if line.starts_with('{') { "\n" } else { "\r\n" };
+        let Some(line) = line.strip_suffix(ending) else {
+            self.fail(&format!("a line doesn't end with {}: {line:?}", ending.escape_debug()))
+        };
+        if line.contains(|c: char| c.is_control() || moves_or_turns(c)) {
+            self.fail(&format!("a control character came: {line:?}"));
+        }
+        self.seen.push(format!("< {line}"));
+        Some(line.to_owned())
+    }
+
+    /// The next line, which must come.
+    pub async fn line(&mut self) -> String {
+        match self.next_line().await {
+            Some(line) => line,
+            None => self.fail("a line was to come, not the end"),
+        }
+    }
+
+    /// The next line, as JSON.
+    pub async fn json(&mut self) -> Value {
+        let line = self.line().await;
+        match serde_json::from_str(&line) {
+            Ok(value) => value,
+            Err(error) => self.fail(&format!("no JSON ({error}): {line}")),
+        }
+    }
+
+    /// This line must come, next or after others.
+    pub async fn expect_line(&mut self, expected: &str, skip: Skip) {
+        loop {
+            let awaited = format!("this line: {expected}");
+            match self.next_line_before(&awaited).await {
+                Some(line) if line == expected => return,
+                Some(_) if skip == Skip::Others => {}
+                Some(line) => self.fail(&format!("expected: {expected}\n    came: {line}")),
+                None => self.fail(&format!("the end came before {awaited}")),
+            }
+        }
+    }
+
+    /// These lines must come next.
+    pub async fn expect(&mut self, expected: &[&str]) {
+        for line in expected {
+            self.expect_line(line, Skip::Nothing).await;
+        }
+    }
+
+    /// All lines until one for which this holds, that one included.
+    pub async fn read_until(&mut self, mut is_last: impl FnMut(&str) -> bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line().await;
+            let last = is_last(&line);
+            lines.push(line);
+            if last {
+                return lines;
+            }
+        }
+    }
+
+    /// All lines until the end.
+    pub async fn read_to_end(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(line) = self.next_line().await {
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// The end must come, and nothing before it.
+    pub async fn expect_end(&mut self) {
+        if let Some(line) = self.next_line_before("the end").await {
+            self.fail(&format!("the end was to come, not: {line}"));
+        }
+    }
+
+    /// Bytes as they come, at least one unless it is the end. For what isn't lines.
+    pub async fn bytes(&mut self) -> Vec<u8> {
+        if self.read.is_empty() && !self.ended {
+            match timeout(self.deadline, self.stream.read_buf(&mut self.read)).await {
+                Ok(Ok(0) | Err(_)) => self.ended = true,
+                Ok(Ok(_)) => {}
+                Err(_) => self.fail("waited in vain for bytes"),
+            }
+        }
+        std::mem::take(&mut self.read)
+    }
+
+    /// Everything that the server has told by now; empties what waits. Tells also whether the
+    /// connection has ended.
+    ///
+    /// Two questions go there and back: what waited when the first was answered comes before the
+    /// answer to the second.
+    pub async fn told_by_now(&mut self) -> (Vec<String>, bool) {
+        let mut told = Vec::new();
+        for _ in 0..2 {
+            self.pings += 1;
+            let token = format!("by-now-{}", self.pings);
+            let pongs = [
+                format!("* pong {token}"),
+                format!(r#"{{"type":"ok","re":"ping","token":"{token}"}}"#),
+            ];
+            let question = format!("/ping {token}\r\n");
+            // Whoever is being seen off isn't listened to any more; their end comes.
+            let _ = self.try_send_raw(question.as_bytes()).await;
+            loop {
+                match self.next_line_before("the answer to /ping").await {
+                    Some(line) if pongs.contains(&line) => break,
+                    Some(line) => told.push(line),
+                    None => return (told, true),
+                }
+            }
+        }
+        (told, false)
+    }
+
+    /// Reads and forgets what the server has told by now.
+    pub async fn settle(&mut self) -> Vec<String> {
+        match self.told_by_now().await {
+            (told, false) => told,
+            (_, true) => self.fail("the connection ended"),
+        }
+    }
+
+    /// The server must have told nothing more by now.
+    pub async fn expect_nothing(&mut self) {
+        let told = self.settle().await;
+        if !told.is_empty() {
+            self.fail(&format!("nothing was to come, not: {told:#?}"));
+        }
+    }
+
+    /// Sends one line; returns what came of it on this connection.
+    pub async fn ask(&mut self, line: &str) -> Vec<String> {
+        self.send(line).await;
+        self.settle().await
+    }
+
+    /// In the JSON form the rows up to the answer, and the answer; nothing in the text form, where not
+    /// every line has one.
+    pub async fn answer(&mut self) -> Vec<String> {
+        if self.form == Form::Text {
+            return Vec::new();
+        }
+        self.read_until(|line| {
+            line.starts_with(r#"{"type":"ok""#) || line.starts_with(r#"{"type":"error""#)
+        })
+        .await
+    }
+
+    /// Fails the test with everything seen so far.
+    pub fn fail(&self, why: &str) -> ! {
+        let skipped = self.seen.len().saturating_sub(SHOWN);
+        let mut seen = self.seen[skipped..].join("\n  ");
+        if skipped > 0 {
+            seen.insert_str(0, &format!("({skipped} before)\n  "));
+        }
+        panic!("{}: {why}\nseen so far:\n  {seen}\nunread: {}", self.who, self.read.escape_ascii());
+    }
+}
+
+/// Bidirectional embeddings, overrides and isolates; line and paragraph separators.
+fn moves_or_turns(c: char) -> bool {
+    matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What may come before an expected line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// Nothing.
+    Nothing,
+    /// Any other lines.
+    Others,
+}

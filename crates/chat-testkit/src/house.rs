@@ -1,0 +1,77 @@
+//! The server's insides without a process or a socket: for tests with a paused clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_server::conn::{self, Manners};
+use chat_server::hub::{Bounds, Hub};
+use chat_server::order::local::Local;
+use tokio::io::{DuplexStream, duplex};
+
+use crate::chopped::Chopped;
+use crate::client::{Form, TestClient};
+
+/// Longer than any deadline of the server: with a paused clock it passes at once when nothing else can
+/// happen any more.
+const DEADLINE: Duration = Duration::from_hours(24);
+
+/// One hub, and how its connections are treated.
+pub struct House {
+    /// The hub.
+    pub hub: Arc<Hub>,
+    manners: Arc<Manners>,
+}
+
+impl Default for House {
+    /// The limits that a server has if nothing else is said.
+    fn default() -> Self {
+        Self::new(manners())
+    }
+}
+
+/// The manners of a server for which nothing else is said, which paces nobody.
+pub fn manners() -> Manners {
+    Manners {
+        pace: None,
+        name_deadline: Duration::from_mins(1),
+        write_deadline: Duration::from_mins(1),
+    }
+}
+
+impl House {
+    /// An empty house.
+    pub fn new(manners: Manners) -> Self {
+        let bounds = Bounds {
+            channels: 10_000,
+            conversations_per_person: 50,
+            large_channel: 50,
+            empty_channel_millis: 24 * 3_600_000,
+        };
+        let hub = Hub::new(bounds, "chat.test".to_owned(), Vec::new(), Box::new(Local::default()));
+        Self { hub, manners: Arc::new(manners) }
+    }
+
+    /// Serves one more connection in a task of its own; returns the peer's end of the pipe, which
+    /// holds so many bytes in each direction. The server's end is cut to `sizes`.
+    pub fn pipe(&self, holds: usize, sizes: &[usize]) -> DuplexStream {
+        let (peer, ours) = duplex(holds);
+        let ours = Chopped::new(ours, sizes);
+        let (hub, manners) = (Arc::clone(&self.hub), Arc::clone(&self.manners));
+        tokio::spawn(conn::serve(ours, "a test".to_owned(), hub, manners));
+        peer
+    }
+
+    /// Somebody at a pipe, before a name is given.
+    pub fn newcomer(&self, who: &str, holds: usize, sizes: &[usize]) -> TestClient {
+        let mut client = TestClient::over(who, self.pipe(holds, sizes));
+        client.set_deadline(DEADLINE);
+        client
+    }
+
+    /// Somebody who has given their name and seen the main page.
+    pub async fn person(&self, who: &str, form: Form) -> TestClient {
+        let mut client = self.newcomer(who, 64, &[usize::MAX]);
+        client.settle_in(form).await;
+        client
+    }
+}

@@ -1,0 +1,299 @@
+//! The real server as a child process on a free port.
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::binary;
+use crate::client::{Form, TestClient};
+
+/// How long anything may take. Only a failing test ever waits so long.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// How the server is to be started.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    flags: Vec<String>,
+    config: Option<String>,
+    environment: Vec<(String, String)>,
+    open_files: Option<u32>,
+}
+
+impl Default for Setup {
+    /// On a free port, called `chat.test`, keeping nothing.
+    fn default() -> Self {
+        Self {
+            flags: ["--listen", "127.0.0.1:0", "--ephemeral"].map(str::to_owned).into(),
+            config: None,
+            environment: Vec::new(),
+            open_files: None,
+        }
+        .flag("--name")
+        .flag("chat.test")
+    }
+}
+
+impl Setup {
+    /// Without pacing.
+    pub fn unpaced() -> Self {
+        Self::default().flag("--no-limits")
+    }
+
+    /// Only a free port, nothing else.
+    pub fn bare() -> Self {
+        let mut bare = Self::default();
+        bare.flags.truncate(3);
+        bare
+    }
+
+    /// One more word on the command line.
+    #[must_use]
+    pub fn flag(mut self, word: impl Into<String>) -> Self {
+        self.flags.push(word.into());
+        self
+    }
+
+    /// With this settings file.
+    #[must_use]
+    pub fn config(mut self, toml: impl Into<String>) -> Self {
+        self.config = Some(toml.into());
+        self
+    }
+
+    /// With this in its environment.
+    #[must_use]
+    pub fn environment(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.environment.push((key.to_owned(), value.into()));
+        self
+    }
+
+    /// With room for so many open files and no more.
+    #[must_use]
+    pub fn open_files(mut self, most: u32) -> Self {
+        self.open_files = Some(most);
+        self
+    }
+
+    fn command(&self, folder: &Path) -> Command {
+        let program = binary::path("chat-server");
+        let mut command = match self.open_files {
+            None => Command::new(program),
+            Some(most) => {
+                // Both limits: the server raises the soft one to the hard one.
+                let mut command = Command::new("sh");
+                command.arg("-c").arg(format!("ulimit -n {most} && exec \"$0\" \"$@\""));
+                command.arg(program);
+                command
+            }
+        };
+        command.args(&self.flags);
+        if let Some(config) = &self.config {
+            let path = folder.join("config.toml");
+            std::fs::write(&path, config).expect("the folder is ours");
+            command.arg("--config").arg(path);
+        }
+        command.env_remove("NOTIFY_SOCKET").env_remove("RUST_LOG");
+        command.env("STATE_DIRECTORY", folder).envs(self.environment.iter().cloned());
+        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts a server and waits until it listens.
+    pub async fn start(&self) -> TestServer {
+        let mut server = self.spawn();
+        let line = server.wait_for_log("listening address").await;
+        server.address = Some(address_in(&line));
+        server
+    }
+
+    /// Starts a server that isn't expected to get as far as to listen; returns what it said and how it
+    /// ended.
+    pub async fn run_to_end(&self) -> (String, ExitStatus) {
+        let mut server = self.spawn();
+        let status = server.wait_for_exit().await;
+        (server.log(), status)
+    }
+
+    fn spawn(&self) -> TestServer {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let mut child = self.command(folder.path()).spawn().expect("the server starts");
+        let stderr = child.stderr.take().expect("it is piped");
+        let (log, reader) = watch::channel(Log::default());
+        std::thread::spawn(move || gather(stderr, &log));
+        TestServer { child, address: None, log: reader, folder, exited: None }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    lines: Vec<String>,
+    ended: bool,
+}
+
+fn gather(stderr: ChildStderr, log: &watch::Sender<Log>) {
+    for line in BufReader::new(stderr).lines() {
+        let Ok(line) = line else { break };
+        log.send_modify(|log| log.lines.push(line));
+    }
+    log.send_modify(|log| log.ended = true);
+}
+
+/// A running server; it is killed when this is dropped, and its log is shown if the test has failed.
+#[derive(Debug)]
+pub struct TestServer {
+    child: Child,
+    address: Option<SocketAddr>,
+    log: watch::Receiver<Log>,
+    folder: TempDir,
+    exited: Option<ExitStatus>,
+}
+
+impl TestServer {
+    /// With the usual limits.
+    pub async fn start() -> Self {
+        Setup::default().start().await
+    }
+
+    /// Without pacing.
+    pub async fn start_unpaced() -> Self {
+        Setup::unpaced().start().await
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address.expect("it listens")
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A folder of its own, which goes with it.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// Everything it has logged.
+    pub fn log(&self) -> String {
+        self.log.borrow().lines.join("\n")
+    }
+
+    /// Waits for a line of the log that has these words in this order.
+    pub async fn wait_for_log(&self, words: &str) -> String {
+        let has_words = |line: &str| {
+            let mut rest = line;
+            words.split(' ').all(|word| match rest.split_once(word) {
+                Some((_, after)) => {
+                    rest = after;
+                    true
+                }
+                None => false,
+            })
+        };
+        let find = |log: &Log| log.lines.iter().find(|line| has_words(line)).cloned();
+        let mut log = self.log.clone();
+        let found = timeout(DEADLINE, log.wait_for(|log| log.ended || find(log).is_some())).await;
+        let line = match found {
+            Ok(Ok(log)) => find(&log),
+            _ => None,
+        };
+        line.unwrap_or_else(|| panic!("the log has no line with {words:?}:\n{}", self.log()))
+    }
+
+    /// Asks it to stop.
+    pub fn signal(&self, signal: Signal) {
+        assert!(self.exited.is_none(), "it has stopped already");
+        kill_process(self.process(), signal).expect("it runs");
+    }
+
+    /// Asks it to stop with SIGTERM, and waits until it has.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait_for_exit().await
+    }
+
+    /// Waits until it has stopped.
+    pub async fn wait_for_exit(&mut self) -> ExitStatus {
+        if let Some(status) = self.exited {
+            return status;
+        }
+        // The end of its log is the end of the process, which nobody else has.
+        let ended = timeout(DEADLINE, self.log.wait_for(|log| log.ended)).await.is_ok();
+        assert!(ended, "the server doesn't stop:\n{}", self.log());
+        let status = self.child.wait().expect("it is our child");
+        self.exited = Some(status);
+        status
+    }
+
+    /// Bytes of memory that it occupies.
+    pub fn memory(&self) -> u64 {
+        self.status("VmRSS:") * 1024
+    }
+
+    /// The most bytes of memory that it has occupied.
+    pub fn peak_memory(&self) -> u64 {
+        self.status("VmHWM:") * 1024
+    }
+
+    fn status(&self, key: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no {key} in:\n{status}"))
+    }
+
+    fn process(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Somebody connected, who has read nothing yet.
+    pub async fn newcomer(&self, who: &str) -> TestClient {
+        TestClient::connect(who, self.address()).await
+    }
+
+    /// Somebody who has given their name and seen the main page, in the text form.
+    pub async fn person(&self, who: &str) -> TestClient {
+        self.person_in(who, Form::Text).await
+    }
+
+    /// Somebody who has given their name and seen the main page.
+    pub async fn person_in(&self, who: &str, form: Form) -> TestClient {
+        let mut client = self.newcomer(who).await;
+        client.settle_in(form).await;
+        client
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if self.exited.is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            let mut shown = String::new();
+            for line in &self.log.borrow().lines {
+                let _ = writeln!(shown, "  {line}");
+            }
+            eprintln!("the server's log:\n{shown}");
+        }
+    }
+}
+
+/// The address in a line of the log, in either form.
+fn address_in(line: &str) -> SocketAddr {
+    let address = line.split("address=").nth(1).or_else(|| line.split(r#""address":""#).nth(1));
+    let address = address.and_then(|rest| rest.split(['"', ' ']).next()?.parse().ok());
+    address.unwrap_or_else(|| panic!("no address in: {line}"))
+}

@@ -1,0 +1,134 @@
+//! One test for each fault of the program that came before: a server with a thread for each client,
+//! which took whatever one read gave it for a line.
+
+use chat_testkit::{Form, TestServer};
+
+#[tokio::test]
+async fn messages_merge_and_split_for_want_of_framing() {
+    let server = TestServer::start_unpaced().await;
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    alice.ask("/create general").await;
+    bob.ask("/enter general").await;
+    alice.settle().await;
+    // Three lines in one piece, and one in three.
+    alice.send_raw(b"one\r\ntwo\r\nthree\r\nfo").await;
+    bob.expect(&["[#general] alice: one", "[#general] alice: two", "[#general] alice: three"])
+        .await;
+    bob.expect_nothing().await;
+    alice.send_raw(b"u").await;
+    bob.expect_nothing().await;
+    alice.send_raw(b"r\r\n").await;
+    bob.expect(&["[#general] alice: four"]).await;
+    bob.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn one_silent_newcomer_blocks_everybody_at_the_door() {
+    let server = TestServer::start().await;
+    let _silent = server.newcomer("silent").await;
+    let mut alice = server.person("alice").await;
+    assert_eq!(alice.ask("/users").await, ["* 1 online: alice"]);
+}
+
+#[tokio::test]
+async fn a_reader_that_stalls_stalls_the_room() {
+    let server = TestServer::start_unpaced().await;
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    let mut stalled = server.person("stalled").await;
+    alice.ask("/create general").await;
+    bob.ask("/enter general").await;
+    stalled.ask("/enter general").await;
+    bob.settle().await;
+    // More than the system holds for one connection on both sides.
+    let text = "x".repeat(4000);
+    for _ in 0..4000 {
+        alice.send(&text).await;
+        bob.expect(&[&format!("[#general] alice: {text}")]).await;
+    }
+}
+
+#[tokio::test]
+async fn names_are_neither_checked_nor_unique() {
+    let server = TestServer::start().await;
+    let _alice = server.person("alice").await;
+    let mut other = server.newcomer("other").await;
+    other.settle().await;
+    for (name, refused) in [
+        ("alice", "! name-taken: "),
+        ("Alice", "! name-taken: "),
+        ("\u{430}lice", "! name-taken: "),
+        ("system", "! bad-name: "),
+        ("al ice", "! bad-name: "),
+        ("[#x]", "! bad-name: "),
+    ] {
+        let told = other.ask(name).await;
+        assert!(told.len() == 1 && told[0].starts_with(refused), "{name}: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn name_and_time_are_the_clients_own_and_can_be_forged() {
+    let server = TestServer::start().await;
+    let mut mallory = server.person("mallory").await;
+    let mut text = server.person("text").await;
+    let mut json = server.person_in("json", Form::Json).await;
+    mallory.ask("/create general").await;
+    text.ask("/enter general").await;
+    json.ask("/enter general").await;
+    text.settle().await;
+    let forged = r#"x","from":"alice","time":"2001-01-01T00:00:00.000Z"#;
+    for said in [
+        "alice 10:32: hi",
+        "* alice left the system",
+        "[#general 2026-11-22 07:44:05] alice: hi",
+        "\r[#general] alice: hi",
+        forged,
+    ] {
+        mallory.send(said).await;
+        let shown = said.trim_start_matches('\r');
+        text.expect(&[&format!("[#general] mallory: {shown}")]).await;
+        let object = json.json().await;
+        assert_eq!(object["from"], "mallory");
+        assert_eq!(object["text"], shown);
+        assert!(object["time"].as_str().is_some_and(|time| time > "2026"), "{object}");
+    }
+}
+
+#[tokio::test]
+async fn private_drags_the_other_person_out_of_their_room() {
+    let server = TestServer::start().await;
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    bob.ask("/create general").await;
+    alice.ask("/enter general").await;
+    bob.settle().await;
+    alice.ask("/private bob").await;
+    bob.expect(&["* alice opened a private chat with you. /private alice to answer."]).await;
+    bob.send("still in the room").await;
+    alice.expect(&["[#general] bob: still in the room"]).await;
+    alice.send("psst").await;
+    bob.expect(&["[@alice] alice: psst"]).await;
+    bob.send("and still").await;
+    alice.expect(&["[#general] bob: and still"]).await;
+}
+
+#[tokio::test]
+async fn a_message_to_someone_who_has_gone_vanishes_silently() {
+    let server = TestServer::start().await;
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    alice.ask("/private bob").await;
+    bob.send("/quit").await;
+    bob.read_to_end().await;
+    alice.expect(&["* bob left the system"]).await;
+    for line in ["are you there?", "/msg bob are you there?", "/me waits"] {
+        let told = alice.ask(line).await;
+        assert_eq!(
+            told,
+            ["! no-such-user: Nobody here is called bob. /users shows who is here."],
+            "{line}"
+        );
+    }
+}

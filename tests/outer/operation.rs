@@ -1,0 +1,209 @@
+//! Flags, settings, signals, doors, the log.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use chat_testkit::{Form, Setup, TestClient, TestServer};
+use rustix::process::Signal;
+use serde_json::Value;
+
+#[tokio::test]
+async fn a_signal_ends_it_with_a_last_line_for_everybody() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = TestServer::start().await;
+        let mut alice = server.person("alice").await;
+        let mut bob = server.person_in("bob", Form::Json).await;
+        let mut newcomer = server.newcomer("newcomer").await;
+        newcomer.settle().await;
+        // A peer that takes nothing holds nobody up.
+        let silent = server.newcomer("silent").await;
+        alice.ask("/create general").await;
+        bob.ask("/enter general").await;
+        alice.settle().await;
+        let begun = Instant::now();
+        server.signal(signal);
+        let bye = "* Bye: the server is stopping; connect again in a moment.";
+        // Whether one goes before the other or not, the other may still be told of it.
+        assert_eq!(alice.read_to_end().await.last().unwrap(), bye);
+        assert_eq!(newcomer.read_to_end().await, [bye]);
+        let last: Value = serde_json::from_str(bob.read_to_end().await.last().unwrap()).unwrap();
+        assert_eq!(last["type"], "bye");
+        let status = server.wait_for_exit().await;
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert_eq!(status.code(), Some(0), "{}", server.log());
+        drop(silent);
+    }
+}
+
+#[tokio::test]
+async fn it_ends_in_time_though_somebody_takes_nothing() {
+    let mut server = TestServer::start_unpaced().await;
+    let mut alice = server.person("alice").await;
+    let mut stuck = server.person("stuck").await;
+    alice.ask("/create general").await;
+    stuck.ask("/enter general").await;
+    alice.settle().await;
+    // More than the system holds for one connection.
+    let sent = format!("{}\n", "x".repeat(4000)).repeat(4000);
+    alice.send_raw(sent.as_bytes()).await;
+    alice.settle().await;
+    let begun = Instant::now();
+    let status = server.terminate().await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(
+        alice.read_to_end().await.last().unwrap(),
+        "* Bye: the server is stopping; connect again in a moment."
+    );
+}
+
+#[tokio::test]
+async fn what_was_said_before_the_signal_is_delivered() {
+    let mut server = TestServer::start_unpaced().await;
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    alice.ask("/create general").await;
+    bob.ask("/enter general").await;
+    alice.settle().await;
+    let lines: String = (0..300).map(|n| format!("line {n}\n")).collect();
+    alice.send_raw(lines.as_bytes()).await;
+    alice.settle().await;
+    server.signal(Signal::TERM);
+    let said: Vec<String> = bob.read_to_end().await;
+    let heard = said.iter().filter(|line| line.starts_with("[#general] alice: line ")).count();
+    assert_eq!(heard, 300, "{said:#?}");
+    assert!(server.wait_for_exit().await.success());
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_a_door_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.sock");
+    let setup = Setup::default().flag("--unix").flag(path.to_str().unwrap());
+    let mut server = setup.start().await;
+    server.wait_for_log("listening path=").await;
+    let mut alice = TestClient::connect_unix("alice", &path).await;
+    alice.settle_in(Form::Text).await;
+    let mut bob = server.person("bob").await;
+    alice.ask("/create general").await;
+    bob.ask("/enter general").await;
+    bob.send("hi").await;
+    alice.expect(&["* bob entered #general", "[#general] bob: hi"]).await;
+    let info = alice.ask("/info").await.join("");
+    assert!(info.contains("Connected from unix, uid "), "{info}");
+    // Who kills a server leaves the socket behind; the next server takes its place.
+    server.signal(Signal::KILL);
+    server.wait_for_exit().await;
+    assert!(path.exists());
+    let mut server = setup.start().await;
+    TestClient::connect_unix("alice", &path).await.settle_in(Form::Text).await;
+    // A second server doesn't take the first one's away.
+    let (log, status) = setup.run_to_end().await;
+    assert_eq!(status.code(), Some(1));
+    assert!(log.contains("can't listen on the Unix socket"), "{log}");
+    TestClient::connect_unix("bob", &path).await.settle_in(Form::Text).await;
+    assert!(server.terminate().await.success());
+    assert!(!path.exists(), "it is removed at the end");
+}
+
+#[tokio::test]
+async fn a_wrong_setting_is_refused_in_a_sentence() {
+    for (config, told) in [
+        ("lisen = []", "line 1: there is no setting \"lisen\"; did you mean \"listen\"?"),
+        (
+            "[limits]\nname_second = 3",
+            "line 2: there is no setting \"name_second\"; did you mean \"name_seconds\"?",
+        ),
+        ("limits.write_seconds = 0", "limits.write_seconds can't be 0"),
+        ("name = 3", "line 1: invalid type: integer `3`, expected a string"),
+        ("listen = [", "line 1: "),
+        ("log = \"loud\"", "unknown variant `loud`"),
+        ("motd = \"nowhere.txt\"", "nowhere.txt can't be read"),
+    ] {
+        let (log, status) = Setup::default().config(config).run_to_end().await;
+        assert_eq!(status.code(), Some(1), "{config}: {log}");
+        assert!(log.contains("ERROR") && log.contains(told), "{config}: {log}");
+    }
+    let nowhere = Setup::default().flag("--config").flag("nowhere.toml").run_to_end().await;
+    assert!(nowhere.0.contains("nowhere.toml can't be read"), "{}", nowhere.0);
+    let nonsense = Setup::default().flag("--listen").flag("nonsense").run_to_end().await;
+    assert!(nonsense.0.contains("\"nonsense\" is no address to listen on"), "{}", nonsense.0);
+    assert_eq!(nonsense.1.code(), Some(1));
+    let unknown = Setup::default().flag("--lisen").run_to_end().await;
+    assert!(unknown.0.contains("--listen"), "{}", unknown.0);
+    assert_eq!(unknown.1.code(), Some(2));
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_told_with_what_to_do() {
+    let server = TestServer::start().await;
+    let taken = server.address().to_string();
+    let (log, status) = Setup::default().flag("--listen").flag(&taken).run_to_end().await;
+    assert_eq!(status.code(), Some(1));
+    assert!(log.contains(&format!("can't listen on {taken}")) && log.contains("--listen"), "{log}");
+}
+
+#[tokio::test]
+async fn the_name_and_the_message_of_the_day_greet() {
+    let folder = tempfile::tempdir().unwrap();
+    let motd = folder.path().join("motd");
+    fs::write(&motd, "Be kind.\n\n\x1b[31mRed\x1b[0m\ttext\n! internal: forged\n").unwrap();
+    let setup = Setup::bare().flag("--name").flag("chat.example.org");
+    let server = setup.flag("--motd").flag(motd.to_str().unwrap()).start().await;
+    let mut alice = server.newcomer("alice").await;
+    let told = alice.settle().await;
+    assert_eq!(told.first().unwrap(), "* Welcome to chat.example.org.");
+    assert!(told.contains(&"* Be kind.".to_owned()), "{told:?}");
+    assert!(told.contains(&"* ! internal: forged".to_owned()), "{told:?}");
+    assert_eq!(told.last().unwrap(), "* Type your name to begin, or /help for the menu.");
+    assert!(told.iter().all(|line| line.starts_with("* ") || line == "*"), "{told:?}");
+}
+
+#[tokio::test]
+async fn flags_win_over_the_file() {
+    let server = Setup::bare().config("name = \"from.file\"").start().await;
+    assert_eq!(server.newcomer("x").await.line().await, "* Welcome to from.file.");
+    let both = Setup::bare().flag("--name").flag("from.flag").config("name = \"from.file\"");
+    let server = both.start().await;
+    assert_eq!(server.newcomer("x").await.line().await, "* Welcome to from.flag.");
+}
+
+#[tokio::test]
+async fn the_log_can_be_json() {
+    for setup in
+        [Setup::default().flag("--log").flag("json"), Setup::default().config("log = \"json\"")]
+    {
+        let mut server = setup.start().await;
+        server.person("alice").await;
+        assert!(server.terminate().await.success());
+        for line in server.log().lines() {
+            let object: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+            for key in ["timestamp", "level", "message"] {
+                assert!(object[key].is_string(), "{line}");
+            }
+        }
+        assert!(server.log().contains("\"message\":\"stopped\""), "{}", server.log());
+    }
+}
+
+#[tokio::test]
+async fn the_usual_log_tells_nothing_of_what_is_said() {
+    let mut server = TestServer::start().await;
+    let mut alice = server.person("alice").await;
+    alice.ask("/create secret-room").await;
+    alice.ask("secret words").await;
+    assert!(server.terminate().await.success());
+    assert!(!server.log().contains("secret"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn two_doors_lead_to_one_house() {
+    let server = Setup::default().flag("--listen").flag("[::1]:0").start().await;
+    let line = server.wait_for_log("listening address=[::1]:").await;
+    let second = line.rsplit('=').next().unwrap().parse().unwrap();
+    let mut alice = server.person("alice").await;
+    let mut bob = TestClient::connect("bob", second).await;
+    bob.settle_in(Form::Text).await;
+    assert_eq!(bob.ask("/users").await, ["* 2 online: alice, bob"]);
+    alice.expect_nothing().await;
+}

@@ -1,0 +1,242 @@
+//! What one peer may cost the server and the others.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use chat_testkit::client::Skip;
+use chat_testkit::{Setup, TestClient, TestServer};
+use socket2::{Domain, Socket, Type};
+use tokio::net::TcpStream;
+
+const MIB: u64 = 1024 * 1024;
+
+/// A connection that holds little in the system on this side.
+fn narrow(address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    TcpStream::from_std(socket.into()).unwrap()
+}
+
+/// Somebody in `#general` who will read nothing for a while.
+async fn stuck(server: &TestServer) -> TestClient {
+    let mut stuck = TestClient::over("stuck", narrow(server.address()));
+    stuck.settle_in(chat_testkit::Form::Text).await;
+    stuck.ask("/enter general").await;
+    stuck
+}
+
+#[tokio::test]
+async fn an_endless_line_costs_no_memory() {
+    let server = TestServer::start().await;
+    let mut alice = server.person("alice").await;
+    let piece = vec![b'x'; usize::try_from(MIB).unwrap()];
+    alice.send_raw(&piece).await;
+    let before = server.memory();
+    for _ in 0..200 {
+        alice.send_raw(&piece).await;
+    }
+    alice.send("").await;
+    let over = 201 * MIB - 4096;
+    alice
+        .expect(&[&format!(
+            "! line-too-long: That line was {over} bytes too long and was left out whole. A line \
+             holds at most 4096 bytes; send it in parts."
+        )])
+        .await;
+    let grown = server.peak_memory().saturating_sub(before);
+    assert!(grown < 8 * MIB, "{grown} bytes");
+}
+
+#[tokio::test]
+async fn a_reader_that_never_reads_costs_little_and_nobody_else_misses_a_line() {
+    const LINES: usize = 20_000;
+    /// Fewer than a channel keeps, so that who reads misses none.
+    const AT_ONCE: usize = 200;
+    let server = TestServer::start_unpaced().await;
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    alice.ask("/create general").await;
+    bob.ask("/enter general").await;
+    let mut stuck = stuck(&server).await;
+    bob.settle().await;
+    alice.settle().await;
+    let before = server.memory();
+    let text = "x".repeat(3000);
+    for round in 0..LINES / AT_ONCE {
+        let numbers = round * AT_ONCE..(round + 1) * AT_ONCE;
+        let sent: String = numbers.clone().map(|number| format!("{number} {text}\n")).collect();
+        let read = async {
+            for number in numbers {
+                bob.expect(&[&format!("[#general] alice: {number} {text}")]).await;
+            }
+        };
+        tokio::join!(alice.send_raw(sent.as_bytes()), read);
+    }
+    let grown = server.peak_memory().saturating_sub(before);
+    assert!(grown < 32 * MIB, "{grown} bytes");
+    alice.expect_nothing().await;
+    // The one who was stuck is told how many it missed, and has the newest.
+    let mut counted = 0;
+    let mut told = 0;
+    while counted < LINES {
+        let line = stuck.line().await;
+        if let Some(rest) = line.strip_prefix("* You missed ") {
+            counted += rest.split(' ').next().unwrap().parse::<usize>().unwrap();
+            told += 1;
+        } else {
+            assert!(line.starts_with(&format!("[#general] alice: {counted} ")), "{}", &line[..40]);
+            counted += 1;
+        }
+    }
+    assert!(told > 0, "it missed nothing: the test holds too few lines");
+    stuck.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn fifty_silent_connections_hinder_nobody() {
+    let server = TestServer::start().await;
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        silent.push(server.newcomer("silent").await);
+    }
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    alice.ask("/create general").await;
+    bob.ask("/enter general").await;
+    bob.send("hi").await;
+    alice.expect(&["* bob entered #general", "[#general] bob: hi"]).await;
+    for silent in &mut silent {
+        silent.settle().await;
+    }
+}
+
+#[tokio::test]
+async fn out_of_open_files_those_connected_notice_nothing_and_the_others_come_in_later() {
+    let server = Setup::unpaced().open_files(64).start().await;
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    alice.ask("/create general").await;
+    bob.ask("/enter general").await;
+    alice.settle().await;
+    let mut crowd = Vec::new();
+    for _ in 0..80 {
+        crowd.push(server.newcomer("one of many").await);
+    }
+    server.wait_for_log("WARN no connection can be accepted now").await;
+    for n in 0..100 {
+        alice.send(&format!("line {n}")).await;
+        bob.expect(&[&format!("[#general] alice: line {n}")]).await;
+    }
+    // Room comes back: those who wait at the door come in.
+    let mut waiting = crowd.split_off(60);
+    drop(crowd);
+    for one in &mut waiting {
+        one.expect_line("* Welcome to chat.test.", Skip::Nothing).await;
+    }
+    bob.send("still here").await;
+    alice.expect(&["[#general] bob: still here"]).await;
+}
+
+#[tokio::test]
+async fn the_server_is_full() {
+    let server = Setup::default().config("limits.connections = 2").start().await;
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    for _ in 0..100 {
+        let mut third = server.newcomer("third").await;
+        assert_eq!(
+            third.read_to_end().await,
+            ["! server-full: The server has as many connections as it takes. Try again later."]
+        );
+    }
+    bob.send("/quit").await;
+    bob.read_to_end().await;
+    drop(bob);
+    // The place is free once the server has seen the last of it.
+    loop {
+        let mut third = server.newcomer("third").await;
+        if third.line().await == "* Welcome to chat.test." {
+            break;
+        }
+    }
+    alice.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_name_must_be_given_in_time() {
+    let server = Setup::default().config("limits.name_seconds = 1").start().await;
+    let mut named = server.person("named").await;
+    let mut silent = server.newcomer("silent").await;
+    // Lines that give no name change nothing.
+    silent.send("/help").await;
+    let told = silent.read_to_end().await;
+    assert_eq!(
+        told.last().unwrap(),
+        "* Bye: no name was given in time; connect again when you like."
+    );
+    named.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn who_takes_nothing_is_cut_off() {
+    let server = Setup::unpaced().config("limits.write_seconds = 1").start().await;
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    alice.ask("/create general").await;
+    bob.ask("/enter general").await;
+    let _stuck = stuck(&server).await;
+    bob.settle().await;
+    alice.settle().await;
+    let text = "x".repeat(4000);
+    // Until the others are told. The system may have noticed it first.
+    loop {
+        alice.send(&text).await;
+        let line = bob.line().await;
+        if line.starts_with("* stuck left the system") {
+            let reason = line.rsplit(": ").next().unwrap();
+            assert!(["stopped reading", "connection lost"].contains(&reason), "{line}");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn lines_are_paced_and_none_is_lost() {
+    let config = "limits.burst_lines = 5\nlimits.lines_per_second = 10";
+    let server = Setup::default().config(config).start().await;
+    let mut fast = server.newcomer("fast").await;
+    fast.expect(&["* Welcome to chat.test.", "* Type your name to begin, or /help for the menu."])
+        .await;
+    let begun = Instant::now();
+    let lines: String = (0..15).map(|n| format!("/ping {n}\n")).collect();
+    fast.send_raw(lines.as_bytes()).await;
+    for n in 0..15 {
+        fast.expect(&[&format!("* pong {n}")]).await;
+    }
+    // Ten lines after the burst take a second, whatever the machine does besides.
+    assert!(begun.elapsed() >= Duration::from_millis(990), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn who_breaks_off_in_the_middle_leaves_nothing_behind() {
+    let server = TestServer::start_unpaced().await;
+    let mut alice = server.person("alice").await;
+    alice.ask("/create general").await;
+    for n in 0..50 {
+        let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
+        stream.write_all(format!("bob{n}\n/enter general\nhal").as_bytes()).unwrap();
+        alice.expect(&[&format!("* bob{n} entered #general")]).await;
+        // Unread input makes closing a reset.
+        drop(stream);
+        let gone = alice.line().await;
+        if gone == format!("[#general] bob{n}: hal") {
+            alice.expect_line(&format!("* bob{n} left the system"), Skip::Nothing).await;
+        } else {
+            assert!(gone.starts_with(&format!("* bob{n} left the system")), "{gone}");
+        }
+    }
+    assert_eq!(alice.ask("/users").await, ["* 1 in #general: alice"]);
+}

@@ -1,0 +1,432 @@
+//! Conversations of several people, played from `tests/transcripts/*.txt` against the real server.
+//!
+//! A transcript is a list of steps, each followed by all that came of it, on every connection:
+//!
+//! ```text
+//! # A comment.
+//! config: limits.large_channel = 2
+//! here: alice bob
+//! alice> /create general Say hello
+//! alice< * You made #general and entered it as its operator.
+//! ```
+//!
+//! * `config:` one setting of the server; only at the top.
+//! * `here:` these people connect and give their names; the greeting isn't shown.
+//! * `connects:` these connect and have no name yet.
+//! * `NAME>` somebody sends a line.
+//! * `half-closes:`, `hangs-up:` these end their input, or their connection.
+//! * `later:` these are told something by and by, without having asked.
+//! * `NAME<` what somebody is told. `(end)` is the end of the connection.
+//!
+//! What differs from run to run is shown as `{time}`, `{address}` and `{n}`. Whoever isn't mentioned
+//! after a step was told nothing. `x.json.txt` has the same steps as `x.txt`, with everybody in the
+//! JSON form. With `UPDATE=1` in the environment both are written anew from the steps of `x.txt`, for
+//! you to read and to judge.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
+
+/// One step, and what came of it.
+struct Step {
+    /// In the file, from 1.
+    line: usize,
+    action: Action,
+    told: Vec<(String, String)>,
+}
+
+enum Action {
+    Comment(String),
+    Config(String),
+    Here(Vec<String>),
+    Connects(Vec<String>),
+    Sends(String, String),
+    HalfCloses(Vec<String>),
+    HangsUp(Vec<String>),
+    Later(Vec<String>),
+}
+
+impl Action {
+    fn written(&self) -> String {
+        match self {
+            Self::Comment(text) => text.clone(),
+            Self::Config(setting) => format!("config: {setting}"),
+            Self::Here(names) => format!("here: {}", names.join(" ")),
+            Self::Connects(names) => format!("connects: {}", names.join(" ")),
+            Self::Sends(who, line) => format!("{who}> {line}"),
+            Self::HalfCloses(names) => format!("half-closes: {}", names.join(" ")),
+            Self::HangsUp(names) => format!("hangs-up: {}", names.join(" ")),
+            Self::Later(names) => format!("later: {}", names.join(" ")),
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Vec<Step>, String> {
+    let mut steps: Vec<Step> = Vec::new();
+    for (at, written) in text.lines().enumerate() {
+        let line = at + 1;
+        let names = |rest: &str| rest.split_whitespace().map(str::to_owned).collect();
+        let action = if written.is_empty() || written.starts_with('#') {
+            Action::Comment(written.to_owned())
+        } else if let Some((word, rest)) = written.split_once(": ")
+            && !word.contains(['<', '>'])
+        {
+            match word {
+                "config" => Action::Config(rest.to_owned()),
+                "here" => Action::Here(names(rest)),
+                "connects" => Action::Connects(names(rest)),
+                "half-closes" => Action::HalfCloses(names(rest)),
+                "hangs-up" => Action::HangsUp(names(rest)),
+                "later" => Action::Later(names(rest)),
+                _ => return Err(format!("{line}: there is no step {word:?}")),
+            }
+        } else if let Some((who, told)) = written.split_once("< ")
+            && !who.contains([' ', '>'])
+        {
+            let step = steps.iter_mut().rfind(|step| !matches!(step.action, Action::Comment(_)));
+            let step = step.ok_or_else(|| format!("{line}: nothing happened yet"))?;
+            step.told.push((who.to_owned(), told.to_owned()));
+            continue;
+        } else if let Some((who, sent)) = written.split_once("> ") {
+            Action::Sends(who.to_owned(), sent.to_owned())
+        } else {
+            return Err(format!("{line}: this is no step: {written}"));
+        };
+        steps.push(Step { line, action, told: Vec::new() });
+    }
+    Ok(steps)
+}
+
+/// A transcript while it is played.
+struct Play {
+    form: Form,
+    server: TestServer,
+    /// In the order in which they came.
+    people: Vec<TestClient>,
+}
+
+impl Play {
+    async fn begin(steps: &[Step], form: Form) -> Self {
+        let mut setup = Setup::unpaced();
+        let settings: Vec<&str> = steps
+            .iter()
+            .filter_map(|step| match &step.action {
+                Action::Config(setting) => Some(setting.as_str()),
+                _ => None,
+            })
+            .collect();
+        if !settings.is_empty() {
+            setup = setup.config(settings.join("\n"));
+        }
+        Self { form, server: setup.start().await, people: Vec::new() }
+    }
+
+    fn person(&mut self, who: &str) -> &mut TestClient {
+        let found = self.people.iter_mut().find(|person| person.who() == who);
+        found.unwrap_or_else(|| panic!("{who} isn't connected"))
+    }
+
+    /// Does a step. Tells who is to be waited for, if it isn't enough to ask.
+    async fn act(&mut self, action: &Action) {
+        match action {
+            Action::Comment(_) | Action::Config(_) | Action::Later(_) => {}
+            Action::Here(names) => {
+                for who in names {
+                    let person = self.server.person_in(who, self.form).await;
+                    self.people.push(person);
+                }
+                // Of those who came later the others may have been told nothing: nobody is in a
+                // channel by having a name.
+            }
+            Action::Connects(names) => {
+                for who in names {
+                    let mut person = self.server.newcomer(who).await;
+                    person.take_form_quietly(self.form).await;
+                    self.people.push(person);
+                }
+            }
+            Action::Sends(who, line) => self.person(who).send(line).await,
+            Action::HalfCloses(names) => {
+                for who in names {
+                    self.person(who).half_close().await;
+                }
+            }
+            Action::HangsUp(names) => {
+                self.people.retain(|person| !names.iter().any(|who| who == person.who()));
+            }
+        }
+    }
+
+    /// What everybody has been told, the one who acted first.
+    async fn told(&mut self, action: &Action) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        let first = match action {
+            Action::Sends(who, _) => Some(who.clone()),
+            _ => None,
+        };
+        let mut order: Vec<String> =
+            self.people.iter().map(|person| person.who().to_owned()).collect();
+        order.sort_by_key(|who| first.as_ref() != Some(who));
+        for who in order {
+            let half_closed = matches!(action, Action::HalfCloses(names) if names.contains(&who));
+            let later = matches!(action, Action::Later(names) if names.contains(&who));
+            let person = self.person(&who);
+            let (told, ended) = if half_closed {
+                (person.read_to_end().await, true)
+            } else if later {
+                let mut told = vec![person.line().await];
+                let (more, ended) = person.told_by_now().await;
+                told.extend(more);
+                (told, ended)
+            } else {
+                person.told_by_now().await
+            };
+            all.extend(told.into_iter().map(|line| (who.clone(), normal(&line))));
+            if ended {
+                all.push((who.clone(), "(end)".to_owned()));
+                self.people.retain(|person| person.who() != who);
+            }
+        }
+        all
+    }
+
+    /// Holds what everybody is told against what the transcript has. Lines that come by and by are
+    /// waited for; then there must be no more.
+    async fn hold(&mut self, step: &Step) -> Result<(), String> {
+        let mut expected: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (who, told) in &step.told {
+            expected.entry(who).or_default().push(told);
+        }
+        let order: Vec<String> = self.people.iter().map(|it| it.who().to_owned()).collect();
+        if let Some(stranger) = expected.keys().find(|who| !order.iter().any(|it| it == *who)) {
+            return Err(format!("{stranger} isn't connected"));
+        }
+        for who in order {
+            let expected = expected.remove(who.as_str()).unwrap_or_default();
+            let person = self.person(&who);
+            let mut told = Vec::new();
+            while told.len() < expected.len() {
+                let Some(line) = person.next_line().await else {
+                    told.push("(end)".to_owned());
+                    break;
+                };
+                told.push(normal(&line));
+                if told.last().map(String::as_str) != expected.get(told.len() - 1).copied() {
+                    break;
+                }
+            }
+            let ended = told.last().is_some_and(|line| line == "(end)");
+            if ended {
+                self.people.retain(|person| person.who() != who);
+            } else {
+                let (more, ended) = self.person(&who).told_by_now().await;
+                told.extend(more.iter().map(|line| normal(line)));
+                if ended {
+                    told.push("(end)".to_owned());
+                }
+            }
+            if told != expected {
+                let list = |lines: &[String]| lines.join("\n    ");
+                let expected: Vec<String> = expected.into_iter().map(str::to_owned).collect();
+                return Err(format!(
+                    "{who} was told\n    {}\nnot\n    {}",
+                    list(&told),
+                    list(&expected)
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line with the parts replaced that differ from run to run.
+fn normal(line: &str) -> String {
+    let mut normal = line.to_owned();
+    if line.starts_with('{') {
+        for (key, shown) in [
+            ("time", "\"{time}\""),
+            ("since", "\"{time}\""),
+            ("address", "\"{address}\""),
+            ("connected", "\"{n}\""),
+            ("idle", "\"{n}\""),
+            ("online", "\"{n}\""),
+        ] {
+            let key = format!("\"{key}\":");
+            if let Some(at) = normal.find(&key) {
+                let from = at + key.len();
+                let mut values = serde_json::Deserializer::from_str(&normal[from..])
+                    .into_iter::<serde_json::Value>();
+                let value = values.next().expect("a key has a value").expect("it is JSON");
+                let to = from + values.byte_offset();
+                assert_shape(shown, &value, line);
+                normal.replace_range(from..to, shown);
+            }
+        }
+    } else if line.starts_with("* ") {
+        for (before, shown) in [("for ", "{n} s"), ("127.0.0.1:", "")] {
+            let mut from = 0;
+            while let Some(at) = normal[from..].find(before) {
+                let number = from + at + before.len();
+                let digits = normal[number..].bytes().take_while(u8::is_ascii_digit).count();
+                from = number;
+                if digits > 0 && shown.is_empty() {
+                    normal.replace_range(number - before.len()..number + digits, "{address}");
+                } else if digits > 0 && normal[number + digits..].starts_with(" s") {
+                    normal.replace_range(number..number + digits + " s".len(), shown);
+                }
+            }
+        }
+    }
+    normal
+}
+
+/// What is replaced must be what it is replaced as.
+fn assert_shape(shown: &str, value: &serde_json::Value, line: &str) {
+    let fits = match shown {
+        "\"{n}\"" => value.is_u64(),
+        "\"{time}\"" => value.as_str().is_some_and(|time| {
+            let shape: String =
+                time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+            shape == "0000-00-00T00:00:00.000Z"
+        }),
+        _ => value.as_str().is_some_and(|address| address.starts_with("127.0.0.1:")),
+    };
+    assert!(fits, "{value} is no {shown} in {line}");
+}
+
+async fn check(path: &Path, form: Form) -> Result<usize, String> {
+    let fail = |line: usize, why: String| format!("{}:{line}: {why}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| fail(0, error.to_string()))?;
+    let steps = parse(&text).map_err(|why| fail(0, why))?;
+    let mut play = Play::begin(&steps, form).await;
+    for step in steps.iter().filter(|step| !matches!(step.action, Action::Comment(_))) {
+        play.act(&step.action).await;
+        play.hold(step).await.map_err(|why| {
+            fail(
+                step.line,
+                format!("after {}\n{why}\n{}", step.action.written(), play.server.log()),
+            )
+        })?;
+    }
+    Ok(steps.len())
+}
+
+/// Writes a transcript anew from the steps of `from`.
+async fn update(from: &Path, path: &Path, form: Form) {
+    let steps = parse(&fs::read_to_string(from).unwrap()).unwrap();
+    let mut play = Play::begin(&steps, form).await;
+    let mut written = String::new();
+    for step in &steps {
+        writeln!(written, "{}", step.action.written()).unwrap();
+        play.act(&step.action).await;
+        let who_waits: Vec<&str> = step.told.iter().map(|(who, _)| who.as_str()).collect();
+        let mut told = Vec::new();
+        if matches!(step.action, Action::HangsUp(_)) {
+            // Whoever was told so the last time is told again by and by.
+            for who in who_waits {
+                let line = play.person(who).line().await;
+                told.push((who.to_owned(), normal(&line)));
+            }
+        }
+        told.extend(play.told(&step.action).await);
+        for (who, line) in told {
+            writeln!(written, "{who}< {line}").unwrap();
+        }
+    }
+    fs::write(path, written).unwrap();
+}
+
+fn transcripts() -> Vec<PathBuf> {
+    let folder = binary::workspace().join("tests/transcripts");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("the transcripts are there")
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn is_json(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(".json.txt")
+}
+
+/// The steps of a transcript, without what came of them.
+fn steps_of(path: &Path) -> Vec<String> {
+    let steps = parse(&fs::read_to_string(path).unwrap()).unwrap();
+    steps.iter().map(|step| step.action.written()).collect()
+}
+
+async fn check_all(form: Form) {
+    let paths: Vec<PathBuf> =
+        transcripts().into_iter().filter(|path| is_json(path) == (form == Form::Json)).collect();
+    assert!(paths.len() >= 10, "{paths:?}");
+    let mut failures = Vec::new();
+    for path in paths {
+        if let Err(why) = check(&path, form).await {
+            failures.push(why);
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[tokio::test]
+async fn in_text() {
+    if std::env::var_os("UPDATE").is_some() {
+        for path in transcripts().iter().filter(|path| !is_json(path)) {
+            update(path, path, Form::Text).await;
+            update(path, &path.with_extension("json.txt"), Form::Json).await;
+        }
+    }
+    check_all(Form::Text).await;
+}
+
+#[tokio::test]
+async fn in_json() {
+    if std::env::var_os("UPDATE").is_some() {
+        return;
+    }
+    check_all(Form::Json).await;
+    for path in transcripts().iter().filter(|path| !is_json(path)) {
+        let json = path.with_extension("json.txt");
+        assert_eq!(steps_of(path), steps_of(&json), "{} has other steps", json.display());
+    }
+}
+
+#[test]
+fn every_command_and_every_other_word_for_one_occurs() {
+    let mut missing: Vec<&str> =
+        chat_proto::verb::VERBS.iter().flat_map(chat_proto::verb::Verb::words).collect();
+    for path in transcripts().iter().filter(|path| !is_json(path)) {
+        for step in parse(&fs::read_to_string(path).unwrap()).unwrap() {
+            if let Action::Sends(_, line) = step.action
+                && let Some(command) = line.strip_prefix('/')
+            {
+                let word = command.split(' ').next().unwrap_or_default().to_lowercase();
+                missing.retain(|other| *other != word);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no transcript has {missing:?}");
+}
+
+#[test]
+fn what_differs_from_run_to_run_is_replaced() {
+    for (line, expected) in [
+        ("* x Connected from 127.0.0.1:4321 for 17 s.", "* x Connected from {address} for {n} s."),
+        ("[#x] bob: for 3 s", "[#x] bob: for 3 s"),
+        (
+            r#"{"type":"ok","id":3,"time":"2026-11-22T07:44:05.123Z"}"#,
+            r#"{"type":"ok","id":3,"time":"{time}"}"#,
+        ),
+        (
+            r#"{"type":"message","text":"a \"time\":\"x\""}"#,
+            r#"{"type":"message","text":"a \"time\":\"x\""}"#,
+        ),
+    ] {
+        assert_eq!(normal(line), expected);
+    }
+}
