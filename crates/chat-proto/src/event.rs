@@ -139,9 +139,11 @@ pub enum Event {
         reason: Option<Text>,
         current: Option<Conversation>,
     },
-    /// The line above the rows of `/channels`; text form only.
+    /// The line above the rows of `/channels`, perhaps of those with a part in their names; text form
+    /// only.
     ChannelsHead {
         count: usize,
+        part: Option<Text>,
     },
     /// One row of `/channels`.
     Channel {

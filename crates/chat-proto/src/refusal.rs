@@ -124,6 +124,10 @@ impl Refusal {
 
     /// No command begins like this.
     pub fn unknown_command(word: &str, nearest: &[&str]) -> Self {
+        if word.is_empty() {
+            let text = "There is no command after the slash. /help shows them all.";
+            return Self::new(Code::UnknownCommand, text);
+        }
         let mut text = format!("There is no command /{}.", Short(word));
         push_nearest(&mut text, "/", nearest);
         text.push_str(" /help shows them all.");
@@ -133,7 +137,7 @@ impl Refusal {
     /// Several commands begin like this.
     pub fn ambiguous_command(word: &str, words: &[&str]) -> Self {
         let mut text = format!("/{} may be ", Short(word));
-        push_list(&mut text, "/", words);
+        push_list(&mut text, "/", words, " or ");
         text.push_str(". Type more of it.");
         Self::new(Code::UnknownCommand, text)
     }
@@ -142,7 +146,12 @@ impl Refusal {
     pub fn missing_argument(verb: &Verb) -> Self {
         Self::new(
             Code::MissingArgument,
-            format!("/{} needs more: {} – as in {}", verb.name, verb.usage(), verb.example),
+            format!(
+                "/{} needs more words. Type {} – as in {}",
+                verb.name,
+                verb.usage(),
+                verb.example
+            ),
         )
     }
 
@@ -151,8 +160,9 @@ impl Refusal {
         Self::new(
             Code::BadArgument,
             format!(
-                "\"{}\" is too much for {} – as in {}",
+                "\"{}\" is more than /{} takes. Type {} – as in {}",
                 Short(more),
+                verb.name,
                 verb.usage(),
                 verb.example
             ),
@@ -311,6 +321,14 @@ impl Refusal {
         )
     }
 
+    /// As many people as one person can hide.
+    pub fn too_many_ignored(most: usize) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!("You ignore {most} people, and no more are possible. /unignore one first."),
+        )
+    }
+
     /// As many channels as the server holds.
     pub fn too_many_channels(most: usize) -> Self {
         Self::new(
@@ -327,12 +345,39 @@ impl Refusal {
         )
     }
 
-    /// For the operators of a channel.
-    pub fn for_operators(verb: &Verb, channel: &ChannelName) -> Self {
+    /// For the operators of a channel, who are named.
+    pub fn for_operators(verb: &Verb, channel: &ChannelName, operators: &[UserName]) -> Self {
+        let mut text = format!("/{} is for the operators of {channel}", verb.name);
+        let operators: Vec<&str> = operators.iter().map(UserName::as_str).collect();
+        if operators.is_empty() {
+            text.push_str(", of whom none is there.");
+        } else {
+            text.push_str(": ask ");
+            push_list(&mut text, "", &operators, " or ");
+            text.push('.');
+        }
+        Self::new(Code::NotAllowed, text)
+    }
+
+    /// A channel of this name isn't one's own, but there is a private chat with somebody called like it.
+    pub fn leave_whom(channel: &ChannelName, user: &UserName) -> Self {
         Self::new(
-            Code::NotAllowed,
-            format!("/{} is for the operators of {channel}. /users lists who is there.", verb.name),
+            Code::NotInChannel,
+            format!("You are not in {channel}. /leave @{user} ends the private chat with {user}."),
         )
+    }
+
+    /// The person with whom a private chat was has left, and perhaps somebody else has the name now.
+    pub fn gone_from_chat(user: &UserName, somebody_else: bool) -> Self {
+        let text = if somebody_else {
+            format!(
+                "The {user} of this chat has left; somebody else has the name now. /private {user} \
+                 opens a chat with them, /leave @{user} ends this one."
+            )
+        } else {
+            format!("{user} has left; this was not said. /leave @{user} ends the chat.")
+        };
+        Self::new(Code::NoSuchUser, text)
     }
 
     /// No more connections are taken.
@@ -357,14 +402,19 @@ impl Refusal {
 fn push_nearest(text: &mut String, sign: &str, nearest: &[&str]) {
     if !nearest.is_empty() {
         text.push_str(" Near: ");
-        push_list(text, sign, nearest);
+        push_list(text, sign, nearest, ", ");
         text.push('.');
     }
 }
 
-fn push_list(text: &mut String, sign: &str, words: &[&str]) {
+fn push_list(text: &mut String, sign: &str, words: &[&str], last: &str) {
     for (at, word) in words.iter().enumerate() {
-        let _ = write!(text, "{}{sign}{word}", if at == 0 { "" } else { ", " });
+        let between = match at {
+            0 => "",
+            at if at + 1 == words.len() => last,
+            _ => ", ",
+        };
+        let _ = write!(text, "{between}{sign}{word}");
     }
 }
 

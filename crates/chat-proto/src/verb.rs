@@ -48,6 +48,8 @@ pub struct Verb {
     pub example: &'static str,
     /// Whether it works before a name is given.
     pub nameless: bool,
+    /// Whether it is only for operators of a channel.
+    pub for_operators: bool,
     /// Whether it is in the short menu of the main page.
     pub on_main_page: bool,
 }
@@ -76,6 +78,7 @@ const ROW: Verb = Verb {
     summary: "",
     example: "",
     nameless: false,
+    for_operators: false,
     on_main_page: false,
 };
 
@@ -90,6 +93,7 @@ pub const VERBS: &[Verb] = &[
         example: "/channels dev",
         nameless: true,
         on_main_page: true,
+        ..ROW
     },
     Verb {
         kind: Kind::Create,
@@ -170,7 +174,7 @@ pub const VERBS: &[Verb] = &[
     Verb {
         kind: Kind::Say,
         name: "say",
-        arguments: "#channel or @user, text…",
+        arguments: "#channel-or-@user text…",
         summary: "say something into a conversation without going there",
         example: "/say #general hi all",
         ..ROW
@@ -228,8 +232,9 @@ pub const VERBS: &[Verb] = &[
         kind: Kind::Kick,
         name: "kick",
         arguments: "user [reason…]",
-        summary: "put a person out of the current channel (its operators)",
+        summary: "put a person out of the current channel",
         example: "/kick bob enough now",
+        for_operators: true,
         ..ROW
     },
     Verb {
@@ -269,6 +274,7 @@ pub const VERBS: &[Verb] = &[
         example: "/help enter",
         nameless: true,
         on_main_page: true,
+        ..ROW
     },
     Verb {
         kind: Kind::Quit,
@@ -279,6 +285,7 @@ pub const VERBS: &[Verb] = &[
         example: "/quit good night",
         nameless: true,
         on_main_page: true,
+        ..ROW
     },
 ];
 
@@ -322,6 +329,7 @@ pub fn find(word: &str) -> Found {
 
 fn nearest(word: &str) -> Vec<&'static str> {
     let words = VERBS.iter().flat_map(Verb::words).filter(|own| own.len() > 1);
+    let words = words.map(|own| (own, own));
     crate::command::near(word, words, MAX_NEAREST)
 }
 

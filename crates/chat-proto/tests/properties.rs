@@ -290,7 +290,7 @@ fn rows() -> impl Strategy<Value = Event> {
     let person = (user(), away(), vec(channel(), 0..3), placed(), any::<u64>(), any::<u64>());
     let own = (user(), option::of(conversation()), vec(channel(), 0..3), placed(), away());
     prop_oneof![
-        (0..4_usize).prop_map(|count| Event::ChannelsHead { count }),
+        (0..4_usize).prop_map(|count| Event::ChannelsHead { count, part: None }),
         (channel(), any::<usize>(), option::of(text()))
             .prop_map(|(name, members, topic)| Event::Channel { name, members, topic }),
         (option::of(channel()), 0..4_usize, names())

@@ -45,7 +45,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum Wrong {
     /// A file can't be read.
-    #[error("{path} can't be read: {source}")]
+    #[error("{path} can't be read")]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -61,9 +61,7 @@ pub enum Wrong {
         problem: String,
     },
     /// An address to listen on.
-    #[error(
-        "\"{address}\" is no address to listen on ({source}); write it as 127.0.0.1:5002 or [::]:5002"
-    )]
+    #[error("\"{address}\" is no address to listen on; write it as 127.0.0.1:5002 or [::]:5002")]
     Address {
         /// As it was written.
         address: String,
@@ -71,13 +69,18 @@ pub enum Wrong {
         source: std::io::Error,
     },
     /// A number that can't be meant.
-    #[error("{key} can't be 0; leave it out for the usual {usual}")]
-    Zero {
+    #[error("{key} must be from 1 to {most}; leave it out for the usual {usual}")]
+    OutOfBounds {
         /// The setting.
         key: &'static str,
+        /// The largest that can be meant.
+        most: u64,
         /// Its default.
         usual: u64,
     },
+    /// No door.
+    #[error("there is nowhere to listen; give listen an address, or unix a path")]
+    NoDoor,
 }
 
 /// How the log is written; settled before everything else.
@@ -98,6 +101,9 @@ impl Config {
             (true, Some(listen)) => listen,
             (true, None) => vec![DEFAULT_LISTEN.to_owned()],
         };
+        if listen.is_empty() && args.unix.is_none() && unix.is_none() {
+            return Err(Wrong::NoDoor);
+        }
         let name = args.name.clone().or(name).unwrap_or_else(machine_name);
         let motd = match args.motd.clone().or(motd) {
             Some(path) => std::fs::read_to_string(&path)
@@ -107,14 +113,14 @@ impl Config {
                 .collect(),
             None => Vec::new(),
         };
-        let seconds = |value: Option<u64>, key, usual| -> Result<Duration, Wrong> {
-            Ok(Duration::from_secs(at_least_one(value, key, usual)?))
+        let seconds = |value, key, usual| -> Result<Duration, Wrong> {
+            Ok(Duration::from_secs(bounded(value, key, MAX_SECONDS, usual)?))
         };
-        let count = |value: Option<u64>, key, usual| -> Result<usize, Wrong> {
-            Ok(usize::try_from(at_least_one(value, key, usual)?).unwrap_or(usize::MAX))
+        let count = |value, key, usual| -> Result<usize, Wrong> {
+            Ok(usize::try_from(bounded(value, key, MAX_COUNT, usual)?).unwrap_or(usize::MAX))
         };
-        let rate = |value: Option<u64>, key, usual| -> Result<u32, Wrong> {
-            Ok(u32::try_from(at_least_one(value, key, usual)?).unwrap_or(u32::MAX))
+        let rate = |value, key, usual| -> Result<u32, Wrong> {
+            Ok(u32::try_from(bounded(value, key, MAX_RATE, usual)?).unwrap_or(u32::MAX))
         };
         let pace = Rate {
             burst: rate(limits.burst_lines, "limits.burst_lines", 100)?,
@@ -122,7 +128,7 @@ impl Config {
         };
         let per_address =
             count(limits.connections_per_address, "limits.connections_per_address", 64)?;
-        let empty_hours = limits.empty_channel_hours.unwrap_or(24);
+        let empty_hours = limits.empty_channel_hours.unwrap_or(24).min(MAX_HOURS);
         let conversations = count(limits.conversations, "limits.conversations", 50)?;
         Ok(Self {
             listen: listen.iter().map(|address| resolve(address)).collect::<Result<_, _>>()?,
@@ -151,9 +157,15 @@ impl Config {
 /// A person's bell has a bit for each channel, so there can't be more.
 const MAX_CONVERSATIONS: usize = 60;
 
-fn at_least_one(value: Option<u64>, key: &'static str, usual: u64) -> Result<u64, Wrong> {
+/// A year: what lasts longer isn't meant, and times stay far from overflowing.
+const MAX_SECONDS: u64 = 365 * 24 * 3600;
+const MAX_HOURS: u64 = 100 * 365 * 24;
+const MAX_COUNT: u64 = 1_000_000_000;
+const MAX_RATE: u64 = 1_000_000;
+
+fn bounded(value: Option<u64>, key: &'static str, most: u64, usual: u64) -> Result<u64, Wrong> {
     match value {
-        Some(0) => Err(Wrong::Zero { key, usual }),
+        Some(value) if value == 0 || value > most => Err(Wrong::OutOfBounds { key, most, usual }),
         Some(value) => Ok(value),
         None => Ok(usual),
     }

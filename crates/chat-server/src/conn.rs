@@ -53,6 +53,10 @@ const FULL: usize = 16 * 1024;
 /// with one who sends a lot at once.
 const LINES_A_TURN: u32 = 16;
 
+/// How long what a peer still sends is read and thrown away after the last line, so that the last line arrives.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_AT_SHUTDOWN: Duration = Duration::from_millis(300);
+
 /// What connections have in common.
 #[derive(Clone, Debug)]
 pub struct Manners {
@@ -83,11 +87,13 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     tracing::debug!(address, "connected");
     let shown = address.clone();
-    let connection = Connection::new(stream, address, hub, manners);
-    if AssertUnwindSafe(connection.run()).catch_unwind().await.is_err() {
+    let mut connection = Connection::new(stream, address, hub, manners);
+    let end = AssertUnwindSafe(connection.converse()).catch_unwind().await.unwrap_or_else(|_| {
         // The panic hook has logged where it happened.
         tracing::error!(address = shown, "a fault ended this connection; the others go on");
-    }
+        End::Farewell(Farewell::Fault)
+    });
+    Box::pin(connection.end(end)).await;
     tracing::debug!(address = shown, "disconnected");
 }
 
@@ -98,6 +104,8 @@ struct Connection<S> {
     codec: LineCodec,
     telnet: Telnet,
     opening: Opening,
+    /// It has turned out that the peer speaks this.
+    foreign: Option<Foreign>,
     pace: Option<Pace>,
     deadlines: Deadlines,
     /// Read, and not carried out yet.
@@ -119,6 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             codec: LineCodec::new(),
             telnet: Telnet::new(),
             opening: Opening::default(),
+            foreign: None,
             pace: manners.pace.map(|rate| Pace::new(rate, now)),
             deadlines: Deadlines::new(now + manners.name_deadline),
             held: BytesMut::new(),
@@ -129,36 +138,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    async fn run(mut self) {
-        self.session.greet(&mut self.out);
-        let end = self.converse().await;
+    /// Tells the others, says the last words, and closes.
+    async fn end(mut self, end: End) {
+        if let End::Lost(reason) = end {
+            self.session.lost(reason);
+        }
+        self.session.depart(wall_clock());
+        let mut linger = LINGER;
         match end {
-            End::Farewell(farewell) => {
-                self.session.depart(wall_clock());
-                self.session.say_farewell(farewell, &mut self.out);
-            }
+            End::Lost(_) => return,
             End::Foreign => {}
-            End::Lost(reason) => {
-                self.session.lost(reason);
-                self.session.depart(wall_clock());
-                return;
+            End::Farewell(farewell) => {
+                self.session.say_farewell(farewell, &mut self.out);
+                if farewell == Farewell::Shutdown {
+                    linger = LINGER_AT_SHUTDOWN;
+                }
             }
         }
         let Self { stream, session, out, manners, .. } = self;
         drop(session);
-        Box::pin(part(stream, out, manners.write_deadline)).await;
+        part(stream, out, manners.write_deadline, linger).await;
     }
 
     async fn converse(&mut self) -> End {
+        self.session.greet(&mut self.out);
         loop {
-            let foreign = self.carry_out_lines();
-            if self.out.len() < ENOUGH {
-                self.session.deliver(ENOUGH, &mut self.out);
-            }
-            if let Some(foreign) = foreign {
+            self.session.deliver(ENOUGH, &mut self.out);
+            if let Some(foreign) = self.foreign {
                 self.out.extend_from_slice(foreign.advice().as_bytes());
                 return End::Foreign;
             }
+            self.carry_out_lines();
             if let Some(farewell) = self.session.farewell()
                 && !self.session.has_more()
             {
@@ -187,28 +197,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Carries out the lines that have come, within the bounds of a turn.
-    fn carry_out_lines(&mut self) -> Option<Foreign> {
+    fn carry_out_lines(&mut self) {
         if !self.has_lines_to_carry_out() && !self.input_ended {
-            return None;
+            return;
         }
         let (now, wall) = (Instant::now(), wall_clock());
         let mut lines = 0;
         while lines < LINES_A_TURN && self.has_lines_to_carry_out() {
-            if let Some(foreign) = self.opening.of_bytes(&self.held) {
-                return Some(foreign);
-            }
             if let Some(pace) = &mut self.pace
                 && let Err(until) = pace.may_go(now)
             {
                 self.deadlines.pace(until);
-                return None;
+                return;
             }
             let Some(line) = self.next_line() else { break };
-            if let LineItem::Line(line) = &line
-                && let Some(foreign) = self.opening.of_line(line)
-            {
-                return Some(foreign);
-            }
             self.on_line(line, now, wall);
             lines += 1;
         }
@@ -226,7 +228,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.session.end(Farewell::EndOfInput);
             }
         }
-        None
     }
 
     fn on_line(&mut self, line: LineItem, now: Instant, wall: Timestamp) {

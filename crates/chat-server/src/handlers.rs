@@ -45,7 +45,7 @@ use crate::hub::channel::Channel;
 use crate::hub::person::PersonId;
 use crate::policy;
 use crate::session::inbox::Inbox;
-use crate::session::me::Me;
+use crate::session::me::{Me, Place};
 
 /// Who asks, and what a handler may read.
 pub(crate) struct Asker<'a> {
@@ -71,7 +71,7 @@ pub(crate) enum Change {
     Enter(ChannelName),
     Leave(Conversation, Option<Text>),
     OpenPrivate(UserName, Option<Text>),
-    Say { to: Conversation, text: Text, action: bool },
+    Say { to: Place, text: Text, action: bool },
     Topic(Arc<Channel>, Text),
     Away(Option<Away>),
     Ignore(UserName),
@@ -115,13 +115,13 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
 
 impl Asker<'_> {
     /// The conversation into which one talks.
-    fn current(&self) -> Result<&Conversation, Refusal> {
-        self.me.current().ok_or_else(Refusal::no_conversation)
+    fn current(&self) -> Result<&Place, Refusal> {
+        self.me.current_place().ok_or_else(Refusal::no_conversation)
     }
 
     /// The current conversation, which must be a channel for this command.
     fn current_channel(&self, kind: verb::Kind) -> Result<&Arc<Channel>, Refusal> {
-        match self.current()? {
+        match &self.current()?.conversation {
             Conversation::Channel(name) => {
                 self.inbox.channel(name).ok_or_else(|| Refusal::not_in_channel(name))
             }
@@ -131,9 +131,14 @@ impl Asker<'_> {
         }
     }
 
+    /// Somebody to write to, by the name that they have now.
+    fn somebody(user: UserName) -> Place {
+        Place { conversation: Conversation::Private(user), with: None }
+    }
+
     /// Whether one may be in one more conversation.
     fn has_room(&self) -> Result<(), Refusal> {
         let most = self.hub.bounds.conversations_per_person;
-        policy::user::may_be_in_more(self.me.conversations().len(), most)
+        policy::user::may_be_in_more(self.me.places().len(), most)
     }
 }

@@ -6,6 +6,7 @@
 //! channel's, then a person's; the directory's is never held together with a channel's.
 //!
 //! * [`person`]: one connection's place in the system, its bell and its notes.
+//! * [`sequence`]: what happened before what.
 //! * [`delivery`]: an event on its way to several people, encoded once for each form.
 //! * [`directory`]: names to people.
 //! * [`channel`]: one channel, its members and its ring of deliveries.
@@ -22,6 +23,7 @@ pub(crate) mod person;
 pub mod ports;
 pub(crate) mod presence;
 pub(crate) mod private;
+pub(crate) mod sequence;
 pub(crate) mod snapshot;
 
 use std::collections::HashMap;
@@ -35,6 +37,7 @@ use self::directory::Directory;
 use self::ports::Order;
 use self::presence::Comings;
 use self::private::PrivateChats;
+use self::sequence::Sequence;
 
 /// The bounds that the hub keeps.
 #[derive(Clone, Debug)]
@@ -61,6 +64,7 @@ pub struct Hub {
     private: Mutex<PrivateChats>,
     comings: Comings,
     order: Box<dyn Order>,
+    sequence: Arc<Sequence>,
     next_person: AtomicU64,
     /// Set when the server stops: from then on nothing is said any more.
     closing: AtomicBool,
@@ -92,6 +96,7 @@ impl Hub {
             private: Mutex::default(),
             comings: Comings::default(),
             order,
+            sequence: Arc::default(),
             next_person: AtomicU64::new(1),
             closing: AtomicBool::new(false),
             under_way: AtomicU64::new(0),

@@ -130,7 +130,7 @@ fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(stream: S, refusal: Refusal) {
     let mut line = BytesMut::new();
     render(&Event::Refused { re: "connect".into(), refusal }, Form::Text, &mut line);
-    conn::part(stream, line, TURNED_AWAY_DEADLINE).await;
+    conn::part(stream, line, TURNED_AWAY_DEADLINE, TURNED_AWAY_DEADLINE).await;
 }
 
 /// Errors that concern only the connection that was to be accepted (accept(2)).

@@ -17,6 +17,7 @@ mod view;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use chat_proto::command::{Asked, Command, parse};
@@ -26,7 +27,7 @@ use chat_proto::line::LineItem;
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::rendition::render;
-use chat_proto::text::Text;
+use chat_proto::text::{Text, clean};
 
 use self::inbox::Inbox;
 use self::me::Me;
@@ -100,7 +101,13 @@ impl Session {
     /// Carries one line out.
     pub(crate) fn on_line(&mut self, line: LineItem, now: Timestamp, out: &mut BytesMut) {
         self.person.touch(now);
+        // What happened before comes first: somebody who was put out of a channel is out.
+        if self.person.bell.is_rung() {
+            self.deliver(ENOUGH_BEFORE_A_LINE, out);
+        }
         let asked = match line {
+            // Nothing is left of it once control characters are removed: an empty line.
+            LineItem::Line(line) if clean(&line).is_empty() => return,
             LineItem::Line(line) => self.understand(&line),
             LineItem::TooLong { over } => refused("line", Refusal::line_too_long(over)),
             LineItem::NotUtf8 => refused("line", Refusal::not_utf8()),
@@ -162,8 +169,10 @@ impl Session {
 
     /// Leaves the system; whoever shared a conversation is told once.
     pub(crate) fn depart(&mut self, now: Timestamp) {
-        let channels = self.inbox.channels();
-        self.hub.depart(&self.person, channels, self.reason.as_ref(), now);
+        if !self.person.has_left() {
+            let channels = self.inbox.channels();
+            self.hub.depart(&self.person, channels, self.reason.as_ref(), now);
+        }
     }
 
     /// Why the person left, if they didn't say so themselves.
@@ -183,6 +192,17 @@ impl Session {
         self.show(&Event::Ok { re, done }, out);
     }
 }
+
+impl Drop for Session {
+    /// However a connection ends, its person is here no more.
+    fn drop(&mut self) {
+        let last = Timestamp(self.person.last_line_at.load(Ordering::Relaxed));
+        self.depart(last);
+    }
+}
+
+/// Output past which a line doesn't wait for what was before, in bytes.
+const ENOUGH_BEFORE_A_LINE: usize = 16 * 1024;
 
 fn refused(re: &'static str, refusal: Refusal) -> Asked {
     Asked { re: re.into(), command: Err(refusal) }

@@ -218,7 +218,7 @@ fn of_lists_and_people() {
             topic: name.starts_with('g').then(|| text("Say hello")),
         };
         let rows = names.iter().take(count).map(row);
-        let head = std::iter::once(Event::ChannelsHead { count });
+        let head = std::iter::once(Event::ChannelsHead { count, part: None });
         let last = std::iter::once(ok("channels", Done::Listed { count }));
         check("/channels", &head.chain(rows).chain(last).collect::<Vec<_>>());
     }

@@ -1,11 +1,12 @@
 //! The nearest of some words to one that was mistyped.
 
-/// The words of `known` that are near to `typed`, best first, at most `most`.
+/// Of `known`, each a word and how it is shown, those whose word is near to `typed`: how they are
+/// shown, best first, at most `most`.
 ///
 /// Near is a Jaro-Winkler likeness of 0.75 or more, or one being the beginning of the other.
 pub fn near<'a>(
     typed: &str,
-    known: impl IntoIterator<Item = &'a str>,
+    known: impl IntoIterator<Item = (&'a str, &'a str)>,
     most: usize,
 ) -> Vec<&'a str> {
     const NEAR_ENOUGH: f64 = 0.75;
@@ -18,7 +19,7 @@ pub fn near<'a>(
     };
     let mut near: Vec<(f64, &str)> = known
         .into_iter()
-        .map(|word| (likeness(word), word))
+        .map(|(word, shown)| (likeness(word), shown))
         .filter(|(likeness, _)| *likeness >= NEAR_ENOUGH)
         .collect();
     near.sort_by(|(a, one), (b, other)| b.total_cmp(a).then(one.cmp(other)));
@@ -31,10 +32,11 @@ mod tests {
 
     #[test]
     fn the_best_come_first_and_strangers_not_at_all() {
-        let known = ["general", "genesis", "dev", "random"];
+        let known = ["general", "genesis", "dev", "random"].map(|word| (word, word));
         assert_eq!(near("genral", known, 3), ["general"]);
         assert_eq!(near("gene", known, 3), ["general", "genesis"]);
         assert_eq!(near("gen", known, 1), ["general"]);
+        assert_eq!(near("genral", [("general", "General")], 3), ["General"]);
         assert!(near("zzz", known, 3).is_empty());
         assert!(near("", known, 3).is_empty());
     }

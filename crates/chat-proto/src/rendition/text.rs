@@ -53,14 +53,17 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
             write!(out, "* {by} kicked {user} from {channel}{}", because(reason.as_ref()))
         }
         Event::YouWereKicked { channel, by, reason, current, .. } => {
-            write!(out, "* {by} kicked you from {channel}{}. ", because(reason.as_ref()))?;
+            write!(out, "* {by} kicked you from {channel}{}. ", aside(reason.as_ref()))?;
             write!(out, "{}", NowIn(current.as_ref()))
         }
-        Event::ChannelsHead { count: 0 } => {
+        Event::ChannelsHead { count: 0, part: None } => {
             write!(out, "* No channels are open. /create NAME makes one.")
         }
-        Event::ChannelsHead { count: 1 } => write!(out, "* 1 channel:"),
-        Event::ChannelsHead { count } => write!(out, "* {count} channels:"),
+        Event::ChannelsHead { count: 0, part: Some(part) } => {
+            write!(out, "* No channel has {part} in its name. /channels lists them all.")
+        }
+        Event::ChannelsHead { count: 1, .. } => write!(out, "* 1 channel:"),
+        Event::ChannelsHead { count, .. } => write!(out, "* {count} channels:"),
         Event::Channel { name, members, topic } => {
             write!(out, "*   {name}  {members} here")?;
             topic.as_ref().map_or(Ok(()), |topic| write!(out, "  {topic}"))
@@ -82,6 +85,7 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
             "* You missed {count} {} in {channel}. /history {channel} {count} shows them.",
             if *count == 1 { "line" } else { "lines" }
         ),
+        Event::Notice(sentence) if sentence.as_str().is_empty() => write!(out, "*"),
         Event::Notice(sentence) => write!(out, "* {}", sentence.as_str()),
         Event::Bye(Farewell::Quit | Farewell::EndOfInput) => write!(out, "* Bye."),
         Event::Bye(farewell) => write!(out, "* Bye: {}.", farewell.reason()),
@@ -114,7 +118,7 @@ fn whois(out: &mut BytesMut, person: &Person) -> fmt::Result {
     write!(out, "* {name} is here without an account, online for {}", Lasting(*online_secs))?;
     write!(out, ", idle for {}", Lasting(*idle_secs))?;
     if let Some(Away { reason }) = away {
-        write!(out, ", away{}", because(reason.as_ref()))?;
+        write!(out, ", away{}", aside(reason.as_ref()))?;
     }
     match shared.as_slice() {
         [] => write!(out, ". You share no channel."),
@@ -126,9 +130,12 @@ fn info(out: &mut BytesMut, own: &Own) -> fmt::Result {
     let Own { name, current, channels, address, connected_secs, away, .. } = own;
     write!(out, "* You are {name}, without an account")?;
     if let Some(Away { reason }) = away {
-        write!(out, ", away{}", because(reason.as_ref()))?;
+        write!(out, ", away{}", aside(reason.as_ref()))?;
     }
-    write!(out, ". {}", NowIn(current.as_ref()))?;
+    match current {
+        Some(current) => write!(out, ". You are in {current}.")?,
+        None => write!(out, ". You are in no conversation.")?,
+    }
     match channels.as_slice() {
         [] => write!(out, " You are in no channel.")?,
         channels => write!(out, " Your channels: {}.", Listed(channels))?,
@@ -197,6 +204,11 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
 
 fn because(reason: Option<&Text>) -> impl Display {
     fmt::from_fn(move |f| reason.map_or(Ok(()), |reason| write!(f, ": {reason}")))
+}
+
+/// A reason in the middle of a sentence, which it can't end.
+fn aside(reason: Option<&Text>) -> impl Display {
+    fmt::from_fn(move |f| reason.map_or(Ok(()), |reason| write!(f, " ({reason})")))
 }
 
 struct NowIn<'a>(Option<&'a Conversation>);

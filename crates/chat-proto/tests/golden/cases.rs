@@ -177,9 +177,10 @@ fn rows() -> Vec<Case> {
     let lunch = || Some(Away { reason: some("lunch") });
     let silent = || Some(Away { reason: None });
     vec![
-        ("channels, none", Event::ChannelsHead { count: 0 }),
-        ("channels, one", Event::ChannelsHead { count: 1 }),
-        ("channels, more", Event::ChannelsHead { count: 2 }),
+        ("channels, none", Event::ChannelsHead { count: 0, part: None }),
+        ("channels, none like it", Event::ChannelsHead { count: 0, part: some("zzz") }),
+        ("channels, one", Event::ChannelsHead { count: 1, part: None }),
+        ("channels, more", Event::ChannelsHead { count: 2, part: some("gen") }),
         ("channel", row("general", 3, some("Say hello"))),
         ("channel, no topic", row("Dev", 0, None)),
         ("users of a channel", head(Some("general"), &["alice", "bob", "carol"])),
@@ -340,7 +341,21 @@ pub(crate) fn refusals() -> Vec<Case> {
         ("too_many_conversations", refused("enter", Refusal::too_many_conversations(50))),
         ("too_many_channels", refused("create", Refusal::too_many_channels(10_000))),
         ("user_busy", refused("msg", Refusal::user_busy(&bob))),
-        ("for_operators", refused("kick", Refusal::for_operators(verb(Kind::Kick), &general))),
+        (
+            "for_operators",
+            refused(
+                "kick",
+                Refusal::for_operators(verb(Kind::Kick), &general, std::slice::from_ref(&bob)),
+            ),
+        ),
+        (
+            "for_operators, none there",
+            refused("kick", Refusal::for_operators(verb(Kind::Kick), &general, &[])),
+        ),
+        ("leave_whom", refused("leave", Refusal::leave_whom(&general, &bob))),
+        ("gone_from_chat", refused("say", Refusal::gone_from_chat(&bob, false))),
+        ("gone_from_chat, taken over", refused("say", Refusal::gone_from_chat(&bob, true))),
+        ("too_many_ignored", refused("ignore", Refusal::too_many_ignored(100))),
         ("server_full", refused("connect", Refusal::server_full(false))),
         ("server_full, one address", refused("connect", Refusal::server_full(true))),
         ("internal", refused("say", Refusal::internal())),

@@ -81,7 +81,7 @@ impl File {
 fn nearest_key(message: &str) -> Option<(&str, Option<&str>)> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = message.starts_with("unknown field").then(|| quoted.next()).flatten()?;
-    let known: Vec<&str> = quoted.collect();
+    let known: Vec<_> = quoted.map(|key| (key, key)).collect();
     Some((unknown, near(unknown, known, 1).first().copied()))
 }
 

@@ -28,94 +28,85 @@ impl Foreign {
     }
 }
 
-/// The beginning of a connection, while it may still turn out that the peer speaks something else.
+/// How the first line of each begins. None of it is a name that anybody could take: a blank never is in one,
+/// and `SSH-2.0-` is followed by a version.
+///
+/// Looking at the first bytes rather than at the first line also meets requests whose first line is too
+/// long, or is no text: a web page must not be able to make a browser chat (what follows a request's
+/// head is the page's own).
+const BEGINNINGS: &[(&[u8], Foreign)] = &[
+    // A handshake record of TLS (RFC 8446, section 5.1).
+    (&[22, 3], Foreign::Tls),
+    (b"SSH-2.0-", Foreign::Ssh),
+    (b"SSH-1.", Foreign::Ssh),
+    // The methods of HTTP (RFC 9110, section 9, and RFC 5789), and the preface of HTTP/2.
+    (b"GET ", Foreign::Http),
+    (b"HEAD ", Foreign::Http),
+    (b"POST ", Foreign::Http),
+    (b"PUT ", Foreign::Http),
+    (b"DELETE ", Foreign::Http),
+    (b"CONNECT ", Foreign::Http),
+    (b"OPTIONS ", Foreign::Http),
+    (b"TRACE ", Foreign::Http),
+    (b"PATCH ", Foreign::Http),
+    (b"PRI * HTTP/", Foreign::Http),
+];
+
+/// The first bytes of a connection, while it may still turn out that the peer speaks something else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Opening {
-    /// Nothing has come.
-    #[default]
-    Fresh,
-    /// The first byte is that of a TLS record.
-    MaybeTls,
-    /// It isn't TLS; the first line has not come whole.
-    FirstLine,
-    /// It is chat.
-    Chat,
+pub(super) struct Opening {
+    first: [u8; LONGEST],
+    /// How many there are; past the longest beginning, none matters any more.
+    length: u8,
 }
 
-/// The type of a TLS handshake record, and the major version after it (RFC 8446, section 5.1).
-const TLS_HANDSHAKE: u8 = 22;
-const TLS_MAJOR: u8 = 3;
+const LONGEST: usize = b"PRI * HTTP/".len();
 
 impl Opening {
-    /// Looks at bytes before they are cut into lines.
-    pub(super) fn of_bytes(&mut self, bytes: &[u8]) -> Option<Foreign> {
+    /// Looks at bytes as they come in.
+    pub(super) fn look(&mut self, bytes: &[u8]) -> Option<Foreign> {
         for byte in bytes {
-            *self = match (*self, *byte) {
-                (Self::Fresh, TLS_HANDSHAKE) => Self::MaybeTls,
-                (Self::MaybeTls, TLS_MAJOR) => return Some(Foreign::Tls),
-                (Self::Fresh | Self::MaybeTls, _) => Self::FirstLine,
-                (Self::FirstLine | Self::Chat, _) => return None,
-            };
+            let length = usize::from(self.length);
+            *self.first.get_mut(length)? = *byte;
+            self.length += 1;
+            let first = &self.first[..=length];
+            let foreign = BEGINNINGS.iter().find(|(beginning, _)| *beginning == first);
+            if let Some((_, foreign)) = foreign {
+                return Some(*foreign);
+            }
         }
         None
     }
-
-    /// Looks at a line; only the first one can be foreign.
-    pub(super) fn of_line(&mut self, line: &str) -> Option<Foreign> {
-        if *self == Self::Chat {
-            return None;
-        }
-        *self = Self::Chat;
-        if is_http(line) {
-            Some(Foreign::Http)
-        } else if line.starts_with("SSH-") {
-            Some(Foreign::Ssh)
-        } else {
-            None
-        }
-    }
-}
-
-/// `GET /path HTTP/1.1` (RFC 9112, section 3), or the preface of HTTP/2, which has the same shape.
-fn is_http(line: &str) -> bool {
-    let mut words = line.split(' ');
-    let method = words.next().unwrap_or_default();
-    let is_method = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
-    is_method
-        && words.next().is_some_and(|target| !target.is_empty())
-        && words.next().is_some_and(|version| version.starts_with("HTTP/"))
-        && words.next().is_none()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn strangers_are_told_apart_from_people() {
-        for (line, foreign) in [
-            ("GET / HTTP/1.1", Some(Foreign::Http)),
-            ("PRI * HTTP/2.0", Some(Foreign::Http)),
-            ("SSH-2.0-OpenSSH_9.2", Some(Foreign::Ssh)),
-            ("alice", None),
-            ("GET is my name HTTP/1.1", None),
-            ("get / HTTP/1.1", None),
-        ] {
-            assert_eq!(Opening::default().of_line(line), foreign, "{line}");
-        }
+    fn seen(bytes: &[u8], piece: usize) -> Option<Foreign> {
         let mut opening = Opening::default();
-        assert_eq!(opening.of_line("alice"), None);
-        assert_eq!(opening.of_line("GET / HTTP/1.1"), None, "only the first line counts");
+        bytes.chunks(piece).find_map(|piece| opening.look(piece))
     }
 
     #[test]
-    fn a_client_hello_is_known_however_it_is_cut() {
-        let mut opening = Opening::default();
-        assert_eq!(opening.of_bytes(&[]), None);
-        assert_eq!(opening.of_bytes(&[22]), None);
-        assert_eq!(opening.of_bytes(&[3, 1]), Some(Foreign::Tls));
-        assert_eq!(Opening::default().of_bytes(&[22, 3, 1, 2, 0]), Some(Foreign::Tls));
-        assert_eq!(Opening::default().of_bytes(&[22, b'a', 3]), None);
-        assert_eq!(Opening::default().of_bytes(b"alice\n"), None);
+    fn strangers_are_told_apart_from_people_however_their_bytes_are_cut() {
+        for (bytes, foreign) in [
+            (&b"GET / HTTP/1.1\r\n"[..], Some(Foreign::Http)),
+            (b"POST /aaaaaaaaaaaaaaaa", Some(Foreign::Http)),
+            (b"GET /\xe9", Some(Foreign::Http)),
+            (b"PRI * HTTP/2.0\r\n", Some(Foreign::Http)),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", Some(Foreign::Ssh)),
+            (&[22, 3, 1, 2, 0], Some(Foreign::Tls)),
+            (&[22, b'a', 3], None),
+            (b"alice\nGET / HTTP/1.1\r\n", None),
+            (b"GETTY\n", None),
+            (b"get / HTTP/1.1\n", None),
+            (b"SSH-fan\n", None),
+            (b"", None),
+        ] {
+            for piece in 1..=bytes.len().max(1) {
+                assert_eq!(seen(bytes, piece), foreign, "{:?}", bytes.escape_ascii().to_string());
+            }
+        }
     }
 }

@@ -6,16 +6,17 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-/// How long, and for how many bytes, what a peer still sends is read and thrown away. Closing a socket with
-/// unread input resets it, and a reset overtakes the last lines (RFC 9293, section 3.6.1).
-const LINGER: Duration = Duration::from_secs(2);
+/// How much of what a peer still sends is read and thrown away.
 const LINGER_BYTES: u64 = 1024 * 1024;
 
-/// Writes what is left, and closes.
+/// Writes what is left, and closes. What the peer still sends is read and thrown away for as long as `linger`:
+/// closing a socket with unread input resets it, and a reset overtakes the last lines (RFC 9293,
+/// section 3.6.1).
 pub(crate) async fn part<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     mut left: BytesMut,
     write_deadline: Duration,
+    linger: Duration,
 ) {
     while !left.is_empty() {
         match timeout(write_deadline, stream.write_buf(&mut left)).await {
@@ -27,5 +28,5 @@ pub(crate) async fn part<S: AsyncRead + AsyncWrite + Unpin>(
         return;
     }
     let mut rest = stream.take(LINGER_BYTES);
-    let _ = timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+    let _ = timeout(linger, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }

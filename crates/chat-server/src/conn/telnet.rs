@@ -36,10 +36,17 @@ enum State {
     },
     /// After IAC WONT or IAC DONT: the option comes next and needs no answer.
     Declined,
-    Subnegotiation,
+    Subnegotiation {
+        length: u16,
+    },
     /// In a subnegotiation, after IAC.
-    SubnegotiationCommand,
+    SubnegotiationCommand {
+        length: u16,
+    },
 }
+
+/// A subnegotiation that is longer than this has lost its end; what follows is data again.
+const MAX_SUBNEGOTIATION: u16 = 512;
 
 /// One peer's telnet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,11 +102,16 @@ impl Telnet {
                     sink(Signal::Reply([IAC, refusal, byte]));
                     self.state = State::Data;
                 }
-                State::Declined => self.state = State::Data,
-                State::Subnegotiation if byte == IAC => self.state = State::SubnegotiationCommand,
-                State::Subnegotiation => {}
-                State::SubnegotiationCommand if byte == SE => self.state = State::Data,
-                State::SubnegotiationCommand => self.state = State::Subnegotiation,
+                State::Declined | State::Subnegotiation { length: MAX_SUBNEGOTIATION.. } => {
+                    self.state = State::Data;
+                }
+                State::Subnegotiation { length } if byte == IAC => {
+                    self.state = State::SubnegotiationCommand { length };
+                }
+                State::SubnegotiationCommand { .. } if byte == SE => self.state = State::Data,
+                State::Subnegotiation { length } | State::SubnegotiationCommand { length } => {
+                    self.state = State::Subnegotiation { length: length + 1 };
+                }
             }
             rest = after;
         }
@@ -121,15 +133,17 @@ impl Telnet {
             WILL => self.state = State::Asked { refusal: DONT },
             DO => self.state = State::Asked { refusal: WONT },
             WONT | DONT => self.state = State::Declined,
-            SB => self.state = State::Subnegotiation,
+            SB => self.state = State::Subnegotiation { length: 0 },
             // An escaped 0xFF is data, though no UTF-8 has it.
             IAC => sink(Signal::Data(&rest[..1])),
             IP | BRK => sink(Signal::Interrupt),
             AYT => sink(Signal::AreYouThere),
             EC => sink(Signal::EraseChar),
             EL => sink(Signal::EraseLine),
-            // No-operation, data mark, abort output, go ahead, and what nobody has defined.
-            _ => {}
+            // No-operation, data mark, abort output, go ahead.
+            SE..=WILL => {}
+            // No command: a stray 0xFF, and data.
+            _ => sink(Signal::Data(&rest[..1])),
         }
     }
 }
@@ -170,11 +184,22 @@ mod tests {
             (b"\xff\xf1a\x08b\x7f", &["\"a", "EraseChar", "\"b", "EraseChar"]),
             (b"ab\xff\xf7c\xff\xf8d", &["\"ab", "EraseChar", "\"c", "EraseLine", "\"d"]),
             (b"a\xff\xffb", &["\"a\\xffb"]),
+            (b"abc\xff\n/ping 1\n", &["\"abc\\n/ping 1\\n"]),
         ] {
             for piece in 1..=input.len() {
                 assert_eq!(fed(input, piece), expected, "{input:?} in pieces of {piece}");
             }
         }
+    }
+
+    #[test]
+    fn a_subnegotiation_without_an_end_swallows_only_so_much() {
+        let mut input = vec![IAC, SB];
+        input.extend([b'x'; 1000]);
+        input.extend(b"hi\n");
+        let seen = fed(&input, 7);
+        assert_eq!(seen.len(), 1);
+        assert!(seen[0].ends_with("xhi\\n"), "{seen:?}");
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let mut buf = ReadBuf::new(scratch);
             Pin::new(&mut self.stream).poll_read(cx, &mut buf).map_ok(|()| {
                 self.held = BytesMut::from(buf.filled());
+                self.foreign = self.opening.look(&self.held);
                 self.held.len()
             })
         })

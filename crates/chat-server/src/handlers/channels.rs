@@ -8,7 +8,7 @@ use super::{Asker, Outcome};
 pub(super) fn handle(asker: &Asker<'_>, part: Option<&Text>) -> Outcome {
     let found = asker.hub.channels(part.map(Text::as_str));
     let count = found.len();
-    let rows = std::iter::once(Event::ChannelsHead { count });
+    let rows = std::iter::once(Event::ChannelsHead { count, part: part.cloned() });
     let rows = rows.chain(found.into_iter().map(Event::from)).collect();
     Outcome::Answer(rows, Done::Listed { count })
 }

@@ -11,7 +11,7 @@ use crate::hub::Hub;
 
 pub(super) fn handle(asker: &Asker<'_>, word: Option<&Text>) -> Handled {
     let rows = match word {
-        None => menu(asker.me.name.is_some()),
+        None => menu(asker),
         Some(word) => usage(word.as_str())?,
     };
     let rows = rows.into_iter().map(|row| Event::Notice(Sentence::new(row))).collect();
@@ -35,8 +35,11 @@ pub(crate) fn main_page(hub: &Hub, name: &UserName) -> Vec<String> {
 }
 
 /// Every command that the asker may use.
-fn menu(named: bool) -> Vec<String> {
-    let usable = VERBS.iter().filter(|verb| named || verb.nameless);
+fn menu(asker: &Asker<'_>) -> Vec<String> {
+    let named = asker.me.name.is_some();
+    let operator = asker.inbox.channels().any(|channel| channel.role(asker.id).operator);
+    let usable =
+        VERBS.iter().filter(|verb| (named || verb.nameless) && (operator || !verb.for_operators));
     let head = if named { "Commands:" } else { "Commands before you have a name:" };
     let end = "Anything else is said into the current conversation. /help COMMAND tells more.";
     let end = if named { end } else { "The first plain line is taken as your name." };

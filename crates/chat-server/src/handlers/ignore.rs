@@ -2,6 +2,7 @@
 
 use chat_proto::event::{Done, Event, Sentence};
 use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
 use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Change, Handled, Outcome};
@@ -20,6 +21,7 @@ pub(super) fn handle(asker: &Asker<'_>, user: Option<UserName>) -> Handled {
         return Ok(Outcome::Answer(rows, Done::Listed { count }));
     };
     policy::user::somebody_else(verb::of(Kind::Ignore), asker.me.name.as_ref(), &user)?;
+    asker.me.may_ignore_more().map_err(Refusal::too_many_ignored)?;
     // Somebody who just left, and may come back, can be ignored too.
     Ok(Outcome::Change(Change::Ignore(user)))
 }

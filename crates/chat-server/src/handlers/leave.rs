@@ -1,6 +1,7 @@
 //! `/leave`: leaves the current or the named conversation; the one before becomes current.
 
 use chat_proto::conversation::Conversation;
+use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
@@ -13,13 +14,18 @@ pub(super) fn handle(
 ) -> Handled {
     let named = match named {
         Some(named) => named,
-        None => asker.current()?.clone(),
+        None => asker.current()?.conversation.clone(),
     };
     // As it is known here, not as it was typed.
-    let own = asker.me.conversations().iter().find(|own| **own == named).cloned();
+    let own = asker.me.place(&named).map(|place| place.conversation.clone());
     match (own, named) {
         (Some(own), _) => Ok(Outcome::Change(Change::Leave(own, reason))),
         (None, Conversation::Channel(channel)) => {
+            if let Ok(user) = UserName::new(channel.bare())
+                && asker.me.place(&Conversation::Private(user.clone())).is_some()
+            {
+                return Err(Refusal::leave_whom(&channel, &user));
+            }
             // Whether it exists or not is told in the same way as everywhere.
             asker.hub.channel(&channel)?;
             Err(Refusal::not_in_channel(&channel))

@@ -1,6 +1,5 @@
 //! `/msg`: one private message; the current conversation stays.
 
-use chat_proto::conversation::Conversation;
 use chat_proto::name::UserName;
 use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
@@ -10,6 +9,6 @@ use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, user: UserName, text: Text) -> Handled {
     policy::user::somebody_else(verb::of(Kind::Msg), asker.me.name.as_ref(), &user)?;
-    let to = Conversation::Private(user);
+    let to = Asker::somebody(user);
     Ok(Outcome::Change(Change::Say { to, text, action: false }))
 }

@@ -10,7 +10,7 @@ use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, user: UserName, text: Option<Text>) -> Handled {
     policy::user::somebody_else(verb::of(Kind::Private), asker.me.name.as_ref(), &user)?;
-    if !asker.me.is_in(&Conversation::Private(user.clone())) {
+    if asker.me.place(&Conversation::Private(user.clone())).is_none() {
         asker.has_room()?;
     }
     Ok(Outcome::Change(Change::OpenPrivate(user, text)))

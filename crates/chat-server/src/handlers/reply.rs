@@ -4,10 +4,10 @@ use chat_proto::conversation::Conversation;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use super::{Asker, Change, Handled, Outcome};
+use super::{Asker, Change, Handled, Outcome, Place};
 
 pub(super) fn handle(asker: &Asker<'_>, text: Text) -> Handled {
-    let user = asker.me.reply_to.clone().ok_or_else(Refusal::nobody_to_reply_to)?;
-    let to = Conversation::Private(user);
+    let (person, name) = asker.me.reply_to.clone().ok_or_else(Refusal::nobody_to_reply_to)?;
+    let to = Place { conversation: Conversation::Private(name), with: Some(person) };
     Ok(Outcome::Change(Change::Say { to, text, action: false }))
 }

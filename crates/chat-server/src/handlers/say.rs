@@ -5,15 +5,15 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
 
-use super::{Asker, Change, Handled, Outcome};
+use super::{Asker, Change, Handled, Outcome, Place};
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, to: Option<Conversation>, text: Text) -> Handled {
     let to = match to {
-        Some(to) => to,
+        Some(conversation) => Place { conversation, with: None },
         None => asker.current()?.clone(),
     };
-    may_say(asker, &to)?;
+    may_say(asker, &to.conversation)?;
     Ok(Outcome::Change(Change::Say { to, text, action: false }))
 }
 

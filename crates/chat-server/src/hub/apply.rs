@@ -5,4 +5,4 @@ mod membership;
 mod people;
 
 pub(crate) use line::Words;
-pub(crate) use membership::Membership;
+pub(crate) use membership::{Leaving, Membership};

@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 use super::delivery::Delivery;
 use super::lock;
 use super::person::{Note, Person, PersonId};
+use super::sequence::Sequence;
 
 /// How many deliveries a channel holds for its slowest reader. A reader that lags further behind is
 /// told how many lines it missed and goes on from the oldest that is kept.
@@ -25,8 +26,14 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    pub(crate) fn new(name: ChannelName, topic: Option<Text>) -> Self {
-        Self { name, state: Mutex::new(State { topic, ..State::default() }) }
+    /// A channel that nobody is in yet, where so many lines were said before.
+    pub(super) fn new(
+        name: ChannelName,
+        topic: Option<Text>,
+        last_line: LineId,
+        sequence: Arc<Sequence>,
+    ) -> Self {
+        Self { name, state: Mutex::new(State { topic, sequence, last_line, ..State::default() }) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -42,8 +49,7 @@ pub(super) struct State {
     operators: Vec<Arc<Person>>,
     /// There only while there are members: a channel nobody is in costs little.
     ring: Option<broadcast::Sender<Arc<Delivery>>>,
-    /// How many deliveries went through the ring.
-    pub(super) seq: u64,
+    sequence: Arc<Sequence>,
     pub(super) last_line: LineId,
     entries: u64,
     /// Comings and goings that are not told yet, while the channel is large.
@@ -60,57 +66,51 @@ pub(super) struct Member {
     /// The bit of the person's bell that stands for this channel.
     slot: u32,
     /// Grows with each entry: the smallest has been here longest.
-    entry: u64,
+    pub(super) entry: u64,
 }
 
 impl State {
-    /// Adds a member. What happens in the channel from now on comes out of the receiver.
+    /// Adds a member; tells the number of the entry. What happens in the channel from now on comes
+    /// out of the receiver.
     pub(super) fn admit(
         &mut self,
         person: &Arc<Person>,
         slot: u32,
-    ) -> broadcast::Receiver<Arc<Delivery>> {
+    ) -> (u64, broadcast::Receiver<Arc<Delivery>>) {
         self.entries += 1;
         let member = Member { person: Arc::clone(person), slot, entry: self.entries };
         self.members.insert(person.id, member);
         self.empty_since = None;
-        self.ring.get_or_insert_with(|| broadcast::Sender::new(RING)).subscribe()
+        let ring = self.ring.get_or_insert_with(|| broadcast::Sender::new(RING));
+        (self.entries, ring.subscribe())
     }
 
-    /// Takes a member out; `false` if they were not in.
-    pub(super) fn dismiss(&mut self, id: PersonId, now: Timestamp) -> bool {
-        if self.members.swap_remove(&id).is_none() {
-            return false;
-        }
+    /// Takes a member out; `None` if they were not in.
+    pub(super) fn dismiss(&mut self, id: PersonId, now: Timestamp) -> Option<Member> {
+        let member = self.members.swap_remove(&id)?;
         if self.members.is_empty() {
             self.empty_since = Some(now);
             self.ring = None;
             self.members = IndexMap::new();
         }
-        true
+        Some(member)
     }
 
-    /// Hands an event to everybody who is in, and tells its place among the channel's events.
-    pub(super) fn tell(&mut self, event: Event, by: PersonId) -> u64 {
-        self.tell_as(event, by, |_| ())
+    /// Hands an event to everybody who is in.
+    pub(super) fn tell(&self, event: Event, by: PersonId) {
+        self.tell_once(event, by, None);
     }
 
-    pub(super) fn tell_as(
-        &mut self,
-        event: Event,
-        by: PersonId,
-        finish: impl FnOnce(&mut Delivery),
-    ) -> u64 {
-        self.seq += 1;
-        let Some(ring) = &self.ring else { return self.seq };
-        let mut delivery = Delivery::new(event, by, self.seq, self.last_line);
-        finish(&mut delivery);
+    /// The same for an event that comes in other ways too, all with this number.
+    pub(super) fn tell_once(&self, event: Event, by: PersonId, once: Option<u64>) {
+        let Some(ring) = &self.ring else { return };
+        let mut delivery = Delivery::new(event, by, self.sequence.next(), self.last_line);
+        delivery.once = once;
         // Without a receiver nobody is in to hear it.
         let _ = ring.send(Arc::new(delivery));
         for member in self.members.values() {
             member.person.bell.ring(member.slot);
         }
-        self.seq
     }
 
     /// Makes a person an operator.
@@ -129,7 +129,8 @@ impl State {
     }
 
     fn oldest(&self) -> Option<&Arc<Person>> {
-        self.members.values().min_by_key(|member| member.entry).map(|member| &member.person)
+        let present = self.members.values().filter(|member| !member.person.has_left());
+        present.min_by_key(|member| member.entry).map(|member| &member.person)
     }
 
     /// Makes [`State::is_operator`] lasting after somebody came or went, and tells whoever got the
@@ -141,7 +142,7 @@ impl State {
         }
         if let Some(person) = self.oldest().map(Arc::clone) {
             if asker != Some(person.id) {
-                person.note(Note::NowOperator { channel: name.clone(), upto: self.seq });
+                person.note(Note::NowOperator { channel: name.clone() });
             }
             self.operators.push(person);
         }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Away, Farewell, Placed};
-use chat_proto::id::Timestamp;
+use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::delivery::Delivery;
 use super::lock;
+use super::sequence::Sequence;
 
 /// Tells people apart for as long as the server runs; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +36,9 @@ pub struct Person {
     /// Has left the system; what was theirs goes to others.
     left: AtomicBool,
     card: Mutex<Card>,
-    notes: Mutex<VecDeque<Note>>,
+    /// With their numbers, which grow.
+    notes: Mutex<VecDeque<(u64, Note)>>,
+    sequence: Arc<Sequence>,
 }
 
 #[derive(Default)]
@@ -52,10 +55,16 @@ pub(crate) enum Note {
     Chat { lines: mpsc::Receiver<Arc<Delivery>> },
     /// Somebody opened a private chat and made it current on their side.
     Opened { with: UserName, by: PersonId },
-    /// Put out of a channel.
-    Kicked { channel: ChannelName, by: UserName, reason: Option<Text>, upto: u64 },
+    /// Put out of a channel, out of the entry of this number, after this line.
+    Kicked {
+        channel: ChannelName,
+        by: UserName,
+        reason: Option<Text>,
+        entry: u64,
+        last_line: LineId,
+    },
     /// An operator's right came to this person, because nobody else had it.
-    NowOperator { channel: ChannelName, upto: u64 },
+    NowOperator { channel: ChannelName },
     /// The server closes the connection.
     Bye(Farewell),
 }
@@ -64,9 +73,6 @@ pub(crate) enum Note {
 pub(crate) struct Answer {
     pub(crate) to: Conversation,
     pub(crate) placed: Result<Placed, Refusal>,
-    /// The channel's events up to this one come before the answer, so that the sender sees lines in
-    /// the same order as everybody else.
-    pub(crate) upto: u64,
 }
 
 /// Notes of others' doing that may wait for one person; past it the others are told `user-busy`.
@@ -75,7 +81,7 @@ pub(crate) struct Answer {
 const MAX_WAITING_NOTES: usize = 64;
 
 impl Person {
-    pub(crate) fn new(id: PersonId, now: Timestamp) -> Self {
+    pub(crate) fn new(id: PersonId, now: Timestamp, sequence: Arc<Sequence>) -> Self {
         Self {
             id,
             bell: Bell::default(),
@@ -84,6 +90,7 @@ impl Person {
             left: AtomicBool::new(false),
             card: Mutex::default(),
             notes: Mutex::default(),
+            sequence,
         }
     }
 
@@ -110,7 +117,9 @@ impl Person {
 
     /// Leaves a note of the server's own, which always finds room.
     pub(crate) fn note(&self, note: Note) {
-        lock(&self.notes).push_back(note);
+        let mut notes = lock(&self.notes);
+        notes.push_back((self.sequence.next(), note));
+        drop(notes);
         self.bell.ring(Bell::NOTES);
     }
 
@@ -121,16 +130,21 @@ impl Person {
             if notes.len() >= MAX_WAITING_NOTES {
                 return false;
             }
-            notes.push_back(note);
+            notes.push_back((self.sequence.next(), note));
         }
         self.bell.ring(Bell::NOTES);
         true
     }
 
-    /// The oldest note.
+    /// The number of the oldest note.
+    pub(crate) fn oldest_note(&self) -> Option<u64> {
+        lock(&self.notes).front().map(|(number, _)| *number)
+    }
+
+    /// Takes the oldest note.
     pub(crate) fn take_note(&self) -> Option<Note> {
         let mut notes = lock(&self.notes);
-        let note = notes.pop_front();
+        let note = notes.pop_front().map(|(_, note)| note);
         if notes.is_empty() {
             // An idle connection owns no buffer.
             *notes = VecDeque::new();
@@ -189,13 +203,18 @@ impl Bell {
         self.bits.swap(0, Ordering::AcqRel)
     }
 
+    /// Whether anything was set since it was taken.
+    pub(crate) fn is_rung(&self) -> bool {
+        self.bits.load(Ordering::Acquire) != 0
+    }
+
     /// Ready when any bit is set.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.bits.load(Ordering::Acquire) != 0 {
+        if self.is_rung() {
             return Poll::Ready(());
         }
         self.waker.register(cx.waker());
-        if self.bits.load(Ordering::Acquire) == 0 { Poll::Pending } else { Poll::Ready(()) }
+        if self.is_rung() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -216,7 +235,7 @@ mod tests {
 
     #[test]
     fn others_notes_are_bounded_and_the_servers_own_find_room() {
-        let person = Person::new(PersonId(1), Timestamp(0));
+        let person = Person::new(PersonId(1), Timestamp(0), Arc::default());
         let bob = UserName::new("bob").unwrap();
         let opened = || Note::Opened { with: bob.clone(), by: PersonId(2) };
         let taken = (0..1000).filter(|_| person.try_note(opened())).count();

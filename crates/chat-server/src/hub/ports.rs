@@ -23,6 +23,9 @@ pub trait Order: Send + Sync {
     /// Takes a draft. Never blocks.
     fn submit(&self, draft: Draft, hub: &Arc<Hub>);
 
+    /// The last id that was given in a conversation; 0 if none was.
+    fn last(&self, key: &ConversationKey) -> LineId;
+
     /// A private conversation is over for good: one of the two has left the system.
     fn forget(&self, key: &ConversationKey);
 }

@@ -15,8 +15,9 @@ use tokio::sync::mpsc;
 use super::delivery::Delivery;
 use super::person::{Note, Person, PersonId};
 
-/// Lines that may wait in one direction of a chat; past it the sender is told `user-busy`.
-const MAX_WAITING_LINES: usize = 64;
+/// Lines that may wait in one direction of a chat; past it the sender is told `user-busy`. The room is not
+/// there before it is needed.
+const MAX_WAITING_LINES: usize = 256;
 
 /// Pairs that one person is part of; past it the oldest is given up.
 const MAX_PAIRS: usize = 64;
@@ -106,7 +107,7 @@ mod tests {
     use chat_proto::id::Timestamp;
 
     fn person(id: u64) -> Arc<Person> {
-        Arc::new(Person::new(PersonId(id), Timestamp(0)))
+        Arc::new(Person::new(PersonId(id), Timestamp(0), Arc::default()))
     }
 
     #[test]
@@ -114,7 +115,7 @@ mod tests {
         let mut chats = PrivateChats::default();
         let (alice, bob, carol) = (person(1), person(2), person(3));
         let name = UserName::new("bob").unwrap();
-        let rooms: Vec<_> = (0..100).map_while(|_| chats.room(&alice, &bob, &name).ok()).collect();
+        let rooms: Vec<_> = (0..1000).map_while(|_| chats.room(&alice, &bob, &name).ok()).collect();
         assert_eq!(rooms.len(), MAX_WAITING_LINES);
         assert!(chats.room(&carol, &bob, &name).is_ok());
     }

@@ -40,8 +40,22 @@ impl Hub {
     pub(crate) fn person(&self, name: &UserName) -> Result<Arc<Person>, Refusal> {
         let directory = lock(&self.directory);
         directory.find(name).cloned().ok_or_else(|| {
-            let known = directory.named().map(|(name, _)| name.as_str());
-            Refusal::no_such_user(name.as_str(), &near(name.as_str(), known, MAX_NEAREST))
+            let known = directory.named().map(|(name, _)| (name.key(), name.as_str()));
+            Refusal::no_such_user(name.as_str(), &near(name.key(), known, MAX_NEAREST))
+        })
+    }
+
+    /// The very person with whom a private chat is, called `name` when it was last heard: not somebody
+    /// else who took the name.
+    pub(crate) fn person_with(
+        &self,
+        id: PersonId,
+        name: &UserName,
+    ) -> Result<Arc<Person>, Refusal> {
+        let directory = lock(&self.directory);
+        directory.everyone.get(&id).cloned().ok_or_else(|| {
+            let somebody_else = directory.find(name).is_some();
+            Refusal::gone_from_chat(name, somebody_else)
         })
     }
 
@@ -49,8 +63,9 @@ impl Hub {
     pub(crate) fn channel(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
         let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
         channels.by_name.get(name).cloned().ok_or_else(|| {
-            let known = channels.by_name.values().map(|channel| channel.name.bare());
-            Refusal::no_such_channel(name, &near(name.bare(), known, MAX_NEAREST))
+            let known = channels.by_name.values();
+            let known = known.map(|channel| (channel.name.key(), channel.name.bare()));
+            Refusal::no_such_channel(name, &near(name.key(), known, MAX_NEAREST))
         })
     }
 
@@ -116,6 +131,12 @@ impl Channel {
         drop(state);
         rows.sort_by(|one, other| one.name.cmp(&other.name));
         rows
+    }
+
+    /// Those of its operators who are in it, by name.
+    pub(crate) fn operators(&self) -> Vec<UserName> {
+        let operators = self.members().into_iter().filter(|row| row.operator);
+        operators.map(|row| row.name).collect()
     }
 
     /// How many are in it.

@@ -2,9 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::net::RecvFlags;
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::{Caller, Door};
@@ -32,25 +36,76 @@ pub fn bind(address: SocketAddr, unacknowledged: Duration) -> io::Result<TcpList
             .with_retries(KEEPALIVE_TIMES),
     )?;
     options.set_tcp_user_timeout(Some(unacknowledged))?;
+    // Telnet's Synch is urgent data (RFC 854); out of line, it would be missing between its neighbours.
+    options.set_out_of_band_inline(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-impl Door for TcpListener {
-    type Stream = TcpStream;
+/// A plain connection.
+#[derive(Debug)]
+pub struct Plain(TcpStream);
 
-    async fn accept(&self) -> io::Result<(TcpStream, Caller)> {
+/// The byte with which every telnet command begins.
+const IAC: u8 = 255;
+
+impl AsyncRead for Plain {
+    /// The system ends a read where urgent data begins, and Tokio takes a short read to mean that nothing
+    /// more is there. So after a piece that may have ended there, the rest is asked for at once.
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.0).poll_read(cx, buf))?;
+        let mut piece = before;
+        while buf.remaining() > 0 && buf.filled()[piece..].contains(&IAC) {
+            piece = buf.filled().len();
+            match rustix::net::recv(&self.0, buf.initialize_unfilled(), RecvFlags::DONTWAIT) {
+                Ok((more, _)) => buf.advance(more),
+                // Whatever is wrong is found again by the next read.
+                Err(_) => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl Door for TcpListener {
+    type Stream = Plain;
+
+    async fn accept(&self) -> io::Result<(Plain, Caller)> {
         let (stream, peer) = Self::accept(self).await?;
         let ip = peer.ip().to_canonical();
         let counted = (!ip.is_loopback()).then_some(ip);
         let address = SocketAddr::new(ip, peer.port()).to_string();
-        Ok((stream, Caller { address, counted }))
+        Ok((Plain(stream), Caller { address, counted }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::AsyncReadExt as _;
 
     #[tokio::test]
     async fn an_accepted_connection_inherits_what_the_listener_was_given() {
@@ -58,7 +113,7 @@ mod tests {
         let listener = bind("127.0.0.1:0".parse().unwrap(), unacknowledged).unwrap();
         let address = listener.local_addr().unwrap();
         let _client = TcpStream::connect(address).await.unwrap();
-        let (stream, caller) = Door::accept(&listener).await.unwrap();
+        let (Plain(stream), caller) = Door::accept(&listener).await.unwrap();
         let options = SockRef::from(&stream);
         assert!(stream.nodelay().unwrap());
         assert!(options.keepalive().unwrap());
@@ -66,6 +121,21 @@ mod tests {
         assert_eq!(options.tcp_keepalive_interval().unwrap(), KEEPALIVE_EVERY);
         assert_eq!(options.tcp_keepalive_retries().unwrap(), KEEPALIVE_TIMES);
         assert_eq!(options.tcp_user_timeout().unwrap(), Some(unacknowledged));
+        assert!(options.out_of_band_inline().unwrap());
         assert_eq!(caller.counted, None, "loopback is exempt from the limit for each address");
+    }
+
+    #[tokio::test]
+    async fn urgent_data_stands_in_its_place_and_holds_nothing_up() {
+        let listener = bind("127.0.0.1:0".parse().unwrap(), Duration::from_mins(1)).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut stream, _) = Door::accept(&listener).await.unwrap();
+        client.try_write(b"\xff\xf4\xff").unwrap();
+        SockRef::from(&client).send_out_of_band(b"\xf2").unwrap();
+        client.try_write(b"/msg bob secret\r\n").unwrap();
+        let expected = b"\xff\xf4\xff\xf2/msg bob secret\r\n";
+        let mut seen = vec![0; expected.len()];
+        stream.read_exact(&mut seen).await.unwrap();
+        assert_eq!(seen, expected);
     }
 }

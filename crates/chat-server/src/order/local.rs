@@ -48,6 +48,10 @@ impl Order for Local {
         hub.apply(Placed::new(draft, id));
     }
 
+    fn last(&self, key: &ConversationKey) -> LineId {
+        LineId(lock(self.shard(key)).get(key).copied().unwrap_or_default())
+    }
+
     fn forget(&self, key: &ConversationKey) {
         lock(self.shard(key)).remove(key);
     }

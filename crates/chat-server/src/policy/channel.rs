@@ -1,6 +1,6 @@
 //! What a person may do in a channel.
 
-use chat_proto::name::ChannelName;
+use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::verb::{self, Kind};
 
@@ -12,10 +12,17 @@ pub(crate) struct Role {
 }
 
 /// Whether somebody may put others out.
-pub(crate) fn may_kick(role: Role, channel: &ChannelName) -> Result<(), Refusal> {
+/// `operators` are those who may, for the refusal to name.
+pub(crate) fn may_kick(
+    role: Role,
+    channel: &ChannelName,
+    operators: &[UserName],
+) -> Result<(), Refusal> {
     match role {
         Role { member: false, .. } => Err(Refusal::not_in_channel(channel)),
-        Role { operator: false, .. } => Err(Refusal::for_operators(verb::of(Kind::Kick), channel)),
+        Role { operator: false, .. } => {
+            Err(Refusal::for_operators(verb::of(Kind::Kick), channel, operators))
+        }
         Role { member: true, operator: true } => Ok(()),
     }
 }
@@ -41,7 +48,7 @@ mod tests {
             (role(false, true), Some(Code::NotInChannel), Some(Code::NotInChannel)),
             (role(false, false), Some(Code::NotInChannel), Some(Code::NotInChannel)),
         ] {
-            assert_eq!(code(may_kick(role, &general)), kick, "{role:?} kicks");
+            assert_eq!(code(may_kick(role, &general, &[])), kick, "{role:?} kicks");
             assert_eq!(code(may_take_part(role, &general)), take_part, "{role:?} takes part");
         }
     }

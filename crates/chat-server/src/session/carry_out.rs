@@ -1,6 +1,7 @@
 //! What a handler wanted changed, carried out through the hub.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
@@ -10,9 +11,11 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
+use super::me::Place;
 use super::{Session, Waiting};
 use crate::handlers::{Change, help};
-use crate::hub::apply::{Membership, Words};
+use crate::hub::apply::{Leaving, Membership, Words};
+use crate::hub::person::Person;
 
 type Re = Cow<'static, str>;
 
@@ -28,19 +31,20 @@ impl Session {
         let done = match change {
             Change::Name(name) => self.take_name(name, out)?,
             Change::Create(channel, topic) => self.create(&channel, topic)?,
-            Change::Enter(channel) => self.enter(&channel, now)?,
-            Change::Leave(conversation, reason) => self.leave(conversation, reason, now, out),
+            Change::Enter(channel) => self.enter(&channel, now, out)?,
+            Change::Leave(conversation, reason) => self.leave(conversation, reason, now, out)?,
             Change::OpenPrivate(user, None) => {
-                Done::PrivateOpened { with: self.open_private(&user)?, placed: None }
+                Done::PrivateOpened { with: self.open_private(&user)?.1, placed: None }
             }
             Change::OpenPrivate(user, Some(text)) => {
-                let with = self.open_private(&user)?;
-                let to = Conversation::Private(with.clone());
-                self.say(&to, Words { text, action: false, time: now }, re, Some(with), out)?;
+                let (person, name) = self.open_private(&user)?;
+                let conversation = Conversation::Private(name.clone());
+                let to = Place { conversation, with: Some(person.id) };
+                self.say(to, Words { text, action: false, time: now }, re, Some(name), out)?;
                 return Ok(());
             }
             Change::Say { to, text, action } => {
-                self.say(&to, Words { text, action, time: now }, re, None, out)?;
+                self.say(to, Words { text, action, time: now }, re, None, out)?;
                 return Ok(());
             }
             Change::Topic(channel, topic) => {
@@ -103,13 +107,22 @@ impl Session {
         Ok(Done::Created { channel: name.clone(), topic })
     }
 
-    fn enter(&mut self, name: &ChannelName, now: Timestamp) -> Result<Done, Refusal> {
-        if let Some(channel) = self.inbox.channel(name) {
-            let (members, topic) = (channel.count(), channel.topic());
-            let operator = channel.role(self.person.id).operator;
-            let channel = channel.name.clone();
-            self.me.go_to(Conversation::Channel(channel.clone()));
-            return Ok(Done::Current { channel, members, topic, operator });
+    fn enter(
+        &mut self,
+        name: &ChannelName,
+        now: Timestamp,
+        out: &mut BytesMut,
+    ) -> Result<Done, Refusal> {
+        if let Some(channel) = self.inbox.channel(name).cloned() {
+            let role = channel.role(self.person.id);
+            if role.member {
+                let (members, topic) = (channel.count(), channel.topic());
+                let channel = channel.name.clone();
+                self.me.go_to(channel_place(channel.clone()));
+                let operator = role.operator;
+                return Ok(Done::Current { channel, members, topic, operator });
+            }
+            self.see_that_it_ended(name, out);
         }
         let slot = self.inbox.free_slot();
         let membership = self.hub.enter(&self.person, self.name()?, name, slot, now)?;
@@ -119,8 +132,17 @@ impl Session {
         Ok(Done::Entered { channel, members, topic, operator })
     }
 
+    /// Others have put this person out of a channel just now: what tells it is there already and comes
+    /// before anything else.
+    fn see_that_it_ended(&mut self, name: &ChannelName, out: &mut BytesMut) {
+        self.deliver(out.len() + FULL_RING, out);
+        if self.inbox.unsubscribe(name).is_some() {
+            self.me.leave(&Conversation::Channel(name.clone()));
+        }
+    }
+
     fn arrive_in(&mut self, membership: Membership, slot: u32) {
-        self.me.go_to(Conversation::Channel(membership.channel.name.clone()));
+        self.me.go_to(channel_place(membership.channel.name.clone()));
         self.inbox.subscribe(membership, slot);
     }
 
@@ -130,54 +152,60 @@ impl Session {
         reason: Option<Text>,
         now: Timestamp,
         out: &mut BytesMut,
-    ) -> Done {
-        let left = match conversation {
-            Conversation::Channel(name) => {
-                let channel = self.inbox.channel(&name).cloned();
-                if let (Some(channel), Some(user)) = (channel, self.me.name.clone()) {
-                    let upto = self.hub.leave(&self.person, user, &channel, reason, now);
-                    self.drain_up_to(&name, upto, out);
-                    self.inbox.take_subscription(&name);
-                }
-                Conversation::Channel(name)
-            }
-            private @ Conversation::Private(_) => private,
-        };
-        self.me.leave(&left);
-        Done::Left { conversation: left, current: self.me.current().cloned() }
+    ) -> Result<Done, Refusal> {
+        if let Conversation::Channel(name) = &conversation {
+            let channel = self.inbox.channel(name).cloned();
+            let channel = channel.ok_or_else(|| Refusal::not_in_channel(name))?;
+            let left = self.hub.leave(&self.person, self.name()?, &channel, reason, now);
+            let Some(Leaving { number, last_line }) = left else {
+                self.see_that_it_ended(name, out);
+                return Err(Refusal::not_in_channel(name));
+            };
+            self.finish(name, number, last_line, out);
+        }
+        self.me.leave(&conversation);
+        Ok(Done::Left { conversation, current: self.me.current().cloned() })
     }
 
     /// Opens a private chat and makes it current. Somebody with whom one is open already isn't told
     /// again.
-    fn open_private(&mut self, user: &UserName) -> Result<UserName, Refusal> {
-        let already = self.me.is_in(&Conversation::Private(user.clone()));
-        let with = if already {
-            let person = self.hub.person(user)?;
-            person.name().unwrap_or_else(|| user.clone())
-        } else {
-            self.hub.open_private(&self.person, self.name()?, user)?
-        };
-        self.me.go_to(Conversation::Private(with.clone()));
-        Ok(with)
+    fn open_private(&mut self, user: &UserName) -> Result<(Arc<Person>, UserName), Refusal> {
+        let person = self.hub.person(user)?;
+        let name = person.name().unwrap_or_else(|| user.clone());
+        let conversation = Conversation::Private(name.clone());
+        let already = self.me.place(&conversation).is_some_and(|at| at.with == Some(person.id));
+        if !already {
+            self.hub.open_private(&self.person, self.name()?, &person, &name)?;
+        }
+        self.me.go_to(Place { conversation, with: Some(person.id) });
+        Ok((person, name))
     }
 
     fn say(
         &mut self,
-        to: &Conversation,
+        to: Place,
         words: Words,
         re: Re,
         opened: Option<UserName>,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
         let from = self.name()?;
-        match to {
+        match to.conversation {
             Conversation::Channel(name) => {
                 let channel =
-                    self.inbox.channel(name).ok_or_else(|| Refusal::not_in_channel(name))?;
+                    self.inbox.channel(&name).ok_or_else(|| Refusal::not_in_channel(&name))?;
                 self.hub.say(&self.person, from, channel, words)?;
             }
             Conversation::Private(user) => {
-                let (user, away) = self.hub.say_privately(&self.person, from, user, words)?;
+                let person = match to.with {
+                    Some(with) => self.hub.person_with(with, &user)?,
+                    None => self.hub.person(&user)?,
+                };
+                let user = person.name().unwrap_or(user);
+                // Their new name may not have been told yet.
+                self.me.renamed(person.id, &user);
+                let away = person.away();
+                self.hub.say_privately(&self.person, from, person, user.clone(), words)?;
                 if let Some(Away { reason }) = away {
                     let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
                     self.notice(format!("{user} is away{because}"), out);
@@ -188,3 +216,10 @@ impl Session {
         Ok(())
     }
 }
+
+fn channel_place(name: ChannelName) -> Place {
+    Place { conversation: Conversation::Channel(name), with: None }
+}
+
+/// More than a ring and the notes of one person hold.
+const FULL_RING: usize = 16 * 1024 * 1024;

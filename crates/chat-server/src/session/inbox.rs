@@ -1,71 +1,76 @@
-//! Where things for one person wait: a ring for each channel, a queue for each private chat.
+//! Where things for one person wait, and the order in which they are taken out.
+//!
+//! Each channel has a ring, each private chat a queue, and notes a queue of their own. What waits in all of them
+//! is taken out by its number, so that nothing is seen before what it came after.
 
 use std::sync::Arc;
 
 use chat_proto::id::LineId;
 use chat_proto::name::ChannelName;
+use tokio::sync::broadcast::error::TryRecvError as RingError;
+use tokio::sync::mpsc::error::TryRecvError as QueueError;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::hub::apply::Membership;
 use crate::hub::channel::Channel;
 use crate::hub::delivery::Delivery;
-use crate::hub::person::Bell;
+use crate::hub::person::{Bell, Note, Person};
 
 /// Everything that a person reads from.
 #[derive(Default)]
 pub(crate) struct Inbox {
-    /// Each stands at the bit of the bell that it was given on entry.
     subscriptions: Vec<Subscription>,
-    /// The queues of private lines, one for each person who wrote.
-    chats: Vec<mpsc::Receiver<Arc<Delivery>>>,
-    /// Bits of the bell that were taken and whose sources are not empty yet.
+    chats: Vec<Chat>,
+    /// Bits of the bell that were taken and whose sources are not known to be empty.
     todo: u64,
 }
 
 /// A channel that the person is in.
 pub(super) struct Subscription {
     pub(super) channel: Arc<Channel>,
+    /// Tells this entry from others of the same person.
+    pub(super) entry: u64,
+    /// The bit of the bell.
     slot: u32,
     ring: broadcast::Receiver<Arc<Delivery>>,
-    /// The place of the last event that was taken out.
-    seq: u64,
-    /// The last line that was taken out, or that was said before the entry.
+    /// Out of the ring, and not taken yet.
+    head: Option<Arc<Delivery>>,
+    /// The last line that was taken, or that was said before the entry.
     last_line: LineId,
 }
 
-/// What a channel's ring gives next.
-pub(super) enum Next {
-    /// An event, and how many lines before it were missed, after which one.
-    Event {
+/// Private lines from one person.
+struct Chat {
+    queue: mpsc::Receiver<Arc<Delivery>>,
+    /// Out of the queue, and not taken yet.
+    head: Option<Arc<Delivery>>,
+}
+
+/// What was taken out.
+pub(super) enum Taken {
+    /// Something of a channel, and how many of its lines were missed before, after which one.
+    Channel {
         delivery: Arc<Delivery>,
+        channel: ChannelName,
         missed: u64,
         after: LineId,
     },
-    Nothing,
+    Private(Arc<Delivery>),
+    Note(Note),
+}
+
+/// Which source has what is to be taken next.
+#[derive(Clone, Copy)]
+enum Source {
+    Subscription(usize),
+    Chat(usize),
+    Notes,
 }
 
 impl Subscription {
-    pub(super) fn next(&mut self) -> Next {
-        loop {
-            match self.ring.try_recv() {
-                Ok(delivery) => {
-                    let after = self.last_line;
-                    let line = u64::from(delivery.is_line());
-                    let missed = delivery.last_line.0.saturating_sub(after.0 + line);
-                    self.seq = delivery.seq;
-                    self.last_line = delivery.last_line;
-                    return Next::Event { delivery, missed, after };
-                }
-                // The next event tells how many lines that were.
-                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
-                Err(_) => return Next::Nothing,
-            }
-        }
-    }
-
-    /// Whether everything up to this place was taken out.
-    pub(super) fn is_past(&self, seq: u64) -> bool {
-        self.seq >= seq
+    /// How many lines up to this one were missed, and after which.
+    pub(super) fn missed_up_to(&self, last_line: LineId) -> (u64, LineId) {
+        (last_line.0.saturating_sub(self.last_line.0), self.last_line)
     }
 }
 
@@ -73,93 +78,157 @@ impl Inbox {
     /// The bit for a channel that is about to be entered. There are more bits than conversations that
     /// a person may be in.
     pub(crate) fn free_slot(&self) -> u32 {
-        let used = self.subscriptions.iter().fold(0u64, |used, one| used | 1 << one.slot);
-        used.trailing_ones() % Bell::CHANNEL_SLOTS
+        self.used_slots().trailing_ones() % Bell::CHANNEL_SLOTS
+    }
+
+    fn used_slots(&self) -> u64 {
+        self.subscriptions.iter().fold(0, |used, one| used | 1 << one.slot)
     }
 
     pub(crate) fn subscribe(&mut self, membership: Membership, slot: u32) {
-        let Membership { channel, ring, seq, last_line, .. } = membership;
-        self.subscriptions.push(Subscription { channel, slot, ring, seq, last_line });
+        let Membership { channel, ring, entry, last_line, .. } = membership;
+        let subscription = Subscription { channel, entry, slot, ring, head: None, last_line };
+        self.subscriptions.push(subscription);
+        // Something may have come before it was here.
+        self.todo |= 1 << slot;
     }
 
-    pub(super) fn take_subscription(&mut self, name: &ChannelName) -> Option<Subscription> {
+    /// Ends a subscription; what waits in it is not seen any more.
+    pub(super) fn unsubscribe(&mut self, name: &ChannelName) -> Option<Subscription> {
         let at = self.subscriptions.iter().position(|one| one.channel.name == *name)?;
-        let taken = self.subscriptions.remove(at);
+        let ended = self.subscriptions.remove(at);
+        self.todo &= !(1 << ended.slot);
         if self.subscriptions.is_empty() {
             self.subscriptions = Vec::new();
         }
-        Some(taken)
+        Some(ended)
     }
 
-    pub(super) fn subscription(&mut self, name: &ChannelName) -> Option<&mut Subscription> {
-        self.subscriptions.iter_mut().find(|one| one.channel.name == *name)
+    pub(super) fn subscription(&self, name: &ChannelName) -> Option<&Subscription> {
+        self.subscriptions.iter().find(|one| one.channel.name == *name)
     }
 
-    pub(crate) fn channels(&self) -> impl Iterator<Item = &Arc<Channel>> + Clone {
+    pub(crate) fn channels(&self) -> impl Iterator<Item = &Arc<Channel>> {
         self.subscriptions.iter().map(|one| &one.channel)
     }
 
     /// The channel of this name, if the person is in it.
     pub(crate) fn channel(&self, name: &ChannelName) -> Option<&Arc<Channel>> {
-        self.channels().find(|channel| channel.name == *name)
+        self.subscription(name).map(|one| &one.channel)
     }
 
-    pub(super) fn open(&mut self, lines: mpsc::Receiver<Arc<Delivery>>) {
-        self.chats.push(lines);
+    /// Begins to read a private chat.
+    pub(super) fn open(&mut self, queue: mpsc::Receiver<Arc<Delivery>>) {
+        self.chats.push(Chat { queue, head: None });
         self.todo |= 1 << Bell::PRIVATE;
     }
 
-    /// Notes what the bell says.
-    pub(super) fn rung(&mut self, bits: u64) {
-        self.todo |= bits;
-    }
-
+    /// Whether anything may wait.
     pub(crate) fn has_more(&self) -> bool {
         self.todo != 0
     }
 
-    pub(super) fn take_notes_bit(&mut self) -> bool {
-        let bit = 1 << Bell::NOTES;
-        let set = self.todo & bit != 0;
-        self.todo &= !bit;
-        set
-    }
-
-    /// A channel whose ring is not known to be empty.
-    pub(super) fn waiting_subscription(&mut self) -> Option<&mut Subscription> {
-        let channels = self.todo & ((1 << Bell::CHANNEL_SLOTS) - 1);
-        self.subscriptions.iter_mut().find(|one| channels & (1 << one.slot) != 0)
-    }
-
-    /// The ring of this channel is empty, or its channel is not the person's any more.
-    pub(super) fn drained(&mut self, name: &ChannelName) {
-        if let Some(slot) = self.subscription(name).map(|one| one.slot) {
-            self.todo &= !(1 << slot);
-        }
-    }
-
-    /// Bits of channels that were left mean nothing any more.
-    pub(super) fn forget_stray_bits(&mut self) {
-        let used = self.subscriptions.iter().fold(0u64, |used, one| used | 1 << one.slot);
-        self.todo &= used | 1 << Bell::NOTES | 1 << Bell::PRIVATE;
-    }
-
-    /// The next private line, in the order in which each person wrote.
-    pub(super) fn next_private(&mut self) -> Option<Arc<Delivery>> {
-        if self.todo & (1 << Bell::PRIVATE) == 0 {
+    /// Takes out what has the lowest number, if that is below `limit`.
+    pub(super) fn take(&mut self, person: &Person, limit: u64) -> Option<Taken> {
+        let (number, source) = self.next(person)?;
+        if number >= limit {
             return None;
         }
-        let mut at = 0;
-        while let Some(chat) = self.chats.get_mut(at) {
-            match chat.try_recv() {
-                Ok(delivery) => return Some(delivery),
-                Err(mpsc::error::TryRecvError::Empty) => at += 1,
-                Err(mpsc::error::TryRecvError::Disconnected) => {
-                    self.chats.remove(at);
-                }
+        Some(match source {
+            Source::Notes => Taken::Note(person.take_note()?),
+            Source::Chat(at) => Taken::Private(self.chats.get_mut(at)?.head.take()?),
+            Source::Subscription(at) => {
+                let one = self.subscriptions.get_mut(at)?;
+                let delivery = one.head.take()?;
+                let before = delivery.last_line.0 - u64::from(delivery.is_line());
+                let (missed, after) = one.missed_up_to(LineId(before));
+                one.last_line = delivery.last_line;
+                Taken::Channel { channel: one.channel.name.clone(), delivery, missed, after }
+            }
+        })
+    }
+
+    /// Where the lowest number is. Sources are looked at until none has got anything meanwhile: what is
+    /// there to be seen is there before anything that it caused.
+    fn next(&mut self, person: &Person) -> Option<(u64, Source)> {
+        loop {
+            self.todo |= person.bell.take();
+            let next = self.lowest(person);
+            if !person.bell.is_rung() {
+                return next;
             }
         }
-        self.todo &= !(1 << Bell::PRIVATE);
-        None
+    }
+
+    fn lowest(&mut self, person: &Person) -> Option<(u64, Source)> {
+        let mut lowest: Option<(u64, Source)> = None;
+        let mut consider = |number: u64, source: Source| {
+            if lowest.is_none_or(|(lowest, _)| number < lowest) {
+                lowest = Some((number, source));
+            }
+        };
+        let mut todo = self.todo;
+        let mut done = 0;
+        for (at, one) in self.subscriptions.iter_mut().enumerate() {
+            if todo & 1 << one.slot == 0 {
+                continue;
+            }
+            if one.head.is_none() {
+                one.head = next_of_ring(&mut one.ring);
+            }
+            match &one.head {
+                Some(head) => consider(head.number, Source::Subscription(at)),
+                None => done |= 1 << one.slot,
+            }
+        }
+        if todo & 1 << Bell::PRIVATE != 0 {
+            let mut any = false;
+            self.chats.retain_mut(Chat::is_open);
+            for (at, chat) in self.chats.iter().enumerate() {
+                if let Some(head) = &chat.head {
+                    any = true;
+                    consider(head.number, Source::Chat(at));
+                }
+            }
+            done |= u64::from(!any) << Bell::PRIVATE;
+        }
+        if todo & 1 << Bell::NOTES != 0 {
+            match person.oldest_note() {
+                Some(number) => consider(number, Source::Notes),
+                None => done |= 1 << Bell::NOTES,
+            }
+        }
+        todo &= !done;
+        // Bits of channels that were left mean nothing any more.
+        self.todo = todo & (self.used_slots() | 1 << Bell::PRIVATE | 1 << Bell::NOTES);
+        lowest
+    }
+}
+
+fn next_of_ring(ring: &mut broadcast::Receiver<Arc<Delivery>>) -> Option<Arc<Delivery>> {
+    loop {
+        match ring.try_recv() {
+            Ok(delivery) => return Some(delivery),
+            // What comes next tells how many lines that were.
+            Err(RingError::Lagged(_)) => {}
+            Err(RingError::Empty | RingError::Closed) => return None,
+        }
+    }
+}
+
+impl Chat {
+    /// Looks for the next line; `false` once the chat is given up and empty.
+    fn is_open(&mut self) -> bool {
+        if self.head.is_some() {
+            return true;
+        }
+        match self.queue.try_recv() {
+            Ok(delivery) => {
+                self.head = Some(delivery);
+                true
+            }
+            Err(QueueError::Empty) => true,
+            Err(QueueError::Disconnected) => false,
+        }
     }
 }

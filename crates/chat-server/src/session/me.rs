@@ -1,6 +1,6 @@
 //! What a person is at the moment, as their own connection knows it.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 
 use chat_proto::conversation::Conversation;
 use chat_proto::id::Timestamp;
@@ -15,102 +15,164 @@ pub(crate) struct Me {
     pub(crate) form: Form,
     /// Every conversation that was entered or opened, the current one last, before it the one that
     /// was current before, and so on.
-    conversations: Vec<Conversation>,
-    /// Who wrote privately last.
-    pub(crate) reply_to: Option<UserName>,
+    places: Vec<Place>,
+    /// Who wrote privately last, by the name that they had.
+    pub(crate) reply_to: Option<(PersonId, UserName)>,
     ignored: Option<Box<Ignored>>,
+    /// Numbers of things that come in more than one way and were told.
+    told: VecDeque<u64>,
     /// The peer's address, as it is shown.
     pub(crate) address: Box<str>,
     pub(crate) since: Timestamp,
 }
 
-/// Whom a person hides, for as long as the connection lives: by name, and by who bore the name then,
-/// so that a new name doesn't bring them back.
-#[derive(Default)]
-struct Ignored {
-    names: HashSet<UserName>,
-    people: HashSet<PersonId>,
+/// A conversation that one is in.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) conversation: Conversation,
+    /// For a private chat, who it is with: whoever else may have the name later is somebody else.
+    pub(crate) with: Option<PersonId>,
 }
+
+/// Whom a person hides, for as long as the connection lives.
+type Ignored = Vec<Hidden>;
+
+/// Somebody who is hidden: under this name, and whoever bore it then under every other name, so that
+/// a new name doesn't bring them back.
+struct Hidden {
+    name: UserName,
+    person: Option<PersonId>,
+}
+
+/// How many people one person can hide.
+const MAX_IGNORED: usize = 100;
+
+/// How many of the numbers of things told once are remembered. All ways by which such a thing comes are read
+/// within moments of each other.
+const REMEMBERED: usize = 256;
 
 impl Me {
     pub(crate) fn new(address: Box<str>, since: Timestamp) -> Self {
         Self {
             name: None,
             form: Form::default(),
-            conversations: Vec::new(),
+            places: Vec::new(),
             reply_to: None,
             ignored: None,
+            told: VecDeque::new(),
             address,
             since,
         }
     }
 
     /// Where what is typed goes.
+    pub(crate) fn current_place(&self) -> Option<&Place> {
+        self.places.last()
+    }
+
+    /// The conversation into which what is typed goes.
     pub(crate) fn current(&self) -> Option<&Conversation> {
-        self.conversations.last()
+        self.current_place().map(|place| &place.conversation)
     }
 
-    pub(crate) fn is_in(&self, conversation: &Conversation) -> bool {
-        self.conversations.contains(conversation)
+    /// Every conversation, the current one last.
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
     }
 
-    pub(crate) fn conversations(&self) -> &[Conversation] {
-        &self.conversations
+    /// The place of a conversation that one is in.
+    pub(crate) fn place(&self, conversation: &Conversation) -> Option<&Place> {
+        self.places.iter().find(|place| place.conversation == *conversation)
     }
 
     /// Makes a conversation current, which may be new.
-    pub(crate) fn go_to(&mut self, conversation: Conversation) {
-        self.conversations.retain(|other| *other != conversation);
-        self.conversations.push(conversation);
+    pub(crate) fn go_to(&mut self, place: Place) {
+        self.leave(&place.conversation);
+        self.places.push(place);
     }
 
     /// Leaves a conversation; the one before becomes current.
     pub(crate) fn leave(&mut self, conversation: &Conversation) {
-        self.conversations.retain(|other| other != conversation);
+        self.places.retain(|place| place.conversation != *conversation);
     }
 
     /// Somebody has another name now.
-    pub(crate) fn renamed(&mut self, from: &UserName, to: &UserName) {
-        for conversation in &mut self.conversations {
-            if matches!(conversation, Conversation::Private(user) if user == from) {
-                *conversation = Conversation::Private(to.clone());
+    pub(crate) fn renamed(&mut self, who: PersonId, to: &UserName) {
+        for place in &mut self.places {
+            if place.with == Some(who) {
+                place.conversation = Conversation::Private(to.clone());
             }
         }
-        if self.reply_to.as_ref() == Some(from) {
-            self.reply_to = Some(to.clone());
+        if let Some((last, name)) = &mut self.reply_to
+            && *last == who
+        {
+            *name = to.clone();
+        }
+        for hidden in self.ignored.iter_mut().flat_map(|ignored| ignored.iter_mut()) {
+            if hidden.person == Some(who) {
+                hidden.name = to.clone();
+            }
         }
     }
 
     /// Hides somebody; `false` if they were hidden already.
     pub(crate) fn ignore(&mut self, name: UserName, person: Option<PersonId>) -> bool {
         let ignored = self.ignored.get_or_insert_default();
-        ignored.people.extend(person);
-        ignored.names.insert(name)
+        let already = ignored.iter().any(|hidden| hidden.is(&name, person));
+        if !already {
+            ignored.push(Hidden { name, person });
+        }
+        !already
     }
 
     /// Sees somebody again; `false` if they were not hidden.
     pub(crate) fn unignore(&mut self, name: &UserName, person: Option<PersonId>) -> bool {
         let Some(ignored) = &mut self.ignored else { return false };
-        let by_person = person.is_some_and(|person| ignored.people.remove(&person));
-        let by_name = ignored.names.remove(name);
-        if ignored.names.is_empty() {
+        let before = ignored.len();
+        ignored.retain(|hidden| !hidden.is(name, person));
+        let changed = ignored.len() < before;
+        if ignored.is_empty() {
             self.ignored = None;
         }
-        by_name || by_person
+        changed
     }
 
     pub(crate) fn ignores(&self, person: PersonId, name: &UserName) -> bool {
         self.ignored
             .as_ref()
-            .is_some_and(|ignored| ignored.people.contains(&person) || ignored.names.contains(name))
+            .is_some_and(|ignored| ignored.iter().any(|hidden| hidden.is(name, Some(person))))
+    }
+
+    /// How many more may be hidden.
+    pub(crate) fn may_ignore_more(&self) -> Result<(), usize> {
+        let ignored = self.ignored.as_ref().map_or(0, |ignored| ignored.len());
+        if ignored < MAX_IGNORED { Ok(()) } else { Err(MAX_IGNORED) }
     }
 
     /// The names of the hidden, in order.
     pub(crate) fn ignored_names(&self) -> Vec<UserName> {
-        let mut names: Vec<_> =
-            self.ignored.iter().flat_map(|ignored| ignored.names.iter().cloned()).collect();
+        let ignored = self.ignored.iter().flat_map(|ignored| ignored.iter());
+        let mut names: Vec<_> = ignored.map(|hidden| hidden.name.clone()).collect();
         names.sort();
         names
+    }
+
+    /// Whether something that comes in more than one way comes for the first time.
+    pub(crate) fn is_first_of(&mut self, once: u64) -> bool {
+        if self.told.contains(&once) {
+            return false;
+        }
+        if self.told.len() == REMEMBERED {
+            self.told.pop_front();
+        }
+        self.told.push_back(once);
+        true
+    }
+}
+
+impl Hidden {
+    fn is(&self, name: &UserName, person: Option<PersonId>) -> bool {
+        self.name == *name || (person.is_some() && self.person == person)
     }
 }
 
@@ -119,29 +181,38 @@ mod tests {
     use super::*;
     use chat_proto::name::ChannelName;
 
-    fn channel(name: &str) -> Conversation {
-        Conversation::Channel(ChannelName::new(name).unwrap())
+    fn channel(name: &str) -> Place {
+        let name = ChannelName::new(name).unwrap();
+        Place { conversation: Conversation::Channel(name), with: None }
+    }
+
+    fn me() -> Me {
+        Me::new("test".into(), Timestamp(0))
+    }
+
+    fn names<const N: usize>(names: [&str; N]) -> [UserName; N] {
+        names.map(|name| UserName::new(name).unwrap())
     }
 
     #[test]
     fn the_conversation_before_becomes_current() {
-        let mut me = Me::new("test".into(), Timestamp(0));
+        let mut me = me();
         for name in ["one", "two", "three", "two"] {
             me.go_to(channel(name));
         }
-        assert_eq!(me.current(), Some(&channel("two")));
-        me.leave(&channel("one"));
-        assert_eq!(me.current(), Some(&channel("two")));
-        me.leave(&channel("two"));
-        assert_eq!(me.current(), Some(&channel("three")));
-        me.leave(&channel("three"));
+        assert_eq!(me.current(), Some(&channel("two").conversation));
+        me.leave(&channel("one").conversation);
+        assert_eq!(me.current(), Some(&channel("two").conversation));
+        me.leave(&channel("two").conversation);
+        assert_eq!(me.current(), Some(&channel("three").conversation));
+        me.leave(&channel("three").conversation);
         assert_eq!(me.current(), None);
     }
 
     #[test]
     fn a_new_name_does_not_bring_an_ignored_person_back() {
-        let mut me = Me::new("test".into(), Timestamp(0));
-        let [bob, rob] = ["bob", "rob"].map(|name| UserName::new(name).unwrap());
+        let mut me = me();
+        let [bob, rob] = names(["bob", "rob"]);
         assert!(me.ignore(bob.clone(), Some(PersonId(7))));
         assert!(!me.ignore(bob.clone(), Some(PersonId(7))));
         assert!(me.ignores(PersonId(7), &rob));
@@ -149,5 +220,46 @@ mod tests {
         assert!(!me.ignores(PersonId(8), &rob));
         assert!(me.unignore(&bob, Some(PersonId(7))));
         assert!(!me.ignores(PersonId(7), &bob));
+    }
+
+    #[test]
+    fn an_ignored_person_who_was_renamed_is_seen_again_under_either_name() {
+        for (typed, now_there) in [("rob", Some(PersonId(7))), ("rob", None)] {
+            let mut me = me();
+            let [bob, carol, rob, typed] = names(["bob", "carol", "rob", typed]);
+            me.ignore(bob, Some(PersonId(7)));
+            me.ignore(carol.clone(), Some(PersonId(8)));
+            me.renamed(PersonId(7), &rob);
+            assert_eq!(me.ignored_names(), [carol.clone(), rob.clone()]);
+            assert!(me.unignore(&typed, now_there));
+            assert_eq!(me.ignored_names(), [carol]);
+            assert!(!me.ignores(PersonId(7), &rob));
+        }
+    }
+
+    #[test]
+    fn a_private_chat_stays_with_its_person_whatever_their_name() {
+        let mut me = me();
+        let [bob, rob] = names(["bob", "rob"]);
+        me.go_to(Place {
+            conversation: Conversation::Private(bob.clone()),
+            with: Some(PersonId(7)),
+        });
+        me.renamed(PersonId(8), &rob);
+        assert_eq!(me.current(), Some(&Conversation::Private(bob)));
+        me.renamed(PersonId(7), &rob);
+        assert_eq!(me.current(), Some(&Conversation::Private(rob)));
+    }
+
+    #[test]
+    fn what_comes_in_two_ways_is_told_once() {
+        let mut me = me();
+        assert!(me.is_first_of(1));
+        assert!(me.is_first_of(2));
+        assert!(!me.is_first_of(1));
+        for once in 3..1000 {
+            assert!(me.is_first_of(once));
+            assert!(!me.is_first_of(once));
+        }
     }
 }

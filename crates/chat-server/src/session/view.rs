@@ -2,141 +2,101 @@
 
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Done, Event, Sentence};
+use chat_proto::event::{Done, Event};
+use chat_proto::id::LineId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 
-use super::inbox::Next;
+use super::inbox::Taken;
 use super::{Session, Waiting};
 use crate::hub::delivery::Delivery;
 use crate::hub::person::{Answer, Note};
 
+/// What somebody who leaves a channel is still told of it at the most, in bytes; of the rest they are told how
+/// much it was.
+const LAST_WORDS: usize = 64 * 1024;
+
 impl Session {
     /// Whether anything waits to be told.
     pub(crate) fn has_more(&self) -> bool {
-        self.inbox.has_more()
+        self.inbox.has_more() || self.person.bell.is_rung()
     }
 
     /// Takes out what waits and appends it to `out`, until nothing waits or `out` holds `enough`
     /// bytes.
     pub(crate) fn deliver(&mut self, enough: usize, out: &mut BytesMut) {
-        loop {
-            let rung = self.person.bell.take();
-            self.inbox.rung(rung);
-            // Notes come first: they tell where a channel's events end for this person.
-            if self.inbox.take_notes_bit() {
-                while let Some(note) = self.person.take_note() {
-                    self.on_note(note, out);
-                }
-            }
-            self.inbox.forget_stray_bits();
-            if !self.inbox.has_more() {
-                return;
-            }
-            while out.len() < enough {
-                let Some(delivery) = self.inbox.next_private() else { break };
-                self.show_private(&delivery, out);
-            }
-            while out.len() < enough {
-                let Some(subscription) = self.inbox.waiting_subscription() else { break };
-                let channel = subscription.channel.name.clone();
-                self.drain(&channel, enough, out);
-            }
-            if out.len() >= enough {
-                return;
-            }
-        }
+        self.deliver_before(u64::MAX, enough, out);
     }
 
-    /// Takes out one channel's events until its ring is empty or `out` holds `enough` bytes.
-    fn drain(&mut self, name: &ChannelName, enough: usize, out: &mut BytesMut) {
+    /// The same for what has a lower number than this.
+    fn deliver_before(&mut self, number: u64, enough: usize, out: &mut BytesMut) {
         while out.len() < enough {
-            let Some(subscription) = self.inbox.subscription(name) else { return };
-            match subscription.next() {
-                Next::Event { delivery, missed, after } => {
-                    if delivery.ends_for == Some(self.person.id) {
-                        // The note that tells it is there already.
-                        self.inbox.drained(name);
-                        return;
-                    }
-                    if missed > 0 {
-                        let channel = name.clone();
-                        self.show(&Event::Missed { channel, count: missed, after }, out);
-                    }
-                    self.show_in_channel(&delivery, name, out);
+            match self.inbox.take(&self.person, number) {
+                Some(Taken::Channel { delivery, channel, missed, after }) => {
+                    self.show_missed(channel, missed, after, out);
+                    self.show_delivery(&delivery, out);
                 }
-                Next::Nothing => {
-                    self.inbox.drained(name);
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Takes out one channel's events up to a place, whatever room that takes; a ring is bounded.
-    pub(super) fn drain_up_to(&mut self, name: &ChannelName, upto: u64, out: &mut BytesMut) {
-        while let Some(subscription) = self.inbox.subscription(name) {
-            if subscription.is_past(upto) {
-                return;
-            }
-            match subscription.next() {
-                Next::Event { delivery, missed, after } => {
-                    if missed > 0 {
-                        let channel = name.clone();
-                        self.show(&Event::Missed { channel, count: missed, after }, out);
-                    }
-                    if delivery.seq <= upto {
-                        self.show_in_channel(&delivery, name, out);
+                Some(Taken::Private(delivery)) => {
+                    if self.show_delivery(&delivery, out)
+                        && let Event::Private { from, .. } = &delivery.event
+                    {
+                        self.me.reply_to = Some((delivery.by, from.clone()));
                     }
                 }
-                Next::Nothing => return,
+                Some(Taken::Note(note)) => self.on_note(note, out),
+                None => return,
             }
         }
     }
 
-    fn show_in_channel(&mut self, delivery: &Delivery, name: &ChannelName, out: &mut BytesMut) {
-        if self.is_for_me(delivery) && self.counts_through(delivery, Some(name)) {
-            self.write(delivery, out);
+    /// Tells what is left of a channel up to a place, and reads no more of it.
+    pub(super) fn finish(
+        &mut self,
+        name: &ChannelName,
+        number: u64,
+        last_line: LineId,
+        out: &mut BytesMut,
+    ) {
+        self.deliver_before(number, out.len() + LAST_WORDS, out);
+        if let Some(ended) = self.inbox.unsubscribe(name) {
+            let (missed, after) = ended.missed_up_to(last_line);
+            self.show_missed(name.clone(), missed, after, out);
         }
     }
 
-    fn show_private(&mut self, delivery: &Delivery, out: &mut BytesMut) {
-        if self.is_for_me(delivery) && self.counts_through(delivery, None) {
-            if let Event::Private { from, .. } = &delivery.event {
-                self.me.reply_to = Some(from.clone());
-            }
-            self.write(delivery, out);
+    fn show_missed(&self, channel: ChannelName, count: u64, after: LineId, out: &mut BytesMut) {
+        if count > 0 {
+            self.show(&Event::Missed { channel, count, after }, out);
         }
     }
 
-    fn write(&self, delivery: &Delivery, out: &mut BytesMut) {
-        out.extend_from_slice(delivery.bytes(self.me.form));
-    }
-
-    /// Own doings have their own answer; the doings of the ignored are hidden.
-    fn is_for_me(&mut self, delivery: &Delivery) -> bool {
+    /// Own doings have their own answer, the doings of the ignored are hidden, and what comes in more
+    /// than one way is shown once. Tells whether it was shown.
+    fn show_delivery(&mut self, delivery: &Delivery, out: &mut BytesMut) -> bool {
         if delivery.by == self.person.id {
             return false;
         }
-        if let Event::Renamed { from, to } = &delivery.event {
-            self.me.renamed(from, to);
+        if let Some(once) = delivery.once
+            && !self.me.is_first_of(once)
+        {
+            return false;
         }
-        match &delivery.event {
+        if let Event::Renamed { to, .. } = &delivery.event {
+            self.me.renamed(delivery.by, to);
+        }
+        let hidden = match &delivery.event {
             Event::Message { from: user, .. }
             | Event::Private { from: user, .. }
             | Event::Entered { user, .. }
             | Event::Left { user, .. }
             | Event::Gone { user, .. }
-            | Event::Renamed { from: user, .. } => !self.me.ignores(delivery.by, user),
-            _ => true,
+            | Event::Renamed { from: user, .. } => self.me.ignores(delivery.by, user),
+            _ => false,
+        };
+        if !hidden {
+            out.extend_from_slice(delivery.bytes(self.me.form));
         }
-    }
-
-    /// What is told once to each person counts through the first of its channels that they are in,
-    /// and through a private chat only if they are in none.
-    fn counts_through(&self, delivery: &Delivery, channel: Option<&ChannelName>) -> bool {
-        let Some(among) = &delivery.once_among else { return true };
-        among.iter().find(|name| self.inbox.channel(name).is_some()) == channel
+        !hidden
     }
 
     fn on_note(&mut self, note: Note, out: &mut BytesMut) {
@@ -148,29 +108,28 @@ impl Session {
                     self.show(&Event::Opened { with }, out);
                 }
             }
-            Note::Kicked { channel, by, reason, upto } => {
-                self.drain_up_to(&channel, upto, out);
-                self.on_kicked(channel, by, reason, out);
+            Note::Kicked { channel, by, reason, entry, last_line } => {
+                let current = self.inbox.subscription(&channel).map(|one| one.entry);
+                if current == Some(entry) {
+                    self.finish(&channel, 0, last_line, out);
+                    self.me.leave(&Conversation::Channel(channel.clone()));
+                }
+                self.show_kicked(channel, by, reason, out);
             }
-            Note::NowOperator { channel, upto } => {
-                // Whose leaving brought it is told first.
-                self.drain_up_to(&channel, upto, out);
-                let text = format!("You are now the operator of {channel}.");
-                self.show(&Event::Notice(Sentence::new(text)), out);
+            Note::NowOperator { channel } => {
+                self.notice(format!("You are now the operator of {channel}."), out);
             }
             Note::Bye(farewell) => self.end(farewell),
         }
     }
 
-    fn on_kicked(
-        &mut self,
+    fn show_kicked(
+        &self,
         channel: ChannelName,
         by: UserName,
         reason: Option<Text>,
         out: &mut BytesMut,
     ) {
-        self.inbox.take_subscription(&channel);
-        self.me.leave(&Conversation::Channel(channel.clone()));
         let current = self.me.current().cloned();
         let Some(user) = self.me.name.clone() else { return };
         self.show(&Event::YouWereKicked { channel, user, by, reason, current }, out);
@@ -181,10 +140,7 @@ impl Session {
         if self.waiting.is_empty() {
             self.waiting = std::collections::VecDeque::new();
         }
-        let Answer { to, placed, upto } = answer;
-        if let Conversation::Channel(channel) = &to {
-            self.drain_up_to(channel, upto, out);
-        }
+        let Answer { to, placed } = answer;
         let event = match (placed, opened) {
             (Ok(placed), None) => Event::Ok { re, done: Done::Said { to, placed } },
             (Ok(placed), Some(with)) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, Event, Placed as At};
+use chat_proto::event::{Event, Placed as At};
 use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 use chat_proto::refusal::{Code, Refusal};
@@ -38,24 +38,19 @@ impl Hub {
         self.submit(author, from, words, key, place, Addressee::Channel(Arc::clone(channel)))
     }
 
-    /// Says something to one person. The author gets the answer as a note; what is told at once is
-    /// their name as they write it, and whether they are away.
+    /// Says something to one person, whose name is `to`. The author gets the answer as a note.
     pub(crate) fn say_privately(
         self: &Arc<Self>,
         author: &Arc<Person>,
         from: UserName,
-        to: &UserName,
+        person: Arc<Person>,
+        to: UserName,
         words: Words,
-    ) -> Result<(UserName, Option<Away>), Refusal> {
-        let person = self.person(to)?;
-        let away = person.away();
-        let to = person.name().unwrap_or_else(|| to.clone());
-        let name = to.clone();
+    ) -> Result<(), Refusal> {
         let room = lock(&self.private).room(author, &person, &to)?;
         let key = ConversationKey::private(author.id, person.id);
         let place = Conversation::Private(to.clone());
-        self.submit(author, from, words, key, place, Addressee::Person { to, person, room })?;
-        Ok((name, away))
+        self.submit(author, from, words, key, place, Addressee::Person { to, person, room })
     }
 
     fn submit(
@@ -86,24 +81,26 @@ impl Hub {
         let Placed { id, draft } = placed;
         let Draft { author, from, text, action, time, to, place, .. } = draft;
         let at = At { id, time };
-        let upto = match to {
+        match to {
             Addressee::Channel(channel) => {
                 let mut state = channel.state();
                 state.last_line = id;
                 let channel = channel.name.clone();
                 let event = Event::Message { placed: at, channel, from, text, action, past: false };
-                state.tell(event, author.id)
+                state.tell(event, author.id);
+                // Before any other line of the channel has its number, so that the author sees lines
+                // in the same order as everybody else.
+                author.note(Note::Answer(Answer { to: place, placed: Ok(at) }));
             }
             Addressee::Person { to, person, room } => {
                 let with = from.clone();
                 let event =
                     Event::Private { placed: at, with, from, to, text, action, past: false };
-                room.send(Arc::new(Delivery::new(event, author.id, 0, id)));
+                room.send(Arc::new(Delivery::new(event, author.id, self.sequence.next(), id)));
                 person.bell.ring(Bell::PRIVATE);
-                0
+                author.note(Note::Answer(Answer { to: place, placed: Ok(at) }));
             }
-        };
-        author.note(Note::Answer(Answer { to: place, placed: Ok(at), upto }));
+        }
         self.under_way.fetch_sub(1, Ordering::SeqCst);
     }
 

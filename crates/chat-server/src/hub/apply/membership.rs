@@ -14,19 +14,29 @@ use crate::hub::Hub;
 use crate::hub::channel::Channel;
 use crate::hub::delivery::Delivery;
 use crate::hub::person::{Note, Person};
+use crate::hub::ports::ConversationKey;
 
 /// What a new member gets.
 pub(crate) struct Membership {
     pub(crate) channel: Arc<Channel>,
     /// What happens from now on.
     pub(crate) ring: broadcast::Receiver<Arc<Delivery>>,
-    /// The channel's events up to this one were before.
-    pub(crate) seq: u64,
+    /// Tells this entry from others of the same person.
+    pub(crate) entry: u64,
     pub(crate) last_line: LineId,
     /// How many are in it, oneself included.
     pub(crate) members: usize,
     pub(crate) topic: Option<Text>,
     pub(crate) operator: bool,
+}
+
+/// Where a channel's events end for somebody who left it.
+#[derive(Clone, Copy)]
+pub(crate) struct Leaving {
+    /// What has a lower number was before.
+    pub(crate) number: u64,
+    /// The last line before.
+    pub(crate) last_line: LineId,
 }
 
 impl Hub {
@@ -45,8 +55,11 @@ impl Hub {
         if channels.by_name.len() >= self.bounds.channels {
             return Err(Refusal::too_many_channels(self.bounds.channels));
         }
-        let channel = Arc::new(Channel::new(name.clone(), topic.clone()));
-        let ring = {
+        // An id is never given twice for one name, so a channel goes on where one of this name ended.
+        let last_line = self.order.last(&ConversationKey::Channel(name.clone()));
+        let sequence = Arc::clone(&self.sequence);
+        let channel = Arc::new(Channel::new(name.clone(), topic.clone(), last_line, sequence));
+        let (entry, ring) = {
             let mut state = channel.state();
             state.appoint(person);
             state.admit(person, slot)
@@ -55,8 +68,7 @@ impl Hub {
             channels.by_look.insert(look.into(), name.clone());
         }
         channels.by_name.insert(name.clone(), Arc::clone(&channel));
-        let last_line = LineId::default();
-        Ok(Membership { channel, ring, seq: 0, last_line, members: 1, topic, operator: true })
+        Ok(Membership { channel, ring, entry, last_line, members: 1, topic, operator: true })
     }
 
     /// Enters a channel.
@@ -74,8 +86,7 @@ impl Hub {
             drop(state);
             return Err(self.no_such_channel(name));
         }
-        let seq = state.seq;
-        let ring = state.admit(person, slot);
+        let (entry, ring) = state.admit(person, slot);
         state.settle_operators(&channel.name, Some(person.id));
         if self.is_large(&state) {
             self.count_coming(&channel, &mut state, true);
@@ -86,7 +97,7 @@ impl Hub {
         let membership = Membership {
             channel: Arc::clone(&channel),
             ring,
-            seq,
+            entry,
             last_line: state.last_line,
             members: state.members.len(),
             topic: state.topic.clone(),
@@ -96,7 +107,7 @@ impl Hub {
         Ok(membership)
     }
 
-    /// Leaves a channel. What happened in it up to the returned place is still the leaver's to see.
+    /// Leaves a channel; `None` if the person was not in it any more.
     pub(crate) fn leave(
         &self,
         person: &Person,
@@ -104,23 +115,22 @@ impl Hub {
         channel: &Arc<Channel>,
         reason: Option<Text>,
         now: Timestamp,
-    ) -> u64 {
+    ) -> Option<Leaving> {
         let mut state = channel.state();
-        let upto = state.seq;
         let large = self.is_large(&state);
-        if state.dismiss(person.id, now) {
-            if large {
-                self.count_coming(channel, &mut state, false);
-            } else {
-                let channel = channel.name.clone();
-                state.tell(Event::Left { channel, user, time: now, reason }, person.id);
-            }
-            state.settle_operators(&channel.name, None);
+        state.dismiss(person.id, now)?;
+        let leaving = Leaving { number: self.sequence.next(), last_line: state.last_line };
+        if large {
+            self.count_coming(channel, &mut state, false);
+        } else {
+            let channel = channel.name.clone();
+            state.tell(Event::Left { channel, user, time: now, reason }, person.id);
         }
-        upto
+        state.settle_operators(&channel.name, None);
+        Some(leaving)
     }
 
-    /// Puts somebody out of a channel.
+    /// Puts somebody out of a channel; tells their name.
     pub(crate) fn kick(
         &self,
         by: &Person,
@@ -133,25 +143,21 @@ impl Hub {
         let person = self.person(user)?;
         let name = person.name().unwrap_or_else(|| user.clone());
         let mut state = channel.state();
-        let upto = state.seq;
-        if !state.dismiss(person.id, now) {
+        let Some(member) = state.dismiss(person.id, now) else {
             return Err(Refusal::user_not_in_channel(&name, &channel.name));
-        }
-        // The note is there before anything that happens after the kick.
+        };
+        // Its number is lower than that of anything that happens after the kick.
         person.note(Note::Kicked {
             channel: channel.name.clone(),
             by: by_name.clone(),
             reason: reason.clone(),
-            upto,
+            entry: member.entry,
+            last_line: state.last_line,
         });
-        let event = Event::Kicked {
-            channel: channel.name.clone(),
-            user: name.clone(),
-            by: by_name,
-            reason,
-        };
-        state.tell_as(event, by.id, |delivery| delivery.ends_for = Some(person.id));
-        state.settle_operators(&channel.name, None);
+        let (channel, user) = (channel.name.clone(), name.clone());
+        let event = Event::Kicked { channel: channel.clone(), user, by: by_name, reason };
+        state.tell(event, by.id);
+        state.settle_operators(&channel, None);
         Ok(name)
     }
 

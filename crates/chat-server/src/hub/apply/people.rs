@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use chat_proto::event::{Event, Farewell};
 use chat_proto::id::{LineId, Timestamp};
-use chat_proto::name::{ChannelName, UserName};
+use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
@@ -19,7 +19,7 @@ impl Hub {
     /// Somebody connected.
     pub fn arrive(&self, now: Timestamp) -> Arc<Person> {
         let id = PersonId(self.next_person.fetch_add(1, Ordering::Relaxed));
-        let person = Arc::new(Person::new(id, now));
+        let person = Arc::new(Person::new(id, now, Arc::clone(&self.sequence)));
         lock(&self.directory).everyone.insert(id, Arc::clone(&person));
         person
     }
@@ -29,7 +29,7 @@ impl Hub {
         &self,
         person: &Arc<Person>,
         name: &UserName,
-        channels: impl Iterator<Item = &'a Arc<Channel>> + Clone,
+        channels: impl Iterator<Item = &'a Arc<Channel>>,
     ) -> Result<Option<UserName>, Refusal> {
         let before = {
             let mut directory = lock(&self.directory);
@@ -41,13 +41,11 @@ impl Hub {
             && from.as_str() != name.as_str()
         {
             let event = Event::Renamed { from: from.clone(), to: name.clone() };
-            let all: Arc<[ChannelName]> =
-                channels.clone().map(|channel| channel.name.clone()).collect();
+            let once = Some(self.sequence.next());
             for channel in channels {
-                let once = Arc::clone(&all);
-                channel.state().tell_as(event.clone(), person.id, |it| it.once_among = Some(once));
+                channel.state().tell_once(event.clone(), person.id, once);
             }
-            self.tell_partners(person.id, &event, &all);
+            self.tell_partners(person.id, &event, once);
         }
         Ok(before)
     }
@@ -56,7 +54,7 @@ impl Hub {
     pub(crate) fn depart<'a>(
         &self,
         person: &Person,
-        channels: impl Iterator<Item = &'a Arc<Channel>> + Clone,
+        channels: impl Iterator<Item = &'a Arc<Channel>>,
         reason: Option<&Text>,
         now: Timestamp,
     ) {
@@ -64,26 +62,21 @@ impl Hub {
         lock(&self.directory).remove(person);
         let Some(user) = person.name() else { return };
         let event = Event::Gone { user, reason: reason.cloned() };
-        // In a large channel the leaving is counted with others, so only the small ones tell it.
-        let told: Arc<[ChannelName]> = channels
-            .clone()
-            .filter(|channel| !self.is_large(&channel.state()))
-            .map(|channel| channel.name.clone())
-            .collect();
+        let once = Some(self.sequence.next());
         for channel in channels {
             let mut state = channel.state();
-            if !state.dismiss(person.id, now) {
+            let large = self.is_large(&state);
+            if state.dismiss(person.id, now).is_none() {
                 continue;
             }
-            if told.contains(&channel.name) {
-                let once = Arc::clone(&told);
-                state.tell_as(event.clone(), person.id, |it| it.once_among = Some(once));
-            } else {
+            if large {
                 self.count_coming(channel, &mut state, false);
+            } else {
+                state.tell_once(event.clone(), person.id, once);
             }
             state.settle_operators(&channel.name, None);
         }
-        self.tell_partners(person.id, &event, &told);
+        self.tell_partners(person.id, &event, once);
         let mut private = lock(&self.private);
         for partner in private.partners(person.id) {
             private.close(person.id, partner);
@@ -91,16 +84,16 @@ impl Hub {
         }
     }
 
-    /// Tells everybody whom this person has a private chat with. It counts only for those who are in
-    /// none of the channels in which it is told too.
-    fn tell_partners(&self, id: PersonId, event: &Event, told: &Arc<[ChannelName]>) {
+    /// Tells everybody whom this person has a private chat with.
+    fn tell_partners(&self, id: PersonId, event: &Event, once: Option<u64>) {
         let private = lock(&self.private);
         let partners = private.partners(id);
         if partners.is_empty() {
             return;
         }
-        let mut delivery = Delivery::new(event.clone(), id, 0, LineId::default());
-        delivery.once_among = Some(Arc::clone(told));
+        let number = self.sequence.next();
+        let mut delivery = Delivery::new(event.clone(), id, number, LineId::default());
+        delivery.once = once;
         let delivery = Arc::new(delivery);
         for partner in partners {
             // Whoever has no room left for it will learn it when they write.
@@ -118,17 +111,13 @@ impl Hub {
         &self,
         person: &Arc<Person>,
         own_name: UserName,
-        with: &UserName,
-    ) -> Result<UserName, Refusal> {
-        let other = self.person(with)?;
-        let name = other.name().unwrap_or_else(|| with.clone());
-        let busy = || Refusal::user_busy(&name);
-        lock(&self.private).open(person, &other).ok_or_else(busy)?;
-        if other.try_note(Note::Opened { with: own_name, by: person.id }) {
-            Ok(name)
-        } else {
-            Err(busy())
-        }
+        with: &Arc<Person>,
+        with_name: &UserName,
+    ) -> Result<(), Refusal> {
+        let busy = || Refusal::user_busy(with_name);
+        lock(&self.private).open(person, with).ok_or_else(busy)?;
+        let told = with.try_note(Note::Opened { with: own_name, by: person.id });
+        if told { Ok(()) } else { Err(busy()) }
     }
 
     /// Says farewell to everybody.
