@@ -1,1 +1,73 @@
-fn main() {}
+//! The client of chat-server, for terminals and for pipes.
+//!
+//! In reading order:
+//!
+//! - `args`, `address`: what it was started for;
+//! - `run`: the loop over the socket, the input, deadlines and signals;
+//! - `link`: the connection, as two queues of lines;
+//! - `session`: the state machine, which does no IO and reads no clock;
+//! - `incoming`, `typed`: what a line of the server's, or of a person's, is;
+//! - `tell`, `show`: what is shown of it, in words and as a line of text;
+//! - `outbox`: what waits to be written, and what happens when it can't be;
+//! - `plain`, `input`: lines out and in, for pipes;
+//! - `terminal`: the line editor; `complete`, `known`: what Tab offers.
+//!
+//! It never waits for a terminal while the server speaks, and nothing that the server sends can
+//! move a terminal's cursor.
+
+mod address;
+mod args;
+mod complete;
+mod incoming;
+mod input;
+mod known;
+mod link;
+mod outbox;
+mod pause;
+mod plain;
+mod proto;
+mod run;
+mod session;
+mod show;
+mod tell;
+mod terminal;
+mod typed;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use tokio::runtime::Builder;
+
+use args::Args;
+use run::{Ended, How};
+use session::Exit;
+
+/// Added to a signal's number, as shells have it.
+const BY_SIGNAL: u8 = 128;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let args = Args::parse();
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the client could not be started")?;
+    let ended = runtime.block_on(run::run(args)).context("the terminal could not be used")?;
+    // A name may still be being looked up, and nobody waits for it.
+    runtime.shutdown_background();
+    Ok(leave(ended))
+}
+
+fn leave(ended: Ended) -> ExitCode {
+    if let Some(why) = ended.why {
+        // Without an error output the exit code has to do.
+        let _ = writeln!(io::stderr(), "chat-cli: {why}");
+    }
+    match ended.how {
+        How::Exit(Exit::Done) => ExitCode::SUCCESS,
+        How::Exit(Exit::Refused) => ExitCode::from(1),
+        How::Exit(Exit::Lost) => ExitCode::from(3),
+        How::Signal(number) => ExitCode::from(BY_SIGNAL + number),
+    }
+}

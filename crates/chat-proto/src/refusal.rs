@@ -378,7 +378,7 @@ impl fmt::Display for Counted {
 }
 
 /// A typed word, shortened so that an answer stays much shorter than the line it answers.
-struct Short<'a>(&'a str);
+pub(crate) struct Short<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,7 @@ use super::Command;
 use crate::conversation::Conversation;
 use crate::limits::{MAX_REASON_CHARS, MAX_TOPIC_CHARS};
 use crate::name::{ChannelName, NameError, UserName};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Short};
 use crate::rendition::Form;
 use crate::text::{Text, clean};
 use crate::verb::{self, Found, Kind, Verb};
@@ -14,7 +14,8 @@ use crate::verb::{self, Found, Kind, Verb};
 /// What a line asked for, and the word that its answer will carry as `re`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// The canonical word of the command, `say` for plain text, or what was typed if no command is.
+    /// The canonical word of the command, `say` for plain text, or what was typed if no command is;
+    /// of a long word the beginning, as in the refusal's sentence.
     pub re: Cow<'static, str>,
     /// The command, or why there is none.
     pub command: Result<Command, Refusal>,
@@ -35,15 +36,17 @@ pub fn parse(line: &str) -> Asked {
         Found::One(verb) => {
             Asked { re: verb.name.into(), command: Arguments { verb, rest }.command() }
         }
-        Found::Several(words) => Asked {
-            re: word.to_lowercase().into(),
-            command: Err(Refusal::ambiguous_command(word, &words)),
-        },
-        Found::Nothing(nearest) => Asked {
-            re: word.to_lowercase().into(),
-            command: Err(Refusal::unknown_command(word, &nearest)),
-        },
+        Found::Several(words) => {
+            Asked { re: typed(word), command: Err(Refusal::ambiguous_command(word, &words)) }
+        }
+        Found::Nothing(nearest) => {
+            Asked { re: typed(word), command: Err(Refusal::unknown_command(word, &nearest)) }
+        }
     }
+}
+
+fn typed(word: &str) -> Cow<'static, str> {
+    Short(&word.to_lowercase()).to_string().into()
 }
 
 fn said(text: &str) -> Result<Command, Refusal> {
@@ -65,11 +68,9 @@ struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     fn command(&self) -> Result<Command, Refusal> {
         Ok(match self.verb.kind {
-            Kind::Help => Command::Help(Text::new(self.rest.trim_start_matches(['/', ' ']))),
+            Kind::Help => Command::Help(Text::new(self.rest_without('/'))),
             Kind::Name => Command::Name(self.new_name()?),
-            Kind::Channels => {
-                Command::Channels(Text::new(self.rest.trim_start_matches(['#', ' '])))
-            }
+            Kind::Channels => Command::Channels(Text::new(self.rest_without('#'))),
             Kind::Create => {
                 let (channel, topic) = self.word_and_rest()?;
                 Command::Create(channel_name(channel)?, self.bounded(topic, MAX_TOPIC_CHARS)?)
@@ -117,6 +118,11 @@ impl<'a> Arguments<'a> {
             Kind::Ping => Command::Ping(Text::new(self.rest)),
             Kind::Quit => Command::Quit(self.bounded(self.rest, MAX_REASON_CHARS)?),
         })
+    }
+
+    /// All that follows, without a sign that may stand in front of it.
+    fn rest_without(&self, sign: char) -> &'a str {
+        self.rest.trim_start_matches(|c: char| c == sign || c.is_whitespace())
     }
 
     fn new_name(&self) -> Result<UserName, Refusal> {

@@ -149,6 +149,8 @@ enum Line<'a> {
         since: Time,
         connected: u64,
         away: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<Str<'a>>,
     },
     Missed {
         channel: Channel<'a>,
@@ -346,6 +348,7 @@ fn info(own: &Own) -> Line<'_> {
         since: Time(own.since),
         connected: own.connected_secs,
         away: own.away.is_some(),
+        reason: why(own.away.as_ref()),
     }
 }
 

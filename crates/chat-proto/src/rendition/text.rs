@@ -65,6 +65,9 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
             write!(out, "*   {name}  {members} here")?;
             topic.as_ref().map_or(Ok(()), |topic| write!(out, "  {topic}"))
         }
+        Event::UsersHead { channel: Some(channel), count: 0, .. } => {
+            write!(out, "* Nobody is in {channel}.")
+        }
         Event::UsersHead { channel: Some(channel), count, names } => {
             write!(out, "* {count} in {channel}: {}", Listed(names))
         }

@@ -1,0 +1,281 @@
+//! One line of the server's JSON form.
+//!
+//! Read leniently: an unknown type or field is passed over, a field that is missing or of an
+//! unexpected kind counts as absent. Every text is cleaned here, so that nothing after this point
+//! can move the cursor of somebody's terminal, whatever the server sends.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::proto::clean;
+
+/// Something said, in a channel or privately.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) id: Option<u64>,
+    pub(crate) time: Option<Timestamp>,
+    pub(crate) from: String,
+    pub(crate) text: String,
+    pub(crate) action: bool,
+    pub(crate) past: bool,
+}
+
+/// The `ok` to a line: which command, and what it made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) re: String,
+    fields: Row,
+}
+
+/// One line of the server's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Incoming {
+    Ok(Answer),
+    Error { re: String, code: String, text: String },
+    Message { channel: String, said: Said },
+    Private { to: String, said: Said },
+    Opened { with: String },
+    Entered { channel: String, user: String },
+    Left { channel: String, user: String, reason: Option<String> },
+    Presence { channel: String, entered: u64, left: u64, members: u64 },
+    Gone { user: String, reason: Option<String> },
+    Renamed { from: String, to: String },
+    Topic { channel: String, topic: Option<String>, by: String },
+    Kicked { channel: String, user: String, by: String, reason: Option<String>, current: Change },
+    Channel { name: String, members: u64, topic: Option<String> },
+    User(Person),
+    Info(Row),
+    Missed { channel: String, count: u64 },
+    Notice { text: String },
+    Bye { reason: String },
+    Unknown,
+}
+
+/// A field that may be absent, null, or a text: what became of the current conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing is said about it.
+    Unchanged,
+    /// It is this now.
+    Now(Option<String>),
+}
+
+/// One row of `/users`, or the answer to `/whois`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Person {
+    pub(crate) name: String,
+    pub(crate) channel: Option<String>,
+    pub(crate) operator: bool,
+    pub(crate) away: bool,
+    pub(crate) reason: Option<String>,
+    /// Only in the answer to `/whois`.
+    pub(crate) more: Option<More>,
+}
+
+/// What `/whois` tells beyond a row of `/users`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct More {
+    pub(crate) account: Option<String>,
+    pub(crate) channels: Vec<String>,
+    pub(crate) idle_secs: u64,
+    pub(crate) online_secs: u64,
+}
+
+/// The fields of one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row(Map<String, Value>);
+
+impl Row {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.0.get(name)?.as_str().map(clean)
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        self.0.get(name)?.as_u64()
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
+        self.0.get(name)?.as_bool()
+    }
+
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        let Some(Value::Array(list)) = self.0.get(name) else { return Vec::new() };
+        list.iter().filter_map(Value::as_str).map(clean).collect()
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        self.0.get("time")?.as_str()?.parse().ok()
+    }
+
+    pub(crate) fn change(&self, name: &str) -> Change {
+        match self.0.get(name) {
+            None => Change::Unchanged,
+            Some(value) => Change::Now(value.as_str().map(clean)),
+        }
+    }
+
+    fn must(&self, name: &str) -> String {
+        self.text(name).unwrap_or_default()
+    }
+
+    fn said(&self) -> Said {
+        Said {
+            id: self.number("id"),
+            time: self.time(),
+            from: self.must("from"),
+            text: self.must("text"),
+            action: self.flag("action").unwrap_or(false),
+            past: self.flag("past").unwrap_or(false),
+        }
+    }
+
+    fn person(&self) -> Person {
+        let more = self.has("online").then(|| More {
+            account: self.text("account"),
+            channels: self.texts("channels"),
+            idle_secs: self.number("idle").unwrap_or(0),
+            online_secs: self.number("online").unwrap_or(0),
+        });
+        Person {
+            name: self.must("name"),
+            channel: self.text("channel"),
+            operator: self.flag("operator").unwrap_or(false),
+            away: self.flag("away").unwrap_or(false),
+            reason: self.text("reason"),
+            more,
+        }
+    }
+}
+
+impl Answer {
+    pub(crate) fn fields(&self) -> &Row {
+        &self.fields
+    }
+
+    pub(crate) fn channel(&self) -> Option<String> {
+        self.fields.text("channel")
+    }
+
+    /// Where a line was said: `#general` or `@bob`.
+    pub(crate) fn place(&self) -> Option<String> {
+        let with = || self.fields.text("to").or_else(|| self.fields.text("with"));
+        self.channel().or_else(|| with().map(|user| at(&user)))
+    }
+}
+
+/// A private chat as the protocol writes it.
+pub(crate) fn at(user: &str) -> String {
+    format!("@{}", user.strip_prefix('@').unwrap_or(user))
+}
+
+impl Incoming {
+    /// `None` if the line is no JSON object, as those before `/format json` took effect.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        let row = Row(serde_json::from_str(line).ok()?);
+        let count = |name| row.number(name).unwrap_or(0);
+        Some(match row.must("type").as_str() {
+            "ok" => Self::Ok(Answer { re: row.must("re"), fields: row }),
+            "error" => {
+                Self::Error { re: row.must("re"), code: row.must("code"), text: row.must("text") }
+            }
+            "message" => Self::Message { channel: row.must("channel"), said: row.said() },
+            "private" => Self::Private { to: row.must("to"), said: row.said() },
+            "opened" => Self::Opened { with: row.must("with") },
+            "entered" => Self::Entered { channel: row.must("channel"), user: row.must("user") },
+            "left" => Self::Left {
+                channel: row.must("channel"),
+                user: row.must("user"),
+                reason: row.text("reason"),
+            },
+            "presence" => Self::Presence {
+                channel: row.must("channel"),
+                entered: count("entered"),
+                left: count("left"),
+                members: count("members"),
+            },
+            "gone" => Self::Gone { user: row.must("user"), reason: row.text("reason") },
+            "renamed" => Self::Renamed { from: row.must("from"), to: row.must("to") },
+            "topic" => Self::Topic {
+                channel: row.must("channel"),
+                topic: row.text("topic"),
+                by: row.must("by"),
+            },
+            "kicked" => Self::Kicked {
+                channel: row.must("channel"),
+                user: row.must("user"),
+                by: row.must("by"),
+                reason: row.text("reason"),
+                current: row.change("current"),
+            },
+            "channel" => Self::Channel {
+                name: row.must("name"),
+                members: count("members"),
+                topic: row.text("topic"),
+            },
+            "user" => Self::User(row.person()),
+            "info" => Self::Info(row),
+            "missed" => Self::Missed { channel: row.must("channel"), count: count("count") },
+            "notice" => Self::Notice { text: row.must("text") },
+            "bye" => Self::Bye { reason: row.must("reason") },
+            _ => Self::Unknown,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_no_objects() {
+        for line in ["* Welcome to here.", "", "42", "[1]", "{", "\"ok\""] {
+            assert_eq!(Incoming::read(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn unknown_types_fields_and_kinds_of_values_are_passed_over() {
+        assert_eq!(Incoming::read(r#"{"type":"fanfare","x":1}"#), Some(Incoming::Unknown));
+        assert_eq!(Incoming::read(r#"{"no":"type"}"#), Some(Incoming::Unknown));
+        assert_eq!(
+            Incoming::read(r##"{"type":"entered","channel":"#a","user":"bob","new":[1]}"##),
+            Some(Incoming::Entered { channel: "#a".into(), user: "bob".into() })
+        );
+        assert_eq!(
+            Incoming::read(r##"{"type":"missed","channel":"#a","count":"many"}"##),
+            Some(Incoming::Missed { channel: "#a".into(), count: 0 })
+        );
+    }
+
+    #[test]
+    fn an_answer_stays_an_answer_whatever_its_fields_are() {
+        let Some(Incoming::Ok(answer)) = Incoming::read(r#"{"type":"ok","re":7,"id":"x"}"#) else {
+            panic!("it pairs with a question");
+        };
+        assert_eq!((answer.re.as_str(), answer.fields().number("id")), ("", None));
+    }
+
+    #[test]
+    fn absent_null_and_named_differ() {
+        let current = |line: &str| match Incoming::read(line) {
+            Some(Incoming::Kicked { current, .. }) => current,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(current(r#"{"type":"kicked"}"#), Change::Unchanged);
+        assert_eq!(current(r#"{"type":"kicked","current":null}"#), Change::Now(None));
+        assert_eq!(
+            current(r##"{"type":"kicked","current":"#b"}"##),
+            Change::Now(Some("#b".into()))
+        );
+    }
+
+    #[test]
+    fn no_text_can_move_the_cursor() {
+        let line = r#"{"type":"notice","text":"a\u001b[2Jb\r\nc\u009b31m\u202ed\te"}"#;
+        assert_eq!(Incoming::read(line), Some(Incoming::Notice { text: "a[2Jbc31md e".into() }));
+    }
+}

@@ -1,0 +1,122 @@
+//! Lines of the standard input, read by a thread of its own.
+
+use std::io::{self, BufRead, Read as _};
+use std::thread;
+
+use tokio::sync::mpsc;
+
+/// Lines that wait to be sent; when it is full the input isn't read.
+const MAX_WAITING: usize = 64;
+/// The longest line that is kept. The server refuses far shorter ones, and says by how much.
+const MAX_LINE_BYTES: u64 = 64 * 1024;
+
+/// What a person or a pipe gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// A line, without its ending.
+    Line(String),
+    /// A line that can't be sent.
+    Unfit(Unfit),
+    /// Ctrl-C.
+    Interrupt,
+    /// There will be no more.
+    End,
+}
+
+/// A line that can't be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unfit {
+    /// Which one, from 1.
+    pub(crate) number: u64,
+    pub(crate) why: UnfitWhy,
+}
+
+/// What is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnfitWhy {
+    NotUtf8,
+    TooLong,
+}
+
+/// A queue of input; whoever reads it hears what the other end is given.
+pub(crate) fn queue() -> (mpsc::Sender<Input>, mpsc::Receiver<Input>) {
+    mpsc::channel(MAX_WAITING)
+}
+
+/// Reads the standard input into the queue until either ends. The thread isn't waited for: it may
+/// be inside a read that never returns, and ends with the process.
+pub(crate) fn read_stdin(queue: mpsc::Sender<Input>) -> io::Result<()> {
+    let reader = move || read(&mut io::stdin().lock(), |input| queue.blocking_send(input).is_ok());
+    thread::Builder::new().name("stdin".into()).spawn(reader).map(drop)
+}
+
+fn read(from: &mut impl BufRead, mut give: impl FnMut(Input) -> bool) {
+    for number in 1.. {
+        match line(from, number) {
+            Ok(Some(input)) => {
+                if !give(input) {
+                    return;
+                }
+            }
+            Ok(None) | Err(_) => break,
+        }
+    }
+    give(Input::End);
+}
+
+fn line(from: &mut impl BufRead, number: u64) -> io::Result<Option<Input>> {
+    let mut bytes = Vec::new();
+    from.take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    } else if bytes.len() as u64 >= MAX_LINE_BYTES {
+        from.skip_until(b'\n')?;
+        return Ok(Some(Input::Unfit(Unfit { number, why: UnfitWhy::TooLong })));
+    }
+    Ok(Some(match String::from_utf8(bytes) {
+        Ok(line) => Input::Line(line),
+        Err(_) => Input::Unfit(Unfit { number, why: UnfitWhy::NotUtf8 }),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_what_is_none() {
+        let mut given = Vec::new();
+        let mut bytes = b"one\n\nz\xffz\n".to_vec();
+        bytes.extend(vec![b'x'; 70_000]);
+        bytes.extend("\nlast".as_bytes());
+        read(&mut bytes.as_slice(), |input| {
+            given.push(input);
+            true
+        });
+        let unfit = |number, why| Input::Unfit(Unfit { number, why });
+        assert_eq!(
+            given,
+            [
+                Input::Line("one".into()),
+                Input::Line(String::new()),
+                unfit(3, UnfitWhy::NotUtf8),
+                unfit(4, UnfitWhy::TooLong),
+                Input::Line("last".into()),
+                Input::End,
+            ]
+        );
+    }
+
+    #[test]
+    fn reading_ends_when_nobody_wants_more() {
+        let mut given = 0;
+        read(&mut "a\nb\nc\n".as_bytes(), |_| {
+            given += 1;
+            given < 2
+        });
+        assert_eq!(given, 2);
+    }
+}

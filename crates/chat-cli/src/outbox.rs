@@ -1,0 +1,258 @@
+//! What waits to be written, between the one who decides and the thread that writes.
+//!
+//! Putting something in never waits. When a terminal is stopped, or slower than what comes, the
+//! oldest lines are dropped and counted, and the count is told in their place; so the socket is
+//! read on. A pipe loses nothing: its box may be asked for room, and without any the socket isn't
+//! read, until the server in its turn says what was missed.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crossterm::event::Event;
+use tokio::sync::Notify;
+
+/// Lines that wait: more than a terminal keeps to scroll back to, and a few megabytes at most.
+const MAX_LINES: usize = 10_000;
+/// Lines given to the writer at once, so that keys pressed meanwhile are soon heeded.
+const MAX_BATCH: usize = 500;
+/// Keys that wait for a stopped terminal.
+const MAX_KEYS: usize = 4_096;
+
+/// What to do when there is no more room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    /// The oldest line is dropped and counted.
+    DropOldest,
+    /// Whoever puts lines in has to ask for room first.
+    Wait,
+}
+
+/// Where a line belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Out,
+    Err,
+}
+
+/// What stands before the cursor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Prompt {
+    pub(crate) text: String,
+    /// Whether a line would be sent.
+    pub(crate) ready: bool,
+}
+
+/// What the writer finds.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Batch {
+    /// Lines dropped before the first of `lines`.
+    pub(crate) dropped: u64,
+    pub(crate) lines: Vec<(Stream, String)>,
+    pub(crate) bell: bool,
+    pub(crate) keys: Vec<Event>,
+    pub(crate) prompt: Option<Prompt>,
+    /// Nothing comes after this.
+    pub(crate) last: bool,
+}
+
+/// See the module.
+pub(crate) struct Outbox {
+    when_full: WhenFull,
+    /// Locked for moments only: to put something in or to take a batch out.
+    waiting: Mutex<Waiting>,
+    /// The writer, asleep until there is something.
+    filled: Condvar,
+    /// Whoever puts lines in, asleep until there is room or nobody writes any more.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    dropped: u64,
+    lines: VecDeque<(Stream, String)>,
+    bell: bool,
+    keys: VecDeque<Event>,
+    prompt: Option<Prompt>,
+    closed: bool,
+    broken: bool,
+}
+
+impl Outbox {
+    pub(crate) fn new(when_full: WhenFull) -> Self {
+        Self {
+            when_full,
+            waiting: Mutex::default(),
+            filled: Condvar::new(),
+            changed: Notify::new(),
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A line, without its ending, and whether it rings the bell.
+    pub(crate) fn put(&self, stream: Stream, line: String, bell: bool) {
+        let mut waiting = self.waiting();
+        if waiting.broken {
+            return;
+        }
+        if waiting.lines.len() >= MAX_LINES && self.when_full == WhenFull::DropOldest {
+            waiting.lines.pop_front();
+            waiting.dropped += 1;
+        }
+        waiting.lines.push_back((stream, line));
+        waiting.bell |= bell;
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// The prompt from now on.
+    pub(crate) fn set_prompt(&self, prompt: Prompt) {
+        self.waiting().prompt = Some(prompt);
+        self.filled.notify_one();
+    }
+
+    /// A key that was pressed. Those beyond what a stopped terminal may keep waiting are lost.
+    pub(crate) fn put_key(&self, key: Event) {
+        let mut waiting = self.waiting();
+        if waiting.keys.len() < MAX_KEYS {
+            waiting.keys.push_back(key);
+        }
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// Nothing more will be put in.
+    pub(crate) fn close(&self) {
+        self.waiting().closed = true;
+        self.filled.notify_one();
+    }
+
+    /// Whether more lines may be put in.
+    pub(crate) fn has_room(&self) -> bool {
+        let waiting = self.waiting();
+        self.when_full == WhenFull::DropOldest || waiting.broken || waiting.lines.len() < MAX_LINES
+    }
+
+    /// Nobody reads what is written: lines are forgotten from now on.
+    pub(crate) fn break_off(&self) {
+        let mut waiting = self.waiting();
+        waiting.broken = true;
+        waiting.lines.clear();
+        drop(waiting);
+        self.changed.notify_one();
+    }
+
+    /// Whether nobody reads what is written.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.waiting().broken
+    }
+
+    /// Until there may be room, or the output may be broken.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// For the writer: waits until there is something.
+    pub(crate) fn take(&self) -> Batch {
+        let mut waiting = self.waiting();
+        while waiting.is_empty() {
+            waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        let batch = waiting.batch();
+        drop(waiting);
+        self.changed.notify_one();
+        batch
+    }
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.keys.is_empty() && self.prompt.is_none() && !self.closed
+    }
+
+    fn batch(&mut self) -> Batch {
+        let count = self.lines.len().min(MAX_BATCH);
+        let lines = self.lines.drain(..count).collect();
+        Batch {
+            dropped: mem::take(&mut self.dropped),
+            lines,
+            bell: mem::take(&mut self.bell),
+            keys: self.keys.drain(..).collect(),
+            prompt: self.prompt.take(),
+            last: self.closed && self.lines.is_empty(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(outbox: &Outbox, line: &(impl ToString + ?Sized)) {
+        outbox.put(Stream::Out, line.to_string(), false);
+    }
+
+    #[test]
+    fn a_stopped_terminal_loses_the_oldest_and_is_told_how_many() {
+        let outbox = Outbox::new(WhenFull::DropOldest);
+        for n in 0..MAX_LINES + 3 {
+            put(&outbox, &n);
+        }
+        assert!(outbox.has_room());
+        let batch = outbox.take();
+        assert_eq!((batch.dropped, batch.lines.len(), batch.last), (3, MAX_BATCH, false));
+        assert_eq!(batch.lines[0].1, "3");
+        put(&outbox, "more");
+        outbox.close();
+        let mut rest = Vec::new();
+        loop {
+            let batch = outbox.take();
+            assert_eq!(batch.dropped, 0);
+            rest.extend(batch.lines);
+            if batch.last {
+                break;
+            }
+        }
+        assert_eq!(rest.len(), MAX_LINES - MAX_BATCH + 1);
+        assert_eq!(rest.last().unwrap().1, "more");
+    }
+
+    #[test]
+    fn a_pipe_loses_nothing_and_says_when_there_is_no_room() {
+        let outbox = Outbox::new(WhenFull::Wait);
+        for n in 0..MAX_LINES {
+            assert!(outbox.has_room());
+            put(&outbox, &n);
+        }
+        assert!(!outbox.has_room());
+        put(&outbox, "one of a batch that was under way");
+        assert_eq!(outbox.take().dropped, 0);
+        assert!(outbox.has_room());
+    }
+
+    #[test]
+    fn what_nobody_reads_is_forgotten() {
+        let outbox = Outbox::new(WhenFull::Wait);
+        put(&outbox, "a");
+        outbox.break_off();
+        put(&outbox, "b");
+        outbox.close();
+        assert!(outbox.is_broken() && outbox.has_room());
+        assert_eq!(outbox.take(), Batch { last: true, ..Batch::default() });
+    }
+
+    #[test]
+    fn the_latest_prompt_counts_and_one_bell_is_enough() {
+        let outbox = Outbox::new(WhenFull::DropOldest);
+        for text in ["a", "b"] {
+            outbox.set_prompt(Prompt { text: text.into(), ready: true });
+            outbox.put(Stream::Out, text.into(), true);
+        }
+        let batch = outbox.take();
+        assert_eq!(batch.prompt.unwrap().text, "b");
+        assert!(batch.bell);
+    }
+}

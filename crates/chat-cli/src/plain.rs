@@ -1,0 +1,37 @@
+//! Writes plain lines, a batch at a time, in a thread of its own.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crate::outbox::{Outbox, Stream};
+
+/// Starts the thread; it ends when the box is closed and empty, or nobody reads any more.
+pub(crate) fn start(outbox: Arc<Outbox>) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("output".into()).spawn(move || write(&outbox))
+}
+
+fn write(outbox: &Outbox) {
+    loop {
+        let batch = outbox.take();
+        let mut out = String::new();
+        if batch.dropped > 0 {
+            out = format!("* … {} lines not shown\n", batch.dropped);
+        }
+        let mut complaints = String::new();
+        for (stream, line) in batch.lines {
+            let to = if stream == Stream::Out { &mut out } else { &mut complaints };
+            to.push_str(&line);
+            to.push('\n');
+        }
+        // A complaint that can't be made is still told by the exit code.
+        let _ = io::stderr().write_all(complaints.as_bytes());
+        let mut stdout = io::stdout();
+        if stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+            outbox.break_off();
+        }
+        if batch.last {
+            return;
+        }
+    }
+}

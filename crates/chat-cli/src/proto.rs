@@ -1,0 +1,17 @@
+//! What the client takes from the protocol crate: the table of commands, and cleaning of text.
+
+use chat_proto::verb::{Found, find};
+pub(crate) use chat_proto::verb::{VERBS, Verb};
+
+/// The command that a word stands for, by itself or by an unambiguous beginning.
+pub(crate) fn verb(word: &str) -> Option<&'static Verb> {
+    match find(word) {
+        Found::One(verb) => Some(verb),
+        Found::Several(_) | Found::Nothing(_) => None,
+    }
+}
+
+/// Makes TABs spaces and removes what could move a cursor, begin a new line or turn text around.
+pub(crate) fn clean(text: &str) -> String {
+    chat_proto::text::clean(text).into_owned()
+}

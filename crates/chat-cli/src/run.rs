@@ -1,0 +1,315 @@
+//! The loop: whatever comes first — a line from the server, a line of input, a deadline, a signal —
+//! goes into the session, and what the session says is done.
+
+mod signals;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::io::{self, IsTerminal as _};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::sleep_until;
+
+use crate::address::Address;
+use crate::args::Args;
+use crate::input::{self, Input};
+use crate::known::Known;
+use crate::link::{Heard, Link};
+use crate::outbox::{Outbox, Prompt, Stream, WhenFull};
+use crate::plain;
+use crate::session::{Action, Exit, Mode, Now, Session, Wish};
+use crate::show::{self, Look};
+use crate::terminal::{Terminal, Wiring};
+use signals::Signals;
+
+/// Lines of the server that are handled before anything else is looked at.
+const MAX_LINES_AT_ONCE: usize = 256;
+
+/// How the client ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) how: How,
+    /// A line that tells why, if it wasn't told yet.
+    pub(crate) why: Option<String>,
+}
+
+/// By itself, or by a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    Exit(Exit),
+    Signal(u8),
+}
+
+/// Runs the client until it is done.
+pub(crate) async fn run(args: Args) -> io::Result<Ended> {
+    let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let mode = if at_terminal && !args.plain { Mode::Terminal } else { Mode::Pipe };
+    let when_full = if mode == Mode::Terminal || io::stdout().is_terminal() {
+        WhenFull::DropOldest
+    } else {
+        WhenFull::Wait
+    };
+    let outbox = Arc::new(Outbox::new(when_full));
+    let mut client = Client::new(args, mode, Arc::clone(&outbox));
+    match mode {
+        Mode::Terminal => client.run(Signals::listen()?).await,
+        Mode::Pipe => {
+            let writer = plain::start(Arc::clone(&outbox))?;
+            input::read_stdin(client.input_sender.clone())?;
+            let ended = client.run(Signals::none()).await;
+            outbox.close();
+            joined(writer);
+            ended
+        }
+    }
+}
+
+fn joined(writer: thread::JoinHandle<()>) {
+    // It fails only if that thread panicked, which has told so itself.
+    let _ = writer.join();
+}
+
+struct Client {
+    address: Address,
+    mode: Mode,
+    colours: bool,
+    look: Look,
+    session: Session,
+    known: Arc<Mutex<Known>>,
+    outbox: Arc<Outbox>,
+    input: mpsc::Receiver<Input>,
+    input_sender: mpsc::Sender<Input>,
+    link: Option<Link>,
+    connecting: Option<JoinHandle<Result<Link, String>>>,
+    terminal: Option<Terminal>,
+    prompt: Prompt,
+    /// No input is wanted any more.
+    deaf: bool,
+    exit: Option<Exit>,
+    why: Option<String>,
+    luck: RandomState,
+}
+
+/// What can happen.
+enum Happening {
+    Heard(Heard),
+    Connected(Result<Link, String>),
+    Input(Input),
+    Time,
+    Output,
+    Signal(u8),
+}
+
+impl Client {
+    fn new(args: Args, mode: Mode, outbox: Arc<Outbox>) -> Self {
+        let colours = args.colours();
+        let known = Arc::new(Mutex::new(Known::default()));
+        let wish =
+            Wish { mode, address: args.connect.to_string(), name: args.name, enter: args.enter };
+        let luck = RandomState::new();
+        let session = Session::new(wish, Arc::clone(&known), now(&luck));
+        let look = match mode {
+            Mode::Pipe => Look::Plain,
+            Mode::Terminal => Look::Terminal { colours, zone: TimeZone::system() },
+        };
+        let (input_sender, input) = input::queue();
+        Self {
+            address: args.connect,
+            mode,
+            colours,
+            look,
+            session,
+            known,
+            outbox,
+            input,
+            input_sender,
+            link: None,
+            connecting: None,
+            terminal: None,
+            prompt: Prompt::default(),
+            deaf: false,
+            exit: None,
+            why: None,
+            luck,
+        }
+    }
+
+    async fn run(&mut self, mut signals: Signals) -> io::Result<Ended> {
+        self.connect();
+        let how = loop {
+            let happening = self.next(&mut signals).await;
+            if let Happening::Signal(number) = happening {
+                break How::Signal(number);
+            }
+            self.handle(happening)?;
+            self.act();
+            if let Some(exit) = self.exit {
+                break How::Exit(exit);
+            }
+        };
+        if let Some(terminal) = self.terminal.take() {
+            terminal.give_back()?;
+        }
+        Ok(Ended { how, why: self.why.take() })
+    }
+
+    fn connect(&mut self) {
+        self.link = None;
+        self.connecting = Some(tokio::spawn(Link::connect(self.address.clone())));
+    }
+
+    async fn next(&mut self, signals: &mut Signals) -> Happening {
+        let room = self.outbox.has_room();
+        if !room {
+            self.session.wait_for_output(now(&self.luck));
+        }
+        let deadline = self.session.deadline().filter(|_| room);
+        let wants_input = self.session.wants_input() && !self.deaf && room;
+        tokio::select! {
+            heard = hear(self.link.as_mut()), if self.link.is_some() && room => {
+                Happening::Heard(heard)
+            }
+            connected = connected(self.connecting.as_mut()), if self.connecting.is_some() => {
+                self.connecting = None;
+                Happening::Connected(connected)
+            }
+            input = self.input.recv(), if wants_input => {
+                Happening::Input(input.unwrap_or(Input::End))
+            }
+            () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
+                Happening::Time
+            }
+            () = self.outbox.changed() => Happening::Output,
+            number = signals.next() => Happening::Signal(number),
+        }
+    }
+
+    fn handle(&mut self, happening: Happening) -> io::Result<()> {
+        let now = now(&self.luck);
+        match happening {
+            Happening::Heard(heard) => self.heard(heard, now),
+            Happening::Connected(Ok(link)) => {
+                self.link = Some(link);
+                self.session.connected(now);
+                if self.mode == Mode::Terminal && self.terminal.is_none() {
+                    self.terminal = Some(Terminal::take(Wiring {
+                        outbox: Arc::clone(&self.outbox),
+                        input: self.input_sender.clone(),
+                        known: Arc::clone(&self.known),
+                        colours: self.colours,
+                    })?);
+                }
+            }
+            Happening::Connected(Err(why)) => self.session.lost(&why, now),
+            Happening::Input(Input::Line(line)) => self.session.typed(&line, now),
+            Happening::Input(Input::Unfit(unfit)) => self.session.typed_unfit(unfit),
+            Happening::Input(Input::Interrupt) => self.session.interrupted(),
+            Happening::Input(Input::End) => self.end_input(now),
+            Happening::Time => self.session.on_time(now),
+            // Who writes to nobody is not asked for more: what was sent is still waited for.
+            Happening::Output if self.outbox.is_broken() && !self.deaf => self.end_input(now),
+            Happening::Output | Happening::Signal(_) => {}
+        }
+        Ok(())
+    }
+
+    fn end_input(&mut self, now: Now) {
+        // A terminal's editor goes on: the farewell may not come, and another Ctrl-D may.
+        self.deaf = self.mode == Mode::Pipe || self.outbox.is_broken();
+        self.session.input_ended(now);
+    }
+
+    fn heard(&mut self, heard: Heard, now: Now) {
+        let mut next = Some(heard);
+        let mut count = 0;
+        while let Some(heard) = next {
+            match heard {
+                Ok(line) => self.session.line(&line, now),
+                Err(why) => {
+                    self.link = None;
+                    self.session.lost(&why, now);
+                }
+            }
+            // What is said has to be done before the next line: names and colours depend on it.
+            self.act();
+            count += 1;
+            let more = count < MAX_LINES_AT_ONCE && self.exit.is_none();
+            next = self.link.as_mut().filter(|_| more).and_then(Link::heard_already);
+        }
+    }
+
+    fn act(&mut self) {
+        loop {
+            let actions = self.session.actions();
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                self.perform(action);
+            }
+        }
+        let prompt = Prompt { text: self.session.prompt(), ready: self.session.is_ready() };
+        if self.mode == Mode::Terminal && prompt != self.prompt {
+            self.prompt = prompt.clone();
+            self.outbox.set_prompt(prompt);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        let now = now(&self.luck);
+        match action {
+            Action::Send(line) => {
+                let sent = self.link.as_ref().map_or(Ok(()), |link| link.send(line));
+                if let Err(why) = sent {
+                    self.link = None;
+                    self.session.lost(&why, now);
+                }
+            }
+            Action::Show(shown) => {
+                let line = show::line(&shown, &self.look, self.session.me(), now.time);
+                self.outbox.put(Stream::Out, line.text, line.bell);
+            }
+            Action::Complain(text) if self.mode == Mode::Terminal => self.why = Some(text),
+            Action::Complain(text) => {
+                self.outbox.put(Stream::Err, format!("chat-cli: {text}"), false);
+            }
+            Action::Connect => self.connect(),
+            Action::HangUp => self.link = None,
+            Action::Finish(exit) => self.exit = Some(exit),
+        }
+    }
+}
+
+fn now(luck: &RandomState) -> Now {
+    let instant = Instant::now();
+    // Enough for spreading people out, and no need for a crate.
+    let mut hasher = luck.build_hasher();
+    hasher.write_u128(Timestamp::now().as_nanosecond().unsigned_abs());
+    let [luck, ..] = hasher.finish().to_ne_bytes();
+    Now { instant, time: Timestamp::now(), luck }
+}
+
+async fn hear(link: Option<&mut Link>) -> Heard {
+    match link {
+        Some(link) => link.hear().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn connected(
+    connecting: Option<&mut JoinHandle<Result<Link, String>>>,
+) -> Result<Link, String> {
+    match connecting {
+        Some(connecting) => match connecting.await {
+            Ok(result) => result,
+            Err(error) => Err(error.to_string()),
+        },
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,404 @@
+//! The state machine of the client: what comes in, what is to be done. No IO, no clock.
+//!
+//! Every line for the server goes through [`Session::ask`] and waits in `asked` until its `ok` or
+//! `error` has come; answers come in the order of the questions, so the first one waiting is meant.
+
+mod answers;
+mod entry;
+mod goal;
+mod leaving;
+mod place;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::incoming::Incoming;
+use crate::input::{Unfit, UnfitWhy};
+use crate::known::Known;
+use crate::show::{Shown, same_name};
+use crate::tell::Teller;
+use crate::typed::Typed;
+use goal::Goal;
+use place::Places;
+
+/// Lines that may be unanswered before no more are taken from a pipe.
+const MAX_ASKED: usize = 256;
+/// Lines typed while the channels are being entered, kept until that is done.
+const MAX_HELD: usize = 100;
+/// The server has this long to greet, and a pipe waits this long for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// After this long without a word from the server it is asked whether it is there …
+const SILENCE: Duration = Duration::from_mins(1);
+/// … and after this long the connection counts as lost.
+const LONGEST_SILENCE: Duration = Duration::from_secs(80);
+
+/// Who sits before the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A person with an editor: a refused name is asked for again, a lost server tried again.
+    Terminal,
+    /// A script or a plain terminal: what fails ends the client, and the exit code tells.
+    Pipe,
+}
+
+/// How the client ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All was sent and answered.
+    Done,
+    /// Something was refused.
+    Refused,
+    /// The server can't be reached, or was lost.
+    Lost,
+}
+
+/// What is to be done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// A line for the server, without its ending.
+    Send(String),
+    /// A line for the person.
+    Show(Shown),
+    /// A line for the error output.
+    Complain(String),
+    /// Try to connect; end what there was before.
+    Connect,
+    /// End the connection.
+    HangUp,
+    /// Leave.
+    Finish(Exit),
+}
+
+/// When it is, by both clocks, and a number that nobody can foretell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) instant: Instant,
+    pub(crate) time: Timestamp,
+    pub(crate) luck: u8,
+}
+
+/// What the client was started for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) mode: Mode,
+    /// As the sentences name it.
+    pub(crate) address: String,
+    pub(crate) name: Option<String>,
+    /// With their `#`.
+    pub(crate) enter: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The link is being made.
+    Connecting,
+    /// Connected; `/format json` isn't answered yet.
+    Greeting { lines: usize, refusal: Option<String> },
+    /// A name is asked for.
+    Naming,
+    /// The name is still held by the connection that was lost.
+    NamePause { until: Instant },
+    /// The server waits for a name, and so does the client.
+    Nameless,
+    /// The channels are being entered; `home` is where lines go in the end.
+    Entering { goals: VecDeque<Goal>, home: Option<String> },
+    /// Lines go to the server.
+    Ready { since: Instant },
+    /// No connection.
+    Offline { until: Instant },
+    /// `/quit` is sent.
+    Leaving { until: Instant },
+    /// Nothing more happens.
+    Over,
+}
+
+/// How well the server is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// Nothing was heard that is of the protocol.
+    Stranger,
+    /// It spoke JSON.
+    Met,
+    /// All that was wished for was reached once; another connection is a reconnection.
+    Settled,
+}
+
+/// A line that was sent and is not answered yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Asked {
+    Format,
+    /// The line that asks for the name.
+    Identity(String),
+    Goal(Goal),
+    /// A list that completion wants to know, and nobody is shown.
+    Lookup,
+    Ping,
+    Quit,
+    Typed(Typed),
+}
+
+/// The state machine; see the module.
+pub(crate) struct Session {
+    wish: Wish,
+    stage: Stage,
+    asked: VecDeque<Asked>,
+    held: VecDeque<Typed>,
+    actions: Vec<Action>,
+    teller: Teller,
+    /// Shared with completion, which reads it when Tab is pressed; locked for single calls.
+    known: Arc<Mutex<Known>>,
+    me: Option<String>,
+    /// The line that names one: `/name alice` or `/login alice …`.
+    identity: Option<String>,
+    places: Places,
+    refused: bool,
+    input_ended: bool,
+    standing: Standing,
+    farewell: Option<String>,
+    failures: u32,
+    name_tries: u32,
+    heard_at: Instant,
+    progress_at: Instant,
+}
+
+impl Session {
+    /// The caller is to connect at once.
+    pub(crate) fn new(wish: Wish, known: Arc<Mutex<Known>>, now: Now) -> Self {
+        Self {
+            identity: wish.name.as_ref().map(|name| format!("/name {name}")),
+            places: Places::default(),
+            wish,
+            stage: Stage::Connecting,
+            asked: VecDeque::new(),
+            held: VecDeque::new(),
+            actions: Vec::new(),
+            teller: Teller::default(),
+            known,
+            me: None,
+            refused: false,
+            input_ended: false,
+            standing: Standing::Stranger,
+            farewell: None,
+            failures: 0,
+            name_tries: 0,
+            heard_at: now.instant,
+            progress_at: now.instant,
+        }
+    }
+
+    /// What has to be done since the last call.
+    pub(crate) fn actions(&mut self) -> Vec<Action> {
+        mem::take(&mut self.actions)
+    }
+
+    /// One's own name, once the server has agreed to it.
+    pub(crate) fn me(&self) -> Option<&str> {
+        self.me.as_deref()
+    }
+
+    /// What stands before the cursor: where a line will go.
+    pub(crate) fn prompt(&self) -> String {
+        let current = match &self.stage {
+            Stage::Entering { home, .. } => home.as_deref(),
+            _ => self.places.current(),
+        };
+        let place = current.unwrap_or("(nowhere)");
+        match &self.stage {
+            Stage::Nameless => "name> ".into(),
+            Stage::Ready { .. } => format!("{place}> "),
+            Stage::Offline { .. } => format!("(offline) {place}> "),
+            Stage::Leaving { .. } | Stage::Over => "(leaving)> ".into(),
+            _ if self.is_settled() => format!("(connecting) {place}> "),
+            _ => "(connecting)> ".into(),
+        }
+    }
+
+    /// Whether lines can be sent.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.stage, Stage::Ready { .. } | Stage::Nameless)
+    }
+
+    /// Whether a line of input may come now. A terminal's always may; a pipe's waits until it can
+    /// be sent, so that the pipe stands still instead of the client growing.
+    pub(crate) fn wants_input(&self) -> bool {
+        match (self.wish.mode, &self.stage) {
+            (Mode::Terminal, stage) => *stage != Stage::Over,
+            (Mode::Pipe, Stage::Ready { .. }) => self.asked.len() < MAX_ASKED,
+            (Mode::Pipe, Stage::Nameless) => self.asked.is_empty(),
+            (Mode::Pipe, _) => false,
+        }
+    }
+
+    /// When [`Session::on_time`] wants to be called at the latest.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let answer = (!self.asked.is_empty() && self.wish.mode == Mode::Pipe)
+            .then_some(self.progress_at + ANSWER_TIMEOUT);
+        match &self.stage {
+            Stage::Connecting | Stage::Over => None,
+            Stage::Greeting { .. } | Stage::Naming => Some(self.progress_at + ANSWER_TIMEOUT),
+            Stage::NamePause { until } | Stage::Offline { until } | Stage::Leaving { until } => {
+                Some(*until)
+            }
+            Stage::Nameless | Stage::Entering { .. } | Stage::Ready { .. } => {
+                let silence = if self.asked.contains(&Asked::Ping) {
+                    self.heard_at + LONGEST_SILENCE
+                } else {
+                    self.heard_at + SILENCE
+                };
+                answer.into_iter().chain([silence]).min()
+            }
+        }
+    }
+
+    /// The deadline has passed, or not; it may be called at any time.
+    pub(crate) fn on_time(&mut self, now: Now) {
+        if self.deadline().is_none_or(|deadline| now.instant < deadline) {
+            return;
+        }
+        let silent = now.instant.duration_since(self.heard_at);
+        match self.stage {
+            Stage::Offline { .. } => self.connect(),
+            Stage::NamePause { .. } => self.take_name(now),
+            Stage::Leaving { .. } => self.finish_left(),
+            Stage::Greeting { .. } | Stage::Naming => {
+                self.drop_link(&format!("no answer for {} s", ANSWER_TIMEOUT.as_secs()), now);
+            }
+            _ if silent >= LONGEST_SILENCE => {
+                self.drop_link(&format!("no word for {} s", LONGEST_SILENCE.as_secs()), now);
+            }
+            _ if silent >= SILENCE && !self.asked.contains(&Asked::Ping) => {
+                self.ask(Asked::Ping, "/ping".into(), now);
+            }
+            _ => self.drop_link(&format!("no answer for {} s", ANSWER_TIMEOUT.as_secs()), now),
+        }
+    }
+
+    /// The output can't be written just now, so the server isn't listened to: its silence is our
+    /// own, and no reason to give it up.
+    pub(crate) fn wait_for_output(&mut self, now: Now) {
+        self.heard_at = now.instant;
+        self.progress_at = now.instant;
+    }
+
+    /// The link is made.
+    pub(crate) fn connected(&mut self, now: Now) {
+        self.stage = Stage::Greeting { lines: 0, refusal: None };
+        self.farewell = None;
+        self.heard_at = now.instant;
+        self.progress_at = now.instant;
+        self.ask(Asked::Format, "/format json".into(), now);
+    }
+
+    /// A line of the server's.
+    pub(crate) fn line(&mut self, text: &str, now: Now) {
+        self.heard_at = now.instant;
+        if matches!(self.stage, Stage::Over | Stage::Offline { .. } | Stage::Connecting) {
+            return;
+        }
+        let Some(incoming) = Incoming::read(text) else { return self.greeting_line(text, now) };
+        self.standing = self.standing.max(Standing::Met);
+        match incoming {
+            Incoming::Ok(answer) => {
+                self.progress_at = now.instant;
+                self.answered(&answer, now);
+            }
+            Incoming::Error { re, code, text } => {
+                self.progress_at = now.instant;
+                self.refused(&re, code, text, now);
+            }
+            other => self.told(&other),
+        }
+        self.leave_when_all_is_answered(now);
+    }
+
+    /// A line of input, without its ending.
+    pub(crate) fn typed(&mut self, line: &str, now: Now) {
+        let Some(typed) = Typed::read(line) else {
+            if matches!(self.stage, Stage::Offline { .. }) {
+                self.connect();
+            }
+            return;
+        };
+        if typed.verb == Some("quit") {
+            return self.quit(typed.line, now);
+        }
+        if typed.verb == Some("format") {
+            let text = "chat-cli needs the JSON form and shows it as text.".to_owned();
+            return self.show_refusal("bad-argument".into(), text);
+        }
+        match &self.stage {
+            Stage::Ready { .. } => self.send(typed, now),
+            Stage::Nameless if typed.is_command() => self.send(typed, now),
+            Stage::Nameless => {
+                self.identity = Some(format!("/name {}", typed.line.trim()));
+                self.take_name(now);
+            }
+            Stage::Greeting { .. } | Stage::Naming | Stage::Entering { .. } | Stage::Connecting
+                if !self.is_settled() && self.held.len() < MAX_HELD =>
+            {
+                self.held.push_back(typed);
+            }
+            Stage::Over | Stage::Leaving { .. } => {}
+            _ => self.show(Shown::warning(format!(
+                "Not sent, there is no connection: {} (Up brings it back)",
+                typed.discreet()
+            ))),
+        }
+    }
+
+    /// A line of a pipe that can't be sent.
+    pub(crate) fn typed_unfit(&mut self, unfit: Unfit) {
+        let Unfit { number, .. } = unfit;
+        let (code, text) = match unfit.why {
+            UnfitWhy::NotUtf8 => ("bad-line", format!("Line {number} of the input isn't UTF-8.")),
+            UnfitWhy::TooLong => {
+                ("line-too-long", format!("Line {number} of the input is far too long."))
+            }
+        };
+        self.show_refusal(code.into(), text + " It was not sent.");
+    }
+
+    /// Ctrl-C before an empty line.
+    pub(crate) fn interrupted(&mut self) {
+        self.show(Shown::told("/quit or Ctrl-D leaves."));
+    }
+
+    /// No more input will come: the person wants to leave, the pipe has ended.
+    pub(crate) fn input_ended(&mut self, now: Now) {
+        self.input_ended = true;
+        match self.wish.mode {
+            Mode::Terminal => self.quit("/quit".into(), now),
+            Mode::Pipe => self.leave_when_all_is_answered(now),
+        }
+    }
+
+    fn show(&mut self, shown: Shown) {
+        self.actions.push(Action::Show(shown));
+    }
+
+    fn show_refusal(&mut self, code: String, text: String) {
+        self.refused = true;
+        match self.wish.mode {
+            Mode::Terminal => self.show(Shown::Refused { code, text }),
+            Mode::Pipe => self.actions.push(Action::Complain(format!("refused: {code}: {text}"))),
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.standing == Standing::Settled
+    }
+
+    fn is_me(&self, name: &str) -> bool {
+        self.me.as_deref().is_some_and(|me| same_name(me, name))
+    }
+
+    fn with_known(&self, change: impl FnOnce(&mut Known)) {
+        change(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

@@ -1,0 +1,204 @@
+//! Questions and their answers, and what the server tells by itself.
+
+use super::place::Places;
+use super::{Action, Asked, Mode, Now, Session, Stage};
+use crate::incoming::{Answer, Change, Incoming, Said};
+use crate::show::Shown;
+use crate::tell::Own;
+use crate::typed::Typed;
+
+/// People of a channel that are looked up for completion when it is entered; in a larger one those
+/// who speak have to do.
+const MAX_LOOKED_UP: u64 = 200;
+
+impl Session {
+    pub(super) fn ask(&mut self, asked: Asked, line: String, now: Now) {
+        if self.asked.is_empty() {
+            self.progress_at = now.instant;
+        }
+        self.asked.push_back(asked);
+        self.actions.push(Action::Send(line));
+    }
+
+    pub(super) fn send(&mut self, typed: Typed, now: Now) {
+        if self.wish.mode == Mode::Terminal && typed.is_command() {
+            self.show(Shown::Typed { line: typed.discreet() });
+        }
+        let line = typed.line.clone();
+        self.ask(Asked::Typed(typed), line, now);
+    }
+
+    pub(super) fn answered(&mut self, answer: &Answer, now: Now) {
+        let Some(asked) = self.asked.pop_front() else { return };
+        match asked {
+            Asked::Format => self.take_name(now),
+            Asked::Identity(line) => self.named(line, answer, now),
+            Asked::Goal(goal) => {
+                self.show_answer(&goal.line(), answer);
+                self.apply(answer, now);
+                self.reached(&goal, now);
+            }
+            Asked::Typed(typed) => {
+                let nameless = self.stage == Stage::Nameless;
+                self.show_answer(&typed.line, answer);
+                self.apply(answer, now);
+                self.show_own(&typed, answer, now);
+                match answer.re.as_str() {
+                    "name" | "login" if nameless => self.named(typed.line, answer, now),
+                    "name" | "login" => self.identity = Some(typed.line),
+                    "register" => self.identity = self.login(&typed.line),
+                    _ => {}
+                }
+            }
+            Asked::Lookup => self.teller.forget(),
+            Asked::Ping | Asked::Quit => {}
+        }
+    }
+
+    pub(super) fn refused(&mut self, re: &str, code: String, text: String, now: Now) {
+        match self.asked.pop_front() {
+            Some(Asked::Format) => {
+                let reason = format!("it doesn't know the JSON form ({code}: {text})");
+                self.drop_link(&reason, now);
+            }
+            Some(Asked::Identity(_)) => self.name_refused(code, text, now),
+            Some(Asked::Goal(goal)) => self.missed(&goal, code, text, now),
+            Some(Asked::Typed(_))
+                if self.wish.mode == Mode::Pipe
+                    && self.stage == Stage::Nameless
+                    && matches!(re, "name" | "login") =>
+            {
+                self.name_refused(code, text, now);
+            }
+            Some(Asked::Typed(_)) | None => self.show_refusal(code, text),
+            Some(Asked::Lookup | Asked::Ping | Asked::Quit) => self.teller.forget(),
+        }
+    }
+
+    pub(super) fn told(&mut self, incoming: &Incoming) {
+        self.note(incoming);
+        if let Incoming::Bye { reason } = incoming {
+            self.farewell = Some(reason.clone());
+        }
+        let own = Self::own(self.me.as_deref(), &self.places, self.wish.mode);
+        let shown = match incoming {
+            Incoming::Bye { .. } if matches!(self.stage, Stage::Leaving { .. }) => {
+                Some(Shown::told("Bye."))
+            }
+            // That the connection is lost will be told with the reason in it.
+            Incoming::Bye { .. } if self.wish.mode == Mode::Terminal => None,
+            other => self.teller.told(other, own),
+        };
+        if let Incoming::Kicked { channel, user, current, .. } = incoming
+            && self.is_me(user)
+        {
+            self.places.left(channel);
+            self.set_current(current.clone());
+        }
+        // After a reconnection the main page would only push away what one was reading.
+        let again = self.is_settled() && self.stage == Stage::Naming;
+        if let Some(shown) = shown.filter(|_| !again) {
+            self.show(shown);
+        }
+    }
+
+    pub(super) fn own<'a>(me: Option<&'a str>, places: &'a Places, mode: Mode) -> Own<'a> {
+        Own { me, channels: places.channels(), marks: mode == Mode::Terminal }
+    }
+
+    /// Remembers what completion and a later reconnection need.
+    pub(super) fn note(&mut self, incoming: &Incoming) {
+        match incoming {
+            Incoming::Message { channel, said } => {
+                self.places.heard(channel, said.id);
+                self.with_known(|known| known.spoke(&said.from));
+            }
+            Incoming::Private { to, said } => {
+                let mine = self.is_me(&said.from);
+                self.with_known(|known| known.spoke(if mine { to } else { &said.from }));
+            }
+            Incoming::Opened { with } => self.with_known(|known| known.spoke(with)),
+            Incoming::Entered { user, .. } | Incoming::Left { user, .. } => {
+                self.with_known(|known| known.saw(user));
+            }
+            Incoming::User(person) => self.with_known(|known| known.saw(&person.name)),
+            Incoming::Gone { user, .. } => self.with_known(|known| known.gone(user)),
+            Incoming::Channel { name, .. } => self.with_known(|known| known.channel(name)),
+            Incoming::Renamed { from, to } => {
+                self.with_known(|known| known.renamed(from, to));
+                self.places.renamed(from, to);
+                if self.is_me(from) {
+                    self.me = Some(to.clone());
+                    if self.identity.as_deref().is_some_and(|line| line.starts_with("/name ")) {
+                        self.identity = Some(format!("/name {to}"));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What an `ok` changes: where one is, and what one is called.
+    pub(super) fn apply(&mut self, answer: &Answer, now: Now) {
+        let channel = answer.channel();
+        match (answer.re.as_str(), channel) {
+            ("enter" | "create", Some(channel)) => {
+                self.with_known(|known| known.channel(&channel));
+                self.places.entered(&channel);
+                let members = answer.fields().number("members").unwrap_or(0);
+                let again = self.is_settled() && matches!(self.stage, Stage::Entering { .. });
+                if (2..=MAX_LOOKED_UP).contains(&members) && !again {
+                    self.look_up(format!("/users {channel}"), now);
+                }
+            }
+            ("leave", Some(channel)) => self.places.left(&channel),
+            ("private", _) => self.places.set_current(answer.place()),
+            ("name" | "login", _) if self.me.is_some() => {
+                self.me = answer.fields().text("name").or(self.me.take());
+            }
+            _ => {}
+        }
+        self.set_current(answer.fields().change("current"));
+    }
+
+    /// Asks for names that Tab may complete. A pipe has no use for them.
+    pub(super) fn look_up(&mut self, line: String, now: Now) {
+        if self.wish.mode == Mode::Terminal {
+            self.ask(Asked::Lookup, line, now);
+        }
+    }
+
+    pub(super) fn set_current(&mut self, change: Change) {
+        if let Change::Now(current) = change {
+            self.places.set_current(current);
+        }
+    }
+
+    pub(super) fn show_answer(&mut self, line: &str, answer: &Answer) {
+        let own = Self::own(self.me.as_deref(), &self.places, self.wish.mode);
+        for shown in self.teller.answered(line, answer, own) {
+            self.show(shown);
+        }
+    }
+
+    /// Shows a line that one said oneself, now that it has its place. In a pipe, as in the text
+    /// form, who says something doesn't get it back.
+    pub(super) fn show_own(&mut self, typed: &Typed, answer: &Answer, now: Now) {
+        let (Some(text), Some(id)) = (&typed.text, answer.fields().number("id")) else { return };
+        let place = answer.place().or_else(|| self.places.current().map(ToOwned::to_owned));
+        let Some(place) = place else { return };
+        self.places.heard(&place, Some(id));
+        if self.wish.mode == Mode::Pipe {
+            return;
+        }
+        let said = Said {
+            id: Some(id),
+            time: answer.fields().time().or(Some(now.time)),
+            from: self.me.clone().unwrap_or_default(),
+            text: text.clone(),
+            action: typed.is_action(),
+            past: false,
+        };
+        self.show(Shown::Said { place, said, own: true });
+    }
+}

@@ -1,0 +1,107 @@
+//! The way in: the name, then the channels.
+
+use std::mem;
+
+use super::goal::Goal;
+use super::{Asked, Exit, Mode, Now, Session, Stage, Standing};
+use crate::incoming::Answer;
+use crate::pause::pause;
+use crate::show::Shown;
+
+/// How often a name that is still held by one's own dead connection is asked for again.
+pub(super) const MAX_NAME_TRIES: u32 = 8;
+
+impl Session {
+    pub(super) fn take_name(&mut self, now: Now) {
+        match self.identity.clone() {
+            Some(line) => {
+                self.stage = Stage::Naming;
+                self.progress_at = now.instant;
+                self.ask(Asked::Identity(line.clone()), line, now);
+            }
+            None => self.stage = Stage::Nameless,
+        }
+    }
+
+    pub(super) fn named(&mut self, line: String, answer: &Answer, now: Now) {
+        let asked_for = line.split(' ').nth(1).map(ToOwned::to_owned);
+        self.me = answer.fields().text("name").or(asked_for);
+        self.identity = Some(line);
+        self.name_tries = 0;
+        if self.is_settled() {
+            self.show(Shown::warning(format!("Connected again to {}.", self.wish.address)));
+        }
+        let goals = if self.is_settled() {
+            self.places.goals()
+        } else {
+            self.wish.enter.iter().map(|channel| Goal::enter(channel, None)).collect()
+        };
+        let home = self.places.take_current();
+        self.stage = Stage::Entering { goals, home };
+        self.next_goal(now);
+    }
+
+    pub(super) fn name_refused(&mut self, code: String, text: String, now: Now) {
+        let passing =
+            matches!(code.as_str(), "name-taken" | "too-fast" | "server-full" | "unavailable");
+        if self.is_settled() && passing && self.name_tries < MAX_NAME_TRIES {
+            let until = now.instant + pause(self.name_tries.min(3), now.luck);
+            self.name_tries += 1;
+            self.stage = Stage::NamePause { until };
+        } else if self.wish.mode == Mode::Pipe {
+            self.fail(format!("the name was refused: {code}: {text}"), Exit::Refused);
+        } else {
+            self.name_tries = 0;
+            self.identity = None;
+            self.stage = Stage::Nameless;
+            self.show_refusal(code, text);
+        }
+    }
+
+    /// The line that signs in to the account which `/register` has just made.
+    pub(super) fn login(&self, register: &str) -> Option<String> {
+        let (_, password) = crate::typed::command(register)?;
+        Some(format!("/login {} {password}", self.me.as_deref()?))
+    }
+
+    pub(super) fn next_goal(&mut self, now: Now) {
+        let Stage::Entering { goals, .. } = &mut self.stage else { return };
+        match goals.pop_front() {
+            Some(goal) => {
+                let line = goal.line();
+                self.ask(Asked::Goal(goal), line, now);
+            }
+            None => self.ready(now),
+        }
+    }
+
+    pub(super) fn reached(&mut self, goal: &Goal, now: Now) {
+        goal.reached(&mut self.places);
+        self.next_goal(now);
+    }
+
+    pub(super) fn missed(&mut self, goal: &Goal, code: String, text: String, now: Now) {
+        if let Some(other) = goal.otherwise(&code) {
+            let line = other.line();
+            return self.ask(Asked::Goal(other), line, now);
+        }
+        if self.wish.mode == Mode::Pipe {
+            return self
+                .fail(format!("{} was refused: {code}: {text}", goal.place()), Exit::Refused);
+        }
+        self.show_refusal(code, text);
+        self.places.left(&goal.place());
+        self.next_goal(now);
+    }
+
+    pub(super) fn ready(&mut self, now: Now) {
+        self.stage = Stage::Ready { since: now.instant };
+        if !self.is_settled() {
+            self.look_up("/channels".into(), now);
+        }
+        self.standing = Standing::Settled;
+        for typed in mem::take(&mut self.held) {
+            self.send(typed, now);
+        }
+    }
+}

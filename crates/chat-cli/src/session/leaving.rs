@@ -1,0 +1,159 @@
+//! The way out: leaving, and losing the connection.
+
+use std::mem;
+use std::time::Duration;
+
+use super::{Action, Asked, Exit, Mode, Now, Session, Stage, Standing};
+use crate::pause::pause;
+use crate::show::Shown;
+use crate::typed::Typed;
+
+/// Lines in text form that may come before the first one in JSON: a greeting, a word of refusal.
+pub(super) const MAX_GREETING: usize = 50;
+/// How long to wait for the farewell.
+pub(super) const FAREWELL: Duration = Duration::from_secs(3);
+/// A connection that lasted this long makes the pauses begin anew.
+pub(super) const STEADY: Duration = Duration::from_secs(10);
+/// Failures that are told one by one; by then the pauses have stopped growing.
+pub(super) const TOLD_FAILURES: u32 = 6;
+/// Lines that are told one by one as not confirmed.
+pub(super) const TOLD_UNCONFIRMED: usize = 10;
+
+impl Session {
+    /// The link could not be made, or is lost.
+    pub(crate) fn lost(&mut self, reason: &str, now: Now) {
+        let stage = mem::replace(&mut self.stage, Stage::Over);
+        let address = &self.wish.address;
+        // For the error output of a script, which has to name the server, and for a person, who
+        // knows it.
+        let (named, short) = match &stage {
+            Stage::Over => return,
+            Stage::Leaving { .. } => return self.finish_left(),
+            Stage::Connecting => {
+                (format!("can't reach {address}: {reason}"), format!("No connection: {reason}"))
+            }
+            Stage::Greeting { refusal: Some(refusal), .. } => {
+                (format!("{address} refused: {refusal}"), format!("The server refused: {refusal}"))
+            }
+            _ => match self.farewell.take() {
+                Some(farewell) => (
+                    format!("{address} closed the connection: {farewell}"),
+                    format!("The server closed the connection: {farewell}"),
+                ),
+                None => (format!("lost {address}: {reason}"), format!("Connection lost: {reason}")),
+            },
+        };
+        self.teller.forget();
+        let unconfirmed: Vec<Typed> = mem::take(&mut self.asked)
+            .into_iter()
+            .filter_map(|asked| match asked {
+                Asked::Typed(typed) => Some(typed),
+                _ => None,
+            })
+            .collect();
+        if self.wish.mode == Mode::Pipe || self.standing == Standing::Stranger {
+            let count = unconfirmed.len();
+            let lines = if count == 1 { "line was" } else { "lines were" };
+            let more =
+                if count > 0 { format!("; {count} {lines} not confirmed") } else { String::new() };
+            return self.fail(named + &more, Exit::Lost);
+        }
+        self.tell_unsent(&unconfirmed);
+        if let Stage::Ready { since } = stage
+            && now.instant.duration_since(since) >= STEADY
+        {
+            self.failures = 0;
+        }
+        if let Stage::Entering { home, .. } = stage {
+            self.places.set_current(home);
+        }
+        let pause = pause(self.failures, now.luck);
+        self.failures = self.failures.saturating_add(1);
+        let secs = pause.as_secs();
+        if self.failures < TOLD_FAILURES {
+            self.show(Shown::warning(format!("{short}. Trying again in {secs} s.")));
+        } else if self.failures == TOLD_FAILURES {
+            self.show(Shown::warning(format!(
+                "{short}. Trying again every {secs} s from now on; an empty line tries at once."
+            )));
+        }
+        self.stage = Stage::Offline { until: now.instant + pause };
+    }
+
+    pub(super) fn quit(&mut self, line: String, now: Now) {
+        match self.stage {
+            Stage::Over | Stage::Leaving { .. } => {}
+            Stage::Connecting | Stage::Offline { .. } => self.finish_left(),
+            _ => {
+                self.ask(Asked::Quit, line, now);
+                self.stage = Stage::Leaving { until: now.instant + FAREWELL };
+            }
+        }
+    }
+
+    pub(super) fn leave_when_all_is_answered(&mut self, now: Now) {
+        let idle = matches!(self.stage, Stage::Ready { .. } | Stage::Nameless);
+        if !(self.input_ended && idle && self.asked.is_empty()) {
+            return;
+        }
+        if self.stage == Stage::Nameless && !self.wish.enter.is_empty() {
+            return self.fail("the input ended before a name was given".into(), Exit::Refused);
+        }
+        self.quit("/quit".into(), now);
+    }
+
+    pub(super) fn finish_left(&mut self) {
+        let unanswered = self.asked.iter().filter(|asked| matches!(asked, Asked::Typed(_))).count();
+        if unanswered > 0 && self.wish.mode == Mode::Pipe {
+            return self.fail(
+                format!("left {} before {unanswered} answers came", self.wish.address),
+                Exit::Lost,
+            );
+        }
+        self.stage = Stage::Over;
+        // A person has seen what was refused and gone on; only a script has to be told.
+        let refused = self.refused && self.wish.mode == Mode::Pipe;
+        let exit = if refused { Exit::Refused } else { Exit::Done };
+        self.actions.push(Action::Finish(exit));
+    }
+
+    pub(super) fn fail(&mut self, why: String, exit: Exit) {
+        self.stage = Stage::Over;
+        self.actions.push(Action::Complain(why));
+        self.actions.push(Action::Finish(exit));
+    }
+
+    pub(super) fn connect(&mut self) {
+        self.stage = Stage::Connecting;
+        self.actions.push(Action::Connect);
+    }
+
+    pub(super) fn drop_link(&mut self, reason: &str, now: Now) {
+        self.actions.push(Action::HangUp);
+        self.lost(reason, now);
+    }
+
+    pub(super) fn greeting_line(&mut self, text: &str, now: Now) {
+        let Stage::Greeting { lines, refusal } = &mut self.stage else { return };
+        *lines += 1;
+        if let Some(told) = text.trim_end().strip_prefix("! ") {
+            *refusal = Some(crate::proto::clean(told));
+        }
+        if *lines > MAX_GREETING {
+            self.drop_link("it doesn't speak the chat line protocol", now);
+        }
+    }
+
+    pub(super) fn tell_unsent(&mut self, unconfirmed: &[Typed]) {
+        for typed in unconfirmed.iter().take(TOLD_UNCONFIRMED) {
+            self.show(Shown::warning(format!("Not confirmed: {}", typed.discreet())));
+        }
+        if let Some(more) = unconfirmed.len().checked_sub(TOLD_UNCONFIRMED).filter(|more| *more > 0)
+        {
+            self.show(Shown::warning(format!("Not confirmed: {more} more lines")));
+        }
+        for typed in mem::take(&mut self.held) {
+            self.show(Shown::warning(format!("Not sent: {}", typed.discreet())));
+        }
+    }
+}

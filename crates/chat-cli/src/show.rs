@@ -1,0 +1,161 @@
+//! What a person sees: each thing to show becomes one line of text. No IO, no clock.
+
+mod mention;
+mod paint;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+pub(crate) use mention::same_name;
+use paint::Paint;
+
+use crate::incoming::Said;
+
+/// One thing to show; always one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Somebody, perhaps oneself, said it in `place` (`#general` or `@bob`).
+    Said { place: String, said: Said, own: bool },
+    /// The server or the client tells it.
+    Told { tone: Tone, text: String },
+    /// The server refused something.
+    Refused { code: String, text: String },
+    /// A command that was typed, so that its answer has a question above it.
+    Typed { line: String },
+}
+
+/// How much a sentence asks to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// Comings and goings.
+    Quiet,
+    /// Answers.
+    Normal,
+    /// As normal, and the bell is rung.
+    Calling,
+    /// The connection is in trouble, or a line was not sent.
+    Warning,
+}
+
+impl Shown {
+    pub(crate) fn told(text: impl Into<String>) -> Self {
+        Self::Told { tone: Tone::Normal, text: text.into() }
+    }
+
+    pub(crate) fn quiet(text: impl Into<String>) -> Self {
+        Self::Told { tone: Tone::Quiet, text: text.into() }
+    }
+
+    pub(crate) fn warning(text: impl Into<String>) -> Self {
+        Self::Told { tone: Tone::Warning, text: text.into() }
+    }
+}
+
+/// How lines look.
+#[derive(Clone, Debug)]
+pub(crate) enum Look {
+    /// The text form of the protocol, for pipes.
+    Plain,
+    /// With local times, for a terminal.
+    Terminal { colours: bool, zone: TimeZone },
+}
+
+/// A line that is ready for the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// Without its ending.
+    pub(crate) text: String,
+    /// Whether it asks for the bell.
+    pub(crate) bell: bool,
+}
+
+/// Makes the line. `me` is one's own name, `now` when it came.
+pub(crate) fn line(shown: &Shown, look: &Look, me: Option<&str>, now: Timestamp) -> Line {
+    match look {
+        Look::Plain => Line { text: plain(shown), bell: false },
+        Look::Terminal { colours, zone } => {
+            let paint = Paint { colours: *colours };
+            Line { text: terminal(shown, paint, zone, me, now), bell: calls(shown, me) }
+        }
+    }
+}
+
+fn calls(shown: &Shown, me: Option<&str>) -> bool {
+    match shown {
+        Shown::Said { place, said, own } => {
+            let mentioned = me.is_some_and(|me| mention::first(&said.text, me).is_some());
+            !own && !said.past && (place.starts_with('@') || mentioned)
+        }
+        Shown::Told { tone, .. } => *tone == Tone::Calling,
+        Shown::Refused { .. } | Shown::Typed { .. } => false,
+    }
+}
+
+fn plain(shown: &Shown) -> String {
+    match shown {
+        Shown::Said { place, said, .. } => {
+            let past = match said.time {
+                Some(time) if said.past => format!(" {}", time.strftime("%Y-%m-%d %H:%M:%S")),
+                _ => String::new(),
+            };
+            let Said { from, text, .. } = said;
+            if said.action {
+                format!("[{place}{past}] * {from} {text}")
+            } else {
+                format!("[{place}{past}] {from}: {text}")
+            }
+        }
+        Shown::Told { text, .. } => format!("* {text}"),
+        Shown::Refused { code, text } => format!("! {code}: {text}"),
+        Shown::Typed { line } => format!("> {line}"),
+    }
+}
+
+fn terminal(
+    shown: &Shown,
+    paint: Paint,
+    zone: &TimeZone,
+    me: Option<&str>,
+    now: Timestamp,
+) -> String {
+    let clock =
+        |time: Timestamp, form: &str| time.to_zoned(zone.clone()).strftime(form).to_string();
+    match shown {
+        Shown::Said { place, said, .. } if said.past => {
+            let Said { from, text, .. } = said;
+            let when = said.time.map(|time| clock(time, "%Y-%m-%d %H:%M ")).unwrap_or_default();
+            let line = if said.action {
+                format!("{when}[{place}] * {from} {text}")
+            } else {
+                format!("{when}[{place}] {from}: {text}")
+            };
+            paint.faint(&line)
+        }
+        Shown::Said { place, said, own } => {
+            let when = paint.faint(&clock(said.time.unwrap_or(now), "%H:%M"));
+            let place = paint.place(place);
+            let from = paint.speaker(&said.from, *own);
+            let text = match me {
+                Some(me) if !own => paint.mentions(&said.text, me),
+                _ => said.text.clone(),
+            };
+            if said.action {
+                format!("{when} {place} * {from} {text}")
+            } else {
+                format!("{when} {place} {from}: {text}")
+            }
+        }
+        Shown::Told { tone, text } => {
+            let when = paint.faint(&clock(now, "%H:%M"));
+            format!("{when} {}", paint.told(*tone, text))
+        }
+        Shown::Refused { code, text } => {
+            let when = paint.faint(&clock(now, "%H:%M"));
+            format!("{when} {}", paint.refused(&format!("! {code}: {text}")))
+        }
+        Shown::Typed { line } => paint.faint(&format!("{} > {line}", clock(now, "%H:%M"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

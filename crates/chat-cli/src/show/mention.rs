@@ -1,0 +1,83 @@
+//! Whether a text names somebody.
+
+use std::ops::Range;
+
+/// Whether two names are the same to the eye: without regard to case.
+pub(crate) fn same_name(one: &str, other: &str) -> bool {
+    let folded = |name: &str| name.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
+    one == other || folded(one) == folded(other)
+}
+
+/// Where the name stands first in the text, as a word of its own and in any case.
+pub(super) fn first(text: &str, name: &str) -> Option<Range<usize>> {
+    if name.is_empty() {
+        return None;
+    }
+    let mut before = None;
+    for (start, c) in text.char_indices() {
+        let begins = before.is_none_or(|before| !in_word(before));
+        before = Some(c);
+        if !begins {
+            continue;
+        }
+        if let Some(length) = prefix(&text[start..], name) {
+            let end = start + length;
+            // `al.ice` is a name, but the dot after `alice.` ends a sentence.
+            let ends = text[end..].chars().next().is_none_or(|after| !in_word(after));
+            if ends {
+                return Some(start..end);
+            }
+        }
+    }
+    None
+}
+
+fn in_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '-'
+}
+
+/// How many bytes at the beginning of `text` are the name.
+fn prefix(text: &str, name: &str) -> Option<usize> {
+    let mut chars = text.chars();
+    let mut length = 0;
+    for expected in name.chars() {
+        let c = chars.next()?;
+        if c != expected && !c.to_lowercase().eq(expected.to_lowercase()) {
+            return None;
+        }
+        length += c.len_utf8();
+    }
+    Some(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_as_a_word_of_its_own() {
+        for (text, name, found) in [
+            ("alice: hi", "alice", Some("alice")),
+            ("hi ALICE.", "alice", Some("ALICE")),
+            ("@alice, look", "alice", Some("alice")),
+            ("(alice)", "alice", Some("alice")),
+            ("malice", "alice", None),
+            ("alice2", "alice", None),
+            ("alice-b", "alice", None),
+            ("alices alice", "alice", Some("alice")),
+            ("привет Алиса!", "алиса", Some("Алиса")),
+            ("", "alice", None),
+            ("alic", "alice", None),
+            ("alice", "", None),
+            ("ǅ", "ǆ", Some("ǅ")),
+        ] {
+            assert_eq!(first(text, name).map(|at| &text[at]), found, "{text} / {name}");
+        }
+    }
+
+    #[test]
+    fn names_without_regard_to_case() {
+        assert!(same_name("Alice", "aLICE") && same_name("Ünal", "ünal"));
+        assert!(!same_name("alice", "alic") && !same_name("alice", "bob"));
+    }
+}

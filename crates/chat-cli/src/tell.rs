@@ -1,0 +1,438 @@
+//! The server's lines in words: each becomes what is shown of it, if anything.
+//!
+//! The sentences are those of the server's text form, so that a person who has used `telnet` finds
+//! them again.
+
+use std::fmt::{self, Display};
+use std::mem;
+
+use crate::incoming::{Answer, Incoming, More, Person, Row};
+use crate::show::{Shown, Tone, same_name};
+use crate::typed::command;
+
+/// Rows of one list that are kept until its `ok`; those beyond are only counted, by the server.
+const MAX_ROWS: usize = 5_000;
+
+/// Turns lines into what is shown. It keeps the rows of a list until its `ok` has come, since the
+/// list is headed by their number.
+#[derive(Debug, Default)]
+pub(crate) struct Teller {
+    people: Vec<Person>,
+    channels: Vec<String>,
+}
+
+/// What of oneself the sentences depend on.
+#[derive(Clone, Copy)]
+pub(crate) struct Own<'a> {
+    /// One's name, once there is one.
+    pub(crate) me: Option<&'a str>,
+    /// The channels one is in, from before the line.
+    pub(crate) channels: &'a [String],
+    /// Whether operators and absence are marked in lists.
+    pub(crate) marks: bool,
+}
+
+impl Own<'_> {
+    fn is_me(self, name: &str) -> bool {
+        self.me.is_some_and(|me| same_name(me, name))
+    }
+
+    fn is_in(self, channel: &str) -> bool {
+        self.channels.iter().any(|own| same_name(own, channel))
+    }
+}
+
+impl Teller {
+    /// What is shown of a line that is not the answer to one's own.
+    pub(crate) fn told(&mut self, line: &Incoming, own: Own<'_>) -> Option<Shown> {
+        Some(match line {
+            Incoming::Message { channel, said } => Shown::Said {
+                place: channel.clone(),
+                own: own.is_me(&said.from),
+                said: said.clone(),
+            },
+            Incoming::Private { to, said } => {
+                let mine = own.is_me(&said.from);
+                let other = if mine { to } else { &said.from };
+                Shown::Said { place: format!("@{other}"), own: mine, said: said.clone() }
+            }
+            Incoming::Opened { with } => Shown::Told {
+                tone: Tone::Calling,
+                text: format!("{with} opened a private chat with you. /private {with} to answer."),
+            },
+            Incoming::Entered { channel, user } => {
+                Shown::quiet(format!("{user} entered {channel}"))
+            }
+            Incoming::Left { channel, user, reason } => {
+                Shown::quiet(format!("{user} left {channel}{}", because(reason.as_ref())))
+            }
+            Incoming::Presence { channel, entered, left, members } => {
+                Shown::quiet(format!("{entered} entered, {left} left {channel} ({members} here)"))
+            }
+            Incoming::Gone { user, reason } => {
+                Shown::quiet(format!("{user} left the system{}", because(reason.as_ref())))
+            }
+            Incoming::Renamed { from, to } => Shown::quiet(format!("{from} is now {to}")),
+            Incoming::Topic { channel, topic: Some(topic), by } => {
+                Shown::told(format!("{by} set the topic of {channel}: {topic}"))
+            }
+            Incoming::Topic { channel, topic: None, by } => {
+                Shown::told(format!("{by} removed the topic of {channel}"))
+            }
+            Incoming::Kicked { channel, user, by, reason, current } => {
+                let reason = because(reason.as_ref());
+                if own.is_me(user) {
+                    let now = match current {
+                        crate::incoming::Change::Now(current) => {
+                            format!(". {}", NowIn(current.as_deref()))
+                        }
+                        crate::incoming::Change::Unchanged => String::new(),
+                    };
+                    Shown::Told {
+                        tone: Tone::Calling,
+                        text: format!("{by} kicked you from {channel}{reason}{now}"),
+                    }
+                } else {
+                    Shown::told(format!("{by} kicked {user} from {channel}{reason}"))
+                }
+            }
+            Incoming::Channel { name, members, topic } => {
+                if self.channels.len() < MAX_ROWS {
+                    let topic = topic.as_ref().map(|topic| format!("  {topic}"));
+                    let topic = topic.unwrap_or_default();
+                    self.channels.push(format!("  {name}  {members} here{topic}"));
+                }
+                return None;
+            }
+            Incoming::User(Person { more: Some(more), .. }) => whois(line, more)?,
+            Incoming::User(person) => {
+                if self.people.len() < MAX_ROWS {
+                    self.people.push(person.clone());
+                }
+                return None;
+            }
+            Incoming::Info(row) => Shown::told(info(row)),
+            Incoming::Missed { channel, count } => Shown::warning(format!(
+                "You missed {count} {} in {channel}. /history {channel} {count} shows them.",
+                if *count == 1 { "line" } else { "lines" }
+            )),
+            Incoming::Notice { text } => Shown::told(text),
+            Incoming::Bye { reason } => Shown::told(format!("Bye: {reason}.")),
+            Incoming::Error { code, text, .. } => {
+                Shown::Refused { code: code.clone(), text: text.clone() }
+            }
+            Incoming::Ok(_) | Incoming::Unknown => return None,
+        })
+    }
+
+    /// What is shown of the `ok` to `line`; something said is shown by who sent it.
+    pub(crate) fn answered(&mut self, line: &str, answer: &Answer, own: Own<'_>) -> Vec<Shown> {
+        let people = mem::take(&mut self.people);
+        let channels = mem::take(&mut self.channels);
+        let fields = answer.fields();
+        let text = |name: &str| fields.text(name).unwrap_or_default();
+        let channel = || text("channel");
+        let told = |text: String| vec![Shown::told(text)];
+        match answer.re.as_str() {
+            "say" | "me" | "msg" | "reply" | "once" | "help" | "info" | "whois" | "quit" => {
+                Vec::new()
+            }
+            "name" | "login" if own.me.is_none() => Vec::new(),
+            "name" | "login" => told(format!("You are now {}.", text("name"))),
+            "create" => told(format!("You made {} and entered it as its operator.", channel())),
+            "enter" => {
+                let verb = if own.is_in(&channel()) { "are now in" } else { "entered" };
+                let members = fields.number("members").unwrap_or(1);
+                let topic = fields.text("topic").map(|topic| format!(" Topic: {topic}"));
+                let topic = topic.unwrap_or_default();
+                told(format!("You {verb} {} ({members} here).{topic}", channel()))
+            }
+            "leave" => {
+                let left = fields.text("with").map(|user| format!("the private chat with {user}"));
+                let left = left.unwrap_or_else(channel);
+                told(format!("You left {left}. {}", NowIn(fields.text("current").as_deref())))
+            }
+            "private" => {
+                told(format!("You are in a private chat with {}. /leave ends it.", text("with")))
+            }
+            "topic" => told(match fields.text("topic") {
+                Some(topic) if command(line).is_some_and(|(_, words)| !words.is_empty()) => {
+                    format!("You set the topic of {}: {topic}", channel())
+                }
+                Some(topic) => format!("The topic of {} is: {topic}", channel()),
+                None => format!("{} has no topic. /topic TEXT sets one.", channel()),
+            }),
+            "away" | "back" => told(if fields.flag("away") == Some(true) {
+                let reason = because(fields.text("reason").as_ref());
+                format!("You are away{reason}. /back when you are here again.")
+            } else {
+                "You are back.".into()
+            }),
+            "ignore" if fields.has("user") => told(format!(
+                "You ignore {user} now. /unignore {user} ends it.",
+                user = text("user")
+            )),
+            "ignore" if people.is_empty() => Vec::new(),
+            "ignore" => told(format!("You ignore {}: {}", people.len(), names(&people, false))),
+            "unignore" => told(format!("You don't ignore {} any more.", text("user"))),
+            "kick" => told(format!("You kicked {} from {}.", text("user"), channel())),
+            "ping" => told(format!("pong {}", text("token")).trim_end().into()),
+            "channels" => listed_channels(fields.number("count"), channels),
+            "users" => told(listed_people(fields.number("count"), &people, own.marks)),
+            _ if fields.number("count") == Some(0) => told("Nothing was found.".into()),
+            _ if fields.has("count") => Vec::new(),
+            other => told(format!("/{other}: done.")),
+        }
+    }
+
+    /// Rows of a list whose answer will not come.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+fn listed_channels(count: Option<u64>, rows: Vec<String>) -> Vec<Shown> {
+    let count = count.unwrap_or(rows.len() as u64);
+    let head = match count {
+        0 => "No channels are open. /create NAME makes one.".into(),
+        1 => "1 channel:".into(),
+        count => format!("{count} channels:"),
+    };
+    std::iter::once(head).chain(rows).map(Shown::told).collect()
+}
+
+fn listed_people(count: Option<u64>, people: &[Person], marks: bool) -> String {
+    let count = count.unwrap_or(people.len() as u64);
+    match people.first().and_then(|person| person.channel.as_deref()) {
+        Some(channel) => format!("{count} in {channel}: {}", names(people, marks)),
+        None => format!("{count} online: {}", names(people, marks)),
+    }
+}
+
+fn names(people: &[Person], marks: bool) -> String {
+    let marked = |person: &Person| match (person.operator && marks, person.away && marks) {
+        (true, true) => format!("{} (operator, away)", person.name),
+        (true, false) => format!("{} (operator)", person.name),
+        (false, true) => format!("{} (away)", person.name),
+        (false, false) => person.name.clone(),
+    };
+    people.iter().map(marked).collect::<Vec<_>>().join(", ")
+}
+
+fn whois(line: &Incoming, more: &More) -> Option<Shown> {
+    let Incoming::User(Person { name, away, reason, .. }) = line else { return None };
+    let account = match &more.account {
+        Some(account) => format!("with the account {account}"),
+        None => "without an account".into(),
+    };
+    let away = if *away { format!(", away{}", because(reason.as_ref())) } else { String::new() };
+    let shared = match more.channels.as_slice() {
+        [] => "You share no channel.".into(),
+        channels => format!("You share {}.", channels.join(", ")),
+    };
+    Some(Shown::told(format!(
+        "{name} is here {account}, online for {}, idle for {}{away}. {shared}",
+        Lasting(more.online_secs),
+        Lasting(more.idle_secs),
+    )))
+}
+
+fn info(row: &Row) -> String {
+    let account = match row.text("account") {
+        Some(account) => format!("with the account {account}"),
+        None => "without an account".into(),
+    };
+    let away = if row.flag("away") == Some(true) { ", away" } else { "" };
+    let channels = match row.texts("channels").as_slice() {
+        [] => "You are in no channel.".into(),
+        channels => format!("Your channels: {}.", channels.join(", ")),
+    };
+    format!(
+        "You are {}, {account}{away}. {} {channels} Connected from {} for {}.",
+        row.text("name").unwrap_or_default(),
+        NowIn(row.text("current").as_deref()),
+        row.text("address").unwrap_or_default(),
+        Lasting(row.number("connected").unwrap_or(0)),
+    )
+}
+
+fn because(reason: Option<&String>) -> String {
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
+}
+
+struct NowIn<'a>(Option<&'a str>);
+
+impl Display for NowIn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(current) => write!(f, "You are now in {current}."),
+            None => f.write_str("You are in no conversation."),
+        }
+    }
+}
+
+/// A length of time in its largest two units that count.
+struct Lasting(u64);
+
+impl Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (minutes, hours, days) = (self.0 / 60, self.0 / 3600, self.0 / 86400);
+        match (days, hours, minutes) {
+            (0, 0, 0) => write!(f, "{} s", self.0),
+            (0, 0, minutes) => write!(f, "{minutes} min"),
+            (0, hours, minutes) => write!(f, "{hours} h {} min", minutes % 60),
+            (days, hours, _) => write!(f, "{days} d {} h", hours % 24),
+        }
+    }
+}
+
+#[cfg(test)]
+mod same_words;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::show::{Look, line};
+
+    /// Each server line with what a pipe shows of it; an `ok` after its rows.
+    fn transcript(own: Own<'_>, lines: &[&str]) -> Vec<String> {
+        let mut teller = Teller::default();
+        let mut shown = Vec::new();
+        for text in lines {
+            let incoming = Incoming::read(text).unwrap();
+            match &incoming {
+                Incoming::Ok(answer) => shown.extend(teller.answered("", answer, own)),
+                other => shown.extend(teller.told(other, own)),
+            }
+        }
+        let now = "2026-11-22T07:44:05Z".parse().unwrap();
+        shown.iter().map(|shown| line(shown, &Look::Plain, own.me, now).text).collect()
+    }
+
+    #[test]
+    fn every_line_has_its_sentence() {
+        let channels = ["#dev".to_owned()];
+        let own = Own { me: Some("alice"), channels: &channels, marks: false };
+        for (line, expected) in [
+            (r##"{"type":"entered","channel":"#dev","user":"bob"}"##, "* bob entered #dev"),
+            (
+                r##"{"type":"left","channel":"#dev","user":"bob","reason":"tea"}"##,
+                "* bob left #dev: tea",
+            ),
+            (r##"{"type":"left","channel":"#dev","user":"bob"}"##, "* bob left #dev"),
+            (
+                r##"{"type":"presence","channel":"#dev","entered":2,"left":1,"members":40}"##,
+                "* 2 entered, 1 left #dev (40 here)",
+            ),
+            (r#"{"type":"gone","user":"bob"}"#, "* bob left the system"),
+            (r#"{"type":"renamed","from":"bob","to":"rob"}"#, "* bob is now rob"),
+            (
+                r##"{"type":"topic","channel":"#dev","topic":"x","by":"bob"}"##,
+                "* bob set the topic of #dev: x",
+            ),
+            (
+                r##"{"type":"topic","channel":"#dev","topic":null,"by":"bob"}"##,
+                "* bob removed the topic of #dev",
+            ),
+            (
+                r##"{"type":"kicked","channel":"#dev","user":"bob","by":"carol"}"##,
+                "* carol kicked bob from #dev",
+            ),
+            (
+                r##"{"type":"kicked","channel":"#dev","user":"Alice","by":"carol","reason":"x","current":null}"##,
+                "* carol kicked you from #dev: x. You are in no conversation.",
+            ),
+            (
+                r#"{"type":"opened","with":"bob"}"#,
+                "* bob opened a private chat with you. /private bob to answer.",
+            ),
+            (
+                r##"{"type":"missed","channel":"#dev","count":37,"after":4}"##,
+                "* You missed 37 lines in #dev. /history #dev 37 shows them.",
+            ),
+            (r#"{"type":"private","from":"bob","to":"alice","text":"psst"}"#, "[@bob] bob: psst"),
+            (r#"{"type":"private","from":"alice","to":"bob","text":"psst"}"#, "[@bob] alice: psst"),
+            (r#"{"type":"error","re":"say","code":"muted","text":"No."}"#, "! muted: No."),
+            (r#"{"type":"ok","re":"name","name":"al"}"#, "* You are now al."),
+            (
+                r##"{"type":"ok","re":"create","channel":"#new"}"##,
+                "* You made #new and entered it as its operator.",
+            ),
+            (
+                r##"{"type":"ok","re":"enter","channel":"#new","members":3,"topic":"Say hello"}"##,
+                "* You entered #new (3 here). Topic: Say hello",
+            ),
+            (
+                r##"{"type":"ok","re":"enter","channel":"#dev","members":3,"topic":null}"##,
+                "* You are now in #dev (3 here).",
+            ),
+            (
+                r##"{"type":"ok","re":"leave","channel":"#dev","current":"@bob"}"##,
+                "* You left #dev. You are now in @bob.",
+            ),
+            (
+                r#"{"type":"ok","re":"leave","with":"bob","current":null}"#,
+                "* You left the private chat with bob. You are in no conversation.",
+            ),
+            (
+                r#"{"type":"ok","re":"private","with":"bob"}"#,
+                "* You are in a private chat with bob. /leave ends it.",
+            ),
+            (
+                r##"{"type":"ok","re":"topic","channel":"#dev","topic":"x"}"##,
+                "* The topic of #dev is: x",
+            ),
+            (
+                r#"{"type":"ok","re":"away","away":true,"reason":"tea"}"#,
+                "* You are away: tea. /back when you are here again.",
+            ),
+            (r#"{"type":"ok","re":"ping","token":"42"}"#, "* pong 42"),
+            (r#"{"type":"ok","re":"ping"}"#, "* pong"),
+            (r#"{"type":"ok","re":"ban"}"#, "* /ban: done."),
+            (
+                r##"{"type":"user","name":"bob","away":false,"account":null,"channels":["#dev"],"since":"x","idle":30,"online":7500}"##,
+                "* bob is here without an account, online for 2 h 5 min, idle for 30 s. You share #dev.",
+            ),
+            (
+                r##"{"type":"info","name":"alice","account":null,"current":"#dev","channels":["#dev"],"address":"::1","connected":61}"##,
+                "* You are alice, without an account. You are now in #dev. Your channels: #dev. Connected from ::1 for 1 min.",
+            ),
+        ] {
+            assert_eq!(transcript(own, &[line]), [expected], "{line}");
+        }
+    }
+
+    #[test]
+    fn rows_stand_under_their_number() {
+        let own = Own { me: Some("alice"), channels: &[], marks: true };
+        let channels = transcript(
+            own,
+            &[
+                r##"{"type":"channel","name":"#dev","members":1,"topic":null}"##,
+                r##"{"type":"channel","name":"#general","members":3,"topic":"Say hello"}"##,
+                r#"{"type":"ok","re":"channels","count":2}"#,
+            ],
+        );
+        assert_eq!(
+            channels,
+            ["* 2 channels:", "*   #dev  1 here", "*   #general  3 here  Say hello"]
+        );
+        let users = transcript(
+            own,
+            &[
+                r##"{"type":"user","name":"alice","channel":"#dev","operator":true,"away":false}"##,
+                r##"{"type":"user","name":"bob","channel":"#dev","operator":false,"away":true}"##,
+                r#"{"type":"ok","re":"users","count":2}"#,
+                r#"{"type":"ok","re":"users","count":0}"#,
+            ],
+        );
+        assert_eq!(users, ["* 2 in #dev: alice (operator), bob (away)", "* 0 online: "]);
+    }
+
+    #[test]
+    fn a_first_name_and_lines_said_need_no_sentence() {
+        let own = Own { me: None, channels: &[], marks: true };
+        assert!(transcript(own, &[r#"{"type":"ok","re":"name","name":"al"}"#]).is_empty());
+        assert!(transcript(own, &[r#"{"type":"ok","re":"say","id":1}"#]).is_empty());
+    }
+}

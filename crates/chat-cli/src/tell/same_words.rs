@@ -1,0 +1,276 @@
+//! What the client says of the JSON form is, word for word, what the server says in text form.
+
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Away, Done, Event, Farewell, Person, Placed, Sentence};
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::{Code, Refusal};
+use chat_proto::rendition::{Form, rendered};
+use chat_proto::text::Text;
+
+use super::*;
+use crate::show::{Look, line};
+
+fn in_form(events: &[Event], form: Form) -> Vec<String> {
+    let rendered = |event| String::from_utf8(rendered(event, form).to_vec()).unwrap();
+    events
+        .iter()
+        .flat_map(|event| rendered(event).lines().map(ToOwned::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+/// `typed` is the line that the last of the events answers.
+#[track_caller]
+fn check(typed: &str, events: &[Event]) {
+    let channels = ["#dev".to_owned()];
+    let own = Own { me: Some("alice"), channels: &channels, marks: false };
+    let mut teller = Teller::default();
+    let mut shown = Vec::new();
+    for text in in_form(events, Form::Json) {
+        match Incoming::read(&text).unwrap() {
+            Incoming::Ok(answer) => shown.extend(teller.answered(typed, &answer, own)),
+            other => shown.extend(teller.told(&other, own)),
+        }
+    }
+    let now = "2026-11-22T07:44:05Z".parse().unwrap();
+    let shown: Vec<_> =
+        shown.iter().map(|shown| line(shown, &Look::Plain, own.me, now).text).collect();
+    assert_eq!(shown, in_form(events, Form::Text), "{typed} {events:?}");
+}
+
+fn channel(name: &str) -> ChannelName {
+    ChannelName::new(name).unwrap()
+}
+
+fn user(name: &str) -> UserName {
+    UserName::new(name).unwrap()
+}
+
+fn text(words: &str) -> Text {
+    Text::new(words).unwrap()
+}
+
+fn ok(re: &'static str, done: Done) -> Event {
+    Event::Ok { re: re.into(), done }
+}
+
+const TIME: Timestamp = Timestamp(1_795_333_445_120);
+const PLACED: Placed = Placed { id: LineId(7), time: TIME };
+
+#[test]
+fn of_what_others_say_and_do() {
+    for (action, past) in [(false, false), (true, false), (false, true), (true, true)] {
+        check(
+            "",
+            &[Event::Message {
+                placed: PLACED,
+                channel: channel("general"),
+                from: user("bob"),
+                text: text("hi"),
+                action,
+                past,
+            }],
+        );
+        for (from, to) in [("bob", "alice"), ("alice", "bob")] {
+            check(
+                "",
+                &[Event::Private {
+                    placed: PLACED,
+                    with: user("bob"),
+                    from: user(from),
+                    to: user(to),
+                    text: text("psst"),
+                    action,
+                    past,
+                }],
+            );
+        }
+    }
+    for reason in [None, Some(text("tea"))] {
+        let (general, bob) = (channel("general"), user("bob"));
+        check(
+            "",
+            &[
+                Event::Left {
+                    channel: general.clone(),
+                    user: bob.clone(),
+                    time: TIME,
+                    reason: reason.clone(),
+                },
+                Event::Gone { user: bob.clone(), reason: reason.clone() },
+                Event::Topic { channel: general.clone(), topic: reason.clone(), by: bob.clone() },
+                Event::Kicked {
+                    channel: general.clone(),
+                    user: user("carol"),
+                    by: bob.clone(),
+                    reason: reason.clone(),
+                },
+                Event::YouWereKicked {
+                    channel: general.clone(),
+                    user: user("alice"),
+                    by: bob.clone(),
+                    reason,
+                    current: Some(Conversation::Private(bob)),
+                },
+            ],
+        );
+    }
+    check(
+        "",
+        &[
+            Event::Opened { with: user("bob") },
+            Event::Entered { channel: channel("general"), user: user("bob"), time: TIME },
+            Event::Presence { channel: channel("general"), entered: 2, left: 1, members: 40 },
+            Event::Renamed { from: user("bob"), to: user("rob") },
+            Event::Missed { channel: channel("general"), count: 1, after: LineId(4) },
+            Event::Missed { channel: channel("general"), count: 37, after: LineId(4) },
+            Event::Notice(Sentence::new("Hello, alice.")),
+            Event::Refused { re: "say".into(), refusal: Refusal::new(Code::NameTaken, "No.") },
+            Event::Bye(Farewell::Shutdown),
+        ],
+    );
+}
+
+#[test]
+fn of_what_ones_own_commands_made() {
+    let (new, dev) = (channel("new"), channel("dev"));
+    let topics = [None, Some(text("Say hello"))];
+    for topic in topics {
+        check(
+            "/enter new",
+            &[ok(
+                "enter",
+                Done::Entered {
+                    channel: new.clone(),
+                    members: 3,
+                    topic: topic.clone(),
+                    operator: false,
+                },
+            )],
+        );
+        check(
+            "/enter dev",
+            &[ok(
+                "enter",
+                Done::Current {
+                    channel: dev.clone(),
+                    members: 3,
+                    topic: topic.clone(),
+                    operator: false,
+                },
+            )],
+        );
+        check(
+            "/topic",
+            &[ok("topic", Done::TopicShown { channel: dev.clone(), topic: topic.clone() })],
+        );
+        check("/create new", &[ok("create", Done::Created { channel: new.clone(), topic })]);
+    }
+    check("/topic x", &[ok("topic", Done::TopicSet { channel: dev.clone(), topic: text("x") })]);
+    let places =
+        [None, Some(Conversation::Channel(dev.clone())), Some(Conversation::Private(user("bob")))];
+    for current in places {
+        check(
+            "/leave new",
+            &[ok(
+                "leave",
+                Done::Left {
+                    conversation: Conversation::Channel(new.clone()),
+                    current: current.clone(),
+                },
+            )],
+        );
+        check(
+            "/leave @carol",
+            &[ok(
+                "leave",
+                Done::Left { conversation: Conversation::Private(user("carol")), current },
+            )],
+        );
+    }
+    for reason in [None, Some(text("tea"))] {
+        let away = Some(Away { reason });
+        check("/away", &[ok("away", Done::Away { away, changed: true })]);
+    }
+    for (line, event) in [
+        ("hi", ok("say", Done::Said { to: Conversation::Channel(dev.clone()), placed: PLACED })),
+        ("/name al", ok("name", Done::Named { name: user("al") })),
+        ("/private bob", ok("private", Done::PrivateOpened { with: user("bob"), placed: None })),
+        ("/back", ok("back", Done::Away { away: None, changed: true })),
+        ("/ignore bob", ok("ignore", Done::Ignoring { user: user("bob"), changed: true })),
+        ("/unignore bob", ok("unignore", Done::NotIgnoring { user: user("bob"), changed: true })),
+        ("/kick bob", ok("kick", Done::Kicked { channel: dev, user: user("bob") })),
+        ("/ping", ok("ping", Done::Pong { token: None })),
+        ("/ping 42", ok("ping", Done::Pong { token: Some(text("42")) })),
+        ("/help", ok("help", Done::Told)),
+    ] {
+        check(line, &[event]);
+    }
+}
+
+#[test]
+fn of_lists_and_people() {
+    for count in 0..3 {
+        let names = ["dev", "general"];
+        let row = |name: &&str| Event::Channel {
+            name: channel(name),
+            members: 3,
+            topic: name.starts_with('g').then(|| text("Say hello")),
+        };
+        let rows = names.iter().take(count).map(row);
+        let head = std::iter::once(Event::ChannelsHead { count });
+        let last = std::iter::once(ok("channels", Done::Listed { count }));
+        check("/channels", &head.chain(rows).chain(last).collect::<Vec<_>>());
+    }
+    for place in [None, Some(channel("dev"))] {
+        let names = vec![user("alice"), user("bob")];
+        let row = |name: &UserName| Event::User {
+            name: name.clone(),
+            channel: place.clone(),
+            operator: true,
+            away: None,
+        };
+        let mut events: Vec<_> = names.iter().map(row).collect();
+        events.insert(0, Event::UsersHead { channel: place.clone(), count: 2, names });
+        events.push(ok("users", Done::Listed { count: 2 }));
+        check("/users", &events);
+    }
+    for (away, shared) in
+        [(None, vec![]), (Some(Away { reason: Some(text("tea")) }), vec![channel("dev")])]
+    {
+        check(
+            "/whois bob",
+            &[
+                Event::Whois(Box::new(Person {
+                    name: user("bob"),
+                    away,
+                    shared,
+                    since: TIME,
+                    idle_secs: 61,
+                    online_secs: 7_500,
+                })),
+                ok("whois", Done::Told),
+            ],
+        );
+    }
+    for (current, channels) in [
+        (None, vec![]),
+        (Some(Conversation::Private(user("bob"))), vec![channel("dev"), channel("general")]),
+    ] {
+        check(
+            "/info",
+            &[
+                Event::Info(Box::new(chat_proto::event::Own {
+                    name: user("alice"),
+                    current,
+                    channels,
+                    address: "127.0.0.1:4000".into(),
+                    since: TIME,
+                    connected_secs: 61,
+                    away: None,
+                })),
+                ok("info", Done::Told),
+            ],
+        );
+    }
+}

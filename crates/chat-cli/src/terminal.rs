@@ -1,0 +1,215 @@
+//! The terminal of a person: an editor for one line, below what scrolls by.
+//!
+//! Two threads: one waits for keys, the other owns the editor and is the only one that writes. If
+//! the terminal is stopped, that one stands still in its write, and nobody else: see `outbox`.
+
+mod buffer;
+mod editor;
+mod history;
+mod screen;
+
+use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyEventKind};
+use crossterm::{execute, terminal};
+use signal_hook::consts::SIGTSTP;
+use signal_hook::low_level::raise;
+
+use crate::input::Input;
+use crate::known::Known;
+use crate::outbox::{Batch, Outbox, Prompt};
+use editor::{Editor, Wish};
+use screen::{Screen, Size};
+
+/// How long a terminal may take to show the last lines before it is left as it is.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// What the threads share with the rest of the client.
+pub(crate) struct Wiring {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) input: tokio::sync::mpsc::Sender<Input>,
+    pub(crate) known: Arc<Mutex<Known>>,
+    pub(crate) colours: bool,
+}
+
+/// A terminal in use. It has to be given back.
+pub(crate) struct Terminal {
+    outbox: Arc<Outbox>,
+    finished: mpsc::Receiver<()>,
+}
+
+impl Terminal {
+    /// Takes the terminal: from now on keys come one by one.
+    pub(crate) fn take(wiring: Wiring) -> io::Result<Self> {
+        let outbox = Arc::clone(&wiring.outbox);
+        let keys = Arc::clone(&wiring.outbox);
+        let (finish, finished) = mpsc::sync_channel(1);
+        terminal::enable_raw_mode()?;
+        let terminal = Self { outbox, finished };
+        execute!(io::stdout(), EnableBracketedPaste)?;
+        thread::Builder::new().name("keys".into()).spawn(move || read_keys(&keys))?;
+        let writing = Writing(Arc::clone(&wiring.outbox));
+        thread::Builder::new().name("editor".into()).spawn(move || {
+            let _writing = writing;
+            Desk::new(wiring).work();
+            // Nobody waits any more if this fails.
+            let _ = finish.send(());
+        })?;
+        Ok(terminal)
+    }
+
+    /// Gives the terminal back, after what waits was shown if it takes that.
+    pub(crate) fn give_back(self) -> io::Result<()> {
+        self.outbox.close();
+        let shown = self.finished.recv_timeout(FAREWELL).is_ok();
+        if shown {
+            execute!(io::stdout(), DisableBracketedPaste)?;
+        }
+        terminal::disable_raw_mode()
+    }
+}
+
+/// Says that nobody writes any more when it is dropped, be it by a panic: then the client leaves,
+/// and gives the terminal back.
+struct Writing(Arc<Outbox>);
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.0.break_off();
+    }
+}
+
+fn read_keys(outbox: &Outbox) {
+    // An error means that the terminal is gone.
+    while let Ok(event) = event::read() {
+        outbox.put_key(event);
+    }
+    outbox.break_off();
+}
+
+fn size() -> Size {
+    match terminal::size() {
+        Ok((columns, rows)) if columns > 0 && rows > 0 => {
+            Size { columns: columns.into(), rows: rows.into() }
+        }
+        _ => Size { columns: 80, rows: 24 },
+    }
+}
+
+/// The thread that owns the editor.
+struct Desk {
+    wiring: Wiring,
+    editor: Editor,
+    screen: Screen,
+    prompt: Prompt,
+}
+
+impl Desk {
+    fn new(wiring: Wiring) -> Self {
+        let screen = Screen::new(wiring.colours);
+        Self { wiring, editor: Editor::default(), screen, prompt: Prompt::default() }
+    }
+
+    fn work(&mut self) {
+        loop {
+            let batch = self.wiring.outbox.take();
+            let last = batch.last;
+            if self.handle(batch).is_err() {
+                self.wiring.outbox.break_off();
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    fn handle(&mut self, batch: Batch) -> io::Result<()> {
+        let mut lines = Vec::with_capacity(batch.lines.len() + 1);
+        if batch.dropped > 0 {
+            lines.push(format!("* … {} lines not shown", batch.dropped));
+        }
+        lines.extend(batch.lines.into_iter().map(|(_, line)| line));
+        if let Some(prompt) = batch.prompt {
+            self.prompt = prompt;
+        }
+        for event in batch.keys {
+            self.event(event)?;
+        }
+        let mut frame = if batch.last { self.farewell(&lines) } else { self.frame(&lines) };
+        if batch.bell {
+            frame.push('\x07');
+        }
+        write(&frame)
+    }
+
+    fn frame(&mut self, lines: &[String]) -> String {
+        let buffer = self.editor.buffer();
+        let input = screen::Input {
+            prompt: &self.prompt,
+            text: buffer.text(),
+            cursor: buffer.cursor(),
+            candidates: self.editor.candidates(),
+        };
+        self.screen.frame(lines, input, size())
+    }
+
+    /// The last lines; what was being typed is taken away.
+    fn farewell(&mut self, lines: &[String]) -> String {
+        let mut frame = self.screen.erase(size());
+        for line in lines {
+            frame.push_str(line);
+            frame.push_str("\r\n");
+        }
+        frame
+    }
+
+    fn event(&mut self, event: Event) -> io::Result<()> {
+        match event {
+            Event::Paste(text) => self.editor.paste(&text),
+            Event::Key(key) if key.kind != KeyEventKind::Release => {
+                let known = Arc::clone(&self.wiring.known);
+                let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                let wish = self.editor.key(key, &known);
+                drop(known);
+                self.grant(wish)?;
+            }
+            // Everything is drawn again after each batch of events.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn grant(&mut self, wish: Wish) -> io::Result<()> {
+        match wish {
+            Wish::Draw => {}
+            Wish::Send(line) => self.give(Input::Line(line)),
+            Wish::Interrupt => self.give(Input::Interrupt),
+            Wish::End => self.give(Input::End),
+            Wish::Clear => write(&self.screen.clear())?,
+            Wish::Suspend => {
+                write(&self.screen.erase(size()))?;
+                execute!(io::stdout(), DisableBracketedPaste)?;
+                terminal::disable_raw_mode()?;
+                // Sent to this thread, so it stands still here until the shell lets it go on.
+                raise(SIGTSTP)?;
+                terminal::enable_raw_mode()?;
+                execute!(io::stdout(), EnableBracketedPaste)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn give(&self, input: Input) {
+        // The client is about to leave if this fails.
+        let _ = self.wiring.input.blocking_send(input);
+    }
+}
+
+fn write(frame: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(frame.as_bytes())?;
+    stdout.flush()
+}

@@ -1,0 +1,284 @@
+//! What each key does to the line. No IO.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::buffer::Buffer;
+use super::history::History;
+use crate::complete::{Completion, complete};
+use crate::known::Known;
+use crate::proto::clean;
+
+/// The line editor.
+#[derive(Debug, Default)]
+pub(super) struct Editor {
+    buffer: Buffer,
+    history: History,
+    cycle: Option<Cycle>,
+}
+
+/// Tab goes round the candidates until another key is pressed.
+#[derive(Debug)]
+struct Cycle {
+    completion: Completion,
+    chosen: usize,
+}
+
+/// What a key asks of the world outside the line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Only that the line is drawn again.
+    Draw,
+    /// The line is to be sent.
+    Send(String),
+    /// Ctrl-C before an empty line.
+    Interrupt,
+    /// Ctrl-D before an empty line.
+    End,
+    /// Ctrl-L.
+    Clear,
+    /// Ctrl-Z.
+    Suspend,
+}
+
+impl Editor {
+    pub(super) fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+
+    /// The candidates of a Tab, to be shown below the line, and which of them is chosen.
+    pub(super) fn candidates(&self) -> Option<(&[String], usize)> {
+        let cycle = self.cycle.as_ref()?;
+        Some((&cycle.completion.candidates, cycle.chosen))
+    }
+
+    /// Text from the clipboard. A line can't hold another, so what was on several becomes one; it
+    /// isn't sent before Enter is pressed.
+    pub(super) fn paste(&mut self, text: &str) {
+        self.cycle = None;
+        let lines: Vec<_> = text.lines().map(clean).collect();
+        self.buffer.insert(&lines.join(" "));
+    }
+
+    pub(super) fn key(&mut self, key: KeyEvent, known: &Known) -> Wish {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
+        match key.code {
+            KeyCode::Tab => {
+                self.tab(known, true);
+                return Wish::Draw;
+            }
+            KeyCode::BackTab => {
+                self.tab(known, false);
+                return Wish::Draw;
+            }
+            _ => self.cycle = None,
+        }
+        match key.code {
+            KeyCode::Enter => return self.send(),
+            KeyCode::Char(c) if control => return self.control(c),
+            KeyCode::Char(c) if alt => self.alt(c),
+            KeyCode::Char(c) => {
+                self.buffer.insert(&clean(c.encode_utf8(&mut [0; 4])));
+            }
+            KeyCode::Backspace if alt || control => self.buffer.cut_word_left(),
+            KeyCode::Backspace => self.buffer.erase_left(),
+            KeyCode::Delete => self.buffer.erase_right(),
+            KeyCode::Left if alt || control => self.buffer.word_left(),
+            KeyCode::Right if alt || control => self.buffer.word_right(),
+            KeyCode::Left => self.buffer.left(),
+            KeyCode::Right => self.buffer.right(),
+            KeyCode::Home => self.buffer.home(),
+            KeyCode::End => self.buffer.end(),
+            KeyCode::Up => self.up(),
+            KeyCode::Down => self.down(),
+            _ => {}
+        }
+        Wish::Draw
+    }
+
+    fn control(&mut self, c: char) -> Wish {
+        match c.to_ascii_lowercase() {
+            'j' | 'm' => return self.send(),
+            'c' if self.buffer.text().is_empty() => return Wish::Interrupt,
+            'c' => {
+                // Not lost: Up brings it back.
+                let line = self.buffer.take();
+                self.history.push(&line);
+            }
+            'd' if self.buffer.text().is_empty() => return Wish::End,
+            'd' => self.buffer.erase_right(),
+            'l' => return Wish::Clear,
+            'z' => return Wish::Suspend,
+            'a' => self.buffer.home(),
+            'e' => self.buffer.end(),
+            'b' => self.buffer.left(),
+            'f' => self.buffer.right(),
+            'h' => self.buffer.erase_left(),
+            'w' => self.buffer.cut_word_left(),
+            'u' => self.buffer.cut_to_start(),
+            'k' => self.buffer.cut_to_end(),
+            'y' => self.buffer.put_back(),
+            'p' => self.up(),
+            'n' => self.down(),
+            _ => {}
+        }
+        Wish::Draw
+    }
+
+    fn alt(&mut self, c: char) {
+        match c {
+            'b' => self.buffer.word_left(),
+            'f' => self.buffer.word_right(),
+            'd' => self.buffer.cut_word_right(),
+            _ => {}
+        }
+    }
+
+    fn send(&mut self) -> Wish {
+        let line = self.buffer.take();
+        self.history.push(&line);
+        Wish::Send(line)
+    }
+
+    fn up(&mut self) {
+        if let Some(line) = self.history.up(self.buffer.text()) {
+            self.buffer.set(line);
+        }
+    }
+
+    fn down(&mut self) {
+        if let Some(line) = self.history.down() {
+            self.buffer.set(line);
+        }
+    }
+
+    fn tab(&mut self, known: &Known, forward: bool) {
+        if let Some(cycle) = &mut self.cycle {
+            let count = cycle.completion.candidates.len();
+            let step = if forward { 1 } else { count - 1 };
+            cycle.chosen = (cycle.chosen + step) % count;
+        } else {
+            let completion = complete(self.buffer.before(), known);
+            match completion.candidates.len() {
+                0 => return,
+                1 => {
+                    self.put(completion.start, &completion.candidates[0]);
+                    return;
+                }
+                _ => self.cycle = Some(Cycle { completion, chosen: 0 }),
+            }
+        }
+        if let Some(Cycle { completion, chosen }) = self.cycle.take() {
+            self.put(completion.start, &completion.candidates[chosen]);
+            self.cycle = Some(Cycle { completion, chosen });
+        }
+    }
+
+    fn put(&mut self, start: usize, candidate: &str) {
+        let blank_follows = self.buffer.after().starts_with(' ');
+        let candidate = if blank_follows { candidate.trim_end() } else { candidate };
+        self.buffer.replace_before(start, candidate);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known() -> Known {
+        let mut known = Known::default();
+        known.channel("#general");
+        known.spoke("barbara");
+        known.spoke("bob");
+        known
+    }
+
+    /// Presses keys: `^x` is Ctrl-X, `~x` Alt-X, `↑↓←→` the arrows, `⇥` Tab, `⇤` Shift-Tab, `⏎`
+    /// Enter, `⌫` Backspace.
+    fn press(editor: &mut Editor, keys: &str) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        let mut chars = keys.chars();
+        while let Some(c) = chars.next() {
+            let (code, modifiers) = match c {
+                '^' => (KeyCode::Char(chars.next().unwrap()), KeyModifiers::CONTROL),
+                '~' => (KeyCode::Char(chars.next().unwrap()), KeyModifiers::ALT),
+                '↑' => (KeyCode::Up, KeyModifiers::NONE),
+                '↓' => (KeyCode::Down, KeyModifiers::NONE),
+                '←' => (KeyCode::Left, KeyModifiers::NONE),
+                '→' => (KeyCode::Right, KeyModifiers::NONE),
+                '⇥' => (KeyCode::Tab, KeyModifiers::NONE),
+                '⇤' => (KeyCode::BackTab, KeyModifiers::SHIFT),
+                '⏎' => (KeyCode::Enter, KeyModifiers::NONE),
+                '⌫' => (KeyCode::Backspace, KeyModifiers::NONE),
+                c => (KeyCode::Char(c), KeyModifiers::NONE),
+            };
+            let wish = editor.key(KeyEvent::new(code, modifiers), &known());
+            if wish != Wish::Draw {
+                wishes.push(wish);
+            }
+        }
+        wishes
+    }
+
+    fn check(keys: &str, expected: &str) {
+        let mut editor = Editor::default();
+        press(&mut editor, keys);
+        let shown = format!("{}|{}", editor.buffer.before(), editor.buffer.after());
+        assert_eq!(shown, expected, "{keys}");
+    }
+
+    #[test]
+    fn keys() {
+        check("hello←←X", "helX|lo");
+        check("hello^aX", "X|hello");
+        check("one two^w", "one |");
+        check("one two^u^y^y", "one twoone two|");
+        check("one two~b~d", "one |");
+        check("abc^b^b^k", "a|");
+        check("abc⌫⌫", "a|");
+        check("漢字⌫", "漢|");
+        check("abc^c", "|");
+        check("abc^c↑", "abc|");
+        check("one⏎two⏎↑↑", "one|");
+        check("one⏎draft↑↓", "draft|");
+    }
+
+    #[test]
+    fn tab_goes_round_until_another_key() {
+        check("/he⇥", "/help |");
+        check("b⇥", "bob: |");
+        check("b⇥⇥", "barbara: |");
+        check("b⇥⇥⇥", "bob: |");
+        check("b⇥⇤", "barbara: |");
+        check("b⇥hi", "bob: hi|");
+        check("hi b⇥", "hi bob |");
+        check("/msg b⇥⇥psst b⇥", "/msg barbara psst bob |");
+        check("see  there^aX^e⌫⌫⌫⌫⌫⌫b⇥", "Xsee bob |");
+        check("b all←←←←⇥", "bob:| all");
+        check("#g⇥", "#general |");
+        check("zz⇥", "zz|");
+    }
+
+    #[test]
+    fn a_blank_that_stands_there_is_not_doubled() {
+        check("hi b now←←←←⇥", "hi bob| now");
+    }
+
+    #[test]
+    fn what_goes_out() {
+        let mut editor = Editor::default();
+        assert_eq!(press(&mut editor, "hi⏎"), [Wish::Send("hi".into())]);
+        assert_eq!(press(&mut editor, "⏎"), [Wish::Send(String::new())]);
+        assert_eq!(press(&mut editor, "x^c^c"), [Wish::Interrupt]);
+        assert_eq!(press(&mut editor, "x^d^a^d^d"), [Wish::End]);
+        assert_eq!(press(&mut editor, "^l^z"), [Wish::Clear, Wish::Suspend]);
+        assert_eq!(press(&mut editor, "a^j"), [Wish::Send("a".into())]);
+    }
+
+    #[test]
+    fn a_paste_of_several_lines_waits_as_one() {
+        let mut editor = Editor::default();
+        editor.paste("one\r\ntwo\n\u{1b}[31mthree\n");
+        assert_eq!(editor.buffer.text(), "one two [31mthree");
+    }
+}

@@ -1,0 +1,219 @@
+//! What is written to the terminal: lines that come scroll by above the line being typed.
+//!
+//! Only relative movements are used, from what was drawn last and the width of now, so the
+//! terminal is never asked for the place of its cursor: it may be stopped, slow, or no terminal.
+
+use std::fmt::Write as _;
+
+use nu_ansi_term::{Color, Style};
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::outbox::Prompt;
+
+/// Columns and rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+}
+
+/// The line being typed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Input<'a> {
+    pub(super) prompt: &'a Prompt,
+    pub(super) text: &'a str,
+    /// In bytes of `text`.
+    pub(super) cursor: usize,
+    /// What Tab offers, and which of it is chosen.
+    pub(super) candidates: Option<(&'a [String], usize)>,
+}
+
+/// Remembers what stands at the bottom, so that it can be taken away.
+#[derive(Debug, Default)]
+pub(super) struct Screen {
+    colours: bool,
+    /// Everything before the cursor, prompt and all, as drawn last.
+    drawn: Option<String>,
+}
+
+impl Screen {
+    pub(super) fn new(colours: bool) -> Self {
+        Self { colours, drawn: None }
+    }
+
+    /// The bytes that put `lines` above the line being typed and draw that again. One write of
+    /// them all shows no state in between.
+    pub(super) fn frame(&mut self, lines: &[String], input: Input<'_>, size: Size) -> String {
+        let mut out = self.erase(size);
+        for line in lines {
+            out.push_str(line);
+            out.push_str("\r\n");
+        }
+        self.draw(input, size, &mut out);
+        out
+    }
+
+    /// The bytes that take the line being typed away; the cursor stays where it began.
+    pub(super) fn erase(&mut self, size: Size) -> String {
+        let mut out = String::new();
+        if let Some(before) = self.drawn.take() {
+            // Terminals wrap anew when their width changes, so the width of now counts.
+            up(&mut out, place(&before, size.columns).row);
+            out.push_str("\r\x1b[J");
+        }
+        out
+    }
+
+    /// The bytes that clear the whole screen.
+    pub(super) fn clear(&mut self) -> String {
+        self.drawn = None;
+        "\x1b[2J\x1b[H".into()
+    }
+
+    fn draw(&mut self, input: Input<'_>, size: Size, out: &mut String) {
+        let prompt = shortened(&input.prompt.text, (size.columns / 2).max(1));
+        // One row is left for what scrolls by, one for the candidates.
+        let rows = size.rows.saturating_sub(2).max(1);
+        let (text, cursor) = window(input.text, input.cursor, prompt.width(), rows, size.columns);
+        let style = if input.prompt.ready { Color::Cyan.bold() } else { Color::Yellow.normal() };
+        out.push_str(&self.painted(style, &prompt));
+        out.push_str(&text);
+        let whole = format!("{prompt}{text}");
+        let mut end = place(&whole, size.columns);
+        if end.column == 0 && end.row > 0 {
+            // The last column is full: terminals wrap only when more comes.
+            out.push_str("\r\n");
+        }
+        if let Some((candidates, chosen)) = input.candidates {
+            out.push_str("\r\n");
+            self.offer(candidates, chosen, size.columns, out);
+            end.row += 1;
+        }
+        let before = format!("{prompt}{}", &text[..cursor]);
+        let at = place(&before, size.columns);
+        up(out, end.row - at.row);
+        out.push('\r');
+        if at.column > 0 {
+            let _ = write!(out, "\x1b[{}C", at.column);
+        }
+        self.drawn = Some(before);
+    }
+
+    /// One row of candidates, the chosen one among them.
+    fn offer(&self, candidates: &[String], chosen: usize, columns: usize, out: &mut String) {
+        let names: Vec<_> =
+            candidates.iter().map(|name| name.trim_end_matches([' ', ':'])).collect();
+        let room = columns.saturating_sub(1);
+        // From the chosen one if it would not fit into a row that starts with the first.
+        let upto: usize = names[..=chosen].iter().map(|name| name.width() + 2).sum();
+        let first = if upto > room { chosen } else { 0 };
+        let mut used = 0;
+        for (at, name) in names.iter().enumerate().skip(first) {
+            let name = shortened(name, room.saturating_sub(used));
+            if name.is_empty() {
+                break;
+            }
+            let style = if at == chosen { Style::new().bold() } else { Style::new().dimmed() };
+            out.push_str(&self.painted(style, &name));
+            used += name.width();
+            if used + 2 >= room {
+                break;
+            }
+            out.push_str("  ");
+            used += 2;
+        }
+    }
+
+    fn painted(&self, style: Style, text: &str) -> String {
+        if self.colours { style.paint(text).to_string() } else { text.to_owned() }
+    }
+}
+
+/// A place below and right of where something was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    row: usize,
+    column: usize,
+}
+
+/// Where the cursor is after `text`, on a screen that wraps.
+fn place(text: &str, columns: usize) -> Place {
+    let columns = columns.max(1);
+    let mut at = Place { row: 0, column: 0 };
+    for grapheme in text.graphemes(true) {
+        let width = grapheme.width();
+        // A wide character that doesn't fit into the last column goes to the next row whole.
+        if at.column + width > columns {
+            at = Place { row: at.row + 1, column: 0 };
+        }
+        at.column += width;
+        if at.column >= columns {
+            at = Place { row: at.row + 1, column: 0 };
+        }
+    }
+    at
+}
+
+/// What of a long line is drawn so that it fits into `rows`, and where the cursor is in that.
+fn window(
+    text: &str,
+    cursor: usize,
+    prompt: usize,
+    rows: usize,
+    columns: usize,
+) -> (String, usize) {
+    // Wide characters may leave a column unused at the end of each row.
+    let room = (rows * columns).saturating_sub(prompt + rows + 2).max(1);
+    if text.width() <= room {
+        return (text.to_owned(), cursor);
+    }
+    let mut start = cursor;
+    let mut used = 0;
+    for (at, grapheme) in text[..cursor].grapheme_indices(true).rev() {
+        // What follows the cursor gets a quarter.
+        if used + grapheme.width() > room - room / 4 {
+            break;
+        }
+        used += grapheme.width();
+        start = at;
+    }
+    let mut end = cursor;
+    for (at, grapheme) in text[cursor..].grapheme_indices(true) {
+        if used + grapheme.width() > room {
+            break;
+        }
+        used += grapheme.width();
+        end = cursor + at + grapheme.len();
+    }
+    let begun = if start > 0 { "…" } else { "" };
+    let more = if end < text.len() { "…" } else { "" };
+    (format!("{begun}{}{more}", &text[start..end]), cursor - start + begun.len())
+}
+
+/// At most `columns` of the text; what is left out is left out in the middle, since a prompt's end
+/// is what tells that it is one.
+fn shortened(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let Some(room) = columns.checked_sub(1) else { return String::new() };
+    let tail = if text.ends_with("> ") && room > 2 { "> " } else { "" };
+    let mut kept = String::new();
+    for grapheme in text.graphemes(true) {
+        if kept.width() + grapheme.width() > room - tail.len() {
+            break;
+        }
+        kept.push_str(grapheme);
+    }
+    kept + "…" + tail
+}
+
+fn up(out: &mut String, rows: usize) {
+    if rows > 0 {
+        let _ = write!(out, "\x1b[{rows}A");
+    }
+}
+
+#[cfg(test)]
+mod tests;

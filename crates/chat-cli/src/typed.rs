@@ -1,0 +1,127 @@
+//! What a typed line is, as far as the client has to know.
+
+use crate::proto::{clean, verb};
+
+/// Commands whose line holds a password.
+const SECRET: &[&str] = &["login", "register", "password"];
+
+/// A line as it is sent, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Typed {
+    /// The line for the server.
+    pub(crate) line: String,
+    /// The command's word, `say` for plain text; `None` if the client doesn't know it.
+    pub(crate) verb: Option<&'static str>,
+    /// What is said by it, for showing it once it is confirmed.
+    pub(crate) text: Option<String>,
+}
+
+impl Typed {
+    /// `None` if nothing but blanks is left of it; the server answers nothing to that.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        let line = clean(line);
+        if line.trim().is_empty() {
+            return None;
+        }
+        let Some((word, rest)) = command(&line) else {
+            let text = line.strip_prefix('/').unwrap_or(&line).to_owned();
+            return Some(Self { line, verb: Some("say"), text: Some(text) });
+        };
+        let verb = verb(word).map(|verb| verb.name);
+        let text = match verb {
+            Some("me" | "reply") => Some(rest),
+            Some("msg" | "private" | "say") => after_word(rest),
+            Some("once") => after_word(rest).and_then(after_word),
+            _ => None,
+        };
+        let text = text.filter(|text| !text.is_empty()).map(ToOwned::to_owned);
+        Some(Self { line, verb, text })
+    }
+
+    /// Whether it is a command rather than plain text.
+    pub(crate) fn is_command(&self) -> bool {
+        command(&self.line).is_some()
+    }
+
+    /// Whether it is an action.
+    pub(crate) fn is_action(&self) -> bool {
+        self.verb == Some("me")
+    }
+
+    /// The line with its password hidden.
+    pub(crate) fn discreet(&self) -> String {
+        match command(&self.line) {
+            Some((word, rest)) if holds_password(&self.line) => {
+                let name = rest.split_once(' ').filter(|_| "login".starts_with(word));
+                let name = name.map(|(name, _)| format!("{name} ")).unwrap_or_default();
+                format!("/{word} {name}…")
+            }
+            _ => self.line.clone(),
+        }
+    }
+}
+
+/// Whether the line holds a password, and so must be neither shown again nor kept.
+pub(crate) fn holds_password(line: &str) -> bool {
+    let least = 3;
+    command(line).is_some_and(|(word, rest)| {
+        let word = word.to_lowercase();
+        let secret = |whole: &&str| word.len() >= least && whole.starts_with(word.as_str());
+        !rest.is_empty() && SECRET.iter().any(secret)
+    })
+}
+
+/// The word of a command, without its slash, and what follows; `None` for plain text.
+pub(crate) fn command(line: &str) -> Option<(&str, &str)> {
+    let slashed = line.strip_prefix('/').filter(|rest| !rest.starts_with('/'))?;
+    let (word, rest) = slashed.split_once(' ').unwrap_or((slashed, ""));
+    Some((word, rest.trim()))
+}
+
+fn after_word(words: &str) -> Option<&str> {
+    words.split_once(' ').map(|(_, rest)| rest.trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_by_a_line() {
+        for (line, verb, text) in [
+            ("hi all", Some("say"), Some("hi all")),
+            ("//not a command", Some("say"), Some("/not a command")),
+            ("/me waves", Some("me"), Some("waves")),
+            ("/MSG bob psst you", Some("msg"), Some("psst you")),
+            ("/r on my way", Some("reply"), Some("on my way")),
+            ("/say #dev hi", Some("say"), Some("hi")),
+            ("/private bob", Some("private"), None),
+            ("/private bob hi", Some("private"), Some("hi")),
+            ("/users", Some("users"), None),
+            ("/xyzzy a b", None, None),
+            ("a\tb\u{1b}c", Some("say"), Some("a bc")),
+        ] {
+            let typed = Typed::read(line).unwrap();
+            assert_eq!((typed.verb, typed.text.as_deref()), (verb, text), "{line}");
+        }
+        for blank in ["", "  ", "\u{7}\t"] {
+            assert_eq!(Typed::read(blank), None, "{blank:?}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown_again() {
+        for (line, shown) in [
+            ("/login alice sesame", "/login alice …"),
+            ("/login sesame", "/login …"),
+            ("/register sesame", "/register …"),
+            ("/password old new", "/password …"),
+            ("/reg sesame", "/reg …"),
+            ("/register", "/register"),
+            ("/me login sesame", "/me login sesame"),
+            ("login alice sesame", "login alice sesame"),
+        ] {
+            assert_eq!(Typed::read(line).unwrap().discreet(), shown);
+        }
+    }
+}

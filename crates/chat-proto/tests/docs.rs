@@ -1,0 +1,247 @@
+//! The protocol page says what the code says.
+//!
+//! Tables between `<!-- table: … -->` and `<!-- end -->` are generated: `UPDATE=1 cargo test -p
+//! chat-proto --test docs` writes them anew. The others are compared with the golden files and with the
+//! daemon's source.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chat_proto::limits;
+use chat_proto::refusal::Code;
+use chat_proto::rendition::TYPES;
+use chat_proto::verb::VERBS;
+use serde_json::Value;
+
+fn in_workspace(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(in_workspace(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn page() -> String {
+    read("docs/protocol.md")
+}
+
+fn coded<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ")
+}
+
+fn verbs() -> String {
+    let mut table =
+        "| command | also | arguments | does | before a name |\n|---|---|---|---|---|\n".to_owned();
+    for verb in VERBS {
+        let slashed: Vec<String> = verb.words().map(|word| format!("/{word}")).collect();
+        let (own, also) = slashed.split_first().unwrap();
+        let also = coded(also.iter().map(String::as_str));
+        let arguments = coded((!verb.arguments.is_empty()).then_some(verb.arguments));
+        let nameless = if verb.nameless { "yes" } else { "" };
+        writeln!(table, "| `{own}` | {also} | {arguments} | {} | {nameless} |", verb.summary)
+            .unwrap();
+    }
+    table
+}
+
+fn codes() -> String {
+    let mut table = "| code | given when |\n|---|---|\n".to_owned();
+    for code in Code::ALL {
+        writeln!(table, "| `{code}` | {} |", code.meaning()).unwrap();
+    }
+    table
+}
+
+/// Every limit: its name in the code, what it bounds, and its value.
+const LIMITS: &[(&str, &str, usize)] = &[
+    ("MAX_LINE_BYTES", "bytes of a line, without its ending", limits::MAX_LINE_BYTES),
+    ("MAX_USER_NAME_CHARS", "characters of a person's name", limits::MAX_USER_NAME_CHARS),
+    (
+        "MAX_CHANNEL_NAME_CHARS",
+        "characters of a channel's name, without its `#`",
+        limits::MAX_CHANNEL_NAME_CHARS,
+    ),
+    ("MAX_TOPIC_CHARS", "characters of a topic", limits::MAX_TOPIC_CHARS),
+    (
+        "MAX_REASON_CHARS",
+        "characters of a reason (`/quit`, `/leave`, `/kick`, `/away`)",
+        limits::MAX_REASON_CHARS,
+    ),
+    ("MAX_NEAREST", "near words or names that a refusal suggests", limits::MAX_NEAREST),
+    (
+        "MAX_SHOWN_WORD_CHARS",
+        "characters of a typed word that a refusal repeats",
+        limits::MAX_SHOWN_WORD_CHARS,
+    ),
+];
+
+fn limits_table() -> String {
+    let mut table = "| at most | of |\n|---|---|\n".to_owned();
+    for (_, what, value) in LIMITS {
+        writeln!(table, "| {value} | {what} |").unwrap();
+    }
+    table
+}
+
+#[test]
+fn the_generated_tables_are_those_of_the_code() {
+    let mut page = page();
+    for (name, table) in [("verbs", verbs()), ("codes", codes()), ("limits", limits_table())] {
+        let begin = format!("<!-- table: {name} -->\n");
+        let (before, rest) = page.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
+        let (there, after) = rest.split_once("<!-- end -->").unwrap();
+        if std::env::var_os("UPDATE").is_some() {
+            page = format!("{before}{begin}{table}<!-- end -->{after}");
+            // The other tests read it meanwhile, and must not find half of it.
+            fs::write(in_workspace("docs/protocol.md.new"), &page).unwrap();
+            fs::rename(in_workspace("docs/protocol.md.new"), in_workspace("docs/protocol.md"))
+                .unwrap();
+        } else {
+            assert_eq!(there, table, "table of {name}; UPDATE=1 writes it anew");
+        }
+    }
+}
+
+#[test]
+fn every_limit_is_in_the_table() {
+    let source = include_str!("../src/limits.rs");
+    let names: Vec<&str> =
+        source.split("pub const ").skip(1).filter_map(|rest| rest.split(':').next()).collect();
+    let told: Vec<&str> = LIMITS.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names, told);
+}
+
+/// The rows of the table under this head, as cells.
+fn rows(page: &str, head: &str) -> Vec<Vec<String>> {
+    let (_, table) = page.split_once(head).unwrap_or_else(|| panic!("no table {head}"));
+    table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()
+        })
+        .collect()
+}
+
+/// The words of a cell that are set as code.
+fn in_code(cell: &str) -> BTreeSet<String> {
+    cell.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| !word.starts_with('/'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Every line of the golden files, parsed.
+fn golden() -> Vec<Value> {
+    ["events", "rows", "answers", "refusals"]
+        .iter()
+        .flat_map(|file| {
+            let file = read(&format!("crates/chat-proto/tests/golden/{file}.json"));
+            let cases: BTreeMap<String, Value> = serde_json::from_str(&file).unwrap();
+            cases.into_values()
+        })
+        .filter(|line| !line.is_null())
+        .collect()
+}
+
+fn keys(line: &Value) -> BTreeSet<String> {
+    line.as_object().unwrap().keys().filter(|key| *key != "type").cloned().collect()
+}
+
+#[test]
+fn every_type_is_told_with_its_fields() {
+    let table = rows(&page(), "| type | fields | if |");
+    let told: Vec<String> = table.iter().flat_map(|row| in_code(&row[0])).collect();
+    assert_eq!(told, TYPES);
+    for row in table.iter().filter(|row| row[0] != "`ok`") {
+        let kind = in_code(&row[0]).pop_first().unwrap();
+        let lines: Vec<BTreeSet<String>> =
+            golden().iter().filter(|line| line["type"] == kind).map(keys).collect();
+        let always = lines.iter().cloned().reduce(|all, keys| &all & &keys).unwrap();
+        let ever = lines.iter().cloned().reduce(|all, keys| &all | &keys).unwrap();
+        assert_eq!(in_code(&row[1]), always, "fields of {kind}");
+        let optional = row.get(2).map(|cell| in_code(cell)).unwrap_or_default();
+        assert_eq!(optional, &ever - &always, "fields of {kind} that may be there");
+    }
+}
+
+#[test]
+fn every_ok_is_told_with_its_fields() {
+    let table = rows(&page(), "| re | fields |");
+    let told: BTreeSet<String> = table.iter().flat_map(|row| in_code(&row[0])).collect();
+    let all: BTreeSet<String> = VERBS.iter().map(|verb| verb.name.to_owned()).collect();
+    assert_eq!(told, all);
+    let golden = golden();
+    for row in &table {
+        let commands = in_code(&row[0]);
+        let seen: BTreeSet<String> = golden
+            .iter()
+            .filter(|line| line["type"] == "ok")
+            .filter(|line| commands.contains(line["re"].as_str().unwrap()))
+            .flat_map(keys)
+            .filter(|key| key != "re")
+            .collect();
+        let told = row.get(1).map(|cell| in_code(cell)).unwrap_or_default();
+        assert_eq!(told, seen, "fields of ok to {commands:?}");
+    }
+}
+
+/// The daemon's settings and their usual values, as its source has them.
+#[test]
+fn every_setting_is_told_with_its_usual_value() {
+    let source = read("crates/chat-server/src/config.rs");
+    let mut usual: BTreeMap<String, u64> = BTreeMap::new();
+    for rest in source.split("\"limits.").skip(1) {
+        let (key, rest) = rest.split_once('"').unwrap();
+        let number = rest.trim_start_matches([',', ' ', '\n']).split(')').next().unwrap();
+        if let Ok(number) = number.replace('_', "").parse() {
+            usual.insert(format!("limits.{key}"), number);
+        }
+    }
+    let (_, hours) = source.split_once("limits.empty_channel_hours.unwrap_or(").unwrap();
+    let hours = hours.split(')').next().unwrap().parse().unwrap();
+    usual.insert("limits.empty_channel_hours".to_owned(), hours);
+    assert!(usual.len() > 10, "{usual:?}");
+    let told: BTreeMap<String, u64> = rows(&page(), "| setting | usual | |")
+        .iter()
+        .map(|row| (in_code(&row[0]).pop_first().unwrap(), row[1].parse().unwrap()))
+        .collect();
+    assert_eq!(told, usual);
+}
+
+#[test]
+fn the_bounds_in_the_prose_are_those_of_the_daemon() {
+    for (file, bound, prose) in [
+        ("hub/channel.rs", "RING: usize = 1024;", "keeps the last 1024 events"),
+        ("hub/private.rs", "MAX_WAITING_LINES: usize = 64;", "64 lines may wait for one reader"),
+        ("config.rs", "\"127.0.0.1:5002\"", "`127.0.0.1:5002`"),
+    ] {
+        let source = read(&format!("crates/chat-server/src/{file}"));
+        assert!(source.contains(bound), "{bound} is no longer in {file}");
+        assert!(page().contains(prose), "{prose}");
+    }
+}
+
+/// The page's examples of lines are real ones, and the words that it calls reserved are.
+#[test]
+fn what_the_page_shows_is_real() {
+    let golden: String = ["events", "rows", "answers", "refusals"]
+        .iter()
+        .map(|file| read(&format!("crates/chat-proto/tests/golden/{file}.txt")))
+        .collect();
+    for row in rows(&page(), "| line | is |") {
+        let line = row[0].trim_matches('`').replace("foo", "general");
+        assert!(golden.lines().any(|real| real == line), "{line}");
+    }
+    for reserved in ["server", "system", "admin", "root", "guest"] {
+        assert!(chat_proto::name::UserName::new(reserved).is_err());
+        assert!(page().contains(&format!("`{reserved}`")));
+    }
+}

@@ -1,0 +1,402 @@
+//! What the golden files hold: names of cases and their events.
+
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Away, Done, Event, Farewell, Own, Person, Placed, Sentence};
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::{ChannelName, NameError, UserName};
+use chat_proto::refusal::{Code, Refusal};
+use chat_proto::rendition::Form;
+use chat_proto::text::Text;
+use chat_proto::verb::{self, Kind};
+
+pub(crate) type Case = (&'static str, Event);
+
+/// The files without their endings.
+pub(crate) fn files() -> [(&'static str, Vec<Case>); 5] {
+    [
+        ("events", events()),
+        ("rows", rows()),
+        ("answers", answers()),
+        ("refusals", refusals()),
+        ("hostile", hostile()),
+    ]
+}
+
+fn user(name: &str) -> UserName {
+    UserName::new(name).unwrap()
+}
+
+fn channel(name: &str) -> ChannelName {
+    ChannelName::new(name).unwrap()
+}
+
+fn text(words: &str) -> Text {
+    Text::new(words).unwrap()
+}
+
+/// A reason or a topic that is there.
+#[expect(clippy::unnecessary_wraps, reason = "where it goes it may be missing")]
+fn some(words: &str) -> Option<Text> {
+    Some(text(words))
+}
+
+fn in_channel(name: &str) -> Conversation {
+    Conversation::Channel(channel(name))
+}
+
+fn with(name: &str) -> Conversation {
+    Conversation::Private(user(name))
+}
+
+const TIME: Timestamp = Timestamp(1_795_333_445_120);
+
+fn placed(id: u64) -> Placed {
+    Placed { id: LineId(id), time: TIME }
+}
+
+fn message(place: &str, from: &str, words: &str, action: bool, past: bool) -> Event {
+    Event::Message {
+        placed: placed(42),
+        channel: channel(place),
+        from: user(from),
+        text: text(words),
+        action,
+        past,
+    }
+}
+
+fn private(from: &str, to: &str, words: &str, action: bool, past: bool) -> Event {
+    let (with, from, to) = (user(from), user(from), user(to));
+    Event::Private { placed: placed(7), with, from, to, text: text(words), action, past }
+}
+
+fn left(reason: Option<Text>) -> Event {
+    Event::Left { channel: channel("general"), user: user("bob"), time: TIME, reason }
+}
+
+fn kicked(reason: Option<Text>) -> Event {
+    let (channel, user, by) = (channel("general"), user("bob"), user("alice"));
+    Event::Kicked { channel, user, by, reason }
+}
+
+fn you_were_kicked(reason: Option<Text>, current: Option<Conversation>) -> Event {
+    let (channel, user, by) = (channel("general"), user("bob"), user("alice"));
+    Event::YouWereKicked { channel, user, by, reason, current }
+}
+
+fn events() -> Vec<Case> {
+    let entered = Event::Entered { channel: channel("general"), user: user("bob"), time: TIME };
+    let topic = |topic| Event::Topic { channel: channel("general"), topic, by: user("alice") };
+    let missed = |count| Event::Missed { channel: channel("general"), count, after: LineId(120) };
+    let presence =
+        Event::Presence { channel: channel("general"), entered: 12, left: 3, members: 61 };
+    vec![
+        ("message", message("general", "bob", "hi", false, false)),
+        ("message, action", message("general", "bob", "waves", true, false)),
+        ("message, past", message("general", "bob", "hi", false, true)),
+        ("message, past action", message("general", "bob", "waves", true, true)),
+        ("message, blanks kept", message("general", "bob", "  two  blanks  ", false, false)),
+        ("message, largest id", {
+            let (channel, from, text) = (channel("general"), user("bob"), text("hi"));
+            let placed = placed(u64::MAX);
+            Event::Message { placed, channel, from, text, action: false, past: false }
+        }),
+        ("private", private("bob", "alice", "psst", false, false)),
+        ("private, action", private("bob", "alice", "winks", true, false)),
+        ("private, past", private("bob", "alice", "psst", false, true)),
+        ("private, past action", private("bob", "alice", "winks", true, true)),
+        ("private, one's own out of the past", {
+            let (with, from, to) = (user("alice"), user("bob"), user("alice"));
+            let (placed, text) = (placed(8), text("psst"));
+            Event::Private { placed, with, from, to, text, action: false, past: true }
+        }),
+        ("opened", Event::Opened { with: user("alice") }),
+        ("entered", entered),
+        ("left", left(None)),
+        ("left, reason", left(some("lunch"))),
+        ("presence", presence),
+        ("gone", Event::Gone { user: user("bob"), reason: None }),
+        ("gone, reason", Event::Gone { user: user("bob"), reason: some("good night") }),
+        ("renamed", Event::Renamed { from: user("alice"), to: user("al") }),
+        ("topic", topic(some("Say hello"))),
+        ("topic, removed", topic(None)),
+        ("kicked", kicked(None)),
+        ("kicked, reason", kicked(some("enough now"))),
+        ("kicked oneself", you_were_kicked(None, None)),
+        ("kicked oneself, reason", you_were_kicked(some("enough now"), None)),
+        ("kicked oneself, into a channel", you_were_kicked(None, Some(in_channel("dev")))),
+        ("kicked oneself, into a chat", you_were_kicked(some("spam"), Some(with("carol")))),
+        ("missed, one", missed(1)),
+        ("missed, more", missed(37)),
+        ("notice", Event::Notice(Sentence::new("Welcome to chat.example.org."))),
+        ("bye, quit", Event::Bye(Farewell::Quit)),
+        ("bye, end of input", Event::Bye(Farewell::EndOfInput)),
+        ("bye, no name", Event::Bye(Farewell::NoName)),
+        ("bye, shutdown", Event::Bye(Farewell::Shutdown)),
+        ("bye, fault", Event::Bye(Farewell::Fault)),
+    ]
+}
+
+fn person(away: Option<Away>, shared: &[&str], idle_secs: u64, online_secs: u64) -> Event {
+    Event::Whois(Box::new(Person {
+        name: user("Bob"),
+        away,
+        shared: shared.iter().copied().map(channel).collect(),
+        since: TIME,
+        idle_secs,
+        online_secs,
+    }))
+}
+
+fn own(current: Option<Conversation>, channels: &[&str], away: Option<Away>, secs: u64) -> Event {
+    Event::Info(Box::new(Own {
+        name: user("alice"),
+        current,
+        channels: channels.iter().copied().map(channel).collect(),
+        address: "192.0.2.7:50412".to_owned(),
+        since: TIME,
+        connected_secs: secs,
+        away,
+    }))
+}
+
+fn rows() -> Vec<Case> {
+    let row = |name, members, topic| Event::Channel { name: channel(name), members, topic };
+    let names = |names: &[&str]| names.iter().copied().map(user).collect::<Vec<_>>();
+    let head = |name: Option<&str>, list: &[&str]| Event::UsersHead {
+        channel: name.map(channel),
+        count: list.len(),
+        names: names(list),
+    };
+    let in_row = |place: Option<&str>, operator, away| Event::User {
+        name: user("bob"),
+        channel: place.map(channel),
+        operator,
+        away,
+    };
+    let lunch = || Some(Away { reason: some("lunch") });
+    let silent = || Some(Away { reason: None });
+    vec![
+        ("channels, none", Event::ChannelsHead { count: 0 }),
+        ("channels, one", Event::ChannelsHead { count: 1 }),
+        ("channels, more", Event::ChannelsHead { count: 2 }),
+        ("channel", row("general", 3, some("Say hello"))),
+        ("channel, no topic", row("Dev", 0, None)),
+        ("users of a channel", head(Some("general"), &["alice", "bob", "carol"])),
+        ("users of a channel, one", head(Some("general"), &["alice"])),
+        ("users of a channel, nobody", head(Some("general"), &[])),
+        ("users online", head(None, &["alice", "bob"])),
+        ("users, more names", Event::UsersMore { names: names(&["dave", "eve"]) }),
+        ("user, in a channel", in_row(Some("general"), false, None)),
+        ("user, operator", in_row(Some("general"), true, None)),
+        ("user, online", in_row(None, false, None)),
+        ("user, away", in_row(Some("general"), false, silent())),
+        ("user, away with a reason", in_row(None, false, lunch())),
+        ("whois", person(None, &["general"], 0, 59)),
+        ("whois, minutes", person(None, &["general", "dev"], 60, 3599)),
+        ("whois, hours", person(silent(), &[], 3600, 86_399)),
+        ("whois, days", person(lunch(), &["general"], 86_400, 90_061 * 10)),
+        ("info, nowhere", own(None, &[], None, 5)),
+        ("info, in a channel", own(Some(in_channel("general")), &["dev", "general"], None, 125)),
+        ("info, in a chat", own(Some(with("bob")), &["general"], None, 7500)),
+        ("info, away", own(None, &[], silent(), 0)),
+        ("info, away with a reason", own(None, &["general"], lunch(), 200_000)),
+    ]
+}
+
+fn ok(re: &'static str, done: Done) -> Event {
+    Event::Ok { re: re.into(), done }
+}
+
+fn answers() -> Vec<Case> {
+    let general = || channel("general");
+    let entered =
+        |topic, operator| Done::Entered { channel: general(), members: 3, topic, operator };
+    let current =
+        |topic, operator| Done::Current { channel: general(), members: 3, topic, operator };
+    let left = |conversation, current| ok("leave", Done::Left { conversation, current });
+    let away = |away, changed| Done::Away { away, changed };
+    let bob = || user("bob");
+    let ping = |token| ok("ping", Done::Pong { token });
+    vec![
+        ("told", ok("help", Done::Told)),
+        ("listed", ok("users", Done::Listed { count: 3 })),
+        ("listed, none", ok("channels", Done::Listed { count: 0 })),
+        ("listed, the ignored", ok("ignore", Done::Listed { count: 1 })),
+        ("welcomed", ok("name", Done::Welcomed { name: user("alice") })),
+        ("named", ok("name", Done::Named { name: user("Al") })),
+        ("created", ok("create", Done::Created { channel: general(), topic: None })),
+        ("created, topic", {
+            ok("create", Done::Created { channel: general(), topic: some("Say hello") })
+        }),
+        ("entered", ok("enter", entered(None, false))),
+        ("entered, topic", ok("enter", entered(some("Say hello"), false))),
+        ("entered, operator", ok("enter", entered(None, true))),
+        ("current again", ok("enter", current(None, false))),
+        ("current again, topic", ok("enter", current(some("Say hello"), true))),
+        ("left a channel", left(in_channel("general"), None)),
+        ("left a channel, into a chat", left(in_channel("general"), Some(with("bob")))),
+        ("left a chat", left(with("bob"), None)),
+        ("left a chat, into a channel", left(with("bob"), Some(in_channel("general")))),
+        ("private chat", ok("private", Done::PrivateOpened { with: bob(), placed: None })),
+        ("private chat, with a line", {
+            ok("private", Done::PrivateOpened { with: bob(), placed: Some(placed(1)) })
+        }),
+        ("said in a channel", {
+            ok("say", Done::Said { to: in_channel("general"), placed: placed(43) })
+        }),
+        ("said privately", ok("msg", Done::Said { to: with("bob"), placed: placed(2) })),
+        ("topic", {
+            ok("topic", Done::TopicShown { channel: general(), topic: some("Say hello") })
+        }),
+        ("topic, none", ok("topic", Done::TopicShown { channel: general(), topic: None })),
+        ("topic set", ok("topic", Done::TopicSet { channel: general(), topic: text("Say hello") })),
+        ("away", ok("away", away(Some(Away { reason: None }), true))),
+        ("away, reason", ok("away", away(Some(Away { reason: some("lunch") }), true))),
+        ("away, again", ok("away", away(Some(Away { reason: some("lunch") }), false))),
+        ("back", ok("back", away(None, true))),
+        ("back, never away", ok("back", away(None, false))),
+        ("ignoring", ok("ignore", Done::Ignoring { user: bob(), changed: true })),
+        ("ignoring already", ok("ignore", Done::Ignoring { user: bob(), changed: false })),
+        ("not ignoring", ok("unignore", Done::NotIgnoring { user: bob(), changed: true })),
+        ("never ignored", ok("unignore", Done::NotIgnoring { user: bob(), changed: false })),
+        ("kicked", ok("kick", Done::Kicked { channel: general(), user: bob() })),
+        ("format text", ok("format", Done::Format { form: Form::Text })),
+        ("format json", ok("format", Done::Format { form: Form::Json })),
+        ("pong", ping(None)),
+        ("pong, token", ping(some("42"))),
+    ]
+}
+
+fn refused(re: &str, refusal: Refusal) -> Event {
+    Event::Refused { re: re.to_owned().into(), refusal }
+}
+
+/// Each case begins with the name of the function that makes the refusal.
+pub(crate) fn refusals() -> Vec<Case> {
+    let (general, genesis) = (channel("general"), channel("genesis"));
+    let (bob, rob) = (user("bob"), user("b0b"));
+    let verb = |kind| verb::of(kind);
+    let name = |error: NameError| refused("name", Refusal::bad_name(&error));
+    let unavailable = Refusal::new(Code::Unavailable, "The disk is full. Try again later.");
+    let long_word = "x".repeat(100);
+    vec![
+        ("new", refused("say", unavailable)),
+        ("line_too_long, one", refused("line", Refusal::line_too_long(1))),
+        ("line_too_long, more", refused("line", Refusal::line_too_long(1_000_000))),
+        ("not_utf8", refused("line", Refusal::not_utf8())),
+        ("blank_line", refused("say", Refusal::blank_line())),
+        ("unknown_command", refused("foo", Refusal::unknown_command("foo", &[]))),
+        ("unknown_command, near", {
+            refused("lsit", Refusal::unknown_command("lsit", &["list", "quit"]))
+        }),
+        ("unknown_command, long", refused("x", Refusal::unknown_command(&long_word, &[]))),
+        ("unknown_command, empty", refused("", Refusal::unknown_command("", &[]))),
+        ("ambiguous_command", {
+            refused("c", Refusal::ambiguous_command("c", &["channels", "create"]))
+        }),
+        ("missing_argument", refused("enter", Refusal::missing_argument(verb(Kind::Enter)))),
+        ("too_many_arguments", {
+            refused("enter", Refusal::too_many_arguments(verb(Kind::Enter), "and more"))
+        }),
+        ("too_many_arguments, none wanted", {
+            refused("info", Refusal::too_many_arguments(verb(Kind::Info), "please"))
+        }),
+        ("too_long, one", refused("topic", Refusal::too_long(verb(Kind::Topic), 300, 1))),
+        ("too_long, more", refused("quit", Refusal::too_long(verb(Kind::Quit), 200, 12))),
+        ("say_where", refused("say", Refusal::say_where("general"))),
+        ("unknown_form", refused("format", Refusal::unknown_form("xml"))),
+        ("yourself", refused("msg", Refusal::yourself(verb(Kind::Msg)))),
+        ("bad_name, empty", name(NameError::Empty)),
+        ("bad_name, too long", name(NameError::TooLong { max: 32, was: 40 })),
+        ("bad_name, start", name(NameError::BadStart('-'))),
+        ("bad_name, blank", name(NameError::BadChar(' '))),
+        ("bad_name, not shown", name(NameError::BadChar('\u{1b}'))),
+        ("bad_name, reserved", name(NameError::Reserved)),
+        ("bad_name, together", name(NameError::NotAllowed)),
+        ("name_taken", refused("name", Refusal::name_taken(&bob, &bob))),
+        ("name_taken, looks like it", refused("name", Refusal::name_taken(&rob, &bob))),
+        ("not_named", refused("enter", Refusal::not_named(Some(verb(Kind::Enter))))),
+        ("not_named, no command", refused("say", Refusal::not_named(None))),
+        ("no_such_channel", refused("enter", Refusal::no_such_channel(&general, &[]))),
+        ("no_such_channel, near", {
+            refused("enter", Refusal::no_such_channel(&general, &["genesis", "genera"]))
+        }),
+        ("channel_exists", refused("create", Refusal::channel_exists(&general, &general))),
+        ("channel_exists, looks like it", {
+            refused("create", Refusal::channel_exists(&genesis, &general))
+        }),
+        ("not_in_channel", refused("say", Refusal::not_in_channel(&general))),
+        ("user_not_in_channel", refused("kick", Refusal::user_not_in_channel(&bob, &general))),
+        ("no_such_user", refused("msg", Refusal::no_such_user("bob", &[]))),
+        ("no_such_user, near", refused("msg", Refusal::no_such_user("bbo", &["bob", "rob"]))),
+        ("no_private_chat", refused("leave", Refusal::no_private_chat(&bob))),
+        ("no_conversation", refused("say", Refusal::no_conversation())),
+        (
+            "needs_channel",
+            refused("topic", Refusal::needs_channel(verb(Kind::Topic), &with("bob"))),
+        ),
+        ("nobody_to_reply_to", refused("reply", Refusal::nobody_to_reply_to())),
+        ("too_many_conversations", refused("enter", Refusal::too_many_conversations(50))),
+        ("too_many_channels", refused("create", Refusal::too_many_channels(10_000))),
+        ("user_busy", refused("msg", Refusal::user_busy(&bob))),
+        ("for_operators", refused("kick", Refusal::for_operators(verb(Kind::Kick), &general))),
+        ("server_full", refused("connect", Refusal::server_full(false))),
+        ("server_full, one address", refused("connect", Refusal::server_full(true))),
+        ("internal", refused("say", Refusal::internal())),
+    ]
+}
+
+/// Names, topics and texts made to be taken for something else, or to break a line.
+fn hostile() -> Vec<Case> {
+    let said = |words: &str| message("general", "bob", words, false, false);
+    let titled =
+        |words: &str| Event::Channel { name: channel("general"), members: 3, topic: some(words) };
+    let gone = |reason: &str| Event::Gone { user: user("bob"), reason: some(reason) };
+    let entered =
+        |name: &str| Event::Entered { channel: channel(name), user: user(name), time: TIME };
+    vec![
+        ("a text like an event", said("* alice left the system: bye")),
+        ("a text like a refusal", said("! banned: You are banned.")),
+        ("a text like a message", said("[#general] alice: I owe bob a beer")),
+        ("a text like an action", message("general", "bob", "* alice agrees", true, false)),
+        ("a text like a JSON line", said("{\"type\":\"bye\",\"reason\":\"you left\"}")),
+        ("a text like a command", said("/quit")),
+        ("quotes and backslashes", said("\"\\\",\"type\":\"bye\\u000a")),
+        ("line endings", said("one\r\n* bob left\ntwo\0three\u{85}four\u{2028}five\u{2029}six")),
+        ("escape sequences", said("\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31mred\u{7f}\u{8}")),
+        ("telnet's command", said("\u{ff}\u{f4} ÿû")),
+        ("tabs", said("a\tb")),
+        ("overrides", said("safe\u{202e}txt.exe\u{202c} \u{2066}a\u{2069}")),
+        ("right to left", message("שלום", "דוד", "שלום לכם", false, false)),
+        ("right to left and numbers", message("كتاب", "كاتب", "١٢٣ abc", false, true)),
+        ("wide characters", message("世界", "田中", "こんにちは　世界", false, false)),
+        ("marks", private("हिन्दी", "Zoë", "e\u{301}\u{301}\u{301}\u{301}\u{301}", true, false)),
+        ("joined faces", said("👩\u{200d}👩\u{200d}👧\u{200d}👦 🏳\u{fe0f}\u{200d}🌈")),
+        ("beyond the basic plane", said("𝕳𝖊𝖑𝖑𝖔 \u{10ffff}")),
+        ("nothing to see", said("\u{200b}\u{feff}\u{3164}")),
+        ("a topic like an answer", titled("3 here  Say hello  * You entered #secret (1 here).")),
+        ("a reason like the next line", gone("good night. * alice left the system")),
+        ("a name like a command", entered("quit")),
+        ("a name like a word of the server", entered("left")),
+        ("a name like a number", entered("3")),
+        ("a name that ends a sentence", entered("general.Topic-Say.")),
+        ("a notice of more lines", Event::Notice(Sentence::new("one\r\n* two\u{1b}[m"))),
+        ("a refusal of more lines", {
+            refused("say", Refusal::new(Code::Internal, "one\r\n* two\u{202e}."))
+        }),
+        ("a command word that is quoted", {
+            refused("\"}\\", Refusal::unknown_command("\"}\\\r\n", &[]))
+        }),
+        ("a moment after all days", {
+            let placed = Placed { id: LineId(0), time: Timestamp(i64::MAX) };
+            let (channel, from, text) = (channel("general"), user("bob"), text("hi"));
+            Event::Message { placed, channel, from, text, action: false, past: true }
+        }),
+        ("a moment before all days", {
+            let placed = Placed { id: LineId(0), time: Timestamp(i64::MIN) };
+            let (channel, from, text) = (channel("general"), user("bob"), text("hi"));
+            Event::Message { placed, channel, from, text, action: false, past: true }
+        }),
+    ]
+}

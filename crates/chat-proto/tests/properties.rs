@@ -1,0 +1,631 @@
+//! What holds for every line, every command and every event.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use bytes::BytesMut;
+use chat_proto::command::{Command, parse};
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Away, Done, Event, Farewell, Own, Person, Placed, Sentence};
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::limits::{MAX_REASON_CHARS, MAX_TOPIC_CHARS};
+use chat_proto::line::{LineCodec, LineItem};
+use chat_proto::name::{ChannelName, NameError, UserName};
+use chat_proto::refusal::{Code, Refusal};
+use chat_proto::rendition::{Form, TYPES, render, rendered};
+use chat_proto::text::{Text, clean};
+use chat_proto::verb::{self, Found, Kind, VERBS};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::Value;
+
+/// Said once more in numbers, apart from the code.
+fn forbidden(c: char) -> bool {
+    matches!(
+        u32::from(c),
+        0..=0x1F | 0x7F..=0x9F | 0x202A..=0x202E | 0x2066..=0x2069 | 0x2028 | 0x2029
+    )
+}
+
+/// What somebody might send to be taken for something else, and what is merely odd.
+fn raw() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[ -~]{0,40}",
+        2 => "(\\PC|\\p{C}|[ -~]){0,30}",
+        2 => any::<String>(),
+        2 => vec(
+            select(&[
+                "* ", "! ", "[#a] ", "[@a] ", "\r\n", "\r", "\n", "\0", "\u{1b}[2J", "\u{9b}", "/",
+                "//", "#", "@", ": ", "\"", "\\", "{\"type\":\"bye\"}", "\u{202e}", "\u{2028}",
+                "\u{85}", "\t", " ", "\u{a0}", "\u{3000}", "\u{feff}", "\u{200b}", "שלום", "世界",
+                "bob", "…", "\u{10ffff}",
+            ][..]),
+            0..8,
+        )
+        .prop_map(|pieces| pieces.concat()),
+        1 => "/[a-z]{0,12}( [#@]?[a-zA-Z0-9]{1,5}){0,3}",
+        1 => (select(VERBS), vec(select(&["/", "#", "@", " ", "\u{a0}", "a"][..]), 0..6))
+            .prop_map(|(verb, rest)| format!("/{} {}", verb.name, rest.concat())),
+    ]
+}
+
+fn text() -> impl Strategy<Value = Text> {
+    raw().prop_filter_map("blank", |raw| Text::new(&raw))
+}
+
+/// As an argument has it: without blanks around it, and no longer than it may be.
+fn argument(max_chars: usize) -> impl Strategy<Value = Text> {
+    prop_oneof![9 => raw(), 1 => "[a-zé€]{100,300}"].prop_filter_map("blank", move |raw| {
+        let short: String = clean(&raw).trim().chars().take(max_chars).collect();
+        Text::new(short.trim())
+    })
+}
+
+fn any_name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[a-zA-Z0-9][-_.a-zA-Z0-9]{0,31}",
+        2 => "[a-zà-žα-ωа-я]{1,16}",
+        1 => "[\\p{Hebrew}]{1,8}",
+        1 => "[\\p{Han}\\p{Hangul}]{1,16}",
+    ]
+}
+
+fn user() -> impl Strategy<Value = UserName> {
+    any_name().prop_filter_map("no name", |raw| UserName::new(&raw).ok())
+}
+
+fn channel() -> impl Strategy<Value = ChannelName> {
+    any_name().prop_filter_map("no name", |raw| ChannelName::new(&raw).ok())
+}
+
+fn conversation() -> impl Strategy<Value = Conversation> {
+    prop_oneof![channel().prop_map(Conversation::Channel), user().prop_map(Conversation::Private)]
+}
+
+/// Every command that a line can ask for.
+fn command() -> impl Strategy<Value = Command> {
+    let line = || argument(1000);
+    let reason = || option::of(argument(MAX_REASON_CHARS));
+    let topic = || option::of(argument(MAX_TOPIC_CHARS));
+    let without = |sign: char| {
+        option::of(line().prop_filter_map("sign", move |text| {
+            Text::new(text.as_str().trim_start_matches(|c: char| c == sign || c.is_whitespace()))
+        }))
+    };
+    prop_oneof![
+        without('/').prop_map(Command::Help),
+        user().prop_map(Command::Name),
+        without('#').prop_map(Command::Channels),
+        (channel(), topic()).prop_map(|(channel, topic)| Command::Create(channel, topic)),
+        channel().prop_map(Command::Enter),
+        option::of((conversation(), reason())).prop_map(|left| match left {
+            Some((conversation, reason)) => Command::Leave(Some(conversation), reason),
+            // A reason needs a conversation before it.
+            None => Command::Leave(None, None),
+        }),
+        (user(), option::of(line())).prop_map(|(user, text)| Command::Private(user, text)),
+        (user(), line()).prop_map(|(user, text)| Command::Msg(user, text)),
+        line().prop_map(Command::Reply),
+        // Plain text keeps the blanks around it.
+        text().prop_map(|text| Command::Say(None, text)),
+        (conversation(), line()).prop_map(|(to, text)| Command::Say(Some(to), text)),
+        line().prop_map(Command::Me),
+        Just(Command::Info),
+        option::of(channel()).prop_map(Command::Users),
+        user().prop_map(Command::Whois),
+        topic().prop_map(Command::Topic),
+        reason().prop_map(Command::Away),
+        Just(Command::Back),
+        option::of(user()).prop_map(Command::Ignore),
+        user().prop_map(Command::Unignore),
+        (user(), reason()).prop_map(|(user, reason)| Command::Kick(user, reason)),
+        select(&Form::ALL[..]).prop_map(Command::Format),
+        option::of(line()).prop_map(Command::Ping),
+        reason().prop_map(Command::Quit),
+    ]
+}
+
+fn placed() -> impl Strategy<Value = Placed> {
+    (any::<u64>(), prop_oneof![0..4_102_444_800_000_i64, any::<i64>()])
+        .prop_map(|(id, time)| Placed { id: LineId(id), time: Timestamp(time) })
+}
+
+fn away() -> impl Strategy<Value = Option<Away>> {
+    option::of(option::of(text()).prop_map(|reason| Away { reason }))
+}
+
+fn done() -> impl Strategy<Value = Done> {
+    let topic = || option::of(text());
+    prop_oneof![
+        Just(Done::Told),
+        any::<usize>().prop_map(|count| Done::Listed { count }),
+        user().prop_map(|name| Done::Welcomed { name }),
+        user().prop_map(|name| Done::Named { name }),
+        (channel(), topic()).prop_map(|(channel, topic)| Done::Created { channel, topic }),
+        (channel(), any::<usize>(), topic(), any::<bool>()).prop_map(
+            |(channel, members, topic, operator)| Done::Entered {
+                channel,
+                members,
+                topic,
+                operator
+            }
+        ),
+        (channel(), any::<usize>(), topic(), any::<bool>()).prop_map(
+            |(channel, members, topic, operator)| Done::Current {
+                channel,
+                members,
+                topic,
+                operator
+            }
+        ),
+        (conversation(), option::of(conversation()))
+            .prop_map(|(conversation, current)| Done::Left { conversation, current }),
+        (user(), option::of(placed()))
+            .prop_map(|(with, placed)| Done::PrivateOpened { with, placed }),
+        (conversation(), placed()).prop_map(|(to, placed)| Done::Said { to, placed }),
+        (channel(), topic()).prop_map(|(channel, topic)| Done::TopicShown { channel, topic }),
+        (channel(), text()).prop_map(|(channel, topic)| Done::TopicSet { channel, topic }),
+        (away(), any::<bool>()).prop_map(|(away, changed)| Done::Away { away, changed }),
+        (user(), any::<bool>()).prop_map(|(user, changed)| Done::Ignoring { user, changed }),
+        (user(), any::<bool>()).prop_map(|(user, changed)| Done::NotIgnoring { user, changed }),
+        (channel(), user()).prop_map(|(channel, user)| Done::Kicked { channel, user }),
+        select(&Form::ALL[..]).prop_map(|form| Done::Format { form }),
+        option::of(text()).prop_map(|token| Done::Pong { token }),
+    ]
+}
+
+fn refusal() -> impl Strategy<Value = Refusal> {
+    let kind = || select(VERBS);
+    prop_oneof![
+        (select(Code::ALL), raw()).prop_map(|(code, words)| Refusal::new(code, words)),
+        any::<u64>().prop_map(Refusal::line_too_long),
+        raw().prop_map(|word| Refusal::unknown_command(&word, &["list"])),
+        raw().prop_map(|word| Refusal::ambiguous_command(&word, &["list", "leave"])),
+        kind().prop_map(|verb| Refusal::missing_argument(&verb)),
+        (kind(), raw()).prop_map(|(verb, more)| Refusal::too_many_arguments(&verb, &more)),
+        raw().prop_map(|word| Refusal::say_where(&word)),
+        raw().prop_map(|word| Refusal::unknown_form(&word)),
+        raw().prop_map(|typed| Refusal::no_such_user(&typed, &["bob"])),
+        any::<char>().prop_map(|c| Refusal::bad_name(&NameError::BadChar(c))),
+        (user(), user()).prop_map(|(wanted, holder)| Refusal::name_taken(&wanted, &holder)),
+        channel().prop_map(|name| Refusal::no_such_channel(&name, &["general"])),
+        (channel(), channel()).prop_map(|(wanted, there)| Refusal::channel_exists(&wanted, &there)),
+        (user(), channel()).prop_map(|(user, name)| Refusal::user_not_in_channel(&user, &name)),
+        (kind(), conversation())
+            .prop_map(|(verb, current)| Refusal::needs_channel(&verb, &current)),
+    ]
+}
+
+fn said() -> impl Strategy<Value = Event> {
+    let flags = || (any::<bool>(), any::<bool>());
+    prop_oneof![
+        (placed(), channel(), user(), text(), flags()).prop_map(
+            |(placed, channel, from, text, (action, past))| Event::Message {
+                placed,
+                channel,
+                from,
+                text,
+                action,
+                past
+            }
+        ),
+        (placed(), user(), user(), user(), text(), flags()).prop_map(
+            |(placed, with, from, to, text, (action, past))| Event::Private {
+                placed,
+                with,
+                from,
+                to,
+                text,
+                action,
+                past
+            }
+        ),
+    ]
+}
+
+/// What the server tells in its own words.
+fn told() -> impl Strategy<Value = Event> {
+    let reason = || option::of(text());
+    let time = || placed().prop_map(|placed| placed.time);
+    let count = any::<u64>;
+    let happened = prop_oneof![
+        user().prop_map(|with| Event::Opened { with }),
+        (channel(), user(), time()).prop_map(|(channel, user, time)| Event::Entered {
+            channel,
+            user,
+            time
+        }),
+        (channel(), user(), time(), reason())
+            .prop_map(|(channel, user, time, reason)| Event::Left { channel, user, time, reason }),
+        (channel(), count(), count(), count()).prop_map(|(channel, entered, left, members)| {
+            Event::Presence { channel, entered, left, members }
+        }),
+        (user(), reason()).prop_map(|(user, reason)| Event::Gone { user, reason }),
+        (user(), user()).prop_map(|(from, to)| Event::Renamed { from, to }),
+        (channel(), reason(), user()).prop_map(|(channel, topic, by)| Event::Topic {
+            channel,
+            topic,
+            by
+        }),
+        (channel(), user(), user(), reason())
+            .prop_map(|(channel, user, by, reason)| Event::Kicked { channel, user, by, reason }),
+        (channel(), user(), user(), reason(), option::of(conversation())).prop_map(
+            |(channel, user, by, reason, current)| Event::YouWereKicked {
+                channel,
+                user,
+                by,
+                reason,
+                current
+            }
+        ),
+        (channel(), count(), count()).prop_map(|(channel, count, after)| Event::Missed {
+            channel,
+            count,
+            after: LineId(after)
+        }),
+        raw().prop_map(|words| Event::Notice(Sentence::new(words))),
+    ];
+    let farewells = &[
+        Farewell::Quit,
+        Farewell::EndOfInput,
+        Farewell::NoName,
+        Farewell::Shutdown,
+        Farewell::Fault,
+    ];
+    prop_oneof![
+        4 => happened,
+        4 => rows(),
+        1 => select(&farewells[..]).prop_map(Event::Bye),
+        3 => (word(), done()).prop_map(|(re, done)| Event::Ok { re, done }),
+        3 => (word(), refusal()).prop_map(|(re, refusal)| Event::Refused { re, refusal }),
+    ]
+}
+
+fn rows() -> impl Strategy<Value = Event> {
+    let names = || vec(user(), 0..4);
+    let person = (user(), away(), vec(channel(), 0..3), placed(), any::<u64>(), any::<u64>());
+    let own = (user(), option::of(conversation()), vec(channel(), 0..3), placed(), away());
+    prop_oneof![
+        (0..4_usize).prop_map(|count| Event::ChannelsHead { count }),
+        (channel(), any::<usize>(), option::of(text()))
+            .prop_map(|(name, members, topic)| Event::Channel { name, members, topic }),
+        (option::of(channel()), 0..4_usize, names())
+            .prop_map(|(channel, count, names)| Event::UsersHead { channel, count, names }),
+        names().prop_map(|names| Event::UsersMore { names }),
+        (user(), option::of(channel()), any::<bool>(), away()).prop_map(
+            |(name, channel, operator, away)| Event::User { name, channel, operator, away }
+        ),
+        person.prop_map(|(name, away, shared, placed, idle_secs, online_secs)| {
+            let since = placed.time;
+            Event::Whois(Box::new(Person { name, away, shared, since, idle_secs, online_secs }))
+        }),
+        own.prop_map(|(name, current, channels, placed, away)| {
+            let (since, connected_secs) = (placed.time, placed.id.0);
+            let address = "[2001:db8::1]:50412".to_owned();
+            Event::Info(Box::new(Own {
+                name,
+                current,
+                channels,
+                address,
+                since,
+                connected_secs,
+                away,
+            }))
+        }),
+    ]
+}
+
+/// The word of an answer, as the parser makes it of any line.
+fn word() -> impl Strategy<Value = Cow<'static, str>> {
+    raw().prop_map(|line| parse(&line.replace(['\r', '\n'], "")).re)
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![said(), told()]
+}
+
+/// The required fields of each type, and the optional ones.
+fn fields(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
+    match kind {
+        "ok" => (
+            &["re"],
+            &[
+                "id", "time", "channel", "to", "with", "user", "name", "members", "operator",
+                "topic", "current", "away", "reason", "count", "format", "token",
+            ],
+        ),
+        "error" => (&["re", "code", "text"], &[]),
+        "message" => (&["id", "time", "channel", "from", "text"], &["action", "past"]),
+        "private" => (&["id", "time", "from", "to", "text"], &["action", "past"]),
+        "opened" => (&["with"], &[]),
+        "entered" => (&["channel", "user", "time"], &[]),
+        "left" => (&["channel", "user", "time"], &["reason"]),
+        "presence" => (&["channel", "entered", "left", "members"], &[]),
+        "gone" => (&["user"], &["reason"]),
+        "renamed" => (&["from", "to"], &[]),
+        "topic" => (&["channel", "topic", "by"], &[]),
+        "kicked" => (&["channel", "user", "by"], &["reason", "current"]),
+        "channel" => (&["name", "members", "topic"], &[]),
+        "user" => (
+            &["name", "away"],
+            &["channel", "operator", "reason", "account", "channels", "since", "idle", "online"],
+        ),
+        "info" => (
+            &["name", "account", "current", "channels", "address", "since", "connected", "away"],
+            &["reason"],
+        ),
+        "missed" => (&["channel", "count", "after"], &[]),
+        "notice" => (&["text"], &[]),
+        "bye" => (&["reason"], &[]),
+        other => panic!("type {other} has no fields"),
+    }
+}
+
+fn check_json(line: &str) {
+    let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    let object = value.as_object().unwrap_or_else(|| panic!("{line} is no object"));
+    let kind = object["type"].as_str().unwrap();
+    assert!(TYPES.contains(&kind), "{line}");
+    let (required, optional) = fields(kind);
+    for field in required {
+        assert!(object.contains_key(*field), "{field} is missing in {line}");
+    }
+    for (field, value) in object {
+        let known = [required, optional].concat().contains(&field.as_str()) || field == "type";
+        assert!(known, "{field} is not described: {line}");
+        match field.as_str() {
+            "channel" => assert!(value.as_str().unwrap().starts_with('#'), "{line}"),
+            "current" if !value.is_null() => {
+                assert!(value.as_str().unwrap().starts_with(['#', '@']), "{line}");
+            }
+            "id" | "count" | "members" | "idle" | "online" | "connected" | "after" => {
+                assert!(value.is_u64(), "{line}");
+            }
+            "time" | "since" => assert!(value.as_str().unwrap().ends_with('Z'), "{line}"),
+            _ => {}
+        }
+    }
+    // A second key of one name would be lost in reading; it shows in the length.
+    assert_eq!(value.to_string().len(), line.len(), "{line}");
+}
+
+/// One line at most, with the form's own ending, and nothing in it that a terminal obeys.
+fn check_one_line(event: &Event) {
+    for form in Form::ALL {
+        let bytes = rendered(event, form);
+        let line = str::from_utf8(&bytes).unwrap();
+        if line.is_empty() {
+            continue;
+        }
+        let ending = match form {
+            Form::Text => "\r\n",
+            Form::Json => "\n",
+        };
+        let line = line.strip_suffix(ending).unwrap_or_else(|| panic!("{line:?} has no ending"));
+        assert!(!line.contains(forbidden), "{line:?}");
+        match form {
+            Form::Text => assert!(
+                line.starts_with("* ") || line.starts_with("! ") || line.starts_with('['),
+                "{line:?}"
+            ),
+            Form::Json => check_json(line),
+        }
+        // What is appended to other output is the same.
+        let mut out = BytesMut::from(&b"before"[..]);
+        render(event, form, &mut out);
+        assert_eq!(&out[..6], b"before");
+        assert_eq!(&out[6..], &bytes[..]);
+    }
+}
+
+fn is_silent(event: &Event, form: Form) -> bool {
+    rendered(event, form).is_empty()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn a_printed_command_is_read_as_the_same(command in command()) {
+        let printed = command.to_string();
+        prop_assert!(!printed.contains(forbidden), "{:?}", printed);
+        let asked = parse(&printed);
+        prop_assert_eq!(asked.re, verb::of(command.kind()).name, "{:?}", &printed);
+        // Names are equal in any case; what is shown must be the same too.
+        let again = asked.command.map(|again| format!("{again:?}"));
+        prop_assert_eq!(again, Ok(format!("{command:?}")), "{:?}", &printed);
+    }
+
+    #[test]
+    fn every_word_of_a_command_in_any_case_asks_for_the_same(command in command(), upper: bool) {
+        let printed = command.to_string();
+        if let Some(rest) = printed.strip_prefix(&format!("/{}", verb::of(command.kind()).name)) {
+            for word in verb::of(command.kind()).words() {
+                let word = if upper { word.to_uppercase() } else { word.to_owned() };
+                let again = parse(&format!("/{word}{rest}")).command;
+                prop_assert_eq!(again.as_ref(), Ok(&command));
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line(event in event()) {
+        check_one_line(&event);
+    }
+
+    #[test]
+    fn what_somebody_said_never_looks_like_the_servers_own(event in said()) {
+        let (Event::Message { from, text, .. } | Event::Private { from, text, .. }) = &event else {
+            panic!("{event:?}")
+        };
+        prop_assert!(!from.as_str().contains(forbidden) && !text.as_str().contains(forbidden));
+        let line = rendered(&event, Form::Text);
+        let line = str::from_utf8(&line).unwrap();
+        let (place, said) = line.strip_prefix('[').unwrap().split_once("] ").unwrap();
+        prop_assert!(place.starts_with(['#', '@']));
+        let own = said.strip_prefix("* ").unwrap_or(said).strip_prefix(from.as_str()).unwrap();
+        let own = own.strip_prefix(": ").or(own.strip_prefix(' ')).unwrap();
+        prop_assert_eq!(own.strip_suffix("\r\n"), Some(text.as_str()));
+    }
+
+    #[test]
+    fn what_the_server_says_never_looks_like_somebody(event in told()) {
+        let line = rendered(&event, Form::Text);
+        prop_assert!(!line.starts_with(b"["), "{:?}", line);
+        let refused = matches!(event, Event::Refused { .. });
+        prop_assert_eq!(line.starts_with(b"! "), refused, "{:?}", line);
+    }
+
+    #[test]
+    fn an_answer_has_a_line_for_programs_and_a_refusal_one_for_everybody(
+        re in word(), done in done(), refusal in refusal(),
+    ) {
+        let ok = Event::Ok { re: re.clone(), done };
+        prop_assert!(!is_silent(&ok, Form::Json));
+        for form in Form::ALL {
+            let refused = Event::Refused { re: re.clone(), refusal: refusal.clone() };
+            prop_assert!(!is_silent(&refused, form));
+        }
+    }
+
+    #[test]
+    fn no_line_is_too_strange_to_be_understood_or_refused(line in raw()) {
+        check_line(&line);
+    }
+
+    #[test]
+    fn no_bytes_are_too_strange(bytes in vec(any::<u8>(), 0..300)) {
+        let mut codec = LineCodec::new();
+        let mut rest = &bytes[..];
+        let mut items = Vec::new();
+        while let Some(item) = codec.feed(&mut rest) {
+            items.push(item);
+        }
+        for item in items.into_iter().chain(codec.finish()) {
+            match item {
+                LineItem::Line(line) => check_line(&line),
+                LineItem::TooLong { over } => {
+                    check_refused("line", &Refusal::line_too_long(over));
+                }
+                LineItem::NotUtf8 => check_refused("line", &Refusal::not_utf8()),
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_to_a_word_that_is_no_command_is_short(word in "/[^ ]{41,2000}") {
+        let asked = parse(&word);
+        if let Err(refusal) = asked.command {
+            prop_assert!(asked.re.chars().count() <= 41, "{}", asked.re);
+            prop_assert!(refusal.text().chars().count() < 200, "{}", refusal.text());
+        }
+    }
+}
+
+/// What one input line makes others hear is one line, and so is what it is answered.
+fn check_line(line: &str) {
+    let asked = parse(line);
+    assert!(!asked.re.contains(forbidden), "{:?}", asked.re);
+    match asked.command {
+        Ok(command) => {
+            assert_eq!(asked.re, verb::of(command.kind()).name);
+            assert_eq!(parse(&command.to_string()).command, Ok(command.clone()), "{line:?}");
+            check_heard(&command);
+        }
+        Err(refusal) => check_refused(&asked.re, &refusal),
+    }
+}
+
+fn check_refused(re: &str, refusal: &Refusal) {
+    assert!(Code::ALL.contains(&refusal.code()) && !refusal.text().is_empty());
+    check_one_line(&Event::Refused { re: re.to_owned().into(), refusal: refusal.clone() });
+}
+
+fn check_heard(command: &Command) {
+    let general = ChannelName::new("general").unwrap();
+    let bob = UserName::new("bob").unwrap();
+    let heard = match command {
+        Command::Say(_, text) | Command::Me(text) => Event::Message {
+            placed: Placed { id: LineId(1), time: Timestamp(0) },
+            channel: general,
+            from: bob,
+            text: text.clone(),
+            action: matches!(command, Command::Me(_)),
+            past: false,
+        },
+        Command::Leave(_, reason) | Command::Quit(reason) => {
+            Event::Gone { user: bob, reason: reason.clone() }
+        }
+        Command::Kick(user, reason) => {
+            let (user, reason) = (user.clone(), reason.clone());
+            Event::Kicked { channel: general, user, by: bob, reason }
+        }
+        Command::Name(to) => Event::Renamed { from: bob, to: to.clone() },
+        Command::Create(name, topic) => {
+            Event::Channel { name: name.clone(), members: 1, topic: topic.clone() }
+        }
+        _ => return,
+    };
+    check_one_line(&heard);
+}
+
+/// Whoever adds a command adds it to what is generated above.
+#[test]
+fn every_command_is_generated() {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let strategy = command();
+    let seen: Vec<Kind> =
+        (0..2000).map(|_| strategy.new_tree(&mut runner).unwrap().current().kind()).collect();
+    for verb in VERBS {
+        assert!(seen.contains(&verb.kind), "/{} is never generated", verb.name);
+    }
+}
+
+#[test]
+fn every_beginning_of_a_word_finds_its_command_or_all_that_it_may_be() {
+    let beginnings: BTreeSet<&str> = VERBS
+        .iter()
+        .flat_map(verb::Verb::words)
+        .flat_map(|word| (1..=word.len()).map(move |end| &word[..end]))
+        .collect();
+    for beginning in beginnings {
+        let whole = VERBS.iter().find(|verb| verb.words().any(|word| word == beginning));
+        let begun: Vec<&verb::Verb> = VERBS
+            .iter()
+            .filter(|verb| verb.words().any(|word| word.starts_with(beginning)))
+            .collect();
+        let asked = parse(&format!("/{beginning}"));
+        match (verb::find(beginning), whole, begun.as_slice()) {
+            (Found::One(found), Some(whole), _) => assert_eq!(found.name, whole.name),
+            (Found::One(found), None, [only]) => {
+                assert_eq!(found.name, only.name, "{beginning}");
+                assert_eq!(asked.re, only.name);
+            }
+            (Found::Several(words), None, several) if several.len() > 1 => {
+                let refusal = asked.command.unwrap_err();
+                assert_eq!(refusal.code(), Code::UnknownCommand);
+                assert_eq!(words.len(), several.len(), "{beginning}");
+                for (word, verb) in words.iter().zip(several) {
+                    assert!(word.starts_with(beginning), "{beginning}: {word}");
+                    assert!(verb.words().any(|own| own == *word), "{beginning}: {word}");
+                    assert!(refusal.text().contains(&format!("/{word}")), "{}", refusal.text());
+                }
+            }
+            (found, ..) => panic!("{beginning}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_sign_and_any_blank_after_it_are_no_part_of_the_word() {
+    for line in ["/channels #\u{a0}/", "/channels #dev", "/help /\u{a0}enter", "/help /enter"] {
+        let command = parse(line).command.unwrap();
+        assert_eq!(parse(&command.to_string()).command, Ok(command), "{line:?}");
+    }
+}
