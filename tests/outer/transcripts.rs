@@ -160,16 +160,18 @@ impl Play {
         }
     }
 
-    /// What everybody has been told, the one who acted first.
+    /// What everybody has been told.
     async fn told(&mut self, action: &Action) -> Vec<(String, String)> {
         let mut all = Vec::new();
-        let first = match action {
-            Action::Sends(who, _) => Some(who.clone()),
-            _ => None,
+        // Whoever acted comes first: when they have their answer, the others have been told.
+        let acted = |who: &String| match action {
+            Action::Sends(sender, _) => sender == who,
+            Action::HalfCloses(names) => names.contains(who),
+            _ => false,
         };
         let mut order: Vec<String> =
             self.people.iter().map(|person| person.who().to_owned()).collect();
-        order.sort_by_key(|who| first.as_ref() != Some(who));
+        order.sort_by_key(|who| !acted(who));
         for who in order {
             let half_closed = matches!(action, Action::HalfCloses(names) if names.contains(&who));
             let later = matches!(action, Action::Later(names) if names.contains(&who));

@@ -88,8 +88,7 @@ fn anchors(markdown: &str) -> BTreeSet<String> {
 }
 
 /// Links to what isn't written yet. When it is, its line here goes.
-const NOT_WRITTEN_YET: &[&str] =
-    &["docs/protocol.md", "docs/adding-a-command.md", "docs/glossary.md", "docs/out-of-scope.md"];
+const NOT_WRITTEN_YET: &[&str] = &[];
 
 #[test]
 fn links_in_the_documents_lead_somewhere() {
