@@ -123,12 +123,16 @@ async fn a_message_to_someone_who_has_gone_vanishes_silently() {
     bob.send("/quit").await;
     bob.read_to_end().await;
     alice.expect(&["* bob left the system"]).await;
-    for line in ["are you there?", "/msg bob are you there?", "/me waits"] {
+    for line in ["are you there?", "/me waits"] {
         let told = alice.ask(line).await;
         assert_eq!(
             told,
-            ["! no-such-user: Nobody here is called bob. /users shows who is here."],
+            ["! no-such-user: bob has left; this was not said. /leave @bob ends the chat."],
             "{line}"
         );
     }
+    assert_eq!(
+        alice.ask("/msg bob are you there?").await,
+        ["! no-such-user: Nobody here is called bob. /users shows who is here."]
+    );
 }

@@ -15,7 +15,7 @@ use super::me::Place;
 use super::{Session, Waiting};
 use crate::handlers::{Change, help};
 use crate::hub::apply::{Leaving, Membership, Words};
-use crate::hub::person::Person;
+use crate::hub::person::{Person, PersonId};
 
 type Re = Cow<'static, str>;
 
@@ -56,12 +56,12 @@ impl Session {
                 Done::Away { away, changed }
             }
             Change::Ignore(user) => {
-                let person = self.hub.person(&user).ok().map(|person| person.id);
+                let (user, person) = self.as_borne(user);
                 let changed = self.me.ignore(user.clone(), person);
                 Done::Ignoring { user, changed }
             }
             Change::Unignore(user) => {
-                let person = self.hub.person(&user).ok().map(|person| person.id);
+                let (user, person) = self.as_borne(user);
                 let changed = self.me.unignore(&user, person);
                 Done::NotIgnoring { user, changed }
             }
@@ -86,6 +86,14 @@ impl Session {
 
     fn name(&self) -> Result<UserName, Refusal> {
         self.me.name.clone().ok_or_else(|| Refusal::not_named(None))
+    }
+
+    /// A name as whoever has it writes it, and who that is.
+    fn as_borne(&self, user: UserName) -> (UserName, Option<PersonId>) {
+        match self.hub.person(&user) {
+            Ok(person) => (person.name().unwrap_or(user), Some(person.id)),
+            Err(_) => (user, None),
+        }
     }
 
     fn take_name(&mut self, name: UserName, out: &mut BytesMut) -> Result<Done, Refusal> {

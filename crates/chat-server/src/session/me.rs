@@ -37,11 +37,13 @@ pub(crate) struct Place {
 /// Whom a person hides, for as long as the connection lives.
 type Ignored = Vec<Hidden>;
 
-/// Somebody who is hidden: under this name, and whoever bore it then under every other name, so that
-/// a new name doesn't bring them back.
+/// Somebody who is hidden: under the name that was given, and whoever bore it then under every other name,
+/// so that a new name doesn't bring them back.
 struct Hidden {
     name: UserName,
     person: Option<PersonId>,
+    /// Their name now, as far as it was told.
+    called: UserName,
 }
 
 /// How many people one person can hide.
@@ -110,7 +112,7 @@ impl Me {
         }
         for hidden in self.ignored.iter_mut().flat_map(|ignored| ignored.iter_mut()) {
             if hidden.person == Some(who) {
-                hidden.name = to.clone();
+                hidden.called = to.clone();
             }
         }
     }
@@ -120,7 +122,7 @@ impl Me {
         let ignored = self.ignored.get_or_insert_default();
         let already = ignored.iter().any(|hidden| hidden.is(&name, person));
         if !already {
-            ignored.push(Hidden { name, person });
+            ignored.push(Hidden { called: name.clone(), name, person });
         }
         !already
     }
@@ -152,7 +154,7 @@ impl Me {
     /// The names of the hidden, in order.
     pub(crate) fn ignored_names(&self) -> Vec<UserName> {
         let ignored = self.ignored.iter().flat_map(|ignored| ignored.iter());
-        let mut names: Vec<_> = ignored.map(|hidden| hidden.name.clone()).collect();
+        let mut names: Vec<_> = ignored.map(|hidden| hidden.called.clone()).collect();
         names.sort();
         names
     }
@@ -172,7 +174,8 @@ impl Me {
 
 impl Hidden {
     fn is(&self, name: &UserName, person: Option<PersonId>) -> bool {
-        self.name == *name || (person.is_some() && self.person == person)
+        let named = self.name == *name || self.called == *name;
+        named || (person.is_some() && self.person == person)
     }
 }
 
@@ -224,7 +227,7 @@ mod tests {
 
     #[test]
     fn an_ignored_person_who_was_renamed_is_seen_again_under_either_name() {
-        for (typed, now_there) in [("rob", Some(PersonId(7))), ("rob", None)] {
+        for (typed, now_there) in [("rob", Some(PersonId(7))), ("rob", None), ("bob", None)] {
             let mut me = me();
             let [bob, carol, rob, typed] = names(["bob", "carol", "rob", typed]);
             me.ignore(bob, Some(PersonId(7)));
