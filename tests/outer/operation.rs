@@ -116,7 +116,6 @@ async fn a_wrong_setting_is_refused_in_a_sentence() {
         ),
         ("limits.write_seconds = 0", "limits.write_seconds must be from 1 to 31536000"),
         ("limits.name_seconds = 9223372036854775807", "limits.name_seconds must be from 1 to"),
-        ("listen = []", "there is nowhere to listen"),
         ("name = 3", "line 1: invalid type: integer `3`, expected a string"),
         ("listen = [", "line 1: "),
         ("log = \"loud\"", "unknown variant `loud`"),

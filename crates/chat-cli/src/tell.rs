@@ -80,8 +80,8 @@ impl Teller {
                 Shown::told(format!("{by} removed the topic of {channel}"))
             }
             Incoming::Kicked { channel, user, by, reason, current } => {
-                let reason = because(reason.as_ref());
                 if own.is_me(user) {
+                    let reason = aside(reason.as_ref());
                     let now = match current {
                         crate::incoming::Change::Now(current) => {
                             format!(". {}", NowIn(current.as_deref()))
@@ -93,6 +93,7 @@ impl Teller {
                         text: format!("{by} kicked you from {channel}{reason}{now}"),
                     }
                 } else {
+                    let reason = because(reason.as_ref());
                     Shown::told(format!("{by} kicked {user} from {channel}{reason}"))
                 }
             }
@@ -163,21 +164,30 @@ impl Teller {
                 None => format!("{} has no topic. /topic TEXT sets one.", channel()),
             }),
             "away" | "back" => told(if fields.flag("away") == Some(true) {
-                let reason = because(fields.text("reason").as_ref());
+                let reason = aside(fields.text("reason").as_ref());
                 format!("You are away{reason}. /back when you are here again.")
+            } else if fields.flag("changed") == Some(false) {
+                "You were not away.".into()
             } else {
                 "You are back.".into()
             }),
             "ignore" if fields.has("user") => told(format!(
-                "You ignore {user} now. /unignore {user} ends it.",
-                user = text("user")
+                "You ignore {user} {when}. /unignore {user} ends it.",
+                user = text("user"),
+                when = if fields.flag("changed") == Some(false) { "already" } else { "now" }
             )),
             "ignore" if people.is_empty() => Vec::new(),
             "ignore" => told(format!("You ignore {}: {}", people.len(), names(&people, false))),
+            "unignore" if fields.flag("changed") == Some(false) => {
+                told(format!("You were not ignoring {}.", text("user")))
+            }
             "unignore" => told(format!("You don't ignore {} any more.", text("user"))),
             "kick" => told(format!("You kicked {} from {}.", text("user"), channel())),
             "ping" => told(format!("pong {}", text("token")).trim_end().into()),
-            "channels" => listed_channels(fields.number("count"), channels),
+            "channels" => {
+                let part = command(line).map(|(_, words)| words.trim_start_matches(['#', ' ']));
+                listed_channels(part.unwrap_or_default(), fields.number("count"), channels)
+            }
             "users" => told(listed_people(fields.number("count"), &people, own.marks)),
             _ if fields.number("count") == Some(0) => told("Nothing was found.".into()),
             _ if fields.has("count") => Vec::new(),
@@ -191,10 +201,11 @@ impl Teller {
     }
 }
 
-fn listed_channels(count: Option<u64>, rows: Vec<String>) -> Vec<Shown> {
+fn listed_channels(part: &str, count: Option<u64>, rows: Vec<String>) -> Vec<Shown> {
     let count = count.unwrap_or(rows.len() as u64);
     let head = match count {
-        0 => "No channels are open. /create NAME makes one.".into(),
+        0 if part.is_empty() => "No channels are open. /create NAME makes one.".into(),
+        0 => format!("No channel has {part} in its name. /channels lists them all."),
         1 => "1 channel:".into(),
         count => format!("{count} channels:"),
     };
@@ -225,7 +236,7 @@ fn whois(line: &Incoming, more: &More) -> Option<Shown> {
         Some(account) => format!("with the account {account}"),
         None => "without an account".into(),
     };
-    let away = if *away { format!(", away{}", because(reason.as_ref())) } else { String::new() };
+    let away = if *away { format!(", away{}", aside(reason.as_ref())) } else { String::new() };
     let shared = match more.channels.as_slice() {
         [] => "You share no channel.".into(),
         channels => format!("You share {}.", channels.join(", ")),
@@ -242,15 +253,22 @@ fn info(row: &Row) -> String {
         Some(account) => format!("with the account {account}"),
         None => "without an account".into(),
     };
-    let away = if row.flag("away") == Some(true) { ", away" } else { "" };
+    let away = if row.flag("away") == Some(true) {
+        format!(", away{}", aside(row.text("reason").as_ref()))
+    } else {
+        String::new()
+    };
+    let current = match row.text("current") {
+        Some(current) => format!("You are in {current}."),
+        None => "You are in no conversation.".into(),
+    };
     let channels = match row.texts("channels").as_slice() {
         [] => "You are in no channel.".into(),
         channels => format!("Your channels: {}.", channels.join(", ")),
     };
     format!(
-        "You are {}, {account}{away}. {} {channels} Connected from {} for {}.",
+        "You are {}, {account}{away}. {current} {channels} Connected from {} for {}.",
         row.text("name").unwrap_or_default(),
-        NowIn(row.text("current").as_deref()),
         row.text("address").unwrap_or_default(),
         Lasting(row.number("connected").unwrap_or(0)),
     )
@@ -258,6 +276,11 @@ fn info(row: &Row) -> String {
 
 fn because(reason: Option<&String>) -> String {
     reason.map(|reason| format!(": {reason}")).unwrap_or_default()
+}
+
+/// A reason in the middle of a sentence.
+fn aside(reason: Option<&String>) -> String {
+    reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
 }
 
 struct NowIn<'a>(Option<&'a str>);
@@ -340,7 +363,7 @@ mod tests {
             ),
             (
                 r##"{"type":"kicked","channel":"#dev","user":"Alice","by":"carol","reason":"x","current":null}"##,
-                "* carol kicked you from #dev: x. You are in no conversation.",
+                "* carol kicked you from #dev (x). You are in no conversation.",
             ),
             (
                 r#"{"type":"opened","with":"bob"}"#,
@@ -384,7 +407,7 @@ mod tests {
             ),
             (
                 r#"{"type":"ok","re":"away","away":true,"reason":"tea"}"#,
-                "* You are away: tea. /back when you are here again.",
+                "* You are away (tea). /back when you are here again.",
             ),
             (r#"{"type":"ok","re":"ping","token":"42"}"#, "* pong 42"),
             (r#"{"type":"ok","re":"ping"}"#, "* pong"),
@@ -395,7 +418,7 @@ mod tests {
             ),
             (
                 r##"{"type":"info","name":"alice","account":null,"current":"#dev","channels":["#dev"],"address":"::1","connected":61}"##,
-                "* You are alice, without an account. You are now in #dev. Your channels: #dev. Connected from ::1 for 1 min.",
+                "* You are alice, without an account. You are in #dev. Your channels: #dev. Connected from ::1 for 1 min.",
             ),
         ] {
             assert_eq!(transcript(own, &[line]), [expected], "{line}");

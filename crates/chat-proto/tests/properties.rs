@@ -335,7 +335,7 @@ fn fields(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
             &["re"],
             &[
                 "id", "time", "channel", "to", "with", "user", "name", "members", "operator",
-                "topic", "current", "away", "reason", "count", "format", "token",
+                "topic", "current", "away", "reason", "changed", "count", "format", "token",
             ],
         ),
         "error" => (&["re", "code", "text"], &[]),

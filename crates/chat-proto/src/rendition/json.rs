@@ -204,6 +204,8 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<Shown<crate::rendition::Form>>,
@@ -399,11 +401,14 @@ fn made(done: &Done) -> Made<'_> {
         Done::TopicSet { channel, topic } => {
             Made { channel: Some(Shown(channel)), topic: Some(Some(topic.as_str())), ..nothing }
         }
-        Done::Away { away, .. } => {
-            Made { away: Some(away.is_some()), reason: why(away.as_ref()), ..nothing }
-        }
-        Done::Ignoring { user, .. } | Done::NotIgnoring { user, .. } => {
-            Made { user: Some(user.as_str()), ..nothing }
+        Done::Away { away, changed } => Made {
+            away: Some(away.is_some()),
+            reason: why(away.as_ref()),
+            changed: Some(*changed),
+            ..nothing
+        },
+        Done::Ignoring { user, changed } | Done::NotIgnoring { user, changed } => {
+            Made { user: Some(user.as_str()), changed: Some(*changed), ..nothing }
         }
         Done::Kicked { channel, user } => {
             Made { channel: Some(Shown(channel)), user: Some(user.as_str()), ..nothing }

@@ -175,11 +175,7 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
             write!(out, "* You set the topic of {channel}: {topic}")
         }
         Done::Away { away: Some(Away { reason }), .. } => {
-            write!(
-                out,
-                "* You are away{}. /back when you are here again.",
-                because(reason.as_ref())
-            )
+            write!(out, "* You are away{}. /back when you are here again.", aside(reason.as_ref()))
         }
         Done::Away { away: None, changed: true } => write!(out, "* You are back."),
         Done::Away { away: None, changed: false } => write!(out, "* You were not away."),
