@@ -163,17 +163,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn converse(&mut self) -> End {
         self.session.greet(&mut self.out);
         loop {
-            self.session.deliver(ENOUGH, &mut self.out);
+            let all_told = self.session.deliver(ENOUGH, &mut self.out);
             if let Some(foreign) = self.foreign {
                 self.out.extend_from_slice(foreign.advice().as_bytes());
                 return End::Foreign;
             }
-            self.carry_out_lines();
-            if let Some(farewell) = self.session.farewell()
-                && !self.session.has_more()
-            {
+            if all_told && let Some(farewell) = self.session.farewell() {
                 return End::Farewell(farewell);
             }
+            self.carry_out_lines();
             if self.has_lines_to_carry_out() {
                 tokio::task::yield_now().await;
             }

@@ -104,6 +104,13 @@ impl Hub {
     }
 }
 
+impl Hub {
+    /// What happened until now has lower numbers.
+    pub(crate) fn now_number(&self) -> u64 {
+        self.sequence.next()
+    }
+}
+
 /// Takes a lock. A panic while it was held has been caught and logged where it happened, and each
 /// section leaves its data whole before it can panic; so the others go on.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

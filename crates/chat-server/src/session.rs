@@ -43,8 +43,8 @@ pub(crate) struct Session {
     inbox: Inbox,
     /// Lines said that have no answer yet, oldest first.
     waiting: VecDeque<Waiting>,
-    /// Set when the connection is to end, once everything before is told.
-    farewell: Option<Farewell>,
+    /// Set when the connection is to end, once everything with a lower number is told.
+    farewell: Option<(Farewell, u64)>,
     /// The words of `/quit`.
     reason: Option<Text>,
 }
@@ -86,7 +86,7 @@ impl Session {
 
     /// Why the connection is to end, if it is.
     pub(crate) fn farewell(&self) -> Option<Farewell> {
-        self.farewell
+        self.farewell.map(|(farewell, _)| farewell)
     }
 
     /// Greets whoever has just connected.
@@ -159,7 +159,9 @@ impl Session {
 
     /// The connection is to end for a reason that isn't the person's own.
     pub(crate) fn end(&mut self, farewell: Farewell) {
-        self.farewell.get_or_insert(farewell);
+        if self.farewell.is_none() {
+            self.farewell = Some((farewell, self.hub.now_number()));
+        }
     }
 
     /// The last line.

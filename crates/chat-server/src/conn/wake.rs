@@ -38,7 +38,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Ready(Wake::Lost);
         }
         let has_room = self.out.len() < ENOUGH;
-        if self.has_lines_to_carry_out() || (has_room && self.session.has_more()) {
+        let more_to_tell = self.session.has_more() || self.session.farewell().is_some();
+        if self.has_lines_to_carry_out() || (has_room && more_to_tell) {
             return Poll::Ready(Wake::More);
         }
         if has_room && self.session.person().bell.poll(cx).is_ready() {

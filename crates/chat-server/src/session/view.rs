@@ -23,13 +23,14 @@ impl Session {
     }
 
     /// Takes out what waits and appends it to `out`, until nothing waits or `out` holds `enough`
-    /// bytes.
-    pub(crate) fn deliver(&mut self, enough: usize, out: &mut BytesMut) {
-        self.deliver_before(u64::MAX, enough, out);
+    /// bytes. Tells whether nothing waits. Once the connection is to end, what happens afterwards
+    /// doesn't count: a busy channel holds nobody back.
+    pub(crate) fn deliver(&mut self, enough: usize, out: &mut BytesMut) -> bool {
+        self.deliver_before(self.farewell.map_or(u64::MAX, |(_, number)| number), enough, out)
     }
 
     /// The same for what has a lower number than this.
-    fn deliver_before(&mut self, number: u64, enough: usize, out: &mut BytesMut) {
+    fn deliver_before(&mut self, number: u64, enough: usize, out: &mut BytesMut) -> bool {
         while out.len() < enough {
             match self.inbox.take(&self.person, number) {
                 Some(Taken::Channel { delivery, channel, missed, after }) => {
@@ -44,9 +45,10 @@ impl Session {
                     }
                 }
                 Some(Taken::Note(note)) => self.on_note(note, out),
-                None => return,
+                None => return true,
             }
         }
+        false
     }
 
     /// Tells what is left of a channel up to a place, and reads no more of it.
