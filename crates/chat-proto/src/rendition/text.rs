@@ -85,7 +85,6 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
             "* You missed {count} {} in {channel}. /history {channel} {count} shows them.",
             if *count == 1 { "line" } else { "lines" }
         ),
-        Event::Notice(sentence) if sentence.as_str().is_empty() => write!(out, "*"),
         Event::Notice(sentence) => write!(out, "* {}", sentence.as_str()),
         Event::Bye(Farewell::Quit | Farewell::EndOfInput) => write!(out, "* Bye."),
         Event::Bye(farewell) => write!(out, "* Bye: {}.", farewell.reason()),
