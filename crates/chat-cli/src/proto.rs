@@ -1,5 +1,6 @@
-//! What the client takes from the protocol crate: the table of commands, and cleaning of text.
+//! What the client takes from the protocol crate: the table of commands, cleaning of text, and how times are told.
 
+pub(crate) use chat_proto::id::Lasting;
 use chat_proto::verb::{Found, find};
 pub(crate) use chat_proto::verb::{VERBS, Verb};
 

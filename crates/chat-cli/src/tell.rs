@@ -7,6 +7,7 @@ use std::fmt::{self, Display};
 use std::mem;
 
 use crate::incoming::{Answer, Incoming, More, Person, Row};
+use crate::proto::Lasting;
 use crate::show::{Shown, Tone, same_name};
 use crate::typed::command;
 
@@ -290,21 +291,6 @@ impl Display for NowIn<'_> {
         match self.0 {
             Some(current) => write!(f, "You are now in {current}."),
             None => f.write_str("You are in no conversation."),
-        }
-    }
-}
-
-/// A length of time in its largest two units that count.
-struct Lasting(u64);
-
-impl Display for Lasting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (minutes, hours, days) = (self.0 / 60, self.0 / 3600, self.0 / 86400);
-        match (days, hours, minutes) {
-            (0, 0, 0) => write!(f, "{} s", self.0),
-            (0, 0, minutes) => write!(f, "{minutes} min"),
-            (0, hours, minutes) => write!(f, "{hours} h {} min", minutes % 60),
-            (days, hours, _) => write!(f, "{days} d {} h", hours % 24),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The place of a line in its conversation, and the moment it was said.
+//! The place of a line in its conversation, moments and lengths of time.
 
 use std::fmt;
 
@@ -47,6 +47,22 @@ impl fmt::Display for Shown {
     }
 }
 
+/// A length of time, in seconds. It is shown in its largest two units that count: `3 min`, `2 h 5 min`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lasting(pub u64);
+
+impl fmt::Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (minutes, hours, days) = (self.0 / 60, self.0 / 3600, self.0 / 86400);
+        match (days, hours, minutes) {
+            (0, 0, 0) => write!(f, "{} s", self.0),
+            (0, 0, minutes) => write!(f, "{minutes} min"),
+            (0, hours, minutes) => write!(f, "{hours} h {} min", minutes % 60),
+            (days, hours, _) => write!(f, "{days} d {} h", hours % 24),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +72,15 @@ mod tests {
         let at = Timestamp(1_795_333_445_120);
         assert_eq!(at.rfc3339().to_string(), "2026-11-22T07:44:05.120Z");
         assert_eq!(at.date_and_time().to_string(), "2026-11-22 07:44:05");
+    }
+
+    #[test]
+    fn a_length_of_time_is_shown_in_two_units() {
+        for (seconds, shown) in
+            [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7500, "2 h 5 min"), (90_000, "1 d 1 h")]
+        {
+            assert_eq!(Lasting(seconds).to_string(), shown);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 
 use crate::conversation::Conversation;
 use crate::event::{Away, Done, Event, Farewell, Own, Person, Placed};
+use crate::id::Lasting;
 use crate::name::UserName;
 use crate::text::Text;
 
@@ -233,20 +234,5 @@ impl<T: Display> Display for Listed<'_, T> {
             write!(f, "{}{one}", if at == 0 { "" } else { ", " })?;
         }
         Ok(())
-    }
-}
-
-/// A length of time in its largest two units that count: `3 min`, `2 h 5 min`.
-struct Lasting(u64);
-
-impl Display for Lasting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (minutes, hours, days) = (self.0 / 60, self.0 / 3600, self.0 / 86400);
-        match (days, hours, minutes) {
-            (0, 0, 0) => write!(f, "{} s", self.0),
-            (0, 0, minutes) => write!(f, "{minutes} min"),
-            (0, hours, minutes) => write!(f, "{hours} h {} min", minutes % 60),
-            (days, hours, _) => write!(f, "{days} d {} h", hours % 24),
-        }
     }
 }
