@@ -2,6 +2,7 @@
 //!
 //! * [`transcripts`]: conversations of several people, played from files in both forms.
 //! * [`old_faults`]: one test for each fault of the program that came before.
+//! * [`regressions`]: one test for each fault that was found in this program.
 //! * [`framing`]: bytes to lines, over the wire.
 //! * [`resources`]: what one peer may cost the others, and deadlines.
 //! * [`operation`]: flags, settings, signals, doors, the log.
@@ -21,6 +22,7 @@ mod framing;
 mod old_faults;
 mod operation;
 mod programs;
+mod regressions;
 mod resources;
 mod service;
 mod transcripts;

@@ -11,3 +11,4 @@
 
 mod conversations;
 mod deadlines;
+mod regressions;

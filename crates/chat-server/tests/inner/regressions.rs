@@ -1,0 +1,107 @@
+//! One test for each fault that was found from outside, where everything happens at a known moment.
+
+use chat_proto::id::Timestamp;
+use chat_testkit::{Form, House, TestClient};
+
+/// Later than any channel is kept.
+const FAR_FUTURE: Timestamp = Timestamp(i64::MAX);
+
+/// Alice, operator of a channel, and bob in it, whose pipe holds so many bytes.
+async fn two_in(house: &House, channel: &str, holds: usize) -> (TestClient, TestClient) {
+    let mut alice = house.person("alice", Form::Text).await;
+    let mut bob = house.newcomer("bob", holds, &[usize::MAX]);
+    bob.settle_in(Form::Text).await;
+    alice.ask(&format!("/create {channel}")).await;
+    bob.ask(&format!("/enter {channel}")).await;
+    alice.settle().await;
+    (alice, bob)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_kicked_reads_what_is_said_afterwards() {
+    let house = House::default();
+    let (mut alice, mut bob) = two_in(&house, "k0", 16 * 1024).await;
+    // All of it is at the server, which carries out no more before some of its output is read.
+    bob.send_raw(format!("{}/leave k0\n", "/h\n".repeat(2700)).as_bytes()).await;
+    alice.ask("before the kick").await;
+    assert_eq!(alice.ask("/kick bob enough").await, ["* You kicked bob from #k0."]);
+    for n in 0..20 {
+        alice.send(&format!("secret {n}")).await;
+    }
+    alice.expect_nothing().await;
+    let told = bob.settle().await;
+    let of_the_channel: Vec<_> = told.iter().filter(|line| line.contains("k0")).collect();
+    let [before, kicked, refused] = of_the_channel.as_slice() else {
+        panic!("{of_the_channel:#?}");
+    };
+    assert_eq!(*before, "[#k0] alice: before the kick");
+    assert_eq!(*kicked, "* alice kicked you from #k0 (enough). You are in no conversation.");
+    assert!(refused.starts_with("! not-in-channel: "), "{refused}");
+    assert!(!told.iter().any(|line| line.contains("secret")), "{of_the_channel:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_missed_until_a_kick_is_counted_wrong() {
+    // Less than a ring holds, as much as one, and more, with few lines and with many after the kick.
+    for before in [10, 500, 1023, 1024, 1025, 3000] {
+        for after in [0, 1, 1022, 1023, 1024, 1025, 3000] {
+            let house = House::default();
+            let (mut alice, mut bob) = two_in(&house, "general", 4096).await;
+            for n in 0..before {
+                alice.send(&format!("{n} {}", "x".repeat(100))).await;
+            }
+            alice.ask("/kick bob").await;
+            for _ in 0..after {
+                alice.send("afterwards").await;
+            }
+            alice.expect_nothing().await;
+            let kicked = "* alice kicked you from #general. You are in no conversation.";
+            let mut counted = 0;
+            loop {
+                let line = bob.line().await;
+                if line == kicked {
+                    break;
+                } else if let Some(rest) = line.strip_prefix("* You missed ") {
+                    counted += rest.split(' ').next().unwrap().parse::<usize>().unwrap();
+                } else {
+                    let expected = format!("[#general] alice: {counted} x");
+                    assert!(line.starts_with(&expected), "{before}, {after}: {line}");
+                    counted += 1;
+                }
+            }
+            assert_eq!(counted, before, "{after} after the kick");
+            bob.expect_nothing().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_made_again_begins_with_lines_that_were_missed() {
+    let house = House::default();
+    let mut alice = house.person("alice", Form::Json).await;
+    let mut bob = house.person("bob", Form::Json).await;
+    alice.ask("/create general").await;
+    for _ in 0..3 {
+        alice.ask("hi").await;
+    }
+    alice.ask("/leave general").await;
+    house.hub.drop_empty_channels(FAR_FUTURE);
+    let gone = bob.ask("/enter general").await.join("\n");
+    assert!(gone.contains("no-such-channel"), "{gone}");
+    alice.ask("/create general").await;
+    bob.ask("/enter general").await;
+    alice.settle().await;
+    for id in 4..8 {
+        alice.send("hi again").await;
+        let answer = alice.json().await;
+        assert_eq!((&answer["type"], &answer["id"]), (&"ok".into(), &id.into()), "{answer}");
+        let heard = bob.json().await;
+        assert_eq!((&heard["type"], &heard["id"]), (&"message".into(), &id.into()), "{heard}");
+    }
+    // Neither does its maker miss any, who is told at the latest on leaving.
+    for person in [&mut bob, &mut alice] {
+        let told = person.ask("/leave general").await;
+        assert!(told.last().unwrap().starts_with(r#"{"type":"ok","re":"leave""#), "{told:#?}");
+        assert!(!told.iter().any(|line| line.contains("missed")), "{told:#?}");
+    }
+}
