@@ -75,7 +75,16 @@ struct Waiting {
     keys: VecDeque<Event>,
     prompt: Option<Prompt>,
     closed: bool,
-    broken: bool,
+    broken: Option<Broken>,
+}
+
+/// Why nothing more is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// Nobody reads it.
+    Unwanted,
+    /// It could not be written, which was told.
+    Lost,
 }
 
 impl Outbox {
@@ -95,7 +104,7 @@ impl Outbox {
     /// A line, without its ending, and whether it rings the bell.
     pub(crate) fn put(&self, stream: Stream, line: String, bell: bool) {
         let mut waiting = self.waiting();
-        if waiting.broken {
+        if waiting.broken.is_some() {
             return;
         }
         if waiting.lines.len() >= MAX_LINES && self.when_full == WhenFull::DropOldest {
@@ -133,21 +142,28 @@ impl Outbox {
     /// Whether more lines may be put in.
     pub(crate) fn has_room(&self) -> bool {
         let waiting = self.waiting();
-        self.when_full == WhenFull::DropOldest || waiting.broken || waiting.lines.len() < MAX_LINES
+        self.when_full == WhenFull::DropOldest
+            || waiting.broken.is_some()
+            || waiting.lines.len() < MAX_LINES
     }
 
-    /// Nobody reads what is written: lines are forgotten from now on.
-    pub(crate) fn break_off(&self) {
+    /// Nothing more can be written: lines are forgotten from now on.
+    pub(crate) fn break_off(&self, why: Broken) {
         let mut waiting = self.waiting();
-        waiting.broken = true;
+        waiting.broken.get_or_insert(why);
         waiting.lines.clear();
         drop(waiting);
         self.changed.notify_one();
     }
 
-    /// Whether nobody reads what is written.
+    /// Whether output was lost, and not because nobody wanted it.
+    pub(crate) fn has_lost_output(&self) -> bool {
+        self.waiting().broken == Some(Broken::Lost)
+    }
+
+    /// Whether nothing more can be written.
     pub(crate) fn is_broken(&self) -> bool {
-        self.waiting().broken
+        self.waiting().broken.is_some()
     }
 
     /// Until there may be room, or the output may be broken.
@@ -237,7 +253,7 @@ mod tests {
     fn what_nobody_reads_is_forgotten() {
         let outbox = Outbox::new(WhenFull::Wait);
         put(&outbox, "a");
-        outbox.break_off();
+        outbox.break_off(Broken::Unwanted);
         put(&outbox, "b");
         outbox.close();
         assert!(outbox.is_broken() && outbox.has_room());

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use crate::outbox::{Outbox, Stream};
+use crate::outbox::{Broken, Outbox, Stream};
 
 /// Starts the thread; it ends when the box is closed and empty, or nobody reads any more.
 pub(crate) fn start(outbox: Arc<Outbox>) -> io::Result<JoinHandle<()>> {
@@ -27,8 +27,15 @@ fn write(outbox: &Outbox) {
         // A complaint that can't be made is still told by the exit code.
         let _ = io::stderr().write_all(complaints.as_bytes());
         let mut stdout = io::stdout();
-        if stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()).is_err() {
-            outbox.break_off();
+        if let Err(error) = stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()) {
+            // Who closes a pipe knows it; a full disk is told.
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                outbox.break_off(Broken::Unwanted);
+            } else if !outbox.is_broken() {
+                let told = format!("chat-cli: the output can't be written: {error}\n");
+                let _ = io::stderr().write_all(told.as_bytes());
+                outbox.break_off(Broken::Lost);
+            }
         }
         if batch.last {
             return;

@@ -62,10 +62,13 @@ pub(crate) async fn run(args: Args) -> io::Result<Ended> {
         Mode::Pipe => {
             let writer = plain::start(Arc::clone(&outbox))?;
             input::read_stdin(client.input_sender.clone())?;
-            let ended = client.run(Signals::none()).await;
+            let mut ended = client.run(Signals::none()).await?;
             outbox.close();
             joined(writer);
-            ended
+            if outbox.has_lost_output() && ended.how == How::Exit(Exit::Done) {
+                ended.how = How::Exit(Exit::Refused);
+            }
+            Ok(ended)
         }
     }
 }
@@ -213,7 +216,10 @@ impl Client {
             Happening::Input(Input::End) => self.end_input(now),
             Happening::Time => self.session.on_time(now),
             // Who writes to nobody is not asked for more: what was sent is still waited for.
-            Happening::Output if self.outbox.is_broken() && !self.deaf => self.end_input(now),
+            Happening::Output if self.outbox.is_broken() && !self.deaf => {
+                self.session.input_cut_off();
+                self.end_input(now);
+            }
             Happening::Output | Happening::Signal(_) => {}
         }
         Ok(())

@@ -99,7 +99,7 @@ enum Stage {
     /// The link is being made.
     Connecting,
     /// Connected; `/format json` isn't answered yet.
-    Greeting { lines: usize, refusal: Option<String> },
+    Greeting { strange: usize, refusal: Option<String> },
     /// A name is asked for.
     Naming,
     /// The name is still held by the connection that was lost.
@@ -288,7 +288,7 @@ impl Session {
 
     /// The link is made.
     pub(crate) fn connected(&mut self, now: Now) {
-        self.stage = Stage::Greeting { lines: 0, refusal: None };
+        self.stage = Stage::Greeting { strange: 0, refusal: None };
         self.farewell = None;
         self.heard_at = now.instant;
         self.progress_at = now.instant;
@@ -370,6 +370,11 @@ impl Session {
     }
 
     /// No more input will come: the person wants to leave, the pipe has ended.
+    /// No more is taken of an input that has not ended: not all of it is sent.
+    pub(crate) fn input_cut_off(&mut self) {
+        self.refused = true;
+    }
+
     pub(crate) fn input_ended(&mut self, now: Now) {
         self.input_ended = true;
         match self.wish.mode {

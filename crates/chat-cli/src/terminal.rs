@@ -20,7 +20,7 @@ use signal_hook::low_level::raise;
 
 use crate::input::Input;
 use crate::known::Known;
-use crate::outbox::{Batch, Outbox, Prompt};
+use crate::outbox::{Batch, Broken, Outbox, Prompt};
 use editor::{Editor, Wish};
 use screen::{Screen, Size};
 
@@ -78,7 +78,7 @@ struct Writing(Arc<Outbox>);
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        self.0.break_off();
+        self.0.break_off(Broken::Unwanted);
     }
 }
 
@@ -87,7 +87,7 @@ fn read_keys(outbox: &Outbox) {
     while let Ok(event) = event::read() {
         outbox.put_key(event);
     }
-    outbox.break_off();
+    outbox.break_off(Broken::Unwanted);
 }
 
 fn size() -> Size {
@@ -118,7 +118,7 @@ impl Desk {
             let batch = self.wiring.outbox.take();
             let last = batch.last;
             if self.handle(batch).is_err() {
-                self.wiring.outbox.break_off();
+                self.wiring.outbox.break_off(Broken::Unwanted);
             }
             if last {
                 return;

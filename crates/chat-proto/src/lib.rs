@@ -3,7 +3,7 @@
 //! In reading order:
 //!
 //! * [`limits`]: the numbers that both sides keep to.
-//! * [`line`]: bytes to lines and back ([`line::LineCodec`]).
+//! * [`mod@line`]: bytes to lines and back ([`line::LineCodec`]).
 //! * [`text`] and [`name`]: words and names that cannot be wrong once they exist.
 //! * [`conversation`]: where a line is said, a channel or a private chat.
 //! * [`verb`]: the one table of commands; it feeds the parser, `/help`, completion and the docs.

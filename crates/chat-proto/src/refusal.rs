@@ -157,6 +157,10 @@ impl Refusal {
 
     /// The command has words that it can't use.
     pub fn too_many_arguments(verb: &Verb, more: &str) -> Self {
+        if verb.arguments.is_empty() {
+            let text = format!("/{} takes no words after it. Type it alone.", verb.name);
+            return Self::new(Code::BadArgument, text);
+        }
         Self::new(
             Code::BadArgument,
             format!(

@@ -1,11 +1,12 @@
 //! Settings: first as they are written, then checked.
 //!
-//! [`file`] is the TOML file as it is written; [`Config`] is what the flags and the file make
+//! [`mod@file`] is the TOML file as it is written; [`Config`] is what the flags and the file make
 //! together, and cannot be half right.
 
 pub mod file;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -69,10 +70,12 @@ pub enum Wrong {
         source: std::io::Error,
     },
     /// A number that can't be meant.
-    #[error("{key} must be from 1 to {most}; leave it out for the usual {usual}")]
+    #[error("{key} must be from {least} to {most}; leave it out for the usual {usual}")]
     OutOfBounds {
         /// The setting.
         key: &'static str,
+        /// The smallest that can be meant.
+        least: u64,
         /// The largest that can be meant.
         most: u64,
         /// Its default.
@@ -114,13 +117,13 @@ impl Config {
             None => Vec::new(),
         };
         let seconds = |value, key, usual| -> Result<Duration, Wrong> {
-            Ok(Duration::from_secs(bounded(value, key, MAX_SECONDS, usual)?))
+            Ok(Duration::from_secs(bounded(value, key, 1..=MAX_SECONDS, usual)?))
         };
         let count = |value, key, usual| -> Result<usize, Wrong> {
-            Ok(usize::try_from(bounded(value, key, MAX_COUNT, usual)?).unwrap_or(usize::MAX))
+            Ok(usize::try_from(bounded(value, key, 1..=MAX_COUNT, usual)?).unwrap_or(usize::MAX))
         };
         let rate = |value, key, usual| -> Result<u32, Wrong> {
-            Ok(u32::try_from(bounded(value, key, MAX_RATE, usual)?).unwrap_or(u32::MAX))
+            Ok(u32::try_from(bounded(value, key, 1..=MAX_RATE, usual)?).unwrap_or(u32::MAX))
         };
         let pace = Rate {
             burst: rate(limits.burst_lines, "limits.burst_lines", 100)?,
@@ -128,8 +131,10 @@ impl Config {
         };
         let per_address =
             count(limits.connections_per_address, "limits.connections_per_address", 64)?;
-        let empty_hours = limits.empty_channel_hours.unwrap_or(24).min(MAX_HOURS);
-        let conversations = count(limits.conversations, "limits.conversations", 50)?;
+        let in_bell = |value, key, usual| bounded(value, key, 1..=MAX_CONVERSATIONS, usual);
+        let hours = |value, key, usual| bounded(value, key, 0..=MAX_HOURS, usual);
+        let empty_hours = hours(limits.empty_channel_hours, "limits.empty_channel_hours", 24)?;
+        let conversations = in_bell(limits.conversations, "limits.conversations", 50)?;
         Ok(Self {
             listen: listen.iter().map(|address| resolve(address)).collect::<Result<_, _>>()?,
             unix: args.unix.clone().or(unix),
@@ -144,7 +149,7 @@ impl Config {
             },
             bounds: Bounds {
                 channels: count(limits.channels, "limits.channels", 10_000)?,
-                conversations_per_person: conversations.min(MAX_CONVERSATIONS),
+                conversations_per_person: usize::try_from(conversations).unwrap_or(usize::MAX),
                 large_channel: count(limits.large_channel, "limits.large_channel", 50)?,
                 empty_channel_millis: i64::try_from(empty_hours.saturating_mul(3_600_000))
                     .unwrap_or(i64::MAX),
@@ -155,7 +160,7 @@ impl Config {
 }
 
 /// A person's bell has a bit for each channel, so there can't be more.
-const MAX_CONVERSATIONS: usize = 60;
+const MAX_CONVERSATIONS: u64 = 60;
 
 /// A year: what lasts longer isn't meant, and times stay far from overflowing.
 const MAX_SECONDS: u64 = 365 * 24 * 3600;
@@ -163,9 +168,17 @@ const MAX_HOURS: u64 = 100 * 365 * 24;
 const MAX_COUNT: u64 = 1_000_000_000;
 const MAX_RATE: u64 = 1_000_000;
 
-fn bounded(value: Option<u64>, key: &'static str, most: u64, usual: u64) -> Result<u64, Wrong> {
+fn bounded(
+    value: Option<u64>,
+    key: &'static str,
+    bounds: RangeInclusive<u64>,
+    usual: u64,
+) -> Result<u64, Wrong> {
     match value {
-        Some(value) if value == 0 || value > most => Err(Wrong::OutOfBounds { key, most, usual }),
+        Some(value) if !bounds.contains(&value) => {
+            let (least, most) = bounds.into_inner();
+            Err(Wrong::OutOfBounds { key, least, most, usual })
+        }
         Some(value) => Ok(value),
         None => Ok(usual),
     }

@@ -214,7 +214,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         // After all else that came with it: with its interrupt, telnet asks for a timing mark, and shows
         // nothing that comes before the answer to that (RFC 860).
-        if self.held.is_empty() && std::mem::take(&mut self.interrupted) {
+        if self.held.is_empty()
+            && std::mem::take(&mut self.interrupted)
+            && self.session.farewell().is_none()
+        {
             self.session.tell_how_to_quit(&mut self.out);
         }
         let all_read = self.input_ended && self.held.is_empty();

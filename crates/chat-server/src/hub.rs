@@ -2,8 +2,9 @@
 //!
 //! This room knows nothing of sockets, bytes of a client or tasks. It is synchronous: every lock in it
 //! is held for a short section and never across an await. Locks are per channel, so that busy rooms don't
-//! wait for each other. Where two are held at once, their order is: an `Order`'s own, then a
-//! channel's, then a person's; the directory's is never held together with a channel's.
+//! wait for each other. Where two are held at once, their order is: the list of channels, an `Order`'s
+//! own, a channel's, a person's; or the private chats', the directory's, a person's. One of the first
+//! row is never held together with the first two of the second.
 //!
 //! * [`person`]: one connection's place in the system, its bell and its notes.
 //! * [`sequence`]: what happened before what.

@@ -8,8 +8,9 @@ use crate::pause::pause;
 use crate::show::Shown;
 use crate::typed::Typed;
 
-/// Lines in text form that may come before the first one in JSON: a greeting, a word of refusal.
-pub(super) const MAX_GREETING: usize = 50;
+/// Lines before the first one in JSON that are neither a greeting nor a refusal; more of them are
+/// another protocol.
+pub(super) const MAX_STRANGE: usize = 50;
 /// How long to wait for the farewell.
 pub(super) const FAREWELL: Duration = Duration::from_secs(3);
 /// A connection that lasted this long makes the pauses begin anew.
@@ -134,13 +135,23 @@ impl Session {
     }
 
     pub(super) fn greeting_line(&mut self, text: &str, now: Now) {
-        let Stage::Greeting { lines, refusal } = &mut self.stage else { return };
-        *lines += 1;
-        if let Some(told) = text.trim_end().strip_prefix("! ") {
-            *refusal = Some(crate::proto::clean(told));
-        }
-        if *lines > MAX_GREETING {
-            self.drop_link("it doesn't speak the chat line protocol", now);
+        let Stage::Greeting { strange, refusal } = &mut self.stage else { return };
+        let text = crate::proto::clean(text.trim_end());
+        if let Some(told) = text.strip_prefix("! ") {
+            *refusal = Some(told.to_owned());
+        } else if text.starts_with('*') {
+            // Scripts have no use for it, it is known from the first time, and how to begin is only
+            // for who has not begun.
+            let greets = self.wish.mode == Mode::Terminal && self.standing == Standing::Stranger;
+            let beginning = text.starts_with("* Type your name to begin");
+            if greets && !(beginning && self.identity.is_some()) {
+                self.show(Shown::told(text.trim_start_matches(['*', ' ']).to_owned()));
+            }
+        } else {
+            *strange += 1;
+            if *strange > MAX_STRANGE {
+                self.drop_link("it doesn't speak the chat line protocol", now);
+            }
         }
     }
 

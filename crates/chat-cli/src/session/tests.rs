@@ -1,5 +1,5 @@
 use super::entry::MAX_NAME_TRIES;
-use super::leaving::{MAX_GREETING, STEADY};
+use super::leaving::{MAX_STRANGE, STEADY};
 use super::*;
 use crate::show::{Look, line};
 
@@ -100,8 +100,9 @@ fn a_session_begins_with_the_form_the_name_and_the_channels() {
     let mut play = Play::new(Mode::Terminal, Some("alice"), &["#general", "#dev"]);
     assert_eq!(play.session.prompt(), "(connecting)> ");
     assert_eq!(play.connects(), ["send /format json"]);
-    assert!(
-        play.gets(&["* Welcome to here.\r", "* Type your name to begin, or /help."]).is_empty()
+    assert_eq!(
+        play.gets(&["* Welcome to here.\r", "* Type your name to begin, or /help."]),
+        ["show * Welcome to here."]
     );
     assert_eq!(play.gets(&[FORMAT_OK]), ["send /name alice"]);
     assert_eq!(
@@ -481,8 +482,18 @@ fn what_does_not_speak_the_protocol_is_left() {
     assert_eq!(done, ["hangup", "complain lost here:5002: no answer for 10 s", "finish(lost)"]);
     let mut play = Play::new(Mode::Terminal, Some("alice"), &[]);
     play.connects();
-    let lines = vec!["HTTP/1.1 400 Bad Request"; MAX_GREETING + 1];
+    let lines = vec!["HTTP/1.1 400 Bad Request"; MAX_STRANGE + 1];
     assert_eq!(play.gets(&lines).last().unwrap(), "finish(lost)");
+}
+
+#[test]
+fn a_long_message_of_the_day_is_shown_and_shuts_nobody_out() {
+    let mut play = Play::new(Mode::Terminal, None, &[]);
+    play.connects();
+    let lines = vec!["* Be kind to each other."; 600];
+    assert_eq!(play.gets(&lines).len(), 600);
+    let how = play.gets(&["* Type your name to begin, or /help for the menu."]);
+    assert_eq!(how, ["show * Type your name to begin, or /help for the menu."]);
 }
 
 #[test]

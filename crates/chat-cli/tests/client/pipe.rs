@@ -145,6 +145,22 @@ fn the_socket_is_read_while_the_input_says_nothing_and_the_other_way_round() {
 }
 
 #[test]
+fn output_that_cannot_be_written_makes_the_exit_code() {
+    let server = Server::tcp();
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut client =
+        Client::start_into(full.into(), &["-c", server.address(), "-n", "alice", "-e", "general"]);
+    client.types("one\n");
+    client.end_input();
+    let mut peer = server.accept_in("alice", "#general");
+    peer.expect("one");
+    peer.said_ok(1);
+    peer.farewell();
+    let told = "chat-cli: the output can't be written: No space left on device (os error 28)\n";
+    assert_eq!(client.left(), left(1, "", told));
+}
+
+#[test]
 fn who_prints_for_nobody_still_says_what_it_was_given() {
     let server = Server::tcp();
     let mut client = Client::start(&["-c", server.address(), "-n", "alice", "-e", "general"]);
@@ -158,7 +174,8 @@ fn who_prints_for_nobody_still_says_what_it_was_given() {
     peer.said_ok(1);
     peer.said_ok(2);
     peer.farewell();
-    assert_eq!(client.left(), left(0, "", ""));
+    // Not all of the input was sent.
+    assert_eq!(client.left(), left(1, "", ""));
 }
 
 #[test]

@@ -25,10 +25,15 @@ pub(crate) struct Left {
 
 impl Client {
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_into(Stdio::piped(), arguments)
+    }
+
+    /// The same with somewhere else for its output to go.
+    pub(crate) fn start_into(output: Stdio, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_chat-cli"))
             .args(arguments)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(output)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -37,6 +37,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !self.out.is_empty() && matches!(self.poll_write(cx), Poll::Ready(Err(_))) {
             return Poll::Ready(Wake::Lost);
         }
+        // Before everything that may go on for ever.
+        if let Poll::Ready(deadline) = self.deadlines.poll(cx) {
+            if deadline == Deadline::Pace && self.is_reset(cx) {
+                return Poll::Ready(Wake::Lost);
+            }
+            return Poll::Ready(Wake::Deadline(deadline));
+        }
         let has_room = self.out.len() < ENOUGH;
         let more_to_tell = self.session.has_more() || self.session.farewell().is_some();
         if self.has_lines_to_carry_out() || (has_room && more_to_tell) {
@@ -54,7 +61,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Err(_) => Wake::Lost,
             });
         }
-        self.deadlines.poll(cx).map(Wake::Deadline)
+        Poll::Pending
+    }
+
+    /// While a peer is paced it isn't read, so its end isn't seen; writing nothing shows a reset (not the end of
+    /// input, after which answers are still due).
+    fn is_reset(&mut self, cx: &mut Context<'_>) -> bool {
+        matches!(Pin::new(&mut self.stream).poll_write(cx, &[]), Poll::Ready(Err(_)))
     }
 
     /// Nothing is read while lines wait to be carried out, so what one peer can make wait is bounded.

@@ -25,6 +25,13 @@ pub(crate) struct Channel {
     state: Mutex<State>,
 }
 
+/// What a person is in a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Role {
+    pub(crate) member: bool,
+    pub(crate) operator: bool,
+}
+
 impl Channel {
     /// A channel that nobody is in yet, where so many lines were said before.
     pub(super) fn new(
@@ -113,8 +120,13 @@ impl State {
         }
     }
 
-    /// Makes a person an operator.
-    pub(super) fn appoint(&mut self, person: &Arc<Person>) {
+    pub(super) fn role(&self, id: PersonId) -> Role {
+        Role { member: self.members.contains_key(&id), operator: self.is_operator(id) }
+    }
+
+    /// Makes a person an operator of this channel.
+    pub(super) fn appoint(&mut self, person: &Arc<Person>, name: &ChannelName) {
+        person.operates(name.clone());
         self.operators.push(Arc::clone(person));
     }
 
@@ -134,16 +146,15 @@ impl State {
     }
 
     /// Makes [`State::is_operator`] lasting after somebody came or went, and tells whoever got the
-    /// right, unless it is `asker`.
-    pub(super) fn settle_operators(&mut self, name: &ChannelName, asker: Option<PersonId>) {
+    /// right.
+    pub(super) fn settle_operators(&mut self, name: &ChannelName) {
         self.operators.retain(|operator| !operator.has_left());
         if !self.operators.is_empty() {
             return;
         }
         if let Some(person) = self.oldest().map(Arc::clone) {
-            if asker != Some(person.id) {
-                person.note(Note::NowOperator { channel: name.clone() });
-            }
+            person.note(Note::NowOperator { channel: name.clone() });
+            person.operates(name.clone());
             self.operators.push(person);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -33,6 +33,9 @@ pub struct Person {
     /// When the last line came from this person, in milliseconds as in [`Timestamp`]. Written by its
     /// own task, read by `/whois`.
     pub(crate) last_line_at: AtomicI64,
+    /// Private lines for which room was taken and that were not read yet. Counted up by those who write,
+    /// down by this person's own task.
+    pub(crate) private_lines: AtomicUsize,
     /// Has left the system; what was theirs goes to others.
     left: AtomicBool,
     card: Mutex<Card>,
@@ -45,6 +48,8 @@ pub struct Person {
 struct Card {
     name: Option<UserName>,
     away: Option<Away>,
+    /// The channels of which this person was made an operator.
+    operates: Vec<ChannelName>,
 }
 
 /// What is told to one person alone, and isn't said in a conversation.
@@ -87,6 +92,7 @@ impl Person {
             bell: Bell::default(),
             since: now,
             last_line_at: AtomicI64::new(now.0),
+            private_lines: AtomicUsize::new(0),
             left: AtomicBool::new(false),
             card: Mutex::default(),
             notes: Mutex::default(),
@@ -150,6 +156,19 @@ impl Person {
             *notes = VecDeque::new();
         }
         note
+    }
+
+    /// Notes that the person was made an operator of a channel.
+    pub(crate) fn operates(&self, channel: ChannelName) {
+        let mut card = lock(&self.card);
+        if !card.operates.contains(&channel) {
+            card.operates.push(channel);
+        }
+    }
+
+    /// The channels of which the person was made an operator, for them to pass the right on.
+    pub(crate) fn take_operated(&self) -> Vec<ChannelName> {
+        std::mem::take(&mut lock(&self.card).operates)
     }
 
     pub(crate) fn leave_system(&self) {

@@ -17,7 +17,7 @@ use super::person::{Person, PersonId};
 ///
 /// An order takes a draft, gives it the next id of its conversation (and, where lines are kept, makes
 /// it durable), and only then hands it to [`Hub::apply`], in the order of the ids. So whatever anyone
-/// has seen has its place already. It may do so before `submit` returns, or later from a thread of
+/// has seen has its place already. An id that [`Hub::apply`] did not use is still free. It may do so before `submit` returns, or later from a thread of
 /// its own; the author learns of it by an answer in either case.
 pub trait Order: Send + Sync {
     /// Takes a draft. Never blocks.

@@ -5,8 +5,9 @@
 //! when one of the two leaves the system, or when either has written with many others since; the
 //! next line makes a new one.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
@@ -19,6 +20,10 @@ use super::person::{Note, Person, PersonId};
 /// there before it is needed.
 const MAX_WAITING_LINES: usize = 256;
 
+/// Private lines from everybody that may wait for one person, which bounds what somebody who doesn't read
+/// can cost.
+const MAX_WAITING_FOR_ONE: usize = 1024;
+
 /// Pairs that one person is part of; past it the oldest is given up.
 const MAX_PAIRS: usize = 64;
 
@@ -27,6 +32,8 @@ const MAX_PAIRS: usize = 64;
 pub(crate) struct PrivateChats {
     queues: HashMap<(PersonId, PersonId), mpsc::Sender<Arc<Delivery>>>,
     partners: HashMap<PersonId, VecDeque<PersonId>>,
+    /// Whom each person ever had a pair with, for what is to be forgotten when they leave.
+    acquaintances: HashMap<PersonId, HashSet<PersonId>>,
 }
 
 impl PrivateChats {
@@ -44,7 +51,12 @@ impl PrivateChats {
         let busy = || Refusal::user_busy(to_name);
         self.open(from, to).ok_or_else(busy)?;
         let queue = self.queues.get(&(to.id, from.id)).ok_or_else(busy)?;
-        queue.clone().try_reserve_owned().map_err(|_| busy())
+        let room = queue.clone().try_reserve_owned().map_err(|_| busy())?;
+        if to.private_lines.fetch_add(1, Ordering::AcqRel) >= MAX_WAITING_FOR_ONE {
+            to.private_lines.fetch_sub(1, Ordering::AcqRel);
+            return Err(busy());
+        }
+        Ok(room)
     }
 
     /// Makes the pair between two people if there is none; `None` if the other takes no more notes.
@@ -67,6 +79,7 @@ impl PrivateChats {
                 self.close(one, oldest);
             }
             self.queues.insert((one, other), sender);
+            self.acquaintances.entry(one).or_default().insert(other);
         }
         Some(())
     }
@@ -87,8 +100,25 @@ impl PrivateChats {
             .unwrap_or_default()
     }
 
+    /// A person is gone: gives up their pairs, and tells whom they ever had one with.
+    pub(super) fn depart(&mut self, id: PersonId) -> HashSet<PersonId> {
+        for partner in self.partners(id) {
+            self.close(id, partner);
+        }
+        let all = self.acquaintances.remove(&id).unwrap_or_default();
+        for other in &all {
+            if let Some(theirs) = self.acquaintances.get_mut(other) {
+                theirs.remove(&id);
+                if theirs.is_empty() {
+                    self.acquaintances.remove(other);
+                }
+            }
+        }
+        all
+    }
+
     /// Gives a pair up; what waits in it is still read.
-    pub(super) fn close(&mut self, one: PersonId, other: PersonId) {
+    fn close(&mut self, one: PersonId, other: PersonId) {
         for (reader, writer) in [(one, other), (other, one)] {
             self.queues.remove(&(reader, writer));
             if let Some(partners) = self.partners.get_mut(&reader) {
@@ -132,9 +162,21 @@ mod tests {
         assert_eq!(chats.partners(alice.id).len(), MAX_PAIRS);
         assert_eq!(chats.queues.len(), 2 * MAX_PAIRS);
         assert!(chats.room(&alice, &others[0], &name).is_ok());
-        for other in chats.partners(alice.id) {
-            chats.close(alice.id, other);
-        }
+        assert_eq!(chats.depart(alice.id).len(), 200, "also those whose pair was given up");
         assert!(chats.queues.is_empty() && chats.partners.is_empty());
+        assert!(chats.acquaintances.is_empty());
+    }
+
+    #[test]
+    fn what_waits_for_one_person_is_bounded_over_all_who_write() {
+        let mut chats = PrivateChats::default();
+        let bob = person(0);
+        let name = UserName::new("bob").unwrap();
+        let rooms: Vec<_> = (1..=50)
+            .map(person)
+            .flat_map(|other| std::iter::repeat_n(other, 100))
+            .filter_map(|other| chats.room(&other, &bob, &name).ok())
+            .collect();
+        assert_eq!(rooms.len(), MAX_WAITING_FOR_ONE);
     }
 }

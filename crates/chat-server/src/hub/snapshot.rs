@@ -9,10 +9,13 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use super::channel::Channel;
+use super::channel::{Channel, Role};
 use super::person::{Person, PersonId};
 use super::{Hub, lock};
-use crate::policy::channel::Role;
+
+/// Names that a mistyped one is compared with, which takes about 2 ms. They are copied first, so that nobody
+/// waits for the comparing.
+const COMPARED: usize = 10_000;
 
 /// One channel, for a list.
 pub(crate) struct ChannelRow {
@@ -38,11 +41,15 @@ pub(crate) struct UserRow {
 impl Hub {
     /// A person by name.
     pub(crate) fn person(&self, name: &UserName) -> Result<Arc<Person>, Refusal> {
-        let directory = lock(&self.directory);
-        directory.find(name).cloned().ok_or_else(|| {
-            let known = directory.named().map(|(name, _)| (name.key(), name.as_str()));
-            Refusal::no_such_user(name.as_str(), &near(name.key(), known, MAX_NEAREST))
-        })
+        let known: Vec<UserName> = {
+            let directory = lock(&self.directory);
+            if let Some(person) = directory.find(name) {
+                return Ok(Arc::clone(person));
+            }
+            directory.named().take(COMPARED).map(|(name, _)| name.clone()).collect()
+        };
+        let known = known.iter().map(|name| (name.key(), name.as_str()));
+        Err(Refusal::no_such_user(name.as_str(), &near(name.key(), known, MAX_NEAREST)))
     }
 
     /// The very person with whom a private chat is, called `name` when it was last heard: not somebody
@@ -61,12 +68,15 @@ impl Hub {
 
     /// A channel by name.
     pub(crate) fn channel(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
-        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
-        channels.by_name.get(name).cloned().ok_or_else(|| {
-            let known = channels.by_name.values();
-            let known = known.map(|channel| (channel.name.key(), channel.name.bare()));
-            Refusal::no_such_channel(name, &near(name.key(), known, MAX_NEAREST))
-        })
+        let known: Vec<ChannelName> = {
+            let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(channel) = channels.by_name.get(name) {
+                return Ok(Arc::clone(channel));
+            }
+            channels.by_name.keys().take(COMPARED).cloned().collect()
+        };
+        let known = known.iter().map(|name| (name.key(), name.bare()));
+        Err(Refusal::no_such_channel(name, &near(name.key(), known, MAX_NEAREST)))
     }
 
     pub(super) fn no_such_channel(&self, name: &ChannelName) -> Refusal {
@@ -150,7 +160,6 @@ impl Channel {
 
     /// What a person is in it.
     pub(crate) fn role(&self, id: PersonId) -> Role {
-        let state = self.state();
-        Role { member: state.members.contains_key(&id), operator: state.is_operator(id) }
+        self.state().role(id)
     }
 }

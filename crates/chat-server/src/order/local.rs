@@ -43,9 +43,10 @@ impl Order for Local {
             Some(last) => last,
             None => counters.entry(draft.key.clone()).or_default(),
         };
-        *last += 1;
-        let id = LineId(*last);
-        hub.apply(Placed::new(draft, id));
+        let next = *last + 1;
+        if hub.apply(Placed::new(draft, LineId(next))) {
+            *last = next;
+        }
     }
 
     fn last(&self, key: &ConversationKey) -> LineId {

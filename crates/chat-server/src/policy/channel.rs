@@ -4,12 +4,7 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::verb::{self, Kind};
 
-/// What a person is in a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Role {
-    pub(crate) member: bool,
-    pub(crate) operator: bool,
-}
+use crate::hub::channel::Role;
 
 /// Whether somebody may put others out.
 /// `operators` are those who may, for the refusal to name.

@@ -48,7 +48,7 @@ impl Session {
                 return Ok(());
             }
             Change::Topic(channel, topic) => {
-                channel.set_topic(&self.person, self.name()?, topic.clone());
+                channel.set_topic(&self.person, self.name()?, topic.clone())?;
                 Done::TopicSet { channel: channel.name.clone(), topic }
             }
             Change::Away(away) => {

@@ -4,6 +4,7 @@
 //! is taken out by its number, so that nothing is seen before what it came after.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use chat_proto::id::LineId;
 use chat_proto::name::ChannelName;
@@ -136,7 +137,13 @@ impl Inbox {
         }
         Some(match source {
             Source::Notes => Taken::Note(person.take_note()?),
-            Source::Chat(at) => Taken::Private(self.chats.get_mut(at)?.head.take()?),
+            Source::Chat(at) => {
+                let delivery = self.chats.get_mut(at)?.head.take()?;
+                if delivery.is_line() {
+                    person.private_lines.fetch_sub(1, Ordering::AcqRel);
+                }
+                Taken::Private(delivery)
+            }
             Source::Subscription(at) => {
                 let one = self.subscriptions.get_mut(at)?;
                 let delivery = one.head.take()?;

@@ -65,6 +65,9 @@ impl Hub {
         self.under_way.fetch_add(1, Ordering::SeqCst);
         if self.closing.load(Ordering::SeqCst) {
             self.under_way.fetch_sub(1, Ordering::SeqCst);
+            if let Addressee::Person { person, .. } = &to {
+                person.private_lines.fetch_sub(1, Ordering::AcqRel);
+            }
             return Err(Refusal::new(
                 Code::Unavailable,
                 "The server is stopping; this was not said. Connect again in a moment.",
@@ -77,13 +80,28 @@ impl Hub {
     }
 
     /// Hands a line that has its place to everybody who hears it, and the answer to its author.
-    pub fn apply(&self, placed: Placed) {
+    ///
+    /// `false` if the author was put out of the channel since they said it: then it was not said, they are
+    /// told so, and its id is still free.
+    #[must_use]
+    pub fn apply(&self, placed: Placed) -> bool {
+        let said = self.apply_unless_out(placed);
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
+        said
+    }
+
+    fn apply_unless_out(&self, placed: Placed) -> bool {
         let Placed { id, draft } = placed;
         let Draft { author, from, text, action, time, to, place, .. } = draft;
         let at = At { id, time };
         match to {
             Addressee::Channel(channel) => {
                 let mut state = channel.state();
+                if !state.members.contains_key(&author.id) {
+                    let placed = Err(Refusal::not_in_channel(&channel.name));
+                    author.note(Note::Answer(Answer { to: place, placed }));
+                    return false;
+                }
                 state.last_line = id;
                 let channel = channel.name.clone();
                 let event = Event::Message { placed: at, channel, from, text, action, past: false };
@@ -101,7 +119,7 @@ impl Hub {
                 author.note(Note::Answer(Answer { to: place, placed: Ok(at) }));
             }
         }
-        self.under_way.fetch_sub(1, Ordering::SeqCst);
+        true
     }
 
     /// From now on nothing more is said: what was begun is finished first.

@@ -8,10 +8,11 @@ use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
+use chat_proto::verb::{self, Kind};
 use tokio::sync::broadcast;
 
 use crate::hub::Hub;
-use crate::hub::channel::Channel;
+use crate::hub::channel::{Channel, Role};
 use crate::hub::delivery::Delivery;
 use crate::hub::person::{Note, Person};
 use crate::hub::ports::ConversationKey;
@@ -61,7 +62,7 @@ impl Hub {
         let channel = Arc::new(Channel::new(name.clone(), topic.clone(), last_line, sequence));
         let (entry, ring) = {
             let mut state = channel.state();
-            state.appoint(person);
+            state.appoint(person, name);
             state.admit(person, slot)
         };
         for look in name.looks() {
@@ -87,7 +88,7 @@ impl Hub {
             return Err(self.no_such_channel(name));
         }
         let (entry, ring) = state.admit(person, slot);
-        state.settle_operators(&channel.name, Some(person.id));
+        state.settle_operators(&channel.name);
         if self.is_large(&state) {
             self.count_coming(&channel, &mut state, true);
         } else {
@@ -118,6 +119,8 @@ impl Hub {
     ) -> Option<Leaving> {
         let mut state = channel.state();
         let large = self.is_large(&state);
+        // Whoever has the right by being here longest keeps it while elsewhere.
+        state.settle_operators(&channel.name);
         state.dismiss(person.id, now)?;
         let leaving = Leaving { number: self.sequence.next(), last_line: state.last_line };
         if large {
@@ -126,7 +129,7 @@ impl Hub {
             let channel = channel.name.clone();
             state.tell(Event::Left { channel, user, time: now, reason }, person.id);
         }
-        state.settle_operators(&channel.name, None);
+        state.settle_operators(&channel.name);
         Some(leaving)
     }
 
@@ -143,6 +146,16 @@ impl Hub {
         let person = self.person(user)?;
         let name = person.name().unwrap_or_else(|| user.clone());
         let mut state = channel.state();
+        // The right may have gone since it was looked at.
+        state.settle_operators(&channel.name);
+        match state.role(by.id) {
+            Role { member: true, operator: true } => {}
+            Role { member: false, .. } => return Err(Refusal::not_in_channel(&channel.name)),
+            Role { .. } => {
+                let kick = verb::of(Kind::Kick);
+                return Err(Refusal::for_operators(kick, &channel.name, &[]));
+            }
+        }
         let Some(member) = state.dismiss(person.id, now) else {
             return Err(Refusal::user_not_in_channel(&name, &channel.name));
         };
@@ -157,7 +170,7 @@ impl Hub {
         let (channel, user) = (channel.name.clone(), name.clone());
         let event = Event::Kicked { channel: channel.clone(), user, by: by_name, reason };
         state.tell(event, by.id);
-        state.settle_operators(&channel, None);
+        state.settle_operators(&channel);
         Ok(name)
     }
 
@@ -183,10 +196,19 @@ impl Hub {
 
 impl Channel {
     /// Sets the topic.
-    pub(crate) fn set_topic(&self, by: &Person, by_name: UserName, topic: Text) {
+    pub(crate) fn set_topic(
+        &self,
+        by: &Person,
+        by_name: UserName,
+        topic: Text,
+    ) -> Result<(), Refusal> {
         let mut state = self.state();
+        if !state.role(by.id).member {
+            return Err(Refusal::not_in_channel(&self.name));
+        }
         state.topic = Some(topic.clone());
         let channel = self.name.clone();
         state.tell(Event::Topic { channel, topic: Some(topic), by: by_name }, by.id);
+        Ok(())
     }
 }

@@ -74,13 +74,17 @@ impl Hub {
             } else {
                 state.tell_once(event.clone(), person.id, once);
             }
-            state.settle_operators(&channel.name, None);
+            state.settle_operators(&channel.name);
         }
         self.tell_partners(person.id, &event, once);
-        let mut private = lock(&self.private);
-        for partner in private.partners(person.id) {
-            private.close(person.id, partner);
-            self.order.forget(&ConversationKey::private(person.id, partner));
+        // Also where they were an operator without being there.
+        for name in person.take_operated() {
+            if let Ok(channel) = self.channel(&name) {
+                channel.state().settle_operators(&channel.name);
+            }
+        }
+        for other in lock(&self.private).depart(person.id) {
+            self.order.forget(&ConversationKey::private(person.id, other));
         }
     }
 
