@@ -143,6 +143,8 @@ async fn an_interrupt_with_urgent_data_turns_a_command_into_public_text() {
         assert_eq!(alice.settle().await, ["* Type /quit to leave."]);
         bob.expect(&[&format!("[@{name}] {name}: secret")]).await;
         carol.expect_nothing().await;
+        alice.send("/quit").await;
+        alice.read_to_end().await;
     }
 }
 
@@ -497,5 +499,61 @@ async fn a_wrong_setting_tells_its_cause_twice() {
         let (log, status) = setup.run_to_end().await;
         assert_eq!(status.code(), Some(1), "{log}");
         assert_eq!(log.matches(cause).count(), 1, "{log}");
+    }
+}
+
+#[tokio::test]
+async fn the_right_of_an_operator_who_leaves_while_elsewhere_passes_late_and_skips_somebody() {
+    let server = TestServer::start_unpaced().await;
+    let mut maker = server.person("maker").await;
+    let mut anna = server.person("anna").await;
+    let mut bert = server.person("bert").await;
+    maker.ask("/create n").await;
+    anna.ask("/enter n").await;
+    bert.ask("/enter n").await;
+    maker.ask("/leave").await;
+    anna.settle().await;
+    bert.settle().await;
+    maker.send("/quit").await;
+    maker.read_to_end().await;
+    anna.expect(&["* You are now the operator of #n."]).await;
+    anna.ask("/leave").await;
+    anna.ask("/enter n").await;
+    assert_eq!(anna.ask("/kick bert").await, ["* You kicked bert from #n."]);
+}
+
+#[tokio::test]
+async fn a_peer_that_is_reset_while_it_is_paced_lives_on() {
+    let server = TestServer::start().await;
+    let mut alice = server.person("alice").await;
+    alice.ask("/create a").await;
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.connect(&server.address().into()).unwrap();
+    let mut lines = b"bob\n/enter a\n".to_vec();
+    lines.extend(b"1\n".repeat(1000));
+    socket.send(&lines).unwrap();
+    alice.read_until(|line| line == "[#a] bob: 1").await;
+    // Closing without lingering resets.
+    socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    drop(socket);
+    let told = alice.read_until(|line| line.starts_with("* bob left the system")).await;
+    let said = told.iter().filter(|line| *line == "[#a] bob: 1").count();
+    assert!(said < 500, "{said} lines of somebody who is gone");
+}
+
+#[tokio::test]
+async fn somebody_who_was_put_out_speaks_once_more() {
+    let server = TestServer::start_unpaced().await;
+    let mut alice = server.person("alice").await;
+    alice.ask("/create a").await;
+    let mut bob = server.person("bob").await;
+    for n in 0..MEETINGS {
+        bob.ask("/enter a").await;
+        alice.settle().await;
+        bob.send_raw(&b"/say #a v\n".repeat(40)).await;
+        alice.send_raw(after_pings(n % 20, "/kick bob").as_bytes()).await;
+        alice.read_until(|line| line == "* You kicked bob from #a.").await;
+        assert!(!alice.settle().await.iter().any(|line| line.contains("bob: v")), "try {n}");
+        bob.settle().await;
     }
 }

@@ -12,6 +12,7 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
 use super::me::Place;
+use super::view::LAST_WORDS;
 use super::{Session, Waiting};
 use crate::handlers::{Change, help};
 use crate::hub::apply::{Leaving, Membership, Words};
@@ -67,7 +68,10 @@ impl Session {
             }
             Change::Kick { channel, user, reason } => {
                 let by = self.name()?;
-                let user = self.hub.kick(&self.person, by, &channel, &user, reason, now)?;
+                let (user, number) =
+                    self.hub.kick(&self.person, by, &channel, &user, reason, now)?;
+                // What they said is told before it is told that they are out.
+                self.deliver_before(number, out.len() + LAST_WORDS, out);
                 Done::Kicked { channel: channel.name.clone(), user }
             }
             Change::Format(form) => {

@@ -12,9 +12,9 @@ use super::{Session, Waiting};
 use crate::hub::delivery::Delivery;
 use crate::hub::person::{Answer, Note};
 
-/// What somebody who leaves a channel is still told of it at the most, in bytes; of the rest they are told how
-/// much it was.
-const LAST_WORDS: usize = 64 * 1024;
+/// What is still told at the most, in bytes, before the answer to a command that ends something; to who leaves a
+/// channel it is told how much the rest was.
+pub(super) const LAST_WORDS: usize = 64 * 1024;
 
 impl Session {
     /// Whether anything waits to be told.
@@ -30,7 +30,12 @@ impl Session {
     }
 
     /// The same for what has a lower number than this.
-    fn deliver_before(&mut self, number: u64, enough: usize, out: &mut BytesMut) -> bool {
+    pub(super) fn deliver_before(
+        &mut self,
+        number: u64,
+        enough: usize,
+        out: &mut BytesMut,
+    ) -> bool {
         while out.len() < enough {
             match self.inbox.take(&self.person, number) {
                 Some(Taken::Channel { delivery, channel, missed, after }) => {

@@ -133,7 +133,7 @@ impl Hub {
         Some(leaving)
     }
 
-    /// Puts somebody out of a channel; tells their name.
+    /// Puts somebody out of a channel; tells their name, and the number below which everything was before.
     pub(crate) fn kick(
         &self,
         by: &Person,
@@ -142,7 +142,7 @@ impl Hub {
         user: &UserName,
         reason: Option<Text>,
         now: Timestamp,
-    ) -> Result<UserName, Refusal> {
+    ) -> Result<(UserName, u64), Refusal> {
         let person = self.person(user)?;
         let name = person.name().unwrap_or_else(|| user.clone());
         let mut state = channel.state();
@@ -167,11 +167,12 @@ impl Hub {
             entry: member.entry,
             last_line: state.last_line,
         });
+        let number = self.sequence.next();
         let (channel, user) = (channel.name.clone(), name.clone());
         let event = Event::Kicked { channel: channel.clone(), user, by: by_name, reason };
         state.tell(event, by.id);
         state.settle_operators(&channel);
-        Ok(name)
+        Ok((name, number))
     }
 
     /// Drops the channels that nobody has been in for as long as empty ones are kept.
