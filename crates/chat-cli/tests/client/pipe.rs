@@ -151,7 +151,7 @@ fn output_that_cannot_be_written_makes_the_exit_code() {
     let mut client =
         Client::start_into(full.into(), &["-c", server.address(), "-n", "alice", "-e", "general"]);
     client.end_input();
-    let mut peer = server.accept_in("alice", "#general");
+    let peer = server.accept_in("alice", "#general");
     peer.farewell();
     let told = "chat-cli: the output can't be written: No space left on device (os error 28)\n";
     assert_eq!(client.left(), left(1, "", told));
