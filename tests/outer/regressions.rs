@@ -1,26 +1,17 @@
 //! One test for each fault that was found from outside in this program.
 
-use std::net::SocketAddr;
-
 use chat_testkit::{Form, Setup, TestClient, TestServer};
 use serde_json::Value;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::TcpStream;
+
+use crate::resources::narrow;
 
 /// Tries of what happens only if two people meet within a moment.
 const MEETINGS: usize = 150;
 
 /// Tries of what one person sends in one piece.
 const PIECES: usize = 60;
-
-/// A connection that holds little in the system on this side.
-fn narrow(address: SocketAddr) -> TcpStream {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.connect(&address.into()).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    TcpStream::from_std(socket.into()).unwrap()
-}
 
 /// So many questions before a line move it by as much against what another one sends.
 fn after_pings(count: usize, line: &str) -> String {

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 const MIB: u64 = 1024 * 1024;
 
 /// A connection that holds little in the system on this side.
-fn narrow(address: SocketAddr) -> TcpStream {
+pub(crate) fn narrow(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     socket.connect(&address.into()).unwrap();

@@ -4,16 +4,16 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chat_proto::event::Farewell;
-use chat_proto::id::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::wall_clock;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::listen::gate::Gate;
@@ -112,9 +112,7 @@ async fn tell_comings(hub: Arc<Hub>, every: Duration) {
 async fn sweep(hub: Arc<Hub>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
-        hub.drop_empty_channels(Timestamp(now));
+        hub.drop_empty_channels(wall_clock());
     }
 }
 

@@ -22,7 +22,7 @@ mod wake;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use chat_proto::event::Farewell;
@@ -40,6 +40,7 @@ use self::dialect::{Foreign, Opening};
 use self::pace::Pace;
 use self::telnet::{Signal, Telnet};
 use self::wake::Wake;
+use crate::clock::wall_clock;
 use crate::hub::Hub;
 use crate::session::Session;
 
@@ -235,6 +236,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Some(pace) = &mut self.pace {
             pace.went(now);
         }
+        // What happened before comes first: somebody who was put out of a channel is out.
+        if self.session.person().bell.is_rung() {
+            self.session.deliver(FULL, &mut self.out);
+        }
         self.session.on_line(line, wall, &mut self.out);
         if self.session.is_named() {
             self.deadlines.named();
@@ -278,10 +283,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         None
     }
-}
-
-/// The time of day, for what people are told.
-fn wall_clock() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }

@@ -14,6 +14,7 @@
 
 pub mod app;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod conn;
 mod handlers;

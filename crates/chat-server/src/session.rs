@@ -101,10 +101,6 @@ impl Session {
     /// Carries one line out.
     pub(crate) fn on_line(&mut self, line: LineItem, now: Timestamp, out: &mut BytesMut) {
         self.person.touch(now);
-        // What happened before comes first: somebody who was put out of a channel is out.
-        if self.person.bell.is_rung() {
-            self.deliver(ENOUGH_BEFORE_A_LINE, out);
-        }
         let asked = match line {
             // Nothing is left of it once control characters are removed: an empty line.
             LineItem::Line(line) if clean(&line).is_empty() => return,
@@ -118,7 +114,7 @@ impl Session {
                 for row in &rows {
                     self.show(row, out);
                 }
-                self.show(&Event::Ok { re, done }, out);
+                self.done(re, done, out);
             }
             Ok(Outcome::Change(change)) => {
                 if let Err(refusal) = self.carry_out(change, re.clone(), now, out) {
@@ -202,9 +198,6 @@ impl Drop for Session {
         self.depart(last);
     }
 }
-
-/// Output past which a line doesn't wait for what was before, in bytes.
-const ENOUGH_BEFORE_A_LINE: usize = 16 * 1024;
 
 fn refused(re: &'static str, refusal: Refusal) -> Asked {
     Asked { re: re.into(), command: Err(refusal) }

@@ -6,12 +6,11 @@ use chat_proto::conversation::Conversation;
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
-use tokio::sync::mpsc;
 
 use super::Hub;
 use super::channel::Channel;
-use super::delivery::Delivery;
 use super::person::{Person, PersonId};
+use super::private::Room;
 
 /// Gives each line its place in its conversation.
 ///
@@ -66,8 +65,7 @@ pub(crate) enum Addressee {
     /// that has a place is never refused for want of room.
     Person {
         to: UserName,
-        person: Arc<Person>,
-        room: mpsc::OwnedPermit<Arc<Delivery>>,
+        room: Room,
     },
 }
 

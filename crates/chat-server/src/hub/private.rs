@@ -14,7 +14,7 @@ use chat_proto::refusal::Refusal;
 use tokio::sync::mpsc;
 
 use super::delivery::Delivery;
-use super::person::{Note, Person, PersonId};
+use super::person::{Bell, Note, Person, PersonId};
 
 /// Lines that may wait in one direction of a chat; past it the sender is told `user-busy`. The room is not
 /// there before it is needed.
@@ -36,6 +36,29 @@ pub(crate) struct PrivateChats {
     acquaintances: HashMap<PersonId, HashSet<PersonId>>,
 }
 
+/// Room for one line, which is given back unless the line is sent.
+pub(crate) struct Room {
+    permit: Option<mpsc::OwnedPermit<Arc<Delivery>>>,
+    to: Arc<Person>,
+}
+
+impl Room {
+    pub(super) fn send(mut self, delivery: Delivery) {
+        if let Some(permit) = self.permit.take() {
+            permit.send(Arc::new(delivery));
+            self.to.bell.ring(Bell::PRIVATE);
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if self.permit.is_some() {
+            self.to.private_lines.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
 impl PrivateChats {
     /// Takes room for one line from one person to another.
     ///
@@ -47,16 +70,14 @@ impl PrivateChats {
         from: &Arc<Person>,
         to: &Arc<Person>,
         to_name: &UserName,
-    ) -> Result<mpsc::OwnedPermit<Arc<Delivery>>, Refusal> {
+    ) -> Result<Room, Refusal> {
         let busy = || Refusal::user_busy(to_name);
         self.open(from, to).ok_or_else(busy)?;
         let queue = self.queues.get(&(to.id, from.id)).ok_or_else(busy)?;
-        let room = queue.clone().try_reserve_owned().map_err(|_| busy())?;
-        if to.private_lines.fetch_add(1, Ordering::AcqRel) >= MAX_WAITING_FOR_ONE {
-            to.private_lines.fetch_sub(1, Ordering::AcqRel);
-            return Err(busy());
-        }
-        Ok(room)
+        let permit = queue.clone().try_reserve_owned().map_err(|_| busy())?;
+        let waiting = to.private_lines.fetch_add(1, Ordering::AcqRel);
+        let room = Room { permit: Some(permit), to: Arc::clone(to) };
+        if waiting < MAX_WAITING_FOR_ONE { Ok(room) } else { Err(busy()) }
     }
 
     /// Makes the pair between two people if there is none; `None` if the other takes no more notes.
@@ -178,5 +199,7 @@ mod tests {
             .filter_map(|other| chats.room(&other, &bob, &name).ok())
             .collect();
         assert_eq!(rooms.len(), MAX_WAITING_FOR_ONE);
+        drop(rooms);
+        assert_eq!(bob.private_lines.load(Ordering::Acquire), 0, "unused room is given back");
     }
 }

@@ -17,6 +17,7 @@ use super::{Session, Waiting};
 use crate::handlers::{Change, help};
 use crate::hub::apply::{Leaving, Membership, Words};
 use crate::hub::person::{Person, PersonId};
+use crate::policy;
 
 type Re = Cow<'static, str>;
 
@@ -49,7 +50,8 @@ impl Session {
                 return Ok(());
             }
             Change::Topic(channel, topic) => {
-                channel.set_topic(&self.person, self.name()?, topic.clone())?;
+                let may = |role| policy::channel::may_take_part(role, &channel.name);
+                channel.set_topic(&self.person, self.name()?, topic.clone(), may)?;
                 Done::TopicSet { channel: channel.name.clone(), topic }
             }
             Change::Away(away) => {
@@ -67,9 +69,9 @@ impl Session {
                 Done::NotIgnoring { user, changed }
             }
             Change::Kick { channel, user, reason } => {
-                let by = self.name()?;
+                let may = |role| policy::channel::may_kick(role, &channel.name, &[]);
                 let (user, number) =
-                    self.hub.kick(&self.person, by, &channel, &user, reason, now)?;
+                    self.hub.kick(&self.person, &channel, &user, reason, now, may)?;
                 // What they said is told before it is told that they are out.
                 self.deliver_before(number, out.len() + LAST_WORDS, out);
                 Done::Kicked { channel: channel.name.clone(), user }
@@ -217,7 +219,7 @@ impl Session {
                 // Their new name may not have been told yet.
                 self.me.renamed(person.id, &user);
                 let away = person.away();
-                self.hub.say_privately(&self.person, from, person, user.clone(), words)?;
+                self.hub.say_privately(&self.person, from, &person, user.clone(), words)?;
                 if let Some(Away { reason }) = away {
                     let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
                     self.notice(format!("{user} is away{because}"), out);

@@ -12,7 +12,7 @@ use chat_proto::text::Text;
 
 use crate::hub::channel::Channel;
 use crate::hub::delivery::Delivery;
-use crate::hub::person::{Answer, Bell, Note, Person};
+use crate::hub::person::{Answer, Note, Person};
 use crate::hub::ports::{Addressee, ConversationKey, Draft, Placed};
 use crate::hub::{Hub, lock};
 
@@ -43,14 +43,14 @@ impl Hub {
         self: &Arc<Self>,
         author: &Arc<Person>,
         from: UserName,
-        person: Arc<Person>,
+        person: &Arc<Person>,
         to: UserName,
         words: Words,
     ) -> Result<(), Refusal> {
-        let room = lock(&self.private).room(author, &person, &to)?;
+        let room = lock(&self.private).room(author, person, &to)?;
         let key = ConversationKey::private(author.id, person.id);
         let place = Conversation::Private(to.clone());
-        self.submit(author, from, words, key, place, Addressee::Person { to, person, room })
+        self.submit(author, from, words, key, place, Addressee::Person { to, room })
     }
 
     fn submit(
@@ -65,9 +65,6 @@ impl Hub {
         self.under_way.fetch_add(1, Ordering::SeqCst);
         if self.closing.load(Ordering::SeqCst) {
             self.under_way.fetch_sub(1, Ordering::SeqCst);
-            if let Addressee::Person { person, .. } = &to {
-                person.private_lines.fetch_sub(1, Ordering::AcqRel);
-            }
             return Err(Refusal::new(
                 Code::Unavailable,
                 "The server is stopping; this was not said. Connect again in a moment.",
@@ -110,12 +107,11 @@ impl Hub {
                 // in the same order as everybody else.
                 author.note(Note::Answer(Answer { to: place, placed: Ok(at) }));
             }
-            Addressee::Person { to, person, room } => {
+            Addressee::Person { to, room } => {
                 let with = from.clone();
                 let event =
                     Event::Private { placed: at, with, from, to, text, action, past: false };
-                room.send(Arc::new(Delivery::new(event, author.id, self.sequence.next(), id)));
-                person.bell.ring(Bell::PRIVATE);
+                room.send(Delivery::new(event, author.id, self.sequence.next(), id));
                 author.note(Note::Answer(Answer { to: place, placed: Ok(at) }));
             }
         }

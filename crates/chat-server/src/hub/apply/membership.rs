@@ -8,7 +8,6 @@ use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
-use chat_proto::verb::{self, Kind};
 use tokio::sync::broadcast;
 
 use crate::hub::Hub;
@@ -134,28 +133,22 @@ impl Hub {
     }
 
     /// Puts somebody out of a channel; tells their name, and the number below which everything was before.
+    /// Whether one `may` is asked where it counts: the right may have gone since it was looked at.
     pub(crate) fn kick(
         &self,
         by: &Person,
-        by_name: UserName,
         channel: &Arc<Channel>,
         user: &UserName,
         reason: Option<Text>,
         now: Timestamp,
+        may: impl FnOnce(Role) -> Result<(), Refusal>,
     ) -> Result<(UserName, u64), Refusal> {
+        let by_name = by.name().ok_or_else(|| Refusal::not_named(None))?;
         let person = self.person(user)?;
         let name = person.name().unwrap_or_else(|| user.clone());
         let mut state = channel.state();
-        // The right may have gone since it was looked at.
         state.settle_operators(&channel.name);
-        match state.role(by.id) {
-            Role { member: true, operator: true } => {}
-            Role { member: false, .. } => return Err(Refusal::not_in_channel(&channel.name)),
-            Role { .. } => {
-                let kick = verb::of(Kind::Kick);
-                return Err(Refusal::for_operators(kick, &channel.name, &[]));
-            }
-        }
+        may(state.role(by.id))?;
         let Some(member) = state.dismiss(person.id, now) else {
             return Err(Refusal::user_not_in_channel(&name, &channel.name));
         };
@@ -196,17 +189,16 @@ impl Hub {
 }
 
 impl Channel {
-    /// Sets the topic.
+    /// Sets the topic, if one `may`, which is asked where it counts.
     pub(crate) fn set_topic(
         &self,
         by: &Person,
         by_name: UserName,
         topic: Text,
+        may: impl FnOnce(Role) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
         let mut state = self.state();
-        if !state.role(by.id).member {
-            return Err(Refusal::not_in_channel(&self.name));
-        }
+        may(state.role(by.id))?;
         state.topic = Some(topic.clone());
         let channel = self.name.clone();
         state.tell(Event::Topic { channel, topic: Some(topic), by: by_name }, by.id);
