@@ -13,16 +13,21 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::archive::Archive;
 use crate::clock::wall_clock;
 use crate::config::Config;
-use crate::hub::Hub;
+use crate::hub::{Hub, Keeping};
 use crate::listen::gate::Gate;
 use crate::listen::unix::UnixDoor;
 use crate::listen::{self, House};
 use crate::order::local::Local;
+use crate::store::Store;
 
-/// How long connections have for their last lines when the server stops.
-const FAREWELL_DEADLINE: Duration = Duration::from_secs(4);
+/// How long lines that were said have to be stored when the server stops, how long connections have for their
+/// last lines after that, and the store to be closed. In all it ends within five seconds.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(1);
+const FAREWELL_DEADLINE: Duration = Duration::from_secs(3);
+const STORE_DEADLINE: Duration = Duration::from_millis(900);
 
 /// How often channels that nobody has been in for long are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
@@ -30,12 +35,14 @@ const SWEEP_EVERY: Duration = Duration::from_mins(10);
 /// A server whose doors are bound and not open yet.
 pub struct Server {
     config: Config,
+    keeping: Keeping,
+    order: Arc<Local>,
     tcp: Vec<TcpListener>,
     unix: Option<UnixDoor>,
 }
 
 impl Server {
-    /// Binds every door. Nobody is let in before [`Server::run`].
+    /// Binds every door and opens the store. Nobody is let in before [`Server::run`].
     pub fn bind(config: Config) -> anyhow::Result<Self> {
         let unacknowledged = config.manners.write_deadline;
         let bind = |address: &SocketAddr| {
@@ -52,7 +59,8 @@ impl Server {
                     .with_context(|| format!("can't listen on the Unix socket {}", path.display()))
             })
             .transpose()?;
-        Ok(Self { config, tcp, unix })
+        let (keeping, order) = keeping(&config)?;
+        Ok(Self { config, keeping, order, tcp, unix })
     }
 
     /// The real addresses, also of those that were asked for with port 0.
@@ -67,9 +75,9 @@ impl Server {
 
     /// Serves until `stop` is ready, then says goodbye to everybody, for a few seconds at most.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { config, tcp, unix } = self;
+        let Self { config, keeping, order, tcp, unix } = self;
         let Config { name, motd, bounds, manners, presence_every, .. } = config;
-        let hub = Hub::new(bounds, name, motd, Box::new(Local::default()));
+        let hub = Hub::new(bounds, name, motd, keeping, wall_clock());
         let house = House {
             hub: Arc::clone(&hub),
             manners: Arc::new(manners),
@@ -79,7 +87,7 @@ impl Server {
         };
         let mut services = JoinSet::new();
         services.spawn(tell_comings(Arc::clone(&hub), presence_every));
-        services.spawn(sweep(Arc::clone(&hub)));
+        services.spawn(sweep(Arc::clone(&hub), Arc::clone(&order)));
         let mut doors = JoinSet::new();
         for listener in tcp {
             doors.spawn(listen::accept(listener, house.clone()));
@@ -90,12 +98,20 @@ impl Server {
         stop.await;
         house.closing.cancel();
         while doors.join_next().await.is_some() {}
-        hub.close().await;
+        if tokio::time::timeout(SETTLE_DEADLINE, hub.close()).await.is_err() {
+            tracing::warn!("the disk did not take the last lines in time; they have no answer");
+        }
         hub.dismiss_all(Farewell::Shutdown);
         house.tasks.close();
         if tokio::time::timeout(FAREWELL_DEADLINE, house.tasks.wait()).await.is_err() {
             let left = house.tasks.len();
             tracing::warn!(left, "some connections did not take their last lines in time");
+        }
+        let stopped = tokio::task::spawn_blocking(move || order.stop());
+        if tokio::time::timeout(STORE_DEADLINE, stopped).await.is_err() {
+            tracing::warn!(
+                "the disk is too slow to close the store; the next start puts it in order"
+            );
         }
     }
 }
@@ -109,11 +125,25 @@ async fn tell_comings(hub: Arc<Hub>, every: Duration) {
     }
 }
 
-async fn sweep(hub: Arc<Hub>) {
+/// Looks for what is kept no more: at the start, and then by and by.
+async fn sweep(hub: Arc<Hub>, order: Arc<Local>) {
     loop {
+        let now = wall_clock();
+        order.tidy(now, &hub);
+        hub.drop_empty_channels(now);
+        hub.release_names(now);
         tokio::time::sleep(SWEEP_EVERY).await;
-        hub.drop_empty_channels(wall_clock());
     }
+}
+
+/// Opens the store.
+fn keeping(config: &Config) -> anyhow::Result<(Keeping, Arc<Local>)> {
+    let store = Store::open(&config.place, config.durability)?;
+    let (book, lookups) = store.into_parts();
+    let archive = Archive::start(&lookups)?;
+    let (order, past) = Local::start(book, config.retention.clone())?;
+    let order = Arc::new(order);
+    Ok((Keeping { order: order.clone(), archive: Arc::new(archive), past }, order))
 }
 
 /// How the doors are told in the log.
@@ -127,6 +157,7 @@ pub fn describe(addresses: &[SocketAddr], unix: Option<&Path>) -> String {
 mod tests {
     use super::*;
     use crate::hub::Bounds;
+    use crate::order::retention::Retention;
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, ReadHalf};
     use tokio::io::{DuplexStream, WriteHalf, duplex, split};
     use tokio::time::Instant;
@@ -162,8 +193,10 @@ mod tests {
             conversations_per_person: 10,
             large_channel: 1,
             empty_channel_millis: 1000,
+            replay_lines: 20,
         };
-        let hub = Hub::new(bounds, "test".to_owned(), Vec::new(), Box::new(Local::default()));
+        let keeping = Keeping::inline(Retention::default());
+        let hub = Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, wall_clock());
         tokio::spawn(tell_comings(Arc::clone(&hub), Duration::from_secs(10)));
         let mut alice = connect(&hub);
         alice.1.write_all(b"alice\n/create general\n").await.unwrap();

@@ -10,9 +10,14 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chat_proto::limits::MAX_HISTORY_LINES;
+use chat_proto::name::ChannelName;
+
 use crate::cli::{Args, LogForm};
 use crate::conn::{Manners, Rate};
 use crate::hub::Bounds;
+use crate::order::retention::{Keep, Retention};
+use crate::store::{Durability, Place};
 
 use self::file::File;
 
@@ -40,6 +45,12 @@ pub struct Config {
     pub bounds: Bounds,
     /// How long comings and goings of a large channel are gathered.
     pub presence_every: Duration,
+    /// Where lines are kept.
+    pub place: Place,
+    /// What an `ok` survives.
+    pub durability: Durability,
+    /// How long lines are kept.
+    pub retention: Retention,
 }
 
 /// Why settings can't be used: what is wrong, where, and what would be right.
@@ -81,6 +92,17 @@ pub enum Wrong {
         /// Its default.
         usual: u64,
     },
+    /// A channel of which the file says how long its lines are kept.
+    #[error("history.channels.\"{name}\": no channel can have this name; write it as \"#general\"")]
+    Channel {
+        /// As it was written.
+        name: String,
+    },
+    /// Nowhere to keep anything.
+    #[error(
+        "there is no directory for what is kept; give one with --data, or --ephemeral to keep nothing"
+    )]
+    NoPlace,
     /// No door.
     #[error("there is nowhere to listen; give listen an address, or unix a path")]
     NoDoor,
@@ -98,7 +120,9 @@ pub struct Logging {
 impl Config {
     /// Puts flags and file together; flags win.
     pub fn check(args: &Args, file: File) -> Result<Self, Wrong> {
-        let File { listen, unix, name, motd, limits, log: _, data: _, ephemeral: _ } = file;
+        let File { listen, unix, name, motd, limits, log: _, data, ephemeral, durability, history } =
+            file;
+        let place = place(args, data, ephemeral)?;
         let listen = match (args.listen.is_empty(), listen) {
             (false, _) => args.listen.clone(),
             (true, Some(listen)) => listen,
@@ -134,6 +158,8 @@ impl Config {
         let in_bell = |value, key, usual| bounded(value, key, 1..=MAX_CONVERSATIONS, usual);
         let hours = |value, key, usual| bounded(value, key, 0..=MAX_HOURS, usual);
         let empty_hours = hours(limits.empty_channel_hours, "limits.empty_channel_hours", 24)?;
+        let replayed = |value, key, usual| bounded(value, key, 0..=MAX_HISTORY_LINES.into(), usual);
+        let replay_lines = replayed(history.replay_lines, "history.replay_lines", 20)?;
         let conversations = in_bell(limits.conversations, "limits.conversations", 50)?;
         Ok(Self {
             listen: listen.iter().map(|address| resolve(address)).collect::<Result<_, _>>()?,
@@ -153,10 +179,66 @@ impl Config {
                 large_channel: count(limits.large_channel, "limits.large_channel", 50)?,
                 empty_channel_millis: i64::try_from(empty_hours.saturating_mul(3_600_000))
                     .unwrap_or(i64::MAX),
+                replay_lines: u32::try_from(replay_lines).unwrap_or(MAX_HISTORY_LINES),
             },
             presence_every: seconds(limits.presence_seconds, "limits.presence_seconds", 10)?,
+            place,
+            durability: match durability {
+                None | Some(file::Durability::Machine) => Durability::Machine,
+                Some(file::Durability::Process) => Durability::Process,
+            },
+            retention: retention(&history)?,
         })
     }
+}
+
+fn place(args: &Args, data: Option<PathBuf>, ephemeral: Option<bool>) -> Result<Place, Wrong> {
+    if args.ephemeral || (args.data.is_none() && ephemeral == Some(true)) {
+        return Ok(Place::Memory);
+    }
+    args.data.clone().or(data).or_else(state_directory).map(Place::Directory).ok_or(Wrong::NoPlace)
+}
+
+/// The directory that the service manager gives (systemd.exec(5)), else one in the user's state (XDG Base
+/// Directory Specification).
+fn state_directory() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(given) = set("STATE_DIRECTORY") {
+        return std::env::split_paths(&given).next();
+    }
+    let state = set("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.or_else(|| Some(PathBuf::from(set("HOME")?).join(".local/state")))?;
+    Some(state.join("chat-server"))
+}
+
+/// How long lines are kept; 0 is for ever.
+fn retention(history: &file::History) -> Result<Retention, Wrong> {
+    let days = |value, key, usual| -> Result<Option<u32>, Wrong> {
+        let days = bounded(value, key, 0..=MAX_DAYS, usual)?;
+        Ok(u32::try_from(days).ok().filter(|days| *days > 0))
+    };
+    let lines = |value, key, usual| -> Result<Option<u64>, Wrong> {
+        Ok(Some(bounded(value, key, 0..=MAX_COUNT, usual)?).filter(|lines| *lines > 0))
+    };
+    let usual = Keep {
+        days: days(history.keep_days, "history.keep_days", 0)?,
+        lines: lines(history.keep_lines, "history.keep_lines", 0)?,
+    };
+    let own = |(name, keep): (&String, &file::Keep)| {
+        let wrong = |_| Wrong::Channel { name: name.clone() };
+        let channel = ChannelName::new(name).map_err(wrong)?;
+        let days = match keep.keep_days {
+            None => usual.days,
+            given => days(given, "keep_days of a channel", 0)?,
+        };
+        let lines = match keep.keep_lines {
+            None => usual.lines,
+            given => lines(given, "keep_lines of a channel", 0)?,
+        };
+        Ok((channel, Keep { days, lines }))
+    };
+    let channels = history.channels.iter().map(own).collect::<Result<_, Wrong>>()?;
+    Ok(Retention { usual, channels })
 }
 
 /// A person's bell has a bit for each channel, so there can't be more.
@@ -165,6 +247,7 @@ const MAX_CONVERSATIONS: u64 = 60;
 /// A year: what lasts longer isn't meant, and times stay far from overflowing.
 const MAX_SECONDS: u64 = 365 * 24 * 3600;
 const MAX_HOURS: u64 = 100 * 365 * 24;
+const MAX_DAYS: u64 = 100 * 365;
 const MAX_COUNT: u64 = 1_000_000_000;
 const MAX_RATE: u64 = 1_000_000;
 

@@ -188,11 +188,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether lines wait that could be carried out at once.
     fn has_lines_to_carry_out(&self) -> bool {
-        !self.held.is_empty()
-            && self.out.len() < FULL
-            && !self.deadlines.is_paced()
-            && !self.session.awaits_answer()
-            && self.session.farewell().is_none()
+        if self.out.len() >= FULL || self.session.farewell().is_some() {
+            return false;
+        }
+        let has_next =
+            !self.held.is_empty() && !self.deadlines.is_paced() && self.session.takes_lines();
+        has_next || self.session.can_resume()
     }
 
     /// Carries out the lines that have come, within the bounds of a turn.
@@ -203,6 +204,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let (now, wall) = (Instant::now(), wall_clock());
         let mut lines = 0;
         while lines < LINES_A_TURN && self.has_lines_to_carry_out() {
+            if self.session.can_resume() {
+                self.session.resume(&mut self.out);
+                continue;
+            }
             if let Some(pace) = &mut self.pace
                 && let Err(until) = pace.may_go(now)
             {

@@ -11,6 +11,7 @@ mod create;
 mod enter;
 mod format;
 pub(crate) mod help;
+mod history;
 mod ignore;
 mod info;
 mod kick;
@@ -18,11 +19,13 @@ mod leave;
 mod me;
 mod msg;
 mod name;
+mod once;
 mod ping;
 mod private;
 mod quit;
 mod reply;
 mod say;
+mod search;
 mod topic;
 mod unignore;
 mod users;
@@ -30,10 +33,10 @@ mod whois;
 
 use std::sync::Arc;
 
-use chat_proto::command::Command;
+use chat_proto::command::{Command, OnceKey, Search, Span};
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Away, Done, Event};
-use chat_proto::id::Timestamp;
+use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::rendition::Form;
@@ -42,7 +45,8 @@ use chat_proto::verb;
 
 use crate::hub::Hub;
 use crate::hub::channel::Channel;
-use crate::hub::person::PersonId;
+use crate::hub::person::{Party, PersonId};
+use crate::hub::ports::Of;
 use crate::policy;
 use crate::session::inbox::Inbox;
 use crate::session::me::{Me, Place};
@@ -53,6 +57,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) inbox: &'a Inbox,
     pub(crate) hub: &'a Hub,
     pub(crate) id: PersonId,
+    /// Which side of their private chats they are.
+    pub(crate) party: Party,
     pub(crate) now: Timestamp,
 }
 
@@ -68,10 +74,12 @@ pub(crate) enum Outcome {
 pub(crate) enum Change {
     Name(UserName),
     Create(ChannelName, Option<Text>),
-    Enter(ChannelName),
+    Enter(ChannelName, Option<LineId>),
     Leave(Conversation, Option<Text>),
     OpenPrivate(UserName, Option<Text>),
-    Say { to: Place, text: Text, action: bool },
+    Say { to: Place, text: Text, action: bool, once: Option<OnceKey> },
+    LookBack { conversation: Conversation, of: Of, span: Span },
+    LookFor { search: Search, only: Option<Of> },
     Topic(Arc<Channel>, Text),
     Away(Option<Away>),
     Ignore(UserName),
@@ -91,13 +99,16 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
         Command::Name(name) => Ok(name::handle(name)),
         Command::Channels(part) => Ok(channels::handle(asker, part.as_ref())),
         Command::Create(channel, topic) => create::handle(asker, channel, topic),
-        Command::Enter(channel) => enter::handle(asker, channel),
+        Command::Enter(channel, after) => enter::handle(asker, channel, after),
         Command::Leave(conversation, reason) => leave::handle(asker, conversation, reason),
         Command::Private(user, text) => private::handle(asker, user, text),
         Command::Msg(user, text) => msg::handle(asker, user, text),
         Command::Reply(text) => reply::handle(asker, text),
         Command::Say(to, text) => say::handle(asker, to, text),
         Command::Me(text) => me::handle(asker, text),
+        Command::History(conversation, span) => history::handle(asker, conversation, span),
+        Command::Search(search) => search::handle(asker, search),
+        Command::Once { key, to, text } => once::handle(asker, key, to, text),
         Command::Info => info::handle(asker),
         Command::Users(channel) => users::handle(asker, channel.as_ref()),
         Command::Whois(user) => whois::handle(asker, &user),

@@ -10,6 +10,7 @@
 //! * [`sequence`]: what happened before what.
 //! * [`delivery`]: an event on its way to several people, encoded once for each form.
 //! * [`directory`]: names to people.
+//! * [`held`]: names that stand for somebody who was cut off.
 //! * [`channel`]: one channel, its members and its ring of deliveries.
 //! * [`private`]: private chats, each a pair of bounded queues.
 //! * [`apply`]: the only place that changes what is shared.
@@ -20,7 +21,8 @@ pub(crate) mod apply;
 pub(crate) mod channel;
 pub(crate) mod delivery;
 pub(crate) mod directory;
-pub(crate) mod person;
+mod held;
+pub mod person;
 pub mod ports;
 pub(crate) mod presence;
 pub(crate) mod private;
@@ -31,11 +33,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::ChannelName;
+use tokio::sync::Notify;
 
 use self::channel::Channel;
 use self::directory::Directory;
-use self::ports::Order;
+use self::held::CutOff;
+use self::ports::{Archive, KeptChannel, Order, Past};
 use self::presence::Comings;
 use self::private::PrivateChats;
 use self::sequence::Sequence;
@@ -51,6 +56,8 @@ pub struct Bounds {
     pub large_channel: usize,
     /// How long a channel without people is kept, in milliseconds.
     pub empty_channel_millis: i64,
+    /// How many of a channel's last lines are told to whoever enters it.
+    pub replay_lines: u32,
 }
 
 /// Everything that people share.
@@ -64,13 +71,18 @@ pub struct Hub {
     channels: RwLock<Channels>,
     private: Mutex<PrivateChats>,
     comings: Comings,
-    order: Box<dyn Order>,
+    order: Arc<dyn Order>,
+    pub(crate) archive: Arc<dyn Archive>,
+    /// Never locked together with another.
+    cut_off: Mutex<CutOff>,
     sequence: Arc<Sequence>,
     next_person: AtomicU64,
     /// Set when the server stops: from then on nothing is said any more.
     closing: AtomicBool,
-    /// How many lines are on their way to their place.
+    /// How many drafts are not settled.
     under_way: AtomicU64,
+    /// Notified when none is left.
+    all_settled: Notify,
 }
 
 /// The channels by their name, and by what a name looks like.
@@ -78,29 +90,74 @@ pub struct Hub {
 struct Channels {
     by_name: HashMap<ChannelName, Arc<Channel>>,
     by_look: HashMap<Box<str>, ChannelName>,
+    /// The last id of each that is gone: an id is never given twice for one name.
+    gone: HashMap<ChannelName, LineId>,
+}
+
+impl Channels {
+    fn add(&mut self, channel: Arc<Channel>) {
+        for look in channel.name.looks() {
+            self.by_look.insert(look.into(), channel.name.clone());
+        }
+        self.by_name.insert(channel.name.clone(), channel);
+    }
+}
+
+/// Where lines are kept, and what was kept before.
+pub struct Keeping {
+    /// Gives each line its place.
+    pub order: Arc<dyn Order>,
+    /// Answers questions about the past.
+    pub archive: Arc<dyn Archive>,
+    /// What was kept when the server started.
+    pub past: Past,
 }
 
 impl Hub {
-    /// A hub with nobody in it.
+    /// A hub with nobody in it yet, and with the channels that were kept.
     pub fn new(
         bounds: Bounds,
         server_name: String,
         motd: Vec<String>,
-        order: Box<dyn Order>,
+        keeping: Keeping,
+        now: Timestamp,
     ) -> Arc<Self> {
+        let Keeping { order, archive, past } = keeping;
+        let sequence = Arc::new(Sequence::default());
+        let mut channels = Channels::default();
+        for KeptChannel { name, topic, last, floor, open } in past.channels {
+            if open {
+                let channel = Channel::new(name, topic, last, Arc::clone(&sequence));
+                {
+                    let mut state = channel.state();
+                    state.floor = floor;
+                    state.empty_since = Some(now);
+                }
+                channels.add(Arc::new(channel));
+            } else {
+                channels.gone.insert(name, last);
+            }
+        }
+        let mut cut_off = CutOff::default();
+        for (name, party) in past.held {
+            cut_off.add(name, party, now);
+        }
         Arc::new(Self {
             bounds,
             server_name,
             motd,
             directory: Mutex::default(),
-            channels: RwLock::default(),
+            channels: RwLock::new(channels),
             private: Mutex::default(),
             comings: Comings::default(),
             order,
-            sequence: Arc::default(),
-            next_person: AtomicU64::new(1),
+            archive,
+            cut_off: Mutex::new(cut_off),
+            sequence,
+            next_person: AtomicU64::new(past.next_party.max(1)),
             closing: AtomicBool::new(false),
             under_way: AtomicU64::new(0),
+            all_settled: Notify::new(),
         })
     }
 }

@@ -9,10 +9,15 @@
 //! * [`handlers`]: one file for each command.
 //! * [`policy`]: may they? pure predicates.
 //! * [`hub`]: who is here, the channels, the private chats; synchronous.
-//! * [`order`]: gives each line its place in its conversation.
+//! * [`order`]: gives each line its place in its conversation, and makes it durable.
+//! * [`archive`]: answers questions about the past.
+//! * [`store`]: what is kept, in one SQLite file.
+//! * [`backlog`]: work that waits for a thread of its own.
 //! * [`ops`]: the log and the service manager.
 
 pub mod app;
+pub mod archive;
+mod backlog;
 pub mod cli;
 mod clock;
 pub mod config;
@@ -25,3 +30,4 @@ pub mod ops;
 pub mod order;
 mod policy;
 mod session;
+pub mod store;

@@ -8,10 +8,12 @@
 //! * [`inbox`]: where things for them wait, and how they are taken out.
 //! * [`view`]: what of it they see.
 //! * [`carry_out`]: what a handler wanted changed.
+//! * [`past`]: what they are told of the past.
 
 mod carry_out;
 pub(crate) mod inbox;
 pub(crate) mod me;
+mod past;
 mod view;
 
 use std::borrow::Cow;
@@ -31,6 +33,7 @@ use chat_proto::text::{Text, clean};
 
 use self::inbox::Inbox;
 use self::me::Me;
+use self::past::Lookup;
 use crate::handlers::{self, Asker, Outcome};
 use crate::hub::Hub;
 use crate::hub::person::Person;
@@ -41,21 +44,35 @@ pub(crate) struct Session {
     person: Arc<Person>,
     me: Me,
     inbox: Inbox,
-    /// Lines said that have no answer yet, oldest first.
+    /// Answers that are due, oldest first: of lines that are being kept, and those that come after them.
     waiting: VecDeque<Waiting>,
+    /// A command that is carried out when no answer is due any more.
+    parked: Option<Box<(Asked, Timestamp)>>,
+    /// A question about the past.
+    lookup: Option<Box<Lookup>>,
     /// Set when the connection is to end, once everything with a lower number is told.
     farewell: Option<(Farewell, u64)>,
     /// The words of `/quit`.
     reason: Option<Text>,
 }
 
-/// A line whose answer comes when it has its place.
-struct Waiting {
-    /// The command, for the answer.
-    re: Cow<'static, str>,
-    /// The private chat that was opened with it.
-    opened: Option<UserName>,
+/// An answer that is due.
+enum Waiting {
+    /// Of a line, or a topic, that is being kept.
+    Draft {
+        /// The command.
+        re: Cow<'static, str>,
+        /// The private chat that was opened with it.
+        opened: Option<UserName>,
+        /// What is told before it if it was said.
+        notice: Option<String>,
+    },
+    /// It is known, and waits for those before it.
+    Known(Event),
 }
+
+/// Answers that may be due to one person: lines said after each other are kept together.
+const MAX_WAITING: usize = 16;
 
 impl Session {
     pub(crate) fn new(hub: Arc<Hub>, address: String, now: Timestamp) -> Self {
@@ -66,6 +83,8 @@ impl Session {
             me: Me::new(address.into(), now),
             inbox: Inbox::default(),
             waiting: VecDeque::new(),
+            parked: None,
+            lookup: None,
             farewell: None,
             reason: None,
         }
@@ -79,9 +98,27 @@ impl Session {
         self.me.name.is_some()
     }
 
-    /// Whether a line that was said has no answer yet: the next line must wait for it.
+    /// Whether anything that was asked has no answer yet.
     pub(crate) fn awaits_answer(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || self.parked.is_some() || self.lookup.is_some()
+    }
+
+    /// Whether the next line can be taken.
+    pub(crate) fn takes_lines(&self) -> bool {
+        self.waiting.len() < MAX_WAITING && self.parked.is_none() && self.lookup.is_none()
+    }
+
+    /// Whether a command waits no more for the answers before it.
+    pub(crate) fn can_resume(&self) -> bool {
+        self.parked.is_some() && self.waiting.is_empty()
+    }
+
+    /// Carries out the command that has waited.
+    pub(crate) fn resume(&mut self, out: &mut BytesMut) {
+        if let Some(parked) = self.parked.take() {
+            let (asked, now) = *parked;
+            self.carry_out_asked(asked, now, out);
+        }
     }
 
     /// Why the connection is to end, if it is.
@@ -108,6 +145,16 @@ impl Session {
             LineItem::TooLong { over } => refused("line", Refusal::line_too_long(over)),
             LineItem::NotUtf8 => refused("line", Refusal::not_utf8()),
         };
+        let says = asked.command.as_ref().map_or(true, Command::says);
+        if says || self.waiting.is_empty() {
+            self.carry_out_asked(asked, now, out);
+        } else {
+            // It may depend on what was said before, and its answer comes after theirs.
+            self.parked = Some(Box::new((asked, now)));
+        }
+    }
+
+    fn carry_out_asked(&mut self, asked: Asked, now: Timestamp, out: &mut BytesMut) {
         let Asked { re, command } = asked;
         match command.and_then(|command| self.ask(command, now)) {
             Ok(Outcome::Answer(rows, done)) => {
@@ -118,10 +165,20 @@ impl Session {
             }
             Ok(Outcome::Change(change)) => {
                 if let Err(refusal) = self.carry_out(change, re.clone(), now, out) {
-                    self.show(&Event::Refused { re, refusal }, out);
+                    self.refuse(re, refusal, out);
                 }
             }
-            Err(refusal) => self.show(&Event::Refused { re, refusal }, out),
+            Err(refusal) => self.refuse(re, refusal, out),
+        }
+    }
+
+    /// Answers with a refusal, after the answers that are due.
+    fn refuse(&mut self, re: Cow<'static, str>, refusal: Refusal, out: &mut BytesMut) {
+        let event = Event::Refused { re, refusal };
+        if self.waiting.is_empty() {
+            self.show(&event, out);
+        } else {
+            self.waiting.push_back(Waiting::Known(event));
         }
     }
 
@@ -138,8 +195,8 @@ impl Session {
     }
 
     fn ask(&self, command: Command, now: Timestamp) -> Result<Outcome, Refusal> {
-        let asker =
-            Asker { me: &self.me, inbox: &self.inbox, hub: &self.hub, id: self.person.id, now };
+        let Self { me, inbox, hub, person, .. } = self;
+        let asker = Asker { me, inbox, hub, id: person.id, party: person.party(), now };
         handlers::handle(&asker, command)
     }
 
@@ -169,7 +226,11 @@ impl Session {
     pub(crate) fn depart(&mut self, now: Timestamp) {
         if !self.person.has_left() {
             let channels = self.inbox.channels();
-            self.hub.depart(&self.person, channels, self.reason.as_ref(), now);
+            let left = matches!(
+                self.farewell(),
+                Some(Farewell::Quit | Farewell::EndOfInput | Farewell::NoName)
+            );
+            self.hub.depart(&self.person, channels, self.reason.as_ref(), now, !left);
         }
     }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_proto::id::Timestamp;
 use chat_server::conn::{self, Manners};
-use chat_server::hub::{Bounds, Hub};
-use chat_server::order::local::Local;
+use chat_server::hub::{Bounds, Hub, Keeping};
+use chat_server::order::retention::Retention;
 use tokio::io::{DuplexStream, duplex};
 
 use crate::chopped::Chopped;
@@ -46,8 +47,11 @@ impl House {
             conversations_per_person: 50,
             large_channel: 50,
             empty_channel_millis: 24 * 3_600_000,
+            replay_lines: 20,
         };
-        let hub = Hub::new(bounds, "chat.test".to_owned(), Vec::new(), Box::new(Local::default()));
+        let keeping = Keeping::inline(Retention::default());
+        let now = Timestamp(1_795_333_445_120);
+        let hub = Hub::new(bounds, "chat.test".to_owned(), Vec::new(), keeping, now);
         Self { hub, manners: Arc::new(manners) }
     }
 

@@ -141,6 +141,7 @@ fn of_what_ones_own_commands_made() {
             &[ok(
                 "enter",
                 Done::Entered {
+                    last: LineId(7),
                     channel: new.clone(),
                     members: 3,
                     topic: topic.clone(),
@@ -153,6 +154,7 @@ fn of_what_ones_own_commands_made() {
             &[ok(
                 "enter",
                 Done::Current {
+                    last: LineId(7),
                     channel: dev.clone(),
                     members: 3,
                     topic: topic.clone(),
@@ -164,7 +166,10 @@ fn of_what_ones_own_commands_made() {
             "/topic",
             &[ok("topic", Done::TopicShown { channel: dev.clone(), topic: topic.clone() })],
         );
-        check("/create new", &[ok("create", Done::Created { channel: new.clone(), topic })]);
+        check(
+            "/create new",
+            &[ok("create", Done::Created { channel: new.clone(), topic, last: LineId(0) })],
+        );
     }
     check("/topic x", &[ok("topic", Done::TopicSet { channel: dev.clone(), topic: text("x") })]);
     let places =

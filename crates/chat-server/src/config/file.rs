@@ -1,5 +1,6 @@
 //! The settings file as it is written.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chat_proto::command::near;
@@ -20,8 +21,41 @@ pub struct File {
     pub data: Option<PathBuf>,
     pub ephemeral: Option<bool>,
     pub log: Option<LogForm>,
+    pub durability: Option<Durability>,
+    #[serde(default)]
+    pub history: History,
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// What an `ok` survives.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "each is described in the example config")]
+pub enum Durability {
+    Machine,
+    Process,
+}
+
+/// The table `[history]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is described in the example config")]
+pub struct History {
+    pub replay_lines: Option<u64>,
+    pub keep_days: Option<u64>,
+    pub keep_lines: Option<u64>,
+    #[serde(default)]
+    pub channels: BTreeMap<String, Keep>,
+}
+
+/// A table such as `[history.channels."#dev"]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is described in the example config")]
+pub struct Keep {
+    pub keep_days: Option<u64>,
+    pub keep_lines: Option<u64>,
 }
 
 /// The table `[limits]`.

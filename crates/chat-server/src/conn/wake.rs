@@ -76,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && !self.input_ended
             && self.out.len() < ENOUGH
             && !self.deadlines.is_paced()
-            && !self.session.awaits_answer()
+            && self.session.takes_lines()
             && self.session.farewell().is_none()
     }
 

@@ -8,5 +8,5 @@ use super::{Asker, Change, Handled, Outcome};
 pub(super) fn handle(asker: &Asker<'_>, text: Text) -> Handled {
     let to = asker.current()?.clone();
     may_say(asker, &to.conversation)?;
-    Ok(Outcome::Change(Change::Say { to, text, action: true }))
+    Ok(Outcome::Change(Change::Say { to, text, action: true, once: None }))
 }

@@ -14,7 +14,7 @@ pub(super) fn handle(asker: &Asker<'_>, to: Option<Conversation>, text: Text) ->
         None => asker.current()?.clone(),
     };
     may_say(asker, &to.conversation)?;
-    Ok(Outcome::Change(Change::Say { to, text, action: false }))
+    Ok(Outcome::Change(Change::Say { to, text, action: false, once: None }))
 }
 
 /// Whether the asker may say something into this conversation.

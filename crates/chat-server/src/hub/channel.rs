@@ -58,6 +58,8 @@ pub(super) struct State {
     ring: Option<broadcast::Sender<Arc<Delivery>>>,
     sequence: Arc<Sequence>,
     pub(super) last_line: LineId,
+    /// Lines up to this one are kept no more.
+    pub(super) floor: LineId,
     entries: u64,
     /// Comings and goings that are not told yet, while the channel is large.
     pub(super) entered: u64,

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, Farewell, Placed};
+use chat_proto::event::{Away, Done, Farewell};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
@@ -17,15 +16,23 @@ use tokio::sync::mpsc;
 
 use super::delivery::Delivery;
 use super::lock;
+use super::ports::Found;
 use super::sequence::Sequence;
 
 /// Tells people apart for as long as the server runs; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PersonId(pub(crate) u64);
 
+/// One side of private chats: somebody connected, and whoever goes on under their name after they were
+/// cut off. Never given twice, also over restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Party(pub(crate) u64);
+
 /// Somebody connected, with or without a name yet.
 pub struct Person {
     pub(crate) id: PersonId,
+    /// A [`Party`]; one of their own, unless they go on for somebody who was cut off.
+    party: AtomicU64,
     /// Rung by whoever has something for this person.
     pub(crate) bell: Bell,
     /// Since when connected.
@@ -50,12 +57,16 @@ struct Card {
     away: Option<Away>,
     /// The channels of which this person was made an operator.
     operates: Vec<ChannelName>,
+    /// It is remembered that the name stands for this person.
+    held: bool,
 }
 
 /// What is told to one person alone, and isn't said in a conversation.
 pub(crate) enum Note {
-    /// What became of a line that this person said.
-    Answer(Answer),
+    /// What became of a draft of this person's.
+    Answer(Result<Done, Refusal>),
+    /// What this person asked about the past.
+    Found(Result<Found, Refusal>),
     /// Somebody began to write privately: their lines come out of this queue.
     Chat { lines: mpsc::Receiver<Arc<Delivery>> },
     /// Somebody opened a private chat and made it current on their side.
@@ -74,21 +85,16 @@ pub(crate) enum Note {
     Bye(Farewell),
 }
 
-/// What became of a line that was said.
-pub(crate) struct Answer {
-    pub(crate) to: Conversation,
-    pub(crate) placed: Result<Placed, Refusal>,
-}
-
 /// Notes of others' doing that may wait for one person; past it the others are told `user-busy`.
-/// Notes of the server's own are few by their nature: one farewell, one answer for each line
-/// that waits for its place, one kick for each channel.
+/// Notes of the server's own are few by their nature: one farewell, one answer for each draft
+/// that isn't settled and each question, one kick for each channel.
 const MAX_WAITING_NOTES: usize = 64;
 
 impl Person {
     pub(crate) fn new(id: PersonId, now: Timestamp, sequence: Arc<Sequence>) -> Self {
         Self {
             id,
+            party: AtomicU64::new(id.0),
             bell: Bell::default(),
             since: now,
             last_line_at: AtomicI64::new(now.0),
@@ -98,6 +104,30 @@ impl Person {
             notes: Mutex::default(),
             sequence,
         }
+    }
+
+    /// Which side of their private chats they are.
+    pub(crate) fn party(&self) -> Party {
+        Party(self.party.load(Ordering::Acquire))
+    }
+
+    /// Goes on for somebody who was cut off, whose name is remembered as held.
+    pub(super) fn goes_on_for(&self, party: Party) {
+        self.party.store(party.0, Ordering::Release);
+        lock(&self.card).held = true;
+    }
+
+    /// The name, if it isn't remembered yet that it stands for this person; from now on it is.
+    pub(super) fn hold_name(&self) -> Option<UserName> {
+        let mut card = lock(&self.card);
+        let name = card.name.clone().filter(|_| !card.held)?;
+        card.held = true;
+        Some(name)
+    }
+
+    /// Whether it is remembered that the name stands for this person.
+    pub(super) fn holds_name(&self) -> bool {
+        lock(&self.card).held
     }
 
     /// The name, once there is one.

@@ -2,60 +2,65 @@
 
 use std::sync::Arc;
 
+use chat_proto::command::{OnceKey, Search, Span};
 use chat_proto::conversation::Conversation;
+use chat_proto::event::{Event, Placed};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
 use super::Hub;
 use super::channel::Channel;
-use super::person::{Person, PersonId};
+use super::person::{Party, Person};
 use super::private::Room;
 
 /// Gives each line its place in its conversation.
 ///
-/// An order takes a draft, gives it the next id of its conversation (and, where lines are kept, makes
-/// it durable), and only then hands it to [`Hub::apply`], in the order of the ids. So whatever anyone
-/// has seen has its place already. An id that [`Hub::apply`] did not use is still free. It may do so before `submit` returns, or later from a thread of
-/// its own; the author learns of it by an answer in either case.
+/// An order takes a draft and asks [`Hub::admits`] whether it may still be said. Then it gives it the next
+/// id of its conversation and makes it durable, and only after that hands it to [`Hub::settle`], in
+/// the order of the ids. So whatever anyone has seen is kept already. Drafts of one author are
+/// settled in the order in which they were submitted, each exactly once.
 pub trait Order: Send + Sync {
-    /// Takes a draft. Never blocks.
+    /// Takes a draft. Never blocks. An author has a bounded number of drafts that are not settled, which
+    /// bounds what waits here.
     fn submit(&self, draft: Draft, hub: &Arc<Hub>);
 
-    /// The last id that was given in a conversation; 0 if none was.
-    fn last(&self, key: &ConversationKey) -> LineId;
-
-    /// A private conversation is over for good: one of the two has left the system.
-    fn forget(&self, key: &ConversationKey);
+    /// Takes something to remember that nobody waits for. It is kept no later than any draft that is
+    /// submitted after it.
+    fn remember(&self, fact: Fact, hub: &Arc<Hub>);
 }
 
-/// A line that has no place yet.
+/// Answers questions about the past.
+pub trait Archive: Send + Sync {
+    /// Takes a question. Never blocks; the answer comes to the asker as a note. One asker has one
+    /// question at a time, which bounds what waits here.
+    fn ask(&self, question: Question, asker: &Arc<Person>);
+}
+
+/// What is not settled yet: a line without a place, or a topic that isn't set.
 pub struct Draft {
-    /// Which conversation's next id it gets.
-    pub key: ConversationKey,
     pub(crate) author: Arc<Person>,
     pub(crate) from: UserName,
-    pub(crate) text: Text,
-    /// `/me`.
-    pub(crate) action: bool,
+    pub(crate) what: What,
     /// When it was said.
     pub(crate) time: Timestamp,
-    pub(crate) to: Addressee,
+    /// Who hears it; or why it may not be said, unless it turns out to be said already.
+    pub(crate) to: Result<Addressee, Refusal>,
     /// As the author names the conversation; for the answer.
     pub(crate) place: Conversation,
+    /// It is to be said once, however often it is sent.
+    pub(crate) once: Option<OnceKey>,
 }
 
-/// A line that got its place.
-pub struct Placed {
-    pub(crate) id: LineId,
-    pub(crate) draft: Draft,
-}
-
-impl Placed {
-    /// The draft gets its place.
-    pub fn new(draft: Draft, id: LineId) -> Self {
-        Self { id, draft }
-    }
+/// What a draft is about.
+pub(crate) enum What {
+    Line {
+        text: Text,
+        /// `/me`.
+        action: bool,
+    },
+    Topic(Text),
 }
 
 /// Who hears a line.
@@ -64,9 +69,32 @@ pub(crate) enum Addressee {
     /// The room for the line in the other's queue is taken before the line gets its place, so a line
     /// that has a place is never refused for want of room.
     Person {
+        person: Arc<Person>,
         to: UserName,
         room: Room,
     },
+}
+
+impl Addressee {
+    /// The conversation in which they hear it from this author.
+    pub(crate) fn key(&self, author: &Person) -> ConversationKey {
+        match self {
+            Self::Channel(channel) => ConversationKey::Channel(channel.name.clone()),
+            Self::Person { person, .. } => ConversationKey::private(author.party(), person.party()),
+        }
+    }
+}
+
+/// What became of a draft.
+pub(crate) enum Settled {
+    /// A line got its place, and is kept.
+    Placed(LineId),
+    /// A topic is kept.
+    TopicKept,
+    /// It was said before, there and then.
+    SaidBefore(Conversation, Placed),
+    /// It was not said, and nothing of it is kept.
+    Refused(Refusal),
 }
 
 /// A conversation, the same for everybody in it.
@@ -74,12 +102,97 @@ pub(crate) enum Addressee {
 pub enum ConversationKey {
     /// A channel, by its name.
     Channel(ChannelName),
-    /// A private chat, by the two in it, the one who came first in front.
-    Private(PersonId, PersonId),
+    /// A private chat, by the two in it, the smaller number in front.
+    Private(Party, Party),
 }
 
 impl ConversationKey {
-    pub(crate) fn private(one: PersonId, other: PersonId) -> Self {
+    pub(crate) fn private(one: Party, other: Party) -> Self {
         Self::Private(one.min(other), one.max(other))
     }
+}
+
+/// Something to remember.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A channel was made.
+    Opened(ChannelName, Option<Text>),
+    /// A channel is gone; its name goes on with the next id if it is made again.
+    Dropped(ChannelName),
+    /// A name stands for this party: whoever has it reads what was said privately.
+    Held(UserName, Party, Timestamp),
+    /// A name stands for nobody any more. The text is its [`UserName::key`].
+    Released(Box<str>),
+    /// A party won't come back.
+    Ended(Party),
+}
+
+/// What was kept when a server starts.
+#[derive(Debug, Default)]
+pub struct Past {
+    pub(crate) channels: Vec<KeptChannel>,
+    /// Names, as [`UserName::key`], that stood for a party when the last server ended.
+    pub(crate) held: Vec<(Box<str>, Party)>,
+    /// No party has this number or a higher one.
+    pub(crate) next_party: u64,
+}
+
+/// A channel that was there once.
+#[derive(Debug)]
+pub(crate) struct KeptChannel {
+    pub(crate) name: ChannelName,
+    pub(crate) topic: Option<Text>,
+    pub(crate) last: LineId,
+    /// Lines up to this one are kept no more.
+    pub(crate) floor: LineId,
+    /// It is still there; of others only the last id is kept.
+    pub(crate) open: bool,
+}
+
+/// A question about the past.
+pub enum Question {
+    /// Some lines of a conversation, the first page of them; none after the given one.
+    Lines(Of, Span, Option<LineId>),
+    /// The next page.
+    Rest(Range),
+    /// Lines with certain words.
+    Search(Box<Asked>),
+}
+
+/// Which conversation a question is about.
+pub enum Of {
+    /// This one.
+    Key(ConversationKey),
+    /// The private chat that a party had last with somebody of this name.
+    LastWith(Party, UserName),
+}
+
+/// Lines of a conversation: those after one id up to another.
+pub struct Range {
+    pub(crate) key: ConversationKey,
+    pub(crate) after: LineId,
+    pub(crate) upto: LineId,
+}
+
+/// What is looked for, and what the asker may read.
+pub struct Asked {
+    pub(crate) search: Search,
+    /// The channels that they are in.
+    pub(crate) channels: Vec<ChannelName>,
+    /// They themselves, for private chats.
+    pub(crate) party: Party,
+    /// The one conversation to look into; one of those that they may read.
+    pub(crate) only: Option<Of>,
+    /// Whose lines they don't want to see, as [`UserName::key`].
+    pub(crate) hidden: Vec<String>,
+}
+
+/// What was found.
+pub(crate) struct Found {
+    /// Each a line of the past.
+    pub(crate) rows: Vec<Event>,
+    /// What comes after these.
+    pub(crate) rest: Option<Range>,
+    /// There is more than was asked for.
+    pub(crate) more: bool,
 }

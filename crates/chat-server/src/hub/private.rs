@@ -5,7 +5,7 @@
 //! when one of the two leaves the system, or when either has written with many others since; the
 //! next line makes a new one.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -32,8 +32,6 @@ const MAX_PAIRS: usize = 64;
 pub(crate) struct PrivateChats {
     queues: HashMap<(PersonId, PersonId), mpsc::Sender<Arc<Delivery>>>,
     partners: HashMap<PersonId, VecDeque<PersonId>>,
-    /// Whom each person ever had a pair with, for what is to be forgotten when they leave.
-    acquaintances: HashMap<PersonId, HashSet<PersonId>>,
 }
 
 /// Room for one line, which is given back unless the line is sent.
@@ -100,7 +98,6 @@ impl PrivateChats {
                 self.close(one, oldest);
             }
             self.queues.insert((one, other), sender);
-            self.acquaintances.entry(one).or_default().insert(other);
         }
         Some(())
     }
@@ -121,21 +118,11 @@ impl PrivateChats {
             .unwrap_or_default()
     }
 
-    /// A person is gone: gives up their pairs, and tells whom they ever had one with.
-    pub(super) fn depart(&mut self, id: PersonId) -> HashSet<PersonId> {
+    /// A person is gone: gives up their pairs.
+    pub(super) fn depart(&mut self, id: PersonId) {
         for partner in self.partners(id) {
             self.close(id, partner);
         }
-        let all = self.acquaintances.remove(&id).unwrap_or_default();
-        for other in &all {
-            if let Some(theirs) = self.acquaintances.get_mut(other) {
-                theirs.remove(&id);
-                if theirs.is_empty() {
-                    self.acquaintances.remove(other);
-                }
-            }
-        }
-        all
     }
 
     /// Gives a pair up; what waits in it is still read.
@@ -183,9 +170,8 @@ mod tests {
         assert_eq!(chats.partners(alice.id).len(), MAX_PAIRS);
         assert_eq!(chats.queues.len(), 2 * MAX_PAIRS);
         assert!(chats.room(&alice, &others[0], &name).is_ok());
-        assert_eq!(chats.depart(alice.id).len(), 200, "also those whose pair was given up");
+        chats.depart(alice.id);
         assert!(chats.queues.is_empty() && chats.partners.is_empty());
-        assert!(chats.acquaintances.is_empty());
     }
 
     #[test]

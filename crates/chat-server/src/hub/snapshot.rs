@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use chat_proto::command::near;
 use chat_proto::event::Event;
+use chat_proto::id::LineId;
 use chat_proto::limits::MAX_NEAREST;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
@@ -156,6 +157,11 @@ impl Channel {
 
     pub(crate) fn topic(&self) -> Option<Text> {
         self.state().topic.clone()
+    }
+
+    /// The last line that everybody in it was handed.
+    pub(crate) fn last_line(&self) -> LineId {
+        self.state().last_line
     }
 
     /// What a person is in it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Away, Done, Farewell};
-use chat_proto::id::Timestamp;
+use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
@@ -31,9 +31,9 @@ impl Session {
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
         let done = match change {
-            Change::Name(name) => self.take_name(name, out)?,
+            Change::Name(name) => self.take_name(name, now, out)?,
             Change::Create(channel, topic) => self.create(&channel, topic)?,
-            Change::Enter(channel) => self.enter(&channel, now, out)?,
+            Change::Enter(channel, after) => return self.enter(&channel, after, re, now, out),
             Change::Leave(conversation, reason) => self.leave(conversation, reason, now, out)?,
             Change::OpenPrivate(user, None) => {
                 Done::PrivateOpened { with: self.open_private(&user)?.1, placed: None }
@@ -42,17 +42,24 @@ impl Session {
                 let (person, name) = self.open_private(&user)?;
                 let conversation = Conversation::Private(name.clone());
                 let to = Place { conversation, with: Some(person.id) };
-                self.say(to, Words { text, action: false, time: now }, re, Some(name), out)?;
-                return Ok(());
+                let words = Words { text, action: false, time: now, once: None };
+                return self.say(to, words, re, Some(name));
             }
-            Change::Say { to, text, action } => {
-                self.say(to, Words { text, action, time: now }, re, None, out)?;
-                return Ok(());
+            Change::Say { to, text, action, once } => {
+                return self.say(to, Words { text, action, time: now, once }, re, None);
             }
             Change::Topic(channel, topic) => {
-                let may = |role| policy::channel::may_take_part(role, &channel.name);
-                channel.set_topic(&self.person, self.name()?, topic.clone(), may)?;
-                Done::TopicSet { channel: channel.name.clone(), topic }
+                self.hub.set_topic(&self.person, self.name()?, &channel, topic, now)?;
+                self.waiting.push_back(Waiting::Draft { re, opened: None, notice: None });
+                return Ok(());
+            }
+            Change::LookBack { conversation, of, span } => {
+                self.look_back(re, conversation, of, span);
+                return Ok(());
+            }
+            Change::LookFor { search, only } => {
+                self.look_for(re, search, only);
+                return Ok(());
             }
             Change::Away(away) => {
                 let changed = self.person.set_away(away.clone());
@@ -102,8 +109,13 @@ impl Session {
         }
     }
 
-    fn take_name(&mut self, name: UserName, out: &mut BytesMut) -> Result<Done, Refusal> {
-        let before = self.hub.take_name(&self.person, &name, self.inbox.channels())?;
+    fn take_name(
+        &mut self,
+        name: UserName,
+        now: Timestamp,
+        out: &mut BytesMut,
+    ) -> Result<Done, Refusal> {
+        let before = self.hub.take_name(&self.person, &name, self.inbox.channels(), now)?;
         self.me.name = Some(name.clone());
         if before.is_some() {
             return Ok(Done::Named { name });
@@ -117,16 +129,27 @@ impl Session {
     fn create(&mut self, name: &ChannelName, topic: Option<Text>) -> Result<Done, Refusal> {
         let slot = self.inbox.free_slot();
         let membership = self.hub.create(&self.person, name, topic.clone(), slot)?;
+        let last = membership.last_line;
         self.arrive_in(membership, slot);
-        Ok(Done::Created { channel: name.clone(), topic })
+        Ok(Done::Created { channel: name.clone(), topic, last })
     }
 
     fn enter(
         &mut self,
         name: &ChannelName,
+        after: Option<LineId>,
+        re: Re,
         now: Timestamp,
         out: &mut BytesMut,
-    ) -> Result<Done, Refusal> {
+    ) -> Result<(), Refusal> {
+        if let Some(after) = after {
+            let channel = self.hub.channel(name)?;
+            let last = channel.last_line();
+            if after > last {
+                let place = Conversation::Channel(channel.name.clone());
+                return Err(Refusal::no_such_line(&place, after, last));
+            }
+        }
         if let Some(channel) = self.inbox.channel(name).cloned() {
             let role = channel.role(self.person.id);
             if role.member {
@@ -134,16 +157,24 @@ impl Session {
                 let channel = channel.name.clone();
                 self.me.go_to(channel_place(channel.clone()));
                 let operator = role.operator;
-                return Ok(Done::Current { channel, members, topic, operator });
+                let last = self.inbox.last_line(&channel).unwrap_or_default();
+                let done =
+                    Done::Current { channel: channel.clone(), members, topic, operator, last };
+                // What they have not heard yet comes by itself.
+                let after = after.unwrap_or(last).min(last);
+                self.look_back_on_entry(re, done, channel, Some(after), last, out);
+                return Ok(());
             }
             self.see_that_it_ended(name, out);
         }
         let slot = self.inbox.free_slot();
         let membership = self.hub.enter(&self.person, self.name()?, name, slot, now)?;
-        let Membership { members, operator, .. } = membership;
+        let Membership { members, operator, last_line: last, .. } = membership;
         let (channel, topic) = (membership.channel.name.clone(), membership.topic.clone());
         self.arrive_in(membership, slot);
-        Ok(Done::Entered { channel, members, topic, operator })
+        let done = Done::Entered { channel: channel.clone(), members, topic, operator, last };
+        self.look_back_on_entry(re, done, channel, after, last, out);
+        Ok(())
     }
 
     /// Others have put this person out of a channel just now: what tells it is there already and comes
@@ -201,32 +232,40 @@ impl Session {
         words: Words,
         re: Re,
         opened: Option<UserName>,
-        out: &mut BytesMut,
     ) -> Result<(), Refusal> {
         let from = self.name()?;
+        let mut notice = None;
         match to.conversation {
             Conversation::Channel(name) => {
-                let channel =
-                    self.inbox.channel(&name).ok_or_else(|| Refusal::not_in_channel(&name))?;
-                self.hub.say(&self.person, from, channel, words)?;
+                let channel = match self.inbox.channel(&name) {
+                    Some(channel) => Ok(Arc::clone(channel)),
+                    None => Err(self
+                        .hub
+                        .channel(&name)
+                        .err()
+                        .unwrap_or_else(|| Refusal::not_in_channel(&name))),
+                };
+                self.hub.say(&self.person, from, &name, channel, words)?;
             }
             Conversation::Private(user) => {
                 let person = match to.with {
-                    Some(with) => self.hub.person_with(with, &user)?,
-                    None => self.hub.person(&user)?,
+                    Some(with) => self.hub.person_with(with, &user),
+                    None => self.hub.person(&user),
                 };
-                let user = person.name().unwrap_or(user);
-                // Their new name may not have been told yet.
-                self.me.renamed(person.id, &user);
-                let away = person.away();
-                self.hub.say_privately(&self.person, from, &person, user.clone(), words)?;
-                if let Some(Away { reason }) = away {
-                    let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-                    self.notice(format!("{user} is away{because}"), out);
+                let mut called = user;
+                if let Ok(person) = &person {
+                    called = person.name().unwrap_or(called);
+                    // Their new name may not have been told yet.
+                    self.me.renamed(person.id, &called);
+                    notice = person.away().map(|Away { reason }| {
+                        let because = reason.map(|reason| format!(": {reason}"));
+                        format!("{called} is away{}", because.unwrap_or_default())
+                    });
                 }
+                self.hub.say_privately(&self.person, from, person, called, words)?;
             }
         }
-        self.waiting.push_back(Waiting { re, opened });
+        self.waiting.push_back(Waiting::Draft { re, opened, notice });
         Ok(())
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Subscription {
     head: Option<Arc<Delivery>>,
     /// The last line that was taken, or that was said before the entry.
     last_line: LineId,
+    /// Nothing is taken out until what was before the entry is told.
+    held: bool,
 }
 
 /// Private lines from one person.
@@ -88,10 +90,43 @@ impl Inbox {
 
     pub(crate) fn subscribe(&mut self, membership: Membership, slot: u32) {
         let Membership { channel, ring, entry, last_line, .. } = membership;
-        let subscription = Subscription { channel, entry, slot, ring, head: None, last_line };
+        let (head, held) = (None, false);
+        let subscription = Subscription { channel, entry, slot, ring, head, last_line, held };
         self.subscriptions.push(subscription);
         // Something may have come before it was here.
         self.todo |= 1 << slot;
+    }
+
+    /// Nothing of a channel is taken out until it is released.
+    pub(super) fn hold(&mut self, name: &ChannelName) {
+        if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
+            one.held = true;
+        }
+    }
+
+    /// What happens in a channel is taken out again; unless lines between two ids went out of the
+    /// ring meanwhile, which then are taken as told.
+    pub(super) fn release(&mut self, name: &ChannelName) -> Option<(LineId, LineId)> {
+        let one = self.subscriptions.iter_mut().find(|one| one.channel.name == *name)?;
+        if one.head.is_none() {
+            one.head = next_of_ring(&mut one.ring);
+        }
+        if let Some(head) = &one.head {
+            let before = LineId(head.last_line.0 - u64::from(head.is_line()));
+            let (missed, after) = one.missed_up_to(before);
+            if missed > 0 {
+                one.last_line = before;
+                return Some((after, before));
+            }
+        }
+        one.held = false;
+        self.todo |= 1 << one.slot;
+        None
+    }
+
+    /// The last line of a channel that was taken out.
+    pub(super) fn last_line(&self, name: &ChannelName) -> Option<LineId> {
+        self.subscription(name).map(|one| one.last_line)
     }
 
     /// Ends a subscription; what waits in it is not seen any more.
@@ -149,7 +184,7 @@ impl Inbox {
                 let delivery = one.head.take()?;
                 let before = delivery.last_line.0 - u64::from(delivery.is_line());
                 let (missed, after) = one.missed_up_to(LineId(before));
-                one.last_line = delivery.last_line;
+                one.last_line = one.last_line.max(delivery.last_line);
                 Taken::Channel { channel: one.channel.name.clone(), delivery, missed, after }
             }
         })
@@ -178,6 +213,10 @@ impl Inbox {
         let mut done = 0;
         for (at, one) in self.subscriptions.iter_mut().enumerate() {
             if todo & 1 << one.slot == 0 {
+                continue;
+            }
+            if one.held {
+                done |= 1 << one.slot;
                 continue;
             }
             if one.head.is_none() {

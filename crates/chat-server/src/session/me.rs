@@ -139,6 +139,21 @@ impl Me {
         changed
     }
 
+    /// Whether lines under this name are hidden, where only the name is known of who said them.
+    pub(crate) fn ignores_name(&self, name: &UserName) -> bool {
+        let mut hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
+        hidden.any(|hidden| hidden.name == *name || hidden.called == *name)
+    }
+
+    /// The names under which lines are hidden, as [`UserName::key`].
+    pub(crate) fn hidden_names(&self) -> Vec<String> {
+        let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
+        hidden
+            .flat_map(|hidden| [&hidden.name, &hidden.called])
+            .map(|name| name.key().to_owned())
+            .collect()
+    }
+
     pub(crate) fn ignores(&self, person: PersonId, name: &UserName) -> bool {
         self.ignored
             .as_ref()

@@ -1,16 +1,19 @@
 //! What one person sees of all that is told.
 
+use std::collections::VecDeque;
+
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Done, Event};
 use chat_proto::id::LineId;
 use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
 use super::inbox::Taken;
 use super::{Session, Waiting};
 use crate::hub::delivery::Delivery;
-use crate::hub::person::{Answer, Note};
+use crate::hub::person::Note;
 
 /// What is still told at the most, in bytes, before the answer to a command that ends something; to who leaves a
 /// channel it is told how much the rest was.
@@ -19,13 +22,14 @@ pub(super) const LAST_WORDS: usize = 64 * 1024;
 impl Session {
     /// Whether anything waits to be told.
     pub(crate) fn has_more(&self) -> bool {
-        self.inbox.has_more() || self.person.bell.is_rung()
+        self.inbox.has_more() || self.person.bell.is_rung() || self.has_past_to_tell()
     }
 
     /// Takes out what waits and appends it to `out`, until nothing waits or `out` holds `enough`
     /// bytes. Tells whether nothing waits. Once the connection is to end, what happens afterwards
     /// doesn't count: a busy channel holds nobody back.
     pub(crate) fn deliver(&mut self, enough: usize, out: &mut BytesMut) -> bool {
+        self.tell_past(enough, out);
         self.deliver_before(self.farewell.map_or(u64::MAX, |(_, number)| number), enough, out)
     }
 
@@ -109,6 +113,7 @@ impl Session {
     fn on_note(&mut self, note: Note, out: &mut BytesMut) {
         match note {
             Note::Answer(answer) => self.on_answer(answer, out),
+            Note::Found(found) => self.on_found(found, out),
             Note::Chat { lines } => self.inbox.open(lines),
             Note::Opened { with, by } => {
                 if !self.me.ignores(by, &with) {
@@ -142,19 +147,30 @@ impl Session {
         self.show(&Event::YouWereKicked { channel, user, by, reason, current }, out);
     }
 
-    fn on_answer(&mut self, answer: Answer, out: &mut BytesMut) {
-        let Some(Waiting { re, opened }) = self.waiting.pop_front() else { return };
-        if self.waiting.is_empty() {
-            self.waiting = std::collections::VecDeque::new();
-        }
-        let Answer { to, placed } = answer;
-        let event = match (placed, opened) {
-            (Ok(placed), None) => Event::Ok { re, done: Done::Said { to, placed } },
-            (Ok(placed), Some(with)) => {
-                Event::Ok { re, done: Done::PrivateOpened { with, placed: Some(placed) } }
+    fn on_answer(&mut self, answer: Result<Done, Refusal>, out: &mut BytesMut) {
+        let Some(Waiting::Draft { re, opened, notice }) = self.waiting.pop_front() else { return };
+        match (answer, opened) {
+            (Ok(done), opened) => {
+                if let Some(notice) = notice {
+                    self.notice(notice, out);
+                }
+                let done = match (done, opened) {
+                    (Done::Said { placed, .. }, Some(with)) => {
+                        Done::PrivateOpened { with, placed: Some(placed) }
+                    }
+                    (done, _) => done,
+                };
+                self.done(re, done, out);
             }
-            (Err(refusal), _) => Event::Refused { re, refusal },
-        };
-        self.show(&event, out);
+            (Err(refusal), _) => self.show(&Event::Refused { re, refusal }, out),
+        }
+        while let Some(Waiting::Known(event)) =
+            self.waiting.pop_front_if(|next| matches!(next, Waiting::Known(_)))
+        {
+            self.show(&event, out);
+        }
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+        }
     }
 }

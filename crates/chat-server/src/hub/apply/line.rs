@@ -1,19 +1,20 @@
-//! Lines: to their place, and from there to everybody who hears them.
+//! Lines and topics: on their way to where they are kept, and from there to everybody concerned.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use chat_proto::command::OnceKey;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Event, Placed as At};
-use chat_proto::id::Timestamp;
-use chat_proto::name::UserName;
-use chat_proto::refusal::{Code, Refusal};
+use chat_proto::event::{Done, Event, Placed};
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
 use crate::hub::channel::Channel;
 use crate::hub::delivery::Delivery;
-use crate::hub::person::{Answer, Note, Person};
-use crate::hub::ports::{Addressee, ConversationKey, Draft, Placed};
+use crate::hub::person::{Note, Person};
+use crate::hub::ports::{Addressee, Draft, Fact, Settled, What};
 use crate::hub::{Hub, lock};
 
 /// What somebody says, before it is known where it goes.
@@ -22,107 +23,201 @@ pub(crate) struct Words {
     /// `/me`.
     pub(crate) action: bool,
     pub(crate) time: Timestamp,
+    /// It is to be said once, however often it is sent.
+    pub(crate) once: Option<OnceKey>,
 }
 
 impl Hub {
-    /// Says something into a channel. The author gets the answer as a note.
+    /// Says something into a channel, or finds out whether it was said already where that isn't
+    /// possible any more. The author gets the answer as a note.
     pub(crate) fn say(
         self: &Arc<Self>,
         author: &Arc<Person>,
         from: UserName,
-        channel: &Arc<Channel>,
+        name: &ChannelName,
+        channel: Result<Arc<Channel>, Refusal>,
         words: Words,
     ) -> Result<(), Refusal> {
-        let place = Conversation::Channel(channel.name.clone());
-        let key = ConversationKey::Channel(channel.name.clone());
-        self.submit(author, from, words, key, place, Addressee::Channel(Arc::clone(channel)))
+        let name = channel.as_ref().map_or(name, |channel| &channel.name).clone();
+        let to = channel.map(Addressee::Channel);
+        self.submit_words(author, from, words, Conversation::Channel(name), to)
     }
 
-    /// Says something to one person, whose name is `to`. The author gets the answer as a note.
+    /// Says something to one person, whose name is `to`; or finds out whether it was said already.
+    /// The author gets the answer as a note.
     pub(crate) fn say_privately(
         self: &Arc<Self>,
         author: &Arc<Person>,
         from: UserName,
-        person: &Arc<Person>,
+        person: Result<Arc<Person>, Refusal>,
         to: UserName,
         words: Words,
     ) -> Result<(), Refusal> {
-        let room = lock(&self.private).room(author, person, &to)?;
-        let key = ConversationKey::private(author.id, person.id);
         let place = Conversation::Private(to.clone());
-        self.submit(author, from, words, key, place, Addressee::Person { to, room })
+        let addressee = person.and_then(|person| {
+            let room = lock(&self.private).room(author, &person, &to)?;
+            self.hold_name(author, words.time);
+            self.hold_name(&person, words.time);
+            Ok(Addressee::Person { person, to, room })
+        });
+        self.submit_words(author, from, words, place, addressee)
     }
 
-    fn submit(
+    /// From now on the name stands for this person, until they leave.
+    fn hold_name(self: &Arc<Self>, person: &Person, now: Timestamp) {
+        if let Some(name) = person.hold_name() {
+            self.order.remember(Fact::Held(name, person.party(), now), self);
+        }
+    }
+
+    fn submit_words(
         self: &Arc<Self>,
         author: &Arc<Person>,
         from: UserName,
         words: Words,
-        key: ConversationKey,
         place: Conversation,
-        to: Addressee,
+        to: Result<Addressee, Refusal>,
     ) -> Result<(), Refusal> {
+        let Words { text, action, time, once } = words;
+        let to = match to {
+            Err(refusal) if once.is_none() => return Err(refusal),
+            to => to,
+        };
+        let what = What::Line { text, action };
+        self.submit(Draft { author: Arc::clone(author), from, what, time, to, place, once })
+    }
+
+    /// Sets a channel's topic. Whoever asks gets the answer as a note.
+    pub(crate) fn set_topic(
+        self: &Arc<Self>,
+        by: &Arc<Person>,
+        from: UserName,
+        channel: &Arc<Channel>,
+        topic: Text,
+        time: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.submit(Draft {
+            author: Arc::clone(by),
+            from,
+            what: What::Topic(topic),
+            time,
+            to: Ok(Addressee::Channel(Arc::clone(channel))),
+            place: Conversation::Channel(channel.name.clone()),
+            once: None,
+        })
+    }
+
+    fn submit(self: &Arc<Self>, draft: Draft) -> Result<(), Refusal> {
         self.under_way.fetch_add(1, Ordering::SeqCst);
         if self.closing.load(Ordering::SeqCst) {
-            self.under_way.fetch_sub(1, Ordering::SeqCst);
-            return Err(Refusal::new(
-                Code::Unavailable,
-                "The server is stopping; this was not said. Connect again in a moment.",
-            ));
+            self.settle_one();
+            return Err(Refusal::stopping());
         }
-        let Words { text, action, time } = words;
-        let author = Arc::clone(author);
-        self.order.submit(Draft { key, author, from, text, action, time, to, place }, self);
+        self.order.submit(draft, self);
         Ok(())
     }
 
-    /// Hands a line that has its place to everybody who hears it, and the answer to its author.
-    ///
-    /// `false` if the author was put out of the channel since they said it: then it was not said, they are
-    /// told so, and its id is still free.
-    #[must_use]
-    pub fn apply(&self, placed: Placed) -> bool {
-        let said = self.apply_unless_out(placed);
-        self.under_way.fetch_sub(1, Ordering::SeqCst);
-        said
+    /// Whether a draft may still be said: its author may have been put out since they said it.
+    pub(crate) fn admits(&self, author: &Person, to: &Addressee) -> Result<(), Refusal> {
+        match to {
+            Addressee::Channel(channel) => {
+                let member = channel.state().members.contains_key(&author.id);
+                if member { Ok(()) } else { Err(Refusal::not_in_channel(&channel.name)) }
+            }
+            Addressee::Person { person, to, .. } => {
+                if person.has_left() {
+                    Err(Refusal::gone_from_chat(to, false))
+                } else {
+                    Ok(())
+                }
+            }
+        }
     }
 
-    fn apply_unless_out(&self, placed: Placed) -> bool {
-        let Placed { id, draft } = placed;
-        let Draft { author, from, text, action, time, to, place, .. } = draft;
-        let at = At { id, time };
+    /// Tells everybody concerned what became of a draft. What is kept is told even if its author was put out
+    /// in the moment while it was being kept.
+    pub(crate) fn settle(&self, draft: Draft, settled: Settled) {
+        let Draft { author, from, what, time, to, place, .. } = draft;
+        match (settled, to, what) {
+            (Settled::Placed(id), Ok(to), What::Line { text, action }) => {
+                let line = Line { placed: Placed { id, time }, from, text, action, place };
+                self.deliver(&author, line, to);
+            }
+            (Settled::TopicKept, Ok(Addressee::Channel(channel)), What::Topic(topic)) => {
+                let mut state = channel.state();
+                state.topic = Some(topic.clone());
+                let channel = channel.name.clone();
+                let told = Some(topic.clone());
+                let event = Event::Topic { channel: channel.clone(), topic: told, by: from };
+                state.tell(event, author.id);
+                author.note(Note::Answer(Ok(Done::TopicSet { channel, topic })));
+            }
+            (Settled::SaidBefore(to, placed), ..) => {
+                author.note(Note::Answer(Ok(Done::Said { to, placed })));
+            }
+            (Settled::Refused(refusal), ..) | (_, Err(refusal), _) => {
+                author.note(Note::Answer(Err(refusal)));
+            }
+            // An order that mixes lines and topics up.
+            _ => author.note(Note::Answer(Err(Refusal::internal()))),
+        }
+        self.settle_one();
+    }
+
+    fn deliver(&self, author: &Person, line: Line, to: Addressee) {
+        let Line { placed, from, text, action, place } = line;
+        let past = false;
         match to {
             Addressee::Channel(channel) => {
                 let mut state = channel.state();
-                if !state.members.contains_key(&author.id) {
-                    let placed = Err(Refusal::not_in_channel(&channel.name));
-                    author.note(Note::Answer(Answer { to: place, placed }));
-                    return false;
-                }
-                state.last_line = id;
+                state.last_line = placed.id;
                 let channel = channel.name.clone();
-                let event = Event::Message { placed: at, channel, from, text, action, past: false };
-                state.tell(event, author.id);
+                state.tell(Event::Message { placed, channel, from, text, action, past }, author.id);
                 // Before any other line of the channel has its number, so that the author sees lines
                 // in the same order as everybody else.
-                author.note(Note::Answer(Answer { to: place, placed: Ok(at) }));
+                author.note(Note::Answer(Ok(Done::Said { to: place, placed })));
             }
-            Addressee::Person { to, room } => {
+            Addressee::Person { to, room, .. } => {
                 let with = from.clone();
-                let event =
-                    Event::Private { placed: at, with, from, to, text, action, past: false };
-                room.send(Delivery::new(event, author.id, self.sequence.next(), id));
-                author.note(Note::Answer(Answer { to: place, placed: Ok(at) }));
+                let event = Event::Private { placed, with, from, to, text, action, past };
+                let number = self.sequence.next();
+                room.send(Delivery::new(event, author.id, number, placed.id));
+                author.note(Note::Answer(Ok(Done::Said { to: place, placed })));
             }
         }
-        true
+    }
+
+    /// Lines of a channel up to this one are kept no more.
+    pub(crate) fn forget_lines(&self, name: &ChannelName, floor: LineId) {
+        if let Ok(channel) = self.channel(name) {
+            channel.state().floor = floor;
+        }
+    }
+
+    fn settle_one(&self) {
+        if self.under_way.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.all_settled.notify_waiters();
+        }
     }
 
     /// From now on nothing more is said: what was begun is finished first.
     pub async fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
-        while self.under_way.load(Ordering::SeqCst) > 0 {
-            tokio::task::yield_now().await;
+        loop {
+            let settled = self.all_settled.notified();
+            if self.under_way.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            settled.await;
         }
     }
+}
+
+/// A line that has its place.
+struct Line {
+    placed: Placed,
+    from: UserName,
+    text: Text,
+    action: bool,
+    place: Conversation,
 }

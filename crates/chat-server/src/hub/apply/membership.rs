@@ -10,11 +10,11 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use tokio::sync::broadcast;
 
-use crate::hub::Hub;
 use crate::hub::channel::{Channel, Role};
 use crate::hub::delivery::Delivery;
 use crate::hub::person::{Note, Person};
-use crate::hub::ports::ConversationKey;
+use crate::hub::ports::Fact;
+use crate::hub::{Channels, Hub, lock};
 
 /// What a new member gets.
 pub(crate) struct Membership {
@@ -42,7 +42,7 @@ pub(crate) struct Leaving {
 impl Hub {
     /// Makes a channel, with its maker in it as its operator.
     pub(crate) fn create(
-        &self,
+        self: &Arc<Self>,
         person: &Arc<Person>,
         name: &ChannelName,
         topic: Option<Text>,
@@ -56,7 +56,7 @@ impl Hub {
             return Err(Refusal::too_many_channels(self.bounds.channels));
         }
         // An id is never given twice for one name, so a channel goes on where one of this name ended.
-        let last_line = self.order.last(&ConversationKey::Channel(name.clone()));
+        let last_line = channels.gone.remove(name).unwrap_or_default();
         let sequence = Arc::clone(&self.sequence);
         let channel = Arc::new(Channel::new(name.clone(), topic.clone(), last_line, sequence));
         let (entry, ring) = {
@@ -64,10 +64,9 @@ impl Hub {
             state.appoint(person, name);
             state.admit(person, slot)
         };
-        for look in name.looks() {
-            channels.by_look.insert(look.into(), name.clone());
-        }
-        channels.by_name.insert(name.clone(), Arc::clone(&channel));
+        channel.state().floor = last_line;
+        channels.add(Arc::clone(&channel));
+        self.order.remember(Fact::Opened(name.clone(), topic.clone()), self);
         Ok(Membership { channel, ring, entry, last_line, members: 1, topic, operator: true })
     }
 
@@ -168,40 +167,34 @@ impl Hub {
         Ok((name, number))
     }
 
-    /// Drops the channels that nobody has been in for as long as empty ones are kept.
-    pub fn drop_empty_channels(&self, now: Timestamp) {
+    /// Drops the channels that nobody has been in for as long as empty ones are kept, unless lines of
+    /// theirs are kept.
+    pub fn drop_empty_channels(self: &Arc<Self>, now: Timestamp) {
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
-        let channels = &mut *channels;
-        channels.by_name.retain(|name, channel| {
+        let Channels { by_name, by_look, gone } = &mut *channels;
+        by_name.retain(|name, channel| {
             let mut state = channel.state();
-            let due = state
-                .empty_since
-                .is_some_and(|since| now.0 - since.0 >= self.bounds.empty_channel_millis);
+            let due = state.last_line <= state.floor
+                && state
+                    .empty_since
+                    .is_some_and(|since| now.0 - since.0 >= self.bounds.empty_channel_millis);
             if due {
                 state.dropped = true;
                 for look in name.looks() {
-                    channels.by_look.remove(look.as_ref());
+                    by_look.remove(look.as_ref());
                 }
+                gone.insert(name.clone(), state.last_line);
+                self.order.remember(Fact::Dropped(name.clone()), self);
             }
             !due
         });
     }
-}
 
-impl Channel {
-    /// Sets the topic, if one `may`, which is asked where it counts.
-    pub(crate) fn set_topic(
-        &self,
-        by: &Person,
-        by_name: UserName,
-        topic: Text,
-        may: impl FnOnce(Role) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
-        let mut state = self.state();
-        may(state.role(by.id))?;
-        state.topic = Some(topic.clone());
-        let channel = self.name.clone();
-        state.tell(Event::Topic { channel, topic: Some(topic), by: by_name }, by.id);
-        Ok(())
+    /// Names stand no more for those who were cut off long ago.
+    pub fn release_names(self: &Arc<Self>, now: Timestamp) {
+        for (name, party) in lock(&self.cut_off).expired(now) {
+            self.order.remember(Fact::Released(name), self);
+            self.order.remember(Fact::Ended(party), self);
+        }
     }
 }

@@ -12,7 +12,7 @@ use chat_proto::text::Text;
 use crate::hub::channel::Channel;
 use crate::hub::delivery::Delivery;
 use crate::hub::person::{Bell, Note, Person, PersonId};
-use crate::hub::ports::ConversationKey;
+use crate::hub::ports::Fact;
 use crate::hub::{Hub, lock};
 
 impl Hub {
@@ -26,10 +26,11 @@ impl Hub {
 
     /// Takes or changes a name; `channels` are those that the person is in. Tells the old name.
     pub(crate) fn take_name<'a>(
-        &self,
+        self: &Arc<Self>,
         person: &Arc<Person>,
         name: &UserName,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
+        now: Timestamp,
     ) -> Result<Option<UserName>, Refusal> {
         let before = {
             let mut directory = lock(&self.directory);
@@ -37,6 +38,7 @@ impl Hub {
             directory.claim(name, person).map_err(|holder| Refusal::name_taken(name, &holder))?;
             before
         };
+        self.pass_held_name_on(person, name, before.as_ref(), now);
         if let Some(from) = &before
             && from.as_str() != name.as_str()
         {
@@ -50,17 +52,57 @@ impl Hub {
         Ok(before)
     }
 
-    /// Takes a person out of everything. Whoever shared a channel or a private chat is told once.
+    /// A name was taken: by somebody who comes back to it, or in exchange for the one before.
+    fn pass_held_name_on(
+        self: &Arc<Self>,
+        person: &Person,
+        name: &UserName,
+        before: Option<&UserName>,
+        now: Timestamp,
+    ) {
+        let party = lock(&self.cut_off).take(name);
+        match (party, before) {
+            (Some(party), None) => person.goes_on_for(party),
+            (Some(party), Some(_)) => {
+                self.order.remember(Fact::Released(name.key().into()), self);
+                self.order.remember(Fact::Ended(party), self);
+            }
+            (None, _) => {}
+        }
+        if let Some(before) = before
+            && before != name
+            && person.holds_name()
+        {
+            self.order.remember(Fact::Released(before.key().into()), self);
+            self.order.remember(Fact::Held(name.clone(), person.party(), now), self);
+        }
+    }
+
+    /// Takes a person out of everything. Whoever shared a channel or a private chat is told once. Who was
+    /// `cut_off` may come back.
     pub(crate) fn depart<'a>(
-        &self,
+        self: &Arc<Self>,
         person: &Person,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         reason: Option<&Text>,
         now: Timestamp,
+        cut_off: bool,
     ) {
         person.leave_system();
+        let Some(user) = person.name() else {
+            lock(&self.directory).remove(person);
+            return;
+        };
+        if person.holds_name() {
+            // While nobody else can have taken the name yet.
+            if cut_off || self.closing.load(Ordering::SeqCst) {
+                lock(&self.cut_off).add(user.key().into(), person.party(), now);
+            } else {
+                self.order.remember(Fact::Released(user.key().into()), self);
+                self.order.remember(Fact::Ended(person.party()), self);
+            }
+        }
         lock(&self.directory).remove(person);
-        let Some(user) = person.name() else { return };
         let event = Event::Gone { user, reason: reason.cloned() };
         let once = Some(self.sequence.next());
         for channel in channels {
@@ -83,9 +125,7 @@ impl Hub {
                 channel.state().settle_operators(&channel.name);
             }
         }
-        for other in lock(&self.private).depart(person.id) {
-            self.order.forget(&ConversationKey::private(person.id, other));
-        }
+        lock(&self.private).depart(person.id);
     }
 
     /// Tells everybody whom this person has a private chat with.

@@ -1,0 +1,298 @@
+//! Answers questions about the past: pages of history, and searches.
+//!
+//! Reading may block on a disk, so it has threads of its own: one for history, one for searches, so
+//! that a search holds nobody's history up. Implements [`crate::hub::ports::Archive`].
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use chat_proto::command::{Anchor, Search, Span};
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Event, Placed};
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::limits::HISTORY_LINES;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
+
+use crate::backlog::{Backlog, Next};
+use crate::hub::lock;
+use crate::hub::person::{Note, Party, Person};
+use crate::hub::ports::{self, Asked, ConversationKey, Found, Of, Question, Range};
+use crate::store::{Hit, Key, Kind, Lookup, Lookups, OpenError, Query, Sought, StoredLine, Whose};
+
+/// Lines of one page. A long answer comes in several, each asked for when the one before is told, so that
+/// what waits in memory is bounded.
+const LINES_A_PAGE: usize = 200;
+
+/// Bytes of text after which a page ends, too.
+const BYTES_A_PAGE: usize = 32 * 1024;
+
+/// Lines that a search finds at most.
+const MAX_FOUND: usize = 50;
+
+/// How long one search may take.
+const SEARCH_DEADLINE: Duration = Duration::from_millis(500);
+
+/// The archive of one server.
+pub struct Archive(Driven);
+
+enum Driven {
+    /// By threads. Each asker has one question at a time, which bounds what waits.
+    Threads { history: Arc<Backlog<Work>>, search: Arc<Backlog<Work>> },
+    /// By whoever asks, for tests whose clock stands still.
+    Inline(Mutex<Lookup>),
+}
+
+type Work = (Question, Arc<Person>);
+
+/// Why an archive can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum Start {
+    /// The store can't be read.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// There is no thread to be had.
+    #[error("the system has no thread for reading what is stored")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Archive {
+    /// Reads with threads of its own.
+    pub fn start(lookups: &Lookups) -> Result<Self, Start> {
+        let thread = |name: &str| -> Result<Arc<Backlog<Work>>, Start> {
+            let lookup = lookups.lookup()?;
+            let backlog = Arc::new(Backlog::default());
+            let theirs = Arc::clone(&backlog);
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            thread.spawn(move || run(&lookup, &theirs))?;
+            Ok(backlog)
+        };
+        Ok(Self(Driven::Threads { history: thread("history")?, search: thread("search")? }))
+    }
+
+    /// Reads while the asker waits.
+    pub fn inline(lookups: &Lookups) -> Result<Self, OpenError> {
+        Ok(Self(Driven::Inline(Mutex::new(lookups.lookup()?))))
+    }
+}
+
+impl Drop for Archive {
+    fn drop(&mut self) {
+        if let Driven::Threads { history, search } = &self.0 {
+            history.close();
+            search.close();
+        }
+    }
+}
+
+impl ports::Archive for Archive {
+    fn ask(&self, question: Question, asker: &Arc<Person>) {
+        match (&self.0, &question) {
+            (Driven::Threads { search, .. }, Question::Search(_)) => {
+                search.add((question, Arc::clone(asker)));
+            }
+            (Driven::Threads { history, .. }, _) => history.add((question, Arc::clone(asker))),
+            (Driven::Inline(lookup), _) => {
+                let found = answer(&lock(lookup), question, asker.party());
+                asker.note(Note::Found(found));
+            }
+        }
+    }
+}
+
+fn run(lookup: &Lookup, backlog: &Backlog<Work>) {
+    while let Next::Some(works) = backlog.next(1, true) {
+        for (question, asker) in works {
+            if asker.has_left() {
+                continue;
+            }
+            let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                answer(lookup, question, asker.party())
+            }));
+            asker.note(Note::Found(found.unwrap_or_else(|_| Err(Refusal::internal()))));
+        }
+    }
+}
+
+fn answer(lookup: &Lookup, question: Question, asker: Party) -> Result<Found, Refusal> {
+    match question {
+        Question::Lines(of, span, upto) => {
+            let place = match &of {
+                Of::LastWith(_, user) => Some(Conversation::Private(user.clone())),
+                Of::Key(ConversationKey::Channel(name)) => {
+                    Some(Conversation::Channel(name.clone()))
+                }
+                Of::Key(ConversationKey::Private(..)) => None,
+            };
+            match key(lookup, of)? {
+                Some(key) => page(lookup, range(lookup, key, span, upto, place)?, asker),
+                None => Ok(Found { rows: Vec::new(), rest: None, more: false }),
+            }
+        }
+        Question::Rest(range) => page(lookup, range, asker),
+        Question::Search(asked) => search(lookup, *asked),
+    }
+}
+
+fn key(lookup: &Lookup, of: Of) -> Result<Option<ConversationKey>, Refusal> {
+    match of {
+        Of::Key(key) => Ok(Some(key)),
+        Of::LastWith(party, user) => {
+            let found = unless_failed(lookup.private_with(party.0, user.key(), folded))?;
+            Ok(found.map(|(one, other)| ConversationKey::Private(Party(one), Party(other))))
+        }
+    }
+}
+
+/// Which ids a span means. Ids have no gaps, so every span is a range.
+fn range(
+    lookup: &Lookup,
+    key: ConversationKey,
+    span: Span,
+    upto: Option<LineId>,
+    place: Option<Conversation>,
+) -> Result<Range, Refusal> {
+    let last = match upto {
+        Some(upto) => upto.0,
+        None => stored_key(&key, |key| unless_failed(lookup.last(key)))?,
+    };
+    let count = |usual: u64| span.count.map_or(usual, u64::from);
+    let (after, upto) = match span.from {
+        Anchor::End => (last.saturating_sub(count(HISTORY_LINES.into())), last),
+        Anchor::Before(id) => {
+            let upto = id.0.saturating_sub(1).min(last);
+            (upto.saturating_sub(count(HISTORY_LINES.into())), upto)
+        }
+        Anchor::After(id) if id.0 > last => {
+            let place = place.unwrap_or_else(|| key_as_place(&key));
+            return Err(Refusal::no_such_line(&place, id, LineId(last)));
+        }
+        Anchor::After(id) => (id.0, last.min(id.0.saturating_add(count(u64::MAX)))),
+    };
+    Ok(Range { key, after: LineId(after), upto: LineId(upto) })
+}
+
+/// For a sentence only; whoever asks about a private chat names the other one themselves.
+fn key_as_place(key: &ConversationKey) -> Conversation {
+    match key {
+        ConversationKey::Channel(name) => Conversation::Channel(name.clone()),
+        ConversationKey::Private(..) => Conversation::Private(unknown()),
+    }
+}
+
+fn page(lookup: &Lookup, range: Range, asker: Party) -> Result<Found, Refusal> {
+    let Range { key, after, upto } = range;
+    let page = stored_key(&key, |key| {
+        unless_failed(lookup.lines(key, after.0, upto.0, LINES_A_PAGE, BYTES_A_PAGE))
+    })?;
+    let whose = match &key {
+        ConversationKey::Channel(name) => Told::Channel(name.clone()),
+        ConversationKey::Private(one, _) => Told::Private(page.names, *one == asker),
+    };
+    let end = page.lines.last().map(|line| LineId(line.id));
+    let rows = page.lines.into_iter().filter_map(|line| event(line, &whose)).collect();
+    let rest = end.filter(|end| *end < upto).map(|after| Range { key, after, upto });
+    Ok(Found { rows, rest, more: false })
+}
+
+fn search(lookup: &Lookup, asked: Asked) -> Result<Found, Refusal> {
+    let Asked { search, channels, party, only, hidden } = asked;
+    let Search { from, before, words, .. } = search;
+    let only = match only {
+        None => None,
+        Some(of) => match key(lookup, of)? {
+            None => return Ok(Found { rows: Vec::new(), rest: None, more: false }),
+            found => found,
+        },
+    };
+    let channels: Vec<String> = channels.iter().map(stored).collect();
+    let phrases: Vec<(&str, bool)> =
+        words.iter().map(|phrase| (phrase.text.as_str(), phrase.prefix)).collect();
+    let query = Query {
+        channels: &channels,
+        party: Some(party.0),
+        from: from.as_ref().map(UserName::key),
+        fold: folded,
+        before: before.map(|before| before.0),
+        phrases: &phrases,
+        hidden: &hidden,
+        most: MAX_FOUND,
+    };
+    let deadline = Instant::now() + SEARCH_DEADLINE;
+    let found = match &only {
+        None => lookup.search(&query, Sought::Everywhere, deadline),
+        Some(key) => stored_key(key, |key| lookup.search(&query, Sought::In(key), deadline)),
+    };
+    let found = match found {
+        Err(failure) if failure.kind() == Kind::TooLong => {
+            return Err(Refusal::search_too_costly());
+        }
+        found => unless_failed(found)?,
+    };
+    let row = |Hit { whose, line }| {
+        let told = match whose {
+            Whose::Channel(shown) => Told::Channel(ChannelName::new(&shown).ok()?),
+            Whose::Private((one, _), names) => Told::Private(names, Party(one) == party),
+        };
+        event(line, &told)
+    };
+    let rows = found.hits.into_iter().filter_map(row).collect();
+    Ok(Found { rows, rest: None, more: found.more })
+}
+
+/// Where a line of the past was said.
+enum Told {
+    Channel(ChannelName),
+    /// The names of the two, and whether the asker is the first.
+    Private((String, String), bool),
+}
+
+/// A line of the past as the asker is told it.
+fn event(line: StoredLine, whose: &Told) -> Option<Event> {
+    let StoredLine { id, time, author, action, by_other, text } = line;
+    let placed = Placed { id: LineId(id), time: Timestamp(time) };
+    let from = UserName::new(&author).unwrap_or_else(|_| unknown());
+    let text = Text::new(&text)?;
+    let past = true;
+    Some(match whose {
+        Told::Channel(channel) => {
+            Event::Message { placed, channel: channel.clone(), from, text, action, past }
+        }
+        Told::Private((one, other), is_one) => {
+            let name = |name: &str| UserName::new(name).unwrap_or_else(|_| unknown());
+            let to = name(if by_other { one } else { other });
+            let with = name(if *is_one { other } else { one });
+            Event::Private { placed, with, from, to, text, action, past }
+        }
+    })
+}
+
+/// Stands for a name that was one for an earlier version and is none for this.
+fn unknown() -> UserName {
+    UserName::new("unknown").unwrap_or_else(|error| unreachable!("a plain word is a name: {error}"))
+}
+
+fn folded(name: &str) -> String {
+    UserName::new(name).map_or_else(|_| name.to_lowercase(), |name| name.key().to_owned())
+}
+
+/// The name under which the store finds a channel.
+pub(crate) fn stored(name: &ChannelName) -> String {
+    format!("#{}", name.key())
+}
+
+fn stored_key<T>(key: &ConversationKey, ask: impl FnOnce(Key<'_>) -> T) -> T {
+    match key {
+        ConversationKey::Channel(name) => ask(Key::Channel(&stored(name))),
+        ConversationKey::Private(one, other) => ask(Key::Private(one.0, other.0)),
+    }
+}
+
+fn unless_failed<T>(result: Result<T, crate::store::Failure>) -> Result<T, Refusal> {
+    result.map_err(|failure| {
+        tracing::error!("what is stored can't be read: {failure}");
+        Refusal::not_read()
+    })
+}

@@ -1,0 +1,75 @@
+//! Work that waits for a thread of its own: for what may block, such as a disk.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use crate::hub::lock;
+
+/// What waits for one thread. Whoever adds to it bounds how much that can be; it says how.
+pub(crate) struct Backlog<T> {
+    state: Mutex<State<T>>,
+    added: Condvar,
+}
+
+struct State<T> {
+    waiting: VecDeque<T>,
+    closed: bool,
+}
+
+/// What the thread is to do next.
+pub(crate) enum Next<T> {
+    /// These, in the order in which they came.
+    Some(Vec<T>),
+    /// Nothing waits.
+    Nothing,
+    /// Nothing waits, and nothing comes any more.
+    Closed,
+}
+
+impl<T> Default for Backlog<T> {
+    fn default() -> Self {
+        let state = State { waiting: VecDeque::new(), closed: false };
+        Self { state: Mutex::new(state), added: Condvar::new() }
+    }
+}
+
+impl<T> Backlog<T> {
+    /// Adds something; once it is closed, that is dropped.
+    pub(crate) fn add(&self, one: T) {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return;
+        }
+        state.waiting.push_back(one);
+        let first = state.waiting.len() == 1;
+        drop(state);
+        if first {
+            self.added.notify_one();
+        }
+    }
+
+    /// Nothing more is taken; what waits is still done.
+    pub(crate) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.added.notify_all();
+    }
+
+    /// Takes what waits, `most` at most; waits for something if there is nothing and `wait`.
+    pub(crate) fn next(&self, most: usize, wait: bool) -> Next<T> {
+        let mut state = lock(&self.state);
+        loop {
+            if !state.waiting.is_empty() {
+                let some = state.waiting.len().min(most);
+                return Next::Some(state.waiting.drain(..some).collect());
+            }
+            if state.closed {
+                return Next::Closed;
+            }
+            if !wait {
+                return Next::Nothing;
+            }
+            state.waiting.shrink_to(most);
+            state = self.added.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `/history`: stored lines of a conversation, by default the current one.
+
+use chat_proto::command::Span;
+use chat_proto::conversation::Conversation;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
+
+use super::{Asker, Change, Handled, Outcome};
+use crate::hub::ports::{ConversationKey, Of};
+
+pub(super) fn handle(asker: &Asker<'_>, named: Option<Conversation>, span: Span) -> Handled {
+    let named = match named {
+        Some(named) => named,
+        None => asker.current()?.conversation.clone(),
+    };
+    let (conversation, of) = asker.readable(named)?;
+    Ok(Outcome::Change(Change::LookBack { conversation, of, span }))
+}
+
+impl Asker<'_> {
+    /// A conversation whose past the asker may read, as it is known here and as the archive knows it.
+    pub(super) fn readable(&self, named: Conversation) -> Result<(Conversation, Of), Refusal> {
+        match named {
+            Conversation::Channel(name) => {
+                let name = self.own_channel(&name)?;
+                let of = Of::Key(ConversationKey::Channel(name.clone()));
+                Ok((Conversation::Channel(name), of))
+            }
+            Conversation::Private(user) => {
+                let of = self.chat_with(&user);
+                Ok((Conversation::Private(user), of))
+            }
+        }
+    }
+
+    /// Only those who are in a channel read its past.
+    fn own_channel(&self, name: &ChannelName) -> Result<ChannelName, Refusal> {
+        if let Some(channel) = self.inbox.channel(name) {
+            return Ok(channel.name.clone());
+        }
+        self.hub.channel(name)?;
+        Err(Refusal::not_in_channel(name))
+    }
+
+    /// The private chat with whoever has this name; if nobody has, or if the one of an open chat has left, the
+    /// last one that the asker had with somebody of this name.
+    fn chat_with(&self, user: &UserName) -> Of {
+        let place = self.me.place(&Conversation::Private(user.clone()));
+        let person = match place.and_then(|place| place.with) {
+            Some(with) => self.hub.person_with(with, user),
+            None => self.hub.person(user),
+        };
+        match person {
+            Ok(person) => Of::Key(ConversationKey::private(self.party, person.party())),
+            Err(_) => Of::LastWith(self.party, user.clone()),
+        }
+    }
+}

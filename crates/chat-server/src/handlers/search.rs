@@ -1,0 +1,13 @@
+//! `/search`: stored lines with certain words, of all that the asker may read.
+
+use chat_proto::command::Search;
+
+use super::{Asker, Change, Handled, Outcome};
+
+pub(super) fn handle(asker: &Asker<'_>, search: Search) -> Handled {
+    let only = match search.within.clone() {
+        Some(within) => Some(asker.readable(within)?.1),
+        None => None,
+    };
+    Ok(Outcome::Change(Change::LookFor { search, only }))
+}

@@ -1,0 +1,389 @@
+//! How a batch of drafts is carried out: places given, everything kept in one commit, then told.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use chat_proto::event::Placed;
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
+
+use super::register::{Register, Seat};
+use super::retention::{Retention, Tidying};
+use crate::archive::stored;
+use crate::hub::Hub;
+use crate::hub::person::Party;
+use crate::hub::ports::{Addressee, ConversationKey, Draft, Fact, Past, Settled, What};
+use crate::store::{Book, Entry, Failure};
+
+/// For how long a key says a line once, in milliseconds: a day.
+const ONCE_MILLIS: i64 = 24 * 3_600_000;
+
+/// Facts that wait for a store which fails. Past it the oldest are given up: a name that a private chat was had
+/// under, or a channel without lines.
+const MAX_OWED: usize = 100_000;
+
+/// What comes to the desk.
+pub(super) enum Item {
+    Draft(Draft),
+    Fact(Fact),
+}
+
+/// The one place where lines get their ids and are written.
+pub(super) struct Desk {
+    book: Book,
+    register: Register,
+    tidying: Tidying,
+    /// The batch that is being carried out.
+    batch: VecDeque<(Draft, Step)>,
+    /// Facts that are not kept yet.
+    owed: VecDeque<Fact>,
+    /// The last commit failed.
+    failing: bool,
+}
+
+/// What is to become of one draft of a batch.
+enum Step {
+    Line {
+        seat: Seat,
+        by_other: bool,
+    },
+    Topic {
+        seat: Seat,
+    },
+    /// The same as another line of this batch, which came first.
+    Again {
+        number: u32,
+        placed: Placed,
+    },
+    Settled(Settled),
+}
+
+impl Desk {
+    /// Takes the store over; tells what was kept in it.
+    pub(super) fn open(book: Book, retention: Retention) -> Result<(Self, Past), Failure> {
+        let (register, past) = Register::load(&book)?;
+        let desk = Self {
+            book,
+            register,
+            tidying: Tidying::new(retention),
+            batch: VecDeque::new(),
+            owed: VecDeque::new(),
+            failing: false,
+        };
+        Ok((desk, past))
+    }
+
+    /// Carries a batch out: all of it is kept and told, or nothing of it. Whatever happens, every draft is
+    /// settled.
+    pub(super) fn carry_out(&mut self, items: impl IntoIterator<Item = Item>, hub: &Arc<Hub>) {
+        let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            self.plan(items, hub);
+            let kept = self.keep();
+            self.settle(kept, hub);
+        }));
+        if done.is_err() {
+            // The panic hook has logged where it happened.
+            self.recover(hub);
+        }
+    }
+
+    /// Writes what is owed, and makes the file whole.
+    pub(super) fn close(&mut self) {
+        if self.keep().is_err() {
+            tracing::warn!(
+                facts = self.owed.len(),
+                "some of what was to be remembered is not kept"
+            );
+        }
+        if let Err(error) = self.book.checkpoint() {
+            tracing::warn!("{error}");
+        }
+    }
+
+    fn plan(&mut self, items: impl IntoIterator<Item = Item>, hub: &Arc<Hub>) {
+        let mut said_now = HashMap::new();
+        for fact in &self.owed {
+            seat_fact(&mut self.register, fact);
+        }
+        for item in items {
+            match item {
+                Item::Draft(draft) => {
+                    let step = self.step(&draft, &mut said_now, hub);
+                    self.batch.push_back((draft, step));
+                }
+                Item::Fact(fact) => {
+                    seat_fact(&mut self.register, &fact);
+                    self.owed.push_back(fact);
+                    if self.owed.len() > MAX_OWED {
+                        self.owed.pop_front();
+                    }
+                }
+            }
+        }
+    }
+
+    fn step(
+        &mut self,
+        draft: &Draft,
+        said_now: &mut HashMap<(UserName, Box<str>), (u32, Placed)>,
+        hub: &Hub,
+    ) -> Step {
+        let once = draft.once.as_ref().map(|key| (draft.from.clone(), Box::from(key.as_str())));
+        if let Some(once) = &once {
+            if let Some((number, placed)) = said_now.get(once) {
+                return Step::Again { number: *number, placed: *placed };
+            }
+            let since = draft.time.0.saturating_sub(ONCE_MILLIS);
+            match self.book.said_once(once.0.key(), &once.1, since) {
+                Ok(Some(said)) => {
+                    let placed = Placed { id: LineId(said.id), time: Timestamp(said.time) };
+                    return self.said_before(said.number, placed, draft);
+                }
+                Ok(None) => {}
+                Err(failure) => {
+                    self.fails(&failure);
+                    return Step::Settled(Settled::Refused(Refusal::not_stored()));
+                }
+            }
+        }
+        let to = match &draft.to {
+            Ok(to) => to,
+            Err(refusal) => return Step::Settled(Settled::Refused(refusal.clone())),
+        };
+        if let Err(refusal) = hub.admits(&draft.author, to) {
+            return Step::Settled(Settled::Refused(refusal));
+        }
+        let key = to.key(&draft.author);
+        match &draft.what {
+            What::Topic(_) => Step::Topic { seat: self.register.seat(&key, None) },
+            What::Line { .. } => {
+                let names = names(draft, &key);
+                let by_other = matches!(key, ConversationKey::Private(_, other)
+                    if other == draft.author.party());
+                let seat = self.register.next_place(&key, names);
+                if let Some(once) = once {
+                    let placed = Placed { id: LineId(seat.id), time: draft.time };
+                    said_now.insert(once, (seat.number, placed));
+                }
+                Step::Line { seat, by_other }
+            }
+        }
+    }
+
+    fn said_before(&self, number: u32, placed: Placed, draft: &Draft) -> Step {
+        let place = self.register.place(number, draft.author.party());
+        let place = place.unwrap_or_else(|| draft.place.clone());
+        Step::Settled(Settled::SaidBefore(place, placed))
+    }
+
+    /// Commits the batch and what is owed.
+    fn keep(&mut self) -> Result<(), Refusal> {
+        let mut entries = Vec::with_capacity(self.batch.len() + self.owed.len());
+        let names: Vec<String> = self.owed.iter().map(stored_name).collect();
+        for (fact, name) in self.owed.iter().zip(&names) {
+            entries.extend(fact_entry(fact, name, &self.register));
+        }
+        let news: Vec<New> = self.batch.iter().map(|(draft, step)| New::of(draft, step)).collect();
+        for ((draft, step), new) in self.batch.iter().zip(&news) {
+            entries.extend(new.entry(draft, step));
+            entries.extend(entry(draft, step));
+        }
+        self.tidying.add_floors(&mut self.register, &mut entries);
+        if entries.is_empty() {
+            self.register.keep();
+            self.owed.clear();
+            return Ok(());
+        }
+        let kept = self.book.commit(&entries);
+        drop(entries);
+        match kept {
+            Ok(()) => {
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("lines are stored again");
+                }
+                self.register.keep();
+                for fact in std::mem::take(&mut self.owed) {
+                    if let Fact::Ended(party) = fact {
+                        self.tidying.over(self.register.end(party));
+                    }
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                self.fails(&failure);
+                self.register.take_back();
+                Err(Refusal::not_stored())
+            }
+        }
+    }
+
+    fn settle(&mut self, kept: Result<(), Refusal>, hub: &Hub) {
+        while let Some((draft, step)) = self.batch.pop_front() {
+            let settled = match (step, &kept) {
+                (Step::Settled(settled), _) => settled,
+                (_, Err(refusal)) => Settled::Refused(refusal.clone()),
+                (Step::Line { seat, .. }, Ok(())) => Settled::Placed(LineId(seat.id)),
+                (Step::Topic { .. }, Ok(())) => Settled::TopicKept,
+                (Step::Again { number, placed }, Ok(())) => {
+                    match self.said_before(number, placed, &draft) {
+                        Step::Settled(settled) => settled,
+                        _ => Settled::Refused(Refusal::internal()),
+                    }
+                }
+            };
+            hub.settle(draft, settled);
+        }
+    }
+
+    /// After a fault in the midst of a batch: what isn't settled is refused, and what is true is read again.
+    fn recover(&mut self, hub: &Hub) {
+        match Register::load(&self.book) {
+            Ok((register, _)) => self.register = register,
+            Err(failure) => self.fails(&failure),
+        }
+        while let Some((draft, _)) = self.batch.pop_front() {
+            hub.settle(draft, Settled::Refused(Refusal::internal()));
+        }
+    }
+
+    /// The first failure in a row is told to the operator.
+    fn fails(&mut self, failure: &Failure) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::error!("{failure}; until then lines are refused, and reading goes on");
+        }
+    }
+
+    /// From now on what retention has ended, and what is too old, is taken out in steps.
+    pub(super) fn begin_tidying(&mut self, now: Timestamp) {
+        self.tidying.begin(&self.register, now, ONCE_MILLIS);
+    }
+
+    /// Whether there is something to take out.
+    pub(super) fn has_tidying(&self) -> bool {
+        !self.failing && self.tidying.has_more()
+    }
+
+    /// One small step of it.
+    pub(super) fn tidy(&mut self, hub: &Hub) {
+        if let Err(failure) = self.tidying.step(&mut self.book, &mut self.register, hub) {
+            tracing::warn!("old lines can't be taken out now: {failure}");
+            self.tidying.rest();
+        }
+    }
+}
+
+/// The names of the two of a private chat now, in the order of the key.
+fn names<'a>(draft: &'a Draft, key: &ConversationKey) -> Option<[&'a UserName; 2]> {
+    let (ConversationKey::Private(one, _), Ok(Addressee::Person { to, .. })) = (key, &draft.to)
+    else {
+        return None;
+    };
+    Some(if *one == draft.author.party() { [&draft.from, to] } else { [to, &draft.from] })
+}
+
+/// A channel that a fact is about has its number before any line that comes after the fact.
+fn seat_fact(register: &mut Register, fact: &Fact) {
+    if let Fact::Opened(name, _) | Fact::Dropped(name) = fact {
+        register.seat(&ConversationKey::Channel(name.clone()), None);
+    }
+}
+
+/// The name under which the store finds the channel that a fact is about.
+fn stored_name(fact: &Fact) -> String {
+    match fact {
+        Fact::Opened(name, _) | Fact::Dropped(name) => stored(name),
+        Fact::Held(..) | Fact::Released(_) | Fact::Ended(_) => String::new(),
+    }
+}
+
+fn fact_entry<'a>(fact: &'a Fact, name: &'a str, register: &Register) -> Option<Entry<'a>> {
+    let number = |name: &ChannelName| {
+        register.entry(&ConversationKey::Channel(name.clone())).map(|entry| entry.number)
+    };
+    Some(match fact {
+        Fact::Opened(channel, topic) => Entry::Channel {
+            number: number(channel)?,
+            name,
+            shown: channel.bare(),
+            topic: topic.as_ref().map(Text::as_str),
+            open: true,
+        },
+        Fact::Dropped(channel) => Entry::Channel {
+            number: number(channel)?,
+            name,
+            shown: channel.bare(),
+            topic: None,
+            open: false,
+        },
+        Fact::Held(name, party, since) => {
+            Entry::Hold { name: name.key(), party: party.0, since: since.0 }
+        }
+        Fact::Released(name) => Entry::Release { name },
+        Fact::Ended(_) => return None,
+    })
+}
+
+/// A conversation that the store doesn't know yet, or not by its present names.
+enum New {
+    Nothing,
+    Channel(String, ChannelName),
+    Private(u64, u64),
+}
+
+impl New {
+    fn of(draft: &Draft, step: &Step) -> Self {
+        let is_new = match step {
+            Step::Line { seat, .. } | Step::Topic { seat } => seat.is_new,
+            Step::Again { .. } | Step::Settled(_) => false,
+        };
+        match &draft.to {
+            Ok(to) if is_new => match to.key(&draft.author) {
+                ConversationKey::Channel(name) => Self::Channel(stored(&name), name),
+                ConversationKey::Private(one, other) => Self::Private(one.0, other.0),
+            },
+            _ => Self::Nothing,
+        }
+    }
+
+    fn entry<'a>(&'a self, draft: &'a Draft, step: &Step) -> Option<Entry<'a>> {
+        let (Step::Line { seat: Seat { number, .. }, .. }
+        | Step::Topic { seat: Seat { number, .. } }) = *step
+        else {
+            return None;
+        };
+        match self {
+            Self::Nothing => None,
+            Self::Channel(name, shown) => {
+                Some(Entry::Channel { number, name, shown: shown.bare(), topic: None, open: true })
+            }
+            Self::Private(one, other) => {
+                let key = ConversationKey::Private(Party(*one), Party(*other));
+                let [one_name, other_name] = names(draft, &key)?.map(UserName::as_str);
+                let (one, other) = (*one, *other);
+                Some(Entry::Private { number, one, other, one_name, other_name })
+            }
+        }
+    }
+}
+
+fn entry<'a>(draft: &'a Draft, step: &Step) -> Option<Entry<'a>> {
+    match (step, &draft.what) {
+        (Step::Line { seat, by_other }, What::Line { text, action }) => Some(Entry::Line {
+            number: seat.number,
+            id: seat.id,
+            time: draft.time.0,
+            author: draft.from.as_str(),
+            action: *action,
+            by_other: *by_other,
+            text: text.as_str(),
+            once: draft.once.as_ref().map(|key| (draft.from.key(), key.as_str())),
+        }),
+        (Step::Topic { seat }, What::Topic(topic)) => {
+            Some(Entry::Topic { number: seat.number, topic: Some(topic.as_str()) })
+        }
+        _ => None,
+    }
+}

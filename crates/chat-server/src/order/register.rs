@@ -1,0 +1,241 @@
+//! Every conversation, with its number in the store and its last id.
+
+use std::collections::{HashMap, HashSet};
+
+use chat_proto::conversation::Conversation;
+use chat_proto::id::LineId;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::text::Text;
+
+use crate::hub::person::Party;
+use crate::hub::ports::{ConversationKey, KeptChannel, Past};
+use crate::store::{Book, Failure};
+
+/// The conversations that the store knows, and those of the batch that is being carried out.
+#[derive(Default)]
+pub(super) struct Register {
+    by_key: HashMap<ConversationKey, Entry>,
+    by_number: HashMap<u32, ConversationKey>,
+    /// The private chats of each party.
+    by_party: HashMap<Party, Vec<u32>>,
+    next_number: u32,
+    /// What the batch has changed: the last id that was there before, none if there was no entry.
+    undo: Vec<(ConversationKey, Option<u64>)>,
+}
+
+/// One conversation.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) number: u32,
+    pub(super) last: u64,
+    /// Lines up to this one are kept no more.
+    pub(super) floor: u64,
+    /// Of a private chat, as the store has them.
+    names: Option<[UserName; 2]>,
+    /// Which of the two of a private chat won't come back.
+    ended: [bool; 2],
+}
+
+impl Entry {
+    /// Nobody can read it any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.ended == [true, true]
+    }
+}
+
+/// What a draft needs to know of its conversation.
+pub(super) struct Seat {
+    pub(super) number: u32,
+    pub(super) id: u64,
+    /// The store doesn't know the conversation, or not by these names.
+    pub(super) is_new: bool,
+}
+
+impl Register {
+    /// What the store holds; and what of it the hub begins with.
+    pub(super) fn load(book: &Book) -> Result<(Self, Past), Failure> {
+        let mut register = Self { next_number: 1, ..Self::default() };
+        let mut past = Past { next_party: 1, ..Past::default() };
+        for holder in book.holders()? {
+            past.next_party = past.next_party.max(holder.party + 1);
+            past.held.push((holder.name.into(), Party(holder.party)));
+        }
+        let held: HashSet<Party> = past.held.iter().map(|(_, party)| *party).collect();
+        for row in book.conversations()? {
+            register.next_number = register.next_number.max(row.number + 1);
+            let mut entry = Entry {
+                number: row.number,
+                last: row.last,
+                floor: row.floor,
+                names: None,
+                ended: [false; 2],
+            };
+            let key = if let Some((one, other)) = row.parties {
+                past.next_party = past.next_party.max(other + 1);
+                entry.ended = [one, other].map(|party| !held.contains(&Party(party)));
+                entry.names = names(&row.one_name, &row.other_name);
+                ConversationKey::private(Party(one), Party(other))
+            } else {
+                let Ok(name) = ChannelName::new(&row.shown) else {
+                    tracing::warn!(
+                        name = row.shown,
+                        "a channel's name is none any more; its lines stay"
+                    );
+                    continue;
+                };
+                past.channels.push(KeptChannel {
+                    name: name.clone(),
+                    topic: row.topic.as_deref().and_then(Text::new),
+                    last: LineId(row.last),
+                    floor: LineId(row.floor),
+                    open: row.open,
+                });
+                ConversationKey::Channel(name)
+            };
+            register.insert(key, entry);
+        }
+        register.undo.clear();
+        Ok((register, past))
+    }
+
+    fn insert(&mut self, key: ConversationKey, entry: Entry) {
+        if let ConversationKey::Private(one, other) = key {
+            for party in [one, other] {
+                self.by_party.entry(party).or_default().push(entry.number);
+            }
+        }
+        self.by_number.insert(entry.number, key.clone());
+        self.undo.push((key.clone(), None));
+        self.by_key.insert(key, entry);
+    }
+
+    /// The next place in a conversation. `names` are those of a private chat now.
+    pub(super) fn next_place(
+        &mut self,
+        key: &ConversationKey,
+        names: Option<[&UserName; 2]>,
+    ) -> Seat {
+        let mut seat = self.seat(key, names);
+        if let Some(entry) = self.by_key.get_mut(key) {
+            self.undo.push((key.clone(), Some(entry.last)));
+            entry.last += 1;
+            seat.id = entry.last;
+        }
+        seat
+    }
+
+    /// The conversation's number, without taking a place in it.
+    pub(super) fn seat(&mut self, key: &ConversationKey, names: Option<[&UserName; 2]>) -> Seat {
+        if let Some(entry) = self.by_key.get_mut(key) {
+            let mut is_new = false;
+            if let Some(now) = names
+                && entry.names.as_ref().is_none_or(|kept| !same_as_shown(kept, now))
+            {
+                entry.names = Some(now.map(Clone::clone));
+                is_new = true;
+            }
+            return Seat { number: entry.number, id: entry.last, is_new };
+        }
+        let number = self.next_number;
+        self.next_number += 1;
+        let names = names.map(|names| names.map(Clone::clone));
+        self.insert(key.clone(), Entry { number, last: 0, floor: 0, names, ended: [false; 2] });
+        Seat { number, id: 0, is_new: true }
+    }
+
+    /// What the batch has changed is kept.
+    pub(super) fn keep(&mut self) {
+        self.undo.clear();
+    }
+
+    /// What the batch has changed is as it was. The ids that it gave are free again.
+    pub(super) fn take_back(&mut self) {
+        for (key, last) in std::mem::take(&mut self.undo).into_iter().rev() {
+            match last {
+                Some(last) => {
+                    if let Some(entry) = self.by_key.get_mut(&key) {
+                        entry.last = last;
+                        // To be told to the store again with the next line.
+                        entry.names = None;
+                    }
+                }
+                None => {
+                    self.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Forgets a conversation.
+    pub(super) fn remove(&mut self, key: &ConversationKey) {
+        let Some(entry) = self.by_key.remove(key) else { return };
+        self.by_number.remove(&entry.number);
+        if let ConversationKey::Private(one, other) = *key {
+            for party in [one, other] {
+                if let Some(numbers) = self.by_party.get_mut(&party) {
+                    numbers.retain(|number| *number != entry.number);
+                    if numbers.is_empty() {
+                        self.by_party.remove(&party);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A party won't come back. Tells the private chats that are over by that.
+    pub(super) fn end(&mut self, party: Party) -> Vec<ConversationKey> {
+        let mut over = Vec::new();
+        for number in self.by_party.get(&party).into_iter().flatten() {
+            let Some(key) = self.by_number.get(number) else { continue };
+            let Some(entry) = self.by_key.get_mut(key) else { continue };
+            if let ConversationKey::Private(one, _) = *key {
+                entry.ended[usize::from(one != party)] = true;
+            }
+            if entry.is_over() {
+                over.push(key.clone());
+            }
+        }
+        over
+    }
+
+    pub(super) fn entry(&self, key: &ConversationKey) -> Option<&Entry> {
+        self.by_key.get(key)
+    }
+
+    /// Lines up to this one are kept no more.
+    pub(super) fn raise(&mut self, key: &ConversationKey, floor: u64) {
+        if let Some(entry) = self.by_key.get_mut(key) {
+            entry.floor = entry.floor.max(floor);
+        }
+    }
+
+    /// The conversations into which the batch says something, each once.
+    pub(super) fn touched(&self) -> HashSet<ConversationKey> {
+        self.undo.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &ConversationKey> {
+        self.by_key.keys()
+    }
+
+    /// The conversation of this number as somebody names it who is on the side of `party`.
+    pub(super) fn place(&self, number: u32, party: Party) -> Option<Conversation> {
+        let key = self.by_number.get(&number)?;
+        match key {
+            ConversationKey::Channel(name) => Some(Conversation::Channel(name.clone())),
+            ConversationKey::Private(one, _) => {
+                let [one_name, other_name] = self.by_key.get(key)?.names.as_ref()?;
+                let with = if *one == party { other_name } else { one_name };
+                Some(Conversation::Private(with.clone()))
+            }
+        }
+    }
+}
+
+fn names(one: &str, other: &str) -> Option<[UserName; 2]> {
+    Some([UserName::new(one).ok()?, UserName::new(other).ok()?])
+}
+
+fn same_as_shown(kept: &[UserName; 2], now: [&UserName; 2]) -> bool {
+    kept.iter().zip(now).all(|(kept, now)| kept.as_str() == now.as_str())
+}

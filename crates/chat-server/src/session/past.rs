@@ -1,0 +1,188 @@
+//! What a person is told of the past, page by page, while they hear what happens meanwhile.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+use chat_proto::command::{Anchor, Search, Span};
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Done, Event};
+use chat_proto::id::LineId;
+use chat_proto::name::ChannelName;
+use chat_proto::refusal::Refusal;
+use chat_proto::rendition::Form;
+
+use super::Session;
+use crate::hub::ports::{Asked, ConversationKey, Found, Of, Question, Range};
+
+/// A question about the past, from its asking to its answer. There is one at a time, and no further line is
+/// carried out until it is answered.
+pub(super) struct Lookup {
+    re: Cow<'static, str>,
+    then: Then,
+    /// Found, and not told yet.
+    rows: VecDeque<Event>,
+    /// What comes after these.
+    rest: Option<Range>,
+    /// A question is on its way.
+    is_asked: bool,
+    /// How many lines were told.
+    count: usize,
+    /// There is more than was asked for.
+    more: bool,
+}
+
+/// What the answer is.
+enum Then {
+    History(Conversation),
+    Search,
+    /// The answer of `/enter`, unless it was told before the lines; and the channel whose live lines are held
+    /// back for as long.
+    Entered(Option<Done>, ChannelName),
+}
+
+impl Session {
+    /// `/history`.
+    pub(super) fn look_back(
+        &mut self,
+        re: Cow<'static, str>,
+        conversation: Conversation,
+        of: Of,
+        span: Span,
+    ) {
+        // What is in the past for this person ends where they have heard of the channel.
+        let upto = match &conversation {
+            Conversation::Channel(name) => self.inbox.last_line(name),
+            Conversation::Private(_) => None,
+        };
+        self.ask_archive(re, Then::History(conversation), Question::Lines(of, span, upto));
+    }
+
+    /// `/search`.
+    pub(super) fn look_for(&mut self, re: Cow<'static, str>, search: Search, only: Option<Of>) {
+        let asked = Asked {
+            search,
+            channels: self.inbox.channels().map(|channel| channel.name.clone()).collect(),
+            party: self.person.party(),
+            only,
+            hidden: self.me.hidden_names(),
+        };
+        self.ask_archive(re, Then::Search, Question::Search(Box::new(asked)));
+    }
+
+    /// The lines before an entry, which has just been; live ones wait until they are told. In the text form the
+    /// answer comes first, so that a person sees where they are.
+    pub(super) fn look_back_on_entry(
+        &mut self,
+        re: Cow<'static, str>,
+        done: Done,
+        channel: ChannelName,
+        after: Option<LineId>,
+        upto: LineId,
+        out: &mut BytesMut,
+    ) {
+        let span = match after {
+            Some(after) => Span { count: None, from: Anchor::After(after) },
+            None => Span { count: Some(self.hub.bounds.replay_lines), from: Anchor::End },
+        };
+        let nothing = upto == LineId(0) || after == Some(upto) || span.count == Some(0);
+        if nothing {
+            self.done(re, done, out);
+            return;
+        }
+        let done = if self.me.form == Form::Text {
+            self.done(re.clone(), done, out);
+            None
+        } else {
+            Some(done)
+        };
+        self.inbox.hold(&channel);
+        let of = Of::Key(ConversationKey::Channel(channel.clone()));
+        let question = Question::Lines(of, span, Some(upto));
+        self.ask_archive(re, Then::Entered(done, channel), question);
+    }
+
+    fn ask_archive(&mut self, re: Cow<'static, str>, then: Then, question: Question) {
+        self.lookup = Some(Box::new(Lookup {
+            re,
+            then,
+            rows: VecDeque::new(),
+            rest: None,
+            is_asked: true,
+            count: 0,
+            more: false,
+        }));
+        self.hub.archive.ask(question, &self.person);
+    }
+
+    /// Whether some of the past can be told.
+    pub(super) fn has_past_to_tell(&self) -> bool {
+        self.lookup.as_ref().is_some_and(|lookup| !lookup.is_asked)
+    }
+
+    /// An answer has come.
+    pub(super) fn on_found(&mut self, found: Result<Found, Refusal>, out: &mut BytesMut) {
+        let Some(lookup) = &mut self.lookup else { return };
+        lookup.is_asked = false;
+        match found {
+            Ok(Found { rows, rest, more }) => {
+                lookup.rows = rows.into();
+                lookup.rest = rest;
+                lookup.more = more;
+            }
+            Err(refusal) if matches!(lookup.then, Then::Entered(..)) => {
+                // They are in, whether the past can be read or not.
+                self.notice(refusal.text().to_owned(), out);
+            }
+            Err(refusal) => {
+                let re = std::mem::take(&mut lookup.re);
+                self.lookup = None;
+                self.show(&Event::Refused { re, refusal }, out);
+            }
+        }
+    }
+
+    /// Tells of the past until `out` holds `enough` bytes, and asks for more of it.
+    pub(super) fn tell_past(&mut self, enough: usize, out: &mut BytesMut) {
+        while self.has_past_to_tell() && out.len() < enough {
+            let Some(lookup) = &mut self.lookup else { return };
+            if let Some(row) = lookup.rows.pop_front() {
+                let hidden = match &row {
+                    Event::Message { from, .. } | Event::Private { from, .. } => {
+                        self.me.ignores_name(from)
+                    }
+                    _ => false,
+                };
+                if !hidden {
+                    lookup.count += 1;
+                    self.show(&row, out);
+                }
+            } else if let Some(rest) = lookup.rest.take() {
+                lookup.is_asked = true;
+                self.hub.archive.ask(Question::Rest(rest), &self.person);
+            } else if let Then::Entered(_, channel) = &lookup.then
+                && let Some((after, upto)) = self.inbox.release(channel)
+            {
+                // So much was said meanwhile that the ring doesn't hold it any more.
+                let key = ConversationKey::Channel(channel.clone());
+                lookup.is_asked = true;
+                self.hub.archive.ask(Question::Rest(Range { key, after, upto }), &self.person);
+            } else {
+                self.end_lookup(out);
+            }
+        }
+    }
+
+    fn end_lookup(&mut self, out: &mut BytesMut) {
+        let Some(lookup) = self.lookup.take() else { return };
+        let Lookup { re, then, count, more, .. } = *lookup;
+        let done = match then {
+            Then::History(conversation) => Some(Done::History { conversation, count }),
+            Then::Search => Some(Done::Found { count, more }),
+            Then::Entered(done, _) => done,
+        };
+        if let Some(done) = done {
+            self.done(re, done, out);
+        }
+    }
+}

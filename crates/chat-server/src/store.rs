@@ -1,0 +1,154 @@
+//! What is kept: one SQLite file, and the only code that touches it.
+//!
+//! This room knows nothing of the hub, of tasks or of sockets. Ids, conversation numbers and times come in as
+//! arguments. One [`Book`] writes; any number of [`Lookup`]s read at the same time, since the file is in
+//! WAL mode, and see only what is committed.
+//!
+//! * [`schema`]: the tables and their versions.
+//! * [`book`]: writing.
+//! * [`lookup`]: reading pages of lines, and searching.
+//! * [`words`]: how words of any language are found.
+//! * [`failure`]: what goes wrong, and what to do about it.
+//! * [`tools`]: what an operator does with a store: check it, copy it.
+
+mod book;
+mod failure;
+mod lookup;
+mod schema;
+pub mod tools;
+mod words;
+
+#[cfg(test)]
+mod battery;
+
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+pub use self::book::{Book, ConversationRow, Entry, Holder, Said};
+pub use self::failure::{Failure, Kind, OpenError};
+pub use self::lookup::{Hit, Hits, Key, Lookup, Page, Query, Sought, StoredLine, Whose};
+
+/// The file in the directory.
+const FILE: &str = "chat.db";
+
+/// Held locked by whoever writes.
+const LOCK: &str = "lock";
+
+/// How long one connection waits for another's lock, which is held for moments only.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Where it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In this directory, which is made if it isn't there.
+    Directory(PathBuf),
+    /// In memory, for as long as the process lives.
+    Memory,
+}
+
+/// What a commit survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut: it is synced to the disk before it counts.
+    #[default]
+    Machine,
+    /// The end of the process, but not of the machine: a power cut may take the last moments.
+    Process,
+}
+
+type Shared = Arc<Mutex<Connection>>;
+
+/// An open store.
+pub struct Store {
+    place: Place,
+    writer: Shared,
+    /// Kept for as long as anything writes.
+    lock: Option<File>,
+}
+
+impl Store {
+    /// Opens a store, and brings it up to this version.
+    ///
+    /// # Errors
+    ///
+    /// What is in the way, with its cure.
+    pub fn open(place: &Place, durability: Durability) -> Result<Self, OpenError> {
+        let (mut connection, lock) = match place {
+            Place::Memory => (Connection::open_in_memory().map_err(OpenError::from_sqlite)?, None),
+            Place::Directory(directory) => {
+                let lock = lock(directory)?;
+                let path = directory.join(FILE);
+                (Connection::open(path).map_err(OpenError::from_sqlite)?, Some(lock))
+            }
+        };
+        schema::prepare(&mut connection, place, durability)?;
+        let writer = Arc::new(Mutex::new(connection));
+        Ok(Self { place: place.clone(), writer, lock })
+    }
+
+    /// The one that writes, and what makes those that read.
+    pub fn into_parts(self) -> (Book, Lookups) {
+        let lookups = Lookups { place: self.place, writer: Arc::clone(&self.writer) };
+        (Book::new(self.writer, self.lock), lookups)
+    }
+
+    /// Reads a store beside the server that writes it.
+    pub fn open_to_read(directory: &Path) -> Result<Lookup, OpenError> {
+        let path = directory.join(FILE);
+        if !path.exists() {
+            return Err(OpenError::Missing { path });
+        }
+        let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
+        schema::check_version(&connection)?;
+        Ok(Lookup::new(Arc::new(Mutex::new(connection))))
+    }
+}
+
+/// Makes [`Lookup`]s.
+#[derive(Clone)]
+pub struct Lookups {
+    place: Place,
+    writer: Shared,
+}
+
+impl Lookups {
+    /// One more, for one thread. In memory all share the connection of the one that writes.
+    pub fn lookup(&self) -> Result<Lookup, OpenError> {
+        Ok(match &self.place {
+            Place::Memory => Lookup::new(Arc::clone(&self.writer)),
+            Place::Directory(directory) => {
+                let path = directory.join(FILE);
+                let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
+                Lookup::new(Arc::new(Mutex::new(connection)))
+            }
+        })
+    }
+}
+
+fn read_connection(path: &Path) -> rusqlite::Result<Connection> {
+    // Not read-only: after a crash the first to come has to put the WAL in order.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -8_000)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+fn lock(directory: &Path) -> Result<File, OpenError> {
+    let io = |source| OpenError::Directory { path: directory.to_owned(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
+    let path = directory.join(LOCK);
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: directory.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}

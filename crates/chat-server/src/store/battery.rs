@@ -1,0 +1,310 @@
+//! What every store does, in a file as in memory.
+
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// A store to try, and what it lives in.
+struct Tried {
+    place: Place,
+    _folder: TempDir,
+}
+
+fn both() -> [Tried; 2] {
+    let folder = || tempfile::tempdir().unwrap();
+    let (one, other) = (folder(), folder());
+    [
+        Tried { place: Place::Directory(one.path().join("data")), _folder: one },
+        Tried { place: Place::Memory, _folder: other },
+    ]
+}
+
+impl Tried {
+    fn open(&self) -> (Book, Lookup) {
+        let (book, lookups) = Store::open(&self.place, Durability::Machine).unwrap().into_parts();
+        let lookup = lookups.lookup().unwrap();
+        (book, lookup)
+    }
+}
+
+const GENERAL: Entry<'_> =
+    Entry::Channel { number: 1, name: "#general", shown: "General", topic: Some("hi"), open: true };
+const DEV: Entry<'_> =
+    Entry::Channel { number: 2, name: "#dev", shown: "dev", topic: None, open: true };
+const CHAT: Entry<'_> =
+    Entry::Private { number: 3, one: 10, other: 11, one_name: "alice", other_name: "bob" };
+
+fn said<'a>(number: u32, id: u64, author: &'a str, text: &'a str) -> Entry<'a> {
+    let time = 1_000_000 + i64::try_from(id).unwrap() * 1000;
+    let (action, by_other) = (false, author == "bob");
+    Entry::Line { number, id, time, author, action, by_other, text, once: None }
+}
+
+fn fold(name: &str) -> String {
+    name.to_lowercase()
+}
+
+fn ids(page: &Page) -> Vec<u64> {
+    page.lines.iter().map(|line| line.id).collect()
+}
+
+#[test]
+fn what_is_committed_is_read_back_in_ranges() {
+    for tried in both() {
+        let (mut book, lookup) = tried.open();
+        book.commit(&[GENERAL, CHAT]).unwrap();
+        let texts: Vec<String> = (1..=10).map(|id| format!("line {id}")).collect();
+        let lines: Vec<_> =
+            (1..).zip(&texts).map(|(id, text)| said(1, id, "alice", text)).collect();
+        book.commit(&lines).unwrap();
+        book.commit(&[said(3, 1, "bob", "psst")]).unwrap();
+        let key = Key::Channel("#general");
+        assert_eq!(ids(&lookup.lines(key, 3, 7, 100, 1000).unwrap()), [4, 5, 6, 7]);
+        assert_eq!(ids(&lookup.lines(key, 0, 99, 3, 1000).unwrap()), [1, 2, 3]);
+        assert_eq!(ids(&lookup.lines(key, 0, 99, 100, 12).unwrap()), [1, 2], "enough bytes");
+        assert_eq!(lookup.last(key).unwrap(), 10);
+        assert_eq!(lookup.last(Key::Channel("#nowhere")).unwrap(), 0);
+        let page = lookup.lines(Key::Private(10, 11), 0, 9, 9, 999).unwrap();
+        assert!(page.lines[0].by_other && page.lines[0].text == "psst");
+        assert_eq!(page.names, ("alice".to_owned(), "bob".to_owned()));
+        assert_eq!(lookup.private_with(10, "bob", fold).unwrap(), Some((10, 11)));
+        assert_eq!(lookup.private_with(11, "bob", fold).unwrap(), None);
+        let rows = book.conversations().unwrap();
+        assert_eq!((rows[0].last, rows[0].topic.as_deref()), (10, Some("hi")));
+        assert_eq!(rows[1].parties, Some((10, 11)));
+        assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_commit_is_whole_or_not_at_all() {
+    for tried in both() {
+        let (mut book, lookup) = tried.open();
+        book.commit(&[GENERAL, said(1, 1, "alice", "first")]).unwrap();
+        let twice = [said(1, 2, "alice", "second"), said(1, 1, "alice", "again")];
+        assert!(book.commit(&twice).is_err());
+        assert_eq!(ids(&lookup.lines(Key::Channel("#general"), 0, 9, 9, 999).unwrap()), [1]);
+        assert!(search(&lookup, &[("second", false)]).is_empty());
+        book.commit(&[said(1, 2, "alice", "second")]).unwrap();
+        assert_eq!(search(&lookup, &[("second", false)]), ["second"]);
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_whole_commits_and_recovers_by_itself() {
+    for tried in both() {
+        let (mut book, lookup) = tried.open();
+        book.commit(&[GENERAL]).unwrap();
+        let pages: i64 = {
+            let connection = crate::hub::lock(book.connection());
+            let pages =
+                connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+            connection.pragma_update(None, "max_page_count", pages).unwrap();
+            pages
+        };
+        let long = "word ".repeat(2000);
+        let failure = book.commit(&[said(1, 1, "alice", &long)]).unwrap_err();
+        assert_eq!(failure.kind(), Kind::Full);
+        assert_eq!(lookup.last(Key::Channel("#general")).unwrap(), 0);
+        crate::hub::lock(book.connection())
+            .pragma_update(None, "max_page_count", pages + 1000)
+            .unwrap();
+        book.commit(&[said(1, 1, "alice", &long)]).unwrap();
+        assert_eq!(lookup.last(Key::Channel("#general")).unwrap(), 1);
+    }
+}
+
+fn query<'a>(phrases: &'a [(&'a str, bool)], channels: &'a [String]) -> Query<'a> {
+    Query { channels, party: None, from: None, fold, before: None, phrases, hidden: &[], most: 10 }
+}
+
+fn texts(hits: Hits) -> Vec<String> {
+    hits.hits.into_iter().map(|hit| hit.line.text).collect()
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_mins(1)
+}
+
+fn search(lookup: &Lookup, phrases: &[(&str, bool)]) -> Vec<String> {
+    let channels = ["#general".to_owned(), "#dev".to_owned()];
+    texts(lookup.search(&query(phrases, &channels), Sought::Everywhere, soon()).unwrap())
+}
+
+#[test]
+fn words_of_any_language_are_found_newest_first_and_only_what_may_be_read() {
+    for tried in both() {
+        let (mut book, lookup) = tried.open();
+        book.commit(&[
+            GENERAL,
+            DEV,
+            CHAT,
+            said(1, 1, "alice", "The release notes are out"),
+            said(1, 2, "bob", "notes on the release"),
+            said(1, 3, "alice", "東京に行く"),
+            said(1, 4, "alice", "Größe und Été"),
+            said(1, 5, "alice", "ภาษาไทยง่าย"),
+            said(2, 6, "Bobby", "release in dev"),
+            said(3, 7, "alice", "a secret release"),
+        ])
+        .unwrap();
+        for (phrases, found) in [
+            (
+                &[("release", false)][..],
+                &["release in dev", "notes on the release", "The release notes are out"][..],
+            ),
+            (&[("release notes", false)], &["The release notes are out"]),
+            (
+                &[("release", false), ("notes", false)],
+                &["notes on the release", "The release notes are out"],
+            ),
+            (
+                &[("rel", true)],
+                &["release in dev", "notes on the release", "The release notes are out"],
+            ),
+            (&[("rel", false)], &[]),
+            (&[("京", false)], &["東京に行く"]),
+            (&[("東京", false)], &["東京に行く"]),
+            (&[("grosse", false)], &[]),
+            (&[("ete", false)], &["Größe und Été"]),
+            (&[("ไทย", false)], &["ภาษาไทยง่าย"]),
+            (&[("out\" OR \"dev", false)], &[]),
+        ] {
+            assert_eq!(search(&lookup, phrases), found, "{phrases:?}");
+        }
+        let channels = ["#general".to_owned(), "#dev".to_owned()];
+        let release = [("release", false)];
+        let all = query(&release, &channels);
+        let everywhere =
+            |query: &Query<'_>| texts(lookup.search(query, Sought::Everywhere, soon()).unwrap());
+        assert_eq!(everywhere(&Query { from: Some("bob"), ..all }), ["notes on the release"]);
+        assert_eq!(
+            everywhere(&Query { from: Some("bobby"), phrases: &[], ..all }),
+            ["release in dev"]
+        );
+        assert_eq!(
+            everywhere(&Query { before: Some(1_002_000), ..all }),
+            ["The release notes are out"]
+        );
+        assert_eq!(everywhere(&Query { party: Some(10), ..all })[0], "a secret release");
+        assert_eq!(everywhere(&Query { party: Some(12), ..all }).len(), 3);
+        let hidden = ["bobby".to_owned()];
+        assert_eq!(everywhere(&Query { hidden: &hidden, ..all }).len(), 2);
+        let sought = Sought::In(Key::Channel("#dev"));
+        assert_eq!(texts(lookup.search(&all, sought, soon()).unwrap()), ["release in dev"]);
+        let two = lookup.search(&Query { most: 2, ..all }, Sought::Everywhere, soon()).unwrap();
+        assert!(two.more && two.hits.len() == 2);
+    }
+}
+
+#[test]
+fn what_is_below_the_floor_is_gone_at_once_and_deleted_in_steps() {
+    for tried in both() {
+        let (mut book, lookup) = tried.open();
+        let texts: Vec<String> = (1..=100).map(|id| format!("word{id} all")).collect();
+        let lines = (1..).zip(&texts).map(|(id, text)| said(1, id, "alice", text));
+        book.commit(&[GENERAL].into_iter().chain(lines).collect::<Vec<_>>()).unwrap();
+        assert_eq!(book.first_since(1, 1_050_500).unwrap(), 51);
+        assert_eq!(book.first_since(1, 0).unwrap(), 1);
+        assert_eq!(book.first_since(1, i64::MAX).unwrap(), 101);
+        book.raise_floor(1, 90).unwrap();
+        let key = Key::Channel("#general");
+        assert_eq!(
+            ids(&lookup.lines(key, 0, 200, 100, 9999).unwrap()),
+            (91..=100).collect::<Vec<_>>()
+        );
+        assert!(search(&lookup, &[("word90", false)]).is_empty());
+        let steps: Vec<usize> = (0..4).map(|_| book.sweep(1, 40).unwrap()).collect();
+        assert_eq!(steps, [40, 40, 10, 0]);
+        assert_eq!(search(&lookup, &[("word91", false)]), ["word91 all"]);
+        assert_eq!(search(&lookup, &[("all", false)]).len(), 10);
+        assert_eq!(lookup.last(key).unwrap(), 100);
+        assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
+        book.raise_floor(1, 100).unwrap();
+        while book.sweep(1, 40).unwrap() > 0 {}
+        assert_eq!(book.conversations().unwrap()[0].last, 100, "an id is never given twice");
+    }
+}
+
+#[test]
+fn keys_and_names_are_kept_over_a_restart() {
+    for tried in both() {
+        let once = |id, key| match said(1, id, "alice", "hi") {
+            Entry::Line { number, id, time, author, action, by_other, text, .. } => {
+                let once = Some(("alice", key));
+                Entry::Line { number, id, time, author, action, by_other, text, once }
+            }
+            other => other,
+        };
+        let (mut book, lookup) = tried.open();
+        let hold = Entry::Hold { name: "alice", party: 7, since: 5 };
+        book.commit(&[GENERAL, once(1, "k1"), once(2, "k2"), hold]).unwrap();
+        if tried.place != Place::Memory {
+            drop((book, lookup));
+            book = tried.open().0;
+        }
+        let first = Some(Said { number: 1, id: 1, time: 1_001_000 });
+        assert_eq!(book.said_once("alice", "k1", 0).unwrap(), first);
+        assert_eq!(book.said_once("alice", "k1", 1_001_001).unwrap(), None, "a day has passed");
+        assert_eq!(book.said_once("bob", "k1", 0).unwrap(), None);
+        assert_eq!(book.holders().unwrap(), [Holder { name: "alice".into(), party: 7, since: 5 }]);
+        assert_eq!(book.forget_once_before(1_002_000, 10).unwrap(), 1);
+        assert_eq!(book.said_once("alice", "k1", 0).unwrap(), None);
+        assert!(book.said_once("alice", "k2", 0).unwrap().is_some());
+        book.commit(&[Entry::Release { name: "alice" }]).unwrap();
+        assert!(book.holders().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_second_server_a_newer_database_and_a_strange_one_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Directory(folder.path().to_owned());
+    let open = || Store::open(&place, Durability::Machine);
+    let (book, lookups) = open().unwrap().into_parts();
+    assert!(matches!(open(), Err(OpenError::InUse { .. })));
+    drop((book, lookups));
+    let file = folder.path().join(FILE);
+    let connection = Connection::open(&file).unwrap();
+    connection.pragma_update(None, "user_version", 999).unwrap();
+    assert!(matches!(open(), Err(OpenError::Newer { found: 999, .. })));
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    connection.pragma_update(None, "application_id", 5).unwrap();
+    assert!(matches!(open(), Err(OpenError::Foreign)));
+    drop(connection);
+    std::fs::write(&file, "no database at all, but long enough to be read as one".repeat(100))
+        .unwrap();
+    assert!(matches!(open(), Err(OpenError::Failed(failure)) if failure.kind() == Kind::Damaged));
+}
+
+#[test]
+fn a_copy_holds_what_was_committed_and_lines_that_are_missing_are_found_out() {
+    let [tried, _] = both();
+    let (mut book, lookup) = tried.open();
+    book.commit(&[GENERAL, said(1, 1, "a", "x"), said(1, 2, "a", "y"), said(1, 3, "a", "z")])
+        .unwrap();
+    let Place::Directory(directory) = &tried.place else { return };
+    let copy = directory.join("copy.db");
+    lookup.copy_to(&copy).unwrap();
+    assert_eq!(tools::faults_of(&copy).unwrap(), Vec::<String>::new());
+    crate::hub::lock(book.connection()).execute("DELETE FROM line WHERE text = 'y'", ()).unwrap();
+    assert_eq!(lookup.faults().unwrap().len(), 1);
+}
+
+#[test]
+fn a_search_is_given_up_at_its_deadline() {
+    let [tried, _] = both();
+    let (mut book, lookup) = tried.open();
+    let texts: Vec<String> = (1..=5000).map(|id| format!("common {id}")).collect();
+    let lines = (1..).zip(&texts).map(|(id, text)| said(1, id, "alice", text));
+    book.commit(&[GENERAL].into_iter().chain(lines).collect::<Vec<_>>()).unwrap();
+    let channels = ["#general".to_owned()];
+    let phrases = [("common", false)];
+    // Somebody whom all lines are to be compared with and who said none of them.
+    let query = Query { hidden: &["alice".to_owned()], ..query(&phrases, &channels) };
+    let failure = lookup.search(&query, Sought::Everywhere, Instant::now()).unwrap_err();
+    assert_eq!(failure.kind(), Kind::TooLong);
+    assert_eq!(search(&lookup, &[("4321", false)]), ["common 4321"], "the next one is searched");
+}

@@ -1,0 +1,356 @@
+//! Writing: whole commits, and small steps that take out what is kept no more.
+
+use std::fs::File;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
+
+use super::words::indexed;
+use super::{Failure, Shared};
+use crate::hub::lock;
+
+/// Bits of a line's id in its place. 68 billion lines for each conversation, 134 million conversations.
+pub(super) const ID_BITS: u32 = 36;
+
+/// The place of a line: what tables find it by.
+pub(super) fn place(number: u32, id: u64) -> i64 {
+    let id = id.min((1 << ID_BITS) - 1);
+    i64::from(number) << ID_BITS | i64::try_from(id).unwrap_or(i64::MAX)
+}
+
+pub(super) fn id_of(place: i64) -> u64 {
+    place.unsigned_abs() & ((1 << ID_BITS) - 1)
+}
+
+/// `/me`.
+pub(super) const ACTION: i64 = 1;
+/// Said by the second party of a private chat.
+pub(super) const BY_OTHER: i64 = 2;
+
+/// The one that writes.
+pub struct Book {
+    connection: Shared,
+    /// Nobody else writes for as long as this is held.
+    _lock: Option<File>,
+}
+
+/// Something to be written. Later entries see earlier ones.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub enum Entry<'a> {
+    /// A channel is as given from now on.
+    Channel { number: u32, name: &'a str, shown: &'a str, topic: Option<&'a str>, open: bool },
+    /// A private chat has these names from now on.
+    Private { number: u32, one: u64, other: u64, one_name: &'a str, other_name: &'a str },
+    /// A line was said; with `once`, by this author (folded) and under this key.
+    Line {
+        number: u32,
+        id: u64,
+        time: i64,
+        author: &'a str,
+        action: bool,
+        by_other: bool,
+        text: &'a str,
+        once: Option<(&'a str, &'a str)>,
+    },
+    /// A topic is set.
+    Topic { number: u32, topic: Option<&'a str> },
+    /// Lines up to this one are kept no more.
+    Floor { number: u32, floor: u64 },
+    /// A name (folded) stands for a party.
+    Hold { name: &'a str, party: u64, since: i64 },
+    /// A name (folded) stands for nobody.
+    Release { name: &'a str },
+}
+
+/// A conversation as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct ConversationRow {
+    pub number: u32,
+    pub shown: String,
+    pub topic: Option<String>,
+    pub open: bool,
+    /// Of a private chat.
+    pub parties: Option<(u64, u64)>,
+    pub one_name: String,
+    pub other_name: String,
+    /// The last id that was given.
+    pub last: u64,
+    pub floor: u64,
+}
+
+/// A name that stands for a party.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct Holder {
+    pub name: String,
+    pub party: u64,
+    pub since: i64,
+}
+
+/// Where and when something was said once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct Said {
+    pub number: u32,
+    pub id: u64,
+    pub time: i64,
+}
+
+impl Book {
+    pub(super) fn new(connection: Shared, lock: Option<File>) -> Self {
+        Self { connection, _lock: lock }
+    }
+
+    /// Writes all of it, as durably as was asked for, or nothing.
+    pub fn commit(&mut self, entries: &[Entry<'_>]) -> Result<(), Failure> {
+        let mut connection = lock(&self.connection);
+        let change = connection.transaction()?;
+        write(&change, entries)?;
+        change.commit()?;
+        Ok(())
+    }
+
+    /// Every conversation.
+    pub fn conversations(&self) -> Result<Vec<ConversationRow>, Failure> {
+        conversations(&lock(&self.connection))
+    }
+
+    /// Every name that stands for a party.
+    pub fn holders(&self) -> Result<Vec<Holder>, Failure> {
+        let connection = lock(&self.connection);
+        let mut all = connection.prepare_cached("SELECT name, party, since FROM holder")?;
+        let rows = all.query_map((), |row| {
+            Ok(Holder { name: row.get(0)?, party: row.get(1)?, since: row.get(2)? })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// What this author (folded) said under this key, unless it was before `since`.
+    pub fn said_once(&self, author: &str, key: &str, since: i64) -> Result<Option<Said>, Failure> {
+        let connection = lock(&self.connection);
+        let mut one = connection.prepare_cached(
+            "SELECT number, id, time FROM once WHERE author = ?1 AND key = ?2 AND time >= ?3",
+        )?;
+        let said = one.query_row(params![author, key, since], |row| {
+            Ok(Said { number: row.get(0)?, id: row.get(1)?, time: row.get(2)? })
+        });
+        Ok(said.optional()?)
+    }
+
+    /// Forgets some keys from before this time; tells how many.
+    pub fn forget_once_before(&mut self, time: i64, most: usize) -> Result<usize, Failure> {
+        let connection = lock(&self.connection);
+        let mut some = connection.prepare_cached(
+            "DELETE FROM once WHERE (author, key) IN
+                (SELECT author, key FROM once WHERE time < ?1 LIMIT ?2)",
+        )?;
+        Ok(some.execute(params![time, most])?)
+    }
+
+    /// Lines up to this one are not there any more, whether they are deleted yet or not.
+    pub fn raise_floor(&mut self, number: u32, floor: u64) -> Result<(), Failure> {
+        self.commit(&[Entry::Floor { number, floor }])
+    }
+
+    /// The first line that was said at this time or later; one more than the last if there is none. Times
+    /// are taken to grow with ids.
+    pub fn first_since(&self, number: u32, time: i64) -> Result<u64, Failure> {
+        Ok(first_since(&lock(&self.connection), number, time)?)
+    }
+
+    /// Deletes some of the lines that are not there any more; tells how many.
+    pub fn sweep(&mut self, number: u32, most: usize) -> Result<usize, Failure> {
+        let mut connection = lock(&self.connection);
+        let step = connection.transaction()?;
+        let lines = {
+            let mut due = step.prepare_cached(
+                "SELECT place, text, author FROM line WHERE place >= ?1 AND place <= ?1 +
+                    (SELECT floor FROM conversation WHERE number = ?2) ORDER BY place LIMIT ?3",
+            )?;
+            let rows = due.query_map(params![place(number, 0), number, most], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<(i64, String, String)>>>()?
+        };
+        {
+            let mut words = step.prepare_cached(
+                "INSERT INTO word (word, rowid, text, author) VALUES ('delete', ?1, ?2, ?3)",
+            )?;
+            let mut line = step.prepare_cached("DELETE FROM line WHERE place = ?1")?;
+            for (place, text, author) in &lines {
+                words.execute(params![place, indexed(text), indexed(author)])?;
+                line.execute([place])?;
+            }
+        }
+        step.commit()?;
+        Ok(lines.len())
+    }
+
+    /// Forgets a conversation whose lines are swept.
+    pub fn forget_conversation(&mut self, number: u32) -> Result<(), Failure> {
+        let connection = lock(&self.connection);
+        connection.execute("DELETE FROM conversation WHERE number = ?1", [number])?;
+        Ok(())
+    }
+
+    /// Puts everything into the one file.
+    pub fn checkpoint(&mut self) -> Result<(), Failure> {
+        let connection = lock(&self.connection);
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Shared {
+        &self.connection
+    }
+}
+
+fn write(change: &Transaction<'_>, entries: &[Entry<'_>]) -> rusqlite::Result<()> {
+    let mut line = Lazy::new(
+        change,
+        "INSERT INTO line (place, time, author, flags, text) VALUES (?1, ?2, ?3, ?4, ?5)",
+    );
+    let mut words = Vec::new();
+    for entry in entries {
+        match *entry {
+            Entry::Line { number, id, time, author, action, by_other, text, once } => {
+                let place = place(number, id);
+                let flags = i64::from(action) * ACTION + i64::from(by_other) * BY_OTHER;
+                line.get()?.execute(params![place, time, author, flags, text])?;
+                words.push((place, text, author));
+                if let Some((author, key)) = once {
+                    change
+                        .prepare_cached(
+                            "INSERT OR REPLACE INTO once (author, key, number, id, time)
+                                VALUES (?1, ?2, ?3, ?4, ?5)",
+                        )?
+                        .execute(params![author, key, number, id, time])?;
+                }
+            }
+            other => write_other(change, other)?,
+        }
+    }
+    // FTS5 writes a segment of its own whenever a row id is lower than the one before.
+    words.sort_unstable_by_key(|(place, ..)| *place);
+    let mut word = Lazy::new(change, "INSERT INTO word (rowid, text, author) VALUES (?1, ?2, ?3)");
+    for (place, text, author) in words {
+        word.get()?.execute(params![place, indexed(text), indexed(author)])?;
+    }
+    Ok(())
+}
+
+fn write_other(change: &Transaction<'_>, entry: Entry<'_>) -> rusqlite::Result<()> {
+    let execute = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
+        change.prepare_cached(sql)?.execute(params).map(|_| ())
+    };
+    match entry {
+        Entry::Line { .. } => Ok(()),
+        Entry::Channel { number, name, shown, topic, open } => execute(
+            "INSERT INTO conversation (number, name, shown, topic, open) VALUES (?1, ?2, ?3, ?4, ?5)
+                ON CONFLICT (number) DO UPDATE SET shown = ?3, topic = ?4, open = ?5",
+            params![number, name, shown, topic, open],
+        ),
+        Entry::Private { number, one, other, one_name, other_name } => execute(
+            "INSERT INTO conversation (number, one, other, one_name, other_name)
+                VALUES (?1, ?2, ?3, ?4, ?5)
+                ON CONFLICT (number) DO UPDATE SET one_name = ?4, other_name = ?5",
+            params![number, one, other, one_name, other_name],
+        ),
+        Entry::Topic { number, topic } => execute(
+            "UPDATE conversation SET topic = ?2 WHERE number = ?1",
+            params![number, topic],
+        ),
+        Entry::Floor { number, floor } => execute(
+            "UPDATE conversation SET floor = max(floor, ?2), last = max(last, ?2) WHERE number = ?1",
+            params![number, floor],
+        ),
+        Entry::Hold { name, party, since } => execute(
+            "INSERT OR REPLACE INTO holder (name, party, since) VALUES (?1, ?2, ?3)",
+            params![name, party, since],
+        ),
+        Entry::Release { name } => {
+            execute("DELETE FROM holder WHERE name = ?1", params![name])
+        }
+    }
+}
+
+/// A statement that is prepared when it is needed first.
+struct Lazy<'a> {
+    on: &'a Connection,
+    sql: &'static str,
+    made: Option<CachedStatement<'a>>,
+}
+
+impl<'a> Lazy<'a> {
+    fn new(on: &'a Connection, sql: &'static str) -> Self {
+        Self { on, sql, made: None }
+    }
+
+    fn get(&mut self) -> rusqlite::Result<&mut CachedStatement<'a>> {
+        Ok(match self.made.take() {
+            Some(made) => self.made.insert(made),
+            None => self.made.insert(self.on.prepare_cached(self.sql)?),
+        })
+    }
+}
+
+pub(super) fn conversations(connection: &Connection) -> Result<Vec<ConversationRow>, Failure> {
+    // The greatest place is one seek in the tree of lines.
+    let mut all = connection.prepare_cached(
+        "SELECT number, shown, topic, open, one, other, one_name, other_name, last, floor,
+            (SELECT max(place) FROM line WHERE place >= (number << 36)
+                AND place < ((number + 1) << 36))
+            FROM conversation ORDER BY number",
+    )?;
+    let rows = all.query_map((), |row| {
+        let (one, other): (Option<u64>, Option<u64>) = (row.get(4)?, row.get(5)?);
+        let last: u64 = row.get(8)?;
+        let stored = row.get::<_, Option<i64>>(10)?.map(id_of).unwrap_or_default();
+        Ok(ConversationRow {
+            number: row.get(0)?,
+            shown: row.get(1)?,
+            topic: row.get(2)?,
+            open: row.get(3)?,
+            parties: one.zip(other),
+            one_name: row.get(6)?,
+            other_name: row.get(7)?,
+            last: last.max(stored),
+            floor: row.get(9)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// See [`Book::first_since`]: ids have no gaps above the floor, so halving finds it.
+pub(super) fn first_since(
+    connection: &Connection,
+    number: u32,
+    time: i64,
+) -> rusqlite::Result<u64> {
+    let mut bounds = connection.prepare_cached(
+        "SELECT (SELECT min(place) FROM line WHERE place >= ?1 AND place < ?2),
+            (SELECT max(place) FROM line WHERE place >= ?1 AND place < ?2)",
+    )?;
+    let ends = params![place(number, 0), place(number + 1, 0)];
+    let (first, last): (Option<i64>, Option<i64>) =
+        bounds.query_row(ends, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(first), Some(last)) = (first, last) else {
+        let mut kept =
+            connection.prepare_cached("SELECT last FROM conversation WHERE number = ?1")?;
+        let last: Option<u64> = kept.query_row([number], |row| row.get(0)).optional()?;
+        return Ok(last.unwrap_or_default() + 1);
+    };
+    let mut said = connection.prepare_cached("SELECT time FROM line WHERE place = ?1")?;
+    let (mut low, mut high) = (id_of(first), id_of(last) + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let at: i64 = said
+            .query_row([place(number, middle)], |row| row.get(0))
+            .optional()?
+            .unwrap_or(i64::MAX);
+        if at < time { low = middle + 1 } else { high = middle }
+    }
+    Ok(low)
+}

@@ -1,0 +1,140 @@
+//! What goes wrong with a store, and what to do about it.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+/// Why a store can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Somebody else writes it.
+    #[error(
+        "{path} is in use by another server; stop that one, or give this one another directory with \
+         --data (or --ephemeral, to keep nothing)"
+    )]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory can't be made or written.
+    #[error(
+        "the directory {path} can't be used; it must belong to the user that runs the server, or give \
+         another one with --data"
+    )]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no store.
+    #[error("there is no {path}; name the server's directory with --data")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later version of this program wrote it.
+    #[error(
+        "the database is of version {found}, and this program knows versions up to {known}; run the newer \
+         program that wrote it, or restore a backup from before"
+    )]
+    Newer {
+        /// The version of the file.
+        found: u32,
+        /// The newest that this program knows.
+        known: u32,
+    },
+    /// It is a database of something else.
+    #[error("chat.db there is another program's database; give another directory with --data")]
+    Foreign,
+    /// SQLite refuses.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+impl OpenError {
+    pub(super) fn from_sqlite(error: rusqlite::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What kind of failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No room.
+    Full,
+    /// It can't be written.
+    ReadOnly,
+    /// The disk fails.
+    Io,
+    /// Somebody else holds it.
+    Busy,
+    /// The file is damaged.
+    Damaged,
+    /// It was given up because it took too long.
+    TooLong,
+    /// Anything else.
+    Other,
+}
+
+/// The store could not do it. Nothing of it is done.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}; {}", .kind.what(), .kind.cure())]
+pub struct Failure {
+    kind: Kind,
+    source: rusqlite::Error,
+}
+
+impl Failure {
+    /// Of what kind it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+impl Kind {
+    fn what(self) -> &'static str {
+        match self {
+            Self::Full => "there is no room to store lines",
+            Self::ReadOnly => "the database can't be written",
+            Self::Io => "the disk fails under the database",
+            Self::Busy => "another program holds the database",
+            Self::Damaged => "the database is damaged",
+            Self::TooLong => "it took too long",
+            Self::Other => "the database refuses",
+        }
+    }
+
+    fn cure(self) -> &'static str {
+        match self {
+            Self::Full => "make room on the disk or raise the quota, and it goes on by itself",
+            Self::ReadOnly => {
+                "give the server the right to write its directory, and it goes on by itself"
+            }
+            Self::Io => {
+                "look at the system's log for the disk; when it works again, so does the server"
+            }
+            Self::Busy => "end the other program",
+            Self::Damaged => "stop the server, keep a copy of its directory, and restore a backup",
+            Self::TooLong => "ask for less",
+            Self::Other => "tell the project, with this line",
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(source: rusqlite::Error) -> Self {
+        let kind = match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull | ErrorCode::TooBig) => Kind::Full,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                Kind::ReadOnly
+            }
+            Some(ErrorCode::SystemIoFailure) => Kind::Io,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Kind::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Kind::Damaged,
+            Some(ErrorCode::OperationInterrupted) => Kind::TooLong,
+            _ => Kind::Other,
+        };
+        Self { kind, source }
+    }
+}

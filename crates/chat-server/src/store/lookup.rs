@@ -1,0 +1,319 @@
+//! Reading: pages of lines, and searching.
+
+use std::time::Instant;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::book::{ACTION, BY_OTHER, first_since, id_of, place};
+use super::words::expression;
+use super::{Failure, Shared};
+use crate::hub::lock;
+
+/// How many steps of SQLite's machine pass between looks at the clock: some tenths of a millisecond.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+
+/// Private chats that one search looks into, the newest ones.
+const MAX_PRIVATE: usize = 500;
+
+/// One that reads, for one thread.
+pub struct Lookup {
+    connection: Shared,
+}
+
+/// A conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key<'a> {
+    /// A channel by its folded name, with its `#`.
+    Channel(&'a str),
+    /// A private chat by its two parties, the smaller number in front.
+    Private(u64, u64),
+}
+
+/// A line as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct StoredLine {
+    pub id: u64,
+    pub time: i64,
+    pub author: String,
+    pub action: bool,
+    pub by_other: bool,
+    pub text: String,
+}
+
+/// Some lines of one conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Oldest first.
+    pub lines: Vec<StoredLine>,
+    /// Of a private chat.
+    pub names: (String, String),
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// Folded names, with their `#`, of the channels that may be read.
+    pub channels: &'a [String],
+    /// Whose private chats may be read.
+    pub party: Option<u64>,
+    /// Said by somebody of this name (folded), which `fold` makes of a name as it is kept.
+    pub from: Option<&'a str>,
+    /// How names are folded.
+    pub fold: fn(&str) -> String,
+    /// Said before this time.
+    pub before: Option<i64>,
+    /// Words that follow each other, and whether the last of them may go on.
+    pub phrases: &'a [(&'a str, bool)],
+    /// Lines by those of these names (folded) are passed over.
+    pub hidden: &'a [String],
+    /// Lines at most.
+    pub most: usize,
+}
+
+/// Where to look.
+#[derive(Clone, Copy, Debug)]
+pub enum Sought<'a> {
+    /// Everywhere that may be read.
+    Everywhere,
+    /// In this one, which may be read.
+    In(Key<'a>),
+}
+
+/// Whose line a hit is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The channel's shown name, without its `#`.
+    Channel(String),
+    /// The parties of a private chat and their names.
+    Private((u64, u64), (String, String)),
+}
+
+/// A line that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Where it was said.
+    pub whose: Whose,
+    /// The line.
+    pub line: StoredLine,
+}
+
+/// What was found, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// The lines.
+    pub hits: Vec<Hit>,
+    /// There are more.
+    pub more: bool,
+}
+
+struct Place {
+    number: u32,
+    floor: u64,
+    whose: Whose,
+}
+
+impl Lookup {
+    pub(super) fn new(connection: Shared) -> Self {
+        Self { connection }
+    }
+
+    pub(super) fn connection(&self) -> &Shared {
+        &self.connection
+    }
+
+    /// The last id of a conversation; 0 if there is none.
+    pub fn last(&self, of: Key<'_>) -> Result<u64, Failure> {
+        let connection = lock(&self.connection);
+        let Some(at) = find(&connection, of)? else { return Ok(0) };
+        let mut greatest = connection.prepare_cached(
+            "SELECT max((SELECT last FROM conversation WHERE number = ?1), coalesce((SELECT max(place)
+                FROM line WHERE place >= ?2 AND place < ?3), 0) & 68719476735)",
+        )?;
+        let ends = params![at.number, place(at.number, 0), place(at.number + 1, 0)];
+        Ok(greatest.query_row(ends, |row| row.get(0))?)
+    }
+
+    /// Lines after one id up to another, oldest first: at most so many, and no more of them once they
+    /// hold so many bytes of text.
+    pub fn lines(
+        &self,
+        of: Key<'_>,
+        after: u64,
+        upto: u64,
+        most: usize,
+        most_bytes: usize,
+    ) -> Result<Page, Failure> {
+        let connection = lock(&self.connection);
+        let Some(at) = find(&connection, of)? else { return Ok(Page::default()) };
+        let mut some = connection.prepare_cached(
+            "SELECT place, time, author, flags, text FROM line WHERE place > ?1 AND place <= ?2
+                ORDER BY place LIMIT ?3",
+        )?;
+        let first = place(at.number, after.max(at.floor));
+        let mut rows = some.query(params![first, place(at.number, upto), most])?;
+        let mut page = Page::default();
+        let mut bytes = 0;
+        while bytes < most_bytes
+            && let Some(row) = rows.next()?
+        {
+            let line = stored_line(row)?;
+            bytes += line.text.len();
+            page.lines.push(line);
+        }
+        if let Whose::Private(_, names) = at.whose {
+            page.names = names;
+        }
+        Ok(page)
+    }
+
+    /// The private chat that a party had last with somebody of this name (folded): its two parties.
+    pub fn private_with(
+        &self,
+        party: u64,
+        name: &str,
+        fold: fn(&str) -> String,
+    ) -> Result<Option<(u64, u64)>, Failure> {
+        let connection = lock(&self.connection);
+        for at in private_places(&connection, party)? {
+            if let Whose::Private((one, other), (one_name, other_name)) = at.whose {
+                let with = if one == party { other_name } else { one_name };
+                if fold(&with) == name {
+                    return Ok(Some((one, other)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks for lines, until the deadline.
+    ///
+    /// # Errors
+    ///
+    /// Of the kind `TooLong` if the deadline has come.
+    pub fn search(
+        &self,
+        query: &Query<'_>,
+        sought: Sought<'_>,
+        deadline: Instant,
+    ) -> Result<Hits, Failure> {
+        let mut connection = lock(&self.connection);
+        connection
+            .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
+        let found = search(&connection, query, sought);
+        connection.progress_handler(0, None::<fn() -> bool>)?;
+        found
+    }
+}
+
+fn search(connection: &Connection, query: &Query<'_>, sought: Sought<'_>) -> Result<Hits, Failure> {
+    let places = match sought {
+        Sought::In(key) => find(connection, key)?.into_iter().collect(),
+        Sought::Everywhere => {
+            let mut places = Vec::new();
+            for name in query.channels {
+                places.extend(find(connection, Key::Channel(name))?);
+            }
+            if let Some(party) = query.party {
+                places.extend(private_places(connection, party)?);
+            }
+            places
+        }
+    };
+    let words = expression(query.phrases, query.from);
+    let mut found: Vec<(usize, StoredLine)> = Vec::new();
+    for (at, place) in places.iter().enumerate() {
+        search_in(connection, query, place, &words, |line| found.push((at, line)))?;
+    }
+    found.sort_by(|(_, one), (_, other)| (other.time, other.id).cmp(&(one.time, one.id)));
+    let more = found.len() > query.most;
+    found.truncate(query.most);
+    let hits = found
+        .into_iter()
+        .filter_map(|(at, line)| Some(Hit { whose: places.get(at)?.whose.clone(), line }))
+        .collect();
+    Ok(Hits { hits, more })
+}
+
+/// The newest of one conversation: one more than are wanted, so that it is known whether there are more.
+fn search_in(
+    connection: &Connection,
+    query: &Query<'_>,
+    at: &Place,
+    words: &str,
+    mut found: impl FnMut(StoredLine),
+) -> rusqlite::Result<()> {
+    let Place { number, floor, .. } = *at;
+    let end = match query.before {
+        Some(time) => place(number, first_since(connection, number, time)?),
+        None => place(number + 1, 0),
+    };
+    let mut places = connection.prepare_cached(
+        "SELECT rowid FROM word WHERE word MATCH ?1 AND rowid > ?2 AND rowid < ?3 ORDER BY rowid DESC",
+    )?;
+    let mut line = connection
+        .prepare_cached("SELECT place, time, author, flags, text FROM line WHERE place = ?1")?;
+    let mut rows = places.query(params![words, place(number, floor), end])?;
+    let mut count = 0;
+    while count <= query.most
+        && let Some(row) = rows.next()?
+    {
+        let place: i64 = row.get(0)?;
+        let Some(line) = line.query_row([place], stored_line).optional()? else { continue };
+        let author = (query.fold)(&line.author);
+        let wanted = query.from.is_none_or(|from| author == from)
+            && !query.hidden.contains(&author)
+            && query.before.is_none_or(|before| line.time < before);
+        if wanted {
+            count += 1;
+            found(line);
+        }
+    }
+    Ok(())
+}
+
+fn stored_line(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
+    let flags: i64 = row.get(3)?;
+    Ok(StoredLine {
+        id: id_of(row.get(0)?),
+        time: row.get(1)?,
+        author: row.get(2)?,
+        action: flags & ACTION != 0,
+        by_other: flags & BY_OTHER != 0,
+        text: row.get(4)?,
+    })
+}
+
+const COLUMNS: &str =
+    "SELECT number, floor, shown, one, other, one_name, other_name FROM conversation";
+
+fn find(connection: &Connection, key: Key<'_>) -> rusqlite::Result<Option<Place>> {
+    match key {
+        Key::Channel(name) => connection
+            .prepare_cached(&format!("{COLUMNS} WHERE name = ?1"))?
+            .query_row([name], found_place)
+            .optional(),
+        Key::Private(one, other) => connection
+            .prepare_cached(&format!("{COLUMNS} WHERE one = ?1 AND other = ?2"))?
+            .query_row([one, other], found_place)
+            .optional(),
+    }
+}
+
+/// The private chats of a party, the newest first.
+fn private_places(connection: &Connection, party: u64) -> rusqlite::Result<Vec<Place>> {
+    let mut all = connection.prepare_cached(&format!(
+        "{COLUMNS} WHERE one = ?1 OR other = ?1 ORDER BY number DESC LIMIT ?2"
+    ))?;
+    let rows = all.query_map(params![party, MAX_PRIVATE], found_place)?;
+    rows.collect()
+}
+
+fn found_place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    let (one, other): (Option<u64>, Option<u64>) = (row.get(3)?, row.get(4)?);
+    let whose = match one.zip(other) {
+        Some(parties) => Whose::Private(parties, (row.get(5)?, row.get(6)?)),
+        None => Whose::Channel(row.get(2)?),
+    };
+    Ok(Place { number: row.get(0)?, floor: row.get(1)?, whose })
+}

@@ -1,0 +1,112 @@
+//! The tables and their versions.
+
+use rusqlite::Connection;
+
+use super::{BUSY, Durability, Failure, OpenError, Place};
+
+/// Tells this program's databases from others (`PRAGMA application_id`): "chat".
+const APPLICATION: i32 = 0x6368_6174;
+
+/// Each brings the version before it one further. What was released is never changed.
+const MIGRATIONS: &[&str] = &[
+    // 1. A line's place is its conversation's number << 36 | its id: one tree, no second index, and the
+    // words have the same row id. `last` and `floor`: so many ids were given at least, and lines up to
+    // that one are kept no more. A private chat has two parties and no name.
+    "CREATE TABLE conversation (
+        number INTEGER PRIMARY KEY,
+        name TEXT UNIQUE,
+        shown TEXT NOT NULL DEFAULT '',
+        topic TEXT,
+        open INTEGER NOT NULL DEFAULT 1,
+        one INTEGER,
+        other INTEGER,
+        one_name TEXT NOT NULL DEFAULT '',
+        other_name TEXT NOT NULL DEFAULT '',
+        last INTEGER NOT NULL DEFAULT 0,
+        floor INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (one, other)
+    );
+    CREATE INDEX conversation_other ON conversation (other) WHERE other IS NOT NULL;
+    CREATE TABLE line (
+        place INTEGER PRIMARY KEY,
+        time INTEGER NOT NULL,
+        author TEXT NOT NULL,
+        flags INTEGER NOT NULL,
+        text TEXT NOT NULL
+    );
+    CREATE VIRTUAL TABLE word USING fts5 (
+        text, author, content='', columnsize=0, tokenize='unicode61 remove_diacritics 2'
+    );
+    CREATE TABLE once (
+        author TEXT NOT NULL,
+        key TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        id INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        PRIMARY KEY (author, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE holder (
+        name TEXT PRIMARY KEY,
+        party INTEGER NOT NULL,
+        since INTEGER NOT NULL
+    ) WITHOUT ROWID;",
+];
+
+/// The newest version, which is this program's.
+const KNOWN: u32 = MIGRATIONS.len() as u32;
+
+/// Sets a writing connection up and brings its database up to this version.
+pub(super) fn prepare(
+    connection: &mut Connection,
+    place: &Place,
+    durability: Durability,
+) -> Result<(), OpenError> {
+    let sqlite = OpenError::from_sqlite;
+    connection.busy_timeout(BUSY).map_err(sqlite)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    check_version(connection)?;
+    let journal = if *place == Place::Memory { "memory" } else { "wal" };
+    let synchronous = match (place, durability) {
+        (Place::Memory, _) => "off",
+        (_, Durability::Machine) => "full",
+        (_, Durability::Process) => "normal",
+    };
+    connection.pragma_update(None, "journal_mode", journal).map_err(sqlite)?;
+    connection.pragma_update(None, "synchronous", synchronous).map_err(sqlite)?;
+    connection.pragma_update(None, "cache_size", -16_000).map_err(sqlite)?;
+    connection.pragma_update(None, "journal_size_limit", 32 * 1024 * 1024).map_err(sqlite)?;
+    migrate(connection).map_err(sqlite)?;
+    Ok(())
+}
+
+/// Refuses a database of another program, or of a later version of this one.
+pub(super) fn check_version(connection: &Connection) -> Result<(), OpenError> {
+    let sqlite = |error: rusqlite::Error| OpenError::from(Failure::from(error));
+    let number = |pragma: &str| -> rusqlite::Result<i64> {
+        connection.pragma_query_value(None, pragma, |row| row.get(0))
+    };
+    let application = number("application_id").map_err(sqlite)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
+        .map_err(sqlite)?;
+    if application != i64::from(APPLICATION) && (application != 0 || tables > 0) {
+        return Err(OpenError::Foreign);
+    }
+    let found = u32::try_from(number("user_version").map_err(sqlite)?).unwrap_or(u32::MAX);
+    if found > KNOWN {
+        return Err(OpenError::Newer { found, known: KNOWN });
+    }
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for (at, migration) in (1..=KNOWN).zip(MIGRATIONS).skip(found as usize) {
+        let step = connection.transaction()?;
+        step.execute_batch(migration)?;
+        step.pragma_update(None, "application_id", APPLICATION)?;
+        step.pragma_update(None, "user_version", at)?;
+        step.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! What an operator does with a store: look whether it is whole, and copy it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::backup::Backup;
+
+use super::book::{ConversationRow, conversations, id_of, place};
+use super::lookup::Lookup;
+use super::{Failure, OpenError, Store};
+use crate::hub::lock;
+
+impl Lookup {
+    /// Everything that is wrong with the database, each in a sentence; empty if it is whole. It reads all of
+    /// it.
+    pub fn faults(&self) -> Result<Vec<String>, Failure> {
+        faults(&lock(self.connection()))
+    }
+
+    /// Every conversation.
+    pub fn conversations(&self) -> Result<Vec<ConversationRow>, Failure> {
+        conversations(&lock(self.connection()))
+    }
+
+    /// Copies the database, as it is at this moment, to a file that isn't there yet; the server goes on
+    /// meanwhile.
+    pub fn copy_to(&self, file: &Path) -> Result<(), Failure> {
+        let source = lock(self.connection());
+        let mut copy = Connection::open(file)?;
+        // In one step: a copy in several begins anew whenever something is written.
+        let backup = Backup::new(&source, &mut copy)?;
+        backup.run_to_completion(i32::MAX, Duration::ZERO, None)?;
+        drop(backup);
+        // A file of its own, without a WAL beside it.
+        copy.pragma_update(None, "journal_mode", "delete")?;
+        Ok(())
+    }
+}
+
+/// What is wrong with a database file that nobody writes, such as a backup.
+pub fn faults_of(file: &Path) -> Result<Vec<String>, OpenError> {
+    let connection = Connection::open(file).map_err(OpenError::from_sqlite)?;
+    super::schema::check_version(&connection)?;
+    Ok(faults(&connection)?)
+}
+
+fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
+    let mut faults = Vec::new();
+    let mut check = connection.prepare("PRAGMA integrity_check(20)")?;
+    for told in check.query_map((), |row| row.get::<_, String>(0))? {
+        let told = told?;
+        if told != "ok" {
+            faults.push(told);
+        }
+    }
+    if !faults.is_empty() {
+        return Ok(faults);
+    }
+    let mut count = connection.prepare(
+        "SELECT count(*), min(place), max(place) FROM line WHERE place > ?1 AND place < ?2",
+    )?;
+    for row in conversations(connection)? {
+        let ConversationRow { number, shown, last, floor, .. } = row;
+        let ends = [place(number, floor), place(number + 1, 0)];
+        let (lines, first, end): (u64, Option<i64>, Option<i64>) =
+            count.query_row(ends, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let name = if shown.is_empty() { "a private chat".to_owned() } else { format!("#{shown}") };
+        let (first, end) = (first.map_or(last + 1, id_of), end.map_or(floor, id_of));
+        if lines > 0 && (first != floor + 1 || end != last || lines != last - floor) {
+            faults.push(format!(
+                "{name} has {lines} lines from {first} to {end} where {} to {last} should be",
+                floor + 1
+            ));
+        }
+        if lines == 0 && last > floor {
+            faults.push(format!("{name} has no lines where {} to {last} should be", floor + 1));
+        }
+    }
+    Ok(faults)
+}
+
+impl Store {
+    /// The file that holds everything, in a store's directory.
+    pub fn file_in(directory: &Path) -> std::path::PathBuf {
+        directory.join(super::FILE)
+    }
+}
