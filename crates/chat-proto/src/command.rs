@@ -3,14 +3,21 @@
 //! Printing a command gives a line that parses to the same command.
 
 mod near;
+mod once;
 mod parse;
+mod search;
+mod span;
 
 use std::fmt;
 
 pub use near::near;
+pub use once::OnceKey;
 pub use parse::{Asked, parse};
+pub use search::{Phrase, Search};
+pub use span::{Anchor, Span};
 
 use crate::conversation::Conversation;
+use crate::id::LineId;
 use crate::name::{ChannelName, UserName};
 use crate::rendition::Form;
 use crate::text::Text;
@@ -27,8 +34,8 @@ pub enum Command {
     Channels(Option<Text>),
     /// Make a channel and enter it.
     Create(ChannelName, Option<Text>),
-    /// Enter a channel and make it current.
-    Enter(ChannelName),
+    /// Enter a channel and make it current; what came after this line is told first.
+    Enter(ChannelName, Option<LineId>),
     /// Leave the current or the named conversation.
     Leave(Option<Conversation>, Option<Text>),
     /// Open a private chat, make it current, and perhaps say something there.
@@ -49,6 +56,19 @@ pub enum Command {
     Whois(UserName),
     /// Show or set the current channel's topic.
     Topic(Option<Text>),
+    /// Stored lines of the current or the named conversation.
+    History(Option<Conversation>, Span),
+    /// Stored lines with these words, of all that one may read.
+    Search(Search),
+    /// Said into a conversation, however often the same key comes.
+    Once {
+        /// Chosen by the asker; it holds for a name, not for a connection.
+        key: OnceKey,
+        /// Where.
+        to: Conversation,
+        /// What.
+        text: Text,
+    },
     /// Away from now on.
     Away(Option<Text>),
     /// Here again.
@@ -68,6 +88,14 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it says a line and does nothing else, so that it can be asked for again when it was refused.
+    pub fn says(&self) -> bool {
+        matches!(
+            self,
+            Self::Say(..) | Self::Me(_) | Self::Msg(..) | Self::Reply(_) | Self::Once { .. }
+        )
+    }
+
     /// The row of the table that this command belongs to.
     pub fn kind(&self) -> Kind {
         match self {
@@ -75,7 +103,7 @@ impl Command {
             Self::Name(_) => Kind::Name,
             Self::Channels(_) => Kind::Channels,
             Self::Create(..) => Kind::Create,
-            Self::Enter(_) => Kind::Enter,
+            Self::Enter(..) => Kind::Enter,
             Self::Leave(..) => Kind::Leave,
             Self::Private(..) => Kind::Private,
             Self::Msg(..) => Kind::Msg,
@@ -86,6 +114,9 @@ impl Command {
             Self::Users(_) => Kind::Users,
             Self::Whois(_) => Kind::Whois,
             Self::Topic(_) => Kind::Topic,
+            Self::History(..) => Kind::History,
+            Self::Search(_) => Kind::Search,
+            Self::Once { .. } => Kind::Once,
             Self::Away(_) => Kind::Away,
             Self::Back => Kind::Back,
             Self::Ignore(_) => Kind::Ignore,
@@ -115,7 +146,14 @@ impl fmt::Display for Command {
             | Self::Quit(text) => argument(f, text.as_ref()),
             Self::Reply(text) | Self::Me(text) => write!(f, " {text}"),
             Self::Name(user) | Self::Whois(user) | Self::Unignore(user) => write!(f, " {user}"),
-            Self::Enter(channel) => write!(f, " {channel}"),
+            Self::Enter(channel, None) => write!(f, " {channel}"),
+            Self::Enter(channel, Some(id)) => write!(f, " {channel} after {id}"),
+            Self::History(conversation, span) => {
+                argument(f, conversation.as_ref())?;
+                argument(f, (*span != Span::default()).then_some(span))
+            }
+            Self::Search(search) => write!(f, " {search}"),
+            Self::Once { key, to, text } => write!(f, " {key} {to} {text}"),
             Self::Users(channel) => argument(f, channel.as_ref()),
             Self::Ignore(user) => argument(f, user.as_ref()),
             Self::Create(channel, topic) => {

@@ -238,6 +238,8 @@ pub struct Own {
 }
 
 /// What a command made; the text form says it in a sentence where a person needs one.
+///
+/// `last` is the id of the channel's last line at that moment; what comes later has a greater one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the protocol page")]
 pub enum Done {
@@ -257,12 +259,14 @@ pub enum Done {
     Created {
         channel: ChannelName,
         topic: Option<Text>,
+        last: LineId,
     },
     Entered {
         channel: ChannelName,
         members: usize,
         topic: Option<Text>,
         operator: bool,
+        last: LineId,
     },
     /// Entered before; now current again.
     Current {
@@ -270,6 +274,7 @@ pub enum Done {
         members: usize,
         topic: Option<Text>,
         operator: bool,
+        last: LineId,
     },
     Left {
         conversation: Conversation,
@@ -282,6 +287,16 @@ pub enum Done {
     Said {
         to: Conversation,
         placed: Placed,
+    },
+    /// Stored lines, told before, of a conversation.
+    History {
+        conversation: Conversation,
+        count: usize,
+    },
+    /// Lines that were looked for, told before; there may be more than are told.
+    Found {
+        count: usize,
+        more: bool,
     },
     TopicShown {
         channel: ChannelName,

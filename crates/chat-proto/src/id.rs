@@ -27,6 +27,11 @@ impl Timestamp {
         u64::try_from(self.0.saturating_sub(earlier.0) / 1000).unwrap_or(0)
     }
 
+    /// The day in UTC, as `before:` takes it: `2026-11-22`.
+    pub fn date(self) -> impl fmt::Display {
+        Shown { at: self, pattern: "%Y-%m-%d" }
+    }
+
     /// Date and time in UTC to the second, as the text form has it: `2026-11-22 07:44:05`.
     pub fn date_and_time(self) -> impl fmt::Display {
         Shown { at: self, pattern: "%Y-%m-%d %H:%M:%S" }

@@ -30,6 +30,22 @@ const _: () = assert!(
 const _: () = assert!(
     WORD_BYTES + (MAX_USER_NAME_CHARS + MAX_REASON_CHARS) * MAX_CHAR_BYTES <= MAX_LINE_BYTES
 );
+// Whoever says something once has most of the line for the text.
+const _: () = assert!(
+    WORD_BYTES + (MAX_KEY_CHARS + MAX_CHANNEL_NAME_CHARS) * MAX_CHAR_BYTES <= MAX_LINE_BYTES / 4
+);
+
+/// Lines that one `/history` asks for at most; who wants more asks again from where it ended.
+pub const MAX_HISTORY_LINES: u32 = 10_000;
+
+/// Lines that `/history` tells when no count is given; they fit on a terminal of 24 rows.
+pub const HISTORY_LINES: u32 = 20;
+
+/// Words and quoted phrases of one `/search`; more would narrow nothing.
+pub const MAX_SEARCH_WORDS: usize = 16;
+
+/// Characters of the key of `/once`; a UUID has 36, a SHA-256 in hexadecimal 64.
+pub const MAX_KEY_CHARS: usize = 64;
 
 /// How many near names or commands a refusal suggests.
 pub const MAX_NEAREST: usize = 3;

@@ -6,7 +6,10 @@
 use std::fmt::{self, Write as _};
 
 use crate::conversation::Conversation;
-use crate::limits::{MAX_LINE_BYTES, MAX_SHOWN_WORD_CHARS};
+use crate::id::LineId;
+use crate::limits::{
+    MAX_HISTORY_LINES, MAX_KEY_CHARS, MAX_LINE_BYTES, MAX_SEARCH_WORDS, MAX_SHOWN_WORD_CHARS,
+};
 use crate::name::{ChannelName, NameError, UserName};
 use crate::text::clean;
 use crate::verb::Verb;
@@ -185,14 +188,161 @@ impl Refusal {
         )
     }
 
-    /// `/say` without `#channel` or `@user` in front.
-    pub fn say_where(word: &str) -> Self {
+    /// `/say` or `/once` without `#channel` or `@user` where it must stand.
+    pub fn say_where(verb: &Verb, word: &str) -> Self {
         Self::new(
             Code::BadArgument,
             format!(
-                "\"{}\" is neither #channel nor @user. Type /say #channel text, or /say @user text.",
-                Short(word)
+                "\"{}\" is neither #channel nor @user. Type {} – as in {}",
+                Short(word),
+                verb.usage(),
+                verb.example
             ),
+        )
+    }
+
+    /// `/once` with a key that can't be one.
+    pub fn bad_key(typed: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{}\" can't be a key. A key is one word of at most {MAX_KEY_CHARS} characters; \
+                 take another one.",
+                Short(typed)
+            ),
+        )
+    }
+
+    /// A count of lines that can't be one.
+    pub fn bad_count(typed: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{}\" can't be a count of lines. Type a number from 1 to {MAX_HISTORY_LINES}.",
+                Short(typed)
+            ),
+        )
+    }
+
+    /// `before` or `after` without the id of a line behind it.
+    pub fn bad_line_id(before_or_after: &str, typed: &str) -> Self {
+        let word = before_or_after.to_lowercase();
+        let mut text = if typed.is_empty() {
+            format!("There is no line's id after the word {word}.")
+        } else {
+            format!("\"{}\" can't be the id of a line to stand after {word}.", Short(typed))
+        };
+        let _ = write!(text, " Type a number behind it – as in {word} 17");
+        Self::new(Code::BadArgument, text)
+    }
+
+    /// The conversation's last line is before that one.
+    pub fn no_such_line(conversation: &Conversation, asked: LineId, last: LineId) -> Self {
+        let mut text = match (conversation, last) {
+            (Conversation::Channel(channel), LineId(0)) => format!("{channel} has no lines yet"),
+            (Conversation::Channel(channel), last) => {
+                format!("The last line of {channel} is {last}")
+            }
+            (Conversation::Private(user), LineId(0)) => {
+                format!("The private chat with {user} has no lines yet")
+            }
+            (Conversation::Private(user), last) => {
+                format!("The last line of the private chat with {user} is {last}")
+            }
+        };
+        let _ = write!(text, "; there is nothing after {asked}. Leave that out for the newest.");
+        Self::new(Code::BadArgument, text)
+    }
+
+    /// `from:`, `in:` or `before:` with nothing right after it.
+    pub fn empty_filter(filter: &str) -> Self {
+        let example = match filter {
+            "from" => "bob",
+            "in" => "#general",
+            _ => "2026-11-01",
+        };
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "There is nothing right after {filter}: in that search. Type it without a blank – \
+                 as in {filter}:{example}"
+            ),
+        )
+    }
+
+    /// A filter that can stand once stands twice.
+    pub fn filter_twice(filter: &str) -> Self {
+        let text = if filter == "in" {
+            "That search names two conversations. Leave one out, or both to search everywhere."
+                .to_owned()
+        } else {
+            format!("That search has {filter}: twice. Leave one out.")
+        };
+        Self::new(Code::BadArgument, text)
+    }
+
+    /// `before:` with what is no day.
+    pub fn bad_day(typed: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{}\" is no day. Type year, month and day – as in before:2026-11-01",
+                Short(typed)
+            ),
+        )
+    }
+
+    /// Nothing in a search has a letter or digit.
+    pub fn nothing_to_search(typed: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{}\" has no letter or digit in it to search for. Type a word.",
+                Short(typed)
+            ),
+        )
+    }
+
+    /// More words than one search takes.
+    pub fn too_many_search_words(were: usize) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "That search has {were} words; it takes at most {MAX_SEARCH_WORDS}. Leave some out, \
+                 or put \"those that follow each other\" in quotes."
+            ),
+        )
+    }
+
+    /// A search that was given up.
+    pub fn search_too_costly() -> Self {
+        Self::new(
+            Code::Unavailable,
+            "That search takes too long. Name a conversation with in:#channel, or use rarer words.",
+        )
+    }
+
+    /// A line that the store didn't take.
+    pub fn not_stored() -> Self {
+        Self::new(
+            Code::Unavailable,
+            "The server can't store lines at the moment; this was not said. Try again in a moment.",
+        )
+    }
+
+    /// Stored lines that the store didn't give.
+    pub fn not_read() -> Self {
+        Self::new(
+            Code::Unavailable,
+            "The server can't read what is stored at the moment. Try again in a moment.",
+        )
+    }
+
+    /// A line that came when no more are taken.
+    pub fn stopping() -> Self {
+        Self::new(
+            Code::Unavailable,
+            "The server is stopping; this was not said. Connect again in a moment.",
         )
     }
 

@@ -16,11 +16,14 @@ pub enum Kind {
     Msg,
     Reply,
     Say,
+    Once,
     Me,
     Info,
     Users,
     Whois,
     Topic,
+    History,
+    Search,
     Away,
     Back,
     Ignore,
@@ -108,7 +111,7 @@ pub const VERBS: &[Verb] = &[
         kind: Kind::Enter,
         name: "enter",
         aliases: &["join", "j"],
-        arguments: "channel",
+        arguments: "channel [after ID]",
         summary: "enter a channel; what you type is said there",
         example: "/enter general",
         on_main_page: true,
@@ -204,6 +207,22 @@ pub const VERBS: &[Verb] = &[
         ..ROW
     },
     Verb {
+        kind: Kind::History,
+        name: "history",
+        arguments: "[conversation] [count] [before ID or after ID]",
+        summary: "show what was said, oldest first",
+        example: "/history general 20",
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Search,
+        name: "search",
+        arguments: "[conversation] words…",
+        summary: "find lines by their words, newest first",
+        example: "/search from:bob \"release notes\" deploy*",
+        ..ROW
+    },
+    Verb {
         kind: Kind::Away,
         name: "away",
         arguments: "[reason…]",
@@ -254,6 +273,14 @@ pub const VERBS: &[Verb] = &[
         summary: "the form of all further output",
         example: "/format json",
         nameless: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Once,
+        name: "once",
+        arguments: "KEY #channel-or-@user text…",
+        summary: "say something once, however often you send it",
+        example: "/once 7f3a #general hi all",
         ..ROW
     },
     Verb {

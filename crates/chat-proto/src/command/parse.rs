@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Command;
+use super::{Command, OnceKey, search, span};
 use crate::conversation::Conversation;
 use crate::limits::{MAX_REASON_CHARS, MAX_TOPIC_CHARS};
 use crate::name::{ChannelName, NameError, UserName};
@@ -75,7 +75,10 @@ impl<'a> Arguments<'a> {
                 let (channel, topic) = self.word_and_rest()?;
                 Command::Create(channel_name(channel)?, self.bounded(topic, MAX_TOPIC_CHARS)?)
             }
-            Kind::Enter => Command::Enter(self.only_word().and_then(channel_name)?),
+            Kind::Enter => {
+                let (channel, after) = self.word_and_rest()?;
+                Command::Enter(channel_name(channel)?, span::entered_after(self.verb, after)?)
+            }
             Kind::Leave => {
                 let (word, reason) = split_word(self.rest);
                 let conversation = if word.is_empty() { None } else { Some(place(word)?) };
@@ -92,11 +95,17 @@ impl<'a> Arguments<'a> {
             Kind::Reply => Command::Reply(self.needed(self.rest)?),
             Kind::Say => {
                 let (word, text) = self.word_and_rest()?;
-                if !word.starts_with(['#', '@']) {
-                    return Err(Refusal::say_where(word));
-                }
-                Command::Say(Some(place(word)?), self.needed(text)?)
+                Command::Say(Some(self.place_to_say(word)?), self.needed(text)?)
             }
+            Kind::Once => {
+                let (key, rest) = self.word_and_rest()?;
+                let (word, text) = split_word(rest);
+                let key = OnceKey::new(key).ok_or_else(|| Refusal::bad_key(key))?;
+                self.needed(word)?;
+                Command::Once { key, to: self.place_to_say(word)?, text: self.needed(text)? }
+            }
+            Kind::History => span::history(self.verb, self.rest)?,
+            Kind::Search => search::search(self.verb, self.rest)?,
             Kind::Me => Command::Me(self.needed(self.rest)?),
             Kind::Info => self.nothing(Command::Info)?,
             Kind::Users => Command::Users(self.perhaps_word(channel_name)?),
@@ -150,6 +159,15 @@ impl<'a> Arguments<'a> {
         if self.rest.is_empty() { Ok(None) } else { self.only_word().and_then(read).map(Some) }
     }
 
+    /// A conversation whose sign must stand, since a text follows.
+    fn place_to_say(&self, word: &str) -> Result<Conversation, Refusal> {
+        if word.starts_with(['#', '@']) {
+            place(word)
+        } else {
+            Err(Refusal::say_where(self.verb, word))
+        }
+    }
+
     fn nothing(&self, command: Command) -> Result<Command, Refusal> {
         if self.rest.is_empty() {
             Ok(command)
@@ -172,7 +190,7 @@ impl<'a> Arguments<'a> {
 }
 
 /// A conversation where a bare word can only be a channel.
-fn place(word: &str) -> Result<Conversation, Refusal> {
+pub(super) fn place(word: &str) -> Result<Conversation, Refusal> {
     if word.starts_with('@') {
         user_name(word).map(Conversation::Private)
     } else {
@@ -185,7 +203,7 @@ fn channel_name(word: &str) -> Result<ChannelName, Refusal> {
 }
 
 /// The name of a person to be looked up; the `@` may stand or not.
-fn user_name(word: &str) -> Result<UserName, Refusal> {
+pub(super) fn user_name(word: &str) -> Result<UserName, Refusal> {
     let bare = word.strip_prefix('@').unwrap_or(word);
     UserName::new(bare).map_err(|error| refuse_name(error, bare))
 }

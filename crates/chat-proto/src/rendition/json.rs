@@ -198,6 +198,8 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<Nullable<Str<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<Nullable<Place<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     away: Option<bool>,
@@ -207,6 +209,8 @@ struct Made<'a> {
     changed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<usize>,
+    #[serde(skip_serializing_if = "is_false")]
+    more: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<Shown<crate::rendition::Form>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -360,28 +364,28 @@ fn made(done: &Done) -> Made<'_> {
         Done::Told => nothing,
         Done::Listed { count } => Made { count: Some(*count), ..nothing },
         Done::Welcomed { name } | Done::Named { name } => name_of(name),
-        Done::Created { channel, topic } => Made {
+        Done::Created { channel, topic, last } => Made {
             channel: Some(Shown(channel)),
+            last: Some(last.0),
             members: Some(1),
             operator: Some(true),
             topic: Some(words(topic.as_ref())),
             ..nothing
         },
-        Done::Entered { channel, members, topic, operator }
-        | Done::Current { channel, members, topic, operator } => Made {
+        Done::Entered { channel, members, topic, operator, last }
+        | Done::Current { channel, members, topic, operator, last } => Made {
             channel: Some(Shown(channel)),
+            last: Some(last.0),
             members: Some(*members),
             operator: Some(*operator),
             topic: Some(words(topic.as_ref())),
             ..nothing
         },
-        Done::Left { conversation, current } => Made {
-            current: Some(current.as_ref().map(Shown)),
-            ..match conversation {
-                Conversation::Channel(channel) => Made { channel: Some(Shown(channel)), ..nothing },
-                Conversation::Private(user) => Made { with: Some(user.as_str()), ..nothing },
-            }
-        },
+        Done::Left { conversation, current } => {
+            Made { current: Some(current.as_ref().map(Shown)), ..of(conversation) }
+        }
+        Done::History { conversation, count } => Made { count: Some(*count), ..of(conversation) },
+        Done::Found { count, more } => Made { count: Some(*count), more: *more, ..nothing },
         Done::PrivateOpened { with, placed } => Made {
             with: Some(with.as_str()),
             id: placed.map(|placed| placed.id.0),
@@ -415,6 +419,13 @@ fn made(done: &Done) -> Made<'_> {
         }
         Done::Format { form } => Made { format: Some(Shown(*form)), ..nothing },
         Done::Pong { token } => Made { token: words(token.as_ref()), ..nothing },
+    }
+}
+
+fn of(conversation: &Conversation) -> Made<'_> {
+    match conversation {
+        Conversation::Channel(channel) => Made { channel: Some(Shown(channel)), ..Made::default() },
+        Conversation::Private(user) => Made { with: Some(user.as_str()), ..Made::default() },
     }
 }
 

@@ -165,6 +165,24 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
         Done::PrivateOpened { with, .. } => {
             write!(out, "* You are in a private chat with {with}. /leave ends it.")
         }
+        Done::History { conversation, count: 0 } => match conversation {
+            Conversation::Channel(channel) => {
+                write!(out, "* There are no such lines in {channel}.")
+            }
+            Conversation::Private(user) => {
+                write!(out, "* There are no such lines in the private chat with {user}.")
+            }
+        },
+        Done::History { .. } => Ok(()),
+        Done::Found { count: 0, .. } => {
+            write!(out, "* Nothing found. Try fewer words, or only the beginning of one: word*")
+        }
+        Done::Found { count, more: true } => write!(
+            out,
+            "* These are the newest {count}; there are more. before:DATE, from:USER or in:#CHANNEL \
+             narrow it."
+        ),
+        Done::Found { count, more: false } => write!(out, "* {count} found."),
         Done::TopicShown { channel, topic: Some(topic) } => {
             write!(out, "* The topic of {channel} is: {topic}")
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Away, Done, Farewell};
-use chat_proto::id::Timestamp;
+use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
@@ -118,7 +118,7 @@ impl Session {
         let slot = self.inbox.free_slot();
         let membership = self.hub.create(&self.person, name, topic.clone(), slot)?;
         self.arrive_in(membership, slot);
-        Ok(Done::Created { channel: name.clone(), topic })
+        Ok(Done::Created { channel: name.clone(), topic, last: LineId::default() })
     }
 
     fn enter(
@@ -134,7 +134,8 @@ impl Session {
                 let channel = channel.name.clone();
                 self.me.go_to(channel_place(channel.clone()));
                 let operator = role.operator;
-                return Ok(Done::Current { channel, members, topic, operator });
+                let last = LineId::default();
+                return Ok(Done::Current { channel, members, topic, operator, last });
             }
             self.see_that_it_ended(name, out);
         }
@@ -143,7 +144,7 @@ impl Session {
         let Membership { members, operator, .. } = membership;
         let (channel, topic) = (membership.channel.name.clone(), membership.topic.clone());
         self.arrive_in(membership, slot);
-        Ok(Done::Entered { channel, members, topic, operator })
+        Ok(Done::Entered { channel, members, topic, operator, last: LineId::default() })
     }
 
     /// Others have put this person out of a channel just now: what tells it is there already and comes

@@ -7,7 +7,7 @@ use chat_proto::conversation::Conversation;
 use chat_proto::event::{Event, Placed as At};
 use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
-use chat_proto::refusal::{Code, Refusal};
+use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
 use crate::hub::channel::Channel;
@@ -65,10 +65,7 @@ impl Hub {
         self.under_way.fetch_add(1, Ordering::SeqCst);
         if self.closing.load(Ordering::SeqCst) {
             self.under_way.fetch_sub(1, Ordering::SeqCst);
-            return Err(Refusal::new(
-                Code::Unavailable,
-                "The server is stopping; this was not said. Connect again in a moment.",
-            ));
+            return Err(Refusal::stopping());
         }
         let Words { text, action, time } = words;
         let author = Arc::clone(author);

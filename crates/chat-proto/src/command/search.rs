@@ -1,0 +1,165 @@
+//! What `/search` looks for.
+//!
+//! The words are items with blanks between them: a word, `"several words"` that follow each other,
+//! either of them with `*` behind it where only the beginning is given, and the filters `from:`, `in:`
+//! and `before:`, each at most once and nowhere in quotes. The first item may be a conversation.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use jiff::tz::Offset;
+
+use super::Command;
+use super::parse::{place, user_name};
+use crate::conversation::Conversation;
+use crate::id::Timestamp;
+use crate::limits::MAX_SEARCH_WORDS;
+use crate::name::UserName;
+use crate::refusal::Refusal;
+use crate::text::Text;
+use crate::verb::Verb;
+
+/// Lines that are looked for: those that answer to all of it. There are [`words`](Self::words), or
+/// [`from`](Self::from), or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Only here, not in everything that the asker may read.
+    pub within: Option<Conversation>,
+    /// Only what this person said.
+    pub from: Option<UserName>,
+    /// Only what was said before this moment, the beginning of a day in UTC.
+    pub before: Option<Timestamp>,
+    /// At most [`MAX_SEARCH_WORDS`].
+    pub words: Vec<Phrase>,
+}
+
+/// Words that follow each other; often only one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phrase {
+    /// It holds a letter or digit, no quotation mark, and no blanks around it.
+    pub text: Text,
+    /// Whether the last word may go on.
+    pub prefix: bool,
+}
+
+impl fmt::Display for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut between = "";
+        let mut item = |f: &mut fmt::Formatter<'_>, shown: &dyn fmt::Display| {
+            write!(f, "{between}{shown}")?;
+            between = " ";
+            Ok(())
+        };
+        if let Some(conversation) = &self.within {
+            item(f, conversation)?;
+        }
+        if let Some(user) = &self.from {
+            item(f, &format_args!("from:{user}"))?;
+        }
+        if let Some(before) = self.before {
+            item(f, &format_args!("before:{}", before.date()))?;
+        }
+        self.words.iter().try_for_each(|phrase| item(f, phrase))
+    }
+}
+
+impl fmt::Display for Phrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text.as_str();
+        // Whatever might mean something else outside of quotes stays in them.
+        let quote = if text.chars().all(char::is_alphanumeric) { "" } else { "\"" };
+        let star = if self.prefix { "*" } else { "" };
+        write!(f, "{quote}{text}{quote}{star}")
+    }
+}
+
+/// What follows `/search`.
+pub(super) fn search(verb: &Verb, rest: &str) -> Result<Command, Refusal> {
+    let mut found = Search::default();
+    let mut signs = None;
+    let mut left = rest.trim_start();
+    let mut first = true;
+    while !left.is_empty() {
+        let (item, behind) = next_item(left);
+        left = behind.trim_start();
+        let phrase = match item {
+            Item::Quoted { text, prefix } => Some((text, prefix)),
+            Item::Word(word) if first && word.starts_with(['#', '@']) => {
+                found.within = Some(place(word)?);
+                None
+            }
+            Item::Word(word) if filter(&mut found, word)? => None,
+            Item::Word(word) => {
+                let text = word.trim_end_matches('*');
+                Some((text, text.len() < word.len()))
+            }
+        };
+        first = false;
+        let Some((text, prefix)) = phrase else { continue };
+        match Text::new(text.trim()).filter(|_| text.contains(char::is_alphanumeric)) {
+            Some(text) => found.words.push(Phrase { text, prefix }),
+            // A dash between words is passed over: the store's words are letters and digits.
+            None => signs = signs.or(Some(text)),
+        }
+    }
+    match (found.words.len(), signs) {
+        (0, Some(signs)) => Err(Refusal::nothing_to_search(signs)),
+        (0, None) if found.from.is_none() => Err(Refusal::missing_argument(verb)),
+        (words, _) if words > MAX_SEARCH_WORDS => Err(Refusal::too_many_search_words(words)),
+        _ => Ok(Command::Search(found)),
+    }
+}
+
+enum Item<'a> {
+    /// A star, if any, is still at its end.
+    Word(&'a str),
+    Quoted {
+        text: &'a str,
+        prefix: bool,
+    },
+}
+
+/// The first item, and what is behind it. A quotation mark always begins or ends an item, so none is in
+/// one; an unclosed one is closed by the end.
+fn next_item(left: &str) -> (Item<'_>, &str) {
+    let Some(quoted) = left.strip_prefix('"') else {
+        let end = left.find(|c: char| c == '"' || c.is_whitespace()).unwrap_or(left.len());
+        let (word, behind) = left.split_at(end);
+        return (Item::Word(word), behind);
+    };
+    let (text, behind) = quoted.split_once('"').unwrap_or((quoted, ""));
+    let without_stars = behind.trim_start_matches('*');
+    (Item::Quoted { text, prefix: without_stars.len() < behind.len() }, without_stars)
+}
+
+/// Takes a word that is a filter; `false` if it is none.
+fn filter(found: &mut Search, word: &str) -> Result<bool, Refusal> {
+    let Some((filter, value)) = word.split_once(':') else { return Ok(false) };
+    let filter = filter.to_ascii_lowercase();
+    let again = match filter.as_str() {
+        "from" | "in" | "before" if value.is_empty() => return Err(Refusal::empty_filter(&filter)),
+        "from" => found.from.replace(user_name(value)?).is_some(),
+        "in" => found.within.replace(place(value)?).is_some(),
+        "before" => {
+            let day = day(value).ok_or_else(|| Refusal::bad_day(value))?;
+            found.before.replace(day).is_some()
+        }
+        _ => return Ok(false),
+    };
+    if again { Err(Refusal::filter_twice(&filter)) } else { Ok(true) }
+}
+
+/// The beginning in UTC of a day like `2026-11-01`.
+fn day(word: &str) -> Option<Timestamp> {
+    const SHAPE: &[u8] = b"0000-00-00";
+    let shaped = |(byte, shape): (u8, &u8)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        sign => byte == *sign,
+    };
+    if word.len() != SHAPE.len() || !word.bytes().zip(SHAPE).all(shaped) {
+        return None;
+    }
+    let day: Date = word.parse().ok()?;
+    let begins = Offset::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()?;
+    Some(Timestamp(begins.as_millisecond()))
+}

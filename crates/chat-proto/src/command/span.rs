@@ -1,0 +1,121 @@
+//! Which stored lines are asked for: how many, and from where.
+
+use std::fmt;
+
+use super::Command;
+use super::parse::place;
+use crate::id::LineId;
+use crate::limits::MAX_HISTORY_LINES;
+use crate::refusal::Refusal;
+use crate::verb::Verb;
+
+/// A stretch of a conversation, always told oldest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// How many lines at most, 1 to [`MAX_HISTORY_LINES`]. Without it everything after an id, else
+    /// [`HISTORY_LINES`](crate::limits::HISTORY_LINES).
+    pub count: Option<u32>,
+    /// Where the stretch lies.
+    pub from: Anchor,
+}
+
+/// Where a [`Span`] is fastened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Anchor {
+    /// The newest lines.
+    #[default]
+    End,
+    /// The last ones before this line.
+    Before(LineId),
+    /// The first ones after this line; 0 is before all of them.
+    After(LineId),
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let between = if self.count.is_some() { " " } else { "" };
+        if let Some(count) = self.count {
+            write!(f, "{count}")?;
+        }
+        match self.from {
+            Anchor::End => Ok(()),
+            Anchor::Before(id) => write!(f, "{between}before {id}"),
+            Anchor::After(id) => write!(f, "{between}after {id}"),
+        }
+    }
+}
+
+/// What follows `/history`, in any order: a conversation, a count, a line's id after `before` or
+/// `after`. Digits alone are the count, so a channel of such a name needs its `#`.
+pub(super) fn history(verb: &Verb, rest: &str) -> Result<Command, Refusal> {
+    let (mut conversation, mut count, mut from) = (None, None, None);
+    let mut words = rest.split_whitespace();
+    while let Some(word) = words.next() {
+        let again = if let Some(anchor) = anchor(word) {
+            let id = words.next().unwrap_or_default();
+            from.replace(anchor(line_id(word, id)?)).is_some()
+        } else if is_number(word) {
+            count.replace(line_count(word)?).is_some()
+        } else {
+            conversation.replace(place(word)?).is_some()
+        };
+        if again {
+            return Err(Refusal::too_many_arguments(verb, word));
+        }
+    }
+    let from = from.unwrap_or_default();
+    if let Anchor::Before(LineId(0)) = from {
+        return Err(Refusal::bad_line_id("before", "0"));
+    }
+    Ok(Command::History(conversation, Span { count, from }))
+}
+
+/// What follows the channel of `/enter`: nothing, or `after` and a line's id.
+pub(super) fn entered_after(verb: &Verb, rest: &str) -> Result<Option<LineId>, Refusal> {
+    let mut words = rest.split_whitespace();
+    let Some(word) = words.next() else { return Ok(None) };
+    if !word.eq_ignore_ascii_case("after") {
+        return Err(Refusal::too_many_arguments(verb, rest));
+    }
+    let id = line_id(word, words.next().unwrap_or_default())?;
+    match words.next() {
+        Some(more) => Err(Refusal::too_many_arguments(verb, more)),
+        None => Ok(Some(id)),
+    }
+}
+
+fn anchor(word: &str) -> Option<fn(LineId) -> Anchor> {
+    if word.eq_ignore_ascii_case("before") {
+        Some(Anchor::Before)
+    } else if word.eq_ignore_ascii_case("after") {
+        Some(Anchor::After)
+    } else {
+        None
+    }
+}
+
+/// Whether a word is meant as a number, also as one that is no count, such as `-5`.
+fn is_number(word: &str) -> bool {
+    let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn line_count(word: &str) -> Result<u32, Refusal> {
+    let count = digits(word).and_then(|count| u32::try_from(count).ok());
+    count
+        .filter(|count| (1..=MAX_HISTORY_LINES).contains(count))
+        .ok_or_else(|| Refusal::bad_count(word))
+}
+
+fn line_id(before_or_after: &str, word: &str) -> Result<LineId, Refusal> {
+    // Stores count with signed numbers.
+    digits(word)
+        .filter(|id| i64::try_from(*id).is_ok())
+        .map(LineId)
+        .ok_or_else(|| Refusal::bad_line_id(before_or_after, word))
+}
+
+/// A number of digits alone: `parse` would take a sign as well.
+fn digits(word: &str) -> Option<u64> {
+    if word.bytes().all(|byte| byte.is_ascii_digit()) { word.parse().ok() } else { None }
+}
