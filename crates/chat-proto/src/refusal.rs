@@ -12,7 +12,7 @@ use crate::limits::{
 };
 use crate::name::{ChannelName, NameError, UserName};
 use crate::text::clean;
-use crate::verb::Verb;
+use crate::verb::{Kind, Verb};
 
 macro_rules! codes {
     ($($variant:ident $name:literal $meaning:literal;)*) => {
@@ -190,13 +190,16 @@ impl Refusal {
 
     /// `/say` or `/once` without `#channel` or `@user` where it must stand.
     pub fn say_where(verb: &Verb, word: &str) -> Self {
+        let begins = match verb.kind {
+            Kind::Once => "once KEY",
+            _ => verb.name,
+        };
         Self::new(
             Code::BadArgument,
             format!(
-                "\"{}\" is neither #channel nor @user. Type {} – as in {}",
-                Short(word),
-                verb.usage(),
-                verb.example
+                "\"{}\" is neither #channel nor @user. Type /{begins} #channel text, or /{begins} \
+                 @user text.",
+                Short(word)
             ),
         )
     }
