@@ -235,7 +235,7 @@ impl Refusal {
         } else {
             format!("\"{}\" can't be the id of a line to stand after {word}.", Short(typed))
         };
-        let _ = write!(text, " Type a number behind it – as in {word} 17");
+        let _ = write!(text, " Type a number behind it, as in {word} 17.");
         Self::new(Code::BadArgument, text)
     }
 
@@ -267,8 +267,8 @@ impl Refusal {
         Self::new(
             Code::BadArgument,
             format!(
-                "There is nothing right after {filter}: in that search. Type it without a blank – \
-                 as in {filter}:{example}"
+                "There is nothing right after {filter}: in that search. Type it without a blank, \
+                 as in {filter}:{example}."
             ),
         )
     }
@@ -289,7 +289,7 @@ impl Refusal {
         Self::new(
             Code::BadArgument,
             format!(
-                "\"{}\" is no day. Type year, month and day – as in before:2026-11-01",
+                "\"{}\" is no day. Type year, month and day, as in before:2026-11-01.",
                 Short(typed)
             ),
         )
