@@ -231,11 +231,11 @@ impl Refusal {
     pub fn bad_line_id(before_or_after: &str, typed: &str) -> Self {
         let word = before_or_after.to_lowercase();
         let mut text = if typed.is_empty() {
-            format!("There is no line's id after the word {word}.")
+            format!("There is no line's id behind \"{word}\".")
         } else {
-            format!("\"{}\" can't be the id of a line to stand after {word}.", Short(typed))
+            format!("\"{}\" behind \"{word}\" is no line's id.", Short(typed))
         };
-        let _ = write!(text, " Type a number behind it, as in {word} 17.");
+        let _ = write!(text, " Type a number there, as in {word} 17.");
         Self::new(Code::BadArgument, text)
     }
 
@@ -253,7 +253,10 @@ impl Refusal {
                 format!("The last line of the private chat with {user} is {last}")
             }
         };
-        let _ = write!(text, "; there is nothing after {asked}. Leave that out for the newest.");
+        let _ = write!(
+            text,
+            "; there is nothing after {asked}. Leave \"after {asked}\" out for the newest."
+        );
         Self::new(Code::BadArgument, text)
     }
 
