@@ -181,3 +181,52 @@ impl fmt::Display for Command {
 fn argument(f: &mut fmt::Formatter<'_>, value: Option<&impl fmt::Display>) -> fmt::Result {
     value.map_or(Ok(()), |value| write!(f, " {value}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Code;
+
+    #[test]
+    fn once_takes_a_key_a_place_and_a_text() {
+        let asked = parse("/once  7f3a  @Bob  hi  all ");
+        assert_eq!(asked.re, "once");
+        let command = asked.command.unwrap();
+        assert_eq!(command.to_string(), "/once 7f3a @Bob hi  all");
+        let Command::Once { key, to, text } = command else { panic!("{command:?}") };
+        assert_eq!((key.as_str(), text.as_str()), ("7f3a", "hi  all"));
+        assert_eq!(to, Conversation::Private(UserName::new("bob").unwrap()));
+        for (typed, code) in [
+            ("/once", Code::MissingArgument),
+            ("/once 7f3a", Code::MissingArgument),
+            ("/once 7f3a #general", Code::MissingArgument),
+            ("/once 7f3a general hi", Code::BadArgument),
+            ("/once #general hi all", Code::BadArgument),
+            ("/once 7f3a #- hi", Code::BadName),
+            (&format!("/once {} #general hi", "k".repeat(65)), Code::BadArgument),
+        ] {
+            assert_eq!(
+                parse(typed).command.map_err(|refusal| refusal.code()),
+                Err(code),
+                "{typed}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_only_says_a_line() {
+        for (typed, says) in [
+            ("hi", true),
+            ("/say #general hi", true),
+            ("/me waves", true),
+            ("/msg bob hi", true),
+            ("/reply hi", true),
+            ("/once 7f3a #general hi", true),
+            ("/private bob hi", false),
+            ("/topic hi", false),
+            ("/search hi", false),
+        ] {
+            assert_eq!(parse(typed).command.unwrap().says(), says, "{typed}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ use crate::limits::{
 };
 use crate::name::{ChannelName, NameError, UserName};
 use crate::text::clean;
-use crate::verb::Verb;
+use crate::verb::{Kind, Verb};
 
 macro_rules! codes {
     ($($variant:ident $name:literal $meaning:literal;)*) => {

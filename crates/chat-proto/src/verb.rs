@@ -403,6 +403,12 @@ mod tests {
         ] {
             assert_eq!(one(typed), name, "{typed}");
         }
+        for (typed, name) in
+            [("hi", "history"), ("se", "search"), ("sa", "say"), ("o", "once"), ("h", "help")]
+        {
+            assert_eq!(one(typed), name, "{typed}");
+        }
+        assert!(matches!(find("s"), Found::Several(words) if words == ["say", "search"]));
         assert!(matches!(find("c"), Found::Several(words) if words == ["channels", "create"]));
         assert!(matches!(find("e"), Found::Several(words) if words == ["enter", "exit"]));
         assert!(matches!(find("lsit"), Found::Nothing(words) if words.contains(&"list")));

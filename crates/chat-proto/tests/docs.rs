@@ -71,6 +71,10 @@ const LIMITS: &[(&str, &str, usize)] = &[
         "characters of a reason (`/quit`, `/leave`, `/kick`, `/away`)",
         limits::MAX_REASON_CHARS,
     ),
+    ("MAX_HISTORY_LINES", "lines that one `/history` asks for", limits::MAX_HISTORY_LINES as usize),
+    ("HISTORY_LINES", "lines of `/history` without a count", limits::HISTORY_LINES as usize),
+    ("MAX_SEARCH_WORDS", "words and quoted phrases of one `/search`", limits::MAX_SEARCH_WORDS),
+    ("MAX_KEY_CHARS", "characters of the key of `/once`", limits::MAX_KEY_CHARS),
     ("MAX_NEAREST", "near words or names that a refusal suggests", limits::MAX_NEAREST),
     (
         "MAX_SHOWN_WORD_CHARS",

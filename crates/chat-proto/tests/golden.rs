@@ -105,8 +105,8 @@ variants!(EVENTS, event_name, Event {
 });
 
 variants!(DONES, done_name, Done {
-    Told Listed Welcomed Named Created Entered Current Left PrivateOpened Said TopicShown TopicSet
-    Away Ignoring NotIgnoring Kicked Format Pong
+    Told Listed Welcomed Named Created Entered Current Left PrivateOpened Said History Found TopicShown
+    TopicSet Away Ignoring NotIgnoring Kicked Format Pong
 });
 
 variants!(FAREWELLS, farewell_name, Farewell {

@@ -6,11 +6,13 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bytes::BytesMut;
-use chat_proto::command::{Command, parse};
+use chat_proto::command::{Anchor, Command, OnceKey, Phrase, Search, Span, parse};
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Away, Done, Event, Farewell, Own, Person, Placed, Sentence};
 use chat_proto::id::{LineId, Timestamp};
-use chat_proto::limits::{MAX_REASON_CHARS, MAX_TOPIC_CHARS};
+use chat_proto::limits::{
+    MAX_HISTORY_LINES, MAX_KEY_CHARS, MAX_REASON_CHARS, MAX_SEARCH_WORDS, MAX_TOPIC_CHARS,
+};
 use chat_proto::line::{LineCodec, LineItem};
 use chat_proto::name::{ChannelName, NameError, UserName};
 use chat_proto::refusal::{Code, Refusal};
@@ -86,6 +88,49 @@ fn conversation() -> impl Strategy<Value = Conversation> {
     prop_oneof![channel().prop_map(Conversation::Channel), user().prop_map(Conversation::Private)]
 }
 
+/// An id that can be typed.
+fn line_id(least: u64) -> impl Strategy<Value = LineId> {
+    (least..=i64::MAX.cast_unsigned()).prop_map(LineId)
+}
+
+fn span() -> impl Strategy<Value = Span> {
+    let from = prop_oneof![
+        Just(Anchor::End),
+        line_id(1).prop_map(Anchor::Before),
+        line_id(0).prop_map(Anchor::After),
+    ];
+    (option::of(1..=MAX_HISTORY_LINES), from).prop_map(|(count, from)| Span { count, from })
+}
+
+fn once_key() -> impl Strategy<Value = OnceKey> {
+    argument(MAX_KEY_CHARS).prop_filter_map("no key", |word| OnceKey::new(word.as_str()))
+}
+
+fn phrase() -> impl Strategy<Value = Phrase> {
+    let words = prop_oneof![
+        text(),
+        "(from|in|before):[a-z]{1,5}|[#@][a-z]{1,5}|[a-z]{1,5}[*]{0,2}"
+            .prop_filter_map("blank", |word| Text::new(&word)),
+    ];
+    (words, any::<bool>()).prop_filter_map("nothing to look for", |(text, prefix)| {
+        let text = Text::new(text.as_str().replace('"', "").trim())?;
+        text.as_str().contains(char::is_alphanumeric).then_some(Phrase { text, prefix })
+    })
+}
+
+fn search() -> impl Strategy<Value = Search> {
+    // As `before:` takes it, a whole day of four digits for the year.
+    let day = (-719_162..2_932_897_i64).prop_map(|day| Timestamp(day * 86_400_000));
+    let filters = (option::of(conversation()), option::of(user()), option::of(day));
+    (filters, vec(phrase(), 0..=MAX_SEARCH_WORDS)).prop_filter_map(
+        "nothing to look for",
+        |((within, from, before), words)| {
+            let enough = from.is_some() || !words.is_empty();
+            enough.then_some(Search { within, from, before, words })
+        },
+    )
+}
+
 /// Every command that a line can ask for.
 fn command() -> impl Strategy<Value = Command> {
     let line = || argument(1000);
@@ -101,7 +146,8 @@ fn command() -> impl Strategy<Value = Command> {
         user().prop_map(Command::Name),
         without('#').prop_map(Command::Channels),
         (channel(), topic()).prop_map(|(channel, topic)| Command::Create(channel, topic)),
-        channel().prop_map(Command::Enter),
+        (channel(), option::of(line_id(0)))
+            .prop_map(|(channel, after)| Command::Enter(channel, after)),
         option::of((conversation(), reason())).prop_map(|left| match left {
             Some((conversation, reason)) => Command::Leave(Some(conversation), reason),
             // A reason needs a conversation before it.
@@ -118,6 +164,14 @@ fn command() -> impl Strategy<Value = Command> {
         option::of(channel()).prop_map(Command::Users),
         user().prop_map(Command::Whois),
         topic().prop_map(Command::Topic),
+        (option::of(conversation()), span())
+            .prop_map(|(conversation, span)| Command::History(conversation, span)),
+        search().prop_map(Command::Search),
+        (once_key(), conversation(), line()).prop_map(|(key, to, text)| Command::Once {
+            key,
+            to,
+            text
+        }),
         reason().prop_map(Command::Away),
         Just(Command::Back),
         option::of(user()).prop_map(Command::Ignore),
@@ -134,6 +188,10 @@ fn placed() -> impl Strategy<Value = Placed> {
         .prop_map(|(id, time)| Placed { id: LineId(id), time: Timestamp(time) })
 }
 
+fn last() -> impl Strategy<Value = LineId> {
+    any::<u64>().prop_map(LineId)
+}
+
 fn away() -> impl Strategy<Value = Option<Away>> {
     option::of(option::of(text()).prop_map(|reason| Away { reason }))
 }
@@ -145,21 +203,27 @@ fn done() -> impl Strategy<Value = Done> {
         any::<usize>().prop_map(|count| Done::Listed { count }),
         user().prop_map(|name| Done::Welcomed { name }),
         user().prop_map(|name| Done::Named { name }),
-        (channel(), topic()).prop_map(|(channel, topic)| Done::Created { channel, topic }),
-        (channel(), any::<usize>(), topic(), any::<bool>()).prop_map(
-            |(channel, members, topic, operator)| Done::Entered {
+        (channel(), topic(), last()).prop_map(|(channel, topic, last)| Done::Created {
+            channel,
+            topic,
+            last
+        }),
+        (channel(), any::<usize>(), topic(), any::<bool>(), last()).prop_map(
+            |(channel, members, topic, operator, last)| Done::Entered {
                 channel,
                 members,
                 topic,
-                operator
+                operator,
+                last
             }
         ),
-        (channel(), any::<usize>(), topic(), any::<bool>()).prop_map(
-            |(channel, members, topic, operator)| Done::Current {
+        (channel(), any::<usize>(), topic(), any::<bool>(), last()).prop_map(
+            |(channel, members, topic, operator, last)| Done::Current {
                 channel,
                 members,
                 topic,
-                operator
+                operator,
+                last
             }
         ),
         (conversation(), option::of(conversation()))
@@ -167,6 +231,9 @@ fn done() -> impl Strategy<Value = Done> {
         (user(), option::of(placed()))
             .prop_map(|(with, placed)| Done::PrivateOpened { with, placed }),
         (conversation(), placed()).prop_map(|(to, placed)| Done::Said { to, placed }),
+        (conversation(), any::<usize>())
+            .prop_map(|(conversation, count)| Done::History { conversation, count }),
+        (any::<usize>(), any::<bool>()).prop_map(|(count, more)| Done::Found { count, more }),
         (channel(), topic()).prop_map(|(channel, topic)| Done::TopicShown { channel, topic }),
         (channel(), text()).prop_map(|(channel, topic)| Done::TopicSet { channel, topic }),
         (away(), any::<bool>()).prop_map(|(away, changed)| Done::Away { away, changed }),
@@ -187,7 +254,14 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         raw().prop_map(|word| Refusal::ambiguous_command(&word, &["list", "leave"])),
         kind().prop_map(|verb| Refusal::missing_argument(&verb)),
         (kind(), raw()).prop_map(|(verb, more)| Refusal::too_many_arguments(&verb, &more)),
-        raw().prop_map(|word| Refusal::say_where(&word)),
+        (kind(), raw()).prop_map(|(verb, word)| Refusal::say_where(&verb, &word)),
+        raw().prop_map(|word| Refusal::bad_key(&word)),
+        raw().prop_map(|word| Refusal::bad_count(&word)),
+        (raw(), raw()).prop_map(|(word, id)| Refusal::bad_line_id(&word, &id)),
+        (conversation(), last(), last())
+            .prop_map(|(place, asked, last)| Refusal::no_such_line(&place, asked, last)),
+        raw().prop_map(|word| Refusal::bad_day(&word)),
+        raw().prop_map(|word| Refusal::nothing_to_search(&word)),
         raw().prop_map(|word| Refusal::unknown_form(&word)),
         raw().prop_map(|typed| Refusal::no_such_user(&typed, &["bob"])),
         any::<char>().prop_map(|c| Refusal::bad_name(&NameError::BadChar(c))),
@@ -335,7 +409,8 @@ fn fields(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
             &["re"],
             &[
                 "id", "time", "channel", "to", "with", "user", "name", "members", "operator",
-                "topic", "current", "away", "reason", "changed", "count", "format", "token",
+                "topic", "last", "current", "away", "reason", "changed", "count", "more", "format",
+                "token",
             ],
         ),
         "error" => (&["re", "code", "text"], &[]),
@@ -549,7 +624,7 @@ fn check_heard(command: &Command) {
     let general = ChannelName::new("general").unwrap();
     let bob = UserName::new("bob").unwrap();
     let heard = match command {
-        Command::Say(_, text) | Command::Me(text) => Event::Message {
+        Command::Say(_, text) | Command::Once { text, .. } | Command::Me(text) => Event::Message {
             placed: Placed { id: LineId(1), time: Timestamp(0) },
             channel: general,
             from: bob,

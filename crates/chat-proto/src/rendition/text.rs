@@ -145,7 +145,11 @@ fn info(out: &mut BytesMut, own: &Own) -> fmt::Result {
 
 fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
     match done {
-        Done::Told | Done::Listed { .. } | Done::Welcomed { .. } | Done::Said { .. } => Ok(()),
+        Done::Told
+        | Done::Listed { .. }
+        | Done::Welcomed { .. }
+        | Done::Said { .. }
+        | Done::History { count: 1.., .. } => Ok(()),
         Done::Named { name } => write!(out, "* You are now {name}."),
         Done::Created { channel, .. } => {
             write!(out, "* You made {channel} and entered it as its operator.")

@@ -211,13 +211,17 @@ fn ok(re: &'static str, done: Done) -> Event {
 
 fn answers() -> Vec<Case> {
     let general = || channel("general");
+    let last = LineId(41);
+    let created = |topic, last| ok("create", Done::Created { channel: general(), topic, last });
     let entered =
-        |topic, operator| Done::Entered { channel: general(), members: 3, topic, operator };
+        |topic, operator| Done::Entered { channel: general(), members: 3, topic, operator, last };
     let current =
-        |topic, operator| Done::Current { channel: general(), members: 3, topic, operator };
+        |topic, operator| Done::Current { channel: general(), members: 3, topic, operator, last };
     let left = |conversation, current| ok("leave", Done::Left { conversation, current });
     let away = |away, changed| Done::Away { away, changed };
     let bob = || user("bob");
+    let history = |conversation, count| ok("history", Done::History { conversation, count });
+    let found = |count, more| ok("search", Done::Found { count, more });
     let ping = |token| ok("ping", Done::Pong { token });
     vec![
         ("told", ok("help", Done::Told)),
@@ -226,10 +230,8 @@ fn answers() -> Vec<Case> {
         ("listed, the ignored", ok("ignore", Done::Listed { count: 1 })),
         ("welcomed", ok("name", Done::Welcomed { name: user("alice") })),
         ("named", ok("name", Done::Named { name: user("Al") })),
-        ("created", ok("create", Done::Created { channel: general(), topic: None })),
-        ("created, topic", {
-            ok("create", Done::Created { channel: general(), topic: some("Say hello") })
-        }),
+        ("created", created(None, LineId(0))),
+        ("created, topic", created(some("Say hello"), last)),
         ("entered", ok("enter", entered(None, false))),
         ("entered, topic", ok("enter", entered(some("Say hello"), false))),
         ("entered, operator", ok("enter", entered(None, true))),
@@ -247,6 +249,17 @@ fn answers() -> Vec<Case> {
             ok("say", Done::Said { to: in_channel("general"), placed: placed(43) })
         }),
         ("said privately", ok("msg", Done::Said { to: with("bob"), placed: placed(2) })),
+        ("said once in a channel", {
+            ok("once", Done::Said { to: in_channel("general"), placed: placed(44) })
+        }),
+        ("said once privately", ok("once", Done::Said { to: with("bob"), placed: placed(3) })),
+        ("history", history(in_channel("general"), 20)),
+        ("history, none", history(in_channel("general"), 0)),
+        ("history of a chat", history(with("bob"), 1)),
+        ("history of a chat, none", history(with("bob"), 0)),
+        ("found", found(3, false)),
+        ("found, none", found(0, false)),
+        ("found, more", found(50, true)),
         ("topic", {
             ok("topic", Done::TopicShown { channel: general(), topic: some("Say hello") })
         }),
@@ -279,6 +292,9 @@ pub(crate) fn refusals() -> Vec<Case> {
     let (bob, rob) = (user("bob"), user("b0b"));
     let verb = |kind| verb::of(kind);
     let name = |error: NameError| refused("name", Refusal::bad_name(&error));
+    let no_such_line = |conversation: Conversation, last| {
+        refused("history", Refusal::no_such_line(&conversation, LineId(57), LineId(last)))
+    };
     let unavailable = Refusal::new(Code::Unavailable, "The disk is full. Try again later.");
     let long_word = "x".repeat(100);
     vec![
@@ -305,7 +321,28 @@ pub(crate) fn refusals() -> Vec<Case> {
         }),
         ("too_long, one", refused("topic", Refusal::too_long(verb(Kind::Topic), 300, 1))),
         ("too_long, more", refused("quit", Refusal::too_long(verb(Kind::Quit), 200, 12))),
-        ("say_where", refused("say", Refusal::say_where("general"))),
+        ("say_where", refused("say", Refusal::say_where(verb(Kind::Say), "general"))),
+        ("say_where, once", refused("once", Refusal::say_where(verb(Kind::Once), "general"))),
+        ("bad_key", refused("once", Refusal::bad_key(&long_word))),
+        ("bad_count", refused("history", Refusal::bad_count("0"))),
+        ("bad_line_id", refused("history", Refusal::bad_line_id("Before", "yesterday"))),
+        ("bad_line_id, none", refused("enter", Refusal::bad_line_id("after", ""))),
+        ("no_such_line", no_such_line(in_channel("general"), 41)),
+        ("no_such_line, none at all", no_such_line(in_channel("general"), 0)),
+        ("no_such_line, in a chat", no_such_line(with("bob"), 7)),
+        ("no_such_line, none at all in a chat", no_such_line(with("bob"), 0)),
+        ("empty_filter, from", refused("search", Refusal::empty_filter("from"))),
+        ("empty_filter, in", refused("search", Refusal::empty_filter("in"))),
+        ("empty_filter, before", refused("search", Refusal::empty_filter("before"))),
+        ("filter_twice", refused("search", Refusal::filter_twice("from"))),
+        ("filter_twice, conversations", refused("search", Refusal::filter_twice("in"))),
+        ("bad_day", refused("search", Refusal::bad_day("yesterday"))),
+        ("nothing_to_search", refused("search", Refusal::nothing_to_search("***"))),
+        ("too_many_search_words", refused("search", Refusal::too_many_search_words(17))),
+        ("search_too_costly", refused("search", Refusal::search_too_costly())),
+        ("not_stored", refused("say", Refusal::not_stored())),
+        ("not_read", refused("history", Refusal::not_read())),
+        ("stopping", refused("say", Refusal::stopping())),
         ("unknown_form", refused("format", Refusal::unknown_form("xml"))),
         ("yourself", refused("msg", Refusal::yourself(verb(Kind::Msg)))),
         ("bad_name, empty", name(NameError::Empty)),
