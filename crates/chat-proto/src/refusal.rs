@@ -190,13 +190,16 @@ impl Refusal {
 
     /// `/say` or `/once` without `#channel` or `@user` where it must stand.
     pub fn say_where(verb: &Verb, word: &str) -> Self {
+        let begins = match verb.kind {
+            Kind::Once => "once KEY",
+            _ => verb.name,
+        };
         Self::new(
             Code::BadArgument,
             format!(
-                "\"{}\" is neither #channel nor @user. Type {} – as in {}",
-                Short(word),
-                verb.usage(),
-                verb.example
+                "\"{}\" is neither #channel nor @user. Type /{begins} #channel text, or /{begins} \
+                 @user text.",
+                Short(word)
             ),
         )
     }
@@ -228,11 +231,11 @@ impl Refusal {
     pub fn bad_line_id(before_or_after: &str, typed: &str) -> Self {
         let word = before_or_after.to_lowercase();
         let mut text = if typed.is_empty() {
-            format!("There is no line's id after the word {word}.")
+            format!("There is no line's id behind \"{word}\".")
         } else {
-            format!("\"{}\" can't be the id of a line to stand after {word}.", Short(typed))
+            format!("\"{}\" behind \"{word}\" is no line's id.", Short(typed))
         };
-        let _ = write!(text, " Type a number behind it – as in {word} 17");
+        let _ = write!(text, " Type a number there, as in {word} 17.");
         Self::new(Code::BadArgument, text)
     }
 
@@ -250,7 +253,10 @@ impl Refusal {
                 format!("The last line of the private chat with {user} is {last}")
             }
         };
-        let _ = write!(text, "; there is nothing after {asked}. Leave that out for the newest.");
+        let _ = write!(
+            text,
+            "; there is nothing after {asked}. Leave \"after {asked}\" out for the newest."
+        );
         Self::new(Code::BadArgument, text)
     }
 
@@ -264,8 +270,8 @@ impl Refusal {
         Self::new(
             Code::BadArgument,
             format!(
-                "There is nothing right after {filter}: in that search. Type it without a blank – \
-                 as in {filter}:{example}"
+                "There is nothing right after {filter}: in that search. Type it without a blank, \
+                 as in {filter}:{example}."
             ),
         )
     }
@@ -286,7 +292,7 @@ impl Refusal {
         Self::new(
             Code::BadArgument,
             format!(
-                "\"{}\" is no day. Type year, month and day – as in before:2026-11-01",
+                "\"{}\" is no day. Type year, month and day, as in before:2026-11-01.",
                 Short(typed)
             ),
         )

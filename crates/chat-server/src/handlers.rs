@@ -113,9 +113,6 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
         Command::Users(channel) => users::handle(asker, channel.as_ref()),
         Command::Whois(user) => whois::handle(asker, &user),
         Command::Topic(text) => topic::handle(asker, text),
-        Command::History(..) | Command::Search(_) | Command::Once { .. } => {
-            Err(without_a_store(&command))
-        }
         Command::Away(reason) => Ok(away::handle(reason)),
         Command::Back => Ok(back::handle()),
         Command::Ignore(user) => ignore::handle(asker, user),
@@ -125,11 +122,6 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
         Command::Ping(token) => Ok(ping::handle(token)),
         Command::Quit(reason) => Ok(quit::handle(reason)),
     }
-}
-
-/// Nothing is kept, so nothing past can be read, and whether a key came before isn't known.
-fn without_a_store(command: &Command) -> Refusal {
-    if command.says() { Refusal::not_stored() } else { Refusal::not_read() }
 }
 
 impl Asker<'_> {

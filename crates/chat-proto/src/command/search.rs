@@ -81,6 +81,7 @@ pub(super) fn search(verb: &Verb, rest: &str) -> Result<Command, Refusal> {
     let mut first = true;
     while !left.is_empty() {
         let (item, behind) = next_item(left);
+        let typed = left.strip_suffix(behind).unwrap_or(left);
         left = behind.trim_start();
         let phrase = match item {
             Item::Quoted { text, prefix } => Some((text, prefix)),
@@ -99,7 +100,7 @@ pub(super) fn search(verb: &Verb, rest: &str) -> Result<Command, Refusal> {
         match Text::new(text.trim()).filter(|_| text.contains(char::is_alphanumeric)) {
             Some(text) => found.words.push(Phrase { text, prefix }),
             // A dash between words is passed over: the store's words are letters and digits.
-            None => signs = signs.or(Some(text)),
+            None => signs = signs.or(Some(typed)),
         }
     }
     match (found.words.len(), signs) {
@@ -162,4 +163,98 @@ fn day(word: &str) -> Option<Timestamp> {
     let day: Date = word.parse().ok()?;
     let begins = Offset::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()?;
     Some(Timestamp(begins.as_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::parse;
+    use crate::refusal::Code;
+
+    fn check(typed: &str, printed: &str) {
+        let line = format!("/search {typed}");
+        let command = parse(&line).command.unwrap_or_else(|refusal| panic!("{line}: {refusal:?}"));
+        assert_eq!(command.to_string(), format!("/search {printed}"), "{line}");
+        assert_eq!(parse(&command.to_string()).command.as_ref(), Ok(&command), "{line}");
+    }
+
+    #[test]
+    fn what_is_typed_is_understood_like_this() {
+        for (typed, printed) in [
+            ("release", "release"),
+            ("two  words", "two words"),
+            ("\"release notes\"", "\"release notes\""),
+            ("\"one\"", "one"),
+            ("\" blanks  kept \"", "\"blanks  kept\""),
+            ("deploy*", "deploy*"),
+            ("deploy***", "deploy*"),
+            ("\"release no\"*", "\"release no\"*"),
+            ("\"a star*\"", "\"a star*\""),
+            ("\"not closed", "\"not closed\""),
+            ("word\"a b\"word", "word \"a b\" word"),
+            ("from:bob", "from:bob"),
+            ("FROM:@Bob x", "from:Bob x"),
+            ("\"from:bob\"", "\"from:bob\""),
+            ("x in:dev", "#dev x"),
+            ("x In:#dev", "#dev x"),
+            ("x in:@bob", "@bob x"),
+            ("#dev x", "#dev x"),
+            ("@bob x", "@bob x"),
+            ("x #dev", "x \"#dev\""),
+            ("\"#dev\" x", "\"#dev\" x"),
+            ("x before:2026-11-01", "before:2026-11-01 x"),
+            ("x before:0001-01-01", "before:0001-01-01 x"),
+            ("from:bob before:2024-02-29 in:#dev x", "#dev from:bob before:2024-02-29 x"),
+            ("https://example.org 12:30", "\"https://example.org\" \"12:30\""),
+            ("a - b", "a b"),
+            ("a \"\" ***", "a"),
+            ("世界\u{3000}hello", "世界 hello"),
+        ] {
+            check(typed, printed);
+        }
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_in_utc() {
+        let Ok(Command::Search(search)) = parse("/search x before:2026-11-22").command else {
+            panic!("refused")
+        };
+        assert_eq!(search.before, Some(Timestamp(1_795_305_600_000)));
+    }
+
+    #[test]
+    fn what_cannot_be_looked_for_is_refused() {
+        for (typed, code) in [
+            ("", Code::MissingArgument),
+            ("#dev", Code::MissingArgument),
+            ("in:dev before:2026-11-01", Code::MissingArgument),
+            ("***", Code::BadArgument),
+            ("\"\"", Code::BadArgument),
+            ("from:bob 🎉", Code::BadArgument),
+            ("from: bob", Code::BadArgument),
+            ("x in:", Code::BadArgument),
+            ("x before:", Code::BadArgument),
+            ("from:bob from:carol", Code::BadArgument),
+            ("x in:dev in:dev", Code::BadArgument),
+            ("#dev x in:dev", Code::BadArgument),
+            ("x before:2026-11-01 before:2026-11-02", Code::BadArgument),
+            ("x before:yesterday", Code::BadArgument),
+            ("x before:2026-02-29", Code::BadArgument),
+            ("x before:2026-11-1", Code::BadArgument),
+            ("x before:2026-11-01T00:00", Code::BadArgument),
+            ("x from:-", Code::BadName),
+            ("# x", Code::BadName),
+        ] {
+            let line = format!("/search {typed}");
+            assert_eq!(parse(&line).command.map_err(|refusal| refusal.code()), Err(code), "{line}");
+        }
+    }
+
+    #[test]
+    fn as_many_words_as_are_allowed_and_no_more() {
+        let words = |count| format!("/search {}", vec!["word"; count].join(" "));
+        assert!(parse(&words(MAX_SEARCH_WORDS)).command.is_ok());
+        let refusal = parse(&words(MAX_SEARCH_WORDS + 1)).command.unwrap_err();
+        assert_eq!(refusal, Refusal::too_many_search_words(MAX_SEARCH_WORDS + 1));
+    }
 }

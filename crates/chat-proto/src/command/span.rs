@@ -119,3 +119,66 @@ fn line_id(before_or_after: &str, word: &str) -> Result<LineId, Refusal> {
 fn digits(word: &str) -> Option<u64> {
     if word.bytes().all(|byte| byte.is_ascii_digit()) { word.parse().ok() } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::parse;
+    use crate::refusal::Code;
+
+    #[test]
+    fn what_is_typed_is_understood_like_this() {
+        for (typed, printed) in [
+            ("/history", "/history"),
+            ("/history 20", "/history 20"),
+            ("/history general", "/history #general"),
+            ("/history @bob", "/history @bob"),
+            ("/history #20", "/history #20"),
+            ("/history 20th", "/history #20th"),
+            ("/history #dev after 17", "/history #dev after 17"),
+            ("/history general 10 before 100", "/history #general 10 before 100"),
+            ("/history AFTER 0", "/history after 0"),
+            ("/history after 9223372036854775807", "/history after 9223372036854775807"),
+            ("/history Before 5 #dev 3", "/history #dev 3 before 5"),
+            ("/history 10000", "/history 10000"),
+            ("/history #after after 007", "/history #after after 7"),
+            ("/enter general", "/enter #general"),
+            ("/j general After 17", "/enter #general after 17"),
+            ("/enter after  after  0", "/enter #after after 0"),
+        ] {
+            let command = parse(typed).command.unwrap_or_else(|refusal| panic!("{refusal:?}"));
+            assert_eq!(command.to_string(), printed, "{typed}");
+            assert_eq!(parse(printed).command, Ok(command), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_span_is_refused() {
+        for typed in [
+            "/history 0",
+            "/history -5",
+            "/history +5",
+            "/history 10001",
+            "/history 99999999999999999999",
+            "/history 10 20",
+            "/history dev general",
+            "/history dev @bob",
+            "/history before 1 after 2",
+            "/history after",
+            "/history after x",
+            "/history after -1",
+            "/history after +1",
+            "/history before 0",
+            "/history after 9223372036854775808",
+            "/enter general 17",
+            "/enter general before 17",
+            "/enter general after",
+            "/enter general after x",
+            "/enter general after 17 18",
+        ] {
+            let code = parse(typed).command.map_err(|refusal| refusal.code());
+            assert_eq!(code, Err(Code::BadArgument), "{typed}");
+        }
+        let code = parse("/history -general").command.map_err(|refusal| refusal.code());
+        assert_eq!(code, Err(Code::BadName));
+    }
+}

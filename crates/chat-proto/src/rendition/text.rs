@@ -177,7 +177,6 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
                 write!(out, "* There are no such lines in the private chat with {user}.")
             }
         },
-        Done::History { .. } => Ok(()),
         Done::Found { count: 0, .. } => {
             write!(out, "* Nothing found. Try fewer words, or only the beginning of one: word*")
         }
