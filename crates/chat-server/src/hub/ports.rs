@@ -61,6 +61,12 @@ pub(crate) enum What {
         action: bool,
     },
     Topic(Text),
+    /// Somebody is put out, after what they said and is being kept.
+    Kick {
+        person: Arc<Person>,
+        user: UserName,
+        reason: Option<Text>,
+    },
 }
 
 /// Who hears a line.
@@ -91,6 +97,8 @@ pub(crate) enum Settled {
     Placed(LineId),
     /// A topic is kept.
     TopicKept,
+    /// It is its turn.
+    Due,
     /// It was said before, there and then.
     SaidBefore(Conversation, Placed),
     /// It was not said, and nothing of it is kept.

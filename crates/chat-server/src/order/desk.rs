@@ -158,6 +158,7 @@ impl Desk {
         }
         let key = to.key(&draft.author);
         match &draft.what {
+            What::Kick { .. } => Step::Settled(Settled::Due),
             What::Topic(_) => Step::Topic { seat: self.register.seat(&key, None) },
             What::Line { .. } => {
                 let names = names(draft, &key);
