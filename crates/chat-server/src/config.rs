@@ -122,7 +122,7 @@ impl Config {
     pub fn check(args: &Args, file: File) -> Result<Self, Wrong> {
         let File { listen, unix, name, motd, limits, log: _, data, ephemeral, durability, history } =
             file;
-        let place = place(args, data, ephemeral)?;
+        let kept_in = place(args, data, ephemeral)?;
         let listen = match (args.listen.is_empty(), listen) {
             (false, _) => args.listen.clone(),
             (true, Some(listen)) => listen,
@@ -186,8 +186,8 @@ impl Config {
                 None | Some(file::Durability::Machine) => Durability::Machine,
                 Some(file::Durability::Process) => Durability::Process,
             },
-            retention: retention(&history, &place)?,
-            place,
+            retention: retention(&history, &kept_in)?,
+            place: kept_in,
         })
     }
 }

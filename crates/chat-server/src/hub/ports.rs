@@ -17,7 +17,7 @@ use super::private::Room;
 
 /// Gives each line its place in its conversation.
 ///
-/// An order takes a draft and asks [`Hub::admits`] whether it may still be said. Then it gives it the next
+/// An order takes a draft and asks [`Addressee::admits`] whether it may still be said. Then it gives it the next
 /// id of its conversation and makes it durable, and only after that hands it to [`Hub::settle`], in
 /// the order of the ids. So whatever anyone has seen is kept already. Drafts of one author are
 /// settled in the order in which they were submitted, each exactly once.

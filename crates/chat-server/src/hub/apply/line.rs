@@ -120,26 +120,6 @@ impl Hub {
         Ok(())
     }
 
-    /// Whether a draft may still be said: its author may have been put out since they said it.
-    pub(crate) fn admits(&self, author: &Person, to: &Addressee) -> Result<(), Refusal> {
-        match to {
-            Addressee::Channel(channel) => {
-                if channel.state().hears(author.id) {
-                    Ok(())
-                } else {
-                    Err(Refusal::not_in_channel(&channel.name))
-                }
-            }
-            Addressee::Person { person, to, .. } => {
-                if person.has_left() {
-                    Err(Refusal::gone_from_chat(to, false))
-                } else {
-                    Ok(())
-                }
-            }
-        }
-    }
-
     /// Tells everybody concerned what became of a draft. What is kept is told even if its author was put out
     /// in the moment while it was being kept.
     pub(crate) fn settle(&self, draft: Draft, settled: Settled) {
@@ -227,6 +207,28 @@ impl Hub {
                 return;
             }
             settled.await;
+        }
+    }
+}
+
+impl Addressee {
+    /// Whether something may still be said: its author may have been put out since they said it.
+    pub(crate) fn admits(&self, author: &Person) -> Result<(), Refusal> {
+        match self {
+            Self::Channel(channel) => {
+                if channel.state().hears(author.id) {
+                    Ok(())
+                } else {
+                    Err(Refusal::not_in_channel(&channel.name))
+                }
+            }
+            Self::Person { person, to, .. } => {
+                if person.has_left() {
+                    Err(Refusal::gone_from_chat(to, false))
+                } else {
+                    Ok(())
+                }
+            }
         }
     }
 }
