@@ -1,0 +1,1 @@
+//! What was said outlives a restart, and is read and searched.
