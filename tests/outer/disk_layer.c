@@ -100,11 +100,13 @@ static int sync_as_told(int fd, long number) {
         told(words, sizeof words);
         const char *slow = strstr(words, "slow=");
         if (slow) pause_for(atol(slow + 5));
-        while (strstr(words, "hold")) {
+        if (strstr(words, "hold")) {
             char held[4096];
             snprintf(held, sizeof held, "%s.held", getenv("DISK_FAULTS"));
             long mark = syscall(SYS_openat, AT_FDCWD, held, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
             if (mark >= 0) syscall(SYS_close, mark);
+        }
+        while (strstr(words, "hold")) {
             pause_for(2);
             told(words, sizeof words);
         }

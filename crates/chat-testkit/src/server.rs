@@ -93,8 +93,13 @@ impl Setup {
     /// Keeps what was said in this directory, which outlives the server.
     #[must_use]
     pub fn keeping(mut self, data: &Path) -> Self {
+        let data = data.to_str().expect("a path of ours is UTF-8");
         self.flags.retain(|flag| flag != "--ephemeral");
-        self.flag("--data").flag(data.to_str().expect("a path of ours is UTF-8"))
+        match self.flags.iter().position(|flag| flag == "--data") {
+            Some(at) => self.flags[at + 1] = data.to_owned(),
+            None => self.flags.extend(["--data", data].map(str::to_owned)),
+        }
+        self
     }
 
     /// Listens there, as a server before it did.
