@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chat_server::store::Store;
-use chat_testkit::{Form, Setup, TestClient, TestServer};
+use chat_testkit::{Form, Setup, TestServer};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
