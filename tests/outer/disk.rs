@@ -24,7 +24,10 @@ static LAYER: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let source = binary::workspace().join("tests/outer/disk_layer.c");
     let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(folder.path().join("layer.so")).arg(source);
+    compiler
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(folder.path().join("layer.so"))
+        .arg(source);
     let built = compiler.status().expect("there is a C compiler, which SQLite needs as well");
     assert!(built.success(), "the layer under the store can't be built");
     folder
@@ -161,12 +164,8 @@ async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
         assert_eq!(id(&alice.ask_json("/msg bob good again").await.1), 2, "{fault}");
         assert_eq!(id(&carol.ask_json("/say #other good there").await.1), 1, "{fault}");
         server.wait_for_log("lines are stored again").await;
-        let heard: Vec<Value> = bob
-            .settle()
-            .await
-            .iter()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let heard: Vec<Value> =
+            bob.settle().await.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(texts(&heard), ["good 4", "kept at last", "good again"], "{fault}");
 
         // And once more, with an end that nobody has prepared.
@@ -312,7 +311,10 @@ async fn a_store_that_cant_be_written_is_refused_at_the_start_with_its_cure() {
     fs::write(&file, "").unwrap();
     let (log, status) = Setup::unpaced().keeping(&file.join("data")).run_to_end().await;
     assert_eq!(status.code(), Some(1), "{log}");
-    assert!(log.contains("can't be used; it must belong to the user that runs the server"), "{log}");
+    assert!(
+        log.contains("can't be used; it must belong to the user that runs the server"),
+        "{log}"
+    );
 }
 
 #[tokio::test]

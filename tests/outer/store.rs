@@ -225,7 +225,11 @@ async fn history_is_told_in_any_range_and_replayed_on_entry() {
     let told = carol.ask("/enter general").await;
     assert_eq!(told[0], "* You entered #general (2 here).");
     assert_eq!(told.len(), 21, "{told:#?}");
-    assert!(told[1].starts_with("[#general 20") && told[1].ends_with("] alice: 681"), "{}", told[1]);
+    assert!(
+        told[1].starts_with("[#general 20") && told[1].ends_with("] alice: 681"),
+        "{}",
+        told[1]
+    );
     assert!(carol.ask("/history 3 before 10").await.iter().any(|line| line.ends_with("alice: 9")));
     // Who isn't in it is told nothing.
     let mut dave = server.person_in("dave", Form::Json).await;
@@ -347,7 +351,8 @@ async fn a_private_chat_is_read_by_its_two_and_by_nobody_else() {
             assert_eq!(past_texts(one, &format!("/search in:@{other} two")).await, ["two secret"]);
         }
         let mut eve = server.person_in("eve", Form::Json).await;
-        for line in ["/history @alice", "/history @bob", "/search secret", "/search in:@bob secret"] {
+        for line in ["/history @alice", "/history @bob", "/search secret", "/search in:@bob secret"]
+        {
             assert_eq!(past_texts(&mut eve, line).await, [""; 0], "{line}");
         }
         server.kill().await;
@@ -440,15 +445,21 @@ async fn a_search_finds_by_words_phrases_people_places_and_days() {
     };
     let before = format!("/search release before:{day}");
     for (line, found) in [
-        ("/search release", &["notes on the Release", "release of today", "The release notes of long ago"][..]),
+        (
+            "/search release",
+            &["notes on the Release", "release of today", "The release notes of long ago"][..],
+        ),
         ("/search RELEASE notes", &["notes on the Release", "The release notes of long ago"]),
         ("/search \"release notes\"", &["The release notes of long ago"]),
-        ("/search releas*", &[
-            "releasing soon",
-            "notes on the Release",
-            "release of today",
-            "The release notes of long ago",
-        ]),
+        (
+            "/search releas*",
+            &[
+                "releasing soon",
+                "notes on the Release",
+                "release of today",
+                "The release notes of long ago",
+            ],
+        ),
         ("/search from:bob", &["releasing soon"]),
         ("/search from:alice release", &["notes on the Release"]),
         ("/search in:#general release", &["notes on the Release"]),
