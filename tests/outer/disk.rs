@@ -293,14 +293,25 @@ async fn a_full_file_system_recovers_when_there_is_room() {
 #[tokio::test]
 async fn a_store_that_cant_be_written_is_refused_at_the_start_with_its_cure() {
     let disk = Disk::new();
-    let mut server = disk.setup().start().await;
-    assert!(server.terminate().await.success());
-    for fault in ["open=EACCES", "open=EROFS"] {
-        disk.behaves(fault);
-        let (log, status) = disk.setup().run_to_end().await;
-        assert_eq!(status.code(), Some(1), "{log}");
-        assert!(log.contains("the database can't be written"), "{log}");
-        assert!(log.contains("give the server the right to write its directory"), "{log}");
+    // With a log of changes beside the file, and without.
+    for by_kill in [true, false] {
+        let mut server = disk.setup().start().await;
+        let mut alice = server.person_in("alice", Form::Json).await;
+        alice.ask_json("/create general").await;
+        alice.ask_json("/say #general hi").await;
+        if by_kill {
+            server.kill().await;
+        } else {
+            assert!(server.terminate().await.success());
+        }
+        for fault in ["open=EACCES", "open=EROFS"] {
+            disk.behaves(fault);
+            let (log, status) = disk.setup().run_to_end().await;
+            assert_eq!(status.code(), Some(1), "{log}");
+            assert!(log.contains("the database can't be written"), "{log}");
+            assert!(log.contains("give the server the right to write its directory"), "{log}");
+        }
+        disk.behaves("");
     }
     disk.behaves("write=ENOSPC");
     let fresh = disk.folder.path().join("fresh");

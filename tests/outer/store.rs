@@ -131,6 +131,7 @@ async fn a_channel_its_topic_and_its_lines_outlive_a_restart() {
     let server = kept.again(&server).await;
     let mut bob = server.person_in("bob", Form::Json).await;
     let (rows, entered) = ok(bob.ask_json("/enter dev after 0").await);
+    let rows = lines_of(&rows);
     assert_eq!((&entered["topic"], &entered["channel"]), (&"Set anew".into(), &"#Dev".into()));
     let rows = lines_of(&rows);
     assert_eq!(texts(&rows), ["one", "does two", "größer als 東京 😀", "four"]);

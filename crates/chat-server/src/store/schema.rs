@@ -76,6 +76,8 @@ pub(super) fn prepare(
     connection.pragma_update(None, "cache_size", -16_000).map_err(sqlite)?;
     connection.pragma_update(None, "journal_size_limit", 32 * 1024 * 1024).map_err(sqlite)?;
     migrate(connection).map_err(sqlite)?;
+    // SQLite opens for reading what it can't open for writing. That is to be told now, not with every line.
+    connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(sqlite)?;
     Ok(())
 }
 
