@@ -77,7 +77,10 @@ pub(super) fn prepare(
     connection.pragma_update(None, "journal_size_limit", 32 * 1024 * 1024).map_err(sqlite)?;
     migrate(connection).map_err(sqlite)?;
     // SQLite opens for reading what it can't open for writing. That is to be told now, not with every line.
-    connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(sqlite)?;
+    if connection.is_readonly("main").map_err(sqlite)? {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+        return Err(sqlite(rusqlite::Error::SqliteFailure(code, None)));
+    }
     Ok(())
 }
 
