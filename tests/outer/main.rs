@@ -31,4 +31,5 @@ mod regressions;
 mod resources;
 mod service;
 mod store;
+mod tools;
 mod transcripts;
