@@ -96,7 +96,7 @@ impl Setup {
         let data = data.to_str().expect("a path of ours is UTF-8");
         self.flags.retain(|flag| flag != "--ephemeral");
         match self.flags.iter().position(|flag| flag == "--data") {
-            Some(at) => self.flags[at + 1] = data.to_owned(),
+            Some(at) => data.clone_into(&mut self.flags[at + 1]),
             None => self.flags.extend(["--data", data].map(str::to_owned)),
         }
         self
