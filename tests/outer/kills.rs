@@ -366,6 +366,7 @@ async fn talk_until_killed(
     }
     fuse.burnt.notified().await;
     // Any moment of a commit, not only the one right after its answers.
+    #[expect(clippy::disallowed_methods, reason = "what is waited for is a moment of no event")]
     std::thread::sleep(Duration::from_micros(dice.below(3000)));
     server.kill().await;
     let mut truth = Truth::default();

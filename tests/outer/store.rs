@@ -158,7 +158,7 @@ async fn entering_after_a_line_is_exact_while_others_talk() {
         assert_eq!(before["count"], 1);
         // More than the ring of a channel holds, while the past is being told.
         let more = 3000;
-        let (_, heard) = tokio::join!(say_many(&mut alice, "#general", more), async {
+        let ((), mut heard) = tokio::join!(say_many(&mut alice, "#general", more), async {
             let (rows, entered) = ok(bob.ask_json(&format!("/enter general after {after}")).await);
             let last = entered["last"].as_u64().unwrap();
             let mut heard = ids(&lines_of(&rows));
@@ -169,7 +169,6 @@ async fn entering_after_a_line_is_exact_while_others_talk() {
             heard
         });
         let end = say(&mut alice, "the end").await;
-        let mut heard = heard;
         while heard.last() != Some(&end) {
             let told = bob.json().await;
             heard.extend(heard_of(&told));
