@@ -16,7 +16,7 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::backlog::{Backlog, Next};
+use crate::backlog::{Backlog, Next, Wait};
 use crate::hub::lock;
 use crate::hub::person::{Note, Party, Person};
 use crate::hub::ports::{self, Asked, ConversationKey, Found, Of, Question, Range};
@@ -103,7 +103,7 @@ impl ports::Archive for Archive {
 }
 
 fn run(lookup: &Lookup, backlog: &Backlog<Work>) {
-    while let Next::Some(works) = backlog.next(1, true) {
+    while let Next::Some(works) = backlog.next(1, Wait::Long) {
         for (question, asker) in works {
             if asker.has_left() {
                 continue;

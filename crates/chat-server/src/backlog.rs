@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::hub::lock;
 
@@ -14,6 +15,14 @@ pub(crate) struct Backlog<T> {
 struct State<T> {
     waiting: VecDeque<T>,
     closed: bool,
+}
+
+/// How long to wait for something.
+#[derive(Clone, Copy)]
+pub(crate) enum Wait {
+    Not,
+    For(Duration),
+    Long,
 }
 
 /// What the thread is to do next.
@@ -54,8 +63,8 @@ impl<T> Backlog<T> {
         self.added.notify_all();
     }
 
-    /// Takes what waits, `most` at most; waits for something if there is nothing and `wait`.
-    pub(crate) fn next(&self, most: usize, wait: bool) -> Next<T> {
+    /// Takes what waits, `most` at most; if there is nothing, waits for something, for so long.
+    pub(crate) fn next(&self, most: usize, wait: Wait) -> Next<T> {
         let mut state = lock(&self.state);
         loop {
             if !state.waiting.is_empty() {
@@ -65,11 +74,21 @@ impl<T> Backlog<T> {
             if state.closed {
                 return Next::Closed;
             }
-            if !wait {
-                return Next::Nothing;
-            }
-            state.waiting.shrink_to(most);
-            state = self.added.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match wait {
+                Wait::Not => return Next::Nothing,
+                Wait::For(time) => {
+                    let waited = self.added.wait_timeout(state, time);
+                    let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                    if timeout.timed_out() && state.waiting.is_empty() && !state.closed {
+                        return Next::Nothing;
+                    }
+                    state
+                }
+                Wait::Long => {
+                    state.waiting.shrink_to(most);
+                    self.added.wait(state).unwrap_or_else(PoisonError::into_inner)
+                }
+            };
         }
     }
 }

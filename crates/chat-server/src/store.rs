@@ -8,6 +8,7 @@
 //! * [`book`][]: writing.
 //! * [`lookup`]: reading pages of lines, and searching.
 //! * [`words`]: how words of any language are found.
+//! * [`tail`]: lines whose words are not in the index yet.
 //! * [`failure`]: what goes wrong, and what to do about it.
 //! * [`tools`]: what an operator does with a store: check it, copy it.
 
@@ -15,6 +16,7 @@ mod book;
 mod failure;
 mod lookup;
 mod schema;
+mod tail;
 pub mod tools;
 mod words;
 
@@ -32,6 +34,7 @@ use rusqlite::{Connection, OpenFlags};
 pub use self::book::{Book, ConversationRow, Entry, Holder, Said};
 pub use self::failure::{Failure, Kind, OpenError};
 pub use self::lookup::{Hit, Hits, Key, Lookup, Page, Query, Sought, StoredLine, Whose};
+use self::tail::Tail;
 
 /// The file in the directory.
 const FILE: &str = "chat.db";
@@ -69,6 +72,7 @@ pub struct Store {
     writer: Shared,
     /// Kept for as long as anything writes.
     lock: Option<File>,
+    tail: Tail,
 }
 
 impl Store {
@@ -87,14 +91,16 @@ impl Store {
             }
         };
         schema::prepare(&mut connection, place, durability)?;
+        let tail = Tail::recover(&connection).map_err(OpenError::from_sqlite)?;
         let writer = Arc::new(Mutex::new(connection));
-        Ok(Self { place: place.clone(), writer, lock })
+        Ok(Self { place: place.clone(), writer, lock, tail })
     }
 
     /// The one that writes, and what makes those that read.
     pub fn into_parts(self) -> (Book, Lookups) {
-        let lookups = Lookups { place: self.place, writer: Arc::clone(&self.writer) };
-        (Book::new(self.writer, self.lock), lookups)
+        let Self { place, writer, lock, tail } = self;
+        let lookups = Lookups { place, writer: Arc::clone(&writer), tail: tail.clone() };
+        (Book::new(writer, lock, tail), lookups)
     }
 
     /// Reads a store beside the server that writes it.
@@ -105,7 +111,8 @@ impl Store {
         }
         let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
         schema::check_version(&connection)?;
-        Ok(Lookup::new(Arc::new(Mutex::new(connection))))
+        let tail = Tail::recover(&connection).map_err(OpenError::from_sqlite)?;
+        Ok(Lookup::new(Arc::new(Mutex::new(connection)), tail))
     }
 }
 
@@ -114,17 +121,18 @@ impl Store {
 pub struct Lookups {
     place: Place,
     writer: Shared,
+    tail: Tail,
 }
 
 impl Lookups {
     /// One more, for one thread. In memory all share the connection of the one that writes.
     pub fn lookup(&self) -> Result<Lookup, OpenError> {
         Ok(match &self.place {
-            Place::Memory => Lookup::new(Arc::clone(&self.writer)),
+            Place::Memory => Lookup::new(Arc::clone(&self.writer), self.tail.clone()),
             Place::Directory(directory) => {
                 let path = directory.join(FILE);
                 let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
-                Lookup::new(Arc::new(Mutex::new(connection)))
+                Lookup::new(Arc::new(Mutex::new(connection)), self.tail.clone())
             }
         })
     }

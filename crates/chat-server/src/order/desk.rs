@@ -261,6 +261,18 @@ impl Desk {
         self.tidying.begin(&self.register, now, ONCE_MILLIS);
     }
 
+    /// Whether words wait to be indexed.
+    pub(super) fn has_unindexed(&self) -> bool {
+        !self.failing && self.book.has_unindexed()
+    }
+
+    /// Indexes the words that wait.
+    pub(super) fn index(&mut self) {
+        if let Err(failure) = self.book.index() {
+            self.fails(&failure);
+        }
+    }
+
     /// Whether there is something to take out.
     pub(super) fn has_tidying(&self) -> bool {
         !self.failing && self.tidying.has_more()

@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use chat_proto::id::Timestamp;
 
 use super::desk::{Desk, Item};
 use super::retention::Retention;
 use crate::archive::Archive;
-use crate::backlog::{Backlog, Next};
+use crate::backlog::{Backlog, Next, Wait};
 use crate::hub::ports::{Draft, Fact, Order, Past};
 use crate::hub::{Hub, Keeping, lock};
 use crate::store::{Book, Durability, Failure, Place, Store};
@@ -20,6 +21,9 @@ const BATCH: usize = 256;
 
 /// While there is always something to write, a step of tidying comes after so many batches.
 const BATCHES_BEFORE_TIDYING: u32 = 16;
+
+/// How long after the last line its words are indexed, if nothing comes that they could be indexed with.
+const INDEX_AFTER: Duration = Duration::from_millis(50);
 
 /// The order of one server.
 pub struct Local {
@@ -126,12 +130,20 @@ fn run(desk: &mut Desk, backlog: &Backlog<Work>) {
     let mut tidying_for: Option<Arc<Hub>> = None;
     let mut batches = 0;
     loop {
-        match backlog.next(BATCH, tidying_for.is_none()) {
+        let wait = match (&tidying_for, desk.has_unindexed()) {
+            (Some(_), _) => Wait::Not,
+            (None, true) => Wait::For(INDEX_AFTER),
+            (None, false) => Wait::Long,
+        };
+        match backlog.next(BATCH, wait) {
             Next::Some(works) => {
                 carry_out(desk, works, &mut tidying_for);
                 batches += 1;
             }
-            Next::Nothing => batches = BATCHES_BEFORE_TIDYING,
+            Next::Nothing => {
+                desk.index();
+                batches = BATCHES_BEFORE_TIDYING;
+            }
             Next::Closed => {
                 desk.close();
                 return;

@@ -308,3 +308,36 @@ fn a_search_is_given_up_at_its_deadline() {
     assert_eq!(failure.kind(), Kind::TooLong);
     assert_eq!(search(&lookup, &[("4321", false)]), ["common 4321"], "the next one is searched");
 }
+
+#[test]
+fn words_are_found_before_and_after_they_are_indexed_and_after_a_crash() {
+    for tried in both() {
+        let (mut book, mut lookup) = tried.open();
+        book.commit(&[GENERAL, DEV]).unwrap();
+        book.commit(&[said(1, 1, "alice", "one word"), said(2, 1, "bob", "another word")]).unwrap();
+        assert!(book.has_unindexed());
+        assert_eq!(search(&lookup, &[("word", false)]).len(), 2);
+        assert_eq!(search(&lookup, &[("wo", true), ("one", false)]), ["one word"]);
+        if tried.place != Place::Memory {
+            // As after a crash: nothing is tidied up.
+            drop((book, lookup));
+            (book, lookup) = tried.open();
+            assert!(book.has_unindexed(), "what was not indexed is known");
+        }
+        assert_eq!(search(&lookup, &[("word", false)]).len(), 2);
+        book.index().unwrap();
+        assert!(!book.has_unindexed());
+        assert_eq!(search(&lookup, &[("word", false)]).len(), 2);
+        book.commit(&[said(1, 2, "alice", "newest word")]).unwrap();
+        assert_eq!(search(&lookup, &[("word", false)])[0], "newest word");
+        let texts: Vec<String> = (3..300).map(|id| format!("word {id}")).collect();
+        for (id, text) in (3..).zip(&texts) {
+            book.commit(&[said(1, id, "alice", text)]).unwrap();
+        }
+        assert_eq!(search(&lookup, &[("7", false)]), ["word 7"]);
+        assert_eq!(search(&lookup, &[("298", false)]), ["word 298"]);
+        book.raise_floor(1, 299).unwrap();
+        while book.sweep(1, 100).unwrap() > 0 {}
+        assert_eq!(search(&lookup, &[("word", false)]), ["another word"]);
+    }
+}

@@ -4,6 +4,7 @@ use std::fs::File;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
 
+use super::tail::Tail;
 use super::words::indexed;
 use super::{Failure, Shared};
 use crate::hub::lock;
@@ -29,6 +30,7 @@ pub(super) const BY_OTHER: i64 = 2;
 /// The one that writes.
 pub struct Book {
     connection: Shared,
+    tail: Tail,
     /// Nobody else writes for as long as this is held.
     _lock: Option<File>,
 }
@@ -98,18 +100,42 @@ pub struct Said {
 }
 
 impl Book {
-    pub(super) fn new(connection: Shared, lock: Option<File>) -> Self {
-        Self { connection, _lock: lock }
+    pub(super) fn new(connection: Shared, lock: Option<File>, tail: Tail) -> Self {
+        Self { connection, tail, _lock: lock }
     }
 
     /// Writes all of it, as durably as was asked for, or nothing.
     pub fn commit(&mut self, entries: &[Entry<'_>]) -> Result<(), Failure> {
+        let lines = entries.iter().filter(|entry| matches!(entry, Entry::Line { .. })).count();
+        let indexes = lines > 0 && self.tail.is_due_with(lines);
+        self.write(entries, indexes)?;
+        if !indexes {
+            self.tail.add(entries);
+        }
+        Ok(())
+    }
+
+    /// Whether words wait to be indexed.
+    pub fn has_unindexed(&self) -> bool {
+        !self.tail.is_empty()
+    }
+
+    /// Indexes the words that wait.
+    pub fn index(&mut self) -> Result<(), Failure> {
+        if self.has_unindexed() { self.write(&[], true) } else { Ok(()) }
+    }
+
+    fn write(&self, entries: &[Entry<'_>], indexes: bool) -> Result<(), Failure> {
         let mut connection = lock(&self.connection);
-        let done = commit(&mut connection, entries);
+        let done = commit(&mut connection, entries, indexes.then_some(&self.tail));
         if done.is_err() {
             overwrite_failed(&connection);
         }
-        Ok(done?)
+        done?;
+        if indexes {
+            self.tail.clear();
+        }
+        Ok(())
     }
 
     /// Every conversation.
@@ -162,6 +188,8 @@ impl Book {
 
     /// Deletes some of the lines that are not there any more; tells how many.
     pub fn sweep(&mut self, number: u32, most: usize) -> Result<usize, Failure> {
+        // Only words that are in the index can be taken out of it.
+        self.index()?;
         let mut connection = lock(&self.connection);
         let step = connection.transaction()?;
         let lines = {
@@ -197,6 +225,7 @@ impl Book {
 
     /// Puts everything into the one file.
     pub fn checkpoint(&mut self) -> Result<(), Failure> {
+        self.index()?;
         let connection = lock(&self.connection);
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
         Ok(())
@@ -208,9 +237,17 @@ impl Book {
     }
 }
 
-fn commit(connection: &mut Connection, entries: &[Entry<'_>]) -> rusqlite::Result<()> {
+/// With a tail, its lines and these are indexed in the same commit.
+fn commit(
+    connection: &mut Connection,
+    entries: &[Entry<'_>],
+    tail: Option<&Tail>,
+) -> rusqlite::Result<()> {
     let change = connection.transaction()?;
     write(&change, entries)?;
+    if let Some(tail) = tail {
+        tail.index(&change, entries)?;
+    }
     change.commit()
 }
 
@@ -229,14 +266,12 @@ fn write(change: &Transaction<'_>, entries: &[Entry<'_>]) -> rusqlite::Result<()
         change,
         "INSERT INTO line (place, time, author, flags, text) VALUES (?1, ?2, ?3, ?4, ?5)",
     );
-    let mut words = Vec::new();
     for entry in entries {
         match *entry {
             Entry::Line { number, id, time, author, action, by_other, text, once } => {
                 let place = place(number, id);
                 let flags = i64::from(action) * ACTION + i64::from(by_other) * BY_OTHER;
                 line.get()?.execute(params![place, time, author, flags, text])?;
-                words.push((place, text, author));
                 if let Some((author, key)) = once {
                     change
                         .prepare_cached(
@@ -248,12 +283,6 @@ fn write(change: &Transaction<'_>, entries: &[Entry<'_>]) -> rusqlite::Result<()
             }
             other => write_other(change, other)?,
         }
-    }
-    // FTS5 writes a segment of its own whenever a row id is lower than the one before.
-    words.sort_unstable_by_key(|(place, ..)| *place);
-    let mut word = Lazy::new(change, "INSERT INTO word (rowid, text, author) VALUES (?1, ?2, ?3)");
-    for (place, text, author) in words {
-        word.get()?.execute(params![place, indexed(text), indexed(author)])?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::book::{ACTION, BY_OTHER, first_since, id_of, place};
+use super::tail::Tail;
 use super::words::expression;
 use super::{Failure, Shared};
 use crate::hub::lock;
@@ -19,6 +20,7 @@ const MAX_PRIVATE: usize = 500;
 /// One that reads, for one thread.
 pub struct Lookup {
     connection: Shared,
+    tail: Tail,
 }
 
 /// A conversation.
@@ -115,8 +117,8 @@ struct Place {
 }
 
 impl Lookup {
-    pub(super) fn new(connection: Shared) -> Self {
-        Self { connection }
+    pub(super) fn new(connection: Shared, tail: Tail) -> Self {
+        Self { connection, tail }
     }
 
     pub(super) fn connection(&self) -> &Shared {
@@ -201,13 +203,24 @@ impl Lookup {
         let mut connection = lock(&self.connection);
         connection
             .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
-        let found = search(&connection, query, sought);
+        let words = expression(query.phrases, query.from);
+        // Before the index is looked into: what is indexed meanwhile is found twice rather than never.
+        let recent = self.tail.search(&words);
+        let found = recent
+            .map_err(Failure::from)
+            .and_then(|recent| search(&connection, query, sought, &words, &recent));
         connection.progress_handler(0, None::<fn() -> bool>)?;
         found
     }
 }
 
-fn search(connection: &Connection, query: &Query<'_>, sought: Sought<'_>) -> Result<Hits, Failure> {
+fn search(
+    connection: &Connection,
+    query: &Query<'_>,
+    sought: Sought<'_>,
+    words: &str,
+    recent: &[i64],
+) -> Result<Hits, Failure> {
     let places = match sought {
         Sought::In(key) => find(connection, key)?.into_iter().collect(),
         Sought::Everywhere => {
@@ -221,10 +234,9 @@ fn search(connection: &Connection, query: &Query<'_>, sought: Sought<'_>) -> Res
             places
         }
     };
-    let words = expression(query.phrases, query.from);
     let mut found: Vec<(usize, StoredLine)> = Vec::new();
     for (at, place) in places.iter().enumerate() {
-        search_in(connection, query, place, &words, |line| found.push((at, line)))?;
+        search_in(connection, query, place, words, recent, |line| found.push((at, line)))?;
     }
     found.sort_by_key(|(_, line)| Reverse((line.time, line.id)));
     let more = found.len() > query.most;
@@ -242,6 +254,7 @@ fn search_in(
     query: &Query<'_>,
     at: &Place,
     words: &str,
+    recent: &[i64],
     mut found: impl FnMut(StoredLine),
 ) -> rusqlite::Result<()> {
     let Place { number, floor, .. } = *at;
@@ -254,12 +267,25 @@ fn search_in(
     )?;
     let mut line = connection
         .prepare_cached("SELECT place, time, author, flags, text FROM line WHERE place = ?1")?;
-    let mut rows = places.query(params![words, place(number, floor), end])?;
+    let begin = place(number, floor);
+    let mut rows = places.query(params![words, begin, end])?;
+    // Those of the tail are newer than those of the index, but for what came into it just now.
+    let mut recent = recent.iter().copied().filter(|place| (begin + 1..end).contains(place));
+    let mut oldest_recent = None;
     let mut count = 0;
-    while count <= query.most
-        && let Some(row) = rows.next()?
-    {
-        let place: i64 = row.get(0)?;
+    while count <= query.most {
+        let place = if let Some(place) = recent.next() {
+            oldest_recent = Some(place);
+            place
+        } else if let Some(row) = rows.next()? {
+            let place = row.get(0)?;
+            if oldest_recent.is_some_and(|oldest| place >= oldest) {
+                continue;
+            }
+            place
+        } else {
+            break;
+        };
         let Some(line) = line.query_row([place], stored_line).optional()? else { continue };
         let author = (query.fold)(&line.author);
         let wanted = query.from.is_none_or(|from| author == from)

@@ -7,11 +7,15 @@ use super::{BUSY, Durability, Failure, OpenError, Place};
 /// Tells this program's databases from others (`PRAGMA application_id`): "chat".
 const APPLICATION: i32 = 0x6368_6174;
 
+/// What the index is: without a copy of the texts, which are in their lines.
+pub(super) const INDEX: &str =
+    "fts5 (text, author, content='', columnsize=0, tokenize='unicode61 remove_diacritics 2')";
+
 /// Each brings the version before it one further. What was released is never changed.
 const MIGRATIONS: [&str; KNOWN as usize] = [
     // 1. A line's place is its conversation's number << 36 | its id: one tree, no second index, and the
     // words have the same row id. `last` and `floor`: so many ids were given at least, and lines up to
-    // that one are kept no more. A private chat has two parties and no name.
+    // that one are kept no more; `indexed`: up to that one their words are in the index. A private chat has two parties and no name.
     "CREATE TABLE conversation (
         number INTEGER PRIMARY KEY,
         name TEXT UNIQUE,
@@ -24,6 +28,7 @@ const MIGRATIONS: [&str; KNOWN as usize] = [
         other_name TEXT NOT NULL DEFAULT '',
         last INTEGER NOT NULL DEFAULT 0,
         floor INTEGER NOT NULL DEFAULT 0,
+        indexed INTEGER NOT NULL DEFAULT 0,
         UNIQUE (one, other)
     );
     CREATE INDEX conversation_other ON conversation (other) WHERE other IS NOT NULL;
