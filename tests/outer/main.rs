@@ -7,6 +7,9 @@
 //! * [`resources`]: what one peer may cost the others, and deadlines.
 //! * [`operation`]: flags, settings, signals, doors, the log.
 //! * [`programs`]: the real `telnet` and `nc`.
+//! * [`store`]: what was said outlives a restart, and is read and searched.
+//! * [`kills`]: the server is killed under load, again and again, and loses nothing that it answered.
+//! * [`disk`]: the disk is full, slow or broken.
 //! * [`service`]: the systemd unit and its notifications.
 
 #![allow(
@@ -18,11 +21,15 @@
     reason = "a test fails by some and tells by others, and need not be fast"
 )]
 
+mod disk;
 mod framing;
+mod kills;
 mod old_faults;
 mod operation;
 mod programs;
 mod regressions;
 mod resources;
 mod service;
+mod store;
+mod tools;
 mod transcripts;

@@ -55,7 +55,9 @@ async fn a_reader_that_never_reads_costs_little_and_nobody_else_misses_a_line() 
     const LINES: usize = 20_000;
     /// Fewer than a channel keeps, so that who reads misses none.
     const AT_ONCE: usize = 200;
-    let server = TestServer::start_unpaced().await;
+    // On a disk: what is kept in memory is no reader's cost.
+    let folder = tempfile::tempdir().unwrap();
+    let server = Setup::unpaced().keeping(&folder.path().join("data")).start().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;
     alice.ask("/create general").await;

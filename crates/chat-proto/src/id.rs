@@ -22,6 +22,12 @@ impl Timestamp {
         Shown { at: self, pattern: "%Y-%m-%dT%H:%M:%S%.3fZ" }
     }
 
+    /// Reads what [`rfc3339`](Self::rfc3339) writes; `None` if it is no such time.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(at.as_millisecond()))
+    }
+
     /// Whole seconds from an earlier moment to this one; 0 if it isn't earlier.
     pub fn seconds_since(self, earlier: Self) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0) / 1000).unwrap_or(0)
@@ -76,6 +82,8 @@ mod tests {
     fn a_moment_is_shown_in_both_forms() {
         let at = Timestamp(1_795_333_445_120);
         assert_eq!(at.rfc3339().to_string(), "2026-11-22T07:44:05.120Z");
+        assert_eq!(Timestamp::from_rfc3339("2026-11-22T07:44:05.120Z"), Some(at));
+        assert_eq!(Timestamp::from_rfc3339("yesterday"), None);
         assert_eq!(at.date_and_time().to_string(), "2026-11-22 07:44:05");
     }
 

@@ -132,7 +132,7 @@ fn answer(lookup: &Lookup, question: Question, asker: Party) -> Result<Found, Re
             }
         }
         Question::Rest(range) => page(lookup, range, asker),
-        Question::Search(asked) => search(lookup, *asked),
+        Question::Search(sought) => search(lookup, *sought),
     }
 }
 

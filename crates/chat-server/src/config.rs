@@ -122,7 +122,7 @@ impl Config {
     pub fn check(args: &Args, file: File) -> Result<Self, Wrong> {
         let File { listen, unix, name, motd, limits, log: _, data, ephemeral, durability, history } =
             file;
-        let place = place(args, data, ephemeral)?;
+        let kept_in = place(args, data, ephemeral)?;
         let listen = match (args.listen.is_empty(), listen) {
             (false, _) => args.listen.clone(),
             (true, Some(listen)) => listen,
@@ -182,12 +182,12 @@ impl Config {
                 replay_lines: u32::try_from(replay_lines).unwrap_or(MAX_HISTORY_LINES),
             },
             presence_every: seconds(limits.presence_seconds, "limits.presence_seconds", 10)?,
-            place,
             durability: match durability {
                 None | Some(file::Durability::Machine) => Durability::Machine,
                 Some(file::Durability::Process) => Durability::Process,
             },
-            retention: retention(&history)?,
+            retention: retention(&history, &kept_in)?,
+            place: kept_in,
         })
     }
 }
@@ -212,7 +212,9 @@ fn state_directory() -> Option<PathBuf> {
 }
 
 /// How long lines are kept; 0 is for ever.
-fn retention(history: &file::History) -> Result<Retention, Wrong> {
+fn retention(history: &file::History, place: &Place) -> Result<Retention, Wrong> {
+    // Memory has an end, and a file's disk is for its owner to watch.
+    let in_memory = *place == Place::Memory;
     let days = |value, key, usual| -> Result<Option<u32>, Wrong> {
         let days = bounded(value, key, 0..=MAX_DAYS, usual)?;
         Ok(u32::try_from(days).ok().filter(|days| *days > 0))
@@ -222,7 +224,11 @@ fn retention(history: &file::History) -> Result<Retention, Wrong> {
     };
     let usual = Keep {
         days: days(history.keep_days, "history.keep_days", 0)?,
-        lines: lines(history.keep_lines, "history.keep_lines", 0)?,
+        lines: lines(
+            history.keep_lines.or(in_memory.then_some(LINES_IN_MEMORY)),
+            "history.keep_lines",
+            0,
+        )?,
     };
     let own = |(name, keep): (&String, &file::Keep)| {
         let wrong = |_| Wrong::Channel { name: name.clone() };
@@ -247,6 +253,8 @@ const MAX_CONVERSATIONS: u64 = 60;
 /// A year: what lasts longer isn't meant, and times stay far from overflowing.
 const MAX_SECONDS: u64 = 365 * 24 * 3600;
 const MAX_HOURS: u64 = 100 * 365 * 24;
+/// Lines of each conversation that are kept in memory if nothing else is said.
+const LINES_IN_MEMORY: u64 = 10_000;
 const MAX_DAYS: u64 = 100 * 365;
 const MAX_COUNT: u64 = 1_000_000_000;
 const MAX_RATE: u64 = 1_000_000;

@@ -12,6 +12,7 @@
 //! * [`order`]: gives each line its place in its conversation, and makes it durable.
 //! * [`archive`]: answers questions about the past.
 //! * [`store`]: what is kept, in one SQLite file.
+//! * [`tools`]: what an operator does with the data from the shell.
 //! * [`backlog`]: work that waits for a thread of its own.
 //! * [`ops`]: the log and the service manager.
 
@@ -31,3 +32,4 @@ pub mod order;
 mod policy;
 mod session;
 pub mod store;
+pub mod tools;

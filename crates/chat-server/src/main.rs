@@ -9,6 +9,7 @@ use chat_server::config::file::File;
 use chat_server::config::{Config, Logging};
 use chat_server::ops::signals::StopSignals;
 use chat_server::ops::{log, systemd};
+use chat_server::tools;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
@@ -20,7 +21,10 @@ fn main() -> ExitCode {
     let served = file
         .and_then(|file| Config::check(&args, file.unwrap_or_default()))
         .map_err(anyhow::Error::from)
-        .and_then(serve);
+        .and_then(|config| match &args.tool {
+            Some(tool) => tools::run(tool, &config),
+            None => serve(config),
+        });
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

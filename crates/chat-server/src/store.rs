@@ -5,7 +5,7 @@
 //! WAL mode, and see only what is committed.
 //!
 //! * [`schema`]: the tables and their versions.
-//! * [`book`]: writing.
+//! * [`book`][]: writing.
 //! * [`lookup`]: reading pages of lines, and searching.
 //! * [`words`]: how words of any language are found.
 //! * [`failure`]: what goes wrong, and what to do about it.

@@ -324,6 +324,24 @@ impl TestClient {
         self.settle().await
     }
 
+    /// Sends one line in the JSON form; returns its answer, and what came before that.
+    pub async fn ask_json(&mut self, line: &str) -> (Vec<Value>, Value) {
+        self.send(line).await;
+        self.answer_json().await
+    }
+
+    /// In the JSON form the next answer, and what comes before it.
+    pub async fn answer_json(&mut self) -> (Vec<Value>, Value) {
+        let mut rows = Vec::new();
+        loop {
+            let value = self.json().await;
+            if value["type"] == "ok" || value["type"] == "error" {
+                return (rows, value);
+            }
+            rows.push(value);
+        }
+    }
+
     /// In the JSON form the rows up to the answer, and the answer; nothing in the text form, where not
     /// every line has one.
     pub async fn answer(&mut self) -> Vec<String> {

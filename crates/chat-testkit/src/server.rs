@@ -24,7 +24,8 @@ pub struct Setup {
     flags: Vec<String>,
     config: Option<String>,
     environment: Vec<(String, String)>,
-    open_files: Option<u32>,
+    /// What a shell does before it becomes the server.
+    prelude: Option<String>,
 }
 
 impl Default for Setup {
@@ -34,7 +35,7 @@ impl Default for Setup {
             flags: ["--listen", "127.0.0.1:0", "--ephemeral"].map(str::to_owned).into(),
             config: None,
             environment: Vec::new(),
-            open_files: None,
+            prelude: None,
         }
         .flag("--name")
         .flag("chat.test")
@@ -77,19 +78,44 @@ impl Setup {
 
     /// With room for so many open files and no more.
     #[must_use]
-    pub fn open_files(mut self, most: u32) -> Self {
-        self.open_files = Some(most);
+    pub fn open_files(self, most: u32) -> Self {
+        // Both limits: the server raises the soft one to the hard one.
+        self.prelude(format!("ulimit -n {most}"))
+    }
+
+    /// A shell does this before it becomes the server: for limits, which are inherited.
+    #[must_use]
+    pub fn prelude(mut self, shell: impl Into<String>) -> Self {
+        self.prelude = Some(shell.into());
+        self
+    }
+
+    /// Keeps what was said in this directory, which outlives the server.
+    #[must_use]
+    pub fn keeping(mut self, data: &Path) -> Self {
+        let data = data.to_str().expect("a path of ours is UTF-8");
+        self.flags.retain(|flag| flag != "--ephemeral");
+        match self.flags.iter().position(|flag| flag == "--data") {
+            Some(at) => data.clone_into(&mut self.flags[at + 1]),
+            None => self.flags.extend(["--data", data].map(str::to_owned)),
+        }
+        self
+    }
+
+    /// Listens there, as a server before it did.
+    #[must_use]
+    pub fn listening_at(mut self, address: SocketAddr) -> Self {
+        self.flags[1] = address.to_string();
         self
     }
 
     fn command(&self, folder: &Path) -> Command {
         let program = binary::path("chat-server");
-        let mut command = match self.open_files {
+        let mut command = match &self.prelude {
             None => Command::new(program),
-            Some(most) => {
-                // Both limits: the server raises the soft one to the hard one.
+            Some(prelude) => {
                 let mut command = Command::new("sh");
-                command.arg("-c").arg(format!("ulimit -n {most} && exec \"$0\" \"$@\""));
+                command.arg("-c").arg(format!("{prelude} && exec \"$0\" \"$@\""));
                 command.arg(program);
                 command
             }
@@ -220,6 +246,12 @@ impl TestServer {
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait_for_exit().await
+    }
+
+    /// Ends it at once with SIGKILL, as a crash does, and waits until it has ended.
+    pub async fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.wait_for_exit().await;
     }
 
     /// Waits until it has stopped.

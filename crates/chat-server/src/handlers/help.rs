@@ -49,11 +49,15 @@ fn menu(asker: &Asker<'_>) -> Vec<String> {
         .collect()
 }
 
+/// Characters of the first column; what is longer moves only its own row.
+const MAX_COLUMN: usize = 36;
+
 fn rows<'a>(
     verbs: impl Iterator<Item = &'a Verb> + Clone,
     first: impl Fn(&Verb) -> String,
 ) -> impl Iterator<Item = String> {
-    let width = verbs.clone().map(|verb| first(verb).chars().count()).max().unwrap_or_default();
+    let longest = verbs.clone().map(|verb| first(verb).chars().count()).max().unwrap_or_default();
+    let width = longest.min(MAX_COLUMN);
     let lines: Vec<_> =
         verbs.map(|verb| format!("  {:width$}  {}", first(verb), verb.summary)).collect();
     lines.into_iter()

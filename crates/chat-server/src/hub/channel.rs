@@ -76,6 +76,10 @@ pub(super) struct Member {
     slot: u32,
     /// Grows with each entry: the smallest has been here longest.
     pub(super) entry: u64,
+    /// What they said and is being kept.
+    pub(super) unsettled: u32,
+    /// Is being put out: what they say from now on is refused.
+    pub(super) barred: bool,
 }
 
 impl State {
@@ -87,7 +91,9 @@ impl State {
         slot: u32,
     ) -> (u64, broadcast::Receiver<Arc<Delivery>>) {
         self.entries += 1;
-        let member = Member { person: Arc::clone(person), slot, entry: self.entries };
+        let person_in = Arc::clone(person);
+        let member =
+            Member { person: person_in, slot, entry: self.entries, unsettled: 0, barred: false };
         self.members.insert(person.id, member);
         self.empty_since = None;
         let ring = self.ring.get_or_insert_with(|| broadcast::Sender::new(RING));
@@ -122,8 +128,27 @@ impl State {
         }
     }
 
+    /// Whether somebody may say something.
+    pub(super) fn hears(&self, id: PersonId) -> bool {
+        self.members.get(&id).is_some_and(|member| !member.barred)
+    }
+
+    /// Somebody says something that is being kept.
+    pub(super) fn begin_line(&mut self, id: PersonId) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.unsettled += 1;
+        }
+    }
+
+    /// It is kept, or refused.
+    pub(super) fn end_line(&mut self, id: PersonId) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.unsettled = member.unsettled.saturating_sub(1);
+        }
+    }
+
     pub(super) fn role(&self, id: PersonId) -> Role {
-        Role { member: self.members.contains_key(&id), operator: self.is_operator(id) }
+        Role { member: self.hears(id), operator: self.is_operator(id) }
     }
 
     /// Makes a person an operator of this channel.

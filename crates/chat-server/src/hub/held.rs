@@ -30,8 +30,7 @@ impl CutOff {
 
     /// Takes out those who did not come back in time.
     pub(super) fn expired(&mut self, now: Timestamp) -> Vec<(Box<str>, Party)> {
-        let due =
-            |_: &Box<str>, (_, since): &mut (Party, Timestamp)| now.0 - since.0 >= HELD_MILLIS;
-        self.0.extract_if(due).map(|(name, (party, _))| (name, party)).collect()
+        let due = self.0.extract_if(|_, (_, since)| now.0 - since.0 >= HELD_MILLIS);
+        due.map(|(name, (party, _))| (name, party)).collect()
     }
 }

@@ -17,7 +17,7 @@ use super::private::Room;
 
 /// Gives each line its place in its conversation.
 ///
-/// An order takes a draft and asks [`Hub::admits`] whether it may still be said. Then it gives it the next
+/// An order takes a draft and asks [`Addressee::admits`] whether it may still be said. Then it gives it the next
 /// id of its conversation and makes it durable, and only after that hands it to [`Hub::settle`], in
 /// the order of the ids. So whatever anyone has seen is kept already. Drafts of one author are
 /// settled in the order in which they were submitted, each exactly once.
@@ -61,6 +61,12 @@ pub(crate) enum What {
         action: bool,
     },
     Topic(Text),
+    /// Somebody is put out, after what they said and is being kept.
+    Kick {
+        person: Arc<Person>,
+        user: UserName,
+        reason: Option<Text>,
+    },
 }
 
 /// Who hears a line.
@@ -91,6 +97,8 @@ pub(crate) enum Settled {
     Placed(LineId),
     /// A topic is kept.
     TopicKept,
+    /// It is its turn.
+    Due,
     /// It was said before, there and then.
     SaidBefore(Conversation, Placed),
     /// It was not said, and nothing of it is kept.

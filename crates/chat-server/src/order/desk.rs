@@ -80,9 +80,9 @@ impl Desk {
     /// settled.
     pub(super) fn carry_out(&mut self, items: impl IntoIterator<Item = Item>, hub: &Arc<Hub>) {
         let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            self.plan(items, hub);
+            self.plan(items);
             let kept = self.keep();
-            self.settle(kept, hub);
+            self.settle(&kept, hub);
         }));
         if done.is_err() {
             // The panic hook has logged where it happened.
@@ -103,7 +103,7 @@ impl Desk {
         }
     }
 
-    fn plan(&mut self, items: impl IntoIterator<Item = Item>, hub: &Arc<Hub>) {
+    fn plan(&mut self, items: impl IntoIterator<Item = Item>) {
         let mut said_now = HashMap::new();
         for fact in &self.owed {
             seat_fact(&mut self.register, fact);
@@ -111,7 +111,7 @@ impl Desk {
         for item in items {
             match item {
                 Item::Draft(draft) => {
-                    let step = self.step(&draft, &mut said_now, hub);
+                    let step = self.step(&draft, &mut said_now);
                     self.batch.push_back((draft, step));
                 }
                 Item::Fact(fact) => {
@@ -129,7 +129,6 @@ impl Desk {
         &mut self,
         draft: &Draft,
         said_now: &mut HashMap<(UserName, Box<str>), (u32, Placed)>,
-        hub: &Hub,
     ) -> Step {
         let once = draft.once.as_ref().map(|key| (draft.from.clone(), Box::from(key.as_str())));
         if let Some(once) = &once {
@@ -153,11 +152,12 @@ impl Desk {
             Ok(to) => to,
             Err(refusal) => return Step::Settled(Settled::Refused(refusal.clone())),
         };
-        if let Err(refusal) = hub.admits(&draft.author, to) {
+        if let Err(refusal) = to.admits(&draft.author) {
             return Step::Settled(Settled::Refused(refusal));
         }
         let key = to.key(&draft.author);
         match &draft.what {
+            What::Kick { .. } => Step::Settled(Settled::Due),
             What::Topic(_) => Step::Topic { seat: self.register.seat(&key, None) },
             What::Line { .. } => {
                 let names = names(draft, &key);
@@ -220,9 +220,9 @@ impl Desk {
         }
     }
 
-    fn settle(&mut self, kept: Result<(), Refusal>, hub: &Hub) {
+    fn settle(&mut self, kept: &Result<(), Refusal>, hub: &Hub) {
         while let Some((draft, step)) = self.batch.pop_front() {
-            let settled = match (step, &kept) {
+            let settled = match (step, kept) {
                 (Step::Settled(settled), _) => settled,
                 (_, Err(refusal)) => Settled::Refused(refusal.clone()),
                 (Step::Line { seat, .. }, Ok(())) => Settled::Placed(LineId(seat.id)),

@@ -77,8 +77,11 @@ impl Session {
             }
             Change::Kick { channel, user, reason } => {
                 let may = |role| policy::channel::may_kick(role, &channel.name, &[]);
-                let (user, number) =
-                    self.hub.kick(&self.person, &channel, &user, reason, now, may)?;
+                let kicked = self.hub.kick(&self.person, &channel, &user, reason, now, may)?;
+                let Some((user, number)) = kicked else {
+                    self.waiting.push_back(Waiting::Draft { re, opened: None, notice: None });
+                    return Ok(());
+                };
                 // What they said is told before it is told that they are out.
                 self.deliver_before(number, out.len() + LAST_WORDS, out);
                 Done::Kicked { channel: channel.name.clone(), user }

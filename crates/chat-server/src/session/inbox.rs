@@ -90,8 +90,9 @@ impl Inbox {
 
     pub(crate) fn subscribe(&mut self, membership: Membership, slot: u32) {
         let Membership { channel, ring, entry, last_line, .. } = membership;
-        let (head, held) = (None, false);
-        let subscription = Subscription { channel, entry, slot, ring, head, last_line, held };
+        let head = None;
+        let subscription =
+            Subscription { channel, entry, slot, ring, head, last_line, held: false };
         self.subscriptions.push(subscription);
         // Something may have come before it was here.
         self.todo |= 1 << slot;

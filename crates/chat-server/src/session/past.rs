@@ -132,7 +132,7 @@ impl Session {
             }
             Err(refusal) if matches!(lookup.then, Then::Entered(..)) => {
                 // They are in, whether the past can be read or not.
-                self.notice(refusal.text().to_owned(), out);
+                self.notice(refusal.text(), out);
             }
             Err(refusal) => {
                 let re = std::mem::take(&mut lookup.re);

@@ -105,10 +105,11 @@ impl Book {
     /// Writes all of it, as durably as was asked for, or nothing.
     pub fn commit(&mut self, entries: &[Entry<'_>]) -> Result<(), Failure> {
         let mut connection = lock(&self.connection);
-        let change = connection.transaction()?;
-        write(&change, entries)?;
-        change.commit()?;
-        Ok(())
+        let done = commit(&mut connection, entries);
+        if done.is_err() {
+            overwrite_failed(&connection);
+        }
+        Ok(done?)
     }
 
     /// Every conversation.
@@ -204,6 +205,22 @@ impl Book {
     #[cfg(test)]
     pub(super) fn connection(&self) -> &Shared {
         &self.connection
+    }
+}
+
+fn commit(connection: &mut Connection, entries: &[Entry<'_>]) -> rusqlite::Result<()> {
+    let change = connection.transaction()?;
+    write(&change, entries)?;
+    change.commit()
+}
+
+/// A commit of which only the sync failed lies whole in the WAL, and a start after a crash would take it for
+/// done. One that changes nothing takes its place there, whether that can be synced or not.
+fn overwrite_failed(connection: &Connection) {
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
+    if let Ok(version) = version {
+        // The disk fails, as is known already; what fails of it here is tried again by the next commit.
+        let _ = connection.pragma_update(None, "user_version", version);
     }
 }
 

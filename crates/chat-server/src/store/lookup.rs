@@ -1,5 +1,6 @@
 //! Reading: pages of lines, and searching.
 
+use std::cmp::Reverse;
 use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -225,7 +226,7 @@ fn search(connection: &Connection, query: &Query<'_>, sought: Sought<'_>) -> Res
     for (at, place) in places.iter().enumerate() {
         search_in(connection, query, place, &words, |line| found.push((at, line)))?;
     }
-    found.sort_by(|(_, one), (_, other)| (other.time, other.id).cmp(&(one.time, one.id)));
+    found.sort_by_key(|(_, line)| Reverse((line.time, line.id)));
     let more = found.len() > query.most;
     found.truncate(query.most);
     let hits = found

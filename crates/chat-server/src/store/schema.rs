@@ -8,7 +8,7 @@ use super::{BUSY, Durability, Failure, OpenError, Place};
 const APPLICATION: i32 = 0x6368_6174;
 
 /// Each brings the version before it one further. What was released is never changed.
-const MIGRATIONS: &[&str] = &[
+const MIGRATIONS: [&str; KNOWN as usize] = [
     // 1. A line's place is its conversation's number << 36 | its id: one tree, no second index, and the
     // words have the same row id. `last` and `floor`: so many ids were given at least, and lines up to
     // that one are kept no more. A private chat has two parties and no name.
@@ -53,7 +53,7 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// The newest version, which is this program's.
-const KNOWN: u32 = MIGRATIONS.len() as u32;
+const KNOWN: u32 = 1;
 
 /// Sets a writing connection up and brings its database up to this version.
 pub(super) fn prepare(
@@ -76,6 +76,11 @@ pub(super) fn prepare(
     connection.pragma_update(None, "cache_size", -16_000).map_err(sqlite)?;
     connection.pragma_update(None, "journal_size_limit", 32 * 1024 * 1024).map_err(sqlite)?;
     migrate(connection).map_err(sqlite)?;
+    // SQLite opens for reading what it can't open for writing. That is to be told now, not with every line.
+    if connection.is_readonly("main").map_err(sqlite)? {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+        return Err(sqlite(rusqlite::Error::SqliteFailure(code, None)));
+    }
     Ok(())
 }
 

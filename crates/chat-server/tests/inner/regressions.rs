@@ -1,6 +1,7 @@
 //! One test for each fault that was found from outside, where everything happens at a known moment.
 
-use chat_proto::id::Timestamp;
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::ChannelName;
 use chat_testkit::{Form, House, TestClient};
 
 /// Later than any channel is kept.
@@ -85,6 +86,11 @@ async fn a_channel_made_again_begins_with_lines_that_were_missed() {
         alice.ask("hi").await;
     }
     alice.ask("/leave general").await;
+    house.hub.drop_empty_channels(FAR_FUTURE);
+    let still_there = bob.ask("/channels general").await.join("\n");
+    assert!(still_there.contains("#general"), "its lines are kept, and so is it: {still_there}");
+    let general = ChannelName::new("general").unwrap();
+    house.hub.forget_lines(&general, LineId(3));
     house.hub.drop_empty_channels(FAR_FUTURE);
     let gone = bob.ask("/enter general").await.join("\n");
     assert!(gone.contains("no-such-channel"), "{gone}");

@@ -107,37 +107,26 @@ impl Hub {
         })
     }
 
-    fn submit(self: &Arc<Self>, draft: Draft) -> Result<(), Refusal> {
+    pub(super) fn submit(self: &Arc<Self>, draft: Draft) -> Result<(), Refusal> {
         self.under_way.fetch_add(1, Ordering::SeqCst);
         if self.closing.load(Ordering::SeqCst) {
             self.settle_one();
             return Err(Refusal::stopping());
         }
+        if let Ok(Addressee::Channel(channel)) = &draft.to {
+            channel.state().begin_line(draft.author.id);
+        }
         self.order.submit(draft, self);
         Ok(())
-    }
-
-    /// Whether a draft may still be said: its author may have been put out since they said it.
-    pub(crate) fn admits(&self, author: &Person, to: &Addressee) -> Result<(), Refusal> {
-        match to {
-            Addressee::Channel(channel) => {
-                let member = channel.state().members.contains_key(&author.id);
-                if member { Ok(()) } else { Err(Refusal::not_in_channel(&channel.name)) }
-            }
-            Addressee::Person { person, to, .. } => {
-                if person.has_left() {
-                    Err(Refusal::gone_from_chat(to, false))
-                } else {
-                    Ok(())
-                }
-            }
-        }
     }
 
     /// Tells everybody concerned what became of a draft. What is kept is told even if its author was put out
     /// in the moment while it was being kept.
     pub(crate) fn settle(&self, draft: Draft, settled: Settled) {
         let Draft { author, from, what, time, to, place, .. } = draft;
+        if let Ok(Addressee::Channel(channel)) = &to {
+            channel.state().end_line(author.id);
+        }
         match (settled, to, what) {
             (Settled::Placed(id), Ok(to), What::Line { text, action }) => {
                 let line = Line { placed: Placed { id, time }, from, text, action, place };
@@ -151,6 +140,15 @@ impl Hub {
                 let event = Event::Topic { channel: channel.clone(), topic: told, by: from };
                 state.tell(event, author.id);
                 author.note(Note::Answer(Ok(Done::TopicSet { channel, topic })));
+            }
+            (
+                Settled::Due,
+                Ok(Addressee::Channel(channel)),
+                What::Kick { person, user, reason },
+            ) => {
+                let put_out = self.put_out(&author, from, &channel, &person, &user, reason, time);
+                let channel = channel.name.clone();
+                author.note(Note::Answer(put_out.map(|_| Done::Kicked { channel, user })));
             }
             (Settled::SaidBefore(to, placed), ..) => {
                 author.note(Note::Answer(Ok(Done::Said { to, placed })));
@@ -188,7 +186,7 @@ impl Hub {
     }
 
     /// Lines of a channel up to this one are kept no more.
-    pub(crate) fn forget_lines(&self, name: &ChannelName, floor: LineId) {
+    pub fn forget_lines(&self, name: &ChannelName, floor: LineId) {
         if let Ok(channel) = self.channel(name) {
             channel.state().floor = floor;
         }
@@ -209,6 +207,28 @@ impl Hub {
                 return;
             }
             settled.await;
+        }
+    }
+}
+
+impl Addressee {
+    /// Whether something may still be said: its author may have been put out since they said it.
+    pub(crate) fn admits(&self, author: &Person) -> Result<(), Refusal> {
+        match self {
+            Self::Channel(channel) => {
+                if channel.state().hears(author.id) {
+                    Ok(())
+                } else {
+                    Err(Refusal::not_in_channel(&channel.name))
+                }
+            }
+            Self::Person { person, to, .. } => {
+                if person.has_left() {
+                    Err(Refusal::gone_from_chat(to, false))
+                } else {
+                    Ok(())
+                }
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::PoisonError;
 
+use chat_proto::conversation::Conversation;
 use chat_proto::event::Event;
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
@@ -13,7 +14,7 @@ use tokio::sync::broadcast;
 use crate::hub::channel::{Channel, Role};
 use crate::hub::delivery::Delivery;
 use crate::hub::person::{Note, Person};
-use crate::hub::ports::Fact;
+use crate::hub::ports::{Addressee, Draft, Fact, What};
 use crate::hub::{Channels, Hub, lock};
 
 /// What a new member gets.
@@ -133,23 +134,56 @@ impl Hub {
 
     /// Puts somebody out of a channel; tells their name, and the number below which everything was before.
     /// Whether one `may` is asked where it counts: the right may have gone since it was looked at.
+    ///
+    /// `None` if what they said is just being kept: then it is their last word, and the answer comes as a
+    /// note.
     pub(crate) fn kick(
-        &self,
-        by: &Person,
+        self: &Arc<Self>,
+        by: &Arc<Person>,
         channel: &Arc<Channel>,
         user: &UserName,
         reason: Option<Text>,
         now: Timestamp,
         may: impl FnOnce(Role) -> Result<(), Refusal>,
-    ) -> Result<(UserName, u64), Refusal> {
+    ) -> Result<Option<(UserName, u64)>, Refusal> {
         let by_name = by.name().ok_or_else(|| Refusal::not_named(None))?;
         let person = self.person(user)?;
         let name = person.name().unwrap_or_else(|| user.clone());
         let mut state = channel.state();
         state.settle_operators(&channel.name);
         may(state.role(by.id))?;
+        if let Some(member) = state.members.get_mut(&person.id)
+            && member.unsettled > 0
+        {
+            member.barred = true;
+            drop(state);
+            let place = Conversation::Channel(channel.name.clone());
+            let what = What::Kick { person, user: name, reason };
+            let to = Ok(Addressee::Channel(Arc::clone(channel)));
+            let author = Arc::clone(by);
+            let draft = Draft { author, from: by_name, what, time: now, to, place, once: None };
+            return self.submit(draft).map(|()| None);
+        }
+        drop(state);
+        let number = self.put_out(by, by_name, channel, &person, &name, reason, now)?;
+        Ok(Some((name, number)))
+    }
+
+    /// Tells the number below which everything was before.
+    #[expect(clippy::too_many_arguments, reason = "each is part of what is told")]
+    pub(super) fn put_out(
+        &self,
+        by: &Person,
+        by_name: UserName,
+        channel: &Channel,
+        person: &Person,
+        name: &UserName,
+        reason: Option<Text>,
+        now: Timestamp,
+    ) -> Result<u64, Refusal> {
+        let mut state = channel.state();
         let Some(member) = state.dismiss(person.id, now) else {
-            return Err(Refusal::user_not_in_channel(&name, &channel.name));
+            return Err(Refusal::user_not_in_channel(name, &channel.name));
         };
         // Its number is lower than that of anything that happens after the kick.
         person.note(Note::Kicked {
@@ -164,7 +198,7 @@ impl Hub {
         let event = Event::Kicked { channel: channel.clone(), user, by: by_name, reason };
         state.tell(event, by.id);
         state.settle_operators(&channel);
-        Ok((name, number))
+        Ok(number)
     }
 
     /// Drops the channels that nobody has been in for as long as empty ones are kept, unless lines of

@@ -1,0 +1,50 @@
+//! What an operator does from the shell with a server's data: `chat-server backup`, `check`, `export`, `import`.
+//!
+//! * [`backup`]: a copy of everything, while the server runs.
+//! * [`check`]: settings, directory, database and doors: each fault with its cure.
+//! * [`export`]: one channel as JSON Lines.
+//! * [`import`]: what an export wrote, into a store that no server has open.
+//! * [`row`]: a row of those lines.
+
+mod backup;
+mod check;
+mod export;
+mod import;
+mod row;
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::bail;
+
+use crate::cli::Tool;
+use crate::config::Config;
+use crate::store::Place;
+
+/// Does what was asked for.
+///
+/// # Errors
+///
+/// What went wrong, with what to do about it.
+pub fn run(tool: &Tool, config: &Config) -> anyhow::Result<()> {
+    match tool {
+        Tool::Backup { file } => backup::run(directory(config)?, file),
+        Tool::Check => check::run(config),
+        Tool::Export { channel, file } => export::run(directory(config)?, channel, file.as_deref()),
+        Tool::Import { file } => import::run(directory(config)?, file.as_deref()),
+    }
+}
+
+fn directory(config: &Config) -> anyhow::Result<&Path> {
+    match &config.place {
+        Place::Directory(directory) => Ok(directory),
+        Place::Memory => {
+            bail!("with --ephemeral there is nothing on disk; name a directory with --data")
+        }
+    }
+}
+
+/// One line for whoever sits at the shell.
+fn tell(line: impl std::fmt::Display) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{line}")
+}

@@ -1,0 +1,61 @@
+//! `chat-server backup FILE`: a copy of everything, while the server runs.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use super::tell;
+use crate::store::{Store, tools};
+
+pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
+    if file.exists() {
+        bail!("{} is there already and is left as it is; name another file", file.display());
+    }
+    let part = Part::new(file)?;
+    Store::open_to_read(directory)?.copy_to(&part.0)?;
+    let faults = tools::faults_of(&part.0)?;
+    if !faults.is_empty() {
+        bail!("the copy is not whole, and is not kept: {}", faults.join("; "));
+    }
+    let copied = || -> io::Result<u64> {
+        let copy = File::open(&part.0)?;
+        copy.sync_all()?;
+        // A link, unlike a rename, never replaces what came there meanwhile.
+        fs::hard_link(&part.0, file)?;
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(copy.metadata()?.len())
+    };
+    let bytes = copied().with_context(|| format!("{} can't be written", file.display()))?;
+    tell(format_args!("{}: {bytes} bytes, opened and found whole", file.display()))?;
+    Ok(())
+}
+
+/// The copy while it is made; it goes when this is dropped.
+struct Part(PathBuf);
+
+impl Part {
+    fn new(file: &Path) -> anyhow::Result<Self> {
+        let mut name = OsString::from(file);
+        name.push(".part");
+        let path = PathBuf::from(name);
+        // Only for its owner: it holds private chats.
+        let made = File::options().write(true).create_new(true).mode(0o600).open(&path);
+        made.with_context(|| {
+            format!("{} can't be made; if an earlier backup left it, remove it", path.display())
+        })?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            tracing::warn!(path = %self.0.display(), %error, "the half-made copy is left behind");
+        }
+    }
+}

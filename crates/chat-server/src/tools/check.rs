@@ -1,0 +1,137 @@
+//! `chat-server check`: settings, directory, database and doors: each fault with its cure.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::net::TcpListener;
+use std::path::Path;
+
+use anyhow::bail;
+
+use super::tell;
+use crate::config::Config;
+use crate::store::{OpenError, Place, Store};
+
+/// Less room than this is worth a word.
+const LITTLE_BYTES: u64 = 256 * 1024 * 1024;
+
+pub(super) fn run(config: &Config) -> anyhow::Result<()> {
+    let mut report = Report::default();
+    report.ok("settings: they can be used")?;
+    let mut runs = false;
+    match &config.place {
+        Place::Memory => report.ok("data: nothing is kept on disk")?,
+        Place::Directory(directory) => {
+            runs = directory_is_used(directory, &mut report)?;
+            room(directory, &mut report)?;
+            database(directory, &mut report)?;
+        }
+    }
+    for address in &config.listen {
+        match TcpListener::bind(address) {
+            Ok(_) => report.ok(format_args!("port: {address} is free"))?,
+            Err(error) if runs && error.kind() == io::ErrorKind::AddrInUse => {
+                report.ok(format_args!("port: {address} is in use, as it is while the server runs"))?;
+            }
+            Err(error) => report.fault(format_args!(
+                "port: {address}: {error} – end what listens there, or give another address with --listen"
+            ))?,
+        }
+    }
+    if report.faults > 0 {
+        bail!("faults: {}", report.faults);
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Report {
+    faults: u32,
+}
+
+impl Report {
+    #[expect(clippy::unused_self, reason = "a report has both")]
+    fn ok(&self, what: impl std::fmt::Display) -> io::Result<()> {
+        tell(format_args!("ok     {what}"))
+    }
+
+    fn fault(&mut self, what: impl std::fmt::Display) -> io::Result<()> {
+        self.faults += 1;
+        tell(format_args!("fault  {what}"))
+    }
+}
+
+/// Tells whether a server runs on this directory.
+fn directory_is_used(directory: &Path, report: &mut Report) -> io::Result<bool> {
+    let shown = directory.display();
+    if !directory.exists() {
+        report.ok(format_args!("data: {shown} isn't there yet; the server makes it"))?;
+        return Ok(false);
+    }
+    let lock = match File::options().write(true).open(directory.join("lock")) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            report.ok(format_args!("data: no server was ever started on {shown}"))?;
+            return Ok(false);
+        }
+        Err(error) => {
+            report.fault(format_args!(
+                "data: {shown}: {error} – run this as the user that runs the server, to whom it must belong"
+            ))?;
+            return Ok(false);
+        }
+    };
+    match lock.try_lock() {
+        Ok(()) => {
+            report.ok(format_args!("data: {shown} is free for a server"))?;
+            Ok(false)
+        }
+        Err(TryLockError::WouldBlock) => {
+            report.ok(format_args!("data: a server runs on {shown}"))?;
+            Ok(true)
+        }
+        Err(TryLockError::Error(error)) => {
+            report
+                .fault(format_args!("data: {shown}: {error} – use a disk that knows file locks"))?;
+            Ok(false)
+        }
+    }
+}
+
+fn room(directory: &Path, report: &mut Report) -> io::Result<()> {
+    let existing = directory.ancestors().find(|folder| folder.exists());
+    let Some(Ok(disk)) = existing.map(rustix::fs::statvfs) else { return Ok(()) };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let shown = free / (1024 * 1024);
+    if free < LITTLE_BYTES {
+        report.fault(format_args!(
+            "room: {shown} MiB are left on the disk – make room, or bound history with [history] keep_days"
+        ))
+    } else {
+        report.ok(format_args!("room: {shown} MiB are left on the disk"))
+    }
+}
+
+fn database(directory: &Path, report: &mut Report) -> io::Result<()> {
+    let faults = match Store::open_to_read(directory) {
+        Ok(lookup) => lookup.faults(),
+        Err(OpenError::Missing { .. }) => {
+            return report.ok("database: there is none yet; the server makes it");
+        }
+        Err(error) => return report.fault(format_args!("database: {error}")),
+    };
+    match faults {
+        Ok(faults) if faults.is_empty() => {
+            report.ok("database: it is whole, and no line is missing")
+        }
+        Ok(faults) => {
+            for fault in faults {
+                report.fault(format_args!(
+                    "database: {fault} – stop the server, keep a copy of {}, restore a backup",
+                    directory.display()
+                ))?;
+            }
+            Ok(())
+        }
+        Err(failure) => report.fault(format_args!("database: {failure}")),
+    }
+}

@@ -1,0 +1,197 @@
+//! `chat-server import [FILE]`: what an export wrote, into a store that no server has open.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use chat_proto::id::Timestamp;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::text::Text;
+
+use super::row::Row;
+use super::tell;
+use crate::archive::stored;
+use crate::store::{Book, Durability, Entry, Key, Lookup, Place, Store};
+
+/// Lines of one commit.
+const BATCH: usize = 5000;
+
+pub(super) fn run(directory: &Path, file: Option<&Path>) -> anyhow::Result<()> {
+    let input: Box<dyn BufRead> = match file {
+        Some(file) => {
+            let opened =
+                File::open(file).with_context(|| format!("{} can't be read", file.display()))?;
+            Box::new(BufReader::new(opened))
+        }
+        None => Box::new(io::stdin().lock()),
+    };
+    let store = Store::open(&Place::Directory(directory.to_owned()), Durability::Machine)?;
+    let (book, lookups) = store.into_parts();
+    let mut import = Import {
+        book,
+        lookup: lookups.lookup()?,
+        channel: None,
+        batch: Vec::new(),
+        added: 0,
+        there: 0,
+    };
+    for (at, line) in (1..).zip(input.lines()) {
+        let taken = line.context("it can't be read").and_then(|line| import.row(&line));
+        if let Err(error) = taken {
+            import.commit()?;
+            let added = import.added;
+            return Err(error.context(format!("line {at}; {added} lines before it were imported")));
+        }
+    }
+    import.commit()?;
+    import.book.checkpoint()?;
+    tell(format_args!("{} lines imported, {} were there already", import.added, import.there))?;
+    Ok(())
+}
+
+struct Import {
+    book: Book,
+    lookup: Lookup,
+    channel: Option<Target>,
+    batch: Vec<Line>,
+    added: u64,
+    /// Lines of the file that the store has already.
+    there: u64,
+}
+
+/// The channel into which lines go.
+struct Target {
+    name: ChannelName,
+    number: u32,
+    last: u64,
+    floor: u64,
+}
+
+struct Line {
+    id: u64,
+    time: i64,
+    from: String,
+    text: String,
+    action: bool,
+}
+
+impl Import {
+    fn row(&mut self, line: &str) -> anyhow::Result<()> {
+        if line.trim().is_empty() {
+            return Ok(());
+        }
+        let row = serde_json::from_str(line)
+            .context("this is no row of an export; a file is what chat-server export wrote")?;
+        match row {
+            Row::Channel { name, topic, .. } => self.channel(&name, topic.as_deref()),
+            Row::Message { id, time, channel, from, text, action } => {
+                let time = Timestamp::from_rfc3339(&time).with_context(|| {
+                    format!("\"{time}\" is no time such as 2026-11-22T07:44:05.120Z")
+                })?;
+                let from = UserName::new(&from).map_err(anyhow::Error::from)?.as_str().to_owned();
+                let text =
+                    Text::new(&text).context("its text has nothing in it")?.as_str().to_owned();
+                self.message(&channel, Line { id, time: time.0, from, text, action })
+            }
+        }
+    }
+
+    fn channel(&mut self, name: &str, topic: Option<&str>) -> anyhow::Result<()> {
+        self.commit()?;
+        let name = ChannelName::new(name)?;
+        let rows = self.book.conversations()?;
+        let same = |shown: &str| ChannelName::new(shown).is_ok_and(|other| other == name);
+        let there = rows.iter().find(|row| row.parties.is_none() && same(&row.shown));
+        let (number, last, floor) = if let Some(row) = there {
+            (row.number, row.last, row.floor)
+        } else {
+            let number = rows.iter().map(|row| row.number).max().unwrap_or_default() + 1;
+            let topic = topic.and_then(Text::new);
+            let topic = topic.as_ref().map(Text::as_str);
+            let (key, shown) = (stored(&name), name.bare());
+            self.book.commit(&[Entry::Channel { number, name: &key, shown, topic, open: true }])?;
+            (number, 0, 0)
+        };
+        self.channel = Some(Target { name, number, last, floor });
+        Ok(())
+    }
+
+    fn message(&mut self, channel: &str, line: Line) -> anyhow::Result<()> {
+        let same = |name: &ChannelName| ChannelName::new(channel).is_ok_and(|other| other == *name);
+        let Some(into) = self.channel.as_mut().filter(|into| same(&into.name)) else {
+            bail!(
+                "{channel} was not begun; a row of the type channel with its name comes before its lines"
+            );
+        };
+        if line.id == 0 {
+            bail!("ids begin with 1");
+        }
+        if into.last == 0 && line.id > 1 {
+            // An export of a channel of which only the newest lines are kept.
+            self.book.raise_floor(into.number, line.id - 1)?;
+            (into.last, into.floor) = (line.id - 1, line.id - 1);
+        }
+        let (number, last) = (into.number, into.last);
+        if line.id <= last {
+            let floor = into.floor;
+            return self.compare(number, floor, &line);
+        }
+        if line.id > last + 1 {
+            bail!(
+                "{channel} has lines up to {last} and this one is {}; import what lies between first",
+                line.id
+            );
+        }
+        into.last = line.id;
+        self.batch.push(line);
+        if self.batch.len() >= BATCH { self.commit() } else { Ok(()) }
+    }
+
+    /// A line that is there already must be the same.
+    fn compare(&mut self, number: u32, floor: u64, line: &Line) -> anyhow::Result<()> {
+        self.commit()?;
+        let Some(into) = self.channel.as_ref().filter(|into| into.number == number) else {
+            return Ok(());
+        };
+        let key = stored(&into.name);
+        let page = self.lookup.lines(Key::Channel(&key), line.id - 1, line.id, 1, 1)?;
+        let same = page.lines.first().is_none_or(|there| {
+            there.text == line.text && there.author == line.from && there.time == line.time
+        });
+        if line.id > floor && !same {
+            bail!(
+                "{} has another line with the id {}; import into an empty directory (--data) instead",
+                into.name,
+                line.id
+            );
+        }
+        self.there += 1;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> anyhow::Result<()> {
+        let Some(into) = &self.channel else { return Ok(()) };
+        let number = into.number;
+        let entries: Vec<Entry<'_>> = self
+            .batch
+            .iter()
+            .map(|line| Entry::Line {
+                number,
+                id: line.id,
+                time: line.time,
+                author: &line.from,
+                action: line.action,
+                by_other: false,
+                text: &line.text,
+                once: None,
+            })
+            .collect();
+        if !entries.is_empty() {
+            self.book.commit(&entries)?;
+            self.added += entries.len() as u64;
+        }
+        self.batch.clear();
+        Ok(())
+    }
+}

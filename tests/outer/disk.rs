@@ -1,0 +1,455 @@
+//! The disk is full, slow or broken: lines are refused, everything else goes on, and when it works again so
+//! does the server.
+//!
+//! `disk_layer.c` comes between the server and the C library and does to the store's files what a test
+//! tells it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use chat_server::store::Store;
+use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// More than it takes a server to see what is asked of it.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// The layer, built once for all tests.
+static LAYER: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let source = binary::workspace().join("tests/outer/disk_layer.c");
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(folder.path().join("layer.so"))
+        .arg(source);
+    let built = compiler.status().expect("there is a C compiler, which SQLite needs as well");
+    assert!(built.success(), "the layer under the store can't be built");
+    folder
+});
+
+/// A disk that does as it is told.
+struct Disk {
+    folder: TempDir,
+}
+
+impl Disk {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn setup(&self) -> Setup {
+        let layer = LAYER.path().join("layer.so");
+        Setup::unpaced()
+            .keeping(&self.data())
+            .environment("LD_PRELOAD", layer.to_str().unwrap())
+            .environment("DISK_FAULTS", self.told().to_str().unwrap())
+    }
+
+    fn told(&self) -> PathBuf {
+        self.folder.path().join("faults")
+    }
+
+    /// From now on it behaves so; see `disk_layer.c` for the words.
+    fn behaves(&self, words: &str) {
+        // Nothing is held now: whatever was, the test has seen the end of.
+        let _ = fs::remove_file(self.mark());
+        let new = self.folder.path().join("faults.new");
+        fs::write(&new, words).unwrap();
+        fs::rename(new, self.told()).unwrap();
+    }
+
+    /// A sync waits for the disk to go on.
+    async fn is_held(&self) {
+        let begun = Instant::now();
+        while !self.mark().exists() {
+            assert!(begun.elapsed() < DEADLINE, "nothing was synced");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn mark(&self) -> PathBuf {
+        self.folder.path().join("faults.held")
+    }
+}
+
+fn id(answer: &Value) -> u64 {
+    assert_eq!(answer["type"], "ok", "{answer}");
+    answer["id"].as_u64().unwrap_or_else(|| panic!("no id: {answer}"))
+}
+
+fn is_unavailable(answer: &Value) {
+    assert_eq!(answer["code"], "unavailable", "{answer}");
+    let text = answer["text"].as_str().unwrap();
+    assert!(text.contains("was not said") && text.contains("Try again"), "{text}");
+}
+
+fn texts(rows: &[Value]) -> Vec<String> {
+    let lines = rows.iter().filter(|row| row["type"] == "message" || row["type"] == "private");
+    lines.map(|row| row["text"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Everything in a channel, out of the store.
+async fn all(client: &mut TestClient, channel: &str) -> Vec<String> {
+    let (rows, answer) = client.ask_json(&format!("/enter {channel} after 0")).await;
+    assert_eq!(answer["type"], "ok", "{answer}");
+    let rows: Vec<Value> = rows.into_iter().filter(|row| row["past"] == true).collect();
+    for (at, row) in (1..).zip(&rows) {
+        assert_eq!(row["id"].as_u64(), Some(at), "a gap or a double: {row}");
+    }
+    texts(&rows)
+}
+
+fn no_faults(data: &Path) {
+    assert_eq!(Store::open_to_read(data).unwrap().faults().unwrap(), Vec::<String>::new());
+}
+
+/// What alice can't say now; nothing of it may be seen by anybody, ever.
+const REFUSED: [&str; 4] = ["refused one", "/me refused two", "/msg bob refused", "/topic no"];
+
+async fn is_refused(alice: &mut TestClient, bob: &mut TestClient, key: &str) {
+    let lines = REFUSED.join("\n") + "\n/once " + key + " #general kept at last\n";
+    alice.send_raw(lines.as_bytes()).await;
+    for _ in 0..=REFUSED.len() {
+        is_unavailable(&alice.answer_json().await.1);
+    }
+    let told = bob.settle().await;
+    assert!(!told.iter().any(|line| line.contains("refused")), "{told:#?}");
+    assert!(!told.iter().any(|line| line.contains("topic")), "{told:#?}");
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
+    for fault in ["write=ENOSPC", "write=EIO", "write=EROFS", "sync=EIO"] {
+        let disk = Disk::new();
+        let setup = disk.setup();
+        let mut server = setup.start().await;
+        let mut alice = server.person_in("alice", Form::Json).await;
+        let mut bob = server.person_in("bob", Form::Json).await;
+        alice.ask_json("/create general").await;
+        bob.ask_json("/enter general").await;
+        for n in 1..=3 {
+            assert_eq!(id(&alice.ask_json(&format!("good {n}")).await.1), n);
+        }
+        alice.ask_json("/msg bob good privately").await;
+        bob.settle().await;
+
+        disk.behaves(fault);
+        is_refused(&mut alice, &mut bob, "k1").await;
+        // What is there is read, and people come and go.
+        let (rows, _) = bob.ask_json("/history general").await;
+        assert_eq!(texts(&rows), ["good 1", "good 2", "good 3"], "{fault}");
+        assert_eq!(texts(&bob.ask_json("/search good").await.0).len(), 4, "{fault}");
+        let mut carol = server.person_in("carol", Form::Json).await;
+        assert_eq!(texts(&carol.ask_json("/enter general").await.0).len(), 3, "{fault}");
+        assert_eq!(carol.ask_json("/create other").await.1["type"], "ok");
+        is_unavailable(&carol.ask_json("/say #other refused there").await.1);
+        assert_eq!(alice.ask_json("/topic").await.1["topic"], Value::Null);
+        server.wait_for_log("reading goes on").await;
+
+        disk.behaves("");
+        assert_eq!(id(&alice.ask_json("good 4").await.1), 4, "{fault}");
+        let once = "/once k1 #general kept at last";
+        assert_eq!(id(&alice.ask_json(once).await.1), 5, "{fault}");
+        assert_eq!(id(&alice.ask_json(once).await.1), 5, "{fault}");
+        assert_eq!(id(&alice.ask_json("/msg bob good again").await.1), 2, "{fault}");
+        assert_eq!(id(&carol.ask_json("/say #other good there").await.1), 1, "{fault}");
+        server.wait_for_log("lines are stored again").await;
+        let heard: Vec<Value> =
+            bob.settle().await.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(texts(&heard), ["good 4", "kept at last", "good again"], "{fault}");
+
+        // And once more, with an end that nobody has prepared.
+        disk.behaves(fault);
+        is_refused(&mut alice, &mut bob, "k2").await;
+        server.kill().await;
+        disk.behaves("");
+        let mut server = setup.listening_at(server.address()).start().await;
+        let mut alice = server.person_in("alice", Form::Json).await;
+        let kept = ["good 1", "good 2", "good 3", "good 4", "kept at last"];
+        assert_eq!(all(&mut alice, "general").await, kept, "{fault}");
+        assert_eq!(all(&mut alice, "other").await, ["good there"], "{fault}");
+        let (rows, _) = alice.ask_json("/history @bob").await;
+        assert_eq!(texts(&rows), ["good privately", "good again"], "{fault}");
+        assert_eq!(id(&alice.ask_json("/say #general good 6").await.1), 6, "{fault}");
+        no_faults(&disk.data());
+        assert!(server.terminate().await.success());
+    }
+}
+
+#[tokio::test]
+async fn a_failing_disk_doesnt_keep_the_server_from_ending() {
+    for fault in ["write=ENOSPC", "sync=EIO"] {
+        let disk = Disk::new();
+        let mut server = disk.setup().start().await;
+        let mut alice = server.person_in("alice", Form::Json).await;
+        alice.ask_json("/create general").await;
+        assert_eq!(id(&alice.ask_json("good").await.1), 1);
+        disk.behaves(fault);
+        is_unavailable(&alice.ask_json("refused").await.1);
+        let begun = Instant::now();
+        assert!(server.terminate().await.success(), "{fault}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{fault}: {:?}", begun.elapsed());
+        disk.behaves("");
+        let server = disk.setup().start().await;
+        let mut alice = server.person_in("alice", Form::Json).await;
+        assert_eq!(all(&mut alice, "general").await, ["good"], "{fault}");
+        no_faults(&disk.data());
+    }
+}
+
+/// Says long lines until one is refused; returns how many were kept.
+async fn fill(alice: &mut TestClient) -> u64 {
+    let mut kept = 0;
+    loop {
+        let (_, answer) = alice.ask_json(&format!("{kept} {}", "full ".repeat(700))).await;
+        if answer["type"] == "error" {
+            is_unavailable(&answer);
+            return kept;
+        }
+        kept = id(&answer);
+        assert!(kept < 10_000, "it is never full");
+    }
+}
+
+/// Everything that a full store must do, up to the moment when there is room again.
+async fn fills_up_and_goes_on(setup: &Setup, data: &Path, make_room: impl FnOnce(&TestServer)) {
+    let mut server = setup.start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    alice.ask_json("/create general").await;
+    let kept = fill(&mut alice).await;
+    assert!(kept > 10, "{kept}");
+    is_unavailable(&alice.ask_json(&"still full ".repeat(300)).await.1);
+    let (rows, answer) = bob.ask_json("/enter general").await;
+    assert_eq!((texts(&rows).len(), answer["last"].as_u64()), (20, Some(kept)));
+    make_room(&server);
+    assert_eq!(id(&alice.ask_json(&"room ".repeat(700)).await.1), kept + 1);
+    let heard = bob.read_until(|line| line.contains(r#""text":"room"#)).await;
+    assert_eq!(heard.iter().filter(|line| line.contains("full")).count(), 0);
+    server.kill().await;
+    let server = setup.clone().listening_at(server.address()).start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    assert_eq!(all(&mut alice, "general").await.len() as u64, kept + 1);
+    no_faults(data);
+}
+
+#[tokio::test]
+async fn a_quota_that_is_raised_is_room_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    // In blocks of 512 bytes. What is written past it fails, also without the signal.
+    let setup = Setup::unpaced().keeping(&data).prelude("trap '' XFSZ; ulimit -S -f 2048");
+    let raise = |server: &TestServer| {
+        let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap());
+        let limit = Rlimit { current: Some(1 << 30), maximum: None };
+        prlimit(pid, Resource::Fsize, limit).unwrap();
+    };
+    fills_up_and_goes_on(&setup, &data, raise).await;
+}
+
+/// A small file system, until it is dropped.
+struct Small(TempDir);
+
+impl Small {
+    /// None where one may not mount.
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(folder.path());
+        let mounted = mount.output().is_ok_and(|mount| mount.status.success());
+        mounted.then_some(Self(folder))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_file_system_recovers_when_there_is_room() {
+    let Some(small) = Small::mount() else {
+        eprintln!("left out: mounting a file system takes root");
+        return;
+    };
+    let data = small.0.path().join("data");
+    let other = small.0.path().join("other");
+    fs::write(&other, vec![1; 1 << 20]).unwrap();
+    let setup = Setup::unpaced().keeping(&data);
+    fills_up_and_goes_on(&setup, &data, |_| fs::remove_file(other).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_store_that_cant_be_written_is_refused_at_the_start_with_its_cure() {
+    let disk = Disk::new();
+    // With a log of changes beside the file, and without.
+    for by_kill in [true, false] {
+        let mut server = disk.setup().start().await;
+        let mut alice = server.person_in("alice", Form::Json).await;
+        alice.ask_json("/create general").await;
+        alice.ask_json("/say #general hi").await;
+        if by_kill {
+            server.kill().await;
+        } else {
+            assert!(server.terminate().await.success());
+        }
+        for fault in ["open=EACCES", "open=EROFS"] {
+            disk.behaves(fault);
+            let (log, status) = disk.setup().run_to_end().await;
+            assert_eq!(status.code(), Some(1), "{log}");
+            assert!(log.contains("the database can't be written"), "{log}");
+            assert!(log.contains("give the server the right to write its directory"), "{log}");
+        }
+        disk.behaves("");
+    }
+    disk.behaves("write=ENOSPC");
+    let fresh = disk.folder.path().join("fresh");
+    let (log, status) = disk.setup().keeping(&fresh).run_to_end().await;
+    assert_eq!(status.code(), Some(1), "{log}");
+    // A directory that can't be one.
+    let file = disk.folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let (log, status) = Setup::unpaced().keeping(&file.join("data")).run_to_end().await;
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(
+        log.contains("can't be used; it must belong to the user that runs the server"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_slow_disk_holds_up_only_who_says_something() {
+    let disk = Disk::new();
+    let server = disk.setup().start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    alice.ask_json("/create general").await;
+    alice.ask_json("/create other").await;
+    assert_eq!(id(&alice.ask_json("/say #general before").await.1), 1);
+    bob.ask_json("/enter general").await;
+    disk.behaves("hold");
+    alice.send("/say #general slow").await;
+    disk.is_held().await;
+    // None of these waits for the disk; if one did, it would never be answered.
+    for (line, lines) in [
+        ("/ping", 0),
+        ("/users", 0),
+        ("/history general", 1),
+        ("/search before", 1),
+        ("/enter other", 0),
+        ("/enter general after 0", 1),
+        ("/create third", 0),
+        ("/private alice", 0),
+    ] {
+        let (rows, answer) = bob.ask_json(line).await;
+        assert_eq!(answer["type"], "ok", "{answer}");
+        assert_eq!(texts(&rows).len(), lines, "{line}: {rows:?}");
+    }
+    // Nor does one who comes now.
+    let mut carol = server.person_in("carol", Form::Json).await;
+    let (rows, answer) = carol.ask_json("/enter general").await;
+    assert_eq!((texts(&rows), answer["last"].as_u64()), (vec!["before".to_owned()], Some(1)));
+    // Who comes is told to the one who waits.
+    alice.read_until(|line| line.contains("carol")).await;
+    disk.behaves("");
+    assert_eq!(id(&alice.answer_json().await.1), 2);
+    for person in [&mut bob, &mut carol] {
+        let told = person.read_until(|line| line.contains(r#""id":2"#)).await;
+        assert!(told.last().unwrap().contains(r#""text":"slow""#), "{told:?}");
+        person.expect_nothing_said().await;
+    }
+}
+
+/// What a test of the disk wants to know of a person.
+trait Quiet {
+    /// Nothing more was said.
+    async fn expect_nothing_said(&mut self);
+}
+
+impl Quiet for TestClient {
+    async fn expect_nothing_said(&mut self) {
+        let told = self.settle().await;
+        assert!(!told.iter().any(|line| line.contains(r#""type":"message""#)), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_committed_is_heard_while_the_next_commit_waits() {
+    let disk = Disk::new();
+    let server = disk.setup().start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    alice.ask_json("/create general").await;
+    bob.ask_json("/enter general").await;
+    disk.behaves("slow=200");
+    assert_eq!(id(&alice.ask_json("line 1").await.1), 1);
+    disk.behaves("hold");
+    let lines: String = (2..=8).map(|n| format!("line {n}\n")).collect();
+    alice.send_raw(lines.as_bytes()).await;
+    disk.is_held().await;
+    // The first is there for everybody, though the others wait; of those nobody has heard.
+    let told = bob.settle().await;
+    let said: Vec<_> = told.iter().filter(|line| line.contains("line ")).collect();
+    assert!(said.len() == 1 && said[0].contains("line 1"), "{told:?}");
+    disk.behaves("slow=200");
+    for n in 2..=8 {
+        assert_eq!(id(&alice.answer_json().await.1), n);
+    }
+    bob.read_until(|line| line.contains(r#""text":"line 8""#)).await;
+}
+
+#[tokio::test]
+async fn a_signal_ends_it_in_time_though_the_disk_is_slow() {
+    for slow in ["slow=200", "hold"] {
+        let disk = Disk::new();
+        let setup = disk.setup();
+        let mut server = setup.start().await;
+        let mut alice = server.person_in("alice", Form::Json).await;
+        let mut bob = server.person_in("bob", Form::Json).await;
+        alice.ask_json("/create general").await;
+        bob.ask_json("/enter general").await;
+        assert_eq!(id(&alice.ask_json("line 1").await.1), 1);
+        disk.behaves(slow);
+        let lines: String = (2..=12).map(|n| format!("line {n}\n")).collect();
+        alice.send_raw(lines.as_bytes()).await;
+        if slow == "hold" {
+            disk.is_held().await;
+        } else {
+            assert_eq!(id(&alice.answer_json().await.1), 2);
+        }
+        let begun = Instant::now();
+        let status = server.terminate().await;
+        assert!(begun.elapsed() < Duration::from_secs(5), "{slow}: {:?}", begun.elapsed());
+        assert!(status.success(), "{slow}: {status}");
+        disk.behaves("");
+        let mut kept = 1;
+        for line in alice.read_to_end().await {
+            let line: Value = serde_json::from_str(&line).unwrap();
+            if line["type"] == "ok" {
+                kept = id(&line);
+            }
+        }
+        let heard = bob.read_to_end().await;
+        let server = setup.listening_at(server.address()).start().await;
+        let mut alice = server.person_in("alice", Form::Json).await;
+        let there = all(&mut alice, "general").await;
+        assert!(there.len() as u64 >= kept, "{slow}: {kept} were answered: {there:?}");
+        for (at, text) in (1..).zip(&there) {
+            assert_eq!(*text, format!("line {at}"), "{slow}");
+        }
+        let heard = heard.iter().filter(|line| line.contains(r#""type":"message""#)).count();
+        assert!(heard <= there.len(), "{slow}");
+        no_faults(&disk.data());
+    }
+}

@@ -1,0 +1,434 @@
+//! Whatever was answered `ok` outlives the death of the server, exactly once and in its place.
+//!
+//! People talk as fast as they can; at a random moment the server is killed; the next one on the same
+//! directory is asked for everything. `KILLS` sets how often, `SEED` which random choices are made.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use chat_server::store::Store;
+use chat_testkit::{Form, Setup, TestServer};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+/// Kills of the usual run.
+const USUAL: u64 = 15;
+
+/// Kills of one directory, whose past grows meanwhile.
+const KILLS_OF_A_LIFE: u64 = 5;
+
+/// Unanswered lines of one sender at most.
+const AHEAD: usize = 16;
+
+/// A server that isn't optimised, on a machine that does other things as well.
+const BACK_WITHIN: Duration = Duration::from_secs(5);
+
+const CHANNELS: [&str; 3] = ["#a", "#b", "#c"];
+const SENDERS: [&str; 4] = ["ann", "ben", "cora", "dan"];
+const LISTENERS: [&str; 2] = ["ida", "joe"];
+/// They write to each other.
+const PAIR: [&str; 2] = ["pat", "quinn"];
+
+/// xorshift64*: the same choices for the same seed.
+#[derive(Clone)]
+struct Dice(u64);
+
+impl Dice {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
+    }
+
+    fn up_to(&mut self, most: usize) -> usize {
+        usize::try_from(self.below(most as u64)).unwrap()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    None,
+    Ok(u64),
+    Refused,
+}
+
+/// One line as its sender knows it.
+#[derive(Clone, Debug)]
+struct Sent {
+    by: &'static str,
+    /// A channel, or `@` for the chat of the pair.
+    to: &'static str,
+    text: String,
+    key: Option<String>,
+    answer: Answer,
+}
+
+impl Sent {
+    fn line(&self) -> String {
+        let to = match (self.to, self.by) {
+            ("@", by) if by == PAIR[0] => format!("@{}", PAIR[1]),
+            ("@", _) => format!("@{}", PAIR[0]),
+            (channel, _) => channel.to_owned(),
+        };
+        match &self.key {
+            Some(key) => format!("/once {key} {to} {}\n", self.text),
+            None => format!("/say {to} {}\n", self.text),
+        }
+    }
+}
+
+/// What somebody was shown: where, its id, by whom, the words.
+type Seen = (&'static str, u64, String, String);
+
+fn seen(value: &Value) -> Option<Seen> {
+    let to = match value["type"].as_str()? {
+        "message" => CHANNELS.into_iter().find(|name| value["channel"] == *name)?,
+        "private" => "@",
+        _ => return None,
+    };
+    let word = |key: &str| value[key].as_str().map(str::to_owned);
+    Some((to, value["id"].as_u64()?, word("from")?, word("text")?))
+}
+
+/// A connection that may be cut in the midst of a line.
+struct Wire(BufReader<TcpStream>);
+
+impl Wire {
+    /// Somebody who has given their name, and is in every channel unless they are of the pair.
+    async fn of(name: &str, server: &TestServer) -> Self {
+        let stream = TcpStream::connect(server.address()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut wire = Self(BufReader::new(stream));
+        wire.send(&format!("/format json\n{name}\n")).await;
+        let mut answers = 2;
+        if !PAIR.contains(&name) {
+            for channel in CHANNELS {
+                wire.send(&format!("/create {channel}\n/enter {channel}\n")).await;
+                answers += 2;
+            }
+        }
+        for _ in 0..answers {
+            wire.ask("").await;
+        }
+        wire
+    }
+
+    /// Sends one line; returns what came before its answer, and the answer.
+    async fn ask(&mut self, line: &str) -> (Vec<Value>, Value) {
+        self.send(line).await;
+        let mut rows = Vec::new();
+        loop {
+            let told = self.next().await.expect("the server lives");
+            if told["type"] == "ok" || told["type"] == "error" {
+                return (rows, told);
+            }
+            rows.push(told);
+        }
+    }
+
+    async fn send(&mut self, lines: &str) {
+        // Whoever is cut off finds out by reading.
+        let _ = self.0.get_mut().write_all(lines.as_bytes()).await;
+    }
+
+    /// The next whole line that is JSON; `None` at the end.
+    async fn next(&mut self) -> Option<Value> {
+        loop {
+            let mut line = Vec::new();
+            self.0.read_until(b'\n', &mut line).await.ok()?;
+            if line.last() != Some(&b'\n') {
+                return None;
+            }
+            if line.first() == Some(&b'{') {
+                return Some(serde_json::from_slice(&line).unwrap());
+            }
+        }
+    }
+}
+
+/// Everybody, by name.
+type People = HashMap<&'static str, Wire>;
+
+async fn everybody(server: &TestServer) -> People {
+    let mut people = People::new();
+    for name in SENDERS.into_iter().chain(LISTENERS).chain(PAIR) {
+        people.insert(name, Wire::of(name, server).await);
+    }
+    people
+}
+
+/// When the server is to be killed: so many answers from now.
+struct Fuse {
+    left: AtomicUsize,
+    burnt: Notify,
+}
+
+impl Fuse {
+    fn answered(&self) {
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.burnt.notify_one();
+        }
+    }
+}
+
+/// Says lines until the end of the connection.
+async fn talk(
+    mut wire: Wire,
+    by: &'static str,
+    round: u64,
+    mut dice: Dice,
+    fuse: Arc<Fuse>,
+) -> (Vec<Sent>, Vec<Seen>) {
+    let (mut sent, mut heard): (Vec<Sent>, Vec<Seen>) = (Vec::new(), Vec::new());
+    let mut answered = 0;
+    loop {
+        let room = AHEAD - (sent.len() - answered);
+        let more = if sent.len() == answered { 1 + dice.up_to(room) } else { dice.up_to(room + 1) };
+        let mut lines = String::new();
+        for _ in 0..more {
+            let at = sent.len();
+            let to = if PAIR.contains(&by) { "@" } else { CHANNELS[dice.up_to(3)] };
+            let padding = "x".repeat(dice.up_to(if at % 20 == 0 { 2000 } else { 40 }));
+            let text = format!("{by} {round} {at} {padding}").trim_end().to_owned();
+            let key = (dice.below(3) == 0).then(|| format!("{by}-{round}-{at}"));
+            let one = Sent { by, to, text, key, answer: Answer::None };
+            lines.push_str(&one.line());
+            sent.push(one);
+        }
+        wire.send(&lines).await;
+        loop {
+            let Some(told) = wire.next().await else { return (sent, heard) };
+            match told["type"].as_str() {
+                Some("ok") => sent[answered].answer = Answer::Ok(told["id"].as_u64().unwrap()),
+                Some("error") => sent[answered].answer = Answer::Refused,
+                _ => {
+                    heard.extend(seen(&told));
+                    continue;
+                }
+            }
+            answered += 1;
+            fuse.answered();
+            break;
+        }
+    }
+}
+
+async fn listen(mut wire: Wire) -> (Vec<Sent>, Vec<Seen>) {
+    let mut heard = Vec::new();
+    while let Some(told) = wire.next().await {
+        heard.extend(seen(&told));
+    }
+    (Vec::new(), heard)
+}
+
+/// Everything that is stored, by conversation.
+type Stored = HashMap<&'static str, Vec<(String, String)>>;
+
+async fn read_all(server: &TestServer, people: &mut People) -> Stored {
+    let mut stored = Stored::new();
+    let mut reader = server.person_in("reader", Form::Json).await;
+    for channel in CHANNELS {
+        let (rows, answer) = reader.ask_json(&format!("/enter {channel} after 0")).await;
+        assert_eq!(answer["type"], "ok", "{answer}");
+        stored.insert(channel, in_order(channel, &rows));
+    }
+    reader.send("/quit").await;
+    reader.read_to_end().await;
+    let mut sides = Vec::new();
+    for (one, other) in [(PAIR[0], PAIR[1]), (PAIR[1], PAIR[0])] {
+        let wire = people.get_mut(one).unwrap();
+        let (mut rows, answer) = wire.ask(&format!("/history @{other} after 0\n")).await;
+        assert_eq!(answer["type"], "ok", "{answer}");
+        rows.retain(|row| row["past"] == true);
+        sides.push(in_order("@", &rows));
+    }
+    assert_eq!(sides[0], sides[1], "both read the same of their chat");
+    stored.insert("@", sides.swap_remove(0));
+    stored
+}
+
+fn in_order(conversation: &str, rows: &[Value]) -> Vec<(String, String)> {
+    let rows: Vec<Seen> = rows.iter().filter_map(seen).collect();
+    for (at, row) in (1..).zip(&rows) {
+        assert_eq!((row.0, row.1), (conversation, at), "a gap or a double");
+    }
+    rows.into_iter().map(|(_, _, from, text)| (from, text)).collect()
+}
+
+/// All that anybody knows of what was said in one life.
+#[derive(Default)]
+struct Truth {
+    sent: Vec<Sent>,
+    heard: Vec<Seen>,
+}
+
+impl Truth {
+    /// Holds what is stored against it. Of the last round nothing was sent a second time yet.
+    fn check(&self, stored: &Stored, last_round: &[Sent]) {
+        let place = |to: &str, id: u64| -> Option<(&str, &str)> {
+            let at = usize::try_from(id).unwrap() - 1;
+            stored[to].get(at).map(|(from, text)| (from.as_str(), text.as_str()))
+        };
+        for one in &self.sent {
+            if let Answer::Ok(id) = one.answer {
+                assert_eq!(place(one.to, id), Some((one.by, one.text.as_str())), "{one:?}");
+            }
+        }
+        for (to, id, from, text) in &self.heard {
+            let shown = Some((from.as_str(), text.as_str()));
+            assert_eq!(place(to, *id), shown, "somebody saw line {id} of {to}");
+        }
+        let mut all: HashMap<&str, &Sent> = HashMap::new();
+        for one in &self.sent {
+            all.insert(&one.text, one);
+        }
+        let mut there = HashSet::new();
+        for (to, rows) in stored {
+            for (from, text) in rows {
+                assert!(there.insert(text.as_str()), "{text:?} is there twice");
+                let one = all.get(text.as_str()).unwrap_or_else(|| panic!("who said {text:?}?"));
+                assert_eq!((&one.by, &one.to), (&from.as_str(), to), "{text:?}");
+                assert_ne!(one.answer, Answer::Refused, "{text:?} was refused");
+            }
+        }
+        // Of what one sender sent, what is there is its beginning, in the order in which it was sent.
+        for by in SENDERS.into_iter().chain(PAIR) {
+            let theirs = || last_round.iter().filter(|one| one.by == by);
+            let mut ended = false;
+            for one in theirs().filter(|one| one.answer != Answer::Refused) {
+                let is_there = there.contains(one.text.as_str());
+                assert!(!(ended && is_there), "{one:?} is there, and one before it isn't");
+                ended |= !is_there;
+            }
+            for (to, rows) in stored {
+                let mut rows = rows.iter();
+                for one in theirs().filter(|one| there.contains(one.text.as_str())) {
+                    if one.to == *to {
+                        let found = rows.any(|(_, text)| *text == one.text);
+                        assert!(found, "{one:?} stands before what {by} said earlier");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends again what has a key and no answer, each twice.
+    async fn send_again(&mut self, people: &mut People, stored: &Stored) {
+        for one in &mut self.sent {
+            if one.key.is_none() || one.answer != Answer::None {
+                continue;
+            }
+            let wire = people.get_mut(one.by).unwrap();
+            let mut ids = Vec::new();
+            for _ in 0..2 {
+                let (_, answer) = wire.ask(&one.line()).await;
+                assert_eq!(answer["type"], "ok", "{answer}");
+                ids.push(answer["id"].as_u64().unwrap());
+            }
+            assert_eq!(ids[0], ids[1], "{one:?} was said twice");
+            let at = stored[one.to].iter().position(|(_, text)| *text == one.text);
+            match at {
+                Some(at) => assert_eq!(ids[0], at as u64 + 1, "{one:?} was there already"),
+                None => assert!(ids[0] > stored[one.to].len() as u64, "{one:?}: {ids:?}"),
+            }
+            one.answer = Answer::Ok(ids[0]);
+        }
+    }
+}
+
+/// People talk until the fuse has burnt, and the server is killed.
+async fn talk_until_killed(
+    server: &mut TestServer,
+    mut people: People,
+    round: u64,
+    dice: &mut Dice,
+) -> Truth {
+    let left = AtomicUsize::new(1 + dice.up_to(600));
+    let fuse = Arc::new(Fuse { left, burnt: Notify::new() });
+    let mut talkers = JoinSet::new();
+    for name in LISTENERS {
+        talkers.spawn(listen(people.remove(name).unwrap()));
+    }
+    for name in SENDERS.into_iter().chain(PAIR) {
+        let theirs = Dice::new(dice.below(u64::MAX));
+        talkers.spawn(talk(people.remove(name).unwrap(), name, round, theirs, Arc::clone(&fuse)));
+    }
+    fuse.burnt.notified().await;
+    // Any moment of a commit, not only the one right after its answers.
+    #[expect(clippy::disallowed_methods, reason = "what is waited for is a moment of no event")]
+    std::thread::sleep(Duration::from_micros(dice.below(3000)));
+    server.kill().await;
+    let mut truth = Truth::default();
+    while let Some(person) = talkers.join_next().await {
+        let (sent, heard) = person.unwrap();
+        truth.sent.extend(sent);
+        truth.heard.extend(heard);
+    }
+    truth
+}
+
+async fn start(setup: &Setup, slowest: &mut Duration) -> TestServer {
+    let begun = Instant::now();
+    let server = setup.start().await;
+    *slowest = (*slowest).max(begun.elapsed());
+    assert!(begun.elapsed() < BACK_WITHIN, "it was back after {:?}", begun.elapsed());
+    server
+}
+
+async fn one_life(seed: u64, kills: u64, data: &Path, slowest: &mut Duration) -> usize {
+    let mut dice = Dice::new(seed);
+    let mut setup = Setup::unpaced().keeping(data);
+    let mut server = start(&setup, slowest).await;
+    setup = setup.listening_at(server.address());
+    let mut truth = Truth::default();
+    let mut people = everybody(&server).await;
+    for round in 0..kills {
+        let news = talk_until_killed(&mut server, people, round, &mut dice).await;
+        server = start(&setup, slowest).await;
+        truth.sent.extend(news.sent.iter().cloned());
+        truth.heard.extend(news.heard);
+        people = everybody(&server).await;
+        let stored = read_all(&server, &mut people).await;
+        truth.check(&stored, &news.sent);
+        truth.send_again(&mut people, &stored).await;
+        truth.check(&read_all(&server, &mut people).await, &[]);
+        let faults = Store::open_to_read(data).unwrap().faults().unwrap();
+        assert_eq!(faults, Vec::<String>::new());
+    }
+    assert!(server.terminate().await.success());
+    truth.sent.iter().filter(|one| matches!(one.answer, Answer::Ok(_))).count()
+}
+
+fn number(variable: &str) -> Option<u64> {
+    Some(std::env::var(variable).ok()?.parse().expect("a number"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_answered_outlives_a_kill_at_any_moment() {
+    let kills = number("KILLS").unwrap_or(USUAL);
+    let seed = number("SEED").unwrap_or_else(|| {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        u64::from(now.subsec_nanos())
+    });
+    let (mut done, mut slowest, mut lines) = (0, Duration::ZERO, 0);
+    while done < kills {
+        let seed = seed + done;
+        let some = KILLS_OF_A_LIFE.min(kills - done);
+        eprintln!("kills {done} to {}: SEED={seed} KILLS={some} does the same", done + some);
+        let folder = tempfile::tempdir().unwrap();
+        lines += one_life(seed, some, &folder.path().join("data"), &mut slowest).await;
+        done += some;
+    }
+    eprintln!("{kills} kills, {lines} lines answered; the slowest start took {slowest:?}");
+}

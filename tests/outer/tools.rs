@@ -1,0 +1,163 @@
+//! What an operator does from the shell with the data of a server.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use chat_testkit::{Form, Setup, TestServer, binary};
+use tempfile::TempDir;
+
+struct Data {
+    folder: TempDir,
+}
+
+impl Data {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    async fn server(&self) -> TestServer {
+        Setup::unpaced().keeping(&self.folder.path().join("data")).start().await
+    }
+
+    /// Runs a tool on a directory beside the others.
+    fn run(&self, data: &str, words: &[&str]) -> Output {
+        let mut command = Command::new(binary::path("chat-server"));
+        command.arg("--data").arg(self.folder.path().join(data));
+        command.current_dir(self.folder.path()).args(words).stdin(Stdio::null());
+        command.output().unwrap()
+    }
+
+    fn succeeds(&self, data: &str, words: &[&str]) -> String {
+        let output = self.run(data, words);
+        assert!(output.status.success(), "{words:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn fails(&self, data: &str, words: &[&str]) -> String {
+        let output = self.run(data, words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {}", said(&output));
+        said(&output)
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+/// A server into whose `#dev` three lines were said.
+async fn with_three_lines(data: &Data) -> TestServer {
+    let server = data.server().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    alice.ask_json("/create Dev About it").await;
+    for line in ["one", "/me waves", "größer als 東京"] {
+        assert_eq!(alice.ask_json(line).await.1["type"], "ok");
+    }
+    server
+}
+
+#[tokio::test]
+async fn a_backup_of_a_running_server_is_a_whole_store() {
+    let data = Data::new();
+    let server = with_three_lines(&data).await;
+    assert!(data.succeeds("data", &["backup", "copy.db"]).contains("opened and found whole"));
+    let mut bob = server.person_in("bob", Form::Json).await;
+    bob.ask_json("/enter dev").await;
+    bob.ask_json("after the backup").await;
+    assert!(data.fails("data", &["backup", "copy.db"]).contains("is there already"));
+    assert!(!data.path("copy.db.part").exists());
+    // Restored as the manual says.
+    fs::create_dir(data.path("restored")).unwrap();
+    fs::copy(data.path("copy.db"), data.path("restored/chat.db")).unwrap();
+    let restored = Setup::unpaced().keeping(&data.path("restored")).start().await;
+    let mut carol = restored.person_in("carol", Form::Json).await;
+    let (rows, entered) = carol.ask_json("/enter dev after 0").await;
+    assert_eq!((entered["last"].as_u64(), &entered["topic"]), (Some(3), &"About it".into()));
+    assert_eq!(rows.iter().filter(|row| row["type"] == "message").count(), 3);
+    assert!(data.fails("nothing", &["backup", "x.db"]).contains("there is no "));
+}
+
+#[tokio::test]
+async fn an_export_is_imported_once_and_the_same() {
+    let data = Data::new();
+    let mut server = with_three_lines(&data).await;
+    let exported = data.succeeds("data", &["export", "--channel", "dev"]);
+    let rows: Vec<&str> = exported.lines().collect();
+    assert_eq!(rows[0], r##"{"type":"channel","name":"#Dev","topic":"About it","last":3}"##);
+    assert!(rows[2].ends_with(r#""from":"alice","text":"waves","action":true}"#), "{}", rows[2]);
+    assert_eq!(rows.len(), 4);
+    data.succeeds("data", &["export", "--channel", "#dev", "dev.jsonl"]);
+    assert_eq!(fs::read_to_string(data.path("dev.jsonl")).unwrap(), exported);
+    assert!(
+        data.fails("data", &["export", "--channel", "nowhere"]).contains("no lines of #nowhere")
+    );
+    let refused = data.fails("data", &["import", "dev.jsonl"]);
+    assert!(refused.contains("is in use by another server"), "{refused}");
+    assert!(server.terminate().await.success());
+
+    let told = data.succeeds("other", &["import", "dev.jsonl"]);
+    assert_eq!(told, "3 lines imported, 0 were there already\n");
+    let told = data.succeeds("other", &["import", "dev.jsonl"]);
+    assert_eq!(told, "0 lines imported, 3 were there already\n");
+    assert_eq!(data.succeeds("other", &["export", "--channel", "dev"]), exported);
+    // Only the newest lines: the ids stay what they are.
+    let newest = format!("{}\n{}\n", rows[0], rows[3]);
+    fs::write(data.path("newest.jsonl"), newest).unwrap();
+    data.succeeds("newest", &["import", "newest.jsonl"]);
+    assert!(data.succeeds("newest", &["check",]).contains("ok     database"));
+    let wrong = |name: &str, text: &str| {
+        fs::write(data.path(name), text).unwrap();
+        data.fails("other", &["import", name])
+    };
+    let gap = wrong("gap", &format!("{}\n{}\n", rows[0], rows[3].replace("\"id\":3", "\"id\":9")));
+    assert!(
+        gap.contains("line 2; 0 lines before it were imported") && gap.contains("import what lies"),
+        "{gap}"
+    );
+    let other = wrong("other.jsonl", &format!("{}\n{}\n", rows[0], rows[3].replace("als", "than")));
+    assert!(other.contains("another line with the id 3"), "{other}");
+    assert!(wrong("headless", rows[3]).contains("was not begun"));
+    assert!(wrong("nonsense", "hello").contains("no row of an export"));
+}
+
+#[tokio::test]
+async fn a_check_finds_each_fault_and_tells_its_cure() {
+    let data = Data::new();
+    let listen = |server: &TestServer| server.address().to_string();
+    let mut server = with_three_lines(&data).await;
+    let told = data.succeeds("data", &["--listen", &listen(&server), "check"]);
+    for line in [
+        "ok     settings",
+        "a server runs on",
+        "ok     room",
+        "ok     database: it is whole",
+        "while the server runs",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    let told = data.fails("other", &["--listen", &listen(&server), "check"]);
+    assert!(
+        told.contains("fault  port") && told.contains("another address with --listen"),
+        "{told}"
+    );
+    assert!(server.terminate().await.success());
+    assert!(
+        data.succeeds("data", &["--listen", "127.0.0.1:0", "check"])
+            .contains("is free for a server")
+    );
+    damage(&data.path("data/chat.db"));
+    let told = data.fails("data", &["--listen", "127.0.0.1:0", "check"]);
+    assert!(told.contains("fault  database") && told.contains("restore a backup"), "{told}");
+}
+
+/// Writes over everything but the first page.
+fn damage(file: &Path) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[4096..].fill(0xAA);
+    fs::write(file, bytes).unwrap();
+}
