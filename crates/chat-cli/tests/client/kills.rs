@@ -34,7 +34,10 @@ fn said_by(who: &str, beginning: &str, count: usize) -> Vec<String> {
 }
 
 fn only(who: &str, lines: &[String]) -> Vec<String> {
-    lines.iter().filter(|line| line.starts_with(&format!("{who}: "))).cloned().collect()
+    let by_them = |line: &&String| {
+        line.starts_with(&format!("{who}: ")) || line.starts_with(&format!("* {who} "))
+    };
+    lines.iter().filter(by_them).cloned().collect()
 }
 
 #[test]
@@ -56,6 +59,7 @@ fn ten_kills_lose_nothing_and_double_nothing() {
     alice.writes("[@bob] bob: hey-0.");
 
     let (mut typed, mut whispered, mut said) = (0, 0, 1);
+    let mut actions = Vec::new();
     for kill in 0..KILLS {
         alice.presses(&format!("alice-{typed}.\r"));
         alice.writes(&format!("[#general] alice: alice-{typed}."));
@@ -63,7 +67,12 @@ fn ten_kills_lose_nothing_and_double_nothing() {
         let lost_answer = kill % 2 == 0;
         if lost_answer {
             gate.shut();
-            alice.presses(&format!("alice-{typed}.\r"));
+            // Every other time an action, which has no key.
+            let is_action = kill % 4 == 0;
+            if is_action {
+                actions.push(typed);
+            }
+            alice.presses(&format!("{}alice-{typed}.\r", if is_action { "/me " } else { "" }));
             carol.hears("alice", &format!("alice-{typed}."));
             typed += 1;
         }
@@ -108,6 +117,9 @@ fn ten_kills_lose_nothing_and_double_nothing() {
     let kept = bob.history("#general");
     assert_eq!(shown_in("#general", &rows), kept, "shown once each, in the order of all");
     let mut expected = said_by("alice", "alice", typed);
+    for n in actions {
+        expected[n] = format!("* alice alice-{n}.");
+    }
     expected.push("alice: that is all".into());
     assert_eq!(only("alice", &kept), expected, "kept once each, in the order typed");
     assert_eq!(only("bob", &kept), said_by("bob", "bob", said));

@@ -164,7 +164,7 @@ impl Talker {
         });
     }
 
-    /// The texts of a conversation, each with who said it, oldest first.
+    /// The lines of a conversation as a terminal shows them, oldest first.
     pub(crate) fn history(&mut self, place: &str) -> Vec<String> {
         let line = format!("/history {place} 10000 after 0");
         let rows = self.until(&line, |talker| {
@@ -174,7 +174,12 @@ impl Talker {
             Some(rows)
         });
         let row = |row: &Value| {
-            format!("{}: {}", row["from"].as_str().unwrap(), row["text"].as_str().unwrap())
+            let (from, text) = (row["from"].as_str().unwrap(), row["text"].as_str().unwrap());
+            if row["action"] == true {
+                format!("* {from} {text}")
+            } else {
+                format!("{from}: {text}")
+            }
         };
         rows.iter().filter(|row| row["past"] == true).map(row).collect()
     }
