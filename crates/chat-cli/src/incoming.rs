@@ -45,7 +45,7 @@ pub(crate) enum Incoming {
     Channel { name: String, members: u64, topic: Option<String> },
     User(Person),
     Info(Row),
-    Missed { channel: String, count: u64 },
+    Missed { channel: String, count: u64, after: Option<u64> },
     Notice { text: String },
     Bye { reason: String },
     Unknown,
@@ -218,7 +218,11 @@ impl Incoming {
             },
             "user" => Self::User(row.person()),
             "info" => Self::Info(row),
-            "missed" => Self::Missed { channel: row.must("channel"), count: count("count") },
+            "missed" => Self::Missed {
+                channel: row.must("channel"),
+                count: count("count"),
+                after: row.number("after"),
+            },
             "notice" => Self::Notice { text: row.must("text") },
             "bye" => Self::Bye { reason: row.must("reason") },
             _ => Self::Unknown,
@@ -247,7 +251,7 @@ mod tests {
         );
         assert_eq!(
             Incoming::read(r##"{"type":"missed","channel":"#a","count":"many"}"##),
-            Some(Incoming::Missed { channel: "#a".into(), count: 0 })
+            Some(Incoming::Missed { channel: "#a".into(), count: 0, after: None })
         );
     }
 

@@ -7,10 +7,10 @@
 //! - `link`: the connection, as two queues of lines;
 //! - `session`: the state machine, which does no IO and reads no clock;
 //! - `incoming`, `typed`: what a line of the server's, or of a person's, is;
-//! - `tell`, `show`: what is shown of it, in words and as a line of text;
+//! - `tell`, `show`, `sought`: what is shown of it, in words and as a line of text;
 //! - `outbox`: what waits to be written, and what happens when it can't be;
 //! - `plain`, `input`: lines out and in, for pipes;
-//! - `terminal`: the line editor; `complete`, `known`: what Tab offers.
+//! - `terminal`: the line editor; `room`: what keeps a line in it; `complete`, `known`: what Tab offers.
 //!
 //! It never waits for a terminal while the server speaks, and nothing that the server sends can
 //! move a terminal's cursor.
@@ -26,9 +26,11 @@ mod outbox;
 mod pause;
 mod plain;
 mod proto;
+mod room;
 mod run;
 mod session;
 mod show;
+mod sought;
 mod tell;
 mod terminal;
 mod typed;

@@ -23,6 +23,7 @@ use crate::known::Known;
 use crate::link::{Heard, Link};
 use crate::outbox::{Outbox, Prompt, Stream, WhenFull};
 use crate::plain;
+use crate::room::Room;
 use crate::session::{Action, Exit, Mode, Now, Session, Wish};
 use crate::show::{self, Look};
 use crate::terminal::{Terminal, Wiring};
@@ -85,6 +86,9 @@ struct Client {
     look: Look,
     session: Session,
     known: Arc<Mutex<Known>>,
+    room: Arc<Room>,
+    /// Places in `room` that the session's lines have.
+    roomed: usize,
     outbox: Arc<Outbox>,
     input: mpsc::Receiver<Input>,
     input_sender: mpsc::Sender<Input>,
@@ -113,9 +117,14 @@ impl Client {
     fn new(args: Args, mode: Mode, outbox: Arc<Outbox>) -> Self {
         let colours = args.colours();
         let known = Arc::new(Mutex::new(Known::default()));
-        let wish =
-            Wish { mode, address: args.connect.to_string(), name: args.name, enter: args.enter };
         let luck = RandomState::new();
+        let wish = Wish {
+            mode,
+            address: args.connect.to_string(),
+            name: args.name,
+            enter: args.enter,
+            seed: seed(),
+        };
         let session = Session::new(wish, Arc::clone(&known), now(&luck));
         let look = match mode {
             Mode::Pipe => Look::Plain,
@@ -129,6 +138,8 @@ impl Client {
             look,
             session,
             known,
+            room: Arc::default(),
+            roomed: 0,
             outbox,
             input,
             input_sender,
@@ -205,12 +216,17 @@ impl Client {
                         outbox: Arc::clone(&self.outbox),
                         input: self.input_sender.clone(),
                         known: Arc::clone(&self.known),
+                        room: Arc::clone(&self.room),
                         colours: self.colours,
                     })?);
                 }
             }
             Happening::Connected(Err(why)) => self.session.lost(&why, now),
-            Happening::Input(Input::Line(line)) => self.session.typed(&line, now),
+            Happening::Input(Input::Line(line)) => {
+                // The editor has taken a place for it.
+                self.roomed += 1;
+                self.session.typed(&line, now);
+            }
             Happening::Input(Input::Unfit(unfit)) => self.session.typed_unfit(unfit),
             Happening::Input(Input::Interrupt) => self.session.interrupted(),
             Happening::Input(Input::End) => self.end_input(now),
@@ -260,6 +276,11 @@ impl Client {
                 self.perform(action);
             }
         }
+        let unanswered = self.session.unanswered();
+        if self.mode == Mode::Terminal {
+            self.room.settle(self.roomed, unanswered);
+        }
+        self.roomed = unanswered;
         let prompt = Prompt { text: self.session.prompt(), ready: self.session.is_ready() };
         if self.mode == Mode::Terminal && prompt != self.prompt {
             self.prompt = prompt.clone();
@@ -290,6 +311,12 @@ impl Client {
             Action::Finish(exit) => self.exit = Some(exit),
         }
     }
+}
+
+/// A number that no other client has: the standard library asks the system for it.
+fn seed() -> u128 {
+    let half = || u128::from(RandomState::new().build_hasher().finish());
+    half() << 64 | half()
 }
 
 fn now(luck: &RandomState) -> Now {

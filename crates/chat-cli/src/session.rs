@@ -2,14 +2,20 @@
 //!
 //! Every line for the server goes through [`Session::ask`] and waits in `asked` until its `ok` or
 //! `error` has come; answers come in the order of the questions, so the first one waiting is meant.
+//!
+//! What the person types waits in `unsaid` for its turn: each line is said exactly once, in order, through
+//! lost connections. What others say is shown once: `places` knows how far each conversation was read.
 
 mod answers;
 mod entry;
 mod goal;
 mod leaving;
+mod past;
 mod place;
+mod saying;
 #[cfg(test)]
 mod tests;
+mod unsaid;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -25,18 +31,22 @@ use crate::show::{Shown, same_name};
 use crate::tell::Teller;
 use crate::typed::Typed;
 use goal::Goal;
+use past::{Fetch, Gathered, Waiting};
 use place::Places;
+pub(crate) use saying::MAX_UNSAID;
+use unsaid::Unsaid;
 
 /// Lines that may be unanswered before no more are taken from a pipe.
 const MAX_ASKED: usize = 256;
-/// Lines typed while the channels are being entered, kept until that is done.
-const MAX_HELD: usize = 100;
 /// The server has this long to greet, and a pipe waits this long for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// After this long without a word from the server it is asked whether it is there …
 const SILENCE: Duration = Duration::from_mins(1);
 /// … and after this long the connection counts as lost.
 const LONGEST_SILENCE: Duration = Duration::from_secs(80);
+
+/// What stands before the cursor while a name is asked for.
+pub(crate) const NAME_PROMPT: &str = "name> ";
 
 /// Who sits before the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +102,8 @@ pub(crate) struct Wish {
     pub(crate) name: Option<String>,
     /// With their `#`.
     pub(crate) enter: Vec<String>,
+    /// A number that nobody else has: the keys of one's lines begin with it.
+    pub(crate) seed: u128,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +150,10 @@ enum Asked {
     Goal(Goal),
     /// A list that completion wants to know, and nobody is shown.
     Lookup,
+    /// Lines that were missed.
+    Fetch(Fetch),
+    /// The first of `unsaid`.
+    Line,
     Ping,
     Quit,
     Typed(Typed),
@@ -148,7 +164,25 @@ pub(crate) struct Session {
     wish: Wish,
     stage: Stage,
     asked: VecDeque<Asked>,
-    held: VecDeque<Typed>,
+    unsaid: Unsaid,
+    /// Keys that were given to lines.
+    keys: u64,
+    /// Nothing is said before this: the server couldn't take the first of `unsaid`.
+    retry_at: Option<Instant>,
+    /// How often it couldn't, in a row.
+    stalls: u32,
+    /// The goal that is asked for again then.
+    goal_at: Option<(Goal, Instant)>,
+    goal_stalls: u32,
+    /// When the connection came back.
+    back_at: Option<Instant>,
+    /// `/quit`, once all is said, and when it isn't waited for any longer.
+    quit_at: Option<(String, Instant)>,
+    gathered: Gathered,
+    history_place: Option<String>,
+    waiting: Vec<Waiting>,
+    /// Whoever last wrote privately.
+    last_writer: Option<String>,
     actions: Vec<Action>,
     teller: Teller,
     /// Shared with completion, which reads it when Tab is pressed; locked for single calls.
@@ -176,7 +210,18 @@ impl Session {
             wish,
             stage: Stage::Connecting,
             asked: VecDeque::new(),
-            held: VecDeque::new(),
+            unsaid: Unsaid::default(),
+            keys: 0,
+            retry_at: None,
+            stalls: 0,
+            goal_at: None,
+            goal_stalls: 0,
+            back_at: None,
+            quit_at: None,
+            gathered: Gathered::default(),
+            history_place: None,
+            waiting: Vec::new(),
+            last_writer: None,
             actions: Vec::new(),
             teller: Teller::default(),
             known,
@@ -210,13 +255,18 @@ impl Session {
         };
         let place = current.unwrap_or("(nowhere)");
         match &self.stage {
-            Stage::Nameless => "name> ".into(),
+            Stage::Nameless => NAME_PROMPT.into(),
             Stage::Ready { .. } => format!("{place}> "),
             Stage::Offline { .. } => format!("(offline) {place}> "),
             Stage::Leaving { .. } | Stage::Over => "(leaving)> ".into(),
             _ if self.is_settled() => format!("(connecting) {place}> "),
             _ => "(connecting)> ".into(),
         }
+    }
+
+    /// Things typed that are not answered yet.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.unsaid.len()
     }
 
     /// Whether lines can be sent.
@@ -229,7 +279,9 @@ impl Session {
     pub(crate) fn wants_input(&self) -> bool {
         match (self.wish.mode, &self.stage) {
             (Mode::Terminal, stage) => *stage != Stage::Over,
-            (Mode::Pipe, Stage::Ready { .. }) => self.asked.len() < MAX_ASKED,
+            (Mode::Pipe, Stage::Ready { .. }) => {
+                self.quit_at.is_none() && self.asked.len() + self.unsaid.len() < MAX_ASKED
+            }
             (Mode::Pipe, Stage::Nameless) => self.asked.is_empty(),
             (Mode::Pipe, _) => false,
         }
@@ -251,7 +303,9 @@ impl Session {
                 } else {
                     self.heard_at + SILENCE
                 };
-                answer.into_iter().chain([silence]).min()
+                let goal = self.goal_at.as_ref().map(|(_, at)| *at);
+                let quit = self.quit_at.as_ref().map(|(_, at)| *at);
+                [answer, Some(silence), self.retry_at, goal, quit].into_iter().flatten().min()
             }
         }
     }
@@ -259,6 +313,9 @@ impl Session {
     /// The deadline has passed, or not; it may be called at any time.
     pub(crate) fn on_time(&mut self, now: Now) {
         if self.deadline().is_none_or(|deadline| now.instant < deadline) {
+            return;
+        }
+        if self.has_waited_enough(now) {
             return;
         }
         let silent = now.instant.duration_since(self.heard_at);
@@ -277,6 +334,24 @@ impl Session {
             }
             _ => self.drop_link(&format!("no answer for {} s", ANSWER_TIMEOUT.as_secs()), now),
         }
+    }
+
+    /// Goes on with what was put off until now, if there is any.
+    fn has_waited_enough(&mut self, now: Now) -> bool {
+        let due = |at: Instant| at <= now.instant;
+        if self.quit_at.as_ref().is_some_and(|(_, at)| due(*at)) {
+            self.finish_left();
+        } else if self.goal_at.as_ref().is_some_and(|(_, at)| due(*at)) {
+            if let Some((goal, _)) = self.goal_at.take() {
+                self.ask_for(goal, now);
+            }
+        } else if self.retry_at.is_some_and(due) {
+            self.retry_at = None;
+            self.say_next(now);
+        } else {
+            return false;
+        }
+        true
     }
 
     /// The output can't be written just now, so the server isn't listened to: its silence is our
@@ -312,8 +387,9 @@ impl Session {
                 self.progress_at = now.instant;
                 self.refused(&re, code, text, now);
             }
-            other => self.told(&other),
+            other => self.told(other, now),
         }
+        self.say_next(now);
         self.leave_when_all_is_answered(now);
     }
 
@@ -332,23 +408,34 @@ impl Session {
             let text = "chat-cli needs the JSON form and shows it as text.".to_owned();
             return self.show_refusal("bad-argument".into(), text);
         }
+        if let Some([open, say]) =
+            typed.opening().filter(|_| matches!(self.stage, Stage::Ready { .. }))
+        {
+            self.put(open, now);
+            return self.put(say, now);
+        }
         match &self.stage {
-            Stage::Ready { .. } => self.send(typed, now),
+            // What waits for the server to recover doesn't keep the person from asking.
+            Stage::Ready { .. }
+                if self.retry_at.is_some()
+                    && typed.saying().is_none()
+                    && self.wish.mode == Mode::Terminal =>
+            {
+                self.send(typed, now);
+            }
+            Stage::Ready { .. } => self.put(typed, now),
             Stage::Nameless if typed.is_command() => self.send(typed, now),
             Stage::Nameless => {
                 self.identity = Some(format!("/name {}", typed.line.trim()));
                 self.take_name(now);
             }
             Stage::Greeting { .. } | Stage::Naming | Stage::Entering { .. } | Stage::Connecting
-                if !self.is_settled() && self.held.len() < MAX_HELD =>
+                if !self.is_settled() =>
             {
-                self.held.push_back(typed);
+                self.put(typed, now);
             }
             Stage::Over | Stage::Leaving { .. } => {}
-            _ => self.show(Shown::warning(format!(
-                "Not sent, there is no connection: {} (Up brings it back)",
-                typed.discreet()
-            ))),
+            _ => self.put_offline(typed, now),
         }
     }
 
@@ -369,12 +456,12 @@ impl Session {
         self.show(Shown::told("/quit or Ctrl-D leaves."));
     }
 
-    /// No more input will come: the person wants to leave, the pipe has ended.
     /// No more is taken of an input that has not ended: not all of it is sent.
     pub(crate) fn input_cut_off(&mut self) {
         self.refused = true;
     }
 
+    /// No more input will come: the person wants to leave, the pipe has ended.
     pub(crate) fn input_ended(&mut self, now: Now) {
         self.input_ended = true;
         match self.wish.mode {

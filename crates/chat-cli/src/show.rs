@@ -6,16 +6,21 @@ mod paint;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-pub(crate) use mention::same_name;
+pub(crate) use mention::{same_name, word_at};
 use paint::Paint;
 
 use crate::incoming::Said;
+use crate::sought::Sought;
 
 /// One thing to show; always one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     /// Somebody, perhaps oneself, said it in `place` (`#general` or `@bob`).
     Said { place: String, said: Said, own: bool },
+    /// A search found it; the words it was found by stand out.
+    Found { place: String, said: Said, words: Vec<Sought> },
+    /// What the lines below are, or those above were.
+    Heading(String),
     /// The server or the client tells it.
     Told { tone: Tone, text: String },
     /// The server refused something.
@@ -87,13 +92,15 @@ fn calls(shown: &Shown, me: Option<&str>) -> bool {
             !own && !said.past && (place.starts_with('@') || mentioned)
         }
         Shown::Told { tone, .. } => *tone == Tone::Calling,
-        Shown::Refused { .. } | Shown::Typed { .. } => false,
+        Shown::Found { .. } | Shown::Heading(_) | Shown::Refused { .. } | Shown::Typed { .. } => {
+            false
+        }
     }
 }
 
 fn plain(shown: &Shown) -> String {
     match shown {
-        Shown::Said { place, said, .. } => {
+        Shown::Said { place, said, .. } | Shown::Found { place, said, .. } => {
             let past = match said.time {
                 Some(time) if said.past => format!(" {}", time.strftime("%Y-%m-%d %H:%M:%S")),
                 _ => String::new(),
@@ -106,6 +113,7 @@ fn plain(shown: &Shown) -> String {
             }
         }
         Shown::Told { text, .. } => format!("* {text}"),
+        Shown::Heading(text) => format!("* — {text} —"),
         Shown::Refused { code, text } => format!("! {code}: {text}"),
         Shown::Typed { line } => format!("> {line}"),
     }
@@ -145,6 +153,15 @@ fn terminal(
                 format!("{when} {place} {from}: {text}")
             }
         }
+        Shown::Found { place, said, words } => {
+            let when = said.time.map(|time| clock(time, "%Y-%m-%d %H:%M ")).unwrap_or_default();
+            let text = paint.sought(&said.text, words);
+            let colon = if said.action { "" } else { ":" };
+            let star = if said.action { "* " } else { "" };
+            let from = paint.speaker(&said.from, false);
+            format!("{}{} {star}{from}{colon} {text}", paint.faint(&when), paint.place(place))
+        }
+        Shown::Heading(text) => paint.faint(&format!("— {text} —")),
         Shown::Told { tone, text } => {
             let when = paint.faint(&clock(now, "%H:%M"));
             format!("{when} {}", paint.told(*tone, text))

@@ -114,7 +114,7 @@ impl Teller {
                 return None;
             }
             Incoming::Info(row) => Shown::told(info(row)),
-            Incoming::Missed { channel, count } => Shown::warning(format!(
+            Incoming::Missed { channel, count, .. } => Shown::warning(format!(
                 "You missed {count} {} in {channel}. /history {channel} {count} shows them.",
                 if *count == 1 { "line" } else { "lines" }
             )),
@@ -189,6 +189,22 @@ impl Teller {
                 let part = command(line).map(|(_, words)| words.trim_start_matches(['#', ' ']));
                 listed_channels(part.unwrap_or_default(), fields.number("count"), channels)
             }
+            "history" if fields.number("count") == Some(0) => {
+                let chat = || format!("the private chat with {}", text("with"));
+                let place = fields.text("channel").unwrap_or_else(chat);
+                told(format!("There are no such lines in {place}."))
+            }
+            "history" => Vec::new(),
+            "search" => told(match (fields.number("count").unwrap_or(0), fields.flag("more")) {
+                (0, _) => {
+                    "Nothing found. Try fewer words, or only the beginning of one: word*".into()
+                }
+                (count, Some(true)) => format!(
+                    "These are the newest {count}; there are more. before:DATE, from:USER or \
+                     in:#CHANNEL narrow it."
+                ),
+                (count, _) => format!("{count} found."),
+            }),
             "users" => told(listed_people(fields.number("count"), &people, own.marks)),
             _ if fields.number("count") == Some(0) => told("Nothing was found.".into()),
             _ if fields.has("count") => Vec::new(),

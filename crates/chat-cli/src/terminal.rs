@@ -21,6 +21,9 @@ use signal_hook::low_level::raise;
 use crate::input::Input;
 use crate::known::Known;
 use crate::outbox::{Batch, Broken, Outbox, Prompt};
+use crate::room::Room;
+use crate::session::{MAX_UNSAID, NAME_PROMPT};
+use crate::typed::command;
 use editor::{Editor, Wish};
 use screen::{Screen, Size};
 
@@ -32,6 +35,7 @@ pub(crate) struct Wiring {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) input: tokio::sync::mpsc::Sender<Input>,
     pub(crate) known: Arc<Mutex<Known>>,
+    pub(crate) room: Arc<Room>,
     pub(crate) colours: bool,
 }
 
@@ -105,12 +109,20 @@ struct Desk {
     editor: Editor,
     screen: Screen,
     prompt: Prompt,
+    /// What the desk itself has to tell, above the line.
+    remarks: Vec<String>,
 }
 
 impl Desk {
     fn new(wiring: Wiring) -> Self {
         let screen = Screen::new(wiring.colours);
-        Self { wiring, editor: Editor::default(), screen, prompt: Prompt::default() }
+        Self {
+            wiring,
+            editor: Editor::default(),
+            screen,
+            prompt: Prompt::default(),
+            remarks: Vec::new(),
+        }
     }
 
     fn work(&mut self) {
@@ -138,6 +150,7 @@ impl Desk {
         for event in batch.keys {
             self.event(event)?;
         }
+        lines.append(&mut self.remarks);
         let mut frame = if batch.last { self.farewell(&lines) } else { self.frame(&lines) };
         if batch.bell {
             frame.push('\x07');
@@ -185,7 +198,22 @@ impl Desk {
     fn grant(&mut self, wish: Wish) -> io::Result<()> {
         match wish {
             Wish::Draw => {}
-            Wish::Send(line) => self.give(Input::Line(line)),
+            // Names, commands and empty lines wait for nothing.
+            Wish::Send(line)
+                if self.prompt.text == NAME_PROMPT
+                    || line.trim().is_empty()
+                    || command(&line).is_some() =>
+            {
+                self.wiring.room.force();
+                self.give(Input::Line(line));
+            }
+            Wish::Send(line) if self.wiring.room.take() => self.give(Input::Line(line)),
+            Wish::Send(line) => {
+                self.editor.keep(&line);
+                self.remarks.push(format!(
+                    "* {MAX_UNSAID} lines wait to be said. This one stays here; press Enter again later."
+                ));
+            }
             Wish::Interrupt => self.give(Input::Interrupt),
             Wish::End => self.give(Input::End),
             Wish::Clear => write(&self.screen.clear())?,

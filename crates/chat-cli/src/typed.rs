@@ -1,9 +1,31 @@
 //! What a typed line is, as far as the client has to know.
 
+use crate::incoming::at;
 use crate::proto::{clean, verb};
 
 /// Commands whose line holds a password.
 const SECRET: &[&str] = &["login", "register", "password"];
+
+/// Where something said goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Aim {
+    /// The current conversation.
+    Current,
+    /// This one: `#general` or `@bob`.
+    Named(String),
+    /// Whoever last wrote privately.
+    Writer,
+}
+
+/// What a line says, apart from how it was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Saying {
+    pub(crate) aim: Aim,
+    pub(crate) text: String,
+    pub(crate) action: bool,
+    /// The key that the person chose.
+    pub(crate) key: Option<String>,
+}
 
 /// A line as it is sent, and what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +58,45 @@ impl Typed {
         };
         let text = text.filter(|text| !text.is_empty()).map(ToOwned::to_owned);
         Some(Self { line, verb, text })
+    }
+
+    /// What it says, if that is all it does and nothing is wrong with it.
+    pub(crate) fn saying(&self) -> Option<Saying> {
+        let text = self.text.clone()?;
+        let rest = command(&self.line).map_or("", |(_, rest)| rest);
+        let word = |words: &str| words.split_once(' ').map(|(word, _)| word.to_owned());
+        let place = |place: String| place[1..].starts_with(char::is_alphanumeric).then_some(place);
+        let mut key = None;
+        let aim = match self.verb? {
+            "say" if !self.is_command() => Aim::Current,
+            "me" => Aim::Current,
+            "reply" => Aim::Writer,
+            "msg" => Aim::Named(place(at(&word(rest)?))?),
+            "say" => {
+                Aim::Named(word(rest).filter(|to| to.starts_with(['#', '@'])).and_then(place)?)
+            }
+            "once" => {
+                key = word(rest);
+                let to = word(after_word(rest)?).filter(|to| to.starts_with(['#', '@']));
+                Aim::Named(to.and_then(place)?)
+            }
+            _ => return None,
+        };
+        Some(Saying { aim, text, action: self.is_action(), key })
+    }
+
+    /// Whether it names where it goes.
+    pub(crate) fn has_target(&self) -> bool {
+        matches!(self.saying(), Some(Saying { aim: Aim::Named(_), .. }))
+    }
+
+    /// `/private bob text…` as two lines: one that opens the chat, and one that says the text.
+    pub(crate) fn opening(&self) -> Option<[Self; 2]> {
+        self.text.as_ref().filter(|_| self.verb == Some("private"))?;
+        let (word, rest) = command(&self.line)?;
+        let (user, text) = rest.split_once(' ')?;
+        let open = Self::read(&format!("/{word} {user}"))?;
+        Some([open, Self::read(&format!("/msg {user} {}", text.trim_start()))?])
     }
 
     /// Whether it is a command rather than plain text.
@@ -107,6 +168,33 @@ mod tests {
         for blank in ["", "  ", "\u{7}\t"] {
             assert_eq!(Typed::read(blank), None, "{blank:?}");
         }
+    }
+
+    #[test]
+    fn where_something_said_goes() {
+        let named = |place: &str| Some(Aim::Named(place.into()));
+        for (line, aim) in [
+            ("hi", Some(Aim::Current)),
+            ("//hi", Some(Aim::Current)),
+            ("/me waves", Some(Aim::Current)),
+            ("/r hi", Some(Aim::Writer)),
+            ("/msg bob hi", named("@bob")),
+            ("/w @bob hi", named("@bob")),
+            ("/say #dev hi", named("#dev")),
+            ("/once k @bob hi", named("@bob")),
+            ("/say dev hi", None),
+            ("/say # hi", None),
+            ("/say #dev", None),
+            ("/once k #dev", None),
+            ("/private bob hi", None),
+            ("/users", None),
+        ] {
+            let saying = Typed::read(line).unwrap().saying();
+            assert_eq!(saying.map(|saying| saying.aim), aim, "{line}");
+        }
+        let [open, say] = Typed::read("/dm bob  hi you").unwrap().opening().unwrap();
+        assert_eq!((open.line.as_str(), say.line.as_str()), ("/dm bob", "/msg bob hi you"));
+        assert_eq!(Typed::read("/dm bob").unwrap().opening(), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::place::Places;
 use super::{Action, Asked, Mode, Now, Session, Stage};
 use crate::incoming::{Answer, Change, Incoming, Said};
-use crate::show::Shown;
+use crate::show::{Shown, same_name};
 use crate::tell::Own;
 use crate::typed::Typed;
 
@@ -34,15 +34,28 @@ impl Session {
             Asked::Format => self.take_name(now),
             Asked::Identity(line) => self.named(line, answer, now),
             Asked::Goal(goal) => {
-                self.show_answer(&goal.line(), answer);
+                if answer.re != "history" {
+                    self.show_answer(&goal.line(), answer);
+                }
+                self.show_past(&Asked::Goal(goal.clone()));
                 self.apply(answer, now);
+                self.settle_last(answer, goal.after().is_none());
                 self.reached(&goal, now);
             }
             Asked::Typed(typed) => {
                 let nameless = self.stage == Stage::Nameless;
+                // A list has its closing line, an entry its opening one.
+                let closing = answer.re == "search";
+                if closing {
+                    self.show_past(&Asked::Typed(typed.clone()));
+                }
                 self.show_answer(&typed.line, answer);
+                if !closing {
+                    self.show_past(&Asked::Typed(typed.clone()));
+                }
                 self.apply(answer, now);
-                self.show_own(&typed, answer, now);
+                self.settle_last(answer, !typed.line.to_lowercase().contains(" after "));
+                self.show_own(&typed, answer, false, now);
                 match answer.re.as_str() {
                     "name" | "login" if nameless => self.named(typed.line, answer, now),
                     "name" | "login" => self.identity = Some(typed.line),
@@ -51,11 +64,17 @@ impl Session {
                 }
             }
             Asked::Lookup => self.teller.forget(),
+            Asked::Fetch(fetch) => {
+                self.show_past(&Asked::Fetch(fetch.clone()));
+                self.fetched(fetch, answer, now);
+            }
+            Asked::Line => self.said(answer, now),
             Asked::Ping | Asked::Quit => {}
         }
     }
 
     pub(super) fn refused(&mut self, re: &str, code: String, text: String, now: Now) {
+        self.forget_past();
         match self.asked.pop_front() {
             Some(Asked::Format) => {
                 let reason = format!("it doesn't know the JSON form ({code}: {text})");
@@ -71,15 +90,36 @@ impl Session {
                 self.name_refused(code, text, now);
             }
             Some(Asked::Typed(_)) | None => self.show_refusal(code, text),
+            Some(Asked::Line) => self.not_said(code, text, now),
+            Some(Asked::Fetch(fetch)) => self.not_fetched(&fetch, &code, &text),
             Some(Asked::Lookup | Asked::Ping | Asked::Quit) => self.teller.forget(),
         }
     }
 
-    pub(super) fn told(&mut self, incoming: &Incoming) {
-        self.note(incoming);
-        if let Incoming::Bye { reason } = incoming {
+    pub(super) fn told(&mut self, incoming: Incoming, now: Now) {
+        self.note(&incoming);
+        if let Incoming::Bye { reason } = &incoming {
             self.farewell = Some(reason.clone());
         }
+        match incoming {
+            Incoming::Message { channel, said } => {
+                let own = self.is_me(&said.from);
+                self.heard(channel, said, own);
+            }
+            Incoming::Private { to, said } => {
+                let own = self.is_me(&said.from);
+                let other = if own { &to } else { &said.from };
+                self.heard(format!("@{other}"), said, own);
+            }
+            Incoming::Missed { channel, after, .. } if self.places.is_in(&channel) => {
+                self.missed_lines(&channel, after, now);
+            }
+            other => self.told_more(&other),
+        }
+    }
+
+    /// What isn't something said.
+    fn told_more(&mut self, incoming: &Incoming) {
         let own = Self::own(self.me.as_deref(), &self.places, self.wish.mode);
         let shown = match incoming {
             Incoming::Bye { .. } if matches!(self.stage, Stage::Leaving { .. }) => {
@@ -109,15 +149,20 @@ impl Session {
     /// Remembers what completion and a later reconnection need.
     pub(super) fn note(&mut self, incoming: &Incoming) {
         match incoming {
-            Incoming::Message { channel, said } => {
-                self.places.heard(channel, said.id);
+            Incoming::Message { said, .. } => {
                 self.with_known(|known| known.spoke(&said.from));
             }
             Incoming::Private { to, said } => {
                 let mine = self.is_me(&said.from);
+                if !mine && !said.past {
+                    self.last_writer = Some(said.from.clone());
+                }
                 self.with_known(|known| known.spoke(if mine { to } else { &said.from }));
             }
-            Incoming::Opened { with } => self.with_known(|known| known.spoke(with)),
+            Incoming::Opened { with } => {
+                self.places.opened(with);
+                self.with_known(|known| known.spoke(with));
+            }
             Incoming::Entered { user, .. } | Incoming::Left { user, .. } => {
                 self.with_known(|known| known.saw(user));
             }
@@ -127,6 +172,10 @@ impl Session {
             Incoming::Renamed { from, to } => {
                 self.with_known(|known| known.renamed(from, to));
                 self.places.renamed(from, to);
+                self.unsaid.renamed(from, to);
+                if self.last_writer.as_deref().is_some_and(|user| same_name(user, from)) {
+                    self.last_writer = Some(to.clone());
+                }
                 if self.is_me(from) {
                     self.me = Some(to.clone());
                     if self.identity.as_deref().is_some_and(|line| line.starts_with("/name ")) {
@@ -152,13 +201,32 @@ impl Session {
                 }
             }
             ("leave", Some(channel)) => self.places.left(&channel),
-            ("private", _) => self.places.set_current(answer.place()),
+            ("private", _) => {
+                if let Some(user) = answer.fields().text("with") {
+                    self.places.opened(&user);
+                }
+                self.places.set_current(answer.place());
+            }
             ("name" | "login", _) if self.me.is_some() => {
                 self.me = answer.fields().text("name").or(self.me.take());
             }
             _ => {}
         }
         self.set_current(answer.fields().change("current"));
+    }
+
+    /// How far one has read is known once the conversation is entered: what comes live comes after `last`.
+    fn settle_last(&mut self, answer: &Answer, anew: bool) {
+        let last = answer.fields().number("last");
+        if let (Some(channel), "enter" | "create") = (answer.channel(), answer.re.as_str())
+            && !self.waits_in(&channel)
+        {
+            if anew {
+                self.places.set_last(&channel, last);
+            } else {
+                self.places.raise_last(&channel, last);
+            }
+        }
     }
 
     /// Asks for names that Tab may complete. A pipe has no use for them.
@@ -181,16 +249,13 @@ impl Session {
         }
     }
 
-    /// Shows a line that one said oneself, now that it has its place. In a pipe, as in the text
-    /// form, who says something doesn't get it back.
-    pub(super) fn show_own(&mut self, typed: &Typed, answer: &Answer, now: Now) {
+    /// Shows a line that one said oneself, now that it has its place; `again` if it was sent before, so that
+    /// its place may be before others that were shown. In a pipe, as in the text form, who says something
+    /// doesn't get it back.
+    pub(super) fn show_own(&mut self, typed: &Typed, answer: &Answer, again: bool, now: Now) {
         let (Some(text), Some(id)) = (&typed.text, answer.fields().number("id")) else { return };
         let place = answer.place().or_else(|| self.places.current().map(ToOwned::to_owned));
         let Some(place) = place else { return };
-        self.places.heard(&place, Some(id));
-        if self.wish.mode == Mode::Pipe {
-            return;
-        }
         let said = Said {
             id: Some(id),
             time: answer.fields().time().or(Some(now.time)),
@@ -199,6 +264,11 @@ impl Session {
             action: typed.is_action(),
             past: false,
         };
-        self.show(Shown::Said { place, said, own: true });
+        let older = again && self.places.last(&place) >= Some(id);
+        match self.wish.mode {
+            Mode::Terminal if older => self.show(Shown::Said { place, said, own: true }),
+            Mode::Terminal => self.heard(place, said, true),
+            Mode::Pipe => self.places.set_last(&place, Some(id)),
+        }
     }
 }

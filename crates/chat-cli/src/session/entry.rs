@@ -1,15 +1,14 @@
 //! The way in: the name, then the channels.
 
-use std::mem;
-
-use super::goal::Goal;
+use super::goal::{Detour, Goal};
 use super::{Asked, Exit, Mode, Now, Session, Stage, Standing};
 use crate::incoming::Answer;
 use crate::pause::pause;
 use crate::show::Shown;
 
 /// How often a name that is still held by one's own dead connection is asked for again.
-pub(super) const MAX_NAME_TRIES: u32 = 8;
+/// 95 s in all, by when a server has given up a connection that takes nothing.
+pub(super) const MAX_NAME_TRIES: u32 = 14;
 
 impl Session {
     pub(super) fn take_name(&mut self, now: Now) {
@@ -36,6 +35,14 @@ impl Session {
         } else {
             self.wish.enter.iter().map(|channel| Goal::enter(channel, None)).collect()
         };
+        if self.is_settled() {
+            self.back_at = Some(now.instant);
+            // What is said there from now on comes after what was said meanwhile.
+            let chats: Vec<_> = self.places.chats().map(ToOwned::to_owned).collect();
+            for chat in chats {
+                self.wait_in(&chat);
+            }
+        }
         let home = self.places.take_current();
         self.stage = Stage::Entering { goals, home };
         self.next_goal(now);
@@ -46,6 +53,11 @@ impl Session {
             matches!(code.as_str(), "name-taken" | "too-fast" | "server-full" | "unavailable");
         if self.is_settled() && passing && self.name_tries < MAX_NAME_TRIES {
             let until = now.instant + pause(self.name_tries.min(3), now.luck);
+            if self.name_tries == 0 {
+                self.show(Shown::warning(format!(
+                    "The name can't be had yet ({code}: {text}) It is asked for again by itself."
+                )));
+            }
             self.name_tries += 1;
             self.stage = Stage::NamePause { until };
         } else if self.wish.mode == Mode::Pipe {
@@ -67,23 +79,56 @@ impl Session {
     pub(super) fn next_goal(&mut self, now: Now) {
         let Stage::Entering { goals, .. } = &mut self.stage else { return };
         match goals.pop_front() {
-            Some(goal) => {
-                let line = goal.line();
-                self.ask(Asked::Goal(goal), line, now);
-            }
+            Some(goal) => self.ask_for(goal, now),
             None => self.ready(now),
         }
     }
 
+    pub(super) fn ask_for(&mut self, goal: Goal, now: Now) {
+        let line = goal.line();
+        self.ask(Asked::Goal(goal), line, now);
+    }
+
     pub(super) fn reached(&mut self, goal: &Goal, now: Now) {
         goal.reached(&mut self.places);
+        self.goal_stalls = 0;
+        if goal.after().is_some() {
+            self.unsaid.checked(&goal.place());
+        }
+        self.go_live(&goal.place());
         self.next_goal(now);
     }
 
     pub(super) fn missed(&mut self, goal: &Goal, code: String, text: String, now: Now) {
-        if let Some(other) = goal.otherwise(&code) {
-            let line = other.line();
-            return self.ask(Asked::Goal(other), line, now);
+        match goal.otherwise(&code) {
+            Detour::Other(other) => return self.ask_for(other, now),
+            Detour::Anew(other) => {
+                let place = other.place();
+                self.places.forget_last(&place);
+                let id = goal.after().unwrap_or(0);
+                self.show(Shown::warning(format!(
+                    "The server doesn't have line {id} of {place} any more, up to which you had read; it may \
+                     have been set back. What it has last follows, /history {place} shows more."
+                )));
+                return self.ask_for(other, now);
+            }
+            Detour::Later(other) if self.wish.mode == Mode::Terminal => {
+                let pause = pause(self.goal_stalls, now.luck);
+                if self.goal_stalls == 0 {
+                    self.show(Shown::warning(format!(
+                        "{} can't be gone back to yet ({code}: {text}) It is tried again by itself.",
+                        other.place()
+                    )));
+                }
+                self.goal_stalls = self.goal_stalls.saturating_add(1);
+                self.goal_at = Some((other, now.instant + pause));
+                return;
+            }
+            Detour::Without => {
+                self.go_live(&goal.place());
+                return self.next_goal(now);
+            }
+            Detour::Later(_) | Detour::None => {}
         }
         if self.wish.mode == Mode::Pipe {
             return self
@@ -100,8 +145,7 @@ impl Session {
             self.look_up("/channels".into(), now);
         }
         self.standing = Standing::Settled;
-        for typed in mem::take(&mut self.held) {
-            self.send(typed, now);
-        }
+        self.retry_at = None;
+        self.say_next(now);
     }
 }

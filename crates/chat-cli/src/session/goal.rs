@@ -2,6 +2,9 @@
 
 use super::place::Places;
 
+/// How often a private chat is opened anew while the other one isn't back yet.
+const MAX_REOPENINGS: u32 = 3;
+
 /// One conversation to enter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Goal {
@@ -9,13 +12,34 @@ pub(super) enum Goal {
     Enter { channel: String, after: Option<u64>, tried_to_make: bool },
     /// Make it, since there is none.
     Make { channel: String },
+    /// Ask what was said in the private chat `chat` (`@bob`) meanwhile.
+    CatchUp { chat: String, after: Option<u64> },
     /// Go back to the private chat that was current.
-    Reopen { user: String },
+    Reopen { user: String, tries: u32 },
+}
+
+/// What to do about a goal that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Detour {
+    /// Another way to the same.
+    Other(Goal),
+    /// The server doesn't have the line any more from which to go on.
+    Anew(Goal),
+    /// Ask again after a pause.
+    Later(Goal),
+    /// Go on without it, and say nothing: there is nothing there.
+    Without,
+    /// There is none.
+    None,
 }
 
 impl Goal {
     pub(super) fn enter(channel: &str, after: Option<u64>) -> Self {
         Self::Enter { channel: channel.to_owned(), after, tried_to_make: false }
+    }
+
+    pub(super) fn catch_up(chat: &str, after: Option<u64>) -> Self {
+        Self::CatchUp { chat: chat.to_owned(), after }
     }
 
     /// What asks for it.
@@ -24,7 +48,9 @@ impl Goal {
             Self::Enter { channel, after: Some(id), .. } => format!("/enter {channel} after {id}"),
             Self::Enter { channel, after: None, .. } => format!("/enter {channel}"),
             Self::Make { channel } => format!("/create {channel}"),
-            Self::Reopen { user } => format!("/private {user}"),
+            Self::CatchUp { chat, after: Some(id) } => format!("/history {chat} after {id}"),
+            Self::CatchUp { chat, after: None } => format!("/history {chat}"),
+            Self::Reopen { user, .. } => format!("/private {user}"),
         }
     }
 
@@ -32,25 +58,45 @@ impl Goal {
     pub(super) fn place(&self) -> String {
         match self {
             Self::Enter { channel, .. } | Self::Make { channel } => channel.clone(),
-            Self::Reopen { user } => format!("@{user}"),
+            Self::CatchUp { chat, .. } => chat.clone(),
+            Self::Reopen { user, .. } => format!("@{user}"),
         }
     }
 
-    /// Another way to the same goal, now that this one was refused with `code`.
-    pub(super) fn otherwise(&self, code: &str) -> Option<Self> {
+    /// The line after which everything is told on the way.
+    pub(super) fn after(&self) -> Option<u64> {
+        match self {
+            Self::Enter { after, .. } | Self::CatchUp { after, .. } => *after,
+            Self::Make { .. } | Self::Reopen { .. } => None,
+        }
+    }
+
+    /// What to do now that it was refused with `code`.
+    pub(super) fn otherwise(&self, code: &str) -> Detour {
         match (self, code) {
-            // A server that doesn't know `after` yet.
-            (Self::Enter { channel, after: Some(_), .. }, "bad-argument" | "bad-name") => {
-                Some(Self::enter(channel, None))
+            (_, "unavailable") => Detour::Later(self.clone()),
+            (Self::Enter { channel, after: Some(_), .. }, "bad-argument") => {
+                Detour::Anew(Self::enter(channel, None))
+            }
+            (Self::CatchUp { chat, after: Some(_) }, "bad-argument") => {
+                Detour::Anew(Self::catch_up(chat, None))
             }
             (Self::Enter { channel, tried_to_make: false, .. }, "no-such-channel") => {
-                Some(Self::Make { channel: channel.clone() })
+                Detour::Other(Self::Make { channel: channel.clone() })
             }
             // Somebody was faster.
-            (Self::Make { channel }, "channel-exists") => {
-                Some(Self::Enter { channel: channel.clone(), after: None, tried_to_make: true })
+            (Self::Make { channel }, "channel-exists") => Detour::Other(Self::Enter {
+                channel: channel.clone(),
+                after: None,
+                tried_to_make: true,
+            }),
+            // A chat of which nothing is stored.
+            (Self::CatchUp { .. }, _) => Detour::Without,
+            // A server that was restarted is come back to by everybody in their own time.
+            (Self::Reopen { user, tries }, "no-such-user") if *tries < MAX_REOPENINGS => {
+                Detour::Later(Self::Reopen { user: user.clone(), tries: tries + 1 })
             }
-            _ => None,
+            _ => Detour::None,
         }
     }
 
@@ -58,7 +104,8 @@ impl Goal {
     pub(super) fn reached(&self, places: &mut Places) {
         match self {
             Self::Enter { channel, .. } | Self::Make { channel } => places.entered(channel),
-            Self::Reopen { user } => places.set_current(Some(format!("@{user}"))),
+            Self::CatchUp { .. } => {}
+            Self::Reopen { user, .. } => places.set_current(Some(format!("@{user}"))),
         }
     }
 }

@@ -13,17 +13,18 @@ use crate::typed::Typed;
 pub(super) const MAX_STRANGE: usize = 50;
 /// How long to wait for the farewell.
 pub(super) const FAREWELL: Duration = Duration::from_secs(3);
+/// A pipe's lines have their own deadlines, all of which are over by then.
+const PIPE_PATIENCE: Duration = Duration::from_hours(24);
 /// A connection that lasted this long makes the pauses begin anew.
 pub(super) const STEADY: Duration = Duration::from_secs(10);
 /// Failures that are told one by one; by then the pauses have stopped growing.
 pub(super) const TOLD_FAILURES: u32 = 6;
-/// Lines that are told one by one as not confirmed.
-pub(super) const TOLD_UNCONFIRMED: usize = 10;
 
 impl Session {
     /// The link could not be made, or is lost.
     pub(crate) fn lost(&mut self, reason: &str, now: Now) {
         let stage = mem::replace(&mut self.stage, Stage::Over);
+        let was_connected = stage != Stage::Connecting;
         let address = &self.wish.address;
         // For the error output of a script, which has to name the server, and for a person, who
         // knows it.
@@ -45,6 +46,11 @@ impl Session {
             },
         };
         self.teller.forget();
+        self.forget_past();
+        // They are asked for again, after the last one shown.
+        self.waiting.clear();
+        self.goal_at = None;
+        self.retry_at = None;
         let unconfirmed: Vec<Typed> = mem::take(&mut self.asked)
             .into_iter()
             .filter_map(|asked| match asked {
@@ -53,13 +59,18 @@ impl Session {
             })
             .collect();
         if self.wish.mode == Mode::Pipe || self.standing == Standing::Stranger {
-            let count = unconfirmed.len();
+            let count = unconfirmed.len() + self.unsaid.len();
             let lines = if count == 1 { "line was" } else { "lines were" };
             let more =
                 if count > 0 { format!("; {count} {lines} not confirmed") } else { String::new() };
             return self.fail(named + &more, Exit::Lost);
         }
-        self.tell_unsent(&unconfirmed);
+        if self.quit_at.is_some() {
+            return self.finish_left();
+        }
+        self.tell_back("Not confirmed", &unconfirmed);
+        let back = self.unsaid.given_back(!unconfirmed.is_empty());
+        self.tell_back("Not sent", &back);
         if let Stage::Ready { since } = stage
             && now.instant.duration_since(since) >= STEADY
         {
@@ -78,6 +89,9 @@ impl Session {
                 "{short}. Trying again every {secs} s from now on; an empty line tries at once."
             )));
         }
+        if was_connected {
+            self.tell_kept();
+        }
         self.stage = Stage::Offline { until: now.instant + pause };
     }
 
@@ -85,6 +99,15 @@ impl Session {
         match self.stage {
             Stage::Over | Stage::Leaving { .. } => {}
             Stage::Connecting | Stage::Offline { .. } => self.finish_left(),
+            // Asked for again, it isn't put off any longer.
+            _ if self.quit_at.is_some() && self.wish.mode == Mode::Terminal => self.finish_left(),
+            Stage::Ready { .. } if !self.unsaid.is_empty() => {
+                let patience = match self.wish.mode {
+                    Mode::Terminal => FAREWELL,
+                    Mode::Pipe => PIPE_PATIENCE,
+                };
+                self.quit_at = Some((line, now.instant + patience));
+            }
             _ => {
                 self.ask(Asked::Quit, line, now);
                 self.stage = Stage::Leaving { until: now.instant + FAREWELL };
@@ -92,9 +115,18 @@ impl Session {
         }
     }
 
+    pub(super) fn quit_when_all_is_said(&mut self, now: Now) {
+        if self.unsaid.is_empty()
+            && matches!(self.stage, Stage::Ready { .. })
+            && let Some((line, _)) = self.quit_at.take()
+        {
+            self.quit(line, now);
+        }
+    }
+
     pub(super) fn leave_when_all_is_answered(&mut self, now: Now) {
         let idle = matches!(self.stage, Stage::Ready { .. } | Stage::Nameless);
-        if !(self.input_ended && idle && self.asked.is_empty()) {
+        if !(self.input_ended && idle && self.asked.is_empty() && self.unsaid.is_empty()) {
             return;
         }
         if self.stage == Stage::Nameless && !self.wish.enter.is_empty() {
@@ -104,13 +136,17 @@ impl Session {
     }
 
     pub(super) fn finish_left(&mut self) {
-        let unanswered = self.asked.iter().filter(|asked| matches!(asked, Asked::Typed(_))).count();
+        let asked = self.asked.iter().filter(|asked| matches!(asked, Asked::Typed(_))).count();
+        let unanswered = asked + self.unsaid.len();
         if unanswered > 0 && self.wish.mode == Mode::Pipe {
             return self.fail(
                 format!("left {} before {unanswered} answers came", self.wish.address),
                 Exit::Lost,
             );
         }
+        self.quit_at = None;
+        let unsaid = self.unsaid.take();
+        self.tell_left(&unsaid);
         self.stage = Stage::Over;
         // A person has seen what was refused and gone on; only a script has to be told.
         let refused = self.refused && self.wish.mode == Mode::Pipe;
@@ -155,16 +191,25 @@ impl Session {
         }
     }
 
-    pub(super) fn tell_unsent(&mut self, unconfirmed: &[Typed]) {
-        for typed in unconfirmed.iter().take(TOLD_UNCONFIRMED) {
-            self.show(Shown::warning(format!("Not confirmed: {}", typed.discreet())));
-        }
-        if let Some(more) = unconfirmed.len().checked_sub(TOLD_UNCONFIRMED).filter(|more| *more > 0)
-        {
-            self.show(Shown::warning(format!("Not confirmed: {more} more lines")));
-        }
-        for typed in mem::take(&mut self.held) {
-            self.show(Shown::warning(format!("Not sent: {}", typed.discreet())));
+    /// The person knows what becomes of what they typed.
+    fn tell_kept(&mut self) {
+        let lines = match self.unsaid.len() {
+            0 => return,
+            1 => "1 line isn't".to_owned(),
+            count => format!("{count} lines aren't"),
+        };
+        self.show(Shown::warning(format!(
+            "{lines} said yet, as far as is known; what is missing goes once the connection is back."
+        )));
+    }
+
+    /// What is left behind stands at the end of the screen.
+    fn tell_left(&mut self, unsaid: &[Typed]) {
+        for typed in unsaid {
+            self.show(Shown::warning(format!(
+                "Left without knowing that it was said: {}",
+                typed.discreet()
+            )));
         }
     }
 }

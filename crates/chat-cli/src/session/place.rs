@@ -1,9 +1,16 @@
-//! Which channels one is in, how far one has read them, and where one's lines go.
+//! Which channels one is in, how far one has read each conversation, and where one's lines go.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::goal::Goal;
 use crate::show::same_name;
+
+/// Conversations of which it is known how far they were read; more than one can be in (50 on a usual
+/// server), so that only what was left long ago is forgotten.
+const MAX_READ: usize = 200;
+
+/// Private chats whose past is asked for after a reconnection, those heard of last.
+const MAX_CHATS: usize = 50;
 
 /// Where one is.
 #[derive(Debug, Default)]
@@ -11,8 +18,16 @@ pub(super) struct Places {
     /// In the order of entry.
     channels: Vec<String>,
     current: Option<String>,
-    /// By the channel in lower case: the highest id of a line that came.
-    last: HashMap<String, u64>,
+    /// The one heard of last stands last.
+    read: Vec<Read>,
+}
+
+/// How far a conversation was read.
+#[derive(Debug)]
+struct Read {
+    place: String,
+    /// The last line shown; `None` in a private chat in which nothing was said yet.
+    last: Option<u64>,
 }
 
 impl Places {
@@ -24,16 +39,25 @@ impl Places {
         &self.channels
     }
 
+    pub(super) fn is_in(&self, channel: &str) -> bool {
+        self.channels.iter().any(|own| same_name(own, channel))
+    }
+
     pub(super) fn entered(&mut self, channel: &str) {
-        if !self.channels.iter().any(|own| same_name(own, channel)) {
+        if !self.is_in(channel) {
             self.channels.push(channel.to_owned());
         }
         self.current = Some(channel.to_owned());
     }
 
+    /// What was read there stays known, so that it isn't shown again when one comes back.
     pub(super) fn left(&mut self, channel: &str) {
         self.channels.retain(|own| !same_name(own, channel));
-        self.last.remove(&channel.to_lowercase());
+    }
+
+    /// A private chat is open.
+    pub(super) fn opened(&mut self, user: &str) {
+        self.entry(&format!("@{user}"));
     }
 
     pub(super) fn set_current(&mut self, current: Option<String>) {
@@ -45,20 +69,66 @@ impl Places {
         self.current.take()
     }
 
-    /// A line of the channel came, or got its place.
-    pub(super) fn heard(&mut self, channel: &str, id: Option<u64>) {
-        let own = self.channels.iter().any(|own| same_name(own, channel));
-        if let Some(id) = id.filter(|_| own) {
-            let last = self.last.entry(channel.to_lowercase()).or_insert(id);
-            *last = id.max(*last);
+    /// The last line of the conversation that was shown.
+    pub(super) fn last(&self, place: &str) -> Option<u64> {
+        self.read.iter().find(|read| same_name(&read.place, place))?.last
+    }
+
+    /// A line that comes live is the last one, also if its id is lower than one before: then it is another
+    /// chat under the same name.
+    pub(super) fn set_last(&mut self, place: &str, id: Option<u64>) {
+        if id.is_some() {
+            self.entry(place).last = id;
         }
+    }
+
+    /// A line out of the past was shown.
+    pub(super) fn raise_last(&mut self, place: &str, id: Option<u64>) {
+        if id.is_some() {
+            let entry = self.entry(place);
+            entry.last = entry.last.max(id);
+        }
+    }
+
+    /// Nothing of the conversation counts as read any more.
+    pub(super) fn forget_last(&mut self, place: &str) {
+        self.read.retain(|read| !same_name(&read.place, place));
+    }
+
+    fn entry(&mut self, place: &str) -> &mut Read {
+        let at = self.read.iter().position(|read| same_name(&read.place, place));
+        let read = match at {
+            Some(at) => self.read.remove(at),
+            None => Read { place: place.to_owned(), last: None },
+        };
+        if self.read.len() >= MAX_READ {
+            // One is not in it, or in more channels than are kept: then the oldest has to do.
+            let unused = |read: &Read| !self.channels.iter().any(|own| same_name(own, &read.place));
+            let oldest = self.read.iter().position(unused).unwrap_or(0);
+            self.read.remove(oldest);
+        }
+        self.read.push_mut(read)
     }
 
     /// Somebody's private chat is called otherwise now.
     pub(super) fn renamed(&mut self, from: &str, to: &str) {
-        if self.current().is_some_and(|current| same_name(current, &format!("@{from}"))) {
-            self.current = Some(format!("@{to}"));
+        let (from, to) = (format!("@{from}"), format!("@{to}"));
+        if self.current().is_some_and(|current| same_name(current, &from)) {
+            self.current = Some(to.clone());
         }
+        if let Some(at) = self.read.iter().position(|read| same_name(&read.place, &from)) {
+            let last = self.read.remove(at).last;
+            self.forget_last(&to);
+            self.read.push(Read { place: to, last });
+        }
+    }
+
+    /// Private chats whose past is asked for after a reconnection.
+    pub(super) fn chats(&self) -> impl Iterator<Item = &str> {
+        let chats = || {
+            self.read.iter().map(|read| read.place.as_str()).filter(|place| place.starts_with('@'))
+        };
+        chats().skip(chats().count().saturating_sub(MAX_CHATS))
     }
 
     /// What leads back to all of it after a reconnection, the current conversation last.
@@ -67,12 +137,41 @@ impl Places {
         let is_current = |channel: &&String| same_name(channel, current);
         let others = self.channels.iter().filter(|channel| !is_current(channel));
         let last = self.channels.iter().filter(is_current);
-        let after = |channel: &String| self.last.get(&channel.to_lowercase()).copied();
-        let mut goals: VecDeque<Goal> =
-            others.chain(last).map(|channel| Goal::enter(channel, after(channel))).collect();
+        let chats = self.chats().map(|chat| Goal::catch_up(chat, self.last(chat)));
+        let channels = others.chain(last).map(|channel| Goal::enter(channel, self.last(channel)));
+        let mut goals: VecDeque<Goal> = chats.chain(channels).collect();
         if let Some(user) = current.strip_prefix('@') {
-            goals.push_back(Goal::Reopen { user: user.to_owned() });
+            goals.push_back(Goal::Reopen { user: user.to_owned(), tries: 0 });
         }
         goals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_one_has_read_is_bounded_and_keeps_the_channels_one_is_in() {
+        let mut places = Places::default();
+        places.entered("#home");
+        places.set_last("#home", Some(7));
+        for n in 0..2 * MAX_READ {
+            places.set_last(&format!("@n{n}"), Some(1));
+        }
+        assert_eq!(places.read.len(), MAX_READ);
+        assert_eq!(places.last("#HOME"), Some(7));
+        assert_eq!(places.last("@n0"), None);
+    }
+
+    #[test]
+    fn only_a_live_line_can_lead_back() {
+        let mut places = Places::default();
+        places.set_last("@bob", Some(57));
+        places.raise_last("@bob", Some(3));
+        assert_eq!(places.last("@bob"), Some(57));
+        places.set_last("@bob", Some(1));
+        places.renamed("bob", "rob");
+        assert_eq!((places.last("@bob"), places.last("@rob")), (None, Some(1)));
     }
 }

@@ -20,6 +20,7 @@ impl Play {
             address: "here:5002".into(),
             name: name.map(Into::into),
             enter: enter.iter().map(ToString::to_string).collect(),
+            seed: 0xfeed,
         };
         let known = Arc::new(Mutex::new(Known::default()));
         Self { session: Session::new(wish, known, now), start: now.instant, now }
@@ -175,12 +176,15 @@ fn commands_work_before_there_is_a_name() {
 #[test]
 fn ones_own_line_is_shown_once_it_has_its_place() {
     let mut play = Play::settled();
-    assert_eq!(play.types("hi all"), ["send hi all"]);
+    assert_eq!(play.types("hi all"), ["send /once feed-1 #general hi all"]);
     assert_eq!(
         play.gets(&[r##"{"type":"ok","re":"say","id":7,"time":"2026-11-22T07:44:05.1Z","channel":"#general"}"##]),
         ["show [#general] alice: hi all"]
     );
-    assert_eq!(play.types("/msg bob psst"), ["show > /msg bob psst", "send /msg bob psst"]);
+    assert_eq!(
+        play.types("/msg bob psst"),
+        ["show > /msg bob psst", "send /once feed-2 @bob psst"]
+    );
     assert_eq!(
         play.gets(&[r#"{"type":"ok","re":"msg","id":1,"to":"bob"}"#]),
         ["show [@bob] alice: psst"]
@@ -191,7 +195,10 @@ fn ones_own_line_is_shown_once_it_has_its_place() {
         ["show [#general] alice: /etc"]
     );
     play.types("again");
-    assert_eq!(play.gets(&[&error("too-fast")]), ["show ! too-fast: No."]);
+    assert_eq!(
+        play.gets(&[&error("too-fast")]),
+        ["show ! too-fast: No.", "show * Not said: again (Up brings it back)"]
+    );
 }
 
 #[test]
@@ -241,7 +248,7 @@ fn a_lost_connection_is_told_and_tried_again_with_growing_pauses() {
     assert_eq!(play.session.prompt(), "(offline) #general> ");
     assert_eq!(
         play.types("hi"),
-        ["show * Not sent, there is no connection: hi (Up brings it back)"]
+        ["show * Not said yet: hi (it goes into #general once the connection is back)"]
     );
     let mut told = Vec::new();
     let mut at = Vec::new();
@@ -304,7 +311,14 @@ fn everything_is_entered_again_the_current_one_last_and_from_where_one_was() {
     let again = play.gets(&[r#"{"type":"notice","text":"Hello."}"#, NAME_OK]);
     assert_eq!(again, ["show * Connected again to here:5002.", "send /enter #dev after 7"]);
     assert_eq!(play.session.prompt(), "(connecting) #general> ");
-    assert_eq!(play.gets(&[&error("bad-argument")]), ["send /enter #dev"], "no `after` there");
+    assert_eq!(
+        play.gets(&[&error("bad-argument")]),
+        [
+            "show * The server doesn't have line 7 of #dev any more, up to which you had read; it may have \
+             been set back. What it has last follows, /history #dev shows more.",
+            "send /enter #dev"
+        ]
+    );
     let next = play.gets(&[r##"{"type":"ok","re":"enter","channel":"#dev","members":1}"##]);
     assert_eq!(next[1], "send /enter #general after 41");
     // Lost once more on the way: where one was is not forgotten.
@@ -312,7 +326,7 @@ fn everything_is_entered_again_the_current_one_last_and_from_where_one_was() {
     play.waits();
     play.connects();
     let third = play.gets(&[FORMAT_OK, NAME_OK]);
-    assert_eq!(third[2], "send /enter #dev after 7");
+    assert_eq!(third[2], "send /enter #dev", "nothing is known of what it has now");
     assert_eq!(
         play.gets(&[&error("banned")]),
         ["show ! banned: No.", "send /enter #general after 41"]
@@ -331,6 +345,10 @@ fn a_private_chat_is_gone_back_to_only_if_it_was_current() {
     play.waits();
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
+    assert_eq!(
+        play.gets(&[r#"{"type":"ok","re":"history","with":"bob","count":0}"#]),
+        ["send /enter #general"]
+    );
     let next = play.gets(&[r##"{"type":"ok","re":"enter","channel":"#general","members":1}"##]);
     assert_eq!(next[1], "send /private bob");
     play.gets(&[r#"{"type":"ok","re":"private","with":"bob"}"#]);
@@ -343,7 +361,13 @@ fn a_name_held_by_the_dead_connection_is_asked_for_again_some_times() {
     play.loses("x");
     play.waits();
     play.connects();
-    assert_eq!(play.gets(&[FORMAT_OK, TAKEN]), ["send /name alice"]);
+    assert_eq!(
+        play.gets(&[FORMAT_OK, TAKEN]),
+        [
+            "send /name alice",
+            "show * The name can't be had yet (name-taken: Taken.) It is asked for again by itself.",
+        ]
+    );
     for _ in 1..MAX_NAME_TRIES {
         assert_eq!(play.waits().1, ["send /name alice"]);
         assert!(play.gets(&[TAKEN]).is_empty());
@@ -359,11 +383,20 @@ fn a_name_held_by_the_dead_connection_is_asked_for_again_some_times() {
 #[test]
 fn lines_without_an_answer_are_told_when_the_connection_is_lost() {
     let mut play = Play::settled();
-    play.types("one");
+    play.types("/topic new");
     play.types("/login alice sesame");
-    let told = play.loses("x");
-    assert_eq!(told[..2], ["show * Not confirmed: one", "show * Not confirmed: /login alice …"]);
-    assert_eq!(told.len(), 3);
+    play.types("after that");
+    play.types("/say #dev there");
+    assert_eq!(
+        play.loses("x"),
+        [
+            "show * Not confirmed: /topic new (Up brings it back)",
+            "show * Not sent: /login alice … (Up brings it back)",
+            "show * Not sent: after that (Up brings it back)",
+            "show * Connection lost: x. Trying again in 1 s.",
+            "show * 1 line isn't said yet, as far as is known; what is missing goes once the connection is back.",
+        ]
+    );
 }
 
 #[test]
@@ -503,7 +536,358 @@ fn lines_typed_while_entering_are_sent_once_that_is_done() {
     assert!(play.types("hi").is_empty());
     play.gets(&[FORMAT_OK, NAME_OK]);
     let done = play.gets(&[r##"{"type":"ok","re":"enter","channel":"#general","members":3}"##]);
-    assert_eq!(done.last().unwrap(), "send hi");
+    assert_eq!(done.last().unwrap(), "send /once feed-1 #general hi");
+}
+
+fn said_ok(id: u64) -> String {
+    let time = "2026-11-22T07:44:05.100Z";
+    format!(r##"{{"type":"ok","re":"once","id":{id},"time":"{time}","channel":"#general"}}"##)
+}
+
+fn entered(last: u64) -> String {
+    format!(r##"{{"type":"ok","re":"enter","channel":"#general","members":1,"last":{last}}}"##)
+}
+
+fn past(id: u64, from: &str, text: &str) -> String {
+    live(id, from, text).replace(r#""id""#, r#""past":true,"id""#)
+}
+
+fn live(id: u64, from: &str, text: &str) -> String {
+    let time = "2026-11-22T07:44:05Z";
+    format!(
+        r##"{{"type":"message","id":{id},"time":"{time}","channel":"#general","from":"{from}","text":"{text}"}}"##
+    )
+}
+
+fn privately(id: u64, from: &str, text: &str) -> String {
+    format!(r#"{{"type":"private","id":{id},"from":"{from}","to":"alice","text":"{text}"}}"#)
+}
+
+impl Play {
+    /// Loses the connection, and has the name again.
+    fn comes_back(&mut self) -> Vec<String> {
+        self.loses("x");
+        self.waits();
+        self.connects();
+        self.gets(&[FORMAT_OK, NAME_OK])
+    }
+}
+
+#[test]
+fn lines_are_said_one_by_one_in_order_and_with_the_same_key_again() {
+    let mut play = Play::settled();
+    play.gets(&[&live(7, "bob", "a")]);
+    assert_eq!(play.types("one"), ["send /once feed-1 #general one"]);
+    assert!(play.types("two").is_empty(), "two waits for one");
+    play.types("/say #dev three");
+    play.loses("x");
+    assert_eq!(
+        play.types("four"),
+        ["show * Not said yet: four (it goes into #general once the connection is back)"]
+    );
+    play.waits();
+    play.connects();
+    assert_eq!(play.gets(&[FORMAT_OK, NAME_OK])[2], "send /enter #general after 7");
+    assert_eq!(
+        play.gets(&[&entered(7)]),
+        ["show * You are now in #general (1 here).", "send /once feed-1 #general one"]
+    );
+    let second = play.gets(&[&said_ok(8)]);
+    assert_eq!(second, ["show [#general] alice: one", "send /once feed-2 #general two"]);
+    let third = play.gets(&[&said_ok(9)]);
+    assert_eq!(third[1..], ["show > /say #dev three", "send /once feed-3 #dev three"]);
+    let ok = r##"{"type":"ok","re":"once","id":1,"channel":"#dev"}"##;
+    let fourth = play.gets(&[ok]);
+    assert_eq!(fourth, ["show [#dev] alice: three", "send /once feed-4 #general four"]);
+    assert_eq!(play.gets(&[&said_ok(10)]), ["show [#general] alice: four"]);
+}
+
+#[test]
+fn what_was_said_but_not_confirmed_is_shown_once_in_its_place() {
+    let mut play = Play::settled();
+    play.gets(&[&live(7, "bob", "a")]);
+    play.types("one");
+    play.comes_back();
+    let back = play.gets(&[
+        &past(7, "bob", "a"),
+        &past(8, "alice", "one"),
+        &past(9, "bob", "b"),
+        &entered(9),
+    ]);
+    assert_eq!(
+        back,
+        [
+            "show * You are now in #general (1 here).",
+            "show * — 2 lines in #general while you were away —",
+            "show [#general 2026-11-22 07:44:05] alice: one",
+            "show [#general 2026-11-22 07:44:05] bob: b",
+            "send /once feed-1 #general one",
+        ]
+    );
+    assert!(play.gets(&[&said_ok(8)]).is_empty(), "it stands above already");
+    assert_eq!(play.comes_back()[2], "send /enter #general after 9");
+}
+
+#[test]
+fn a_connection_lost_while_catching_up_loses_and_doubles_nothing() {
+    let mut play = Play::settled();
+    play.gets(&[&live(7, "bob", "a")]);
+    play.types("one");
+    play.comes_back();
+    assert!(play.gets(&[&past(8, "alice", "one"), &past(9, "bob", "b")]).is_empty());
+    assert_eq!(play.comes_back()[2], "send /enter #general after 7");
+    let back = play.gets(&[&past(8, "alice", "one"), &past(9, "bob", "b"), &entered(9)]);
+    assert_eq!(back.len(), 5, "{back:?}");
+    assert!(play.gets(&[&said_ok(8)]).is_empty());
+}
+
+#[test]
+fn an_action_is_looked_for_before_it_is_sent_again() {
+    for (rows, again) in [(vec![], true), (vec![past(8, "alice", "waves")], false)] {
+        let mut play = Play::settled();
+        play.gets(&[&live(7, "bob", "a")]);
+        assert_eq!(play.types("/me waves"), ["show > /me waves", "send /me waves"]);
+        play.comes_back();
+        for row in &rows {
+            play.gets(&[&row.replace(r#""id""#, r#""action":true,"id""#)]);
+        }
+        let sent = play.gets(&[&entered(8)]).contains(&"send /me waves".to_owned());
+        assert_eq!(sent, again, "{rows:?}");
+        assert_eq!(play.session.unanswered(), usize::from(again));
+    }
+}
+
+#[test]
+fn under_another_name_a_line_is_looked_for_before_it_is_sent_again() {
+    let mut play = Play::settled();
+    play.gets(&[&live(7, "bob", "a")]);
+    play.types("one");
+    play.loses("x");
+    play.waits();
+    play.connects();
+    play.gets(&[FORMAT_OK, &TAKEN.replace("name-taken", "name-registered")]);
+    play.types("al");
+    play.gets(&[r#"{"type":"ok","re":"name","name":"al"}"#, &past(8, "alice", "one")]);
+    let back = play.gets(&[&entered(8)]);
+    assert!(!back.iter().any(|done| done.contains("/once")), "{back:?}");
+    assert_eq!(play.session.unanswered(), 0);
+}
+
+#[test]
+fn what_cannot_be_stored_is_kept_and_tried_again_in_order() {
+    let mut play = Play::settled();
+    play.types("one");
+    play.types("two");
+    assert_eq!(
+        play.gets(&[&error("unavailable")]),
+        ["show * Not said yet: one (No.) It is tried again by itself, first in 1 s."]
+    );
+    assert_eq!(play.types("/users"), ["show > /users", "send /users"], "one may ask meanwhile");
+    play.gets(&[r#"{"type":"ok","re":"users","count":0}"#]);
+    let mut at = Vec::new();
+    for _ in 0..7 {
+        let (secs, done) = play.waits();
+        assert_eq!(done, ["send /once feed-1 #general one"]);
+        at.push(secs);
+        assert!(play.gets(&[&error("unavailable")]).is_empty(), "told once");
+    }
+    assert_eq!(at, [1, 3, 7, 15, 31, 61, 91]);
+    play.waits();
+    assert_eq!(
+        play.gets(&[&said_ok(8)]),
+        ["show [#general] alice: one", "send /once feed-2 #general two"]
+    );
+}
+
+#[test]
+fn a_pipe_is_not_patient_for_ever() {
+    let mut play = Play::new(Mode::Pipe, Some("alice"), &["#general"]);
+    play.connects();
+    play.gets(&[FORMAT_OK, NAME_OK, &entered(0)]);
+    play.types("one");
+    play.session.input_ended(play.now);
+    for _ in 0..saying::MAX_PIPE_TRIES {
+        play.gets(&[&error("unavailable")]);
+        assert_eq!(play.waits().1, ["send /once feed-1 #general one"]);
+    }
+    assert_eq!(
+        play.gets(&[&error("unavailable")]),
+        ["complain refused: unavailable: No.", "send /quit"]
+    );
+    assert_eq!(play.loses("closed"), ["finish(refused)"]);
+}
+
+#[test]
+fn whoever_was_here_before_a_restart_is_waited_for() {
+    let mut play = Play::settled();
+    play.types("/msg bob one");
+    play.comes_back();
+    play.gets(&[&entered(0)]);
+    let told = play.gets(&[&error("no-such-user")]);
+    assert!(told[0].starts_with("show * Not said yet: one (No.)"), "{told:?}");
+    assert_eq!(play.waits().1, ["send /once feed-1 @bob one"]);
+    play.now.instant += Duration::from_secs(20);
+    assert_eq!(
+        play.gets(&[&error("no-such-user")]),
+        ["show ! no-such-user: No.", "show * Not said: /msg bob one (Up brings it back)"]
+    );
+}
+
+#[test]
+fn private_lines_of_the_time_away_come_before_those_of_now() {
+    let mut play = Play::settled();
+    play.gets(&[&privately(3, "bob", "a")]);
+    assert_eq!(play.comes_back()[2], "send /history @bob after 3");
+    assert!(play.gets(&[&privately(6, "bob", "d")]).is_empty(), "it waits for those before");
+    let caught_up = play.gets(&[
+        &privately(4, "bob", "b").replace(r#""id""#, r#""past":true,"id""#),
+        &privately(5, "bob", "c").replace(r#""id""#, r#""past":true,"id""#),
+        r#"{"type":"ok","re":"history","with":"bob","count":2}"#,
+    ]);
+    assert_eq!(
+        caught_up,
+        [
+            "show * — 2 lines in @bob while you were away —",
+            "show [@bob] bob: b",
+            "show [@bob] bob: c",
+            "show [@bob] bob: d",
+            "send /enter #general",
+        ]
+    );
+    assert_eq!(play.session.last_writer.as_deref(), Some("bob"));
+}
+
+#[test]
+fn lines_read_too_slowly_are_fetched_and_shown_in_their_place() {
+    let mut play = Play::settled();
+    play.gets(&[&live(7, "bob", "a")]);
+    let missed = r##"{"type":"missed","channel":"#general","count":2,"after":7}"##;
+    assert_eq!(play.gets(&[missed]), ["send /history #general 500 after 7"]);
+    assert!(play.gets(&[&live(10, "bob", "d")]).is_empty());
+    let page = r##"{"type":"ok","re":"history","channel":"#general","count":2}"##;
+    assert_eq!(
+        play.gets(&[&past(8, "bob", "b"), &past(9, "bob", "c"), page]),
+        [
+            "show * — 2 lines in #general that came too fast —",
+            "show [#general 2026-11-22 07:44:05] bob: b",
+            "show [#general 2026-11-22 07:44:05] bob: c",
+            "send /history #general 500 after 9",
+        ]
+    );
+    assert!(play.gets(&[&past(10, "bob", "d")]).is_empty());
+    let done = play.gets(&[&page.replace('2', "1")]);
+    assert_eq!(
+        done[1..],
+        ["show [#general 2026-11-22 07:44:05] bob: d", "send /history #general 500 after 10"]
+    );
+    assert!(play.gets(&[&page.replace('2', "0")]).is_empty(), "nothing is shown twice");
+    assert_eq!(play.gets(&[&live(11, "bob", "e")]), ["show [#general] bob: e"]);
+}
+
+#[test]
+fn the_past_is_shown_under_headings() {
+    let mut play = Play::settled();
+    play.gets(&[&live(7, "bob", "a")]);
+    play.types("/history 2");
+    let history = r##"{"type":"ok","re":"history","channel":"#general","count":2}"##;
+    assert_eq!(
+        play.gets(&[&past(6, "bob", "z"), &past(7, "bob", "a"), history]),
+        [
+            "show * — 2 lines of #general —",
+            "show [#general 2026-11-22 07:44:05] bob: z",
+            "show [#general 2026-11-22 07:44:05] bob: a",
+            "show * — /history #general 20 before 6 shows what was said before —",
+        ]
+    );
+    play.types("/search z");
+    assert_eq!(
+        play.gets(&[&past(6, "bob", "z"), r#"{"type":"ok","re":"search","count":1}"#]),
+        [
+            "show * — 1 line found, newest first —",
+            "show [#general 2026-11-22 07:44:05] bob: z",
+            "show * 1 found.",
+        ]
+    );
+    play.types("/history #general before 1");
+    assert_eq!(
+        play.gets(&[&history.replace('2', "0")]),
+        ["show * There are no such lines in #general."]
+    );
+}
+
+#[test]
+fn entering_shows_what_was_said_last_and_no_line_twice() {
+    let mut play = Play::new(Mode::Terminal, Some("alice"), &["#general"]);
+    play.connects();
+    play.gets(&[FORMAT_OK, NAME_OK]);
+    let done = play.gets(&[&past(4, "bob", "a"), &past(5, "bob", "b"), &entered(5)]);
+    assert_eq!(
+        done[..4],
+        [
+            "show * You entered #general (1 here).",
+            "show * — last said in #general: 2 lines —",
+            "show [#general 2026-11-22 07:44:05] bob: a",
+            "show [#general 2026-11-22 07:44:05] bob: b",
+        ]
+    );
+    play.gets(&[r#"{"type":"ok","re":"channels","count":0}"#]);
+    play.types("/leave");
+    play.gets(&[r##"{"type":"ok","re":"leave","channel":"#general","current":null}"##]);
+    play.types("/enter general");
+    let done = play.gets(&[&past(5, "bob", "b"), &past(6, "bob", "c"), &entered(6)]);
+    assert_eq!(
+        done[1..],
+        ["show * — last said in #general: 1 line —", "show [#general 2026-11-22 07:44:05] bob: c"]
+    );
+}
+
+#[test]
+fn a_line_goes_where_one_was_when_it_was_typed() {
+    let mut play = Play::settled();
+    play.types("one");
+    play.types("two");
+    let kicked =
+        r##"{"type":"kicked","channel":"#general","user":"alice","by":"bob","current":"#dev"}"##;
+    play.gets(&[kicked]);
+    assert_eq!(play.gets(&[&said_ok(1)])[1], "send /once feed-2 #general two");
+    play.gets(&[&said_ok(2)]);
+    play.types("/enter ops");
+    assert!(play.types("three").is_empty());
+    let ok = r##"{"type":"ok","re":"enter","channel":"#ops","members":1,"last":0}"##;
+    assert_eq!(play.gets(&[ok]).last().unwrap(), "send /once feed-4 #ops three");
+}
+
+#[test]
+fn more_lines_than_are_kept_are_given_back() {
+    let mut play = Play::settled();
+    play.loses("x");
+    for n in 0..MAX_UNSAID {
+        play.types(&format!("line {n}"));
+    }
+    assert_eq!(
+        play.types("one more"),
+        ["show * Not said, 100 lines wait already: one more (Up brings it back)"]
+    );
+}
+
+#[test]
+fn who_quits_with_lines_unsaid_is_told_which() {
+    let mut play = Play::settled();
+    play.types("one");
+    play.types("two");
+    assert!(play.types("/quit").is_empty(), "what is said goes first");
+    let left = play.gets(&[&said_ok(1), &said_ok(2)]);
+    assert_eq!(left.last().unwrap(), "send /quit");
+    let mut play = Play::settled();
+    play.types("one");
+    play.types("/quit");
+    assert_eq!(
+        play.waits(),
+        (
+            3,
+            vec!["show * Left without knowing that it was said: one".into(), "finish(done)".into()]
+        )
+    );
 }
 
 #[test]

@@ -10,6 +10,12 @@ pub(crate) fn same_name(one: &str, other: &str) -> bool {
 
 /// Where the name stands first in the text, as a word of its own and in any case.
 pub(super) fn first(text: &str, name: &str) -> Option<Range<usize>> {
+    word_at(text, name, false)
+}
+
+/// Where the word stands first in the text, in any case: by itself, or if `beginning` also as the beginning
+/// of another.
+pub(crate) fn word_at(text: &str, name: &str, beginning: bool) -> Option<Range<usize>> {
     if name.is_empty() {
         return None;
     }
@@ -24,7 +30,7 @@ pub(super) fn first(text: &str, name: &str) -> Option<Range<usize>> {
             let end = start + length;
             // `al.ice` is a name, but the dot after `alice.` ends a sentence.
             let ends = text[end..].chars().next().is_none_or(|after| !in_word(after));
-            if ends {
+            if ends || beginning {
                 return Some(start..end);
             }
         }

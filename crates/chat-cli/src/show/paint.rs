@@ -1,8 +1,11 @@
 //! Colours. Without them every function gives its text back as it is.
 
+use std::ops::Range;
+
 use nu_ansi_term::{Color, Style};
 
 use super::{Tone, mention};
+use crate::sought::Sought;
 
 /// Colours for speakers: readable on dark and on light, and none that means trouble.
 const SPEAKERS: &[Color] = &[
@@ -59,9 +62,18 @@ impl Paint {
 
     /// The text with every mention of `me` standing out.
     pub(super) fn mentions(self, text: &str, me: &str) -> String {
+        self.marked(text, |rest| mention::first(rest, me))
+    }
+
+    /// The text with the words it was found by standing out.
+    pub(super) fn sought(self, text: &str, words: &[Sought]) -> String {
+        self.marked(text, |rest| Sought::first_of(words, rest))
+    }
+
+    fn marked(self, text: &str, next: impl Fn(&str) -> Option<Range<usize>>) -> String {
         let mut rest = text;
         let mut painted = String::with_capacity(text.len());
-        while let Some(at) = mention::first(rest, me).filter(|_| self.colours) {
+        while let Some(at) = next(rest).filter(|at| self.colours && !at.is_empty()) {
             painted.push_str(&rest[..at.start]);
             painted.push_str(&self.with(Color::Yellow.bold().reverse(), &rest[at.clone()]));
             rest = &rest[at.end..];

@@ -140,6 +140,11 @@ impl Editor {
         Wish::Send(line)
     }
 
+    /// The line couldn't be sent: it stands there as before.
+    pub(super) fn keep(&mut self, line: &str) {
+        self.buffer.set(line);
+    }
+
     fn up(&mut self) {
         if let Some(line) = self.history.up(self.buffer.text()) {
             self.buffer.set(line);

@@ -1,4 +1,4 @@
-//! The client as a process, against a server that follows a script.
+//! The client as a process: against a server that follows a script, and against the real one.
 
 #![expect(
     clippy::expect_used,
@@ -7,7 +7,10 @@
     reason = "what helps a test may fail it"
 )]
 
+mod gate;
+mod kills;
 mod pipe;
 mod process;
 mod server;
+mod store;
 mod terminal;

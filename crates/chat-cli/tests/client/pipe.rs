@@ -21,9 +21,9 @@ fn lines_are_sent_and_the_answers_decide() {
     peer.send(r#"{"type":"error","re":"enter","code":"no-such-channel","text":"There is none."}"#);
     peer.expect("/create #general");
     peer.send(r##"{"type":"ok","re":"create","channel":"#general","members":1}"##);
-    peer.expect("hi");
-    peer.expect("/users");
+    peer.expect_once("#general", "hi");
     peer.said_ok(1);
+    peer.expect("/users");
     peer.says("bob", "hello\\u001b[2J");
     peer.send(r##"{"type":"user","name":"alice","channel":"#general","operator":true}"##);
     peer.send(r#"{"type":"ok","re":"users","count":1}"#);
@@ -105,10 +105,10 @@ fn a_lost_server_leaves_lines_unconfirmed() {
     let mut client = Client::start(&["-c", server.address(), "-n", "alice", "-e", "general"]);
     client.types("one\ntwo\nthree\n");
     let mut peer = server.accept_in("alice", "#general");
-    for line in ["one", "two", "three"] {
-        peer.expect(line);
-    }
+    peer.expect_once("#general", "one");
     peer.said_ok(1);
+    // The next ones have no answer.
+    peer.expect_once("#general", "two");
     drop(peer);
     let address = server.address();
     let err =
@@ -134,9 +134,7 @@ fn the_socket_is_read_while_the_input_says_nothing_and_the_other_way_round() {
         peer.says("bob", &format!("hello {n}"));
         assert_eq!(client.line(), format!("[#general] bob: hello {n}"));
         client.types(&format!("hi {n}\n"));
-        peer.expect(&format!("hi {n}"));
-    }
-    for n in 0..3 {
+        peer.expect_once("#general", &format!("hi {n}"));
         peer.said_ok(n);
     }
     client.end_input();
@@ -163,12 +161,12 @@ fn who_prints_for_nobody_still_says_what_it_was_given() {
     let mut client = Client::start(&["-c", server.address(), "-n", "alice", "-e", "general"]);
     client.types("one\ntwo\n");
     let mut peer = server.accept_in("alice", "#general");
-    peer.expect("one");
-    peer.expect("two");
+    peer.expect_once("#general", "one");
     client.stop_listening();
     // The first of these meets nobody, and no more is read from the input, which stays open.
     peer.says("bob", "hello");
     peer.said_ok(1);
+    peer.expect_once("#general", "two");
     peer.said_ok(2);
     peer.farewell();
     // Not all of the input was sent.
@@ -212,8 +210,8 @@ fn many_lines_ahead_of_their_answers() {
         client
     });
     for n in 0..LINES {
-        peer.expect(&format!("line {n}"));
-        peer.said_ok(n);
+        peer.expect_once("#general", &format!("line {n}"));
+        peer.said_ok(n + 1);
     }
     peer.farewell();
     assert_eq!(typing.join().unwrap().left().code, Some(0));
@@ -257,4 +255,63 @@ fn history_is_printed_with_its_date() {
     client.end_input();
     peer.farewell();
     assert_eq!(client.left().code, Some(0));
+}
+
+#[test]
+fn one_line_is_said_once_and_done_only_with_its_ok() {
+    let server = Server::tcp();
+    let mut client = Client::start(&["-c", server.address(), "-n", "alice", "-e", "general"]);
+    client.types("hello\n");
+    client.end_input();
+    let mut peer = server.accept_in("alice", "#general");
+    let key = peer.expect_once("#general", "hello");
+    peer.refuses("unavailable", "The disk is full.");
+    assert_eq!(peer.expect_once("#general", "hello"), key);
+    peer.said_ok(1);
+    peer.farewell();
+    let left = client.left();
+    assert_eq!(left.code, Some(0));
+    assert!(left.err.starts_with("chat-cli: Not said yet: hello (The disk is full.)"), "{left:?}");
+}
+
+#[test]
+fn keys_are_never_used_again() {
+    let mut keys = std::collections::HashSet::new();
+    for _ in 0..3 {
+        let server = Server::tcp();
+        let mut client = Client::start(&["-c", server.address(), "-n", "alice", "-e", "general"]);
+        client.types("same\nsame\n");
+        client.end_input();
+        let mut peer = server.accept_in("alice", "#general");
+        for id in 1..=2 {
+            assert!(keys.insert(peer.expect_once("#general", "same")), "{keys:?}");
+            peer.said_ok(id);
+        }
+        peer.farewell();
+        assert_eq!(client.left().code, Some(0));
+    }
+}
+
+#[test]
+fn what_a_pipe_read_too_slowly_is_fetched() {
+    let server = Server::tcp();
+    let mut client = Client::start(&["-c", server.address(), "-n", "alice", "-e", "general"]);
+    let mut peer = server.accept_in("alice", "#general");
+    client.line();
+    peer.tells(1, "bob", "one");
+    peer.send(r##"{"type":"missed","channel":"#general","count":1,"after":1}"##);
+    peer.tells(3, "bob", "three");
+    peer.expect("/history #general 500 after 1");
+    peer.tells_past(2, "bob", "two");
+    peer.tells_past(3, "bob", "three");
+    peer.history_ok(r##""channel":"#general""##, 2);
+    peer.expect("/history #general 500 after 3");
+    peer.history_ok(r##""channel":"#general""##, 0);
+    for line in ["] bob: one", "] bob: two", "] bob: three"] {
+        let printed = client.line();
+        assert!(printed.ends_with(line), "{printed}");
+    }
+    client.end_input();
+    peer.farewell();
+    assert_eq!(client.left(), left(0, "* Bye.\n", ""));
 }

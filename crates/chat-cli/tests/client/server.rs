@@ -162,11 +162,51 @@ impl Peer {
         self.send(r#"{"type":"ok","re":"channels","count":1}"#);
     }
 
+    /// The client says `text` into `place` so that it is said once; gives the key.
+    #[track_caller]
+    pub(crate) fn expect_once(&mut self, place: &str, text: &str) -> String {
+        let line = self.line().expect("the client says something");
+        let (key, rest) = line
+            .strip_prefix("/once ")
+            .and_then(|rest| rest.split_once(' '))
+            .unwrap_or_else(|| panic!("not said once: {line}"));
+        assert_eq!(rest, format!("{place} {text}"));
+        assert!(key.len() <= 64, "{key}");
+        key.to_owned()
+    }
+
     /// Agrees to a line said in #general.
     pub(crate) fn said_ok(&mut self, id: u64) {
         self.send(&format!(
-            r##"{{"type":"ok","re":"say","id":{id},"time":"2026-11-22T07:44:05.000Z","channel":"#general"}}"##
+            r##"{{"type":"ok","re":"once","id":{id},"time":"2026-11-22T07:44:05.000Z","channel":"#general"}}"##
         ));
+    }
+
+    /// Refuses a line.
+    pub(crate) fn refuses(&mut self, code: &str, text: &str) {
+        self.send(&format!(r#"{{"type":"error","re":"x","code":"{code}","text":"{text}"}}"#));
+    }
+
+    /// A line of #general out of the past.
+    pub(crate) fn tells_past(&mut self, id: u64, from: &str, text: &str) {
+        self.send(&message_with(id, from, text).replace(r#""id""#, r#""past":true,"id""#));
+    }
+
+    /// A line of #general, as it is said.
+    pub(crate) fn tells(&mut self, id: u64, from: &str, text: &str) {
+        self.send(&message_with(id, from, text));
+    }
+
+    /// The client has entered a channel whose last line is `last`.
+    pub(crate) fn entered(&mut self, channel: &str, last: u64) {
+        self.send(&format!(
+            r#"{{"type":"ok","re":"enter","channel":"{channel}","members":1,"last":{last}}}"#
+        ));
+    }
+
+    /// The answer to `/history`.
+    pub(crate) fn history_ok(&mut self, place: &str, count: u64) {
+        self.send(&format!(r#"{{"type":"ok","re":"history",{place},"count":{count}}}"#));
     }
 
     /// The client asks to leave, and the server closes.
@@ -179,7 +219,11 @@ impl Peer {
 
 /// A line that somebody said in #general.
 pub(crate) fn message(from: &str, text: &str) -> String {
+    message_with(1, from, text)
+}
+
+fn message_with(id: u64, from: &str, text: &str) -> String {
     format!(
-        r##"{{"type":"message","id":1,"time":"2026-11-22T07:44:05.000Z","channel":"#general","from":"{from}","text":"{text}"}}"##
+        r##"{{"type":"message","id":{id},"time":"2026-11-22T07:44:05.000Z","channel":"#general","from":"{from}","text":"{text}"}}"##
     )
 }

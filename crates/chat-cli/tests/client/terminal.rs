@@ -9,10 +9,12 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 use super::server::{DEADLINE, Server, message};
 
+/// Rows that the terminal keeps.
+const SCROLLBACK: usize = 3_000;
 const SIZE: PtySize = PtySize { rows: 12, cols: 100, pixel_width: 0, pixel_height: 0 };
 
 /// A client at a terminal.
-struct Terminal {
+pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     /// Closing it would hang up on the client.
     _master: Box<dyn MasterPty + Send>,
@@ -25,7 +27,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut terminal = Self::start_stopped(arguments);
         terminal.go_on();
         terminal
@@ -64,7 +66,7 @@ impl Terminal {
             parser: vt100::Parser::new(
                 SIZE.rows.try_into().unwrap(),
                 SIZE.cols.try_into().unwrap(),
-                100,
+                SCROLLBACK,
             ),
             bytes: Vec::new(),
         }
@@ -74,7 +76,7 @@ impl Terminal {
         self.gate = None;
     }
 
-    fn presses(&mut self, keys: &str) {
+    pub(crate) fn presses(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
@@ -89,7 +91,7 @@ impl Terminal {
 
     /// Reads until the screen is as wanted.
     #[track_caller]
-    fn shows(&mut self, what: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
+    pub(crate) fn shows(&mut self, what: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
         let until = Instant::now() + DEADLINE;
         loop {
             let rows = self.rows();
@@ -109,18 +111,54 @@ impl Terminal {
 
     /// Reads until the last row is this.
     #[track_caller]
-    fn shows_last(&mut self, row: &str) -> Vec<String> {
+    pub(crate) fn shows_last(&mut self, row: &str) -> Vec<String> {
         self.shows(row, |rows| rows.last().is_some_and(|last| last == row))
     }
 
     /// Reads until some row ends with this.
     #[track_caller]
-    fn shows_row(&mut self, end: &str) {
+    pub(crate) fn shows_row(&mut self, end: &str) {
         self.shows(end, |rows| rows.iter().any(|row| row.ends_with(end)));
     }
 
+    /// Reads until a line that ends with this was written, wherever it is by now.
+    #[track_caller]
+    pub(crate) fn writes(&mut self, end: &str) {
+        let line = format!("{end}\r\n");
+        let until = Instant::now() + DEADLINE;
+        while !String::from_utf8_lossy(&self.bytes).contains(&line) {
+            match self.chunks.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(chunk) => {
+                    self.parser.process(&chunk);
+                    self.bytes.extend(chunk);
+                }
+                Err(error) => panic!("{error}: {end} isn't written: {:#?}", self.rows()),
+            }
+        }
+    }
+
+    /// Every row, also those that have scrolled away.
+    pub(crate) fn all_rows(&mut self) -> Vec<String> {
+        let (height, columns) = self.parser.screen().size();
+        let screen = self.parser.screen_mut();
+        screen.set_scrollback(usize::MAX);
+        let mut above = screen.scrollback();
+        let mut all = Vec::new();
+        while above > 0 {
+            screen.set_scrollback(above);
+            let rows = above.min(usize::from(height.get()));
+            all.extend(
+                screen.rows(0, columns.get()).take(rows).map(|row| row.trim_end().to_owned()),
+            );
+            above -= rows;
+        }
+        screen.set_scrollback(0);
+        all.extend(self.rows());
+        all
+    }
+
     /// Reads to the end; the exit code, and everything that was ever written.
-    fn left(mut self) -> (u32, String) {
+    pub(crate) fn left(mut self) -> (u32, String) {
         let until = Instant::now() + DEADLINE;
         while let Ok(chunk) =
             self.chunks.recv_timeout(until.saturating_duration_since(Instant::now()))
@@ -159,7 +197,7 @@ fn a_line_being_typed_survives_what_comes() {
     });
     assert_eq!(rows[rows.len() - 3], "07:44 [#general] bob: line 28", "nothing in between");
     terminal.presses("ne\r");
-    peer.expect("half a line");
+    peer.expect_once("#general", "half a line");
     terminal.shows_last("#general>");
     peer.said_ok(31);
     terminal.shows_row("07:44 [#general] alice: half a line");
@@ -189,7 +227,8 @@ fn tab_completes_and_up_brings_back() {
         rows.ends_with(&["#general> barbara:".into(), "bob  barbara".into()])
     });
     terminal.presses("hello\r");
-    peer.expect("barbara: hello");
+    peer.expect_once("#general", "barbara: hello");
+    peer.said_ok(9);
     terminal.shows_last("#general>");
     terminal.presses("/us\t");
     terminal.shows_last("#general> /users");
@@ -260,15 +299,18 @@ fn a_lost_connection_is_told_and_made_again() {
     peer.channels_ok();
     terminal.shows_last("#general>");
     terminal.presses("was it said?\r");
-    peer.expect("was it said?");
+    let key = peer.expect_once("#general", "was it said?");
     terminal.presses("half a li");
     terminal.shows_last("#general> half a li");
     drop(peer);
-    terminal.shows_row("* Not confirmed: was it said?");
     terminal.shows_row("* Connection lost: the server closed it. Trying again in 1 s.");
     terminal.presses("\x15");
     terminal.presses("into the void\r");
-    terminal.shows_row("Not sent, there is no connection: into the void (Up brings it back)");
+    terminal.shows_row(
+        "Not said yet: into the void (it goes into #general once the connection is back)",
+    );
+    terminal.presses("/topic late\r");
+    terminal.shows_row("Not sent, there is no connection: /topic late (Up brings it back)");
     let mut peer = server.accept();
     peer.greet();
     peer.expect("/name alice");
@@ -279,11 +321,12 @@ fn a_lost_connection_is_told_and_made_again() {
     peer.expect("/enter #general");
     peer.enter_ok("#general");
     terminal.shows_row(&format!("Connected again to {}.", server.address()));
+    assert_eq!(peer.expect_once("#general", "was it said?"), key, "the server knows it by its key");
+    peer.said_ok(1);
+    peer.expect_once("#general", "into the void");
+    peer.said_ok(2);
+    terminal.shows_row("[#general] alice: into the void");
     terminal.shows_last("#general>");
-    terminal.presses("\x1b[A");
-    terminal.shows_last("#general> into the void");
-    terminal.presses("\r");
-    peer.expect("into the void");
     let shown = String::from_utf8_lossy(&terminal.bytes).into_owned();
     assert!(!shown.contains("Hello, alice."), "the main page is not shown again");
 }
@@ -306,7 +349,7 @@ fn a_stopped_terminal_does_not_stop_the_socket() {
     terminal.presses("still here\r");
     terminal.go_on();
     terminal.shows_row("bob: the last one");
-    peer.expect("still here");
+    peer.expect_once("#general", "still here");
     let shown = String::from_utf8_lossy(&terminal.bytes).into_owned();
     let dropped: usize = shown
         .split("* … ")
@@ -351,7 +394,7 @@ fn plain_lines_at_a_terminal() {
     let mut peer = server.accept_in("alice", "#general");
     peer.says("bob", "hello alice");
     terminal.presses("hi\n");
-    peer.expect("hi");
+    peer.expect_once("#general", "hi");
     peer.said_ok(1);
     terminal.shows_row("[#general] bob: hello alice");
     terminal.presses("\x04");
@@ -359,4 +402,149 @@ fn plain_lines_at_a_terminal() {
     let (code, written) = terminal.left();
     assert_eq!(code, 0);
     assert!(!written.contains('\x1b'), "{written:?}");
+}
+
+#[test]
+fn what_was_said_while_away_is_shown_before_what_is_said_now() {
+    let server = Server::tcp();
+    let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
+    let mut terminal = Terminal::start(&arguments);
+    let mut peer = server.accept_at_terminal("alice", "#general");
+    peer.tells(7, "bob", "before");
+    terminal.shows_row("bob: before");
+    terminal.presses("mine\r");
+    let key = peer.expect_once("#general", "mine");
+    drop(peer);
+    let mut peer = server.accept_named("alice");
+    peer.expect("/enter #general after 7");
+    peer.tells_past(7, "bob", "before");
+    peer.tells_past(8, "alice", "mine");
+    peer.tells_past(9, "bob", "meanwhile");
+    peer.entered("#general", 9);
+    peer.tells(10, "bob", "now");
+    assert_eq!(peer.expect_once("#general", "mine"), key);
+    peer.said_ok(8);
+    peer.tells(11, "bob", "later");
+    terminal.shows_row("bob: later");
+    let rows = terminal.all_rows();
+    let at =
+        rows.iter().position(|row| row == "— 2 lines in #general while you were away —").unwrap();
+    let rows: Vec<_> = rows[at + 1..at + 5].iter().map(String::as_str).collect();
+    assert_eq!(
+        rows,
+        [
+            "2026-11-22 07:44 [#general] alice: mine",
+            "2026-11-22 07:44 [#general] bob: meanwhile",
+            "07:44 [#general] bob: now",
+            "07:44 [#general] bob: later",
+        ]
+    );
+}
+
+#[test]
+fn a_server_that_was_set_back_is_entered_plainly_and_that_is_told() {
+    let server = Server::tcp();
+    let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
+    let mut terminal = Terminal::start(&arguments);
+    let mut peer = server.accept_at_terminal("alice", "#general");
+    peer.tells(57, "bob", "of the future");
+    terminal.shows_row("bob: of the future");
+    drop(peer);
+    let mut peer = server.accept_named("alice");
+    peer.expect("/enter #general after 57");
+    peer.refuses("bad-argument", "The last line is 41.");
+    peer.expect("/enter #general");
+    peer.tells_past(41, "bob", "of old");
+    peer.entered("#general", 41);
+    terminal.shows_row("[#general] bob: of old");
+    terminal.shows("that it was set back", |rows| {
+        rows.iter().any(|row| row.contains("The server doesn't have line 57 of #general any more"))
+    });
+    drop(peer);
+    let mut peer = server.accept_named("alice");
+    peer.expect("/enter #general after 41");
+}
+
+#[test]
+fn a_refused_line_is_shown_with_its_text_and_can_be_taken_back() {
+    let server = Server::tcp();
+    let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
+    let mut terminal = Terminal::start(&arguments);
+    let mut peer = server.accept_at_terminal("alice", "#general");
+    terminal.presses("oh no\r");
+    peer.expect_once("#general", "oh no");
+    peer.refuses("muted", "You are muted.");
+    terminal.shows_row("! muted: You are muted.");
+    terminal.shows_row("* Not said: oh no (Up brings it back)");
+    terminal.presses("\x1b[A");
+    terminal.shows_last("#general> oh no");
+}
+
+#[test]
+fn a_line_that_finds_no_room_stays_in_the_editor() {
+    let server = Server::tcp();
+    let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
+    let mut terminal = Terminal::start(&arguments);
+    let mut peer = server.accept_at_terminal("alice", "#general");
+    terminal.shows_last("#general>");
+    for n in 0..100 {
+        terminal.presses(&format!("line {n}\r"));
+    }
+    terminal.presses("one more\r");
+    terminal.shows_last("#general> one more");
+    terminal.shows_row("100 lines wait to be said. This one stays here; press Enter again later.");
+    for n in 0..100 {
+        peer.expect_once("#general", &format!("line {n}"));
+        peer.said_ok(n + 1);
+    }
+    terminal.shows_row("[#general] alice: line 99");
+    terminal.shows_last("#general> one more");
+    terminal.presses("\r");
+    peer.expect_once("#general", "one more");
+    peer.said_ok(101);
+    terminal.shows_row("[#general] alice: one more");
+}
+
+#[test]
+fn history_and_search_are_readable() {
+    let server = Server::tcp();
+    let arguments = ["-c", server.address(), "-n", "alice", "-e", "general"];
+    let mut terminal = Terminal::start(&arguments);
+    let mut peer = server.accept_at_terminal("alice", "#general");
+    terminal.presses("/history\r");
+    peer.expect("/history");
+    peer.tells_past(5, "bob", "we Deploy now");
+    peer.history_ok(r##""channel":"#general""##, 1);
+    terminal.shows_row("— 1 line of #general —");
+    terminal.shows_row("2026-11-22 07:44 [#general] bob: we Deploy now");
+    terminal.shows_row("— /history #general 20 before 5 shows what was said before —");
+    terminal.presses("/search deploy\r");
+    peer.expect("/search deploy");
+    peer.tells_past(5, "bob", "we Deploy now");
+    peer.send(r#"{"type":"ok","re":"search","count":1}"#);
+    terminal.shows_row("— 1 line found, newest first —");
+    terminal.shows_row("* 1 found.");
+    let written = String::from_utf8_lossy(&terminal.bytes);
+    assert!(written.contains("\x1b[1;7;33mDeploy\x1b[0m"), "what was looked for stands out");
+    assert!(!written.contains("\x1b[2J"), "nothing is cleared");
+}
+
+#[test]
+fn a_name_that_is_still_held_is_asked_for_again() {
+    let server = Server::tcp();
+    let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--no-color"];
+    let mut terminal = Terminal::start(&arguments);
+    drop(server.accept_at_terminal("alice", "#general"));
+    let mut peer = server.accept();
+    peer.greet();
+    for _ in 0..2 {
+        peer.expect("/name alice");
+        peer.refuses("name-taken", "Somebody has it.");
+    }
+    terminal.shows("why it waits", |rows| {
+        rows.iter().any(|row| row.contains("The name can't be had yet"))
+    });
+    peer.expect("/name alice");
+    peer.send(r#"{"type":"ok","re":"name","name":"alice"}"#);
+    peer.expect("/enter #general");
 }

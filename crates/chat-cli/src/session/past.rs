@@ -1,0 +1,290 @@
+//! What was said before: told by the server before an `ok`, shown under a heading, each line once.
+//!
+//! While the past of a conversation is asked for after the connection came back, or after the server has told
+//! of lines missed, its live lines wait, so that everything is shown in the order in which it was said.
+
+use std::collections::VecDeque;
+use std::mem;
+
+use super::goal::Goal;
+use super::{Asked, Mode, Now, Session};
+use crate::incoming::{Answer, Said};
+use crate::show::{Shown, same_name};
+use crate::sought::Sought;
+
+/// Lines that wait for their heading, since it tells their number; with more of them it doesn't.
+const MAX_GATHERED: usize = 1_000;
+/// Live lines that wait until those before them are shown. With more they are forgotten, and fetched in
+/// their turn.
+const MAX_WAITING: usize = 1_000;
+/// Lines asked for at once when some were missed.
+const PAGE: u64 = 500;
+/// Lines fetched by itself after one `missed`: more than anybody reads, and what a terminal scrolls back.
+const MAX_FETCHED: u64 = 10_000;
+/// How many lines `/history` has if none are asked for; those before them are offered.
+const OFFERED: u32 = chat_proto::limits::HISTORY_LINES;
+
+/// Lines of the past that were told and not shown yet.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    rows: Vec<(String, Said)>,
+    /// Whether their heading is shown.
+    headed: bool,
+    /// Lines of this answer that were shown, in all.
+    count: u64,
+    /// The oldest of them.
+    first: Option<u64>,
+}
+
+/// A conversation whose live lines wait.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    place: String,
+    rows: VecDeque<(Said, bool)>,
+    /// Some had no room: they have to be asked for.
+    overflowed: bool,
+}
+
+/// Lines that were missed are fetched, a page at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fetch {
+    channel: String,
+    after: u64,
+    fetched: u64,
+}
+
+impl Fetch {
+    fn line(&self) -> String {
+        format!("/history {} {PAGE} after {}", self.channel, self.after)
+    }
+}
+
+/// Which past it is that comes before the next answer.
+enum Which {
+    /// Shown on entering.
+    Replay,
+    /// Said while the connection was lost.
+    Away,
+    /// Read too slowly.
+    Missed,
+    /// Asked for by the person.
+    History,
+    Search(Vec<Sought>),
+}
+
+impl Which {
+    /// Whether the person asked to see just these lines, seen before or not.
+    fn is_asked_for(&self) -> bool {
+        matches!(self, Self::History | Self::Search(_))
+    }
+
+    fn heading(&self, place: &str, count: Option<usize>) -> String {
+        let lines = match count {
+            Some(1) => "1 line".to_owned(),
+            Some(count) => format!("{count} lines"),
+            None => "lines".to_owned(),
+        };
+        match self {
+            Self::Replay => format!("last said in {place}: {lines}"),
+            Self::Away => format!("{lines} in {place} while you were away"),
+            Self::Missed => format!("{lines} in {place} that came too fast"),
+            Self::History => format!("{lines} of {place}"),
+            Self::Search(_) => format!("{lines} found, newest first"),
+        }
+    }
+}
+
+impl Session {
+    fn which(&self) -> Option<Which> {
+        match self.asked.front()? {
+            Asked::Goal(Goal::Enter { .. }) if !self.is_settled() => Some(Which::Replay),
+            Asked::Goal(Goal::Enter { after: None, .. } | Goal::CatchUp { after: None, .. }) => {
+                Some(Which::Replay)
+            }
+            Asked::Goal(_) => Some(Which::Away),
+            Asked::Fetch(_) => Some(Which::Missed),
+            Asked::Typed(typed) => match typed.verb {
+                Some("enter") => Some(Which::Replay),
+                Some("history") => Some(Which::History),
+                Some("search") => Some(Which::Search(Sought::all_in(&typed.line))),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Something said came, live or out of the past.
+    pub(super) fn heard(&mut self, place: String, said: Said, own: bool) {
+        if said.past {
+            return self.heard_past(place, said);
+        }
+        if let Some(waiting) = self.waiting_in(&place) {
+            if waiting.rows.len() < MAX_WAITING {
+                waiting.rows.push_back((said, own));
+            } else {
+                waiting.rows.clear();
+                waiting.overflowed = true;
+            }
+            return;
+        }
+        self.places.set_last(&place, said.id);
+        self.show(Shown::Said { place, said, own });
+    }
+
+    fn heard_past(&mut self, place: String, said: Said) {
+        let Some(which) = self.which() else {
+            let own = self.is_me(&said.from);
+            return self.show(Shown::Said { place, said, own });
+        };
+        if !which.is_asked_for() {
+            self.unsaid.compare(&place, said.id, &said.from, &said.text, said.action);
+            if said.id.is_some() && said.id <= self.places.last(&place) {
+                return;
+            }
+        }
+        self.gathered.rows.push((place, said));
+        if self.gathered.rows.len() >= MAX_GATHERED {
+            self.show_gathered(&which, false);
+        }
+    }
+
+    /// Shows what was told before the answer that has come.
+    pub(super) fn show_past(&mut self, which_of: &Asked) {
+        self.asked.push_front(which_of.clone());
+        let which = self.which();
+        self.asked.pop_front();
+        let Some(which) = which else { return };
+        self.show_gathered(&which, true);
+        let gathered = mem::take(&mut self.gathered);
+        let Some(first) = gathered.first.filter(|_| self.wish.mode == Mode::Terminal) else {
+            return;
+        };
+        if let (Which::History, Asked::Typed(typed)) = (which, which_of)
+            && let Some(place) = self.history_place.take()
+            && first > 1
+        {
+            let after = typed.line.to_lowercase().contains(" after ");
+            let more = if after {
+                format!("end of {} lines", gathered.count)
+            } else {
+                format!("/history {place} {OFFERED} before {first} shows what was said before")
+            };
+            self.show(Shown::Heading(more));
+        }
+    }
+
+    fn show_gathered(&mut self, which: &Which, complete: bool) {
+        let rows = mem::take(&mut self.gathered.rows);
+        let Some((place, _)) = rows.first() else { return };
+        self.history_place = Some(place.clone());
+        if !self.gathered.headed && self.wish.mode == Mode::Terminal {
+            self.show(Shown::Heading(which.heading(place, complete.then_some(rows.len()))));
+        }
+        self.gathered.headed = true;
+        for (place, said) in rows {
+            self.gathered.count += 1;
+            self.gathered.first = self.gathered.first.or(said.id);
+            let own = self.is_me(&said.from);
+            match which {
+                Which::Search(words) => {
+                    self.show(Shown::Found { place, said, words: words.clone() });
+                }
+                Which::History => self.show(Shown::Said { place, said, own }),
+                Which::Replay | Which::Away | Which::Missed => {
+                    if place.starts_with('@') && !own {
+                        self.last_writer = Some(said.from.clone());
+                    }
+                    self.places.raise_last(&place, said.id);
+                    self.show(Shown::Said { place, said, own });
+                }
+            }
+        }
+    }
+
+    /// What was told for an answer that is a refusal, or doesn't come.
+    pub(super) fn forget_past(&mut self) {
+        self.gathered = Gathered::default();
+    }
+
+    pub(super) fn waits_in(&self, place: &str) -> bool {
+        self.waiting.iter().any(|waiting| same_name(&waiting.place, place))
+    }
+
+    fn waiting_in(&mut self, place: &str) -> Option<&mut Waiting> {
+        self.waiting.iter_mut().find(|waiting| same_name(&waiting.place, place))
+    }
+
+    /// Live lines of the conversation wait from now on.
+    pub(super) fn wait_in(&mut self, place: &str) {
+        if self.waiting_in(place).is_none() {
+            let place = place.to_owned();
+            self.waiting.push(Waiting { place, rows: VecDeque::new(), overflowed: false });
+        }
+    }
+
+    /// What came live meanwhile is shown; live lines wait no longer. Gives whether some had no room.
+    pub(super) fn go_live(&mut self, place: &str) -> bool {
+        let at = self.waiting.iter().position(|waiting| same_name(&waiting.place, place));
+        let Some(waiting) = at.map(|at| self.waiting.remove(at)) else { return false };
+        for (said, own) in waiting.rows {
+            if said.id.is_none() || said.id > self.places.last(&waiting.place) {
+                self.heard(waiting.place.clone(), said, own);
+            }
+        }
+        waiting.overflowed
+    }
+
+    /// The server has dropped lines for a slow reader: they are fetched.
+    pub(super) fn missed_lines(&mut self, channel: &str, after: Option<u64>, now: Now) {
+        let Some(after) = self.places.last(channel).or(after) else { return };
+        if self.waiting_in(channel).is_some() {
+            // Also the lines that wait have a gap now.
+            if let Some(waiting) = self.waiting_in(channel) {
+                waiting.overflowed = true;
+            }
+            return;
+        }
+        self.wait_in(channel);
+        self.fetch(Fetch { channel: channel.to_owned(), after, fetched: 0 }, now);
+    }
+
+    fn fetch(&mut self, fetch: Fetch, now: Now) {
+        let line = fetch.line();
+        self.ask(Asked::Fetch(fetch), line, now);
+    }
+
+    /// A page of what was missed is shown.
+    pub(super) fn fetched(&mut self, fetch: Fetch, answer: &Answer, now: Now) {
+        let count = answer.fields().number("count").unwrap_or(0);
+        let fetched = fetch.fetched + count;
+        let after = self.places.last(&fetch.channel).unwrap_or(fetch.after).max(fetch.after);
+        let overflowed = self
+            .waiting_in(&fetch.channel)
+            .is_some_and(|waiting| mem::take(&mut waiting.overflowed));
+        let more = count > 0 || overflowed;
+        if overflowed && let Some(waiting) = self.waiting_in(&fetch.channel) {
+            waiting.rows.clear();
+        }
+        if more && fetched < MAX_FETCHED {
+            return self.fetch(Fetch { channel: fetch.channel, after, fetched }, now);
+        }
+        if more {
+            self.show(Shown::warning(format!(
+                "There may be more. /history {} {PAGE} after {after} shows them.",
+                fetch.channel
+            )));
+        }
+        self.go_live(&fetch.channel);
+    }
+
+    /// What was missed can't be had.
+    pub(super) fn not_fetched(&mut self, fetch: &Fetch, code: &str, text: &str) {
+        let Fetch { channel, after, .. } = fetch;
+        let after = self.places.last(channel).unwrap_or(*after);
+        self.show(Shown::warning(format!(
+            "You missed lines in {channel} ({code}: {text}). /history {channel} {PAGE} after {after} \
+             shows them."
+        )));
+        self.go_live(channel);
+    }
+}

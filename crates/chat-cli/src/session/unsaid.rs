@@ -1,0 +1,336 @@
+//! What the person typed and the server hasn't answered: kept in the order typed, through lost connections.
+
+use std::collections::VecDeque;
+
+use crate::show::same_name;
+use crate::typed::{Aim, Saying, Typed};
+use chat_proto::limits::MAX_LINE_BYTES;
+
+/// One thing typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    /// It is sent once; without its answer it is given back.
+    Command(Typed),
+    /// It is said once, however often it has to be sent.
+    Line(Line),
+}
+
+/// Something to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) typed: Typed,
+    pub(super) saying: Saying,
+    /// `#general` or `@bob`; `None` while a command before it may still change where it goes.
+    pub(super) to: Option<String>,
+    /// By it the server knows the line again.
+    pub(super) key: String,
+    /// Set when it is sent first.
+    pub(super) sent: Option<Sent>,
+    /// Times that it was refused for the moment.
+    pub(super) tries: u32,
+}
+
+/// What has to be known of a line that was sent, should the connection be lost before its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// One's name then: keys are per name.
+    pub(super) by: String,
+    /// The last line seen there then; the line itself has a greater id.
+    pub(super) after: Option<u64>,
+    /// The connection was lost since.
+    pub(super) uncertain: bool,
+    /// All that was said since was looked through.
+    pub(super) checked: bool,
+    /// Its id, if it was among that.
+    pub(super) found: Option<u64>,
+}
+
+/// What became of an uncertain line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It may be sent: it wasn't said, or the server knows it by its key.
+    Send,
+    /// It was said.
+    Said,
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl Line {
+    fn new(typed: Typed, saying: Saying, key: String) -> Self {
+        let key = saying.key.clone().unwrap_or(key);
+        let to = match &saying.aim {
+            Aim::Named(place) => Some(place.clone()),
+            Aim::Current | Aim::Writer => None,
+        };
+        Self { typed, saying, to, key, sent: None, tries: 0 }
+    }
+
+    /// The form that the server says only once, if the text can have it: an action has none, blanks around
+    /// the text would go, and the key may be what makes the line too long.
+    fn with_key(&self, to: &str) -> Option<String> {
+        let text = &self.saying.text;
+        let line = format!("/once {} {to} {text}", self.key);
+        let fits = line.len() <= MAX_LINE_BYTES && text.trim() == text;
+        (fits && !self.saying.action).then_some(line)
+    }
+
+    /// The line for the server; `None` if it can only be said into the current conversation and that is
+    /// another one.
+    pub(super) fn request(&self, to: &str, current: Option<&str>) -> Option<String> {
+        if let Some(line) = self.with_key(to) {
+            return Some(line);
+        }
+        let text = &self.saying.text;
+        let is_current = current.is_some_and(|current| same_name(current, to));
+        match (self.saying.action, is_current) {
+            (true, true) => Some(format!("/me {text}")),
+            (true, false) => None,
+            (false, true) if text.starts_with('/') => Some(format!("/{text}")),
+            (false, true) => Some(text.clone()),
+            (false, false) => Some(format!("/say {to} {text}")),
+        }
+    }
+
+    /// Whether it may be sent, by `me`.
+    pub(super) fn fate(&self, me: &str) -> Fate {
+        let Some(sent) = self.sent.as_ref().filter(|sent| sent.uncertain) else {
+            return Fate::Send;
+        };
+        let known_by_key = self.to.as_ref().is_some_and(|to| self.with_key(to).is_some());
+        if known_by_key && same_name(&sent.by, me) {
+            Fate::Send
+        } else if sent.found.is_some() {
+            Fate::Said
+        } else if sent.checked {
+            Fate::Send
+        } else {
+            Fate::Unknown
+        }
+    }
+}
+
+/// See the module. The first line may be on its way to the server.
+#[derive(Debug, Default)]
+pub(super) struct Unsaid {
+    items: VecDeque<Item>,
+}
+
+impl Unsaid {
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub(super) fn push(&mut self, typed: Typed, key: String) {
+        self.items.push_back(match typed.saying() {
+            Some(saying) => Item::Line(Line::new(typed, saying, key)),
+            None => Item::Command(typed),
+        });
+    }
+
+    /// Whether a command waits, that may change where later lines go.
+    pub(super) fn has_command(&self) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::Command(_)))
+    }
+
+    /// The last one typed, if it is a line.
+    pub(super) fn last_line(&mut self) -> Option<&mut Line> {
+        match self.items.back_mut() {
+            Some(Item::Line(line)) => Some(line),
+            _ => None,
+        }
+    }
+
+    pub(super) fn first(&self) -> Option<&Item> {
+        self.items.front()
+    }
+
+    pub(super) fn first_line(&mut self) -> Option<&mut Line> {
+        match self.items.front_mut() {
+            Some(Item::Line(line)) => Some(line),
+            _ => None,
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Item> {
+        self.items.pop_front()
+    }
+
+    /// The connection is lost: takes out what can't go on. Commands were typed for what one saw then; and
+    /// where a line after such a command was to go is not known.
+    pub(super) fn given_back(&mut self, command_lost: bool) -> Vec<Typed> {
+        if let Some(Line { sent: Some(sent), .. }) = self.first_line() {
+            sent.uncertain = true;
+            sent.checked = false;
+        }
+        let mut after_command = command_lost;
+        let mut back = Vec::new();
+        self.items.retain(|item| match item {
+            Item::Command(typed) => {
+                after_command = true;
+                back.push(typed.clone());
+                false
+            }
+            Item::Line(line) if line.to.is_none() && after_command => {
+                back.push(line.typed.clone());
+                false
+            }
+            Item::Line(_) => true,
+        });
+        back
+    }
+
+    /// Everything, in order.
+    pub(super) fn take(&mut self) -> Vec<Typed> {
+        let typed = |item| match item {
+            Item::Command(typed) => typed,
+            Item::Line(line) => line.typed,
+        };
+        self.items.drain(..).map(typed).collect()
+    }
+
+    /// A line of the past is seen: it may be the uncertain one.
+    pub(super) fn compare(
+        &mut self,
+        place: &str,
+        id: Option<u64>,
+        from: &str,
+        text: &str,
+        action: bool,
+    ) {
+        let Some(line) = self.first_line() else { return };
+        let here = line.to.as_deref().is_some_and(|to| same_name(to, place));
+        let same = line.saying.text == text && line.saying.action == action;
+        if let Some(sent) = line.sent.as_mut().filter(|sent| here && same && sent.uncertain)
+            && same_name(&sent.by, from)
+            && id > sent.after
+        {
+            sent.found = sent.found.or(id);
+        }
+    }
+
+    /// Everything was seen that was said in `place` since the connection was lost: all that an uncertain line
+    /// can be among, since its `ok` would have come before any later line.
+    pub(super) fn checked(&mut self, place: &str) {
+        let Some(line) = self.first_line() else { return };
+        let here = line.to.as_deref().is_some_and(|to| same_name(to, place));
+        if let Some(sent) = line.sent.as_mut().filter(|sent| here && sent.uncertain) {
+            sent.checked = sent.after.is_some();
+        }
+    }
+
+    /// Somebody is called otherwise now.
+    pub(super) fn renamed(&mut self, from: &str, to: &str) {
+        let (from, to) = (format!("@{from}"), format!("@{to}"));
+        for item in &mut self.items {
+            if let Item::Line(line) = item
+                && line.to.as_deref().is_some_and(|place| same_name(place, &from))
+            {
+                line.to = Some(to.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(typed: &str) -> Line {
+        let typed = Typed::read(typed).unwrap();
+        let saying = typed.saying().unwrap();
+        let mut line = Line::new(typed, saying, "k1".into());
+        line.to.get_or_insert("#dev".into());
+        line
+    }
+
+    #[test]
+    fn lines_for_the_server() {
+        let long = "x".repeat(MAX_LINE_BYTES - 4);
+        for (typed, current, request) in [
+            ("hi all", "#dev", Some("/once k1 #dev hi all")),
+            ("hi all", "#other", Some("/once k1 #dev hi all")),
+            ("//etc", "#dev", Some("/once k1 #dev /etc")),
+            ("/say #ops hi", "#dev", Some("/once k1 #ops hi")),
+            ("/msg bob hi", "#dev", Some("/once k1 @bob hi")),
+            ("/once mine @bob hi", "#dev", Some("/once mine @bob hi")),
+            ("/me waves", "#DEV", Some("/me waves")),
+            ("/me waves", "#ops", None),
+            ("  indented", "#dev", Some("  indented")),
+            ("  indented", "#ops", Some("/say #dev   indented")),
+            (&long, "#dev", Some(&long)),
+        ] {
+            let line = line(typed);
+            let to = line.to.clone().unwrap();
+            assert_eq!(
+                line.request(&to, Some(current)).as_deref(),
+                request,
+                "{typed} in {current}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_uncertain_line_is_sent_again_only_if_that_cannot_double_it() {
+        let sent = |uncertain, checked, found| {
+            Some(Sent { by: "alice".into(), after: Some(7), uncertain, checked, found })
+        };
+        for (typed, me, sent, fate) in [
+            ("hi", "alice", None, Fate::Send),
+            ("hi", "alice", sent(true, false, None), Fate::Send),
+            ("hi", "al", sent(true, false, None), Fate::Unknown),
+            ("hi", "al", sent(true, true, None), Fate::Send),
+            ("hi", "al", sent(true, true, Some(8)), Fate::Said),
+            ("/me waves", "alice", sent(false, false, None), Fate::Send),
+            ("/me waves", "alice", sent(true, false, None), Fate::Unknown),
+            ("/me waves", "alice", sent(true, true, None), Fate::Send),
+            ("/me waves", "alice", sent(true, true, Some(8)), Fate::Said),
+        ] {
+            let line = Line { sent, ..line(typed) };
+            assert_eq!(line.fate(me), fate, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_later_line_of_ones_own_with_the_same_words_is_the_uncertain_one() {
+        for (place, id, from, text, action, found) in [
+            ("#dev", 8, "alice", "waves", true, Some(8)),
+            ("#DEV", 8, "ALICE", "waves", true, Some(8)),
+            ("#dev", 7, "alice", "waves", true, None),
+            ("#ops", 8, "alice", "waves", true, None),
+            ("#dev", 8, "bob", "waves", true, None),
+            ("#dev", 8, "alice", "waves!", true, None),
+            ("#dev", 8, "alice", "waves", false, None),
+        ] {
+            let mut unsaid = Unsaid::default();
+            let mut action_line = line("/me waves");
+            action_line.sent = Some(Sent {
+                by: "alice".into(),
+                after: Some(7),
+                uncertain: true,
+                checked: false,
+                found: None,
+            });
+            unsaid.items.push_back(Item::Line(action_line));
+            unsaid.compare(place, Some(id), from, text, action);
+            let got = unsaid.first_line().and_then(|line| line.sent.as_ref()?.found);
+            assert_eq!(got, found, "{place} {id} {from} {text}");
+        }
+    }
+
+    #[test]
+    fn a_lost_connection_gives_back_commands_and_lines_that_depend_on_them() {
+        let mut unsaid = Unsaid::default();
+        for typed in ["one", "/say #ops two", "/enter ops", "three", "/msg bob four"] {
+            unsaid.push(Typed::read(typed).unwrap(), "k".into());
+        }
+        let back: Vec<_> = unsaid.given_back(false).into_iter().map(|typed| typed.line).collect();
+        assert_eq!(back, ["/enter ops", "three"]);
+        let kept: Vec<_> = unsaid.take().into_iter().map(|typed| typed.line).collect();
+        assert_eq!(kept, ["one", "/say #ops two", "/msg bob four"]);
+    }
+}

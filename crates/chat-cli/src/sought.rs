@@ -1,0 +1,55 @@
+//! The words of a search, as far as they can be pointed at in a line that was found.
+
+use std::ops::Range;
+
+use chat_proto::command::{Command, parse};
+
+use crate::show::word_at;
+
+/// A word, or several that follow each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sought {
+    text: String,
+    /// A word that only begins so counts as well.
+    prefix: bool,
+}
+
+impl Sought {
+    /// What the line of a `/search` looks for; nothing if it is none.
+    pub(crate) fn all_in(line: &str) -> Vec<Self> {
+        let Ok(Command::Search(search)) = parse(line).command else { return Vec::new() };
+        let sought = |phrase: chat_proto::command::Phrase| Self {
+            text: phrase.text.as_str().to_owned(),
+            prefix: phrase.prefix,
+        };
+        search.words.into_iter().map(sought).collect()
+    }
+
+    /// Where any of them stands first in the text, the longest at that place.
+    pub(crate) fn first_of(all: &[Self], text: &str) -> Option<Range<usize>> {
+        all.iter()
+            .filter_map(|sought| word_at(text, &sought.text, sought.prefix))
+            .min_by_key(|at| (at.start, usize::MAX - at.end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_in_what_was_found() {
+        for (search, text, found) in [
+            ("/search deploy", "we Deploy now", Some("Deploy")),
+            ("/search deploy", "redeploy deployed", None),
+            ("/search dep*", "redeploy deployed", Some("dep")),
+            ("/search \"release notes\" now", "the release notes now", Some("release notes")),
+            ("/se #dev from:bob now", "not now", Some("now")),
+            ("/search from:bob", "hello bob", None),
+            ("/users now", "now", None),
+        ] {
+            let all = Sought::all_in(search);
+            assert_eq!(Sought::first_of(&all, text).map(|at| &text[at]), found, "{search}: {text}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The real server is killed again and again, while a person types and another talks.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use super::gate::Gate;
+use super::store::{Store, Talker};
+use super::terminal::Terminal;
+
+const KILLS: usize = 10;
+/// What bob says around each kill: more than `/enter` replays by itself.
+const TALK: usize = 30;
+
+/// Bob talks, into the channel and to alice, whenever he is asked to, and tells that he has.
+fn talks(mut bob: Talker, asked: &Receiver<()>, done: &SyncSender<()>) -> Talker {
+    let mut said = 0;
+    while asked.recv().is_ok() {
+        bob.says(&format!("c{said}"), "#general", &format!("bob-{said}."));
+        bob.says(&format!("p{said}"), "@alice", &format!("hey-{said}."));
+        said += 1;
+        done.send(()).unwrap();
+    }
+    bob
+}
+
+/// The rows of one conversation, as `who: text`.
+fn shown_in(place: &str, rows: &[String]) -> Vec<String> {
+    let sign = format!("[{place}] ");
+    rows.iter().filter_map(|row| row.split_once(&sign)).map(|(_, said)| said.to_owned()).collect()
+}
+
+fn said_by(who: &str, beginning: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{who}: {beginning}-{n}.")).collect()
+}
+
+fn only(who: &str, lines: &[String]) -> Vec<String> {
+    let by_them = |line: &&String| {
+        line.starts_with(&format!("{who}: ")) || line.starts_with(&format!("* {who} "))
+    };
+    lines.iter().filter(by_them).cloned().collect()
+}
+
+#[test]
+fn ten_kills_lose_nothing_and_double_nothing() {
+    let mut store = Store::start();
+    let gate = Gate::before(store.address());
+    let arguments = ["-c", gate.address(), "-n", "alice", "-e", "general", "--no-color"];
+    let mut alice = Terminal::start(&arguments);
+    alice.shows_last("#general>");
+    let mut carol = store.talker("carol");
+    let bob = store.talker("bob");
+    let (ask, asked) = sync_channel(2 * TALK);
+    let (done, has_said) = sync_channel(2 * TALK);
+    let bob = thread::spawn(move || talks(bob, &asked, &done));
+
+    // What one is told privately for the first time while one is away can't be asked for: nobody knows of whom.
+    ask.send(()).unwrap();
+    has_said.recv().unwrap();
+    alice.writes("[@bob] bob: hey-0.");
+
+    let (mut typed, mut whispered, mut said) = (0, 0, 1);
+    let mut actions = Vec::new();
+    for kill in 0..KILLS {
+        alice.presses(&format!("alice-{typed}.\r"));
+        alice.writes(&format!("[#general] alice: alice-{typed}."));
+        typed += 1;
+        let lost_answer = kill % 2 == 0;
+        if lost_answer {
+            gate.shut();
+            // Every other time an action, which has no key.
+            let is_action = kill % 4 == 0;
+            if is_action {
+                actions.push(typed);
+            }
+            alice.presses(&format!("{}alice-{typed}.\r", if is_action { "/me " } else { "" }));
+            carol.hears("alice", &format!("alice-{typed}."));
+            typed += 1;
+        }
+        for _ in 0..TALK {
+            ask.send(()).unwrap();
+        }
+        said += TALK;
+        // With an answer lost, all that bob says is missed; else the kill comes into the middle of it.
+        for _ in 0..if lost_answer { TALK } else { 2 } {
+            has_said.recv().unwrap();
+        }
+        for _ in 0..3 {
+            alice.presses(&format!("alice-{typed}.\r/msg bob psst-{whispered}.\r"));
+            typed += 1;
+            whispered += 1;
+        }
+        store.kill();
+        alice.shows("that it is offline", |rows| {
+            rows.last().is_some_and(|last| last.starts_with("(offline)"))
+        });
+        gate.open();
+        alice.presses(&format!("alice-{typed}.\r"));
+        store.start_again();
+        // Bob comes back too.
+        ask.send(()).unwrap();
+        said += 1;
+        // A server that is lost so often is tried more and more seldom, unless one asks for it.
+        alice.presses("\r");
+        alice.writes(&format!("[#general] alice: alice-{typed}."));
+        typed += 1;
+        for _ in 0..if lost_answer { 1 } else { TALK - 1 } {
+            has_said.recv().unwrap();
+        }
+    }
+    drop(ask);
+    let mut bob = bob.join().unwrap();
+    alice.writes(&format!("[@bob] bob: hey-{}.", said - 1));
+    alice.presses("that is all\r");
+    alice.writes("[#general] alice: that is all");
+    let rows = alice.all_rows();
+
+    let kept = bob.history("#general");
+    assert_eq!(shown_in("#general", &rows), kept, "shown once each, in the order of all");
+    let mut expected = said_by("alice", "alice", typed);
+    for n in actions {
+        expected[n] = format!("* alice alice-{n}.");
+    }
+    expected.push("alice: that is all".into());
+    assert_eq!(only("alice", &kept), expected, "kept once each, in the order typed");
+    assert_eq!(only("bob", &kept), said_by("bob", "bob", said));
+
+    let kept = bob.history("@alice");
+    assert_eq!(shown_in("@bob", &rows), kept, "and so privately");
+    assert_eq!(only("alice", &kept), said_by("alice", "psst", whispered));
+    assert_eq!(only("bob", &kept), said_by("bob", "hey", said));
+}
