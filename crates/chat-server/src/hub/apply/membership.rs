@@ -11,7 +11,7 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use tokio::sync::broadcast;
 
-use crate::hub::channel::{Channel, Role};
+use crate::hub::channel::{Channel, Role, State};
 use crate::hub::delivery::Delivery;
 use crate::hub::person::{Note, Person};
 use crate::hub::ports::{Addressee, Draft, Fact, What};
@@ -164,8 +164,9 @@ impl Hub {
             let draft = Draft { author, from: by_name, what, time: now, to, place, once: None };
             return self.submit(draft).map(|()| None);
         }
-        drop(state);
-        let number = self.put_out(by, by_name, channel, &person, &name, reason, now)?;
+        // Without letting go of the channel: nothing of theirs can begin to be kept between the look and the act.
+        let number =
+            self.put_out_of(&mut state, by, by_name, channel, &person, &name, reason, now)?;
         Ok(Some((name, number)))
     }
 
@@ -181,7 +182,21 @@ impl Hub {
         reason: Option<Text>,
         now: Timestamp,
     ) -> Result<u64, Refusal> {
-        let mut state = channel.state();
+        self.put_out_of(&mut channel.state(), by, by_name, channel, person, name, reason, now)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is part of what is told")]
+    fn put_out_of(
+        &self,
+        state: &mut State,
+        by: &Person,
+        by_name: UserName,
+        channel: &Channel,
+        person: &Person,
+        name: &UserName,
+        reason: Option<Text>,
+        now: Timestamp,
+    ) -> Result<u64, Refusal> {
         let Some(member) = state.dismiss(person.id, now) else {
             return Err(Refusal::user_not_in_channel(name, &channel.name));
         };
