@@ -27,8 +27,8 @@ pub(crate) enum Wait {
 
 /// What the thread is to do next.
 pub(crate) enum Next<T> {
-    /// These, in the order in which they came.
-    Some(Vec<T>),
+    /// This.
+    Some(T),
     /// Nothing waits.
     Nothing,
     /// Nothing waits, and nothing comes any more.
@@ -57,19 +57,46 @@ impl<T> Backlog<T> {
         }
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.state).waiting.is_empty()
+    }
+
     /// Nothing more is taken; what waits is still done.
     pub(crate) fn close(&self) {
         lock(&self.state).closed = true;
         self.added.notify_all();
     }
 
+    /// Takes what waits, `most` at most, without waiting for anything.
+    pub(crate) fn take(&self, most: usize) -> Vec<T> {
+        let mut state = lock(&self.state);
+        let some = state.waiting.len().min(most);
+        state.waiting.drain(..some).collect()
+    }
+
     /// Takes what waits, `most` at most; if there is nothing, waits for something, for so long.
-    pub(crate) fn next(&self, most: usize, wait: Wait) -> Next<T> {
+    pub(crate) fn next(&self, most: usize, wait: Wait) -> Next<Vec<T>> {
+        loop {
+            match self.wait(most, wait) {
+                Next::Some(()) => {}
+                Next::Nothing => return Next::Nothing,
+                Next::Closed => return Next::Closed,
+            }
+            let some = self.take(most);
+            if !some.is_empty() {
+                return Next::Some(some);
+            }
+        }
+    }
+
+    /// Waits until there is something, for so long, and leaves it there. `most` is how much is usually taken at
+    /// once.
+    pub(crate) fn wait(&self, most: usize, wait: Wait) -> Next<()> {
         let mut state = lock(&self.state);
         loop {
             if !state.waiting.is_empty() {
-                let some = state.waiting.len().min(most);
-                return Next::Some(state.waiting.drain(..some).collect());
+                return Next::Some(());
             }
             if state.closed {
                 return Next::Closed;

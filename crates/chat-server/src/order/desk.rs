@@ -261,9 +261,9 @@ impl Desk {
         self.tidying.begin(&self.register, now, ONCE_MILLIS);
     }
 
-    /// Whether words wait to be indexed.
-    pub(super) fn has_unindexed(&self) -> bool {
-        !self.failing && self.book.has_unindexed()
+    /// Of how many lines the words wait to be indexed; none while the store fails.
+    pub(super) fn unindexed(&self) -> usize {
+        if self.failing { 0 } else { self.book.unindexed() }
     }
 
     /// Indexes the words that wait.

@@ -115,14 +115,14 @@ impl Book {
         Ok(())
     }
 
-    /// Whether words wait to be indexed.
-    pub fn has_unindexed(&self) -> bool {
-        !self.tail.is_empty()
+    /// Of how many lines the words wait to be indexed.
+    pub fn unindexed(&self) -> usize {
+        self.tail.len()
     }
 
     /// Indexes the words that wait.
     pub fn index(&mut self) -> Result<(), Failure> {
-        if self.has_unindexed() { self.write(&[], true) } else { Ok(()) }
+        if self.unindexed() > 0 { self.write(&[], true) } else { Ok(()) }
     }
 
     fn write(&self, entries: &[Entry<'_>], indexes: bool) -> Result<(), Failure> {

@@ -46,8 +46,8 @@ impl Tail {
         Ok(Self(Arc::new(Mutex::new(rows.collect::<rusqlite::Result<_>>()?))))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        lock(&self.0).is_empty()
+    pub(super) fn len(&self) -> usize {
+        lock(&self.0).len()
     }
 
     /// Whether these are to be indexed in the commit that stores them.
