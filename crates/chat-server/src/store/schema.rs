@@ -1,5 +1,7 @@
 //! The tables and their versions.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use super::{BUSY, Durability, Failure, OpenError, Place};
@@ -86,10 +88,22 @@ pub(super) fn prepare(
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
         return Err(sqlite(rusqlite::Error::SqliteFailure(code, None)));
     }
-    if journal == "wal" {
-        lengthen_log(connection).map_err(sqlite)?;
+    if let Place::Directory(directory) = place
+        && has_room_to_spare(directory)
+        && let Err(error) = lengthen_log(connection)
+    {
+        // It grows by and by then.
+        tracing::debug!(%error, "the log could not be made long");
     }
     Ok(())
+}
+
+/// Where there is less room, in bytes, the log takes none that isn't needed.
+const ROOM_TO_SPARE: u64 = 256 * 1024 * 1024;
+
+fn has_room_to_spare(directory: &Path) -> bool {
+    rustix::fs::statvfs(directory)
+        .is_ok_and(|room| room.f_bavail.saturating_mul(room.f_frsize) >= ROOM_TO_SPARE)
 }
 
 /// The write-ahead log is begun again after so many pages (SQLite's usual `wal_autocheckpoint`).

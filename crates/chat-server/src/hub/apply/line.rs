@@ -124,7 +124,11 @@ impl Hub {
     /// in the moment while it was being kept.
     pub(crate) fn settle(&self, draft: Draft, settled: Settled) {
         let Draft { author, from, what, time, to, place, .. } = draft;
-        if let Ok(Addressee::Channel(channel)) = &to {
+        // What is told to the channel counts as under way until it is told: a kick comes before or after, never
+        // in between.
+        if let Ok(Addressee::Channel(channel)) = &to
+            && !matches!(settled, Settled::Placed(_) | Settled::TopicKept)
+        {
             channel.state().end_line(author.id);
         }
         match (settled, to, what) {
@@ -134,6 +138,7 @@ impl Hub {
             }
             (Settled::TopicKept, Ok(Addressee::Channel(channel)), What::Topic(topic)) => {
                 let mut state = channel.state();
+                state.end_line(author.id);
                 state.topic = Some(topic.clone());
                 let channel = channel.name.clone();
                 let told = Some(topic.clone());
@@ -168,6 +173,7 @@ impl Hub {
         match to {
             Addressee::Channel(channel) => {
                 let mut state = channel.state();
+                state.end_line(author.id);
                 state.last_line = placed.id;
                 let channel = channel.name.clone();
                 state.tell(Event::Message { placed, channel, from, text, action, past }, author.id);
