@@ -392,6 +392,9 @@ async fn a_private_chat_is_read_by_its_two_and_by_nobody_else() {
     // A stranger who takes the name of one who has left sees nothing, also after a restart.
     quit(bob).await;
     quit(alice).await;
+    // That they left is kept no later than what is said after it.
+    carol.ask_json("/create after").await;
+    say(&mut carol, "/say #after it").await;
     server.kill().await;
     let server = kept.again(&server).await;
     let mut bob = server.person_in("bob", Form::Json).await;
