@@ -371,6 +371,56 @@ async fn a_slow_disk_holds_up_only_who_says_something() {
     }
 }
 
+#[tokio::test]
+async fn a_disk_that_was_quick_and_becomes_slow_holds_nobody_else_up() {
+    let disk = Disk::new();
+    let server = disk.setup().start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    alice.ask_json("/create general").await;
+    for round in 1..=3 {
+        // So many that the disk is known to be quick.
+        for n in 0..100 {
+            alice.ask_json(&format!("{round} {n}")).await;
+        }
+        disk.behaves("hold");
+        alice.send("slow").await;
+        disk.is_held().await;
+        // If any of these waited for the disk, it would never be answered.
+        for _ in 0..20 {
+            assert_eq!(bob.ask_json("/ping").await.1["type"], "ok");
+        }
+        let mut carol = server.person_in("carol", Form::Json).await;
+        carol.ask_json("/enter general").await;
+        disk.behaves("");
+        assert_eq!(id(&alice.answer_json().await.1), round * 101);
+        carol.read_until(|line| line.contains(r#""text":"slow""#)).await;
+        carol.send("/quit").await;
+        carol.read_to_end().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_pushes_nothing_out() {
+    let disk = Disk::new();
+    let server = disk.setup().config("[history]\nkeep_lines = 5\n").start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    alice.ask_json("/create general").await;
+    for n in 1..=10 {
+        assert_eq!(id(&alice.ask_json(&format!("line {n}")).await.1), n);
+    }
+    disk.behaves("write=ENOSPC");
+    for n in 0..20 {
+        is_unavailable(&alice.ask_json(&format!("refused {n}")).await.1);
+    }
+    disk.behaves("");
+    for n in 11..=30 {
+        assert_eq!(id(&alice.ask_json(&format!("line {n}")).await.1), n);
+        let (rows, _) = alice.ask_json("/history general 100").await;
+        assert_eq!(texts(&rows).len(), 5, "after line {n}: {rows:?}");
+    }
+}
+
 /// What a test of the disk wants to know of a person.
 trait Quiet {
     /// Nothing more was said.

@@ -297,6 +297,115 @@ async fn lines_are_kept_as_many_as_each_channel_is_set_to() {
 }
 
 #[tokio::test]
+async fn the_first_lines_after_one_that_is_gone_are_those_that_are_left() {
+    let kept = Kept::with("[history]\nkeep_lines = 20\n");
+    let server = kept.setup.start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    ok(alice.ask_json("/create general").await);
+    say_many(&mut alice, "#general", 100).await;
+    for (asked, first, last) in
+        [("after 0 5", 81, 85), ("after 50 5", 81, 85), ("after 83 5", 84, 88)]
+    {
+        let (rows, _) = ok(alice.ask_json(&format!("/history general {asked}")).await);
+        assert_eq!(ids(&rows), (first..=last).collect::<Vec<_>>(), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_lone_line_pushes_out_is_deleted_without_another_one() {
+    let kept = Kept::with("[history.channels.\"#dev\"]\nkeep_lines = 5\n");
+    let server = kept.setup.start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    for channel in ["general", "dev"] {
+        ok(alice.ask_json(&format!("/create {channel}")).await);
+    }
+    // So many that lone lines are committed by who says them.
+    for n in 0..100 {
+        say(&mut alice, &format!("/say #general {n}")).await;
+    }
+    for n in 0..20 {
+        say(&mut alice, &format!("/say #general {n}")).await;
+        say(&mut alice, &format!("/say #dev {n}")).await;
+    }
+    let rows = || {
+        let database = rusqlite::Connection::open(kept.data().join("chat.db")).unwrap();
+        let counted = database.query_row("SELECT count(*) FROM line", (), |row| row.get(0));
+        counted.unwrap_or(0_u64)
+    };
+    while rows() != 125 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_kicked_while_they_are_told_the_past_hears_it_in_order() {
+    let kept = Kept::new();
+    let server = kept.setup.start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    ok(alice.ask_json("/create general").await);
+    let said = "x".repeat(800);
+    for _ in 0..50 {
+        alice.send_raw(format!("{said}\n").repeat(100).as_bytes()).await;
+        for _ in 0..100 {
+            ok(alice.answer_json().await);
+        }
+    }
+    let mut bob = server.person_in("bob", Form::Json).await;
+    // More than bob's side takes before he reads, so he is put out in the midst of it.
+    bob.send("/enter general after 0").await;
+    alice.read_until(|line| line.contains(r#""type":"entered""#)).await;
+    for n in 1..=5 {
+        say(&mut alice, &format!("live {n}")).await;
+    }
+    ok(alice.ask_json("/kick bob").await);
+    let told = bob.read_until(|line| line.contains(r#""type":"kicked""#)).await;
+    let told: Vec<Value> = told.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let heard: Vec<u64> = told.iter().filter_map(|row| row["id"].as_u64()).collect();
+    assert_eq!(heard, (1..=5005).collect::<Vec<_>>());
+    let answer = told.iter().position(|row| row["re"] == "enter").unwrap();
+    assert_eq!(told[answer]["type"], "ok");
+    assert!(told[..answer].iter().all(|row| row["past"] == true));
+    assert!(!told.iter().any(|row| row["type"] == "missed"), "{:?}", told.last());
+    assert!(!bob.settle().await.iter().any(|line| line.contains("general")));
+}
+
+/// Lines of one who talks while another one looks back.
+const LINES: u64 = 2000;
+
+#[tokio::test]
+async fn a_private_line_is_told_as_past_or_live_and_not_both() {
+    let kept = Kept::new();
+    let server = kept.setup.start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    let talk = async {
+        for from in (1..=LINES).step_by(8) {
+            let lines: String = (from..from + 8).map(|n| format!("/msg alice {n}\n")).collect();
+            bob.send_raw(lines.as_bytes()).await;
+            for _ in 0..8 {
+                ok(bob.answer_json().await);
+            }
+        }
+    };
+    let listen = async {
+        let mut told = std::collections::HashSet::new();
+        let mut live = std::collections::HashSet::new();
+        while told.len() < usize::try_from(LINES).unwrap() {
+            let (rows, _) = ok(alice.ask_json("/history @bob 5").await);
+            for row in rows.iter().filter(|row| row["type"] == "private") {
+                let id = row["id"].as_u64().unwrap();
+                if row["past"] == true {
+                    told.insert(id);
+                } else {
+                    assert!(told.insert(id) && live.insert(id), "line {id} twice");
+                }
+            }
+        }
+    };
+    tokio::join!(talk, listen);
+}
+
+#[tokio::test]
 async fn lines_are_kept_as_long_as_each_channel_is_set_to() {
     let config = "[history]\nkeep_days = 10\n[history.channels.\"#dev\"]\nkeep_days = 25\n\
                   [history.channels.\"#all\"]\nkeep_days = 0";

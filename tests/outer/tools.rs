@@ -110,6 +110,15 @@ async fn an_export_is_imported_once_and_the_same() {
     fs::write(data.path("newest.jsonl"), newest).unwrap();
     data.succeeds("newest", &["import", "newest.jsonl"]);
     assert!(data.succeeds("newest", &["check",]).contains("ok     database"));
+    // Ids that were given once aren't given again, though their lines are gone.
+    fs::write(data.path("empty.jsonl"), rows[0]).unwrap();
+    data.succeeds("empty", &["import", "empty.jsonl"]);
+    {
+        let server = Setup::unpaced().keeping(&data.path("empty")).start().await;
+        let mut alice = server.person_in("alice", Form::Json).await;
+        alice.ask_json("/enter dev").await;
+        assert_eq!(alice.ask_json("four").await.1["id"], 4);
+    }
     let wrong = |name: &str, text: &str| {
         fs::write(data.path(name), text).unwrap();
         data.fails("other", &["import", name])
@@ -123,6 +132,35 @@ async fn an_export_is_imported_once_and_the_same() {
     assert!(other.contains("another line with the id 3"), "{other}");
     assert!(wrong("headless", rows[3]).contains("was not begun"));
     assert!(wrong("nonsense", "hello").contains("no row of an export"));
+}
+
+#[tokio::test]
+async fn a_check_beside_people_who_talk_finds_no_fault() {
+    let data = Data::new();
+    let server = data.server().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    alice.ask_json("/create general").await;
+    let talk = async {
+        loop {
+            alice.send_raw(&b"a line\n".repeat(8)).await;
+            for _ in 0..8 {
+                alice.answer_json().await;
+            }
+        }
+    };
+    let check = async {
+        for _ in 0..10 {
+            let mut check = tokio::process::Command::new(binary::path("chat-server"));
+            check.arg("--data").arg(data.path("data")).arg("check");
+            let told = check.output().await.unwrap();
+            let told = String::from_utf8(told.stdout).unwrap();
+            assert!(told.contains("ok     database"), "{told}");
+        }
+    };
+    tokio::select! {
+        () = talk => {}
+        () = check => {}
+    }
 }
 
 #[tokio::test]

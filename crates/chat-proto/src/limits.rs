@@ -44,6 +44,9 @@ pub const HISTORY_LINES: u32 = 20;
 /// Words and quoted phrases of one `/search`; more would narrow nothing.
 pub const MAX_SEARCH_WORDS: usize = 16;
 
+/// Of these, words and phrases of which only the beginning is given; each stands for many words.
+pub const MAX_SEARCH_BEGINNINGS: usize = 4;
+
 /// Characters of the key of `/once`; a UUID has 36, a SHA-256 in hexadecimal 64.
 pub const MAX_KEY_CHARS: usize = 64;
 

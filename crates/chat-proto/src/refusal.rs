@@ -8,7 +8,8 @@ use std::fmt::{self, Write as _};
 use crate::conversation::Conversation;
 use crate::id::LineId;
 use crate::limits::{
-    MAX_HISTORY_LINES, MAX_KEY_CHARS, MAX_LINE_BYTES, MAX_SEARCH_WORDS, MAX_SHOWN_WORD_CHARS,
+    MAX_HISTORY_LINES, MAX_KEY_CHARS, MAX_LINE_BYTES, MAX_SEARCH_BEGINNINGS, MAX_SEARCH_WORDS,
+    MAX_SHOWN_WORD_CHARS,
 };
 use crate::name::{ChannelName, NameError, UserName};
 use crate::text::clean;
@@ -320,6 +321,17 @@ impl Refusal {
         )
     }
 
+    /// More beginnings of words than one search takes.
+    pub fn too_many_search_beginnings(were: usize) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "That search has {were} beginnings of words; it takes at most \
+                 {MAX_SEARCH_BEGINNINGS}. Leave some out, or type whole words."
+            ),
+        )
+    }
+
     /// A search that was given up.
     pub fn search_too_costly() -> Self {
         Self::new(
@@ -332,7 +344,7 @@ impl Refusal {
     pub fn not_stored() -> Self {
         Self::new(
             Code::Unavailable,
-            "The server can't store lines at the moment; this was not said. Try again in a moment.",
+            "The server can't store anything at the moment; this was not said or set. Try again in a moment.",
         )
     }
 

@@ -74,6 +74,11 @@ const LIMITS: &[(&str, &str, usize)] = &[
     ("MAX_HISTORY_LINES", "lines that one `/history` asks for", limits::MAX_HISTORY_LINES as usize),
     ("HISTORY_LINES", "lines of `/history` without a count", limits::HISTORY_LINES as usize),
     ("MAX_SEARCH_WORDS", "words and quoted phrases of one `/search`", limits::MAX_SEARCH_WORDS),
+    (
+        "MAX_SEARCH_BEGINNINGS",
+        "of these, those of which only the beginning is given",
+        limits::MAX_SEARCH_BEGINNINGS,
+    ),
     ("MAX_KEY_CHARS", "characters of the key of `/once`", limits::MAX_KEY_CHARS),
     ("MAX_NEAREST", "near words or names that a refusal suggests", limits::MAX_NEAREST),
     (

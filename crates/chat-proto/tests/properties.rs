@@ -11,7 +11,8 @@ use chat_proto::conversation::Conversation;
 use chat_proto::event::{Away, Done, Event, Farewell, Own, Person, Placed, Sentence};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::{
-    MAX_HISTORY_LINES, MAX_KEY_CHARS, MAX_REASON_CHARS, MAX_SEARCH_WORDS, MAX_TOPIC_CHARS,
+    MAX_HISTORY_LINES, MAX_KEY_CHARS, MAX_REASON_CHARS, MAX_SEARCH_BEGINNINGS, MAX_SEARCH_WORDS,
+    MAX_TOPIC_CHARS,
 };
 use chat_proto::line::{LineCodec, LineItem};
 use chat_proto::name::{ChannelName, NameError, UserName};
@@ -124,7 +125,12 @@ fn search() -> impl Strategy<Value = Search> {
     let filters = (option::of(conversation()), option::of(user()), option::of(day));
     (filters, vec(phrase(), 0..=MAX_SEARCH_WORDS)).prop_filter_map(
         "nothing to look for",
-        |((within, from, before), words)| {
+        |((within, from, before), mut words)| {
+            for phrase in
+                words.iter_mut().filter(|phrase| phrase.prefix).skip(MAX_SEARCH_BEGINNINGS)
+            {
+                phrase.prefix = false;
+            }
             let enough = from.is_some() || !words.is_empty();
             enough.then_some(Search { within, from, before, words })
         },

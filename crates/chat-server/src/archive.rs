@@ -154,10 +154,8 @@ fn range(
     upto: Option<LineId>,
     place: Option<Conversation>,
 ) -> Result<Range, Refusal> {
-    let last = match upto {
-        Some(upto) => upto.0,
-        None => stored_key(&key, |key| unless_failed(lookup.last(key)))?,
-    };
+    let (floor, stored) = stored_key(&key, |key| unless_failed(lookup.ends(key)))?;
+    let last = upto.map_or(stored, |upto| upto.0);
     let count = |usual: u64| span.count.map_or(usual, u64::from);
     let (after, upto) = match span.from {
         Anchor::End => (last.saturating_sub(count(HISTORY_LINES.into())), last),
@@ -169,7 +167,11 @@ fn range(
             let place = place.unwrap_or_else(|| key_as_place(&key));
             return Err(Refusal::no_such_line(&place, id, LineId(last)));
         }
-        Anchor::After(id) => (id.0, last.min(id.0.saturating_add(count(u64::MAX)))),
+        Anchor::After(id) => {
+            // What is kept no more doesn't count.
+            let after = id.0.max(floor);
+            (after, last.min(after.saturating_add(count(u64::MAX))))
+        }
     };
     Ok(Range { key, after: LineId(after), upto: LineId(upto) })
 }

@@ -33,7 +33,7 @@ use chat_proto::text::{Text, clean};
 
 use self::inbox::Inbox;
 use self::me::Me;
-use self::past::Lookup;
+use self::past::{Lookup, ToldPrivately};
 use crate::handlers::{self, Asker, Outcome};
 use crate::hub::Hub;
 use crate::hub::person::Person;
@@ -50,6 +50,8 @@ pub(crate) struct Session {
     parked: Option<Box<(Asked, Timestamp)>>,
     /// A question about the past.
     lookup: Option<Box<Lookup>>,
+    /// Private lines that may come once more.
+    told_privately: Option<Box<ToldPrivately>>,
     /// Set when the connection is to end, once everything with a lower number is told.
     farewell: Option<(Farewell, u64)>,
     /// The words of `/quit`.
@@ -85,6 +87,7 @@ impl Session {
             waiting: VecDeque::new(),
             parked: None,
             lookup: None,
+            told_privately: None,
             farewell: None,
             reason: None,
         }

@@ -13,7 +13,7 @@ use super::Command;
 use super::parse::{place, user_name};
 use crate::conversation::Conversation;
 use crate::id::Timestamp;
-use crate::limits::MAX_SEARCH_WORDS;
+use crate::limits::{MAX_SEARCH_BEGINNINGS, MAX_SEARCH_WORDS};
 use crate::name::UserName;
 use crate::refusal::Refusal;
 use crate::text::Text;
@@ -102,6 +102,10 @@ pub(super) fn search(verb: &Verb, rest: &str) -> Result<Command, Refusal> {
             // A dash between words is passed over: the store's words are letters and digits.
             None => signs = signs.or(Some(typed)),
         }
+    }
+    let beginnings = found.words.iter().filter(|phrase| phrase.prefix).count();
+    if beginnings > MAX_SEARCH_BEGINNINGS {
+        return Err(Refusal::too_many_search_beginnings(beginnings));
     }
     match (found.words.len(), signs) {
         (0, Some(signs)) => Err(Refusal::nothing_to_search(signs)),
@@ -254,6 +258,10 @@ mod tests {
     fn as_many_words_as_are_allowed_and_no_more() {
         let words = |count| format!("/search {}", vec!["word"; count].join(" "));
         assert!(parse(&words(MAX_SEARCH_WORDS)).command.is_ok());
+        let beginnings = |count| format!("/search {}", vec!["w*"; count].join(" "));
+        assert!(parse(&beginnings(MAX_SEARCH_BEGINNINGS)).command.is_ok());
+        let refusal = parse(&beginnings(MAX_SEARCH_BEGINNINGS + 1)).command.unwrap_err();
+        assert_eq!(refusal, Refusal::too_many_search_beginnings(MAX_SEARCH_BEGINNINGS + 1));
         let refusal = parse(&words(MAX_SEARCH_WORDS + 1)).command.unwrap_err();
         assert_eq!(refusal, Refusal::too_many_search_words(MAX_SEARCH_WORDS + 1));
     }

@@ -338,6 +338,7 @@ pub(crate) fn refusals() -> Vec<Case> {
         ("filter_twice, conversations", refused("search", Refusal::filter_twice("in"))),
         ("bad_day", refused("search", Refusal::bad_day("yesterday"))),
         ("nothing_to_search", refused("search", Refusal::nothing_to_search("***"))),
+        ("too_many_search_beginnings", refused("search", Refusal::too_many_search_beginnings(5))),
         ("too_many_search_words", refused("search", Refusal::too_many_search_words(17))),
         ("search_too_costly", refused("search", Refusal::search_too_costly())),
         ("not_stored", refused("say", Refusal::not_stored())),

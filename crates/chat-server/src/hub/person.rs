@@ -71,18 +71,23 @@ pub(crate) enum Note {
     Chat { lines: mpsc::Receiver<Arc<Delivery>> },
     /// Somebody opened a private chat and made it current on their side.
     Opened { with: UserName, by: PersonId },
-    /// Put out of a channel, out of the entry of this number, after this line.
-    Kicked {
-        channel: ChannelName,
-        by: UserName,
-        reason: Option<Text>,
-        entry: u64,
-        last_line: LineId,
-    },
+    /// Put out of a channel.
+    Kicked(Kick),
     /// An operator's right came to this person, because nobody else had it.
     NowOperator { channel: ChannelName },
     /// The server closes the connection.
     Bye(Farewell),
+}
+
+/// Somebody was put out of a channel.
+pub(crate) struct Kick {
+    pub(crate) channel: ChannelName,
+    pub(crate) by: UserName,
+    pub(crate) reason: Option<Text>,
+    /// Out of the entry of this number.
+    pub(crate) entry: u64,
+    /// After this line.
+    pub(crate) last_line: LineId,
 }
 
 /// Notes of others' doing that may wait for one person; past it the others are told `user-busy`.

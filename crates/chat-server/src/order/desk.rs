@@ -191,7 +191,7 @@ impl Desk {
             entries.extend(new.entry(draft, step));
             entries.extend(entry(draft, step));
         }
-        self.tidying.add_floors(&mut self.register, &mut entries);
+        let floors = self.tidying.add_floors(&self.register, &mut entries);
         if entries.is_empty() {
             self.register.keep();
             self.owed.clear();
@@ -205,6 +205,7 @@ impl Desk {
                     tracing::info!("lines are stored again");
                 }
                 self.register.keep();
+                self.tidying.raise(&mut self.register, floors);
                 for fact in std::mem::take(&mut self.owed) {
                     if let Fact::Ended(party) = fact {
                         self.tidying.over(self.register.end(party));

@@ -5,7 +5,7 @@
 //! else does. The latter spares a line two changes of threads, which take as long as half a sync of a quick disk.
 //! Whoever has the desk takes first what waits.
 
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -60,17 +60,28 @@ struct Shared {
 
 struct Manned {
     desk: Desk,
-    /// The thread looks after the desk by itself: there is something to index or to take out, and it knows.
-    watched: bool,
+    /// What the thread knows that it has to look after.
+    watched: Chores,
+    /// For which the desk was last used.
+    hub: Weak<Hub>,
     /// So many more commits are for the thread alone, as it isn't known that the disk is quick.
     threaded: u32,
     /// When something was carried out last.
     last: Option<Instant>,
 }
 
+/// What is to be done between the batches.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chores {
+    /// There is something to take out.
+    tidying: bool,
+    /// Of so many lines the words are to be indexed.
+    unindexed: usize,
+}
+
 enum Work {
-    /// There is something to index or to take out.
-    Look(Arc<Hub>),
+    /// There are chores.
+    Look,
     Item(Item, Arc<Hub>),
     Tidy(Timestamp, Arc<Hub>),
 }
@@ -83,7 +94,8 @@ impl Local {
             backlog: Backlog::default(),
             desk: Mutex::new(Manned {
                 desk,
-                watched: false,
+                watched: Chores::default(),
+                hub: Weak::new(),
                 threaded: AFTER_A_SLOW_ONE,
                 last: None,
             }),
@@ -167,25 +179,24 @@ impl Order for Local {
 
 impl Shared {
     fn run(&self) {
-        let mut tidying_for: Option<Arc<Hub>> = None;
         let mut batches = 0;
-        let mut unindexed = 0;
+        let mut chores = Chores::default();
         loop {
-            let wait = match (&tidying_for, unindexed) {
-                (Some(_), _) => Wait::Not,
-                (None, 0) => Wait::Long,
-                (None, _) => Wait::For(INDEX_AFTER),
+            let wait = match chores {
+                Chores { tidying: true, .. } => Wait::Not,
+                Chores { unindexed: 0, .. } => Wait::Long,
+                Chores { .. } => Wait::For(INDEX_AFTER),
             };
             let next = self.backlog.wait(BATCH, wait);
             let mut manned = lock(&self.desk);
             match next {
                 Next::Some(()) => {
-                    Self::carry_out(&mut manned, self.backlog.take(BATCH), &mut tidying_for);
+                    manned.carry_out(self.backlog.take(BATCH));
                     batches += 1;
                 }
                 Next::Nothing => {
                     // Others may have had the desk meanwhile.
-                    if manned.desk.unindexed() == unindexed {
+                    if manned.desk.unindexed() == chores.unindexed {
                         manned.desk.index();
                     }
                     batches = BATCHES_BEFORE_TIDYING;
@@ -195,18 +206,15 @@ impl Shared {
                     return;
                 }
             }
-            let Manned { desk, watched, .. } = &mut *manned;
-            if let Some(hub) = &tidying_for
-                && batches >= BATCHES_BEFORE_TIDYING
+            if batches >= BATCHES_BEFORE_TIDYING
+                && manned.desk.has_tidying()
+                && let Some(hub) = manned.hub.upgrade()
             {
                 batches = 0;
-                desk.tidy(hub);
+                manned.desk.tidy(&hub);
             }
-            if !desk.has_tidying() {
-                tidying_for = None;
-            }
-            unindexed = desk.unindexed();
-            *watched = unindexed > 0 || tidying_for.is_some();
+            chores = manned.chores();
+            manned.watched = chores;
         }
     }
 
@@ -218,7 +226,10 @@ impl Shared {
             Err(TryLockError::WouldBlock) => None,
         };
         match manned {
-            Some(manned) if self.may_carry_out(&manned) => self.carry_out_by_author(manned, work),
+            Some(manned) if self.may_carry_out(&manned) => {
+                pass_the_watch_on();
+                self.carry_out_by_author(manned, work);
+            }
             _ => self.backlog.add(work),
         }
     }
@@ -233,23 +244,29 @@ impl Shared {
     }
 
     fn carry_out_by_author(&self, mut manned: MutexGuard<'_, Manned>, work: Work) {
-        let mut tidying_for = None;
-        let hub = Self::carry_out(&mut manned, vec![work], &mut tidying_for);
-        let Manned { desk, watched, .. } = &mut *manned;
-        let looks = tidying_for.is_some() || desk.unindexed() > 0;
-        if looks
-            && !std::mem::replace(watched, true)
-            && let Some(hub) = hub
-        {
-            self.backlog.add(Work::Look(hub));
+        manned.carry_out(vec![work]);
+        let Chores { tidying, unindexed } = manned.chores();
+        let news = (tidying && !manned.watched.tidying)
+            || (unindexed > 0 && !manned.watched.tidying && manned.watched.unindexed == 0);
+        if news {
+            manned.watched = Chores { tidying, unindexed };
+            self.backlog.add(Work::Look);
         }
     }
+}
 
-    fn carry_out(
-        manned: &mut Manned,
-        works: Vec<Work>,
-        tidying_for: &mut Option<Arc<Hub>>,
-    ) -> Option<Arc<Hub>> {
+/// Has another thread of the runtime look for input and serve the others, before this one waits for the disk. A task
+/// that is begun by a task is kept for this thread to run next, and what was kept so before goes where
+/// idle threads find it; so the second wakes one of them for the first, and for whatever else waits here.
+/// (`block_in_place` does the same with a thread of its own each time, whose memory and start cost more.)
+fn pass_the_watch_on() {
+    for _ in 0..2 {
+        drop(tokio::spawn(async {}));
+    }
+}
+
+impl Manned {
+    fn carry_out(&mut self, works: Vec<Work>) {
         let mut items = Vec::with_capacity(works.len());
         let mut on_hub = None;
         for work in works {
@@ -258,27 +275,26 @@ impl Shared {
                     items.push(item);
                     on_hub = Some(hub);
                 }
-                Work::Look(hub) => on_hub = Some(hub),
+                Work::Look => {}
                 Work::Tidy(now, hub) => {
-                    manned.desk.begin_tidying(now);
+                    self.desk.begin_tidying(now);
                     on_hub = Some(hub);
                 }
             }
         }
-        let hub = on_hub?;
+        let Some(hub) = on_hub else { return };
         if !items.is_empty() {
             let begun = Instant::now();
-            manned.desk.carry_out(items, &hub);
-            manned.note_time(begun, Instant::now());
+            self.desk.carry_out(items, &hub);
+            self.note_time(begun, Instant::now());
         }
-        if manned.desk.has_tidying() {
-            *tidying_for = Some(Arc::clone(&hub));
-        }
-        Some(hub)
+        self.hub = Arc::downgrade(&hub);
     }
-}
 
-impl Manned {
+    fn chores(&self) -> Chores {
+        Chores { tidying: self.desk.has_tidying(), unindexed: self.desk.unindexed() }
+    }
+
     fn note_time(&mut self, begun: Instant, done: Instant) {
         self.last = Some(done);
         self.threaded =

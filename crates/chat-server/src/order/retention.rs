@@ -107,12 +107,18 @@ impl Tidying {
         }
     }
 
-    /// The lines of this batch have pushed others out: for the same commit.
-    pub(super) fn add_floors(&mut self, register: &mut Register, entries: &mut Vec<Entry<'_>>) {
+    /// The lines of this batch have pushed others out: for the same commit. Once that is done,
+    /// [`Tidying::raise`] is told what this tells.
+    pub(super) fn add_floors(
+        &self,
+        register: &Register,
+        entries: &mut Vec<Entry<'_>>,
+    ) -> Vec<(ConversationKey, u64)> {
+        let mut raised = Vec::new();
         let bounded = self.retention.usual.lines.is_some()
             || self.retention.channels.values().any(|keep| keep.lines.is_some());
         if !bounded {
-            return;
+            return raised;
         }
         for key in register.touched() {
             let Some(most) = self.retention.of(&key).lines else { continue };
@@ -120,9 +126,17 @@ impl Tidying {
             let (number, floor) = (entry.number, entry.last.saturating_sub(most));
             if floor > entry.floor {
                 entries.push(Entry::Floor { number, floor });
-                register.raise(&key, floor);
-                self.lower(key);
+                raised.push((key, floor));
             }
+        }
+        raised
+    }
+
+    /// These floors are kept.
+    pub(super) fn raise(&mut self, register: &mut Register, floors: Vec<(ConversationKey, u64)>) {
+        for (key, floor) in floors {
+            register.raise(&key, floor);
+            self.lower(key);
         }
     }
 

@@ -22,6 +22,8 @@ use crate::hub::person::{Bell, Note, Person};
 pub(crate) struct Inbox {
     subscriptions: Vec<Subscription>,
     chats: Vec<Chat>,
+    /// No private line is taken out until what was before is told.
+    chats_held: bool,
     /// Bits of the bell that were taken and whose sources are not known to be empty.
     todo: u64,
 }
@@ -59,7 +61,8 @@ pub(super) enum Taken {
         after: LineId,
     },
     Private(Arc<Delivery>),
-    Note(Note),
+    /// With its number.
+    Note(u64, Note),
 }
 
 /// Which source has what is to be taken next.
@@ -103,6 +106,16 @@ impl Inbox {
         if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
             one.held = true;
         }
+    }
+
+    /// Nothing of private chats is taken out until it is released.
+    pub(super) fn hold_chats(&mut self) {
+        self.chats_held = true;
+    }
+
+    pub(super) fn release_chats(&mut self) {
+        self.chats_held = false;
+        self.todo |= 1 << Bell::PRIVATE;
     }
 
     /// What happens in a channel is taken out again; unless lines between two ids went out of the
@@ -172,7 +185,7 @@ impl Inbox {
             return None;
         }
         Some(match source {
-            Source::Notes => Taken::Note(person.take_note()?),
+            Source::Notes => Taken::Note(number, person.take_note()?),
             Source::Chat(at) => {
                 let delivery = self.chats.get_mut(at)?.head.take()?;
                 if delivery.is_line() {
@@ -230,8 +243,11 @@ impl Inbox {
         }
         if todo & 1 << Bell::PRIVATE != 0 {
             let mut any = false;
-            self.chats.retain_mut(Chat::is_open);
-            for (at, chat) in self.chats.iter().enumerate() {
+            if !self.chats_held {
+                self.chats.retain_mut(Chat::is_open);
+            }
+            let chats = if self.chats_held { &[] } else { self.chats.as_slice() };
+            for (at, chat) in chats.iter().enumerate() {
                 if let Some(head) = &chat.head {
                     any = true;
                     consider(head.number, Source::Chat(at));

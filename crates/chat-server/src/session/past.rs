@@ -8,11 +8,13 @@ use chat_proto::command::{Anchor, Search, Span};
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Done, Event};
 use chat_proto::id::LineId;
-use chat_proto::name::ChannelName;
+use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::rendition::Form;
 
 use super::Session;
+use crate::hub::delivery::Delivery;
+use crate::hub::person::Kick;
 use crate::hub::ports::{Asked, ConversationKey, Found, Of, Question, Range};
 
 /// A question about the past, from its asking to its answer. There is one at a time, and no further line is
@@ -30,6 +32,15 @@ pub(super) struct Lookup {
     count: usize,
     /// There is more than was asked for.
     more: bool,
+    /// They were put out of the channel meanwhile, with the number below which everything was before.
+    kick: Option<(u64, Kick)>,
+}
+
+/// Private lines that were told out of the past, and may still come live: with whom, after which, up to which.
+pub(super) struct ToldPrivately {
+    with: UserName,
+    after: LineId,
+    upto: LineId,
 }
 
 /// What the answer is.
@@ -55,6 +66,10 @@ impl Session {
             Conversation::Channel(name) => self.inbox.last_line(name),
             Conversation::Private(_) => None,
         };
+        if upto.is_none() {
+            // What is stored and not heard yet may be told in either way, and in one only.
+            self.inbox.hold_chats();
+        }
         self.ask_archive(re, Then::History(conversation), Question::Lines(of, span, upto));
     }
 
@@ -111,6 +126,7 @@ impl Session {
             is_asked: true,
             count: 0,
             more: false,
+            kick: None,
         }));
         self.hub.archive.ask(question, &self.person);
     }
@@ -137,6 +153,7 @@ impl Session {
             Err(refusal) => {
                 let re = std::mem::take(&mut lookup.re);
                 self.lookup = None;
+                self.inbox.release_chats();
                 self.show(&Event::Refused { re, refusal }, out);
             }
         }
@@ -147,6 +164,20 @@ impl Session {
         while self.has_past_to_tell() && out.len() < enough {
             let Some(lookup) = &mut self.lookup else { return };
             if let Some(row) = lookup.rows.pop_front() {
+                if let (Event::Private { placed, with, .. }, Then::History(_)) =
+                    (&row, &lookup.then)
+                {
+                    let after = LineId(placed.id.0.saturating_sub(1));
+                    match &mut self.told_privately {
+                        Some(told) if told.upto == after && told.with == *with => {
+                            told.upto = placed.id;
+                        }
+                        told => {
+                            let (with, upto) = (with.clone(), placed.id);
+                            *told = Some(Box::new(ToldPrivately { with, after, upto }));
+                        }
+                    }
+                }
                 let hidden = match &row {
                     Event::Message { from, .. } | Event::Private { from, .. } => {
                         self.me.ignores_name(from)
@@ -175,7 +206,8 @@ impl Session {
 
     fn end_lookup(&mut self, out: &mut BytesMut) {
         let Some(lookup) = self.lookup.take() else { return };
-        let Lookup { re, then, count, more, .. } = *lookup;
+        let Lookup { re, then, count, more, kick, .. } = *lookup;
+        self.inbox.release_chats();
         let done = match then {
             Then::History(conversation) => Some(Done::History { conversation, count }),
             Then::Search => Some(Done::Found { count, more }),
@@ -184,5 +216,39 @@ impl Session {
         if let Some(done) = done {
             self.done(re, done, out);
         }
+        if let Some((number, kick)) = kick {
+            self.on_kick(number, kick, out);
+        }
+    }
+
+    /// Who is put out while they are told what was before their entry, is told so afterwards.
+    pub(super) fn put_off(&mut self, number: u64, kick: Kick) -> Option<Kick> {
+        match &mut self.lookup {
+            Some(lookup)
+                if matches!(&lookup.then, Then::Entered(_, channel) if *channel == kick.channel)
+                    && lookup.kick.is_none() =>
+            {
+                lookup.kick = Some((number, kick));
+                None
+            }
+            _ => Some(kick),
+        }
+    }
+
+    /// Whether a private line that comes live was told out of the past already.
+    pub(super) fn was_told(&mut self, delivery: &Delivery) -> bool {
+        let (Event::Private { placed, with, .. }, Some(told)) =
+            (&delivery.event, &self.told_privately)
+        else {
+            return false;
+        };
+        if told.with != *with {
+            return false;
+        }
+        let was = told.after < placed.id && placed.id <= told.upto;
+        if placed.id >= told.upto {
+            self.told_privately = None;
+        }
+        was
     }
 }

@@ -13,7 +13,7 @@ use chat_proto::text::Text;
 use super::inbox::Taken;
 use super::{Session, Waiting};
 use crate::hub::delivery::Delivery;
-use crate::hub::person::Note;
+use crate::hub::person::{Kick, Note};
 
 /// What is still told at the most, in bytes, before the answer to a command that ends something; to who leaves a
 /// channel it is told how much the rest was.
@@ -47,13 +47,13 @@ impl Session {
                     self.show_delivery(&delivery, out);
                 }
                 Some(Taken::Private(delivery)) => {
-                    if self.show_delivery(&delivery, out)
+                    if (self.was_told(&delivery) || self.show_delivery(&delivery, out))
                         && let Event::Private { from, .. } = &delivery.event
                     {
                         self.me.reply_to = Some((delivery.by, from.clone()));
                     }
                 }
-                Some(Taken::Note(note)) => self.on_note(note, out),
+                Some(Taken::Note(number, note)) => self.on_note(number, note, out),
                 None => return true,
             }
         }
@@ -110,7 +110,7 @@ impl Session {
         !hidden
     }
 
-    fn on_note(&mut self, note: Note, out: &mut BytesMut) {
+    fn on_note(&mut self, number: u64, note: Note, out: &mut BytesMut) {
         match note {
             Note::Answer(answer) => self.on_answer(answer, out),
             Note::Found(found) => self.on_found(found, out),
@@ -120,19 +120,27 @@ impl Session {
                     self.show(&Event::Opened { with }, out);
                 }
             }
-            Note::Kicked { channel, by, reason, entry, last_line } => {
-                let current = self.inbox.subscription(&channel).map(|one| one.entry);
-                if current == Some(entry) {
-                    self.finish(&channel, 0, last_line, out);
-                    self.me.leave(&Conversation::Channel(channel.clone()));
+            Note::Kicked(kick) => {
+                if let Some(kick) = self.put_off(number, kick) {
+                    self.on_kick(0, kick, out);
                 }
-                self.show_kicked(channel, by, reason, out);
             }
             Note::NowOperator { channel } => {
                 self.notice(format!("You are now the operator of {channel}."), out);
             }
             Note::Bye(farewell) => self.end(farewell),
         }
+    }
+
+    /// What was before a number, and isn't told yet, comes first.
+    pub(super) fn on_kick(&mut self, number: u64, kick: Kick, out: &mut BytesMut) {
+        let Kick { channel, by, reason, entry, last_line } = kick;
+        let current = self.inbox.subscription(&channel).map(|one| one.entry);
+        if current == Some(entry) {
+            self.finish(&channel, number, last_line, out);
+            self.me.leave(&Conversation::Channel(channel.clone()));
+        }
+        self.show_kicked(channel, by, reason, out);
     }
 
     fn show_kicked(

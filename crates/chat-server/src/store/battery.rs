@@ -64,8 +64,8 @@ fn what_is_committed_is_read_back_in_ranges() {
         assert_eq!(ids(&lookup.lines(key, 3, 7, 100, 1000).unwrap()), [4, 5, 6, 7]);
         assert_eq!(ids(&lookup.lines(key, 0, 99, 3, 1000).unwrap()), [1, 2, 3]);
         assert_eq!(ids(&lookup.lines(key, 0, 99, 100, 12).unwrap()), [1, 2], "enough bytes");
-        assert_eq!(lookup.last(key).unwrap(), 10);
-        assert_eq!(lookup.last(Key::Channel("#nowhere")).unwrap(), 0);
+        assert_eq!(lookup.ends(key).unwrap().1, 10);
+        assert_eq!(lookup.ends(Key::Channel("#nowhere")).unwrap().1, 0);
         let page = lookup.lines(Key::Private(10, 11), 0, 9, 9, 999).unwrap();
         assert!(page.lines[0].by_other && page.lines[0].text == "psst");
         assert_eq!(page.names, ("alice".to_owned(), "bob".to_owned()));
@@ -107,12 +107,12 @@ fn a_full_disk_refuses_whole_commits_and_recovers_by_itself() {
         let long = "word ".repeat(2000);
         let failure = book.commit(&[said(1, 1, "alice", &long)]).unwrap_err();
         assert_eq!(failure.kind(), Kind::Full);
-        assert_eq!(lookup.last(Key::Channel("#general")).unwrap(), 0);
+        assert_eq!(lookup.ends(Key::Channel("#general")).unwrap().1, 0);
         crate::hub::lock(book.connection())
             .pragma_update(None, "max_page_count", pages + 1000)
             .unwrap();
         book.commit(&[said(1, 1, "alice", &long)]).unwrap();
-        assert_eq!(lookup.last(Key::Channel("#general")).unwrap(), 1);
+        assert_eq!(lookup.ends(Key::Channel("#general")).unwrap().1, 1);
     }
 }
 
@@ -220,7 +220,7 @@ fn what_is_below_the_floor_is_gone_at_once_and_deleted_in_steps() {
         assert_eq!(steps, [40, 40, 10, 0]);
         assert_eq!(search(&lookup, &[("word91", false)]), ["word91 all"]);
         assert_eq!(search(&lookup, &[("all", false)]).len(), 10);
-        assert_eq!(lookup.last(key).unwrap(), 100);
+        assert_eq!(lookup.ends(key).unwrap().1, 100);
         assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
         book.raise_floor(1, 100).unwrap();
         while book.sweep(1, 40).unwrap() > 0 {}

@@ -125,16 +125,16 @@ impl Lookup {
         &self.connection
     }
 
-    /// The last id of a conversation; 0 if there is none.
-    pub fn last(&self, of: Key<'_>) -> Result<u64, Failure> {
+    /// The id up to which lines of a conversation are kept no more, and its last id; 0 if there is none.
+    pub fn ends(&self, of: Key<'_>) -> Result<(u64, u64), Failure> {
         let connection = lock(&self.connection);
-        let Some(at) = find(&connection, of)? else { return Ok(0) };
+        let Some(at) = find(&connection, of)? else { return Ok((0, 0)) };
         let mut greatest = connection.prepare_cached(
             "SELECT max((SELECT last FROM conversation WHERE number = ?1), coalesce((SELECT max(place)
                 FROM line WHERE place >= ?2 AND place < ?3), 0) & 68719476735)",
         )?;
         let ends = params![at.number, place(at.number, 0), place(at.number + 1, 0)];
-        Ok(greatest.query_row(ends, |row| row.get(0))?)
+        Ok((at.floor, greatest.query_row(ends, |row| row.get(0))?))
     }
 
     /// Lines after one id up to another, oldest first: at most so many, and no more of them once they
@@ -200,28 +200,32 @@ impl Lookup {
         sought: Sought<'_>,
         deadline: Instant,
     ) -> Result<Hits, Failure> {
-        let mut connection = lock(&self.connection);
-        connection
-            .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
         let words = expression(query.phrases, query.from);
         // Before the index is looked into: what is indexed meanwhile is found twice rather than never.
-        let recent = self.tail.search(&words);
-        let found = recent
-            .map_err(Failure::from)
-            .and_then(|recent| search(&connection, query, sought, &words, &recent));
-        connection.progress_handler(0, None::<fn() -> bool>)?;
-        found
+        let recent = self.tail.search(&words)?;
+        let places = places(&lock(&self.connection), query, sought)?;
+        let mut found: Vec<(usize, StoredLine)> = Vec::new();
+        for (at, place) in places.iter().enumerate() {
+            // In memory the one that writes has its turn between two conversations.
+            let mut connection = lock(&self.connection);
+            connection
+                .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
+            let searched = search_in(&connection, query, place, &words, &recent, |line| {
+                found.push((at, line));
+            });
+            connection.progress_handler(0, None::<fn() -> bool>)?;
+            searched?;
+        }
+        Ok(newest(found, &places, query.most))
     }
 }
 
-fn search(
+fn places(
     connection: &Connection,
     query: &Query<'_>,
     sought: Sought<'_>,
-    words: &str,
-    recent: &[i64],
-) -> Result<Hits, Failure> {
-    let places = match sought {
+) -> rusqlite::Result<Vec<Place>> {
+    Ok(match sought {
         Sought::In(key) => find(connection, key)?.into_iter().collect(),
         Sought::Everywhere => {
             let mut places = Vec::new();
@@ -233,19 +237,18 @@ fn search(
             }
             places
         }
-    };
-    let mut found: Vec<(usize, StoredLine)> = Vec::new();
-    for (at, place) in places.iter().enumerate() {
-        search_in(connection, query, place, words, recent, |line| found.push((at, line)))?;
-    }
+    })
+}
+
+fn newest(mut found: Vec<(usize, StoredLine)>, places: &[Place], most: usize) -> Hits {
     found.sort_by_key(|(_, line)| Reverse((line.time, line.id)));
-    let more = found.len() > query.most;
-    found.truncate(query.most);
+    let more = found.len() > most;
+    found.truncate(most);
     let hits = found
         .into_iter()
         .filter_map(|(at, line)| Some(Hit { whose: places.get(at)?.whose.clone(), line }))
         .collect();
-    Ok(Hits { hits, more })
+    Hits { hits, more }
 }
 
 /// The newest of one conversation: one more than are wanted, so that it is known whether there are more.

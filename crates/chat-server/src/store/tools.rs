@@ -46,6 +46,9 @@ pub fn faults_of(file: &Path) -> Result<Vec<String>, OpenError> {
 }
 
 fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
+    // All of it at one moment, whatever is written meanwhile.
+    let moment = connection.unchecked_transaction()?;
+    let connection = &moment;
     let mut faults = Vec::new();
     let mut check = connection.prepare("PRAGMA integrity_check(20)")?;
     for told in check.query_map((), |row| row.get::<_, String>(0))? {

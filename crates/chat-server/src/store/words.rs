@@ -7,37 +7,53 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript as _};
 
 /// Whether words are written without blanks between them in this character's script.
 fn is_unspaced(c: char) -> bool {
+    // The long vowel sign of Japanese is of no script of its own.
     c >= '\u{0E00}'
-        && matches!(
-            c.script(),
-            Script::Han
-                | Script::Hiragana
-                | Script::Katakana
-                | Script::Thai
-                | Script::Lao
-                | Script::Khmer
-                | Script::Myanmar
-        )
+        && (c == 'ー'
+            || matches!(
+                c.script(),
+                Script::Han
+                    | Script::Hiragana
+                    | Script::Katakana
+                    | Script::Thai
+                    | Script::Lao
+                    | Script::Khmer
+                    | Script::Myanmar
+            ))
+}
+
+/// Signs that many leave out when they write, so words are found with them and without: vowels and points of
+/// Arabic and Hebrew (of Latin letters the tokenizer takes them off).
+fn is_left_out(c: char) -> bool {
+    c >= '\u{0591}'
+        && is_combining_mark(c)
+        && (matches!(c.script(), Script::Arabic | Script::Hebrew)
+            || ('\u{064B}'..='\u{0670}').contains(&c))
 }
 
 /// A text as it is indexed.
 pub(super) fn indexed(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() || !text.chars().any(is_unspaced) {
+    if text.is_ascii() {
         return Cow::Borrowed(text);
     }
-    let mut spaced = String::with_capacity(text.len() * 2);
-    for c in text.chars() {
-        if is_unspaced(c) {
-            spaced.extend([' ', c, ' ']);
-        } else {
-            spaced.push(c);
+    let mut made = String::with_capacity(text.len() * 2);
+    // Wide and other forms of the same letter are one.
+    for c in text.nfkc() {
+        match c {
+            'ё' => made.push('е'),
+            'Ё' => made.push('Е'),
+            c if is_unspaced(c) => made.extend([' ', c, ' ']),
+            c if is_left_out(c) => {}
+            c => made.push(c),
         }
     }
-    Cow::Owned(spaced)
+    Cow::Owned(made)
 }
 
 /// An FTS5 expression for lines that have all these phrases (whose last word may go on) and, if given, this
@@ -63,13 +79,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_unspaced_scripts_are_split() {
+    fn words_are_found_however_they_are_written() {
         for (text, made) in [
             ("plain words", "plain words"),
             ("größer été", "größer été"),
             ("東京に行く", " 東  京  に  行  く "),
             ("한국어 낱말", "한국어 낱말"),
             ("a東b", "a 東 b"),
+            ("サーバー2", " サ  ー  バ  ー 2"),
+            ("ＡＢＣ ｶﾞ", "ABC  ガ "),
+            ("Ёлка ёж мой", "Елка еж мой"),
+            ("كِتَاب שָׁלוֹם", "كتاب שלום"),
         ] {
             assert_eq!(indexed(text), made);
         }

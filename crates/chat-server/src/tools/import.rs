@@ -14,6 +14,9 @@ use super::tell;
 use crate::archive::stored;
 use crate::store::{Book, Durability, Entry, Key, Lookup, Place, Store};
 
+/// The highest id that a line can have.
+const MAX_ID: u64 = (1 << 36) - 1;
+
 /// Lines of one commit.
 const BATCH: usize = 5000;
 
@@ -44,7 +47,7 @@ pub(super) fn run(directory: &Path, file: Option<&Path>) -> anyhow::Result<()> {
             return Err(error.context(format!("line {at}; {added} lines before it were imported")));
         }
     }
-    import.commit()?;
+    import.end_channel()?;
     import.book.checkpoint()?;
     tell(format_args!("{} lines imported, {} were there already", import.added, import.there))?;
     Ok(())
@@ -66,6 +69,8 @@ struct Target {
     number: u32,
     last: u64,
     floor: u64,
+    /// So many ids were given where it comes from.
+    end: u64,
 }
 
 struct Line {
@@ -84,7 +89,7 @@ impl Import {
         let row = serde_json::from_str(line)
             .context("this is no row of an export; a file is what chat-server export wrote")?;
         match row {
-            Row::Channel { name, topic, .. } => self.channel(&name, topic.as_deref()),
+            Row::Channel { name, topic, last } => self.channel(&name, topic.as_deref(), last),
             Row::Message { id, time, channel, from, text, action } => {
                 let time = Timestamp::from_rfc3339(&time).with_context(|| {
                     format!("\"{time}\" is no time such as 2026-11-22T07:44:05.120Z")
@@ -97,8 +102,11 @@ impl Import {
         }
     }
 
-    fn channel(&mut self, name: &str, topic: Option<&str>) -> anyhow::Result<()> {
-        self.commit()?;
+    fn channel(&mut self, name: &str, topic: Option<&str>, end: u64) -> anyhow::Result<()> {
+        self.end_channel()?;
+        if end > MAX_ID {
+            bail!("{end} can't be the id of a line; the highest is {MAX_ID}");
+        }
         let name = ChannelName::new(name)?;
         let rows = self.book.conversations()?;
         let same = |shown: &str| ChannelName::new(shown).is_ok_and(|other| other == name);
@@ -113,7 +121,7 @@ impl Import {
             self.book.commit(&[Entry::Channel { number, name: &key, shown, topic, open: true }])?;
             (number, 0, 0)
         };
-        self.channel = Some(Target { name, number, last, floor });
+        self.channel = Some(Target { name, number, last, floor, end });
         Ok(())
     }
 
@@ -146,6 +154,17 @@ impl Import {
         into.last = line.id;
         self.batch.push(line);
         if self.batch.len() >= BATCH { self.commit() } else { Ok(()) }
+    }
+
+    /// An id is never given twice for one name, also if its line is kept no more.
+    fn end_channel(&mut self) -> anyhow::Result<()> {
+        self.commit()?;
+        if let Some(into) = self.channel.take()
+            && into.end > into.last
+        {
+            self.book.raise_floor(into.number, into.end)?;
+        }
+        Ok(())
     }
 
     /// A line that is there already must be the same.

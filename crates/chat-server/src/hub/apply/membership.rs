@@ -13,7 +13,7 @@ use tokio::sync::broadcast;
 
 use crate::hub::channel::{Channel, Role, State};
 use crate::hub::delivery::Delivery;
-use crate::hub::person::{Note, Person};
+use crate::hub::person::{Kick, Note, Person};
 use crate::hub::ports::{Addressee, Draft, Fact, What};
 use crate::hub::{Channels, Hub, lock};
 
@@ -201,13 +201,13 @@ impl Hub {
             return Err(Refusal::user_not_in_channel(name, &channel.name));
         };
         // Its number is lower than that of anything that happens after the kick.
-        person.note(Note::Kicked {
+        person.note(Note::Kicked(Kick {
             channel: channel.name.clone(),
             by: by_name.clone(),
             reason: reason.clone(),
             entry: member.entry,
             last_line: state.last_line,
-        });
+        }));
         let number = self.sequence.next();
         let (channel, user) = (channel.name.clone(), name.clone());
         let event = Event::Kicked { channel: channel.clone(), user, by: by_name, reason };
