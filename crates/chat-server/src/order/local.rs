@@ -5,7 +5,7 @@
 //! else does. The latter spares a line two changes of threads, which take as long as half a sync of a quick disk.
 //! Whoever has the desk takes first what waits.
 
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -35,8 +35,11 @@ const AFTER_A_SLOW_ONE: u32 = 64;
 /// A line that comes sooner after the last commit than anybody could have answered it, comes with others.
 const ALONE: Duration = Duration::from_micros(20);
 
-/// How long after the last line its words are indexed, if nothing comes that they could be indexed with.
-const INDEX_AFTER: Duration = Duration::from_millis(50);
+/// While words wait to be indexed, the thread looks so often whether more came, or somebody waits for a slow disk.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The words that wait are indexed after so many ticks without a line that they could be indexed with: 50 ms.
+const TICKS_BEFORE_INDEXING: u32 = 5;
 
 /// The order of one server.
 pub struct Local {
@@ -56,6 +59,8 @@ struct Shared {
     backlog: Backlog<Work>,
     /// What waits is taken only by who holds this, so that nothing overtakes anything.
     desk: Mutex<Manned>,
+    /// That of those who submit.
+    runtime: OnceLock<Handle>,
 }
 
 struct Manned {
@@ -99,6 +104,7 @@ impl Local {
                 threaded: AFTER_A_SLOW_ONE,
                 last: None,
             }),
+            runtime: OnceLock::new(),
         });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("order".to_owned());
@@ -181,14 +187,15 @@ impl Shared {
     fn run(&self) {
         let mut batches = 0;
         let mut chores = Chores::default();
+        let mut quiet_ticks = 0;
         loop {
             let wait = match chores {
                 Chores { tidying: true, .. } => Wait::Not,
                 Chores { unindexed: 0, .. } => Wait::Long,
-                Chores { .. } => Wait::For(INDEX_AFTER),
+                Chores { .. } => Wait::For(TICK),
             };
             let next = self.backlog.wait(BATCH, wait);
-            let mut manned = lock(&self.desk);
+            let mut manned = self.manned_by_nobody();
             match next {
                 Next::Some(()) => {
                     manned.carry_out(self.backlog.take(BATCH));
@@ -196,7 +203,10 @@ impl Shared {
                 }
                 Next::Nothing => {
                     // Others may have had the desk meanwhile.
-                    if manned.desk.unindexed() == chores.unindexed {
+                    let quiet = manned.desk.unindexed() == chores.unindexed;
+                    quiet_ticks = if quiet { quiet_ticks + 1 } else { 0 };
+                    if quiet_ticks >= TICKS_BEFORE_INDEXING {
+                        quiet_ticks = 0;
                         manned.desk.index();
                     }
                     batches = BATCHES_BEFORE_TIDYING;
@@ -218,6 +228,17 @@ impl Shared {
         }
     }
 
+    /// The desk, when whoever has it is done. If that is somebody who says something, the disk may be slow, and the
+    /// thread of the runtime that waits for it may be the only one that would look for input: another one is woken.
+    fn manned_by_nobody(&self) -> MutexGuard<'_, Manned> {
+        if let Err(TryLockError::WouldBlock) = self.desk.try_lock()
+            && let Some(runtime) = self.runtime.get()
+        {
+            drop(runtime.spawn(async {}));
+        }
+        lock(&self.desk)
+    }
+
     /// Carries this out, if it is alone and the disk is quick; else it waits for the thread.
     fn submit(&self, work: Work) {
         let manned = match self.desk.try_lock() {
@@ -227,7 +248,6 @@ impl Shared {
         };
         match manned {
             Some(manned) if self.may_carry_out(&manned) => {
-                pass_the_watch_on();
                 self.carry_out_by_author(manned, work);
             }
             _ => self.backlog.add(work),
@@ -235,33 +255,31 @@ impl Shared {
     }
 
     /// Nothing that came before waits, and nothing has just been carried out: who sends many lines at once has
-    /// them committed together.
+    /// them committed together. And the thread looks every [`TICK`] whether the disk is slow.
     fn may_carry_out(&self, manned: &Manned) -> bool {
         manned.threaded == 0
+            && manned.watched.unindexed > 0
             && self.backlog.is_empty()
             && manned.last.is_none_or(|last| last.elapsed() > ALONE)
-            && Handle::try_current().is_ok_and(|handle| handle.metrics().num_workers() > 1)
+            && self.runtime().is_some_and(|runtime| runtime.metrics().num_workers() > 1)
+    }
+
+    fn runtime(&self) -> Option<&Handle> {
+        if self.runtime.get().is_none()
+            && let Ok(current) = Handle::try_current()
+        {
+            let _ = self.runtime.set(current);
+        }
+        self.runtime.get()
     }
 
     fn carry_out_by_author(&self, mut manned: MutexGuard<'_, Manned>, work: Work) {
         manned.carry_out(vec![work]);
         let Chores { tidying, unindexed } = manned.chores();
-        let news = (tidying && !manned.watched.tidying)
-            || (unindexed > 0 && !manned.watched.tidying && manned.watched.unindexed == 0);
-        if news {
+        if tidying && !manned.watched.tidying {
             manned.watched = Chores { tidying, unindexed };
             self.backlog.add(Work::Look);
         }
-    }
-}
-
-/// Has another thread of the runtime look for input and serve the others, before this one waits for the disk. A task
-/// that is begun by a task is kept for this thread to run next, and what was kept so before goes where
-/// idle threads find it; so the second wakes one of them for the first, and for whatever else waits here.
-/// (`block_in_place` does the same with a thread of its own each time, whose memory and start cost more.)
-fn pass_the_watch_on() {
-    for _ in 0..2 {
-        drop(tokio::spawn(async {}));
     }
 }
 
