@@ -51,7 +51,7 @@ pub(crate) struct Session {
     /// A question about the past.
     lookup: Option<Box<Lookup>>,
     /// Private lines that may come once more.
-    told_privately: Option<Box<ToldPrivately>>,
+    told_privately: Vec<ToldPrivately>,
     /// Set when the connection is to end, once everything with a lower number is told.
     farewell: Option<(Farewell, u64)>,
     /// The words of `/quit`.
@@ -87,7 +87,7 @@ impl Session {
             waiting: VecDeque::new(),
             parked: None,
             lookup: None,
-            told_privately: None,
+            told_privately: Vec::new(),
             farewell: None,
             reason: None,
         }

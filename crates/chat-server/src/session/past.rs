@@ -167,16 +167,7 @@ impl Session {
                 if let (Event::Private { placed, with, .. }, Then::History(_)) =
                     (&row, &lookup.then)
                 {
-                    let after = LineId(placed.id.0.saturating_sub(1));
-                    match &mut self.told_privately {
-                        Some(told) if told.upto == after && told.with == *with => {
-                            told.upto = placed.id;
-                        }
-                        told => {
-                            let (with, upto) = (with.clone(), placed.id);
-                            *told = Some(Box::new(ToldPrivately { with, after, upto }));
-                        }
-                    }
+                    note_told(&mut self.told_privately, with, placed.id);
                 }
                 let hidden = match &row {
                     Event::Message { from, .. } | Event::Private { from, .. } => {
@@ -237,18 +228,57 @@ impl Session {
 
     /// Whether a private line that comes live was told out of the past already.
     pub(super) fn was_told(&mut self, delivery: &Delivery) -> bool {
-        let (Event::Private { placed, with, .. }, Some(told)) =
-            (&delivery.event, &self.told_privately)
-        else {
-            return false;
-        };
-        if told.with != *with {
-            return false;
-        }
-        let was = told.after < placed.id && placed.id <= told.upto;
-        if placed.id >= told.upto {
-            self.told_privately = None;
+        let Event::Private { placed, with, .. } = &delivery.event else { return false };
+        let mut was = false;
+        self.told_privately.retain(|told| {
+            let theirs = told.with == *with;
+            was |= theirs && told.after < placed.id && placed.id <= told.upto;
+            // Ids grow: what is before this one has come or was told.
+            !theirs || told.upto > placed.id
+        });
+        if self.told_privately.is_empty() {
+            self.told_privately = Vec::new();
         }
         was
+    }
+}
+
+/// How many ranges are remembered; past it the oldest is given up. A line comes live within moments of being kept,
+/// so few matter at any time.
+const MAX_TOLD: usize = 64;
+
+fn note_told(all: &mut Vec<ToldPrivately>, with: &UserName, id: LineId) {
+    let before = LineId(id.0.saturating_sub(1));
+    let touches = |told: &&mut ToldPrivately| {
+        told.with == *with && told.after <= before && before <= told.upto
+    };
+    if let Some(told) = all.iter_mut().find(touches) {
+        told.upto = told.upto.max(id);
+        return;
+    }
+    if all.len() == MAX_TOLD {
+        all.remove(0);
+    }
+    all.push(ToldPrivately { with: with.clone(), after: before, upto: id });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_is_remembered_in_ranges() {
+        let [bob, carol] = ["bob", "carol"].map(|name| UserName::new(name).unwrap());
+        let mut all = Vec::new();
+        for id in [6, 7, 8, 8, 9, 10, 15, 16] {
+            note_told(&mut all, &bob, LineId(id));
+        }
+        note_told(&mut all, &carol, LineId(11));
+        let ranges: Vec<_> = all.iter().map(|told| (told.after.0, told.upto.0)).collect();
+        assert_eq!(ranges, [(5, 10), (14, 16), (10, 11)]);
+        for id in (100..1000).step_by(2) {
+            note_told(&mut all, &bob, LineId(id));
+        }
+        assert_eq!(all.len(), MAX_TOLD);
     }
 }
