@@ -11,6 +11,7 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
+use super::membership::PutOut;
 use crate::hub::channel::Channel;
 use crate::hub::delivery::Delivery;
 use crate::hub::person::{Note, Person};
@@ -151,7 +152,9 @@ impl Hub {
                 Ok(Addressee::Channel(channel)),
                 What::Kick { person, user, reason },
             ) => {
-                let put_out = self.put_out(&author, from, &channel, &person, &user, reason, time);
+                let (by, person) = (&*author, &*person);
+                let one = PutOut { by, by_name: from, person, name: &user, reason, now: time };
+                let put_out = self.put_out(&channel, one);
                 let channel = channel.name.clone();
                 author.note(Note::Answer(put_out.map(|_| Done::Kicked { channel, user })));
             }

@@ -31,6 +31,17 @@ pub(crate) struct Membership {
     pub(crate) operator: bool,
 }
 
+/// Somebody is put out of a channel.
+pub(super) struct PutOut<'a> {
+    pub(super) by: &'a Person,
+    pub(super) by_name: UserName,
+    pub(super) person: &'a Person,
+    /// As it is told.
+    pub(super) name: &'a UserName,
+    pub(super) reason: Option<Text>,
+    pub(super) now: Timestamp,
+}
+
 /// Where a channel's events end for somebody who left it.
 #[derive(Clone, Copy)]
 pub(crate) struct Leaving {
@@ -165,38 +176,23 @@ impl Hub {
             return self.submit(draft).map(|()| None);
         }
         // Without letting go of the channel: nothing of theirs can begin to be kept between the look and the act.
-        let number =
-            self.put_out_of(&mut state, by, by_name, channel, &person, &name, reason, now)?;
+        let one = PutOut { by, by_name, person: &person, name: &name, reason, now };
+        let number = self.put_out_of(&mut state, channel, one)?;
         Ok(Some((name, number)))
     }
 
     /// Tells the number below which everything was before.
-    #[expect(clippy::too_many_arguments, reason = "each is part of what is told")]
-    pub(super) fn put_out(
-        &self,
-        by: &Person,
-        by_name: UserName,
-        channel: &Channel,
-        person: &Person,
-        name: &UserName,
-        reason: Option<Text>,
-        now: Timestamp,
-    ) -> Result<u64, Refusal> {
-        self.put_out_of(&mut channel.state(), by, by_name, channel, person, name, reason, now)
+    pub(super) fn put_out(&self, channel: &Channel, one: PutOut<'_>) -> Result<u64, Refusal> {
+        self.put_out_of(&mut channel.state(), channel, one)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is part of what is told")]
     fn put_out_of(
         &self,
         state: &mut State,
-        by: &Person,
-        by_name: UserName,
         channel: &Channel,
-        person: &Person,
-        name: &UserName,
-        reason: Option<Text>,
-        now: Timestamp,
+        one: PutOut<'_>,
     ) -> Result<u64, Refusal> {
+        let PutOut { by, by_name, person, name, reason, now } = one;
         let Some(member) = state.dismiss(person.id, now) else {
             return Err(Refusal::user_not_in_channel(name, &channel.name));
         };
