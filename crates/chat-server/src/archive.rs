@@ -154,24 +154,30 @@ fn range(
     upto: Option<LineId>,
     place: Option<Conversation>,
 ) -> Result<Range, Refusal> {
-    let (floor, stored) = stored_key(&key, |key| unless_failed(lookup.ends(key)))?;
-    let last = upto.map_or(stored, |upto| upto.0);
-    let count = |usual: u64| span.count.map_or(usual, u64::from);
+    let ends = || stored_key(&key, |key| unless_failed(lookup.ends(key)));
+    let last = match upto {
+        Some(upto) => upto.0,
+        None => ends()?.1,
+    };
+    let count = u64::from(span.count.unwrap_or(HISTORY_LINES));
     let (after, upto) = match span.from {
-        Anchor::End => (last.saturating_sub(count(HISTORY_LINES.into())), last),
+        Anchor::End => (last.saturating_sub(count), last),
         Anchor::Before(id) => {
             let upto = id.0.saturating_sub(1).min(last);
-            (upto.saturating_sub(count(HISTORY_LINES.into())), upto)
+            (upto.saturating_sub(count), upto)
         }
         Anchor::After(id) if id.0 > last => {
             let place = place.unwrap_or_else(|| key_as_place(&key));
             return Err(Refusal::no_such_line(&place, id, LineId(last)));
         }
-        Anchor::After(id) => {
-            // What is kept no more doesn't count.
-            let after = id.0.max(floor);
-            (after, last.min(after.saturating_add(count(u64::MAX))))
-        }
+        Anchor::After(id) => match span.count {
+            None => (id.0, last),
+            Some(count) => {
+                // What is kept no more doesn't count.
+                let after = id.0.max(ends()?.0);
+                (after, last.min(after.saturating_add(count.into())))
+            }
+        },
     };
     Ok(Range { key, after: LineId(after), upto: LineId(upto) })
 }

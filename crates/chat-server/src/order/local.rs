@@ -3,7 +3,7 @@
 //!
 //! One at a time has the desk, and with it the store: a thread of its own, or whoever says something while nobody
 //! else does. The latter spares a line two changes of threads, which take as long as half a sync of a quick disk.
-//! Whoever has the desk takes first what waits.
+//! The latter is done only while nothing waits, so nothing overtakes anything.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError, Weak};
 use std::thread::JoinHandle;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::tools::free_bytes;
 use super::{BUSY, Durability, Failure, OpenError, Place};
 
 /// Tells this program's databases from others (`PRAGMA application_id`): "chat".
@@ -102,8 +103,7 @@ pub(super) fn prepare(
 const ROOM_TO_SPARE: u64 = 256 * 1024 * 1024;
 
 fn has_room_to_spare(directory: &Path) -> bool {
-    rustix::fs::statvfs(directory)
-        .is_ok_and(|room| room.f_bavail.saturating_mul(room.f_frsize) >= ROOM_TO_SPARE)
+    free_bytes(directory).is_some_and(|free| free >= ROOM_TO_SPARE)
 }
 
 /// The write-ahead log is begun again after so many pages (SQLite's usual `wal_autocheckpoint`).

@@ -45,6 +45,12 @@ pub fn faults_of(file: &Path) -> Result<Vec<String>, OpenError> {
     Ok(faults(&connection)?)
 }
 
+/// The room that is left on the disk of a directory; `None` if that isn't told.
+pub fn free_bytes(directory: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(directory).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
     // All of it at one moment, whatever is written meanwhile.
     let moment = connection.unchecked_transaction()?;

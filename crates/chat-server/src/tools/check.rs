@@ -9,6 +9,7 @@ use anyhow::bail;
 
 use super::tell;
 use crate::config::Config;
+use crate::store::tools::free_bytes;
 use crate::store::{OpenError, Place, Store};
 
 /// Less room than this is worth a word.
@@ -99,8 +100,7 @@ fn directory_is_used(directory: &Path, report: &mut Report) -> io::Result<bool> 
 
 fn room(directory: &Path, report: &mut Report) -> io::Result<()> {
     let existing = directory.ancestors().find(|folder| folder.exists());
-    let Some(Ok(disk)) = existing.map(rustix::fs::statvfs) else { return Ok(()) };
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let Some(free) = existing.and_then(free_bytes) else { return Ok(()) };
     let shown = free / (1024 * 1024);
     if free < LITTLE_BYTES {
         report.fault(format_args!(
