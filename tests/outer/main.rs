@@ -1,10 +1,12 @@
 //! The outer ring: the real server, reached as people reach it.
 //!
+//! * [`accounts`]: whose name it is, on several devices.
 //! * [`transcripts`]: conversations of several people, played from files in both forms.
 //! * [`old_faults`]: one test for each fault of the program that came before.
 //! * [`regressions`]: one test for each fault that was found in this program.
 //! * [`framing`]: bytes to lines, over the wire.
 //! * [`resources`]: what one peer may cost the others, and deadlines.
+//! * [`running`]: bans, mutes and settings hold at once, for their time, and over a kill.
 //! * [`operation`]: flags, settings, signals, doors, the log.
 //! * [`programs`]: the real `telnet` and `nc`.
 //! * [`store`]: what was said outlives a restart, and is read and searched.
@@ -21,6 +23,7 @@
     reason = "a test fails by some and tells by others, and need not be fast"
 )]
 
+mod accounts;
 mod disk;
 mod framing;
 mod kills;
@@ -29,6 +32,7 @@ mod operation;
 mod programs;
 mod regressions;
 mod resources;
+mod running;
 mod service;
 mod store;
 mod tools;

@@ -110,6 +110,38 @@ async fn telnet_at_a_terminal() {
     }
 }
 
+#[tokio::test]
+async fn telnet_does_not_show_a_password_that_is_asked_for() {
+    let server = TestServer::start().await;
+    let mut alice = server.person("alice").await;
+    alice.ask("/register correct horse").await;
+    let port = server.address().port().to_string();
+    // With a minus before the port telnet says that it speaks telnet; else it does so only when something makes it,
+    // such as an interrupt.
+    for (port, interrupt) in [(format!("-{port}"), ""), (port.clone(), "\x03")] {
+        let mut telnet = Terminal::start("telnet", &["--", "127.0.0.1", &port]);
+        telnet.shows("* Type your name to begin, or /help for the menu.").await;
+        if !interrupt.is_empty() {
+            telnet.type_in(interrupt);
+            telnet.shows("* Type /quit to leave.").await;
+        }
+        telnet.type_in("/login alice\r");
+        telnet.shows("* Type the password of alice and press Enter.").await;
+        telnet.type_in("wrong horse\r");
+        telnet.shows("! wrong-password: ").await;
+        telnet.type_in("/login ALICE\r");
+        telnet.shows("* Type the password of ALICE and press Enter.").await;
+        telnet.type_in("correct horse\r");
+        telnet.shows("* You are signed in as alice.").await;
+        telnet.type_in("/ping shown\r");
+        telnet.shows("/ping shown").await;
+        telnet.type_in("/quit\r");
+        telnet.ends().await;
+        let screen = telnet.screen.borrow().text.clone();
+        assert!(!screen.contains("horse"), "{screen}");
+    }
+}
+
 /// Runs `nc` with this input; returns what it wrote until its end.
 async fn nc(arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("nc")

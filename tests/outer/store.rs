@@ -51,8 +51,20 @@ impl Kept {
         let mut entries = vec![channel];
         for (id, (days, text)) in (1..).zip(lines) {
             let time = now - days * DAY_MILLIS;
-            let (author, action, by_other, once) = ("past", false, false, None);
-            entries.push(Entry::Line { number, id, time, author, action, by_other, text, once });
+            let (author, action, by_other) = ("past", false, false);
+            let (account, once) = (None, None);
+            entries.push(Entry::Line {
+                number,
+                id,
+                time,
+                author,
+                action,
+                by_other,
+                account,
+                text,
+                once,
+                hidden: false,
+            });
         }
         book.commit(&entries).unwrap();
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use chat_server::store::{AccountEntry, Durability, Place, Store};
 use chat_testkit::{Form, Setup, TestServer, binary};
 use tempfile::TempDir;
 
@@ -133,6 +134,30 @@ async fn an_export_is_imported_once_and_the_same() {
     assert!(other.contains("another line with the id 3"), "{other}");
     assert!(wrong("headless", rows[3]).contains("was not begun"));
     assert!(wrong("nonsense", "hello").contains("no row of an export"));
+}
+
+#[tokio::test]
+async fn what_is_kept_of_an_account_is_exported() {
+    let data = Data::new();
+    let (mut book, _) = Store::open(&Place::Directory(data.path("data")), Durability::Machine)
+        .unwrap()
+        .into_parts();
+    let made = AccountEntry::Made {
+        party: 1,
+        key: "alice",
+        shown: "Alice",
+        password: "secret",
+        created: 0,
+        admin: true,
+    };
+    book.commit(&[made.into()]).unwrap();
+    drop(book);
+    let _server = data.server().await;
+    let row = r#"{"type":"account","name":"Alice","created":"1970-01-01T00:00:00.000Z","seen":"1970-01-01T00:00:00.000Z","away":false,"admin":true}"#;
+    assert_eq!(data.succeeds("data", &["export-user", "alice"]), format!("{row}\n"));
+    data.succeeds("data", &["export-user", "ALICE", "alice.jsonl"]);
+    assert_eq!(fs::read_to_string(data.path("alice.jsonl")).unwrap(), format!("{row}\n"));
+    assert!(data.fails("data", &["export-user", "bob"]).contains("there is no account bob"));
 }
 
 #[tokio::test]

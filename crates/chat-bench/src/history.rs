@@ -127,8 +127,10 @@ fn fill(lines: u64, data: &Path) -> anyhow::Result<()> {
                 author: &authors[usize::try_from(at % 50)?],
                 action: false,
                 by_other: false,
+                account: None,
                 text,
                 once: None,
+                hidden: false,
             });
         }
         book.commit(&entries)?;

@@ -1,8 +1,11 @@
 //! What Tab makes of the line: commands, #channels, names.
 
+mod slot;
+
 use crate::known::Known;
 use crate::proto::{VERBS, verb};
 use crate::typed::command;
+use slot::Slot;
 
 /// What the word at the cursor could become.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,9 +28,9 @@ pub(crate) fn complete(before: &str, known: &Known) -> Completion {
     } else if let Some(name) = word.strip_prefix('@') {
         let names = known.people(name);
         followed(names.into_iter().map(|name| format!("@{name}")).collect(), " ")
-    } else if wants_channel(&before[..start]) {
-        followed(known.channels(&format!("#{word}")), " ")
-    } else if word.is_empty() && !first && command(before).is_none() {
+    } else if let Some((name, rest)) = command(&before[..start]) {
+        arguments(name, rest, word, known)
+    } else if word.is_empty() && !first {
         // Nothing is begun: after a blank inside a sentence Tab has nothing to go by.
         Vec::new()
     } else {
@@ -46,13 +49,40 @@ fn commands(beginning: &str) -> Vec<String> {
     found.into_iter().map(|name| format!("/{name} ")).collect()
 }
 
-/// Whether the line is a command whose first argument is a channel, and that comes next.
-fn wants_channel(line: &str) -> bool {
-    let Some((word, "")) = command(line) else { return false };
-    verb(word).is_some_and(|verb| {
-        let arguments = verb.arguments.trim_start_matches(['[', '#']);
-        arguments.starts_with("channel") && verb.name != "create"
-    })
+/// What the word can become behind a command and these arguments.
+fn arguments(name: &str, rest: &str, word: &str, known: &Known) -> Vec<String> {
+    let Some(verb) = verb(name) else { return followed(known.people(word), " ") };
+    if verb.name == "search" {
+        return search_item(word, known);
+    }
+    let words: Vec<_> = rest.split(' ').filter(|word| !word.is_empty()).collect();
+    match slot::next(verb, &words) {
+        Slot::Channel => followed(known.channels(&format!("#{word}")), " "),
+        Slot::User | Slot::Text => followed(known.people(word), " "),
+        Slot::Command => {
+            let found = commands(word).into_iter();
+            found.map(|name| name.trim_start_matches('/').to_owned()).collect()
+        }
+        Slot::OneOf(words) => {
+            let begin = word.to_lowercase();
+            let words = words.split(" or ").filter(|own| own.starts_with(&begin));
+            followed(words.map(ToOwned::to_owned).collect(), " ")
+        }
+        Slot::Other => Vec::new(),
+    }
+}
+
+/// A name may stand by itself, or behind what says what it is for.
+fn search_item(word: &str, known: &Known) -> Vec<String> {
+    let found = match word.split_once(':') {
+        Some(("from", name)) => known.people(name),
+        Some(("in", name)) if name.starts_with('#') => known.channels(name),
+        Some(("in", name)) => known.channels(&format!("#{name}")),
+        Some(_) => Vec::new(),
+        None => return followed(known.people(word), " "),
+    };
+    let item = word.split_once(':').map_or("", |(item, _)| item);
+    followed(found.into_iter().map(|name| format!("{item}:{name}")).collect(), " ")
 }
 
 fn followed(names: Vec<String>, by: &str) -> Vec<String> {
@@ -93,6 +123,21 @@ mod tests {
             ("/msg b", 5, &["Bea ", "bob "]),
             ("/msg bob a", 9, &["alice "]),
             ("/kick ", 6, &["Bea ", "bob ", "alice "]),
+            ("/history ge", 9, &["#general ", "#gentoo "]),
+            ("/whois bob a", 11, &[]),
+            ("/create ge", 8, &[]),
+            ("/help le", 6, &["leave "]),
+            ("/format J", 8, &["json "]),
+            ("/format ", 8, &["text ", "json "]),
+            ("/login a", 7, &[]),
+            ("/login alice a", 13, &[]),
+            ("/register b", 10, &[]),
+            ("/for", 0, &["/forget ", "/format "]),
+            ("/search from:b", 8, &["from:Bea ", "from:bob "]),
+            ("/search deploy in:d", 15, &["in:#dev "]),
+            ("/search in:#g", 8, &["in:#general ", "in:#gentoo "]),
+            ("/search b", 8, &["Bea ", "bob "]),
+            ("/xyzzy b", 7, &["Bea ", "bob "]),
             ("b", 0, &["Bea: ", "bob: "]),
             ("", 0, &["Bea: ", "bob: ", "alice: "]),
             ("hi b", 3, &["Bea ", "bob "]),

@@ -7,7 +7,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::proto::clean;
+use crate::proto::{Secret, clean};
+use crate::running;
 
 /// Something said, in a channel or privately.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,23 +32,100 @@ pub(crate) struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Incoming {
     Ok(Answer),
-    Error { re: String, code: String, text: String },
-    Message { channel: String, said: Said },
-    Private { to: String, said: Said },
-    Opened { with: String },
-    Entered { channel: String, user: String },
-    Left { channel: String, user: String, reason: Option<String> },
-    Presence { channel: String, entered: u64, left: u64, members: u64 },
-    Gone { user: String, reason: Option<String> },
-    Renamed { from: String, to: String },
-    Topic { channel: String, topic: Option<String>, by: String },
-    Kicked { channel: String, user: String, by: String, reason: Option<String>, current: Change },
-    Channel { name: String, members: u64, topic: Option<String> },
+    Error {
+        re: String,
+        code: String,
+        text: String,
+    },
+    Message {
+        channel: String,
+        said: Said,
+    },
+    Private {
+        to: String,
+        said: Said,
+    },
+    Opened {
+        with: String,
+    },
+    Entered {
+        channel: String,
+        user: String,
+    },
+    Left {
+        channel: String,
+        user: String,
+        reason: Option<String>,
+    },
+    Presence {
+        channel: String,
+        entered: u64,
+        left: u64,
+        members: u64,
+    },
+    Gone {
+        user: String,
+        reason: Option<String>,
+    },
+    Renamed {
+        from: String,
+        to: String,
+    },
+    Topic {
+        channel: String,
+        topic: Option<String>,
+        by: String,
+    },
+    Kicked {
+        channel: String,
+        user: String,
+        by: String,
+        reason: Option<String>,
+        /// For a ban as well, how that goes on behind the channel.
+        ban: [String; 2],
+        current: Change,
+    },
+    /// About a channel that is run.
+    Run(Row),
+    Channel {
+        name: String,
+        members: u64,
+        topic: Option<String>,
+    },
     User(Person),
     Info(Row),
-    Missed { channel: String, count: u64, after: Option<u64> },
-    Notice { text: String },
-    Bye { reason: String },
+    Password,
+    SignedOut {
+        name: String,
+        reason: String,
+    },
+    Missed {
+        channel: String,
+        count: u64,
+        after: Option<u64>,
+    },
+    Reentered {
+        channel: String,
+        members: u64,
+        topic: Option<String>,
+        last: Option<u64>,
+    },
+    Unread {
+        channel: String,
+        count: u64,
+        mentions: u64,
+        after: u64,
+    },
+    Waiting {
+        count: u64,
+        told: u64,
+    },
+    Notice {
+        text: String,
+    },
+    Bye {
+        reason: String,
+    },
     Unknown,
 }
 
@@ -70,6 +148,8 @@ pub(crate) struct Person {
     pub(crate) reason: Option<String>,
     /// Only in the answer to `/whois`.
     pub(crate) more: Option<More>,
+    /// When an account that isn't here was here last; only in the answer to `/whois`.
+    pub(crate) seen: Option<Timestamp>,
 }
 
 /// What `/whois` tells beyond a row of `/users`.
@@ -108,7 +188,11 @@ impl Row {
     }
 
     pub(crate) fn time(&self) -> Option<Timestamp> {
-        self.0.get("time")?.as_str()?.parse().ok()
+        self.moment("time")
+    }
+
+    pub(crate) fn moment(&self, name: &str) -> Option<Timestamp> {
+        self.0.get(name)?.as_str()?.parse().ok()
     }
 
     pub(crate) fn change(&self, name: &str) -> Change {
@@ -147,6 +231,7 @@ impl Row {
             away: self.flag("away").unwrap_or(false),
             reason: self.text("reason"),
             more,
+            seen: self.moment("seen"),
         }
     }
 }
@@ -158,6 +243,15 @@ impl Answer {
 
     pub(crate) fn channel(&self) -> Option<String> {
         self.fields.text("channel")
+    }
+
+    /// The token that signs in from now on, if the answer gives one.
+    pub(crate) fn token(&self) -> Option<Secret> {
+        // That of `/ping` is another.
+        let signs_in = matches!(self.re.as_str(), "login" | "register" | "password");
+        let token = self.fields.0.get("token").filter(|_| signs_in)?.as_str()?;
+        let is_word = !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic());
+        is_word.then(|| Secret::new(token))
     }
 
     /// Where a line was said: `#general` or `@bob`.
@@ -209,8 +303,10 @@ impl Incoming {
                 user: row.must("user"),
                 by: row.must("by"),
                 reason: row.text("reason"),
+                ban: ["you", "them"].map(|whom| running::and_banned(&row, whom)),
                 current: row.change("current"),
             },
+            kind if running::is_about(kind) => Self::Run(row),
             "channel" => Self::Channel {
                 name: row.must("name"),
                 members: count("members"),
@@ -218,11 +314,26 @@ impl Incoming {
             },
             "user" => Self::User(row.person()),
             "info" => Self::Info(row),
+            "password" => Self::Password,
+            "signedout" => Self::SignedOut { name: row.must("name"), reason: row.must("reason") },
             "missed" => Self::Missed {
                 channel: row.must("channel"),
                 count: count("count"),
                 after: row.number("after"),
             },
+            "reentered" => Self::Reentered {
+                channel: row.must("channel"),
+                members: count("members"),
+                topic: row.text("topic"),
+                last: row.number("last"),
+            },
+            "unread" => Self::Unread {
+                channel: row.must("channel"),
+                count: count("count"),
+                mentions: count("mentions"),
+                after: count("after"),
+            },
+            "waiting" => Self::Waiting { count: count("count"), told: count("told") },
             "notice" => Self::Notice { text: row.must("text") },
             "bye" => Self::Bye { reason: row.must("reason") },
             _ => Self::Unknown,

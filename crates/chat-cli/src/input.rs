@@ -5,6 +5,8 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
+use crate::proto::Secret;
+
 /// Lines that wait to be sent; when it is full the input isn't read.
 const MAX_WAITING: usize = 64;
 /// The longest line that is kept. The server refuses far shorter ones, and says by how much.
@@ -15,6 +17,8 @@ const MAX_LINE_BYTES: u64 = 64 * 1024;
 pub(crate) enum Input {
     /// A line, without its ending.
     Line(String),
+    /// A line without its passwords, and those for the time that the server asks.
+    Asked(String, Vec<Secret>),
     /// A line that can't be sent.
     Unfit(Unfit),
     /// Ctrl-C.

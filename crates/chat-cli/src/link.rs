@@ -3,13 +3,14 @@
 //! Reading and writing are tasks of their own, so a server that is slow to read never keeps the
 //! client from hearing it.
 
+use std::future::pending;
 use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::address::Address;
@@ -87,6 +88,27 @@ impl Link {
             mpsc::error::TrySendError::Full(_) => "the server takes no more lines".into(),
             mpsc::error::TrySendError::Closed(_) => "the connection ended".into(),
         })
+    }
+}
+
+/// The next line of a link that may not be there yet.
+pub(crate) async fn hear(link: Option<&mut Link>) -> Heard {
+    match link {
+        Some(link) => link.hear().await,
+        None => pending().await,
+    }
+}
+
+/// The link that is being made, if one is.
+pub(crate) async fn made(
+    connecting: Option<&mut JoinHandle<Result<Link, String>>>,
+) -> Result<Link, String> {
+    match connecting {
+        Some(connecting) => match connecting.await {
+            Ok(result) => result,
+            Err(error) => Err(error.to_string()),
+        },
+        None => pending().await,
     }
 }
 

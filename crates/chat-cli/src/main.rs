@@ -2,11 +2,13 @@
 //!
 //! In reading order:
 //!
-//! - `args`, `address`: what it was started for;
+//! - `args`, `address`: what it was started for; `exit`: how it ended;
+//! - `identity`, `credentials`: who one is, and what proves it; `tokens`: what of that is kept on disk;
 //! - `run`: the loop over the socket, the input, deadlines and signals;
 //! - `link`: the connection, as two queues of lines;
 //! - `session`: the state machine, which does no IO and reads no clock;
 //! - `incoming`, `typed`: what a line of the server's, or of a person's, is;
+//! - `send`: a loop and a state machine of their own, for lines that are only to be said;
 //! - `tell`, `show`, `sought`: what is shown of it, in words and as a line of text;
 //! - `outbox`: what waits to be written, and what happens when it can't be;
 //! - `plain`, `input`: lines out and in, for pipes;
@@ -18,21 +20,28 @@
 mod address;
 mod args;
 mod complete;
+mod credentials;
+mod exit;
+mod identity;
 mod incoming;
 mod input;
 mod known;
 mod link;
+mod luck;
 mod outbox;
 mod pause;
 mod plain;
 mod proto;
 mod room;
 mod run;
+mod running;
+mod send;
 mod session;
 mod show;
 mod sought;
 mod tell;
 mod terminal;
+mod tokens;
 mod typed;
 
 use std::io::{self, Write as _};
@@ -44,7 +53,6 @@ use tokio::runtime::Builder;
 
 use args::Args;
 use run::{Ended, How};
-use session::Exit;
 
 /// Added to a signal's number, as shells have it.
 const BY_SIGNAL: u8 = 128;
@@ -67,9 +75,7 @@ fn leave(ended: Ended) -> ExitCode {
         let _ = writeln!(io::stderr(), "chat-cli: {why}");
     }
     match ended.how {
-        How::Exit(Exit::Done) => ExitCode::SUCCESS,
-        How::Exit(Exit::Refused) => ExitCode::from(1),
-        How::Exit(Exit::Lost) => ExitCode::from(3),
+        How::Exit(exit) => ExitCode::from(exit.code()),
         How::Signal(number) => ExitCode::from(BY_SIGNAL + number),
     }
 }

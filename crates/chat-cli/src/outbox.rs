@@ -41,6 +41,18 @@ pub(crate) struct Prompt {
     pub(crate) text: String,
     /// Whether a line would be sent.
     pub(crate) ready: bool,
+    /// What was said elsewhere since one was there; the conversation in which something was said last comes last.
+    pub(crate) unread: Vec<Unread>,
+}
+
+/// Lines of a conversation that isn't the current one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unread {
+    /// `#general` or `@bob`.
+    pub(crate) place: String,
+    pub(crate) count: u64,
+    /// It is private, or one is named there.
+    pub(crate) calls: bool,
 }
 
 /// What the writer finds.
@@ -264,7 +276,7 @@ mod tests {
     fn the_latest_prompt_counts_and_one_bell_is_enough() {
         let outbox = Outbox::new(WhenFull::DropOldest);
         for text in ["a", "b"] {
-            outbox.set_prompt(Prompt { text: text.into(), ready: true });
+            outbox.set_prompt(Prompt { text: text.into(), ready: true, unread: Vec::new() });
             outbox.put(Stream::Out, text.into(), true);
         }
         let batch = outbox.take();

@@ -1,6 +1,7 @@
 //! What the client takes from the protocol crate: the table of commands, cleaning of text, and how times are told.
 
 pub(crate) use chat_proto::id::Lasting;
+pub(crate) use chat_proto::secret::{Secret, TOKEN_SIGN};
 use chat_proto::verb::{Found, find};
 pub(crate) use chat_proto::verb::{VERBS, Verb};
 

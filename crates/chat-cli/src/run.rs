@@ -3,14 +3,11 @@
 
 mod signals;
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, IsTerminal as _};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -18,15 +15,21 @@ use tokio::time::sleep_until;
 
 use crate::address::Address;
 use crate::args::Args;
+use crate::credentials;
+use crate::exit::Exit;
+use crate::identity::Credential;
 use crate::input::{self, Input};
 use crate::known::Known;
-use crate::link::{Heard, Link};
+use crate::link::{Heard, Link, hear, made};
+use crate::luck::{Luck, seed};
 use crate::outbox::{Outbox, Prompt, Stream, WhenFull};
 use crate::plain;
 use crate::room::Room;
-use crate::session::{Action, Exit, Mode, Now, Session, Wish};
-use crate::show::{self, Look};
+use crate::send;
+use crate::session::{Action, Mode, Now, Session, Wish};
+use crate::show::{self, Look, Shown};
 use crate::terminal::{Terminal, Wiring};
+use crate::tokens::{self, Keeper, Server};
 use signals::Signals;
 
 /// Lines of the server that are handled before anything else is looked at.
@@ -49,6 +52,15 @@ pub(crate) enum How {
 
 /// Runs the client until it is done.
 pub(crate) async fn run(args: Args) -> io::Result<Ended> {
+    let folder = if args.no_keep { None } else { tokens::folder() };
+    let keeper = Keeper::new(folder, Server { address: args.connect.to_string(), tls_name: None });
+    let credentials = match credentials::given(&args) {
+        Ok(credentials) => credentials,
+        Err(why) => return Ok(Ended { how: How::Exit(Exit::NotSignedIn), why: Some(why) }),
+    };
+    if args.send.is_some() {
+        return send::run(args, credentials, &keeper).await;
+    }
     let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let mode = if at_terminal && !args.plain { Mode::Terminal } else { Mode::Pipe };
     let when_full = if mode == Mode::Terminal || io::stdout().is_terminal() {
@@ -57,7 +69,7 @@ pub(crate) async fn run(args: Args) -> io::Result<Ended> {
         WhenFull::Wait
     };
     let outbox = Arc::new(Outbox::new(when_full));
-    let mut client = Client::new(args, mode, Arc::clone(&outbox));
+    let mut client = Client::new(args, mode, Arc::clone(&outbox), keeper, credentials);
     match mode {
         Mode::Terminal => client.run(Signals::listen()?).await,
         Mode::Pipe => {
@@ -83,7 +95,9 @@ struct Client {
     address: Address,
     mode: Mode,
     colours: bool,
+    bell: bool,
     look: Look,
+    keeper: Keeper,
     session: Session,
     known: Arc<Mutex<Known>>,
     room: Arc<Room>,
@@ -100,7 +114,7 @@ struct Client {
     deaf: bool,
     exit: Option<Exit>,
     why: Option<String>,
-    luck: RandomState,
+    luck: Luck,
 }
 
 /// What can happen.
@@ -114,18 +128,26 @@ enum Happening {
 }
 
 impl Client {
-    fn new(args: Args, mode: Mode, outbox: Arc<Outbox>) -> Self {
+    fn new(
+        args: Args,
+        mode: Mode,
+        outbox: Arc<Outbox>,
+        keeper: Keeper,
+        credentials: Vec<Credential>,
+    ) -> Self {
         let colours = args.colours();
         let known = Arc::new(Mutex::new(Known::default()));
-        let luck = RandomState::new();
+        let luck = Luck::default();
         let wish = Wish {
             mode,
             address: args.connect.to_string(),
             name: args.name,
+            credentials,
+            kept: keeper.all(),
             enter: args.enter,
             seed: seed(),
         };
-        let session = Session::new(wish, Arc::clone(&known), now(&luck));
+        let session = Session::new(wish, Arc::clone(&known), luck.now());
         let look = match mode {
             Mode::Pipe => Look::Plain,
             Mode::Terminal => Look::Terminal { colours, zone: TimeZone::system() },
@@ -135,7 +157,9 @@ impl Client {
             address: args.connect,
             mode,
             colours,
+            bell: args.bell,
             look,
+            keeper,
             session,
             known,
             room: Arc::default(),
@@ -181,7 +205,7 @@ impl Client {
     async fn next(&mut self, signals: &mut Signals) -> Happening {
         let room = self.outbox.has_room();
         if !room {
-            self.session.wait_for_output(now(&self.luck));
+            self.session.wait_for_output(self.luck.now());
         }
         let deadline = self.session.deadline().filter(|_| room);
         let wants_input = self.session.wants_input() && !self.deaf && room;
@@ -189,7 +213,7 @@ impl Client {
             heard = hear(self.link.as_mut()), if self.link.is_some() && room => {
                 Happening::Heard(heard)
             }
-            connected = connected(self.connecting.as_mut()), if self.connecting.is_some() => {
+            connected = made(self.connecting.as_mut()), if self.connecting.is_some() => {
                 self.connecting = None;
                 Happening::Connected(connected)
             }
@@ -205,7 +229,7 @@ impl Client {
     }
 
     fn handle(&mut self, happening: Happening) -> io::Result<()> {
-        let now = now(&self.luck);
+        let now = self.luck.now();
         match happening {
             Happening::Heard(heard) => self.heard(heard, now),
             Happening::Connected(Ok(link)) => {
@@ -225,6 +249,11 @@ impl Client {
             Happening::Input(Input::Line(line)) => {
                 // The editor has taken a place for it.
                 self.roomed += 1;
+                self.session.typed(&line, now);
+            }
+            Happening::Input(Input::Asked(line, passwords)) => {
+                self.roomed += 1;
+                self.session.passwords_typed(passwords);
                 self.session.typed(&line, now);
             }
             Happening::Input(Input::Unfit(unfit)) => self.session.typed_unfit(unfit),
@@ -281,7 +310,13 @@ impl Client {
             self.room.settle(self.roomed, unanswered);
         }
         self.roomed = unanswered;
-        let prompt = Prompt { text: self.session.prompt(), ready: self.session.is_ready() };
+        let ready = self.session.is_ready();
+        let prompt = Prompt {
+            text: self.session.prompt(),
+            ready,
+            // What it says of the connection is more important.
+            unread: if ready { self.session.unread().to_vec() } else { Vec::new() },
+        };
         if self.mode == Mode::Terminal && prompt != self.prompt {
             self.prompt = prompt.clone();
             self.outbox.set_prompt(prompt);
@@ -289,7 +324,7 @@ impl Client {
     }
 
     fn perform(&mut self, action: Action) {
-        let now = now(&self.luck);
+        let now = self.luck.now();
         match action {
             Action::Send(line) => {
                 let sent = self.link.as_ref().map_or(Ok(()), |link| link.send(line));
@@ -300,49 +335,35 @@ impl Client {
             }
             Action::Show(shown) => {
                 let line = show::line(&shown, &self.look, self.session.me(), now.time);
-                self.outbox.put(Stream::Out, line.text, line.bell);
+                self.outbox.put(Stream::Out, line.text, line.bell && self.bell);
             }
             Action::Complain(text) if self.mode == Mode::Terminal => self.why = Some(text),
             Action::Complain(text) => {
                 self.outbox.put(Stream::Err, format!("chat-cli: {text}"), false);
+            }
+            Action::Keep(account, token) => {
+                let kept = self.keeper.keep(&account, &token);
+                self.tell_trouble(kept, now);
+            }
+            Action::Forget(account, token) => {
+                let forgotten = self.keeper.forget(&account, token.as_ref());
+                self.tell_trouble(forgotten, now);
             }
             Action::Connect => self.connect(),
             Action::HangUp => self.link = None,
             Action::Finish(exit) => self.exit = Some(exit),
         }
     }
-}
 
-/// A number that no other client has: the standard library asks the system for it.
-fn seed() -> u128 {
-    let half = || u128::from(RandomState::new().build_hasher().finish());
-    half() << 64 | half()
-}
-
-fn now(luck: &RandomState) -> Now {
-    let instant = Instant::now();
-    // Enough for spreading people out, and no need for a crate.
-    let mut hasher = luck.build_hasher();
-    hasher.write_u128(Timestamp::now().as_nanosecond().unsigned_abs());
-    let [luck, ..] = hasher.finish().to_ne_bytes();
-    Now { instant, time: Timestamp::now(), luck }
-}
-
-async fn hear(link: Option<&mut Link>) -> Heard {
-    match link {
-        Some(link) => link.hear().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn connected(
-    connecting: Option<&mut JoinHandle<Result<Link, String>>>,
-) -> Result<Link, String> {
-    match connecting {
-        Some(connecting) => match connecting.await {
-            Ok(result) => result,
-            Err(error) => Err(error.to_string()),
-        },
-        None => std::future::pending().await,
+    /// A sign-in that can't be kept is no reason to stop.
+    fn tell_trouble(&mut self, result: Result<(), String>, now: Now) {
+        let Err(why) = result else { return };
+        match self.mode {
+            Mode::Terminal => {
+                let line = show::line(&Shown::warning(why), &self.look, None, now.time);
+                self.outbox.put(Stream::Out, line.text, false);
+            }
+            Mode::Pipe => self.outbox.put(Stream::Err, format!("chat-cli: {why}"), false),
+        }
     }
 }

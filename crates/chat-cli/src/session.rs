@@ -6,6 +6,7 @@
 //! What the person types waits in `unsaid` for its turn: each line is said exactly once, in order, through
 //! lost connections. What others say is shown once: `places` knows how far each conversation was read.
 
+mod account;
 mod answers;
 mod entry;
 mod goal;
@@ -24,12 +25,17 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::exit::Exit;
+use crate::identity::{Credential, Identity};
 use crate::incoming::Incoming;
 use crate::input::{Unfit, UnfitWhy};
 use crate::known::Known;
+use crate::outbox::Unread;
+use crate::proto::{Secret, clean};
 use crate::show::{Shown, same_name};
 use crate::tell::Teller;
 use crate::typed::Typed;
+use account::Reentered;
 use goal::Goal;
 use past::{Fetch, Gathered, Waiting};
 use place::Places;
@@ -57,17 +63,6 @@ pub(crate) enum Mode {
     Pipe,
 }
 
-/// How the client ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
-    /// All was sent and answered.
-    Done,
-    /// Something was refused.
-    Refused,
-    /// The server can't be reached, or was lost.
-    Lost,
-}
-
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -81,6 +76,10 @@ pub(crate) enum Action {
     Connect,
     /// End the connection.
     HangUp,
+    /// Keep the token of this account.
+    Keep(String, Secret),
+    /// What is kept of this account is of no use any more, if it is this token.
+    Forget(String, Option<Secret>),
     /// Leave.
     Finish(Exit),
 }
@@ -100,6 +99,10 @@ pub(crate) struct Wish {
     /// As the sentences name it.
     pub(crate) address: String,
     pub(crate) name: Option<String>,
+    /// What signs in under that name, the best first.
+    pub(crate) credentials: Vec<Credential>,
+    /// Accounts with their tokens, or why one can't be used.
+    pub(crate) kept: Vec<Result<(String, Secret), String>>,
     /// With their `#`.
     pub(crate) enter: Vec<String>,
     /// A number that nobody else has: the keys of one's lines begin with it.
@@ -145,8 +148,8 @@ enum Standing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Asked {
     Format,
-    /// The line that asks for the name.
-    Identity(String),
+    /// The name, or the signing in.
+    Identity,
     Goal(Goal),
     /// A list that completion wants to know, and nobody is shown.
     Lookup,
@@ -178,6 +181,10 @@ pub(crate) struct Session {
     back_at: Option<Instant>,
     /// `/quit`, once all is said, and when it isn't waited for any longer.
     quit_at: Option<(String, Instant)>,
+    /// The server takes the next line for a password.
+    password_asked: bool,
+    /// Passwords that were typed ahead of being asked for.
+    passwords: VecDeque<Secret>,
     gathered: Gathered,
     history_place: Option<String>,
     waiting: Vec<Waiting>,
@@ -188,9 +195,11 @@ pub(crate) struct Session {
     /// Shared with completion, which reads it when Tab is pressed; locked for single calls.
     known: Arc<Mutex<Known>>,
     me: Option<String>,
-    /// The line that names one: `/name alice` or `/login alice …`.
-    identity: Option<String>,
+    identity: Option<Identity>,
+    kept: Vec<(String, Secret)>,
     places: Places,
+    /// Channels that signing in has put one into; they count once it is answered.
+    reentered: Vec<Reentered>,
     refused: bool,
     input_ended: bool,
     standing: Standing,
@@ -203,9 +212,11 @@ pub(crate) struct Session {
 
 impl Session {
     /// The caller is to connect at once.
-    pub(crate) fn new(wish: Wish, known: Arc<Mutex<Known>>, now: Now) -> Self {
-        Self {
-            identity: wish.name.as_ref().map(|name| format!("/name {name}")),
+    pub(crate) fn new(mut wish: Wish, known: Arc<Mutex<Known>>, now: Now) -> Self {
+        let kept = mem::take(&mut wish.kept);
+        let mut session = Self {
+            identity: None,
+            kept: Vec::new(),
             places: Places::default(),
             wish,
             stage: Stage::Connecting,
@@ -218,6 +229,9 @@ impl Session {
             goal_stalls: 0,
             back_at: None,
             quit_at: None,
+            password_asked: false,
+            reentered: Vec::new(),
+            passwords: VecDeque::new(),
             gathered: Gathered::default(),
             history_place: None,
             waiting: Vec::new(),
@@ -234,7 +248,9 @@ impl Session {
             name_tries: 0,
             heard_at: now.instant,
             progress_at: now.instant,
-        }
+        };
+        session.begin_with(kept);
+        session
     }
 
     /// What has to be done since the last call.
@@ -262,6 +278,11 @@ impl Session {
             _ if self.is_settled() => format!("(connecting) {place}> "),
             _ => "(connecting)> ".into(),
         }
+    }
+
+    /// What was said elsewhere than in the current conversation.
+    pub(crate) fn unread(&self) -> &[Unread] {
+        self.places.unread()
     }
 
     /// Things typed that are not answered yet.
@@ -395,6 +416,9 @@ impl Session {
 
     /// A line of input, without its ending.
     pub(crate) fn typed(&mut self, line: &str, now: Now) {
+        if self.password_asked && self.stage == Stage::Nameless {
+            return self.send_password(&Secret::new(&clean(line)), now);
+        }
         let Some(typed) = Typed::read(line) else {
             if matches!(self.stage, Stage::Offline { .. }) {
                 self.connect();
@@ -424,9 +448,15 @@ impl Session {
                 self.send(typed, now);
             }
             Stage::Ready { .. } => self.put(typed, now),
-            Stage::Nameless if typed.is_command() => self.send(typed, now),
+            Stage::Nameless if typed.is_command() => match self.kept_name(&typed) {
+                Some(identity) => {
+                    self.identity = Some(identity);
+                    self.take_name(now);
+                }
+                None => self.send(typed, now),
+            },
             Stage::Nameless => {
-                self.identity = Some(format!("/name {}", typed.line.trim()));
+                self.identity = Some(self.identity_of(typed.line.trim()));
                 self.take_name(now);
             }
             Stage::Greeting { .. } | Stage::Naming | Stage::Entering { .. } | Stage::Connecting

@@ -80,17 +80,19 @@ pub(crate) fn line(shown: &Shown, look: &Look, me: Option<&str>, now: Timestamp)
         Look::Plain => Line { text: plain(shown), bell: false },
         Look::Terminal { colours, zone } => {
             let paint = Paint { colours: *colours };
-            Line { text: terminal(shown, paint, zone, me, now), bell: calls(shown, me) }
+            Line { text: terminal(shown, paint, zone, me, now), bell: rings(shown, me) }
         }
     }
 }
 
-fn calls(shown: &Shown, me: Option<&str>) -> bool {
+/// Whether a line is to oneself, be it privately or by one's name.
+pub(crate) fn calls(place: &str, text: &str, me: Option<&str>) -> bool {
+    place.starts_with('@') || me.is_some_and(|me| mention::first(text, me).is_some())
+}
+
+fn rings(shown: &Shown, me: Option<&str>) -> bool {
     match shown {
-        Shown::Said { place, said, own } => {
-            let mentioned = me.is_some_and(|me| mention::first(&said.text, me).is_some());
-            !own && !said.past && (place.starts_with('@') || mentioned)
-        }
+        Shown::Said { place, said, own } => !own && !said.past && calls(place, &said.text, me),
         Shown::Told { tone, .. } => *tone == Tone::Calling,
         Shown::Found { .. } | Shown::Heading(_) | Shown::Refused { .. } | Shown::Typed { .. } => {
             false
@@ -141,10 +143,11 @@ fn terminal(
         }
         Shown::Said { place, said, own } => {
             let when = paint.faint(&clock(said.time.unwrap_or(now), "%H:%M"));
-            let place = paint.place(place);
+            let (place_name, place) = (place, paint.place(place));
             let from = paint.speaker(&said.from, *own);
             let text = match me {
-                Some(me) if !own => paint.mentions(&said.text, me),
+                _ if *own => said.text.clone(),
+                _ if calls(place_name, &said.text, me) => paint.calling(&said.text, me),
                 _ => said.text.clone(),
             };
             if said.action {

@@ -15,6 +15,11 @@ pub(crate) struct Sought {
 }
 
 impl Sought {
+    /// This word.
+    pub(crate) fn word(word: &str) -> Self {
+        Self { text: word.to_owned(), prefix: false }
+    }
+
     /// What the line of a `/search` looks for; nothing if it is none.
     pub(crate) fn all_in(line: &str) -> Vec<Self> {
         let Ok(Command::Search(search)) = parse(line).command else { return Vec::new() };
@@ -44,7 +49,7 @@ mod tests {
             ("/search deploy", "redeploy deployed", None),
             ("/search dep*", "redeploy deployed", Some("dep")),
             ("/search \"release notes\" now", "the release notes now", Some("release notes")),
-            ("/se #dev from:bob now", "not now", Some("now")),
+            ("/sea #dev from:bob now", "not now", Some("now")),
             ("/search from:bob", "hello bob", None),
             ("/users now", "now", None),
         ] {

@@ -6,8 +6,11 @@
 use std::fmt::{self, Display};
 use std::mem;
 
+use chat_proto::limits::MAX_HISTORY_LINES;
+
 use crate::incoming::{Answer, Incoming, More, Person, Row};
 use crate::proto::Lasting;
+use crate::running::Runner;
 use crate::show::{Shown, Tone, same_name};
 use crate::typed::command;
 
@@ -20,6 +23,7 @@ const MAX_ROWS: usize = 5_000;
 pub(crate) struct Teller {
     people: Vec<Person>,
     channels: Vec<String>,
+    runner: Runner,
 }
 
 /// What of oneself the sentences depend on.
@@ -80,7 +84,8 @@ impl Teller {
             Incoming::Topic { channel, topic: None, by } => {
                 Shown::told(format!("{by} removed the topic of {channel}"))
             }
-            Incoming::Kicked { channel, user, by, reason, current } => {
+            Incoming::Run(row) => return self.runner.told(row),
+            Incoming::Kicked { channel, user, by, reason, ban: [you, them], current } => {
                 if own.is_me(user) {
                     let reason = aside(reason.as_ref());
                     let now = match current {
@@ -91,11 +96,11 @@ impl Teller {
                     };
                     Shown::Told {
                         tone: Tone::Calling,
-                        text: format!("{by} kicked you from {channel}{reason}{now}"),
+                        text: format!("{by} kicked you from {channel}{you}{reason}{now}"),
                     }
                 } else {
                     let reason = because(reason.as_ref());
-                    Shown::told(format!("{by} kicked {user} from {channel}{reason}"))
+                    Shown::told(format!("{by} kicked {user} from {channel}{them}{reason}"))
                 }
             }
             Incoming::Channel { name, members, topic } => {
@@ -107,6 +112,12 @@ impl Teller {
                 return None;
             }
             Incoming::User(Person { more: Some(more), .. }) => whois(line, more)?,
+            Incoming::User(Person { name, seen: Some(seen), away, reason, .. }) => {
+                let away =
+                    if *away { format!(", away{}", aside(reason.as_ref())) } else { String::new() };
+                let seen = seen.strftime("%Y-%m-%d %H:%M:%S");
+                Shown::told(format!("{name} was last seen {seen}{away}."))
+            }
             Incoming::User(person) => {
                 if self.people.len() < MAX_ROWS {
                     self.people.push(person.clone());
@@ -114,16 +125,33 @@ impl Teller {
                 return None;
             }
             Incoming::Info(row) => Shown::told(info(row)),
+            Incoming::SignedOut { name, reason } => Shown::warning(format!(
+                "You are signed out of {name}: {reason}. Type a name, or /login NAME, to go on."
+            )),
             Incoming::Missed { channel, count, .. } => Shown::warning(format!(
                 "You missed {count} {} in {channel}. /history {channel} {count} shows them.",
                 if *count == 1 { "line" } else { "lines" }
             )),
+            Incoming::Reentered { channel, members, topic, .. } => {
+                let topic = topic.as_ref().map(|topic| format!(" Topic: {topic}"));
+                let topic = topic.unwrap_or_default();
+                Shown::told(format!("You are back in {channel} ({members} here).{topic}"))
+            }
+            Incoming::Unread { channel, count, mentions, after } => {
+                Shown::told(unread(channel, *count, *mentions, *after))
+            }
+            Incoming::Waiting { count, told } => {
+                let messages = if *count == 1 { "message" } else { "messages" };
+                let newest =
+                    if told < count { format!("; the newest {told}") } else { String::new() };
+                Shown::told(format!("{count} private {messages} came while you were away{newest}:"))
+            }
             Incoming::Notice { text } => Shown::told(text),
             Incoming::Bye { reason } => Shown::told(format!("Bye: {reason}.")),
             Incoming::Error { code, text, .. } => {
                 Shown::Refused { code: code.clone(), text: text.clone() }
             }
-            Incoming::Ok(_) | Incoming::Unknown => return None,
+            Incoming::Ok(_) | Incoming::Password | Incoming::Unknown => return None,
         })
     }
 
@@ -135,12 +163,34 @@ impl Teller {
         let text = |name: &str| fields.text(name).unwrap_or_default();
         let channel = || text("channel");
         let told = |text: String| vec![Shown::told(text)];
+        if let Some(shown) = self.runner.answered(&answer.re, fields) {
+            return shown;
+        }
         match answer.re.as_str() {
             "say" | "me" | "msg" | "reply" | "once" | "help" | "info" | "whois" | "quit" => {
                 Vec::new()
             }
-            "name" | "login" if own.me.is_none() => Vec::new(),
-            "name" | "login" => told(format!("You are now {}.", text("name"))),
+            "name" if own.me.is_none() => Vec::new(),
+            "name" => told(format!("You are now {}.", text("name"))),
+            // Without a name, or a token, it only says that a password is asked for.
+            "register" | "login" | "forget" if !fields.has("name") => Vec::new(),
+            "password" if !fields.has("token") => Vec::new(),
+            "register" => told(format!(
+                "{name} is an account now, and you are signed in. /login {name} signs in next time.",
+                name = text("name")
+            )),
+            "login" => told(format!("You are signed in as {}. /logout signs out.", text("name"))),
+            "logout" => told(format!(
+                "You are signed out of {}. Type a name, or /login NAME, to go on.",
+                text("name")
+            )),
+            "password" => {
+                told("Your password is changed, and you are signed out everywhere else.".into())
+            }
+            "forget" => told(format!(
+                "The account {} is erased, with all that it wrote. Type a name to go on.",
+                text("name")
+            )),
             "create" => told(format!("You made {} and entered it as its operator.", channel())),
             "enter" => {
                 let verb = if own.is_in(&channel()) { "are now in" } else { "entered" };
@@ -205,6 +255,9 @@ impl Teller {
                 ),
                 (count, _) => format!("{count} found."),
             }),
+            "mentions" if fields.number("count") == Some(0) => {
+                told("No line in your channels names you.".into())
+            }
             "users" => told(listed_people(fields.number("count"), &people, own.marks)),
             _ if fields.number("count") == Some(0) => told("Nothing was found.".into()),
             _ if fields.has("count") => Vec::new(),
@@ -250,8 +303,8 @@ fn names(people: &[Person], marks: bool) -> String {
 fn whois(line: &Incoming, more: &More) -> Option<Shown> {
     let Incoming::User(Person { name, away, reason, .. }) = line else { return None };
     let account = match &more.account {
-        Some(account) => format!("with the account {account}"),
-        None => "without an account".into(),
+        Some(_) => "with an account",
+        None => "without an account",
     };
     let away = if *away { format!(", away{}", aside(reason.as_ref())) } else { String::new() };
     let shared = match more.channels.as_slice() {
@@ -266,10 +319,7 @@ fn whois(line: &Incoming, more: &More) -> Option<Shown> {
 }
 
 fn info(row: &Row) -> String {
-    let account = match row.text("account") {
-        Some(account) => format!("with the account {account}"),
-        None => "without an account".into(),
-    };
+    let account = if row.text("account").is_some() { "signed in" } else { "without an account" };
     let away = if row.flag("away") == Some(true) {
         format!(", away{}", aside(row.text("reason").as_ref()))
     } else {
@@ -291,16 +341,33 @@ fn info(row: &Row) -> String {
     )
 }
 
-fn because(reason: Option<&String>) -> String {
+fn unread(channel: &str, count: u64, mentions: u64, after: u64) -> String {
+    let lines = if count == 1 { "line" } else { "lines" };
+    let named = match mentions {
+        0 => String::new(),
+        1 => " (1 names you)".into(),
+        mentions => format!(" ({mentions} name you)"),
+    };
+    let most = u64::from(MAX_HISTORY_LINES);
+    let how = if count > most {
+        format!("/history {channel} {most} after {after} begins with the oldest")
+    } else {
+        let them = if count == 1 { "it" } else { "them" };
+        format!("/history {channel} {count} shows {them}")
+    };
+    format!("{count} new {lines} in {channel}{named}. {how}.")
+}
+
+pub(crate) fn because(reason: Option<&String>) -> String {
     reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 /// A reason in the middle of a sentence.
-fn aside(reason: Option<&String>) -> String {
+pub(crate) fn aside(reason: Option<&String>) -> String {
     reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
 }
 
-struct NowIn<'a>(Option<&'a str>);
+pub(crate) struct NowIn<'a>(pub(crate) Option<&'a str>);
 
 impl Display for NowIn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -413,7 +480,7 @@ mod tests {
             ),
             (r#"{"type":"ok","re":"ping","token":"42"}"#, "* pong 42"),
             (r#"{"type":"ok","re":"ping"}"#, "* pong"),
-            (r#"{"type":"ok","re":"ban"}"#, "* /ban: done."),
+            (r#"{"type":"ok","re":"fanfare"}"#, "* /fanfare: done."),
             (
                 r##"{"type":"user","name":"bob","away":false,"account":null,"channels":["#dev"],"since":"x","idle":30,"online":7500}"##,
                 "* bob is here without an account, online for 2 h 5 min, idle for 30 s. You share #dev.",

@@ -3,10 +3,12 @@
 //! Two threads: one waits for keys, the other owns the editor and is the only one that writes. If
 //! the terminal is stopped, that one stands still in its write, and nobody else: see `outbox`.
 
+mod asking;
 mod buffer;
 mod editor;
 mod history;
 mod screen;
+mod unread;
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -24,6 +26,7 @@ use crate::outbox::{Batch, Broken, Outbox, Prompt};
 use crate::room::Room;
 use crate::session::{MAX_UNSAID, NAME_PROMPT};
 use crate::typed::command;
+use asking::Asking;
 use editor::{Editor, Wish};
 use screen::{Screen, Size};
 
@@ -107,6 +110,8 @@ fn size() -> Size {
 struct Desk {
     wiring: Wiring,
     editor: Editor,
+    /// Passwords are being typed, and not shown.
+    asking: Option<Asking>,
     screen: Screen,
     prompt: Prompt,
     /// What the desk itself has to tell, above the line.
@@ -119,6 +124,7 @@ impl Desk {
         Self {
             wiring,
             editor: Editor::default(),
+            asking: None,
             screen,
             prompt: Prompt::default(),
             remarks: Vec::new(),
@@ -159,6 +165,11 @@ impl Desk {
     }
 
     fn frame(&mut self, lines: &[String]) -> String {
+        if let Some(asking) = &self.asking {
+            let prompt = Prompt { text: asking.prompt(), ready: true, unread: Vec::new() };
+            let input = screen::Input { prompt: &prompt, text: "", cursor: 0, candidates: None };
+            return self.screen.frame(lines, input, size());
+        }
         let buffer = self.editor.buffer();
         let input = screen::Input {
             prompt: &self.prompt,
@@ -181,8 +192,16 @@ impl Desk {
 
     fn event(&mut self, event: Event) -> io::Result<()> {
         match event {
-            Event::Paste(text) => self.editor.paste(&text),
+            Event::Paste(text) => match &mut self.asking {
+                Some(asking) => asking.paste(&text),
+                None => self.editor.paste(&text),
+            },
             Event::Key(key) if key.kind != KeyEventKind::Release => {
+                if let Some(asking) = &mut self.asking {
+                    let wish = asking.key(key);
+                    self.grant_asking(wish);
+                    return Ok(());
+                }
                 let known = Arc::clone(&self.wiring.known);
                 let known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 let wish = self.editor.key(key, &known);
@@ -195,9 +214,29 @@ impl Desk {
         Ok(())
     }
 
+    fn grant_asking(&mut self, wish: asking::Wish) {
+        match wish {
+            asking::Wish::Wait => {}
+            asking::Wish::Tell(text) => self.remarks.push(format!("* {text}")),
+            asking::Wish::Give(input) => {
+                self.asking = None;
+                self.wiring.room.force();
+                self.give(input);
+            }
+            asking::Wish::Stop(text) => {
+                self.asking = None;
+                self.remarks.push(format!("* {text}"));
+            }
+        }
+    }
+
     fn grant(&mut self, wish: Wish) -> io::Result<()> {
         match wish {
             Wish::Draw => {}
+            Wish::Send(line) if let Some((asking, told)) = Asking::before(&line) => {
+                self.asking = Some(asking);
+                self.remarks.extend(told.map(|told| format!("* {told}")));
+            }
             // Names, commands and empty lines wait for nothing.
             Wish::Send(line)
                 if self.prompt.text == NAME_PROMPT

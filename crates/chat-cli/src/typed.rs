@@ -1,10 +1,7 @@
 //! What a typed line is, as far as the client has to know.
 
 use crate::incoming::at;
-use crate::proto::{clean, verb};
-
-/// Commands whose line holds a password.
-const SECRET: &[&str] = &["login", "register", "password"];
+use crate::proto::{Secret, VERBS, clean, verb};
 
 /// Where something said goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +33,16 @@ pub(crate) struct Typed {
     pub(crate) verb: Option<&'static str>,
     /// What is said by it, for showing it once it is confirmed.
     pub(crate) text: Option<String>,
+    /// The whole line is the password that was asked for.
+    pub(crate) secret: bool,
 }
 
 impl Typed {
+    /// The password that was asked for. Nobody is shown it.
+    pub(crate) fn password(secret: &Secret) -> Self {
+        Self { line: secret.expose().to_owned(), verb: None, text: None, secret: true }
+    }
+
     /// `None` if nothing but blanks is left of it; the server answers nothing to that.
     pub(crate) fn read(line: &str) -> Option<Self> {
         let line = clean(line);
@@ -47,7 +51,7 @@ impl Typed {
         }
         let Some((word, rest)) = command(&line) else {
             let text = line.strip_prefix('/').unwrap_or(&line).to_owned();
-            return Some(Self { line, verb: Some("say"), text: Some(text) });
+            return Some(Self { line, verb: Some("say"), text: Some(text), secret: false });
         };
         let verb = verb(word).map(|verb| verb.name);
         let text = match verb {
@@ -57,7 +61,7 @@ impl Typed {
             _ => None,
         };
         let text = text.filter(|text| !text.is_empty()).map(ToOwned::to_owned);
-        Some(Self { line, verb, text })
+        Some(Self { line, verb, text, secret: false })
     }
 
     /// What it says, if that is all it does and nothing is wrong with it.
@@ -101,7 +105,13 @@ impl Typed {
 
     /// Whether it is a command rather than plain text.
     pub(crate) fn is_command(&self) -> bool {
-        command(&self.line).is_some()
+        !self.secret && command(&self.line).is_some()
+    }
+
+    /// Whether it is, or asks the server to ask for, a password.
+    pub(crate) fn is_about_password(&self) -> bool {
+        let secret = |verb: &&'static str| VERBS.iter().any(|own| own.secret && own.name == *verb);
+        self.secret || self.verb.as_ref().is_some_and(secret)
     }
 
     /// Whether it is an action.
@@ -112,6 +122,7 @@ impl Typed {
     /// The line with its password hidden.
     pub(crate) fn discreet(&self) -> String {
         match command(&self.line) {
+            _ if self.secret => "…".into(),
             Some((word, rest)) if holds_password(&self.line) => {
                 let name = rest.split_once(' ').filter(|_| "login".starts_with(word));
                 let name = name.map(|(name, _)| format!("{name} ")).unwrap_or_default();
@@ -124,11 +135,13 @@ impl Typed {
 
 /// Whether the line holds a password, and so must be neither shown again nor kept.
 pub(crate) fn holds_password(line: &str) -> bool {
+    // A shorter beginning is ambiguous, and the server refuses it.
     let least = 3;
     command(line).is_some_and(|(word, rest)| {
         let word = word.to_lowercase();
-        let secret = |whole: &&str| word.len() >= least && whole.starts_with(word.as_str());
-        !rest.is_empty() && SECRET.iter().any(secret)
+        let begins = |whole: &str| word.len() >= least && whole.starts_with(word.as_str());
+        let mut secret = VERBS.iter().filter(|verb| verb.secret);
+        !rest.is_empty() && secret.any(|verb| verb.words().any(begins))
     })
 }
 
@@ -205,6 +218,8 @@ mod tests {
             ("/register sesame", "/register …"),
             ("/password old new", "/password …"),
             ("/reg sesame", "/reg …"),
+            ("/forget sesame", "/forget …"),
+            ("/log alice sesame", "/log alice …"),
             ("/register", "/register"),
             ("/me login sesame", "/me login sesame"),
             ("login alice sesame", "login alice sesame"),

@@ -2,17 +2,22 @@
 //!
 //! Printing a command gives a line that parses to the same command.
 
+mod account;
+mod invite;
 mod near;
 mod once;
 mod parse;
+mod running;
 mod search;
 mod span;
 
 use std::fmt;
 
+pub use invite::Invite;
 pub use near::near;
 pub use once::OnceKey;
 pub use parse::{Asked, parse};
+pub use running::Running;
 pub use search::{Phrase, Search};
 pub use span::{Anchor, Span};
 
@@ -20,10 +25,13 @@ use crate::conversation::Conversation;
 use crate::id::LineId;
 use crate::name::{ChannelName, UserName};
 use crate::rendition::Form;
+use crate::secret::{Credential, INVITE_SIGN, Secret, TOKEN_SIGN};
 use crate::text::Text;
 use crate::verb::{self, Kind};
 
 /// One line, understood: its words are checked, its names and texts cannot be wrong any more.
+///
+/// Printed, it is a line to be sent and shows its secrets; its `Debug` doesn't.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// The menu, or the usage of one command (its word as typed, without the slash).
@@ -77,8 +85,30 @@ pub enum Command {
     Ignore(Option<UserName>),
     /// See a person again.
     Unignore(UserName),
-    /// Put a person out of the current channel.
-    Kick(UserName, Option<Text>),
+    /// What those who run a channel ask of it: of the named one, or of the current one.
+    Run(Option<ChannelName>, Running),
+    /// End a channel, with everything said in it.
+    Drop(ChannelName, Option<Text>),
+    /// Make the name an account. Without a password it is asked for; whether it is
+    /// [`acceptable`](crate::secret::acceptable) is still to be seen.
+    Register {
+        /// For servers where not everybody may.
+        invite: Option<Invite>,
+        /// As it was typed.
+        password: Option<Secret>,
+    },
+    /// Sign in to an account; without a credential the password is asked for.
+    Login(UserName, Option<Credential>),
+    /// Leave the account on this connection.
+    Logout,
+    /// Change the old password to the new one; without them they are asked for.
+    Password(Option<(Secret, Secret)>),
+    /// Erase the account; without its password that is asked for.
+    Forget(Option<Secret>),
+    /// Stored lines that name one, so many at most, 1 to
+    /// [`MAX_HISTORY_LINES`](crate::limits::MAX_HISTORY_LINES); without a count
+    /// [`HISTORY_LINES`](crate::limits::HISTORY_LINES).
+    Mentions(Option<u32>),
     /// The form of all further output.
     Format(Form),
     /// Answered at once.
@@ -121,7 +151,14 @@ impl Command {
             Self::Back => Kind::Back,
             Self::Ignore(_) => Kind::Ignore,
             Self::Unignore(_) => Kind::Unignore,
-            Self::Kick(..) => Kind::Kick,
+            Self::Run(_, running) => running.kind(),
+            Self::Drop(..) => Kind::Drop,
+            Self::Register { .. } => Kind::Register,
+            Self::Login(..) => Kind::Login,
+            Self::Logout => Kind::Logout,
+            Self::Password(_) => Kind::Password,
+            Self::Forget(_) => Kind::Forget,
+            Self::Mentions(_) => Kind::Mentions,
             Self::Format(_) => Kind::Format,
             Self::Ping(_) => Kind::Ping,
             Self::Quit(_) => Kind::Quit,
@@ -137,7 +174,7 @@ impl fmt::Display for Command {
         }
         write!(f, "/{}", verb::of(self.kind()).name)?;
         match self {
-            Self::Info | Self::Back => Ok(()),
+            Self::Info | Self::Back | Self::Logout | Self::Password(None) => Ok(()),
             Self::Help(text)
             | Self::Channels(text)
             | Self::Topic(text)
@@ -156,15 +193,19 @@ impl fmt::Display for Command {
             Self::Once { key, to, text } => write!(f, " {key} {to} {text}"),
             Self::Users(channel) => argument(f, channel.as_ref()),
             Self::Ignore(user) => argument(f, user.as_ref()),
-            Self::Create(channel, topic) => {
+            Self::Create(channel, text) | Self::Drop(channel, text) => {
                 write!(f, " {channel}")?;
-                argument(f, topic.as_ref())
+                argument(f, text.as_ref())
+            }
+            Self::Run(channel, running) => {
+                argument(f, channel.as_ref())?;
+                write!(f, "{running}")
             }
             Self::Leave(conversation, reason) => {
                 argument(f, conversation.as_ref())?;
                 argument(f, reason.as_ref())
             }
-            Self::Private(user, text) | Self::Kick(user, text) => {
+            Self::Private(user, text) => {
                 write!(f, " {user}")?;
                 argument(f, text.as_ref())
             }
@@ -173,6 +214,23 @@ impl fmt::Display for Command {
                 argument(f, to.as_ref())?;
                 write!(f, " {text}")
             }
+            Self::Register { invite, password } => {
+                if let Some(invite) = invite {
+                    write!(f, " {INVITE_SIGN}{}", invite.expose())?;
+                }
+                argument(f, password.as_ref().map(Secret::expose).as_ref())
+            }
+            Self::Login(user, credential) => {
+                write!(f, " {user}")?;
+                match credential {
+                    None => Ok(()),
+                    Some(Credential::Password(password)) => write!(f, " {}", password.expose()),
+                    Some(Credential::Token(token)) => write!(f, " {TOKEN_SIGN}{}", token.expose()),
+                }
+            }
+            Self::Password(Some((old, new))) => write!(f, " {} {}", old.expose(), new.expose()),
+            Self::Mentions(count) => argument(f, count.as_ref()),
+            Self::Forget(password) => argument(f, password.as_ref().map(Secret::expose).as_ref()),
             Self::Format(form) => write!(f, " {form}"),
         }
     }

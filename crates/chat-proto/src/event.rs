@@ -5,9 +5,13 @@ use crate::id::{LineId, Timestamp};
 use crate::name::{ChannelName, UserName};
 use crate::refusal::Refusal;
 use crate::rendition::Form;
+use crate::secret::Secret;
+use crate::target::Target;
 use crate::text::{Text, clean};
+use crate::verb::Kind;
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// A sentence of the server's own: one line, without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +21,11 @@ impl Sentence {
     /// Control characters are removed.
     pub fn new(text: impl AsRef<str>) -> Self {
         Self(clean(text.as_ref()).into())
+    }
+
+    /// For whoever writes privately to an account that isn't here, once the line is kept.
+    pub fn not_here(user: &UserName) -> Self {
+        Self::new(format!("{user} isn't here; they will see it when they sign in."))
     }
 
     /// The words.
@@ -49,6 +58,50 @@ impl Farewell {
             Self::NoName => "no name was given in time; connect again when you like",
             Self::Shutdown => "the server is stopping; connect again in a moment",
             Self::Fault => "the server failed at your connection; the fault is logged",
+        }
+    }
+}
+
+/// Which password the next line is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// One for a new account, or in place of the old one.
+    New,
+    /// The one that is to be changed.
+    Old,
+    /// The account's, to sign in.
+    Login,
+    /// The account's, to erase it.
+    Forget,
+}
+
+impl Ask {
+    /// The word that stands for it in the JSON form.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Old => "old",
+            Self::Login => "login",
+            Self::Forget => "forget",
+        }
+    }
+}
+
+/// Why somebody is signed out without having asked for it on this connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignedOutBy {
+    /// The password was changed on another device.
+    NewPassword,
+    /// The account was erased on another device.
+    Forgotten,
+}
+
+impl SignedOutBy {
+    /// The reason in words.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NewPassword => "its password was changed on another device",
+            Self::Forgotten => "it was erased on another device",
         }
     }
 }
@@ -124,17 +177,65 @@ pub enum Event {
         topic: Option<Text>,
         by: UserName,
     },
-    /// Somebody was put out of a channel that the receiver is in.
+    /// Somebody was put out of a channel that the receiver is in, by a ban or not.
     Kicked {
         channel: ChannelName,
         user: UserName,
         by: UserName,
         reason: Option<Text>,
+        ban: Option<Term>,
     },
     /// The receiver was put out; `current` is the conversation that is current from now on.
     YouWereKicked {
         channel: ChannelName,
         user: UserName,
+        by: UserName,
+        reason: Option<Text>,
+        ban: Option<Term>,
+        current: Option<Conversation>,
+    },
+    /// Somebody may only read.
+    Muted {
+        channel: ChannelName,
+        user: UserName,
+        by: UserName,
+        term: Term,
+        reason: Option<Text>,
+    },
+    /// Somebody may speak again.
+    Unmuted {
+        channel: ChannelName,
+        user: UserName,
+        by: UserName,
+    },
+    /// Somebody is an operator now, or with `false` isn't one any more.
+    Operator {
+        channel: ChannelName,
+        user: UserName,
+        by: UserName,
+        is_one: bool,
+    },
+    /// A setting was changed.
+    Set {
+        channel: ChannelName,
+        name: &'static str,
+        value: Sentence,
+        by: UserName,
+    },
+    /// What somebody said is hidden.
+    Purged {
+        channel: ChannelName,
+        user: UserName,
+        by: UserName,
+    },
+    /// The receiver may enter once.
+    Invited {
+        channel: ChannelName,
+        by: UserName,
+    },
+    /// The channel ended; `current` is the conversation that is current from now on.
+    Dropped {
+        channel: ChannelName,
         by: UserName,
         reason: Option<Text>,
         current: Option<Conversation>,
@@ -168,10 +269,72 @@ pub enum Event {
         operator: bool,
         away: Option<Away>,
     },
+    /// The line above the rows of `/ban` or `/mute`, `/set` or `/log`; text form only.
+    RunningHead {
+        kind: Kind,
+        channel: ChannelName,
+        count: usize,
+    },
+    /// One row of `/ban` or, if not `is_ban`, of `/mute`.
+    Restricted {
+        is_ban: bool,
+        channel: ChannelName,
+        restricted: Box<Restricted>,
+    },
+    /// One row of `/set`.
+    Setting {
+        channel: ChannelName,
+        name: &'static str,
+        value: Sentence,
+    },
+    /// One row of `/log`.
+    Logged {
+        channel: ChannelName,
+        logged: Box<Logged>,
+    },
     /// One person, for `/whois`.
     Whois(Box<Person>),
     /// Oneself, for `/info`.
     Info(Box<Own>),
+    /// An account whose person isn't here, for `/whois`: when they were here last, and what they said
+    /// about being away.
+    LastSeen {
+        name: UserName,
+        seen: Timestamp,
+        away: Option<Away>,
+    },
+    /// The receiver's next line is taken for the password of `name`, whatever it is.
+    PasswordAsked {
+        what: Ask,
+        name: UserName,
+    },
+    /// The receiver was signed out, is in no conversation and has no name any more.
+    SignedOut {
+        name: UserName,
+        by: SignedOutBy,
+    },
+    /// Signing in has put the receiver into a channel that they were in before.
+    Reentered {
+        channel: ChannelName,
+        members: usize,
+        topic: Option<Text>,
+        operator: bool,
+        last: LineId,
+    },
+    /// What others said in such a channel after line `after`, the last one that the account was told;
+    /// so many of these lines name the receiver.
+    Unread {
+        channel: ChannelName,
+        count: u64,
+        mentions: u64,
+        after: LineId,
+    },
+    /// The line above the private lines that came while the receiver's account wasn't here; the newest
+    /// `told` of them follow.
+    WhileAway {
+        count: u64,
+        told: u64,
+    },
     /// The receiver read too slowly and missed lines.
     Missed {
         channel: ChannelName,
@@ -194,6 +357,59 @@ pub enum Event {
     },
 }
 
+/// How long something holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// Until somebody ends it.
+    Lasting,
+    /// Until then.
+    Until(Timestamp),
+}
+
+/// As it stands behind a sentence: ` until 2026-11-22 07:44:05`, or nothing.
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lasting => Ok(()),
+            Self::Until(end) => write!(f, " until {}", end.date_and_time()),
+        }
+    }
+}
+
+/// Somebody who is banned or muted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restricted {
+    /// Who, as they were called then.
+    pub target: Target,
+    /// Who did it.
+    pub by: UserName,
+    /// When.
+    pub time: Timestamp,
+    /// For how long.
+    pub term: Term,
+    /// Why.
+    pub reason: Option<Text>,
+}
+
+/// What somebody did who runs a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// When.
+    pub time: Timestamp,
+    /// Who, as they were called then.
+    pub by: UserName,
+    /// By which command.
+    pub did: Kind,
+    /// To whom.
+    pub target: Option<Target>,
+    /// Of a ban or a mute: for how long.
+    pub term: Option<Term>,
+    /// Of a setting: which, and to what.
+    pub setting: Option<Sentence>,
+    /// Why.
+    pub reason: Option<Text>,
+}
+
 /// Being away, and perhaps why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Away {
@@ -206,6 +422,8 @@ pub struct Away {
 pub struct Person {
     /// As it is shown.
     pub name: UserName,
+    /// The account that they are signed in to.
+    pub account: Option<UserName>,
     /// Away, and why.
     pub away: Option<Away>,
     /// The channels that the asker shares with them.
@@ -223,6 +441,8 @@ pub struct Person {
 pub struct Own {
     /// As it is shown.
     pub name: UserName,
+    /// The account that one is signed in to.
+    pub account: Option<UserName>,
     /// Where what one types goes.
     pub current: Option<Conversation>,
     /// All channels one is in.
@@ -298,6 +518,10 @@ pub enum Done {
         count: usize,
         more: bool,
     },
+    /// Stored lines that name one, told before.
+    Mentions {
+        count: usize,
+    },
     TopicShown {
         channel: ChannelName,
         topic: Option<Text>,
@@ -321,6 +545,77 @@ pub enum Done {
     Kicked {
         channel: ChannelName,
         user: UserName,
+    },
+    /// The name is an account, and one is signed in to it; the token signs in again, without its sign.
+    Registered {
+        name: UserName,
+        token: Secret,
+    },
+    /// The token is there if a new one was made, not if one was used.
+    SignedIn {
+        name: UserName,
+        token: Option<Secret>,
+    },
+    /// One has left the account, and has no name any more.
+    SignedOut {
+        name: UserName,
+    },
+    /// All tokens from before are revoked; this is the new one.
+    PasswordChanged {
+        token: Secret,
+    },
+    /// The account is erased, and one has no name any more.
+    Forgotten {
+        name: UserName,
+    },
+    /// Rows about a channel that is run, told before.
+    ListedOf {
+        channel: ChannelName,
+        count: usize,
+    },
+    Banned {
+        channel: ChannelName,
+        target: Target,
+        term: Term,
+    },
+    Unbanned {
+        channel: ChannelName,
+        target: Target,
+        changed: bool,
+    },
+    Muted {
+        channel: ChannelName,
+        user: UserName,
+        term: Term,
+    },
+    Unmuted {
+        channel: ChannelName,
+        user: UserName,
+        changed: bool,
+    },
+    Invited {
+        channel: ChannelName,
+        user: UserName,
+    },
+    Operator {
+        channel: ChannelName,
+        user: UserName,
+        is_one: bool,
+        changed: bool,
+    },
+    Set {
+        channel: ChannelName,
+        name: &'static str,
+        value: Sentence,
+    },
+    Purged {
+        channel: ChannelName,
+        user: UserName,
+        count: usize,
+    },
+    Dropped {
+        channel: ChannelName,
+        current: Option<Conversation>,
     },
     Format {
         form: Form,

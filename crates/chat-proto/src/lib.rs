@@ -5,9 +5,11 @@
 //! * [`limits`]: the numbers that both sides keep to.
 //! * [`mod@line`]: bytes to lines and back ([`line::LineCodec`]).
 //! * [`text`] and [`name`]: words and names that cannot be wrong once they exist.
+//! * [`secret`]: passwords and tokens, which nobody is shown.
 //! * [`conversation`]: where a line is said, a channel or a private chat.
 //! * [`verb`]: the one table of commands; it feeds the parser, `/help`, completion and the docs.
 //! * [`command`]: what a line asks for, and its parser.
+//! * [`setting`] and [`target`]: how a channel is run, and against whom.
 //! * [`refusal`]: a coded "no" for the person who asked.
 //! * [`event`]: what the server tells.
 //! * [`rendition`]: every event in each form, text and JSON.
@@ -25,5 +27,8 @@ pub mod line;
 pub mod name;
 pub mod refusal;
 pub mod rendition;
+pub mod secret;
+pub mod setting;
+pub mod target;
 pub mod text;
 pub mod verb;

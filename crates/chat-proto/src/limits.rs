@@ -17,6 +17,28 @@ pub const MAX_TOPIC_CHARS: usize = 300;
 /// Characters of the reason given with `/quit`, `/kick`, `/away` and their like.
 pub const MAX_REASON_CHARS: usize = 200;
 
+/// Characters of a password at least, as NIST SP 800-63B has it.
+pub const MIN_PASSWORD_CHARS: usize = 8;
+
+/// Characters of a password; a sentence fits, and a password manager's longest.
+pub const MAX_PASSWORD_CHARS: usize = 200;
+
+/// Characters of an invitation's code.
+pub const MAX_INVITE_CHARS: usize = 64;
+
+/// Tokens of one account; who signs in once more loses the one that was used longest ago.
+pub const MAX_TOKENS: usize = 32;
+
+/// Days that a token is good for after it was used last.
+pub const TOKEN_DAYS: usize = 30;
+
+/// Connections that are signed in to one account at once.
+pub const MAX_DEVICES: usize = 16;
+
+/// Private lines that are told to whoever signs in after a while, the newest of all that came; they
+/// fit on a few screens, and the rest is asked for by `/history`.
+pub const MAX_WAITING_LINES: usize = 100;
+
 /// Bytes that one character takes at most in UTF-8.
 const MAX_CHAR_BYTES: usize = 4;
 
@@ -30,6 +52,9 @@ const _: () = assert!(
 const _: () = assert!(
     WORD_BYTES + (MAX_USER_NAME_CHARS + MAX_REASON_CHARS) * MAX_CHAR_BYTES <= MAX_LINE_BYTES
 );
+// An old and a new password on one line, or an invitation and a password.
+const _: () = assert!(WORD_BYTES + 2 * MAX_PASSWORD_CHARS * MAX_CHAR_BYTES <= MAX_LINE_BYTES);
+const _: () = assert!(MAX_INVITE_CHARS <= MAX_PASSWORD_CHARS);
 // Whoever says something once has most of the line for the text.
 const _: () = assert!(
     WORD_BYTES + (MAX_KEY_CHARS + MAX_CHANNEL_NAME_CHARS) * MAX_CHAR_BYTES <= MAX_LINE_BYTES / 4
@@ -49,6 +74,24 @@ pub const MAX_SEARCH_BEGINNINGS: usize = 4;
 
 /// Characters of the key of `/once`; a UUID has 36, a SHA-256 in hexadecimal 64.
 pub const MAX_KEY_CHARS: usize = 64;
+
+/// Seconds of a timed ban or mute: ten years. Who means longer leaves the time out.
+pub const MAX_PERIOD_SECS: u32 = 3650 * 86_400;
+
+/// Seconds between the lines of one person in a slow channel: six hours.
+pub const MAX_SLOW_SECS: u32 = 6 * 3600;
+
+/// Acts that one `/log` tells; a channel keeps no more.
+pub const MAX_LOGGED_ACTS: u32 = 1000;
+
+/// Acts that `/log` tells when no count is given; they fit on a terminal of 24 rows.
+pub const LOGGED_ACTS: u32 = 20;
+
+/// Characters of one pattern of `/set words`.
+pub const MAX_PATTERN_CHARS: usize = 48;
+
+/// Patterns of `/set words` in one channel; every line that is said there is held against all of them.
+pub const MAX_PATTERNS: usize = 50;
 
 /// How many near names or commands a refusal suggests.
 pub const MAX_NEAREST: usize = 3;

@@ -3,6 +3,10 @@
 //! Every sentence says what happened and what to do next. A refusal is not a failure: failures have
 //! a cause for the operator and stay in the log.
 
+mod account;
+
+mod channel;
+
 use std::fmt::{self, Write as _};
 
 use crate::conversation::Conversation;
@@ -53,7 +57,7 @@ codes! {
     NoSuchChannel "no-such-channel" "There is no such channel.";
     ChannelExists "channel-exists" "There is such a channel already, or one that looks like it.";
     NotInChannel "not-in-channel" "The one it is about is not in that channel.";
-    NoSuchUser "no-such-user" "Nobody here has this name.";
+    NoSuchUser "no-such-user" "Nobody here, and no account, has this name.";
     NoConversation "no-conversation" "There is no current conversation, or nobody to reply to.";
     TooManyChannels "too-many-channels" "A bound on channels is reached.";
     TooFast "too-fast" "Too much at once.";
@@ -62,7 +66,7 @@ codes! {
     Muted "muted" "Muted there.";
     InviteOnly "invite-only" "Only the invited may enter.";
     NotAllowed "not-allowed" "Not with the rights one has.";
-    WrongPassword "wrong-password" "Name and password don't belong together.";
+    WrongPassword "wrong-password" "Name and password, or token, don't belong together.";
     NotSignedIn "not-signed-in" "It needs an account.";
     ServerFull "server-full" "The server takes no more connections, in all or from this address.";
     Unavailable "unavailable" "It can't be carried out now; nothing of it was.";

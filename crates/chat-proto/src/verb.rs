@@ -29,6 +29,23 @@ pub enum Kind {
     Ignore,
     Unignore,
     Kick,
+    Register,
+    Login,
+    Logout,
+    Password,
+    Forget,
+    Mentions,
+    Ban,
+    Unban,
+    Mute,
+    Unmute,
+    Invite,
+    Op,
+    Deop,
+    Set,
+    Purge,
+    Log,
+    Drop,
     Format,
     Ping,
     Quit,
@@ -36,6 +53,7 @@ pub enum Kind {
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are columns of a table")]
 pub struct Verb {
     /// What the parser makes of it.
     pub kind: Kind,
@@ -55,6 +73,8 @@ pub struct Verb {
     pub for_operators: bool,
     /// Whether it is in the short menu of the main page.
     pub on_main_page: bool,
+    /// Whether what follows the word is secret, so that no history of typed lines keeps it.
+    pub secret: bool,
 }
 
 impl Verb {
@@ -83,6 +103,7 @@ const ROW: Verb = Verb {
     nameless: false,
     for_operators: false,
     on_main_page: false,
+    secret: false,
 };
 
 /// Every command, in the order in which `/help` lists them.
@@ -223,6 +244,14 @@ pub const VERBS: &[Verb] = &[
         ..ROW
     },
     Verb {
+        kind: Kind::Mentions,
+        name: "mentions",
+        arguments: "[count]",
+        summary: "show the lines in your channels that name you",
+        example: "/mentions 20",
+        ..ROW
+    },
+    Verb {
         kind: Kind::Away,
         name: "away",
         arguments: "[reason…]",
@@ -251,8 +280,107 @@ pub const VERBS: &[Verb] = &[
         kind: Kind::Kick,
         name: "kick",
         arguments: "user [reason…]",
-        summary: "put a person out of the current channel",
+        summary: "put a person out of the channel",
         example: "/kick bob enough now",
+        for_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Ban,
+        name: "ban",
+        arguments: "[user or address] [for 2h] [reason…]",
+        summary: "keep a person or a net out of the channel, or list the bans",
+        example: "/ban bob for 2h spam",
+        for_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Unban,
+        name: "unban",
+        arguments: "user or address",
+        summary: "let them in again",
+        example: "/unban bob",
+        for_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Mute,
+        name: "mute",
+        arguments: "[user] [for 10m] [reason…]",
+        summary: "let a person only read, or list the mutes",
+        example: "/mute bob for 10m cool down",
+        for_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Unmute,
+        name: "unmute",
+        arguments: "user",
+        summary: "let a person speak again",
+        example: "/unmute bob",
+        for_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Invite,
+        name: "invite",
+        arguments: "user",
+        summary: "let a person in once, and tell them",
+        example: "/invite bob",
+        for_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Op,
+        name: "op",
+        arguments: "user",
+        summary: "make a person an operator of the channel",
+        example: "/op bob",
+        for_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Deop,
+        name: "deop",
+        arguments: "user",
+        summary: "take the operator's right from a person, or give up one's own",
+        example: "/deop bob",
+        for_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Set,
+        name: "set",
+        arguments: "[setting value]",
+        summary: "show the channel's settings, or change one",
+        example: "/set slow 10s",
+        for_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Purge,
+        name: "purge",
+        arguments: "user [reason…]",
+        summary: "hide all that a person said in the channel",
+        example: "/purge bob spam",
+        for_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Log,
+        name: "log",
+        arguments: "[count]",
+        summary: "who did what to whom, when and why",
+        example: "/log 50",
+        for_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Drop,
+        name: "drop",
+        arguments: "channel [reason…]",
+        summary: "end a channel, with everything said in it",
+        example: "/drop general",
         for_operators: true,
         ..ROW
     },
@@ -264,6 +392,51 @@ pub const VERBS: &[Verb] = &[
         summary: "take or change your name",
         example: "/name alice",
         nameless: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Register,
+        name: "register",
+        arguments: "[invite:CODE] [password…]",
+        summary: "make your name an account of yours",
+        example: "/register",
+        nameless: true,
+        secret: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Login,
+        name: "login",
+        arguments: "name [password… or token:TOKEN]",
+        summary: "sign in to your account",
+        example: "/login alice",
+        nameless: true,
+        secret: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Logout,
+        name: "logout",
+        summary: "sign out on this device and go on without a name",
+        example: "/logout",
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Password,
+        name: "password",
+        arguments: "[old new]",
+        summary: "change your password and sign out everywhere else",
+        example: "/password",
+        secret: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Forget,
+        name: "forget",
+        arguments: "[password…]",
+        summary: "erase your account and all that it wrote",
+        example: "/forget",
+        secret: true,
         ..ROW
     },
     Verb {
@@ -398,17 +571,19 @@ mod tests {
             ("who", "users"),
             ("whoa", "info"),
             ("leaves", "quit"),
-            ("fo", "format"),
+            ("form", "format"),
             ("W", "msg"),
         ] {
             assert_eq!(one(typed), name, "{typed}");
         }
         for (typed, name) in
-            [("hi", "history"), ("se", "search"), ("sa", "say"), ("o", "once"), ("h", "help")]
+            [("hi", "history"), ("sea", "search"), ("sa", "say"), ("on", "once"), ("h", "help")]
         {
             assert_eq!(one(typed), name, "{typed}");
         }
-        assert!(matches!(find("s"), Found::Several(words) if words == ["say", "search"]));
+        assert!(matches!(find("s"), Found::Several(words) if words == ["say", "search", "set"]));
+        assert!(matches!(find("se"), Found::Several(words) if words == ["search", "set"]));
+        assert!(matches!(find("o"), Found::Several(words) if words == ["op", "once"]));
         assert!(matches!(find("c"), Found::Several(words) if words == ["channels", "create"]));
         assert!(matches!(find("e"), Found::Several(words) if words == ["enter", "exit"]));
         assert!(matches!(find("lsit"), Found::Nothing(words) if words.contains(&"list")));

@@ -68,8 +68,19 @@ const LIMITS: &[(&str, &str, usize)] = &[
     ("MAX_TOPIC_CHARS", "characters of a topic", limits::MAX_TOPIC_CHARS),
     (
         "MAX_REASON_CHARS",
-        "characters of a reason (`/quit`, `/leave`, `/kick`, `/away`)",
+        "characters of a reason (`/quit`, `/leave`, `/away`, `/kick`, `/ban`, …)",
         limits::MAX_REASON_CHARS,
+    ),
+    ("MIN_PASSWORD_CHARS", "characters of a password, at least", limits::MIN_PASSWORD_CHARS),
+    ("MAX_PASSWORD_CHARS", "characters of a password", limits::MAX_PASSWORD_CHARS),
+    ("MAX_INVITE_CHARS", "characters of an invitation's code", limits::MAX_INVITE_CHARS),
+    ("MAX_TOKENS", "tokens of one account", limits::MAX_TOKENS),
+    ("TOKEN_DAYS", "days that a token is good for after its last use", limits::TOKEN_DAYS),
+    ("MAX_DEVICES", "connections signed in to one account at once", limits::MAX_DEVICES),
+    (
+        "MAX_WAITING_LINES",
+        "private lines that are told when one signs in",
+        limits::MAX_WAITING_LINES,
     ),
     ("MAX_HISTORY_LINES", "lines that one `/history` asks for", limits::MAX_HISTORY_LINES as usize),
     ("HISTORY_LINES", "lines of `/history` without a count", limits::HISTORY_LINES as usize),
@@ -80,6 +91,12 @@ const LIMITS: &[(&str, &str, usize)] = &[
         limits::MAX_SEARCH_BEGINNINGS,
     ),
     ("MAX_KEY_CHARS", "characters of the key of `/once`", limits::MAX_KEY_CHARS),
+    ("MAX_PERIOD_SECS", "seconds of a timed ban or mute", limits::MAX_PERIOD_SECS as usize),
+    ("MAX_SLOW_SECS", "seconds of `/set slow`", limits::MAX_SLOW_SECS as usize),
+    ("MAX_LOGGED_ACTS", "acts that a channel keeps for `/log`", limits::MAX_LOGGED_ACTS as usize),
+    ("LOGGED_ACTS", "acts of `/log` without a count", limits::LOGGED_ACTS as usize),
+    ("MAX_PATTERN_CHARS", "characters of one word of `/set words`", limits::MAX_PATTERN_CHARS),
+    ("MAX_PATTERNS", "words of `/set words` in one channel", limits::MAX_PATTERNS),
     ("MAX_NEAREST", "near words or names that a refusal suggests", limits::MAX_NEAREST),
     (
         "MAX_SHOWN_WORD_CHARS",
@@ -147,9 +164,12 @@ fn in_code(cell: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The golden files that hold what is told, without their endings.
+const GOLDEN: &[&str] = &["events", "rows", "answers", "account", "offline", "refusals"];
+
 /// Every line of the golden files, parsed.
 fn golden() -> Vec<Value> {
-    ["events", "rows", "answers", "refusals"]
+    GOLDEN
         .iter()
         .flat_map(|file| {
             let file = read(&format!("crates/chat-proto/tests/golden/{file}.json"));
@@ -236,10 +256,32 @@ fn the_bounds_in_the_prose_are_those_of_the_daemon() {
     }
 }
 
+#[test]
+fn the_bounds_in_the_prose_are_those_of_the_protocol() {
+    use limits::{
+        MAX_DEVICES, MAX_PASSWORD_CHARS, MAX_TOKENS, MAX_WAITING_LINES, MIN_PASSWORD_CHARS,
+        TOKEN_DAYS,
+    };
+    let page: String = page().split_whitespace().collect::<Vec<_>>().join(" ");
+    let secret: Vec<String> =
+        VERBS.iter().filter(|verb| verb.secret).map(|verb| format!("`/{}`", verb.name)).collect();
+    let (last, others) = secret.split_last().unwrap();
+    for prose in [
+        format!("have {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters"),
+        format!("on up to {MAX_DEVICES} devices at once"),
+        format!("is good for {TOKEN_DAYS} days from its last use"),
+        format!("An account has at most {MAX_TOKENS}"),
+        format!("the newest `told` (at most {MAX_WAITING_LINES})"),
+        format!("keep what follows {} and {last} out", others.join(", ")),
+    ] {
+        assert!(page.contains(&prose), "{prose}");
+    }
+}
+
 /// The page's examples of lines are real ones, and the words that it calls reserved are.
 #[test]
 fn what_the_page_shows_is_real() {
-    let golden: String = ["events", "rows", "answers", "refusals"]
+    let golden: String = GOLDEN
         .iter()
         .map(|file| read(&format!("crates/chat-proto/tests/golden/{file}.txt")))
         .collect();

@@ -2,13 +2,18 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
 
+#[path = "properties/running.rs"]
+mod running;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bytes::BytesMut;
-use chat_proto::command::{Anchor, Command, OnceKey, Phrase, Search, Span, parse};
+use chat_proto::command::{Anchor, Command, Invite, OnceKey, Phrase, Running, Search, Span, parse};
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, Done, Event, Farewell, Own, Person, Placed, Sentence};
+use chat_proto::event::{
+    Ask, Away, Done, Event, Farewell, Own, Person, Placed, Sentence, SignedOutBy,
+};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::{
     MAX_HISTORY_LINES, MAX_KEY_CHARS, MAX_REASON_CHARS, MAX_SEARCH_BEGINNINGS, MAX_SEARCH_WORDS,
@@ -18,6 +23,7 @@ use chat_proto::line::{LineCodec, LineItem};
 use chat_proto::name::{ChannelName, NameError, UserName};
 use chat_proto::refusal::{Code, Refusal};
 use chat_proto::rendition::{Form, TYPES, render, rendered};
+use chat_proto::secret::{Credential, INVITE_SIGN, Secret, Unfit, acceptable};
 use chat_proto::text::{Text, clean};
 use chat_proto::verb::{self, Found, Kind, VERBS};
 use proptest::collection::vec;
@@ -137,8 +143,55 @@ fn search() -> impl Strategy<Value = Search> {
     )
 }
 
+fn secret() -> impl Strategy<Value = Secret> {
+    argument(300).prop_filter_map("blank", |words| Secret::typed(words.as_str()))
+}
+
+fn credential() -> impl Strategy<Value = Credential> {
+    prop_oneof![
+        secret().prop_filter_map("blank", |secret| Credential::typed(secret.expose())),
+        "[-_A-Za-z0-9]{0,43}".prop_map(|token| Credential::Token(Secret::new(&token))),
+    ]
+}
+
+fn invite() -> impl Strategy<Value = Invite> {
+    prop_oneof!["[-_A-Za-z0-9]{1,64}", "\\PC{1,64}"]
+        .prop_filter_map("no invitation", |code| Invite::new(&code))
+}
+
+/// A password that stands where an invitation may stand before it.
+fn first_secret() -> impl Strategy<Value = Secret> {
+    secret().prop_filter("invitation", |secret| {
+        !secret.expose().to_lowercase().starts_with(INVITE_SIGN)
+    })
+}
+
+fn registering() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        option::of(first_secret()).prop_map(|password| (None, password)),
+        (invite(), option::of(secret())).prop_map(|(invite, password)| (Some(invite), password)),
+    ]
+    .prop_map(|(invite, password)| Command::Register { invite, password })
+}
+
+fn passwords() -> impl Strategy<Value = (Secret, Secret)> {
+    let word = || secret().prop_filter("a blank", |secret| !secret.expose().contains(' '));
+    (word(), word())
+}
+
+/// What is asked about accounts.
+fn about_accounts() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        registering(),
+        (user(), option::of(credential())).prop_map(|(user, by)| Command::Login(user, by)),
+        Just(Command::Logout),
+        option::of(passwords()).prop_map(Command::Password),
+        option::of(secret()).prop_map(Command::Forget),
+    ]
+}
+
 /// Every command that a line can ask for.
-fn command() -> impl Strategy<Value = Command> {
+fn command() -> BoxedStrategy<Command> {
     let line = || argument(1000);
     let reason = || option::of(argument(MAX_REASON_CHARS));
     let topic = || option::of(argument(MAX_TOPIC_CHARS));
@@ -148,45 +201,48 @@ fn command() -> impl Strategy<Value = Command> {
         }))
     };
     prop_oneof![
-        without('/').prop_map(Command::Help),
-        user().prop_map(Command::Name),
-        without('#').prop_map(Command::Channels),
-        (channel(), topic()).prop_map(|(channel, topic)| Command::Create(channel, topic)),
-        (channel(), option::of(line_id(0)))
+        1 => without('/').prop_map(Command::Help),
+        1 => user().prop_map(Command::Name),
+        1 => without('#').prop_map(Command::Channels),
+        1 => (channel(), topic()).prop_map(|(channel, topic)| Command::Create(channel, topic)),
+        1 => (channel(), option::of(line_id(0)))
             .prop_map(|(channel, after)| Command::Enter(channel, after)),
-        option::of((conversation(), reason())).prop_map(|left| match left {
+        1 => option::of((conversation(), reason())).prop_map(|left| match left {
             Some((conversation, reason)) => Command::Leave(Some(conversation), reason),
             // A reason needs a conversation before it.
             None => Command::Leave(None, None),
         }),
-        (user(), option::of(line())).prop_map(|(user, text)| Command::Private(user, text)),
-        (user(), line()).prop_map(|(user, text)| Command::Msg(user, text)),
-        line().prop_map(Command::Reply),
+        1 => (user(), option::of(line())).prop_map(|(user, text)| Command::Private(user, text)),
+        1 => (user(), line()).prop_map(|(user, text)| Command::Msg(user, text)),
+        1 => line().prop_map(Command::Reply),
         // Plain text keeps the blanks around it.
-        text().prop_map(|text| Command::Say(None, text)),
-        (conversation(), line()).prop_map(|(to, text)| Command::Say(Some(to), text)),
-        line().prop_map(Command::Me),
-        Just(Command::Info),
-        option::of(channel()).prop_map(Command::Users),
-        user().prop_map(Command::Whois),
-        topic().prop_map(Command::Topic),
-        (option::of(conversation()), span())
+        1 => text().prop_map(|text| Command::Say(None, text)),
+        1 => (conversation(), line()).prop_map(|(to, text)| Command::Say(Some(to), text)),
+        1 => line().prop_map(Command::Me),
+        1 => Just(Command::Info),
+        1 => option::of(channel()).prop_map(Command::Users),
+        1 => user().prop_map(Command::Whois),
+        1 => topic().prop_map(Command::Topic),
+        1 => (option::of(conversation()), span())
             .prop_map(|(conversation, span)| Command::History(conversation, span)),
-        search().prop_map(Command::Search),
-        (once_key(), conversation(), line()).prop_map(|(key, to, text)| Command::Once {
+        1 => search().prop_map(Command::Search),
+        1 => (once_key(), conversation(), line()).prop_map(|(key, to, text)| Command::Once {
             key,
             to,
             text
         }),
-        reason().prop_map(Command::Away),
-        Just(Command::Back),
-        option::of(user()).prop_map(Command::Ignore),
-        user().prop_map(Command::Unignore),
-        (user(), reason()).prop_map(|(user, reason)| Command::Kick(user, reason)),
-        select(&Form::ALL[..]).prop_map(Command::Format),
-        option::of(line()).prop_map(Command::Ping),
-        reason().prop_map(Command::Quit),
+        1 => reason().prop_map(Command::Away),
+        1 => Just(Command::Back),
+        1 => option::of(user()).prop_map(Command::Ignore),
+        1 => user().prop_map(Command::Unignore),
+        10 => running::command(),
+        5 => about_accounts(),
+        1 => option::of(1..=MAX_HISTORY_LINES).prop_map(Command::Mentions),
+        1 => select(&Form::ALL[..]).prop_map(Command::Format),
+        1 => option::of(line()).prop_map(Command::Ping),
+        1 => reason().prop_map(Command::Quit),
     ]
+    .boxed()
 }
 
 fn placed() -> impl Strategy<Value = Placed> {
@@ -202,7 +258,7 @@ fn away() -> impl Strategy<Value = Option<Away>> {
     option::of(option::of(text()).prop_map(|reason| Away { reason }))
 }
 
-fn done() -> impl Strategy<Value = Done> {
+fn done() -> BoxedStrategy<Done> {
     let topic = || option::of(text());
     prop_oneof![
         Just(Done::Told),
@@ -245,13 +301,44 @@ fn done() -> impl Strategy<Value = Done> {
         (away(), any::<bool>()).prop_map(|(away, changed)| Done::Away { away, changed }),
         (user(), any::<bool>()).prop_map(|(user, changed)| Done::Ignoring { user, changed }),
         (user(), any::<bool>()).prop_map(|(user, changed)| Done::NotIgnoring { user, changed }),
-        (channel(), user()).prop_map(|(channel, user)| Done::Kicked { channel, user }),
+        running::done(),
+        done_to_account(),
+        any::<usize>().prop_map(|count| Done::Mentions { count }),
         select(&Form::ALL[..]).prop_map(|form| Done::Format { form }),
         option::of(text()).prop_map(|token| Done::Pong { token }),
     ]
+    .boxed()
 }
 
-fn refusal() -> impl Strategy<Value = Refusal> {
+fn done_to_account() -> impl Strategy<Value = Done> {
+    prop_oneof![
+        (user(), secret()).prop_map(|(name, token)| Done::Registered { name, token }),
+        (user(), option::of(secret())).prop_map(|(name, token)| Done::SignedIn { name, token }),
+        user().prop_map(|name| Done::SignedOut { name }),
+        secret().prop_map(|token| Done::PasswordChanged { token }),
+        user().prop_map(|name| Done::Forgotten { name }),
+    ]
+}
+
+fn refused_to_account() -> impl Strategy<Value = Refusal> {
+    let kind = || select(VERBS);
+    let unfit = prop_oneof![
+        any::<usize>().prop_map(|was| Unfit::TooShort { was }),
+        any::<usize>().prop_map(|over| Unfit::TooLong { over }),
+        Just(Unfit::Sign(INVITE_SIGN)),
+    ];
+    prop_oneof![
+        user().prop_map(|name| Refusal::name_registered(&name)),
+        (user(), user()).prop_map(|(wanted, like)| Refusal::looks_registered(&wanted, &like)),
+        user().prop_map(|name| Refusal::wrong_password(&name)),
+        kind().prop_map(|verb| Refusal::not_signed_in(&verb)),
+        any::<u64>().prop_map(Refusal::login_too_soon),
+        unfit.prop_map(Refusal::bad_password),
+        user().prop_map(|name| Refusal::no_such_account(&name)),
+    ]
+}
+
+fn refusal() -> BoxedStrategy<Refusal> {
     let kind = || select(VERBS);
     prop_oneof![
         (select(Code::ALL), raw()).prop_map(|(code, words)| Refusal::new(code, words)),
@@ -275,12 +362,15 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         channel().prop_map(|name| Refusal::no_such_channel(&name, &["general"])),
         (channel(), channel()).prop_map(|(wanted, there)| Refusal::channel_exists(&wanted, &there)),
         (user(), channel()).prop_map(|(user, name)| Refusal::user_not_in_channel(&user, &name)),
+        refused_to_account(),
         (kind(), conversation())
             .prop_map(|(verb, current)| Refusal::needs_channel(&verb, &current)),
+        running::refusal(),
     ]
+    .boxed()
 }
 
-fn said() -> impl Strategy<Value = Event> {
+fn said() -> BoxedStrategy<Event> {
     let flags = || (any::<bool>(), any::<bool>());
     prop_oneof![
         (placed(), channel(), user(), text(), flags()).prop_map(
@@ -305,10 +395,32 @@ fn said() -> impl Strategy<Value = Event> {
             }
         ),
     ]
+    .boxed()
+}
+
+/// What is told of what was said while an account wasn't here.
+fn offline() -> impl Strategy<Value = Event> {
+    let count = any::<u64>;
+    prop_oneof![
+        (channel(), any::<usize>(), option::of(text()), any::<bool>(), last()).prop_map(
+            |(channel, members, topic, operator, last)| Event::Reentered {
+                channel,
+                members,
+                topic,
+                operator,
+                last
+            }
+        ),
+        (channel(), count(), count(), last()).prop_map(|(channel, count, mentions, after)| {
+            Event::Unread { channel, count, mentions, after }
+        }),
+        (count(), count()).prop_map(|(count, told)| Event::WhileAway { count, told }),
+        user().prop_map(|user| Event::Notice(Sentence::not_here(&user))),
+    ]
 }
 
 /// What the server tells in its own words.
-fn told() -> impl Strategy<Value = Event> {
+fn told() -> BoxedStrategy<Event> {
     let reason = || option::of(text());
     let time = || placed().prop_map(|placed| placed.time);
     let count = any::<u64>;
@@ -331,24 +443,20 @@ fn told() -> impl Strategy<Value = Event> {
             topic,
             by
         }),
-        (channel(), user(), user(), reason())
-            .prop_map(|(channel, user, by, reason)| Event::Kicked { channel, user, by, reason }),
-        (channel(), user(), user(), reason(), option::of(conversation())).prop_map(
-            |(channel, user, by, reason, current)| Event::YouWereKicked {
-                channel,
-                user,
-                by,
-                reason,
-                current
-            }
-        ),
+        running::happened(),
         (channel(), count(), count()).prop_map(|(channel, count, after)| Event::Missed {
             channel,
             count,
             after: LineId(after)
         }),
+        (select(&[Ask::New, Ask::Old, Ask::Login, Ask::Forget][..]), user())
+            .prop_map(|(what, name)| Event::PasswordAsked { what, name }),
+        (select(&[SignedOutBy::NewPassword, SignedOutBy::Forgotten][..]), user())
+            .prop_map(|(by, name)| Event::SignedOut { name, by }),
+        offline(),
         raw().prop_map(|words| Event::Notice(Sentence::new(words))),
-    ];
+    ]
+    .boxed();
     let farewells = &[
         Farewell::Quit,
         Farewell::EndOfInput,
@@ -363,12 +471,14 @@ fn told() -> impl Strategy<Value = Event> {
         3 => (word(), done()).prop_map(|(re, done)| Event::Ok { re, done }),
         3 => (word(), refusal()).prop_map(|(re, refusal)| Event::Refused { re, refusal }),
     ]
+    .boxed()
 }
 
-fn rows() -> impl Strategy<Value = Event> {
+fn rows() -> BoxedStrategy<Event> {
     let names = || vec(user(), 0..4);
-    let person = (user(), away(), vec(channel(), 0..3), placed(), any::<u64>(), any::<u64>());
-    let own = (user(), option::of(conversation()), vec(channel(), 0..3), placed(), away());
+    let somebody = || (user(), option::of(user()));
+    let person = (somebody(), away(), vec(channel(), 0..3), placed(), any::<u64>(), any::<u64>());
+    let own = (somebody(), option::of(conversation()), vec(channel(), 0..3), placed(), away());
     prop_oneof![
         (0..4_usize).prop_map(|count| Event::ChannelsHead { count, part: None }),
         (channel(), any::<usize>(), option::of(text()))
@@ -376,18 +486,26 @@ fn rows() -> impl Strategy<Value = Event> {
         (option::of(channel()), 0..4_usize, names())
             .prop_map(|(channel, count, names)| Event::UsersHead { channel, count, names }),
         names().prop_map(|names| Event::UsersMore { names }),
+        running::rows(),
         (user(), option::of(channel()), any::<bool>(), away()).prop_map(
             |(name, channel, operator, away)| Event::User { name, channel, operator, away }
         ),
-        person.prop_map(|(name, away, shared, placed, idle_secs, online_secs)| {
-            let since = placed.time;
-            Event::Whois(Box::new(Person { name, away, shared, since, idle_secs, online_secs }))
+        (user(), placed(), away()).prop_map(|(name, placed, away)| Event::LastSeen {
+            name,
+            seen: placed.time,
+            away
         }),
-        own.prop_map(|(name, current, channels, placed, away)| {
+        person.prop_map(|((name, account), away, shared, placed, idle_secs, online_secs)| {
+            let since = placed.time;
+            let person = Person { name, account, away, shared, since, idle_secs, online_secs };
+            Event::Whois(Box::new(person))
+        }),
+        own.prop_map(|((name, account), current, channels, placed, away)| {
             let (since, connected_secs) = (placed.time, placed.id.0);
             let address = "[2001:db8::1]:50412".to_owned();
             Event::Info(Box::new(Own {
                 name,
+                account,
                 current,
                 channels,
                 address,
@@ -397,6 +515,7 @@ fn rows() -> impl Strategy<Value = Event> {
             }))
         }),
     ]
+    .boxed()
 }
 
 /// The word of an answer, as the parser makes it of any line.
@@ -416,7 +535,7 @@ fn fields(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
             &[
                 "id", "time", "channel", "to", "with", "user", "name", "members", "operator",
                 "topic", "last", "current", "away", "reason", "changed", "count", "more", "format",
-                "token",
+                "token", "address", "until", "value",
             ],
         ),
         "error" => (&["re", "code", "text"], &[]),
@@ -429,20 +548,27 @@ fn fields(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "gone" => (&["user"], &["reason"]),
         "renamed" => (&["from", "to"], &[]),
         "topic" => (&["channel", "topic", "by"], &[]),
-        "kicked" => (&["channel", "user", "by"], &["reason", "current"]),
         "channel" => (&["name", "members", "topic"], &[]),
         "user" => (
             &["name", "away"],
-            &["channel", "operator", "reason", "account", "channels", "since", "idle", "online"],
+            &[
+                "channel", "operator", "reason", "account", "channels", "since", "idle", "online",
+                "seen",
+            ],
         ),
         "info" => (
             &["name", "account", "current", "channels", "address", "since", "connected", "away"],
             &["reason"],
         ),
+        "password" => (&["for", "name"], &[]),
+        "signedout" => (&["name", "reason"], &[]),
+        "reentered" => (&["channel", "members", "operator", "topic", "last"], &[]),
+        "unread" => (&["channel", "count", "mentions", "after"], &[]),
+        "waiting" => (&["count", "told"], &[]),
         "missed" => (&["channel", "count", "after"], &[]),
         "notice" => (&["text"], &[]),
         "bye" => (&["reason"], &[]),
-        other => panic!("type {other} has no fields"),
+        other => running::fields(other).unwrap_or_else(|| panic!("type {other} has no fields")),
     }
 }
 
@@ -466,7 +592,7 @@ fn check_json(line: &str) {
             "id" | "count" | "members" | "idle" | "online" | "connected" | "after" => {
                 assert!(value.is_u64(), "{line}");
             }
-            "time" | "since" => assert!(value.as_str().unwrap().ends_with('Z'), "{line}"),
+            "time" | "since" | "seen" => assert!(value.as_str().unwrap().ends_with('Z'), "{line}"),
             _ => {}
         }
     }
@@ -517,6 +643,7 @@ proptest! {
         let asked = parse(&printed);
         prop_assert_eq!(asked.re, verb::of(command.kind()).name, "{:?}", &printed);
         // Names are equal in any case; what is shown must be the same too.
+        prop_assert_eq!(asked.command.as_ref(), Ok(&command), "{:?}", &printed);
         let again = asked.command.map(|again| format!("{again:?}"));
         prop_assert_eq!(again, Ok(format!("{command:?}")), "{:?}", &printed);
     }
@@ -531,6 +658,29 @@ proptest! {
                 prop_assert_eq!(again.as_ref(), Ok(&command));
             }
         }
+    }
+
+    #[test]
+    fn a_secret_is_in_nothing_but_what_is_sent(password in "[~]{8,40}", user in user()) {
+        let secret = Secret::typed(&password).unwrap();
+        prop_assert_eq!(acceptable(secret.expose()), Ok(()));
+        let credential = Credential::typed(&password);
+        for command in [
+            Command::Login(user.clone(), credential),
+            Command::Register { invite: Invite::new(&password), password: Some(secret.clone()) },
+            Command::Password(Some((secret.clone(), secret.clone()))),
+            Command::Forget(Some(secret.clone())),
+        ] {
+            prop_assert!(command.to_string().contains(&password));
+            let debug = format!("{command:?}");
+            prop_assert!(!debug.contains(&password));
+            prop_assert!(verb::of(command.kind()).secret);
+        }
+        let done = Done::Registered { name: user, token: secret };
+        let debug = format!("{done:?}");
+        prop_assert!(!debug.contains(&password));
+        let ok = rendered(&Event::Ok { re: "register".into(), done }, Form::Text);
+        prop_assert!(!str::from_utf8(&ok).unwrap().contains(&password));
     }
 
     #[test]
@@ -641,10 +791,10 @@ fn check_heard(command: &Command) {
         Command::Leave(_, reason) | Command::Quit(reason) => {
             Event::Gone { user: bob, reason: reason.clone() }
         }
-        Command::Kick(user, reason) => {
-            let (user, reason) = (user.clone(), reason.clone());
-            Event::Kicked { channel: general, user, by: bob, reason }
-        }
+        Command::Run(_, running) => match running::heard(general, bob, running) {
+            Some(heard) => heard,
+            None => return,
+        },
         Command::Name(to) => Event::Renamed { from: bob, to: to.clone() },
         Command::Create(name, topic) => {
             Event::Channel { name: name.clone(), members: 1, topic: topic.clone() }

@@ -22,6 +22,7 @@ use crate::listen::unix::UnixDoor;
 use crate::listen::{self, House};
 use crate::order::local::Local;
 use crate::store::Store;
+use crate::vault::Keeper;
 
 /// How long lines that were said have to be stored when the server stops, how long connections have for their
 /// last lines after that, and the store to be closed. In all it ends within five seconds.
@@ -132,6 +133,7 @@ async fn sweep(hub: Arc<Hub>, order: Arc<Local>) {
         order.tidy(now, &hub);
         hub.drop_empty_channels(now);
         hub.release_names(now);
+        hub.expire_tokens(now);
         tokio::time::sleep(SWEEP_EVERY).await;
     }
 }
@@ -143,7 +145,8 @@ fn keeping(config: &Config) -> anyhow::Result<(Keeping, Arc<Local>)> {
     let archive = Archive::start(&lookups)?;
     let (order, past) = Local::start(book, config.retention.clone())?;
     let order = Arc::new(order);
-    Ok((Keeping { order: order.clone(), archive: Arc::new(archive), past }, order))
+    let vault = Arc::new(Keeper::start()?);
+    Ok((Keeping { order: order.clone(), archive: Arc::new(archive), vault, past }, order))
 }
 
 /// How the doors are told in the log.
@@ -156,6 +159,7 @@ pub fn describe(addresses: &[SocketAddr], unix: Option<&Path>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conn::Peer;
     use crate::hub::Bounds;
     use crate::order::retention::Retention;
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, ReadHalf};
@@ -172,7 +176,7 @@ mod tests {
         };
         let (ours, theirs) = duplex(1024);
         let (hub, manners) = (Arc::clone(hub), Arc::new(manners));
-        tokio::spawn(crate::conn::serve(ours, "a test".to_owned(), hub, manners));
+        tokio::spawn(crate::conn::serve(ours, Peer::local("a test"), hub, manners));
         let (read, write) = split(theirs);
         (BufReader::new(read).lines(), write)
     }

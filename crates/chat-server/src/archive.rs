@@ -3,24 +3,31 @@
 //! Reading may block on a disk, so it has threads of its own: one for history, one for searches, so
 //! that a search holds nobody's history up. Implements [`crate::hub::ports::Archive`].
 
+mod unread;
+
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chat_proto::command::{Anchor, Search, Span};
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Event, Placed};
+use chat_proto::event::{Event, Logged, Placed, Sentence, Term};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::HISTORY_LINES;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
+use chat_proto::target::Target;
 use chat_proto::text::Text;
+use chat_proto::verb::{self, VERBS};
 
 use crate::backlog::{Backlog, Next, Wait};
 use crate::hub::lock;
 use crate::hub::person::{Note, Party, Person};
-use crate::hub::ports::{self, Asked, ConversationKey, Found, Of, Question, Range};
-use crate::store::{Hit, Key, Kind, Lookup, Lookups, OpenError, Query, Sought, StoredLine, Whose};
+use crate::hub::ports::{self, Asked, ConversationKey, Found, Of, Question, Range, Reach};
+use crate::store::{
+    Hit, KeptAct, Key, Kind, Lookup, Lookups, OpenError, Query, Sought, StoredLine, Whose,
+};
 
 /// Lines of one page. A long answer comes in several, each asked for when the one before is told, so that
 /// what waits in memory is bounded.
@@ -90,7 +97,7 @@ impl Drop for Archive {
 impl ports::Archive for Archive {
     fn ask(&self, question: Question, asker: &Arc<Person>) {
         match (&self.0, &question) {
-            (Driven::Threads { search, .. }, Question::Search(_)) => {
+            (Driven::Threads { search, .. }, Question::Search(_) | Question::Mentions { .. }) => {
                 search.add((question, Arc::clone(asker)));
             }
             (Driven::Threads { history, .. }, _) => history.add((question, Arc::clone(asker))),
@@ -118,7 +125,7 @@ fn run(lookup: &Lookup, backlog: &Backlog<Work>) {
 
 fn answer(lookup: &Lookup, question: Question, asker: Party) -> Result<Found, Refusal> {
     match question {
-        Question::Lines(of, span, upto) => {
+        Question::Lines(of, span, reach) => {
             let place = match &of {
                 Of::LastWith(_, user) => Some(Conversation::Private(user.clone())),
                 Of::Key(ConversationKey::Channel(name)) => {
@@ -127,12 +134,17 @@ fn answer(lookup: &Lookup, question: Question, asker: Party) -> Result<Found, Re
                 Of::Key(ConversationKey::Private(..)) => None,
             };
             match key(lookup, of)? {
-                Some(key) => page(lookup, range(lookup, key, span, upto, place)?, asker),
-                None => Ok(Found { rows: Vec::new(), rest: None, more: false }),
+                Some(key) => page(lookup, range(lookup, key, span, reach, place)?, asker),
+                None => Ok(Found::default()),
             }
         }
         Question::Rest(range) => page(lookup, range, asker),
         Question::Search(sought) => search(lookup, *sought),
+        Question::Unread(reader) => unread::unread(lookup, &reader),
+        Question::Mentions { reader, channels, most } => {
+            unread::mentions(lookup, &reader, &channels, most)
+        }
+        Question::Acts(channel, most) => acts(lookup, &channel, most),
     }
 }
 
@@ -151,12 +163,13 @@ fn range(
     lookup: &Lookup,
     key: ConversationKey,
     span: Span,
-    upto: Option<LineId>,
+    reach: Option<Reach>,
     place: Option<Conversation>,
 ) -> Result<Range, Refusal> {
     let ends = || stored_key(&key, |key| unless_failed(lookup.ends(key)));
-    let last = match upto {
-        Some(upto) => upto.0,
+    let begin = reach.map_or(0, |reach| reach.after.0);
+    let last = match reach {
+        Some(reach) => reach.upto.0,
         None => ends()?.1,
     };
     let count = u64::from(span.count.unwrap_or(HISTORY_LINES));
@@ -174,12 +187,12 @@ fn range(
             None => (id.0, last),
             Some(count) => {
                 // What is kept no more doesn't count.
-                let after = id.0.max(ends()?.0);
+                let after = id.0.max(ends()?.0).max(begin);
                 (after, last.min(after.saturating_add(count.into())))
             }
         },
     };
-    Ok(Range { key, after: LineId(after), upto: LineId(upto) })
+    Ok(Range { key, after: LineId(after.max(begin)), upto: LineId(upto) })
 }
 
 /// For a sentence only; whoever asks about a private chat names the other one themselves.
@@ -202,20 +215,22 @@ fn page(lookup: &Lookup, range: Range, asker: Party) -> Result<Found, Refusal> {
     let end = page.lines.last().map(|line| LineId(line.id));
     let rows = page.lines.into_iter().filter_map(|line| event(line, &whose)).collect();
     let rest = end.filter(|end| *end < upto).map(|after| Range { key, after, upto });
-    Ok(Found { rows, rest, more: false })
+    Ok(Found { rows, rest, ..Found::default() })
 }
 
 fn search(lookup: &Lookup, asked: Asked) -> Result<Found, Refusal> {
-    let Asked { search, channels, party, only, hidden } = asked;
+    let Asked { search, channels, party, only, hidden, hidden_parties } = asked;
     let Search { from, before, words, .. } = search;
     let only = match only {
         None => None,
         Some(of) => match key(lookup, of)? {
-            None => return Ok(Found { rows: Vec::new(), rest: None, more: false }),
+            None => return Ok(Found::default()),
             found => found,
         },
     };
-    let channels: Vec<String> = channels.iter().map(stored).collect();
+    let begins: HashMap<ChannelName, LineId> = channels.into_iter().collect();
+    let channels: Vec<String> = begins.keys().map(stored).collect();
+    let hidden_parties: Vec<u64> = hidden_parties.iter().map(|party| party.0).collect();
     let phrases: Vec<(&str, bool)> =
         words.iter().map(|phrase| (phrase.text.as_str(), phrase.prefix)).collect();
     let query = Query {
@@ -226,6 +241,7 @@ fn search(lookup: &Lookup, asked: Asked) -> Result<Found, Refusal> {
         before: before.map(|before| before.0),
         phrases: &phrases,
         hidden: &hidden,
+        hidden_accounts: &hidden_parties,
         most: MAX_FOUND,
     };
     let deadline = Instant::now() + SEARCH_DEADLINE;
@@ -241,13 +257,44 @@ fn search(lookup: &Lookup, asked: Asked) -> Result<Found, Refusal> {
     };
     let row = |Hit { whose, line }| {
         let told = match whose {
-            Whose::Channel(shown) => Told::Channel(ChannelName::new(&shown).ok()?),
+            Whose::Channel(shown) => {
+                let channel = ChannelName::new(&shown).ok()?;
+                if begins.get(&channel).is_some_and(|begin| line.id <= begin.0) {
+                    return None;
+                }
+                Told::Channel(channel)
+            }
             Whose::Private((one, _), names) => Told::Private(names, Party(one) == party),
         };
         event(line, &told)
     };
     let rows = found.hits.into_iter().filter_map(row).collect();
-    Ok(Found { rows, rest: None, more: found.more })
+    Ok(Found { rows, more: found.more, ..Found::default() })
+}
+
+fn acts(lookup: &Lookup, channel: &ChannelName, most: u32) -> Result<Found, Refusal> {
+    let acts = unless_failed(lookup.acts(Key::Channel(&stored(channel)), most))?;
+    let acts: Vec<Logged> = acts.into_iter().filter_map(logged).collect();
+    let head =
+        Event::RunningHead { kind: verb::Kind::Log, channel: channel.clone(), count: acts.len() };
+    let rows = acts
+        .into_iter()
+        .map(|logged| Event::Logged { channel: channel.clone(), logged: Box::new(logged) });
+    Ok(Found { rows: std::iter::once(head).chain(rows).collect(), ..Found::default() })
+}
+
+/// An act as it is told; none if it is of a version that had other commands or names.
+fn logged(act: KeptAct) -> Option<Logged> {
+    let verb = VERBS.iter().find(|verb| verb.name == act.did)?;
+    Some(Logged {
+        time: Timestamp(act.time),
+        by: UserName::new(&act.by).ok()?,
+        did: verb.kind,
+        target: act.target.as_deref().and_then(Target::read),
+        term: act.until.map(|until| Term::Until(Timestamp(until))),
+        setting: act.setting.map(Sentence::new),
+        reason: act.reason.as_deref().and_then(Text::new),
+    })
 }
 
 /// Where a line of the past was said.
@@ -259,7 +306,7 @@ enum Told {
 
 /// A line of the past as the asker is told it.
 fn event(line: StoredLine, whose: &Told) -> Option<Event> {
-    let StoredLine { id, time, author, action, by_other, text } = line;
+    let StoredLine { id, time, author, action, by_other, text, .. } = line;
     let placed = Placed { id: LineId(id), time: Timestamp(time) };
     let from = UserName::new(&author).unwrap_or_else(|_| unknown());
     let text = Text::new(&text)?;
@@ -282,7 +329,7 @@ fn unknown() -> UserName {
     UserName::new("unknown").unwrap_or_else(|error| unreachable!("a plain word is a name: {error}"))
 }
 
-fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> String {
     UserName::new(name).map_or_else(|_| name.to_lowercase(), |name| name.key().to_owned())
 }
 

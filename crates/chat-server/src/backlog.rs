@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::hub::lock;
 
-/// What waits for one thread. Whoever adds to it bounds how much that can be; it says how.
+/// What waits for one thread, or for several that [`pass_on`](Backlog::pass_on). Whoever adds to it bounds how much that can be; it says how.
 pub(crate) struct Backlog<T> {
     state: Mutex<State<T>>,
     added: Condvar,
@@ -60,6 +60,14 @@ impl<T> Backlog<T> {
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         lock(&self.state).waiting.is_empty()
+    }
+
+    /// Wakes one more thread if something waits. For several threads at one backlog: each that has taken something
+    /// calls it, since what is added beside other things wakes nobody.
+    pub(crate) fn pass_on(&self) {
+        if !self.is_empty() {
+            self.added.notify_one();
+        }
     }
 
     /// Nothing more is taken; what waits is still done.

@@ -77,6 +77,13 @@ pub enum Tool {
         /// A file that isn't there yet [default: standard output]
         file: Option<PathBuf>,
     },
+    /// Write everything that is kept of one account, and every line that it wrote, as JSON Lines
+    ExportUser {
+        /// The account's name
+        name: String,
+        /// A file that isn't there yet [default: standard output]
+        file: Option<PathBuf>,
+    },
     /// Take in what export wrote; the server must be stopped
     Import {
         /// [default: standard input]

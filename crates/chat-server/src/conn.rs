@@ -34,6 +34,7 @@ use tokio::time::Instant;
 
 pub use self::pace::Rate;
 pub(crate) use self::parting::part;
+pub use crate::session::Peer;
 
 use self::deadlines::{Deadline, Deadlines};
 use self::dialect::{Foreign, Opening};
@@ -82,13 +83,13 @@ enum End {
 /// Serves one connection until its end. A fault in it is caught, logged, and ends this one alone.
 pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    address: String,
+    peer: Peer,
     hub: Arc<Hub>,
     manners: Arc<Manners>,
 ) {
-    tracing::debug!(address, "connected");
-    let shown = address.clone();
-    let mut connection = Connection::new(stream, address, hub, manners);
+    let shown = peer.shown.clone();
+    tracing::debug!(address = shown, "connected");
+    let mut connection = Connection::new(stream, peer, hub, manners);
     let end = AssertUnwindSafe(connection.converse()).catch_unwind().await.unwrap_or_else(|_| {
         // The panic hook has logged where it happened.
         tracing::error!(address = shown, "a fault ended this connection; the others go on");
@@ -120,11 +121,11 @@ struct Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    fn new(stream: S, address: String, hub: Arc<Hub>, manners: Arc<Manners>) -> Self {
+    fn new(stream: S, peer: Peer, hub: Arc<Hub>, manners: Arc<Manners>) -> Self {
         let now = Instant::now();
         Self {
             stream,
-            session: Session::new(hub, address, wall_clock()),
+            session: Session::new(hub, peer, wall_clock()),
             codec: LineCodec::new(),
             telnet: Telnet::new(),
             opening: Opening::default(),
@@ -173,6 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return End::Farewell(farewell);
             }
             self.carry_out_lines();
+            self.hide_secret();
             if self.has_lines_to_carry_out() {
                 tokio::task::yield_now().await;
             }
@@ -183,6 +185,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Wake::Deadline(Deadline::Name) => self.session.end(Farewell::NoName),
                 Wake::Deadline(Deadline::Write) => return End::Lost("stopped reading"),
             }
+        }
+    }
+
+    /// What a telnet peer types is not shown while it is a password.
+    fn hide_secret(&mut self) {
+        if let Some(request) = self.telnet.hide_typing(self.session.hides_typing()) {
+            self.out.extend_from_slice(&request);
         }
     }
 
@@ -245,7 +254,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.session.person().bell.is_rung() {
             self.session.deliver(FULL, &mut self.out);
         }
+        let before = self.out.len();
         self.session.on_line(line, wall, &mut self.out);
+        if self.session.hides_typing()
+            && let Some(request) = self.telnet.hide_typing(true)
+        {
+            // Before whatever asks for the password is shown.
+            let asking = self.out.split_off(before);
+            self.out.extend_from_slice(&request);
+            self.out.extend_from_slice(&asking);
+        }
         if self.session.is_named() {
             self.deadlines.named();
         }

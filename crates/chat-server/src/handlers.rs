@@ -6,46 +6,66 @@
 
 mod away;
 mod back;
+mod ban;
 mod channels;
 mod create;
+mod deop;
+mod drop;
 mod enter;
+mod forget;
 mod format;
 pub(crate) mod help;
 mod history;
 mod ignore;
 mod info;
+mod invite;
 mod kick;
 mod leave;
+mod log;
+mod login;
+mod logout;
 mod me;
+mod mentions;
 mod msg;
+mod mute;
 mod name;
 mod once;
+mod op;
+mod password;
 mod ping;
 mod private;
+mod purge;
 mod quit;
+mod register;
 mod reply;
+mod running;
 mod say;
 mod search;
+mod set;
 mod topic;
+mod unban;
 mod unignore;
+mod unmute;
 mod users;
 mod whois;
 
 use std::sync::Arc;
 
-use chat_proto::command::{Command, OnceKey, Search, Span};
+use chat_proto::command::{Command, Invite, OnceKey, Search, Span};
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Away, Done, Event};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::rendition::Form;
+use chat_proto::secret::{Credential, Secret};
 use chat_proto::text::Text;
 use chat_proto::verb;
 
 use crate::hub::Hub;
+use crate::hub::act::Act;
 use crate::hub::channel::Channel;
-use crate::hub::person::{Party, PersonId};
+use crate::hub::person::{Party, Person};
 use crate::hub::ports::Of;
 use crate::policy;
 use crate::session::inbox::Inbox;
@@ -56,7 +76,7 @@ pub(crate) struct Asker<'a> {
     pub(crate) me: &'a Me,
     pub(crate) inbox: &'a Inbox,
     pub(crate) hub: &'a Hub,
-    pub(crate) id: PersonId,
+    pub(crate) person: &'a Person,
     /// Which side of their private chats they are.
     pub(crate) party: Party,
     pub(crate) now: Timestamp,
@@ -77,16 +97,53 @@ pub(crate) enum Change {
     Enter(ChannelName, Option<LineId>),
     Leave(Conversation, Option<Text>),
     OpenPrivate(UserName, Option<Text>),
-    Say { to: Place, text: Text, action: bool, once: Option<OnceKey> },
-    LookBack { conversation: Conversation, of: Of, span: Span },
-    LookFor { search: Search, only: Option<Of> },
+    Say {
+        to: Place,
+        text: Text,
+        action: bool,
+        once: Option<OnceKey>,
+    },
+    LookBack {
+        conversation: Conversation,
+        of: Of,
+        span: Span,
+    },
+    LookFor {
+        search: Search,
+        only: Option<Of>,
+    },
+    /// Lines that name one, so many at most.
+    Mentions(u32),
     Topic(Arc<Channel>, Text),
     Away(Option<Away>),
     Ignore(UserName),
     Unignore(UserName),
-    Kick { channel: Arc<Channel>, user: UserName, reason: Option<Text> },
+    Act {
+        channel: Arc<Channel>,
+        act: Act,
+    },
+    TellActs {
+        channel: ChannelName,
+        most: u32,
+    },
     Format(Form),
     Quit(Option<Text>),
+    Account(AccountChange),
+}
+
+/// What a handler wants changed about an account.
+pub(crate) enum AccountChange {
+    /// Makes the name an account.
+    Register {
+        name: UserName,
+        invite: Option<Invite>,
+        password: Option<Secret>,
+    },
+    SignIn(UserName, Option<Credential>),
+    SignOut,
+    /// From the old one to the new one.
+    Password(Option<(Secret, Secret)>),
+    Forget(Option<Secret>),
 }
 
 type Handled = Result<Outcome, Refusal>;
@@ -96,7 +153,7 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
     policy::user::may_ask(verb::of(command.kind()), asker.me.name.is_some())?;
     match command {
         Command::Help(word) => help::handle(asker, word.as_ref()),
-        Command::Name(name) => Ok(name::handle(name)),
+        Command::Name(name) => name::handle(asker, name),
         Command::Channels(part) => Ok(channels::handle(asker, part.as_ref())),
         Command::Create(channel, topic) => create::handle(asker, channel, topic),
         Command::Enter(channel, after) => enter::handle(asker, channel, after),
@@ -107,6 +164,7 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
         Command::Say(to, text) => say::handle(asker, to, text),
         Command::Me(text) => me::handle(asker, text),
         Command::History(conversation, span) => history::handle(asker, conversation, span),
+        Command::Mentions(count) => Ok(mentions::handle(count)),
         Command::Search(search) => search::handle(asker, search),
         Command::Once { key, to, text } => once::handle(asker, key, to, text),
         Command::Info => info::handle(asker),
@@ -117,7 +175,13 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
         Command::Back => Ok(back::handle()),
         Command::Ignore(user) => ignore::handle(asker, user),
         Command::Unignore(user) => Ok(unignore::handle(user)),
-        Command::Kick(user, reason) => kick::handle(asker, user, reason),
+        Command::Run(channel, running) => running::handle(asker, channel.as_ref(), running),
+        Command::Drop(channel, reason) => drop::handle(asker, &channel, reason),
+        Command::Register { invite, password } => register::handle(asker, invite, password),
+        Command::Login(name, credential) => login::handle(asker, name, credential),
+        Command::Logout => logout::handle(asker),
+        Command::Password(passwords) => password::handle(asker, passwords),
+        Command::Forget(password) => forget::handle(asker, password),
         Command::Format(form) => Ok(format::handle(form)),
         Command::Ping(token) => Ok(ping::handle(token)),
         Command::Quit(reason) => Ok(quit::handle(reason)),
@@ -139,6 +203,14 @@ impl Asker<'_> {
             private @ Conversation::Private(_) => {
                 Err(Refusal::needs_channel(verb::of(kind), private))
             }
+        }
+    }
+
+    /// The channel of this name, unless the asker may not know of it.
+    fn channel(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
+        match self.inbox.channel(name) {
+            Some(channel) => Ok(Arc::clone(channel)),
+            None => self.hub.channel_for(self.person, name, self.now),
         }
     }
 

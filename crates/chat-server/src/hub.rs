@@ -3,7 +3,7 @@
 //! This room knows nothing of sockets, bytes of a client or tasks. It is synchronous: every lock in it
 //! is held for a short section and never across an await. Locks are per channel, so that busy rooms don't
 //! wait for each other. Where two are held at once, their order is: the list of channels, an `Order`'s
-//! own, a channel's, a person's; or the private chats', the directory's, a person's. One of the first
+//! own, a channel's, a person's; or the private chats', the directory's, the accounts', a person's. One of the first
 //! row is never held together with the first two of the second.
 //!
 //! * [`person`]: one connection's place in the system, its bell and its notes.
@@ -11,21 +11,27 @@
 //! * [`delivery`]: an event on its way to several people, encoded once for each form.
 //! * [`directory`]: names to people.
 //! * [`held`]: names that stand for somebody who was cut off.
+//! * [`account`]: who owns which name.
 //! * [`channel`]: one channel, its members and its ring of deliveries.
+//! * [`rules`]: how a channel is run; [`operators`]: by whom; [`act`]: what they do.
 //! * [`private`]: private chats, each a pair of bounded queues.
 //! * [`apply`]: the only place that changes what is shared.
 //! * [`snapshot`]: the only place that reads it for answers.
 //! * [`ports`]: what the hub asks of the rooms outside, as traits.
 
+pub(crate) mod account;
+pub(crate) mod act;
 pub(crate) mod apply;
 pub(crate) mod channel;
 pub(crate) mod delivery;
 pub(crate) mod directory;
 mod held;
+mod operators;
 pub mod person;
 pub mod ports;
 pub(crate) mod presence;
 pub(crate) mod private;
+pub(crate) mod rules;
 pub(crate) mod sequence;
 pub(crate) mod snapshot;
 
@@ -37,10 +43,11 @@ use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::ChannelName;
 use tokio::sync::Notify;
 
+use self::account::Accounts;
 use self::channel::Channel;
 use self::directory::Directory;
 use self::held::CutOff;
-use self::ports::{Archive, KeptChannel, Order, Past};
+use self::ports::{Archive, KeptChannel, Order, Past, Vault};
 use self::presence::Comings;
 use self::private::PrivateChats;
 use self::sequence::Sequence;
@@ -68,13 +75,17 @@ pub struct Hub {
     /// What is shown on connecting.
     pub(crate) motd: Vec<String>,
     directory: Mutex<Directory>,
+    accounts: Mutex<Accounts>,
     channels: RwLock<Channels>,
     private: Mutex<PrivateChats>,
     comings: Comings,
     order: Arc<dyn Order>,
     pub(crate) archive: Arc<dyn Archive>,
+    pub(crate) vault: Arc<dyn Vault>,
     /// Never locked together with another.
     cut_off: Mutex<CutOff>,
+    /// The channels in which somebody may be banned or muted. Never locked together with another.
+    restricting: Mutex<Vec<Arc<Channel>>>,
     sequence: Arc<Sequence>,
     next_person: AtomicU64,
     /// Set when the server stops: from then on nothing is said any more.
@@ -101,6 +112,15 @@ impl Channels {
         }
         self.by_name.insert(channel.name.clone(), channel);
     }
+
+    /// A channel is gone; its ids go on after this one if it is made again.
+    fn remove(&mut self, name: &ChannelName, last_line: LineId) {
+        for look in name.looks() {
+            self.by_look.remove(look.as_ref());
+        }
+        self.by_name.remove(name);
+        self.gone.insert(name.clone(), last_line);
+    }
 }
 
 /// Where lines are kept, and what was kept before.
@@ -109,6 +129,8 @@ pub struct Keeping {
     pub order: Arc<dyn Order>,
     /// Answers questions about the past.
     pub archive: Arc<dyn Archive>,
+    /// Keeps secrets.
+    pub vault: Arc<dyn Vault>,
     /// What was kept when the server started.
     pub past: Past,
 }
@@ -122,18 +144,25 @@ impl Hub {
         keeping: Keeping,
         now: Timestamp,
     ) -> Arc<Self> {
-        let Keeping { order, archive, past } = keeping;
+        let Keeping { order, archive, vault, past } = keeping;
         let sequence = Arc::new(Sequence::default());
         let mut channels = Channels::default();
-        for KeptChannel { name, topic, last, floor, open } in past.channels {
+        let mut restricting = Vec::new();
+        for KeptChannel { name, topic, last, floor, open, running } in past.channels {
             if open {
-                let channel = Channel::new(name, topic, last, Arc::clone(&sequence));
+                let mut channel = Channel::new(name, topic, last, Arc::clone(&sequence));
+                let restricts = running.rules.restricts();
+                channel.restore(running);
                 {
                     let mut state = channel.state();
                     state.floor = floor;
                     state.empty_since = Some(now);
                 }
-                channels.add(Arc::new(channel));
+                let channel = Arc::new(channel);
+                if restricts {
+                    restricting.push(Arc::clone(&channel));
+                }
+                channels.add(channel);
             } else {
                 channels.gone.insert(name, last);
             }
@@ -147,12 +176,15 @@ impl Hub {
             server_name,
             motd,
             directory: Mutex::default(),
+            accounts: Mutex::new(Accounts::load(past.accounts, past.tokens)),
             channels: RwLock::new(channels),
             private: Mutex::default(),
             comings: Comings::default(),
             order,
             archive,
+            vault,
             cut_off: Mutex::new(cut_off),
+            restricting: Mutex::new(restricting),
             sequence,
             next_person: AtomicU64::new(past.next_party.max(1)),
             closing: AtomicBool::new(false),

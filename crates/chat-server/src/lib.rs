@@ -12,8 +12,10 @@
 //! * [`order`]: gives each line its place in its conversation, and makes it durable.
 //! * [`archive`]: answers questions about the past.
 //! * [`store`]: what is kept, in one SQLite file.
+//! * [`vault`]: passwords and tokens.
 //! * [`tools`]: what an operator does with the data from the shell.
 //! * [`backlog`]: work that waits for a thread of its own.
+//! * [`household`]: which addresses belong to the same people.
 //! * [`ops`]: the log and the service manager.
 
 pub mod app;
@@ -24,6 +26,7 @@ mod clock;
 pub mod config;
 pub mod conn;
 mod handlers;
+mod household;
 pub mod hub;
 pub mod listen;
 pub mod ops;
@@ -33,3 +36,4 @@ mod policy;
 mod session;
 pub mod store;
 pub mod tools;
+pub mod vault;

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::gate::Gate;
-use crate::conn::{self, Manners};
+use crate::conn::{self, Manners, Peer};
 use crate::hub::Hub;
 
 /// Where connections come in.
@@ -36,8 +36,7 @@ pub(crate) trait Door: Send + Sync {
 
 /// Who is at the door.
 pub(crate) struct Caller {
-    /// As it is shown.
-    pub(crate) address: String,
+    pub(crate) peer: Peer,
     /// What the limit for each address counts; `None` for those on this machine, who are exempt.
     pub(crate) counted: Option<IpAddr>,
 }
@@ -106,17 +105,17 @@ fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     house: &House,
     turned_away: &Arc<Semaphore>,
 ) {
-    let Caller { address, counted } = caller;
+    let Caller { peer, counted } = caller;
     match house.gate.admit(counted) {
         Ok(ticket) => {
             let (hub, manners) = (Arc::clone(&house.hub), Arc::clone(&house.manners));
             house.tasks.spawn(async move {
-                conn::serve(stream, address, hub, manners).await;
+                conn::serve(stream, peer, hub, manners).await;
                 drop(ticket);
             });
         }
         Err(refusal) => {
-            tracing::debug!(address, "turned away: {}", refusal.text());
+            tracing::debug!(address = peer.shown, "turned away: {}", refusal.text());
             if let Ok(permit) = Arc::clone(turned_away).try_acquire_owned() {
                 house.tasks.spawn(async move {
                     turn_away(stream, refusal).await;

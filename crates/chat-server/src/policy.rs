@@ -2,5 +2,6 @@
 //!
 //! This room reads nothing and changes nothing: whoever asks brings the facts.
 
+pub(crate) mod account;
 pub(crate) mod channel;
 pub(crate) mod user;

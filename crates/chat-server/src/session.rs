@@ -9,34 +9,60 @@
 //! * [`view`]: what of it they see.
 //! * [`carry_out`]: what a handler wanted changed.
 //! * [`past`]: what they are told of the past.
+//! * [`account`]: signing in and out.
+//! * [`read`]: what they have read.
+//! * [`back`]: what they come back to.
 
+mod account;
+mod back;
 mod carry_out;
 pub(crate) mod inbox;
 pub(crate) mod me;
 mod past;
+mod read;
 mod view;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use chat_proto::command::{Asked, Command, parse};
-use chat_proto::event::{Done, Event, Farewell, Sentence};
-use chat_proto::id::Timestamp;
+use chat_proto::event::{Done, Event, Farewell, Sentence, SignedOutBy};
+use chat_proto::id::{LineId, Timestamp};
 use chat_proto::line::LineItem;
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::rendition::render;
 use chat_proto::text::{Text, clean};
+use chat_proto::verb::Kind;
 
+use self::account::Dealing;
 use self::inbox::Inbox;
 use self::me::Me;
 use self::past::{Lookup, ToldPrivately};
 use crate::handlers::{self, Asker, Outcome};
 use crate::hub::Hub;
-use crate::hub::person::Person;
+use crate::hub::person::{Party, Person};
+use crate::hub::ports::TokenHash;
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// As they are shown to themselves and in the log.
+    pub shown: String,
+    /// From where they are connected, if that is over a network.
+    pub address: Option<IpAddr>,
+}
+
+impl Peer {
+    /// Somebody who isn't connected over a network.
+    pub fn local(shown: &str) -> Self {
+        Self { shown: shown.to_owned(), address: None }
+    }
+}
 
 /// One connected person.
 pub(crate) struct Session {
@@ -50,6 +76,14 @@ pub(crate) struct Session {
     parked: Option<Box<(Asked, Timestamp)>>,
     /// A question about the past.
     lookup: Option<Box<Lookup>>,
+    /// Something about their account.
+    dealing: Option<Box<Dealing>>,
+    /// The token that this connection was given, or has used.
+    token: Option<TokenHash>,
+    /// Another device has signed them out, in the midst of dealing.
+    signed_out: Option<SignedOutBy>,
+    /// What was told of private chats since they were last heard of.
+    unread_privately: Vec<(Party, LineId)>,
     /// Private lines that may come once more.
     told_privately: Vec<ToldPrivately>,
     /// Set when the connection is to end, once everything with a lower number is told.
@@ -67,7 +101,7 @@ enum Waiting {
         /// The private chat that was opened with it.
         opened: Option<UserName>,
         /// What is told before it if it was said.
-        notice: Option<String>,
+        notice: Option<Sentence>,
     },
     /// It is known, and waits for those before it.
     Known(Event),
@@ -77,16 +111,20 @@ enum Waiting {
 const MAX_WAITING: usize = 16;
 
 impl Session {
-    pub(crate) fn new(hub: Arc<Hub>, address: String, now: Timestamp) -> Self {
-        let person = hub.arrive(now);
+    pub(crate) fn new(hub: Arc<Hub>, peer: Peer, now: Timestamp) -> Self {
+        let person = hub.arrive(peer.address, now);
         Self {
             hub,
             person,
-            me: Me::new(address.into(), now),
+            me: Me::new(peer.shown.into(), now),
             inbox: Inbox::default(),
             waiting: VecDeque::new(),
             parked: None,
             lookup: None,
+            dealing: None,
+            token: None,
+            signed_out: None,
+            unread_privately: Vec::new(),
             told_privately: Vec::new(),
             farewell: None,
             reason: None,
@@ -103,12 +141,18 @@ impl Session {
 
     /// Whether anything that was asked has no answer yet.
     pub(crate) fn awaits_answer(&self) -> bool {
-        !self.waiting.is_empty() || self.parked.is_some() || self.lookup.is_some()
+        !self.waiting.is_empty()
+            || self.parked.is_some()
+            || self.lookup.is_some()
+            || self.is_dealing()
     }
 
     /// Whether the next line can be taken.
     pub(crate) fn takes_lines(&self) -> bool {
-        self.waiting.len() < MAX_WAITING && self.parked.is_none() && self.lookup.is_none()
+        self.waiting.len() < MAX_WAITING
+            && self.parked.is_none()
+            && self.lookup.is_none()
+            && !self.is_dealing()
     }
 
     /// Whether a command waits no more for the answers before it.
@@ -141,6 +185,13 @@ impl Session {
     /// Carries one line out.
     pub(crate) fn on_line(&mut self, line: LineItem, now: Timestamp, out: &mut BytesMut) {
         self.person.touch(now);
+        if self.asks_secret() {
+            let is_nothing = matches!(&line, LineItem::Line(line) if clean(line).is_empty());
+            if !is_nothing {
+                self.on_secret(line, now, out);
+            }
+            return;
+        }
         let asked = match line {
             // Nothing is left of it once control characters are removed: an empty line.
             LineItem::Line(line) if clean(&line).is_empty() => return,
@@ -159,6 +210,11 @@ impl Session {
 
     fn carry_out_asked(&mut self, asked: Asked, now: Timestamp, out: &mut BytesMut) {
         let Asked { re, command } = asked;
+        if let Ok(command) = &command
+            && command.kind() != Kind::Ping
+        {
+            self.note_read();
+        }
         match command.and_then(|command| self.ask(command, now)) {
             Ok(Outcome::Answer(rows, done)) => {
                 for row in &rows {
@@ -199,7 +255,7 @@ impl Session {
 
     fn ask(&self, command: Command, now: Timestamp) -> Result<Outcome, Refusal> {
         let Self { me, inbox, hub, person, .. } = self;
-        let asker = Asker { me, inbox, hub, id: person.id, party: person.party(), now };
+        let asker = Asker { me, inbox, hub, person, party: person.party(), now };
         handlers::handle(&asker, command)
     }
 
@@ -242,6 +298,11 @@ impl Session {
         self.reason = self.reason.take().or_else(|| Text::new(reason));
     }
 
+    /// When the last line came from this person.
+    fn last_line_at(&self) -> Timestamp {
+        Timestamp(self.person.last_line_at.load(Ordering::Relaxed))
+    }
+
     fn show(&self, event: &Event, out: &mut BytesMut) {
         render(event, self.me.form, out);
     }
@@ -258,8 +319,7 @@ impl Session {
 impl Drop for Session {
     /// However a connection ends, its person is here no more.
     fn drop(&mut self) {
-        let last = Timestamp(self.person.last_line_at.load(Ordering::Relaxed));
-        self.depart(last);
+        self.depart(self.last_line_at());
     }
 }
 

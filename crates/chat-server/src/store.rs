@@ -6,19 +6,31 @@
 //!
 //! * [`schema`]: the tables and their versions.
 //! * [`book`][]: writing.
+//! * [`accounts`]: accounts and what is kept under them.
+//! * [`erase`]: how all of an account's is taken out.
+//! * [`channels`]: how channels are run.
 //! * [`lookup`]: reading pages of lines, and searching.
+//! * [`unread`]: what an account hasn't read yet.
+//! * [`mention`]: lines that name somebody.
 //! * [`words`]: how words of any language are found.
+//! * [`written`]: what an account wrote.
 //! * [`tail`]: lines whose words are not in the index yet.
 //! * [`failure`]: what goes wrong, and what to do about it.
 //! * [`tools`]: what an operator does with a store: check it, copy it.
 
+mod accounts;
 mod book;
+mod channels;
+mod erase;
 mod failure;
 mod lookup;
+mod mention;
 mod schema;
 mod tail;
 pub mod tools;
+mod unread;
 mod words;
+mod written;
 
 #[cfg(test)]
 mod battery;
@@ -31,10 +43,15 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+pub use self::accounts::{AccountEntry, AccountRow, IgnoredRow, MemberRow, OperatorRow, TokenRow};
 pub use self::book::{Book, ConversationRow, Entry, Holder, Said};
+pub use self::channels::{ActRow, Author, KeptAct, KeptMark, KeptSetting, MarkRow, Rule};
 pub use self::failure::{Failure, Kind, OpenError};
 pub use self::lookup::{Hit, Hits, Key, Lookup, Page, Query, Sought, StoredLine, Whose};
+pub use self::mention::Mentions;
 use self::tail::Tail;
+pub use self::unread::{Reader, Unread};
+pub use self::written::Written;
 
 /// The file in the directory.
 const FILE: &str = "chat.db";
@@ -104,7 +121,18 @@ impl Store {
     }
 
     /// Reads a store beside the server that writes it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Older`] if no server of this version has opened it yet, too.
     pub fn open_to_read(directory: &Path) -> Result<Lookup, OpenError> {
+        let lookup = Self::open_to_copy(directory)?;
+        schema::check_is_current(&crate::hub::lock(lookup.connection()))?;
+        Ok(lookup)
+    }
+
+    /// Looks at a store as a whole, of this version or of an earlier one, beside the server that writes it.
+    pub fn open_to_copy(directory: &Path) -> Result<Lookup, OpenError> {
         let path = directory.join(FILE);
         if !path.exists() {
             return Err(OpenError::Missing { path });

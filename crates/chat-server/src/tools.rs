@@ -1,16 +1,21 @@
-//! What an operator does from the shell with a server's data: `chat-server backup`, `check`, `export`, `import`.
+//! What an operator does from the shell with a server's data: `chat-server backup`, `check`, `export`,
+//! `export-user`, `import`.
 //!
 //! * [`backup`]: a copy of everything, while the server runs.
 //! * [`check`]: settings, directory, database and doors: each fault with its cure.
 //! * [`export`]: one channel as JSON Lines.
+//! * [`export_user`]: all that is kept of one account.
 //! * [`import`]: what an export wrote, into a store that no server has open.
 //! * [`row`]: a row of those lines.
 
 mod backup;
 mod check;
 mod export;
+mod export_user;
 mod import;
 mod row;
+#[cfg(test)]
+mod tests;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -31,6 +36,9 @@ pub fn run(tool: &Tool, config: &Config) -> anyhow::Result<()> {
         Tool::Backup { file } => backup::run(directory(config)?, file),
         Tool::Check => check::run(config),
         Tool::Export { channel, file } => export::run(directory(config)?, channel, file.as_deref()),
+        Tool::ExportUser { name, file } => {
+            export_user::run(directory(config)?, name, file.as_deref())
+        }
         Tool::Import { file } => import::run(directory(config)?, file.as_deref()),
     }
 }

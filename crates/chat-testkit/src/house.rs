@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_proto::id::Timestamp;
-use chat_server::conn::{self, Manners};
+use chat_server::conn::{self, Manners, Peer};
 use chat_server::hub::{Bounds, Hub, Keeping};
 use chat_server::order::retention::Retention;
 use tokio::io::{DuplexStream, duplex};
@@ -61,7 +61,7 @@ impl House {
         let (peer, ours) = duplex(holds);
         let ours = Chopped::new(ours, sizes);
         let (hub, manners) = (Arc::clone(&self.hub), Arc::clone(&self.manners));
-        tokio::spawn(conn::serve(ours, "a test".to_owned(), hub, manners));
+        tokio::spawn(conn::serve(ours, Peer::local("a test"), hub, manners));
         peer
     }
 

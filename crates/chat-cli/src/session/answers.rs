@@ -21,7 +21,7 @@ impl Session {
     }
 
     pub(super) fn send(&mut self, typed: Typed, now: Now) {
-        if self.wish.mode == Mode::Terminal && typed.is_command() {
+        if self.wish.mode == Mode::Terminal && typed.is_command() && !typed.secret {
             self.show(Shown::Typed { line: typed.discreet() });
         }
         let line = typed.line.clone();
@@ -32,7 +32,10 @@ impl Session {
         let Some(asked) = self.asked.pop_front() else { return };
         match asked {
             Asked::Format => self.take_name(now),
-            Asked::Identity(line) => self.named(line, answer, now),
+            Asked::Identity => {
+                self.show_past(&Asked::Identity);
+                self.named(answer, now);
+            }
             Asked::Goal(goal) => {
                 if answer.re != "history" {
                     self.show_answer(&goal.line(), answer);
@@ -43,7 +46,6 @@ impl Session {
                 self.reached(&goal, now);
             }
             Asked::Typed(typed) => {
-                let nameless = self.stage == Stage::Nameless;
                 // A list has its closing line, an entry its opening one.
                 let closing = answer.re == "search";
                 if closing {
@@ -56,12 +58,8 @@ impl Session {
                 self.apply(answer, now);
                 self.settle_last(answer, !typed.line.to_lowercase().contains(" after "));
                 self.show_own(&typed, answer, false, now);
-                match answer.re.as_str() {
-                    "name" | "login" if nameless => self.named(typed.line, answer, now),
-                    "name" | "login" => self.identity = Some(typed.line),
-                    "register" => self.identity = self.login(&typed.line),
-                    _ => {}
-                }
+                self.settle_account(&typed, answer, now);
+                self.answer_asking(now);
             }
             Asked::Lookup => self.teller.forget(),
             Asked::Fetch(fetch) => {
@@ -75,12 +73,19 @@ impl Session {
 
     pub(super) fn refused(&mut self, re: &str, code: String, text: String, now: Now) {
         self.forget_past();
+        // A refusal ends the asking.
+        if let Some(Asked::Typed(typed)) = self.asked.front()
+            && typed.is_about_password()
+        {
+            self.password_asked = false;
+            self.passwords.clear();
+        }
         match self.asked.pop_front() {
             Some(Asked::Format) => {
                 let reason = format!("it doesn't know the JSON form ({code}: {text})");
                 self.drop_link(&reason, now);
             }
-            Some(Asked::Identity(_)) => self.name_refused(code, text, now),
+            Some(Asked::Identity) => self.name_refused(code, text, now),
             Some(Asked::Goal(goal)) => self.missed(&goal, code, text, now),
             Some(Asked::Typed(_))
                 if self.wish.mode == Mode::Pipe
@@ -111,6 +116,11 @@ impl Session {
                 let other = if own { &to } else { &said.from };
                 self.heard(format!("@{other}"), said, own);
             }
+            Incoming::Password => self.password_asked = true,
+            Incoming::SignedOut { ref name, ref reason } => {
+                self.told_more(&incoming);
+                self.signed_out(name, reason, now);
+            }
             Incoming::Missed { channel, after, .. } if self.places.is_in(&channel) => {
                 self.missed_lines(&channel, after, now);
             }
@@ -120,6 +130,17 @@ impl Session {
 
     /// What isn't something said.
     fn told_more(&mut self, incoming: &Incoming) {
+        self.note_absence(incoming);
+        // What was missed while the connection was lost is shown itself; what waited has a heading.
+        let shown_otherwise = self.wish.mode == Mode::Terminal
+            && match incoming {
+                Incoming::Unread { .. } | Incoming::Reentered { .. } => self.is_coming_back(),
+                Incoming::Waiting { count, told } => self.is_coming_back() || told == count,
+                _ => false,
+            };
+        if shown_otherwise {
+            return;
+        }
         let own = Self::own(self.me.as_deref(), &self.places, self.wish.mode);
         let shown = match incoming {
             Incoming::Bye { .. } if matches!(self.stage, Stage::Leaving { .. }) => {
@@ -134,6 +155,12 @@ impl Session {
         {
             self.places.left(channel);
             self.set_current(current.clone());
+        }
+        if let Incoming::Run(row) = incoming
+            && row.text("type").as_deref() == Some("dropped")
+        {
+            self.places.left(&row.text("channel").unwrap_or_default());
+            self.set_current(row.change("current"));
         }
         // After a reconnection the main page would only push away what one was reading.
         let again = self.is_settled() && self.stage == Stage::Naming;
@@ -178,8 +205,8 @@ impl Session {
                 }
                 if self.is_me(from) {
                     self.me = Some(to.clone());
-                    if self.identity.as_deref().is_some_and(|line| line.starts_with("/name ")) {
-                        self.identity = Some(format!("/name {to}"));
+                    if let Some(identity) = &mut self.identity {
+                        identity.rename(to);
                     }
                 }
             }
@@ -200,7 +227,7 @@ impl Session {
                     self.look_up(format!("/users {channel}"), now);
                 }
             }
-            ("leave", Some(channel)) => self.places.left(&channel),
+            ("leave" | "drop", Some(channel)) => self.places.left(&channel),
             ("private", _) => {
                 if let Some(user) = answer.fields().text("with") {
                     self.places.opened(&user);

@@ -1,7 +1,7 @@
 //! The way in: the name, then the channels.
 
 use super::goal::{Detour, Goal};
-use super::{Asked, Exit, Mode, Now, Session, Stage, Standing};
+use super::{Asked, Exit, Identity, Mode, Now, Session, Stage, Standing};
 use crate::incoming::Answer;
 use crate::pause::pause;
 use crate::show::Shown;
@@ -12,20 +12,22 @@ pub(super) const MAX_NAME_TRIES: u32 = 14;
 
 impl Session {
     pub(super) fn take_name(&mut self, now: Now) {
-        match self.identity.clone() {
+        match self.identity.as_ref().map(Identity::line) {
             Some(line) => {
                 self.stage = Stage::Naming;
                 self.progress_at = now.instant;
-                self.ask(Asked::Identity(line.clone()), line, now);
+                self.ask(Asked::Identity, line, now);
             }
             None => self.stage = Stage::Nameless,
         }
     }
 
-    pub(super) fn named(&mut self, line: String, answer: &Answer, now: Now) {
-        let asked_for = line.split(' ').nth(1).map(ToOwned::to_owned);
-        self.me = answer.fields().text("name").or(asked_for);
-        self.identity = Some(line);
+    /// The server has agreed to the name in `identity`.
+    pub(super) fn named(&mut self, answer: &Answer, now: Now) {
+        let asked_for = || self.identity.as_ref().map(|identity| identity.name().to_owned());
+        self.me = answer.fields().text("name").or_else(asked_for);
+        self.keep_token(answer);
+        self.reenter(!self.is_settled());
         self.name_tries = 0;
         if self.is_settled() {
             self.show(Shown::warning(format!("Connected again to {}.", self.wish.address)));
@@ -60,20 +62,17 @@ impl Session {
             }
             self.name_tries += 1;
             self.stage = Stage::NamePause { until };
+        } else if code == "wrong-password" {
+            self.credential_refused(code, text, now);
         } else if self.wish.mode == Mode::Pipe {
-            self.fail(format!("the name was refused: {code}: {text}"), Exit::Refused);
+            let exit = if code == "name-registered" { Exit::NotSignedIn } else { Exit::Refused };
+            self.fail(format!("the name was refused: {code}: {text}"), exit);
         } else {
             self.name_tries = 0;
             self.identity = None;
             self.stage = Stage::Nameless;
             self.show_refusal(code, text);
         }
-    }
-
-    /// The line that signs in to the account which `/register` has just made.
-    pub(super) fn login(&self, register: &str) -> Option<String> {
-        let (_, password) = crate::typed::command(register)?;
-        Some(format!("/login {} {password}", self.me.as_deref()?))
     }
 
     pub(super) fn next_goal(&mut self, now: Now) {
@@ -140,6 +139,12 @@ impl Session {
     }
 
     pub(super) fn ready(&mut self, now: Now) {
+        if let Stage::Entering { home: Some(home), .. } = &self.stage
+            && self.places.current().is_none()
+        {
+            self.places.set_current(Some(home.clone()));
+        }
+        self.places.arrive();
         self.stage = Stage::Ready { since: now.instant };
         if !self.is_settled() {
             self.look_up("/channels".into(), now);

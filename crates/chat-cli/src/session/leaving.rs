@@ -51,6 +51,9 @@ impl Session {
         self.waiting.clear();
         self.goal_at = None;
         self.retry_at = None;
+        self.password_asked = false;
+        self.passwords.clear();
+        self.reentered.clear();
         let unconfirmed: Vec<Typed> = mem::take(&mut self.asked)
             .into_iter()
             .filter_map(|asked| match asked {
@@ -78,6 +81,7 @@ impl Session {
         }
         if let Stage::Entering { home, .. } = stage {
             self.places.set_current(home);
+            self.places.arrive();
         }
         let pause = pause(self.failures, now.luck);
         self.failures = self.failures.saturating_add(1);
@@ -99,6 +103,12 @@ impl Session {
         match self.stage {
             Stage::Over | Stage::Leaving { .. } => {}
             Stage::Connecting | Stage::Offline { .. } => self.finish_left(),
+            // The server would take the line for the password.
+            _ if self.password_asked && self.wish.mode == Mode::Pipe => {
+                let why = "the input ended before the password that the server asked for";
+                self.fail(why.into(), Exit::NotSignedIn);
+            }
+            _ if self.password_asked => self.finish_left(),
             // Asked for again, it isn't put off any longer.
             _ if self.quit_at.is_some() && self.wish.mode == Mode::Terminal => self.finish_left(),
             Stage::Ready { .. } if !self.unsaid.is_empty() => {

@@ -9,7 +9,7 @@ use std::mem;
 use super::goal::Goal;
 use super::{Asked, Mode, Now, Session};
 use crate::incoming::{Answer, Said};
-use crate::show::{Shown, same_name};
+use crate::show::{Shown, calls, same_name};
 use crate::sought::Sought;
 
 /// Lines that wait for their heading, since it tells their number; with more of them it doesn't.
@@ -67,15 +67,19 @@ enum Which {
     Away,
     /// Read too slowly.
     Missed,
+    /// Private lines that waited until one signed in.
+    Waiting,
     /// Asked for by the person.
     History,
+    /// As well; those that name one.
+    Mentions,
     Search(Vec<Sought>),
 }
 
 impl Which {
     /// Whether the person asked to see just these lines, seen before or not.
     fn is_asked_for(&self) -> bool {
-        matches!(self, Self::History | Self::Search(_))
+        matches!(self, Self::History | Self::Mentions | Self::Search(_))
     }
 
     fn heading(&self, place: &str, count: Option<usize>) -> String {
@@ -88,7 +92,9 @@ impl Which {
             Self::Replay => format!("last said in {place}: {lines}"),
             Self::Away => format!("{lines} in {place} while you were away"),
             Self::Missed => format!("{lines} in {place} that came too fast"),
+            Self::Waiting => format!("{lines} for you while you were away"),
             Self::History => format!("{lines} of {place}"),
+            Self::Mentions => format!("{lines} with your name"),
             Self::Search(_) => format!("{lines} found, newest first"),
         }
     }
@@ -103,9 +109,14 @@ impl Session {
             }
             Asked::Goal(_) => Some(Which::Away),
             Asked::Fetch(_) => Some(Which::Missed),
+            Asked::Identity => Some(Which::Waiting),
             Asked::Typed(typed) => match typed.verb {
                 Some("enter") => Some(Which::Replay),
+                Some("login") => Some(Which::Waiting),
+                // The line may be the password that was asked for.
+                None if typed.secret => Some(Which::Waiting),
                 Some("history") => Some(Which::History),
+                Some("mentions") => Some(Which::Mentions),
                 Some("search") => Some(Which::Search(Sought::all_in(&typed.line))),
                 _ => None,
             },
@@ -128,7 +139,15 @@ impl Session {
             return;
         }
         self.places.set_last(&place, said.id);
+        self.count_unread(&place, &said, own);
         self.show(Shown::Said { place, said, own });
+    }
+
+    fn count_unread(&mut self, place: &str, said: &Said, own: bool) {
+        if !own {
+            let calls = calls(place, &said.text, self.me.as_deref());
+            self.places.unseen(place, 1, calls);
+        }
     }
 
     fn heard_past(&mut self, place: String, said: Said) {
@@ -189,12 +208,19 @@ impl Session {
                 Which::Search(words) => {
                     self.show(Shown::Found { place, said, words: words.clone() });
                 }
+                Which::Mentions => {
+                    let words = self.me.as_deref().map(Sought::word).into_iter().collect();
+                    self.show(Shown::Found { place, said, words });
+                }
                 Which::History => self.show(Shown::Said { place, said, own }),
-                Which::Replay | Which::Away | Which::Missed => {
+                Which::Replay | Which::Away | Which::Missed | Which::Waiting => {
                     if place.starts_with('@') && !own {
                         self.last_writer = Some(said.from.clone());
                     }
                     self.places.raise_last(&place, said.id);
+                    if !matches!(which, Which::Replay) {
+                        self.count_unread(&place, &said, own);
+                    }
                     self.show(Shown::Said { place, said, own });
                 }
             }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::goal::Goal;
+use crate::outbox::Unread;
 use crate::show::same_name;
 
 /// Conversations of which it is known how far they were read; more than one can be in (50 on a usual
@@ -18,8 +19,12 @@ pub(super) struct Places {
     /// In the order of entry.
     channels: Vec<String>,
     current: Option<String>,
+    /// On the way through all of the channels: what is new in one stays so.
+    passing: bool,
     /// The one heard of last stands last.
     read: Vec<Read>,
+    /// What was said elsewhere; the one in which something was said last stands last.
+    unread: Vec<Unread>,
 }
 
 /// How far a conversation was read.
@@ -43,16 +48,27 @@ impl Places {
         self.channels.iter().any(|own| same_name(own, channel))
     }
 
-    pub(super) fn entered(&mut self, channel: &str) {
+    /// One is in the channel, and the current conversation stays.
+    pub(super) fn add(&mut self, channel: &str) {
         if !self.is_in(channel) {
             self.channels.push(channel.to_owned());
         }
-        self.current = Some(channel.to_owned());
+    }
+
+    pub(super) fn entered(&mut self, channel: &str) {
+        self.add(channel);
+        self.set_current(Some(channel.to_owned()));
     }
 
     /// What was read there stays known, so that it isn't shown again when one comes back.
     pub(super) fn left(&mut self, channel: &str) {
         self.channels.retain(|own| !same_name(own, channel));
+        self.seen(channel);
+    }
+
+    /// In no conversation, and nothing of any counts as read: somebody else may be here next.
+    pub(super) fn leave_all(&mut self) {
+        *self = Self::default();
     }
 
     /// A private chat is open.
@@ -61,12 +77,49 @@ impl Places {
     }
 
     pub(super) fn set_current(&mut self, current: Option<String>) {
+        if let Some(current) = current.as_ref().filter(|_| !self.passing) {
+            self.seen(current);
+        }
         self.current = current;
     }
 
-    /// Nowhere from now on; gives what was current.
+    /// What was said elsewhere since one was there; the latest last.
+    pub(super) fn unread(&self) -> &[Unread] {
+        &self.unread
+    }
+
+    /// Others said `count` lines there; `calls` if one of them was to oneself.
+    pub(super) fn unseen(&mut self, place: &str, count: u64, calls: bool) {
+        if self.current().is_some_and(|current| same_name(current, place)) {
+            return;
+        }
+        let at = self.unread.iter().position(|unread| same_name(&unread.place, place));
+        let mut unread = match at {
+            Some(at) => self.unread.remove(at),
+            None => Unread { place: place.to_owned(), count: 0, calls: false },
+        };
+        unread.count = unread.count.saturating_add(count);
+        unread.calls |= calls;
+        if self.unread.len() >= MAX_READ {
+            self.unread.remove(0);
+        }
+        self.unread.push(unread);
+    }
+
+    fn seen(&mut self, place: &str) {
+        self.unread.retain(|unread| !same_name(&unread.place, place));
+    }
+
+    /// Nowhere from now on, and on the way; gives what was current.
     pub(super) fn take_current(&mut self) -> Option<String> {
+        self.passing = true;
         self.current.take()
+    }
+
+    /// One is in all of the channels, or on the way no longer.
+    pub(super) fn arrive(&mut self) {
+        self.passing = false;
+        self.set_current(self.current.clone());
     }
 
     /// The last line of the conversation that was shown.
@@ -115,6 +168,9 @@ impl Places {
         let (from, to) = (format!("@{from}"), format!("@{to}"));
         if self.current().is_some_and(|current| same_name(current, &from)) {
             self.current = Some(to.clone());
+        }
+        if let Some(unread) = self.unread.iter_mut().find(|own| same_name(&own.place, &from)) {
+            unread.place.clone_from(&to);
         }
         if let Some(at) = self.read.iter().position(|read| same_name(&read.place, &from)) {
             let last = self.read.remove(at).last;

@@ -7,8 +7,9 @@ use super::unsaid::{Fate, Item, Line, Sent};
 use super::{Asked, Mode, Now, Session, Stage};
 use crate::incoming::Answer;
 use crate::pause::pause;
+use crate::proto::Secret;
 use crate::show::Shown;
-use crate::typed::{Aim, Typed};
+use crate::typed::{Aim, Typed, holds_password};
 
 /// Things typed that may wait in a terminal; some screens of text, and less than a server's burst.
 pub(crate) const MAX_UNSAID: usize = 100;
@@ -59,6 +60,15 @@ impl Session {
             && self.retry_at.is_none()
             && !self.asked.iter().any(|asked| matches!(asked, Asked::Typed(_) | Asked::Line))
         {
+            if self.password_asked {
+                match self.unsaid.pop() {
+                    None => break,
+                    Some(Item::Command(typed) | Item::Line(Line { typed, .. })) => {
+                        self.send_password(&Secret::new(&typed.line), now);
+                    }
+                }
+                continue;
+            }
             match self.unsaid.first() {
                 None => break,
                 Some(Item::Command(_)) => {
@@ -169,7 +179,7 @@ impl Session {
     }
 
     /// What the person has to know while it goes on.
-    fn warn(&mut self, text: String) {
+    pub(super) fn warn(&mut self, text: String) {
         match self.wish.mode {
             Mode::Terminal => self.show(Shown::warning(text)),
             Mode::Pipe => self.actions.push(super::Action::Complain(text)),
@@ -207,7 +217,12 @@ impl Session {
     }
 }
 
-/// The line, and how to have it again.
+/// The line, and how to have it again; one with a password nobody has again.
 fn back(typed: &Typed) -> String {
-    format!("{} (Up brings it back)", typed.discreet())
+    let line = typed.discreet();
+    if typed.secret || holds_password(&typed.line) {
+        line
+    } else {
+        format!("{line} (Up brings it back)")
+    }
 }

@@ -1,3 +1,5 @@
+mod account;
+
 use super::entry::MAX_NAME_TRIES;
 use super::leaving::{MAX_STRANGE, STEADY};
 use super::*;
@@ -13,15 +15,27 @@ struct Play {
 
 impl Play {
     fn new(mode: Mode, name: Option<&str>, enter: &[&str]) -> Self {
+        Self::with(mode, name, enter, |_| {})
+    }
+
+    fn with(
+        mode: Mode,
+        name: Option<&str>,
+        enter: &[&str],
+        change: impl FnOnce(&mut Wish),
+    ) -> Self {
         let now =
             Now { instant: Instant::now(), time: "2026-11-22T07:44:05Z".parse().unwrap(), luck: 0 };
-        let wish = Wish {
+        let mut wish = Wish {
             mode,
             address: "here:5002".into(),
             name: name.map(Into::into),
+            credentials: Vec::new(),
+            kept: Vec::new(),
             enter: enter.iter().map(ToString::to_string).collect(),
             seed: 0xfeed,
         };
+        change(&mut wish);
         let known = Arc::new(Mutex::new(Known::default()));
         Self { session: Session::new(wish, known, now), start: now.instant, now }
     }
@@ -52,6 +66,11 @@ impl Play {
                 Action::Send(line) => format!("send {line}"),
                 Action::Show(shown) => format!("show {}", text(shown)),
                 Action::Complain(text) => format!("complain {text}"),
+                Action::Keep(account, token) => format!("keep {account} {}", token.expose()),
+                Action::Forget(account, token) => {
+                    let token = token.as_ref().map_or("whatever", Secret::expose);
+                    format!("forget {account} {token}")
+                }
                 other => format!("{other:?}").to_lowercase(),
             })
             .collect()
@@ -170,7 +189,10 @@ fn commands_work_before_there_is_a_name() {
         play.types("/login alice sesame"),
         ["show > /login alice …", "send /login alice sesame"]
     );
-    assert_eq!(play.gets(&[r#"{"type":"ok","re":"login","name":"alice"}"#]), ["send /enter #dev"]);
+    assert_eq!(
+        play.gets(&[r#"{"type":"ok","re":"login","name":"alice"}"#]),
+        ["show * You are signed in as alice. /logout signs out.", "send /enter #dev"]
+    );
 }
 
 #[test]
@@ -391,7 +413,7 @@ fn lines_without_an_answer_are_told_when_the_connection_is_lost() {
         play.loses("x"),
         [
             "show * Not confirmed: /topic new (Up brings it back)",
-            "show * Not sent: /login alice … (Up brings it back)",
+            "show * Not sent: /login alice …",
             "show * Not sent: after that (Up brings it back)",
             "show * Connection lost: x. Trying again in 1 s.",
             "show * 1 line isn't said yet, as far as is known; what is missing goes once the connection is back.",
@@ -906,6 +928,6 @@ fn quitting_works_everywhere() {
 #[test]
 fn the_form_is_the_clients_own_affair() {
     let mut play = Play::settled();
-    let done = play.types("/FO text");
+    let done = play.types("/FORM text");
     assert_eq!(done, ["show ! bad-argument: chat-cli needs the JSON form and shows it as text."]);
 }

@@ -186,11 +186,16 @@ impl Unsaid {
 
     /// Everything, in order.
     pub(super) fn take(&mut self) -> Vec<Typed> {
+        self.take_after(0)
+    }
+
+    /// Everything after the first so many, in order.
+    pub(super) fn take_after(&mut self, first: usize) -> Vec<Typed> {
         let typed = |item| match item {
             Item::Command(typed) => typed,
             Item::Line(line) => line.typed,
         };
-        self.items.drain(..).map(typed).collect()
+        self.items.drain(first.min(self.items.len())..).map(typed).collect()
     }
 
     /// A line of the past is seen: it may be the uncertain one.

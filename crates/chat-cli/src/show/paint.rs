@@ -27,7 +27,8 @@ pub(super) struct Paint {
 
 impl Paint {
     fn with(self, style: Style, text: &str) -> String {
-        if self.colours { style.paint(text).to_string() } else { text.to_owned() }
+        let bare = !self.colours || text.is_empty();
+        if bare { text.to_owned() } else { style.paint(text).to_string() }
     }
 
     pub(super) fn faint(self, text: &str) -> String {
@@ -60,25 +61,31 @@ impl Paint {
         self.with(style, name)
     }
 
-    /// The text with every mention of `me` standing out.
-    pub(super) fn mentions(self, text: &str, me: &str) -> String {
-        self.marked(text, |rest| mention::first(rest, me))
+    /// A text that is to oneself: all of it bold, and every mention of `me` standing out of that.
+    pub(super) fn calling(self, text: &str, me: Option<&str>) -> String {
+        let mention = |rest: &str| me.and_then(|me| mention::first(rest, me));
+        self.marked(text, Style::new().bold(), mention)
     }
 
     /// The text with the words it was found by standing out.
     pub(super) fn sought(self, text: &str, words: &[Sought]) -> String {
-        self.marked(text, |rest| Sought::first_of(words, rest))
+        self.marked(text, Style::new(), |rest| Sought::first_of(words, rest))
     }
 
-    fn marked(self, text: &str, next: impl Fn(&str) -> Option<Range<usize>>) -> String {
+    fn marked(
+        self,
+        text: &str,
+        around: Style,
+        next: impl Fn(&str) -> Option<Range<usize>>,
+    ) -> String {
         let mut rest = text;
         let mut painted = String::with_capacity(text.len());
         while let Some(at) = next(rest).filter(|at| self.colours && !at.is_empty()) {
-            painted.push_str(&rest[..at.start]);
+            painted.push_str(&self.with(around, &rest[..at.start]));
             painted.push_str(&self.with(Color::Yellow.bold().reverse(), &rest[at.clone()]));
             rest = &rest[at.end..];
         }
-        painted.push_str(rest);
+        painted.push_str(&self.with(around, rest));
         painted
     }
 }

@@ -1,11 +1,14 @@
 //! What the client says of the JSON form is, word for word, what the server says in text form.
 
+mod running;
+
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, Done, Event, Farewell, Person, Placed, Sentence};
+use chat_proto::event::{Ask, Away, Done, Event, Farewell, Person, Placed, Sentence, SignedOutBy};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::{Code, Refusal};
 use chat_proto::rendition::{Form, rendered};
+use chat_proto::secret::Secret;
 use chat_proto::text::Text;
 
 use super::*;
@@ -104,12 +107,14 @@ fn of_what_others_say_and_do() {
                     user: user("carol"),
                     by: bob.clone(),
                     reason: reason.clone(),
+                    ban: None,
                 },
                 Event::YouWereKicked {
                     channel: general.clone(),
                     user: user("alice"),
                     by: bob.clone(),
                     reason,
+                    ban: None,
                     current: Some(Conversation::Private(bob)),
                 },
             ],
@@ -251,6 +256,7 @@ fn of_lists_and_people() {
             &[
                 Event::Whois(Box::new(Person {
                     name: user("bob"),
+                    account: away.is_some().then(|| user("bob")),
                     away,
                     shared,
                     since: TIME,
@@ -270,6 +276,7 @@ fn of_lists_and_people() {
             &[
                 Event::Info(Box::new(chat_proto::event::Own {
                     name: user("alice"),
+                    account: current.is_some().then(|| user("alice")),
                     current,
                     channels,
                     address: "127.0.0.1:4000".into(),
@@ -281,4 +288,76 @@ fn of_lists_and_people() {
             ],
         );
     }
+}
+
+#[test]
+fn of_accounts() {
+    let alice = || user("alice");
+    let token = || Secret::new("3q2-7w");
+    for (typed, re, done) in [
+        ("/register sesame", "register", Done::Registered { name: alice(), token: token() }),
+        ("/login alice sesame", "login", Done::SignedIn { name: alice(), token: Some(token()) }),
+        ("/login alice token:x", "login", Done::SignedIn { name: alice(), token: None }),
+        ("/logout", "logout", Done::SignedOut { name: alice() }),
+        ("/password old new", "password", Done::PasswordChanged { token: token() }),
+        ("/forget sesame", "forget", Done::Forgotten { name: alice() }),
+    ] {
+        check(typed, &[ok(re, done)]);
+    }
+    for by in [SignedOutBy::NewPassword, SignedOutBy::Forgotten] {
+        check("", &[Event::SignedOut { name: alice(), by }]);
+    }
+    for away in [None, Some(Away { reason: None }), Some(Away { reason: Some(text("tea")) })] {
+        let seen = Event::LastSeen { name: user("bob"), seen: TIME, away };
+        check("/whois bob", &[seen, ok("whois", Done::Told)]);
+    }
+}
+
+#[test]
+fn a_password_is_asked_for_by_the_prompt_alone() {
+    let mut teller = Teller::default();
+    let own = Own { me: Some("alice"), channels: &[], marks: false };
+    for (re, what) in [
+        ("register", Ask::New),
+        ("password", Ask::Old),
+        ("login", Ask::Login),
+        ("forget", Ask::Forget),
+    ] {
+        let asked = Event::PasswordAsked { what, name: user("alice") };
+        for line in in_form(&[asked, ok(re, Done::Told)], Form::Json) {
+            let shown = match Incoming::read(&line).unwrap() {
+                Incoming::Ok(answer) => teller.answered("", &answer, own),
+                other => teller.told(&other, own).into_iter().collect(),
+            };
+            assert!(shown.is_empty(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn of_what_was_said_while_one_was_not_here() {
+    for (topic, count, mentions) in [
+        (None, 1, 0),
+        (Some(text("Say hello")), 12, 1),
+        (None, 12, 2),
+        (None, u64::from(MAX_HISTORY_LINES) + 1, 0),
+    ] {
+        let dev = || channel("dev");
+        check(
+            "",
+            &[
+                Event::Reentered {
+                    channel: dev(),
+                    members: 3,
+                    topic,
+                    operator: false,
+                    last: LineId(53),
+                },
+                Event::Unread { channel: dev(), count, mentions, after: LineId(41) },
+                Event::WhileAway { count, told: count.min(100) },
+            ],
+        );
+    }
+    check("/mentions", &[ok("mentions", Done::Mentions { count: 0 })]);
+    check("/mentions", &[ok("mentions", Done::Mentions { count: 3 })]);
 }

@@ -9,6 +9,7 @@ use nu_ansi_term::{Color, Style};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::unread::pieces;
 use crate::outbox::Prompt;
 
 /// Columns and rows.
@@ -75,11 +76,18 @@ impl Screen {
         let prompt = shortened(&input.prompt.text, (size.columns / 2).max(1));
         // One row is left for what scrolls by, one for the candidates.
         let rows = size.rows.saturating_sub(2).max(1);
-        let (text, cursor) = window(input.text, input.cursor, prompt.width(), rows, size.columns);
+        let unread = pieces(&input.prompt.unread, size.columns / 3);
+        let elsewhere: String = unread.iter().map(|piece| piece.text.as_str()).collect();
+        let taken = elsewhere.width() + prompt.width();
+        let (text, cursor) = window(input.text, input.cursor, taken, rows, size.columns);
         let style = if input.prompt.ready { Color::Cyan.bold() } else { Color::Yellow.normal() };
+        for piece in &unread {
+            let style = if piece.loud { Color::Purple.bold() } else { Style::new().dimmed() };
+            out.push_str(&self.painted(style, &piece.text));
+        }
         out.push_str(&self.painted(style, &prompt));
         out.push_str(&text);
-        let whole = format!("{prompt}{text}");
+        let whole = format!("{elsewhere}{prompt}{text}");
         let mut end = place(&whole, size.columns);
         if end.column == 0 && end.row > 0 {
             // The last column is full: terminals wrap only when more comes.
@@ -90,7 +98,7 @@ impl Screen {
             self.offer(candidates, chosen, size.columns, out);
             end.row += 1;
         }
-        let before = format!("{prompt}{}", &text[..cursor]);
+        let before = format!("{elsewhere}{prompt}{}", &text[..cursor]);
         let at = place(&before, size.columns);
         up(out, end.row - at.row);
         out.push('\r');
@@ -193,7 +201,7 @@ fn window(
 
 /// At most `columns` of the text; what is left out is left out in the middle, since a prompt's end
 /// is what tells that it is one.
-fn shortened(text: &str, columns: usize) -> String {
+pub(super) fn shortened(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }

@@ -7,10 +7,12 @@
     reason = "what helps a test may fail it"
 )]
 
+mod account;
 mod gate;
 mod kills;
 mod pipe;
 mod process;
+mod send;
 mod server;
 mod store;
 mod terminal;

@@ -30,8 +30,21 @@ impl Client {
 
     /// The same with somewhere else for its output to go.
     pub(crate) fn start_into(output: Stdio, arguments: &[&str]) -> Self {
+        Self::spawn(output, &[], arguments)
+    }
+
+    /// The same with this in its environment.
+    pub(crate) fn start_with(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::spawn(Stdio::piped(), environment, arguments)
+    }
+
+    fn spawn(output: Stdio, environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_chat-cli"))
             .args(arguments)
+            .env_remove("CHAT_TOKEN")
+            // Nothing is kept of one test for another, nor of the person who runs it.
+            .env("XDG_STATE_HOME", "/dev/null")
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(output)
             .stderr(Stdio::piped())

@@ -1,6 +1,7 @@
 //! At a terminal: a real pseudo-terminal, and what its screen shows.
 
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Instant;
@@ -35,12 +36,25 @@ impl Terminal {
 
     /// A terminal that shows nothing, and takes nothing, before it is told to go on.
     fn start_stopped(arguments: &[&str]) -> Self {
+        Self::spawn(Path::new("/dev/null"), arguments)
+    }
+
+    /// A terminal whose client keeps what it keeps in this folder.
+    pub(crate) fn start_keeping(state: &Path, arguments: &[&str]) -> Self {
+        let mut terminal = Self::spawn(state, arguments);
+        terminal.go_on();
+        terminal
+    }
+
+    fn spawn(state: &Path, arguments: &[&str]) -> Self {
         let pty = native_pty_system().openpty(SIZE).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_chat-cli"));
         command.args(arguments);
         command.env("TERM", "xterm-256color");
         command.env("TZ", "UTC");
         command.env_remove("NO_COLOR");
+        command.env_remove("CHAT_TOKEN");
+        command.env("XDG_STATE_HOME", state);
         let child = pty.slave.spawn_command(command).unwrap();
         drop(pty.slave);
         let mut reader = pty.master.try_clone_reader().unwrap();
@@ -135,6 +149,11 @@ impl Terminal {
                 Err(error) => panic!("{error}: {end} isn't written: {:#?}", self.rows()),
             }
         }
+    }
+
+    /// All that was written so far.
+    pub(crate) fn written(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
     /// Every row, also those that have scrolled away.
@@ -249,7 +268,7 @@ fn tab_completes_and_up_brings_back() {
 #[test]
 fn a_private_line_and_a_mention_ring_the_bell() {
     let server = Server::tcp();
-    let arguments = ["-c", server.address(), "-n", "alice", "-e", "general"];
+    let arguments = ["-c", server.address(), "-n", "alice", "-e", "general", "--bell"];
     let mut terminal = Terminal::start(&arguments);
     let mut peer = server.accept_at_terminal("alice", "#general");
     peer.says("bob", "hello all");

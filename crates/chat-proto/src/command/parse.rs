@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::{Command, OnceKey, search, span};
+use super::{Command, OnceKey, account, running, search, span};
 use crate::conversation::Conversation;
 use crate::limits::{MAX_REASON_CHARS, MAX_TOPIC_CHARS};
 use crate::name::{ChannelName, NameError, UserName};
 use crate::refusal::{Refusal, Short};
 use crate::rendition::Form;
+use crate::secret::{Credential, Secret};
 use crate::text::{Text, clean};
 use crate::verb::{self, Found, Kind, Verb};
 
@@ -54,7 +55,7 @@ fn said(text: &str) -> Result<Command, Refusal> {
 }
 
 /// The first word and what follows it, without the blanks between.
-fn split_word(words: &str) -> (&str, &str) {
+pub(super) fn split_word(words: &str) -> (&str, &str) {
     let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
     (word, rest.trim())
 }
@@ -115,10 +116,30 @@ impl<'a> Arguments<'a> {
             Kind::Back => self.nothing(Command::Back)?,
             Kind::Ignore => Command::Ignore(self.perhaps_word(user_name)?),
             Kind::Unignore => Command::Unignore(self.only_word().and_then(user_name)?),
-            Kind::Kick => {
-                let (user, reason) = self.word_and_rest()?;
-                Command::Kick(user_name(user)?, self.bounded(reason, MAX_REASON_CHARS)?)
+            Kind::Drop => {
+                let (channel, reason) = self.word_and_rest()?;
+                Command::Drop(channel_name(channel)?, self.bounded(reason, MAX_REASON_CHARS)?)
             }
+            Kind::Register => account::register(self.rest)?,
+            Kind::Login => {
+                let (user, credential) = self.word_and_rest()?;
+                Command::Login(user_name(user)?, Credential::typed(credential))
+            }
+            Kind::Logout => self.nothing(Command::Logout)?,
+            Kind::Password => account::password(self.rest)?,
+            Kind::Forget => Command::Forget(Secret::typed(self.rest)),
+            Kind::Mentions => Command::Mentions(self.perhaps_word(span::line_count)?),
+            Kind::Kick
+            | Kind::Ban
+            | Kind::Unban
+            | Kind::Mute
+            | Kind::Unmute
+            | Kind::Invite
+            | Kind::Op
+            | Kind::Deop
+            | Kind::Set
+            | Kind::Purge
+            | Kind::Log => running::running(self.verb, self.rest)?,
             Kind::Format => match self.only_word()?.to_ascii_lowercase().as_str() {
                 "text" => Command::Format(Form::Text),
                 "json" => Command::Format(Form::Json),
@@ -198,7 +219,7 @@ pub(super) fn place(word: &str) -> Result<Conversation, Refusal> {
     }
 }
 
-fn channel_name(word: &str) -> Result<ChannelName, Refusal> {
+pub(super) fn channel_name(word: &str) -> Result<ChannelName, Refusal> {
     ChannelName::new(word).map_err(|error| Refusal::bad_name(&error))
 }
 

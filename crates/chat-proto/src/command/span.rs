@@ -100,7 +100,8 @@ fn is_number(word: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn line_count(word: &str) -> Result<u32, Refusal> {
+/// A count of lines, 1 to [`MAX_HISTORY_LINES`].
+pub(super) fn line_count(word: &str) -> Result<u32, Refusal> {
     let count = digits(word).and_then(|count| u32::try_from(count).ok());
     count
         .filter(|count| (1..=MAX_HISTORY_LINES).contains(count))
@@ -141,6 +142,8 @@ mod tests {
             ("/history Before 5 #dev 3", "/history #dev 3 before 5"),
             ("/history 10000", "/history 10000"),
             ("/history #after after 007", "/history #after after 7"),
+            ("/mentions", "/mentions"),
+            ("/mentions 007", "/mentions 7"),
             ("/enter general", "/enter #general"),
             ("/j general After 17", "/enter #general after 17"),
             ("/enter after  after  0", "/enter #after after 0"),
@@ -169,6 +172,11 @@ mod tests {
             "/history after +1",
             "/history before 0",
             "/history after 9223372036854775808",
+            "/mentions 0",
+            "/mentions +5",
+            "/mentions 10001",
+            "/mentions dev",
+            "/mentions 5 dev",
             "/enter general 17",
             "/enter general before 17",
             "/enter general after",

@@ -1,6 +1,8 @@
 //! The JSON form: one object a line, told apart by `type`. The structs that are serialised live
 //! here and nowhere else.
 
+mod running;
+
 use bytes::{BufMut as _, BytesMut};
 use serde::{Serialize, Serializer};
 
@@ -8,12 +10,47 @@ use crate::conversation::Conversation;
 use crate::event::{Away, Done, Event, Own, Person, Placed};
 use crate::id::Timestamp;
 use crate::name::{ChannelName, UserName};
+use crate::secret::Secret;
+use crate::target::Target;
 use crate::text::Text;
 
 /// Every `type` that an output line can have, in the order of the protocol page.
 pub const TYPES: &[&str] = &[
-    "ok", "error", "message", "private", "opened", "entered", "left", "presence", "gone",
-    "renamed", "topic", "kicked", "channel", "user", "info", "missed", "notice", "bye",
+    "ok",
+    "error",
+    "message",
+    "private",
+    "opened",
+    "entered",
+    "left",
+    "presence",
+    "gone",
+    "renamed",
+    "topic",
+    "kicked",
+    "muted",
+    "unmuted",
+    "op",
+    "deop",
+    "set",
+    "purged",
+    "invited",
+    "dropped",
+    "channel",
+    "user",
+    "ban",
+    "mute",
+    "setting",
+    "log",
+    "info",
+    "password",
+    "signedout",
+    "reentered",
+    "unread",
+    "waiting",
+    "missed",
+    "notice",
+    "bye",
 ];
 
 pub(super) fn render(event: &Event, out: &mut BytesMut) {
@@ -113,16 +150,19 @@ enum Line<'a> {
         topic: Option<Str<'a>>,
         by: Str<'a>,
     },
-    Kicked {
-        channel: Channel<'a>,
-        user: Str<'a>,
-        by: Str<'a>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        reason: Option<Str<'a>>,
-        /// Only for the one who was kicked: what is current now.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        current: Option<Nullable<Place<'a>>>,
-    },
+    Kicked(running::Kicked<'a>),
+    Muted(running::Act<'a>),
+    Unmuted(running::Act<'a>),
+    Op(running::Act<'a>),
+    Deop(running::Act<'a>),
+    Set(running::Setting<'a>),
+    Purged(running::Act<'a>),
+    Invited(running::Act<'a>),
+    Dropped(running::Dropped<'a>),
+    Ban(running::Row<'a>),
+    Mute(running::Row<'a>),
+    Setting(running::Setting<'a>),
+    Log(running::Logged<'a>),
     Channel {
         name: Channel<'a>,
         members: usize,
@@ -139,6 +179,8 @@ enum Line<'a> {
         reason: Option<Str<'a>>,
         #[serde(flatten)]
         more: Option<Whois<'a>>,
+        #[serde(flatten)]
+        absent: Option<Absent<'a>>,
     },
     Info {
         name: Str<'a>,
@@ -151,6 +193,31 @@ enum Line<'a> {
         away: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<Str<'a>>,
+    },
+    Password {
+        r#for: Str<'a>,
+        name: Str<'a>,
+    },
+    SignedOut {
+        name: Str<'a>,
+        reason: Str<'a>,
+    },
+    Reentered {
+        channel: Channel<'a>,
+        members: usize,
+        operator: bool,
+        topic: Option<Str<'a>>,
+        last: u64,
+    },
+    Unread {
+        channel: Channel<'a>,
+        count: u64,
+        mentions: u64,
+        after: u64,
+    },
+    Waiting {
+        count: u64,
+        told: u64,
     },
     Missed {
         channel: Channel<'a>,
@@ -174,6 +241,13 @@ struct Whois<'a> {
     online: u64,
 }
 
+/// What `/whois` tells of an account that isn't here.
+#[derive(Serialize)]
+struct Absent<'a> {
+    account: Str<'a>,
+    seen: Time,
+}
+
 /// What a command made: the fields of its `ok`.
 #[derive(Default, Serialize)]
 struct Made<'a> {
@@ -190,7 +264,13 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<Shown<&'a Target>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<Str<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     members: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -285,20 +365,18 @@ fn line(event: &Event) -> Option<Line<'_>> {
         Event::Topic { channel, topic, by } => {
             Line::Topic { channel: Shown(channel), topic: words(topic.as_ref()), by: by.as_str() }
         }
-        Event::Kicked { channel, user, by, reason } => Line::Kicked {
-            channel: Shown(channel),
-            user: user.as_str(),
-            by: by.as_str(),
-            reason: words(reason.as_ref()),
-            current: None,
-        },
-        Event::YouWereKicked { channel, user, by, reason, current } => Line::Kicked {
-            channel: Shown(channel),
-            user: user.as_str(),
-            by: by.as_str(),
-            reason: words(reason.as_ref()),
-            current: Some(current.as_ref().map(Shown)),
-        },
+        Event::Kicked { .. }
+        | Event::YouWereKicked { .. }
+        | Event::Muted { .. }
+        | Event::Unmuted { .. }
+        | Event::Operator { .. }
+        | Event::Set { .. }
+        | Event::Purged { .. }
+        | Event::Invited { .. }
+        | Event::Dropped { .. }
+        | Event::Restricted { .. }
+        | Event::Setting { .. }
+        | Event::Logged { .. } => return running::line(event),
         Event::Channel { name, members, topic } => {
             Line::Channel { name: Shown(name), members: *members, topic: words(topic.as_ref()) }
         }
@@ -309,9 +387,39 @@ fn line(event: &Event) -> Option<Line<'_>> {
             away: away.is_some(),
             reason: why(away.as_ref()),
             more: None,
+            absent: None,
         },
         Event::Whois(person) => whois(person),
         Event::Info(own) => info(own),
+        Event::LastSeen { name, seen, away } => Line::User {
+            name: name.as_str(),
+            channel: None,
+            operator: None,
+            away: away.is_some(),
+            reason: why(away.as_ref()),
+            more: None,
+            absent: Some(Absent { account: name.as_str(), seen: Time(*seen) }),
+        },
+        Event::PasswordAsked { what, name } => {
+            Line::Password { r#for: what.word(), name: name.as_str() }
+        }
+        Event::SignedOut { name, by } => {
+            Line::SignedOut { name: name.as_str(), reason: by.reason() }
+        }
+        Event::Reentered { channel, members, topic, operator, last } => Line::Reentered {
+            channel: Shown(channel),
+            members: *members,
+            operator: *operator,
+            topic: words(topic.as_ref()),
+            last: last.0,
+        },
+        Event::Unread { channel, count, mentions, after } => Line::Unread {
+            channel: Shown(channel),
+            count: *count,
+            mentions: *mentions,
+            after: after.0,
+        },
+        Event::WhileAway { count, told } => Line::Waiting { count: *count, told: *told },
         Event::Missed { channel, count, after } => {
             Line::Missed { channel: Shown(channel), count: *count, after: after.0 }
         }
@@ -321,9 +429,10 @@ fn line(event: &Event) -> Option<Line<'_>> {
         Event::Refused { re, refusal } => {
             Line::Error { re, code: refusal.code().name(), text: refusal.text() }
         }
-        Event::ChannelsHead { .. } | Event::UsersHead { .. } | Event::UsersMore { .. } => {
-            return None;
-        }
+        Event::ChannelsHead { .. }
+        | Event::UsersHead { .. }
+        | Event::UsersMore { .. }
+        | Event::RunningHead { .. } => return None,
     })
 }
 
@@ -335,19 +444,20 @@ fn whois(person: &Person) -> Line<'_> {
         away: person.away.is_some(),
         reason: why(person.away.as_ref()),
         more: Some(Whois {
-            account: None,
+            account: person.account.as_ref().map(UserName::as_str),
             channels: person.shared.iter().map(Shown).collect(),
             since: Time(person.since),
             idle: person.idle_secs,
             online: person.online_secs,
         }),
+        absent: None,
     }
 }
 
 fn info(own: &Own) -> Line<'_> {
     Line::Info {
         name: own.name.as_str(),
-        account: None,
+        account: own.account.as_ref().map(UserName::as_str),
         current: own.current.as_ref().map(Shown),
         channels: own.channels.iter().map(Shown).collect(),
         address: &own.address,
@@ -362,8 +472,13 @@ fn made(done: &Done) -> Made<'_> {
     let nothing = Made::default();
     match done {
         Done::Told => nothing,
-        Done::Listed { count } => Made { count: Some(*count), ..nothing },
-        Done::Welcomed { name } | Done::Named { name } => name_of(name),
+        Done::Listed { count } | Done::Mentions { count } => {
+            Made { count: Some(*count), ..nothing }
+        }
+        Done::Welcomed { name }
+        | Done::Named { name }
+        | Done::SignedOut { name }
+        | Done::Forgotten { name } => name_of(name),
         Done::Created { channel, topic, last } => Made {
             channel: Some(Shown(channel)),
             last: Some(last.0),
@@ -414,9 +529,20 @@ fn made(done: &Done) -> Made<'_> {
         Done::Ignoring { user, changed } | Done::NotIgnoring { user, changed } => {
             Made { user: Some(user.as_str()), changed: Some(*changed), ..nothing }
         }
-        Done::Kicked { channel, user } => {
-            Made { channel: Some(Shown(channel)), user: Some(user.as_str()), ..nothing }
-        }
+        Done::Kicked { .. }
+        | Done::ListedOf { .. }
+        | Done::Banned { .. }
+        | Done::Unbanned { .. }
+        | Done::Muted { .. }
+        | Done::Unmuted { .. }
+        | Done::Invited { .. }
+        | Done::Operator { .. }
+        | Done::Set { .. }
+        | Done::Purged { .. }
+        | Done::Dropped { .. } => running::made(done),
+        Done::Registered { name, token } => with_token(name_of(name), Some(token)),
+        Done::SignedIn { name, token } => with_token(name_of(name), token.as_ref()),
+        Done::PasswordChanged { token } => with_token(nothing, Some(token)),
         Done::Format { form } => Made { format: Some(Shown(*form)), ..nothing },
         Done::Pong { token } => Made { token: words(token.as_ref()), ..nothing },
     }
@@ -427,6 +553,10 @@ fn of(conversation: &Conversation) -> Made<'_> {
         Conversation::Channel(channel) => Made { channel: Some(Shown(channel)), ..Made::default() },
         Conversation::Private(user) => Made { with: Some(user.as_str()), ..Made::default() },
     }
+}
+
+fn with_token<'a>(made: Made<'a>, token: Option<&'a Secret>) -> Made<'a> {
+    Made { token: token.map(Secret::expose), ..made }
 }
 
 fn name_of(name: &UserName) -> Made<'_> {

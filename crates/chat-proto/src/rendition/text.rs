@@ -3,14 +3,17 @@
 //! `*` the server tells, `!` refused, `[#channel]` or `[@user]` somebody said. Names and texts are
 //! types that hold no line ending, so no line of a user's can begin another.
 
+mod running;
+
 use std::fmt::{self, Display, Write as _};
 
 use bytes::BytesMut;
 
 use crate::conversation::Conversation;
-use crate::event::{Away, Done, Event, Farewell, Own, Person, Placed};
-use crate::id::Lasting;
-use crate::name::UserName;
+use crate::event::{Ask, Away, Done, Event, Farewell, Own, Person, Placed};
+use crate::id::{Lasting, LineId};
+use crate::limits::{MAX_HISTORY_LINES, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS};
+use crate::name::{ChannelName, UserName};
 use crate::text::Text;
 
 pub(super) fn render(event: &Event, out: &mut BytesMut) {
@@ -50,13 +53,6 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
         Event::Topic { channel, topic: None, by } => {
             write!(out, "* {by} removed the topic of {channel}")
         }
-        Event::Kicked { channel, user, by, reason } => {
-            write!(out, "* {by} kicked {user} from {channel}{}", because(reason.as_ref()))
-        }
-        Event::YouWereKicked { channel, by, reason, current, .. } => {
-            write!(out, "* {by} kicked you from {channel}{}. ", aside(reason.as_ref()))?;
-            write!(out, "{}", NowIn(current.as_ref()))
-        }
         Event::ChannelsHead { count: 0, part: None } => {
             write!(out, "* No channels are open. /create NAME makes one.")
         }
@@ -81,6 +77,30 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
         Event::UsersMore { names } => write!(out, "*   {}", Listed(names)),
         Event::Whois(person) => whois(out, person),
         Event::Info(own) => info(out, own),
+        Event::LastSeen { name, seen, away } => {
+            write!(out, "* {name} was last seen {}", seen.date_and_time())?;
+            if let Some(Away { reason }) = away {
+                write!(out, ", away{}", aside(reason.as_ref()))?;
+            }
+            write!(out, ".")
+        }
+        Event::PasswordAsked { what, name } => ask(out, *what, name),
+        Event::SignedOut { name, by } => write!(
+            out,
+            "* You are signed out of {name}: {}. Type a name, or /login NAME, to go on.",
+            by.reason()
+        ),
+        Event::Reentered { channel, members, topic, .. } => {
+            write!(out, "* You are back in {channel} ({members} here).{}", Topic(topic.as_ref()))
+        }
+        Event::Unread { channel, count, mentions, after } => {
+            unread(out, channel, *count, *mentions, *after)
+        }
+        Event::WhileAway { count, told } => {
+            let messages = if *count == 1 { "message" } else { "messages" };
+            write!(out, "* {count} private {messages} came while you were away")?;
+            if told < count { write!(out, "; the newest {told}:") } else { write!(out, ":") }
+        }
         Event::Missed { channel, count, .. } => write!(
             out,
             "* You missed {count} {} in {channel}. /history {channel} {count} shows them.",
@@ -94,6 +114,19 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
             write!(out, "! {}: {}", refusal.code(), refusal.text())
         }
         Event::User { .. } => Ok(()),
+        Event::Kicked { .. }
+        | Event::YouWereKicked { .. }
+        | Event::Muted { .. }
+        | Event::Unmuted { .. }
+        | Event::Operator { .. }
+        | Event::Set { .. }
+        | Event::Purged { .. }
+        | Event::Invited { .. }
+        | Event::Dropped { .. }
+        | Event::RunningHead { .. }
+        | Event::Restricted { .. }
+        | Event::Setting { .. }
+        | Event::Logged { .. } => running::line(event, out),
     }
 }
 
@@ -114,8 +147,9 @@ fn said(
 }
 
 fn whois(out: &mut BytesMut, person: &Person) -> fmt::Result {
-    let Person { name, away, shared, idle_secs, online_secs, .. } = person;
-    write!(out, "* {name} is here without an account, online for {}", Lasting(*online_secs))?;
+    let Person { name, account, away, shared, idle_secs, online_secs, .. } = person;
+    let with = if account.is_some() { "with" } else { "without" };
+    write!(out, "* {name} is here {with} an account, online for {}", Lasting(*online_secs))?;
     write!(out, ", idle for {}", Lasting(*idle_secs))?;
     if let Some(Away { reason }) = away {
         write!(out, ", away{}", aside(reason.as_ref()))?;
@@ -127,8 +161,9 @@ fn whois(out: &mut BytesMut, person: &Person) -> fmt::Result {
 }
 
 fn info(out: &mut BytesMut, own: &Own) -> fmt::Result {
-    let Own { name, current, channels, address, connected_secs, away, .. } = own;
-    write!(out, "* You are {name}, without an account")?;
+    let Own { name, account, current, channels, address, connected_secs, away, .. } = own;
+    let account = if account.is_some() { "signed in" } else { "without an account" };
+    write!(out, "* You are {name}, {account}")?;
     if let Some(Away { reason }) = away {
         write!(out, ", away{}", aside(reason.as_ref()))?;
     }
@@ -143,12 +178,55 @@ fn info(out: &mut BytesMut, own: &Own) -> fmt::Result {
     write!(out, " Connected from {address} for {}.", Lasting(*connected_secs))
 }
 
+fn unread(
+    out: &mut BytesMut,
+    channel: &ChannelName,
+    count: u64,
+    mentions: u64,
+    after: LineId,
+) -> fmt::Result {
+    write!(out, "* {count} new {} in {channel}", if count == 1 { "line" } else { "lines" })?;
+    match mentions {
+        0 => {}
+        1 => write!(out, " (1 names you)")?,
+        mentions => write!(out, " ({mentions} name you)")?,
+    }
+    if count > u64::from(MAX_HISTORY_LINES) {
+        write!(
+            out,
+            ". /history {channel} {MAX_HISTORY_LINES} after {after} begins with the oldest."
+        )
+    } else {
+        let them = if count == 1 { "it" } else { "them" };
+        write!(out, ". /history {channel} {count} shows {them}.")
+    }
+}
+
+fn ask(out: &mut BytesMut, what: Ask, name: &UserName) -> fmt::Result {
+    match what {
+        Ask::New => write!(
+            out,
+            "* Type a new password for {name} and press Enter. It has {MIN_PASSWORD_CHARS} to \
+             {MAX_PASSWORD_CHARS} characters."
+        ),
+        Ask::Old => write!(out, "* Type the present password of {name} and press Enter."),
+        Ask::Login => write!(out, "* Type the password of {name} and press Enter."),
+        Ask::Forget => write!(
+            out,
+            "* Type the password of {name} and press Enter to erase the account and all that it \
+             wrote. A blank and Enter keep it."
+        ),
+    }
+}
+
 fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
     match done {
         Done::Told
         | Done::Listed { .. }
+        | Done::ListedOf { .. }
         | Done::Welcomed { .. }
         | Done::Said { .. }
+        | Done::Mentions { count: 1.. }
         | Done::History { count: 1.., .. } => Ok(()),
         Done::Named { name } => write!(out, "* You are now {name}."),
         Done::Created { channel, .. } => {
@@ -186,6 +264,7 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
              narrow it."
         ),
         Done::Found { count, more: false } => write!(out, "* {count} found."),
+        Done::Mentions { count: 0 } => write!(out, "* No line in your channels names you."),
         Done::TopicShown { channel, topic: Some(topic) } => {
             write!(out, "* The topic of {channel} is: {topic}")
         }
@@ -212,7 +291,33 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
         Done::NotIgnoring { user, changed: false } => {
             write!(out, "* You were not ignoring {user}.")
         }
-        Done::Kicked { channel, user } => write!(out, "* You kicked {user} from {channel}."),
+        Done::Kicked { .. }
+        | Done::Banned { .. }
+        | Done::Unbanned { .. }
+        | Done::Muted { .. }
+        | Done::Unmuted { .. }
+        | Done::Invited { .. }
+        | Done::Operator { .. }
+        | Done::Set { .. }
+        | Done::Purged { .. }
+        | Done::Dropped { .. } => running::ok(out, done),
+        Done::Registered { name, .. } => write!(
+            out,
+            "* {name} is an account now, and you are signed in. /login {name} signs in next time."
+        ),
+        Done::SignedIn { name, .. } => {
+            write!(out, "* You are signed in as {name}. /logout signs out.")
+        }
+        Done::SignedOut { name } => {
+            write!(out, "* You are signed out of {name}. Type a name, or /login NAME, to go on.")
+        }
+        Done::PasswordChanged { .. } => {
+            write!(out, "* Your password is changed, and you are signed out everywhere else.")
+        }
+        Done::Forgotten { name } => write!(
+            out,
+            "* The account {name} is erased, with all that it wrote. Type a name to go on."
+        ),
         Done::Format { form } => write!(out, "* Output is in the {form} form now."),
         Done::Pong { token: Some(token) } => write!(out, "* pong {token}"),
         Done::Pong { token: None } => write!(out, "* pong"),

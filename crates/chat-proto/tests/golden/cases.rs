@@ -1,5 +1,10 @@
 //! What the golden files hold: names of cases and their events.
 
+mod account;
+mod offline;
+
+mod running;
+
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Away, Done, Event, Farewell, Own, Person, Placed, Sentence};
 use chat_proto::id::{LineId, Timestamp};
@@ -12,11 +17,13 @@ use chat_proto::verb::{self, Kind};
 pub(crate) type Case = (&'static str, Event);
 
 /// The files without their endings.
-pub(crate) fn files() -> [(&'static str, Vec<Case>); 5] {
+pub(crate) fn files() -> [(&'static str, Vec<Case>); 7] {
     [
-        ("events", events()),
-        ("rows", rows()),
-        ("answers", answers()),
+        ("events", [events(), running::events()].concat()),
+        ("rows", [rows(), running::rows()].concat()),
+        ("answers", [answers(), running::answers()].concat()),
+        ("account", account::cases()),
+        ("offline", offline::cases()),
         ("refusals", refusals()),
         ("hostile", hostile()),
     ]
@@ -76,12 +83,12 @@ fn left(reason: Option<Text>) -> Event {
 
 fn kicked(reason: Option<Text>) -> Event {
     let (channel, user, by) = (channel("general"), user("bob"), user("alice"));
-    Event::Kicked { channel, user, by, reason }
+    Event::Kicked { channel, user, by, reason, ban: None }
 }
 
 fn you_were_kicked(reason: Option<Text>, current: Option<Conversation>) -> Event {
     let (channel, user, by) = (channel("general"), user("bob"), user("alice"));
-    Event::YouWereKicked { channel, user, by, reason, current }
+    Event::YouWereKicked { channel, user, by, reason, ban: None, current }
 }
 
 fn events() -> Vec<Case> {
@@ -137,9 +144,16 @@ fn events() -> Vec<Case> {
     ]
 }
 
-fn person(away: Option<Away>, shared: &[&str], idle_secs: u64, online_secs: u64) -> Event {
+fn person(
+    account: Option<&str>,
+    away: Option<Away>,
+    shared: &[&str],
+    idle_secs: u64,
+    online_secs: u64,
+) -> Event {
     Event::Whois(Box::new(Person {
         name: user("Bob"),
+        account: account.map(user),
         away,
         shared: shared.iter().copied().map(channel).collect(),
         since: TIME,
@@ -148,9 +162,16 @@ fn person(away: Option<Away>, shared: &[&str], idle_secs: u64, online_secs: u64)
     }))
 }
 
-fn own(current: Option<Conversation>, channels: &[&str], away: Option<Away>, secs: u64) -> Event {
+fn own(
+    account: Option<&str>,
+    current: Option<Conversation>,
+    channels: &[&str],
+    away: Option<Away>,
+    secs: u64,
+) -> Event {
     Event::Info(Box::new(Own {
         name: user("alice"),
+        account: account.map(user),
         current,
         channels: channels.iter().copied().map(channel).collect(),
         address: "192.0.2.7:50412".to_owned(),
@@ -193,15 +214,18 @@ fn rows() -> Vec<Case> {
         ("user, online", in_row(None, false, None)),
         ("user, away", in_row(Some("general"), false, silent())),
         ("user, away with a reason", in_row(None, false, lunch())),
-        ("whois", person(None, &["general"], 0, 59)),
-        ("whois, minutes", person(None, &["general", "dev"], 60, 3599)),
-        ("whois, hours", person(silent(), &[], 3600, 86_399)),
-        ("whois, days", person(lunch(), &["general"], 86_400, 90_061 * 10)),
-        ("info, nowhere", own(None, &[], None, 5)),
-        ("info, in a channel", own(Some(in_channel("general")), &["dev", "general"], None, 125)),
-        ("info, in a chat", own(Some(with("bob")), &["general"], None, 7500)),
-        ("info, away", own(None, &[], silent(), 0)),
-        ("info, away with a reason", own(None, &["general"], lunch(), 200_000)),
+        ("whois", person(None, None, &["general"], 0, 59)),
+        ("whois, minutes", person(None, None, &["general", "dev"], 60, 3599)),
+        ("whois, hours", person(None, silent(), &[], 3600, 86_399)),
+        ("whois, days", person(None, lunch(), &["general"], 86_400, 90_061 * 10)),
+        ("info, nowhere", own(None, None, &[], None, 5)),
+        (
+            "info, in a channel",
+            own(None, Some(in_channel("general")), &["dev", "general"], None, 125),
+        ),
+        ("info, in a chat", own(None, Some(with("bob")), &["general"], None, 7500)),
+        ("info, away", own(None, None, &[], silent(), 0)),
+        ("info, away with a reason", own(None, None, &["general"], lunch(), 200_000)),
     ]
 }
 
@@ -297,7 +321,7 @@ pub(crate) fn refusals() -> Vec<Case> {
     };
     let unavailable = Refusal::new(Code::Unavailable, "The disk is full. Try again later.");
     let long_word = "x".repeat(100);
-    vec![
+    let mut all = vec![
         ("new", refused("say", unavailable)),
         ("line_too_long, one", refused("line", Refusal::line_too_long(1))),
         ("line_too_long, more", refused("line", Refusal::line_too_long(1_000_000))),
@@ -397,7 +421,10 @@ pub(crate) fn refusals() -> Vec<Case> {
         ("server_full", refused("connect", Refusal::server_full(false))),
         ("server_full, one address", refused("connect", Refusal::server_full(true))),
         ("internal", refused("say", Refusal::internal())),
-    ]
+    ];
+    all.extend(account::refusals());
+    all.extend(running::refusals());
+    all
 }
 
 /// Names, topics and texts made to be taken for something else, or to break a line.

@@ -2,8 +2,9 @@
 //!
 //! 0xFF never occurs in UTF-8, so a peer's first one tells that it speaks telnet. Before that every byte
 //! is data and nothing of telnet is ever sent. From then on commands are taken out, also when cut across
-//! packets; every option that is offered or asked for is refused; a refusal is never answered, so
-//! there is no loop; and BS and DEL erase.
+//! packets; every option that is offered or asked for is refused, but for the echo that the server takes over
+//! while somebody types a password (RFC 857); a refusal is never answered, so there is no loop; and BS and DEL
+//! erase.
 
 /// What a piece of input means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,9 @@ enum State {
         refusal: u8,
     },
     /// After IAC WONT or IAC DONT: the option comes next and needs no answer.
-    Declined,
+    Declined {
+        dont: bool,
+    },
     Subnegotiation {
         length: u16,
     },
@@ -53,6 +56,20 @@ const MAX_SUBNEGOTIATION: u16 = 512;
 pub struct Telnet {
     speaks: bool,
     state: State,
+    echo: Echo,
+}
+
+/// Whether the peer shows what is typed, or leaves that to the server, which doesn't: the states of RFC 1143
+/// for the server's side of one option.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Echo {
+    #[default]
+    Theirs,
+    /// WILL was sent and is not answered yet.
+    WantsOurs,
+    Ours,
+    /// WONT was sent and is not answered yet.
+    WantsTheirs,
 }
 
 const SE: u8 = 240;
@@ -67,6 +84,9 @@ const WONT: u8 = 252;
 const DO: u8 = 253;
 const DONT: u8 = 254;
 const IAC: u8 = 255;
+
+/// The option of RFC 857.
+const ECHO: u8 = 1;
 
 const BS: u8 = 8;
 const DEL: u8 = 127;
@@ -99,12 +119,20 @@ impl Telnet {
                 }
                 State::Command => self.command(byte, rest, sink),
                 State::Asked { refusal } => {
-                    sink(Signal::Reply([IAC, refusal, byte]));
                     self.state = State::Data;
+                    if (refusal, byte) != (WONT, ECHO) || self.echo == Echo::Theirs {
+                        sink(Signal::Reply([IAC, refusal, byte]));
+                    } else if self.echo == Echo::WantsOurs {
+                        self.echo = Echo::Ours;
+                    }
                 }
-                State::Declined | State::Subnegotiation { length: MAX_SUBNEGOTIATION.. } => {
+                State::Declined { dont } => {
                     self.state = State::Data;
+                    if dont && byte == ECHO {
+                        self.is_told_to_leave_echo(sink);
+                    }
                 }
+                State::Subnegotiation { length: MAX_SUBNEGOTIATION.. } => self.state = State::Data,
                 State::Subnegotiation { length } if byte == IAC => {
                     self.state = State::SubnegotiationCommand { length };
                 }
@@ -114,6 +142,24 @@ impl Telnet {
                 }
             }
             rest = after;
+        }
+    }
+
+    /// Takes the echo over, so that what is typed isn't shown, or gives it back. Tells what is to be sent: nothing to
+    /// a peer that hasn't shown that it speaks telnet.
+    pub fn hide_typing(&mut self, hide: bool) -> Option<[u8; 3]> {
+        let hidden = matches!(self.echo, Echo::WantsOurs | Echo::Ours);
+        if !self.speaks || hidden == hide {
+            return None;
+        }
+        self.echo = if hide { Echo::WantsOurs } else { Echo::WantsTheirs };
+        Some([IAC, if hide { WILL } else { WONT }, ECHO])
+    }
+
+    /// IAC DONT ECHO: the answer to WONT, or the peer keeps its echo.
+    fn is_told_to_leave_echo<'a>(&mut self, sink: &mut impl FnMut(Signal<'a>)) {
+        if std::mem::take(&mut self.echo) == Echo::Ours {
+            sink(Signal::Reply([IAC, WONT, ECHO]));
         }
     }
 
@@ -132,7 +178,7 @@ impl Telnet {
         match byte {
             WILL => self.state = State::Asked { refusal: DONT },
             DO => self.state = State::Asked { refusal: WONT },
-            WONT | DONT => self.state = State::Declined,
+            WONT | DONT => self.state = State::Declined { dont: byte == DONT },
             SB => self.state = State::Subnegotiation { length: 0 },
             // An escaped 0xFF is data, though no UTF-8 has it.
             IAC => sink(Signal::Data(&rest[..1])),
@@ -206,6 +252,44 @@ mod tests {
     fn nothing_is_ever_sent_to_a_peer_that_speaks_no_telnet() {
         let all_of_utf8: Vec<u8> = (0..=0xfe).collect();
         assert!(fed(&all_of_utf8, 1).iter().all(|signal| signal.starts_with('"')));
+    }
+
+    #[test]
+    fn typing_is_hidden_while_that_is_wanted_and_shown_again() {
+        let feed = |telnet: &mut Telnet, input: &'static [u8]| {
+            let mut replies = Vec::new();
+            telnet.feed(input, &mut |signal| {
+                if let Signal::Reply(reply) = signal {
+                    replies.push(reply);
+                }
+            });
+            replies
+        };
+        let mut telnet = Telnet::new();
+        assert_eq!(telnet.hide_typing(true), None, "the peer speaks no telnet");
+        feed(&mut telnet, b"\xff\xf1");
+        assert_eq!(telnet.hide_typing(false), None);
+        assert_eq!(feed(&mut telnet, b"\xff\xfd\x01"), [[IAC, WONT, ECHO]], "nobody offered it");
+        for late in [false, true] {
+            assert_eq!(telnet.hide_typing(true), Some([IAC, WILL, ECHO]));
+            assert_eq!(telnet.hide_typing(true), None);
+            if !late {
+                assert!(feed(&mut telnet, b"\xff\xfd\x01").is_empty(), "an answer has none");
+            }
+            assert_eq!(telnet.hide_typing(false), Some([IAC, WONT, ECHO]));
+            if late {
+                assert!(feed(&mut telnet, b"\xff\xfd\x01").is_empty(), "an answer that is late");
+            }
+            assert!(feed(&mut telnet, b"\xff\xfe\x01").is_empty());
+        }
+        // A peer that wants to keep its echo, at once or later.
+        telnet.hide_typing(true);
+        assert!(feed(&mut telnet, b"\xff\xfe\x01").is_empty());
+        assert_eq!(telnet.hide_typing(false), None);
+        telnet.hide_typing(true);
+        feed(&mut telnet, b"\xff\xfd\x01");
+        assert_eq!(feed(&mut telnet, b"\xff\xfe\x01"), [[IAC, WONT, ECHO]]);
+        assert_eq!(telnet.hide_typing(false), None);
     }
 
     #[test]

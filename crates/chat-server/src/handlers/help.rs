@@ -37,7 +37,7 @@ pub(crate) fn main_page(hub: &Hub, name: &UserName) -> Vec<String> {
 /// Every command that the asker may use.
 fn menu(asker: &Asker<'_>) -> Vec<String> {
     let named = asker.me.name.is_some();
-    let operator = asker.inbox.channels().any(|channel| channel.role(asker.id).operator);
+    let operator = asker.inbox.channels().any(|channel| channel.role(asker.person).operator);
     let usable =
         VERBS.iter().filter(|verb| (named || verb.nameless) && (operator || !verb.for_operators));
     let head = if named { "Commands:" } else { "Commands before you have a name:" };

@@ -7,6 +7,7 @@ use chat_proto::refusal::Refusal;
 
 use super::{Asker, Change, Handled, Outcome};
 use crate::hub::ports::{ConversationKey, Of};
+use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, named: Option<Conversation>, span: Span) -> Handled {
     let named = match named {
@@ -35,23 +36,21 @@ impl Asker<'_> {
 
     /// Only those who are in a channel read its past.
     fn own_channel(&self, name: &ChannelName) -> Result<ChannelName, Refusal> {
-        if let Some(channel) = self.inbox.channel(name) {
-            return Ok(channel.name.clone());
-        }
-        self.hub.channel(name)?;
-        Err(Refusal::not_in_channel(name))
+        let channel = self.channel(name)?;
+        channel.ask(self.person, self.now, policy::channel::may_take_part)?;
+        Ok(channel.name.clone())
     }
 
     /// The private chat with whoever has this name; if nobody has, or if the one of an open chat has left, the
     /// last one that the asker had with somebody of this name.
     fn chat_with(&self, user: &UserName) -> Of {
         let place = self.me.place(&Conversation::Private(user.clone()));
-        let person = match place.and_then(|place| place.with) {
-            Some(with) => self.hub.person_with(with, user),
-            None => self.hub.person(user),
+        let whom = match place.and_then(|place| place.with) {
+            Some(with) => self.hub.whom_with(with, user),
+            None => self.hub.whom(user),
         };
-        match person {
-            Ok(person) => Of::Key(ConversationKey::private(self.party, person.party())),
+        match whom {
+            Ok(whom) => Of::Key(ConversationKey::private(self.party, whom.party())),
             Err(_) => Of::LastWith(self.party, user.clone()),
         }
     }

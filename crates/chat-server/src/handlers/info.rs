@@ -7,8 +7,9 @@ use super::{Asker, Handled, Outcome};
 
 pub(super) fn handle(asker: &Asker<'_>) -> Handled {
     let name = asker.me.name.clone().ok_or_else(|| Refusal::not_named(None))?;
-    let away = asker.hub.person(&name)?.away();
+    let away = asker.person.away();
     let own = Own {
+        account: Some(name.clone()).filter(|_| asker.me.is_signed_in()),
         name,
         current: asker.me.current().cloned(),
         channels: asker.inbox.channels().map(|channel| channel.name.clone()).collect(),

@@ -1,16 +1,22 @@
-//! `/kick`: puts a person out of the current channel.
+//! `/kick`: puts a person out of a channel.
+
+use std::sync::Arc;
 
 use chat_proto::name::UserName;
 use chat_proto::text::Text;
-use chat_proto::verb::{self, Kind};
+use chat_proto::verb::Kind;
 
-use super::{Asker, Change, Handled, Outcome};
-use crate::policy;
+use super::{Asker, Handled};
+use crate::hub::act::Deed;
+use crate::hub::channel::Channel;
 
-pub(super) fn handle(asker: &Asker<'_>, user: UserName, reason: Option<Text>) -> Handled {
-    let channel = asker.current_channel(Kind::Kick)?;
-    let operators = channel.operators();
-    policy::channel::may_kick(channel.role(asker.id), &channel.name, &operators)?;
-    policy::user::somebody_else(verb::of(Kind::Kick), asker.me.name.as_ref(), &user)?;
-    Ok(Outcome::Change(Change::Kick { channel: channel.clone(), user, reason }))
+pub(super) fn handle(
+    asker: &Asker<'_>,
+    channel: Arc<Channel>,
+    user: UserName,
+    reason: Option<Text>,
+) -> Handled {
+    asker.not_oneself(Kind::Kick, &user)?;
+    let aim = asker.aim_here(user)?;
+    asker.act(channel, Deed::Kick(aim), reason)
 }

@@ -27,7 +27,7 @@ pub(super) fn handle(
                 return Err(Refusal::leave_whom(&channel, &user));
             }
             // Whether it exists or not is told in the same way as everywhere.
-            asker.hub.channel(&channel)?;
+            asker.channel(&channel)?;
             Err(Refusal::not_in_channel(&channel))
         }
         (None, Conversation::Private(user)) => Err(Refusal::no_private_chat(&user)),

@@ -2,8 +2,11 @@
 
 use chat_proto::name::UserName;
 
-use super::{Change, Outcome};
+use super::{Asker, Change, Handled, Outcome};
+use crate::policy;
 
-pub(super) fn handle(name: UserName) -> Outcome {
-    Outcome::Change(Change::Name(name))
+pub(super) fn handle(asker: &Asker<'_>, name: UserName) -> Handled {
+    let own = asker.me.name.as_ref().filter(|_| asker.me.is_signed_in());
+    policy::account::may_change_name(own)?;
+    Ok(Outcome::Change(Change::Name(name)))
 }

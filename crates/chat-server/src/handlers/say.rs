@@ -6,6 +6,7 @@ use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Change, Handled, Outcome, Place};
+use crate::hub::act::Standing;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, to: Option<Conversation>, text: Text) -> Handled {
@@ -13,19 +14,16 @@ pub(super) fn handle(asker: &Asker<'_>, to: Option<Conversation>, text: Text) ->
         Some(conversation) => Place { conversation, with: None },
         None => asker.current()?.clone(),
     };
-    may_say(asker, &to.conversation)?;
+    may_say(asker, &to.conversation, &text)?;
     Ok(Outcome::Change(Change::Say { to, text, action: false, once: None }))
 }
 
 /// Whether the asker may say something into this conversation.
-pub(super) fn may_say(asker: &Asker<'_>, to: &Conversation) -> Result<(), Refusal> {
+pub(super) fn may_say(asker: &Asker<'_>, to: &Conversation, text: &Text) -> Result<(), Refusal> {
     match to {
         Conversation::Channel(name) => {
-            let Some(channel) = asker.inbox.channel(name) else {
-                asker.hub.channel(name)?;
-                return Err(Refusal::not_in_channel(name));
-            };
-            policy::channel::may_take_part(channel.role(asker.id), &channel.name)
+            let may = |standing: &Standing<'_>| policy::channel::may_say(standing, text);
+            asker.channel(name)?.ask(asker.person, asker.now, may)
         }
         Conversation::Private(user) => {
             policy::user::somebody_else(verb::of(Kind::Say), asker.me.name.as_ref(), user)

@@ -5,6 +5,7 @@ use chat_proto::text::Text;
 use chat_proto::verb::Kind;
 
 use super::{Asker, Change, Handled, Outcome};
+use crate::hub::act::Standing;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, text: Option<Text>) -> Handled {
@@ -16,7 +17,8 @@ pub(super) fn handle(asker: &Asker<'_>, text: Option<Text>) -> Handled {
             Ok(Outcome::Answer(Vec::new(), Done::TopicShown { channel, topic }))
         }
         Some(text) => {
-            policy::channel::may_take_part(channel.role(asker.id), &channel.name)?;
+            let may = |standing: &Standing<'_>| policy::channel::may_set_topic(standing, &text);
+            channel.ask(asker.person, asker.now, may)?;
             Ok(Outcome::Change(Change::Topic(channel.clone(), text)))
         }
     }

@@ -7,18 +7,22 @@ use chat_proto::refusal::Refusal;
 
 use super::{Asker, Handled, Outcome};
 use crate::hub::snapshot::UserRow;
+use crate::policy;
 
 /// Names in one line of the text form, so that the longest line stays about as long as a line may be.
 const NAMES_IN_LINE: usize = 100;
 
 pub(super) fn handle(asker: &Asker<'_>, name: Option<&ChannelName>) -> Handled {
     let channel = match (name, asker.me.current()) {
-        (Some(name), _) => Some(asker.hub.channel(name)?),
+        (Some(name), _) => Some(asker.channel(name)?),
         (None, Some(Conversation::Channel(name))) => {
-            Some(asker.hub.channel(name).map_err(|_| Refusal::not_in_channel(name))?)
+            Some(asker.channel(name).map_err(|_| Refusal::not_in_channel(name))?)
         }
         (None, _) => None,
     };
+    if let Some(channel) = &channel {
+        channel.ask(asker.person, asker.now, policy::channel::may_see_members)?;
+    }
     let users = match &channel {
         Some(channel) => channel.members(),
         None => asker.hub.online(),

@@ -1,5 +1,6 @@
 //! `/whois`: about one person.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use chat_proto::event::{Done, Event, Person};
@@ -7,18 +8,32 @@ use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 
 use super::{Asker, Handled, Outcome};
+use crate::hub::channel::Channel;
+use crate::hub::snapshot::Whom;
 
 pub(super) fn handle(asker: &Asker<'_>, user: &UserName) -> Handled {
-    let person = asker.hub.person(user)?;
-    let shares = asker.inbox.channels().filter(|channel| channel.role(person.id).member);
-    let last_line = Timestamp(person.last_line_at.load(Ordering::Relaxed));
+    let person = match asker.hub.whom(user)? {
+        Whom::Here(person) => person,
+        Whom::Account(account) => {
+            let (name, seen, away) = (account.name.clone(), account.seen(), account.away());
+            return Ok(Outcome::Answer(vec![Event::LastSeen { name, seen, away }], Done::Told));
+        }
+    };
+    let devices = asker.hub.devices(&person);
+    let is_in = |channel: &&Arc<Channel>| devices.iter().any(|device| channel.role(device).member);
+    let shares = asker.inbox.channels().filter(is_in);
+    // Of several devices, since the first came and the last was used.
+    let since = devices.iter().map(|device| device.since).min().unwrap_or(person.since);
+    let last_line = devices.iter().map(|device| device.last_line_at.load(Ordering::Relaxed)).max();
+    let last_line = Timestamp(last_line.unwrap_or(since.0));
     let told = Person {
         name: person.name().unwrap_or_else(|| user.clone()),
+        account: person.signed_in().map(|account| account.name.clone()),
         away: person.away(),
         shared: shares.map(|channel| channel.name.clone()).collect(),
-        since: person.since,
+        since,
         idle_secs: asker.now.seconds_since(last_line),
-        online_secs: asker.now.seconds_since(person.since),
+        online_secs: asker.now.seconds_since(since),
     };
     Ok(Outcome::Answer(vec![Event::Whois(Box::new(told))], Done::Told))
 }

@@ -1,17 +1,22 @@
 //! One channel: its members, its topic, and the ring through which everything in it goes.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat_proto::event::Event;
 use chat_proto::id::{LineId, Timestamp};
-use chat_proto::name::ChannelName;
+use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 use indexmap::IndexMap;
 use tokio::sync::broadcast;
 
+use super::act::{Act, Aim, Standing, Subject};
 use super::delivery::Delivery;
 use super::lock;
-use super::person::{Note, Person, PersonId};
+use super::operators::Operators;
+use super::person::{By, Note, Party, Person, PersonId};
+use super::rules::{List, Rules, Who};
 use super::sequence::Sequence;
 
 /// How many deliveries a channel holds for its slowest reader. A reader that lags further behind is
@@ -22,6 +27,8 @@ pub(crate) const RING: usize = 1024;
 pub(crate) struct Channel {
     /// As its maker wrote it.
     pub(crate) name: ChannelName,
+    /// As the setting is; written with the state locked, and read without, where many channels are looked at.
+    hidden: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -32,6 +39,14 @@ pub(crate) struct Role {
     pub(crate) operator: bool,
 }
 
+/// How a channel that was kept is run.
+#[derive(Default)]
+pub(crate) struct Running {
+    pub(crate) rules: Rules,
+    /// The operators who have an account.
+    pub(crate) operators: Vec<Party>,
+}
+
 impl Channel {
     /// A channel that nobody is in yet, where so many lines were said before.
     pub(super) fn new(
@@ -40,7 +55,64 @@ impl Channel {
         last_line: LineId,
         sequence: Arc<Sequence>,
     ) -> Self {
-        Self { name, state: Mutex::new(State { topic, sequence, last_line, ..State::default() }) }
+        let state = State { topic, sequence, last_line, ..State::default() };
+        Self { name, hidden: AtomicBool::new(false), state: Mutex::new(state) }
+    }
+
+    /// Goes on as it was run before.
+    pub(super) fn restore(&mut self, running: Running) {
+        let Running { rules, operators } = running;
+        self.hidden = AtomicBool::new(rules.settings.hidden);
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        (state.rules, state.operators) = (rules, Operators::kept(operators));
+    }
+
+    /// Whether outsiders find no trace of it.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.hidden.load(Ordering::Acquire)
+    }
+
+    /// From now on [`Channel::is_hidden`] is as the setting.
+    pub(super) fn show_or_hide(&self, state: &State) {
+        self.hidden.store(state.rules.settings.hidden, Ordering::Release);
+    }
+
+    /// Asks what somebody may do here.
+    pub(crate) fn ask<T>(
+        &self,
+        person: &Person,
+        now: Timestamp,
+        question: impl FnOnce(&Standing<'_>) -> T,
+    ) -> T {
+        let state = self.state();
+        question(&state.standing(&self.name, person, &person.who(), now, None))
+    }
+
+    /// The same about what is for operators, who are named if it is somebody else.
+    pub(crate) fn ask_to_run<T>(
+        &self,
+        person: &Person,
+        now: Timestamp,
+        question: impl FnOnce(&Standing<'_>) -> T,
+    ) -> T {
+        let state = self.state();
+        let mut standing = state.standing(&self.name, person, &person.who(), now, None);
+        if standing.member && !standing.operator {
+            standing.operators = state.operators_here();
+        }
+        question(&standing)
+    }
+
+    /// The same about an act.
+    pub(crate) fn ask_about<T>(
+        &self,
+        act: &Act,
+        person: &Person,
+        now: Timestamp,
+        question: impl FnOnce(&Standing<'_>) -> T,
+    ) -> T {
+        let state = self.state();
+        question(&state.standing(&self.name, person, &person.who(), now, Some(act)))
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -52,8 +124,12 @@ impl Channel {
 pub(super) struct State {
     pub(super) topic: Option<Text>,
     pub(super) members: IndexMap<PersonId, Member>,
-    /// Those who have the right, also while they are elsewhere; who left the system has lost it.
-    operators: Vec<Arc<Person>>,
+    /// Those who are signed in, and on how many of their devices they are in it.
+    devices: HashMap<Party, usize>,
+    /// Devices of theirs beside the first.
+    doubles: usize,
+    pub(super) operators: Operators,
+    pub(super) rules: Rules,
     /// There only while there are members: a channel nobody is in costs little.
     ring: Option<broadcast::Sender<Arc<Delivery>>>,
     sequence: Arc<Sequence>,
@@ -76,10 +152,8 @@ pub(super) struct Member {
     slot: u32,
     /// Grows with each entry: the smallest has been here longest.
     pub(super) entry: u64,
-    /// What they said and is being kept.
-    pub(super) unsettled: u32,
-    /// Is being put out: what they say from now on is refused.
-    pub(super) barred: bool,
+    /// As which it is counted among the devices of one account.
+    account: Option<Party>,
 }
 
 impl State {
@@ -92,9 +166,12 @@ impl State {
     ) -> (u64, broadcast::Receiver<Arc<Delivery>>) {
         self.entries += 1;
         let person_in = Arc::clone(person);
-        let member =
-            Member { person: person_in, slot, entry: self.entries, unsettled: 0, barred: false };
+        let account = person.account();
+        let member = Member { person: person_in, slot, entry: self.entries, account };
         self.members.insert(person.id, member);
+        if let Some(account) = account {
+            self.count_in(account);
+        }
         self.empty_since = None;
         let ring = self.ring.get_or_insert_with(|| broadcast::Sender::new(RING));
         (self.entries, ring.subscribe())
@@ -103,21 +180,78 @@ impl State {
     /// Takes a member out; `None` if they were not in.
     pub(super) fn dismiss(&mut self, id: PersonId, now: Timestamp) -> Option<Member> {
         let member = self.members.swap_remove(&id)?;
+        if let Some(account) = member.account {
+            self.count_out(account);
+        }
         if self.members.is_empty() {
             self.empty_since = Some(now);
             self.ring = None;
             self.members = IndexMap::new();
+            self.devices = HashMap::new();
+            self.doubles = 0;
         }
         Some(member)
     }
 
+    fn count_in(&mut self, account: Party) {
+        let devices = self.devices.entry(account).or_default();
+        self.doubles += usize::from(*devices > 0);
+        *devices += 1;
+    }
+
+    fn count_out(&mut self, account: Party) {
+        if let Some(devices) = self.devices.get_mut(&account) {
+            *devices -= 1;
+            if *devices == 0 {
+                self.devices.remove(&account);
+            } else {
+                self.doubles -= 1;
+            }
+        }
+    }
+
+    /// A member is signed in from now on.
+    pub(super) fn signed_in(&mut self, id: PersonId, account: Party) {
+        if let Some(member) = self.members.get_mut(&id)
+            && member.account.is_none()
+        {
+            member.account = Some(account);
+            self.count_in(account);
+        }
+    }
+
+    /// Whether somebody is in it on any device.
+    pub(super) fn holds_account(&self, account: Party) -> bool {
+        self.devices.contains_key(&account)
+    }
+
+    /// Whether somebody is in it, on this device or another.
+    pub(super) fn holds(&self, person: &Person) -> bool {
+        self.members.contains_key(&person.id)
+            || person.account().is_some_and(|account| self.holds_account(account))
+    }
+
+    /// Whether somebody, who isn't or is no more a member by this person, is in it on another device.
+    pub(super) fn has_beside(&self, person: &Person) -> bool {
+        person.account().is_some_and(|account| {
+            let member = self.members.get(&person.id);
+            let own = usize::from(member.is_some_and(|member| member.account == Some(account)));
+            self.devices.get(&account).is_some_and(|devices| *devices > own)
+        })
+    }
+
+    /// How many people are in it; several devices of one count once.
+    pub(super) fn count(&self) -> usize {
+        self.members.len() - self.doubles
+    }
+
     /// Hands an event to everybody who is in.
-    pub(super) fn tell(&self, event: Event, by: PersonId) {
+    pub(super) fn tell(&self, event: Event, by: By) {
         self.tell_once(event, by, None);
     }
 
     /// The same for an event that comes in other ways too, all with this number.
-    pub(super) fn tell_once(&self, event: Event, by: PersonId, once: Option<u64>) {
+    pub(super) fn tell_once(&self, event: Event, by: By, once: Option<u64>) {
         let Some(ring) = &self.ring else { return };
         let mut delivery = Delivery::new(event, by, self.sequence.next(), self.last_line);
         delivery.once = once;
@@ -128,43 +262,85 @@ impl State {
         }
     }
 
-    /// Whether somebody may say something.
-    pub(super) fn hears(&self, id: PersonId) -> bool {
-        self.members.get(&id).is_some_and(|member| !member.barred)
+    pub(super) fn role(&self, person: &Person) -> Role {
+        Role { member: self.members.contains_key(&person.id), operator: self.is_operator(person) }
     }
 
-    /// Somebody says something that is being kept.
-    pub(super) fn begin_line(&mut self, id: PersonId) {
-        if let Some(member) = self.members.get_mut(&id) {
-            member.unsettled += 1;
+    /// What is known here of somebody who wants something, perhaps of an act.
+    pub(super) fn standing<'a>(
+        &'a self,
+        channel: &'a ChannelName,
+        person: &Person,
+        who: &Who,
+        now: Timestamp,
+        act: Option<&Act>,
+    ) -> Standing<'a> {
+        let Role { member, operator } = self.role(person);
+        let find = |list| self.rules.find(list, who, now);
+        let is_for_operators = act.is_some() && member && !operator;
+        let count = |list| self.rules.list(list).len();
+        Standing {
+            channel,
+            member,
+            operator,
+            // An account that is in it comes back without being asked.
+            invited: find(List::Invitations).is_some()
+                || person.signed_in().is_some_and(|account| account.is_in(channel)),
+            ban: find(List::Bans).map(|mark| &mark.shown),
+            mute: find(List::Mutes).map(|mark| &mark.shown),
+            settings: &self.rules.settings,
+            wait: self.rules.wait(who, now),
+            operators: if is_for_operators { self.operators_here() } else { Vec::new() },
+            subject: act.map(|act| self.subject(act, now)).unwrap_or_default(),
+            marks: [count(List::Bans), count(List::Mutes)],
         }
     }
 
-    /// It is kept, or refused.
-    pub(super) fn end_line(&mut self, id: PersonId) {
-        if let Some(member) = self.members.get_mut(&id) {
-            member.unsettled = member.unsettled.saturating_sub(1);
+    fn subject(&self, act: &Act, now: Timestamp) -> Subject {
+        let Some(aim) = act.aim() else { return Subject::default() };
+        let person = aim.person.as_deref();
+        let operator = self.is_operated_by(aim);
+        let who = person.map(Person::who);
+        let mark = act.mark(&aim.user, now);
+        let is_same =
+            |key: &str, list| self.rules.list(list).iter().any(|other| other.key() == key);
+        Subject {
+            member: person.is_some_and(|person| self.holds(person)),
+            operator,
+            sole_operator: operator && self.operators.count() <= 1,
+            banned: who.is_some_and(|who| self.rules.find(List::Bans, &who, now).is_some()),
+            marked: mark.is_some_and(|(list, mark)| is_same(mark.key(), list)),
         }
     }
 
-    pub(super) fn role(&self, id: PersonId) -> Role {
-        Role { member: self.hears(id), operator: self.is_operator(id) }
+    /// Whether the one whom an act is about is an operator.
+    pub(super) fn is_operated_by(&self, aim: &Aim) -> bool {
+        aim.person.as_ref().is_some_and(|person| self.is_operator(person))
+            || aim.account.is_some_and(|account| self.operators.has_account(account))
     }
 
-    /// Makes a person an operator of this channel.
-    pub(super) fn appoint(&mut self, person: &Arc<Person>, name: &ChannelName) {
+    /// The operators who are in the channel, by name.
+    pub(super) fn operators_here(&self) -> Vec<UserName> {
+        let members = self.members.values().map(|member| &member.person);
+        let operators = members.filter(|person| self.is_operator(person));
+        let mut names: Vec<_> = operators.filter_map(|person| person.name()).collect();
+        names.sort();
+        names
+    }
+
+    /// Makes a person an operator of this channel. Tells the account that is to be remembered.
+    pub(super) fn appoint(&mut self, person: &Arc<Person>, name: &ChannelName) -> Option<Party> {
         person.operates(name.clone());
-        self.operators.push(Arc::clone(person));
+        self.operators.add(person)
     }
 
-    /// An operator who left the system has lost the right. If nobody else has it, it belongs to
+    /// An operator without an account who left the system has lost the right. If nobody else has it, it belongs to
     /// whoever has been in the channel longest.
-    pub(super) fn is_operator(&self, id: PersonId) -> bool {
-        let mut present = self.operators.iter().filter(|operator| !operator.has_left()).peekable();
-        if present.peek().is_none() {
-            return self.oldest().is_some_and(|person| person.id == id);
+    pub(super) fn is_operator(&self, person: &Person) -> bool {
+        if self.operators.is_empty() {
+            return self.oldest().is_some_and(|oldest| oldest.id == person.id);
         }
-        present.any(|operator| operator.id == id)
+        self.operators.has(person)
     }
 
     fn oldest(&self) -> Option<&Arc<Person>> {
@@ -173,16 +349,14 @@ impl State {
     }
 
     /// Makes [`State::is_operator`] lasting after somebody came or went, and tells whoever got the
-    /// right.
-    pub(super) fn settle_operators(&mut self, name: &ChannelName) {
-        self.operators.retain(|operator| !operator.has_left());
+    /// right. Tells the account that is to be remembered.
+    pub(super) fn settle_operators(&mut self, name: &ChannelName) -> Option<Party> {
+        self.operators.forget_gone();
         if !self.operators.is_empty() {
-            return;
+            return None;
         }
-        if let Some(person) = self.oldest().map(Arc::clone) {
-            person.note(Note::NowOperator { channel: name.clone() });
-            person.operates(name.clone());
-            self.operators.push(person);
-        }
+        let person = self.oldest().map(Arc::clone)?;
+        person.note(Note::NowOperator { channel: name.clone() });
+        self.appoint(&person, name)
     }
 }

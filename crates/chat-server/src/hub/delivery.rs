@@ -7,14 +7,14 @@ use chat_proto::event::Event;
 use chat_proto::id::LineId;
 use chat_proto::rendition::{Form, rendered};
 
-use super::person::PersonId;
+use super::person::By;
 
 /// An event with its number. It is encoded at most once for each form, when the first receiver of that
 /// form needs it, and the bytes are shared.
 pub(crate) struct Delivery {
     pub(crate) event: Event,
     /// Whose doing it is: they have their own answer and don't get this.
-    pub(crate) by: PersonId,
+    pub(crate) by: By,
     /// From the hub's [`super::sequence::Sequence`].
     pub(crate) number: u64,
     /// The last line of the conversation, this one included: tells how many lines lie between two
@@ -28,7 +28,7 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    pub(crate) fn new(event: Event, by: PersonId, number: u64, last_line: LineId) -> Self {
+    pub(crate) fn new(event: Event, by: By, number: u64, last_line: LineId) -> Self {
         Self {
             event,
             by,

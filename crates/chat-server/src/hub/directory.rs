@@ -1,20 +1,36 @@
-//! Names to people: no two people here have one name, nor names that look alike.
+//! Names to people: no two people here have one name, nor names that look alike. One who is signed in may
+//! have a name on several devices.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use chat_proto::name::UserName;
 
-use super::person::{Person, PersonId};
+use super::person::{Party, Person, PersonId};
 
 /// Everybody connected, and who has which name.
 #[derive(Default)]
 pub(crate) struct Directory {
     /// Everybody connected, with or without a name.
     pub(super) everyone: HashMap<PersonId, Arc<Person>>,
-    named: HashMap<UserName, Arc<Person>>,
+    named: HashMap<UserName, Bearers>,
     /// What a name looks like, to the one who has it; a name may have two such keys.
     by_look: HashMap<Box<str>, PersonId>,
+    /// Those who go on for somebody who was cut off: their party's number isn't their own.
+    going_on: HashMap<Party, PersonId>,
+}
+
+/// Those who have a name: one, or the devices of one account.
+struct Bearers {
+    first: Arc<Person>,
+    /// Few have more than one.
+    others: Vec<Arc<Person>>,
+}
+
+impl Bearers {
+    fn all(&self) -> impl Iterator<Item = &Arc<Person>> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
 }
 
 impl Directory {
@@ -32,17 +48,57 @@ impl Directory {
             return Err(held.unwrap_or_else(|| name.clone()));
         }
         self.release(person);
-        for look in name.looks() {
-            self.by_look.insert(look.into(), person.id);
+        self.bear(name, person);
+        Ok(())
+    }
+
+    /// Gives the name of an account to one more of its devices. `party` is the account's.
+    ///
+    /// # Errors
+    ///
+    /// The one who has it, or a name that looks like it, and isn't the account.
+    pub(super) fn join(
+        &mut self,
+        name: &UserName,
+        party: Party,
+        person: &Arc<Person>,
+    ) -> Result<(), UserName> {
+        let is_there = self.find(name).is_some_and(|first| first.account() == Some(party));
+        if !is_there {
+            return self.claim(name, person);
         }
-        self.named.insert(name.clone(), Arc::clone(person));
+        self.release(person);
+        if let Some(bearers) = self.named.get_mut(name) {
+            bearers.others.push(Arc::clone(person));
+        }
         person.set_name(name.clone());
         Ok(())
     }
 
-    /// Gives up the name that the person has.
-    fn release(&mut self, person: &Person) {
-        if let Some(name) = person.name() {
+    fn bear(&mut self, name: &UserName, person: &Arc<Person>) {
+        for look in name.looks() {
+            self.by_look.insert(look.into(), person.id);
+        }
+        let bearers = Bearers { first: Arc::clone(person), others: Vec::new() };
+        self.named.insert(name.clone(), bearers);
+        person.set_name(name.clone());
+    }
+
+    /// Gives up the name that the person has; another device of theirs goes on with it.
+    pub(super) fn release(&mut self, person: &Person) {
+        let Some(name) = person.name() else { return };
+        let Some(bearers) = self.named.get_mut(&name) else { return };
+        bearers.others.retain(|other| other.id != person.id);
+        if bearers.first.id != person.id {
+            return;
+        }
+        let next = if bearers.others.is_empty() { None } else { Some(bearers.others.remove(0)) };
+        if let Some(next) = next {
+            for look in name.looks() {
+                self.by_look.insert(look.into(), next.id);
+            }
+            bearers.first = next;
+        } else {
             self.named.remove(&name);
             for look in name.looks() {
                 self.by_look.remove(look.as_ref());
@@ -53,14 +109,36 @@ impl Directory {
     pub(super) fn remove(&mut self, person: &Person) {
         self.release(person);
         self.everyone.remove(&person.id);
+        self.going_on.remove(&person.party());
     }
 
-    /// By the name as typed in any case.
+    /// The person goes on for somebody who was cut off.
+    pub(super) fn goes_on(&mut self, person: &Person, party: Party) {
+        self.going_on.insert(party, person.id);
+    }
+
+    /// The person is somebody else from now on.
+    pub(super) fn goes_on_no_more(&mut self, party: Party) {
+        self.going_on.remove(&party);
+    }
+
+    /// By the name as typed in any case; of several devices the first.
     pub(super) fn find(&self, name: &UserName) -> Option<&Arc<Person>> {
-        self.named.get(name)
+        self.named.get(name).map(|bearers| &bearers.first)
+    }
+
+    /// Everybody who has this name.
+    pub(super) fn bearers(&self, name: &UserName) -> impl Iterator<Item = &Arc<Person>> {
+        self.named.get(name).into_iter().flat_map(Bearers::all)
+    }
+
+    /// Somebody without an account, by who they are.
+    pub(super) fn guest(&self, party: Party) -> Option<&Arc<Person>> {
+        let id = self.going_on.get(&party).copied().unwrap_or(PersonId(party.0));
+        self.everyone.get(&id).filter(|person| person.party() == party)
     }
 
     pub(super) fn named(&self) -> impl ExactSizeIterator<Item = (&UserName, &Arc<Person>)> {
-        self.named.iter()
+        self.named.iter().map(|(name, bearers)| (name, &bearers.first))
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use chat_proto::event::{Away, Done, Farewell};
+use chat_proto::event::{Away, Done, Farewell, SignedOutBy, Term};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
@@ -14,9 +15,11 @@ use chat_proto::text::Text;
 use futures_util::task::AtomicWaker;
 use tokio::sync::mpsc;
 
+use super::account::{Account, Hidden};
 use super::delivery::Delivery;
 use super::lock;
-use super::ports::Found;
+use super::ports::{Found, vault};
+use super::rules::Who;
 use super::sequence::Sequence;
 
 /// Tells people apart for as long as the server runs; never given twice.
@@ -28,10 +31,28 @@ pub struct PersonId(pub(crate) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Party(pub(crate) u64);
 
+/// Whose doing something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct By {
+    /// The connection, which has its own answer and isn't told.
+    pub(crate) id: PersonId,
+    /// Who they are now.
+    pub(crate) party: Party,
+    /// Who they were until this: another one, if they have just signed in.
+    pub(crate) was: Party,
+}
+
+impl By {
+    /// Nobody's doing: told to everybody.
+    pub(crate) const NOBODY: Self = Self { id: PersonId(0), party: Party(0), was: Party(0) };
+}
+
 /// Somebody connected, with or without a name yet.
 pub struct Person {
     pub(crate) id: PersonId,
-    /// A [`Party`]; one of their own, unless they go on for somebody who was cut off.
+    /// From where they are connected; none for those on this machine's Unix socket.
+    address: Option<IpAddr>,
+    /// A [`Party`]; one of their own, unless they go on for somebody who was cut off, or are signed in.
     party: AtomicU64,
     /// Rung by whoever has something for this person.
     pub(crate) bell: Bell,
@@ -45,6 +66,8 @@ pub struct Person {
     pub(crate) private_lines: AtomicUsize,
     /// Has left the system; what was theirs goes to others.
     left: AtomicBool,
+    /// Lines found no room in their queues, and went to their other devices only.
+    missed_private: AtomicBool,
     card: Mutex<Card>,
     /// With their numbers, which grow.
     notes: Mutex<VecDeque<(u64, Note)>>,
@@ -55,11 +78,33 @@ pub struct Person {
 struct Card {
     name: Option<UserName>,
     away: Option<Away>,
+    /// The account that they are signed in to.
+    account: Option<Arc<Account>>,
     /// The channels of which this person was made an operator.
     operates: Vec<ChannelName>,
     /// It is remembered that the name stands for this person.
     held: bool,
+    /// Since when they have the name.
+    named_at: Option<Timestamp>,
+    /// The names that they had before, the oldest first.
+    before: Vec<Borne>,
+    /// Who they were before they signed in or out, the oldest first.
+    parties_before: Vec<Party>,
 }
+
+/// A name, and the time for which somebody had it; without a bound, for all time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Borne {
+    pub(crate) name: UserName,
+    pub(crate) from: Option<Timestamp>,
+    pub(crate) upto: Option<Timestamp>,
+}
+
+/// Names of one person that are remembered, for those who run channels; past it the oldest is forgotten.
+const MAX_NAMES_BEFORE: usize = 16;
+
+/// The same for who they were.
+const MAX_PARTIES_BEFORE: usize = 8;
 
 /// What is told to one person alone, and isn't said in a conversation.
 pub(crate) enum Note {
@@ -70,18 +115,36 @@ pub(crate) enum Note {
     /// Somebody began to write privately: their lines come out of this queue.
     Chat { lines: mpsc::Receiver<Arc<Delivery>> },
     /// Somebody opened a private chat and made it current on their side.
-    Opened { with: UserName, by: PersonId },
+    Opened { with: UserName, by: Party },
     /// Put out of a channel.
     Kicked(Kick),
+    /// What was to become of their account is kept, or not.
+    Kept(Result<(), Refusal>),
+    /// What the vault found.
+    Vault(vault::Answer),
+    /// Another device of theirs has changed whom they hide.
+    Ignoring(Ignoring),
+    /// They are signed in no more.
+    SignedOut(SignedOutBy),
+    /// Somebody lets this person into a channel.
+    Invited { channel: ChannelName, user: UserName, by: Party },
     /// An operator's right came to this person, because nobody else had it.
     NowOperator { channel: ChannelName },
     /// The server closes the connection.
     Bye(Farewell),
 }
 
+/// Somebody is hidden, or seen again.
+#[derive(Clone, Debug)]
+pub(crate) enum Ignoring {
+    Hidden(Hidden),
+    Seen(UserName, Option<Party>),
+}
+
 /// Somebody was put out of a channel.
 pub(crate) struct Kick {
     pub(crate) channel: ChannelName,
+    pub(crate) cause: Cause,
     pub(crate) by: UserName,
     pub(crate) reason: Option<Text>,
     /// Out of the entry of this number.
@@ -90,21 +153,39 @@ pub(crate) struct Kick {
     pub(crate) last_line: LineId,
 }
 
+/// By what somebody is put out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    Kick,
+    Ban(Term),
+    /// The channel ended.
+    Drop,
+    /// The same by oneself, whose answer tells it.
+    OwnDrop,
+}
+
 /// Notes of others' doing that may wait for one person; past it the others are told `user-busy`.
 /// Notes of the server's own are few by their nature: one farewell, one answer for each draft
 /// that isn't settled and each question, one kick for each channel.
 const MAX_WAITING_NOTES: usize = 64;
 
 impl Person {
-    pub(crate) fn new(id: PersonId, now: Timestamp, sequence: Arc<Sequence>) -> Self {
+    pub(crate) fn new(
+        id: PersonId,
+        address: Option<IpAddr>,
+        now: Timestamp,
+        sequence: Arc<Sequence>,
+    ) -> Self {
         Self {
             id,
+            address,
             party: AtomicU64::new(id.0),
             bell: Bell::default(),
             since: now,
             last_line_at: AtomicI64::new(now.0),
             private_lines: AtomicUsize::new(0),
             left: AtomicBool::new(false),
+            missed_private: AtomicBool::new(false),
             card: Mutex::default(),
             notes: Mutex::default(),
             sequence,
@@ -116,6 +197,57 @@ impl Person {
         Party(self.party.load(Ordering::Acquire))
     }
 
+    /// From where they are connected, if that is over a network.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// Whose doing something is that this person does.
+    pub(crate) fn by(&self) -> By {
+        let party = self.party();
+        By { id: self.id, party, was: party }
+    }
+
+    /// The account that they are signed in to.
+    pub(crate) fn signed_in(&self) -> Option<Arc<Account>> {
+        lock(&self.card).account.clone()
+    }
+
+    /// The same as who they are in the system: an account is a party.
+    pub(crate) fn account(&self) -> Option<Party> {
+        lock(&self.card).account.as_ref().map(|account| account.party)
+    }
+
+    /// Is signed in from now on, or with `None` signed out. `party` is who they are from now on.
+    pub(super) fn set_account(&self, account: Option<Arc<Account>>, party: Party) {
+        let mut card = lock(&self.card);
+        card.held = false;
+        card.account = account;
+        let was = Party(self.party.swap(party.0, Ordering::AcqRel));
+        if was != party && !card.parties_before.contains(&was) {
+            if card.parties_before.len() == MAX_PARTIES_BEFORE {
+                card.parties_before.remove(0);
+            }
+            card.parties_before.push(was);
+        }
+    }
+
+    /// Has no name from now on.
+    pub(super) fn lose_name(&self) {
+        let mut card = lock(&self.card);
+        card.name = None;
+        card.away = None;
+    }
+
+    /// By what they are known to those who run a channel.
+    pub(crate) fn who(&self) -> Who {
+        let card = lock(&self.card);
+        let account = card.account.as_ref().map(|account| account.party);
+        let name = card.name.clone();
+        let before = card.parties_before.clone();
+        Who { name, party: self.party(), account, address: self.address, before }
+    }
+
     /// Goes on for somebody who was cut off, whose name is remembered as held.
     pub(super) fn goes_on_for(&self, party: Party) {
         self.party.store(party.0, Ordering::Release);
@@ -125,7 +257,7 @@ impl Person {
     /// The name, if it isn't remembered yet that it stands for this person; from now on it is.
     pub(super) fn hold_name(&self) -> Option<UserName> {
         let mut card = lock(&self.card);
-        let name = card.name.clone().filter(|_| !card.held)?;
+        let name = card.name.clone().filter(|_| !card.held && card.account.is_none())?;
         card.held = true;
         Some(name)
     }
@@ -142,6 +274,23 @@ impl Person {
 
     pub(crate) fn set_name(&self, name: UserName) {
         lock(&self.card).name = Some(name);
+    }
+
+    /// They have their name from this moment on, and had another one `before`.
+    pub(super) fn note_name(&self, before: Option<&UserName>, now: Timestamp) {
+        let mut card = lock(&self.card);
+        let from = card.named_at.replace(now);
+        if let Some(name) = before.filter(|before| card.name.as_ref() != Some(*before)) {
+            if card.before.len() == MAX_NAMES_BEFORE {
+                card.before.remove(0);
+            }
+            card.before.push(Borne { name: name.clone(), from, upto: Some(now) });
+        }
+    }
+
+    /// The names that they had before.
+    pub(super) fn names_before(&self) -> Vec<Borne> {
+        lock(&self.card).before.clone()
     }
 
     pub(crate) fn away(&self) -> Option<Away> {
@@ -204,6 +353,16 @@ impl Person {
     /// The channels of which the person was made an operator, for them to pass the right on.
     pub(crate) fn take_operated(&self) -> Vec<ChannelName> {
         std::mem::take(&mut lock(&self.card).operates)
+    }
+
+    pub(super) fn misses_private_lines(&self) {
+        self.missed_private.store(true, Ordering::Release);
+    }
+
+    /// Whether private lines were missed since this was last asked.
+    pub(crate) fn has_missed_private_lines(&self) -> bool {
+        self.missed_private.load(Ordering::Relaxed)
+            && self.missed_private.swap(false, Ordering::AcqRel)
     }
 
     pub(crate) fn leave_system(&self) {
@@ -289,9 +448,9 @@ mod tests {
 
     #[test]
     fn others_notes_are_bounded_and_the_servers_own_find_room() {
-        let person = Person::new(PersonId(1), Timestamp(0), Arc::default());
+        let person = Person::new(PersonId(1), None, Timestamp(0), Arc::default());
         let bob = UserName::new("bob").unwrap();
-        let opened = || Note::Opened { with: bob.clone(), by: PersonId(2) };
+        let opened = || Note::Opened { with: bob.clone(), by: Party(2) };
         let taken = (0..1000).filter(|_| person.try_note(opened())).count();
         assert_eq!(taken, MAX_WAITING_NOTES);
         person.note(Note::Bye(Farewell::Shutdown));

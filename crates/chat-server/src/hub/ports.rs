@@ -1,23 +1,27 @@
 //! What the hub asks of the rooms outside, as traits that they implement.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chat_proto::command::{OnceKey, Search, Span};
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Event, Placed};
+use chat_proto::event::{Away, Done, Event, Placed};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
+use chat_proto::secret::Secret;
 use chat_proto::text::Text;
 
 use super::Hub;
-use super::channel::Channel;
+use super::account::KeptAccount;
+use super::act::{Act, Keep, Standing};
+use super::channel::{Channel, Running};
 use super::person::{Party, Person};
 use super::private::Room;
 
 /// Gives each line its place in its conversation.
 ///
-/// An order takes a draft and asks [`Addressee::admits`] whether it may still be said. Then it gives it the next
+/// An order takes a draft and asks [`Draft::admitted`] whether it may still be said. Then it gives it the next
 /// id of its conversation and makes it durable, and only after that hands it to [`Hub::settle`], in
 /// the order of the ids. So whatever anyone has seen is kept already. Drafts of one author are
 /// settled in the order in which they were submitted, each exactly once.
@@ -26,9 +30,70 @@ pub trait Order: Send + Sync {
     /// bounds what waits here.
     fn submit(&self, draft: Draft, hub: &Arc<Hub>);
 
+    /// Takes what becomes of an account. It is kept, or not, before the asker is told; and in the order in
+    /// which it came, among drafts too.
+    fn keep(&self, deed: Deed, hub: &Arc<Hub>);
+
     /// Takes something to remember that nobody waits for. It is kept no later than any draft that is
     /// submitted after it.
     fn remember(&self, fact: Fact, hub: &Arc<Hub>);
+}
+
+/// Keeps secrets: hashes passwords, which takes time, and makes tokens.
+pub trait Vault: Send + Sync {
+    /// Takes a question. Never blocks; the answer comes to the asker as a note.
+    fn ask(&self, question: vault::Question, asker: &Arc<Person>);
+
+    /// A new token as it is shown, and what is kept of it; none if the system has no randomness.
+    fn new_token(&self) -> Option<(Secret, TokenHash)>;
+
+    /// What is kept of a token that is shown so, if it can be one.
+    fn hash_of(&self, shown: &Secret) -> Option<TokenHash>;
+}
+
+/// What a vault is asked.
+pub mod vault {
+    use std::net::IpAddr;
+    use std::sync::Arc;
+
+    use chat_proto::name::UserName;
+    use chat_proto::secret::Secret;
+
+    /// About a password.
+    pub enum Question {
+        /// What is to be kept of it.
+        Hash(Secret),
+        /// Whether it is the right one.
+        Verify {
+            /// Whose.
+            name: UserName,
+            /// From where it came; none for those on this machine.
+            address: Option<IpAddr>,
+            /// As it was typed.
+            secret: Secret,
+            /// What is kept of the right one; none if there is no such account, which takes as long.
+            known: Option<Arc<str>>,
+        },
+    }
+
+    /// What it found.
+    pub enum Answer {
+        /// To be kept, as a PHC string.
+        Hashed(Box<str>),
+        /// It is the right one; perhaps it is to be kept in another way from now on.
+        Right {
+            /// As a PHC string.
+            rehashed: Option<Box<str>>,
+        },
+        /// It isn't, or there is no such account.
+        Wrong,
+        /// There were too many wrong ones: the next is looked at after so many seconds.
+        TooSoon(u64),
+        /// So much waits that no more is taken.
+        Busy,
+        /// The system failed.
+        Failed,
+    }
 }
 
 /// Answers questions about the past.
@@ -42,6 +107,10 @@ pub trait Archive: Send + Sync {
 pub struct Draft {
     pub(crate) author: Arc<Person>,
     pub(crate) from: UserName,
+    /// Who the author was when they said it.
+    pub(crate) party: Party,
+    /// They were signed in then.
+    pub(crate) account: Option<Party>,
     pub(crate) what: What,
     /// When it was said.
     pub(crate) time: Timestamp,
@@ -51,7 +120,12 @@ pub struct Draft {
     pub(crate) place: Conversation,
     /// It is to be said once, however often it is sent.
     pub(crate) once: Option<OnceKey>,
+    /// In a channel: whether its author may. It is asked where it counts, since what one may changes.
+    pub(crate) may: May,
 }
+
+/// Whether somebody of this standing in a channel may say or do something there.
+pub(crate) type May = fn(&Standing<'_>, &What) -> Result<(), Refusal>;
 
 /// What a draft is about.
 pub(crate) enum What {
@@ -61,32 +135,36 @@ pub(crate) enum What {
         action: bool,
     },
     Topic(Text),
-    /// Somebody is put out, after what they said and is being kept.
-    Kick {
-        person: Arc<Person>,
-        user: UserName,
-        reason: Option<Text>,
-    },
+    /// What somebody does who runs the channel. It has its place among the lines: who is muted says nothing
+    /// after it.
+    Act(Box<Act>),
 }
 
 /// Who hears a line.
 pub(crate) enum Addressee {
     Channel(Arc<Channel>),
-    /// The room for the line in the other's queue is taken before the line gets its place, so a line
-    /// that has a place is never refused for want of room.
-    Person {
-        person: Arc<Person>,
-        to: UserName,
-        room: Room,
-    },
+    Private(Box<Correspondent>),
+}
+
+/// Who hears a private line. The room for it in their queues is taken before it gets its place, so a line that has
+/// a place is never refused for want of room.
+pub(crate) struct Correspondent {
+    pub(crate) party: Party,
+    pub(crate) to: UserName,
+    /// Each of their devices that is here.
+    pub(crate) rooms: Vec<Room>,
+    /// The author's other devices, which see it as well.
+    pub(crate) own: Vec<Room>,
+    /// What is written to an account waits for it.
+    pub(crate) waits: bool,
 }
 
 impl Addressee {
     /// The conversation in which they hear it from this author.
-    pub(crate) fn key(&self, author: &Person) -> ConversationKey {
+    pub(crate) fn key(&self, author: Party) -> ConversationKey {
         match self {
             Self::Channel(channel) => ConversationKey::Channel(channel.name.clone()),
-            Self::Person { person, .. } => ConversationKey::private(author.party(), person.party()),
+            Self::Private(to) => ConversationKey::private(author, to.party),
         }
     }
 }
@@ -97,10 +175,12 @@ pub(crate) enum Settled {
     Placed(LineId),
     /// A topic is kept.
     TopicKept,
-    /// It is its turn.
-    Due,
+    /// An act is kept; it hides so many lines.
+    ActKept(usize),
     /// It was said before, there and then.
     SaidBefore(Conversation, Placed),
+    /// It had its place and could not be kept: it was not said, and the place is free again.
+    NotKept(Refusal),
     /// It was not said, and nothing of it is kept.
     Refused(Refusal),
 }
@@ -121,7 +201,7 @@ impl ConversationKey {
 }
 
 /// Something to remember.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Fact {
     /// A channel was made.
     Opened(ChannelName, Option<Text>),
@@ -133,20 +213,113 @@ pub enum Fact {
     Released(Box<str>),
     /// A party won't come back.
     Ended(Party),
+    /// An account was here.
+    Seen(Party, Timestamp),
+    /// An account is away, or here again.
+    Away(Party, Option<Away>),
+    /// An account is in a channel, of which lines up to this one are read.
+    Member(Party, ChannelName, LineId, Timestamp),
+    /// An account is in a channel no more.
+    NotMember(Party, ChannelName),
+    /// An account has read a conversation up to this line.
+    Read(Party, ConversationKey, LineId),
+    /// A token was used.
+    TokenUsed(Party, TokenHash, Timestamp),
+    /// A token holds no more.
+    TokenExpired(Party, TokenHash),
+    /// How a channel is run has changed by itself.
+    Run(Box<Changed>),
+}
+
+/// Something that becomes of an account, at somebody's wish.
+pub struct Deed {
+    pub(crate) asker: Arc<Person>,
+    pub(crate) what: AccountDeed,
+    /// What the asker is told once it is kept; with `None` that it is, for them to go on.
+    pub(crate) done: Option<Done>,
+}
+
+/// What becomes of an account.
+#[expect(missing_docs, reason = "the fields are what is kept of it")]
+pub enum AccountDeed {
+    /// It is made.
+    Register {
+        party: Party,
+        name: UserName,
+        password: Box<str>,
+        token: Option<TokenHash>,
+        now: Timestamp,
+    },
+    /// A token is made for it, and perhaps the password hashed anew.
+    SignIn {
+        party: Party,
+        token: Option<TokenHash>,
+        /// Given up for the new one.
+        surplus: Option<TokenHash>,
+        rehashed: Option<Box<str>>,
+        now: Timestamp,
+    },
+    /// A token holds no more.
+    SignOut { party: Party, token: Option<TokenHash>, now: Timestamp },
+    /// It has another password, and no token but this.
+    Password { party: Party, password: Box<str>, token: Option<TokenHash>, now: Timestamp },
+    /// It hides somebody.
+    Ignore { party: Party, name: UserName, whom: Option<Party> },
+    /// It sees somebody again.
+    Unignore { party: Party, names: Vec<UserName>, whom: Option<Party> },
+    /// It is, or is no more, an operator of the server.
+    Admin { party: Party, admin: bool },
+    /// It is erased, with what was written by it.
+    Forget { party: Party },
+}
+
+impl AccountDeed {
+    /// Of which account.
+    pub(crate) fn party(&self) -> Party {
+        match self {
+            Self::Register { party, .. }
+            | Self::SignIn { party, .. }
+            | Self::SignOut { party, .. }
+            | Self::Password { party, .. }
+            | Self::Ignore { party, .. }
+            | Self::Unignore { party, .. }
+            | Self::Admin { party, .. }
+            | Self::Forget { party } => *party,
+        }
+    }
+}
+
+/// What is kept of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenHash(pub(crate) [u8; 32]);
+
+impl TokenHash {
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// How a channel is run has changed.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    pub(crate) channel: ChannelName,
+    pub(crate) keep: Keep,
 }
 
 /// What was kept when a server starts.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Past {
     pub(crate) channels: Vec<KeptChannel>,
     /// Names, as [`UserName::key`], that stood for a party when the last server ended.
     pub(crate) held: Vec<(Box<str>, Party)>,
     /// No party has this number or a higher one.
     pub(crate) next_party: u64,
+    pub(crate) accounts: Vec<KeptAccount>,
+    /// When each was used last.
+    pub(crate) tokens: Vec<(TokenHash, Party, Timestamp)>,
 }
 
 /// A channel that was there once.
-#[derive(Debug)]
 pub(crate) struct KeptChannel {
     pub(crate) name: ChannelName,
     pub(crate) topic: Option<Text>,
@@ -155,16 +328,38 @@ pub(crate) struct KeptChannel {
     pub(crate) floor: LineId,
     /// It is still there; of others only the last id is kept.
     pub(crate) open: bool,
+    pub(crate) running: Running,
 }
 
 /// A question about the past.
 pub enum Question {
-    /// Some lines of a conversation, the first page of them; none after the given one.
-    Lines(Of, Span, Option<LineId>),
+    /// Some lines of a conversation, the first page of them; of a channel those within reach.
+    Lines(Of, Span, Option<Reach>),
     /// The next page.
     Rest(Range),
+    /// What an account hasn't read.
+    Unread(Reader),
+    /// Lines that name somebody.
+    Mentions {
+        /// Whom.
+        reader: Reader,
+        /// Where.
+        channels: Vec<ChannelName>,
+        /// So many.
+        most: u32,
+    },
     /// Lines with certain words.
     Search(Box<Asked>),
+    /// The last acts of those who run a channel, at most so many.
+    Acts(ChannelName, u32),
+}
+
+/// The lines of a channel that are in the past for somebody: those after one, up to another. What is before went
+/// with an earlier channel of the name, whether the store knows it yet or not.
+#[derive(Clone, Copy)]
+pub struct Reach {
+    pub(crate) after: LineId,
+    pub(crate) upto: LineId,
 }
 
 /// Which conversation a question is about.
@@ -185,22 +380,54 @@ pub struct Range {
 /// What is looked for, and what the asker may read.
 pub struct Asked {
     pub(crate) search: Search,
-    /// The channels that they are in.
-    pub(crate) channels: Vec<ChannelName>,
+    /// The channels that they are in, each with the line after which it begins.
+    pub(crate) channels: Vec<(ChannelName, LineId)>,
     /// They themselves, for private chats.
     pub(crate) party: Party,
     /// The one conversation to look into; one of those that they may read.
     pub(crate) only: Option<Of>,
     /// Whose lines they don't want to see, as [`UserName::key`].
     pub(crate) hidden: Vec<String>,
+    /// And of which parties.
+    pub(crate) hidden_parties: Vec<Party>,
+}
+
+/// Who asks what they haven't read.
+pub struct Reader {
+    pub(crate) party: Party,
+    /// Whose lines they don't want to see, as [`UserName::key`].
+    pub(crate) hidden: Vec<String>,
+    /// And of which parties.
+    pub(crate) hidden_parties: Vec<Party>,
+    /// To find out which lines name them.
+    pub(crate) name: UserName,
+    /// What they have read, as far as the store may not know it yet.
+    pub(crate) read: HashMap<ConversationKey, LineId>,
+}
+
+/// What somebody hasn't read of a channel.
+pub(crate) struct Unread {
+    pub(crate) channel: ChannelName,
+    pub(crate) count: u64,
+    /// How many of them name the reader.
+    pub(crate) mentions: u64,
+    /// The last line that was read.
+    pub(crate) after: LineId,
 }
 
 /// What was found.
+#[derive(Default)]
 pub(crate) struct Found {
-    /// Each a line of the past.
+    /// Each a line of the past, or an act.
     pub(crate) rows: Vec<Event>,
     /// What comes after these.
     pub(crate) rest: Option<Range>,
     /// There is more than was asked for.
     pub(crate) more: bool,
+    /// Of channels, what isn't read.
+    pub(crate) unread: Vec<Unread>,
+    /// Private lines that aren't read, of which the newest are among the rows.
+    pub(crate) waiting: u64,
+    /// With whom these were, and the last line of each that is told.
+    pub(crate) waiting_from: Vec<(Party, LineId)>,
 }

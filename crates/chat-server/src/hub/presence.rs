@@ -6,11 +6,8 @@ use chat_proto::event::Event;
 use tokio::sync::Notify;
 
 use super::channel::{Channel, State};
-use super::person::PersonId;
+use super::person::By;
 use super::{Hub, lock};
-
-/// Nobody's doing: told to everybody in the channel.
-const NOBODY: PersonId = PersonId(0);
 
 /// The large channels in which somebody came or went since it was last told.
 #[derive(Default)]
@@ -38,9 +35,9 @@ impl Hub {
             let mut state = channel.state();
             let (entered, left) =
                 (std::mem::take(&mut state.entered), std::mem::take(&mut state.left));
-            let members = state.members.len() as u64;
+            let members = state.count() as u64;
             let channel = channel.name.clone();
-            state.tell(Event::Presence { channel, entered, left, members }, NOBODY);
+            state.tell(Event::Presence { channel, entered, left, members }, By::NOBODY);
         }
     }
 

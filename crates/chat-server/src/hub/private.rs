@@ -41,11 +41,18 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(super) fn send(mut self, delivery: Delivery) {
+    pub(super) fn send(mut self, delivery: &Arc<Delivery>) {
         if let Some(permit) = self.permit.take() {
-            permit.send(Arc::new(delivery));
+            permit.send(Arc::clone(delivery));
             self.to.bell.ring(Bell::PRIVATE);
         }
+    }
+}
+
+impl Room {
+    /// In whose queue it is.
+    pub(super) fn reader(&self) -> &Arc<Person> {
+        &self.to
     }
 }
 
@@ -145,7 +152,7 @@ mod tests {
     use chat_proto::id::Timestamp;
 
     fn person(id: u64) -> Arc<Person> {
-        Arc::new(Person::new(PersonId(id), Timestamp(0), Arc::default()))
+        Arc::new(Person::new(PersonId(id), None, Timestamp(0), Arc::default()))
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! What is shared, read for answers.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 use chat_proto::command::near;
-use chat_proto::event::Event;
-use chat_proto::id::LineId;
+use chat_proto::event::{Event, Restricted, Term};
+use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::MAX_NEAREST;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
+use super::account::Account;
 use super::channel::{Channel, Role};
-use super::person::{Person, PersonId};
+use super::person::{Party, Person};
+use super::rules::List;
 use super::{Hub, lock};
 
 /// Names that a mistyped one is compared with, which takes about 2 ms. They are copied first, so that nobody
@@ -39,53 +42,144 @@ pub(crate) struct UserRow {
     pub(crate) operator: bool,
 }
 
+/// Somebody to write to.
+pub(crate) enum Whom {
+    /// They are here, perhaps on several devices.
+    Here(Arc<Person>),
+    /// They have an account and aren't here.
+    Account(Arc<Account>),
+}
+
+impl Whom {
+    pub(crate) fn party(&self) -> Party {
+        match self {
+            Self::Here(person) => person.party(),
+            Self::Account(account) => account.party,
+        }
+    }
+
+    pub(super) fn has_account(&self) -> bool {
+        match self {
+            Self::Here(person) => person.account().is_some(),
+            Self::Account(_) => true,
+        }
+    }
+
+    /// Their name now, which was `called`.
+    pub(crate) fn name(&self, called: &UserName) -> UserName {
+        match self {
+            Self::Here(person) => person.name().unwrap_or_else(|| called.clone()),
+            Self::Account(account) => account.name.clone(),
+        }
+    }
+}
+
 impl Hub {
+    /// Somebody to write to by name.
+    pub(crate) fn whom(&self, name: &UserName) -> Result<Whom, Refusal> {
+        if let Some(person) = lock(&self.directory).find(name) {
+            return Ok(Whom::Here(Arc::clone(person)));
+        }
+        if let Some(account) = self.account(name) {
+            return Ok(Whom::Account(account));
+        }
+        self.person(name).map(Whom::Here)
+    }
+
+    /// The very person with whom a private chat is, called `name` when it was last heard: not somebody
+    /// else who took the name.
+    pub(crate) fn whom_with(&self, party: Party, name: &UserName) -> Result<Whom, Refusal> {
+        let somebody_else = {
+            let directory = lock(&self.directory);
+            if let Some(guest) = directory.guest(party) {
+                return Ok(Whom::Here(Arc::clone(guest)));
+            }
+            match directory.find(name) {
+                Some(person) if person.party() == party => {
+                    return Ok(Whom::Here(Arc::clone(person)));
+                }
+                found => found.is_some(),
+            }
+        };
+        let account = lock(&self.accounts).of(party).cloned();
+        account.map(Whom::Account).ok_or_else(|| Refusal::gone_from_chat(name, somebody_else))
+    }
+
+    /// An account by its name.
+    pub(crate) fn account(&self, name: &UserName) -> Option<Arc<Account>> {
+        lock(&self.accounts).find(name).cloned()
+    }
+
+    /// On how many devices somebody of this name is here.
+    pub(crate) fn device_count(&self, name: &UserName) -> usize {
+        lock(&self.directory).bearers(name).count()
+    }
+
+    /// All devices on which somebody is here, this one included.
+    pub(crate) fn devices(&self, person: &Arc<Person>) -> Vec<Arc<Person>> {
+        match (person.account(), person.name()) {
+            (Some(account), Some(name)) => {
+                let directory = lock(&self.directory);
+                let devices = directory.bearers(&name);
+                devices.filter(|device| device.account() == Some(account)).cloned().collect()
+            }
+            _ => vec![Arc::clone(person)],
+        }
+    }
+
     /// A person by name.
     pub(crate) fn person(&self, name: &UserName) -> Result<Arc<Person>, Refusal> {
-        let known: Vec<UserName> = {
+        let known: BTreeSet<UserName> = {
             let directory = lock(&self.directory);
             if let Some(person) = directory.find(name) {
                 return Ok(Arc::clone(person));
             }
-            directory.named().take(COMPARED).map(|(name, _)| name.clone()).collect()
+            let here = directory.named().take(COMPARED).map(|(name, _)| name.clone());
+            let accounts = lock(&self.accounts);
+            let absent = accounts.named().take(COMPARED).cloned();
+            here.chain(absent).collect::<BTreeSet<_>>()
         };
         let known = known.iter().map(|name| (name.key(), name.as_str()));
         Err(Refusal::no_such_user(name.as_str(), &near(name.key(), known, MAX_NEAREST)))
     }
 
-    /// The very person with whom a private chat is, called `name` when it was last heard: not somebody
-    /// else who took the name.
-    pub(crate) fn person_with(
-        &self,
-        id: PersonId,
-        name: &UserName,
-    ) -> Result<Arc<Person>, Refusal> {
-        let directory = lock(&self.directory);
-        directory.everyone.get(&id).cloned().ok_or_else(|| {
-            let somebody_else = directory.find(name).is_some();
-            Refusal::gone_from_chat(name, somebody_else)
-        })
+    /// A channel by name, whether anybody may know of it or not.
+    pub(super) fn channel(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
+        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+        let found = channels.by_name.get(name).cloned();
+        drop(channels);
+        found.ok_or_else(|| self.no_such_channel(name))
     }
 
-    /// A channel by name.
-    pub(crate) fn channel(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
+    /// A channel by name, for somebody. One that they may not know of is one that isn't there.
+    pub(crate) fn channel_for(
+        &self,
+        person: &Person,
+        name: &ChannelName,
+        now: Timestamp,
+    ) -> Result<Arc<Channel>, Refusal> {
+        let channel = self.channel(name)?;
+        if channel.is_known_to(person, now) { Ok(channel) } else { Err(self.no_such_channel(name)) }
+    }
+
+    /// The same answer for a channel that isn't there and for one that nobody may know of: neither is named.
+    pub(super) fn no_such_channel(&self, name: &ChannelName) -> Refusal {
         let known: Vec<ChannelName> = {
             let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(channel) = channels.by_name.get(name) {
-                return Ok(Arc::clone(channel));
-            }
-            channels.by_name.keys().take(COMPARED).cloned().collect()
+            let shown = channels.by_name.values().filter(|channel| !channel.is_hidden());
+            shown.take(COMPARED).map(|channel| channel.name.clone()).collect()
         };
         let known = known.iter().map(|name| (name.key(), name.bare()));
-        Err(Refusal::no_such_channel(name, &near(name.key(), known, MAX_NEAREST)))
+        Refusal::no_such_channel(name, &near(name.key(), known, MAX_NEAREST))
     }
 
-    pub(super) fn no_such_channel(&self, name: &ChannelName) -> Refusal {
-        self.channel(name).err().unwrap_or_else(|| Refusal::no_such_channel(name, &[]))
-    }
-
-    /// The channels whose name contains `part` in any case, by name.
-    pub(crate) fn channels(&self, part: Option<&str>) -> Vec<ChannelRow> {
+    /// The channels that somebody may know of and whose name contains `part` in any case, by name.
+    pub(crate) fn channels(
+        &self,
+        person: &Person,
+        part: Option<&str>,
+        now: Timestamp,
+    ) -> Vec<ChannelRow> {
         let part = part.map(str::to_lowercase);
         let wanted = |channel: &&Arc<Channel>| {
             part.as_ref().is_none_or(|part| channel.name.key().contains(part.as_str()))
@@ -94,6 +188,7 @@ impl Hub {
             let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
             channels.by_name.values().filter(wanted).cloned().collect()
         };
+        found.retain(|channel| channel.is_known_to(person, now));
         found.sort_by(|one, other| one.name.cmp(&other.name));
         let row = |channel: Arc<Channel>| ChannelRow {
             name: channel.name.clone(),
@@ -103,10 +198,53 @@ impl Hub {
         found.into_iter().map(row).collect()
     }
 
-    /// How many channels there are, and how many people have a name.
+    /// The account of this name, whether anybody is signed in to it or not.
+    pub(crate) fn account_called(&self, name: &UserName) -> Option<Party> {
+        self.account(name).map(|account| account.party)
+    }
+
+    /// Why somebody may not write to somebody else first: from what channel alone they know each other, if they are
+    /// banned from it or, with `false`, muted in it, and for how long. `own` are the channels that the one who
+    /// writes is in. Who was written to before may write.
+    pub(crate) fn restricted_acquaintance<'a>(
+        &self,
+        person: &Person,
+        other: &Person,
+        own: impl Iterator<Item = &'a Arc<Channel>>,
+        now: Timestamp,
+    ) -> Option<(bool, ChannelName, Term)> {
+        if lock(&self.restricting).is_empty()
+            || lock(&self.private).queue(other.id, person.id).is_some()
+        {
+            return None;
+        }
+        let watched = lock(&self.restricting).clone();
+        let restricted = watched.iter().find_map(|channel| {
+            channel
+                .ask(person, now, |standing| {
+                    let mark = standing.ban.map(|ban| (true, ban));
+                    let mark = mark.or(standing.mute.map(|mute| (false, mute)));
+                    let (is_ban, mark) = mark.filter(|_| !standing.operator)?;
+                    Some((is_ban, channel.name.clone(), mark.term))
+                })
+                .filter(|_| channel.has_member(other))
+        })?;
+        let is_free = |channel: &&Arc<Channel>| {
+            channel.has_member(other)
+                && channel.ask(person, now, |standing| {
+                    standing.member && (standing.operator || standing.mute.is_none())
+                })
+        };
+        let mut own = own;
+        own.by_ref().find(is_free).is_none().then_some(restricted)
+    }
+
+    /// How many channels there are of which everybody may know, and how many people have a name.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner).by_name.len();
-        (channels, lock(&self.directory).named().len())
+        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+        let shown = channels.by_name.values().filter(|channel| !channel.is_hidden()).count();
+        drop(channels);
+        (shown, lock(&self.directory).named().len())
     }
 
     /// Everybody who has a name, by name.
@@ -134,29 +272,30 @@ impl Channel {
             .filter_map(|member| {
                 Some(UserRow {
                     name: member.person.name()?,
-                    operator: state.is_operator(member.person.id),
+                    operator: state.is_operator(&member.person),
                     person: Arc::clone(&member.person),
                 })
             })
             .collect();
         drop(state);
         rows.sort_by(|one, other| one.name.cmp(&other.name));
+        // Several devices of one person.
+        rows.dedup_by(|one, other| one.name == other.name);
         rows
-    }
-
-    /// Those of its operators who are in it, by name.
-    pub(crate) fn operators(&self) -> Vec<UserName> {
-        let operators = self.members().into_iter().filter(|row| row.operator);
-        operators.map(|row| row.name).collect()
     }
 
     /// How many are in it.
     pub(crate) fn count(&self) -> usize {
-        self.state().members.len()
+        self.state().count()
     }
 
     pub(crate) fn topic(&self) -> Option<Text> {
         self.state().topic.clone()
+    }
+
+    /// Lines up to this one are kept no more.
+    pub(crate) fn floor(&self) -> LineId {
+        self.state().floor
     }
 
     /// The last line that everybody in it was handed.
@@ -165,7 +304,27 @@ impl Channel {
     }
 
     /// What a person is in it.
-    pub(crate) fn role(&self, id: PersonId) -> Role {
-        self.state().role(id)
+    pub(crate) fn role(&self, person: &Person) -> Role {
+        self.state().role(person)
+    }
+
+    /// Whether somebody may know that it is there.
+    pub(super) fn is_known_to(&self, person: &Person, now: Timestamp) -> bool {
+        !self.is_hidden()
+            || self.state().standing(&self.name, person, &person.who(), now, None).knows()
+    }
+
+    fn has_member(&self, person: &Person) -> bool {
+        self.state().holds(person)
+    }
+
+    /// The marks of a list that hold at this moment, the oldest first.
+    pub(crate) fn marks(&self, list: List, now: Timestamp) -> Vec<Restricted> {
+        self.state().rules.holding(list, now).map(|mark| mark.shown.clone()).collect()
+    }
+
+    /// Every setting and its value; an operator is told all of it.
+    pub(crate) fn settings(&self, to_operator: bool) -> Vec<(&'static str, String)> {
+        self.state().rules.settings.all(to_operator).collect()
     }
 }

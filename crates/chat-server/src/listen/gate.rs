@@ -1,11 +1,12 @@
 //! How many connections may come in: in all, and from one address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use chat_proto::refusal::Refusal;
 
+use crate::household::household;
 use crate::hub::lock;
 
 /// Counts those who are in.
@@ -63,17 +64,6 @@ impl Drop for Ticket {
                 inside.from.remove(&from);
             }
         }
-    }
-}
-
-/// Who has one IPv6 address has its whole /64 (RFC 4291, section 2.5.4), so that is what counts.
-fn household(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::{Caller, Door};
+use crate::conn::Peer;
 
 /// Connections that may wait to be accepted; the system has its own bound (net.core.somaxconn).
 const BACKLOG: u32 = 4096;
@@ -97,8 +98,9 @@ impl Door for TcpListener {
         let (stream, peer) = Self::accept(self).await?;
         let ip = peer.ip().to_canonical();
         let counted = (!ip.is_loopback()).then_some(ip);
-        let address = SocketAddr::new(ip, peer.port()).to_string();
-        Ok((Plain(stream), Caller { address, counted }))
+        let shown = SocketAddr::new(ip, peer.port()).to_string();
+        let peer = Peer { shown, address: Some(ip) };
+        Ok((Plain(stream), Caller { peer, counted }))
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::{Caller, Door};
+use crate::conn::Peer;
 
 /// Everybody on this machine may connect, as with loopback; who shall not is kept out by the rights of
 /// the directory.
@@ -59,11 +60,12 @@ impl Door for UnixDoor {
 
     async fn accept(&self) -> io::Result<(UnixStream, Caller)> {
         let (stream, _) = self.listener.accept().await?;
-        let address = match stream.peer_cred() {
+        let shown = match stream.peer_cred() {
             Ok(peer) => format!("unix, uid {}", peer.uid()),
             Err(_) => "unix".to_owned(),
         };
-        Ok((stream, Caller { address, counted: None }))
+        let peer = Peer { shown, address: None };
+        Ok((stream, Caller { peer, counted: None }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a batch of drafts is carried out: places given, everything kept in one commit, then told.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -10,13 +10,17 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
+use super::account;
 use super::register::{Register, Seat};
 use super::retention::{Retention, Tidying};
-use crate::archive::stored;
+use super::running::{self, Written};
+use crate::archive::{folded, stored};
 use crate::hub::Hub;
 use crate::hub::person::Party;
-use crate::hub::ports::{Addressee, ConversationKey, Draft, Fact, Past, Settled, What};
-use crate::store::{Book, Entry, Failure};
+use crate::hub::ports::{
+    AccountDeed, Addressee, Changed, ConversationKey, Deed, Draft, Fact, Past, Settled, What,
+};
+use crate::store::{AccountEntry, Book, Entry, Failure, Rule};
 
 /// For how long a key says a line once, in milliseconds: a day.
 const ONCE_MILLIS: i64 = 24 * 3_600_000;
@@ -28,6 +32,7 @@ const MAX_OWED: usize = 100_000;
 /// What comes to the desk.
 pub(super) enum Item {
     Draft(Draft),
+    Deed(Deed),
     Fact(Fact),
 }
 
@@ -37,11 +42,20 @@ pub(super) struct Desk {
     register: Register,
     tidying: Tidying,
     /// The batch that is being carried out.
-    batch: VecDeque<(Draft, Step)>,
+    batch: VecDeque<Job>,
+    /// Accounts that were erased: nothing of theirs is written any more.
+    forgotten: HashSet<Party>,
     /// Facts that are not kept yet.
     owed: VecDeque<Fact>,
     /// The last commit failed.
     failing: bool,
+}
+
+/// One of a batch.
+enum Job {
+    Line(Draft, Step),
+    /// With why it isn't done, if that is known already.
+    Deed(Deed, Option<Refusal>),
 }
 
 /// What is to become of one draft of a batch.
@@ -49,9 +63,14 @@ enum Step {
     Line {
         seat: Seat,
         by_other: bool,
+        hidden: bool,
     },
     Topic {
         seat: Seat,
+    },
+    Act {
+        seat: Seat,
+        written: Written,
     },
     /// The same as another line of this batch, which came first.
     Again {
@@ -65,11 +84,14 @@ impl Desk {
     /// Takes the store over; tells what was kept in it.
     pub(super) fn open(book: Book, retention: Retention) -> Result<(Self, Past), Failure> {
         let (register, past) = Register::load(&book)?;
+        let mut tidying = Tidying::new(retention);
+        tidying.erase(book.erasing()?);
         let desk = Self {
             book,
             register,
-            tidying: Tidying::new(retention),
+            tidying,
             batch: VecDeque::new(),
+            forgotten: HashSet::new(),
             owed: VecDeque::new(),
             failing: false,
         };
@@ -78,7 +100,27 @@ impl Desk {
 
     /// Carries a batch out: all of it is kept and told, or nothing of it. Whatever happens, every draft is
     /// settled.
+    ///
+    /// An act of those who run a channel is a batch of its own: it is about what was said before, and what may be
+    /// said after it depends on it.
     pub(super) fn carry_out(&mut self, items: impl IntoIterator<Item = Item>, hub: &Arc<Hub>) {
+        let mut batch = Vec::new();
+        for item in items {
+            if matches!(&item, Item::Draft(Draft { what: What::Act(_), .. })) {
+                if !batch.is_empty() {
+                    self.carry_out_together(std::mem::take(&mut batch), hub);
+                }
+                self.carry_out_together(vec![item], hub);
+            } else {
+                batch.push(item);
+            }
+        }
+        if !batch.is_empty() {
+            self.carry_out_together(batch, hub);
+        }
+    }
+
+    fn carry_out_together(&mut self, items: Vec<Item>, hub: &Arc<Hub>) {
         let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
             self.plan(items);
             let kept = self.keep();
@@ -103,7 +145,7 @@ impl Desk {
         }
     }
 
-    fn plan(&mut self, items: impl IntoIterator<Item = Item>) {
+    fn plan(&mut self, items: Vec<Item>) {
         let mut said_now = HashMap::new();
         for fact in &self.owed {
             seat_fact(&mut self.register, fact);
@@ -112,16 +154,50 @@ impl Desk {
             match item {
                 Item::Draft(draft) => {
                     let step = self.step(&draft, &mut said_now);
-                    self.batch.push_back((draft, step));
+                    self.batch.push_back(Job::Line(draft, step));
+                }
+                Item::Deed(deed) => {
+                    let refusal = self.may_do(&deed.what).err();
+                    self.batch.push_back(Job::Deed(deed, refusal));
                 }
                 Item::Fact(fact) => {
                     seat_fact(&mut self.register, &fact);
-                    self.owed.push_back(fact);
-                    if self.owed.len() > MAX_OWED {
-                        self.owed.pop_front();
-                    }
+                    self.owe(fact);
                 }
             }
+        }
+    }
+
+    /// Takes something to be written with the next commit.
+    pub(super) fn owe(&mut self, fact: Fact) {
+        self.owed.push_back(fact);
+        if self.owed.len() > MAX_OWED {
+            self.owed.pop_front();
+        }
+    }
+
+    /// Nothing becomes of an account that was erased.
+    fn may_do(&mut self, what: &AccountDeed) -> Result<(), Refusal> {
+        let party = what.party();
+        if self.forgotten.contains(&party) {
+            return Err(Refusal::account_gone());
+        }
+        if let AccountDeed::Forget { .. } = what {
+            self.forgotten.insert(party);
+        }
+        Ok(())
+    }
+
+    /// Whoever says something, or is to hear it privately, may have erased their account since.
+    fn may_say(&self, draft: &Draft) -> Result<(), Refusal> {
+        if draft.account.is_some_and(|account| self.forgotten.contains(&account)) {
+            return Err(Refusal::account_gone());
+        }
+        match &draft.to {
+            Ok(Addressee::Private(to)) if self.forgotten.contains(&to.party) => {
+                Err(Refusal::gone_from_chat(&to.to, false))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -152,29 +228,42 @@ impl Desk {
             Ok(to) => to,
             Err(refusal) => return Step::Settled(Settled::Refused(refusal.clone())),
         };
-        if let Err(refusal) = to.admits(&draft.author) {
+        if let Err(refusal) = draft.admitted().and_then(|()| self.may_say(draft)) {
             return Step::Settled(Settled::Refused(refusal));
         }
-        let key = to.key(&draft.author);
+        let key = to.key(draft.party);
         match &draft.what {
-            What::Kick { .. } => Step::Settled(Settled::Due),
+            What::Act(_) => self.act(draft, &key),
             What::Topic(_) => Step::Topic { seat: self.register.seat(&key, None) },
             What::Line { .. } => {
                 let names = names(draft, &key);
                 let by_other = matches!(key, ConversationKey::Private(_, other)
-                    if other == draft.author.party());
+                    if other == draft.party);
                 let seat = self.register.next_place(&key, names);
                 if let Some(once) = once {
                     let placed = Placed { id: LineId(seat.id), time: draft.time };
                     said_now.insert(once, (seat.number, placed));
                 }
-                Step::Line { seat, by_other }
+                Step::Line { seat, by_other, hidden: !draft.is_kept() }
             }
         }
     }
 
+    fn act(&mut self, draft: &Draft, key: &ConversationKey) -> Step {
+        let seat = self.register.seat(key, None);
+        let written = draft.kept().map(|kept| Written::of(kept, seat.number, &self.book, folded));
+        match written {
+            Some(Ok(written)) => Step::Act { seat, written },
+            Some(Err(failure)) => {
+                self.fails(&failure);
+                Step::Settled(Settled::Refused(Refusal::not_stored()))
+            }
+            None => Step::Settled(Settled::Refused(Refusal::internal())),
+        }
+    }
+
     fn said_before(&self, number: u32, placed: Placed, draft: &Draft) -> Step {
-        let place = self.register.place(number, draft.author.party());
+        let place = self.register.place(number, draft.party);
         let place = place.unwrap_or_else(|| draft.place.clone());
         Step::Settled(Settled::SaidBefore(place, placed))
     }
@@ -184,12 +273,31 @@ impl Desk {
         let mut entries = Vec::with_capacity(self.batch.len() + self.owed.len());
         let names: Vec<String> = self.owed.iter().map(stored_name).collect();
         for (fact, name) in self.owed.iter().zip(&names) {
-            entries.extend(fact_entry(fact, name, &self.register));
+            add_fact(fact, name, &self.register, &mut entries);
         }
-        let news: Vec<New> = self.batch.iter().map(|(draft, step)| New::of(draft, step)).collect();
-        for ((draft, step), new) in self.batch.iter().zip(&news) {
-            entries.extend(new.entry(draft, step));
-            entries.extend(entry(draft, step));
+        let lines = self.batch.iter().filter_map(Job::line);
+        let news: Vec<New> = lines.map(|(draft, step)| New::of(draft, step)).collect();
+        let mut news = news.iter();
+        let mut read = HashMap::new();
+        for job in &self.batch {
+            match job {
+                Job::Line(draft, step) => {
+                    entries.extend(news.next().and_then(|new| new.entry(draft, step)));
+                    entries.extend(entry(draft, step));
+                    if let Step::Act { seat, written } = step {
+                        written.add_to(seat.number, seat.id, &mut entries);
+                    }
+                    if let (Some(account), Step::Line { seat, .. }) = (draft.account, step) {
+                        read.insert((account, seat.number), seat.id);
+                    }
+                }
+                Job::Deed(deed, None) => account::add_entries(&deed.what, &mut entries),
+                Job::Deed(_, Some(_)) => {}
+            }
+        }
+        // What somebody says they have read, and what came before it.
+        for ((Party(party), number), marker) in read {
+            entries.push(AccountEntry::Marker { party, number, marker }.into());
         }
         let floors = self.tidying.add_floors(&self.register, &mut entries);
         if entries.is_empty() {
@@ -207,27 +315,71 @@ impl Desk {
                 self.register.keep();
                 self.tidying.raise(&mut self.register, floors);
                 for fact in std::mem::take(&mut self.owed) {
-                    if let Fact::Ended(party) = fact {
-                        self.tidying.over(self.register.end(party));
+                    match fact {
+                        Fact::Ended(party) => self.tidying.over(self.register.end(party)),
+                        Fact::Dropped(name) => self.forget_lines(&name),
+                        _ => {}
                     }
                 }
+                for job in &self.batch {
+                    if let Job::Deed(Deed { what: AccountDeed::Forget { party }, .. }, None) = job {
+                        self.tidying.erase([party.0]);
+                        self.tidying.over(self.register.end(*party));
+                    }
+                }
+                self.forget_ended();
                 Ok(())
             }
             Err(failure) => {
                 self.fails(&failure);
                 self.register.take_back();
+                for job in &self.batch {
+                    if let Job::Deed(Deed { what: AccountDeed::Forget { party }, .. }, None) = job {
+                        self.forgotten.remove(party);
+                    }
+                }
                 Err(Refusal::not_stored())
             }
         }
     }
 
-    fn settle(&mut self, kept: &Result<(), Refusal>, hub: &Hub) {
-        while let Some((draft, step)) = self.batch.pop_front() {
+    /// The lines of channels that have just been ended are taken out by and by.
+    fn forget_ended(&mut self) {
+        let lines = self.batch.iter().filter_map(Job::line);
+        let ended = lines.filter_map(|(draft, step)| match (step, &draft.to) {
+            (Step::Act { written, .. }, Ok(Addressee::Channel(channel))) if written.ends() => {
+                Some(channel.name.clone())
+            }
+            _ => None,
+        });
+        for name in ended.collect::<Vec<_>>() {
+            self.forget_lines(&name);
+        }
+    }
+
+    fn forget_lines(&mut self, name: &ChannelName) {
+        let key = ConversationKey::Channel(name.clone());
+        if let Some(last) = self.register.entry(&key).map(|entry| entry.last) {
+            self.tidying.raise(&mut self.register, vec![(key, last)]);
+        }
+    }
+
+    fn settle(&mut self, kept: &Result<(), Refusal>, hub: &Arc<Hub>) {
+        while let Some(job) = self.batch.pop_front() {
+            let (draft, step) = match job {
+                Job::Line(draft, step) => (draft, step),
+                Job::Deed(deed, refusal) => {
+                    let kept = refusal.map_or_else(|| kept.clone(), Err);
+                    hub.settle_deed(deed, kept);
+                    continue;
+                }
+            };
             let settled = match (step, kept) {
                 (Step::Settled(settled), _) => settled,
-                (_, Err(refusal)) => Settled::Refused(refusal.clone()),
+                (_, Err(refusal)) => Settled::NotKept(refusal.clone()),
                 (Step::Line { seat, .. }, Ok(())) => Settled::Placed(LineId(seat.id)),
                 (Step::Topic { .. }, Ok(())) => Settled::TopicKept,
+                (Step::Act { written, .. }, Ok(())) => Settled::ActKept(written.hidden()),
                 (Step::Again { number, placed }, Ok(())) => {
                     match self.said_before(number, placed, &draft) {
                         Step::Settled(settled) => settled,
@@ -240,13 +392,16 @@ impl Desk {
     }
 
     /// After a fault in the midst of a batch: what isn't settled is refused, and what is true is read again.
-    fn recover(&mut self, hub: &Hub) {
+    fn recover(&mut self, hub: &Arc<Hub>) {
         match Register::load(&self.book) {
             Ok((register, _)) => self.register = register,
             Err(failure) => self.fails(&failure),
         }
-        while let Some((draft, _)) = self.batch.pop_front() {
-            hub.settle(draft, Settled::Refused(Refusal::internal()));
+        while let Some(job) = self.batch.pop_front() {
+            match job {
+                Job::Line(draft, _) => hub.settle(draft, Settled::Refused(Refusal::internal())),
+                Job::Deed(deed, _) => hub.settle_deed(deed, Err(Refusal::internal())),
+            }
         }
     }
 
@@ -288,55 +443,73 @@ impl Desk {
     }
 }
 
+impl Job {
+    fn line(&self) -> Option<(&Draft, &Step)> {
+        match self {
+            Self::Line(draft, step) => Some((draft, step)),
+            Self::Deed(..) => None,
+        }
+    }
+}
+
 /// The names of the two of a private chat now, in the order of the key.
 fn names<'a>(draft: &'a Draft, key: &ConversationKey) -> Option<[&'a UserName; 2]> {
-    let (ConversationKey::Private(one, _), Ok(Addressee::Person { to, .. })) = (key, &draft.to)
-    else {
+    let (ConversationKey::Private(one, _), Ok(Addressee::Private(to))) = (key, &draft.to) else {
         return None;
     };
-    Some(if *one == draft.author.party() { [&draft.from, to] } else { [to, &draft.from] })
+    Some(if *one == draft.party { [&draft.from, &to.to] } else { [&to.to, &draft.from] })
 }
 
 /// A channel that a fact is about has its number before any line that comes after the fact.
 fn seat_fact(register: &mut Register, fact: &Fact) {
-    if let Fact::Opened(name, _) | Fact::Dropped(name) = fact {
-        register.seat(&ConversationKey::Channel(name.clone()), None);
-    }
+    let name = match fact {
+        Fact::Opened(name, _) | Fact::Dropped(name) => name,
+        Fact::Run(changed) => &changed.channel,
+        _ => return,
+    };
+    register.seat(&ConversationKey::Channel(name.clone()), None);
 }
 
 /// The name under which the store finds the channel that a fact is about.
 fn stored_name(fact: &Fact) -> String {
     match fact {
         Fact::Opened(name, _) | Fact::Dropped(name) => stored(name),
-        Fact::Held(..) | Fact::Released(_) | Fact::Ended(_) => String::new(),
+        _ => String::new(),
     }
 }
 
-fn fact_entry<'a>(fact: &'a Fact, name: &'a str, register: &Register) -> Option<Entry<'a>> {
-    let number = |name: &ChannelName| {
-        register.entry(&ConversationKey::Channel(name.clone())).map(|entry| entry.number)
-    };
-    Some(match fact {
-        Fact::Opened(channel, topic) => Entry::Channel {
-            number: number(channel)?,
-            name,
-            shown: channel.bare(),
-            topic: topic.as_ref().map(Text::as_str),
-            open: true,
-        },
-        Fact::Dropped(channel) => Entry::Channel {
-            number: number(channel)?,
-            name,
-            shown: channel.bare(),
-            topic: None,
-            open: false,
-        },
-        Fact::Held(name, party, since) => {
-            Entry::Hold { name: name.key(), party: party.0, since: since.0 }
+fn add_fact<'a>(fact: &'a Fact, name: &'a str, register: &Register, entries: &mut Vec<Entry<'a>>) {
+    let seat = |name: &ChannelName| register.entry(&ConversationKey::Channel(name.clone()));
+    match fact {
+        Fact::Opened(channel, topic) => {
+            entries.extend(seat(channel).map(|seat| Entry::Channel {
+                number: seat.number,
+                name,
+                shown: channel.bare(),
+                topic: topic.as_ref().map(Text::as_str),
+                open: true,
+            }));
         }
-        Fact::Released(name) => Entry::Release { name },
-        Fact::Ended(_) => return None,
-    })
+        Fact::Dropped(channel) => {
+            let Some(seat) = seat(channel) else { return };
+            let (number, shown, floor) = (seat.number, channel.bare(), seat.last);
+            entries.push(Entry::Channel { number, name, shown, topic: None, open: false });
+            entries.push(Entry::Floor { number, floor });
+            entries.push(Entry::Rule { number, rule: Rule::End });
+        }
+        Fact::Held(name, party, since) => {
+            entries.push(Entry::Hold { name: name.key(), party: party.0, since: since.0 });
+        }
+        Fact::Released(name) => entries.push(Entry::Release { name }),
+        Fact::Run(changed) => {
+            let Changed { channel, keep } = &**changed;
+            if let Some(seat) = seat(channel) {
+                running::add_rule(keep, seat.number, entries);
+            }
+        }
+        Fact::Ended(_) => {}
+        _ => entries.extend(account::fact_entry(fact, register)),
+    }
 }
 
 /// A conversation that the store doesn't know yet, or not by its present names.
@@ -349,11 +522,11 @@ enum New {
 impl New {
     fn of(draft: &Draft, step: &Step) -> Self {
         let is_new = match step {
-            Step::Line { seat, .. } | Step::Topic { seat } => seat.is_new,
+            Step::Line { seat, .. } | Step::Topic { seat } | Step::Act { seat, .. } => seat.is_new,
             Step::Again { .. } | Step::Settled(_) => false,
         };
         match &draft.to {
-            Ok(to) if is_new => match to.key(&draft.author) {
+            Ok(to) if is_new => match to.key(draft.party) {
                 ConversationKey::Channel(name) => Self::Channel(stored(&name), name),
                 ConversationKey::Private(one, other) => Self::Private(one.0, other.0),
             },
@@ -363,7 +536,8 @@ impl New {
 
     fn entry<'a>(&'a self, draft: &'a Draft, step: &Step) -> Option<Entry<'a>> {
         let (Step::Line { seat: Seat { number, .. }, .. }
-        | Step::Topic { seat: Seat { number, .. } }) = *step
+        | Step::Topic { seat: Seat { number, .. } }
+        | Step::Act { seat: Seat { number, .. }, .. }) = *step
         else {
             return None;
         };
@@ -384,15 +558,17 @@ impl New {
 
 fn entry<'a>(draft: &'a Draft, step: &Step) -> Option<Entry<'a>> {
     match (step, &draft.what) {
-        (Step::Line { seat, by_other }, What::Line { text, action }) => Some(Entry::Line {
+        (Step::Line { seat, by_other, hidden }, What::Line { text, action }) => Some(Entry::Line {
             number: seat.number,
             id: seat.id,
             time: draft.time.0,
             author: draft.from.as_str(),
             action: *action,
             by_other: *by_other,
+            account: draft.account.map(|account| account.0),
             text: text.as_str(),
             once: draft.once.as_ref().map(|key| (draft.from.key(), key.as_str())),
+            hidden: *hidden,
         }),
         (Step::Topic { seat }, What::Topic(topic)) => {
             Some(Entry::Topic { number: seat.number, topic: Some(topic.as_str()) })

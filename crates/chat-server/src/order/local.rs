@@ -5,20 +5,23 @@
 //! else does. The latter spares a line two changes of threads, which take as long as half a sync of a quick disk.
 //! The latter is done only while nothing waits, so nothing overtakes anything.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use chat_proto::id::Timestamp;
+use chat_proto::id::{LineId, Timestamp};
 use tokio::runtime::Handle;
 
 use super::desk::{Desk, Item};
 use super::retention::Retention;
 use crate::archive::Archive;
 use crate::backlog::{Backlog, Next, Wait};
-use crate::hub::ports::{Draft, Fact, Order, Past};
+use crate::hub::person::Party;
+use crate::hub::ports::{ConversationKey, Deed, Draft, Fact, Order, Past};
 use crate::hub::{Hub, Keeping, lock};
 use crate::store::{Book, Durability, Failure, Place, Store};
+use crate::vault::Keeper;
 
 /// Drafts of one commit. Enough that its sync costs each of them little; few enough that they don't run
 /// over the ring of a channel.
@@ -50,7 +53,7 @@ enum Driven {
     /// By a thread, and by those who submit.
     Thread(Arc<Shared>, Mutex<Option<JoinHandle<()>>>),
     /// By whoever submits, for tests whose clock stands still; facts wait for the next draft.
-    Inline(Box<Mutex<(Desk, Vec<Item>)>>),
+    Inline(Box<(Mutex<Desk>, Mutex<Vec<Item>>)>),
 }
 
 /// What the thread shares with those who submit.
@@ -59,6 +62,8 @@ struct Shared {
     backlog: Backlog<Work>,
     /// What waits is taken only by who holds this, so that nothing overtakes anything.
     desk: Mutex<Manned>,
+    /// What was read: it is written with whatever is written next, and for itself alone only at the end.
+    read: Mutex<HashMap<(Party, ConversationKey), LineId>>,
     /// That of those who submit.
     runtime: OnceLock<Handle>,
 }
@@ -104,6 +109,7 @@ impl Local {
                 threaded: AFTER_A_SLOW_ONE,
                 last: None,
             }),
+            read: Mutex::default(),
             runtime: OnceLock::new(),
         });
         let theirs = Arc::clone(&shared);
@@ -115,7 +121,7 @@ impl Local {
     /// The same without a thread: whoever submits waits until it is carried out.
     pub fn inline(book: Book, retention: Retention) -> Result<(Self, Past), Failure> {
         let (desk, past) = Desk::open(book, retention)?;
-        Ok((Self { desk: Driven::Inline(Box::new(Mutex::new((desk, Vec::new())))) }, past))
+        Ok((Self { desk: Driven::Inline(Box::new((Mutex::new(desk), Mutex::default()))) }, past))
     }
 
     /// Looks for lines that are kept no more, and takes them out by and by.
@@ -123,7 +129,7 @@ impl Local {
         match &self.desk {
             Driven::Thread(shared, _) => shared.backlog.add(Work::Tidy(now, Arc::clone(hub))),
             Driven::Inline(desk) => {
-                let (desk, _) = &mut *lock(desk);
+                let mut desk = lock(&desk.0);
                 desk.begin_tidying(now);
                 while desk.has_tidying() {
                     desk.tidy(hub);
@@ -143,7 +149,7 @@ impl Local {
                     tracing::error!("the thread that stores lines has failed");
                 }
             }
-            Driven::Inline(desk) => lock(desk).0.close(),
+            Driven::Inline(desk) => lock(&desk.0).close(),
         }
     }
 }
@@ -165,22 +171,36 @@ impl Order for Local {
             Driven::Thread(shared, _) => {
                 shared.submit(Work::Item(Item::Draft(draft), Arc::clone(hub)));
             }
-            Driven::Inline(desk) => {
-                let (desk, facts) = &mut *lock(desk);
-                desk.carry_out(facts.drain(..).chain([Item::Draft(draft)]), hub);
+            Driven::Inline(desk) => carry_out_inline(desk, Item::Draft(draft), hub),
+        }
+    }
+
+    fn keep(&self, deed: Deed, hub: &Arc<Hub>) {
+        match &self.desk {
+            Driven::Thread(shared, _) => {
+                shared.backlog.add(Work::Item(Item::Deed(deed), Arc::clone(hub)));
             }
+            Driven::Inline(desk) => carry_out_inline(desk, Item::Deed(deed), hub),
         }
     }
 
     fn remember(&self, fact: Fact, hub: &Arc<Hub>) {
-        match &self.desk {
-            Driven::Thread(shared, _) => {
+        match (&self.desk, fact) {
+            (Driven::Thread(shared, _), Fact::Read(party, key, line)) => {
+                lock(&shared.read).insert((party, key), line);
+            }
+            (Driven::Thread(shared, _), fact) => {
                 shared.backlog.add(Work::Item(Item::Fact(fact), Arc::clone(hub)));
             }
-            // Perhaps the hub is locked by whoever asks for it.
-            Driven::Inline(desk) => lock(desk).1.push(Item::Fact(fact)),
+            // Perhaps the hub, or the desk, is locked by whoever asks for it.
+            (Driven::Inline(desk), fact) => lock(&desk.1).push(Item::Fact(fact)),
         }
     }
+}
+
+fn carry_out_inline(desk: &(Mutex<Desk>, Mutex<Vec<Item>>), item: Item, hub: &Arc<Hub>) {
+    let facts = std::mem::take(&mut *lock(&desk.1));
+    lock(&desk.0).carry_out(facts.into_iter().chain([item]), hub);
 }
 
 impl Shared {
@@ -198,7 +218,9 @@ impl Shared {
             let mut manned = self.manned_by_nobody();
             match next {
                 Next::Some(()) => {
-                    manned.carry_out(self.backlog.take(BATCH));
+                    let works = self.backlog.take(BATCH);
+                    self.owe_read(&mut manned.desk);
+                    manned.carry_out(works);
                     batches += 1;
                 }
                 Next::Nothing => {
@@ -212,6 +234,7 @@ impl Shared {
                     batches = BATCHES_BEFORE_TIDYING;
                 }
                 Next::Closed => {
+                    self.owe_read(&mut manned.desk);
                     manned.desk.close();
                     return;
                 }
@@ -225,6 +248,14 @@ impl Shared {
             }
             chores = manned.chores();
             manned.watched = chores;
+        }
+    }
+
+    /// What was read is written with the next commit.
+    fn owe_read(&self, desk: &mut Desk) {
+        let read = std::mem::take(&mut *lock(&self.read));
+        for ((party, key), line) in read {
+            desk.owe(Fact::Read(party, key, line));
         }
     }
 
@@ -274,6 +305,7 @@ impl Shared {
     }
 
     fn carry_out_by_author(&self, mut manned: MutexGuard<'_, Manned>, work: Work) {
+        self.owe_read(&mut manned.desk);
         manned.carry_out(vec![work]);
         let Chores { tidying, unindexed } = manned.chores();
         if tidying && !manned.watched.tidying {
@@ -332,6 +364,7 @@ impl Keeping {
         let (book, lookups) = store.into_parts();
         let archive = Archive::inline(&lookups).expect("memory opens");
         let (order, past) = Local::inline(book, retention).expect("it is empty");
-        Self { order: Arc::new(order), archive: Arc::new(archive), past }
+        let vault = Arc::new(Keeper::inline());
+        Self { order: Arc::new(order), archive: Arc::new(archive), vault, past }
     }
 }

@@ -7,6 +7,8 @@ use chat_proto::id::LineId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 
+use super::account;
+use super::running;
 use crate::hub::person::Party;
 use crate::hub::ports::{ConversationKey, KeptChannel, Past};
 use crate::store::{Book, Failure};
@@ -60,7 +62,13 @@ impl Register {
             past.next_party = past.next_party.max(holder.party + 1);
             past.held.push((holder.name.into(), Party(holder.party)));
         }
-        let held: HashSet<Party> = past.held.iter().map(|(_, party)| *party).collect();
+        past.next_party = past.next_party.max(book.greatest_party()? + 1);
+        let accounts = book.accounts()?;
+        let held = past.held.iter().map(|(_, party)| *party);
+        let alive: HashSet<Party> =
+            held.chain(accounts.iter().map(|account| Party(account.party))).collect();
+        let (mut running, next_party) = running::load(book)?;
+        past.next_party = past.next_party.max(next_party);
         for row in book.conversations()? {
             register.next_number = register.next_number.max(row.number + 1);
             let mut entry = Entry {
@@ -72,7 +80,7 @@ impl Register {
             };
             let key = if let Some((one, other)) = row.parties {
                 past.next_party = past.next_party.max(other + 1);
-                entry.ended = [one, other].map(|party| !held.contains(&Party(party)));
+                entry.ended = [one, other].map(|party| !alive.contains(&Party(party)));
                 entry.names = names(&row.one_name, &row.other_name);
                 ConversationKey::private(Party(one), Party(other))
             } else {
@@ -89,12 +97,14 @@ impl Register {
                     last: LineId(row.last),
                     floor: LineId(row.floor),
                     open: row.open,
+                    running: running.remove(&row.number).unwrap_or_default(),
                 });
                 ConversationKey::Channel(name)
             };
             register.insert(key, entry);
         }
         register.undo.clear();
+        account::load(book, accounts, &register, &mut past)?;
         Ok((register, past))
     }
 
@@ -196,6 +206,14 @@ impl Register {
             }
         }
         over
+    }
+
+    /// The channel of this number.
+    pub(super) fn channel(&self, number: u32) -> Option<&ChannelName> {
+        match self.by_number.get(&number)? {
+            ConversationKey::Channel(name) => Some(name),
+            ConversationKey::Private(..) => None,
+        }
     }
 
     pub(super) fn entry(&self, key: &ConversationKey) -> Option<&Entry> {

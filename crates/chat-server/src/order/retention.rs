@@ -11,10 +11,13 @@ use chat_proto::name::ChannelName;
 use super::register::Register;
 use crate::hub::Hub;
 use crate::hub::ports::ConversationKey;
-use crate::store::{Book, Entry, Failure};
+use crate::store::{AccountEntry, Book, Entry, Failure};
 
 /// Lines that one step deletes, which takes some milliseconds.
 const LINES_A_STEP: usize = 200;
+
+/// Lines that one step blanks: each is overwritten in the index too, which takes its time.
+const ERASED_A_STEP: usize = 8;
 
 /// Conversations that one step looks at.
 const CONVERSATIONS_A_STEP: usize = 32;
@@ -59,6 +62,8 @@ pub(super) struct Tidying {
     /// Conversations that have lines below their floor.
     low: VecDeque<ConversationKey>,
     low_known: HashSet<ConversationKey>,
+    /// Accounts of which every line is to be blanked.
+    erased: VecDeque<u64>,
     /// Keys of `/once` before this moment are to be forgotten.
     once_before: Option<i64>,
 }
@@ -71,6 +76,7 @@ impl Tidying {
             aged: VecDeque::new(),
             low: VecDeque::new(),
             low_known: HashSet::new(),
+            erased: VecDeque::new(),
             once_before: None,
         }
     }
@@ -83,7 +89,10 @@ impl Tidying {
     }
 
     pub(super) fn has_more(&self) -> bool {
-        !self.aged.is_empty() || !self.low.is_empty() || self.once_before.is_some()
+        !self.erased.is_empty()
+            || !self.aged.is_empty()
+            || !self.low.is_empty()
+            || self.once_before.is_some()
     }
 
     /// Nothing more is tried until everything is looked at again.
@@ -92,6 +101,11 @@ impl Tidying {
         self.low.clear();
         self.low_known.clear();
         self.once_before = None;
+    }
+
+    /// Accounts that were erased.
+    pub(super) fn erase(&mut self, accounts: impl IntoIterator<Item = u64>) {
+        self.erased.extend(accounts);
     }
 
     /// Private chats that nobody can read any more.
@@ -147,6 +161,13 @@ impl Tidying {
         register: &mut Register,
         hub: &Hub,
     ) -> Result<(), Failure> {
+        if let Some(party) = self.erased.front().copied() {
+            if !book.erase(party, ERASED_A_STEP)? {
+                book.commit(&[AccountEntry::Erased { party }.into()])?;
+                self.erased.pop_front();
+            }
+            return Ok(());
+        }
         if let Some(key) = self.low.front().cloned() {
             return self.delete(&key, book, register, hub);
         }

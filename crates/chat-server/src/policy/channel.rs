@@ -1,50 +1,155 @@
 //! What a person may do in a channel.
+//!
+//! Every predicate is about what a channel knows of somebody ([`Standing`]). What restricts people doesn't
+//! hit the channel's operators.
 
-use chat_proto::name::{ChannelName, UserName};
+use chat_proto::event::Restricted;
+use chat_proto::limits::MAX_PATTERNS;
 use chat_proto::refusal::Refusal;
+use chat_proto::setting::{Setting, WordsChange};
+use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
 
-use crate::hub::channel::Role;
+use crate::hub::act::{Act, Aim, Deed, Standing};
+use crate::hub::ports::What;
+use crate::hub::rules::{MAX_MARKS, has_link};
 
-/// Whether somebody may put others out.
-/// `operators` are those who may, for the refusal to name.
-pub(crate) fn may_kick(
-    role: Role,
-    channel: &ChannelName,
-    operators: &[UserName],
-) -> Result<(), Refusal> {
-    match role {
-        Role { member: false, .. } => Err(Refusal::not_in_channel(channel)),
-        Role { operator: false, .. } => {
-            Err(Refusal::for_operators(verb::of(Kind::Kick), channel, operators))
-        }
-        Role { member: true, operator: true } => Ok(()),
+/// Whether somebody may say or do what they ask for, at the moment when it is its turn.
+pub(crate) fn may(standing: &Standing<'_>, what: &What) -> Result<(), Refusal> {
+    match what {
+        What::Line { text, .. } => may_say(standing, text),
+        What::Topic(topic) => may_set_topic(standing, topic),
+        What::Act(act) => may_act(standing, act),
     }
 }
 
-/// Whether somebody may say something there, or set its topic.
-pub(crate) fn may_take_part(role: Role, channel: &ChannelName) -> Result<(), Refusal> {
-    if role.member { Ok(()) } else { Err(Refusal::not_in_channel(channel)) }
+/// Whether somebody may enter. Who may not know of the channel isn't told anything of it in the first place.
+pub(crate) fn may_enter(standing: &Standing<'_>) -> Result<(), Refusal> {
+    let Standing { channel, operator, invited, settings, .. } = standing;
+    if *operator {
+        return Ok(());
+    }
+    not_banned(standing)?;
+    if settings.invite_only && !invited { Err(Refusal::invite_only(channel)) } else { Ok(()) }
+}
+
+/// Whether somebody may read what was said there, or take part in another way.
+pub(crate) fn may_take_part(standing: &Standing<'_>) -> Result<(), Refusal> {
+    if standing.member {
+        return Ok(());
+    }
+    not_banned(standing)?;
+    Err(Refusal::not_in_channel(standing.channel))
+}
+
+/// Whether somebody may see who is there.
+pub(crate) fn may_see_members(standing: &Standing<'_>) -> Result<(), Refusal> {
+    if standing.member { Ok(()) } else { not_banned(standing) }
+}
+
+/// Whether somebody may say something there.
+pub(crate) fn may_say(standing: &Standing<'_>, text: &Text) -> Result<(), Refusal> {
+    may_take_part(standing)?;
+    if standing.operator {
+        return Ok(());
+    }
+    not_muted(standing)?;
+    not_filtered(standing, text)?;
+    match standing.wait {
+        Some((every, secs)) => Err(Refusal::slow(standing.channel, every, secs)),
+        None => Ok(()),
+    }
+}
+
+/// Whether somebody may set the topic.
+pub(crate) fn may_set_topic(standing: &Standing<'_>, topic: &Text) -> Result<(), Refusal> {
+    may_take_part(standing)?;
+    if standing.operator {
+        return Ok(());
+    }
+    if standing.settings.topic_lock {
+        return Err(Refusal::topic_locked(standing.channel));
+    }
+    not_muted(standing)?;
+    not_filtered(standing, topic)
+}
+
+/// Whether somebody may do or see what is for operators. Only to end a channel one needn't be in it.
+pub(crate) fn may_run(standing: &Standing<'_>, kind: Kind) -> Result<(), Refusal> {
+    if kind != Kind::Drop || !standing.operator {
+        may_take_part(standing)?;
+    }
+    if standing.operator {
+        return Ok(());
+    }
+    Err(Refusal::for_operators(verb::of(kind), standing.channel, &standing.operators))
+}
+
+/// Whether an operator may do this.
+pub(crate) fn may_act(standing: &Standing<'_>, act: &Act) -> Result<(), Refusal> {
+    may_run(standing, act.kind())?;
+    let Standing { channel, subject, settings, marks: [bans, mutes], .. } = standing;
+    let verb = verb::of(act.kind());
+    let user = act.aim().map(Aim::name);
+    let user = user.as_ref();
+    let is_full = |marks: usize| marks >= MAX_MARKS && !subject.marked;
+    match (&act.deed, user) {
+        (Deed::Ban(..) | Deed::Mute(..), Some(user)) if subject.operator => {
+            Err(Refusal::is_operator(verb, user, channel))
+        }
+        (Deed::Ban(..), _) if is_full(*bans) => {
+            Err(Refusal::too_many_restricted(verb, channel, MAX_MARKS))
+        }
+        (Deed::Mute(..), _) if is_full(*mutes) => {
+            Err(Refusal::too_many_restricted(verb, channel, MAX_MARKS))
+        }
+        (Deed::Kick(_) | Deed::Op(_), Some(user)) if !subject.member => {
+            Err(Refusal::user_not_in_channel(user, channel))
+        }
+        (Deed::Invite(_), Some(user)) if subject.member => {
+            Err(Refusal::is_in_already(user, channel))
+        }
+        (Deed::Invite(_), Some(user)) if subject.banned && !subject.operator => {
+            Err(Refusal::invited_is_banned(user, channel))
+        }
+        (Deed::Deop(_), _) if subject.sole_operator => Err(Refusal::last_operator(channel)),
+        (Deed::Set(Setting::Words(WordsChange::Add(_))), _)
+            if settings.words.patterns().len() >= MAX_PATTERNS =>
+        {
+            Err(Refusal::too_many_patterns(channel, MAX_PATTERNS))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn not_banned(standing: &Standing<'_>) -> Result<(), Refusal> {
+    match standing.ban {
+        Some(Restricted { term, reason, .. }) if !standing.operator => {
+            Err(Refusal::banned(standing.channel, *term, reason.as_ref()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn not_muted(standing: &Standing<'_>) -> Result<(), Refusal> {
+    match standing.mute {
+        Some(Restricted { term, reason, .. }) => {
+            Err(Refusal::muted(standing.channel, *term, reason.as_ref()))
+        }
+        None => Ok(()),
+    }
+}
+
+fn not_filtered(standing: &Standing<'_>, text: &Text) -> Result<(), Refusal> {
+    let Standing { channel, settings, .. } = standing;
+    if let Some(pattern) = settings.words.find(text.as_str()) {
+        return Err(Refusal::word_refused(channel, pattern.as_str()));
+    }
+    if settings.no_links && has_link(text.as_str()) {
+        return Err(Refusal::link_refused(channel));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use chat_proto::refusal::Code;
-
-    #[test]
-    fn who_may_do_what() {
-        let general = ChannelName::new("general").unwrap();
-        let role = |member, operator| Role { member, operator };
-        let code = |result: Result<(), Refusal>| result.err().map(|refusal| refusal.code());
-        for (role, kick, take_part) in [
-            (role(true, true), None, None),
-            (role(true, false), Some(Code::NotAllowed), None),
-            (role(false, true), Some(Code::NotInChannel), Some(Code::NotInChannel)),
-            (role(false, false), Some(Code::NotInChannel), Some(Code::NotInChannel)),
-        ] {
-            assert_eq!(code(may_kick(role, &general, &[])), kick, "{role:?} kicks");
-            assert_eq!(code(may_take_part(role, &general)), take_part, "{role:?} takes part");
-        }
-    }
-}
+mod tests;

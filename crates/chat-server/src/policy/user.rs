@@ -1,6 +1,7 @@
 //! What a person may do at all.
 
-use chat_proto::name::UserName;
+use chat_proto::event::Term;
+use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::verb::Verb;
 
@@ -23,6 +24,19 @@ pub(crate) fn may_be_in_more(present: usize, most: usize) -> Result<(), Refusal>
     if present < most { Ok(()) } else { Err(Refusal::too_many_conversations(most)) }
 }
 
+/// Somebody may not write first to a person whom they know only from a channel that they are banned from or, with
+/// `false`, muted in. `from` is that channel, and for how long.
+pub(crate) fn may_write_first(
+    user: &UserName,
+    from: Option<(bool, ChannelName, Term)>,
+) -> Result<(), Refusal> {
+    match from {
+        None => Ok(()),
+        Some((true, channel, term)) => Err(Refusal::banned_from_writing(user, &channel, term)),
+        Some((false, channel, term)) => Err(Refusal::muted_from_writing(user, &channel, term)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,7 +47,8 @@ mod tests {
         for verb in VERBS {
             assert!(may_ask(verb, true).is_ok());
             let nameless =
-                ["name", "help", "channels", "format", "ping", "quit"].contains(&verb.name);
+                ["name", "help", "channels", "format", "ping", "quit", "register", "login"]
+                    .contains(&verb.name);
             assert_eq!(may_ask(verb, false).is_ok(), nameless, "/{}", verb.name);
         }
     }

@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, Done, Farewell};
+use chat_proto::event::{Away, Done, Farewell, Sentence};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
 use super::me::Place;
-use super::view::LAST_WORDS;
 use super::{Session, Waiting};
 use crate::handlers::{Change, help};
 use crate::hub::apply::{Leaving, Membership, Words};
-use crate::hub::person::{Person, PersonId};
+use crate::hub::person::{By, Party, Person};
+use crate::hub::ports::AccountDeed;
+use crate::hub::snapshot::Whom;
 use crate::policy;
 
 type Re = Cow<'static, str>;
@@ -30,26 +31,27 @@ impl Session {
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
+        let may = policy::channel::may;
         let done = match change {
             Change::Name(name) => self.take_name(name, now, out)?,
-            Change::Create(channel, topic) => self.create(&channel, topic)?,
+            Change::Create(channel, topic) => self.create(&channel, topic, now)?,
             Change::Enter(channel, after) => return self.enter(&channel, after, re, now, out),
             Change::Leave(conversation, reason) => self.leave(conversation, reason, now, out)?,
             Change::OpenPrivate(user, None) => {
-                Done::PrivateOpened { with: self.open_private(&user)?.1, placed: None }
+                Done::PrivateOpened { with: self.open_private(&user, now)?.1, placed: None }
             }
             Change::OpenPrivate(user, Some(text)) => {
-                let (person, name) = self.open_private(&user)?;
+                let (party, name) = self.open_private(&user, now)?;
                 let conversation = Conversation::Private(name.clone());
-                let to = Place { conversation, with: Some(person.id) };
-                let words = Words { text, action: false, time: now, once: None };
+                let to = Place { conversation, with: Some(party) };
+                let words = Words { text, action: false, time: now, once: None, may };
                 return self.say(to, words, re, Some(name));
             }
             Change::Say { to, text, action, once } => {
-                return self.say(to, Words { text, action, time: now, once }, re, None);
+                return self.say(to, Words { text, action, time: now, once, may }, re, None);
             }
             Change::Topic(channel, topic) => {
-                self.hub.set_topic(&self.person, self.name()?, &channel, topic, now)?;
+                self.hub.set_topic(&self.person, self.name()?, &channel, topic, now, may)?;
                 self.waiting.push_back(Waiting::Draft { re, opened: None, notice: None });
                 return Ok(());
             }
@@ -57,39 +59,54 @@ impl Session {
                 self.look_back(re, conversation, of, span);
                 return Ok(());
             }
+            Change::Mentions(most) => return self.look_for_mentions(re, most),
             Change::LookFor { search, only } => {
                 self.look_for(re, search, only);
                 return Ok(());
             }
             Change::Away(away) => {
-                let changed = self.person.set_away(away.clone());
+                let changed = self.hub.set_away(&self.person, away.as_ref());
                 Done::Away { away, changed }
             }
             Change::Ignore(user) => {
-                let (user, person) = self.as_borne(user);
-                let changed = self.me.ignore(user.clone(), person);
-                Done::Ignoring { user, changed }
+                let (user, whom) = self.as_borne(user);
+                let changed = self.me.ignore(user.clone(), whom);
+                let done = Done::Ignoring { user: user.clone(), changed };
+                match self.person.account().filter(|_| changed) {
+                    None => done,
+                    Some(party) => {
+                        let deed = AccountDeed::Ignore { party, name: user, whom };
+                        return self.keep_and_answer(deed, done, re);
+                    }
+                }
             }
             Change::Unignore(user) => {
-                let (user, person) = self.as_borne(user);
-                let changed = self.me.unignore(&user, person);
-                Done::NotIgnoring { user, changed }
+                let (user, whom) = self.as_borne(user);
+                let names = self.me.hidden_as(&user, whom);
+                let changed = self.me.unignore(&user, whom);
+                let done = Done::NotIgnoring { user, changed };
+                match self.person.account().filter(|_| changed) {
+                    None => done,
+                    Some(party) => {
+                        let deed = AccountDeed::Unignore { party, names, whom };
+                        return self.keep_and_answer(deed, done, re);
+                    }
+                }
             }
-            Change::Kick { channel, user, reason } => {
-                let may = |role| policy::channel::may_kick(role, &channel.name, &[]);
-                let kicked = self.hub.kick(&self.person, &channel, &user, reason, now, may)?;
-                let Some((user, number)) = kicked else {
-                    self.waiting.push_back(Waiting::Draft { re, opened: None, notice: None });
-                    return Ok(());
-                };
-                // What they said is told before it is told that they are out.
-                self.deliver_before(number, out.len() + LAST_WORDS, out);
-                Done::Kicked { channel: channel.name.clone(), user }
+            Change::Act { channel, act } => {
+                self.hub.act(&self.person, self.name()?, &channel, act, now, may)?;
+                self.waiting.push_back(Waiting::Draft { re, opened: None, notice: None });
+                return Ok(());
+            }
+            Change::TellActs { channel, most } => {
+                self.tell_acts(re, channel, most);
+                return Ok(());
             }
             Change::Format(form) => {
                 self.me.form = form;
                 Done::Format { form }
             }
+            Change::Account(change) => return self.deal(change, re, now, out),
             Change::Quit(reason) => {
                 self.reason = reason;
                 self.end(Farewell::Quit);
@@ -100,14 +117,21 @@ impl Session {
         Ok(())
     }
 
-    fn name(&self) -> Result<UserName, Refusal> {
+    /// What is told once it is kept.
+    fn keep_and_answer(&mut self, deed: AccountDeed, done: Done, re: Re) -> Result<(), Refusal> {
+        self.hub.keep(&self.person, deed, Some(done))?;
+        self.waiting.push_back(Waiting::Draft { re, opened: None, notice: None });
+        Ok(())
+    }
+
+    pub(super) fn name(&self) -> Result<UserName, Refusal> {
         self.me.name.clone().ok_or_else(|| Refusal::not_named(None))
     }
 
     /// A name as whoever has it writes it, and who that is.
-    fn as_borne(&self, user: UserName) -> (UserName, Option<PersonId>) {
-        match self.hub.person(&user) {
-            Ok(person) => (person.name().unwrap_or(user), Some(person.id)),
+    fn as_borne(&self, user: UserName) -> (UserName, Option<Party>) {
+        match self.hub.whom(&user) {
+            Ok(whom) => (whom.name(&user), Some(whom.party())),
             Err(_) => (user, None),
         }
     }
@@ -129,11 +153,17 @@ impl Session {
         Ok(Done::Welcomed { name })
     }
 
-    fn create(&mut self, name: &ChannelName, topic: Option<Text>) -> Result<Done, Refusal> {
+    fn create(
+        &mut self,
+        name: &ChannelName,
+        topic: Option<Text>,
+        now: Timestamp,
+    ) -> Result<Done, Refusal> {
         let slot = self.inbox.free_slot();
-        let membership = self.hub.create(&self.person, name, topic.clone(), slot)?;
+        let membership = self.hub.create(&self.person, name, topic.clone(), slot, now)?;
         let last = membership.last_line;
         self.arrive_in(membership, slot);
+        self.note_membership(name, last);
         Ok(Done::Created { channel: name.clone(), topic, last })
     }
 
@@ -146,7 +176,8 @@ impl Session {
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
         if let Some(after) = after {
-            let channel = self.hub.channel(name)?;
+            let channel = self.hub.channel_for(&self.person, name, now)?;
+            channel.ask(&self.person, now, policy::channel::may_enter)?;
             let last = channel.last_line();
             if after > last {
                 let place = Conversation::Channel(channel.name.clone());
@@ -154,7 +185,7 @@ impl Session {
             }
         }
         if let Some(channel) = self.inbox.channel(name).cloned() {
-            let role = channel.role(self.person.id);
+            let role = channel.role(&self.person);
             if role.member {
                 let (members, topic) = (channel.count(), channel.topic());
                 let channel = channel.name.clone();
@@ -171,13 +202,31 @@ impl Session {
             self.see_that_it_ended(name, out);
         }
         let slot = self.inbox.free_slot();
-        let membership = self.hub.enter(&self.person, self.name()?, name, slot, now)?;
-        let Membership { members, operator, last_line: last, .. } = membership;
+        let membership = self.hub.enter(
+            &self.person,
+            self.name()?,
+            name,
+            slot,
+            now,
+            policy::channel::may_enter,
+        )?;
+        let Membership { members, operator, last_line: last, floor, .. } = membership;
         let (channel, topic) = (membership.channel.name.clone(), membership.topic.clone());
         self.arrive_in(membership, slot);
+        self.note_membership(&channel, last);
         let done = Done::Entered { channel: channel.clone(), members, topic, operator, last };
+        // Where nothing is kept, there is nothing to look back at.
+        let after = if floor >= last { Some(last) } else { after };
         self.look_back_on_entry(re, done, channel, after, last, out);
         Ok(())
+    }
+
+    /// The account is in the channel, and has seen what is shown of it.
+    fn note_membership(&self, channel: &ChannelName, read: LineId) {
+        if let Some(account) = self.person.signed_in() {
+            let now = self.last_line_at();
+            self.hub.note_membership(&account, channel, read, now);
+        }
     }
 
     /// Others have put this person out of a channel just now: what tells it is there already and comes
@@ -189,7 +238,7 @@ impl Session {
         }
     }
 
-    fn arrive_in(&mut self, membership: Membership, slot: u32) {
+    pub(super) fn arrive_in(&mut self, membership: Membership, slot: u32) {
         self.me.go_to(channel_place(membership.channel.name.clone()));
         self.inbox.subscribe(membership, slot);
     }
@@ -210,6 +259,9 @@ impl Session {
                 return Err(Refusal::not_in_channel(name));
             };
             self.finish(name, number, last_line, out);
+            if let Some(account) = self.person.signed_in() {
+                self.hub.note_leaving(&account, &channel);
+            }
         }
         self.me.leave(&conversation);
         Ok(Done::Left { conversation, current: self.me.current().cloned() })
@@ -217,16 +269,41 @@ impl Session {
 
     /// Opens a private chat and makes it current. Somebody with whom one is open already isn't told
     /// again.
-    fn open_private(&mut self, user: &UserName) -> Result<(Arc<Person>, UserName), Refusal> {
-        let person = self.hub.person(user)?;
-        let name = person.name().unwrap_or_else(|| user.clone());
+    fn open_private(
+        &mut self,
+        user: &UserName,
+        now: Timestamp,
+    ) -> Result<(Party, UserName), Refusal> {
+        let whom = self.hub.whom(user)?;
+        let (name, party) = (whom.name(user), whom.party());
         let conversation = Conversation::Private(name.clone());
-        let already = self.me.place(&conversation).is_some_and(|at| at.with == Some(person.id));
-        if !already {
-            self.hub.open_private(&self.person, self.name()?, &person, &name)?;
+        let already = self.me.place(&conversation).is_some_and(|at| at.with == Some(party));
+        if !already && let Whom::Here(person) = &whom {
+            self.may_write_first(person, &name, now)?;
+            self.hub.open_private(&self.person, &self.name()?, person, &name)?;
         }
-        self.me.go_to(Place { conversation, with: Some(person.id) });
-        Ok((person, name))
+        self.me.go_to(Place { conversation, with: Some(party) });
+        Ok((party, name))
+    }
+
+    /// Who knows somebody only from a channel that they are banned from or muted in, is not to follow them.
+    fn may_write_first(
+        &self,
+        person: &Person,
+        name: &UserName,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let own = self.inbox.channels();
+        let from = self.hub.restricted_acquaintance(&self.person, person, own, now);
+        policy::user::may_write_first(name, from)
+    }
+
+    /// Why nothing can be said into a channel that they are not in.
+    fn refusal_outside(&self, name: &ChannelName, now: Timestamp) -> Refusal {
+        let channel = self.hub.channel_for(&self.person, name, now);
+        let may = channel
+            .and_then(|channel| channel.ask(&self.person, now, policy::channel::may_take_part));
+        may.err().unwrap_or_else(|| Refusal::not_in_channel(name))
     }
 
     fn say(
@@ -242,34 +319,45 @@ impl Session {
             Conversation::Channel(name) => {
                 let channel = match self.inbox.channel(&name) {
                     Some(channel) => Ok(Arc::clone(channel)),
-                    None => Err(self
-                        .hub
-                        .channel(&name)
-                        .err()
-                        .unwrap_or_else(|| Refusal::not_in_channel(&name))),
+                    None => Err(self.refusal_outside(&name, words.time)),
                 };
                 self.hub.say(&self.person, from, &name, channel, words)?;
             }
             Conversation::Private(user) => {
-                let person = match to.with {
-                    Some(with) => self.hub.person_with(with, &user),
-                    None => self.hub.person(&user),
+                let whom = match to.with {
+                    Some(with) => self.hub.whom_with(with, &user),
+                    None => self.hub.whom(&user),
                 };
                 let mut called = user;
-                if let Ok(person) = &person {
-                    called = person.name().unwrap_or(called);
+                if let Ok(whom) = &whom {
+                    called = whom.name(&called);
+                    let party = whom.party();
                     // Their new name may not have been told yet.
-                    self.me.renamed(person.id, &called);
-                    notice = person.away().map(|Away { reason }| {
-                        let because = reason.map(|reason| format!(": {reason}"));
-                        format!("{called} is away{}", because.unwrap_or_default())
-                    });
+                    self.me.renamed(By { id: self.person.id, party, was: party }, &called);
+                    notice = absence(whom, &called);
                 }
-                self.hub.say_privately(&self.person, from, person, called, words)?;
+                let whom = whom.and_then(|whom| {
+                    if let Whom::Here(person) = &whom {
+                        self.may_write_first(person, &called, words.time)?;
+                    }
+                    Ok(whom)
+                });
+                self.hub.say_privately(&self.person, from, whom, called, words)?;
             }
         }
         self.waiting.push_back(Waiting::Draft { re, opened, notice });
         Ok(())
+    }
+}
+
+/// What somebody is told who writes to somebody that may not read it soon.
+fn absence(whom: &Whom, called: &UserName) -> Option<Sentence> {
+    match whom {
+        Whom::Here(person) => person.away().map(|Away { reason }| {
+            let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            Sentence::new(format!("{called} is away{because}"))
+        }),
+        Whom::Account(_) => Some(Sentence::not_here(called)),
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Subscription {
     head: Option<Arc<Delivery>>,
     /// The last line that was taken, or that was said before the entry.
     last_line: LineId,
+    /// What of it was noted as read.
+    read: LineId,
     /// Nothing is taken out until what was before the entry is told.
     held: bool,
 }
@@ -94,8 +96,16 @@ impl Inbox {
     pub(crate) fn subscribe(&mut self, membership: Membership, slot: u32) {
         let Membership { channel, ring, entry, last_line, .. } = membership;
         let head = None;
-        let subscription =
-            Subscription { channel, entry, slot, ring, head, last_line, held: false };
+        let subscription = Subscription {
+            channel,
+            entry,
+            slot,
+            ring,
+            head,
+            last_line,
+            read: last_line,
+            held: false,
+        };
         self.subscriptions.push(subscription);
         // Something may have come before it was here.
         self.todo |= 1 << slot;
@@ -152,6 +162,28 @@ impl Inbox {
             self.subscriptions = Vec::new();
         }
         Some(ended)
+    }
+
+    /// Ends all subscriptions and private chats.
+    pub(super) fn leave_all(&mut self) {
+        *self = Self { todo: self.todo & 1 << Bell::NOTES, ..Self::default() };
+    }
+
+    /// The last line of each channel in which something was taken out since this was last asked.
+    pub(super) fn take_unread(&mut self) -> Vec<(ChannelName, LineId)> {
+        let news = self.subscriptions.iter_mut().filter(|one| one.read < one.last_line);
+        news.map(|one| {
+            one.read = one.last_line;
+            (one.channel.name.clone(), one.last_line)
+        })
+        .collect()
+    }
+
+    /// What came after this line isn't read yet.
+    pub(super) fn is_read_up_to(&mut self, name: &ChannelName, line: LineId) {
+        if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
+            one.read = line;
+        }
     }
 
     pub(super) fn subscription(&self, name: &ChannelName) -> Option<&Subscription> {

@@ -7,17 +7,20 @@ use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 use chat_proto::rendition::Form;
 
-use crate::hub::person::PersonId;
+use crate::hub::account::{self, Account};
+use crate::hub::person::{By, Party};
 
 /// The state of one connection that handlers read.
 pub(crate) struct Me {
     pub(crate) name: Option<UserName>,
+    /// The name is an account's.
+    signed_in: bool,
     pub(crate) form: Form,
     /// Every conversation that was entered or opened, the current one last, before it the one that
     /// was current before, and so on.
     places: Vec<Place>,
     /// Who wrote privately last, by the name that they had.
-    pub(crate) reply_to: Option<(PersonId, UserName)>,
+    pub(crate) reply_to: Option<(Party, UserName)>,
     ignored: Option<Box<Ignored>>,
     /// Numbers of things that come in more than one way and were told.
     told: VecDeque<u64>,
@@ -31,7 +34,7 @@ pub(crate) struct Me {
 pub(crate) struct Place {
     pub(crate) conversation: Conversation,
     /// For a private chat, who it is with: whoever else may have the name later is somebody else.
-    pub(crate) with: Option<PersonId>,
+    pub(crate) with: Option<Party>,
 }
 
 /// Whom a person hides, for as long as the connection lives.
@@ -41,7 +44,7 @@ type Ignored = Vec<Hidden>;
 /// so that a new name doesn't bring them back.
 struct Hidden {
     name: UserName,
-    person: Option<PersonId>,
+    person: Option<Party>,
     /// Their name now, as far as it was told.
     called: UserName,
 }
@@ -57,6 +60,7 @@ impl Me {
     pub(crate) fn new(address: Box<str>, since: Timestamp) -> Self {
         Self {
             name: None,
+            signed_in: false,
             form: Form::default(),
             places: Vec::new(),
             reply_to: None,
@@ -65,6 +69,47 @@ impl Me {
             address,
             since,
         }
+    }
+
+    /// Is signed in from now on: whom the account hides is hidden.
+    pub(crate) fn sign_in(&mut self, account: &Account) {
+        self.name = Some(account.name.clone());
+        self.signed_in = true;
+        for hidden in account.ignored() {
+            self.hide(hidden);
+        }
+    }
+
+    /// Has registered the name.
+    pub(crate) fn register(&mut self) {
+        self.signed_in = true;
+    }
+
+    /// Has no name any more, is in no conversation, and hides nobody.
+    pub(crate) fn sign_out(&mut self) {
+        self.name = None;
+        self.signed_in = false;
+        self.places = Vec::new();
+        self.reply_to = None;
+        self.ignored = None;
+    }
+
+    /// Whether the name is an account's.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.signed_in
+    }
+
+    /// Another device has hidden somebody.
+    pub(crate) fn hide(&mut self, hidden: account::Hidden) {
+        if self.may_ignore_more().is_ok() {
+            self.ignore(hidden.name, hidden.party);
+        }
+    }
+
+    /// Under which names somebody is hidden.
+    pub(crate) fn hidden_as(&self, name: &UserName, person: Option<Party>) -> Vec<UserName> {
+        let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
+        hidden.filter(|hidden| hidden.is(name, person)).map(|hidden| hidden.name.clone()).collect()
     }
 
     /// Where what is typed goes.
@@ -99,26 +144,29 @@ impl Me {
     }
 
     /// Somebody has another name now.
-    pub(crate) fn renamed(&mut self, who: PersonId, to: &UserName) {
+    pub(crate) fn renamed(&mut self, who: By, to: &UserName) {
         for place in &mut self.places {
-            if place.with == Some(who) {
+            if place.with == Some(who.was) {
+                place.with = Some(who.party);
                 place.conversation = Conversation::Private(to.clone());
             }
         }
         if let Some((last, name)) = &mut self.reply_to
-            && *last == who
+            && *last == who.was
         {
+            *last = who.party;
             *name = to.clone();
         }
         for hidden in self.ignored.iter_mut().flat_map(|ignored| ignored.iter_mut()) {
-            if hidden.person == Some(who) {
+            if hidden.person == Some(who.was) {
+                hidden.person = Some(who.party);
                 hidden.called = to.clone();
             }
         }
     }
 
     /// Hides somebody; `false` if they were hidden already.
-    pub(crate) fn ignore(&mut self, name: UserName, person: Option<PersonId>) -> bool {
+    pub(crate) fn ignore(&mut self, name: UserName, person: Option<Party>) -> bool {
         let ignored = self.ignored.get_or_insert_default();
         let already = ignored.iter().any(|hidden| hidden.is(&name, person));
         if !already {
@@ -128,7 +176,7 @@ impl Me {
     }
 
     /// Sees somebody again; `false` if they were not hidden.
-    pub(crate) fn unignore(&mut self, name: &UserName, person: Option<PersonId>) -> bool {
+    pub(crate) fn unignore(&mut self, name: &UserName, person: Option<Party>) -> bool {
         let Some(ignored) = &mut self.ignored else { return false };
         let before = ignored.len();
         ignored.retain(|hidden| !hidden.is(name, person));
@@ -154,7 +202,13 @@ impl Me {
             .collect()
     }
 
-    pub(crate) fn ignores(&self, person: PersonId, name: &UserName) -> bool {
+    /// The parties whose lines are hidden.
+    pub(crate) fn hidden_parties(&self) -> Vec<Party> {
+        let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
+        hidden.filter_map(|hidden| hidden.person).collect()
+    }
+
+    pub(crate) fn ignores(&self, person: Party, name: &UserName) -> bool {
         self.ignored
             .as_ref()
             .is_some_and(|ignored| ignored.iter().any(|hidden| hidden.is(name, Some(person))))
@@ -188,7 +242,7 @@ impl Me {
 }
 
 impl Hidden {
-    fn is(&self, name: &UserName, person: Option<PersonId>) -> bool {
+    fn is(&self, name: &UserName, person: Option<Party>) -> bool {
         let named = self.name == *name || self.called == *name;
         named || (person.is_some() && self.person == person)
     }
@@ -197,6 +251,7 @@ impl Hidden {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::person::PersonId;
     use chat_proto::name::ChannelName;
 
     fn channel(name: &str) -> Place {
@@ -206,6 +261,10 @@ mod tests {
 
     fn me() -> Me {
         Me::new("test".into(), Timestamp(0))
+    }
+
+    fn by(party: u64) -> By {
+        By { id: PersonId(party), party: Party(party), was: Party(party) }
     }
 
     fn names<const N: usize>(names: [&str; N]) -> [UserName; N] {
@@ -231,27 +290,27 @@ mod tests {
     fn a_new_name_does_not_bring_an_ignored_person_back() {
         let mut me = me();
         let [bob, rob] = names(["bob", "rob"]);
-        assert!(me.ignore(bob.clone(), Some(PersonId(7))));
-        assert!(!me.ignore(bob.clone(), Some(PersonId(7))));
-        assert!(me.ignores(PersonId(7), &rob));
-        assert!(me.ignores(PersonId(8), &bob));
-        assert!(!me.ignores(PersonId(8), &rob));
-        assert!(me.unignore(&bob, Some(PersonId(7))));
-        assert!(!me.ignores(PersonId(7), &bob));
+        assert!(me.ignore(bob.clone(), Some(Party(7))));
+        assert!(!me.ignore(bob.clone(), Some(Party(7))));
+        assert!(me.ignores(Party(7), &rob));
+        assert!(me.ignores(Party(8), &bob));
+        assert!(!me.ignores(Party(8), &rob));
+        assert!(me.unignore(&bob, Some(Party(7))));
+        assert!(!me.ignores(Party(7), &bob));
     }
 
     #[test]
     fn an_ignored_person_who_was_renamed_is_seen_again_under_either_name() {
-        for (typed, now_there) in [("rob", Some(PersonId(7))), ("rob", None), ("bob", None)] {
+        for (typed, now_there) in [("rob", Some(Party(7))), ("rob", None), ("bob", None)] {
             let mut me = me();
             let [bob, carol, rob, typed] = names(["bob", "carol", "rob", typed]);
-            me.ignore(bob, Some(PersonId(7)));
-            me.ignore(carol.clone(), Some(PersonId(8)));
-            me.renamed(PersonId(7), &rob);
+            me.ignore(bob, Some(Party(7)));
+            me.ignore(carol.clone(), Some(Party(8)));
+            me.renamed(by(7), &rob);
             assert_eq!(me.ignored_names(), [carol.clone(), rob.clone()]);
             assert!(me.unignore(&typed, now_there));
             assert_eq!(me.ignored_names(), [carol]);
-            assert!(!me.ignores(PersonId(7), &rob));
+            assert!(!me.ignores(Party(7), &rob));
         }
     }
 
@@ -259,13 +318,10 @@ mod tests {
     fn a_private_chat_stays_with_its_person_whatever_their_name() {
         let mut me = me();
         let [bob, rob] = names(["bob", "rob"]);
-        me.go_to(Place {
-            conversation: Conversation::Private(bob.clone()),
-            with: Some(PersonId(7)),
-        });
-        me.renamed(PersonId(8), &rob);
+        me.go_to(Place { conversation: Conversation::Private(bob.clone()), with: Some(Party(7)) });
+        me.renamed(by(8), &rob);
         assert_eq!(me.current(), Some(&Conversation::Private(bob)));
-        me.renamed(PersonId(7), &rob);
+        me.renamed(by(7), &rob);
         assert_eq!(me.current(), Some(&Conversation::Private(rob)));
     }
 

@@ -10,12 +10,14 @@ use chat_proto::event::{Done, Event};
 use chat_proto::id::LineId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
-use chat_proto::rendition::Form;
+use chat_proto::rendition::{Form, render};
 
 use super::Session;
 use crate::hub::delivery::Delivery;
 use crate::hub::person::Kick;
-use crate::hub::ports::{Asked, ConversationKey, Found, Of, Question, Range};
+use crate::hub::ports::{
+    Asked, ConversationKey, Found, Of, Question, Range, Reach, Reader, Unread,
+};
 
 /// A question about the past, from its asking to its answer. There is one at a time, and no further line is
 /// carried out until it is answered.
@@ -47,9 +49,13 @@ pub(super) struct ToldPrivately {
 enum Then {
     History(Conversation),
     Search,
+    Mentions,
+    Acts(ChannelName),
     /// The answer of `/enter`, unless it was told before the lines; and the channel whose live lines are held
     /// back for as long.
     Entered(Option<Done>, ChannelName),
+    /// The answer of `/login`, unless it was told before; and how many lines wait, once that is known.
+    SignedIn(Option<Done>),
 }
 
 impl Session {
@@ -62,27 +68,42 @@ impl Session {
         span: Span,
     ) {
         // What is in the past for this person ends where they have heard of the channel.
-        let upto = match &conversation {
-            Conversation::Channel(name) => self.inbox.last_line(name),
+        let reach = match &conversation {
+            Conversation::Channel(name) => self.inbox.last_line(name).map(|upto| {
+                let floor = self.inbox.channel(name).map(|channel| channel.floor());
+                Reach { after: floor.unwrap_or_default(), upto }
+            }),
             Conversation::Private(_) => None,
         };
-        if upto.is_none() {
+        if reach.is_none() {
             // What is stored and not heard yet may be told in either way, and in one only.
             self.inbox.hold_chats();
         }
-        self.ask_archive(re, Then::History(conversation), Question::Lines(of, span, upto));
+        self.ask_archive(re, Then::History(conversation), Question::Lines(of, span, reach));
     }
 
     /// `/search`.
     pub(super) fn look_for(&mut self, re: Cow<'static, str>, search: Search, only: Option<Of>) {
         let asked = Asked {
             search,
-            channels: self.inbox.channels().map(|channel| channel.name.clone()).collect(),
+            // Of a channel that they have just been put out of they may hear by and by.
+            channels: self
+                .inbox
+                .channels()
+                .filter(|channel| channel.role(&self.person).member)
+                .map(|channel| (channel.name.clone(), channel.floor()))
+                .collect(),
             party: self.person.party(),
             only,
             hidden: self.me.hidden_names(),
+            hidden_parties: self.me.hidden_parties(),
         };
         self.ask_archive(re, Then::Search, Question::Search(Box::new(asked)));
+    }
+
+    /// `/log`.
+    pub(super) fn tell_acts(&mut self, re: Cow<'static, str>, channel: ChannelName, most: u32) {
+        self.ask_archive(re, Then::Acts(channel.clone()), Question::Acts(channel, most));
     }
 
     /// The lines before an entry, which has just been; live ones wait until they are told. In the text form the
@@ -113,8 +134,49 @@ impl Session {
         };
         self.inbox.hold(&channel);
         let of = Of::Key(ConversationKey::Channel(channel.clone()));
-        let question = Question::Lines(of, span, Some(upto));
+        let floor = self.inbox.channel(&channel).map(|channel| channel.floor());
+        let reach = Reach { after: floor.unwrap_or_default(), upto };
+        let question = Question::Lines(of, span, Some(reach));
         self.ask_archive(re, Then::Entered(done, channel), question);
+    }
+
+    /// What was written privately to this person while they were away.
+    pub(super) fn ask_what_waits(&mut self, re: Cow<'static, str>, done: Option<Done>) {
+        if let Some(reader) = self.reader() {
+            self.ask_archive(re, Then::SignedIn(done), Question::Unread(reader));
+        }
+    }
+
+    /// `/mentions`.
+    pub(super) fn look_for_mentions(
+        &mut self,
+        re: Cow<'static, str>,
+        most: u32,
+    ) -> Result<(), Refusal> {
+        let reader = self.reader().ok_or_else(|| Refusal::not_named(None))?;
+        let channels = self.inbox.channels().map(|channel| channel.name.clone()).collect();
+        let question = Question::Mentions { reader, channels, most };
+        self.ask_archive(re, Then::Mentions, question);
+        Ok(())
+    }
+
+    fn reader(&self) -> Option<Reader> {
+        Some(Reader {
+            party: self.person.party(),
+            hidden: self.me.hidden_names(),
+            hidden_parties: self.me.hidden_parties(),
+            name: self.me.name.clone()?,
+            read: self.person.signed_in().map(|account| account.read()).unwrap_or_default(),
+        })
+    }
+
+    /// The person has signed out: what they asked is not told.
+    pub(super) fn give_up_lookup(&mut self, out: &mut BytesMut) {
+        let Some(lookup) = self.lookup.take() else { return };
+        let Lookup { re, then, .. } = *lookup;
+        if !matches!(then, Then::Entered(None, _) | Then::SignedIn(None)) {
+            self.show(&Event::Refused { re, refusal: Refusal::not_named(None) }, out);
+        }
     }
 
     fn ask_archive(&mut self, re: Cow<'static, str>, then: Then, question: Question) {
@@ -141,12 +203,23 @@ impl Session {
         let Some(lookup) = &mut self.lookup else { return };
         lookup.is_asked = false;
         match found {
-            Ok(Found { rows, rest, more }) => {
+            Ok(Found { rows, rest, more, unread, waiting, waiting_from }) => {
+                for Unread { channel, count, mentions, after } in unread {
+                    let event = Event::Unread { channel, count, mentions, after };
+                    render(&event, self.me.form, out);
+                }
+                if waiting > 0 {
+                    let told = rows.len() as u64;
+                    render(&Event::WhileAway { count: waiting, told }, self.me.form, out);
+                }
                 lookup.rows = rows.into();
                 lookup.rest = rest;
                 lookup.more = more;
+                for (with, line) in waiting_from {
+                    self.note_told_privately(with, line);
+                }
             }
-            Err(refusal) if matches!(lookup.then, Then::Entered(..)) => {
+            Err(refusal) if matches!(lookup.then, Then::Entered(..) | Then::SignedIn(_)) => {
                 // They are in, whether the past can be read or not.
                 self.notice(refusal.text(), out);
             }
@@ -164,7 +237,7 @@ impl Session {
         while self.has_past_to_tell() && out.len() < enough {
             let Some(lookup) = &mut self.lookup else { return };
             if let Some(row) = lookup.rows.pop_front() {
-                if let (Event::Private { placed, with, .. }, Then::History(_)) =
+                if let (Event::Private { placed, with, .. }, Then::History(_) | Then::SignedIn(_)) =
                     (&row, &lookup.then)
                 {
                     note_told(&mut self.told_privately, with, placed.id);
@@ -176,7 +249,7 @@ impl Session {
                     _ => false,
                 };
                 if !hidden {
-                    lookup.count += 1;
+                    lookup.count += usize::from(!matches!(row, Event::RunningHead { .. }));
                     self.show(&row, out);
                 }
             } else if let Some(rest) = lookup.rest.take() {
@@ -202,7 +275,9 @@ impl Session {
         let done = match then {
             Then::History(conversation) => Some(Done::History { conversation, count }),
             Then::Search => Some(Done::Found { count, more }),
-            Then::Entered(done, _) => done,
+            Then::Mentions => Some(Done::Mentions { count }),
+            Then::Acts(channel) => Some(Done::ListedOf { channel, count }),
+            Then::Entered(done, _) | Then::SignedIn(done) => done,
         };
         if let Some(done) = done {
             self.done(re, done, out);

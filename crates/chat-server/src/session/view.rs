@@ -6,18 +6,20 @@ use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Done, Event};
 use chat_proto::id::LineId;
-use chat_proto::name::{ChannelName, UserName};
+use chat_proto::name::ChannelName;
 use chat_proto::refusal::Refusal;
-use chat_proto::text::Text;
 
 use super::inbox::Taken;
 use super::{Session, Waiting};
 use crate::hub::delivery::Delivery;
-use crate::hub::person::{Kick, Note};
+use crate::hub::person::{Cause, Ignoring, Kick, Note};
 
-/// What is still told at the most, in bytes, before the answer to a command that ends something; to who leaves a
-/// channel it is told how much the rest was.
-pub(super) const LAST_WORDS: usize = 64 * 1024;
+/// What is still told of a channel at the most, in bytes, to who leaves it; it is told how much the rest was.
+const LAST_WORDS: usize = 64 * 1024;
+
+/// To one device of several that reads too slowly; the others were told.
+const MISSED_PRIVATELY: &str =
+    "You missed private lines, which your other devices got. /history @USER shows them.";
 
 impl Session {
     /// Whether anything waits to be told.
@@ -41,6 +43,9 @@ impl Session {
         out: &mut BytesMut,
     ) -> bool {
         while out.len() < enough {
+            if self.person.has_missed_private_lines() {
+                self.notice(MISSED_PRIVATELY, out);
+            }
             match self.inbox.take(&self.person, number) {
                 Some(Taken::Channel { delivery, channel, missed, after }) => {
                     self.show_missed(channel, missed, after, out);
@@ -48,9 +53,9 @@ impl Session {
                 }
                 Some(Taken::Private(delivery)) => {
                     if (self.was_told(&delivery) || self.show_delivery(&delivery, out))
-                        && let Event::Private { from, .. } = &delivery.event
+                        && let Event::Private { from, placed, .. } = &delivery.event
                     {
-                        self.me.reply_to = Some((delivery.by, from.clone()));
+                        self.note_correspondent(delivery.by.party, from.clone(), placed.id);
                     }
                 }
                 Some(Taken::Note(number, note)) => self.on_note(number, note, out),
@@ -84,7 +89,7 @@ impl Session {
     /// Own doings have their own answer, the doings of the ignored are hidden, and what comes in more
     /// than one way is shown once. Tells whether it was shown.
     fn show_delivery(&mut self, delivery: &Delivery, out: &mut BytesMut) -> bool {
-        if delivery.by == self.person.id {
+        if delivery.by.id == self.person.id {
             return false;
         }
         if let Some(once) = delivery.once
@@ -101,7 +106,7 @@ impl Session {
             | Event::Entered { user, .. }
             | Event::Left { user, .. }
             | Event::Gone { user, .. }
-            | Event::Renamed { from: user, .. } => self.me.ignores(delivery.by, user),
+            | Event::Renamed { from: user, .. } => self.me.ignores(delivery.by.party, user),
             _ => false,
         };
         if !hidden {
@@ -115,6 +120,13 @@ impl Session {
             Note::Answer(answer) => self.on_answer(answer, out),
             Note::Found(found) => self.on_found(found, out),
             Note::Chat { lines } => self.inbox.open(lines),
+            Note::Kept(kept) => self.on_kept(kept, out),
+            Note::Vault(answer) => self.on_vault(answer, out),
+            Note::Ignoring(Ignoring::Hidden(hidden)) => self.me.hide(hidden),
+            Note::Ignoring(Ignoring::Seen(name, party)) => {
+                self.me.unignore(&name, party);
+            }
+            Note::SignedOut(by) => self.on_signed_out(by, out),
             Note::Opened { with, by } => {
                 if !self.me.ignores(by, &with) {
                     self.show(&Event::Opened { with }, out);
@@ -123,6 +135,11 @@ impl Session {
             Note::Kicked(kick) => {
                 if let Some(kick) = self.put_off(number, kick) {
                     self.on_kick(0, kick, out);
+                }
+            }
+            Note::Invited { channel, user, by } => {
+                if !self.me.ignores(by, &user) {
+                    self.show(&Event::Invited { channel, by: user }, out);
                 }
             }
             Note::NowOperator { channel } => {
@@ -134,25 +151,27 @@ impl Session {
 
     /// What was before a number, and isn't told yet, comes first.
     pub(super) fn on_kick(&mut self, number: u64, kick: Kick, out: &mut BytesMut) {
-        let Kick { channel, by, reason, entry, last_line } = kick;
+        let Kick { channel, cause, by, reason, entry, last_line } = kick;
         let current = self.inbox.subscription(&channel).map(|one| one.entry);
         if current == Some(entry) {
             self.finish(&channel, number, last_line, out);
             self.me.leave(&Conversation::Channel(channel.clone()));
+            if let Some(account) = self.person.signed_in() {
+                self.hub.note_kick(&account, &channel);
+            }
         }
-        self.show_kicked(channel, by, reason, out);
-    }
-
-    fn show_kicked(
-        &self,
-        channel: ChannelName,
-        by: UserName,
-        reason: Option<Text>,
-        out: &mut BytesMut,
-    ) {
         let current = self.me.current().cloned();
+        let ban = match cause {
+            Cause::OwnDrop => return,
+            Cause::Drop => {
+                self.show(&Event::Dropped { channel, by, reason, current }, out);
+                return;
+            }
+            Cause::Ban(term) => Some(term),
+            Cause::Kick => None,
+        };
         let Some(user) = self.me.name.clone() else { return };
-        self.show(&Event::YouWereKicked { channel, user, by, reason, current }, out);
+        self.show(&Event::YouWereKicked { channel, user, by, reason, ban, current }, out);
     }
 
     fn on_answer(&mut self, answer: Result<Done, Refusal>, out: &mut BytesMut) {
@@ -160,11 +179,14 @@ impl Session {
         match (answer, opened) {
             (Ok(done), opened) => {
                 if let Some(notice) = notice {
-                    self.notice(notice, out);
+                    self.show(&Event::Notice(notice), out);
                 }
                 let done = match (done, opened) {
                     (Done::Said { placed, .. }, Some(with)) => {
                         Done::PrivateOpened { with, placed: Some(placed) }
+                    }
+                    (Done::Dropped { channel, .. }, _) => {
+                        Done::Dropped { channel, current: self.me.current().cloned() }
                     }
                     (done, _) => done,
                 };

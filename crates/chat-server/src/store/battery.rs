@@ -6,6 +6,10 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod accounts;
+mod erase;
+mod versions;
+
 /// A store to try, and what it lives in.
 struct Tried {
     place: Place,
@@ -39,7 +43,18 @@ const CHAT: Entry<'_> =
 fn said<'a>(number: u32, id: u64, author: &'a str, text: &'a str) -> Entry<'a> {
     let time = 1_000_000 + i64::try_from(id).unwrap() * 1000;
     let (action, by_other) = (false, author == "bob");
-    Entry::Line { number, id, time, author, action, by_other, text, once: None }
+    Entry::Line {
+        number,
+        id,
+        time,
+        author,
+        action,
+        by_other,
+        account: None,
+        text,
+        once: None,
+        hidden: false,
+    }
 }
 
 fn fold(name: &str) -> String {
@@ -117,7 +132,17 @@ fn a_full_disk_refuses_whole_commits_and_recovers_by_itself() {
 }
 
 fn query<'a>(phrases: &'a [(&'a str, bool)], channels: &'a [String]) -> Query<'a> {
-    Query { channels, party: None, from: None, fold, before: None, phrases, hidden: &[], most: 10 }
+    Query {
+        channels,
+        party: None,
+        from: None,
+        fold,
+        before: None,
+        phrases,
+        hidden: &[],
+        hidden_accounts: &[],
+        most: 10,
+    }
 }
 
 fn texts(hits: Hits) -> Vec<String> {
@@ -232,9 +257,20 @@ fn what_is_below_the_floor_is_gone_at_once_and_deleted_in_steps() {
 fn keys_and_names_are_kept_over_a_restart() {
     for tried in both() {
         let once = |id, key| match said(1, id, "alice", "hi") {
-            Entry::Line { number, id, time, author, action, by_other, text, .. } => {
+            Entry::Line { number, id, time, author, action, by_other, account, text, .. } => {
                 let once = Some(("alice", key));
-                Entry::Line { number, id, time, author, action, by_other, text, once }
+                Entry::Line {
+                    number,
+                    id,
+                    time,
+                    author,
+                    action,
+                    by_other,
+                    account,
+                    text,
+                    once,
+                    hidden: false,
+                }
             }
             other => other,
         };

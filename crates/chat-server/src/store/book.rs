@@ -4,9 +4,10 @@ use std::fs::File;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
 
+use super::accounts::{self, AccountEntry};
 use super::tail::Tail;
 use super::words::indexed;
-use super::{Failure, Shared};
+use super::{Failure, Rule, Shared, channels, erase};
 use crate::hub::lock;
 
 /// Bits of a line's id in its place. 68 billion lines for each conversation, 134 million conversations.
@@ -26,6 +27,10 @@ pub(super) fn id_of(place: i64) -> u64 {
 pub(super) const ACTION: i64 = 1;
 /// Said by the second party of a private chat.
 pub(super) const BY_OTHER: i64 = 2;
+/// Blanked: nothing but its place and its time is left.
+pub(super) const ERASED: i64 = 4;
+/// Shown to nobody, though its id is given: said while nothing is kept, or hidden by those who run the channel.
+pub(super) const HIDDEN: i64 = 8;
 
 /// The one that writes.
 pub struct Book {
@@ -43,7 +48,8 @@ pub enum Entry<'a> {
     Channel { number: u32, name: &'a str, shown: &'a str, topic: Option<&'a str>, open: bool },
     /// A private chat has these names from now on.
     Private { number: u32, one: u64, other: u64, one_name: &'a str, other_name: &'a str },
-    /// A line was said; with `once`, by this author (folded) and under this key.
+    /// A line was said, by this account if its author has one; with `once`, by this author (folded) and under
+    /// this key. Of a hidden one only the place is kept.
     Line {
         number: u32,
         id: u64,
@@ -51,9 +57,17 @@ pub enum Entry<'a> {
         author: &'a str,
         action: bool,
         by_other: bool,
+        account: Option<u64>,
         text: &'a str,
         once: Option<(&'a str, &'a str)>,
+        hidden: bool,
     },
+    /// A place in a conversation of which the line is blanked.
+    Blank { number: u32, id: u64, time: i64 },
+    /// A channel is there no more.
+    Closed { number: u32 },
+    /// How a channel is run.
+    Rule { number: u32, rule: Rule<'a> },
     /// A topic is set.
     Topic { number: u32, topic: Option<&'a str> },
     /// Lines up to this one are kept no more.
@@ -62,6 +76,8 @@ pub enum Entry<'a> {
     Hold { name: &'a str, party: u64, since: i64 },
     /// A name (folded) stands for nobody.
     Release { name: &'a str },
+    /// Something about an account.
+    Account(AccountEntry<'a>),
 }
 
 /// A conversation as it is kept.
@@ -106,7 +122,7 @@ impl Book {
 
     /// Writes all of it, as durably as was asked for, or nothing.
     pub fn commit(&mut self, entries: &[Entry<'_>]) -> Result<(), Failure> {
-        let lines = entries.iter().filter(|entry| matches!(entry, Entry::Line { .. })).count();
+        let lines = entries.iter().filter(|entry| Tail::indexes(entry)).count();
         let indexes = lines > 0 && self.tail.is_due_with(lines);
         self.write(entries, indexes)?;
         if !indexes {
@@ -127,7 +143,9 @@ impl Book {
 
     fn write(&self, entries: &[Entry<'_>], indexes: bool) -> Result<(), Failure> {
         let mut connection = lock(&self.connection);
-        let done = commit(&mut connection, entries, indexes.then_some(&self.tail));
+        let done = erase::overwriting(&mut connection, erase::overwrites(entries), |connection| {
+            commit(connection, entries, indexes.then_some(&self.tail))
+        });
         if done.is_err() {
             overwrite_failed(&connection);
         }
@@ -194,21 +212,24 @@ impl Book {
         let step = connection.transaction()?;
         let lines = {
             let mut due = step.prepare_cached(
-                "SELECT place, text, author FROM line WHERE place >= ?1 AND place <= ?1 +
+                "SELECT place, flags, text, author FROM line WHERE place >= ?1 AND place <= ?1 +
                     (SELECT floor FROM conversation WHERE number = ?2) ORDER BY place LIMIT ?3",
             )?;
             let rows = due.query_map(params![place(number, 0), number, most], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })?;
-            rows.collect::<rusqlite::Result<Vec<(i64, String, String)>>>()?
+            rows.collect::<rusqlite::Result<Vec<(i64, i64, String, String)>>>()?
         };
         {
             let mut words = step.prepare_cached(
                 "INSERT INTO word (word, rowid, text, author) VALUES ('delete', ?1, ?2, ?3)",
             )?;
             let mut line = step.prepare_cached("DELETE FROM line WHERE place = ?1")?;
-            for (place, text, author) in &lines {
-                words.execute(params![place, indexed(text), indexed(author)])?;
+            for (place, flags, text, author) in &lines {
+                // The index counts its lines, and refuses to take one out twice.
+                if flags & ERASED == 0 && !text.is_empty() {
+                    words.execute(params![place, indexed(text), indexed(author)])?;
+                }
                 line.execute([place])?;
             }
         }
@@ -218,9 +239,11 @@ impl Book {
 
     /// Forgets a conversation whose lines are swept.
     pub fn forget_conversation(&mut self, number: u32) -> Result<(), Failure> {
-        let connection = lock(&self.connection);
-        connection.execute("DELETE FROM conversation WHERE number = ?1", [number])?;
-        Ok(())
+        let mut connection = lock(&self.connection);
+        let change = connection.transaction()?;
+        change.execute("DELETE FROM conversation WHERE number = ?1", [number])?;
+        accounts::forget_conversation(&change, number)?;
+        Ok(change.commit()?)
     }
 
     /// Puts everything into the one file.
@@ -231,9 +254,12 @@ impl Book {
         Ok(())
     }
 
-    #[cfg(test)]
     pub(super) fn connection(&self) -> &Shared {
         &self.connection
+    }
+
+    pub(super) fn tail(&self) -> &Tail {
+        &self.tail
     }
 }
 
@@ -264,14 +290,35 @@ fn overwrite_failed(connection: &Connection) {
 fn write(change: &Transaction<'_>, entries: &[Entry<'_>]) -> rusqlite::Result<()> {
     let mut line = Lazy::new(
         change,
-        "INSERT INTO line (place, time, author, flags, text) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO line (place, time, author, flags, text, account) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     );
+    let mut wrote =
+        Lazy::new(change, "INSERT OR IGNORE INTO wrote (party, number) VALUES (?1, ?2)");
     for entry in entries {
         match *entry {
-            Entry::Line { number, id, time, author, action, by_other, text, once } => {
+            Entry::Line {
+                number,
+                id,
+                time,
+                author,
+                action,
+                by_other,
+                account,
+                text,
+                once,
+                hidden,
+            } => {
                 let place = place(number, id);
-                let flags = i64::from(action) * ACTION + i64::from(by_other) * BY_OTHER;
-                line.get()?.execute(params![place, time, author, flags, text])?;
+                let mut flags = i64::from(action) * ACTION + i64::from(by_other) * BY_OTHER;
+                let (mut author, mut text, mut account) = (author, text, account);
+                if hidden {
+                    flags |= HIDDEN;
+                    (author, text, account) = ("", "", None);
+                }
+                line.get()?.execute(params![place, time, author, flags, text, account])?;
+                if let Some(account) = account {
+                    wrote.get()?.execute(params![account, number])?;
+                }
                 if let Some((author, key)) = once {
                     change
                         .prepare_cached(
@@ -280,6 +327,10 @@ fn write(change: &Transaction<'_>, entries: &[Entry<'_>]) -> rusqlite::Result<()
                         )?
                         .execute(params![author, key, number, id, time])?;
                 }
+            }
+            Entry::Blank { number, id, time } => {
+                let place = place(number, id);
+                line.get()?.execute(params![place, time, "", ERASED, "", None::<u64>])?;
             }
             other => write_other(change, other)?,
         }
@@ -292,7 +343,13 @@ fn write_other(change: &Transaction<'_>, entry: Entry<'_>) -> rusqlite::Result<(
         change.prepare_cached(sql)?.execute(params).map(|_| ())
     };
     match entry {
-        Entry::Line { .. } => Ok(()),
+        Entry::Line { .. } | Entry::Blank { .. } => Ok(()),
+        Entry::Account(entry) => accounts::write(change, entry),
+        Entry::Closed { number } => execute(
+            "UPDATE conversation SET open = 0, topic = NULL WHERE number = ?1",
+            params![number],
+        ),
+        Entry::Rule { number, rule } => channels::write(change, number, rule),
         Entry::Channel { number, name, shown, topic, open } => execute(
             "INSERT INTO conversation (number, name, shown, topic, open) VALUES (?1, ?2, ?3, ?4, ?5)
                 ON CONFLICT (number) DO UPDATE SET shown = ?3, topic = ?4, open = ?5",

@@ -44,6 +44,17 @@ pub enum OpenError {
         /// The newest that this program knows.
         known: u32,
     },
+    /// An earlier version of this program wrote it, and only a server brings it up to this one.
+    #[error(
+        "the database is of version {found}, and this program reads version {known}; start the server of this \
+         version once, or use the program that wrote it"
+    )]
+    Older {
+        /// The version of the file.
+        found: u32,
+        /// The one that this program reads.
+        known: u32,
+    },
     /// It is a database of something else.
     #[error("chat.db there is another program's database; give another directory with --data")]
     Foreign,

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::book::{ACTION, BY_OTHER, first_since, id_of, place};
+use super::book::{ACTION, BY_OTHER, ERASED, HIDDEN, first_since, id_of, place};
 use super::tail::Tail;
 use super::words::expression;
 use super::{Failure, Shared};
 use crate::hub::lock;
 
 /// How many steps of SQLite's machine pass between looks at the clock: some tenths of a millisecond.
-const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+pub(super) const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
 /// Private chats that one search looks into, the newest ones.
 const MAX_PRIVATE: usize = 500;
@@ -20,7 +20,7 @@ const MAX_PRIVATE: usize = 500;
 /// One that reads, for one thread.
 pub struct Lookup {
     connection: Shared,
-    tail: Tail,
+    pub(super) tail: Tail,
 }
 
 /// A conversation.
@@ -41,6 +41,10 @@ pub struct StoredLine {
     pub author: String,
     pub action: bool,
     pub by_other: bool,
+    /// Of its author.
+    pub account: Option<u64>,
+    /// It is blanked: there is neither text nor author.
+    pub erased: bool,
     pub text: String,
 }
 
@@ -70,6 +74,8 @@ pub struct Query<'a> {
     pub phrases: &'a [(&'a str, bool)],
     /// Lines by those of these names (folded) are passed over.
     pub hidden: &'a [String],
+    /// So are lines by these accounts.
+    pub hidden_accounts: &'a [u64],
     /// Lines at most.
     pub most: usize,
 }
@@ -110,10 +116,10 @@ pub struct Hits {
     pub more: bool,
 }
 
-struct Place {
-    number: u32,
-    floor: u64,
-    whose: Whose,
+pub(super) struct Place {
+    pub(super) number: u32,
+    pub(super) floor: u64,
+    pub(super) whose: Whose,
 }
 
 impl Lookup {
@@ -138,7 +144,7 @@ impl Lookup {
     }
 
     /// Lines after one id up to another, oldest first: at most so many, and no more of them once they
-    /// hold so many bytes of text.
+    /// hold so many bytes of text. Those that are blanked are passed over.
     pub fn lines(
         &self,
         of: Key<'_>,
@@ -147,14 +153,39 @@ impl Lookup {
         most: usize,
         most_bytes: usize,
     ) -> Result<Page, Failure> {
+        self.page(of, (after, upto), ERASED, (most, most_bytes))
+    }
+
+    /// Every place after one id up to another as [`Lookup::lines`] tells them, also those of which the line is
+    /// blanked.
+    pub fn places(
+        &self,
+        of: Key<'_>,
+        after: u64,
+        upto: u64,
+        most: usize,
+        most_bytes: usize,
+    ) -> Result<Page, Failure> {
+        self.page(of, (after, upto), 0, (most, most_bytes))
+    }
+
+    /// Lines that have none of these flags.
+    fn page(
+        &self,
+        of: Key<'_>,
+        (after, upto): (u64, u64),
+        without: i64,
+        (most, most_bytes): (usize, usize),
+    ) -> Result<Page, Failure> {
         let connection = lock(&self.connection);
         let Some(at) = find(&connection, of)? else { return Ok(Page::default()) };
         let mut some = connection.prepare_cached(
-            "SELECT place, time, author, flags, text FROM line WHERE place > ?1 AND place <= ?2
-                ORDER BY place LIMIT ?3",
+            "SELECT place, time, author, flags, text, account FROM line
+                WHERE place > ?1 AND place <= ?2 AND flags & ?4 = 0 ORDER BY place LIMIT ?3",
         )?;
         let first = place(at.number, after.max(at.floor));
-        let mut rows = some.query(params![first, place(at.number, upto), most])?;
+        let without = without | HIDDEN;
+        let mut rows = some.query(params![first, place(at.number, upto), most, without])?;
         let mut page = Page::default();
         let mut bytes = 0;
         while bytes < most_bytes
@@ -210,7 +241,7 @@ impl Lookup {
             let mut connection = lock(&self.connection);
             connection
                 .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
-            let searched = search_in(&connection, query, place, &words, &recent, |line| {
+            let searched = search_in(&connection, query, place, (&words, &recent), |line| {
                 found.push((at, line));
             });
             connection.progress_handler(0, None::<fn() -> bool>)?;
@@ -240,7 +271,7 @@ fn places(
     })
 }
 
-fn newest(mut found: Vec<(usize, StoredLine)>, places: &[Place], most: usize) -> Hits {
+pub(super) fn newest(mut found: Vec<(usize, StoredLine)>, places: &[Place], most: usize) -> Hits {
     found.sort_by_key(|(_, line)| Reverse((line.time, line.id)));
     let more = found.len() > most;
     found.truncate(most);
@@ -251,32 +282,55 @@ fn newest(mut found: Vec<(usize, StoredLine)>, places: &[Place], most: usize) ->
     Hits { hits, more }
 }
 
-/// The newest of one conversation: one more than are wanted, so that it is known whether there are more.
+/// The newest of one conversation.
 fn search_in(
     connection: &Connection,
     query: &Query<'_>,
     at: &Place,
-    words: &str,
-    recent: &[i64],
-    mut found: impl FnMut(StoredLine),
+    words: Words<'_>,
+    found: impl FnMut(StoredLine),
 ) -> rusqlite::Result<()> {
     let Place { number, floor, .. } = *at;
     let end = match query.before {
         Some(time) => place(number, first_since(connection, number, time)?),
         None => place(number + 1, 0),
     };
+    let wanted = |line: &StoredLine| {
+        let author = (query.fold)(&line.author);
+        query.from.is_none_or(|from| author == from)
+            && !query.hidden.contains(&author)
+            && !line.account.is_some_and(|account| query.hidden_accounts.contains(&account))
+            && query.before.is_none_or(|before| line.time < before)
+    };
+    newest_between(connection, words, (place(number, floor), end), query.most, wanted, found)
+}
+
+/// Words that are looked for, and the places of lines in the tail that have them.
+pub(super) type Words<'a> = (&'a str, &'a [i64]);
+
+/// The newest lines that have these words, are wanted, and lie between two places: one more than are asked for, so
+/// that it is known whether there are more.
+pub(super) fn newest_between(
+    connection: &Connection,
+    (words, recent): Words<'_>,
+    (begin, end): (i64, i64),
+    most: usize,
+    wanted: impl Fn(&StoredLine) -> bool,
+    mut found: impl FnMut(StoredLine),
+) -> rusqlite::Result<()> {
     let mut places = connection.prepare_cached(
         "SELECT rowid FROM word WHERE word MATCH ?1 AND rowid > ?2 AND rowid < ?3 ORDER BY rowid DESC",
     )?;
-    let mut line = connection
-        .prepare_cached("SELECT place, time, author, flags, text FROM line WHERE place = ?1")?;
-    let begin = place(number, floor);
+    let mut line = connection.prepare_cached(
+        "SELECT place, time, author, flags, text, account FROM line
+            WHERE place = ?1 AND flags & ?2 = 0",
+    )?;
     let mut rows = places.query(params![words, begin, end])?;
     // Those of the tail are newer than those of the index, but for what came into it just now.
     let mut recent = recent.iter().copied().filter(|place| (begin + 1..end).contains(place));
     let mut oldest_recent = None;
     let mut count = 0;
-    while count <= query.most {
+    while count <= most {
         let place = if let Some(place) = recent.next() {
             oldest_recent = Some(place);
             place
@@ -289,12 +343,10 @@ fn search_in(
         } else {
             break;
         };
-        let Some(line) = line.query_row([place], stored_line).optional()? else { continue };
-        let author = (query.fold)(&line.author);
-        let wanted = query.from.is_none_or(|from| author == from)
-            && !query.hidden.contains(&author)
-            && query.before.is_none_or(|before| line.time < before);
-        if wanted {
+        let Some(line) = line.query_row(params![place, HIDDEN], stored_line).optional()? else {
+            continue;
+        };
+        if !line.erased && wanted(&line) {
             count += 1;
             found(line);
         }
@@ -302,7 +354,8 @@ fn search_in(
     Ok(())
 }
 
-fn stored_line(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
+/// Of the columns place, time, author, flags, text, account.
+pub(super) fn stored_line(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
     let flags: i64 = row.get(3)?;
     Ok(StoredLine {
         id: id_of(row.get(0)?),
@@ -310,14 +363,21 @@ fn stored_line(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
         author: row.get(2)?,
         action: flags & ACTION != 0,
         by_other: flags & BY_OTHER != 0,
+        account: row.get(5)?,
+        erased: flags & ERASED != 0,
         text: row.get(4)?,
     })
 }
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "SELECT number, floor, shown, one, other, one_name, other_name FROM conversation";
 
-fn find(connection: &Connection, key: Key<'_>) -> rusqlite::Result<Option<Place>> {
+/// The number of a conversation, if there is one.
+pub(super) fn number_of(connection: &Connection, key: Key<'_>) -> rusqlite::Result<Option<u32>> {
+    Ok(find(connection, key)?.map(|place| place.number))
+}
+
+pub(super) fn find(connection: &Connection, key: Key<'_>) -> rusqlite::Result<Option<Place>> {
     match key {
         Key::Channel(name) => connection
             .prepare_cached(&format!("{COLUMNS} WHERE name = ?1"))?
@@ -331,7 +391,7 @@ fn find(connection: &Connection, key: Key<'_>) -> rusqlite::Result<Option<Place>
 }
 
 /// The private chats of a party, the newest first.
-fn private_places(connection: &Connection, party: u64) -> rusqlite::Result<Vec<Place>> {
+pub(super) fn private_places(connection: &Connection, party: u64) -> rusqlite::Result<Vec<Place>> {
     let mut all = connection.prepare_cached(&format!(
         "{COLUMNS} WHERE one = ?1 OR other = ?1 ORDER BY number DESC LIMIT ?2"
     ))?;
@@ -339,7 +399,7 @@ fn private_places(connection: &Connection, party: u64) -> rusqlite::Result<Vec<P
     rows.collect()
 }
 
-fn found_place(row: &Row<'_>) -> rusqlite::Result<Place> {
+pub(super) fn found_place(row: &Row<'_>) -> rusqlite::Result<Place> {
     let (one, other): (Option<u64>, Option<u64>) = (row.get(3)?, row.get(4)?);
     let whose = match one.zip(other) {
         Some(parties) => Whose::Private(parties, (row.get(5)?, row.get(6)?)),

@@ -16,52 +16,13 @@ pub(super) const INDEX: &str =
 
 /// Each brings the version before it one further. What was released is never changed.
 const MIGRATIONS: [&str; KNOWN as usize] = [
-    // 1. A line's place is its conversation's number << 36 | its id: one tree, no second index, and the
-    // words have the same row id. `last` and `floor`: so many ids were given at least, and lines up to
-    // that one are kept no more; `indexed`: up to that one their words are in the index. A private chat has two parties and no name.
-    "CREATE TABLE conversation (
-        number INTEGER PRIMARY KEY,
-        name TEXT UNIQUE,
-        shown TEXT NOT NULL DEFAULT '',
-        topic TEXT,
-        open INTEGER NOT NULL DEFAULT 1,
-        one INTEGER,
-        other INTEGER,
-        one_name TEXT NOT NULL DEFAULT '',
-        other_name TEXT NOT NULL DEFAULT '',
-        last INTEGER NOT NULL DEFAULT 0,
-        floor INTEGER NOT NULL DEFAULT 0,
-        indexed INTEGER NOT NULL DEFAULT 0,
-        UNIQUE (one, other)
-    );
-    CREATE INDEX conversation_other ON conversation (other) WHERE other IS NOT NULL;
-    CREATE TABLE line (
-        place INTEGER PRIMARY KEY,
-        time INTEGER NOT NULL,
-        author TEXT NOT NULL,
-        flags INTEGER NOT NULL,
-        text TEXT NOT NULL
-    );
-    CREATE VIRTUAL TABLE word USING fts5 (
-        text, author, content='', columnsize=0, tokenize='unicode61 remove_diacritics 2'
-    );
-    CREATE TABLE once (
-        author TEXT NOT NULL,
-        key TEXT NOT NULL,
-        number INTEGER NOT NULL,
-        id INTEGER NOT NULL,
-        time INTEGER NOT NULL,
-        PRIMARY KEY (author, key)
-    ) WITHOUT ROWID;
-    CREATE TABLE holder (
-        name TEXT PRIMARY KEY,
-        party INTEGER NOT NULL,
-        since INTEGER NOT NULL
-    ) WITHOUT ROWID;",
+    include_str!("schema/0001_lines.sql"),
+    include_str!("schema/0002_accounts.sql"),
+    include_str!("schema/0003_channels.sql"),
 ];
 
 /// The newest version, which is this program's.
-const KNOWN: u32 = 1;
+const KNOWN: u32 = 3;
 
 /// Sets a writing connection up and brings its database up to this version.
 pub(super) fn prepare(
@@ -143,15 +104,27 @@ pub(super) fn check_version(connection: &Connection) -> Result<(), OpenError> {
     if application != i64::from(APPLICATION) && (application != 0 || tables > 0) {
         return Err(OpenError::Foreign);
     }
-    let found = u32::try_from(number("user_version").map_err(sqlite)?).unwrap_or(u32::MAX);
+    let found = version(connection).map_err(sqlite)?;
     if found > KNOWN {
         return Err(OpenError::Newer { found, known: KNOWN });
     }
     Ok(())
 }
 
+/// Refuses a database that isn't brought up to this version yet.
+pub(super) fn check_is_current(connection: &Connection) -> Result<(), OpenError> {
+    let found = version(connection).map_err(OpenError::from_sqlite)?;
+    if found == KNOWN { Ok(()) } else { Err(OpenError::Older { found, known: KNOWN }) }
+}
+
+/// A number that can't be one is taken for a later version's.
+fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(u32::try_from(found).unwrap_or(u32::MAX))
+}
+
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let found = version(connection)?;
     for (at, migration) in (1..=KNOWN).zip(MIGRATIONS).skip(found as usize) {
         let step = connection.transaction()?;
         step.execute_batch(migration)?;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::book::{Entry, ID_BITS, id_of, place};
+use super::book::{ERASED, Entry, ID_BITS, id_of, place};
 use super::words::indexed;
 use crate::hub::lock;
 
@@ -37,9 +37,10 @@ impl Tail {
     pub(super) fn recover(connection: &Connection) -> rusqlite::Result<Self> {
         let mut behind = connection.prepare(
             "SELECT place, text, author FROM conversation JOIN line
-                ON place > (number << ?1 | indexed) AND place < ((number + 1) << ?1)",
+                ON place > (number << ?1 | indexed) AND place < ((number + 1) << ?1)
+                    AND flags & ?2 = 0 AND text <> ''",
         )?;
-        let rows = behind.query_map([ID_BITS], |row| {
+        let rows = behind.query_map(params![ID_BITS, ERASED], |row| {
             let (text, author): (String, String) = (row.get(1)?, row.get(2)?);
             Ok(Waiting { place: row.get(0)?, text: text.into(), author: author.into() })
         })?;
@@ -58,7 +59,7 @@ impl Tail {
     /// These are stored, and wait.
     pub(super) fn add(&self, entries: &[Entry<'_>]) {
         let waiting = entries.iter().filter_map(|entry| match *entry {
-            Entry::Line { number, id, author, text, .. } => {
+            Entry::Line { number, id, author, text, hidden: false, .. } => {
                 Some(Waiting { place: place(number, id), text: text.into(), author: author.into() })
             }
             _ => None,
@@ -81,7 +82,9 @@ impl Tail {
         let mut words: Vec<(i64, &str, &str)> =
             waiting.iter().map(|line| (line.place, &*line.text, &*line.author)).collect();
         words.extend(entries.iter().filter_map(|entry| match *entry {
-            Entry::Line { number, id, author, text, .. } => Some((place(number, id), text, author)),
+            Entry::Line { number, id, author, text, hidden: false, .. } => {
+                Some((place(number, id), text, author))
+            }
             _ => None,
         }));
         // FTS5 writes a segment of its own whenever a row id is lower than the one before.

@@ -1,10 +1,10 @@
 //! What an operator does with a store: look whether it is whole, and copy it.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 use rusqlite::Connection;
-use rusqlite::backup::Backup;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::book::{ConversationRow, conversations, id_of, place};
 use super::lookup::Lookup;
@@ -23,17 +23,16 @@ impl Lookup {
         conversations(&lock(self.connection()))
     }
 
-    /// Copies the database, as it is at this moment, to a file that isn't there yet; the server goes on
-    /// meanwhile.
+    /// Copies the database, as it is at this moment, to a file that is empty or isn't there yet; the server goes
+    /// on meanwhile. It writes all that is kept anew, so nothing that was deleted is in the copy.
     pub fn copy_to(&self, file: &Path) -> Result<(), Failure> {
         let source = lock(self.connection());
-        let mut copy = Connection::open(file)?;
-        // In one step: a copy in several begins anew whenever something is written.
-        let backup = Backup::new(&source, &mut copy)?;
-        backup.run_to_completion(i32::MAX, Duration::ZERO, None)?;
-        drop(backup);
-        // A file of its own, without a WAL beside it.
-        copy.pragma_update(None, "journal_mode", "delete")?;
+        let name = ToSqlOutput::Borrowed(ValueRef::Text(file.as_os_str().as_bytes()));
+        // It writes into the copy alone, which a connection that only asks is refused as well.
+        source.pragma_update(None, "query_only", false)?;
+        let copied = source.execute("VACUUM INTO ?1", [name]);
+        source.pragma_update(None, "query_only", true)?;
+        copied?;
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript as _};
 
 /// Whether words are written without blanks between them in this character's script.
-fn is_unspaced(c: char) -> bool {
+pub(super) fn is_unspaced(c: char) -> bool {
     // The long vowel sign of Japanese is of no script of its own.
     c >= '\u{0E00}'
         && (c == 'ー'

@@ -16,7 +16,7 @@ pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
         bail!("{} is there already and is left as it is; name another file", file.display());
     }
     let part = Part::new(file)?;
-    Store::open_to_read(directory)?.copy_to(&part.0)?;
+    Store::open_to_copy(directory)?.copy_to(&part.0)?;
     let faults = tools::faults_of(&part.0)?;
     if !faults.is_empty() {
         bail!("the copy is not whole, and is not kept: {}", faults.join("; "));

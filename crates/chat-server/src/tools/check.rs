@@ -112,7 +112,7 @@ fn room(directory: &Path, report: &mut Report) -> io::Result<()> {
 }
 
 fn database(directory: &Path, report: &mut Report) -> io::Result<()> {
-    let faults = match Store::open_to_read(directory) {
+    let faults = match Store::open_to_copy(directory) {
         Ok(lookup) => lookup.faults(),
         Err(OpenError::Missing { .. }) => {
             return report.ok("database: there is none yet; the server makes it");

@@ -2,32 +2,27 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use chat_proto::id::Timestamp;
 use chat_proto::name::ChannelName;
+use serde::Serialize;
 
 use super::row::Row;
 use crate::archive::stored;
 use crate::store::{Key, Store};
 
 /// Lines and bytes that are read at once.
-const LINES_A_PAGE: usize = 1000;
-const BYTES_A_PAGE: usize = 1024 * 1024;
+pub(super) const LINES_A_PAGE: usize = 1000;
+pub(super) const BYTES_A_PAGE: usize = 1024 * 1024;
 
 pub(super) fn run(directory: &Path, channel: &str, file: Option<&Path>) -> anyhow::Result<()> {
     let name = ChannelName::new(channel).with_context(|| {
         format!("\"{channel}\" is no channel's name; write it as general or \"#general\"")
     })?;
-    let mut out: Box<dyn Write> = match file {
-        Some(file) => {
-            let made = File::options().write(true).create_new(true).open(file);
-            Box::new(made.with_context(|| format!("{} can't be made anew", file.display()))?)
-        }
-        None => Box::new(io::stdout().lock()),
-    };
-    let mut out = BufWriter::new(&mut out);
+    let mut out = out(file)?;
     let lookup = Store::open_to_read(directory)?;
     let same = |shown: &str| ChannelName::new(shown).is_ok_and(|other| other == name);
     let row =
@@ -42,20 +37,38 @@ pub(super) fn run(directory: &Path, channel: &str, file: Option<&Path>) -> anyho
     let key = stored(&name);
     let mut after = row.floor;
     loop {
-        let page = lookup.lines(Key::Channel(&key), after, row.last, LINES_A_PAGE, BYTES_A_PAGE)?;
+        let page =
+            lookup.places(Key::Channel(&key), after, row.last, LINES_A_PAGE, BYTES_A_PAGE)?;
         let Some(last) = page.lines.last() else { break };
         after = last.id;
         for line in page.lines {
             let time = Timestamp(line.time).rfc3339().to_string();
             let (id, from, text, action) = (line.id, line.author, line.text, line.action);
             let channel = shown.clone();
-            write(&mut out, &Row::Message { id, time, channel, from, text, action })?;
+            let row = if line.erased {
+                Row::Erased { id, time, channel }
+            } else {
+                Row::Message { id, time, channel, from, text, action }
+            };
+            write(&mut out, &row)?;
         }
     }
     out.flush().context("the output can't be written")
 }
 
-fn write(out: &mut impl Write, row: &Row) -> anyhow::Result<()> {
+/// A file that isn't there yet, or standard output. Only for its owner: it may hold private chats.
+pub(super) fn out(file: Option<&Path>) -> anyhow::Result<impl Write> {
+    let out: Box<dyn Write> = match file {
+        Some(file) => {
+            let made = File::options().write(true).create_new(true).mode(0o600).open(file);
+            Box::new(made.with_context(|| format!("{} can't be made anew", file.display()))?)
+        }
+        None => Box::new(io::stdout().lock()),
+    };
+    Ok(BufWriter::new(out))
+}
+
+pub(super) fn write(out: &mut impl Write, row: &impl Serialize) -> anyhow::Result<()> {
     serde_json::to_writer(&mut *out, row).context("the output can't be written")?;
     out.write_all(b"\n").context("the output can't be written")
 }

@@ -76,6 +76,11 @@ struct Target {
 struct Line {
     id: u64,
     time: i64,
+    said: Option<Said>,
+}
+
+/// What an erased line hasn't got any more.
+struct Said {
     from: String,
     text: String,
     action: bool,
@@ -91,13 +96,14 @@ impl Import {
         match row {
             Row::Channel { name, topic, last } => self.channel(&name, topic.as_deref(), last),
             Row::Message { id, time, channel, from, text, action } => {
-                let time = Timestamp::from_rfc3339(&time).with_context(|| {
-                    format!("\"{time}\" is no time such as 2026-11-22T07:44:05.120Z")
-                })?;
+                let time = moment(&time)?;
                 let from = UserName::new(&from).map_err(anyhow::Error::from)?.as_str().to_owned();
                 let text =
                     Text::new(&text).context("its text has nothing in it")?.as_str().to_owned();
-                self.message(&channel, Line { id, time: time.0, from, text, action })
+                self.message(&channel, Line { id, time, said: Some(Said { from, text, action }) })
+            }
+            Row::Erased { id, time, channel } => {
+                self.message(&channel, Line { id, time: moment(&time)?, said: None })
             }
         }
     }
@@ -174,9 +180,11 @@ impl Import {
             return Ok(());
         };
         let key = stored(&into.name);
-        let page = self.lookup.lines(Key::Channel(&key), line.id - 1, line.id, 1, 1)?;
+        let page = self.lookup.places(Key::Channel(&key), line.id - 1, line.id, 1, 1)?;
         let same = page.lines.first().is_none_or(|there| {
-            there.text == line.text && there.author == line.from && there.time == line.time
+            let words = |said: &Said| there.text == said.text && there.author == said.from;
+            // What is erased on one of the two sides stays as it is here.
+            there.time == line.time && (there.erased || line.said.as_ref().is_none_or(words))
         });
         if line.id > floor && !same {
             bail!(
@@ -195,15 +203,20 @@ impl Import {
         let entries: Vec<Entry<'_>> = self
             .batch
             .iter()
-            .map(|line| Entry::Line {
-                number,
-                id: line.id,
-                time: line.time,
-                author: &line.from,
-                action: line.action,
-                by_other: false,
-                text: &line.text,
-                once: None,
+            .map(|Line { id, time, said }| match said {
+                Some(Said { from, text, action }) => Entry::Line {
+                    number,
+                    id: *id,
+                    time: *time,
+                    author: from,
+                    action: *action,
+                    by_other: false,
+                    account: None,
+                    text,
+                    once: None,
+                    hidden: false,
+                },
+                None => Entry::Blank { number, id: *id, time: *time },
             })
             .collect();
         if !entries.is_empty() {
@@ -213,4 +226,11 @@ impl Import {
         self.batch.clear();
         Ok(())
     }
+}
+
+/// Milliseconds since 1970.
+fn moment(time: &str) -> anyhow::Result<i64> {
+    let moment = Timestamp::from_rfc3339(time)
+        .with_context(|| format!("\"{time}\" is no time such as 2026-11-22T07:44:05.120Z"))?;
+    Ok(moment.0)
 }

@@ -24,4 +24,6 @@ pub(super) enum Row {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         action: bool,
     },
+    /// A place whose line was erased with its author's account.
+    Erased { id: u64, time: String, channel: String },
 }

@@ -11,11 +11,12 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use super::membership::PutOut;
 use crate::hub::channel::Channel;
 use crate::hub::delivery::Delivery;
 use crate::hub::person::{Note, Person};
-use crate::hub::ports::{Addressee, Draft, Fact, Settled, What};
+use crate::hub::ports::{Addressee, Correspondent, Draft, Fact, May, Settled, What};
+use crate::hub::private::Room;
+use crate::hub::snapshot::Whom;
 use crate::hub::{Hub, lock};
 
 /// What somebody says, before it is known where it goes.
@@ -26,6 +27,8 @@ pub(crate) struct Words {
     pub(crate) time: Timestamp,
     /// It is to be said once, however often it is sent.
     pub(crate) once: Option<OnceKey>,
+    /// Whether one may, in a channel.
+    pub(crate) may: May,
 }
 
 impl Hub {
@@ -50,18 +53,53 @@ impl Hub {
         self: &Arc<Self>,
         author: &Arc<Person>,
         from: UserName,
-        person: Result<Arc<Person>, Refusal>,
+        whom: Result<Whom, Refusal>,
         to: UserName,
         words: Words,
     ) -> Result<(), Refusal> {
         let place = Conversation::Private(to.clone());
-        let addressee = person.and_then(|person| {
-            let room = lock(&self.private).room(author, &person, &to)?;
-            self.hold_name(author, words.time);
-            self.hold_name(&person, words.time);
-            Ok(Addressee::Person { person, to, room })
-        });
+        let addressee = whom.and_then(|whom| self.correspondent(author, &whom, to, words.time));
+        let addressee = addressee.map(|to| Addressee::Private(Box::new(to)));
         self.submit_words(author, from, words, place, addressee)
+    }
+
+    /// Takes room for a line in the queues of all devices that are to hear it. One that reads too slowly misses
+    /// it, unless there is no other.
+    fn correspondent(
+        self: &Arc<Self>,
+        author: &Arc<Person>,
+        whom: &Whom,
+        to: UserName,
+        now: Timestamp,
+    ) -> Result<Correspondent, Refusal> {
+        let devices = match whom {
+            Whom::Here(person) => self.devices(person),
+            Whom::Account(_) => Vec::new(),
+        };
+        let own = if author.account().is_some() { self.devices(author) } else { Vec::new() };
+        let mut private = lock(&self.private);
+        let mut rooms = Vec::with_capacity(devices.len());
+        let mut refused = None;
+        for device in &devices {
+            match private.room(author, device, &to) {
+                Ok(room) => rooms.push(room),
+                Err(refusal) => refused = Some((device, refusal)),
+            }
+        }
+        if let Some((device, refusal)) = refused {
+            if rooms.is_empty() {
+                return Err(refusal);
+            }
+            device.misses_private_lines();
+        }
+        let others = own.iter().filter(|device| device.id != author.id);
+        let own = others.filter_map(|device| private.room(author, device, &to).ok()).collect();
+        drop(private);
+        self.hold_name(author, now);
+        if let Whom::Here(person) = whom {
+            self.hold_name(person, now);
+        }
+        Ok(Correspondent { party: whom.party(), to, rooms, own, waits: whom.has_account() })
     }
 
     /// From now on the name stands for this person, until they leave.
@@ -79,13 +117,15 @@ impl Hub {
         place: Conversation,
         to: Result<Addressee, Refusal>,
     ) -> Result<(), Refusal> {
-        let Words { text, action, time, once } = words;
+        let Words { text, action, time, once, may } = words;
         let to = match to {
             Err(refusal) if once.is_none() => return Err(refusal),
             to => to,
         };
         let what = What::Line { text, action };
-        self.submit(Draft { author: Arc::clone(author), from, what, time, to, place, once })
+        let (party, account) = (author.party(), author.account());
+        let author = Arc::clone(author);
+        self.submit(Draft { author, from, party, account, what, time, to, place, once, may })
     }
 
     /// Sets a channel's topic. Whoever asks gets the answer as a note.
@@ -96,15 +136,19 @@ impl Hub {
         channel: &Arc<Channel>,
         topic: Text,
         time: Timestamp,
+        may: May,
     ) -> Result<(), Refusal> {
         self.submit(Draft {
             author: Arc::clone(by),
             from,
+            party: by.party(),
+            account: by.account(),
             what: What::Topic(topic),
             time,
             to: Ok(Addressee::Channel(Arc::clone(channel))),
             place: Conversation::Channel(channel.name.clone()),
             once: None,
+            may,
         })
     }
 
@@ -114,24 +158,14 @@ impl Hub {
             self.settle_one();
             return Err(Refusal::stopping());
         }
-        if let Ok(Addressee::Channel(channel)) = &draft.to {
-            channel.state().begin_line(draft.author.id);
-        }
         self.order.submit(draft, self);
         Ok(())
     }
 
     /// Tells everybody concerned what became of a draft. What is kept is told even if its author was put out
     /// in the moment while it was being kept.
-    pub(crate) fn settle(&self, draft: Draft, settled: Settled) {
+    pub(crate) fn settle(self: &Arc<Self>, draft: Draft, settled: Settled) {
         let Draft { author, from, what, time, to, place, .. } = draft;
-        // What is told to the channel counts as under way until it is told: a kick comes before or after, never
-        // in between.
-        if let Ok(Addressee::Channel(channel)) = &to
-            && !matches!(settled, Settled::Placed(_) | Settled::TopicKept)
-        {
-            channel.state().end_line(author.id);
-        }
         match (settled, to, what) {
             (Settled::Placed(id), Ok(to), What::Line { text, action }) => {
                 let line = Line { placed: Placed { id, time }, from, text, action, place };
@@ -139,27 +173,24 @@ impl Hub {
             }
             (Settled::TopicKept, Ok(Addressee::Channel(channel)), What::Topic(topic)) => {
                 let mut state = channel.state();
-                state.end_line(author.id);
                 state.topic = Some(topic.clone());
                 let channel = channel.name.clone();
                 let told = Some(topic.clone());
                 let event = Event::Topic { channel: channel.clone(), topic: told, by: from };
-                state.tell(event, author.id);
+                state.tell(event, author.by());
                 author.note(Note::Answer(Ok(Done::TopicSet { channel, topic })));
             }
-            (
-                Settled::Due,
-                Ok(Addressee::Channel(channel)),
-                What::Kick { person, user, reason },
-            ) => {
-                let (by, person) = (&*author, &*person);
-                let one = PutOut { by, by_name: from, person, name: &user, reason, now: time };
-                let put_out = self.put_out(&channel, one);
-                let channel = channel.name.clone();
-                author.note(Note::Answer(put_out.map(|_| Done::Kicked { channel, user })));
+            (Settled::ActKept(hidden), Ok(Addressee::Channel(channel)), What::Act(act)) => {
+                self.apply_act(&author, &from, &channel, *act, time, hidden);
             }
             (Settled::SaidBefore(to, placed), ..) => {
                 author.note(Note::Answer(Ok(Done::Said { to, placed })));
+            }
+            (Settled::NotKept(refusal), to, what) => {
+                if let (Ok(Addressee::Channel(channel)), What::Line { .. }) = (to, what) {
+                    channel.state().rules.forget_spoken(&author.who(), time);
+                }
+                author.note(Note::Answer(Err(refusal)));
             }
             (Settled::Refused(refusal), ..) | (_, Err(refusal), _) => {
                 author.note(Note::Answer(Err(refusal)));
@@ -170,26 +201,58 @@ impl Hub {
         self.settle_one();
     }
 
-    fn deliver(&self, author: &Person, line: Line, to: Addressee) {
+    fn deliver(&self, author: &Arc<Person>, line: Line, to: Addressee) {
         let Line { placed, from, text, action, place } = line;
         let past = false;
         match to {
             Addressee::Channel(channel) => {
                 let mut state = channel.state();
-                state.end_line(author.id);
                 state.last_line = placed.id;
                 let channel = channel.name.clone();
-                state.tell(Event::Message { placed, channel, from, text, action, past }, author.id);
+                if let Some(account) = author.signed_in() {
+                    // The order has written that with the line.
+                    account.reads(&channel, placed.id);
+                }
+                let event = Event::Message { placed, channel, from, text, action, past };
+                state.tell(event, author.by());
                 // Before any other line of the channel has its number, so that the author sees lines
                 // in the same order as everybody else.
                 author.note(Note::Answer(Ok(Done::Said { to: place, placed })));
             }
-            Addressee::Person { to, room, .. } => {
-                let with = from.clone();
-                let event = Event::Private { placed, with, from, to, text, action, past };
-                let number = self.sequence.next();
-                room.send(Delivery::new(event, author.id, number, placed.id));
+            Addressee::Private(correspondent) => {
+                let Correspondent { to, mut rooms, own, waits, .. } = *correspondent;
+                if waits {
+                    self.add_newcomers(author, &to, &mut rooms);
+                }
+                let delivery = |with: UserName, rooms: Vec<Room>| {
+                    let (from, to, text) = (from.clone(), to.clone(), text.clone());
+                    let event = Event::Private { placed, with, from, to, text, action, past };
+                    let number = self.sequence.next();
+                    let delivery = Delivery::new(event, author.by(), number, placed.id);
+                    let delivery = Arc::new(delivery);
+                    for room in rooms {
+                        room.send(&delivery);
+                    }
+                };
+                delivery(from.clone(), rooms);
+                if !own.is_empty() {
+                    delivery(to.clone(), own);
+                }
                 author.note(Note::Answer(Ok(Done::Said { to: place, placed })));
+            }
+        }
+    }
+
+    /// Devices of an account that have come while a line to it was being kept hear it too.
+    fn add_newcomers(&self, author: &Arc<Person>, to: &UserName, rooms: &mut Vec<Room>) {
+        let devices: Vec<_> = lock(&self.directory).bearers(to).cloned().collect();
+        for device in devices {
+            if rooms.iter().any(|room| room.reader().id == device.id) {
+                continue;
+            }
+            match lock(&self.private).room(author, &device, to) {
+                Ok(room) => rooms.push(room),
+                Err(_) => device.misses_private_lines(),
             }
         }
     }
@@ -201,7 +264,7 @@ impl Hub {
         }
     }
 
-    fn settle_one(&self) {
+    pub(super) fn settle_one(&self) {
         if self.under_way.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.all_settled.notify_waiters();
         }
@@ -220,24 +283,44 @@ impl Hub {
     }
 }
 
-impl Addressee {
-    /// Whether something may still be said: its author may have been put out since they said it.
-    pub(crate) fn admits(&self, author: &Person) -> Result<(), Refusal> {
-        match self {
-            Self::Channel(channel) => {
-                if channel.state().hears(author.id) {
+impl Draft {
+    /// Whether it may still be said or done: what its author may there can have changed since they asked.
+    ///
+    /// In a slow channel it counts as said from now on.
+    pub(crate) fn admitted(&self) -> Result<(), Refusal> {
+        match &self.to {
+            Ok(Addressee::Channel(channel)) => {
+                let who = self.author.who();
+                let mut state = channel.state();
+                let act = match &self.what {
+                    What::Act(act) => Some(&**act),
+                    _ => None,
+                };
+                let standing = state.standing(&channel.name, &self.author, &who, self.time, act);
+                (self.may)(&standing, &self.what)?;
+                let counts = !standing.operator && matches!(self.what, What::Line { .. });
+                if counts {
+                    state.rules.note_spoken(&who, self.time);
+                }
+                Ok(())
+            }
+            Ok(Addressee::Private(to)) => {
+                let is_here = to.rooms.iter().any(|room| !room.reader().has_left());
+                if is_here || to.waits {
                     Ok(())
                 } else {
-                    Err(Refusal::not_in_channel(&channel.name))
+                    Err(Refusal::gone_from_chat(&to.to, false))
                 }
             }
-            Self::Person { person, to, .. } => {
-                if person.has_left() {
-                    Err(Refusal::gone_from_chat(to, false))
-                } else {
-                    Ok(())
-                }
-            }
+            Err(refusal) => Err(refusal.clone()),
+        }
+    }
+
+    /// Whether what is said there is kept.
+    pub(crate) fn is_kept(&self) -> bool {
+        match &self.to {
+            Ok(Addressee::Channel(channel)) => !channel.state().rules.settings.no_history,
+            _ => true,
         }
     }
 }

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::sync::PoisonError;
 
-use chat_proto::conversation::Conversation;
 use chat_proto::event::Event;
 use chat_proto::id::{LineId, Timestamp};
-use chat_proto::name::{ChannelName, UserName};
+use chat_proto::name::{ChannelName, NameError, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use tokio::sync::broadcast;
 
-use crate::hub::channel::{Channel, Role, State};
+use crate::hub::act::{Keep, Standing};
+use crate::hub::channel::{Channel, State};
 use crate::hub::delivery::Delivery;
-use crate::hub::person::{Kick, Note, Person};
-use crate::hub::ports::{Addressee, Draft, Fact, What};
-use crate::hub::{Channels, Hub, lock};
+use crate::hub::person::{Cause, Kick, Note, Party, Person};
+use crate::hub::ports::{Changed, Fact};
+use crate::hub::rules::List;
+use crate::hub::{Hub, lock};
 
 /// What a new member gets.
 pub(crate) struct Membership {
@@ -25,21 +26,48 @@ pub(crate) struct Membership {
     /// Tells this entry from others of the same person.
     pub(crate) entry: u64,
     pub(crate) last_line: LineId,
+    /// Lines up to this one are kept no more, whether the store knows it yet or not.
+    pub(crate) floor: LineId,
     /// How many are in it, oneself included.
     pub(crate) members: usize,
     pub(crate) topic: Option<Text>,
     pub(crate) operator: bool,
 }
 
-/// Somebody is put out of a channel.
-pub(super) struct PutOut<'a> {
-    pub(super) by: &'a Person,
-    pub(super) by_name: UserName,
-    pub(super) person: &'a Person,
-    /// As it is told.
-    pub(super) name: &'a UserName,
-    pub(super) reason: Option<Text>,
-    pub(super) now: Timestamp,
+/// Puts somebody out of a channel; whoever is in it is told, but for a channel that ended. Does nothing if they
+/// are not in it any more.
+pub(super) fn put_out(
+    state: &mut State,
+    channel: &ChannelName,
+    person: &Person,
+    kick: Kick,
+    now: Timestamp,
+    by: &Person,
+) {
+    let Some(member) = state.dismiss(person.id, now) else { return };
+    if let Some(account) = person.signed_in() {
+        // Its device sees to it that this is kept.
+        account.leaves(channel);
+    }
+    let Kick { by: by_name, reason, cause, .. } = &kick;
+    let ban = match cause {
+        Cause::Ban(term) => Some(*term),
+        Cause::Kick | Cause::Drop | Cause::OwnDrop => None,
+    };
+    let told = !matches!(cause, Cause::Drop | Cause::OwnDrop);
+    let (by_name, reason) = (by_name.clone(), reason.clone());
+    // Its number is lower than that of anything that happens after it.
+    let last_line = state.last_line;
+    person.note(Note::Kicked(Kick { entry: member.entry, last_line, ..kick }));
+    // Of several devices the last one is told of.
+    if told
+        && !state.has_beside(person)
+        && let Some(user) = person.name()
+    {
+        let channel = channel.clone();
+        let event = Event::Kicked { channel, user, by: by_name, reason, ban };
+        state.tell(event, by.by());
+    }
 }
 
 /// Where a channel's events end for somebody who left it.
@@ -59,10 +87,19 @@ impl Hub {
         name: &ChannelName,
         topic: Option<Text>,
         slot: u32,
+        now: Timestamp,
     ) -> Result<Membership, Refusal> {
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(there) = name.looks().find_map(|look| channels.by_look.get(look.as_ref())) {
-            return Err(Refusal::channel_exists(name, there));
+            // A name can't be given twice, so the one of a channel that nobody may know of is as one that nobody
+            // can take.
+            let is_known =
+                channels.by_name.get(there).is_none_or(|channel| channel.is_known_to(person, now));
+            return Err(if is_known {
+                Refusal::channel_exists(name, there)
+            } else {
+                Refusal::bad_name(&NameError::Reserved)
+            });
         }
         if channels.by_name.len() >= self.bounds.channels {
             return Err(Refusal::too_many_channels(self.bounds.channels));
@@ -71,56 +108,90 @@ impl Hub {
         let last_line = channels.gone.remove(name).unwrap_or_default();
         let sequence = Arc::clone(&self.sequence);
         let channel = Arc::new(Channel::new(name.clone(), topic.clone(), last_line, sequence));
-        let (entry, ring) = {
+        let (entry, ring, account) = {
             let mut state = channel.state();
-            state.appoint(person, name);
-            state.admit(person, slot)
+            let account = state.appoint(person, name);
+            state.floor = last_line;
+            let (entry, ring) = state.admit(person, slot);
+            (entry, ring, account)
         };
-        channel.state().floor = last_line;
         channels.add(Arc::clone(&channel));
         self.order.remember(Fact::Opened(name.clone(), topic.clone()), self);
-        Ok(Membership { channel, ring, entry, last_line, members: 1, topic, operator: true })
+        self.remember_operator(name, account);
+        let (floor, members, operator) = (last_line, 1, true);
+        Ok(Membership { channel, ring, entry, last_line, floor, members, topic, operator })
+    }
+
+    /// An account is an operator from now on, and stays it.
+    pub(super) fn remember_operator(self: &Arc<Self>, name: &ChannelName, account: Option<Party>) {
+        if let Some(account) = account {
+            self.remember_rule(name, Keep::Operator(account));
+        }
+    }
+
+    pub(super) fn remember_rule(self: &Arc<Self>, name: &ChannelName, keep: Keep) {
+        let changed = Box::new(Changed { channel: name.clone(), keep });
+        self.order.remember(Fact::Run(changed), self);
     }
 
     /// Enters a channel.
     pub(crate) fn enter(
-        &self,
+        self: &Arc<Self>,
         person: &Arc<Person>,
         user: UserName,
         name: &ChannelName,
         slot: u32,
         now: Timestamp,
+        may_enter: fn(&Standing<'_>) -> Result<(), Refusal>,
     ) -> Result<Membership, Refusal> {
         let channel = self.channel(name)?;
         let mut state = channel.state();
-        if state.dropped {
+        let who = person.who();
+        let standing = state.standing(&channel.name, person, &who, now, None);
+        if state.dropped || !standing.knows() {
             drop(state);
             return Err(self.no_such_channel(name));
         }
+        let is_there = state.has_beside(person);
+        may_enter(&standing)?;
+        // An invitation lets in once.
+        let accepted = state.rules.find(List::Invitations, &who, now);
+        let accepted: Vec<String> =
+            accepted.map(|mark| mark.key().to_owned()).into_iter().collect();
+        if !accepted.is_empty() {
+            state.rules.remove(List::Invitations, &accepted);
+        }
         let (entry, ring) = state.admit(person, slot);
-        state.settle_operators(&channel.name);
-        if self.is_large(&state) {
+        let account = state.settle_operators(&channel.name);
+        if is_there {
+            // One more device of somebody who is in it is nobody's news.
+        } else if self.is_large(&state) {
             self.count_coming(&channel, &mut state, true);
         } else {
             let channel = channel.name.clone();
-            state.tell(Event::Entered { channel, user, time: now }, person.id);
+            state.tell(Event::Entered { channel, user, time: now }, person.by());
         }
         let membership = Membership {
             channel: Arc::clone(&channel),
             ring,
             entry,
             last_line: state.last_line,
-            members: state.members.len(),
+            floor: state.floor,
+            members: state.count(),
             topic: state.topic.clone(),
-            operator: state.is_operator(person.id),
+            operator: state.is_operator(person),
         };
         drop(state);
+        self.remember_operator(&channel.name, account);
+        for key in accepted {
+            self.remember_rule(&channel.name, Keep::NoMark(List::Invitations, key));
+        }
         Ok(membership)
     }
 
     /// Leaves a channel; `None` if the person was not in it any more.
     pub(crate) fn leave(
-        &self,
+        self: &Arc<Self>,
         person: &Person,
         user: UserName,
         channel: &Arc<Channel>,
@@ -130,109 +201,49 @@ impl Hub {
         let mut state = channel.state();
         let large = self.is_large(&state);
         // Whoever has the right by being here longest keeps it while elsewhere.
-        state.settle_operators(&channel.name);
+        let account = state.settle_operators(&channel.name);
+        self.remember_operator(&channel.name, account);
         state.dismiss(person.id, now)?;
         let leaving = Leaving { number: self.sequence.next(), last_line: state.last_line };
-        if large {
+        if state.has_beside(person) {
+            // Another device of theirs goes on.
+        } else if large {
             self.count_coming(channel, &mut state, false);
         } else {
             let channel = channel.name.clone();
-            state.tell(Event::Left { channel, user, time: now, reason }, person.id);
+            state.tell(Event::Left { channel, user, time: now, reason }, person.by());
         }
-        state.settle_operators(&channel.name);
+        let account = state.settle_operators(&channel.name);
+        drop(state);
+        self.remember_operator(&channel.name, account);
         Some(leaving)
     }
 
-    /// Puts somebody out of a channel; tells their name, and the number below which everything was before.
-    /// Whether one `may` is asked where it counts: the right may have gone since it was looked at.
-    ///
-    /// `None` if what they said is just being kept: then it is their last word, and the answer comes as a
-    /// note.
-    pub(crate) fn kick(
-        self: &Arc<Self>,
-        by: &Arc<Person>,
-        channel: &Arc<Channel>,
-        user: &UserName,
-        reason: Option<Text>,
-        now: Timestamp,
-        may: impl FnOnce(Role) -> Result<(), Refusal>,
-    ) -> Result<Option<(UserName, u64)>, Refusal> {
-        let by_name = by.name().ok_or_else(|| Refusal::not_named(None))?;
-        let person = self.person(user)?;
-        let name = person.name().unwrap_or_else(|| user.clone());
-        let mut state = channel.state();
-        state.settle_operators(&channel.name);
-        may(state.role(by.id))?;
-        if let Some(member) = state.members.get_mut(&person.id)
-            && member.unsettled > 0
-        {
-            member.barred = true;
-            drop(state);
-            let place = Conversation::Channel(channel.name.clone());
-            let what = What::Kick { person, user: name, reason };
-            let to = Ok(Addressee::Channel(Arc::clone(channel)));
-            let author = Arc::clone(by);
-            let draft = Draft { author, from: by_name, what, time: now, to, place, once: None };
-            return self.submit(draft).map(|()| None);
-        }
-        // Without letting go of the channel: nothing of theirs can begin to be kept between the look and the act.
-        let one = PutOut { by, by_name, person: &person, name: &name, reason, now };
-        let number = self.put_out_of(&mut state, channel, one)?;
-        Ok(Some((name, number)))
-    }
-
-    /// Tells the number below which everything was before.
-    pub(super) fn put_out(&self, channel: &Channel, one: PutOut<'_>) -> Result<u64, Refusal> {
-        self.put_out_of(&mut channel.state(), channel, one)
-    }
-
-    fn put_out_of(
-        &self,
-        state: &mut State,
-        channel: &Channel,
-        one: PutOut<'_>,
-    ) -> Result<u64, Refusal> {
-        let PutOut { by, by_name, person, name, reason, now } = one;
-        let Some(member) = state.dismiss(person.id, now) else {
-            return Err(Refusal::user_not_in_channel(name, &channel.name));
-        };
-        // Its number is lower than that of anything that happens after the kick.
-        person.note(Note::Kicked(Kick {
-            channel: channel.name.clone(),
-            by: by_name.clone(),
-            reason: reason.clone(),
-            entry: member.entry,
-            last_line: state.last_line,
-        }));
-        let number = self.sequence.next();
-        let (channel, user) = (channel.name.clone(), name.clone());
-        let event = Event::Kicked { channel: channel.clone(), user, by: by_name, reason };
-        state.tell(event, by.id);
-        state.settle_operators(&channel);
-        Ok(number)
-    }
-
-    /// Drops the channels that nobody has been in for as long as empty ones are kept, unless lines of
-    /// theirs are kept.
+    /// Drops the channels that nobody has been in for as long as empty ones are kept, with their lines, unless an
+    /// operator of theirs has an account. Forgets bans and mutes that have ended.
     pub fn drop_empty_channels(self: &Arc<Self>, now: Timestamp) {
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
-        let Channels { by_name, by_look, gone } = &mut *channels;
-        by_name.retain(|name, channel| {
+        let mut due = Vec::new();
+        for channel in channels.by_name.values() {
             let mut state = channel.state();
-            let due = state.last_line <= state.floor
+            for (list, key) in state.rules.forget_ended(now) {
+                self.remember_rule(&channel.name, Keep::EndedMark(list, key, now));
+            }
+            let is_due = !state.operators.outlive_members()
                 && state
                     .empty_since
                     .is_some_and(|since| now.0 - since.0 >= self.bounds.empty_channel_millis);
-            if due {
+            if is_due {
                 state.dropped = true;
-                for look in name.looks() {
-                    by_look.remove(look.as_ref());
-                }
-                gone.insert(name.clone(), state.last_line);
-                self.order.remember(Fact::Dropped(name.clone()), self);
+                due.push((channel.name.clone(), state.last_line));
             }
-            !due
-        });
+        }
+        for (name, last_line) in due {
+            channels.remove(&name, last_line);
+            self.order.remember(Fact::Dropped(name), self);
+        }
+        drop(channels);
+        self.watch_no_more();
     }
 
     /// Names stand no more for those who were cut off long ago.

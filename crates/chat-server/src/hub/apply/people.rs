@@ -1,5 +1,6 @@
 //! People come, take names, and go.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,17 +10,18 @@ use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
+use crate::hub::account::Owned;
 use crate::hub::channel::Channel;
 use crate::hub::delivery::Delivery;
-use crate::hub::person::{Bell, Note, Person, PersonId};
+use crate::hub::person::{Bell, By, Note, Person, PersonId};
 use crate::hub::ports::Fact;
 use crate::hub::{Hub, lock};
 
 impl Hub {
-    /// Somebody connected.
-    pub fn arrive(&self, now: Timestamp) -> Arc<Person> {
+    /// Somebody connected, from an address unless it is none.
+    pub fn arrive(&self, address: Option<IpAddr>, now: Timestamp) -> Arc<Person> {
         let id = PersonId(self.next_person.fetch_add(1, Ordering::Relaxed));
-        let person = Arc::new(Person::new(id, now, Arc::clone(&self.sequence)));
+        let person = Arc::new(Person::new(id, address, now, Arc::clone(&self.sequence)));
         lock(&self.directory).everyone.insert(id, Arc::clone(&person));
         person
     }
@@ -35,9 +37,15 @@ impl Hub {
         let before = {
             let mut directory = lock(&self.directory);
             let before = person.name();
+            match lock(&self.accounts).owned(name) {
+                None => {}
+                Some(Owned::Itself) => return Err(Refusal::name_registered(name)),
+                Some(Owned::Like(like)) => return Err(Refusal::looks_registered(name, &like)),
+            }
             directory.claim(name, person).map_err(|holder| Refusal::name_taken(name, &holder))?;
             before
         };
+        person.note_name(before.as_ref(), now);
         self.pass_held_name_on(person, name, before.as_ref(), now);
         if let Some(from) = &before
             && from.as_str() != name.as_str()
@@ -45,9 +53,9 @@ impl Hub {
             let event = Event::Renamed { from: from.clone(), to: name.clone() };
             let once = Some(self.sequence.next());
             for channel in channels {
-                channel.state().tell_once(event.clone(), person.id, once);
+                channel.state().tell_once(event.clone(), person.by(), once);
             }
-            self.tell_partners(person.id, &event, once);
+            self.tell_partners(person.by(), &event, once);
         }
         Ok(before)
     }
@@ -62,7 +70,10 @@ impl Hub {
     ) {
         let party = lock(&self.cut_off).take(name);
         match (party, before) {
-            (Some(party), None) => person.goes_on_for(party),
+            (Some(party), None) => {
+                lock(&self.directory).goes_on(person, party);
+                person.goes_on_for(party);
+            }
             (Some(party), Some(_)) => {
                 self.order.remember(Fact::Released(name.key().into()), self);
                 self.order.remember(Fact::Ended(party), self);
@@ -102,8 +113,35 @@ impl Hub {
                 self.order.remember(Fact::Ended(person.party()), self);
             }
         }
-        lock(&self.directory).remove(person);
-        let event = Event::Gone { user, reason: reason.cloned() };
+        let others = {
+            let mut directory = lock(&self.directory);
+            directory.remove(person);
+            directory.bearers(&user).next().is_some()
+        };
+        if let Some(account) = person.signed_in() {
+            self.note_absence(&account, now);
+        }
+        self.part(person, &user, others, channels, reason, now);
+        // Also where they were an operator without being there.
+        for name in person.take_operated() {
+            if let Ok(channel) = self.channel(&name) {
+                channel.state().settle_operators(&channel.name);
+            }
+        }
+    }
+
+    /// Takes a person out of every conversation. Unless `others` of their devices are here, it is told that they
+    /// left the system, once to each who shared one; else that they left the channels where none of them is.
+    pub(super) fn part<'a>(
+        self: &Arc<Self>,
+        person: &Person,
+        user: &UserName,
+        others: bool,
+        channels: impl Iterator<Item = &'a Arc<Channel>>,
+        reason: Option<&Text>,
+        now: Timestamp,
+    ) {
+        let gone = Event::Gone { user: user.clone(), reason: reason.cloned() };
         let once = Some(self.sequence.next());
         for channel in channels {
             let mut state = channel.state();
@@ -111,38 +149,42 @@ impl Hub {
             if state.dismiss(person.id, now).is_none() {
                 continue;
             }
-            if large {
+            if state.has_beside(person) {
+                // They are still in it.
+            } else if large {
                 self.count_coming(channel, &mut state, false);
+            } else if others {
+                let (channel, user) = (channel.name.clone(), user.clone());
+                let reason = reason.cloned();
+                state.tell(Event::Left { channel, user, time: now, reason }, person.by());
             } else {
-                state.tell_once(event.clone(), person.id, once);
+                state.tell_once(gone.clone(), person.by(), once);
             }
-            state.settle_operators(&channel.name);
+            let account = state.settle_operators(&channel.name);
+            drop(state);
+            self.remember_operator(&channel.name, account);
         }
-        self.tell_partners(person.id, &event, once);
-        // Also where they were an operator without being there.
-        for name in person.take_operated() {
-            if let Ok(channel) = self.channel(&name) {
-                channel.state().settle_operators(&channel.name);
-            }
+        if !others {
+            self.tell_partners(person.by(), &gone, once);
         }
         lock(&self.private).depart(person.id);
     }
 
     /// Tells everybody whom this person has a private chat with.
-    fn tell_partners(&self, id: PersonId, event: &Event, once: Option<u64>) {
+    pub(super) fn tell_partners(&self, by: By, event: &Event, once: Option<u64>) {
         let private = lock(&self.private);
-        let partners = private.partners(id);
+        let partners = private.partners(by.id);
         if partners.is_empty() {
             return;
         }
         let number = self.sequence.next();
-        let mut delivery = Delivery::new(event.clone(), id, number, LineId::default());
+        let mut delivery = Delivery::new(event.clone(), by, number, LineId::default());
         delivery.once = once;
         let delivery = Arc::new(delivery);
         for partner in partners {
             // Whoever has no room left for it will learn it when they write.
             let told = private
-                .queue(partner, id)
+                .queue(partner, by.id)
                 .is_some_and(|queue| queue.try_send(Arc::clone(&delivery)).is_ok());
             if told && let Some(partner) = lock(&self.directory).everyone.get(&partner) {
                 partner.bell.ring(Bell::PRIVATE);
@@ -154,14 +196,17 @@ impl Hub {
     pub(crate) fn open_private(
         &self,
         person: &Arc<Person>,
-        own_name: UserName,
+        own_name: &UserName,
         with: &Arc<Person>,
         with_name: &UserName,
     ) -> Result<(), Refusal> {
-        let busy = || Refusal::user_busy(with_name);
-        lock(&self.private).open(person, with).ok_or_else(busy)?;
-        let told = with.try_note(Note::Opened { with: own_name, by: person.id });
-        if told { Ok(()) } else { Err(busy()) }
+        let mut told = false;
+        for device in self.devices(with) {
+            let (name, by) = (own_name.clone(), person.party());
+            told |= lock(&self.private).open(person, &device).is_some()
+                && device.try_note(Note::Opened { with: name, by });
+        }
+        if told { Ok(()) } else { Err(Refusal::user_busy(with_name)) }
     }
 
     /// Says farewell to everybody.

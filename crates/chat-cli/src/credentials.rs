@@ -1,0 +1,50 @@
+//! What the command line and the environment give to sign in with, and what was kept from before.
+
+use std::env;
+use std::fs::File;
+use std::path::Path;
+
+use crate::args::Args;
+use crate::identity::Credential;
+use crate::proto::Secret;
+use crate::tokens::{must_be_private, text_of};
+
+/// The variable that may hold a token.
+const VARIABLE: &str = "CHAT_TOKEN";
+
+/// What was given, the best first: a token costs the server nothing, a password is hashed slowly. The error is for a
+/// person to read.
+pub(crate) fn given(args: &Args) -> Result<Vec<Credential>, String> {
+    let mut given = Vec::new();
+    if let Some(path) = &args.token_file {
+        given.push(Credential::token(first_line("token", path)?.expose()));
+    } else if let Some(token) = env::var_os(VARIABLE).filter(|token| !token.is_empty()) {
+        let token = token.into_string().map_err(|_| format!("{VARIABLE} isn't UTF-8"))?;
+        given.push(Credential::token(one_word(&token).ok_or(format!("{VARIABLE} is no token"))?));
+    }
+    if let Some(path) = &args.password_file {
+        given.push(Credential::Password(first_line("password", path)?));
+    }
+    Ok(given)
+}
+
+/// The first line of a file, which is all of it.
+fn first_line(what: &str, path: &Path) -> Result<Secret, String> {
+    let shown = path.display();
+    let file = File::open(path).map_err(|error| format!("the {what} file {shown}: {error}"))?;
+    must_be_private(path, &file).map_err(|why| format!("the {what} file is not used: {why}"))?;
+    let text = text_of(file).map_err(|error| format!("the {what} file {shown}: {error}"))?;
+    let mut lines = text.expose().lines().filter(|line| !line.trim().is_empty());
+    match (lines.next(), lines.next()) {
+        (Some(line), None) if what == "password" || one_word(line).is_some() => {
+            Ok(Secret::new(line.trim()))
+        }
+        (None, _) => Err(format!("the {what} file {shown} is empty")),
+        _ => Err(format!("the {what} file {shown} has to hold the {what} and nothing else")),
+    }
+}
+
+fn one_word(text: &str) -> Option<&str> {
+    let text = text.trim();
+    (!text.is_empty() && !text.contains(char::is_whitespace)).then_some(text)
+}

@@ -1,0 +1,195 @@
+//! Channels that are run, in words: those of the server's text form.
+
+use std::mem;
+
+use jiff::Timestamp;
+
+use crate::incoming::Row;
+use crate::show::{Shown, Tone};
+use crate::tell::{NowIn, aside, because};
+
+/// Rows of one list that are kept until its `ok`.
+const MAX_ROWS: usize = 5_000;
+
+/// Types of lines about a channel that is run, but for `kicked`.
+const TYPES: &[&str] = &[
+    "muted", "unmuted", "op", "deop", "set", "purged", "invited", "dropped", "ban", "mute",
+    "setting", "log",
+];
+
+/// Commands that run a channel, but for `kick`.
+const COMMANDS: &[&str] =
+    &["ban", "unban", "mute", "unmute", "invite", "op", "deop", "set", "purge", "log", "drop"];
+
+pub(crate) fn is_about(kind: &str) -> bool {
+    TYPES.contains(&kind)
+}
+
+/// Turns lines about channels that are run into what is shown of them, and keeps rows until their `ok`.
+#[derive(Debug, Default)]
+pub(crate) struct Runner {
+    rows: Vec<String>,
+}
+
+impl Runner {
+    /// What is shown of a line that is not the answer to one's own.
+    pub(crate) fn told(&mut self, row: &Row) -> Option<Shown> {
+        let text = |name: &str| row.text(name).unwrap_or_default();
+        let (by, user, channel) = (text("by"), text("user"), text("channel"));
+        let reason = row.text("reason");
+        let kind = text("type");
+        let told = match kind.as_str() {
+            "muted" => {
+                let reason = because(reason.as_ref());
+                format!("{by} muted {user} in {channel}{}{reason}", until(row))
+            }
+            "unmuted" => format!("{by} lets {user} speak again in {channel}"),
+            "op" => format!("{by} made {user} an operator of {channel}"),
+            "deop" => format!("{by} took the operator's right in {channel} from {user}"),
+            "set" => format!("{by} set {} of {channel} to {}", text("name"), text("value")),
+            "purged" => format!("{by} hid what {user} said in {channel}"),
+            "invited" => {
+                let bare = channel.trim_start_matches('#');
+                let text = format!("{by} invites you to {channel}. /enter {bare} accepts.");
+                return Some(Shown::Told { tone: Tone::Calling, text });
+            }
+            "dropped" => {
+                let now = NowIn(row.text("current").as_deref()).to_string();
+                let text = format!("{by} dropped {channel}{}. {now}", aside(reason.as_ref()));
+                return Some(Shown::Told { tone: Tone::Calling, text });
+            }
+            _ => {
+                if self.rows.len() < MAX_ROWS {
+                    self.rows.push(listed(&kind, row));
+                }
+                return None;
+            }
+        };
+        Some(Shown::told(told))
+    }
+
+    /// What is shown of the `ok` to a command of these; `None` for others.
+    pub(crate) fn answered(&mut self, re: &str, fields: &Row) -> Option<Vec<Shown>> {
+        let rows = mem::take(&mut self.rows);
+        if !COMMANDS.contains(&re) {
+            return None;
+        }
+        let text = |name: &str| fields.text(name).unwrap_or_default();
+        let channel = text("channel");
+        let target = fields.text("user").map(|user| typed(&user)).unwrap_or(text("address"));
+        let changed = fields.flag("changed") != Some(false);
+        if let Some(count) = fields.number("count").filter(|_| re != "purge") {
+            let head = head(re, count, &channel);
+            return Some(std::iter::once(head).chain(rows).map(Shown::told).collect());
+        }
+        let told = match (re, changed) {
+            ("ban", _) => {
+                format!(
+                    "You banned {target} from {channel}{}. /unban {target} ends it.",
+                    until(fields)
+                )
+            }
+            ("unban", true) => format!("{target} may enter {channel} again."),
+            ("unban", false) => {
+                format!("{target} was not banned from {channel}. /ban lists the bans.")
+            }
+            ("mute", _) => {
+                format!(
+                    "You muted {target} in {channel}{}. /unmute {target} ends it.",
+                    until(fields)
+                )
+            }
+            ("unmute", true) => format!("{target} may speak again in {channel}."),
+            ("unmute", false) => {
+                format!("{target} was not muted in {channel}. /mute lists the mutes.")
+            }
+            ("invite", _) => format!("You invited {target} to {channel}."),
+            ("op", true) => format!("You made {target} an operator of {channel}."),
+            ("op", false) => format!("{target} is an operator of {channel} already."),
+            ("deop", true) => format!("{target} is no operator of {channel} any more."),
+            ("deop", false) => format!("{target} was no operator of {channel}."),
+            ("set", _) => {
+                format!("You set {} of {channel} to {}.", text("name"), text("value"))
+            }
+            ("purge", _) => {
+                let count = fields.number("count").unwrap_or(0);
+                let lines = if count == 1 { "line" } else { "lines" };
+                format!("You hid {count} {lines} of {target} in {channel}.")
+            }
+            _ => {
+                let now = NowIn(fields.text("current").as_deref()).to_string();
+                format!("You dropped {channel} with all that was said in it. {now}")
+            }
+        };
+        Some(vec![Shown::told(told)])
+    }
+}
+
+/// What follows a kick that is a ban as well.
+pub(crate) fn and_banned(row: &Row, whom: &str) -> String {
+    if row.flag("banned") == Some(true) {
+        format!(" and banned {whom}{}", until(row))
+    } else {
+        String::new()
+    }
+}
+
+/// A row of a list.
+fn listed(kind: &str, row: &Row) -> String {
+    let text = |name: &str| row.text(name).unwrap_or_default();
+    let by = text("by");
+    let target = row.text("user").map(|user| typed(&user)).unwrap_or(text("address"));
+    let reason = because(row.text("reason").as_ref());
+    let time = row.time().map(shown).unwrap_or_default();
+    match kind {
+        "setting" => format!("  {:11}  {}", text("name"), text("value")),
+        "log" => format!("  {time}  {by} {}{}{reason}", did(row, &target), until(row)),
+        _ => format!("  {target}{}, by {by} {time}{reason}", until(row)),
+    }
+}
+
+fn did(row: &Row, target: &str) -> String {
+    match row.text("did").unwrap_or_default().as_str() {
+        "kick" => format!("kicked {target}"),
+        "ban" => format!("banned {target}"),
+        "unban" => format!("ended the ban of {target}"),
+        "mute" => format!("muted {target}"),
+        "unmute" => format!("ended the mute of {target}"),
+        "invite" => format!("invited {target}"),
+        "op" => format!("made {target} an operator"),
+        "deop" => format!("took the operator's right from {target}"),
+        "purge" => format!("hid what {target} said"),
+        "set" => format!("set {}", row.text("setting").unwrap_or_default()),
+        _ => "dropped the channel".to_owned(),
+    }
+}
+
+fn head(re: &str, count: u64, channel: &str) -> String {
+    match (re, count) {
+        ("ban", 0) => format!("Nobody is banned from {channel}."),
+        ("ban", 1) => format!("1 ban from {channel}:"),
+        ("ban", _) => format!("{count} bans from {channel}:"),
+        ("mute", 0) => format!("Nobody is muted in {channel}."),
+        ("mute", 1) => format!("1 mute in {channel}:"),
+        ("mute", _) => format!("{count} mutes in {channel}:"),
+        ("set", _) => format!("Settings of {channel}:"),
+        (_, 0) => format!("Nobody did anything about {channel} yet."),
+        (_, 1) => format!("The last act in {channel}:"),
+        _ => format!("The last {count} acts in {channel}:"),
+    }
+}
+
+fn until(row: &Row) -> String {
+    row.moment("until").map(|end| format!(" until {}", shown(end))).unwrap_or_default()
+}
+
+/// In UTC, as the server has it.
+fn shown(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// As it is typed: a name that could be taken for an address has its `@`.
+fn typed(user: &str) -> String {
+    let is_like_an_address = user.parse::<std::net::IpAddr>().is_ok();
+    if is_like_an_address { format!("@{user}") } else { user.to_owned() }
+}

@@ -1,0 +1,513 @@
+//! What is to be done so that each line is said once. No IO, no clock.
+//!
+//! One question at a time is under way, so at most one line is ever uncertain; its key lets the server know
+//! it again.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::time::{Duration, Instant};
+
+use chat_proto::limits::MAX_LINE_BYTES;
+
+use crate::exit::Exit;
+use crate::identity::Identity;
+use crate::incoming::{Answer, Incoming};
+use crate::input::{Input, Unfit, UnfitWhy};
+use crate::pause::pause;
+use crate::proto::{Secret, clean};
+use crate::session::Now;
+
+/// Lines that wait to be said; with more the input isn't read.
+const MAX_WAITING: usize = 64;
+/// The server has this long to answer before the connection counts as lost.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait for the farewell, after everything was said.
+const FAREWELL: Duration = Duration::from_secs(3);
+/// After a reconnection somebody who isn't there may be on the way back for this long.
+const RETURNING: Duration = Duration::from_secs(15);
+/// Lines before the first one in JSON; more of them are another protocol.
+const MAX_STRANGE: u32 = 50;
+
+/// What was ordered.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    /// As the sentences name it.
+    pub(crate) address: String,
+    pub(crate) identity: Identity,
+    /// `#general` or `@bob`.
+    pub(crate) to: String,
+    /// Over lost connections and passing refusals, each line exactly once; otherwise each is tried once.
+    pub(crate) again: bool,
+    /// The channel is made if it is absent.
+    pub(crate) create: bool,
+    /// How long one line may take, the way there included.
+    pub(crate) timeout: Duration,
+    /// What the keys of the lines begin with; nobody else's do.
+    pub(crate) key: String,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Try to connect; end what there was before.
+    Connect,
+    /// A line for the server.
+    Send(String),
+    /// End the connection, also one that is being made.
+    HangUp,
+    /// A line for the error output.
+    Complain(String),
+    /// Keep the token of this account.
+    Keep(String, Secret),
+    /// This kept token of the account is dead.
+    Forget(String, Secret),
+    /// Leave.
+    Finish(Exit),
+}
+
+/// A line to say.
+#[derive(Debug)]
+struct Line {
+    /// In the input, from 1.
+    number: u64,
+    text: String,
+    key: String,
+    /// It was sent and not answered.
+    uncertain: bool,
+}
+
+/// A question to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    Format,
+    Identity,
+    Enter,
+    Create,
+    /// The first line.
+    Line,
+    Quit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// No connection, and none is needed.
+    Idle,
+    Connecting,
+    /// The question is sent and not answered.
+    Asked(Ask, Instant),
+    /// Connected; nothing is asked.
+    Ready,
+    /// Connected; the question is asked again then.
+    Pause(Ask, Instant),
+    /// A new connection is tried then.
+    Offline(Instant),
+    Over,
+}
+
+/// See the module.
+pub(crate) struct Job {
+    order: Order,
+    stage: Stage,
+    lines: VecDeque<Line>,
+    /// Lines of the input so far.
+    number: u64,
+    /// No more lines will come.
+    ended: bool,
+    said: u64,
+    /// Since when the first line waits.
+    since: Option<Instant>,
+    /// The server has answered since then.
+    reached: bool,
+    /// The channel was entered on this connection.
+    entered: bool,
+    /// When the connection was lost last.
+    lost_at: Option<Instant>,
+    strange: u32,
+    /// What the server said when it closed the connection.
+    farewell: Option<String>,
+    attempt: u32,
+    /// What went wrong last.
+    trouble: Option<String>,
+    exit: Exit,
+    steps: Vec<Step>,
+}
+
+impl Job {
+    pub(crate) fn new(order: Order) -> Self {
+        Self {
+            order,
+            stage: Stage::Idle,
+            lines: VecDeque::new(),
+            number: 0,
+            ended: false,
+            said: 0,
+            since: None,
+            reached: false,
+            entered: false,
+            lost_at: None,
+            strange: 0,
+            farewell: None,
+            attempt: 0,
+            trouble: None,
+            exit: Exit::Done,
+            steps: Vec::new(),
+        }
+    }
+
+    /// What has to be done since the last call.
+    pub(crate) fn steps(&mut self) -> Vec<Step> {
+        mem::take(&mut self.steps)
+    }
+
+    /// Whether there is room for a line of input.
+    pub(crate) fn wants_input(&self) -> bool {
+        !self.ended && self.stage != Stage::Over && self.lines.len() < MAX_WAITING
+    }
+
+    /// When [`Job::on_time`] wants to be called at the latest.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let own = match self.stage {
+            Stage::Idle | Stage::Connecting | Stage::Ready => None,
+            Stage::Over => return None,
+            Stage::Asked(Ask::Quit, since) => return Some(since + FAREWELL),
+            Stage::Asked(_, since) => Some(since + ANSWER_TIMEOUT),
+            Stage::Pause(_, until) | Stage::Offline(until) => Some(until),
+        };
+        let whole = self.since.map(|since| since + self.order.timeout);
+        [own, whole].into_iter().flatten().min()
+    }
+
+    /// The deadline has passed, or not.
+    pub(crate) fn on_time(&mut self, now: Now) {
+        if self.deadline().is_none_or(|deadline| now.instant < deadline) {
+            return;
+        }
+        if self.stage != Stage::Over
+            && self.since.is_some_and(|since| since + self.order.timeout <= now.instant)
+        {
+            return self.time_is_up();
+        }
+        match self.stage {
+            Stage::Asked(Ask::Quit, _) => self.finish(),
+            Stage::Asked(..) => {
+                self.steps.push(Step::HangUp);
+                self.lost(&format!("no answer for {} s", ANSWER_TIMEOUT.as_secs()), now);
+            }
+            Stage::Pause(ask, _) => self.ask(ask, now),
+            Stage::Offline(_) => self.connect(),
+            Stage::Idle | Stage::Connecting | Stage::Ready | Stage::Over => {}
+        }
+    }
+
+    /// The input gives something.
+    pub(crate) fn given(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Line(text) => {
+                self.number += 1;
+                self.take(&text);
+            }
+            Input::Unfit(Unfit { number, why }) => {
+                self.number = number;
+                self.unfit(match why {
+                    UnfitWhy::NotUtf8 => "isn't UTF-8",
+                    UnfitWhy::TooLong => "is far too long. Cut it into several",
+                });
+            }
+            Input::End => self.ended = true,
+            // Only an editor gives these.
+            Input::Asked(..) | Input::Interrupt => {}
+        }
+        if self.since.is_none() && !self.lines.is_empty() {
+            self.since = Some(now.instant);
+            self.reached = false;
+        }
+        self.go_on(now);
+    }
+
+    fn take(&mut self, text: &str) {
+        let text = clean(text);
+        let text = text.trim();
+        if text.is_empty() {
+            return;
+        }
+        let line = Line {
+            number: self.number,
+            text: text.to_owned(),
+            key: format!("{}-{}", self.order.key, self.number),
+            uncertain: false,
+        };
+        let over = self.request(&line).len().saturating_sub(MAX_LINE_BYTES);
+        if over == 0 {
+            return self.lines.push_back(line);
+        }
+        let most = text.len().saturating_sub(over);
+        let bytes = if over == 1 { "byte" } else { "bytes" };
+        self.unfit(&format!(
+            "is {over} {bytes} too long, {most} fit into one said in {}. Cut it into several",
+            self.order.to
+        ));
+    }
+
+    fn unfit(&mut self, why: &str) {
+        self.complain(format!("line {} of the input {why}. It was not sent.", self.number));
+        if self.exit == Exit::Done {
+            self.exit = Exit::BadInput;
+        }
+    }
+
+    fn request(&self, line: &Line) -> String {
+        format!("/once {} {} {}", line.key, self.order.to, line.text)
+    }
+
+    /// The link is made.
+    pub(crate) fn connected(&mut self, now: Now) {
+        self.entered = false;
+        self.strange = 0;
+        self.farewell = None;
+        self.ask(Ask::Format, now);
+    }
+
+    /// The link could not be made, or is lost.
+    pub(crate) fn lost(&mut self, why: &str, now: Now) {
+        let address = &self.order.address;
+        let why = match self.stage {
+            Stage::Over => return,
+            Stage::Asked(Ask::Quit, _) => return self.finish(),
+            Stage::Connecting => format!("can't reach {address}: {why}"),
+            // What it said at the door tells more.
+            Stage::Asked(Ask::Format, _) if self.trouble.is_some() => {
+                self.trouble.take().unwrap_or_default()
+            }
+            _ => match self.farewell.take() {
+                Some(farewell) => format!("{address} closed the connection: {farewell}"),
+                None => format!("lost {address}: {why}"),
+            },
+        };
+        self.lost_at = Some(now.instant);
+        if self.lines.is_empty() {
+            self.stage = Stage::Idle;
+            return self.go_on(now);
+        }
+        if !self.order.again {
+            return self.fail(&why, Exit::Lost);
+        }
+        self.trouble = Some(why);
+        self.stage = Stage::Offline(now.instant + self.next_pause(now));
+    }
+
+    /// A line of the server's.
+    pub(crate) fn heard(&mut self, text: &str, now: Now) {
+        let Stage::Asked(ask, _) = self.stage else { return };
+        match Incoming::read(text) {
+            None if ask == Ask::Format => self.greeting(text, now),
+            Some(Incoming::Ok(answer)) => {
+                self.reached = true;
+                self.answered(ask, &answer, now);
+            }
+            Some(Incoming::Error { code, text, .. }) => {
+                self.reached = true;
+                self.refused(ask, &code, &text, now);
+            }
+            Some(Incoming::Bye { reason }) => self.farewell = Some(reason),
+            // What others say and do isn't looked at.
+            None | Some(_) => {}
+        }
+    }
+
+    fn greeting(&mut self, text: &str, now: Now) {
+        let text = clean(text.trim_end());
+        if let Some(told) = text.strip_prefix("! ") {
+            self.trouble = Some(format!("{} refused: {told}", self.order.address));
+        } else if !text.starts_with('*') {
+            self.strange += 1;
+            if self.strange > MAX_STRANGE {
+                self.steps.push(Step::HangUp);
+                self.lost("it doesn't speak the chat line protocol", now);
+            }
+        }
+    }
+
+    fn answered(&mut self, ask: Ask, answer: &Answer, now: Now) {
+        self.stage = Stage::Ready;
+        match ask {
+            Ask::Format => self.ask(Ask::Identity, now),
+            Ask::Identity => {
+                if let Some(token) = answer.token() {
+                    let name = self.order.identity.name().to_owned();
+                    self.order.identity.set_token(token.clone());
+                    self.steps.push(Step::Keep(name, token));
+                }
+                self.go_on(now);
+            }
+            Ask::Enter | Ask::Create => {
+                self.entered = true;
+                self.go_on(now);
+            }
+            Ask::Line => {
+                self.said += 1;
+                self.next_line(now);
+            }
+            Ask::Quit => self.finish(),
+        }
+    }
+
+    /// The first line is dealt with.
+    fn next_line(&mut self, now: Now) {
+        self.lines.pop_front();
+        self.attempt = 0;
+        self.trouble = None;
+        self.reached = true;
+        self.since = (!self.lines.is_empty()).then_some(now.instant);
+        self.go_on(now);
+    }
+
+    fn refused(&mut self, ask: Ask, code: &str, text: &str, now: Now) {
+        self.stage = Stage::Ready;
+        // What is refused was not said.
+        if let Some(line) = self.lines.front_mut().filter(|_| ask == Ask::Line) {
+            line.uncertain = false;
+        }
+        let channel = self.order.to.starts_with('#');
+        let returning = self.lost_at.is_some_and(|at| now.instant.duration_since(at) < RETURNING);
+        let passes = match code {
+            "unavailable" | "too-fast" | "user-busy" | "server-full" => ask != Ask::Quit,
+            "name-taken" => ask == Ask::Identity,
+            "no-such-user" => ask == Ask::Line && returning,
+            _ => false,
+        };
+        match (ask, code) {
+            _ if passes && self.order.again => {
+                self.trouble = Some(format!("refused: {code}: {text}"));
+                self.stage = Stage::Pause(ask, now.instant + self.next_pause(now));
+            }
+            (Ask::Identity, "wrong-password") => self.wrong_credential(code, text, now),
+            (Ask::Identity, "name-registered" | "not-signed-in") => self.fail(
+                &format!(
+                    "not signed in: {code}: {text} --token-file or --password-file says how to sign in"
+                ),
+                Exit::NotSignedIn,
+            ),
+            (Ask::Identity, _) => {
+                self.fail(&format!("the name was refused: {code}: {text}"), Exit::Refused);
+            }
+            (Ask::Format, _) => {
+                let why = format!("it doesn't know the JSON form ({code}: {text})");
+                self.fail(&format!("lost {}: {why}", self.order.address), Exit::Lost);
+            }
+            (Ask::Line, "not-in-channel") if channel && !self.entered => self.ask(Ask::Enter, now),
+            (Ask::Line | Ask::Enter, "no-such-channel") if self.order.create && !self.entered => {
+                self.ask(Ask::Create, now);
+            }
+            (Ask::Create, "channel-exists") => self.ask(Ask::Enter, now),
+            (Ask::Enter | Ask::Create, _)
+            | (Ask::Line, "no-such-channel" | "not-in-channel" | "not-named" | "not-signed-in") => {
+                self.fail(&format!("{} was refused: {code}: {text}", self.order.to), Exit::Refused);
+            }
+            (Ask::Line, _) => {
+                if let Some(line) = self.lines.front() {
+                    self.complain(format!("line {} was refused: {code}: {text}", line.number));
+                }
+                self.exit = Exit::Refused;
+                self.next_line(now);
+            }
+            (Ask::Quit, _) => self.finish(),
+        }
+    }
+
+    fn wrong_credential(&mut self, code: &str, text: &str, now: Now) {
+        let name = self.order.identity.name().to_owned();
+        let (wrong, more) = self.order.identity.next();
+        let is_token = wrong.as_ref().is_some_and(crate::identity::Credential::is_token);
+        if let Some(crate::identity::Credential::Token { secret, kept: true }) = wrong {
+            self.steps.push(Step::Forget(name, secret));
+        }
+        if more {
+            return self.ask(Ask::Identity, now);
+        }
+        let what = if is_token { "the token is not valid (any more)" } else { "not signed in" };
+        self.fail(&format!("{what}: {code}: {text}"), Exit::NotSignedIn);
+    }
+
+    /// Says the next line, or leaves, if it is time for either.
+    fn go_on(&mut self, now: Now) {
+        match (self.stage, self.lines.is_empty()) {
+            (Stage::Idle, false) => self.connect(),
+            (Stage::Ready, false) => self.ask(Ask::Line, now),
+            (Stage::Idle, true) if self.ended => self.finish(),
+            (Stage::Ready, true) if self.ended => self.ask(Ask::Quit, now),
+            _ => {}
+        }
+    }
+
+    fn connect(&mut self) {
+        self.stage = Stage::Connecting;
+        self.steps.push(Step::Connect);
+    }
+
+    fn ask(&mut self, ask: Ask, now: Now) {
+        let to = &self.order.to;
+        let line = match ask {
+            Ask::Format => "/format json".into(),
+            Ask::Identity => self.order.identity.line(),
+            Ask::Enter => format!("/enter {to}"),
+            Ask::Create => format!("/create {to}"),
+            Ask::Quit => "/quit".into(),
+            Ask::Line => match self.lines.front_mut() {
+                Some(line) => {
+                    line.uncertain = true;
+                    self.lines.front().map(|line| self.request(line)).unwrap_or_default()
+                }
+                None => return self.go_on(now),
+            },
+        };
+        self.steps.push(Step::Send(line));
+        self.stage = Stage::Asked(ask, now.instant);
+    }
+
+    fn next_pause(&mut self, now: Now) -> Duration {
+        let pause = pause(self.attempt, now.luck);
+        self.attempt = self.attempt.saturating_add(1);
+        pause
+    }
+
+    fn time_is_up(&mut self) {
+        let trouble = self.trouble.take();
+        let exit = if self.reached || trouble.is_none() { Exit::TimedOut } else { Exit::Lost };
+        let secs = self.order.timeout.as_secs();
+        let trouble = trouble.unwrap_or_else(|| format!("no answer from {}", self.order.address));
+        self.fail(&format!("given up after {secs} s: {trouble}"), exit);
+    }
+
+    fn complain(&mut self, text: String) {
+        self.steps.push(Step::Complain(text));
+    }
+
+    fn fail(&mut self, why: &str, exit: Exit) {
+        let uncertain = self.lines.front().filter(|line| line.uncertain).map(|line| line.number);
+        let unsaid = self.lines.len() - usize::from(uncertain.is_some());
+        let mut text = match unsaid {
+            0 => String::new(),
+            1 => "1 line was not said".into(),
+            more => format!("{more} lines were not said"),
+        };
+        if let Some(number) = uncertain {
+            let and = if unsaid > 0 { ", and " } else { "" };
+            text = format!("{text}{and}line {number} may have been said or not");
+        }
+        if !self.ended {
+            text.push_str("; the input may hold more");
+        }
+        self.complain(format!("{}. {text}.", why.trim_end_matches('.')));
+        self.stage = Stage::Over;
+        self.steps.push(Step::HangUp);
+        self.steps.push(Step::Finish(exit));
+    }
+
+    fn finish(&mut self) {
+        self.stage = Stage::Over;
+        self.steps.push(Step::Finish(self.exit));
+    }
+}
+
+#[cfg(test)]
+mod tests;

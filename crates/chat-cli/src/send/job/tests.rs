@@ -1,0 +1,315 @@
+use super::*;
+use crate::identity::Credential;
+
+/// Plays a job by hand: its steps come out as short lines, the time stands still unless it is moved.
+struct Play {
+    job: Job,
+    start: Instant,
+    now: Now,
+}
+
+impl Play {
+    fn new(change: impl FnOnce(&mut Order)) -> Self {
+        let now =
+            Now { instant: Instant::now(), time: "2026-11-22T07:44:05Z".parse().unwrap(), luck: 0 };
+        let mut order = Order {
+            address: "here:5002".into(),
+            identity: Identity::new("cron", []),
+            to: "#dev".into(),
+            again: true,
+            create: false,
+            timeout: Duration::from_mins(1),
+            key: "k".into(),
+        };
+        change(&mut order);
+        Self { job: Job::new(order), start: now.instant, now }
+    }
+
+    /// With an input that has ended after these lines, and a connection on which the name is taken.
+    fn named(lines: &[&str], change: impl FnOnce(&mut Order)) -> Self {
+        let mut play = Self::new(change);
+        assert_eq!(play.reads(lines), ["connect"]);
+        play.ends();
+        assert_eq!(play.connects(), ["send /format json"]);
+        assert!(play.gets(FORMAT_OK)[0].starts_with("send /"));
+        play
+    }
+
+    fn done(&mut self) -> Vec<String> {
+        let step = |step| match step {
+            Step::Connect => "connect".to_owned(),
+            Step::HangUp => "hang up".into(),
+            Step::Send(line) => format!("send {line}"),
+            Step::Complain(text) => format!("complain {text}"),
+            Step::Keep(name, token) => format!("keep {name} {}", token.expose()),
+            Step::Forget(name, token) => format!("forget {name} {}", token.expose()),
+            Step::Finish(exit) => format!("finish {}", exit.code()),
+        };
+        self.job.steps().into_iter().map(step).collect()
+    }
+
+    fn reads(&mut self, lines: &[&str]) -> Vec<String> {
+        for line in lines {
+            self.job.given(Input::Line((*line).to_owned()), self.now);
+        }
+        self.done()
+    }
+
+    fn ends(&mut self) -> Vec<String> {
+        self.job.given(Input::End, self.now);
+        self.done()
+    }
+
+    fn connects(&mut self) -> Vec<String> {
+        self.job.connected(self.now);
+        self.done()
+    }
+
+    fn gets(&mut self, line: &str) -> Vec<String> {
+        self.job.heard(line, self.now);
+        self.done()
+    }
+
+    fn refused(&mut self, code: &str) -> Vec<String> {
+        self.gets(&format!(r#"{{"type":"error","re":"x","code":"{code}","text":"No."}}"#))
+    }
+
+    fn loses(&mut self) -> Vec<String> {
+        self.job.lost("it broke", self.now);
+        self.done()
+    }
+
+    /// Waits for the job's own deadline; what happened, and after how many seconds since the beginning.
+    fn waits(&mut self) -> (u64, Vec<String>) {
+        self.now.instant = self.job.deadline().expect("something to wait for");
+        self.job.on_time(self.now);
+        ((self.now.instant - self.start).as_secs(), self.done())
+    }
+}
+
+const FORMAT_OK: &str = r#"{"type":"ok","re":"format"}"#;
+const NAME_OK: &str = r#"{"type":"ok","re":"name","name":"cron"}"#;
+const SAID: &str = r##"{"type":"ok","re":"once","id":7,"channel":"#dev"}"##;
+const ENTERED: &str = r##"{"type":"ok","re":"enter","channel":"#dev"}"##;
+const BYE: &str = r#"{"type":"ok","re":"quit"}"#;
+
+#[test]
+fn lines_are_said_one_by_one_and_the_channel_entered_if_it_must_be() {
+    let mut play = Play::named(&["one", "", "  two ", "/three"], |_| {});
+    assert_eq!(play.gets(NAME_OK), ["send /once k-1 #dev one"]);
+    assert_eq!(play.refused("not-in-channel"), ["send /enter #dev"]);
+    assert!(
+        play.gets(r##"{"type":"message","channel":"#dev","from":"b","text":"hi"}"##).is_empty()
+    );
+    assert_eq!(play.gets(ENTERED), ["send /once k-1 #dev one"]);
+    assert_eq!(play.gets(SAID), ["send /once k-3 #dev two"]);
+    assert_eq!(play.gets(SAID), ["send /once k-4 #dev /three"]);
+    assert_eq!(play.gets(SAID), ["send /quit"]);
+    assert_eq!(play.gets(BYE), ["finish 0"]);
+    assert_eq!(play.job.deadline(), None);
+}
+
+#[test]
+fn without_a_line_nobody_is_called() {
+    let mut play = Play::new(|_| {});
+    assert!(play.reads(&["", " \t"]).is_empty());
+    assert_eq!(play.ends(), ["finish 0"]);
+}
+
+#[test]
+fn a_line_without_an_answer_is_sent_again_with_its_key() {
+    let mut play = Play::named(&["one", "two"], |_| {});
+    play.gets(NAME_OK);
+    assert!(play.loses().is_empty());
+    assert_eq!(play.waits(), (1, vec!["connect".into()]));
+    assert!(play.loses().is_empty());
+    assert_eq!(play.waits(), (3, vec!["connect".into()]));
+    play.connects();
+    assert_eq!(play.gets(FORMAT_OK), ["send /name cron"]);
+    assert!(play.refused("name-taken").is_empty(), "its own lost connection may hold it");
+    assert_eq!(play.waits(), (7, vec!["send /name cron".into()]));
+    assert_eq!(play.gets(NAME_OK), ["send /once k-1 #dev one"]);
+    assert_eq!(play.gets(SAID), ["send /once k-2 #dev two"]);
+    assert!(play.refused("unavailable").is_empty());
+    assert_eq!(play.waits(), (8, vec!["send /once k-2 #dev two".into()]));
+    play.gets(SAID);
+    assert_eq!(play.loses(), ["finish 0"], "all was said");
+}
+
+#[test]
+fn a_silent_server_counts_as_lost() {
+    let mut play = Play::named(&["one"], |_| {});
+    play.gets(NAME_OK);
+    assert_eq!(play.waits(), (10, vec!["hang up".into()]));
+    assert_eq!(play.waits(), (11, vec!["connect".into()]));
+}
+
+#[test]
+fn time_runs_out() {
+    let mut play = Play::new(|order| order.timeout = Duration::from_secs(5));
+    play.reads(&["one", "two"]);
+    play.ends();
+    play.loses();
+    play.waits();
+    play.loses();
+    play.waits();
+    play.loses();
+    let told =
+        "complain given up after 5 s: can't reach here:5002: it broke. 2 lines were not said.";
+    assert_eq!(play.waits(), (5, vec![told.into(), "hang up".into(), "finish 3".into()]));
+
+    let mut play = Play::named(&["one", "two"], |order| order.timeout = Duration::from_secs(5));
+    play.gets(NAME_OK);
+    play.gets(SAID);
+    let told =
+        "complain given up after 5 s: no answer from here:5002. line 2 may have been said or not.";
+    assert_eq!(play.waits(), (5, vec![told.into(), "hang up".into(), "finish 5".into()]));
+}
+
+#[test]
+fn each_line_has_its_own_time_and_the_input_may_take_any() {
+    let mut play = Play::new(|_| {});
+    play.reads(&["one"]);
+    play.connects();
+    play.gets(FORMAT_OK);
+    play.gets(NAME_OK);
+    assert!(play.gets(SAID).is_empty());
+    assert_eq!(play.job.deadline(), None, "nothing waits");
+    play.now.instant += Duration::from_hours(1);
+    assert!(play.loses().is_empty());
+    assert_eq!(play.reads(&["two"]), ["connect"]);
+    assert_eq!(play.job.deadline(), Some(play.now.instant + Duration::from_mins(1)));
+}
+
+#[test]
+fn without_once_nothing_is_tried_again() {
+    let mut play = Play::named(&["one", "two"], |order| order.again = false);
+    play.gets(NAME_OK);
+    let told = "complain lost here:5002: it broke. 1 line was not said, and line 1 may have been said or not.";
+    assert_eq!(play.loses(), [told, "hang up", "finish 3"]);
+    let mut play = Play::named(&["one"], |order| order.again = false);
+    play.gets(r#"{"type":"bye","reason":"the server is stopping"}"#);
+    let told =
+        "complain here:5002 closed the connection: the server is stopping. 1 line was not said.";
+    assert_eq!(play.loses(), [told, "hang up", "finish 3"]);
+    let mut play = Play::named(&["one"], |order| order.again = false);
+    let told = "complain the name was refused: name-taken: No. 1 line was not said.";
+    assert_eq!(play.refused("name-taken"), [told, "hang up", "finish 1"]);
+}
+
+#[test]
+fn a_refused_line_is_told_and_the_next_one_said() {
+    let mut play = Play::named(&["one", "two"], |order| order.to = "@bob".into());
+    assert_eq!(play.gets(NAME_OK), ["send /once k-1 @bob one"]);
+    assert_eq!(
+        play.refused("muted"),
+        ["complain line 1 was refused: muted: No.", "send /once k-2 @bob two"]
+    );
+    assert_eq!(play.gets(SAID), ["send /quit"]);
+    assert_eq!(play.gets(BYE), ["finish 1"]);
+}
+
+#[test]
+fn whoever_was_put_out_does_not_come_back() {
+    let mut play = Play::named(&["one"], |_| {});
+    play.gets(NAME_OK);
+    play.refused("not-in-channel");
+    play.gets(ENTERED);
+    let told = "complain #dev was refused: not-in-channel: No. 1 line was not said.";
+    assert_eq!(play.refused("not-in-channel"), [told, "hang up", "finish 1"]);
+}
+
+#[test]
+fn an_absent_channel_is_made_only_if_that_was_wished() {
+    let mut play = Play::named(&["one"], |_| {});
+    play.gets(NAME_OK);
+    let told = "complain #dev was refused: no-such-channel: No. 1 line was not said.";
+    assert_eq!(play.refused("no-such-channel"), [told, "hang up", "finish 1"]);
+    let mut play = Play::named(&["one"], |order| order.create = true);
+    play.gets(NAME_OK);
+    assert_eq!(play.refused("no-such-channel"), ["send /create #dev"]);
+    assert_eq!(play.refused("channel-exists"), ["send /enter #dev"], "somebody was faster");
+    assert_eq!(play.gets(ENTERED), ["send /once k-1 #dev one"]);
+}
+
+#[test]
+fn what_cannot_be_said_is_not_sent() {
+    let mut play = Play::new(|_| {});
+    let most = MAX_LINE_BYTES - "/once k-1 #dev ".len();
+    assert_eq!(play.reads(&["x".repeat(most).as_str()]), ["connect"]);
+    let told = format!(
+        "complain line 2 of the input is 1 byte too long, {most} fit into one said in #dev. Cut it into \
+         several. It was not sent."
+    );
+    assert_eq!(play.reads(&["x".repeat(most + 1).as_str()]), [told]);
+    play.job.given(Input::Unfit(Unfit { number: 3, why: UnfitWhy::NotUtf8 }), play.now);
+    assert_eq!(play.done(), ["complain line 3 of the input isn't UTF-8. It was not sent."]);
+    play.ends();
+    play.connects();
+    play.gets(FORMAT_OK);
+    play.gets(NAME_OK);
+    play.gets(SAID);
+    assert_eq!(play.gets(BYE), ["finish 6"]);
+}
+
+#[test]
+fn who_has_an_account_signs_in() {
+    let kept = || Credential::Token { secret: Secret::new("old"), kept: true };
+    let password = || Credential::Password(Secret::new("sesame"));
+    let mut play = Play::new(|order| order.identity = Identity::new("cron", [kept(), password()]));
+    play.reads(&["one"]);
+    play.connects();
+    assert_eq!(play.gets(FORMAT_OK), ["send /login cron token:old"]);
+    assert_eq!(play.refused("wrong-password"), ["forget cron old", "send /login cron sesame"]);
+    assert_eq!(
+        play.gets(r#"{"type":"ok","re":"login","name":"cron","token":"new"}"#),
+        ["keep cron new", "send /once k-1 #dev one"]
+    );
+    play.loses();
+    play.waits();
+    play.connects();
+    assert_eq!(play.gets(FORMAT_OK), ["send /login cron token:new"]);
+    let told = "complain the token is not valid (any more): wrong-password: No. line 1 may have been said or \
+                not; the input may hold more.";
+    assert_eq!(play.refused("wrong-password"), ["forget cron new", told, "hang up", "finish 4"]);
+
+    let mut play = Play::named(&["one"], |_| {});
+    let told = "complain not signed in: name-registered: No. --token-file or --password-file says how to sign \
+                in. 1 line was not said.";
+    assert_eq!(play.refused("name-registered"), [told, "hang up", "finish 4"]);
+}
+
+#[test]
+fn what_the_server_says_at_the_door_is_told() {
+    let mut play = Play::new(|order| order.timeout = Duration::from_secs(1));
+    play.reads(&["one"]);
+    play.ends();
+    play.connects();
+    play.gets("! server-full: Too many people are here.");
+    play.loses();
+    let told = "complain given up after 1 s: here:5002 refused: server-full: Too many people are here. \
+                1 line was not said.";
+    assert_eq!(play.waits().1[0], told);
+    let mut play = Play::new(|_| {});
+    play.reads(&["one"]);
+    play.connects();
+    for _ in 0..MAX_STRANGE {
+        assert!(play.gets("220 mail.example.org ESMTP").is_empty());
+    }
+    assert_eq!(play.gets("220 mail.example.org ESMTP"), ["hang up"]);
+}
+
+#[test]
+fn who_is_on_the_way_back_is_waited_for() {
+    let mut play = Play::named(&["one"], |order| order.to = "@bob".into());
+    play.gets(NAME_OK);
+    play.loses();
+    play.waits();
+    play.connects();
+    play.gets(FORMAT_OK);
+    play.gets(NAME_OK);
+    assert!(play.refused("no-such-user").is_empty());
+    assert_eq!(play.waits().1, ["send /once k-1 @bob one"]);
+    play.now.instant += RETURNING;
+    assert_eq!(play.refused("no-such-user")[0], "complain line 1 was refused: no-such-user: No.");
+}

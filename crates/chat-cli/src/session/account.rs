@@ -1,0 +1,254 @@
+//! Signing in and out, and what of it is kept.
+
+use chat_proto::command::{Command, parse};
+use chat_proto::secret as proto;
+
+use super::{Action, Asked, Exit, Mode, Now, Session, Stage, Standing};
+use crate::identity::{Credential, Identity};
+use crate::incoming::{Answer, Incoming};
+use crate::proto::Secret;
+use crate::show::{Shown, same_name};
+use crate::typed::{Typed, command};
+
+/// A channel that signing in has put one into.
+#[derive(Debug)]
+pub(super) struct Reentered {
+    channel: String,
+    /// Its last line.
+    last: Option<u64>,
+    /// What others said there since one was there.
+    count: u64,
+    /// Some of it names one.
+    calls: bool,
+}
+
+impl Session {
+    /// What was kept from before, and who one is to be.
+    pub(super) fn begin_with(&mut self, kept: Vec<Result<(String, Secret), String>>) {
+        for kept in kept {
+            match kept {
+                Ok(kept) => self.kept.push(kept),
+                Err(why) => self.warn(why),
+            }
+        }
+        let given = std::mem::take(&mut self.wish.credentials);
+        if let Some(name) = self.wish.name.clone() {
+            // A token that was given is to be used, and no other.
+            let kept = self.kept_token(&name).filter(|_| !given.iter().any(Credential::is_token));
+            self.identity = Some(Identity::new(&name, kept.into_iter().chain(given)));
+        }
+    }
+
+    fn kept_token(&self, account: &str) -> Option<Credential> {
+        let (_, secret) = self.kept.iter().find(|(own, _)| same_name(own, account))?;
+        Some(Credential::Token { secret: secret.clone(), kept: true })
+    }
+
+    /// Who one is by this name, which may be an account to which one has signed in before.
+    pub(super) fn identity_of(&self, name: &str) -> Identity {
+        Identity::new(name, self.kept_token(name))
+    }
+
+    /// Who `/name alice` makes one, if that is an account to which one has signed in before.
+    pub(super) fn kept_name(&self, typed: &Typed) -> Option<Identity> {
+        let (_, name) = command(&typed.line).filter(|_| typed.verb == Some("name"))?;
+        Some(Identity::new(name, [self.kept_token(name)?]))
+    }
+
+    /// Keeps the token that the answer gives, if it gives one.
+    pub(super) fn keep_token(&mut self, answer: &Answer) {
+        let (Some(token), Some(identity)) = (answer.token(), &mut self.identity) else { return };
+        let account = self.me.clone().unwrap_or_else(|| identity.name().to_owned());
+        identity.rename(&account);
+        identity.set_token(token.clone());
+        self.kept.retain(|(own, _)| !same_name(own, &account));
+        self.kept.push((account.clone(), token.clone()));
+        self.actions.push(Action::Keep(account, token));
+    }
+
+    fn forget_token(&mut self, account: &str, only: Option<Secret>) {
+        self.kept.retain(|(own, token)| {
+            !same_name(own, account) || only.as_ref().is_some_and(|only| only != token)
+        });
+        self.actions.push(Action::Forget(account.to_owned(), only));
+    }
+
+    /// What an answer to something typed means for who one is.
+    pub(super) fn settle_account(&mut self, typed: &Typed, answer: &Answer, now: Now) {
+        let name = answer.fields().text("name");
+        match (answer.re.as_str(), name) {
+            // Without a name it only says that the password is asked for.
+            ("name" | "login", Some(name)) => {
+                let password = password_in(&typed.line).map(Credential::Password);
+                self.identity = Some(Identity::new(&name, password));
+                if self.stage == Stage::Nameless {
+                    self.named(answer, now);
+                } else {
+                    // To the server the one without an account has left.
+                    if answer.re == "login" {
+                        self.places.leave_all();
+                        self.reenter(true);
+                    }
+                    self.me = Some(name);
+                    self.keep_token(answer);
+                }
+            }
+            ("register", Some(name)) => {
+                let password = password_in(&typed.line).map(Credential::Password);
+                self.identity = Some(Identity::new(&name, password));
+                if self.stage == Stage::Nameless {
+                    self.named(answer, now);
+                } else {
+                    self.keep_token(answer);
+                }
+            }
+            ("password", _) => self.keep_token(answer),
+            ("logout" | "forget", Some(name)) => {
+                self.forget_token(&name, None);
+                let typed_ahead = self.sign_out();
+                for typed in typed_ahead {
+                    self.typed(&typed.line, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What the server tells of an account that signs in: where it is again, and what is new there.
+    pub(super) fn note_absence(&mut self, incoming: &Incoming) {
+        match incoming {
+            Incoming::Reentered { channel, last, .. } => {
+                self.with_known(|known| known.channel(channel));
+                let channel = channel.clone();
+                self.reentered.push(Reentered { channel, last: *last, count: 0, calls: false });
+            }
+            Incoming::Unread { channel, count, mentions, .. } => {
+                let mut reentered = self.reentered.iter_mut();
+                if let Some(own) = reentered.find(|own| same_name(&own.channel, channel)) {
+                    (own.count, own.calls) = (*count, *mentions > 0);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it is the same person who signs in again, after the connection was lost.
+    pub(super) fn is_coming_back(&self) -> bool {
+        self.is_settled() && self.asked.front() == Some(&Asked::Identity)
+    }
+
+    /// One is in the channels that signing in has put one into, `anew` in the last of them. Otherwise one was in them
+    /// before: what one was in, and how far one had read, stays.
+    pub(super) fn reenter(&mut self, anew: bool) {
+        let mut new_there = Vec::new();
+        for Reentered { channel, last, count, calls } in std::mem::take(&mut self.reentered) {
+            self.places.add(&channel);
+            if self.places.last(&channel).is_none() {
+                self.places.set_last(&channel, last);
+            }
+            if anew {
+                self.places.set_current(Some(channel.clone()));
+                new_there.push((channel, count, calls));
+            }
+        }
+        for (channel, count, calls) in new_there.into_iter().filter(|(_, count, _)| *count > 0) {
+            self.places.unseen(&channel, count, calls);
+        }
+    }
+
+    /// Passwords for the next time that the server asks, which it does before it takes any.
+    pub(crate) fn passwords_typed(&mut self, passwords: Vec<Secret>) {
+        self.passwords = passwords.into();
+    }
+
+    /// The password that was asked for is sent.
+    pub(super) fn send_password(&mut self, password: &Secret, now: Now) {
+        self.password_asked = false;
+        self.send(Typed::password(password), now);
+    }
+
+    /// The server asks, and the answer may be there already.
+    pub(super) fn answer_asking(&mut self, now: Now) {
+        if self.password_asked
+            && let Some(password) = self.passwords.pop_front()
+        {
+            self.send_password(&password, now);
+        }
+    }
+
+    /// The server has signed one out, because of something that was done elsewhere.
+    pub(super) fn signed_out(&mut self, name: &str, reason: &str, now: Now) {
+        let token =
+            self.identity.as_ref().and_then(Identity::credential).and_then(|own| match own {
+                Credential::Token { secret, .. } => Some(secret.clone()),
+                Credential::Password(_) => None,
+            });
+        if token.is_some() {
+            self.forget_token(name, token);
+        }
+        if self.wish.mode == Mode::Pipe {
+            return self.fail(format!("signed out of {name}: {reason}"), Exit::NotSignedIn);
+        }
+        // What was meant for others is no name.
+        let typed = self.sign_out();
+        self.tell_back("Not sent", &typed);
+        self.say_next(now);
+    }
+
+    /// One has no name any more. Gives what was typed and not sent.
+    fn sign_out(&mut self) -> Vec<Typed> {
+        let in_flight = usize::from(self.asked.contains(&Asked::Line));
+        let unsent = self.unsaid.take_after(in_flight);
+        self.me = None;
+        self.identity = None;
+        self.places.leave_all();
+        self.wish.enter.clear();
+        self.waiting.clear();
+        self.goal_at = None;
+        self.retry_at = None;
+        self.back_at = None;
+        self.stage = Stage::Nameless;
+        // Whoever one is next has not been here before.
+        self.standing = Standing::Met;
+        unsent
+    }
+
+    /// What was to sign in is wrong, or is so by now.
+    pub(super) fn credential_refused(&mut self, code: String, text: String, now: Now) {
+        let Some(identity) = &mut self.identity else { return self.show_refusal(code, text) };
+        let name = identity.name().to_owned();
+        let (wrong, more) = identity.next();
+        let kept = wrong.as_ref().is_some_and(Credential::is_kept);
+        if let Some(Credential::Token { secret, kept: true }) = wrong {
+            self.forget_token(&name, Some(secret));
+        }
+        if more {
+            return self.take_name(now);
+        }
+        if self.wish.mode == Mode::Pipe {
+            let what =
+                if kept { "the kept sign-in is not valid any more" } else { "not signed in" };
+            return self.fail(format!("{what}: {code}: {text}"), Exit::NotSignedIn);
+        }
+        self.name_tries = 0;
+        self.identity = None;
+        self.stage = Stage::Nameless;
+        if kept {
+            self.show(Shown::warning(format!(
+                "The sign-in that was kept for {name} is not valid any more, and is deleted. /login {name} \
+                 asks for the password."
+            )));
+        } else {
+            self.show_refusal(code, text);
+        }
+    }
+}
+
+/// The password on the line of a command.
+fn password_in(line: &str) -> Option<Secret> {
+    match parse(line).command.ok()? {
+        Command::Login(_, Some(proto::Credential::Password(password)))
+        | Command::Register { password: Some(password), .. } => Some(password),
+        _ => None,
+    }
+}

@@ -1,0 +1,252 @@
+//! Passwords, typed without being shown before the line that needs them is sent. No IO.
+
+use chat_proto::command::{Command, parse};
+use chat_proto::refusal::Refusal;
+use chat_proto::secret::acceptable;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use zeroize::Zeroizing;
+
+use crate::input::Input;
+use crate::proto::{Secret, clean};
+
+/// Room for the longest password, so that typing one leaves no copies in memory.
+const ROOM: usize = chat_proto::limits::MAX_LINE_BYTES;
+
+/// A line that waits for its passwords.
+pub(super) struct Asking {
+    line: String,
+    /// What is asked for: the rest of it, first what is typed now.
+    steps: Vec<Step>,
+    given: Vec<Secret>,
+    text: Zeroizing<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// One that there is.
+    Present(String),
+    /// One that there is to be.
+    New,
+    /// The same again.
+    Again,
+}
+
+/// What a key asks of the world outside.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Nothing.
+    Wait,
+    /// Only a sentence to tell.
+    Tell(String),
+    /// All was typed; this is for the client.
+    Give(Input),
+    /// It is not to be.
+    Stop(String),
+}
+
+impl Asking {
+    /// Whether a line lacks a password; the sentence is to be told before.
+    pub(super) fn before(line: &str) -> Option<(Self, Option<&'static str>)> {
+        let (steps, told) = match parse(line).command.ok()? {
+            Command::Register { password: None, .. } => (vec![Step::New, Step::Again], None),
+            Command::Login(name, None) => (vec![Step::Present(format!("of {name}"))], None),
+            Command::Password(None) => {
+                (vec![Step::Present("until now".into()), Step::New, Step::Again], None)
+            }
+            Command::Forget(None) => (
+                vec![Step::Present("of the account".into())],
+                Some("This erases the account and all that it wrote. An empty line keeps it."),
+            ),
+            _ => return None,
+        };
+        let line = line.trim().to_owned();
+        let text = Zeroizing::new(String::with_capacity(ROOM));
+        Some((Self { line, steps, given: Vec::new(), text }, told))
+    }
+
+    /// What stands before the cursor.
+    pub(super) fn prompt(&self) -> String {
+        match self.steps.first() {
+            Some(Step::Present(whose)) => format!("Password {whose}: "),
+            Some(Step::New) | None => "New password: ".into(),
+            Some(Step::Again) => "The same again: ".into(),
+        }
+    }
+
+    pub(super) fn paste(&mut self, text: &str) {
+        let text = Zeroizing::new(clean(text.lines().next().unwrap_or_default()));
+        if self.text.len() + text.len() <= ROOM {
+            self.text.push_str(&text);
+        }
+    }
+
+    pub(super) fn key(&mut self, key: KeyEvent) -> Wish {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Enter => return self.enter(),
+            KeyCode::Char('j' | 'm') if control => return self.enter(),
+            KeyCode::Char('c' | 'd') if control => return self.stop(),
+            KeyCode::Esc => return self.stop(),
+            KeyCode::Char('u' | 'w') if control => self.text.clear(),
+            KeyCode::Char('h') if control => _ = self.text.pop(),
+            KeyCode::Backspace => _ = self.text.pop(),
+            KeyCode::Char(c) if !control && !key.modifiers.contains(KeyModifiers::ALT) => {
+                self.paste(c.encode_utf8(&mut [0; 4]));
+            }
+            _ => {}
+        }
+        Wish::Wait
+    }
+
+    fn enter(&mut self) -> Wish {
+        let typed = Secret::typed(&self.text);
+        self.text.clear();
+        let Some(typed) = typed else { return self.stop() };
+        match self.steps.first() {
+            Some(Step::New) => {
+                if let Err(unfit) = acceptable(typed.expose()) {
+                    return Wish::Tell(Refusal::bad_password(unfit).text().to_owned());
+                }
+            }
+            Some(Step::Again) if self.given.last() != Some(&typed) => {
+                self.given.pop();
+                self.steps.insert(0, Step::New);
+                return Wish::Tell("They are not the same. Once more, both.".into());
+            }
+            _ => {}
+        }
+        if self.steps.remove(0) != Step::Again {
+            self.given.push(typed);
+        }
+        if self.steps.is_empty() { Wish::Give(self.whole()) } else { Wish::Wait }
+    }
+
+    /// The line with its passwords. An old and a new one can't both stand on it if there is a blank in one: then
+    /// the server is to ask for them.
+    fn whole(&mut self) -> Input {
+        let blank = |secret: &Secret| secret.expose().contains(' ');
+        let given = std::mem::take(&mut self.given);
+        if given.len() > 1 && given.iter().any(blank) {
+            return Input::Asked(self.line.clone(), given);
+        }
+        let words: Vec<_> = given.iter().map(Secret::expose).collect();
+        Input::Line(format!("{} {}", self.line, words.join(" ")))
+    }
+
+    fn stop(&mut self) -> Wish {
+        let word = self.line.split(' ').next().unwrap_or_default();
+        Wish::Stop(format!("{word} was not sent."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of typing these lines one after the other.
+    fn types(line: &str, typed: &[&str]) -> Vec<String> {
+        let (mut asking, told) = Asking::before(line).unwrap();
+        let mut seen: Vec<_> = told.map(ToOwned::to_owned).into_iter().collect();
+        for text in typed {
+            seen.push(asking.prompt());
+            for c in text.chars() {
+                asking.key(KeyEvent::from(KeyCode::Char(c)));
+            }
+            match asking.key(KeyEvent::from(KeyCode::Enter)) {
+                Wish::Wait => {}
+                Wish::Tell(text) | Wish::Stop(text) => seen.push(text),
+                Wish::Give(Input::Line(line)) => seen.push(line),
+                Wish::Give(Input::Asked(line, secrets)) => {
+                    seen.push(line);
+                    seen.extend(secrets.iter().map(|secret| secret.expose().to_owned()));
+                }
+                Wish::Give(other) => panic!("{other:?}"),
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn what_is_asked_for_and_what_comes_of_it() {
+        for (line, typed, seen) in [
+            ("/login Alice", &["sesame"][..], &["Password of Alice: ", "/login Alice sesame"][..]),
+            ("/login alice", &[""], &["Password of alice: ", "/login was not sent."]),
+            (
+                "/register",
+                &["open sesame", "open sesame"],
+                &["New password: ", "The same again: ", "/register open sesame"],
+            ),
+            (
+                "/reg invite:k7",
+                &["open sesame", "open sesami", "open sesame", "open sesame"],
+                &[
+                    "New password: ",
+                    "The same again: ",
+                    "They are not the same. Once more, both.",
+                    "New password: ",
+                    "The same again: ",
+                    "/reg invite:k7 open sesame",
+                ],
+            ),
+            (
+                "/password",
+                &["old-one!", "new-one!", "new-one!"],
+                &[
+                    "Password until now: ",
+                    "New password: ",
+                    "The same again: ",
+                    "/password old-one! new-one!",
+                ],
+            ),
+            (
+                "/password",
+                &["old-one!", "new one!", "new one!"],
+                &[
+                    "Password until now: ",
+                    "New password: ",
+                    "The same again: ",
+                    "/password",
+                    "old-one!",
+                    "new one!",
+                ],
+            ),
+            (
+                "/forget",
+                &["open sesame"],
+                &[
+                    "This erases the account and all that it wrote. An empty line keeps it.",
+                    "Password of the account: ",
+                    "/forget open sesame",
+                ],
+            ),
+        ] {
+            assert_eq!(types(line, typed), seen, "{line} {typed:?}");
+        }
+        for whole in ["/login alice sesame", "/register sesame", "/password a b", "/users", "hi"] {
+            assert!(Asking::before(whole).is_none(), "{whole}");
+        }
+    }
+
+    #[test]
+    fn a_new_one_has_to_be_good() {
+        let seen = types("/register", &["short", "token:abcdefgh"]);
+        assert_eq!((seen[0].as_str(), seen[2].as_str()), ("New password: ", "New password: "));
+        assert!(seen[1].contains('8') && seen[3].contains("token:"), "{seen:?}");
+    }
+
+    #[test]
+    fn keys() {
+        let (mut asking, _) = Asking::before("/login alice").unwrap();
+        let control = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+        asking.paste("wrong\nline");
+        assert_eq!(asking.key(control('u')), Wish::Wait);
+        asking.paste("sesamee");
+        asking.key(KeyEvent::from(KeyCode::Backspace));
+        asking.key(KeyEvent::from(KeyCode::Up));
+        let given = asking.key(control('m'));
+        assert_eq!(given, Wish::Give(Input::Line("/login alice sesame".into())));
+        for key in [control('c'), control('d'), KeyEvent::from(KeyCode::Esc)] {
+            assert_eq!(asking.key(key), Wish::Stop("/login was not sent.".into()));
+        }
+    }
+}

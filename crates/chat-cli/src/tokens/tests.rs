@@ -1,0 +1,132 @@
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+fn server(address: &str) -> Server {
+    Server { address: address.into(), tls_name: None }
+}
+
+/// A keeper whose folder, and the one above it, are not there yet.
+fn keeper(in_folder: &Path) -> Keeper {
+    Keeper::new(Some(in_folder.join("state/chat-cli")), server("here:5002"))
+}
+
+fn kept(keeper: &Keeper, account: &str) -> Option<String> {
+    keeper.load(account).unwrap().map(|token| token.expose().to_owned())
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn tokens_are_kept_for_their_server_and_account_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = keeper(folder.path());
+    assert_eq!(kept(&here, "alice"), None);
+    here.keep("Alice", &Secret::new("one")).unwrap();
+    here.keep("bob", &Secret::new("two")).unwrap();
+    here.keep("alice", &Secret::new("three")).unwrap();
+    assert_eq!(kept(&here, "ALICE").as_deref(), Some("three"), "names have no case");
+    assert_eq!(kept(&here, "bob").as_deref(), Some("two"));
+    let there = Keeper { server: server("there:5002"), ..here.clone() };
+    assert_eq!(kept(&there, "alice"), None);
+    let by_name = Server { tls_name: Some("chat.example.org".into()), ..here.server.clone() };
+    let by_name = Keeper { server: by_name, ..here.clone() };
+    assert_eq!(kept(&by_name, "alice"), None);
+    by_name.keep("alice", &Secret::new("four")).unwrap();
+    assert_eq!(kept(&by_name, "alice").as_deref(), Some("four"));
+    assert_eq!(kept(&here, "alice").as_deref(), Some("three"));
+    let all = |keeper: &Keeper| -> Vec<_> {
+        let all = keeper.all().into_iter().map(Result::unwrap);
+        all.map(|(account, token)| format!("{account} {}", token.expose())).collect()
+    };
+    assert_eq!(all(&here), ["alice three", "bob two"]);
+    assert_eq!(all(&by_name), ["alice four"]);
+    assert!(all(&there).is_empty());
+}
+
+#[test]
+fn only_their_owner_may_read_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let keeper = keeper(folder.path());
+    keeper.keep("alice", &Secret::new("one")).unwrap();
+    let path = keeper.path("alice").unwrap();
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    for wide in [0o640, 0o604, 0o620] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(wide)).unwrap();
+        let why = keeper.load("alice").unwrap_err();
+        assert!(why.contains(&format!("its mode is {wide:04o}")), "{why}");
+        assert!(why.contains(&format!("chmod 600 {}", path.display())), "{why}");
+        assert!(matches!(keeper.all().as_slice(), [Err(told)] if *told == why));
+    }
+    // A new one is as it should be, and so is the folder.
+    fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    keeper.keep("alice", &Secret::new("two")).unwrap();
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    assert_eq!(kept(&keeper, "alice").as_deref(), Some("two"));
+    let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing is left lying about: {left:?}");
+}
+
+#[test]
+fn dead_tokens_go_and_newer_ones_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let keeper = keeper(folder.path());
+    keeper.forget("alice", None).unwrap();
+    keeper.keep("alice", &Secret::new("new")).unwrap();
+    keeper.forget("alice", Some(&Secret::new("old"))).unwrap();
+    assert_eq!(kept(&keeper, "alice").as_deref(), Some("new"));
+    keeper.forget("alice", Some(&Secret::new("new"))).unwrap();
+    assert_eq!(kept(&keeper, "alice"), None);
+    keeper.keep("alice", &Secret::new("more")).unwrap();
+    keeper.forget("alice", None).unwrap();
+    assert_eq!(kept(&keeper, "alice"), None);
+}
+
+#[test]
+fn what_lies_there_instead_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let keeper = keeper(folder.path());
+    keeper.keep("alice", &Secret::new("one")).unwrap();
+    let path = keeper.path("alice").unwrap();
+    let bob = keeper.path("bob").unwrap();
+    fs::rename(&path, &bob).unwrap();
+    assert_eq!(kept(&keeper, "bob"), None, "it says whose it is");
+    symlink(&bob, &path).unwrap();
+    assert!(keeper.load("alice").is_err(), "a link is not followed");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(keeper.load("alice").unwrap_err().contains("is a folder"));
+    fs::remove_dir(&path).unwrap();
+    let mut file =
+        OpenOptions::new().mode(0o600).create(true).truncate(true).write(true).open(&path).unwrap();
+    file.write_all(b"no json").unwrap();
+    assert_eq!(kept(&keeper, "alice"), None);
+}
+
+#[test]
+fn without_a_place_nothing_is_kept() {
+    let nowhere = Keeper::new(None, server("here:5002"));
+    nowhere.keep("alice", &Secret::new("one")).unwrap();
+    assert_eq!(kept(&nowhere, "alice"), None);
+    nowhere.forget("alice", None).unwrap();
+    let impossible = Keeper::new(Some("/dev/null/chat-cli".into()), server("here:5002"));
+    let why = impossible.keep("alice", &Secret::new("one")).unwrap_err();
+    assert!(why.contains("/dev/null/chat-cli"), "{why}");
+}
+
+#[test]
+fn where_they_are_kept() {
+    let path = |path: &str| Some(PathBuf::from(path));
+    for (state, home, folder) in [
+        (path("/s"), path("/h"), path("/s/chat-cli")),
+        (path("relative"), path("/h"), path("/h/.local/state/chat-cli")),
+        (path(""), path("/h"), path("/h/.local/state/chat-cli")),
+        (None, path("/h"), path("/h/.local/state/chat-cli")),
+        (None, path(""), None),
+        (None, None, None),
+    ] {
+        assert_eq!(folder_in(state, home), folder);
+    }
+}

@@ -1,0 +1,286 @@
+//! What is asked about a channel by those who run it.
+
+use std::fmt;
+
+use super::Command;
+use super::parse::{channel_name, user_name};
+use crate::limits::{MAX_LOGGED_ACTS, MAX_REASON_CHARS, MAX_SLOW_SECS};
+use crate::name::UserName;
+use crate::refusal::Refusal;
+use crate::setting::{Period, Setting};
+use crate::target::Target;
+use crate::text::Text;
+use crate::verb::{Kind, Verb};
+
+/// What is to be done in a channel, or to be told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Running {
+    /// Put a person out.
+    Kick(UserName, Option<Text>),
+    /// List the bans.
+    Bans,
+    /// Keep somebody out, for a time or for good.
+    Ban(Target, Option<Period>, Option<Text>),
+    /// Let them in again.
+    Unban(Target),
+    /// List the mutes.
+    Mutes,
+    /// Let a person only read, for a time or for good.
+    Mute(UserName, Option<Period>, Option<Text>),
+    /// Let a person speak again.
+    Unmute(UserName),
+    /// Let a person in once.
+    Invite(UserName),
+    /// Make a person an operator.
+    Op(UserName),
+    /// Take the operator's right from a person.
+    Deop(UserName),
+    /// Show the settings.
+    Settings,
+    /// Change a setting.
+    Set(Setting),
+    /// Hide all that a person said.
+    Purge(UserName, Option<Text>),
+    /// Tell the last acts.
+    Log(Option<u32>),
+}
+
+impl Running {
+    /// The row of the table that it belongs to.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Kick(..) => Kind::Kick,
+            Self::Bans | Self::Ban(..) => Kind::Ban,
+            Self::Unban(_) => Kind::Unban,
+            Self::Mutes | Self::Mute(..) => Kind::Mute,
+            Self::Unmute(_) => Kind::Unmute,
+            Self::Invite(_) => Kind::Invite,
+            Self::Op(_) => Kind::Op,
+            Self::Deop(_) => Kind::Deop,
+            Self::Settings | Self::Set(_) => Kind::Set,
+            Self::Purge(..) => Kind::Purge,
+            Self::Log(_) => Kind::Log,
+        }
+    }
+}
+
+/// The arguments, each with a blank in front.
+impl fmt::Display for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let for_period = |f: &mut fmt::Formatter<'_>, period: &Option<Period>| {
+            period.map_or(Ok(()), |period| write!(f, " for {period}"))
+        };
+        match self {
+            Self::Bans | Self::Mutes | Self::Settings | Self::Log(None) => Ok(()),
+            Self::Unban(target) => write!(f, " {target}"),
+            Self::Unmute(user) | Self::Invite(user) | Self::Op(user) | Self::Deop(user) => {
+                write!(f, " {user}")
+            }
+            Self::Set(setting) => write!(f, " {setting}"),
+            Self::Log(Some(count)) => write!(f, " {count}"),
+            Self::Kick(user, reason) | Self::Purge(user, reason) => {
+                write!(f, " {user}")?;
+                super::argument(f, reason.as_ref())
+            }
+            Self::Ban(target, period, reason) => {
+                write!(f, " {target}")?;
+                for_period(f, period)?;
+                super::argument(f, reason.as_ref())
+            }
+            Self::Mute(user, period, reason) => {
+                write!(f, " {user}")?;
+                for_period(f, period)?;
+                super::argument(f, reason.as_ref())
+            }
+        }
+    }
+}
+
+/// What follows the word of a command for running a channel; the channel itself may stand in front.
+pub(super) fn running(verb: &'static Verb, rest: &str) -> Result<Command, Refusal> {
+    let (channel, rest) = if rest.starts_with('#') {
+        let (word, rest) = split(rest);
+        (Some(channel_name(word)?), rest)
+    } else {
+        (None, rest)
+    };
+    Ok(Command::Run(channel, Arguments { verb, rest }.running()?))
+}
+
+struct Arguments<'a> {
+    verb: &'static Verb,
+    rest: &'a str,
+}
+
+impl Arguments<'_> {
+    fn running(&self) -> Result<Running, Refusal> {
+        let (word, rest) = split(self.rest);
+        let alone = || match rest {
+            "" => Ok(()),
+            more => Err(Refusal::too_many_arguments(self.verb, more)),
+        };
+        Ok(match (self.verb.kind, word) {
+            (Kind::Ban, "") => Running::Bans,
+            (Kind::Mute, "") => Running::Mutes,
+            (Kind::Set, "") => Running::Settings,
+            (Kind::Log, "") => Running::Log(None),
+            (_, "") => return Err(Refusal::missing_argument(self.verb)),
+            (Kind::Log, word) => {
+                alone()?;
+                Running::Log(Some(count(word)?))
+            }
+            (Kind::Set, word) => Running::Set(self.setting(word, rest)?),
+            (Kind::Ban, word) => {
+                let (period, reason) = self.for_how_long(rest)?;
+                Running::Ban(target(word)?, period, reason)
+            }
+            (Kind::Unban, word) => {
+                alone()?;
+                Running::Unban(target(word)?)
+            }
+            (Kind::Mute, word) => {
+                let (period, reason) = self.for_how_long(rest)?;
+                Running::Mute(user_name(word)?, period, reason)
+            }
+            (Kind::Purge, word) => Running::Purge(user_name(word)?, self.reason(rest)?),
+            (Kind::Kick, word) => Running::Kick(user_name(word)?, self.reason(rest)?),
+            (kind, word) => {
+                alone()?;
+                let user = user_name(word)?;
+                match kind {
+                    Kind::Unmute => Running::Unmute(user),
+                    Kind::Invite => Running::Invite(user),
+                    Kind::Op => Running::Op(user),
+                    _ => Running::Deop(user),
+                }
+            }
+        })
+    }
+
+    /// `for 2h`, if it stands there, and the reason. Words such as `for spamming` are a reason.
+    fn for_how_long(&self, rest: &str) -> Result<(Option<Period>, Option<Text>), Refusal> {
+        let (word, behind) = split(rest);
+        let (typed, reason) = split(behind);
+        if word.eq_ignore_ascii_case("for") && typed.starts_with(|c: char| c.is_ascii_digit()) {
+            let period = Period::read(typed).ok_or_else(|| Refusal::bad_period(typed))?;
+            return Ok((Some(period), self.reason(reason)?));
+        }
+        Ok((None, self.reason(rest)?))
+    }
+
+    fn reason(&self, text: &str) -> Result<Option<Text>, Refusal> {
+        let Some(text) = Text::new(text) else { return Ok(None) };
+        match text.chars_over(MAX_REASON_CHARS) {
+            Some(over) => Err(Refusal::too_long(self.verb, MAX_REASON_CHARS, over)),
+            None => Ok(Some(text)),
+        }
+    }
+
+    fn setting(&self, word: &str, value: &str) -> Result<Setting, Refusal> {
+        let setting = Setting::read(word, value).map_err(|values| match (values, value) {
+            (None, _) => Refusal::no_such_setting(word),
+            (Some(_), "") => Refusal::missing_argument(self.verb),
+            (Some(values), _) => Refusal::bad_setting(word, value, values),
+        })?;
+        match setting {
+            Setting::Slow(Some(period)) if period.secs() > MAX_SLOW_SECS.into() => {
+                Err(Refusal::too_slow(period))
+            }
+            setting => Ok(setting),
+        }
+    }
+}
+
+/// A person, or an address: what has a colon or a slash in it is meant as one.
+fn target(word: &str) -> Result<Target, Refusal> {
+    if let Some(net) = Target::net(word) {
+        return Ok(net);
+    }
+    if word.contains([':', '/']) {
+        return Err(Refusal::bad_address(word));
+    }
+    user_name(word).map(Target::User)
+}
+
+fn count(word: &str) -> Result<u32, Refusal> {
+    let digits = word.bytes().all(|byte| byte.is_ascii_digit());
+    let count = word.parse().ok().filter(|_| digits);
+    count
+        .filter(|count| (1..=MAX_LOGGED_ACTS).contains(count))
+        .ok_or_else(|| Refusal::bad_log_count(word))
+}
+
+fn split(words: &str) -> (&str, &str) {
+    let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
+    (word, rest.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::parse;
+    use crate::refusal::Code;
+
+    #[test]
+    fn what_is_typed_is_understood_like_this() {
+        for (typed, printed) in [
+            ("/ban", "/ban"),
+            ("/ban #dev", "/ban #dev"),
+            ("/ban @Bob", "/ban Bob"),
+            ("/ban bob FOR 120m  too  loud", "/ban bob for 2h too  loud"),
+            ("/ban bob for spamming", "/ban bob for spamming"),
+            ("/ban bob for", "/ban bob for"),
+            ("/ban #dev 10.1.2.3/8 for 7d", "/ban #dev 10.0.0.0/8 for 1w"),
+            ("/ban @10.1.2.3", "/ban @10.1.2.3"),
+            ("/unban 2001:DB8::/32", "/unban 2001:db8::/32"),
+            ("/mute", "/mute"),
+            ("/mute bob for 30s", "/mute bob for 30s"),
+            ("/unmute #dev bob", "/unmute #dev bob"),
+            ("/invite bob", "/invite bob"),
+            ("/op bob", "/op bob"),
+            ("/deop bob", "/deop bob"),
+            ("/set", "/set"),
+            ("/set #dev", "/set #dev"),
+            ("/set SLOW 60s", "/set slow 1m"),
+            ("/purge bob all of it", "/purge bob all of it"),
+            ("/log", "/log"),
+            ("/log #dev 1000", "/log #dev 1000"),
+            ("/kick #dev bob enough", "/kick #dev bob enough"),
+            ("/drop dev it is over", "/drop #dev it is over"),
+        ] {
+            let command = parse(typed).command.unwrap_or_else(|refusal| panic!("{refusal:?}"));
+            assert_eq!(command.to_string(), printed, "{typed}");
+            assert_eq!(parse(printed).command, Ok(command), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_of_it_is_refused() {
+        for (typed, code) in [
+            ("/unban", Code::MissingArgument),
+            ("/unban #dev", Code::MissingArgument),
+            ("/unban bob now", Code::BadArgument),
+            ("/ban 10.0.0.0/33", Code::BadArgument),
+            ("/ban 2001:db8::/x", Code::BadArgument),
+            ("/ban bob for 2hours", Code::BadArgument),
+            ("/ban bob for 0s", Code::BadArgument),
+            ("/ban -bob", Code::BadName),
+            ("/mute 2001:db8::1", Code::BadName),
+            ("/op", Code::MissingArgument),
+            ("/op bob carol", Code::BadArgument),
+            ("/log 0", Code::BadArgument),
+            ("/log +5", Code::BadArgument),
+            ("/log 1001", Code::BadArgument),
+            ("/log 5 6", Code::BadArgument),
+            ("/set colour red", Code::BadArgument),
+            ("/set slow", Code::MissingArgument),
+            ("/set slow 7h", Code::BadArgument),
+            ("/set slow fast", Code::BadArgument),
+            ("/drop", Code::MissingArgument),
+            ("/kick #dev", Code::MissingArgument),
+            (&format!("/ban bob for 1h {}", "x".repeat(201)), Code::BadArgument),
+        ] {
+            let refused = parse(typed).command.map_err(|refusal| refusal.code());
+            assert_eq!(refused, Err(code), "{typed}");
+        }
+    }
+}

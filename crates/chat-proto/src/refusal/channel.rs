@@ -1,0 +1,237 @@
+//! The sentences of channels that are run: who is kept out, who may not speak, and what is set wrongly.
+
+use std::fmt::{self, Display};
+
+use super::{Code, Refusal, Short, push_list};
+use crate::event::Term;
+use crate::id::Lasting;
+use crate::limits::{MAX_LOGGED_ACTS, MAX_PATTERN_CHARS, MAX_PERIOD_SECS, MAX_SLOW_SECS};
+use crate::name::{ChannelName, UserName};
+use crate::setting::{Period, SETTINGS};
+use crate::text::Text;
+use crate::verb::Verb;
+
+impl Refusal {
+    /// Banned from a channel.
+    pub fn banned(channel: &ChannelName, term: Term, reason: Option<&Text>) -> Self {
+        let next = match term {
+            Term::Lasting => "/channels lists others",
+            Term::Until(_) => "Enter it then",
+        };
+        Self::new(
+            Code::Banned,
+            format!("You are banned from {channel}{}{}. {next}.", term, Why(reason)),
+        )
+    }
+
+    /// Muted in a channel.
+    pub fn muted(channel: &ChannelName, term: Term, reason: Option<&Text>) -> Self {
+        let next = match term {
+            Term::Lasting => "You may read on",
+            Term::Until(_) => "Say it then",
+        };
+        Self::new(
+            Code::Muted,
+            format!("You are muted in {channel}{}{}. {next}.", term, Why(reason)),
+        )
+    }
+
+    /// Whom one knows only from a channel that one is banned from can't be written to first.
+    pub fn banned_from_writing(user: &UserName, channel: &ChannelName, term: Term) -> Self {
+        Self::new(
+            Code::Banned,
+            format!(
+                "You are banned from {channel}{term} and share no other channel with {user}. Wait until \
+                 {user} writes to you."
+            ),
+        )
+    }
+
+    /// The same for a channel that one is muted in.
+    pub fn muted_from_writing(user: &UserName, channel: &ChannelName, term: Term) -> Self {
+        Self::new(
+            Code::Muted,
+            format!(
+                "You are muted in {channel}{term} and share no other channel with {user}. Wait until \
+                 {user} writes to you."
+            ),
+        )
+    }
+
+    /// Only the invited may enter.
+    pub fn invite_only(channel: &ChannelName) -> Self {
+        Self::new(
+            Code::InviteOnly,
+            format!("Only the invited enter {channel}. Ask its operators for an invitation."),
+        )
+    }
+
+    /// A slow channel, and how long it takes still.
+    pub fn slow(channel: &ChannelName, every: Period, wait_secs: u64) -> Self {
+        Self::new(
+            Code::TooFast,
+            format!(
+                "In {channel} everybody says one line every {every}. Say it again in {wait_secs} s."
+            ),
+        )
+    }
+
+    /// A word that isn't taken.
+    pub fn word_refused(channel: &ChannelName, pattern: &str) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!("Lines with \"{pattern}\" are not taken in {channel}. Say it in other words."),
+        )
+    }
+
+    /// A link where none is taken.
+    pub fn link_refused(channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!("Lines with links are not taken in {channel}. Say it without the link."),
+        )
+    }
+
+    /// The topic is for operators.
+    pub fn topic_locked(channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!("Only operators set the topic of {channel}. Ask one of them."),
+        )
+    }
+
+    /// What restricts people can't be done to an operator.
+    pub fn is_operator(verb: &Verb, user: &UserName, channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "{user} is an operator of {channel}, whom /{} doesn't take. /deop {user} first.",
+                verb.name
+            ),
+        )
+    }
+
+    /// Who is banned can't be invited.
+    pub fn invited_is_banned(user: &UserName, channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!("{user} is banned from {channel}. /unban {user} first."),
+        )
+    }
+
+    /// Who is in can't be invited.
+    pub fn is_in_already(user: &UserName, channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!("{user} is in {channel} already. /users {} shows who is.", channel.bare()),
+        )
+    }
+
+    /// The only operator can't give the right up.
+    pub fn last_operator(channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!("{channel} has no other operator. /op somebody else first."),
+        )
+    }
+
+    /// As many bans or mutes as a channel keeps.
+    pub fn too_many_restricted(verb: &Verb, channel: &ChannelName, most: usize) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "{channel} has {most} of them, and no more are possible. /{} lists them; /un{} ends \
+                 one.",
+                verb.name, verb.name
+            ),
+        )
+    }
+
+    /// As many patterns as a channel keeps.
+    pub fn too_many_patterns(channel: &ChannelName, most: usize) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "{channel} refuses {most} words, and no more are possible. /set words -WORD takes one \
+                 out."
+            ),
+        )
+    }
+
+    /// A time that is none, or too long.
+    pub fn bad_period(typed: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{}\" is no time up to {} days. Type a number and s, m, h, d or w, as in for 2h.",
+                Short(typed),
+                MAX_PERIOD_SECS / 86_400
+            ),
+        )
+    }
+
+    /// A channel that would be slower than possible.
+    pub fn too_slow(typed: Period) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "{typed} is too slow; it can be {} at most. Type /set slow 10s, or /set slow off.",
+                Lasting(MAX_SLOW_SECS.into())
+            ),
+        )
+    }
+
+    /// What was meant as an address.
+    pub fn bad_address(typed: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{}\" is no address. Type one as in 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32.",
+                Short(typed)
+            ),
+        )
+    }
+
+    /// A count of acts that can't be one.
+    pub fn bad_log_count(typed: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{}\" can't be a count of acts. Type a number from 1 to {MAX_LOGGED_ACTS}.",
+                Short(typed)
+            ),
+        )
+    }
+
+    /// `/set` with a word that is no setting.
+    pub fn no_such_setting(typed: &str) -> Self {
+        let mut text = format!("There is no setting \"{}\". Type one of ", Short(typed));
+        let names: Vec<&str> = SETTINGS.iter().map(|(name, ..)| *name).collect();
+        push_list(&mut text, "", &names, " and ");
+        text.push('.');
+        Self::new(Code::BadArgument, text)
+    }
+
+    /// `/set` with a value that the setting can't have.
+    pub fn bad_setting(word: &str, typed: &str, values: &str) -> Self {
+        let word = word.to_lowercase();
+        let mut text = format!("\"{}\" is nothing for {word}. Type {values}", Short(typed));
+        if word == "words" {
+            let more = format!(
+                "; a word has at most {MAX_PATTERN_CHARS} characters, and * in it stands for any letters"
+            );
+            text.push_str(&more);
+        }
+        text.push('.');
+        Self::new(Code::BadArgument, text)
+    }
+}
+
+/// A reason in the middle of a sentence.
+struct Why<'a>(Option<&'a Text>);
+
+impl Display for Why<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |reason| write!(f, " ({reason})"))
+    }
+}

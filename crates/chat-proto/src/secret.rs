@@ -1,0 +1,187 @@
+//! Passwords and tokens: shown to nobody, gone from memory when they are done with.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization as _;
+use zeroize::Zeroizing;
+
+use crate::limits::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS};
+use crate::text::clean;
+
+/// What stands before a token where a password may stand, in any case: `/login alice token:…`.
+pub const TOKEN_SIGN: &str = "token:";
+
+/// What stands before the code of an invitation, in any case: `/register invite:CODE`.
+pub const INVITE_SIGN: &str = "invite:";
+
+/// NFC makes a text in UTF-8 at most so many times as long.
+const MOST_BY_NFC: usize = 3;
+
+/// A password or a token. Its memory is zeroed when it is dropped, and its `Debug` tells nothing.
+///
+/// Zeroed is only what this type holds; a line's own buffer isn't. Comparing two of them takes a time
+/// that depends on both, so whoever checks a secret of somebody's compares hashes instead.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// A text as it is, such as a token that was just made.
+    pub fn new(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+
+    /// A password as somebody typed it, the same from every keyboard: it is [`clean`], without blanks
+    /// around it, each blank in it is a space, and its letters are in Unicode's NFC, as the
+    /// `OpaqueString` of RFC 8265 has it. `None` if nothing is left.
+    pub fn typed(raw: &str) -> Option<Self> {
+        let cleaned = clean(raw);
+        let trimmed = cleaned.trim();
+        if trimmed.is_empty() {
+            return None;
+        }
+        // With room from the start, since a text that grows leaves copies behind.
+        let mut text = Zeroizing::new(String::with_capacity(trimmed.len() * MOST_BY_NFC));
+        text.extend(trimmed.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).nfc());
+        Some(Self(text))
+    }
+
+    /// The words of the secret.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// How many characters it has.
+    pub fn chars(&self) -> usize {
+        self.0.chars().count()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// By what somebody signs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// The password of the account.
+    Password(Secret),
+    /// What an earlier `/login` was answered with, without its [`TOKEN_SIGN`].
+    Token(Secret),
+}
+
+impl Credential {
+    /// What was typed: a token if it begins with [`TOKEN_SIGN`], else a password; `None` if it is blank.
+    pub fn typed(raw: &str) -> Option<Self> {
+        let secret = Secret::typed(raw)?;
+        Some(match without_sign(secret.expose(), TOKEN_SIGN) {
+            Some(token) => Self::Token(Secret::new(token)),
+            None => Self::Password(secret),
+        })
+    }
+}
+
+/// What follows the sign, if the text begins with it in any case.
+pub(crate) fn without_sign<'a>(text: &'a str, sign: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(sign.len())?;
+    head.eq_ignore_ascii_case(sign).then_some(rest)
+}
+
+/// Why a text can't become a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It has fewer than [`MIN_PASSWORD_CHARS`] characters.
+    TooShort {
+        /// How many it has.
+        was: usize,
+    },
+    /// It has more than [`MAX_PASSWORD_CHARS`] characters.
+    TooLong {
+        /// How many too many.
+        over: usize,
+    },
+    /// It begins with a sign that means something else where passwords are typed.
+    Sign(&'static str),
+}
+
+/// Whether a text, as [`Secret::typed`] makes it, can become a password.
+pub fn acceptable(password: &str) -> Result<(), Unfit> {
+    let was = password.chars().count();
+    if was < MIN_PASSWORD_CHARS {
+        return Err(Unfit::TooShort { was });
+    }
+    if was > MAX_PASSWORD_CHARS {
+        return Err(Unfit::TooLong { over: was - MAX_PASSWORD_CHARS });
+    }
+    let signs = [TOKEN_SIGN, INVITE_SIGN];
+    match signs.into_iter().find(|sign| without_sign(password, sign).is_some()) {
+        Some(sign) => Err(Unfit::Sign(sign)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_the_same_however_it_is_typed() {
+        for (typed, password) in [
+            ("hunter2", "hunter2"),
+            ("  a b  c ", "a b  c"),
+            ("a\u{a0}b\u{3000}c", "a b c"),
+            ("a\tb\u{7f}\u{202e}", "a b"),
+            ("e\u{301}", "é"),
+            ("Straße", "Straße"),
+        ] {
+            let secret = Secret::typed(typed).unwrap();
+            assert_eq!(secret.expose(), password);
+            assert_eq!(Secret::typed(secret.expose()), Some(secret), "{typed:?}");
+        }
+        for blank in ["", "  ", "\u{3000}\t", "\u{1b}"] {
+            assert_eq!(Secret::typed(blank), None, "{blank:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_does_not_move_while_it_is_made() {
+        // Each of these becomes three times as long, the most that Unicode has.
+        let raw = "\u{1d160}".repeat(1000);
+        let secret = Secret::typed(&raw).unwrap();
+        assert_eq!(secret.expose().len(), raw.len() * MOST_BY_NFC);
+        assert_eq!(secret.0.capacity(), raw.len() * MOST_BY_NFC);
+    }
+
+    #[test]
+    fn a_secret_shows_nothing() {
+        let credential = Credential::typed("hunter2").unwrap();
+        assert_eq!(format!("{credential:?}"), "Password(Secret(…))");
+        assert_eq!(format!("{:?}", Credential::typed("TOKEN:abc")), "Some(Token(Secret(…)))");
+    }
+
+    #[test]
+    fn a_token_is_told_by_its_sign() {
+        let token = |text| Some(Credential::Token(Secret::new(text)));
+        assert_eq!(Credential::typed("token:ab-c_d"), token("ab-c_d"));
+        assert_eq!(Credential::typed(" Token:ab "), token("ab"));
+        // The Kelvin sign is a letter K to Unicode.
+        assert_eq!(Credential::typed("to\u{212a}en:ab"), token("ab"));
+        assert_eq!(Credential::typed("token:"), token(""));
+        let password = |text| Some(Credential::Password(Secret::new(text)));
+        assert_eq!(Credential::typed("token abc"), password("token abc"));
+        assert_eq!(Credential::typed("tokené:"), password("tokené:"));
+        assert_eq!(Credential::typed(" "), None);
+    }
+
+    #[test]
+    fn what_can_become_a_password() {
+        assert_eq!(acceptable("a b c d "), Ok(()));
+        assert_eq!(acceptable("éééééééé"), Ok(()));
+        assert_eq!(acceptable(&"€".repeat(200)), Ok(()));
+        assert_eq!(acceptable("ééééééé"), Err(Unfit::TooShort { was: 7 }));
+        assert_eq!(acceptable(&"x".repeat(203)), Err(Unfit::TooLong { over: 3 }));
+        assert_eq!(acceptable("Token:abcdef"), Err(Unfit::Sign("token:")));
+        assert_eq!(acceptable("invite:abcdef"), Err(Unfit::Sign("invite:")));
+    }
+}

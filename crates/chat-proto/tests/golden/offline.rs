@@ -1,0 +1,37 @@
+//! What is told and answered of what was said while an account wasn't here.
+
+use chat_proto::event::{Done, Event, Sentence};
+use chat_proto::id::LineId;
+use chat_proto::limits::MAX_HISTORY_LINES;
+use chat_proto::text::Text;
+
+use super::{Case, channel, ok, private, some, user};
+
+fn reentered(topic: Option<Text>, operator: bool) -> Event {
+    Event::Reentered { channel: channel("dev"), members: 3, topic, operator, last: LineId(53) }
+}
+
+fn unread(count: u64, mentions: u64) -> Event {
+    Event::Unread { channel: channel("dev"), count, mentions, after: LineId(41) }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let waiting = |count, told| Event::WhileAway { count, told };
+    let mentions = |count| ok("mentions", Done::Mentions { count });
+    vec![
+        ("reentered", reentered(None, false)),
+        ("reentered, topic", reentered(some("Say hello"), true)),
+        ("unread, one", unread(1, 0)),
+        ("unread, more", unread(12, 0)),
+        ("unread, one names", unread(1, 1)),
+        ("unread, more name", unread(12, 2)),
+        ("unread, more than can be asked for", unread(u64::from(MAX_HISTORY_LINES) + 1, 1)),
+        ("waiting, one", waiting(1, 1)),
+        ("waiting, more", waiting(3, 3)),
+        ("waiting, more than are told", waiting(101, 100)),
+        ("waiting, a line of them", private("bob", "alice", "are you there?", false, true)),
+        ("mentions", mentions(2)),
+        ("mentions, none", mentions(0)),
+        ("written to somebody who isn't here", Event::Notice(Sentence::not_here(&user("bob")))),
+    ]
+}

@@ -1,0 +1,223 @@
+//! Cases of channels that are run.
+
+use chat_proto::event::{Done, Event, Logged, Restricted, Sentence, Term};
+use chat_proto::refusal::Refusal;
+use chat_proto::setting::Period;
+use chat_proto::target::Target;
+use chat_proto::verb::{self, Kind};
+
+use super::{Case, TIME, channel, in_channel, ok, refused, some, text, user, with};
+
+const LATER: Term = Term::Until(chat_proto::id::Timestamp(TIME.0 + 7_200_000));
+
+fn bob() -> Target {
+    Target::User(user("bob"))
+}
+
+fn net() -> Target {
+    Target::net("10.0.0.0/8").unwrap()
+}
+
+pub(super) fn events() -> Vec<Case> {
+    let general = || channel("general");
+    let kicked = |ban, reason| {
+        let (channel, user, by) = (channel("general"), user("bob"), user("alice"));
+        Event::Kicked { channel, user, by, reason, ban }
+    };
+    let you = |ban, reason, current| {
+        let (channel, user, by) = (channel("general"), user("bob"), user("alice"));
+        Event::YouWereKicked { channel, user, by, reason, ban, current }
+    };
+    let muted = |term, reason| {
+        let (channel, user, by) = (channel("general"), user("bob"), user("alice"));
+        Event::Muted { channel, user, by, term, reason }
+    };
+    let operator = |is_one| {
+        let (channel, user, by) = (channel("general"), user("bob"), user("alice"));
+        Event::Operator { channel, user, by, is_one }
+    };
+    let dropped = |reason, current| {
+        let (channel, by) = (channel("general"), user("alice"));
+        Event::Dropped { channel, by, reason, current }
+    };
+    vec![
+        ("kicked, banned", kicked(Some(Term::Lasting), None)),
+        ("kicked, banned for a time", kicked(Some(LATER), some("spam"))),
+        ("kicked oneself, banned", you(Some(Term::Lasting), None, None)),
+        ("kicked oneself, banned for a time", you(Some(LATER), some("spam"), Some(with("carol")))),
+        ("muted", muted(Term::Lasting, None)),
+        ("muted, for a time", muted(LATER, some("cool down"))),
+        ("unmuted", {
+            Event::Unmuted { channel: general(), user: user("bob"), by: user("alice") }
+        }),
+        ("op", operator(true)),
+        ("deop", operator(false)),
+        ("set", {
+            let (channel, value, by) = (general(), Sentence::new("10s"), user("alice"));
+            Event::Set { channel, name: "slow", value, by }
+        }),
+        ("purged", Event::Purged { channel: general(), user: user("bob"), by: user("alice") }),
+        ("invited", Event::Invited { channel: general(), by: user("alice") }),
+        ("dropped", dropped(None, None)),
+        ("dropped, reason", dropped(some("it is over"), Some(in_channel("dev")))),
+    ]
+}
+
+pub(super) fn rows() -> Vec<Case> {
+    let general = || channel("general");
+    let head = |kind, count| Event::RunningHead { kind, channel: channel("general"), count };
+    let restricted = |is_ban, target, term, reason| {
+        let restricted = Restricted { target, by: user("alice"), time: TIME, term, reason };
+        Event::Restricted { is_ban, channel: channel("general"), restricted: Box::new(restricted) }
+    };
+    let logged = |did, target: Option<Target>| Logged {
+        time: TIME,
+        by: user("alice"),
+        did,
+        target,
+        term: None,
+        setting: None,
+        reason: None,
+    };
+    let row = |logged| Event::Logged { channel: channel("general"), logged: Box::new(logged) };
+    let setting = |name, value| Event::Setting {
+        channel: channel("general"),
+        name,
+        value: Sentence::new(value),
+    };
+    vec![
+        ("bans, none", head(Kind::Ban, 0)),
+        ("bans, one", head(Kind::Ban, 1)),
+        ("bans, more", head(Kind::Ban, 2)),
+        ("mutes, none", head(Kind::Mute, 0)),
+        ("mutes, one", head(Kind::Mute, 1)),
+        ("mutes, more", head(Kind::Mute, 2)),
+        ("settings", head(Kind::Set, 7)),
+        ("log, none", head(Kind::Log, 0)),
+        ("log, one", head(Kind::Log, 1)),
+        ("log, more", head(Kind::Log, 20)),
+        ("ban", restricted(true, bob(), Term::Lasting, None)),
+        ("ban, of a net for a time", restricted(true, net(), LATER, some("spam"))),
+        ("mute", restricted(false, bob(), Term::Lasting, None)),
+        ("mute, for a time", restricted(false, bob(), LATER, some("cool down"))),
+        ("setting", setting("slow", "10s")),
+        ("setting, words", setting("words", "bad* worse")),
+        ("log, kick", row(Logged { reason: some("enough"), ..logged(Kind::Kick, Some(bob())) })),
+        ("log, ban", {
+            row(Logged {
+                term: Some(LATER),
+                reason: some("spam"),
+                ..logged(Kind::Ban, Some(net()))
+            })
+        }),
+        ("log, unban", row(logged(Kind::Unban, Some(net())))),
+        ("log, mute", {
+            row(Logged { term: Some(Term::Lasting), ..logged(Kind::Mute, Some(bob())) })
+        }),
+        ("log, unmute", row(logged(Kind::Unmute, Some(bob())))),
+        ("log, invite", row(logged(Kind::Invite, Some(bob())))),
+        ("log, op", row(logged(Kind::Op, Some(bob())))),
+        ("log, deop", row(logged(Kind::Deop, Some(bob())))),
+        ("log, purge", row(logged(Kind::Purge, Some(bob())))),
+        ("log, drop", {
+            let dropped = Logged { reason: some("it is over"), ..logged(Kind::Drop, None) };
+            Event::Logged { channel: general(), logged: Box::new(dropped) }
+        }),
+        ("log, set", {
+            let setting = Some(Sentence::new("slow 10s"));
+            row(Logged { setting, ..logged(Kind::Set, None) })
+        }),
+    ]
+}
+
+pub(super) fn answers() -> Vec<Case> {
+    let general = || channel("general");
+    let banned =
+        |target, term| ok("ban", Done::Banned { channel: channel("general"), target, term });
+    let unbanned = |target, changed| {
+        ok("unban", Done::Unbanned { channel: channel("general"), target, changed })
+    };
+    let muted =
+        |term| ok("mute", Done::Muted { channel: channel("general"), user: user("bob"), term });
+    let unmuted = |changed| {
+        let (channel, user) = (channel("general"), user("bob"));
+        ok("unmute", Done::Unmuted { channel, user, changed })
+    };
+    let operator = |re, is_one, changed| {
+        let (channel, user) = (channel("general"), user("bob"));
+        ok(re, Done::Operator { channel, user, is_one, changed })
+    };
+    let purged =
+        |count| ok("purge", Done::Purged { channel: channel("general"), user: user("bob"), count });
+    let listed = |re, count| ok(re, Done::ListedOf { channel: channel("general"), count });
+    let dropped = |current| ok("drop", Done::Dropped { channel: channel("general"), current });
+    vec![
+        ("banned", banned(bob(), Term::Lasting)),
+        ("banned, a net for a time", banned(net(), LATER)),
+        ("banned, listed", listed("ban", 2)),
+        ("unbanned", unbanned(bob(), true)),
+        ("unbanned, a net", unbanned(net(), true)),
+        ("never banned", unbanned(bob(), false)),
+        ("muted", muted(Term::Lasting)),
+        ("muted, for a time", muted(LATER)),
+        ("muted, listed", listed("mute", 2)),
+        ("unmuted", unmuted(true)),
+        ("never muted", unmuted(false)),
+        ("invited", ok("invite", Done::Invited { channel: general(), user: user("bob") })),
+        ("op", operator("op", true, true)),
+        ("op already", operator("op", true, false)),
+        ("deop", operator("deop", false, true)),
+        ("never op", operator("deop", false, false)),
+        ("set", {
+            let (channel, value) = (general(), Sentence::new("10s"));
+            ok("set", Done::Set { channel, name: "slow", value })
+        }),
+        ("settings, listed", listed("set", 7)),
+        ("purged, none", purged(0)),
+        ("purged, one", purged(1)),
+        ("purged", purged(37)),
+        ("log, listed", listed("log", 20)),
+        ("dropped", dropped(None)),
+        ("dropped, into a chat", dropped(Some(with("bob")))),
+    ]
+}
+
+pub(super) fn refusals() -> Vec<Case> {
+    let (general, bob) = (channel("general"), user("bob"));
+    let verb = |kind| verb::of(kind);
+    let spam = text("spam");
+    vec![
+        ("banned", refused("enter", Refusal::banned(&general, Term::Lasting, None))),
+        ("banned, for a time", refused("enter", Refusal::banned(&general, LATER, Some(&spam)))),
+        ("muted", refused("say", Refusal::muted(&general, Term::Lasting, None))),
+        ("muted, for a time", refused("say", Refusal::muted(&general, LATER, Some(&spam)))),
+        ("banned_from_writing", {
+            refused("msg", Refusal::banned_from_writing(&bob, &general, LATER))
+        }),
+        ("muted_from_writing", {
+            refused("private", Refusal::muted_from_writing(&bob, &general, Term::Lasting))
+        }),
+        ("invite_only", refused("enter", Refusal::invite_only(&general))),
+        ("slow", refused("say", Refusal::slow(&general, Period::new(10).unwrap(), 7))),
+        ("word_refused", refused("say", Refusal::word_refused(&general, "bad*"))),
+        ("link_refused", refused("say", Refusal::link_refused(&general))),
+        ("topic_locked", refused("topic", Refusal::topic_locked(&general))),
+        ("is_operator", { refused("ban", Refusal::is_operator(verb(Kind::Ban), &bob, &general)) }),
+        ("invited_is_banned", refused("invite", Refusal::invited_is_banned(&bob, &general))),
+        ("is_in_already", refused("invite", Refusal::is_in_already(&bob, &general))),
+        ("last_operator", refused("deop", Refusal::last_operator(&general))),
+        ("too_many_restricted", {
+            refused("ban", Refusal::too_many_restricted(verb(Kind::Ban), &general, 1000))
+        }),
+        ("too_many_patterns", refused("set", Refusal::too_many_patterns(&general, 50))),
+        ("bad_period", refused("ban", Refusal::bad_period("2hours"))),
+        ("too_slow", refused("set", Refusal::too_slow(Period::new(25_200).unwrap()))),
+        ("bad_address", refused("ban", Refusal::bad_address("10.0.0.0/33"))),
+        ("bad_log_count", refused("log", Refusal::bad_log_count("0"))),
+        ("no_such_setting", refused("set", Refusal::no_such_setting("colour"))),
+        ("bad_setting", refused("set", Refusal::bad_setting("Slow", "10", "10s or off"))),
+        ("bad_setting, words", {
+            refused("set", Refusal::bad_setting("words", "bad", "+word, -word or off"))
+        }),
+    ]
+}

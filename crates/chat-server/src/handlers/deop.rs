@@ -1,0 +1,18 @@
+//! `/deop`: takes the operator's right from a person, or gives up one's own.
+
+use std::sync::Arc;
+
+use chat_proto::name::UserName;
+
+use super::{Asker, Handled};
+use crate::hub::act::{Aim, Deed};
+use crate::hub::channel::Channel;
+
+pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
+    // An account has the right also while nobody is signed in to it.
+    let aim = match asker.aim(user) {
+        Aim { user, person: None, account: None } => asker.aim_here(user)?,
+        aim => aim,
+    };
+    asker.act(channel, Deed::Deop(aim), None)
+}

@@ -1,0 +1,16 @@
+//! `/invite`: lets a person into a channel once, and tells them.
+
+use std::sync::Arc;
+
+use chat_proto::name::UserName;
+use chat_proto::verb::Kind;
+
+use super::{Asker, Handled};
+use crate::hub::act::Deed;
+use crate::hub::channel::Channel;
+
+pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
+    asker.not_oneself(Kind::Invite, &user)?;
+    let aim = asker.aim_here(user)?;
+    asker.act(channel, Deed::Invite(aim), None)
+}

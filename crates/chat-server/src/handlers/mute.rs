@@ -1,0 +1,30 @@
+//! `/mute`: lets a person only read in a channel, or lists the mutes.
+
+use std::sync::Arc;
+
+use chat_proto::name::UserName;
+use chat_proto::setting::Period;
+use chat_proto::text::Text;
+use chat_proto::verb::Kind;
+
+use super::{Asker, Handled, Outcome};
+use crate::hub::act::Deed;
+use crate::hub::channel::Channel;
+use crate::hub::rules::List;
+
+pub(super) fn handle(
+    asker: &Asker<'_>,
+    channel: Arc<Channel>,
+    user: UserName,
+    period: Option<Period>,
+    reason: Option<Text>,
+) -> Handled {
+    asker.not_oneself(Kind::Mute, &user)?;
+    // Somebody who isn't here at the moment can be muted too.
+    let aim = asker.aim(user);
+    asker.act(channel, Deed::Mute(aim, period), reason)
+}
+
+pub(super) fn list(asker: &Asker<'_>, channel: &Channel) -> Outcome {
+    asker.marks(channel, List::Mutes, Kind::Mute)
+}

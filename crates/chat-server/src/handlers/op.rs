@@ -1,0 +1,14 @@
+//! `/op`: makes a person an operator of a channel.
+
+use std::sync::Arc;
+
+use chat_proto::name::UserName;
+
+use super::{Asker, Handled};
+use crate::hub::act::Deed;
+use crate::hub::channel::Channel;
+
+pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
+    let aim = asker.aim_here(user)?;
+    asker.act(channel, Deed::Op(aim), None)
+}

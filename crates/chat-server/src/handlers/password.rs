@@ -1,0 +1,15 @@
+//! `/password`: changes the password of the account.
+
+use chat_proto::secret::Secret;
+use chat_proto::verb::{self, Kind};
+
+use super::{AccountChange, Asker, Change, Handled, Outcome};
+use crate::policy;
+
+pub(super) fn handle(asker: &Asker<'_>, passwords: Option<(Secret, Secret)>) -> Handled {
+    policy::account::is_signed_in(asker.me.is_signed_in(), verb::of(Kind::Password))?;
+    if let Some((_, new)) = &passwords {
+        policy::account::may_be_password(new)?;
+    }
+    Ok(Outcome::Change(Change::Account(AccountChange::Password(passwords))))
+}

@@ -1,0 +1,21 @@
+//! `/purge`: hides all that a person said in a channel.
+
+use std::sync::Arc;
+
+use chat_proto::name::UserName;
+use chat_proto::text::Text;
+
+use super::{Asker, Handled};
+use crate::hub::act::Deed;
+use crate::hub::channel::Channel;
+
+pub(super) fn handle(
+    asker: &Asker<'_>,
+    channel: Arc<Channel>,
+    user: UserName,
+    reason: Option<Text>,
+) -> Handled {
+    // Whoever said it may be gone.
+    let aim = asker.aim(user);
+    asker.act(channel, Deed::Purge(aim), reason)
+}

@@ -1,0 +1,24 @@
+//! `/register`: makes the present name an account.
+
+use chat_proto::command::Invite;
+use chat_proto::refusal::Refusal;
+use chat_proto::secret::Secret;
+use chat_proto::verb::{self, Kind};
+
+use super::{AccountChange, Asker, Change, Handled, Outcome};
+use crate::policy;
+
+pub(super) fn handle(
+    asker: &Asker<'_>,
+    invite: Option<Invite>,
+    password: Option<Secret>,
+) -> Handled {
+    let name = asker.me.name.clone();
+    let name = name.ok_or_else(|| Refusal::not_named(Some(verb::of(Kind::Register))))?;
+    policy::account::may_register(asker.me.is_signed_in(), &name)?;
+    if let Some(password) = &password {
+        policy::account::may_be_password(password)?;
+    }
+    let change = AccountChange::Register { name, invite, password };
+    Ok(Outcome::Change(Change::Account(change)))
+}

@@ -1,0 +1,94 @@
+//! What the commands for running a channel have in common.
+
+use std::sync::Arc;
+
+use chat_proto::command::Running;
+use chat_proto::event::{Done, Event};
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
+use chat_proto::verb::{self, Kind};
+
+use super::{Asker, Change, Handled, Outcome};
+use super::{ban, deop, invite, kick, log, mute, op, purge, set, unban, unmute};
+use crate::hub::act::{Act, Aim, Deed, Standing};
+use crate::hub::channel::Channel;
+use crate::hub::rules::List;
+use crate::policy;
+
+pub(super) fn handle(asker: &Asker<'_>, named: Option<&ChannelName>, running: Running) -> Handled {
+    let kind = running.kind();
+    let channel = match named {
+        Some(name) => asker.channel(name)?,
+        None => Arc::clone(asker.current_channel(kind)?),
+    };
+    if let Running::Settings = running {
+        return set::show(asker, &channel);
+    }
+    asker.may_run(&channel, kind)?;
+    match running {
+        Running::Kick(user, reason) => kick::handle(asker, channel, user, reason),
+        Running::Bans => Ok(ban::list(asker, &channel)),
+        Running::Ban(target, period, reason) => ban::handle(asker, channel, target, period, reason),
+        Running::Unban(target) => unban::handle(asker, channel, target),
+        Running::Mutes => Ok(mute::list(asker, &channel)),
+        Running::Mute(user, period, reason) => mute::handle(asker, channel, user, period, reason),
+        Running::Unmute(user) => unmute::handle(asker, channel, user),
+        Running::Invite(user) => invite::handle(asker, channel, user),
+        Running::Op(user) => op::handle(asker, channel, user),
+        Running::Deop(user) => deop::handle(asker, channel, user),
+        Running::Settings => set::show(asker, &channel),
+        Running::Set(setting) => set::handle(asker, channel, setting),
+        Running::Purge(user, reason) => purge::handle(asker, channel, user, reason),
+        Running::Log(count) => Ok(log::handle(&channel, count)),
+    }
+}
+
+impl Asker<'_> {
+    /// Whether the asker may do what is for operators.
+    pub(super) fn may_run(&self, channel: &Channel, kind: Kind) -> Result<(), Refusal> {
+        let may = |standing: &Standing<'_>| policy::channel::may_run(standing, kind);
+        channel.ask_to_run(self.person, self.now, may)
+    }
+
+    /// Somebody by name, who need not be here.
+    pub(super) fn aim(&self, user: UserName) -> Aim {
+        let person = self.hub.person(&user).ok();
+        let account = self.hub.account_called(&user);
+        Aim { user, person, account }
+    }
+
+    /// Somebody by name, who must be here.
+    pub(super) fn aim_here(&self, user: UserName) -> Result<Aim, Refusal> {
+        let person = Some(self.hub.person(&user)?);
+        Ok(Aim { person, ..self.aim(user) })
+    }
+
+    /// Somebody else.
+    pub(super) fn not_oneself(&self, kind: Kind, user: &UserName) -> Result<(), Refusal> {
+        policy::user::somebody_else(verb::of(kind), self.me.name.as_ref(), user)
+    }
+
+    /// An act that the asker may do.
+    pub(super) fn act(&self, channel: Arc<Channel>, deed: Deed, reason: Option<Text>) -> Handled {
+        let act = Act { deed, reason };
+        let may = |standing: &Standing<'_>| policy::channel::may_act(standing, &act);
+        channel.ask_about(&act, self.person, self.now, may)?;
+        Ok(Outcome::Change(Change::Act { channel, act }))
+    }
+
+    /// The rows of `/ban` or `/mute` without an argument.
+    pub(super) fn marks(&self, channel: &Channel, list: List, kind: Kind) -> Outcome {
+        let marks = channel.marks(list, self.now);
+        let count = marks.len();
+        let name = channel.name.clone();
+        let head = Event::RunningHead { kind, channel: name.clone(), count };
+        let rows = marks.into_iter().map(|restricted| Event::Restricted {
+            is_ban: list == List::Bans,
+            channel: name.clone(),
+            restricted: Box::new(restricted),
+        });
+        let rows = std::iter::once(head).chain(rows).collect();
+        Outcome::Answer(rows, Done::ListedOf { channel: name, count })
+    }
+}

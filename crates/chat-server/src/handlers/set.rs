@@ -1,0 +1,32 @@
+//! `/set`: shows the settings of a channel, or changes one.
+
+use std::sync::Arc;
+
+use chat_proto::event::{Done, Event, Sentence};
+use chat_proto::setting::Setting;
+use chat_proto::verb::Kind;
+
+use super::{Asker, Handled, Outcome};
+use crate::hub::act::Deed;
+use crate::hub::channel::Channel;
+use crate::policy;
+
+pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, setting: Setting) -> Handled {
+    asker.act(channel, Deed::Set(setting), None)
+}
+
+/// Everybody who is in it sees what is set.
+pub(super) fn show(asker: &Asker<'_>, channel: &Channel) -> Handled {
+    channel.ask(asker.person, asker.now, policy::channel::may_take_part)?;
+    let settings = channel.settings(channel.role(asker.person).operator);
+    let count = settings.len();
+    let name = channel.name.clone();
+    let head = Event::RunningHead { kind: Kind::Set, channel: name.clone(), count };
+    let rows = settings.into_iter().map(|(setting, value)| Event::Setting {
+        channel: name.clone(),
+        name: setting,
+        value: Sentence::new(value),
+    });
+    let rows = std::iter::once(head).chain(rows).collect();
+    Ok(Outcome::Answer(rows, Done::ListedOf { channel: name, count }))
+}

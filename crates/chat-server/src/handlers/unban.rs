@@ -1,0 +1,14 @@
+//! `/unban`: lets a person or a net into a channel again.
+
+use std::sync::Arc;
+
+use chat_proto::target::Target;
+
+use super::{Asker, Handled};
+use crate::hub::act::Deed;
+use crate::hub::channel::Channel;
+
+pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, target: Target) -> Handled {
+    let against = asker.against(target);
+    asker.act(channel, Deed::Unban(against), None)
+}

@@ -1,0 +1,14 @@
+//! `/unmute`: lets a person speak in a channel again.
+
+use std::sync::Arc;
+
+use chat_proto::name::UserName;
+
+use super::{Asker, Handled};
+use crate::hub::act::Deed;
+use crate::hub::channel::Channel;
+
+pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
+    let aim = asker.aim(user);
+    asker.act(channel, Deed::Unmute(aim), None)
+}

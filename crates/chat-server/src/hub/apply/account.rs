@@ -1,0 +1,385 @@
+//! People sign in to accounts and out of them, and accounts change.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use chat_proto::event::{Away, Done, Event, SignedOutBy};
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::limits::MAX_DEVICES;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
+
+use crate::hub::account::{Account, Hidden, KeptAccount, Opened};
+use crate::hub::channel::Channel;
+use crate::hub::person::{By, Ignoring, Note, Party, Person};
+use crate::hub::ports::{AccountDeed, ConversationKey, Deed, Fact, TokenHash};
+use crate::hub::{Hub, lock};
+
+impl Hub {
+    /// Wants something to become of an account. With `done` the asker gets that as their answer once it is kept,
+    /// else a note that it is.
+    pub(crate) fn keep(
+        self: &Arc<Self>,
+        asker: &Arc<Person>,
+        what: AccountDeed,
+        done: Option<Done>,
+    ) -> Result<(), Refusal> {
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        if self.closing.load(Ordering::SeqCst) {
+            self.settle_one();
+            return Err(Refusal::stopping());
+        }
+        if let AccountDeed::Register { name, .. } = &what {
+            lock(&self.accounts).reserve(name.clone());
+        }
+        self.order.keep(Deed { asker: Arc::clone(asker), what, done }, self);
+        Ok(())
+    }
+
+    /// Does what is kept, and tells everybody concerned.
+    pub(crate) fn settle_deed(self: &Arc<Self>, deed: Deed, kept: Result<(), Refusal>) {
+        let Deed { asker, what, done } = deed;
+        match (&kept, what) {
+            (Ok(()), what) => self.apply(&asker, what),
+            (Err(_), AccountDeed::Register { name, .. }) => lock(&self.accounts).free(&name),
+            (Err(_), _) => {}
+        }
+        match done {
+            Some(done) => asker.note(Note::Answer(kept.map(|()| done))),
+            None => asker.note(Note::Kept(kept)),
+        }
+        self.settle_one();
+    }
+
+    fn apply(self: &Arc<Self>, asker: &Arc<Person>, what: AccountDeed) {
+        match what {
+            AccountDeed::Register { party, name, password, token, now } => {
+                let directory = lock(&self.directory);
+                let mut accounts = lock(&self.accounts);
+                let account = accounts.add(KeptAccount {
+                    party,
+                    name: name.clone(),
+                    password,
+                    away: asker.away(),
+                    seen: now,
+                    admin: false,
+                    ignored: Vec::new(),
+                    channels: Vec::new(),
+                });
+                if let Some(token) = token {
+                    accounts.add_token(token, party, now);
+                }
+                // Unless they are gone by now.
+                if directory.find(&name).is_some_and(|bearer| bearer.id == asker.id) {
+                    asker.set_account(Some(account), party);
+                }
+            }
+            AccountDeed::SignIn { party, token, surplus, rehashed, now } => {
+                let mut accounts = lock(&self.accounts);
+                if let Some(surplus) = surplus {
+                    accounts.revoke(&surplus);
+                }
+                if let Some(token) = token {
+                    accounts.add_token(token, party, now);
+                }
+                if let (Some(account), Some(rehashed)) = (accounts.of(party), rehashed) {
+                    account.set_password(&rehashed);
+                }
+            }
+            AccountDeed::SignOut { token, .. } => {
+                if let Some(token) = token {
+                    lock(&self.accounts).revoke(&token);
+                }
+            }
+            AccountDeed::Password { party, password, token, now } => {
+                let account = {
+                    let mut accounts = lock(&self.accounts);
+                    accounts.revoke_all(party);
+                    if let Some(token) = token {
+                        accounts.add_token(token, party, now);
+                    }
+                    accounts.of(party).cloned()
+                };
+                if let Some(account) = account {
+                    account.set_password(&password);
+                    self.tell_devices(&account, asker, || {
+                        Note::SignedOut(SignedOutBy::NewPassword)
+                    });
+                }
+            }
+            AccountDeed::Ignore { party, name, whom } => {
+                let hidden = Hidden { name, party: whom };
+                if let Some(account) = self.account_of(party) {
+                    account.ignore(hidden.clone());
+                    self.tell_devices(&account, asker, || {
+                        Note::Ignoring(Ignoring::Hidden(hidden.clone()))
+                    });
+                }
+            }
+            AccountDeed::Unignore { party, names, whom } => {
+                let Some(account) = self.account_of(party) else { return };
+                for name in names {
+                    account.unignore(&name);
+                    self.tell_devices(&account, asker, || {
+                        Note::Ignoring(Ignoring::Seen(name.clone(), whom))
+                    });
+                }
+            }
+            AccountDeed::Admin { party, admin } => {
+                if let Some(account) = self.account_of(party) {
+                    account.set_admin(admin);
+                }
+            }
+            AccountDeed::Forget { party } => {
+                let account = lock(&self.accounts).remove(party);
+                self.take_rights(party);
+                if let Some(account) = account {
+                    self.tell_devices(&account, asker, || Note::SignedOut(SignedOutBy::Forgotten));
+                }
+            }
+        }
+    }
+
+    fn account_of(&self, party: Party) -> Option<Arc<Account>> {
+        lock(&self.accounts).of(party).cloned()
+    }
+
+    /// Leaves a note to every device of an account but one.
+    fn tell_devices(&self, account: &Account, but: &Person, note: impl Fn() -> Note) {
+        for device in lock(&self.directory).bearers(&account.name) {
+            if device.id != but.id && device.account() == Some(account.party) {
+                device.note(note());
+            }
+        }
+    }
+
+    /// The account that a token opens.
+    pub(crate) fn open_account(
+        self: &Arc<Self>,
+        name: &UserName,
+        hash: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Arc<Account>, Refusal> {
+        match lock(&self.accounts).open(hash, name, now) {
+            Opened::Account { account, renewed } => {
+                if renewed {
+                    let used = Fact::TokenUsed(account.party, *hash, now);
+                    self.order.remember(used, self);
+                }
+                Ok(account)
+            }
+            Opened::Nothing => Err(Refusal::bad_token(name)),
+        }
+    }
+
+    /// The token that an account gives up for a new one.
+    pub(crate) fn surplus_token(&self, party: Party) -> Option<TokenHash> {
+        lock(&self.accounts).surplus_token(party)
+    }
+
+    /// Makes a person one more device of an account; `channels` are those that they are in. Tells the name that
+    /// they had.
+    pub(crate) fn sign_in<'a>(
+        self: &Arc<Self>,
+        person: &Arc<Person>,
+        account: &Arc<Account>,
+        channels: impl Iterator<Item = &'a Arc<Channel>>,
+        now: Timestamp,
+    ) -> Result<Option<UserName>, Refusal> {
+        let (name, party) = (&account.name, account.party);
+        let (before, by, held) = {
+            let mut directory = lock(&self.directory);
+            if lock(&self.accounts).of(party).is_none() {
+                // It was erased in this moment.
+                return Err(Refusal::wrong_password(name));
+            }
+            if directory.bearers(name).count() >= MAX_DEVICES {
+                return Err(Refusal::too_many_devices(MAX_DEVICES));
+            }
+            let (before, was, held) = (person.name(), person.party(), person.holds_name());
+            let joined = directory.join(name, party, person);
+            joined.map_err(|holder| Refusal::name_taken(name, &holder))?;
+            directory.goes_on_no_more(was);
+            person.set_account(Some(Arc::clone(account)), party);
+            (before, By { id: person.id, party, was }, held)
+        };
+        person.set_away(account.away());
+        if let Some(before) = before.as_ref().filter(|_| held) {
+            // What they had as somebody without an account ends.
+            self.order.remember(Fact::Released(before.key().into()), self);
+            self.order.remember(Fact::Ended(by.was), self);
+        }
+        let renamed = before.as_ref().filter(|before| before.as_str() != name.as_str());
+        let event = renamed.map(|from| Event::Renamed { from: from.clone(), to: name.clone() });
+        let once = Some(self.sequence.next());
+        for channel in channels {
+            let mut state = channel.state();
+            state.signed_in(person.id, party);
+            let account_operates = state.operators.adopt(person, party);
+            self.remember_operator(&channel.name, account_operates);
+            if let Some(event) = &event {
+                state.tell_once(event.clone(), by, once);
+            }
+            let read = state.last_line;
+            drop(state);
+            self.note_membership(account, &channel.name, read, now);
+        }
+        if let Some(event) = &event {
+            self.tell_partners(by, event, once);
+        }
+        self.adopt_rights(person, party);
+        Ok(before)
+    }
+
+    /// Where somebody has an operator's right without being there, their account has it from now on.
+    fn adopt_rights(self: &Arc<Self>, person: &Person, account: Party) {
+        for name in person.take_operated() {
+            if let Ok(channel) = self.channel(&name) {
+                let adopted = channel.state().operators.adopt(person, account);
+                self.remember_operator(&name, adopted);
+            }
+        }
+    }
+
+    /// An account that is erased runs no channel any more.
+    fn take_rights(self: &Arc<Self>, account: Party) {
+        let channels: Vec<_> = {
+            let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+            channels.by_name.values().cloned().collect()
+        };
+        for channel in channels {
+            let mut state = channel.state();
+            if state.operators.has_account(account) {
+                state.operators.remove(None, Some(account));
+                let heir = state.settle_operators(&channel.name);
+                self.remember_operator(&channel.name, heir);
+            }
+        }
+    }
+
+    /// The one who has registered is a device of the new account; `channels` are those that they are in.
+    pub(crate) fn registered<'a>(
+        self: &Arc<Self>,
+        person: &Person,
+        channels: impl Iterator<Item = &'a Arc<Channel>>,
+        now: Timestamp,
+    ) {
+        let Some(account) = person.signed_in() else { return };
+        for channel in channels {
+            let mut state = channel.state();
+            state.signed_in(person.id, account.party);
+            let account_operates = state.operators.adopt(person, account.party);
+            self.remember_operator(&channel.name, account_operates);
+            let read = state.last_line;
+            drop(state);
+            self.note_membership(&account, &channel.name, read, now);
+        }
+        self.adopt_rights(person, account.party);
+    }
+
+    /// Makes a device nobody's again: it leaves everything, and has no name.
+    pub(crate) fn sign_out<'a>(
+        self: &Arc<Self>,
+        person: &Arc<Person>,
+        channels: impl Iterator<Item = &'a Arc<Channel>>,
+        now: Timestamp,
+    ) {
+        let (Some(account), Some(user)) = (person.signed_in(), person.name()) else { return };
+        let others = {
+            let mut directory = lock(&self.directory);
+            directory.release(person);
+            directory.bearers(&user).next().is_some()
+        };
+        self.note_absence(&account, now);
+        self.part(person, &user, others, channels, None, now);
+        let party = Party(self.next_person.fetch_add(1, Ordering::Relaxed));
+        let mut directory = lock(&self.directory);
+        person.lose_name();
+        person.set_account(None, party);
+        directory.goes_on(person, party);
+    }
+
+    /// An account was here until now.
+    pub(super) fn note_absence(self: &Arc<Self>, account: &Account, now: Timestamp) {
+        account.set_seen(now);
+        self.order.remember(Fact::Seen(account.party, now), self);
+    }
+
+    /// An account is in a channel from now on, of which lines up to this one are read.
+    pub(crate) fn note_membership(
+        self: &Arc<Self>,
+        account: &Account,
+        channel: &ChannelName,
+        read: LineId,
+        now: Timestamp,
+    ) {
+        account.enters(channel, read);
+        self.order.remember(Fact::Member(account.party, channel.clone(), read, now), self);
+    }
+
+    /// A device has left a channel; unless another one is in it, the account is in it no more.
+    pub(crate) fn note_leaving(self: &Arc<Self>, account: &Account, channel: &Channel) {
+        if channel.state().holds_account(account.party) {
+            return;
+        }
+        self.forget_membership(account, &channel.name);
+    }
+
+    /// An account is in a channel no more.
+    pub(crate) fn forget_membership(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
+        if account.leaves(channel) {
+            self.order.remember(Fact::NotMember(account.party, channel.clone()), self);
+        }
+    }
+
+    /// A device was put out of a channel.
+    pub(crate) fn note_kick(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
+        account.leaves(channel);
+        self.order.remember(Fact::NotMember(account.party, channel.clone()), self);
+    }
+
+    /// An account has read a channel up to a line.
+    pub(crate) fn note_read(
+        self: &Arc<Self>,
+        account: &Account,
+        channel: &ChannelName,
+        line: LineId,
+    ) {
+        if account.reads(channel, line) {
+            let key = ConversationKey::Channel(channel.clone());
+            self.order.remember(Fact::Read(account.party, key, line), self);
+        }
+    }
+
+    /// An account has read what somebody wrote privately up to a line.
+    pub(crate) fn note_read_privately(
+        self: &Arc<Self>,
+        account: &Account,
+        with: Party,
+        line: LineId,
+    ) {
+        account.reads_privately(with, line);
+        let key = ConversationKey::private(account.party, with);
+        self.order.remember(Fact::Read(account.party, key, line), self);
+    }
+
+    /// Somebody is away, or here again, on all their devices; tells whether this changed anything.
+    pub(crate) fn set_away(self: &Arc<Self>, person: &Arc<Person>, away: Option<&Away>) -> bool {
+        let changed = person.set_away(away.cloned());
+        if let Some(account) = person.signed_in() {
+            for device in self.devices(person) {
+                device.set_away(away.cloned());
+            }
+            account.set_away(away.cloned());
+            self.order.remember(Fact::Away(account.party, away.cloned()), self);
+        }
+        changed
+    }
+
+    /// Tokens hold no more that were not used for long.
+    pub fn expire_tokens(self: &Arc<Self>, now: Timestamp) {
+        for (party, hash) in lock(&self.accounts).expired_tokens(now) {
+            self.order.remember(Fact::TokenExpired(party, hash), self);
+        }
+    }
+}

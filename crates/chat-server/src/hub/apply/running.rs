@@ -1,0 +1,329 @@
+//! What those who run a channel do there.
+
+use std::sync::{Arc, PoisonError};
+
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Done, Event, Sentence, Term};
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
+use chat_proto::setting::Setting;
+use chat_proto::text::Text;
+
+use super::membership::put_out;
+use crate::hub::act::{Act, Against, Aim, Deed, Keep, Kept};
+use crate::hub::channel::{Channel, State};
+use crate::hub::person::{Cause, Kick, Note, Person};
+use crate::hub::ports::{Addressee, Draft, May, What};
+use crate::hub::rules::{List, Mark, Rules};
+use crate::hub::{Hub, lock};
+
+/// An act that is kept, while it is carried out.
+struct Doing<'a> {
+    by: &'a Arc<Person>,
+    by_name: &'a UserName,
+    channel: &'a Arc<Channel>,
+    /// All devices of the one whom it is about.
+    devices: Vec<Arc<Person>>,
+    reason: Option<Text>,
+    now: Timestamp,
+}
+
+impl Hub {
+    /// Does something in a channel. Whoever asks gets the answer as a note.
+    pub(crate) fn act(
+        self: &Arc<Self>,
+        by: &Arc<Person>,
+        from: UserName,
+        channel: &Arc<Channel>,
+        act: Act,
+        time: Timestamp,
+        may: May,
+    ) -> Result<(), Refusal> {
+        self.submit(Draft {
+            author: Arc::clone(by),
+            from,
+            party: by.party(),
+            account: by.account(),
+            what: What::Act(Box::new(act)),
+            time,
+            to: Ok(Addressee::Channel(Arc::clone(channel))),
+            place: Conversation::Channel(channel.name.clone()),
+            once: None,
+            may,
+        })
+    }
+
+    /// Carries out what is kept already, and tells it. It `hides` so many lines.
+    pub(super) fn apply_act(
+        self: &Arc<Self>,
+        by: &Arc<Person>,
+        by_name: &UserName,
+        channel: &Arc<Channel>,
+        act: Act,
+        now: Timestamp,
+        hides: usize,
+    ) {
+        let person = act.aim().and_then(|aim| aim.person.as_ref());
+        let devices = person.map(|person| self.devices(person)).unwrap_or_default();
+        if matches!(act.deed, Deed::Drop) {
+            let doing = Doing { by, by_name, channel, devices, reason: act.reason, now };
+            return self.end_channel(&doing);
+        }
+        let mut state = channel.state();
+        let account = state.settle_operators(&channel.name);
+        self.remember_operator(&channel.name, account);
+        let term = act.term(now).unwrap_or(Term::Lasting);
+        let mark = act.mark(by_name, now);
+        let ended = act.ended(&state);
+        let Act { deed, reason } = act;
+        let doing = Doing { by, by_name, channel, devices, reason, now };
+        let answer = match deed {
+            Deed::Kick(aim) => Ok(self.kick(&mut state, &doing, &aim)),
+            Deed::Ban(against, _) => Ok(self.ban(&mut state, &doing, &against, term, mark)),
+            Deed::Unban(against) => {
+                let (target, channel) = (against.target(), channel.name.clone());
+                let changed = end(&mut state, ended);
+                Ok(Done::Unbanned { channel, target, changed })
+            }
+            Deed::Mute(aim, _) => {
+                if let Some((list, mark)) = mark {
+                    state.rules.add(list, mark);
+                }
+                let (user, reason) = (aim.name(), doing.reason.clone());
+                let (by, channel) = (by_name.clone(), channel.name.clone());
+                let done = Done::Muted { channel: channel.clone(), user: user.clone(), term };
+                doing.tell(&state, Event::Muted { channel, user, by, term, reason });
+                Ok(done)
+            }
+            Deed::Unmute(aim) => {
+                let (user, by) = (aim.name(), by_name.clone());
+                let changed = end(&mut state, ended);
+                let channel = channel.name.clone();
+                let done = Done::Unmuted { channel: channel.clone(), user: user.clone(), changed };
+                if changed {
+                    doing.tell(&state, Event::Unmuted { channel, user, by });
+                }
+                Ok(done)
+            }
+            Deed::Invite(aim) => self.invite(&mut state, &doing, &aim, mark),
+            Deed::Op(aim) => Ok(appoint(&mut state, &doing, &aim)),
+            Deed::Deop(aim) => Ok(self.take_right(&mut state, &doing, &aim)),
+            Deed::Set(setting) => Ok(set(&mut state, &doing, &setting)),
+            Deed::Purge(aim) => {
+                let (channel, user) = (channel.name.clone(), aim.name());
+                let by = by_name.clone();
+                let event = Event::Purged { channel: channel.clone(), user: user.clone(), by };
+                state.tell(event, doing.by.by());
+                Ok(Done::Purged { channel, user, count: hides })
+            }
+            // It is carried out above.
+            Deed::Drop => Err(Refusal::internal()),
+        };
+        let restricts = state.rules.restricts();
+        // Before anything else happens here, so that it comes in its place.
+        by.note(Note::Answer(answer));
+        drop(state);
+        self.watch(channel, restricts);
+    }
+
+    /// The channel ends for everybody in it. Whoever is told so finds it gone.
+    fn end_channel(&self, doing: &Doing<'_>) {
+        let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = doing.channel.state();
+        let name = &doing.channel.name;
+        channels.remove(name, state.last_line);
+        let members: Vec<Arc<Person>> =
+            state.members.values().map(|member| Arc::clone(&member.person)).collect();
+        for person in members {
+            let own = person.id == doing.by.id;
+            let kick = doing.kick(if own { Cause::OwnDrop } else { Cause::Drop });
+            put_out(&mut state, name, &person, kick, doing.now, doing.by);
+        }
+        state.rules = Rules::default();
+        state.dropped = true;
+        // What is current after that the session knows.
+        let done = Done::Dropped { channel: name.clone(), current: None };
+        doing.by.note(Note::Answer(Ok(done)));
+        drop(state);
+        drop(channels);
+        self.watch(doing.channel, false);
+    }
+
+    /// Remembers whether somebody may be restricted in a channel.
+    fn watch(&self, channel: &Arc<Channel>, restricts: bool) {
+        let mut all = lock(&self.restricting);
+        all.retain(|other| !Arc::ptr_eq(other, channel));
+        if restricts {
+            all.push(Arc::clone(channel));
+        }
+    }
+
+    /// Forgets the channels in which nobody is restricted any more.
+    pub(super) fn watch_no_more(&self) {
+        let watched = lock(&self.restricting).clone();
+        let free: Vec<_> = watched.into_iter().filter(|channel| !channel.restricts()).collect();
+        lock(&self.restricting)
+            .retain(|channel| !free.iter().any(|other| Arc::ptr_eq(other, channel)));
+    }
+
+    fn kick(self: &Arc<Self>, state: &mut State, doing: &Doing<'_>, aim: &Aim) -> Done {
+        let (channel, user) = (doing.channel.name.clone(), aim.name());
+        for device in &doing.devices {
+            let kick = doing.kick(Cause::Kick);
+            put_out(state, &channel, device, kick, doing.now, doing.by);
+        }
+        if !doing.devices.is_empty() {
+            let account = state.settle_operators(&channel);
+            self.remember_operator(&channel, account);
+        }
+        Done::Kicked { channel, user }
+    }
+
+    /// Bans, and puts everybody out whom the ban hits.
+    fn ban(
+        self: &Arc<Self>,
+        state: &mut State,
+        doing: &Doing<'_>,
+        against: &Against,
+        term: Term,
+        mark: Option<(List, Mark)>,
+    ) -> Done {
+        let channel = doing.channel.name.clone();
+        if let Some((list, mark)) = mark {
+            state.rules.add(list, mark);
+        }
+        let members: Vec<Arc<Person>> =
+            state.members.values().map(|member| Arc::clone(&member.person)).collect();
+        let is_hit = |state: &State, person: &Person| {
+            let ban = state.rules.find(List::Bans, &person.who(), doing.now);
+            ban.is_some() && !state.is_operator(person)
+        };
+        for person in members {
+            if is_hit(state, &person) {
+                let kick = doing.kick(Cause::Ban(term));
+                put_out(state, &channel, &person, kick, doing.now, doing.by);
+            }
+        }
+        let account = state.settle_operators(&channel);
+        self.remember_operator(&channel, account);
+        Done::Banned { channel, target: against.target(), term }
+    }
+
+    fn invite(
+        self: &Arc<Self>,
+        state: &mut State,
+        doing: &Doing<'_>,
+        aim: &Aim,
+        mark: Option<(List, Mark)>,
+    ) -> Result<Done, Refusal> {
+        let (channel, user) = (doing.channel.name.clone(), aim.name());
+        if let Some((list, mark)) = mark {
+            for key in state.rules.add(list, mark) {
+                self.remember_rule(&channel, Keep::NoMark(list, key));
+            }
+        }
+        let by = doing.by_name.clone();
+        let mut told = doing.devices.is_empty();
+        for device in &doing.devices {
+            let (channel, user) = (channel.clone(), by.clone());
+            told |= device.try_note(Note::Invited { channel, user, by: doing.by.party() });
+        }
+        if told { Ok(Done::Invited { channel, user }) } else { Err(Refusal::user_busy(&user)) }
+    }
+
+    fn take_right(self: &Arc<Self>, state: &mut State, doing: &Doing<'_>, aim: &Aim) -> Done {
+        let (channel, user) = (doing.channel.name.clone(), aim.name());
+        let changed = state.is_operated_by(aim);
+        state.operators.remove(aim.person.as_deref(), aim.account);
+        if changed {
+            let by = doing.by_name.clone();
+            let event =
+                Event::Operator { channel: channel.clone(), user: user.clone(), by, is_one: false };
+            state.tell(event, doing.by.by());
+        }
+        let account = state.settle_operators(&channel);
+        self.remember_operator(&channel, account);
+        Done::Operator { channel, user, is_one: false, changed }
+    }
+}
+
+impl Doing<'_> {
+    fn kick(&self, cause: Cause) -> Kick {
+        Kick {
+            channel: self.channel.name.clone(),
+            cause,
+            by: self.by_name.clone(),
+            reason: self.reason.clone(),
+            entry: 0,
+            last_line: LineId::default(),
+        }
+    }
+
+    /// Tells everybody in the channel, if the one whom it is about is one of them.
+    fn tell(&self, state: &State, event: Event) {
+        if self.devices.iter().any(|device| state.members.contains_key(&device.id)) {
+            state.tell(event, self.by.by());
+        }
+    }
+}
+
+/// Ends marks; tells whether there was any.
+fn end(state: &mut State, ended: Option<(List, Vec<String>)>) -> bool {
+    let Some((list, keys)) = ended else { return false };
+    state.rules.remove(list, &keys);
+    !keys.is_empty()
+}
+
+fn appoint(state: &mut State, doing: &Doing<'_>, aim: &Aim) -> Done {
+    let (channel, user) = (doing.channel.name.clone(), aim.name());
+    let mut changed = false;
+    if let Some(person) = &aim.person {
+        changed = !state.is_operator(person);
+        // That of an account is kept already, with the act.
+        state.appoint(person, &channel);
+    } else if let Some(account) = aim.account {
+        changed = state.operators.add_account(account);
+    }
+    if changed {
+        let by = doing.by_name.clone();
+        let event =
+            Event::Operator { channel: channel.clone(), user: user.clone(), by, is_one: true };
+        state.tell(event, doing.by.by());
+    }
+    Done::Operator { channel, user, is_one: true, changed }
+}
+
+fn set(state: &mut State, doing: &Doing<'_>, setting: &Setting) -> Done {
+    let (channel, name) = (doing.channel.name.clone(), setting.name());
+    state.rules.settings.set(setting);
+    doing.channel.show_or_hide(state);
+    let settings = &state.rules.settings;
+    let value = |to_operator| Sentence::new(settings.shown(name, to_operator));
+    let by = doing.by_name.clone();
+    let event = Event::Set { channel: channel.clone(), name, value: value(false), by };
+    state.tell(event, doing.by.by());
+    Done::Set { channel, name, value: value(true) }
+}
+
+impl Draft {
+    /// What is to be kept of an act; nothing of other drafts.
+    pub(crate) fn kept(&self) -> Option<Kept> {
+        match (&self.what, &self.to) {
+            (What::Act(act), Ok(Addressee::Channel(channel))) => {
+                Some(act.kept(&self.from, self.time, &channel.state()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Channel {
+    /// Whether somebody may be banned or muted in it.
+    pub(super) fn restricts(&self) -> bool {
+        self.state().rules.restricts()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! How a channel is run: its settings, and who is banned, muted or invited. Pure data.
+//!
+//! * [`mark`]: one person or net, and how long what is said of them holds.
+//! * [`settings`]: what is set.
+//! * [`words`]: the words and links that are refused.
+//! * [`spoken`]: who said something lately, for slow channels.
+
+mod mark;
+mod settings;
+mod spoken;
+mod words;
+
+use chat_proto::id::Timestamp;
+use chat_proto::setting::Period;
+
+pub(crate) use self::mark::{Mark, Who};
+pub(crate) use self::settings::Settings;
+use self::spoken::Spoken;
+pub(crate) use self::words::has_link;
+
+/// Bans that a channel keeps, and mutes; past it no more are taken.
+pub(crate) const MAX_MARKS: usize = 1000;
+
+/// Invitations that are not taken up; past it the oldest is void.
+const MAX_INVITATIONS: usize = 100;
+
+/// One of a channel's lists of marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum List {
+    Bans,
+    Mutes,
+    Invitations,
+}
+
+impl List {
+    pub(crate) const ALL: [Self; 3] = [Self::Bans, Self::Mutes, Self::Invitations];
+
+    /// As the store has it.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Bans => 0,
+            Self::Mutes => 1,
+            Self::Invitations => 2,
+        }
+    }
+}
+
+/// How one channel is run.
+#[derive(Default)]
+pub(crate) struct Rules {
+    pub(crate) settings: Settings,
+    bans: Vec<Mark>,
+    mutes: Vec<Mark>,
+    /// The oldest first.
+    invitations: Vec<Mark>,
+    spoken: Spoken,
+}
+
+impl Rules {
+    pub(crate) fn list(&self, list: List) -> &[Mark] {
+        match list {
+            List::Bans => &self.bans,
+            List::Mutes => &self.mutes,
+            List::Invitations => &self.invitations,
+        }
+    }
+
+    fn list_mut(&mut self, list: List) -> &mut Vec<Mark> {
+        match list {
+            List::Bans => &mut self.bans,
+            List::Mutes => &mut self.mutes,
+            List::Invitations => &mut self.invitations,
+        }
+    }
+
+    /// The marks of a list that hold at this moment.
+    pub(crate) fn holding(&self, list: List, now: Timestamp) -> impl Iterator<Item = &Mark> {
+        self.list(list).iter().filter(move |mark| mark.holds(now))
+    }
+
+    /// What hits somebody who is banned or muted, or lets somebody in who is invited.
+    pub(crate) fn find(&self, list: List, who: &Who, now: Timestamp) -> Option<&Mark> {
+        if self.list(list).is_empty() {
+            return None;
+        }
+        let looks = who.looks();
+        self.holding(list, now).find(|mark| match list {
+            List::Bans | List::Mutes => mark.hits(who, &looks),
+            List::Invitations => mark.invites(who),
+        })
+    }
+
+    /// Adds a mark in place of an earlier one of the same target. Tells the keys of marks that gave way to it.
+    pub(crate) fn add(&mut self, list: List, mark: Mark) -> Vec<String> {
+        let marks = self.list_mut(list);
+        marks.retain(|other| other.key() != mark.key());
+        marks.push(mark);
+        let mut gone = Vec::new();
+        while list == List::Invitations && marks.len() > MAX_INVITATIONS {
+            gone.push(marks.remove(0).key().to_owned());
+        }
+        gone
+    }
+
+    /// Takes out the marks with these keys.
+    pub(crate) fn remove(&mut self, list: List, keys: &[String]) {
+        self.list_mut(list).retain(|mark| !keys.iter().any(|key| key == mark.key()));
+    }
+
+    /// Forgets what holds no more. Tells what it was, for the store.
+    pub(crate) fn forget_ended(&mut self, now: Timestamp) -> Vec<(List, String)> {
+        let mut ended = Vec::new();
+        for list in List::ALL {
+            let over = self.list_mut(list).extract_if(.., |mark| !mark.holds(now));
+            ended.extend(over.map(|mark| (list, mark.key().to_owned())));
+        }
+        self.spoken.forget_before(now, self.settings.slow);
+        ended
+    }
+
+    /// Whether somebody may be banned or muted.
+    pub(crate) fn restricts(&self) -> bool {
+        !self.bans.is_empty() || !self.mutes.is_empty()
+    }
+
+    /// Somebody says something now.
+    pub(crate) fn note_spoken(&mut self, who: &Who, now: Timestamp) {
+        if let Some(every) = self.settings.slow {
+            self.spoken.note(who, now, every);
+        }
+    }
+
+    /// What they said just now counts for nothing: it was not said.
+    pub(crate) fn forget_spoken(&mut self, who: &Who, at: Timestamp) {
+        self.spoken.forget(who, at);
+    }
+
+    /// How long somebody has to wait, and how often one may say something; `None` if it may be now.
+    pub(crate) fn wait(&self, who: &Who, now: Timestamp) -> Option<(Period, u64)> {
+        let every = self.settings.slow?;
+        Some((every, self.spoken.wait_secs(who, now, every)?))
+    }
+}

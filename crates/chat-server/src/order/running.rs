@@ -1,0 +1,164 @@
+//! How channels are run: as the store has it, and as the hub does.
+
+use std::collections::HashMap;
+
+use chat_proto::event::{Logged, Restricted, Sentence, Term};
+use chat_proto::id::Timestamp;
+use chat_proto::name::UserName;
+use chat_proto::target::Target;
+use chat_proto::text::Text;
+use chat_proto::verb;
+
+use crate::hub::act::{Keep, Kept};
+use crate::hub::channel::Running;
+use crate::hub::person::Party;
+use crate::hub::rules::{List, Mark};
+use crate::store::{ActRow, Author, Book, Entry, Failure, KeptMark, MarkRow, OperatorRow, Rule};
+
+/// How each channel is run, by its number; and a number that no party has which is spoken of.
+pub(super) fn load(book: &Book) -> Result<(HashMap<u32, Running>, u64), Failure> {
+    let mut all: HashMap<u32, Running> = HashMap::new();
+    let mut next_party = 0;
+    for (number, name, value) in book.settings()? {
+        all.entry(number).or_default().rules.settings.restore(&name, &value);
+    }
+    for row in book.marks()? {
+        let parties = row.party.into_iter().chain(row.account);
+        next_party = parties.fold(next_party, |next, party| next.max(party + 1));
+        let list = List::ALL.into_iter().find(|list| list.number() == row.list);
+        let rules = &mut all.entry(row.number).or_default().rules;
+        if let (Some(list), Some(mark)) = (list, mark(&row)) {
+            rules.add(list, mark);
+        }
+    }
+    for OperatorRow { number, party } in book.operators()? {
+        next_party = next_party.max(party + 1);
+        all.entry(number).or_default().operators.push(Party(party));
+    }
+    Ok((all, next_party))
+}
+
+/// None if it is of a version that had other names.
+fn mark(row: &KeptMark) -> Option<Mark> {
+    let shown = Restricted {
+        target: Target::read(&row.target)?,
+        by: UserName::new(&row.by).ok()?,
+        time: Timestamp(row.time),
+        term: term(row.until),
+        reason: row.reason.as_deref().and_then(Text::new),
+    };
+    Some(Mark::new(shown, row.party.map(Party), row.account.map(Party)))
+}
+
+fn term(until: Option<i64>) -> Term {
+    until.map_or(Term::Lasting, |until| Term::Until(Timestamp(until)))
+}
+
+fn end(term: Term) -> Option<i64> {
+    match term {
+        Term::Lasting => None,
+        Term::Until(end) => Some(end.0),
+    }
+}
+
+/// An act with everything that is written of it.
+pub(super) struct Written {
+    rules: Vec<Keep>,
+    logged: Option<Logged>,
+    target: Option<String>,
+    /// The lines that it hides.
+    hides: Vec<u64>,
+}
+
+impl Written {
+    /// Looks up which lines an act in this conversation hides.
+    pub(super) fn of(
+        kept: Kept,
+        number: u32,
+        book: &Book,
+        fold: fn(&str) -> String,
+    ) -> Result<Self, Failure> {
+        let Kept { rules, purged, logged } = kept;
+        let millis = |time: Option<Timestamp>| time.map(|time| time.0);
+        let authors: Vec<Author<'_>> = purged
+            .iter()
+            .map(|borne| Author {
+                name: borne.name.key(),
+                from: millis(borne.from),
+                upto: millis(borne.upto),
+            })
+            .collect();
+        let hides = book.lines_by(number, &authors, fold)?;
+        let target = logged.as_ref().and_then(|logged| logged.target.as_ref());
+        let target = target.map(ToString::to_string);
+        Ok(Self { rules, logged, target, hides })
+    }
+
+    /// How many lines it hides.
+    pub(super) fn hidden(&self) -> usize {
+        self.hides.len()
+    }
+
+    /// Whether the channel is gone after it.
+    pub(super) fn ends(&self) -> bool {
+        self.rules.iter().any(|rule| matches!(rule, Keep::End))
+    }
+
+    /// What is to be written. `last` is the last id of the conversation.
+    pub(super) fn add_to<'a>(&'a self, number: u32, last: u64, entries: &mut Vec<Entry<'a>>) {
+        if self.ends() {
+            entries.push(Entry::Closed { number });
+            entries.push(Entry::Floor { number, floor: last });
+            entries.push(Entry::Rule { number, rule: Rule::End });
+            return;
+        }
+        for rule in &self.rules {
+            add_rule(rule, number, entries);
+        }
+        if !self.hides.is_empty() {
+            entries.push(Entry::Rule { number, rule: Rule::Hide { ids: &self.hides } });
+        }
+        let Some(logged) = &self.logged else { return };
+        let Logged { time, by, did, term, setting, reason, .. } = logged;
+        let act = ActRow {
+            time: time.0,
+            by: by.as_str(),
+            did: verb::of(*did).name,
+            target: self.target.as_deref(),
+            until: term.and_then(end),
+            setting: setting.as_ref().map(Sentence::as_str),
+            reason: reason.as_ref().map(Text::as_str),
+        };
+        entries.push(Entry::Rule { number, rule: Rule::Act(act) });
+    }
+}
+
+/// One change of how a channel is run.
+pub(super) fn add_rule<'a>(keep: &'a Keep, number: u32, entries: &mut Vec<Entry<'a>>) {
+    let rule = match keep {
+        Keep::Mark(list, mark) => {
+            let (party, account) = mark.parties();
+            let Restricted { by, time, term, reason, .. } = &mark.shown;
+            Rule::Mark(MarkRow {
+                list: list.number(),
+                key: mark.key(),
+                target: mark.target(),
+                party: party.map(|party| party.0),
+                account: account.map(|account| account.0),
+                by: by.as_str(),
+                time: time.0,
+                until: end(*term),
+                reason: reason.as_ref().map(Text::as_str),
+            })
+        }
+        Keep::NoMark(list, key) => Rule::NoMark { list: list.number(), key, ended: None },
+        Keep::EndedMark(list, key, now) => {
+            Rule::NoMark { list: list.number(), key, ended: Some(now.0) }
+        }
+        Keep::Setting(name, value) => Rule::Setting { name, value },
+        Keep::Operator(Party(party)) => Rule::Operator { party: *party },
+        Keep::NoOperator(Party(party)) => Rule::NoOperator { party: *party },
+        Keep::End => Rule::End,
+    };
+    entries.push(Entry::Rule { number, rule });
+}

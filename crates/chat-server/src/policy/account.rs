@@ -1,0 +1,62 @@
+//! What a person may do about accounts.
+
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
+use chat_proto::secret::{Secret, acceptable};
+use chat_proto::verb::Verb;
+
+/// Whoever is signed in has an account already.
+pub(crate) fn may_register(signed_in: bool, name: &UserName) -> Result<(), Refusal> {
+    if signed_in { Err(Refusal::already_account(name)) } else { Ok(()) }
+}
+
+/// One connection is signed in to one account at a time; `own` is the one it is in now.
+pub(crate) fn may_sign_in(own: Option<&UserName>) -> Result<(), Refusal> {
+    own.map_or(Ok(()), |own| Err(Refusal::already_signed_in(own)))
+}
+
+/// Some commands are about one's account.
+pub(crate) fn is_signed_in(signed_in: bool, verb: &Verb) -> Result<(), Refusal> {
+    if signed_in { Ok(()) } else { Err(Refusal::not_signed_in(verb)) }
+}
+
+/// The name of an account stays, but for how it is written: `own` is that of whoever is signed in.
+pub(crate) fn may_change_name(own: Option<&UserName>) -> Result<(), Refusal> {
+    own.map_or(Ok(()), |own| Err(Refusal::signed_in_name(own)))
+}
+
+/// Whether a text can become a password.
+pub(crate) fn may_be_password(password: &Secret) -> Result<(), Refusal> {
+    acceptable(password.expose()).map_err(Refusal::bad_password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chat_proto::refusal::Code;
+    use chat_proto::verb::{self, Kind};
+
+    #[test]
+    fn who_is_signed_in_and_who_is_not() {
+        let bob = UserName::new("bob").unwrap();
+        let code = |result: Result<(), Refusal>| result.err().map(|refusal| refusal.code());
+        let logout = verb::of(Kind::Logout);
+        for (signed_in, register, sign_in, name, out) in [
+            (false, None, None, None, Some(Code::NotSignedIn)),
+            (true, Some(Code::NotAllowed), Some(Code::NotAllowed), Some(Code::NotAllowed), None),
+        ] {
+            let own = Some(&bob).filter(|_| signed_in);
+            assert_eq!(code(may_register(signed_in, &bob)), register);
+            assert_eq!(code(may_sign_in(own)), sign_in);
+            assert_eq!(code(may_change_name(own)), name);
+            assert_eq!(code(is_signed_in(signed_in, logout)), out);
+        }
+    }
+
+    #[test]
+    fn a_password_is_neither_short_nor_endless() {
+        for (chars, may) in [(7, false), (8, true), (200, true), (201, false)] {
+            assert_eq!(may_be_password(&Secret::new(&"a".repeat(chars))).is_ok(), may, "{chars}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+use std::sync::Arc;
+
+use chat_proto::event::Term;
+use chat_proto::id::Timestamp;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Code;
+use chat_proto::setting::Period;
+use chat_proto::target::Target;
+
+use super::*;
+use crate::hub::act::{Against, Subject};
+use crate::hub::person::{Person, PersonId};
+use crate::hub::rules::Settings;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Outsider,
+    Invited,
+    Member,
+    Operator,
+    /// Elsewhere at the moment.
+    OperatorOutside,
+}
+
+use Role::{Invited, Member, Operator, OperatorOutside, Outsider};
+
+const ROLES: [Role; 5] = [Outsider, Invited, Member, Operator, OperatorOutside];
+
+/// What is so in the channel, or about the one who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Banned,
+    Muted,
+    InviteOnly,
+    Hidden,
+    Slow,
+    TopicLock,
+    Words,
+    Links,
+}
+
+use State::{Banned, Hidden, InviteOnly, Links, Muted, Open, Slow, TopicLock, Words};
+
+const STATES: [State; 9] = [Open, Banned, Muted, InviteOnly, Hidden, Slow, TopicLock, Words, Links];
+
+#[derive(Clone, Copy, Debug)]
+enum Asks {
+    /// Whether they may know of the channel: `no-such-channel` stands for no.
+    Know,
+    Enter,
+    Read,
+    SeeMembers,
+    Say(&'static str),
+    SetTopic,
+    Run(Kind),
+}
+
+fn user(name: &str) -> UserName {
+    UserName::new(name).unwrap()
+}
+
+fn text(words: &str) -> Text {
+    Text::new(words).unwrap()
+}
+
+fn settings(state: State) -> Settings {
+    let mut settings = Settings::default();
+    let set = match state {
+        InviteOnly => ("invite-only", "on"),
+        Hidden => ("hidden", "on"),
+        Slow => ("slow", "10s"),
+        TopicLock => ("topic-lock", "on"),
+        Words => ("words", "+bad"),
+        Links => ("links", "off"),
+        Open | Banned | Muted => return settings,
+    };
+    settings.set(&Setting::read(set.0, set.1).unwrap());
+    settings
+}
+
+fn asked(role: Role, state: State, asks: Asks) -> Option<Code> {
+    let channel = ChannelName::new("dev").unwrap();
+    let settings = settings(state);
+    let mark = Restricted {
+        target: Target::User(user("bob")),
+        by: user("alice"),
+        time: Timestamp(0),
+        term: Term::Lasting,
+        reason: None,
+    };
+    let standing = Standing {
+        channel: &channel,
+        member: matches!(role, Member | Operator),
+        operator: matches!(role, Operator | OperatorOutside),
+        invited: role == Invited,
+        ban: (state == Banned).then_some(&mark),
+        mute: (state == Muted).then_some(&mark),
+        settings: &settings,
+        wait: (state == Slow).then(|| (Period::new(10).unwrap(), 7)),
+        operators: vec![user("alice")],
+        subject: Subject::default(),
+        marks: [0, 0],
+    };
+    let answer = match asks {
+        Asks::Know => return (!standing.knows()).then_some(Code::NoSuchChannel),
+        Asks::Enter => may_enter(&standing),
+        Asks::Read => may_take_part(&standing),
+        Asks::SeeMembers => may_see_members(&standing),
+        Asks::Say(words) => may(&standing, &What::Line { text: text(words), action: false }),
+        Asks::SetTopic => may(&standing, &What::Topic(text("a bad one: https://x.example"))),
+        Asks::Run(kind) => may_run(&standing, kind),
+    };
+    answer.err().map(|refusal| refusal.code())
+}
+
+/// In the order in which it is decided.
+#[expect(clippy::match_same_arms, reason = "it is read from above")]
+fn expected(role: Role, state: State, asks: Asks) -> Option<Code> {
+    let outside = matches!(role, Outsider | Invited);
+    let operator = matches!(role, Operator | OperatorOutside);
+    // Who isn't in it.
+    let not_in = match (role, state) {
+        (Outsider | Invited, Banned) => Some(Code::Banned),
+        (Outsider | Invited | OperatorOutside, _) => Some(Code::NotInChannel),
+        (Member | Operator, _) => None,
+    };
+    match (asks, state) {
+        (Asks::Know, Hidden) if role == Outsider => Some(Code::NoSuchChannel),
+        (Asks::Know, _) => None,
+        (Asks::Enter, Banned) if !operator => Some(Code::Banned),
+        (Asks::Enter, InviteOnly) if matches!(role, Outsider | Member) => Some(Code::InviteOnly),
+        (Asks::Enter, _) => None,
+        (Asks::SeeMembers, Banned) if outside => Some(Code::Banned),
+        (Asks::SeeMembers, _) => None,
+        (Asks::Run(Kind::Drop), _) if role == OperatorOutside => None,
+        (_, _) if not_in.is_some() => not_in,
+        (Asks::Read, _) => None,
+        (_, _) if operator => None,
+        (Asks::Run(_), _) => Some(Code::NotAllowed),
+        (Asks::Say(_) | Asks::SetTopic, Muted) => Some(Code::Muted),
+        (Asks::Say(_), Slow) => Some(Code::TooFast),
+        (Asks::Say(words), Words) if words.contains("bad") => Some(Code::NotAllowed),
+        (Asks::Say(words), Links) if words.contains("https:") => Some(Code::NotAllowed),
+        (Asks::SetTopic, TopicLock | Words | Links) => Some(Code::NotAllowed),
+        (Asks::Say(_) | Asks::SetTopic, _) => None,
+    }
+}
+
+#[test]
+fn who_may_do_what_and_when() {
+    let running = [
+        Kind::Kick,
+        Kind::Ban,
+        Kind::Unban,
+        Kind::Mute,
+        Kind::Unmute,
+        Kind::Invite,
+        Kind::Op,
+        Kind::Deop,
+        Kind::Set,
+        Kind::Purge,
+        Kind::Log,
+        Kind::Drop,
+    ];
+    let all = [
+        Asks::Know,
+        Asks::Enter,
+        Asks::Read,
+        Asks::SeeMembers,
+        Asks::Say("hi"),
+        Asks::Say("a bad word"),
+        Asks::Say("https://x.example"),
+        Asks::SetTopic,
+    ];
+    let all = all.into_iter().chain(running.map(Asks::Run));
+    let mut refused = 0;
+    for asks in all {
+        for role in ROLES {
+            for state in STATES {
+                let code = asked(role, state, asks);
+                assert_eq!(code, expected(role, state, asks), "{role:?}, {state:?}: {asks:?}");
+                refused += usize::from(code.is_some());
+            }
+        }
+    }
+    assert!(refused > 300, "{refused}");
+}
+
+fn aim() -> Aim {
+    let person = Arc::new(Person::new(PersonId(1), None, Timestamp(0), Arc::default()));
+    Aim { user: user("bob"), person: Some(person), account: None }
+}
+
+/// What an operator is refused for reasons of the one whom it is about, or of bounds.
+#[test]
+fn what_not_even_an_operator_may_do() {
+    let member = Subject { member: true, ..Subject::default() };
+    let operator = Subject { operator: true, ..member };
+    let sole = Subject { sole_operator: true, ..operator };
+    let banned = Subject { banned: true, ..Subject::default() };
+    let marked = Subject { marked: true, ..member };
+    let outside = Subject::default();
+    let full = [MAX_MARKS, MAX_MARKS];
+    let net = || Against::Net(Target::net("10.0.0.0/8").unwrap());
+    let word = || Setting::read("words", "+bad").unwrap();
+    for (deed, subject, marks, code) in [
+        (Deed::Kick(aim()), member, [0, 0], None),
+        (Deed::Kick(aim()), operator, [0, 0], None),
+        (Deed::Kick(aim()), outside, [0, 0], Some(Code::NotInChannel)),
+        (Deed::Ban(Against::Person(aim()), None), member, [0, 0], None),
+        (Deed::Ban(Against::Person(aim()), None), outside, [0, 0], None),
+        (Deed::Ban(Against::Person(aim()), None), operator, [0, 0], Some(Code::NotAllowed)),
+        (Deed::Ban(Against::Person(aim()), None), member, full, Some(Code::NotAllowed)),
+        (Deed::Ban(Against::Person(aim()), None), marked, full, None),
+        (Deed::Ban(net(), None), outside, full, Some(Code::NotAllowed)),
+        (Deed::Ban(net(), None), outside, [MAX_MARKS - 1, 0], None),
+        (Deed::Unban(net()), outside, full, None),
+        (Deed::Mute(aim(), None), member, [MAX_MARKS, 0], None),
+        (Deed::Mute(aim(), None), member, [0, MAX_MARKS], Some(Code::NotAllowed)),
+        (Deed::Mute(aim(), None), operator, [0, 0], Some(Code::NotAllowed)),
+        (Deed::Unmute(aim()), outside, full, None),
+        (Deed::Invite(aim()), outside, [0, 0], None),
+        (Deed::Invite(aim()), member, [0, 0], Some(Code::NotAllowed)),
+        (Deed::Invite(aim()), banned, [0, 0], Some(Code::NotAllowed)),
+        (Deed::Op(aim()), member, [0, 0], None),
+        (Deed::Op(aim()), outside, [0, 0], Some(Code::NotInChannel)),
+        (Deed::Deop(aim()), operator, [0, 0], None),
+        (Deed::Deop(aim()), sole, [0, 0], Some(Code::NotAllowed)),
+        (Deed::Purge(aim()), outside, [0, 0], None),
+        (Deed::Set(word()), outside, [0, 0], None),
+        (Deed::Drop, outside, [0, 0], None),
+    ] {
+        let channel = ChannelName::new("dev").unwrap();
+        let standing = Standing {
+            channel: &channel,
+            member: true,
+            operator: true,
+            invited: false,
+            ban: None,
+            mute: None,
+            settings: &Settings::default(),
+            wait: None,
+            operators: Vec::new(),
+            subject,
+            marks,
+        };
+        let act = Act { deed, reason: None };
+        let refused = may(&standing, &What::Act(Box::new(act))).err().map(|it| it.code());
+        assert_eq!(refused, code, "{subject:?} {marks:?}");
+    }
+}
+
+#[test]
+fn the_words_that_a_channel_refuses_are_bounded() {
+    let channel = ChannelName::new("dev").unwrap();
+    let mut settings = Settings::default();
+    for n in 0..MAX_PATTERNS {
+        settings.set(&Setting::read("words", &format!("+word{n}")).unwrap());
+    }
+    let standing = Standing {
+        channel: &channel,
+        member: true,
+        operator: true,
+        invited: false,
+        ban: None,
+        mute: None,
+        settings: &settings,
+        wait: None,
+        operators: Vec::new(),
+        subject: Subject::default(),
+        marks: [0, 0],
+    };
+    let set = |value| {
+        let deed = Deed::Set(Setting::read("words", value).unwrap());
+        may_act(&standing, &Act { deed, reason: None }).err().map(|refusal| refusal.code())
+    };
+    assert_eq!(set("+more"), Some(Code::NotAllowed));
+    assert_eq!(set("-word0"), None);
+    assert_eq!(set("off"), None);
+}

@@ -1,0 +1,505 @@
+//! Signing in and out, and what becomes of accounts.
+//!
+//! Each takes several steps: a password may have to be asked for, it is hashed elsewhere, and what is to last is
+//! stored first. Meanwhile no line is carried out but the password that is asked for, so each step finds the
+//! person as the one before has left them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use chat_proto::command::Invite;
+use chat_proto::event::{Ask, Done, Event, SignedOutBy};
+use chat_proto::id::Timestamp;
+use chat_proto::limits::MAX_DEVICES;
+use chat_proto::line::LineItem;
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
+use chat_proto::rendition::Form;
+use chat_proto::secret::{Credential, Secret, acceptable};
+use chat_proto::verb::{self, Kind};
+
+use super::Session;
+use crate::handlers::{AccountChange, help};
+use crate::hub::account::Account;
+use crate::hub::ports::vault::{Answer, Question};
+use crate::hub::ports::{AccountDeed, TokenHash};
+
+type Re = Cow<'static, str>;
+
+/// Something about an account that is under way.
+pub(super) struct Dealing {
+    re: Re,
+    goal: Goal,
+    stage: Stage,
+    /// When its last line came.
+    now: Timestamp,
+}
+
+/// What is wanted.
+enum Goal {
+    Register {
+        name: UserName,
+        #[expect(dead_code, reason = "registration is open to everybody")]
+        invite: Option<Invite>,
+    },
+    /// By the password of an account, if there is one of this name.
+    SignIn {
+        name: UserName,
+        account: Option<Arc<Account>>,
+    },
+    SignOut,
+    /// The new password, once it is known.
+    Change {
+        new: Option<Secret>,
+    },
+    Forget,
+}
+
+/// How far it is.
+enum Stage {
+    /// The next line is a password.
+    Asked(Ask),
+    /// The vault looks at a password.
+    Verifying,
+    /// The vault hashes a password.
+    Hashing,
+    /// It is being stored; with the token that is told afterwards.
+    Keeping(Option<(Secret, TokenHash)>),
+}
+
+impl Dealing {
+    fn new(re: Re, goal: Goal, stage: Stage, now: Timestamp) -> Box<Self> {
+        Box::new(Self { re, goal, stage, now })
+    }
+
+    /// Whether the next line is the password.
+    pub(super) fn asks(&self) -> bool {
+        matches!(self.stage, Stage::Asked(_))
+    }
+}
+
+impl Session {
+    /// Whether something is under way that no line can be carried out beside.
+    pub(super) fn is_dealing(&self) -> bool {
+        self.dealing.as_ref().is_some_and(|dealing| !dealing.asks())
+    }
+
+    /// Whether the next line is a password.
+    pub(super) fn asks_secret(&self) -> bool {
+        self.dealing.as_ref().is_some_and(|dealing| dealing.asks())
+    }
+
+    /// Whether what is typed is a password, or may be one in a moment: not to be seen.
+    pub(crate) fn hides_typing(&self) -> bool {
+        self.dealing.as_ref().is_some_and(|dealing| {
+            let asks_once_more = matches!(dealing.goal, Goal::Change { new: None })
+                && matches!(dealing.stage, Stage::Verifying);
+            dealing.asks() || asks_once_more
+        })
+    }
+
+    /// Begins what a handler allowed.
+    pub(super) fn deal(
+        &mut self,
+        change: AccountChange,
+        re: Re,
+        now: Timestamp,
+        out: &mut BytesMut,
+    ) -> Result<(), Refusal> {
+        match change {
+            AccountChange::Register { name, invite, password } => {
+                let goal = Goal::Register { name, invite };
+                self.begin(re, goal, Ask::New, password.map(Credential::Password), now, out)
+            }
+            AccountChange::SignIn(name, credential) => {
+                let account = self.hub.account(&name);
+                let goal = Goal::SignIn { name, account };
+                self.begin(re, goal, Ask::Login, credential, now, out)
+            }
+            AccountChange::Password(None) => {
+                self.begin(re, Goal::Change { new: None }, Ask::Old, None, now, out)
+            }
+            AccountChange::Password(Some((old, new))) => {
+                let old = Some(Credential::Password(old));
+                self.begin(re, Goal::Change { new: Some(new) }, Ask::Old, old, now, out)
+            }
+            AccountChange::Forget(password) => {
+                let password = password.map(Credential::Password);
+                self.begin(re, Goal::Forget, Ask::Forget, password, now, out)
+            }
+            AccountChange::SignOut => self.begin_sign_out(re, now),
+        }
+    }
+
+    /// Asks for the password if there is none.
+    fn begin(
+        &mut self,
+        re: Re,
+        goal: Goal,
+        what: Ask,
+        credential: Option<Credential>,
+        now: Timestamp,
+        out: &mut BytesMut,
+    ) -> Result<(), Refusal> {
+        if let Some(credential) = credential {
+            return self.go_on_with(re, goal, what, credential, now, out);
+        }
+        self.ask_password(re, goal, what, now, out);
+        Ok(())
+    }
+
+    fn ask_password(&mut self, re: Re, goal: Goal, what: Ask, now: Timestamp, out: &mut BytesMut) {
+        let name = match &goal {
+            Goal::SignIn { name, .. } => Some(name.clone()),
+            _ => self.me.name.clone(),
+        };
+        if let Some(name) = name {
+            self.show(&Event::PasswordAsked { what, name }, out);
+        }
+        self.done(re.clone(), Done::Told, out);
+        self.dealing = Some(Dealing::new(re, goal, Stage::Asked(what), now));
+    }
+
+    /// The line that was asked for.
+    pub(super) fn on_secret(&mut self, line: LineItem, now: Timestamp, out: &mut BytesMut) {
+        let Some(dealing) = self.dealing.take() else { return };
+        let Dealing { re, goal, stage, .. } = *dealing;
+        let Stage::Asked(what) = stage else { return };
+        let credential = match line {
+            LineItem::Line(line) => match (Credential::typed(&line), what) {
+                (Some(Credential::Token(token)), Ask::Login) => Ok(Credential::Token(token)),
+                (Some(_), _) => Secret::typed(&line)
+                    .map(Credential::Password)
+                    .ok_or_else(|| Refusal::password_expected(goal.verb())),
+                (None, _) => Err(Refusal::password_expected(goal.verb())),
+            },
+            LineItem::TooLong { over } => Err(Refusal::line_too_long(over)),
+            LineItem::NotUtf8 => Err(Refusal::not_utf8()),
+        };
+        let done = credential
+            .and_then(|credential| self.go_on_with(re.clone(), goal, what, credential, now, out));
+        if let Err(refusal) = done {
+            self.refuse(re, refusal, out);
+        }
+    }
+
+    /// The password, or the token, is there.
+    fn go_on_with(
+        &mut self,
+        re: Re,
+        mut goal: Goal,
+        what: Ask,
+        credential: Credential,
+        now: Timestamp,
+        out: &mut BytesMut,
+    ) -> Result<(), Refusal> {
+        let secret = match credential {
+            Credential::Token(token) => match goal {
+                Goal::SignIn { name, .. } => {
+                    return self.open_by_token(re, &name, &token, now, out);
+                }
+                _ => token,
+            },
+            Credential::Password(password) => password,
+        };
+        match &mut goal {
+            Goal::SignIn { name, account } => {
+                let known = account.as_ref().map(|account| account.password());
+                let name = name.clone();
+                self.verify(name, secret, known);
+                self.dealing = Some(Dealing::new(re, goal, Stage::Verifying, now));
+            }
+            Goal::Register { .. } => {
+                acceptable(secret.expose()).map_err(Refusal::bad_password)?;
+                self.hash(secret);
+                self.dealing = Some(Dealing::new(re, goal, Stage::Hashing, now));
+            }
+            Goal::Change { new } if what == Ask::New => {
+                self.own_account(Kind::Password)?;
+                acceptable(secret.expose()).map_err(Refusal::bad_password)?;
+                *new = None;
+                self.hash(secret);
+                self.dealing = Some(Dealing::new(re, goal, Stage::Hashing, now));
+            }
+            Goal::Change { new } => {
+                if let Some(new) = new {
+                    acceptable(new.expose()).map_err(Refusal::bad_password)?;
+                }
+                self.verify_own(secret, Kind::Password)?;
+                self.dealing = Some(Dealing::new(re, goal, Stage::Verifying, now));
+            }
+            Goal::Forget => {
+                self.verify_own(secret, Kind::Forget)?;
+                self.dealing = Some(Dealing::new(re, goal, Stage::Verifying, now));
+            }
+            Goal::SignOut => {}
+        }
+        Ok(())
+    }
+
+    fn own_account(&self, kind: Kind) -> Result<Arc<Account>, Refusal> {
+        self.person.signed_in().ok_or_else(|| Refusal::not_signed_in(verb::of(kind)))
+    }
+
+    fn verify_own(&self, secret: Secret, kind: Kind) -> Result<(), Refusal> {
+        let account = self.own_account(kind)?;
+        self.verify(account.name.clone(), secret, Some(account.password()));
+        Ok(())
+    }
+
+    fn verify(&self, name: UserName, secret: Secret, known: Option<Arc<str>>) {
+        let address = self.person.address();
+        self.hub.vault.ask(Question::Verify { name, address, secret, known }, &self.person);
+    }
+
+    fn hash(&self, secret: Secret) {
+        self.hub.vault.ask(Question::Hash(secret), &self.person);
+    }
+
+    /// The vault has looked at a password, or hashed one.
+    pub(super) fn on_vault(&mut self, answer: Answer, out: &mut BytesMut) {
+        let Some(dealing) = self.dealing.take() else { return };
+        let Dealing { re, goal, now, .. } = *dealing;
+        let done = match answer {
+            Answer::Right { rehashed } => self.on_right(re.clone(), goal, rehashed, now, out),
+            Answer::Hashed(hash) => self.on_hashed(re.clone(), goal, hash, now),
+            Answer::Wrong => Err(match &goal {
+                Goal::SignIn { name, .. } => Refusal::wrong_password(name),
+                _ => self.me.name.as_ref().map_or_else(Refusal::internal, Refusal::wrong_password),
+            }),
+            Answer::TooSoon(seconds) => Err(Refusal::login_too_soon(seconds)),
+            Answer::Busy => Err(Refusal::hashing_busy()),
+            Answer::Failed => Err(Refusal::internal()),
+        };
+        self.refuse_unless(done, re, out);
+    }
+
+    fn on_right(
+        &mut self,
+        re: Re,
+        goal: Goal,
+        rehashed: Option<Box<str>>,
+        now: Timestamp,
+        out: &mut BytesMut,
+    ) -> Result<(), Refusal> {
+        match goal {
+            Goal::SignIn { ref name, account: Some(ref account) } => {
+                // Only a program keeps a token.
+                let token = match self.me.form {
+                    Form::Json => self.hub.vault.new_token(),
+                    Form::Text => None,
+                };
+                if token.is_none() && rehashed.is_none() {
+                    let account = Arc::clone(account);
+                    return self.complete_sign_in(re, &account, None, now, out);
+                }
+                // Before anything is stored for them.
+                if self.hub.device_count(name) >= MAX_DEVICES {
+                    return Err(Refusal::too_many_devices(MAX_DEVICES));
+                }
+                let party = account.party;
+                let surplus = token.as_ref().and_then(|_| self.hub.surplus_token(party));
+                let hash = token.as_ref().map(|(_, hash)| *hash);
+                let deed = AccountDeed::SignIn { party, token: hash, surplus, rehashed, now };
+                self.keep(re, goal, deed, token, now)
+            }
+            Goal::SignIn { name, account: None } => Err(Refusal::wrong_password(&name)),
+            Goal::Change { new: Some(new) } => {
+                self.hash(new);
+                let goal = Goal::Change { new: None };
+                self.dealing = Some(Dealing::new(re, goal, Stage::Hashing, now));
+                Ok(())
+            }
+            Goal::Change { new: None } => {
+                self.ask_password(re, goal, Ask::New, now, out);
+                Ok(())
+            }
+            Goal::Forget => {
+                let party = self.own_account(Kind::Forget)?.party;
+                self.keep(re, goal, AccountDeed::Forget { party }, None, now)
+            }
+            Goal::Register { .. } | Goal::SignOut => Err(Refusal::internal()),
+        }
+    }
+
+    fn on_hashed(
+        &mut self,
+        re: Re,
+        goal: Goal,
+        password: Box<str>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let (shown, hash) = self.hub.vault.new_token().ok_or_else(Refusal::internal)?;
+        let token = Some(hash);
+        let deed = match &goal {
+            Goal::Register { name, .. } => {
+                let (name, party) = (name.clone(), self.person.party());
+                AccountDeed::Register { party, name, password, token, now }
+            }
+            Goal::Change { .. } => {
+                let party = self.own_account(Kind::Password)?.party;
+                AccountDeed::Password { party, password, token, now }
+            }
+            _ => return Err(Refusal::internal()),
+        };
+        self.keep(re, goal, deed, Some((shown, hash)), now)
+    }
+
+    fn keep(
+        &mut self,
+        re: Re,
+        goal: Goal,
+        deed: AccountDeed,
+        token: Option<(Secret, TokenHash)>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.dealing = Some(Dealing::new(re, goal, Stage::Keeping(token), now));
+        let kept = self.hub.keep(&self.person, deed, None);
+        if kept.is_err() {
+            self.dealing = None;
+        }
+        kept
+    }
+
+    /// What was to be stored is, or isn't.
+    pub(super) fn on_kept(&mut self, kept: Result<(), Refusal>, out: &mut BytesMut) {
+        let Some(dealing) = self.dealing.take() else { return };
+        let Dealing { re, goal, stage, now } = *dealing;
+        let token = if let Stage::Keeping(token) = stage { token } else { None };
+        let done = kept.and_then(|()| self.on_stored(re.clone(), goal, token, now, out));
+        self.refuse_unless(done, re, out);
+    }
+
+    fn on_stored(
+        &mut self,
+        re: Re,
+        goal: Goal,
+        token: Option<(Secret, TokenHash)>,
+        now: Timestamp,
+        out: &mut BytesMut,
+    ) -> Result<(), Refusal> {
+        let done = match (goal, token) {
+            (Goal::SignIn { account: Some(account), .. }, token) => {
+                return self.complete_sign_in(re, &account, token, now, out);
+            }
+            (Goal::Register { name, .. }, Some((token, hash))) => {
+                self.hub.registered(&self.person, self.inbox.channels(), now);
+                self.me.register();
+                self.token = Some(hash);
+                Done::Registered { name, token }
+            }
+            (Goal::Change { .. }, Some((token, hash))) => {
+                self.token = Some(hash);
+                Done::PasswordChanged { token }
+            }
+            (Goal::SignOut, _) => Done::SignedOut { name: self.sign_out(now, out)? },
+            (Goal::Forget, _) => Done::Forgotten { name: self.sign_out(now, out)? },
+            _ => return Err(Refusal::internal()),
+        };
+        self.done(re, done, out);
+        Ok(())
+    }
+
+    fn refuse_unless(&mut self, done: Result<(), Refusal>, re: Re, out: &mut BytesMut) {
+        if let Err(refusal) = done {
+            self.dealing = None;
+            self.refuse(re, refusal, out);
+        }
+        if self.dealing.is_none()
+            && let Some(by) = self.signed_out.take()
+        {
+            self.on_signed_out(by, out);
+        }
+    }
+
+    fn open_by_token(
+        &mut self,
+        re: Re,
+        name: &UserName,
+        token: &Secret,
+        now: Timestamp,
+        out: &mut BytesMut,
+    ) -> Result<(), Refusal> {
+        let hash = self.hub.vault.hash_of(token).ok_or_else(|| Refusal::bad_token(name))?;
+        let account = self.hub.open_account(name, &hash, now)?;
+        self.complete_sign_in(re, &account, None, now, out)?;
+        self.token = Some(hash);
+        Ok(())
+    }
+
+    /// One more device of the account: in the text form the answer comes first, so that a person sees what the
+    /// rows belong to.
+    fn complete_sign_in(
+        &mut self,
+        re: Re,
+        account: &Arc<Account>,
+        token: Option<(Secret, TokenHash)>,
+        now: Timestamp,
+        out: &mut BytesMut,
+    ) -> Result<(), Refusal> {
+        let before = self.hub.sign_in(&self.person, account, self.inbox.channels(), now)?;
+        self.me.sign_in(account);
+        let (token, hash) = token.unzip();
+        self.token = hash;
+        let name = account.name.clone();
+        let mut done = Some(Done::SignedIn { name: name.clone(), token });
+        if self.me.form == Form::Text
+            && let Some(done) = done.take()
+        {
+            self.done(re.clone(), done, out);
+        }
+        if before.is_none() {
+            for line in help::main_page(&self.hub, &name) {
+                self.notice(line, out);
+            }
+        }
+        self.enter_again(account, now, out);
+        self.look_what_waits(re, done);
+        Ok(())
+    }
+
+    fn begin_sign_out(&mut self, re: Re, now: Timestamp) -> Result<(), Refusal> {
+        let party = self.own_account(Kind::Logout)?.party;
+        let deed = AccountDeed::SignOut { party, token: self.token, now };
+        self.keep(re, Goal::SignOut, deed, None, now)
+    }
+
+    /// Leaves everything, and has no name any more. Tells the name.
+    fn sign_out(&mut self, now: Timestamp, out: &mut BytesMut) -> Result<UserName, Refusal> {
+        let name = self.me.name.clone().ok_or_else(|| Refusal::not_named(None))?;
+        self.token = None;
+        self.hub.sign_out(&self.person, self.inbox.channels(), now);
+        self.inbox.leave_all();
+        self.me.sign_out();
+        self.told_privately = Vec::new();
+        self.unread_privately = Vec::new();
+        self.give_up_lookup(out);
+        Ok(name)
+    }
+
+    /// Another device has changed the password, or erased the account.
+    pub(super) fn on_signed_out(&mut self, by: SignedOutBy, out: &mut BytesMut) {
+        if self.dealing.as_ref().is_some_and(|dealing| !dealing.asks()) {
+            // When this is done.
+            self.signed_out = Some(by);
+            return;
+        }
+        let now = self.last_line_at();
+        if let Ok(name) = self.sign_out(now, out) {
+            self.show(&Event::SignedOut { name, by }, out);
+        }
+    }
+}
+
+impl Goal {
+    fn verb(&self) -> &'static verb::Verb {
+        verb::of(match self {
+            Self::Register { .. } => Kind::Register,
+            Self::SignIn { .. } => Kind::Login,
+            Self::SignOut => Kind::Logout,
+            Self::Change { .. } => Kind::Password,
+            Self::Forget => Kind::Forget,
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! What a person has read: what their device was told of before they typed a line.
+//!
+//! It counts for all devices of an account. One that is left alone reads nothing, whatever comes in on it, and
+//! neither does one whose connection is dead.
+
+use chat_proto::id::LineId;
+use chat_proto::name::UserName;
+
+use super::Session;
+use crate::hub::person::Party;
+
+/// Private chats of which it is remembered what was told; past it the oldest count as unread.
+const MAX_CHATS: usize = 64;
+
+impl Session {
+    /// The person is there: what they were told is read.
+    pub(super) fn note_read(&mut self) {
+        let Some(account) = self.person.signed_in() else { return };
+        for (channel, line) in self.inbox.take_unread() {
+            self.hub.note_read(&account, &channel, line);
+        }
+        for (with, line) in self.unread_privately.drain(..) {
+            self.hub.note_read_privately(&account, with, line);
+        }
+    }
+
+    /// Somebody's private line was told.
+    pub(super) fn note_correspondent(&mut self, party: Party, from: UserName, line: LineId) {
+        if party == self.person.party() {
+            // Their own, from another device.
+            return;
+        }
+        self.me.reply_to = Some((party, from));
+        if !self.me.is_signed_in() {
+            return;
+        }
+        self.note_told_privately(party, line);
+    }
+
+    pub(super) fn note_told_privately(&mut self, with: Party, line: LineId) {
+        let known = self.unread_privately.iter_mut().find(|(party, _)| *party == with);
+        if let Some((_, last)) = known {
+            *last = line.max(*last);
+            return;
+        }
+        if self.unread_privately.len() == MAX_CHATS {
+            self.unread_privately.remove(0);
+        }
+        self.unread_privately.push((with, line));
+    }
+}

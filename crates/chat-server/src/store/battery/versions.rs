@@ -1,0 +1,52 @@
+//! Databases of earlier versions.
+
+use super::*;
+
+/// As the program of version 1 left it.
+fn version_1(file: &Path) {
+    let connection = Connection::open(file).unwrap();
+    connection.pragma_update(None, "journal_mode", "wal").unwrap();
+    connection.execute_batch(include_str!("../schema/0001_lines.sql")).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA application_id = 1667785076;
+            PRAGMA user_version = 1;
+            INSERT INTO conversation (number, name, shown, topic) VALUES (1, '#general', 'General', 'hi');
+            INSERT INTO line (place, time, author, flags, text) VALUES
+                (1 << 36 | 1, 1000, 'alice', 0, 'indexed before'),
+                (1 << 36 | 2, 2000, 'bob', 1, 'waits to be indexed');
+            INSERT INTO word (rowid, text, author) VALUES (1 << 36 | 1, 'indexed before', 'alice');
+            UPDATE conversation SET indexed = 1;
+            INSERT INTO holder VALUES ('alice', 7, 5);",
+        )
+        .unwrap();
+}
+
+#[test]
+fn a_database_of_version_1_goes_on_with_all_that_was_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Directory(folder.path().to_owned());
+    version_1(&folder.path().join(FILE));
+    // Beside the program of version 1, which may still run.
+    let older = Store::open_to_read(folder.path());
+    assert!(matches!(older, Err(OpenError::Older { found: 1, .. })));
+    let copy = folder.path().join("copy.db");
+    Store::open_to_copy(folder.path()).unwrap().copy_to(&copy).unwrap();
+    assert_eq!(tools::faults_of(&copy).unwrap(), Vec::<String>::new());
+
+    let (mut book, lookups) = Store::open(&place, Durability::Machine).unwrap().into_parts();
+    let lookup = lookups.lookup().unwrap();
+    let page = lookup.lines(Key::Channel("#general"), 0, 9, 9, 999).unwrap();
+    assert_eq!(ids(&page), [1, 2]);
+    assert!(page.lines.iter().all(|line| line.account.is_none() && !line.erased));
+    for words in ["indexed before", "waits to be indexed"] {
+        assert_eq!(search(&lookup, &[(words, false)]), [words]);
+    }
+    assert_eq!(book.holders().unwrap().len(), 1);
+    assert!(book.accounts().unwrap().is_empty());
+    book.commit(&[said(1, 3, "alice", "and on")]).unwrap();
+    drop((book, lookups, lookup));
+    assert!(Store::open_to_read(folder.path()).is_ok());
+    let (book, _) = Store::open(&place, Durability::Machine).unwrap().into_parts();
+    assert_eq!(book.conversations().unwrap()[0].last, 3);
+}

@@ -1,0 +1,313 @@
+//! How channels are run, as it is kept: settings, who is banned, muted or invited, who runs them, and what was
+//! done.
+
+use rusqlite::{Connection, Transaction, params};
+
+use super::book::{Book, HIDDEN, place};
+use super::lookup::{Key, Lookup, number_of};
+use super::words::expression;
+use super::{Failure, tail::Tail};
+use crate::hub::lock;
+
+/// Acts of each channel that are kept; the oldest go first.
+const MAX_ACTS: u32 = 1000;
+
+/// Something to be written about how a channel is run.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub enum Rule<'a> {
+    /// A setting is as given from now on.
+    Setting { name: &'a str, value: &'a str },
+    /// Somebody is marked, in place of an earlier mark in that list with that key.
+    Mark(MarkRow<'a>),
+    /// They are marked no more; or only if it has ended by itself at this time.
+    NoMark { list: u8, key: &'a str, ended: Option<i64> },
+    /// An account is an operator.
+    Operator { party: u64 },
+    /// It isn't any more.
+    NoOperator { party: u64 },
+    /// Something was done.
+    Act(ActRow<'a>),
+    /// These lines, by their ids, are shown to nobody.
+    Hide { ids: &'a [u64] },
+    /// Nothing of all that holds any more: the channel is gone.
+    End,
+}
+
+/// Somebody who is banned, muted or invited.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct MarkRow<'a> {
+    /// 0 for bans, 1 for mutes, 2 for invitations.
+    pub list: u8,
+    pub key: &'a str,
+    pub target: &'a str,
+    pub party: Option<u64>,
+    pub account: Option<u64>,
+    pub by: &'a str,
+    pub time: i64,
+    /// When it ends by itself.
+    pub until: Option<i64>,
+    pub reason: Option<&'a str>,
+}
+
+/// What somebody did who runs a channel.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct ActRow<'a> {
+    pub time: i64,
+    pub by: &'a str,
+    /// The command's word.
+    pub did: &'a str,
+    pub target: Option<&'a str>,
+    pub until: Option<i64>,
+    /// The setting's word and its value.
+    pub setting: Option<&'a str>,
+    pub reason: Option<&'a str>,
+}
+
+/// A setting as it is kept: of which conversation, its name, its value.
+pub type KeptSetting = (u32, String, String);
+
+/// A mark as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct KeptMark {
+    pub number: u32,
+    pub list: u8,
+    pub target: String,
+    pub party: Option<u64>,
+    pub account: Option<u64>,
+    pub by: String,
+    pub time: i64,
+    pub until: Option<i64>,
+    pub reason: Option<String>,
+}
+
+/// An act as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct KeptAct {
+    pub time: i64,
+    pub by: String,
+    pub did: String,
+    pub target: Option<String>,
+    pub until: Option<i64>,
+    pub setting: Option<String>,
+    pub reason: Option<String>,
+}
+
+/// A name under which lines were said, from one moment to another.
+#[derive(Clone, Copy, Debug)]
+pub struct Author<'a> {
+    /// Folded.
+    pub name: &'a str,
+    /// From then on, if there is a bound.
+    pub from: Option<i64>,
+    /// Up to then, if there is a bound.
+    pub upto: Option<i64>,
+}
+
+impl Book {
+    /// Every setting that was ever changed.
+    pub fn settings(&self) -> Result<Vec<KeptSetting>, Failure> {
+        let connection = lock(self.connection());
+        let mut all = connection.prepare_cached("SELECT number, name, value FROM setting")?;
+        let rows = all.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Everybody who is banned, muted or invited, the oldest first.
+    pub fn marks(&self) -> Result<Vec<KeptMark>, Failure> {
+        let connection = lock(self.connection());
+        let mut all = connection.prepare_cached(
+            "SELECT number, list, target, party, account, \"by\", time, until, reason FROM mark
+                ORDER BY rowid",
+        )?;
+        let rows = all.query_map((), |row| {
+            Ok(KeptMark {
+                number: row.get(0)?,
+                list: row.get(1)?,
+                target: row.get(2)?,
+                party: row.get(3)?,
+                account: row.get(4)?,
+                by: row.get(5)?,
+                time: row.get(6)?,
+                until: row.get(7)?,
+                reason: row.get(8)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The ids of the lines that these said in a conversation and that are shown. `fold` makes of a name as it
+    /// is kept one as it is compared.
+    pub fn lines_by(
+        &self,
+        number: u32,
+        authors: &[Author<'_>],
+        fold: fn(&str) -> String,
+    ) -> Result<Vec<u64>, Failure> {
+        let mut places = Vec::new();
+        for author in authors {
+            let words = expression(&[], Some(author.name));
+            let recent = self.tail().search(&words)?;
+            let connection = lock(self.connection());
+            let all = if author.name.is_ascii() {
+                indexed_places(&connection, number, &words, &recent)?
+            } else {
+                // The index doesn't take all letters for the same that are the same in names.
+                all_places(&connection, number)?
+            };
+            places.extend(said_by(&connection, &all, author, fold)?);
+        }
+        places.sort_unstable();
+        places.dedup();
+        Ok(places.into_iter().map(super::book::id_of).collect())
+    }
+}
+
+/// Where an author's words are in the index, or in what waits for it.
+fn indexed_places(
+    connection: &Connection,
+    number: u32,
+    words: &str,
+    recent: &[i64],
+) -> rusqlite::Result<Vec<i64>> {
+    let ends = place(number, 0)..place(number + 1, 0);
+    let mut found = connection.prepare_cached(
+        "SELECT rowid FROM word WHERE word MATCH ?1 AND rowid >= ?2 AND rowid < ?3",
+    )?;
+    let found = found.query_map(params![words, ends.start, ends.end], |row| row.get(0))?;
+    let recent = recent.iter().copied().filter(|at| ends.contains(at));
+    found.chain(recent.map(Ok)).collect()
+}
+
+fn all_places(connection: &Connection, number: u32) -> rusqlite::Result<Vec<i64>> {
+    let mut all =
+        connection.prepare_cached("SELECT place FROM line WHERE place >= ?1 AND place < ?2")?;
+    let ends = params![place(number, 0), place(number + 1, 0)];
+    all.query_map(ends, |row| row.get(0))?.collect()
+}
+
+/// Those of these lines that the author said and that are shown.
+fn said_by(
+    connection: &Connection,
+    places: &[i64],
+    author: &Author<'_>,
+    fold: fn(&str) -> String,
+) -> rusqlite::Result<Vec<i64>> {
+    let mut line =
+        connection.prepare_cached("SELECT author, time, flags FROM line WHERE place = ?1")?;
+    let mut theirs = Vec::new();
+    for at in places {
+        let mut rows = line.query([at])?;
+        let Some(row) = rows.next()? else { continue };
+        let (name, time, flags): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let is_theirs = author.from.is_none_or(|from| from <= time)
+            && author.upto.is_none_or(|upto| time <= upto)
+            && flags & HIDDEN == 0
+            && fold(&name) == author.name;
+        if is_theirs {
+            theirs.push(*at);
+        }
+    }
+    Ok(theirs)
+}
+
+impl Lookup {
+    /// The last acts in a channel, at most so many, the oldest first.
+    pub fn acts(&self, of: Key<'_>, most: u32) -> Result<Vec<KeptAct>, Failure> {
+        let connection = lock(self.connection());
+        let Some(number) = number_of(&connection, of)? else { return Ok(Vec::new()) };
+        let mut last = connection.prepare_cached(
+            "SELECT time, \"by\", did, target, until, setting, reason FROM act WHERE number = ?1
+                ORDER BY at DESC LIMIT ?2",
+        )?;
+        let rows = last.query_map(params![number, most], |row| {
+            Ok(KeptAct {
+                time: row.get(0)?,
+                by: row.get(1)?,
+                did: row.get(2)?,
+                target: row.get(3)?,
+                until: row.get(4)?,
+                setting: row.get(5)?,
+                reason: row.get(6)?,
+            })
+        })?;
+        let mut acts = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        acts.reverse();
+        Ok(acts)
+    }
+}
+
+pub(super) fn write(change: &Transaction<'_>, number: u32, rule: Rule<'_>) -> rusqlite::Result<()> {
+    let execute = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
+        change.prepare_cached(sql)?.execute(params).map(|_| ())
+    };
+    match rule {
+        Rule::Setting { name, value } => execute(
+            "INSERT OR REPLACE INTO setting (number, name, value) VALUES (?1, ?2, ?3)",
+            params![number, name, value],
+        ),
+        Rule::Mark(row) => {
+            let MarkRow { list, key, target, party, account, by, time, until, reason } = row;
+            execute(
+                "INSERT OR REPLACE INTO mark
+                    (number, list, key, target, party, account, \"by\", time, until, reason)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                params![number, list, key, target, party, account, by, time, until, reason],
+            )
+        }
+        Rule::NoMark { list, key, ended } => execute(
+            "DELETE FROM mark WHERE number = ?1 AND list = ?2 AND key = ?3
+                AND (?4 IS NULL OR until <= ?4)",
+            params![number, list, key, ended],
+        ),
+        Rule::Operator { party } => execute(
+            "INSERT OR IGNORE INTO operator (number, party) VALUES (?1, ?2)",
+            params![number, party],
+        ),
+        Rule::NoOperator { party } => {
+            execute("DELETE FROM operator WHERE number = ?1 AND party = ?2", params![number, party])
+        }
+        Rule::Act(row) => {
+            let ActRow { time, by, did, target, until, setting, reason } = row;
+            execute(
+                "INSERT INTO act (number, at, time, \"by\", did, target, until, setting, reason)
+                    SELECT ?1, coalesce(max(at), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM act
+                    WHERE number = ?1",
+                params![number, time, by, did, target, until, setting, reason],
+            )?;
+            execute(
+                "DELETE FROM act WHERE number = ?1
+                    AND at <= (SELECT max(at) FROM act WHERE number = ?1) - ?2",
+                params![number, MAX_ACTS],
+            )
+        }
+        Rule::Hide { ids } => {
+            let mut hide =
+                change.prepare_cached("UPDATE line SET flags = flags | ?2 WHERE place = ?1")?;
+            for id in ids {
+                hide.execute(params![place(number, *id), HIDDEN])?;
+            }
+            Ok(())
+        }
+        Rule::End => {
+            for table in ["setting", "mark", "operator", "act"] {
+                execute(&format!("DELETE FROM {table} WHERE number = ?1"), params![number])?;
+            }
+            Ok(())
+        }
+    }
+}
+
+impl Tail {
+    /// Whether a line's words are to be found.
+    pub(super) fn indexes(entry: &super::Entry<'_>) -> bool {
+        matches!(entry, super::Entry::Line { hidden: false, .. })
+    }
+}
+
+#[cfg(test)]
+mod tests;

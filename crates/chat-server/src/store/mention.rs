@@ -1,0 +1,143 @@
+//! Lines that name somebody.
+
+use std::time::Instant;
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+
+use super::Failure;
+use super::book::place;
+use super::lookup::{
+    Hits, Key, Lookup, STEPS_BETWEEN_LOOKS, StoredLine, find, newest, newest_between,
+};
+use super::unread::Reader;
+use super::words::{expression, is_unspaced};
+use crate::hub::lock;
+
+/// Which lines name somebody.
+#[derive(Clone, Copy, Debug)]
+pub struct Mentions<'a> {
+    /// Whoever asks. Their own lines don't count.
+    pub reader: Reader<'a>,
+    /// Their name.
+    pub name: &'a str,
+    /// Folded names, with their `#`, of the channels to look into, and the id after which.
+    pub channels: &'a [(String, u64)],
+    /// Lines at most.
+    pub most: usize,
+}
+
+impl Lookup {
+    /// The newest lines that have a name as a word of its own, the newest last.
+    ///
+    /// # Errors
+    ///
+    /// Of the kind `TooLong` if the deadline has come.
+    pub fn mentions(&self, asked: &Mentions<'_>, deadline: Instant) -> Result<Hits, Failure> {
+        let Mentions { reader, name, channels, most } = *asked;
+        let words = expression(&[(name, false)], None);
+        // Before the index is looked into: what is indexed meanwhile is found twice rather than never.
+        let recent = self.tail.search(&words)?;
+        let (name, own) = (folded(name), (reader.fold)(name));
+        let wanted = |line: &StoredLine| {
+            line.account != Some(reader.party)
+                && (reader.fold)(&line.author) != own
+                && !reader.is_hidden(&line.author, line.account)
+                && names(&line.text, &name)
+        };
+        let mut places = Vec::new();
+        let mut found = Vec::new();
+        for (channel, after) in channels {
+            let mut connection = lock(self.connection());
+            let Some(at) = find(&connection, Key::Channel(channel))? else { continue };
+            let range = (place(at.number, at.floor.max(*after)), place(at.number + 1, 0));
+            connection
+                .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
+            let looked =
+                newest_between(&connection, (&words, &recent), range, most, wanted, |line| {
+                    found.push((places.len(), line));
+                });
+            connection.progress_handler(0, None::<fn() -> bool>)?;
+            looked?;
+            places.push(at);
+        }
+        let mut hits = newest(found, &places, most);
+        hits.hits.reverse();
+        Ok(hits)
+    }
+}
+
+/// One spelling for all ways to write the same word.
+fn folded(text: &str) -> String {
+    let lower = text.nfkc().flat_map(char::to_lowercase);
+    lower.map(|c| if c == 'ς' { 'σ' } else { c }).nfc().collect()
+}
+
+/// Whether a text has this name (folded) as a word of its own.
+fn names(text: &str, name: &str) -> bool {
+    let text = folded(text);
+    text.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        let (first, last) = (name.chars().next(), name.chars().next_back());
+        ends_before(before, first) && begins_after(after, last)
+    })
+}
+
+/// Signs within a name.
+fn is_sign(c: char) -> bool {
+    matches!(c, '-' | '_' | '.')
+}
+
+/// Whether two letters next to each other belong to one word.
+fn is_one_word(one: Option<char>, other: Option<char>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else { return false };
+    let letter = |c: char| c.is_alphanumeric() || is_combining_mark(c);
+    letter(one) && letter(other) && !is_unspaced(one) && !is_unspaced(other)
+}
+
+/// Whether what stands before a name that begins with this letter is another word: `big-bob` is one word.
+fn ends_before(before: &str, first: Option<char>) -> bool {
+    !is_one_word(before.trim_end_matches(is_sign).chars().next_back(), first)
+}
+
+/// Whether what stands after a name that ends with this letter is another word: `bob.` is two, `bob.smith` is one.
+fn begins_after(after: &str, last: Option<char>) -> bool {
+    let last = last.map(|last| if is_sign(last) { 'a' } else { last });
+    !is_one_word(last, after.trim_start_matches(is_sign).chars().next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_named_as_a_word_of_its_own() {
+        for (text, name, is_named) in [
+            ("bob", "bob", true),
+            ("hi Bob!", "bob", true),
+            ("@bob: hi", "bob", true),
+            ("bob's", "bob", true),
+            ("ask bob.", "bob", true),
+            ("ask (bob), or _bob_", "bob", true),
+            ("well...bob", "bob", false),
+            ("bobby", "bob", false),
+            ("bob2", "bob", false),
+            ("big-bob", "bob", false),
+            ("bob.smith", "bob", false),
+            ("bob.smith and bob", "bob", true),
+            ("bob.smith is", "bob.smith", true),
+            ("bob smith", "bob.smith", false),
+            ("bob_ is", "bob_", true),
+            ("bob_x", "bob_", false),
+            ("José", "jose", false),
+            ("JOSÉ", "josé", true),
+            ("Jose\u{301}", "josé", true),
+            ("ΣΑΣ", "σας", true),
+            ("東京に行く", "東京", true),
+            ("bobに", "bob", true),
+            ("ｂｏｂ", "bob", true),
+        ] {
+            assert_eq!(names(text, &folded(name)), is_named, "{name} in {text}");
+        }
+    }
+}

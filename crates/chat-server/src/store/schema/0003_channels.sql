@@ -1,0 +1,36 @@
+-- How channels are run. `mark`: who is banned (list 0), muted (1) or invited (2), with the party and the account that
+-- they had then. `act`: what was done, in order.
+
+CREATE TABLE setting (
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (number, name)
+) WITHOUT ROWID;
+
+CREATE TABLE mark (
+    number INTEGER NOT NULL,
+    list INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    target TEXT NOT NULL,
+    party INTEGER,
+    account INTEGER,
+    "by" TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    until INTEGER,
+    reason TEXT,
+    UNIQUE (number, list, key)
+);
+
+CREATE TABLE act (
+    number INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    "by" TEXT NOT NULL,
+    did TEXT NOT NULL,
+    target TEXT,
+    until INTEGER,
+    setting TEXT,
+    reason TEXT,
+    PRIMARY KEY (number, at)
+) WITHOUT ROWID;

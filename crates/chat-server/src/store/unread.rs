@@ -1,0 +1,118 @@
+//! What an account hasn't read yet: the lines after its markers.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::Failure;
+use super::book::{BY_OTHER, ERASED, HIDDEN, place};
+use super::lookup::{COLUMNS, Key, Lookup, Place, Whose, find, found_place, private_places};
+use crate::hub::lock;
+
+/// Who reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    /// The number of the account.
+    pub party: u64,
+    /// Lines by those of these names (folded) are passed over.
+    pub hidden: &'a [String],
+    /// So are lines by these accounts.
+    pub hidden_accounts: &'a [u64],
+    /// How names are folded.
+    pub fold: fn(&str) -> String,
+}
+
+/// What somebody hasn't read of one conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Which conversation.
+    pub whose: Whose,
+    /// The last line that was read, or that is kept no more.
+    pub after: u64,
+    /// Lines after it.
+    pub lines: u64,
+    /// How many of them others said.
+    pub others: u64,
+}
+
+impl Reader<'_> {
+    pub(super) fn is_hidden(&self, author: &str, account: Option<u64>) -> bool {
+        account.is_some_and(|account| self.hidden_accounts.contains(&account))
+            || !self.hidden.is_empty() && self.hidden.contains(&(self.fold)(author))
+    }
+}
+
+impl Lookup {
+    /// The lines of one conversation after an id; so many are counted at most. `None` if there is no such
+    /// conversation.
+    pub fn unread_in(
+        &self,
+        of: Key<'_>,
+        after: u64,
+        reader: &Reader<'_>,
+        most: u64,
+    ) -> Result<Option<Unread>, Failure> {
+        let connection = lock(self.connection());
+        let Some(at) = find(&connection, of)? else { return Ok(None) };
+        Ok(Some(count(&connection, at, after, reader, most)?))
+    }
+
+    /// Every channel that an account is in and every private chat that it had, of which there are lines that
+    /// it hasn't read: the channels, then the private chats, the newest first. So many lines of each are counted at
+    /// most.
+    pub fn unread(&self, reader: &Reader<'_>, most: u64) -> Result<Vec<Unread>, Failure> {
+        let mut places = self.channels_of(reader.party)?;
+        places.extend(private_places(&lock(self.connection()), reader.party)?);
+        let mut unread = Vec::new();
+        for at in places {
+            // In memory the one that writes has its turn between two conversations.
+            let connection = lock(self.connection());
+            let mut marker = connection
+                .prepare_cached("SELECT marker FROM member WHERE party = ?1 AND number = ?2")?;
+            let read = marker.query_row(params![reader.party, at.number], |row| row.get(0));
+            let read = read.optional()?.unwrap_or_default();
+            let one = count(&connection, at, read, reader, most)?;
+            if one.lines > 0 {
+                unread.push(one);
+            }
+        }
+        Ok(unread)
+    }
+
+    fn channels_of(&self, party: u64) -> Result<Vec<Place>, Failure> {
+        let connection = lock(self.connection());
+        let mut all = connection.prepare_cached(&format!(
+            "{COLUMNS} JOIN member USING (number) WHERE party = ?1 AND one IS NULL ORDER BY number"
+        ))?;
+        let rows = all.query_map([party], found_place)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+fn count(
+    connection: &Connection,
+    at: Place,
+    after: u64,
+    reader: &Reader<'_>,
+    most: u64,
+) -> rusqlite::Result<Unread> {
+    let after = after.max(at.floor);
+    let mut lines = connection.prepare_cached(
+        "SELECT author, flags, account FROM line
+            WHERE place > ?1 AND place < ?2 AND flags & ?3 = 0 ORDER BY place LIMIT ?4",
+    )?;
+    let range = params![place(at.number, after), place(at.number + 1, 0), ERASED | HIDDEN, most];
+    let mut rows = lines.query(range)?;
+    let mut unread = Unread { whose: at.whose, after, lines: 0, others: 0 };
+    while let Some(row) = rows.next()? {
+        let (flags, account): (i64, Option<u64>) = (row.get(1)?, row.get(2)?);
+        let own = match &unread.whose {
+            Whose::Channel(_) => account == Some(reader.party),
+            Whose::Private((_, other), _) => (flags & BY_OTHER != 0) == (*other == reader.party),
+        };
+        if !own && reader.is_hidden(row.get_ref(0)?.as_str()?, account) {
+            continue;
+        }
+        unread.lines += 1;
+        unread.others += u64::from(!own);
+    }
+    Ok(unread)
+}

@@ -1,0 +1,143 @@
+//! `chat-server export-user NAME [FILE]`: all that is kept of one account, as JSON Lines, while the server runs.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use chat_proto::id::Timestamp;
+use chat_proto::name::UserName;
+use serde::Serialize;
+
+use super::export::{LINES_A_PAGE, out, write};
+use crate::store::{AccountRow, ConversationRow, Lookup, Store};
+
+/// One line of the file. Neither the password nor a token is among them, also not as a hash.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Row<'a> {
+    /// The first one.
+    Account {
+        name: &'a str,
+        created: String,
+        seen: String,
+        away: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
+        admin: bool,
+    },
+    /// Somebody who is ignored.
+    Ignored { name: &'a str },
+    /// A channel that the account is in.
+    Member { channel: &'a str, entered: String, read: u64 },
+    /// A private chat, and how far it was read.
+    Chat { with: &'a str, read: u64 },
+    /// A channel that the account runs.
+    Operator { channel: &'a str },
+    /// A line in a channel.
+    Message {
+        id: u64,
+        time: String,
+        channel: &'a str,
+        from: &'a str,
+        text: &'a str,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        action: bool,
+    },
+    /// A line in a private chat.
+    Private {
+        id: u64,
+        time: String,
+        from: &'a str,
+        to: &'a str,
+        text: &'a str,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        action: bool,
+    },
+}
+
+/// A conversation as the account's rows name it.
+enum Place {
+    Channel(String),
+    With(String),
+}
+
+pub(super) fn run(directory: &Path, name: &str, file: Option<&Path>) -> anyhow::Result<()> {
+    let name = UserName::new(name).with_context(|| format!("\"{name}\" is nobody's name"))?;
+    let lookup = Store::open_to_read(directory)?;
+    let Some(account) = lookup.account(name.key())? else {
+        bail!("there is no account {name}; chat-server check tells which directory is looked at");
+    };
+    let places: HashMap<u32, Place> = lookup
+        .conversations()?
+        .into_iter()
+        .map(|row| (row.number, place(row, account.party)))
+        .collect();
+    let mut out = out(file)?;
+    about(&mut out, &lookup, &account, &places)?;
+    let mut after = (0, 0);
+    loop {
+        let page = lookup.lines_of(account.party, after, LINES_A_PAGE)?;
+        let Some(last) = page.last() else { break };
+        after = (last.number, last.line.id);
+        for written in &page {
+            let line = &written.line;
+            let (id, time, action) = (line.id, shown(line.time), line.action);
+            let (from, text) = (line.author.as_str(), line.text.as_str());
+            let row = match places.get(&written.number) {
+                Some(Place::Channel(channel)) => {
+                    Row::Message { id, time, channel, from, text, action }
+                }
+                Some(Place::With(to)) => Row::Private { id, time, from, to, text, action },
+                // A conversation begun since they were read.
+                None => continue,
+            };
+            write(&mut out, &row)?;
+        }
+    }
+    out.flush().context("the output can't be written")
+}
+
+/// What comes before the lines.
+fn about(
+    out: &mut impl Write,
+    lookup: &Lookup,
+    account: &AccountRow,
+    places: &HashMap<u32, Place>,
+) -> anyhow::Result<()> {
+    let AccountRow { party, shown: name, created, seen, is_away, away, admin, .. } = account;
+    let (created, seen) = (shown(*created), shown(*seen));
+    let (away, reason, admin) = (*is_away, away.as_deref(), *admin);
+    write(out, &Row::Account { name, created, seen, away, reason, admin })?;
+    for ignored in lookup.ignored_by(*party)? {
+        write(out, &Row::Ignored { name: &ignored.shown })?;
+    }
+    for member in lookup.member_of(*party)? {
+        let read = member.marker;
+        match places.get(&member.number) {
+            Some(Place::Channel(channel)) => {
+                write(out, &Row::Member { channel, entered: shown(member.entered), read })?;
+            }
+            Some(Place::With(with)) => write(out, &Row::Chat { with, read })?,
+            None => {}
+        }
+    }
+    for number in lookup.operator_of(*party)? {
+        if let Some(Place::Channel(channel)) = places.get(&number) {
+            write(out, &Row::Operator { channel })?;
+        }
+    }
+    Ok(())
+}
+
+fn place(row: ConversationRow, party: u64) -> Place {
+    match row.parties {
+        None => Place::Channel(format!("#{}", row.shown)),
+        Some((one, _)) if one == party => Place::With(row.other_name),
+        Some(_) => Place::With(row.one_name),
+    }
+}
+
+fn shown(time: i64) -> String {
+    Timestamp(time).rfc3339().to_string()
+}

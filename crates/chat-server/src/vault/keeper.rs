@@ -1,0 +1,134 @@
+//! Answers the questions of those who sign in.
+
+use std::sync::{Arc, Mutex};
+
+use chat_proto::name::UserName;
+use chat_proto::secret::Secret;
+use tokio::time::Instant;
+
+use super::pool::{self, Job, Pool, Start};
+use super::slowdown::Slowdown;
+use super::token::Token;
+use crate::hub::lock;
+use crate::hub::person::{Note, Person};
+use crate::hub::ports::vault::{Answer, Question};
+use crate::hub::ports::{self, TokenHash};
+
+/// The vault of one server.
+pub struct Keeper {
+    pool: Hashing,
+    slowdown: Arc<Mutex<Slowdown>>,
+}
+
+enum Hashing {
+    /// By threads of its own.
+    Pool(Pool),
+    /// By whoever asks, for tests whose clock stands still.
+    Inline,
+}
+
+impl Keeper {
+    /// With threads of its own.
+    pub fn start() -> Result<Self, Start> {
+        Ok(Self { pool: Hashing::Pool(Pool::start()?), slowdown: Arc::default() })
+    }
+
+    /// Whoever asks waits.
+    pub fn inline() -> Self {
+        Self { pool: Hashing::Inline, slowdown: Arc::default() }
+    }
+
+    fn give(
+        &self,
+        job: Job,
+        asker: &Arc<Person>,
+        answer: impl FnOnce(pool::Answer) -> Answer + Send + 'static,
+    ) {
+        match &self.pool {
+            Hashing::Inline => asker.note(Note::Vault(answer(pool::carry_out_alone(&job)))),
+            Hashing::Pool(pool) => {
+                let (waits, told) = (Arc::clone(asker), Arc::clone(asker));
+                let wanted = Box::new(move || !waits.has_left());
+                let done = Box::new(move |found| told.note(Note::Vault(answer(found))));
+                if pool.ask(job, wanted, done).is_err() {
+                    asker.note(Note::Vault(Answer::Busy));
+                }
+            }
+        }
+    }
+}
+
+impl ports::Vault for Keeper {
+    fn ask(&self, question: Question, asker: &Arc<Person>) {
+        match question {
+            Question::Hash(secret) => self.give(Job::Hash(secret), asker, |found| match found {
+                pool::Answer::Hashed(hash) => Answer::Hashed(hash.into()),
+                pool::Answer::Verified { .. } | pool::Answer::Failed => Answer::Failed,
+            }),
+            Question::Verify { name, address, secret, known } => {
+                let may = lock(&self.slowdown).may_try(address, name.key(), Instant::now());
+                if let Err(seconds) = may {
+                    asker.note(Note::Vault(Answer::TooSoon(seconds)));
+                    return;
+                }
+                let slowdown = Arc::clone(&self.slowdown);
+                let one = Try { slowdown, address, name, open: true };
+                let phc = known.map(|known| Box::from(&*known));
+                let job = Job::Verify { password: secret, phc };
+                self.give(job, asker, |found| match found {
+                    pool::Answer::Verified { right: true, rehashed } => {
+                        one.was_right();
+                        Answer::Right { rehashed: rehashed.map(Into::into) }
+                    }
+                    pool::Answer::Verified { right: false, .. } => {
+                        one.was_wrong();
+                        Answer::Wrong
+                    }
+                    pool::Answer::Hashed(_) | pool::Answer::Failed => Answer::Failed,
+                });
+            }
+        }
+    }
+
+    fn new_token(&self) -> Option<(Secret, TokenHash)> {
+        match Token::new() {
+            Ok(token) => Some((token.shown(), TokenHash(token.hash()))),
+            Err(error) => {
+                tracing::error!(%error, "no token can be made: the system gives no random numbers");
+                None
+            }
+        }
+    }
+
+    fn hash_of(&self, shown: &Secret) -> Option<TokenHash> {
+        Token::parse(shown.expose()).map(|token| TokenHash(token.hash()))
+    }
+}
+
+/// A password is being tried. Whatever becomes of it, the try ends.
+struct Try {
+    slowdown: Arc<Mutex<Slowdown>>,
+    address: Option<std::net::IpAddr>,
+    name: UserName,
+    open: bool,
+}
+
+impl Try {
+    fn was_right(mut self) {
+        self.open = false;
+        lock(&self.slowdown).succeeded(self.address, self.name.key(), Instant::now());
+    }
+
+    fn was_wrong(mut self) {
+        self.open = false;
+        lock(&self.slowdown).failed(self.address, self.name.key(), Instant::now());
+    }
+}
+
+impl Drop for Try {
+    fn drop(&mut self) {
+        if self.open {
+            lock(&self.slowdown).untried(self.address, self.name.key());
+        }
+    }
+}

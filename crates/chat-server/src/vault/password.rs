@@ -1,0 +1,194 @@
+//! Hashing passwords, and verifying them.
+//!
+//! Argon2id (RFC 9106), as PHC strings, which say how they were made: a hash that was made otherwise is still
+//! verified, and made anew when its password is known again.
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use ctutils::CtEq as _;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use chat_proto::secret::Secret;
+
+/// What one hash costs: 19 MiB, passed over twice, by one thread. The least that OWASP's Password Storage Cheat Sheet
+/// advises for Argon2id.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// Bytes of a hash, and of the salt that makes each another.
+const HASH_BYTES: usize = 32;
+const SALT_BYTES: usize = 16;
+
+/// A stored hash that asks for more memory than this is not one of ours: 256 MiB.
+const MOST_KIB: u32 = 256 * 1024;
+
+/// Why a password was neither hashed nor verified.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// There is no memory for it.
+    #[error("there is no memory to hash a password, which takes {} MiB", .kib / 1024)]
+    Memory {
+        /// How much it takes.
+        kib: u32,
+    },
+    /// There is no salt.
+    #[error("the system gives no random numbers")]
+    Random(#[from] getrandom::Error),
+    /// What is stored is no hash, or none that can be meant.
+    #[error("what is stored as the hash of a password is none: {0}")]
+    Stored(String),
+}
+
+/// The memory that hashing works in, used again for the next hash. It is zeroed when it is dropped.
+#[derive(Default)]
+pub struct Memory(Vec<Block>);
+
+impl Memory {
+    fn take(&mut self, params: &Params) -> Result<&mut [Block], Trouble> {
+        let blocks = params.block_count();
+        if let Some(more) = blocks.checked_sub(self.0.len()) {
+            let trouble = |_| Trouble::Memory { kib: params.m_cost() };
+            self.0.try_reserve_exact(more).map_err(trouble)?;
+            self.0.resize(blocks, Block::new());
+        }
+        Ok(&mut self.0)
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(Block::zeroize);
+    }
+}
+
+/// A hash to be kept, as a PHC string.
+pub fn hash(password: &Secret, memory: &mut Memory) -> Result<String, Trouble> {
+    let mut salt = [0; SALT_BYTES];
+    getrandom::fill(&mut salt)?;
+    let params = usual().map_err(stored)?;
+    let mut made = Zeroizing::new([0; HASH_BYTES]);
+    fill(password, (Algorithm::Argon2id, Version::V0x13, &params), &salt, made.as_mut(), memory)?;
+    phc(&params, &salt, made.as_ref()).map_err(stored)
+}
+
+/// Whether this password made this hash. It takes as long if it didn't.
+pub fn verify(password: &Secret, phc: &str, memory: &mut Memory) -> Result<bool, Trouble> {
+    let kept = PasswordHash::new(phc).map_err(stored)?;
+    let params = Params::try_from(&kept).map_err(stored)?;
+    let algorithm = Algorithm::try_from(kept.algorithm.as_str()).map_err(stored)?;
+    let version = kept.version.map_or(Ok(Version::V0x10), Version::try_from).map_err(stored)?;
+    let (Some(salt), Some(expected)) = (kept.salt, kept.hash) else {
+        return Err(stored("it has no salt or no end"));
+    };
+    if params.m_cost() > MOST_KIB {
+        return Err(stored("it asks for too much memory"));
+    }
+    let mut made = Zeroizing::new(vec![0; expected.len()]);
+    fill(password, (algorithm, version, &params), &salt, &mut made, memory)?;
+    Ok(made.as_slice().ct_eq(expected.as_bytes()).to_bool())
+}
+
+/// Whether a hash was made otherwise than it would be today.
+pub fn needs_rehash(phc: &str) -> bool {
+    let is_usual = || {
+        let kept = PasswordHash::new(phc).ok()?;
+        let usual = ParamsString::try_from(&usual().ok()?).ok()?;
+        let is_long = kept.hash?.len() == HASH_BYTES && kept.salt?.len() == SALT_BYTES;
+        let is_ours = kept.algorithm == ARGON2ID_IDENT
+            && kept.version == Some(Version::V0x13.into())
+            && kept.params == usual;
+        Some(is_long && is_ours)
+    };
+    is_usual() != Some(true)
+}
+
+/// A hash that no password is known to make, for names that have no account: it takes as long to verify.
+pub fn nobodys() -> Result<String, Trouble> {
+    let params = usual().map_err(stored)?;
+    phc(&params, &[0; SALT_BYTES], &[0; HASH_BYTES]).map_err(stored)
+}
+
+fn usual() -> Result<Params, argon2::Error> {
+    Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES))
+}
+
+fn fill(
+    password: &Secret,
+    (algorithm, version, params): (Algorithm, Version, &Params),
+    salt: &[u8],
+    made: &mut [u8],
+    memory: &mut Memory,
+) -> Result<(), Trouble> {
+    let blocks = memory.take(params)?;
+    let argon2 = Argon2::new(algorithm, version, params.clone());
+    let password = password.expose().as_bytes();
+    argon2.hash_password_into_with_memory(password, salt, made, blocks).map_err(stored)
+}
+
+fn phc(
+    params: &Params,
+    salt: &[u8],
+    hash: &[u8],
+) -> Result<String, argon2::password_hash::phc::Error> {
+    let made = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).unwrap_or_default(),
+        salt: Some(Salt::new(salt)?),
+        hash: Some(Output::new(hash)?),
+    };
+    Ok(made.to_string())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err` by name")]
+fn stored(problem: impl ToString) -> Trouble {
+    Trouble::Stored(problem.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of "password": out of the tests of the reference implementation (`src/test.c`).
+    const OTHER: &str =
+        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+
+    #[test]
+    fn a_password_is_right_or_wrong() {
+        let mut memory = Memory::default();
+        let password = Secret::new("correct horse");
+        let (one, other) =
+            (hash(&password, &mut memory).unwrap(), hash(&password, &mut memory).unwrap());
+        assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
+        assert_ne!(one, other, "each has a salt of its own");
+        assert!(verify(&password, &one, &mut memory).unwrap());
+        for wrong in ["correct hors", "correct horse ", "", "Correct horse"] {
+            assert!(!verify(&Secret::new(wrong), &one, &mut memory).unwrap(), "{wrong}");
+        }
+        assert!(!needs_rehash(&one));
+        let nobodys = nobodys().unwrap();
+        assert!(!verify(&password, &nobodys, &mut memory).unwrap() && !needs_rehash(&nobodys));
+    }
+
+    #[test]
+    fn hashes_that_were_made_otherwise_are_verified_and_made_anew() {
+        let mut memory = Memory::default();
+        assert!(verify(&Secret::new("password"), OTHER, &mut memory).unwrap());
+        assert!(!verify(&Secret::new("passwort"), OTHER, &mut memory).unwrap());
+        assert!(needs_rehash(OTHER) && needs_rehash("nothing"));
+        // The memory that is too large by now does as well.
+        let usual = hash(&Secret::new("password"), &mut memory).unwrap();
+        assert!(verify(&Secret::new("password"), &usual, &mut Memory::default()).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_hash_is_a_trouble_and_no_wrong_password() {
+        let mut memory = Memory::default();
+        let greedy = OTHER.replace("m=65536", "m=4000000000");
+        for stored in ["", "secret", "$argon2id$v=19$m=19456,t=2,p=1", &greedy] {
+            let verified = verify(&Secret::new("password"), stored, &mut memory);
+            assert!(matches!(verified, Err(Trouble::Stored(_))), "{stored}");
+        }
+    }
+}

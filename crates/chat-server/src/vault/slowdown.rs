@@ -1,0 +1,396 @@
+//! How long to wait after wrong passwords.
+//!
+//! Wrong ones are counted for the address that they come from and for the account that they are tried on. Whoever
+//! tries many waits longer and longer; nobody is locked out. So that strangers can't keep an account's owner
+//! away, what an address from which the account was entered lately tries on it is counted by itself.
+//!
+//! Time comes in as an argument.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use chat_proto::limits::MAX_DEVICES;
+use indexmap::IndexMap;
+use tokio::time::Instant;
+
+use crate::household::household;
+
+/// What is allowed of tries.
+#[derive(Clone, Copy)]
+struct Rule {
+    /// So many wrong ones cost nothing.
+    free: u32,
+    /// So many may be under way while there was no wrong one.
+    at_once: u32,
+    /// The longest wait.
+    longest: Duration,
+}
+
+/// An account has one owner who mistypes, and whose devices all come back at once after a restart of the server.
+#[expect(clippy::cast_possible_truncation, reason = "few devices fit")]
+const ACCOUNT: Rule =
+    Rule { free: 5, at_once: MAX_DEVICES as u32, longest: Duration::from_secs(30) };
+
+/// Behind an address there may be many people; and whoever is there alone has many accounts to try.
+const ADDRESS: Rule = Rule { free: 20, at_once: u32::MAX, longest: Duration::from_mins(5) };
+
+/// The first wait; each further wrong password doubles it.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// After each such time without a wrong password one is forgotten.
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(5);
+
+/// For how long an address counts as the owner's after they signed in from it.
+const KNOWN_FOR: Duration = Duration::from_hours(7 * 24);
+
+/// Addresses, accounts, and addresses of accounts that are remembered at most. The one whose turn was longest ago
+/// makes room.
+pub const MOST_REMEMBERED: usize = 10_000;
+
+/// What is remembered of tries.
+#[derive(Default)]
+pub struct Slowdown {
+    addresses: Memory<IpAddr>,
+    accounts: Memory<Box<str>>,
+    /// Accounts and the addresses from which they were entered lately.
+    known: Memory<(Box<str>, Option<IpAddr>)>,
+}
+
+/// Tries of one address, on one account, or of one address on one account.
+#[derive(Clone, Copy, Default)]
+struct Tries {
+    /// Wrong ones that weren't forgotten when the last one came, and when that was.
+    wrong: u32,
+    last_wrong: Option<Instant>,
+    /// Tries whose outcome isn't known yet: counted as wrong ones, so that many at once aren't free.
+    under_way: u32,
+    /// When the account was entered from the address.
+    entered: Option<Instant>,
+}
+
+impl Slowdown {
+    /// Whether a password may be tried now on the account of this name (folded), whether there is one or not. If it
+    /// may, the try is under way until [`failed`](Self::failed), [`succeeded`](Self::succeeded) or
+    /// [`untried`](Self::untried) tells what came of it. Who comes by a Unix socket has no address.
+    ///
+    /// # Errors
+    ///
+    /// In how many seconds it may, if it may not; then nothing is under way.
+    pub fn may_try(
+        &mut self,
+        address: Option<IpAddr>,
+        name: &str,
+        now: Instant,
+    ) -> Result<(), u64> {
+        let address = address.map(household);
+        let key = (Box::from(name), address);
+        let entered = self.known.get(&key).and_then(|tries| tries.entered);
+        if entered.is_some_and(|entered| now.duration_since(entered) >= KNOWN_FOR) {
+            self.known.remove(&key);
+        }
+        let of_address = address.and_then(|address| self.addresses.get(&address));
+        let of_account =
+            self.known.get(&key).or_else(|| self.accounts.get(name)).copied().unwrap_or_default();
+        let left = of_account
+            .left(ACCOUNT, now)
+            .max(of_address.map_or(Duration::ZERO, |tries| tries.left(ADDRESS, now)));
+        if !left.is_zero() {
+            return Err(left.as_secs() + u64::from(left.subsec_nanos() > 0));
+        }
+        self.each(address, name, |tries, _| tries.under_way = tries.under_way.saturating_add(1));
+        Ok(())
+    }
+
+    /// The password was wrong.
+    pub fn failed(&mut self, address: Option<IpAddr>, name: &str, now: Instant) {
+        self.each(address.map(household), name, |tries, rule| {
+            tries.under_way = tries.under_way.saturating_sub(1);
+            tries.wrong = (tries.wrong_at(now) + 1).min(rule.most_wrong());
+            tries.last_wrong = Some(now);
+        });
+    }
+
+    /// The password was right. That takes nothing away from what the address has tried on others, nor from what others
+    /// try on the account, who are not the owner for that.
+    pub fn succeeded(&mut self, address: Option<IpAddr>, name: &str, now: Instant) {
+        self.untried(address, name);
+        let known = self.known.touch((Box::from(name), address.map(household)));
+        *known = Tries { under_way: known.under_way, entered: Some(now), ..Tries::default() };
+    }
+
+    /// The password was not looked at.
+    pub fn untried(&mut self, address: Option<IpAddr>, name: &str) {
+        self.each(address.map(household), name, |tries, _| {
+            tries.under_way = tries.under_way.saturating_sub(1);
+        });
+    }
+
+    /// The account is none any more: whoever takes its name is somebody else.
+    pub fn forget(&mut self, name: &str) {
+        self.accounts.remove(name);
+        self.known.0.retain(|(known, _), _| &**known != name);
+    }
+
+    /// Does it to all that a try of this address on this account counts for, each with its rule.
+    fn each(
+        &mut self,
+        address: Option<IpAddr>,
+        name: &str,
+        mut change: impl FnMut(&mut Tries, Rule),
+    ) {
+        if let Some(address) = address {
+            change(self.addresses.touch(address), ADDRESS);
+            self.addresses.tidy(&address);
+        }
+        let key = (Box::from(name), address);
+        if self.known.get(&key).is_some() {
+            change(self.known.touch(key), ACCOUNT);
+        } else {
+            let (name, _) = key;
+            change(self.accounts.touch(name.clone()), ACCOUNT);
+            self.accounts.tidy(&name);
+        }
+    }
+}
+
+impl Tries {
+    /// Wrong ones that aren't forgotten.
+    fn wrong_at(&self, now: Instant) -> u32 {
+        let since = self.last_wrong.map_or(Duration::ZERO, |last| now.duration_since(last));
+        let forgotten = since.as_secs() / FORGOTTEN_AFTER.as_secs();
+        self.wrong.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
+    }
+
+    /// How long to wait from now on.
+    fn left(&self, rule: Rule, now: Instant) -> Duration {
+        let until = self.last_wrong.map(|last| last + rule.wait(self.wrong));
+        let left = until.map_or(Duration::ZERO, |until| until.duration_since(now));
+        let wrong = self.wrong_at(now);
+        let most = if wrong == 0 { rule.at_once } else { rule.free };
+        let has_free = wrong.saturating_add(self.under_way) < most;
+        if self.under_way == 0 || has_free { left } else { left.max(FIRST) }
+    }
+}
+
+impl Rule {
+    /// How long to wait after so many wrong ones.
+    fn wait(self, wrong: u32) -> Duration {
+        match wrong.checked_sub(self.free) {
+            None => Duration::ZERO,
+            Some(doubled) => FIRST.saturating_mul(1 << doubled.min(16)).min(self.longest),
+        }
+    }
+
+    /// More wrong ones than make the wait the longest are not counted, so that they are forgotten in bounded time.
+    fn most_wrong(self) -> u32 {
+        let mut wrong = (self.free..u32::MAX).skip_while(|wrong| self.wait(*wrong) < self.longest);
+        wrong.next().unwrap_or(u32::MAX)
+    }
+}
+
+/// So many at most, in the order in which they had their last turn.
+struct Memory<K>(IndexMap<K, Tries>);
+
+impl<K> Default for Memory<K> {
+    fn default() -> Self {
+        Self(IndexMap::new())
+    }
+}
+
+impl<K: Hash + Eq> Memory<K> {
+    fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&Tries>
+    where
+        K: Borrow<Q>,
+    {
+        self.0.get(key)
+    }
+
+    /// It is its turn.
+    fn touch(&mut self, key: K) -> &mut Tries {
+        let before = self.0.shift_remove(&key);
+        if before.is_none() && self.0.len() >= MOST_REMEMBERED {
+            self.0.shift_remove_index(0);
+        }
+        self.0.entry(key).or_insert(before.unwrap_or_default())
+    }
+
+    /// What tells nothing isn't remembered.
+    fn tidy(&mut self, key: &K) {
+        if self.0.get(key).is_some_and(|tries| tries.wrong == 0 && tries.under_way == 0) {
+            self.0.shift_remove(key);
+        }
+    }
+
+    fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        self.0.shift_remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::unnecessary_wraps, reason = "it is asked for like that")]
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    /// Wrong passwords one after the other, as soon as may be: how long to wait after each, in seconds.
+    fn waits(
+        slowdown: &mut Slowdown,
+        now: &mut Instant,
+        count: usize,
+        mut who: impl FnMut(usize) -> (Option<IpAddr>, String),
+    ) -> Vec<u64> {
+        let mut waits = Vec::new();
+        for at in 0..count {
+            let (address, name) = who(at);
+            let wait = slowdown.may_try(address, &name, *now).err().unwrap_or_default();
+            waits.push(wait);
+            if wait > 0 {
+                *now += Duration::from_secs(wait);
+                slowdown.may_try(address, &name, *now).unwrap();
+            }
+            slowdown.failed(address, &name, *now);
+        }
+        waits
+    }
+
+    const TO_ALICE: [u64; 13] = [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 30, 30, 30];
+    const FROM_ONE: [u64; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300];
+
+    #[test]
+    fn waits_double_up_to_a_bound_for_an_account_and_for_an_address() {
+        let mut now = Instant::now();
+        // From a new address each time.
+        let mut slowdown = Slowdown::default();
+        let on_alice = |at: usize| (address(&format!("192.0.2.{at}")), "alice".to_owned());
+        assert_eq!(waits(&mut slowdown, &mut now, 13, on_alice), TO_ALICE);
+        // On a new account each time; the whole /64 is one.
+        let mut slowdown = Slowdown::default();
+        let from_one = |at: usize| (address(&format!("2001:db8::{at}")), format!("user{at}"));
+        let told = waits(&mut slowdown, &mut now, 31, from_one);
+        assert_eq!((&told[..20], &told[20..]), (&[0; 20][..], &FROM_ONE[..]));
+        assert_eq!(slowdown.may_try(address("2001:db8::9"), "bob", now), Err(300));
+        assert_eq!(slowdown.may_try(address("2001:db8:0:1::9"), "bob", now), Ok(()));
+        // A Unix socket has no address that could be slowed down.
+        let mut slowdown = Slowdown::default();
+        let local = |at: usize| (None, format!("user{at}"));
+        assert_eq!(waits(&mut slowdown, &mut now, 16, local), [0; 16]);
+    }
+
+    #[test]
+    fn an_ipv4_address_within_ipv6_is_the_same() {
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        waits(&mut slowdown, &mut now, 20, |at| (address("192.0.2.1"), format!("user{at}")));
+        assert_eq!(slowdown.may_try(address("::ffff:192.0.2.1"), "alice", now), Err(1));
+    }
+
+    #[test]
+    fn what_was_wrong_is_forgotten_by_and_by() {
+        // Ten count; each five minutes take one away. How long to wait then, and after one more.
+        for (minutes, then) in
+            [(0, [30, 30]), (1, [0, 30]), (10, [0, 16]), (25, [0, 2]), (60, [0, 0])]
+        {
+            let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+            let on_alice = |at: usize| (address(&format!("192.0.2.{at}")), "alice".to_owned());
+            waits(&mut slowdown, &mut now, 13, on_alice);
+            now += Duration::from_mins(minutes);
+            let again = waits(&mut slowdown, &mut now, 2, |_| (None, "alice".to_owned()));
+            assert_eq!(again, then, "{minutes} minutes");
+        }
+    }
+
+    #[test]
+    fn the_owner_is_not_held_up_by_what_others_try() {
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        let home = address("198.51.100.1");
+        assert_eq!(slowdown.may_try(home, "alice", now), Ok(()));
+        slowdown.succeeded(home, "alice", now);
+        let strangers = |at: usize| (address(&format!("192.0.2.{at}")), "alice".to_owned());
+        assert_eq!(waits(&mut slowdown, &mut now, 13, strangers), TO_ALICE);
+        assert_eq!(slowdown.may_try(address("203.0.113.1"), "alice", now), Err(30));
+        assert_eq!(slowdown.may_try(home, "alice", now), Ok(()));
+        slowdown.succeeded(home, "alice", now);
+        assert_eq!(
+            slowdown.may_try(address("203.0.113.1"), "alice", now),
+            Err(30),
+            "the owner's coming doesn't help the others"
+        );
+        // Whoever is at the owner's address is slowed down as well, if they do it themselves.
+        let from_home = |_: usize| (home, "alice".to_owned());
+        assert_eq!(waits(&mut slowdown, &mut now, 7, from_home), TO_ALICE[..7]);
+        now += KNOWN_FOR;
+        let known_no_more = waits(&mut slowdown, &mut now, 7, strangers);
+        assert_eq!(known_no_more, TO_ALICE[..7]);
+        assert_eq!(slowdown.may_try(home, "alice", now), Err(4));
+    }
+
+    #[test]
+    fn a_right_password_does_not_clear_an_address() {
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        let here = address("192.0.2.1");
+        for round in 0..20 {
+            waits(&mut slowdown, &mut now, 1, |_| (here, format!("victim{round}")));
+            if slowdown.may_try(here, "mallory", now).is_ok() {
+                slowdown.succeeded(here, "mallory", now);
+            }
+        }
+        assert_eq!(slowdown.may_try(here, "mallory", now), Err(1));
+    }
+
+    #[test]
+    fn many_at_once_are_no_more_than_one_after_the_other() {
+        let (mut slowdown, now) = (Slowdown::default(), Instant::now());
+        let here = address("192.0.2.1");
+        // All devices of one account.
+        let tried: Vec<_> = (0..17).map(|_| slowdown.may_try(here, "alice", now)).collect();
+        assert_eq!((&tried[..16], tried[16]), (&[Ok(()); 16][..], Err(1)));
+        (0..16).for_each(|_| slowdown.untried(here, "alice"));
+        // After a wrong one.
+        (0..2).for_each(|_| slowdown.may_try(here, "alice", now).unwrap());
+        slowdown.failed(here, "alice", now);
+        let tried: Vec<_> = (0..5).map(|_| slowdown.may_try(here, "alice", now)).collect();
+        assert_eq!(tried, [Ok(()), Ok(()), Ok(()), Err(1), Err(1)]);
+        slowdown.untried(here, "alice");
+        assert_eq!(slowdown.may_try(here, "alice", now), Ok(()));
+        for _ in 0..4 {
+            slowdown.failed(here, "alice", now);
+        }
+        let later = now + Duration::from_secs(1);
+        assert_eq!(slowdown.may_try(here, "alice", later), Ok(()));
+        assert_eq!(slowdown.may_try(here, "alice", later), Err(1), "one at a time by now");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_an_account_is_forgotten_with_its_name() {
+        let (mut slowdown, now) = (Slowdown::default(), Instant::now());
+        for at in 0..MOST_REMEMBERED + 10 {
+            let at = u32::try_from(at).unwrap();
+            let here = Some(IpAddr::from(at.to_be_bytes()));
+            let name = format!("user{at}");
+            slowdown.may_try(here, &name, now).unwrap();
+            slowdown.failed(here, &name, now);
+            slowdown.may_try(None, &name, now).unwrap();
+            slowdown.succeeded(None, &name, now);
+        }
+        let sizes = [slowdown.addresses.0.len(), slowdown.accounts.0.len(), slowdown.known.0.len()];
+        assert_eq!(sizes, [MOST_REMEMBERED; 3]);
+        assert!(
+            slowdown.accounts.get("user9").is_none() && slowdown.accounts.get("user10").is_some()
+        );
+        slowdown.forget("user10");
+        assert!(slowdown.accounts.get("user10").is_none());
+        assert!(slowdown.known.get(&(Box::from("user10"), None)).is_none());
+        // What came of nothing leaves nothing.
+        let mut slowdown = Slowdown::default();
+        slowdown.may_try(address("192.0.2.1"), "alice", now).unwrap();
+        slowdown.untried(address("192.0.2.1"), "alice");
+        assert!(slowdown.addresses.0.is_empty() && slowdown.accounts.0.is_empty());
+    }
+}

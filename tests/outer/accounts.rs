@@ -1,0 +1,221 @@
+//! Accounts: whose name it is, on several devices, and after the server was killed.
+
+use chat_testkit::{Form, Setup, TestClient, TestServer};
+use serde_json::Value;
+
+const PASSWORD: &str = "correct horse";
+
+/// Somebody who has read the greeting, in the JSON form, and has no name yet.
+async fn nameless(server: &TestServer, who: &str) -> TestClient {
+    let mut device = server.newcomer(who).await;
+    device.settle().await;
+    device.take_form(Form::Json).await;
+    device
+}
+
+/// Signs in with a password, or with the token that an earlier answer told; tells the rows and the `ok`.
+async fn sign_in(server: &TestServer, credential: &str) -> (TestClient, Vec<Value>, Value) {
+    let mut device = nameless(server, "a device").await;
+    let (rows, ok) = device.ask_json(&format!("/login alice {credential}")).await;
+    assert_eq!(ok["type"], "ok", "{ok}");
+    (device, rows, ok)
+}
+
+fn of_type<'a>(rows: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    rows.iter().filter(|row| row["type"] == kind).collect()
+}
+
+#[tokio::test]
+async fn an_account_and_all_that_is_kept_under_it_outlive_a_kill() {
+    let data = tempfile::tempdir().unwrap();
+    let setup = Setup::unpaced().keeping(data.path());
+    let mut server = setup.start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    let (_, ok) = alice.ask_json(&format!("/register {PASSWORD}")).await;
+    let token = ok["token"].as_str().unwrap().to_owned();
+    for line in ["/create general", "/create dev", "/ignore mallory", "/away at sea"] {
+        assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    let mut bob = server.person_in("bob", Form::Json).await;
+    bob.ask_json("/enter general").await;
+    bob.ask_json("read").await;
+    alice.ask_json("I have read that").await;
+    drop(alice);
+    // Once she is gone.
+    loop {
+        if bob.json().await["type"] == "gone" {
+            break;
+        }
+    }
+    for line in ["one", "two, alice", "/msg alice psst"] {
+        assert_eq!(bob.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    server.kill().await;
+
+    let server = setup.start().await;
+    let mut thief = nameless(&server, "a thief").await;
+    for name in ["alice", "ALICE", "a1ice"] {
+        let (_, refused) = thief.ask_json(&format!("/name {name}")).await;
+        assert_eq!(refused["code"], "name-registered", "{refused}");
+    }
+    let mut bob = server.person_in("bob", Form::Json).await;
+    let (rows, _) = bob.ask_json("/whois alice").await;
+    assert!(rows[0]["seen"].is_string() && rows[0]["reason"] == "at sea", "{rows:?}");
+    for credential in [format!("token:{token}"), PASSWORD.to_owned()] {
+        // Nothing is typed on it afterwards, so the next one is told the same.
+        let (_device, rows, _) = sign_in(&server, &credential).await;
+        let back: Vec<_> = of_type(&rows, "reentered").iter().map(|row| &row["channel"]).collect();
+        assert_eq!(back, ["#general", "#dev"]);
+        let unread = of_type(&rows, "unread");
+        assert_eq!(unread.len(), 1, "{rows:?}");
+        assert_eq!((&unread[0]["count"], &unread[0]["mentions"]), (&2.into(), &1.into()));
+        assert_eq!(unread[0]["after"], 1);
+        assert_eq!(of_type(&rows, "private")[0]["text"], "psst");
+    }
+    let (mut device, ..) = sign_in(&server, PASSWORD).await;
+    let (rows, _) = device.ask_json("/ignore").await;
+    let told = of_type(&rows, "notice");
+    assert!(told.last().unwrap()["text"].as_str().unwrap().contains("mallory"), "{rows:?}");
+}
+
+#[tokio::test]
+async fn one_device_is_killed_and_one_is_left_alone_and_what_is_read_stays_right() {
+    let server = TestServer::start_unpaced().await;
+    let mut desk = server.person_in("alice", Form::Json).await;
+    desk.ask_json(&format!("/register {PASSWORD}")).await;
+    desk.ask_json("/create general").await;
+    let (phone, ..) = sign_in(&server, PASSWORD).await;
+    let (mut tablet, ..) = sign_in(&server, PASSWORD).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    bob.ask_json("/enter general").await;
+    bob.ask_json("one").await;
+    drop(phone);
+    bob.ask_json("two").await;
+    // The desk and the tablet have both been shown both lines; nobody has typed anything since.
+    for device in [&mut desk, &mut tablet] {
+        while device.json().await["text"] != "two" {}
+    }
+    let (mut phone, rows, _) = sign_in(&server, PASSWORD).await;
+    let unread = of_type(&rows, "unread");
+    assert_eq!((&unread[0]["count"], &unread[0]["after"]), (&2.into(), &0.into()));
+    // On one of them it is read, and then on all.
+    desk.ask_json("I saw that").await;
+    assert_eq!(phone.json().await["text"], "I saw that");
+    let (_again, rows, _) = sign_in(&server, PASSWORD).await;
+    assert!(of_type(&rows, "unread").is_empty(), "{rows:?}");
+    // All of them are one person.
+    let (rows, ok) = bob.ask_json("/users general").await;
+    assert_eq!((of_type(&rows, "user").len(), &ok["count"]), (2, &2.into()));
+    // What one says is told on the others and not where it was said.
+    tablet.ask_json("/msg bob psst").await;
+    for device in [&mut desk, &mut phone] {
+        let told = device.read_until(|line| line.contains("psst")).await;
+        assert!(told.last().unwrap().contains(r#""from":"alice","to":"bob""#), "{told:?}");
+    }
+    tablet.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn whoever_is_kicked_is_out_on_all_devices() {
+    let server = TestServer::start_unpaced().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    alice.ask_json(&format!("/register {PASSWORD}")).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    bob.ask_json("/create general").await;
+    alice.ask_json("/enter general").await;
+    let (mut phone, ..) = sign_in(&server, PASSWORD).await;
+    let (_, ok) = bob.ask_json("/kick alice enough").await;
+    assert_eq!(ok["type"], "ok");
+    for device in [&mut alice, &mut phone] {
+        assert_eq!(device.json().await["type"], "kicked");
+        let (_, refused) = device.ask_json("hello?").await;
+        assert_eq!(refused["code"], "no-conversation", "{refused}");
+    }
+    assert_eq!(bob.ask_json("/users").await.1["count"], 1);
+    // Nor does the account come back there by itself.
+    let (_tablet, rows, _) = sign_in(&server, PASSWORD).await;
+    assert!(of_type(&rows, "reentered").is_empty(), "{rows:?}");
+}
+
+#[tokio::test]
+async fn wrong_passwords_are_slowed_down_and_the_owner_gets_in_soon() {
+    let server = TestServer::start_unpaced().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    alice.ask_json(&format!("/register {PASSWORD}")).await;
+    let mut mallory = nameless(&server, "mallory").await;
+    let mut codes = Vec::new();
+    for n in 0..7 {
+        let (_, refused) = mallory.ask_json(&format!("/login alice guess number {n}")).await;
+        codes.push(refused["code"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(codes[..5], ["wrong-password"; 5]);
+    assert!(codes[5..].iter().any(|code| code == "too-fast"), "{codes:?}");
+    // Even the right one waits then, so that guessing gains nothing; not for long.
+    loop {
+        let (_, answer) = mallory.ask_json(&format!("/login alice {PASSWORD}")).await;
+        if answer["type"] == "ok" {
+            break;
+        }
+        assert_eq!(answer["code"], "too-fast", "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn many_sign_in_with_their_passwords_at_once() {
+    let server = TestServer::start_unpaced().await;
+    let mut people = Vec::new();
+    for n in 0..30 {
+        let mut one = server.person_in(&format!("user{n}"), Form::Json).await;
+        one.send(&format!("/register {PASSWORD}")).await;
+        people.push(one);
+    }
+    for one in &mut people {
+        assert_eq!(one.answer_json().await.1["type"], "ok");
+    }
+    drop(people);
+    let mut devices = Vec::new();
+    for n in 0..30 {
+        let mut device = nameless(&server, &format!("user{n}")).await;
+        device.send(&format!("/login user{n} {PASSWORD}")).await;
+        devices.push(device);
+    }
+    for device in &mut devices {
+        assert_eq!(device.answer_json().await.1["type"], "ok");
+    }
+}
+
+#[tokio::test]
+async fn what_an_account_wrote_is_gone_when_it_is_forgotten_also_after_a_kill() {
+    let data = tempfile::tempdir().unwrap();
+    let setup = Setup::unpaced().keeping(data.path());
+    let mut server = setup.start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    alice.ask_json(&format!("/register {PASSWORD}")).await;
+    alice.ask_json("/create general").await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    bob.ask_json("/enter general").await;
+    for n in 0..50 {
+        alice.ask_json(&format!("unmistakable words {n}")).await;
+    }
+    bob.ask_json("what bob says stays").await;
+    alice.ask_json("/msg bob unmistakable secret").await;
+    assert_eq!(alice.ask_json(&format!("/forget {PASSWORD}")).await.1["type"], "ok");
+    server.kill().await;
+    let server = setup.start().await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    bob.ask_json("/enter general after 0").await;
+    // The lines are taken out by and by.
+    loop {
+        let (rows, _) = bob.ask_json("/history after 0").await;
+        let (found, _) = bob.ask_json("/search unmistakable").await;
+        if rows.len() == 1 && found.is_empty() {
+            assert_eq!(
+                (&rows[0]["text"], &rows[0]["id"]),
+                (&"what bob says stays".into(), &51.into())
+            );
+            break;
+        }
+    }
+    let free = server.person("alice").await;
+    drop(free);
+}
