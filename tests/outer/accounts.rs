@@ -219,3 +219,106 @@ async fn what_an_account_wrote_is_gone_when_it_is_forgotten_also_after_a_kill() 
     let free = server.person("alice").await;
     drop(free);
 }
+
+#[tokio::test]
+async fn a_channel_that_was_ended_does_not_let_its_members_into_the_next_one() {
+    let server = TestServer::start_unpaced().await;
+    let mut kate = server.person_in("alice", Form::Json).await;
+    kate.ask_json(&format!("/register {PASSWORD}")).await;
+    let mut maker = server.person_in("maker", Form::Json).await;
+    maker.ask_json("/create x").await;
+    kate.ask_json("/enter x").await;
+    drop(kate);
+    while maker.json().await["type"] != "gone" {}
+    assert_eq!(maker.ask_json("/drop x").await.1["type"], "ok");
+    let mut stranger = server.person_in("stranger", Form::Json).await;
+    for line in ["/create x", "/set invite-only on", "private"] {
+        assert_eq!(stranger.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    let (_, rows, _) = sign_in(&server, PASSWORD).await;
+    assert!(of_type(&rows, "reentered").is_empty(), "{rows:?}");
+}
+
+#[tokio::test]
+async fn who_signs_in_to_an_account_that_is_banned_is_out() {
+    let server = TestServer::start_unpaced().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    alice.ask_json(&format!("/register {PASSWORD}")).await;
+    drop(alice);
+    let mut host = server.person_in("host", Form::Json).await;
+    host.ask_json("/create club").await;
+    host.ask_json("/ban alice").await;
+    let mut wolf = server.person_in("wolf", Form::Json).await;
+    wolf.ask_json("/enter club").await;
+    let (mut told, ok) = wolf.ask_json(&format!("/login alice {PASSWORD}")).await;
+    assert_eq!(ok["type"], "ok");
+    told.extend(wolf.ask_json("/info").await.0);
+    assert_eq!(of_type(&told, "kicked")[0]["channel"], "#club", "{told:?}");
+    assert_eq!(wolf.ask_json("/history club").await.1["code"], "banned");
+    // So is whoever takes a name that is banned.
+    host.ask_json("/ban mallory").await;
+    let mut other = server.person_in("other", Form::Json).await;
+    other.ask_json("/enter club").await;
+    other.ask_json("/name mallory").await;
+    let (told, _) = other.ask_json("/info").await;
+    assert_eq!(of_type(&told, "kicked")[0]["channel"], "#club", "{told:?}");
+}
+
+#[tokio::test]
+async fn a_channel_whose_operator_is_forgotten_goes_to_another_member() {
+    let server = TestServer::start_unpaced().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    alice.ask_json(&format!("/register {PASSWORD}")).await;
+    alice.ask_json("/create dev").await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    bob.ask_json("/enter dev").await;
+    let (rows, ok) = alice.ask_json(&format!("/forget {PASSWORD}")).await;
+    assert_eq!(ok["type"], "ok");
+    assert!(!format!("{rows:?}").contains("operator"), "{rows:?}");
+    assert_eq!(bob.ask_json("/set slow 1s").await.1["type"], "ok");
+}
+
+#[tokio::test]
+async fn what_was_left_or_entered_is_so_after_a_kill() {
+    for round in 0..5 {
+        let data = tempfile::tempdir().unwrap();
+        let setup = Setup::unpaced().keeping(data.path());
+        let mut server = setup.start().await;
+        let mut alice = server.person_in("alice", Form::Json).await;
+        alice.ask_json(&format!("/register {PASSWORD}")).await;
+        for line in ["/create one", "/create two", "/leave one"] {
+            assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
+        }
+        server.kill().await;
+        let server = setup.start().await;
+        let (_, rows, _) = sign_in(&server, PASSWORD).await;
+        let back: Vec<_> = of_type(&rows, "reentered").iter().map(|row| &row["channel"]).collect();
+        assert_eq!(back, ["#two"], "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_set_before_registering_is_kept_under_the_account() {
+    let data = tempfile::tempdir().unwrap();
+    let setup = Setup::unpaced().keeping(data.path());
+    let mut server = setup.start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    for line in ["/ignore mallory", "/away at sea", &format!("/register {PASSWORD}")] {
+        assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    server.kill().await;
+    let mut server = setup.start().await;
+    let (mut alice, ..) = sign_in(&server, PASSWORD).await;
+    let (rows, _) = alice.ask_json("/ignore").await;
+    let told = of_type(&rows, "notice");
+    assert!(told.last().unwrap()["text"].as_str().unwrap().contains("mallory"), "{rows:?}");
+    let (rows, _) = alice.ask_json("/whois alice").await;
+    assert_eq!(rows[0]["reason"], "at sea", "{rows:?}");
+    // What is answered is kept.
+    assert_eq!(alice.ask_json("/back").await.1["type"], "ok");
+    server.kill().await;
+    let server = setup.start().await;
+    let (mut alice, ..) = sign_in(&server, PASSWORD).await;
+    let (rows, _) = alice.ask_json("/whois alice").await;
+    assert!(rows[0].get("reason").is_none() && rows[0]["away"] != true, "{rows:?}");
+}

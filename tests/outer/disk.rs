@@ -187,6 +187,50 @@ async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn an_act_that_cant_be_stored_is_not_done() {
+    let disk = Disk::new();
+    let mut server = disk.setup().start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    alice.ask_json("/create general").await;
+    bob.ask_json("/enter general").await;
+    assert_eq!(id(&bob.ask_json("hello").await.1), 1);
+    alice.settle().await;
+    let acts = [
+        "/kick bob",
+        "/ban bob",
+        "/mute bob",
+        "/op bob",
+        "/set hidden on",
+        "/set slow 1h",
+        "/purge bob",
+        "/drop general",
+    ];
+    disk.behaves("write=ENOSPC");
+    for act in acts {
+        is_unavailable(&alice.ask_json(act).await.1);
+    }
+    bob.expect_nothing().await;
+    disk.behaves("");
+    for line in ["one", "two"] {
+        assert_eq!(bob.ask_json(line).await.1["type"], "ok", "he is there, and may speak at once");
+    }
+    alice.settle().await;
+    let (rows, _) = alice.ask_json("/history").await;
+    assert_eq!(texts(&rows), ["hello", "one", "two"]);
+    assert_eq!(alice.ask_json("/log").await.1["count"], 0);
+    assert_eq!(alice.ask_json("/ban").await.1["count"], 0);
+    for act in acts {
+        assert_eq!(
+            alice.ask_json(act).await.1["type"],
+            if act == "/op bob" { "error" } else { "ok" }
+        );
+    }
+    assert!(server.terminate().await.success());
+    no_faults(&disk.data());
+}
+
+#[tokio::test]
 async fn a_failing_disk_doesnt_keep_the_server_from_ending() {
     for fault in ["write=ENOSPC", "sync=EIO"] {
         let disk = Disk::new();

@@ -9,9 +9,11 @@
 //! * [`running`]: bans, mutes and settings hold at once, for their time, and over a kill.
 //! * [`operation`]: flags, settings, signals, doors, the log.
 //! * [`programs`]: the real `telnet` and `nc`.
+//! * [`shell`]: what the pages tell people to type at a shell, typed.
 //! * [`store`]: what was said outlives a restart, and is read and searched.
 //! * [`kills`]: the server is killed under load, again and again, and loses nothing that it answered.
 //! * [`disk`]: the disk is full, slow or broken.
+//! * [`operators`]: those who run the server, in the chat and at its shell.
 //! * [`service`]: the systemd unit and its notifications.
 
 #![allow(
@@ -29,11 +31,13 @@ mod framing;
 mod kills;
 mod old_faults;
 mod operation;
+mod operators;
 mod programs;
 mod regressions;
 mod resources;
 mod running;
 mod service;
+mod shell;
 mod store;
 mod tools;
 mod transcripts;

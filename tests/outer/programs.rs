@@ -14,7 +14,7 @@ use tokio::time::timeout;
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A program at a terminal of 80 columns.
-struct Terminal {
+pub(super) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
     screen: watch::Receiver<Screen>,
@@ -28,7 +28,7 @@ struct Screen {
 }
 
 impl Terminal {
-    fn start(program: &str, arguments: &[&str]) -> Self {
+    pub(super) fn start(program: &str, arguments: &[&str]) -> Self {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(size).expect("the system has terminals");
         let mut command = CommandBuilder::new(program);
@@ -50,19 +50,19 @@ impl Terminal {
         Self { child, keys, screen, _pty: pty.master }
     }
 
-    fn type_in(&mut self, keys: &str) {
+    pub(super) fn type_in(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).expect("the terminal is there");
         self.keys.flush().expect("the terminal is there");
     }
 
-    async fn shows(&mut self, words: &str) {
+    pub(super) async fn shows(&mut self, words: &str) {
         let shown = self.screen.wait_for(|screen| screen.ended || screen.text.contains(words));
         let found =
             matches!(timeout(DEADLINE, shown).await, Ok(Ok(screen)) if screen.text.contains(words));
         assert!(found, "no {words:?} on the terminal:\n{}", self.screen.borrow().text);
     }
 
-    async fn ends(&mut self) {
+    pub(super) async fn ends(&mut self) {
         let ended = timeout(DEADLINE, self.screen.wait_for(|screen| screen.ended)).await.is_ok();
         assert!(ended, "it doesn't end:\n{}", self.screen.borrow().text);
         self.child.wait().expect("it is our child");

@@ -251,3 +251,224 @@ async fn a_slow_channel_tells_how_long_to_wait() {
     ok(&mut alice, "/set slow off").await;
     ok(&mut bob, "/say #dev eight").await;
 }
+
+/// Somebody who has an account, on one device.
+async fn owner(server: &TestServer, name: &str) -> TestClient {
+    let mut device = server.person_in(name, Form::Json).await;
+    ok(&mut device, "/register correct horse").await;
+    device
+}
+
+/// The same on one more device, or after a restart; what they are told on signing in.
+async fn device(server: &TestServer, name: &str) -> (TestClient, Vec<Value>) {
+    let mut device = server.newcomer(name).await;
+    device.settle().await;
+    device.take_form(Form::Json).await;
+    let (rows, answer) = device.ask_json(&format!("/login {name} correct horse")).await;
+    assert_eq!(answer["type"], "ok", "{answer}");
+    (device, rows)
+}
+
+fn back_in(rows: &[Value]) -> Vec<&str> {
+    let back = rows.iter().filter(|row| row["type"] == "reentered");
+    back.filter_map(|row| row["channel"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn bans_and_mutes_of_accounts_hold_on_every_device_and_over_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+    let mut server = setup.start().await;
+    let (mut alice, mut bob) = (owner(&server, "alice").await, owner(&server, "bob").await);
+    let mut carol = owner(&server, "carol").await;
+    for channel in ["dev", "quiet"] {
+        ok(&mut alice, &format!("/create {channel}")).await;
+        ok(&mut bob, &format!("/enter {channel}")).await;
+    }
+    ok(&mut carol, "/enter dev").await;
+    let (mut phone, rows) = device(&server, "bob").await;
+    assert_eq!(back_in(&rows), ["#dev", "#quiet"]);
+    ok(&mut alice, "/ban #dev bob spam").await;
+    ok(&mut alice, "/mute #quiet bob").await;
+    for device in [&mut bob, &mut phone] {
+        let told = device.settle().await.join("\n");
+        assert!(told.contains(r#""type":"kicked""#) && told.contains(r#""banned":true"#), "{told}");
+        assert_eq!(code(device, "/enter dev").await, "banned");
+        assert_eq!(code(device, "/history dev").await, "banned");
+        assert_eq!(code(device, "/say #quiet hi").await, "muted");
+        assert_eq!(code(device, "/private carol").await, "banned");
+        ok(device, "/history quiet").await;
+    }
+    // Nor to carol while she isn't here.
+    ok(&mut carol, "/ping").await;
+    drop(carol);
+    while answer(&mut alice, "/users dev").await["count"] != 1 {}
+    assert_eq!(code(&mut bob, "/msg carol hi").await, "banned");
+    server.kill().await;
+
+    let server = setup.start().await;
+    let (mut bob, rows) = device(&server, "bob").await;
+    assert_eq!(back_in(&rows), ["#quiet"]);
+    assert_eq!(code(&mut bob, "/enter dev").await, "banned");
+    assert_eq!(code(&mut bob, "/say #quiet hi").await, "muted");
+    assert_eq!(code(&mut bob, "/msg carol hi").await, "banned");
+    let (mut alice, rows) = device(&server, "alice").await;
+    assert_eq!(back_in(&rows), ["#dev", "#quiet"]);
+    ok(&mut alice, "/unban #dev bob").await;
+    ok(&mut bob, "/enter dev").await;
+    ok(&mut alice, "/unmute #quiet bob").await;
+    ok(&mut bob, "/say #quiet hi").await;
+}
+
+#[tokio::test]
+async fn an_account_that_is_put_out_while_it_is_away_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+    let mut server = setup.start().await;
+    let (mut alice, mut bob) = (owner(&server, "alice").await, owner(&server, "bob").await);
+    for channel in ["dev", "other", "third"] {
+        ok(&mut alice, &format!("/create {channel}")).await;
+        ok(&mut alice, "/set hidden on").await;
+        ok(&mut alice, "/set invite-only on").await;
+        ok(&mut alice, "/invite bob").await;
+        ok(&mut bob, &format!("/enter {channel}")).await;
+    }
+    ok(&mut alice, "/kick #third bob").await;
+    server.kill().await;
+
+    let server = setup.start().await;
+    let (mut alice, rows) = device(&server, "alice").await;
+    assert_eq!(back_in(&rows), ["#dev", "#other", "#third"]);
+    ok(&mut alice, "/ban #dev bob").await;
+    ok(&mut alice, "/unban #dev bob").await;
+    let (mut bob, rows) = device(&server, "bob").await;
+    assert_eq!(back_in(&rows), ["#other"], "who is in a hidden channel comes back to it");
+    for channel in ["dev", "third"] {
+        assert_eq!(code(&mut bob, &format!("/enter {channel}")).await, "no-such-channel");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_with_an_account_keeps_the_right_and_passes_it_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+    let mut server = setup.start().await;
+    let (mut alice, mut bob) = (owner(&server, "alice").await, owner(&server, "bob").await);
+    ok(&mut alice, "/create dev").await;
+    ok(&mut bob, "/enter dev").await;
+    // What is answered is kept, and with it that he is in.
+    ok(&mut bob, "hello").await;
+    alice.send("/quit").await;
+    alice.read_to_end().await;
+    // While there is an operator, though she isn't here, nobody else becomes one.
+    assert_eq!(code(&mut bob, "/set slow 10s").await, "not-allowed");
+    server.kill().await;
+
+    let mut server = setup.start().await;
+    let (mut bob, _) = device(&server, "bob").await;
+    assert_eq!(code(&mut bob, "/log").await, "not-allowed");
+    let (mut alice, _) = device(&server, "alice").await;
+    ok(&mut alice, "/set slow 10s").await;
+    ok(&mut alice, "/op bob").await;
+    ok(&mut alice, "/deop alice").await;
+    assert_eq!(code(&mut alice, "/set slow off").await, "not-allowed");
+    server.kill().await;
+
+    let server = setup.start().await;
+    let (mut alice, _) = device(&server, "alice").await;
+    assert_eq!(code(&mut alice, "/log").await, "not-allowed");
+    let (mut bob, _) = device(&server, "bob").await;
+    assert_eq!(rows(&mut bob, "/log").await.len(), 3);
+    ok(&mut bob, "/drop dev").await;
+    assert_eq!(code(&mut alice, "/enter dev").await, "no-such-channel");
+}
+
+#[tokio::test]
+async fn a_hidden_channel_is_not_told_of_by_what_it_forbids() {
+    let server = TestServer::start_unpaced().await;
+    let [mut alice, mut bandit] = people(&server, ["alice", "bandit"]).await;
+    ok(&mut alice, "/create secret").await;
+    ok(&mut alice, "/set hidden on").await;
+    ok(&mut alice, "/ban bandit").await;
+    ok(&mut bandit, "/msg alice hi").await;
+    // Nor by the answer to whoever wants to make it: some names can't be taken by anybody.
+    let hidden = answer(&mut bandit, "/create secret").await;
+    let reserved = answer(&mut bandit, "/create server").await;
+    assert_eq!((&hidden["code"], &hidden["text"]), (&reserved["code"], &reserved["text"]));
+}
+
+#[tokio::test]
+async fn a_ban_and_a_mute_by_name_follow_whom_they_hit() {
+    let server = TestServer::start_unpaced().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    ok(&mut alice, "/create dev").await;
+    for (act, code_told) in [("/mute", "muted"), ("/ban", "banned")] {
+        let name = format!("bob{code_told}");
+        let bob = server.person_in(&name, Form::Json).await;
+        ok(&mut alice, &format!("{act} {name}")).await;
+        drop(bob);
+        // Another connection under the name, which then takes another one.
+        let mut again = server.person_in(&name, Form::Json).await;
+        let enters = answer(&mut again, "/enter dev").await;
+        ok(&mut again, &format!("/name other{code_told}")).await;
+        let line = if enters["type"] == "ok" { "hi" } else { "/enter dev" };
+        assert_eq!(code(&mut again, line).await, code_told, "{act}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_say_nothing_gives_no_reason_for_leaving() {
+    let server = TestServer::start_unpaced().await;
+    let [mut alice, mut bob] = people(&server, ["alice", "bob"]).await;
+    ok(&mut alice, "/create dev").await;
+    ok(&mut bob, "/enter dev").await;
+    ok(&mut alice, "/mute bob").await;
+    ok(&mut bob, "/leave dev buy now").await;
+    let told = alice.read_until(|line| line.contains(r#""type":"left""#)).await;
+    assert!(!told.last().unwrap().contains("buy"), "{told:?}");
+    ok(&mut bob, "/enter dev").await;
+    bob.send("/quit buy now").await;
+    let told = alice.read_until(|line| line.contains(r#""type":"gone""#)).await;
+    assert!(!told.last().unwrap().contains("buy"), "{told:?}");
+}
+
+#[tokio::test]
+async fn signing_in_makes_nobody_quicker_in_a_slow_channel() {
+    let server = TestServer::start_unpaced().await;
+    let [mut alice, mut lou] = people(&server, ["alice", "lou"]).await;
+    ok(&mut lou, "/register correct horse").await;
+    drop(lou);
+    ok(&mut alice, "/create dev").await;
+    ok(&mut alice, "/set slow 1h").await;
+    let mut guest = server.person_in("zoe", Form::Json).await;
+    ok(&mut guest, "/enter dev").await;
+    ok(&mut guest, "one").await;
+    ok(&mut guest, "/login lou correct horse").await;
+    assert_eq!(code(&mut guest, "two").await, "too-fast");
+    ok(&mut guest, "/logout").await;
+    ok(&mut guest, "/name zed").await;
+    ok(&mut guest, "/enter dev").await;
+    assert_eq!(code(&mut guest, "three").await, "too-fast");
+}
+
+#[tokio::test]
+async fn the_right_passes_to_an_account_that_is_away() {
+    let server = TestServer::start_unpaced().await;
+    let [mut alice, mut kate] = people(&server, ["alice", "kate"]).await;
+    ok(&mut kate, "/register correct horse").await;
+    drop(kate);
+    ok(&mut alice, "/create dev").await;
+    loop {
+        // Until it is known that she has gone.
+        if answer(&mut alice, "/op kate").await["type"] == "ok" {
+            break;
+        }
+    }
+    ok(&mut alice, "/deop alice").await;
+    let mut kate = server.newcomer("kate").await;
+    kate.settle().await;
+    kate.take_form(Form::Json).await;
+    ok(&mut kate, "/login kate correct horse").await;
+    ok(&mut kate, "/enter dev").await;
+    ok(&mut kate, "/set slow 1s").await;
+}

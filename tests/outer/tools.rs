@@ -137,7 +137,39 @@ async fn an_export_is_imported_once_and_the_same() {
 }
 
 #[tokio::test]
-async fn what_is_kept_of_an_account_is_exported() {
+async fn what_is_hidden_in_a_channel_is_in_no_export_and_keeps_its_place() {
+    let data = Data::new();
+    {
+        let mut server = Setup::unpaced().keeping(&data.path("data")).start().await;
+        let mut alice = server.person_in("alice", Form::Json).await;
+        let mut bob = server.person_in("bob", Form::Json).await;
+        alice.ask_json("/create dev").await;
+        bob.ask_json("/enter dev").await;
+        bob.ask_json("purged").await;
+        alice.ask_json("kept").await;
+        alice.ask_json("/purge bob").await;
+        alice.ask_json("/set history off").await;
+        alice.ask_json("never stored").await;
+        assert!(server.terminate().await.success());
+    }
+    let exported = data.succeeds("data", &["export", "--channel", "dev", "dev.jsonl"]);
+    assert_eq!(exported, "");
+    let exported = fs::read_to_string(data.path("dev.jsonl")).unwrap();
+    let kinds: Vec<_> =
+        exported.lines().map(|line| line.split('"').nth(3).unwrap_or_default()).collect();
+    assert_eq!(kinds, ["channel", "erased", "message", "erased"], "{exported}");
+    assert!(!exported.contains("purged") && !exported.contains("never stored"), "{exported}");
+    let told = data.succeeds("other", &["import", "dev.jsonl"]);
+    assert_eq!(told, "3 lines imported, 0 were there already\n");
+    assert_eq!(data.succeeds("other", &["export", "--channel", "dev"]), exported);
+    for directory in ["data", "other"] {
+        let told = data.succeeds(directory, &["--listen", "127.0.0.1:0", "check"]);
+        assert!(told.contains("ok     database"), "{told}");
+    }
+}
+
+#[test]
+fn what_is_kept_of_an_account_is_exported() {
     let data = Data::new();
     let (mut book, _) = Store::open(&Place::Directory(data.path("data")), Durability::Machine)
         .unwrap()
@@ -151,8 +183,7 @@ async fn what_is_kept_of_an_account_is_exported() {
         admin: true,
     };
     book.commit(&[made.into()]).unwrap();
-    drop(book);
-    let _server = data.server().await;
+    // It stays open, as it is while a server runs.
     let row = r#"{"type":"account","name":"Alice","created":"1970-01-01T00:00:00.000Z","seen":"1970-01-01T00:00:00.000Z","away":false,"admin":true}"#;
     assert_eq!(data.succeeds("data", &["export-user", "alice"]), format!("{row}\n"));
     data.succeeds("data", &["export-user", "ALICE", "alice.jsonl"]);

@@ -16,13 +16,14 @@
 //! * `NAME>` somebody sends a line; several with ` ⏎ ` between them are sent at once, which a password that is asked
 //!   for needs: whatever comes next is one.
 //! * `half-closes:`, `hangs-up:` these end their input, or their connection.
+//! * `grants:` these accounts become operators of the server, at its shell.
 //! * `later:` these are told something by and by, without having asked.
 //! * `NAME<` what somebody is told. `(end)` is the end of the connection.
 //!
 //! What differs from run to run is shown as `{time}`, `{address}` and `{n}`. Whoever isn't mentioned
 //! after a step was told nothing. `x.json.txt` has the same steps as `x.txt`, with everybody in the
 //! JSON form. With `UPDATE=1` in the environment both are written anew from the steps of `x.txt`, for
-//! you to read and to judge.
+//! you to read and to judge. The pages that people read have such steps, too: [`pages`].
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -31,12 +32,25 @@ use std::path::{Path, PathBuf};
 
 use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
 
+mod pages;
+
 /// One step, and what came of it.
 struct Step {
     /// In the file, from 1.
     line: usize,
     action: Action,
     told: Vec<(String, String)>,
+}
+
+impl Step {
+    /// As it stands in a transcript, each line with its ending.
+    fn written(&self) -> String {
+        let mut written = self.action.written() + "\n";
+        for (who, line) in &self.told {
+            writeln!(written, "{who}< {line}").unwrap();
+        }
+        written
+    }
 }
 
 enum Action {
@@ -47,6 +61,7 @@ enum Action {
     Sends(String, String),
     HalfCloses(Vec<String>),
     HangsUp(Vec<String>),
+    Grants(Vec<String>),
     Later(Vec<String>),
 }
 
@@ -60,6 +75,7 @@ impl Action {
             Self::Sends(who, line) => format!("{who}> {line}"),
             Self::HalfCloses(names) => format!("half-closes: {}", names.join(" ")),
             Self::HangsUp(names) => format!("hangs-up: {}", names.join(" ")),
+            Self::Grants(names) => format!("grants: {}", names.join(" ")),
             Self::Later(names) => format!("later: {}", names.join(" ")),
         }
     }
@@ -81,6 +97,7 @@ fn parse(text: &str) -> Result<Vec<Step>, String> {
                 "connects" => Action::Connects(names(rest)),
                 "half-closes" => Action::HalfCloses(names(rest)),
                 "hangs-up" => Action::HangsUp(names(rest)),
+                "grants" => Action::Grants(names(rest)),
                 "later" => Action::Later(names(rest)),
                 _ => return Err(format!("{line}: there is no step {word:?}")),
             }
@@ -101,6 +118,9 @@ fn parse(text: &str) -> Result<Vec<Step>, String> {
     Ok(steps)
 }
 
+/// In the server's own folder.
+const ADMIN_SOCKET: &str = "admin.sock";
+
 /// A transcript while it is played.
 struct Play {
     form: Form,
@@ -111,7 +131,7 @@ struct Play {
 
 impl Play {
     async fn begin(steps: &[Step], form: Form) -> Self {
-        let mut setup = Setup::unpaced();
+        let mut setup = Setup::unpaced().flag("--admin-socket").flag(ADMIN_SOCKET);
         let settings: Vec<&str> = steps
             .iter()
             .filter_map(|step| match &step.action {
@@ -156,6 +176,13 @@ impl Play {
             Action::HalfCloses(names) => {
                 for who in names {
                     self.person(who).half_close().await;
+                }
+            }
+            Action::Grants(names) => {
+                let socket = self.server.folder().join(ADMIN_SOCKET);
+                for who in names {
+                    let granted = super::operators::admin(&socket, &["grant", who]).await;
+                    assert!(granted.status.success(), "{granted:?}");
                 }
             }
             Action::HangsUp(names) => {
@@ -254,12 +281,16 @@ fn normal(line: &str) -> String {
     if line.starts_with("* ") || line.starts_with("! ") || line.starts_with(r#"{"type":"error""#) {
         normal = without_dates(&normal);
     }
+    if let Some(before) = VARYING.iter().find(|before| line.starts_with(**before)) {
+        return format!("{before}{{n}}");
+    }
     if line.starts_with('{') {
         for (key, shown) in [
             ("time", "\"{time}\""),
             ("until", "\"{time}\""),
             ("since", "\"{time}\""),
             ("seen", "\"{time}\""),
+            ("invite", "\"{token}\""),
             ("token", "\"{token}\""),
             ("address", "\"{address}\""),
             ("connected", "\"{n}\""),
@@ -302,6 +333,7 @@ fn normal(line: &str) -> String {
                 normal.replace_range(time, "{time}");
             }
         }
+        hide_codes(&mut normal);
         for (before, shown) in [("for ", "{n} s"), ("127.0.0.1:", "")] {
             let mut from = 0;
             while let Some(at) = normal[from..].find(before) {
@@ -336,6 +368,27 @@ fn without_dates(line: &str) -> String {
     made
 }
 
+/// The rows of `/stats` that are others each time, with what stands before their numbers.
+const VARYING: &[&str] = &[
+    "*   uptime                  ",
+    "*   memory                  ",
+    r#"{"type":"stats","name":"uptime_secs","value":"#,
+    r#"{"type":"stats","name":"memory_bytes","value":"#,
+];
+
+fn hide_codes(line: &mut String) {
+    for (at, sign) in line.clone().rmatch_indices("invite:") {
+        let code = at + sign.len();
+        let length = line[code..].find(' ').unwrap_or(line.len() - code);
+        if length == CODE_CHARS {
+            line.replace_range(code..code + length, "{token}");
+        }
+    }
+}
+
+/// Characters of a token, or of an invitation.
+const CODE_CHARS: usize = 43;
+
 fn is_date_and_time(text: &str) -> bool {
     text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).eq("0000-00-00 00:00:00".chars())
 }
@@ -344,7 +397,7 @@ fn is_date_and_time(text: &str) -> bool {
 fn assert_shape(shown: &str, value: &serde_json::Value, line: &str) {
     let fits = match shown {
         "\"{n}\"" => value.is_u64(),
-        "\"{token}\"" => value.as_str().is_some_and(|token| token.len() == 43),
+        "\"{token}\"" => value.as_str().is_some_and(|token| token.len() == CODE_CHARS),
         "\"{time}\"" => value.as_str().is_some_and(|time| {
             let shape: String =
                 time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
@@ -356,44 +409,48 @@ fn assert_shape(shown: &str, value: &serde_json::Value, line: &str) {
 }
 
 async fn check(path: &Path, form: Form) -> Result<usize, String> {
-    let fail = |line: usize, why: String| format!("{}:{line}: {why}", path.display());
-    let text = fs::read_to_string(path).map_err(|error| fail(0, error.to_string()))?;
-    let steps = parse(&text).map_err(|why| fail(0, why))?;
-    let mut play = Play::begin(&steps, form).await;
+    let fail = |why: String| format!("{}:0: {why}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    let steps = parse(&text).map_err(fail)?;
+    check_steps(path, &steps, form).await?;
+    Ok(steps.len())
+}
+
+/// Plays the steps, which stand in `path`, and holds what comes of each against what it has.
+async fn check_steps(path: &Path, steps: &[Step], form: Form) -> Result<(), String> {
+    let mut play = Play::begin(steps, form).await;
     for step in steps.iter().filter(|step| !matches!(step.action, Action::Comment(_))) {
         play.act(&step.action).await;
         play.hold(step).await.map_err(|why| {
-            fail(
-                step.line,
-                format!("after {}\n{why}\n{}", step.action.written(), play.server.log()),
-            )
+            let (path, line) = (path.display(), step.line);
+            format!("{path}:{line}: after {}\n{why}\n{}", step.action.written(), play.server.log())
         })?;
     }
-    Ok(steps.len())
+    Ok(())
+}
+
+/// Plays the steps, and puts into each what came of it.
+async fn play_anew(steps: &mut [Step], form: Form) {
+    let mut play = Play::begin(steps, form).await;
+    for step in steps {
+        play.act(&step.action).await;
+        let before = std::mem::take(&mut step.told);
+        if matches!(step.action, Action::HangsUp(_)) {
+            // Whoever was told so the last time is told again by and by.
+            for (who, _) in before {
+                let line = play.person(&who).line().await;
+                step.told.push((who, normal(&line)));
+            }
+        }
+        step.told.extend(play.told(&step.action).await);
+    }
 }
 
 /// Writes a transcript anew from the steps of `from`.
 async fn update(from: &Path, path: &Path, form: Form) {
-    let steps = parse(&fs::read_to_string(from).unwrap()).unwrap();
-    let mut play = Play::begin(&steps, form).await;
-    let mut written = String::new();
-    for step in &steps {
-        writeln!(written, "{}", step.action.written()).unwrap();
-        play.act(&step.action).await;
-        let who_waits: Vec<&str> = step.told.iter().map(|(who, _)| who.as_str()).collect();
-        let mut told = Vec::new();
-        if matches!(step.action, Action::HangsUp(_)) {
-            // Whoever was told so the last time is told again by and by.
-            for who in who_waits {
-                let line = play.person(who).line().await;
-                told.push((who.to_owned(), normal(&line)));
-            }
-        }
-        told.extend(play.told(&step.action).await);
-        for (who, line) in told {
-            writeln!(written, "{who}< {line}").unwrap();
-        }
-    }
+    let mut steps = parse(&fs::read_to_string(from).unwrap()).unwrap();
+    play_anew(&mut steps, form).await;
+    let written: String = steps.iter().map(Step::written).collect();
     fs::write(path, written).unwrap();
 }
 
@@ -478,6 +535,7 @@ fn what_differs_from_run_to_run_is_replaced() {
         ("[#x] bob: for 3 s", "[#x] bob: for 3 s"),
         ("! x: until 2026-11-22 07:44:05.", "! x: until {time}."),
         ("[#x] bob: 2026-11-22 07:44:05", "[#x] bob: 2026-11-22 07:44:05"),
+        ("*   memory                  31 MiB", "*   memory                  {n}"),
         ("[#x 2026-11-22 07:44:05] bob: ]", "[#x {time}] bob: ]"),
         (
             r#"{"type":"ok","id":3,"time":"2026-11-22T07:44:05.123Z"}"#,

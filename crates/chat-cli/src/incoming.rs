@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::proto::{Secret, clean};
-use crate::running;
+use crate::{governing, running};
 
 /// Something said, in a channel or privately.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +87,8 @@ pub(crate) enum Incoming {
     },
     /// About a channel that is run.
     Run(Row),
+    /// About the whole server.
+    Govern(Row),
     Channel {
         name: String,
         members: u64,
@@ -307,6 +309,7 @@ impl Incoming {
                 current: row.change("current"),
             },
             kind if running::is_about(kind) => Self::Run(row),
+            kind if governing::is_about(kind) => Self::Govern(row),
             "channel" => Self::Channel {
                 name: row.must("name"),
                 members: count("members"),

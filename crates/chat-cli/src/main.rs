@@ -22,6 +22,7 @@ mod args;
 mod complete;
 mod credentials;
 mod exit;
+mod governing;
 mod identity;
 mod incoming;
 mod input;

@@ -1,7 +1,9 @@
 //! What the client takes from the protocol crate: the table of commands, cleaning of text, and how times are told.
 
+pub(crate) use chat_proto::command::EVERYWHERE;
+pub(crate) use chat_proto::event::Measured;
 pub(crate) use chat_proto::id::Lasting;
-pub(crate) use chat_proto::secret::{Secret, TOKEN_SIGN};
+pub(crate) use chat_proto::secret::{INVITE_SIGN, Secret, TOKEN_SIGN};
 use chat_proto::verb::{Found, find};
 pub(crate) use chat_proto::verb::{VERBS, Verb};
 

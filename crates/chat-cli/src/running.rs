@@ -179,12 +179,12 @@ fn head(re: &str, count: u64, channel: &str) -> String {
     }
 }
 
-fn until(row: &Row) -> String {
+pub(crate) fn until(row: &Row) -> String {
     row.moment("until").map(|end| format!(" until {}", shown(end))).unwrap_or_default()
 }
 
 /// In UTC, as the server has it.
-fn shown(time: Timestamp) -> String {
+pub(crate) fn shown(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 

@@ -204,6 +204,8 @@ pub(crate) struct Session {
     input_ended: bool,
     standing: Standing,
     farewell: Option<String>,
+    /// An operator of the server has ended the connection: it isn't made again, and the client ends so.
+    ends_with: Option<Exit>,
     failures: u32,
     name_tries: u32,
     heard_at: Instant,
@@ -244,6 +246,7 @@ impl Session {
             input_ended: false,
             standing: Standing::Stranger,
             farewell: None,
+            ends_with: None,
             failures: 0,
             name_tries: 0,
             heard_at: now.instant,

@@ -8,6 +8,7 @@ use std::mem;
 
 use chat_proto::limits::MAX_HISTORY_LINES;
 
+use crate::governing::Governor;
 use crate::incoming::{Answer, Incoming, More, Person, Row};
 use crate::proto::Lasting;
 use crate::running::Runner;
@@ -24,6 +25,7 @@ pub(crate) struct Teller {
     people: Vec<Person>,
     channels: Vec<String>,
     runner: Runner,
+    governor: Governor,
 }
 
 /// What of oneself the sentences depend on.
@@ -85,6 +87,7 @@ impl Teller {
                 Shown::told(format!("{by} removed the topic of {channel}"))
             }
             Incoming::Run(row) => return self.runner.told(row),
+            Incoming::Govern(row) => return self.governor.told(row),
             Incoming::Kicked { channel, user, by, reason, ban: [you, them], current } => {
                 if own.is_me(user) {
                     let reason = aside(reason.as_ref());
@@ -144,7 +147,7 @@ impl Teller {
                 let messages = if *count == 1 { "message" } else { "messages" };
                 let newest =
                     if told < count { format!("; the newest {told}") } else { String::new() };
-                Shown::told(format!("{count} private {messages} came while you were away{newest}:"))
+                Shown::told(format!("{count} {messages} while you were away{newest}:"))
             }
             Incoming::Notice { text } => Shown::told(text),
             Incoming::Bye { reason } => Shown::told(format!("Bye: {reason}.")),
@@ -163,6 +166,9 @@ impl Teller {
         let text = |name: &str| fields.text(name).unwrap_or_default();
         let channel = || text("channel");
         let told = |text: String| vec![Shown::told(text)];
+        if let Some(shown) = self.governor.answered(&answer.re, fields) {
+            return shown;
+        }
         if let Some(shown) = self.runner.answered(&answer.re, fields) {
             return shown;
         }
@@ -353,7 +359,7 @@ fn unread(channel: &str, count: u64, mentions: u64, after: u64) -> String {
         format!("/history {channel} {most} after {after} begins with the oldest")
     } else {
         let them = if count == 1 { "it" } else { "them" };
-        format!("/history {channel} {count} shows {them}")
+        format!("/history {channel} after {after} shows {them}")
     };
     format!("{count} new {lines} in {channel}{named}. {how}.")
 }

@@ -3,6 +3,7 @@
 //! Printing a command gives a line that parses to the same command.
 
 mod account;
+mod everywhere;
 mod invite;
 mod near;
 mod once;
@@ -13,6 +14,7 @@ mod span;
 
 use std::fmt;
 
+pub use everywhere::{EVERYWHERE, Everywhere};
 pub use invite::Invite;
 pub use near::near;
 pub use once::OnceKey;
@@ -89,6 +91,16 @@ pub enum Command {
     Run(Option<ChannelName>, Running),
     /// End a channel, with everything said in it.
     Drop(ChannelName, Option<Text>),
+    /// About who is kept out of the whole server.
+    Everywhere(Everywhere),
+    /// End every connection of a person.
+    Kill(UserName, Option<Text>),
+    /// Tell something to everybody.
+    Announce(Text),
+    /// How the server is doing.
+    Stats,
+    /// A code that lets somebody register.
+    Invitation,
     /// Make the name an account. Without a password it is asked for; whether it is
     /// [`acceptable`](crate::secret::acceptable) is still to be seen.
     Register {
@@ -153,6 +165,11 @@ impl Command {
             Self::Unignore(_) => Kind::Unignore,
             Self::Run(_, running) => running.kind(),
             Self::Drop(..) => Kind::Drop,
+            Self::Everywhere(everywhere) => everywhere.kind(),
+            Self::Kill(..) => Kind::Kill,
+            Self::Announce(_) => Kind::Announce,
+            Self::Stats => Kind::Stats,
+            Self::Invitation => Kind::Invitation,
             Self::Register { .. } => Kind::Register,
             Self::Login(..) => Kind::Login,
             Self::Logout => Kind::Logout,
@@ -174,14 +191,19 @@ impl fmt::Display for Command {
         }
         write!(f, "/{}", verb::of(self.kind()).name)?;
         match self {
-            Self::Info | Self::Back | Self::Logout | Self::Password(None) => Ok(()),
+            Self::Info
+            | Self::Back
+            | Self::Stats
+            | Self::Invitation
+            | Self::Logout
+            | Self::Password(None) => Ok(()),
             Self::Help(text)
             | Self::Channels(text)
             | Self::Topic(text)
             | Self::Away(text)
             | Self::Ping(text)
             | Self::Quit(text) => argument(f, text.as_ref()),
-            Self::Reply(text) | Self::Me(text) => write!(f, " {text}"),
+            Self::Reply(text) | Self::Me(text) | Self::Announce(text) => write!(f, " {text}"),
             Self::Name(user) | Self::Whois(user) | Self::Unignore(user) => write!(f, " {user}"),
             Self::Enter(channel, None) => write!(f, " {channel}"),
             Self::Enter(channel, Some(id)) => write!(f, " {channel} after {id}"),
@@ -205,10 +227,11 @@ impl fmt::Display for Command {
                 argument(f, conversation.as_ref())?;
                 argument(f, reason.as_ref())
             }
-            Self::Private(user, text) => {
+            Self::Private(user, text) | Self::Kill(user, text) => {
                 write!(f, " {user}")?;
                 argument(f, text.as_ref())
             }
+            Self::Everywhere(everywhere) => write!(f, "{everywhere}"),
             Self::Msg(user, text) => write!(f, " {user} {text}"),
             Self::Say(to, text) => {
                 argument(f, to.as_ref())?;

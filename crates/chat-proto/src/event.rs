@@ -1,7 +1,9 @@
 //! What the server tells: each event is at most one line in each form.
 
+use crate::barred::Barred;
+use crate::command::Invite;
 use crate::conversation::Conversation;
-use crate::id::{LineId, Timestamp};
+use crate::id::{Lasting, LineId, Timestamp};
 use crate::name::{ChannelName, UserName};
 use crate::refusal::Refusal;
 use crate::rendition::Form;
@@ -47,6 +49,8 @@ pub enum Farewell {
     Shutdown,
     /// A fault of the server ended this connection.
     Fault,
+    /// An operator of the server ended it.
+    Killed,
 }
 
 impl Farewell {
@@ -58,6 +62,7 @@ impl Farewell {
             Self::NoName => "no name was given in time; connect again when you like",
             Self::Shutdown => "the server is stopping; connect again in a moment",
             Self::Fault => "the server failed at your connection; the fault is logged",
+            Self::Killed => "an operator of the server ended your connection",
         }
     }
 }
@@ -94,6 +99,8 @@ pub enum SignedOutBy {
     NewPassword,
     /// The account was erased on another device.
     Forgotten,
+    /// An operator of the server gave the account another password.
+    Operator,
 }
 
 impl SignedOutBy {
@@ -102,6 +109,7 @@ impl SignedOutBy {
         match self {
             Self::NewPassword => "its password was changed on another device",
             Self::Forgotten => "it was erased on another device",
+            Self::Operator => "an operator of the server gave it another password",
         }
     }
 }
@@ -335,6 +343,27 @@ pub enum Event {
         count: u64,
         told: u64,
     },
+    /// An operator of the server, or with `None` somebody at its shell, tells something to everybody.
+    Announcement {
+        from: Option<UserName>,
+        text: Text,
+        time: Timestamp,
+    },
+    /// The receiver's connection is ended by an operator of the server, or with `None` from its shell.
+    Killed {
+        by: Option<UserName>,
+        reason: Option<Text>,
+        /// They are also kept out of the server.
+        ban: Option<Term>,
+    },
+    /// The line above the rows of `/ban everywhere`; text form only.
+    ServerBansHead {
+        count: usize,
+    },
+    /// One row of `/ban everywhere`.
+    ServerBan(Box<ServerBan>),
+    /// One row of `/stats`.
+    Stat(Stat),
     /// The receiver read too slowly and missed lines.
     Missed {
         channel: ChannelName,
@@ -415,6 +444,49 @@ pub struct Logged {
 pub struct Away {
     /// The words of `/away`.
     pub reason: Option<Text>,
+}
+
+/// A number about the server in the unit that its name tells: lengths of time and sizes as people say them.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured<'a>(pub &'a str, pub u64);
+
+impl fmt::Display for Measured<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(name, value) = *self;
+        let secs = name.strip_suffix("_secs");
+        let bytes = name.strip_suffix("_bytes");
+        let words = secs.or(bytes).unwrap_or(name).replace('_', " ");
+        write!(f, "{words:22}  ")?;
+        match (secs, bytes) {
+            (Some(_), _) => write!(f, "{}", Lasting(value)),
+            (_, Some(_)) => write!(f, "{} MiB", value / (1024 * 1024)),
+            _ => write!(f, "{value}"),
+        }
+    }
+}
+
+/// Somebody who is kept out of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerBan {
+    /// Who.
+    pub target: Barred,
+    /// Who did it; `None` is whoever sat at the shell.
+    pub by: Option<UserName>,
+    /// When.
+    pub time: Timestamp,
+    /// For how long.
+    pub term: Term,
+    /// Why.
+    pub reason: Option<Text>,
+}
+
+/// One number about the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// What it is the number of. That of a length of time ends with `_secs`, that of a size with `_bytes`.
+    pub name: &'static str,
+    /// The number.
+    pub value: u64,
 }
 
 /// What `/whois` tells of a person.
@@ -545,6 +617,31 @@ pub enum Done {
     Kicked {
         channel: ChannelName,
         user: UserName,
+    },
+    /// So many connections were ended.
+    Killed {
+        user: UserName,
+        count: usize,
+    },
+    /// Kept out of the server; so many connections were ended.
+    Barred {
+        target: Barred,
+        term: Term,
+        count: usize,
+    },
+    /// Let into the server again.
+    Unbarred {
+        target: Barred,
+        changed: bool,
+    },
+    /// It was told on so many connections.
+    Announced {
+        count: usize,
+    },
+    /// Somebody can register with it, until then.
+    Invitation {
+        invite: Invite,
+        until: Timestamp,
     },
     /// The name is an account, and one is signed in to it; the token signs in again, without its sign.
     Registered {

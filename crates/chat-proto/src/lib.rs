@@ -10,6 +10,7 @@
 //! * [`verb`]: the one table of commands; it feeds the parser, `/help`, completion and the docs.
 //! * [`command`]: what a line asks for, and its parser.
 //! * [`setting`] and [`target`]: how a channel is run, and against whom.
+//! * [`barred`]: against whom a ban from the whole server is.
 //! * [`refusal`]: a coded "no" for the person who asked.
 //! * [`event`]: what the server tells.
 //! * [`rendition`]: every event in each form, text and JSON.
@@ -18,6 +19,7 @@
 //! arguments and go out as values. No domain type here is serialisable; the JSON form has its own
 //! structs in its own file.
 
+pub mod barred;
 pub mod command;
 pub mod conversation;
 pub mod event;

@@ -26,6 +26,15 @@ pub const MAX_PASSWORD_CHARS: usize = 200;
 /// Characters of an invitation's code.
 pub const MAX_INVITE_CHARS: usize = 64;
 
+/// Days that an invitation is good for if it isn't used.
+pub const INVITATION_DAYS: usize = 7;
+
+/// Invitations of one server that are not used yet.
+pub const MAX_INVITATIONS: usize = 1000;
+
+/// Bans of one server.
+pub const MAX_BARRED: usize = 10_000;
+
 /// Tokens of one account; who signs in once more loses the one that was used longest ago.
 pub const MAX_TOKENS: usize = 32;
 

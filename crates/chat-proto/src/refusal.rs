@@ -4,6 +4,7 @@
 //! a cause for the operator and stay in the log.
 
 mod account;
+mod operator;
 
 mod channel;
 

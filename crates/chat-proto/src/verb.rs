@@ -29,6 +29,10 @@ pub enum Kind {
     Ignore,
     Unignore,
     Kick,
+    Kill,
+    Announce,
+    Stats,
+    Invitation,
     Register,
     Login,
     Logout,
@@ -71,6 +75,10 @@ pub struct Verb {
     pub nameless: bool,
     /// Whether it is only for operators of a channel.
     pub for_operators: bool,
+    /// Whether it is only for operators of the server.
+    pub for_server_operators: bool,
+    /// What follows `everywhere`, if operators of the server may use it for the whole server; else nothing.
+    pub everywhere: &'static str,
     /// Whether it is in the short menu of the main page.
     pub on_main_page: bool,
     /// Whether what follows the word is secret, so that no history of typed lines keeps it.
@@ -102,6 +110,8 @@ const ROW: Verb = Verb {
     example: "",
     nameless: false,
     for_operators: false,
+    for_server_operators: false,
+    everywhere: "",
     on_main_page: false,
     secret: false,
 };
@@ -292,6 +302,7 @@ pub const VERBS: &[Verb] = &[
         summary: "keep a person or a net out of the channel, or list the bans",
         example: "/ban bob for 2h spam",
         for_operators: true,
+        everywhere: "[user, address or pattern] [for 2h] [reason…]",
         ..ROW
     },
     Verb {
@@ -301,6 +312,7 @@ pub const VERBS: &[Verb] = &[
         summary: "let them in again",
         example: "/unban bob",
         for_operators: true,
+        everywhere: "user, address or pattern",
         ..ROW
     },
     Verb {
@@ -382,6 +394,40 @@ pub const VERBS: &[Verb] = &[
         summary: "end a channel, with everything said in it",
         example: "/drop general",
         for_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Kill,
+        name: "kill",
+        arguments: "user [reason…]",
+        summary: "end every connection of a person",
+        example: "/kill bob enough now",
+        for_server_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Announce,
+        name: "announce",
+        arguments: "text…",
+        summary: "tell something to everybody here",
+        example: "/announce the server restarts at noon",
+        for_server_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Stats,
+        name: "stats",
+        summary: "how the server is doing",
+        example: "/stats",
+        for_server_operators: true,
+        ..ROW
+    },
+    Verb {
+        kind: Kind::Invitation,
+        name: "invitation",
+        summary: "make a code that lets somebody register",
+        example: "/invitation",
+        for_server_operators: true,
         ..ROW
     },
     Verb {
@@ -581,7 +627,9 @@ mod tests {
         {
             assert_eq!(one(typed), name, "{typed}");
         }
-        assert!(matches!(find("s"), Found::Several(words) if words == ["say", "search", "set"]));
+        assert!(
+            matches!(find("s"), Found::Several(words) if words == ["say", "search", "set", "stats"])
+        );
         assert!(matches!(find("se"), Found::Several(words) if words == ["search", "set"]));
         assert!(matches!(find("o"), Found::Several(words) if words == ["op", "once"]));
         assert!(matches!(find("c"), Found::Several(words) if words == ["channels", "create"]));

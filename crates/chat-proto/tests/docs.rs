@@ -74,6 +74,9 @@ const LIMITS: &[(&str, &str, usize)] = &[
     ("MIN_PASSWORD_CHARS", "characters of a password, at least", limits::MIN_PASSWORD_CHARS),
     ("MAX_PASSWORD_CHARS", "characters of a password", limits::MAX_PASSWORD_CHARS),
     ("MAX_INVITE_CHARS", "characters of an invitation's code", limits::MAX_INVITE_CHARS),
+    ("INVITATION_DAYS", "days that an invitation is good for", limits::INVITATION_DAYS),
+    ("MAX_INVITATIONS", "invitations of one server that are not used yet", limits::MAX_INVITATIONS),
+    ("MAX_BARRED", "bans of one server", limits::MAX_BARRED),
     ("MAX_TOKENS", "tokens of one account", limits::MAX_TOKENS),
     ("TOKEN_DAYS", "days that a token is good for after its last use", limits::TOKEN_DAYS),
     ("MAX_DEVICES", "connections signed in to one account at once", limits::MAX_DEVICES),
@@ -165,7 +168,8 @@ fn in_code(cell: &str) -> BTreeSet<String> {
 }
 
 /// The golden files that hold what is told, without their endings.
-const GOLDEN: &[&str] = &["events", "rows", "answers", "account", "offline", "refusals"];
+const GOLDEN: &[&str] =
+    &["events", "rows", "answers", "account", "offline", "operator", "refusals"];
 
 /// Every line of the golden files, parsed.
 fn golden() -> Vec<Value> {

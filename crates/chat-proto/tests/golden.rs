@@ -104,13 +104,13 @@ variants!(EVENTS, event_name, Event {
     Muted Unmuted Operator Set Purged Invited Dropped
     ChannelsHead Channel UsersHead UsersMore User RunningHead Restricted Setting Logged
     Whois Info LastSeen PasswordAsked
-    SignedOut Reentered Unread WhileAway Missed Notice Bye Ok Refused
+    SignedOut Reentered Unread WhileAway Announcement Killed ServerBansHead ServerBan Stat Missed Notice Bye Ok Refused
 });
 
 variants!(DONES, done_name, Done {
     Told Listed Welcomed Named Created Entered Current Left PrivateOpened Said History Found Mentions TopicShown
     TopicSet Away Ignoring NotIgnoring Kicked ListedOf Banned Unbanned Muted Unmuted Invited Operator Set Purged
-    Dropped Registered SignedIn SignedOut PasswordChanged Forgotten Format Pong
+    Dropped Killed Barred Unbarred Announced Invitation Registered SignedIn SignedOut PasswordChanged Forgotten Format Pong
 });
 
 variants!(ASKS, ask_name, Ask {
@@ -118,11 +118,11 @@ variants!(ASKS, ask_name, Ask {
 });
 
 variants!(SIGNED_OUT_BY, signed_out_by_name, SignedOutBy {
-    NewPassword Forgotten
+    NewPassword Forgotten Operator
 });
 
 variants!(FAREWELLS, farewell_name, Farewell {
-    Quit EndOfInput NoName Shutdown Fault
+    Quit EndOfInput NoName Shutdown Fault Killed
 });
 
 #[test]
@@ -188,6 +188,7 @@ fn no_refusal_is_missing() {
     let sources = [
         include_str!("../src/refusal.rs"),
         include_str!("../src/refusal/account.rs"),
+        include_str!("../src/refusal/operator.rs"),
         include_str!("../src/refusal/channel.rs"),
     ];
     let made: Vec<&str> = sources

@@ -9,21 +9,25 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bytes::BytesMut;
-use chat_proto::command::{Anchor, Command, Invite, OnceKey, Phrase, Running, Search, Span, parse};
+use chat_proto::barred::Barred;
+use chat_proto::command::{
+    Anchor, Command, Everywhere, Invite, OnceKey, Phrase, Running, Search, Span, parse,
+};
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{
-    Ask, Away, Done, Event, Farewell, Own, Person, Placed, Sentence, SignedOutBy,
+    Ask, Away, Done, Event, Farewell, Own, Person, Placed, Sentence, SignedOutBy, Term,
 };
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::{
-    MAX_HISTORY_LINES, MAX_KEY_CHARS, MAX_REASON_CHARS, MAX_SEARCH_BEGINNINGS, MAX_SEARCH_WORDS,
-    MAX_TOPIC_CHARS,
+    MAX_HISTORY_LINES, MAX_KEY_CHARS, MAX_PERIOD_SECS, MAX_REASON_CHARS, MAX_SEARCH_BEGINNINGS,
+    MAX_SEARCH_WORDS, MAX_TOPIC_CHARS,
 };
 use chat_proto::line::{LineCodec, LineItem};
 use chat_proto::name::{ChannelName, NameError, UserName};
 use chat_proto::refusal::{Code, Refusal};
 use chat_proto::rendition::{Form, TYPES, render, rendered};
 use chat_proto::secret::{Credential, INVITE_SIGN, Secret, Unfit, acceptable};
+use chat_proto::setting::Period;
 use chat_proto::text::{Text, clean};
 use chat_proto::verb::{self, Found, Kind, VERBS};
 use proptest::collection::vec;
@@ -190,6 +194,29 @@ fn about_accounts() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn barred() -> impl Strategy<Value = Barred> {
+    let pattern = "[a-z0-9*]{1,20}\\*[a-z]{1,3}".prop_map(|typed| Barred::read(&typed).unwrap());
+    let net = (any::<[u8; 4]>(), 0..=32_u8)
+        .prop_map(|([a, b, c, d], bits)| Barred::read(&format!("{a}.{b}.{c}.{d}/{bits}")).unwrap());
+    let user = user().prop_map(|user| Barred::read(&format!("@{user}")).unwrap());
+    prop_oneof![user, net, pattern]
+}
+
+fn everywhere() -> impl Strategy<Value = Everywhere> {
+    let period = option::of(1..=u64::from(MAX_PERIOD_SECS));
+    let period = period.prop_map(|secs| secs.and_then(Period::new));
+    // What could be taken for the time of a ban is left out.
+    let reason = option::of(argument(MAX_REASON_CHARS)).prop_filter("a time", |reason| {
+        !reason.as_ref().is_some_and(|reason| reason.as_str().to_lowercase().starts_with("for"))
+    });
+    prop_oneof![
+        Just(Everywhere::Bans),
+        (barred(), period, reason)
+            .prop_map(|(barred, period, reason)| Everywhere::Ban(barred, period, reason)),
+        barred().prop_map(Everywhere::Unban),
+    ]
+}
+
 /// Every command that a line can ask for.
 fn command() -> BoxedStrategy<Command> {
     let line = || argument(1000);
@@ -237,6 +264,11 @@ fn command() -> BoxedStrategy<Command> {
         1 => user().prop_map(Command::Unignore),
         10 => running::command(),
         5 => about_accounts(),
+        3 => everywhere().prop_map(Command::Everywhere),
+        1 => (user(), reason()).prop_map(|(user, reason)| Command::Kill(user, reason)),
+        1 => line().prop_map(Command::Announce),
+        1 => Just(Command::Stats),
+        1 => Just(Command::Invitation),
         1 => option::of(1..=MAX_HISTORY_LINES).prop_map(Command::Mentions),
         1 => select(&Form::ALL[..]).prop_map(Command::Format),
         1 => option::of(line()).prop_map(Command::Ping),
@@ -303,6 +335,15 @@ fn done() -> BoxedStrategy<Done> {
         (user(), any::<bool>()).prop_map(|(user, changed)| Done::NotIgnoring { user, changed }),
         running::done(),
         done_to_account(),
+        (user(), any::<usize>()).prop_map(|(user, count)| Done::Killed { user, count }),
+        any::<usize>().prop_map(|count| Done::Announced { count }),
+        (barred(), any::<usize>()).prop_map(|(target, count)| Done::Barred {
+            target,
+            term: Term::Lasting,
+            count
+        }),
+        (barred(), any::<bool>()).prop_map(|(target, changed)| Done::Unbarred { target, changed }),
+        (invite(), placed()).prop_map(|(invite, at)| Done::Invitation { invite, until: at.time }),
         any::<usize>().prop_map(|count| Done::Mentions { count }),
         select(&Form::ALL[..]).prop_map(|form| Done::Format { form }),
         option::of(text()).prop_map(|token| Done::Pong { token }),
@@ -535,7 +576,7 @@ fn fields(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
             &[
                 "id", "time", "channel", "to", "with", "user", "name", "members", "operator",
                 "topic", "last", "current", "away", "reason", "changed", "count", "more", "format",
-                "token", "address", "until", "value",
+                "token", "address", "until", "value", "invite", "target",
             ],
         ),
         "error" => (&["re", "code", "text"], &[]),
@@ -565,6 +606,10 @@ fn fields(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "reentered" => (&["channel", "members", "operator", "topic", "last"], &[]),
         "unread" => (&["channel", "count", "mentions", "after"], &[]),
         "waiting" => (&["count", "told"], &[]),
+        "announcement" => (&["from", "text", "time"], &[]),
+        "killed" => (&["by"], &["reason", "banned", "until"]),
+        "serverban" => (&["target", "by", "time", "until"], &["reason"]),
+        "stats" => (&["name", "value"], &[]),
         "missed" => (&["channel", "count", "after"], &[]),
         "notice" => (&["text"], &[]),
         "bye" => (&["reason"], &[]),
@@ -592,7 +637,9 @@ fn check_json(line: &str) {
             "id" | "count" | "members" | "idle" | "online" | "connected" | "after" => {
                 assert!(value.is_u64(), "{line}");
             }
-            "time" | "since" | "seen" => assert!(value.as_str().unwrap().ends_with('Z'), "{line}"),
+            "time" | "since" | "seen" | "until" if !value.is_null() => {
+                assert!(value.as_str().unwrap().ends_with('Z'), "{line}");
+            }
             _ => {}
         }
     }

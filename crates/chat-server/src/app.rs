@@ -13,9 +13,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin;
 use crate::archive::Archive;
 use crate::clock::wall_clock;
-use crate::config::Config;
+use crate::config::{AdminSocket, Config};
 use crate::hub::{Hub, Keeping};
 use crate::listen::gate::Gate;
 use crate::listen::unix::UnixDoor;
@@ -40,6 +41,7 @@ pub struct Server {
     order: Arc<Local>,
     tcp: Vec<TcpListener>,
     unix: Option<UnixDoor>,
+    admin: Option<UnixDoor>,
 }
 
 impl Server {
@@ -61,12 +63,19 @@ impl Server {
             })
             .transpose()?;
         let (keeping, order) = keeping(&config)?;
-        Ok(Self { config, keeping, order, tcp, unix })
+        // After the store: its directory is this server's then.
+        let admin = config.admin.as_ref().map(admin_door).transpose()?.flatten();
+        Ok(Self { config, keeping, order, tcp, unix, admin })
     }
 
     /// The real addresses, also of those that were asked for with port 0.
     pub fn addresses(&self) -> anyhow::Result<Vec<SocketAddr>> {
         self.tcp.iter().map(|listener| Ok(listener.local_addr()?)).collect()
+    }
+
+    /// The path of the admin socket.
+    pub fn admin_path(&self) -> Option<PathBuf> {
+        self.admin.as_ref().map(|door| door.path().to_owned())
     }
 
     /// The path of the Unix socket.
@@ -76,7 +85,7 @@ impl Server {
 
     /// Serves until `stop` is ready, then says goodbye to everybody, for a few seconds at most.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { config, keeping, order, tcp, unix } = self;
+        let Self { config, keeping, order, tcp, unix, admin } = self;
         let Config { name, motd, bounds, manners, presence_every, .. } = config;
         let hub = Hub::new(bounds, name, motd, keeping, wall_clock());
         let house = House {
@@ -89,12 +98,16 @@ impl Server {
         let mut services = JoinSet::new();
         services.spawn(tell_comings(Arc::clone(&hub), presence_every));
         services.spawn(sweep(Arc::clone(&hub), Arc::clone(&order)));
+        services.spawn(keep_read(Arc::clone(&hub), Arc::clone(&order)));
         let mut doors = JoinSet::new();
         for listener in tcp {
             doors.spawn(listen::accept(listener, house.clone()));
         }
         if let Some(door) = unix {
             doors.spawn(listen::accept(door, house.clone()));
+        }
+        if let Some(door) = admin {
+            doors.spawn(admin::serve(door, house.clone()));
         }
         stop.await;
         house.closing.cancel();
@@ -126,6 +139,18 @@ async fn tell_comings(hub: Arc<Hub>, every: Duration) {
     }
 }
 
+/// What is read is written with what is said, or so long after it.
+const READ_KEPT_AFTER: Duration = Duration::from_millis(200);
+
+/// Writes what was read. Sleeps while nobody reads anything.
+async fn keep_read(hub: Arc<Hub>, order: Arc<Local>) {
+    loop {
+        order.read_begun().await;
+        tokio::time::sleep(READ_KEPT_AFTER).await;
+        order.keep_read(&hub);
+    }
+}
+
 /// Looks for what is kept no more: at the start, and then by and by.
 async fn sweep(hub: Arc<Hub>, order: Arc<Local>) {
     loop {
@@ -134,6 +159,7 @@ async fn sweep(hub: Arc<Hub>, order: Arc<Local>) {
         hub.drop_empty_channels(now);
         hub.release_names(now);
         hub.expire_tokens(now);
+        hub.run_out(now);
         tokio::time::sleep(SWEEP_EVERY).await;
     }
 }
@@ -149,6 +175,24 @@ fn keeping(config: &Config) -> anyhow::Result<(Keeping, Arc<Local>)> {
     Ok((Keeping { order: order.clone(), archive: Arc::new(archive), vault, past }, order))
 }
 
+/// Opens the socket for `chat-server admin`. Where nobody asked for it, a server runs without it too.
+fn admin_door(socket: &AdminSocket) -> anyhow::Result<Option<UnixDoor>> {
+    let AdminSocket { path, is_wanted } = socket;
+    match listen::unix::bind_privately(path) {
+        Ok(door) => Ok(Some(door)),
+        Err(error) if *is_wanted => Err(error)
+            .with_context(|| format!("can't listen on the admin socket {}", path.display())),
+        Err(error) => {
+            tracing::warn!(
+                %error,
+                path = %path.display(),
+                "there is no admin socket; --admin-socket takes a path where one can be"
+            );
+            Ok(None)
+        }
+    }
+}
+
 /// How the doors are told in the log.
 pub fn describe(addresses: &[SocketAddr], unix: Option<&Path>) -> String {
     let unix = unix.map(|path| path.display().to_string());
@@ -160,7 +204,7 @@ pub fn describe(addresses: &[SocketAddr], unix: Option<&Path>) -> String {
 mod tests {
     use super::*;
     use crate::conn::Peer;
-    use crate::hub::Bounds;
+    use crate::hub::{Bounds, Registration};
     use crate::order::retention::Retention;
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, ReadHalf};
     use tokio::io::{DuplexStream, WriteHalf, duplex, split};
@@ -198,6 +242,7 @@ mod tests {
             large_channel: 1,
             empty_channel_millis: 1000,
             replay_lines: 20,
+            registration: Registration::Open,
         };
         let keeping = Keeping::inline(Retention::default());
         let hub = Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, wall_clock());

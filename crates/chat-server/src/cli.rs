@@ -26,6 +26,11 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     pub unix: Option<PathBuf>,
 
+    /// Serve `chat-server admin` on a Unix socket there [default: admin.sock in the service manager's directory
+    /// for sockets, else in that for what is kept]
+    #[arg(long, value_name = "PATH")]
+    pub admin_socket: Option<PathBuf>,
+
     /// The server's name, for greetings [default: the machine's name]
     #[arg(long)]
     pub name: Option<String>,
@@ -84,11 +89,76 @@ pub enum Tool {
         /// A file that isn't there yet [default: standard output]
         file: Option<PathBuf>,
     },
+    /// Run a server that is up: its operators, who is kept out, invitations. Ends with 0 if it is done, 1 if it is
+    /// refused, 2 if the command line is wrong, 3 if no server can be reached
+    Admin(Admin),
     /// Take in what export wrote; the server must be stopped
     Import {
         /// [default: standard input]
         file: Option<PathBuf>,
     },
+}
+
+/// What an operator asks of a running server.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Admin {
+    /// Answer with a JSON object a line, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// The server's admin socket [default: where a server with the same settings has it, else that of the
+    /// service]
+    #[arg(long, value_name = "PATH", global = true)]
+    pub socket: Option<PathBuf>,
+
+    /// What is to be done
+    #[command(subcommand)]
+    pub wish: AdminWish,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Subcommand)]
+#[expect(missing_docs, reason = "each stands in the help")]
+pub enum AdminWish {
+    /// Make an account an operator of the server
+    Grant { name: String },
+    /// Take that right from it
+    Revoke { name: String },
+    /// List the server's operators
+    Operators,
+    /// End every connection of a person
+    Kill { user: String, reason: Vec<String> },
+    /// Keep somebody out of the server
+    Ban {
+        /// A name, an address (192.0.2.7), a net (10.0.0.0/8) or a pattern (spam*bot)
+        target: String,
+        /// For so long, as in 30s, 10m, 2h, 7d or 2w [default: until it is ended]
+        #[arg(long = "for", value_name = "TIME")]
+        period: Option<String>,
+        reason: Vec<String>,
+    },
+    /// Let them in again
+    Unban { target: String },
+    /// List who is kept out
+    Bans,
+    /// Tell something to everybody here
+    Announce {
+        #[arg(required = true)]
+        text: Vec<String>,
+    },
+    /// Tell how the server is doing
+    Stats,
+    /// Make a code that lets somebody register
+    Invitation,
+    /// List the invitations that nobody has used; the codes themselves are not kept
+    Invitations,
+    /// List what operators did, oldest first
+    Log {
+        /// So many of the newest [default: all that are kept]
+        count: Option<usize>,
+    },
+    /// Give an account a new password, which is shown, and sign it out everywhere
+    ResetPassword { name: String },
 }
 
 /// The form of the log.

@@ -15,7 +15,7 @@ use chat_proto::name::ChannelName;
 
 use crate::cli::{Args, LogForm};
 use crate::conn::{Manners, Rate};
-use crate::hub::Bounds;
+use crate::hub::{Bounds, Registration};
 use crate::order::retention::{Keep, Retention};
 use crate::store::{Durability, Place};
 
@@ -31,6 +31,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// Where to listen on a Unix socket.
     pub unix: Option<PathBuf>,
+    /// Where operators of the server are served from the shell.
+    pub admin: Option<AdminSocket>,
     /// The server's name.
     pub name: String,
     /// What is shown to whoever connects, line by line.
@@ -51,6 +53,15 @@ pub struct Config {
     pub durability: Durability,
     /// How long lines are kept.
     pub retention: Retention,
+}
+
+/// The socket of `chat-server admin`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminSocket {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Somebody wants it there: without it the server doesn't start.
+    pub is_wanted: bool,
 }
 
 /// Why settings can't be used: what is wrong, where, and what would be right.
@@ -120,8 +131,20 @@ pub struct Logging {
 impl Config {
     /// Puts flags and file together; flags win.
     pub fn check(args: &Args, file: File) -> Result<Self, Wrong> {
-        let File { listen, unix, name, motd, limits, log: _, data, ephemeral, durability, history } =
-            file;
+        let File {
+            listen,
+            unix,
+            name,
+            motd,
+            limits,
+            accounts,
+            admin_socket: admin_socket_in_file,
+            log: _,
+            data,
+            ephemeral,
+            durability,
+            history,
+        } = file;
         let kept_in = place(args, data, ephemeral)?;
         let listen = match (args.listen.is_empty(), listen) {
             (false, _) => args.listen.clone(),
@@ -164,6 +187,7 @@ impl Config {
         Ok(Self {
             listen: listen.iter().map(|address| resolve(address)).collect::<Result<_, _>>()?,
             unix: args.unix.clone().or(unix),
+            admin: admin_socket(args.admin_socket.clone().or(admin_socket_in_file), &kept_in),
             name,
             motd,
             connections: count(limits.connections, "limits.connections", 100_000)?,
@@ -180,6 +204,11 @@ impl Config {
                 empty_channel_millis: i64::try_from(empty_hours.saturating_mul(3_600_000))
                     .unwrap_or(i64::MAX),
                 replay_lines: u32::try_from(replay_lines).unwrap_or(MAX_HISTORY_LINES),
+                registration: match accounts.registration {
+                    None | Some(file::Registration::Open) => Registration::Open,
+                    Some(file::Registration::Invitation) => Registration::Invitation,
+                    Some(file::Registration::Closed) => Registration::Closed,
+                },
             },
             presence_every: seconds(limits.presence_seconds, "limits.presence_seconds", 10)?,
             durability: match durability {
@@ -190,6 +219,26 @@ impl Config {
             place: kept_in,
         })
     }
+}
+
+/// The name of the admin socket in its directory.
+pub const ADMIN_SOCKET: &str = "admin.sock";
+
+/// Where nobody wants it elsewhere, it is in the directory that the service manager gives for sockets, else where
+/// everything is kept. A server that keeps nothing has none.
+fn admin_socket(wanted: Option<PathBuf>, place: &Place) -> Option<AdminSocket> {
+    if let Some(path) = wanted {
+        return Some(AdminSocket { path, is_wanted: true });
+    }
+    let Place::Directory(data) = place else { return None };
+    let directory = given_directory("RUNTIME_DIRECTORY").unwrap_or_else(|| data.clone());
+    Some(AdminSocket { path: directory.join(ADMIN_SOCKET), is_wanted: false })
+}
+
+/// A directory that the service manager gives (systemd.exec(5)); of several the first.
+fn given_directory(variable: &str) -> Option<PathBuf> {
+    let given = std::env::var_os(variable).filter(|value| !value.is_empty())?;
+    std::env::split_paths(&given).next()
 }
 
 fn place(args: &Args, data: Option<PathBuf>, ephemeral: Option<bool>) -> Result<Place, Wrong> {
@@ -203,8 +252,8 @@ fn place(args: &Args, data: Option<PathBuf>, ephemeral: Option<bool>) -> Result<
 /// Directory Specification).
 fn state_directory() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(given) = set("STATE_DIRECTORY") {
-        return std::env::split_paths(&given).next();
+    if let Some(given) = given_directory("STATE_DIRECTORY") {
+        return Some(given);
     }
     let state = set("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| Some(PathBuf::from(set("HOME")?).join(".local/state")))?;

@@ -147,6 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.session.depart(wall_clock());
         let mut linger = LINGER;
+        let mut write_deadline = self.manners.write_deadline;
         match end {
             End::Lost(_) => return,
             End::Foreign => {}
@@ -155,16 +156,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 if farewell == Farewell::Shutdown {
                     linger = LINGER_AT_SHUTDOWN;
                 }
+                if farewell == Farewell::Killed {
+                    write_deadline = write_deadline.min(LINGER);
+                }
             }
         }
-        let Self { stream, session, out, manners, .. } = self;
+        let Self { stream, session, out, .. } = self;
         drop(session);
-        part(stream, out, manners.write_deadline, linger).await;
+        part(stream, out, write_deadline, linger).await;
     }
 
     async fn converse(&mut self) -> End {
         self.session.greet(&mut self.out);
         loop {
+            if self.session.is_killed(&mut self.out) {
+                return End::Farewell(Farewell::Killed);
+            }
             let all_told = self.session.deliver(ENOUGH, &mut self.out);
             if let Some(foreign) = self.foreign {
                 self.out.extend_from_slice(foreign.advice().as_bytes());
@@ -179,7 +186,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 tokio::task::yield_now().await;
             }
             match self.wake().await {
-                Wake::Input | Wake::Inbox | Wake::More | Wake::Deadline(Deadline::Pace) => {}
+                Wake::Input
+                | Wake::Inbox
+                | Wake::More
+                | Wake::Killed
+                | Wake::Deadline(Deadline::Pace) => {}
                 Wake::EndOfInput => self.input_ended = true,
                 Wake::Lost => return End::Lost("connection lost"),
                 Wake::Deadline(Deadline::Name) => self.session.end(Farewell::NoName),
@@ -289,6 +300,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 Signal::EraseChar => codec.erase_char(),
                 Signal::EraseLine => codec.erase_line(),
+                // What was typed of a password, unseen, is gone with the question.
+                Signal::Interrupt if session.give_up_asking(out) => codec.erase_line(),
                 Signal::Interrupt => *interrupted = true,
                 Signal::AreYouThere => session.tell_presence(out),
                 Signal::Reply(reply) => out.extend_from_slice(&reply),

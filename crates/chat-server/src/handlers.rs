@@ -4,6 +4,7 @@
 //! changes anything, never writes to anybody and never echoes: the answer comes by the same road
 //! for everybody.
 
+mod announce;
 mod away;
 mod back;
 mod ban;
@@ -12,14 +13,17 @@ mod create;
 mod deop;
 mod drop;
 mod enter;
+mod everywhere;
 mod forget;
 mod format;
 pub(crate) mod help;
 mod history;
 mod ignore;
 mod info;
+mod invitation;
 mod invite;
 mod kick;
+mod kill;
 mod leave;
 mod log;
 mod login;
@@ -42,6 +46,7 @@ mod running;
 mod say;
 mod search;
 mod set;
+mod stats;
 mod topic;
 mod unban;
 mod unignore;
@@ -51,7 +56,7 @@ mod whois;
 
 use std::sync::Arc;
 
-use chat_proto::command::{Command, Invite, OnceKey, Search, Span};
+use chat_proto::command::{Command, OnceKey, Search, Span};
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Away, Done, Event};
 use chat_proto::id::{LineId, Timestamp};
@@ -65,8 +70,9 @@ use chat_proto::verb;
 use crate::hub::Hub;
 use crate::hub::act::Act;
 use crate::hub::channel::Channel;
+use crate::hub::decree::Wish;
 use crate::hub::person::{Party, Person};
-use crate::hub::ports::Of;
+use crate::hub::ports::{Of, TokenHash};
 use crate::policy;
 use crate::session::inbox::Inbox;
 use crate::session::me::{Me, Place};
@@ -129,6 +135,8 @@ pub(crate) enum Change {
     Format(Form),
     Quit(Option<Text>),
     Account(AccountChange),
+    /// What an operator of the server wants, and why.
+    Decree(Wish, Option<Text>),
 }
 
 /// What a handler wants changed about an account.
@@ -136,7 +144,7 @@ pub(crate) enum AccountChange {
     /// Makes the name an account.
     Register {
         name: UserName,
-        invite: Option<Invite>,
+        invite: Option<TokenHash>,
         password: Option<Secret>,
     },
     SignIn(UserName, Option<Credential>),
@@ -150,7 +158,9 @@ type Handled = Result<Outcome, Refusal>;
 
 /// Gives a command to its handler.
 pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
-    policy::user::may_ask(verb::of(command.kind()), asker.me.name.is_some())?;
+    let verb = verb::of(command.kind());
+    policy::user::may_ask(verb, asker.me.name.is_some())?;
+    policy::operator::may_ask(verb, verb.for_server_operators && asker.is_server_operator())?;
     match command {
         Command::Help(word) => help::handle(asker, word.as_ref()),
         Command::Name(name) => name::handle(asker, name),
@@ -177,6 +187,11 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
         Command::Unignore(user) => Ok(unignore::handle(user)),
         Command::Run(channel, running) => running::handle(asker, channel.as_ref(), running),
         Command::Drop(channel, reason) => drop::handle(asker, &channel, reason),
+        Command::Everywhere(wanted) => everywhere::handle(asker, wanted),
+        Command::Kill(user, reason) => kill::handle(asker, user, reason),
+        Command::Announce(text) => Ok(announce::handle(text)),
+        Command::Stats => Ok(stats::handle(asker)),
+        Command::Invitation => Ok(invitation::handle()),
         Command::Register { invite, password } => register::handle(asker, invite, password),
         Command::Login(name, credential) => login::handle(asker, name, credential),
         Command::Logout => logout::handle(asker),
@@ -204,6 +219,10 @@ impl Asker<'_> {
                 Err(Refusal::needs_channel(verb::of(kind), private))
             }
         }
+    }
+
+    fn is_server_operator(&self) -> bool {
+        self.person.signed_in().is_some_and(|account| account.is_admin())
     }
 
     /// The channel of this name, unless the asker may not know of it.

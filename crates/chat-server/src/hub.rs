@@ -3,7 +3,8 @@
 //! This room knows nothing of sockets, bytes of a client or tasks. It is synchronous: every lock in it
 //! is held for a short section and never across an await. Locks are per channel, so that busy rooms don't
 //! wait for each other. Where two are held at once, their order is: the list of channels, an `Order`'s
-//! own, a channel's, a person's; or the private chats', the directory's, the accounts', a person's. One of the first
+//! own, a channel's, a person's; or the private chats', the directory's, the accounts', a person's; the lock of what
+//! operators decided is the last of all. One of the first
 //! row is never held together with the first two of the second.
 //!
 //! * [`person`]: one connection's place in the system, its bell and its notes.
@@ -12,6 +13,11 @@
 //! * [`directory`]: names to people.
 //! * [`held`]: names that stand for somebody who was cut off.
 //! * [`account`]: who owns which name.
+//! * [`decree`]: what operators of the server decide.
+//! * [`bans`]: who is kept out of the server.
+//! * [`governing`]: bans, invitations, and the record of what operators did.
+//! * [`ruled`]: what operators decided, read for answers.
+//! * [`stats`] and [`meter`]: numbers about the server.
 //! * [`channel`]: one channel, its members and its ring of deliveries.
 //! * [`rules`]: how a channel is run; [`operators`]: by whom; [`act`]: what they do.
 //! * [`private`]: private chats, each a pair of bounded queues.
@@ -22,18 +28,24 @@
 pub(crate) mod account;
 pub(crate) mod act;
 pub(crate) mod apply;
+mod bans;
 pub(crate) mod channel;
+pub(crate) mod decree;
 pub(crate) mod delivery;
 pub(crate) mod directory;
+pub(crate) mod governing;
 mod held;
+mod meter;
 mod operators;
 pub mod person;
 pub mod ports;
 pub(crate) mod presence;
 pub(crate) mod private;
+mod ruled;
 pub(crate) mod rules;
 pub(crate) mod sequence;
 pub(crate) mod snapshot;
+mod stats;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -46,7 +58,9 @@ use tokio::sync::Notify;
 use self::account::Accounts;
 use self::channel::Channel;
 use self::directory::Directory;
+use self::governing::Governing;
 use self::held::CutOff;
+use self::meter::Meter;
 use self::ports::{Archive, KeptChannel, Order, Past, Vault};
 use self::presence::Comings;
 use self::private::PrivateChats;
@@ -65,6 +79,20 @@ pub struct Bounds {
     pub empty_channel_millis: i64,
     /// How many of a channel's last lines are told to whoever enters it.
     pub replay_lines: u32,
+    /// Who may make an account.
+    pub registration: Registration,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Registration {
+    /// Everybody.
+    #[default]
+    Open,
+    /// Whoever has an invitation.
+    Invitation,
+    /// Nobody.
+    Closed,
 }
 
 /// Everything that people share.
@@ -76,6 +104,7 @@ pub struct Hub {
     pub(crate) motd: Vec<String>,
     directory: Mutex<Directory>,
     accounts: Mutex<Accounts>,
+    governing: Mutex<Governing>,
     channels: RwLock<Channels>,
     private: Mutex<PrivateChats>,
     comings: Comings,
@@ -88,6 +117,9 @@ pub struct Hub {
     restricting: Mutex<Vec<Arc<Channel>>>,
     sequence: Arc<Sequence>,
     next_person: AtomicU64,
+    started: Timestamp,
+    /// Lines that were stored.
+    lines: Meter,
     /// Set when the server stops: from then on nothing is said any more.
     closing: AtomicBool,
     /// How many drafts are not settled.
@@ -176,6 +208,7 @@ impl Hub {
             server_name,
             motd,
             directory: Mutex::default(),
+            governing: Mutex::new(Governing::load(past.governing)),
             accounts: Mutex::new(Accounts::load(past.accounts, past.tokens)),
             channels: RwLock::new(channels),
             private: Mutex::default(),
@@ -186,6 +219,8 @@ impl Hub {
             cut_off: Mutex::new(cut_off),
             restricting: Mutex::new(restricting),
             sequence,
+            started: now,
+            lines: Meter::default(),
             next_person: AtomicU64::new(past.next_party.max(1)),
             closing: AtomicBool::new(false),
             under_way: AtomicU64::new(0),

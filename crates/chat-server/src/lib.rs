@@ -4,6 +4,7 @@
 //!
 //! * [`app`]: the composition root; builds the rooms from a checked [`config`] and stops them.
 //! * [`listen`]: accepts connections, and does nothing slow.
+//! * [`admin`]: serves `chat-server admin`.
 //! * [`conn`]: one task for each connection; the only code that reads or writes a client's bytes.
 //! * [`session`]: one person's state machine; synchronous.
 //! * [`handlers`]: one file for each command.
@@ -18,6 +19,7 @@
 //! * [`household`]: which addresses belong to the same people.
 //! * [`ops`]: the log and the service manager.
 
+mod admin;
 pub mod app;
 pub mod archive;
 mod backlog;

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::gate::Gate;
+use crate::clock::wall_clock;
 use crate::conn::{self, Manners, Peer};
 use crate::hub::Hub;
 
@@ -106,7 +107,8 @@ fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     turned_away: &Arc<Semaphore>,
 ) {
     let Caller { peer, counted } = caller;
-    match house.gate.admit(counted) {
+    let may = house.hub.may_come_in(peer.address, wall_clock());
+    match may.and_then(|()| house.gate.admit(counted)) {
         Ok(ticket) => {
             let (hub, manners) = (Arc::clone(&house.hub), Arc::clone(&house.manners));
             house.tasks.spawn(async move {

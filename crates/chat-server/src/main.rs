@@ -23,10 +23,10 @@ fn main() -> ExitCode {
         .map_err(anyhow::Error::from)
         .and_then(|config| match &args.tool {
             Some(tool) => tools::run(tool, &config),
-            None => serve(config),
+            None => serve(config).map(|()| ExitCode::SUCCESS),
         });
     match served {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
@@ -56,6 +56,9 @@ async fn listen_and_serve(config: Config) -> anyhow::Result<()> {
     }
     if let Some(path) = &unix {
         tracing::info!(path = %path.display(), "listening");
+    }
+    if let Some(path) = server.admin_path() {
+        tracing::info!(path = %path.display(), "the admin socket is open");
     }
     systemd::ready(&format!("Listening on {}", describe(&addresses, unix.as_deref())));
     server

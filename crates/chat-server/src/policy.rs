@@ -4,4 +4,5 @@
 
 pub(crate) mod account;
 pub(crate) mod channel;
+pub(crate) mod operator;
 pub(crate) mod user;

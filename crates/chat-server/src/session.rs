@@ -45,7 +45,7 @@ use self::me::Me;
 use self::past::{Lookup, ToldPrivately};
 use crate::handlers::{self, Asker, Outcome};
 use crate::hub::Hub;
-use crate::hub::person::{Party, Person};
+use crate::hub::person::{Ending, Party, Person};
 use crate::hub::ports::TokenHash;
 
 /// Who is at the other end of a connection.
@@ -211,7 +211,7 @@ impl Session {
     fn carry_out_asked(&mut self, asked: Asked, now: Timestamp, out: &mut BytesMut) {
         let Asked { re, command } = asked;
         if let Ok(command) = &command
-            && command.kind() != Kind::Ping
+            && !matches!(command.kind(), Kind::Ping | Kind::Format | Kind::Channels)
         {
             self.note_read();
         }
@@ -281,13 +281,23 @@ impl Session {
         self.show(&Event::Bye(farewell), out);
     }
 
+    /// Whether an operator of the server has ended the connection; then that is told.
+    pub(crate) fn is_killed(&mut self, out: &mut BytesMut) -> bool {
+        let Some(ending) = self.person.ending().cloned() else { return false };
+        self.lost(&in_words(&ending));
+        self.end(Farewell::Killed);
+        let Ending { by, reason, ban } = ending;
+        self.show(&Event::Killed { by, reason, ban }, out);
+        true
+    }
+
     /// Leaves the system; whoever shared a conversation is told once.
     pub(crate) fn depart(&mut self, now: Timestamp) {
         if !self.person.has_left() {
             let channels = self.inbox.channels();
             let left = matches!(
                 self.farewell(),
-                Some(Farewell::Quit | Farewell::EndOfInput | Farewell::NoName)
+                Some(Farewell::Quit | Farewell::EndOfInput | Farewell::NoName | Farewell::Killed)
             );
             self.hub.depart(&self.person, channels, self.reason.as_ref(), now, !left);
         }
@@ -320,6 +330,16 @@ impl Drop for Session {
     /// However a connection ends, its person is here no more.
     fn drop(&mut self) {
         self.depart(self.last_line_at());
+    }
+}
+
+/// What others are told of somebody whose connection was ended.
+fn in_words(ending: &Ending) -> String {
+    let by = ending.by.as_ref().map_or("the server's operator", UserName::as_str);
+    let did = if ending.ban.is_some() { "banned" } else { "killed" };
+    match &ending.reason {
+        Some(reason) => format!("{did} by {by} ({reason})"),
+        None => format!("{did} by {by}"),
     }
 }
 

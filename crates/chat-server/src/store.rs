@@ -7,7 +7,9 @@
 //! * [`schema`]: the tables and their versions.
 //! * [`book`][]: writing.
 //! * [`accounts`]: accounts and what is kept under them.
+//! * [`operators`]: what operators of the server decided.
 //! * [`erase`]: how all of an account's is taken out.
+//! * [`erasing`]: what is to be taken out and is passed over until then.
 //! * [`channels`]: how channels are run.
 //! * [`lookup`]: reading pages of lines, and searching.
 //! * [`unread`]: what an account hasn't read yet.
@@ -22,9 +24,11 @@ mod accounts;
 mod book;
 mod channels;
 mod erase;
+mod erasing;
 mod failure;
 mod lookup;
 mod mention;
+mod operators;
 mod schema;
 mod tail;
 pub mod tools;
@@ -49,6 +53,7 @@ pub use self::channels::{ActRow, Author, KeptAct, KeptMark, KeptSetting, MarkRow
 pub use self::failure::{Failure, Kind, OpenError};
 pub use self::lookup::{Hit, Hits, Key, Lookup, Page, Query, Sought, StoredLine, Whose};
 pub use self::mention::Mentions;
+pub use self::operators::{ACTS_KEPT, InvitationRow, OperatorEntry, ServerActRow, ServerBanRow};
 use self::tail::Tail;
 pub use self::unread::{Reader, Unread};
 pub use self::written::Written;

@@ -1,6 +1,7 @@
-//! What an operator does from the shell with a server's data: `chat-server backup`, `check`, `export`,
+//! What an operator does from the shell with a server or its data: `chat-server admin`, `backup`, `check`, `export`,
 //! `export-user`, `import`.
 //!
+//! * [`admin`]: what is asked of a running server.
 //! * [`backup`]: a copy of everything, while the server runs.
 //! * [`check`]: settings, directory, database and doors: each fault with its cure.
 //! * [`export`]: one channel as JSON Lines.
@@ -8,6 +9,7 @@
 //! * [`import`]: what an export wrote, into a store that no server has open.
 //! * [`row`]: a row of those lines.
 
+mod admin;
 mod backup;
 mod check;
 mod export;
@@ -19,6 +21,7 @@ mod tests;
 
 use std::io::Write as _;
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::bail;
 
@@ -31,8 +34,9 @@ use crate::store::Place;
 /// # Errors
 ///
 /// What went wrong, with what to do about it.
-pub fn run(tool: &Tool, config: &Config) -> anyhow::Result<()> {
+pub fn run(tool: &Tool, config: &Config) -> anyhow::Result<ExitCode> {
     match tool {
+        Tool::Admin(admin) => return admin::run(admin, config),
         Tool::Backup { file } => backup::run(directory(config)?, file),
         Tool::Check => check::run(config),
         Tool::Export { channel, file } => export::run(directory(config)?, channel, file.as_deref()),
@@ -40,7 +44,8 @@ pub fn run(tool: &Tool, config: &Config) -> anyhow::Result<()> {
             export_user::run(directory(config)?, name, file.as_deref())
         }
         Tool::Import { file } => import::run(directory(config)?, file.as_deref()),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn directory(config: &Config) -> anyhow::Result<&Path> {

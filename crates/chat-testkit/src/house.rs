@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_proto::id::Timestamp;
 use chat_server::conn::{self, Manners, Peer};
-use chat_server::hub::{Bounds, Hub, Keeping};
+use chat_server::hub::{Bounds, Hub, Keeping, Registration};
 use chat_server::order::retention::Retention;
 use tokio::io::{DuplexStream, duplex};
 
@@ -48,6 +48,7 @@ impl House {
             large_channel: 50,
             empty_channel_millis: 24 * 3_600_000,
             replay_lines: 20,
+            registration: Registration::Open,
         };
         let keeping = Keeping::inline(Retention::default());
         let now = Timestamp(1_795_333_445_120);

@@ -1,7 +1,7 @@
 //! Questions and their answers, and what the server tells by itself.
 
 use super::place::Places;
-use super::{Action, Asked, Mode, Now, Session, Stage};
+use super::{Action, Asked, Exit, Mode, Now, Session, Stage};
 use crate::incoming::{Answer, Change, Incoming, Said};
 use crate::show::{Shown, same_name};
 use crate::tell::Own;
@@ -155,6 +155,11 @@ impl Session {
         {
             self.places.left(channel);
             self.set_current(current.clone());
+        }
+        if let Incoming::Govern(row) = incoming
+            && row.text("type").as_deref() == Some("killed")
+        {
+            self.ends_with = Some(Exit::Refused);
         }
         if let Incoming::Run(row) = incoming
             && row.text("type").as_deref() == Some("dropped")

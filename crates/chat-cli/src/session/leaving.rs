@@ -74,6 +74,9 @@ impl Session {
         self.tell_back("Not confirmed", &unconfirmed);
         let back = self.unsaid.given_back(!unconfirmed.is_empty());
         self.tell_back("Not sent", &back);
+        if let Some(exit) = self.ends_with {
+            return self.fail(named, exit);
+        }
         if let Stage::Ready { since } = stage
             && now.instant.duration_since(since) >= STEADY
         {

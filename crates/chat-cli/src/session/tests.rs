@@ -300,6 +300,26 @@ fn why_the_server_says_good_bye_is_told_once() {
 }
 
 #[test]
+fn whoever_is_sent_away_by_an_operator_does_not_come_back_by_itself() {
+    let mut play = Play::settled();
+    assert_eq!(
+        play.gets(&[
+            r#"{"type":"killed","by":"carol","reason":"spam"}"#,
+            r#"{"type":"bye","reason":"an operator of the server ended your connection"}"#,
+        ]),
+        ["show * carol, an operator of the server, ended your connection: spam"]
+    );
+    let told = play.loses("the server closed it");
+    assert_eq!(
+        told,
+        [
+            "complain here:5002 closed the connection: an operator of the server ended your connection",
+            "finish(refused)",
+        ]
+    );
+}
+
+#[test]
 fn a_steady_connection_makes_the_pauses_begin_anew() {
     let mut play = Play::settled();
     play.loses("x");

@@ -1,5 +1,6 @@
 //! What the client says of the JSON form is, word for word, what the server says in text form.
 
+mod governing;
 mod running;
 
 use chat_proto::conversation::Conversation;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Command, OnceKey, account, running, search, span};
+use super::{Command, OnceKey, account, everywhere, running, search, span};
 use crate::conversation::Conversation;
 use crate::limits::{MAX_REASON_CHARS, MAX_TOPIC_CHARS};
 use crate::name::{ChannelName, NameError, UserName};
@@ -120,6 +120,13 @@ impl<'a> Arguments<'a> {
                 let (channel, reason) = self.word_and_rest()?;
                 Command::Drop(channel_name(channel)?, self.bounded(reason, MAX_REASON_CHARS)?)
             }
+            Kind::Kill => {
+                let (user, reason) = self.word_and_rest()?;
+                Command::Kill(user_name(user)?, self.bounded(reason, MAX_REASON_CHARS)?)
+            }
+            Kind::Announce => Command::Announce(self.needed(self.rest)?),
+            Kind::Stats => self.nothing(Command::Stats)?,
+            Kind::Invitation => self.nothing(Command::Invitation)?,
             Kind::Register => account::register(self.rest)?,
             Kind::Login => {
                 let (user, credential) = self.word_and_rest()?;
@@ -129,6 +136,9 @@ impl<'a> Arguments<'a> {
             Kind::Password => account::password(self.rest)?,
             Kind::Forget => Command::Forget(Secret::typed(self.rest)),
             Kind::Mentions => Command::Mentions(self.perhaps_word(span::line_count)?),
+            Kind::Ban | Kind::Unban if everywhere::is_meant(self.rest) => {
+                everywhere::everywhere(self.verb, self.rest)?
+            }
             Kind::Kick
             | Kind::Ban
             | Kind::Unban

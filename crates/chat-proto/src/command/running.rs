@@ -107,6 +107,14 @@ pub(super) fn running(verb: &'static Verb, rest: &str) -> Result<Command, Refusa
     Ok(Command::Run(channel, Arguments { verb, rest }.running()?))
 }
 
+/// `for 2h`, if it stands there, and the reason.
+pub(super) fn for_how_long(
+    verb: &'static Verb,
+    rest: &str,
+) -> Result<(Option<Period>, Option<Text>), Refusal> {
+    Arguments { verb, rest }.for_how_long(rest)
+}
+
 struct Arguments<'a> {
     verb: &'static Verb,
     rest: &'a str,

@@ -18,6 +18,7 @@ const RESERVED: &[&str] = &[
     "daemon",
     "everybody",
     "everyone",
+    "everywhere",
     "guest",
     "help",
     "here",

@@ -228,7 +228,7 @@ impl Refusal {
 }
 
 /// A reason in the middle of a sentence.
-struct Why<'a>(Option<&'a Text>);
+pub(super) struct Why<'a>(pub(super) Option<&'a Text>);
 
 impl Display for Why<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,8 +6,9 @@ mod running;
 use bytes::{BufMut as _, BytesMut};
 use serde::{Serialize, Serializer};
 
+use crate::barred::Barred;
 use crate::conversation::Conversation;
-use crate::event::{Away, Done, Event, Own, Person, Placed};
+use crate::event::{Away, Done, Event, Own, Person, Placed, Stat};
 use crate::id::Timestamp;
 use crate::name::{ChannelName, UserName};
 use crate::secret::Secret;
@@ -48,6 +49,10 @@ pub const TYPES: &[&str] = &[
     "reentered",
     "unread",
     "waiting",
+    "announcement",
+    "killed",
+    "serverban",
+    "stats",
     "missed",
     "notice",
     "bye",
@@ -219,6 +224,32 @@ enum Line<'a> {
         count: u64,
         told: u64,
     },
+    Announcement {
+        from: Option<Str<'a>>,
+        text: Str<'a>,
+        time: Time,
+    },
+    Killed {
+        by: Option<Str<'a>>,
+        #[serde(skip_serializing_if = "is_false")]
+        banned: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<Time>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<Str<'a>>,
+    },
+    ServerBan {
+        target: Shown<&'a Barred>,
+        by: Option<Str<'a>>,
+        time: Time,
+        until: Option<Time>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<Str<'a>>,
+    },
+    Stats {
+        name: Str<'a>,
+        value: u64,
+    },
     Missed {
         channel: Channel<'a>,
         count: u64,
@@ -295,6 +326,10 @@ struct Made<'a> {
     format: Option<Shown<crate::rendition::Form>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<Str<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invite: Option<Str<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Shown<&'a Barred>>,
 }
 
 struct Time(Timestamp);
@@ -420,6 +455,25 @@ fn line(event: &Event) -> Option<Line<'_>> {
             after: after.0,
         },
         Event::WhileAway { count, told } => Line::Waiting { count: *count, told: *told },
+        Event::Announcement { from, text, time } => Line::Announcement {
+            from: from.as_ref().map(UserName::as_str),
+            text: text.as_str(),
+            time: Time(*time),
+        },
+        Event::Killed { by, reason, ban } => Line::Killed {
+            by: by.as_ref().map(UserName::as_str),
+            banned: ban.is_some(),
+            until: ban.and_then(running::end),
+            reason: words(reason.as_ref()),
+        },
+        Event::ServerBan(ban) => Line::ServerBan {
+            target: Shown(&ban.target),
+            by: ban.by.as_ref().map(UserName::as_str),
+            time: Time(ban.time),
+            until: running::end(ban.term),
+            reason: words(ban.reason.as_ref()),
+        },
+        Event::Stat(Stat { name, value }) => Line::Stats { name, value: *value },
         Event::Missed { channel, count, after } => {
             Line::Missed { channel: Shown(channel), count: *count, after: after.0 }
         }
@@ -430,6 +484,7 @@ fn line(event: &Event) -> Option<Line<'_>> {
             Line::Error { re, code: refusal.code().name(), text: refusal.text() }
         }
         Event::ChannelsHead { .. }
+        | Event::ServerBansHead { .. }
         | Event::UsersHead { .. }
         | Event::UsersMore { .. }
         | Event::RunningHead { .. } => return None,
@@ -472,8 +527,23 @@ fn made(done: &Done) -> Made<'_> {
     let nothing = Made::default();
     match done {
         Done::Told => nothing,
-        Done::Listed { count } | Done::Mentions { count } => {
+        Done::Listed { count } | Done::Mentions { count } | Done::Announced { count } => {
             Made { count: Some(*count), ..nothing }
+        }
+        Done::Killed { user, count } => {
+            Made { user: Some(user.as_str()), count: Some(*count), ..nothing }
+        }
+        Done::Barred { target, term, count } => Made {
+            target: Some(Shown(target)),
+            count: Some(*count),
+            until: running::end(*term),
+            ..nothing
+        },
+        Done::Unbarred { target, changed } => {
+            Made { target: Some(Shown(target)), changed: Some(*changed), ..nothing }
+        }
+        Done::Invitation { invite, until } => {
+            Made { invite: Some(invite.expose()), until: Some(Time(*until)), ..nothing }
         }
         Done::Welcomed { name }
         | Done::Named { name }

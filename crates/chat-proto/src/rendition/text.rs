@@ -9,11 +9,15 @@ use std::fmt::{self, Display, Write as _};
 
 use bytes::BytesMut;
 
+use crate::command::EVERYWHERE;
 use crate::conversation::Conversation;
-use crate::event::{Ask, Away, Done, Event, Farewell, Own, Person, Placed};
+use crate::event::{
+    Ask, Away, Done, Event, Farewell, Measured, Own, Person, Placed, ServerBan, Stat,
+};
 use crate::id::{Lasting, LineId};
 use crate::limits::{MAX_HISTORY_LINES, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS};
 use crate::name::{ChannelName, UserName};
+use crate::secret::INVITE_SIGN;
 use crate::text::Text;
 
 pub(super) fn render(event: &Event, out: &mut BytesMut) {
@@ -98,9 +102,32 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
         }
         Event::WhileAway { count, told } => {
             let messages = if *count == 1 { "message" } else { "messages" };
-            write!(out, "* {count} private {messages} came while you were away")?;
+            write!(out, "* {count} {messages} while you were away")?;
             if told < count { write!(out, "; the newest {told}:") } else { write!(out, ":") }
         }
+        Event::Announcement { from: Some(from), text, .. } => {
+            write!(out, "* Announcement from {from}: {text}")
+        }
+        Event::Announcement { from: None, text, .. } => write!(out, "* Announcement: {text}"),
+        Event::Killed { by, reason, ban } => {
+            match by {
+                Some(by) => write!(out, "* {by}, an operator of the server,")?,
+                None => write!(out, "* The server's operator")?,
+            }
+            write!(out, " ended your connection")?;
+            ban.map_or(Ok(()), |term| write!(out, " and banned you{term}"))?;
+            write!(out, "{}", because(reason.as_ref()))
+        }
+        Event::ServerBansHead { count: 0 } => write!(out, "* Nobody is banned from this server."),
+        Event::ServerBansHead { count: 1 } => write!(out, "* 1 ban from this server:"),
+        Event::ServerBansHead { count } => write!(out, "* {count} bans from this server:"),
+        Event::ServerBan(ban) => {
+            let ServerBan { target, by, time, term, reason } = &**ban;
+            let by = by.as_ref().map_or("the shell", UserName::as_str);
+            write!(out, "*   {target}{term}, by {by} {}", time.date_and_time())?;
+            write!(out, "{}", because(reason.as_ref()))
+        }
+        Event::Stat(Stat { name, value }) => write!(out, "*   {}", Measured(name, *value)),
         Event::Missed { channel, count, .. } => write!(
             out,
             "* You missed {count} {} in {channel}. /history {channel} {count} shows them.",
@@ -198,7 +225,7 @@ fn unread(
         )
     } else {
         let them = if count == 1 { "it" } else { "them" };
-        write!(out, ". /history {channel} {count} shows {them}.")
+        write!(out, ". /history {channel} after {after} shows {them}.")
     }
 }
 
@@ -291,6 +318,34 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
         Done::NotIgnoring { user, changed: false } => {
             write!(out, "* You were not ignoring {user}.")
         }
+        Done::Killed { user, count: 1 } => write!(out, "* You ended 1 connection of {user}."),
+        Done::Killed { user, count } => write!(out, "* You ended {count} connections of {user}."),
+        Done::Barred { target, term, count } => {
+            write!(out, "* You banned {target} from this server{term}; ")?;
+            match count {
+                0 => write!(out, "nobody of them was here.")?,
+                1 => write!(out, "1 connection was ended.")?,
+                count => write!(out, "{count} connections were ended.")?,
+            }
+            write!(out, " /unban {EVERYWHERE} {target} ends it.")
+        }
+        Done::Unbarred { target, changed: true } => {
+            write!(out, "* {target} may enter this server again.")
+        }
+        Done::Unbarred { target, changed: false } => write!(
+            out,
+            "* {target} was not banned from this server. /ban {EVERYWHERE} lists the bans."
+        ),
+        Done::Announced { count: 1 } => write!(out, "* It was told on 1 connection."),
+        Done::Announced { count } => write!(out, "* It was told on {count} connections."),
+        Done::Invitation { invite, until } => write!(
+            out,
+            "* {INVITE_SIGN}{} is good for one account until {}. Somebody types /register \
+             {INVITE_SIGN}{} with it.",
+            invite.expose(),
+            until.date_and_time(),
+            invite.expose()
+        ),
         Done::Kicked { .. }
         | Done::Banned { .. }
         | Done::Unbanned { .. }

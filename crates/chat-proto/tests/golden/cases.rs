@@ -2,6 +2,7 @@
 
 mod account;
 mod offline;
+mod operator;
 
 mod running;
 
@@ -17,13 +18,14 @@ use chat_proto::verb::{self, Kind};
 pub(crate) type Case = (&'static str, Event);
 
 /// The files without their endings.
-pub(crate) fn files() -> [(&'static str, Vec<Case>); 7] {
+pub(crate) fn files() -> [(&'static str, Vec<Case>); 8] {
     [
         ("events", [events(), running::events()].concat()),
         ("rows", [rows(), running::rows()].concat()),
         ("answers", [answers(), running::answers()].concat()),
         ("account", account::cases()),
         ("offline", offline::cases()),
+        ("operator", operator::cases()),
         ("refusals", refusals()),
         ("hostile", hostile()),
     ]
@@ -423,6 +425,7 @@ pub(crate) fn refusals() -> Vec<Case> {
         ("internal", refused("say", Refusal::internal())),
     ];
     all.extend(account::refusals());
+    all.extend(operator::refusals());
     all.extend(running::refusals());
     all
 }

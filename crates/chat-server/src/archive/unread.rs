@@ -99,7 +99,7 @@ fn newest_private(
     chats: &[Unread],
     found: &mut Found,
 ) -> Result<(), Refusal> {
-    let mut lines: Vec<(StoredLine, Told)> = Vec::new();
+    let mut lines: Vec<(StoredLine, Told, Party)> = Vec::new();
     for Unread { whose, after, .. } in chats {
         let Whose::Private((one, other), names) = whose else { continue };
         let is_one = Party(*one) == reader.party;
@@ -118,15 +118,18 @@ fn newest_private(
             for line in page.lines {
                 let by_reader = line.by_other != is_one;
                 if !by_reader && !of.hides(&line) {
-                    lines.push((line, Told::Private(names.clone(), is_one)));
+                    lines.push((line, Told::Private(names.clone(), is_one), with));
                 }
             }
         }
     }
-    lines.sort_by_key(|(line, _)| line.time);
+    lines.sort_by_key(|(line, ..)| line.time);
     let surplus = lines.len().saturating_sub(MAX_WAITING_LINES);
     lines.drain(..surplus);
-    found.rows = lines.into_iter().filter_map(|(line, told)| event(line, &told)).collect();
+    let last = lines.last();
+    found.last_writer = last
+        .and_then(|(line, _, with)| UserName::new(&line.author).ok().map(|author| (*with, author)));
+    found.rows = lines.into_iter().filter_map(|(line, told, _)| event(line, &told)).collect();
     Ok(())
 }
 

@@ -21,9 +21,12 @@ pub struct File {
     pub data: Option<PathBuf>,
     pub ephemeral: Option<bool>,
     pub log: Option<LogForm>,
+    pub admin_socket: Option<PathBuf>,
     pub durability: Option<Durability>,
     #[serde(default)]
     pub history: History,
+    #[serde(default)]
+    pub accounts: Accounts,
     #[serde(default)]
     pub limits: Limits,
 }
@@ -35,6 +38,24 @@ pub struct File {
 pub enum Durability {
     Machine,
     Process,
+}
+
+/// The table `[accounts]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is described in the example config")]
+pub struct Accounts {
+    pub registration: Option<Registration>,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "each is described in the example config")]
+pub enum Registration {
+    Open,
+    Invitation,
+    Closed,
 }
 
 /// The table `[history]`.

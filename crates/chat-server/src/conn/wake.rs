@@ -23,6 +23,8 @@ pub(super) enum Wake {
     /// There are lines that can be carried out, or there is more to tell.
     More,
     Deadline(Deadline),
+    /// An operator of the server has ended the connection.
+    Killed,
     /// The peer is gone.
     Lost,
 }
@@ -45,6 +47,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Ready(Wake::Deadline(deadline));
         }
         let has_room = self.out.len() < ENOUGH;
+        let person = self.session.person();
+        if !has_room {
+            // Nothing is taken out of the inbox now, but an end is not waited for.
+            person.bell.watch(cx);
+        }
+        if person.ending().is_some() {
+            return Poll::Ready(Wake::Killed);
+        }
         let more_to_tell = self.session.has_more() || self.session.farewell().is_some();
         if self.has_lines_to_carry_out() || (has_room && more_to_tell) {
             return Poll::Ready(Wake::More);

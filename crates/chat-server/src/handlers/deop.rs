@@ -5,14 +5,11 @@ use std::sync::Arc;
 use chat_proto::name::UserName;
 
 use super::{Asker, Handled};
-use crate::hub::act::{Aim, Deed};
+use crate::hub::act::Deed;
 use crate::hub::channel::Channel;
 
 pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
     // An account has the right also while nobody is signed in to it.
-    let aim = match asker.aim(user) {
-        Aim { user, person: None, account: None } => asker.aim_here(user)?,
-        aim => aim,
-    };
+    let aim = asker.aim_known(user)?;
     asker.act(channel, Deed::Deop(aim), None)
 }

@@ -1,5 +1,6 @@
 //! `/help`: the menu, or one command's usage; and the main page with the short menu.
 
+use chat_proto::command::EVERYWHERE;
 use chat_proto::event::{Done, Event, Sentence};
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
@@ -12,7 +13,7 @@ use crate::hub::Hub;
 pub(super) fn handle(asker: &Asker<'_>, word: Option<&Text>) -> Handled {
     let rows = match word {
         None => menu(asker),
-        Some(word) => usage(word.as_str())?,
+        Some(word) => usage(asker, word.as_str())?,
     };
     let rows = rows.into_iter().map(|row| Event::Notice(Sentence::new(row))).collect();
     Ok(Outcome::Answer(rows, Done::Told))
@@ -38,8 +39,12 @@ pub(crate) fn main_page(hub: &Hub, name: &UserName) -> Vec<String> {
 fn menu(asker: &Asker<'_>) -> Vec<String> {
     let named = asker.me.name.is_some();
     let operator = asker.inbox.channels().any(|channel| channel.role(asker.person).operator);
-    let usable =
-        VERBS.iter().filter(|verb| (named || verb.nameless) && (operator || !verb.for_operators));
+    let runs_server = asker.is_server_operator();
+    let usable = VERBS.iter().filter(|verb| {
+        (named || verb.nameless)
+            && (operator || !verb.for_operators || (runs_server && !verb.everywhere.is_empty()))
+            && (runs_server || !verb.for_server_operators)
+    });
     let head = if named { "Commands:" } else { "Commands before you have a name:" };
     let end = "Anything else is said into the current conversation. /help COMMAND tells more.";
     let end = if named { end } else { "The first plain line is taken as your name." };
@@ -63,7 +68,7 @@ fn rows<'a>(
     lines.into_iter()
 }
 
-fn usage(word: &str) -> Result<Vec<String>, Refusal> {
+fn usage(asker: &Asker<'_>, word: &str) -> Result<Vec<String>, Refusal> {
     let verb = match verb::find(word.trim_start_matches('/')) {
         Found::One(verb) => verb,
         Found::Several(words) => return Err(Refusal::ambiguous_command(word, &words)),
@@ -74,6 +79,10 @@ fn usage(word: &str) -> Result<Vec<String>, Refusal> {
     if !verb.aliases.is_empty() {
         let also: Vec<_> = verb.aliases.iter().map(|alias| format!("/{alias}")).collect();
         lines.push(format!("  also: {}", also.join(", ")));
+    }
+    if !verb.everywhere.is_empty() && asker.is_server_operator() {
+        let usage = format!("/{} {EVERYWHERE} {}", verb.name, verb.everywhere);
+        lines.push(format!("  for the whole server: {usage}"));
     }
     Ok(lines)
 }

@@ -11,6 +11,6 @@ use crate::hub::channel::Channel;
 
 pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
     asker.not_oneself(Kind::Invite, &user)?;
-    let aim = asker.aim_here(user)?;
+    let aim = asker.aim_known(user)?;
     asker.act(channel, Deed::Invite(aim), None)
 }

@@ -9,6 +9,6 @@ use crate::hub::act::Deed;
 use crate::hub::channel::Channel;
 
 pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
-    let aim = asker.aim_here(user)?;
+    let aim = asker.aim_known(user)?;
     asker.act(channel, Deed::Op(aim), None)
 }

@@ -6,6 +6,7 @@ use chat_proto::secret::Secret;
 use chat_proto::verb::{self, Kind};
 
 use super::{AccountChange, Asker, Change, Handled, Outcome};
+use crate::hub::Registration;
 use crate::policy;
 
 pub(super) fn handle(
@@ -15,7 +16,11 @@ pub(super) fn handle(
 ) -> Handled {
     let name = asker.me.name.clone();
     let name = name.ok_or_else(|| Refusal::not_named(Some(verb::of(Kind::Register))))?;
-    policy::account::may_register(asker.me.is_signed_in(), &name)?;
+    let mode = asker.hub.bounds.registration;
+    policy::account::may_register(asker.me.is_signed_in(), &name, mode, invite.is_some())?;
+    // Where everybody may register, none is used up.
+    let invite = invite.filter(|_| mode == Registration::Invitation);
+    let invite = invite.map(|invite| asker.hub.invitation(&invite, asker.now)).transpose()?;
     if let Some(password) = &password {
         policy::account::may_be_password(password)?;
     }

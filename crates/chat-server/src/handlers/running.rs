@@ -64,6 +64,14 @@ impl Asker<'_> {
         Ok(Aim { person, ..self.aim(user) })
     }
 
+    /// Somebody by name, who must be here or have an account.
+    pub(super) fn aim_known(&self, user: UserName) -> Result<Aim, Refusal> {
+        match self.aim(user) {
+            Aim { user, person: None, account: None } => self.aim_here(user),
+            aim => Ok(aim),
+        }
+    }
+
     /// Somebody else.
     pub(super) fn not_oneself(&self, kind: Kind, user: &UserName) -> Result<(), Refusal> {
         policy::user::somebody_else(verb::of(kind), self.me.name.as_ref(), user)

@@ -34,6 +34,10 @@ struct State {
     channels: Vec<Remembered>,
     /// What was read of private chats lately.
     chats: HashMap<Party, LineId>,
+    /// When it entered a channel last.
+    entered: Timestamp,
+    /// It was erased; with the number of the event that tells it.
+    gone: Option<u64>,
 }
 
 /// A channel that an account is in.
@@ -129,7 +133,8 @@ impl Accounts {
         let KeptAccount { party, name, password, away, seen, admin, ignored, channels } = kept;
         let password = password.into();
         let chats = HashMap::new();
-        let state = State { password, away, seen, admin, ignored, channels, chats };
+        let (entered, gone) = (Timestamp(0), None);
+        let state = State { password, away, seen, admin, ignored, channels, chats, entered, gone };
         let account = Arc::new(Account { party, name: name.clone(), state: Mutex::new(state) });
         for look in name.looks() {
             self.by_look.insert(look.into(), name.clone());
@@ -141,14 +146,23 @@ impl Accounts {
     }
 
     /// Erases an account and all that signs in to it.
-    pub(super) fn remove(&mut self, party: Party) -> Option<Arc<Account>> {
+    /// `number` is that of the event which tells that it is gone.
+    pub(super) fn remove(&mut self, party: Party, number: u64) -> Option<Arc<Account>> {
         let account = self.by_party.remove(&party)?;
         self.by_name.remove(&account.name);
         for look in account.name.looks() {
             self.by_look.remove(look.as_ref());
         }
         self.revoke_all(party);
+        lock(&account.state).gone = Some(number);
         Some(account)
+    }
+
+    /// A channel is gone: whatever is made under its name later is another one.
+    pub(super) fn forget_channel(&self, channel: &ChannelName) {
+        for account in self.by_party.values() {
+            account.leaves(channel);
+        }
     }
 
     /// Keeps a name for whoever is registering it.
@@ -166,6 +180,10 @@ impl Accounts {
 
     pub(super) fn of(&self, party: Party) -> Option<&Arc<Account>> {
         self.by_party.get(&party)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.by_name.values()
     }
 
     pub(super) fn named(&self) -> impl Iterator<Item = &UserName> {
@@ -243,6 +261,16 @@ impl Account {
         Arc::clone(&lock(&self.state).password)
     }
 
+    /// Whether it was erased, while somebody is still signed in to it.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone().is_some()
+    }
+
+    /// The number of the event that tells that it is gone.
+    pub(super) fn gone(&self) -> Option<u64> {
+        lock(&self.state).gone
+    }
+
     pub(super) fn set_password(&self, password: &str) {
         lock(&self.state).password = password.into();
     }
@@ -265,7 +293,6 @@ impl Account {
     }
 
     /// Whether it is an operator of the server.
-    #[expect(dead_code, reason = "for what operators of the server do")]
     pub(crate) fn is_admin(&self) -> bool {
         lock(&self.state).admin
     }
@@ -296,10 +323,19 @@ impl Account {
     }
 
     /// Is in a channel from now on, of which lines up to `read` are read.
-    pub(super) fn enters(&self, channel: &ChannelName, read: LineId) {
+    /// Tells when, so that each is later than the one before.
+    pub(crate) fn enters(&self, channel: &ChannelName, read: LineId, now: Timestamp) -> Timestamp {
         let mut state = lock(&self.state);
+        state.entered = Timestamp(now.0.max(state.entered.0 + 1));
         state.channels.retain(|known| known.channel != *channel);
         state.channels.push(Remembered { channel: channel.clone(), read });
+        state.entered
+    }
+
+    /// Up to which line a channel is read, if it is in it.
+    pub(crate) fn read_of(&self, channel: &ChannelName) -> Option<LineId> {
+        let state = lock(&self.state);
+        state.channels.iter().find(|known| known.channel == *channel).map(|known| known.read)
     }
 
     /// Tells whether it was in it.
@@ -311,7 +347,7 @@ impl Account {
     }
 
     /// Whether it is in a channel, on some device or when it comes back.
-    pub(super) fn is_in(&self, channel: &ChannelName) -> bool {
+    pub(crate) fn is_in(&self, channel: &ChannelName) -> bool {
         lock(&self.state).channels.iter().any(|known| known.channel == *channel)
     }
 

@@ -176,6 +176,10 @@ impl Act {
         }
         let mut purged = Vec::new();
         match &self.deed {
+            // With the act itself, so that no crash lets an account come back to where it was put out of.
+            Deed::Kick(aim) | Deed::Ban(Against::Person(aim), _) => {
+                rules.extend(aim.account.map(Keep::NoMember));
+            }
             Deed::Op(aim) => {
                 changes = !state.is_operated_by(aim);
                 rules.extend(aim.account.map(Keep::Operator));
@@ -234,6 +238,8 @@ pub(crate) enum Keep {
     /// An account is an operator.
     Operator(Party),
     NoOperator(Party),
+    /// An account is in it no more, here or when it comes back.
+    NoMember(Party),
     /// The channel is gone, with everything.
     End,
 }

@@ -1,6 +1,7 @@
 //! The only place that changes what people share.
 
 mod account;
+mod decree;
 mod line;
 mod membership;
 mod people;

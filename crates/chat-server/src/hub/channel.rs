@@ -11,7 +11,8 @@ use chat_proto::text::Text;
 use indexmap::IndexMap;
 use tokio::sync::broadcast;
 
-use super::act::{Act, Aim, Standing, Subject};
+use super::account::Account;
+use super::act::{Act, Aim, Deed, Standing, Subject};
 use super::delivery::Delivery;
 use super::lock;
 use super::operators::Operators;
@@ -283,9 +284,10 @@ impl State {
             channel,
             member,
             operator,
-            // An account that is in it comes back without being asked.
-            invited: find(List::Invitations).is_some()
-                || person.signed_in().is_some_and(|account| account.is_in(channel)),
+            // An account that is in it comes back without being asked. Of members it doesn't matter.
+            invited: !member
+                && (find(List::Invitations).is_some()
+                    || person.signed_in().is_some_and(|account| account.is_in(channel))),
             ban: find(List::Bans).map(|mark| &mark.shown),
             mute: find(List::Mutes).map(|mark| &mark.shown),
             settings: &self.rules.settings,
@@ -305,7 +307,11 @@ impl State {
         let is_same =
             |key: &str, list| self.rules.list(list).iter().any(|other| other.key() == key);
         Subject {
-            member: person.is_some_and(|person| self.holds(person)),
+            // An account that is away can be given the right wherever it is.
+            member: person
+                .map_or(aim.account.is_some() && matches!(act.deed, Deed::Op(_)), |person| {
+                    self.holds(person)
+                }),
             operator,
             sole_operator: operator && self.operators.count() <= 1,
             banned: who.is_some_and(|who| self.rules.find(List::Bans, &who, now).is_some()),
@@ -344,7 +350,11 @@ impl State {
     }
 
     fn oldest(&self) -> Option<&Arc<Person>> {
-        let present = self.members.values().filter(|member| !member.person.has_left());
+        let is_here = |member: &&Member| {
+            let gone = |account: Arc<Account>| account.is_gone();
+            !member.person.has_left() && !member.person.signed_in().is_some_and(gone)
+        };
+        let present = self.members.values().filter(is_here);
         present.min_by_key(|member| member.entry).map(|member| &member.person)
     }
 

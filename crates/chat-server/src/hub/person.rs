@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 
 use chat_proto::event::{Away, Done, Farewell, SignedOutBy, Term};
@@ -68,6 +68,8 @@ pub struct Person {
     left: AtomicBool,
     /// Lines found no room in their queues, and went to their other devices only.
     missed_private: AtomicBool,
+    /// Set once an operator of the server has ended the connection.
+    ending: OnceLock<Box<Ending>>,
     card: Mutex<Card>,
     /// With their numbers, which grow.
     notes: Mutex<VecDeque<(u64, Note)>>,
@@ -122,8 +124,14 @@ pub(crate) enum Note {
     Kept(Result<(), Refusal>),
     /// What the vault found.
     Vault(vault::Answer),
+    /// Another device of theirs has entered a channel, or left it.
+    Elsewhere(ChannelName),
     /// Another device of theirs has changed whom they hide.
     Ignoring(Ignoring),
+    /// Told to everybody.
+    Told(Arc<Delivery>),
+    /// Their account is an operator of the server from now on, or isn't any more.
+    Admin(bool),
     /// They are signed in no more.
     SignedOut(SignedOutBy),
     /// Somebody lets this person into a channel.
@@ -132,6 +140,16 @@ pub(crate) enum Note {
     NowOperator { channel: ChannelName },
     /// The server closes the connection.
     Bye(Farewell),
+}
+
+/// An operator of the server has ended somebody's connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Ending {
+    /// `None` is whoever sat at the shell.
+    pub(crate) by: Option<UserName>,
+    pub(crate) reason: Option<Text>,
+    /// They are kept out, too.
+    pub(crate) ban: Option<Term>,
 }
 
 /// Somebody is hidden, or seen again.
@@ -186,6 +204,7 @@ impl Person {
             private_lines: AtomicUsize::new(0),
             left: AtomicBool::new(false),
             missed_private: AtomicBool::new(false),
+            ending: OnceLock::new(),
             card: Mutex::default(),
             notes: Mutex::default(),
             sequence,
@@ -297,12 +316,8 @@ impl Person {
         lock(&self.card).away.clone()
     }
 
-    /// Tells whether this changed anything.
-    pub(crate) fn set_away(&self, away: Option<Away>) -> bool {
-        let mut card = lock(&self.card);
-        let changed = card.away != away;
-        card.away = away;
-        changed
+    pub(crate) fn set_away(&self, away: Option<Away>) {
+        lock(&self.card).away = away;
     }
 
     /// Leaves a note of the server's own, which always finds room.
@@ -353,6 +368,17 @@ impl Person {
     /// The channels of which the person was made an operator, for them to pass the right on.
     pub(crate) fn take_operated(&self) -> Vec<ChannelName> {
         std::mem::take(&mut lock(&self.card).operates)
+    }
+
+    /// Ends the connection, also one that takes nothing out of its inbox.
+    pub(super) fn end(&self, ending: Ending) {
+        let _ = self.ending.set(Box::new(ending));
+        self.bell.ring(Bell::NOTES);
+        self.bell.waker.wake();
+    }
+
+    pub(crate) fn ending(&self) -> Option<&Ending> {
+        self.ending.get().map(|ending| &**ending)
     }
 
     pub(super) fn misses_private_lines(&self) {
@@ -419,6 +445,11 @@ impl Bell {
     /// Whether anything was set since it was taken.
     pub(crate) fn is_rung(&self) -> bool {
         self.bits.load(Ordering::Acquire) != 0
+    }
+
+    /// The task is woken the next time.
+    pub(crate) fn watch(&self, cx: &mut Context<'_>) {
+        self.waker.register(cx.waker());
     }
 
     /// Ready when any bit is set.

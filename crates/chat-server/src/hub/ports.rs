@@ -16,6 +16,8 @@ use super::Hub;
 use super::account::KeptAccount;
 use super::act::{Act, Keep, Standing};
 use super::channel::{Channel, Running};
+use super::decree::Decree;
+use super::governing::KeptGoverning;
 use super::person::{Party, Person};
 use super::private::Room;
 
@@ -34,6 +36,9 @@ pub trait Order: Send + Sync {
     /// which it came, among drafts too.
     fn keep(&self, deed: Deed, hub: &Arc<Hub>);
 
+    /// Takes what an operator of the server decided, in the same way.
+    fn decree(&self, decree: Box<Decree>, hub: &Arc<Hub>);
+
     /// Takes something to remember that nobody waits for. It is kept no later than any draft that is
     /// submitted after it.
     fn remember(&self, fact: Fact, hub: &Arc<Hub>);
@@ -43,6 +48,13 @@ pub trait Order: Send + Sync {
 pub trait Vault: Send + Sync {
     /// Takes a question. Never blocks; the answer comes to the asker as a note.
     fn ask(&self, question: vault::Question, asker: &Arc<Person>);
+
+    /// Has a password hashed for nobody in the chat; `false` if so much waits that it isn't taken. `done` is
+    /// called where hashes are made, and must not block there.
+    fn hash(&self, secret: Secret, done: Box<dyn FnOnce(vault::Answer) + Send>) -> bool;
+
+    /// Passwords that wait to be looked at.
+    fn waiting(&self) -> usize;
 
     /// A new token as it is shown, and what is kept of it; none if the system has no randomness.
     fn new_token(&self) -> Option<(Secret, TokenHash)>;
@@ -215,8 +227,6 @@ pub enum Fact {
     Ended(Party),
     /// An account was here.
     Seen(Party, Timestamp),
-    /// An account is away, or here again.
-    Away(Party, Option<Away>),
     /// An account is in a channel, of which lines up to this one are read.
     Member(Party, ChannelName, LineId, Timestamp),
     /// An account is in a channel no more.
@@ -227,6 +237,8 @@ pub enum Fact {
     TokenUsed(Party, TokenHash, Timestamp),
     /// A token holds no more.
     TokenExpired(Party, TokenHash),
+    /// Invitations until this moment hold no more.
+    RanOut(Timestamp),
     /// How a channel is run has changed by itself.
     Run(Box<Changed>),
 }
@@ -248,6 +260,11 @@ pub enum AccountDeed {
         name: UserName,
         password: Box<str>,
         token: Option<TokenHash>,
+        /// Used up by it.
+        invite: Option<TokenHash>,
+        /// Whom its owner hides already.
+        ignored: Vec<(UserName, Option<Party>)>,
+        away: Option<Away>,
         now: Timestamp,
     },
     /// A token is made for it, and perhaps the password hashed anew.
@@ -263,12 +280,16 @@ pub enum AccountDeed {
     SignOut { party: Party, token: Option<TokenHash>, now: Timestamp },
     /// It has another password, and no token but this.
     Password { party: Party, password: Box<str>, token: Option<TokenHash>, now: Timestamp },
+    /// It is in a channel, of which lines up to this one are read.
+    Enter { party: Party, channel: ChannelName, read: LineId, now: Timestamp },
+    /// It is in a channel no more.
+    Leave { party: Party, channel: ChannelName },
     /// It hides somebody.
     Ignore { party: Party, name: UserName, whom: Option<Party> },
     /// It sees somebody again.
     Unignore { party: Party, names: Vec<UserName>, whom: Option<Party> },
-    /// It is, or is no more, an operator of the server.
-    Admin { party: Party, admin: bool },
+    /// It is away, or here again.
+    Away { party: Party, away: Option<Away> },
     /// It is erased, with what was written by it.
     Forget { party: Party },
 }
@@ -281,9 +302,11 @@ impl AccountDeed {
             | Self::SignIn { party, .. }
             | Self::SignOut { party, .. }
             | Self::Password { party, .. }
+            | Self::Enter { party, .. }
+            | Self::Leave { party, .. }
             | Self::Ignore { party, .. }
             | Self::Unignore { party, .. }
-            | Self::Admin { party, .. }
+            | Self::Away { party, .. }
             | Self::Forget { party } => *party,
         }
     }
@@ -317,6 +340,7 @@ pub struct Past {
     pub(crate) accounts: Vec<KeptAccount>,
     /// When each was used last.
     pub(crate) tokens: Vec<(TokenHash, Party, Timestamp)>,
+    pub(crate) governing: KeptGoverning,
 }
 
 /// A channel that was there once.
@@ -430,4 +454,6 @@ pub(crate) struct Found {
     pub(crate) waiting: u64,
     /// With whom these were, and the last line of each that is told.
     pub(crate) waiting_from: Vec<(Party, LineId)>,
+    /// Who wrote the last of them.
+    pub(crate) last_writer: Option<(Party, UserName)>,
 }

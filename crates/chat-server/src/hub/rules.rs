@@ -102,6 +102,17 @@ impl Rules {
         gone
     }
 
+    /// Somebody takes another name: bans and mutes that hit them by the one before still do.
+    pub(crate) fn follow(&mut self, who: &Who, now: Timestamp) {
+        let looks = who.looks();
+        let nameless = Who { name: None, ..who.clone() };
+        for mark in self.bans.iter_mut().chain(&mut self.mutes) {
+            if mark.holds(now) && mark.hits(who, &looks) && !mark.hits(&nameless, &[]) {
+                mark.follow(who.party);
+            }
+        }
+    }
+
     /// Takes out the marks with these keys.
     pub(crate) fn remove(&mut self, list: List, keys: &[String]) {
         self.list_mut(list).retain(|mark| !keys.iter().any(|key| key == mark.key()));

@@ -136,7 +136,8 @@ impl Hub {
             }
             let here = directory.named().take(COMPARED).map(|(name, _)| name.clone());
             let accounts = lock(&self.accounts);
-            let absent = accounts.named().take(COMPARED).cloned();
+            let others = |named: &&UserName| *named != name;
+            let absent = accounts.named().filter(others).take(COMPARED).cloned();
             here.chain(absent).collect::<BTreeSet<_>>()
         };
         let known = known.iter().map(|name| (name.key(), name.as_str()));
@@ -209,12 +210,15 @@ impl Hub {
     pub(crate) fn restricted_acquaintance<'a>(
         &self,
         person: &Person,
-        other: &Person,
+        other: &Whom,
         own: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
     ) -> Option<(bool, ChannelName, Term)> {
-        if lock(&self.restricting).is_empty()
-            || lock(&self.private).queue(other.id, person.id).is_some()
+        if lock(&self.restricting).is_empty() {
+            return None;
+        }
+        if let Whom::Here(other) = other
+            && lock(&self.private).queue(other.id, person.id).is_some()
         {
             return None;
         }
@@ -224,7 +228,9 @@ impl Hub {
                 .ask(person, now, |standing| {
                     let mark = standing.ban.map(|ban| (true, ban));
                     let mark = mark.or(standing.mute.map(|mute| (false, mute)));
-                    let (is_ban, mark) = mark.filter(|_| !standing.operator)?;
+                    // Nobody learns from this that there is a channel which they don't know.
+                    let may = |_: &_| !standing.operator && standing.knows();
+                    let (is_ban, mark) = mark.filter(may)?;
                     Some((is_ban, channel.name.clone(), mark.term))
                 })
                 .filter(|_| channel.has_member(other))
@@ -314,8 +320,12 @@ impl Channel {
             || self.state().standing(&self.name, person, &person.who(), now, None).knows()
     }
 
-    fn has_member(&self, person: &Person) -> bool {
-        self.state().holds(person)
+    /// Whether somebody is in it, here or when they come back.
+    fn has_member(&self, whom: &Whom) -> bool {
+        match whom {
+            Whom::Here(person) => self.state().holds(person),
+            Whom::Account(account) => account.is_in(&self.name),
+        }
     }
 
     /// The marks of a list that hold at this moment, the oldest first.

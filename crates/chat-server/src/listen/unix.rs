@@ -14,6 +14,9 @@ use crate::conn::Peer;
 /// the directory.
 const MODE: u32 = 0o666;
 
+/// Only the server's own user and root may connect.
+const PRIVATE: u32 = 0o600;
+
 /// A bound Unix socket, which is removed when this is dropped.
 #[derive(Debug)]
 pub struct UnixDoor {
@@ -24,6 +27,15 @@ pub struct UnixDoor {
 /// Binds a path. A socket that a server which is gone has left there is replaced; anything else there is
 /// an error.
 pub fn bind(path: &Path) -> io::Result<UnixDoor> {
+    bind_with(path, MODE)
+}
+
+/// The same for the server's own user and root alone.
+pub fn bind_privately(path: &Path) -> io::Result<UnixDoor> {
+    bind_with(path, PRIVATE)
+}
+
+fn bind_with(path: &Path, mode: u32) -> io::Result<UnixDoor> {
     let listener = match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(path) => {
             fs::remove_file(path)?;
@@ -31,7 +43,7 @@ pub fn bind(path: &Path) -> io::Result<UnixDoor> {
         }
         bound => bound?,
     };
-    fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
     Ok(UnixDoor { listener, path: path.to_owned() })
 }
 
@@ -42,6 +54,13 @@ fn is_abandoned(path: &Path) -> bool {
 }
 
 impl UnixDoor {
+    /// Waits for the next one; tells as which user they run.
+    pub(crate) async fn accept_user(&self) -> io::Result<(UnixStream, u32)> {
+        let (stream, _) = self.listener.accept().await?;
+        let user = stream.peer_cred()?.uid();
+        Ok((stream, user))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

@@ -11,7 +11,7 @@ use super::register::Register;
 use crate::hub::account::{Hidden, KeptAccount, Remembered};
 use crate::hub::person::Party;
 use crate::hub::ports::{AccountDeed, ConversationKey, Fact, Past, TokenHash};
-use crate::store::{AccountEntry, AccountRow, Book, Entry, Failure};
+use crate::store::{AccountEntry, AccountRow, Book, Entry, Failure, OperatorEntry};
 
 /// What the hub begins with.
 pub(super) fn load(
@@ -58,7 +58,14 @@ pub(super) fn load(
 }
 
 /// What is written for a deed.
-pub(super) fn add_entries<'a>(what: &'a AccountDeed, entries: &mut Vec<Entry<'a>>) {
+pub(super) fn add_entries<'a>(
+    what: &'a AccountDeed,
+    register: &Register,
+    entries: &mut Vec<Entry<'a>>,
+) {
+    let number = |name: &ChannelName| {
+        register.entry(&ConversationKey::Channel(name.clone())).map(|entry| entry.number)
+    };
     let party = what.party().0;
     let add_token = |entries: &mut Vec<Entry<'a>>, token: &'a Option<_>, created| {
         let hash = token.as_ref().map(TokenHash::bytes);
@@ -66,12 +73,17 @@ pub(super) fn add_entries<'a>(what: &'a AccountDeed, entries: &mut Vec<Entry<'a>
         entries.extend(entry);
     };
     match what {
-        AccountDeed::Register { name, password, token, now, .. } => {
+        AccountDeed::Register { name, password, token, invite, ignored, away, now, .. } => {
             let (key, shown) = (name.key(), name.as_str());
             let (created, admin) = (now.0, false);
             entries.push(AccountEntry::Made { party, key, shown, password, created, admin }.into());
             entries.push(Entry::Release { name: key });
+            if let Some(invite) = invite {
+                entries.push(OperatorEntry::InvitationUsed { hash: invite.bytes() }.into());
+            }
             add_token(entries, token, now.0);
+            entries.extend(ignored.iter().map(|(name, whom)| hides(party, name, *whom)));
+            entries.extend(away.as_ref().map(|away| is_away(party, Some(away))));
         }
         AccountDeed::SignIn { token, surplus, rehashed, now, .. } => {
             if let Some(surplus) = surplus {
@@ -81,6 +93,17 @@ pub(super) fn add_entries<'a>(what: &'a AccountDeed, entries: &mut Vec<Entry<'a>
             if let Some(password) = rehashed {
                 entries.push(AccountEntry::Password { party, password }.into());
             }
+        }
+        AccountDeed::Enter { channel, read, now, .. } => {
+            let (marker, entered) = (read.0, now.0);
+            let member = number(channel)
+                .map(|number| Entry::from(AccountEntry::Member { party, number, marker, entered }));
+            entries.extend(member);
+        }
+        AccountDeed::Leave { channel, .. } => {
+            let none = number(channel)
+                .map(|number| Entry::from(AccountEntry::NotMember { party, number }));
+            entries.extend(none);
         }
         AccountDeed::SignOut { token, now, .. } => {
             if let Some(token) = token {
@@ -94,9 +117,7 @@ pub(super) fn add_entries<'a>(what: &'a AccountDeed, entries: &mut Vec<Entry<'a>
             add_token(entries, token, now.0);
         }
         AccountDeed::Ignore { name, whom, .. } => {
-            let other = whom.map(|whom| whom.0);
-            let (name, shown) = (name.key(), name.as_str());
-            entries.push(AccountEntry::Ignore { party, name, shown, other }.into());
+            entries.push(hides(party, name, *whom));
         }
         AccountDeed::Unignore { names, .. } => {
             let entry = |name: &'a UserName| {
@@ -104,11 +125,19 @@ pub(super) fn add_entries<'a>(what: &'a AccountDeed, entries: &mut Vec<Entry<'a>
             };
             entries.extend(names.iter().map(entry));
         }
-        AccountDeed::Admin { admin, .. } => {
-            entries.push(AccountEntry::Admin { party, admin: *admin }.into());
-        }
+        AccountDeed::Away { away, .. } => entries.push(is_away(party, away.as_ref())),
         AccountDeed::Forget { .. } => entries.push(AccountEntry::Forget { party }.into()),
     }
+}
+
+fn hides(party: u64, name: &UserName, whom: Option<Party>) -> Entry<'_> {
+    let (name, shown, other) = (name.key(), name.as_str(), whom.map(|whom| whom.0));
+    AccountEntry::Ignore { party, name, shown, other }.into()
+}
+
+fn is_away(party: u64, away: Option<&Away>) -> Entry<'_> {
+    let reason = away.and_then(|away| away.reason.as_ref()).map(Text::as_str);
+    AccountEntry::Away { party, is_away: away.is_some(), reason }.into()
 }
 
 /// What is written for a fact about an account.
@@ -117,10 +146,6 @@ pub(super) fn fact_entry<'a>(fact: &'a Fact, register: &Register) -> Option<Entr
     let channel = |name: &ChannelName| number(&ConversationKey::Channel(name.clone()));
     let entry = match fact {
         Fact::Seen(party, time) => AccountEntry::Seen { party: party.0, time: time.0 },
-        Fact::Away(party, away) => {
-            let reason = away.as_ref().and_then(|away| away.reason.as_ref()).map(Text::as_str);
-            AccountEntry::Away { party: party.0, is_away: away.is_some(), reason }
-        }
         Fact::Member(party, name, read, now) => AccountEntry::Member {
             party: party.0,
             number: channel(name)?,
@@ -137,6 +162,7 @@ pub(super) fn fact_entry<'a>(fact: &'a Fact, register: &Register) -> Option<Entr
             AccountEntry::TokenUsed { hash: hash.bytes(), time: now.0 }
         }
         Fact::TokenExpired(_, hash) => AccountEntry::Revoke { hash: hash.bytes() },
+        Fact::RanOut(now) => return Some(OperatorEntry::RanOut { now: now.0 }.into()),
         Fact::Run(_)
         | Fact::Opened(..)
         | Fact::Dropped(_)

@@ -11,11 +11,13 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
 use super::account;
+use super::operator;
 use super::register::{Register, Seat};
 use super::retention::{Retention, Tidying};
 use super::running::{self, Written};
 use crate::archive::{folded, stored};
 use crate::hub::Hub;
+use crate::hub::decree::Decree;
 use crate::hub::person::Party;
 use crate::hub::ports::{
     AccountDeed, Addressee, Changed, ConversationKey, Deed, Draft, Fact, Past, Settled, What,
@@ -32,7 +34,8 @@ const MAX_OWED: usize = 100_000;
 /// What comes to the desk.
 pub(super) enum Item {
     Draft(Draft),
-    Deed(Deed),
+    Deed(Box<Deed>),
+    Decree(Box<Decree>),
     Fact(Fact),
 }
 
@@ -56,6 +59,7 @@ enum Job {
     Line(Draft, Step),
     /// With why it isn't done, if that is known already.
     Deed(Deed, Option<Refusal>),
+    Decree(Box<Decree>, Option<Refusal>),
 }
 
 /// What is to become of one draft of a batch.
@@ -158,7 +162,11 @@ impl Desk {
                 }
                 Item::Deed(deed) => {
                     let refusal = self.may_do(&deed.what).err();
-                    self.batch.push_back(Job::Deed(deed, refusal));
+                    self.batch.push_back(Job::Deed(*deed, refusal));
+                }
+                Item::Decree(decree) => {
+                    let refusal = self.may_be(&decree).err();
+                    self.batch.push_back(Job::Decree(decree, refusal));
                 }
                 Item::Fact(fact) => {
                     seat_fact(&mut self.register, &fact);
@@ -178,6 +186,9 @@ impl Desk {
 
     /// Nothing becomes of an account that was erased.
     fn may_do(&mut self, what: &AccountDeed) -> Result<(), Refusal> {
+        if let AccountDeed::Enter { channel, .. } = what {
+            self.register.seat(&ConversationKey::Channel(channel.clone()), None);
+        }
         let party = what.party();
         if self.forgotten.contains(&party) {
             return Err(Refusal::account_gone());
@@ -186,6 +197,13 @@ impl Desk {
             self.forgotten.insert(party);
         }
         Ok(())
+    }
+
+    fn may_be(&self, decree: &Decree) -> Result<(), Refusal> {
+        match operator::party(decree) {
+            Some(party) if self.forgotten.contains(&party) => Err(Refusal::account_gone()),
+            _ => Ok(()),
+        }
     }
 
     /// Whoever says something, or is to hear it privately, may have erased their account since.
@@ -291,8 +309,11 @@ impl Desk {
                         read.insert((account, seat.number), seat.id);
                     }
                 }
-                Job::Deed(deed, None) => account::add_entries(&deed.what, &mut entries),
-                Job::Deed(_, Some(_)) => {}
+                Job::Deed(deed, None) => {
+                    account::add_entries(&deed.what, &self.register, &mut entries);
+                }
+                Job::Decree(decree, None) => operator::add_entries(decree, &mut entries),
+                Job::Deed(_, Some(_)) | Job::Decree(_, Some(_)) => {}
             }
         }
         // What somebody says they have read, and what came before it.
@@ -373,6 +394,11 @@ impl Desk {
                     hub.settle_deed(deed, kept);
                     continue;
                 }
+                Job::Decree(decree, refusal) => {
+                    let kept = refusal.map_or_else(|| kept.clone(), Err);
+                    hub.settle_decree(decree, kept);
+                    continue;
+                }
             };
             let settled = match (step, kept) {
                 (Step::Settled(settled), _) => settled,
@@ -401,6 +427,9 @@ impl Desk {
             match job {
                 Job::Line(draft, _) => hub.settle(draft, Settled::Refused(Refusal::internal())),
                 Job::Deed(deed, _) => hub.settle_deed(deed, Err(Refusal::internal())),
+                Job::Decree(decree, _) => {
+                    hub.settle_decree(decree, Err(Refusal::internal()));
+                }
             }
         }
     }
@@ -447,7 +476,7 @@ impl Job {
     fn line(&self) -> Option<(&Draft, &Step)> {
         match self {
             Self::Line(draft, step) => Some((draft, step)),
-            Self::Deed(..) => None,
+            Self::Deed(..) | Self::Decree(..) => None,
         }
     }
 }
@@ -460,7 +489,8 @@ fn names<'a>(draft: &'a Draft, key: &ConversationKey) -> Option<[&'a UserName; 2
     Some(if *one == draft.party { [&draft.from, &to.to] } else { [&to.to, &draft.from] })
 }
 
-/// A channel that a fact is about has its number before any line that comes after the fact.
+/// A channel that a fact is about has its number, and one that is made its name as it is shown, before any line that
+/// comes after the fact.
 fn seat_fact(register: &mut Register, fact: &Fact) {
     let name = match fact {
         Fact::Opened(name, _) | Fact::Dropped(name) => name,
@@ -468,6 +498,9 @@ fn seat_fact(register: &mut Register, fact: &Fact) {
         _ => return,
     };
     register.seat(&ConversationKey::Channel(name.clone()), None);
+    if let Fact::Opened(name, _) = fact {
+        register.show_as(name);
+    }
 }
 
 /// The name under which the store finds the channel that a fact is about.

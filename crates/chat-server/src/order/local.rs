@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 
 use chat_proto::id::{LineId, Timestamp};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 use super::desk::{Desk, Item};
 use super::retention::Retention;
 use crate::archive::Archive;
 use crate::backlog::{Backlog, Next, Wait};
+use crate::hub::decree::Decree;
 use crate::hub::person::Party;
 use crate::hub::ports::{ConversationKey, Deed, Draft, Fact, Order, Past};
 use crate::hub::{Hub, Keeping, lock};
@@ -64,6 +66,8 @@ struct Shared {
     desk: Mutex<Manned>,
     /// What was read: it is written with whatever is written next, and for itself alone only at the end.
     read: Mutex<HashMap<(Party, ConversationKey), LineId>>,
+    /// Notified when something is there that wasn't.
+    read_begun: Notify,
     /// That of those who submit.
     runtime: OnceLock<Handle>,
 }
@@ -110,6 +114,7 @@ impl Local {
                 last: None,
             }),
             read: Mutex::default(),
+            read_begun: Notify::new(),
             runtime: OnceLock::new(),
         });
         let theirs = Arc::clone(&shared);
@@ -134,6 +139,24 @@ impl Local {
                 while desk.has_tidying() {
                     desk.tidy(hub);
                 }
+            }
+        }
+    }
+
+    /// Waits until there is something that [`Local::keep_read`] would write.
+    pub async fn read_begun(&self) {
+        match &self.desk {
+            Driven::Thread(shared, _) => shared.read_begun.notified().await,
+            Driven::Inline(_) => std::future::pending().await,
+        }
+    }
+
+    /// Writes what was read, if nothing else was written with it meanwhile.
+    pub fn keep_read(&self, hub: &Arc<Hub>) {
+        if let Driven::Thread(shared, _) = &self.desk {
+            for ((party, key), line) in std::mem::take(&mut *lock(&shared.read)) {
+                let fact = Item::Fact(Fact::Read(party, key, line));
+                shared.backlog.add(Work::Item(fact, Arc::clone(hub)));
             }
         }
     }
@@ -178,16 +201,29 @@ impl Order for Local {
     fn keep(&self, deed: Deed, hub: &Arc<Hub>) {
         match &self.desk {
             Driven::Thread(shared, _) => {
-                shared.backlog.add(Work::Item(Item::Deed(deed), Arc::clone(hub)));
+                shared.backlog.add(Work::Item(Item::Deed(Box::new(deed)), Arc::clone(hub)));
             }
-            Driven::Inline(desk) => carry_out_inline(desk, Item::Deed(deed), hub),
+            Driven::Inline(desk) => carry_out_inline(desk, Item::Deed(Box::new(deed)), hub),
+        }
+    }
+
+    fn decree(&self, decree: Box<Decree>, hub: &Arc<Hub>) {
+        match &self.desk {
+            Driven::Thread(shared, _) => {
+                shared.backlog.add(Work::Item(Item::Decree(decree), Arc::clone(hub)));
+            }
+            Driven::Inline(desk) => carry_out_inline(desk, Item::Decree(decree), hub),
         }
     }
 
     fn remember(&self, fact: Fact, hub: &Arc<Hub>) {
         match (&self.desk, fact) {
             (Driven::Thread(shared, _), Fact::Read(party, key, line)) => {
-                lock(&shared.read).insert((party, key), line);
+                let mut read = lock(&shared.read);
+                read.insert((party, key), line);
+                if read.len() == 1 {
+                    shared.read_begun.notify_one();
+                }
             }
             (Driven::Thread(shared, _), fact) => {
                 shared.backlog.add(Work::Item(Item::Fact(fact), Arc::clone(hub)));

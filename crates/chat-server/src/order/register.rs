@@ -7,8 +7,7 @@ use chat_proto::id::LineId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 
-use super::account;
-use super::running;
+use super::{account, operator, running};
 use crate::hub::person::Party;
 use crate::hub::ports::{ConversationKey, KeptChannel, Past};
 use crate::store::{Book, Failure};
@@ -104,6 +103,7 @@ impl Register {
             register.insert(key, entry);
         }
         register.undo.clear();
+        past.governing = operator::load(book)?;
         account::load(book, accounts, &register, &mut past)?;
         Ok((register, past))
     }
@@ -151,6 +151,14 @@ impl Register {
         let names = names.map(|names| names.map(Clone::clone));
         self.insert(key.clone(), Entry { number, last: 0, floor: 0, names, ended: [false; 2] });
         Seat { number, id: 0, is_new: true }
+    }
+
+    /// A channel is made, perhaps again: from now on its name is written so.
+    pub(super) fn show_as(&mut self, name: &ChannelName) {
+        let key = ConversationKey::Channel(name.clone());
+        if let Some(entry) = self.by_key.get(&key) {
+            self.by_number.insert(entry.number, key);
+        }
     }
 
     /// What the batch has changed is kept.

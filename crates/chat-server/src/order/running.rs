@@ -13,7 +13,9 @@ use crate::hub::act::{Keep, Kept};
 use crate::hub::channel::Running;
 use crate::hub::person::Party;
 use crate::hub::rules::{List, Mark};
-use crate::store::{ActRow, Author, Book, Entry, Failure, KeptMark, MarkRow, OperatorRow, Rule};
+use crate::store::{
+    AccountEntry, ActRow, Author, Book, Entry, Failure, KeptMark, MarkRow, OperatorRow, Rule,
+};
 
 /// How each channel is run, by its number; and a number that no party has which is spoken of.
 pub(super) fn load(book: &Book) -> Result<(HashMap<u32, Running>, u64), Failure> {
@@ -158,6 +160,10 @@ pub(super) fn add_rule<'a>(keep: &'a Keep, number: u32, entries: &mut Vec<Entry<
         Keep::Setting(name, value) => Rule::Setting { name, value },
         Keep::Operator(Party(party)) => Rule::Operator { party: *party },
         Keep::NoOperator(Party(party)) => Rule::NoOperator { party: *party },
+        Keep::NoMember(Party(party)) => {
+            entries.push(AccountEntry::NotMember { party: *party, number }.into());
+            return;
+        }
         Keep::End => Rule::End,
     };
     entries.push(Entry::Rule { number, rule });

@@ -5,9 +5,21 @@ use chat_proto::refusal::Refusal;
 use chat_proto::secret::{Secret, acceptable};
 use chat_proto::verb::Verb;
 
-/// Whoever is signed in has an account already.
-pub(crate) fn may_register(signed_in: bool, name: &UserName) -> Result<(), Refusal> {
-    if signed_in { Err(Refusal::already_account(name)) } else { Ok(()) }
+use crate::hub::Registration;
+
+/// Whoever is signed in has an account already; others may make one as the server's operator has set it.
+pub(crate) fn may_register(
+    signed_in: bool,
+    name: &UserName,
+    mode: Registration,
+    invited: bool,
+) -> Result<(), Refusal> {
+    match mode {
+        _ if signed_in => Err(Refusal::already_account(name)),
+        Registration::Closed => Err(Refusal::registration_closed()),
+        Registration::Invitation if !invited => Err(Refusal::invitation_needed()),
+        Registration::Open | Registration::Invitation => Ok(()),
+    }
 }
 
 /// One connection is signed in to one account at a time; `own` is the one it is in now.
@@ -46,10 +58,28 @@ mod tests {
             (true, Some(Code::NotAllowed), Some(Code::NotAllowed), Some(Code::NotAllowed), None),
         ] {
             let own = Some(&bob).filter(|_| signed_in);
-            assert_eq!(code(may_register(signed_in, &bob)), register);
+            let open = Registration::Open;
+            assert_eq!(code(may_register(signed_in, &bob, open, false)), register);
             assert_eq!(code(may_sign_in(own)), sign_in);
             assert_eq!(code(may_change_name(own)), name);
             assert_eq!(code(is_signed_in(signed_in, logout)), out);
+        }
+    }
+
+    #[test]
+    fn who_may_register() {
+        let bob = UserName::new("bob").unwrap();
+        let text = |refusal: Refusal| refusal.text().to_owned();
+        for (mode, invited, refusal) in [
+            (Registration::Open, false, None),
+            (Registration::Open, true, None),
+            (Registration::Invitation, false, Some(Refusal::invitation_needed())),
+            (Registration::Invitation, true, None),
+            (Registration::Closed, false, Some(Refusal::registration_closed())),
+            (Registration::Closed, true, Some(Refusal::registration_closed())),
+        ] {
+            let seen = may_register(false, &bob, mode, invited);
+            assert_eq!(seen.err().map(text), refusal.map(text), "{mode:?}, {invited}");
         }
     }
 

@@ -25,8 +25,9 @@ pub(crate) fn may(standing: &Standing<'_>, what: &What) -> Result<(), Refusal> {
 
 /// Whether somebody may enter. Who may not know of the channel isn't told anything of it in the first place.
 pub(crate) fn may_enter(standing: &Standing<'_>) -> Result<(), Refusal> {
-    let Standing { channel, operator, invited, settings, .. } = standing;
-    if *operator {
+    let Standing { channel, member, operator, invited, settings, .. } = standing;
+    // Who is in it enters again to read on, or to make it current.
+    if *member || *operator {
         return Ok(());
     }
     not_banned(standing)?;

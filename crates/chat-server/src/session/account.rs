@@ -8,12 +8,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use chat_proto::command::Invite;
 use chat_proto::event::{Ask, Done, Event, SignedOutBy};
-use chat_proto::id::Timestamp;
+use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::MAX_DEVICES;
 use chat_proto::line::LineItem;
-use chat_proto::name::UserName;
+use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::rendition::Form;
 use chat_proto::secret::{Credential, Secret, acceptable};
@@ -40,8 +39,7 @@ pub(super) struct Dealing {
 enum Goal {
     Register {
         name: UserName,
-        #[expect(dead_code, reason = "registration is open to everybody")]
-        invite: Option<Invite>,
+        invite: Option<TokenHash>,
     },
     /// By the password of an account, if there is one of this name.
     SignIn {
@@ -54,6 +52,17 @@ enum Goal {
         new: Option<Secret>,
     },
     Forget,
+    /// To be remembered as in a channel, which is entered already; what is told then.
+    Enter(Box<Entry>),
+}
+
+/// A channel that was entered.
+pub(super) struct Entry {
+    pub(super) done: Done,
+    pub(super) channel: ChannelName,
+    /// Lines after this one are told first.
+    pub(super) after: Option<LineId>,
+    pub(super) last: LineId,
 }
 
 /// How far it is.
@@ -97,6 +106,16 @@ impl Session {
                 && matches!(dealing.stage, Stage::Verifying);
             dealing.asks() || asks_once_more
         })
+    }
+
+    /// The peer interrupts instead of giving the password. Tells whether one was asked for.
+    pub(crate) fn give_up_asking(&mut self, out: &mut BytesMut) -> bool {
+        let asks = self.asks_secret();
+        if asks {
+            self.dealing = None;
+            self.notice("No password is asked for any more; nothing was done.", out);
+        }
+        asks
     }
 
     /// Begins what a handler allowed.
@@ -233,7 +252,7 @@ impl Session {
                 self.verify_own(secret, Kind::Forget)?;
                 self.dealing = Some(Dealing::new(re, goal, Stage::Verifying, now));
             }
-            Goal::SignOut => {}
+            Goal::SignOut | Goal::Enter(_) => {}
         }
         Ok(())
     }
@@ -295,6 +314,7 @@ impl Session {
                     return self.complete_sign_in(re, &account, None, now, out);
                 }
                 // Before anything is stored for them.
+                self.hub.may_be_called(name, Some(account), now)?;
                 if self.hub.device_count(name) >= MAX_DEVICES {
                     return Err(Refusal::too_many_devices(MAX_DEVICES));
                 }
@@ -319,7 +339,7 @@ impl Session {
                 let party = self.own_account(Kind::Forget)?.party;
                 self.keep(re, goal, AccountDeed::Forget { party }, None, now)
             }
-            Goal::Register { .. } | Goal::SignOut => Err(Refusal::internal()),
+            Goal::Register { .. } | Goal::SignOut | Goal::Enter(_) => Err(Refusal::internal()),
         }
     }
 
@@ -333,9 +353,10 @@ impl Session {
         let (shown, hash) = self.hub.vault.new_token().ok_or_else(Refusal::internal)?;
         let token = Some(hash);
         let deed = match &goal {
-            Goal::Register { name, .. } => {
-                let (name, party) = (name.clone(), self.person.party());
-                AccountDeed::Register { party, name, password, token, now }
+            Goal::Register { name, invite } => {
+                let (name, invite, party) = (name.clone(), *invite, self.person.party());
+                let (ignored, away) = (self.me.hidden(), self.person.away());
+                AccountDeed::Register { party, name, password, token, invite, ignored, away, now }
             }
             Goal::Change { .. } => {
                 let party = self.own_account(Kind::Password)?.party;
@@ -362,10 +383,28 @@ impl Session {
         kept
     }
 
+    /// The account is in a channel: live lines wait until that is stored, and what was before is told.
+    pub(super) fn keep_entry(
+        &mut self,
+        re: Re,
+        entry: Entry,
+        deed: AccountDeed,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.inbox.hold(&entry.channel);
+        self.keep(re, Goal::Enter(Box::new(entry)), deed, None, now)
+    }
+
     /// What was to be stored is, or isn't.
     pub(super) fn on_kept(&mut self, kept: Result<(), Refusal>, out: &mut BytesMut) {
         let Some(dealing) = self.dealing.take() else { return };
         let Dealing { re, goal, stage, now } = *dealing;
+        if let Goal::Enter(entry) = goal {
+            // They are in, whether that is remembered or not.
+            self.look_back_from(re, *entry, out);
+            self.refuse_unless(Ok(()), Re::default(), out);
+            return;
+        }
         let token = if let Stage::Keeping(token) = stage { token } else { None };
         let done = kept.and_then(|()| self.on_stored(re.clone(), goal, token, now, out));
         self.refuse_unless(done, re, out);
@@ -440,6 +479,7 @@ impl Session {
     ) -> Result<(), Refusal> {
         let before = self.hub.sign_in(&self.person, account, self.inbox.channels(), now)?;
         self.me.sign_in(account);
+        self.hub.put_out_where_banned(&self.person, self.inbox.channels(), now);
         let (token, hash) = token.unzip();
         self.token = hash;
         let name = account.name.clone();
@@ -453,6 +493,9 @@ impl Session {
             for line in help::main_page(&self.hub, &name) {
                 self.notice(line, out);
             }
+        }
+        for channel in self.inbox.channels() {
+            self.hub.tell_elsewhere(account, &self.person, &channel.name);
         }
         self.enter_again(account, now, out);
         self.look_what_waits(re, done);
@@ -500,6 +543,7 @@ impl Goal {
             Self::SignOut => Kind::Logout,
             Self::Change { .. } => Kind::Password,
             Self::Forget => Kind::Forget,
+            Self::Enter(_) => Kind::Enter,
         })
     }
 }

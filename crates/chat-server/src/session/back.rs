@@ -4,12 +4,16 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use chat_proto::conversation::Conversation;
 use chat_proto::event::{Done, Event};
-use chat_proto::id::Timestamp;
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::ChannelName;
+use chat_proto::refusal::Refusal;
 
 use super::Session;
+use super::carry_out::channel_place;
 use crate::hub::account::{Account, Remembered};
-use crate::hub::apply::Membership;
+use crate::hub::apply::{Leaving, Membership};
 use crate::policy;
 
 impl Session {
@@ -28,23 +32,63 @@ impl Session {
             if policy::user::may_be_in_more(self.me.places().len(), most).is_err() {
                 return;
             }
-            let slot = self.inbox.free_slot();
-            let name = account.name.clone();
-            let may = policy::channel::may_enter;
-            let entered = self.hub.enter(&self.person, name, &channel, slot, now, may);
-            let membership = match entered {
-                Ok(membership) => membership,
-                Err(refusal) => {
-                    self.hub.forget_membership(account, &channel);
-                    self.notice(refusal.text(), out);
-                    continue;
-                }
-            };
-            let Membership { members, operator, last_line: last, .. } = membership;
-            let topic = membership.topic.clone();
+            if let Err(refusal) = self.come_back(account, &channel, read, now, true, out) {
+                self.hub.forget_membership(account, &channel);
+                self.notice(refusal.text(), out);
+            }
+        }
+    }
+
+    /// Enters a channel that the account is in, of which lines up to `read` are read.
+    fn come_back(
+        &mut self,
+        account: &Account,
+        channel: &ChannelName,
+        read: LineId,
+        now: Timestamp,
+        makes_current: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), Refusal> {
+        let slot = self.inbox.free_slot();
+        let (name, may) = (account.name.clone(), policy::channel::may_enter);
+        let membership = self.hub.enter(&self.person, name, channel, slot, now, may)?;
+        let Membership { members, operator, last_line: last, .. } = membership;
+        let (channel, topic) = (membership.channel.name.clone(), membership.topic.clone());
+        if makes_current {
             self.arrive_in(membership, slot);
-            self.inbox.is_read_up_to(&channel, read);
-            self.show(&Event::Reentered { channel, members, topic, operator, last }, out);
+        } else {
+            self.me.be_in(channel_place(channel.clone()));
+            self.inbox.subscribe(membership, slot);
+        }
+        self.inbox.is_read_up_to(&channel, read);
+        self.show(&Event::Reentered { channel, members, topic, operator, last }, out);
+        Ok(())
+    }
+
+    /// Another device of theirs has entered a channel, or left it: this one does the same, and stays where it is.
+    pub(super) fn follow(&mut self, channel: ChannelName, out: &mut BytesMut) {
+        let (Some(account), now) = (self.person.signed_in(), self.last_line_at()) else { return };
+        let own = self.inbox.channel(&channel).cloned();
+        match (account.is_in(&channel), own) {
+            (true, None) => {
+                let most = self.hub.bounds.conversations_per_person;
+                let has_room = policy::user::may_be_in_more(self.me.places().len(), most).is_ok();
+                let read = account.read_of(&channel);
+                if has_room && let Some(read) = read {
+                    // If it can't, there is nobody who asked.
+                    let _ = self.come_back(&account, &channel, read, now, false, out);
+                }
+            }
+            (false, Some(own)) => {
+                let user = account.name.clone();
+                let left = self.hub.leave(&self.person, user.clone(), &own, None, now);
+                if let Some(Leaving { number, last_line }) = left {
+                    self.finish(&channel, number, last_line, out);
+                    self.me.leave(&Conversation::Channel(channel.clone()));
+                    self.show(&Event::Left { channel, user, time: now, reason: None }, out);
+                }
+            }
+            _ => {}
         }
     }
 

@@ -11,11 +11,15 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
+use super::account::Entry;
 use super::me::Place;
 use super::{Session, Waiting};
 use crate::handlers::{Change, help};
+use crate::hub::act::Standing;
 use crate::hub::apply::{Leaving, Membership, Words};
-use crate::hub::person::{By, Party, Person};
+use crate::hub::channel::Channel;
+use crate::hub::decree::Ruler;
+use crate::hub::person::{By, Party};
 use crate::hub::ports::AccountDeed;
 use crate::hub::snapshot::Whom;
 use crate::policy;
@@ -34,9 +38,21 @@ impl Session {
         let may = policy::channel::may;
         let done = match change {
             Change::Name(name) => self.take_name(name, now, out)?,
-            Change::Create(channel, topic) => self.create(&channel, topic, now)?,
+            Change::Create(channel, topic) => {
+                let (done, deed) = self.create(&channel, topic, now)?;
+                match deed {
+                    Some(deed) => return self.keep_and_answer(deed, done, re),
+                    None => done,
+                }
+            }
             Change::Enter(channel, after) => return self.enter(&channel, after, re, now, out),
-            Change::Leave(conversation, reason) => self.leave(conversation, reason, now, out)?,
+            Change::Leave(conversation, reason) => {
+                let (done, deed) = self.leave(conversation, reason, now, out)?;
+                match deed {
+                    Some(deed) => return self.keep_and_answer(deed, done, re),
+                    None => done,
+                }
+            }
             Change::OpenPrivate(user, None) => {
                 Done::PrivateOpened { with: self.open_private(&user, now)?.1, placed: None }
             }
@@ -65,8 +81,18 @@ impl Session {
                 return Ok(());
             }
             Change::Away(away) => {
-                let changed = self.hub.set_away(&self.person, away.as_ref());
-                Done::Away { away, changed }
+                let changed = self.person.away() != away;
+                let done = Done::Away { away: away.clone(), changed };
+                match self.person.account().filter(|_| changed) {
+                    None => {
+                        self.person.set_away(away);
+                        done
+                    }
+                    Some(party) => {
+                        let deed = AccountDeed::Away { party, away };
+                        return self.keep_and_answer(deed, done, re);
+                    }
+                }
             }
             Change::Ignore(user) => {
                 let (user, whom) = self.as_borne(user);
@@ -107,8 +133,14 @@ impl Session {
                 Done::Format { form }
             }
             Change::Account(change) => return self.deal(change, re, now, out),
+            Change::Decree(wish, reason) => {
+                let asker = Ruler::Person(Arc::clone(&self.person));
+                self.hub.decree(asker, wish, reason, now)?;
+                self.waiting.push_back(Waiting::Draft { re, opened: None, notice: None });
+                return Ok(());
+            }
             Change::Quit(reason) => {
-                self.reason = reason;
+                self.reason = self.tellable(reason, now);
                 self.end(Farewell::Quit);
                 Done::Told
             }
@@ -144,6 +176,7 @@ impl Session {
     ) -> Result<Done, Refusal> {
         let before = self.hub.take_name(&self.person, &name, self.inbox.channels(), now)?;
         self.me.name = Some(name.clone());
+        self.hub.put_out_where_banned(&self.person, self.inbox.channels(), now);
         if before.is_some() {
             return Ok(Done::Named { name });
         }
@@ -158,13 +191,13 @@ impl Session {
         name: &ChannelName,
         topic: Option<Text>,
         now: Timestamp,
-    ) -> Result<Done, Refusal> {
+    ) -> Result<(Done, Option<AccountDeed>), Refusal> {
         let slot = self.inbox.free_slot();
         let membership = self.hub.create(&self.person, name, topic.clone(), slot, now)?;
         let last = membership.last_line;
         self.arrive_in(membership, slot);
-        self.note_membership(name, last);
-        Ok(Done::Created { channel: name.clone(), topic, last })
+        let deed = self.membership(name, last, now);
+        Ok((Done::Created { channel: name.clone(), topic, last }, deed))
     }
 
     fn enter(
@@ -213,20 +246,28 @@ impl Session {
         let Membership { members, operator, last_line: last, floor, .. } = membership;
         let (channel, topic) = (membership.channel.name.clone(), membership.topic.clone());
         self.arrive_in(membership, slot);
-        self.note_membership(&channel, last);
         let done = Done::Entered { channel: channel.clone(), members, topic, operator, last };
         // Where nothing is kept, there is nothing to look back at.
         let after = if floor >= last { Some(last) } else { after };
+        if let Some(deed) = self.membership(&channel, last, now) {
+            return self.keep_entry(re, Entry { done, channel, after, last }, deed, now);
+        }
         self.look_back_on_entry(re, done, channel, after, last, out);
         Ok(())
     }
 
-    /// The account is in the channel, and has seen what is shown of it.
-    fn note_membership(&self, channel: &ChannelName, read: LineId) {
-        if let Some(account) = self.person.signed_in() {
-            let now = self.last_line_at();
-            self.hub.note_membership(&account, channel, read, now);
-        }
+    /// The account is in the channel from now on, and has seen what is shown of it: to be kept.
+    fn membership(
+        &self,
+        channel: &ChannelName,
+        read: LineId,
+        now: Timestamp,
+    ) -> Option<AccountDeed> {
+        let account = self.person.signed_in()?;
+        let now = account.enters(channel, read, now);
+        self.hub.tell_elsewhere(&account, &self.person, channel);
+        let (party, channel) = (account.party, channel.clone());
+        Some(AccountDeed::Enter { party, channel, read, now })
     }
 
     /// Others have put this person out of a channel just now: what tells it is there already and comes
@@ -249,10 +290,12 @@ impl Session {
         reason: Option<Text>,
         now: Timestamp,
         out: &mut BytesMut,
-    ) -> Result<Done, Refusal> {
+    ) -> Result<(Done, Option<AccountDeed>), Refusal> {
+        let mut deed = None;
         if let Conversation::Channel(name) = &conversation {
             let channel = self.inbox.channel(name).cloned();
             let channel = channel.ok_or_else(|| Refusal::not_in_channel(name))?;
+            let reason = reason.filter(|reason| self.may_say_in(&channel, reason, now));
             let left = self.hub.leave(&self.person, self.name()?, &channel, reason, now);
             let Some(Leaving { number, last_line }) = left else {
                 self.see_that_it_ended(name, out);
@@ -260,11 +303,12 @@ impl Session {
             };
             self.finish(name, number, last_line, out);
             if let Some(account) = self.person.signed_in() {
-                self.hub.note_leaving(&account, &channel);
+                deed = channel.left_by(&account);
+                self.hub.tell_elsewhere(&account, &self.person, &channel.name);
             }
         }
         self.me.leave(&conversation);
-        Ok(Done::Left { conversation, current: self.me.current().cloned() })
+        Ok((Done::Left { conversation, current: self.me.current().cloned() }, deed))
     }
 
     /// Opens a private chat and makes it current. Somebody with whom one is open already isn't told
@@ -278,24 +322,33 @@ impl Session {
         let (name, party) = (whom.name(user), whom.party());
         let conversation = Conversation::Private(name.clone());
         let already = self.me.place(&conversation).is_some_and(|at| at.with == Some(party));
-        if !already && let Whom::Here(person) = &whom {
-            self.may_write_first(person, &name, now)?;
-            self.hub.open_private(&self.person, &self.name()?, person, &name)?;
+        if !already {
+            self.may_write_first(&whom, &name, now)?;
+            if let Whom::Here(person) = &whom {
+                self.hub.open_private(&self.person, &self.name()?, person, &name)?;
+            }
         }
         self.me.go_to(Place { conversation, with: Some(party) });
         Ok((party, name))
     }
 
     /// Who knows somebody only from a channel that they are banned from or muted in, is not to follow them.
-    fn may_write_first(
-        &self,
-        person: &Person,
-        name: &UserName,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
+    fn may_write_first(&self, whom: &Whom, name: &UserName, now: Timestamp) -> Result<(), Refusal> {
         let own = self.inbox.channels();
-        let from = self.hub.restricted_acquaintance(&self.person, person, own, now);
+        let from = self.hub.restricted_acquaintance(&self.person, whom, own, now);
         policy::user::may_write_first(name, from)
+    }
+
+    /// Whether words could be said in a channel.
+    fn may_say_in(&self, channel: &Channel, words: &Text, now: Timestamp) -> bool {
+        let may = |standing: &Standing<'_>| policy::channel::may_say(standing, words).is_ok();
+        channel.ask(&self.person, now, may)
+    }
+
+    /// What somebody who leaves the system gives as their reason, unless it couldn't be said where it is told.
+    fn tellable(&self, reason: Option<Text>, now: Timestamp) -> Option<Text> {
+        let mut channels = self.inbox.channels();
+        reason.filter(|reason| channels.all(|channel| self.may_say_in(channel, reason, now)))
     }
 
     /// Why nothing can be said into a channel that they are not in.
@@ -337,9 +390,7 @@ impl Session {
                     notice = absence(whom, &called);
                 }
                 let whom = whom.and_then(|whom| {
-                    if let Whom::Here(person) = &whom {
-                        self.may_write_first(person, &called, words.time)?;
-                    }
+                    self.may_write_first(&whom, &called, words.time)?;
                     Ok(whom)
                 });
                 self.hub.say_privately(&self.person, from, whom, called, words)?;
@@ -361,7 +412,7 @@ fn absence(whom: &Whom, called: &UserName) -> Option<Sentence> {
     }
 }
 
-fn channel_place(name: ChannelName) -> Place {
+pub(super) fn channel_place(name: ChannelName) -> Place {
     Place { conversation: Conversation::Channel(name), with: None }
 }
 

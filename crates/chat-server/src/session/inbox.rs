@@ -42,6 +42,8 @@ pub(super) struct Subscription {
     last_line: LineId,
     /// What of it was noted as read.
     read: LineId,
+    /// Lines from before the entry aren't read; until they are looked at, nothing is.
+    is_behind: bool,
     /// Nothing is taken out until what was before the entry is told.
     held: bool,
 }
@@ -104,6 +106,7 @@ impl Inbox {
             head,
             last_line,
             read: last_line,
+            is_behind: false,
             held: false,
         };
         self.subscriptions.push(subscription);
@@ -171,7 +174,8 @@ impl Inbox {
 
     /// The last line of each channel in which something was taken out since this was last asked.
     pub(super) fn take_unread(&mut self) -> Vec<(ChannelName, LineId)> {
-        let news = self.subscriptions.iter_mut().filter(|one| one.read < one.last_line);
+        let is_news = |one: &&mut Subscription| one.read < one.last_line && !one.is_behind;
+        let news = self.subscriptions.iter_mut().filter(is_news);
         news.map(|one| {
             one.read = one.last_line;
             (one.channel.name.clone(), one.last_line)
@@ -183,6 +187,21 @@ impl Inbox {
     pub(super) fn is_read_up_to(&mut self, name: &ChannelName, line: LineId) {
         if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
             one.read = line;
+            one.is_behind = line < one.last_line;
+        }
+    }
+
+    /// What was said in a channel before the entry has been looked at.
+    pub(super) fn catch_up(&mut self, name: &ChannelName) {
+        if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
+            one.is_behind = false;
+        }
+    }
+
+    /// The same for all channels but some.
+    pub(super) fn catch_up_but(&mut self, but: impl Fn(&ChannelName) -> bool) {
+        for one in &mut self.subscriptions {
+            one.is_behind &= but(&one.channel.name);
         }
     }
 

@@ -106,6 +106,12 @@ impl Me {
         }
     }
 
+    /// Whom they hide, for an account.
+    pub(crate) fn hidden(&self) -> Vec<(UserName, Option<Party>)> {
+        let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
+        hidden.map(|hidden| (hidden.name.clone(), hidden.person)).collect()
+    }
+
     /// Under which names somebody is hidden.
     pub(crate) fn hidden_as(&self, name: &UserName, person: Option<Party>) -> Vec<UserName> {
         let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
@@ -136,6 +142,12 @@ impl Me {
     pub(crate) fn go_to(&mut self, place: Place) {
         self.leave(&place.conversation);
         self.places.push(place);
+    }
+
+    /// Is in one more conversation; the current one stays, if there is one.
+    pub(crate) fn be_in(&mut self, place: Place) {
+        self.leave(&place.conversation);
+        self.places.insert(0, place);
     }
 
     /// Leaves a conversation; the one before becomes current.

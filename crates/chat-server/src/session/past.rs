@@ -13,6 +13,7 @@ use chat_proto::refusal::Refusal;
 use chat_proto::rendition::{Form, render};
 
 use super::Session;
+use super::account::Entry;
 use crate::hub::delivery::Delivery;
 use crate::hub::person::Kick;
 use crate::hub::ports::{
@@ -117,15 +118,41 @@ impl Session {
         upto: LineId,
         out: &mut BytesMut,
     ) {
-        let span = match after {
-            Some(after) => Span { count: None, from: Anchor::After(after) },
-            None => Span { count: Some(self.hub.bounds.replay_lines), from: Anchor::End },
-        };
+        let span = self.span_on_entry(after);
         let nothing = upto == LineId(0) || after == Some(upto) || span.count == Some(0);
         if nothing {
             self.done(re, done, out);
             return;
         }
+        self.look_back_over(re, Entry { done, channel, after, last: upto }, span, out);
+    }
+
+    /// The same for a channel whose live lines are held back already.
+    pub(super) fn look_back_from(
+        &mut self,
+        re: Cow<'static, str>,
+        entry: Entry,
+        out: &mut BytesMut,
+    ) {
+        let span = self.span_on_entry(entry.after);
+        self.look_back_over(re, entry, span, out);
+    }
+
+    fn span_on_entry(&self, after: Option<LineId>) -> Span {
+        match after {
+            Some(after) => Span { count: None, from: Anchor::After(after) },
+            None => Span { count: Some(self.hub.bounds.replay_lines), from: Anchor::End },
+        }
+    }
+
+    fn look_back_over(
+        &mut self,
+        re: Cow<'static, str>,
+        entry: Entry,
+        span: Span,
+        out: &mut BytesMut,
+    ) {
+        let Entry { done, channel, last: upto, .. } = entry;
         let done = if self.me.form == Form::Text {
             self.done(re.clone(), done, out);
             None
@@ -203,8 +230,15 @@ impl Session {
         let Some(lookup) = &mut self.lookup else { return };
         lookup.is_asked = false;
         match found {
-            Ok(Found { rows, rest, more, unread, waiting, waiting_from }) => {
+            Ok(Found { rows, rest, more, unread, waiting, waiting_from, last_writer }) => {
+                if matches!(lookup.then, Then::SignedIn(_)) {
+                    // Of the others nothing is to be looked at.
+                    self.inbox.catch_up_but(|name| unread.iter().any(|one| one.channel == *name));
+                }
                 for Unread { channel, count, mentions, after } in unread {
+                    if self.inbox.channel(&channel).is_none() {
+                        continue;
+                    }
                     let event = Event::Unread { channel, count, mentions, after };
                     render(&event, self.me.form, out);
                 }
@@ -215,6 +249,9 @@ impl Session {
                 lookup.rows = rows.into();
                 lookup.rest = rest;
                 lookup.more = more;
+                if let Some(writer) = last_writer {
+                    self.me.reply_to = Some(writer);
+                }
                 for (with, line) in waiting_from {
                     self.note_told_privately(with, line);
                 }
@@ -272,6 +309,9 @@ impl Session {
         let Some(lookup) = self.lookup.take() else { return };
         let Lookup { re, then, count, more, kick, .. } = *lookup;
         self.inbox.release_chats();
+        if let Then::History(Conversation::Channel(channel)) | Then::Entered(_, channel) = &then {
+            self.inbox.catch_up(channel);
+        }
         let done = match then {
             Then::History(conversation) => Some(Done::History { conversation, count }),
             Then::Search => Some(Done::Found { count, more }),

@@ -21,6 +21,8 @@ const LAST_WORDS: usize = 64 * 1024;
 const MISSED_PRIVATELY: &str =
     "You missed private lines, which your other devices got. /history @USER shows them.";
 
+const NOW_ADMIN: &str = "You are an operator of this server now. /help shows what you can do.";
+
 impl Session {
     /// Whether anything waits to be told.
     pub(crate) fn has_more(&self) -> bool {
@@ -122,10 +124,16 @@ impl Session {
             Note::Chat { lines } => self.inbox.open(lines),
             Note::Kept(kept) => self.on_kept(kept, out),
             Note::Vault(answer) => self.on_vault(answer, out),
+            Note::Elsewhere(channel) => self.follow(channel, out),
             Note::Ignoring(Ignoring::Hidden(hidden)) => self.me.hide(hidden),
             Note::Ignoring(Ignoring::Seen(name, party)) => {
                 self.me.unignore(&name, party);
             }
+            Note::Told(delivery) => {
+                self.show_delivery(&delivery, out);
+            }
+            Note::Admin(true) => self.notice(NOW_ADMIN, out),
+            Note::Admin(false) => self.notice("You are no operator of this server any more.", out),
             Note::SignedOut(by) => self.on_signed_out(by, out),
             Note::Opened { with, by } => {
                 if !self.me.ignores(by, &with) {
@@ -178,6 +186,9 @@ impl Session {
         let Some(Waiting::Draft { re, opened, notice }) = self.waiting.pop_front() else { return };
         match (answer, opened) {
             (Ok(done), opened) => {
+                if let Done::Said { to: Conversation::Channel(channel), .. } = &done {
+                    self.inbox.catch_up(channel);
+                }
                 if let Some(notice) = notice {
                     self.show(&Event::Notice(notice), out);
                 }

@@ -8,6 +8,7 @@ use super::*;
 
 mod accounts;
 mod erase;
+mod operators;
 mod versions;
 
 /// A store to try, and what it lives in.

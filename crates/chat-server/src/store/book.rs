@@ -5,6 +5,7 @@ use std::fs::File;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
 
 use super::accounts::{self, AccountEntry};
+use super::operators::{self, OperatorEntry};
 use super::tail::Tail;
 use super::words::indexed;
 use super::{Failure, Rule, Shared, channels, erase};
@@ -29,8 +30,10 @@ pub(super) const ACTION: i64 = 1;
 pub(super) const BY_OTHER: i64 = 2;
 /// Blanked: nothing but its place and its time is left.
 pub(super) const ERASED: i64 = 4;
-/// Shown to nobody, though its id is given: said while nothing is kept, or hidden by those who run the channel.
+/// Hidden by those who run the channel.
 pub(super) const HIDDEN: i64 = 8;
+/// Lines with one of these are told to nobody, though their ids are given.
+pub(super) const UNTOLD: i64 = ERASED | HIDDEN;
 
 /// The one that writes.
 pub struct Book {
@@ -49,7 +52,7 @@ pub enum Entry<'a> {
     /// A private chat has these names from now on.
     Private { number: u32, one: u64, other: u64, one_name: &'a str, other_name: &'a str },
     /// A line was said, by this account if its author has one; with `once`, by this author (folded) and under
-    /// this key. Of a hidden one only the place is kept.
+    /// this key. One that is hidden from the beginning is blanked at once.
     Line {
         number: u32,
         id: u64,
@@ -78,6 +81,8 @@ pub enum Entry<'a> {
     Release { name: &'a str },
     /// Something about an account.
     Account(AccountEntry<'a>),
+    /// Something that an operator of the server decided.
+    Operator(OperatorEntry<'a>),
 }
 
 /// A conversation as it is kept.
@@ -227,7 +232,7 @@ impl Book {
             let mut line = step.prepare_cached("DELETE FROM line WHERE place = ?1")?;
             for (place, flags, text, author) in &lines {
                 // The index counts its lines, and refuses to take one out twice.
-                if flags & ERASED == 0 && !text.is_empty() {
+                if flags & ERASED == 0 {
                     words.execute(params![place, indexed(text), indexed(author)])?;
                 }
                 line.execute([place])?;
@@ -312,7 +317,7 @@ fn write(change: &Transaction<'_>, entries: &[Entry<'_>]) -> rusqlite::Result<()
                 let mut flags = i64::from(action) * ACTION + i64::from(by_other) * BY_OTHER;
                 let (mut author, mut text, mut account) = (author, text, account);
                 if hidden {
-                    flags |= HIDDEN;
+                    flags = ERASED;
                     (author, text, account) = ("", "", None);
                 }
                 line.get()?.execute(params![place, time, author, flags, text, account])?;
@@ -345,6 +350,7 @@ fn write_other(change: &Transaction<'_>, entry: Entry<'_>) -> rusqlite::Result<(
     match entry {
         Entry::Line { .. } | Entry::Blank { .. } => Ok(()),
         Entry::Account(entry) => accounts::write(change, entry),
+        Entry::Operator(entry) => operators::write(change, entry),
         Entry::Closed { number } => execute(
             "UPDATE conversation SET open = 0, topic = NULL WHERE number = ?1",
             params![number],

@@ -3,7 +3,8 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::book::{Book, HIDDEN, place};
+use super::book::{Book, HIDDEN, UNTOLD, place};
+use super::erasing::Erasing;
 use super::lookup::{Key, Lookup, number_of};
 use super::words::expression;
 use super::{Failure, tail::Tail};
@@ -197,16 +198,19 @@ fn said_by(
     author: &Author<'_>,
     fold: fn(&str) -> String,
 ) -> rusqlite::Result<Vec<i64>> {
-    let mut line =
-        connection.prepare_cached("SELECT author, time, flags FROM line WHERE place = ?1")?;
+    let mut line = connection
+        .prepare_cached("SELECT author, time, flags, account FROM line WHERE place = ?1")?;
+    let erasing = Erasing::now(connection)?;
     let mut theirs = Vec::new();
     for at in places {
         let mut rows = line.query([at])?;
         let Some(row) = rows.next()? else { continue };
         let (name, time, flags): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let account: Option<u64> = row.get(3)?;
         let is_theirs = author.from.is_none_or(|from| from <= time)
             && author.upto.is_none_or(|upto| time <= upto)
-            && flags & HIDDEN == 0
+            && flags & UNTOLD == 0
+            && !account.is_some_and(|account| erasing.has(account))
             && fold(&name) == author.name;
         if is_theirs {
             theirs.push(*at);
@@ -294,7 +298,7 @@ pub(super) fn write(change: &Transaction<'_>, number: u32, rule: Rule<'_>) -> ru
             Ok(())
         }
         Rule::End => {
-            for table in ["setting", "mark", "operator", "act"] {
+            for table in ["setting", "mark", "act", "operator", "member"] {
                 execute(&format!("DELETE FROM {table} WHERE number = ?1"), params![number])?;
             }
             Ok(())

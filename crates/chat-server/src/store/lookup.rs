@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::book::{ACTION, BY_OTHER, ERASED, HIDDEN, first_since, id_of, place};
+use super::book::{ACTION, BY_OTHER, UNTOLD, first_since, id_of, place};
+use super::erasing::Erasing;
 use super::tail::Tail;
 use super::words::expression;
 use super::{Failure, Shared};
@@ -43,9 +44,24 @@ pub struct StoredLine {
     pub by_other: bool,
     /// Of its author.
     pub account: Option<u64>,
-    /// It is blanked: there is neither text nor author.
+    /// It is blanked or hidden, and told to nobody.
     pub erased: bool,
     pub text: String,
+}
+
+impl StoredLine {
+    /// Nothing but its place and its time is left.
+    fn blank(&mut self) {
+        *self = Self {
+            author: String::new(),
+            action: false,
+            by_other: false,
+            account: None,
+            erased: true,
+            text: String::new(),
+            ..*self
+        };
+    }
 }
 
 /// Some lines of one conversation.
@@ -144,7 +160,7 @@ impl Lookup {
     }
 
     /// Lines after one id up to another, oldest first: at most so many, and no more of them once they
-    /// hold so many bytes of text. Those that are blanked are passed over.
+    /// hold so many bytes of text. Those that are blanked, or are to be, or hidden are passed over.
     pub fn lines(
         &self,
         of: Key<'_>,
@@ -153,11 +169,11 @@ impl Lookup {
         most: usize,
         most_bytes: usize,
     ) -> Result<Page, Failure> {
-        self.page(of, (after, upto), ERASED, (most, most_bytes))
+        self.page(of, (after, upto), UNTOLD, (most, most_bytes))
     }
 
     /// Every place after one id up to another as [`Lookup::lines`] tells them, also those of which the line is
-    /// blanked.
+    /// blanked or hidden. Of one that is to be blanked nothing else is told.
     pub fn places(
         &self,
         of: Key<'_>,
@@ -179,19 +195,26 @@ impl Lookup {
     ) -> Result<Page, Failure> {
         let connection = lock(&self.connection);
         let Some(at) = find(&connection, of)? else { return Ok(Page::default()) };
+        let erasing = Erasing::now(&connection)?;
         let mut some = connection.prepare_cached(
             "SELECT place, time, author, flags, text, account FROM line
-                WHERE place > ?1 AND place <= ?2 AND flags & ?4 = 0 ORDER BY place LIMIT ?3",
+                WHERE place > ?1 AND place <= ?2 AND flags & ?3 = 0 ORDER BY place",
         )?;
         let first = place(at.number, after.max(at.floor));
-        let without = without | HIDDEN;
-        let mut rows = some.query(params![first, place(at.number, upto), most, without])?;
+        let mut rows = some.query(params![first, place(at.number, upto), without])?;
         let mut page = Page::default();
         let mut bytes = 0;
-        while bytes < most_bytes
+        while page.lines.len() < most
+            && bytes < most_bytes
             && let Some(row) = rows.next()?
         {
-            let line = stored_line(row)?;
+            let mut line = stored_line(row)?;
+            if erasing.hides(&at.whose, line.by_other, line.account) {
+                if without != 0 {
+                    continue;
+                }
+                line.blank();
+            }
             bytes += line.text.len();
             page.lines.push(line);
         }
@@ -234,14 +257,18 @@ impl Lookup {
         let words = expression(query.phrases, query.from);
         // Before the index is looked into: what is indexed meanwhile is found twice rather than never.
         let recent = self.tail.search(&words)?;
-        let places = places(&lock(&self.connection), query, sought)?;
+        let (places, erasing) = {
+            let connection = lock(&self.connection);
+            (places(&connection, query, sought)?, Erasing::now(&connection)?)
+        };
         let mut found: Vec<(usize, StoredLine)> = Vec::new();
         for (at, place) in places.iter().enumerate() {
             // In memory the one that writes has its turn between two conversations.
             let mut connection = lock(&self.connection);
             connection
                 .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
-            let searched = search_in(&connection, query, place, (&words, &recent), |line| {
+            let words = (words.as_str(), recent.as_slice());
+            let searched = search_in(&connection, query, place, words, &erasing, |line| {
                 found.push((at, line));
             });
             connection.progress_handler(0, None::<fn() -> bool>)?;
@@ -288,9 +315,10 @@ fn search_in(
     query: &Query<'_>,
     at: &Place,
     words: Words<'_>,
+    erasing: &Erasing,
     found: impl FnMut(StoredLine),
 ) -> rusqlite::Result<()> {
-    let Place { number, floor, .. } = *at;
+    let Place { number, floor, ref whose } = *at;
     let end = match query.before {
         Some(time) => place(number, first_since(connection, number, time)?),
         None => place(number + 1, 0),
@@ -301,6 +329,7 @@ fn search_in(
             && !query.hidden.contains(&author)
             && !line.account.is_some_and(|account| query.hidden_accounts.contains(&account))
             && query.before.is_none_or(|before| line.time < before)
+            && !erasing.hides(whose, line.by_other, line.account)
     };
     newest_between(connection, words, (place(number, floor), end), query.most, wanted, found)
 }
@@ -322,8 +351,7 @@ pub(super) fn newest_between(
         "SELECT rowid FROM word WHERE word MATCH ?1 AND rowid > ?2 AND rowid < ?3 ORDER BY rowid DESC",
     )?;
     let mut line = connection.prepare_cached(
-        "SELECT place, time, author, flags, text, account FROM line
-            WHERE place = ?1 AND flags & ?2 = 0",
+        "SELECT place, time, author, flags, text, account FROM line WHERE place = ?1",
     )?;
     let mut rows = places.query(params![words, begin, end])?;
     // Those of the tail are newer than those of the index, but for what came into it just now.
@@ -343,9 +371,7 @@ pub(super) fn newest_between(
         } else {
             break;
         };
-        let Some(line) = line.query_row(params![place, HIDDEN], stored_line).optional()? else {
-            continue;
-        };
+        let Some(line) = line.query_row([place], stored_line).optional()? else { continue };
         if !line.erased && wanted(&line) {
             count += 1;
             found(line);
@@ -364,7 +390,7 @@ pub(super) fn stored_line(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
         action: flags & ACTION != 0,
         by_other: flags & BY_OTHER != 0,
         account: row.get(5)?,
-        erased: flags & ERASED != 0,
+        erased: flags & UNTOLD != 0,
         text: row.get(4)?,
     })
 }

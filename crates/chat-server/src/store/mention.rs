@@ -7,6 +7,7 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::Failure;
 use super::book::place;
+use super::erasing::Erasing;
 use super::lookup::{
     Hits, Key, Lookup, STEPS_BETWEEN_LOOKS, StoredLine, find, newest, newest_between,
 };
@@ -39,8 +40,10 @@ impl Lookup {
         // Before the index is looked into: what is indexed meanwhile is found twice rather than never.
         let recent = self.tail.search(&words)?;
         let (name, own) = (folded(name), (reader.fold)(name));
+        let erasing = Erasing::now(&lock(self.connection()))?;
         let wanted = |line: &StoredLine| {
             line.account != Some(reader.party)
+                && !line.account.is_some_and(|account| erasing.has(account))
                 && (reader.fold)(&line.author) != own
                 && !reader.is_hidden(&line.author, line.account)
                 && names(&line.text, &name)

@@ -19,10 +19,11 @@ const MIGRATIONS: [&str; KNOWN as usize] = [
     include_str!("schema/0001_lines.sql"),
     include_str!("schema/0002_accounts.sql"),
     include_str!("schema/0003_channels.sql"),
+    include_str!("schema/0004_operators.sql"),
 ];
 
 /// The newest version, which is this program's.
-const KNOWN: u32 = 3;
+const KNOWN: u32 = 4;
 
 /// Sets a writing connection up and brings its database up to this version.
 pub(super) fn prepare(

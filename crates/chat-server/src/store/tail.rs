@@ -38,7 +38,7 @@ impl Tail {
         let mut behind = connection.prepare(
             "SELECT place, text, author FROM conversation JOIN line
                 ON place > (number << ?1 | indexed) AND place < ((number + 1) << ?1)
-                    AND flags & ?2 = 0 AND text <> ''",
+                    AND flags & ?2 = 0",
         )?;
         let rows = behind.query_map(params![ID_BITS, ERASED], |row| {
             let (text, author): (String, String) = (row.get(1)?, row.get(2)?);

@@ -2,12 +2,15 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-use super::book::{ConversationRow, conversations, id_of, place};
+use super::accounts::AccountEntry;
+use super::book::{Book, ConversationRow, conversations, id_of, place};
 use super::lookup::Lookup;
+use super::tail::Tail;
 use super::{Failure, OpenError, Store};
 use crate::hub::lock;
 
@@ -35,6 +38,29 @@ impl Lookup {
         copied?;
         Ok(())
     }
+}
+
+/// Lines that one step blanks in a copy: nobody waits for it.
+const ERASED_A_STEP: usize = 1000;
+
+/// Blanks in a database file that nobody else has open, such as a copy, what its server had still to blank when it was
+/// made.
+pub fn blank_erased(file: &Path) -> Result<(), OpenError> {
+    let connection = Connection::open(file).map_err(OpenError::from_sqlite)?;
+    let has_accounts = connection.table_exists(None, "erasing").map_err(OpenError::from_sqlite)?;
+    if !has_accounts {
+        return Ok(());
+    }
+    // A copy that isn't whole is thrown away.
+    connection.pragma_update(None, "journal_mode", "memory").map_err(OpenError::from_sqlite)?;
+    connection.pragma_update(None, "synchronous", "off").map_err(OpenError::from_sqlite)?;
+    let tail = Tail::recover(&connection).map_err(OpenError::from_sqlite)?;
+    let mut book = Book::new(Arc::new(Mutex::new(connection)), None, tail);
+    for party in book.erasing()? {
+        while book.erase(party, ERASED_A_STEP)? {}
+        book.commit(&[AccountEntry::Erased { party }.into()])?;
+    }
+    Ok(())
 }
 
 /// What is wrong with a database file that nobody writes, such as a backup.

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Failure;
-use super::book::{BY_OTHER, ERASED, HIDDEN, place};
+use super::book::{BY_OTHER, UNTOLD, place};
+use super::erasing::Erasing;
 use super::lookup::{COLUMNS, Key, Lookup, Place, Whose, find, found_place, private_places};
 use crate::hub::lock;
 
@@ -95,11 +96,12 @@ fn count(
     most: u64,
 ) -> rusqlite::Result<Unread> {
     let after = after.max(at.floor);
+    let erasing = Erasing::now(connection)?;
     let mut lines = connection.prepare_cached(
         "SELECT author, flags, account FROM line
             WHERE place > ?1 AND place < ?2 AND flags & ?3 = 0 ORDER BY place LIMIT ?4",
     )?;
-    let range = params![place(at.number, after), place(at.number + 1, 0), ERASED | HIDDEN, most];
+    let range = params![place(at.number, after), place(at.number + 1, 0), UNTOLD, most];
     let mut rows = lines.query(range)?;
     let mut unread = Unread { whose: at.whose, after, lines: 0, others: 0 };
     while let Some(row) = rows.next()? {
@@ -108,6 +110,9 @@ fn count(
             Whose::Channel(_) => account == Some(reader.party),
             Whose::Private((_, other), _) => (flags & BY_OTHER != 0) == (*other == reader.party),
         };
+        if erasing.hides(&unread.whose, flags & BY_OTHER != 0, account) {
+            continue;
+        }
         if !own && reader.is_hidden(row.get_ref(0)?.as_str()?, account) {
             continue;
         }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::Failure;
 use super::book::{BY_OTHER, ERASED, place};
+use super::erasing::Erasing;
 use super::lookup::{Lookup, StoredLine, stored_line};
 use crate::hub::lock;
 
@@ -58,7 +59,7 @@ pub(super) fn spots(
 
 impl Lookup {
     /// Lines that an account wrote, by conversation, oldest first: so many at most, after the id of a
-    /// conversation's number.
+    /// conversation's number. An account that is forgotten wrote nothing.
     pub fn lines_of(
         &self,
         party: u64,
@@ -71,6 +72,9 @@ impl Lookup {
                 WHERE place > ?1 AND place < ?2 ORDER BY place",
         )?;
         let mut written = Vec::new();
+        if Erasing::now(&connection)?.has(party) {
+            return Ok(written);
+        }
         for spot in spots(&connection, party, number, usize::MAX >> 1)? {
             let after = if spot.number == number { after } else { 0 };
             let mut rows = lines.query([place(spot.number, after), place(spot.number + 1, 0)])?;

@@ -44,27 +44,37 @@ impl Keeper {
         asker: &Arc<Person>,
         answer: impl FnOnce(pool::Answer) -> Answer + Send + 'static,
     ) {
-        match &self.pool {
-            Hashing::Inline => asker.note(Note::Vault(answer(pool::carry_out_alone(&job)))),
-            Hashing::Pool(pool) => {
-                let (waits, told) = (Arc::clone(asker), Arc::clone(asker));
-                let wanted = Box::new(move || !waits.has_left());
-                let done = Box::new(move |found| told.note(Note::Vault(answer(found))));
-                if pool.ask(job, wanted, done).is_err() {
-                    asker.note(Note::Vault(Answer::Busy));
-                }
-            }
+        let (waits, told) = (Arc::clone(asker), Arc::clone(asker));
+        let wanted = Box::new(move || !waits.has_left());
+        let done = Box::new(move |found| told.note(Note::Vault(answer(found))));
+        if !self.has_done(job, wanted, done) {
+            asker.note(Note::Vault(Answer::Busy));
         }
+    }
+
+    /// Has a job done; `false` if so much waits that it isn't taken.
+    fn has_done(&self, job: Job, wanted: pool::Wanted, done: pool::Done) -> bool {
+        match &self.pool {
+            Hashing::Inline => {
+                done(pool::carry_out_alone(&job));
+                true
+            }
+            Hashing::Pool(pool) => pool.ask(job, wanted, done).is_ok(),
+        }
+    }
+}
+
+fn hashed(found: pool::Answer) -> Answer {
+    match found {
+        pool::Answer::Hashed(hash) => Answer::Hashed(hash.into()),
+        pool::Answer::Verified { .. } | pool::Answer::Failed => Answer::Failed,
     }
 }
 
 impl ports::Vault for Keeper {
     fn ask(&self, question: Question, asker: &Arc<Person>) {
         match question {
-            Question::Hash(secret) => self.give(Job::Hash(secret), asker, |found| match found {
-                pool::Answer::Hashed(hash) => Answer::Hashed(hash.into()),
-                pool::Answer::Verified { .. } | pool::Answer::Failed => Answer::Failed,
-            }),
+            Question::Hash(secret) => self.give(Job::Hash(secret), asker, hashed),
             Question::Verify { name, address, secret, known } => {
                 let may = lock(&self.slowdown).may_try(address, name.key(), Instant::now());
                 if let Err(seconds) = may {
@@ -87,6 +97,21 @@ impl ports::Vault for Keeper {
                     pool::Answer::Hashed(_) | pool::Answer::Failed => Answer::Failed,
                 });
             }
+        }
+    }
+
+    fn hash(&self, secret: Secret, done: Box<dyn FnOnce(Answer) + Send>) -> bool {
+        self.has_done(
+            Job::Hash(secret),
+            Box::new(|| true),
+            Box::new(move |found| done(hashed(found))),
+        )
+    }
+
+    fn waiting(&self) -> usize {
+        match &self.pool {
+            Hashing::Pool(pool) => pool.waiting(),
+            Hashing::Inline => 0,
         }
     }
 

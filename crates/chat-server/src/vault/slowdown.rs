@@ -2,7 +2,8 @@
 //!
 //! Wrong ones are counted for the address that they come from and for the account that they are tried on. Whoever
 //! tries many waits longer and longer; nobody is locked out. So that strangers can't keep an account's owner
-//! away, what an address from which the account was entered lately tries on it is counted by itself.
+//! away, what an address from which the account was entered lately tries on it is counted by itself, and the first
+//! try of an address that hasn't tried this account lately doesn't wait for what others have tried on it.
 //!
 //! Time comes in as an argument.
 
@@ -34,7 +35,8 @@ const ACCOUNT: Rule =
     Rule { free: 5, at_once: MAX_DEVICES as u32, longest: Duration::from_secs(30) };
 
 /// Behind an address there may be many people; and whoever is there alone has many accounts to try.
-const ADDRESS: Rule = Rule { free: 20, at_once: u32::MAX, longest: Duration::from_mins(5) };
+/// Everybody on this machine, or behind one proxy, has the same: a wait that is long would be everybody's.
+const ADDRESS: Rule = Rule { free: 20, at_once: u32::MAX, longest: Duration::from_secs(30) };
 
 /// The first wait; each further wrong password doubles it.
 const FIRST: Duration = Duration::from_secs(1);
@@ -42,11 +44,14 @@ const FIRST: Duration = Duration::from_secs(1);
 /// After each such time without a wrong password one is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(5);
 
+/// For how long an address has tried an account lately.
+const LATELY: Duration = FORGOTTEN_AFTER;
+
 /// For how long an address counts as the owner's after they signed in from it.
 const KNOWN_FOR: Duration = Duration::from_hours(7 * 24);
 
-/// Addresses, accounts, and addresses of accounts that are remembered at most. The one whose turn was longest ago
-/// makes room.
+/// Addresses, accounts, and addresses of accounts (those that entered it and those that tried) that are remembered
+/// at most. The one whose turn was longest ago makes room.
 pub const MOST_REMEMBERED: usize = 10_000;
 
 /// What is remembered of tries.
@@ -55,8 +60,13 @@ pub struct Slowdown {
     addresses: Memory<IpAddr>,
     accounts: Memory<Box<str>>,
     /// Accounts and the addresses from which they were entered lately.
-    known: Memory<(Box<str>, Option<IpAddr>)>,
+    known: Memory<Pair>,
+    /// Accounts and the other addresses that have tried them lately.
+    tried: Memory<Pair>,
 }
+
+/// An account, and an address from which it is tried.
+type Pair = (Box<str>, Option<IpAddr>);
 
 /// Tries of one address, on one account, or of one address on one account.
 #[derive(Clone, Copy, Default)]
@@ -91,11 +101,15 @@ impl Slowdown {
             self.known.remove(&key);
         }
         let of_address = address.and_then(|address| self.addresses.get(&address));
-        let of_account =
-            self.known.get(&key).or_else(|| self.accounts.get(name)).copied().unwrap_or_default();
-        let left = of_account
-            .left(ACCOUNT, now)
-            .max(of_address.map_or(Duration::ZERO, |tries| tries.left(ADDRESS, now)));
+        let by_account = if let Some(known) = self.known.get(&key) {
+            known.left(ACCOUNT, now)
+        } else {
+            let lately = self.tried.get(&key).map_or(Duration::ZERO, |own| own.lately(now));
+            let account = self.accounts.get(name).copied().unwrap_or_default();
+            account.left(ACCOUNT, now).min(lately)
+        };
+        let left =
+            by_account.max(of_address.map_or(Duration::ZERO, |tries| tries.left(ADDRESS, now)));
         if !left.is_zero() {
             return Err(left.as_secs() + u64::from(left.subsec_nanos() > 0));
         }
@@ -131,6 +145,7 @@ impl Slowdown {
     pub fn forget(&mut self, name: &str) {
         self.accounts.remove(name);
         self.known.0.retain(|(known, _), _| &**known != name);
+        self.tried.0.retain(|(tried, _), _| &**tried != name);
     }
 
     /// Does it to all that a try of this address on this account counts for, each with its rule.
@@ -148,6 +163,8 @@ impl Slowdown {
         if self.known.get(&key).is_some() {
             change(self.known.touch(key), ACCOUNT);
         } else {
+            change(self.tried.touch(key.clone()), ACCOUNT);
+            self.tried.tidy(&key);
             let (name, _) = key;
             change(self.accounts.touch(name.clone()), ACCOUNT);
             self.accounts.tidy(&name);
@@ -161,6 +178,14 @@ impl Tries {
         let since = self.last_wrong.map_or(Duration::ZERO, |last| now.duration_since(last));
         let forgotten = since.as_secs() / FORGOTTEN_AFTER.as_secs();
         self.wrong.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
+    }
+
+    /// For how long one has tried lately still.
+    fn lately(&self, now: Instant) -> Duration {
+        if self.under_way > 0 {
+            return LATELY;
+        }
+        self.last_wrong.map_or(Duration::ZERO, |last| (last + LATELY).duration_since(now))
     }
 
     /// How long to wait from now on.
@@ -262,21 +287,21 @@ mod tests {
     }
 
     const TO_ALICE: [u64; 13] = [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 30, 30, 30];
-    const FROM_ONE: [u64; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300];
+    const FROM_ONE: [u64; 11] = [1, 2, 4, 8, 16, 30, 30, 30, 30, 30, 30];
 
     #[test]
     fn waits_double_up_to_a_bound_for_an_account_and_for_an_address() {
         let mut now = Instant::now();
-        // From a new address each time.
+        // From two addresses in turn.
         let mut slowdown = Slowdown::default();
-        let on_alice = |at: usize| (address(&format!("192.0.2.{at}")), "alice".to_owned());
+        let on_alice = |at: usize| (address(&format!("192.0.2.{}", at % 2)), "alice".to_owned());
         assert_eq!(waits(&mut slowdown, &mut now, 13, on_alice), TO_ALICE);
         // On a new account each time; the whole /64 is one.
         let mut slowdown = Slowdown::default();
         let from_one = |at: usize| (address(&format!("2001:db8::{at}")), format!("user{at}"));
         let told = waits(&mut slowdown, &mut now, 31, from_one);
         assert_eq!((&told[..20], &told[20..]), (&[0; 20][..], &FROM_ONE[..]));
-        assert_eq!(slowdown.may_try(address("2001:db8::9"), "bob", now), Err(300));
+        assert_eq!(slowdown.may_try(address("2001:db8::9"), "bob", now), Err(30));
         assert_eq!(slowdown.may_try(address("2001:db8:0:1::9"), "bob", now), Ok(()));
         // A Unix socket has no address that could be slowed down.
         let mut slowdown = Slowdown::default();
@@ -298,10 +323,10 @@ mod tests {
             [(0, [30, 30]), (1, [0, 30]), (10, [0, 16]), (25, [0, 2]), (60, [0, 0])]
         {
             let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
-            let on_alice = |at: usize| (address(&format!("192.0.2.{at}")), "alice".to_owned());
+            let on_alice = |_: usize| (None, "alice".to_owned());
             waits(&mut slowdown, &mut now, 13, on_alice);
             now += Duration::from_mins(minutes);
-            let again = waits(&mut slowdown, &mut now, 2, |_| (None, "alice".to_owned()));
+            let again = waits(&mut slowdown, &mut now, 2, on_alice);
             assert_eq!(again, then, "{minutes} minutes");
         }
     }
@@ -312,13 +337,14 @@ mod tests {
         let home = address("198.51.100.1");
         assert_eq!(slowdown.may_try(home, "alice", now), Ok(()));
         slowdown.succeeded(home, "alice", now);
-        let strangers = |at: usize| (address(&format!("192.0.2.{at}")), "alice".to_owned());
-        assert_eq!(waits(&mut slowdown, &mut now, 13, strangers), TO_ALICE);
-        assert_eq!(slowdown.may_try(address("203.0.113.1"), "alice", now), Err(30));
+        let stranger = address("203.0.113.1");
+        let by_stranger = |_: usize| (stranger, "alice".to_owned());
+        assert_eq!(waits(&mut slowdown, &mut now, 13, by_stranger), TO_ALICE);
+        assert_eq!(slowdown.may_try(stranger, "alice", now), Err(30));
         assert_eq!(slowdown.may_try(home, "alice", now), Ok(()));
         slowdown.succeeded(home, "alice", now);
         assert_eq!(
-            slowdown.may_try(address("203.0.113.1"), "alice", now),
+            slowdown.may_try(stranger, "alice", now),
             Err(30),
             "the owner's coming doesn't help the others"
         );
@@ -326,9 +352,40 @@ mod tests {
         let from_home = |_: usize| (home, "alice".to_owned());
         assert_eq!(waits(&mut slowdown, &mut now, 7, from_home), TO_ALICE[..7]);
         now += KNOWN_FOR;
-        let known_no_more = waits(&mut slowdown, &mut now, 7, strangers);
-        assert_eq!(known_no_more, TO_ALICE[..7]);
-        assert_eq!(slowdown.may_try(home, "alice", now), Err(4));
+        assert_eq!(waits(&mut slowdown, &mut now, 7, by_stranger), TO_ALICE[..7]);
+        slowdown.may_try(home, "alice", now).unwrap();
+        slowdown.failed(home, "alice", now);
+        assert_eq!(slowdown.may_try(home, "alice", now), Err(8), "it is known no more");
+    }
+
+    #[test]
+    fn an_address_that_has_not_tried_lately_tries_at_once() {
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        // Many addresses, each of which tries again whenever it may.
+        for at in (0..100_u8).cycle().take(400) {
+            let here = Some(IpAddr::from([192, 0, 2, at]));
+            if slowdown.may_try(here, "alice", now).is_ok() {
+                slowdown.failed(here, "alice", now);
+            }
+            now += Duration::from_millis(100);
+        }
+        let owner = address("198.51.100.1");
+        assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
+        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30), "one at a time");
+        // A first one that is wrong counts for the account and for the address.
+        slowdown.failed(owner, "alice", now);
+        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
+        // However long others go on.
+        for _ in 0..LATELY.as_secs() / 10 {
+            now += Duration::from_secs(10);
+            slowdown.failed(None, "alice", now);
+        }
+        assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
+        slowdown.untried(owner, "alice");
+        // And so does whoever comes by a Unix socket.
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        waits(&mut slowdown, &mut now, 13, |_| (owner, "alice".to_owned()));
+        assert_eq!(slowdown.may_try(None, "alice", now), Ok(()));
     }
 
     #[test]
@@ -379,18 +436,22 @@ mod tests {
             slowdown.may_try(None, &name, now).unwrap();
             slowdown.succeeded(None, &name, now);
         }
-        let sizes = [slowdown.addresses.0.len(), slowdown.accounts.0.len(), slowdown.known.0.len()];
-        assert_eq!(sizes, [MOST_REMEMBERED; 3]);
+        let Slowdown { addresses, accounts, known, tried } = &slowdown;
+        let sizes = [addresses.0.len(), accounts.0.len(), known.0.len(), tried.0.len()];
+        // Whoever came in last hasn't tried any more.
+        assert_eq!(sizes, [MOST_REMEMBERED, MOST_REMEMBERED, MOST_REMEMBERED, MOST_REMEMBERED - 1]);
         assert!(
             slowdown.accounts.get("user9").is_none() && slowdown.accounts.get("user10").is_some()
         );
         slowdown.forget("user10");
         assert!(slowdown.accounts.get("user10").is_none());
+        assert!(slowdown.tried.0.keys().all(|(name, _)| &**name != "user10"));
         assert!(slowdown.known.get(&(Box::from("user10"), None)).is_none());
         // What came of nothing leaves nothing.
         let mut slowdown = Slowdown::default();
         slowdown.may_try(address("192.0.2.1"), "alice", now).unwrap();
         slowdown.untried(address("192.0.2.1"), "alice");
         assert!(slowdown.addresses.0.is_empty() && slowdown.accounts.0.is_empty());
+        assert!(slowdown.tried.0.is_empty());
     }
 }

@@ -106,3 +106,25 @@ async fn a_channel_made_again_begins_with_lines_that_were_missed() {
         assert!(!told.iter().any(|line| line.contains("missed")), "{told:#?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_once_is_answered_with_the_channel_as_it_is_shown() {
+    let house = House::default();
+    let mut alice = house.person("alice", Form::Json).await;
+    let mut bob = house.person("bob", Form::Json).await;
+    alice.ask_json("/create Y").await;
+    bob.ask_json("/enter y").await;
+    for _ in 0..2 {
+        let (_, ok) = bob.ask_json("/once k #y hello").await;
+        assert_eq!(ok["channel"], "#Y", "{ok}");
+    }
+    bob.ask_json("/leave y").await;
+    let (_, ok) = bob.ask_json("/once k #y hello").await;
+    assert_eq!(ok["channel"], "#Y", "{ok}");
+    alice.ask_json("/drop Y").await;
+    alice.ask_json("/create y").await;
+    let (_, ok) = alice.ask_json("/once l #Y hello").await;
+    assert_eq!(ok["channel"], "#y", "{ok}");
+    let (_, ok) = alice.ask_json("/once l #Y hello").await;
+    assert_eq!(ok["channel"], "#y", "{ok}");
+}

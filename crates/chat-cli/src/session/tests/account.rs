@@ -293,9 +293,9 @@ fn who_signs_in_is_where_they_were_and_sees_what_waited() {
         play.gets(REENTERED),
         [
             "show * You are back in #dev (3 here). Topic: Say hello",
-            "show * 12 new lines in #dev (2 name you). /history #dev 12 shows them.",
+            "show * 12 new lines in #dev (2 name you). /history #dev after 41 shows them.",
             "show * You are back in #ops (1 here).",
-            "show * 1 new line in #ops. /history #ops 1 shows it.",
+            "show * 1 new line in #ops. /history #ops after 6 shows it.",
         ]
     );
     assert_eq!(
@@ -377,7 +377,7 @@ fn a_pipe_prints_the_sentences_of_the_text_form() {
     assert_eq!(
         shown[4..],
         [
-            "show * 2 private messages came while you were away:",
+            "show * 2 messages while you were away:",
             "show [@bob] bob: are you there?",
             "show [@carol] carol: psst",
         ]

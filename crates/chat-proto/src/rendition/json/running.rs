@@ -88,7 +88,7 @@ pub(super) struct Logged<'a> {
 }
 
 /// The end of a term, if it has one.
-fn end(term: Term) -> Option<Time> {
+pub(super) fn end(term: Term) -> Option<Time> {
     match term {
         Term::Lasting => None,
         Term::Until(end) => Some(Time(end)),

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use chat_proto::event::{Away, Done, Event, SignedOutBy};
+use chat_proto::event::{Done, Event, SignedOutBy};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::MAX_DEVICES;
 use chat_proto::name::{ChannelName, UserName};
@@ -29,7 +29,13 @@ impl Hub {
             self.settle_one();
             return Err(Refusal::stopping());
         }
-        if let AccountDeed::Register { name, .. } = &what {
+        if let AccountDeed::Register { name, invite, now, .. } = &what {
+            if let Some(invite) = invite
+                && let Err(refusal) = lock(&self.governing).take(invite, *now)
+            {
+                self.settle_one();
+                return Err(refusal);
+            }
             lock(&self.accounts).reserve(name.clone());
         }
         self.order.keep(Deed { asker: Arc::clone(asker), what, done }, self);
@@ -41,7 +47,12 @@ impl Hub {
         let Deed { asker, what, done } = deed;
         match (&kept, what) {
             (Ok(()), what) => self.apply(&asker, what),
-            (Err(_), AccountDeed::Register { name, .. }) => lock(&self.accounts).free(&name),
+            (Err(_), AccountDeed::Register { name, invite, .. }) => {
+                lock(&self.accounts).free(&name);
+                if let Some(invite) = invite {
+                    lock(&self.governing).give_back(&invite);
+                }
+            }
             (Err(_), _) => {}
         }
         match done {
@@ -53,17 +64,23 @@ impl Hub {
 
     fn apply(self: &Arc<Self>, asker: &Arc<Person>, what: AccountDeed) {
         match what {
-            AccountDeed::Register { party, name, password, token, now } => {
+            AccountDeed::Register { party, name, password, token, invite, ignored, away, now } => {
+                if let Some(invite) = invite {
+                    lock(&self.governing).use_up(&invite);
+                }
                 let directory = lock(&self.directory);
                 let mut accounts = lock(&self.accounts);
                 let account = accounts.add(KeptAccount {
                     party,
                     name: name.clone(),
                     password,
-                    away: asker.away(),
+                    away,
                     seen: now,
                     admin: false,
-                    ignored: Vec::new(),
+                    ignored: ignored
+                        .into_iter()
+                        .map(|(name, party)| Hidden { name, party })
+                        .collect(),
                     channels: Vec::new(),
                 });
                 if let Some(token) = token {
@@ -86,6 +103,8 @@ impl Hub {
                     account.set_password(&rehashed);
                 }
             }
+            // What others ask of it is so already.
+            AccountDeed::Enter { .. } | AccountDeed::Leave { .. } => {}
             AccountDeed::SignOut { token, .. } => {
                 if let Some(token) = token {
                     lock(&self.accounts).revoke(&token);
@@ -102,7 +121,7 @@ impl Hub {
                 };
                 if let Some(account) = account {
                     account.set_password(&password);
-                    self.tell_devices(&account, asker, || {
+                    self.tell_devices(&account, Some(asker), || {
                         Note::SignedOut(SignedOutBy::NewPassword)
                     });
                 }
@@ -111,7 +130,7 @@ impl Hub {
                 let hidden = Hidden { name, party: whom };
                 if let Some(account) = self.account_of(party) {
                     account.ignore(hidden.clone());
-                    self.tell_devices(&account, asker, || {
+                    self.tell_devices(&account, Some(asker), || {
                         Note::Ignoring(Ignoring::Hidden(hidden.clone()))
                     });
                 }
@@ -120,34 +139,51 @@ impl Hub {
                 let Some(account) = self.account_of(party) else { return };
                 for name in names {
                     account.unignore(&name);
-                    self.tell_devices(&account, asker, || {
+                    self.tell_devices(&account, Some(asker), || {
                         Note::Ignoring(Ignoring::Seen(name.clone(), whom))
                     });
                 }
             }
-            AccountDeed::Admin { party, admin } => {
-                if let Some(account) = self.account_of(party) {
-                    account.set_admin(admin);
+            AccountDeed::Away { party, away } => {
+                let Some(account) = self.account_of(party) else { return };
+                account.set_away(away.clone());
+                for device in lock(&self.directory).bearers(&account.name) {
+                    if device.account() == Some(party) {
+                        device.set_away(away.clone());
+                    }
                 }
             }
             AccountDeed::Forget { party } => {
-                let account = lock(&self.accounts).remove(party);
+                let account = lock(&self.accounts).remove(party, self.sequence.next());
                 self.take_rights(party);
                 if let Some(account) = account {
-                    self.tell_devices(&account, asker, || Note::SignedOut(SignedOutBy::Forgotten));
+                    self.tell_devices(&account, Some(asker), || {
+                        Note::SignedOut(SignedOutBy::Forgotten)
+                    });
                 }
             }
         }
     }
 
-    fn account_of(&self, party: Party) -> Option<Arc<Account>> {
+    pub(super) fn account_of(&self, party: Party) -> Option<Arc<Account>> {
         lock(&self.accounts).of(party).cloned()
     }
 
-    /// Leaves a note to every device of an account but one.
-    fn tell_devices(&self, account: &Account, but: &Person, note: impl Fn() -> Note) {
+    /// A device of an account has entered a channel, or left it: its other devices follow.
+    pub(crate) fn tell_elsewhere(&self, account: &Account, but: &Person, channel: &ChannelName) {
+        self.tell_devices(account, Some(but), || Note::Elsewhere(channel.clone()));
+    }
+
+    /// Leaves a note to every device of an account, perhaps but one.
+    pub(super) fn tell_devices(
+        &self,
+        account: &Account,
+        but: Option<&Person>,
+        note: impl Fn() -> Note,
+    ) {
         for device in lock(&self.directory).bearers(&account.name) {
-            if device.id != but.id && device.account() == Some(account.party) {
+            let is_told = but.is_none_or(|but| device.id != but.id);
+            if is_told && device.account() == Some(account.party) {
                 device.note(note());
             }
         }
@@ -196,6 +232,7 @@ impl Hub {
             if directory.bearers(name).count() >= MAX_DEVICES {
                 return Err(Refusal::too_many_devices(MAX_DEVICES));
             }
+            self.may_be_called(name, Some(account), now)?;
             let (before, was, held) = (person.name(), person.party(), person.holds_name());
             let joined = directory.join(name, party, person);
             joined.map_err(|holder| Refusal::name_taken(name, &holder))?;
@@ -313,16 +350,8 @@ impl Hub {
         read: LineId,
         now: Timestamp,
     ) {
-        account.enters(channel, read);
+        let now = account.enters(channel, read, now);
         self.order.remember(Fact::Member(account.party, channel.clone(), read, now), self);
-    }
-
-    /// A device has left a channel; unless another one is in it, the account is in it no more.
-    pub(crate) fn note_leaving(self: &Arc<Self>, account: &Account, channel: &Channel) {
-        if channel.state().holds_account(account.party) {
-            return;
-        }
-        self.forget_membership(account, &channel.name);
     }
 
     /// An account is in a channel no more.
@@ -363,23 +392,18 @@ impl Hub {
         self.order.remember(Fact::Read(account.party, key, line), self);
     }
 
-    /// Somebody is away, or here again, on all their devices; tells whether this changed anything.
-    pub(crate) fn set_away(self: &Arc<Self>, person: &Arc<Person>, away: Option<&Away>) -> bool {
-        let changed = person.set_away(away.cloned());
-        if let Some(account) = person.signed_in() {
-            for device in self.devices(person) {
-                device.set_away(away.cloned());
-            }
-            account.set_away(away.cloned());
-            self.order.remember(Fact::Away(account.party, away.cloned()), self);
-        }
-        changed
-    }
-
     /// Tokens hold no more that were not used for long.
     pub fn expire_tokens(self: &Arc<Self>, now: Timestamp) {
         for (party, hash) in lock(&self.accounts).expired_tokens(now) {
             self.order.remember(Fact::TokenExpired(party, hash), self);
         }
+    }
+}
+
+impl Channel {
+    /// A device of an account has left it, and so the account is in it no more, which is to be kept.
+    pub(crate) fn left_by(&self, account: &Account) -> Option<AccountDeed> {
+        let was_in = account.leaves(&self.name);
+        was_in.then(|| AccountDeed::Leave { party: account.party, channel: self.name.clone() })
     }
 }

@@ -168,6 +168,7 @@ impl Hub {
         let Draft { author, from, what, time, to, place, .. } = draft;
         match (settled, to, what) {
             (Settled::Placed(id), Ok(to), What::Line { text, action }) => {
+                self.lines.count(time);
                 let line = Line { placed: Placed { id, time }, from, text, action, place };
                 self.deliver(&author, line, to);
             }

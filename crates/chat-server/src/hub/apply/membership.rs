@@ -18,6 +18,10 @@ use crate::hub::ports::{Changed, Fact};
 use crate::hub::rules::List;
 use crate::hub::{Hub, lock};
 
+/// Channels that nobody can make: so that the answer to whoever wants to make one that is hidden isn't for hidden ones
+/// alone.
+const RESERVED: [&str; 3] = ["root", "server", "system"];
+
 /// What a new member gets.
 pub(crate) struct Membership {
     pub(crate) channel: Arc<Channel>,
@@ -100,6 +104,9 @@ impl Hub {
             } else {
                 Refusal::bad_name(&NameError::Reserved)
             });
+        }
+        if RESERVED.contains(&name.key()) {
+            return Err(Refusal::bad_name(&NameError::Reserved));
         }
         if channels.by_name.len() >= self.bounds.channels {
             return Err(Refusal::too_many_channels(self.bounds.channels));
@@ -240,6 +247,7 @@ impl Hub {
         }
         for (name, last_line) in due {
             channels.remove(&name, last_line);
+            lock(&self.accounts).forget_channel(&name);
             self.order.remember(Fact::Dropped(name), self);
         }
         drop(channels);

@@ -23,6 +23,7 @@ impl Hub {
         let id = PersonId(self.next_person.fetch_add(1, Ordering::Relaxed));
         let person = Arc::new(Person::new(id, address, now, Arc::clone(&self.sequence)));
         lock(&self.directory).everyone.insert(id, Arc::clone(&person));
+        self.end_if_barred(&person, now);
         person
     }
 
@@ -34,6 +35,7 @@ impl Hub {
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
     ) -> Result<Option<UserName>, Refusal> {
+        let who = person.who();
         let before = {
             let mut directory = lock(&self.directory);
             let before = person.name();
@@ -42,9 +44,15 @@ impl Hub {
                 Some(Owned::Itself) => return Err(Refusal::name_registered(name)),
                 Some(Owned::Like(like)) => return Err(Refusal::looks_registered(name, &like)),
             }
+            self.may_be_called(name, None, now)?;
             directory.claim(name, person).map_err(|holder| Refusal::name_taken(name, &holder))?;
             before
         };
+        if before.is_some() {
+            for channel in lock(&self.restricting).clone() {
+                channel.state().rules.follow(&who, now);
+            }
+        }
         person.note_name(before.as_ref(), now);
         self.pass_held_name_on(person, name, before.as_ref(), now);
         if let Some(from) = &before
@@ -142,7 +150,10 @@ impl Hub {
         now: Timestamp,
     ) {
         let gone = Event::Gone { user: user.clone(), reason: reason.cloned() };
-        let once = Some(self.sequence.next());
+        // All devices of an account that was erased go as one.
+        let erased = person.signed_in().and_then(|account| account.gone());
+        let others = others && erased.is_none();
+        let once = Some(erased.unwrap_or_else(|| self.sequence.next()));
         for channel in channels {
             let mut state = channel.state();
             let large = self.is_large(&state);

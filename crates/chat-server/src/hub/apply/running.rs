@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Done, Event, Sentence, Term};
+use chat_proto::event::{Done, Event, Restricted, Sentence, Term};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
@@ -70,6 +70,11 @@ impl Hub {
             let doing = Doing { by, by_name, channel, devices, reason: act.reason, now };
             return self.end_channel(&doing);
         }
+        if let Deed::Kick(aim) | Deed::Ban(Against::Person(aim), _) = &act.deed
+            && let Some(account) = aim.account.and_then(|account| self.account_of(account))
+        {
+            account.leaves(&channel.name);
+        }
         let mut state = channel.state();
         let account = state.settle_operators(&channel.name);
         self.remember_operator(&channel.name, account);
@@ -120,11 +125,10 @@ impl Hub {
             // It is carried out above.
             Deed::Drop => Err(Refusal::internal()),
         };
-        let restricts = state.rules.restricts();
+        // What others ask of it afterwards is so already.
+        self.watch(channel, state.rules.restricts());
         // Before anything else happens here, so that it comes in its place.
         by.note(Note::Answer(answer));
-        drop(state);
-        self.watch(channel, restricts);
     }
 
     /// The channel ends for everybody in it. Whoever is told so finds it gone.
@@ -133,6 +137,7 @@ impl Hub {
         let mut state = doing.channel.state();
         let name = &doing.channel.name;
         channels.remove(name, state.last_line);
+        lock(&self.accounts).forget_channel(name);
         let members: Vec<Arc<Person>> =
             state.members.values().map(|member| Arc::clone(&member.person)).collect();
         for person in members {
@@ -148,6 +153,39 @@ impl Hub {
         drop(state);
         drop(channels);
         self.watch(doing.channel, false);
+    }
+
+    /// Somebody is somebody else now, by name or by account: they are put out where they are banned as that.
+    pub(crate) fn put_out_where_banned<'a>(
+        self: &Arc<Self>,
+        person: &Arc<Person>,
+        channels: impl Iterator<Item = &'a Arc<Channel>>,
+        now: Timestamp,
+    ) {
+        if lock(&self.restricting).is_empty() {
+            return;
+        }
+        let who = person.who();
+        for channel in channels {
+            let mut state = channel.state();
+            let ban = state.rules.find(List::Bans, &who, now).map(|mark| mark.shown.clone());
+            let Some(Restricted { by, term, reason, .. }) =
+                ban.filter(|_| !state.is_operator(person))
+            else {
+                continue;
+            };
+            let kick = Kick {
+                channel: channel.name.clone(),
+                cause: Cause::Ban(term),
+                by,
+                reason,
+                entry: 0,
+                last_line: LineId::default(),
+            };
+            put_out(&mut state, &channel.name, person, kick, now, person);
+            let account = state.settle_operators(&channel.name);
+            self.remember_operator(&channel.name, account);
+        }
     }
 
     /// Remembers whether somebody may be restricted in a channel.

@@ -32,6 +32,9 @@ fn looks(name: &UserName) -> Vec<Box<str>> {
     name.looks().map(Into::into).collect()
 }
 
+/// People that one mark follows through new names; past it the oldest is given up.
+const MAX_FOLLOWED: usize = 64;
+
 /// One person or net. It goes by everything that was known of a person then, so that neither a new name nor
 /// another connection gets around it.
 #[derive(Clone, Debug)]
@@ -39,6 +42,9 @@ pub(crate) struct Mark {
     pub(crate) shown: Restricted,
     party: Option<Party>,
     account: Option<Party>,
+    /// Those whom it hit by their name, and who then took another. It isn't kept over a restart, and neither are
+    /// they the same then.
+    followed: Vec<Party>,
     looks: Vec<Box<str>>,
     key: Box<str>,
     /// The target as it is written.
@@ -53,7 +59,7 @@ impl Mark {
             Target::Net(_) => Vec::new(),
         };
         let (key, target) = (key(&shown.target).into(), shown.target.to_string().into());
-        Self { shown, party, account, looks, key, target }
+        Self { shown, party, account, followed: Vec::new(), looks, key, target }
     }
 
     /// The parties of which it speaks.
@@ -84,11 +90,23 @@ impl Mark {
         if let Target::Net(net) = &self.shown.target {
             return who.address.is_some_and(|address| net.contains(&address));
         }
-        let known = |party| self.party == Some(party) || self.account == Some(party);
+        let known = |party| {
+            self.party == Some(party)
+                || self.account == Some(party)
+                || self.followed.contains(&party)
+        };
         known(who.party)
             || who.account.is_some_and(known)
             || who.before.iter().copied().any(known)
             || self.looks.iter().any(|look| looks.contains(look))
+    }
+
+    /// Whoever it hits by their name only takes another one now: from then on it goes by who they are.
+    pub(super) fn follow(&mut self, party: Party) {
+        if self.followed.len() == MAX_FOLLOWED {
+            self.followed.remove(0);
+        }
+        self.followed.push(party);
     }
 
     /// Whether it lets this person in. Nobody gets in by a name that only looks like the right one, or that

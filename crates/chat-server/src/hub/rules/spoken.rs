@@ -41,7 +41,9 @@ impl Spoken {
     /// Seconds that somebody has to wait still; `None` if none.
     pub(super) fn wait_secs(&self, who: &Who, now: Timestamp, every: Period) -> Option<u64> {
         let by_name = who.name.as_ref().and_then(|name| self.by_name.get(name));
-        let last = self.by_party.get(&who.party).into_iter().chain(by_name).max()?;
+        // Signing in or out makes nobody quicker.
+        let parties = who.before.iter().chain([&who.party]);
+        let last = parties.filter_map(|party| self.by_party.get(party)).chain(by_name).max()?;
         let wait = end(*last, every) - now.0;
         u64::try_from(wait).ok().filter(|wait| *wait > 0).map(|wait| wait.div_ceil(1000))
     }

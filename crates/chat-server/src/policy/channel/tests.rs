@@ -128,8 +128,8 @@ fn expected(role: Role, state: State, asks: Asks) -> Option<Code> {
     match (asks, state) {
         (Asks::Know, Hidden) if role == Outsider => Some(Code::NoSuchChannel),
         (Asks::Know, _) => None,
-        (Asks::Enter, Banned) if !operator => Some(Code::Banned),
-        (Asks::Enter, InviteOnly) if matches!(role, Outsider | Member) => Some(Code::InviteOnly),
+        (Asks::Enter, Banned) if outside => Some(Code::Banned),
+        (Asks::Enter, InviteOnly) if role == Outsider => Some(Code::InviteOnly),
         (Asks::Enter, _) => None,
         (Asks::SeeMembers, Banned) if outside => Some(Code::Banned),
         (Asks::SeeMembers, _) => None,

@@ -178,3 +178,78 @@ fn blank_places_are_taken_in_and_taken_out() {
         assert_eq!(book.sweep(1, 9).unwrap(), 3);
     }
 }
+
+#[test]
+fn what_is_to_be_blanked_is_told_nobody_from_the_commit_on() {
+    for tried in both() {
+        let (mut book, lookup) = tried.open();
+        filled(&mut book);
+        book.commit(&[by(10, said(1, 41, "alice", "carol, look"))]).unwrap();
+        book.commit(&[said(1, 42, "carol", "I look")]).unwrap();
+        let reader = Reader { party: 11, hidden: &[], hidden_accounts: &[], fold };
+        let channels = [("#general".to_owned(), 0)];
+        let channels = channels.as_slice();
+        let asked = Mentions { reader, name: "carol", channels, most: 9 };
+        let mentions = || lookup.mentions(&asked, soon()).unwrap().hits.len();
+        let (general, chat) = (Key::Channel("#general"), Key::Private(10, 11));
+        let unread = |of| lookup.unread_in(of, 0, &reader, 99).unwrap().unwrap().others;
+        assert_eq!((mentions(), unread(general), unread(chat)), (1, 42, 10));
+        let alice = [Author { name: "alice", from: None, upto: None }];
+        assert_eq!(book.lines_by(1, &alice, fold).unwrap().len(), 21);
+
+        book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
+        let odd: Vec<u64> = (1..=40).filter(|id| !is_alices(*id)).collect();
+        assert_eq!(ids(&lookup.lines(general, 0, 40, 99, 9999).unwrap()), odd);
+        // A page is full, however many lines are passed over.
+        assert_eq!(ids(&lookup.lines(general, 1, 40, 3, 9999).unwrap()), [3, 5, 7]);
+        assert_eq!(ids(&lookup.lines(chat, 0, 40, 99, 9999).unwrap()), odd[..10]);
+        let places = lookup.places(general, 0, 99, 99, 9999).unwrap().lines;
+        assert_eq!(places.len(), 42);
+        for line in places {
+            let blank = line.text.is_empty() && line.author.is_empty() && line.account.is_none();
+            assert_eq!(
+                (line.erased, blank),
+                (line.id < 42 && is_alices(line.id) || line.id == 41, line.erased)
+            );
+        }
+        let channels = ["#general".to_owned()];
+        for at in 1..=60 {
+            let word = word(at);
+            let phrases = [(word.as_str(), false)];
+            let query = Query { party: Some(11), ..query(&phrases, &channels) };
+            let found = lookup.search(&query, Sought::Everywhere, soon()).unwrap().hits.len();
+            assert_eq!(found, usize::from(!is_alices(at)), "{at}");
+        }
+        assert_eq!((mentions(), unread(general), unread(chat)), (0, 21, 0));
+        assert!(lookup.lines_of(10, (0, 0), 7).unwrap().is_empty());
+        assert!(book.lines_by(1, &alice, fold).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_copy_made_before_all_is_blanked_holds_none_of_it() {
+    let [tried, _] = both();
+    let (mut book, lookup) = tried.open();
+    filled(&mut book);
+    book.commit(&[by(10, said(1, 41, "alice", "not indexed yet qxyzzyz"))]).unwrap();
+    assert!(book.unindexed() > 0);
+    book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
+    assert!(book.erase(10, 8).unwrap(), "there is more to blank");
+    let Place::Directory(directory) = &tried.place else { return };
+    let copy = directory.join("copy.db");
+    lookup.copy_to(&copy).unwrap();
+    tools::blank_erased(&copy).unwrap();
+    let bytes = std::fs::read(&copy).unwrap();
+    let holds = |text: &str| bytes.windows(text.len()).any(|some| some == text.as_bytes());
+    assert!(!holds("$argon2id$alices") && !holds("alice") && !holds("qxyzzyz"));
+    for at in 1..=60 {
+        assert_eq!(holds(&word(at)), !is_alices(at), "{at}");
+    }
+    assert_eq!(tools::faults_of(&copy).unwrap(), Vec::<String>::new());
+    let copied = std::fs::read_dir(directory).unwrap().filter_map(|entry| {
+        entry.unwrap().file_name().into_string().ok().filter(|name| name.starts_with("copy"))
+    });
+    assert_eq!(copied.collect::<Vec<_>>(), ["copy.db"]);
+    // The server goes on with its own.
+    assert_eq!(book.erasing().unwrap(), [10]);
+}

@@ -14,7 +14,7 @@ use crate::clock::wall_clock;
 use crate::conn::{self, Manners, serve};
 use crate::hub::account::{Account, KeptAccount};
 use crate::hub::person::Party;
-use crate::hub::{Bounds, Keeping};
+use crate::hub::{Bounds, Keeping, Registration};
 use crate::order::local::Local;
 use crate::order::retention::Retention;
 use crate::store::{Durability, Place, Store};
@@ -33,6 +33,7 @@ fn hub(place: &Place) -> Arc<Hub> {
         large_channel: 50,
         empty_channel_millis: 1000,
         replay_lines: 20,
+        registration: Registration::Open,
     };
     Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, wall_clock())
 }

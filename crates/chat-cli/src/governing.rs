@@ -1,0 +1,115 @@
+//! What operators of the server do, in words: those of the server's text form.
+
+use std::mem;
+
+use crate::incoming::Row;
+use crate::proto::{EVERYWHERE, INVITE_SIGN, Measured};
+use crate::running::{shown, until};
+use crate::show::{Shown, Tone};
+use crate::tell::because;
+
+/// Rows of one list that are kept until its `ok`. There are no more bans from one server.
+const MAX_ROWS: usize = 10_000;
+
+/// Types of lines about the whole server.
+const TYPES: &[&str] = &["announcement", "killed", "stats", "serverban"];
+
+pub(crate) fn is_about(kind: &str) -> bool {
+    TYPES.contains(&kind)
+}
+
+/// Turns lines about the whole server into what is shown of them, and keeps rows until their `ok`.
+#[derive(Debug, Default)]
+pub(crate) struct Governor {
+    rows: Vec<String>,
+}
+
+impl Governor {
+    /// What is shown of a line that is not the answer to one's own.
+    pub(crate) fn told(&mut self, row: &Row) -> Option<Shown> {
+        let text = |name: &str| row.text(name).unwrap_or_default();
+        let reason = because(row.text("reason").as_ref());
+        let told = match text("type").as_str() {
+            "announcement" => {
+                let from = row.text("from").map(|from| format!(" from {from}"));
+                format!("Announcement{}: {}", from.unwrap_or_default(), text("text"))
+            }
+            "killed" => {
+                let by = row.text("by").map(|by| format!("{by}, an operator of the server,"));
+                let by = by.unwrap_or_else(|| "The server's operator".to_owned());
+                let banned = crate::running::and_banned(row, "you");
+                format!("{by} ended your connection{banned}{reason}")
+            }
+            "stats" => {
+                let (name, value) = (text("name"), row.number("value").unwrap_or(0));
+                return self.keep(format!("  {}", Measured(&name, value)));
+            }
+            _ => {
+                let by = row.text("by").unwrap_or_else(|| "the shell".to_owned());
+                let time = row.time().map(shown).unwrap_or_default();
+                let (target, until) = (text("target"), until(row));
+                return self.keep(format!("  {target}{until}, by {by} {time}{reason}"));
+            }
+        };
+        Some(Shown::Told { tone: Tone::Calling, text: told })
+    }
+
+    fn keep(&mut self, row: String) -> Option<Shown> {
+        if self.rows.len() < MAX_ROWS {
+            self.rows.push(row);
+        }
+        None
+    }
+
+    /// What is shown of the `ok` to a command of these; `None` for others.
+    pub(crate) fn answered(&mut self, re: &str, fields: &Row) -> Option<Vec<Shown>> {
+        let rows = mem::take(&mut self.rows);
+        let text = |name: &str| fields.text(name).unwrap_or_default();
+        let count = fields.number("count").unwrap_or(0);
+        let target = fields.text("target");
+        let told = match (re, target) {
+            ("kill", _) => {
+                let connections = if count == 1 { "connection" } else { "connections" };
+                format!("You ended {count} {connections} of {}.", text("user"))
+            }
+            ("announce", _) => {
+                let connections = if count == 1 { "connection" } else { "connections" };
+                format!("It was told on {count} {connections}.")
+            }
+            ("stats", _) => return Some(rows.into_iter().map(Shown::told).collect()),
+            ("invitation", _) => {
+                let invite = format!("{INVITE_SIGN}{}", text("invite"));
+                format!(
+                    "{invite} is good for one account{}. Somebody types /register {invite} with it.",
+                    until(fields)
+                )
+            }
+            ("ban", Some(target)) => {
+                let until = until(fields);
+                let ended = match count {
+                    0 => "nobody of them was here".to_owned(),
+                    1 => "1 connection was ended".to_owned(),
+                    count => format!("{count} connections were ended"),
+                };
+                format!(
+                    "You banned {target} from this server{until}; {ended}. /unban {EVERYWHERE} {target} \
+                     ends it."
+                )
+            }
+            ("ban", None) if !fields.has("channel") => {
+                let head = match count {
+                    0 => "Nobody is banned from this server.".to_owned(),
+                    1 => "1 ban from this server:".to_owned(),
+                    count => format!("{count} bans from this server:"),
+                };
+                return Some(std::iter::once(head).chain(rows).map(Shown::told).collect());
+            }
+            ("unban", Some(target)) if fields.flag("changed") == Some(false) => format!(
+                "{target} was not banned from this server. /ban {EVERYWHERE} lists the bans."
+            ),
+            ("unban", Some(target)) => format!("{target} may enter this server again."),
+            _ => return None,
+        };
+        Some(vec![Shown::told(told)])
+    }
+}

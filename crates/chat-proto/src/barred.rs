@@ -1,0 +1,203 @@
+//! Against whom a ban from the whole server is.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::limits::MAX_USER_NAME_CHARS;
+use crate::name::UserName;
+use crate::refusal::Refusal;
+use crate::target::Target;
+
+/// A person, some addresses, or everybody whose name is like this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Barred {
+    /// A person by name, or a net of addresses.
+    One(Target),
+    /// Whoever has such a name.
+    Like(NamePattern),
+}
+
+/// A name in which `*` stands for any characters, or none. In lower case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NamePattern(Box<str>);
+
+/// How a name is hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hit {
+    /// It is the very name.
+    Named,
+    /// It looks like the name, or is like the pattern.
+    Alike,
+}
+
+impl Barred {
+    /// Reads a name, with or without its `@`, an address, a net, or a pattern, as it was typed. Reads also what its
+    /// `Display` writes.
+    pub fn read(typed: &str) -> Result<Self, Refusal> {
+        if typed.contains('*') {
+            let pattern = NamePattern::new(typed.strip_prefix('@').unwrap_or(typed));
+            return pattern.map(Self::Like).ok_or_else(|| Refusal::bad_barred(typed));
+        }
+        if let Some(net) = Target::net(typed) {
+            return Ok(Self::One(net));
+        }
+        if typed.contains([':', '/']) {
+            return Err(Refusal::bad_barred(typed));
+        }
+        let name = UserName::new(typed.strip_prefix('@').unwrap_or(typed));
+        name.map(|name| Self::One(Target::User(name))).map_err(|error| Refusal::bad_name(&error))
+    }
+
+    /// The same for all ways to type it, and for nothing else.
+    pub fn key(&self) -> String {
+        match self {
+            Self::One(Target::User(name)) => format!("@{}", name.key()),
+            Self::One(net @ Target::Net(_)) => net.to_string(),
+            Self::Like(pattern) => pattern.to_string(),
+        }
+    }
+
+    /// Whether it is against whoever has this name.
+    pub fn hits_name(&self, name: &UserName) -> Option<Hit> {
+        match self {
+            Self::One(Target::User(own)) if own == name => Some(Hit::Named),
+            Self::One(Target::User(own)) => {
+                let alike = name.looks().any(|look| own.looks().any(|own| own == look));
+                alike.then_some(Hit::Alike)
+            }
+            Self::One(Target::Net(_)) => None,
+            Self::Like(pattern) => pattern.is_like(name).then_some(Hit::Alike),
+        }
+    }
+
+    /// Whether it is against whoever connects from there.
+    pub fn hits_address(&self, address: IpAddr) -> bool {
+        matches!(self, Self::One(Target::Net(net)) if net.contains(&address.to_canonical()))
+    }
+}
+
+/// As it is typed.
+impl fmt::Display for Barred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(target) => target.fmt(f),
+            Self::Like(pattern) => f.write_str(&pattern.0),
+        }
+    }
+}
+
+impl NamePattern {
+    /// Checks a pattern as it was typed; `None` unless it has a `*`, besides it what a name may have, a letter or
+    /// digit at least, and no more characters than a name.
+    pub fn new(typed: &str) -> Option<Self> {
+        let rest: String = typed.chars().filter(|c| *c != '*').collect();
+        let fits = typed.len() > rest.len() && typed.chars().count() <= MAX_USER_NAME_CHARS;
+        let in_names = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let is_one = fits && rest.contains(char::is_alphanumeric) && rest.chars().all(in_names);
+        is_one.then(|| Self(typed.to_lowercase().into()))
+    }
+
+    /// Whether a name is so, in any case. It takes a time that grows with the length of the name alone, since each
+    /// part is looked for behind the one before, and none is looked for again.
+    pub fn is_like(&self, name: &UserName) -> bool {
+        let Some((first, rest)) = self.0.split_once('*') else { return *self.0 == *name.key() };
+        let Some(mut left) = name.key().strip_prefix(first) else { return false };
+        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+        for part in middle.split('*') {
+            let Some((_, behind)) = left.split_once(part).filter(|_| !part.is_empty()) else {
+                if part.is_empty() {
+                    continue;
+                }
+                return false;
+            };
+            left = behind;
+        }
+        left.ends_with(last)
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters_or_none() {
+        for (pattern, name, is_like) in [
+            ("spam*", "spam", true),
+            ("SPAM*", "Spammer", true),
+            ("spam*", "aspam", false),
+            ("*spam", "aspam", true),
+            ("*spam", "spam", true),
+            ("*spam", "spams", false),
+            ("*spam*", "aspams", true),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "a-b-c", true),
+            ("a*b*c", "acb", false),
+            ("a*b*c", "aXbXbXc", true),
+            ("ab*ba", "aba", false),
+            ("ab*ba", "abba", true),
+            ("a**b", "ab", true),
+            ("*b*b*", "abb", true),
+            ("*b*b*", "ab", false),
+            ("É*", "école", true),
+        ] {
+            let one = NamePattern::new(pattern).unwrap();
+            let name = UserName::new(name).unwrap();
+            assert_eq!(one.is_like(&name), is_like, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn what_is_typed_is_written_and_read_again() {
+        for (typed, written) in [
+            ("bob", "bob"),
+            ("@Bob", "Bob"),
+            ("@10.0.0.1", "@10.0.0.1"),
+            ("10.0.0.1/8", "10.0.0.0/8"),
+            ("2001:DB8::/32", "2001:db8::/32"),
+            ("Spam*", "spam*"),
+            ("@*spam", "*spam"),
+        ] {
+            let barred = Barred::read(typed).unwrap();
+            assert_eq!(barred.to_string(), written, "{typed}");
+            assert_eq!(Barred::read(written), Ok(barred), "{typed}");
+        }
+        for typed in ["*", "**", "-*", "a b*", "spam*#", "10.0.0.0/33", "10.0.*", "::g", "", "-"] {
+            let is_pattern = typed == "10.0.*";
+            assert_eq!(Barred::read(typed).is_ok(), is_pattern, "{typed}");
+        }
+        let long = format!("*{}", "x".repeat(MAX_USER_NAME_CHARS));
+        assert!(Barred::read(&long).is_err());
+    }
+
+    #[test]
+    fn who_is_hit() {
+        for (barred, name, hit) in [
+            ("bob", "BOB", Some(Hit::Named)),
+            ("bob", "b0b", Some(Hit::Alike)),
+            ("bob", "bobby", None),
+            ("bo*", "bob", Some(Hit::Alike)),
+            ("10.0.0.0/8", "bob", None),
+        ] {
+            let name = UserName::new(name).unwrap();
+            assert_eq!(Barred::read(barred).unwrap().hits_name(&name), hit, "{barred} {name}");
+        }
+        for (barred, address, hit) in [
+            ("10.0.0.0/8", "10.1.2.3", true),
+            ("10.0.0.0/8", "::ffff:10.1.2.3", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("2001:db8::/32", "2001:db8:1::1", true),
+            ("bob", "10.1.2.3", false),
+        ] {
+            let address = address.parse().unwrap();
+            assert_eq!(Barred::read(barred).unwrap().hits_address(address), hit, "{barred}");
+        }
+    }
+}

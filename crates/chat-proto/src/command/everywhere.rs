@@ -1,0 +1,117 @@
+//! `/ban everywhere` and `/unban everywhere`: who is kept out of the whole server.
+
+use std::fmt;
+
+use super::parse::split_word;
+use super::{Command, running};
+use crate::barred::Barred;
+use crate::refusal::Refusal;
+use crate::setting::Period;
+use crate::text::Text;
+use crate::verb::{Kind, Verb};
+
+/// The word that stands where a channel may stand. Nobody can have it for a name.
+pub const EVERYWHERE: &str = "everywhere";
+
+/// What is to be done about who is kept out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Everywhere {
+    /// List them.
+    Bans,
+    /// Keep somebody out, for a time or for good.
+    Ban(Barred, Option<Period>, Option<Text>),
+    /// Let them in again.
+    Unban(Barred),
+}
+
+impl Everywhere {
+    /// The row of the table that it belongs to.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Bans | Self::Ban(..) => Kind::Ban,
+            Self::Unban(_) => Kind::Unban,
+        }
+    }
+}
+
+/// The arguments, each with a blank in front.
+impl fmt::Display for Everywhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " {EVERYWHERE}")?;
+        match self {
+            Self::Bans => Ok(()),
+            Self::Ban(barred, period, reason) => {
+                write!(f, " {barred}")?;
+                period.map_or(Ok(()), |period| write!(f, " for {period}"))?;
+                super::argument(f, reason.as_ref())
+            }
+            Self::Unban(barred) => write!(f, " {barred}"),
+        }
+    }
+}
+
+/// Whether what follows the word of `/ban` or `/unban` is about the whole server.
+pub(super) fn is_meant(rest: &str) -> bool {
+    split_word(rest).0.eq_ignore_ascii_case(EVERYWHERE)
+}
+
+/// What follows the word of `/ban` or `/unban` if it is.
+pub(super) fn everywhere(verb: &'static Verb, rest: &str) -> Result<Command, Refusal> {
+    let (_, rest) = split_word(rest);
+    arguments(verb, rest).map(Command::Everywhere)
+}
+
+fn arguments(verb: &'static Verb, rest: &str) -> Result<Everywhere, Refusal> {
+    let (word, rest) = split_word(rest);
+    match (verb.kind, word) {
+        (Kind::Ban, "") => Ok(Everywhere::Bans),
+        (Kind::Ban, word) => {
+            let (period, reason) = running::for_how_long(verb, rest)?;
+            Ok(Everywhere::Ban(Barred::read(word)?, period, reason))
+        }
+        (_, "") => Err(Refusal::missing_argument(verb)),
+        (_, word) if rest.is_empty() => Ok(Everywhere::Unban(Barred::read(word)?)),
+        _ => Err(Refusal::too_many_arguments(verb, rest)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::parse;
+    use crate::name::UserName;
+    use crate::refusal::Code;
+
+    #[test]
+    fn what_is_typed_is_understood_like_this() {
+        for (typed, printed) in [
+            ("/ban everywhere", "/ban everywhere"),
+            ("/ban EVERYWHERE @Bob", "/ban everywhere Bob"),
+            ("/ban everywhere bob FOR 120m  too  loud", "/ban everywhere bob for 2h too  loud"),
+            ("/ban everywhere bob for spamming", "/ban everywhere bob for spamming"),
+            ("/ban everywhere 10.1.2.3/8 for 7d", "/ban everywhere 10.0.0.0/8 for 1w"),
+            ("/ban everywhere Spam*bot", "/ban everywhere spam*bot"),
+            ("/unban everywhere SPAM*bot", "/unban everywhere spam*bot"),
+        ] {
+            let command = parse(typed).command.unwrap_or_else(|refusal| panic!("{refusal:?}"));
+            assert_eq!(command.to_string(), printed, "{typed}");
+            assert_eq!(parse(printed).command, Ok(command), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_of_it_is_refused() {
+        for (typed, code) in [
+            ("/unban everywhere", Code::MissingArgument),
+            ("/unban everywhere bob now", Code::BadArgument),
+            ("/ban everywhere 10.0.0.0/33", Code::BadArgument),
+            ("/ban everywhere *", Code::BadArgument),
+            ("/ban everywhere bob for 2hours", Code::BadArgument),
+            ("/ban everywhere -bob", Code::BadName),
+            (&format!("/ban everywhere bob {}", "x".repeat(201)), Code::BadArgument),
+        ] {
+            let refused = parse(typed).command.map_err(|refusal| refusal.code());
+            assert_eq!(refused, Err(code), "{typed}");
+        }
+        assert!(UserName::new(super::EVERYWHERE).is_err(), "a person can't be meant by it");
+    }
+}

@@ -1,0 +1,92 @@
+//! What is refused to those who run the server, and to those who don't.
+
+use super::channel::Why;
+use super::{Code, Refusal, Short};
+use crate::command::EVERYWHERE;
+use crate::event::Term;
+use crate::limits::{MAX_BARRED, MAX_INVITATIONS};
+use crate::name::UserName;
+use crate::text::Text;
+use crate::verb::Verb;
+
+impl Refusal {
+    /// The command is for the server's operators.
+    pub fn server_operators_only(verb: &Verb) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!("/{} is for operators of the server. /help shows what you can do.", verb.name),
+        )
+    }
+
+    /// As many invitations wait to be used as there may be.
+    pub fn too_many_invitations() -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "{MAX_INVITATIONS} invitations wait to be used, and no more are possible. Wait until \
+                 one is used or runs out."
+            ),
+        )
+    }
+
+    /// Nobody from that address is let in.
+    pub fn barred_at_the_door(term: Term, reason: Option<&Text>) -> Self {
+        let next = match term {
+            Term::Lasting => "Ask its operator",
+            Term::Until(_) => "Connect again then",
+        };
+        let why = Why(reason);
+        Self::new(Code::Banned, format!("You are banned from this server{term}{why}. {next}."))
+    }
+
+    /// Nobody can take that name.
+    pub fn barred_name(name: &UserName, term: Term, reason: Option<&Text>) -> Self {
+        let why = Why(reason);
+        let text =
+            format!("The name {name} is banned from this server{term}{why}. Take another name.");
+        Self::new(Code::Banned, text)
+    }
+
+    /// Nobody can sign in to that account.
+    pub fn barred_account(name: &UserName, term: Term, reason: Option<&Text>) -> Self {
+        let next = match term {
+            Term::Lasting => "Ask its operator",
+            Term::Until(_) => "Sign in then",
+        };
+        let why = Why(reason);
+        let text = format!("The account {name} is banned from this server{term}{why}. {next}.");
+        Self::new(Code::Banned, text)
+    }
+
+    /// As many bans as one server keeps.
+    pub fn too_many_barred() -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "There are {MAX_BARRED} bans from this server, and no more are possible. /ban \
+                 {EVERYWHERE} lists them; /unban {EVERYWHERE} ends one."
+            ),
+        )
+    }
+
+    /// What can't be banned.
+    pub fn bad_barred(typed: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{}\" is no name, address or pattern. Type one as in bob, 192.0.2.7, 10.0.0.0/8, \
+                 2001:db8::/32 or spam*bot.",
+                Short(typed)
+            ),
+        )
+    }
+
+    /// An invitation would let nobody in.
+    pub fn no_use_for_invitations() -> Self {
+        Self::new(
+            Code::NotAllowed,
+            "This server makes no new accounts, also with an invitation. Set accounts.registration \
+             to \"invitation\" first.",
+        )
+    }
+}

@@ -1,0 +1,120 @@
+//! Serves `chat-server admin`, over a Unix socket that only the server's own user and root can reach.
+//!
+//! A connection asks one question, a line of JSON, and gets the answer: rows, and a last line that tells
+//! whether it is done or refused. What is asked goes through the same functions of the hub as in the chat.
+//!
+//! * [`wire`]: the lines, for both ends.
+//! * [`carry_out`]: what each question does.
+
+mod carry_out;
+pub(crate) mod wire;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_proto::refusal::{Code, Refusal};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use self::wire::{Answer, Request};
+use crate::hub::Hub;
+use crate::listen::House;
+use crate::listen::unix::UnixDoor;
+
+/// Questions at once. Operators are few; past it the next is told to come again.
+const MOST_AT_ONCE: usize = 8;
+
+/// Bytes of one question. The longest has a reason or a text that fits on a line of the chat, in JSON's
+/// escapes.
+const MAX_QUESTION_BYTES: u64 = 32 * 1024;
+
+/// How long the peer may take to ask, and the answer to be there and taken. A disk may be slow.
+const ASK_DEADLINE: Duration = Duration::from_secs(10);
+const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
+
+/// The wait after the system has refused to accept.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Serves until the house closes.
+pub(crate) async fn serve(door: UnixDoor, house: House) {
+    let room = Arc::new(Semaphore::new(MOST_AT_ONCE));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = house.closing.cancelled() => return,
+            accepted = door.accept_user() => accepted,
+        };
+        let (stream, user) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "nobody can be served on the admin socket now");
+                tokio::select! {
+                    () = house.closing.cancelled() => return,
+                    () = tokio::time::sleep(WAIT) => continue,
+                }
+            }
+        };
+        let permit = Arc::clone(&room).try_acquire_owned();
+        let hub = Arc::clone(&house.hub);
+        house.tasks.spawn(async move {
+            let served = match permit {
+                Ok(_permit) if may_ask(user) => converse(stream, &hub).await,
+                Ok(_) => turn_away(stream, &others_user(user)).await,
+                Err(_) => turn_away(stream, &too_many()).await,
+            };
+            if let Err(error) = served {
+                tracing::debug!(%error, "a question on the admin socket has no answer");
+            }
+        });
+    }
+}
+
+/// Root may, and the user that the server runs as.
+fn may_ask(user: u32) -> bool {
+    user == 0 || user == rustix::process::geteuid().as_raw()
+}
+
+fn others_user(user: u32) -> Refusal {
+    Refusal::new(
+        Code::NotAllowed,
+        format!(
+            "User {user} doesn't run this server. Ask as root, or as the user that it runs as."
+        ),
+    )
+}
+
+fn too_many() -> Refusal {
+    let text = format!("{MOST_AT_ONCE} questions are being answered. Ask again in a moment.");
+    Refusal::new(Code::TooFast, text)
+}
+
+async fn converse(stream: UnixStream, hub: &Arc<Hub>) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut line = Vec::new();
+    let mut bounded = (&mut stream).take(MAX_QUESTION_BYTES);
+    timeout(ASK_DEADLINE, bounded.read_until(b'\n', &mut line)).await??;
+    let answered = async {
+        let rows = match Request::read(&line) {
+            Ok(request) => carry_out::carry_out(hub, request).await,
+            Err(refusal) => vec![Answer::from(refusal)],
+        };
+        write(stream.into_inner(), &rows).await
+    };
+    timeout(ANSWER_DEADLINE, answered).await?
+}
+
+async fn turn_away(stream: UnixStream, refusal: &Refusal) -> io::Result<()> {
+    timeout(ASK_DEADLINE, write(stream, &[Answer::from(refusal.clone())])).await?
+}
+
+async fn write(mut stream: UnixStream, rows: &[Answer]) -> io::Result<()> {
+    for row in rows {
+        let mut line = serde_json::to_vec(row)?;
+        line.push(b'\n');
+        stream.write_all(&line).await?;
+    }
+    stream.shutdown().await
+}

@@ -1,0 +1,134 @@
+//! The lines of the admin socket: a question is one JSON object, and so is each line of its answer.
+
+use chat_proto::refusal::{Code, Refusal};
+use serde::{Deserialize, Serialize};
+
+/// What is asked. Names and texts are as they were typed.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Request {
+    Grant { name: String },
+    Revoke { name: String },
+    Operators {},
+    Kill { user: String, reason: Option<String> },
+    Announce { text: String },
+    Stats {},
+    Invitation {},
+    Invitations {},
+    Log { count: Option<usize> },
+    Ban { target: String, r#for: Option<String>, reason: Option<String> },
+    Unban { target: String },
+    Bans {},
+    ResetPassword { name: String },
+}
+
+/// One line of an answer. Times are as in the chat's JSON form; a `by` that is null sat at the shell.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub(crate) enum Answer {
+    Operator {
+        name: String,
+        here: bool,
+    },
+    Stats {
+        name: String,
+        value: u64,
+    },
+    Invitation {
+        by: Option<String>,
+        time: String,
+        until: String,
+    },
+    Ban {
+        target: String,
+        by: Option<String>,
+        time: String,
+        until: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    Act {
+        time: String,
+        by: Option<String>,
+        did: String,
+        /// To whom, or what was told.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        whom: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The last line, if it is done.
+    Done {
+        /// Rows before this line, or connections that it concerned.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        count: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        invite: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        password: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+        /// For people, where the rows don't tell all.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        text: String,
+    },
+    /// The last line, if it is refused; codes are those of the chat.
+    Refused {
+        code: String,
+        text: String,
+    },
+}
+
+impl Request {
+    /// Understands a line.
+    pub(super) fn read(line: &[u8]) -> Result<Self, Refusal> {
+        serde_json::from_slice(line).map_err(|error| {
+            let text = format!(
+                "That is no question: {error}. Send one line of JSON, as in {{\"do\":\"stats\"}}."
+            );
+            Refusal::new(Code::BadArgument, text)
+        })
+    }
+}
+
+impl Answer {
+    /// The last line of what needs no more than a sentence.
+    pub(super) fn done(text: String) -> Self {
+        Self::Done { count: None, invite: None, password: None, until: None, text }
+    }
+
+    /// The last line after so many rows, or about so many connections.
+    pub(super) fn counted(count: usize, text: String) -> Self {
+        Self::Done { count: Some(count), invite: None, password: None, until: None, text }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { code: refusal.code().name().to_owned(), text: refusal.text().to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_one_object_of_a_known_kind() {
+        for (line, understood) in [
+            (r#"{"do":"stats"}"#, true),
+            (r#"{"do":"kill","user":"bob"}"#, true),
+            (r#"{"do":"kill","user":"bob","reason":"spam"}"#, true),
+            (r#"{"do":"reset-password","name":"bob"}"#, true),
+            (r#"{"do":"kill"}"#, false),
+            (r#"{"do":"kill","user":"bob","colour":"red"}"#, false),
+            (r#"{"do":"dance"}"#, false),
+            ("stats", false),
+            ("", false),
+        ] {
+            assert_eq!(Request::read(line.as_bytes()).is_ok(), understood, "{line}");
+        }
+    }
+}

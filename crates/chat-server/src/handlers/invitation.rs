@@ -1,0 +1,8 @@
+//! `/invitation`: makes a code that lets somebody register.
+
+use super::{Change, Outcome};
+use crate::hub::decree::Wish;
+
+pub(super) fn handle() -> Outcome {
+    Outcome::Change(Change::Decree(Wish::Invitation, None))
+}

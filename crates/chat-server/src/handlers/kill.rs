@@ -1,0 +1,14 @@
+//! `/kill`: ends every connection of a person.
+
+use chat_proto::name::UserName;
+use chat_proto::text::Text;
+use chat_proto::verb::{self, Kind};
+
+use super::{Asker, Change, Handled, Outcome};
+use crate::hub::decree::Wish;
+use crate::policy;
+
+pub(super) fn handle(asker: &Asker<'_>, user: UserName, reason: Option<Text>) -> Handled {
+    policy::user::somebody_else(verb::of(Kind::Kill), asker.me.name.as_ref(), &user)?;
+    Ok(Outcome::Change(Change::Decree(Wish::Kill(user), reason)))
+}

@@ -1,0 +1,238 @@
+//! What operators of the server decide is done, and told.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use chat_proto::barred::{Barred, Hit};
+use chat_proto::command::Invite;
+use chat_proto::event::{Done, Event, ServerBan, SignedOutBy, Term};
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::limits::INVITATION_DAYS;
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
+use chat_proto::setting::Period;
+use chat_proto::text::Text;
+
+use crate::hub::account::Account;
+use crate::hub::bans::counts;
+use crate::hub::decree::{Decided, Decree, Recorded, Ruler, Wish};
+use crate::hub::delivery::Delivery;
+use crate::hub::governing::Invitation;
+use crate::hub::person::{By, Ending, Note, Person};
+use crate::hub::ports::Fact;
+use crate::hub::{Hub, Registration, lock};
+
+/// For how long an invitation is good, in milliseconds.
+#[expect(clippy::cast_possible_wrap, reason = "some days fit")]
+const INVITATION_MILLIS: i64 = INVITATION_DAYS as i64 * 24 * 3_600_000;
+
+/// What a wish takes.
+struct Decision {
+    what: Decided,
+    /// For the record: the word, and whom it is about.
+    did: &'static str,
+    whom: Box<str>,
+    until: Option<Timestamp>,
+}
+
+/// Somebody whose connection is to be ended.
+type Ended = (Arc<Person>, Ending);
+
+impl Hub {
+    /// Wants something to be. The asker gets the answer once it is kept and done.
+    pub(crate) fn decree(
+        self: &Arc<Self>,
+        asker: Ruler,
+        wish: Wish,
+        reason: Option<Text>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let by = asker.name();
+        let decision = self.decide(wish, by.as_ref(), reason.as_ref(), now)?;
+        let Decision { what, did, whom, until } = decision;
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        if self.closing.load(Ordering::SeqCst) {
+            self.settle_one();
+            return Err(Refusal::stopping());
+        }
+        let act = Recorded { time: now, by, did: did.into(), whom, until, reason };
+        self.order.decree(Box::new(Decree { asker, what, act }), self);
+        Ok(())
+    }
+
+    fn decide(
+        &self,
+        wish: Wish,
+        by: Option<&UserName>,
+        reason: Option<&Text>,
+        now: Timestamp,
+    ) -> Result<Decision, Refusal> {
+        let mut until = None;
+        let (what, did, whom) = match wish {
+            Wish::Kill(user) => {
+                let name = self.person(&user)?.name().unwrap_or(user);
+                let whom = name.as_str().into();
+                (Decided::Kill(name), "kill", whom)
+            }
+            Wish::Announce(text) => {
+                let whom = text.as_str().into();
+                (Decided::Announce(text), "announce", whom)
+            }
+            Wish::Invitation => {
+                if self.bounds.registration == Registration::Closed {
+                    return Err(Refusal::no_use_for_invitations());
+                }
+                lock(&self.governing).has_room(now)?;
+                let (shown, hash) = self.vault.new_token().ok_or_else(Refusal::internal)?;
+                let invite = Invite::new(shown.expose()).ok_or_else(Refusal::internal)?;
+                let end = Timestamp(now.0.saturating_add(INVITATION_MILLIS));
+                until = Some(end);
+                (Decided::Invitation { invite, hash, until: end }, "invitation", "".into())
+            }
+            Wish::Admin(name, admin) => {
+                let account = self.registered_account(&name)?;
+                let did = if admin { "grant" } else { "revoke" };
+                let party = account.party;
+                (Decided::Admin { party, admin }, did, account.name.as_str().into())
+            }
+            Wish::Ban(target, period) => {
+                lock(&self.governing).bans.has_room(&target, now)?;
+                until = period.map(|period| end_of(period, now));
+                let term = until.map_or(Term::Lasting, Term::Until);
+                let whom = target.to_string().into();
+                let (key, by, reason) = (target.key(), by.cloned(), reason.cloned());
+                let ban = ServerBan { target, by, time: now, term, reason };
+                (Decided::Ban(ban, key), "ban", whom)
+            }
+            Wish::Unban(target) => {
+                let whom = target.to_string().into();
+                let key = target.key();
+                (Decided::Unban(target, key), "unban", whom)
+            }
+            Wish::Password(name, password) => {
+                let account = self.registered_account(&name)?;
+                let party = account.party;
+                let what = Decided::Password { party, password };
+                (what, "reset-password", account.name.as_str().into())
+            }
+        };
+        Ok(Decision { what, did, whom, until })
+    }
+
+    /// An account by its name, for whoever may know which there are.
+    pub(crate) fn registered_account(&self, name: &UserName) -> Result<Arc<Account>, Refusal> {
+        self.account(name).ok_or_else(|| Refusal::no_such_account(name))
+    }
+
+    /// Does what is kept, and tells everybody concerned.
+    pub(crate) fn settle_decree(&self, decree: Box<Decree>, kept: Result<(), Refusal>) {
+        let Decree { asker, what, act } = *decree;
+        match kept {
+            Ok(()) => {
+                lock(&self.governing).record(act.clone());
+                let (done, ended) = self.carry_out(&asker, what, act);
+                asker.answer(Ok(done));
+                // After the answer, so that whoever asked hears of it first.
+                for (person, ending) in ended {
+                    person.end(ending);
+                }
+            }
+            Err(refusal) => asker.answer(Err(refusal)),
+        }
+        self.settle_one();
+    }
+
+    /// Tells also whose connections are to be ended, and how.
+    fn carry_out(&self, asker: &Ruler, what: Decided, act: Recorded) -> (Done, Vec<Ended>) {
+        let mut ended = Vec::new();
+        let done = match what {
+            Decided::Kill(user) => {
+                let devices: Vec<_> = lock(&self.directory).bearers(&user).cloned().collect();
+                let ending = Ending { by: act.by, reason: act.reason, ban: None };
+                ended.extend(devices.into_iter().map(|one| (one, ending.clone())));
+                Done::Killed { user, count: ended.len() }
+            }
+            Decided::Announce(text) => {
+                let by = asker.person().map_or(By::NOBODY, Person::by);
+                let event = Event::Announcement { from: act.by, text, time: act.time };
+                let number = self.sequence.next();
+                let told = Arc::new(Delivery::new(event, by, number, LineId::default()));
+                let everybody: Vec<_> = lock(&self.directory).everyone.values().cloned().collect();
+                let listens = |one: &&Arc<Person>| {
+                    one.id != by.id
+                        && one.name().is_some()
+                        && one.try_note(Note::Told(Arc::clone(&told)))
+                };
+                Done::Announced { count: everybody.iter().filter(listens).count() }
+            }
+            Decided::Invitation { invite, hash, until } => {
+                let invitation = Invitation::new(act.by, act.time, until);
+                lock(&self.governing).invite(hash, invitation);
+                Done::Invitation { invite, until }
+            }
+            Decided::Admin { party, admin } => {
+                if let Some(account) = self.account_of(party)
+                    && account.set_admin(admin)
+                {
+                    self.tell_devices(&account, None, || Note::Admin(admin));
+                }
+                Done::Told
+            }
+            Decided::Ban(ban, _) => {
+                // From now on nobody comes in whom it is against; who is here already is found.
+                lock(&self.governing).bans.add(ban.clone());
+                let everybody = lock(&self.directory);
+                let hit = everybody.everyone.values().filter(|one| is_against(&ban.target, one));
+                let hit: Vec<_> = hit.cloned().collect();
+                drop(everybody);
+                let ServerBan { target, by, term, reason, .. } = ban;
+                let ending = Ending { by, reason, ban: Some(term) };
+                ended.extend(hit.into_iter().map(|one| (one, ending.clone())));
+                Done::Barred { target, term, count: ended.len() }
+            }
+            Decided::Unban(target, key) => {
+                let changed = lock(&self.governing).bans.remove(&key);
+                Done::Unbarred { target, changed }
+            }
+            Decided::Password { party, password } => {
+                lock(&self.accounts).revoke_all(party);
+                if let Some(account) = self.account_of(party) {
+                    account.set_password(&password);
+                    self.tell_devices(&account, None, || Note::SignedOut(SignedOutBy::Operator));
+                }
+                Done::Told
+            }
+        };
+        (done, ended)
+    }
+
+    /// Ends somebody who was let in in the moment before they were banned.
+    pub(super) fn end_if_barred(&self, person: &Person, now: Timestamp) {
+        let on_address = |address| lock(&self.governing).bans.on_address(address, now);
+        if let Some(ban) = person.address().and_then(on_address) {
+            let (by, reason) = (ban.by.clone(), ban.reason.clone());
+            person.end(Ending { by, reason, ban: Some(ban.term) });
+        }
+    }
+
+    /// What held until now holds no more.
+    pub fn run_out(self: &Arc<Self>, now: Timestamp) {
+        if lock(&self.governing).run_out(now) {
+            self.order.remember(Fact::RanOut(now), self);
+        }
+    }
+}
+
+fn end_of(period: Period, now: Timestamp) -> Timestamp {
+    let millis = i64::try_from(period.secs().saturating_mul(1000)).unwrap_or(i64::MAX);
+    Timestamp(now.0.saturating_add(millis))
+}
+
+/// Whether a ban is against somebody who is here.
+fn is_against(target: &Barred, person: &Person) -> bool {
+    let operator = || person.signed_in().is_some_and(|account| account.is_admin());
+    let by_name = person.name().and_then(|name| target.hits_name(&name));
+    let by_address = person.address().filter(|address| target.hits_address(*address));
+    let hit = by_name.or(by_address.map(|_| Hit::Alike));
+    hit.is_some_and(|hit| counts(hit, operator()))
+}

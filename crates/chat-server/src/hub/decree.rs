@@ -1,0 +1,115 @@
+//! What operators of the server decide: as they wish it, as it is kept, and what is told of it.
+
+use std::sync::Arc;
+
+use chat_proto::barred::Barred;
+use chat_proto::command::Invite;
+use chat_proto::event::{Done, ServerBan};
+use chat_proto::id::Timestamp;
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
+use chat_proto::setting::Period;
+use chat_proto::text::Text;
+use tokio::sync::oneshot;
+
+use super::person::{Note, Party, Person};
+use super::ports::TokenHash;
+
+/// What an operator of the server wants.
+pub(crate) enum Wish {
+    /// Every connection of this person ends.
+    Kill(UserName),
+    /// Everybody is told something.
+    Announce(Text),
+    /// Somebody may register.
+    Invitation,
+    /// An account is an operator of the server, or isn't any more.
+    Admin(UserName, bool),
+    /// Somebody is kept out, for a time or for good.
+    Ban(Barred, Option<Period>),
+    /// They are let in again.
+    Unban(Barred),
+    /// An account has another password, of which this is to be kept.
+    Password(UserName, Box<str>),
+}
+
+/// What is to be, once it is kept.
+pub(crate) enum Decided {
+    Kill(UserName),
+    Announce(Text),
+    Invitation {
+        invite: Invite,
+        hash: TokenHash,
+        until: Timestamp,
+    },
+    Admin {
+        party: Party,
+        admin: bool,
+    },
+    /// With [`Barred::key`], as what follows.
+    Ban(ServerBan, String),
+    Unban(Barred, String),
+    Password {
+        party: Party,
+        password: Box<str>,
+    },
+}
+
+/// Something that an operator of the server decided. It is kept, or not, before anybody is told; and in the
+/// order in which it came, among drafts too.
+pub struct Decree {
+    pub(crate) asker: Ruler,
+    pub(crate) what: Decided,
+    /// For the record.
+    pub(crate) act: Recorded,
+}
+
+/// Who decides.
+pub(crate) enum Ruler {
+    /// Somebody in the chat.
+    Person(Arc<Person>),
+    /// Somebody at the server's shell, who waits for the answer.
+    Shell(oneshot::Sender<Result<Done, Refusal>>),
+}
+
+impl Ruler {
+    /// Their name; none for whoever sits at the shell.
+    pub(crate) fn name(&self) -> Option<UserName> {
+        match self {
+            Self::Person(person) => person.name(),
+            Self::Shell(_) => None,
+        }
+    }
+
+    pub(super) fn person(&self) -> Option<&Person> {
+        match self {
+            Self::Person(person) => Some(person),
+            Self::Shell(_) => None,
+        }
+    }
+
+    /// Tells them what became of it.
+    pub(super) fn answer(self, answer: Result<Done, Refusal>) {
+        match self {
+            Self::Person(person) => person.note(Note::Answer(answer)),
+            Self::Shell(waits) => {
+                // Whoever has gone meanwhile doesn't want to know.
+                let _ = waits.send(answer);
+            }
+        }
+    }
+}
+
+/// One entry of the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    pub(crate) time: Timestamp,
+    /// `None` is whoever sat at the shell.
+    pub(crate) by: Option<UserName>,
+    /// The word of what was done.
+    pub(crate) did: Box<str>,
+    /// To whom, or what was told.
+    pub(crate) whom: Box<str>,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) reason: Option<Text>,
+}

@@ -1,0 +1,49 @@
+//! Numbers about the server, for its operators.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use chat_proto::event::Stat;
+use chat_proto::id::Timestamp;
+
+use super::meter::Measured;
+use super::{Hub, lock};
+use crate::ops::memory;
+
+impl Hub {
+    /// How the server is doing.
+    pub(crate) fn stats(&self, now: Timestamp) -> Vec<Stat> {
+        let (connections, people) = {
+            let directory = lock(&self.directory);
+            (directory.everyone.len(), directory.named().len())
+        };
+        let (accounts, operators) = {
+            let accounts = lock(&self.accounts);
+            (accounts.all().count(), accounts.all().filter(|one| one.is_admin()).count())
+        };
+        let (bans, invitations) = {
+            let governing = lock(&self.governing);
+            (governing.bans.all(now).len(), governing.invitations(now).len())
+        };
+        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner).by_name.len();
+        let Measured { all, minute, hour } = self.lines.read(now);
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let mut stats = vec![
+            ("people", count(people)),
+            ("connections", count(connections)),
+            ("accounts", count(accounts)),
+            ("operators", count(operators)),
+            ("channels", count(channels)),
+            ("bans", count(bans)),
+            ("invitations", count(invitations)),
+            ("lines", all),
+            ("lines_in_last_minute", minute),
+            ("lines_in_last_hour", hour),
+            ("waiting_to_be_stored", self.under_way.load(Ordering::Relaxed)),
+            ("waiting_passwords", count(self.vault.waiting())),
+            ("uptime_secs", now.seconds_since(self.started)),
+        ];
+        stats.extend(memory::occupied_bytes().map(|bytes| ("memory_bytes", bytes)));
+        stats.into_iter().map(|(name, value)| Stat { name, value }).collect()
+    }
+}

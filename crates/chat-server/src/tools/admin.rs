@@ -1,0 +1,155 @@
+//! `chat-server admin`: asks a running server over its admin socket.
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::tell;
+use crate::admin::wire::{Answer, Request};
+use crate::cli::{Admin, AdminWish};
+use crate::config::{ADMIN_SOCKET, Config};
+
+/// How a script tells what became of it. Clap ends with 2 if the command line is wrong.
+const REFUSED: u8 = 1;
+const UNREACHED: u8 = 3;
+
+/// Longer than a server takes for any answer.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// Where the service of the package has its sockets.
+const SERVICE_DIRECTORY: &str = "/run/chat-server";
+
+pub(super) fn run(admin: &Admin, config: &Config) -> anyhow::Result<ExitCode> {
+    let path = socket(admin, config);
+    let Some(path) = path else {
+        return unreached(
+            "a server that keeps nothing has no admin socket unless --admin-socket gives it one; tell where it is with --socket",
+        );
+    };
+    let answered = ask(&path, &request(&admin.wish));
+    let lines = match answered {
+        Ok(lines) => lines,
+        Err(error) => {
+            let path = path.display();
+            return unreached(&format!(
+                "no server can be reached at {path}: {error}; start it, tell where its socket is with \
+                 --socket, or run this as root or as its user"
+            ));
+        }
+    };
+    let mut code = ExitCode::from(UNREACHED);
+    for line in &lines {
+        let Ok(answer) = serde_json::from_str::<Answer>(line) else {
+            return unreached(
+                "what answers there is no server of this version; use its own chat-server",
+            );
+        };
+        code = match &answer {
+            Answer::Done { .. } => ExitCode::SUCCESS,
+            Answer::Refused { .. } => ExitCode::from(REFUSED),
+            _ => ExitCode::from(UNREACHED),
+        };
+        if admin.json {
+            tell(line)?;
+        } else if let Answer::Refused { code, text } = answer {
+            complain(&format!("{code}: {text}"))?;
+        } else if let Some(line) = shown(answer) {
+            tell(line)?;
+        }
+    }
+    if lines.is_empty() {
+        return unreached("the server gave no answer; its log may tell why");
+    }
+    Ok(code)
+}
+
+fn unreached(why: &str) -> anyhow::Result<ExitCode> {
+    complain(why)?;
+    Ok(ExitCode::from(UNREACHED))
+}
+
+fn complain(what: &str) -> io::Result<()> {
+    writeln!(io::stderr(), "chat-server admin: {what}")
+}
+
+/// Where the server of these settings has its socket; if there is none, where the service has it.
+fn socket(admin: &Admin, config: &Config) -> Option<PathBuf> {
+    if let Some(given) = &admin.socket {
+        return Some(given.clone());
+    }
+    let usual = config.admin.as_ref().map(|socket| &socket.path);
+    let service = Path::new(SERVICE_DIRECTORY).join(ADMIN_SOCKET);
+    let is_wanted = config.admin.as_ref().is_some_and(|socket| socket.is_wanted);
+    match usual {
+        Some(path) if is_wanted || path.exists() || !service.exists() => Some(path.clone()),
+        _ if service.exists() => Some(service),
+        _ => None,
+    }
+}
+
+fn ask(path: &Path, request: &Request) -> io::Result<Vec<String>> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_write_timeout(Some(DEADLINE))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    stream.shutdown(Shutdown::Write)?;
+    BufReader::new(stream).lines().collect()
+}
+
+fn request(wish: &AdminWish) -> Request {
+    let words = |words: &[String]| words.join(" ");
+    let perhaps = |all: &[String]| (!all.is_empty()).then(|| words(all));
+    match wish {
+        AdminWish::Grant { name } => Request::Grant { name: name.clone() },
+        AdminWish::Revoke { name } => Request::Revoke { name: name.clone() },
+        AdminWish::Operators => Request::Operators {},
+        AdminWish::Kill { user, reason } => {
+            Request::Kill { user: user.clone(), reason: perhaps(reason) }
+        }
+        AdminWish::Ban { target, period, reason } => {
+            let (target, period) = (target.clone(), period.clone());
+            Request::Ban { target, r#for: period, reason: perhaps(reason) }
+        }
+        AdminWish::Unban { target } => Request::Unban { target: target.clone() },
+        AdminWish::Bans => Request::Bans {},
+        AdminWish::Announce { text } => Request::Announce { text: words(text) },
+        AdminWish::Stats => Request::Stats {},
+        AdminWish::Invitation => Request::Invitation {},
+        AdminWish::Invitations => Request::Invitations {},
+        AdminWish::Log { count } => Request::Log { count: *count },
+        AdminWish::ResetPassword { name } => Request::ResetPassword { name: name.clone() },
+    }
+}
+
+/// A line for people: of a list its rows, of anything else the sentence at its end; of a code and of a password
+/// these alone, for a script to take.
+fn shown(answer: Answer) -> Option<String> {
+    let by = |by: Option<String>| by.unwrap_or_else(|| "(shell)".to_owned());
+    Some(match answer {
+        Answer::Operator { name, here } => format!("{name}{}", if here { "  here" } else { "" }),
+        Answer::Stats { name, value } => format!("{name:22}  {value}"),
+        Answer::Invitation { by: who, time, until } => {
+            format!("made {time} by {}, good until {until}", by(who))
+        }
+        Answer::Ban { target, by: who, time, until, reason } => {
+            let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("{target}{until}, by {} {time}{reason}", by(who))
+        }
+        Answer::Act { time, by: who, did, whom, until, reason } => {
+            let whom = whom.map(|whom| format!(" {whom}")).unwrap_or_default();
+            let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("{time}  {}  {did}{whom}{until}{reason}", by(who))
+        }
+        Answer::Done { invite: Some(invite), .. } => format!("invite:{invite}"),
+        Answer::Done { password: Some(password), .. } => password,
+        Answer::Done { text, .. } if !text.is_empty() => text,
+        Answer::Done { .. } | Answer::Refused { .. } => return None,
+    })
+}

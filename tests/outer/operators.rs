@@ -1,0 +1,547 @@
+//! Those who run the server: in the chat, and at its shell.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use chat_testkit::binary;
+use chat_testkit::client::{Form, Skip, TestClient};
+use chat_testkit::server::{Setup, TestServer};
+use serde_json::Value;
+use tokio::process::Command;
+
+/// A server that keeps what it is told in a directory, and its admin socket.
+struct Kept {
+    folder: tempfile::TempDir,
+    setup: Setup,
+}
+
+impl Kept {
+    fn new() -> Self {
+        Self::with(Setup::unpaced())
+    }
+
+    fn with(setup: Setup) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = setup.keeping(folder.path());
+        Self { folder, setup }
+    }
+
+    async fn start(&self) -> TestServer {
+        self.setup.start().await
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("admin.sock")
+    }
+
+    /// What `chat-server admin` says, and how it ends.
+    async fn admin(&self, words: &[&str]) -> Output {
+        admin(&self.socket(), words).await
+    }
+
+    /// The same in JSON: the rows and the last line. It must be done.
+    async fn admin_json(&self, words: &[&str]) -> (Vec<Value>, Value) {
+        let words = [&["--json"], words].concat();
+        let output = self.admin(&words).await;
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {output:?}");
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let mut rows: Vec<Value> =
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let last = rows.pop().unwrap();
+        assert_eq!(last["type"], "done");
+        (rows, last)
+    }
+}
+
+pub(crate) async fn admin(socket: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(binary::path("chat-server"));
+    command.arg("admin").arg("--socket").arg(socket).args(words);
+    command.kill_on_drop(true).output().await.unwrap()
+}
+
+/// What it wrote, without its line's end.
+fn said(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap().trim_end()
+}
+
+const PASSWORD: &str = "correct horse";
+
+/// Somebody with an account of their own.
+async fn registered(server: &TestServer, who: &str, form: Form) -> TestClient {
+    let mut client = server.person_in(who, Form::Json).await;
+    let (_, answer) = client.ask_json(&format!("/register {PASSWORD}")).await;
+    assert_eq!(answer["type"], "ok", "{answer}");
+    client.take_form(form).await;
+    client
+}
+
+async fn signed_in(server: &TestServer, who: &str) -> TestClient {
+    let mut client = server.newcomer(who).await;
+    client.take_form_quietly(Form::Json).await;
+    client.settle().await;
+    let (_, answer) = client.ask_json(&format!("/login {who} {PASSWORD}")).await;
+    assert_eq!(answer["type"], "ok", "{answer}");
+    client
+}
+
+#[tokio::test]
+async fn an_operator_is_made_at_the_shell_and_ends_connections_in_the_chat() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let mut alice = registered(&server, "alice", Form::Text).await;
+    let mut bob = server.person("bob").await;
+    let mut carol = server.person_in("carol", Form::Json).await;
+    for one in [&mut alice, &mut bob, &mut carol] {
+        one.send("/create general").await;
+        one.send("/enter general").await;
+        one.settle().await;
+    }
+    alice.settle().await;
+    bob.settle().await;
+
+    let refused =
+        "! not-allowed: /kill is for operators of the server. /help shows what you can do.";
+    assert_eq!(alice.ask("/kill bob").await, [refused]);
+    assert!(!alice.ask("/help").await.concat().contains("/kill"));
+
+    let granted = kept.admin(&["grant", "Alice"]).await;
+    assert_eq!(
+        (granted.status.code(), said(&granted)),
+        (Some(0), "Alice is an operator of the server.")
+    );
+    let told = alice.settle().await;
+    assert_eq!(told, ["* You are an operator of this server now. /help shows what you can do."]);
+    assert!(alice.ask("/help").await.concat().contains("/kill user"));
+
+    assert_eq!(alice.ask("/kill dave").await[0].split(':').next(), Some("! no-such-user"));
+    assert_eq!(alice.ask("/kill alice").await[0].split(':').next(), Some("! bad-argument"));
+    alice.send("/kill bob enough now").await;
+    let told = alice.read_until(|line| line.contains("You ended")).await;
+    assert_eq!(told.last().unwrap(), "* You ended 1 connection of bob.");
+    let last = bob.read_to_end().await;
+    assert_eq!(
+        last,
+        [
+            "* alice, an operator of the server, ended your connection: enough now",
+            "* Bye: an operator of the server ended your connection.",
+        ]
+    );
+    let gone = carol.json().await;
+    assert_eq!(
+        (&gone["type"], &gone["user"], &gone["reason"]),
+        (&"gone".into(), &"bob".into(), &"killed by alice (enough now)".into())
+    );
+
+    // The same at the shell, in JSON.
+    let (_, done) = kept.admin_json(&["kill", "carol"]).await;
+    assert_eq!(done["count"], 1);
+    let killed = carol.json().await;
+    assert_eq!(killed, serde_json::json!({"type": "killed", "by": null}));
+    assert_eq!(carol.json().await["type"], "bye");
+    carol.expect_end().await;
+
+    let (acts, _) = kept.admin_json(&["log"]).await;
+    let told: Vec<_> = acts.iter().map(|act| (&act["by"], &act["did"], &act["whom"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&Value::Null, &"grant".into(), &"alice".into()),
+            (&"alice".into(), &"kill".into(), &"bob".into()),
+            (&Value::Null, &"kill".into(), &"carol".into()),
+        ]
+    );
+    assert_eq!(acts[1]["reason"], "enough now");
+}
+
+/// Somebody who takes nothing of what they are told is ended like everybody else.
+#[tokio::test]
+async fn who_reads_nothing_is_ended_at_once() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    bob.send("/create general").await;
+    bob.settle().await;
+    alice.send("/enter general").await;
+    // Enough to fill the sockets between them.
+    let line = "x".repeat(4000);
+    for _ in 0..3000 {
+        alice.send(&line).await;
+    }
+    alice.settle().await;
+    let (_, done) = kept.admin_json(&["kill", "bob", "spam"]).await;
+    assert_eq!(done["count"], 1);
+    let gone = "* bob left the system: killed by the server's operator (spam)";
+    alice.expect_line(gone, Skip::Others).await;
+}
+
+#[tokio::test]
+async fn an_announcement_is_told_to_everybody_who_has_a_name() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let mut alice = registered(&server, "alice", Form::Json).await;
+    kept.admin(&["grant", "alice"]).await;
+    let mut bob = server.person("bob").await;
+    let mut nobody = server.newcomer("nobody").await;
+    nobody.settle().await;
+    alice.settle().await;
+    let (_, answer) = alice.ask_json("/announce back at noon").await;
+    assert_eq!(answer, serde_json::json!({"type": "ok", "re": "announce", "count": 1}));
+    bob.expect(&["* Announcement from alice: back at noon"]).await;
+    nobody.expect_nothing().await;
+    let (_, done) = kept.admin_json(&["announce", "and", "gone", "again"]).await;
+    assert_eq!(done["count"], 2);
+    bob.expect(&["* Announcement: and gone again"]).await;
+    let told = alice.json().await;
+    assert_eq!((&told["from"], &told["text"]), (&Value::Null, &"and gone again".into()));
+}
+
+#[tokio::test]
+async fn numbers_about_the_server() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let mut alice = registered(&server, "alice", Form::Json).await;
+    kept.admin(&["grant", "alice"]).await;
+    alice.settle().await;
+    for line in ["/create general", "hi", "there"] {
+        alice.ask_json(line).await;
+    }
+    let _newcomer = server.newcomer("nobody").await;
+    let (rows, answer) = alice.ask_json("/stats").await;
+    assert_eq!(answer["count"], rows.len());
+    let value = |name: &str| {
+        let row = rows.iter().find(|row| row["name"] == name);
+        row.unwrap_or_else(|| panic!("no {name}: {rows:?}"))["value"].as_u64().unwrap()
+    };
+    for (name, expected) in [
+        ("people", 1),
+        ("accounts", 1),
+        ("operators", 1),
+        ("channels", 1),
+        ("lines", 2),
+        ("invitations", 0),
+        ("waiting_passwords", 0),
+    ] {
+        assert_eq!(value(name), expected, "{name}");
+    }
+    assert!(value("memory_bytes") > 1_000_000);
+    let (shell, _) = kept.admin_json(&["stats"]).await;
+    let names = |rows: &[Value]| rows.iter().map(|row| row["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(&shell), names(&rows));
+}
+
+fn registering_by_invitation() -> Kept {
+    Kept::with(Setup::unpaced().config("[accounts]\nregistration = \"invitation\"\n"))
+}
+
+async fn code(client: &mut TestClient, line: &str) -> (String, String) {
+    let (_, answer) = client.ask_json(line).await;
+    let word = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
+    (word("code"), word("text"))
+}
+
+#[tokio::test]
+async fn an_invitation_is_good_for_one_account() {
+    let kept = registering_by_invitation();
+    let mut server = kept.start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    let (refused, text) = code(&mut alice, "/register correct horse").await;
+    assert_eq!(refused, "not-allowed");
+    assert!(text.contains("needs an invitation"), "{text}");
+    let (_, text) = code(&mut alice, "/register invite:nonsense correct horse").await;
+    assert!(text.contains("not good any more"), "{text}");
+
+    let first = kept.admin(&["invitation"]).await;
+    let first = said(&first).to_owned();
+    // A password that can't be one uses nothing up.
+    let (refused, _) = code(&mut alice, &format!("/register {first} short")).await;
+    assert_eq!(refused, "bad-argument");
+    let (_, answer) = alice.ask_json(&format!("/register {first} {PASSWORD}")).await;
+    assert_eq!(answer["type"], "ok", "{answer}");
+    kept.admin(&["grant", "alice"]).await;
+    alice.settle().await;
+    let (_, answer) = alice.ask_json("/invitation").await;
+    let second = format!("invite:{}", answer["invite"].as_str().unwrap());
+    let (waiting, _) = kept.admin_json(&["invitations"]).await;
+    assert_eq!(waiting.len(), 1);
+    assert_eq!((&waiting[0]["by"], &waiting[0]["until"]), (&"alice".into(), &answer["until"]));
+
+    // All of it is kept.
+    server.kill().await;
+    let server = kept.start().await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    let (_, text) = code(&mut bob, &format!("/register {first} {PASSWORD}")).await;
+    assert!(text.contains("not good any more"), "{text}");
+    let (_, answer) = bob.ask_json(&format!("/register {second} {PASSWORD}")).await;
+    assert_eq!(answer["type"], "ok", "{answer}");
+    let (operators, _) = kept.admin_json(&["operators"]).await;
+    assert_eq!(
+        operators,
+        [serde_json::json!({"type": "operator", "name": "alice", "here": false})]
+    );
+    let mut alice = signed_in(&server, "alice").await;
+    let (_, answer) = alice.ask_json("/stats").await;
+    assert_eq!(answer["type"], "ok");
+}
+
+/// Many who use one code at the same time: it makes one account.
+#[tokio::test]
+async fn an_invitation_that_many_use_at_once_makes_one_account() {
+    let kept = registering_by_invitation();
+    let server = kept.start().await;
+    let invite = kept.admin(&["invitation"]).await;
+    let line = format!("/register {} {PASSWORD}", said(&invite));
+    let mut all = Vec::new();
+    for n in 0..8 {
+        all.push(server.person_in(&format!("racer{n}"), Form::Json).await);
+    }
+    for one in &mut all {
+        one.send(&line).await;
+    }
+    let mut made = 0;
+    for one in &mut all {
+        let (_, answer) = one.answer_json().await;
+        if answer["type"] == "ok" {
+            made += 1;
+        } else {
+            assert!(answer["text"].as_str().unwrap().contains("not good any more"), "{answer}");
+        }
+    }
+    assert_eq!(made, 1);
+    let (stats, _) = kept.admin_json(&["stats"]).await;
+    let accounts = stats.iter().find(|row| row["name"] == "accounts").unwrap();
+    assert_eq!(accounts["value"], 1);
+}
+
+#[tokio::test]
+async fn a_server_can_take_no_new_accounts() {
+    let kept = Kept::with(Setup::unpaced().config("[accounts]\nregistration = \"closed\"\n"));
+    let server = kept.start().await;
+    let mut alice = server.person("alice").await;
+    let refused = "! not-allowed: This server makes no new accounts. Ask its operator for one, or go on \
+                   without.";
+    assert_eq!(alice.ask("/register correct horse").await, [refused]);
+    let output = kept.admin(&["invitation"]).await;
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_reset_at_the_shell() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let mut alice = registered(&server, "alice", Form::Text).await;
+    let reset = kept.admin(&["reset-password", "alice"]).await;
+    let password = said(&reset).to_owned();
+    assert_eq!(password.len(), 20);
+    let told = alice.settle().await.concat();
+    assert!(told.contains("an operator of the server gave it another password"), "{told}");
+    let mut again = server.newcomer("alice").await;
+    again.settle().await;
+    let wrong = again.ask(&format!("/login alice {PASSWORD}")).await.concat();
+    assert!(wrong.contains("! wrong-password"), "{wrong}");
+    again.send(&format!("/login alice {password}")).await;
+    again.expect_line("* You are signed in as alice. /logout signs out.", Skip::Others).await;
+}
+
+#[tokio::test]
+async fn a_script_is_told_by_the_code_what_became_of_it() {
+    let kept = Kept::new();
+    let nowhere = kept.admin(&["stats"]).await;
+    assert_eq!(nowhere.status.code(), Some(3));
+    let said = String::from_utf8(nowhere.stderr).unwrap();
+    assert!(said.contains("no server can be reached"), "{said}");
+    let _server = kept.start().await;
+    for (words, expected) in [
+        (&["stats"][..], 0),
+        (&["operators"], 0),
+        (&["grant", "nobody-here"], 1),
+        (&["kill", "nobody-here"], 1),
+        (&["kill", "-"], 1),
+        (&["dance"], 2),
+        (&["grant"], 2),
+    ] {
+        let output = kept.admin(words).await;
+        assert_eq!(output.status.code(), Some(expected), "{words:?}: {output:?}");
+    }
+    let refused = kept.admin(&["--json", "grant", "nobody-here"]).await;
+    let line: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!((&line["type"], &line["code"]), (&"refused".into(), &"no-such-user".into()));
+}
+
+/// Only the server's own user and root reach the socket, and what they send is bounded.
+#[tokio::test]
+async fn the_admin_socket_is_private_and_bounded() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let kept = Kept::new();
+    let _server = kept.start().await;
+    let mode = std::fs::metadata(kept.socket()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for line in ["nonsense\n".to_owned(), "x".repeat(32 * 1024), "{\"do\":\"dance\"}\n".to_owned()]
+    {
+        let mut stream = tokio::net::UnixStream::connect(kept.socket()).await.unwrap();
+        stream.write_all(line.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!((&answer["type"], &answer["code"]), (&"refused".into(), &"bad-argument".into()));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_nothing_has_an_admin_socket_where_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("here.sock");
+    let setup = Setup::unpaced().flag("--admin-socket").flag(socket.to_str().unwrap());
+    let server = setup.start().await;
+    assert_eq!(admin(&socket, &["stats"]).await.status.code(), Some(0));
+    drop(server);
+    let without = TestServer::start_unpaced().await;
+    assert!(!without.log().contains("admin socket"));
+}
+
+/// Somebody who connects from another address of this machine, and has read nothing yet.
+async fn from_elsewhere(server: &TestServer, who: &str) -> TestClient {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    TestClient::over(who, socket.connect(server.address()).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_net_is_kept_out_at_the_door_until_it_is_let_in_again() {
+    let kept = Kept::new();
+    let mut server = kept.start().await;
+    let mut alice = registered(&server, "alice", Form::Json).await;
+    kept.admin(&["grant", "alice"]).await;
+    alice.settle().await;
+    let mut nameless = from_elsewhere(&server, "nameless").await;
+    nameless.settle().await;
+    let mut bob = from_elsewhere(&server, "bob").await;
+    bob.settle_in(Form::Json).await;
+
+    let (_, answer) = alice.ask_json("/ban everywhere 127.0.0.2/31 for 2h spam").await;
+    let until = answer["until"].as_str().unwrap().to_owned();
+    assert_eq!(
+        answer,
+        serde_json::json!({
+            "type": "ok", "re": "ban", "target": "127.0.0.2/31", "count": 2, "until": until
+        })
+    );
+    let told = bob.json().await;
+    assert_eq!((&told["type"], &told["banned"]), (&"killed".into(), &true.into()));
+    assert_eq!((&told["by"], &told["reason"]), (&"alice".into(), &"spam".into()));
+    assert_eq!(bob.json().await["type"], "bye");
+    bob.expect_end().await;
+    let told = nameless.read_to_end().await;
+    assert!(told[0].contains("ended your connection and banned you until "), "{told:?}");
+
+    let turned_away = |told: &[String]| {
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("! banned: You are banned from this server until "));
+        assert!(told[0].ends_with(" (spam). Connect again then."));
+    };
+    turned_away(&from_elsewhere(&server, "bob").await.read_to_end().await);
+
+    // It is kept.
+    server.kill().await;
+    let server = kept.start().await;
+    turned_away(&from_elsewhere(&server, "bob").await.read_to_end().await);
+    let mut alice = signed_in(&server, "alice").await;
+    let (rows, answer) = alice.ask_json("/ban everywhere").await;
+    assert_eq!(answer["count"], 1);
+    let row = &rows[0];
+    assert_eq!((&row["type"], &row["target"]), (&"serverban".into(), &"127.0.0.2/31".into()));
+    assert_eq!((&row["by"], &row["until"]), (&"alice".into(), &until.into()));
+    let (_, answer) = alice.ask_json("/unban everywhere 127.0.0.3/31").await;
+    assert_eq!(answer["changed"], true);
+    from_elsewhere(&server, "bob").await.settle_in(Form::Text).await;
+    let (_, answer) = alice.ask_json("/unban everywhere 127.0.0.2/31").await;
+    assert_eq!(answer["changed"], false);
+}
+
+#[tokio::test]
+async fn names_and_accounts_are_kept_out_and_operators_only_by_their_very_name() {
+    let kept = Kept::new();
+    let mut server = kept.start().await;
+    let mut alice = registered(&server, "alice", Form::Text).await;
+    kept.admin(&["grant", "alice"]).await;
+    let mut bob = registered(&server, "bob", Form::Text).await;
+    let mut spammer = server.person("Spam-1").await;
+    alice.settle().await;
+
+    let refused =
+        "! not-allowed: /ban is for operators of the server. /help shows what you can do.";
+    assert_eq!(bob.ask("/ban everywhere alice").await, [refused]);
+    let own = alice.ask("/ban everywhere alice").await.concat();
+    assert!(own.starts_with("! bad-argument: "), "{own}");
+    assert_eq!(
+        alice.ask("/ban everywhere SPAM*").await,
+        [
+            "* You banned spam* from this server; 1 connection was ended. /unban everywhere spam* ends \
+             it."
+        ]
+    );
+    let told = spammer.read_to_end().await;
+    assert_eq!(told[0], "* alice, an operator of the server, ended your connection and banned you");
+    let mut newcomer = server.newcomer("spam-2").await;
+    newcomer.settle().await;
+    let refused = "! banned: The name spam-2 is banned from this server. Take another name.";
+    assert_eq!(newcomer.ask("spam-2").await, [refused]);
+    newcomer.ask("carol").await;
+    assert_eq!(newcomer.ask("/name spam-2").await, [refused]);
+
+    // An account by its name; and at the shell, in text.
+    let banned = kept.admin(&["ban", "bob", "--for", "1d", "too", "loud"]).await;
+    let said = said(&banned);
+    assert!(said.starts_with("bob is banned until "), "{said}");
+    assert!(said.ends_with("; connections ended: 1."), "{said}");
+    let told = bob.read_to_end().await;
+    let begins = "* The server's operator ended your connection and banned you until ";
+    assert!(told[0].starts_with(begins) && told[0].ends_with(": too loud"), "{told:?}");
+    // Not alice, who runs the server.
+    let (_, done) = kept.admin_json(&["ban", "*l*"]).await;
+    assert_eq!(done["count"], 1, "carol");
+    alice.expect_nothing().await;
+
+    server.kill().await;
+    let server = kept.start().await;
+    let mut bob = server.newcomer("bob").await;
+    bob.settle().await;
+    let told = bob.ask(&format!("/login bob {PASSWORD}")).await;
+    let begins = "! banned: The account bob is banned from this server until ";
+    let told = match told.as_slice() {
+        [] => bob.line().await,
+        told => told.concat(),
+    };
+    assert!(told.starts_with(begins) && told.ends_with(" (too loud). Sign in then."), "{told}");
+    let looks = bob.ask("b0b").await.concat();
+    assert!(looks.starts_with("! banned: ") || looks.starts_with("! name-registered: "), "{looks}");
+    let mut alice = signed_in(&server, "alice").await;
+    let (bans, _) = kept.admin_json(&["bans"]).await;
+    let targets: Vec<_> = bans.iter().map(|ban| ban["target"].as_str().unwrap()).collect();
+    assert_eq!(targets, ["spam*", "bob", "*l*"]);
+    kept.admin_json(&["unban", "BOB"]).await;
+    signed_in(&server, "bob").await;
+    let (_, done) = kept.admin_json(&["ban", "alice"]).await;
+    assert_eq!(done["count"], 1);
+    assert_eq!(alice.json().await["type"], "killed");
+}
+
+/// Whoever comes while they are being banned is found, or refused.
+#[tokio::test]
+async fn nobody_slips_in_beside_a_ban() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let mut all = Vec::new();
+    for n in 0..40 {
+        all.push(from_elsewhere(&server, &format!("racer{n}")).await);
+        if n == 20 {
+            let socket = kept.socket();
+            tokio::spawn(async move { admin(&socket, &["ban", "127.0.0.2"]).await });
+        }
+    }
+    for mut one in all {
+        let told = one.read_to_end().await;
+        assert!(told.iter().any(|line| line.contains("banned")), "{told:?}");
+    }
+}
