@@ -322,3 +322,62 @@ async fn what_was_set_before_registering_is_kept_under_the_account() {
     let (rows, _) = alice.ask_json("/whois alice").await;
     assert!(rows[0].get("reason").is_none() && rows[0]["away"] != true, "{rows:?}");
 }
+
+#[tokio::test]
+async fn the_topics_and_reasons_of_an_account_are_erased_with_it() {
+    let data = tempfile::tempdir().unwrap();
+    let setup = Setup::unpaced().keeping(data.path());
+    let mut server = setup.start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    let lines = [
+        format!("/register {PASSWORD}"),
+        "/create made alice made this".to_owned(),
+        "/create general".to_owned(),
+    ];
+    for line in &lines {
+        assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    for line in [&format!("/register {PASSWORD}"), "/enter made", "/enter general"] {
+        assert_eq!(bob.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    for line in ["/topic alice says so", "/op bob", "/ban mallory she was rude", "/set words +rude"]
+    {
+        assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    bob.settle().await;
+    alice.ask_json(&format!("/forget {PASSWORD}")).await;
+    let mut removed = Vec::new();
+    while removed.len() < 2 {
+        let told = bob.json().await;
+        if told["type"] == "topic" {
+            assert!(told["topic"].is_null(), "{told}");
+            removed.push(told["channel"].as_str().unwrap().to_owned());
+        }
+    }
+    removed.sort();
+    assert_eq!(removed, ["#general", "#made"]);
+    for restarted in [false, true] {
+        if restarted {
+            server.kill().await;
+            server = setup.start().await;
+            bob = nameless(&server, "bob again").await;
+            bob.ask_json(&format!("/login bob {PASSWORD}")).await;
+            bob.ask_json("/enter general").await;
+        }
+        for (line, kind, count) in
+            [("/channels", "channel", 2), ("/log", "log", 3), ("/ban", "ban", 1)]
+        {
+            let (rows, ok) = bob.ask_json(line).await;
+            assert_eq!(
+                (ok["type"].as_str(), of_type(&rows, kind).len()),
+                (Some("ok"), count),
+                "{rows:?}"
+            );
+            let told = format!("{rows:?}");
+            for gone in ["alice made this", "alice says so", "she was rude", "+rude"] {
+                assert!(!told.contains(gone), "{line}: {told}");
+            }
+        }
+    }
+}

@@ -203,7 +203,8 @@ impl Play {
         let mut order: Vec<String> =
             self.people.iter().map(|person| person.who().to_owned()).collect();
         order.sort_by_key(|who| !acted(who));
-        for who in order {
+        let mut somebody_is_gone = false;
+        for who in order.clone() {
             let half_closed = matches!(action, Action::HalfCloses(names) if names.contains(&who));
             let later = matches!(action, Action::Later(names) if names.contains(&who));
             let person = self.person(&who);
@@ -219,9 +220,19 @@ impl Play {
             };
             all.extend(told.into_iter().map(|line| (who.clone(), normal(&line))));
             if ended {
+                somebody_is_gone = true;
                 all.push((who.clone(), "(end)".to_owned()));
                 self.people.retain(|person| person.who() != who);
             }
+        }
+        if somebody_is_gone {
+            // Whoever was looked at before the end was seen is told of it by now.
+            for person in &mut self.people {
+                let (told, _) = person.told_by_now().await;
+                all.extend(told.iter().map(|line| (person.who().to_owned(), normal(line))));
+            }
+            // As they stand in a transcript.
+            all.sort_by_key(|(who, _)| order.iter().position(|it| it == who));
         }
         all
     }

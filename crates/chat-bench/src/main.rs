@@ -1,59 +1,193 @@
-//! Load for chat-server: each figure that is published can be measured again with one command.
+//! Load for chat-server and its peers: each figure that is published can be measured again with one command.
 //!
-//! * [`server`]: the real server as a child, and a client that counts.
-//! * [`durable`]: how fast lines become durable.
-//! * [`history`]: how fast the past of many lines is read and searched.
-//! * [`words`]: texts, and what is measured in words.
+//! It never measures what it does itself: one thread, one loop, one write for all that a person has to say and
+//! one read for all that there is, lines counted by a single byte. Tables tell how busy it was.
+//!
+//! * [`scenario`]: what is measured, one file each.
+//! * [`plan`]: with which sizes.
+//! * [`subject`]: the server that is measured, ours or a peer, and what it costs.
+//! * [`load`]: many connections on one thread.
+//! * [`dialect`]: how one talks to a server of each kind.
+//! * [`stamp`]: the time in a line's text.
+//! * [`words`]: texts, and times.
+//! * [`talker`]: one person who waits for each answer.
+//! * [`meter`]: processor time from one moment to another.
+//! * [`outcome`]: what a scenario finds out.
+//! * [`report`]: everything of everybody, as a page with tables and plots.
 
-mod durable;
-mod history;
-mod server;
+mod dialect;
+mod load;
+mod meter;
+mod outcome;
+mod plan;
+mod report;
+mod scenario;
+mod stamp;
+mod subject;
+mod talker;
 mod words;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use clap::{Parser, Subcommand};
 
+use crate::dialect::Dialect;
+use crate::outcome::Outcome;
+use crate::plan::Scale;
+use crate::report::summary::Summary;
+use crate::scenario::{Bench, Scenario};
+use crate::subject::Kind;
+
+/// Load for chat-server and its peers.
 #[derive(Parser)]
-#[command(name = "chat-bench", version, about)]
+#[command(name = "chat-bench", version)]
 struct Args {
     #[command(subcommand)]
-    scenario: Scenario,
+    command: Command,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How it is measured.
+#[derive(clap::Args)]
+struct How {
+    /// The servers that are measured; each is started
+    #[arg(long, value_enum, value_delimiter = ',', global = true)]
+    server: Vec<Kind>,
+    /// Measure the server that listens there instead
+    #[arg(long, value_name = "ADDR", requires = "pid", global = true)]
+    connect: Option<SocketAddr>,
+    /// Its process
+    #[arg(long, requires = "connect", global = true)]
+    pid: Option<u32>,
+    /// How one talks to it
+    #[arg(long, value_enum, default_value = "irc", global = true)]
+    dialect: Dialect,
+    /// Where data goes: the disk that is measured
+    #[arg(long, default_value = "target/bench", global = true)]
+    data: PathBuf,
+    /// Small: all of it in some minutes
+    #[arg(long, global = true)]
+    quick: bool,
+    /// Only whether it works
+    #[arg(long, conflicts_with = "quick", global = true)]
+    smoke: bool,
+    /// Results as JSON
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Subcommand)]
-enum Scenario {
-    /// Lines a second from many senders; one sender against a bare SQLite commit
-    Durable {
-        /// Where the data goes; the disk that is measured
-        #[arg(long, default_value = "target/bench")]
-        data: PathBuf,
-        /// Only whether it works
+enum Command {
+    Connect(scenario::connect::Connect),
+    Idle(scenario::idle::Idle),
+    Fanout(scenario::fanout::Fanout),
+    Rooms(scenario::rooms::Rooms),
+    Pingpong(scenario::pingpong::Pingpong),
+    Slow(scenario::slow::Slow),
+    Storm(scenario::storm::Storm),
+    Mixed(scenario::mixed::Mixed),
+    Login(scenario::login::Login),
+    Passwords(scenario::passwords::Passwords),
+    Replay(scenario::replay::Replay),
+    Durable(scenario::durable::Durable),
+    History(scenario::history::History),
+    Report(report::Report),
+    /// The bare loop, which sends each line to everybody else; it runs until it is killed
+    Floor {
+        /// One write for each receiver and all that is ready, instead of one for each line
         #[arg(long)]
-        smoke: bool,
-    },
-    /// History, entry and search with many lines stored
-    History {
-        /// How many
-        #[arg(long, default_value_t = 10_000_000)]
-        lines: u64,
-        /// Where they are; made if they aren't there, and left
-        #[arg(long, default_value = "target/bench/history")]
-        data: PathBuf,
-        /// Only whether it works
-        #[arg(long)]
-        smoke: bool,
+        batch: bool,
     },
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    // One thread, so that the server has a core of its own where there are two.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        match args.scenario {
-            Scenario::Durable { data, smoke } => durable::run(&data, smoke).await,
-            Scenario::History { lines, data, smoke } => history::run(lines, &data, smoke).await,
+impl How {
+    fn scale(&self) -> Scale {
+        match (self.smoke, self.quick) {
+            (true, _) => Scale::Smoke,
+            (_, true) => Scale::Quick,
+            _ => Scale::Full,
         }
+    }
+
+    fn bench(&self) -> anyhow::Result<Bench> {
+        std::fs::create_dir_all(&self.data)?;
+        let attached = self.connect.zip(self.pid);
+        Ok(Bench {
+            // A peer may run in another folder.
+            folder: self.data.canonicalize()?,
+            attached: attached.map(|(address, pid)| (address, pid, self.dialect)),
+        })
+    }
+
+    /// The servers that are asked for and can do it; where none is asked for, the first that can.
+    fn kinds(&self, scenario: &dyn Scenario) -> anyhow::Result<Vec<Kind>> {
+        if self.connect.is_some() {
+            return Ok(vec![Kind::Other]);
+        }
+        let all = if self.server.is_empty() { &Kind::STARTED[..] } else { &self.server };
+        let mut suit: Vec<Kind> =
+            all.iter().copied().filter(|kind| scenario.suits(*kind)).collect();
+        if self.server.is_empty() {
+            suit.truncate(1);
+        }
+        ensure!(!suit.is_empty(), "none of these servers can do \"{}\"", scenario.name());
+        Ok(suit)
+    }
+
+    #[expect(clippy::print_stdout, reason = "the results")]
+    fn run(&self, given: Box<dyn Scenario>) -> anyhow::Result<()> {
+        let scenarios = match self.scale() {
+            Scale::Full => vec![given],
+            scale => {
+                let mut planned = plan::scenarios(scale);
+                planned.retain(|planned| planned.name() == given.name());
+                planned
+            }
+        };
+        let bench = self.bench()?;
+        let mut outcomes = Vec::new();
+        for scenario in scenarios {
+            for kind in self.kinds(scenario.as_ref())? {
+                let found = scenario.run(&bench, kind)?;
+                outcomes.extend(found.into_iter().map(|finding| Outcome {
+                    scenario: scenario.name().to_owned(),
+                    server: kind,
+                    finding,
+                }));
+            }
+        }
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&outcomes)?);
+        } else {
+            println!("{}", report::table::of(&Summary::of(&outcomes)));
+        }
+        Ok(())
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let Args { command, how } = Args::parse();
+    subject::process::open_as_many_as_allowed()?;
+    how.run(match command {
+        Command::Connect(scenario) => Box::new(scenario),
+        Command::Idle(scenario) => Box::new(scenario),
+        Command::Fanout(scenario) => Box::new(scenario),
+        Command::Rooms(scenario) => Box::new(scenario),
+        Command::Pingpong(scenario) => Box::new(scenario),
+        Command::Slow(scenario) => Box::new(scenario),
+        Command::Storm(scenario) => Box::new(scenario),
+        Command::Mixed(scenario) => Box::new(scenario),
+        Command::Login(scenario) => Box::new(scenario),
+        Command::Passwords(scenario) => Box::new(scenario),
+        Command::Replay(scenario) => Box::new(scenario),
+        Command::Durable(scenario) => Box::new(scenario),
+        Command::History(scenario) => Box::new(scenario),
+        Command::Report(report) => {
+            return report.run(&how.bench()?, how.scale(), &how.server);
+        }
+        Command::Floor { batch } => return subject::floor::run(batch),
     })
 }

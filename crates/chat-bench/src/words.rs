@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::stamp::{self, TEXT_BYTES};
+
 /// Numbers that look like chance and are the same in every run (`SplitMix64`).
 pub(crate) struct Dice(pub(crate) u64);
 
@@ -35,6 +37,37 @@ impl Dice {
 const SYLLABLES: [&str; 16] = [
     "ba", "de", "fi", "go", "hu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo", "wu", "za",
 ];
+
+/// Texts with a stamp, one after the other.
+pub(crate) struct Texts {
+    words: Vec<[u8; TEXT_BYTES]>,
+    next: usize,
+}
+
+/// So many texts before they come again.
+const TEXTS: usize = 64;
+
+impl Texts {
+    pub(crate) fn new() -> Self {
+        let mut dice = Dice(5);
+        let words = (0..TEXTS).map(|_| {
+            let mut words = [b'x'; TEXT_BYTES];
+            for (place, byte) in words.iter_mut().zip(dice.text().bytes()) {
+                *place = byte;
+            }
+            // A blank at the end is no part of a text to everybody.
+            words[TEXT_BYTES - 1] = b'.';
+            words
+        });
+        Self { words: words.collect(), next: 0 }
+    }
+
+    /// The next, which is to be said so many nanoseconds after the beginning.
+    pub(crate) fn next(&mut self, nanos: u64) -> [u8; TEXT_BYTES] {
+        self.next = (self.next + 1) % self.words.len();
+        stamp::write(nanos, &self.words[self.next])
+    }
+}
 
 /// Times that were taken.
 #[derive(Default)]

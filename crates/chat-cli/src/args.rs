@@ -19,10 +19,10 @@ Examples:
   tail -f log | chat-cli -n logger -e ops     say lines as they come
   chat-cli -n cron --send '#ops' --once <log  say each line once, whatever happens, or exit
 
-At a terminal, Tab completes commands, #channels and names, Up brings earlier lines
-back, /help shows what the server can do, /quit or Ctrl-D leaves. A lost connection is
-told and tried again until it is back; what was typed meanwhile is said then, and what was
-missed is shown, each line once.
+At a terminal, Tab completes commands, #channels, names and settings, Up brings earlier
+lines back, /help shows what the server can do, /quit or Ctrl-D leaves. A lost connection
+is told and tried again until it is back; what was typed meanwhile is said then, and what
+was missed is shown, each line once.
 
 In a pipe, each line of the input is sent as if it had been typed (so a line that begins
 with / is a command; a second / in front says it instead), and what comes from the server

@@ -1,9 +1,9 @@
-//! What Tab makes of the line: commands, #channels, names.
+//! What Tab makes of the line: commands, #channels, names, settings.
 
 mod slot;
 
 use crate::known::Known;
-use crate::proto::{VERBS, verb};
+use crate::proto::{EVERYWHERE, SETTINGS, VERBS, verb};
 use crate::typed::command;
 use slot::Slot;
 
@@ -59,17 +59,40 @@ fn arguments(name: &str, rest: &str, word: &str, known: &Known) -> Vec<String> {
     match slot::next(verb, &words) {
         Slot::Channel => followed(known.channels(&format!("#{word}")), " "),
         Slot::User | Slot::Text => followed(known.people(word), " "),
+        Slot::UserOrEverywhere => with_word(EVERYWHERE, known.people(word), word),
+        Slot::For => with_word("for", known.people(word), word),
+        Slot::Setting => beginning_with(word, SETTINGS.iter().map(|(name, ..)| *name)),
+        Slot::Value(setting) => beginning_with(word, values(setting)),
         Slot::Command => {
             let found = commands(word).into_iter();
             found.map(|name| name.trim_start_matches('/').to_owned()).collect()
         }
-        Slot::OneOf(words) => {
-            let begin = word.to_lowercase();
-            let words = words.split(" or ").filter(|own| own.starts_with(&begin));
-            followed(words.map(ToOwned::to_owned).collect(), " ")
-        }
+        Slot::OneOf(words) => beginning_with(word, words.split(" or ")),
         Slot::Other => Vec::new(),
     }
+}
+
+fn beginning_with<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let begin = word.to_lowercase();
+    followed(words.filter(|own| own.starts_with(&begin)).map(ToOwned::to_owned).collect(), " ")
+}
+
+/// The names, and behind them `one`, if it is begun: else it would stand among them for those who never type it.
+fn with_word(one: &str, names: Vec<String>, word: &str) -> Vec<String> {
+    let mut found = followed(names, " ");
+    if !word.is_empty() {
+        found.extend(beginning_with(word, std::iter::once(one)));
+    }
+    found
+}
+
+/// What a setting may be set to, as its row has it: `10s or off`. What only stands for something else, as in
+/// `+word`, is left out.
+fn values(setting: &str) -> impl Iterator<Item = &'static str> {
+    let row = SETTINGS.iter().find(|(name, ..)| name.eq_ignore_ascii_case(setting));
+    let values = row.map_or("", |(_, values, _)| *values);
+    let words = values.split(" or ").flat_map(|part| part.split(", "));
+    words.filter(|word| !word.is_empty() && !word.starts_with(['+', '-']))
 }
 
 /// A name may stand by itself, or behind what says what it is for.
@@ -92,6 +115,9 @@ fn followed(names: Vec<String>, by: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SET: &[&str] =
+        &["invite-only ", "hidden ", "slow ", "topic-lock ", "history ", "words ", "links "];
 
     fn known() -> Known {
         let mut known = Known::default();
@@ -125,6 +151,23 @@ mod tests {
             ("/kick ", 6, &["Bea ", "bob ", "alice "]),
             ("/history ge", 9, &["#general ", "#gentoo "]),
             ("/whois bob a", 11, &[]),
+            ("/set ", 5, SET),
+            ("/set T", 5, &["topic-lock "]),
+            ("/set hidden ", 12, &["on ", "off "]),
+            ("/set #dev HIDDEN of", 17, &["off "]),
+            ("/set slow ", 10, &["10s ", "off "]),
+            ("/set words ", 11, &["off "]),
+            ("/set xyzzy ", 11, &[]),
+            ("/ban #dev b", 10, &["Bea ", "bob "]),
+            ("/ban ", 5, &["Bea ", "bob ", "alice "]),
+            ("/ban e", 5, &["everywhere "]),
+            ("/ban everywhere b", 16, &["Bea ", "bob "]),
+            ("/unban EV", 7, &["everywhere "]),
+            ("/mute bob f", 10, &["for "]),
+            ("/mute bob for 2h b", 17, &["Bea ", "bob "]),
+            ("/drop d", 6, &["#dev "]),
+            ("/kill b", 6, &["Bea ", "bob "]),
+            ("/inv", 0, &["/invite ", "/invitation "]),
             ("/create ge", 8, &[]),
             ("/help le", 6, &["leave "]),
             ("/format J", 8, &["json "]),

@@ -1,4 +1,11 @@
-//! How the client ends, and by which code whoever started it knows that.
+//! Why the client ends, and by which code whoever started it knows that.
+
+/// Whether a refusal at the door, `code: sentence` before anything was asked, may pass by itself; any other holds for
+/// whoever comes again as well.
+pub(crate) fn passes_at_door(told: &str) -> bool {
+    let code = told.split_once(':').map_or(told, |(code, _)| code);
+    matches!(code, "server-full" | "unavailable")
+}
 
 /// Why the client leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,6 +41,8 @@ pub(crate) struct Prompt {
     pub(crate) text: String,
     /// Whether a line would be sent.
     pub(crate) ready: bool,
+    /// Whether it is to be told once somebody begins to type.
+    pub(crate) wants_beginning: bool,
     /// What was said elsewhere since one was there; the conversation in which something was said last comes last.
     pub(crate) unread: Vec<Unread>,
 }
@@ -276,7 +278,7 @@ mod tests {
     fn the_latest_prompt_counts_and_one_bell_is_enough() {
         let outbox = Outbox::new(WhenFull::DropOldest);
         for text in ["a", "b"] {
-            outbox.set_prompt(Prompt { text: text.into(), ready: true, unread: Vec::new() });
+            outbox.set_prompt(Prompt { text: text.into(), ready: true, ..Prompt::default() });
             outbox.put(Stream::Out, text.into(), true);
         }
         let batch = outbox.take();

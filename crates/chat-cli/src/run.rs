@@ -256,6 +256,7 @@ impl Client {
                 self.session.passwords_typed(passwords);
                 self.session.typed(&line, now);
             }
+            Happening::Input(Input::Begun) => self.session.begun(now),
             Happening::Input(Input::Unfit(unfit)) => self.session.typed_unfit(unfit),
             Happening::Input(Input::Interrupt) => self.session.interrupted(),
             Happening::Input(Input::End) => self.end_input(now),
@@ -314,6 +315,7 @@ impl Client {
         let prompt = Prompt {
             text: self.session.prompt(),
             ready,
+            wants_beginning: self.session.wants_beginning(),
             // What it says of the connection is more important.
             unread: if ready { self.session.unread().to_vec() } else { Vec::new() },
         };

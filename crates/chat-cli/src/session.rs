@@ -8,6 +8,7 @@
 
 mod account;
 mod answers;
+mod devices;
 mod entry;
 mod goal;
 mod leaving;
@@ -200,11 +201,16 @@ pub(crate) struct Session {
     places: Places,
     /// Channels that signing in has put one into; they count once it is answered.
     reentered: Vec<Reentered>,
+    /// What one is signed in to.
+    account: Option<String>,
+    /// Channels whose people completion wants to know, once the person types something.
+    to_look_up: Vec<String>,
     refused: bool,
     input_ended: bool,
     standing: Standing,
     farewell: Option<String>,
-    /// An operator of the server has ended the connection: it isn't made again, and the client ends so.
+    /// An operator of the server has ended the connection, or it is refused for good: it isn't made again, and the
+    /// client ends so.
     ends_with: Option<Exit>,
     failures: u32,
     name_tries: u32,
@@ -233,6 +239,8 @@ impl Session {
             quit_at: None,
             password_asked: false,
             reentered: Vec::new(),
+            account: None,
+            to_look_up: Vec::new(),
             passwords: VecDeque::new(),
             gathered: Gathered::default(),
             history_place: None,
@@ -487,6 +495,21 @@ impl Session {
     /// Ctrl-C before an empty line.
     pub(crate) fn interrupted(&mut self) {
         self.show(Shown::told("/quit or Ctrl-D leaves."));
+    }
+
+    /// The person has begun to type, or wants something completed.
+    pub(crate) fn begun(&mut self, now: Now) {
+        if self.wants_beginning() {
+            self.go_home(now);
+            self.look_up_rest(now);
+        }
+    }
+
+    /// Whether [`Session::begun`] would find out what completion may need.
+    pub(crate) fn wants_beginning(&self) -> bool {
+        matches!(self.stage, Stage::Ready { .. })
+            && self.wish.mode == Mode::Terminal
+            && !self.to_look_up.is_empty()
     }
 
     /// No more is taken of an input that has not ended: not all of it is sent.

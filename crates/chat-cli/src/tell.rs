@@ -9,7 +9,7 @@ use std::mem;
 use chat_proto::limits::MAX_HISTORY_LINES;
 
 use crate::governing::Governor;
-use crate::incoming::{Answer, Incoming, More, Person, Row};
+use crate::incoming::{Answer, Change, Incoming, More, Person, Row};
 use crate::proto::Lasting;
 use crate::running::Runner;
 use crate::show::{Shown, Tone, same_name};
@@ -92,10 +92,10 @@ impl Teller {
                 if own.is_me(user) {
                     let reason = aside(reason.as_ref());
                     let now = match current {
-                        crate::incoming::Change::Now(current) => {
+                        Change::Now(current) => {
                             format!(". {}", NowIn(current.as_deref()))
                         }
-                        crate::incoming::Change::Unchanged => String::new(),
+                        Change::Unchanged => String::new(),
                     };
                     Shown::Told {
                         tone: Tone::Calling,
@@ -275,6 +275,26 @@ impl Teller {
     pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }
+}
+
+/// Another device of one's own has entered the channel.
+pub(crate) fn followed_in(channel: &str, members: u64, topic: Option<&String>) -> Shown {
+    let topic = topic.map(|topic| format!(" Topic: {topic}")).unwrap_or_default();
+    Shown::told(format!("You entered {channel} on another device ({members} here).{topic}"))
+}
+
+/// Another device of one's own has left the channel; with where one is now, if one was there.
+pub(crate) fn followed_out(channel: &str, now_in: &Change) -> Shown {
+    let now_in = match now_in {
+        Change::Now(current) => format!(" {}", NowIn(current.as_deref())),
+        Change::Unchanged => String::new(),
+    };
+    Shown::told(format!("You left {channel} on another device.{now_in}"))
+}
+
+/// One was in the channel before the connection was lost.
+pub(crate) fn left_behind(channel: &str) -> Shown {
+    Shown::warning(format!("You are not in {channel} any more. /enter {channel} goes back there."))
 }
 
 fn listed_channels(part: &str, count: Option<u64>, rows: Vec<String>) -> Vec<Shown> {

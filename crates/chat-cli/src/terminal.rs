@@ -15,7 +15,9 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyEventKind};
+use crossterm::event::{
+    self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyCode, KeyEventKind,
+};
 use crossterm::{execute, terminal};
 use signal_hook::consts::SIGTSTP;
 use signal_hook::low_level::raise;
@@ -166,7 +168,7 @@ impl Desk {
 
     fn frame(&mut self, lines: &[String]) -> String {
         if let Some(asking) = &self.asking {
-            let prompt = Prompt { text: asking.prompt(), ready: true, unread: Vec::new() };
+            let prompt = Prompt { text: asking.prompt(), ready: true, ..Prompt::default() };
             let input = screen::Input { prompt: &prompt, text: "", cursor: 0, candidates: None };
             return self.screen.frame(lines, input, size());
         }
@@ -202,6 +204,9 @@ impl Desk {
                     self.grant_asking(wish);
                     return Ok(());
                 }
+                if matches!(key.code, KeyCode::Char(_) | KeyCode::Tab | KeyCode::BackTab) {
+                    self.tell_beginning();
+                }
                 let known = Arc::clone(&self.wiring.known);
                 let known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 let wish = self.editor.key(key, &known);
@@ -212,6 +217,14 @@ impl Desk {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Somebody types: what Tab may need is found out while they do. If there is no room to tell it just now, the
+    /// next key will do.
+    fn tell_beginning(&mut self) {
+        if self.prompt.wants_beginning {
+            self.prompt.wants_beginning = self.wiring.input.try_send(Input::Begun).is_err();
+        }
     }
 
     fn grant_asking(&mut self, wish: asking::Wish) {

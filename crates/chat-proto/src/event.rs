@@ -163,6 +163,14 @@ pub enum Event {
         time: Timestamp,
         reason: Option<Text>,
     },
+    /// Another device of the receiver's account has left a channel, and so has this one; `current` is the conversation
+    /// that is current from now on.
+    YouLeft {
+        channel: ChannelName,
+        user: UserName,
+        time: Timestamp,
+        current: Option<Conversation>,
+    },
     /// Comings and goings of a large channel, together.
     Presence {
         channel: ChannelName,

@@ -10,6 +10,7 @@
 //! * [`verb`]: the one table of commands; it feeds the parser, `/help`, completion and the docs.
 //! * [`command`]: what a line asks for, and its parser.
 //! * [`setting`] and [`target`]: how a channel is run, and against whom.
+//! * [`spelling`]: how a filter of words reads a text.
 //! * [`barred`]: against whom a ban from the whole server is.
 //! * [`refusal`]: a coded "no" for the person who asked.
 //! * [`event`]: what the server tells.
@@ -31,6 +32,7 @@ pub mod refusal;
 pub mod rendition;
 pub mod secret;
 pub mod setting;
+pub mod spelling;
 pub mod target;
 pub mod text;
 pub mod verb;

@@ -100,7 +100,7 @@ macro_rules! variants {
 }
 
 variants!(EVENTS, event_name, Event {
-    Message Private Opened Entered Left Presence Gone Renamed Topic Kicked YouWereKicked
+    Message Private Opened Entered Left YouLeft Presence Gone Renamed Topic Kicked YouWereKicked
     Muted Unmuted Operator Set Purged Invited Dropped
     ChannelsHead Channel UsersHead UsersMore User RunningHead Restricted Setting Logged
     Whois Info LastSeen PasswordAsked

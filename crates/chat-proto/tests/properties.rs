@@ -474,6 +474,9 @@ fn told() -> BoxedStrategy<Event> {
         }),
         (channel(), user(), time(), reason())
             .prop_map(|(channel, user, time, reason)| Event::Left { channel, user, time, reason }),
+        (channel(), user(), time(), option::of(conversation())).prop_map(
+            |(channel, user, time, current)| Event::YouLeft { channel, user, time, current }
+        ),
         (channel(), count(), count(), count()).prop_map(|(channel, entered, left, members)| {
             Event::Presence { channel, entered, left, members }
         }),
@@ -584,7 +587,7 @@ fn fields(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "private" => (&["id", "time", "from", "to", "text"], &["action", "past"]),
         "opened" => (&["with"], &[]),
         "entered" => (&["channel", "user", "time"], &[]),
-        "left" => (&["channel", "user", "time"], &["reason"]),
+        "left" => (&["channel", "user", "time"], &["reason", "current"]),
         "presence" => (&["channel", "entered", "left", "members"], &[]),
         "gone" => (&["user"], &["reason"]),
         "renamed" => (&["from", "to"], &[]),

@@ -320,3 +320,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::person::Person;
+    use crate::hub::{Bounds, Keeping, Registration};
+    use crate::order::retention::Retention;
+    use tokio::io::DuplexStream;
+
+    /// What every connection costs in memory while nothing happens, beside its socket and its buffers, which it then
+    /// has none of. Whoever raises a bound says why, and what a hundred thousand of them cost.
+    #[test]
+    fn an_idle_connection_is_small() {
+        let bounds = Bounds {
+            channels: 10,
+            conversations_per_person: 10,
+            large_channel: 50,
+            empty_channel_millis: 1000,
+            replay_lines: 20,
+            registration: Registration::Open,
+        };
+        let keeping = Keeping::inline(Retention::default());
+        let hub = Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, wall_clock());
+        let manners = Manners { pace: None, name_deadline: LINGER, write_deadline: LINGER };
+        let (ours, _theirs) = tokio::io::duplex(64);
+        let task = serve::<DuplexStream>(ours, Peer::local("a test"), hub, Arc::new(manners));
+        for (what, size, most) in [
+            ("the task", size_of_val(&task), 872),
+            ("its session", size_of::<Session>(), 408),
+            ("its person", size_of::<Person>(), 280),
+        ] {
+            assert!(size <= most, "{what} has {size} bytes, and may have {most}");
+        }
+    }
+}

@@ -180,7 +180,7 @@ impl Hub {
         let sequence = Arc::new(Sequence::default());
         let mut channels = Channels::default();
         let mut restricting = Vec::new();
-        for KeptChannel { name, topic, last, floor, open, running } in past.channels {
+        for KeptChannel { name, topic, topic_by, last, floor, open, running } in past.channels {
             if open {
                 let mut channel = Channel::new(name, topic, last, Arc::clone(&sequence));
                 let restricts = running.rules.restricts();
@@ -188,6 +188,7 @@ impl Hub {
                 {
                     let mut state = channel.state();
                     state.floor = floor;
+                    state.topic_by = topic_by;
                     state.empty_since = Some(now);
                 }
                 let channel = Arc::new(channel);

@@ -33,7 +33,7 @@ use chat_proto::command::{Asked, Command, parse};
 use chat_proto::event::{Done, Event, Farewell, Sentence, SignedOutBy};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::line::LineItem;
-use chat_proto::name::UserName;
+use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::rendition::render;
 use chat_proto::text::{Text, clean};
@@ -79,7 +79,9 @@ pub(crate) struct Session {
     /// Something about their account.
     dealing: Option<Box<Dealing>>,
     /// The token that this connection was given, or has used.
-    token: Option<TokenHash>,
+    token: Option<Box<TokenHash>>,
+    /// Channels that another device has entered, or left for a reason, and this one has not yet.
+    followed: Vec<(ChannelName, Option<Text>)>,
     /// Another device has signed them out, in the midst of dealing.
     signed_out: Option<SignedOutBy>,
     /// What was told of private chats since they were last heard of.
@@ -123,6 +125,7 @@ impl Session {
             lookup: None,
             dealing: None,
             token: None,
+            followed: Vec::new(),
             signed_out: None,
             unread_privately: Vec::new(),
             told_privately: Vec::new(),

@@ -107,7 +107,7 @@ impl Store {
         let (mut connection, lock) = match place {
             Place::Memory => (Connection::open_in_memory().map_err(OpenError::from_sqlite)?, None),
             Place::Directory(directory) => {
-                let lock = lock(directory)?;
+                let lock = lock(directory, pause)?;
                 let path = directory.join(FILE);
                 (Connection::open(path).map_err(OpenError::from_sqlite)?, Some(lock))
             }
@@ -182,14 +182,28 @@ fn read_connection(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn lock(directory: &Path) -> Result<File, OpenError> {
+/// How often a lock that is held is tried again, and how long it is waited for in between: for two seconds in all. A
+/// server that is just ending holds it for moments, and so does a child of one that is being started.
+const TRIES: u32 = 100;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
+#[expect(clippy::disallowed_methods, reason = "no event tells that another process lets a lock go")]
+fn pause() {
+    std::thread::sleep(BETWEEN_TRIES);
+}
+
+/// Locks a directory, which is made if it isn't there. `pause` waits until a lock that is held is tried again.
+fn lock(directory: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> {
     let io = |source| OpenError::Directory { path: directory.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
     let path = directory.join(LOCK);
     let file = File::options().create(true).truncate(false).write(true).open(path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: directory.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(io(source)),
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => pause(),
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+        }
     }
+    Err(OpenError::InUse { path: directory.to_owned() })
 }

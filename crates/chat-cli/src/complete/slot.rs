@@ -1,16 +1,24 @@
 //! What may stand where in a command's arguments, as its row in the table tells.
 
-use crate::proto::Verb;
+use crate::proto::{EVERYWHERE, Kind, Verb};
 
 /// What a word of the arguments is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slot {
+pub(super) enum Slot<'a> {
     Channel,
     User,
     /// A command's word.
     Command,
     /// One of these words, as the row has them: `text or json`.
     OneOf(&'static str),
+    /// A channel's setting.
+    Setting,
+    /// What the setting with this word may be set to.
+    Value(&'a str),
+    /// Whom it is about, or `everywhere` before that, which operators of the server may type.
+    UserOrEverywhere,
+    /// `for`, behind which a time stands, or text.
+    For,
     /// Text for others, in which names may stand.
     Text,
     /// Nothing that is known.
@@ -18,22 +26,41 @@ pub(super) enum Slot {
 }
 
 /// What the next word is, after these words of the arguments.
-pub(super) fn next(verb: &Verb, words: &[&str]) -> Slot {
-    let mut slots = slots(verb.arguments).peekable();
-    let mut words = words.iter().peekable();
-    // It can be left out, since it is known by its sign.
-    if slots.peek() == Some(&"[#channel]") {
-        slots.next();
+pub(super) fn next<'a>(verb: &Verb, words: &[&'a str]) -> Slot<'a> {
+    let mut arguments = verb.arguments;
+    let mut words = words.iter().copied().peekable();
+    if !verb.everywhere.is_empty() && words.next_if(|word| is_everywhere(word)).is_some() {
+        arguments = verb.everywhere;
+    } else if verb.for_operators && !arguments.starts_with("channel") {
+        // The channel it is about can be left out, since it is known by its sign.
         words.next_if(|word| word.starts_with('#'));
     }
-    let mut before = words.count();
-    // The text at the end takes all words.
-    let is_next = |slot: &&'static str| {
-        let is_it = before == 0 || slot.contains('…');
-        before = before.saturating_sub(1);
-        is_it
-    };
-    slots.find(is_next).map_or(Slot::Other, |slot| kind(slot, verb))
+    if verb.kind == Kind::Set {
+        return match (words.next(), words.next()) {
+            (None, _) => Slot::Setting,
+            (Some(setting), None) => Slot::Value(setting),
+            _ => Slot::Other,
+        };
+    }
+    for slot in slots(arguments) {
+        let is_time = slot.starts_with("[for ");
+        // The text at the end takes all words.
+        if words.peek().is_none() || slot.contains('…') {
+            return if is_time { Slot::For } else { kind(slot, verb, arguments) };
+        }
+        if !is_time {
+            words.next();
+        } else if words.next_if(|word| word.eq_ignore_ascii_case("for")).is_some()
+            && words.next().is_none()
+        {
+            return Slot::Other;
+        }
+    }
+    Slot::Other
+}
+
+fn is_everywhere(word: &str) -> bool {
+    word.eq_ignore_ascii_case(EVERYWHERE)
 }
 
 /// The parts of `user [for 2h] [reason…]`; `text or json` is one.
@@ -45,7 +72,7 @@ fn slots(arguments: &'static str) -> impl Iterator<Item = &'static str> {
             return None;
         }
         let mut end = word_end(rest);
-        while let Some(more) = rest[end..].strip_prefix(" or ") {
+        while let Some(more) = more(&rest[..end], &rest[end..]) {
             end = rest.len() - more.len() + word_end(more);
         }
         let (slot, after) = rest.split_at(end);
@@ -54,13 +81,19 @@ fn slots(arguments: &'static str) -> impl Iterator<Item = &'static str> {
     })
 }
 
+/// What is left behind a part that isn't whole yet: `user` of `user or address`, `user,` of `user, address`.
+fn more<'a>(part: &str, rest: &'a str) -> Option<&'a str> {
+    let is_list = part.ends_with(',');
+    rest.strip_prefix(" or ").or_else(|| rest.strip_prefix(' ').filter(|_| is_list))
+}
+
 fn word_end(text: &str) -> usize {
     let close =
         if text.starts_with('[') { text.find(']').map(|at| at + 1) } else { text.find(' ') };
     close.unwrap_or(text.len())
 }
 
-fn kind(slot: &'static str, verb: &Verb) -> Slot {
+fn kind<'a>(slot: &'static str, verb: &Verb, arguments: &str) -> Slot<'a> {
     let bare = slot.trim_matches(['[', ']', '#']);
     if verb.secret {
         Slot::Other
@@ -68,7 +101,8 @@ fn kind(slot: &'static str, verb: &Verb) -> Slot {
         // One that is to be made has a new name.
         if verb.name == "create" { Slot::Other } else { Slot::Channel }
     } else if bare.starts_with("user") {
-        Slot::User
+        let may_be_everywhere = !verb.everywhere.is_empty() && arguments == verb.arguments;
+        if may_be_everywhere { Slot::UserOrEverywhere } else { Slot::User }
     } else if bare == "command" {
         Slot::Command
     } else if bare.contains('…') {
@@ -83,7 +117,7 @@ fn kind(slot: &'static str, verb: &Verb) -> Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{VERBS, verb};
+    use crate::proto::verb;
 
     #[test]
     fn arguments_are_cut_into_their_parts() {
@@ -92,7 +126,8 @@ mod tests {
             ("user text…", &["user", "text…"]),
             ("text or json", &["text or json"]),
             ("[channel or @user] [reason…]", &["[channel or @user]", "[reason…]"]),
-            ("[#channel] user or address [for 2h]", &["[#channel]", "user or address", "[for 2h]"]),
+            ("[user or address] [for 2h]", &["[user or address]", "[for 2h]"]),
+            ("user, address or pattern", &["user, address or pattern"]),
         ] {
             assert_eq!(slots(arguments).collect::<Vec<_>>(), expected, "{arguments}");
         }
@@ -122,17 +157,39 @@ mod tests {
         ] {
             assert_eq!(next(verb(word).unwrap(), words), slot, "/{word} {words:?}");
         }
-        let ban = Verb {
-            arguments: "[#channel] [user or address] [reason…]",
-            ..*VERBS.first().unwrap()
-        };
-        for (words, slot) in [
-            (&[][..], Slot::User),
-            (&["#dev"], Slot::User),
-            (&["bob"], Slot::Text),
-            (&["#dev", "bob"], Slot::Text),
+    }
+
+    #[test]
+    fn what_operators_type_next() {
+        for (word, words, slot) in [
+            ("kick", &[][..], Slot::User),
+            ("kick", &["#dev"], Slot::User),
+            ("kick", &["#dev", "bob"], Slot::Text),
+            ("ban", &[], Slot::UserOrEverywhere),
+            ("ban", &["#dev"], Slot::UserOrEverywhere),
+            ("ban", &["bob"], Slot::For),
+            ("ban", &["#dev", "bob"], Slot::For),
+            ("ban", &["bob", "for"], Slot::Other),
+            ("ban", &["bob", "for", "2h"], Slot::Text),
+            ("ban", &["bob", "spam"], Slot::Text),
+            ("ban", &["everywhere"], Slot::User),
+            ("ban", &["EVERYWHERE", "bob"], Slot::For),
+            ("ban", &["#dev", "everywhere"], Slot::For),
+            ("unban", &[], Slot::UserOrEverywhere),
+            ("unban", &["everywhere"], Slot::User),
+            ("unban", &["everywhere", "bob"], Slot::Other),
+            ("mute", &["bob"], Slot::For),
+            ("drop", &[], Slot::Channel),
+            ("drop", &["#dev"], Slot::Text),
+            ("kill", &[], Slot::User),
+            ("announce", &[], Slot::Text),
+            ("set", &[], Slot::Setting),
+            ("set", &["slow"], Slot::Value("slow")),
+            ("set", &["#dev", "slow"], Slot::Value("slow")),
+            ("set", &["slow", "10s"], Slot::Other),
+            ("log", &[], Slot::Other),
         ] {
-            assert_eq!(next(&ban, words), slot, "{words:?}");
+            assert_eq!(next(verb(word).unwrap(), words), slot, "/{word} {words:?}");
         }
     }
 }

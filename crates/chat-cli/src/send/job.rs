@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use chat_proto::limits::MAX_LINE_BYTES;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, passes_at_door};
 use crate::identity::Identity;
 use crate::incoming::{Answer, Incoming};
 use crate::input::{Input, Unfit, UnfitWhy};
@@ -215,7 +215,7 @@ impl Job {
             }
             Input::End => self.ended = true,
             // Only an editor gives these.
-            Input::Asked(..) | Input::Interrupt => {}
+            Input::Asked(..) | Input::Begun | Input::Interrupt => {}
         }
         if self.since.is_none() && !self.lines.is_empty() {
             self.since = Some(now.instant);
@@ -317,7 +317,11 @@ impl Job {
     fn greeting(&mut self, text: &str, now: Now) {
         let text = clean(text.trim_end());
         if let Some(told) = text.strip_prefix("! ") {
-            self.trouble = Some(format!("{} refused: {told}", self.order.address));
+            let why = format!("{} refused: {told}", self.order.address);
+            if !passes_at_door(told) {
+                return self.fail(&why, Exit::Refused);
+            }
+            self.trouble = Some(why);
         } else if !text.starts_with('*') {
             self.strange += 1;
             if self.strange > MAX_STRANGE {

@@ -13,9 +13,13 @@ use crate::typed::{Typed, command};
 /// A channel that signing in has put one into.
 #[derive(Debug)]
 pub(super) struct Reentered {
-    channel: String,
+    pub(super) channel: String,
+    /// People in it.
+    members: u64,
     /// Its last line.
-    last: Option<u64>,
+    pub(super) last: Option<u64>,
+    /// One was not in it before.
+    is_new: bool,
     /// What others said there since one was there.
     count: u64,
     /// Some of it names one.
@@ -84,10 +88,11 @@ impl Session {
                 if self.stage == Stage::Nameless {
                     self.named(answer, now);
                 } else {
-                    // To the server the one without an account has left.
                     if answer.re == "login" {
-                        self.places.leave_all();
-                        self.reenter(true);
+                        self.account = Some(name.clone());
+                        let back = self.reenter();
+                        self.places.go_along();
+                        self.count_new(&back);
                     }
                     self.me = Some(name);
                     self.keep_token(answer);
@@ -99,6 +104,7 @@ impl Session {
                 if self.stage == Stage::Nameless {
                     self.named(answer, now);
                 } else {
+                    self.account = Some(name);
                     self.keep_token(answer);
                 }
             }
@@ -117,10 +123,24 @@ impl Session {
     /// What the server tells of an account that signs in: where it is again, and what is new there.
     pub(super) fn note_absence(&mut self, incoming: &Incoming) {
         match incoming {
-            Incoming::Reentered { channel, last, .. } => {
+            Incoming::Reentered { channel, members, last, .. } => {
                 self.with_known(|known| known.channel(channel));
+                let is_new = !self.places.is_in(channel);
+                let missed = self.places.last(channel).is_some_and(|own| Some(own) != *last);
+                if self.is_coming_back() && !is_new && missed {
+                    // What is said there from now on comes after what was said meanwhile.
+                    self.wait_in(channel);
+                }
                 let channel = channel.clone();
-                self.reentered.push(Reentered { channel, last: *last, count: 0, calls: false });
+                let (last, count, calls) = (*last, 0, false);
+                self.reentered.push(Reentered {
+                    channel,
+                    members: *members,
+                    last,
+                    is_new,
+                    count,
+                    calls,
+                });
             }
             Incoming::Unread { channel, count, mentions, .. } => {
                 let mut reentered = self.reentered.iter_mut();
@@ -137,22 +157,24 @@ impl Session {
         self.is_settled() && self.asked.front() == Some(&Asked::Identity)
     }
 
-    /// One is in the channels that signing in has put one into, `anew` in the last of them. Otherwise one was in them
-    /// before: what one was in, and how far one had read, stays.
-    pub(super) fn reenter(&mut self, anew: bool) {
-        let mut new_there = Vec::new();
-        for Reentered { channel, last, count, calls } in std::mem::take(&mut self.reentered) {
-            self.places.add(&channel);
-            if self.places.last(&channel).is_none() {
-                self.places.set_last(&channel, last);
-            }
-            if anew {
-                self.places.set_current(Some(channel.clone()));
-                new_there.push((channel, count, calls));
+    /// One is in the channels that signing in has put one into. How far one had read one that one was in before
+    /// stays known.
+    pub(super) fn reenter(&mut self) -> Vec<Reentered> {
+        let back = std::mem::take(&mut self.reentered);
+        for Reentered { channel, members, last, is_new, .. } in &back {
+            self.look_up_later(channel, *members);
+            self.places.put_into(channel);
+            if *is_new || self.places.last(channel).is_none() {
+                self.places.set_last(channel, *last);
             }
         }
-        for (channel, count, calls) in new_there.into_iter().filter(|(_, count, _)| *count > 0) {
-            self.places.unseen(&channel, count, calls);
+        back
+    }
+
+    /// What is new in channels that one wasn't in before; in the others it is shown itself.
+    pub(super) fn count_new(&mut self, back: &[Reentered]) {
+        for own in back.iter().filter(|own| own.is_new && own.count > 0) {
+            self.places.unseen(&own.channel, own.count, own.calls);
         }
     }
 
@@ -201,7 +223,9 @@ impl Session {
         let unsent = self.unsaid.take_after(in_flight);
         self.me = None;
         self.identity = None;
+        self.account = None;
         self.places.leave_all();
+        self.to_look_up.clear();
         self.wish.enter.clear();
         self.waiting.clear();
         self.goal_at = None;

@@ -21,11 +21,13 @@ impl Session {
     }
 
     pub(super) fn send(&mut self, typed: Typed, now: Now) {
+        self.go_home(now);
         if self.wish.mode == Mode::Terminal && typed.is_command() && !typed.secret {
             self.show(Shown::Typed { line: typed.discreet() });
         }
         let line = typed.line.clone();
         self.ask(Asked::Typed(typed), line, now);
+        self.look_up_rest(now);
     }
 
     pub(super) fn answered(&mut self, answer: &Answer, now: Now) {
@@ -48,6 +50,13 @@ impl Session {
             Asked::Typed(typed) => {
                 // A list has its closing line, an entry its opening one.
                 let closing = answer.re == "search";
+                if answer.re == "login"
+                    && answer.fields().has("name")
+                    && matches!(self.stage, Stage::Ready { .. })
+                {
+                    // They were another one's.
+                    self.places.forget_chats();
+                }
                 if closing {
                     self.show_past(&Asked::Typed(typed.clone()));
                 }
@@ -121,6 +130,10 @@ impl Session {
                 self.told_more(&incoming);
                 self.signed_out(name, reason, now);
             }
+            Incoming::Reentered { channel, members, topic, last } if !self.is_signing_in() => {
+                self.follow_in(&channel, members, topic.as_ref(), last);
+            }
+            Incoming::Left { channel, user, .. } if self.is_me(&user) => self.follow_out(&channel),
             Incoming::Missed { channel, after, .. } if self.places.is_in(&channel) => {
                 self.missed_lines(&channel, after, now);
             }
@@ -134,7 +147,9 @@ impl Session {
         // What was missed while the connection was lost is shown itself; what waited has a heading.
         let shown_otherwise = self.wish.mode == Mode::Terminal
             && match incoming {
-                Incoming::Unread { .. } | Incoming::Reentered { .. } => self.is_coming_back(),
+                Incoming::Unread { channel, .. } | Incoming::Reentered { channel, .. } => {
+                    self.is_coming_back() && self.places.is_in(channel)
+                }
                 Incoming::Waiting { count, told } => self.is_coming_back() || told == count,
                 _ => false,
             };
@@ -153,6 +168,7 @@ impl Session {
         if let Incoming::Kicked { channel, user, current, .. } = incoming
             && self.is_me(user)
         {
+            self.is_out_of(channel);
             self.places.left(channel);
             self.set_current(current.clone());
         }
@@ -164,11 +180,14 @@ impl Session {
         if let Incoming::Run(row) = incoming
             && row.text("type").as_deref() == Some("dropped")
         {
-            self.places.left(&row.text("channel").unwrap_or_default());
+            let channel = row.text("channel").unwrap_or_default();
+            self.is_out_of(&channel);
+            self.places.left(&channel);
             self.set_current(row.change("current"));
         }
         // After a reconnection the main page would only push away what one was reading.
-        let again = self.is_settled() && self.stage == Stage::Naming;
+        let is_new = matches!(incoming, Incoming::Unread { .. } | Incoming::Reentered { .. });
+        let again = self.is_settled() && self.stage == Stage::Naming && !is_new;
         if let Some(shown) = shown.filter(|_| !again) {
             self.show(shown);
         }
@@ -227,12 +246,14 @@ impl Session {
                 self.with_known(|known| known.channel(&channel));
                 self.places.entered(&channel);
                 let members = answer.fields().number("members").unwrap_or(0);
-                let again = self.is_settled() && matches!(self.stage, Stage::Entering { .. });
-                if (2..=MAX_LOOKED_UP).contains(&members) && !again {
+                let by_itself = matches!(self.stage, Stage::Entering { .. });
+                if by_itself && self.account.is_some() {
+                    self.look_up_later(&channel, members);
+                } else if Self::is_looked_up(members) && !(by_itself && self.is_settled()) {
                     self.look_up(format!("/users {channel}"), now);
                 }
             }
-            ("leave" | "drop", Some(channel)) => self.places.left(&channel),
+            ("leave" | "drop", _) => self.places.left(&answer.place().unwrap_or_default()),
             ("private", _) => {
                 if let Some(user) = answer.fields().text("with") {
                     self.places.opened(&user);
@@ -259,6 +280,10 @@ impl Session {
                 self.places.raise_last(&channel, last);
             }
         }
+    }
+
+    pub(super) fn is_looked_up(members: u64) -> bool {
+        (2..=MAX_LOOKED_UP).contains(&members)
     }
 
     /// Asks for names that Tab may complete. A pipe has no use for them.

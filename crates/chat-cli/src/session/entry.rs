@@ -1,5 +1,6 @@
 //! The way in: the name, then the channels.
 
+use super::devices;
 use super::goal::{Detour, Goal};
 use super::{Asked, Exit, Identity, Mode, Now, Session, Stage, Standing};
 use crate::incoming::Answer;
@@ -25,14 +26,22 @@ impl Session {
     /// The server has agreed to the name in `identity`.
     pub(super) fn named(&mut self, answer: &Answer, now: Now) {
         let asked_for = || self.identity.as_ref().map(|identity| identity.name().to_owned());
+        let before = self.account.take();
         self.me = answer.fields().text("name").or_else(asked_for);
+        let signs_in = matches!(answer.re.as_str(), "login" | "register");
+        self.account = self.me.clone().filter(|_| signs_in);
         self.keep_token(answer);
-        self.reenter(!self.is_settled());
+        self.places.begin();
+        let back = self.reenter();
         self.name_tries = 0;
         if self.is_settled() {
             self.show(Shown::warning(format!("Connected again to {}.", self.wish.address)));
         }
-        let goals = if self.is_settled() {
+        let same_account = before.is_some_and(|name| signs_in && self.is_me(&name));
+        if self.is_settled() && same_account {
+            self.leave_behind(&back);
+        }
+        let mut goals = if self.is_settled() {
             self.places.goals()
         } else {
             self.wish.enter.iter().map(|channel| Goal::enter(channel, None)).collect()
@@ -46,6 +55,20 @@ impl Session {
             }
         }
         let home = self.places.take_current();
+        let wished =
+            self.wish.enter.last().filter(|_| self.account.is_some() && !self.is_settled());
+        let home = home.or_else(|| wished.cloned());
+        if self.account.is_some() {
+            let is_reached = |goal: &Goal| devices::is_reached(goal, &back);
+            let (reached, left): (Vec<_>, Vec<_>) = goals.into_iter().partition(is_reached);
+            goals = left.into();
+            for goal in reached {
+                // Nothing was said there since.
+                self.unsaid.checked(&goal.place());
+                self.go_live(&goal.place());
+            }
+        }
+        self.count_new(&back);
         self.stage = Stage::Entering { goals, home };
         self.next_goal(now);
     }
@@ -134,15 +157,21 @@ impl Session {
                 .fail(format!("{} was refused: {code}: {text}", goal.place()), Exit::Refused);
         }
         self.show_refusal(code, text);
+        self.go_live(&goal.place());
+        if matches!(self.stage, Stage::Ready { .. }) {
+            return self.places.followed_out(&goal.place());
+        }
         self.places.left(&goal.place());
         self.next_goal(now);
     }
 
     pub(super) fn ready(&mut self, now: Now) {
-        if let Stage::Entering { home: Some(home), .. } = &self.stage
-            && self.places.current().is_none()
-        {
-            self.places.set_current(Some(home.clone()));
+        if let Stage::Entering { home, .. } = &self.stage {
+            if self.account.is_some() {
+                self.places.settle_in(home.clone());
+            } else if self.places.current().is_none() && home.is_some() {
+                self.places.set_current(home.clone());
+            }
         }
         self.places.arrive();
         self.stage = Stage::Ready { since: now.instant };

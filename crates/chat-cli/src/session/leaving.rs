@@ -4,6 +4,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::{Action, Asked, Exit, Mode, Now, Session, Stage, Standing};
+use crate::exit::passes_at_door;
 use crate::pause::pause;
 use crate::show::Shown;
 use crate::typed::Typed;
@@ -25,6 +26,7 @@ impl Session {
     pub(crate) fn lost(&mut self, reason: &str, now: Now) {
         let stage = mem::replace(&mut self.stage, Stage::Over);
         let was_connected = stage != Stage::Connecting;
+        let was_refused = matches!(stage, Stage::Greeting { refusal: Some(_), .. });
         let address = &self.wish.address;
         // For the error output of a script, which has to name the server, and for a person, who
         // knows it.
@@ -54,6 +56,7 @@ impl Session {
         self.password_asked = false;
         self.passwords.clear();
         self.reentered.clear();
+        self.to_look_up.clear();
         let unconfirmed: Vec<Typed> = mem::take(&mut self.asked)
             .into_iter()
             .filter_map(|asked| match asked {
@@ -66,7 +69,8 @@ impl Session {
             let lines = if count == 1 { "line was" } else { "lines were" };
             let more =
                 if count > 0 { format!("; {count} {lines} not confirmed") } else { String::new() };
-            return self.fail(named + &more, Exit::Lost);
+            let refused = was_refused.then_some(self.ends_with).flatten();
+            return self.fail(named + &more, refused.unwrap_or(Exit::Lost));
         }
         if self.quit_at.is_some() {
             return self.finish_left();
@@ -83,7 +87,7 @@ impl Session {
             self.failures = 0;
         }
         if let Stage::Entering { home, .. } = stage {
-            self.places.set_current(home);
+            self.places.stay_in(home);
             self.places.arrive();
         }
         let pause = pause(self.failures, now.luck);
@@ -188,6 +192,10 @@ impl Session {
         let text = crate::proto::clean(text.trim_end());
         if let Some(told) = text.strip_prefix("! ") {
             *refusal = Some(told.to_owned());
+            if !passes_at_door(told) {
+                self.ends_with = Some(Exit::Refused);
+                self.drop_link("it refused", now);
+            }
         } else if text.starts_with('*') {
             // Scripts have no use for it, it is known from the first time, and how to begin is only
             // for who has not begun.

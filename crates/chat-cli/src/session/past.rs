@@ -45,6 +45,12 @@ pub(super) struct Waiting {
     overflowed: bool,
 }
 
+impl Waiting {
+    pub(super) fn is_of(&self, place: &str) -> bool {
+        same_name(&self.place, place)
+    }
+}
+
 /// Lines that were missed are fetched, a page at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fetch {
@@ -157,7 +163,10 @@ impl Session {
         };
         if !which.is_asked_for() {
             self.unsaid.compare(&place, said.id, &said.from, &said.text, said.action);
-            if said.id.is_some() && said.id <= self.places.last(&place) {
+            // Who signs in by typing so has other chats, of which nothing is known yet.
+            let is_known =
+                self.asked.front() == Some(&Asked::Identity) || !matches!(which, Which::Waiting);
+            if is_known && said.id.is_some() && said.id <= self.places.last(&place) {
                 return;
             }
         }

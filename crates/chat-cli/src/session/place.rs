@@ -19,6 +19,8 @@ pub(super) struct Places {
     /// In the order of entry.
     channels: Vec<String>,
     current: Option<String>,
+    /// The conversations as the server has them, its current one last: leaving that makes the one before current.
+    order: Vec<String>,
     /// On the way through all of the channels: what is new in one stays so.
     passing: bool,
     /// The one heard of last stands last.
@@ -60,10 +62,66 @@ impl Places {
         self.set_current(Some(channel.to_owned()));
     }
 
+    /// The server has put one into the channel, which is current to it from now on.
+    pub(super) fn put_into(&mut self, channel: &str) {
+        self.add(channel);
+        self.go_to(channel);
+    }
+
+    /// Another device has entered the channel, and so one is in it; the current conversation stays.
+    pub(super) fn followed(&mut self, channel: &str) {
+        self.add(channel);
+        self.order.retain(|own| !same_name(own, channel));
+        self.order.insert(0, channel.to_owned());
+    }
+
     /// What was read there stays known, so that it isn't shown again when one comes back.
     pub(super) fn left(&mut self, channel: &str) {
         self.channels.retain(|own| !same_name(own, channel));
+        self.order.retain(|own| !same_name(own, channel));
         self.seen(channel);
+    }
+
+    /// As [`Self::left`]; if it was current, the one before is so from now on.
+    pub(super) fn followed_out(&mut self, channel: &str) {
+        self.left(channel);
+        if self.current().is_some_and(|current| same_name(current, channel)) {
+            self.set_current(self.next());
+        }
+    }
+
+    /// Lines go where the server has one.
+    pub(super) fn go_along(&mut self) {
+        self.stay_in(self.next());
+    }
+
+    /// What is current to the server.
+    fn next(&self) -> Option<String> {
+        self.order.last().cloned()
+    }
+
+    fn go_to(&mut self, place: &str) {
+        self.order.retain(|own| !same_name(own, place));
+        self.order.push(place.to_owned());
+    }
+
+    /// To the server one is nowhere: the connection is new.
+    pub(super) fn begin(&mut self) {
+        self.order.clear();
+    }
+
+    /// The current conversation, if another one is current to the server; from now on it counts as current there too.
+    pub(super) fn straighten(&mut self) -> Option<String> {
+        let astray = |own: &&String| !self.order.last().is_some_and(|last| same_name(last, own));
+        let current = self.current.as_ref().filter(astray)?.clone();
+        self.go_to(&current);
+        Some(current)
+    }
+
+    /// Who one was had private chats that one hasn't any more, and stays in the channels.
+    pub(super) fn forget_chats(&mut self) {
+        self.read.retain(|read| read.place.starts_with('#'));
+        self.unread.retain(|unread| unread.place.starts_with('#'));
     }
 
     /// In no conversation, and nothing of any counts as read: somebody else may be here next.
@@ -77,10 +135,24 @@ impl Places {
     }
 
     pub(super) fn set_current(&mut self, current: Option<String>) {
+        if let Some(current) = &current {
+            self.go_to(current);
+        }
+        self.stay_in(current);
+    }
+
+    /// Lines go there, whatever is current to the server.
+    pub(super) fn stay_in(&mut self, current: Option<String>) {
         if let Some(current) = current.as_ref().filter(|_| !self.passing) {
             self.seen(current);
         }
         self.current = current;
+    }
+
+    /// Where lines go once one has arrived: `home`, if one is there, else where the server has one.
+    pub(super) fn settle_in(&mut self, home: Option<String>) {
+        let home = home.filter(|home| home.starts_with('@') || self.is_in(home));
+        self.current = home.or(self.current.take()).or_else(|| self.next());
     }
 
     /// What was said elsewhere since one was there; the latest last.
@@ -119,7 +191,7 @@ impl Places {
     /// One is in all of the channels, or on the way no longer.
     pub(super) fn arrive(&mut self) {
         self.passing = false;
-        self.set_current(self.current.clone());
+        self.stay_in(self.current.clone());
     }
 
     /// The last line of the conversation that was shown.
@@ -168,6 +240,9 @@ impl Places {
         let (from, to) = (format!("@{from}"), format!("@{to}"));
         if self.current().is_some_and(|current| same_name(current, &from)) {
             self.current = Some(to.clone());
+        }
+        for own in self.order.iter_mut().filter(|own| same_name(own, &from)) {
+            own.clone_from(&to);
         }
         if let Some(unread) = self.unread.iter_mut().find(|own| same_name(&own.place, &from)) {
             unread.place.clone_from(&to);

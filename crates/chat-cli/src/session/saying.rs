@@ -111,6 +111,7 @@ impl Session {
                 )));
             }
         }
+        self.go_home(now);
         let Some(request) = line.request(&to, self.places.current()) else {
             self.unsaid.pop();
             let text = back(&line.typed);
@@ -132,6 +133,7 @@ impl Session {
             });
         }
         self.ask(Asked::Line, request, now);
+        self.look_up_rest(now);
     }
 
     /// The line is said.

@@ -1,4 +1,5 @@
 mod account;
+mod devices;
 
 use super::entry::MAX_NAME_TRIES;
 use super::leaving::{MAX_STRANGE, STEADY};
@@ -523,6 +524,31 @@ fn a_pipe_does_not_try_again() {
         play.loses("the server closed it"),
         ["complain here:5002 refused: server-full: Too many people are here.", "finish(lost)"]
     );
+}
+
+#[test]
+fn whoever_is_refused_at_the_door_for_good_does_not_come_again() {
+    let banned = "! banned: This address is banned from this server.\r";
+    let told = "complain here:5002 refused: banned: This address is banned from this server.";
+    for mode in [Mode::Pipe, Mode::Terminal] {
+        let mut play = Play::new(mode, Some("alice"), &[]);
+        play.connects();
+        assert_eq!(play.gets(&[banned]), ["hangup", told, "finish(refused)"]);
+    }
+    // Somebody who was here before is told so as well.
+    let mut play = Play::settled();
+    play.loses("the server closed it");
+    play.waits();
+    play.connects();
+    assert_eq!(play.gets(&[banned]), ["hangup", told, "finish(refused)"]);
+    for passing in ["! server-full: Too many.\r", "! unavailable: Not now.\r"] {
+        let mut play = Play::settled();
+        play.loses("the server closed it");
+        play.waits();
+        play.connects();
+        assert_eq!(play.gets(&[passing]), [""; 0]);
+        assert!(play.loses("the server closed it")[0].ends_with("Trying again in 2 s."));
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod devices;
 mod gate;
 mod kills;
 mod pipe;

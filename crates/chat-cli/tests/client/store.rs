@@ -47,6 +47,13 @@ impl Store {
         self.up.set(true);
     }
 
+    /// Somebody at a plain socket, who has no name yet.
+    pub(crate) fn dialled(&self) -> Talker {
+        let mut talker = self.talker("nobody");
+        talker.dial().expect("the server is there");
+        talker
+    }
+
     /// Somebody who talks to it, once they have something to say.
     pub(crate) fn talker(&self, name: &str) -> Talker {
         let (name, address) = (name.to_owned(), self.address.clone());
@@ -214,18 +221,35 @@ impl Talker {
 
     /// `None` if the server is killed meanwhile.
     fn connect(&mut self) -> Option<()> {
+        self.dial()?;
+        for line in [format!("/name {}", self.name), "/enter #general".into()] {
+            self.does(&line)?;
+        }
+        Some(())
+    }
+
+    fn dial(&mut self) -> Option<()> {
         self.up.wait();
         let stream = TcpStream::connect(&self.address).ok()?;
         stream.set_read_timeout(Some(DEADLINE)).ok()?;
         stream.set_nodelay(true).ok()?;
         self.link = Some((BufReader::new(stream.try_clone().ok()?), stream));
-        for line in
-            ["/format json".into(), format!("/name {}", self.name), "/enter #general".into()]
-        {
-            let answer = self.asks(&line)?.pop()?;
-            assert_eq!(answer["type"], "ok", "{line}: {answer}");
-        }
-        Some(())
+        self.does("/format json").map(|_| ())
+    }
+
+    /// What comes of the line before its `ok`. `None` if the connection is lost.
+    #[track_caller]
+    pub(crate) fn does(&mut self, line: &str) -> Option<Vec<Value>> {
+        let mut rows = self.asks(line)?;
+        let answer = rows.pop()?;
+        assert_eq!(answer["type"], "ok", "{line}: {answer}");
+        Some(rows)
+    }
+
+    /// Waits for a line of this type about this person.
+    pub(crate) fn is_told(&mut self, kind: &str, user: &str) {
+        while self.row().is_some_and(|row| row["type"] != kind || row["user"] != user) {}
+        assert!(self.link.is_some(), "no {kind} of {user}");
     }
 
     /// Everything up to the answer, also what comes of others meanwhile. `None` if the connection is lost.

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Instant;
@@ -174,6 +175,14 @@ impl Terminal {
         screen.set_scrollback(0);
         all.extend(self.rows());
         all
+    }
+
+    /// Ends the client as one that has no time for anything.
+    pub(crate) fn killed(mut self) {
+        let pid = self.child.process_id().unwrap().to_string();
+        let killed = Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+        assert!(killed.success());
+        self.child.wait().unwrap();
     }
 
     /// Reads to the end; the exit code, and everything that was ever written.
@@ -388,7 +397,7 @@ fn a_signal_gives_the_terminal_back() {
     let _peer = server.accept_at_terminal("alice", "#general");
     terminal.shows_last("#general>");
     let pid = terminal.child.process_id().unwrap();
-    let sent = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
+    let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status();
     assert!(sent.unwrap().success());
     let (code, written) = terminal.left();
     assert_eq!(code, 143);

@@ -134,6 +134,8 @@ enum Line<'a> {
         time: Time,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<Str<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        current: Option<Nullable<Place<'a>>>,
     },
     Presence {
         channel: Channel<'a>,
@@ -386,6 +388,14 @@ fn line(event: &Event) -> Option<Line<'_>> {
             user: user.as_str(),
             time: Time(*time),
             reason: words(reason.as_ref()),
+            current: None,
+        },
+        Event::YouLeft { channel, user, time, current } => Line::Left {
+            channel: Shown(channel),
+            user: user.as_str(),
+            time: Time(*time),
+            reason: None,
+            current: Some(current.as_ref().map(Shown)),
         },
         Event::Presence { channel, entered, left, members } => Line::Presence {
             channel: Shown(channel),

@@ -44,6 +44,9 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
         Event::Left { channel, user, reason, .. } => {
             write!(out, "* {user} left {channel}{}", because(reason.as_ref()))
         }
+        Event::YouLeft { channel, current, .. } => {
+            write!(out, "* You left {channel} on another device. {}", NowIn(current.as_ref()))
+        }
         Event::Presence { channel, entered, left, members } => {
             write!(out, "* {entered} entered, {left} left {channel} ({members} here)")
         }

@@ -83,6 +83,11 @@ fn left(reason: Option<Text>) -> Event {
     Event::Left { channel: channel("general"), user: user("bob"), time: TIME, reason }
 }
 
+fn you_left(current: Option<&str>) -> Event {
+    let current = current.map(|name| Conversation::Channel(channel(name)));
+    Event::YouLeft { channel: channel("general"), user: user("bob"), time: TIME, current }
+}
+
 fn kicked(reason: Option<Text>) -> Event {
     let (channel, user, by) = (channel("general"), user("bob"), user("alice"));
     Event::Kicked { channel, user, by, reason, ban: None }
@@ -123,6 +128,8 @@ fn events() -> Vec<Case> {
         ("entered", entered),
         ("left", left(None)),
         ("left, reason", left(some("lunch"))),
+        ("left on another device", you_left(Some("dev"))),
+        ("left on another device, the last conversation", you_left(None)),
         ("presence", presence),
         ("gone", Event::Gone { user: user("bob"), reason: None }),
         ("gone, reason", Event::Gone { user: user("bob"), reason: some("good night") }),

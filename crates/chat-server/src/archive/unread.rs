@@ -125,7 +125,10 @@ fn newest_private(
     }
     lines.sort_by_key(|(line, ..)| line.time);
     let surplus = lines.len().saturating_sub(MAX_WAITING_LINES);
-    lines.drain(..surplus);
+    for (_, _, with) in lines.drain(..surplus) {
+        // What isn't told isn't read.
+        found.waiting_from.retain(|(from, _)| *from != with);
+    }
     let last = lines.last();
     found.last_writer = last
         .and_then(|(line, _, with)| UserName::new(&line.author).ok().map(|author| (*with, author)));

@@ -38,6 +38,8 @@ struct State {
     entered: Timestamp,
     /// It was erased; with the number of the event that tells it.
     gone: Option<u64>,
+    /// None of its devices is here; with the number of the event that tells it.
+    departed: Option<u64>,
 }
 
 /// A channel that an account is in.
@@ -133,8 +135,19 @@ impl Accounts {
         let KeptAccount { party, name, password, away, seen, admin, ignored, channels } = kept;
         let password = password.into();
         let chats = HashMap::new();
-        let (entered, gone) = (Timestamp(0), None);
-        let state = State { password, away, seen, admin, ignored, channels, chats, entered, gone };
+        let (entered, gone, departed) = (Timestamp(0), None, None);
+        let state = State {
+            password,
+            away,
+            seen,
+            admin,
+            ignored,
+            channels,
+            chats,
+            entered,
+            gone,
+            departed,
+        };
         let account = Arc::new(Account { party, name: name.clone(), state: Mutex::new(state) });
         for look in name.looks() {
             self.by_look.insert(look.into(), name.clone());
@@ -263,12 +276,18 @@ impl Account {
 
     /// Whether it was erased, while somebody is still signed in to it.
     pub(super) fn is_gone(&self) -> bool {
-        self.gone().is_some()
+        lock(&self.state).gone.is_some()
     }
 
-    /// The number of the event that tells that it is gone.
+    /// The number of the event that tells that its last device has left, or that it was erased.
     pub(super) fn gone(&self) -> Option<u64> {
-        lock(&self.state).gone
+        let state = lock(&self.state);
+        state.gone.or(state.departed)
+    }
+
+    /// With a number, none of its devices is here from now on; else one is.
+    pub(super) fn set_departed(&self, number: Option<u64>) {
+        lock(&self.state).departed = number;
     }
 
     pub(super) fn set_password(&self, password: &str) {

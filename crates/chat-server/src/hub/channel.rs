@@ -124,6 +124,8 @@ impl Channel {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) topic: Option<Text>,
+    /// The account that set it.
+    pub(super) topic_by: Option<Party>,
     pub(super) members: IndexMap<PersonId, Member>,
     /// Those who are signed in, and on how many of their devices they are in it.
     devices: HashMap<Party, usize>,

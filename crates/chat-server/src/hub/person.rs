@@ -88,10 +88,17 @@ struct Card {
     held: bool,
     /// Since when they have the name.
     named_at: Option<Timestamp>,
-    /// The names that they had before, the oldest first.
-    before: Vec<Borne>,
+    /// Few were ever somebody else.
+    earlier: Option<Box<Earlier>>,
+}
+
+/// Who somebody was earlier on the same connection.
+#[derive(Default)]
+struct Earlier {
+    /// The names that they had, the oldest first.
+    names: Vec<Borne>,
     /// Who they were before they signed in or out, the oldest first.
-    parties_before: Vec<Party>,
+    parties: Vec<Party>,
 }
 
 /// A name, and the time for which somebody had it; without a bound, for all time.
@@ -124,8 +131,8 @@ pub(crate) enum Note {
     Kept(Result<(), Refusal>),
     /// What the vault found.
     Vault(vault::Answer),
-    /// Another device of theirs has entered a channel, or left it.
-    Elsewhere(ChannelName),
+    /// Another device of theirs has entered a channel, or left it for a reason.
+    Elsewhere(ChannelName, Option<Text>),
     /// Another device of theirs has changed whom they hide.
     Ignoring(Ignoring),
     /// Told to everybody.
@@ -243,11 +250,15 @@ impl Person {
         card.held = false;
         card.account = account;
         let was = Party(self.party.swap(party.0, Ordering::AcqRel));
-        if was != party && !card.parties_before.contains(&was) {
-            if card.parties_before.len() == MAX_PARTIES_BEFORE {
-                card.parties_before.remove(0);
+        if was == party {
+            return;
+        }
+        let parties = &mut card.earlier.get_or_insert_default().parties;
+        if !parties.contains(&was) {
+            if parties.len() == MAX_PARTIES_BEFORE {
+                parties.remove(0);
             }
-            card.parties_before.push(was);
+            parties.push(was);
         }
     }
 
@@ -263,7 +274,8 @@ impl Person {
         let card = lock(&self.card);
         let account = card.account.as_ref().map(|account| account.party);
         let name = card.name.clone();
-        let before = card.parties_before.clone();
+        let before = card.earlier.as_ref().map(|earlier| earlier.parties.clone());
+        let before = before.unwrap_or_default();
         Who { name, party: self.party(), account, address: self.address, before }
     }
 
@@ -300,16 +312,18 @@ impl Person {
         let mut card = lock(&self.card);
         let from = card.named_at.replace(now);
         if let Some(name) = before.filter(|before| card.name.as_ref() != Some(*before)) {
-            if card.before.len() == MAX_NAMES_BEFORE {
-                card.before.remove(0);
+            let names = &mut card.earlier.get_or_insert_default().names;
+            if names.len() == MAX_NAMES_BEFORE {
+                names.remove(0);
             }
-            card.before.push(Borne { name: name.clone(), from, upto: Some(now) });
+            names.push(Borne { name: name.clone(), from, upto: Some(now) });
         }
     }
 
     /// The names that they had before.
     pub(super) fn names_before(&self) -> Vec<Borne> {
-        lock(&self.card).before.clone()
+        let card = lock(&self.card);
+        card.earlier.as_ref().map(|earlier| earlier.names.clone()).unwrap_or_default()
     }
 
     pub(crate) fn away(&self) -> Option<Away> {

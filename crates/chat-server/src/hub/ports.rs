@@ -215,8 +215,8 @@ impl ConversationKey {
 /// Something to remember.
 #[derive(Clone, Debug)]
 pub enum Fact {
-    /// A channel was made.
-    Opened(ChannelName, Option<Text>),
+    /// A channel was made, with a topic by this account if its maker has one.
+    Opened(ChannelName, Option<Text>, Option<Party>),
     /// A channel is gone; its name goes on with the next id if it is made again.
     Dropped(ChannelName),
     /// A name stands for this party: whoever has it reads what was said privately.
@@ -347,6 +347,8 @@ pub struct Past {
 pub(crate) struct KeptChannel {
     pub(crate) name: ChannelName,
     pub(crate) topic: Option<Text>,
+    /// The account that set it.
+    pub(crate) topic_by: Option<Party>,
     pub(crate) last: LineId,
     /// Lines up to this one are kept no more.
     pub(crate) floor: LineId,

@@ -11,6 +11,7 @@ mod spoken;
 mod words;
 
 use chat_proto::id::Timestamp;
+use chat_proto::name::UserName;
 use chat_proto::setting::Period;
 
 pub(crate) use self::mark::{Mark, Who};
@@ -127,6 +128,15 @@ impl Rules {
         }
         self.spoken.forget_before(now, self.settings.slow);
         ended
+    }
+
+    /// Somebody's account is erased: why they have banned or muted anybody is told no more.
+    pub(crate) fn forget_reasons(&mut self, by: &UserName) {
+        for list in List::ALL {
+            for mark in self.list_mut(list).iter_mut().filter(|mark| mark.shown.by == *by) {
+                mark.shown.reason = None;
+            }
+        }
     }
 
     /// Whether somebody may be banned or muted.

@@ -493,12 +493,12 @@ fn names<'a>(draft: &'a Draft, key: &ConversationKey) -> Option<[&'a UserName; 2
 /// comes after the fact.
 fn seat_fact(register: &mut Register, fact: &Fact) {
     let name = match fact {
-        Fact::Opened(name, _) | Fact::Dropped(name) => name,
+        Fact::Opened(name, ..) | Fact::Dropped(name) => name,
         Fact::Run(changed) => &changed.channel,
         _ => return,
     };
     register.seat(&ConversationKey::Channel(name.clone()), None);
-    if let Fact::Opened(name, _) = fact {
+    if let Fact::Opened(name, ..) = fact {
         register.show_as(name);
     }
 }
@@ -506,7 +506,7 @@ fn seat_fact(register: &mut Register, fact: &Fact) {
 /// The name under which the store finds the channel that a fact is about.
 fn stored_name(fact: &Fact) -> String {
     match fact {
-        Fact::Opened(name, _) | Fact::Dropped(name) => stored(name),
+        Fact::Opened(name, ..) | Fact::Dropped(name) => stored(name),
         _ => String::new(),
     }
 }
@@ -514,14 +514,14 @@ fn stored_name(fact: &Fact) -> String {
 fn add_fact<'a>(fact: &'a Fact, name: &'a str, register: &Register, entries: &mut Vec<Entry<'a>>) {
     let seat = |name: &ChannelName| register.entry(&ConversationKey::Channel(name.clone()));
     match fact {
-        Fact::Opened(channel, topic) => {
-            entries.extend(seat(channel).map(|seat| Entry::Channel {
-                number: seat.number,
-                name,
-                shown: channel.bare(),
-                topic: topic.as_ref().map(Text::as_str),
-                open: true,
-            }));
+        Fact::Opened(channel, topic, by) => {
+            let Some(seat) = seat(channel) else { return };
+            let (number, shown) = (seat.number, channel.bare());
+            let topic = topic.as_ref().map(Text::as_str);
+            entries.push(Entry::Channel { number, name, shown, topic, open: true });
+            if topic.is_some() {
+                entries.push(Entry::Topic { number, topic, by: by.map(|by| by.0) });
+            }
         }
         Fact::Dropped(channel) => {
             let Some(seat) = seat(channel) else { return };
@@ -604,7 +604,8 @@ fn entry<'a>(draft: &'a Draft, step: &Step) -> Option<Entry<'a>> {
             hidden: *hidden,
         }),
         (Step::Topic { seat }, What::Topic(topic)) => {
-            Some(Entry::Topic { number: seat.number, topic: Some(topic.as_str()) })
+            let by = draft.account.map(|account| account.0);
+            Some(Entry::Topic { number: seat.number, topic: Some(topic.as_str()), by })
         }
         _ => None,
     }

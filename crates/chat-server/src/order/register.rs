@@ -66,6 +66,7 @@ impl Register {
         let held = past.held.iter().map(|(_, party)| *party);
         let alive: HashSet<Party> =
             held.chain(accounts.iter().map(|account| Party(account.party))).collect();
+        let topics: HashMap<u32, u64> = book.topics()?.into_iter().collect();
         let (mut running, next_party) = running::load(book)?;
         past.next_party = past.next_party.max(next_party);
         for row in book.conversations()? {
@@ -93,6 +94,7 @@ impl Register {
                 past.channels.push(KeptChannel {
                     name: name.clone(),
                     topic: row.topic.as_deref().and_then(Text::new),
+                    topic_by: topics.get(&row.number).copied().map(Party),
                     last: LineId(row.last),
                     floor: LineId(row.floor),
                     open: row.open,

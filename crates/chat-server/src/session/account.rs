@@ -21,6 +21,7 @@ use chat_proto::verb::{self, Kind};
 use super::Session;
 use crate::handlers::{AccountChange, help};
 use crate::hub::account::Account;
+use crate::hub::person::Kick;
 use crate::hub::ports::vault::{Answer, Question};
 use crate::hub::ports::{AccountDeed, TokenHash};
 
@@ -63,6 +64,8 @@ pub(super) struct Entry {
     /// Lines after this one are told first.
     pub(super) after: Option<LineId>,
     pub(super) last: LineId,
+    /// They were put out meanwhile.
+    pub(super) kick: Option<(u64, Kick)>,
 }
 
 /// How far it is.
@@ -395,6 +398,14 @@ impl Session {
         self.keep(re, Goal::Enter(Box::new(entry)), deed, None, now)
     }
 
+    /// The entry that is being stored, if it is of this channel.
+    pub(super) fn entry_under_way(&mut self, channel: &ChannelName) -> Option<&mut Entry> {
+        match &mut self.dealing.as_mut()?.goal {
+            Goal::Enter(entry) if entry.channel == *channel => Some(entry),
+            _ => None,
+        }
+    }
+
     /// What was to be stored is, or isn't.
     pub(super) fn on_kept(&mut self, kept: Result<(), Refusal>, out: &mut BytesMut) {
         let Some(dealing) = self.dealing.take() else { return };
@@ -425,11 +436,11 @@ impl Session {
             (Goal::Register { name, .. }, Some((token, hash))) => {
                 self.hub.registered(&self.person, self.inbox.channels(), now);
                 self.me.register();
-                self.token = Some(hash);
+                self.token = Some(Box::new(hash));
                 Done::Registered { name, token }
             }
             (Goal::Change { .. }, Some((token, hash))) => {
-                self.token = Some(hash);
+                self.token = Some(Box::new(hash));
                 Done::PasswordChanged { token }
             }
             (Goal::SignOut, _) => Done::SignedOut { name: self.sign_out(now, out)? },
@@ -463,7 +474,7 @@ impl Session {
         let hash = self.hub.vault.hash_of(token).ok_or_else(|| Refusal::bad_token(name))?;
         let account = self.hub.open_account(name, &hash, now)?;
         self.complete_sign_in(re, &account, None, now, out)?;
-        self.token = Some(hash);
+        self.token = Some(Box::new(hash));
         Ok(())
     }
 
@@ -481,7 +492,7 @@ impl Session {
         self.me.sign_in(account);
         self.hub.put_out_where_banned(&self.person, self.inbox.channels(), now);
         let (token, hash) = token.unzip();
-        self.token = hash;
+        self.token = hash.map(Box::new);
         let name = account.name.clone();
         let mut done = Some(Done::SignedIn { name: name.clone(), token });
         if self.me.form == Form::Text
@@ -495,7 +506,7 @@ impl Session {
             }
         }
         for channel in self.inbox.channels() {
-            self.hub.tell_elsewhere(account, &self.person, &channel.name);
+            self.hub.tell_elsewhere(account, &self.person, &channel.name, None);
         }
         self.enter_again(account, now, out);
         self.look_what_waits(re, done);
@@ -504,7 +515,7 @@ impl Session {
 
     fn begin_sign_out(&mut self, re: Re, now: Timestamp) -> Result<(), Refusal> {
         let party = self.own_account(Kind::Logout)?.party;
-        let deed = AccountDeed::SignOut { party, token: self.token, now };
+        let deed = AccountDeed::SignOut { party, token: self.token.as_deref().copied(), now };
         self.keep(re, Goal::SignOut, deed, None, now)
     }
 

@@ -9,6 +9,7 @@ use chat_proto::event::{Done, Event};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::ChannelName;
 use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
 
 use super::Session;
 use super::carry_out::channel_place;
@@ -65,8 +66,24 @@ impl Session {
         Ok(())
     }
 
-    /// Another device of theirs has entered a channel, or left it: this one does the same, and stays where it is.
-    pub(super) fn follow(&mut self, channel: ChannelName, out: &mut BytesMut) {
+    /// Another device of theirs has entered a channel, or left it: this one does the same once what is under way on
+    /// it is answered.
+    pub(super) fn follow_later(&mut self, channel: ChannelName, reason: Option<Text>) {
+        self.followed.retain(|(other, _)| *other != channel);
+        self.followed.push((channel, reason));
+    }
+
+    /// Does as the other devices did, and stays where it is.
+    pub(super) fn follow_all(&mut self, out: &mut BytesMut) {
+        if self.followed.is_empty() || self.awaits_answer() {
+            return;
+        }
+        for (channel, reason) in std::mem::take(&mut self.followed) {
+            self.follow(channel, reason, out);
+        }
+    }
+
+    fn follow(&mut self, channel: ChannelName, reason: Option<Text>, out: &mut BytesMut) {
         let (Some(account), now) = (self.person.signed_in(), self.last_line_at()) else { return };
         let own = self.inbox.channel(&channel).cloned();
         match (account.is_in(&channel), own) {
@@ -81,11 +98,12 @@ impl Session {
             }
             (false, Some(own)) => {
                 let user = account.name.clone();
-                let left = self.hub.leave(&self.person, user.clone(), &own, None, now);
+                let left = self.hub.leave(&self.person, user.clone(), &own, reason, now);
                 if let Some(Leaving { number, last_line }) = left {
                     self.finish(&channel, number, last_line, out);
                     self.me.leave(&Conversation::Channel(channel.clone()));
-                    self.show(&Event::Left { channel, user, time: now, reason: None }, out);
+                    let current = self.me.current().cloned();
+                    self.show(&Event::YouLeft { channel, user, time: now, current }, out);
                 }
             }
             _ => {}

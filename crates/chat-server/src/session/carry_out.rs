@@ -250,7 +250,12 @@ impl Session {
         // Where nothing is kept, there is nothing to look back at.
         let after = if floor >= last { Some(last) } else { after };
         if let Some(deed) = self.membership(&channel, last, now) {
-            return self.keep_entry(re, Entry { done, channel, after, last }, deed, now);
+            return self.keep_entry(
+                re,
+                Entry { done, channel, after, last, kick: None },
+                deed,
+                now,
+            );
         }
         self.look_back_on_entry(re, done, channel, after, last, out);
         Ok(())
@@ -265,7 +270,7 @@ impl Session {
     ) -> Option<AccountDeed> {
         let account = self.person.signed_in()?;
         let now = account.enters(channel, read, now);
-        self.hub.tell_elsewhere(&account, &self.person, channel);
+        self.hub.tell_elsewhere(&account, &self.person, channel, None);
         let (party, channel) = (account.party, channel.clone());
         Some(AccountDeed::Enter { party, channel, read, now })
     }
@@ -296,7 +301,8 @@ impl Session {
             let channel = self.inbox.channel(name).cloned();
             let channel = channel.ok_or_else(|| Refusal::not_in_channel(name))?;
             let reason = reason.filter(|reason| self.may_say_in(&channel, reason, now));
-            let left = self.hub.leave(&self.person, self.name()?, &channel, reason, now);
+            let told = reason.clone();
+            let left = self.hub.leave(&self.person, self.name()?, &channel, told, now);
             let Some(Leaving { number, last_line }) = left else {
                 self.see_that_it_ended(name, out);
                 return Err(Refusal::not_in_channel(name));
@@ -304,7 +310,8 @@ impl Session {
             self.finish(name, number, last_line, out);
             if let Some(account) = self.person.signed_in() {
                 deed = channel.left_by(&account);
-                self.hub.tell_elsewhere(&account, &self.person, &channel.name);
+                let name = &channel.name;
+                self.hub.tell_elsewhere(&account, &self.person, name, reason.as_ref());
             }
         }
         self.me.leave(&conversation);

@@ -12,6 +12,7 @@ use tokio::sync::broadcast::error::TryRecvError as RingError;
 use tokio::sync::mpsc::error::TryRecvError as QueueError;
 use tokio::sync::{broadcast, mpsc};
 
+use crate::hub::account::Account;
 use crate::hub::apply::Membership;
 use crate::hub::channel::Channel;
 use crate::hub::delivery::Delivery;
@@ -42,8 +43,8 @@ pub(super) struct Subscription {
     last_line: LineId,
     /// What of it was noted as read.
     read: LineId,
-    /// Lines from before the entry aren't read; until they are looked at, nothing is.
-    is_behind: bool,
+    /// Lines up to this one were said before the entry; until they are looked at, on whatever device, nothing is read.
+    behind: LineId,
     /// Nothing is taken out until what was before the entry is told.
     held: bool,
 }
@@ -106,9 +107,11 @@ impl Inbox {
             head,
             last_line,
             read: last_line,
-            is_behind: false,
+            behind: LineId(0),
             held: false,
         };
+        // Most people are in one channel: room for more is taken when it is needed.
+        self.subscriptions.reserve_exact(1);
         self.subscriptions.push(subscription);
         // Something may have come before it was here.
         self.todo |= 1 << slot;
@@ -173,11 +176,16 @@ impl Inbox {
     }
 
     /// The last line of each channel in which something was taken out since this was last asked.
-    pub(super) fn take_unread(&mut self) -> Vec<(ChannelName, LineId)> {
-        let is_news = |one: &&mut Subscription| one.read < one.last_line && !one.is_behind;
+    pub(super) fn take_unread(&mut self, account: &Account) -> Vec<(ChannelName, LineId)> {
+        let is_news = |one: &&mut Subscription| {
+            one.read < one.last_line
+                && (one.behind == LineId(0)
+                    || account.read_of(&one.channel.name).is_some_and(|read| read >= one.behind))
+        };
         let news = self.subscriptions.iter_mut().filter(is_news);
         news.map(|one| {
             one.read = one.last_line;
+            one.behind = LineId(0);
             (one.channel.name.clone(), one.last_line)
         })
         .collect()
@@ -187,21 +195,23 @@ impl Inbox {
     pub(super) fn is_read_up_to(&mut self, name: &ChannelName, line: LineId) {
         if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
             one.read = line;
-            one.is_behind = line < one.last_line;
+            one.behind = if line < one.last_line { one.last_line } else { LineId(0) };
         }
     }
 
     /// What was said in a channel before the entry has been looked at.
     pub(super) fn catch_up(&mut self, name: &ChannelName) {
         if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
-            one.is_behind = false;
+            one.behind = LineId(0);
         }
     }
 
     /// The same for all channels but some.
     pub(super) fn catch_up_but(&mut self, but: impl Fn(&ChannelName) -> bool) {
         for one in &mut self.subscriptions {
-            one.is_behind &= but(&one.channel.name);
+            if !but(&one.channel.name) {
+                one.behind = LineId(0);
+            }
         }
     }
 

@@ -141,12 +141,15 @@ impl Me {
     /// Makes a conversation current, which may be new.
     pub(crate) fn go_to(&mut self, place: Place) {
         self.leave(&place.conversation);
+        // Most people are in one: room for more is taken when it is needed.
+        self.places.reserve_exact(1);
         self.places.push(place);
     }
 
     /// Is in one more conversation; the current one stays, if there is one.
     pub(crate) fn be_in(&mut self, place: Place) {
         self.leave(&place.conversation);
+        self.places.reserve_exact(1);
         self.places.insert(0, place);
     }
 

@@ -124,7 +124,7 @@ impl Session {
             self.done(re, done, out);
             return;
         }
-        self.look_back_over(re, Entry { done, channel, after, last: upto }, span, out);
+        self.look_back_over(re, Entry { done, channel, after, last: upto, kick: None }, span, out);
     }
 
     /// The same for a channel whose live lines are held back already.
@@ -152,7 +152,7 @@ impl Session {
         span: Span,
         out: &mut BytesMut,
     ) {
-        let Entry { done, channel, last: upto, .. } = entry;
+        let Entry { done, channel, last: upto, kick, .. } = entry;
         let done = if self.me.form == Form::Text {
             self.done(re.clone(), done, out);
             None
@@ -165,6 +165,11 @@ impl Session {
         let reach = Reach { after: floor.unwrap_or_default(), upto };
         let question = Question::Lines(of, span, Some(reach));
         self.ask_archive(re, Then::Entered(done, channel), question);
+        match (&mut self.lookup, kick) {
+            (Some(lookup), kick) => lookup.kick = kick,
+            (None, Some((number, kick))) => self.on_kick(number, kick, out),
+            (None, None) => {}
+        }
     }
 
     /// What was written privately to this person while they were away.
@@ -329,6 +334,12 @@ impl Session {
 
     /// Who is put out while they are told what was before their entry, is told so afterwards.
     pub(super) fn put_off(&mut self, number: u64, kick: Kick) -> Option<Kick> {
+        if let Some(entry) = self.entry_under_way(&kick.channel)
+            && entry.kick.is_none()
+        {
+            entry.kick = Some((number, kick));
+            return None;
+        }
         match &mut self.lookup {
             Some(lookup)
                 if matches!(&lookup.then, Then::Entered(_, channel) if *channel == kick.channel)

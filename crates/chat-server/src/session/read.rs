@@ -16,7 +16,7 @@ impl Session {
     /// The person is there: what they were told is read.
     pub(super) fn note_read(&mut self) {
         let Some(account) = self.person.signed_in() else { return };
-        for (channel, line) in self.inbox.take_unread() {
+        for (channel, line) in self.inbox.take_unread(&account) {
             self.hub.note_read(&account, &channel, line);
         }
         for (with, line) in self.unread_privately.drain(..) {

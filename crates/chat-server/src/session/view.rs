@@ -34,7 +34,11 @@ impl Session {
     /// doesn't count: a busy channel holds nobody back.
     pub(crate) fn deliver(&mut self, enough: usize, out: &mut BytesMut) -> bool {
         self.tell_past(enough, out);
-        self.deliver_before(self.farewell.map_or(u64::MAX, |(_, number)| number), enough, out)
+        self.follow_all(out);
+        let all =
+            self.deliver_before(self.farewell.map_or(u64::MAX, |(_, number)| number), enough, out);
+        self.follow_all(out);
+        all
     }
 
     /// The same for what has a lower number than this.
@@ -124,7 +128,7 @@ impl Session {
             Note::Chat { lines } => self.inbox.open(lines),
             Note::Kept(kept) => self.on_kept(kept, out),
             Note::Vault(answer) => self.on_vault(answer, out),
-            Note::Elsewhere(channel) => self.follow(channel, out),
+            Note::Elsewhere(channel, reason) => self.follow_later(channel, reason),
             Note::Ignoring(Ignoring::Hidden(hidden)) => self.me.hide(hidden),
             Note::Ignoring(Ignoring::Seen(name, party)) => {
                 self.me.unignore(&name, party);
@@ -164,9 +168,6 @@ impl Session {
         if current == Some(entry) {
             self.finish(&channel, number, last_line, out);
             self.me.leave(&Conversation::Channel(channel.clone()));
-            if let Some(account) = self.person.signed_in() {
-                self.hub.note_kick(&account, &channel);
-            }
         }
         let current = self.me.current().cloned();
         let ban = match cause {

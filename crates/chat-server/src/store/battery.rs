@@ -296,6 +296,24 @@ fn keys_and_names_are_kept_over_a_restart() {
 }
 
 #[test]
+fn a_lock_that_is_let_go_in_a_moment_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut held = Some(lock(folder.path(), || panic!("it is free")).unwrap());
+    let mut pauses = 0;
+    let taken = lock(folder.path(), || {
+        pauses += 1;
+        if pauses == 3 {
+            drop(held.take());
+        }
+    });
+    assert!(taken.is_ok() && pauses == 3, "{pauses}");
+    let mut pauses = 0;
+    let refused = lock(folder.path(), || pauses += 1);
+    assert!(matches!(refused, Err(OpenError::InUse { .. })));
+    assert_eq!(BETWEEN_TRIES * pauses, Duration::from_secs(2));
+}
+
+#[test]
 fn a_second_server_a_newer_database_and_a_strange_one_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let place = Place::Directory(folder.path().to_owned());

@@ -71,8 +71,8 @@ pub enum Entry<'a> {
     Closed { number: u32 },
     /// How a channel is run.
     Rule { number: u32, rule: Rule<'a> },
-    /// A topic is set.
-    Topic { number: u32, topic: Option<&'a str> },
+    /// A topic is set, by this account if whoever sets it has one.
+    Topic { number: u32, topic: Option<&'a str>, by: Option<u64> },
     /// Lines up to this one are kept no more.
     Floor { number: u32, floor: u64 },
     /// A name (folded) stands for a party.
@@ -164,6 +164,16 @@ impl Book {
     /// Every conversation.
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, Failure> {
         conversations(&lock(&self.connection))
+    }
+
+    /// Of the topics that an account set, the number of the channel and the account.
+    pub fn topics(&self) -> Result<Vec<(u32, u64)>, Failure> {
+        let connection = lock(&self.connection);
+        let mut all = connection.prepare_cached(
+            "SELECT number, topic_by FROM conversation WHERE topic_by IS NOT NULL",
+        )?;
+        let rows = all.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Every name that stands for a party.
@@ -352,13 +362,13 @@ fn write_other(change: &Transaction<'_>, entry: Entry<'_>) -> rusqlite::Result<(
         Entry::Account(entry) => accounts::write(change, entry),
         Entry::Operator(entry) => operators::write(change, entry),
         Entry::Closed { number } => execute(
-            "UPDATE conversation SET open = 0, topic = NULL WHERE number = ?1",
+            "UPDATE conversation SET open = 0, topic = NULL, topic_by = NULL WHERE number = ?1",
             params![number],
         ),
         Entry::Rule { number, rule } => channels::write(change, number, rule),
         Entry::Channel { number, name, shown, topic, open } => execute(
             "INSERT INTO conversation (number, name, shown, topic, open) VALUES (?1, ?2, ?3, ?4, ?5)
-                ON CONFLICT (number) DO UPDATE SET shown = ?3, topic = ?4, open = ?5",
+                ON CONFLICT (number) DO UPDATE SET shown = ?3, topic = ?4, topic_by = NULL, open = ?5",
             params![number, name, shown, topic, open],
         ),
         Entry::Private { number, one, other, one_name, other_name } => execute(
@@ -367,9 +377,9 @@ fn write_other(change: &Transaction<'_>, entry: Entry<'_>) -> rusqlite::Result<(
                 ON CONFLICT (number) DO UPDATE SET one_name = ?4, other_name = ?5",
             params![number, one, other, one_name, other_name],
         ),
-        Entry::Topic { number, topic } => execute(
-            "UPDATE conversation SET topic = ?2 WHERE number = ?1",
-            params![number, topic],
+        Entry::Topic { number, topic, by } => execute(
+            "UPDATE conversation SET topic = ?2, topic_by = ?3 WHERE number = ?1",
+            params![number, topic, by],
         ),
         Entry::Floor { number, floor } => execute(
             "UPDATE conversation SET floor = max(floor, ?2), last = max(last, ?2) WHERE number = ?1",

@@ -66,6 +66,11 @@ pub(super) fn overwriting<T>(
 pub(super) fn forget(change: &Transaction<'_>, party: u64) -> rusqlite::Result<()> {
     change.execute("INSERT OR IGNORE INTO erasing (party) VALUES (?1)", [party])?;
     for sql in [
+        "UPDATE conversation SET topic = NULL, topic_by = NULL WHERE topic_by = ?1",
+        "UPDATE mark SET reason = NULL WHERE \"by\" COLLATE NOCASE =
+            (SELECT shown FROM account WHERE party = ?1)",
+        "UPDATE act SET reason = NULL, setting = NULL WHERE \"by\" COLLATE NOCASE =
+            (SELECT shown FROM account WHERE party = ?1)",
         "DELETE FROM once WHERE author = (SELECT key FROM account WHERE party = ?1)",
         "DELETE FROM account WHERE party = ?1",
         "DELETE FROM token WHERE party = ?1",

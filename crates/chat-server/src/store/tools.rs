@@ -44,7 +44,7 @@ impl Lookup {
 const ERASED_A_STEP: usize = 1000;
 
 /// Blanks in a database file that nobody else has open, such as a copy, what its server had still to blank when it was
-/// made.
+/// made, and writes it anew then: what was blanked stays in pages that are in use no more.
 pub fn blank_erased(file: &Path) -> Result<(), OpenError> {
     let connection = Connection::open(file).map_err(OpenError::from_sqlite)?;
     let has_accounts = connection.table_exists(None, "erasing").map_err(OpenError::from_sqlite)?;
@@ -55,10 +55,16 @@ pub fn blank_erased(file: &Path) -> Result<(), OpenError> {
     connection.pragma_update(None, "journal_mode", "memory").map_err(OpenError::from_sqlite)?;
     connection.pragma_update(None, "synchronous", "off").map_err(OpenError::from_sqlite)?;
     let tail = Tail::recover(&connection).map_err(OpenError::from_sqlite)?;
-    let mut book = Book::new(Arc::new(Mutex::new(connection)), None, tail);
-    for party in book.erasing()? {
-        while book.erase(party, ERASED_A_STEP)? {}
-        book.commit(&[AccountEntry::Erased { party }.into()])?;
+    let connection = Arc::new(Mutex::new(connection));
+    let mut book = Book::new(Arc::clone(&connection), None, tail);
+    let erasing = book.erasing()?;
+    for party in &erasing {
+        while book.erase(*party, ERASED_A_STEP)? {}
+        book.commit(&[AccountEntry::Erased { party: *party }.into()])?;
+    }
+    drop(book);
+    if !erasing.is_empty() {
+        lock(&connection).execute("VACUUM", ()).map_err(OpenError::from_sqlite)?;
     }
     Ok(())
 }

@@ -2,8 +2,9 @@
 //!
 //! Wrong ones are counted for the address that they come from and for the account that they are tried on. Whoever
 //! tries many waits longer and longer; nobody is locked out. So that strangers can't keep an account's owner
-//! away, what an address from which the account was entered lately tries on it is counted by itself, and the first
-//! try of an address that hasn't tried this account lately doesn't wait for what others have tried on it.
+//! away, what an address from which the account was entered lately tries on it is counted by itself, the first few
+//! tries of any other address don't wait for what others have tried on the account, and a wait that was told is
+//! never made longer by what others try meanwhile.
 //!
 //! Time comes in as an argument.
 
@@ -44,8 +45,12 @@ const FIRST: Duration = Duration::from_secs(1);
 /// After each such time without a wrong password one is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(5);
 
-/// For how long an address has tried an account lately.
-const LATELY: Duration = FORGOTTEN_AFTER;
+/// So many tries of an address on an account within [`LATELY`] don't wait for others: whoever mistypes once isn't
+/// left to those who guess at the same time.
+const OWN_FREE: u32 = 3;
+
+/// The time from an address's first try on an account after which its tries on it count as first ones again.
+const LATELY: Duration = Duration::from_mins(5);
 
 /// For how long an address counts as the owner's after they signed in from it.
 const KNOWN_FOR: Duration = Duration::from_hours(7 * 24);
@@ -78,6 +83,10 @@ struct Tries {
     under_way: u32,
     /// When the account was entered from the address.
     entered: Option<Instant>,
+    /// When the address first tried the account lately.
+    first: Option<Instant>,
+    /// When the address may try the account again, as it was told.
+    told: Option<Instant>,
 }
 
 impl Slowdown {
@@ -101,19 +110,27 @@ impl Slowdown {
             self.known.remove(&key);
         }
         let of_address = address.and_then(|address| self.addresses.get(&address));
+        let by_address = of_address.map_or(Duration::ZERO, |tries| tries.left(ADDRESS, now));
         let by_account = if let Some(known) = self.known.get(&key) {
             known.left(ACCOUNT, now)
         } else {
-            let lately = self.tried.get(&key).map_or(Duration::ZERO, |own| own.lately(now));
+            let own = self.tried.get_mut(&key);
+            let lately = own.map_or(Duration::ZERO, |own| own.held_up_at_most(now));
             let account = self.accounts.get(name).copied().unwrap_or_default();
             account.left(ACCOUNT, now).min(lately)
         };
-        let left =
-            by_account.max(of_address.map_or(Duration::ZERO, |tries| tries.left(ADDRESS, now)));
+        let left = by_account.max(by_address);
         if !left.is_zero() {
+            if let Some(own) = self.tried.get_mut(&key) {
+                own.told.get_or_insert(now + left);
+            }
             return Err(left.as_secs() + u64::from(left.subsec_nanos() > 0));
         }
-        self.each(address, name, |tries, _| tries.under_way = tries.under_way.saturating_add(1));
+        self.each(address, name, |tries, _| {
+            tries.under_way = tries.under_way.saturating_add(1);
+            tries.first.get_or_insert(now);
+            tries.told = None;
+        });
         Ok(())
     }
 
@@ -180,12 +197,16 @@ impl Tries {
         self.wrong.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
     }
 
-    /// For how long one has tried lately still.
-    fn lately(&self, now: Instant) -> Duration {
-        if self.under_way > 0 {
-            return LATELY;
+    /// How long an address waits at most for what others have tried on an account.
+    fn held_up_at_most(&mut self, now: Instant) -> Duration {
+        if self.first.is_none_or(|first| now.duration_since(first) >= LATELY) {
+            *self = Self { under_way: self.under_way, ..Self::default() };
         }
-        self.last_wrong.map_or(Duration::ZERO, |last| (last + LATELY).duration_since(now))
+        if self.wrong.saturating_add(self.under_way) < OWN_FREE {
+            return Duration::ZERO;
+        }
+        let until = self.told.or(self.first.map(|first| first + LATELY));
+        until.map_or(LATELY, |until| until.duration_since(now))
     }
 
     /// How long to wait from now on.
@@ -230,6 +251,10 @@ impl<K: Hash + Eq> Memory<K> {
         K: Borrow<Q>,
     {
         self.0.get(key)
+    }
+
+    fn get_mut(&mut self, key: &K) -> Option<&mut Tries> {
+        self.0.get_mut(key)
     }
 
     /// It is its turn.
@@ -295,7 +320,8 @@ mod tests {
         // From two addresses in turn.
         let mut slowdown = Slowdown::default();
         let on_alice = |at: usize| (address(&format!("192.0.2.{}", at % 2)), "alice".to_owned());
-        assert_eq!(waits(&mut slowdown, &mut now, 13, on_alice), TO_ALICE);
+        let told = waits(&mut slowdown, &mut now, 13, on_alice);
+        assert_eq!((&told[..6], &told[6..]), (&[0; 6][..], &TO_ALICE[6..]), "three each are free");
         // On a new account each time; the whole /64 is one.
         let mut slowdown = Slowdown::default();
         let from_one = |at: usize| (address(&format!("2001:db8::{at}")), format!("user{at}"));
@@ -318,15 +344,19 @@ mod tests {
 
     #[test]
     fn what_was_wrong_is_forgotten_by_and_by() {
-        // Ten count; each five minutes take one away. How long to wait then, and after one more.
-        for (minutes, then) in
-            [(0, [30, 30]), (1, [0, 30]), (10, [0, 16]), (25, [0, 2]), (60, [0, 0])]
-        {
+        // Ten count; each five minutes take one away, and the address's own three are free again then.
+        for (minutes, then) in [
+            (0, [30, 30, 30, 30]),
+            (1, [0, 30, 30, 30]),
+            (10, [0, 0, 0, 30]),
+            (25, [0, 0, 0, 8]),
+            (60, [0, 0, 0, 0]),
+        ] {
             let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
             let on_alice = |_: usize| (None, "alice".to_owned());
             waits(&mut slowdown, &mut now, 13, on_alice);
             now += Duration::from_mins(minutes);
-            let again = waits(&mut slowdown, &mut now, 2, on_alice);
+            let again = waits(&mut slowdown, &mut now, 4, on_alice);
             assert_eq!(again, then, "{minutes} minutes");
         }
     }
@@ -353,39 +383,66 @@ mod tests {
         assert_eq!(waits(&mut slowdown, &mut now, 7, from_home), TO_ALICE[..7]);
         now += KNOWN_FOR;
         assert_eq!(waits(&mut slowdown, &mut now, 7, by_stranger), TO_ALICE[..7]);
-        slowdown.may_try(home, "alice", now).unwrap();
-        slowdown.failed(home, "alice", now);
-        assert_eq!(slowdown.may_try(home, "alice", now), Err(8), "it is known no more");
+        let again = waits(&mut slowdown, &mut now, 4, from_home);
+        assert_eq!(again, [0, 0, 0, 30], "it is known no more");
+    }
+
+    /// Many addresses, each of which tries again whenever it may, for so long.
+    fn strangers_guess(slowdown: &mut Slowdown, now: &mut Instant, long: Duration) {
+        let until = *now + long;
+        for at in (0..100_u8).cycle() {
+            if *now >= until {
+                return;
+            }
+            let here = Some(IpAddr::from([192, 0, 2, at]));
+            if slowdown.may_try(here, "alice", *now).is_ok() {
+                slowdown.failed(here, "alice", *now);
+            }
+            *now += Duration::from_millis(100);
+        }
     }
 
     #[test]
-    fn an_address_that_has_not_tried_lately_tries_at_once() {
+    fn the_first_three_tries_of_an_address_wait_for_nobody() {
         let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
-        // Many addresses, each of which tries again whenever it may.
-        for at in (0..100_u8).cycle().take(400) {
-            let here = Some(IpAddr::from([192, 0, 2, at]));
-            if slowdown.may_try(here, "alice", now).is_ok() {
-                slowdown.failed(here, "alice", now);
-            }
-            now += Duration::from_millis(100);
-        }
+        strangers_guess(&mut slowdown, &mut now, Duration::from_secs(40));
         let owner = address("198.51.100.1");
+        for _ in 0..OWN_FREE {
+            assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
+            slowdown.failed(owner, "alice", now);
+        }
+        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
+        // Also all at once, and those whose outcome isn't known count.
+        let other = address("198.51.100.2");
+        let tried: Vec<_> = (0..4).map(|_| slowdown.may_try(other, "alice", now)).collect();
+        assert_eq!(tried, [Ok(()), Ok(()), Ok(()), Err(30)]);
+        // However long others go on, five minutes after the first one.
+        strangers_guess(&mut slowdown, &mut now, LATELY);
+        for _ in 0..OWN_FREE {
+            assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
+            slowdown.failed(owner, "alice", now);
+        }
+        // And so does whoever comes by a Unix socket.
+        assert_eq!(slowdown.may_try(None, "alice", now), Ok(()));
+    }
+
+    #[test]
+    fn a_wait_that_was_told_counts_down_whatever_others_try() {
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        let owner = address("198.51.100.1");
+        waits(&mut slowdown, &mut now, 13, |_| (owner, "alice".to_owned()));
+        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
+        for left in [20, 10] {
+            strangers_guess(&mut slowdown, &mut now, Duration::from_secs(10));
+            assert_eq!(slowdown.may_try(owner, "alice", now), Err(left));
+        }
+        strangers_guess(&mut slowdown, &mut now, Duration::from_secs(10));
+        slowdown.failed(None, "alice", now);
         assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
-        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30), "one at a time");
-        // A first one that is wrong counts for the account and for the address.
+        // It was for one try.
+        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
         slowdown.failed(owner, "alice", now);
         assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
-        // However long others go on.
-        for _ in 0..LATELY.as_secs() / 10 {
-            now += Duration::from_secs(10);
-            slowdown.failed(None, "alice", now);
-        }
-        assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
-        slowdown.untried(owner, "alice");
-        // And so does whoever comes by a Unix socket.
-        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
-        waits(&mut slowdown, &mut now, 13, |_| (owner, "alice".to_owned()));
-        assert_eq!(slowdown.may_try(None, "alice", now), Ok(()));
     }
 
     #[test]

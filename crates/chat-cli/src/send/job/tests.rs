@@ -290,6 +290,15 @@ fn what_the_server_says_at_the_door_is_told() {
     let told = "complain given up after 1 s: here:5002 refused: server-full: Too many people are here. \
                 1 line was not said.";
     assert_eq!(play.waits().1[0], told);
+    // Only what may pass is waited for.
+    for again in [true, false] {
+        let mut play = Play::new(|order| order.again = again);
+        play.reads(&["one"]);
+        play.ends();
+        play.connects();
+        let told = "complain here:5002 refused: banned: Not this address. 1 line was not said.";
+        assert_eq!(play.gets("! banned: Not this address."), [told, "hang up", "finish 1"]);
+    }
     let mut play = Play::new(|_| {});
     play.reads(&["one"]);
     play.connects();

@@ -330,9 +330,11 @@ fn who_signs_in_is_where_they_were_and_sees_what_waited() {
             SIGNED_IN,
         ]),
         [
+            "show * You are back in #new (3 here).",
             "show * — 1 line for you while you were away —",
             "show [@carol] carol: so?",
             "show * Connected again to here:5002.",
+            "show * You are not in #ops any more. /enter #ops goes back there.",
             "send /history @bob after 4",
         ]
     );
@@ -345,13 +347,14 @@ fn who_signs_in_is_where_they_were_and_sees_what_waited() {
     let enter = |channel: &str| {
         format!(r#"{{"type":"ok","re":"enter","channel":"{channel}","members":3,"last":60}}"#)
     };
-    assert_eq!(play.gets(&[&enter("#dev")]).last().unwrap(), "send /enter #new after 2");
-    assert_eq!(play.gets(&[&enter("#new")]).last().unwrap(), "send /enter #ops after 7");
+    assert_eq!(play.gets(&[&enter("#dev")]), ["show * You are now in #dev (3 here)."]);
+    assert_eq!(play.session.prompt(), "#new> ", "the server has one there, since #ops is left");
 }
 
 #[test]
-fn who_signs_in_with_a_name_already_leaves_what_that_was_in() {
+fn who_signs_in_with_a_name_already_stays_in_the_channels() {
     let mut play = Play::settled();
+    play.gets(&[&privately(1, "bob", "for alice")]);
     play.types("/login carol sesame");
     let mut shown = play.gets(REENTERED);
     shown.extend(play.gets(&[r#"{"type":"ok","re":"login","name":"carol"}"#]));
@@ -363,8 +366,19 @@ fn who_signs_in_with_a_name_already_leaves_what_that_was_in() {
     play.waits();
     play.connects();
     assert_eq!(play.gets(&[FORMAT_OK]), ["send /login carol sesame"]);
-    let goals = play.gets(&[r#"{"type":"ok","re":"login","name":"carol"}"#]);
-    assert!(!goals.iter().any(|line| line.contains("#general")), "{goals:?}");
+    let general =
+        r##"{"type":"reentered","channel":"#general","members":3,"topic":null,"last":0}"##;
+    let back = play.gets(&[general, r#"{"type":"ok","re":"login","name":"carol"}"#]);
+    assert_eq!(
+        back,
+        [
+            "show * Connected again to here:5002.",
+            "show * You are not in #dev any more. /enter #dev goes back there.",
+            "show * You are not in #ops any more. /enter #ops goes back there.",
+            "send /history @bob after 4",
+        ],
+        "and the chat that alice had is not carol's"
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ impl Shown {
             parser: vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 1000),
             screen: Screen::new(true),
             size: Size { columns: columns.into(), rows: rows.into() },
-            prompt: Prompt { text: "#general> ".into(), ready: true, unread: Vec::new() },
+            prompt: Prompt { text: "#general> ".into(), ready: true, ..Prompt::default() },
         }
     }
 

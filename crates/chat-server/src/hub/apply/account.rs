@@ -8,6 +8,7 @@ use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::MAX_DEVICES;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
 
 use crate::hub::account::{Account, Hidden, KeptAccount, Opened};
 use crate::hub::channel::Channel;
@@ -155,7 +156,7 @@ impl Hub {
             }
             AccountDeed::Forget { party } => {
                 let account = lock(&self.accounts).remove(party, self.sequence.next());
-                self.take_rights(party);
+                self.take_from_channels(party, account.as_deref(), asker);
                 if let Some(account) = account {
                     self.tell_devices(&account, Some(asker), || {
                         Note::SignedOut(SignedOutBy::Forgotten)
@@ -169,9 +170,16 @@ impl Hub {
         lock(&self.accounts).of(party).cloned()
     }
 
-    /// A device of an account has entered a channel, or left it: its other devices follow.
-    pub(crate) fn tell_elsewhere(&self, account: &Account, but: &Person, channel: &ChannelName) {
-        self.tell_devices(account, Some(but), || Note::Elsewhere(channel.clone()));
+    /// A device of an account has entered a channel, or left it for a reason: its other devices follow.
+    pub(crate) fn tell_elsewhere(
+        &self,
+        account: &Account,
+        but: &Person,
+        channel: &ChannelName,
+        reason: Option<&Text>,
+    ) {
+        let note = || Note::Elsewhere(channel.clone(), reason.cloned());
+        self.tell_devices(account, Some(but), note);
     }
 
     /// Leaves a note to every device of an account, perhaps but one.
@@ -238,6 +246,7 @@ impl Hub {
             joined.map_err(|holder| Refusal::name_taken(name, &holder))?;
             directory.goes_on_no_more(was);
             person.set_account(Some(Arc::clone(account)), party);
+            account.set_departed(None);
             (before, By { id: person.id, party, was }, held)
         };
         person.set_away(account.away());
@@ -278,14 +287,30 @@ impl Hub {
         }
     }
 
-    /// An account that is erased runs no channel any more.
-    fn take_rights(self: &Arc<Self>, account: Party) {
+    /// An account that is erased runs no channel any more; its topics go, and the reasons that it gave. The store has
+    /// it so already.
+    fn take_from_channels(
+        self: &Arc<Self>,
+        account: Party,
+        known: Option<&Account>,
+        asker: &Person,
+    ) {
         let channels: Vec<_> = {
             let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
             channels.by_name.values().cloned().collect()
         };
         for channel in channels {
             let mut state = channel.state();
+            if let Some(account) = known {
+                state.rules.forget_reasons(&account.name);
+            }
+            if state.topic_by == Some(account) {
+                (state.topic, state.topic_by) = (None, None);
+                if let Some(by) = known.map(|account| account.name.clone()) {
+                    let channel = channel.name.clone();
+                    state.tell(Event::Topic { channel, topic: None, by }, asker.by());
+                }
+            }
             if state.operators.has_account(account) {
                 state.operators.remove(None, Some(account));
                 let heir = state.settle_operators(&channel.name);
@@ -322,13 +347,13 @@ impl Hub {
         now: Timestamp,
     ) {
         let (Some(account), Some(user)) = (person.signed_in(), person.name()) else { return };
-        let others = {
+        {
             let mut directory = lock(&self.directory);
             directory.release(person);
-            directory.bearers(&user).next().is_some()
-        };
+            self.note_departure(&directory, person, &user);
+        }
         self.note_absence(&account, now);
-        self.part(person, &user, others, channels, None, now);
+        self.part(person, &user, channels, None, now);
         let party = Party(self.next_person.fetch_add(1, Ordering::Relaxed));
         let mut directory = lock(&self.directory);
         person.lose_name();
@@ -359,12 +384,6 @@ impl Hub {
         if account.leaves(channel) {
             self.order.remember(Fact::NotMember(account.party, channel.clone()), self);
         }
-    }
-
-    /// A device was put out of a channel.
-    pub(crate) fn note_kick(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
-        account.leaves(channel);
-        self.order.remember(Fact::NotMember(account.party, channel.clone()), self);
     }
 
     /// An account has read a channel up to a line.

@@ -165,7 +165,7 @@ impl Hub {
     /// Tells everybody concerned what became of a draft. What is kept is told even if its author was put out
     /// in the moment while it was being kept.
     pub(crate) fn settle(self: &Arc<Self>, draft: Draft, settled: Settled) {
-        let Draft { author, from, what, time, to, place, .. } = draft;
+        let Draft { author, from, account, what, time, to, place, .. } = draft;
         match (settled, to, what) {
             (Settled::Placed(id), Ok(to), What::Line { text, action }) => {
                 self.lines.count(time);
@@ -175,6 +175,7 @@ impl Hub {
             (Settled::TopicKept, Ok(Addressee::Channel(channel)), What::Topic(topic)) => {
                 let mut state = channel.state();
                 state.topic = Some(topic.clone());
+                state.topic_by = account;
                 let channel = channel.name.clone();
                 let told = Some(topic.clone());
                 let event = Event::Topic { channel: channel.clone(), topic: told, by: from };

@@ -50,7 +50,7 @@ pub(super) fn put_out(
 ) {
     let Some(member) = state.dismiss(person.id, now) else { return };
     if let Some(account) = person.signed_in() {
-        // Its device sees to it that this is kept.
+        // That this is kept is up to who puts them out.
         account.leaves(channel);
     }
     let Kick { by: by_name, reason, cause, .. } = &kick;
@@ -119,11 +119,12 @@ impl Hub {
             let mut state = channel.state();
             let account = state.appoint(person, name);
             state.floor = last_line;
+            state.topic_by = person.account().filter(|_| topic.is_some());
             let (entry, ring) = state.admit(person, slot);
             (entry, ring, account)
         };
         channels.add(Arc::clone(&channel));
-        self.order.remember(Fact::Opened(name.clone(), topic.clone()), self);
+        self.order.remember(Fact::Opened(name.clone(), topic.clone(), person.account()), self);
         self.remember_operator(name, account);
         let (floor, members, operator) = (last_line, 1, true);
         Ok(Membership { channel, ring, entry, last_line, floor, members, topic, operator })

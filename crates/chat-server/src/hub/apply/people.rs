@@ -13,6 +13,7 @@ use chat_proto::text::Text;
 use crate::hub::account::Owned;
 use crate::hub::channel::Channel;
 use crate::hub::delivery::Delivery;
+use crate::hub::directory::Directory;
 use crate::hub::person::{Bell, By, Note, Person, PersonId};
 use crate::hub::ports::Fact;
 use crate::hub::{Hub, lock};
@@ -121,15 +122,15 @@ impl Hub {
                 self.order.remember(Fact::Ended(person.party()), self);
             }
         }
-        let others = {
+        {
             let mut directory = lock(&self.directory);
             directory.remove(person);
-            directory.bearers(&user).next().is_some()
-        };
+            self.note_departure(&directory, person, &user);
+        }
         if let Some(account) = person.signed_in() {
             self.note_absence(&account, now);
         }
-        self.part(person, &user, others, channels, reason, now);
+        self.part(person, &user, channels, reason, now);
         // Also where they were an operator without being there.
         for name in person.take_operated() {
             if let Ok(channel) = self.channel(&name) {
@@ -138,22 +139,29 @@ impl Hub {
         }
     }
 
-    /// Takes a person out of every conversation. Unless `others` of their devices are here, it is told that they
-    /// left the system, once to each who shared one; else that they left the channels where none of them is.
+    /// If it was the last device of an account, the account has left the system.
+    pub(super) fn note_departure(&self, directory: &Directory, person: &Person, user: &UserName) {
+        if let Some(account) = person.signed_in()
+            && directory.bearers(user).next().is_none()
+        {
+            account.set_departed(Some(self.sequence.next()));
+        }
+    }
+
+    /// Takes a person out of every conversation. Unless other devices of theirs are here, it is told that they left the
+    /// system, once to each who shared one; else that they left the channels where none of them is.
     pub(super) fn part<'a>(
         self: &Arc<Self>,
         person: &Person,
         user: &UserName,
-        others: bool,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         reason: Option<&Text>,
         now: Timestamp,
     ) {
         let gone = Event::Gone { user: user.clone(), reason: reason.cloned() };
-        // All devices of an account that was erased go as one.
-        let erased = person.signed_in().and_then(|account| account.gone());
-        let others = others && erased.is_none();
-        let once = Some(erased.unwrap_or_else(|| self.sequence.next()));
+        let (account, own) = (person.signed_in(), self.sequence.next());
+        // All devices of an account go as one: the last of them may be on its way while this is told.
+        let once = || account.as_ref().map_or(Some(own), |account| account.gone());
         for channel in channels {
             let mut state = channel.state();
             let large = self.is_large(&state);
@@ -164,19 +172,19 @@ impl Hub {
                 // They are still in it.
             } else if large {
                 self.count_coming(channel, &mut state, false);
-            } else if others {
+            } else if let Some(once) = once() {
+                state.tell_once(gone.clone(), person.by(), Some(once));
+            } else {
                 let (channel, user) = (channel.name.clone(), user.clone());
                 let reason = reason.cloned();
                 state.tell(Event::Left { channel, user, time: now, reason }, person.by());
-            } else {
-                state.tell_once(gone.clone(), person.by(), once);
             }
             let account = state.settle_operators(&channel.name);
             drop(state);
             self.remember_operator(&channel.name, account);
         }
-        if !others {
-            self.tell_partners(person.by(), &gone, once);
+        if let Some(once) = once() {
+            self.tell_partners(person.by(), &gone, Some(once));
         }
         lock(&self.private).depart(person.id);
     }

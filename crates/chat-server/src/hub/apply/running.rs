@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Done, Event, Restricted, Sentence, Term};
 use chat_proto::id::{LineId, Timestamp};
-use chat_proto::name::UserName;
+use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::setting::Setting;
 use chat_proto::text::Text;
@@ -14,7 +14,7 @@ use super::membership::put_out;
 use crate::hub::act::{Act, Against, Aim, Deed, Keep, Kept};
 use crate::hub::channel::{Channel, State};
 use crate::hub::person::{Cause, Kick, Note, Person};
-use crate::hub::ports::{Addressee, Draft, May, What};
+use crate::hub::ports::{Addressee, Draft, Fact, May, What};
 use crate::hub::rules::{List, Mark, Rules};
 use crate::hub::{Hub, lock};
 
@@ -183,8 +183,15 @@ impl Hub {
                 last_line: LineId::default(),
             };
             put_out(&mut state, &channel.name, person, kick, now, person);
+            self.remember_put_out(person, &channel.name);
             let account = state.settle_operators(&channel.name);
             self.remember_operator(&channel.name, account);
+        }
+    }
+
+    fn remember_put_out(self: &Arc<Self>, person: &Person, channel: &ChannelName) {
+        if let Some(account) = person.signed_in() {
+            self.order.remember(Fact::NotMember(account.party, channel.clone()), self);
         }
     }
 
@@ -241,6 +248,7 @@ impl Hub {
             if is_hit(state, &person) {
                 let kick = doing.kick(Cause::Ban(term));
                 put_out(state, &channel, &person, kick, doing.now, doing.by);
+                self.remember_put_out(&person, &channel);
             }
         }
         let account = state.settle_operators(&channel);

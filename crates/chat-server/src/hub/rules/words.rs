@@ -1,10 +1,8 @@
 //! Words and links that are refused.
 
-use std::borrow::Cow;
-
 use chat_proto::setting::Pattern;
+use chat_proto::spelling::spellings;
 use regex::{RegexSet, RegexSetBuilder};
-use unicode_normalization::UnicodeNormalization as _;
 
 /// Bytes that the compiled patterns of a channel may take. All patterns that a channel can have take a fraction.
 const MAX_COMPILED_BYTES: usize = 8 * 1024 * 1024;
@@ -36,7 +34,8 @@ impl Words {
 
     fn compile(&mut self) {
         let expressions = self.patterns.iter().map(|pattern| {
-            let parts: Vec<String> = pattern.as_str().split('*').map(regex::escape).collect();
+            let spelled: String = spellings(pattern.as_str()).take(1).collect();
+            let parts: Vec<String> = spelled.split('*').map(regex::escape).collect();
             format!("^{}$", parts.join(".*"))
         });
         let compiled = RegexSetBuilder::new(expressions).size_limit(MAX_COMPILED_BYTES).build();
@@ -50,35 +49,25 @@ impl Words {
     }
 
     /// The first pattern that a word of the text fits. Words are what stands between blanks, and the runs of
-    /// letters and digits in it.
+    /// letters and digits in it, however they are spelled.
     pub(crate) fn find(&self, text: &str) -> Option<&Pattern> {
         let compiled = self.compiled.as_ref()?;
-        let text = folded(text);
-        let runs = text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty());
-        let found = text
-            .split_whitespace()
-            .chain(runs)
-            .find_map(|word| compiled.matches(word).iter().next());
+        let found = spellings(text).find_map(|text| {
+            let runs = text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty());
+            let mut words = text.split_whitespace().chain(runs);
+            words.find_map(|word| compiled.matches(word).iter().next())
+        });
         self.patterns.get(found?)
     }
 }
 
-fn folded(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Cow::Borrowed(text);
-    }
-    // Wide and other forms of the same letter are one.
-    Cow::Owned(text.nfkc().collect::<String>().to_lowercase())
-}
-
 /// Whether a text holds a link: what has a scheme, or begins as the names of web servers do.
 pub(crate) fn has_link(text: &str) -> bool {
-    let text = folded(text);
     let begins_like_one = |word: &str| {
         let bare = word.trim_start_matches(|c: char| !c.is_alphanumeric());
         bare.starts_with("www.") || bare.starts_with("mailto:")
     };
-    text.contains("://") || text.split_whitespace().any(begins_like_one)
+    spellings(text).any(|text| text.contains("://") || text.split_whitespace().any(begins_like_one))
 }
 
 #[cfg(test)]
@@ -105,6 +94,11 @@ mod tests {
             ("BAD!", Some("bad")),
             ("not-bad", Some("bad")),
             ("ｂａｄ", Some("bad")),
+            ("b\u{200B}ad", Some("bad")),
+            ("b\u{AD}ad", Some("bad")),
+            ("b\u{430}d", Some("bad")),
+            ("b\u{E1}d", Some("bad")),
+            ("sparn", None),
             ("badly put", None),
             ("spammers", Some("spam*")),
             ("no spa m", None),
@@ -113,6 +107,7 @@ mod tests {
             ("I write c code", None),
             ("GRÖSSE", None),
             ("GRÖßE", Some("größe")),
+            ("Große", Some("größe")),
             ("nothing", None),
         ] {
             assert_eq!(words.find(text).map(Pattern::as_str), found, "{text}");
@@ -157,6 +152,8 @@ mod tests {
             ("write to mailto:bob@example.org", true),
             ("a//b and c:d", false),
             ("example.org is a name", false),
+            ("h\u{200B}ttps:\u{AD}//example.org", true),
+            ("ｗｗｗ.example.org", true),
             ("awww. no", false),
         ] {
             assert_eq!(has_link(text), is_link, "{text}");

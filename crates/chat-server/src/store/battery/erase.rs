@@ -253,3 +253,91 @@ fn a_copy_made_before_all_is_blanked_holds_none_of_it() {
     // The server goes on with its own.
     assert_eq!(book.erasing().unwrap(), [10]);
 }
+
+#[test]
+fn a_copy_made_right_after_forgetting_holds_none_of_it_in_unused_pages() {
+    let [tried, _] = both();
+    let (mut book, lookup) = tried.open();
+    filled(&mut book);
+    // Long and many enough to have whole pages to themselves.
+    let texts: Vec<String> = (0..600).map(|at| format!("qsecretz{at} ").repeat(20)).collect();
+    let long = (41..).zip(&texts).map(|(id, text)| by(10, said(1, id, "alice", text)));
+    book.commit(&long.collect::<Vec<_>>()).unwrap();
+    book.index().unwrap();
+    book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
+    let Place::Directory(directory) = &tried.place else { return };
+    let copy = directory.join("copy.db");
+    lookup.copy_to(&copy).unwrap();
+    let before = std::fs::metadata(&copy).unwrap().len();
+    tools::blank_erased(&copy).unwrap();
+    let bytes = std::fs::read(&copy).unwrap();
+    assert!((bytes.len() as u64) < before / 2, "{} of {before}", bytes.len());
+    for gone in ["qsecretz", "alice", "$argon2id$alices"] {
+        assert!(!bytes.windows(gone.len()).any(|some| some == gone.as_bytes()), "{gone}");
+    }
+    let unused = |sql| Connection::open(&copy).unwrap().query_row(sql, (), |row| row.get(0));
+    assert_eq!(unused("PRAGMA freelist_count"), Ok(0));
+    assert_eq!(tools::faults_of(&copy).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn the_topics_and_the_reasons_of_an_account_go_with_it() {
+    for tried in both() {
+        let (mut book, lookup) = tried.open();
+        filled(&mut book);
+        let act = |by, setting| {
+            let row = ActRow {
+                time: 5,
+                by,
+                did: "set",
+                target: None,
+                until: None,
+                setting,
+                reason: Some("why"),
+            };
+            Entry::Rule { number: 1, rule: Rule::Act(row) }
+        };
+        let mark = |by, key| {
+            let row = MarkRow {
+                list: 0,
+                key,
+                target: key,
+                party: None,
+                account: None,
+                by,
+                time: 5,
+                until: None,
+                reason: Some("why"),
+            };
+            Entry::Rule { number: 1, rule: Rule::Mark(row) }
+        };
+        let topic = |number, by| Entry::Topic { number, topic: Some("a topic"), by };
+        book.commit(&[
+            DEV,
+            topic(1, Some(10)),
+            topic(2, Some(11)),
+            act("Alice", Some("words +rude")),
+            act("carol", Some("words +rude")),
+            mark("alice", "@eve"),
+            mark("carol", "@mallory"),
+        ])
+        .unwrap();
+        assert_eq!(book.topics().unwrap(), [(1, 10), (2, 11)]);
+        book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
+        let told = |number| {
+            let all = book.conversations().unwrap();
+            all.into_iter().find(|row| row.number == number).unwrap().topic
+        };
+        assert_eq!((told(1), told(2).as_deref()), (None, Some("a topic")));
+        assert_eq!(book.topics().unwrap(), [(2, 11)]);
+        let acts = lookup.acts(Key::Channel("#general"), 9).unwrap();
+        let kept: Vec<_> =
+            acts.iter().map(|act| (act.setting.as_deref(), act.reason.as_deref())).collect();
+        assert_eq!(kept, [(None, None), (Some("words +rude"), Some("why"))]);
+        let reasons: Vec<_> = book.marks().unwrap().into_iter().map(|mark| mark.reason).collect();
+        assert_eq!(reasons, [None, Some("why".to_owned())]);
+        // Who sets it next has it, and so does nobody with an account.
+        book.commit(&[topic(2, None)]).unwrap();
+        assert!(book.topics().unwrap().is_empty());
+    }
+}

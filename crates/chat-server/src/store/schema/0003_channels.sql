@@ -1,3 +1,7 @@
+-- The account that set the topic, whose topics go with it.
+ALTER TABLE conversation ADD COLUMN topic_by INTEGER;
+CREATE INDEX conversation_topic_by ON conversation (topic_by) WHERE topic_by IS NOT NULL;
+
 -- How channels are run. `mark`: who is banned (list 0), muted (1) or invited (2), with the party and the account that
 -- they had then. `act`: what was done, in order.
 
@@ -34,3 +38,7 @@ CREATE TABLE act (
     reason TEXT,
     PRIMARY KEY (number, at)
 ) WITHOUT ROWID;
+
+-- What somebody gave as their reasons goes with their account.
+CREATE INDEX mark_by ON mark ("by" COLLATE NOCASE);
+CREATE INDEX act_by ON act ("by" COLLATE NOCASE);

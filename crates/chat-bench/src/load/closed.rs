@@ -1,0 +1,69 @@
+//! So many lines under way at once; the next is said when one has arrived everywhere.
+
+use std::time::{Duration, Instant};
+
+use super::{Load, Swarm};
+use crate::dialect::To;
+use crate::words::Texts;
+
+/// How long it goes on.
+#[derive(Clone, Copy)]
+pub(crate) enum Until {
+    /// So long.
+    Lasted(Duration),
+    /// So many lines are said.
+    Lines(u64),
+}
+
+/// A closed loop in one room.
+pub(crate) struct Closed<'a> {
+    /// The room.
+    pub(crate) room: &'a str,
+    /// Who speaks, one after the other.
+    pub(crate) speakers: &'a [usize],
+    /// How many hear each line.
+    pub(crate) hearers: u64,
+    /// Lines under way at once.
+    pub(crate) in_flight: u64,
+    /// How long.
+    pub(crate) until: Until,
+}
+
+impl Closed<'_> {
+    /// Runs it.
+    pub(crate) fn run(&self, swarm: &mut Swarm) -> anyhow::Result<Load> {
+        drop(swarm.take_latency()?);
+        let mut texts = Texts::new();
+        let mut speakers = self.speakers.iter().copied().cycle();
+        let (begun, before) = (Instant::now(), swarm.marks());
+        let mut lines = 0;
+        let mut over = false;
+        loop {
+            let arrived = (swarm.marks() - before) / self.hearers.max(1);
+            over = over
+                || match self.until {
+                    Until::Lasted(time) => begun.elapsed() >= time,
+                    Until::Lines(most) => lines >= most,
+                };
+            if over && arrived >= lines {
+                break;
+            }
+            while !over && lines - arrived < self.in_flight {
+                let (now, dialect) = (swarm.now(), swarm.dialect());
+                let Some(speaker) = speakers.next() else { break };
+                dialect.say(To::Current(self.room), &texts.next(now), swarm.out(speaker)?);
+                lines += 1;
+                over = matches!(self.until, Until::Lines(most) if lines >= most);
+            }
+            let marks = swarm.marks();
+            swarm.until("lines", |swarm| swarm.marks() > marks)?;
+        }
+        Ok(Load {
+            deliveries: swarm.marks() - before,
+            lost: 0,
+            dropped: swarm.closed(),
+            lasted: begun.elapsed(),
+            latency: swarm.take_latency()?,
+        })
+    }
+}

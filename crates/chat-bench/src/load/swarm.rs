@@ -1,0 +1,321 @@
+//! All connections, and the loop that drives them.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use hdrhistogram::Histogram;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use socket2::SockRef;
+
+use super::peer::{Found, Peer, Watch, nanos};
+use super::timer::Timer;
+use crate::dialect::{Ask, Dialect};
+
+/// Read at once: much, so that a server that writes much needs few reads.
+const READ_BYTES: usize = 256 * 1024;
+
+/// Nothing at all comes from a server for so long: then it is stuck.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What isn't done by then is given up.
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// Below it times aren't told apart, above it neither: 1 µs and 100 s, in nanoseconds.
+const LATENCY: (u64, u64) = (1_000, 100_000_000_000);
+
+const TIMER: Token = Token(usize::MAX);
+
+/// Many connections to one server.
+pub(crate) struct Swarm {
+    address: SocketAddr,
+    dialect: Dialect,
+    at_once: usize,
+    give_up: Instant,
+    poll: Poll,
+    timer: Timer,
+    events: Events,
+    peers: Vec<Option<Peer>>,
+    free: Vec<usize>,
+    /// Those for whom something waits to be written.
+    unwritten: Vec<usize>,
+    /// Those whose answer hasn't come.
+    awaited: usize,
+    /// Those whose answer has come, if anybody wants to know.
+    answered: Option<Vec<usize>>,
+    /// Connections that the server closed.
+    closed: usize,
+    found: Found,
+    room: Vec<u8>,
+}
+
+impl Swarm {
+    /// Nobody yet. `at_once` people may be signing in at the same time.
+    pub(crate) fn new(
+        address: SocketAddr,
+        dialect: Dialect,
+        at_once: usize,
+    ) -> anyhow::Result<Self> {
+        let poll = Poll::new()?;
+        let timer = Timer::new(poll.registry(), TIMER)?;
+        Ok(Self {
+            address,
+            dialect,
+            at_once,
+            give_up: Instant::now() + LONGEST,
+            timer,
+            poll,
+            events: Events::with_capacity(4096),
+            peers: Vec::new(),
+            free: Vec::new(),
+            unwritten: Vec::new(),
+            awaited: 0,
+            answered: None,
+            closed: 0,
+            found: Found {
+                begun: Instant::now(),
+                marks: 0,
+                oks: 0,
+                latency: latency()?,
+                reactions: Vec::new(),
+            },
+            room: vec![0; READ_BYTES],
+        })
+    }
+
+    /// How one talks to the server.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// How many may be signing in at the same time.
+    pub(crate) fn at_once(&self) -> usize {
+        self.at_once
+    }
+
+    /// Nanoseconds since the beginning: what stamps are made of.
+    pub(crate) fn now(&self) -> u64 {
+        nanos(self.found.begun.elapsed())
+    }
+
+    /// Lines with a stamp that arrived until now.
+    pub(crate) fn marks(&self) -> u64 {
+        self.found.marks
+    }
+
+    /// `ok`s that arrived until now.
+    pub(crate) fn oks(&self) -> u64 {
+        self.found.oks
+    }
+
+    /// Questions that aren't answered yet.
+    pub(crate) fn awaited(&self) -> usize {
+        self.awaited
+    }
+
+    /// Connections that the server closed until now.
+    pub(crate) fn closed(&self) -> usize {
+        self.closed
+    }
+
+    /// How long lines were under way since this was asked last.
+    pub(crate) fn take_latency(&mut self) -> anyhow::Result<Histogram<u64>> {
+        Ok(std::mem::replace(&mut self.found.latency, latency()?))
+    }
+
+    /// Those that [`react`](Self::react) and found something since this was asked last, and how much.
+    pub(crate) fn take_reactions(&mut self, into: &mut Vec<(usize, u64)>) {
+        into.clear();
+        into.append(&mut self.found.reactions);
+    }
+
+    /// From now on [`take_answered`](Self::take_answered) tells who was answered.
+    pub(crate) fn note_answers(&mut self) {
+        self.answered = Some(Vec::new());
+    }
+
+    /// Those who were answered since this was asked last.
+    pub(crate) fn take_answered(&mut self, into: &mut Vec<usize>) {
+        into.clear();
+        into.append(self.answered.get_or_insert_default());
+    }
+
+    /// Begins a connection that asks this as soon as it is there; tells by what it is known.
+    pub(crate) fn connect(&mut self, ask: &Ask) -> anyhow::Result<usize> {
+        let mut stream = TcpStream::connect(self.address)
+            .context("connecting; if too many files are open, `ulimit -Hn` must be raised")?;
+        let id = self.free.pop().unwrap_or(self.peers.len());
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut stream, Token(id), interest)?;
+        // Each line is one write, so that waiting for more would only cost time.
+        stream.set_nodelay(true)?;
+        let peer = Some(Peer::new(stream, Watch::Count));
+        match self.peers.get_mut(id) {
+            Some(place) => *place = peer,
+            None => self.peers.push(peer),
+        }
+        self.ask(id, ask)?;
+        Ok(id)
+    }
+
+    /// Asks something; [`awaited`](Self::awaited) falls when it is answered. What has no answer counts as
+    /// answered.
+    pub(crate) fn ask(&mut self, id: usize, ask: &Ask) -> anyhow::Result<()> {
+        let peer = self.peer(id)?;
+        peer.out().extend_from_slice(ask.lines.as_bytes());
+        if !ask.answer.is_empty() {
+            peer.then = if let Watch::Answer(_) = peer.watch { peer.then } else { peer.watch };
+            peer.watch = Watch::Answer(ask.answer);
+            self.awaited += 1;
+        }
+        self.unwritten.push(id);
+        Ok(())
+    }
+
+    /// What this one has to write is appended there; it is written at the next [`turn`](Self::turn).
+    pub(crate) fn out(&mut self, id: usize) -> anyhow::Result<&mut Vec<u8>> {
+        self.unwritten.push(id);
+        Ok(self.peer(id)?.out())
+    }
+
+    /// From now on this one looks for something else.
+    pub(crate) fn watch(&mut self, id: usize, watch: Watch) -> anyhow::Result<()> {
+        let peer = self.peer(id)?;
+        (peer.watch, peer.then) = (watch, watch);
+        Ok(())
+    }
+
+    /// From now on what this one finds is told by [`take_reactions`](Self::take_reactions).
+    pub(crate) fn react(&mut self, id: usize) -> anyhow::Result<()> {
+        self.peer(id)?.reacts = true;
+        Ok(())
+    }
+
+    /// From now on this one reads nothing.
+    pub(crate) fn stall(&mut self, id: usize) -> anyhow::Result<()> {
+        self.peer(id)?.stalled = true;
+        Ok(())
+    }
+
+    /// Ends a connection at once, by a reset: no port is left waiting.
+    pub(crate) fn reset(&mut self, id: usize) -> anyhow::Result<()> {
+        let mut peer = self.peers.get_mut(id).and_then(Option::take).context("it is connected")?;
+        SockRef::from(&peer.stream).set_linger(Some(Duration::ZERO))?;
+        self.poll.registry().deregister(&mut peer.stream)?;
+        self.free.push(id);
+        Ok(())
+    }
+
+    /// Ends all connections.
+    pub(crate) fn reset_all(&mut self) -> anyhow::Result<()> {
+        for id in 0..self.peers.len() {
+            if self.peers[id].is_some() {
+                self.reset(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn peer(&mut self, id: usize) -> anyhow::Result<&mut Peer> {
+        self.peers.get_mut(id).and_then(Option::as_mut).context("the server closed a connection")
+    }
+
+    /// Writes what waits.
+    fn flush(&mut self) {
+        for id in self.unwritten.drain(..) {
+            if let Some(Some(peer)) = self.peers.get_mut(id) {
+                // What is wrong with it is found when it is read.
+                drop(peer.flush());
+            }
+        }
+    }
+
+    /// Writes what waits, waits until something happens or the time is over, and reads what came. Tells whether
+    /// something happened.
+    pub(crate) fn turn(&mut self, at_most: Duration) -> anyhow::Result<bool> {
+        self.flush();
+        // `epoll_wait` knows whole milliseconds; for others there is the timer, which costs a call more.
+        let is_whole = at_most.subsec_nanos().is_multiple_of(1_000_000);
+        if !is_whole {
+            self.timer.set(at_most)?;
+        }
+        match self.poll.poll(&mut self.events, Some(if is_whole { at_most } else { PATIENCE })) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(false),
+            polled => polled?,
+        }
+        let mut happened = false;
+        for event in &self.events {
+            let Token(id) = event.token();
+            let Some(Some(peer)) = self.peers.get_mut(id) else { continue };
+            happened = true;
+            if event.is_writable() {
+                drop(peer.flush());
+            }
+            let closed = event.is_read_closed() || event.is_error();
+            if !(closed || event.is_readable() && !peer.stalled) {
+                continue;
+            }
+            let came = peer.read(id, closed, &mut self.room, self.dialect, &mut self.found)?;
+            if came.answer {
+                self.awaited -= 1;
+                if let Some(answered) = &mut self.answered {
+                    answered.push(id);
+                }
+            }
+            if came.end {
+                let awaited = matches!(peer.watch, Watch::Answer(_));
+                ensure!(!awaited, "the server closed a connection instead of answering");
+                self.poll.registry().deregister(&mut peer.stream)?;
+                self.peers[id] = None;
+                self.free.push(id);
+                self.closed += 1;
+            }
+        }
+        Ok(happened)
+    }
+
+    /// Turns until it is done.
+    ///
+    /// # Errors
+    ///
+    /// If nothing at all happens for half a minute, or all that this swarm does takes more than five; `what` tells
+    /// what was waited for.
+    pub(crate) fn until(
+        &mut self,
+        what: &str,
+        mut done: impl FnMut(&Self) -> bool,
+    ) -> anyhow::Result<()> {
+        let mut last = Instant::now();
+        while !done(self) {
+            if self.turn(Duration::from_secs(1))? {
+                last = Instant::now();
+            } else if last.elapsed() > PATIENCE {
+                bail!(
+                    "nothing comes from the server any more; {} are waited for",
+                    self.waits(what)
+                );
+            }
+            ensure!(
+                Instant::now() < self.give_up,
+                "it takes too long; {} are waited for",
+                self.waits(what)
+            );
+        }
+        Ok(())
+    }
+
+    fn waits(&self, what: &str) -> String {
+        format!("{what} ({} people aren't answered)", self.awaited)
+    }
+
+    /// Turns until everything is answered.
+    pub(crate) fn answered(&mut self) -> anyhow::Result<()> {
+        self.until("answers", |swarm| swarm.awaited == 0)
+    }
+}
+
+fn latency() -> anyhow::Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(LATENCY.0, LATENCY.1, 3)?)
+}

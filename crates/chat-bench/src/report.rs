@@ -1,0 +1,213 @@
+//! Everything of everybody: each scenario with each server that can do it, several times, as JSON and as a page
+//! with tables and plots.
+//!
+//! * [`summary`]: many outcomes of the same thing, put together.
+//! * [`table`]: tables in Markdown.
+//! * [`targets`]: what was meant to be reached.
+//! * [`plot`]: plots in SVG.
+//! * [`page`]: where it is written.
+//! * [`machine`]: on what it was measured.
+
+mod machine;
+mod page;
+mod plot;
+pub(crate) mod summary;
+pub(crate) mod table;
+mod targets;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+
+use self::machine::Machine;
+use self::plot::PLOTS;
+use self::summary::Summary;
+use crate::outcome::Outcome;
+use crate::plan::{self, Scale};
+use crate::scenario::{Bench, Scenario};
+use crate::subject::Kind;
+
+/// All scenarios with all servers that are installed, written as a page with tables and plots
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Report {
+    /// The page; plots are drawn into the folder of its name beside it [default: docs/benchmarks.md; with
+    /// --quick and --smoke report.md where the data is]
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+    /// How often everything is measured [default: 3; once with --quick and --smoke]
+    #[arg(long)]
+    repeats: Option<usize>,
+    /// Only these scenarios
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Measure nothing: write the page anew from these results
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+}
+
+/// What is kept of a report.
+#[derive(Serialize, Deserialize)]
+struct Results {
+    machine: Machine,
+    outcomes: Vec<Outcome>,
+    failures: Vec<Failure>,
+}
+
+/// Something that a server didn't do.
+#[derive(Clone, Serialize, Deserialize, PartialEq)]
+struct Failure {
+    scenario: String,
+    server: Kind,
+    why: String,
+}
+
+impl Report {
+    /// Measures and writes.
+    pub(crate) fn run(&self, bench: &Bench, scale: Scale, kinds: &[Kind]) -> anyhow::Result<()> {
+        let page = self.page.clone().unwrap_or_else(|| match scale {
+            Scale::Full => PathBuf::from("docs/benchmarks.md"),
+            Scale::Quick | Scale::Smoke => bench.folder.join("report.md"),
+        });
+        let results = if let Some(from) = &self.from {
+            let read =
+                fs::read_to_string(from).with_context(|| format!("reading {}", from.display()))?;
+            serde_json::from_str(&read)?
+        } else {
+            self.measure(bench, scale, kinds)?
+        };
+        write(&results, &page)?;
+        let ours = results.failures.iter().filter(|failure| failure.server.is_ours());
+        let ours: Vec<String> =
+            ours.map(|failure| format!("{}: {}", failure.scenario, failure.why)).collect();
+        ensure!(ours.is_empty(), "chat-server failed:\n{}", ours.join("\n"));
+        Ok(())
+    }
+
+    fn measure(&self, bench: &Bench, scale: Scale, kinds: &[Kind]) -> anyhow::Result<Results> {
+        build_the_server()?;
+        let kinds = present(kinds);
+        let mut scenarios = plan::scenarios(scale);
+        scenarios.retain(|scenario| {
+            self.only.is_empty() || self.only.iter().any(|only| only == scenario.name())
+        });
+        let repeats = self.repeats.unwrap_or(if scale == Scale::Full { 3 } else { 1 });
+        let all =
+            scenarios.iter().flat_map(|scenario| kinds.iter().map(move |kind| (scenario, *kind)));
+        let told = all.filter(|(scenario, kind)| is_told(scenario.as_ref(), *kind));
+        let runs: Vec<_> =
+            (0..).zip(told).map(|(at, (scenario, kind))| (at, scenario, kind)).collect();
+        let mut failed = vec![false; runs.len()];
+        let bar = ProgressBar::new((runs.len() * repeats) as u64).with_style(
+            ProgressStyle::with_template(
+                "{elapsed_precise} {bar:32} {pos}/{len}, {eta} left: {msg}",
+            )?,
+        );
+        let mut results =
+            Results { machine: Machine::this(&kinds)?, outcomes: Vec::new(), failures: Vec::new() };
+        for repeat in 0..repeats {
+            // The other way round every second time, so that nobody is always first.
+            let turns: Vec<_> =
+                if repeat % 2 == 0 { runs.clone() } else { runs.iter().rev().copied().collect() };
+            for (at, scenario, kind) in turns {
+                bar.set_message(format!("{} {}", scenario.name(), kind.title()));
+                // What it couldn't do once it isn't asked for again: that took long.
+                if !failed[at] {
+                    failed[at] = !results.add(scenario.as_ref(), kind, bench);
+                }
+                bar.inc(1);
+            }
+            // Whoever gives up later has this at least.
+            let path = bench.folder.join("results.json");
+            fs::write(path, serde_json::to_string_pretty(&results)?)?;
+        }
+        bar.finish_with_message("done");
+        Ok(results)
+    }
+}
+
+impl Results {
+    /// Runs a scenario; tells whether the server could do it.
+    fn add(&mut self, scenario: &dyn Scenario, server: Kind, bench: &Bench) -> bool {
+        let name = scenario.name().to_owned();
+        let ran = scenario.run(bench, server);
+        let could = ran.is_ok();
+        match ran {
+            Ok(findings) => self.outcomes.extend(findings.into_iter().map(|finding| Outcome {
+                scenario: name.clone(),
+                server,
+                finding,
+            })),
+            Err(error) => {
+                let failure =
+                    Failure { scenario: name, server, why: format!("{error:#}; {scenario:?}") };
+                if !self.failures.contains(&failure) {
+                    self.failures.push(failure);
+                }
+            }
+        }
+        could
+    }
+}
+
+/// The JSON form is measured where it makes a difference.
+fn is_told(scenario: &dyn Scenario, kind: Kind) -> bool {
+    let in_json = ["fanout", "durable", "history"].contains(&scenario.name());
+    scenario.suits(kind) && (kind != Kind::ChatJson || in_json)
+}
+
+/// Those of the servers that are there.
+#[expect(clippy::print_stderr, reason = "for whoever runs the benchmark")]
+fn present(asked: &[Kind]) -> Vec<Kind> {
+    let asked = if asked.is_empty() { &Kind::STARTED[..] } else { asked };
+    let (there, missing): (Vec<_>, Vec<_>) =
+        asked.iter().copied().partition(|kind| kind.program().is_some());
+    for kind in missing {
+        eprintln!("{} is not measured: {}", kind.title(), kind.how_to_get());
+    }
+    there
+}
+
+/// Under cargo our server is built first, as this program was, so that it is of the same source.
+fn build_the_server() -> anyhow::Result<()> {
+    let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
+    let own = std::env::current_exe()?;
+    let is_release = own.ancestors().any(|folder| folder.ends_with("release"));
+    if !is_release {
+        return Ok(());
+    }
+    let built = Command::new(cargo).args(["build", "--release", "-p", "chat-server"]).status()?;
+    ensure!(built.success(), "chat-server can't be built");
+    Ok(())
+}
+
+fn write(results: &Results, path: &Path) -> anyhow::Result<()> {
+    let summary = Summary::of(&results.outcomes);
+    let name = path.file_stem().context("the page needs a name")?;
+    let plots = path.with_file_name(name);
+    fs::create_dir_all(&plots)?;
+    let mut parts = vec![results.machine.told(), targets::table(&summary)];
+    for plot in &PLOTS {
+        if plot.draw(&summary, &plots)? {
+            let name = name.to_string_lossy();
+            parts.push(format!("![{}]({name}/{}.svg)", plot.title, plot.file));
+        }
+    }
+    parts.push(table::of(&summary));
+    if !results.failures.is_empty() {
+        parts.push("### Not done".to_owned());
+        parts.push(results.failures.iter().map(Failure::told).collect::<Vec<_>>().join("\n"));
+    }
+    parts.retain(|part| !part.is_empty());
+    page::write(path, &parts.join("\n\n"))
+}
+
+impl Failure {
+    fn told(&self) -> String {
+        let why = self.why.replace(['\r', '\n'], " ");
+        format!("- {}, {}: {why}", self.scenario, self.server.title())
+    }
+}

@@ -1,0 +1,77 @@
+//! Accounts as a server would have made them, without the hours that hashing all the passwords would take.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chat_proto::secret::Secret;
+use chat_server::store::{AccountEntry, Durability, Entry, Place, Store};
+use chat_server::vault::password::{self, Memory};
+use chat_server::vault::token::{Token, TokenHash};
+
+/// The password of all of them.
+pub(super) const PASSWORD: &str = "correct horse battery";
+
+/// Entries of one commit.
+const BATCH: usize = 10_000;
+
+/// Accounts in a store.
+pub(super) struct Accounts {
+    /// The token of each, as it is typed.
+    pub(super) tokens: Vec<String>,
+}
+
+/// The name of an account.
+pub(super) fn name(at: usize) -> String {
+    format!("member{at}")
+}
+
+/// The name of a channel, without its sign.
+pub(super) fn channel(at: usize) -> String {
+    format!("home{at}")
+}
+
+/// The channels, of so many, that an account is in.
+pub(super) fn channels_of(at: usize, each: usize, channels: usize) -> impl Iterator<Item = usize> {
+    (0..each.min(channels)).map(move |nth| (at + nth * 7919) % channels)
+}
+
+/// Makes accounts that are in `each` of these channels, which are made too.
+pub(super) fn make(
+    data: &Path,
+    count: usize,
+    channels: usize,
+    each: usize,
+) -> anyhow::Result<Accounts> {
+    let place = Place::Directory(data.to_owned());
+    let (mut book, _) = Store::open(&place, Durability::Process)?.into_parts();
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+    let password = password::hash(&Secret::new(PASSWORD), &mut Memory::default())?;
+    let tokens: Vec<Token> = (0..count).map(|_| Token::new()).collect::<Result<_, _>>()?;
+    let hashes: Vec<TokenHash> = tokens.iter().map(Token::hash).collect();
+    let names: Vec<String> = (0..count).map(name).collect();
+    let shown: Vec<String> = (0..channels).map(channel).collect();
+    let folded: Vec<String> = shown.iter().map(|name| format!("#{name}")).collect();
+    let mut entries = Vec::new();
+    for ((number, shown), name) in (1..).zip(&shown).zip(&folded) {
+        entries.push(Entry::Channel { number, name, shown, topic: None, open: true });
+    }
+    for (at, (name, hash)) in names.iter().zip(&hashes).enumerate() {
+        let party = at as u64 + 1;
+        let (key, shown, password) = (name.as_str(), name.as_str(), password.as_str());
+        let made = AccountEntry::Made { party, key, shown, password, created: now, admin: false };
+        entries.push(made.into());
+        entries.push(AccountEntry::Token { hash, party, created: now }.into());
+        for channel in channels_of(at, each, channels) {
+            let number = u32::try_from(channel + 1)?;
+            entries.push(AccountEntry::Member { party, number, marker: 0, entered: now }.into());
+        }
+        if entries.len() >= BATCH {
+            book.commit(&entries)?;
+            entries.clear();
+        }
+    }
+    book.commit(&entries)?;
+    book.checkpoint()?;
+    let tokens = tokens.iter().map(|token| token.shown().expose().to_owned()).collect();
+    Ok(Accounts { tokens })
+}

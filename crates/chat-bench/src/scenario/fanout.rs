@@ -1,0 +1,86 @@
+//! One room in which everybody hears everything.
+
+use std::time::Duration;
+
+use super::{Bench, Scenario};
+use crate::dialect::To;
+use crate::load::closed::{Closed, Until};
+use crate::load::crowd;
+use crate::load::open::Open;
+use crate::meter::Meter;
+use crate::outcome::{Finding, What, of_load};
+use crate::subject::Kind;
+use crate::words::Texts;
+
+/// One room; everybody hears everything
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Fanout {
+    /// How many are in it
+    #[arg(long, default_value_t = 100)]
+    pub(crate) people: usize,
+    /// How many of them speak, in turns
+    #[arg(long, default_value_t = 1)]
+    pub(crate) speakers: usize,
+    /// Lines that are under way at once
+    #[arg(long, default_value_t = 16)]
+    pub(crate) in_flight: u64,
+    /// Lines a second, whatever the server does, instead of so many under way
+    #[arg(long)]
+    pub(crate) rate: Option<u64>,
+    /// For how long
+    #[arg(long, default_value_t = 3.0)]
+    pub(crate) seconds: f64,
+}
+
+const ROOM: &str = "fanout";
+
+impl Scenario for Fanout {
+    fn name(&self) -> &'static str {
+        if self.rate.is_some() { "load" } else { "fanout" }
+    }
+
+    fn suits(&self, _: Kind) -> bool {
+        true
+    }
+
+    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+        let server = bench.server(kind)?;
+        let mut swarm = server.swarm()?;
+        let who = crowd::gather(&mut swarm, "p", 0, self.people)?;
+        crowd::enter(&mut swarm, &who, |_| ROOM, |at| at == 0)?;
+        crowd::settle(&mut swarm, &who)?;
+        let speakers = &who[..self.speakers.clamp(1, who.len())];
+        crowd::let_some_look(&mut swarm, &who)?;
+        let hearers = who.len() as u64 - 1;
+        let lasting = Duration::from_secs_f64(self.seconds);
+        let meter = Meter::begin(&server)?;
+        let load = if let Some(rate) = self.rate {
+            let mut texts = Texts::new();
+            let mut speakers = speakers.iter().copied().cycle();
+            Open { rate, lasting }.run(&mut swarm, |swarm, due| {
+                let Some(speaker) = speakers.next() else { return Ok(0) };
+                let dialect = swarm.dialect();
+                dialect.say(To::Current(ROOM), &texts.next(due), swarm.out(speaker)?);
+                Ok(hearers)
+            })?
+        } else {
+            let (in_flight, until) = (self.in_flight.max(1), Until::Lasted(lasting));
+            Closed { room: ROOM, speakers, hearers, in_flight, until }.run(&mut swarm)?
+        };
+        let mut figures = meter.end(What::CpuPerDelivery, load.deliveries)?;
+        figures.extend(of_load(&load));
+        swarm.reset_all()?;
+        let people = self.people;
+        Ok(vec![if let Some(rate) = self.rate {
+            let with = format!("{people} people, {rate} lines/s");
+            Finding::new(with, usize::try_from(rate)?, figures)
+        } else {
+            let several = match speakers.len() {
+                1 => String::new(),
+                many => format!("{many} speakers, "),
+            };
+            let with = format!("{people} people, {several}{} in flight", self.in_flight);
+            Finding::new(with, people, figures)
+        }])
+    }
+}

@@ -1,0 +1,164 @@
+//! How fast the past of many lines is read and searched, and how fast a server with it starts.
+
+use std::path::Path;
+use std::time::Instant;
+
+use chat_server::store::{Durability, Entry, Place, Store};
+
+use super::{Bench, Scenario};
+use crate::outcome::{Figures, Finding, What};
+use crate::subject::{Kind, Setup};
+use crate::talker::Talker;
+use crate::words::{Dice, Times};
+
+/// History, entry and search with many lines stored
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct History {
+    /// How many; they are made if they aren't there, and left
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) lines: u64,
+    /// How often each is asked
+    #[arg(long, default_value_t = 200)]
+    pub(crate) tries: usize,
+}
+
+/// Channels; the first has half of all lines.
+const CHANNELS: u64 = 100;
+
+/// Lines of one commit while it is made.
+const BATCH: u64 = 20_000;
+
+/// A word that every so many lines have.
+const RARE_EVERY: u64 = 100_003;
+
+/// What is searched, and how it is told.
+const SEARCHES: [(&str, &str); 9] = [
+    ("a rare word", "xylophone"),
+    ("a frequent word", "bababa"),
+    ("two words", "gobaba hudeba"),
+    ("two frequent words", "bababa debaba"),
+    ("a phrase", "\"bababa debaba\""),
+    ("a beginning", "xylo*"),
+    ("a frequent beginning in one channel", "in:bench7 bab*"),
+    ("one channel", "in:bench7 bababa"),
+    ("one person", "from:author3 bababa"),
+];
+
+impl Scenario for History {
+    fn name(&self) -> &'static str {
+        "history"
+    }
+
+    fn suits(&self, kind: Kind) -> bool {
+        kind == Kind::ChatJson
+    }
+
+    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+        let data = bench.folder.join(format!("history-{}", self.lines));
+        // What was given up half way is no history of so many lines.
+        let whole = data.join("whole");
+        if !whole.exists() {
+            if data.exists() {
+                std::fs::remove_dir_all(&data)?;
+            }
+            fill(self.lines, &data)?;
+            std::fs::write(&whole, "")?;
+        }
+        let server = bench.server_with(kind, &Setup { data: Some(data), all_cores: false })?;
+        let mut findings = Vec::new();
+        let mut find = |what: String, figures| {
+            findings.push(Finding { with: what, size: self.lines, figures });
+        };
+        let start = server.start.as_secs_f64() * 1e3;
+        find("from the start until it listens".to_owned(), Figures::from([(What::Took, start)]));
+        let mut client = Talker::new(server.address, "reader")?;
+        for channel in 0..50 {
+            client.ask(&format!("/enter bench{channel}"))?;
+        }
+        let mut dice = Dice(3);
+        let big = self.lines / 2;
+        let times = self.measure(&mut client, || {
+            format!("/history bench0 20 before {}", 21 + dice.below(big - 21))
+        })?;
+        find("/history, 20 lines before a random one".to_owned(), times);
+        for (what, words) in SEARCHES {
+            let times = self.measure(&mut client, || format!("/search {words}"))?;
+            find(format!("/search, {what}"), times);
+        }
+        let mut times = Times::default();
+        for _ in 0..self.tries {
+            client.ask("/leave bench0")?;
+            let begun = Instant::now();
+            client.ask(&format!("/enter bench0 after {}", big - 20))?;
+            times.add(begun.elapsed());
+        }
+        find("/enter after, 20 lines".to_owned(), figures(&mut times));
+        Ok(findings)
+    }
+}
+
+impl History {
+    fn measure(
+        &self,
+        client: &mut Talker,
+        mut line: impl FnMut() -> String,
+    ) -> anyhow::Result<Figures> {
+        let mut times = Times::default();
+        for _ in 0..self.tries {
+            let line = line();
+            let begun = Instant::now();
+            client.ask(&line)?;
+            times.add(begun.elapsed());
+        }
+        Ok(figures(&mut times))
+    }
+}
+
+fn figures(times: &mut Times) -> Figures {
+    Figures::from([(What::Median, times.millis(50)), (What::P99, times.millis(99))])
+}
+
+/// Makes lines as a server would have stored them, without waiting for the disk.
+fn fill(lines: u64, data: &Path) -> anyhow::Result<()> {
+    let place = Place::Directory(data.to_owned());
+    let (mut book, _) = Store::open(&place, Durability::Process)?.into_parts();
+    let names: Vec<String> = (0..CHANNELS).map(|at| format!("bench{at}")).collect();
+    let folded: Vec<String> = names.iter().map(|name| format!("#{name}")).collect();
+    let mut made = Vec::new();
+    for ((number, shown), name) in (1..).zip(&names).zip(&folded) {
+        made.push(Entry::Channel { number, name, shown, topic: None, open: true });
+    }
+    book.commit(&made)?;
+    let authors: Vec<String> = (0..50).map(|at| format!("author{at}")).collect();
+    let mut ids = vec![0_u64; usize::try_from(CHANNELS)?];
+    let mut dice = Dice(11);
+    let mut done = 0;
+    while done < lines {
+        let some = BATCH.min(lines - done);
+        let texts: Vec<String> = (done..done + some)
+            .map(|at| if at % RARE_EVERY == 7 { "a xylophone".to_owned() } else { dice.text() })
+            .collect();
+        let mut entries = Vec::with_capacity(texts.len());
+        for (at, text) in (done..).zip(&texts) {
+            let channel =
+                if at % 2 == 0 { 0 } else { usize::try_from(1 + at / 2 % (CHANNELS - 1))? };
+            ids[channel] += 1;
+            entries.push(Entry::Line {
+                number: u32::try_from(channel + 1)?,
+                id: ids[channel],
+                time: 1_700_000_000_000 + i64::try_from(at)?,
+                author: &authors[usize::try_from(at % 50)?],
+                action: false,
+                by_other: false,
+                account: None,
+                text,
+                once: None,
+                hidden: false,
+            });
+        }
+        book.commit(&entries)?;
+        done += some;
+    }
+    book.checkpoint()?;
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! A day like any other: rooms of which a few are large and most are small, people in one to twenty of them,
+//! bursts, comings and goings, private lines, and one in a hundred who never reads.
+//!
+//! Some come and go, some never read, and the rest is what is counted: so it is known how many have to hear each
+//! line, whoever comes or goes meanwhile.
+
+use std::time::Duration;
+
+use super::{Bench, Scenario};
+use crate::dialect::To;
+use crate::load::open::Open;
+use crate::load::{Swarm, Watch, crowd};
+use crate::meter::Meter;
+use crate::outcome::{Finding, What, mebibytes, of_load};
+use crate::subject::Kind;
+use crate::words::{Dice, Texts};
+
+/// A day like any other, in seconds
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Mixed {
+    /// How many people there are
+    #[arg(long, default_value_t = 2000)]
+    pub(crate) people: usize,
+    /// How many rooms
+    #[arg(long, default_value_t = 200)]
+    pub(crate) rooms: usize,
+    /// How many times a second somebody does something
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) rate: u64,
+    /// For how long
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) seconds: f64,
+}
+
+/// Most rooms that anybody is in.
+const MOST_ROOMS: u64 = 20;
+/// Rooms that one founder makes: fewer than a server lets anybody be in.
+const FOUNDED: usize = 40;
+/// Of so many people one never reads, and of so many one comes and goes.
+const SLOW: usize = 100;
+const RESTLESS: usize = 20;
+/// Of so many deeds one is coming or going, one a private line, one a burst, of so many lines.
+const MOVES: u64 = 20;
+const WHISPERS: u64 = 20;
+const BURSTS: u64 = 200;
+const BURST: u64 = 20;
+
+/// Who is where.
+struct Town {
+    rooms: Vec<String>,
+    /// Of each person: by what they are known, and their rooms.
+    people: Vec<(usize, Vec<usize>)>,
+    /// Of each room those who are counted, by their place in `people`.
+    counted: Vec<Vec<usize>>,
+    /// Those who come and go, and in how many of their rooms they are not.
+    restless: Vec<(usize, bool)>,
+}
+
+impl Scenario for Mixed {
+    fn name(&self) -> &'static str {
+        "mixed"
+    }
+
+    fn suits(&self, kind: Kind) -> bool {
+        kind.has_rooms()
+    }
+
+    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+        let server = bench.server(kind)?;
+        let mut swarm = server.swarm()?;
+        let dialect = swarm.dialect();
+        let mut dice = Dice(23);
+        let mut town = self.settle(&mut swarm, &mut dice)?;
+        let mut texts = Texts::new();
+        let open = Open { rate: self.rate, lasting: Duration::from_secs_f64(self.seconds) };
+        let meter = Meter::begin(&server)?;
+        let load = open.run(&mut swarm, |swarm, due| {
+            if dice.below(MOVES) == 0 {
+                town.move_one(swarm, &mut dice)?;
+            }
+            if dice.below(WHISPERS) == 0 {
+                return town.whisper(swarm, &mut dice, &texts.next(due));
+            }
+            let room = zipf(&mut dice, town.rooms.len());
+            let lines = if dice.below(BURSTS) == 0 { BURST } else { 1 };
+            let mut heard = 0;
+            let members = &town.counted[room];
+            for _ in 0..lines {
+                let Some(at) = pick(&mut dice, members) else { break };
+                let to = To::Room(&town.rooms[room]);
+                dialect.say(to, &texts.next(due), swarm.out(town.people[at].0)?);
+                heard += members.len() as u64 - 1;
+            }
+            Ok(heard)
+        })?;
+        let mut figures = meter.end(What::CpuPerDelivery, load.deliveries)?;
+        figures.extend(of_load(&load));
+        figures.insert(What::Memory, mebibytes(server.process.memory()?));
+        swarm.reset_all()?;
+        let with = format!("{} people in {} rooms, {} deeds/s", self.people, self.rooms, self.rate);
+        Ok(vec![Finding::new(with, self.people, figures)])
+    }
+}
+
+impl Mixed {
+    /// Everybody comes and is in their rooms.
+    fn settle(&self, swarm: &mut Swarm, dice: &mut Dice) -> anyhow::Result<Town> {
+        let rooms: Vec<String> = (0..self.rooms.max(1)).map(|at| format!("room{at}")).collect();
+        let founders = crowd::gather(swarm, "founder", 0, rooms.len().div_ceil(FOUNDED))?;
+        for nth in 0..FOUNDED {
+            let some: Vec<usize> = (0..founders.len())
+                .filter(|founder| founder * FOUNDED + nth < rooms.len())
+                .collect();
+            let who: Vec<usize> = some.iter().map(|founder| founders[*founder]).collect();
+            crowd::enter(swarm, &who, |at| &rooms[some[at] * FOUNDED + nth], |_| true)?;
+        }
+        for founder in &founders {
+            swarm.watch(*founder, Watch::Nothing)?;
+        }
+        let ids = crowd::gather(swarm, "p", 0, self.people)?;
+        let mut town = Town {
+            counted: vec![Vec::new(); rooms.len()],
+            people: Vec::with_capacity(ids.len()),
+            restless: Vec::new(),
+            rooms,
+        };
+        for (at, id) in ids.iter().enumerate() {
+            // Most are in few: the smaller of two throws.
+            let many = dice.below(MOST_ROOMS).min(dice.below(MOST_ROOMS)) + 1;
+            let mut own = Vec::new();
+            for _ in 0..many {
+                let room = zipf(dice, town.rooms.len());
+                if !own.contains(&room) {
+                    own.push(room);
+                }
+            }
+            if at % RESTLESS == 1 {
+                town.restless.push((at, true));
+            } else if at % SLOW != 0 {
+                for room in &own {
+                    town.counted[*room].push(at);
+                }
+            }
+            town.people.push((*id, own));
+        }
+        for nth in 0..usize::try_from(MOST_ROOMS)? {
+            let some: Vec<&(usize, Vec<usize>)> =
+                town.people.iter().filter(|(_, own)| own.len() > nth).collect();
+            let who: Vec<usize> = some.iter().map(|(id, _)| *id).collect();
+            crowd::enter(swarm, &who, |at| &town.rooms[some[at].1[nth]], |_| false)?;
+        }
+        crowd::settle(swarm, &ids)?;
+        let counted: Vec<usize> = (0..ids.len())
+            .filter(|at| at % RESTLESS != 1 && at % SLOW != 0)
+            .map(|at| ids[at])
+            .collect();
+        crowd::let_some_look(swarm, &counted)?;
+        for (at, id) in ids.iter().enumerate() {
+            if at % RESTLESS == 1 {
+                swarm.watch(*id, Watch::Nothing)?;
+            } else if at % SLOW == 0 {
+                swarm.stall(*id)?;
+            }
+        }
+        Ok(town)
+    }
+}
+
+impl Town {
+    /// One of those who come and go does so, in the first of their rooms.
+    fn move_one(&mut self, swarm: &mut Swarm, dice: &mut Dice) -> anyhow::Result<()> {
+        let most = self.restless.len() as u64;
+        let at = usize::try_from(dice.below(most))?;
+        let Some((person, is_in)) = self.restless.get_mut(at) else { return Ok(()) };
+        let (id, own) = &self.people[*person];
+        let room = &self.rooms[own[0]];
+        let dialect = swarm.dialect();
+        let ask = if *is_in { dialect.leave(room) } else { dialect.enter(room) };
+        *is_in = !*is_in;
+        swarm.out(*id)?.extend_from_slice(ask.lines.as_bytes());
+        Ok(())
+    }
+
+    /// One of those who are counted writes to another; tells how many hear it.
+    fn whisper(&self, swarm: &mut Swarm, dice: &mut Dice, text: &[u8]) -> anyhow::Result<u64> {
+        let room = &self.counted[zipf(dice, self.rooms.len())];
+        let (Some(from), Some(to)) = (pick(dice, room), pick(dice, room)) else { return Ok(0) };
+        if from == to {
+            return Ok(0);
+        }
+        let dialect = swarm.dialect();
+        dialect.say(To::Person(&format!("p{to}")), text, swarm.out(self.people[from].0)?);
+        Ok(1)
+    }
+}
+
+fn pick(dice: &mut Dice, some: &[usize]) -> Option<usize> {
+    some.get(usize::try_from(dice.below(some.len() as u64)).ok()?).copied()
+}
+
+/// One of `count`, the first by far the most often: about as often as the inverse of its place (Zipf's law).
+fn zipf(dice: &mut Dice, count: usize) -> usize {
+    // The logarithm of the place is spread evenly.
+    let fraction = crate::outcome::float(dice.below(1 << 20)) / f64::from(1 << 20);
+    let place = crate::outcome::float(count as u64 + 1).powf(fraction) - 1.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small")]
+    let place = place as usize;
+    place.min(count - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_are_the_most_frequent_and_all_occur() {
+        let mut dice = Dice(1);
+        let mut seen = [0; 100];
+        for _ in 0..100_000 {
+            seen[zipf(&mut dice, 100)] += 1;
+        }
+        assert!(seen.iter().all(|times| *times > 50), "{seen:?}");
+        assert!(seen[0] > 5 * seen[9] && seen[9] > 3 * seen[99], "{seen:?}");
+    }
+}

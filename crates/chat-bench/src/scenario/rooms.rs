@@ -1,0 +1,81 @@
+//! Many small rooms, and somebody speaks in one of them so many times a second.
+
+use std::time::Duration;
+
+use super::{Bench, Scenario};
+use crate::dialect::To;
+use crate::load::crowd;
+use crate::load::open::Open;
+use crate::meter::Meter;
+use crate::outcome::{Finding, What, of_load};
+use crate::subject::Kind;
+use crate::words::{Dice, Texts};
+
+/// Many small rooms
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Rooms {
+    /// How many
+    #[arg(long = "rooms", default_value_t = 1000)]
+    pub(crate) count: usize,
+    /// How many people are in each
+    #[arg(long, default_value_t = 10)]
+    pub(crate) people: usize,
+    /// In how many of them each person is
+    #[arg(long, default_value_t = 1)]
+    pub(crate) memberships: usize,
+    /// Lines a second in all
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) rate: u64,
+    /// For how long
+    #[arg(long, default_value_t = 5.0)]
+    pub(crate) seconds: f64,
+}
+
+impl Scenario for Rooms {
+    fn name(&self) -> &'static str {
+        "rooms"
+    }
+
+    fn suits(&self, kind: Kind) -> bool {
+        kind.has_rooms()
+    }
+
+    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+        let server = bench.server(kind)?;
+        let mut swarm = server.swarm()?;
+        let (count, each) = (self.count.max(1), self.people.max(1));
+        let own = self.memberships.clamp(1, count);
+        let who = crowd::gather(&mut swarm, "p", 0, count * each / own)?;
+        let names: Vec<String> = (0..count).map(|at| format!("room{at}")).collect();
+        // So each room has equally many, and nobody is twice in one.
+        let room = |person: usize, nth: usize| (person * own + nth) % count;
+        let mut members = vec![Vec::new(); count];
+        for (at, id) in who.iter().enumerate() {
+            for nth in 0..own {
+                members[room(at, nth)].push(*id);
+            }
+        }
+        for nth in 0..own {
+            let makes = |at: usize| members[room(at, nth)].first() == Some(&who[at]);
+            crowd::enter(&mut swarm, &who, |at| &names[room(at, nth)], makes)?;
+        }
+        crowd::settle(&mut swarm, &who)?;
+        crowd::let_some_look(&mut swarm, &who)?;
+        let (mut texts, mut dice) = (Texts::new(), Dice(17));
+        let open = Open { rate: self.rate, lasting: Duration::from_secs_f64(self.seconds) };
+        let meter = Meter::begin(&server)?;
+        let load = open.run(&mut swarm, |swarm, due| {
+            let at = usize::try_from(dice.below(count as u64))?;
+            let nth = usize::try_from(dice.below(members[at].len() as u64))?;
+            let to = if own == 1 { To::Current(&names[at]) } else { To::Room(&names[at]) };
+            swarm.dialect().say(to, &texts.next(due), swarm.out(members[at][nth])?);
+            Ok(members[at].len() as u64 - 1)
+        })?;
+        let mut figures = meter.end(What::CpuPerDelivery, load.deliveries)?;
+        figures.extend(of_load(&load));
+        swarm.reset_all()?;
+        let several = if own == 1 { String::new() } else { format!(", each in {own}") };
+        let with = format!("{count} rooms × {each}{several}, {} lines/s", self.rate);
+        Ok(vec![Finding::new(with, count, figures)])
+    }
+}

@@ -1,0 +1,74 @@
+//! A few who never read: what the others notice of them, and what the server holds for them.
+
+use super::{Bench, Scenario};
+use crate::load::closed::{Closed, Until};
+use crate::load::{Load, crowd};
+use crate::meter::Meter;
+use crate::outcome::{Figures, Finding, What, float, mebibytes, of_load};
+use crate::subject::Kind;
+
+/// Some never read
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Slow {
+    /// How many are in the room
+    #[arg(long, default_value_t = 100)]
+    pub(crate) people: usize,
+    /// How many of them stop to read
+    #[arg(long, default_value_t = 5)]
+    pub(crate) stuck: usize,
+    /// Lines that are said; the system keeps some ten thousand for each who is stuck
+    #[arg(long, default_value_t = 60_000)]
+    pub(crate) lines: u64,
+}
+
+const ROOM: &str = "slow";
+
+impl Scenario for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn suits(&self, _: Kind) -> bool {
+        true
+    }
+
+    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+        let server = bench.server(kind)?;
+        let mut swarm = server.swarm()?;
+        let who = crowd::gather(&mut swarm, "p", 0, self.people.max(self.stuck + 2))?;
+        crowd::enter(&mut swarm, &who, |_| ROOM, |at| at == 0)?;
+        crowd::settle(&mut swarm, &who)?;
+        crowd::let_some_look(&mut swarm, &who)?;
+        // Spread among the others, and never the one who speaks.
+        let every = who.len() / (self.stuck + 1);
+        let stuck: Vec<usize> = (1..=self.stuck).map(|at| who[at * every]).collect();
+        let until = Until::Lines(self.lines);
+        let mut closed =
+            Closed { room: ROOM, speakers: &who[..1], hearers: 0, in_flight: 16, until };
+        let mut findings = Vec::new();
+        let mut without: Option<(Load, u64)> = None;
+        for stuck in [&[][..], &stuck] {
+            for id in stuck {
+                swarm.stall(*id)?;
+            }
+            closed.hearers = (who.len() - 1 - stuck.len()) as u64;
+            let meter = Meter::begin(&server)?;
+            let load = closed.run(&mut swarm)?;
+            let mut figures = meter.end(What::CpuPerDelivery, load.deliveries)?;
+            figures.extend(of_load(&load));
+            let memory = server.process.memory()?;
+            if let Some((without, before)) = &without {
+                let p99 = |load: &Load| float(load.latency.value_at_quantile(0.99));
+                figures.extend(Figures::from([
+                    (What::Growth, mebibytes(memory.saturating_sub(*before))),
+                    (What::Ratio, p99(&load) / p99(without).max(1.0)),
+                ]));
+            }
+            let with = format!("{} of {} never read", stuck.len(), who.len());
+            findings.push(Finding::new(with, stuck.len(), figures));
+            without.get_or_insert((load, memory));
+        }
+        swarm.reset_all()?;
+        Ok(findings)
+    }
+}

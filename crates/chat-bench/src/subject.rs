@@ -1,0 +1,168 @@
+//! The server that is measured: a child of ours, or one that runs already.
+//!
+//! * [`kind`]: which servers there are, and how each is started.
+//! * [`cores`]: who runs on which processor.
+//! * [`process`]: what the server costs.
+//! * [`floor`]: the bare loop that no server beats.
+
+pub(crate) mod cores;
+pub(crate) mod floor;
+mod kind;
+pub(crate) mod process;
+
+pub(crate) use self::kind::Kind;
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use tempfile::TempDir;
+
+use self::cores::Cores;
+use self::process::Process;
+use crate::dialect::Dialect;
+use crate::load::Swarm;
+
+/// A server that hasn't begun to listen by then doesn't work.
+const START: Duration = Duration::from_mins(1);
+
+/// What a server is started with.
+#[derive(Default)]
+pub(crate) struct Setup {
+    /// Where its data is; else in a folder that goes when it ends.
+    pub(crate) data: Option<PathBuf>,
+    /// It may have all cores, even if one would be its own.
+    pub(crate) all_cores: bool,
+}
+
+/// A running server. A child of ours ends with it.
+pub(crate) struct Server {
+    kind: Kind,
+    pub(crate) dialect: Dialect,
+    pub(crate) address: SocketAddr,
+    pub(crate) process: Process,
+    /// From its start until it listened.
+    pub(crate) start: Duration,
+    child: Option<Child>,
+    _folder: Option<TempDir>,
+}
+
+impl Server {
+    /// Starts one. Its folder is made in `folder`, whose disk is the one that it writes to.
+    pub(crate) fn start(kind: Kind, setup: &Setup, folder: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("there must be a folder {}", folder.display()))?;
+        let folder = TempDir::new_in(folder)?;
+        let data = setup.data.clone().unwrap_or_else(|| folder.path().join("data"));
+        let cores = Cores::of_this_machine()?;
+        let begun = Instant::now();
+        let mut launch = kind.launch(&data, folder.path(), free_port()?)?;
+        let program = launch.command.get_program().to_string_lossy().into_owned();
+        let spawned = if setup.all_cores {
+            cores.on_all(|| launch.command.spawn())?
+        } else {
+            cores.on_the_servers(|| launch.command.spawn())?
+        };
+        let child = spawned.with_context(|| format!("{program} can't be started"))?;
+        let mut child = Reaped(Some(child));
+        let address = match launch.address {
+            None => told_address(child.get()?)?,
+            Some(address) => {
+                listens(child.get()?, address)?;
+                address
+            }
+        };
+        let child = child.0.take().context("it runs")?;
+        Ok(Self {
+            kind,
+            dialect: kind.dialect(),
+            address,
+            process: Process::new(child.id()),
+            start: begun.elapsed(),
+            child: Some(child),
+            _folder: Some(folder),
+        })
+    }
+
+    /// One that runs already.
+    pub(crate) fn attach(address: SocketAddr, pid: u32, dialect: Dialect) -> Self {
+        Self {
+            kind: Kind::Other,
+            dialect,
+            address,
+            process: Process::new(pid),
+            start: Duration::ZERO,
+            child: None,
+            _folder: None,
+        }
+    }
+
+    /// Nobody, who may connect to it.
+    pub(crate) fn swarm(&self) -> anyhow::Result<Swarm> {
+        Swarm::new(self.address, self.dialect, self.kind.at_once())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(Reaped(self.child.take()));
+    }
+}
+
+/// A child that is ended and reaped with this.
+struct Reaped(Option<Child>);
+
+impl Reaped {
+    fn get(&mut self) -> anyhow::Result<&mut Child> {
+        self.0.as_mut().context("it runs")
+    }
+}
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // If it has ended by itself there is nothing to do.
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// The address out of a server's log, which is read on so that the server never waits for us.
+fn told_address(child: &mut Child) -> anyhow::Result<SocketAddr> {
+    let log = child.stderr.take().context("it has a log")?;
+    let mut lines = BufReader::new(log).lines();
+    let mut told = String::new();
+    for line in lines.by_ref() {
+        let line = line?;
+        if let Some((_, address)) = line.split_once("address=") {
+            let address = address.split_whitespace().next().unwrap_or_default().parse()?;
+            std::thread::spawn(move || lines.for_each(drop));
+            return Ok(address);
+        }
+        told.push_str(&line);
+        told.push('\n');
+    }
+    bail!("the server ended before it listened:\n{told}")
+}
+
+/// Waits until a server that tells nothing listens.
+#[expect(clippy::disallowed_methods, reason = "it tells nobody when it listens")]
+fn listens(child: &mut Child, address: SocketAddr) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while TcpStream::connect(address).is_err() {
+        if let Some(status) = child.try_wait()? {
+            bail!("the server ended before it listened: {status}");
+        }
+        ensure!(begun.elapsed() < START, "the server doesn't listen on {address}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

@@ -1,0 +1,194 @@
+//! Several devices of one account at the real server: they are in the same channels, and only what somebody was
+//! there to read counts as read.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+use tempfile::NamedTempFile;
+
+use super::server::Server;
+use super::store::{Store, Talker};
+use super::terminal::Terminal;
+
+/// Alice's account is in #dev and #general, the one entered last; bob is in both.
+struct Scene {
+    store: Store,
+    phone: Option<Talker>,
+    bob: Talker,
+    password: NamedTempFile,
+}
+
+impl Scene {
+    fn set() -> Self {
+        let store = Store::start();
+        let mut phone = store.dialled();
+        for line in ["/name alice", "/register open sesame", "/create dev", "/create general"] {
+            phone.does(line).unwrap();
+        }
+        let mut bob = store.dialled();
+        for line in ["/name bob", "/enter dev", "/enter general", "/create random"] {
+            bob.does(line).unwrap();
+        }
+        let password = NamedTempFile::new().unwrap();
+        fs::write(password.path(), "open sesame\n").unwrap();
+        fs::set_permissions(password.path(), fs::Permissions::from_mode(0o600)).unwrap();
+        Self { store, phone: Some(phone), bob, password }
+    }
+
+    /// Alice at a terminal.
+    fn desk(&self, more: &[&str]) -> Terminal {
+        let password = self.password.path().to_str().unwrap();
+        let own = ["-c", self.store.address(), "-n", "alice", "--password-file", password];
+        Terminal::start(&[&own[..], &["--no-keep", "--no-color"], more].concat())
+    }
+
+    fn phone(&mut self) -> &mut Talker {
+        self.phone.as_mut().unwrap()
+    }
+
+    /// Alice's phone loses its connection.
+    fn loses_phone(&mut self) {
+        self.phone = None;
+        self.bob.is_told("gone", "alice");
+    }
+
+    /// Alice's phone signs in: what is unread in which channel, and how many private lines waited.
+    fn finds_unread(&mut self) -> (Vec<(String, u64)>, u64) {
+        let mut phone = self.store.dialled();
+        let rows = phone.does("/login alice open sesame").unwrap();
+        self.phone = Some(phone);
+        let of = |kind: &'static str| rows.iter().filter(move |row: &&Value| row["type"] == kind);
+        let unread = of("unread").map(|row| {
+            (row["channel"].as_str().unwrap().to_owned(), row["count"].as_u64().unwrap())
+        });
+        (unread.collect(), of("waiting").filter_map(|row| row["count"].as_u64()).sum())
+    }
+}
+
+#[test]
+fn a_client_into_which_nobody_types_reads_nothing() {
+    let mut scene = Scene::set();
+    scene.loses_phone();
+    for line in
+        ["/say #general one", "/say #general two, alice", "/say #dev three", "/msg alice psst"]
+    {
+        scene.bob.does(line).unwrap();
+    }
+    // #dev is where lines go, though the server has alice in #general.
+    let mut desk = scene.desk(&["-e", "dev"]);
+    desk.shows_last("[#general +2! @bob +1] #dev>");
+    scene.bob.does("/say #general four").unwrap();
+    desk.shows_row("bob: four");
+    desk.killed();
+    scene.bob.is_told("gone", "alice");
+    let everything = vec![("#dev".to_owned(), 1), ("#general".to_owned(), 3)];
+    assert_eq!(scene.finds_unread(), (everything, 1));
+
+    // With a line typed, what stood above it is read.
+    scene.loses_phone();
+    let mut desk = scene.desk(&["-e", "dev"]);
+    desk.shows_last("[#general +3! @bob +1] #dev>");
+    desk.presses("hi\r/info\r");
+    desk.shows_row("alice: hi");
+    desk.shows("that the server has her there, too", |rows| {
+        rows.iter().any(|row| row.contains("You are in #dev."))
+    });
+    desk.killed();
+    scene.bob.is_told("gone", "alice");
+    let only_counted = vec![("#general".to_owned(), 3)];
+    assert_eq!(scene.finds_unread(), (only_counted, 0));
+}
+
+#[test]
+fn tab_knows_the_people_of_the_channels_that_a_sign_in_led_back_to() {
+    let password = NamedTempFile::new().unwrap();
+    fs::write(password.path(), "open sesame\n").unwrap();
+    fs::set_permissions(password.path(), fs::Permissions::from_mode(0o600)).unwrap();
+    let server = Server::tcp();
+    let path = password.path().to_str().unwrap();
+    let arguments = ["-c", server.address(), "-n", "alice", "--password-file", path, "--no-keep"];
+    let mut desk = Terminal::start(&arguments);
+    let mut peer = server.accept();
+    peer.greet();
+    peer.expect("/login alice open sesame");
+    peer.send(
+        r##"{"type":"reentered","channel":"#dev","members":2,"operator":true,"topic":null,"last":3}"##,
+    );
+    peer.send(r##"{"type":"ok","re":"login","name":"alice","current":"#dev"}"##);
+    peer.channels_ok();
+    desk.shows_last("#dev>");
+    // The first key asks who is there.
+    desk.presses("/msg ca");
+    peer.users_ok("#dev");
+    peer.send(r#"{"type":"notice","text":"that is all"}"#);
+    desk.shows_row("that is all");
+    desk.presses("\t");
+    desk.shows_last("#dev> /msg carol");
+    for (keys, completed) in [
+        ("/ban ev\t", "/ban everywhere"),
+        ("/ban everywhere ca\t", "/ban everywhere carol"),
+        ("/unban ev\t", "/unban everywhere"),
+        ("/set inv\t", "/set invite-only"),
+        ("/mute #dev ca\t", "/mute #dev carol"),
+    ] {
+        desk.presses(&format!("\x15{keys}"));
+        desk.shows_last(&format!("#dev> {completed}"));
+    }
+    desk.presses("\x15\x04");
+    // Nothing was asked again.
+    peer.farewell();
+    desk.left();
+}
+
+#[test]
+fn what_one_device_enters_and_leaves_the_others_do_too() {
+    let mut scene = Scene::set();
+    let mut desk = scene.desk(&[]);
+    desk.shows_last("#general>");
+    scene.phone().does("/create ops").unwrap();
+    desk.shows_row("* You entered #ops on another device (1 here).");
+    desk.shows_last("#general>");
+    scene.phone().does("/leave #general").unwrap();
+    desk.shows_row("* You left #general on another device. You are now in #dev.");
+    desk.shows_last("#dev>");
+    desk.presses("/info\r");
+    desk.shows("where the server has her", |rows| {
+        rows.iter().any(|row| row.contains("You are in #dev. Your channels: #dev, #ops."))
+    });
+    // What is left while one is away is not entered again.
+    scene.store.kill();
+    desk.shows("that it is offline", |rows| {
+        rows.last().is_some_and(|row| row.starts_with("(offline)"))
+    });
+    scene.store.start_again();
+    let mut phone = scene.store.dialled();
+    for line in ["/login alice open sesame", "/leave #dev"] {
+        phone.does(line).unwrap();
+    }
+    desk.presses("\r");
+    desk.shows_last("#ops>");
+    desk.presses("/info\r");
+    desk.shows("where the server has her", |rows| {
+        rows.iter().any(|row| row.contains("You are in #ops. Your channels: #ops."))
+    });
+}
+
+#[test]
+fn who_signs_in_with_a_name_already_stays_in_the_channels() {
+    let scene = Scene::set();
+    let arguments = ["-c", scene.store.address(), "-n", "carol", "-e", "random", "--no-color"];
+    let mut carol = Terminal::start(&arguments);
+    carol.shows_last("#random>");
+    carol.presses("/login alice\ropen sesame\r");
+    carol.shows_row("* You are signed in as alice. /logout signs out.");
+    carol.shows_last("#general>");
+    carol.presses("/info\r");
+    carol.shows("where the server has her", |rows| {
+        rows.iter().any(|row| row.contains("You are in #general. Your channels:"))
+    });
+    carol.presses("/leave\r");
+    carol.shows_last("#dev>");
+    carol.presses("/leave\r");
+    carol.shows_last("#random>");
+}

@@ -1,0 +1,148 @@
+//! How a filter of words reads a text: what looks the same to a person is the same.
+
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::skeleton;
+
+/// A text in one or two spellings to look for words in: without case, without accents and without what isn't seen, each
+/// letter as the one that it looks like (UTS #39), and `0` and `1` within a word as letters.
+///
+/// The second one is told if it differs: it takes capitals for what they look like, as `I` for `l`. Plain letters are
+/// only what they are: `rn` isn't `m`, so that who refuses a word doesn't refuse another one. It takes a time that
+/// grows with the text's length.
+pub fn spellings(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let first = spelled(text, false);
+    let has_look = |c: char| c == 'I' || !c.is_ascii() && c.is_uppercase();
+    let second = text.contains(has_look).then(|| spelled(text, true));
+    let second = second.filter(|second| *second != first);
+    std::iter::once(first).chain(second)
+}
+
+/// With the look of capitals, or of the small letters in their place.
+fn spelled(text: &str, capitals: bool) -> Cow<'_, str> {
+    if text.is_ascii() {
+        let is_plain = |byte: u8| !matches!(byte, b'0' | b'1' | b'A'..=b'Z');
+        if text.bytes().all(is_plain) {
+            return Cow::Borrowed(text);
+        }
+        let like = |c: char| if capitals && c == 'I' { 'l' } else { c.to_ascii_lowercase() };
+        return Cow::Owned(with_letters(text.chars().map(like)));
+    }
+    let mut seen = String::with_capacity(text.len());
+    let mut base = ' ';
+    for c in text.nfkd() {
+        if is_combining_mark(c) && (base.is_ascii() || is_accent(c)) {
+            continue;
+        }
+        if capitals {
+            push_look(&mut seen, c);
+        } else {
+            c.to_lowercase().for_each(|c| push_look(&mut seen, c));
+        }
+        base = seen.chars().next_back().unwrap_or(' ');
+    }
+    Cow::Owned(with_letters(seen.nfc()))
+}
+
+/// Whether a mark is on letters of many scripts. Others, as the vowels of Hindi, are letters of their own.
+fn is_accent(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
+        | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
+}
+
+/// Adds the small letter that a character looks like; nothing if it isn't seen.
+fn push_look(seen: &mut String, c: char) {
+    match c {
+        'I' => seen.push('l'),
+        c if c.is_ascii() => seen.push(c.to_ascii_lowercase()),
+        c => {
+            let begin = seen.len();
+            for c in skeleton(c.encode_utf8(&mut [0; 4])) {
+                if !is_combining_mark(c) || !is_accent(c) {
+                    seen.extend(c.to_lowercase());
+                }
+            }
+            // The tables have it in the place of `m`.
+            if seen.get(begin..) == Some("rn") {
+                seen.truncate(begin);
+                seen.push('m');
+            }
+        }
+    }
+}
+
+/// In a word with a letter, `0` and `1` are letters too.
+fn with_letters(text: impl Iterator<Item = char>) -> String {
+    let mut all = String::new();
+    let mut word = 0;
+    let mut has_letter = false;
+    for c in text.chain([' ']) {
+        if c.is_alphanumeric() {
+            has_letter |= c.is_alphabetic();
+        } else {
+            if has_letter && all.get(word..).is_some_and(|word| word.contains(['0', '1'])) {
+                let letters = all.split_off(word).replace('0', "o").replace('1', "l");
+                all.push_str(&letters);
+            }
+            has_letter = false;
+            word = all.len() + c.len_utf8();
+        }
+        all.push(c);
+    }
+    all.pop();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_looks_the_same_is_spelled_the_same() {
+        for (text, first, second) in [
+            ("bad", "bad", None),
+            ("BAD!", "bad!", None),
+            ("b\u{200B}a\u{AD}d", "bad", None),
+            ("b\u{2060}a\u{FE0F}d\u{200D}", "bad", None),
+            ("b\u{430}d", "bad", None),
+            ("b\u{E1}d ba\u{301}d", "bad bad", None),
+            ("\u{FF42}\u{FF41}\u{FF44}", "bad", None),
+            ("\u{412}AD", "\u{299}ad", Some("bad")),
+            ("heIl", "heil", Some("hell")),
+            ("b00k l1st 101 1.0", "book llst 101 1.0", None),
+            ("pom porn", "pom porn", None),
+            ("\u{217F}an", "man", None),
+            ("c++ a|bad", "c++ a|bad", None),
+        ] {
+            let told: Vec<_> = spellings(text).collect();
+            let told: Vec<&str> = told.iter().map(AsRef::as_ref).collect();
+            assert_eq!(
+                told,
+                [Some(first), second].into_iter().flatten().collect::<Vec<_>>(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn vowels_that_are_marks_are_letters_of_their_own() {
+        let [short, long] = ["\u{915}\u{93F}", "\u{915}\u{940}"].map(|word| spelled(word, false));
+        assert_ne!(spelled("\u{304C}", false), spelled("\u{304B}", false));
+        assert!(short != long && short != spelled("\u{915}", false));
+    }
+
+    proptest! {
+        /// The short way for ASCII tells the same as the tables.
+        #[test]
+        fn a_letter_beyond_ascii_changes_nothing_before_it(text in "[ -~]{0,60}") {
+            for (capitals, longer) in [(false, format!("{text} \u{E9}")), (true, format!("{text} \u{E9}"))] {
+                let expected = format!("{} e", spelled(&text, capitals));
+                prop_assert_eq!(spelled(&longer, capitals), expected);
+            }
+        }
+    }
+}
