@@ -153,6 +153,124 @@ async fn an_operator_is_made_at_the_shell_and_ends_connections_in_the_chat() {
     assert_eq!(acts[1]["reason"], "enough now");
 }
 
+/// Whatever somebody says as fast as they can: nothing of it is told or kept after the answer to whoever ended them.
+#[tokio::test]
+async fn nothing_is_told_after_the_answer_to_a_kill_or_a_ban() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let mut alice = registered(&server, "alice", Form::Json).await;
+    kept.admin(&["grant", "alice"]).await;
+    alice.settle().await;
+    alice.ask_json("/create dev").await;
+    let mut told_before = 0;
+    for round in 0..30 {
+        let mut bob = server.person_in("bob", Form::Json).await;
+        bob.ask_json("/enter dev").await;
+        alice.settle().await;
+        let lines: String = (0..200).map(|n| format!("{round} {n}\n")).collect();
+        bob.send_raw(lines.as_bytes()).await;
+        let (act, re) =
+            if round % 2 == 0 { ("/kill bob", "kill") } else { ("/ban everywhere bob", "ban") };
+        alice.send(act).await;
+        let mut last = None;
+        let mut is_answered = false;
+        loop {
+            let told = alice.json().await;
+            match told["type"].as_str().unwrap() {
+                "message" => {
+                    assert!(!is_answered, "after the answer to {act}: {told}");
+                    last = Some(told["text"].clone());
+                    told_before += 1;
+                }
+                "ok" if told["re"] == re => is_answered = true,
+                "gone" => break,
+                _ => {}
+            }
+        }
+        assert!(is_answered, "gone before the answer to {act}");
+        let (past, _) = alice.ask_json("/history 1").await;
+        if let Some(last) = last {
+            assert_eq!(past.last().unwrap()["text"], last, "kept after the answer to {act}");
+        }
+        if re == "ban" {
+            alice.ask_json("/unban everywhere bob").await;
+        }
+    }
+    assert!(told_before > 0, "no line ever came before");
+}
+
+/// Whether somebody is an operator is asked again when it is a command's turn.
+#[tokio::test]
+async fn nothing_is_done_for_an_operator_who_is_one_no_more() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let mut alice = registered(&server, "alice", Form::Json).await;
+    for _ in 0..10 {
+        kept.admin(&["grant", "alice"]).await;
+        alice.settle().await;
+        let revoking = kept.admin(&["revoke", "alice"]);
+        let announcing = async {
+            let mut is_revoked = false;
+            while !is_revoked {
+                alice.send_raw("/announce hi\n".repeat(50).as_bytes()).await;
+                let mut answers = 0;
+                while answers < 50 {
+                    let told = alice.json().await;
+                    match told["type"].as_str().unwrap() {
+                        "ok" => {
+                            assert!(!is_revoked, "done for nobody: {told}");
+                            answers += 1;
+                        }
+                        "error" => {
+                            assert!(is_revoked, "{told}");
+                            assert_eq!(told["code"], "not-allowed");
+                            answers += 1;
+                        }
+                        _ => is_revoked = true,
+                    }
+                }
+            }
+        };
+        let (revoked, ()) = tokio::join!(revoking, announcing);
+        assert_eq!(revoked.status.code(), Some(0), "{revoked:?}");
+    }
+}
+
+/// A ban that spares operators hits whoever is one no more.
+#[tokio::test]
+async fn whom_a_ban_is_against_is_ended_with_the_right() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let mut alice = registered(&server, "alice", Form::Json).await;
+    let mut carol = registered(&server, "carol", Form::Json).await;
+    let mut dave = registered(&server, "dave", Form::Json).await;
+    for name in ["alice", "carol", "dave"] {
+        kept.admin(&["grant", name]).await;
+    }
+    for one in [&mut alice, &mut carol, &mut dave] {
+        one.settle().await;
+    }
+    kept.admin_json(&["ban", "al*"]).await;
+    for (who, name) in [(&mut alice, "alice"), (&mut carol, "carol")] {
+        who.expect_nothing().await;
+        kept.admin_json(&["revoke", name]).await;
+        let mut told = who.json().await;
+        if told["type"] == "notice" {
+            // An end waits for nothing, so that they lose the right may go untold.
+            told = who.json().await;
+        }
+        assert_eq!((&told["type"], &told["banned"]), (&"killed".into(), &true.into()), "{name}");
+        assert_eq!(who.json().await["type"], "bye");
+        who.expect_end().await;
+        // From now on it is the address that is kept out.
+        kept.admin_json(&["ban", "127.0.0.0/8"]).await;
+    }
+    kept.admin_json(&["unban", "127.0.0.0/8"]).await;
+    kept.admin_json(&["revoke", "dave"]).await;
+    dave.json().await;
+    dave.expect_nothing().await;
+}
+
 /// Somebody who takes nothing of what they are told is ended like everybody else.
 #[tokio::test]
 async fn who_reads_nothing_is_ended_at_once() {
@@ -368,6 +486,39 @@ async fn a_script_is_told_by_the_code_what_became_of_it() {
     assert_eq!((&line["type"], &line["code"]), (&"refused".into(), &"no-such-user".into()));
 }
 
+/// A server that refuses a question reads no more of it, and its reason arrives nevertheless.
+#[tokio::test]
+async fn a_refusal_reaches_whoever_is_still_asking() {
+    let kept = Kept::new();
+    let _server = kept.start().await;
+    let long = "x".repeat(100_000);
+    let mut held = Vec::new();
+    for expected in ["line-too-long", "too-fast"] {
+        for _ in 0..10 {
+            let refused = kept.admin(&["--json", "announce", &long, &long, &long, &long]).await;
+            assert_eq!(refused.status.code(), Some(1), "{expected}: {refused:?}");
+            let line: Value = serde_json::from_slice(&refused.stdout).unwrap();
+            assert_eq!((&line["type"], &line["code"]), (&"refused".into(), &expected.into()));
+        }
+        // From now on as many ask as may at once.
+        for _ in 0..8 {
+            held.push(tokio::net::UnixStream::connect(kept.socket()).await.unwrap());
+        }
+    }
+}
+
+/// A script that reads JSON gets JSON, too, if there is no server.
+#[tokio::test]
+async fn an_unreachable_server_is_told_of_in_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = admin(&folder.path().join("none.sock"), &["--json", "stats"]).await;
+    assert_eq!(output.status.code(), Some(3));
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&line["type"], &line["code"]), (&"refused".into(), &"unreachable".into()));
+    assert!(line["text"].as_str().unwrap().starts_with("no server can be reached at "));
+    assert!(!output.stderr.is_empty());
+}
+
 /// Only the server's own user and root reach the socket, and what they send is bounded.
 #[tokio::test]
 async fn the_admin_socket_is_private_and_bounded() {
@@ -377,14 +528,17 @@ async fn the_admin_socket_is_private_and_bounded() {
     let _server = kept.start().await;
     let mode = std::fs::metadata(kept.socket()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    for line in ["nonsense\n".to_owned(), "x".repeat(32 * 1024), "{\"do\":\"dance\"}\n".to_owned()]
-    {
+    for (line, code) in [
+        ("nonsense\n".to_owned(), "bad-argument"),
+        ("x".repeat(32 * 1024), "line-too-long"),
+        ("{\"do\":\"dance\"}\n".to_owned(), "bad-argument"),
+    ] {
         let mut stream = tokio::net::UnixStream::connect(kept.socket()).await.unwrap();
         stream.write_all(line.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         let answer: Value = serde_json::from_str(&answer).unwrap();
-        assert_eq!((&answer["type"], &answer["code"]), (&"refused".into(), &"bad-argument".into()));
+        assert_eq!((&answer["type"], &answer["code"]), (&"refused".into(), &code.into()));
     }
 }
 

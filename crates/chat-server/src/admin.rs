@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_proto::refusal::{Code, Refusal};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, sink};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -30,6 +30,11 @@ const MOST_AT_ONCE: usize = 8;
 /// Bytes of one question. The longest has a reason or a text that fits on a line of the chat, in JSON's
 /// escapes.
 const MAX_QUESTION_BYTES: u64 = 32 * 1024;
+
+/// What is read and dropped of a question that is refused before its end: as much as the system lets somebody type, and
+/// for so long.
+const MAX_DROPPED_BYTES: u64 = 4 * 1024 * 1024;
+const DROP_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How long the peer may take to ask, and the answer to be there and taken. A disk may be slow.
 const ASK_DEADLINE: Duration = Duration::from_secs(10);
@@ -91,26 +96,42 @@ fn too_many() -> Refusal {
     Refusal::new(Code::TooFast, text)
 }
 
+fn too_long() -> Refusal {
+    let text = format!("A question holds at most {MAX_QUESTION_BYTES} bytes. Shorten it.");
+    Refusal::new(Code::LineTooLong, text)
+}
+
 async fn converse(stream: UnixStream, hub: &Arc<Hub>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = Vec::new();
     let mut bounded = (&mut stream).take(MAX_QUESTION_BYTES);
     timeout(ASK_DEADLINE, bounded.read_until(b'\n', &mut line)).await??;
+    if bounded.limit() == 0 && !line.ends_with(b"\n") {
+        return turn_away(stream.into_inner(), &too_long()).await;
+    }
     let answered = async {
         let rows = match Request::read(&line) {
             Ok(request) => carry_out::carry_out(hub, request).await,
             Err(refusal) => vec![Answer::from(refusal)],
         };
-        write(stream.into_inner(), &rows).await
+        write(stream.get_mut(), &rows).await
     };
     timeout(ANSWER_DEADLINE, answered).await?
 }
 
-async fn turn_away(stream: UnixStream, refusal: &Refusal) -> io::Result<()> {
-    timeout(ASK_DEADLINE, write(stream, &[Answer::from(refusal.clone())])).await?
+/// Refuses a question that wasn't read to its end. What is left of it is read and dropped, since the system takes the
+/// answer back with a connection that is closed before.
+async fn turn_away(mut stream: UnixStream, refusal: &Refusal) -> io::Result<()> {
+    timeout(ASK_DEADLINE, write(&mut stream, &[Answer::from(refusal.clone())])).await??;
+    let mut rest = stream.take(MAX_DROPPED_BYTES);
+    // Whoever takes longer has had their answer in time.
+    if let Ok(dropped) = timeout(DROP_DEADLINE, tokio::io::copy(&mut rest, &mut sink())).await {
+        dropped?;
+    }
+    Ok(())
 }
 
-async fn write(mut stream: UnixStream, rows: &[Answer]) -> io::Result<()> {
+async fn write(stream: &mut UnixStream, rows: &[Answer]) -> io::Result<()> {
     for row in rows {
         let mut line = serde_json::to_vec(row)?;
         line.push(b'\n');

@@ -222,7 +222,7 @@ impl Asker<'_> {
     }
 
     fn is_server_operator(&self) -> bool {
-        self.person.signed_in().is_some_and(|account| account.is_admin())
+        self.person.is_server_operator()
     }
 
     /// The channel of this name, unless the asker may not know of it.

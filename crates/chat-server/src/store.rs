@@ -39,8 +39,11 @@ mod written;
 #[cfg(test)]
 mod battery;
 
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{self, File, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -60,6 +63,9 @@ pub use self::written::Written;
 
 /// The file in the directory.
 const FILE: &str = "chat.db";
+
+/// Its mode, and that of the files beside it.
+const PRIVATE: u32 = 0o600;
 
 /// Held locked by whoever writes.
 const LOCK: &str = "lock";
@@ -109,6 +115,8 @@ impl Store {
             Place::Directory(directory) => {
                 let lock = lock(directory, pause)?;
                 let path = directory.join(FILE);
+                keep_private(&path)
+                    .map_err(|source| OpenError::Directory { path: directory.clone(), source })?;
                 (Connection::open(path).map_err(OpenError::from_sqlite)?, Some(lock))
             }
         };
@@ -192,10 +200,30 @@ fn pause() {
     std::thread::sleep(BETWEEN_TRIES);
 }
 
+/// Only the user that the server runs as reads what is kept, whatever the rights of the directory are. SQLite gives
+/// the files beside the database the database's mode, but only when it makes them.
+fn keep_private(database: &Path) -> io::Result<()> {
+    // Where it can't be made, SQLite finds that too, and tells the cure.
+    drop(File::options().write(true).create_new(true).mode(PRIVATE).open(database));
+    for beside in ["", "-wal", "-shm"] {
+        let mut path = database.as_os_str().to_owned();
+        path.push(beside);
+        let found = match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            found => found?,
+        };
+        let is_ours = found.uid() == rustix::process::geteuid().as_raw();
+        if is_ours && found.permissions().mode() & 0o777 != PRIVATE {
+            fs::set_permissions(&path, Permissions::from_mode(PRIVATE))?;
+        }
+    }
+    Ok(())
+}
+
 /// Locks a directory, which is made if it isn't there. `pause` waits until a lock that is held is tried again.
 fn lock(directory: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> {
     let io = |source| OpenError::Directory { path: directory.to_owned(), source };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
     let path = directory.join(LOCK);
     let file = File::options().create(true).truncate(false).write(true).open(path).map_err(io)?;
     for _ in 0..TRIES {

@@ -18,6 +18,15 @@ impl Refusal {
         )
     }
 
+    /// An operator of the server has ended the connection, and what was still under way from it isn't done.
+    pub fn connection_ended() -> Self {
+        Self::new(
+            Code::NotAllowed,
+            "An operator of the server ended your connection before this was done, and nothing of it \
+             was. Connect again, if you may, and send it again.",
+        )
+    }
+
     /// As many invitations wait to be used as there may be.
     pub fn too_many_invitations() -> Self {
         Self::new(

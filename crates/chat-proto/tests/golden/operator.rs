@@ -84,6 +84,7 @@ pub(super) fn refusals() -> Vec<Case> {
     let reason = some("spam");
     let spam = reason.as_ref();
     vec![
+        ("connection_ended", refused("say", Refusal::connection_ended())),
         ("server_operators_only", refused("kill", Refusal::server_operators_only(kill))),
         ("barred_at_the_door", refused("connect", Refusal::barred_at_the_door(lasting, None))),
         ("barred_at_the_door, for a time", {

@@ -10,6 +10,7 @@ use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::setting::Period;
 use chat_proto::text::Text;
+use chat_proto::verb::{self, Kind};
 use tokio::sync::oneshot;
 
 use super::person::{Note, Party, Person};
@@ -62,6 +63,35 @@ pub struct Decree {
     pub(crate) what: Decided,
     /// For the record.
     pub(crate) act: Recorded,
+}
+
+impl Decree {
+    /// Whether it may still be: who was an operator when they asked can have lost the right since.
+    pub(crate) fn admitted(&self) -> Result<(), Refusal> {
+        let Ruler::Person(person) = &self.asker else { return Ok(()) };
+        if person.ending().is_some() {
+            return Err(Refusal::connection_ended());
+        }
+        if person.is_server_operator() {
+            return Ok(());
+        }
+        Err(Refusal::server_operators_only(verb::of(self.what.kind())))
+    }
+}
+
+impl Decided {
+    /// The command for it, or the nearest one to what is decided at the shell alone.
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Kill(_) => Kind::Kill,
+            Self::Announce(_) => Kind::Announce,
+            Self::Invitation { .. } => Kind::Invitation,
+            Self::Ban(..) => Kind::Ban,
+            Self::Unban(..) => Kind::Unban,
+            Self::Admin { .. } => Kind::Op,
+            Self::Password { .. } => Kind::Password,
+        }
+    }
 }
 
 /// Who decides.

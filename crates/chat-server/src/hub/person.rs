@@ -239,6 +239,11 @@ impl Person {
         lock(&self.card).account.clone()
     }
 
+    /// Whether they run the server.
+    pub(crate) fn is_server_operator(&self) -> bool {
+        lock(&self.card).account.as_ref().is_some_and(|account| account.is_admin())
+    }
+
     /// The same as who they are in the system: an account is a party.
     pub(crate) fn account(&self) -> Option<Party> {
         lock(&self.card).account.as_ref().map(|account| account.party)

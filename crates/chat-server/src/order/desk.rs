@@ -105,12 +105,14 @@ impl Desk {
     /// Carries a batch out: all of it is kept and told, or nothing of it. Whatever happens, every draft is
     /// settled.
     ///
-    /// An act of those who run a channel is a batch of its own: it is about what was said before, and what may be
-    /// said after it depends on it.
+    /// An act of those who run a channel, or the server, is a batch of its own: it is about what was said before, and
+    /// what may be said, or decided, after it depends on it.
     pub(super) fn carry_out(&mut self, items: impl IntoIterator<Item = Item>, hub: &Arc<Hub>) {
         let mut batch = Vec::new();
         for item in items {
-            if matches!(&item, Item::Draft(Draft { what: What::Act(_), .. })) {
+            let is_act =
+                matches!(&item, Item::Draft(Draft { what: What::Act(_), .. }) | Item::Decree(_));
+            if is_act {
                 if !batch.is_empty() {
                     self.carry_out_together(std::mem::take(&mut batch), hub);
                 }
@@ -202,7 +204,7 @@ impl Desk {
     fn may_be(&self, decree: &Decree) -> Result<(), Refusal> {
         match operator::party(decree) {
             Some(party) if self.forgotten.contains(&party) => Err(Refusal::account_gone()),
-            _ => Ok(()),
+            _ => decree.admitted(),
         }
     }
 

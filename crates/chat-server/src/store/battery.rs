@@ -329,8 +329,7 @@ fn a_second_server_a_newer_database_and_a_strange_one_are_refused() {
     connection.pragma_update(None, "application_id", 5).unwrap();
     assert!(matches!(open(), Err(OpenError::Foreign)));
     drop(connection);
-    std::fs::write(&file, "no database at all, but long enough to be read as one".repeat(100))
-        .unwrap();
+    fs::write(&file, "no database at all, but long enough to be read as one".repeat(100)).unwrap();
     assert!(matches!(open(), Err(OpenError::Failed(failure)) if failure.kind() == Kind::Damaged));
 }
 
@@ -395,4 +394,24 @@ fn words_are_found_before_and_after_they_are_indexed_and_after_a_crash() {
         while book.sweep(1, 100).unwrap() > 0 {}
         assert_eq!(search(&lookup, &[("word", false)]), ["another word"]);
     }
+}
+
+#[test]
+fn nobody_else_reads_the_files_whatever_the_directory_allows() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let modes = || {
+        let files = ["chat.db", "chat.db-wal", "chat.db-shm"].map(|file| folder.path().join(file));
+        files.map(|file| fs::metadata(file).unwrap().permissions().mode() & 0o777)
+    };
+    set(folder.path(), 0o755);
+    let place = Place::Directory(folder.path().to_owned());
+    let store = Store::open(&place, Durability::Machine).unwrap();
+    assert_eq!(modes(), [0o600; 3]);
+    drop(store);
+    // As an earlier version, or a copy, may have left it.
+    set(&folder.path().join(FILE), 0o644);
+    let store = Store::open(&place, Durability::Machine).unwrap();
+    assert_eq!(modes(), [0o600; 3]);
+    drop(store);
 }

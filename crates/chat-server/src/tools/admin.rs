@@ -26,6 +26,7 @@ pub(super) fn run(admin: &Admin, config: &Config) -> anyhow::Result<ExitCode> {
     let path = socket(admin, config);
     let Some(path) = path else {
         return unreached(
+            admin,
             "a server that keeps nothing has no admin socket unless --admin-socket gives it one; tell where it is with --socket",
         );
     };
@@ -34,23 +35,25 @@ pub(super) fn run(admin: &Admin, config: &Config) -> anyhow::Result<ExitCode> {
         Ok(lines) => lines,
         Err(error) => {
             let path = path.display();
-            return unreached(&format!(
+            let why = format!(
                 "no server can be reached at {path}: {error}; start it, tell where its socket is with \
                  --socket, or run this as root or as its user"
-            ));
+            );
+            return unreached(admin, &why);
         }
     };
-    let mut code = ExitCode::from(UNREACHED);
+    let mut code = None;
     for line in &lines {
         let Ok(answer) = serde_json::from_str::<Answer>(line) else {
             return unreached(
+                admin,
                 "what answers there is no server of this version; use its own chat-server",
             );
         };
         code = match &answer {
-            Answer::Done { .. } => ExitCode::SUCCESS,
-            Answer::Refused { .. } => ExitCode::from(REFUSED),
-            _ => ExitCode::from(UNREACHED),
+            Answer::Done { .. } => Some(ExitCode::SUCCESS),
+            Answer::Refused { .. } => Some(ExitCode::from(REFUSED)),
+            _ => None,
         };
         if admin.json {
             tell(line)?;
@@ -60,14 +63,19 @@ pub(super) fn run(admin: &Admin, config: &Config) -> anyhow::Result<ExitCode> {
             tell(line)?;
         }
     }
-    if lines.is_empty() {
-        return unreached("the server gave no answer; its log may tell why");
+    match code {
+        Some(code) => Ok(code),
+        None => unreached(admin, "the server gave no whole answer; its log may tell why"),
     }
-    Ok(code)
 }
 
-fn unreached(why: &str) -> anyhow::Result<ExitCode> {
+/// A script that reads JSON finds why in the last line, as with a refusal.
+fn unreached(admin: &Admin, why: &str) -> anyhow::Result<ExitCode> {
     complain(why)?;
+    if admin.json {
+        let last = Answer::Refused { code: "unreachable".to_owned(), text: why.to_owned() };
+        tell(serde_json::to_string(&last)?)?;
+    }
     Ok(ExitCode::from(UNREACHED))
 }
 
@@ -96,9 +104,20 @@ fn ask(path: &Path, request: &Request) -> io::Result<Vec<String>> {
     stream.set_write_timeout(Some(DEADLINE))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
-    stream.write_all(&line)?;
-    stream.shutdown(Shutdown::Write)?;
-    BufReader::new(stream).lines().collect()
+    // A server that refuses may do so before it has read all, and close: its answer is there all the same.
+    let sent = stream.write_all(&line).and_then(|()| stream.shutdown(Shutdown::Write));
+    let mut lines = Vec::new();
+    for line in BufReader::new(stream).lines() {
+        match line {
+            Ok(line) => lines.push(line),
+            Err(_) if !lines.is_empty() => break,
+            Err(error) => return Err(sent.err().unwrap_or(error)),
+        }
+    }
+    if lines.is_empty() {
+        sent?;
+    }
+    Ok(lines)
 }
 
 fn request(wish: &AdminWish) -> Request {

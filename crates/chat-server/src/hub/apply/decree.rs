@@ -175,6 +175,9 @@ impl Hub {
                     && account.set_admin(admin)
                 {
                     self.tell_devices(&account, None, || Note::Admin(admin));
+                    if !admin {
+                        ended = self.barred_devices(&account, act.time);
+                    }
                 }
                 Done::Told
             }
@@ -206,6 +209,24 @@ impl Hub {
         (done, ended)
     }
 
+    /// Those of an account's devices whom a ban is against that doesn't spare them any more.
+    fn barred_devices(&self, account: &Account, now: Timestamp) -> Vec<Ended> {
+        let directory = lock(&self.directory);
+        let bearers = directory.bearers(&account.name);
+        let devices = bearers.filter(|one| one.account() == Some(account.party)).cloned();
+        let devices: Vec<_> = devices.collect();
+        drop(directory);
+        let bans = &lock(&self.governing).bans;
+        let on_name = bans.on_name(&account.name, false, now);
+        let barred = devices.into_iter().filter_map(|device| {
+            let on_address = || bans.on_address(device.address()?, now);
+            let ban = on_name.clone().or_else(on_address)?;
+            let (by, reason) = (ban.by.clone(), ban.reason.clone());
+            Some((device, Ending { by, reason, ban: Some(ban.term) }))
+        });
+        barred.collect()
+    }
+
     /// Ends somebody who was let in in the moment before they were banned.
     pub(super) fn end_if_barred(&self, person: &Person, now: Timestamp) {
         let on_address = |address| lock(&self.governing).bans.on_address(address, now);
@@ -230,9 +251,8 @@ fn end_of(period: Period, now: Timestamp) -> Timestamp {
 
 /// Whether a ban is against somebody who is here.
 fn is_against(target: &Barred, person: &Person) -> bool {
-    let operator = || person.signed_in().is_some_and(|account| account.is_admin());
     let by_name = person.name().and_then(|name| target.hits_name(&name));
     let by_address = person.address().filter(|address| target.hits_address(*address));
     let hit = by_name.or(by_address.map(|_| Hit::Alike));
-    hit.is_some_and(|hit| counts(hit, operator()))
+    hit.is_some_and(|hit| counts(hit, person.is_server_operator()))
 }

@@ -290,6 +290,9 @@ impl Draft {
     ///
     /// In a slow channel it counts as said from now on.
     pub(crate) fn admitted(&self) -> Result<(), Refusal> {
+        if self.author.ending().is_some() {
+            return Err(Refusal::connection_ended());
+        }
         match &self.to {
             Ok(Addressee::Channel(channel)) => {
                 let who = self.author.who();

@@ -114,7 +114,7 @@ fn nothing_of_it_is_in_the_file_or_in_a_copy_of_it() {
     filled(&mut book);
     let Place::Directory(directory) = &tried.place else { return };
     let holds = |file: &Path, text: &str| {
-        let bytes = std::fs::read(file).unwrap();
+        let bytes = fs::read(file).unwrap();
         bytes.windows(text.len()).any(|some| some == text.as_bytes())
     };
     book.checkpoint().unwrap();
@@ -239,14 +239,14 @@ fn a_copy_made_before_all_is_blanked_holds_none_of_it() {
     let copy = directory.join("copy.db");
     lookup.copy_to(&copy).unwrap();
     tools::blank_erased(&copy).unwrap();
-    let bytes = std::fs::read(&copy).unwrap();
+    let bytes = fs::read(&copy).unwrap();
     let holds = |text: &str| bytes.windows(text.len()).any(|some| some == text.as_bytes());
     assert!(!holds("$argon2id$alices") && !holds("alice") && !holds("qxyzzyz"));
     for at in 1..=60 {
         assert_eq!(holds(&word(at)), !is_alices(at), "{at}");
     }
     assert_eq!(tools::faults_of(&copy).unwrap(), Vec::<String>::new());
-    let copied = std::fs::read_dir(directory).unwrap().filter_map(|entry| {
+    let copied = fs::read_dir(directory).unwrap().filter_map(|entry| {
         entry.unwrap().file_name().into_string().ok().filter(|name| name.starts_with("copy"))
     });
     assert_eq!(copied.collect::<Vec<_>>(), ["copy.db"]);
@@ -268,9 +268,9 @@ fn a_copy_made_right_after_forgetting_holds_none_of_it_in_unused_pages() {
     let Place::Directory(directory) = &tried.place else { return };
     let copy = directory.join("copy.db");
     lookup.copy_to(&copy).unwrap();
-    let before = std::fs::metadata(&copy).unwrap().len();
+    let before = fs::metadata(&copy).unwrap().len();
     tools::blank_erased(&copy).unwrap();
-    let bytes = std::fs::read(&copy).unwrap();
+    let bytes = fs::read(&copy).unwrap();
     assert!((bytes.len() as u64) < before / 2, "{} of {before}", bytes.len());
     for gone in ["qsecretz", "alice", "$argon2id$alices"] {
         assert!(!bytes.windows(gone.len()).any(|some| some == gone.as_bytes()), "{gone}");
