@@ -411,6 +411,9 @@ impl Session {
         let Some(dealing) = self.dealing.take() else { return };
         let Dealing { re, goal, stage, now } = *dealing;
         if let Goal::Enter(entry) = goal {
+            if let (Some(account), Some(_)) = (self.person.signed_in(), &entry.kick) {
+                self.hub.see_that_it_is_out(&account, &entry.channel);
+            }
             // They are in, whether that is remembered or not.
             self.look_back_from(re, *entry, out);
             self.refuse_unless(Ok(()), Re::default(), out);

@@ -386,6 +386,13 @@ impl Hub {
         }
     }
 
+    /// A device was put out while its entry was being stored.
+    pub(crate) fn see_that_it_is_out(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
+        if !account.is_in(channel) {
+            self.order.remember(Fact::NotMember(account.party, channel.clone()), self);
+        }
+    }
+
     /// An account has read a channel up to a line.
     pub(crate) fn note_read(
         self: &Arc<Self>,

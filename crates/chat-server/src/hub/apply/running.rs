@@ -217,6 +217,8 @@ impl Hub {
         for device in &doing.devices {
             let kick = doing.kick(Cause::Kick);
             put_out(state, &channel, device, kick, doing.now, doing.by);
+            // They may have entered while the kick was being stored.
+            self.remember_put_out(device, &channel);
         }
         if !doing.devices.is_empty() {
             let account = state.settle_operators(&channel);
