@@ -138,12 +138,25 @@ impl Hub {
         time: Timestamp,
         may: May,
     ) -> Result<(), Refusal> {
+        self.submit_to_channel(by, from, channel, What::Topic(topic), time, may)
+    }
+
+    /// What is done to a channel takes its turn among the lines.
+    pub(super) fn submit_to_channel(
+        self: &Arc<Self>,
+        by: &Arc<Person>,
+        from: UserName,
+        channel: &Arc<Channel>,
+        what: What,
+        time: Timestamp,
+        may: May,
+    ) -> Result<(), Refusal> {
         self.submit(Draft {
             author: Arc::clone(by),
             from,
             party: by.party(),
             account: by.account(),
-            what: What::Topic(topic),
+            what,
             time,
             to: Ok(Addressee::Channel(Arc::clone(channel))),
             place: Conversation::Channel(channel.name.clone()),

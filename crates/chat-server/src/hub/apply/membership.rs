@@ -40,26 +40,19 @@ pub(crate) struct Membership {
 
 /// Puts somebody out of a channel; whoever is in it is told, but for a channel that ended. Does nothing if they
 /// are not in it any more.
-pub(super) fn put_out(
-    state: &mut State,
-    channel: &ChannelName,
-    person: &Person,
-    kick: Kick,
-    now: Timestamp,
-    by: &Person,
-) {
+pub(super) fn put_out(state: &mut State, person: &Person, kick: Kick, now: Timestamp, by: &Person) {
     let Some(member) = state.dismiss(person.id, now) else { return };
     if let Some(account) = person.signed_in() {
         // That this is kept is up to who puts them out.
-        account.leaves(channel);
+        account.leaves(&kick.channel);
     }
-    let Kick { by: by_name, reason, cause, .. } = &kick;
+    let Kick { channel, by: by_name, reason, cause, .. } = &kick;
     let ban = match cause {
         Cause::Ban(term) => Some(*term),
         Cause::Kick | Cause::Drop | Cause::OwnDrop => None,
     };
     let told = !matches!(cause, Cause::Drop | Cause::OwnDrop);
-    let (by_name, reason) = (by_name.clone(), reason.clone());
+    let (channel, by_name, reason) = (channel.clone(), by_name.clone(), reason.clone());
     // Its number is lower than that of anything that happens after it.
     let last_line = state.last_line;
     person.note(Note::Kicked(Kick { entry: member.entry, last_line, ..kick }));
@@ -68,7 +61,6 @@ pub(super) fn put_out(
         && !state.has_beside(person)
         && let Some(user) = person.name()
     {
-        let channel = channel.clone();
         let event = Event::Kicked { channel, user, by: by_name, reason, ban };
         state.tell(event, by.by());
     }

@@ -2,10 +2,9 @@
 
 use std::sync::{Arc, PoisonError};
 
-use chat_proto::conversation::Conversation;
 use chat_proto::event::{Done, Event, Restricted, Sentence, Term};
 use chat_proto::id::{LineId, Timestamp};
-use chat_proto::name::{ChannelName, UserName};
+use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::setting::Setting;
 use chat_proto::text::Text;
@@ -40,18 +39,7 @@ impl Hub {
         time: Timestamp,
         may: May,
     ) -> Result<(), Refusal> {
-        self.submit(Draft {
-            author: Arc::clone(by),
-            from,
-            party: by.party(),
-            account: by.account(),
-            what: What::Act(Box::new(act)),
-            time,
-            to: Ok(Addressee::Channel(Arc::clone(channel))),
-            place: Conversation::Channel(channel.name.clone()),
-            once: None,
-            may,
-        })
+        self.submit_to_channel(by, from, channel, What::Act(Box::new(act)), time, may)
     }
 
     /// Carries out what is kept already, and tells it. It `hides` so many lines.
@@ -143,7 +131,7 @@ impl Hub {
         for person in members {
             let own = person.id == doing.by.id;
             let kick = doing.kick(if own { Cause::OwnDrop } else { Cause::Drop });
-            put_out(&mut state, name, &person, kick, doing.now, doing.by);
+            put_out(&mut state, &person, kick, doing.now, doing.by);
         }
         state.rules = Rules::default();
         state.dropped = true;
@@ -182,16 +170,26 @@ impl Hub {
                 entry: 0,
                 last_line: LineId::default(),
             };
-            put_out(&mut state, &channel.name, person, kick, now, person);
-            self.remember_put_out(person, &channel.name);
+            self.exclude(&mut state, person, kick, now, person);
             let account = state.settle_operators(&channel.name);
             self.remember_operator(&channel.name, account);
         }
     }
 
-    fn remember_put_out(self: &Arc<Self>, person: &Person, channel: &ChannelName) {
+    /// Puts somebody out of a channel, and remembers that their account is out: they may have entered while what puts
+    /// them out was being stored.
+    fn exclude(
+        self: &Arc<Self>,
+        state: &mut State,
+        person: &Person,
+        kick: Kick,
+        now: Timestamp,
+        by: &Person,
+    ) {
+        let channel = kick.channel.clone();
+        put_out(state, person, kick, now, by);
         if let Some(account) = person.signed_in() {
-            self.order.remember(Fact::NotMember(account.party, channel.clone()), self);
+            self.order.remember(Fact::NotMember(account.party, channel), self);
         }
     }
 
@@ -216,9 +214,7 @@ impl Hub {
         let (channel, user) = (doing.channel.name.clone(), aim.name());
         for device in &doing.devices {
             let kick = doing.kick(Cause::Kick);
-            put_out(state, &channel, device, kick, doing.now, doing.by);
-            // They may have entered while the kick was being stored.
-            self.remember_put_out(device, &channel);
+            self.exclude(state, device, kick, doing.now, doing.by);
         }
         if !doing.devices.is_empty() {
             let account = state.settle_operators(&channel);
@@ -249,8 +245,7 @@ impl Hub {
         for person in members {
             if is_hit(state, &person) {
                 let kick = doing.kick(Cause::Ban(term));
-                put_out(state, &channel, &person, kick, doing.now, doing.by);
-                self.remember_put_out(&person, &channel);
+                self.exclude(state, &person, kick, doing.now, doing.by);
             }
         }
         let account = state.settle_operators(&channel);
