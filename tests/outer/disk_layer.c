@@ -22,7 +22,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STORE "chat.db"
+/* The tables, the journal, and the files beside them. */
+static int is_store(const char *path) {
+    return strstr(path, "chat.db") || strstr(path, "recent.db");
+}
 
 static void told(char *words, size_t size) {
     words[0] = 0;
@@ -54,7 +57,7 @@ static int of_store(int fd) {
     long length = syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
     if (length <= 0) return 0;
     path[length] = 0;
-    return strstr(path, STORE) != NULL;
+    return is_store(path);
 }
 
 static void pause_for(long millis) {
@@ -119,7 +122,7 @@ int fsync(int fd) { return sync_as_told(fd, SYS_fsync); }
 int fdatasync(int fd) { return sync_as_told(fd, SYS_fdatasync); }
 
 static int open_as_told(const char *path, int flags, mode_t mode) {
-    int error = (flags & O_ACCMODE) != O_RDONLY && strstr(path, STORE) ? fault("open=") : 0;
+    int error = (flags & O_ACCMODE) != O_RDONLY && is_store(path) ? fault("open=") : 0;
     if (error) {
         errno = error;
         return -1;

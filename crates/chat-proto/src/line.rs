@@ -47,7 +47,7 @@ pub struct LineCodec {
     /// The unfinished line, with its CR if that came last. Owns memory only while it isn't empty.
     tail: Vec<u8>,
     /// Set while the unfinished line is known to be too long; the tail is empty then.
-    discarding: Option<Discarded>,
+    discarding: Option<Box<Discarded>>,
 }
 
 /// What is still known of a line that is too long.
@@ -152,7 +152,7 @@ impl LineCodec {
         let bytes = self.tail.len() + part.len();
         if bytes - usize::from(ends_with_cr) > MAX_LINE_BYTES {
             self.tail = Vec::new();
-            self.discarding = Some(Discarded { bytes: bytes as u64, ends_with_cr });
+            self.discarding = Some(Box::new(Discarded { bytes: bytes as u64, ends_with_cr }));
             return;
         }
         if bytes > self.tail.capacity() {

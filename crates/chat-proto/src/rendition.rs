@@ -47,7 +47,16 @@ pub fn render(event: &Event, form: Form, out: &mut BytesMut) {
 
 /// The line of `event` in `form`, with its ending; empty if the form has none for it.
 pub fn rendered(event: &Event, form: Form) -> Bytes {
-    let mut out = BytesMut::new();
+    let text = match event {
+        Event::Message { text, .. } | Event::Private { text, .. } => text.as_str().len(),
+        _ => 0,
+    };
+    // Room for what stands around a text; a long name makes it grow.
+    let around = match form {
+        Form::Text => 48,
+        Form::Json => 176,
+    };
+    let mut out = BytesMut::with_capacity(text + around);
     render(event, form, &mut out);
     out.freeze()
 }

@@ -96,6 +96,7 @@ impl Server {
             closing: CancellationToken::new(),
         };
         let mut services = JoinSet::new();
+        services.spawn(ring(Arc::clone(&hub)));
         services.spawn(tell_comings(Arc::clone(&hub), presence_every));
         services.spawn(sweep(Arc::clone(&hub), Arc::clone(&order)));
         services.spawn(keep_read(Arc::clone(&hub), Arc::clone(&order)));
@@ -128,6 +129,11 @@ impl Server {
             );
         }
     }
+}
+
+/// Wakes those who are to hear of what the order's thread tells.
+async fn ring(hub: Arc<Hub>) {
+    hub.ring().await;
 }
 
 /// Tells comings and goings of large channels together. Sleeps while there are none.
@@ -220,7 +226,7 @@ mod tests {
         };
         let (ours, theirs) = duplex(1024);
         let (hub, manners) = (Arc::clone(hub), Arc::new(manners));
-        tokio::spawn(crate::conn::serve(ours, Peer::local("a test"), hub, manners));
+        tokio::spawn(crate::conn::serve(ours, Peer::local("a test"), hub, manners, ()));
         let (read, write) = split(theirs);
         (BufReader::new(read).lines(), write)
     }

@@ -35,6 +35,32 @@ pub(crate) enum Next<T> {
     Closed,
 }
 
+/// The nice value of the lowest priority that there is.
+const LOWEST: i32 = 19;
+
+/// From now on this thread works when the processor has nothing else to do. That can't be taken back.
+pub(crate) fn lower_priority() {
+    if let Err(error) = rustix::process::setpriority_process(None, LOWEST) {
+        tracing::debug!(%error, "a thread goes on at the usual priority");
+    }
+}
+
+/// From now on this thread works only while nobody else does, and gives way at once: a thread of the lowest priority
+/// that has just begun is not interrupted for some milliseconds. For work that waits if need be for as long as anything
+/// else is to be done.
+pub(crate) fn work_when_idle() {
+    use thread_priority::unix::{
+        NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+        thread_native_id,
+    };
+    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let lowest = thread_priority::ThreadPriority::Min;
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), lowest, policy) {
+        tracing::debug!(?error, "a thread goes on at a low priority");
+        lower_priority();
+    }
+}
+
 impl<T> Default for Backlog<T> {
     fn default() -> Self {
         let state = State { waiting: VecDeque::new(), closed: false };

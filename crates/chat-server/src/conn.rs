@@ -80,23 +80,33 @@ enum End {
     Lost(&'static str),
 }
 
-/// Serves one connection until its end. A fault in it is caught, logged, and ends this one alone.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+/// Serves one connection until its end, for which `ticket` is held. A fault in it is caught, logged, and ends this one
+/// alone.
+///
+/// What it is given is put in its place here, since a future keeps the room of whatever it is given besides.
+pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
     stream: S,
     peer: Peer,
     hub: Arc<Hub>,
     manners: Arc<Manners>,
-) {
-    let shown = peer.shown.clone();
-    tracing::debug!(address = shown, "connected");
+    ticket: T,
+) -> impl Future<Output = ()> {
     let mut connection = Connection::new(stream, peer, hub, manners);
-    let end = AssertUnwindSafe(connection.converse()).catch_unwind().await.unwrap_or_else(|_| {
-        // The panic hook has logged where it happened.
-        tracing::error!(address = shown, "a fault ended this connection; the others go on");
-        End::Farewell(Farewell::Fault)
-    });
-    Box::pin(connection.end(end)).await;
-    tracing::debug!(address = shown, "disconnected");
+    async move {
+        tracing::debug!(address = connection.session.address(), "connected");
+        let talk = AssertUnwindSafe(connection.converse()).catch_unwind();
+        let end = talk.await.unwrap_or_else(|_| {
+            let address = connection.session.address();
+            // The panic hook has logged where it happened.
+            tracing::error!(address, "a fault ended this connection; the others go on");
+            End::Farewell(Farewell::Fault)
+        });
+        let address = tracing::enabled!(tracing::Level::DEBUG)
+            .then(|| connection.session.address().to_owned());
+        Box::pin(connection.end(end)).await;
+        tracing::debug!(address, "disconnected");
+        drop(ticket);
+    }
 }
 
 struct Connection<S> {
@@ -108,7 +118,7 @@ struct Connection<S> {
     opening: Opening,
     /// It has turned out that the peer speaks this.
     foreign: Option<Foreign>,
-    pace: Option<Pace>,
+    pace: Pace,
     deadlines: Deadlines,
     /// Read, and not carried out yet.
     held: BytesMut,
@@ -130,7 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             telnet: Telnet::new(),
             opening: Opening::default(),
             foreign: None,
-            pace: manners.pace.map(|rate| Pace::new(rate, now)),
+            pace: Pace::new(now),
             deadlines: Deadlines::new(now + manners.name_deadline),
             held: BytesMut::new(),
             interrupted: false,
@@ -228,8 +238,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.session.resume(&mut self.out);
                 continue;
             }
-            if let Some(pace) = &mut self.pace
-                && let Err(until) = pace.may_go(now)
+            if let Some(rate) = self.manners.pace
+                && let Err(until) = self.pace.may_go(rate, now)
             {
                 self.deadlines.pace(until);
                 return;
@@ -258,8 +268,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn on_line(&mut self, line: LineItem, now: Instant, wall: Timestamp) {
-        if let Some(pace) = &mut self.pace {
-            pace.went(now);
+        if let Some(rate) = self.manners.pace {
+            self.pace.went(rate, now);
         }
         // What happened before comes first: somebody who was put out of a channel is out.
         if self.session.person().bell.is_rung() {
@@ -345,11 +355,12 @@ mod tests {
         let hub = Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, wall_clock());
         let manners = Manners { pace: None, name_deadline: LINGER, write_deadline: LINGER };
         let (ours, _theirs) = tokio::io::duplex(64);
-        let task = serve::<DuplexStream>(ours, Peer::local("a test"), hub, Arc::new(manners));
+        let task =
+            serve::<DuplexStream, ()>(ours, Peer::local("a test"), hub, Arc::new(manners), ());
         for (what, size, most) in [
-            ("the task", size_of_val(&task), 872),
-            ("its session", size_of::<Session>(), 408),
-            ("its person", size_of::<Person>(), 280),
+            ("the task", size_of_val(&task), 480),
+            ("its session", size_of::<Session>(), 256),
+            ("its person", size_of::<Person>(), 240),
         ] {
             assert!(size <= most, "{what} has {size} bytes, and may have {most}");
         }

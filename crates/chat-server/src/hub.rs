@@ -9,6 +9,7 @@
 //!
 //! * [`person`]: one connection's place in the system, its bell and its notes.
 //! * [`sequence`]: what happened before what.
+//! * [`ringer`]: wakes of a whole batch at once.
 //! * [`delivery`]: an event on its way to several people, encoded once for each form.
 //! * [`directory`]: names to people.
 //! * [`held`]: names that stand for somebody who was cut off.
@@ -41,6 +42,7 @@ pub mod person;
 pub mod ports;
 pub(crate) mod presence;
 pub(crate) mod private;
+mod ringer;
 mod ruled;
 pub(crate) mod rules;
 pub(crate) mod sequence;
@@ -64,6 +66,7 @@ use self::meter::Meter;
 use self::ports::{Archive, KeptChannel, Order, Past, Vault};
 use self::presence::Comings;
 use self::private::PrivateChats;
+use self::ringer::Ringer;
 use self::sequence::Sequence;
 
 /// The bounds that the hub keeps.
@@ -108,6 +111,7 @@ pub struct Hub {
     channels: RwLock<Channels>,
     private: Mutex<PrivateChats>,
     comings: Comings,
+    ringer: Ringer,
     order: Arc<dyn Order>,
     pub(crate) archive: Arc<dyn Archive>,
     pub(crate) vault: Arc<dyn Vault>,
@@ -214,6 +218,7 @@ impl Hub {
             channels: RwLock::new(channels),
             private: Mutex::default(),
             comings: Comings::default(),
+            ringer: Ringer::default(),
             order,
             archive,
             vault,
@@ -231,6 +236,16 @@ impl Hub {
 }
 
 impl Hub {
+    /// Tells a batch: everybody who is to hear of it is woken when all of it is told.
+    pub(crate) fn tell_together(&self, tell: impl FnOnce()) {
+        self.ringer.together(tell);
+    }
+
+    /// Wakes those who are to hear of a batch that was told outside the runtime, for as long as it is polled.
+    pub async fn ring(&self) {
+        self.ringer.run().await;
+    }
+
     /// What happened until now has lower numbers.
     pub(crate) fn now_number(&self) -> u64 {
         self.sequence.next()

@@ -111,10 +111,7 @@ fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     match may.and_then(|()| house.gate.admit(counted)) {
         Ok(ticket) => {
             let (hub, manners) = (Arc::clone(&house.hub), Arc::clone(&house.manners));
-            house.tasks.spawn(async move {
-                conn::serve(stream, peer, hub, manners).await;
-                drop(ticket);
-            });
+            house.tasks.spawn(conn::serve(stream, peer, hub, manners, ticket));
         }
         Err(refusal) => {
             tracing::debug!(address = peer.shown, "turned away: {}", refusal.text());

@@ -1,5 +1,7 @@
 //! The chat daemon. See the library for its map.
 
+use std::io;
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -11,6 +13,11 @@ use chat_server::ops::signals::StopSignals;
 use chat_server::ops::{log, systemd};
 use chat_server::tools;
 use clap::Parser as _;
+use tokio::runtime::{Builder, Runtime};
+
+/// The system's own takes a tenth longer where many small lines are said (decision 0011).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -36,14 +43,21 @@ fn main() -> ExitCode {
 
 fn serve(config: Config) -> anyhow::Result<()> {
     raise_open_files_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("can't start the runtime")?;
+    let runtime = runtime().context("can't start the runtime")?;
     runtime.block_on(listen_and_serve(config))?;
     // Tasks that still wait for a peer that takes nothing are not waited for.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// Where there is one processor, a runtime that never looks for another thread's work costs a little less.
+fn runtime() -> io::Result<Runtime> {
+    let processors = std::thread::available_parallelism();
+    let mut builder = match processors {
+        Ok(NonZero::<usize>::MIN) => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }
 
 async fn listen_and_serve(config: Config) -> anyhow::Result<()> {

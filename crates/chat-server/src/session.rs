@@ -80,18 +80,32 @@ pub(crate) struct Session {
     dealing: Option<Box<Dealing>>,
     /// The token that this connection was given, or has used.
     token: Option<Box<TokenHash>>,
-    /// Channels that another device has entered, or left for a reason, and this one has not yet.
-    followed: Vec<(ChannelName, Option<Text>)>,
+    /// Who has none of it takes no room for it.
+    aside: Option<Box<Aside>>,
     /// Another device has signed them out, in the midst of dealing.
     signed_out: Option<SignedOutBy>,
+    /// How it ends, once that is known.
+    leaving: Option<Box<Leaving>>,
+}
+
+/// How a connection ends.
+#[derive(Default)]
+struct Leaving {
+    /// Set when the connection is to end, once everything with a lower number is told.
+    farewell: Option<(Farewell, u64)>,
+    /// The words of `/quit`, or why somebody is gone.
+    reason: Option<Text>,
+}
+
+/// What many never have.
+#[derive(Default)]
+struct Aside {
+    /// Channels that another device has entered, or left for a reason, and this one has not yet.
+    followed: Vec<(ChannelName, Option<Text>)>,
     /// What was told of private chats since they were last heard of.
     unread_privately: Vec<(Party, LineId)>,
     /// Private lines that may come once more.
     told_privately: Vec<ToldPrivately>,
-    /// Set when the connection is to end, once everything with a lower number is told.
-    farewell: Option<(Farewell, u64)>,
-    /// The words of `/quit`.
-    reason: Option<Text>,
 }
 
 /// An answer that is due.
@@ -118,24 +132,26 @@ impl Session {
         Self {
             hub,
             person,
-            me: Me::new(peer.shown.into(), now),
+            me: Me::new(peer.shown.into()),
             inbox: Inbox::default(),
             waiting: VecDeque::new(),
             parked: None,
             lookup: None,
             dealing: None,
             token: None,
-            followed: Vec::new(),
+            aside: None,
             signed_out: None,
-            unread_privately: Vec::new(),
-            told_privately: Vec::new(),
-            farewell: None,
-            reason: None,
+            leaving: None,
         }
     }
 
     pub(crate) fn person(&self) -> &Arc<Person> {
         &self.person
+    }
+
+    /// The peer's address, as it is shown.
+    pub(crate) fn address(&self) -> &str {
+        &self.me.address
     }
 
     pub(crate) fn is_named(&self) -> bool {
@@ -173,7 +189,12 @@ impl Session {
 
     /// Why the connection is to end, if it is.
     pub(crate) fn farewell(&self) -> Option<Farewell> {
-        self.farewell.map(|(farewell, _)| farewell)
+        self.last_told().map(|(farewell, _)| farewell)
+    }
+
+    /// The same with the number below which everything is still told.
+    fn last_told(&self) -> Option<(Farewell, u64)> {
+        self.leaving.as_ref()?.farewell
     }
 
     /// Greets whoever has just connected.
@@ -274,9 +295,8 @@ impl Session {
 
     /// The connection is to end for a reason that isn't the person's own.
     pub(crate) fn end(&mut self, farewell: Farewell) {
-        if self.farewell.is_none() {
-            self.farewell = Some((farewell, self.hub.now_number()));
-        }
+        let number = self.hub.now_number();
+        self.leaving.get_or_insert_default().farewell.get_or_insert((farewell, number));
     }
 
     /// The last line.
@@ -302,13 +322,15 @@ impl Session {
                 self.farewell(),
                 Some(Farewell::Quit | Farewell::EndOfInput | Farewell::NoName | Farewell::Killed)
             );
-            self.hub.depart(&self.person, channels, self.reason.as_ref(), now, !left);
+            let reason = self.leaving.as_ref().and_then(|leaving| leaving.reason.as_ref());
+            self.hub.depart(&self.person, channels, reason, now, !left);
         }
     }
 
     /// Why the person left, if they didn't say so themselves.
     pub(crate) fn lost(&mut self, reason: &str) {
-        self.reason = self.reason.take().or_else(|| Text::new(reason));
+        let leaving = self.leaving.get_or_insert_default();
+        leaving.reason = leaving.reason.take().or_else(|| Text::new(reason));
     }
 
     /// When the last line came from this person.

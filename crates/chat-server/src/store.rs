@@ -16,7 +16,7 @@
 //! * [`mention`]: lines that name somebody.
 //! * [`words`]: how words of any language are found.
 //! * [`written`]: what an account wrote.
-//! * [`tail`]: lines whose words are not in the index yet.
+//! * [`recent`]: lines that are kept and are not in the tables yet.
 //! * [`failure`]: what goes wrong, and what to do about it.
 //! * [`tools`]: what an operator does with a store: check it, copy it.
 
@@ -29,8 +29,8 @@ mod failure;
 mod lookup;
 mod mention;
 mod operators;
+mod recent;
 mod schema;
-mod tail;
 pub mod tools;
 mod unread;
 mod words;
@@ -51,13 +51,13 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 pub use self::accounts::{AccountEntry, AccountRow, IgnoredRow, MemberRow, OperatorRow, TokenRow};
-pub use self::book::{Book, ConversationRow, Entry, Holder, Said};
+pub use self::book::{Book, ConversationRow, Entry, Flusher, Holder, Said};
 pub use self::channels::{ActRow, Author, KeptAct, KeptMark, KeptSetting, MarkRow, Rule};
 pub use self::failure::{Failure, Kind, OpenError};
 pub use self::lookup::{Hit, Hits, Key, Lookup, Page, Query, Sought, StoredLine, Whose};
 pub use self::mention::Mentions;
 pub use self::operators::{ACTS_KEPT, InvitationRow, OperatorEntry, ServerActRow, ServerBanRow};
-use self::tail::Tail;
+use self::recent::{Journal, Recent, is_flushed};
 pub use self::unread::{Reader, Unread};
 pub use self::written::Written;
 
@@ -100,7 +100,7 @@ pub struct Store {
     writer: Shared,
     /// Kept for as long as anything writes.
     lock: Option<File>,
-    tail: Tail,
+    recent: Arc<Recent>,
 }
 
 impl Store {
@@ -113,7 +113,7 @@ impl Store {
         let (mut connection, lock) = match place {
             Place::Memory => (Connection::open_in_memory().map_err(OpenError::from_sqlite)?, None),
             Place::Directory(directory) => {
-                let lock = lock(directory, pause)?;
+                let lock = lock(directory, pause, TRIES)?;
                 let path = directory.join(FILE);
                 keep_private(&path)
                     .map_err(|source| OpenError::Directory { path: directory.clone(), source })?;
@@ -121,16 +121,25 @@ impl Store {
             }
         };
         schema::prepare(&mut connection, place, durability)?;
-        let tail = Tail::recover(&connection).map_err(OpenError::from_sqlite)?;
+        let journal = match place {
+            Place::Memory => None,
+            Place::Directory(directory) => {
+                keep_private(&directory.join(recent::FILE))
+                    .map_err(|source| OpenError::Directory { path: directory.clone(), source })?;
+                Some(Journal::open(directory, durability).map_err(OpenError::from_sqlite)?)
+            }
+        };
         let writer = Arc::new(Mutex::new(connection));
-        Ok(Self { place: place.clone(), writer, lock, tail })
+        let recent = Recent::new(Arc::clone(&writer), journal);
+        recent.recover()?;
+        Ok(Self { place: place.clone(), writer, lock, recent })
     }
 
     /// The one that writes, and what makes those that read.
     pub fn into_parts(self) -> (Book, Lookups) {
-        let Self { place, writer, lock, tail } = self;
-        let lookups = Lookups { place, writer: Arc::clone(&writer), tail: tail.clone() };
-        (Book::new(writer, lock, tail), lookups)
+        let Self { place, writer, lock, recent } = self;
+        let lookups = Lookups { place, writer: Arc::clone(&writer), recent: Arc::clone(&recent) };
+        (Book::new(writer, lock, recent), lookups)
     }
 
     /// Reads a store beside the server that writes it.
@@ -152,8 +161,8 @@ impl Store {
         }
         let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
         schema::check_version(&connection)?;
-        let tail = Tail::recover(&connection).map_err(OpenError::from_sqlite)?;
-        Ok(Lookup::new(Arc::new(Mutex::new(connection)), tail))
+        wait_until_flushed(directory, pause)?;
+        Ok(Lookup::new(Arc::new(Mutex::new(connection)), None))
     }
 }
 
@@ -162,21 +171,47 @@ impl Store {
 pub struct Lookups {
     place: Place,
     writer: Shared,
-    tail: Tail,
+    recent: Arc<Recent>,
 }
 
 impl Lookups {
     /// One more, for one thread. In memory all share the connection of the one that writes.
     pub fn lookup(&self) -> Result<Lookup, OpenError> {
         Ok(match &self.place {
-            Place::Memory => Lookup::new(Arc::clone(&self.writer), self.tail.clone()),
+            Place::Memory => Lookup::new(Arc::clone(&self.writer), Some(Arc::clone(&self.recent))),
             Place::Directory(directory) => {
                 let path = directory.join(FILE);
                 let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
-                Lookup::new(Arc::new(Mutex::new(connection)), self.tail.clone())
+                let recent = Some(Arc::clone(&self.recent));
+                Lookup::new(Arc::new(Mutex::new(connection)), recent)
             }
         })
     }
+}
+
+/// How often it is looked whether a server has put into the tables what waits: for half a minute in all. It does so within
+/// seconds.
+const LOOKS: u32 = 1500;
+
+/// Waits until the tables have all that was said until now. If no server runs, they are given it.
+fn wait_until_flushed(directory: &Path, mut pause: impl FnMut()) -> Result<(), OpenError> {
+    let Some(last) = recent::last_row(directory).map_err(OpenError::from_sqlite)? else {
+        return Ok(());
+    };
+    for _ in 0..LOOKS {
+        if is_flushed(directory, last).map_err(OpenError::from_sqlite)? {
+            return Ok(());
+        }
+        match lock(directory, || {}, 1) {
+            Ok(free) => {
+                drop(free);
+                let place = Place::Directory(directory.to_owned());
+                drop(Store::open(&place, Durability::Machine)?);
+            }
+            Err(_) => pause(),
+        }
+    }
+    Err(OpenError::Unflushed)
 }
 
 fn read_connection(path: &Path) -> rusqlite::Result<Connection> {
@@ -220,13 +255,14 @@ fn keep_private(database: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Locks a directory, which is made if it isn't there. `pause` waits until a lock that is held is tried again.
-fn lock(directory: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> {
+/// Locks a directory, which is made if it isn't there, in so many tries. `pause` waits until a lock that is held is tried
+/// again.
+fn lock(directory: &Path, mut pause: impl FnMut(), tries: u32) -> Result<File, OpenError> {
     let io = |source| OpenError::Directory { path: directory.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
     let path = directory.join(LOCK);
     let file = File::options().create(true).truncate(false).write(true).open(path).map_err(io)?;
-    for _ in 0..TRIES {
+    for _ in 0..tries {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => pause(),

@@ -62,7 +62,7 @@ impl House {
         let (peer, ours) = duplex(holds);
         let ours = Chopped::new(ours, sizes);
         let (hub, manners) = (Arc::clone(&self.hub), Arc::clone(&self.manners));
-        tokio::spawn(conn::serve(ours, Peer::local("a test"), hub, manners));
+        tokio::spawn(conn::serve(ours, Peer::local("a test"), hub, manners, ()));
         peer
     }
 

@@ -17,8 +17,12 @@ pub(super) enum Deadline {
     Pace,
 }
 
+/// The deadlines, if any is set.
+pub(super) struct Deadlines(Option<Box<Set>>);
+
 /// The deadlines that are set, and one timer for the nearest.
-pub(super) struct Deadlines {
+#[derive(Default)]
+struct Set {
     name: Option<Instant>,
     write: Option<Instant>,
     pace: Option<Instant>,
@@ -27,35 +31,54 @@ pub(super) struct Deadlines {
 
 impl Deadlines {
     pub(super) fn new(name_by: Instant) -> Self {
-        Self { name: Some(name_by), write: None, pace: None, timer: None }
+        Self(Some(Box::new(Set { name: Some(name_by), ..Set::default() })))
     }
 
     /// A name was given.
     pub(super) fn named(&mut self) {
-        self.name = None;
+        if let Some(set) = &mut self.0 {
+            set.name = None;
+        }
     }
 
     /// Output waits; unless some of it is taken until then, the peer is cut off.
     pub(super) fn write_by(&mut self, by: Instant) {
-        self.write.get_or_insert(by);
+        self.0.get_or_insert_default().write.get_or_insert(by);
     }
 
     /// Some output was taken.
     pub(super) fn written(&mut self) {
-        self.write = None;
+        if let Some(set) = &mut self.0 {
+            set.write = None;
+        }
     }
 
     /// No line is carried out until then.
     pub(super) fn pace(&mut self, until: Instant) {
-        self.pace = Some(until);
+        self.0.get_or_insert_default().pace = Some(until);
     }
 
     pub(super) fn is_paced(&self) -> bool {
-        self.pace.is_some()
+        self.0.as_ref().is_some_and(|set| set.pace.is_some())
     }
 
     /// Ready when one has come, which is then over.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
+        let Some(set) = &mut self.0 else { return Poll::Pending };
+        if set.is_empty() {
+            self.0 = None;
+            return Poll::Pending;
+        }
+        set.poll(cx)
+    }
+}
+
+impl Set {
+    fn is_empty(&self) -> bool {
+        self.name.is_none() && self.write.is_none() && self.pace.is_none()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
         let set = [
             (self.name, Deadline::Name),
             (self.write, Deadline::Write),

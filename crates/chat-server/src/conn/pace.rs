@@ -16,20 +16,27 @@ pub struct Rate {
     pub per_second: u32,
 }
 
-/// How far one connection is within its pace.
-pub(super) struct Pace {
+impl Rate {
     /// The time that each line takes up.
-    interval: Duration,
+    fn interval(self) -> Duration {
+        Duration::from_secs(1) / self.per_second.max(1)
+    }
+
     /// How far the lines may be ahead of their time.
-    tolerance: Duration,
+    fn tolerance(self) -> Duration {
+        self.interval() * self.burst.saturating_sub(1)
+    }
+}
+
+/// How far one connection is within its pace, which is the same for all.
+pub(super) struct Pace {
     /// When everything that was carried out has had its time.
     due: Instant,
 }
 
 impl Pace {
-    pub(super) fn new(rate: Rate, now: Instant) -> Self {
-        let interval = Duration::from_secs(1) / rate.per_second.max(1);
-        Self { interval, tolerance: interval * rate.burst.saturating_sub(1), due: now }
+    pub(super) fn new(now: Instant) -> Self {
+        Self { due: now }
     }
 
     /// Whether a line may go now.
@@ -37,16 +44,16 @@ impl Pace {
     /// # Errors
     ///
     /// When it may.
-    pub(super) fn may_go(&self, now: Instant) -> Result<(), Instant> {
-        match self.due.checked_sub(self.tolerance) {
+    pub(super) fn may_go(&self, rate: Rate, now: Instant) -> Result<(), Instant> {
+        match self.due.checked_sub(rate.tolerance()) {
             Some(at) if at > now => Err(at),
             _ => Ok(()),
         }
     }
 
     /// A line went.
-    pub(super) fn went(&mut self, now: Instant) {
-        self.due = self.due.max(now) + self.interval;
+    pub(super) fn went(&mut self, rate: Rate, now: Instant) {
+        self.due = self.due.max(now) + rate.interval();
     }
 }
 
@@ -57,16 +64,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_burst_at_once_then_so_many_a_second() {
         let start = Instant::now();
-        let mut pace = Pace::new(Rate { burst: 100, per_second: 10 }, start);
+        let rate = Rate { burst: 100, per_second: 10 };
+        let mut pace = Pace::new(start);
         let mut now = start;
         let mut gone = Vec::new();
         for _ in 0..150 {
-            if let Err(at) = pace.may_go(now) {
+            if let Err(at) = pace.may_go(rate, now) {
                 assert!(at > now);
                 now = at;
-                assert_eq!(pace.may_go(now), Ok(()));
+                assert_eq!(pace.may_go(rate, now), Ok(()));
             }
-            pace.went(now);
+            pace.went(rate, now);
             gone.push(now - start);
         }
         assert_eq!(gone[99], Duration::ZERO);
@@ -75,9 +83,9 @@ mod tests {
         // After a rest the whole burst is there again.
         now += Duration::from_mins(1);
         for _ in 0..100 {
-            assert_eq!(pace.may_go(now), Ok(()));
-            pace.went(now);
+            assert_eq!(pace.may_go(rate, now), Ok(()));
+            pace.went(rate, now);
         }
-        assert!(pace.may_go(now).is_err());
+        assert!(pace.may_go(rate, now).is_err());
     }
 }

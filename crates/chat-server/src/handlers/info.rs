@@ -14,8 +14,8 @@ pub(super) fn handle(asker: &Asker<'_>) -> Handled {
         current: asker.me.current().cloned(),
         channels: asker.inbox.channels().map(|channel| channel.name.clone()).collect(),
         address: asker.me.address.to_string(),
-        since: asker.me.since,
-        connected_secs: asker.now.seconds_since(asker.me.since),
+        since: asker.person.since,
+        connected_secs: asker.now.seconds_since(asker.person.since),
         away,
     };
     Ok(Outcome::Answer(vec![Event::Info(Box::new(own))], Done::Told))

@@ -17,10 +17,10 @@ use tokio::sync::mpsc;
 
 use super::account::{Account, Hidden};
 use super::delivery::Delivery;
-use super::lock;
 use super::ports::{Found, vault};
 use super::rules::Who;
 use super::sequence::Sequence;
+use super::{lock, ringer};
 
 /// Tells people apart for as long as the server runs; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,15 +79,16 @@ pub struct Person {
 #[derive(Default)]
 struct Card {
     name: Option<UserName>,
-    away: Option<Away>,
+    away: Option<Box<Away>>,
     /// The account that they are signed in to.
     account: Option<Arc<Account>>,
     /// The channels of which this person was made an operator.
-    operates: Vec<ChannelName>,
+    #[expect(clippy::box_collection, reason = "most have none, and a vector is three words")]
+    operates: Option<Box<Vec<ChannelName>>>,
     /// It is remembered that the name stands for this person.
     held: bool,
-    /// Since when they have the name.
-    named_at: Option<Timestamp>,
+    /// Since when they have the name; at the beginning of time they had none.
+    named_at: Timestamp,
     /// Few were ever somebody else.
     earlier: Option<Box<Earlier>>,
 }
@@ -315,7 +316,8 @@ impl Person {
     /// They have their name from this moment on, and had another one `before`.
     pub(super) fn note_name(&self, before: Option<&UserName>, now: Timestamp) {
         let mut card = lock(&self.card);
-        let from = card.named_at.replace(now);
+        let from = std::mem::replace(&mut card.named_at, now);
+        let from = (from != Timestamp::default()).then_some(from);
         if let Some(name) = before.filter(|before| card.name.as_ref() != Some(*before)) {
             let names = &mut card.earlier.get_or_insert_default().names;
             if names.len() == MAX_NAMES_BEFORE {
@@ -332,11 +334,11 @@ impl Person {
     }
 
     pub(crate) fn away(&self) -> Option<Away> {
-        lock(&self.card).away.clone()
+        lock(&self.card).away.as_deref().cloned()
     }
 
     pub(crate) fn set_away(&self, away: Option<Away>) {
-        lock(&self.card).away = away;
+        lock(&self.card).away = away.map(Box::new);
     }
 
     /// Leaves a note of the server's own, which always finds room.
@@ -379,14 +381,15 @@ impl Person {
     /// Notes that the person was made an operator of a channel.
     pub(crate) fn operates(&self, channel: ChannelName) {
         let mut card = lock(&self.card);
-        if !card.operates.contains(&channel) {
-            card.operates.push(channel);
+        let operates = card.operates.get_or_insert_default();
+        if !operates.contains(&channel) {
+            operates.push(channel);
         }
     }
 
     /// The channels of which the person was made an operator, for them to pass the right on.
     pub(crate) fn take_operated(&self) -> Vec<ChannelName> {
-        std::mem::take(&mut lock(&self.card).operates)
+        lock(&self.card).operates.take().map(|operates| *operates).unwrap_or_default()
     }
 
     /// Ends the connection, also one that takes nothing out of its inbox.
@@ -449,7 +452,7 @@ impl Bell {
 
     pub(crate) fn ring(&self, bit: u32) {
         if self.bits.fetch_or(1 << bit, Ordering::AcqRel) == 0 {
-            self.waker.wake();
+            ringer::wake(&self.waker);
         }
     }
 

@@ -388,6 +388,10 @@ impl Desk {
     }
 
     fn settle(&mut self, kept: &Result<(), Refusal>, hub: &Arc<Hub>) {
+        hub.tell_together(|| self.settle_each(kept, hub));
+    }
+
+    fn settle_each(&mut self, kept: &Result<(), Refusal>, hub: &Arc<Hub>) {
         while let Some(job) = self.batch.pop_front() {
             let (draft, step) = match job {
                 Job::Line(draft, step) => (draft, step),
@@ -448,16 +452,9 @@ impl Desk {
         self.tidying.begin(&self.register, now, ONCE_MILLIS);
     }
 
-    /// Of how many lines the words wait to be indexed; none while the store fails.
-    pub(super) fn unindexed(&self) -> usize {
-        if self.failing { 0 } else { self.book.unindexed() }
-    }
-
-    /// Indexes the words that wait.
-    pub(super) fn index(&mut self) {
-        if let Err(failure) = self.book.index() {
-            self.fails(&failure);
-        }
+    /// How many lines wait to be put into the store's tables; none while the store fails.
+    pub(super) fn waiting(&self) -> usize {
+        if self.failing { 0 } else { self.book.waiting() }
     }
 
     /// Whether there is something to take out.

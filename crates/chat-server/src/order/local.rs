@@ -17,12 +17,12 @@ use tokio::sync::Notify;
 use super::desk::{Desk, Item};
 use super::retention::Retention;
 use crate::archive::Archive;
-use crate::backlog::{Backlog, Next, Wait};
+use crate::backlog::{Backlog, Next, Wait, work_when_idle};
 use crate::hub::decree::Decree;
 use crate::hub::person::Party;
 use crate::hub::ports::{ConversationKey, Deed, Draft, Fact, Order, Past};
 use crate::hub::{Hub, Keeping, lock};
-use crate::store::{Book, Durability, Failure, Place, Store};
+use crate::store::{Book, Durability, Failure, Flusher, Place, Store};
 use crate::vault::Keeper;
 
 /// Drafts of one commit. Enough that its sync costs each of them little; few enough that they don't run
@@ -40,11 +40,9 @@ const AFTER_A_SLOW_ONE: u32 = 64;
 /// A line that comes sooner after the last commit than anybody could have answered it, comes with others.
 const ALONE: Duration = Duration::from_micros(20);
 
-/// While words wait to be indexed, the thread looks so often whether more came, or somebody waits for a slow disk.
+/// While lines wait to be put into the store's tables, which is soon after they are said, the thread looks so often
+/// whether somebody waits for a slow disk.
 const TICK: Duration = Duration::from_millis(10);
-
-/// The words that wait are indexed after so many ticks without a line that they could be indexed with: 50 ms.
-const TICKS_BEFORE_INDEXING: u32 = 5;
 
 /// The order of one server.
 pub struct Local {
@@ -53,9 +51,15 @@ pub struct Local {
 
 enum Driven {
     /// By a thread, and by those who submit.
-    Thread(Arc<Shared>, Mutex<Option<JoinHandle<()>>>),
+    Thread(Arc<Shared>, Mutex<Option<Threads>>),
     /// By whoever submits, for tests whose clock stands still; facts wait for the next draft.
     Inline(Box<(Mutex<Desk>, Mutex<Vec<Item>>)>),
+}
+
+struct Threads {
+    order: JoinHandle<()>,
+    /// Puts lines into the store's tables.
+    flush: (Arc<Flusher>, JoinHandle<()>),
 }
 
 /// What the thread shares with those who submit.
@@ -89,8 +93,8 @@ struct Manned {
 struct Chores {
     /// There is something to take out.
     tidying: bool,
-    /// Of so many lines the words are to be indexed.
-    unindexed: usize,
+    /// So many lines wait to be put into the store's tables.
+    waiting: usize,
 }
 
 enum Work {
@@ -103,6 +107,7 @@ enum Work {
 impl Local {
     /// Takes a store over, with a thread of its own; tells what was kept in it.
     pub fn start(book: Book, retention: Retention) -> Result<(Self, Past), Start> {
+        let flusher = Arc::new(book.flusher());
         let (desk, past) = Desk::open(book, retention)?;
         let shared = Arc::new(Shared {
             backlog: Backlog::default(),
@@ -117,10 +122,16 @@ impl Local {
             read_begun: Notify::new(),
             runtime: OnceLock::new(),
         });
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let theirs = Arc::clone(&flusher);
+        let flush = thread("flush").spawn(move || {
+            work_when_idle();
+            theirs.run();
+        })?;
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("order".to_owned());
-        let thread = thread.spawn(move || theirs.run())?;
-        Ok((Self { desk: Driven::Thread(shared, Mutex::new(Some(thread))) }, past))
+        let order = thread("order").spawn(move || theirs.run())?;
+        let threads = Threads { order, flush: (flusher, flush) };
+        Ok((Self { desk: Driven::Thread(shared, Mutex::new(Some(threads))) }, past))
     }
 
     /// The same without a thread: whoever submits waits until it is carried out.
@@ -164,12 +175,13 @@ impl Local {
     /// Ends: what was submitted is carried out, and the store is closed. It blocks.
     pub fn stop(&self) {
         match &self.desk {
-            Driven::Thread(shared, thread) => {
+            Driven::Thread(shared, threads) => {
                 shared.backlog.close();
-                if let Some(thread) = lock(thread).take()
-                    && thread.join().is_err()
-                {
-                    tracing::error!("the thread that stores lines has failed");
+                let Some(Threads { order, flush }) = lock(threads).take() else { return };
+                let (flusher, flush) = flush;
+                flusher.stop();
+                if flush.join().is_err() || order.join().is_err() {
+                    tracing::error!("a thread that stores lines has failed");
                 }
             }
             Driven::Inline(desk) => lock(&desk.0).close(),
@@ -243,14 +255,16 @@ impl Shared {
     fn run(&self) {
         let mut batches = 0;
         let mut chores = Chores::default();
-        let mut quiet_ticks = 0;
         loop {
             let wait = match chores {
                 Chores { tidying: true, .. } => Wait::Not,
-                Chores { unindexed: 0, .. } => Wait::Long,
+                Chores { waiting: 0, .. } => Wait::Long,
                 Chores { .. } => Wait::For(TICK),
             };
             let next = self.backlog.wait(BATCH, wait);
+            // Whoever woke this thread may be about to add more, and has no other processor to do so where there is but
+            // one. What comes together is committed and told together.
+            std::thread::yield_now();
             let mut manned = self.manned_by_nobody();
             match next {
                 Next::Some(()) => {
@@ -260,13 +274,6 @@ impl Shared {
                     batches += 1;
                 }
                 Next::Nothing => {
-                    // Others may have had the desk meanwhile.
-                    let quiet = manned.desk.unindexed() == chores.unindexed;
-                    quiet_ticks = if quiet { quiet_ticks + 1 } else { 0 };
-                    if quiet_ticks >= TICKS_BEFORE_INDEXING {
-                        quiet_ticks = 0;
-                        manned.desk.index();
-                    }
                     batches = BATCHES_BEFORE_TIDYING;
                 }
                 Next::Closed => {
@@ -325,7 +332,7 @@ impl Shared {
     /// them committed together. And the thread looks every [`TICK`] whether the disk is slow.
     fn may_carry_out(&self, manned: &Manned) -> bool {
         manned.threaded == 0
-            && manned.watched.unindexed > 0
+            && manned.watched.waiting > 0
             && self.backlog.is_empty()
             && manned.last.is_none_or(|last| last.elapsed() > ALONE)
             && self.runtime().is_some_and(|runtime| runtime.metrics().num_workers() > 1)
@@ -343,9 +350,9 @@ impl Shared {
     fn carry_out_by_author(&self, mut manned: MutexGuard<'_, Manned>, work: Work) {
         self.owe_read(&mut manned.desk);
         manned.carry_out(vec![work]);
-        let Chores { tidying, unindexed } = manned.chores();
+        let Chores { tidying, waiting } = manned.chores();
         if tidying && !manned.watched.tidying {
-            manned.watched = Chores { tidying, unindexed };
+            manned.watched = Chores { tidying, waiting };
             self.backlog.add(Work::Look);
         }
     }
@@ -378,7 +385,7 @@ impl Manned {
     }
 
     fn chores(&self) -> Chores {
-        Chores { tidying: self.desk.has_tidying(), unindexed: self.desk.unindexed() }
+        Chores { tidying: self.desk.has_tidying(), waiting: self.desk.waiting() }
     }
 
     fn note_time(&mut self, begun: Instant, done: Instant) {

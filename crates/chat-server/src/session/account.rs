@@ -529,8 +529,10 @@ impl Session {
         self.hub.sign_out(&self.person, self.inbox.channels(), now);
         self.inbox.leave_all();
         self.me.sign_out();
-        self.told_privately = Vec::new();
-        self.unread_privately = Vec::new();
+        if let Some(aside) = &mut self.aside {
+            aside.told_privately = Vec::new();
+            aside.unread_privately = Vec::new();
+        }
         self.give_up_lookup(out);
         Ok(name)
     }

@@ -69,16 +69,19 @@ impl Session {
     /// Another device of theirs has entered a channel, or left it: this one does the same once what is under way on
     /// it is answered.
     pub(super) fn follow_later(&mut self, channel: ChannelName, reason: Option<Text>) {
-        self.followed.retain(|(other, _)| *other != channel);
-        self.followed.push((channel, reason));
+        let followed = &mut self.aside.get_or_insert_default().followed;
+        followed.retain(|(other, _)| *other != channel);
+        followed.push((channel, reason));
     }
 
     /// Does as the other devices did, and stays where it is.
     pub(super) fn follow_all(&mut self, out: &mut BytesMut) {
-        if self.followed.is_empty() || self.awaits_answer() {
+        let Some(aside) = &mut self.aside else { return };
+        if aside.followed.is_empty() || self.awaits_answer() {
             return;
         }
-        for (channel, reason) in std::mem::take(&mut self.followed) {
+        let followed = self.aside.as_mut().map(|aside| std::mem::take(&mut aside.followed));
+        for (channel, reason) in followed.into_iter().flatten() {
             self.follow(channel, reason, out);
         }
     }

@@ -140,7 +140,8 @@ impl Session {
                 return Ok(());
             }
             Change::Quit(reason) => {
-                self.reason = self.tellable(reason, now);
+                let reason = self.tellable(reason, now);
+                self.leaving.get_or_insert_default().reason = reason;
                 self.end(Farewell::Quit);
                 Done::Told
             }

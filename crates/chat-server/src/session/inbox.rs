@@ -58,16 +58,19 @@ struct Chat {
 
 /// What was taken out.
 pub(super) enum Taken {
-    /// Something of a channel, and how many of its lines were missed before, after which one.
-    Channel {
-        delivery: Arc<Delivery>,
-        channel: ChannelName,
-        missed: u64,
-        after: LineId,
-    },
+    /// Something of a channel, and what was missed before.
+    Channel(Arc<Delivery>, Option<Missed>),
     Private(Arc<Delivery>),
     /// With its number.
     Note(u64, Note),
+}
+
+/// Lines of a channel that one read too slowly for.
+pub(super) struct Missed {
+    pub(super) channel: ChannelName,
+    pub(super) count: u64,
+    /// After this one.
+    pub(super) after: LineId,
 }
 
 /// Which source has what is to be taken next.
@@ -258,9 +261,13 @@ impl Inbox {
                 let one = self.subscriptions.get_mut(at)?;
                 let delivery = one.head.take()?;
                 let before = delivery.last_line.0 - u64::from(delivery.is_line());
-                let (missed, after) = one.missed_up_to(LineId(before));
+                let (count, after) = one.missed_up_to(LineId(before));
                 one.last_line = one.last_line.max(delivery.last_line);
-                Taken::Channel { channel: one.channel.name.clone(), delivery, missed, after }
+                let missed = (count > 0).then(|| {
+                    let channel = one.channel.name.clone();
+                    Missed { channel, count, after }
+                });
+                Taken::Channel(delivery, missed)
             }
         })
     }
@@ -278,6 +285,20 @@ impl Inbox {
     }
 
     fn lowest(&mut self, person: &Person) -> Option<(u64, Source)> {
+        // Mostly it is one channel in which much is said.
+        if self.todo.is_power_of_two()
+            && let Some(at) = self.subscriptions.iter().position(|one| self.todo == 1 << one.slot)
+            && let Some(one) = self.subscriptions.get_mut(at).filter(|one| !one.held)
+        {
+            if one.head.is_none() {
+                one.head = next_of_ring(&mut one.ring);
+            }
+            let number = one.head.as_ref().map(|head| head.number);
+            if number.is_none() {
+                self.todo = 0;
+            }
+            return number.map(|number| (number, Source::Subscription(at)));
+        }
         let mut lowest: Option<(u64, Source)> = None;
         let mut consider = |number: u64, source: Source| {
             if lowest.is_none_or(|(lowest, _)| number < lowest) {

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use chat_proto::conversation::Conversation;
-use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 use chat_proto::rendition::Form;
 
@@ -19,14 +18,20 @@ pub(crate) struct Me {
     /// Every conversation that was entered or opened, the current one last, before it the one that
     /// was current before, and so on.
     places: Vec<Place>,
-    /// Who wrote privately last, by the name that they had.
-    pub(crate) reply_to: Option<(Party, UserName)>,
     ignored: Option<Box<Ignored>>,
-    /// Numbers of things that come in more than one way and were told.
-    told: VecDeque<u64>,
+    /// Who has none of it takes no room for it.
+    aside: Option<Box<Aside>>,
     /// The peer's address, as it is shown.
     pub(crate) address: Box<str>,
-    pub(crate) since: Timestamp,
+}
+
+/// What many never have.
+#[derive(Default)]
+struct Aside {
+    /// Who wrote privately last, by the name that they had.
+    reply_to: Option<(Party, UserName)>,
+    /// Numbers of things that come in more than one way and were told.
+    told: VecDeque<u64>,
 }
 
 /// A conversation that one is in.
@@ -57,17 +62,15 @@ const MAX_IGNORED: usize = 100;
 const REMEMBERED: usize = 256;
 
 impl Me {
-    pub(crate) fn new(address: Box<str>, since: Timestamp) -> Self {
+    pub(crate) fn new(address: Box<str>) -> Self {
         Self {
             name: None,
             signed_in: false,
             form: Form::default(),
             places: Vec::new(),
-            reply_to: None,
             ignored: None,
-            told: VecDeque::new(),
+            aside: None,
             address,
-            since,
         }
     }
 
@@ -90,8 +93,20 @@ impl Me {
         self.name = None;
         self.signed_in = false;
         self.places = Vec::new();
-        self.reply_to = None;
+        if let Some(aside) = &mut self.aside {
+            aside.reply_to = None;
+        }
         self.ignored = None;
+    }
+
+    /// Who wrote privately last, by the name that they had.
+    pub(crate) fn reply_to(&self) -> Option<&(Party, UserName)> {
+        self.aside.as_ref()?.reply_to.as_ref()
+    }
+
+    /// Somebody has written privately.
+    pub(crate) fn was_written_to(&mut self, by: (Party, UserName)) {
+        self.aside.get_or_insert_default().reply_to = Some(by);
     }
 
     /// Whether the name is an account's.
@@ -166,7 +181,8 @@ impl Me {
                 place.conversation = Conversation::Private(to.clone());
             }
         }
-        if let Some((last, name)) = &mut self.reply_to
+        if let Some(aside) = &mut self.aside
+            && let Some((last, name)) = &mut aside.reply_to
             && *last == who.was
         {
             *last = who.party;
@@ -245,13 +261,14 @@ impl Me {
 
     /// Whether something that comes in more than one way comes for the first time.
     pub(crate) fn is_first_of(&mut self, once: u64) -> bool {
-        if self.told.contains(&once) {
+        let told = &mut self.aside.get_or_insert_default().told;
+        if told.contains(&once) {
             return false;
         }
-        if self.told.len() == REMEMBERED {
-            self.told.pop_front();
+        if told.len() == REMEMBERED {
+            told.pop_front();
         }
-        self.told.push_back(once);
+        told.push_back(once);
         true
     }
 }
@@ -275,7 +292,7 @@ mod tests {
     }
 
     fn me() -> Me {
-        Me::new("test".into(), Timestamp(0))
+        Me::new("test".into())
     }
 
     fn by(party: u64) -> By {

@@ -255,7 +255,7 @@ impl Session {
                 lookup.rest = rest;
                 lookup.more = more;
                 if let Some(writer) = last_writer {
-                    self.me.reply_to = Some(writer);
+                    self.me.was_written_to(writer);
                 }
                 for (with, line) in waiting_from {
                     self.note_told_privately(with, line);
@@ -282,7 +282,8 @@ impl Session {
                 if let (Event::Private { placed, with, .. }, Then::History(_) | Then::SignedIn(_)) =
                     (&row, &lookup.then)
                 {
-                    note_told(&mut self.told_privately, with, placed.id);
+                    let told = &mut self.aside.get_or_insert_default().told_privately;
+                    note_told(told, with, placed.id);
                 }
                 let hidden = match &row {
                     Event::Message { from, .. } | Event::Private { from, .. } => {
@@ -355,15 +356,16 @@ impl Session {
     /// Whether a private line that comes live was told out of the past already.
     pub(super) fn was_told(&mut self, delivery: &Delivery) -> bool {
         let Event::Private { placed, with, .. } = &delivery.event else { return false };
+        let Some(aside) = &mut self.aside else { return false };
         let mut was = false;
-        self.told_privately.retain(|told| {
+        aside.told_privately.retain(|told| {
             let theirs = told.with == *with;
             was |= theirs && told.after < placed.id && placed.id <= told.upto;
             // Ids grow: what is before this one has come or was told.
             !theirs || told.upto > placed.id
         });
-        if self.told_privately.is_empty() {
-            self.told_privately = Vec::new();
+        if aside.told_privately.is_empty() {
+            aside.told_privately = Vec::new();
         }
         was
     }

@@ -19,7 +19,8 @@ impl Session {
         for (channel, line) in self.inbox.take_unread(&account) {
             self.hub.note_read(&account, &channel, line);
         }
-        for (with, line) in self.unread_privately.drain(..) {
+        let Some(aside) = &mut self.aside else { return };
+        for (with, line) in aside.unread_privately.drain(..) {
             self.hub.note_read_privately(&account, with, line);
         }
     }
@@ -30,7 +31,7 @@ impl Session {
             // Their own, from another device.
             return;
         }
-        self.me.reply_to = Some((party, from));
+        self.me.was_written_to((party, from));
         if !self.me.is_signed_in() {
             return;
         }
@@ -38,14 +39,15 @@ impl Session {
     }
 
     pub(super) fn note_told_privately(&mut self, with: Party, line: LineId) {
-        let known = self.unread_privately.iter_mut().find(|(party, _)| *party == with);
+        let unread = &mut self.aside.get_or_insert_default().unread_privately;
+        let known = unread.iter_mut().find(|(party, _)| *party == with);
         if let Some((_, last)) = known {
             *last = line.max(*last);
             return;
         }
-        if self.unread_privately.len() == MAX_CHATS {
-            self.unread_privately.remove(0);
+        if unread.len() == MAX_CHATS {
+            unread.remove(0);
         }
-        self.unread_privately.push((with, line));
+        unread.push((with, line));
     }
 }

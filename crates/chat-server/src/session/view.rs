@@ -9,7 +9,7 @@ use chat_proto::id::LineId;
 use chat_proto::name::ChannelName;
 use chat_proto::refusal::Refusal;
 
-use super::inbox::Taken;
+use super::inbox::{Missed, Taken};
 use super::{Session, Waiting};
 use crate::hub::delivery::Delivery;
 use crate::hub::person::{Cause, Ignoring, Kick, Note};
@@ -35,8 +35,11 @@ impl Session {
     pub(crate) fn deliver(&mut self, enough: usize, out: &mut BytesMut) -> bool {
         self.tell_past(enough, out);
         self.follow_all(out);
-        let all =
-            self.deliver_before(self.farewell.map_or(u64::MAX, |(_, number)| number), enough, out);
+        let all = self.deliver_before(
+            self.last_told().map_or(u64::MAX, |(_, number)| number),
+            enough,
+            out,
+        );
         self.follow_all(out);
         all
     }
@@ -53,8 +56,10 @@ impl Session {
                 self.notice(MISSED_PRIVATELY, out);
             }
             match self.inbox.take(&self.person, number) {
-                Some(Taken::Channel { delivery, channel, missed, after }) => {
-                    self.show_missed(channel, missed, after, out);
+                Some(Taken::Channel(delivery, missed)) => {
+                    if let Some(Missed { channel, count, after }) = missed {
+                        self.show_missed(channel, count, after, out);
+                    }
                     self.show_delivery(&delivery, out);
                 }
                 Some(Taken::Private(delivery)) => {

@@ -152,7 +152,14 @@ impl Book {
 
     /// Every channel that an account is in, and every marker in a private chat.
     pub fn members(&self) -> Result<Vec<MemberRow>, Failure> {
-        all(&lock(self.connection()), MEMBER, &[], member)
+        // Before the tables, since what waits may be put there meanwhile.
+        let waiting = self.recent().all_markers();
+        let mut rows = all(&lock(self.connection()), MEMBER, &[], member)?;
+        for row in &mut rows {
+            let waits = waiting.get(&(row.party, row.number)).copied();
+            row.marker = row.marker.max(waits.unwrap_or_default());
+        }
+        Ok(rows)
     }
 
     /// Every right of an account to run a channel.

@@ -1,12 +1,13 @@
 //! Writing: whole commits, and small steps that take out what is kept no more.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
 
 use super::accounts::{self, AccountEntry};
 use super::operators::{self, OperatorEntry};
-use super::tail::Tail;
+use super::recent::{self, Batch, Recent};
 use super::words::indexed;
 use super::{Failure, Rule, Shared, channels, erase};
 use crate::hub::lock;
@@ -38,7 +39,7 @@ pub(super) const UNTOLD: i64 = ERASED | HIDDEN;
 /// The one that writes.
 pub struct Book {
     connection: Shared,
-    tail: Tail,
+    recent: Arc<Recent>,
     /// Nobody else writes for as long as this is held.
     _lock: Option<File>,
 }
@@ -121,49 +122,61 @@ pub struct Said {
 }
 
 impl Book {
-    pub(super) fn new(connection: Shared, lock: Option<File>, tail: Tail) -> Self {
-        Self { connection, tail, _lock: lock }
+    pub(super) fn new(connection: Shared, lock: Option<File>, recent: Arc<Recent>) -> Self {
+        Self { connection, recent, _lock: lock }
     }
 
     /// Writes all of it, as durably as was asked for, or nothing.
     pub fn commit(&mut self, entries: &[Entry<'_>]) -> Result<(), Failure> {
-        let lines = entries.iter().filter(|entry| Tail::indexes(entry)).count();
-        let indexes = lines > 0 && self.tail.is_due_with(lines);
-        self.write(entries, indexes)?;
-        if !indexes {
-            self.tail.add(entries);
+        if recent::may_wait(entries) {
+            return self.recent.keep(&Batch::of(entries)?);
         }
-        Ok(())
-    }
-
-    /// Of how many lines the words wait to be indexed.
-    pub fn unindexed(&self) -> usize {
-        self.tail.len()
-    }
-
-    /// Indexes the words that wait.
-    pub fn index(&mut self) -> Result<(), Failure> {
-        if self.unindexed() > 0 { self.write(&[], true) } else { Ok(()) }
-    }
-
-    fn write(&self, entries: &[Entry<'_>], indexes: bool) -> Result<(), Failure> {
-        let mut connection = lock(&self.connection);
-        let done = erase::overwriting(&mut connection, erase::overwrites(entries), |connection| {
-            commit(connection, entries, indexes.then_some(&self.tail))
+        let overwrites = erase::overwrites(entries);
+        if overwrites {
+            self.recent.leave_nothing()?;
+        }
+        let mut connection = self.recent.tables();
+        let done = erase::overwriting(&mut connection, overwrites, |connection| {
+            commit(connection, entries)
         });
         if done.is_err() {
             overwrite_failed(&connection);
         }
         done?;
-        if indexes {
-            self.tail.clear();
-        }
+        drop(connection);
+        let lines = entries.iter().filter_map(|entry| match entry {
+            Entry::Line { number, .. } => Some(*number),
+            _ => None,
+        });
+        self.recent.put_directly(lines);
         Ok(())
+    }
+
+    /// How many lines wait to be put into the tables.
+    pub fn waiting(&self) -> usize {
+        self.recent.lines()
+    }
+
+    /// Puts all lines that wait into the tables, and their words into the index.
+    pub fn flush(&self) -> Result<(), Failure> {
+        self.recent.index_all()
+    }
+
+    /// What puts lines into the tables, for a thread of its own.
+    pub fn flusher(&self) -> Flusher {
+        Flusher(Arc::clone(&self.recent))
     }
 
     /// Every conversation.
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, Failure> {
-        conversations(&lock(&self.connection))
+        // Before the tables, since what waits may be put there meanwhile.
+        let waiting = self.recent.all_ends();
+        let mut rows = conversations(&lock(&self.connection))?;
+        for row in &mut rows {
+            let Some(waits) = waiting.get(&row.number) else { continue };
+            (row.last, row.floor) = (row.last.max(waits.last), row.floor.max(waits.floor));
+        }
+        Ok(rows)
     }
 
     /// Of the topics that an account set, the number of the channel and the account.
@@ -188,6 +201,9 @@ impl Book {
 
     /// What this author (folded) said under this key, unless it was before `since`.
     pub fn said_once(&self, author: &str, key: &str, since: i64) -> Result<Option<Said>, Failure> {
+        if let Some(said) = self.recent.said_once(author, key) {
+            return Ok(Some(said).filter(|said| said.time >= since));
+        }
         let connection = lock(&self.connection);
         let mut one = connection.prepare_cached(
             "SELECT number, id, time FROM once WHERE author = ?1 AND key = ?2 AND time >= ?3",
@@ -216,14 +232,15 @@ impl Book {
     /// The first line that was said at this time or later; one more than the last if there is none. Times
     /// are taken to grow with ids.
     pub fn first_since(&self, number: u32, time: i64) -> Result<u64, Failure> {
+        self.recent.flush(number)?;
         Ok(first_since(&lock(&self.connection), number, time)?)
     }
 
     /// Deletes some of the lines that are not there any more; tells how many.
     pub fn sweep(&mut self, number: u32, most: usize) -> Result<usize, Failure> {
         // Only words that are in the index can be taken out of it.
-        self.index()?;
-        let mut connection = lock(&self.connection);
+        self.recent.index(number)?;
+        let mut connection = self.recent.tables();
         let step = connection.transaction()?;
         let lines = {
             let mut due = step.prepare_cached(
@@ -263,7 +280,7 @@ impl Book {
 
     /// Puts everything into the one file.
     pub fn checkpoint(&mut self) -> Result<(), Failure> {
-        self.index()?;
+        self.recent.close_journal()?;
         let connection = lock(&self.connection);
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
         Ok(())
@@ -273,28 +290,35 @@ impl Book {
         &self.connection
     }
 
-    pub(super) fn tail(&self) -> &Tail {
-        &self.tail
+    pub(super) fn recent(&self) -> &Recent {
+        &self.recent
     }
 }
 
-/// With a tail, its lines and these are indexed in the same commit.
-fn commit(
-    connection: &mut Connection,
-    entries: &[Entry<'_>],
-    tail: Option<&Tail>,
-) -> rusqlite::Result<()> {
+/// Puts lines into the tables once nothing else is to be done, or many wait.
+pub struct Flusher(Arc<Recent>);
+
+impl Flusher {
+    /// Works until [`Flusher::stop`].
+    pub fn run(&self) {
+        self.0.run();
+    }
+
+    /// Ends [`Flusher::run`].
+    pub fn stop(&self) {
+        self.0.close();
+    }
+}
+
+fn commit(connection: &mut Connection, entries: &[Entry<'_>]) -> rusqlite::Result<()> {
     let change = connection.transaction()?;
     write(&change, entries)?;
-    if let Some(tail) = tail {
-        tail.index(&change, entries)?;
-    }
     change.commit()
 }
 
 /// A commit of which only the sync failed lies whole in the WAL, and a start after a crash would take it for
 /// done. One that changes nothing takes its place there, whether that can be synced or not.
-fn overwrite_failed(connection: &Connection) {
+pub(super) fn overwrite_failed(connection: &Connection) {
     let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
     if let Ok(version) = version {
         // The disk fails, as is known already; what fails of it here is tried again by the next commit.
@@ -353,7 +377,7 @@ fn write(change: &Transaction<'_>, entries: &[Entry<'_>]) -> rusqlite::Result<()
     Ok(())
 }
 
-fn write_other(change: &Transaction<'_>, entry: Entry<'_>) -> rusqlite::Result<()> {
+pub(super) fn write_other(change: &Transaction<'_>, entry: Entry<'_>) -> rusqlite::Result<()> {
     let execute = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
         change.prepare_cached(sql)?.execute(params).map(|_| ())
     };

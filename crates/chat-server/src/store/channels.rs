@@ -3,11 +3,11 @@
 
 use rusqlite::{Connection, Transaction, params};
 
+use super::Failure;
 use super::book::{Book, HIDDEN, UNTOLD, place};
 use super::erasing::Erasing;
 use super::lookup::{Key, Lookup, number_of};
 use super::words::expression;
-use super::{Failure, tail::Tail};
 use crate::hub::lock;
 
 /// Acts of each channel that are kept; the oldest go first.
@@ -149,13 +149,13 @@ impl Book {
         authors: &[Author<'_>],
         fold: fn(&str) -> String,
     ) -> Result<Vec<u64>, Failure> {
+        self.recent().index(number)?;
         let mut places = Vec::new();
         for author in authors {
             let words = expression(&[], Some(author.name));
-            let recent = self.tail().search(&words)?;
             let connection = lock(self.connection());
             let all = if author.name.is_ascii() {
-                indexed_places(&connection, number, &words, &recent)?
+                indexed_places(&connection, number, &words)?
             } else {
                 // The index doesn't take all letters for the same that are the same in names.
                 all_places(&connection, number)?
@@ -168,20 +168,14 @@ impl Book {
     }
 }
 
-/// Where an author's words are in the index, or in what waits for it.
-fn indexed_places(
-    connection: &Connection,
-    number: u32,
-    words: &str,
-    recent: &[i64],
-) -> rusqlite::Result<Vec<i64>> {
+/// Where an author's words are in the index.
+fn indexed_places(connection: &Connection, number: u32, words: &str) -> rusqlite::Result<Vec<i64>> {
     let ends = place(number, 0)..place(number + 1, 0);
     let mut found = connection.prepare_cached(
         "SELECT rowid FROM word WHERE word MATCH ?1 AND rowid >= ?2 AND rowid < ?3",
     )?;
     let found = found.query_map(params![words, ends.start, ends.end], |row| row.get(0))?;
-    let recent = recent.iter().copied().filter(|at| ends.contains(at));
-    found.chain(recent.map(Ok)).collect()
+    found.collect()
 }
 
 fn all_places(connection: &Connection, number: u32) -> rusqlite::Result<Vec<i64>> {
@@ -303,13 +297,6 @@ pub(super) fn write(change: &Transaction<'_>, number: u32, rule: Rule<'_>) -> ru
             }
             Ok(())
         }
-    }
-}
-
-impl Tail {
-    /// Whether a line's words are to be found.
-    pub(super) fn indexes(entry: &super::Entry<'_>) -> bool {
-        matches!(entry, super::Entry::Line { hidden: false, .. })
     }
 }
 

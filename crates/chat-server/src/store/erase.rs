@@ -32,8 +32,8 @@ impl Book {
     /// more. When there are none, the account is [`AccountEntry::Erased`].
     pub fn erase(&mut self, party: u64, most: usize) -> Result<bool, Failure> {
         // Only words that are in the index can be taken out of it.
-        self.index()?;
-        let mut connection = lock(self.connection());
+        self.recent().index_all()?;
+        let mut connection = self.recent().tables();
         Ok(overwriting(&mut connection, true, |connection| step(connection, party, most))?)
     }
 }

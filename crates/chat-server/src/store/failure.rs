@@ -55,6 +55,12 @@ pub enum OpenError {
         /// The one that this program reads.
         known: u32,
     },
+    /// A server has still to put lines into the tables, and doesn't come to it.
+    #[error(
+        "the server doesn't come to put what was just said into the database; if its log tells of no fault of the disk, \
+         try again when it has less to do"
+    )]
+    Unflushed,
     /// It is a database of something else.
     #[error("chat.db there is another program's database; give another directory with --data")]
     Foreign,
@@ -97,6 +103,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// One that SQLite doesn't find, in words of our own.
+    pub(super) fn told(kind: Kind, words: &str) -> Self {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR);
+        Self { kind, source: rusqlite::Error::SqliteFailure(code, Some(words.to_owned())) }
+    }
+
     /// Of what kind it is.
     pub fn kind(&self) -> Kind {
         self.kind

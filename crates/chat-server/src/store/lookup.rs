@@ -1,13 +1,15 @@
 //! Reading: pages of lines, and searching.
 
 use std::cmp::Reverse;
+use std::iter::Peekable;
+use std::sync::Arc;
 use std::time::Instant;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Rows, params};
 
 use super::book::{ACTION, BY_OTHER, UNTOLD, first_since, id_of, place};
 use super::erasing::Erasing;
-use super::tail::Tail;
+use super::recent::{Recent, having};
 use super::words::expression;
 use super::{Failure, Shared};
 use crate::hub::lock;
@@ -15,13 +17,18 @@ use crate::hub::lock;
 /// How many steps of SQLite's machine pass between looks at the clock: some tenths of a millisecond.
 pub(super) const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
+/// Of a conversation of which more lines aren't indexed, all are before it is searched: an index for them alone would
+/// take as long.
+const SEARCHED: usize = 1000;
+
 /// Private chats that one search looks into, the newest ones.
 const MAX_PRIVATE: usize = 500;
 
 /// One that reads, for one thread.
 pub struct Lookup {
     connection: Shared,
-    pub(super) tail: Tail,
+    /// What waits to be put into the tables; nothing where another process writes them.
+    recent: Option<Arc<Recent>>,
 }
 
 /// A conversation.
@@ -139,8 +146,95 @@ pub(super) struct Place {
 }
 
 impl Lookup {
-    pub(super) fn new(connection: Shared, tail: Tail) -> Self {
-        Self { connection, tail }
+    pub(super) fn new(connection: Shared, recent: Option<Arc<Recent>>) -> Self {
+        Self { connection, recent }
+    }
+
+    /// What waits to be put into the tables. Whoever reads looks into it first, and into the tables then.
+    pub(super) fn recent(&self) -> Option<&Recent> {
+        self.recent.as_deref()
+    }
+
+    /// The tables have all of every conversation.
+    pub(super) fn flush_all(&self) -> Result<(), Failure> {
+        self.recent().map_or(Ok(()), Recent::flush_all)
+    }
+
+    /// A conversation, if there is one.
+    pub(super) fn place(&self, of: Key<'_>) -> Result<Option<Place>, Failure> {
+        let mut found = find(&lock(&self.connection), of)?;
+        if let Some(at) = &mut found {
+            self.look_below(at)?;
+        }
+        Ok(found)
+    }
+
+    /// From where on lines of a conversation are kept, what waits included.
+    pub(super) fn look_below(&self, at: &mut Place) -> Result<(), Failure> {
+        let waits = self.recent().map_or(0, |recent| recent.ends(at.number).floor);
+        // Once more: what waited may be there meanwhile.
+        let connection = lock(&self.connection);
+        let mut floor =
+            connection.prepare_cached("SELECT floor FROM conversation WHERE number = ?1")?;
+        let kept = floor.query_row([at.number], |row| row.get(0)).optional()?;
+        at.floor = at.floor.max(waits).max(kept.unwrap_or_default());
+        Ok(())
+    }
+
+    /// What isn't indexed yet of a conversation and has these words, the newest first. If that is much, all is
+    /// indexed afterwards.
+    pub(super) fn recent_with(
+        &self,
+        at: &mut Place,
+        words: &str,
+    ) -> Result<Vec<StoredLine>, Failure> {
+        let Some(recent) = self.recent() else { return Ok(Vec::new()) };
+        self.look_below(at)?;
+        let lines = self.unindexed(at)?;
+        if lines.len() > SEARCHED {
+            recent.index(at.number)?;
+            return Ok(Vec::new());
+        }
+        Ok(having(&lines, words)?)
+    }
+
+    /// Lines that aren't indexed yet: all, or one more than may be searched so.
+    fn unindexed(&self, at: &Place) -> Result<Vec<StoredLine>, Failure> {
+        let most = SEARCHED + 1;
+        let indexed = {
+            let connection = lock(&self.connection);
+            let mut indexed =
+                connection.prepare_cached("SELECT indexed FROM conversation WHERE number = ?1")?;
+            indexed.query_row([at.number], |row| row.get(0)).optional()?.unwrap_or_default()
+        };
+        let range = (at.floor.max(indexed), u64::MAX);
+        let recent = self.recent_lines(at.number, range, false, most)?;
+        let connection = lock(&self.connection);
+        let mut some = connection.prepare_cached(
+            "SELECT place, time, author, flags, text, account FROM line
+                WHERE place > ?1 AND place < ?2 AND flags & ?3 = 0 ORDER BY place",
+        )?;
+        let ends = params![place(at.number, range.0), place(at.number + 1, 0), UNTOLD];
+        let mut merged = Merged::new(some.query(ends)?, recent);
+        let mut lines = Vec::new();
+        while lines.len() < most
+            && let Some(line) = merged.next()?
+        {
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
+    /// Lines that wait.
+    pub(super) fn recent_lines(
+        &self,
+        number: u32,
+        range: (u64, u64),
+        with_erased: bool,
+        most: usize,
+    ) -> Result<Vec<StoredLine>, Failure> {
+        let Some(recent) = self.recent() else { return Ok(Vec::new()) };
+        recent.between(number, range, with_erased, most)
     }
 
     pub(super) fn connection(&self) -> &Shared {
@@ -149,14 +243,16 @@ impl Lookup {
 
     /// The id up to which lines of a conversation are kept no more, and its last id; 0 if there is none.
     pub fn ends(&self, of: Key<'_>) -> Result<(u64, u64), Failure> {
+        let Some(at) = self.place(of)? else { return Ok((0, 0)) };
+        let recent = self.recent().map(|recent| recent.ends(at.number)).unwrap_or_default();
         let connection = lock(&self.connection);
-        let Some(at) = find(&connection, of)? else { return Ok((0, 0)) };
         let mut greatest = connection.prepare_cached(
             "SELECT max((SELECT last FROM conversation WHERE number = ?1), coalesce((SELECT max(place)
                 FROM line WHERE place >= ?2 AND place < ?3), 0) & 68719476735)",
         )?;
         let ends = params![at.number, place(at.number, 0), place(at.number + 1, 0)];
-        Ok((at.floor, greatest.query_row(ends, |row| row.get(0))?))
+        let last: u64 = greatest.query_row(ends, |row| row.get(0))?;
+        Ok((at.floor, last.max(recent.last)))
     }
 
     /// Lines after one id up to another, oldest first: at most so many, and no more of them once they
@@ -193,22 +289,23 @@ impl Lookup {
         without: i64,
         (most, most_bytes): (usize, usize),
     ) -> Result<Page, Failure> {
+        let Some(at) = self.place(of)? else { return Ok(Page::default()) };
+        let after = after.max(at.floor);
+        let recent = self.recent_lines(at.number, (after, upto), without == 0, most)?;
         let connection = lock(&self.connection);
-        let Some(at) = find(&connection, of)? else { return Ok(Page::default()) };
         let erasing = Erasing::now(&connection)?;
         let mut some = connection.prepare_cached(
             "SELECT place, time, author, flags, text, account FROM line
                 WHERE place > ?1 AND place <= ?2 AND flags & ?3 = 0 ORDER BY place",
         )?;
-        let first = place(at.number, after.max(at.floor));
-        let mut rows = some.query(params![first, place(at.number, upto), without])?;
+        let range = params![place(at.number, after), place(at.number, upto), without];
+        let mut lines = Merged::new(some.query(range)?, recent);
         let mut page = Page::default();
         let mut bytes = 0;
         while page.lines.len() < most
             && bytes < most_bytes
-            && let Some(row) = rows.next()?
+            && let Some(mut line) = lines.next()?
         {
-            let mut line = stored_line(row)?;
             if erasing.hides(&at.whose, line.by_other, line.account) {
                 if without != 0 {
                     continue;
@@ -255,22 +352,22 @@ impl Lookup {
         deadline: Instant,
     ) -> Result<Hits, Failure> {
         let words = expression(query.phrases, query.from);
-        // Before the index is looked into: what is indexed meanwhile is found twice rather than never.
-        let recent = self.tail.search(&words)?;
-        let (places, erasing) = {
-            let connection = lock(&self.connection);
-            (places(&connection, query, sought)?, Erasing::now(&connection)?)
-        };
+        let mut places = places(&lock(&self.connection), query, sought)?;
+        let mut recent = Vec::with_capacity(places.len());
+        for at in &mut places {
+            recent.push(self.recent_with(at, &words)?);
+        }
+        let erasing = Erasing::now(&lock(&self.connection))?;
         let mut found: Vec<(usize, StoredLine)> = Vec::new();
-        for (at, place) in places.iter().enumerate() {
+        for (at, (place, recent)) in places.iter().zip(recent).enumerate() {
             // In memory the one that writes has its turn between two conversations.
             let mut connection = lock(&self.connection);
             connection
                 .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
-            let words = (words.as_str(), recent.as_slice());
-            let searched = search_in(&connection, query, place, words, &erasing, |line| {
-                found.push((at, line));
-            });
+            let searched =
+                search_in(&connection, query, place, (&words, recent), &erasing, |line| {
+                    found.push((at, line));
+                });
             connection.progress_handler(0, None::<fn() -> bool>)?;
             searched?;
         }
@@ -334,8 +431,8 @@ fn search_in(
     newest_between(connection, words, (place(number, floor), end), query.most, wanted, found)
 }
 
-/// Words that are looked for, and the places of lines in the tail that have them.
-pub(super) type Words<'a> = (&'a str, &'a [i64]);
+/// Words that are looked for, and what waits that has them, the newest first.
+pub(super) type Words<'a> = (&'a str, Vec<StoredLine>);
 
 /// The newest lines that have these words, are wanted, and lie between two places: one more than are asked for, so
 /// that it is known whether there are more.
@@ -354,30 +451,61 @@ pub(super) fn newest_between(
         "SELECT place, time, author, flags, text, account FROM line WHERE place = ?1",
     )?;
     let mut rows = places.query(params![words, begin, end])?;
-    // Those of the tail are newer than those of the index, but for what came into it just now.
-    let mut recent = recent.iter().copied().filter(|place| (begin + 1..end).contains(place));
-    let mut oldest_recent = None;
+    let floor = id_of(begin);
+    let mut recent = recent.into_iter().filter(|line| line.id > floor).peekable();
+    let mut next = rows.next()?.map(|row| row.get::<_, i64>(0)).transpose()?;
     let mut count = 0;
     while count <= most {
-        let place = if let Some(place) = recent.next() {
-            oldest_recent = Some(place);
-            place
-        } else if let Some(row) = rows.next()? {
-            let place = row.get(0)?;
-            if oldest_recent.is_some_and(|oldest| place >= oldest) {
-                continue;
+        let kept = next.map(id_of);
+        let found_line = match recent.peek().map(|line| line.id) {
+            Some(waits) if kept.is_none_or(|kept| waits > kept) => recent.next(),
+            waits => {
+                let Some(at) = next else { break };
+                if waits == kept {
+                    // It was put into the tables, or indexed, just now.
+                    recent.next();
+                }
+                next = rows.next()?.map(|row| row.get(0)).transpose()?;
+                line.query_row([at], stored_line).optional()?
             }
-            place
-        } else {
-            break;
         };
-        let Some(line) = line.query_row([place], stored_line).optional()? else { continue };
-        if !line.erased && wanted(&line) {
+        if let Some(line) = found_line.filter(|line| !line.erased && wanted(line)) {
             count += 1;
             found(line);
         }
     }
     Ok(())
+}
+
+/// Lines out of the tables and what waited when they were asked for, by their ids.
+pub(super) struct Merged<'a> {
+    rows: Rows<'a>,
+    /// Out of the tables, and not told yet.
+    next: Option<StoredLine>,
+    recent: Peekable<std::vec::IntoIter<StoredLine>>,
+}
+
+impl<'a> Merged<'a> {
+    pub(super) fn new(rows: Rows<'a>, recent: Vec<StoredLine>) -> Self {
+        Self { rows, next: None, recent: recent.into_iter().peekable() }
+    }
+
+    pub(super) fn next(&mut self) -> rusqlite::Result<Option<StoredLine>> {
+        if self.next.is_none() {
+            self.next = self.rows.next()?.map(stored_line).transpose()?;
+        }
+        let kept = self.next.as_ref().map(|line| line.id);
+        Ok(match self.recent.peek().map(|line| line.id) {
+            Some(waits) if kept.is_none_or(|kept| waits < kept) => self.recent.next(),
+            waits => {
+                if waits == kept {
+                    // It was put into the tables just now.
+                    self.recent.next();
+                }
+                self.next.take()
+            }
+        })
+    }
 }
 
 /// Of the columns place, time, author, flags, text, account.

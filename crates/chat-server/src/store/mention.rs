@@ -8,9 +8,7 @@ use unicode_normalization::char::is_combining_mark;
 use super::Failure;
 use super::book::place;
 use super::erasing::Erasing;
-use super::lookup::{
-    Hits, Key, Lookup, STEPS_BETWEEN_LOOKS, StoredLine, find, newest, newest_between,
-};
+use super::lookup::{Hits, Key, Lookup, STEPS_BETWEEN_LOOKS, StoredLine, newest, newest_between};
 use super::unread::Reader;
 use super::words::{expression, is_unspaced};
 use crate::hub::lock;
@@ -37,8 +35,6 @@ impl Lookup {
     pub fn mentions(&self, asked: &Mentions<'_>, deadline: Instant) -> Result<Hits, Failure> {
         let Mentions { reader, name, channels, most } = *asked;
         let words = expression(&[(name, false)], None);
-        // Before the index is looked into: what is indexed meanwhile is found twice rather than never.
-        let recent = self.tail.search(&words)?;
         let (name, own) = (folded(name), (reader.fold)(name));
         let erasing = Erasing::now(&lock(self.connection()))?;
         let wanted = |line: &StoredLine| {
@@ -51,13 +47,14 @@ impl Lookup {
         let mut places = Vec::new();
         let mut found = Vec::new();
         for (channel, after) in channels {
+            let Some(mut at) = self.place(Key::Channel(channel))? else { continue };
+            let recent = self.recent_with(&mut at, &words)?;
             let mut connection = lock(self.connection());
-            let Some(at) = find(&connection, Key::Channel(channel))? else { continue };
             let range = (place(at.number, at.floor.max(*after)), place(at.number + 1, 0));
             connection
                 .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
             let looked =
-                newest_between(&connection, (&words, &recent), range, most, wanted, |line| {
+                newest_between(&connection, (&words, recent), range, most, wanted, |line| {
                     found.push((places.len(), line));
                 });
             connection.progress_handler(0, None::<fn() -> bool>)?;

@@ -20,10 +20,11 @@ const MIGRATIONS: [&str; KNOWN as usize] = [
     include_str!("schema/0002_accounts.sql"),
     include_str!("schema/0003_channels.sql"),
     include_str!("schema/0004_operators.sql"),
+    include_str!("schema/0005_recent.sql"),
 ];
 
 /// The newest version, which is this program's.
-const KNOWN: u32 = 4;
+const KNOWN: u32 = 5;
 
 /// Sets a writing connection up and brings its database up to this version.
 pub(super) fn prepare(
@@ -43,20 +44,14 @@ pub(super) fn prepare(
     };
     connection.pragma_update(None, "journal_mode", journal).map_err(sqlite)?;
     connection.pragma_update(None, "synchronous", synchronous).map_err(sqlite)?;
-    connection.pragma_update(None, "cache_size", -16_000).map_err(sqlite)?;
+    connection.pragma_update(None, "cache_size", -8_000).map_err(sqlite)?;
     connection.pragma_update(None, "journal_size_limit", 32 * 1024 * 1024).map_err(sqlite)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES_OF_TABLES).map_err(sqlite)?;
     migrate(connection).map_err(sqlite)?;
     // SQLite opens for reading what it can't open for writing. That is to be told now, not with every line.
     if connection.is_readonly("main").map_err(sqlite)? {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
         return Err(sqlite(rusqlite::Error::SqliteFailure(code, None)));
-    }
-    if let Place::Directory(directory) = place
-        && has_room_to_spare(directory)
-        && let Err(error) = lengthen_log(connection)
-    {
-        // It grows by and by then.
-        tracing::debug!(%error, "the log could not be made long");
     }
     Ok(())
 }
@@ -64,17 +59,21 @@ pub(super) fn prepare(
 /// Where there is less room, in bytes, the log takes none that isn't needed.
 const ROOM_TO_SPARE: u64 = 256 * 1024 * 1024;
 
-fn has_room_to_spare(directory: &Path) -> bool {
+pub(super) fn has_room_to_spare(directory: &Path) -> bool {
     free_bytes(directory).is_some_and(|free| free >= ROOM_TO_SPARE)
 }
 
-/// The write-ahead log is begun again after so many pages (SQLite's usual `wal_autocheckpoint`).
+/// The write-ahead log of the tables is begun again after so many pages: 16 MB. The last pages of conversations in which
+/// much is said are in it many times, and are written to their place once.
+const LOG_PAGES_OF_TABLES: u32 = 4000;
+
+/// That of the journal is after so many (SQLite's usual `wal_autocheckpoint`).
 const LOG_PAGES: u32 = 1000;
 
 /// Makes the write-ahead log as long as it gets. Where a file grows, each sync also has to wait for the file system's
 /// own log, which makes it twice as slow (measured on ext4). What is written for it is rolled back: the pages
 /// went into the log because the cache was too small for them, and count for nothing there.
-fn lengthen_log(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(super) fn lengthen_log(connection: &mut Connection) -> rusqlite::Result<()> {
     let usual: i64 = connection.pragma_query_value(None, "cache_size", |row| row.get(0))?;
     connection.pragma_update(None, "cache_size", 10)?;
     let fill = || -> rusqlite::Result<()> {

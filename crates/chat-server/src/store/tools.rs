@@ -10,7 +10,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use super::accounts::AccountEntry;
 use super::book::{Book, ConversationRow, conversations, id_of, place};
 use super::lookup::Lookup;
-use super::tail::Tail;
+use super::recent::Recent;
 use super::{Failure, OpenError, Store};
 use crate::hub::lock;
 
@@ -18,17 +18,20 @@ impl Lookup {
     /// Everything that is wrong with the database, each in a sentence; empty if it is whole. It reads all of
     /// it.
     pub fn faults(&self) -> Result<Vec<String>, Failure> {
+        self.flush_all()?;
         faults(&lock(self.connection()))
     }
 
     /// Every conversation.
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, Failure> {
+        self.flush_all()?;
         conversations(&lock(self.connection()))
     }
 
     /// Copies the database, as it is at this moment, to a file that is empty or isn't there yet; the server goes
     /// on meanwhile. It writes all that is kept anew, so nothing that was deleted is in the copy.
     pub fn copy_to(&self, file: &Path) -> Result<(), Failure> {
+        self.flush_all()?;
         let source = lock(self.connection());
         let name = ToSqlOutput::Borrowed(ValueRef::Text(file.as_os_str().as_bytes()));
         // It writes into the copy alone, which a connection that only asks is refused as well.
@@ -54,18 +57,28 @@ pub fn blank_erased(file: &Path) -> Result<(), OpenError> {
     // A copy that isn't whole is thrown away.
     connection.pragma_update(None, "journal_mode", "memory").map_err(OpenError::from_sqlite)?;
     connection.pragma_update(None, "synchronous", "off").map_err(OpenError::from_sqlite)?;
-    let tail = Tail::recover(&connection).map_err(OpenError::from_sqlite)?;
     let connection = Arc::new(Mutex::new(connection));
-    let mut book = Book::new(Arc::clone(&connection), None, tail);
+    let recent = Recent::new(Arc::clone(&connection), None);
+    recent.recover()?;
+    let mut book = Book::new(Arc::clone(&connection), None, Arc::clone(&recent));
     let erasing = book.erasing()?;
     for party in &erasing {
         while book.erase(*party, ERASED_A_STEP)? {}
         book.commit(&[AccountEntry::Erased { party: *party }.into()])?;
     }
-    drop(book);
-    if !erasing.is_empty() {
-        lock(&connection).execute("VACUUM", ()).map_err(OpenError::from_sqlite)?;
+    if erasing.is_empty() {
+        return Ok(());
     }
+    // A page of the index of which every word was taken out is still listed by its first one.
+    lock(&connection)
+        .execute_batch(
+            "INSERT INTO word (word) VALUES ('delete-all'); UPDATE conversation SET indexed = 0",
+        )
+        .map_err(OpenError::from_sqlite)?;
+    recent.recover()?;
+    book.flush()?;
+    drop(book);
+    lock(&connection).execute("VACUUM", ()).map_err(OpenError::from_sqlite)?;
     Ok(())
 }
 

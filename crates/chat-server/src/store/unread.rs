@@ -1,11 +1,11 @@
 //! What an account hasn't read yet: the lines after its markers.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, params};
 
 use super::Failure;
-use super::book::{BY_OTHER, UNTOLD, place};
+use super::book::{UNTOLD, place};
 use super::erasing::Erasing;
-use super::lookup::{COLUMNS, Key, Lookup, Place, Whose, find, found_place, private_places};
+use super::lookup::{COLUMNS, Key, Lookup, Merged, Place, Whose, found_place, private_places};
 use crate::hub::lock;
 
 /// Who reads.
@@ -51,9 +51,8 @@ impl Lookup {
         reader: &Reader<'_>,
         most: u64,
     ) -> Result<Option<Unread>, Failure> {
-        let connection = lock(self.connection());
-        let Some(at) = find(&connection, of)? else { return Ok(None) };
-        Ok(Some(count(&connection, at, after, reader, most)?))
+        let Some(at) = self.place(of)? else { return Ok(None) };
+        Ok(Some(self.count(at, after, reader, most)?))
     }
 
     /// Every channel that an account is in and every private chat that it had, of which there are lines that
@@ -63,14 +62,11 @@ impl Lookup {
         let mut places = self.channels_of(reader.party)?;
         places.extend(private_places(&lock(self.connection()), reader.party)?);
         let mut unread = Vec::new();
-        for at in places {
-            // In memory the one that writes has its turn between two conversations.
-            let connection = lock(self.connection());
-            let mut marker = connection
-                .prepare_cached("SELECT marker FROM member WHERE party = ?1 AND number = ?2")?;
-            let read = marker.query_row(params![reader.party, at.number], |row| row.get(0));
-            let read = read.optional()?.unwrap_or_default();
-            let one = count(&connection, at, read, reader, most)?;
+        for mut at in places {
+            self.look_below(&mut at)?;
+            let waits = self.recent().map(|recent| recent.marker(reader.party, at.number));
+            let read = waits.unwrap_or_default().max(self.marker(reader.party, at.number)?);
+            let one = self.count(at, read, reader, most)?;
             if one.lines > 0 {
                 unread.push(one);
             }
@@ -86,38 +82,52 @@ impl Lookup {
         let rows = all.query_map([party], found_place)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
-}
 
-fn count(
-    connection: &Connection,
-    at: Place,
-    after: u64,
-    reader: &Reader<'_>,
-    most: u64,
-) -> rusqlite::Result<Unread> {
-    let after = after.max(at.floor);
-    let erasing = Erasing::now(connection)?;
-    let mut lines = connection.prepare_cached(
-        "SELECT author, flags, account FROM line
-            WHERE place > ?1 AND place < ?2 AND flags & ?3 = 0 ORDER BY place LIMIT ?4",
-    )?;
-    let range = params![place(at.number, after), place(at.number + 1, 0), UNTOLD, most];
-    let mut rows = lines.query(range)?;
-    let mut unread = Unread { whose: at.whose, after, lines: 0, others: 0 };
-    while let Some(row) = rows.next()? {
-        let (flags, account): (i64, Option<u64>) = (row.get(1)?, row.get(2)?);
-        let own = match &unread.whose {
-            Whose::Channel(_) => account == Some(reader.party),
-            Whose::Private((_, other), _) => (flags & BY_OTHER != 0) == (*other == reader.party),
-        };
-        if erasing.hides(&unread.whose, flags & BY_OTHER != 0, account) {
-            continue;
-        }
-        if !own && reader.is_hidden(row.get_ref(0)?.as_str()?, account) {
-            continue;
-        }
-        unread.lines += 1;
-        unread.others += u64::from(!own);
+    fn marker(&self, party: u64, number: u32) -> Result<u64, Failure> {
+        let connection = lock(self.connection());
+        let mut marker = connection
+            .prepare_cached("SELECT marker FROM member WHERE party = ?1 AND number = ?2")?;
+        let read = marker.query_row(params![party, number], |row| row.get(0));
+        Ok(read.optional()?.unwrap_or_default())
     }
-    Ok(unread)
+
+    fn count(
+        &self,
+        at: Place,
+        after: u64,
+        reader: &Reader<'_>,
+        most: u64,
+    ) -> Result<Unread, Failure> {
+        let after = after.max(at.floor);
+        let looked = usize::try_from(most).unwrap_or(usize::MAX);
+        let recent = self.recent_lines(at.number, (after, u64::MAX), false, looked)?;
+        // In memory the one that writes has its turn between two conversations.
+        let connection = lock(self.connection());
+        let erasing = Erasing::now(&connection)?;
+        let mut lines = connection.prepare_cached(
+            "SELECT place, time, author, flags, '', account FROM line
+                WHERE place > ?1 AND place < ?2 AND flags & ?3 = 0 ORDER BY place",
+        )?;
+        let range = params![place(at.number, after), place(at.number + 1, 0), UNTOLD];
+        let mut lines = Merged::new(lines.query(range)?, recent);
+        let mut unread = Unread { whose: at.whose, after, lines: 0, others: 0 };
+        let mut seen = 0;
+        while seen < most
+            && let Some(line) = lines.next()?
+        {
+            seen += 1;
+            let own = match &unread.whose {
+                Whose::Channel(_) => line.account == Some(reader.party),
+                Whose::Private((_, other), _) => line.by_other == (*other == reader.party),
+            };
+            if erasing.hides(&unread.whose, line.by_other, line.account)
+                || !own && reader.is_hidden(&line.author, line.account)
+            {
+                continue;
+            }
+            unread.lines += 1;
+            unread.others += u64::from(!own);
+        }
+        Ok(unread)
+    }
 }

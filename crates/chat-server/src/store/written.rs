@@ -66,6 +66,7 @@ impl Lookup {
         (number, after): (u32, u64),
         most: usize,
     ) -> Result<Vec<Written>, Failure> {
+        self.flush_all()?;
         let connection = lock(self.connection());
         let mut lines = connection.prepare_cached(
             "SELECT place, time, author, flags, text, account FROM line

@@ -12,14 +12,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::password::{self, Memory, Trouble};
-use crate::backlog::{Backlog, Next, Wait};
+use crate::backlog::{Backlog, Next, Wait, lower_priority};
 use chat_proto::secret::Secret;
 
 /// Jobs that wait at most. At two processors the last of them is done after some eight seconds.
 pub const MOST_WAITING: usize = 256;
-
-/// The nice value of a thread that hashes: the lowest priority there is.
-const LOWEST: i32 = 19;
 
 /// For how long a clerk keeps the memory for the next job.
 const MEMORY_KEPT: Duration = Duration::from_secs(2);
@@ -190,9 +187,7 @@ fn answer(job: &Job, memory: &mut Memory, nobodys: &str) -> Answer {
     let hashed = thread::scope(|scope| {
         let thread = thread::Builder::new().name("hash".to_owned());
         let hashing = thread.spawn_scoped(scope, || {
-            if let Err(error) = rustix::process::setpriority_process(None, LOWEST) {
-                tracing::debug!(%error, "passwords are hashed at the usual priority");
-            }
+            lower_priority();
             carry_out(job, memory, nobodys)
         });
         hashing.map(thread::ScopedJoinHandle::join)

@@ -146,6 +146,7 @@ fn who_is_ignored_where_one_is_and_what_one_runs() {
         assert!(lookup.ignored_by(11).unwrap().is_empty());
         let row = |number, marker, entered| MemberRow { party: 10, number, marker, entered };
         // Of a channel that was left a late marker makes nothing; of a private chat it is all there is.
+        book.flush().unwrap();
         assert_eq!(book.members().unwrap(), [row(1, 6, 70), row(3, 2, 0)]);
         assert_eq!(lookup.member_of(10).unwrap().len(), 2);
         let runs = |party| OperatorRow { number: 1, party };
@@ -231,7 +232,7 @@ fn lines_that_name_one_are_found_the_newest_last() {
             said(3, 8, "bob", "alice in private"),
         ];
         book.commit(&lines).unwrap();
-        book.index().unwrap();
+        book.flush().unwrap();
         book.commit(&[said(1, 9, "carol", "alice, not in the index yet")]).unwrap();
         let channels = [("#general".to_owned(), 1), ("#dev".to_owned(), 0), ("#no".to_owned(), 0)];
         let asked = Mentions { reader: reader(10), name: "Alice", channels: &channels, most: 10 };

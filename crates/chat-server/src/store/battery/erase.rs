@@ -59,7 +59,7 @@ fn what_an_account_wrote_is_blanked_in_steps_and_the_rest_stays() {
             *once = Some(("alice", "key"));
         }
         book.commit(&[by(10, last)]).unwrap();
-        assert!(book.unindexed() > 0);
+        assert!(book.waiting() > 0);
         book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
         assert!(book.accounts().unwrap().is_empty() && book.tokens().unwrap().is_empty());
         assert!(book.members().unwrap().is_empty() && book.operators().unwrap().is_empty());
@@ -232,7 +232,7 @@ fn a_copy_made_before_all_is_blanked_holds_none_of_it() {
     let (mut book, lookup) = tried.open();
     filled(&mut book);
     book.commit(&[by(10, said(1, 41, "alice", "not indexed yet qxyzzyz"))]).unwrap();
-    assert!(book.unindexed() > 0);
+    assert!(book.waiting() > 0);
     book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
     assert!(book.erase(10, 8).unwrap(), "there is more to blank");
     let Place::Directory(directory) = &tried.place else { return };
@@ -263,7 +263,7 @@ fn a_copy_made_right_after_forgetting_holds_none_of_it_in_unused_pages() {
     let texts: Vec<String> = (0..600).map(|at| format!("qsecretz{at} ").repeat(20)).collect();
     let long = (41..).zip(&texts).map(|(id, text)| by(10, said(1, id, "alice", text)));
     book.commit(&long.collect::<Vec<_>>()).unwrap();
-    book.index().unwrap();
+    book.flush().unwrap();
     book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
     let Place::Directory(directory) = &tried.place else { return };
     let copy = directory.join("copy.db");

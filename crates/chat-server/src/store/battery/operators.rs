@@ -56,9 +56,9 @@ fn an_invitation_is_used_in_the_commit_that_makes_the_account_or_not_at_all() {
         let (mut book, _lookup) = tried.open();
         let hash = &[1; 32];
         let invitation = OperatorEntry::Invitation { hash, author: None, created: 1, until: 10 };
-        book.commit(&[accounts::MADE, invitation.into()]).unwrap();
+        book.commit(&[MADE, invitation.into()]).unwrap();
         let used = Entry::from(OperatorEntry::InvitationUsed { hash });
-        assert!(book.commit(&[used, accounts::MADE]).is_err(), "the name has an account");
+        assert!(book.commit(&[used, MADE]).is_err(), "the name has an account");
         assert_eq!(book.invitations().unwrap().len(), 1);
     }
 }

@@ -165,7 +165,7 @@ fn hidden_lines_are_told_to_nobody_and_keep_their_ids() {
         said(5, "Οδυσσεύς", "buy four"),
     ])
     .unwrap();
-    book.index().unwrap();
+    book.flush().unwrap();
     let Entry::Line { number, id, time, action, by_other, once, .. } = said(6, "", "") else {
         unreachable!()
     };

@@ -1,0 +1,560 @@
+//! Lines that are kept, and wait to be put into the tables, and their words into the index.
+//!
+//! A line has its place among those of its conversation, and its words have theirs in the index; so a few lines of
+//! many conversations change as many pages, each of which is written and synced whole. Therefore a commit of nothing
+//! but lines goes into a [`Journal`] as one row, which is as good as synced tables, and its lines wait here until
+//! thousands of them are put into the tables together, which costs a fraction for each. Whoever reads looks here first
+//! and into the tables then: what was put there meanwhile is found twice rather than never. So nobody reads past what was
+//! said, and reading waits for no disk.
+//!
+//! Indexing costs most of all. It is done with the lines, but while very much is said it waits for a quieter moment; how
+//! far each conversation is indexed stands in the tables, and whoever searches looks through the rest.
+//!
+//! * [`journal`]: where they are kept meanwhile.
+//! * [`reading`]: how they are read until then.
+//! * [`record`]: what a commit becomes there.
+//! * [`tables`]: how they are put into the tables.
+
+mod journal;
+mod reading;
+mod record;
+mod tables;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+pub(super) use self::journal::{FILE, Journal, is_flushed, last_row};
+pub(super) use self::reading::having;
+pub(super) use self::record::Batch;
+use self::record::{Once, Part};
+use super::book::{Entry, Said};
+use super::failure::Kind;
+use super::{Failure, Shared};
+use crate::hub::lock;
+
+/// Lines that one step puts into the tables, counted in bytes of records: some thousand lines, which take some ten
+/// milliseconds. Whoever wants the tables meanwhile waits for no more than that.
+const STEP_BYTES: usize = 256 * 1024;
+
+/// Records of one conversation that are handed over together, in bytes.
+const CHUNK_BYTES: usize = 32 * 1024;
+
+/// Once nothing was said for so long, all that waits is put into the tables.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// However much is said, nothing waits longer than this.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// So much waits at most, in bytes; past it, whoever keeps a line makes room first.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// Past so much it isn't waited for quiet, and words are left for later.
+const MUCH_BYTES: usize = MOST_BYTES / 4;
+
+/// Lines of which the words are left for later at most: so many are indexed within seconds.
+const MOST_UNINDEXED: usize = 2_000_000;
+
+/// Lines that one step indexes.
+const STEP_LINES: usize = 2000;
+
+/// How long after a failure it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What waits, shared by the one that writes, those that read, and the thread that puts it into the tables.
+pub(super) struct Recent {
+    state: Mutex<State>,
+    /// Notified when something waits that didn't, when much does, and at the end.
+    changed: Condvar,
+    /// None in memory, where nothing outlives the process anyhow.
+    journal: Option<Mutex<Journal>>,
+    tables: Shared,
+    /// How many wait for the tables: between two steps they come first.
+    wanted: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: BTreeMap<u32, Waiting>,
+    lines: usize,
+    bytes: usize,
+    /// The journal's last row of which something may wait.
+    row: i64,
+    /// Since when something waits, or the journal has rows.
+    since: Option<Instant>,
+    /// When something came last.
+    last: Option<Instant>,
+    /// How many lines of each conversation are in the tables and not in the index.
+    unindexed: BTreeMap<u32, usize>,
+    /// What was said once.
+    once: HashMap<(Box<str>, Box<str>), Said>,
+    /// When it last failed to put something into the tables, if that hasn't succeeded since.
+    failed: Option<Instant>,
+    closed: bool,
+}
+
+/// What waits of one conversation.
+#[derive(Default)]
+struct Waiting {
+    chunks: VecDeque<Arc<Chunk>>,
+    /// The last id among the lines.
+    last: u64,
+    /// Up to which id lines are kept no more.
+    floor: u64,
+    /// Up to which id accounts have read it.
+    markers: BTreeMap<u64, u64>,
+}
+
+impl Waiting {
+    /// The chunk that takes the next record: not one that is full, or that is being put into the tables.
+    fn open_chunk(&mut self) -> &mut Chunk {
+        let newest = self.chunks.back_mut().and_then(Arc::get_mut);
+        let is_open = newest.is_some_and(|chunk| {
+            let is_full = chunk.records.len() >= CHUNK_BYTES;
+            if is_full {
+                chunk.records.shrink_to_fit();
+            }
+            !is_full
+        });
+        if !is_open {
+            self.chunks.push_back(Arc::default());
+        }
+        let last = self.chunks.len() - 1;
+        // It is nobody else's, so nothing is copied.
+        Arc::make_mut(&mut self.chunks[last])
+    }
+}
+
+/// What is to be done.
+enum Due {
+    Put,
+    PutAndIndex,
+}
+
+/// Records of one conversation, one after the other.
+#[derive(Clone, Default)]
+struct Chunk {
+    records: Vec<u8>,
+    lines: usize,
+    /// The first and the last id among them.
+    first: Option<u64>,
+    last: u64,
+}
+
+/// A conversation's chunks that are put into the tables in one step.
+type Taken = (u32, Vec<Arc<Chunk>>);
+
+impl Recent {
+    pub(super) fn new(tables: Shared, journal: Option<Journal>) -> Arc<Self> {
+        let row = journal.as_ref().map_or(0, Journal::last);
+        Arc::new(Self {
+            state: Mutex::new(State { row, ..State::default() }),
+            changed: Condvar::new(),
+            journal: journal.map(Mutex::new),
+            tables,
+            wanted: AtomicUsize::new(0),
+        })
+    }
+
+    /// Takes over what an earlier process kept and didn't come to put into the tables, or to index.
+    pub(super) fn recover(&self) -> Result<(), Failure> {
+        let unindexed = tables::unindexed(&lock(&self.tables))?;
+        {
+            let mut state = self.state();
+            state.since = (!unindexed.is_empty()).then(Instant::now);
+            state.unindexed = unindexed;
+        }
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let mut row = 0;
+        while let Some((next, records)) = lock(journal).after(row)? {
+            row = next;
+            self.state().add(&Batch::read(records)?, row, Instant::now());
+            if self.is_full() {
+                self.recover_these()?;
+            }
+        }
+        self.recover_these()
+    }
+
+    /// On a disk that has no room, or can't be written now, lines wait on, and are read meanwhile.
+    fn recover_these(&self) -> Result<(), Failure> {
+        match self.flush_all() {
+            Err(failure) if failure.kind() == Kind::Damaged => Err(failure),
+            Err(failure) => {
+                tracing::error!("{failure}; until then lines are refused, and reading goes on");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Keeps a batch as durably as was asked for, or nothing of it.
+    pub(super) fn keep(&self, batch: &Batch) -> Result<(), Failure> {
+        if self.state().failed.is_some() {
+            // Where the tables can't be written, no more is promised.
+            self.flush_all()?;
+        }
+        while self.is_full() {
+            let first = self.state().waiting.keys().next().copied();
+            self.step(&mut first.into_iter().collect())?;
+        }
+        // Only one keeps something at a time, so that rows have the order of their numbers.
+        let row = self.state().row + 1;
+        if let Some(journal) = &self.journal {
+            lock(journal).append(row, batch.records())?;
+        }
+        let mut state = self.state();
+        let (was_empty, had_much) = (state.is_empty(), state.bytes >= MUCH_BYTES);
+        state.add(batch, row, Instant::now());
+        if was_empty || state.bytes >= MUCH_BYTES && !had_much {
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// How many lines wait.
+    pub(super) fn lines(&self) -> usize {
+        self.state().lines
+    }
+
+    /// What waits of what an author (folded) said under a key.
+    pub(super) fn said_once(&self, author: &str, key: &str) -> Option<Said> {
+        let state = self.state();
+        if state.once.is_empty() {
+            return None;
+        }
+        state.once.get(&(author.into(), key.into())).copied()
+    }
+
+    /// The tables have all of a conversation that was kept until now.
+    pub(super) fn flush(&self, number: u32) -> Result<(), Failure> {
+        if !self.state().waiting.contains_key(&number) {
+            return Ok(());
+        }
+        self.flush_these(&mut vec![number])
+    }
+
+    /// The same for every conversation.
+    pub(super) fn flush_all(&self) -> Result<(), Failure> {
+        let (mut numbers, row, had_any) = {
+            let state = self.state();
+            let numbers: Vec<u32> = state.waiting.keys().rev().copied().collect();
+            (numbers, state.row, state.since.is_some())
+        };
+        if !had_any {
+            return Ok(());
+        }
+        self.flush_these(&mut numbers)?;
+        if let Some(journal) = &self.journal {
+            tables::sync(&self.tables())?;
+            lock(journal).forget(row)?;
+        }
+        let mut state = self.state();
+        let has_more = state.row > row || !state.unindexed.is_empty();
+        state.since = has_more.then(Instant::now);
+        Ok(())
+    }
+
+    /// Takes the last of these first, and each off once nothing of it waits.
+    fn flush_these(&self, numbers: &mut Vec<u32>) -> Result<(), Failure> {
+        while !numbers.is_empty() {
+            self.step(numbers)?;
+            self.let_others_in();
+        }
+        Ok(())
+    }
+
+    fn step(&self, numbers: &mut Vec<u32>) -> Result<(), Failure> {
+        let mut tables = self.tables();
+        let some = self.state().some_of(numbers);
+        let put = self.unsynced(&mut tables, |tables| tables::put(tables, &some));
+        let mut state = self.state();
+        match put {
+            Ok(once) => {
+                state.remove(&some);
+                state.said(&once);
+                state.failed = None;
+                Ok(())
+            }
+            Err(failure) => {
+                state.failed = Some(Instant::now());
+                Err(failure)
+            }
+        }
+    }
+
+    /// The tables and the index have all of a conversation that was kept until now.
+    pub(super) fn index(&self, number: u32) -> Result<(), Failure> {
+        self.flush(number)?;
+        if self.state().unindexed.contains_key(&number) {
+            self.index_these(&mut vec![number])?;
+        }
+        Ok(())
+    }
+
+    /// The same for every conversation.
+    pub(super) fn index_all(&self) -> Result<(), Failure> {
+        self.flush_all()?;
+        let mut numbers: Vec<u32> = self.state().unindexed.keys().rev().copied().collect();
+        self.index_these(&mut numbers)?;
+        let mut state = self.state();
+        if state.is_empty() && state.unindexed.is_empty() {
+            state.since = None;
+        }
+        Ok(())
+    }
+
+    /// Takes the last of these first, and each off once it is indexed.
+    fn index_these(&self, numbers: &mut Vec<u32>) -> Result<(), Failure> {
+        while !numbers.is_empty() {
+            let mut tables = self.tables();
+            let upto = |number| self.state().first_waiting(number);
+            let indexed = self.unsynced(&mut tables, |tables| {
+                Ok(tables::index(tables, numbers, upto, STEP_LINES)?)
+            })?;
+            self.state().indexed(&indexed);
+            drop(tables);
+            self.let_others_in();
+        }
+        Ok(())
+    }
+
+    /// These lines are in the tables, and aren't indexed.
+    pub(super) fn put_directly(&self, numbers: impl Iterator<Item = u32>) {
+        let mut state = self.state();
+        for number in numbers {
+            *state.unindexed.entry(number).or_default() += 1;
+        }
+        let now = Instant::now();
+        state.last = Some(now);
+        if !state.unindexed.is_empty() && state.since.is_none() {
+            state.since = Some(now);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Does something that may be lost in a power cut: the journal has it until the tables are synced, and what isn't
+    /// indexed is known.
+    fn unsynced<T>(
+        &self,
+        tables: &mut Connection,
+        change: impl FnOnce(&mut Connection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if self.journal.is_none() {
+            return change(tables);
+        }
+        let usual: i64 = tables.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+        tables.pragma_update(None, "synchronous", "normal")?;
+        let done = change(tables);
+        tables.pragma_update(None, "synchronous", usual)?;
+        done
+    }
+
+    /// The tables, before the next step of those who put something into them.
+    pub(super) fn tables(&self) -> MutexGuard<'_, Connection> {
+        self.wanted.fetch_add(1, Ordering::Relaxed);
+        let tables = lock(&self.tables);
+        self.wanted.fetch_sub(1, Ordering::Relaxed);
+        tables
+    }
+
+    /// A lock that is taken again at once isn't had by who waits for it.
+    fn let_others_in(&self) {
+        for _ in 0..1000 {
+            if self.wanted.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Puts what waits into the tables, by and by, until [`Recent::close`].
+    pub(super) fn run(&self) {
+        while let Some(due) = self.next() {
+            let was_failing = self.state().failed.is_some();
+            let done = match due {
+                Due::Put => self.flush_all(),
+                Due::PutAndIndex => self.index_all(),
+            };
+            if let Err(failure) = done
+                && !was_failing
+            {
+                tracing::error!("{failure}; until then lines are refused");
+            }
+        }
+    }
+
+    /// Waits until something is to be done; `None` at the end.
+    fn next(&self) -> Option<Due> {
+        let mut state = self.state();
+        loop {
+            if state.closed {
+                return None;
+            }
+            state = match state.due(Instant::now()) {
+                Some(Ok(due)) => return Some(due),
+                Some(Err(left)) => {
+                    let waited = self.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Ends [`Recent::run`].
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// All is in the tables, and of what it was nothing is left in the files of the journal.
+    pub(super) fn leave_nothing(&self) -> Result<(), Failure> {
+        self.flush_all()?;
+        self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).leave_nothing())
+    }
+
+    /// All is in the tables, and the journal is as short as it gets.
+    pub(super) fn close_journal(&self) -> Result<(), Failure> {
+        self.flush_all()?;
+        self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).shorten())
+    }
+
+    #[cfg(test)]
+    pub(super) fn journal(&self) -> Option<MutexGuard<'_, Journal>> {
+        self.journal.as_ref().map(lock)
+    }
+
+    fn is_full(&self) -> bool {
+        self.state().bytes >= MOST_BYTES
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// What is to be done, or how long that has time; `None` if there is nothing.
+    fn due(&self, now: Instant) -> Option<Result<Due, Duration>> {
+        let since = self.since?;
+        let last = self.last.unwrap_or(since);
+        let in_time = |at: Instant| at.saturating_duration_since(now);
+        if let Some(failed) = self.failed {
+            let left = in_time(failed + AGAIN);
+            return Some(if left.is_zero() { Ok(Due::Put) } else { Err(left) });
+        }
+        let left = in_time((last + QUIET).min(since + LONGEST));
+        let unindexed = || self.unindexed.values().sum::<usize>();
+        if left.is_zero() || self.bytes >= MUCH_BYTES && unindexed() > MOST_UNINDEXED {
+            return Some(Ok(Due::PutAndIndex));
+        }
+        Some(if self.bytes >= MUCH_BYTES { Ok(Due::Put) } else { Err(left) })
+    }
+
+    fn add(&mut self, batch: &Batch, row: i64, now: Instant) {
+        self.row = row;
+        self.since.get_or_insert(now);
+        self.last = Some(now);
+        for Part { number, lines, last, records } in batch.parts() {
+            let waiting = self.waiting.entry(number).or_default();
+            waiting.last = waiting.last.max(last);
+            let chunk = waiting.open_chunk();
+            chunk.records.extend_from_slice(records);
+            chunk.lines += lines;
+            if lines > 0 {
+                chunk.first.get_or_insert(last);
+                chunk.last = chunk.last.max(last);
+            }
+            self.lines += lines;
+            self.bytes += records.len();
+        }
+        for (number, floor) in batch.floors() {
+            let waiting = self.waiting.entry(*number).or_default();
+            waiting.floor = waiting.floor.max(*floor);
+        }
+        for (party, number, marker) in batch.markers() {
+            let read = self.waiting.entry(*number).or_default().markers.entry(*party).or_default();
+            *read = marker.max(read).to_owned();
+        }
+        self.once.extend(batch.once().iter().cloned());
+    }
+
+    /// The first line of a conversation that waits; lines in the tables are indexed only below it, so that all up to one
+    /// are indexed or none.
+    fn first_waiting(&self, number: u32) -> u64 {
+        let chunks = self.waiting.get(&number).map(|waiting| &waiting.chunks);
+        chunks.into_iter().flatten().find_map(|chunk| chunk.first).unwrap_or(u64::MAX)
+    }
+
+    /// As much as one step takes; numbers of which nothing is left then are taken off.
+    fn some_of(&self, numbers: &mut Vec<u32>) -> Vec<Taken> {
+        let mut some = Vec::new();
+        let mut bytes = 0;
+        while bytes < STEP_BYTES
+            && let Some(number) = numbers.last().copied()
+        {
+            let mut taken = Vec::new();
+            let chunks = self.waiting.get(&number).map(|waiting| &waiting.chunks);
+            for chunk in chunks.into_iter().flatten() {
+                if bytes >= STEP_BYTES {
+                    break;
+                }
+                bytes += chunk.records.len();
+                taken.push(Arc::clone(chunk));
+            }
+            if chunks.is_none_or(|chunks| chunks.len() == taken.len()) {
+                numbers.pop();
+            }
+            some.push((number, taken));
+        }
+        some
+    }
+
+    /// These are in the tables.
+    fn remove(&mut self, some: &[Taken]) {
+        for (number, taken) in some {
+            let Some(Waiting { chunks, .. }) = self.waiting.get_mut(number) else { continue };
+            for chunk in chunks.drain(..taken.len().min(chunks.len())) {
+                self.lines -= chunk.lines;
+                self.bytes -= chunk.records.len();
+                *self.unindexed.entry(*number).or_default() += chunk.lines;
+            }
+            if chunks.is_empty() {
+                self.waiting.remove(number);
+            }
+        }
+    }
+
+    /// So many lines of conversations were indexed, and whether that are all.
+    fn indexed(&mut self, some: &[(u32, usize, bool)]) {
+        for (number, lines, all) in some {
+            if *all {
+                self.unindexed.remove(number);
+            } else if let Some(left) = self.unindexed.get_mut(number) {
+                *left = left.saturating_sub(*lines).max(1);
+            }
+        }
+    }
+
+    /// These keys are in the tables.
+    fn said(&mut self, once: &[Once]) {
+        for (key, said) in once {
+            if self.once.get(key) == Some(said) {
+                self.once.remove(key);
+            }
+        }
+    }
+}
+
+/// Whether entries are of those that may wait.
+pub(super) fn may_wait(entries: &[Entry<'_>]) -> bool {
+    !entries.is_empty() && entries.iter().all(record::may_wait)
+}

@@ -1,0 +1,2 @@
+-- From this version on lines may wait in the journal beside this file (recent.db), which an earlier program would not
+-- look into. The tables are as before.
