@@ -83,8 +83,11 @@ fn store(criterion: &mut Criterion) {
     let mut last = 0;
     let mut group = criterion.benchmark_group("store");
     group.throughput(Throughput::Elements(BATCH));
-    group.bench_function("a batch of 256, its words indexed", |bench| {
-        let next = || {
+    for (name, flushed) in [
+        ("a batch of 256, in the journal", false),
+        ("a batch of 256, in the tables and the index", true),
+    ] {
+        let mut next = || {
             let first = last + 1;
             last += BATCH;
             let line = |id| Entry::Line {
@@ -101,8 +104,17 @@ fn store(criterion: &mut Criterion) {
             };
             (first..=last).map(line).collect::<Vec<_>>()
         };
-        bench.iter_batched(next, |batch| book.commit(&batch).unwrap(), BatchSize::PerIteration);
-    });
+        let mut commit = |batch: Vec<Entry<'_>>| {
+            book.commit(&batch).unwrap();
+            if flushed {
+                book.flush().unwrap();
+            }
+        };
+        group.bench_function(name, |bench| {
+            bench.iter_batched(&mut next, &mut commit, BatchSize::PerIteration);
+        });
+        book.flush().unwrap();
+    }
     group.finish();
 }
 

@@ -13,6 +13,7 @@
 //! * [`talker`]: one person who waits for each answer.
 //! * [`meter`]: processor time from one moment to another.
 //! * [`outcome`]: what a scenario finds out.
+//! * [`simulation`]: what doesn't fit a machine's sockets, at pipes in this process.
 //! * [`report`]: everything of everybody, as a page with tables and plots.
 
 mod dialect;
@@ -22,6 +23,7 @@ mod outcome;
 mod plan;
 mod report;
 mod scenario;
+mod simulation;
 mod stamp;
 mod subject;
 mod talker;
@@ -95,6 +97,8 @@ enum Command {
     Durable(scenario::durable::Durable),
     History(scenario::history::History),
     Report(report::Report),
+    Million(simulation::million::Million),
+    Contention(simulation::contention::Contention),
     /// The bare loop, which sends each line to everybody else; it runs until it is killed
     Floor {
         /// One write for each receiver and all that is ready, instead of one for each line
@@ -168,6 +172,12 @@ impl How {
     }
 }
 
+#[expect(clippy::print_stdout, clippy::unnecessary_wraps, reason = "the results, and the end")]
+fn told(table: &str) -> anyhow::Result<()> {
+    println!("{table}");
+    Ok(())
+}
+
 fn main() -> anyhow::Result<()> {
     let Args { command, how } = Args::parse();
     subject::process::open_as_many_as_allowed()?;
@@ -188,6 +198,8 @@ fn main() -> anyhow::Result<()> {
         Command::Report(report) => {
             return report.run(&how.bench()?, how.scale(), &how.server);
         }
+        Command::Million(million) => return told(&million.run(&indicatif::ProgressBar::new(0))?),
+        Command::Contention(contention) => return told(&contention.run()?),
         Command::Floor { batch } => return subject::floor::run(batch),
     })
 }

@@ -92,6 +92,16 @@ fn history() {
 }
 
 #[test]
+fn sessions_are_simulated_at_pipes() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["million", "--sessions", "1300", "--room", "200", "--movers", "20"];
+    let told = bench(&args, folder.path());
+    assert!(told.contains("a line to the room of 200, until the last has it"), "{told}");
+    let told = bench(&["contention", "--threads", "1,2", "--seconds", "0.05"], folder.path());
+    assert_eq!(told.lines().count(), 7, "{told}");
+}
+
+#[test]
 fn json_has_what_the_table_has() {
     let folder = tempfile::tempdir().unwrap();
     let told = bench(&["fanout", "--server", "chat,floor-batch", "--json"], folder.path());

@@ -35,29 +35,19 @@ pub(crate) enum Next<T> {
     Closed,
 }
 
-/// The nice value of the lowest priority that there is.
-const LOWEST: i32 = 19;
-
-/// From now on this thread works when the processor has nothing else to do. That can't be taken back.
-pub(crate) fn lower_priority() {
-    if let Err(error) = rustix::process::setpriority_process(None, LOWEST) {
-        tracing::debug!(%error, "a thread goes on at the usual priority");
-    }
+/// How a thread gives way to others, as a nice value.
+#[derive(Clone, Copy)]
+pub(crate) enum Priority {
+    /// It has a tenth of the time of somebody who would always have something to do: others may wait for what it holds.
+    Low = 10,
+    /// It works when the processor has nothing else to do. Nobody waits for it.
+    Lowest = 19,
 }
 
-/// From now on this thread works only while nobody else does, and gives way at once: a thread of the lowest priority
-/// that has just begun is not interrupted for some milliseconds. For work that waits if need be for as long as anything
-/// else is to be done.
-pub(crate) fn work_when_idle() {
-    use thread_priority::unix::{
-        NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
-        thread_native_id,
-    };
-    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    let lowest = thread_priority::ThreadPriority::Min;
-    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), lowest, policy) {
-        tracing::debug!(?error, "a thread goes on at a low priority");
-        lower_priority();
+/// From now on this thread gives way to others. That can't be taken back.
+pub(crate) fn lower_priority(to: Priority) {
+    if let Err(error) = rustix::process::setpriority_process(None, to as i32) {
+        tracing::debug!(%error, "a thread goes on at the usual priority");
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::desk::{Desk, Item};
 use super::retention::Retention;
 use crate::archive::Archive;
-use crate::backlog::{Backlog, Next, Wait, work_when_idle};
+use crate::backlog::{Backlog, Next, Priority, Wait, lower_priority};
 use crate::hub::decree::Decree;
 use crate::hub::person::Party;
 use crate::hub::ports::{ConversationKey, Deed, Draft, Fact, Order, Past};
@@ -125,7 +125,7 @@ impl Local {
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let theirs = Arc::clone(&flusher);
         let flush = thread("flush").spawn(move || {
-            work_when_idle();
+            lower_priority(Priority::Low);
             theirs.run();
         })?;
         let theirs = Arc::clone(&shared);
@@ -180,7 +180,8 @@ impl Local {
                 let Some(Threads { order, flush }) = lock(threads).take() else { return };
                 let (flusher, flush) = flush;
                 flusher.stop();
-                if flush.join().is_err() || order.join().is_err() {
+                let ended = [flush.join(), order.join()];
+                if ended.iter().any(Result::is_err) {
                     tracing::error!("a thread that stores lines has failed");
                 }
             }

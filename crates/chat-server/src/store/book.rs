@@ -10,7 +10,6 @@ use super::operators::{self, OperatorEntry};
 use super::recent::{self, Batch, Recent};
 use super::words::indexed;
 use super::{Failure, Rule, Shared, channels, erase};
-use crate::hub::lock;
 
 /// Bits of a line's id in its place. 68 billion lines for each conversation, 134 million conversations.
 pub(super) const ID_BITS: u32 = 36;
@@ -131,9 +130,19 @@ impl Book {
         if recent::may_wait(entries) {
             return self.recent.keep(&Batch::of(entries)?);
         }
-        let overwrites = erase::overwrites(entries);
-        if overwrites {
+        if erase::forgets(entries) {
             self.recent.leave_nothing()?;
+        }
+        let overwrites = erase::overwrites(entries);
+        let lines = || {
+            entries.iter().filter_map(|entry| match entry {
+                Entry::Line { number, .. } => Some(*number),
+                _ => None,
+            })
+        };
+        // A line that doesn't wait comes after those that do.
+        for number in lines() {
+            self.recent.flush(number)?;
         }
         let mut connection = self.recent.tables();
         let done = erase::overwriting(&mut connection, overwrites, |connection| {
@@ -144,11 +153,7 @@ impl Book {
         }
         done?;
         drop(connection);
-        let lines = entries.iter().filter_map(|entry| match entry {
-            Entry::Line { number, .. } => Some(*number),
-            _ => None,
-        });
-        self.recent.put_directly(lines);
+        self.recent.put_directly(lines());
         Ok(())
     }
 
@@ -159,7 +164,8 @@ impl Book {
 
     /// Puts all lines that wait into the tables, and their words into the index.
     pub fn flush(&self) -> Result<(), Failure> {
-        self.recent.index_all()
+        while !self.recent.index_some_of_all()? {}
+        Ok(())
     }
 
     /// What puts lines into the tables, for a thread of its own.
@@ -171,7 +177,7 @@ impl Book {
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, Failure> {
         // Before the tables, since what waits may be put there meanwhile.
         let waiting = self.recent.all_ends();
-        let mut rows = conversations(&lock(&self.connection))?;
+        let mut rows = conversations(&self.recent.tables())?;
         for row in &mut rows {
             let Some(waits) = waiting.get(&row.number) else { continue };
             (row.last, row.floor) = (row.last.max(waits.last), row.floor.max(waits.floor));
@@ -181,7 +187,7 @@ impl Book {
 
     /// Of the topics that an account set, the number of the channel and the account.
     pub fn topics(&self) -> Result<Vec<(u32, u64)>, Failure> {
-        let connection = lock(&self.connection);
+        let connection = self.recent.tables();
         let mut all = connection.prepare_cached(
             "SELECT number, topic_by FROM conversation WHERE topic_by IS NOT NULL",
         )?;
@@ -191,7 +197,7 @@ impl Book {
 
     /// Every name that stands for a party.
     pub fn holders(&self) -> Result<Vec<Holder>, Failure> {
-        let connection = lock(&self.connection);
+        let connection = self.recent.tables();
         let mut all = connection.prepare_cached("SELECT name, party, since FROM holder")?;
         let rows = all.query_map((), |row| {
             Ok(Holder { name: row.get(0)?, party: row.get(1)?, since: row.get(2)? })
@@ -204,7 +210,7 @@ impl Book {
         if let Some(said) = self.recent.said_once(author, key) {
             return Ok(Some(said).filter(|said| said.time >= since));
         }
-        let connection = lock(&self.connection);
+        let connection = self.recent.tables();
         let mut one = connection.prepare_cached(
             "SELECT number, id, time FROM once WHERE author = ?1 AND key = ?2 AND time >= ?3",
         )?;
@@ -216,7 +222,7 @@ impl Book {
 
     /// Forgets some keys from before this time; tells how many.
     pub fn forget_once_before(&mut self, time: i64, most: usize) -> Result<usize, Failure> {
-        let connection = lock(&self.connection);
+        let connection = self.recent.tables();
         let mut some = connection.prepare_cached(
             "DELETE FROM once WHERE (author, key) IN
                 (SELECT author, key FROM once WHERE time < ?1 LIMIT ?2)",
@@ -233,13 +239,16 @@ impl Book {
     /// are taken to grow with ids.
     pub fn first_since(&self, number: u32, time: i64) -> Result<u64, Failure> {
         self.recent.flush(number)?;
-        Ok(first_since(&lock(&self.connection), number, time)?)
+        Ok(first_since(&self.recent.tables(), number, time)?)
     }
 
-    /// Deletes some of the lines that are not there any more; tells how many.
+    /// Deletes some of the lines that are not there any more; tells how many. So many at most, and if that many there
+    /// may be more.
     pub fn sweep(&mut self, number: u32, most: usize) -> Result<usize, Failure> {
         // Only words that are in the index can be taken out of it.
-        self.recent.index(number)?;
+        if !self.recent.index_some(number)? {
+            return Ok(most);
+        }
         let mut connection = self.recent.tables();
         let step = connection.transaction()?;
         let lines = {
@@ -271,7 +280,9 @@ impl Book {
 
     /// Forgets a conversation whose lines are swept.
     pub fn forget_conversation(&mut self, number: u32) -> Result<(), Failure> {
-        let mut connection = lock(&self.connection);
+        // Its number may be given to another one, to which nothing that the journal has of it may come.
+        self.recent.flush_all()?;
+        let mut connection = self.recent.tables();
         let change = connection.transaction()?;
         change.execute("DELETE FROM conversation WHERE number = ?1", [number])?;
         accounts::forget_conversation(&change, number)?;
@@ -281,7 +292,7 @@ impl Book {
     /// Puts everything into the one file.
     pub fn checkpoint(&mut self) -> Result<(), Failure> {
         self.recent.close_journal()?;
-        let connection = lock(&self.connection);
+        let connection = self.recent.tables();
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
         Ok(())
     }

@@ -149,7 +149,7 @@ impl Book {
         authors: &[Author<'_>],
         fold: fn(&str) -> String,
     ) -> Result<Vec<u64>, Failure> {
-        self.recent().index(number)?;
+        self.recent().flush(number)?;
         let mut places = Vec::new();
         for author in authors {
             let words = expression(&[], Some(author.name));
@@ -168,13 +168,17 @@ impl Book {
     }
 }
 
-/// Where an author's words are in the index.
+/// Where an author's words are in the index, and what isn't indexed yet.
 fn indexed_places(connection: &Connection, number: u32, words: &str) -> rusqlite::Result<Vec<i64>> {
     let ends = place(number, 0)..place(number + 1, 0);
+    // What isn't indexed yet may be theirs.
     let mut found = connection.prepare_cached(
-        "SELECT rowid FROM word WHERE word MATCH ?1 AND rowid >= ?2 AND rowid < ?3",
+        "SELECT rowid FROM word WHERE word MATCH ?1 AND rowid >= ?2 AND rowid < ?3
+            UNION SELECT place FROM line WHERE place < ?3 AND
+                place > ?2 + (SELECT indexed FROM conversation WHERE number = ?4)",
     )?;
-    let found = found.query_map(params![words, ends.start, ends.end], |row| row.get(0))?;
+    let range = params![words, ends.start, ends.end, number];
+    let found = found.query_map(range, |row| row.get(0))?;
     found.collect()
 }
 

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Rows, params};
 
 use super::book::{ACTION, BY_OTHER, UNTOLD, first_since, id_of, place};
 use super::erasing::Erasing;
+use super::failure::Kind;
 use super::recent::{Recent, having};
 use super::words::expression;
 use super::{Failure, Shared};
@@ -17,7 +18,7 @@ use crate::hub::lock;
 /// How many steps of SQLite's machine pass between looks at the clock: some tenths of a millisecond.
 pub(super) const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
-/// Of a conversation of which more lines aren't indexed, all are before it is searched: an index for them alone would
+/// Of a conversation of which more lines aren't indexed, some are before it is searched: an index for them alone would
 /// take as long.
 const SEARCHED: usize = 1000;
 
@@ -181,26 +182,36 @@ impl Lookup {
         Ok(())
     }
 
-    /// What isn't indexed yet of a conversation and has these words, the newest first. If that is much, all is
-    /// indexed afterwards.
+    /// What isn't indexed yet of a conversation and has these words, the newest first. If that is much, it is indexed.
+    ///
+    /// # Errors
+    ///
+    /// Of the kind `TooLong` if the deadline has come.
     pub(super) fn recent_with(
         &self,
         at: &mut Place,
         words: &str,
+        deadline: Instant,
     ) -> Result<Vec<StoredLine>, Failure> {
         let Some(recent) = self.recent() else { return Ok(Vec::new()) };
         self.look_below(at)?;
-        let lines = self.unindexed(at)?;
-        if lines.len() > SEARCHED {
-            recent.index(at.number)?;
-            return Ok(Vec::new());
+        let mut lines = self.unindexed(at, SEARCHED + 1)?;
+        while lines.len() > SEARCHED {
+            if Instant::now() > deadline {
+                return Err(Failure::told(Kind::TooLong, "much isn't indexed yet"));
+            }
+            if recent.index_some(at.number).is_err() {
+                // Where nothing can be written, it is read on.
+                lines = self.unindexed(at, usize::MAX)?;
+                break;
+            }
+            lines = self.unindexed(at, SEARCHED + 1)?;
         }
         Ok(having(&lines, words)?)
     }
 
-    /// Lines that aren't indexed yet: all, or one more than may be searched so.
-    fn unindexed(&self, at: &Place) -> Result<Vec<StoredLine>, Failure> {
-        let most = SEARCHED + 1;
+    /// Lines that aren't indexed yet, so many at most.
+    fn unindexed(&self, at: &Place, most: usize) -> Result<Vec<StoredLine>, Failure> {
         let indexed = {
             let connection = lock(&self.connection);
             let mut indexed =
@@ -355,7 +366,7 @@ impl Lookup {
         let mut places = places(&lock(&self.connection), query, sought)?;
         let mut recent = Vec::with_capacity(places.len());
         for at in &mut places {
-            recent.push(self.recent_with(at, &words)?);
+            recent.push(self.recent_with(at, &words, deadline)?);
         }
         let erasing = Erasing::now(&lock(&self.connection))?;
         let mut found: Vec<(usize, StoredLine)> = Vec::new();

@@ -48,7 +48,7 @@ impl Lookup {
         let mut found = Vec::new();
         for (channel, after) in channels {
             let Some(mut at) = self.place(Key::Channel(channel))? else { continue };
-            let recent = self.recent_with(&mut at, &words)?;
+            let recent = self.recent_with(&mut at, &words, deadline)?;
             let mut connection = lock(self.connection());
             let range = (place(at.number, at.floor.max(*after)), place(at.number + 1, 0));
             connection

@@ -21,7 +21,6 @@ mod record;
 mod tables;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,11 +51,17 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// So much waits at most, in bytes; past it, whoever keeps a line makes room first.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
+/// So much is in the journal at most, in bytes.
+const MOST_IN_JOURNAL: u64 = 64 * 1024 * 1024;
+
 /// Past so much it isn't waited for quiet, and words are left for later.
 const MUCH_BYTES: usize = MOST_BYTES / 4;
 
 /// Lines of which the words are left for later at most: so many are indexed within seconds.
 const MOST_UNINDEXED: usize = 2_000_000;
+
+/// Between two steps, for those who want the tables meanwhile.
+const BETWEEN_STEPS: Duration = Duration::from_micros(50);
 
 /// Lines that one step indexes.
 const STEP_LINES: usize = 2000;
@@ -72,8 +77,6 @@ pub(super) struct Recent {
     /// None in memory, where nothing outlives the process anyhow.
     journal: Option<Mutex<Journal>>,
     tables: Shared,
-    /// How many wait for the tables: between two steps they come first.
-    wanted: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -81,9 +84,13 @@ struct State {
     waiting: BTreeMap<u32, Waiting>,
     lines: usize,
     bytes: usize,
-    /// The journal's last row of which something may wait.
+    /// The journal's last row, and the last of which all is in the tables for good.
     row: i64,
-    /// Since when something waits, or the journal has rows.
+    forgotten: i64,
+    /// Bytes of all rows ever, and of those that are forgotten.
+    kept: u64,
+    let_go: u64,
+    /// Since when something waits.
     since: Option<Instant>,
     /// When something came last.
     last: Option<Instant>,
@@ -91,9 +98,21 @@ struct State {
     unindexed: BTreeMap<u32, usize>,
     /// What was said once.
     once: HashMap<(Box<str>, Box<str>), Said>,
-    /// When it last failed to put something into the tables, if that hasn't succeeded since.
-    failed: Option<Instant>,
+    trouble: Trouble,
+    /// After a failure, when it is tried again.
+    again: Option<Instant>,
+    /// So much was said that words are left for later.
+    busy: bool,
     closed: bool,
+}
+
+/// What failed, and hasn't succeeded since.
+#[derive(Default)]
+struct Trouble {
+    /// The tables couldn't be written.
+    put: bool,
+    /// They couldn't be synced: what that was for isn't known to be on the disk.
+    sync: bool,
 }
 
 /// What waits of one conversation.
@@ -130,8 +149,10 @@ impl Waiting {
 
 /// What is to be done.
 enum Due {
+    /// Everything that waits is to be put into the tables.
     Put,
-    PutAndIndex,
+    /// Some lines are to be indexed.
+    Index,
 }
 
 /// Records of one conversation, one after the other.
@@ -155,7 +176,6 @@ impl Recent {
             changed: Condvar::new(),
             journal: journal.map(Mutex::new),
             tables,
-            wanted: AtomicUsize::new(0),
         })
     }
 
@@ -163,13 +183,13 @@ impl Recent {
     pub(super) fn recover(&self) -> Result<(), Failure> {
         let unindexed = tables::unindexed(&lock(&self.tables))?;
         {
-            let mut state = self.state();
-            state.since = (!unindexed.is_empty()).then(Instant::now);
-            state.unindexed = unindexed;
+            self.state().unindexed = unindexed;
         }
         let Some(journal) = &self.journal else { return Ok(()) };
         let mut row = 0;
-        while let Some((next, records)) = lock(journal).after(row)? {
+        loop {
+            let next = lock(journal).after(row)?;
+            let Some((next, records)) = next else { break };
             row = next;
             self.state().add(&Batch::read(records)?, row, Instant::now());
             if self.is_full() {
@@ -193,13 +213,17 @@ impl Recent {
 
     /// Keeps a batch as durably as was asked for, or nothing of it.
     pub(super) fn keep(&self, batch: &Batch) -> Result<(), Failure> {
-        if self.state().failed.is_some() {
-            // Where the tables can't be written, no more is promised.
+        let (failed, much) = {
+            let state = self.state();
+            (state.trouble.put, state.kept - state.let_go >= MOST_IN_JOURNAL)
+        };
+        // Where the tables can't be written, no more is promised.
+        if failed || much {
             self.flush_all()?;
         }
         while self.is_full() {
-            let first = self.state().waiting.keys().next().copied();
-            self.step(&mut first.into_iter().collect())?;
+            let mut numbers = self.state().waiting.keys().copied().collect();
+            self.step(&mut numbers)?;
         }
         // Only one keeps something at a time, so that rows have the order of their numbers.
         let row = self.state().row + 1;
@@ -207,9 +231,9 @@ impl Recent {
             lock(journal).append(row, batch.records())?;
         }
         let mut state = self.state();
-        let (was_empty, had_much) = (state.is_empty(), state.bytes >= MUCH_BYTES);
+        let (was_idle, had_much) = (state.is_idle(), state.bytes >= MUCH_BYTES);
         state.add(batch, row, Instant::now());
-        if was_empty || state.bytes >= MUCH_BYTES && !had_much {
+        if was_idle || state.bytes >= MUCH_BYTES && !had_much {
             self.changed.notify_one();
         }
         Ok(())
@@ -239,30 +263,45 @@ impl Recent {
 
     /// The same for every conversation.
     pub(super) fn flush_all(&self) -> Result<(), Failure> {
-        let (mut numbers, row, had_any) = {
+        let (mut numbers, row, kept) = {
             let state = self.state();
+            if state.waiting.is_empty() && state.row == state.forgotten {
+                return Ok(());
+            }
             let numbers: Vec<u32> = state.waiting.keys().rev().copied().collect();
-            (numbers, state.row, state.since.is_some())
+            (numbers, state.row, state.kept)
         };
-        if !had_any {
-            return Ok(());
-        }
         self.flush_these(&mut numbers)?;
         if let Some(journal) = &self.journal {
-            tables::sync(&self.tables())?;
+            self.sync()?;
             lock(journal).forget(row)?;
         }
         let mut state = self.state();
-        let has_more = state.row > row || !state.unindexed.is_empty();
-        state.since = has_more.then(Instant::now);
+        state.forgotten = row.max(state.forgotten);
+        state.let_go = kept.max(state.let_go);
+        state.since = (!state.waiting.is_empty()).then(Instant::now);
         Ok(())
+    }
+
+    /// What was put into the tables outlives the machine.
+    fn sync(&self) -> Result<(), Failure> {
+        let tables = self.tables();
+        // Of pages that it failed to write the system may think that they are written, and a later sync succeeds: they
+        // are written once more, to their place.
+        let synced = if self.state().trouble.sync {
+            tables::checkpoint(&tables)
+        } else {
+            tables::sync(&tables)
+        };
+        self.state().trouble.sync = synced.is_err();
+        Ok(synced?)
     }
 
     /// Takes the last of these first, and each off once nothing of it waits.
     fn flush_these(&self, numbers: &mut Vec<u32>) -> Result<(), Failure> {
         while !numbers.is_empty() {
             self.step(numbers)?;
-            self.let_others_in();
+            let_others_in();
         }
         Ok(())
     }
@@ -276,62 +315,53 @@ impl Recent {
             Ok(once) => {
                 state.remove(&some);
                 state.said(&once);
-                state.failed = None;
+                state.trouble.put = false;
                 Ok(())
             }
             Err(failure) => {
-                state.failed = Some(Instant::now());
+                state.trouble.put = true;
                 Err(failure)
             }
         }
     }
 
-    /// The tables and the index have all of a conversation that was kept until now.
-    pub(super) fn index(&self, number: u32) -> Result<(), Failure> {
+    /// The tables have all of a conversation, and some more of it is in the index. Tells whether all is.
+    pub(super) fn index_some(&self, number: u32) -> Result<bool, Failure> {
         self.flush(number)?;
         if self.state().unindexed.contains_key(&number) {
-            self.index_these(&mut vec![number])?;
+            self.index_step(&mut vec![number])?;
         }
-        Ok(())
+        Ok(!self.state().unindexed.contains_key(&number))
     }
 
     /// The same for every conversation.
-    pub(super) fn index_all(&self) -> Result<(), Failure> {
+    pub(super) fn index_some_of_all(&self) -> Result<bool, Failure> {
         self.flush_all()?;
-        let mut numbers: Vec<u32> = self.state().unindexed.keys().rev().copied().collect();
-        self.index_these(&mut numbers)?;
-        let mut state = self.state();
-        if state.is_empty() && state.unindexed.is_empty() {
-            state.since = None;
-        }
-        Ok(())
+        // A step takes no more than so many.
+        let mut numbers = self.state().unindexed.keys().take(STEP_LINES).copied().collect();
+        self.index_step(&mut numbers)?;
+        Ok(self.state().unindexed.is_empty())
     }
 
-    /// Takes the last of these first, and each off once it is indexed.
-    fn index_these(&self, numbers: &mut Vec<u32>) -> Result<(), Failure> {
-        while !numbers.is_empty() {
-            let mut tables = self.tables();
-            let upto = |number| self.state().first_waiting(number);
-            let indexed = self.unsynced(&mut tables, |tables| {
-                Ok(tables::index(tables, numbers, upto, STEP_LINES)?)
-            })?;
-            self.state().indexed(&indexed);
-            drop(tables);
-            self.let_others_in();
-        }
+    fn index_step(&self, numbers: &mut Vec<u32>) -> Result<(), Failure> {
+        let mut tables = self.tables();
+        let upto = |number| self.state().first_waiting(number);
+        let indexed = self.unsynced(&mut tables, |tables| {
+            Ok(tables::index(tables, numbers, upto, STEP_LINES)?)
+        })?;
+        self.state().indexed(&indexed);
         Ok(())
     }
 
     /// These lines are in the tables, and aren't indexed.
     pub(super) fn put_directly(&self, numbers: impl Iterator<Item = u32>) {
         let mut state = self.state();
+        let was_idle = state.is_idle();
         for number in numbers {
             *state.unindexed.entry(number).or_default() += 1;
         }
-        let now = Instant::now();
-        state.last = Some(now);
-        if !state.unindexed.is_empty() && state.since.is_none() {
-            state.since = Some(now);
+        state.last = Some(Instant::now());
+        if was_idle && !state.is_idle() {
             self.changed.notify_one();
         }
     }
@@ -353,38 +383,38 @@ impl Recent {
         done
     }
 
-    /// The tables, before the next step of those who put something into them.
+    /// The tables, when whoever has them is done with a step.
     pub(super) fn tables(&self) -> MutexGuard<'_, Connection> {
-        self.wanted.fetch_add(1, Ordering::Relaxed);
-        let tables = lock(&self.tables);
-        self.wanted.fetch_sub(1, Ordering::Relaxed);
-        tables
-    }
-
-    /// A lock that is taken again at once isn't had by who waits for it.
-    fn let_others_in(&self) {
-        for _ in 0..1000 {
-            if self.wanted.load(Ordering::Relaxed) == 0 {
-                return;
-            }
-            std::thread::yield_now();
-        }
+        lock(&self.tables)
     }
 
     /// Puts what waits into the tables, by and by, until [`Recent::close`].
     pub(super) fn run(&self) {
+        let mut fails = false;
         while let Some(due) = self.next() {
-            let was_failing = self.state().failed.is_some();
             let done = match due {
                 Due::Put => self.flush_all(),
-                Due::PutAndIndex => self.index_all(),
+                Due::Index => self.index_some_of_these(),
             };
-            if let Err(failure) = done
-                && !was_failing
-            {
-                tracing::error!("{failure}; until then lines are refused");
+            match done {
+                Ok(()) => {
+                    fails = false;
+                    self.state().again = None;
+                    let_others_in();
+                }
+                Err(failure) => {
+                    self.state().again = Some(Instant::now() + AGAIN);
+                    if !std::mem::replace(&mut fails, true) {
+                        tracing::error!("{failure}; it is tried again every second");
+                    }
+                }
             }
         }
+    }
+
+    fn index_some_of_these(&self) -> Result<(), Failure> {
+        let mut numbers = self.state().unindexed.keys().take(STEP_LINES).copied().collect();
+        self.index_step(&mut numbers)
     }
 
     /// Waits until something is to be done; `None` at the end.
@@ -394,7 +424,8 @@ impl Recent {
             if state.closed {
                 return None;
             }
-            state = match state.due(Instant::now()) {
+            let due = state.due(Instant::now());
+            state = match due {
                 Some(Ok(due)) => return Some(due),
                 Some(Err(left)) => {
                     let waited = self.changed.wait_timeout(state, left);
@@ -438,29 +469,44 @@ impl Recent {
 }
 
 impl State {
-    fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+    /// Whether there is nothing to do.
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.row == self.forgotten && self.unindexed.is_empty()
     }
 
     /// What is to be done, or how long that has time; `None` if there is nothing.
-    fn due(&self, now: Instant) -> Option<Result<Due, Duration>> {
-        let since = self.since?;
-        let last = self.last.unwrap_or(since);
-        let in_time = |at: Instant| at.saturating_duration_since(now);
-        if let Some(failed) = self.failed {
-            let left = in_time(failed + AGAIN);
-            return Some(if left.is_zero() { Ok(Due::Put) } else { Err(left) });
+    fn due(&mut self, now: Instant) -> Option<Result<Due, Duration>> {
+        if self.is_idle() {
+            return None;
         }
-        let left = in_time((last + QUIET).min(since + LONGEST));
+        let left = |at: Instant| at.saturating_duration_since(now);
+        if let Some(again) = self.again.map(left).filter(|again| !again.is_zero()) {
+            return Some(Err(again));
+        }
+        let quiet = self.last.map_or(Duration::ZERO, |last| left(last + QUIET));
+        let mut wait = quiet;
+        if !self.waiting.is_empty() || self.row > self.forgotten {
+            if self.bytes >= MUCH_BYTES {
+                self.busy = true;
+                return Some(Ok(Due::Put));
+            }
+            wait = self.since.map_or(quiet, |since| left(since + LONGEST).min(quiet));
+            if wait.is_zero() {
+                self.busy = false;
+                return Some(Ok(Due::Put));
+            }
+        }
         let unindexed = || self.unindexed.values().sum::<usize>();
-        if left.is_zero() || self.bytes >= MUCH_BYTES && unindexed() > MOST_UNINDEXED {
-            return Some(Ok(Due::PutAndIndex));
+        let may_index = !self.busy || quiet.is_zero() || unindexed() > MOST_UNINDEXED;
+        if !self.unindexed.is_empty() && may_index {
+            return Some(Ok(Due::Index));
         }
-        Some(if self.bytes >= MUCH_BYTES { Ok(Due::Put) } else { Err(left) })
+        Some(Err(wait))
     }
 
     fn add(&mut self, batch: &Batch, row: i64, now: Instant) {
         self.row = row;
+        self.kept += batch.records().len() as u64;
         self.since.get_or_insert(now);
         self.last = Some(now);
         for Part { number, lines, last, records } in batch.parts() {
@@ -552,6 +598,12 @@ impl State {
             }
         }
     }
+}
+
+/// A lock that is taken again at once isn't had by who waits for it.
+#[expect(clippy::disallowed_methods, reason = "the lock tells nobody that somebody waits for it")]
+fn let_others_in() {
+    std::thread::sleep(BETWEEN_STEPS);
 }
 
 /// Whether entries are of those that may wait.

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::password::{self, Memory, Trouble};
-use crate::backlog::{Backlog, Next, Wait, lower_priority};
+use crate::backlog::{Backlog, Next, Priority, Wait, lower_priority};
 use chat_proto::secret::Secret;
 
 /// Jobs that wait at most. At two processors the last of them is done after some eight seconds.
@@ -187,7 +187,7 @@ fn answer(job: &Job, memory: &mut Memory, nobodys: &str) -> Answer {
     let hashed = thread::scope(|scope| {
         let thread = thread::Builder::new().name("hash".to_owned());
         let hashing = thread.spawn_scoped(scope, || {
-            lower_priority();
+            lower_priority(Priority::Lowest);
             carry_out(job, memory, nobodys)
         });
         hashing.map(thread::ScopedJoinHandle::join)

@@ -165,6 +165,18 @@ pub(super) fn sync(tables: &Connection) -> rusqlite::Result<()> {
     tables.pragma_update(None, "user_version", version)
 }
 
+/// The same, after a sync that failed: the whole log is written to its place, and that is synced.
+pub(super) fn checkpoint(tables: &Connection) -> rusqlite::Result<()> {
+    let all = tables.query_row("PRAGMA wal_checkpoint(FULL)", (), |row| {
+        Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+    })?;
+    if all {
+        return Ok(());
+    }
+    let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    Err(rusqlite::Error::SqliteFailure(busy, None))
+}
+
 /// Of how many lines of each conversation the words aren't indexed, that is what an earlier process didn't come to.
 pub(super) fn unindexed(tables: &Connection) -> rusqlite::Result<BTreeMap<u32, usize>> {
     let mut behind = tables.prepare(

@@ -1,0 +1,158 @@
+//! The same work on more and more threads: what it costs more there is spent on waiting for each other.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::DuplexStream;
+use tokio::runtime::Builder;
+
+use super::{House, send, until};
+use crate::outcome::float;
+use crate::subject::process::Process;
+
+/// The same work on more and more threads
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Contention {
+    /// How many threads
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4, 8, 16])]
+    threads: Vec<usize>,
+    /// How long each kind of work is done
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+}
+
+/// What is done over and over, by many at once.
+#[derive(Clone, Copy)]
+enum Work {
+    /// Nobody meets anybody.
+    Ping,
+    /// A line in a room of one's own, with nobody else in it.
+    OwnRoom,
+    /// A line in a room that all are in.
+    OneRoom,
+    /// A private line, and the answer.
+    Private,
+    /// Leaving a room that all are in, and entering it.
+    Moves,
+}
+
+impl Work {
+    const ALL: [Self; 5] = [Self::Ping, Self::OwnRoom, Self::OneRoom, Self::Private, Self::Moves];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Ping => "`/ping`: nothing is shared",
+            Self::OwnRoom => "a line in a room of one's own",
+            Self::OneRoom => "a line in one room of 32",
+            Self::Private => "a private line, and its answer",
+            Self::Moves => "leaving one room, and entering it",
+        }
+    }
+}
+
+/// People who do it, by twos.
+const PEOPLE: usize = 32;
+
+impl Contention {
+    /// Measures it; tells what came of it as a table.
+    pub(crate) fn run(&self) -> anyhow::Result<String> {
+        let head: Vec<String> =
+            self.threads.iter().map(|threads| format!(" {threads} |")).collect();
+        let mut rows = vec![
+            format!(
+                "| thousand a second (processor time of each, µs) on so many threads |{}",
+                head.concat()
+            ),
+            format!("|---|{}", "---|".repeat(self.threads.len())),
+        ];
+        for work in Work::ALL {
+            let mut row = vec![format!("| {} |", work.title())];
+            for threads in &self.threads {
+                let (done, took, cpu) = self.measure(work, *threads)?;
+                let rate = float(done) / took.as_secs_f64() / 1000.0;
+                let each = cpu.as_secs_f64() * 1e6 / float(done);
+                row.push(format!(" {rate:.0} ({each:.1}) |"));
+            }
+            rows.push(row.concat());
+        }
+        Ok(rows.join("\n"))
+    }
+
+    fn measure(&self, work: Work, threads: usize) -> anyhow::Result<(u64, Duration, Duration)> {
+        let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+        let house = House::new(true)?;
+        let lasting = Duration::from_secs_f64(self.seconds);
+        let measured = runtime.block_on(async {
+            house.begin();
+            let mut people = Vec::new();
+            for at in 0..PEOPLE {
+                let mut one = house.connect();
+                let verb = if at == 0 { "create" } else { "enter" };
+                send(&mut one, &format!("p{at}\n/{verb} all\n/ping there\n")).await?;
+                until(&mut one, "there").await?;
+                if matches!(work, Work::OwnRoom) {
+                    send(&mut one, &format!("/leave\n/create own{at}\n/ping alone\n")).await?;
+                    until(&mut one, "alone").await?;
+                }
+                people.push(one);
+            }
+            let (begun, before) = (Instant::now(), Process::own().cpu()?);
+            let mut doing = Vec::new();
+            let mut people = people.into_iter();
+            let mut at = 0;
+            while let (Some(one), Some(other)) = (people.next(), people.next()) {
+                let names = [at, at + 1].map(|at| format!("p{at}"));
+                doing.push(tokio::spawn(pair(work, [one, other], names, begun + lasting)));
+                at += 2;
+            }
+            let mut done = 0;
+            for pair in doing {
+                done += pair.await??;
+            }
+            let took = begun.elapsed();
+            anyhow::Ok((done, took, Process::own().cpu()?.saturating_sub(before)))
+        })?;
+        Ok(measured)
+    }
+}
+
+/// Two who do it until then; tells how often.
+async fn pair(
+    work: Work,
+    pipes: [DuplexStream; 2],
+    names: [String; 2],
+    end: Instant,
+) -> anyhow::Result<u64> {
+    let [mut one, mut other] = pipes;
+    let mut done = 0;
+    while Instant::now() < end {
+        match work {
+            Work::Ping => {
+                send(&mut one, "/ping x\n").await?;
+                until(&mut one, "* pong").await?;
+                done += 1;
+            }
+            Work::OwnRoom | Work::OneRoom => {
+                // The answer to the ping comes when the line has its place.
+                send(&mut one, "how soon is the deploy of today's release done?\n/ping x\n")
+                    .await?;
+                until(&mut one, "* pong").await?;
+                done += 1;
+            }
+            Work::Private => {
+                send(&mut one, &format!("/msg {} how soon?\n", names[1])).await?;
+                until(&mut other, "how soon?").await?;
+                send(&mut other, &format!("/msg {} now!\n", names[0])).await?;
+                until(&mut one, "now!").await?;
+                done += 2;
+            }
+            Work::Moves => {
+                send(&mut one, "/leave\n").await?;
+                until(&mut one, "* You left").await?;
+                send(&mut one, "/enter all\n").await?;
+                until(&mut one, "* You entered").await?;
+                done += 2;
+            }
+        }
+    }
+    Ok(done)
+}
