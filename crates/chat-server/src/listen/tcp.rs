@@ -22,9 +22,13 @@ const KEEPALIVE_AFTER: Duration = Duration::from_mins(1);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 const KEEPALIVE_TIMES: u32 = 4;
 
+/// What the system holds of output that a peer doesn't take, in bytes; it takes twice as much room for it (socket(7)).
+/// Left to itself it holds megabytes, which no server's own memory shows.
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// Binds an address. What is set here is inherited by every connection that is accepted (Linux,
-/// tcp(7)), which costs nothing for each: no delay of small lines, keepalive, and the time after which
-/// unacknowledged output breaks the connection.
+/// tcp(7)), which costs nothing for each: no delay of small lines, keepalive, the time after which
+/// unacknowledged output breaks the connection, and how much of it the system holds.
 pub fn bind(address: SocketAddr, unacknowledged: Duration) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
@@ -37,6 +41,7 @@ pub fn bind(address: SocketAddr, unacknowledged: Duration) -> io::Result<TcpList
             .with_retries(KEEPALIVE_TIMES),
     )?;
     options.set_tcp_user_timeout(Some(unacknowledged))?;
+    options.set_send_buffer_size(SEND_BUFFER)?;
     // Telnet's Synch is urgent data (RFC 854); out of line, it would be missing between its neighbours.
     options.set_out_of_band_inline(true)?;
     socket.bind(address)?;
@@ -124,6 +129,7 @@ mod tests {
         assert_eq!(options.tcp_keepalive_retries().unwrap(), KEEPALIVE_TIMES);
         assert_eq!(options.tcp_user_timeout().unwrap(), Some(unacknowledged));
         assert!(options.out_of_band_inline().unwrap());
+        assert_eq!(options.send_buffer_size().unwrap(), 2 * SEND_BUFFER);
         assert_eq!(caller.counted, None, "loopback is exempt from the limit for each address");
     }
 

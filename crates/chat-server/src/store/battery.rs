@@ -253,11 +253,11 @@ fn a_start_takes_over_more_than_waits_in_memory() {
                 break;
             }
         }
-        assert!(book.waiting() > 1500, "{}", book.waiting());
+        assert!(book.waiting() > 700, "{}", book.waiting());
     }
     let (mut book, lookup) = tried.open();
     let last = lookup.ends(key).unwrap().1;
-    assert!(last > 1500 && book.waiting() == 0, "{last}");
+    assert!(last > 700 && book.waiting() == 0, "{last}");
     assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
     book.commit(&[said(1, last + 1, "alice", "and on")]).unwrap();
     assert_eq!(search(&lookup, &[("on", false)]), ["and on"]);

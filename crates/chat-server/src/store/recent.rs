@@ -49,7 +49,7 @@ const QUIET: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// So much waits at most, in bytes; past it, whoever keeps a line makes room first.
-const MOST_BYTES: usize = 8 * 1024 * 1024;
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// So much is in the journal at most, in bytes.
 const MOST_IN_JOURNAL: u64 = 64 * 1024 * 1024;

@@ -44,7 +44,7 @@ pub(super) fn prepare(
     };
     connection.pragma_update(None, "journal_mode", journal).map_err(sqlite)?;
     connection.pragma_update(None, "synchronous", synchronous).map_err(sqlite)?;
-    connection.pragma_update(None, "cache_size", -8_000).map_err(sqlite)?;
+    connection.pragma_update(None, "cache_size", -4_000).map_err(sqlite)?;
     connection.pragma_update(None, "journal_size_limit", 32 * 1024 * 1024).map_err(sqlite)?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES_OF_TABLES).map_err(sqlite)?;
     migrate(connection).map_err(sqlite)?;

@@ -37,7 +37,7 @@ impl Journal {
         };
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", synchronous)?;
-        connection.pragma_update(None, "cache_size", -2_000)?;
+        connection.pragma_update(None, "cache_size", -1_000)?;
         connection.pragma_update(None, "journal_size_limit", 32 * 1024 * 1024)?;
         if !connection.table_exists(None, "batch")? {
             // Where there is one already, nothing is written: perhaps there is no room.
