@@ -159,6 +159,7 @@ fn fill(lines: u64, data: &Path) -> anyhow::Result<()> {
         book.commit(&entries)?;
         done += some;
     }
+    book.flush()?;
     book.checkpoint()?;
     Ok(())
 }

@@ -48,6 +48,8 @@ pub(super) fn run(directory: &Path, file: Option<&Path>) -> anyhow::Result<()> {
         }
     }
     import.end_channel()?;
+    // A server that starts with it finds every word at once.
+    import.book.flush()?;
     import.book.checkpoint()?;
     tell(format_args!("{} lines imported, {} were there already", import.added, import.there))?;
     Ok(())
