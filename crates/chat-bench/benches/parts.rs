@@ -7,9 +7,10 @@
     reason = "a benchmark fails by it; the group is a macro's"
 )]
 
+mod room;
+
 use std::hint::black_box;
 
-use bytes::{Bytes, BytesMut};
 use chat_proto::command::parse;
 use chat_proto::event::{Event, Placed};
 use chat_proto::id::{LineId, Timestamp};
@@ -18,14 +19,9 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::rendition::{Form, rendered};
 use chat_proto::text::Text;
 use chat_server::store::{Durability, Entry, Place, Store};
-use chat_testkit::house::House;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use memchr::memmem;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
-use tokio::runtime::{Builder, Runtime};
 
-/// 64 bytes, as everywhere in the benchmarks.
-const TEXT: &str = "how soon is the deploy of today's release going to be done, bob?";
+use room::{Room, TEXT, line};
 
 fn lines(criterion: &mut Criterion) {
     const LINES: u64 = 64;
@@ -90,18 +86,6 @@ fn store(criterion: &mut Criterion) {
         let mut next = || {
             let first = last + 1;
             last += BATCH;
-            let line = |id| Entry::Line {
-                number: 1,
-                id,
-                time: 1_795_333_445_120,
-                author: "alice",
-                action: false,
-                by_other: false,
-                account: None,
-                text: TEXT,
-                once: None,
-                hidden: false,
-            };
             (first..=last).map(line).collect::<Vec<_>>()
         };
         let mut commit = |batch: Vec<Entry<'_>>| {
@@ -118,66 +102,15 @@ fn store(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A room of people at pipes in this process: no system call is in the way.
-struct Room {
-    runtime: Runtime,
-    speaker: DuplexStream,
-    hearers: Vec<DuplexStream>,
-}
-
-/// Bytes that a pipe holds: more than all that is on its way at once.
-const PIPE: usize = 64 * 1024;
-
-impl Room {
-    fn of(people: usize) -> Self {
-        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let (speaker, hearers) = runtime.block_on(async {
-            let house = House::default();
-            let mut all = Vec::new();
-            for at in 0..people {
-                let mut pipe = house.pipe(PIPE, &[usize::MAX]);
-                let word = if at == 0 { "create" } else { "enter" };
-                let lines = format!("p{at}\n/{word} room\n/ping settled\n");
-                pipe.write_all(lines.as_bytes()).await.unwrap();
-                until(&mut pipe, b"settled").await;
-                all.push(pipe);
-            }
-            let speaker = all.remove(0);
-            (speaker, all)
-        });
-        Self { runtime, speaker, hearers }
-    }
-
-    /// Says lines at once; returns when everybody has read them.
-    fn say(&mut self, lines: &Bytes, last: &[u8]) {
-        let Self { runtime, speaker, hearers } = self;
-        runtime.block_on(async {
-            speaker.write_all(lines).await.unwrap();
-            for hearer in hearers {
-                until(hearer, last).await;
-            }
-        });
-    }
-}
-
-/// Reads until this has come.
-async fn until(pipe: &mut DuplexStream, awaited: &[u8]) {
-    let mut read = BytesMut::new();
-    while memmem::find(&read, awaited).is_none() {
-        assert!(pipe.read_buf(&mut read).await.unwrap() > 0, "{}", read.escape_ascii());
-    }
-}
-
 fn broadcast(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("broadcast");
     for (people, lines) in [(100, 1), (100, 16), (1000, 16)] {
         let mut room = Room::of(people);
         let mut said = format!("{TEXT}\n").repeat(lines - 1);
         said.push_str("the last\n");
-        let said = Bytes::from(said);
         group.throughput(Throughput::Elements((people as u64 - 1) * lines as u64));
         group.bench_function(format!("{lines} lines to {people} people"), |bench| {
-            bench.iter(|| room.say(&said, b"the last"));
+            bench.iter(|| room.say(said.as_bytes(), b"the last"));
         });
     }
     group.finish();

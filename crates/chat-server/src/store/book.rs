@@ -330,11 +330,14 @@ fn commit(connection: &mut Connection, entries: &[Entry<'_>]) -> rusqlite::Resul
 /// A commit of which only the sync failed lies whole in the WAL, and a start after a crash would take it for
 /// done. One that changes nothing takes its place there, whether that can be synced or not.
 pub(super) fn overwrite_failed(connection: &Connection) {
-    let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
-    if let Ok(version) = version {
-        // The disk fails, as is known already; what fails of it here is tried again by the next commit.
-        let _ = connection.pragma_update(None, "user_version", version);
-    }
+    // The disk fails, as is known already; what fails of it here is tried again by the next commit.
+    let _ = commit_nothing(connection);
+}
+
+/// Commits without changing anything. What was written before it is synced with it.
+pub(super) fn commit_nothing(connection: &Connection) -> rusqlite::Result<()> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "user_version", version)
 }
 
 fn write(change: &Transaction<'_>, entries: &[Entry<'_>]) -> rusqlite::Result<()> {

@@ -30,7 +30,7 @@ pub(super) use self::journal::{FILE, Journal, is_flushed, last_row};
 pub(super) use self::reading::having;
 pub(super) use self::record::Batch;
 use self::record::{Once, Part};
-use super::book::{Entry, Said};
+use super::book::{Entry, Said, commit_nothing};
 use super::failure::Kind;
 use super::{Failure, Shared};
 use crate::hub::lock;
@@ -182,9 +182,7 @@ impl Recent {
     /// Takes over what an earlier process kept and didn't come to put into the tables, or to index.
     pub(super) fn recover(&self) -> Result<(), Failure> {
         let unindexed = tables::unindexed(&lock(&self.tables))?;
-        {
-            self.state().unindexed = unindexed;
-        }
+        self.state().unindexed = unindexed;
         let Some(journal) = &self.journal else { return Ok(()) };
         let mut row = 0;
         loop {
@@ -291,7 +289,7 @@ impl Recent {
         let synced = if self.state().trouble.sync {
             tables::checkpoint(&tables)
         } else {
-            tables::sync(&tables)
+            commit_nothing(&tables)
         };
         self.state().trouble.sync = synced.is_err();
         Ok(synced?)
@@ -337,9 +335,7 @@ impl Recent {
     /// The same for every conversation.
     pub(super) fn index_some_of_all(&self) -> Result<bool, Failure> {
         self.flush_all()?;
-        // A step takes no more than so many.
-        let mut numbers = self.state().unindexed.keys().take(STEP_LINES).copied().collect();
-        self.index_step(&mut numbers)?;
+        self.index_some_of_these()?;
         Ok(self.state().unindexed.is_empty())
     }
 
@@ -413,6 +409,7 @@ impl Recent {
     }
 
     fn index_some_of_these(&self) -> Result<(), Failure> {
+        // A step takes no more than so many.
         let mut numbers = self.state().unindexed.keys().take(STEP_LINES).copied().collect();
         self.index_step(&mut numbers)
     }

@@ -80,10 +80,7 @@ impl<'a> Record<'a> {
 /// Whether an entry may wait: it depends on nothing that isn't in the tables, and all who read what it changes have it
 /// put there first.
 pub(super) fn may_wait(entry: &Entry<'_>) -> bool {
-    matches!(
-        entry,
-        Entry::Line { .. } | Entry::Floor { .. } | Entry::Account(AccountEntry::Marker { .. })
-    )
+    Record::of(entry).is_some()
 }
 
 /// The records of one commit.

@@ -158,14 +158,8 @@ pub(super) fn index(
     Ok(done)
 }
 
-/// Whatever was put into the tables is as durable as was asked for: with a commit that changes nothing, the whole
-/// write-ahead log is synced.
-pub(super) fn sync(tables: &Connection) -> rusqlite::Result<()> {
-    let version: u32 = tables.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    tables.pragma_update(None, "user_version", version)
-}
-
-/// The same, after a sync that failed: the whole log is written to its place, and that is synced.
+/// Makes whatever was put into the tables durable after a sync that failed: the whole log is written to its place, and
+/// that is synced.
 pub(super) fn checkpoint(tables: &Connection) -> rusqlite::Result<()> {
     let all = tables.query_row("PRAGMA wal_checkpoint(FULL)", (), |row| {
         Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)

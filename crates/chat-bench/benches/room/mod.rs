@@ -1,0 +1,78 @@
+//! What the benchmarks share: a text, a line to be stored, and a room of people at pipes.
+
+use bytes::BytesMut;
+use chat_server::store::Entry;
+use chat_testkit::house::House;
+use memchr::memmem;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::runtime::{Builder, Runtime};
+
+/// 64 bytes, as everywhere in the benchmarks.
+pub(crate) const TEXT: &str = "how soon is the deploy of today's release going to be done, bob?";
+
+/// A line of the first conversation.
+pub(crate) fn line(id: u64) -> Entry<'static> {
+    Entry::Line {
+        number: 1,
+        id,
+        time: 1_795_333_445_120,
+        author: "alice",
+        action: false,
+        by_other: false,
+        account: None,
+        text: TEXT,
+        once: None,
+        hidden: false,
+    }
+}
+
+/// A room of people at pipes in this process: no system call is in the way.
+pub(crate) struct Room {
+    runtime: Runtime,
+    speaker: DuplexStream,
+    hearers: Vec<DuplexStream>,
+}
+
+/// Bytes that a pipe holds: more than all that is on its way at once.
+const PIPE: usize = 64 * 1024;
+
+impl Room {
+    /// One who speaks and the others, who hear it.
+    pub(crate) fn of(people: usize) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let (speaker, hearers) = runtime.block_on(async {
+            let house = House::default();
+            let mut all = Vec::new();
+            for at in 0..people {
+                let mut pipe = house.pipe(PIPE, &[usize::MAX]);
+                let word = if at == 0 { "create" } else { "enter" };
+                let lines = format!("p{at}\n/{word} room\n/ping settled\n");
+                pipe.write_all(lines.as_bytes()).await.unwrap();
+                until(&mut pipe, b"settled").await;
+                all.push(pipe);
+            }
+            let speaker = all.remove(0);
+            (speaker, all)
+        });
+        Self { runtime, speaker, hearers }
+    }
+
+    /// Says lines at once; returns when everybody has read them.
+    pub(crate) fn say(&mut self, lines: &[u8], last: &[u8]) {
+        let Self { runtime, speaker, hearers } = self;
+        runtime.block_on(async {
+            speaker.write_all(lines).await.unwrap();
+            for hearer in hearers {
+                until(hearer, last).await;
+            }
+        });
+    }
+}
+
+/// Reads until this has come.
+async fn until(pipe: &mut DuplexStream, awaited: &[u8]) {
+    let mut read = BytesMut::new();
+    while memmem::find(&read, awaited).is_none() {
+        assert!(pipe.read_buf(&mut read).await.unwrap() > 0, "{}", read.escape_ascii());
+    }
+}
