@@ -14,6 +14,7 @@
 //! * [`kills`]: the server is killed under load, again and again, and loses nothing that it answered.
 //! * [`disk`]: the disk is full, slow or broken.
 //! * [`operators`]: those who run the server, in the chat and at its shell.
+//! * [`order`]: in what order people see what is said.
 //! * [`service`]: the systemd unit and its notifications.
 
 #![allow(
@@ -32,6 +33,7 @@ mod kills;
 mod old_faults;
 mod operation;
 mod operators;
+mod order;
 mod programs;
 mod regressions;
 mod resources;

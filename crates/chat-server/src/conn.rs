@@ -182,6 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.session.is_killed(&mut self.out) {
                 return End::Farewell(Farewell::Killed);
             }
+            self.borrow_buffer();
             let all_told = self.session.deliver(ENOUGH, &mut self.out);
             if let Some(foreign) = self.foreign {
                 self.out.extend_from_slice(foreign.advice().as_bytes());
@@ -195,6 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.has_lines_to_carry_out() {
                 tokio::task::yield_now().await;
             }
+            self.return_buffer();
             match self.wake().await {
                 Wake::Input
                 | Wake::Inbox
@@ -206,6 +208,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Wake::Deadline(Deadline::Name) => self.session.end(Farewell::NoName),
                 Wake::Deadline(Deadline::Write) => return End::Lost("stopped reading"),
             }
+        }
+    }
+
+    fn borrow_buffer(&mut self) {
+        if self.out.capacity() == 0 {
+            self.out = buffer::lend();
+        }
+    }
+
+    /// An idle connection owns no buffer.
+    fn return_buffer(&mut self) {
+        if self.out.is_empty() {
+            buffer::give_back(std::mem::take(&mut self.out));
         }
     }
 

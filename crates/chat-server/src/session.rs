@@ -114,6 +114,8 @@ enum Waiting {
     Draft {
         /// The command.
         re: Cow<'static, str>,
+        /// By which the answer to a line is known.
+        ticket: u64,
         /// The private chat that was opened with it.
         opened: Option<UserName>,
         /// What is told before it if it was said.
@@ -121,6 +123,13 @@ enum Waiting {
     },
     /// It is known, and waits for those before it.
     Known(Event),
+}
+
+impl Waiting {
+    /// Of what isn't a line.
+    fn act(re: Cow<'static, str>) -> Self {
+        Self::Draft { re, ticket: 0, opened: None, notice: None }
+    }
 }
 
 /// Answers that may be due to one person: lines said after each other are kept together.

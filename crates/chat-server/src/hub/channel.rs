@@ -13,7 +13,7 @@ use tokio::sync::broadcast;
 
 use super::account::Account;
 use super::act::{Act, Aim, Deed, Standing, Subject};
-use super::delivery::Delivery;
+use super::delivery::{Slot, Told, put_into};
 use super::lock;
 use super::operators::Operators;
 use super::person::{By, Note, Party, Person, PersonId};
@@ -50,7 +50,7 @@ pub(crate) struct Running {
 
 impl Channel {
     /// A channel that nobody is in yet, where so many lines were said before.
-    pub(super) fn new(
+    pub(crate) fn new(
         name: ChannelName,
         topic: Option<Text>,
         last_line: LineId,
@@ -134,7 +134,7 @@ pub(super) struct State {
     pub(super) operators: Operators,
     pub(super) rules: Rules,
     /// There only while there are members: a channel nobody is in costs little.
-    ring: Option<broadcast::Sender<Arc<Delivery>>>,
+    ring: Option<broadcast::Sender<Slot>>,
     sequence: Arc<Sequence>,
     pub(super) last_line: LineId,
     /// Lines up to this one are kept no more.
@@ -166,7 +166,7 @@ impl State {
         &mut self,
         person: &Arc<Person>,
         slot: u32,
-    ) -> (u64, broadcast::Receiver<Arc<Delivery>>) {
+    ) -> (u64, broadcast::Receiver<Slot>) {
         self.entries += 1;
         let person_in = Arc::clone(person);
         let account = person.account();
@@ -248,6 +248,19 @@ impl State {
         self.members.len() - self.doubles
     }
 
+    /// Hands lines that were said one after the other to everybody who is in. The numbers are the ring's next.
+    pub(super) fn tell_lines(&self, lines: Vec<Told>) {
+        let Some(ring) = &self.ring else { return };
+        put_into(ring, lines);
+        self.ring_bells();
+    }
+
+    /// A line that gets its place now.
+    pub(super) fn line(&mut self, event: Event, by: By, id: LineId, ticket: u64) -> Told {
+        self.last_line = id;
+        Told { ticket, ..Told::new(event, by, self.sequence.next(), id) }
+    }
+
     /// Hands an event to everybody who is in.
     pub(super) fn tell(&self, event: Event, by: By) {
         self.tell_once(event, by, None);
@@ -256,10 +269,13 @@ impl State {
     /// The same for an event that comes in other ways too, all with this number.
     pub(super) fn tell_once(&self, event: Event, by: By, once: Option<u64>) {
         let Some(ring) = &self.ring else { return };
-        let mut delivery = Delivery::new(event, by, self.sequence.next(), self.last_line);
-        delivery.once = once;
+        let told = Told::new(event, by, self.sequence.next(), self.last_line);
         // Without a receiver nobody is in to hear it.
-        let _ = ring.send(Arc::new(delivery));
+        let _ = ring.send(Some(Arc::new(Told { once, ..told }.into())));
+        self.ring_bells();
+    }
+
+    fn ring_bells(&self) {
         for member in self.members.values() {
             member.person.bell.ring(member.slot);
         }

@@ -1,17 +1,26 @@
-//! An event on its way to several people.
+//! Events on their way to several people.
 
-use std::sync::OnceLock;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use chat_proto::event::Event;
 use chat_proto::id::LineId;
-use chat_proto::rendition::{Form, rendered};
+use chat_proto::rendition::{Form, render, rendered};
+use tokio::sync::broadcast;
 
 use super::person::By;
 
-/// An event with its number. It is encoded at most once for each form, when the first receiver of that
-/// form needs it, and the bytes are shared.
-pub(crate) struct Delivery {
+/// Lines that are told as one delivery at the most, and about how many bytes: what is told as one is taken out and copied
+/// as one, and goes at once for who reads too slowly.
+const MOST_LINES: usize = 16;
+const MOST_BYTES: usize = 2 * 1024;
+
+/// What stands around the text of a line, about, in bytes.
+const AROUND: usize = 64;
+
+/// An event that is told.
+pub(crate) struct Told {
     pub(crate) event: Event,
     /// Whose doing it is: they have their own answer and don't get this.
     pub(crate) by: By,
@@ -23,21 +32,13 @@ pub(crate) struct Delivery {
     /// For what comes in more than one way and is told once to each person: the same for all of its
     /// copies.
     pub(crate) once: Option<u64>,
-    text: OnceLock<Bytes>,
-    json: OnceLock<Bytes>,
+    /// Of a line said in a channel, by which its author knows for which of theirs it is the answer.
+    pub(crate) ticket: u64,
 }
 
-impl Delivery {
+impl Told {
     pub(crate) fn new(event: Event, by: By, number: u64, last_line: LineId) -> Self {
-        Self {
-            event,
-            by,
-            number,
-            last_line,
-            once: None,
-            text: OnceLock::new(),
-            json: OnceLock::new(),
-        }
+        Self { event, by, number, last_line, once: None, ticket: 0 }
     }
 
     /// Whether it is a line somebody said, with an id of its own.
@@ -45,12 +46,183 @@ impl Delivery {
         matches!(self.event, Event::Message { .. } | Event::Private { .. })
     }
 
-    /// The line in this form, with its ending.
-    pub(crate) fn bytes(&self, form: Form) -> &Bytes {
+    /// The last line of the conversation before this.
+    pub(crate) fn line_before(&self) -> LineId {
+        LineId(self.last_line.0 - u64::from(self.is_line()))
+    }
+
+    /// About how long it is as a line.
+    fn weight(&self) -> usize {
+        match &self.event {
+            Event::Message { text, .. } | Event::Private { text, .. } => {
+                text.as_str().len() + AROUND
+            }
+            _ => AROUND,
+        }
+    }
+}
+
+/// An event; or a run, lines that were said in a channel right after one another. It is encoded at most once for each
+/// form, when the first receiver of that form needs it, and the bytes are shared.
+pub(crate) struct Delivery {
+    first: Told,
+    more: Box<[Told]>,
+    text: OnceLock<Rendition>,
+    json: OnceLock<Rendition>,
+}
+
+/// A place in a channel's ring: a delivery, or room that the next one takes besides its own, so that a run has as
+/// much as its lines would have.
+pub(crate) type Slot = Option<Arc<Delivery>>;
+
+/// Puts lines into a ring, in as few deliveries as may be.
+pub(crate) fn put_into(ring: &broadcast::Sender<Slot>, lines: Vec<Told>) {
+    for delivery in Delivery::runs(lines) {
+        // Without a receiver nobody is there to hear it.
+        for _ in 1..delivery.len() {
+            let _ = ring.send(None);
+        }
+        let _ = ring.send(Some(Arc::new(delivery)));
+    }
+}
+
+struct Rendition {
+    bytes: Bytes,
+    /// Where each of a run ends in it; of a single event nothing.
+    ends: Box<[u32]>,
+}
+
+impl From<Told> for Delivery {
+    fn from(told: Told) -> Self {
+        Self { first: told, more: Box::default(), text: OnceLock::new(), json: OnceLock::new() }
+    }
+}
+
+impl Delivery {
+    /// Makes as few as may be of these lines, in their order.
+    fn runs(lines: Vec<Told>) -> impl Iterator<Item = Self> {
+        let mut lines = lines.into_iter().peekable();
+        std::iter::from_fn(move || {
+            let first = lines.next()?;
+            let mut weight = first.weight();
+            let mut more = Vec::new();
+            while let Some(next) = lines
+                .next_if(|next| more.len() + 1 < MOST_LINES && weight + next.weight() <= MOST_BYTES)
+            {
+                weight += next.weight();
+                more.push(next);
+            }
+            Some(Self { more: more.into(), ..Self::from(first) })
+        })
+    }
+
+    /// How many events it is; never none.
+    pub(crate) fn len(&self) -> usize {
+        1 + self.more.len()
+    }
+
+    pub(crate) fn first(&self) -> &Told {
+        &self.first
+    }
+
+    pub(crate) fn last(&self) -> &Told {
+        self.more.last().unwrap_or(&self.first)
+    }
+
+    /// One of them; past the end the last.
+    pub(crate) fn told(&self, at: usize) -> &Told {
+        at.checked_sub(1).map_or(&self.first, |at| self.more.get(at).unwrap_or_else(|| self.last()))
+    }
+
+    /// About how many bytes it is in the text form.
+    pub(crate) fn weight(&self) -> usize {
+        self.all().map(Told::weight).sum()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Told> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    /// Some of them as lines in this form, with their endings.
+    pub(crate) fn bytes(&self, form: Form, which: Range<usize>) -> &[u8] {
         let cell = match form {
             Form::Text => &self.text,
             Form::Json => &self.json,
         };
-        cell.get_or_init(|| rendered(&self.event, form))
+        let Rendition { bytes, ends } = cell.get_or_init(|| self.rendition(form));
+        if ends.is_empty() {
+            return bytes;
+        }
+        let end = |of: usize| of.checked_sub(1).and_then(|at| ends.get(at)).map_or(0, |end| *end);
+        bytes.get(end(which.start) as usize..end(which.end) as usize).unwrap_or_default()
+    }
+
+    fn rendition(&self, form: Form) -> Rendition {
+        if self.more.is_empty() {
+            return Rendition { bytes: rendered(&self.first.event, form), ends: Box::default() };
+        }
+        let mut bytes = BytesMut::with_capacity(self.weight());
+        let ends = self.all().map(|told| {
+            render(&told.event, form, &mut bytes);
+            u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+        });
+        let ends = ends.collect();
+        Rendition { bytes: bytes.freeze(), ends }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chat_proto::event::Placed;
+    use chat_proto::id::Timestamp;
+    use chat_proto::name::{ChannelName, UserName};
+    use chat_proto::text::Text;
+
+    fn line(id: u64, text: &str) -> Told {
+        let event = Event::Message {
+            placed: Placed { id: LineId(id), time: Timestamp(0) },
+            channel: ChannelName::new("den").unwrap(),
+            from: UserName::new("ann").unwrap(),
+            text: Text::new(text).unwrap(),
+            action: false,
+            past: false,
+        };
+        Told::new(event, By::NOBODY, id, LineId(id))
+    }
+
+    #[test]
+    fn a_run_is_shown_as_its_lines_are_one_by_one() {
+        for form in [Form::Text, Form::Json] {
+            let runs: Vec<_> =
+                Delivery::runs((1..=5).map(|id| line(id, &format!("line {id}"))).collect())
+                    .collect();
+            let [run] = &runs[..] else { panic!("{} runs", runs.len()) };
+            assert_eq!((run.len(), run.first().number, run.last().number), (5, 1, 5));
+            for begin in 0..5 {
+                for end in begin + 1..=5 {
+                    let alone: Vec<u8> = (begin..end)
+                        .flat_map(|at| rendered(&run.told(at).event, form).to_vec())
+                        .collect();
+                    assert_eq!(run.bytes(form, begin..end), alone, "{begin}..{end}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn runs_are_bounded_in_lines_and_bytes_and_keep_the_order() {
+        let long = "x".repeat(900);
+        for (count, text, lengths) in
+            [(40, "short", &[16, 16, 8][..]), (5, long.as_str(), &[2, 2, 1]), (1, "alone", &[1])]
+        {
+            let runs: Vec<_> =
+                Delivery::runs((1..=count).map(|id| line(id, text)).collect()).collect();
+            assert_eq!(runs.iter().map(Delivery::len).collect::<Vec<_>>(), lengths);
+            let numbers: Vec<_> =
+                runs.iter().flat_map(Delivery::all).map(|told| told.number).collect();
+            assert!(numbers.iter().copied().eq(1..=count), "{numbers:?}");
+        }
+        assert_eq!(Delivery::runs(Vec::new()).count(), 0);
     }
 }

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 
-use chat_proto::event::{Away, Done, Farewell, SignedOutBy, Term};
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Away, Done, Farewell, Placed, SignedOutBy, Term};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
@@ -120,6 +121,8 @@ const MAX_PARTIES_BEFORE: usize = 8;
 pub(crate) enum Note {
     /// What became of a draft of this person's.
     Answer(Result<Done, Refusal>),
+    /// The same of a line said in a channel, for an author who doesn't come to see it there.
+    Said { ticket: u64, to: Conversation, placed: Placed },
     /// What this person asked about the past.
     Found(Result<Found, Refusal>),
     /// Somebody began to write privately: their lines come out of this queue.

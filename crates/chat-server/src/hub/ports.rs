@@ -24,8 +24,8 @@ use super::private::Room;
 /// Gives each line its place in its conversation.
 ///
 /// An order takes a draft and asks [`Draft::admitted`] whether it may still be said. Then it gives it the next
-/// id of its conversation and makes it durable, and only after that hands it to [`Hub::settle`], in
-/// the order of the ids. So whatever anyone has seen is kept already. Drafts of one author are
+/// id of its conversation and makes it durable, and only after that hands it to [`Hub::settle`], or
+/// with others of its channel to [`Hub::settle_run`], in the order of the ids. So whatever anyone has seen is kept already. Drafts of one author are
 /// settled in the order in which they were submitted, each exactly once.
 pub trait Order: Send + Sync {
     /// Takes a draft. Never blocks. An author has a bounded number of drafts that are not settled, which
@@ -132,6 +132,8 @@ pub struct Draft {
     pub(crate) place: Conversation,
     /// It is to be said once, however often it is sent.
     pub(crate) once: Option<OnceKey>,
+    /// Of a line: by which its author knows the answer to it from others.
+    pub(crate) ticket: u64,
     /// In a channel: whether its author may. It is asked where it counts, since what one may changes.
     pub(crate) may: May,
 }

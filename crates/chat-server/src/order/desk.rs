@@ -17,6 +17,7 @@ use super::retention::{Retention, Tidying};
 use super::running::{self, Written};
 use crate::archive::{folded, stored};
 use crate::hub::Hub;
+use crate::hub::channel::Channel;
 use crate::hub::decree::Decree;
 use crate::hub::person::Party;
 use crate::hub::ports::{
@@ -392,7 +393,11 @@ impl Desk {
     }
 
     fn settle_each(&mut self, kept: &Result<(), Refusal>, hub: &Arc<Hub>) {
-        while let Some(job) = self.batch.pop_front() {
+        loop {
+            if kept.is_ok() {
+                self.settle_run(hub);
+            }
+            let Some(job) = self.batch.pop_front() else { return };
             let (draft, step) = match job {
                 Job::Line(draft, step) => (draft, step),
                 Job::Deed(deed, refusal) => {
@@ -421,6 +426,18 @@ impl Desk {
             };
             hub.settle(draft, settled);
         }
+    }
+
+    /// Lines that come next and go to one channel are told together.
+    fn settle_run(&mut self, hub: &Arc<Hub>) {
+        let Some(channel) = self.batch.front().and_then(Job::said_in).map(Arc::clone) else {
+            return;
+        };
+        let is_of_run =
+            |job: &&Job| job.said_in().is_some_and(|other| Arc::ptr_eq(other, &channel));
+        let length = self.batch.iter().take_while(is_of_run).count();
+        let run: Vec<_> = self.batch.drain(..length).filter_map(Job::into_line).collect();
+        hub.settle_run(&channel, run);
     }
 
     /// After a fault in the midst of a batch: what isn't settled is refused, and what is true is read again.
@@ -472,6 +489,23 @@ impl Desk {
 }
 
 impl Job {
+    /// The channel in which it is a line.
+    fn said_in(&self) -> Option<&Arc<Channel>> {
+        match self {
+            Self::Line(Draft { to: Ok(Addressee::Channel(channel)), .. }, Step::Line { .. }) => {
+                Some(channel)
+            }
+            _ => None,
+        }
+    }
+
+    fn into_line(self) -> Option<(Draft, LineId)> {
+        match self {
+            Self::Line(draft, Step::Line { seat, .. }) => Some((draft, LineId(seat.id))),
+            _ => None,
+        }
+    }
+
     fn line(&self) -> Option<(&Draft, &Step)> {
         match self {
             Self::Line(draft, step) => Some((draft, step)),

@@ -68,7 +68,7 @@ impl Session {
             }
             Change::Topic(channel, topic) => {
                 self.hub.set_topic(&self.person, self.name()?, &channel, topic, now, may)?;
-                self.waiting.push_back(Waiting::Draft { re, opened: None, notice: None });
+                self.waiting.push_back(Waiting::act(re));
                 return Ok(());
             }
             Change::LookBack { conversation, of, span } => {
@@ -121,7 +121,7 @@ impl Session {
             }
             Change::Act { channel, act } => {
                 self.hub.act(&self.person, self.name()?, &channel, act, now, may)?;
-                self.waiting.push_back(Waiting::Draft { re, opened: None, notice: None });
+                self.waiting.push_back(Waiting::act(re));
                 return Ok(());
             }
             Change::TellActs { channel, most } => {
@@ -136,7 +136,7 @@ impl Session {
             Change::Decree(wish, reason) => {
                 let asker = Ruler::Person(Arc::clone(&self.person));
                 self.hub.decree(asker, wish, reason, now)?;
-                self.waiting.push_back(Waiting::Draft { re, opened: None, notice: None });
+                self.waiting.push_back(Waiting::act(re));
                 return Ok(());
             }
             Change::Quit(reason) => {
@@ -153,7 +153,7 @@ impl Session {
     /// What is told once it is kept.
     fn keep_and_answer(&mut self, deed: AccountDeed, done: Done, re: Re) -> Result<(), Refusal> {
         self.hub.keep(&self.person, deed, Some(done))?;
-        self.waiting.push_back(Waiting::Draft { re, opened: None, notice: None });
+        self.waiting.push_back(Waiting::act(re));
         Ok(())
     }
 
@@ -376,13 +376,13 @@ impl Session {
     ) -> Result<(), Refusal> {
         let from = self.name()?;
         let mut notice = None;
-        match to.conversation {
+        let ticket = match to.conversation {
             Conversation::Channel(name) => {
                 let channel = match self.inbox.channel(&name) {
                     Some(channel) => Ok(Arc::clone(channel)),
                     None => Err(self.refusal_outside(&name, words.time)),
                 };
-                self.hub.say(&self.person, from, &name, channel, words)?;
+                self.hub.say(&self.person, from, &name, channel, words)?
             }
             Conversation::Private(user) => {
                 let whom = match to.with {
@@ -401,10 +401,10 @@ impl Session {
                     self.may_write_first(&whom, &called, words.time)?;
                     Ok(whom)
                 });
-                self.hub.say_privately(&self.person, from, whom, called, words)?;
+                self.hub.say_privately(&self.person, from, whom, called, words)?
             }
-        }
-        self.waiting.push_back(Waiting::Draft { re, opened, notice });
+        };
+        self.waiting.push_back(Waiting::Draft { re, ticket, opened, notice });
         Ok(())
     }
 }

@@ -1,8 +1,10 @@
 //! Where things for one person wait, and the order in which they are taken out.
 //!
 //! Each channel has a ring, each private chat a queue, and notes a queue of their own. What waits in all of them
-//! is taken out by its number, so that nothing is seen before what it came after.
+//! is taken out by its number, so that nothing is seen before what it came after. A run of lines is taken out as one, if
+//! nothing else waits that could come in between.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -15,7 +17,7 @@ use tokio::sync::{broadcast, mpsc};
 use crate::hub::account::Account;
 use crate::hub::apply::Membership;
 use crate::hub::channel::Channel;
-use crate::hub::delivery::Delivery;
+use crate::hub::delivery::{Delivery, Slot};
 use crate::hub::person::{Bell, Note, Person};
 
 /// Everything that a person reads from.
@@ -36,9 +38,11 @@ pub(super) struct Subscription {
     pub(super) entry: u64,
     /// The bit of the bell.
     slot: u32,
-    ring: broadcast::Receiver<Arc<Delivery>>,
-    /// Out of the ring, and not taken yet.
+    ring: broadcast::Receiver<Slot>,
+    /// Out of the ring, and not all of it taken yet.
     head: Option<Arc<Delivery>>,
+    /// How many events of it are taken.
+    begun: u8,
     /// The last line that was taken, or that was said before the entry.
     last_line: LineId,
     /// What of it was noted as read.
@@ -58,8 +62,8 @@ struct Chat {
 
 /// What was taken out.
 pub(super) enum Taken {
-    /// Something of a channel, and what was missed before.
-    Channel(Arc<Delivery>, Option<Missed>),
+    /// Some events of a channel, and what was missed before.
+    Channel(Arc<Delivery>, Range<usize>, Option<Missed>),
     Private(Arc<Delivery>),
     /// With its number.
     Note(u64, Note),
@@ -76,12 +80,46 @@ pub(super) struct Missed {
 /// Which source has what is to be taken next.
 #[derive(Clone, Copy)]
 enum Source {
-    Subscription(usize),
+    /// Whether nothing waits in any other.
+    Subscription(usize, bool),
     Chat(usize),
     Notes,
 }
 
 impl Subscription {
+    /// The number of what comes next out of the ring.
+    fn number(&mut self) -> Option<u64> {
+        if self.head.is_none() {
+            self.head = next_of_ring(&mut self.ring);
+        }
+        self.head.as_ref().map(|head| head.told(self.begun.into()).number)
+    }
+
+    /// Takes an event, or if they come before everything else, all that is left of a delivery with numbers below `limit`.
+    fn take(&mut self, alone: bool, limit: u64, room: usize) -> Option<Taken> {
+        let head = self.head.as_ref()?;
+        let begin = usize::from(self.begun);
+        let all = alone && head.last().number < limit && head.weight() <= room;
+        let end = if all { head.len() } else { begin + 1 };
+        let (count, after) = self.missed_up_to(head.told(begin).line_before());
+        let missed = (count > 0).then(|| {
+            let channel = self.channel.name.clone();
+            Missed { channel, count, after }
+        });
+        self.last_line = self.last_line.max(head.told(end - 1).last_line);
+        let delivery = match u8::try_from(end) {
+            Ok(end) if usize::from(end) < head.len() => {
+                self.begun = end;
+                Arc::clone(head)
+            }
+            _ => {
+                self.begun = 0;
+                self.head.take()?
+            }
+        };
+        Some(Taken::Channel(delivery, begin..end, missed))
+    }
+
     /// How many lines up to this one were missed, and after which.
     pub(super) fn missed_up_to(&self, last_line: LineId) -> (u64, LineId) {
         (last_line.0.saturating_sub(self.last_line.0), self.last_line)
@@ -108,6 +146,7 @@ impl Inbox {
             slot,
             ring,
             head,
+            begun: 0,
             last_line,
             read: last_line,
             behind: LineId(0),
@@ -141,11 +180,10 @@ impl Inbox {
     /// ring meanwhile, which then are taken as told.
     pub(super) fn release(&mut self, name: &ChannelName) -> Option<(LineId, LineId)> {
         let one = self.subscriptions.iter_mut().find(|one| one.channel.name == *name)?;
-        if one.head.is_none() {
-            one.head = next_of_ring(&mut one.ring);
-        }
-        if let Some(head) = &one.head {
-            let before = LineId(head.last_line.0 - u64::from(head.is_line()));
+        if one.number().is_some()
+            && let Some(head) = &one.head
+        {
+            let before = head.told(one.begun.into()).line_before();
             let (missed, after) = one.missed_up_to(before);
             if missed > 0 {
                 one.last_line = before;
@@ -242,8 +280,8 @@ impl Inbox {
         self.todo != 0
     }
 
-    /// Takes out what has the lowest number, if that is below `limit`.
-    pub(super) fn take(&mut self, person: &Person, limit: u64) -> Option<Taken> {
+    /// Takes out what has the lowest number, if that is below `limit`; of a run as much as there is room for, in bytes.
+    pub(super) fn take(&mut self, person: &Person, limit: u64, room: usize) -> Option<Taken> {
         let (number, source) = self.next(person)?;
         if number >= limit {
             return None;
@@ -252,22 +290,13 @@ impl Inbox {
             Source::Notes => Taken::Note(number, person.take_note()?),
             Source::Chat(at) => {
                 let delivery = self.chats.get_mut(at)?.head.take()?;
-                if delivery.is_line() {
+                if delivery.first().is_line() {
                     person.private_lines.fetch_sub(1, Ordering::AcqRel);
                 }
                 Taken::Private(delivery)
             }
-            Source::Subscription(at) => {
-                let one = self.subscriptions.get_mut(at)?;
-                let delivery = one.head.take()?;
-                let before = delivery.last_line.0 - u64::from(delivery.is_line());
-                let (count, after) = one.missed_up_to(LineId(before));
-                one.last_line = one.last_line.max(delivery.last_line);
-                let missed = (count > 0).then(|| {
-                    let channel = one.channel.name.clone();
-                    Missed { channel, count, after }
-                });
-                Taken::Channel(delivery, missed)
+            Source::Subscription(at, alone) => {
+                self.subscriptions.get_mut(at)?.take(alone, limit, room)?
             }
         })
     }
@@ -290,14 +319,11 @@ impl Inbox {
             && let Some(at) = self.subscriptions.iter().position(|one| self.todo == 1 << one.slot)
             && let Some(one) = self.subscriptions.get_mut(at).filter(|one| !one.held)
         {
-            if one.head.is_none() {
-                one.head = next_of_ring(&mut one.ring);
-            }
-            let number = one.head.as_ref().map(|head| head.number);
+            let number = one.number();
             if number.is_none() {
                 self.todo = 0;
             }
-            return number.map(|number| (number, Source::Subscription(at)));
+            return number.map(|number| (number, Source::Subscription(at, true)));
         }
         let mut lowest: Option<(u64, Source)> = None;
         let mut consider = |number: u64, source: Source| {
@@ -315,11 +341,8 @@ impl Inbox {
                 done |= 1 << one.slot;
                 continue;
             }
-            if one.head.is_none() {
-                one.head = next_of_ring(&mut one.ring);
-            }
-            match &one.head {
-                Some(head) => consider(head.number, Source::Subscription(at)),
+            match one.number() {
+                Some(number) => consider(number, Source::Subscription(at, false)),
                 None => done |= 1 << one.slot,
             }
         }
@@ -332,7 +355,7 @@ impl Inbox {
             for (at, chat) in chats.iter().enumerate() {
                 if let Some(head) = &chat.head {
                     any = true;
-                    consider(head.number, Source::Chat(at));
+                    consider(head.first().number, Source::Chat(at));
                 }
             }
             done |= u64::from(!any) << Bell::PRIVATE;
@@ -350,12 +373,12 @@ impl Inbox {
     }
 }
 
-fn next_of_ring(ring: &mut broadcast::Receiver<Arc<Delivery>>) -> Option<Arc<Delivery>> {
+fn next_of_ring(ring: &mut broadcast::Receiver<Slot>) -> Option<Arc<Delivery>> {
     loop {
         match ring.try_recv() {
-            Ok(delivery) => return Some(delivery),
+            Ok(Some(delivery)) => return Some(delivery),
             // What comes next tells how many lines that were.
-            Err(RingError::Lagged(_)) => {}
+            Ok(None) | Err(RingError::Lagged(_)) => {}
             Err(RingError::Empty | RingError::Closed) => return None,
         }
     }
@@ -374,6 +397,138 @@ impl Chat {
             }
             Err(QueueError::Empty) => true,
             Err(QueueError::Disconnected) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::channel::RING;
+    use crate::hub::delivery::{Told, put_into};
+    use crate::hub::person::{By, PersonId};
+    use crate::hub::sequence::Sequence;
+    use chat_proto::event::{Event, Farewell, Placed};
+    use chat_proto::id::Timestamp;
+    use chat_proto::name::UserName;
+    use chat_proto::text::Text;
+
+    const ENOUGH: usize = 64 * 1024;
+
+    /// Somebody in one channel, and what leads to them.
+    struct Reader {
+        person: Arc<Person>,
+        sequence: Arc<Sequence>,
+        ring: broadcast::Sender<Slot>,
+        inbox: Inbox,
+    }
+
+    impl Reader {
+        fn new() -> Self {
+            let sequence = Arc::<Sequence>::default();
+            let person =
+                Arc::new(Person::new(PersonId(1), None, Timestamp(0), Arc::clone(&sequence)));
+            let name = ChannelName::new("den").unwrap();
+            let channel = Arc::new(Channel::new(name, None, LineId(0), Arc::clone(&sequence)));
+            let ring = broadcast::Sender::new(RING);
+            let membership = Membership {
+                channel,
+                ring: ring.subscribe(),
+                entry: 1,
+                last_line: LineId(0),
+                floor: LineId(0),
+                members: 1,
+                topic: None,
+                operator: false,
+            };
+            let mut inbox = Inbox::default();
+            inbox.subscribe(membership, 0);
+            Self { person, sequence, ring, inbox }
+        }
+
+        fn line(&self, id: u64) -> Told {
+            let event = Event::Message {
+                placed: Placed { id: LineId(id), time: Timestamp(0) },
+                channel: ChannelName::new("den").unwrap(),
+                from: UserName::new("ann").unwrap(),
+                text: Text::new("hello").unwrap(),
+                action: false,
+                past: false,
+            };
+            Told::new(event, By::NOBODY, self.sequence.next(), LineId(id))
+        }
+
+        fn tell(&self, lines: Vec<Told>) {
+            put_into(&self.ring, lines);
+            self.person.bell.ring(0);
+        }
+
+        /// Everything that is there below a number: lines of which how many come together, and notes (0).
+        fn take_all(&mut self, limit: u64, room: usize) -> Vec<usize> {
+            let mut taken = Vec::new();
+            while let Some(one) = self.inbox.take(&self.person, limit, room) {
+                taken.push(match one {
+                    Taken::Channel(_, which, _) => which.len(),
+                    Taken::Private(_) | Taken::Note(..) => 0,
+                });
+            }
+            taken
+        }
+    }
+
+    #[test]
+    fn a_run_is_taken_at_once_where_there_is_room_for_it() {
+        let mut reader = Reader::new();
+        for (room, taken) in [(ENOUGH, &[5][..]), (100, &[1; 5])] {
+            reader.tell((1..=5).map(|id| reader.line(id)).collect());
+            assert_eq!(reader.take_all(u64::MAX, room), taken, "{room}");
+        }
+    }
+
+    #[test]
+    fn what_comes_in_between_is_taken_in_between() {
+        let mut reader = Reader::new();
+        let mut lines = vec![reader.line(1), reader.line(2)];
+        reader.person.note(Note::Bye(Farewell::Quit));
+        lines.extend([reader.line(3), reader.line(4)]);
+        reader.tell(lines);
+        // That nothing more waits beside them is known one line later.
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1, 1, 0, 1, 1]);
+    }
+
+    #[test]
+    fn a_bound_in_the_midst_of_a_run_holds() {
+        let mut reader = Reader::new();
+        let lines: Vec<_> = (1..=5).map(|id| reader.line(id)).collect();
+        let limit = lines[3].number;
+        reader.tell(lines);
+        assert_eq!(reader.take_all(limit, ENOUGH), [1, 1, 1]);
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [2]);
+    }
+
+    #[test]
+    fn what_is_missed_of_runs_is_counted() {
+        for (each, rounds) in [(1, 1500), (3, 700), (16, 100), (40, 50)] {
+            let mut reader = Reader::new();
+            let all = each * rounds;
+            for round in 0..rounds {
+                reader.tell((1..=each).map(|nth| reader.line(round * each + nth)).collect());
+            }
+            let (mut lines, mut missed) = (0, 0);
+            while let Some(taken) = reader.inbox.take(&reader.person, u64::MAX, ENOUGH) {
+                let Taken::Channel(delivery, which, before) = taken else { panic!("no line") };
+                if let Some(before) = before {
+                    assert_eq!(before.after, LineId(lines + missed));
+                    missed += before.count;
+                }
+                lines += which.len() as u64;
+                let last = delivery.told(which.end - 1).last_line;
+                assert_eq!(last, LineId(lines + missed));
+            }
+            assert_eq!(lines + missed, all, "by {each}");
+            // A run goes as one.
+            let kept = RING as u64 - 15..=RING as u64 + 15;
+            assert!(kept.contains(&lines), "{lines} of {all} by {each}");
         }
     }
 }

@@ -245,6 +245,11 @@ impl Me {
             .is_some_and(|ignored| ignored.iter().any(|hidden| hidden.is(name, Some(person))))
     }
 
+    /// Whether nobody is hidden.
+    pub(crate) fn ignores_nobody(&self) -> bool {
+        self.ignored.as_ref().is_none_or(|ignored| ignored.is_empty())
+    }
+
     /// How many more may be hidden.
     pub(crate) fn may_ignore_more(&self) -> Result<(), usize> {
         let ignored = self.ignored.as_ref().map_or(0, |ignored| ignored.len());

@@ -14,7 +14,7 @@ use chat_proto::rendition::{Form, render};
 
 use super::Session;
 use super::account::Entry;
-use crate::hub::delivery::Delivery;
+use crate::hub::delivery::Told;
 use crate::hub::person::Kick;
 use crate::hub::ports::{
     Asked, ConversationKey, Found, Of, Question, Range, Reach, Reader, Unread,
@@ -354,8 +354,8 @@ impl Session {
     }
 
     /// Whether a private line that comes live was told out of the past already.
-    pub(super) fn was_told(&mut self, delivery: &Delivery) -> bool {
-        let Event::Private { placed, with, .. } = &delivery.event else { return false };
+    pub(super) fn was_told(&mut self, told: &Told) -> bool {
+        let Event::Private { placed, with, .. } = &told.event else { return false };
         let Some(aside) = &mut self.aside else { return false };
         let mut was = false;
         aside.told_privately.retain(|told| {

@@ -1,17 +1,18 @@
 //! What one person sees of all that is told.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Done, Event};
+use chat_proto::event::{Done, Event, Placed};
 use chat_proto::id::LineId;
 use chat_proto::name::ChannelName;
 use chat_proto::refusal::Refusal;
 
 use super::inbox::{Missed, Taken};
 use super::{Session, Waiting};
-use crate::hub::delivery::Delivery;
+use crate::hub::delivery::{Delivery, Told};
 use crate::hub::person::{Cause, Ignoring, Kick, Note};
 
 /// What is still told of a channel at the most, in bytes, to who leaves it; it is told how much the rest was.
@@ -55,18 +56,19 @@ impl Session {
             if self.person.has_missed_private_lines() {
                 self.notice(MISSED_PRIVATELY, out);
             }
-            match self.inbox.take(&self.person, number) {
-                Some(Taken::Channel(delivery, missed)) => {
+            match self.inbox.take(&self.person, number, enough - out.len()) {
+                Some(Taken::Channel(delivery, which, missed)) => {
                     if let Some(Missed { channel, count, after }) = missed {
                         self.show_missed(channel, count, after, out);
                     }
-                    self.show_delivery(&delivery, out);
+                    self.show_delivery(&delivery, which, out);
                 }
                 Some(Taken::Private(delivery)) => {
-                    if (self.was_told(&delivery) || self.show_delivery(&delivery, out))
-                        && let Event::Private { from, placed, .. } = &delivery.event
+                    let told = delivery.first();
+                    if (self.was_told(told) || self.show_told(&delivery, 0, out))
+                        && let Event::Private { from, placed, .. } = &told.event
                     {
-                        self.note_correspondent(delivery.by.party, from.clone(), placed.id);
+                        self.note_correspondent(told.by.party, from.clone(), placed.id);
                     }
                 }
                 Some(Taken::Note(number, note)) => self.on_note(number, note, out),
@@ -97,38 +99,69 @@ impl Session {
         }
     }
 
+    /// Shows some events of a delivery.
+    fn show_delivery(&mut self, delivery: &Delivery, which: Range<usize>, out: &mut BytesMut) {
+        // A run holds nothing but lines, which mostly are all to be seen.
+        let is_own = |at| delivery.told(at).by.id == self.person.id;
+        if which.len() > 1 && self.me.ignores_nobody() && !which.clone().any(is_own) {
+            out.extend_from_slice(delivery.bytes(self.me.form, which));
+            return;
+        }
+        for at in which {
+            self.show_told(delivery, at, out);
+        }
+    }
+
     /// Own doings have their own answer, the doings of the ignored are hidden, and what comes in more
     /// than one way is shown once. Tells whether it was shown.
-    fn show_delivery(&mut self, delivery: &Delivery, out: &mut BytesMut) -> bool {
-        if delivery.by.id == self.person.id {
+    fn show_told(&mut self, delivery: &Delivery, at: usize, out: &mut BytesMut) -> bool {
+        let told = delivery.told(at);
+        if told.by.id == self.person.id {
+            self.see_own(told, out);
             return false;
         }
-        if let Some(once) = delivery.once
+        if let Some(once) = told.once
             && !self.me.is_first_of(once)
         {
             return false;
         }
-        if let Event::Renamed { to, .. } = &delivery.event {
-            self.me.renamed(delivery.by, to);
+        if let Event::Renamed { to, .. } = &told.event {
+            self.me.renamed(told.by, to);
         }
-        let hidden = match &delivery.event {
+        let hidden = match &told.event {
             Event::Message { from: user, .. }
             | Event::Private { from: user, .. }
             | Event::Entered { user, .. }
             | Event::Left { user, .. }
             | Event::Gone { user, .. }
-            | Event::Renamed { from: user, .. } => self.me.ignores(delivery.by.party, user),
+            | Event::Renamed { from: user, .. } => self.me.ignores(told.by.party, user),
             _ => false,
         };
         if !hidden {
-            out.extend_from_slice(delivery.bytes(self.me.form));
+            out.extend_from_slice(delivery.bytes(self.me.form, at..at + 1));
         }
         !hidden
+    }
+
+    /// A line of one's own among those of a channel is its answer, which so comes where everybody else sees the line.
+    fn see_own(&mut self, told: &Told, out: &mut BytesMut) {
+        if let Event::Message { placed, channel, .. } = &told.event {
+            self.on_said(told.ticket, Conversation::Channel(channel.clone()), *placed, out);
+        }
+    }
+
+    /// The answer to a line in a channel comes in two ways; the first counts.
+    fn on_said(&mut self, ticket: u64, to: Conversation, placed: Placed, out: &mut BytesMut) {
+        let awaited = |waiting: &Waiting| matches!(waiting, Waiting::Draft { ticket: own, .. } if *own == ticket);
+        if self.waiting.front().is_some_and(awaited) {
+            self.on_answer(Ok(Done::Said { to, placed }), out);
+        }
     }
 
     fn on_note(&mut self, number: u64, note: Note, out: &mut BytesMut) {
         match note {
             Note::Answer(answer) => self.on_answer(answer, out),
+            Note::Said { ticket, to, placed } => self.on_said(ticket, to, placed, out),
             Note::Found(found) => self.on_found(found, out),
             Note::Chat { lines } => self.inbox.open(lines),
             Note::Kept(kept) => self.on_kept(kept, out),
@@ -139,7 +172,7 @@ impl Session {
                 self.me.unignore(&name, party);
             }
             Note::Told(delivery) => {
-                self.show_delivery(&delivery, out);
+                self.show_told(&delivery, 0, out);
             }
             Note::Admin(true) => self.notice(NOW_ADMIN, out),
             Note::Admin(false) => self.notice("You are no operator of this server any more.", out),
@@ -189,7 +222,9 @@ impl Session {
     }
 
     fn on_answer(&mut self, answer: Result<Done, Refusal>, out: &mut BytesMut) {
-        let Some(Waiting::Draft { re, opened, notice }) = self.waiting.pop_front() else { return };
+        let Some(Waiting::Draft { re, opened, notice, .. }) = self.waiting.pop_front() else {
+            return;
+        };
         match (answer, opened) {
             (Ok(done), opened) => {
                 if let Done::Said { to: Conversation::Channel(channel), .. } = &done {

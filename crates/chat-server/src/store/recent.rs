@@ -10,22 +10,26 @@
 //! Indexing costs most of all. It is done with the lines, but while very much is said it waits for a quieter moment; how
 //! far each conversation is indexed stands in the tables, and whoever searches looks through the rest.
 //!
+//! * [`courtesy`]: how that lets others have the processor.
 //! * [`journal`]: where they are kept meanwhile.
 //! * [`reading`]: how they are read until then.
 //! * [`record`]: what a commit becomes there.
 //! * [`tables`]: how they are put into the tables.
 
+mod courtesy;
 mod journal;
 mod reading;
 mod record;
 mod tables;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use self::courtesy::Courtesy;
 pub(super) use self::journal::{FILE, Journal, is_flushed, last_row};
 pub(super) use self::reading::having;
 pub(super) use self::record::Batch;
@@ -77,6 +81,8 @@ pub(super) struct Recent {
     /// None in memory, where nothing outlives the process anyhow.
     journal: Option<Mutex<Journal>>,
     tables: Shared,
+    /// How many wait for the tables.
+    wanted: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -176,6 +182,7 @@ impl Recent {
             changed: Condvar::new(),
             journal: journal.map(Mutex::new),
             tables,
+            wanted: AtomicUsize::new(0),
         })
     }
 
@@ -221,7 +228,7 @@ impl Recent {
         }
         while self.is_full() {
             let mut numbers = self.state().waiting.keys().copied().collect();
-            self.step(&mut numbers)?;
+            self.step(&mut numbers, &mut Courtesy::none())?;
         }
         // Only one keeps something at a time, so that rows have the order of their numbers.
         let row = self.state().row + 1;
@@ -256,11 +263,15 @@ impl Recent {
         if !self.state().waiting.contains_key(&number) {
             return Ok(());
         }
-        self.flush_these(&mut vec![number])
+        self.flush_these(&mut vec![number], &mut Courtesy::none())
     }
 
     /// The same for every conversation.
     pub(super) fn flush_all(&self) -> Result<(), Failure> {
+        self.put_all(&mut Courtesy::none())
+    }
+
+    fn put_all(&self, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
         let (mut numbers, row, kept) = {
             let state = self.state();
             if state.waiting.is_empty() && state.row == state.forgotten {
@@ -269,7 +280,7 @@ impl Recent {
             let numbers: Vec<u32> = state.waiting.keys().rev().copied().collect();
             (numbers, state.row, state.kept)
         };
-        self.flush_these(&mut numbers)?;
+        self.flush_these(&mut numbers, courtesy)?;
         if let Some(journal) = &self.journal {
             self.sync()?;
             lock(journal).forget(row)?;
@@ -296,18 +307,22 @@ impl Recent {
     }
 
     /// Takes the last of these first, and each off once nothing of it waits.
-    fn flush_these(&self, numbers: &mut Vec<u32>) -> Result<(), Failure> {
+    fn flush_these(
+        &self,
+        numbers: &mut Vec<u32>,
+        courtesy: &mut Courtesy<'_>,
+    ) -> Result<(), Failure> {
         while !numbers.is_empty() {
-            self.step(numbers)?;
+            self.step(numbers, courtesy)?;
             let_others_in();
         }
         Ok(())
     }
 
-    fn step(&self, numbers: &mut Vec<u32>) -> Result<(), Failure> {
+    fn step(&self, numbers: &mut Vec<u32>, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
         let mut tables = self.tables();
         let some = self.state().some_of(numbers);
-        let put = self.unsynced(&mut tables, |tables| tables::put(tables, &some));
+        let put = self.unsynced(&mut tables, |tables| tables::put(tables, &some, courtesy));
         let mut state = self.state();
         match put {
             Ok(once) => {
@@ -327,7 +342,7 @@ impl Recent {
     pub(super) fn index_some(&self, number: u32) -> Result<bool, Failure> {
         self.flush(number)?;
         if self.state().unindexed.contains_key(&number) {
-            self.index_step(&mut vec![number])?;
+            self.index_step(&mut vec![number], &mut Courtesy::none())?;
         }
         Ok(!self.state().unindexed.contains_key(&number))
     }
@@ -335,15 +350,19 @@ impl Recent {
     /// The same for every conversation.
     pub(super) fn index_some_of_all(&self) -> Result<bool, Failure> {
         self.flush_all()?;
-        self.index_some_of_these()?;
+        self.index_some_of_these(&mut Courtesy::none())?;
         Ok(self.state().unindexed.is_empty())
     }
 
-    fn index_step(&self, numbers: &mut Vec<u32>) -> Result<(), Failure> {
+    fn index_step(
+        &self,
+        numbers: &mut Vec<u32>,
+        courtesy: &mut Courtesy<'_>,
+    ) -> Result<(), Failure> {
         let mut tables = self.tables();
         let upto = |number| self.state().first_waiting(number);
         let indexed = self.unsynced(&mut tables, |tables| {
-            Ok(tables::index(tables, numbers, upto, STEP_LINES)?)
+            Ok(tables::index(tables, numbers, upto, STEP_LINES, courtesy)?)
         })?;
         self.state().indexed(&indexed);
         Ok(())
@@ -381,16 +400,20 @@ impl Recent {
 
     /// The tables, when whoever has them is done with a step.
     pub(super) fn tables(&self) -> MutexGuard<'_, Connection> {
-        lock(&self.tables)
+        self.wanted.fetch_add(1, Ordering::Relaxed);
+        let tables = lock(&self.tables);
+        self.wanted.fetch_sub(1, Ordering::Relaxed);
+        tables
     }
 
     /// Puts what waits into the tables, by and by, until [`Recent::close`].
     pub(super) fn run(&self) {
         let mut fails = false;
+        let mut courtesy = Courtesy::new(&self.wanted);
         while let Some(due) = self.next() {
             let done = match due {
-                Due::Put => self.flush_all(),
-                Due::Index => self.index_some_of_these(),
+                Due::Put => self.put_all(&mut courtesy),
+                Due::Index => self.index_some_of_these(&mut courtesy),
             };
             match done {
                 Ok(()) => {
@@ -408,10 +431,10 @@ impl Recent {
         }
     }
 
-    fn index_some_of_these(&self) -> Result<(), Failure> {
+    fn index_some_of_these(&self, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
         // A step takes no more than so many.
         let mut numbers = self.state().unindexed.keys().take(STEP_LINES).copied().collect();
-        self.index_step(&mut numbers)
+        self.index_step(&mut numbers, courtesy)
     }
 
     /// Waits until something is to be done; `None` at the end.

@@ -16,7 +16,7 @@ use chat_proto::text::Text;
 use crate::hub::account::Account;
 use crate::hub::bans::counts;
 use crate::hub::decree::{Decided, Decree, Recorded, Ruler, Wish};
-use crate::hub::delivery::Delivery;
+use crate::hub::delivery::Told;
 use crate::hub::governing::Invitation;
 use crate::hub::person::{By, Ending, Note, Person};
 use crate::hub::ports::Fact;
@@ -156,7 +156,7 @@ impl Hub {
                 let by = asker.person().map_or(By::NOBODY, Person::by);
                 let event = Event::Announcement { from: act.by, text, time: act.time };
                 let number = self.sequence.next();
-                let told = Arc::new(Delivery::new(event, by, number, LineId::default()));
+                let told = Arc::new(Told::new(event, by, number, LineId::default()).into());
                 let everybody: Vec<_> = lock(&self.directory).everyone.values().cloned().collect();
                 let listens = |one: &&Arc<Person>| {
                     one.id != by.id

@@ -12,7 +12,7 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
 use crate::hub::channel::Channel;
-use crate::hub::delivery::Delivery;
+use crate::hub::delivery::{Delivery, Told};
 use crate::hub::person::{Note, Person};
 use crate::hub::ports::{Addressee, Correspondent, Draft, Fact, May, Settled, What};
 use crate::hub::private::Room;
@@ -33,7 +33,8 @@ pub(crate) struct Words {
 
 impl Hub {
     /// Says something into a channel, or finds out whether it was said already where that isn't
-    /// possible any more. The author gets the answer as a note.
+    /// possible any more. The author has the answer when they see the line among the others', or as a note;
+    /// both have the ticket that is told here.
     pub(crate) fn say(
         self: &Arc<Self>,
         author: &Arc<Person>,
@@ -41,7 +42,7 @@ impl Hub {
         name: &ChannelName,
         channel: Result<Arc<Channel>, Refusal>,
         words: Words,
-    ) -> Result<(), Refusal> {
+    ) -> Result<u64, Refusal> {
         let name = channel.as_ref().map_or(name, |channel| &channel.name).clone();
         let to = channel.map(Addressee::Channel);
         self.submit_words(author, from, words, Conversation::Channel(name), to)
@@ -56,7 +57,7 @@ impl Hub {
         whom: Result<Whom, Refusal>,
         to: UserName,
         words: Words,
-    ) -> Result<(), Refusal> {
+    ) -> Result<u64, Refusal> {
         let place = Conversation::Private(to.clone());
         let addressee = whom.and_then(|whom| self.correspondent(author, &whom, to, words.time));
         let addressee = addressee.map(|to| Addressee::Private(Box::new(to)));
@@ -116,7 +117,7 @@ impl Hub {
         words: Words,
         place: Conversation,
         to: Result<Addressee, Refusal>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<u64, Refusal> {
         let Words { text, action, time, once, may } = words;
         let to = match to {
             Err(refusal) if once.is_none() => return Err(refusal),
@@ -125,7 +126,21 @@ impl Hub {
         let what = What::Line { text, action };
         let (party, account) = (author.party(), author.account());
         let author = Arc::clone(author);
-        self.submit(Draft { author, from, party, account, what, time, to, place, once, may })
+        let ticket = self.sequence.next();
+        self.submit(Draft {
+            author,
+            from,
+            party,
+            account,
+            what,
+            time,
+            to,
+            place,
+            once,
+            ticket,
+            may,
+        })?;
+        Ok(ticket)
     }
 
     /// Sets a channel's topic. Whoever asks gets the answer as a note.
@@ -161,6 +176,7 @@ impl Hub {
             to: Ok(Addressee::Channel(Arc::clone(channel))),
             place: Conversation::Channel(channel.name.clone()),
             once: None,
+            ticket: 0,
             may,
         })
     }
@@ -178,12 +194,23 @@ impl Hub {
     /// Tells everybody concerned what became of a draft. What is kept is told even if its author was put out
     /// in the moment while it was being kept.
     pub(crate) fn settle(self: &Arc<Self>, draft: Draft, settled: Settled) {
+        if let (Settled::Placed(id), Ok(Addressee::Channel(channel))) = (&settled, &draft.to) {
+            let (id, channel) = (*id, Arc::clone(channel));
+            return self.settle_run(&channel, [(draft, id)]);
+        }
         let Draft { author, from, account, what, time, to, place, .. } = draft;
         match (settled, to, what) {
-            (Settled::Placed(id), Ok(to), What::Line { text, action }) => {
+            (
+                Settled::Placed(id),
+                Ok(Addressee::Private(correspondent)),
+                What::Line { text, action },
+            ) => {
                 self.lines.count(time);
-                let line = Line { placed: Placed { id, time }, from, text, action, place };
-                self.deliver(&author, line, to);
+                let line = Line { placed: Placed { id, time }, from, text, action };
+                self.tell_privately(&author, line, *correspondent);
+                let to = place;
+                let placed = Placed { id, time };
+                author.note(Note::Answer(Ok(Done::Said { to, placed })));
             }
             (Settled::TopicKept, Ok(Addressee::Channel(channel)), What::Topic(topic)) => {
                 let mut state = channel.state();
@@ -216,45 +243,59 @@ impl Hub {
         self.settle_one();
     }
 
-    fn deliver(&self, author: &Arc<Person>, line: Line, to: Addressee) {
-        let Line { placed, from, text, action, place } = line;
-        let past = false;
-        match to {
-            Addressee::Channel(channel) => {
-                let mut state = channel.state();
-                state.last_line = placed.id;
-                let channel = channel.name.clone();
-                if let Some(account) = author.signed_in() {
-                    // The order has written that with the line.
-                    account.reads(&channel, placed.id);
-                }
-                let event = Event::Message { placed, channel, from, text, action, past };
-                state.tell(event, author.by());
-                // Before any other line of the channel has its number, so that the author sees lines
-                // in the same order as everybody else.
-                author.note(Note::Answer(Ok(Done::Said { to: place, placed })));
+    /// Tells lines that were said in a channel one right after the other and got these places.
+    pub(crate) fn settle_run(
+        &self,
+        channel: &Channel,
+        run: impl IntoIterator<Item = (Draft, LineId)>,
+    ) {
+        let mut state = channel.state();
+        let mut lines = Vec::new();
+        let mut authors = Vec::new();
+        for (draft, id) in run {
+            let Draft { author, from, what, time, place, ticket, .. } = draft;
+            let What::Line { text, action } = what else {
+                // An order that mixes lines and topics up.
+                author.note(Note::Answer(Err(Refusal::internal())));
+                self.settle_one();
+                continue;
+            };
+            self.lines.count(time);
+            if let Some(account) = author.signed_in() {
+                // The order has written that with the line.
+                account.reads(&channel.name, id);
             }
-            Addressee::Private(correspondent) => {
-                let Correspondent { to, mut rooms, own, waits, .. } = *correspondent;
-                if waits {
-                    self.add_newcomers(author, &to, &mut rooms);
-                }
-                let delivery = |with: UserName, rooms: Vec<Room>| {
-                    let (from, to, text) = (from.clone(), to.clone(), text.clone());
-                    let event = Event::Private { placed, with, from, to, text, action, past };
-                    let number = self.sequence.next();
-                    let delivery = Delivery::new(event, author.by(), number, placed.id);
-                    let delivery = Arc::new(delivery);
-                    for room in rooms {
-                        room.send(&delivery);
-                    }
-                };
-                delivery(from.clone(), rooms);
-                if !own.is_empty() {
-                    delivery(to.clone(), own);
-                }
-                author.note(Note::Answer(Ok(Done::Said { to: place, placed })));
+            let (placed, channel) = (Placed { id, time }, channel.name.clone());
+            let event = Event::Message { placed, channel, from, text, action, past: false };
+            lines.push(state.line(event, author.by(), id, ticket));
+            authors.push((author, Note::Said { ticket, to: place, placed }));
+        }
+        state.tell_lines(lines);
+        // After the lines: whoever sees them there has the answer in the same order as everybody else sees them.
+        for (author, note) in authors {
+            author.note(note);
+            self.settle_one();
+        }
+    }
+
+    fn tell_privately(&self, author: &Arc<Person>, line: Line, to: Correspondent) {
+        let Line { placed, from, text, action } = line;
+        let Correspondent { to, mut rooms, own, waits, .. } = to;
+        if waits {
+            self.add_newcomers(author, &to, &mut rooms);
+        }
+        let tell = |with: UserName, rooms: Vec<Room>| {
+            let (from, to, text) = (from.clone(), to.clone(), text.clone());
+            let event = Event::Private { placed, with, from, to, text, action, past: false };
+            let told = Told::new(event, author.by(), self.sequence.next(), placed.id);
+            let delivery = Arc::new(Delivery::from(told));
+            for room in rooms {
+                room.send(&delivery);
             }
+        };
+        tell(from.clone(), rooms);
+        if !own.is_empty() {
+            tell(to.clone(), own);
         }
     }
 
@@ -349,5 +390,4 @@ struct Line {
     from: UserName,
     text: Text,
     action: bool,
-    place: Conversation,
 }

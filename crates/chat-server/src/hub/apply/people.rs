@@ -12,7 +12,7 @@ use chat_proto::text::Text;
 
 use crate::hub::account::Owned;
 use crate::hub::channel::Channel;
-use crate::hub::delivery::Delivery;
+use crate::hub::delivery::{Delivery, Told};
 use crate::hub::directory::Directory;
 use crate::hub::person::{Bell, By, Note, Person, PersonId};
 use crate::hub::ports::Fact;
@@ -197,9 +197,8 @@ impl Hub {
             return;
         }
         let number = self.sequence.next();
-        let mut delivery = Delivery::new(event.clone(), by, number, LineId::default());
-        delivery.once = once;
-        let delivery = Arc::new(delivery);
+        let told = Told::new(event.clone(), by, number, LineId::default());
+        let delivery = Arc::new(Delivery::from(Told { once, ..told }));
         for partner in partners {
             // Whoever has no room left for it will learn it when they write.
             let told = private

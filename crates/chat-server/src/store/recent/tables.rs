@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use super::courtesy::Courtesy;
 use super::record::{Once, Record};
 use super::{Chunk, Taken};
 use crate::store::Failure;
@@ -14,7 +15,11 @@ use crate::store::words::indexed;
 
 /// Puts these into the tables, all of them or none, in the order of their numbers. What is there already is left as
 /// it is, so that a journal can be read twice. Tells what of it was said once.
-pub(super) fn put(tables: &mut Connection, some: &[Taken]) -> Result<Vec<Once>, Failure> {
+pub(super) fn put(
+    tables: &mut Connection,
+    some: &[Taken],
+    courtesy: &mut Courtesy<'_>,
+) -> Result<Vec<Once>, Failure> {
     let change = tables.transaction()?;
     let mut once = Vec::new();
     {
@@ -22,7 +27,7 @@ pub(super) fn put(tables: &mut Connection, some: &[Taken]) -> Result<Vec<Once>, 
         let mut some: Vec<&Taken> = some.iter().collect();
         some.sort_unstable_by_key(|(number, _)| *number);
         for (number, chunks) in some {
-            put_conversation(&change, &mut statements, *number, chunks, &mut once)?;
+            put_conversation(&change, &mut statements, *number, chunks, &mut once, courtesy)?;
         }
     }
     change.commit()?;
@@ -60,6 +65,7 @@ fn put_conversation(
     number: u32,
     chunks: &[Arc<Chunk>],
     said_once: &mut Vec<Once>,
+    courtesy: &mut Courtesy<'_>,
 ) -> Result<(), Failure> {
     let floor = statements.floor.query_row([number], |row| row.get::<_, u64>(0));
     let floor = floor.optional()?;
@@ -82,6 +88,7 @@ fn put_conversation(
                     let at = place(number, id);
                     statements.line.execute(params![at, time, author, flags, text, account])?;
                     authors.extend(account);
+                    courtesy.line_done();
                 }
                 Record::Marker { party, marker, .. } => {
                     let read = markers.entry(party).or_default();
@@ -110,6 +117,7 @@ pub(super) fn index(
     numbers: &mut Vec<u32>,
     upto: impl Fn(u32) -> u64,
     most: usize,
+    courtesy: &mut Courtesy<'_>,
 ) -> rusqlite::Result<Vec<(u32, usize, bool)>> {
     let change = tables.transaction()?;
     let mut done = Vec::new();
@@ -142,6 +150,7 @@ pub(super) fn index(
                 }
                 last = Some(at);
                 lines += 1;
+                courtesy.line_done();
             }
             if let Some(at) = last {
                 mark.execute(params![number, id_of(at)])?;

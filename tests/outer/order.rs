@@ -1,0 +1,92 @@
+//! In what order people see what is said.
+
+use chat_testkit::{Form, Setup, TestClient};
+
+const PEOPLE: usize = 6;
+const LINES: usize = 400;
+
+/// Lines that one has under way at the most, so that nobody reads too slowly for the ring.
+const AT_ONCE: usize = 40;
+
+/// What one person says: in one room, now and then in another, and sometimes where it can't be said.
+fn lines(at: usize) -> Vec<(String, &'static str)> {
+    let mut lines = Vec::new();
+    for nth in 0..LINES {
+        if nth % 40 == 39 {
+            lines.push(("/say #three hello".to_owned(), "error"));
+        }
+        let room = if nth % 50 == 49 { "#two" } else { "#one" };
+        lines.push((format!("/say {room} {at} {nth}"), "ok"));
+    }
+    lines
+}
+
+/// What one person has seen.
+#[derive(Default)]
+struct Seen {
+    /// The ids of the lines of the first room, one's own by the answers.
+    ids: Vec<u64>,
+    /// Others' lines.
+    heard: usize,
+    answers: Vec<&'static str>,
+}
+
+/// Says everything, while so many lines of others come.
+async fn talk(person: &mut TestClient, lines: &[String], others: usize) -> Seen {
+    let mut seen = Seen::default();
+    let mut sent = 0;
+    while seen.answers.len() < lines.len() || seen.heard < others {
+        while sent < lines.len().min(seen.answers.len() + AT_ONCE) {
+            person.send(&lines[sent]).await;
+            sent += 1;
+        }
+        let row = person.json().await;
+        match row["type"].as_str() {
+            Some("message") => seen.heard += 1,
+            Some("ok") => seen.answers.push("ok"),
+            Some("error") => seen.answers.push("error"),
+            _ => panic!("{row}"),
+        }
+        if row["channel"] == "#one" {
+            seen.ids.extend(row["id"].as_u64());
+        }
+    }
+    seen
+}
+
+#[tokio::test]
+async fn everybody_sees_the_lines_of_a_channel_in_one_order_their_own_included() {
+    let server = Setup::unpaced().start().await;
+    let mut people = Vec::new();
+    for at in 0..PEOPLE {
+        let mut person = server.person_in(&format!("p{at}"), Form::Json).await;
+        let verb = if at == 0 { "/create" } else { "/enter" };
+        for room in ["one", "two"] {
+            person.ask(&format!("{verb} {room}")).await;
+        }
+        people.push(person);
+    }
+    people[1].ask("/ignore p2").await;
+    let others = |at| PEOPLE - 1 - usize::from(at == 1);
+    for person in &mut people {
+        person.settle().await;
+    }
+    let mut tasks = Vec::new();
+    for (at, mut person) in people.into_iter().enumerate() {
+        tasks.push(tokio::spawn(async move {
+            let (lines, answers): (Vec<_>, Vec<_>) = lines(at).into_iter().unzip();
+            let seen = talk(&mut person, &lines, others(at) * LINES).await;
+            assert_eq!(seen.answers, answers, "p{at}");
+            (seen, person)
+        }));
+    }
+    // Nobody leaves before everybody is done.
+    let mut done = Vec::new();
+    for task in tasks {
+        done.push(task.await.unwrap());
+    }
+    for (at, (Seen { ids, .. }, _)) in done.iter().enumerate() {
+        assert!(ids.is_sorted_by(|one, next| one < next), "p{at}: {ids:?}");
+        assert_eq!(ids.len(), (1 + others(at)) * (LINES - LINES / 50), "p{at}");
+    }
+}
