@@ -338,7 +338,8 @@ async fn visitors_who_speak_http_are_kept_for_ever() {
     let before = server.memory();
     visitors(&server, 3000).await;
     let grown = server.memory().saturating_sub(before);
-    assert!(grown < 1024 * 1024, "{grown} bytes");
+    // Whoever is kept costs two KB and more; what the allocator keeps for later varies by a megabyte.
+    assert!(grown < 3 * 1024 * 1024, "{grown} bytes");
 }
 
 #[tokio::test]

@@ -250,7 +250,7 @@ fn every_setting_is_told_with_its_usual_value() {
 #[test]
 fn the_bounds_in_the_prose_are_those_of_the_daemon() {
     for (file, bound, prose) in [
-        ("hub/channel.rs", "RING: usize = 1024;", "keeps the last 1024 events"),
+        ("hub/channel.rs", "RING: usize = 256;", "keeps the last 256 events"),
         ("hub/private.rs", "MAX_WAITING_LINES: usize = 256;", "256 lines may wait for one reader"),
         ("config.rs", "\"127.0.0.1:5002\"", "`127.0.0.1:5002`"),
     ] {

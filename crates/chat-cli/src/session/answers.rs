@@ -33,6 +33,9 @@ impl Session {
     pub(super) fn answered(&mut self, answer: &Answer, now: Now) {
         let Some(asked) = self.asked.pop_front() else { return };
         match asked {
+            Asked::Format | Asked::Identity | Asked::Goal(_) if self.is_leaving() => {
+                self.teller.forget();
+            }
             Asked::Format => self.take_name(now),
             Asked::Identity => {
                 self.show_past(&Asked::Identity);
@@ -90,6 +93,9 @@ impl Session {
             self.passwords.clear();
         }
         match self.asked.pop_front() {
+            Some(Asked::Format | Asked::Identity | Asked::Goal(_)) if self.is_leaving() => {
+                self.teller.forget();
+            }
             Some(Asked::Format) => {
                 let reason = format!("it doesn't know the JSON form ({code}: {text})");
                 self.drop_link(&reason, now);
@@ -158,9 +164,7 @@ impl Session {
         }
         let own = Self::own(self.me.as_deref(), &self.places, self.wish.mode);
         let shown = match incoming {
-            Incoming::Bye { .. } if matches!(self.stage, Stage::Leaving { .. }) => {
-                Some(Shown::told("Bye."))
-            }
+            Incoming::Bye { .. } if self.is_leaving() => Some(Shown::told("Bye.")),
             // That the connection is lost will be told with the reason in it.
             Incoming::Bye { .. } if self.wish.mode == Mode::Terminal => None,
             other => self.teller.told(other, own),

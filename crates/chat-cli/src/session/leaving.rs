@@ -106,6 +106,11 @@ impl Session {
         self.stage = Stage::Offline { until: now.instant + pause };
     }
 
+    /// Whoever leaves begins nothing any more, whatever answers still come.
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(self.stage, Stage::Leaving { .. })
+    }
+
     pub(super) fn quit(&mut self, line: String, now: Now) {
         match self.stage {
             Stage::Over | Stage::Leaving { .. } => {}

@@ -959,6 +959,25 @@ fn who_quits_with_lines_unsaid_is_told_which() {
 }
 
 #[test]
+fn who_quits_while_answers_still_come_stays_out() {
+    for (name, answers) in
+        [(None, &[FORMAT_OK][..]), (Some("alice"), &[NAME_OK]), (Some("alice"), &[TAKEN])]
+    {
+        let mut play = Play::new(Mode::Terminal, name, &["#general"]);
+        play.connects();
+        if name.is_some() {
+            play.gets(&[FORMAT_OK]);
+        }
+        assert_eq!(play.types("/quit"), ["send /quit"]);
+        assert!(play.gets(answers).is_empty(), "{answers:?}: something else is begun");
+        assert_eq!(play.session.prompt(), "(leaving)> ");
+        let bye = [r#"{"type":"ok","re":"quit"}"#, r#"{"type":"bye","reason":"you left"}"#];
+        assert_eq!(play.gets(&bye), ["show * Bye."]);
+        assert_eq!(play.loses("end"), ["finish(done)"]);
+    }
+}
+
+#[test]
 fn quitting_works_everywhere() {
     let mut play = Play::settled();
     assert_eq!(play.types("/qui good night"), ["send /qui good night"]);

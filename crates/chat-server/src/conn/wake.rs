@@ -46,7 +46,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             return Poll::Ready(Wake::Deadline(deadline));
         }
-        let has_room = self.out.len() < ENOUGH;
+        // What the peer doesn't take now is not added to: it waits where it costs the least.
+        let has_room = self.out.is_empty();
         let person = self.session.person();
         if !has_room {
             // Nothing is taken out of the inbox now, but an end is not waited for.

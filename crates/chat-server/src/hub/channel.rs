@@ -13,7 +13,7 @@ use tokio::sync::broadcast;
 
 use super::account::Account;
 use super::act::{Act, Aim, Deed, Standing, Subject};
-use super::delivery::{Slot, Told, put_into};
+use super::delivery::{Delivery, Told};
 use super::lock;
 use super::operators::Operators;
 use super::person::{By, Note, Party, Person, PersonId};
@@ -22,7 +22,7 @@ use super::sequence::Sequence;
 
 /// How many deliveries a channel holds for its slowest reader. A reader that lags further behind is
 /// told how many lines it missed and goes on from the oldest that is kept.
-pub(crate) const RING: usize = 1024;
+pub(crate) const RING: usize = 256;
 
 /// A channel. It is kept for some time when nobody is in it.
 pub(crate) struct Channel {
@@ -134,7 +134,7 @@ pub(super) struct State {
     pub(super) operators: Operators,
     pub(super) rules: Rules,
     /// There only while there are members: a channel nobody is in costs little.
-    ring: Option<broadcast::Sender<Slot>>,
+    ring: Option<broadcast::Sender<Arc<Delivery>>>,
     sequence: Arc<Sequence>,
     pub(super) last_line: LineId,
     /// Lines up to this one are kept no more.
@@ -166,7 +166,7 @@ impl State {
         &mut self,
         person: &Arc<Person>,
         slot: u32,
-    ) -> (u64, broadcast::Receiver<Slot>) {
+    ) -> (u64, broadcast::Receiver<Arc<Delivery>>) {
         self.entries += 1;
         let person_in = Arc::clone(person);
         let account = person.account();
@@ -251,7 +251,10 @@ impl State {
     /// Hands lines that were said one after the other to everybody who is in. The numbers are the ring's next.
     pub(super) fn tell_lines(&self, lines: Vec<Told>) {
         let Some(ring) = &self.ring else { return };
-        put_into(ring, lines);
+        for run in Delivery::runs(lines) {
+            // Without a receiver nobody is in to hear it.
+            let _ = ring.send(Arc::new(run));
+        }
         self.ring_bells();
     }
 
@@ -271,7 +274,7 @@ impl State {
         let Some(ring) = &self.ring else { return };
         let told = Told::new(event, by, self.sequence.next(), self.last_line);
         // Without a receiver nobody is in to hear it.
-        let _ = ring.send(Some(Arc::new(Told { once, ..told }.into())));
+        let _ = ring.send(Arc::new(Told { once, ..told }.into()));
         self.ring_bells();
     }
 

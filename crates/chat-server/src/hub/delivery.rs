@@ -1,19 +1,18 @@
 //! Events on their way to several people.
 
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use bytes::{Bytes, BytesMut};
 use chat_proto::event::Event;
 use chat_proto::id::LineId;
 use chat_proto::rendition::{Form, render, rendered};
-use tokio::sync::broadcast;
 
 use super::person::By;
 
 /// Lines that are told as one delivery at the most, and about how many bytes: what is told as one is taken out and copied
-/// as one, and goes at once for who reads too slowly.
-const MOST_LINES: usize = 16;
+/// as one, and has one place among all that is kept for who reads slowly.
+const MOST_LINES: usize = 4;
 const MOST_BYTES: usize = 2 * 1024;
 
 /// What stands around the text of a line, about, in bytes.
@@ -71,21 +70,6 @@ pub(crate) struct Delivery {
     json: OnceLock<Rendition>,
 }
 
-/// A place in a channel's ring: a delivery, or room that the next one takes besides its own, so that a run has as
-/// much as its lines would have.
-pub(crate) type Slot = Option<Arc<Delivery>>;
-
-/// Puts lines into a ring, in as few deliveries as may be.
-pub(crate) fn put_into(ring: &broadcast::Sender<Slot>, lines: Vec<Told>) {
-    for delivery in Delivery::runs(lines) {
-        // Without a receiver nobody is there to hear it.
-        for _ in 1..delivery.len() {
-            let _ = ring.send(None);
-        }
-        let _ = ring.send(Some(Arc::new(delivery)));
-    }
-}
-
 struct Rendition {
     bytes: Bytes,
     /// Where each of a run ends in it; of a single event nothing.
@@ -100,7 +84,7 @@ impl From<Told> for Delivery {
 
 impl Delivery {
     /// Makes as few as may be of these lines, in their order.
-    fn runs(lines: Vec<Told>) -> impl Iterator<Item = Self> {
+    pub(crate) fn runs(lines: Vec<Told>) -> impl Iterator<Item = Self> {
         let mut lines = lines.into_iter().peekable();
         std::iter::from_fn(move || {
             let first = lines.next()?;
@@ -195,12 +179,12 @@ mod tests {
     fn a_run_is_shown_as_its_lines_are_one_by_one() {
         for form in [Form::Text, Form::Json] {
             let runs: Vec<_> =
-                Delivery::runs((1..=5).map(|id| line(id, &format!("line {id}"))).collect())
+                Delivery::runs((1..=4).map(|id| line(id, &format!("line {id}"))).collect())
                     .collect();
             let [run] = &runs[..] else { panic!("{} runs", runs.len()) };
-            assert_eq!((run.len(), run.first().number, run.last().number), (5, 1, 5));
-            for begin in 0..5 {
-                for end in begin + 1..=5 {
+            assert_eq!((run.len(), run.first().number, run.last().number), (4, 1, 4));
+            for begin in 0..4 {
+                for end in begin + 1..=4 {
                     let alone: Vec<u8> = (begin..end)
                         .flat_map(|at| rendered(&run.told(at).event, form).to_vec())
                         .collect();
@@ -214,7 +198,7 @@ mod tests {
     fn runs_are_bounded_in_lines_and_bytes_and_keep_the_order() {
         let long = "x".repeat(900);
         for (count, text, lengths) in
-            [(40, "short", &[16, 16, 8][..]), (5, long.as_str(), &[2, 2, 1]), (1, "alone", &[1])]
+            [(10, "short", &[4, 4, 2][..]), (5, long.as_str(), &[2, 2, 1]), (1, "alone", &[1])]
         {
             let runs: Vec<_> =
                 Delivery::runs((1..=count).map(|id| line(id, text)).collect()).collect();

@@ -17,7 +17,7 @@ use tokio::sync::{broadcast, mpsc};
 use crate::hub::account::Account;
 use crate::hub::apply::Membership;
 use crate::hub::channel::Channel;
-use crate::hub::delivery::{Delivery, Slot};
+use crate::hub::delivery::Delivery;
 use crate::hub::person::{Bell, Note, Person};
 
 /// Everything that a person reads from.
@@ -38,7 +38,7 @@ pub(super) struct Subscription {
     pub(super) entry: u64,
     /// The bit of the bell.
     slot: u32,
-    ring: broadcast::Receiver<Slot>,
+    ring: broadcast::Receiver<Arc<Delivery>>,
     /// Out of the ring, and not all of it taken yet.
     head: Option<Arc<Delivery>>,
     /// How many events of it are taken.
@@ -373,12 +373,12 @@ impl Inbox {
     }
 }
 
-fn next_of_ring(ring: &mut broadcast::Receiver<Slot>) -> Option<Arc<Delivery>> {
+fn next_of_ring(ring: &mut broadcast::Receiver<Arc<Delivery>>) -> Option<Arc<Delivery>> {
     loop {
         match ring.try_recv() {
-            Ok(Some(delivery)) => return Some(delivery),
+            Ok(delivery) => return Some(delivery),
             // What comes next tells how many lines that were.
-            Ok(None) | Err(RingError::Lagged(_)) => {}
+            Err(RingError::Lagged(_)) => {}
             Err(RingError::Empty | RingError::Closed) => return None,
         }
     }
@@ -405,7 +405,7 @@ impl Chat {
 mod tests {
     use super::*;
     use crate::hub::channel::RING;
-    use crate::hub::delivery::{Told, put_into};
+    use crate::hub::delivery::Told;
     use crate::hub::person::{By, PersonId};
     use crate::hub::sequence::Sequence;
     use chat_proto::event::{Event, Farewell, Placed};
@@ -419,7 +419,7 @@ mod tests {
     struct Reader {
         person: Arc<Person>,
         sequence: Arc<Sequence>,
-        ring: broadcast::Sender<Slot>,
+        ring: broadcast::Sender<Arc<Delivery>>,
         inbox: Inbox,
     }
 
@@ -459,7 +459,9 @@ mod tests {
         }
 
         fn tell(&self, lines: Vec<Told>) {
-            put_into(&self.ring, lines);
+            for run in Delivery::runs(lines) {
+                assert!(self.ring.send(Arc::new(run)).is_ok(), "nobody reads");
+            }
             self.person.bell.ring(0);
         }
 
@@ -479,7 +481,7 @@ mod tests {
     #[test]
     fn a_run_is_taken_at_once_where_there_is_room_for_it() {
         let mut reader = Reader::new();
-        for (room, taken) in [(ENOUGH, &[5][..]), (100, &[1; 5])] {
+        for (room, taken) in [(ENOUGH, &[4, 1][..]), (100, &[1; 5])] {
             reader.tell((1..=5).map(|id| reader.line(id)).collect());
             assert_eq!(reader.take_all(u64::MAX, room), taken, "{room}");
         }
@@ -499,16 +501,18 @@ mod tests {
     #[test]
     fn a_bound_in_the_midst_of_a_run_holds() {
         let mut reader = Reader::new();
-        let lines: Vec<_> = (1..=5).map(|id| reader.line(id)).collect();
-        let limit = lines[3].number;
+        let lines: Vec<_> = (1..=4).map(|id| reader.line(id)).collect();
+        let limit = lines[2].number;
         reader.tell(lines);
-        assert_eq!(reader.take_all(limit, ENOUGH), [1, 1, 1]);
+        assert_eq!(reader.take_all(limit, ENOUGH), [1, 1]);
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [2]);
     }
 
     #[test]
     fn what_is_missed_of_runs_is_counted() {
-        for (each, rounds) in [(1, 1500), (3, 700), (16, 100), (40, 50)] {
+        for (each, rounds, kept) in
+            [(1, 600, RING), (3, 600, 3 * RING), (6, 300, 3 * RING), (40, 100, 4 * RING)]
+        {
             let mut reader = Reader::new();
             let all = each * rounds;
             for round in 0..rounds {
@@ -526,9 +530,8 @@ mod tests {
                 assert_eq!(last, LineId(lines + missed));
             }
             assert_eq!(lines + missed, all, "by {each}");
-            // A run goes as one.
-            let kept = RING as u64 - 15..=RING as u64 + 15;
-            assert!(kept.contains(&lines), "{lines} of {all} by {each}");
+            // Four have one place.
+            assert_eq!(lines, kept as u64, "by {each}");
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 
 use crate::hub::act::{Keep, Standing};
 use crate::hub::channel::{Channel, State};
-use crate::hub::delivery::Slot;
+use crate::hub::delivery::Delivery;
 use crate::hub::person::{Cause, Kick, Note, Party, Person};
 use crate::hub::ports::{Changed, Fact};
 use crate::hub::rules::List;
@@ -26,7 +26,7 @@ const RESERVED: [&str; 3] = ["root", "server", "system"];
 pub(crate) struct Membership {
     pub(crate) channel: Arc<Channel>,
     /// What happens from now on.
-    pub(crate) ring: broadcast::Receiver<Slot>,
+    pub(crate) ring: broadcast::Receiver<Arc<Delivery>>,
     /// Tells this entry from others of the same person.
     pub(crate) entry: u64,
     pub(crate) last_line: LineId,
