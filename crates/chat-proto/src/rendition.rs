@@ -45,18 +45,23 @@ pub fn render(event: &Event, form: Form, out: &mut BytesMut) {
     }
 }
 
-/// The line of `event` in `form`, with its ending; empty if the form has none for it.
-pub fn rendered(event: &Event, form: Form) -> Bytes {
+/// About how many bytes the line of `event` has in `form`: that of something said in a conversation of a short name is no
+/// longer, unless its text is escaped.
+pub fn length(event: &Event, form: Form) -> usize {
     let text = match event {
         Event::Message { text, .. } | Event::Private { text, .. } => text.as_str().len(),
         _ => 0,
     };
-    // Room for what stands around a text; a long name makes it grow.
     let around = match form {
         Form::Text => 48,
         Form::Json => 176,
     };
-    let mut out = BytesMut::with_capacity(text + around);
+    text + around
+}
+
+/// The line of `event` in `form`, with its ending; empty if the form has none for it.
+pub fn rendered(event: &Event, form: Form) -> Bytes {
+    let mut out = BytesMut::with_capacity(length(event, form));
     render(event, form, &mut out);
     out.freeze()
 }

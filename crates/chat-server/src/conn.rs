@@ -173,6 +173,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let Self { stream, session, out, .. } = self;
         drop(session);
+        // The last lines may take long to arrive.
+        let out = buffer::shrink(out);
         part(stream, out, write_deadline, linger).await;
     }
 

@@ -10,7 +10,7 @@
 //! * [`person`]: one connection's place in the system, its bell and its notes.
 //! * [`sequence`]: what happened before what.
 //! * [`ringer`]: wakes of a whole batch at once.
-//! * [`delivery`]: an event on its way to several people, encoded once for each form.
+//! * [`delivery`]: an event, or a run of lines, on its way to several people, encoded once for each form.
 //! * [`directory`]: names to people.
 //! * [`held`]: names that stand for somebody who was cut off.
 //! * [`account`]: who owns which name.

@@ -34,6 +34,8 @@ impl Session {
         let Some(asked) = self.asked.pop_front() else { return };
         match asked {
             Asked::Format | Asked::Identity | Asked::Goal(_) if self.is_leaving() => {
+                // What was told with it is read, as the server takes it.
+                self.show_past(&asked);
                 self.teller.forget();
             }
             Asked::Format => self.take_name(now),
@@ -95,6 +97,10 @@ impl Session {
         match self.asked.pop_front() {
             Some(Asked::Format | Asked::Identity | Asked::Goal(_)) if self.is_leaving() => {
                 self.teller.forget();
+                // A script has to know that it wasn't where it wanted to be.
+                if self.wish.mode == Mode::Pipe {
+                    self.show_refusal(code, text);
+                }
             }
             Some(Asked::Format) => {
                 let reason = format!("it doesn't know the JSON form ({code}: {text})");

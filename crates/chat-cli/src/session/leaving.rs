@@ -106,7 +106,7 @@ impl Session {
         self.stage = Stage::Offline { until: now.instant + pause };
     }
 
-    /// Whoever leaves begins nothing any more, whatever answers still come.
+    /// Answers to what the client asked for itself have no effect any more.
     pub(super) fn is_leaving(&self) -> bool {
         matches!(self.stage, Stage::Leaving { .. })
     }
@@ -131,6 +131,7 @@ impl Session {
                 self.quit_at = Some((line, now.instant + patience));
             }
             _ => {
+                self.goal_at = None;
                 self.ask(Asked::Quit, line, now);
                 self.stage = Stage::Leaving { until: now.instant + FAREWELL };
             }

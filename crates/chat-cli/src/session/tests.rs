@@ -975,6 +975,15 @@ fn who_quits_while_answers_still_come_stays_out() {
         assert_eq!(play.gets(&bye), ["show * Bye."]);
         assert_eq!(play.loses("end"), ["finish(done)"]);
     }
+    // What comes with an answer is shown: the server takes it as read.
+    let mut play = Play::new(Mode::Terminal, Some("alice"), &["#general"]);
+    play.connects();
+    assert_eq!(play.gets(&[FORMAT_OK, NAME_OK]).last().unwrap(), "send /enter #general");
+    play.types("/quit");
+    let entered = r##"{"type":"ok","re":"enter","channel":"#general","members":3}"##;
+    let shown = play.gets(&[&past(1, "bob", "hello"), entered]);
+    assert!(shown.iter().any(|line| line.contains("hello")), "{shown:?}");
+    assert!(shown.iter().all(|line| line.starts_with("show ")), "{shown:?}");
 }
 
 #[test]

@@ -46,8 +46,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             return Poll::Ready(Wake::Deadline(deadline));
         }
-        // What the peer doesn't take now is not added to: it waits where it costs the least.
-        let has_room = self.out.is_empty();
+        // What the peer doesn't take now is not added to: it waits where it costs the least. Nobody's leaving waits for it.
+        let is_leaving = self.session.farewell().is_some();
+        let has_room = self.out.is_empty() || (is_leaving && self.out.len() < ENOUGH);
         let person = self.session.person();
         if !has_room {
             // Nothing is taken out of the inbox now, but an end is not waited for.
@@ -56,7 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if person.ending().is_some() {
             return Poll::Ready(Wake::Killed);
         }
-        let more_to_tell = self.session.has_more() || self.session.farewell().is_some();
+        let more_to_tell = self.session.has_more() || is_leaving;
         if self.has_lines_to_carry_out() || (has_room && more_to_tell) {
             return Poll::Ready(Wake::More);
         }

@@ -6,17 +6,14 @@ use std::sync::OnceLock;
 use bytes::{Bytes, BytesMut};
 use chat_proto::event::Event;
 use chat_proto::id::LineId;
-use chat_proto::rendition::{Form, render, rendered};
+use chat_proto::rendition::{Form, length, render, rendered};
 
 use super::person::By;
 
-/// Lines that are told as one delivery at the most, and about how many bytes: what is told as one is taken out and copied
-/// as one, and has one place among all that is kept for who reads slowly.
+/// Lines that are told as one delivery at the most, and about how many bytes in the text form: what is told as one is taken
+/// out and copied as one, and has one place among all that is kept for who reads slowly.
 const MOST_LINES: usize = 4;
-const MOST_BYTES: usize = 2 * 1024;
-
-/// What stands around the text of a line, about, in bytes.
-const AROUND: usize = 64;
+const MOST_BYTES: usize = 8 * 1024;
 
 /// An event that is told.
 pub(crate) struct Told {
@@ -50,14 +47,8 @@ impl Told {
         LineId(self.last_line.0 - u64::from(self.is_line()))
     }
 
-    /// About how long it is as a line.
     fn weight(&self) -> usize {
-        match &self.event {
-            Event::Message { text, .. } | Event::Private { text, .. } => {
-                text.as_str().len() + AROUND
-            }
-            _ => AROUND,
-        }
+        length(&self.event, Form::Text)
     }
 }
 
@@ -145,7 +136,8 @@ impl Delivery {
         if self.more.is_empty() {
             return Rendition { bytes: rendered(&self.first.event, form), ends: Box::default() };
         }
-        let mut bytes = BytesMut::with_capacity(self.weight());
+        let mut bytes =
+            BytesMut::with_capacity(self.all().map(|told| length(&told.event, form)).sum());
         let ends = self.all().map(|told| {
             render(&told.event, form, &mut bytes);
             u32::try_from(bytes.len()).unwrap_or(u32::MAX)
@@ -196,7 +188,7 @@ mod tests {
 
     #[test]
     fn runs_are_bounded_in_lines_and_bytes_and_keep_the_order() {
-        let long = "x".repeat(900);
+        let long = "x".repeat(3500);
         for (count, text, lengths) in
             [(10, "short", &[4, 4, 2][..]), (5, long.as_str(), &[2, 2, 1]), (1, "alone", &[1])]
         {

@@ -352,6 +352,15 @@ impl Person {
         self.bell.ring(Bell::NOTES);
     }
 
+    /// The same for something that happened already, at this number.
+    pub(super) fn note_at(&self, number: u64, note: Note) {
+        let mut notes = lock(&self.notes);
+        let at = notes.partition_point(|(other, _)| *other <= number);
+        notes.insert(at, (number, note));
+        drop(notes);
+        self.bell.ring(Bell::NOTES);
+    }
+
     /// Leaves a note of somebody else's doing; `false` if too many wait already.
     pub(crate) fn try_note(&self, note: Note) -> bool {
         {

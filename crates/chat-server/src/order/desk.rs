@@ -436,8 +436,8 @@ impl Desk {
         let is_of_run =
             |job: &&Job| job.said_in().is_some_and(|other| Arc::ptr_eq(other, &channel));
         let length = self.batch.iter().take_while(is_of_run).count();
-        let run: Vec<_> = self.batch.drain(..length).filter_map(Job::into_line).collect();
-        hub.settle_run(&channel, run);
+        hub.settle_run(&channel, self.batch.iter().take(length).filter_map(Job::placed));
+        self.batch.drain(..length);
     }
 
     /// After a fault in the midst of a batch: what isn't settled is refused, and what is true is read again.
@@ -499,7 +499,7 @@ impl Job {
         }
     }
 
-    fn into_line(self) -> Option<(Draft, LineId)> {
+    fn placed(&self) -> Option<(&Draft, LineId)> {
         match self {
             Self::Line(draft, Step::Line { seat, .. }) => Some((draft, LineId(seat.id))),
             _ => None,

@@ -56,7 +56,7 @@ impl Session {
             if self.person.has_missed_private_lines() {
                 self.notice(MISSED_PRIVATELY, out);
             }
-            match self.inbox.take(&self.person, number, enough - out.len()) {
+            match self.inbox.take(&self.person, number, enough.saturating_sub(out.len())) {
                 Some(Taken::Channel(delivery, which, missed)) => {
                     if let Some(Missed { channel, count, after }) = missed {
                         self.show_missed(channel, count, after, out);

@@ -128,3 +128,71 @@ async fn what_was_said_once_is_answered_with_the_channel_as_it_is_shown() {
     let (_, ok) = alice.ask_json("/once l #Y hello").await;
     assert_eq!(ok["channel"], "#y", "{ok}");
 }
+
+/// Alice, who reads nothing just now, in a room with bob, who says so much that her pipe is full.
+async fn stuck(house: &House, form: Form, lines: u64) -> (TestClient, TestClient) {
+    let mut alice = house.newcomer("alice", 256, &[usize::MAX]);
+    alice.settle_in(form).await;
+    let mut bob = house.person("bob", Form::Json).await;
+    alice.ask("/create den").await;
+    bob.ask("/enter den").await;
+    alice.settle().await;
+    for n in 0..lines {
+        bob.ask(&format!("before {n}")).await;
+    }
+    (alice, bob)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_a_line_that_went_out_of_the_ring_comes_after_what_was_said_later() {
+    const BEFORE: u64 = 250;
+    const AFTER: u64 = 600;
+    let house = House::default();
+    let (mut alice, mut bob) = stuck(&house, Form::Json, BEFORE).await;
+    alice.send("mine").await;
+    bob.read_until(|line| line.contains("mine")).await;
+    for n in 0..AFTER {
+        bob.ask(&format!("after {n}")).await;
+    }
+    let (mut upto, mut answered, mut missed) = (0, false, 0);
+    while upto < BEFORE + 1 + AFTER {
+        let row = alice.json().await;
+        let number = |key: &str| row[key].as_u64().unwrap();
+        match row["type"].as_str().unwrap() {
+            "message" => {
+                assert_eq!(number("id"), upto + 1);
+                upto += 1;
+            }
+            "missed" => {
+                assert_eq!(number("after"), upto);
+                missed += number("count");
+                upto += number("count");
+            }
+            "ok" => {
+                assert_eq!(number("id"), BEFORE + 1);
+                assert!(upto <= BEFORE, "{upto} lines were told before");
+                answered = true;
+                if upto == BEFORE {
+                    upto += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(answered && missed > AFTER / 3, "{missed} missed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_while_output_waits_is_still_there_for_a_minute() {
+    for leave in ["/quit", ""] {
+        let house = House::default();
+        let (mut alice, mut bob) = stuck(&house, Form::Text, 20).await;
+        if leave.is_empty() {
+            alice.half_close().await;
+        } else {
+            alice.send(leave).await;
+        }
+        let gone = bob.json().await;
+        assert_eq!(gone, serde_json::json!({ "type": "gone", "user": "alice" }), "{leave:?}");
+    }
+}

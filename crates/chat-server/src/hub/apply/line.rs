@@ -196,7 +196,7 @@ impl Hub {
     pub(crate) fn settle(self: &Arc<Self>, draft: Draft, settled: Settled) {
         if let (Settled::Placed(id), Ok(Addressee::Channel(channel))) = (&settled, &draft.to) {
             let (id, channel) = (*id, Arc::clone(channel));
-            return self.settle_run(&channel, [(draft, id)]);
+            return self.settle_run(&channel, [(&draft, id)]);
         }
         let Draft { author, from, account, what, time, to, place, .. } = draft;
         match (settled, to, what) {
@@ -244,20 +244,21 @@ impl Hub {
     }
 
     /// Tells lines that were said in a channel one right after the other and got these places.
-    pub(crate) fn settle_run(
+    pub(crate) fn settle_run<'a>(
         &self,
         channel: &Channel,
-        run: impl IntoIterator<Item = (Draft, LineId)>,
+        run: impl IntoIterator<Item = (&'a Draft, LineId)>,
     ) {
         let mut state = channel.state();
         let mut lines = Vec::new();
-        let mut authors = Vec::new();
+        let mut answers = Vec::new();
         for (draft, id) in run {
-            let Draft { author, from, what, time, place, ticket, .. } = draft;
+            let Draft { author, from, what, ticket, .. } = draft;
+            let (time, ticket) = (draft.time, *ticket);
             let What::Line { text, action } = what else {
                 // An order that mixes lines and topics up.
-                author.note(Note::Answer(Err(Refusal::internal())));
-                self.settle_one();
+                let answer = Note::Answer(Err(Refusal::internal()));
+                answers.push((author, self.sequence.next(), answer));
                 continue;
             };
             self.lines.count(time);
@@ -265,15 +266,23 @@ impl Hub {
                 // The order has written that with the line.
                 account.reads(&channel.name, id);
             }
-            let (placed, channel) = (Placed { id, time }, channel.name.clone());
-            let event = Event::Message { placed, channel, from, text, action, past: false };
-            lines.push(state.line(event, author.by(), id, ticket));
-            authors.push((author, Note::Said { ticket, to: place, placed }));
+            let placed = Placed { id, time };
+            let event = Event::Message {
+                placed,
+                channel: channel.name.clone(),
+                from: from.clone(),
+                text: text.clone(),
+                action: *action,
+                past: false,
+            };
+            let line = state.line(event, author.by(), id, ticket);
+            let to = draft.place.clone();
+            answers.push((author, line.number, Note::Said { ticket, to, placed }));
+            lines.push(line);
         }
         state.tell_lines(lines);
-        // After the lines: whoever sees them there has the answer in the same order as everybody else sees them.
-        for (author, note) in authors {
-            author.note(note);
+        for (author, number, answer) in answers {
+            author.note_at(number, answer);
             self.settle_one();
         }
     }
