@@ -15,16 +15,13 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use chat_proto::command::{Asked, parse};
-use chat_proto::event::{Event, Placed};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::Event;
 use chat_proto::line::LineCodec;
-use chat_proto::name::{ChannelName, UserName};
 use chat_proto::rendition::{Form, rendered};
-use chat_proto::text::Text;
 use chat_server::store::{Book, Durability, Entry, Place, Store};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
-use room::{Room, TEXT, line};
+use room::{Room, TEXT, line, message};
 
 #[library_benchmark]
 #[bench::of_64(format!("{TEXT}\r\n").repeat(64))]
@@ -40,17 +37,6 @@ fn cut_off_the_stream(input: String) -> usize {
 #[bench::about_the_past("/history #general 20 before 100".to_owned())]
 fn command(line: String) -> Asked {
     parse(black_box(&line))
-}
-
-fn message() -> Event {
-    Event::Message {
-        placed: Placed { id: LineId(1_234_567), time: Timestamp(1_795_333_445_120) },
-        channel: ChannelName::new("general").unwrap(),
-        from: UserName::new("alice").unwrap(),
-        text: Text::new(TEXT).unwrap(),
-        action: false,
-        past: false,
-    }
 }
 
 #[library_benchmark]

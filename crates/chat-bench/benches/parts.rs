@@ -12,16 +12,12 @@ mod room;
 use std::hint::black_box;
 
 use chat_proto::command::parse;
-use chat_proto::event::{Event, Placed};
-use chat_proto::id::{LineId, Timestamp};
 use chat_proto::line::LineCodec;
-use chat_proto::name::{ChannelName, UserName};
 use chat_proto::rendition::{Form, rendered};
-use chat_proto::text::Text;
 use chat_server::store::{Durability, Entry, Place, Store};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
-use room::{Room, TEXT, line};
+use room::{Room, TEXT, line, message};
 
 fn lines(criterion: &mut Criterion) {
     const LINES: u64 = 64;
@@ -54,14 +50,7 @@ fn commands(criterion: &mut Criterion) {
 }
 
 fn renditions(criterion: &mut Criterion) {
-    let event = Event::Message {
-        placed: Placed { id: LineId(1_234_567), time: Timestamp(1_795_333_445_120) },
-        channel: ChannelName::new("general").unwrap(),
-        from: UserName::new("alice").unwrap(),
-        text: Text::new(TEXT).unwrap(),
-        action: false,
-        past: false,
-    };
+    let event = message();
     let mut group = criterion.benchmark_group("rendition");
     for (name, form) in [("text", Form::Text), ("json", Form::Json)] {
         group.bench_function(name, |bench| bench.iter(|| rendered(black_box(&event), form)));

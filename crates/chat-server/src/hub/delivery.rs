@@ -47,6 +47,7 @@ impl Told {
         LineId(self.last_line.0 - u64::from(self.is_line()))
     }
 
+    /// About how many bytes it is in the text form.
     fn weight(&self) -> usize {
         length(&self.event, Form::Text)
     }
@@ -57,6 +58,7 @@ impl Told {
 pub(crate) struct Delivery {
     first: Told,
     more: Box<[Told]>,
+    weight: usize,
     text: OnceLock<Rendition>,
     json: OnceLock<Rendition>,
 }
@@ -69,7 +71,13 @@ struct Rendition {
 
 impl From<Told> for Delivery {
     fn from(told: Told) -> Self {
-        Self { first: told, more: Box::default(), text: OnceLock::new(), json: OnceLock::new() }
+        Self {
+            weight: told.weight(),
+            first: told,
+            more: Box::default(),
+            text: OnceLock::new(),
+            json: OnceLock::new(),
+        }
     }
 }
 
@@ -87,7 +95,7 @@ impl Delivery {
                 weight += next.weight();
                 more.push(next);
             }
-            Some(Self { more: more.into(), ..Self::from(first) })
+            Some(Self { more: more.into(), weight, ..Self::from(first) })
         })
     }
 
@@ -111,7 +119,7 @@ impl Delivery {
 
     /// About how many bytes it is in the text form.
     pub(crate) fn weight(&self) -> usize {
-        self.all().map(Told::weight).sum()
+        self.weight
     }
 
     fn all(&self) -> impl Iterator<Item = &Told> {

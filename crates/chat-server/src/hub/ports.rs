@@ -24,9 +24,9 @@ use super::private::Room;
 /// Gives each line its place in its conversation.
 ///
 /// An order takes a draft and asks [`Draft::admitted`] whether it may still be said. Then it gives it the next
-/// id of its conversation and makes it durable, and only after that hands it to [`Hub::settle`], or
-/// with others of its channel to [`Hub::settle_run`], in the order of the ids. So whatever anyone has seen is kept already. Drafts of one author are
-/// settled in the order in which they were submitted, each exactly once.
+/// id of its conversation and makes it durable, and only after that hands it to [`Hub::settle`], or a line of a
+/// channel, with those that follow it there, to [`Hub::settle_run`], in the order of the ids. So whatever anyone has
+/// seen is kept already. Drafts of one author are settled in the order in which they were submitted, each exactly once.
 pub trait Order: Send + Sync {
     /// Takes a draft. Never blocks. An author has a bounded number of drafts that are not settled, which
     /// bounds what waits here.
@@ -185,7 +185,7 @@ impl Addressee {
 
 /// What became of a draft.
 pub(crate) enum Settled {
-    /// A line got its place, and is kept.
+    /// A private line got its place, and is kept.
     Placed(LineId),
     /// A topic is kept.
     TopicKept,

@@ -394,8 +394,8 @@ impl Desk {
 
     fn settle_each(&mut self, kept: &Result<(), Refusal>, hub: &Arc<Hub>) {
         loop {
-            if kept.is_ok() {
-                self.settle_run(hub);
+            if kept.is_ok() && self.settle_run(hub) {
+                continue;
             }
             let Some(job) = self.batch.pop_front() else { return };
             let (draft, step) = match job {
@@ -428,16 +428,17 @@ impl Desk {
         }
     }
 
-    /// Lines that come next and go to one channel are told together.
-    fn settle_run(&mut self, hub: &Arc<Hub>) {
-        let Some(channel) = self.batch.front().and_then(Job::said_in).map(Arc::clone) else {
-            return;
-        };
-        let is_of_run =
-            |job: &&Job| job.said_in().is_some_and(|other| Arc::ptr_eq(other, &channel));
-        let length = self.batch.iter().take_while(is_of_run).count();
-        hub.settle_run(&channel, self.batch.iter().take(length).filter_map(Job::placed));
+    /// Lines that come next and go to one channel are told together. Tells whether there were any.
+    fn settle_run(&mut self, hub: &Arc<Hub>) -> bool {
+        let mut said = self.batch.iter().map_while(Job::said).peekable();
+        let Some((channel, ..)) = said.peek().copied() else { return false };
+        let is_of_run = |(other, ..): &(&Arc<Channel>, _, _)| Arc::ptr_eq(other, channel);
+        let run: Vec<_> = said.take_while(is_of_run).map(|(_, draft, id)| (draft, id)).collect();
+        let length = run.len();
+        hub.settle_run(channel, run);
+        // Not before it is told: after a fault they are settled still.
         self.batch.drain(..length);
+        true
     }
 
     /// After a fault in the midst of a batch: what isn't settled is refused, and what is true is read again.
@@ -489,19 +490,13 @@ impl Desk {
 }
 
 impl Job {
-    /// The channel in which it is a line.
-    fn said_in(&self) -> Option<&Arc<Channel>> {
-        match self {
-            Self::Line(Draft { to: Ok(Addressee::Channel(channel)), .. }, Step::Line { .. }) => {
-                Some(channel)
-            }
-            _ => None,
-        }
-    }
-
-    fn placed(&self) -> Option<(&Draft, LineId)> {
-        match self {
-            Self::Line(draft, Step::Line { seat, .. }) => Some((draft, LineId(seat.id))),
+    /// A line of a channel, and its place there.
+    fn said(&self) -> Option<(&Arc<Channel>, &Draft, LineId)> {
+        match self.line()? {
+            (
+                draft @ Draft { to: Ok(Addressee::Channel(channel)), .. },
+                Step::Line { seat, .. },
+            ) => Some((channel, draft, LineId(seat.id))),
             _ => None,
         }
     }

@@ -191,13 +191,10 @@ impl Hub {
         Ok(())
     }
 
-    /// Tells everybody concerned what became of a draft. What is kept is told even if its author was put out
+    /// Tells everybody concerned what became of a draft; lines of a channel that got their places go to
+    /// [`Hub::settle_run`]. What is kept is told even if its author was put out
     /// in the moment while it was being kept.
     pub(crate) fn settle(self: &Arc<Self>, draft: Draft, settled: Settled) {
-        if let (Settled::Placed(id), Ok(Addressee::Channel(channel))) = (&settled, &draft.to) {
-            let (id, channel) = (*id, Arc::clone(channel));
-            return self.settle_run(&channel, [(&draft, id)]);
-        }
         let Draft { author, from, account, what, time, to, place, .. } = draft;
         match (settled, to, what) {
             (
@@ -206,11 +203,9 @@ impl Hub {
                 What::Line { text, action },
             ) => {
                 self.lines.count(time);
-                let line = Line { placed: Placed { id, time }, from, text, action };
-                self.tell_privately(&author, line, *correspondent);
-                let to = place;
                 let placed = Placed { id, time };
-                author.note(Note::Answer(Ok(Done::Said { to, placed })));
+                self.tell_privately(&author, Line { placed, from, text, action }, *correspondent);
+                author.note(Note::Answer(Ok(Done::Said { to: place, placed })));
             }
             (Settled::TopicKept, Ok(Addressee::Channel(channel)), What::Topic(topic)) => {
                 let mut state = channel.state();
