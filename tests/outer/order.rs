@@ -90,3 +90,51 @@ async fn everybody_sees_the_lines_of_a_channel_in_one_order_their_own_included()
         assert_eq!(ids.len(), (1 + others(at)) * (LINES - LINES / 50), "p{at}");
     }
 }
+
+/// Nobody is woken to learn that their line was said where that shows nothing. What depends on it comes nevertheless, whether
+/// it was asked for before the line was kept or long afterwards.
+#[tokio::test]
+async fn what_comes_after_a_line_without_an_answer_is_answered() {
+    let server = Setup::unpaced().start().await;
+    let mut bob = server.person_in("bob", Form::Text).await;
+    bob.ask("/create den").await;
+    let goodbye = ["* Bye."].as_slice();
+    let cases = [
+        ("/ping there", ["* pong there"].as_slice()),
+        ("/topic of the day", &["* You set the topic of #den: of the day"]),
+        (
+            "/say #nowhere hello",
+            &["! no-such-channel: There is no channel #nowhere. /create nowhere makes it."],
+        ),
+        ("/leave", &["* You left #den. You are in no conversation."]),
+        ("/quit", goodbye),
+    ];
+    for lines in [1, 40] {
+        for at_once in [true, false] {
+            for (nth, (then, answer)) in cases.iter().enumerate() {
+                let name = format!("ann{lines}-{at_once}-{nth}")
+                    .replace("true", "t")
+                    .replace("false", "f");
+                let mut ann = server.person_in(&name, Form::Text).await;
+                ann.ask("/enter den").await;
+                let mut said = format!("{}the last\n", "one of many\n".repeat(lines - 1));
+                if at_once {
+                    said.push_str(then);
+                    said.push('\n');
+                }
+                ann.send_raw(said.as_bytes()).await;
+                bob.read_until(|line| line.ends_with("the last")).await;
+                if !at_once {
+                    ann.send(then).await;
+                }
+                ann.expect(answer).await;
+                if *answer != goodbye {
+                    ann.send_raw(b"and another").await;
+                    ann.half_close().await;
+                    ann.read_until(|line| line == "* Bye.").await;
+                }
+                ann.expect_end().await;
+            }
+        }
+    }
+}

@@ -16,9 +16,13 @@ pub(crate) enum Dialect {
     Json,
     /// RFC 2812
     Irc,
-    /// The bare loop, which sends each line to everybody else
+    /// The bare loop, which sends each line to everybody else in the room
     Floor,
 }
+
+/// The room of a scenario that has one only. At the bare loop everybody is in it from the beginning, and stays somebody
+/// who has never said anything, of whom the least is to be done.
+pub(crate) const HALL: &str = "hall";
 
 /// Lines to be sent, and what the line holds that answers the last of them.
 pub(crate) struct Ask {
@@ -69,7 +73,8 @@ impl Dialect {
             Self::Json => Ask { lines: format!("/enter {room}\n"), answer: br#""re":"enter""# },
             // The end of the list of who is there.
             Self::Irc => Ask { lines: format!("JOIN #{room}\r\n"), answer: b" 366 " },
-            Self::Floor => Ask { lines: String::new(), answer: b"" },
+            Self::Floor if room == HALL => Ask { lines: String::new(), answer: b"" },
+            Self::Floor => Ask { lines: format!("/enter {room}\n"), answer: b"* entered" },
         }
     }
 

@@ -127,9 +127,9 @@ impl How {
     }
 
     /// The servers that are asked for and can do it; where none is asked for, the first that can.
-    fn kinds(&self, scenario: &dyn Scenario) -> anyhow::Result<Vec<Kind>> {
+    fn kinds(&self, scenario: &dyn Scenario) -> Vec<Kind> {
         if self.connect.is_some() {
-            return Ok(vec![Kind::Other]);
+            return vec![Kind::Other];
         }
         let all = if self.server.is_empty() { &Kind::STARTED[..] } else { &self.server };
         let mut suit: Vec<Kind> =
@@ -137,8 +137,7 @@ impl How {
         if self.server.is_empty() {
             suit.truncate(1);
         }
-        ensure!(!suit.is_empty(), "none of these servers can do \"{}\"", scenario.name());
-        Ok(suit)
+        suit
     }
 
     #[expect(clippy::print_stdout, reason = "the results")]
@@ -151,10 +150,16 @@ impl How {
                 planned
             }
         };
+        let suit: Vec<_> = scenarios.iter().map(|one| self.kinds(one.as_ref())).collect();
+        let name = scenarios.first().map_or("this", |scenario| scenario.name());
+        ensure!(
+            suit.iter().any(|kinds| !kinds.is_empty()),
+            "none of these servers can do \"{name}\""
+        );
         let bench = self.bench()?;
         let mut outcomes = Vec::new();
-        for scenario in scenarios {
-            for kind in self.kinds(scenario.as_ref())? {
+        for (scenario, kinds) in scenarios.iter().zip(suit) {
+            for kind in kinds {
                 let found = scenario.run(&bench, kind)?;
                 outcomes.extend(found.into_iter().map(|finding| Outcome {
                     scenario: scenario.name().to_owned(),

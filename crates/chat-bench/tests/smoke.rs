@@ -44,11 +44,12 @@ fn fanout() {
 #[test]
 fn rooms() {
     smoke("rooms", OURS, 2);
+    smoke("rooms", &["floor", "floor-batch"], 1);
 }
 
 #[test]
 fn pingpong() {
-    smoke("pingpong", OURS, 1);
+    smoke("pingpong", ALL, 1);
 }
 
 #[test]

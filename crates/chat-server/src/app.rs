@@ -16,7 +16,8 @@ use tokio_util::task::TaskTracker;
 use crate::admin;
 use crate::archive::Archive;
 use crate::clock::wall_clock;
-use crate::config::{AdminSocket, Config};
+use crate::config::{AdminSocket, Config, MAX_CONVERSATIONS};
+use crate::hub::person::Bell;
 use crate::hub::{Hub, Keeping};
 use crate::listen::gate::Gate;
 use crate::listen::unix::UnixDoor;
@@ -33,6 +34,8 @@ const STORE_DEADLINE: Duration = Duration::from_millis(900);
 
 /// How often channels that nobody has been in for long are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
+
+const _: () = assert!(MAX_CONVERSATIONS <= Bell::CHANNEL_SLOTS as u64);
 
 /// A server whose doors are bound and not open yet.
 pub struct Server {

@@ -297,7 +297,7 @@ fn retention(history: &file::History, place: &Place) -> Result<Retention, Wrong>
 }
 
 /// A person's bell has a bit for each channel, so there can't be more.
-const MAX_CONVERSATIONS: u64 = 60;
+pub(crate) const MAX_CONVERSATIONS: u64 = 60;
 
 /// A year: what lasts longer isn't meant, and times stay far from overflowing.
 const MAX_SECONDS: u64 = 365 * 24 * 3600;

@@ -46,7 +46,7 @@ use crate::hub::Hub;
 use crate::session::Session;
 
 /// Output that is gathered before it is written. Bounds what one stuck reader costs.
-const ENOUGH: usize = 4 * 1024;
+const ENOUGH: usize = 12 * 1024;
 
 /// Output past which no further line is carried out until some is written.
 const FULL: usize = 16 * 1024;

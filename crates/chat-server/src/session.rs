@@ -35,7 +35,7 @@ use chat_proto::id::{LineId, Timestamp};
 use chat_proto::line::LineItem;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
-use chat_proto::rendition::render;
+use chat_proto::rendition::{Form, render};
 use chat_proto::text::{Text, clean};
 use chat_proto::verb::Kind;
 
@@ -45,7 +45,7 @@ use self::me::Me;
 use self::past::{Lookup, ToldPrivately};
 use crate::handlers::{self, Asker, Outcome};
 use crate::hub::Hub;
-use crate::hub::person::{Ending, Party, Person};
+use crate::hub::person::{Ending, MAX_DUE, Party, Person};
 use crate::hub::ports::TokenHash;
 
 /// Who is at the other end of a connection.
@@ -72,6 +72,8 @@ pub(crate) struct Session {
     inbox: Inbox,
     /// Answers that are due, oldest first: of lines that are being kept, and those that come after them.
     waiting: VecDeque<Waiting>,
+    /// What was said and waits for its answer, in bytes.
+    waiting_bytes: u32,
     /// A command that is carried out when no answer is due any more.
     parked: Option<Box<(Asked, Timestamp)>>,
     /// A question about the past.
@@ -116,6 +118,8 @@ enum Waiting {
         re: Cow<'static, str>,
         /// By which the answer to a line is known.
         ticket: u64,
+        /// Of what was said.
+        bytes: u16,
         /// The private chat that was opened with it.
         opened: Option<UserName>,
         /// What is told before it if it was said.
@@ -128,12 +132,15 @@ enum Waiting {
 impl Waiting {
     /// Of what isn't a line.
     fn act(re: Cow<'static, str>) -> Self {
-        Self::Draft { re, ticket: 0, opened: None, notice: None }
+        Self::Draft { re, ticket: 0, bytes: 0, opened: None, notice: None }
     }
 }
 
-/// Answers that may be due to one person: lines said after each other are kept together.
-const MAX_WAITING: usize = 16;
+/// Of that somebody's own lines were said, so many may be there without their being woken for it.
+const MAX_UNLEARNT: usize = 4;
+
+/// Besides [`MAX_DUE`] answers: what they are to, in bytes; one line may go past it.
+const MAX_WAITING_BYTES: u32 = 64 * 1024;
 
 impl Session {
     pub(crate) fn new(hub: Arc<Hub>, peer: Peer, now: Timestamp) -> Self {
@@ -144,6 +151,7 @@ impl Session {
             me: Me::new(peer.shown.into()),
             inbox: Inbox::default(),
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             parked: None,
             lookup: None,
             dealing: None,
@@ -177,10 +185,24 @@ impl Session {
 
     /// Whether the next line can be taken.
     pub(crate) fn takes_lines(&self) -> bool {
-        self.waiting.len() < MAX_WAITING
+        self.waiting.len() < MAX_DUE
+            && self.waiting_bytes < MAX_WAITING_BYTES
             && self.parked.is_none()
             && self.lookup.is_none()
             && !self.is_dealing()
+    }
+
+    /// Whether it makes no difference when it is learnt that something was said: its `ok` shows nothing, and nothing was put
+    /// off until then. What isn't learnt yet is kept, so it isn't much.
+    pub(crate) fn is_indifferent(&self) -> bool {
+        let shows_nothing = |waiting: &Waiting| {
+            matches!(waiting, Waiting::Draft { ticket: 1.., opened: None, notice: None, .. })
+        };
+        self.me.form == Form::Text
+            && self.waiting.len() <= MAX_UNLEARNT
+            && self.takes_lines()
+            && self.waiting.iter().all(shows_nothing)
+            && self.aside.as_ref().is_none_or(|aside| aside.followed.is_empty())
     }
 
     /// Whether a command waits no more for the answers before it.
@@ -379,4 +401,95 @@ fn in_words(ending: &Ending) -> String {
 
 fn refused(re: &'static str, refusal: Refusal) -> Asked {
     Asked { re: re.into(), command: Err(refusal) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::wall_clock;
+    use crate::hub::{Bounds, Keeping, Registration};
+    use crate::order::retention::Retention;
+
+    fn session() -> Session {
+        let bounds = Bounds {
+            channels: 10,
+            conversations_per_person: 10,
+            large_channel: 50,
+            empty_channel_millis: 1000,
+            replay_lines: 20,
+            registration: Registration::Open,
+        };
+        let keeping = Keeping::inline(Retention::default());
+        let hub = Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, wall_clock());
+        Session::new(hub, Peer::local("a test"), wall_clock())
+    }
+
+    fn line(ticket: u64) -> Waiting {
+        Waiting::Draft { re: "say".into(), ticket, bytes: 5, opened: None, notice: None }
+    }
+
+    #[test]
+    fn who_waits_for_an_answer_that_matters_is_not_indifferent() {
+        let mut session = session();
+        session.waiting.push_back(line(1));
+        assert!(session.is_indifferent());
+        // A device that follows another one was not woken once its own line was said, and stayed where it was.
+        let channel = ChannelName::new("dev").unwrap();
+        session.follow_later(channel, None);
+        assert!(!session.is_indifferent());
+        session.aside = None;
+        assert!(session.is_indifferent());
+
+        session.me.form = Form::Json;
+        assert!(!session.is_indifferent(), "the ok is shown");
+        session.me.form = Form::Text;
+        let asked = parse("/info");
+        session.parked = Some(Box::new((asked, wall_clock())));
+        assert!(!session.is_indifferent(), "a command waits");
+        session.parked = None;
+        let bob = UserName::new("bob").unwrap();
+        for waiting in [
+            Waiting::act("topic".into()),
+            Waiting::Known(Event::Refused { re: "x".into(), refusal: Refusal::blank_line() }),
+            Waiting::Draft {
+                re: "private".into(),
+                ticket: 2,
+                bytes: 1,
+                opened: Some(bob),
+                notice: None,
+            },
+            Waiting::Draft {
+                re: "msg".into(),
+                ticket: 2,
+                bytes: 1,
+                opened: None,
+                notice: Some(Sentence::new("away")),
+            },
+        ] {
+            session.waiting.push_back(waiting);
+            assert!(!session.is_indifferent());
+            session.waiting.pop_back();
+        }
+        assert!(session.is_indifferent());
+        for ticket in 2..=MAX_UNLEARNT as u64 {
+            session.waiting.push_back(line(ticket));
+        }
+        assert!(session.is_indifferent());
+        session.waiting.push_back(line(9));
+        assert!(!session.is_indifferent(), "too much would be kept");
+    }
+
+    #[test]
+    fn lines_under_way_are_bounded_in_number_and_in_bytes() {
+        let mut session = session();
+        for ticket in 0..MAX_DUE as u64 {
+            assert!(session.takes_lines());
+            session.waiting.push_back(line(ticket));
+        }
+        assert!(!session.takes_lines());
+        session.waiting.clear();
+        assert!(session.takes_lines());
+        session.waiting_bytes = MAX_WAITING_BYTES;
+        assert!(!session.takes_lines());
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Bench, Scenario};
-use crate::dialect::To;
+use crate::dialect::{HALL, To};
 use crate::load::closed::{Closed, Until};
 use crate::load::crowd;
 use crate::load::open::Open;
@@ -32,8 +32,6 @@ pub(crate) struct Fanout {
     pub(crate) seconds: f64,
 }
 
-const ROOM: &str = "fanout";
-
 impl Scenario for Fanout {
     fn name(&self) -> &'static str {
         if self.rate.is_some() { "load" } else { "fanout" }
@@ -47,7 +45,7 @@ impl Scenario for Fanout {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
         let who = crowd::gather(&mut swarm, "p", 0, self.people)?;
-        crowd::enter(&mut swarm, &who, |_| ROOM, |at| at == 0)?;
+        crowd::enter(&mut swarm, &who, |_| HALL, |at| at == 0)?;
         crowd::settle(&mut swarm, &who)?;
         let speakers = &who[..self.speakers.clamp(1, who.len())];
         crowd::let_some_look(&mut swarm, &who)?;
@@ -60,12 +58,12 @@ impl Scenario for Fanout {
             Open { rate, lasting }.run(&mut swarm, |swarm, due| {
                 let Some(speaker) = speakers.next() else { return Ok(0) };
                 let dialect = swarm.dialect();
-                dialect.say(To::Current(ROOM), &texts.next(due), swarm.out(speaker)?);
+                dialect.say(To::Current(HALL), &texts.next(due), swarm.out(speaker)?);
                 Ok(hearers)
             })?
         } else {
             let (in_flight, until) = (self.in_flight.max(1), Until::Lasted(lasting));
-            Closed { room: ROOM, speakers, hearers, in_flight, until }.run(&mut swarm)?
+            Closed { room: HALL, speakers, hearers, in_flight, until }.run(&mut swarm)?
         };
         let mut figures = meter.end(What::CpuPerDelivery, load.deliveries)?;
         figures.extend(of_load(&load));

@@ -62,7 +62,7 @@ impl Scenario for Mixed {
     }
 
     fn suits(&self, kind: Kind) -> bool {
-        kind.has_rooms()
+        kind.has_names()
     }
 
     fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {

@@ -37,7 +37,7 @@ impl Scenario for Rooms {
     }
 
     fn suits(&self, kind: Kind) -> bool {
-        kind.has_rooms()
+        kind.has_names() || self.memberships == 1
     }
 
     fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {

@@ -1,6 +1,7 @@
 //! A few who never read: what the others notice of them, and what the server holds for them.
 
 use super::{Bench, Scenario};
+use crate::dialect::HALL;
 use crate::load::closed::{Closed, Until};
 use crate::load::{Load, crowd};
 use crate::meter::Meter;
@@ -21,8 +22,6 @@ pub(crate) struct Slow {
     pub(crate) lines: u64,
 }
 
-const ROOM: &str = "slow";
-
 impl Scenario for Slow {
     fn name(&self) -> &'static str {
         "slow"
@@ -36,7 +35,7 @@ impl Scenario for Slow {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
         let who = crowd::gather(&mut swarm, "p", 0, self.people.max(self.stuck + 2))?;
-        crowd::enter(&mut swarm, &who, |_| ROOM, |at| at == 0)?;
+        crowd::enter(&mut swarm, &who, |_| HALL, |at| at == 0)?;
         crowd::settle(&mut swarm, &who)?;
         crowd::let_some_look(&mut swarm, &who)?;
         // Spread among the others, and never the one who speaks.
@@ -44,7 +43,7 @@ impl Scenario for Slow {
         let stuck: Vec<usize> = (1..=self.stuck).map(|at| who[at * every]).collect();
         let until = Until::Lines(self.lines);
         let mut closed =
-            Closed { room: ROOM, speakers: &who[..1], hearers: 0, in_flight: 16, until };
+            Closed { room: HALL, speakers: &who[..1], hearers: 0, in_flight: 16, until };
         let mut findings = Vec::new();
         let mut without: Option<(Load, u64)> = None;
         for stuck in [&[][..], &stuck] {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Bench, Scenario};
+use crate::dialect::HALL;
 use crate::load::crowd;
 use crate::meter::Meter;
 use crate::outcome::{Figures, Finding, What, float, mebibytes};
@@ -18,8 +19,6 @@ pub(crate) struct Storm {
     #[arg(long, default_value_t = 3.0)]
     pub(crate) seconds: f64,
 }
-
-const ROOM: &str = "storm";
 
 /// A server that still holds connections so long after the last has vanished leaks them.
 const CALM: Duration = Duration::from_secs(10);
@@ -38,10 +37,10 @@ impl Scenario for Storm {
         let mut swarm = server.swarm()?;
         let dialect = swarm.dialect();
         let who = crowd::gather(&mut swarm, "stays", 0, 1)?;
-        crowd::enter(&mut swarm, &who, |_| ROOM, |at| at == 0)?;
+        crowd::enter(&mut swarm, &who, |_| HALL, |at| at == 0)?;
         crowd::settle(&mut swarm, &who)?;
         let before = (server.process.memory()?, server.process.descriptors()?);
-        let enter = dialect.enter(ROOM);
+        let enter = dialect.enter(HALL);
         let mut names = 0;
         let mut came = move || {
             names += 1;

@@ -1,9 +1,10 @@
 //! The bare loop: what it writes is what any server would have to write, and it does nothing else.
 //!
-//! Each line that comes in goes out to everybody else: alone, one write for each line and receiver; or in
-//! batches, one write for each receiver and all that was ready. It has no names, no rooms, and no bounds:
-//! it is no server, but the least that one can cost.
+//! Each line that comes in goes out to everybody else in the same room: alone, one write for each line and receiver; or in
+//! batches, one write for each receiver and all that was ready. Who has entered no room is in the hall, and nobody is in
+//! two. It has no names and no bounds: it is no server, but the least that one can cost.
 
+use std::collections::HashMap;
 use std::io::{ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -15,20 +16,52 @@ const LISTENER: Token = Token(usize::MAX);
 /// Told to whoever connects, so that it knows that it is heard and hears.
 const GREETING: &[u8] = b"* floor\n";
 
+/// With the name of a room after it, the one line that isn't passed on: who sends it is there from now on. It comes alone.
+const ENTER: &[u8] = b"/enter ";
+
+/// Its answer.
+const ENTERED: &[u8] = b"* entered\n";
+
+/// The room that has no name.
+const HALL: usize = 0;
+
 struct Guest {
     stream: TcpStream,
+    room: usize,
     /// What the socket didn't take.
     unwritten: Vec<u8>,
     /// The beginning of a line.
     carry: Vec<u8>,
 }
 
-/// What was ready at once: whole lines, and whose they are.
+/// Who is in it, and what was said there and isn't passed on yet.
 #[derive(Default)]
-struct Ready {
-    bytes: Vec<u8>,
+struct Room {
+    people: Vec<usize>,
+    /// Whole lines.
+    said: Vec<u8>,
     /// Who said what up to where.
     whose: Vec<(usize, usize)>,
+}
+
+/// What came of reading.
+enum Came {
+    /// Nothing, or it was said.
+    Nothing,
+    /// The name of a room.
+    Enter(Vec<u8>),
+    /// The connection is gone.
+    End,
+}
+
+#[derive(Default)]
+struct House {
+    guests: Vec<Option<Guest>>,
+    free: Vec<usize>,
+    rooms: Vec<Room>,
+    names: HashMap<Vec<u8>, usize>,
+    /// Where something was said.
+    heard: Vec<usize>,
 }
 
 /// Runs until it is killed.
@@ -39,10 +72,8 @@ pub(crate) fn run(batch: bool) -> anyhow::Result<()> {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     eprintln!("address={}", listener.local_addr()?);
     let mut events = Events::with_capacity(4096);
-    let mut guests: Vec<Option<Guest>> = Vec::new();
-    let mut free = Vec::new();
-    let mut room = vec![0; 64 * 1024];
-    let mut ready = Ready::default();
+    let mut house = House { rooms: vec![Room::default()], ..House::default() };
+    let mut buffer = vec![0; 64 * 1024];
     loop {
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -52,79 +83,125 @@ pub(crate) fn run(batch: bool) -> anyhow::Result<()> {
             if event.token() == LISTENER {
                 while let Ok((mut stream, _)) = listener.accept() {
                     stream.set_nodelay(true)?;
-                    let id = free.pop().unwrap_or(guests.len());
+                    let id = house.free.pop().unwrap_or(house.guests.len());
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     poll.registry().register(&mut stream, Token(id), interest)?;
-                    let mut guest = Guest { stream, unwritten: Vec::new(), carry: Vec::new() };
-                    guest.write(&[IoSlice::new(GREETING)]);
-                    match guests.get_mut(id) {
-                        Some(place) => *place = Some(guest),
-                        None => guests.push(Some(guest)),
-                    }
+                    house.welcome(id, stream);
                 }
                 continue;
             }
             let Token(id) = event.token();
-            let Some(Some(guest)) = guests.get_mut(id) else { continue };
-            if event.is_writable() {
+            if event.is_writable()
+                && let Some(Some(guest)) = house.guests.get_mut(id)
+            {
                 guest.write(&[]);
             }
-            if event.is_readable() && !guest.read(id, &mut room, &mut ready) {
-                guests[id] = None;
-                free.push(id);
+            if event.is_readable() {
+                house.read(id, &mut buffer);
             }
             if !batch {
-                one_by_one(&mut guests, &mut ready);
+                house.pass_on(Room::one_by_one);
             }
         }
-        if batch {
-            at_once(&mut guests, &mut ready);
-        }
+        house.pass_on(Room::at_once);
     }
 }
 
-/// A write for each line and receiver.
-fn one_by_one(guests: &mut [Option<Guest>], ready: &mut Ready) {
-    let mut begin = 0;
-    for (whose, end) in ready.whose.drain(..) {
-        for line in ready.bytes[begin..end].split_inclusive(|byte| *byte == b'\n') {
-            for (id, guest) in guests.iter_mut().enumerate() {
-                if let Some(guest) = guest
-                    && id != whose
-                {
-                    guest.write(&[IoSlice::new(line)]);
+impl House {
+    fn welcome(&mut self, id: usize, stream: TcpStream) {
+        let mut guest = Guest { stream, room: HALL, unwritten: Vec::new(), carry: Vec::new() };
+        guest.write(&[IoSlice::new(GREETING)]);
+        match self.guests.get_mut(id) {
+            Some(place) => *place = Some(guest),
+            None => self.guests.push(Some(guest)),
+        }
+        self.rooms[HALL].people.push(id);
+    }
+
+    /// Reads what there is of a guest.
+    fn read(&mut self, id: usize, buffer: &mut [u8]) {
+        let Some(Some(guest)) = self.guests.get_mut(id) else { return };
+        let room = &mut self.rooms[guest.room];
+        let was_silent = room.whose.is_empty();
+        let came = guest.read(id, buffer, room);
+        if was_silent && !room.whose.is_empty() {
+            self.heard.push(guest.room);
+        }
+        match came {
+            Came::Nothing => {}
+            Came::Enter(name) => {
+                leave(room, id);
+                let next = self.rooms.len();
+                guest.room = *self.names.entry(name).or_insert(next);
+                if guest.room == next {
+                    self.rooms.push(Room::default());
                 }
+                self.rooms[guest.room].people.push(id);
+                guest.write(&[IoSlice::new(ENTERED)]);
+            }
+            Came::End => {
+                leave(room, id);
+                self.guests[id] = None;
+                self.free.push(id);
             }
         }
-        begin = end;
     }
-    ready.bytes.clear();
+
+    /// Passes on what was said.
+    fn pass_on(&mut self, how: impl Fn(&Room, &mut [Option<Guest>])) {
+        for at in self.heard.drain(..) {
+            let room = &mut self.rooms[at];
+            how(room, &mut self.guests);
+            room.said.clear();
+            room.whose.clear();
+        }
+    }
 }
 
-/// A write for each receiver.
-fn at_once(guests: &mut [Option<Guest>], ready: &mut Ready) {
-    if ready.whose.is_empty() {
-        return;
+fn leave(room: &mut Room, id: usize) {
+    if let Some(at) = room.people.iter().position(|other| *other == id) {
+        room.people.swap_remove(at);
     }
-    let all = [IoSlice::new(&ready.bytes)];
-    for (id, guest) in guests.iter_mut().enumerate() {
-        let Some(guest) = guest else { continue };
-        if ready.whose.iter().all(|(whose, _)| *whose != id) {
-            guest.write(&all);
-            continue;
-        }
+}
+
+impl Room {
+    /// A write for each line and receiver.
+    fn one_by_one(&self, guests: &mut [Option<Guest>]) {
         let mut begin = 0;
-        let mut others = Vec::new();
-        for (whose, end) in &ready.whose {
-            if *whose != id {
-                others.push(IoSlice::new(&ready.bytes[begin..*end]));
+        for (whose, end) in &self.whose {
+            for line in self.said[begin..*end].split_inclusive(|byte| *byte == b'\n') {
+                for id in &self.people {
+                    if let Some(guest) = &mut guests[*id]
+                        && id != whose
+                    {
+                        guest.write(&[IoSlice::new(line)]);
+                    }
+                }
             }
             begin = *end;
         }
-        guest.write(&others);
     }
-    ready.bytes.clear();
-    ready.whose.clear();
+
+    /// A write for each receiver.
+    fn at_once(&self, guests: &mut [Option<Guest>]) {
+        let all = [IoSlice::new(&self.said)];
+        for id in &self.people {
+            let Some(guest) = &mut guests[*id] else { continue };
+            if self.whose.iter().all(|(whose, _)| whose != id) {
+                guest.write(&all);
+                continue;
+            }
+            let mut begin = 0;
+            let mut others = Vec::new();
+            for (whose, end) in &self.whose {
+                if whose != id {
+                    others.push(IoSlice::new(&self.said[begin..*end]));
+                }
+                begin = *end;
+            }
+            guest.write(&others);
+        }
+    }
 }
 
 impl Guest {
@@ -150,26 +227,29 @@ impl Guest {
         }
     }
 
-    /// Reads what there is; tells whether the connection is still there.
-    fn read(&mut self, id: usize, room: &mut [u8], ready: &mut Ready) -> bool {
+    /// Reads what there is, and says it in the room that it is in.
+    fn read(&mut self, id: usize, buffer: &mut [u8], room: &mut Room) -> Came {
         loop {
-            match self.stream.read(room) {
-                Ok(0) => return false,
+            match self.stream.read(buffer) {
+                Ok(0) => return Came::End,
                 Ok(some) => {
-                    let read = &room[..some];
+                    let read = &buffer[..some];
+                    if let Some(name) = read.strip_prefix(ENTER) {
+                        return Came::Enter(name.to_vec());
+                    }
                     match memchr::memrchr(b'\n', read) {
                         None => self.carry.extend_from_slice(read),
                         Some(end) => {
-                            ready.bytes.append(&mut self.carry);
-                            ready.bytes.extend_from_slice(&read[..=end]);
+                            room.said.append(&mut self.carry);
+                            room.said.extend_from_slice(&read[..=end]);
                             self.carry.extend_from_slice(&read[end + 1..]);
-                            ready.whose.push((id, ready.bytes.len()));
+                            room.whose.push((id, room.said.len()));
                         }
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Came::Nothing,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return false,
+                Err(_) => return Came::End,
             }
         }
     }

@@ -72,8 +72,8 @@ impl Kind {
         matches!(self, Self::Chat | Self::ChatJson)
     }
 
-    /// Whether it has names, rooms and private lines.
-    pub(crate) fn has_rooms(self) -> bool {
+    /// Whether people have names there, are in several rooms and write privately.
+    pub(crate) fn has_names(self) -> bool {
         !matches!(self, Self::Floor | Self::FloorBatch)
     }
 

@@ -32,10 +32,12 @@ pub(super) fn render(event: &Event, out: &mut BytesMut) {
 fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
     match event {
         Event::Message { placed, channel, from, text, action, past } => {
-            said(out, channel, *placed, from, text, *action, *past)
+            said(out, ["#", channel.bare()], *placed, from, text, *action, *past);
+            Ok(())
         }
         Event::Private { placed, with, from, text, action, past, .. } => {
-            said(out, &format_args!("@{with}"), *placed, from, text, *action, *past)
+            said(out, ["@", with.as_str()], *placed, from, text, *action, *past);
+            Ok(())
         }
         Event::Opened { with } => {
             write!(out, "* {with} opened a private chat with you. /private {with} to answer.")
@@ -160,20 +162,28 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
     }
 }
 
+/// The one line of which there are very many, so it is put together without a formatter.
 fn said(
     out: &mut BytesMut,
-    place: &dyn Display,
+    place: [&str; 2],
     placed: Placed,
     from: &UserName,
     text: &Text,
     action: bool,
     past: bool,
-) -> fmt::Result {
-    write!(out, "[{place}")?;
+) {
+    let mut add = |parts: &[&str]| {
+        for part in parts {
+            out.extend_from_slice(part.as_bytes());
+        }
+    };
+    let [sign, name] = place;
+    add(&["[", sign, name]);
     if past {
-        write!(out, " {}", placed.time.date_and_time())?;
+        add(&[" ", &placed.time.date_and_time().to_string()]);
     }
-    if action { write!(out, "] * {from} {text}") } else { write!(out, "] {from}: {text}") }
+    let (before, between) = if action { ("] * ", " ") } else { ("] ", ": ") };
+    add(&[before, from.as_str(), between, text.as_str()]);
 }
 
 fn whois(out: &mut BytesMut, person: &Person) -> fmt::Result {

@@ -61,7 +61,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.has_lines_to_carry_out() || (has_room && more_to_tell) {
             return Poll::Ready(Wake::More);
         }
-        if has_room && self.session.person().bell.poll(cx).is_ready() {
+        // At the end of the input the last answer is the end.
+        let indifferent = !self.input_ended && self.session.is_indifferent();
+        if has_room && self.session.person().bell.poll(cx, indifferent).is_ready() {
             return Poll::Ready(Wake::Inbox);
         }
         if self.may_read()

@@ -250,12 +250,14 @@ impl State {
 
     /// Hands lines that were said one after the other to everybody who is in. The numbers are the ring's next.
     pub(super) fn tell_lines(&self, lines: Vec<Told>) {
-        let Some(ring) = &self.ring else { return };
+        let (Some(ring), Some(first)) = (&self.ring, lines.first()) else { return };
+        let author = first.by.id;
+        let alone = lines.iter().all(|line| line.by.id == author);
         for run in Delivery::runs(lines) {
             // Without a receiver nobody is in to hear it.
             let _ = ring.send(Arc::new(run));
         }
-        self.ring_bells();
+        self.ring_bells(alone.then_some(author));
     }
 
     /// A line that gets its place now.
@@ -275,12 +277,18 @@ impl State {
         let told = Told::new(event, by, self.sequence.next(), self.last_line);
         // Without a receiver nobody is in to hear it.
         let _ = ring.send(Arc::new(Told { once, ..told }.into()));
-        self.ring_bells();
+        self.ring_bells(None);
     }
 
-    fn ring_bells(&self) {
-        for member in self.members.values() {
-            member.person.bell.ring(member.slot);
+    /// For lines of nobody but an author, if it is that.
+    fn ring_bells(&self, author: Option<PersonId>) {
+        for (id, member) in &self.members {
+            let bell = &member.person.bell;
+            if author == Some(*id) {
+                bell.ring_for_own(member.slot);
+            } else {
+                bell.ring(member.slot);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use chat_proto::event::Event;
 use chat_proto::id::LineId;
 use chat_proto::rendition::{Form, length, render, rendered};
 
-use super::person::By;
+use super::person::{By, PersonId};
 
 /// Lines that are told as one delivery at the most, and about how many bytes in the text form: what is told as one is taken
 /// out and copied as one, and has one place among all that is kept for who reads slowly.
@@ -122,6 +122,14 @@ impl Delivery {
         self.weight
     }
 
+    /// Whether some of it is nothing but lines, and none of them this person's own.
+    pub(crate) fn is_said_by_others(&self, mut which: Range<usize>, own: PersonId) -> bool {
+        which.all(|at| {
+            let told = self.told(at);
+            told.is_line() && told.by.id != own
+        })
+    }
+
     fn all(&self) -> impl Iterator<Item = &Told> {
         std::iter::once(&self.first).chain(&self.more)
     }
@@ -133,7 +141,7 @@ impl Delivery {
             Form::Json => &self.json,
         };
         let Rendition { bytes, ends } = cell.get_or_init(|| self.rendition(form));
-        if ends.is_empty() {
+        if which.len() == self.len() {
             return bytes;
         }
         let end = |of: usize| of.checked_sub(1).and_then(|at| ends.get(at)).map_or(0, |end| *end);

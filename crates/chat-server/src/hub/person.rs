@@ -193,10 +193,13 @@ pub(crate) enum Cause {
     OwnDrop,
 }
 
-/// Notes of others' doing that may wait for one person; past it the others are told `user-busy`.
+/// Notes that may wait for one person when another one of others' doing comes; past it the others are told `user-busy`.
 /// Notes of the server's own are few by their nature: one farewell, one answer for each draft
 /// that isn't settled and each question, one kick for each channel.
-const MAX_WAITING_NOTES: usize = 64;
+const MAX_WAITING_NOTES: usize = 64 + MAX_DUE;
+
+/// Answers that may be due to one person: lines said after each other are kept together.
+pub(crate) const MAX_DUE: usize = 64;
 
 impl Person {
     pub(crate) fn new(
@@ -346,19 +349,32 @@ impl Person {
 
     /// Leaves a note of the server's own, which always finds room.
     pub(crate) fn note(&self, note: Note) {
-        let mut notes = lock(&self.notes);
-        notes.push_back((self.sequence.next(), note));
-        drop(notes);
+        self.push_note(note);
         self.bell.ring(Bell::NOTES);
     }
 
-    /// The same for something that happened already, at this number.
-    pub(super) fn note_at(&self, number: u64, note: Note) {
+    /// The same for the answer that a line of theirs was said.
+    pub(super) fn note_said(&self, to: Conversation, placed: Placed) {
+        self.push_note(Note::Answer(Ok(Done::Said { to, placed })));
+        self.bell.ring_for_own(Bell::NOTES);
+    }
+
+    fn push_note(&self, note: Note) {
+        let mut notes = lock(&self.notes);
+        if notes.is_empty() {
+            // Mostly it is the only one.
+            notes.reserve_exact(1);
+        }
+        notes.push_back((self.sequence.next(), note));
+    }
+
+    /// The same for a line that was told already, at this number.
+    pub(super) fn note_said_at(&self, number: u64, ticket: u64, to: Conversation, placed: Placed) {
         let mut notes = lock(&self.notes);
         let at = notes.partition_point(|(other, _)| *other <= number);
-        notes.insert(at, (number, note));
+        notes.insert(at, (number, Note::Said { ticket, to, placed }));
         drop(notes);
-        self.bell.ring(Bell::NOTES);
+        self.bell.ring_for_own(Bell::NOTES);
     }
 
     /// Leaves a note of somebody else's doing; `false` if too many wait already.
@@ -446,8 +462,9 @@ impl fmt::Debug for Person {
 
 /// Wakes one connection's task and tells it where something waits.
 ///
-/// A bit for each source: whoever puts something there sets the bit, and wakes the task only if none
-/// was set, so a reader that has much waiting isn't woken for each line.
+/// A bit for each source: whoever puts something there sets the bit, and wakes the task only if it isn't woken already, so a
+/// reader that has much waiting isn't woken for each line. Nor is somebody for whom nothing depends on it: they find what
+/// was put there when they are woken by anything else.
 #[derive(Default)]
 pub(crate) struct Bell {
     bits: AtomicU64,
@@ -459,26 +476,41 @@ impl Bell {
     pub(crate) const NOTES: u32 = 63;
     /// The bit of private lines.
     pub(crate) const PRIVATE: u32 = 62;
+    /// The task was woken, and hasn't taken since.
+    const WOKEN: u64 = 1 << 61;
+    /// That something was said changes nothing for this person.
+    const INDIFFERENT: u64 = 1 << 60;
     /// The bits below are the channels', by the slot that a session gave each.
-    pub(crate) const CHANNEL_SLOTS: u32 = 62;
+    pub(crate) const CHANNEL_SLOTS: u32 = 60;
 
     pub(crate) fn ring(&self, bit: u32) {
-        if self.bits.fetch_or(1 << bit, Ordering::AcqRel) == 0 {
+        if self.bits.fetch_or(1 << bit | Self::WOKEN, Ordering::AcqRel) & Self::WOKEN == 0 {
+            ringer::wake(&self.waker);
+        }
+    }
+
+    /// The same for what tells a person nothing but that their own line was said, which many needn't be woken for.
+    pub(crate) fn ring_for_own(&self, bit: u32) {
+        let woken = |bits| if bits & Self::INDIFFERENT == 0 { Self::WOKEN } else { 0 };
+        let set = |bits| Some(bits | 1 << bit | woken(bits));
+        let before = self.bits.fetch_update(Ordering::AcqRel, Ordering::Acquire, set);
+        if before.is_ok_and(|bits| bits & (Self::INDIFFERENT | Self::WOKEN) == 0) {
             ringer::wake(&self.waker);
         }
     }
 
     /// Takes all that was set.
     pub(crate) fn take(&self) -> u64 {
-        if self.bits.load(Ordering::Relaxed) == 0 {
+        if !self.is_rung() {
             return 0;
         }
-        self.bits.swap(0, Ordering::AcqRel)
+        let taken = self.bits.fetch_and(Self::INDIFFERENT, Ordering::AcqRel);
+        taken & !(Self::INDIFFERENT | Self::WOKEN)
     }
 
     /// Whether anything was set since it was taken.
     pub(crate) fn is_rung(&self) -> bool {
-        self.bits.load(Ordering::Acquire) != 0
+        self.bits.load(Ordering::Acquire) & !Self::INDIFFERENT != 0
     }
 
     /// The task is woken the next time.
@@ -486,19 +518,45 @@ impl Bell {
         self.waker.register(cx.waker());
     }
 
-    /// Ready when any bit is set.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when any bit is set. From now on the person is or isn't `indifferent` to what comes of their own lines.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>, indifferent: bool) -> Poll<()> {
         if self.is_rung() {
             return Poll::Ready(());
         }
         self.waker.register(cx.waker());
-        if self.is_rung() { Poll::Ready(()) } else { Poll::Pending }
+        let before = if indifferent {
+            self.bits.fetch_or(Self::INDIFFERENT, Ordering::AcqRel)
+        } else {
+            self.bits.fetch_and(!Self::INDIFFERENT, Ordering::AcqRel)
+        };
+        if before & !Self::INDIFFERENT == 0 { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::task::{Wake, Waker};
+    use std::time::{Duration, Instant};
+
+    const DEADLINE: Duration = Duration::from_mins(1);
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    struct Unpark(std::thread::Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
 
     #[test]
     fn a_bell_keeps_what_was_rung_until_it_is_taken() {
@@ -509,6 +567,71 @@ mod tests {
         bell.ring(3);
         assert_eq!(bell.take(), 1 << 3 | 1 << 63);
         assert_eq!(bell.take(), 0);
+    }
+
+    #[test]
+    fn who_is_indifferent_is_not_woken_for_own_lines_and_for_all_else() {
+        let bell = Bell::default();
+        let count = Arc::new(Count::default());
+        let own = Waker::from(Arc::clone(&count));
+        let mut cx = Context::from_waker(&own);
+        let wakes = || count.0.load(Ordering::SeqCst);
+        for (indifferent, woken) in [(false, 1), (true, 0), (false, 1)] {
+            let before = wakes();
+            assert!(bell.poll(&mut cx, indifferent).is_pending());
+            bell.ring_for_own(3);
+            assert_eq!(wakes() - before, woken, "{indifferent}");
+            bell.ring_for_own(Bell::NOTES);
+            assert_eq!(wakes() - before, woken, "{indifferent}");
+            bell.ring(Bell::PRIVATE);
+            assert_eq!(wakes() - before, 1, "{indifferent}");
+            bell.ring(4);
+            assert_eq!(wakes() - before, 1, "once is enough");
+            assert!(bell.is_rung());
+            assert_eq!(bell.take(), 1 << 3 | 1 << 4 | 1 << 62 | 1 << 63);
+            assert!(!bell.is_rung() && bell.take() == 0);
+        }
+        // Whoever is about to sleep finds what was put there while they were indifferent.
+        assert!(bell.poll(&mut cx, true).is_pending());
+        bell.ring_for_own(3);
+        assert!(bell.poll(&mut cx, false).is_ready());
+        assert_eq!(bell.take(), 1 << 3);
+    }
+
+    #[test]
+    fn nothing_is_lost_between_who_rings_and_who_is_about_to_sleep() {
+        const ROUNDS: u64 = 100_000;
+        let (bell, rung) = (Arc::new(Bell::default()), Arc::new(AtomicU64::new(0)));
+        let ringing = std::thread::spawn({
+            let (bell, rung) = (Arc::clone(&bell), Arc::clone(&rung));
+            move || {
+                for nth in 0..ROUNDS {
+                    rung.store(nth + 1, Ordering::Release);
+                    // The last is one that wakes.
+                    if nth % 3 == 0 && nth + 1 < ROUNDS {
+                        bell.ring_for_own(3);
+                    } else {
+                        bell.ring(4);
+                    }
+                }
+            }
+        });
+        let own = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut cx = Context::from_waker(&own);
+        let mut indifferent = false;
+        let mut seen = 0;
+        while seen < ROUNDS {
+            // As a task sleeps; indifferent and not by turns.
+            indifferent = !indifferent;
+            while bell.poll(&mut cx, indifferent).is_pending() {
+                let before = Instant::now();
+                std::thread::park_timeout(DEADLINE);
+                assert!(before.elapsed() < DEADLINE, "not woken, after {seen}");
+            }
+            bell.take();
+            seen = rung.load(Ordering::Acquire);
+        }
+        ringing.join().unwrap();
     }
 
     #[test]

@@ -18,7 +18,12 @@ use super::lock;
 thread_local! {
     /// Wakes that this thread puts off, while it tells a batch.
     static GATHERED: RefCell<Option<Vec<Waker>>> = const { RefCell::new(None) };
+    /// Where it gathers the next.
+    static SPARE: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
 }
+
+/// Wakes that a thread keeps room for.
+const SPARE_ROOM: usize = 1024;
 
 /// Wakes whoever is registered: now, or with the batch that this thread tells.
 pub(super) fn wake(registered: &AtomicWaker) {
@@ -51,7 +56,7 @@ impl Ringer {
         if !self.is_there.load(Ordering::Acquire) || Handle::try_current().is_ok() {
             return tell();
         }
-        GATHERED.set(Some(Vec::new()));
+        GATHERED.set(Some(SPARE.take()));
         let gathering = Gathering(self);
         tell();
         drop(gathering);
@@ -70,6 +75,7 @@ impl Ringer {
             })
             .await;
             batch.drain(..).for_each(Waker::wake);
+            batch.shrink_to(SPARE_ROOM);
         }
     }
 }
@@ -79,30 +85,39 @@ struct Gathering<'a>(&'a Ringer);
 
 impl Drop for Gathering<'_> {
     fn drop(&mut self) {
-        let Some(mut gathered) = GATHERED.take() else { return };
-        if gathered.is_empty() {
-            return;
-        }
-        if !self.0.is_there.load(Ordering::Acquire) {
-            gathered.drain(..).for_each(Waker::wake);
-            return;
-        }
-        let mut waiting = lock(&self.0.waiting);
-        if waiting.is_empty() {
-            *waiting = gathered;
-        } else {
-            waiting.append(&mut gathered);
-        }
-        drop(waiting);
-        self.0.task.wake();
-        if !self.0.is_there.load(Ordering::Acquire) {
-            // The task ended meanwhile.
-            self.0.wake_all();
+        let Some(gathered) = GATHERED.take() else { return };
+        let spare = self.0.pass_on(gathered);
+        if spare.capacity() <= SPARE_ROOM {
+            SPARE.set(spare);
         }
     }
 }
 
 impl Ringer {
+    /// Has these woken; tells where the next can be gathered.
+    fn pass_on(&self, mut gathered: Vec<Waker>) -> Vec<Waker> {
+        if gathered.is_empty() {
+            return gathered;
+        }
+        if !self.is_there.load(Ordering::Acquire) {
+            gathered.drain(..).for_each(Waker::wake);
+            return gathered;
+        }
+        let mut waiting = lock(&self.waiting);
+        if waiting.is_empty() {
+            std::mem::swap(&mut *waiting, &mut gathered);
+        } else {
+            waiting.append(&mut gathered);
+        }
+        drop(waiting);
+        self.task.wake();
+        if !self.is_there.load(Ordering::Acquire) {
+            // The task ended meanwhile.
+            self.wake_all();
+        }
+        gathered
+    }
+
     fn wake_all(&self) {
         let waiting = std::mem::take(&mut *lock(&self.waiting));
         waiting.into_iter().for_each(Waker::wake);

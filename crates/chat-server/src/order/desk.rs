@@ -109,7 +109,8 @@ impl Desk {
     /// An act of those who run a channel, or the server, is a batch of its own: it is about what was said before, and
     /// what may be said, or decided, after it depends on it.
     pub(super) fn carry_out(&mut self, items: impl IntoIterator<Item = Item>, hub: &Arc<Hub>) {
-        let mut batch = Vec::new();
+        let items = items.into_iter();
+        let mut batch = Vec::with_capacity(items.size_hint().0);
         for item in items {
             let is_act =
                 matches!(&item, Item::Draft(Draft { what: What::Act(_), .. }) | Item::Decree(_));

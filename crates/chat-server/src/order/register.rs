@@ -38,6 +38,18 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// `names` are those of a private chat now.
+    fn seat(&mut self, names: Option<[&UserName; 2]>) -> Seat {
+        let mut is_new = false;
+        if let Some(now) = names
+            && self.names.as_ref().is_none_or(|kept| !same_as_shown(kept, now))
+        {
+            self.names = Some(now.map(Clone::clone));
+            is_new = true;
+        }
+        Seat { number: self.number, id: self.last, is_new }
+    }
+
     /// Nobody can read it any more.
     pub(super) fn is_over(&self) -> bool {
         self.ended == [true, true]
@@ -127,32 +139,27 @@ impl Register {
         key: &ConversationKey,
         names: Option<[&UserName; 2]>,
     ) -> Seat {
-        let mut seat = self.seat(key, names);
-        if let Some(entry) = self.by_key.get_mut(key) {
-            self.undo.push((key.clone(), Some(entry.last)));
-            entry.last += 1;
-            seat.id = entry.last;
-        }
-        seat
+        let Some(entry) = self.by_key.get_mut(key) else { return self.begin(key, names, 1) };
+        self.undo.push((key.clone(), Some(entry.last)));
+        entry.last += 1;
+        entry.seat(names)
     }
 
     /// The conversation's number, without taking a place in it.
     pub(super) fn seat(&mut self, key: &ConversationKey, names: Option<[&UserName; 2]>) -> Seat {
-        if let Some(entry) = self.by_key.get_mut(key) {
-            let mut is_new = false;
-            if let Some(now) = names
-                && entry.names.as_ref().is_none_or(|kept| !same_as_shown(kept, now))
-            {
-                entry.names = Some(now.map(Clone::clone));
-                is_new = true;
-            }
-            return Seat { number: entry.number, id: entry.last, is_new };
+        match self.by_key.get_mut(key) {
+            Some(entry) => entry.seat(names),
+            None => self.begin(key, names, 0),
         }
+    }
+
+    /// A conversation that isn't known, in which so many places are taken.
+    fn begin(&mut self, key: &ConversationKey, names: Option<[&UserName; 2]>, last: u64) -> Seat {
         let number = self.next_number;
         self.next_number += 1;
         let names = names.map(|names| names.map(Clone::clone));
-        self.insert(key.clone(), Entry { number, last: 0, floor: 0, names, ended: [false; 2] });
-        Seat { number, id: 0, is_new: true }
+        self.insert(key.clone(), Entry { number, last, floor: 0, names, ended: [false; 2] });
+        Seat { number, id: last, is_new: true }
     }
 
     /// A channel is made, perhaps again: from now on its name is written so.

@@ -375,6 +375,7 @@ impl Session {
         opened: Option<UserName>,
     ) -> Result<(), Refusal> {
         let from = self.name()?;
+        let bytes = u16::try_from(words.text.as_str().len()).unwrap_or(u16::MAX);
         let mut notice = None;
         let ticket = match to.conversation {
             Conversation::Channel(name) => {
@@ -404,7 +405,12 @@ impl Session {
                 self.hub.say_privately(&self.person, from, whom, called, words)?
             }
         };
-        self.waiting.push_back(Waiting::Draft { re, ticket, opened, notice });
+        if self.waiting.is_empty() {
+            // Mostly it is the only one.
+            self.waiting.reserve_exact(1);
+        }
+        self.waiting_bytes += u32::from(bytes);
+        self.waiting.push_back(Waiting::Draft { re, ticket, bytes, opened, notice });
         Ok(())
     }
 }

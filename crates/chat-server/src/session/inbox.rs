@@ -1,15 +1,16 @@
 //! Where things for one person wait, and the order in which they are taken out.
 //!
 //! Each channel has a ring, each private chat a queue, and notes a queue of their own. What waits in all of them
-//! is taken out by its number, so that nothing is seen before what it came after. A run of lines is taken out as one, if
-//! nothing else waits that could come in between.
+//! is taken out by its number, so that nothing is seen before what it came after. While nothing but lines of one channel
+//! waits, which is mostly so, they are copied run by run.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::BytesMut;
 use chat_proto::id::LineId;
 use chat_proto::name::ChannelName;
+use chat_proto::rendition::Form;
 use tokio::sync::broadcast::error::TryRecvError as RingError;
 use tokio::sync::mpsc::error::TryRecvError as QueueError;
 use tokio::sync::{broadcast, mpsc};
@@ -18,7 +19,7 @@ use crate::hub::account::Account;
 use crate::hub::apply::Membership;
 use crate::hub::channel::Channel;
 use crate::hub::delivery::Delivery;
-use crate::hub::person::{Bell, Note, Person};
+use crate::hub::person::{Bell, Note, Person, PersonId};
 
 /// Everything that a person reads from.
 #[derive(Default)]
@@ -62,8 +63,8 @@ struct Chat {
 
 /// What was taken out.
 pub(super) enum Taken {
-    /// Some events of a channel, and what was missed before.
-    Channel(Arc<Delivery>, Range<usize>, Option<Missed>),
+    /// An event of a channel, which of its delivery it is, and what was missed before.
+    Channel(Arc<Delivery>, usize, Option<Missed>),
     Private(Arc<Delivery>),
     /// With its number.
     Note(u64, Note),
@@ -80,8 +81,7 @@ pub(super) struct Missed {
 /// Which source has what is to be taken next.
 #[derive(Clone, Copy)]
 enum Source {
-    /// Whether nothing waits in any other.
-    Subscription(usize, bool),
+    Subscription(usize),
     Chat(usize),
     Notes,
 }
@@ -95,21 +95,20 @@ impl Subscription {
         self.head.as_ref().map(|head| head.told(self.begun.into()).number)
     }
 
-    /// Takes an event, or if they come before everything else, all that is left of a delivery with numbers below `limit`.
-    fn take(&mut self, alone: bool, limit: u64, room: usize) -> Option<Taken> {
+    /// Takes the next event.
+    fn take(&mut self) -> Option<Taken> {
         let head = self.head.as_ref()?;
-        let begin = usize::from(self.begun);
-        let all = alone && head.last().number < limit && head.weight() <= room;
-        let end = if all { head.len() } else { begin + 1 };
-        let (count, after) = self.missed_up_to(head.told(begin).line_before());
+        let at = usize::from(self.begun);
+        let told = head.told(at);
+        let (count, after) = self.missed_up_to(told.line_before());
         let missed = (count > 0).then(|| {
             let channel = self.channel.name.clone();
             Missed { channel, count, after }
         });
-        self.last_line = self.last_line.max(head.told(end - 1).last_line);
-        let delivery = match u8::try_from(end) {
-            Ok(end) if usize::from(end) < head.len() => {
-                self.begun = end;
+        self.last_line = self.last_line.max(told.last_line);
+        let delivery = match u8::try_from(at + 1) {
+            Ok(begun) if usize::from(begun) < head.len() => {
+                self.begun = begun;
                 Arc::clone(head)
             }
             _ => {
@@ -117,7 +116,34 @@ impl Subscription {
                 self.head.take()?
             }
         };
-        Some(Taken::Channel(delivery, begin..end, missed))
+        Some(Taken::Channel(delivery, at, missed))
+    }
+
+    /// Copies what is left of the next delivery, if it is nothing but lines of others that come right after the last, with
+    /// numbers below `limit`, and there is room for it. Tells whether it was copied.
+    fn copy(
+        &mut self,
+        own: PersonId,
+        limit: u64,
+        room: usize,
+        form: Form,
+        out: &mut BytesMut,
+    ) -> bool {
+        let Some(head) = &self.head else { return false };
+        let which = usize::from(self.begun)..head.len();
+        let is_next = head.told(which.start).line_before() <= self.last_line;
+        if !is_next
+            || head.last().number >= limit
+            || head.weight() > room
+            || !head.is_said_by_others(which.clone(), own)
+        {
+            return false;
+        }
+        out.extend_from_slice(head.bytes(form, which));
+        self.last_line = self.last_line.max(head.last().last_line);
+        self.begun = 0;
+        self.head = None;
+        true
     }
 
     /// How many lines up to this one were missed, and after which.
@@ -127,8 +153,8 @@ impl Subscription {
 }
 
 impl Inbox {
-    /// The bit for a channel that is about to be entered. There are more bits than conversations that
-    /// a person may be in.
+    /// The bit for a channel that is about to be entered. There are as many bits as conversations that
+    /// a person may be in at the most.
     pub(crate) fn free_slot(&self) -> u32 {
         self.used_slots().trailing_ones() % Bell::CHANNEL_SLOTS
     }
@@ -280,8 +306,8 @@ impl Inbox {
         self.todo != 0
     }
 
-    /// Takes out what has the lowest number, if that is below `limit`; of a run as much as there is room for, in bytes.
-    pub(super) fn take(&mut self, person: &Person, limit: u64, room: usize) -> Option<Taken> {
+    /// Takes out what has the lowest number, if that is below `limit`.
+    pub(super) fn take(&mut self, person: &Person, limit: u64) -> Option<Taken> {
         let (number, source) = self.next(person)?;
         if number >= limit {
             return None;
@@ -295,10 +321,36 @@ impl Inbox {
                 }
                 Taken::Private(delivery)
             }
-            Source::Subscription(at, alone) => {
-                self.subscriptions.get_mut(at)?.take(alone, limit, room)?
-            }
+            Source::Subscription(at) => self.subscriptions.get_mut(at)?.take()?,
         })
+    }
+
+    /// Copies what comes next, as long as that is lines of others in one channel and nothing else waits; with numbers below
+    /// `limit`, and until `out` holds `enough` bytes.
+    pub(super) fn copy_lines(
+        &mut self,
+        person: &Person,
+        limit: u64,
+        enough: usize,
+        form: Form,
+        out: &mut BytesMut,
+    ) {
+        self.todo |= person.bell.take();
+        if !self.todo.is_power_of_two() {
+            return;
+        }
+        let mut one = self.subscriptions.iter_mut();
+        let Some(one) = one.find(|one| self.todo == 1 << one.slot).filter(|one| !one.held) else {
+            return;
+        };
+        while one.number().is_some() {
+            let room = enough.saturating_sub(out.len());
+            // As in `next`, nothing may have come from elsewhere when it is known what is next here.
+            if person.bell.is_rung() || !one.copy(person.id, limit, room, form, out) {
+                return;
+            }
+        }
+        self.todo = 0;
     }
 
     /// Where the lowest number is. Sources are looked at until none has got anything meanwhile: what is
@@ -314,17 +366,6 @@ impl Inbox {
     }
 
     fn lowest(&mut self, person: &Person) -> Option<(u64, Source)> {
-        // Mostly it is one channel in which much is said.
-        if self.todo.is_power_of_two()
-            && let Some(at) = self.subscriptions.iter().position(|one| self.todo == 1 << one.slot)
-            && let Some(one) = self.subscriptions.get_mut(at).filter(|one| !one.held)
-        {
-            let number = one.number();
-            if number.is_none() {
-                self.todo = 0;
-            }
-            return number.map(|number| (number, Source::Subscription(at, true)));
-        }
         let mut lowest: Option<(u64, Source)> = None;
         let mut consider = |number: u64, source: Source| {
             if lowest.is_none_or(|(lowest, _)| number < lowest) {
@@ -342,7 +383,7 @@ impl Inbox {
                 continue;
             }
             match one.number() {
-                Some(number) => consider(number, Source::Subscription(at, false)),
+                Some(number) => consider(number, Source::Subscription(at)),
                 None => done |= 1 << one.slot,
             }
         }
@@ -406,7 +447,7 @@ mod tests {
     use super::*;
     use crate::hub::channel::RING;
     use crate::hub::delivery::Told;
-    use crate::hub::person::{By, PersonId};
+    use crate::hub::person::By;
     use crate::hub::sequence::Sequence;
     use chat_proto::event::{Event, Farewell, Placed};
     use chat_proto::id::Timestamp;
@@ -465,23 +506,32 @@ mod tests {
             self.person.bell.ring(0);
         }
 
-        /// Everything that is there below a number: lines of which how many come together, and notes (0).
+        /// Everything that is there below a number: how many lines come together, and notes (0).
         fn take_all(&mut self, limit: u64, room: usize) -> Vec<usize> {
             let mut taken = Vec::new();
-            while let Some(one) = self.inbox.take(&self.person, limit, room) {
-                taken.push(match one {
-                    Taken::Channel(_, which, _) => which.len(),
-                    Taken::Private(_) | Taken::Note(..) => 0,
-                });
+            loop {
+                let copied = self.copy(limit, room);
+                taken.extend((copied > 0).then_some(copied));
+                match self.inbox.take(&self.person, limit) {
+                    Some(Taken::Channel(..)) => taken.push(1),
+                    Some(Taken::Private(_) | Taken::Note(..)) => taken.push(0),
+                    None => return taken,
+                }
             }
-            taken
+        }
+
+        /// How many lines are copied.
+        fn copy(&mut self, limit: u64, room: usize) -> usize {
+            let mut out = BytesMut::new();
+            self.inbox.copy_lines(&self.person, limit, room, Form::Text, &mut out);
+            memchr::memchr_iter(b'\n', &out).count()
         }
     }
 
     #[test]
-    fn a_run_is_taken_at_once_where_there_is_room_for_it() {
+    fn lines_are_copied_together_where_there_is_room_for_them() {
         let mut reader = Reader::new();
-        for (room, taken) in [(ENOUGH, &[4, 1][..]), (100, &[1; 5])] {
+        for (room, taken) in [(ENOUGH, &[5][..]), (100, &[1; 5])] {
             reader.tell((1..=5).map(|id| reader.line(id)).collect());
             assert_eq!(reader.take_all(u64::MAX, room), taken, "{room}");
         }
@@ -519,15 +569,16 @@ mod tests {
                 reader.tell((1..=each).map(|nth| reader.line(round * each + nth)).collect());
             }
             let (mut lines, mut missed) = (0, 0);
-            while let Some(taken) = reader.inbox.take(&reader.person, u64::MAX, ENOUGH) {
-                let Taken::Channel(delivery, which, before) = taken else { panic!("no line") };
+            loop {
+                lines += reader.copy(u64::MAX, ENOUGH) as u64;
+                let Some(taken) = reader.inbox.take(&reader.person, u64::MAX) else { break };
+                let Taken::Channel(delivery, at, before) = taken else { panic!("no line") };
                 if let Some(before) = before {
                     assert_eq!(before.after, LineId(lines + missed));
                     missed += before.count;
                 }
-                lines += which.len() as u64;
-                let last = delivery.told(which.end - 1).last_line;
-                assert_eq!(last, LineId(lines + missed));
+                lines += 1;
+                assert_eq!(delivery.told(at).last_line, LineId(lines + missed));
             }
             assert_eq!(lines + missed, all, "by {each}");
             // Four have one place.

@@ -1,7 +1,6 @@
 //! What one person sees of all that is told.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
@@ -56,12 +55,18 @@ impl Session {
             if self.person.has_missed_private_lines() {
                 self.notice(MISSED_PRIVATELY, out);
             }
-            match self.inbox.take(&self.person, number, enough.saturating_sub(out.len())) {
-                Some(Taken::Channel(delivery, which, missed)) => {
+            if self.me.ignores_nobody() {
+                self.inbox.copy_lines(&self.person, number, enough, self.me.form, out);
+                if out.len() >= enough {
+                    return false;
+                }
+            }
+            match self.inbox.take(&self.person, number) {
+                Some(Taken::Channel(delivery, at, missed)) => {
                     if let Some(Missed { channel, count, after }) = missed {
                         self.show_missed(channel, count, after, out);
                     }
-                    self.show_delivery(&delivery, which, out);
+                    self.show_told(&delivery, at, out);
                 }
                 Some(Taken::Private(delivery)) => {
                     let told = delivery.first();
@@ -96,19 +101,6 @@ impl Session {
     fn show_missed(&self, channel: ChannelName, count: u64, after: LineId, out: &mut BytesMut) {
         if count > 0 {
             self.show(&Event::Missed { channel, count, after }, out);
-        }
-    }
-
-    /// Shows some events of a delivery.
-    fn show_delivery(&mut self, delivery: &Delivery, which: Range<usize>, out: &mut BytesMut) {
-        // A run holds nothing but lines, which mostly are all to be seen.
-        let is_own = |at| delivery.told(at).by.id == self.person.id;
-        if which.len() > 1 && self.me.ignores_nobody() && !which.clone().any(is_own) {
-            out.extend_from_slice(delivery.bytes(self.me.form, which));
-            return;
-        }
-        for at in which {
-            self.show_told(delivery, at, out);
         }
     }
 
@@ -222,9 +214,11 @@ impl Session {
     }
 
     fn on_answer(&mut self, answer: Result<Done, Refusal>, out: &mut BytesMut) {
-        let Some(Waiting::Draft { re, opened, notice, .. }) = self.waiting.pop_front() else {
+        let Some(Waiting::Draft { re, bytes, opened, notice, .. }) = self.waiting.pop_front()
+        else {
             return;
         };
+        self.waiting_bytes -= u32::from(bytes);
         match (answer, opened) {
             (Ok(done), opened) => {
                 if let Done::Said { to: Conversation::Channel(channel), .. } = &done {

@@ -205,7 +205,7 @@ impl Hub {
                 self.lines.count(time);
                 let placed = Placed { id, time };
                 self.tell_privately(&author, Line { placed, from, text, action }, *correspondent);
-                author.note(Note::Answer(Ok(Done::Said { to: place, placed })));
+                author.note_said(place, placed);
             }
             (Settled::TopicKept, Ok(Addressee::Channel(channel)), What::Topic(topic)) => {
                 let mut state = channel.state();
@@ -252,8 +252,8 @@ impl Hub {
             let (time, ticket) = (draft.time, *ticket);
             let What::Line { text, action } = what else {
                 // An order that mixes lines and topics up.
-                let answer = Note::Answer(Err(Refusal::internal()));
-                answers.push((author, self.sequence.next(), answer));
+                author.note(Note::Answer(Err(Refusal::internal())));
+                self.settle_one();
                 continue;
             };
             self.lines.count(time);
@@ -272,12 +272,12 @@ impl Hub {
             };
             let line = state.line(event, author.by(), id, ticket);
             let to = draft.place.clone();
-            answers.push((author, line.number, Note::Said { ticket, to, placed }));
+            answers.push((author, line.number, ticket, to, placed));
             lines.push(line);
         }
         state.tell_lines(lines);
-        for (author, number, answer) in answers {
-            author.note_at(number, answer);
+        for (author, number, ticket, to, placed) in answers {
+            author.note_said_at(number, ticket, to, placed);
             self.settle_one();
         }
     }

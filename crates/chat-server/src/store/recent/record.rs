@@ -117,6 +117,8 @@ impl Batch {
     /// If one of them isn't of those that may wait.
     pub(in crate::store) fn of(entries: &[Entry<'_>]) -> Result<Self, Failure> {
         let mut batch = Self::default();
+        batch.records.reserve(entries.iter().map(length).sum());
+        batch.ends.reserve(entries.len());
         for entry in entries {
             let record = Record::of(entry).ok_or_else(unwritable)?;
             let records = std::mem::take(&mut batch.records);
@@ -181,6 +183,15 @@ impl Batch {
 
     pub(super) fn once(&self) -> &[Once] {
         &self.once
+    }
+}
+
+/// About how many bytes a record has: no less, but where names and numbers are long.
+fn length(entry: &Entry<'_>) -> usize {
+    const AROUND_TEXT: usize = 48;
+    match entry {
+        Entry::Line { text, .. } => text.len() + AROUND_TEXT,
+        _ => AROUND_TEXT,
     }
 }
 
