@@ -142,16 +142,16 @@ impl How {
 
     #[expect(clippy::print_stdout, reason = "the results")]
     fn run(&self, given: Box<dyn Scenario>) -> anyhow::Result<()> {
+        let name = given.name();
         let scenarios = match self.scale() {
             Scale::Full => vec![given],
             scale => {
                 let mut planned = plan::scenarios(scale);
-                planned.retain(|planned| planned.name() == given.name());
+                planned.retain(|planned| planned.name() == name);
                 planned
             }
         };
         let suit: Vec<_> = scenarios.iter().map(|one| self.kinds(one.as_ref())).collect();
-        let name = scenarios.first().map_or("this", |scenario| scenario.name());
         ensure!(
             suit.iter().any(|kinds| !kinds.is_empty()),
             "none of these servers can do \"{name}\""

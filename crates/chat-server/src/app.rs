@@ -213,8 +213,7 @@ pub fn describe(addresses: &[SocketAddr], unix: Option<&Path>) -> String {
 mod tests {
     use super::*;
     use crate::conn::Peer;
-    use crate::hub::{Bounds, Registration};
-    use crate::order::retention::Retention;
+    use crate::hub::Bounds;
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, ReadHalf};
     use tokio::io::{DuplexStream, WriteHalf, duplex, split};
     use tokio::time::Instant;
@@ -245,16 +244,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn comings_of_a_large_channel_are_told_at_most_once_in_ten_seconds() {
-        let bounds = Bounds {
-            channels: 10,
-            conversations_per_person: 10,
-            large_channel: 1,
-            empty_channel_millis: 1000,
-            replay_lines: 20,
-            registration: Registration::Open,
-        };
-        let keeping = Keeping::inline(Retention::default());
-        let hub = Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, wall_clock());
+        let hub = Hub::in_memory(Bounds { large_channel: 1, ..Bounds::small() });
         tokio::spawn(tell_comings(Arc::clone(&hub), Duration::from_secs(10)));
         let mut alice = connect(&hub);
         alice.1.write_all(b"alice\n/create general\n").await.unwrap();

@@ -351,25 +351,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::Bounds;
     use crate::hub::person::Person;
-    use crate::hub::{Bounds, Keeping, Registration};
-    use crate::order::retention::Retention;
     use tokio::io::DuplexStream;
 
     /// What every connection costs in memory while nothing happens, beside its socket and its buffers, which it then
     /// has none of. Whoever raises a bound says why, and what a hundred thousand of them cost.
     #[test]
     fn an_idle_connection_is_small() {
-        let bounds = Bounds {
-            channels: 10,
-            conversations_per_person: 10,
-            large_channel: 50,
-            empty_channel_millis: 1000,
-            replay_lines: 20,
-            registration: Registration::Open,
-        };
-        let keeping = Keeping::inline(Retention::default());
-        let hub = Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, wall_clock());
+        let hub = Hub::in_memory(Bounds::small());
         let manners = Manners { pace: None, name_deadline: LINGER, write_deadline: LINGER };
         let (ours, _theirs) = tokio::io::duplex(64);
         let task =

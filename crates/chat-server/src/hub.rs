@@ -252,6 +252,30 @@ impl Hub {
     }
 }
 
+#[cfg(test)]
+impl Bounds {
+    /// For tests that aren't about them.
+    pub(crate) fn small() -> Self {
+        Self {
+            channels: 100,
+            conversations_per_person: 10,
+            large_channel: 50,
+            empty_channel_millis: 1000,
+            replay_lines: 20,
+            registration: Registration::Open,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Hub {
+    /// One that keeps everything in memory, with nothing in it.
+    pub(crate) fn in_memory(bounds: Bounds) -> Arc<Self> {
+        let keeping = Keeping::inline(crate::order::retention::Retention::default());
+        Self::new(bounds, "test".to_owned(), Vec::new(), keeping, crate::clock::wall_clock())
+    }
+}
+
 /// Takes a lock. A panic while it was held has been caught and logged where it happened, and each
 /// section leaves its data whole before it can panic; so the others go on.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -139,7 +139,7 @@ impl Waiting {
 /// Of that somebody's own lines were said, so many may be there without their being woken for it.
 const MAX_UNLEARNT: usize = 4;
 
-/// Besides [`MAX_DUE`] answers: what they are to, in bytes; one line may go past it.
+/// Of what waits for such answers, so many bytes; one line may go past it.
 const MAX_WAITING_BYTES: u32 = 64 * 1024;
 
 impl Session {
@@ -407,21 +407,10 @@ fn refused(re: &'static str, refusal: Refusal) -> Asked {
 mod tests {
     use super::*;
     use crate::clock::wall_clock;
-    use crate::hub::{Bounds, Keeping, Registration};
-    use crate::order::retention::Retention;
+    use crate::hub::Bounds;
 
     fn session() -> Session {
-        let bounds = Bounds {
-            channels: 10,
-            conversations_per_person: 10,
-            large_channel: 50,
-            empty_channel_millis: 1000,
-            replay_lines: 20,
-            registration: Registration::Open,
-        };
-        let keeping = Keeping::inline(Retention::default());
-        let hub = Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, wall_clock());
-        Session::new(hub, Peer::local("a test"), wall_clock())
+        Session::new(Hub::in_memory(Bounds::small()), Peer::local("a test"), wall_clock())
     }
 
     fn line(ticket: u64) -> Waiting {

@@ -349,32 +349,32 @@ impl Person {
 
     /// Leaves a note of the server's own, which always finds room.
     pub(crate) fn note(&self, note: Note) {
-        self.push_note(note);
+        self.put_note(None, note);
         self.bell.ring(Bell::NOTES);
     }
 
     /// The same for the answer that a line of theirs was said.
     pub(super) fn note_said(&self, to: Conversation, placed: Placed) {
-        self.push_note(Note::Answer(Ok(Done::Said { to, placed })));
+        self.put_note(None, Note::Answer(Ok(Done::Said { to, placed })));
         self.bell.ring_for_own(Bell::NOTES);
     }
 
-    fn push_note(&self, note: Note) {
+    /// The same for a line that was told already, at this number.
+    pub(super) fn note_said_at(&self, number: u64, ticket: u64, to: Conversation, placed: Placed) {
+        self.put_note(Some(number), Note::Said { ticket, to, placed });
+        self.bell.ring_for_own(Bell::NOTES);
+    }
+
+    /// Puts a note where its number belongs, or at the end with the next one.
+    fn put_note(&self, number: Option<u64>, note: Note) {
         let mut notes = lock(&self.notes);
         if notes.is_empty() {
             // Mostly it is the only one.
             notes.reserve_exact(1);
         }
-        notes.push_back((self.sequence.next(), note));
-    }
-
-    /// The same for a line that was told already, at this number.
-    pub(super) fn note_said_at(&self, number: u64, ticket: u64, to: Conversation, placed: Placed) {
-        let mut notes = lock(&self.notes);
+        let number = number.unwrap_or_else(|| self.sequence.next());
         let at = notes.partition_point(|(other, _)| *other <= number);
-        notes.insert(at, (number, Note::Said { ticket, to, placed }));
-        drop(notes);
-        self.bell.ring_for_own(Bell::NOTES);
+        notes.insert(at, (number, note));
     }
 
     /// Leaves a note of somebody else's doing; `false` if too many wait already.

@@ -14,7 +14,7 @@ use crate::clock::wall_clock;
 use crate::conn::{self, Manners, serve};
 use crate::hub::account::{Account, KeptAccount};
 use crate::hub::person::Party;
-use crate::hub::{Bounds, Keeping, Registration};
+use crate::hub::{Bounds, Keeping};
 use crate::order::local::Local;
 use crate::order::retention::Retention;
 use crate::store::{Durability, Place, Store};
@@ -27,15 +27,7 @@ fn hub(place: &Place) -> Arc<Hub> {
     let (order, past) = Local::inline(book, Retention::default()).unwrap();
     let (order, archive, vault) = (Arc::new(order), Arc::new(archive), Arc::new(Keeper::inline()));
     let keeping = Keeping { order, archive, vault, past };
-    let bounds = Bounds {
-        channels: 100,
-        conversations_per_person: 10,
-        large_channel: 50,
-        empty_channel_millis: 1000,
-        replay_lines: 20,
-        registration: Registration::Open,
-    };
-    Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, wall_clock())
+    Hub::new(Bounds::small(), "test".to_owned(), Vec::new(), keeping, wall_clock())
 }
 
 fn directory(path: &Path) -> Place {
