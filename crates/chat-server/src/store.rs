@@ -17,6 +17,7 @@
 //! * [`words`]: how words of any language are found.
 //! * [`written`]: what an account wrote.
 //! * [`recent`]: lines that are kept and are not in the tables yet.
+//! * [`wal`]: how what is committed comes to its place in the files.
 //! * [`failure`]: what goes wrong, and what to do about it.
 //! * [`tools`]: what an operator does with a store: check it, copy it.
 
@@ -33,6 +34,7 @@ mod recent;
 mod schema;
 pub mod tools;
 mod unread;
+mod wal;
 mod words;
 mod written;
 
@@ -59,6 +61,7 @@ pub use self::mention::Mentions;
 pub use self::operators::{ACTS_KEPT, InvitationRow, OperatorEntry, ServerActRow, ServerBanRow};
 use self::recent::{Journal, Recent, is_flushed};
 pub use self::unread::{Reader, Unread};
+use self::wal::{Length, Wal};
 pub use self::written::Written;
 
 /// The file in the directory.
@@ -121,16 +124,20 @@ impl Store {
             }
         };
         schema::prepare(&mut connection, place, durability)?;
-        let journal = match place {
-            Place::Memory => None,
-            Place::Directory(directory) => {
-                keep_private(&directory.join(recent::FILE))
-                    .map_err(|source| OpenError::Directory { path: directory.clone(), source })?;
-                Some(Journal::open(directory, durability).map_err(OpenError::from_sqlite)?)
-            }
-        };
+        let (mut journal, mut wals) = (None, Vec::new());
+        if let Place::Directory(directory) = place {
+            keep_private(&directory.join(recent::FILE))
+                .map_err(|source| OpenError::Directory { path: directory.clone(), source })?;
+            let (opened, wal) =
+                Journal::open(directory, durability).map_err(OpenError::from_sqlite)?;
+            journal = Some(opened);
+            wals.push(wal);
+            let path = directory.join(FILE);
+            let wal = Wal::of(&mut connection, &path, Length::OF_TABLES);
+            wals.push(wal.map_err(OpenError::from_sqlite)?);
+        }
         let writer = Arc::new(Mutex::new(connection));
-        let recent = Recent::new(Arc::clone(&writer), journal);
+        let recent = Recent::new(Arc::clone(&writer), journal, wals);
         recent.recover()?;
         Ok(Self { place: place.clone(), writer, lock, recent })
     }

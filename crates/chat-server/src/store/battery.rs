@@ -194,6 +194,31 @@ fn what_waits_is_read_from_outside_once_it_is_in_the_tables() {
 }
 
 #[test]
+fn the_thread_that_fills_the_tables_writes_a_long_log_to_its_place() {
+    let [tried, _] = both();
+    let Place::Directory(directory) = &tried.place else { return };
+    let (mut book, _lookup) = tried.open();
+    book.commit(&[GENERAL]).unwrap();
+    let file = || fs::metadata(directory.join(recent::FILE)).unwrap().len();
+    let before = file();
+    let text = "x".repeat(4000);
+    let flusher = book.flusher();
+    std::thread::scope(|threads| {
+        threads.spawn(|| flusher.run());
+        // Fewer pages than let who commits do it.
+        for id in 1..=150 {
+            book.commit(&[said(1, id, "alice", &text)]).unwrap();
+        }
+        let until = soon();
+        while file() < before + 50 * 4096 && Instant::now() < until {
+            std::thread::yield_now();
+        }
+        flusher.stop();
+    });
+    assert!(file() >= before + 50 * 4096, "{before} {}", file());
+}
+
+#[test]
 fn lines_that_wait_and_lines_in_the_tables_are_read_as_one() {
     for tried in both() {
         let (mut book, lookup) = tried.open();

@@ -36,12 +36,13 @@ pub(super) use self::record::Batch;
 use self::record::{Once, Part};
 use super::book::{Entry, Said, commit_nothing};
 use super::failure::Kind;
+use super::wal::Wal;
 use super::{Failure, Shared};
 use crate::hub::lock;
 
-/// Lines that one step puts into the tables, counted in bytes of records: some thousand lines, which take some ten
-/// milliseconds. Whoever wants the tables meanwhile waits for no more than that.
-const STEP_BYTES: usize = 256 * 1024;
+/// Lines that one step puts into the tables, counted in bytes of records: some hundred lines, which take about a
+/// millisecond. Whoever wants the tables meanwhile, or must make room for more lines, waits for no more than that.
+const STEP_BYTES: usize = 64 * 1024;
 
 /// Records of one conversation that are handed over together, in bytes.
 const CHUNK_BYTES: usize = 32 * 1024;
@@ -80,6 +81,8 @@ pub(super) struct Recent {
     changed: Condvar,
     /// None in memory, where nothing outlives the process anyhow.
     journal: Option<Mutex<Journal>>,
+    /// Those of the journal and of the tables; likewise none in memory.
+    wals: Vec<Wal>,
     tables: Shared,
     /// How many wait for the tables.
     wanted: AtomicUsize,
@@ -88,6 +91,8 @@ pub(super) struct Recent {
 #[derive(Default)]
 struct State {
     waiting: BTreeMap<u32, Waiting>,
+    /// The conversation of which something was put into the tables last.
+    turn: u32,
     lines: usize,
     bytes: usize,
     /// The journal's last row, and the last of which all is in the tables for good.
@@ -155,6 +160,8 @@ impl Waiting {
 
 /// What is to be done.
 enum Due {
+    /// Logs are to be written to their place.
+    Checkpoint,
     /// Everything that waits is to be put into the tables.
     Put,
     /// Some lines are to be indexed.
@@ -175,12 +182,13 @@ struct Chunk {
 type Taken = (u32, Vec<Arc<Chunk>>);
 
 impl Recent {
-    pub(super) fn new(tables: Shared, journal: Option<Journal>) -> Arc<Self> {
+    pub(super) fn new(tables: Shared, journal: Option<Journal>, wals: Vec<Wal>) -> Arc<Self> {
         let row = journal.as_ref().map_or(0, Journal::last);
         Arc::new(Self {
             state: Mutex::new(State { row, ..State::default() }),
             changed: Condvar::new(),
             journal: journal.map(Mutex::new),
+            wals,
             tables,
             wanted: AtomicUsize::new(0),
         })
@@ -227,18 +235,21 @@ impl Recent {
             self.flush_all()?;
         }
         while self.is_full() {
-            let mut numbers = self.state().waiting.keys().copied().collect();
+            let mut numbers = self.state().in_turn();
             self.step(&mut numbers, &mut Courtesy::none())?;
         }
         // Only one keeps something at a time, so that rows have the order of their numbers.
         let row = self.state().row + 1;
+        let had_long_log = self.has_long_log();
         if let Some(journal) = &self.journal {
             lock(journal).append(row, batch.records())?;
         }
         let mut state = self.state();
         let (was_idle, had_much) = (state.is_idle(), state.bytes >= MUCH_BYTES);
         state.add(batch, row, Instant::now());
-        if was_idle || state.bytes >= MUCH_BYTES && !had_much {
+        let gets_much = !had_much && state.bytes >= MUCH_BYTES;
+        let gets_long = !had_long_log && self.has_long_log();
+        if was_idle || gets_much || gets_long {
             self.changed.notify_one();
         }
         Ok(())
@@ -315,13 +326,20 @@ impl Recent {
         while !numbers.is_empty() {
             self.step(numbers, courtesy)?;
             let_others_in();
+            if courtesy.has_time() {
+                self.checkpoint();
+            }
         }
         Ok(())
     }
 
     fn step(&self, numbers: &mut Vec<u32>, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
         let mut tables = self.tables();
-        let some = self.state().some_of(numbers);
+        let some = {
+            let mut state = self.state();
+            courtesy.hurry(state.bytes, MOST_BYTES);
+            state.some_of(numbers)
+        };
         let put = self.unsynced(&mut tables, |tables| tables::put(tables, &some, courtesy));
         let mut state = self.state();
         match put {
@@ -412,6 +430,10 @@ impl Recent {
         let mut courtesy = Courtesy::new(&self.wanted);
         while let Some(due) = self.next() {
             let done = match due {
+                Due::Checkpoint => {
+                    self.checkpoint();
+                    continue;
+                }
                 Due::Put => self.put_all(&mut courtesy),
                 Due::Index => self.index_some_of_these(&mut courtesy),
             };
@@ -444,6 +466,9 @@ impl Recent {
             if state.closed {
                 return None;
             }
+            if self.has_long_log() {
+                return Some(Due::Checkpoint);
+            }
             let due = state.due(Instant::now());
             state = match due {
                 Some(Ok(due)) => return Some(due),
@@ -454,6 +479,15 @@ impl Recent {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
+    }
+
+    fn has_long_log(&self) -> bool {
+        self.wals.iter().any(Wal::is_long)
+    }
+
+    /// Writes logs that are long to their place.
+    fn checkpoint(&self) {
+        self.wals.iter().filter(|wal| wal.is_long()).for_each(Wal::checkpoint);
     }
 
     /// Ends [`Recent::run`].
@@ -560,8 +594,18 @@ impl State {
         chunks.into_iter().flatten().find_map(|chunk| chunk.first).unwrap_or(u64::MAX)
     }
 
+    /// Conversations of which something waits, in turns, the next one last. Of it much waits, since all others had their
+    /// turn after its own; and much of one conversation is put into the tables for less than a little of many.
+    fn in_turn(&self) -> Vec<u32> {
+        let after = self.waiting.range(self.turn.saturating_add(1)..);
+        let before = self.waiting.range(..=self.turn);
+        let mut numbers: Vec<u32> = after.chain(before).map(|(number, _)| *number).collect();
+        numbers.reverse();
+        numbers
+    }
+
     /// As much as one step takes; numbers of which nothing is left then are taken off.
-    fn some_of(&self, numbers: &mut Vec<u32>) -> Vec<Taken> {
+    fn some_of(&mut self, numbers: &mut Vec<u32>) -> Vec<Taken> {
         let mut some = Vec::new();
         let mut bytes = 0;
         while bytes < STEP_BYTES
@@ -580,6 +624,7 @@ impl State {
                 numbers.pop();
             }
             some.push((number, taken));
+            self.turn = number;
         }
         some
     }
@@ -629,4 +674,38 @@ fn let_others_in() {
 /// Whether entries are of those that may wait.
 pub(super) fn may_wait(entries: &[Entry<'_>]) -> bool {
     !entries.is_empty() && entries.iter().all(record::may_wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As many bytes of a conversation as one step takes, and some more.
+    fn waits(state: &mut State, number: u32) {
+        let mut records = Vec::new();
+        while records.len() <= STEP_BYTES {
+            records.resize(records.len() + CHUNK_BYTES, 0);
+        }
+        state.bytes += records.len();
+        state.lines += 1;
+        let chunk = Chunk { records, lines: 1, first: Some(1), last: 1 };
+        state.waiting.entry(number).or_default().chunks.push_back(Arc::new(chunk));
+    }
+
+    #[test]
+    fn who_makes_room_takes_the_conversation_that_had_its_turn_longest_ago() {
+        let mut state = State::default();
+        let mut turns = Vec::new();
+        for number in [1, 2, 7] {
+            waits(&mut state, number);
+        }
+        for _ in 0..5 {
+            let some = state.some_of(&mut state.in_turn());
+            state.remove(&some);
+            let number = some[0].0;
+            turns.push(number);
+            waits(&mut state, number);
+        }
+        assert_eq!(turns, [1, 2, 7, 1, 2]);
+    }
 }

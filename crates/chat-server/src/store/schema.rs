@@ -1,10 +1,7 @@
 //! The tables and their versions.
 
-use std::path::Path;
-
 use rusqlite::Connection;
 
-use super::tools::free_bytes;
 use super::{BUSY, Durability, Failure, OpenError, Place};
 
 /// Tells this program's databases from others (`PRAGMA application_id`): "chat".
@@ -46,7 +43,6 @@ pub(super) fn prepare(
     connection.pragma_update(None, "synchronous", synchronous).map_err(sqlite)?;
     connection.pragma_update(None, "cache_size", -4_000).map_err(sqlite)?;
     connection.pragma_update(None, "journal_size_limit", 32 * 1024 * 1024).map_err(sqlite)?;
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES_OF_TABLES).map_err(sqlite)?;
     migrate(connection).map_err(sqlite)?;
     // SQLite opens for reading what it can't open for writing. That is to be told now, not with every line.
     if connection.is_readonly("main").map_err(sqlite)? {
@@ -54,41 +50,6 @@ pub(super) fn prepare(
         return Err(sqlite(rusqlite::Error::SqliteFailure(code, None)));
     }
     Ok(())
-}
-
-/// Where there is less room, in bytes, the log takes none that isn't needed.
-const ROOM_TO_SPARE: u64 = 256 * 1024 * 1024;
-
-pub(super) fn has_room_to_spare(directory: &Path) -> bool {
-    free_bytes(directory).is_some_and(|free| free >= ROOM_TO_SPARE)
-}
-
-/// The write-ahead log of the tables is begun again after so many pages: 16 MB. The last pages of conversations in which
-/// much is said are in it many times, and are written to their place once.
-const LOG_PAGES_OF_TABLES: u32 = 4000;
-
-/// That of the journal is after so many (SQLite's usual `wal_autocheckpoint`).
-const LOG_PAGES: u32 = 1000;
-
-/// Makes the write-ahead log as long as it gets. Where a file grows, each sync also has to wait for the file system's
-/// own log, which makes it twice as slow (measured on ext4). What is written for it is rolled back: the pages
-/// went into the log because the cache was too small for them, and count for nothing there.
-pub(super) fn lengthen_log(connection: &mut Connection) -> rusqlite::Result<()> {
-    let usual: i64 = connection.pragma_query_value(None, "cache_size", |row| row.get(0))?;
-    connection.pragma_update(None, "cache_size", 10)?;
-    let fill = || -> rusqlite::Result<()> {
-        let room = connection.unchecked_transaction()?;
-        room.execute_batch("CREATE TABLE room (page BLOB)")?;
-        let mut insert = room.prepare("INSERT INTO room VALUES (zeroblob(4000))")?;
-        for _ in 0..LOG_PAGES + LOG_PAGES / 8 {
-            insert.execute(())?;
-        }
-        drop(insert);
-        room.rollback()
-    };
-    let filled = fill();
-    connection.pragma_update(None, "cache_size", usual)?;
-    filled
 }
 
 /// Refuses a database of another program, or of a later version of this one.

@@ -6,8 +6,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// It gives way after so many lines, which take some 50 µs.
+/// It gives way after so many lines, which take some 50 µs, and with each quarter of what may wait after twice as many:
+/// the busier the others are the longer they take each time, and it is to keep up with them before they wait for it.
 const LINES: u32 = 32;
+const QUARTERS: usize = 4;
 
 /// The server itself wants the processor for no longer than this at once; when it takes longer, other programs keep it
 /// busy.
@@ -22,25 +24,37 @@ pub(super) struct Courtesy<'a> {
     /// How many wait for it; none is asked by who has no time to give.
     wanted: Option<&'a AtomicUsize>,
     lines: u32,
+    gives_way_after: u32,
     pauses_until: Option<Instant>,
 }
 
 impl<'a> Courtesy<'a> {
     /// Gives way as long as nobody wants what is counted here.
     pub(super) fn new(wanted: &'a AtomicUsize) -> Self {
-        Self { wanted: Some(wanted), lines: 0, pauses_until: None }
+        Self { wanted: Some(wanted), lines: 0, gives_way_after: LINES, pauses_until: None }
     }
 
     /// Gives way to nobody: somebody waits for the work.
     pub(super) fn none() -> Self {
-        Self { wanted: None, lines: 0, pauses_until: None }
+        Self { wanted: None, lines: 0, gives_way_after: LINES, pauses_until: None }
+    }
+
+    /// Whether there is time to give.
+    pub(super) fn has_time(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    /// So much waits to be done, of what may wait at most.
+    pub(super) fn hurry(&mut self, waiting: usize, most: usize) {
+        let quarters = (waiting * QUARTERS / most).min(QUARTERS);
+        self.gives_way_after = LINES << quarters;
     }
 
     /// A line is done. Tells whether others were let in.
     pub(super) fn line_done(&mut self) -> bool {
         let Some(wanted) = self.wanted else { return false };
         self.lines += 1;
-        if self.lines < LINES {
+        if self.lines < self.gives_way_after {
             return false;
         }
         self.lines = 0;
@@ -83,6 +97,22 @@ mod tests {
         wanted.store(1, Ordering::Relaxed);
         assert_eq!(times_given(&mut courtesy, 10 * LINES), 0);
         assert_eq!(times_given(&mut Courtesy::none(), 10 * LINES), 0);
+    }
+
+    #[test]
+    fn who_falls_behind_gives_way_less_often() {
+        let wanted = AtomicUsize::new(0);
+        for (waiting, times) in [(0, 32), (24, 32), (25, 16), (50, 8), (75, 4), (100, 2), (110, 2)]
+        {
+            let mut courtesy = Courtesy::new(&wanted);
+            courtesy.hurry(waiting, 100);
+            let mut given = 0;
+            for _ in 0..32 * LINES {
+                given += times_given(&mut courtesy, 1);
+                courtesy.pauses_until = None;
+            }
+            assert_eq!(given, times, "{waiting} of 100 wait");
+        }
     }
 
     #[test]

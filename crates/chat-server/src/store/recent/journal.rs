@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::store::schema::{has_room_to_spare, lengthen_log};
+use crate::store::wal::{Length, Wal, has_room_to_spare, lengthen};
 use crate::store::{BUSY, Durability, Failure};
 
 /// The file, beside that of the tables.
@@ -28,8 +28,9 @@ impl Journal {
     pub(in crate::store) fn open(
         directory: &Path,
         durability: Durability,
-    ) -> rusqlite::Result<Self> {
-        let connection = Connection::open(directory.join(FILE))?;
+    ) -> rusqlite::Result<(Self, Wal)> {
+        let path = directory.join(FILE);
+        let connection = Connection::open(&path)?;
         connection.busy_timeout(BUSY)?;
         let synchronous = match durability {
             Durability::Machine => "full",
@@ -48,12 +49,13 @@ impl Journal {
         }
         let mut journal = Self { connection, has_room: has_room_to_spare(directory) };
         journal.lengthen();
-        Ok(journal)
+        let wal = Wal::of(&mut journal.connection, &path, Length::OF_JOURNAL)?;
+        Ok((journal, wal))
     }
 
     fn lengthen(&mut self) {
         if self.has_room
-            && let Err(error) = lengthen_log(&mut self.connection)
+            && let Err(error) = lengthen(&mut self.connection, Length::OF_JOURNAL)
         {
             // It grows by and by then.
             tracing::debug!(%error, "the log could not be made long");
