@@ -6,6 +6,8 @@ use clap::ValueEnum;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
+use crate::subject::floor;
+
 /// How one talks to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,7 +55,7 @@ impl Dialect {
                 lines: format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n"),
                 answer: b" 001 ",
             },
-            Self::Floor => Ask { lines: String::new(), answer: b"* floor" },
+            Self::Floor => Ask { lines: String::new(), answer: floor::GREETING.as_bytes() },
         }
     }
 
@@ -74,7 +76,10 @@ impl Dialect {
             // The end of the list of who is there.
             Self::Irc => Ask { lines: format!("JOIN #{room}\r\n"), answer: b" 366 " },
             Self::Floor if room == HALL => Ask { lines: String::new(), answer: b"" },
-            Self::Floor => Ask { lines: format!("/enter {room}\n"), answer: b"* entered" },
+            Self::Floor => Ask {
+                lines: format!("{}{room}\n", floor::ENTER),
+                answer: floor::ENTERED.as_bytes(),
+            },
         }
     }
 

@@ -140,7 +140,7 @@ impl How {
         suit
     }
 
-    #[expect(clippy::print_stdout, reason = "the results")]
+    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the results, and what has none")]
     fn run(&self, given: Box<dyn Scenario>) -> anyhow::Result<()> {
         let name = given.name();
         let scenarios = match self.scale() {
@@ -159,6 +159,9 @@ impl How {
         let bench = self.bench()?;
         let mut outcomes = Vec::new();
         for (scenario, kinds) in scenarios.iter().zip(suit) {
+            if kinds.is_empty() {
+                eprintln!("not measured, as none of these servers can do it: {scenario:?}");
+            }
             for kind in kinds {
                 let found = scenario.run(&bench, kind)?;
                 outcomes.extend(found.into_iter().map(|finding| Outcome {

@@ -47,7 +47,7 @@ use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -125,19 +125,24 @@ impl Store {
         };
         schema::prepare(&mut connection, place, durability)?;
         let (mut journal, mut wals) = (None, Vec::new());
+        let changed = Arc::new(Condvar::new());
         if let Place::Directory(directory) = place {
             keep_private(&directory.join(recent::FILE))
                 .map_err(|source| OpenError::Directory { path: directory.clone(), source })?;
+            let is_long = || {
+                let changed = Arc::clone(&changed);
+                move || changed.notify_one()
+            };
             let (opened, wal) =
-                Journal::open(directory, durability).map_err(OpenError::from_sqlite)?;
+                Journal::open(directory, durability, is_long()).map_err(OpenError::from_sqlite)?;
             journal = Some(opened);
             wals.push(wal);
             let path = directory.join(FILE);
-            let wal = Wal::of(&mut connection, &path, Length::OF_TABLES);
+            let wal = Wal::of(&mut connection, &path, Length::OF_TABLES, is_long());
             wals.push(wal.map_err(OpenError::from_sqlite)?);
         }
         let writer = Arc::new(Mutex::new(connection));
-        let recent = Recent::new(Arc::clone(&writer), journal, wals);
+        let recent = Recent::new(Arc::clone(&writer), journal, wals, changed);
         recent.recover()?;
         Ok(Self { place: place.clone(), writer, lock, recent })
     }

@@ -14,13 +14,13 @@ use mio::{Events, Interest, Poll, Token};
 const LISTENER: Token = Token(usize::MAX);
 
 /// Told to whoever connects, so that it knows that it is heard and hears.
-const GREETING: &[u8] = b"* floor\n";
+pub(crate) const GREETING: &str = "* floor";
 
 /// With the name of a room after it, the one line that isn't passed on: who sends it is there from now on. It comes alone.
-const ENTER: &[u8] = b"/enter ";
+pub(crate) const ENTER: &str = "/enter ";
 
 /// Its answer.
-const ENTERED: &[u8] = b"* entered\n";
+pub(crate) const ENTERED: &str = "* entered";
 
 /// The room that has no name.
 const HALL: usize = 0;
@@ -110,7 +110,7 @@ pub(crate) fn run(batch: bool) -> anyhow::Result<()> {
 impl House {
     fn welcome(&mut self, id: usize, stream: TcpStream) {
         let mut guest = Guest { stream, room: HALL, unwritten: Vec::new(), carry: Vec::new() };
-        guest.write(&[IoSlice::new(GREETING)]);
+        guest.tell(GREETING);
         match self.guests.get_mut(id) {
             Some(place) => *place = Some(guest),
             None => self.guests.push(Some(guest)),
@@ -137,7 +137,7 @@ impl House {
                     self.rooms.push(Room::default());
                 }
                 self.rooms[guest.room].people.push(id);
-                guest.write(&[IoSlice::new(ENTERED)]);
+                guest.tell(ENTERED);
             }
             Came::End => {
                 leave(room, id);
@@ -205,6 +205,10 @@ impl Room {
 }
 
 impl Guest {
+    fn tell(&mut self, line: &str) {
+        self.write(&[IoSlice::new(line.as_bytes()), IoSlice::new(b"\n")]);
+    }
+
     /// Writes what waits and then this, as far as the socket takes it; the rest waits.
     fn write(&mut self, slices: &[IoSlice<'_>]) {
         if !self.unwritten.is_empty() {
@@ -234,7 +238,7 @@ impl Guest {
                 Ok(0) => return Came::End,
                 Ok(some) => {
                     let read = &buffer[..some];
-                    if let Some(name) = read.strip_prefix(ENTER) {
+                    if let Some(name) = read.strip_prefix(ENTER.as_bytes()) {
                         return Came::Enter(name.to_vec());
                     }
                     match memchr::memrchr(b'\n', read) {

@@ -291,10 +291,7 @@ impl Book {
 
     /// Puts everything into the one file.
     pub fn checkpoint(&mut self) -> Result<(), Failure> {
-        self.recent.close_journal()?;
-        let connection = self.recent.tables();
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
-        Ok(())
+        self.recent.close_files()
     }
 
     pub(super) fn connection(&self) -> &Shared {

@@ -23,6 +23,7 @@ mod record;
 mod tables;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,12 +37,12 @@ pub(super) use self::record::Batch;
 use self::record::{Once, Part};
 use super::book::{Entry, Said, commit_nothing};
 use super::failure::Kind;
-use super::wal::Wal;
+use super::wal::{Wal, truncate};
 use super::{Failure, Shared};
 use crate::hub::lock;
 
 /// Lines that one step puts into the tables, counted in bytes of records: some hundred lines, which take about a
-/// millisecond. Whoever wants the tables meanwhile, or must make room for more lines, waits for no more than that.
+/// millisecond. Whoever wants the tables meanwhile, or must make room for more lines, usually waits for no more than that.
 const STEP_BYTES: usize = 64 * 1024;
 
 /// Records of one conversation that are handed over together, in bytes.
@@ -77,8 +78,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// What waits, shared by the one that writes, those that read, and the thread that puts it into the tables.
 pub(super) struct Recent {
     state: Mutex<State>,
-    /// Notified when something waits that didn't, when much does, and at the end.
-    changed: Condvar,
+    /// Notified when something waits that didn't, when much does, when a log is long, and at the end.
+    changed: Arc<Condvar>,
     /// None in memory, where nothing outlives the process anyhow.
     journal: Option<Mutex<Journal>>,
     /// Those of the journal and of the tables; likewise none in memory.
@@ -182,11 +183,17 @@ struct Chunk {
 type Taken = (u32, Vec<Arc<Chunk>>);
 
 impl Recent {
-    pub(super) fn new(tables: Shared, journal: Option<Journal>, wals: Vec<Wal>) -> Arc<Self> {
+    /// `changed` is notified when one of the logs is long.
+    pub(super) fn new(
+        tables: Shared,
+        journal: Option<Journal>,
+        wals: Vec<Wal>,
+        changed: Arc<Condvar>,
+    ) -> Arc<Self> {
         let row = journal.as_ref().map_or(0, Journal::last);
         Arc::new(Self {
             state: Mutex::new(State { row, ..State::default() }),
-            changed: Condvar::new(),
+            changed,
             journal: journal.map(Mutex::new),
             wals,
             tables,
@@ -240,16 +247,13 @@ impl Recent {
         }
         // Only one keeps something at a time, so that rows have the order of their numbers.
         let row = self.state().row + 1;
-        let had_long_log = self.has_long_log();
         if let Some(journal) = &self.journal {
             lock(journal).append(row, batch.records())?;
         }
         let mut state = self.state();
         let (was_idle, had_much) = (state.is_idle(), state.bytes >= MUCH_BYTES);
         state.add(batch, row, Instant::now());
-        let gets_much = !had_much && state.bytes >= MUCH_BYTES;
-        let gets_long = !had_long_log && self.has_long_log();
-        if was_idle || gets_much || gets_long {
+        if was_idle || state.bytes >= MUCH_BYTES && !had_much {
             self.changed.notify_one();
         }
         Ok(())
@@ -308,7 +312,9 @@ impl Recent {
         let tables = self.tables();
         // Of pages that it failed to write the system may think that they are written, and a later sync succeeds: they
         // are written once more, to their place.
-        let synced = if self.state().trouble.sync {
+        let has_failed = self.wals.iter().filter(|wal| wal.has_failed()).count() > 0;
+        let synced = if self.state().trouble.sync || has_failed {
+            let _held = self.hold_logs();
             tables::checkpoint(&tables)
         } else {
             commit_nothing(&tables)
@@ -378,6 +384,7 @@ impl Recent {
         courtesy: &mut Courtesy<'_>,
     ) -> Result<(), Failure> {
         let mut tables = self.tables();
+        courtesy.hurry(self.state().bytes, MOST_BYTES);
         let upto = |number| self.state().first_waiting(number);
         let indexed = self.unsynced(&mut tables, |tables| {
             Ok(tables::index(tables, numbers, upto, STEP_LINES, courtesy)?)
@@ -442,6 +449,7 @@ impl Recent {
                     fails = false;
                     self.state().again = None;
                     let_others_in();
+                    self.checkpoint();
                 }
                 Err(failure) => {
                     self.state().again = Some(Instant::now() + AGAIN);
@@ -466,12 +474,11 @@ impl Recent {
             if state.closed {
                 return None;
             }
-            if self.has_long_log() {
-                return Some(Due::Checkpoint);
-            }
             let due = state.due(Instant::now());
             state = match due {
                 Some(Ok(due)) => return Some(due),
+                // All else comes with a look at the logs.
+                _ if self.has_long_log() => return Some(Due::Checkpoint),
                 Some(Err(left)) => {
                     let waited = self.changed.wait_timeout(state, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
@@ -479,6 +486,11 @@ impl Recent {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
+    }
+
+    /// No log is written to its place aside meanwhile. Who locks the tables as well does so first.
+    fn hold_logs(&self) -> Vec<MutexGuard<'_, Connection>> {
+        self.wals.iter().map(Wal::hold).collect()
     }
 
     fn has_long_log(&self) -> bool {
@@ -499,13 +511,18 @@ impl Recent {
     /// All is in the tables, and of what it was nothing is left in the files of the journal.
     pub(super) fn leave_nothing(&self) -> Result<(), Failure> {
         self.flush_all()?;
+        let _held = self.hold_logs();
         self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).leave_nothing())
     }
 
-    /// All is in the tables, and the journal is as short as it gets.
-    pub(super) fn close_journal(&self) -> Result<(), Failure> {
+    /// All is in the one file of the tables, and the journal is as short as it gets.
+    pub(super) fn close_files(&self) -> Result<(), Failure> {
         self.flush_all()?;
-        self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).shorten())
+        let tables = self.tables();
+        let _held = self.hold_logs();
+        let shortened = self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).shorten());
+        truncate(&tables)?;
+        shortened
     }
 
     #[cfg(test)]
@@ -594,10 +611,10 @@ impl State {
         chunks.into_iter().flatten().find_map(|chunk| chunk.first).unwrap_or(u64::MAX)
     }
 
-    /// Conversations of which something waits, in turns, the next one last. Of it much waits, since all others had their
-    /// turn after its own; and much of one conversation is put into the tables for less than a little of many.
+    /// Conversations of which something waits, in turns, the next one last. Of it more waits than of those that had theirs
+    /// just now; and much of one conversation is put into the tables for less than a little of many.
     fn in_turn(&self) -> Vec<u32> {
-        let after = self.waiting.range(self.turn.saturating_add(1)..);
+        let after = self.waiting.range((Bound::Excluded(self.turn), Bound::Unbounded));
         let before = self.waiting.range(..=self.turn);
         let mut numbers: Vec<u32> = after.chain(before).map(|(number, _)| *number).collect();
         numbers.reverse();

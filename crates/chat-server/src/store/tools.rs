@@ -58,7 +58,7 @@ pub fn blank_erased(file: &Path) -> Result<(), OpenError> {
     connection.pragma_update(None, "journal_mode", "memory").map_err(OpenError::from_sqlite)?;
     connection.pragma_update(None, "synchronous", "off").map_err(OpenError::from_sqlite)?;
     let connection = Arc::new(Mutex::new(connection));
-    let recent = Recent::new(Arc::clone(&connection), None, Vec::new());
+    let recent = Recent::new(Arc::clone(&connection), None, Vec::new(), Arc::default());
     recent.recover()?;
     let mut book = Book::new(Arc::clone(&connection), None, Arc::clone(&recent));
     let erasing = book.erasing()?;

@@ -2,15 +2,15 @@
 //!
 //! What is committed goes into the log. Once that is long it is written to its place (a checkpoint), which takes
 //! milliseconds, and many where much was said. Whoever commits would do it while everybody waits for their lines. So a
-//! thread for which nobody waits does it, by a connection of its own, and SQLite goes on committing meanwhile. Only if
-//! that thread doesn't come to it in time, who commits does what is left.
+//! thread for which nobody waits does it, by a connection of its own, and SQLite goes on committing meanwhile. Who
+//! commits does only the rest, once the log is much longer: what came while that thread wrote, or all of it if that
+//! thread didn't come to it.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::BUSY;
 use super::tools::free_bytes;
@@ -30,84 +30,149 @@ impl Length {
     /// written to their place once.
     pub(super) const OF_TABLES: Self = Self { long: 4000, most: 8000 };
 
-    /// That of the journal. Its pages are written once each, so the shorter it is, the less there is to do at a time.
+    /// That of the journal. Few of its pages are in it more than once, so the shorter it is, the less there is to do at
+    /// a time.
     pub(super) const OF_JOURNAL: Self = Self { long: 200, most: 1000 };
 }
 
 /// A file's log, beside the connection that commits.
 pub(super) struct Wal {
     progress: Arc<Progress>,
-    long: usize,
     aside: Mutex<Connection>,
 }
 
 /// How far a log is. It is begun again with the first commit after all of it was written to its place.
-#[derive(Default)]
 struct Progress {
+    length: Length,
     /// So many pages are in it.
     pages: AtomicUsize,
     /// Of them so many are written to their place.
     written: AtomicUsize,
+    /// So many were in it when that was tried last.
+    tried: AtomicUsize,
+    /// The disk failed, and wasn't asked since whether all is on it.
+    failed: AtomicBool,
 }
 
 impl Progress {
+    fn of(length: Length) -> Self {
+        let (pages, written, tried) = Default::default();
+        Self { length, pages, written, tried, failed: AtomicBool::new(false) }
+    }
+
     fn committed(&self, pages: usize) {
         let before = self.pages.swap(pages, Ordering::Relaxed);
         if pages < before {
             self.written.store(0, Ordering::Relaxed);
+            self.tried.store(0, Ordering::Relaxed);
         }
     }
 
-    fn wrote(&self, pages: usize) {
-        // Perhaps it was begun again meanwhile.
-        let still = pages.min(self.pages.load(Ordering::Relaxed));
-        self.written.store(still, Ordering::Relaxed);
+    /// It is long, and there is enough that wasn't there when it was tried last: while somebody reads, only what is older
+    /// than what they read is written.
+    fn is_long(&self) -> bool {
+        let pages = self.pages.load(Ordering::Relaxed);
+        let left = pages.saturating_sub(self.written.load(Ordering::Relaxed));
+        let new = pages.saturating_sub(self.tried.load(Ordering::Relaxed));
+        left >= self.length.long && new >= self.length.long / 4
     }
 
-    fn left(&self) -> usize {
-        let pages = self.pages.load(Ordering::Relaxed);
-        pages.saturating_sub(self.written.load(Ordering::Relaxed))
+    /// It was tried, when it had so many pages, and as many of them are written now.
+    fn tried(&self, pages: usize, written: rusqlite::Result<usize>) {
+        self.tried.store(pages, Ordering::Relaxed);
+        match written {
+            // Perhaps it was begun again meanwhile.
+            Ok(written) => {
+                let still = written.min(self.pages.load(Ordering::Relaxed));
+                self.written.store(still, Ordering::Relaxed);
+            }
+            Err(error) if comes_to_an_end(&error) => {
+                tracing::debug!(%error, "a log is written to its place later");
+            }
+            Err(error) => {
+                self.failed.store(true, Ordering::Relaxed);
+                tracing::warn!(%error, "a log could not be written to its place; it is tried again");
+            }
+        }
     }
 }
 
+/// Whether something else is at it, or there is no room: nothing is lost then.
+fn comes_to_an_end(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    let codes = [ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked, ErrorCode::DiskFull];
+    code.is_some_and(|code| codes.contains(&code))
+}
+
 impl Wal {
-    /// Of a file that a connection writes: from now on it tells how long the log is.
+    /// Of a file that a connection writes: from now on it tells how long the log is. `is_long` is called with every
+    /// commit while somebody should [`checkpoint`](Wal::checkpoint) it.
     pub(super) fn of(
         writer: &mut Connection,
         path: &Path,
-        Length { long, most }: Length,
+        length: Length,
+        is_long: impl Fn() + Send + 'static,
     ) -> rusqlite::Result<Self> {
         let aside = Connection::open(path)?;
         aside.busy_timeout(BUSY)?;
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(Progress::of(length));
         let told = Arc::clone(&progress);
         writer.wal_hook(Some(move |wal: &mut rusqlite::hooks::Wal, pages| {
             let pages = usize::try_from(pages).unwrap_or_default();
             told.committed(pages);
-            if pages >= most {
-                // The commit is done, whatever comes of this; what fails is tried again after the next.
-                let _ = wal.checkpoint();
+            if pages >= length.most {
+                let done = wal.checkpoint_v2(rusqlite::wal::CheckpointMode::PASSIVE);
+                // The commit is done, whatever comes of this.
+                told.tried(pages, done.map(|(_, written)| usize::try_from(written).unwrap_or(0)));
+            } else if told.is_long() {
+                is_long();
             }
             Ok(())
         }))?;
-        Ok(Self { progress, long, aside: Mutex::new(aside) })
+        Ok(Self { progress, aside: Mutex::new(aside) })
     }
 
     /// Whether it is to be written to its place.
     pub(super) fn is_long(&self) -> bool {
-        self.progress.left() >= self.long
+        self.progress.is_long()
     }
 
     /// Writes to its place what is in it now. It waits for nobody, and nobody for it.
     pub(super) fn checkpoint(&self) {
         let pages = self.progress.pages.load(Ordering::Relaxed);
-        let done = lock(&self.aside).query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()));
-        if let Err(error) = done {
-            tracing::debug!(%error, "a log could not be written to its place; who commits tries again");
-        }
-        // If it failed, or some is left because somebody reads, it is tried again when as much has come anew.
-        self.progress.wrote(pages);
+        let written = lock(&self.aside).query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |row| {
+            Ok(usize::try_from(row.get::<_, i64>(2)?).unwrap_or_default())
+        });
+        self.progress.tried(pages, written);
     }
+
+    /// Nobody writes it aside for as long as this is held: who wants all of it written would be told that it is busy.
+    pub(super) fn hold(&self) -> MutexGuard<'_, Connection> {
+        lock(&self.aside)
+    }
+
+    /// Whether the disk failed since this was asked last: what the system was to write may be lost, whatever a later sync
+    /// tells.
+    pub(super) fn has_failed(&self) -> bool {
+        self.progress.failed.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// Writes all of a connection's log to its place, and makes its file empty.
+///
+/// # Errors
+///
+/// As busy, if others read from it all the time.
+pub(super) fn truncate(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| {
+        if row.get(0)? { Err(busy()) } else { Ok(()) }
+    })
+}
+
+/// What SQLite tells of who would have to wait.
+pub(super) fn busy() -> rusqlite::Error {
+    let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    rusqlite::Error::SqliteFailure(busy, None)
 }
 
 /// Where there is less room, in bytes, the log takes none that isn't needed.
@@ -161,7 +226,7 @@ mod tests {
             let mut writer = Connection::open(&path).unwrap();
             writer.pragma_update(None, "journal_mode", "wal").unwrap();
             writer.execute_batch("CREATE TABLE some (page BLOB)").unwrap();
-            let wal = Wal::of(&mut writer, &path, LENGTH).unwrap();
+            let wal = Wal::of(&mut writer, &path, LENGTH, || {}).unwrap();
             Self { directory, writer, wal }
         }
 
@@ -207,15 +272,47 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_somebody_reads_is_written_when_they_are_done() {
+    fn a_log_that_somebody_reads_is_tried_again_when_there_is_more() {
         let tried = Tried::new();
         let reader = Connection::open(tried.directory.path().join("some.db")).unwrap();
         reader.execute_batch("BEGIN; SELECT count(*) FROM some").unwrap();
-        tried.commit(100);
+        while !tried.wal.is_long() {
+            tried.commit(1);
+        }
         tried.wal.checkpoint();
         assert!(!tried.wal.is_long(), "it isn't tried again and again");
+        let before = tried.written();
+        tried.commit(10);
         reader.execute_batch("COMMIT").unwrap();
-        tried.commit(50);
-        assert!(tried.written() > 100, "{}", tried.written());
+        assert!(tried.wal.is_long());
+        tried.wal.checkpoint();
+        assert!(!tried.wal.is_long() && tried.written() > before + 10);
+    }
+
+    #[test]
+    fn who_wants_all_of_a_log_written_is_told_if_it_was_not() {
+        let tried = Tried::new();
+        tried.writer.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let reader = Connection::open(tried.directory.path().join("some.db")).unwrap();
+        tried.commit(1);
+        reader.execute_batch("BEGIN; SELECT count(*) FROM some").unwrap();
+        tried.commit(1);
+        assert!(truncate(&tried.writer).is_err());
+        reader.execute_batch("COMMIT").unwrap();
+        truncate(&tried.writer).unwrap();
+        assert_eq!(tried.log(), 0);
+    }
+
+    #[test]
+    fn only_a_disk_that_fails_makes_a_log_distrusted() {
+        let failure = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        let tried = Tried::new();
+        for code in [rusqlite::ffi::SQLITE_BUSY, rusqlite::ffi::SQLITE_FULL] {
+            tried.wal.progress.tried(1, Err(failure(code)));
+            assert!(!tried.wal.has_failed());
+        }
+        tried.wal.progress.tried(1, Err(failure(rusqlite::ffi::SQLITE_IOERR_FSYNC)));
+        assert!(tried.wal.has_failed());
+        assert!(!tried.wal.has_failed(), "it was told");
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::store::wal::{Length, Wal, has_room_to_spare, lengthen};
+use crate::store::wal::{Length, Wal, has_room_to_spare, lengthen, truncate};
 use crate::store::{BUSY, Durability, Failure};
 
 /// The file, beside that of the tables.
@@ -28,6 +28,7 @@ impl Journal {
     pub(in crate::store) fn open(
         directory: &Path,
         durability: Durability,
+        is_long: impl Fn() + Send + 'static,
     ) -> rusqlite::Result<(Self, Wal)> {
         let path = directory.join(FILE);
         let connection = Connection::open(&path)?;
@@ -49,7 +50,7 @@ impl Journal {
         }
         let mut journal = Self { connection, has_room: has_room_to_spare(directory) };
         journal.lengthen();
-        let wal = Wal::of(&mut journal.connection, &path, Length::OF_JOURNAL)?;
+        let wal = Wal::of(&mut journal.connection, &path, Length::OF_JOURNAL, is_long)?;
         Ok((journal, wal))
     }
 
@@ -114,7 +115,7 @@ impl Journal {
 
     /// Puts everything into the one file.
     pub(in crate::store) fn shorten(&mut self) -> Result<(), Failure> {
-        Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?)
+        Ok(truncate(&self.connection)?)
     }
 
     #[cfg(test)]

@@ -11,6 +11,7 @@ use super::{Chunk, Taken};
 use crate::store::Failure;
 use crate::store::accounts::{self, AccountEntry};
 use crate::store::book::{ERASED, Entry, ID_BITS, Said, id_of, place, write_other};
+use crate::store::wal::busy;
 use crate::store::words::indexed;
 
 /// Puts these into the tables, all of them or none, in the order of their numbers. What is there already is left as
@@ -176,8 +177,7 @@ pub(super) fn checkpoint(tables: &Connection) -> rusqlite::Result<()> {
     if all {
         return Ok(());
     }
-    let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-    Err(rusqlite::Error::SqliteFailure(busy, None))
+    Err(busy())
 }
 
 /// Of how many lines of each conversation the words aren't indexed, that is what an earlier process didn't come to.
