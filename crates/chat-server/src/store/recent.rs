@@ -37,7 +37,7 @@ pub(super) use self::record::Batch;
 use self::record::{Once, Part};
 use super::book::{Entry, Said, commit_nothing};
 use super::failure::Kind;
-use super::wal::{Wal, truncate};
+use super::wal::{Wal, truncate, write_all};
 use super::{Failure, Shared};
 use crate::hub::lock;
 
@@ -292,8 +292,7 @@ impl Recent {
             if state.waiting.is_empty() && state.row == state.forgotten {
                 return Ok(());
             }
-            let numbers: Vec<u32> = state.waiting.keys().rev().copied().collect();
-            (numbers, state.row, state.kept)
+            (state.in_turn(), state.row, state.kept)
         };
         self.flush_these(&mut numbers, courtesy)?;
         if let Some(journal) = &self.journal {
@@ -312,10 +311,10 @@ impl Recent {
         let tables = self.tables();
         // Of pages that it failed to write the system may think that they are written, and a later sync succeeds: they
         // are written once more, to their place.
-        let has_failed = self.wals.iter().filter(|wal| wal.has_failed()).count() > 0;
-        let synced = if self.state().trouble.sync || has_failed {
+        let failures = self.wals.iter().filter(|wal| wal.take_failure()).count();
+        let synced = if self.state().trouble.sync || failures > 0 {
             let _held = self.hold_logs();
-            tables::checkpoint(&tables)
+            write_all(&tables)
         } else {
             commit_nothing(&tables)
         };

@@ -6,11 +6,13 @@
 //! commits does only the rest, once the log is much longer: what came while that thread wrote, or all of it if that
 //! thread didn't come to it.
 
+use std::ffi::c_int;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, DEFAULT_NAME, ErrorCode};
 
 use super::BUSY;
 use super::tools::free_bytes;
@@ -56,8 +58,9 @@ struct Progress {
 
 impl Progress {
     fn of(length: Length) -> Self {
-        let (pages, written, tried) = Default::default();
-        Self { length, pages, written, tried, failed: AtomicBool::new(false) }
+        let none = || AtomicUsize::new(0);
+        let failed = AtomicBool::new(false);
+        Self { length, pages: none(), written: none(), tried: none(), failed }
     }
 
     fn committed(&self, pages: usize) {
@@ -77,12 +80,13 @@ impl Progress {
         left >= self.length.long && new >= self.length.long / 4
     }
 
-    /// It was tried, when it had so many pages, and as many of them are written now.
-    fn tried(&self, pages: usize, written: rusqlite::Result<usize>) {
+    /// It was tried, when it had so many pages; SQLite tells how many it has and how many of them are written.
+    fn tried(&self, pages: usize, done: rusqlite::Result<(c_int, c_int)>) {
         self.tried.store(pages, Ordering::Relaxed);
-        match written {
+        match done {
             // Perhaps it was begun again meanwhile.
-            Ok(written) => {
+            Ok((_, written)) => {
+                let written = usize::try_from(written).unwrap_or_default();
                 let still = written.min(self.pages.load(Ordering::Relaxed));
                 self.written.store(still, Ordering::Relaxed);
             }
@@ -115,15 +119,16 @@ impl Wal {
     ) -> rusqlite::Result<Self> {
         let aside = Connection::open(path)?;
         aside.busy_timeout(BUSY)?;
+        // Only who has read from a file knows that it has a log.
+        aside.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
         let progress = Arc::new(Progress::of(length));
         let told = Arc::clone(&progress);
         writer.wal_hook(Some(move |wal: &mut rusqlite::hooks::Wal, pages| {
             let pages = usize::try_from(pages).unwrap_or_default();
             told.committed(pages);
             if pages >= length.most {
-                let done = wal.checkpoint_v2(rusqlite::wal::CheckpointMode::PASSIVE);
                 // The commit is done, whatever comes of this.
-                told.tried(pages, done.map(|(_, written)| usize::try_from(written).unwrap_or(0)));
+                told.tried(pages, wal.checkpoint_v2(CheckpointMode::PASSIVE));
             } else if told.is_long() {
                 is_long();
             }
@@ -140,10 +145,8 @@ impl Wal {
     /// Writes to its place what is in it now. It waits for nobody, and nobody for it.
     pub(super) fn checkpoint(&self) {
         let pages = self.progress.pages.load(Ordering::Relaxed);
-        let written = lock(&self.aside).query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |row| {
-            Ok(usize::try_from(row.get::<_, i64>(2)?).unwrap_or_default())
-        });
-        self.progress.tried(pages, written);
+        let done = lock(&self.aside).wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::PASSIVE);
+        self.progress.tried(pages, done);
     }
 
     /// Nobody writes it aside for as long as this is held: who wants all of it written would be told that it is busy.
@@ -153,26 +156,23 @@ impl Wal {
 
     /// Whether the disk failed since this was asked last: what the system was to write may be lost, whatever a later sync
     /// tells.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(super) fn take_failure(&self) -> bool {
         self.progress.failed.swap(false, Ordering::Relaxed)
     }
 }
 
-/// Writes all of a connection's log to its place, and makes its file empty.
+/// Writes all of a connection's log to its place.
 ///
 /// # Errors
 ///
 /// As busy, if others read from it all the time.
-pub(super) fn truncate(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| {
-        if row.get(0)? { Err(busy()) } else { Ok(()) }
-    })
+pub(super) fn write_all(connection: &Connection) -> rusqlite::Result<()> {
+    connection.wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::FULL).map(drop)
 }
 
-/// What SQLite tells of who would have to wait.
-pub(super) fn busy() -> rusqlite::Error {
-    let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-    rusqlite::Error::SqliteFailure(busy, None)
+/// The same, and makes its file empty.
+pub(super) fn truncate(connection: &Connection) -> rusqlite::Result<()> {
+    connection.wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::TRUNCATE).map(drop)
 }
 
 /// Where there is less room, in bytes, the log takes none that isn't needed.
@@ -309,10 +309,10 @@ mod tests {
         let tried = Tried::new();
         for code in [rusqlite::ffi::SQLITE_BUSY, rusqlite::ffi::SQLITE_FULL] {
             tried.wal.progress.tried(1, Err(failure(code)));
-            assert!(!tried.wal.has_failed());
+            assert!(!tried.wal.take_failure());
         }
         tried.wal.progress.tried(1, Err(failure(rusqlite::ffi::SQLITE_IOERR_FSYNC)));
-        assert!(tried.wal.has_failed());
-        assert!(!tried.wal.has_failed(), "it was told");
+        assert!(tried.wal.take_failure());
+        assert!(!tried.wal.take_failure(), "it was told");
     }
 }

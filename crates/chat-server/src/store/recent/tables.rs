@@ -11,7 +11,6 @@ use super::{Chunk, Taken};
 use crate::store::Failure;
 use crate::store::accounts::{self, AccountEntry};
 use crate::store::book::{ERASED, Entry, ID_BITS, Said, id_of, place, write_other};
-use crate::store::wal::busy;
 use crate::store::words::indexed;
 
 /// Puts these into the tables, all of them or none, in the order of their numbers. What is there already is left as
@@ -166,18 +165,6 @@ pub(super) fn index(
     }
     change.commit()?;
     Ok(done)
-}
-
-/// Makes whatever was put into the tables durable after a sync that failed: the whole log is written to its place, and
-/// that is synced.
-pub(super) fn checkpoint(tables: &Connection) -> rusqlite::Result<()> {
-    let all = tables.query_row("PRAGMA wal_checkpoint(FULL)", (), |row| {
-        Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
-    })?;
-    if all {
-        return Ok(());
-    }
-    Err(busy())
 }
 
 /// Of how many lines of each conversation the words aren't indexed, that is what an earlier process didn't come to.
