@@ -31,7 +31,8 @@ impl Hub {
 
     /// Tells each large channel how many came and went since it was told last.
     pub fn tell_comings(&self) {
-        for channel in std::mem::take(&mut *lock(&self.comings.waiting)) {
+        let waiting = std::mem::take(&mut *lock(&self.comings.waiting));
+        for channel in waiting {
             let mut state = channel.state();
             let (entered, left) =
                 (std::mem::take(&mut state.entered), std::mem::take(&mut state.left));

@@ -165,7 +165,8 @@ impl Local {
     /// Writes what was read, if nothing else was written with it meanwhile.
     pub fn keep_read(&self, hub: &Arc<Hub>) {
         if let Driven::Thread(shared, _) = &self.desk {
-            for ((party, key), line) in std::mem::take(&mut *lock(&shared.read)) {
+            let read = std::mem::take(&mut *lock(&shared.read));
+            for ((party, key), line) in read {
                 let fact = Item::Fact(Fact::Read(party, key, line));
                 shared.backlog.add(Work::Item(fact, Arc::clone(hub)));
             }

@@ -204,7 +204,8 @@ impl Hub {
         hash: &TokenHash,
         now: Timestamp,
     ) -> Result<Arc<Account>, Refusal> {
-        match lock(&self.accounts).open(hash, name, now) {
+        let opened = lock(&self.accounts).open(hash, name, now);
+        match opened {
             Opened::Account { account, renewed } => {
                 if renewed {
                     let used = Fact::TokenUsed(account.party, *hash, now);
@@ -420,7 +421,8 @@ impl Hub {
 
     /// Tokens hold no more that were not used for long.
     pub fn expire_tokens(self: &Arc<Self>, now: Timestamp) {
-        for (party, hash) in lock(&self.accounts).expired_tokens(now) {
+        let expired = lock(&self.accounts).expired_tokens(now);
+        for (party, hash) in expired {
             self.order.remember(Fact::TokenExpired(party, hash), self);
         }
     }

@@ -310,7 +310,8 @@ impl Hub {
             if rooms.iter().any(|room| room.reader().id == device.id) {
                 continue;
             }
-            match lock(&self.private).room(author, &device, to) {
+            let room = lock(&self.private).room(author, &device, to);
+            match room {
                 Ok(room) => rooms.push(room),
                 Err(_) => device.misses_private_lines(),
             }

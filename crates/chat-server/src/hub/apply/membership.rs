@@ -249,7 +249,8 @@ impl Hub {
 
     /// Names stand no more for those who were cut off long ago.
     pub fn release_names(self: &Arc<Self>, now: Timestamp) {
-        for (name, party) in lock(&self.cut_off).expired(now) {
+        let expired = lock(&self.cut_off).expired(now);
+        for (name, party) in expired {
             self.order.remember(Fact::Released(name), self);
             self.order.remember(Fact::Ended(party), self);
         }

@@ -40,7 +40,8 @@ impl Hub {
         let before = {
             let mut directory = lock(&self.directory);
             let before = person.name();
-            match lock(&self.accounts).owned(name) {
+            let owned = lock(&self.accounts).owned(name);
+            match owned {
                 None => {}
                 Some(Owned::Itself) => return Err(Refusal::name_registered(name)),
                 Some(Owned::Like(like)) => return Err(Refusal::looks_registered(name, &like)),
@@ -50,7 +51,8 @@ impl Hub {
             before
         };
         if before.is_some() {
-            for channel in lock(&self.restricting).clone() {
+            let watched = lock(&self.restricting).clone();
+            for channel in watched {
                 channel.state().rules.follow(&who, now);
             }
         }
