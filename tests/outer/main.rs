@@ -1,6 +1,7 @@
 //! The outer ring: the real server, reached as people reach it.
 //!
 //! * [`accounts`]: whose name it is, on several devices.
+//! * [`asking`]: questions about history, filtered and in parts.
 //! * [`transcripts`]: conversations of several people, played from files in both forms.
 //! * [`old_faults`]: one test for each fault of the program that came before.
 //! * [`regressions`]: one test for each fault that was found in this program.
@@ -27,6 +28,7 @@
 )]
 
 mod accounts;
+mod asking;
 mod disk;
 mod framing;
 mod kills;

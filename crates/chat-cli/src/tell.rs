@@ -255,15 +255,23 @@ impl Teller {
                 (0, _) => {
                     "Nothing found. Try fewer words, or only the beginning of one: word*".into()
                 }
-                (count, Some(true)) => format!(
-                    "These are the newest {count}; there are more. before:DATE, from:USER or \
-                     in:#CHANNEL narrow it."
-                ),
+                (count, Some(true)) => {
+                    let narrow = "before:DATE, from:USER or in:#CHANNEL narrow it.";
+                    let older =
+                        fields.text("next").map(|next| format!(" {next} shows older ones."));
+                    format!(
+                        "These are the newest {count}; there are more. {narrow}{}",
+                        older.unwrap_or_default()
+                    )
+                }
                 (count, _) => format!("{count} found."),
             }),
             "mentions" if fields.number("count") == Some(0) => {
                 told("No line in your channels names you.".into())
             }
+            "mentions" => fields.text("next").map_or_else(Vec::new, |next| {
+                told(format!("There are more. {next} shows older ones."))
+            }),
             "users" => told(listed_people(fields.number("count"), &people, own.marks)),
             _ if fields.number("count") == Some(0) => told("Nothing was found.".into()),
             _ if fields.has("count") => Vec::new(),

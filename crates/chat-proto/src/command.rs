@@ -20,7 +20,7 @@ pub use near::near;
 pub use once::OnceKey;
 pub use parse::{Asked, parse};
 pub use running::Running;
-pub use search::{Phrase, Search};
+pub use search::{Before, Phrase, Search};
 pub use span::{Anchor, Span};
 
 use crate::conversation::Conversation;
@@ -120,7 +120,12 @@ pub enum Command {
     /// Stored lines that name one, so many at most, 1 to
     /// [`MAX_HISTORY_LINES`](crate::limits::MAX_HISTORY_LINES); without a count
     /// [`HISTORY_LINES`](crate::limits::HISTORY_LINES).
-    Mentions(Option<u32>),
+    Mentions {
+        /// So many.
+        count: Option<u32>,
+        /// Only those from before this.
+        before: Option<Before>,
+    },
     /// The form of all further output.
     Format(Form),
     /// Answered at once.
@@ -175,7 +180,7 @@ impl Command {
             Self::Logout => Kind::Logout,
             Self::Password(_) => Kind::Password,
             Self::Forget(_) => Kind::Forget,
-            Self::Mentions(_) => Kind::Mentions,
+            Self::Mentions { .. } => Kind::Mentions,
             Self::Format(_) => Kind::Format,
             Self::Ping(_) => Kind::Ping,
             Self::Quit(_) => Kind::Quit,
@@ -252,7 +257,10 @@ impl fmt::Display for Command {
                 }
             }
             Self::Password(Some((old, new))) => write!(f, " {} {}", old.expose(), new.expose()),
-            Self::Mentions(count) => argument(f, count.as_ref()),
+            Self::Mentions { count, before } => {
+                argument(f, count.as_ref())?;
+                argument(f, before.as_ref())
+            }
             Self::Forget(password) => argument(f, password.as_ref().map(Secret::expose).as_ref()),
             Self::Format(form) => write!(f, " {form}"),
         }

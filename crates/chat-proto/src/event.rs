@@ -593,14 +593,15 @@ pub enum Done {
         conversation: Conversation,
         count: usize,
     },
-    /// Lines that were looked for, told before; there may be more than are told.
+    /// Lines that were looked for, told before; if there are more, with the line to type for them.
     Found {
         count: usize,
-        more: bool,
+        next: Option<Text>,
     },
-    /// Stored lines that name one, told before.
+    /// Stored lines that name one, told before; likewise.
     Mentions {
         count: usize,
+        next: Option<Text>,
     },
     TopicShown {
         channel: ChannelName,

@@ -256,7 +256,7 @@ pub const VERBS: &[Verb] = &[
     Verb {
         kind: Kind::Mentions,
         name: "mentions",
-        arguments: "[count]",
+        arguments: "[count] [before:DAY]",
         summary: "show the lines in your channels that name you",
         example: "/mentions 20",
         ..ROW

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use bytes::BytesMut;
 use chat_proto::barred::Barred;
 use chat_proto::command::{
-    Anchor, Command, Everywhere, Invite, OnceKey, Phrase, Running, Search, Span, parse,
+    Anchor, Before, Command, Everywhere, Invite, OnceKey, Phrase, Running, Search, Span, parse,
 };
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{
@@ -129,10 +129,20 @@ fn phrase() -> impl Strategy<Value = Phrase> {
     })
 }
 
-fn search() -> impl Strategy<Value = Search> {
+fn before() -> impl Strategy<Value = Before> {
     // As `before:` takes it, a whole day of four digits for the year.
-    let day = (-719_162..2_932_897_i64).prop_map(|day| Timestamp(day * 86_400_000));
-    let filters = (option::of(conversation()), option::of(user()), option::of(day));
+    let days = -719_162..2_932_897_i64;
+    let day =
+        days.clone().prop_map(|day| Before { time: Timestamp(day * 86_400_000), id: LineId(0) });
+    let moment =
+        (days, 0..86_400_000_i64, 1..=i64::MAX.cast_unsigned()).prop_map(|(day, rest, id)| {
+            Before { time: Timestamp(day * 86_400_000 + rest), id: LineId(id) }
+        });
+    prop_oneof![day, moment]
+}
+
+fn search() -> impl Strategy<Value = Search> {
+    let filters = (option::of(conversation()), option::of(user()), option::of(before()));
     (filters, vec(phrase(), 0..=MAX_SEARCH_WORDS)).prop_filter_map(
         "nothing to look for",
         |((within, from, before), mut words)| {
@@ -269,7 +279,7 @@ fn command() -> BoxedStrategy<Command> {
         1 => line().prop_map(Command::Announce),
         1 => Just(Command::Stats),
         1 => Just(Command::Invitation),
-        1 => option::of(1..=MAX_HISTORY_LINES).prop_map(Command::Mentions),
+        1 => (option::of(1..=MAX_HISTORY_LINES), option::of(before())).prop_map(|(count, before)| Command::Mentions { count, before }),
         1 => select(&Form::ALL[..]).prop_map(Command::Format),
         1 => option::of(line()).prop_map(Command::Ping),
         1 => reason().prop_map(Command::Quit),
@@ -327,7 +337,7 @@ fn done() -> BoxedStrategy<Done> {
         (conversation(), placed()).prop_map(|(to, placed)| Done::Said { to, placed }),
         (conversation(), any::<usize>())
             .prop_map(|(conversation, count)| Done::History { conversation, count }),
-        (any::<usize>(), any::<bool>()).prop_map(|(count, more)| Done::Found { count, more }),
+        (any::<usize>(), option::of(text())).prop_map(|(count, next)| Done::Found { count, next }),
         (channel(), topic()).prop_map(|(channel, topic)| Done::TopicShown { channel, topic }),
         (channel(), text()).prop_map(|(channel, topic)| Done::TopicSet { channel, topic }),
         (away(), any::<bool>()).prop_map(|(away, changed)| Done::Away { away, changed }),
@@ -344,7 +354,8 @@ fn done() -> BoxedStrategy<Done> {
         }),
         (barred(), any::<bool>()).prop_map(|(target, changed)| Done::Unbarred { target, changed }),
         (invite(), placed()).prop_map(|(invite, at)| Done::Invitation { invite, until: at.time }),
-        any::<usize>().prop_map(|count| Done::Mentions { count }),
+        (any::<usize>(), option::of(text()))
+            .prop_map(|(count, next)| Done::Mentions { count, next }),
         select(&Form::ALL[..]).prop_map(|form| Done::Format { form }),
         option::of(text()).prop_map(|token| Done::Pong { token }),
     ]
@@ -578,8 +589,8 @@ fn fields(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
             &["re"],
             &[
                 "id", "time", "channel", "to", "with", "user", "name", "members", "operator",
-                "topic", "last", "current", "away", "reason", "changed", "count", "more", "format",
-                "token", "address", "until", "value", "invite", "target",
+                "topic", "last", "current", "away", "reason", "changed", "count", "more", "next",
+                "format", "token", "address", "until", "value", "invite", "target",
             ],
         ),
         "error" => (&["re", "code", "text"], &[]),

@@ -5,12 +5,11 @@
 
 mod unread;
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use chat_proto::command::{Anchor, Search, Span};
+use chat_proto::command::{Anchor, Before, Search, Span};
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Event, Logged, Placed, Sentence, Term};
 use chat_proto::id::{LineId, Timestamp};
@@ -24,9 +23,12 @@ use chat_proto::verb::{self, VERBS};
 use crate::backlog::{Backlog, Next, Wait};
 use crate::hub::lock;
 use crate::hub::person::{Note, Party, Person};
-use crate::hub::ports::{self, Asked, ConversationKey, Found, Of, Question, Range, Reach};
+use crate::hub::ports::{
+    self, Asked, ConversationKey, Count, Found, HiddenAuthors, Of, Question, Range, Reach,
+};
 use crate::store::{
-    Hit, KeptAct, Key, Kind, Lookup, Lookups, OpenError, Query, Sought, StoredLine, Whose,
+    self, Hit, KeptAct, Key, Kind, LastLines, Lookup, Lookups, OpenError, Query, Sought,
+    StoredLine, Whose,
 };
 
 /// Lines of one page. A long answer comes in several, each asked for when the one before is told, so that
@@ -125,7 +127,7 @@ fn run(lookup: &Lookup, backlog: &Backlog<Work>) {
 
 fn answer(lookup: &Lookup, question: Question, asker: Party) -> Result<Found, Refusal> {
     match question {
-        Question::Lines(of, span, reach) => {
+        Question::Lines(of, span, reach, hidden) => {
             let place = match &of {
                 Of::LastWith(_, user) => Some(Conversation::Private(user.clone())),
                 Of::Key(ConversationKey::Channel(name)) => {
@@ -134,15 +136,15 @@ fn answer(lookup: &Lookup, question: Question, asker: Party) -> Result<Found, Re
                 Of::Key(ConversationKey::Private(..)) => None,
             };
             match key(lookup, of)? {
-                Some(key) => page(lookup, range(lookup, key, span, reach, place)?, asker),
+                Some(key) => page(lookup, range(lookup, key, span, reach, place)?, hidden, asker),
                 None => Ok(Found::default()),
             }
         }
-        Question::Rest(range) => page(lookup, range, asker),
+        Question::Rest(range, hidden) => page(lookup, range, hidden, asker),
         Question::Search(sought) => search(lookup, *sought),
         Question::Unread(reader) => unread::unread(lookup, &reader),
-        Question::Mentions { reader, channels, most } => {
-            unread::mentions(lookup, &reader, &channels, most)
+        Question::Mentions { reader, channels, most, before } => {
+            unread::mentions(lookup, &reader, &channels, most, before)
         }
         Question::Acts(channel, most) => acts(lookup, &channel, most),
     }
@@ -172,27 +174,20 @@ fn range(
         Some(reach) => reach.upto.0,
         None => ends()?.1,
     };
-    let count = u64::from(span.count.unwrap_or(HISTORY_LINES));
-    let (after, upto) = match span.from {
-        Anchor::End => (last.saturating_sub(count), last),
+    let count = span.count.unwrap_or(HISTORY_LINES);
+    let (after, upto, count) = match span.from {
+        Anchor::End => (0, last, Count::Last(count, LineId(last))),
         Anchor::Before(id) => {
             let upto = id.0.saturating_sub(1).min(last);
-            (upto.saturating_sub(count), upto)
+            (0, upto, Count::Last(count, LineId(upto)))
         }
         Anchor::After(id) if id.0 > last => {
             let place = place.unwrap_or_else(|| key_as_place(&key));
             return Err(Refusal::no_such_line(&place, id, LineId(last)));
         }
-        Anchor::After(id) => match span.count {
-            None => (id.0, last),
-            Some(count) => {
-                // What is kept no more doesn't count.
-                let after = id.0.max(ends()?.0).max(begin);
-                (after, last.min(after.saturating_add(count.into())))
-            }
-        },
+        Anchor::After(id) => (id.0, last, span.count.map_or(Count::All, Count::First)),
     };
-    Ok(Range { key, after: LineId(after.max(begin)), upto: LineId(upto) })
+    Ok(Range { key, after: LineId(after.max(begin)), upto: LineId(upto), count })
 }
 
 /// For a sentence only; whoever asks about a private chat names the other one themselves.
@@ -203,23 +198,55 @@ fn key_as_place(key: &ConversationKey) -> Conversation {
     }
 }
 
-fn page(lookup: &Lookup, range: Range, asker: Party) -> Result<Found, Refusal> {
-    let Range { key, after, upto } = range;
+fn page(
+    lookup: &Lookup,
+    range: Range,
+    hidden: HiddenAuthors,
+    asker: Party,
+) -> Result<Found, Refusal> {
+    let Range { key, mut after, upto, count } = range;
+    let stored = Stored::new(asker, hidden);
+    if let Count::Last(count, below) = count {
+        let found = stored_key(&key, |key| {
+            let range = (after.0, below.0);
+            unless_failed(lookup.last_lines(&stored.reader(), key, range, count as usize))
+        })?;
+        match found {
+            LastLines::After(id) => after = LineId(id),
+            LastLines::Missing(left, below) => {
+                let left = u32::try_from(left).unwrap_or(count);
+                let count = Count::Last(left, LineId(below));
+                let rest = Some(Range { key, after, upto, count });
+                return Ok(Found { rest, ..Found::default() });
+            }
+        }
+    }
+    let most = match count {
+        Count::First(count) => LINES_A_PAGE.min(count as usize),
+        Count::All | Count::Last(..) => LINES_A_PAGE,
+    };
     let page = stored_key(&key, |key| {
-        unless_failed(lookup.lines(key, after.0, upto.0, LINES_A_PAGE, BYTES_A_PAGE))
+        let range = (after.0, upto.0);
+        unless_failed(lookup.lines_for(&stored.reader(), key, range, most, BYTES_A_PAGE))
     })?;
     let whose = match &key {
         ConversationKey::Channel(name) => Told::Channel(name.clone()),
         ConversationKey::Private(one, _) => Told::Private(page.names, *one == asker),
     };
-    let end = page.lines.last().map(|line| LineId(line.id));
+    let count = match count {
+        Count::First(count) => {
+            Count::First(count.saturating_sub(u32::try_from(page.lines.len()).unwrap_or(count)))
+        }
+        Count::All | Count::Last(..) => Count::All,
+    };
+    let is_all = page.upto >= upto.0 || matches!(count, Count::First(0));
     let rows = page.lines.into_iter().filter_map(|line| event(line, &whose)).collect();
-    let rest = end.filter(|end| *end < upto).map(|after| Range { key, after, upto });
+    let rest = (!is_all).then_some(Range { key, after: LineId(page.upto), upto, count });
     Ok(Found { rows, rest, ..Found::default() })
 }
 
 fn search(lookup: &Lookup, asked: Asked) -> Result<Found, Refusal> {
-    let Asked { search, channels, party, only, hidden, hidden_parties } = asked;
+    let Asked { search, channels, party, only, hidden } = asked;
     let Search { from, before, words, .. } = search;
     let only = match only {
         None => None,
@@ -228,9 +255,9 @@ fn search(lookup: &Lookup, asked: Asked) -> Result<Found, Refusal> {
             found => found,
         },
     };
-    let begins: HashMap<ChannelName, LineId> = channels.into_iter().collect();
-    let channels: Vec<String> = begins.keys().map(stored).collect();
-    let hidden_parties: Vec<u64> = hidden_parties.iter().map(|party| party.0).collect();
+    let channels: Vec<(String, u64)> =
+        channels.iter().map(|(name, begin)| (stored(name), begin.0)).collect();
+    let of = Stored::new(party, hidden);
     let phrases: Vec<(&str, bool)> =
         words.iter().map(|phrase| (phrase.text.as_str(), phrase.prefix)).collect();
     let query = Query {
@@ -238,10 +265,10 @@ fn search(lookup: &Lookup, asked: Asked) -> Result<Found, Refusal> {
         party: Some(party.0),
         from: from.as_ref().map(UserName::key),
         fold: folded,
-        before: before.map(|before| before.0),
+        before: before.map(|before| (before.time.0, before.id.0)),
         phrases: &phrases,
-        hidden: &hidden,
-        hidden_accounts: &hidden_parties,
+        hidden: &of.hidden,
+        hidden_accounts: &of.hidden_accounts,
         most: MAX_FOUND,
     };
     let deadline = Instant::now() + SEARCH_DEADLINE;
@@ -257,19 +284,17 @@ fn search(lookup: &Lookup, asked: Asked) -> Result<Found, Refusal> {
     };
     let row = |Hit { whose, line }| {
         let told = match whose {
-            Whose::Channel(shown) => {
-                let channel = ChannelName::new(&shown).ok()?;
-                if begins.get(&channel).is_some_and(|begin| line.id <= begin.0) {
-                    return None;
-                }
-                Told::Channel(channel)
-            }
+            Whose::Channel(shown) => Told::Channel(ChannelName::new(&shown).ok()?),
             Whose::Private((one, _), names) => Told::Private(names, Party(one) == party),
         };
         event(line, &told)
     };
     let rows = found.hits.into_iter().filter_map(row).collect();
-    Ok(Found { rows, more: found.more, ..Found::default() })
+    Ok(Found { rows, next: next(found.next), ..Found::default() })
+}
+
+fn next(next: Option<(i64, u64)>) -> Option<Before> {
+    next.map(|(time, id)| Before { time: Timestamp(time), id: LineId(id) })
 }
 
 fn acts(lookup: &Lookup, channel: &ChannelName, most: u32) -> Result<Found, Refusal> {
@@ -302,6 +327,29 @@ enum Told {
     Channel(ChannelName),
     /// The names of the two, and whether the asker is the first.
     Private((String, String), bool),
+}
+
+/// Who asks, as the store knows them.
+struct Stored {
+    party: u64,
+    hidden: Vec<String>,
+    hidden_accounts: Vec<u64>,
+}
+
+impl Stored {
+    fn new(party: Party, hidden: HiddenAuthors) -> Self {
+        let hidden_accounts = hidden.parties.iter().map(|party| party.0).collect();
+        Self { party: party.0, hidden: hidden.names, hidden_accounts }
+    }
+
+    fn reader(&self) -> store::Reader<'_> {
+        store::Reader {
+            party: self.party,
+            hidden: &self.hidden,
+            hidden_accounts: &self.hidden_accounts,
+            fold: folded,
+        }
+    }
 }
 
 /// A line of the past as the asker is told it.
@@ -345,7 +393,7 @@ fn stored_key<T>(key: &ConversationKey, ask: impl FnOnce(Key<'_>) -> T) -> T {
     }
 }
 
-fn unless_failed<T>(result: Result<T, crate::store::Failure>) -> Result<T, Refusal> {
+fn unless_failed<T>(result: Result<T, store::Failure>) -> Result<T, Refusal> {
     result.map_err(|failure| {
         tracing::error!("what is stored can't be read: {failure}");
         Refusal::not_read()

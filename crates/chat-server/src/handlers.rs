@@ -56,7 +56,7 @@ mod whois;
 
 use std::sync::Arc;
 
-use chat_proto::command::{Command, OnceKey, Search, Span};
+use chat_proto::command::{Before, Command, OnceKey, Search, Span};
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Away, Done, Event};
 use chat_proto::id::{LineId, Timestamp};
@@ -119,7 +119,10 @@ pub(crate) enum Change {
         only: Option<Of>,
     },
     /// Lines that name one, so many at most.
-    Mentions(u32),
+    Mentions {
+        most: u32,
+        before: Option<Before>,
+    },
     Topic(Arc<Channel>, Text),
     Away(Option<Away>),
     Ignore(UserName),
@@ -174,7 +177,7 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
         Command::Say(to, text) => say::handle(asker, to, text),
         Command::Me(text) => me::handle(asker, text),
         Command::History(conversation, span) => history::handle(asker, conversation, span),
-        Command::Mentions(count) => Ok(mentions::handle(count)),
+        Command::Mentions { count, before } => Ok(mentions::handle(count, before)),
         Command::Search(search) => search::handle(asker, search),
         Command::Once { key, to, text } => once::handle(asker, key, to, text),
         Command::Info => info::handle(asker),

@@ -56,7 +56,7 @@ pub use self::accounts::{AccountEntry, AccountRow, IgnoredRow, MemberRow, Operat
 pub use self::book::{Book, ConversationRow, Entry, Flusher, Holder, Said};
 pub use self::channels::{ActRow, Author, KeptAct, KeptMark, KeptSetting, MarkRow, Rule};
 pub use self::failure::{Failure, Kind, OpenError};
-pub use self::lookup::{Hit, Hits, Key, Lookup, Page, Query, Sought, StoredLine, Whose};
+pub use self::lookup::{Hit, Hits, Key, LastLines, Lookup, Page, Query, Sought, StoredLine, Whose};
 pub use self::mention::Mentions;
 pub use self::operators::{ACTS_KEPT, InvitationRow, OperatorEntry, ServerActRow, ServerBanRow};
 use self::recent::{Journal, Recent, is_flushed};

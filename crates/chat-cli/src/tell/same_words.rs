@@ -359,6 +359,6 @@ fn of_what_was_said_while_one_was_not_here() {
             ],
         );
     }
-    check("/mentions", &[ok("mentions", Done::Mentions { count: 0 })]);
-    check("/mentions", &[ok("mentions", Done::Mentions { count: 3 })]);
+    check("/mentions", &[ok("mentions", Done::Mentions { count: 0, next: None })]);
+    check("/mentions", &[ok("mentions", Done::Mentions { count: 3, next: None })]);
 }

@@ -135,7 +135,7 @@ impl<'a> Arguments<'a> {
             Kind::Logout => self.nothing(Command::Logout)?,
             Kind::Password => account::password(self.rest)?,
             Kind::Forget => Command::Forget(Secret::typed(self.rest)),
-            Kind::Mentions => Command::Mentions(self.perhaps_word(span::line_count)?),
+            Kind::Mentions => span::mentions(self.verb, self.rest)?,
             Kind::Ban | Kind::Unban if everywhere::is_meant(self.rest) => {
                 everywhere::everywhere(self.verb, self.rest)?
             }

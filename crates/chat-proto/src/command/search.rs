@@ -9,10 +9,10 @@ use std::fmt;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
-use super::Command;
 use super::parse::{place, user_name};
+use super::{Command, span};
 use crate::conversation::Conversation;
-use crate::id::Timestamp;
+use crate::id::{LineId, Timestamp};
 use crate::limits::{MAX_SEARCH_BEGINNINGS, MAX_SEARCH_WORDS};
 use crate::name::UserName;
 use crate::refusal::Refusal;
@@ -27,10 +27,42 @@ pub struct Search {
     pub within: Option<Conversation>,
     /// Only what this person said.
     pub from: Option<UserName>,
-    /// Only what was said before this moment, the beginning of a day in UTC.
-    pub before: Option<Timestamp>,
+    /// Only what was said before this.
+    pub before: Option<Before>,
     /// At most [`MAX_SEARCH_WORDS`].
     pub words: Vec<Phrase>,
+}
+
+/// Where a search, newest first, begins or goes on: with the lines that were said before a moment, and with those of
+/// that moment that have a smaller id. With the id 0 the moment is the beginning of a day in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// The moment.
+    pub time: Timestamp,
+    /// The id, 0 for a day.
+    pub id: LineId,
+}
+
+impl fmt::Display for Before {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.id {
+            LineId(0) => write!(f, "before:{}", self.time.date()),
+            id => write!(f, "before:{}/{id}", self.time.rfc3339()),
+        }
+    }
+}
+
+impl Before {
+    /// Reads what stands behind `before:`.
+    pub(super) fn read(value: &str) -> Result<Self, Refusal> {
+        let read = match value.split_once('/') {
+            None => day(value).map(|time| Self { time, id: LineId(0) }),
+            Some((time, id)) => moment(time)
+                .zip(span::digits(id).filter(|id| *id > 0 && i64::try_from(*id).is_ok()))
+                .map(|(time, id)| Self { time, id: LineId(id) }),
+        };
+        read.ok_or_else(|| Refusal::bad_day(value))
+    }
 }
 
 /// Words that follow each other; often only one.
@@ -57,7 +89,7 @@ impl fmt::Display for Search {
             item(f, &format_args!("from:{user}"))?;
         }
         if let Some(before) = self.before {
-            item(f, &format_args!("before:{}", before.date()))?;
+            item(f, &before)?;
         }
         self.words.iter().try_for_each(|phrase| item(f, phrase))
     }
@@ -145,23 +177,29 @@ fn filter(found: &mut Search, word: &str) -> Result<bool, Refusal> {
         "from" | "in" | "before" if value.is_empty() => return Err(Refusal::empty_filter(&filter)),
         "from" => found.from.replace(user_name(value)?).is_some(),
         "in" => found.within.replace(place(value)?).is_some(),
-        "before" => {
-            let day = day(value).ok_or_else(|| Refusal::bad_day(value))?;
-            found.before.replace(day).is_some()
-        }
+        "before" => found.before.replace(Before::read(value)?).is_some(),
         _ => return Ok(false),
     };
     if again { Err(Refusal::filter_twice(&filter)) } else { Ok(true) }
 }
 
+/// Whether a word has this shape, in which 0 stands for any digit.
+fn is_shaped(word: &str, shape: &str) -> bool {
+    let fits = |(byte, shape): (u8, u8)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        sign => byte == sign,
+    };
+    word.len() == shape.len() && word.bytes().zip(shape.bytes()).all(fits)
+}
+
+/// A moment like `2026-11-22T07:44:05.120Z`.
+fn moment(word: &str) -> Option<Timestamp> {
+    Timestamp::from_rfc3339(word).filter(|_| is_shaped(word, "0000-00-00T00:00:00.000Z"))
+}
+
 /// The beginning in UTC of a day like `2026-11-01`.
 fn day(word: &str) -> Option<Timestamp> {
-    const SHAPE: &[u8] = b"0000-00-00";
-    let shaped = |(byte, shape): (u8, &u8)| match shape {
-        b'0' => byte.is_ascii_digit(),
-        sign => byte == *sign,
-    };
-    if word.len() != SHAPE.len() || !word.bytes().zip(SHAPE).all(shaped) {
+    if !is_shaped(word, "0000-00-00") {
         return None;
     }
     let day: Date = word.parse().ok()?;
@@ -208,6 +246,7 @@ mod tests {
             ("\"#dev\" x", "\"#dev\" x"),
             ("x before:2026-11-01", "before:2026-11-01 x"),
             ("x before:0001-01-01", "before:0001-01-01 x"),
+            ("x before:2026-11-22T07:44:05.120Z/17", "before:2026-11-22T07:44:05.120Z/17 x"),
             ("from:bob before:2024-02-29 in:#dev x", "#dev from:bob before:2024-02-29 x"),
             ("https://example.org 12:30", "\"https://example.org\" \"12:30\""),
             ("a - b", "a b"),
@@ -223,7 +262,8 @@ mod tests {
         let Ok(Command::Search(search)) = parse("/search x before:2026-11-22").command else {
             panic!("refused")
         };
-        assert_eq!(search.before, Some(Timestamp(1_795_305_600_000)));
+        let time = Timestamp(1_795_305_600_000);
+        assert_eq!(search.before, Some(Before { time, id: LineId(0) }));
     }
 
     #[test]
@@ -246,6 +286,11 @@ mod tests {
             ("x before:2026-02-29", Code::BadArgument),
             ("x before:2026-11-1", Code::BadArgument),
             ("x before:2026-11-01T00:00", Code::BadArgument),
+            ("x before:2026-11-22T07:44:05.120Z", Code::BadArgument),
+            ("x before:2026-11-22T07:44:05.120Z/0", Code::BadArgument),
+            ("x before:2026-11-22T07:44:05.120Z/-1", Code::BadArgument),
+            ("x before:2026-11-22/17", Code::BadArgument),
+            ("x before:2026-02-29T07:44:05.120Z/17", Code::BadArgument),
             ("x from:-", Code::BadName),
             ("# x", Code::BadName),
         ] {

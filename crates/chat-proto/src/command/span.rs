@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Command;
 use super::parse::place;
+use super::{Before, Command};
 use crate::id::LineId;
 use crate::limits::MAX_HISTORY_LINES;
 use crate::refusal::Refusal;
@@ -84,6 +84,24 @@ pub(super) fn entered_after(verb: &Verb, rest: &str) -> Result<Option<LineId>, R
     }
 }
 
+/// What follows `/mentions`, in any order: a count, and `before:`.
+pub(super) fn mentions(verb: &Verb, rest: &str) -> Result<Command, Refusal> {
+    let (mut count, mut before) = (None, None);
+    for word in rest.split_whitespace() {
+        let again = match word.split_once(':') {
+            Some((filter, value)) if filter.eq_ignore_ascii_case("before") => {
+                before.replace(Before::read(value)?).is_some()
+            }
+            _ if count.is_some() => true,
+            _ => count.replace(line_count(word)?).is_some(),
+        };
+        if again {
+            return Err(Refusal::too_many_arguments(verb, word));
+        }
+    }
+    Ok(Command::Mentions { count, before })
+}
+
 fn anchor(word: &str) -> Option<fn(LineId) -> Anchor> {
     if word.eq_ignore_ascii_case("before") {
         Some(Anchor::Before)
@@ -117,7 +135,7 @@ fn line_id(before_or_after: &str, word: &str) -> Result<LineId, Refusal> {
 }
 
 /// A number of digits alone: `parse` would take a sign as well.
-fn digits(word: &str) -> Option<u64> {
+pub(super) fn digits(word: &str) -> Option<u64> {
     if word.bytes().all(|byte| byte.is_ascii_digit()) { word.parse().ok() } else { None }
 }
 
@@ -144,6 +162,11 @@ mod tests {
             ("/history #after after 007", "/history #after after 7"),
             ("/mentions", "/mentions"),
             ("/mentions 007", "/mentions 7"),
+            ("/mentions Before:2026-11-01 7", "/mentions 7 before:2026-11-01"),
+            (
+                "/mentions before:2026-11-22T07:44:05.120Z/17",
+                "/mentions before:2026-11-22T07:44:05.120Z/17",
+            ),
             ("/enter general", "/enter #general"),
             ("/j general After 17", "/enter #general after 17"),
             ("/enter after  after  0", "/enter #after after 0"),
@@ -177,6 +200,9 @@ mod tests {
             "/mentions 10001",
             "/mentions dev",
             "/mentions 5 dev",
+            "/mentions 5 5",
+            "/mentions before:5",
+            "/mentions before:2026-11-01 before:2026-11-01",
             "/enter general 17",
             "/enter general before 17",
             "/enter general after",

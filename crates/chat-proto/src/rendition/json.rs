@@ -325,6 +325,8 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "is_false")]
     more: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Str<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<Shown<crate::rendition::Form>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<Str<'a>>,
@@ -537,7 +539,7 @@ fn made(done: &Done) -> Made<'_> {
     let nothing = Made::default();
     match done {
         Done::Told => nothing,
-        Done::Listed { count } | Done::Mentions { count } | Done::Announced { count } => {
+        Done::Listed { count } | Done::Announced { count } => {
             Made { count: Some(*count), ..nothing }
         }
         Done::Killed { user, count } => {
@@ -580,7 +582,12 @@ fn made(done: &Done) -> Made<'_> {
             Made { current: Some(current.as_ref().map(Shown)), ..of(conversation) }
         }
         Done::History { conversation, count } => Made { count: Some(*count), ..of(conversation) },
-        Done::Found { count, more } => Made { count: Some(*count), more: *more, ..nothing },
+        Done::Found { count, next } | Done::Mentions { count, next } => Made {
+            count: Some(*count),
+            more: next.is_some(),
+            next: next.as_ref().map(Text::as_str),
+            ..nothing
+        },
         Done::PrivateOpened { with, placed } => Made {
             with: Some(with.as_str()),
             id: placed.map(|placed| placed.id.0),

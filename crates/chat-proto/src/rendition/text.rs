@@ -266,7 +266,7 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
         | Done::ListedOf { .. }
         | Done::Welcomed { .. }
         | Done::Said { .. }
-        | Done::Mentions { count: 1.. }
+        | Done::Mentions { count: 1.., next: None }
         | Done::History { count: 1.., .. } => Ok(()),
         Done::Named { name } => write!(out, "* You are now {name}."),
         Done::Created { channel, .. } => {
@@ -298,13 +298,16 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
         Done::Found { count: 0, .. } => {
             write!(out, "* Nothing found. Try fewer words, or only the beginning of one: word*")
         }
-        Done::Found { count, more: true } => write!(
+        Done::Found { count, next: Some(next) } => write!(
             out,
             "* These are the newest {count}; there are more. before:DATE, from:USER or in:#CHANNEL \
-             narrow it."
+             narrow it. {next} shows older ones."
         ),
-        Done::Found { count, more: false } => write!(out, "* {count} found."),
-        Done::Mentions { count: 0 } => write!(out, "* No line in your channels names you."),
+        Done::Found { count, next: None } => write!(out, "* {count} found."),
+        Done::Mentions { count: 0, .. } => write!(out, "* No line in your channels names you."),
+        Done::Mentions { next: Some(next), .. } => {
+            write!(out, "* There are more. {next} shows older ones.")
+        }
         Done::TopicShown { channel, topic: Some(topic) } => {
             write!(out, "* The topic of {channel} is: {topic}")
         }

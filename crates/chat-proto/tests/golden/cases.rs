@@ -254,7 +254,10 @@ fn answers() -> Vec<Case> {
     let away = |away, changed| Done::Away { away, changed };
     let bob = || user("bob");
     let history = |conversation, count| ok("history", Done::History { conversation, count });
-    let found = |count, more| ok("search", Done::Found { count, more });
+    let found = |count, more: bool| {
+        let next = more.then(|| text("/search before:2026-11-22T07:44:05.120Z/17 deploy"));
+        ok("search", Done::Found { count, next })
+    };
     let ping = |token| ok("ping", Done::Pong { token });
     vec![
         ("told", ok("help", Done::Told)),

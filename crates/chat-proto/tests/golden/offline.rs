@@ -17,7 +17,7 @@ fn unread(count: u64, mentions: u64) -> Event {
 
 pub(super) fn cases() -> Vec<Case> {
     let waiting = |count, told| Event::WhileAway { count, told };
-    let mentions = |count| ok("mentions", Done::Mentions { count });
+    let mentions = |count, next| ok("mentions", Done::Mentions { count, next });
     vec![
         ("reentered", reentered(None, false)),
         ("reentered, topic", reentered(some("Say hello"), true)),
@@ -30,8 +30,9 @@ pub(super) fn cases() -> Vec<Case> {
         ("waiting, more", waiting(3, 3)),
         ("waiting, more than are told", waiting(101, 100)),
         ("waiting, a line of them", private("bob", "alice", "are you there?", false, true)),
-        ("mentions", mentions(2)),
-        ("mentions, none", mentions(0)),
+        ("mentions", mentions(2, None)),
+        ("mentions, more", mentions(20, some("/mentions before:2026-11-22T07:44:05.120Z/17"))),
+        ("mentions, none", mentions(0, None)),
         ("written to somebody who isn't here", Event::Notice(Sentence::not_here(&user("bob")))),
     ]
 }

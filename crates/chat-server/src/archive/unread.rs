@@ -2,17 +2,16 @@
 
 use std::time::Instant;
 
+use chat_proto::command::Before;
 use chat_proto::id::LineId;
 use chat_proto::limits::MAX_WAITING_LINES;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 
-use super::{
-    BYTES_A_PAGE, SEARCH_DEADLINE, Told, event, folded, stored, stored_key, unless_failed,
-};
+use super::{SEARCH_DEADLINE, Stored, Told, event, stored, stored_key, unless_failed};
 use crate::hub::person::Party;
 use crate::hub::ports::{self, ConversationKey, Found};
-use crate::store::{self, Hit, Hits, Key, Kind, Lookup, Mentions, StoredLine, Unread, Whose};
+use crate::store::{Hit, Hits, Key, Kind, Lookup, Mentions, StoredLine, Unread, Whose};
 
 /// Lines of one conversation that are counted; where more aren't read, it is told that these aren't.
 const MOST_COUNTED: u64 = 10_000;
@@ -22,7 +21,7 @@ const MOST_NAMING: usize = 100;
 
 /// What an account hasn't read: how much of its channels, and the newest private lines.
 pub(super) fn unread(lookup: &Lookup, reader: &ports::Reader) -> Result<Found, Refusal> {
-    let stored = Stored::of(reader);
+    let stored = Stored::new(reader.party, reader.hidden.clone());
     let all = unless_failed(lookup.unread(&stored.reader(), MOST_COUNTED))?;
     let mut found = Found::default();
     let mut private = Vec::new();
@@ -84,6 +83,7 @@ fn count_naming(
         reader: of.reader(),
         name: reader.name.as_str(),
         channels: &[(stored(channel), after)],
+        before: None,
         most: MOST_NAMING,
     };
     // A count that takes too long isn't told.
@@ -107,27 +107,18 @@ fn newest_private(
         let last = unless_failed(lookup.ends(key))?.1;
         let with = Party(if is_one { *other } else { *one });
         found.waiting_from.push((with, LineId(last)));
-        // Own lines are among them, and those of the hidden.
-        let most = 4 * MAX_WAITING_LINES as u64;
-        let after = (*after).max(last.saturating_sub(most));
-        let mut at = after;
-        while at < last {
-            let page = unless_failed(lookup.lines(key, at, last, MAX_WAITING_LINES, BYTES_A_PAGE))?;
-            let Some(end) = page.lines.last().map(|line| line.id) else { break };
-            at = end;
-            for line in page.lines {
-                let by_reader = line.by_other != is_one;
-                if !by_reader && !of.hides(&line) {
-                    lines.push((line, Told::Private(names.clone(), is_one), with));
-                }
-            }
+        // One more than are told, so that it is known whether there are.
+        let most = MAX_WAITING_LINES + 1;
+        let range = (*after, last);
+        let newest = unless_failed(lookup.last_of_other(&of.reader(), key, range, most))?;
+        let told = |line| (line, Told::Private(names.clone(), is_one), with);
+        lines.extend(newest.into_iter().map(told));
+        lines.sort_by_key(|(line, ..)| line.time);
+        let surplus = lines.len().saturating_sub(MAX_WAITING_LINES);
+        for (_, _, with) in lines.drain(..surplus) {
+            // What isn't told isn't read.
+            found.waiting_from.retain(|(from, _)| *from != with);
         }
-    }
-    lines.sort_by_key(|(line, ..)| line.time);
-    let surplus = lines.len().saturating_sub(MAX_WAITING_LINES);
-    for (_, _, with) in lines.drain(..surplus) {
-        // What isn't told isn't read.
-        found.waiting_from.retain(|(from, _)| *from != with);
     }
     let last = lines.last();
     found.last_writer = last
@@ -140,15 +131,18 @@ fn newest_private(
 pub(super) fn mentions(
     lookup: &Lookup,
     reader: &ports::Reader,
-    channels: &[ChannelName],
+    channels: &[(ChannelName, LineId)],
     most: u32,
+    before: Option<Before>,
 ) -> Result<Found, Refusal> {
-    let of = Stored::of(reader);
-    let channels: Vec<(String, u64)> = channels.iter().map(|name| (stored(name), 0)).collect();
+    let of = Stored::new(reader.party, reader.hidden.clone());
+    let channels: Vec<(String, u64)> =
+        channels.iter().map(|(name, begin)| (stored(name), begin.0)).collect();
     let asked = Mentions {
         reader: of.reader(),
         name: reader.name.as_str(),
         channels: &channels,
+        before: before.map(|before| (before.time.0, before.id.0)),
         most: most as usize,
     };
     let hits = match lookup.mentions(&asked, Instant::now() + SEARCH_DEADLINE) {
@@ -157,42 +151,14 @@ pub(super) fn mentions(
         }
         hits => unless_failed(hits)?,
     };
-    let Hits { hits, more } = hits;
+    let Hits { hits, next } = hits;
     let row = |Hit { whose, line }| match whose {
         Whose::Channel(shown) => event(line, &Told::Channel(ChannelName::new(&shown).ok()?)),
         Whose::Private(..) => None,
     };
-    Ok(Found { rows: hits.into_iter().filter_map(row).collect(), more, ..Found::default() })
-}
-
-/// Who asks, as the store knows them.
-struct Stored {
-    party: u64,
-    hidden: Vec<String>,
-    hidden_accounts: Vec<u64>,
-}
-
-impl Stored {
-    fn of(reader: &ports::Reader) -> Self {
-        Self {
-            party: reader.party.0,
-            hidden: reader.hidden.clone(),
-            hidden_accounts: reader.hidden_parties.iter().map(|party| party.0).collect(),
-        }
-    }
-
-    fn reader(&self) -> store::Reader<'_> {
-        store::Reader {
-            party: self.party,
-            hidden: &self.hidden,
-            hidden_accounts: &self.hidden_accounts,
-            fold: folded,
-        }
-    }
-
-    fn hides(&self, line: &StoredLine) -> bool {
-        let name = || UserName::new(&line.author).map(|name| name.key().to_owned());
-        line.account.is_some_and(|account| self.hidden_accounts.contains(&account))
-            || name().is_ok_and(|name| self.hidden.contains(&name))
-    }
+    Ok(Found {
+        rows: hits.into_iter().filter_map(row).collect(),
+        next: super::next(next),
+        ..Found::default()
+    })
 }

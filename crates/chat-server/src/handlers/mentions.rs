@@ -1,9 +1,10 @@
 //! `/mentions`: lines of one's channels that name one.
 
+use chat_proto::command::Before;
 use chat_proto::limits::HISTORY_LINES;
 
 use super::{Change, Outcome};
 
-pub(super) fn handle(count: Option<u32>) -> Outcome {
-    Outcome::Change(Change::Mentions(count.unwrap_or(HISTORY_LINES)))
+pub(super) fn handle(count: Option<u32>, before: Option<Before>) -> Outcome {
+    Outcome::Change(Change::Mentions { most: count.unwrap_or(HISTORY_LINES), before })
 }

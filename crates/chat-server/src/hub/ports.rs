@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chat_proto::command::{OnceKey, Search, Span};
+use chat_proto::command::{Before, OnceKey, Search, Span};
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Away, Done, Event, Placed};
 use chat_proto::id::{LineId, Timestamp};
@@ -362,19 +362,21 @@ pub(crate) struct KeptChannel {
 /// A question about the past.
 pub enum Question {
     /// Some lines of a conversation, the first page of them; of a channel those within reach.
-    Lines(Of, Span, Option<Reach>),
+    Lines(Of, Span, Option<Reach>, HiddenAuthors),
     /// The next page.
-    Rest(Range),
+    Rest(Range, HiddenAuthors),
     /// What an account hasn't read.
     Unread(Reader),
     /// Lines that name somebody.
     Mentions {
         /// Whom.
         reader: Reader,
-        /// Where.
-        channels: Vec<ChannelName>,
+        /// Where, each with the line after which it begins.
+        channels: Vec<(ChannelName, LineId)>,
         /// So many.
         most: u32,
+        /// Only lines from before this.
+        before: Option<Before>,
     },
     /// Lines with certain words.
     Search(Box<Asked>),
@@ -403,6 +405,25 @@ pub struct Range {
     pub(crate) key: ConversationKey,
     pub(crate) after: LineId,
     pub(crate) upto: LineId,
+    pub(crate) count: Count,
+}
+
+/// How many lines of a range. Lines that the asker isn't shown don't count.
+#[derive(Clone, Copy)]
+pub(crate) enum Count {
+    All,
+    /// The first ones.
+    First(u32),
+    /// The last ones; this many are still to be found, at or before this id.
+    Last(u32, LineId),
+}
+
+/// Authors whose lines the asker isn't shown.
+#[derive(Clone, Debug, Default)]
+pub struct HiddenAuthors {
+    /// Their names, as [`UserName::key`].
+    pub(crate) names: Vec<String>,
+    pub(crate) parties: Vec<Party>,
 }
 
 /// What is looked for, and what the asker may read.
@@ -414,19 +435,13 @@ pub struct Asked {
     pub(crate) party: Party,
     /// The one conversation to look into; one of those that they may read.
     pub(crate) only: Option<Of>,
-    /// Whose lines they don't want to see, as [`UserName::key`].
-    pub(crate) hidden: Vec<String>,
-    /// And of which parties.
-    pub(crate) hidden_parties: Vec<Party>,
+    pub(crate) hidden: HiddenAuthors,
 }
 
 /// Who asks what they haven't read.
 pub struct Reader {
     pub(crate) party: Party,
-    /// Whose lines they don't want to see, as [`UserName::key`].
-    pub(crate) hidden: Vec<String>,
-    /// And of which parties.
-    pub(crate) hidden_parties: Vec<Party>,
+    pub(crate) hidden: HiddenAuthors,
     /// To find out which lines name them.
     pub(crate) name: UserName,
     /// What they have read, as far as the store may not know it yet.
@@ -450,8 +465,8 @@ pub(crate) struct Found {
     pub(crate) rows: Vec<Event>,
     /// What comes after these.
     pub(crate) rest: Option<Range>,
-    /// There is more than was asked for.
-    pub(crate) more: bool,
+    /// If there is more than was asked for, where that begins.
+    pub(crate) next: Option<Before>,
     /// Of channels, what isn't read.
     pub(crate) unread: Vec<Unread>,
     /// Private lines that aren't read, of which the newest are among the rows.

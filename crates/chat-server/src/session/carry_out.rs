@@ -75,7 +75,9 @@ impl Session {
                 self.look_back(re, conversation, of, span);
                 return Ok(());
             }
-            Change::Mentions(most) => return self.look_for_mentions(re, most),
+            Change::Mentions { most, before } => {
+                return self.look_for_mentions(re, most, before);
+            }
             Change::LookFor { search, only } => {
                 self.look_for(re, search, only);
                 return Ok(());

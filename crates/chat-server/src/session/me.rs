@@ -8,6 +8,7 @@ use chat_proto::rendition::Form;
 
 use crate::hub::account::{self, Account};
 use crate::hub::person::{By, Party};
+use crate::hub::ports::HiddenAuthors;
 
 /// The state of one connection that handlers read.
 pub(crate) struct Me {
@@ -224,19 +225,14 @@ impl Me {
         hidden.any(|hidden| hidden.name == *name || hidden.called == *name)
     }
 
-    /// The names under which lines are hidden, as [`UserName::key`].
-    pub(crate) fn hidden_names(&self) -> Vec<String> {
-        let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
-        hidden
-            .flat_map(|hidden| [&hidden.name, &hidden.called])
-            .map(|name| name.key().to_owned())
-            .collect()
-    }
-
-    /// The parties whose lines are hidden.
-    pub(crate) fn hidden_parties(&self) -> Vec<Party> {
-        let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
-        hidden.filter_map(|hidden| hidden.person).collect()
+    /// The authors whose lines are hidden.
+    pub(crate) fn hidden_authors(&self) -> HiddenAuthors {
+        let hidden = || self.ignored.iter().flat_map(|ignored| ignored.iter());
+        let names = hidden().flat_map(|hidden| [&hidden.name, &hidden.called]);
+        HiddenAuthors {
+            names: names.map(|name| name.key().to_owned()).collect(),
+            parties: hidden().filter_map(|hidden| hidden.person).collect(),
+        }
     }
 
     pub(crate) fn ignores(&self, person: Party, name: &UserName) -> bool {

@@ -4,20 +4,22 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
-use chat_proto::command::{Anchor, Search, Span};
+use chat_proto::command::{Anchor, Before, Command, Search, Span};
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Done, Event};
 use chat_proto::id::LineId;
+use chat_proto::limits::HISTORY_LINES;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::rendition::{Form, render};
+use chat_proto::text::Text;
 
 use super::Session;
 use super::account::Entry;
 use crate::hub::delivery::Told;
 use crate::hub::person::Kick;
 use crate::hub::ports::{
-    Asked, ConversationKey, Found, Of, Question, Range, Reach, Reader, Unread,
+    Asked, ConversationKey, Count, Found, Of, Question, Range, Reach, Reader, Unread,
 };
 
 /// A question about the past, from its asking to its answer. There is one at a time, and no further line is
@@ -33,8 +35,8 @@ pub(super) struct Lookup {
     is_asked: bool,
     /// How many lines were told.
     count: usize,
-    /// There is more than was asked for.
-    more: bool,
+    /// If there is more than was asked for, where that begins.
+    next: Option<Before>,
     /// They were put out of the channel meanwhile, with the number below which everything was before.
     kick: Option<(u64, Kick)>,
 }
@@ -49,8 +51,8 @@ pub(super) struct ToldPrivately {
 /// What the answer is.
 enum Then {
     History(Conversation),
-    Search,
-    Mentions,
+    Search(Box<Search>),
+    Mentions(u32),
     Acts(ChannelName),
     /// The answer of `/enter`, unless it was told before the lines; and the channel whose live lines are held
     /// back for as long.
@@ -80,13 +82,17 @@ impl Session {
             // What is stored and not heard yet may be told in either way, and in one only.
             self.inbox.hold_chats();
         }
-        self.ask_archive(re, Then::History(conversation), Question::Lines(of, span, reach));
+        self.ask_archive(
+            re,
+            Then::History(conversation),
+            Question::Lines(of, span, reach, self.me.hidden_authors()),
+        );
     }
 
     /// `/search`.
     pub(super) fn look_for(&mut self, re: Cow<'static, str>, search: Search, only: Option<Of>) {
         let asked = Asked {
-            search,
+            search: search.clone(),
             // Of a channel that they have just been put out of they may hear by and by.
             channels: self
                 .inbox
@@ -96,10 +102,10 @@ impl Session {
                 .collect(),
             party: self.person.party(),
             only,
-            hidden: self.me.hidden_names(),
-            hidden_parties: self.me.hidden_parties(),
+            hidden: self.me.hidden_authors(),
         };
-        self.ask_archive(re, Then::Search, Question::Search(Box::new(asked)));
+        let then = Then::Search(Box::new(search));
+        self.ask_archive(re, then, Question::Search(Box::new(asked)));
     }
 
     /// `/log`.
@@ -163,7 +169,7 @@ impl Session {
         let of = Of::Key(ConversationKey::Channel(channel.clone()));
         let floor = self.inbox.channel(&channel).map(|channel| channel.floor());
         let reach = Reach { after: floor.unwrap_or_default(), upto };
-        let question = Question::Lines(of, span, Some(reach));
+        let question = Question::Lines(of, span, Some(reach), self.me.hidden_authors());
         self.ask_archive(re, Then::Entered(done, channel), question);
         match (&mut self.lookup, kick) {
             (Some(lookup), kick) => lookup.kick = kick,
@@ -184,19 +190,20 @@ impl Session {
         &mut self,
         re: Cow<'static, str>,
         most: u32,
+        before: Option<Before>,
     ) -> Result<(), Refusal> {
         let reader = self.reader().ok_or_else(|| Refusal::not_named(None))?;
-        let channels = self.inbox.channels().map(|channel| channel.name.clone()).collect();
-        let question = Question::Mentions { reader, channels, most };
-        self.ask_archive(re, Then::Mentions, question);
+        let channels = self.inbox.channels();
+        let channels = channels.map(|channel| (channel.name.clone(), channel.floor())).collect();
+        let question = Question::Mentions { reader, channels, most, before };
+        self.ask_archive(re, Then::Mentions(most), question);
         Ok(())
     }
 
     fn reader(&self) -> Option<Reader> {
         Some(Reader {
             party: self.person.party(),
-            hidden: self.me.hidden_names(),
-            hidden_parties: self.me.hidden_parties(),
+            hidden: self.me.hidden_authors(),
             name: self.me.name.clone()?,
             read: self.person.signed_in().map(|account| account.read()).unwrap_or_default(),
         })
@@ -219,7 +226,7 @@ impl Session {
             rest: None,
             is_asked: true,
             count: 0,
-            more: false,
+            next: None,
             kick: None,
         }));
         self.hub.archive.ask(question, &self.person);
@@ -235,7 +242,7 @@ impl Session {
         let Some(lookup) = &mut self.lookup else { return };
         lookup.is_asked = false;
         match found {
-            Ok(Found { rows, rest, more, unread, waiting, waiting_from, last_writer }) => {
+            Ok(Found { rows, rest, next, unread, waiting, waiting_from, last_writer }) => {
                 if matches!(lookup.then, Then::SignedIn(_)) {
                     // Of the others nothing is to be looked at.
                     self.inbox.catch_up_but(|name| unread.iter().any(|one| one.channel == *name));
@@ -253,7 +260,7 @@ impl Session {
                 }
                 lookup.rows = rows.into();
                 lookup.rest = rest;
-                lookup.more = more;
+                lookup.next = next;
                 if let Some(writer) = last_writer {
                     self.me.was_written_to(writer);
                 }
@@ -297,14 +304,15 @@ impl Session {
                 }
             } else if let Some(rest) = lookup.rest.take() {
                 lookup.is_asked = true;
-                self.hub.archive.ask(Question::Rest(rest), &self.person);
+                self.hub.archive.ask(Question::Rest(rest, self.me.hidden_authors()), &self.person);
             } else if let Then::Entered(_, channel) = &lookup.then
                 && let Some((after, upto)) = self.inbox.release(channel)
             {
                 // So much was said meanwhile that the ring doesn't hold it any more.
                 let key = ConversationKey::Channel(channel.clone());
                 lookup.is_asked = true;
-                self.hub.archive.ask(Question::Rest(Range { key, after, upto }), &self.person);
+                let range = Range { key, after, upto, count: Count::All };
+                self.hub.archive.ask(Question::Rest(range, self.me.hidden_authors()), &self.person);
             } else {
                 self.end_lookup(out);
             }
@@ -313,15 +321,22 @@ impl Session {
 
     fn end_lookup(&mut self, out: &mut BytesMut) {
         let Some(lookup) = self.lookup.take() else { return };
-        let Lookup { re, then, count, more, kick, .. } = *lookup;
+        let Lookup { re, then, count, next, kick, .. } = *lookup;
         self.inbox.release_chats();
         if let Then::History(Conversation::Channel(channel)) | Then::Entered(_, channel) = &then {
             self.inbox.catch_up(channel);
         }
         let done = match then {
             Then::History(conversation) => Some(Done::History { conversation, count }),
-            Then::Search => Some(Done::Found { count, more }),
-            Then::Mentions => Some(Done::Mentions { count }),
+            Then::Search(search) => {
+                let command = |before| Command::Search(Search { before: Some(before), ..*search });
+                Some(Done::Found { count, next: next_line(next.map(command)) })
+            }
+            Then::Mentions(most) => {
+                let count_of = (most != HISTORY_LINES).then_some(most);
+                let command = |before| Command::Mentions { count: count_of, before: Some(before) };
+                Some(Done::Mentions { count, next: next_line(next.map(command)) })
+            }
             Then::Acts(channel) => Some(Done::ListedOf { channel, count }),
             Then::Entered(done, _) | Then::SignedIn(done) => done,
         };
@@ -369,6 +384,11 @@ impl Session {
         }
         was
     }
+}
+
+/// The line to type for what comes next.
+fn next_line(command: Option<Command>) -> Option<Text> {
+    command.and_then(|command| Text::new(&command.to_string()))
 }
 
 /// How many ranges are remembered; past it the oldest is given up. A line comes live within moments of being kept,

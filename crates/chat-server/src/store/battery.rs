@@ -238,11 +238,12 @@ fn lines_that_wait_and_lines_in_the_tables_are_read_as_one() {
             assert_eq!(ids(&lookup.lines(key, 1, 4, 2, 9999).unwrap()), [2, 3]);
             let found = ["word 5", "word 4", "word 3", "word 2", "word 1"];
             assert_eq!(search(&lookup, &[("word", false)]), found);
-            let channels = ["#general".to_owned()];
+            let channels = [("#general".to_owned(), 0)];
             let phrases = [("word", false)];
-            let before = Query { before: Some(1_003_500), most: 2, ..query(&phrases, &channels) };
+            let before =
+                Query { before: Some((1_003_500, 0)), most: 2, ..query(&phrases, &channels) };
             let hits = lookup.search(&before, Sought::Everywhere, soon()).unwrap();
-            assert!(hits.more);
+            assert_eq!(hits.next, Some((1_002_000, 2)));
             assert_eq!(texts(hits), ["word 3", "word 2"]);
             let unread = lookup.unread(&reader, 99).unwrap();
             assert_eq!((unread[0].lines, unread[0].after), (3, 0));
@@ -325,7 +326,7 @@ fn much_is_put_into_the_tables_in_several_steps() {
     }
 }
 
-fn query<'a>(phrases: &'a [(&'a str, bool)], channels: &'a [String]) -> Query<'a> {
+fn query<'a>(phrases: &'a [(&'a str, bool)], channels: &'a [(String, u64)]) -> Query<'a> {
     Query {
         channels,
         party: None,
@@ -348,7 +349,7 @@ fn soon() -> Instant {
 }
 
 fn search(lookup: &Lookup, phrases: &[(&str, bool)]) -> Vec<String> {
-    let channels = ["#general".to_owned(), "#dev".to_owned()];
+    let channels = [("#general".to_owned(), 0), ("#dev".to_owned(), 0)];
     texts(lookup.search(&query(phrases, &channels), Sought::Everywhere, soon()).unwrap())
 }
 
@@ -393,7 +394,7 @@ fn words_of_any_language_are_found_newest_first_and_only_what_may_be_read() {
         ] {
             assert_eq!(search(&lookup, phrases), found, "{phrases:?}");
         }
-        let channels = ["#general".to_owned(), "#dev".to_owned()];
+        let channels = [("#general".to_owned(), 0), ("#dev".to_owned(), 0)];
         let release = [("release", false)];
         let all = query(&release, &channels);
         let everywhere =
@@ -404,7 +405,7 @@ fn words_of_any_language_are_found_newest_first_and_only_what_may_be_read() {
             ["release in dev"]
         );
         assert_eq!(
-            everywhere(&Query { before: Some(1_002_000), ..all }),
+            everywhere(&Query { before: Some((1_002_000, 0)), ..all }),
             ["The release notes are out"]
         );
         assert_eq!(everywhere(&Query { party: Some(10), ..all })[0], "a secret release");
@@ -414,7 +415,94 @@ fn words_of_any_language_are_found_newest_first_and_only_what_may_be_read() {
         let sought = Sought::In(Key::Channel("#dev"));
         assert_eq!(texts(lookup.search(&all, sought, soon()).unwrap()), ["release in dev"]);
         let two = lookup.search(&Query { most: 2, ..all }, Sought::Everywhere, soon()).unwrap();
-        assert!(two.more && two.hits.len() == 2);
+        assert!(two.next.is_some() && two.hits.len() == 2);
+    }
+}
+
+#[test]
+fn what_comes_next_is_neither_left_out_nor_told_twice() {
+    for tried in both() {
+        let (mut book, lookup) = tried.open();
+        book.commit(&[GENERAL, DEV]).unwrap();
+        // Many have the same time, as lines of one batch do, and some the same id as well.
+        let mut lines = Vec::new();
+        for id in 1..=20 {
+            for number in [1, 2] {
+                let mut line = said(number, id, "alice", "word");
+                if let Entry::Line { time, .. } = &mut line {
+                    *time = 1_000_000 + i64::try_from(id / 8).unwrap();
+                }
+                lines.push(line);
+            }
+        }
+        book.commit(&lines[..30]).unwrap();
+        book.flush().unwrap();
+        book.commit(&lines[30..]).unwrap();
+        let channels = [("#general".to_owned(), 2), ("#dev".to_owned(), 0)];
+        let phrases = [("word", false)];
+        for most in [1, 3, 4, 37, 38] {
+            let mut query = Query { most, ..query(&phrases, &channels) };
+            let mut found = Vec::new();
+            loop {
+                let hits = lookup.search(&query, Sought::Everywhere, soon()).unwrap();
+                found.extend(hits.hits.into_iter().map(|hit| (hit.line.id, hit.whose)));
+                let Some(next) = hits.next else { break };
+                query.before = Some(next);
+            }
+            assert_eq!(found.len(), 38, "{most}");
+            assert!(found.is_sorted_by_key(|(id, _)| std::cmp::Reverse(*id)), "{most}");
+            found.dedup();
+            assert_eq!(found.len(), 38, "{most}");
+        }
+    }
+}
+
+#[test]
+fn a_count_of_lines_counts_those_that_are_told() {
+    for tried in both() {
+        let (mut book, lookup) = tried.open();
+        book.commit(&[GENERAL, CHAT]).unwrap();
+        let key = Key::Channel("#general");
+        let hidden = ["mallory".to_owned()];
+        let reader = Reader { party: 10, hidden: &hidden, hidden_accounts: &[12], fold };
+        let told = |range, most| lookup.lines_for(&reader, key, range, most, 9999).unwrap();
+        let begin = |range, most| lookup.last_lines(&reader, key, range, most).unwrap();
+        let lines = (1..=10).map(|id| said(1, id, "alice", "hi")).collect::<Vec<_>>();
+        book.commit(&lines).unwrap();
+        let batch = |ids: std::ops::RangeInclusive<u64>, author| {
+            ids.map(|id| said(1, id, author, "spam")).collect::<Vec<_>>()
+        };
+        book.commit(&batch(11..=3000, "mallory")).unwrap();
+        for flushed in [false, true] {
+            if flushed {
+                book.flush().unwrap();
+            }
+            assert_eq!(begin((0, 3000), 3), LastLines::After(7));
+            assert_eq!(begin((8, 3000), 3), LastLines::After(8));
+            assert_eq!(begin((0, 3000), 11), LastLines::After(0));
+            assert_eq!(ids(&told((7, 3000), 3)), [8, 9, 10]);
+            assert_eq!(told((10, 3000), 3), Page { upto: 3000, ..Page::default() });
+        }
+        // More than one question looks at.
+        book.commit(&batch(3001..=60_000, "mallory")).unwrap();
+        let (mut left, mut below, mut asked) = (3, 60_000, 0);
+        let after = loop {
+            asked += 1;
+            match lookup.last_lines(&reader, key, (0, below), left).unwrap() {
+                LastLines::After(id) => break id,
+                LastLines::Missing(missing, at) => (left, below) = (missing, at),
+            }
+        };
+        assert_eq!((after, asked > 1), (7, true));
+        book.flush().unwrap();
+        let page = told((10, 60_000), 3);
+        assert!(page.lines.is_empty() && page.upto < 60_000, "{page:?}");
+        assert_eq!(lookup.unread_in(key, 5, &reader, 4).unwrap().unwrap().lines, 4);
+        let chat = Key::Private(10, 11);
+        let lines = (1..=900).map(|id| said(3, id, if id <= 5 { "bob" } else { "alice" }, "psst"));
+        book.commit(&lines.collect::<Vec<_>>()).unwrap();
+        let others = lookup.last_of_other(&reader, chat, (0, 900), 3).unwrap();
+        assert_eq!(others.iter().map(|line| line.id).collect::<Vec<_>>(), [3, 4, 5]);
     }
 }
 
@@ -548,7 +636,7 @@ fn a_search_is_given_up_at_its_deadline() {
     let texts: Vec<String> = (1..=5000).map(|id| format!("common {id}")).collect();
     let lines = (1..).zip(&texts).map(|(id, text)| said(1, id, "alice", text));
     book.commit(&[GENERAL].into_iter().chain(lines).collect::<Vec<_>>()).unwrap();
-    let channels = ["#general".to_owned()];
+    let channels = [("#general".to_owned(), 0)];
     let phrases = [("common", false)];
     // Somebody whom all lines are to be compared with and who said none of them.
     let query = Query { hidden: &["alice".to_owned()], ..query(&phrases, &channels) };

@@ -11,9 +11,13 @@ use super::book::{ACTION, BY_OTHER, UNTOLD, first_since, id_of, place};
 use super::erasing::Erasing;
 use super::failure::Kind;
 use super::recent::{Recent, having};
+use super::unread::Reader;
 use super::words::expression;
 use super::{Failure, Shared};
 use crate::hub::lock;
+
+/// Places of lines that one page looks at, so that lines that aren't told hold no other question up for long.
+const MAX_LOOKED_AT: usize = 20_000;
 
 /// How many steps of SQLite's machine pass between looks at the clock: some tenths of a millisecond.
 pub(super) const STEPS_BETWEEN_LOOKS: i32 = 10_000;
@@ -22,8 +26,8 @@ pub(super) const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 /// take as long.
 const SEARCHED: usize = 1000;
 
-/// Private chats that one search looks into, the newest ones.
-const MAX_PRIVATE: usize = 500;
+/// Private chats of one account that are looked into, the newest ones.
+const MAX_PRIVATE: usize = 10_000;
 
 /// One that reads, for one thread.
 pub struct Lookup {
@@ -79,21 +83,32 @@ pub struct Page {
     pub lines: Vec<StoredLine>,
     /// Of a private chat.
     pub names: (String, String),
+    /// Up to this id there are no other such lines.
+    pub upto: u64,
+}
+
+/// The beginning of the last lines of one conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastLines {
+    /// They are those after this id.
+    After(u64),
+    /// This many are still to be found, at or before this id.
+    Missing(usize, u64),
 }
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'a> {
-    /// Folded names, with their `#`, of the channels that may be read.
-    pub channels: &'a [String],
+    /// Folded names, with their `#`, of the channels that may be read, and the id after which.
+    pub channels: &'a [(String, u64)],
     /// Whose private chats may be read.
     pub party: Option<u64>,
     /// Said by somebody of this name (folded), which `fold` makes of a name as it is kept.
     pub from: Option<&'a str>,
     /// How names are folded.
     pub fold: fn(&str) -> String,
-    /// Said before this time.
-    pub before: Option<i64>,
+    /// Said before this time, or at it with a smaller id.
+    pub before: Option<(i64, u64)>,
     /// Words that follow each other, and whether the last of them may go on.
     pub phrases: &'a [(&'a str, bool)],
     /// Lines by those of these names (folded) are passed over.
@@ -122,6 +137,16 @@ pub enum Whose {
     Private((u64, u64), (String, String)),
 }
 
+impl Whose {
+    /// Whether a party wrote a line. What it said in a channel before it was an account isn't known.
+    pub(super) fn is_by(&self, party: u64, line: &StoredLine) -> bool {
+        match self {
+            Self::Channel(_) => line.account == Some(party),
+            Self::Private((_, other), _) => line.by_other == (*other == party),
+        }
+    }
+}
+
 /// A line that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
@@ -136,12 +161,22 @@ pub struct Hit {
 pub struct Hits {
     /// The lines.
     pub hits: Vec<Hit>,
-    /// There are more.
-    pub more: bool,
+    /// If there are more, they are before this one: its time and its id.
+    pub next: Option<(i64, u64)>,
+}
+
+/// Which places are shown.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    /// All of them.
+    Places,
+    /// Those of which the line is told, to a reader without what is hidden from them.
+    Told(Option<Reader<'a>>),
 }
 
 pub(super) struct Place {
     pub(super) number: u32,
+    /// Lines up to this one are kept no more, or aren't the asker's to read.
     pub(super) floor: u64,
     pub(super) whose: Whose,
 }
@@ -219,7 +254,7 @@ impl Lookup {
             indexed.query_row([at.number], |row| row.get(0)).optional()?.unwrap_or_default()
         };
         let range = (at.floor.max(indexed), u64::MAX);
-        let recent = self.recent_lines(at.number, range, false, most)?;
+        let recent = self.recent_lines(at.number, range, most, |line| !line.erased)?;
         let connection = lock(&self.connection);
         let mut some = connection.prepare_cached(
             "SELECT place, time, author, flags, text, account FROM line
@@ -236,16 +271,16 @@ impl Lookup {
         Ok(lines)
     }
 
-    /// Lines that wait.
+    /// Lines that wait and are wanted.
     pub(super) fn recent_lines(
         &self,
         number: u32,
         range: (u64, u64),
-        with_erased: bool,
         most: usize,
+        wanted: impl Fn(&StoredLine) -> bool,
     ) -> Result<Vec<StoredLine>, Failure> {
         let Some(recent) = self.recent() else { return Ok(Vec::new()) };
-        recent.between(number, range, with_erased, most)
+        recent.between(number, range, most, wanted)
     }
 
     pub(super) fn connection(&self) -> &Shared {
@@ -276,7 +311,19 @@ impl Lookup {
         most: usize,
         most_bytes: usize,
     ) -> Result<Page, Failure> {
-        self.page(of, (after, upto), UNTOLD, (most, most_bytes))
+        self.page(of, (after, upto), Shown::Told(None), (most, most_bytes))
+    }
+
+    /// The same for a reader, without lines that are hidden from them. The page ends also where it would take long.
+    pub fn lines_for(
+        &self,
+        reader: &Reader<'_>,
+        of: Key<'_>,
+        (after, upto): (u64, u64),
+        most: usize,
+        most_bytes: usize,
+    ) -> Result<Page, Failure> {
+        self.page(of, (after, upto), Shown::Told(Some(*reader)), (most, most_bytes))
     }
 
     /// Every place after one id up to another as [`Lookup::lines`] tells them, also those of which the line is
@@ -289,47 +336,152 @@ impl Lookup {
         most: usize,
         most_bytes: usize,
     ) -> Result<Page, Failure> {
-        self.page(of, (after, upto), 0, (most, most_bytes))
+        self.page(of, (after, upto), Shown::Places, (most, most_bytes))
     }
 
-    /// Lines that have none of these flags.
+    /// Where the last lines begin that [`Lookup::lines_for`] tells after one id up to another, so many. Looks at a
+    /// bounded number of places.
+    pub fn last_lines(
+        &self,
+        reader: &Reader<'_>,
+        of: Key<'_>,
+        range: (u64, u64),
+        most: usize,
+    ) -> Result<LastLines, Failure> {
+        match self.place(of)? {
+            Some(at) => self.last_of(&at, Shown::Told(Some(*reader)), range, most, |_| true),
+            None => Ok(LastLines::After(range.0)),
+        }
+    }
+
+    /// The last lines of a private chat after one id up to another that the other one said, so many at most.
+    pub fn last_of_other(
+        &self,
+        reader: &Reader<'_>,
+        of: Key<'_>,
+        (after, mut upto): (u64, u64),
+        most: usize,
+    ) -> Result<Vec<StoredLine>, Failure> {
+        let (mut lines, mut left) = (Vec::new(), most);
+        let Some(at) = self.place(of)? else { return Ok(lines) };
+        let last = upto;
+        let is_others = |line: &StoredLine| !at.whose.is_by(reader.party, line);
+        let shown = Shown::Told(Some(*reader));
+        let mut begin = loop {
+            match self.last_of(&at, shown, (after, upto), left, is_others)? {
+                LastLines::After(id) => break id,
+                LastLines::Missing(missing, below) => (left, upto) = (missing, below),
+            }
+        };
+        while begin < last {
+            begin = self.walk(&at, (begin, last), shown, MAX_LOOKED_AT, |line| {
+                lines.extend(is_others(&line).then_some(line));
+                true
+            })?;
+        }
+        Ok(lines)
+    }
+
+    fn last_of(
+        &self,
+        at: &Place,
+        shown: Shown<'_>,
+        (after, mut upto): (u64, u64),
+        most: usize,
+        counts: impl Fn(&StoredLine) -> bool,
+    ) -> Result<LastLines, Failure> {
+        let after = after.max(at.floor);
+        let (mut left, mut looked) = (most, 0);
+        // Mostly all lines are told, and the first stretch has them.
+        let mut stretch = most.clamp(1, MAX_LOOKED_AT);
+        while upto > after {
+            let begin = upto.saturating_sub(stretch as u64).max(after);
+            let mut ids = Vec::new();
+            self.walk(at, (begin, upto), shown, usize::MAX, |line| {
+                ids.extend(counts(&line).then_some(line.id));
+                true
+            })?;
+            if let Some(first) = ids.len().checked_sub(left) {
+                return Ok(LastLines::After(
+                    ids.get(first).map_or(upto, |id| id.saturating_sub(1)),
+                ));
+            }
+            left -= ids.len();
+            looked += stretch;
+            upto = begin;
+            if looked >= MAX_LOOKED_AT && upto > after {
+                return Ok(LastLines::Missing(left, upto));
+            }
+            stretch = (4 * stretch).clamp(256, MAX_LOOKED_AT);
+        }
+        Ok(LastLines::After(after))
+    }
+
     fn page(
         &self,
         of: Key<'_>,
         (after, upto): (u64, u64),
-        without: i64,
+        shown: Shown<'_>,
         (most, most_bytes): (usize, usize),
     ) -> Result<Page, Failure> {
-        let Some(at) = self.place(of)? else { return Ok(Page::default()) };
-        let after = after.max(at.floor);
-        let recent = self.recent_lines(at.number, (after, upto), without == 0, most)?;
-        let connection = lock(&self.connection);
-        let erasing = Erasing::now(&connection)?;
-        let mut some = connection.prepare_cached(
-            "SELECT place, time, author, flags, text, account FROM line
-                WHERE place > ?1 AND place <= ?2 AND flags & ?3 = 0 ORDER BY place",
-        )?;
-        let range = params![place(at.number, after), place(at.number, upto), without];
-        let mut lines = Merged::new(some.query(range)?, recent);
-        let mut page = Page::default();
+        let mut page = Page { upto, ..Page::default() };
+        let Some(at) = self.place(of)? else { return Ok(page) };
         let mut bytes = 0;
-        while page.lines.len() < most
-            && bytes < most_bytes
-            && let Some(mut line) = lines.next()?
-        {
-            if erasing.hides(&at.whose, line.by_other, line.account) {
-                if without != 0 {
-                    continue;
-                }
-                line.blank();
-            }
+        page.upto = self.walk(&at, (after.max(at.floor), upto), shown, most, |line| {
             bytes += line.text.len();
             page.lines.push(line);
-        }
+            page.lines.len() < most && bytes < most_bytes
+        })?;
         if let Whose::Private(_, names) = at.whose {
             page.names = names;
         }
         Ok(page)
+    }
+
+    /// Goes over lines after one id up to another, oldest first, for as long as they are taken: at most so many of those
+    /// that wait, and for a reader over a bounded number of places. Gives how far it came.
+    fn walk(
+        &self,
+        at: &Place,
+        (after, upto): (u64, u64),
+        shown: Shown<'_>,
+        most: usize,
+        mut take: impl FnMut(StoredLine) -> bool,
+    ) -> Result<u64, Failure> {
+        let erasing = Erasing::now(&lock(&self.connection))?;
+        let is_told = |line: &StoredLine| match shown {
+            Shown::Places => true,
+            Shown::Told(reader) => {
+                !line.erased
+                    && !erasing.hides(&at.whose, line.by_other, line.account)
+                    && !reader.is_some_and(|reader| reader.is_hidden(&line.author, line.account))
+            }
+        };
+        let recent = self.recent_lines(at.number, (after, upto), most, is_told)?;
+        let connection = lock(&self.connection);
+        let mut some = connection.prepare_cached(
+            "SELECT place, time, author, flags, text, account FROM line
+                WHERE place > ?1 AND place <= ?2 ORDER BY place",
+        )?;
+        let range = params![place(at.number, after), place(at.number, upto)];
+        let mut lines = Merged::new(some.query(range)?, recent);
+        let most_looked = match shown {
+            Shown::Told(Some(_)) => MAX_LOOKED_AT,
+            _ => usize::MAX,
+        };
+        let mut looked = 0;
+        while let Some(mut line) = lines.next()? {
+            let id = line.id;
+            looked += 1;
+            let is_shown = is_told(&line);
+            if erasing.hides(&at.whose, line.by_other, line.account) {
+                line.blank();
+            }
+            if is_shown && !take(line) || looked == most_looked {
+                return Ok(id);
+            }
+        }
+        Ok(upto)
     }
 
     /// The private chat that a party had last with somebody of this name (folded): its two parties.
@@ -392,11 +544,17 @@ fn places(
     sought: Sought<'_>,
 ) -> rusqlite::Result<Vec<Place>> {
     Ok(match sought {
-        Sought::In(key) => find(connection, key)?.into_iter().collect(),
+        Sought::In(key) => {
+            let begin = query.channels.iter().find(|(name, _)| key == Key::Channel(name));
+            let begin = begin.map_or(0, |(_, begin)| *begin);
+            let at = find(connection, key)?;
+            at.map(|at| Place { floor: at.floor.max(begin), ..at }).into_iter().collect()
+        }
         Sought::Everywhere => {
             let mut places = Vec::new();
-            for name in query.channels {
-                places.extend(find(connection, Key::Channel(name))?);
+            for (name, begin) in query.channels {
+                let at = find(connection, Key::Channel(name))?;
+                places.extend(at.map(|at| Place { floor: at.floor.max(*begin), ..at }));
             }
             if let Some(party) = query.party {
                 places.extend(private_places(connection, party)?);
@@ -406,15 +564,20 @@ fn places(
     })
 }
 
+/// The newest of what was found, of each conversation one more than are asked for. Lines of several conversations with the
+/// same time and id aren't parted, so that what comes next begins with an earlier time or a smaller id.
 pub(super) fn newest(mut found: Vec<(usize, StoredLine)>, places: &[Place], most: usize) -> Hits {
-    found.sort_by_key(|(_, line)| Reverse((line.time, line.id)));
-    let more = found.len() > most;
-    found.truncate(most);
+    let order = |(_, line): &(usize, StoredLine)| (line.time, line.id);
+    found.sort_by_key(|hit| Reverse(order(hit)));
+    let last = most.checked_sub(1).and_then(|last| found.get(last)).map(order);
+    let end = found.partition_point(|hit| last.is_none_or(|last| order(hit) >= last));
+    let next = if end < found.len() { last } else { None };
+    found.truncate(end);
     let hits = found
         .into_iter()
         .filter_map(|(at, line)| Some(Hit { whose: places.get(at)?.whose.clone(), line }))
         .collect();
-    Hits { hits, more }
+    Hits { hits, next }
 }
 
 /// The newest of one conversation.
@@ -428,7 +591,10 @@ fn search_in(
 ) -> rusqlite::Result<()> {
     let Place { number, floor, ref whose } = *at;
     let end = match query.before {
-        Some(time) => place(number, first_since(connection, number, time)?),
+        // Of those that were said at this very time, some may be wanted.
+        Some((time, id)) => {
+            place(number, first_since(connection, number, time.saturating_add((id > 0).into()))?)
+        }
         None => place(number + 1, 0),
     };
     let wanted = |line: &StoredLine| {
@@ -436,7 +602,7 @@ fn search_in(
         query.from.is_none_or(|from| author == from)
             && !query.hidden.contains(&author)
             && !line.account.is_some_and(|account| query.hidden_accounts.contains(&account))
-            && query.before.is_none_or(|before| line.time < before)
+            && query.before.is_none_or(|before| (line.time, line.id) < before)
             && !erasing.hides(whose, line.by_other, line.account)
     };
     newest_between(connection, words, (place(number, floor), end), query.most, wanted, found)

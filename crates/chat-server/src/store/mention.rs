@@ -22,6 +22,8 @@ pub struct Mentions<'a> {
     pub name: &'a str,
     /// Folded names, with their `#`, of the channels to look into, and the id after which.
     pub channels: &'a [(String, u64)],
+    /// Only lines from before this time, or at it with a smaller id.
+    pub before: Option<(i64, u64)>,
     /// Lines at most.
     pub most: usize,
 }
@@ -33,12 +35,13 @@ impl Lookup {
     ///
     /// Of the kind `TooLong` if the deadline has come.
     pub fn mentions(&self, asked: &Mentions<'_>, deadline: Instant) -> Result<Hits, Failure> {
-        let Mentions { reader, name, channels, most } = *asked;
+        let Mentions { reader, name, channels, before, most } = *asked;
         let words = expression(&[(name, false)], None);
         let (name, own) = (folded(name), (reader.fold)(name));
         let erasing = Erasing::now(&lock(self.connection()))?;
         let wanted = |line: &StoredLine| {
-            line.account != Some(reader.party)
+            before.is_none_or(|before| (line.time, line.id) < before)
+                && line.account != Some(reader.party)
                 && !line.account.is_some_and(|account| erasing.has(account))
                 && (reader.fold)(&line.author) != own
                 && !reader.is_hidden(&line.author, line.account)

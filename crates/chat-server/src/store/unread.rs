@@ -5,7 +5,9 @@ use rusqlite::{OptionalExtension as _, params};
 use super::Failure;
 use super::book::{UNTOLD, place};
 use super::erasing::Erasing;
-use super::lookup::{COLUMNS, Key, Lookup, Merged, Place, Whose, found_place, private_places};
+use super::lookup::{
+    COLUMNS, Key, Lookup, Merged, Place, StoredLine, Whose, found_place, private_places,
+};
 use crate::hub::lock;
 
 /// Who reads.
@@ -99,35 +101,32 @@ impl Lookup {
         most: u64,
     ) -> Result<Unread, Failure> {
         let after = after.max(at.floor);
-        let looked = usize::try_from(most).unwrap_or(usize::MAX);
-        let recent = self.recent_lines(at.number, (after, u64::MAX), false, looked)?;
+        let erasing = Erasing::now(&lock(self.connection()))?;
+        let is_own = |line: &StoredLine| at.whose.is_by(reader.party, line);
+        let is_shown = |line: &StoredLine| {
+            !line.erased
+                && !erasing.hides(&at.whose, line.by_other, line.account)
+                && (is_own(line) || !reader.is_hidden(&line.author, line.account))
+        };
+        let counted = usize::try_from(most).unwrap_or(usize::MAX);
+        let recent = self.recent_lines(at.number, (after, u64::MAX), counted, is_shown)?;
         // In memory the one that writes has its turn between two conversations.
         let connection = lock(self.connection());
-        let erasing = Erasing::now(&connection)?;
         let mut lines = connection.prepare_cached(
             "SELECT place, time, author, flags, '', account FROM line
                 WHERE place > ?1 AND place < ?2 AND flags & ?3 = 0 ORDER BY place",
         )?;
         let range = params![place(at.number, after), place(at.number + 1, 0), UNTOLD];
         let mut lines = Merged::new(lines.query(range)?, recent);
-        let mut unread = Unread { whose: at.whose, after, lines: 0, others: 0 };
-        let mut seen = 0;
-        while seen < most
+        let (mut count, mut others) = (0, 0);
+        while count < most
             && let Some(line) = lines.next()?
         {
-            seen += 1;
-            let own = match &unread.whose {
-                Whose::Channel(_) => line.account == Some(reader.party),
-                Whose::Private((_, other), _) => line.by_other == (*other == reader.party),
-            };
-            if erasing.hides(&unread.whose, line.by_other, line.account)
-                || !own && reader.is_hidden(&line.author, line.account)
-            {
-                continue;
+            if is_shown(&line) {
+                count += 1;
+                others += u64::from(!is_own(&line));
             }
-            unread.lines += 1;
-            unread.others += u64::from(!own);
         }
-        Ok(unread)
+        Ok(Unread { whose: at.whose, after, lines: count, others })
     }
 }

@@ -235,13 +235,21 @@ fn lines_that_name_one_are_found_the_newest_last() {
         book.flush().unwrap();
         book.commit(&[said(1, 9, "carol", "alice, not in the index yet")]).unwrap();
         let channels = [("#general".to_owned(), 1), ("#dev".to_owned(), 0), ("#no".to_owned(), 0)];
-        let asked = Mentions { reader: reader(10), name: "Alice", channels: &channels, most: 10 };
+        let asked = Mentions {
+            reader: reader(10),
+            name: "Alice",
+            channels: &channels,
+            before: None,
+            most: 10,
+        };
         let found = |asked: &Mentions<'_>| lookup.mentions(asked, soon()).unwrap();
         let all = ["Hi ALICE, how are you?", "ask alice.", "alice!", "alice, not in the index yet"];
         assert_eq!(texts(found(&asked)), all);
         let two = found(&Mentions { most: 2, ..asked });
-        assert!(two.more);
+        let next = two.next;
+        assert_eq!(next, Some((1_007_000, 7)));
         assert_eq!(texts(two), all[2..]);
+        assert_eq!(texts(found(&Mentions { before: next, ..asked })), all[..2]);
         let carol = ["carol".to_owned()];
         let hiding = Reader { hidden: &carol, ..reader(10) };
         assert_eq!(texts(found(&Mentions { reader: hiding, ..asked })), ["alice!"]);
@@ -257,7 +265,7 @@ fn a_search_passes_over_lines_by_accounts_that_are_hidden() {
         let (mut book, lookup) = tried.open();
         book.commit(&[GENERAL, by(12, said(1, 1, "eve", "hi")), said(1, 2, "eve", "hi there")])
             .unwrap();
-        let channels = ["#general".to_owned()];
+        let channels = [("#general".to_owned(), 0)];
         let phrases = [("hi", false)];
         let query = Query { hidden_accounts: &[12], ..query(&phrases, &channels) };
         assert_eq!(texts(lookup.search(&query, Sought::Everywhere, soon()).unwrap()), ["hi there"]);

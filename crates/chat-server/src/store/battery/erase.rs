@@ -189,7 +189,7 @@ fn what_is_to_be_blanked_is_told_nobody_from_the_commit_on() {
         let reader = Reader { party: 11, hidden: &[], hidden_accounts: &[], fold };
         let channels = [("#general".to_owned(), 0)];
         let channels = channels.as_slice();
-        let asked = Mentions { reader, name: "carol", channels, most: 9 };
+        let asked = Mentions { reader, name: "carol", channels, before: None, most: 9 };
         let mentions = || lookup.mentions(&asked, soon()).unwrap().hits.len();
         let (general, chat) = (Key::Channel("#general"), Key::Private(10, 11));
         let unread = |of| lookup.unread_in(of, 0, &reader, 99).unwrap().unwrap().others;
@@ -212,7 +212,7 @@ fn what_is_to_be_blanked_is_told_nobody_from_the_commit_on() {
                 (line.id < 42 && is_alices(line.id) || line.id == 41, line.erased)
             );
         }
-        let channels = ["#general".to_owned()];
+        let channels = [("#general".to_owned(), 0)];
         for at in 1..=60 {
             let word = word(at);
             let phrases = [(word.as_str(), false)];

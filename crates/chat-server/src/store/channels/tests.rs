@@ -69,7 +69,7 @@ fn texts(lookups: &Lookups) -> Vec<String> {
 }
 
 fn found(lookups: &Lookups, word: &str) -> usize {
-    let channels = ["#general".to_owned()];
+    let channels = [("#general".to_owned(), 0)];
     let query = Query {
         hidden_accounts: &[],
         channels: &channels,

@@ -57,14 +57,13 @@ impl Recent {
         waiting.and_then(|waiting| waiting.markers.get(&party)).copied().unwrap_or_default()
     }
 
-    /// Lines of a conversation after one id up to another, oldest first, so many at most; those of which nothing is kept
-    /// but their place only if asked for.
+    /// Lines of a conversation after one id up to another that are wanted, oldest first, so many at most.
     pub(in crate::store) fn between(
         &self,
         number: u32,
         (after, upto): (u64, u64),
-        with_erased: bool,
         most: usize,
+        wanted: impl Fn(&StoredLine) -> bool,
     ) -> Result<Vec<StoredLine>, Failure> {
         let mut lines = Vec::new();
         for chunk in self.chunks(number) {
@@ -76,23 +75,25 @@ impl Recent {
                 let Record::Line { id, time, flags, account, author, text, .. } = record else {
                     continue;
                 };
-                let erased = flags & ERASED != 0;
-                if id <= after || id > upto || erased && !with_erased {
+                if id <= after || id > upto {
                     continue;
                 }
                 if lines.len() == most {
                     return Ok(lines);
                 }
-                lines.push(StoredLine {
+                let line = StoredLine {
                     id,
                     time,
                     author: author.to_owned(),
                     action: flags & ACTION != 0,
                     by_other: flags & BY_OTHER != 0,
                     account,
-                    erased,
+                    erased: flags & ERASED != 0,
                     text: text.to_owned(),
-                });
+                };
+                if wanted(&line) {
+                    lines.push(line);
+                }
             }
         }
         Ok(lines)

@@ -1,0 +1,147 @@
+//! Questions about history: what the asker isn't shown doesn't count, and every answer that isn't complete says how to go on.
+
+use chat_testkit::{Form, Setup, TestClient, TestServer};
+use serde_json::Value;
+
+/// The texts of the lines that a question shows, and its `ok`.
+async fn shown(person: &mut TestClient, line: &str) -> (Vec<String>, Value) {
+    let (rows, answer) = person.ask_json(line).await;
+    assert_eq!(answer["type"], "ok", "{line}: {answer}");
+    let lines = rows.into_iter().filter(|row| row["past"] == true);
+    (lines.map(|row| row["text"].as_str().unwrap().to_owned()).collect(), answer)
+}
+
+async fn ok(person: &mut TestClient, line: &str) {
+    shown(person, line).await;
+}
+
+fn numbered(word: &str, numbers: impl Iterator<Item = u32>) -> Vec<String> {
+    numbers.map(|number| format!("{word} {number}")).collect()
+}
+
+async fn people<const N: usize>(server: &TestServer, names: [&str; N]) -> [TestClient; N] {
+    let mut people = Vec::new();
+    for name in names {
+        people.push(server.person_in(name, Form::Json).await);
+    }
+    people.try_into().unwrap_or_else(|_| unreachable!())
+}
+
+#[tokio::test]
+async fn a_count_counts_what_the_asker_may_see() {
+    let server = Setup::unpaced().start().await;
+    let [mut alice, mut spam, mut bob] = people(&server, ["alice", "spam", "bob"]).await;
+    ok(&mut alice, "/create general").await;
+    ok(&mut spam, "/enter general").await;
+    ok(&mut bob, "/enter general").await;
+    for number in 1..=40 {
+        ok(&mut alice, &format!("line {number}")).await;
+    }
+    for number in 1..=60 {
+        ok(&mut spam, &format!("buy {number}")).await;
+    }
+    let last = numbered("line", 21..=40);
+    // Who is ignored doesn't count.
+    ok(&mut bob, "/ignore spam").await;
+    assert_eq!(shown(&mut bob, "/history 20").await.0, last);
+    assert_eq!(shown(&mut bob, "/history 2 before 90").await.0, numbered("line", 39..=40));
+    ok(&mut bob, "/leave").await;
+    assert_eq!(shown(&mut bob, "/enter general").await.0, last);
+    ok(&mut bob, "/unignore spam").await;
+    assert_eq!(shown(&mut bob, "/history 20").await.0, numbered("buy", 41..=60));
+    // Nor do lines that are hidden.
+    ok(&mut alice, "/purge spam").await;
+    for person in [&mut bob, &mut alice] {
+        let (lines, answer) = shown(person, "/history 20").await;
+        assert_eq!((lines, &answer["count"]), (last.clone(), &Value::from(20)));
+    }
+    assert_eq!(shown(&mut bob, "/history 3 before 41").await.0, numbered("line", 38..=40));
+    ok(&mut alice, "line 41").await;
+    assert_eq!(shown(&mut bob, "/history 2 after 39").await.0, numbered("line", 40..=41));
+    let mut carol = server.person_in("carol", Form::Json).await;
+    assert_eq!(shown(&mut carol, "/enter general").await.0, numbered("line", 22..=41));
+}
+
+#[tokio::test]
+async fn lines_of_an_erased_account_do_not_count() {
+    let server = Setup::unpaced().start().await;
+    let [mut alice, mut dave] = people(&server, ["alice", "dave"]).await;
+    ok(&mut alice, "/create general").await;
+    ok(&mut dave, "/register a long password").await;
+    ok(&mut dave, "/enter general").await;
+    for number in 1..=5 {
+        ok(&mut alice, &format!("line {number}")).await;
+    }
+    for number in 1..=300 {
+        ok(&mut dave, &format!("gone {number}")).await;
+    }
+    ok(&mut dave, "/forget a long password").await;
+    assert_eq!(shown(&mut alice, "/history 3").await.0, numbered("line", 3..=5));
+    ok(&mut alice, "line 6").await;
+    assert_eq!(shown(&mut alice, "/history 2 after 4").await.0, numbered("line", 5..=6));
+}
+
+#[tokio::test]
+async fn private_lines_that_waited_are_counted_without_those_of_ignored_people() {
+    let server = Setup::unpaced().start().await;
+    let [mut alice, mut bob, mut spam] = people(&server, ["alice", "bob", "spam"]).await;
+    ok(&mut alice, "/register a long password").await;
+    ok(&mut spam, "/register a long password").await;
+    ok(&mut alice, "/ignore spam").await;
+    // Lines of one's own on the way back to those of the other.
+    ok(&mut bob, "/private alice psst 1").await;
+    for number in 1..=450 {
+        ok(&mut alice, &format!("/msg bob own {number}")).await;
+    }
+    ok(&mut alice, "/quit").await;
+    for number in 2..=4 {
+        ok(&mut bob, &format!("/msg alice psst {number}")).await;
+    }
+    for number in 1..=120 {
+        ok(&mut spam, &format!("/msg alice buy {number}")).await;
+    }
+    let mut alice = server.newcomer("alice").await;
+    alice.settle().await;
+    alice.take_form(Form::Json).await;
+    let (lines, _) = shown(&mut alice, "/login alice a long password").await;
+    assert_eq!(lines, numbered("psst", 2..=4));
+    assert_eq!(shown(&mut alice, "/history @bob 2").await.0, numbered("psst", 3..=4));
+}
+
+#[tokio::test]
+async fn all_hits_of_a_search_and_all_mentions_can_be_shown() {
+    let server = Setup::unpaced().start().await;
+    let [mut alice, mut bob] = people(&server, ["alice", "bob"]).await;
+    for channel in ["general", "dev"] {
+        ok(&mut alice, &format!("/create {channel}")).await;
+        ok(&mut bob, &format!("/enter {channel}")).await;
+    }
+    for number in 1..=130 {
+        let channel = if number % 3 == 0 { "general" } else { "dev" };
+        ok(&mut alice, &format!("/say #{channel} bob: deploy {number}")).await;
+    }
+    for asked in ["/search deploy", "/search from:alice \"bob: deploy\"", "/mentions"] {
+        let (mut line, mut found) = (asked.to_owned(), Vec::new());
+        loop {
+            let (lines, answer) = shown(&mut bob, &line).await;
+            assert_eq!(answer["count"], lines.len(), "{answer}");
+            found.extend(lines);
+            assert_eq!(answer["more"] == true, answer["next"].is_string(), "{answer}");
+            let Some(next) = answer["next"].as_str() else { break };
+            next.clone_into(&mut line);
+        }
+        // Lines of different channels may have the same time.
+        found.sort_by_key(|text| text.rsplit(' ').next().map(|number| number.parse::<u32>().ok()));
+        assert_eq!(found, numbered("bob: deploy", 1..=130), "{asked}");
+    }
+    // A person reads what to type.
+    bob.take_form(Form::Text).await;
+    let told = bob.ask("/search in:#general deploy before:2999-01-01").await;
+    assert_eq!(told.len(), 44, "{told:?}");
+    let told = bob.ask("/search deploy").await;
+    let next = told.last().unwrap().split_once("narrow it. ").unwrap().1;
+    let next = next.strip_suffix(" shows older ones.").unwrap();
+    assert!(next.starts_with("/search before:"), "{next}");
+    let told = bob.ask(next).await;
+    assert_eq!(told.len(), 51, "{told:?}");
+}
