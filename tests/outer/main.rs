@@ -16,6 +16,7 @@
 //! * [`disk`]: the disk is full, slow or broken.
 //! * [`operators`]: those who run the server, in the chat and at its shell.
 //! * [`order`]: in what order people see what is said.
+//! * [`stress`]: many clients send random commands at once.
 //! * [`service`]: the systemd unit and its notifications.
 
 #![allow(
@@ -43,5 +44,6 @@ mod running;
 mod service;
 mod shell;
 mod store;
+mod stress;
 mod tools;
 mod transcripts;

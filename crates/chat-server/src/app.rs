@@ -18,10 +18,11 @@ use crate::archive::Archive;
 use crate::clock::wall_clock;
 use crate::config::{AdminSocket, Config, MAX_CONVERSATIONS};
 use crate::hub::person::Bell;
-use crate::hub::{Hub, Keeping};
+use crate::hub::{Hub, Keeping, probe};
 use crate::listen::gate::Gate;
 use crate::listen::unix::UnixDoor;
 use crate::listen::{self, House};
+use crate::ops::watchdog::Watchdog;
 use crate::order::local::Local;
 use crate::store::Store;
 use crate::vault::Keeper;
@@ -98,6 +99,11 @@ impl Server {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         };
+        let parts = [Some(probe::part(&hub)), order.part()];
+        let watchdog = Watchdog::start(parts.into_iter().flatten().collect());
+        if let Err(error) = &watchdog {
+            tracing::warn!(%error, "there is no thread that would notice a server that is stuck");
+        }
         let mut services = JoinSet::new();
         services.spawn(ring(Arc::clone(&hub)));
         services.spawn(tell_comings(Arc::clone(&hub), presence_every));
@@ -131,6 +137,7 @@ impl Server {
                 "the disk is too slow to close the store; the next start puts it in order"
             );
         }
+        drop(watchdog);
     }
 }
 

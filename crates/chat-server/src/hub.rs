@@ -2,10 +2,8 @@
 //!
 //! This room knows nothing of sockets, bytes of a client or tasks. It is synchronous: every lock in it
 //! is held for a short section and never across an await. Locks are per channel, so that busy rooms don't
-//! wait for each other. Where two are held at once, their order is: the list of channels, an `Order`'s
-//! own, a channel's, a person's; or the private chats', the directory's, the accounts', a person's; the lock of what
-//! operators decided is the last of all. One of the first
-//! row is never held together with the first two of the second.
+//! wait for each other. Where several are held at once, they are taken in the order of their ranks,
+//! [`Rank`], which builds with debug assertions check.
 //!
 //! * [`person`]: one connection's place in the system, its bell and its notes.
 //! * [`sequence`]: what happened before what.
@@ -24,6 +22,7 @@
 //! * [`private`]: private chats, each a pair of bounded queues.
 //! * [`apply`]: the only place that changes what is shared.
 //! * [`snapshot`]: the only place that reads it for answers.
+//! * [`probe`]: whether every lock can be taken.
 //! * [`ports`]: what the hub asks of the rooms outside, as traits.
 
 pub(crate) mod account;
@@ -42,6 +41,7 @@ pub mod person;
 pub mod ports;
 pub(crate) mod presence;
 pub(crate) mod private;
+pub(crate) mod probe;
 mod ringer;
 mod ruled;
 pub(crate) mod rules;
@@ -50,8 +50,8 @@ pub(crate) mod snapshot;
 mod stats;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::ChannelName;
@@ -68,6 +68,8 @@ use self::presence::Comings;
 use self::private::PrivateChats;
 use self::ringer::Ringer;
 use self::sequence::Sequence;
+pub(crate) use crate::util::sync::lock;
+use crate::util::sync::{Rank, RankedMutex, RankedRwLock};
 
 /// The bounds that the hub keeps.
 #[derive(Clone, Debug)]
@@ -105,20 +107,19 @@ pub struct Hub {
     pub(crate) server_name: String,
     /// What is shown on connecting.
     pub(crate) motd: Vec<String>,
-    directory: Mutex<Directory>,
-    accounts: Mutex<Accounts>,
-    governing: Mutex<Governing>,
-    channels: RwLock<Channels>,
-    private: Mutex<PrivateChats>,
+    directory: RankedMutex<{ Rank::Directory as u8 }, Directory>,
+    accounts: RankedMutex<{ Rank::Accounts as u8 }, Accounts>,
+    governing: RankedMutex<{ Rank::Governing as u8 }, Governing>,
+    channels: RankedRwLock<{ Rank::Channels as u8 }, Channels>,
+    private: RankedMutex<{ Rank::Private as u8 }, PrivateChats>,
     comings: Comings,
     ringer: Ringer,
     order: Arc<dyn Order>,
     pub(crate) archive: Arc<dyn Archive>,
     pub(crate) vault: Arc<dyn Vault>,
-    /// Never locked together with another.
-    cut_off: Mutex<CutOff>,
-    /// The channels in which somebody may be banned or muted. Never locked together with another.
-    restricting: Mutex<Vec<Arc<Channel>>>,
+    cut_off: RankedMutex<{ Rank::CutOff as u8 }, CutOff>,
+    /// The channels in which somebody may be banned or muted.
+    restricting: RankedMutex<{ Rank::Restricting as u8 }, Vec<Arc<Channel>>>,
     sequence: Arc<Sequence>,
     next_person: AtomicU64,
     started: Timestamp,
@@ -212,18 +213,18 @@ impl Hub {
             bounds,
             server_name,
             motd,
-            directory: Mutex::default(),
-            governing: Mutex::new(Governing::load(past.governing)),
-            accounts: Mutex::new(Accounts::load(past.accounts, past.tokens)),
-            channels: RwLock::new(channels),
-            private: Mutex::default(),
+            directory: RankedMutex::default(),
+            governing: RankedMutex::new(Governing::load(past.governing)),
+            accounts: RankedMutex::new(Accounts::load(past.accounts, past.tokens)),
+            channels: RankedRwLock::new(channels),
+            private: RankedMutex::default(),
             comings: Comings::default(),
             ringer: Ringer::default(),
             order,
             archive,
             vault,
-            cut_off: Mutex::new(cut_off),
-            restricting: Mutex::new(restricting),
+            cut_off: RankedMutex::new(cut_off),
+            restricting: RankedMutex::new(restricting),
             sequence,
             started: now,
             lines: Meter::default(),
@@ -274,10 +275,4 @@ impl Hub {
         let keeping = Keeping::inline(crate::order::retention::Retention::default());
         Self::new(bounds, "test".to_owned(), Vec::new(), keeping, crate::clock::wall_clock())
     }
-}
-
-/// Takes a lock. A panic while it was held has been caught and logged where it happened, and each
-/// section leaves its data whole before it can panic; so the others go on.
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -18,6 +18,7 @@
 //! * [`backlog`]: work that waits for a thread of its own.
 //! * [`household`]: which addresses belong to the same people.
 //! * [`ops`]: the log and the service manager.
+//! * [`util`]: locks with a rank.
 
 mod admin;
 pub mod app;
@@ -38,4 +39,5 @@ mod policy;
 mod session;
 pub mod store;
 pub mod tools;
+mod util;
 pub mod vault;

@@ -4,3 +4,4 @@ pub mod log;
 pub(crate) mod memory;
 pub mod signals;
 pub mod systemd;
+pub(crate) mod watchdog;

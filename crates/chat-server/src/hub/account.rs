@@ -1,7 +1,7 @@
 //! Accounts: who owns which name, in memory. What is asked of one while somebody chats needs no disk.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use chat_proto::event::Away;
 use chat_proto::id::{LineId, Timestamp};
@@ -11,13 +11,14 @@ use chat_proto::name::{ChannelName, UserName};
 use super::lock;
 use super::person::Party;
 use super::ports::{ConversationKey, TokenHash};
+use crate::util::sync::{Rank, RankedMutex};
 
 /// An account. Its number is the party that it is in private chats.
 pub(crate) struct Account {
     pub(crate) party: Party,
     /// As its owner wrote it when it was made.
     pub(crate) name: UserName,
-    state: Mutex<State>,
+    state: RankedMutex<{ Rank::Account as u8 }, State>,
 }
 
 /// What of an account changes.
@@ -148,7 +149,8 @@ impl Accounts {
             gone,
             departed,
         };
-        let account = Arc::new(Account { party, name: name.clone(), state: Mutex::new(state) });
+        let account =
+            Arc::new(Account { party, name: name.clone(), state: RankedMutex::new(state) });
         for look in name.looks() {
             self.by_look.insert(look.into(), name.clone());
         }

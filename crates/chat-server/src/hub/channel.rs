@@ -1,8 +1,8 @@
 //! One channel: its members, its topic, and the ring through which everything in it goes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat_proto::event::Event;
 use chat_proto::id::{LineId, Timestamp};
@@ -19,6 +19,7 @@ use super::operators::Operators;
 use super::person::{By, Note, Party, Person, PersonId};
 use super::rules::{List, Rules, Who};
 use super::sequence::Sequence;
+use crate::util::sync::{MutexGuard, Rank, RankedMutex};
 
 /// How many deliveries a channel holds for its slowest reader. A reader that lags further behind is
 /// told how many lines it missed and goes on from the oldest that is kept.
@@ -30,7 +31,7 @@ pub(crate) struct Channel {
     pub(crate) name: ChannelName,
     /// As the setting is; written with the state locked, and read without, where many channels are looked at.
     hidden: AtomicBool,
-    state: Mutex<State>,
+    state: RankedMutex<{ Rank::Channel as u8 }, State>,
 }
 
 /// What a person is in a channel.
@@ -57,14 +58,14 @@ impl Channel {
         sequence: Arc<Sequence>,
     ) -> Self {
         let state = State { topic, sequence, last_line, ..State::default() };
-        Self { name, hidden: AtomicBool::new(false), state: Mutex::new(state) }
+        Self { name, hidden: AtomicBool::new(false), state: RankedMutex::new(state) }
     }
 
     /// Goes on as it was run before.
     pub(super) fn restore(&mut self, running: Running) {
         let Running { rules, operators } = running;
         self.hidden = AtomicBool::new(rules.settings.hidden);
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.get_mut();
         (state.rules, state.operators) = (rules, Operators::kept(operators));
     }
 
@@ -116,6 +117,7 @@ impl Channel {
         question(&state.standing(&self.name, person, &person.who(), now, Some(act)))
     }
 
+    #[track_caller]
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }

@@ -1,10 +1,9 @@
 //! How many lines are stored in a minute and in an hour.
 
-use std::sync::Mutex;
-
 use chat_proto::id::Timestamp;
 
 use super::lock;
+use crate::util::sync::{Rank, RankedMutex};
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
@@ -13,7 +12,7 @@ const MINUTE: i64 = 60 * SECOND;
 const SPANS: i64 = 60;
 
 /// Counts lines by the second for a minute, and by the minute for an hour.
-pub(crate) struct Meter(Mutex<Counts>);
+pub(crate) struct Meter(RankedMutex<{ Rank::Meter as u8 }, Counts>);
 
 struct Counts {
     all: u64,
@@ -34,7 +33,7 @@ struct Count {
 impl Default for Meter {
     fn default() -> Self {
         let count = |millis| Count { millis, newest: 0, spans: [0; 60] };
-        Self(Mutex::new(Counts { all: 0, seconds: count(SECOND), minutes: count(MINUTE) }))
+        Self(RankedMutex::new(Counts { all: 0, seconds: count(SECOND), minutes: count(MINUTE) }))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use chat_proto::conversation::Conversation;
@@ -22,6 +22,7 @@ use super::ports::{Found, vault};
 use super::rules::Who;
 use super::sequence::Sequence;
 use super::{lock, ringer};
+use crate::util::sync::{Rank, RankedMutex};
 
 /// Tells people apart for as long as the server runs; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,9 +72,9 @@ pub struct Person {
     missed_private: AtomicBool,
     /// Set once an operator of the server has ended the connection.
     ending: OnceLock<Box<Ending>>,
-    card: Mutex<Card>,
+    card: RankedMutex<{ Rank::Card as u8 }, Card>,
     /// With their numbers, which grow.
-    notes: Mutex<VecDeque<(u64, Note)>>,
+    notes: RankedMutex<{ Rank::Notes as u8 }, VecDeque<(u64, Note)>>,
     sequence: Arc<Sequence>,
 }
 
@@ -219,8 +220,8 @@ impl Person {
             left: AtomicBool::new(false),
             missed_private: AtomicBool::new(false),
             ending: OnceLock::new(),
-            card: Mutex::default(),
-            notes: Mutex::default(),
+            card: RankedMutex::default(),
+            notes: RankedMutex::default(),
             sequence,
         }
     }

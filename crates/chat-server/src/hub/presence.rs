@@ -1,6 +1,6 @@
 //! Comings and goings of large channels, told together.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use chat_proto::event::Event;
 use tokio::sync::Notify;
@@ -8,11 +8,12 @@ use tokio::sync::Notify;
 use super::channel::{Channel, State};
 use super::person::By;
 use super::{Hub, lock};
+use crate::util::sync::{Rank, RankedMutex};
 
 /// The large channels in which somebody came or went since it was last told.
 #[derive(Default)]
 pub(crate) struct Comings {
-    waiting: Mutex<Vec<Arc<Channel>>>,
+    waiting: RankedMutex<{ Rank::Comings as u8 }, Vec<Arc<Channel>>>,
     begun: Notify,
 }
 

@@ -6,7 +6,6 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Waker};
 
@@ -14,6 +13,7 @@ use futures_util::task::AtomicWaker;
 use tokio::runtime::Handle;
 
 use super::lock;
+use crate::util::sync::{Rank, RankedMutex};
 
 thread_local! {
     /// Wakes that this thread puts off, while it tells a batch.
@@ -43,7 +43,7 @@ pub(super) fn wake(registered: &AtomicWaker) {
 /// Passes wakes on to the tasks of a runtime.
 #[derive(Default)]
 pub(super) struct Ringer {
-    waiting: Mutex<Vec<Waker>>,
+    waiting: RankedMutex<{ Rank::Wakes as u8 }, Vec<Waker>>,
     task: AtomicWaker,
     /// There is a task that passes on.
     is_there: AtomicBool,

@@ -1,7 +1,7 @@
 //! What is shared, read for answers.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use chat_proto::command::near;
 use chat_proto::event::{Event, Restricted, Term};
@@ -146,7 +146,7 @@ impl Hub {
 
     /// A channel by name, whether anybody may know of it or not.
     pub(super) fn channel(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
-        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+        let channels = self.channels.read();
         let found = channels.by_name.get(name).cloned();
         drop(channels);
         found.ok_or_else(|| self.no_such_channel(name))
@@ -166,7 +166,7 @@ impl Hub {
     /// The same answer for a channel that isn't there and for one that nobody may know of: neither is named.
     pub(super) fn no_such_channel(&self, name: &ChannelName) -> Refusal {
         let known: Vec<ChannelName> = {
-            let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+            let channels = self.channels.read();
             let shown = channels.by_name.values().filter(|channel| !channel.is_hidden());
             shown.take(COMPARED).map(|channel| channel.name.clone()).collect()
         };
@@ -186,7 +186,7 @@ impl Hub {
             part.as_ref().is_none_or(|part| channel.name.key().contains(part.as_str()))
         };
         let mut found: Vec<Arc<Channel>> = {
-            let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+            let channels = self.channels.read();
             channels.by_name.values().filter(wanted).cloned().collect()
         };
         found.retain(|channel| channel.is_known_to(person, now));
@@ -247,7 +247,7 @@ impl Hub {
 
     /// How many channels there are of which everybody may know, and how many people have a name.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+        let channels = self.channels.read();
         let shown = channels.by_name.values().filter(|channel| !channel.is_hidden()).count();
         drop(channels);
         (shown, lock(&self.directory).named().len())

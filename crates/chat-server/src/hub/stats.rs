@@ -1,6 +1,5 @@
 //! Numbers about the server, for its operators.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use chat_proto::event::Stat;
@@ -25,7 +24,7 @@ impl Hub {
             let governing = lock(&self.governing);
             (governing.bans.all(now).len(), governing.invitations(now).len())
         };
-        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner).by_name.len();
+        let channels = self.channels.read().by_name.len();
         let Measured { all, minute, hour } = self.lines.read(now);
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let mut stats = vec![

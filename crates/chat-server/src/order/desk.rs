@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chat_proto::event::Placed;
 use chat_proto::id::{LineId, Timestamp};
@@ -53,6 +54,40 @@ pub(super) struct Desk {
     owed: VecDeque<Fact>,
     /// The last commit failed.
     failing: bool,
+    progress: Arc<Progress>,
+}
+
+/// How far the batch is that is being carried out, for the watchdog.
+#[derive(Default)]
+pub(super) struct Progress(AtomicU64);
+
+/// What the desk is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Idle = 0,
+    /// It reads or writes the store.
+    Disk = 1,
+    /// It tells what is kept.
+    Telling = 2,
+}
+
+impl Progress {
+    /// Only by whoever has the desk.
+    fn enter(&self, stage: Stage) {
+        let step = self.0.load(Ordering::Relaxed) | 3;
+        self.0.store(step.wrapping_add(1) | stage as u64, Ordering::Release);
+    }
+
+    /// A number that changes with every stage, and the stage.
+    pub(super) fn now(&self) -> (u64, Stage) {
+        let step = self.0.load(Ordering::Acquire);
+        let stage = match step & 3 {
+            0 => Stage::Idle,
+            1 => Stage::Disk,
+            _ => Stage::Telling,
+        };
+        (step, stage)
+    }
 }
 
 /// One of a batch.
@@ -99,6 +134,7 @@ impl Desk {
             forgotten: HashSet::new(),
             owed: VecDeque::new(),
             failing: false,
+            progress: Arc::default(),
         };
         Ok((desk, past))
     }
@@ -130,18 +166,28 @@ impl Desk {
 
     fn carry_out_together(&mut self, items: Vec<Item>, hub: &Arc<Hub>) {
         let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            self.progress.enter(Stage::Disk);
             self.plan(items);
             let kept = self.keep();
+            self.progress.enter(Stage::Telling);
             self.settle(&kept, hub);
         }));
         if done.is_err() {
             // The panic hook has logged where it happened.
+            self.progress.enter(Stage::Disk);
             self.recover(hub);
         }
+        self.progress.enter(Stage::Idle);
+    }
+
+    /// How far it is.
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
     }
 
     /// Writes what is owed, and makes the file whole.
     pub(super) fn close(&mut self) {
+        self.progress.enter(Stage::Disk);
         if self.keep().is_err() {
             tracing::warn!(
                 facts = self.owed.len(),
@@ -483,10 +529,12 @@ impl Desk {
 
     /// One small step of it.
     pub(super) fn tidy(&mut self, hub: &Hub) {
+        self.progress.enter(Stage::Disk);
         if let Err(failure) = self.tidying.step(&mut self.book, &mut self.register, hub) {
             tracing::warn!("old lines can't be taken out now: {failure}");
             self.tidying.rest();
         }
+        self.progress.enter(Stage::Idle);
     }
 }
 

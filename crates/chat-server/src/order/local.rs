@@ -6,7 +6,7 @@
 //! The latter is done only while nothing waits, so nothing overtakes anything.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use chat_proto::id::{LineId, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::desk::{Desk, Item};
+use super::desk::{Desk, Item, Progress, Stage};
 use super::retention::Retention;
 use crate::archive::Archive;
 use crate::backlog::{Backlog, Next, Priority, Wait, lower_priority};
@@ -22,7 +22,9 @@ use crate::hub::decree::Decree;
 use crate::hub::person::Party;
 use crate::hub::ports::{ConversationKey, Deed, Draft, Fact, Order, Past};
 use crate::hub::{Hub, Keeping, lock};
+use crate::ops::watchdog::{Part, Pulse, Spot};
 use crate::store::{Book, Durability, Failure, Flusher, Place, Store};
+use crate::util::sync::{MutexGuard, Rank, RankedMutex};
 use crate::vault::Keeper;
 
 /// Drafts of one commit. Enough that its sync costs each of them little; few enough that they don't run
@@ -53,8 +55,12 @@ enum Driven {
     /// By a thread, and by those who submit.
     Thread(Arc<Shared>, Mutex<Option<Threads>>),
     /// By whoever submits, for tests whose clock stands still; facts wait for the next draft.
-    Inline(Box<(Mutex<Desk>, Mutex<Vec<Item>>)>),
+    Inline(Box<Inline>),
 }
+
+/// The desk, and the facts that wait for the next draft.
+type Inline =
+    (RankedMutex<{ Rank::Commit as u8 }, Desk>, RankedMutex<{ Rank::Pending as u8 }, Vec<Item>>);
 
 struct Threads {
     order: JoinHandle<()>,
@@ -67,11 +73,13 @@ struct Shared {
     /// Holds at most what every connection may have unsettled, and the facts of people's comings and goings.
     backlog: Backlog<Work>,
     /// What waits is taken only by who holds this, so that nothing overtakes anything.
-    desk: Mutex<Manned>,
+    desk: RankedMutex<{ Rank::Commit as u8 }, Manned>,
     /// What was read: it is written with whatever is written next, and for itself alone only at the end.
-    read: Mutex<HashMap<(Party, ConversationKey), LineId>>,
+    read: RankedMutex<{ Rank::Pending as u8 }, HashMap<(Party, ConversationKey), LineId>>,
     /// Notified when something is there that wasn't.
     read_begun: Notify,
+    /// How far the desk is.
+    progress: Arc<Progress>,
     /// That of those who submit.
     runtime: OnceLock<Handle>,
 }
@@ -110,15 +118,16 @@ impl Local {
         let flusher = Arc::new(book.flusher());
         let (desk, past) = Desk::open(book, retention)?;
         let shared = Arc::new(Shared {
+            progress: desk.progress(),
             backlog: Backlog::default(),
-            desk: Mutex::new(Manned {
+            desk: RankedMutex::new(Manned {
                 desk,
                 watched: Chores::default(),
                 hub: Weak::new(),
                 threaded: AFTER_A_SLOW_ONE,
                 last: None,
             }),
-            read: Mutex::default(),
+            read: RankedMutex::default(),
             read_begun: Notify::new(),
             runtime: OnceLock::new(),
         });
@@ -137,7 +146,12 @@ impl Local {
     /// The same without a thread: whoever submits waits until it is carried out.
     pub fn inline(book: Book, retention: Retention) -> Result<(Self, Past), Failure> {
         let (desk, past) = Desk::open(book, retention)?;
-        Ok((Self { desk: Driven::Inline(Box::new((Mutex::new(desk), Mutex::default()))) }, past))
+        Ok((
+            Self {
+                desk: Driven::Inline(Box::new((RankedMutex::new(desk), RankedMutex::default()))),
+            },
+            past,
+        ))
     }
 
     /// Looks for lines that are kept no more, and takes them out by and by.
@@ -171,6 +185,14 @@ impl Local {
                 shared.backlog.add(Work::Item(fact, Arc::clone(hub)));
             }
         }
+    }
+
+    /// The thread and whoever else has the desk, as the watchdog asks; none if there is no thread.
+    pub(crate) fn part(&self) -> Option<Part> {
+        let Driven::Thread(shared, _) = &self.desk else { return None };
+        let shared = Arc::clone(shared);
+        let ask = move |spot: &Spot| shared.pulse(spot);
+        Some(Part { name: "commit", ask: Box::new(ask) })
     }
 
     /// Ends: what was submitted is carried out, and the store is closed. It blocks.
@@ -248,12 +270,31 @@ impl Order for Local {
     }
 }
 
-fn carry_out_inline(desk: &(Mutex<Desk>, Mutex<Vec<Item>>), item: Item, hub: &Arc<Hub>) {
+fn carry_out_inline(desk: &Inline, item: Item, hub: &Arc<Hub>) {
     let facts = std::mem::take(&mut *lock(&desk.1));
     lock(&desk.0).carry_out(facts.into_iter().chain([item]), hub);
 }
 
 impl Shared {
+    fn pulse(&self, spot: &Spot) -> Pulse {
+        let (step, stage) = self.progress.now();
+        match stage {
+            Stage::Disk => {
+                spot.is("the disk");
+                Pulse::Working { step, on_disk: true }
+            }
+            Stage::Telling => {
+                spot.is("telling what is stored");
+                Pulse::Working { step, on_disk: false }
+            }
+            Stage::Idle if self.backlog.is_empty() => Pulse::Idle,
+            Stage::Idle => {
+                spot.is("work that no thread takes up");
+                Pulse::Working { step, on_disk: false }
+            }
+        }
+    }
+
     fn run(&self) {
         let mut batches = 0;
         let mut chores = Chores::default();
@@ -307,9 +348,10 @@ impl Shared {
     /// The desk, when whoever has it is done. If that is somebody who says something, the disk may be slow, and the
     /// thread of the runtime that waits for it may be the only one that would look for input: another one is woken.
     fn manned_by_nobody(&self) -> MutexGuard<'_, Manned> {
-        if let Err(TryLockError::WouldBlock) = self.desk.try_lock()
-            && let Some(runtime) = self.runtime.get()
-        {
+        if let Some(manned) = self.desk.try_lock() {
+            return manned;
+        }
+        if let Some(runtime) = self.runtime.get() {
             drop(runtime.spawn(async {}));
         }
         lock(&self.desk)
@@ -317,11 +359,7 @@ impl Shared {
 
     /// Carries this out, if it is alone and the disk is quick; else it waits for the thread.
     fn submit(&self, work: Work) {
-        let manned = match self.desk.try_lock() {
-            Ok(manned) => Some(manned),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        };
+        let manned = self.desk.try_lock();
         match manned {
             Some(manned) if self.may_carry_out(&manned) => {
                 self.carry_out_by_author(manned, work);

@@ -1,7 +1,7 @@
 //! People sign in to accounts and out of them, and accounts change.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use chat_proto::event::{Done, Event, SignedOutBy};
 use chat_proto::id::{LineId, Timestamp};
@@ -297,7 +297,7 @@ impl Hub {
         asker: &Person,
     ) {
         let channels: Vec<_> = {
-            let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+            let channels = self.channels.read();
             channels.by_name.values().cloned().collect()
         };
         for channel in channels {

@@ -1,7 +1,6 @@
 //! Channels made, entered and left.
 
 use std::sync::Arc;
-use std::sync::PoisonError;
 
 use chat_proto::event::Event;
 use chat_proto::id::{LineId, Timestamp};
@@ -85,7 +84,7 @@ impl Hub {
         slot: u32,
         now: Timestamp,
     ) -> Result<Membership, Refusal> {
-        let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
+        let mut channels = self.channels.write();
         if let Some(there) = name.looks().find_map(|look| channels.by_look.get(look.as_ref())) {
             // A name can't be given twice, so the one of a channel that nobody may know of is as one that nobody
             // can take.
@@ -222,7 +221,7 @@ impl Hub {
     /// Drops the channels that nobody has been in for as long as empty ones are kept, with their lines, unless an
     /// operator of theirs has an account. Forgets bans and mutes that have ended.
     pub fn drop_empty_channels(self: &Arc<Self>, now: Timestamp) {
-        let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
+        let mut channels = self.channels.write();
         let mut due = Vec::new();
         for channel in channels.by_name.values() {
             let mut state = channel.state();

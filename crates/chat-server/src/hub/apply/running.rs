@@ -1,6 +1,6 @@
 //! What those who run a channel do there.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use chat_proto::event::{Done, Event, Restricted, Sentence, Term};
 use chat_proto::id::{LineId, Timestamp};
@@ -121,7 +121,7 @@ impl Hub {
 
     /// The channel ends for everybody in it. Whoever is told so finds it gone.
     fn end_channel(&self, doing: &Doing<'_>) {
-        let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
+        let mut channels = self.channels.write();
         let mut state = doing.channel.state();
         let name = &doing.channel.name;
         channels.remove(name, state.last_line);

@@ -1,0 +1,73 @@
+//! Whether every lock of the hub can be taken, for the watchdog.
+
+use std::sync::{Arc, Weak};
+
+use super::channel::Channel;
+use super::{Hub, lock};
+use crate::ops::watchdog::{Part, Pulse, Spot};
+use crate::util::sync::Rank;
+
+/// The hub, as the watchdog asks it.
+pub(crate) fn part(hub: &Arc<Hub>) -> Part {
+    let hub: Weak<Hub> = Arc::downgrade(hub);
+    let ask = move |spot: &Spot| {
+        if let Some(hub) = hub.upgrade() {
+            hub.probe(spot);
+        }
+        Pulse::Idle
+    };
+    Part { name: "hub", ask: Box::new(ask) }
+}
+
+impl Hub {
+    /// Takes each lock for a moment, one after the other. Of the connections' own it takes none: there may be a million.
+    fn probe(&self, spot: &Spot) {
+        spot.is(Rank::Channels.name());
+        drop(self.channels.write());
+        let channels: Vec<Arc<Channel>> = self.channels.read().by_name.values().cloned().collect();
+        spot.is(Rank::Channel.name());
+        for channel in channels {
+            drop(channel.state());
+        }
+        spot.is(Rank::Private.name());
+        drop(lock(&self.private));
+        spot.is(Rank::Directory.name());
+        drop(lock(&self.directory));
+        spot.is(Rank::Accounts.name());
+        drop(lock(&self.accounts));
+        spot.is(Rank::Restricting.name());
+        drop(lock(&self.restricting));
+        spot.is(Rank::CutOff.name());
+        drop(lock(&self.cut_off));
+        spot.is(Rank::Governing.name());
+        drop(lock(&self.governing));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::hub::Bounds;
+    use crate::ops::watchdog::Watchdog;
+    use crate::util::sync::held_by_threads;
+
+    #[test]
+    fn a_lock_that_is_never_free_is_noticed_and_named() {
+        let hub = Hub::in_memory(Bounds::small());
+        let frozen = lock(&hub.directory);
+        let (told, stuck) = sync_channel(1);
+        let tell = move |stuck| drop(told.send(stuck));
+        let watchdog = Watchdog::every(Duration::from_millis(10), vec![part(&hub)], tell).unwrap();
+        let stuck = stuck.recv_timeout(Duration::from_mins(1)).unwrap();
+        assert_eq!(stuck, ["hub is stuck at: directory"]);
+        if cfg!(debug_assertions) {
+            let held = held_by_threads();
+            assert!(held.iter().any(|thread| thread.starts_with("watch-hub: directory at")));
+            assert!(held.iter().any(|thread| !thread.starts_with("watch-hub:")), "{held:#?}");
+        }
+        drop((frozen, watchdog));
+    }
+}

@@ -1,0 +1,292 @@
+//! Notices that a part of the server doesn't answer any more, writes to the log what is stuck, and ends the process, so
+//! that the service manager starts it again.
+//!
+//! Each part is asked by a thread of its own, which may block for ever; the watchdog itself takes no lock that another
+//! thread could hold for long. It counts its own ticks, not time: a clock that is set, a machine that sleeps and a
+//! process that is stopped with SIGSTOP are one tick, however long that took.
+
+use std::fs;
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::util::sync::held_by_threads;
+
+/// How often each part is asked.
+const TICK: Duration = Duration::from_secs(5);
+
+/// A part that hasn't answered for so many ticks is stuck. Half a minute: every lock of the hub is held for less than a
+/// millisecond, and a machine so busy that a thread waits longer serves nobody.
+const STUCK_TICKS: u32 = 6;
+
+/// The same for a commit that waits for the disk. Ten minutes: a disk that is reset, or a network storage that fails
+/// over, comes back within a few; and a restart helps nobody whose disk is slow.
+const STUCK_ON_DISK_TICKS: u32 = 120;
+
+/// How long the report may take before the process ends without it: the log may be what is stuck.
+const REPORT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Threads in a report.
+const MAX_THREADS: usize = 128;
+
+/// What a part answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pulse {
+    /// It has nothing to do, or has done it.
+    Idle,
+    /// It is at work. The step changes whenever it gets on.
+    Working { step: u64, on_disk: bool },
+}
+
+/// A part that is watched.
+pub(crate) struct Part {
+    /// For the log.
+    pub(crate) name: &'static str,
+    /// Asks it; blocks while it is stuck. Writes down where it is.
+    pub(crate) ask: Box<dyn FnMut(&Spot) -> Pulse + Send>,
+}
+
+/// Where a question has got to.
+#[derive(Clone, Debug)]
+pub(crate) struct Spot(Arc<Mutex<&'static str>>);
+
+impl Spot {
+    pub(crate) fn is(&self, place: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+
+    fn get(&self) -> &'static str {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Watches for as long as this is there.
+pub(crate) struct Watchdog {
+    _stop: SyncSender<()>,
+}
+
+impl Watchdog {
+    /// Watches these parts; the process ends if one of them is stuck.
+    pub(crate) fn start(parts: Vec<Part>) -> std::io::Result<Self> {
+        Self::every(TICK, parts, end)
+    }
+
+    /// The same with another tick, and something else to do then.
+    pub(crate) fn every(
+        tick: Duration,
+        parts: Vec<Part>,
+        stuck: impl FnOnce(Vec<String>) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let mut watched = Vec::with_capacity(parts.len());
+        for part in parts {
+            watched.push(Watched::start(part)?);
+        }
+        let (stop, stopped) = sync_channel(0);
+        thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+            while stopped.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
+                let told: Vec<String> = watched.iter_mut().filter_map(Watched::tick).collect();
+                if !told.is_empty() {
+                    return stuck(told);
+                }
+            }
+        })?;
+        Ok(Self { _stop: stop })
+    }
+}
+
+/// A part, with the thread that asks it.
+struct Watched {
+    name: &'static str,
+    spot: Spot,
+    ask: SyncSender<()>,
+    answers: Receiver<Pulse>,
+    count: Count,
+}
+
+impl Watched {
+    fn start(part: Part) -> std::io::Result<Self> {
+        let Part { name, ask: mut question } = part;
+        let spot = Spot(Arc::new(Mutex::new("")));
+        let (ask, asked) = sync_channel(1);
+        let (answer, answers) = sync_channel(1);
+        let theirs = spot.clone();
+        thread::Builder::new().name(format!("watch-{name}")).spawn(move || {
+            while let Ok(()) = asked.recv() {
+                if answer.send(question(&theirs)).is_err() {
+                    return;
+                }
+            }
+        })?;
+        // The first answer is there at the first tick.
+        let _ = ask.try_send(());
+        Ok(Self { name, spot, ask, answers, count: Count::default() })
+    }
+
+    /// Looks for an answer, and asks again; tells it if the part is stuck.
+    fn tick(&mut self) -> Option<String> {
+        let answer = match self.answers.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(TryRecvError::Empty) => None,
+            // The thread that asks has failed, which the log tells: nothing is known of the part.
+            Err(TryRecvError::Disconnected) => return None,
+        };
+        if answer.is_some()
+            && let Err(TrySendError::Full(())) = self.ask.try_send(())
+        {
+            tracing::debug!(part = self.name, "it is being asked already");
+        }
+        match self.count.tick(answer) {
+            Verdict::Well => None,
+            Verdict::Slow => {
+                let spot = self.spot.get();
+                tracing::warn!(
+                    part = self.name,
+                    spot,
+                    "the disk hasn't answered for half a minute"
+                );
+                None
+            }
+            Verdict::Stuck => Some(format!("{} is stuck at: {}", self.name, self.spot.get())),
+        }
+    }
+}
+
+/// How often a part hasn't got on.
+#[derive(Default)]
+struct Count {
+    missed: u32,
+    last: Option<Pulse>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Well,
+    /// It waits for the disk: told again and again.
+    Slow,
+    Stuck,
+}
+
+impl Count {
+    /// With `None` there was no answer.
+    fn tick(&mut self, answer: Option<Pulse>) -> Verdict {
+        let on_disk = match answer {
+            // It doesn't answer: that has nothing to do with what it was at.
+            None => false,
+            Some(Pulse::Working { on_disk, .. }) if answer == self.last => on_disk,
+            Some(_) => {
+                (self.missed, self.last) = (0, answer);
+                return Verdict::Well;
+            }
+        };
+        self.missed += 1;
+        match (on_disk, self.missed) {
+            (false, STUCK_TICKS..) | (true, STUCK_ON_DISK_TICKS..) => Verdict::Stuck,
+            (true, missed) if missed.is_multiple_of(STUCK_TICKS) => Verdict::Slow,
+            _ => Verdict::Well,
+        }
+    }
+}
+
+/// Writes the report and ends the process. A core dump, where the system makes one, has the stacks of all threads.
+fn end(stuck: Vec<String>) {
+    let (done, reported) = sync_channel(1);
+    let report = thread::Builder::new().name("report".to_owned()).spawn(move || {
+        for one in stuck {
+            tracing::error!("{one}; the process ends, for the service manager to start it again");
+        }
+        for line in threads() {
+            tracing::error!("{line}");
+        }
+        for line in held_by_threads() {
+            tracing::error!("locks of {line}");
+        }
+        let _ = done.send(());
+    });
+    if report.is_ok() {
+        let _ = reported.recv_timeout(REPORT_DEADLINE);
+    }
+    std::process::abort();
+}
+
+/// What the kernel tells of each thread.
+fn threads() -> Vec<String> {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let told = tasks.filter_map(Result::ok).take(MAX_THREADS).map(|task| {
+        let read = |file| {
+            let text = fs::read_to_string(task.path().join(file)).unwrap_or_default();
+            text.trim().to_owned()
+        };
+        // Its state is the first word after its name, which stands in brackets.
+        let stat = read("stat");
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').next());
+        let (id, state) = (task.file_name(), state.unwrap_or("?"));
+        format!(
+            "thread {} {}: state {state}, waits in {}, system call {}",
+            id.to_string_lossy(),
+            read("comm"),
+            read("wchan"),
+            read("syscall")
+        )
+    });
+    told.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_stuck_after_so_many_ticks_and_a_slow_disk_much_later() {
+        let working = |step, on_disk| Some(Pulse::Working { step, on_disk });
+        let ticks_until_stuck = |answer| {
+            let mut count = Count::default();
+            assert_eq!(count.tick(working(1, true)), Verdict::Well);
+            assert_eq!(count.tick(Some(Pulse::Idle)), Verdict::Well);
+            let mut ticks = 0;
+            loop {
+                ticks += 1;
+                if count.tick(answer) == Verdict::Stuck {
+                    break ticks;
+                }
+            }
+        };
+        assert_eq!(ticks_until_stuck(None), STUCK_TICKS);
+        // The first one is the one to compare with.
+        assert_eq!(ticks_until_stuck(working(2, false)), STUCK_TICKS + 1);
+        assert_eq!(ticks_until_stuck(working(2, true)), STUCK_ON_DISK_TICKS + 1);
+    }
+
+    #[test]
+    fn a_part_that_gets_on_or_is_idle_is_never_stuck() {
+        let mut count = Count::default();
+        for step in 0..1000 {
+            assert_eq!(count.tick(Some(Pulse::Working { step, on_disk: false })), Verdict::Well);
+        }
+        for _ in 0..1000 {
+            assert_eq!(count.tick(Some(Pulse::Idle)), Verdict::Well);
+        }
+        // Answers that come late are no answers that are missing.
+        for _ in 0..1000 {
+            assert_eq!(count.tick(None), Verdict::Well);
+            assert_eq!(count.tick(Some(Pulse::Idle)), Verdict::Well);
+        }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_told_each_half_minute() {
+        let mut count = Count::default();
+        let slow = (0..100).filter(|_| {
+            count.tick(Some(Pulse::Working { step: 1, on_disk: true })) == Verdict::Slow
+        });
+        assert_eq!(slow.count(), 16);
+    }
+
+    #[test]
+    fn a_report_has_every_thread_with_its_state() {
+        let threads = threads();
+        assert!(threads.iter().any(|thread| thread.contains("state R")), "{threads:#?}");
+    }
+}

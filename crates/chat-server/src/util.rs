@@ -1,0 +1,3 @@
+//! Small things that every module may use, and that use none.
+
+pub(crate) mod sync;

@@ -1,0 +1,419 @@
+//! Locks that have a rank, and one way to take any lock.
+//!
+//! Every lock of the hub has a [`Rank`]. A thread takes them in rising order, and never two of the same rank; so no
+//! two threads can wait for each other. Builds with debug assertions check that each time a lock is taken, whether
+//! another thread holds it or not. In release builds a ranked lock costs what the standard one costs.
+//!
+//! The store's locks and those of the queues of work have no rank. Code that holds one of them takes no lock of the hub.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::{self, Arc, PoisonError, TryLockError};
+
+/// Which locks may be taken while another is held: those that stand further down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Rank {
+    /// The place at which batches are committed and told.
+    Commit,
+    /// The list of channels.
+    Channels,
+    /// One channel.
+    Channel,
+    /// The queues of the private chats.
+    Private,
+    /// Names to people.
+    Directory,
+    /// The list of accounts.
+    Accounts,
+    /// Name, account and such of one connection.
+    Card,
+    /// One account.
+    Account,
+    /// The channels with bans and mutes.
+    Restricting,
+    /// The large channels in which people came or went.
+    Comings,
+    /// The names of those who were cut off.
+    CutOff,
+    /// The notes of one connection.
+    Notes,
+    /// What operators of the server decided.
+    Governing,
+    /// Numbers about the server.
+    Meter,
+    /// The tasks that a batch wakes.
+    Wakes,
+    /// What waits for the next commit.
+    Pending,
+}
+
+impl Rank {
+    #[cfg(any(debug_assertions, test))]
+    const ALL: [Self; 16] = [
+        Self::Commit,
+        Self::Channels,
+        Self::Channel,
+        Self::Private,
+        Self::Directory,
+        Self::Accounts,
+        Self::Card,
+        Self::Account,
+        Self::Restricting,
+        Self::Comings,
+        Self::CutOff,
+        Self::Notes,
+        Self::Governing,
+        Self::Meter,
+        Self::Wakes,
+        Self::Pending,
+    ];
+
+    /// The rank of this number.
+    #[cfg(debug_assertions)]
+    pub(crate) fn of(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
+    /// How it is called in the log.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Channels => "channels",
+            Self::Channel => "channel",
+            Self::Private => "private",
+            Self::Directory => "directory",
+            Self::Accounts => "accounts",
+            Self::Card => "card",
+            Self::Account => "account",
+            Self::Restricting => "restricting",
+            Self::Comings => "comings",
+            Self::CutOff => "cut_off",
+            Self::Notes => "notes",
+            Self::Governing => "governing",
+            Self::Meter => "meter",
+            Self::Wakes => "wakes",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+/// A mutex of one rank, which is `Rank::… as u8`.
+#[derive(Default)]
+pub(crate) struct RankedMutex<const RANK: u8, T>(sync::Mutex<T>);
+
+impl<const RANK: u8, T> RankedMutex<RANK, T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(sync::Mutex::new(value))
+    }
+
+    /// Takes the lock if no thread holds it.
+    #[track_caller]
+    pub(crate) fn try_lock(&self) -> Option<Guard<sync::MutexGuard<'_, T>>> {
+        let guard = match self.0.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(Guard { guard, _held: held::Held::of(RANK) })
+    }
+
+    /// The value, of which there is no other user.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A lock of one rank for many readers or one writer.
+#[derive(Default)]
+pub(crate) struct RankedRwLock<const RANK: u8, T>(sync::RwLock<T>);
+
+impl<const RANK: u8, T> RankedRwLock<RANK, T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(sync::RwLock::new(value))
+    }
+
+    #[track_caller]
+    pub(crate) fn read(&self) -> Guard<sync::RwLockReadGuard<'_, T>> {
+        let held = held::Held::of(RANK);
+        let guard = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Guard { guard, _held: held }
+    }
+
+    #[track_caller]
+    pub(crate) fn write(&self) -> Guard<sync::RwLockWriteGuard<'_, T>> {
+        let held = held::Held::of(RANK);
+        let guard = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        Guard { guard, _held: held }
+    }
+}
+
+/// Holds a ranked lock.
+#[clippy::has_significant_drop]
+pub(crate) struct Guard<G> {
+    guard: G,
+    // After the lock itself is free.
+    _held: held::Held,
+}
+
+/// The guard of a ranked mutex.
+pub(crate) type MutexGuard<'a, T> = Guard<sync::MutexGuard<'a, T>>;
+
+impl<G: Deref> Deref for Guard<G> {
+    type Target = G::Target;
+
+    fn deref(&self) -> &G::Target {
+        &self.guard
+    }
+}
+
+impl<G: DerefMut> DerefMut for Guard<G> {
+    fn deref_mut(&mut self) -> &mut G::Target {
+        &mut self.guard
+    }
+}
+
+impl<G> fmt::Debug for Guard<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+/// What [`lock`] can take.
+pub(crate) trait Lock {
+    /// Holds it.
+    type Guard<'a>
+    where
+        Self: 'a;
+
+    fn hold(&self) -> Self::Guard<'_>;
+}
+
+impl<T> Lock for sync::Mutex<T> {
+    type Guard<'a>
+        = sync::MutexGuard<'a, T>
+    where
+        Self: 'a;
+
+    fn hold(&self) -> Self::Guard<'_> {
+        self.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<const RANK: u8, T> Lock for RankedMutex<RANK, T> {
+    type Guard<'a>
+        = MutexGuard<'a, T>
+    where
+        Self: 'a;
+
+    #[track_caller]
+    fn hold(&self) -> Self::Guard<'_> {
+        // Before it can wait in vain.
+        let held = held::Held::of(RANK);
+        let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Guard { guard, _held: held }
+    }
+}
+
+impl<L: Lock> Lock for Arc<L> {
+    type Guard<'a>
+        = L::Guard<'a>
+    where
+        Self: 'a;
+
+    #[track_caller]
+    fn hold(&self) -> Self::Guard<'_> {
+        L::hold(self)
+    }
+}
+
+/// Takes a lock. A panic while it was held has been caught and logged where it happened, and each
+/// section leaves its data whole before it can panic; so the others go on.
+#[track_caller]
+pub(crate) fn lock<L: Lock>(mutex: &L) -> L::Guard<'_> {
+    mutex.hold()
+}
+
+/// The ranked locks that each thread holds or waits for, for the log. Known only in builds with debug assertions.
+pub(crate) fn held_by_threads() -> Vec<String> {
+    held::by_threads()
+}
+
+#[cfg(debug_assertions)]
+mod held {
+    use std::cell::RefCell;
+    use std::panic::Location;
+    use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+    use super::Rank;
+
+    type Taken = Vec<(u8, &'static Location<'static>)>;
+
+    /// What one thread holds, in rising order of rank.
+    struct Thread {
+        name: String,
+        taken: Mutex<Taken>,
+    }
+
+    static THREADS: Mutex<Vec<Weak<Thread>>> = Mutex::new(Vec::new());
+
+    thread_local! {
+        static OWN: RefCell<Arc<Thread>> = RefCell::new(Thread::register());
+    }
+
+    impl Thread {
+        fn register() -> Arc<Self> {
+            let name = std::thread::current().name().unwrap_or("unnamed").to_owned();
+            let thread = Arc::new(Self { name, taken: Mutex::default() });
+            let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+            threads.retain(|other| other.strong_count() > 0);
+            threads.push(Arc::downgrade(&thread));
+            thread
+        }
+    }
+
+    fn with_own<R>(do_with: impl FnOnce(&mut Taken) -> R) -> Option<R> {
+        // A thread that ends has nothing to compare with.
+        let done = OWN.try_with(|own| {
+            let own = own.borrow();
+            do_with(&mut own.taken.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        done.ok()
+    }
+
+    pub(super) struct Held(u8);
+
+    impl Held {
+        #[track_caller]
+        pub(super) fn of(rank: u8) -> Self {
+            let place = Location::caller();
+            let wrong = with_own(|taken| {
+                let highest = taken.iter().max_by_key(|(other, _)| *other).copied();
+                let wrong = highest.filter(|(other, _)| *other >= rank);
+                if wrong.is_none() {
+                    taken.push((rank, place));
+                }
+                wrong
+            });
+            if let Some(Some((other, taken_at))) = wrong {
+                let [rank, other] = [rank, other].map(|rank| Rank::of(rank).map(Rank::name));
+                // A second panic while one unwinds would end the process without a word.
+                assert!(
+                    std::thread::panicking(),
+                    "the lock {rank:?} is taken while {other:?} is held, which was taken at {taken_at}"
+                );
+            }
+            Self(rank)
+        }
+    }
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            with_own(|taken| {
+                if let Some(at) = taken.iter().rposition(|(rank, _)| *rank == self.0) {
+                    taken.remove(at);
+                }
+            });
+        }
+    }
+
+    pub(super) fn by_threads() -> Vec<String> {
+        let threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = threads.iter().filter_map(Weak::upgrade).filter_map(|thread| {
+            let taken = thread.taken.lock().unwrap_or_else(PoisonError::into_inner);
+            let each = taken.iter().map(|(rank, place)| {
+                format!("{} at {place}", Rank::of(*rank).map_or("?", Rank::name))
+            });
+            let all = each.collect::<Vec<_>>().join(", ");
+            (!all.is_empty()).then(|| format!("{}: {all}", thread.name))
+        });
+        told.collect()
+    }
+}
+
+#[cfg(not(debug_assertions))]
+mod held {
+    pub(super) struct Held;
+
+    impl Held {
+        pub(super) fn of(_rank: u8) -> Self {
+            Self
+        }
+    }
+
+    pub(super) fn by_threads() -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    type Low = RankedMutex<{ Rank::Channel as u8 }, u32>;
+    type High = RankedMutex<{ Rank::Notes as u8 }, u32>;
+
+    fn refuses(take: impl FnOnce()) -> bool {
+        catch_unwind(AssertUnwindSafe(take)).is_err()
+    }
+
+    #[test]
+    fn each_rank_has_its_own_number_and_name() {
+        for (number, rank) in (0_u8..).zip(Rank::ALL) {
+            assert_eq!(rank as u8, number);
+            assert_eq!(Rank::ALL.iter().filter(|other| other.name() == rank.name()).count(), 1);
+        }
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn locks_are_taken_in_rising_order_alone() {
+        let (low, high) = (Low::new(1), High::new(2));
+        {
+            let low = lock(&low);
+            assert_eq!(*low + *lock(&high), 3);
+        }
+        let held = lock(&high);
+        assert!(refuses(|| drop(lock(&low))));
+        assert!(refuses(|| drop(low.try_lock())));
+        // Another one of the same rank could wait for this one elsewhere.
+        assert!(refuses(|| drop(lock(&High::new(3)))));
+        assert!(held_by_threads().iter().any(|thread| thread.contains("notes at")));
+        drop(held);
+        assert_eq!(*lock(&low), 1);
+        assert_eq!(*lock(&high), 2);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn locks_for_many_readers_have_ranks_too() {
+        let channels = RankedRwLock::<{ Rank::Channels as u8 }, u32>::new(1);
+        let low = Low::new(1);
+        let held = lock(&low);
+        assert!(refuses(|| drop(channels.read())));
+        assert!(refuses(|| drop(channels.write())));
+        drop(held);
+        *channels.write() += 1;
+        let read = channels.read();
+        assert_eq!(*read + *lock(&low), 3);
+        // A writer that waits between two readers of one thread would stop it.
+        assert!(refuses(|| drop(channels.read())));
+    }
+
+    #[test]
+    fn a_lock_goes_on_after_a_panic() {
+        let low = Low::new(1);
+        assert!(refuses(|| {
+            let _held = lock(&low);
+            std::panic::resume_unwind(Box::new(()));
+        }));
+        assert_eq!(*lock(&low), 1);
+        assert_eq!(low.try_lock().map(|low| *low), Some(1));
+    }
+
+    #[test]
+    fn a_ranked_lock_is_as_large_as_one_without_a_rank() {
+        assert_eq!(size_of::<Low>(), size_of::<sync::Mutex<u32>>());
+    }
+}

@@ -1,0 +1,124 @@
+//! Many clients send random commands at once: every one is answered, whatever the others do.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use chat_testkit::client::{Form, TestClient};
+use chat_testkit::server::Setup;
+
+/// Clients at once.
+const CLIENTS: u64 = 12;
+
+/// For how long they go on. A lock order that can fail was found within a second.
+const TIME: Duration = Duration::from_secs(5);
+
+/// How long a command may take on a busy machine. A server that is locked up never answers.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Numbers that look random and are the same for the same seed (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+}
+
+/// The names that a client changes between.
+fn name(client: u64, random: &mut Random) -> String {
+    let variants = ["red", "blue", "green"];
+    format!("u{client}{}", variants[usize::try_from(random.below(3)).unwrap()])
+}
+
+fn command(own: u64, random: &mut Random) -> String {
+    let other = random.below(CLIENTS);
+    let other = name(other, random);
+    let channel = format!("#room{}", random.below(3));
+    if random.below(4) > 0 {
+        // Half of them ban in a channel of their own, and half change their names: these two locked a server up.
+        return match (own % 2, random.below(8)) {
+            (0, 0) => format!("/enter #own{own}"),
+            (0, 1..=3) => format!("/ban {other}"),
+            (0, _) => format!("/unban {other}"),
+            _ => format!("/name {}", name(own, random)),
+        };
+    }
+    match random.below(26) {
+        0..=3 => format!("/name {}", name(own, random)),
+        4 | 5 => format!("/enter {channel}"),
+        6 => format!("/leave {channel}"),
+        7 => format!("/create {channel}"),
+        8 => format!("/drop {channel} for real"),
+        9..=11 => format!("/ban {other}"),
+        12..=14 => format!("/unban {other}"),
+        15 => format!("/mute {other} for 1m"),
+        16 => format!("/unmute {other}"),
+        17 => format!("/kick {other}"),
+        18 => format!("/op {other}"),
+        19 => format!("/deop {other}"),
+        20 => format!("/invite {other}"),
+        21 => format!("/msg {other} a private line"),
+        22 => format!("/private {other}"),
+        23 => "/channels".to_owned(),
+        24 => format!("/whois {other}"),
+        _ => format!("line {}", random.next()),
+    }
+}
+
+async fn connect(own: u64, address: SocketAddr, random: &mut Random) -> TestClient {
+    let mut client = TestClient::connect(&name(own, random), address).await;
+    client.set_deadline(ANSWERED_WITHIN);
+    client.settle_in(Form::Text).await;
+    client
+}
+
+async fn play(own: u64, address: SocketAddr, seed: u64) -> u64 {
+    let mut random = Random(seed ^ own.wrapping_mul(0x1234_5678_9abc_def1));
+    let mut client = connect(own, address, &mut random).await;
+    client.ask(&format!("/create #own{own}")).await;
+    let begun = Instant::now();
+    let mut asked = 0;
+    while begun.elapsed() < TIME {
+        if random.below(100) == 0 {
+            // Waits for the end, so that the name is free again.
+            client.send("/quit").await;
+            client.read_to_end().await;
+            client = connect(own, address, &mut random).await;
+        }
+        client.ask(&command(own, &mut random)).await;
+        asked += 1;
+    }
+    asked
+}
+
+#[tokio::test]
+async fn every_command_is_answered_whatever_others_do_meanwhile() {
+    let clock =
+        || u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok();
+    let given = std::env::var("STRESS_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.or_else(clock).unwrap_or(1);
+    eprintln!("STRESS_SEED={seed}");
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Setup::unpaced().keeping(folder.path()).start().await;
+    let address = server.address();
+    let mut playing = tokio::task::JoinSet::new();
+    for own in 0..CLIENTS {
+        playing.spawn(play(own, address, seed));
+    }
+    let mut asked = 0;
+    while let Some(played) = playing.join_next().await {
+        asked += played.unwrap_or_else(|failed| panic!("STRESS_SEED={seed}: {failed}"));
+    }
+    assert!(asked > CLIENTS, "STRESS_SEED={seed}: only {asked} commands");
+    assert!(server.terminate().await.success(), "STRESS_SEED={seed}");
+    let log = server.log();
+    assert!(!log.contains("panicked"), "STRESS_SEED={seed}: {log}");
+}
