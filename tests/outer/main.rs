@@ -14,6 +14,7 @@
 //! * [`store`]: what was said outlives a restart, and is read and searched.
 //! * [`kills`]: the server is killed under load, again and again, and loses nothing that it answered.
 //! * [`disk`]: the disk is full, slow or broken.
+//! * [`clocks`]: the wall clock is wrong, or steps.
 //! * [`operators`]: those who run the server, in the chat and at its shell.
 //! * [`order`]: in what order people see what is said.
 //! * [`stress`]: many clients send random commands at once.
@@ -30,6 +31,7 @@
 
 mod accounts;
 mod asking;
+mod clocks;
 mod disk;
 mod framing;
 mod kills;

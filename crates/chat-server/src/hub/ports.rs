@@ -124,7 +124,7 @@ pub struct Draft {
     /// They were signed in then.
     pub(crate) account: Option<Party>,
     pub(crate) what: What,
-    /// When it was said.
+    /// When it was said. The order may give the line a later time: that of the one before it.
     pub(crate) time: Timestamp,
     /// Who hears it; or why it may not be said, unless it turns out to be said already.
     pub(crate) to: Result<Addressee, Refusal>,
@@ -186,7 +186,7 @@ impl Addressee {
 /// What became of a draft.
 pub(crate) enum Settled {
     /// A private line got its place, and is kept.
-    Placed(LineId),
+    Placed(Placed),
     /// A topic is kept.
     TopicKept,
     /// An act is kept; it hides so many lines.

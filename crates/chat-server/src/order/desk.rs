@@ -307,10 +307,9 @@ impl Desk {
                 let names = names(draft, &key);
                 let by_other = matches!(key, ConversationKey::Private(_, other)
                     if other == draft.party);
-                let seat = self.register.next_place(&key, names);
+                let seat = self.register.next_place(&key, names, draft.time);
                 if let Some(once) = once {
-                    let placed = Placed { id: LineId(seat.id), time: draft.time };
-                    said_now.insert(once, (seat.number, placed));
+                    said_now.insert(once, (seat.number, seat.placed()));
                 }
                 Step::Line { seat, by_other, hidden: !draft.is_kept() }
             }
@@ -318,8 +317,13 @@ impl Desk {
     }
 
     fn act(&mut self, draft: &Draft, key: &ConversationKey) -> Step {
-        let seat = self.register.seat(key, None);
-        let written = draft.kept().map(|kept| Written::of(kept, seat.number, &self.book, folded));
+        let seat = self.register.act_place(key, draft.time);
+        let written = draft.kept().map(|mut kept| {
+            if let Some(logged) = &mut kept.logged {
+                logged.time = seat.time;
+            }
+            Written::of(kept, seat.number, &self.book, folded)
+        });
         match written {
             Some(Ok(written)) => Step::Act { seat, written },
             Some(Err(failure)) => {
@@ -461,7 +465,7 @@ impl Desk {
             let settled = match (step, kept) {
                 (Step::Settled(settled), _) => settled,
                 (_, Err(refusal)) => Settled::NotKept(refusal.clone()),
-                (Step::Line { seat, .. }, Ok(())) => Settled::Placed(LineId(seat.id)),
+                (Step::Line { seat, .. }, Ok(())) => Settled::Placed(seat.placed()),
                 (Step::Topic { .. }, Ok(())) => Settled::TopicKept,
                 (Step::Act { written, .. }, Ok(())) => Settled::ActKept(written.hidden()),
                 (Step::Again { number, placed }, Ok(())) => {
@@ -480,7 +484,8 @@ impl Desk {
         let mut said = self.batch.iter().map_while(Job::said).peekable();
         let Some((channel, ..)) = said.peek().copied() else { return false };
         let is_of_run = |(other, ..): &(&Arc<Channel>, _, _)| Arc::ptr_eq(other, channel);
-        let run: Vec<_> = said.take_while(is_of_run).map(|(_, draft, id)| (draft, id)).collect();
+        let run: Vec<_> =
+            said.take_while(is_of_run).map(|(_, draft, placed)| (draft, placed)).collect();
         let length = run.len();
         hub.settle_run(channel, run);
         // Not before it is told: after a fault they are settled still.
@@ -540,12 +545,12 @@ impl Desk {
 
 impl Job {
     /// A line of a channel, and its place there.
-    fn said(&self) -> Option<(&Arc<Channel>, &Draft, LineId)> {
+    fn said(&self) -> Option<(&Arc<Channel>, &Draft, Placed)> {
         match self.line()? {
             (
                 draft @ Draft { to: Ok(Addressee::Channel(channel)), .. },
                 Step::Line { seat, .. },
-            ) => Some((channel, draft, LineId(seat.id))),
+            ) => Some((channel, draft, seat.placed())),
             _ => None,
         }
     }
@@ -671,7 +676,7 @@ fn entry<'a>(draft: &'a Draft, step: &Step) -> Option<Entry<'a>> {
         (Step::Line { seat, by_other, hidden }, What::Line { text, action }) => Some(Entry::Line {
             number: seat.number,
             id: seat.id,
-            time: draft.time.0,
+            time: seat.time.0,
             author: draft.from.as_str(),
             action: *action,
             by_other: *by_other,

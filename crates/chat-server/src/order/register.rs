@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use chat_proto::conversation::Conversation;
-use chat_proto::id::LineId;
+use chat_proto::event::Placed;
+use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 
@@ -20,8 +21,8 @@ pub(super) struct Register {
     /// The private chats of each party.
     by_party: HashMap<Party, Vec<u32>>,
     next_number: u32,
-    /// What the batch has changed: the last id that was there before, none if there was no entry.
-    undo: Vec<(ConversationKey, Option<u64>)>,
+    /// What the batch has changed: the last id and its time that were there before, none if there was no entry.
+    undo: Vec<(ConversationKey, Option<(u64, Timestamp)>)>,
 }
 
 /// One conversation.
@@ -29,6 +30,8 @@ pub(super) struct Register {
 pub(super) struct Entry {
     pub(super) number: u32,
     pub(super) last: u64,
+    /// No later line or act has an earlier time, wherever the wall clock goes.
+    time: Timestamp,
     /// Lines up to this one are kept no more.
     pub(super) floor: u64,
     /// Of a private chat, as the store has them.
@@ -47,7 +50,7 @@ impl Entry {
             self.names = Some(now.map(Clone::clone));
             is_new = true;
         }
-        Seat { number: self.number, id: self.last, is_new }
+        Seat { number: self.number, id: self.last, time: self.time, is_new }
     }
 
     /// Nobody can read it any more.
@@ -60,8 +63,17 @@ impl Entry {
 pub(super) struct Seat {
     pub(super) number: u32,
     pub(super) id: u64,
+    /// The time of the last line or act: of this one, if a place was taken for it.
+    pub(super) time: Timestamp,
     /// The store doesn't know the conversation, or not by these names.
     pub(super) is_new: bool,
+}
+
+impl Seat {
+    /// The place that was taken.
+    pub(super) fn placed(&self) -> Placed {
+        Placed { id: LineId(self.id), time: self.time }
+    }
 }
 
 impl Register {
@@ -81,11 +93,13 @@ impl Register {
         let topics: HashMap<u32, u64> = book.topics()?.into_iter().collect();
         let (mut running, next_party) = running::load(book)?;
         past.next_party = past.next_party.max(next_party);
+        let times = book.last_times()?;
         for row in book.conversations()? {
             register.next_number = register.next_number.max(row.number + 1);
             let mut entry = Entry {
                 number: row.number,
                 last: row.last,
+                time: Timestamp(times.get(&row.number).copied().unwrap_or_default()),
                 floor: row.floor,
                 names: None,
                 ended: [false; 2],
@@ -133,15 +147,35 @@ impl Register {
         self.by_key.insert(key, entry);
     }
 
-    /// The next place in a conversation. `names` are those of a private chat now.
+    /// The next place in a conversation, at this time or at that of the last line if that is later. `names` are those of
+    /// a private chat now.
     pub(super) fn next_place(
         &mut self,
         key: &ConversationKey,
         names: Option<[&UserName; 2]>,
+        time: Timestamp,
     ) -> Seat {
-        let Some(entry) = self.by_key.get_mut(key) else { return self.begin(key, names, 1) };
-        self.undo.push((key.clone(), Some(entry.last)));
-        entry.last += 1;
+        self.place_at(key, names, time, 1)
+    }
+
+    /// The same for an act, which has a time and takes no place.
+    pub(super) fn act_place(&mut self, key: &ConversationKey, time: Timestamp) -> Seat {
+        self.place_at(key, None, time, 0)
+    }
+
+    fn place_at(
+        &mut self,
+        key: &ConversationKey,
+        names: Option<[&UserName; 2]>,
+        time: Timestamp,
+        places: u64,
+    ) -> Seat {
+        let Some(entry) = self.by_key.get_mut(key) else {
+            return self.begin(key, names, places, time);
+        };
+        self.undo.push((key.clone(), Some((entry.last, entry.time))));
+        entry.last += places;
+        entry.time = entry.time.max(time);
         entry.seat(names)
     }
 
@@ -149,17 +183,23 @@ impl Register {
     pub(super) fn seat(&mut self, key: &ConversationKey, names: Option<[&UserName; 2]>) -> Seat {
         match self.by_key.get_mut(key) {
             Some(entry) => entry.seat(names),
-            None => self.begin(key, names, 0),
+            None => self.begin(key, names, 0, Timestamp::default()),
         }
     }
 
     /// A conversation that isn't known, in which so many places are taken.
-    fn begin(&mut self, key: &ConversationKey, names: Option<[&UserName; 2]>, last: u64) -> Seat {
+    fn begin(
+        &mut self,
+        key: &ConversationKey,
+        names: Option<[&UserName; 2]>,
+        last: u64,
+        time: Timestamp,
+    ) -> Seat {
         let number = self.next_number;
         self.next_number += 1;
         let names = names.map(|names| names.map(Clone::clone));
-        self.insert(key.clone(), Entry { number, last, floor: 0, names, ended: [false; 2] });
-        Seat { number, id: last, is_new: true }
+        self.insert(key.clone(), Entry { number, last, time, floor: 0, names, ended: [false; 2] });
+        Seat { number, id: last, time, is_new: true }
     }
 
     /// A channel is made, perhaps again: from now on its name is written so.
@@ -179,9 +219,9 @@ impl Register {
     pub(super) fn take_back(&mut self) {
         for (key, last) in std::mem::take(&mut self.undo).into_iter().rev() {
             match last {
-                Some(last) => {
+                Some((last, time)) => {
                     if let Some(entry) = self.by_key.get_mut(&key) {
-                        entry.last = last;
+                        (entry.last, entry.time) = (last, time);
                         // To be told to the store again with the next line.
                         entry.names = None;
                     }

@@ -19,6 +19,9 @@ const LINES_A_STEP: usize = 200;
 /// Lines that one step blanks: each is overwritten in the index too, which takes its time.
 const ERASED_A_STEP: usize = 8;
 
+/// Lines of a conversation of which one step looks at the age.
+const LOOKED_A_STEP: usize = 5_000;
+
 /// Conversations that one step looks at.
 const CONVERSATIONS_A_STEP: usize = 32;
 
@@ -202,7 +205,11 @@ impl Tidying {
         }
         if let Some(days) = keep.days {
             let oldest = self.now.0.saturating_sub(i64::from(days).saturating_mul(DAY_MILLIS));
-            floor = floor.max(book.first_since(entry.number, oldest)?.saturating_sub(1));
+            let (last, more) = book.last_before(entry.number, floor, oldest, LOOKED_A_STEP)?;
+            floor = last;
+            if more {
+                self.aged.push_back(key.clone());
+            }
         }
         if entry.is_over() {
             floor = entry.last;

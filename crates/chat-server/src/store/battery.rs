@@ -317,7 +317,7 @@ fn much_is_put_into_the_tables_in_several_steps() {
         assert_eq!(lookup.ends(Key::Channel("#dev")).unwrap().1, 1000);
         assert_eq!(search(&lookup, &[("few", false)]).len(), 10);
         assert_eq!(book.waiting(), 2000, "reading leaves them where they are");
-        assert_eq!(book.first_since(2, 0).unwrap(), 1);
+        assert_eq!(book.last_before(2, 0, 0, 9).unwrap(), (0, false));
         assert_eq!(book.waiting(), 1000, "the others wait on");
         book.flush().unwrap();
         assert_eq!(book.waiting(), 0);
@@ -513,9 +513,10 @@ fn what_is_below_the_floor_is_gone_at_once_and_deleted_in_steps() {
         let texts: Vec<String> = (1..=100).map(|id| format!("word{id} all")).collect();
         let lines = (1..).zip(&texts).map(|(id, text)| said(1, id, "alice", text));
         book.commit(&[GENERAL].into_iter().chain(lines).collect::<Vec<_>>()).unwrap();
-        assert_eq!(book.first_since(1, 1_050_500).unwrap(), 51);
-        assert_eq!(book.first_since(1, 0).unwrap(), 1);
-        assert_eq!(book.first_since(1, i64::MAX).unwrap(), 101);
+        assert_eq!(book.last_before(1, 0, 1_050_500, 99).unwrap(), (50, false));
+        assert_eq!(book.last_before(1, 20, 1_050_500, 20).unwrap(), (40, true));
+        assert_eq!(book.last_before(1, 0, 0, 99).unwrap(), (0, false));
+        assert_eq!(book.last_before(1, 90, i64::MAX, 99).unwrap(), (100, false));
         book.raise_floor(1, 90).unwrap();
         let key = Key::Channel("#general");
         assert_eq!(

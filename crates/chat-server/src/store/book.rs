@@ -1,5 +1,6 @@
 //! Writing: whole commits, and small steps that take out what is kept no more.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -75,6 +76,8 @@ pub enum Entry<'a> {
     Topic { number: u32, topic: Option<&'a str>, by: Option<u64> },
     /// Lines up to this one are kept no more.
     Floor { number: u32, floor: u64 },
+    /// This line has an earlier time than the one before it.
+    Earlier { number: u32, id: u64 },
     /// A name (folded) stands for a party.
     Hold { name: &'a str, party: u64, since: i64 },
     /// A name (folded) stands for nobody.
@@ -185,6 +188,27 @@ impl Book {
         Ok(rows)
     }
 
+    /// The time of the last line or act of each conversation that has one, by its number.
+    pub fn last_times(&self) -> Result<HashMap<u32, i64>, Failure> {
+        let waiting = self.recent.all_ends();
+        let connection = self.recent.tables();
+        let mut all = connection.prepare_cached(
+            "SELECT number, max(
+                coalesce((SELECT time FROM line WHERE place >= (number << 36)
+                    AND place < ((number + 1) << 36) ORDER BY place DESC LIMIT 1), 0),
+                coalesce((SELECT time FROM act WHERE act.number = conversation.number
+                    ORDER BY at DESC LIMIT 1), 0))
+                FROM conversation",
+        )?;
+        let rows = all.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut times = rows.collect::<rusqlite::Result<HashMap<u32, i64>>>()?;
+        for (number, waits) in waiting {
+            let time = times.entry(number).or_default();
+            *time = waits.time.max(*time);
+        }
+        Ok(times)
+    }
+
     /// Of the topics that an account set, the number of the channel and the account.
     pub fn topics(&self) -> Result<Vec<(u32, u64)>, Failure> {
         let connection = self.recent.tables();
@@ -235,11 +259,31 @@ impl Book {
         self.commit(&[Entry::Floor { number, floor }])
     }
 
-    /// The first line that was said at this time or later; one more than the last if there is none. Times
-    /// are taken to grow with ids.
-    pub fn first_since(&self, number: u32, time: i64) -> Result<u64, Failure> {
+    /// The last of the lines after an id that are all older than this time, of so many at most; and whether there may be
+    /// more of them. A line that is as young keeps those after it, whatever their times are: what an earlier version
+    /// stored, or an import brought, has the times of the clock that there was.
+    pub fn last_before(
+        &self,
+        number: u32,
+        after: u64,
+        time: i64,
+        most: usize,
+    ) -> Result<(u64, bool), Failure> {
         self.recent.flush(number)?;
-        Ok(first_since(&self.recent.tables(), number, time)?)
+        let connection = self.recent.tables();
+        let mut lines = connection.prepare_cached(
+            "SELECT place, time FROM line WHERE place > ?1 AND place < ?2 ORDER BY place LIMIT ?3",
+        )?;
+        let mut rows = lines.query(params![place(number, after), place(number + 1, 0), most])?;
+        let (mut last, mut seen) = (after, 0);
+        while let Some(row) = rows.next()? {
+            if row.get::<_, i64>(1)? >= time {
+                return Ok((last, false));
+            }
+            last = id_of(row.get(0)?);
+            seen += 1;
+        }
+        Ok((last, seen == most))
     }
 
     /// Deletes some of the lines that are not there any more; tells how many. So many at most, and if that many there
@@ -420,6 +464,10 @@ pub(super) fn write_other(change: &Transaction<'_>, entry: Entry<'_>) -> rusqlit
             "UPDATE conversation SET floor = max(floor, ?2), last = max(last, ?2) WHERE number = ?1",
             params![number, floor],
         ),
+        Entry::Earlier { number, id } => execute(
+            "UPDATE conversation SET unordered = max(unordered, ?2) WHERE number = ?1",
+            params![number, id],
+        ),
         Entry::Hold { name, party, since } => execute(
             "INSERT OR REPLACE INTO holder (name, party, since) VALUES (?1, ?2, ?3)",
             params![name, party, since],
@@ -475,36 +523,4 @@ pub(super) fn conversations(connection: &Connection) -> Result<Vec<ConversationR
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// See [`Book::first_since`]: ids have no gaps above the floor, so halving finds it.
-pub(super) fn first_since(
-    connection: &Connection,
-    number: u32,
-    time: i64,
-) -> rusqlite::Result<u64> {
-    let mut bounds = connection.prepare_cached(
-        "SELECT (SELECT min(place) FROM line WHERE place >= ?1 AND place < ?2),
-            (SELECT max(place) FROM line WHERE place >= ?1 AND place < ?2)",
-    )?;
-    let ends = params![place(number, 0), place(number + 1, 0)];
-    let (first, last): (Option<i64>, Option<i64>) =
-        bounds.query_row(ends, |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (Some(first), Some(last)) = (first, last) else {
-        let mut kept =
-            connection.prepare_cached("SELECT last FROM conversation WHERE number = ?1")?;
-        let last: Option<u64> = kept.query_row([number], |row| row.get(0)).optional()?;
-        return Ok(last.unwrap_or_default() + 1);
-    };
-    let mut said = connection.prepare_cached("SELECT time FROM line WHERE place = ?1")?;
-    let (mut low, mut high) = (id_of(first), id_of(last) + 1);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let at: i64 = said
-            .query_row([place(number, middle)], |row| row.get(0))
-            .optional()?
-            .unwrap_or(i64::MAX);
-        if at < time { low = middle + 1 } else { high = middle }
-    }
-    Ok(low)
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Rows, params};
 
-use super::book::{ACTION, BY_OTHER, UNTOLD, first_since, id_of, place};
+use super::book::{ACTION, BY_OTHER, UNTOLD, id_of, place};
 use super::erasing::Erasing;
 use super::failure::Kind;
 use super::recent::{Recent, having};
@@ -590,13 +590,10 @@ fn search_in(
     found: impl FnMut(StoredLine),
 ) -> rusqlite::Result<()> {
     let Place { number, floor, ref whose } = *at;
-    let end = match query.before {
-        // Of those that were said at this very time, some may be wanted.
-        Some((time, id)) => {
-            place(number, first_since(connection, number, time.saturating_add((id > 0).into()))?)
-        }
-        None => place(number + 1, 0),
-    };
+    // Of those that were said at this very time, some may be wanted.
+    let since = query.before.map(|(time, id)| time.saturating_add((id > 0).into()));
+    let end = since.map(|time| first_since(connection, number, time)).transpose()?;
+    let ends = (place(number, floor), end.unwrap_or_else(|| place(number + 1, 0)));
     let wanted = |line: &StoredLine| {
         let author = (query.fold)(&line.author);
         query.from.is_none_or(|from| author == from)
@@ -605,7 +602,34 @@ fn search_in(
             && query.before.is_none_or(|before| (line.time, line.id) < before)
             && !erasing.hides(whose, line.by_other, line.account)
     };
-    newest_between(connection, words, (place(number, floor), end), query.most, wanted, found)
+    newest_between(connection, words, ends, query.most, wanted, found)
+}
+
+/// A place before which all lines lie that were said before a time. Others may lie before it too; where times grow with
+/// ids, halving finds it.
+fn first_since(connection: &Connection, number: u32, time: i64) -> rusqlite::Result<i64> {
+    let mut bounds = connection.prepare_cached(
+        "SELECT min(place), max(place) FROM line WHERE place < ?2 AND place >=
+            ?1 + (SELECT unordered FROM conversation WHERE number = ?3)",
+    )?;
+    let whole = (place(number, 0), place(number + 1, 0));
+    let ends: (Option<i64>, Option<i64>) = bounds
+        .query_row(params![whole.0, whole.1, number], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(mut low), Some(last)) = ends else { return Ok(whole.1) };
+    let mut said = connection.prepare_cached(
+        "SELECT place, time FROM line WHERE place >= ?1 AND place < ?2 ORDER BY place LIMIT 1",
+    )?;
+    let mut high = last + 1;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let next: Option<(i64, i64)> =
+            said.query_row([middle, high], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        match next {
+            Some((at, said)) if said < time => low = at + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
 }
 
 /// Words that are looked for, and what waits that has them, the newest first.

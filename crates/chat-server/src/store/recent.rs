@@ -131,8 +131,9 @@ struct Trouble {
 #[derive(Default)]
 struct Waiting {
     chunks: VecDeque<Arc<Chunk>>,
-    /// The last id among the lines.
+    /// The last id among the lines, and its time.
     last: u64,
+    time: i64,
     /// Up to which id lines are kept no more.
     floor: u64,
     /// Up to which id accounts have read it.
@@ -579,9 +580,11 @@ impl State {
         self.kept += batch.records().len() as u64;
         self.since.get_or_insert(now);
         self.last = Some(now);
-        for Part { number, lines, last, records } in batch.parts() {
+        for Part { number, lines, last, time, records } in batch.parts() {
             let waiting = self.waiting.entry(number).or_default();
-            waiting.last = waiting.last.max(last);
+            if last > waiting.last {
+                (waiting.last, waiting.time) = (last, time);
+            }
             let chunk = waiting.open_chunk();
             chunk.records.extend_from_slice(records);
             chunk.lines += lines;

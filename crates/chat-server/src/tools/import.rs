@@ -70,6 +70,8 @@ struct Target {
     name: ChannelName,
     number: u32,
     last: u64,
+    /// The time of the last line.
+    time: i64,
     floor: u64,
     /// So many ids were given where it comes from.
     end: u64,
@@ -119,17 +121,20 @@ impl Import {
         let rows = self.book.conversations()?;
         let same = |shown: &str| ChannelName::new(shown).is_ok_and(|other| other == name);
         let there = rows.iter().find(|row| row.parties.is_none() && same(&row.shown));
-        let (number, last, floor) = if let Some(row) = there {
-            (row.number, row.last, row.floor)
+        let (number, last, time, floor) = if let Some(row) = there {
+            {
+                let time = self.book.last_times()?.get(&row.number).copied();
+                (row.number, row.last, time.unwrap_or(i64::MIN), row.floor)
+            }
         } else {
             let number = rows.iter().map(|row| row.number).max().unwrap_or_default() + 1;
             let topic = topic.and_then(Text::new);
             let topic = topic.as_ref().map(Text::as_str);
             let (key, shown) = (stored(&name), name.bare());
             self.book.commit(&[Entry::Channel { number, name: &key, shown, topic, open: true }])?;
-            (number, 0, 0)
+            (number, 0, i64::MIN, 0)
         };
-        self.channel = Some(Target { name, number, last, floor, end });
+        self.channel = Some(Target { name, number, last, time, floor, end });
         Ok(())
     }
 
@@ -200,9 +205,9 @@ impl Import {
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
-        let Some(into) = &self.channel else { return Ok(()) };
+        let Some(into) = &mut self.channel else { return Ok(()) };
         let number = into.number;
-        let entries: Vec<Entry<'_>> = self
+        let mut entries: Vec<Entry<'_>> = self
             .batch
             .iter()
             .map(|Line { id, time, said }| match said {
@@ -221,9 +226,16 @@ impl Import {
                 None => Entry::Blank { number, id: *id, time: *time },
             })
             .collect();
+        for Line { id, time, .. } in &self.batch {
+            // An export tells what the clock was.
+            if *time < into.time {
+                entries.push(Entry::Earlier { number, id: *id });
+            }
+            into.time = *time;
+        }
         if !entries.is_empty() {
             self.book.commit(&entries)?;
-            self.added += entries.len() as u64;
+            self.added += self.batch.len() as u64;
         }
         self.batch.clear();
         Ok(())

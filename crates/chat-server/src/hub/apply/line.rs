@@ -198,12 +198,11 @@ impl Hub {
         let Draft { author, from, account, what, time, to, place, .. } = draft;
         match (settled, to, what) {
             (
-                Settled::Placed(id),
+                Settled::Placed(placed),
                 Ok(Addressee::Private(correspondent)),
                 What::Line { text, action },
             ) => {
                 self.lines.count(time);
-                let placed = Placed { id, time };
                 self.tell_privately(&author, Line { placed, from, text, action }, *correspondent);
                 author.note_said(place, placed);
             }
@@ -242,26 +241,25 @@ impl Hub {
     pub(crate) fn settle_run<'a>(
         &self,
         channel: &Channel,
-        run: impl IntoIterator<Item = (&'a Draft, LineId)>,
+        run: impl IntoIterator<Item = (&'a Draft, Placed)>,
     ) {
         let mut state = channel.state();
         let mut lines = Vec::new();
         let mut answers = Vec::new();
-        for (draft, id) in run {
+        for (draft, placed) in run {
             let Draft { author, from, what, ticket, .. } = draft;
-            let (time, ticket) = (draft.time, *ticket);
+            let (id, ticket) = (placed.id, *ticket);
             let What::Line { text, action } = what else {
                 // An order that mixes lines and topics up.
                 author.note(Note::Answer(Err(Refusal::internal())));
                 self.settle_one();
                 continue;
             };
-            self.lines.count(time);
+            self.lines.count(draft.time);
             if let Some(account) = author.signed_in() {
                 // The order has written that with the line.
                 account.reads(&channel.name, id);
             }
-            let placed = Placed { id, time };
             let event = Event::Message {
                 placed,
                 channel: channel.name.clone(),

@@ -94,7 +94,7 @@ fn what_an_account_wrote_is_blanked_in_steps_and_the_rest_stays() {
         }
         assert!(search(&lookup, &[("xyzzy", false)]).is_empty());
         assert_eq!(lookup.ends(general).unwrap().1, 41, "no id is given twice");
-        assert_eq!(book.first_since(1, 1_020_500).unwrap(), 21, "times are still known");
+        assert_eq!(book.last_before(1, 0, 1_020_500, 99).unwrap().0, 20, "times are still known");
         assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
         let places = lookup.places(general, 0, 99, 99, 9999).unwrap().lines;
         assert_eq!(places.len(), 41);

@@ -50,3 +50,43 @@ fn a_database_of_version_1_goes_on_with_all_that_was_in_it() {
     let (book, _) = Store::open(&place, Durability::Machine).unwrap().into_parts();
     assert_eq!(book.conversations().unwrap()[0].last, 3);
 }
+
+#[test]
+fn times_of_a_clock_that_went_back_hide_nothing_from_a_search_before_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Directory(folder.path().to_owned());
+    let file = folder.path().join(FILE);
+    version_1(&file);
+    Connection::open(&file)
+        .unwrap()
+        .execute_batch(
+            "INSERT INTO line (place, time, author, flags, text) VALUES
+                (1 << 36 | 3, 500, 'bob', 0, 'indexed early'),
+                (1 << 36 | 4, 3000, 'bob', 0, 'indexed late'),
+                (1 << 36 | 5, 4000, 'bob', 0, 'indexed last');",
+        )
+        .unwrap();
+    let (mut book, lookups) = Store::open(&place, Durability::Machine).unwrap().into_parts();
+    book.flush().unwrap();
+    let lookup = lookups.lookup().unwrap();
+    let before = |time| {
+        let (phrases, channels) = ([("indexed", false)], [("#general".to_owned(), 0)]);
+        let query = Query { before: Some((time, 0)), ..query(&phrases, &channels) };
+        texts(lookup.search(&query, Sought::Everywhere, soon()).unwrap())
+    };
+    assert_eq!(before(600), ["indexed early"]);
+    assert_eq!(before(1500), ["indexed before", "indexed early"]);
+    assert_eq!(
+        before(4000),
+        ["indexed late", "waits to be indexed", "indexed before", "indexed early"]
+    );
+    assert_eq!(before(9000).len(), 5);
+    assert_eq!(book.last_times().unwrap()[&1], 4000);
+    assert_eq!(book.last_before(1, 0, 900, 9).unwrap(), (0, false), "the first keeps the third");
+    let unordered: u64 = crate::hub::lock(book.connection())
+        .query_row("SELECT unordered FROM conversation", (), |row| row.get(0))
+        .unwrap();
+    assert_eq!(unordered, 3);
+    book.commit(&[Entry::Earlier { number: 1, id: 5 }]).unwrap();
+    assert_eq!(before(600), ["indexed early"]);
+}

@@ -20,11 +20,13 @@ pub(in crate::store) struct Ends {
     pub(in crate::store) floor: u64,
     /// The last line.
     pub(in crate::store) last: u64,
+    /// Its time.
+    pub(in crate::store) time: i64,
 }
 
 impl Waiting {
     fn ends(&self) -> Ends {
-        Ends { floor: self.floor, last: self.last }
+        Ends { floor: self.floor, last: self.last, time: self.time }
     }
 }
 

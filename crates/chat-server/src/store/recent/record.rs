@@ -83,12 +83,15 @@ pub(super) fn may_wait(entry: &Entry<'_>) -> bool {
     Record::of(entry).is_some()
 }
 
+/// A line's id and its time.
+type Placed = (u64, i64);
+
 /// The records of one commit.
 #[derive(Default)]
 pub(in crate::store) struct Batch {
     records: Vec<u8>,
-    /// Where each ends, of which conversation it is, and its id if it is a line.
-    ends: Vec<(usize, u32, Option<u64>)>,
+    /// Where each ends, of which conversation it is, and its id and time if it is a line.
+    ends: Vec<(usize, u32, Option<Placed>)>,
     /// Up to which id lines of conversations are kept no more.
     floors: Vec<(u32, u64)>,
     /// Up to which id accounts have read conversations.
@@ -104,8 +107,9 @@ pub(super) struct Part<'a> {
     pub(super) number: u32,
     /// How many lines it is.
     pub(super) lines: usize,
-    /// The last id in it.
+    /// The last id in it, and its time.
     pub(super) last: u64,
+    pub(super) time: i64,
     pub(super) records: &'a [u8],
 }
 
@@ -145,7 +149,7 @@ impl Batch {
                 if let Some((author, key)) = once {
                     self.once.push(((author.into(), key.into()), Said { number, id, time }));
                 }
-                Some(id)
+                Some((id, time))
             }
             Record::Marker { party, number, marker } => {
                 self.markers.push((party, number, marker));
@@ -169,7 +173,8 @@ impl Batch {
             let records = &self.records[begin..*end];
             begin = *end;
             let lines = usize::from(line.is_some());
-            Part { number: *number, lines, last: line.unwrap_or_default(), records }
+            let (last, time) = line.unwrap_or_default();
+            Part { number: *number, lines, last, time, records }
         })
     }
 

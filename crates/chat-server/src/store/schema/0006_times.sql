@@ -1,0 +1,9 @@
+-- From this line of a conversation on, times grow with the ids, or stay. Earlier versions, and imports, stored what the
+-- clock showed; the server itself never stores a time before that of the line before it.
+ALTER TABLE conversation ADD COLUMN unordered INTEGER NOT NULL DEFAULT 0;
+UPDATE conversation SET unordered = coalesce((
+    SELECT max(place) & 68719476735 FROM (
+        SELECT place, time < lag(time) OVER (ORDER BY place) AS earlier FROM line
+            WHERE place >= (number << 36) AND place < ((number + 1) << 36)
+    ) WHERE earlier
+), 0);

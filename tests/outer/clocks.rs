@@ -1,0 +1,134 @@
+//! The wall clock is wrong, or steps while the server runs: nothing is lost by it, and nothing ends or lasts longer.
+//!
+//! `clock_layer.c` comes between the server and the C library and shifts the wall clock as a test tells it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const DAY_MILLIS: i64 = 24 * 3_600_000;
+
+/// The layer, built once for all tests.
+static LAYER: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let source = binary::workspace().join("tests/outer/clock_layer.c");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-o"]);
+    let built = compiler.arg(folder.path().join("layer.so")).arg(source).status();
+    assert!(built.expect("there is a C compiler, which SQLite needs as well").success());
+    folder
+});
+
+/// A machine whose wall clock is shifted.
+struct Machine {
+    folder: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn setup(&self) -> Setup {
+        let layer = LAYER.path().join("layer.so");
+        Setup::unpaced()
+            .keeping(&self.folder.path().join("data"))
+            .environment("LD_PRELOAD", layer.to_str().unwrap())
+            .environment("CLOCK_SHIFT", self.shift().to_str().unwrap())
+    }
+
+    fn shift(&self) -> PathBuf {
+        self.folder.path().join("shift")
+    }
+
+    /// From now on the wall clock is wrong by so many milliseconds.
+    fn is_off_by(&self, millis: i64) {
+        let new = self.folder.path().join("shift.new");
+        fs::write(&new, millis.to_string()).unwrap();
+        fs::rename(new, self.shift()).unwrap();
+    }
+}
+
+async fn ok(client: &mut TestClient, line: &str) -> (Vec<Value>, Value) {
+    let told = client.ask_json(line).await;
+    assert_eq!(told.1["type"], "ok", "{line}: {}", told.1);
+    told
+}
+
+async fn say_many(client: &mut TestClient, count: usize) -> Vec<Value> {
+    let mut answers = Vec::new();
+    for n in 0..count {
+        answers.push(ok(client, &format!("/say #general line {n}")).await.1);
+    }
+    answers
+}
+
+async fn history(client: &mut TestClient) -> Vec<Value> {
+    let (mut rows, _) = ok(client, "/history #general 100").await;
+    rows.retain(|row| row["past"] == true);
+    rows
+}
+
+async fn alice(server: &TestServer) -> TestClient {
+    let mut alice = server.person_in("alice", Form::Json).await;
+    alice.ask_json("/create general").await;
+    alice.ask_json("/enter general").await;
+    alice
+}
+
+#[tokio::test]
+async fn a_clock_that_was_400_days_behind_for_a_while_takes_no_line_away() {
+    let machine = Machine::new();
+    let setup = machine.setup().config("[history]\nkeep_days = 30\n");
+    let mut answers = Vec::new();
+    for (shift, lines) in [(0, 10), (-400 * DAY_MILLIS, 12), (0, 5)] {
+        machine.is_off_by(shift);
+        let mut server = setup.start().await;
+        let mut alice = alice(&server).await;
+        answers.extend(say_many(&mut alice, lines).await);
+        assert!(server.terminate().await.success());
+    }
+    let server = setup.start().await;
+    let mut alice = alice(&server).await;
+    // Retention looks before this line is stored.
+    answers.extend(say_many(&mut alice, 1).await);
+    let kept = history(&mut alice).await;
+    assert_eq!(kept.len(), 28, "{kept:?}");
+    let times = |rows: &[Value]| -> Vec<String> {
+        rows.iter().map(|row| row["time"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(times(&kept), times(&answers), "an answer tells the time that is stored");
+    assert!(times(&kept).is_sorted(), "{kept:?}");
+    assert_eq!(ok(&mut alice, "/search #general line").await.0.len(), 28);
+}
+
+#[tokio::test]
+async fn while_a_server_runs_its_lines_never_go_back_in_time() {
+    let machine = Machine::new();
+    let server = machine.setup().start().await;
+    let mut alice = alice(&server).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    ok(&mut bob, "/enter general").await;
+    let mut told = Vec::new();
+    let mut live = Vec::new();
+    for shift in [0, -400 * DAY_MILLIS, 0] {
+        machine.is_off_by(shift);
+        told.extend(say_many(&mut alice, 3).await);
+        while live.len() < told.len() {
+            let row = bob.json().await;
+            if row["type"] == "message" {
+                live.push(row["time"].clone());
+            }
+        }
+    }
+    let times =
+        |rows: &[Value]| -> Vec<Value> { rows.iter().map(|row| row["time"].clone()).collect() };
+    assert!(times(&told).is_sorted_by_key(|time| time.as_str().unwrap().to_owned()), "{told:?}");
+    assert_eq!(times(&told), live);
+    assert_eq!(times(&told), times(&history(&mut alice).await));
+}
