@@ -35,6 +35,7 @@ mod clocks;
 mod disk;
 mod framing;
 mod kills;
+mod last_words;
 mod old_faults;
 mod operation;
 mod operators;

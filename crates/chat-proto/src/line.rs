@@ -1,6 +1,6 @@
 //! Bytes to lines, and nothing more: what a line means is decided elsewhere.
 //!
-//! A line ends with LF, CR LF or CR NUL (telnet's Enter). Whatever else a peer sends, the codec goes
+//! A line ends with LF, CR LF or CR NUL (telnet's Enter), or with a CR alone where the caller says so. Whatever else a peer sends, the codec goes
 //! on with the next line: a line that is too long or is not UTF-8 is an item like any other, and
 //! decoding never fails.
 
@@ -48,6 +48,8 @@ pub struct LineCodec {
     tail: Vec<u8>,
     /// Set while the unfinished line is known to be too long; the tail is empty then.
     discarding: Option<Box<Discarded>>,
+    /// A CR has ended the last line: an LF or NUL that comes next belongs to it.
+    after_cr: bool,
 }
 
 /// What is still known of a line that is too long.
@@ -68,6 +70,12 @@ impl LineCodec {
     ///
     /// `None` means that the chunk is used up; otherwise call again with what is left of it.
     pub fn feed(&mut self, chunk: &mut &[u8]) -> Option<LineItem> {
+        if let Some((first, rest)) = chunk.split_first()
+            && std::mem::take(&mut self.after_cr)
+            && matches!(*first, LF | NUL)
+        {
+            *chunk = rest;
+        }
         while let Some(end) = self.find_end(chunk) {
             let (head, rest) = chunk.split_at(end);
             *chunk = rest.get(1..).unwrap_or_default();
@@ -84,6 +92,18 @@ impl LineCodec {
     /// The end of the input ends an unfinished line too.
     pub fn finish(&mut self) -> Option<LineItem> {
         self.end_line(&[])
+    }
+
+    /// Whether the unfinished line ends with a CR, which ends the line if an LF or NUL comes next.
+    pub fn ends_with_cr(&self) -> bool {
+        self.cr_before(&[], 0)
+    }
+
+    /// The CR at the end of the unfinished line ends it, whatever comes next. For a peer that sends CR alone; an LF or
+    /// NUL that comes next nevertheless belongs to the same ending.
+    pub fn end_at_cr(&mut self) -> Option<LineItem> {
+        self.after_cr = self.ends_with_cr();
+        if self.after_cr { self.end_line(&[]) } else { None }
     }
 
     /// Whether the next byte begins a new line, so that the codec owns no memory.

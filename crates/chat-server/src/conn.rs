@@ -20,6 +20,7 @@ mod parting;
 pub mod telnet;
 mod wake;
 
+use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +60,13 @@ const LINES_A_TURN: u32 = 16;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_AT_SHUTDOWN: Duration = Duration::from_millis(300);
 
+/// How long the lines that a peer sent before it was gone are carried out, at the usual pace.
+const LOST_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A CR that nothing follows for this long has ended its line. The bytes of a line ending that is cut across packets
+/// come sooner; a person at a client that sends CR alone hardly notices it.
+const LINE_END_WAIT: Duration = Duration::from_millis(200);
+
 /// What connections have in common.
 #[derive(Clone, Debug)]
 pub struct Manners {
@@ -76,8 +84,25 @@ enum End {
     Farewell(Farewell),
     /// The peer speaks another protocol and has been advised.
     Foreign,
-    /// The peer is gone, or takes nothing: for the others to be told why.
+    /// The peer is gone, or takes nothing, and its input was carried out: for the others to be told why.
     Lost(&'static str),
+}
+
+/// Why a peer takes no more output. Its input is carried out to its end nevertheless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    ConnectionLost,
+    StoppedReading,
+}
+
+impl Loss {
+    /// For the others.
+    fn reason(self) -> &'static str {
+        match self {
+            Self::ConnectionLost => "connection lost",
+            Self::StoppedReading => "stopped reading",
+        }
+    }
 }
 
 /// Serves one connection until its end, for which `ticket` is held. A fault in it is caught, logged, and ends this one
@@ -124,8 +149,12 @@ struct Connection<S> {
     held: BytesMut,
     /// The peer has interrupted, and wasn't told yet how to quit.
     interrupted: bool,
+    /// Nothing followed the CR at the end of the unfinished line in time.
+    line_ended: bool,
     /// The peer has ended its input.
     input_ended: bool,
+    /// The peer takes no more output, which is discarded.
+    loss: Option<Loss>,
     /// Rendered, and not written yet.
     out: BytesMut,
 }
@@ -144,7 +173,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             deadlines: Deadlines::new(now + manners.name_deadline),
             held: BytesMut::new(),
             interrupted: false,
+            line_ended: false,
             input_ended: false,
+            loss: None,
             out: buffer::lend(),
             manners,
         }
@@ -152,6 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Tells the others, says the last words, and closes.
     async fn end(mut self, end: End) {
+        let loss = self.loss;
         if let End::Lost(reason) = end {
             self.session.lost(reason);
         }
@@ -170,6 +202,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     write_deadline = write_deadline.min(LINGER);
                 }
             }
+        }
+        if loss.is_some() {
+            return;
         }
         let Self { stream, session, out, .. } = self;
         drop(session);
@@ -194,7 +229,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return End::Farewell(farewell);
             }
             self.carry_out_lines();
+            if let Some(loss) = self.loss {
+                if self.is_carried_out() {
+                    return End::Lost(loss.reason());
+                }
+                self.out.clear();
+            }
             self.hide_secret();
+            self.watch_line_end();
             if self.has_lines_to_carry_out() {
                 tokio::task::yield_now().await;
             }
@@ -206,10 +248,49 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 | Wake::Killed
                 | Wake::Deadline(Deadline::Pace) => {}
                 Wake::EndOfInput => self.input_ended = true,
-                Wake::Lost => return End::Lost("connection lost"),
+                Wake::Unwritable => self.lose(Loss::ConnectionLost),
+                Wake::Unreadable(error) => {
+                    // Who has closed the connection has sent all that there is; else the last line may be half of one.
+                    if !matches!(error, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) {
+                        self.codec.erase_line();
+                    }
+                    self.input_ended = true;
+                    self.lose(Loss::ConnectionLost);
+                }
+                Wake::Deadline(Deadline::LineEnd) => self.line_ended = true,
+                Wake::Deadline(Deadline::Lost) => {
+                    let loss = self.loss.unwrap_or(Loss::ConnectionLost);
+                    return End::Lost(loss.reason());
+                }
                 Wake::Deadline(Deadline::Name) => self.session.end(Farewell::NoName),
-                Wake::Deadline(Deadline::Write) => return End::Lost("stopped reading"),
+                Wake::Deadline(Deadline::Write) => self.lose(Loss::StoppedReading),
             }
+        }
+    }
+
+    /// No more output can be written. What came before is carried out, and what can still be read, for some time.
+    fn lose(&mut self, loss: Loss) {
+        self.loss.get_or_insert(loss);
+        self.deadlines.written();
+        self.deadlines.lost_until(Instant::now() + LOST_DEADLINE);
+        self.out.clear();
+    }
+
+    /// Whether all input has come and was carried out, and nobody has said how the connection ends.
+    fn is_carried_out(&self) -> bool {
+        self.input_ended
+            && self.held.is_empty()
+            && self.codec.is_idle()
+            && !self.session.awaits_answer()
+            && self.session.farewell().is_none()
+    }
+
+    /// There is a timer while a CR waits for what follows it, and not else.
+    fn watch_line_end(&mut self) {
+        if self.held.is_empty() && self.codec.ends_with_cr() && !self.line_ended {
+            self.deadlines.end_line_by(Instant::now() + LINE_END_WAIT);
+        } else {
+            self.deadlines.no_line_end();
         }
     }
 
@@ -238,8 +319,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.out.len() >= FULL || self.session.farewell().is_some() {
             return false;
         }
-        let has_next =
-            !self.held.is_empty() && !self.deadlines.is_paced() && self.session.takes_lines();
+        let has_next = (!self.held.is_empty() || self.line_ended)
+            && !self.deadlines.is_paced()
+            && self.session.takes_lines();
         has_next || self.session.can_resume()
     }
 
@@ -278,7 +360,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if let Some(line) = self.codec.finish() {
                 self.on_line(line, now, wall);
             }
-            if !self.session.awaits_answer() {
+            if !self.session.awaits_answer() && self.loss.is_none() {
                 self.session.end(Farewell::EndOfInput);
             }
         }
@@ -314,8 +396,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Takes the next whole line out of what was read. What a telnet peer wants besides is done on the
     /// way.
     fn next_line(&mut self) -> Option<LineItem> {
+        if std::mem::take(&mut self.line_ended)
+            && let Some(line) = self.codec.end_at_cr()
+        {
+            return Some(line);
+        }
         while !self.held.is_empty() {
-            let end = memchr::memchr2(b'\n', 0, &self.held).map_or(self.held.len(), |at| at + 1);
+            let end = end_of_piece(&self.held);
             // A line can end at the last byte of this and nowhere before.
             let mut line = None;
             let Self { telnet, codec, session, out, held, interrupted, .. } = self;
@@ -337,6 +424,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if held.is_empty() {
                 *held = BytesMut::new();
             }
+            // At a terminal, telnet sends CR NUL for Enter, and many a client CR alone.
+            if telnet.speaks() && codec.ends_with_cr() {
+                line = line.or_else(|| codec.end_at_cr());
+            }
             if line.is_some() {
                 return line;
             }
@@ -346,6 +437,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         None
     }
+}
+
+/// Up to where a piece of input goes at whose last byte a line may end, and nowhere before.
+fn end_of_piece(input: &[u8]) -> usize {
+    let Some(at) = memchr::memchr3(b'\n', b'\r', 0, input) else { return input.len() };
+    let is_pair = input.get(at) == Some(&b'\r') && matches!(input.get(at + 1), Some(b'\n' | 0));
+    at + 1 + usize::from(is_pair)
 }
 
 #[cfg(test)]

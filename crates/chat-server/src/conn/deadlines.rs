@@ -15,6 +15,10 @@ pub(super) enum Deadline {
     Write,
     /// Lines may be carried out again.
     Pace,
+    /// Nothing has followed a CR: it has ended its line.
+    LineEnd,
+    /// The last input of a peer that is gone had its time.
+    Lost,
 }
 
 /// The deadlines, if any is set.
@@ -26,6 +30,8 @@ struct Set {
     name: Option<Instant>,
     write: Option<Instant>,
     pace: Option<Instant>,
+    line_end: Option<Instant>,
+    lost: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -62,6 +68,23 @@ impl Deadlines {
         self.0.as_ref().is_some_and(|set| set.pace.is_some())
     }
 
+    /// A CR came last; unless more comes until then, it has ended its line.
+    pub(super) fn end_line_by(&mut self, by: Instant) {
+        self.0.get_or_insert_default().line_end.get_or_insert(by);
+    }
+
+    /// No CR waits for what follows it.
+    pub(super) fn no_line_end(&mut self) {
+        if let Some(set) = &mut self.0 {
+            set.line_end = None;
+        }
+    }
+
+    /// The peer is gone; what came from it is carried out until then.
+    pub(super) fn lost_until(&mut self, until: Instant) {
+        self.0.get_or_insert_default().lost.get_or_insert(until);
+    }
+
     /// Ready when one has come, which is then over.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
         let Some(set) = &mut self.0 else { return Poll::Pending };
@@ -75,7 +98,11 @@ impl Deadlines {
 
 impl Set {
     fn is_empty(&self) -> bool {
-        self.name.is_none() && self.write.is_none() && self.pace.is_none()
+        self.name.is_none()
+            && self.write.is_none()
+            && self.pace.is_none()
+            && self.line_end.is_none()
+            && self.lost.is_none()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
@@ -83,6 +110,8 @@ impl Set {
             (self.name, Deadline::Name),
             (self.write, Deadline::Write),
             (self.pace, Deadline::Pace),
+            (self.line_end, Deadline::LineEnd),
+            (self.lost, Deadline::Lost),
         ];
         let nearest = set.into_iter().filter_map(|(at, which)| Some((at?, which)));
         let Some((at, which)) = nearest.min_by_key(|(at, _)| *at) else {
@@ -101,6 +130,8 @@ impl Set {
             Deadline::Name => self.name = None,
             Deadline::Write => self.write = None,
             Deadline::Pace => self.pace = None,
+            Deadline::LineEnd => self.line_end = None,
+            Deadline::Lost => self.lost = None,
         }
         Poll::Ready(which)
     }

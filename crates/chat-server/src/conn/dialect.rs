@@ -6,6 +6,7 @@ pub(super) enum Foreign {
     Http,
     Tls,
     Ssh,
+    Irc,
 }
 
 impl Foreign {
@@ -23,6 +24,10 @@ impl Foreign {
             Self::Ssh => {
                 "! bad-line: This is a chat server, not an SSH server. Connect with telnet, nc or \
                  chat-cli instead of ssh.\r\n"
+            }
+            Self::Irc => {
+                "! bad-line: This is a chat server, not an IRC server. Connect with telnet, nc or \
+                 chat-cli instead of an IRC client.\r\n"
             }
         }
     }
@@ -52,6 +57,18 @@ const BEGINNINGS: &[(&[u8], Foreign)] = &[
     (b"PRI * HTTP/", Foreign::Http),
 ];
 
+/// The commands with which an IRC client registers (RFC 2812, section 3.1; `CAP` of its third version). Each alone, also with blanks
+/// after it, is a name that a person may take: an argument must follow.
+const IRC_COMMANDS: &[&[u8]] = &[b"NICK ", b"USER ", b"PASS ", b"CAP "];
+
+fn is_irc(first: &[u8]) -> bool {
+    let has_argument = |rest: &[u8]| {
+        let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
+        rest.get(blanks).is_some_and(u8::is_ascii_graphic)
+    };
+    IRC_COMMANDS.iter().any(|command| first.strip_prefix(*command).is_some_and(has_argument))
+}
+
 /// The first bytes of a connection, while it may still turn out that the peer speaks something else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Opening {
@@ -73,6 +90,9 @@ impl Opening {
             let foreign = BEGINNINGS.iter().find(|(beginning, _)| *beginning == first);
             if let Some((_, foreign)) = foreign {
                 return Some(*foreign);
+            }
+            if is_irc(first) {
+                return Some(Foreign::Irc);
             }
         }
         None
@@ -102,6 +122,15 @@ mod tests {
             (b"GETTY\n", None),
             (b"get / HTTP/1.1\n", None),
             (b"SSH-fan\n", None),
+            (b"NICK bob\r\n", Some(Foreign::Irc)),
+            (b"USER a 0 * :b\r\n", Some(Foreign::Irc)),
+            (b"PASS  secret\r\n", Some(Foreign::Irc)),
+            (b"CAP LS 302\r\n", Some(Foreign::Irc)),
+            (b"NICK\r\n", None),
+            (b"NICK \r\nalice\n", None),
+            (b"CAP\nLS 302\n", None),
+            (b"nick\n", None),
+            (b"Pass word\n", None),
             (b"", None),
         ] {
             for piece in 1..=bytes.len().max(1) {

@@ -15,7 +15,7 @@ pub enum Signal<'a> {
     EraseChar,
     /// The line typed so far is to go (IAC EL).
     EraseLine,
-    /// The peer interrupts (IAC IP, IAC BRK), at a terminal by Ctrl-C.
+    /// The peer interrupts (IAC IP, IAC BRK, IAC ABORT), at a terminal by Ctrl-C.
     Interrupt,
     /// The peer asks whether anybody is there (IAC AYT).
     AreYouThere,
@@ -72,6 +72,9 @@ enum Echo {
     WantsTheirs,
 }
 
+/// End of file, of RFC 1184 as the next two; nobody's leaving is taken from it.
+const EOF: u8 = 236;
+const ABORT: u8 = 238;
 const SE: u8 = 240;
 const BRK: u8 = 243;
 const IP: u8 = 244;
@@ -95,6 +98,11 @@ impl Telnet {
     /// A peer that hasn't shown yet what it speaks.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Whether the peer has shown that it speaks telnet.
+    pub fn speaks(&self) -> bool {
+        self.speaks
     }
 
     /// Takes some input apart.
@@ -182,12 +190,12 @@ impl Telnet {
             SB => self.state = State::Subnegotiation { length: 0 },
             // An escaped 0xFF is data, though no UTF-8 has it.
             IAC => sink(Signal::Data(&rest[..1])),
-            IP | BRK => sink(Signal::Interrupt),
+            IP | BRK | ABORT => sink(Signal::Interrupt),
             AYT => sink(Signal::AreYouThere),
             EC => sink(Signal::EraseChar),
             EL => sink(Signal::EraseLine),
-            // No-operation, data mark, abort output, go ahead.
-            SE..=WILL => {}
+            // End of file, suspend, end of record, no-operation, data mark, abort output, go ahead.
+            EOF..=WILL => {}
             // No command: a stray 0xFF, and data.
             _ => sink(Signal::Data(&rest[..1])),
         }
@@ -230,6 +238,8 @@ mod tests {
             (b"\xff\xf1a\x08b\x7f", &["\"a", "EraseChar", "\"b", "EraseChar"]),
             (b"ab\xff\xf7c\xff\xf8d", &["\"ab", "EraseChar", "\"c", "EraseLine", "\"d"]),
             (b"a\xff\xffb", &["\"a\\xffb"]),
+            (b"\xff\xeca\xff\xedb\xff\xefc", &["\"abc"]),
+            (b"\xff\xeea", &["Interrupt", "\"a"]),
             (b"abc\xff\n/ping 1\n", &["\"abc\\n/ping 1\\n"]),
         ] {
             for piece in 1..=input.len() {

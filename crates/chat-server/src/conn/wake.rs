@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::deadlines::Deadline;
-use super::{Connection, ENOUGH, buffer};
+use super::{Connection, ENOUGH, Loss, buffer};
 
 /// What woke the task.
 pub(super) enum Wake {
@@ -25,8 +25,10 @@ pub(super) enum Wake {
     Deadline(Deadline),
     /// An operator of the server has ended the connection.
     Killed,
-    /// The peer is gone.
-    Lost,
+    /// The peer takes no output any more. What it has sent may still be read.
+    Unwritable,
+    /// Nothing more can be read.
+    Unreadable(io::ErrorKind),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -37,12 +39,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
         if !self.out.is_empty() && matches!(self.poll_write(cx), Poll::Ready(Err(_))) {
-            return Poll::Ready(Wake::Lost);
+            return Poll::Ready(Wake::Unwritable);
         }
         // Before everything that may go on for ever.
         if let Poll::Ready(deadline) = self.deadlines.poll(cx) {
-            if deadline == Deadline::Pace && self.is_reset(cx) {
-                return Poll::Ready(Wake::Lost);
+            if deadline == Deadline::Pace && self.loss.is_none() && self.is_reset(cx) {
+                return Poll::Ready(Wake::Unwritable);
             }
             return Poll::Ready(Wake::Deadline(deadline));
         }
@@ -66,16 +68,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if has_room && self.session.person().bell.poll(cx, indifferent).is_ready() {
             return Poll::Ready(Wake::Inbox);
         }
-        if self.may_read()
-            && let Poll::Ready(read) = self.poll_read(cx)
-        {
-            return Poll::Ready(match read {
-                Ok(0) => Wake::EndOfInput,
-                Ok(_) => Wake::Input,
-                Err(_) => Wake::Lost,
-            });
+        if !self.may_read() {
+            return Poll::Pending;
         }
-        Poll::Pending
+        match self.poll_read(cx) {
+            Poll::Ready(Ok(0)) => Poll::Ready(Wake::EndOfInput),
+            Poll::Ready(Ok(_)) => Poll::Ready(Wake::Input),
+            Poll::Ready(Err(error)) => Poll::Ready(Wake::Unreadable(error.kind())),
+            // It may send for ever: what has come until now is all.
+            Poll::Pending if self.loss == Some(Loss::StoppedReading) => {
+                Poll::Ready(Wake::Unreadable(io::ErrorKind::WouldBlock))
+            }
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     /// While a peer is paced it isn't read, so its end isn't seen; writing nothing shows a reset (not the end of
