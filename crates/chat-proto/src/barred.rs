@@ -41,7 +41,7 @@ impl Barred {
         if let Some(net) = Target::net(typed) {
             return Ok(Self::One(net));
         }
-        if typed.contains([':', '/']) {
+        if Target::is_meant_as_net(typed) {
             return Err(Refusal::bad_barred(typed));
         }
         let name = UserName::new(typed.strip_prefix('@').unwrap_or(typed));
@@ -72,7 +72,7 @@ impl Barred {
 
     /// Whether it is against whoever connects from there.
     pub fn hits_address(&self, address: IpAddr) -> bool {
-        matches!(self, Self::One(Target::Net(net)) if net.contains(&address.to_canonical()))
+        matches!(self, Self::One(target) if target.has_address(address))
     }
 }
 
@@ -194,6 +194,10 @@ mod tests {
             ("10.0.0.0/8", "11.0.0.1", false),
             ("192.0.2.7", "192.0.2.7", true),
             ("2001:db8::/32", "2001:db8:1::1", true),
+            ("2001:db8::1", "2001:db8::2:1", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("::ffff:10.0.0.0/104", "10.1.2.3", true),
+            ("::ffff:10.0.0.0/104", "11.1.2.3", false),
             ("bob", "10.1.2.3", false),
         ] {
             let address = address.parse().unwrap();

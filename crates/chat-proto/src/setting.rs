@@ -152,6 +152,11 @@ pub struct Period(u64);
 /// The units, the largest first, with their seconds.
 const UNITS: [(char, u64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
 
+/// What may stand before a number.
+fn is_sign(c: char) -> bool {
+    matches!(c, '+' | '-' | '\u{2212}' | '.' | ',')
+}
+
 impl Period {
     /// So many seconds; `None` if there is none, or more than [`MAX_PERIOD_SECS`].
     pub fn new(secs: u64) -> Option<Self> {
@@ -168,6 +173,19 @@ impl Period {
             return None;
         }
         Self::new(number.parse::<u64>().ok()?.checked_mul(secs)?)
+    }
+
+    /// Whether a word is meant as a period where one may stand: a number, with a sign or a point before it or without.
+    pub fn is_meant(word: &str) -> bool {
+        word.trim_start_matches(is_sign).starts_with(char::is_numeric)
+    }
+
+    /// Whether a word has the shape of a period: a whole number and a unit, with a sign before it or without.
+    pub fn is_like(word: &str) -> bool {
+        let number = word.trim_start_matches(is_sign);
+        let unit = number.trim_start_matches(|c: char| c.is_ascii_digit());
+        let units = unit.len() == 1 && UNITS.iter().any(|(sign, _)| unit.starts_with(*sign));
+        units && unit.len() < number.len()
     }
 
     /// In seconds.

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use crate::name::UserName;
+
+/// The bits of `::ffff:0:0/96`, in which IPv6 has the addresses of IPv4.
+const MAPPED_BITS: u8 = 96;
 
 /// A person, or everybody at some addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +26,35 @@ impl Target {
     pub fn net(typed: &str) -> Option<Self> {
         let net = match typed.parse::<IpAddr>() {
             Ok(address) => IpNet::from(address),
-            Err(_) => typed.parse::<IpNet>().ok()?.trunc(),
+            Err(_) => typed.parse::<IpNet>().ok()?,
         };
-        let is_one = net.prefix_len() == net.max_prefix_len();
-        Some(Self::Net(if is_one { IpNet::from(net.addr().to_canonical()) } else { net }))
+        let net = match (net.addr().to_canonical(), net.prefix_len().checked_sub(MAPPED_BITS)) {
+            (v4 @ IpAddr::V4(_), Some(prefix)) if net.addr().is_ipv6() => {
+                IpNet::new(v4, prefix).ok()?
+            }
+            _ => net,
+        };
+        Some(Self::Net(net.trunc()))
+    }
+
+    /// Whether a word that is no net is meant as an address or a net rather than as a name: it has a colon or a slash, or
+    /// only digits with at least three dots among them, and dashes. A name of that shape is typed with its `@`.
+    pub fn is_meant_as_net(typed: &str) -> bool {
+        let is_numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-');
+        typed.contains([':', '/'])
+            || typed.matches('.').count() >= 3 && typed.chars().all(is_numeric)
+    }
+
+    /// Whether it is a net that has this address. One IPv6 address stands for its /64, which one client is assumed to own.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        let Self::Net(net) = self else { return false };
+        let address = address.to_canonical();
+        match net {
+            IpNet::V6(one) if one.prefix_len() == one.max_prefix_len() => {
+                Ipv6Net::new(one.addr(), 64).is_ok_and(|net| IpNet::V6(net).contains(&address))
+            }
+            net => net.contains(&address),
+        }
     }
 
     /// Reads what its `Display` writes; `None` if it is neither a net nor a name.
@@ -43,7 +71,11 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::User(name) if Self::net(name.as_str()).is_some() => write!(f, "@{name}"),
+            Self::User(name)
+                if Self::net(name.as_str()).is_some() || Self::is_meant_as_net(name.as_str()) =>
+            {
+                write!(f, "@{name}")
+            }
             Self::User(name) => write!(f, "{name}"),
             Self::Net(net) if net.prefix_len() == net.max_prefix_len() => {
                 write!(f, "{}", net.addr())
@@ -67,6 +99,8 @@ mod tests {
             ("2001:db8:1::/32", Some("2001:db8::/32")),
             ("::ffff:192.0.2.7", Some("192.0.2.7")),
             ("::ffff:192.0.2.7/128", Some("192.0.2.7")),
+            ("::ffff:10.1.2.3/104", Some("10.0.0.0/8")),
+            ("@1.2.3.256", Some("@1.2.3.256")),
             ("bob", Some("bob")),
             ("@bob", Some("bob")),
             ("@192.0.2.7", Some("@192.0.2.7")),

@@ -169,9 +169,12 @@ impl Arguments<'_> {
     fn for_how_long(&self, rest: &str) -> Result<(Option<Period>, Option<Text>), Refusal> {
         let (word, behind) = split(rest);
         let (typed, reason) = split(behind);
-        if word.eq_ignore_ascii_case("for") && typed.starts_with(|c: char| c.is_ascii_digit()) {
+        if word.eq_ignore_ascii_case("for") && Period::is_meant(typed) {
             let period = Period::read(typed).ok_or_else(|| Refusal::bad_period(typed))?;
             return Ok((Some(period), self.reason(reason)?));
+        }
+        if Period::is_like(word) {
+            return Err(Refusal::period_without_for(word));
         }
         Ok((None, self.reason(rest)?))
     }
@@ -204,7 +207,7 @@ fn target(word: &str) -> Result<Target, Refusal> {
     if let Some(net) = Target::net(word) {
         return Ok(net);
     }
-    if word.contains([':', '/']) {
+    if Target::is_meant_as_net(word) {
         return Err(Refusal::bad_address(word));
     }
     user_name(word).map(Target::User)
@@ -237,6 +240,10 @@ mod tests {
             ("/ban bob FOR 120m  too  loud", "/ban bob for 2h too  loud"),
             ("/ban bob for spamming", "/ban bob for spamming"),
             ("/ban bob for", "/ban bob for"),
+            ("/ban bob for -- you know", "/ban bob for -- you know"),
+            ("/ban bob 5 times too loud", "/ban bob 5 times too loud"),
+            ("/ban @1.2.3.256", "/ban @1.2.3.256"),
+            ("/ban 1.2.3", "/ban 1.2.3"),
             ("/ban #dev 10.1.2.3/8 for 7d", "/ban #dev 10.0.0.0/8 for 1w"),
             ("/ban @10.1.2.3", "/ban @10.1.2.3"),
             ("/unban 2001:DB8::/32", "/unban 2001:db8::/32"),
@@ -271,6 +278,25 @@ mod tests {
             ("/ban 2001:db8::/x", Code::BadArgument),
             ("/ban bob for 2hours", Code::BadArgument),
             ("/ban bob for 0s", Code::BadArgument),
+            ("/ban bob for -5m", Code::BadArgument),
+            ("/ban bob for +5m", Code::BadArgument),
+            ("/ban bob for \u{2212}5m", Code::BadArgument),
+            ("/ban bob for .5h", Code::BadArgument),
+            ("/ban bob for 1.5h", Code::BadArgument),
+            ("/ban bob for 5", Code::BadArgument),
+            ("/ban bob for 5x", Code::BadArgument),
+            ("/ban bob for 2 h", Code::BadArgument),
+            ("/ban bob for \u{FF15}m", Code::BadArgument),
+            ("/ban bob 2h", Code::BadArgument),
+            ("/mute bob -10m too loud", Code::BadArgument),
+            ("/mute bob for -5m", Code::BadArgument),
+            ("/ban 1.2.3.256", Code::BadArgument),
+            ("/ban 1.2.3.4.5", Code::BadArgument),
+            ("/ban 10.0.0.1-20", Code::BadArgument),
+            ("/unban 1.2.3.256", Code::BadArgument),
+            ("/ban ::1/200", Code::BadArgument),
+            ("/ban [::1]", Code::BadArgument),
+            ("/ban 10.0.0.1:5002", Code::BadArgument),
             ("/ban -bob", Code::BadName),
             ("/mute 2001:db8::1", Code::BadName),
             ("/op", Code::MissingArgument),

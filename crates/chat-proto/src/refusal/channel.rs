@@ -170,6 +170,18 @@ impl Refusal {
         )
     }
 
+    /// A reason that begins with a time.
+    pub fn period_without_for(typed: &str) -> Self {
+        let shown = Short(typed);
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{shown}\" looks like a time, but stands where the reason begins. Type for and the \
+                 time, as in for 2h, and the reason behind it."
+            ),
+        )
+    }
+
     /// A channel that would be slower than possible.
     pub fn too_slow(typed: Period) -> Self {
         Self::new(

@@ -54,7 +54,10 @@ fn running() -> impl Strategy<Value = Running> {
     // What follows a person and is no time begins in another way than one.
     let timed = || {
         (option::of(period(MAX_PERIOD_SECS.into())), reason()).prop_map(|(period, reason)| {
-            let is_like_a_time = |text: &Text| text.as_str().to_lowercase().starts_with("for");
+            let is_like_a_time = |text: &Text| {
+                let first = text.as_str().split(' ').next().unwrap_or_default();
+                text.as_str().to_lowercase().starts_with("for") || Period::is_like(first)
+            };
             (period, reason.filter(|text| period.is_some() || !is_like_a_time(text)))
         })
     };

@@ -87,8 +87,8 @@ impl Mark {
 
     /// Whether it speaks of this person, whose name has these looks.
     pub(super) fn hits(&self, who: &Who, looks: &[Box<str>]) -> bool {
-        if let Target::Net(net) = &self.shown.target {
-            return who.address.is_some_and(|address| net.contains(&address));
+        if let target @ Target::Net(_) = &self.shown.target {
+            return who.address.is_some_and(|address| target.has_address(address));
         }
         let known = |party| {
             self.party == Some(party)
