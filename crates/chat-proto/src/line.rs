@@ -1,8 +1,8 @@
 //! Bytes to lines, and nothing more: what a line means is decided elsewhere.
 //!
-//! A line ends with LF, CR LF or CR NUL (telnet's Enter), or with a CR alone where the caller says so. Whatever else a peer sends, the codec goes
-//! on with the next line: a line that is too long or is not UTF-8 is an item like any other, and
-//! decoding never fails.
+//! A line ends with LF, CR LF or CR NUL (telnet's Enter), or with a CR alone where the caller says so. Whatever else
+//! a peer sends, the codec goes on with the next line: a line that is too long or is not UTF-8 is an item like any
+//! other, and decoding never fails.
 
 use std::io;
 
@@ -48,8 +48,6 @@ pub struct LineCodec {
     tail: Vec<u8>,
     /// Set while the unfinished line is known to be too long; the tail is empty then.
     discarding: Option<Box<Discarded>>,
-    /// A CR has ended the last line: an LF or NUL that comes next belongs to it.
-    after_cr: bool,
 }
 
 /// What is still known of a line that is too long.
@@ -70,12 +68,6 @@ impl LineCodec {
     ///
     /// `None` means that the chunk is used up; otherwise call again with what is left of it.
     pub fn feed(&mut self, chunk: &mut &[u8]) -> Option<LineItem> {
-        if let Some((first, rest)) = chunk.split_first()
-            && std::mem::take(&mut self.after_cr)
-            && matches!(*first, LF | NUL)
-        {
-            *chunk = rest;
-        }
         while let Some(end) = self.find_end(chunk) {
             let (head, rest) = chunk.split_at(end);
             *chunk = rest.get(1..).unwrap_or_default();
@@ -100,10 +92,17 @@ impl LineCodec {
     }
 
     /// The CR at the end of the unfinished line ends it, whatever comes next. For a peer that sends CR alone; an LF or
-    /// NUL that comes next nevertheless belongs to the same ending.
+    /// NUL that comes next nevertheless belongs to the same ending: see [`LineCodec::after_cr`].
     pub fn end_at_cr(&mut self) -> Option<LineItem> {
-        self.after_cr = self.ends_with_cr();
-        if self.after_cr { self.end_line(&[]) } else { None }
+        if self.ends_with_cr() { self.end_line(&[]) } else { None }
+    }
+
+    /// What is left of the next chunk after [`LineCodec::end_at_cr`] ended a line.
+    pub fn after_cr(chunk: &[u8]) -> &[u8] {
+        match chunk {
+            [LF | NUL, rest @ ..] => rest,
+            _ => chunk,
+        }
     }
 
     /// Whether the next byte begins a new line, so that the codec owns no memory.

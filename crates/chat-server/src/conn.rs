@@ -151,6 +151,8 @@ struct Connection<S> {
     interrupted: bool,
     /// Nothing followed the CR at the end of the unfinished line in time.
     line_ended: bool,
+    /// A CR has ended the last line: an LF or NUL that comes next belongs to it.
+    after_cr: bool,
     /// The peer has ended its input.
     input_ended: bool,
     /// The peer takes no more output, which is discarded.
@@ -174,6 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             held: BytesMut::new(),
             interrupted: false,
             line_ended: false,
+            after_cr: false,
             input_ended: false,
             loss: None,
             out: buffer::lend(),
@@ -399,15 +402,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if std::mem::take(&mut self.line_ended)
             && let Some(line) = self.codec.end_at_cr()
         {
+            self.after_cr = true;
             return Some(line);
         }
         while !self.held.is_empty() {
             let end = end_of_piece(&self.held);
             // A line can end at the last byte of this and nowhere before.
             let mut line = None;
-            let Self { telnet, codec, session, out, held, interrupted, .. } = self;
+            let Self { telnet, codec, session, out, held, interrupted, after_cr, .. } = self;
             telnet.feed(&held[..end], &mut |signal| match signal {
                 Signal::Data(mut data) => {
+                    if std::mem::take(after_cr) {
+                        data = LineCodec::after_cr(data);
+                    }
                     while !data.is_empty() {
                         line = codec.feed(&mut data).or(line.take());
                     }
@@ -426,6 +433,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             // At a terminal, telnet sends CR NUL for Enter, and many a client CR alone.
             if telnet.speaks() && codec.ends_with_cr() {
+                *after_cr = true;
                 line = line.or_else(|| codec.end_at_cr());
             }
             if line.is_some() {
