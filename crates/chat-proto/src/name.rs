@@ -23,6 +23,7 @@ use unicode_normalization::char::is_combining_mark;
 pub use error::NameError;
 
 use crate::limits::{MAX_CHANNEL_NAME_CHARS, MAX_USER_NAME_CHARS};
+use crate::text::MAX_MARKS_IN_A_ROW;
 
 /// A person's name. Equality, order and hash are those of its [`key`](Self::key). Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,10 +124,6 @@ struct Name {
     /// Bytes of the shown form.
     shown_len: usize,
 }
-
-/// Marks (accents, vowel signs) on one letter. Living scripts do with fewer; more of them paint over
-/// the lines above and below.
-const MAX_MARKS_IN_A_ROW: usize = 4;
 
 /// NFC makes one character of at most this many (Greek with three marks). What is longer by more than
 /// this cannot become a proper name and isn't worth looking at.

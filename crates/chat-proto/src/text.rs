@@ -4,16 +4,47 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use unicode_normalization::char::is_combining_mark;
+
+/// Marks (accents, vowel signs) on one letter. Living scripts do with fewer; more of them paint over the lines above
+/// and below.
+pub(crate) const MAX_MARKS_IN_A_ROW: usize = 4;
+
 /// Makes TABs spaces and removes what could move a cursor, begin a new line or turn text around.
 ///
-/// That is C0, DEL, C1, the bidirectional embeddings, overrides and isolates, and the line and
-/// paragraph separators. Cleaning what is clean changes nothing and copies nothing.
+/// That is C0, DEL, C1, the bidirectional embeddings, overrides and isolates, the line and paragraph separators, and
+/// the byte order mark. VT, FF, CR and NEL between other characters separate words, so each becomes a space there.
+/// Of marks in a row, those beyond the fourth are removed. Cleaning what is clean changes nothing and copies nothing.
 pub fn clean(line: &str) -> Cow<'_, str> {
-    if is_plain(line) || !line.contains(|c| c == '\t' || is_removed(c)) {
+    if is_plain(line) || is_clean(line) {
         return Cow::Borrowed(line);
     }
-    let kept = line.chars().filter(|&c| c == '\t' || !is_removed(c));
-    Cow::Owned(kept.map(|c| if c == '\t' { ' ' } else { c }).collect())
+    let mut marks = 0;
+    let kept = line.trim_matches(is_removed).chars().filter_map(|c| match c {
+        '\t' | '\u{0B}' | '\u{0C}' | '\r' | '\u{85}' => {
+            marks = 0;
+            Some(' ')
+        }
+        c if is_removed(c) => None,
+        c => {
+            marks = if is_mark(c) { marks + 1 } else { 0 };
+            (marks <= MAX_MARKS_IN_A_ROW).then_some(c)
+        }
+    });
+    Cow::Owned(kept.collect())
+}
+
+fn is_clean(line: &str) -> bool {
+    let mut marks = 0;
+    line.chars().all(|c| {
+        marks = if is_mark(c) { marks + 1 } else { 0 };
+        c != '\t' && !is_removed(c) && marks <= MAX_MARKS_IN_A_ROW
+    })
+}
+
+/// Whether it is a mark; the first one is U+0300.
+fn is_mark(c: char) -> bool {
+    c >= '\u{300}' && is_combining_mark(c)
 }
 
 /// Whether it is nothing but printable ASCII, as most lines are.
@@ -25,11 +56,41 @@ fn is_plain(line: &str) -> bool {
     blocks.iter().all(block_is) && rest.iter().all(plain)
 }
 
-/// Whether a character never reaches another person.
+/// Whether a character never reaches another person. TAB does, as a space.
 fn is_removed(c: char) -> bool {
     // `is_control` is C0, DEL and C1.
-    c.is_control()
-        || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    (c.is_control() && c != '\t')
+        || matches!(
+            c,
+            '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{FEFF}'
+        )
+}
+
+/// Whether a character shows nothing by itself: white space, U+2800 (a Braille pattern without dots), and what is
+/// `Default_Ignorable_Code_Point` in Unicode 17 (`DerivedCoreProperties.txt`).
+fn shows_nothing(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(
+            c,
+            '\u{AD}'
+                | '\u{34F}'
+                | '\u{61C}'
+                | '\u{115F}'..='\u{1160}'
+                | '\u{17B4}'..='\u{17B5}'
+                | '\u{180B}'..='\u{180F}'
+                | '\u{200B}'..='\u{200F}'
+                | '\u{202A}'..='\u{202E}'
+                | '\u{2060}'..='\u{206F}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{FE00}'..='\u{FE0F}'
+                | '\u{FEFF}'
+                | '\u{FFA0}'
+                | '\u{FFF0}'..='\u{FFF8}'
+                | '\u{1BCA0}'..='\u{1BCA3}'
+                | '\u{1D173}'..='\u{1D17A}'
+                | '\u{E0000}'..='\u{E0FFF}'
+        )
 }
 
 /// What somebody wrote: a message, a topic, a reason. Cheap to clone.
@@ -39,10 +100,10 @@ fn is_removed(c: char) -> bool {
 pub struct Text(Arc<str>);
 
 impl Text {
-    /// Cleans `raw`; `None` if nothing, or only white space, is left.
+    /// Cleans `raw`; `None` if nothing is left, or only characters that show nothing.
     pub fn new(raw: &str) -> Option<Self> {
         let text = clean(raw);
-        (!text.trim().is_empty()).then(|| Self(Arc::from(text)))
+        (!text.chars().all(shows_nothing)).then(|| Self(Arc::from(text)))
     }
 
     /// The text.

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 fn forbidden(c: char) -> bool {
     matches!(
         u32::from(c),
-        0..=0x1F | 0x7F..=0x9F | 0x202A..=0x202E | 0x2066..=0x2069 | 0x2028 | 0x2029
+        0..=0x1F | 0x7F..=0x9F | 0x202A..=0x202E | 0x2066..=0x2069 | 0x2028 | 0x2029 | 0xFEFF
     )
 }
 
@@ -20,10 +20,23 @@ fn what_disturbs_a_terminal_is_removed() {
         ("grüße, 世界 \u{1F600}", "grüße, 世界 \u{1F600}"),
         ("a\tb", "a b"),
         ("\t", " "),
-        ("a\r\nb\0c", "abc"),
+        ("a\r\nb\0c", "a bc"),
         ("\u{1b}[2Jgone", "[2Jgone"),
         ("a\u{7f}b\u{9b}31mc", "ab31mc"),
         ("\u{85}next\u{2028}line\u{2029}", "nextline"),
+        ("one\rtwo\u{c}three\u{85}four\u{b}five\r", "one two three four five"),
+        ("\r\u{c}\u{85}", ""),
+        ("\u{feff}hello\u{feff}", "hello"),
+        // Of marks in a row, as many as a name may have.
+        (
+            "Z\u{300}\u{301}\u{302}\u{303}\u{304}\u{305}a\u{306}",
+            "Z\u{300}\u{301}\u{302}\u{303}a\u{306}",
+        ),
+        (
+            "e\u{301}, \u{5e9}\u{5c1}\u{5b8}, \u{e01}\u{e33}, 1\u{fe0f}\u{20e3}",
+            "e\u{301}, \u{5e9}\u{5c1}\u{5b8}, \u{e01}\u{e33}, 1\u{fe0f}\u{20e3}",
+        ),
+        ("\u{2764}\u{fe0f}\u{200d}\u{1f525}", "\u{2764}\u{fe0f}\u{200d}\u{1f525}"),
         ("safe\u{202e}exe.txt\u{202c}", "safeexe.txt"),
         ("\u{2066}a\u{2067}b\u{2068}c\u{2069}", "abc"),
         ("", ""),
@@ -37,7 +50,7 @@ fn every_character_is_either_kept_or_removed_by_the_list() {
     for c in '\0'..=char::MAX {
         let raw = format!("<{c}>");
         let expected = match c {
-            '\t' => "< >".to_owned(),
+            '\t' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' => "< >".to_owned(),
             c if forbidden(c) => "<>".to_owned(),
             _ => raw.clone(),
         };
@@ -57,6 +70,11 @@ fn a_text_is_never_blank() {
     for blank in ["", " ", "\t", " \t ", "\u{a0}\u{3000}", "\r\n", "\0", "\u{202e}", "\u{202e} \r"]
     {
         assert_eq!(Text::new(blank), None, "{blank:?}");
+    }
+    let shows_nothing = "\u{2800}\u{3164}\u{ffa0}\u{200b}\u{200c}\u{200d}\u{2060}\u{ad}\u{34f}\u{180e}\u{115f}\u{1160}\u{17b4}\u{fe0f}\u{e0001}";
+    for blank in shows_nothing.chars() {
+        assert_eq!(Text::new(&format!(" {blank}{blank}")), None, "{blank:?}");
+        assert!(Text::new(&format!("a{blank}")).is_some(), "{blank:?}");
     }
     assert_eq!(Text::new(" a ").unwrap().as_str(), " a ");
 }

@@ -467,7 +467,7 @@ fn hostile() -> Vec<Case> {
         ("marks", private("हिन्दी", "Zoë", "e\u{301}\u{301}\u{301}\u{301}\u{301}", true, false)),
         ("joined faces", said("👩\u{200d}👩\u{200d}👧\u{200d}👦 🏳\u{fe0f}\u{200d}🌈")),
         ("beyond the basic plane", said("𝕳𝖊𝖑𝖑𝖔 \u{10ffff}")),
-        ("nothing to see", said("\u{200b}\u{feff}\u{3164}")),
+        ("nothing to see", said("a\u{200b}\u{feff}\u{3164}")),
         ("a topic like an answer", titled("3 here  Say hello  * You entered #secret (1 here).")),
         ("a reason like the next line", gone("good night. * alice left the system")),
         ("a name like a command", entered("quit")),
