@@ -203,10 +203,11 @@ async fn control_characters_reach_nobody() {
         let (mut alice, mut bob) = two(&server, form).await;
         for c in controls().chars() {
             alice.send_raw(format!("a{c}b\t{c}c\n").as_bytes()).await;
-            assert_eq!(said(&mut bob, form, "alice").await, "ab c", "{c:?}");
+            let expected = if "\u{c}\r\u{85}".contains(c) { "a b  c" } else { "ab c" };
+            assert_eq!(said(&mut bob, form, "alice").await, expected, "{c:?}");
         }
         // Wherever text can stand. The client fails at any control character that comes.
-        let all = controls();
+        let all = controls().replace(['\u{c}', '\r', '\u{85}'], "");
         let mut mallory = server.newcomer("mallory").await;
         mallory.take_form_quietly(form).await;
         for line in [

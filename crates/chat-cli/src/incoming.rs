@@ -394,6 +394,6 @@ mod tests {
     #[test]
     fn no_text_can_move_the_cursor() {
         let line = r#"{"type":"notice","text":"a\u001b[2Jb\r\nc\u009b31m\u202ed\te"}"#;
-        assert_eq!(Incoming::read(line), Some(Incoming::Notice { text: "a[2Jbc31md e".into() }));
+        assert_eq!(Incoming::read(line), Some(Incoming::Notice { text: "a[2Jb c31md e".into() }));
     }
 }

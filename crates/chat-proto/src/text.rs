@@ -13,7 +13,7 @@ pub(crate) const MAX_MARKS_IN_A_ROW: usize = 4;
 /// Makes TABs spaces and removes what could move a cursor, begin a new line or turn text around.
 ///
 /// That is C0, DEL, C1, the bidirectional embeddings, overrides and isolates, the line and paragraph separators, and
-/// the byte order mark. VT, FF, CR and NEL between other characters separate words, so each becomes a space there.
+/// the byte order mark. FF, CR and NEL between other characters separate words, so each becomes a space there.
 /// Of marks in a row, those beyond the fourth are removed. Cleaning what is clean changes nothing and copies nothing.
 pub fn clean(line: &str) -> Cow<'_, str> {
     if is_plain(line) || is_clean(line) {
@@ -21,7 +21,7 @@ pub fn clean(line: &str) -> Cow<'_, str> {
     }
     let mut marks = 0;
     let kept = line.trim_matches(is_removed).chars().filter_map(|c| match c {
-        '\t' | '\u{0B}' | '\u{0C}' | '\r' | '\u{85}' => {
+        '\t' | '\u{0C}' | '\r' | '\u{85}' => {
             marks = 0;
             Some(' ')
         }
