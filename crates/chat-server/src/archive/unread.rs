@@ -107,7 +107,7 @@ fn newest_private(
         let last = unless_failed(lookup.ends(key))?.1;
         let with = Party(if is_one { *other } else { *one });
         found.waiting_from.push((with, LineId(last)));
-        // One more than are told, so that it is known whether there are.
+        // One more than the answer holds, which shows whether there are more.
         let most = MAX_WAITING_LINES + 1;
         let range = (*after, last);
         let newest = unless_failed(lookup.last_of_other(&of.reader(), key, range, most))?;

@@ -72,7 +72,7 @@ pub(super) enum Stage {
 }
 
 impl Progress {
-    /// Only by whoever has the desk.
+    /// Called only with the lock of the desk held.
     fn enter(&self, stage: Stage) {
         let step = self.0.load(Ordering::Relaxed) | 3;
         self.0.store(step.wrapping_add(1) | stage as u64, Ordering::Release);

@@ -187,7 +187,7 @@ impl Local {
         }
     }
 
-    /// The thread and whoever else has the desk, as the watchdog asks; none if there is no thread.
+    /// The commit thread and each task that commits, as a part for the watchdog; `None` without a thread.
     pub(crate) fn part(&self) -> Option<Part> {
         let Driven::Thread(shared, _) = &self.desk else { return None };
         let shared = Arc::clone(shared);

@@ -170,7 +170,7 @@ pub struct Hits {
 enum Shown<'a> {
     /// All of them.
     Places,
-    /// Those of which the line is told, to a reader without what is hidden from them.
+    /// The lines that are shown to the reader; hidden ones are left out.
     Told(Option<Reader<'a>>),
 }
 
@@ -392,7 +392,7 @@ impl Lookup {
     ) -> Result<LastLines, Failure> {
         let after = after.max(at.floor);
         let (mut left, mut looked) = (most, 0);
-        // Mostly all lines are told, and the first stretch has them.
+        // Usually no line is hidden, and the first stretch is enough.
         let mut stretch = most.clamp(1, MAX_LOOKED_AT);
         while upto > after {
             let begin = upto.saturating_sub(stretch as u64).max(after);
