@@ -419,6 +419,50 @@ async fn a_slow_disk_holds_up_only_who_says_something() {
     }
 }
 
+/// Bob was answered that there is no alice after he had been told that alice came.
+#[tokio::test]
+async fn a_refusal_is_told_before_what_happened_after_it_was_decided() {
+    let disk = Disk::new();
+    let server = disk.setup().start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    alice.ask_json("/create general").await;
+    let mut dave = server.person_in("dave", Form::Json).await;
+    bob.ask_json("/enter general").await;
+    disk.behaves("hold");
+    alice.send("/say #general slow").await;
+    disk.is_held().await;
+    // Whether it was said before is known only once the line before it is kept.
+    bob.send("/away\n/once k @carol hi").await;
+    loop {
+        let (rows, answer) = dave.ask_json("/whois bob").await;
+        if format!("{rows:?}{answer}").contains("away") {
+            break;
+        }
+    }
+    let mut carol = server.person_in("carol", Form::Json).await;
+    carol.ask_json("/enter general").await;
+    disk.behaves("");
+    let told = bob.read_until(|line| line.contains(r#""type":"entered""#)).await;
+    let refused = told.iter().position(|line| line.contains(r#""code":"no-such-user""#));
+    assert!(refused.is_some(), "{told:#?}");
+    bob.read_until(|line| line.contains("slow")).await;
+
+    // A line that waits for its turn is decided when it has its turn.
+    carol.send("/quit").await;
+    bob.read_until(|line| line.contains(r#""type":"gone""#)).await;
+    disk.behaves("hold");
+    bob.send("/say #general slow").await;
+    disk.is_held().await;
+    bob.send("/msg carol hi").await;
+    let mut carol = server.person_in("carol", Form::Json).await;
+    carol.ask_json("/enter general").await;
+    disk.behaves("");
+    let told = bob.read_until(|line| line.contains(r#""re":"msg""#)).await;
+    assert!(told.iter().any(|line| line.contains(r#""type":"entered""#)), "{told:#?}");
+    assert!(told.last().unwrap().contains(r#""type":"ok""#), "{told:#?}");
+}
+
 #[tokio::test]
 async fn a_disk_that_was_quick_and_becomes_slow_holds_nobody_else_up() {
     let disk = Disk::new();

@@ -20,6 +20,7 @@ mod parting;
 pub mod telnet;
 mod wake;
 
+use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ use chat_proto::id::Timestamp;
 use chat_proto::line::{LineCodec, LineItem};
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 pub use self::pace::Rate;
 pub(crate) use self::parting::part;
@@ -62,6 +63,9 @@ const LINGER_AT_SHUTDOWN: Duration = Duration::from_millis(300);
 
 /// How long the lines that a peer sent before it was gone are carried out, at the usual pace.
 const LOST_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long the lines of a peer whose connection has ended are waited for. The disk hangs if that isn't enough.
+const LINES_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A CR that nothing follows for this long has ended its line. The bytes of a line ending that is cut across packets
 /// come sooner; a person at a client that sends CR alone hardly notices it.
@@ -191,6 +195,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let End::Lost(reason) = end {
             self.session.lost(reason);
         }
+        if !matches!(end, End::Farewell(Farewell::Fault)) {
+            self.finish_lines().await;
+        }
         self.session.depart(wall_clock());
         let mut linger = LINGER;
         let mut write_deadline = self.manners.write_deadline;
@@ -215,6 +222,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         // The last lines may take long to arrive.
         let out = buffer::shrink(out);
         part(stream, out, write_deadline, linger).await;
+    }
+
+    /// Lines under way are told before it is told that their author is gone.
+    async fn finish_lines(&mut self) {
+        let until = Instant::now() + LINES_DEADLINE;
+        let mut discarded = BytesMut::new();
+        while self.session.has_lines_under_way() {
+            self.session.discard(ENOUGH, &mut discarded);
+            if !self.session.has_lines_under_way() {
+                return;
+            }
+            let person = self.session.person();
+            let told = poll_fn(|cx| person.bell.poll(cx, false));
+            if timeout_at(until, told).await.is_err() {
+                return;
+            }
+        }
     }
 
     async fn converse(&mut self) -> End {

@@ -108,6 +108,9 @@ struct Aside {
     unread_privately: Vec<(Party, LineId)>,
     /// Private lines that may come once more.
     told_privately: Vec<ToldPrivately>,
+    /// The number at which a line was found to have no addressee; whether it was said before isn't known yet. What
+    /// happened later is told after the answer.
+    no_addressee: Option<u64>,
 }
 
 /// An answer that is due.
@@ -181,6 +184,11 @@ impl Session {
             || self.parked.is_some()
             || self.lookup.is_some()
             || self.is_dealing()
+    }
+
+    /// Whether anything of this person's is being kept, and isn't told yet.
+    pub(crate) fn has_lines_under_way(&self) -> bool {
+        self.waiting.iter().any(|waiting| matches!(waiting, Waiting::Draft { .. }))
     }
 
     /// Whether the next line can be taken.
@@ -270,6 +278,8 @@ impl Session {
         {
             self.note_read();
         }
+        // An answer that is due comes first, and by then it may be decided otherwise.
+        let again = command.as_ref().ok().filter(|_| !self.waiting.is_empty()).cloned();
         match command.and_then(|command| self.ask(command, now)) {
             Ok(Outcome::Answer(rows, done)) => {
                 for row in &rows {
@@ -279,11 +289,35 @@ impl Session {
             }
             Ok(Outcome::Change(change)) => {
                 if let Err(refusal) = self.carry_out(change, re.clone(), now, out) {
-                    self.refuse(re, refusal, out);
+                    self.refuse_in_turn(re, refusal, again, now, out);
                 }
             }
-            Err(refusal) => self.refuse(re, refusal, out),
+            Err(refusal) => self.refuse_in_turn(re, refusal, again, now, out),
         }
+    }
+
+    /// Refuses, or asks once more when no answer is due any more: so a refusal is told before all that happens after it
+    /// was decided.
+    fn refuse_in_turn(
+        &mut self,
+        re: Cow<'static, str>,
+        refusal: Refusal,
+        again: Option<Command>,
+        now: Timestamp,
+        out: &mut BytesMut,
+    ) {
+        match again {
+            Some(command) if !self.waiting.is_empty() => {
+                self.parked = Some(Box::new((Asked { re, command: Ok(command) }, now)));
+            }
+            _ => self.refuse(re, refusal, out),
+        }
+    }
+
+    /// The number from which on nothing is told before an answer.
+    fn held_from(&self) -> Option<u64> {
+        let number = self.aside.as_ref()?.no_addressee?;
+        Some(number.saturating_add(1))
     }
 
     /// Answers with a refusal, after the answers that are due.

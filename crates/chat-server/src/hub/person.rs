@@ -354,6 +354,12 @@ impl Person {
         self.bell.ring(Bell::NOTES);
     }
 
+    /// The same for an answer that was decided at a number.
+    pub(super) fn note_answer_at(&self, number: Option<u64>, answer: Result<Done, Refusal>) {
+        self.put_note(number, Note::Answer(answer));
+        self.bell.ring(Bell::NOTES);
+    }
+
     /// The same for the answer that a line of theirs was said.
     pub(super) fn note_said(&self, to: Conversation, placed: Placed) {
         self.put_note(None, Note::Answer(Ok(Done::Said { to, placed })));

@@ -539,7 +539,8 @@ impl Session {
 
     /// Another device has changed the password, or erased the account.
     pub(super) fn on_signed_out(&mut self, by: SignedOutBy, out: &mut BytesMut) {
-        if self.dealing.as_ref().is_some_and(|dealing| !dealing.asks()) {
+        let is_dealing = self.dealing.as_ref().is_some_and(|dealing| !dealing.asks());
+        if is_dealing || self.has_lines_under_way() {
             // When this is done.
             self.signed_out = Some(by);
             return;

@@ -60,11 +60,12 @@ impl Session {
                 let (party, name) = self.open_private(&user, now)?;
                 let conversation = Conversation::Private(name.clone());
                 let to = Place { conversation, with: Some(party) };
-                let words = Words { text, action: false, time: now, once: None, may };
+                let words = Words { text, action: false, time: now, once: None, may, ticket: 0 };
                 return self.say(to, words, re, Some(name));
             }
             Change::Say { to, text, action, once } => {
-                return self.say(to, Words { text, action, time: now, once, may }, re, None);
+                let words = Words { text, action, time: now, once, may, ticket: 0 };
+                return self.say(to, words, re, None);
             }
             Change::Topic(channel, topic) => {
                 self.hub.set_topic(&self.person, self.name()?, &channel, topic, now, may)?;
@@ -369,22 +370,35 @@ impl Session {
         may.err().unwrap_or_else(|| Refusal::not_in_channel(name))
     }
 
+    /// What has no addressee isn't under way together with lines before it.
+    fn in_turn(&self, no_addressee: Option<&Refusal>) -> Result<(), Refusal> {
+        match no_addressee {
+            Some(refusal) if !self.waiting.is_empty() => Err(refusal.clone()),
+            _ => Ok(()),
+        }
+    }
+
     fn say(
         &mut self,
         to: Place,
-        words: Words,
+        mut words: Words,
         re: Re,
         opened: Option<UserName>,
     ) -> Result<(), Refusal> {
         let from = self.name()?;
         let bytes = u16::try_from(words.text.as_str().len()).unwrap_or(u16::MAX);
         let mut notice = None;
+        // Before it is looked who is to hear it.
+        words.ticket = self.hub.now_number();
+        let no_addressee;
         let ticket = match to.conversation {
             Conversation::Channel(name) => {
                 let channel = match self.inbox.channel(&name) {
                     Some(channel) => Ok(Arc::clone(channel)),
                     None => Err(self.refusal_outside(&name, words.time)),
                 };
+                no_addressee = channel.as_ref().err().cloned();
+                self.in_turn(no_addressee.as_ref())?;
                 self.hub.say(&self.person, from, &name, channel, words)?
             }
             Conversation::Private(user) => {
@@ -404,9 +418,14 @@ impl Session {
                     self.may_write_first(&whom, &called, words.time)?;
                     Ok(whom)
                 });
+                no_addressee = whom.as_ref().err().cloned();
+                self.in_turn(no_addressee.as_ref())?;
                 self.hub.say_privately(&self.person, from, whom, called, words)?
             }
         };
+        if no_addressee.is_some() {
+            self.aside.get_or_insert_default().no_addressee = Some(ticket);
+        }
         if self.waiting.is_empty() {
             // Mostly it is the only one.
             self.waiting.reserve_exact(1);

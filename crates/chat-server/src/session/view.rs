@@ -26,7 +26,9 @@ const NOW_ADMIN: &str = "You are an operator of this server now. /help shows wha
 impl Session {
     /// Whether anything waits to be told.
     pub(crate) fn has_more(&self) -> bool {
-        self.inbox.has_more() || self.person.bell.is_rung() || self.has_past_to_tell()
+        (self.inbox.has_more() && self.held_from().is_none())
+            || self.person.bell.is_rung()
+            || self.has_past_to_tell()
     }
 
     /// Takes out what waits and appends it to `out`, until nothing waits or `out` holds `enough`
@@ -35,13 +37,19 @@ impl Session {
     pub(crate) fn deliver(&mut self, enough: usize, out: &mut BytesMut) -> bool {
         self.tell_past(enough, out);
         self.follow_all(out);
-        let all = self.deliver_before(
-            self.last_told().map_or(u64::MAX, |(_, number)| number),
-            enough,
-            out,
-        );
+        let last = self.last_told().map_or(u64::MAX, |(_, number)| number);
+        let limit = self.held_from().map_or(last, |held| held.min(last));
+        let all = self.deliver_before(limit, enough, out);
         self.follow_all(out);
         all
+    }
+
+    /// Discards what waits, until nothing does: only the lines under way count now.
+    pub(crate) fn discard(&mut self, enough: usize, out: &mut BytesMut) {
+        while !self.deliver_before(u64::MAX, enough, out) {
+            out.clear();
+        }
+        out.clear();
     }
 
     /// The same for what has a lower number than this.
@@ -219,6 +227,9 @@ impl Session {
             return;
         };
         self.waiting_bytes -= u32::from(bytes);
+        if let Some(aside) = &mut self.aside {
+            aside.no_addressee = None;
+        }
         match (answer, opened) {
             (Ok(done), opened) => {
                 if let Done::Said { to: Conversation::Channel(channel), .. } = &done {
@@ -247,6 +258,11 @@ impl Session {
         }
         if self.waiting.is_empty() {
             self.waiting = VecDeque::new();
+            if !self.is_dealing()
+                && let Some(by) = self.signed_out.take()
+            {
+                self.on_signed_out(by, out);
+            }
         }
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Words {
     pub(crate) once: Option<OnceKey>,
     /// Whether one may, in a channel.
     pub(crate) may: May,
+    /// By which its answer is known: its place in the order of all that happens.
+    pub(crate) ticket: u64,
 }
 
 impl Hub {
@@ -118,7 +120,7 @@ impl Hub {
         place: Conversation,
         to: Result<Addressee, Refusal>,
     ) -> Result<u64, Refusal> {
-        let Words { text, action, time, once, may } = words;
+        let Words { text, action, time, once, may, ticket } = words;
         let to = match to {
             Err(refusal) if once.is_none() => return Err(refusal),
             to => to,
@@ -126,7 +128,6 @@ impl Hub {
         let what = What::Line { text, action };
         let (party, account) = (author.party(), author.account());
         let author = Arc::clone(author);
-        let ticket = self.sequence.next();
         self.submit(Draft {
             author,
             from,
@@ -195,7 +196,9 @@ impl Hub {
     /// [`Hub::settle_run`]. What is kept is told even if its author was put out
     /// in the moment while it was being kept.
     pub(crate) fn settle(self: &Arc<Self>, draft: Draft, settled: Settled) {
-        let Draft { author, from, account, what, time, to, place, .. } = draft;
+        let Draft { author, from, account, what, time, to, place, ticket, .. } = draft;
+        // What had no addressee was decided then.
+        let decided = to.is_err().then_some(ticket);
         match (settled, to, what) {
             (
                 Settled::Placed(placed),
@@ -220,16 +223,16 @@ impl Hub {
                 self.apply_act(&author, &from, &channel, *act, time, hidden);
             }
             (Settled::SaidBefore(to, placed), ..) => {
-                author.note(Note::Answer(Ok(Done::Said { to, placed })));
+                author.note_answer_at(decided, Ok(Done::Said { to, placed }));
             }
             (Settled::NotKept(refusal), to, what) => {
                 if let (Ok(Addressee::Channel(channel)), What::Line { .. }) = (to, what) {
                     channel.state().rules.forget_spoken(&author.who(), time);
                 }
-                author.note(Note::Answer(Err(refusal)));
+                author.note_answer_at(decided, Err(refusal));
             }
             (Settled::Refused(refusal), ..) | (_, Err(refusal), _) => {
-                author.note(Note::Answer(Err(refusal)));
+                author.note_answer_at(decided, Err(refusal));
             }
             // An order that mixes lines and topics up.
             _ => author.note(Note::Answer(Err(Refusal::internal()))),
