@@ -18,6 +18,7 @@
 //! * [`operators`]: those who run the server, in the chat and at its shell.
 //! * [`order`]: in what order people see what is said.
 //! * [`stress`]: many clients send random commands at once.
+//! * [`process`]: the log when standard error takes nothing, and signals.
 //! * [`service`]: the systemd unit and its notifications.
 
 #![allow(
@@ -40,6 +41,7 @@ mod old_faults;
 mod operation;
 mod operators;
 mod order;
+mod process;
 mod programs;
 mod regressions;
 mod resources;

@@ -62,7 +62,7 @@ async fn the_service_manager_is_told_of_the_beginning_and_the_end() {
 }
 
 /// The lines of the next message.
-async fn hear(manager: &UnixDatagram) -> Vec<String> {
+pub(super) async fn hear(manager: &UnixDatagram) -> Vec<String> {
     let mut message = vec![0; 4096];
     let length = timeout(Duration::from_mins(1), manager.recv(&mut message)).await;
     let length = length.expect("a message comes").unwrap();

@@ -28,9 +28,10 @@ use crate::store::Store;
 use crate::vault::Keeper;
 
 /// How long lines that were said have to be stored when the server stops, how long connections have for their
-/// last lines after that, and the store to be closed. In all it ends within five seconds.
+/// last lines after that, and the store to be closed. With [`FLUSH_DEADLINE`](crate::ops::log::FLUSH_DEADLINE) it ends
+/// within five seconds.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(1);
-const FAREWELL_DEADLINE: Duration = Duration::from_secs(3);
+const FAREWELL_DEADLINE: Duration = Duration::from_millis(2500);
 const STORE_DEADLINE: Duration = Duration::from_millis(900);
 
 /// How often channels that nobody has been in for long are looked for.

@@ -25,20 +25,23 @@ fn main() -> ExitCode {
     let in_file = file.as_ref().ok().and_then(Option::as_ref).and_then(|file| file.log);
     let form = args.log.or(in_file).unwrap_or_default();
     log::start(Logging { form, verbose: args.verbose });
-    let served = file
+    let config = file
         .and_then(|file| Config::check(&args, file.unwrap_or_default()))
-        .map_err(anyhow::Error::from)
-        .and_then(|config| match &args.tool {
-            Some(tool) => tools::run(tool, &config),
-            None => serve(config).map(|()| ExitCode::SUCCESS),
-        });
-    match served {
-        Ok(code) => code,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+        .map_err(anyhow::Error::from);
+    let ended = match &args.tool {
+        Some(tool) => config.and_then(|config| tools::run(tool, &config)),
+        None => log::start_queue()
+            .context("can't start the log")
+            .and(config)
+            .and_then(serve)
+            .map(|()| ExitCode::SUCCESS),
+    };
+    let code = ended.unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        ExitCode::FAILURE
+    });
+    log::flush(log::FLUSH_DEADLINE);
+    code
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {

@@ -1,13 +1,40 @@
 //! The log, on standard error.
+//!
+//! A server's log lines go through a bounded queue to a thread that writes them. If standard error takes nothing (a
+//! pipe that is not read, a terminal that is paused, a full disk), lines are dropped and counted, and the server goes
+//! on. A tool writes its lines itself.
 
-use std::io::{self, IsTerminal as _};
+use std::cell::Cell;
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::mem;
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::LogForm;
 use crate::config::Logging;
+
+/// Bytes of log lines that wait to be written; a line beyond that is dropped.
+const MAX_WAITING: usize = 1024 * 1024;
+
+/// How long the end of the process waits for its last log lines to be written. A pipe and a file take them at once.
+pub const FLUSH_DEADLINE: Duration = Duration::from_millis(500);
+
+/// Pause before the next try if standard error is non-blocking and takes nothing now.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// The queue of the process, once [`start_queue`] was called.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+thread_local! {
+    /// The writer's own line, with the number of dropped ones, is taken even if the queue is full again.
+    static MAX_OF_THREAD: Cell<usize> = const { Cell::new(MAX_WAITING) };
+}
 
 /// Starts the log. A panic is logged like everything else.
 pub fn start(logging: Logging) {
@@ -17,7 +44,11 @@ pub fn start(logging: Logging) {
         _ => "trace",
     };
     let registry = tracing_subscriber::registry().with(EnvFilter::new(level));
-    let to = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
+    let to = tracing_subscriber::fmt::layer()
+        .with_writer(Stderr)
+        .with_target(false)
+        // Else a write that fails is reported on standard error, with a panic if that fails too.
+        .log_internal_errors(false);
     match logging.form {
         LogForm::Text => {
             registry.with(to.compact().with_ansi(io::stderr().is_terminal())).init();
@@ -29,4 +60,207 @@ pub fn start(logging: Logging) {
         let what = panic.payload_as_str().unwrap_or("for a reason that is no text");
         tracing::error!(place, "panicked: {what}");
     }));
+}
+
+/// From now on log lines are written by a thread of their own.
+pub fn start_queue() -> io::Result<()> {
+    let queue = QUEUE.get_or_init(Queue::default);
+    let write = || {
+        MAX_OF_THREAD.set(usize::MAX);
+        queue.write_to(&mut io::stderr());
+    };
+    thread::Builder::new().name("log".to_owned()).spawn(write)?;
+    Ok(())
+}
+
+/// Waits until all log lines so far are written, for `within` at most.
+pub fn flush(within: Duration) {
+    if let Some(queue) = QUEUE.get() {
+        queue.wait_until_written(within);
+    }
+}
+
+/// Standard error, or the queue before it.
+struct Stderr;
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        Self
+    }
+}
+
+impl Write for Stderr {
+    /// The subscriber writes one whole line at once.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match QUEUE.get() {
+            Some(queue) => queue.push(line),
+            None => io::stderr().write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    pushed: Condvar,
+    written: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<u8>,
+    is_writing: bool,
+    /// Lines that did not fit, or could not be written.
+    dropped: usize,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: &[u8]) {
+        let mut state = self.lock();
+        if state.waiting.len().saturating_add(line.len()) > MAX_OF_THREAD.get() {
+            state.dropped += 1;
+            return;
+        }
+        state.waiting.extend_from_slice(line);
+        self.pushed.notify_one();
+    }
+
+    fn wait_until_written(&self, within: Duration) {
+        let is_behind = |state: &mut State| !state.waiting.is_empty() || state.is_writing;
+        drop(self.written.wait_timeout_while(self.lock(), within, is_behind));
+    }
+
+    /// Writes lines as they come. Once a write succeeds, the number of lines dropped before it is logged.
+    fn write_to(&self, out: &mut impl Write) {
+        let mut ends_in_line = false;
+        loop {
+            let mut state = self.lock();
+            state.is_writing = false;
+            if state.waiting.is_empty() {
+                self.written.notify_all();
+            }
+            let woken = self.pushed.wait_while(state, |state| state.waiting.is_empty());
+            let mut state = woken.unwrap_or_else(PoisonError::into_inner);
+            let mut lines = mem::take(&mut state.waiting);
+            let dropped = mem::take(&mut state.dropped);
+            state.is_writing = true;
+            drop(state);
+            if ends_in_line {
+                lines.insert(0, b'\n');
+            }
+            let count = write_what_goes(out, &lines);
+            let (written, rest) = lines.split_at(count);
+            if let Some(last) = written.last() {
+                ends_in_line = *last != b'\n';
+            }
+            if !rest.is_empty() {
+                let lost = memchr::memchr_iter(b'\n', rest).count();
+                self.lock().dropped += dropped + lost;
+            } else if dropped > 0 {
+                tracing::warn!("{dropped} log lines were dropped: standard error took nothing");
+            }
+        }
+    }
+}
+
+/// Waits while `out` takes nothing, also if it is non-blocking; returns how much is written before an error.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a non-blocking file has no event for a thread that writes"
+)]
+fn write_what_goes(out: &mut impl Write, bytes: &[u8]) -> usize {
+    let mut count = 0;
+    while let Some(rest) = bytes.get(count..).filter(|rest| !rest.is_empty()) {
+        match out.write(rest) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY_AFTER),
+            Err(_) => break,
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+    /// Takes so many bytes of a write as it is told, or fails.
+    struct Told(Receiver<io::Result<usize>>, SyncSender<Vec<u8>>);
+
+    impl Write for Told {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let most = self.0.recv().map_err(|_| ErrorKind::BrokenPipe)??.min(bytes.len());
+            let _ = self.1.send(bytes[..most].to_vec());
+            Ok(most)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn start() -> (&'static Queue, SyncSender<io::Result<usize>>, Receiver<Vec<u8>>) {
+        let queue: &'static Queue = Box::leak(Box::default());
+        let (tell, told) = sync_channel(8);
+        let (write, written) = sync_channel(8);
+        thread::spawn(move || queue.write_to(&mut Told(told, write)));
+        (queue, tell, written)
+    }
+
+    fn text(written: &Receiver<Vec<u8>>) -> String {
+        String::from_utf8(written.recv().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn lines_that_do_not_fit_are_dropped_and_counted() {
+        let queue = Queue::default();
+        let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
+        for _ in 0..1030 {
+            queue.push(&line);
+        }
+        let state = queue.lock();
+        assert_eq!((state.waiting.len(), state.dropped), (MAX_WAITING, 6));
+    }
+
+    #[test]
+    fn a_line_that_was_cut_ends_before_the_next_one() {
+        let (queue, tell, written) = start();
+        queue.push(b"one\ntwo\nthree\n");
+        tell.send(Ok(6)).unwrap();
+        tell.send(Err(ErrorKind::StorageFull.into())).unwrap();
+        assert_eq!(text(&written), "one\ntw");
+        queue.wait_until_written(Duration::from_mins(1));
+        assert_eq!(queue.lock().dropped, 2);
+        queue.push(b"four\n");
+        tell.send(Err(ErrorKind::Interrupted.into())).unwrap();
+        tell.send(Err(ErrorKind::WouldBlock.into())).unwrap();
+        tell.send(Ok(100)).unwrap();
+        assert_eq!(text(&written), "\nfour\n");
+    }
+
+    #[test]
+    fn a_flush_ends_in_time_and_waits_for_what_is_being_written() {
+        let (queue, tell, written) = start();
+        queue.push(b"one\n");
+        // Nothing is written yet.
+        queue.wait_until_written(Duration::from_millis(1));
+        assert!(written.try_recv().is_err());
+        tell.send(Ok(100)).unwrap();
+        queue.wait_until_written(Duration::from_mins(1));
+        assert_eq!(written.try_recv().unwrap(), b"one\n");
+    }
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::log;
 use crate::util::sync::held_by_threads;
 
 /// How often each part is asked.
@@ -26,7 +27,7 @@ const STUCK_TICKS: u32 = 6;
 /// over, comes back within a few; and a restart helps nobody whose disk is slow.
 const STUCK_ON_DISK_TICKS: u32 = 120;
 
-/// How long the report may take before the process ends without it: the log may be what is stuck.
+/// How long the report may take, and then its lines in the log, before the process ends without them.
 const REPORT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Threads in a report.
@@ -208,6 +209,7 @@ fn end(stuck: Vec<String>) {
     if report.is_ok() {
         let _ = reported.recv_timeout(REPORT_DEADLINE);
     }
+    log::flush(REPORT_DEADLINE);
     std::process::abort();
 }
 
