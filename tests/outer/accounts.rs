@@ -226,6 +226,7 @@ async fn a_channel_that_was_ended_does_not_let_its_members_into_the_next_one() {
     let mut kate = server.person_in("alice", Form::Json).await;
     kate.ask_json(&format!("/register {PASSWORD}")).await;
     let mut maker = server.person_in("maker", Form::Json).await;
+    maker.ask_json(&format!("/register {PASSWORD}")).await;
     maker.ask_json("/create x").await;
     kate.ask_json("/enter x").await;
     drop(kate);

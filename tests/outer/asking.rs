@@ -31,6 +31,7 @@ async fn people<const N: usize>(server: &TestServer, names: [&str; N]) -> [TestC
 async fn a_count_counts_what_the_asker_may_see() {
     let server = Setup::unpaced().start().await;
     let [mut alice, mut spam, mut bob] = people(&server, ["alice", "spam", "bob"]).await;
+    ok(&mut alice, "/register a long password").await;
     ok(&mut alice, "/create general").await;
     ok(&mut spam, "/enter general").await;
     ok(&mut bob, "/enter general").await;

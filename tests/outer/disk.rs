@@ -192,6 +192,7 @@ async fn an_act_that_cant_be_stored_is_not_done() {
     let mut server = disk.setup().start().await;
     let mut alice = server.person_in("alice", Form::Json).await;
     let mut bob = server.person_in("bob", Form::Json).await;
+    alice.ask_json("/register correct horse").await;
     alice.ask_json("/create general").await;
     bob.ask_json("/enter general").await;
     assert_eq!(id(&bob.ask_json("hello").await.1), 1);

@@ -62,7 +62,8 @@ async fn how_a_channel_is_run_outlives_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let setup = Setup::unpaced().keeping(&folder.path().join("data"));
     let mut server = setup.start().await;
-    let [mut alice, mut bob, mut carol] = people(&server, ["alice", "bob", "carol"]).await;
+    let mut alice = owner(&server, "alice").await;
+    let [mut bob, mut carol] = people(&server, ["bob", "carol"]).await;
     ok(&mut alice, "/create dev").await;
     ok(&mut bob, "/enter dev").await;
     ok(&mut carol, "/enter dev").await;
@@ -93,9 +94,9 @@ async fn how_a_channel_is_run_outlives_a_kill() {
     server.kill().await;
 
     let mut server = setup.start().await;
-    let [mut alice, mut bob, mut carol] = people(&server, ["alice", "bob", "carol"]).await;
+    let [mut bob, mut carol] = people(&server, ["bob", "carol"]).await;
     assert_eq!(code(&mut bob, "/enter dev").await, "banned");
-    // Without an account the right was lost with the connection; who comes first has it now.
+    let (mut alice, _) = device(&server, "alice").await;
     let (told, entered) = alice.ask_json("/enter dev after 0").await;
     assert_eq!(entered["operator"], true);
     let told: Vec<&Value> = told.iter().filter(|row| row["type"] == "message").collect();
@@ -116,14 +117,14 @@ async fn how_a_channel_is_run_outlives_a_kill() {
     server.kill().await;
 
     let server = setup.start().await;
-    let [mut alice, mut bob] = people(&server, ["alice", "bob"]).await;
-    assert_eq!(code(&mut alice, "/enter dev").await, "no-such-channel");
+    let [mut carol, mut bob] = people(&server, ["carol", "bob"]).await;
+    assert_eq!(code(&mut carol, "/enter dev").await, "no-such-channel");
     assert_eq!(ok(&mut bob, "/create dev").await["last"], 4);
     assert!(rows(&mut bob, "/ban").await.is_empty());
     assert!(rows(&mut bob, "/log").await.is_empty());
     assert_eq!(rows(&mut bob, "/history after 0").await, Vec::<Value>::new());
-    ok(&mut alice, "/enter dev").await;
-    ok(&mut alice, "a bad beginning").await;
+    ok(&mut carol, "/enter dev").await;
+    ok(&mut carol, "a bad beginning").await;
 }
 
 #[tokio::test]
@@ -451,10 +452,52 @@ async fn signing_in_makes_nobody_quicker_in_a_slow_channel() {
     assert_eq!(code(&mut guest, "three").await, "too-fast");
 }
 
+/// The next stranger after `/quit` could delete months of a channel.
+#[tokio::test]
+async fn a_stranger_who_inherits_a_channel_destroys_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+    let mut server = setup.start().await;
+    let [mut alice, mut bob] = people(&server, ["alice", "bob"]).await;
+    ok(&mut alice, "/create dev").await;
+    ok(&mut alice, "months of work").await;
+    ok(&mut bob, "/enter dev").await;
+    alice.send("/quit").await;
+    alice.read_to_end().await;
+    bob.read_until(|line| line.contains(r#""type":"gone""#)).await;
+    let destroys = ["/drop dev", "/purge alice", "/op carol", "/deop carol"];
+    let mut carol = server.person_in("carol", Form::Json).await;
+    ok(&mut carol, "/enter dev").await;
+    for act in destroys {
+        assert_eq!(code(&mut bob, act).await, "not-allowed", "{act}");
+    }
+    ok(&mut bob, "/kick carol").await;
+    server.kill().await;
+
+    // Nobody who ran it is there any more.
+    let server = setup.start().await;
+    let [mut mallory, mut carol] = people(&server, ["mallory", "carol"]).await;
+    assert_eq!(ok(&mut mallory, "/enter dev").await["operator"], true);
+    ok(&mut carol, "/enter dev").await;
+    for act in destroys {
+        assert_eq!(code(&mut mallory, act).await, "not-allowed", "{act}");
+    }
+    // An account doesn't make it more.
+    ok(&mut mallory, "/register correct horse").await;
+    for act in destroys {
+        assert_eq!(code(&mut mallory, act).await, "not-allowed", "{act}");
+    }
+    ok(&mut mallory, "/mute carol").await;
+    let lines = rows(&mut carol, "/history after 0").await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["text"], "months of work");
+}
+
 #[tokio::test]
 async fn the_right_passes_to_an_account_that_is_away() {
     let server = TestServer::start_unpaced().await;
     let [mut alice, mut kate] = people(&server, ["alice", "kate"]).await;
+    ok(&mut alice, "/register correct horse").await;
     ok(&mut kate, "/register correct horse").await;
     drop(kate);
     ok(&mut alice, "/create dev").await;

@@ -143,6 +143,7 @@ async fn what_is_hidden_in_a_channel_is_in_no_export_and_keeps_its_place() {
         let mut server = Setup::unpaced().keeping(&data.path("data")).start().await;
         let mut alice = server.person_in("alice", Form::Json).await;
         let mut bob = server.person_in("bob", Form::Json).await;
+        alice.ask_json("/register correct horse").await;
         alice.ask_json("/create dev").await;
         bob.ask_json("/enter dev").await;
         bob.ask_json("purged").await;

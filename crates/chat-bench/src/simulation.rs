@@ -44,7 +44,7 @@ impl House {
             channels: 100_000,
             conversations_per_person: 50,
             large_channel: 50,
-            empty_channel_millis: 24 * 3_600_000,
+            empty_channel_millis: Some(24 * 3_600_000),
             replay_lines: 20,
             registration: Registration::Open,
         };

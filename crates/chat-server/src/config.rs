@@ -180,7 +180,7 @@ impl Config {
             count(limits.connections_per_address, "limits.connections_per_address", 64)?;
         let in_bell = |value, key, usual| bounded(value, key, 1..=MAX_CONVERSATIONS, usual);
         let hours = |value, key, usual| bounded(value, key, 0..=MAX_HOURS, usual);
-        let empty_hours = hours(limits.empty_channel_hours, "limits.empty_channel_hours", 24)?;
+        let empty_hours = hours(limits.empty_channel_hours, "limits.empty_channel_hours", 0)?;
         let replayed = |value, key, usual| bounded(value, key, 0..=MAX_HISTORY_LINES.into(), usual);
         let replay_lines = replayed(history.replay_lines, "history.replay_lines", 20)?;
         let conversations = in_bell(limits.conversations, "limits.conversations", 50)?;
@@ -201,8 +201,9 @@ impl Config {
                 channels: count(limits.channels, "limits.channels", 10_000)?,
                 conversations_per_person: usize::try_from(conversations).unwrap_or(usize::MAX),
                 large_channel: count(limits.large_channel, "limits.large_channel", 50)?,
-                empty_channel_millis: i64::try_from(empty_hours.saturating_mul(3_600_000))
-                    .unwrap_or(i64::MAX),
+                empty_channel_millis: (empty_hours > 0).then(|| {
+                    i64::try_from(empty_hours.saturating_mul(3_600_000)).unwrap_or(i64::MAX)
+                }),
                 replay_lines: u32::try_from(replay_lines).unwrap_or(MAX_HISTORY_LINES),
                 registration: match accounts.registration {
                     None | Some(file::Registration::Open) => Registration::Open,

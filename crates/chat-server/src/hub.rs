@@ -36,7 +36,7 @@ pub(crate) mod directory;
 pub(crate) mod governing;
 mod held;
 mod meter;
-mod operators;
+pub(crate) mod operators;
 pub mod person;
 pub mod ports;
 pub(crate) mod presence;
@@ -80,8 +80,9 @@ pub struct Bounds {
     pub conversations_per_person: usize,
     /// A channel with more people than this tells comings and goings together.
     pub large_channel: usize,
-    /// How long a channel without people is kept, in milliseconds.
-    pub empty_channel_millis: i64,
+    /// After how many milliseconds without people a channel goes with its lines, unless an operator of it has an
+    /// account; without a value, it stays.
+    pub empty_channel_millis: Option<i64>,
     /// How many of a channel's last lines are told to whoever enters it.
     pub replay_lines: u32,
     /// Who may make an account.
@@ -261,7 +262,7 @@ impl Bounds {
             channels: 100,
             conversations_per_person: 10,
             large_channel: 50,
-            empty_channel_millis: 1000,
+            empty_channel_millis: Some(1000),
             replay_lines: 20,
             registration: Registration::Open,
         }

@@ -92,6 +92,29 @@ impl Refusal {
         )
     }
 
+    /// What can't be taken back needs an operator with an account.
+    pub fn needs_account_to_run(verb: &Verb, channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "/{} in {channel} needs an operator with an account. /register makes your name one, /login NAME \
+                 signs in; or ask an operator of the server.",
+                verb.name
+            ),
+        )
+    }
+
+    /// Nor is it for an operator to whom the right passed because the channel had none.
+    pub fn right_inherited(command: &str, channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "You run {channel} because its operators left, which doesn't allow /{command}. Ask an operator of the \
+                 server."
+            ),
+        )
+    }
+
     /// The topic is for operators.
     pub fn topic_locked(channel: &ChannelName) -> Self {
         Self::new(

@@ -206,6 +206,11 @@ pub(super) fn refusals() -> Vec<Case> {
         ("invited_is_banned", refused("invite", Refusal::invited_is_banned(&bob, &general))),
         ("is_in_already", refused("invite", Refusal::is_in_already(&bob, &general))),
         ("last_operator", refused("deop", Refusal::last_operator(&general))),
+        (
+            "needs_account_to_run",
+            refused("drop", Refusal::needs_account_to_run(verb(Kind::Drop), &general)),
+        ),
+        ("right_inherited", refused("purge", Refusal::right_inherited("purge", &general))),
         ("too_many_restricted", {
             refused("ban", Refusal::too_many_restricted(verb(Kind::Ban), &general, 1000))
         }),

@@ -11,6 +11,7 @@ use chat_proto::text::Text;
 use chat_proto::verb::Kind;
 
 use super::channel::State;
+use super::operators::Right;
 use super::person::{Borne, Party, Person};
 use super::rules::{List, Mark, Settings, Who};
 
@@ -181,8 +182,8 @@ impl Act {
                 rules.extend(aim.account.map(Keep::NoMember));
             }
             Deed::Op(aim) => {
-                changes = !state.is_operated_by(aim);
-                rules.extend(aim.account.map(Keep::Operator));
+                changes = !state.is_owned_by(aim);
+                rules.extend(aim.account.map(|account| Keep::Operator(account, Right::Full)));
             }
             Deed::Deop(aim) => {
                 changes = state.is_operated_by(aim);
@@ -236,7 +237,7 @@ pub(crate) enum Keep {
     /// The setting's name and value.
     Setting(&'static str, String),
     /// An account is an operator.
-    Operator(Party),
+    Operator(Party, Right),
     NoOperator(Party),
     /// An account is in it no more, here or when it comes back.
     NoMember(Party),
@@ -244,11 +245,27 @@ pub(crate) enum Keep {
     End,
 }
 
+/// How much a person may do to a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Authority {
+    /// No operator.
+    None,
+    /// An operator because the others left.
+    Inherited,
+    /// An operator who made it, or was given the right, and has no account.
+    Unregistered,
+    /// The same with an account.
+    Full,
+    /// An operator of the server.
+    Server,
+}
+
 /// What a channel knows of somebody who wants something there, for policy to decide.
 pub(crate) struct Standing<'a> {
     pub(crate) channel: &'a ChannelName,
     pub(crate) member: bool,
     pub(crate) operator: bool,
+    pub(crate) authority: Authority,
     pub(crate) invited: bool,
     pub(crate) ban: Option<&'a Restricted>,
     pub(crate) mute: Option<&'a Restricted>,
@@ -266,7 +283,11 @@ pub(crate) struct Standing<'a> {
 impl Standing<'_> {
     /// Whether they may know that there is such a channel.
     pub(crate) fn knows(&self) -> bool {
-        !self.settings.hidden || self.member || self.operator || self.invited
+        !self.settings.hidden
+            || self.member
+            || self.operator
+            || self.invited
+            || self.authority == Authority::Server
     }
 }
 
@@ -274,6 +295,8 @@ impl Standing<'_> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Subject {
+    /// It is the one who acts.
+    pub(crate) oneself: bool,
     pub(crate) member: bool,
     pub(crate) operator: bool,
     /// An operator, and no other is there.

@@ -12,10 +12,10 @@ use indexmap::IndexMap;
 use tokio::sync::broadcast;
 
 use super::account::Account;
-use super::act::{Act, Aim, Deed, Standing, Subject};
+use super::act::{Act, Aim, Authority, Deed, Standing, Subject};
 use super::delivery::{Delivery, Told};
 use super::lock;
-use super::operators::Operators;
+use super::operators::{Operators, Right};
 use super::person::{By, Note, Party, Person, PersonId};
 use super::rules::{List, Rules, Who};
 use super::sequence::Sequence;
@@ -46,7 +46,7 @@ pub(crate) struct Role {
 pub(crate) struct Running {
     pub(crate) rules: Rules,
     /// The operators who have an account.
-    pub(crate) operators: Vec<Party>,
+    pub(crate) operators: Vec<(Party, Right)>,
 }
 
 impl Channel {
@@ -315,6 +315,7 @@ impl State {
             channel,
             member,
             operator,
+            authority: self.authority(person),
             // An account that is in it comes back without being asked. Of members it doesn't matter.
             invited: !member
                 && (find(List::Invitations).is_some()
@@ -324,12 +325,12 @@ impl State {
             settings: &self.rules.settings,
             wait: self.rules.wait(who, now),
             operators: if is_for_operators { self.operators_here() } else { Vec::new() },
-            subject: act.map(|act| self.subject(act, now)).unwrap_or_default(),
+            subject: act.map(|act| self.subject(act, person, now)).unwrap_or_default(),
             marks: [count(List::Bans), count(List::Mutes)],
         }
     }
 
-    fn subject(&self, act: &Act, now: Timestamp) -> Subject {
+    fn subject(&self, act: &Act, by: &Person, now: Timestamp) -> Subject {
         let Some(aim) = act.aim() else { return Subject::default() };
         let person = aim.person.as_deref();
         let operator = self.is_operated_by(aim);
@@ -343,6 +344,8 @@ impl State {
                 .map_or(aim.account.is_some() && matches!(act.deed, Deed::Op(_)), |person| {
                     self.holds(person)
                 }),
+            oneself: person.is_some_and(|person| person.id == by.id)
+                || by.account().is_some_and(|own| aim.account == Some(own)),
             operator,
             sole_operator: operator && self.operators.count() <= 1,
             banned: who.is_some_and(|who| self.rules.find(List::Bans, &who, now).is_some()),
@@ -356,6 +359,14 @@ impl State {
             || aim.account.is_some_and(|account| self.operators.has_account(account))
     }
 
+    /// The same of an operator whose right is not inherited.
+    pub(super) fn is_owned_by(&self, aim: &Aim) -> bool {
+        let right = |person: &Arc<Person>| self.operators.right(person);
+        let of_account = |account| self.operators.account_right(account);
+        aim.person.as_ref().and_then(right).or(aim.account.and_then(of_account))
+            == Some(Right::Full)
+    }
+
     /// The operators who are in the channel, by name.
     pub(super) fn operators_here(&self) -> Vec<UserName> {
         let members = self.members.values().map(|member| &member.person);
@@ -366,9 +377,37 @@ impl State {
     }
 
     /// Makes a person an operator of this channel. Tells the account that is to be remembered.
-    pub(super) fn appoint(&mut self, person: &Arc<Person>, name: &ChannelName) -> Option<Party> {
+    pub(super) fn appoint(
+        &mut self,
+        person: &Arc<Person>,
+        name: &ChannelName,
+        right: Right,
+    ) -> Option<(Party, Right)> {
         person.operates(name.clone());
-        self.operators.add(person)
+        self.operators.add(person, right)
+    }
+
+    /// How much a person may do to this channel.
+    pub(super) fn authority(&self, person: &Person) -> Authority {
+        let right = self.operators.right(person);
+        match right {
+            Some(Right::Full) if person.account().is_some() => Authority::Full,
+            _ if person.is_server_operator() => Authority::Server,
+            Some(Right::Full) => Authority::Unregistered,
+            Some(Right::Inherited) => Authority::Inherited,
+            None if self.is_operator(person) => Authority::Inherited,
+            None => Authority::None,
+        }
+    }
+
+    /// Whether any line of it is stored.
+    pub(super) fn has_lines(&self) -> bool {
+        self.last_line > self.floor
+    }
+
+    /// How many lines it has at most: those that were hidden or not stored count as well.
+    pub(super) fn line_count(&self) -> u64 {
+        self.last_line.0.saturating_sub(self.floor.0)
     }
 
     /// An operator without an account who left the system has lost the right. If nobody else has it, it belongs to
@@ -391,13 +430,13 @@ impl State {
 
     /// Makes [`State::is_operator`] lasting after somebody came or went, and tells whoever got the
     /// right. Tells the account that is to be remembered.
-    pub(super) fn settle_operators(&mut self, name: &ChannelName) -> Option<Party> {
+    pub(super) fn settle_operators(&mut self, name: &ChannelName) -> Option<(Party, Right)> {
         self.operators.forget_gone();
         if !self.operators.is_empty() {
             return None;
         }
         let person = self.oldest().map(Arc::clone)?;
         person.note(Note::NowOperator { channel: name.clone() });
-        self.appoint(&person, name)
+        self.appoint(&person, name, Right::Inherited)
     }
 }

@@ -4,28 +4,50 @@ use std::sync::Arc;
 
 use super::person::{Party, Person};
 
+/// How an operator came by the right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// It passed to the member who had been there longest when the channel had no operator. It moderates and never
+    /// destroys.
+    Inherited,
+    /// The operator made the channel, or was given the right by an operator.
+    Full,
+}
+
 /// The operators of one channel: accounts, which keep the right while they are away, and people without one,
 /// who lose it by leaving the system.
 #[derive(Default)]
 pub(super) struct Operators {
-    accounts: Vec<Party>,
+    accounts: Vec<(Party, Right)>,
     /// Also while they are elsewhere.
-    people: Vec<Arc<Person>>,
+    people: Vec<(Arc<Person>, Right)>,
 }
 
 impl Operators {
     /// Those with an account, as they are kept.
-    pub(super) fn kept(accounts: Vec<Party>) -> Self {
+    pub(super) fn kept(accounts: Vec<(Party, Right)>) -> Self {
         Self { accounts, people: Vec::new() }
     }
 
     pub(super) fn has(&self, person: &Person) -> bool {
-        person.account().is_some_and(|account| self.accounts.contains(&account))
-            || self.present().any(|operator| operator.id == person.id)
+        self.right(person).is_some()
     }
 
     pub(super) fn has_account(&self, account: Party) -> bool {
-        self.accounts.contains(&account)
+        self.account_right(account).is_some()
+    }
+
+    /// The right of an account.
+    pub(super) fn account_right(&self, account: Party) -> Option<Right> {
+        self.accounts.iter().find(|(other, _)| *other == account).map(|(_, right)| *right)
+    }
+
+    /// The right of a person who is here, by their account or without one.
+    pub(super) fn right(&self, person: &Person) -> Option<Right> {
+        let by_account = person.account().and_then(|account| self.account_right(account));
+        by_account.or_else(|| {
+            self.present().find(|(other, _)| other.id == person.id).map(|(_, right)| *right)
+        })
     }
 
     /// Whether any of them has an account.
@@ -41,53 +63,49 @@ impl Operators {
         self.accounts.len() + self.present().count()
     }
 
-    fn present(&self) -> impl Iterator<Item = &Arc<Person>> {
-        self.people.iter().filter(|operator| !operator.has_left())
+    fn present(&self) -> impl Iterator<Item = &(Arc<Person>, Right)> {
+        self.people.iter().filter(|(operator, _)| !operator.has_left())
     }
 
-    /// Gives somebody the right. Tells the account that is to be remembered, if they have one.
-    pub(super) fn add(&mut self, person: &Arc<Person>) -> Option<Party> {
-        match person.account() {
-            Some(account) if self.accounts.contains(&account) => None,
-            Some(account) => {
-                self.accounts.push(account);
-                Some(account)
-            }
-            None => {
-                if !self.has(person) {
-                    self.people.push(Arc::clone(person));
-                }
-                None
-            }
+    /// Gives a person the right. Returns the account that is to be stored, if they have one.
+    pub(super) fn add(&mut self, person: &Arc<Person>, right: Right) -> Option<(Party, Right)> {
+        if let Some(account) = person.account() {
+            return self.add_account(account, right).then_some((account, right));
         }
-    }
-
-    /// Gives an account the right; tells whether that is news.
-    pub(super) fn add_account(&mut self, account: Party) -> bool {
-        let news = !self.accounts.contains(&account);
-        if news {
-            self.accounts.push(account);
+        match self.people.iter_mut().find(|(other, _)| other.id == person.id) {
+            Some((_, had)) if right == Right::Full => *had = right,
+            Some(_) => {}
+            None => self.people.push((Arc::clone(person), right)),
         }
-        news
+        None
     }
 
-    /// Somebody who had the right without an account is signed in to one, which has it from now on. Tells it, if it is
-    /// to be remembered.
-    pub(super) fn adopt(&mut self, person: &Person, account: Party) -> Option<Party> {
-        let before = self.people.len();
-        self.people.retain(|operator| operator.id != person.id);
-        let had = self.people.len() < before;
-        (had && self.add_account(account)).then_some(account)
+    /// Gives an account the right; returns whether that changes anything.
+    pub(super) fn add_account(&mut self, account: Party, right: Right) -> bool {
+        match self.accounts.iter_mut().find(|(other, _)| *other == account) {
+            Some((_, had)) if *had == Right::Inherited && right == Right::Full => *had = right,
+            Some(_) => return false,
+            None => self.accounts.push((account, right)),
+        }
+        true
     }
 
-    /// Takes the right from somebody who is here, and from an account.
+    /// A person who had the right without an account is signed in to one, which has it from now on. Returns it, if it
+    /// is to be stored.
+    pub(super) fn adopt(&mut self, person: &Person, account: Party) -> Option<(Party, Right)> {
+        let at = self.people.iter().position(|(operator, _)| operator.id == person.id)?;
+        let (_, right) = self.people.remove(at);
+        self.add_account(account, right).then_some((account, right))
+    }
+
+    /// Takes the right from a person who is here, and from an account.
     pub(super) fn remove(&mut self, person: Option<&Person>, account: Option<Party>) {
-        self.people.retain(|operator| person.is_none_or(|person| operator.id != person.id));
-        self.accounts.retain(|other| Some(*other) != account);
+        self.people.retain(|(operator, _)| person.is_none_or(|person| operator.id != person.id));
+        self.accounts.retain(|(other, _)| Some(*other) != account);
     }
 
     /// Forgets those who have left the system.
     pub(super) fn forget_gone(&mut self) {
-        self.people.retain(|operator| !operator.has_left());
+        self.people.retain(|(operator, _)| !operator.has_left());
     }
 }

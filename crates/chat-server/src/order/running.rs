@@ -11,6 +11,7 @@ use chat_proto::verb;
 
 use crate::hub::act::{Keep, Kept};
 use crate::hub::channel::Running;
+use crate::hub::operators::Right;
 use crate::hub::person::Party;
 use crate::hub::rules::{List, Mark};
 use crate::store::{
@@ -33,9 +34,10 @@ pub(super) fn load(book: &Book) -> Result<(HashMap<u32, Running>, u64), Failure>
             rules.add(list, mark);
         }
     }
-    for OperatorRow { number, party } in book.operators()? {
+    for OperatorRow { number, party, inherited } in book.operators()? {
         next_party = next_party.max(party + 1);
-        all.entry(number).or_default().operators.push(Party(party));
+        let right = if inherited { Right::Inherited } else { Right::Full };
+        all.entry(number).or_default().operators.push((Party(party), right));
     }
     Ok((all, next_party))
 }
@@ -158,7 +160,9 @@ pub(super) fn add_rule<'a>(keep: &'a Keep, number: u32, entries: &mut Vec<Entry<
             Rule::NoMark { list: list.number(), key, ended: Some(now.0) }
         }
         Keep::Setting(name, value) => Rule::Setting { name, value },
-        Keep::Operator(Party(party)) => Rule::Operator { party: *party },
+        Keep::Operator(Party(party), right) => {
+            Rule::Operator { party: *party, inherited: *right == Right::Inherited }
+        }
         Keep::NoOperator(Party(party)) => Rule::NoOperator { party: *party },
         Keep::NoMember(Party(party)) => {
             entries.push(AccountEntry::NotMember { party: *party, number }.into());

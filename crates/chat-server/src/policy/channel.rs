@@ -10,7 +10,7 @@ use chat_proto::setting::{Setting, WordsChange};
 use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
 
-use crate::hub::act::{Act, Aim, Deed, Standing};
+use crate::hub::act::{Act, Aim, Authority, Deed, Standing};
 use crate::hub::ports::What;
 use crate::hub::rules::{MAX_MARKS, has_link};
 
@@ -77,6 +77,9 @@ pub(crate) fn may_set_topic(standing: &Standing<'_>, topic: &Text) -> Result<(),
 
 /// Whether somebody may do or see what is for operators. Only to end a channel one needn't be in it.
 pub(crate) fn may_run(standing: &Standing<'_>, kind: Kind) -> Result<(), Refusal> {
+    if standing.authority == Authority::Server {
+        return Ok(());
+    }
     if kind != Kind::Drop || !standing.operator {
         may_take_part(standing)?;
     }
@@ -89,6 +92,7 @@ pub(crate) fn may_run(standing: &Standing<'_>, kind: Kind) -> Result<(), Refusal
 /// Whether an operator may do this.
 pub(crate) fn may_act(standing: &Standing<'_>, act: &Act) -> Result<(), Refusal> {
     may_run(standing, act.kind())?;
+    may_destroy(standing, act)?;
     let Standing { channel, subject, settings, marks: [bans, mutes], .. } = standing;
     let verb = verb::of(act.kind());
     let user = act.aim().map(Aim::name);
@@ -121,6 +125,29 @@ pub(crate) fn may_act(standing: &Standing<'_>, act: &Act) -> Result<(), Refusal>
         }
         _ => Ok(()),
     }
+}
+
+/// Some acts can't be taken back, or take a channel from its owners: they need a right that a person was given, and an
+/// account to which it belongs.
+fn may_destroy(standing: &Standing<'_>, act: &Act) -> Result<(), Refusal> {
+    let is_inherited = standing.authority == Authority::Inherited;
+    if !is_inherited && standing.authority != Authority::Unregistered {
+        return Ok(());
+    }
+    let verb = verb::of(act.kind());
+    let command = match &act.deed {
+        Deed::Drop | Deed::Purge(_) | Deed::Op(_) => verb.name,
+        Deed::Deop(_) if !standing.subject.oneself => verb.name,
+        // The maker of a channel sets it up, with an account or without.
+        Deed::Set(Setting::History(false)) if is_inherited => "set history off",
+        Deed::Set(Setting::Hidden(true)) if is_inherited => "set hidden on",
+        _ => return Ok(()),
+    };
+    Err(if is_inherited {
+        Refusal::right_inherited(command, standing.channel)
+    } else {
+        Refusal::needs_account_to_run(verb, standing.channel)
+    })
 }
 
 fn not_banned(standing: &Standing<'_>) -> Result<(), Refusal> {

@@ -120,6 +120,7 @@ pub struct MemberRow {
 pub struct OperatorRow {
     pub number: u32,
     pub party: u64,
+    pub inherited: bool,
 }
 
 const ACCOUNT: &str =
@@ -164,8 +165,8 @@ impl Book {
 
     /// Every right of an account to run a channel.
     pub fn operators(&self) -> Result<Vec<OperatorRow>, Failure> {
-        all(&lock(self.connection()), "SELECT number, party FROM operator", &[], |row| {
-            Ok(OperatorRow { number: row.get(0)?, party: row.get(1)? })
+        all(&lock(self.connection()), "SELECT number, party, inherited FROM operator", &[], |row| {
+            Ok(OperatorRow { number: row.get(0)?, party: row.get(1)?, inherited: row.get(2)? })
         })
     }
 

@@ -24,7 +24,7 @@ pub enum Rule<'a> {
     /// They are marked no more; or only if it has ended by itself at this time.
     NoMark { list: u8, key: &'a str, ended: Option<i64> },
     /// An account is an operator.
-    Operator { party: u64 },
+    Operator { party: u64, inherited: bool },
     /// It isn't any more.
     NoOperator { party: u64 },
     /// Something was done.
@@ -266,9 +266,10 @@ pub(super) fn write(change: &Transaction<'_>, number: u32, rule: Rule<'_>) -> ru
                 AND (?4 IS NULL OR until <= ?4)",
             params![number, list, key, ended],
         ),
-        Rule::Operator { party } => execute(
-            "INSERT OR IGNORE INTO operator (number, party) VALUES (?1, ?2)",
-            params![number, party],
+        Rule::Operator { party, inherited } => execute(
+            "INSERT INTO operator (number, party, inherited) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET inherited = min(inherited, excluded.inherited)",
+            params![number, party, inherited],
         ),
         Rule::NoOperator { party } => {
             execute("DELETE FROM operator WHERE number = ?1 AND party = ?2", params![number, party])

@@ -19,10 +19,11 @@ const MIGRATIONS: [&str; KNOWN as usize] = [
     include_str!("schema/0004_operators.sql"),
     include_str!("schema/0005_recent.sql"),
     include_str!("schema/0006_times.sql"),
+    include_str!("schema/0007_rights.sql"),
 ];
 
 /// The newest version, which is this program's.
-const KNOWN: u32 = 6;
+const KNOWN: u32 = 7;
 
 /// Sets a writing connection up and brings its database up to this version.
 pub(super) fn prepare(

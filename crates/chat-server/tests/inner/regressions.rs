@@ -112,6 +112,7 @@ async fn what_was_said_once_is_answered_with_the_channel_as_it_is_shown() {
     let house = House::default();
     let mut alice = house.person("alice", Form::Json).await;
     let mut bob = house.person("bob", Form::Json).await;
+    alice.ask_json("/register correct horse").await;
     alice.ask_json("/create Y").await;
     bob.ask_json("/enter y").await;
     for _ in 0..2 {

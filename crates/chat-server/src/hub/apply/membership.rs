@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 use crate::hub::act::{Keep, Standing};
 use crate::hub::channel::{Channel, State};
 use crate::hub::delivery::Delivery;
+use crate::hub::operators::Right;
 use crate::hub::person::{Cause, Kick, Note, Party, Person};
 use crate::hub::ports::{Changed, Fact};
 use crate::hub::rules::List;
@@ -20,6 +21,9 @@ use crate::hub::{Hub, lock};
 /// Channels that nobody can make: so that the answer to whoever wants to make one that is hidden isn't for hidden ones
 /// alone.
 const RESERVED: [&str; 3] = ["root", "server", "system"];
+
+/// How long a channel without people and without a line stays.
+const UNUSED_CHANNEL_MILLIS: i64 = 24 * 3_600_000;
 
 /// What a new member gets.
 pub(crate) struct Membership {
@@ -108,7 +112,7 @@ impl Hub {
         let channel = Arc::new(Channel::new(name.clone(), topic.clone(), last_line, sequence));
         let (entry, ring, account) = {
             let mut state = channel.state();
-            let account = state.appoint(person, name);
+            let account = state.appoint(person, name, Right::Full);
             state.floor = last_line;
             state.topic_by = person.account().filter(|_| topic.is_some());
             let (entry, ring) = state.admit(person, slot);
@@ -122,9 +126,13 @@ impl Hub {
     }
 
     /// An account is an operator from now on, and stays it.
-    pub(super) fn remember_operator(self: &Arc<Self>, name: &ChannelName, account: Option<Party>) {
-        if let Some(account) = account {
-            self.remember_rule(name, Keep::Operator(account));
+    pub(super) fn remember_operator(
+        self: &Arc<Self>,
+        name: &ChannelName,
+        account: Option<(Party, Right)>,
+    ) {
+        if let Some((account, right)) = account {
+            self.remember_rule(name, Keep::Operator(account, right));
         }
     }
 
@@ -228,16 +236,23 @@ impl Hub {
             for (list, key) in state.rules.forget_ended(now) {
                 self.remember_rule(&channel.name, Keep::EndedMark(list, key, now));
             }
+            let empty_millis = state.empty_since.map(|since| now.0.saturating_sub(since.0));
+            let stays = if state.has_lines() {
+                self.bounds.empty_channel_millis
+            } else {
+                Some(
+                    UNUSED_CHANNEL_MILLIS.min(self.bounds.empty_channel_millis.unwrap_or(i64::MAX)),
+                )
+            };
             let is_due = !state.operators.outlive_members()
-                && state
-                    .empty_since
-                    .is_some_and(|since| now.0 - since.0 >= self.bounds.empty_channel_millis);
+                && empty_millis.zip(stays).is_some_and(|(empty, stays)| empty >= stays);
             if is_due {
                 state.dropped = true;
-                due.push((channel.name.clone(), state.last_line));
+                due.push((channel.name.clone(), state.last_line, state.line_count()));
             }
         }
-        for (name, last_line) in due {
+        for (name, last_line, lines) in due {
+            tracing::info!(channel = %name, lines, reason = "empty", "channel removed");
             channels.remove(&name, last_line);
             lock(&self.accounts).forget_channel(&name);
             self.order.remember(Fact::Dropped(name), self);

@@ -12,6 +12,7 @@ use chat_proto::text::Text;
 use super::membership::put_out;
 use crate::hub::act::{Act, Against, Aim, Deed, Keep, Kept};
 use crate::hub::channel::{Channel, State};
+use crate::hub::operators::Right;
 use crate::hub::person::{Cause, Kick, Note, Person};
 use crate::hub::ports::{Addressee, Draft, Fact, May, What};
 use crate::hub::rules::{List, Mark, Rules};
@@ -322,11 +323,11 @@ fn appoint(state: &mut State, doing: &Doing<'_>, aim: &Aim) -> Done {
     let (channel, user) = (doing.channel.name.clone(), aim.name());
     let mut changed = false;
     if let Some(person) = &aim.person {
-        changed = !state.is_operator(person);
+        changed = !state.is_owned_by(aim);
         // That of an account is kept already, with the act.
-        state.appoint(person, &channel);
+        state.appoint(person, &channel, Right::Full);
     } else if let Some(account) = aim.account {
-        changed = state.operators.add_account(account);
+        changed = state.operators.add_account(account, Right::Full);
     }
     if changed {
         let by = doing.by_name.clone();

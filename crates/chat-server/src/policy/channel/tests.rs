@@ -93,6 +93,11 @@ fn asked(role: Role, state: State, asks: Asks) -> Option<Code> {
         channel: &channel,
         member: matches!(role, Member | Operator),
         operator: matches!(role, Operator | OperatorOutside),
+        authority: if matches!(role, Operator | OperatorOutside) {
+            Authority::Full
+        } else {
+            Authority::None
+        },
         invited: role == Invited,
         ban: (state == Banned).then_some(&mark),
         mute: (state == Muted).then_some(&mark),
@@ -236,6 +241,7 @@ fn what_not_even_an_operator_may_do() {
             channel: &channel,
             member: true,
             operator: true,
+            authority: Authority::Full,
             invited: false,
             ban: None,
             mute: None,
@@ -262,6 +268,7 @@ fn the_words_that_a_channel_refuses_are_bounded() {
         channel: &channel,
         member: true,
         operator: true,
+        authority: Authority::Full,
         invited: false,
         ban: None,
         mute: None,
@@ -278,4 +285,49 @@ fn the_words_that_a_channel_refuses_are_bounded() {
     assert_eq!(set("+more"), Some(Code::NotAllowed));
     assert_eq!(set("-word0"), None);
     assert_eq!(set("off"), None);
+}
+
+#[test]
+fn what_cannot_be_taken_back_needs_a_right_of_ones_own_and_an_account() {
+    let channel = ChannelName::new("dev").unwrap();
+    let all = [Authority::Inherited, Authority::Unregistered, Authority::Full, Authority::Server];
+    let oneself = Subject { oneself: true, member: true, operator: true, ..Subject::default() };
+    let member = Subject { member: true, ..Subject::default() };
+    let set = |name, value| Deed::Set(Setting::read(name, value).unwrap());
+    for (deed, subject, may_do) in [
+        (Deed::Drop, member, [false, false, true, true]),
+        (Deed::Purge(aim()), member, [false, false, true, true]),
+        (Deed::Op(aim()), member, [false, false, true, true]),
+        (Deed::Deop(aim()), member, [false, false, true, true]),
+        (Deed::Deop(aim()), oneself, [true; 4]),
+        (set("history", "off"), member, [false, true, true, true]),
+        (set("history", "on"), member, [true; 4]),
+        (set("hidden", "on"), member, [false, true, true, true]),
+        (set("invite-only", "on"), member, [true; 4]),
+        (Deed::Kick(aim()), member, [true; 4]),
+        (Deed::Ban(Against::Person(aim()), None), member, [true; 4]),
+        (Deed::Mute(aim(), None), member, [true; 4]),
+        (Deed::Invite(aim()), Subject::default(), [true; 4]),
+    ] {
+        let act = Act { deed, reason: None };
+        for (authority, may_do) in all.into_iter().zip(may_do) {
+            let standing = Standing {
+                channel: &channel,
+                member: true,
+                operator: true,
+                authority,
+                invited: false,
+                ban: None,
+                mute: None,
+                settings: &Settings::default(),
+                wait: None,
+                operators: Vec::new(),
+                subject,
+                marks: [0, 0],
+            };
+            let refused = may_act(&standing, &act).err().map(|it| it.code());
+            let expected = (!may_do).then_some(Code::NotAllowed);
+            assert_eq!(refused, expected, "{:?} {authority:?}", act.kind());
+        }
+    }
 }

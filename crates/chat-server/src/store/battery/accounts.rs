@@ -149,7 +149,7 @@ fn who_is_ignored_where_one_is_and_what_one_runs() {
         book.flush().unwrap();
         assert_eq!(book.members().unwrap(), [row(1, 6, 70), row(3, 2, 0)]);
         assert_eq!(lookup.member_of(10).unwrap().len(), 2);
-        let runs = |party| OperatorRow { number: 1, party };
+        let runs = |party| OperatorRow { number: 1, party, inherited: false };
         assert_eq!(book.operators().unwrap(), [runs(10), runs(11)]);
         assert_eq!(lookup.operator_of(10).unwrap(), [1]);
         book.forget_conversation(1).unwrap();

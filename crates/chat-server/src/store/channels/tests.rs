@@ -100,9 +100,9 @@ fn how_a_channel_is_run_outlives_the_process() {
             mark(1, "@bob", None),
             mark(2, "@carol", None),
             rule(Rule::NoMark { list: 2, key: "@carol", ended: None }),
-            rule(Rule::Operator { party: 9 }),
-            rule(Rule::Operator { party: 9 }),
-            rule(Rule::Operator { party: 11 }),
+            rule(Rule::Operator { party: 9, inherited: true }),
+            rule(Rule::Operator { party: 9, inherited: true }),
+            rule(Rule::Operator { party: 11, inherited: false }),
             rule(Rule::NoOperator { party: 11 }),
             act(1000),
         ])
@@ -110,7 +110,7 @@ fn how_a_channel_is_run_outlives_the_process() {
     }
     let (mut book, lookups) = open(&place);
     assert_eq!(book.settings().unwrap(), [(1, "slow".to_owned(), "20s".to_owned())]);
-    assert_eq!(book.operators().unwrap(), [OperatorRow { number: 1, party: 9 }]);
+    assert_eq!(book.operators().unwrap(), [OperatorRow { number: 1, party: 9, inherited: true }]);
     let marks = book.marks().unwrap();
     let kept: Vec<_> = marks.iter().map(|mark| (mark.list, mark.party, mark.until)).collect();
     assert_eq!(kept, [(0, Some(7), Some(5000)), (1, Some(7), None)]);

@@ -22,12 +22,16 @@ use crate::vault::Keeper;
 
 /// Everything of a server but its doors.
 fn hub(place: &Place) -> Arc<Hub> {
+    hub_within(place, Bounds::small())
+}
+
+fn hub_within(place: &Place, bounds: Bounds) -> Arc<Hub> {
     let (book, lookups) = Store::open(place, Durability::Process).unwrap().into_parts();
     let archive = Archive::inline(&lookups).unwrap();
     let (order, past) = Local::inline(book, Retention::default()).unwrap();
     let (order, archive, vault) = (Arc::new(order), Arc::new(archive), Arc::new(Keeper::inline()));
     let keeping = Keeping { order, archive, vault, past };
-    Hub::new(Bounds::small(), "test".to_owned(), Vec::new(), keeping, wall_clock())
+    Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, wall_clock())
 }
 
 fn directory(path: &Path) -> Place {
@@ -226,6 +230,30 @@ async fn a_channel_goes_with_its_lines_once_it_has_been_empty_for_long() {
     let past = bob.ask("/history after 0").await;
     assert!(past.len() == 1 && past[0].ends_with("bob: anew"), "{past:?}");
     assert_eq!(hub.channel(&dev()).unwrap().last_line(), LineId(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_with_lines_stays_and_one_without_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = directory(folder.path());
+    let never = || Bounds { empty_channel_millis: None, ..Bounds::small() };
+    {
+        let hub = hub_within(&place, never());
+        let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", None).await;
+        alice.ask("/create empty").await;
+        alice.ask("/create dev").await;
+        alice.ask("months of work").await;
+        alice.quit().await;
+        hub.drop_empty_channels(Timestamp(i64::MAX / 2));
+        assert!(hub.channel(&dev()).is_ok());
+        assert!(hub.channel(&ChannelName::new("empty").unwrap()).is_err());
+    }
+    let hub = hub_within(&place, never());
+    hub.drop_empty_channels(Timestamp(i64::MAX / 2));
+    let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", None).await;
+    bob.ask("/enter dev").await;
+    let past = bob.ask("/history").await;
+    assert!(past.iter().any(|line| line.ends_with("alice: months of work")), "{past:?}");
 }
 
 fn dev() -> ChannelName {
