@@ -107,6 +107,92 @@ async fn a_clock_that_was_400_days_behind_for_a_while_takes_no_line_away() {
     assert_eq!(ok(&mut alice, "/search #general line").await.0.len(), 28);
 }
 
+/// What a wall clock does that is set while a server runs.
+const STEPS: [i64; 3] = [400 * DAY_MILLIS, -400 * DAY_MILLIS, 0];
+
+#[tokio::test]
+async fn a_ban_and_a_mute_hold_though_the_clock_is_set() {
+    let machine = Machine::new();
+    let server = machine.setup().start().await;
+    let mut alice = alice(&server).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut carol = server.person_in("carol", Form::Json).await;
+    ok(&mut carol, "/enter #general").await;
+    ok(&mut alice, "/ban bob for 1h").await;
+    ok(&mut alice, "/mute carol for 1h").await;
+    for shift in STEPS {
+        machine.is_off_by(shift);
+        let refused = bob.ask_json("/enter #general").await.1;
+        assert_eq!(refused["code"], "banned", "{shift}: {refused}");
+        let refused = carol.ask_json("/say #general hello").await.1;
+        assert_eq!(refused["code"], "muted", "{shift}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn what_ends_soon_ends_soon_though_the_clock_is_set_back() {
+    let machine = Machine::new();
+    let mut server = machine.setup().start().await;
+    let mut alice = alice(&server).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    ok(&mut bob, "/enter #general").await;
+    ok(&mut alice, "/mute bob for 1s").await;
+    ok(&mut alice, "/set slow 1s").await;
+    machine.is_off_by(-400 * DAY_MILLIS);
+    // Each ends by itself, and would last 400 days by the wall clock.
+    while bob.ask_json("/say #general hello").await.1["type"] != "ok" {}
+    while bob.ask_json("/say #general hello").await.1["type"] != "ok" {}
+
+    // And where the clock was wrong when it was made, also after a restart.
+    machine.is_off_by(400 * DAY_MILLIS);
+    ok(&mut alice, "/ban bob for 2s").await;
+    assert!(server.terminate().await.success());
+    machine.is_off_by(0);
+    let server = machine.setup().start().await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    while bob.ask_json("/enter #general").await.1["type"] != "ok" {}
+}
+
+#[tokio::test]
+async fn what_is_said_once_is_said_once_though_the_clock_is_set() {
+    let machine = Machine::new();
+    let server = machine.setup().start().await;
+    let mut alice = alice(&server).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    ok(&mut alice, "/private bob").await;
+    for (n, shift) in STEPS.into_iter().enumerate() {
+        let keys =
+            [format!("/once before-{n} #general hello"), format!("/once private-{n} @bob hello")];
+        for line in &keys {
+            let said = ok(&mut alice, line).await.1;
+            machine.is_off_by(shift);
+            assert_eq!(ok(&mut alice, line).await.1["id"], said["id"], "{shift}");
+        }
+    }
+    drop(bob.settle().await);
+}
+
+#[tokio::test]
+async fn times_are_those_of_the_wall_clock_also_after_it_was_set() {
+    let machine = Machine::new();
+    let server = machine.setup().start().await;
+    let mut alice = alice(&server).await;
+    let day = |value: &Value| value.as_str().unwrap()[..10].to_owned();
+    let before = day(&ok(&mut alice, "/say #general hello").await.1["time"]);
+    machine.is_off_by(400 * DAY_MILLIS);
+    let said = day(&ok(&mut alice, "/say #general hello").await.1["time"]);
+    assert!(said > before, "{said}");
+    let mut bob = server.person_in("bob", Form::Json).await;
+    ok(&mut bob, "/enter #general").await;
+    let told = alice.read_until(|line| line.contains(r#""type":"entered""#)).await;
+    let told: Value = serde_json::from_str(told.last().unwrap()).unwrap();
+    assert_eq!(day(&told["time"]), said);
+    ok(&mut alice, "/ban bob for 1h").await;
+    let (rows, _) = ok(&mut alice, "/info").await;
+    let since = rows.iter().find_map(|row| row.get("since")).unwrap_or_else(|| panic!("{rows:?}"));
+    assert_eq!(day(since), said);
+}
+
 #[tokio::test]
 async fn while_a_server_runs_its_lines_never_go_back_in_time() {
     let machine = Machine::new();

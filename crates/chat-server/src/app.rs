@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin;
 use crate::archive::Archive;
-use crate::clock::wall_clock;
+use crate::clock::{self, steady_clock};
 use crate::config::{AdminSocket, Config, MAX_CONVERSATIONS};
 use crate::hub::person::Bell;
 use crate::hub::{Hub, Keeping, probe};
@@ -92,7 +92,7 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { config, keeping, order, tcp, unix, admin } = self;
         let Config { name, motd, bounds, manners, presence_every, .. } = config;
-        let hub = Hub::new(bounds, name, motd, keeping, wall_clock());
+        let hub = Hub::new(bounds, name, motd, keeping, steady_clock());
         let house = House {
             hub: Arc::clone(&hub),
             manners: Arc::new(manners),
@@ -170,8 +170,16 @@ async fn keep_read(hub: Arc<Hub>, order: Arc<Local>) {
 
 /// Looks for what is kept no more: at the start, and then by and by.
 async fn sweep(hub: Arc<Hub>, order: Arc<Local>) {
+    let mut shift = 0;
     loop {
-        let now = wall_clock();
+        let now = steady_clock();
+        let before = std::mem::replace(&mut shift, clock::shift());
+        if shift != before {
+            tracing::warn!(
+                millis = shift - before,
+                "the wall clock was set; bans and other terms end when they were to"
+            );
+        }
         order.tidy(now, &hub);
         hub.drop_empty_channels(now);
         hub.release_names(now);

@@ -43,7 +43,7 @@ use self::dialect::{Foreign, Opening};
 use self::pace::Pace;
 use self::telnet::{Signal, Telnet};
 use self::wake::Wake;
-use crate::clock::wall_clock;
+use crate::clock::steady_clock;
 use crate::hub::Hub;
 use crate::session::Session;
 
@@ -171,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let now = Instant::now();
         Self {
             stream,
-            session: Session::new(hub, peer, wall_clock()),
+            session: Session::new(hub, peer, steady_clock()),
             codec: LineCodec::new(),
             telnet: Telnet::new(),
             opening: Opening::default(),
@@ -198,7 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !matches!(end, End::Farewell(Farewell::Fault)) {
             self.finish_lines().await;
         }
-        self.session.depart(wall_clock());
+        self.session.depart(steady_clock());
         let mut linger = LINGER;
         let mut write_deadline = self.manners.write_deadline;
         match end {
@@ -358,7 +358,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !self.has_lines_to_carry_out() && !self.input_ended {
             return;
         }
-        let (now, wall) = (Instant::now(), wall_clock());
+        let (now, wall) = (Instant::now(), steady_clock());
         let mut lines = 0;
         while lines < LINES_A_TURN && self.has_lines_to_carry_out() {
             if self.session.can_resume() {

@@ -206,6 +206,9 @@ impl Hub {
                 channels.gone.insert(name, last);
             }
         }
+        // One that a wrong clock has used in the future is good no longer for that.
+        let tokens = past.tokens.into_iter();
+        let tokens = tokens.map(|(hash, party, used)| (hash, party, used.min(now))).collect();
         let mut cut_off = CutOff::default();
         for (name, party) in past.held {
             cut_off.add(name, party, now);
@@ -216,7 +219,7 @@ impl Hub {
             motd,
             directory: RankedMutex::default(),
             governing: RankedMutex::new(Governing::load(past.governing)),
-            accounts: RankedMutex::new(Accounts::load(past.accounts, past.tokens)),
+            accounts: RankedMutex::new(Accounts::load(past.accounts, tokens)),
             channels: RankedRwLock::new(channels),
             private: RankedMutex::default(),
             comings: Comings::default(),
@@ -274,6 +277,6 @@ impl Hub {
     /// One that keeps everything in memory, with nothing in it.
     pub(crate) fn in_memory(bounds: Bounds) -> Arc<Self> {
         let keeping = Keeping::inline(crate::order::retention::Retention::default());
-        Self::new(bounds, "test".to_owned(), Vec::new(), keeping, crate::clock::wall_clock())
+        Self::new(bounds, "test".to_owned(), Vec::new(), keeping, crate::clock::steady_clock())
     }
 }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::gate::Gate;
-use crate::clock::wall_clock;
+use crate::clock::steady_clock;
 use crate::conn::{self, Manners, Peer};
 use crate::hub::Hub;
 
@@ -107,7 +107,7 @@ fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     turned_away: &Arc<Semaphore>,
 ) {
     let Caller { peer, counted } = caller;
-    let may = house.hub.may_come_in(peer.address, wall_clock());
+    let may = house.hub.may_come_in(peer.address, steady_clock());
     match may.and_then(|()| house.gate.admit(counted)) {
         Ok(ticket) => {
             let (hub, manners) = (Arc::clone(&house.hub), Arc::clone(&house.manners));

@@ -440,11 +440,11 @@ fn refused(re: &'static str, refusal: Refusal) -> Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::wall_clock;
+    use crate::clock::steady_clock;
     use crate::hub::Bounds;
 
     fn session() -> Session {
-        Session::new(Hub::in_memory(Bounds::small()), Peer::local("a test"), wall_clock())
+        Session::new(Hub::in_memory(Bounds::small()), Peer::local("a test"), steady_clock())
     }
 
     fn line(ticket: u64) -> Waiting {
@@ -467,7 +467,7 @@ mod tests {
         assert!(!session.is_indifferent(), "the ok is shown");
         session.me.form = Form::Text;
         let asked = parse("/info");
-        session.parked = Some(Box::new((asked, wall_clock())));
+        session.parked = Some(Box::new((asked, steady_clock())));
         assert!(!session.is_indifferent(), "a command waits");
         session.parked = None;
         let bob = UserName::new("bob").unwrap();

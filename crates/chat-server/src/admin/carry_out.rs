@@ -14,7 +14,7 @@ use chat_proto::text::Text;
 use tokio::sync::oneshot;
 
 use super::wire::{Answer, Request};
-use crate::clock::wall_clock;
+use crate::clock::steady_clock;
 use crate::hub::Hub;
 use crate::hub::decree::{Recorded, Ruler, Wish};
 use crate::hub::governing::Invitation;
@@ -22,7 +22,7 @@ use crate::hub::ports::vault;
 
 /// All lines of the answer, the last one of which tells what became of it.
 pub(super) async fn carry_out(hub: &Arc<Hub>, request: Request) -> Vec<Answer> {
-    let now = wall_clock();
+    let now = steady_clock();
     answer(hub, request, now).await.unwrap_or_else(|refusal| vec![refusal.into()])
 }
 

@@ -5,6 +5,8 @@ use chat_proto::refusal::Refusal;
 
 use super::{Asker, Handled, Outcome};
 
+use crate::clock::on_the_wall;
+
 pub(super) fn handle(asker: &Asker<'_>) -> Handled {
     let name = asker.me.name.clone().ok_or_else(|| Refusal::not_named(None))?;
     let away = asker.person.away();
@@ -14,7 +16,7 @@ pub(super) fn handle(asker: &Asker<'_>) -> Handled {
         current: asker.me.current().cloned(),
         channels: asker.inbox.channels().map(|channel| channel.name.clone()).collect(),
         address: asker.me.address.to_string(),
-        since: asker.person.since,
+        since: on_the_wall(asker.person.since),
         connected_secs: asker.now.seconds_since(asker.person.since),
         away,
     };

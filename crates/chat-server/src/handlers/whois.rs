@@ -8,6 +8,7 @@ use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 
 use super::{Asker, Handled, Outcome};
+use crate::clock::on_the_wall;
 use crate::hub::channel::Channel;
 use crate::hub::snapshot::Whom;
 
@@ -31,7 +32,7 @@ pub(super) fn handle(asker: &Asker<'_>, user: &UserName) -> Handled {
         account: person.signed_in().map(|account| account.name.clone()),
         away: person.away(),
         shared: shares.map(|channel| channel.name.clone()).collect(),
-        since,
+        since: on_the_wall(since),
         idle_secs: asker.now.seconds_since(last_line),
         online_secs: asker.now.seconds_since(since),
     };

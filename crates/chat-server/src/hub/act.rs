@@ -15,6 +15,8 @@ use super::operators::Right;
 use super::person::{Borne, Party, Person};
 use super::rules::{List, Mark, Settings, Who};
 
+use crate::clock::on_the_wall;
+
 /// Somebody an act is about, by the name that was typed.
 #[derive(Clone)]
 pub(crate) struct Aim {
@@ -123,12 +125,12 @@ impl Act {
         }
     }
 
-    /// How long it holds, from its time on.
+    /// How long it holds, from its time on, as it is shown.
     pub(super) fn term(&self, time: Timestamp) -> Option<Term> {
         let (Deed::Ban(_, period) | Deed::Mute(_, period)) = &self.deed else { return None };
         Some(period.map_or(Term::Lasting, |period| {
             let millis = i64::try_from(period.secs()).unwrap_or(i64::MAX).saturating_mul(1000);
-            Term::Until(Timestamp(time.0.saturating_add(millis)))
+            Term::Until(Timestamp(on_the_wall(time).0.saturating_add(millis)))
         }))
     }
 
@@ -143,7 +145,7 @@ impl Act {
         let shown = Restricted {
             target: self.target()?,
             by: by.clone(),
-            time,
+            time: on_the_wall(time),
             term: self.term(time).unwrap_or(Term::Lasting),
             reason: self.reason.clone(),
         };
@@ -233,7 +235,7 @@ pub(crate) enum Keep {
     Mark(List, Mark),
     NoMark(List, String),
     /// The same of a mark that has ended by itself before this moment, and of no later one.
-    EndedMark(List, String, Timestamp),
+    EndedMark(List, Mark),
     /// The setting's name and value.
     Setting(&'static str, String),
     /// An account is an operator.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use chat_proto::barred::{Barred, Hit};
@@ -13,15 +14,17 @@ use chat_proto::refusal::Refusal;
 use chat_proto::target::Target;
 use ipnet::IpNet;
 
+use crate::clock::end_of;
+
 /// Every ban, [`MAX_BARRED`] at most. One that has run out counts for nothing, and is taken out by and by.
 #[derive(Default)]
 pub(crate) struct Bans {
-    by_key: HashMap<String, Arc<ServerBan>>,
+    by_key: HashMap<String, Arc<Held>>,
     /// Of those against a name: by what it looks like.
-    by_look: HashMap<Box<str>, Vec<Arc<ServerBan>>>,
+    by_look: HashMap<Box<str>, Vec<Arc<Held>>>,
     /// Those against patterns: each is held against whoever takes a name, which takes 0.4 ms if all are.
-    patterns: HashMap<String, Arc<ServerBan>>,
-    nets: HashMap<IpNet, Arc<ServerBan>>,
+    patterns: HashMap<String, Arc<Held>>,
+    nets: HashMap<IpNet, Arc<Held>>,
     /// How many nets there are of each length, of IPv4 if `true`: one look for each finds all that an address is in,
     /// since this is asked of everybody who connects.
     lengths: HashMap<(bool, u8), usize>,
@@ -32,10 +35,31 @@ pub(crate) fn counts(hit: Hit, operator: bool) -> bool {
     hit == Hit::Named || !operator
 }
 
-fn holds(ban: &ServerBan, now: Timestamp) -> bool {
-    match ban.term {
-        Term::Lasting => true,
-        Term::Until(end) => now < end,
+/// A ban with its end by the steady clock.
+pub(crate) struct Held {
+    ban: ServerBan,
+    ends: Option<Timestamp>,
+}
+
+impl Deref for Held {
+    type Target = ServerBan;
+
+    fn deref(&self) -> &ServerBan {
+        &self.ban
+    }
+}
+
+impl Held {
+    fn new(ban: ServerBan) -> Self {
+        let ends = match ban.term {
+            Term::Lasting => None,
+            Term::Until(end) => Some(end_of(ban.time, end)),
+        };
+        Self { ban, ends }
+    }
+
+    fn holds(&self, now: Timestamp) -> bool {
+        self.ends.is_none_or(|end| now < end)
     }
 }
 
@@ -44,7 +68,7 @@ impl Bans {
     pub(super) fn add(&mut self, ban: ServerBan) {
         let key = ban.target.key();
         self.remove(&key);
-        let ban = Arc::new(ban);
+        let ban = Arc::new(Held::new(ban));
         match &ban.target {
             Barred::One(Target::User(name)) => {
                 for look in name.looks() {
@@ -98,23 +122,23 @@ impl Bans {
         name: &UserName,
         operator: bool,
         now: Timestamp,
-    ) -> Option<Arc<ServerBan>> {
+    ) -> Option<Arc<Held>> {
         let looks: Vec<_> = name.looks().collect();
         let alike = looks.iter().filter_map(|look| self.by_look.get(look.as_ref())).flatten();
         let all = alike.chain(self.patterns.values());
-        let hits = |ban: &&Arc<ServerBan>| {
-            holds(ban, now) && ban.target.hits_name(name).is_some_and(|hit| counts(hit, operator))
+        let hits = |ban: &&Arc<Held>| {
+            ban.holds(now) && ban.target.hits_name(name).is_some_and(|hit| counts(hit, operator))
         };
         all.filter(hits).max_by_key(|ban| lasting(ban)).cloned()
     }
 
     /// The ban that keeps out whoever comes from there.
-    pub(super) fn on_address(&self, address: IpAddr, now: Timestamp) -> Option<Arc<ServerBan>> {
+    pub(super) fn on_address(&self, address: IpAddr, now: Timestamp) -> Option<Arc<Held>> {
         let address = address.to_canonical();
         let lengths = self.lengths.keys().filter(|(is_v4, _)| *is_v4 == address.is_ipv4());
         let nets = lengths.filter_map(|(_, length)| IpNet::new(address, *length).ok());
         let bans = nets.filter_map(|net| self.nets.get(&net.trunc()));
-        bans.filter(|ban| holds(ban, now)).max_by_key(|ban| lasting(ban)).cloned()
+        bans.filter(|ban| ban.holds(now)).max_by_key(|ban| lasting(ban)).cloned()
     }
 
     /// Whether there may be one against this.
@@ -130,15 +154,15 @@ impl Bans {
 
     /// Those that hold, the oldest first.
     pub(super) fn all(&self, now: Timestamp) -> Vec<ServerBan> {
-        let held = self.by_key.values().filter(|ban| holds(ban, now));
-        let mut all: Vec<_> = held.map(|ban| ServerBan::clone(ban)).collect();
+        let held = self.by_key.values().filter(|ban| ban.holds(now));
+        let mut all: Vec<_> = held.map(|ban| ban.ban.clone()).collect();
         all.sort_by_key(|ban| (ban.time, ban.target.key()));
         all
     }
 
     /// Takes out what holds no more; tells whether there was anything.
     pub(super) fn run_out(&mut self, now: Timestamp) -> bool {
-        let over = self.by_key.iter().filter(|(_, ban)| !holds(ban, now));
+        let over = self.by_key.iter().filter(|(_, ban)| !ban.holds(now));
         let over: Vec<String> = over.map(|(key, _)| key.clone()).collect();
         for key in &over {
             self.remove(key);

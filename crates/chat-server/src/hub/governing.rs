@@ -11,6 +11,7 @@ use chat_proto::refusal::Refusal;
 use super::bans::Bans;
 use super::decree::Recorded;
 use super::ports::TokenHash;
+use crate::clock::end_of;
 use crate::store::ACTS_KEPT;
 
 /// All of it.
@@ -28,7 +29,10 @@ pub(crate) struct Invitation {
     /// `None` is whoever sat at the shell.
     pub(crate) by: Option<UserName>,
     pub(crate) created: Timestamp,
+    /// As it is shown.
     pub(crate) until: Timestamp,
+    /// The same by the steady clock.
+    ends: Timestamp,
     /// An account that uses it is being stored.
     pub(super) taken: bool,
 }
@@ -43,7 +47,7 @@ pub(crate) struct KeptGoverning {
 
 impl Invitation {
     pub(crate) fn new(by: Option<UserName>, created: Timestamp, until: Timestamp) -> Self {
-        Self { by, created, until, taken: false }
+        Self { by, created, until, ends: end_of(created, until), taken: false }
     }
 }
 
@@ -71,7 +75,7 @@ impl Governing {
 
     /// Whether somebody can register by this hash now.
     pub(super) fn admits(&self, hash: &TokenHash, now: Timestamp) -> Result<(), Refusal> {
-        let holds = |one: &&Invitation| !one.taken && now < one.until;
+        let holds = |one: &&Invitation| !one.taken && now < one.ends;
         self.invitations.get(hash).filter(holds).map(|_| ()).ok_or_else(Refusal::invitation_spent)
     }
 
@@ -113,7 +117,7 @@ impl Governing {
     /// Those that can be used, the oldest first.
     pub(super) fn invitations(&self, now: Timestamp) -> Vec<Invitation> {
         let mut all: Vec<_> =
-            self.invitations.values().filter(|one| now < one.until).cloned().collect();
+            self.invitations.values().filter(|one| now < one.ends).cloned().collect();
         all.sort_by_key(|one| one.created);
         all
     }
@@ -121,7 +125,7 @@ impl Governing {
     /// Takes out what holds no more; tells whether there was anything.
     pub(super) fn run_out(&mut self, now: Timestamp) -> bool {
         let before = self.invitations.len();
-        self.invitations.retain(|_, one| one.taken || now < one.until);
+        self.invitations.retain(|_, one| one.taken || now < one.ends);
         let invitations = self.invitations.len() < before;
         self.bans.run_out(now) || invitations
     }

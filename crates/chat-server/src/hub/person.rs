@@ -22,6 +22,7 @@ use super::ports::{Found, vault};
 use super::rules::Who;
 use super::sequence::Sequence;
 use super::{lock, ringer};
+use crate::clock::on_the_wall;
 use crate::util::sync::{Rank, RankedMutex};
 
 /// Tells people apart for as long as the server runs; never given twice.
@@ -322,6 +323,8 @@ impl Person {
 
     /// They have their name from this moment on, and had another one `before`.
     pub(super) fn note_name(&self, before: Option<&UserName>, now: Timestamp) {
+        // It is held against the times of lines.
+        let now = on_the_wall(now);
         let mut card = lock(&self.card);
         let from = std::mem::replace(&mut card.named_at, now);
         let from = (from != Timestamp::default()).then_some(from);

@@ -120,11 +120,11 @@ impl Rules {
     }
 
     /// Forgets what holds no more. Tells what it was, for the store.
-    pub(crate) fn forget_ended(&mut self, now: Timestamp) -> Vec<(List, String)> {
+    pub(crate) fn forget_ended(&mut self, now: Timestamp) -> Vec<(List, Mark)> {
         let mut ended = Vec::new();
         for list in List::ALL {
             let over = self.list_mut(list).extract_if(.., |mark| !mark.holds(now));
-            ended.extend(over.map(|mark| (list, mark.key().to_owned())));
+            ended.extend(over.map(|mark| (list, mark)));
         }
         self.spoken.forget_before(now, self.settings.slow);
         ended

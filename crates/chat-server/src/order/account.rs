@@ -8,6 +8,7 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 
 use super::register::Register;
+use crate::clock::on_the_wall;
 use crate::hub::account::{Hidden, KeptAccount, Remembered};
 use crate::hub::person::Party;
 use crate::hub::ports::{AccountDeed, ConversationKey, Fact, Past, TokenHash};
@@ -75,13 +76,13 @@ pub(super) fn add_entries<'a>(
     match what {
         AccountDeed::Register { name, password, token, invite, ignored, away, now, .. } => {
             let (key, shown) = (name.key(), name.as_str());
-            let (created, admin) = (now.0, false);
+            let (created, admin) = (on_the_wall(*now).0, false);
             entries.push(AccountEntry::Made { party, key, shown, password, created, admin }.into());
             entries.push(Entry::Release { name: key });
             if let Some(invite) = invite {
                 entries.push(OperatorEntry::InvitationUsed { hash: invite.bytes() }.into());
             }
-            add_token(entries, token, now.0);
+            add_token(entries, token, on_the_wall(*now).0);
             entries.extend(ignored.iter().map(|(name, whom)| hides(party, name, *whom)));
             entries.extend(away.as_ref().map(|away| is_away(party, Some(away))));
         }
@@ -89,7 +90,7 @@ pub(super) fn add_entries<'a>(
             if let Some(surplus) = surplus {
                 entries.push(AccountEntry::Revoke { hash: surplus.bytes() }.into());
             }
-            add_token(entries, token, now.0);
+            add_token(entries, token, on_the_wall(*now).0);
             if let Some(password) = rehashed {
                 entries.push(AccountEntry::Password { party, password }.into());
             }
@@ -109,12 +110,12 @@ pub(super) fn add_entries<'a>(
             if let Some(token) = token {
                 entries.push(AccountEntry::Revoke { hash: token.bytes() }.into());
             }
-            entries.push(AccountEntry::Seen { party, time: now.0 }.into());
+            entries.push(AccountEntry::Seen { party, time: on_the_wall(*now).0 }.into());
         }
         AccountDeed::Password { password, token, now, .. } => {
             entries.push(AccountEntry::Password { party, password }.into());
             entries.push(AccountEntry::RevokeAll { party, except: None }.into());
-            add_token(entries, token, now.0);
+            add_token(entries, token, on_the_wall(*now).0);
         }
         AccountDeed::Ignore { name, whom, .. } => {
             entries.push(hides(party, name, *whom));

@@ -17,6 +17,7 @@ use super::register::{Register, Seat};
 use super::retention::{Retention, Tidying};
 use super::running::{self, Written};
 use crate::archive::{folded, stored};
+use crate::clock::on_the_wall;
 use crate::hub::Hub;
 use crate::hub::channel::Channel;
 use crate::hub::decree::Decree;
@@ -279,7 +280,9 @@ impl Desk {
             if let Some((number, placed)) = said_now.get(once) {
                 return Step::Again { number: *number, placed: *placed };
             }
-            let since = draft.time.0.saturating_sub(ONCE_MILLIS);
+            // Also where the wall clock was set, nothing is said again.
+            let now = draft.time.min(on_the_wall(draft.time));
+            let since = now.0.saturating_sub(ONCE_MILLIS);
             match self.book.said_once(once.0.key(), &once.1, since) {
                 Ok(Some(said)) => {
                     let placed = Placed { id: LineId(said.id), time: Timestamp(said.time) };
@@ -307,7 +310,7 @@ impl Desk {
                 let names = names(draft, &key);
                 let by_other = matches!(key, ConversationKey::Private(_, other)
                     if other == draft.party);
-                let seat = self.register.next_place(&key, names, draft.time);
+                let seat = self.register.next_place(&key, names, on_the_wall(draft.time));
                 if let Some(once) = once {
                     said_now.insert(once, (seat.number, seat.placed()));
                 }
@@ -317,7 +320,7 @@ impl Desk {
     }
 
     fn act(&mut self, draft: &Draft, key: &ConversationKey) -> Step {
-        let seat = self.register.act_place(key, draft.time);
+        let seat = self.register.act_place(key, on_the_wall(draft.time));
         let written = draft.kept().map(|mut kept| {
             if let Some(logged) = &mut kept.logged {
                 logged.time = seat.time;
@@ -519,7 +522,8 @@ impl Desk {
 
     /// From now on what retention has ended, and what is too old, is taken out in steps.
     pub(super) fn begin_tidying(&mut self, now: Timestamp) {
-        self.tidying.begin(&self.register, now, ONCE_MILLIS);
+        // Nothing is older because the wall clock was set.
+        self.tidying.begin(&self.register, now.min(on_the_wall(now)), ONCE_MILLIS);
     }
 
     /// How many lines wait to be put into the store's tables; none while the store fails.

@@ -156,8 +156,9 @@ pub(super) fn add_rule<'a>(keep: &'a Keep, number: u32, entries: &mut Vec<Entry<
             })
         }
         Keep::NoMark(list, key) => Rule::NoMark { list: list.number(), key, ended: None },
-        Keep::EndedMark(list, key, now) => {
-            Rule::NoMark { list: list.number(), key, ended: Some(now.0) }
+        // A later one against the same stays.
+        Keep::EndedMark(list, mark) => {
+            Rule::NoMark { list: list.number(), key: mark.key(), ended: end(mark.shown.term) }
         }
         Keep::Setting(name, value) => Rule::Setting { name, value },
         Keep::Operator(Party(party), right) => {

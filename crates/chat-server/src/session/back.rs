@@ -13,6 +13,7 @@ use chat_proto::text::Text;
 
 use super::Session;
 use super::carry_out::channel_place;
+use crate::clock::on_the_wall;
 use crate::hub::account::{Account, Remembered};
 use crate::hub::apply::{Leaving, Membership};
 use crate::policy;
@@ -106,7 +107,10 @@ impl Session {
                     self.finish(&channel, number, last_line, out);
                     self.me.leave(&Conversation::Channel(channel.clone()));
                     let current = self.me.current().cloned();
-                    self.show(&Event::YouLeft { channel, user, time: now, current }, out);
+                    self.show(
+                        &Event::YouLeft { channel, user, time: on_the_wall(now), current },
+                        out,
+                    );
                 }
             }
             _ => {}

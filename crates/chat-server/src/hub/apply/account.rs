@@ -10,6 +10,7 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
+use crate::clock::on_the_wall;
 use crate::hub::account::{Account, Hidden, KeptAccount, Opened};
 use crate::hub::channel::Channel;
 use crate::hub::person::{By, Ignoring, Note, Party, Person};
@@ -76,7 +77,7 @@ impl Hub {
                     name: name.clone(),
                     password,
                     away,
-                    seen: now,
+                    seen: on_the_wall(now),
                     admin: false,
                     ignored: ignored
                         .into_iter()
@@ -208,7 +209,7 @@ impl Hub {
         match opened {
             Opened::Account { account, renewed } => {
                 if renewed {
-                    let used = Fact::TokenUsed(account.party, *hash, now);
+                    let used = Fact::TokenUsed(account.party, *hash, on_the_wall(now));
                     self.order.remember(used, self);
                 }
                 Ok(account)
@@ -364,8 +365,9 @@ impl Hub {
 
     /// An account was here until now.
     pub(super) fn note_absence(self: &Arc<Self>, account: &Account, now: Timestamp) {
-        account.set_seen(now);
-        self.order.remember(Fact::Seen(account.party, now), self);
+        let seen = on_the_wall(now);
+        account.set_seen(seen);
+        self.order.remember(Fact::Seen(account.party, seen), self);
     }
 
     /// An account is in a channel from now on, of which lines up to this one are read.

@@ -13,6 +13,7 @@ use chat_proto::refusal::Refusal;
 use chat_proto::setting::Period;
 use chat_proto::text::Text;
 
+use crate::clock::on_the_wall;
 use crate::hub::account::Account;
 use crate::hub::bans::counts;
 use crate::hub::decree::{Decided, Decree, Recorded, Ruler, Wish};
@@ -55,7 +56,7 @@ impl Hub {
             self.settle_one();
             return Err(Refusal::stopping());
         }
-        let act = Recorded { time: now, by, did: did.into(), whom, until, reason };
+        let act = Recorded { time: on_the_wall(now), by, did: did.into(), whom, until, reason };
         self.order.decree(Box::new(Decree { asker, what, act }), self);
         Ok(())
     }
@@ -85,7 +86,7 @@ impl Hub {
                 lock(&self.governing).has_room(now)?;
                 let (shown, hash) = self.vault.new_token().ok_or_else(Refusal::internal)?;
                 let invite = Invite::new(shown.expose()).ok_or_else(Refusal::internal)?;
-                let end = Timestamp(now.0.saturating_add(INVITATION_MILLIS));
+                let end = Timestamp(on_the_wall(now).0.saturating_add(INVITATION_MILLIS));
                 until = Some(end);
                 (Decided::Invitation { invite, hash, until: end }, "invitation", "".into())
             }
@@ -97,11 +98,11 @@ impl Hub {
             }
             Wish::Ban(target, period) => {
                 lock(&self.governing).bans.has_room(&target, now)?;
-                until = period.map(|period| end_of(period, now));
+                until = period.map(|period| shown_end(period, now));
                 let term = until.map_or(Term::Lasting, Term::Until);
                 let whom = target.to_string().into();
                 let (key, by, reason) = (target.key(), by.cloned(), reason.cloned());
-                let ban = ServerBan { target, by, time: now, term, reason };
+                let ban = ServerBan { target, by, time: on_the_wall(now), term, reason };
                 (Decided::Ban(ban, key), "ban", whom)
             }
             Wish::Unban(target) => {
@@ -239,14 +240,15 @@ impl Hub {
     /// What held until now holds no more.
     pub fn run_out(self: &Arc<Self>, now: Timestamp) {
         if lock(&self.governing).run_out(now) {
-            self.order.remember(Fact::RanOut(now), self);
+            // What is stored has the wall clock's time. What stays in the store is looked at again at the next start.
+            self.order.remember(Fact::RanOut(now.min(on_the_wall(now))), self);
         }
     }
 }
 
-fn end_of(period: Period, now: Timestamp) -> Timestamp {
+fn shown_end(period: Period, now: Timestamp) -> Timestamp {
     let millis = i64::try_from(period.secs().saturating_mul(1000)).unwrap_or(i64::MAX);
-    Timestamp(now.0.saturating_add(millis))
+    Timestamp(on_the_wall(now).0.saturating_add(millis))
 }
 
 /// Whether a ban is against somebody who is here.

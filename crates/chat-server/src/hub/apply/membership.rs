@@ -9,6 +9,7 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use tokio::sync::broadcast;
 
+use crate::clock::on_the_wall;
 use crate::hub::act::{Keep, Standing};
 use crate::hub::channel::{Channel, State};
 use crate::hub::delivery::Delivery;
@@ -176,7 +177,7 @@ impl Hub {
             self.count_coming(&channel, &mut state, true);
         } else {
             let channel = channel.name.clone();
-            state.tell(Event::Entered { channel, user, time: now }, person.by());
+            state.tell(Event::Entered { channel, user, time: on_the_wall(now) }, person.by());
         }
         let membership = Membership {
             channel: Arc::clone(&channel),
@@ -218,7 +219,7 @@ impl Hub {
             self.count_coming(channel, &mut state, false);
         } else {
             let channel = channel.name.clone();
-            state.tell(Event::Left { channel, user, time: now, reason }, person.by());
+            state.tell(Event::Left { channel, user, time: on_the_wall(now), reason }, person.by());
         }
         let account = state.settle_operators(&channel.name);
         drop(state);
@@ -233,8 +234,8 @@ impl Hub {
         let mut due = Vec::new();
         for channel in channels.by_name.values() {
             let mut state = channel.state();
-            for (list, key) in state.rules.forget_ended(now) {
-                self.remember_rule(&channel.name, Keep::EndedMark(list, key, now));
+            for (list, mark) in state.rules.forget_ended(now) {
+                self.remember_rule(&channel.name, Keep::EndedMark(list, mark));
             }
             let empty_millis = state.empty_since.map(|since| now.0.saturating_sub(since.0));
             let stays = if state.has_lines() {

@@ -10,6 +10,7 @@ use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
+use crate::clock::on_the_wall;
 use crate::hub::account::Owned;
 use crate::hub::channel::Channel;
 use crate::hub::delivery::{Delivery, Told};
@@ -179,7 +180,10 @@ impl Hub {
             } else {
                 let (channel, user) = (channel.name.clone(), user.clone());
                 let reason = reason.cloned();
-                state.tell(Event::Left { channel, user, time: now, reason }, person.by());
+                state.tell(
+                    Event::Left { channel, user, time: on_the_wall(now), reason },
+                    person.by(),
+                );
             }
             let account = state.settle_operators(&channel.name);
             drop(state);

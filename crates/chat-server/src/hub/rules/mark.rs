@@ -7,6 +7,7 @@ use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 use chat_proto::target::Target;
 
+use crate::clock::end_of;
 use crate::hub::person::Party;
 
 /// By what somebody is known.
@@ -46,6 +47,8 @@ pub(crate) struct Mark {
     /// they the same then.
     followed: Vec<Party>,
     looks: Vec<Box<str>>,
+    /// When it ends, by the steady clock.
+    ends: Option<Timestamp>,
     key: Box<str>,
     /// The target as it is written.
     target: Box<str>,
@@ -59,7 +62,11 @@ impl Mark {
             Target::Net(_) => Vec::new(),
         };
         let (key, target) = (key(&shown.target).into(), shown.target.to_string().into());
-        Self { shown, party, account, followed: Vec::new(), looks, key, target }
+        let ends = match shown.term {
+            Term::Lasting => None,
+            Term::Until(end) => Some(end_of(shown.time, end)),
+        };
+        Self { shown, party, account, followed: Vec::new(), looks, ends, key, target }
     }
 
     /// The parties of which it speaks.
@@ -79,10 +86,7 @@ impl Mark {
 
     /// Whether it holds at this moment.
     pub(crate) fn holds(&self, now: Timestamp) -> bool {
-        match self.shown.term {
-            Term::Lasting => true,
-            Term::Until(end) => now < end,
-        }
+        self.ends.is_none_or(|end| now < end)
     }
 
     /// Whether it speaks of this person, whose name has these looks.

@@ -10,7 +10,7 @@ use tokio::io::{
 
 use super::*;
 use crate::archive::Archive;
-use crate::clock::wall_clock;
+use crate::clock::steady_clock;
 use crate::conn::{self, Manners, serve};
 use crate::hub::account::{Account, KeptAccount};
 use crate::hub::person::Party;
@@ -31,7 +31,7 @@ fn hub_within(place: &Place, bounds: Bounds) -> Arc<Hub> {
     let (order, past) = Local::inline(book, Retention::default()).unwrap();
     let (order, archive, vault) = (Arc::new(order), Arc::new(archive), Arc::new(Keeper::inline()));
     let keeping = Keeping { order, archive, vault, past };
-    Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, wall_clock())
+    Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, steady_clock())
 }
 
 fn directory(path: &Path) -> Place {
@@ -78,7 +78,7 @@ impl Peer {
             name: UserName::new(&self.name).unwrap(),
             password: "".into(),
             away: None,
-            seen: wall_clock(),
+            seen: steady_clock(),
             admin: false,
             ignored: Vec::new(),
             channels: Vec::new(),
@@ -177,7 +177,7 @@ async fn an_operator_with_an_account_stays_one_over_a_restart_and_others_do_not(
         // Nobody is promoted while there is an operator, present or not.
         bob.ask("/set invite-only on").await;
         bob.quit().await;
-        hub.drop_empty_channels(wall_clock().max(Timestamp(i64::MAX / 2)));
+        hub.drop_empty_channels(steady_clock().max(Timestamp(i64::MAX / 2)));
         assert!(hub.channel(&dev).is_ok(), "a channel with such an operator outlives its members");
     }
     let hub = hub(&place);
