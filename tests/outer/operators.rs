@@ -84,6 +84,75 @@ async fn signed_in(server: &TestServer, who: &str) -> TestClient {
     client
 }
 
+/// The complete settings files on the page for operators, in their order.
+fn settings_on_the_page() -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks = page.split("```toml\n").skip(1);
+    blocks.map(|block| block.split_once("```").unwrap().0.to_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_open_server_is_as_the_page_has_it() {
+    let [open, _] = &settings_on_the_page()[..] else { panic!("an open server and a team's") };
+    let kept = Kept::with(Setup::default().config(open));
+    let server = kept.start().await;
+    let mut guest = server.person_in("guest-1", Form::Json).await;
+    for line in ["/create talk", "hello", "/register correct horse", "/channels"] {
+        assert_eq!(guest.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_teams_server_is_as_the_page_has_it() {
+    let [_, team] = &settings_on_the_page()[..] else { panic!("an open server and a team's") };
+    let kept = Kept::with(Setup::default().config(team));
+    let mut server = kept.start().await;
+    let (_, invitation) = kept.admin_json(&["invitation"]).await;
+    let invite = invitation["invite"].as_str().unwrap();
+    let mut alice = server.newcomer("alice").await;
+    alice.settle().await;
+    alice.take_form(Form::Json).await;
+    let refused = |answer: &Value| answer["code"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(refused(&alice.ask_json("alice").await.1), "not-signed-in");
+    assert_eq!(refused(&alice.ask_json("/register correct horse").await.1), "not-allowed");
+    assert_eq!(refused(&alice.ask_json("/users").await.1), "not-named");
+    let register = format!("/register invite:{invite} correct horse");
+    assert_eq!(alice.ask_json(&register).await.1["name"], "alice");
+    kept.admin_json(&["grant", "alice"]).await;
+    let (_, invitation) = alice.ask_json("/invitation").await;
+    assert_eq!(invitation["type"], "ok", "{invitation}");
+    for line in ["/create plans", "hello"] {
+        assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+
+    let mut guest = server.newcomer("guest").await;
+    guest.settle().await;
+    guest.take_form(Form::Json).await;
+    assert_eq!(refused(&guest.ask_json("bob").await.1), "not-signed-in");
+    assert_eq!(refused(&guest.ask_json("/channels").await.1), "not-signed-in");
+    let invite = invitation["invite"].as_str().unwrap();
+    // The one who knows the invitation's code may take a name that is free, and no other.
+    assert_eq!(refused(&guest.ask_json("Alice").await.1), "name-registered");
+    let register = format!("/register invite:{invite} correct horse");
+    assert_eq!(guest.ask_json(&register).await.1["name"], "bob");
+    assert_eq!(refused(&guest.ask_json("/enter plans").await.1), "no-such-channel");
+    assert_eq!(guest.ask_json("/channels").await.1["count"], 0);
+    assert_eq!(alice.ask_json("/invite #plans bob").await.1["type"], "ok");
+    assert_eq!(guest.ask_json("/enter plans").await.1["type"], "ok");
+    server.kill().await;
+
+    let server = kept.start().await;
+    let mut carol = server.newcomer("carol").await;
+    carol.settle().await;
+    carol.take_form(Form::Json).await;
+    assert_eq!(refused(&carol.ask_json("bob").await.1), "name-registered");
+    assert_eq!(carol.ask_json("/login bob correct horse").await.1["type"], "ok");
+    let (settings, _) = carol.ask_json("/set #plans").await;
+    let on = |name| settings.iter().any(|row| row["name"] == name && row["value"] == "on");
+    assert!(on("invite-only") && on("hidden"), "{settings:?}");
+}
+
 #[tokio::test]
 async fn an_operator_is_made_at_the_shell_and_ends_connections_in_the_chat() {
     let kept = Kept::new();

@@ -47,6 +47,8 @@ impl House {
             empty_channel_millis: Some(24 * 3_600_000),
             replay_lines: 20,
             registration: Registration::Open,
+            accounts_required: false,
+            new_channels: Vec::new(),
         };
         let now = Timestamp(i64::try_from(
             std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis(),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use chat_proto::limits::MAX_HISTORY_LINES;
 use chat_proto::name::ChannelName;
+use chat_proto::setting::Setting;
 
 use crate::cli::{Args, LogForm};
 use crate::conn::{Manners, Rate};
@@ -138,6 +139,7 @@ impl Config {
             motd,
             limits,
             accounts,
+            channels,
             admin_socket: admin_socket_in_file,
             log: _,
             data,
@@ -210,6 +212,8 @@ impl Config {
                     Some(file::Registration::Invitation) => Registration::Invitation,
                     Some(file::Registration::Closed) => Registration::Closed,
                 },
+                accounts_required: accounts.required.unwrap_or_default(),
+                new_channels: new_channels(channels.new.unwrap_or_default()),
             },
             presence_every: seconds(limits.presence_seconds, "limits.presence_seconds", 10)?,
             durability: match durability {
@@ -220,6 +224,16 @@ impl Config {
             place: kept_in,
         })
     }
+}
+
+/// What is on in a new channel.
+fn new_channels(on: Vec<file::NewChannel>) -> Vec<Setting> {
+    let setting = |on| match on {
+        file::NewChannel::InviteOnly => Setting::InviteOnly(true),
+        file::NewChannel::Hidden => Setting::Hidden(true),
+        file::NewChannel::TopicLock => Setting::TopicLock(true),
+    };
+    on.into_iter().map(setting).collect()
 }
 
 /// The name of the admin socket in its directory.

@@ -163,6 +163,8 @@ type Handled = Result<Outcome, Refusal>;
 pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
     let verb = verb::of(command.kind());
     policy::user::may_ask(verb, asker.me.name.is_some())?;
+    let required = asker.hub.bounds.accounts_required;
+    policy::account::may_ask(verb, required, asker.me.is_signed_in())?;
     policy::operator::may_ask(verb, verb.for_server_operators && asker.is_server_operator())?;
     match command {
         Command::Help(word) => help::handle(asker, word.as_ref()),

@@ -55,6 +55,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::ChannelName;
+use chat_proto::setting::Setting;
 use tokio::sync::Notify;
 
 use self::account::Accounts;
@@ -87,6 +88,10 @@ pub struct Bounds {
     pub replay_lines: u32,
     /// Who may make an account.
     pub registration: Registration,
+    /// Only accounts get beyond the name.
+    pub accounts_required: bool,
+    /// What is set in a new channel.
+    pub new_channels: Vec<Setting>,
 }
 
 /// Who may make an account.
@@ -268,6 +273,8 @@ impl Bounds {
             empty_channel_millis: Some(1000),
             replay_lines: 20,
             registration: Registration::Open,
+            accounts_required: false,
+            new_channels: Vec::new(),
         }
     }
 }

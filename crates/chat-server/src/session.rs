@@ -242,6 +242,9 @@ impl Session {
         for line in &self.hub.motd {
             self.notice(line, out);
         }
+        if self.hub.bounds.accounts_required {
+            self.notice("Only accounts get in here: /login NAME signs in.", out);
+        }
         self.notice("Type your name to begin, or /help for the menu.", out);
     }
 

@@ -49,6 +49,8 @@ impl House {
             empty_channel_millis: Some(24 * 3_600_000),
             replay_lines: 20,
             registration: Registration::Open,
+            accounts_required: false,
+            new_channels: Vec::new(),
         };
         let keeping = Keeping::inline(Retention::default());
         let now = Timestamp(1_795_333_445_120);

@@ -88,7 +88,8 @@ impl Session {
         } else if code == "wrong-password" {
             self.credential_refused(code, text, now);
         } else if self.wish.mode == Mode::Pipe {
-            let exit = if code == "name-registered" { Exit::NotSignedIn } else { Exit::Refused };
+            let needs_account = matches!(code.as_str(), "name-registered" | "not-signed-in");
+            let exit = if needs_account { Exit::NotSignedIn } else { Exit::Refused };
             self.fail(format!("the name was refused: {code}: {text}"), exit);
         } else {
             self.name_tries = 0;

@@ -59,6 +59,18 @@ impl Refusal {
         )
     }
 
+    /// Only accounts are let in, and the name is none. `register` is the command that makes it one, if there is one.
+    pub fn account_required(name: &UserName, register: Option<&str>) -> Self {
+        let how = match register {
+            Some(register) => format!("{register} makes {name} one."),
+            None => "Ask the server's operator for one.".to_owned(),
+        };
+        Self::new(
+            Code::NotSignedIn,
+            format!("Only accounts get in here, and {name} is none. /login NAME signs in. {how}"),
+        )
+    }
+
     /// `/register` by somebody with an account.
     pub fn already_account(name: &UserName) -> Self {
         Self::new(

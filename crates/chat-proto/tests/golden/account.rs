@@ -63,6 +63,12 @@ pub(super) fn refusals() -> Vec<Case> {
         ("bad_token", refused("login", Refusal::bad_token(&alice))),
         ("not_signed_in", refused("logout", Refusal::not_signed_in(verb::of(Kind::Logout)))),
         ("account_gone", refused("password", Refusal::account_gone())),
+        ("account_required", {
+            refused("name", Refusal::account_required(&alice, Some("/register")))
+        }),
+        ("account_required, no registration", {
+            refused("name", Refusal::account_required(&alice, None))
+        }),
         ("already_account", refused("register", Refusal::already_account(&alice))),
         ("already_signed_in", refused("login", Refusal::already_signed_in(&alice))),
         ("signed_in_name", refused("name", Refusal::signed_in_name(&alice))),

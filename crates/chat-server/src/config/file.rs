@@ -28,6 +28,8 @@ pub struct File {
     #[serde(default)]
     pub accounts: Accounts,
     #[serde(default)]
+    pub channels: Channels,
+    #[serde(default)]
     pub limits: Limits,
 }
 
@@ -46,6 +48,7 @@ pub enum Durability {
 #[expect(missing_docs, reason = "each is described in the example config")]
 pub struct Accounts {
     pub registration: Option<Registration>,
+    pub required: Option<bool>,
 }
 
 /// Who may make an account.
@@ -56,6 +59,24 @@ pub enum Registration {
     Open,
     Invitation,
     Closed,
+}
+
+/// The table `[channels]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is described in the example config")]
+pub struct Channels {
+    pub new: Option<Vec<NewChannel>>,
+}
+
+/// A setting that is on in a new channel.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is described in the example config")]
+pub enum NewChannel {
+    InviteOnly,
+    Hidden,
+    TopicLock,
 }
 
 /// The table `[history]`.

@@ -9,6 +9,7 @@ use chat_proto::verb::{self, Found, VERBS, Verb};
 
 use super::{Asker, Handled, Outcome};
 use crate::hub::Hub;
+use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, word: Option<&Text>) -> Handled {
     let rows = match word {
@@ -40,8 +41,10 @@ fn menu(asker: &Asker<'_>) -> Vec<String> {
     let named = asker.me.name.is_some();
     let operator = asker.inbox.channels().any(|channel| channel.role(asker.person).operator);
     let runs_server = asker.is_server_operator();
+    let required = asker.hub.bounds.accounts_required;
     let usable = VERBS.iter().filter(|verb| {
         (named || verb.nameless)
+            && policy::account::may_ask(verb, required, named).is_ok()
             && (operator || !verb.for_operators || (runs_server && !verb.everywhere.is_empty()))
             && (runs_server || !verb.for_server_operators)
     });

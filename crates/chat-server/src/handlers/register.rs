@@ -14,9 +14,12 @@ pub(super) fn handle(
     invite: Option<Invite>,
     password: Option<Secret>,
 ) -> Handled {
-    let name = asker.me.name.clone();
+    let name = asker.me.name.as_ref().or_else(|| asker.me.wanted_name()).cloned();
     let name = name.ok_or_else(|| Refusal::not_named(Some(verb::of(Kind::Register))))?;
     let mode = asker.hub.bounds.registration;
+    if mode == Registration::Closed && asker.me.name.is_none() {
+        return Err(Refusal::account_required(&name, None));
+    }
     policy::account::may_register(asker.me.is_signed_in(), &name, mode, invite.is_some())?;
     // Where everybody may register, none is used up.
     let invite = invite.filter(|_| mode == Registration::Invitation);

@@ -3,7 +3,7 @@
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::secret::{Secret, acceptable};
-use chat_proto::verb::Verb;
+use chat_proto::verb::{Kind, Verb};
 
 use crate::hub::Registration;
 
@@ -20,6 +20,29 @@ pub(crate) fn may_register(
         Registration::Invitation if !invited => Err(Refusal::invitation_needed()),
         Registration::Open | Registration::Invitation => Ok(()),
     }
+}
+
+/// Where only accounts get beyond the name, nobody else learns which channels there are.
+pub(crate) fn may_ask(verb: &Verb, required: bool, signed_in: bool) -> Result<(), Refusal> {
+    if required && !signed_in && verb.kind == Kind::Channels {
+        return Err(Refusal::not_signed_in(verb));
+    }
+    Ok(())
+}
+
+/// Whether a person may go by a name without an account.
+pub(crate) fn may_be_guest(
+    name: &UserName,
+    required: bool,
+    mode: Registration,
+) -> Result<(), Refusal> {
+    let register = match mode {
+        _ if !required => return Ok(()),
+        Registration::Open => Some("/register"),
+        Registration::Invitation => Some("/register invite:CODE"),
+        Registration::Closed => None,
+    };
+    Err(Refusal::account_required(name, register))
 }
 
 /// One connection is signed in to one account at a time; `own` is the one it is in now.
@@ -46,7 +69,7 @@ pub(crate) fn may_be_password(password: &Secret) -> Result<(), Refusal> {
 mod tests {
     use super::*;
     use chat_proto::refusal::Code;
-    use chat_proto::verb::{self, Kind};
+    use chat_proto::verb;
 
     #[test]
     fn who_is_signed_in_and_who_is_not() {
@@ -80,6 +103,22 @@ mod tests {
         ] {
             let seen = may_register(false, &bob, mode, invited);
             assert_eq!(seen.err().map(text), refusal.map(text), "{mode:?}, {invited}");
+        }
+    }
+
+    #[test]
+    fn where_accounts_are_required_nobody_else_gets_beyond_the_name() {
+        let bob = UserName::new("bob").unwrap();
+        let code = |result: Result<(), Refusal>| result.err().map(|refusal| refusal.code());
+        let refused = Some(Code::NotSignedIn);
+        for (required, expected) in [(false, None), (true, refused)] {
+            for mode in [Registration::Open, Registration::Invitation, Registration::Closed] {
+                assert_eq!(code(may_be_guest(&bob, required, mode)), expected, "{mode:?}");
+            }
+            let channels = verb::of(Kind::Channels);
+            assert_eq!(code(may_ask(channels, required, false)), expected);
+            assert_eq!(code(may_ask(channels, required, true)), None);
+            assert_eq!(code(may_ask(verb::of(Kind::Ping), required, false)), None);
         }
     }
 

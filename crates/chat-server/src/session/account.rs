@@ -5,6 +5,7 @@
 //! person as the one before has left them.
 
 use std::borrow::Cow;
+use std::iter;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -173,7 +174,7 @@ impl Session {
 
     fn ask_password(&mut self, re: Re, goal: Goal, what: Ask, now: Timestamp, out: &mut BytesMut) {
         let name = match &goal {
-            Goal::SignIn { name, .. } => Some(name.clone()),
+            Goal::SignIn { name, .. } | Goal::Register { name, .. } => Some(name.clone()),
             _ => self.me.name.clone(),
         };
         if let Some(name) = name {
@@ -357,6 +358,10 @@ impl Session {
         let token = Some(hash);
         let deed = match &goal {
             Goal::Register { name, invite } => {
+                if self.me.name.is_none() {
+                    // Where only accounts have a name, it is taken together with the account.
+                    self.hub.take_name(&self.person, name, iter::empty(), now)?;
+                }
                 let (name, invite, party) = (name.clone(), *invite, self.person.party());
                 let (ignored, away) = (self.me.hidden(), self.person.away());
                 AccountDeed::Register { party, name, password, token, invite, ignored, away, now }
@@ -382,8 +387,16 @@ impl Session {
         let kept = self.hub.keep(&self.person, deed, None);
         if kept.is_err() {
             self.dealing = None;
+            self.give_up_name();
         }
         kept
+    }
+
+    /// The name was taken for an account that isn't stored.
+    fn give_up_name(&self) {
+        if self.me.name.is_none() {
+            self.hub.give_up_name(&self.person);
+        }
     }
 
     /// The account is in a channel: live lines wait until that is stored, and what was before is told.
@@ -419,6 +432,9 @@ impl Session {
             self.refuse_unless(Ok(()), Re::default(), out);
             return;
         }
+        if kept.is_err() {
+            self.give_up_name();
+        }
         let token = if let Stage::Keeping(token) = stage { token } else { None };
         let done = kept.and_then(|()| self.on_stored(re.clone(), goal, token, now, out));
         self.refuse_unless(done, re, out);
@@ -438,9 +454,14 @@ impl Session {
             }
             (Goal::Register { name, .. }, Some((token, hash))) => {
                 self.hub.registered(&self.person, self.inbox.channels(), now);
-                self.me.register();
+                let is_new = self.me.register(name.clone());
                 self.token = Some(Box::new(hash));
-                Done::Registered { name, token }
+                let done = Done::Registered { name: name.clone(), token };
+                if is_new {
+                    self.welcome(re, done, &name, out);
+                    return Ok(());
+                }
+                done
             }
             (Goal::Change { .. }, Some((token, hash))) => {
                 self.token = Some(Box::new(hash));
@@ -504,9 +525,7 @@ impl Session {
             self.done(re.clone(), done, out);
         }
         if before.is_none() {
-            for line in help::main_page(&self.hub, &name) {
-                self.notice(line, out);
-            }
+            self.show_main_page(&name, out);
         }
         for channel in self.inbox.channels() {
             self.hub.tell_elsewhere(account, &self.person, &channel.name, None);
@@ -514,6 +533,23 @@ impl Session {
         self.enter_again(account, now, out);
         self.look_what_waits(re, done);
         Ok(())
+    }
+
+    fn show_main_page(&self, name: &UserName, out: &mut BytesMut) {
+        for line in help::main_page(&self.hub, name) {
+            self.notice(line, out);
+        }
+    }
+
+    /// The answer to a command that gave a name, with the main page: before the answer in the JSON form.
+    fn welcome(&mut self, re: Re, done: Done, name: &UserName, out: &mut BytesMut) {
+        if self.me.form == Form::Text {
+            self.done(re, done, out);
+            self.show_main_page(name, out);
+        } else {
+            self.show_main_page(name, out);
+            self.done(re, done, out);
+        }
     }
 
     fn begin_sign_out(&mut self, re: Re, now: Timestamp) -> Result<(), Refusal> {

@@ -9,12 +9,14 @@ use chat_proto::event::{Away, Done, Farewell, Sentence};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
+use chat_proto::setting::Setting;
 use chat_proto::text::Text;
 
 use super::account::Entry;
 use super::me::Place;
 use super::{Session, Waiting};
 use crate::handlers::{Change, help};
+use crate::hub::Bounds;
 use crate::hub::act::Standing;
 use crate::hub::apply::{Leaving, Membership, Words};
 use crate::hub::channel::Channel;
@@ -40,6 +42,12 @@ impl Session {
             Change::Name(name) => self.take_name(name, now, out)?,
             Change::Create(channel, topic) => {
                 let (done, deed) = self.create(&channel, topic, now)?;
+                let set = &self.hub.bounds.new_channels;
+                if !set.is_empty() {
+                    let set: Vec<_> = set.iter().map(Setting::to_string).collect();
+                    let set = set.join(", ");
+                    self.notice(format!("{channel} begins with: {set}. /set changes it."), out);
+                }
                 match deed {
                     Some(deed) => return self.keep_and_answer(deed, done, re),
                     None => done,
@@ -178,6 +186,13 @@ impl Session {
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<Done, Refusal> {
+        let Bounds { accounts_required, registration, .. } = self.hub.bounds;
+        if let Err(refusal) = policy::account::may_be_guest(&name, accounts_required, registration)
+        {
+            self.hub.is_free(&name, now)?;
+            self.me.wants_name(name);
+            return Err(refusal);
+        }
         let before = self.hub.take_name(&self.person, &name, self.inbox.channels(), now)?;
         self.me.name = Some(name.clone());
         self.hub.put_out_where_banned(&self.person, self.inbox.channels(), now);

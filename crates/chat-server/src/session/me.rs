@@ -33,6 +33,8 @@ struct Aside {
     reply_to: Option<(Party, UserName)>,
     /// Numbers of things that come in more than one way and were told.
     told: VecDeque<u64>,
+    /// The name that was refused because it is no account's: `/register` makes it one.
+    wanted_name: Option<UserName>,
 }
 
 /// A conversation that one is in.
@@ -84,9 +86,23 @@ impl Me {
         }
     }
 
-    /// Has registered the name.
-    pub(crate) fn register(&mut self) {
+    /// Has registered the name. Returns whether the person had no name before.
+    pub(crate) fn register(&mut self, name: UserName) -> bool {
         self.signed_in = true;
+        if let Some(aside) = &mut self.aside {
+            aside.wanted_name = None;
+        }
+        self.name.replace(name).is_none()
+    }
+
+    /// The name that was refused because it is no account's.
+    pub(crate) fn wanted_name(&self) -> Option<&UserName> {
+        self.aside.as_ref()?.wanted_name.as_ref()
+    }
+
+    /// A name was refused because it is no account's.
+    pub(crate) fn wants_name(&mut self, name: UserName) {
+        self.aside.get_or_insert_default().wanted_name = Some(name);
     }
 
     /// Has no name any more, is in no conversation, and hides nobody.

@@ -116,12 +116,19 @@ impl Hub {
             let account = state.appoint(person, name, Right::Full);
             state.floor = last_line;
             state.topic_by = person.account().filter(|_| topic.is_some());
+            for setting in &self.bounds.new_channels {
+                state.rules.settings.set(setting);
+            }
+            channel.show_or_hide(&state);
             let (entry, ring) = state.admit(person, slot);
             (entry, ring, account)
         };
         channels.add(Arc::clone(&channel));
         self.order.remember(Fact::Opened(name.clone(), topic.clone(), person.account()), self);
         self.remember_operator(name, account);
+        for setting in &self.bounds.new_channels {
+            self.remember_rule(name, Keep::Setting(setting.name(), setting.value()));
+        }
         let (floor, members, operator) = (last_line, 1, true);
         Ok(Membership { channel, ring, entry, last_line, floor, members, topic, operator })
     }

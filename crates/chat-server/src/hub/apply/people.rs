@@ -41,13 +41,7 @@ impl Hub {
         let before = {
             let mut directory = lock(&self.directory);
             let before = person.name();
-            let owned = lock(&self.accounts).owned(name);
-            match owned {
-                None => {}
-                Some(Owned::Itself) => return Err(Refusal::name_registered(name)),
-                Some(Owned::Like(like)) => return Err(Refusal::looks_registered(name, &like)),
-            }
-            self.may_be_called(name, None, now)?;
+            self.is_free(name, now)?;
             directory.claim(name, person).map_err(|holder| Refusal::name_taken(name, &holder))?;
             before
         };
@@ -70,6 +64,23 @@ impl Hub {
             self.tell_partners(person.by(), &event, once);
         }
         Ok(before)
+    }
+
+    /// Whether no account owns a name or one that looks like it, and it isn't banned.
+    pub(crate) fn is_free(&self, name: &UserName, now: Timestamp) -> Result<(), Refusal> {
+        let owned = lock(&self.accounts).owned(name);
+        match owned {
+            None => self.may_be_called(name, None, now),
+            Some(Owned::Itself) => Err(Refusal::name_registered(name)),
+            Some(Owned::Like(like)) => Err(Refusal::looks_registered(name, &like)),
+        }
+    }
+
+    /// A person has no name again: the account for which it was taken couldn't be stored.
+    pub(crate) fn give_up_name(&self, person: &Person) {
+        let mut directory = lock(&self.directory);
+        directory.release(person);
+        person.lose_name();
     }
 
     /// A name was taken: by somebody who comes back to it, or in exchange for the one before.
