@@ -5,12 +5,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use chat_server::store::Store;
-use chat_testkit::{Form, Setup, TestServer};
+use chat_server::store::{OpenError, Store};
+use chat_testkit::{Form, Setup, TestServer, binary};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -408,6 +409,29 @@ async fn one_life(seed: u64, kills: u64, data: &Path, slowest: &mut Duration) ->
     }
     assert!(server.terminate().await.success());
     truth.sent.iter().filter(|one| matches!(one.answer, Answer::Ok(_))).count()
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the moment of the kill is a time")]
+fn a_kill_during_a_start_never_leads_to_a_refusal() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut dice = Dice::new(u64::from(std::process::id()));
+    for round in 0..40 {
+        let mut server = Command::new(binary::path("chat-server"));
+        server.args(["--listen", "127.0.0.1:0", "--data"]).arg(&data).stderr(Stdio::null());
+        let mut server = server.spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(dice.below(60_000)));
+        server.kill().unwrap();
+        server.wait().unwrap();
+        match Store::open_to_copy(&data) {
+            Ok(lookup) if round % 8 == 0 => {
+                assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
+            }
+            Ok(_) | Err(OpenError::Missing { .. }) => {}
+            Err(error) => panic!("round {round}: {error}"),
+        }
+    }
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! What an operator does from the shell with the data of a server.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -81,6 +82,125 @@ async fn a_backup_of_a_running_server_is_a_whole_store() {
     assert_eq!((entered["last"].as_u64(), &entered["topic"]), (Some(3), &"About it".into()));
     assert_eq!(rows.iter().filter(|row| row["type"] == "message").count(), 3);
     assert!(data.fails("nothing", &["backup", "x.db"]).contains("there is no "));
+}
+
+#[tokio::test]
+async fn a_backup_is_put_in_place_and_the_old_files_are_kept_aside() {
+    let data = Data::new();
+    let mut server = with_three_lines(&data).await;
+    data.succeeds("data", &["backup", "copy.db"]);
+    let mut alice = server.person_in("alice", Form::Json).await;
+    alice.ask_json("/enter dev").await;
+    assert_eq!(alice.ask_json("after the backup").await.1["id"], 4);
+    let refused = data.fails("data", &["restore", "copy.db"]);
+    assert!(refused.contains("is in use by another server"), "{refused}");
+    server.kill().await;
+    for (name, bytes, words) in [
+        ("nothing.db", &b""[..], "is no backup"),
+        ("text.db", &b"hello\n".repeat(1000), "is not a database"),
+        ("missing.db", b"", "can't be read"),
+    ] {
+        if name != "missing.db" {
+            fs::write(data.path(name), bytes).unwrap();
+        }
+        let refused = data.fails("data", &["restore", name]);
+        assert!(refused.contains(words), "{name}: {refused}");
+    }
+    fs::copy(data.path("copy.db"), data.path("damaged.db")).unwrap();
+    damage(&data.path("damaged.db"));
+    let refused = data.fails("data", &["restore", "damaged.db"]);
+    assert!(refused.contains("nothing is changed"), "{refused}");
+    assert_eq!(last_id(&data, "data").await, 4);
+
+    let told = data.succeeds("data", &["restore", "copy.db"]);
+    assert!(told.contains("found whole") && told.contains("replaced-"), "{told}");
+    let aside = told.lines().find_map(|line| line.split_once(": the files that were there"));
+    let aside = aside.unwrap().0.rsplit('/').next().unwrap().to_owned();
+    assert!(!data.path("data/recent.db").exists());
+    assert!(!data.path("data/chat.db.restoring").exists());
+    data.succeeds("data", &["--listen", "127.0.0.1:0", "check"]);
+    assert_eq!(last_id(&data, "data").await, 3);
+    // What was replaced is a whole store.
+    assert_eq!(last_id(&data, &format!("data/{aside}")).await, 4);
+    data.succeeds("fresh", &["restore", "copy.db"]);
+    assert_eq!(last_id(&data, "fresh").await, 3);
+}
+
+/// The last id of `#dev`, after a start and a clean end.
+async fn last_id(data: &Data, name: &str) -> u64 {
+    let mut server = Setup::unpaced().keeping(&data.path(name)).start().await;
+    let mut zoe = server.person_in("zoe", Form::Json).await;
+    let last = zoe.ask_json("/enter dev").await.1["last"].as_u64().unwrap();
+    assert!(server.terminate().await.success());
+    last
+}
+
+#[tokio::test]
+async fn a_half_of_a_store_is_refused_with_its_cure() {
+    let data = Data::new();
+    let mut server = with_three_lines(&data).await;
+    data.succeeds("data", &["backup", "copy.db"]);
+    server.kill().await;
+    let copy = |name: &str| {
+        fs::create_dir(data.path(name)).unwrap();
+        for file in ["chat.db", "chat.db-wal", "recent.db", "recent.db-wal"] {
+            fs::copy(data.path("data").join(file), data.path(name).join(file)).unwrap();
+        }
+        data.path(name)
+    };
+    fs::write(copy("emptied").join("chat.db"), "").unwrap();
+    fs::remove_file(copy("without").join("chat.db")).unwrap();
+    fs::remove_file(copy("newest").join("recent.db")).unwrap();
+    fs::copy(data.path("copy.db"), copy("undone").join("chat.db")).unwrap();
+    for (name, words, cure) in [
+        ("emptied", "chat.db is empty, and other files", "copy.db".to_owned()),
+        ("without", "chat.db is missing, and other files", "copy.db".to_owned()),
+        (
+            "newest",
+            "recent.db, which has the newest lines, is missing",
+            "newest/chat.db".to_owned(),
+        ),
+        ("undone", "chat.db is a backup", "undone/chat.db".to_owned()),
+    ] {
+        let setup = Setup::unpaced().keeping(&data.path(name));
+        let (log, status) = setup.run_to_end().await;
+        assert_eq!(status.code(), Some(1), "{name}: {log}");
+        assert!(log.contains(words) && log.contains("restore"), "{name}: {log}");
+        for tool in [&["check"][..], &["backup", "other.db"], &["export", "--channel", "dev"]] {
+            let told = data.fails(name, tool);
+            assert!(told.contains(words), "{name} {tool:?}: {told}");
+        }
+        data.succeeds(name, &["restore", &cure]);
+        assert_eq!(last_id(&data, name).await, 3, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_root_puts_in_place_belongs_to_the_user_of_the_service() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("left out: giving files away takes root");
+        return;
+    }
+    let data = Data::new();
+    let mut server = with_three_lines(&data).await;
+    data.succeeds("data", &["backup", "copy.db"]);
+    assert!(server.terminate().await.success());
+    let user = 61_184;
+    for name in ["data", "fresh"] {
+        let directory = data.path(name);
+        fs::create_dir_all(&directory).unwrap();
+        std::os::unix::fs::chown(&directory, Some(user), Some(user)).unwrap();
+        data.succeeds(name, &["restore", "copy.db"]);
+        data.succeeds(name, &["export", "--channel", "dev"]);
+        let mut files = vec![directory.join("chat.db")];
+        if name == "fresh" {
+            files.push(directory.join("lock"));
+        }
+        for file in files {
+            let found = fs::metadata(&file).unwrap();
+            assert_eq!((found.uid(), found.gid()), (user, user), "{}", file.display());
+        }
+    }
 }
 
 #[tokio::test]

@@ -92,6 +92,11 @@ pub enum Tool {
     /// Run a server that is up: its operators, who is kept out, invitations. Ends with 0 if it is done, 1 if it is
     /// refused, 2 if the command line is wrong, 3 if no server can be reached
     Admin(Admin),
+    /// Put a backup in place of what is stored, and keep that aside; the server must be stopped
+    Restore {
+        /// What backup wrote
+        file: PathBuf,
+    },
     /// Take in what export wrote; the server must be stopped
     Import {
         /// [default: standard input]

@@ -19,6 +19,7 @@
 //! * [`recent`]: lines that are kept and are not in the tables yet.
 //! * [`wal`]: how what is committed comes to its place in the files.
 //! * [`failure`]: what goes wrong, and what to do about it.
+//! * [`identity`]: whether the files of a store belong together.
 //! * [`tools`]: what an operator does with a store: check it, copy it.
 
 mod accounts;
@@ -27,6 +28,7 @@ mod channels;
 mod erase;
 mod erasing;
 mod failure;
+mod identity;
 mod lookup;
 mod mention;
 mod operators;
@@ -44,7 +46,7 @@ mod battery;
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
 };
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
@@ -56,6 +58,7 @@ pub use self::accounts::{AccountEntry, AccountRow, IgnoredRow, MemberRow, Operat
 pub use self::book::{Book, ConversationRow, Entry, Flusher, Holder, Said};
 pub use self::channels::{ActRow, Author, KeptAct, KeptMark, KeptSetting, MarkRow, Rule};
 pub use self::failure::{Failure, Kind, OpenError};
+pub use self::identity::Mismatch;
 pub use self::lookup::{Hit, Hits, Key, LastLines, Lookup, Page, Query, Sought, StoredLine, Whose};
 pub use self::mention::Mentions;
 pub use self::operators::{ACTS_KEPT, InvitationRow, OperatorEntry, ServerActRow, ServerBanRow};
@@ -117,6 +120,7 @@ impl Store {
             Place::Memory => (Connection::open_in_memory().map_err(OpenError::from_sqlite)?, None),
             Place::Directory(directory) => {
                 let lock = lock(directory, pause, TRIES)?;
+                identity::check(directory)?;
                 let path = directory.join(FILE);
                 keep_private(&path)
                     .map_err(|source| OpenError::Directory { path: directory.clone(), source })?;
@@ -133,16 +137,19 @@ impl Store {
                 let changed = Arc::clone(&changed);
                 move || changed.notify_one()
             };
-            let (opened, wal) =
-                Journal::open(directory, durability, is_long()).map_err(OpenError::from_sqlite)?;
+            let mut opened =
+                Journal::open(directory, durability).map_err(OpenError::from_sqlite)?;
+            sync_directory(directory);
+            identity::raise(&connection, opened.connection(), durability);
+            wals.push(opened.wal(directory, is_long()).map_err(OpenError::from_sqlite)?);
             journal = Some(opened);
-            wals.push(wal);
             let path = directory.join(FILE);
             let wal = Wal::of(&mut connection, &path, Length::OF_TABLES, is_long());
             wals.push(wal.map_err(OpenError::from_sqlite)?);
         }
         let writer = Arc::new(Mutex::new(connection));
         let recent = Recent::new(Arc::clone(&writer), journal, wals, changed);
+        let recent = recent.map_err(OpenError::from_sqlite)?;
         recent.recover()?;
         Ok(Self { place: place.clone(), writer, lock, recent })
     }
@@ -152,6 +159,11 @@ impl Store {
         let Self { place, writer, lock, recent } = self;
         let lookups = Lookups { place, writer: Arc::clone(&writer), recent: Arc::clone(&recent) };
         (Book::new(writer, lock, recent), lookups)
+    }
+
+    /// Keeps servers and other writers off a directory, which is made if it isn't there, until what this returns is dropped.
+    pub fn lock(directory: &Path) -> Result<File, OpenError> {
+        lock(directory, pause, TRIES)
     }
 
     /// Reads a store beside the server that writes it.
@@ -168,9 +180,10 @@ impl Store {
     /// Looks at a store as a whole, of this version or of an earlier one, beside the server that writes it.
     pub fn open_to_copy(directory: &Path) -> Result<Lookup, OpenError> {
         let path = directory.join(FILE);
-        if !path.exists() {
+        if !identity::has_some(directory) {
             return Err(OpenError::Missing { path });
         }
+        check_free(directory)?;
         let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
         schema::check_version(&connection)?;
         wait_until_flushed(directory, pause)?;
@@ -252,14 +265,31 @@ fn pause() {
     std::thread::sleep(BETWEEN_TRIES);
 }
 
+/// Looks whether the files of a store belong together, unless a server has them open, which did so when it started.
+fn check_free(directory: &Path) -> Result<(), OpenError> {
+    match lock(directory, || {}, 1) {
+        Err(OpenError::InUse { .. }) => Ok(()),
+        // Where one may only read, no server starts meanwhile either.
+        _free => identity::check(directory),
+    }
+}
+
+/// New files outlive a power cut, before something counts on them. Where that can't be asked for, the store goes without.
+fn sync_directory(directory: &Path) {
+    if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
+        tracing::debug!(%error, "the directory could not be synced");
+    }
+}
+
 /// Only the user that the server runs as reads what is kept, whatever the rights of the directory are. SQLite gives
 /// the files beside the database the database's mode, but only when it makes them.
 fn keep_private(database: &Path) -> io::Result<()> {
     // Where it can't be made, SQLite finds that too, and tells the cure.
-    drop(File::options().write(true).create_new(true).mode(PRIVATE).open(database));
+    if let Ok(made) = File::options().write(true).create_new(true).mode(PRIVATE).open(database) {
+        give_to_owner(&made, database);
+    }
     for beside in ["", "-wal", "-shm"] {
-        let mut path = database.as_os_str().to_owned();
-        path.push(beside);
+        let path = identity::beside(database, beside);
         let found = match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             found => found?,
@@ -272,13 +302,33 @@ fn keep_private(database: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// What root makes in the directory of the user that the server runs as belongs to that user: a tool may be called before
+/// the server.
+fn give_to_owner(file: &File, path: &Path) {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let given = || -> io::Result<()> {
+        let (Some(directory), found) = (path.parent(), file.metadata()?) else { return Ok(()) };
+        let owner = fs::metadata(directory)?;
+        if found.uid() == 0 && owner.uid() != 0 {
+            fchown(file, Some(owner.uid()), Some(owner.gid()))?;
+        }
+        Ok(())
+    };
+    if let Err(error) = given() {
+        tracing::debug!(%error, path = %path.display(), "a file can't be given to the owner of its directory");
+    }
+}
+
 /// Locks a directory, which is made if it isn't there, in so many tries. `pause` waits until a lock that is held is tried
 /// again.
 fn lock(directory: &Path, mut pause: impl FnMut(), tries: u32) -> Result<File, OpenError> {
     let io = |source| OpenError::Directory { path: directory.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
     let path = directory.join(LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(io)?;
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+    give_to_owner(&file, &path);
     for _ in 0..tries {
         match file.try_lock() {
             Ok(()) => return Ok(file),

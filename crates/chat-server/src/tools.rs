@@ -1,5 +1,5 @@
 //! What an operator does from the shell with a server or its data: `chat-server admin`, `backup`, `check`, `export`,
-//! `export-user`, `import`.
+//! `export-user`, `import`, `restore`.
 //!
 //! * [`admin`]: what is asked of a running server.
 //! * [`backup`]: a copy of everything, while the server runs.
@@ -7,6 +7,7 @@
 //! * [`export`]: one channel as JSON Lines.
 //! * [`export_user`]: all that is kept of one account.
 //! * [`import`]: what an export wrote, into a store that no server has open.
+//! * [`restore`]: a backup in the place of a store.
 //! * [`row`]: a row of those lines.
 
 mod admin;
@@ -15,6 +16,7 @@ mod check;
 mod export;
 mod export_user;
 mod import;
+mod restore;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -44,6 +46,7 @@ pub fn run(tool: &Tool, config: &Config) -> anyhow::Result<ExitCode> {
             export_user::run(directory(config)?, name, file.as_deref())
         }
         Tool::Import { file } => import::run(directory(config)?, file.as_deref()),
+        Tool::Restore { file } => restore::run(directory(config)?, file),
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use super::*;
 mod accounts;
 use self::accounts::MADE;
 mod erase;
+mod identity;
 mod operators;
 mod versions;
 

@@ -1,8 +1,10 @@
 //! What goes wrong with a store, and what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+
+use super::identity::Mismatch;
 
 /// Why a store can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,14 @@ pub enum OpenError {
          try again when it has less to do"
     )]
     Unflushed,
+    /// Its files don't belong together.
+    #[error("{}", mismatch.sentence(path))]
+    Mismatch {
+        /// The directory.
+        path: PathBuf,
+        /// How.
+        mismatch: Mismatch,
+    },
     /// It is a database of something else.
     #[error("chat.db there is another program's database; give another directory with --data")]
     Foreign,
@@ -72,6 +82,44 @@ pub enum OpenError {
 impl OpenError {
     pub(super) fn from_sqlite(error: rusqlite::Error) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+impl Mismatch {
+    /// What is wrong, and what to do about it.
+    fn sentence(self, directory: &Path) -> String {
+        let shown = directory.display();
+        let restore = format!("chat-server --data {shown} restore");
+        let what = match self {
+            Self::NoTables => "chat.db is missing, and other files of the store are there",
+            Self::EmptyTables => "chat.db is empty, and other files of the store are not",
+            Self::NoJournal => "recent.db, which has the newest lines, is missing beside chat.db",
+            Self::EmptyJournal => "recent.db, which has the newest lines, is empty beside chat.db",
+            Self::Backup => {
+                "chat.db is a backup, and files of the store whose place it took lie beside it"
+            }
+            Self::Stores => "chat.db and recent.db belong to two different stores",
+            Self::Times => {
+                "chat.db and recent.db, or a log beside them (-wal), are of different times of the store"
+            }
+            Self::TablesBehind => {
+                "chat.db lacks lines that were in it: it is an older copy, or its log (chat.db-wal) is gone"
+            }
+            Self::JournalBehind => {
+                "recent.db is older than chat.db: it is an older copy, or its log (recent.db-wal) is gone"
+            }
+        };
+        let cure = match self {
+            Self::NoTables | Self::EmptyTables => format!(
+                "put chat.db back, or put a backup in place with {restore} FILE; to begin anew, move the other files away"
+            ),
+            Self::Backup => format!("put it in place with {restore} {shown}/chat.db"),
+            _ => format!(
+                "put the files back that belong together, or put a backup in place with {restore} FILE; to go on with \
+                 what chat.db has alone, {restore} {shown}/chat.db"
+            ),
+        };
+        format!("{shown}: {what}; {cure}. Nothing is changed until then")
     }
 }
 

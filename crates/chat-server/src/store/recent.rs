@@ -35,10 +35,10 @@ pub(super) use self::journal::{FILE, Journal, is_flushed, last_row};
 pub(super) use self::reading::having;
 pub(super) use self::record::Batch;
 use self::record::{Once, Part};
-use super::book::{Entry, Said, commit_nothing};
+use super::book::{Entry, Said};
 use super::failure::Kind;
 use super::wal::{Wal, truncate, write_all};
-use super::{Failure, Shared};
+use super::{Failure, Shared, identity};
 use crate::hub::lock;
 
 /// Lines that one step puts into the tables, counted in bytes of records: some hundred lines, which take about a
@@ -190,16 +190,16 @@ impl Recent {
         journal: Option<Journal>,
         wals: Vec<Wal>,
         changed: Arc<Condvar>,
-    ) -> Arc<Self> {
-        let row = journal.as_ref().map_or(0, Journal::last);
-        Arc::new(Self {
-            state: Mutex::new(State { row, ..State::default() }),
+    ) -> rusqlite::Result<Arc<Self>> {
+        let row = journal.as_ref().map_or(Ok(0), Journal::forgotten)?;
+        Ok(Arc::new(Self {
+            state: Mutex::new(State { row, forgotten: row, ..State::default() }),
             changed,
             journal: journal.map(Mutex::new),
             wals,
             tables,
             wanted: AtomicUsize::new(0),
-        })
+        }))
     }
 
     /// Takes over what an earlier process kept and didn't come to put into the tables, or to index.
@@ -297,7 +297,7 @@ impl Recent {
         };
         self.flush_these(&mut numbers, courtesy)?;
         if let Some(journal) = &self.journal {
-            self.sync()?;
+            self.sync(row)?;
             lock(journal).forget(row)?;
         }
         let mut state = self.state();
@@ -307,18 +307,20 @@ impl Recent {
         Ok(())
     }
 
-    /// What was put into the tables outlives the machine.
-    fn sync(&self) -> Result<(), Failure> {
+    /// What was put into the tables, up to this row, outlives the machine.
+    fn sync(&self, row: i64) -> Result<(), Failure> {
         let tables = self.tables();
         // Of pages that it failed to write the system may think that they are written, and a later sync succeeds: they
         // are written once more, to their place.
         let failures = self.wals.iter().filter(|wal| wal.take_failure()).count();
-        let synced = if self.state().trouble.sync || failures > 0 {
+        let is_distrusted = self.state().trouble.sync || failures > 0;
+        let synced = identity::put(&tables, row).and_then(|()| {
+            if !is_distrusted {
+                return Ok(());
+            }
             let _held = self.hold_logs();
             write_all(&tables)
-        } else {
-            commit_nothing(&tables)
-        };
+        });
         self.state().trouble.sync = synced.is_err();
         Ok(synced?)
     }
@@ -576,7 +578,7 @@ impl State {
     }
 
     fn add(&mut self, batch: &Batch, row: i64, now: Instant) {
-        self.row = row;
+        self.row = row.max(self.row);
         self.kept += batch.records().len() as u64;
         self.since.get_or_insert(now);
         self.last = Some(now);

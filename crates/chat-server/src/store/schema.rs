@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{BUSY, Durability, Failure, OpenError, Place};
+use super::{BUSY, Durability, Failure, OpenError, Place, identity};
 
 /// Tells this program's databases from others (`PRAGMA application_id`): "chat".
 const APPLICATION: i32 = 0x6368_6174;
@@ -20,10 +20,11 @@ const MIGRATIONS: [&str; KNOWN as usize] = [
     include_str!("schema/0005_recent.sql"),
     include_str!("schema/0006_times.sql"),
     include_str!("schema/0007_rights.sql"),
+    include_str!("schema/0008_store.sql"),
 ];
 
 /// The newest version, which is this program's.
-const KNOWN: u32 = 7;
+const KNOWN: u32 = 8;
 
 /// Sets a writing connection up and brings its database up to this version.
 pub(super) fn prepare(
@@ -35,6 +36,7 @@ pub(super) fn prepare(
     connection.busy_timeout(BUSY).map_err(sqlite)?;
     connection.set_prepared_statement_cache_capacity(64);
     check_version(connection)?;
+    identity::take_backup(connection).map_err(sqlite)?;
     let journal = if *place == Place::Memory { "memory" } else { "wal" };
     let synchronous = match (place, durability) {
         (Place::Memory, _) => "off",
@@ -72,6 +74,12 @@ pub(super) fn check_version(connection: &Connection) -> Result<(), OpenError> {
         return Err(OpenError::Newer { found, known: KNOWN });
     }
     Ok(())
+}
+
+/// Refuses a file in which nothing of a store is.
+pub(super) fn check_is_some(connection: &Connection) -> Result<(), OpenError> {
+    let found = version(connection).map_err(OpenError::from_sqlite)?;
+    if found == 0 { Err(OpenError::Foreign) } else { Ok(()) }
 }
 
 /// Refuses a database that isn't brought up to this version yet.

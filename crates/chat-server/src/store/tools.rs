@@ -1,7 +1,7 @@
 //! What an operator does with a store: look whether it is whole, and copy it.
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
@@ -11,7 +11,7 @@ use super::accounts::AccountEntry;
 use super::book::{Book, ConversationRow, conversations, id_of, place};
 use super::lookup::Lookup;
 use super::recent::Recent;
-use super::{Failure, OpenError, Store};
+use super::{FILE, Failure, OpenError, Store, identity, recent};
 use crate::hub::lock;
 
 impl Lookup {
@@ -59,6 +59,7 @@ pub fn blank_erased(file: &Path) -> Result<(), OpenError> {
     connection.pragma_update(None, "synchronous", "off").map_err(OpenError::from_sqlite)?;
     let connection = Arc::new(Mutex::new(connection));
     let recent = Recent::new(Arc::clone(&connection), None, Vec::new(), Arc::default());
+    let recent = recent.map_err(OpenError::from_sqlite)?;
     recent.recover()?;
     let mut book = Book::new(Arc::clone(&connection), None, Arc::clone(&recent));
     let erasing = book.erasing()?;
@@ -80,6 +81,43 @@ pub fn blank_erased(file: &Path) -> Result<(), OpenError> {
     drop(book);
     lock(&connection).execute("VACUUM", ()).map_err(OpenError::from_sqlite)?;
     Ok(())
+}
+
+/// Marks a database file that nobody else has open as a backup.
+pub fn mark_backup(file: &Path) -> Result<(), OpenError> {
+    let connection = Connection::open(file).map_err(OpenError::from_sqlite)?;
+    identity::mark_backup(&connection).map_err(OpenError::from_sqlite)
+}
+
+/// Copies a backup, or the database of a store that no server has open, to a file that is empty, and marks that as a backup.
+/// Tells instead, each in a sentence, what is wrong with it.
+pub fn copy_backup(file: &Path, to: &Path) -> Result<Vec<String>, OpenError> {
+    let sqlite = OpenError::from_sqlite;
+    // A log beside a backup isn't its own.
+    let source = if identity::is_backup(file).map_err(sqlite)? {
+        identity::open_alone(file).map_err(sqlite)?
+    } else {
+        identity::open_untouched(file).map_err(sqlite)?
+    };
+    super::schema::check_version(&source)?;
+    super::schema::check_is_some(&source)?;
+    let faults = faults(&source)?;
+    if !faults.is_empty() {
+        return Ok(faults);
+    }
+    let name = ToSqlOutput::Borrowed(ValueRef::Text(to.as_os_str().as_bytes()));
+    source.pragma_update(None, "query_only", false).map_err(sqlite)?;
+    source.execute("VACUUM INTO ?1", [name]).map_err(sqlite)?;
+    mark_backup(to)?;
+    Ok(faults)
+}
+
+/// Every file that a store may have in its directory, the database first.
+pub fn files_in(directory: &Path) -> Vec<PathBuf> {
+    let beside = |name| {
+        ["", "-wal", "-shm", "-journal"].map(|part| identity::beside(&directory.join(name), part))
+    };
+    [FILE, recent::FILE].into_iter().flat_map(beside).collect()
 }
 
 /// What is wrong with a database file that nobody writes, such as a backup.
@@ -135,7 +173,7 @@ fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
 
 impl Store {
     /// The file that holds everything, in a store's directory.
-    pub fn file_in(directory: &Path) -> std::path::PathBuf {
-        directory.join(super::FILE)
+    pub fn file_in(directory: &Path) -> PathBuf {
+        directory.join(FILE)
     }
 }

@@ -161,6 +161,12 @@ impl Wal {
     }
 }
 
+/// Writes to its place what nobody's reading keeps in a connection's log, and waits for nobody. Tells how many pages the log
+/// has, and how many of them are written.
+pub(super) fn write_some(connection: &Connection) -> rusqlite::Result<(c_int, c_int)> {
+    connection.wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::PASSIVE)
+}
+
 /// Writes all of a connection's log to its place.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::store::wal::{Length, Wal, has_room_to_spare, lengthen, truncate};
-use crate::store::{BUSY, Durability, Failure};
+use crate::store::{BUSY, Durability, Failure, identity};
 
 /// The file, beside that of the tables.
 pub(in crate::store) const FILE: &str = "recent.db";
@@ -28,10 +28,8 @@ impl Journal {
     pub(in crate::store) fn open(
         directory: &Path,
         durability: Durability,
-        is_long: impl Fn() + Send + 'static,
-    ) -> rusqlite::Result<(Self, Wal)> {
-        let path = directory.join(FILE);
-        let connection = Connection::open(&path)?;
+    ) -> rusqlite::Result<Self> {
+        let connection = Connection::open(directory.join(FILE))?;
         connection.busy_timeout(BUSY)?;
         let synchronous = match durability {
             Durability::Machine => "full",
@@ -48,10 +46,20 @@ impl Journal {
                 CREATE TABLE batch (row INTEGER PRIMARY KEY, records BLOB NOT NULL)"
             ))?;
         }
-        let mut journal = Self { connection, has_room: has_room_to_spare(directory) };
-        journal.lengthen();
-        let wal = Wal::of(&mut journal.connection, &path, Length::OF_JOURNAL, is_long)?;
-        Ok((journal, wal))
+        if !connection.table_exists(None, "store")? {
+            connection.execute_batch(identity::JOURNAL_TABLE)?;
+        }
+        Ok(Self { connection, has_room: has_room_to_spare(directory) })
+    }
+
+    /// Its log, from now on; `is_long` is called as [`Wal::of`] tells.
+    pub(in crate::store) fn wal(
+        &mut self,
+        directory: &Path,
+        is_long: impl Fn() + Send + 'static,
+    ) -> rusqlite::Result<Wal> {
+        self.lengthen();
+        Wal::of(&mut self.connection, &directory.join(FILE), Length::OF_JOURNAL, is_long)
     }
 
     fn lengthen(&mut self) {
@@ -63,10 +71,13 @@ impl Journal {
         }
     }
 
-    /// The last row.
-    pub(super) fn last(&self) -> i64 {
-        let last = self.connection.query_row("SELECT max(row) FROM batch", (), |row| row.get(0));
-        last.ok().flatten().unwrap_or_default()
+    /// The last row of which all is in the tables. Rows after it have higher numbers, also when it is gone.
+    pub(in crate::store) fn forgotten(&self) -> rusqlite::Result<i64> {
+        self.connection.query_row("SELECT forgotten FROM store", (), |row| row.get(0))
+    }
+
+    fn is_empty(&self) -> rusqlite::Result<bool> {
+        self.connection.query_row("SELECT NOT EXISTS (SELECT * FROM batch)", (), |row| row.get(0))
     }
 
     /// The first row after this one.
@@ -92,8 +103,11 @@ impl Journal {
 
     /// Rows up to this one are in the tables.
     pub(super) fn forget(&mut self, row: i64) -> Result<(), Failure> {
-        self.connection.prepare_cached("DELETE FROM batch WHERE row <= ?1")?.execute([row])?;
-        if self.last() == 0 && self.bytes()? > LONG {
+        let change = self.connection.transaction()?;
+        change.prepare_cached("DELETE FROM batch WHERE row <= ?1")?.execute([row])?;
+        change.prepare_cached("UPDATE store SET forgotten = max(forgotten, ?1)")?.execute([row])?;
+        change.commit()?;
+        if self.is_empty()? && self.bytes()? > LONG {
             self.connection.execute("VACUUM", ())?;
         }
         Ok(())
@@ -118,7 +132,6 @@ impl Journal {
         Ok(truncate(&self.connection)?)
     }
 
-    #[cfg(test)]
     pub(in crate::store) fn connection(&self) -> &Connection {
         &self.connection
     }

@@ -1,0 +1,434 @@
+//! Whether the files of a store belong together.
+//!
+//! `chat.db` and `recent.db` have the store's id and a generation, a random number that is drawn at each start. The start
+//! writes it in three steps, each of which is synced: it is announced in `recent.db` (`next`), it replaces the
+//! one in `chat.db`, and it replaces the one in `recent.db`. So after a crash at any moment the generation of `chat.db`
+//! is one of the two in `recent.db`, and a file of another store or of another time has neither.
+//!
+//! SQLite takes a write-ahead log for that of the file beside which it lies, whatever that file is. Therefore `chat.db` is
+//! also read without its log: a generation is written to the file itself before the store is used.
+//!
+//! Rows of `recent.db` are numbered without end. `chat.db` has the last row that was put into its tables, which is
+//! synced before `recent.db` forgets the row. A file that lacks what the other one counts on is an older copy, or its log is gone.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::failure::Kind;
+use super::wal::write_some;
+use super::{Durability, FILE, Failure, OpenError, recent};
+
+/// The table of `recent.db`. `sure`: the rows count, since each commit is synced.
+pub(super) const JOURNAL_TABLE: &str = "CREATE TABLE store (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    id INTEGER,
+    generation INTEGER,
+    next INTEGER,
+    sure INTEGER NOT NULL DEFAULT 0,
+    forgotten INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO store (one) VALUES (1)";
+
+/// What `chat.db` has; nothing of it before it is brought up to the version that has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tables {
+    id: Option<i64>,
+    generation: Option<i64>,
+    is_backup: bool,
+    put: i64,
+}
+
+/// What `recent.db` has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Journal {
+    id: Option<i64>,
+    generation: Option<i64>,
+    next: Option<i64>,
+    sure: bool,
+    /// Rows up to this one are in the tables.
+    forgotten: i64,
+    /// The last row that it ever had.
+    last: i64,
+}
+
+/// A file as it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found<T> {
+    Missing,
+    /// It has no byte.
+    Empty,
+    /// SQLite can't read it, and finds that when it is opened.
+    Unreadable,
+    Has(T),
+}
+
+impl<T> Found<T> {
+    fn is_nothing(&self) -> bool {
+        matches!(self, Self::Missing | Self::Empty)
+    }
+}
+
+/// The files of a store as they are found.
+#[derive(Clone, Copy, Debug)]
+struct Files {
+    /// `chat.db` without its log.
+    alone: Found<Tables>,
+    /// With it.
+    tables: Found<Tables>,
+    /// Whether its log has something in it.
+    has_log: bool,
+    journal: Found<Journal>,
+}
+
+/// How the files of a store don't belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// `chat.db` isn't there, and a file beside it is.
+    NoTables,
+    /// `chat.db` has no byte, and a file beside it has.
+    EmptyTables,
+    /// `recent.db` isn't there.
+    NoJournal,
+    /// `recent.db` has no byte.
+    EmptyJournal,
+    /// `chat.db` is a backup, and files of the store whose place it took lie beside it.
+    Backup,
+    /// The two are of different stores.
+    Stores,
+    /// The two are of different times of one store.
+    Times,
+    /// `chat.db` lacks what `recent.db` has forgotten.
+    TablesBehind,
+    /// `recent.db` lacks rows that are in `chat.db`.
+    JournalBehind,
+}
+
+impl Files {
+    fn check(&self) -> Result<(), Mismatch> {
+        let lies_beside = !self.journal.is_nothing() || self.has_log;
+        let (alone, tables) = match (self.alone, self.tables) {
+            (Found::Missing, _) if lies_beside => return Err(Mismatch::NoTables),
+            (Found::Empty, _) if lies_beside => return Err(Mismatch::EmptyTables),
+            (Found::Has(alone), _) if alone.is_backup && !self.journal.is_nothing() => {
+                return Err(Mismatch::Backup);
+            }
+            (Found::Has(alone), Found::Has(tables)) => (alone, tables),
+            _ => return Ok(()),
+        };
+        // Its own log would begin with the row in which this is taken back.
+        if tables.is_backup && self.has_log {
+            return Err(Mismatch::Backup);
+        }
+        let was_started = alone.generation.or(tables.generation).is_some();
+        match self.journal {
+            Found::Missing if was_started => Err(Mismatch::NoJournal),
+            Found::Empty if was_started => Err(Mismatch::EmptyJournal),
+            Found::Has(journal) => journal.check(alone).and_then(|()| journal.check(tables)).and(
+                if journal.sure && tables.put < journal.forgotten {
+                    Err(Mismatch::TablesBehind)
+                } else if journal.sure && tables.put > journal.last {
+                    Err(Mismatch::JournalBehind)
+                } else {
+                    Ok(())
+                },
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Journal {
+    fn check(&self, tables: Tables) -> Result<(), Mismatch> {
+        let is_announced = tables.generation.is_some() && tables.generation == self.next;
+        if tables.generation == self.generation || is_announced {
+            return Ok(());
+        }
+        let is_other = tables.id.zip(self.id).is_some_and(|(one, other)| one != other);
+        Err(if is_other { Mismatch::Stores } else { Mismatch::Times })
+    }
+}
+
+/// Refuses files that don't belong together. It changes none of them, and no server may have them open.
+pub(super) fn check(directory: &Path) -> Result<(), OpenError> {
+    let file = directory.join(FILE);
+    let files = Files {
+        alone: found(&file, |file| tables(&open_alone(file)?)),
+        tables: found(&file, |file| tables(&open_untouched(file)?)),
+        has_log: has_log(&file),
+        journal: found(&directory.join(recent::FILE), |file| journal(&open_untouched(file)?)),
+    };
+    files.check().map_err(|mismatch| OpenError::Mismatch { path: directory.to_owned(), mismatch })
+}
+
+/// Whether a store's directory has a file of one. A file of no byte counts for none.
+pub(super) fn has_some(directory: &Path) -> bool {
+    [FILE, recent::FILE].iter().any(|name| {
+        let file = directory.join(name);
+        has_bytes(&file) || has_log(&file)
+    })
+}
+
+fn has_bytes(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|found| found.len() > 0)
+}
+
+fn has_log(file: &Path) -> bool {
+    has_bytes(&beside(file, "-wal"))
+}
+
+/// A file with a part behind its name, as SQLite names those that belong to it.
+pub(super) fn beside(file: &Path, part: &str) -> PathBuf {
+    let mut name = OsString::from(file);
+    name.push(part);
+    name.into()
+}
+
+fn found<T>(file: &Path, read: impl Fn(&Path) -> rusqlite::Result<T>) -> Found<T> {
+    match fs::metadata(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Found::Missing,
+        Ok(found) if found.len() == 0 => Found::Empty,
+        _ => read(file).map_or(Found::Unreadable, Found::Has),
+    }
+}
+
+/// Opens a file without its log and without a lock.
+pub(super) fn open_alone(file: &Path) -> rusqlite::Result<Connection> {
+    let mut address = "file:".to_owned();
+    for byte in std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).as_os_str().as_bytes()
+    {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.') {
+            address.push(char::from(*byte));
+        } else {
+            // Writing to a string doesn't fail.
+            let _ = write!(address, "%{byte:02X}");
+        }
+    }
+    address.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(address, flags)
+}
+
+/// Opens a file with its log, which is left as it is when this is closed; where there is none, none is made.
+pub(super) fn open_untouched(file: &Path) -> rusqlite::Result<Connection> {
+    if !has_log(file) {
+        return open_alone(file);
+    }
+    let connection = super::read_connection(file)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(connection)
+}
+
+fn tables(connection: &Connection) -> rusqlite::Result<Tables> {
+    if !connection.table_exists(None, "store")? {
+        return Ok(Tables::default());
+    }
+    connection.query_row("SELECT id, generation, is_backup, put FROM store", (), |row| {
+        let (id, generation) = (row.get(0)?, row.get(1)?);
+        Ok(Tables { id, generation, is_backup: row.get(2)?, put: row.get(3)? })
+    })
+}
+
+fn journal(connection: &Connection) -> rusqlite::Result<Journal> {
+    if !connection.table_exists(None, "store")? {
+        return Ok(Journal::default());
+    }
+    let sql = "SELECT id, generation, next, sure, forgotten,
+        max(forgotten, coalesce((SELECT max(row) FROM batch), 0)) FROM store";
+    connection.query_row(sql, (), |row| {
+        let (id, generation, next) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (sure, forgotten, last) = (row.get(3)?, row.get(4)?, row.get(5)?);
+        Ok(Journal { id, generation, next, sure, forgotten, last })
+    })
+}
+
+/// Whether a file is one that `backup` or `restore` wrote and no server has opened since.
+pub(super) fn is_backup(file: &Path) -> rusqlite::Result<bool> {
+    Ok(tables(&open_alone(file)?)?.is_backup)
+}
+
+/// Makes a file that nobody else has open a backup.
+pub(super) fn mark_backup(connection: &Connection) -> rusqlite::Result<()> {
+    if connection.table_exists(None, "store")? {
+        let sql = "UPDATE store SET generation = NULL, is_backup = 1, put = 0";
+        connection.execute(sql, ())?;
+    }
+    connection.pragma_update(None, "journal_mode", "delete")
+}
+
+/// Takes a backup over, before anything else is written into it.
+pub(super) fn take_backup(connection: &Connection) -> rusqlite::Result<()> {
+    if tables(connection)?.is_backup {
+        connection.execute("UPDATE store SET is_backup = 0", ())?;
+        write_some(connection)?;
+    }
+    Ok(())
+}
+
+/// Draws the next generation of a store that was checked. Where it can't be written, the store stays of the one that it is
+/// of.
+pub(super) fn raise(tables: &Connection, journal: &Connection, durability: Durability) {
+    if let Err(error) = begin_generation(tables, journal, durability) {
+        let failure = Failure::from(error);
+        if failure.kind() == Kind::Full {
+            tracing::debug!("{failure}");
+        } else {
+            tracing::warn!("the store's files can't be marked at this start: {failure}");
+        }
+    }
+}
+
+fn begin_generation(
+    of_tables: &Connection,
+    of_journal: &Connection,
+    durability: Durability,
+) -> rusqlite::Result<()> {
+    let is_written = |connection: &Connection| -> rusqlite::Result<bool> {
+        let (pages, written) = write_some(connection)?;
+        Ok(pages == written)
+    };
+    // Somebody reads what is only in the log.
+    if !is_written(of_tables)? {
+        return Ok(());
+    }
+    let (tables, journal) = (tables(of_tables)?, journal(of_journal)?);
+    let generation = random(of_tables)?;
+    let id = tables.id.map_or_else(|| random(of_tables), Ok)?;
+    synced(of_journal, |journal| {
+        let sql = "UPDATE store SET id = ?1, generation = ?2, next = ?3, sure = 0";
+        journal.execute(sql, params![id, tables.generation, generation])
+    })?;
+    // A copy that is made of the file alone has it too.
+    is_written(of_journal)?;
+    // Where syncs were left out, a power cut may have taken from one what the other counts on.
+    let put = tables.put.max(journal.forgotten);
+    synced(of_tables, |tables| {
+        let sql = "UPDATE store SET id = ?1, generation = ?2, put = ?3";
+        tables.execute(sql, params![id, generation, put])
+    })?;
+    if is_written(of_tables)? {
+        synced(of_journal, |journal| {
+            let sql = "UPDATE store SET generation = ?1, next = NULL, sure = ?2, forgotten = ?3";
+            journal.execute(sql, params![generation, durability == Durability::Machine, put])
+        })?;
+        is_written(of_journal)?;
+    }
+    Ok(())
+}
+
+fn random(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT random()", (), |row| row.get(0))
+}
+
+/// Does something that survives a power cut, whatever is usual.
+fn synced<T>(
+    connection: &Connection,
+    change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let usual: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    let done = change(connection);
+    connection.pragma_update(None, "synchronous", usual)?;
+    done
+}
+
+/// Rows of the journal up to this one are in the tables. What was written before it is synced with it.
+pub(super) fn put(tables: &Connection, row: i64) -> rusqlite::Result<()> {
+    tables.prepare_cached("UPDATE store SET put = ?1")?.execute([row])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(generation: Option<i64>, put: i64) -> Found<Tables> {
+        Found::Has(Tables { id: generation.map(|_| 7), generation, is_backup: false, put })
+    }
+
+    fn journal(generation: Option<i64>, next: Option<i64>) -> Journal {
+        Journal { id: Some(7), generation, next, sure: true, forgotten: 5, last: 9 }
+    }
+
+    fn check(
+        alone: Found<Tables>,
+        tables: Found<Tables>,
+        journal: Found<Journal>,
+    ) -> Result<(), Mismatch> {
+        Files { alone, tables, has_log: true, journal }.check()
+    }
+
+    #[test]
+    fn each_step_of_a_start_may_be_the_last_one() {
+        for old in [Some(1), None] {
+            let (old, new) = (tables(old, 5), tables(Some(2), 5));
+            let before = match old {
+                Found::Has(Tables { generation, .. }) => generation,
+                _ => None,
+            };
+            for (alone, tables, journal) in [
+                (old, old, journal(before, None)),
+                (old, old, journal(before, Some(2))),
+                (old, new, journal(before, Some(2))),
+                (new, new, journal(before, Some(2))),
+                (new, new, journal(Some(2), None)),
+            ] {
+                assert_eq!(check(alone, tables, Found::Has(journal)), Ok(()));
+            }
+        }
+        let nothing = tables(None, 0);
+        for (alone, tables, has_log) in [
+            (Found::Missing, Found::Missing, false),
+            (Found::Empty, Found::Empty, false),
+            (nothing, nothing, false),
+            (nothing, nothing, true),
+        ] {
+            for journal in [Found::Missing, Found::Empty] {
+                let files = Files { alone, tables, has_log, journal };
+                assert_eq!(files.check(), Ok(()), "{files:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_found_out() {
+        let (one, two, none) = (tables(Some(1), 5), tables(Some(2), 5), tables(None, 0));
+        let of = |generation, next| Found::Has(journal(generation, next));
+        let is_backup = |is_backup| Tables { is_backup, ..Tables::default() };
+        let backup = Found::Has(is_backup(true));
+        for (alone, tables, journal, mismatch) in [
+            (Found::Missing, Found::Missing, of(Some(1), None), Mismatch::NoTables),
+            (Found::Empty, Found::Empty, of(Some(1), None), Mismatch::EmptyTables),
+            (Found::Missing, Found::Missing, Found::Missing, Mismatch::NoTables),
+            (one, one, Found::Missing, Mismatch::NoJournal),
+            (one, one, Found::Empty, Mismatch::EmptyJournal),
+            (none, two, Found::Missing, Mismatch::NoJournal),
+            (backup, one, of(Some(1), None), Mismatch::Backup),
+            (backup, backup, Found::Missing, Mismatch::Backup),
+            (one, one, of(Some(2), None), Mismatch::Times),
+            (one, two, of(Some(2), None), Mismatch::Times),
+            (two, one, of(Some(2), None), Mismatch::Times),
+            (none, none, of(Some(2), None), Mismatch::Times),
+            (one, one, of(None, None), Mismatch::Times),
+            (one, tables(Some(1), 4), of(Some(1), None), Mismatch::TablesBehind),
+            (one, tables(Some(1), 10), of(Some(1), None), Mismatch::JournalBehind),
+        ] {
+            let found = check(alone, tables, journal);
+            assert_eq!(found, Err(mismatch), "{alone:?} {tables:?} {journal:?}");
+        }
+        let other = Found::Has(Journal { id: Some(8), ..journal(Some(2), None) });
+        assert_eq!(check(one, one, other), Err(Mismatch::Stores));
+        // Where syncs are left out, a power cut may take from either.
+        let unsure = Found::Has(Journal { sure: false, ..journal(Some(1), None) });
+        assert_eq!(check(one, tables(Some(1), 4), unsure), Ok(()));
+        // The first thing that its own log has.
+        assert_eq!(check(backup, Found::Has(is_backup(false)), Found::Missing), Ok(()));
+    }
+}

@@ -1,0 +1,147 @@
+//! `chat-server restore FILE`: puts a backup in place of what a store's directory has.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use super::tell;
+use crate::clock::wall_clock;
+use crate::store::{OpenError, Store, tools};
+
+/// The copy of the backup until it is in place. One that an earlier call left there is replaced.
+const PART: &str = "chat.db.restoring";
+
+pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
+    let shown = file.display();
+    let found = fs::metadata(file).with_context(|| format!("{shown} can't be read"))?;
+    if !found.is_file() || found.len() == 0 {
+        bail!("{shown} is no backup; name a file that chat-server backup wrote");
+    }
+    // No server and no other tool uses the directory until this is dropped.
+    let _lock = Store::lock(directory)?;
+    let part = Part::new(directory)?;
+    let faults = tools::copy_backup(file, &part.0).map_err(|error| unusable(file, error))?;
+    if !faults.is_empty() {
+        bail!("{shown} is not whole, and nothing is changed: {}", faults.join("; "));
+    }
+    let bytes = part.finish(directory)?;
+    let aside = exchange(directory, &part.0).with_context(|| {
+        format!(
+            "the files in {} can't be exchanged; what was moved is in a folder there whose name begins with replaced-",
+            directory.display()
+        )
+    })?;
+    let database = Store::file_in(directory);
+    tell(format_args!("{}: {bytes} bytes from {shown}, found whole", database.display()))?;
+    if let Some(aside) = aside {
+        tell(format_args!(
+            "{}: the files that were there; delete them when you need them no more",
+            aside.display()
+        ))?;
+    }
+    tell("the server can be started now")?;
+    Ok(())
+}
+
+fn unusable(file: &Path, error: OpenError) -> anyhow::Error {
+    match error {
+        OpenError::Foreign => anyhow::anyhow!(
+            "{} is no backup of this program; name a file that chat-server backup wrote (import takes what export wrote)",
+            file.display()
+        ),
+        error => anyhow::Error::from(error)
+            .context(format!("{} can't be restored, and nothing is changed", file.display())),
+    }
+}
+
+/// The copy; what is left of it goes when this is dropped.
+struct Part(PathBuf);
+
+impl Part {
+    fn new(directory: &Path) -> anyhow::Result<Self> {
+        let part = Self(directory.join(PART));
+        drop(fs::remove_file(&part.0));
+        let made = File::options().write(true).create_new(true).mode(0o600).open(&part.0);
+        made.with_context(|| format!("{} can't be made", part.0.display()))?;
+        Ok(part)
+    }
+
+    /// It belongs to the user that the server runs as, and outlives a power cut.
+    fn finish(&self, directory: &Path) -> anyhow::Result<u64> {
+        give(directory, &self.0)?;
+        let copy = File::open(&self.0)?;
+        copy.sync_all().with_context(|| format!("{} can't be written", self.0.display()))?;
+        Ok(copy.metadata()?.len())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Usually it is in place.
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+/// Gives a file to the owner of the directory, as whom the server runs: with systemd's `DynamicUser=` that is nobody who
+/// calls a tool.
+fn give(directory: &Path, file: &Path) -> anyhow::Result<()> {
+    let (owner, now) = (fs::metadata(directory)?, fs::metadata(file)?);
+    if (owner.uid(), owner.gid()) == (now.uid(), now.gid()) {
+        return Ok(());
+    }
+    let given = std::os::unix::fs::chown(file, Some(owner.uid()), Some(owner.gid()));
+    match given {
+        // It is the same user's, with a group that only root may give.
+        Err(_) if owner.uid() == now.uid() => Ok(()),
+        given => given.with_context(|| {
+            format!(
+                "{} can't be given to the owner of {} (user {}); run this as root, or as that user",
+                file.display(),
+                directory.display(),
+                owner.uid()
+            )
+        }),
+    }
+}
+
+/// Moves the files of the store into a folder beside them, and the copy to where the database was. A start at any moment in
+/// between either finds all the old files or is refused: the copy is marked as a backup, and takes no log and no journal.
+fn exchange(directory: &Path, part: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let database = Store::file_in(directory);
+    let old: Vec<PathBuf> = tools::files_in(directory)
+        .into_iter()
+        .filter(|path| fs::symlink_metadata(path).is_ok())
+        .collect();
+    let mut aside = None;
+    if !old.is_empty() {
+        let stamp = wall_clock().rfc3339().to_string().replace(['-', ':', '.'], "");
+        let folder = directory.join(format!("replaced-{stamp}"));
+        fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        give(directory, &folder)?;
+        aside = Some(folder);
+    }
+    let kept = |path: &Path| Some(aside.as_ref()?.join(path.file_name()?));
+    // It keeps its name until the copy takes it.
+    if let Some(to) = kept(&database).filter(|_| old.contains(&database))
+        && fs::hard_link(&database, &to).is_err()
+    {
+        fs::rename(&database, &to)?;
+    }
+    fs::rename(part, &database)?;
+    sync(directory)?;
+    for path in old.iter().filter(|path| **path != database) {
+        if let Some(to) = kept(path) {
+            fs::rename(path, to)?;
+        }
+    }
+    aside.as_deref().map_or(Ok(()), sync)?;
+    sync(directory)?;
+    Ok(aside)
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
