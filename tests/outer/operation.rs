@@ -136,12 +136,59 @@ async fn a_wrong_setting_is_refused_in_a_sentence() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_told_with_what_to_do() {
+async fn an_address_that_cannot_be_listened_on_is_told_with_what_to_do() {
     let server = TestServer::start().await;
     let taken = server.address().to_string();
-    let (log, status) = Setup::default().flag("--listen").flag(&taken).run_to_end().await;
-    assert_eq!(status.code(), Some(1));
-    assert!(log.contains(&format!("can't listen on {taken}")) && log.contains("--listen"), "{log}");
+    for (flags, told) in [
+        (&["--listen", &taken][..], "Address already in use (os error 98); end what listens there"),
+        (&["--listen", "192.0.2.1:0"], "this machine has no such address"),
+        (&["--listen", "/run/chat.sock"], "--unix takes the path"),
+        (&["--unix", "/nowhere/chat.sock"], "make its directory first"),
+        (&["--unix", "/tmp/a.sock", "--admin-socket", "/tmp/a.sock"], "can't be both"),
+        (&["--listen", "127.0.0.1:5002", "--listen", "127.0.0.1:5002"], "leave one out"),
+        (&["--listen", "127.0.0.1:5002", "--listen", "0.0.0.0:5002"], "leave one out"),
+    ] {
+        let setup = flags.iter().fold(Setup::default(), |setup, flag| setup.flag(*flag));
+        let (log, status) = setup.run_to_end().await;
+        assert_eq!(status.code(), Some(1), "{flags:?}: {log}");
+        assert!(log.contains(told) && log.lines().count() == 1, "{flags:?}: {log}");
+    }
+}
+
+/// Free on both families when it was asked for.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("[::]:0").unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn one_port_is_listened_on_for_both_families_in_either_order() {
+    let port = free_port();
+    let (v4, v6) = (format!("0.0.0.0:{port}"), format!("[::]:{port}"));
+    let specific = format!("127.0.0.1:{port}");
+    for addresses in [&[&v4, &v6][..], &[&v6, &v4], &[&v6, &specific], &[&v6]] {
+        let setup = addresses.iter().fold(Setup::default(), |setup, address| {
+            setup.flag("--listen").flag((*address).clone())
+        });
+        let mut server = setup.start().await;
+        for address in addresses {
+            server.wait_for_log(&format!("listening address={address}")).await;
+        }
+        for address in [&specific, &format!("[::1]:{port}")] {
+            let mut client = TestClient::connect("alice", address.parse().unwrap()).await;
+            client.settle().await;
+        }
+        assert!(server.terminate().await.success());
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_listened_on_at_all_its_addresses() {
+    let port = free_port();
+    let local = format!("localhost:{port}");
+    let server = Setup::default().flag("--listen").flag(local).start().await;
+    let address = format!("127.0.0.1:{port}");
+    server.wait_for_log(&format!("listening address={address}")).await;
+    TestClient::connect("alice", address.parse().unwrap()).await.settle().await;
 }
 
 #[tokio::test]

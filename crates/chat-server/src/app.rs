@@ -1,12 +1,13 @@
 //! The composition root: builds the rooms from checked settings, opens the doors, and closes them.
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::anyhow;
 use chat_proto::event::Farewell;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -16,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin;
 use crate::archive::Archive;
 use crate::clock::{self, steady_clock};
+use crate::config::listen::Listen;
 use crate::config::{AdminSocket, Config, MAX_CONVERSATIONS};
 use crate::hub::person::Bell;
 use crate::hub::{Hub, Keeping, probe};
@@ -53,20 +55,17 @@ impl Server {
     /// Binds every door and opens the store. Nobody is let in before [`Server::run`].
     pub fn bind(config: Config) -> anyhow::Result<Self> {
         let unacknowledged = config.manners.write_deadline;
-        let bind = |address: &SocketAddr| {
-            listen::tcp::bind(*address, unacknowledged).with_context(|| {
-                format!("can't listen on {address}; is another server running there? --listen takes another address")
-            })
+        let mut tcp = Vec::new();
+        for listen in &config.listen {
+            tcp.append(&mut bind_tcp(listen, unacknowledged)?);
+        }
+        let cant = |error: io::Error, path: &Path| {
+            let (shown, hint) = (path.display(), listen::unix::hint(&error, path));
+            anyhow!("can't listen on the Unix socket {shown}: {error}; {hint}")
         };
-        let tcp = config.listen.iter().map(bind).collect::<anyhow::Result<_>>()?;
-        let unix = config
-            .unix
-            .as_deref()
-            .map(|path| {
-                listen::unix::bind(path)
-                    .with_context(|| format!("can't listen on the Unix socket {}", path.display()))
-            })
-            .transpose()?;
+        let unix = config.unix.as_deref();
+        let unix = unix.map(|path| listen::unix::bind(path).map_err(|error| cant(error, path)));
+        let unix = unix.transpose()?;
         let (keeping, order) = keeping(&config)?;
         // After the store: its directory is this server's then.
         let admin = config.admin.as_ref().map(admin_door).transpose()?.flatten();
@@ -189,6 +188,31 @@ async fn sweep(hub: Arc<Hub>, order: Arc<Local>) {
     }
 }
 
+/// Listens on an address, or on all addresses of a name that this machine has.
+fn bind_tcp(listen: &Listen, unacknowledged: Duration) -> anyhow::Result<Vec<TcpListener>> {
+    let mut bound = Vec::new();
+    let mut missing = None;
+    for at in &listen.addresses {
+        let address = at.address;
+        let cant = |error: io::Error| {
+            let hint = listen::tcp::hint(&error, address);
+            anyhow!("can't listen on {address}: {error}; {hint}")
+        };
+        match listen::tcp::bind(*at, unacknowledged) {
+            Ok(listener) => bound.push(listener),
+            Err(error) if listen::tcp::is_missing(&error) => {
+                tracing::debug!(%address, %error, "an address of a name is passed over");
+                missing = Some(cant(error));
+            }
+            Err(error) => return Err(cant(error)),
+        }
+    }
+    match missing {
+        Some(error) if bound.is_empty() => Err(error),
+        _ => Ok(bound),
+    }
+}
+
 /// Opens the store.
 fn keeping(config: &Config) -> anyhow::Result<(Keeping, Arc<Local>)> {
     let store = Store::open(&config.place, config.durability)?;
@@ -205,8 +229,10 @@ fn admin_door(socket: &AdminSocket) -> anyhow::Result<Option<UnixDoor>> {
     let AdminSocket { path, is_wanted } = socket;
     match listen::unix::bind_privately(path) {
         Ok(door) => Ok(Some(door)),
-        Err(error) if *is_wanted => Err(error)
-            .with_context(|| format!("can't listen on the admin socket {}", path.display())),
+        Err(error) if *is_wanted => {
+            let (shown, hint) = (path.display(), listen::unix::hint(&error, path));
+            Err(anyhow!("can't listen on the admin socket {shown}: {error}; {hint}"))
+        }
         Err(error) => {
             tracing::warn!(
                 %error,

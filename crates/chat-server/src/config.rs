@@ -1,11 +1,11 @@
 //! Settings: first as they are written, then checked.
 //!
-//! [`mod@file`] is the TOML file as it is written; [`Config`] is what the flags and the file make
+//! [`mod@file`] is the TOML file as it is written; [`listen`] resolves addresses; [`Config`] is what the flags and the file make
 //! together, and cannot be half right.
 
 pub mod file;
+pub mod listen;
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use crate::order::retention::{Keep, Retention};
 use crate::store::{Durability, Place};
 
 use self::file::File;
+use self::listen::Listen;
 
 /// Where a server listens if nothing else is said.
 const DEFAULT_LISTEN: &str = "127.0.0.1:5002";
@@ -29,7 +30,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:5002";
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where to listen for plain TCP.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
     /// Where to listen on a Unix socket.
     pub unix: Option<PathBuf>,
     /// Where operators of the server are served from the shell.
@@ -92,6 +93,28 @@ pub enum Wrong {
         /// Why.
         source: std::io::Error,
     },
+    /// A path where an address should be.
+    #[error("\"{path}\" is no address to listen on; --unix takes the path of a Unix socket")]
+    PathAsAddress {
+        /// As it was written.
+        path: String,
+    },
+    /// Two addresses of which one socket takes the connections.
+    #[error(
+        "\"{one}\" and \"{other}\" are the same address to listen on, or one is a part of the other; leave one out"
+    )]
+    SameAddress {
+        /// As it was written.
+        one: String,
+        /// The other one.
+        other: String,
+    },
+    /// Two sockets in one place.
+    #[error("{path} can't be both the Unix socket (unix) and the admin socket (admin_socket)")]
+    SameSocket {
+        /// Where.
+        path: PathBuf,
+    },
     /// A number that can't be meant.
     #[error("{key} must be from {least} to {most}; leave it out for the usual {usual}")]
     OutOfBounds {
@@ -153,8 +176,15 @@ impl Config {
             (true, Some(listen)) => listen,
             (true, None) => vec![DEFAULT_LISTEN.to_owned()],
         };
-        if listen.is_empty() && args.unix.is_none() && unix.is_none() {
+        let unix = args.unix.clone().or(unix);
+        if listen.is_empty() && unix.is_none() {
             return Err(Wrong::NoDoor);
+        }
+        let admin = admin_socket(args.admin_socket.clone().or(admin_socket_in_file), &kept_in);
+        if let Some(path) =
+            unix.clone().filter(|path| admin.as_ref().is_some_and(|a| a.path == *path))
+        {
+            return Err(Wrong::SameSocket { path });
         }
         let name = args.name.clone().or(name).unwrap_or_else(machine_name);
         let motd = match args.motd.clone().or(motd) {
@@ -187,9 +217,9 @@ impl Config {
         let replay_lines = replayed(history.replay_lines, "history.replay_lines", 20)?;
         let conversations = in_bell(limits.conversations, "limits.conversations", 50)?;
         Ok(Self {
-            listen: listen.iter().map(|address| resolve(address)).collect::<Result<_, _>>()?,
-            unix: args.unix.clone().or(unix),
-            admin: admin_socket(args.admin_socket.clone().or(admin_socket_in_file), &kept_in),
+            listen: listen::resolve(&listen)?,
+            unix,
+            admin,
             name,
             motd,
             connections: count(limits.connections, "limits.connections", 100_000)?,
@@ -337,12 +367,6 @@ fn bounded(
         Some(value) => Ok(value),
         None => Ok(usual),
     }
-}
-
-fn resolve(address: &str) -> Result<SocketAddr, Wrong> {
-    let wrong = |source| Wrong::Address { address: address.to_owned(), source };
-    let mut found = address.to_socket_addrs().map_err(wrong)?;
-    found.next().ok_or_else(|| wrong(std::io::ErrorKind::AddrNotAvailable.into()))
 }
 
 fn machine_name() -> String {

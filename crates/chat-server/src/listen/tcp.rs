@@ -1,21 +1,26 @@
 //! TCP.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::{Caller, Door};
+use crate::config::listen::TcpAddress;
 use crate::conn::Peer;
 
 /// Connections that may wait to be accepted; the system has its own bound (net.core.somaxconn).
 const BACKLOG: u32 = 4096;
+
+/// The usual value of `net.ipv4.ip_unprivileged_port_start`.
+const FIRST_UNPRIVILEGED: u16 = 1024;
 
 /// A quiet peer is asked for a sign of life after this time, then this often, so many times.
 const KEEPALIVE_AFTER: Duration = Duration::from_mins(1);
@@ -26,12 +31,23 @@ const KEEPALIVE_TIMES: u32 = 4;
 /// Left to itself it holds megabytes, which no server's own memory shows.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// Binds an address. What is set here is inherited by every connection that is accepted (Linux,
-/// tcp(7)), which costs nothing for each: no delay of small lines, keepalive, the time after which
-/// unacknowledged output breaks the connection, and how much of it the system holds.
-pub fn bind(address: SocketAddr, unacknowledged: Duration) -> io::Result<TcpListener> {
+/// Binds an address, and doesn't listen yet.
+pub(crate) fn open(at: TcpAddress) -> io::Result<TcpSocket> {
+    let TcpAddress { address, is_only_v6 } = at;
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
+    if address.is_ipv6() {
+        SockRef::from(&socket).set_only_v6(is_only_v6)?;
+    }
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// Listens there. What is set here is inherited by every connection that is accepted (Linux,
+/// tcp(7)), which costs nothing for each: no delay of small lines, keepalive, the time after which
+/// unacknowledged output breaks the connection, and how much of it the system holds.
+pub fn bind(at: TcpAddress, unacknowledged: Duration) -> io::Result<TcpListener> {
+    let socket = open(at)?;
     socket.set_nodelay(true)?;
     let options = SockRef::from(&socket);
     options.set_tcp_keepalive(
@@ -44,8 +60,39 @@ pub fn bind(address: SocketAddr, unacknowledged: Duration) -> io::Result<TcpList
     options.set_send_buffer_size(SEND_BUFFER)?;
     // Telnet's Synch is urgent data (RFC 854); out of line, it would be missing between its neighbours.
     options.set_out_of_band_inline(true)?;
-    socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Whether this machine doesn't have such an address. Of a name with several, the others are enough.
+pub fn is_missing(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
+}
+
+/// What to do about an address that can't be bound.
+pub fn hint(error: &io::Error, address: SocketAddr) -> &'static str {
+    let is_link_local = match address.ip() {
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        IpAddr::V4(_) => false,
+    };
+    match Errno::from_io_error(error) {
+        Some(Errno::ADDRINUSE) => "end what listens there, or give another address with --listen",
+        Some(Errno::ACCESS | Errno::PERM) if address.port() < FIRST_UNPRIVILEGED => {
+            "ports below 1024 are for root alone; give one from 1024 up with --listen"
+        }
+        Some(Errno::ACCESS | Errno::PERM) => {
+            "a security policy of this machine (SELinux, AppArmor, the unit) forbids it"
+        }
+        Some(Errno::ADDRNOTAVAIL) => {
+            "this machine has no such address; ip address shows those it has, and 0.0.0.0 and [::] stand for all"
+        }
+        Some(Errno::AFNOSUPPORT) if address.is_ipv6() => {
+            "this machine has no IPv6; give an IPv4 address with --listen, such as 0.0.0.0 for all"
+        }
+        Some(Errno::INVAL) if is_link_local => {
+            "a link-local address needs its interface; write it as [fe80::1%eth0]:5002"
+        }
+        _ => "give another address with --listen",
+    }
 }
 
 /// A plain connection.
@@ -114,10 +161,30 @@ mod tests {
     use super::*;
     use tokio::io::AsyncReadExt as _;
 
+    fn loopback() -> TcpAddress {
+        TcpAddress { address: "127.0.0.1:0".parse().unwrap(), is_only_v6: false }
+    }
+
+    #[test]
+    fn each_error_has_a_hint_of_its_own() {
+        for (errno, address, words) in [
+            (Errno::ADDRINUSE, "127.0.0.1:5002", "end what listens there"),
+            (Errno::ACCESS, "0.0.0.0:23", "from 1024 up"),
+            (Errno::ACCESS, "0.0.0.0:5002", "security policy"),
+            (Errno::ADDRNOTAVAIL, "192.0.2.1:5002", "has no such address"),
+            (Errno::AFNOSUPPORT, "[::]:5002", "no IPv6"),
+            (Errno::INVAL, "[fe80::1]:5002", "needs its interface"),
+            (Errno::MFILE, "[::]:5002", "another address"),
+        ] {
+            let hint = hint(&errno.into(), address.parse().unwrap());
+            assert!(hint.contains(words), "{errno:?}: {hint}");
+        }
+    }
+
     #[tokio::test]
     async fn an_accepted_connection_inherits_what_the_listener_was_given() {
         let unacknowledged = Duration::from_secs(37);
-        let listener = bind("127.0.0.1:0".parse().unwrap(), unacknowledged).unwrap();
+        let listener = bind(loopback(), unacknowledged).unwrap();
         let address = listener.local_addr().unwrap();
         let _client = TcpStream::connect(address).await.unwrap();
         let (Plain(stream), caller) = Door::accept(&listener).await.unwrap();
@@ -135,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn urgent_data_stands_in_its_place_and_holds_nothing_up() {
-        let listener = bind("127.0.0.1:0".parse().unwrap(), Duration::from_mins(1)).unwrap();
+        let listener = bind(loopback(), Duration::from_mins(1)).unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut stream, _) = Door::accept(&listener).await.unwrap();
         client.try_write(b"\xff\xf4\xff").unwrap();

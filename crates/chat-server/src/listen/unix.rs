@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::{Caller, Door};
@@ -45,6 +46,24 @@ fn bind_with(path: &Path, mode: u32) -> io::Result<UnixDoor> {
     };
     fs::set_permissions(path, Permissions::from_mode(mode))?;
     Ok(UnixDoor { listener, path: path.to_owned() })
+}
+
+/// What to do about a path that can't be bound.
+pub fn hint(error: &io::Error, path: &Path) -> &'static str {
+    let is_socket = || fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    match Errno::from_io_error(error) {
+        Some(Errno::ADDRINUSE) if is_socket() => {
+            "end the server that listens there, or give another path"
+        }
+        Some(Errno::ADDRINUSE) => "a file is there; remove it, or give another path",
+        Some(Errno::NOENT | Errno::NOTDIR) => "make its directory first",
+        Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
+            "the user that the server runs as must be able to write its directory"
+        }
+        // The library refuses a path of more than 107 bytes before the system does.
+        None => "give a path of at most 107 bytes",
+        _ => "give another path",
+    }
 }
 
 fn is_abandoned(path: &Path) -> bool {
@@ -97,7 +116,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("chat.sock");
         let first = bind(&path).unwrap();
-        assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse, "in use");
+        let in_use = bind(&path).unwrap_err();
+        assert!(hint(&in_use, &path).contains("end the server"), "{in_use}");
         // What a server that was killed leaves behind.
         let UnixDoor { .. } = &first;
         drop(first);
@@ -108,7 +128,16 @@ mod tests {
         assert_eq!(fs::metadata(again.path()).unwrap().permissions().mode() & 0o777, MODE);
         drop(again);
         fs::write(&path, "somebody's file").unwrap();
-        assert!(bind(&path).is_err());
+        let there = bind(&path).unwrap_err();
+        assert!(hint(&there, &path).contains("remove it"), "{there}");
+        for (path, words) in [
+            (folder.path().join("nowhere/chat.sock"), "directory"),
+            (path.join("chat.sock"), "directory"),
+            (folder.path().join("x".repeat(200)), "107 bytes"),
+        ] {
+            let error = bind(&path).unwrap_err();
+            assert!(hint(&error, &path).contains(words), "{error:?}");
+        }
         assert_eq!(fs::read(&path).unwrap(), b"somebody's file");
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::net::TcpListener;
 use std::path::Path;
 
 use anyhow::bail;
+use socket2::SockRef;
 
 use super::tell;
 use crate::config::Config;
+use crate::listen::tcp;
 use crate::store::tools::free_bytes;
 use crate::store::{OpenError, Place, Store};
 
@@ -27,15 +28,25 @@ pub(super) fn run(config: &Config) -> anyhow::Result<()> {
             database(directory, &mut report)?;
         }
     }
-    for address in &config.listen {
-        match TcpListener::bind(address) {
-            Ok(_) => report.ok(format_args!("port: {address} is free"))?,
-            Err(error) if runs && error.kind() == io::ErrorKind::AddrInUse => {
-                report.ok(format_args!("port: {address} is in use, as it is while the server runs"))?;
+    for listen in &config.listen {
+        let is_one_of_several = listen.addresses.len() > 1;
+        for at in &listen.addresses {
+            let address = at.address;
+            match tcp::open(*at).and_then(|socket| SockRef::from(&socket).listen(1)) {
+                Ok(()) => report.ok(format_args!("port: {address} is free"))?,
+                Err(error) if runs && error.kind() == io::ErrorKind::AddrInUse => {
+                    report.ok(format_args!(
+                        "port: {address} is in use, as it is while the server runs"
+                    ))?;
+                }
+                Err(error) if is_one_of_several && tcp::is_missing(&error) => {
+                    report.ok(format_args!("port: {address} is passed over: {error}"))?;
+                }
+                Err(error) => report.fault(format_args!(
+                    "port: {address}: {error} – {}",
+                    tcp::hint(&error, address)
+                ))?,
             }
-            Err(error) => report.fault(format_args!(
-                "port: {address}: {error} – end what listens there, or give another address with --listen"
-            ))?,
         }
     }
     if report.faults > 0 {
