@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::tell;
-use crate::clock::wall_clock;
+use crate::clock::steady_clock;
 use crate::store::{OpenError, Store, tools};
 
 /// The copy of the backup until it is in place. One that an earlier call left there is replaced.
@@ -117,7 +117,7 @@ fn exchange(directory: &Path, part: &Path) -> anyhow::Result<Option<PathBuf>> {
         .collect();
     let mut aside = None;
     if !old.is_empty() {
-        let stamp = wall_clock().rfc3339().to_string().replace(['-', ':', '.'], "");
+        let stamp = steady_clock().rfc3339().to_string().replace(['-', ':', '.'], "");
         let folder = directory.join(format!("replaced-{stamp}"));
         fs::DirBuilder::new().mode(0o700).create(&folder)?;
         give(directory, &folder)?;
