@@ -13,6 +13,7 @@
 //! * [`shell`]: what the pages tell people to type at a shell, typed.
 //! * [`store`]: what was said outlives a restart, and is read and searched.
 //! * [`kills`]: the server is killed under load, again and again, and loses nothing that it answered.
+//! * [`moved`]: files of the store are moved or removed under a running server.
 //! * [`disk`]: the disk is full, slow or broken.
 //! * [`clocks`]: the wall clock is wrong, or steps.
 //! * [`operators`]: those who run the server, in the chat and at its shell.
@@ -37,6 +38,7 @@ mod disk;
 mod framing;
 mod kills;
 mod last_words;
+mod moved;
 mod old_faults;
 mod operation;
 mod operators;

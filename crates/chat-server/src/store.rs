@@ -19,6 +19,7 @@
 //! * [`recent`]: lines that are kept and are not in the tables yet.
 //! * [`wal`]: how what is committed comes to its place in the files.
 //! * [`failure`]: what goes wrong, and what to do about it.
+//! * [`files`]: whether the open files are where they were.
 //! * [`identity`]: whether the files of a store belong together.
 //! * [`tools`]: what an operator does with a store: check it, copy it.
 
@@ -28,6 +29,7 @@ mod channels;
 mod erase;
 mod erasing;
 mod failure;
+mod files;
 mod identity;
 mod lookup;
 mod mention;
@@ -58,6 +60,7 @@ pub use self::accounts::{AccountEntry, AccountRow, IgnoredRow, MemberRow, Operat
 pub use self::book::{Book, ConversationRow, Entry, Flusher, Holder, Said};
 pub use self::channels::{ActRow, Author, KeptAct, KeptMark, KeptSetting, MarkRow, Rule};
 pub use self::failure::{Failure, Kind, OpenError};
+use self::files::Files;
 pub use self::identity::Mismatch;
 pub use self::lookup::{Hit, Hits, Key, LastLines, Lookup, Page, Query, Sought, StoredLine, Whose};
 pub use self::mention::Mentions;
@@ -148,7 +151,11 @@ impl Store {
             wals.push(wal.map_err(OpenError::from_sqlite)?);
         }
         let writer = Arc::new(Mutex::new(connection));
-        let recent = Recent::new(Arc::clone(&writer), journal, wals, changed);
+        let files = match place {
+            Place::Directory(directory) => Files::opened(directory),
+            Place::Memory => Files::default(),
+        };
+        let recent = Recent::new(Arc::clone(&writer), journal, wals, changed, files);
         let recent = recent.map_err(OpenError::from_sqlite)?;
         recent.recover()?;
         Ok(Self { place: place.clone(), writer, lock, recent })
@@ -207,6 +214,7 @@ impl Lookups {
             Place::Directory(directory) => {
                 let path = directory.join(FILE);
                 let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
+                know_log(&connection).map_err(OpenError::from_sqlite)?;
                 let recent = Some(Arc::clone(&self.recent));
                 Lookup::new(Arc::new(Mutex::new(connection)), recent)
             }
@@ -244,6 +252,11 @@ fn wait_until_flushed(directory: &Path, mut pause: impl FnMut()) -> Result<(), O
     Err(OpenError::Unflushed)
 }
 
+/// Opens a connection's log, which is done with the first reading: later another file may be in its place.
+fn know_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))
+}
+
 fn read_connection(path: &Path) -> rusqlite::Result<Connection> {
     // Not read-only: after a crash the first to come has to put the WAL in order.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -268,7 +281,7 @@ fn pause() {
 /// Looks whether the files of a store belong together, unless a server has them open, which did so when it started.
 fn check_free(directory: &Path) -> Result<(), OpenError> {
     match lock(directory, || {}, 1) {
-        Err(OpenError::InUse { .. }) => Ok(()),
+        Err(OpenError::InUse { .. }) => identity::check_presence(directory),
         // Where one may only read, no server starts meanwhile either.
         _free => identity::check(directory),
     }

@@ -41,7 +41,7 @@ pub struct Book {
     connection: Shared,
     recent: Arc<Recent>,
     /// Nobody else writes for as long as this is held.
-    _lock: Option<File>,
+    lock: Option<Arc<File>>,
 }
 
 /// Something to be written. Later entries see earlier ones.
@@ -125,11 +125,12 @@ pub struct Said {
 
 impl Book {
     pub(super) fn new(connection: Shared, lock: Option<File>, recent: Arc<Recent>) -> Self {
-        Self { connection, recent, _lock: lock }
+        Self { connection, recent, lock: lock.map(Arc::new) }
     }
 
     /// Writes all of it, as durably as was asked for, or nothing.
     pub fn commit(&mut self, entries: &[Entry<'_>]) -> Result<(), Failure> {
+        self.recent.look()?;
         if recent::may_wait(entries) {
             return self.recent.keep(&Batch::of(entries)?);
         }
@@ -173,7 +174,7 @@ impl Book {
 
     /// What puts lines into the tables, for a thread of its own.
     pub fn flusher(&self) -> Flusher {
-        Flusher(Arc::clone(&self.recent))
+        Flusher(Arc::clone(&self.recent), self.lock.clone())
     }
 
     /// Every conversation.
@@ -348,12 +349,12 @@ impl Book {
 }
 
 /// Puts lines into the tables once nothing else is to be done, or many wait.
-pub struct Flusher(Arc<Recent>);
+pub struct Flusher(Arc<Recent>, Option<Arc<File>>);
 
 impl Flusher {
     /// Works until [`Flusher::stop`].
     pub fn run(&self) {
-        self.0.run();
+        self.0.run(self.1.as_deref());
     }
 
     /// Ends [`Flusher::run`].

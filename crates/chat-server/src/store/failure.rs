@@ -138,6 +138,8 @@ pub enum Kind {
     Damaged,
     /// It was given up because it took too long.
     TooLong,
+    /// An open file was removed, moved or replaced.
+    Gone,
     /// Anything else.
     Other,
 }
@@ -172,6 +174,7 @@ impl Kind {
             Self::Busy => "another program holds the database",
             Self::Damaged => "the database is damaged",
             Self::TooLong => "it took too long",
+            Self::Gone => "a file of the store is not where it was opened",
             Self::Other => "the database refuses",
         }
     }
@@ -188,6 +191,10 @@ impl Kind {
             Self::Busy => "end the other program",
             Self::Damaged => "stop the server, keep a copy of its directory, and restore a backup",
             Self::TooLong => "ask for less",
+            Self::Gone => {
+                "put it back, and it goes on by itself; a log (-wal, -shm) that is deleted needs no more than a restart; if another \
+                 file is deleted, stop the server and restore a backup (chat-server restore)"
+            }
             Self::Other => "tell the project, with this line",
         }
     }

@@ -156,14 +156,28 @@ impl Journal {
 
 /// Refuses files that don't belong together. It changes none of them, and no server may have them open.
 pub(super) fn check(directory: &Path) -> Result<(), OpenError> {
+    refuse(directory, find(directory).check())
+}
+
+/// Refuses, beside a server that has the files open, that one of them is missing. What else is in them changes meanwhile.
+pub(super) fn check_presence(directory: &Path) -> Result<(), OpenError> {
+    let files = find(directory);
+    let is_missing = files.alone.is_nothing() || files.journal.is_nothing();
+    refuse(directory, if is_missing { files.check() } else { Ok(()) })
+}
+
+fn refuse(directory: &Path, found: Result<(), Mismatch>) -> Result<(), OpenError> {
+    found.map_err(|mismatch| OpenError::Mismatch { path: directory.to_owned(), mismatch })
+}
+
+fn find(directory: &Path) -> Files {
     let file = directory.join(FILE);
-    let files = Files {
+    Files {
         alone: found(&file, |file| tables(&open_alone(file)?)),
         tables: found(&file, |file| tables(&open_untouched(file)?)),
         has_log: has_log(&file),
         journal: found(&directory.join(recent::FILE), |file| journal(&open_untouched(file)?)),
-    };
-    files.check().map_err(|mismatch| OpenError::Mismatch { path: directory.to_owned(), mismatch })
+    }
 }
 
 /// Whether a store's directory has a file of one. A file of no byte counts for none.

@@ -23,6 +23,7 @@ mod record;
 mod tables;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -37,6 +38,7 @@ pub(super) use self::record::Batch;
 use self::record::{Once, Part};
 use super::book::{Entry, Said};
 use super::failure::Kind;
+use super::files::Files;
 use super::wal::{Wal, truncate, write_all};
 use super::{Failure, Shared, identity};
 use crate::hub::lock;
@@ -69,6 +71,9 @@ const MOST_UNINDEXED: usize = 2_000_000;
 /// Between two steps, for those who want the tables meanwhile.
 const BETWEEN_STEPS: Duration = Duration::from_micros(50);
 
+/// How often the files are looked at, whether something is committed or not.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// Lines that one step indexes.
 const STEP_LINES: usize = 2000;
 
@@ -87,6 +92,8 @@ pub(super) struct Recent {
     tables: Shared,
     /// How many wait for the tables.
     wanted: AtomicUsize,
+    /// The files behind all of it, none in memory.
+    files: Files,
 }
 
 #[derive(Default)]
@@ -162,6 +169,8 @@ impl Waiting {
 
 /// What is to be done.
 enum Due {
+    /// The files are to be looked at.
+    Look,
     /// Logs are to be written to their place.
     Checkpoint,
     /// Everything that waits is to be put into the tables.
@@ -190,6 +199,7 @@ impl Recent {
         journal: Option<Journal>,
         wals: Vec<Wal>,
         changed: Arc<Condvar>,
+        files: Files,
     ) -> rusqlite::Result<Arc<Self>> {
         let row = journal.as_ref().map_or(Ok(0), Journal::forgotten)?;
         Ok(Arc::new(Self {
@@ -199,6 +209,7 @@ impl Recent {
             wals,
             tables,
             wanted: AtomicUsize::new(0),
+            files,
         }))
     }
 
@@ -230,6 +241,11 @@ impl Recent {
             }
             Ok(()) => Ok(()),
         }
+    }
+
+    /// The files are where they were opened.
+    pub(super) fn look(&self) -> Result<(), Failure> {
+        self.files.look()
     }
 
     /// Keeps a batch as durably as was asked for, or nothing of it.
@@ -434,11 +450,17 @@ impl Recent {
     }
 
     /// Puts what waits into the tables, by and by, until [`Recent::close`].
-    pub(super) fn run(&self) {
+    pub(super) fn run(&self, held: Option<&File>) {
+        let mut look = Instant::now() + LOOK_EVERY;
         let mut fails = false;
         let mut courtesy = Courtesy::new(&self.wanted);
-        while let Some(due) = self.next() {
+        while let Some(due) = self.next(look) {
             let done = match due {
+                Due::Look => {
+                    self.files.look_closely(held);
+                    look = Instant::now() + LOOK_EVERY;
+                    continue;
+                }
                 Due::Checkpoint => {
                     self.checkpoint();
                     continue;
@@ -470,18 +492,26 @@ impl Recent {
     }
 
     /// Waits until something is to be done; `None` at the end.
-    fn next(&self) -> Option<Due> {
+    fn next(&self, look: Instant) -> Option<Due> {
         let mut state = self.state();
         loop {
             if state.closed {
                 return None;
             }
-            let due = state.due(Instant::now());
-            state = match due {
+            let now = Instant::now();
+            let until_look = self.files.are_some().then(|| look.saturating_duration_since(now));
+            if until_look.is_some_and(|left| left.is_zero()) {
+                return Some(Due::Look);
+            }
+            let left = match state.due(now) {
                 Some(Ok(due)) => return Some(due),
                 // All else comes with a look at the logs.
                 _ if self.has_long_log() => return Some(Due::Checkpoint),
-                Some(Err(left)) => {
+                Some(Err(left)) => Some(until_look.map_or(left, |look| look.min(left))),
+                None => until_look,
+            };
+            state = match left {
+                Some(left) => {
                     let waited = self.changed.wait_timeout(state, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }

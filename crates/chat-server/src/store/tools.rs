@@ -9,6 +9,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::accounts::AccountEntry;
 use super::book::{Book, ConversationRow, conversations, id_of, place};
+use super::files::Files;
 use super::lookup::Lookup;
 use super::recent::Recent;
 use super::{FILE, Failure, OpenError, Store, identity, recent};
@@ -58,7 +59,8 @@ pub fn blank_erased(file: &Path) -> Result<(), OpenError> {
     connection.pragma_update(None, "journal_mode", "memory").map_err(OpenError::from_sqlite)?;
     connection.pragma_update(None, "synchronous", "off").map_err(OpenError::from_sqlite)?;
     let connection = Arc::new(Mutex::new(connection));
-    let recent = Recent::new(Arc::clone(&connection), None, Vec::new(), Arc::default());
+    let recent =
+        Recent::new(Arc::clone(&connection), None, Vec::new(), Arc::default(), Files::default());
     let recent = recent.map_err(OpenError::from_sqlite)?;
     recent.recover()?;
     let mut book = Book::new(Arc::clone(&connection), None, Arc::clone(&recent));

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME, ErrorCode};
 
-use super::BUSY;
 use super::tools::free_bytes;
+use super::{BUSY, know_log};
 use crate::hub::lock;
 
 /// How long a log may get, in pages of 4 KiB.
@@ -119,8 +119,7 @@ impl Wal {
     ) -> rusqlite::Result<Self> {
         let aside = Connection::open(path)?;
         aside.busy_timeout(BUSY)?;
-        // Only who has read from a file knows that it has a log.
-        aside.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
+        know_log(&aside)?;
         let progress = Arc::new(Progress::of(length));
         let told = Arc::clone(&progress);
         writer.wal_hook(Some(move |wal: &mut rusqlite::hooks::Wal, pages| {

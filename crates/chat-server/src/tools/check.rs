@@ -25,7 +25,7 @@ pub(super) fn run(config: &Config) -> anyhow::Result<()> {
         Place::Directory(directory) => {
             runs = directory_is_used(directory, &mut report)?;
             room(directory, &mut report)?;
-            database(directory, &mut report)?;
+            database(directory, runs, &mut report)?;
         }
     }
     for listen in &config.listen {
@@ -122,10 +122,10 @@ fn room(directory: &Path, report: &mut Report) -> io::Result<()> {
     }
 }
 
-fn database(directory: &Path, report: &mut Report) -> io::Result<()> {
+fn database(directory: &Path, runs: bool, report: &mut Report) -> io::Result<()> {
     let faults = match Store::open_to_copy(directory) {
         Ok(lookup) => lookup.faults(),
-        Err(OpenError::Missing { .. }) => {
+        Err(OpenError::Missing { .. }) if !runs => {
             return report.ok("database: there is none yet; the server makes it");
         }
         Err(error) => return report.fault(format_args!("database: {error}")),

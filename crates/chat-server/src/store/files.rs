@@ -1,0 +1,122 @@
+//! Whether the files of a store that is open are where they were opened.
+//!
+//! SQLite goes on with a file that was removed or moved, and with one beside it that was put in its place: what is
+//! committed then is gone at the next start. So before each commit, and every second, the paths are looked at. While
+//! something is wrong nothing is committed; what is read comes from the opened files.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::failure::{Failure, Kind};
+use super::{FILE, LOCK, OpenError, identity, lock, recent};
+
+/// The files that one store has open.
+#[derive(Default)]
+pub(super) struct Files {
+    opened: Vec<Opened>,
+    /// The directory's lock, if it had to be made again.
+    lock: Mutex<Option<File>>,
+    directory: PathBuf,
+    is_wrong: AtomicBool,
+}
+
+struct Opened {
+    path: PathBuf,
+    /// Its device and its number there.
+    at: (u64, u64),
+    /// A database always has bytes; a log may have none.
+    is_database: bool,
+}
+
+impl Opened {
+    fn look(&self) -> Result<(), &'static str> {
+        match fs::metadata(&self.path) {
+            Ok(found) if place_of(&found) != self.at => Err("is another file now"),
+            Ok(found) if self.is_database && found.len() == 0 => Err("was emptied"),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Err("is gone")
+            }
+            // What can't be looked at may be there.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+}
+
+fn place_of(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
+impl Files {
+    /// Those of a directory that are open now.
+    pub(super) fn opened(directory: &Path) -> Self {
+        let mut opened = Vec::new();
+        for name in [FILE, recent::FILE] {
+            for part in ["", "-wal", "-shm"] {
+                let path = identity::beside(&directory.join(name), part);
+                if let Ok(found) = fs::metadata(&path) {
+                    opened.push(Opened {
+                        path,
+                        at: place_of(&found),
+                        is_database: part.is_empty(),
+                    });
+                }
+            }
+        }
+        Self { opened, directory: directory.to_owned(), ..Self::default() }
+    }
+
+    pub(super) fn are_some(&self) -> bool {
+        !self.opened.is_empty()
+    }
+
+    /// Whether all are in their place. The log is told when that changes.
+    pub(super) fn look(&self) -> Result<(), Failure> {
+        let wrong = self.opened.iter().find_map(|file| Some((&file.path, file.look().err()?)));
+        let Some((path, how)) = wrong else {
+            if self.is_wrong.swap(false, Ordering::Relaxed) {
+                tracing::info!("the files of the store are in their place again");
+            }
+            return Ok(());
+        };
+        let failure = Failure::told(Kind::Gone, &format!("{} {how}", path.display()));
+        if !self.is_wrong.swap(true, Ordering::Relaxed) {
+            tracing::error!("{failure}; until then lines are refused, and reading goes on");
+        }
+        Err(failure)
+    }
+
+    /// The same, and a lock that was removed is made again, so that no other server takes the directory.
+    pub(super) fn look_closely(&self, held: Option<&File>) {
+        let is_ours = |held: &File| {
+            let place = held.metadata().map(|found| place_of(&found)).ok();
+            place == fs::metadata(self.directory.join(LOCK)).map(|found| place_of(&found)).ok()
+        };
+        if self.look().is_err() {
+            return;
+        }
+        let mut again = crate::hub::lock(&self.lock);
+        if held.is_none_or(is_ours) || again.as_ref().is_some_and(is_ours) {
+            return;
+        }
+        match lock(&self.directory, || {}, 1) {
+            Ok(made) => {
+                tracing::warn!(
+                    "the file lock in the data directory was removed, and is made again"
+                );
+                *again = Some(made);
+            }
+            // A tool looks, or another server is there, which finds the database in use.
+            Err(OpenError::InUse { .. }) => {}
+            Err(error) => tracing::debug!(%error, "the lock can't be made again"),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Files of the store that are moved or removed under a running server.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chat_testkit::{Form, Setup, TestClient, TestServer};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const FILES: [&str; 6] =
+    ["chat.db", "chat.db-wal", "chat.db-shm", "recent.db", "recent.db-wal", "recent.db-shm"];
+
+struct Running {
+    folder: TempDir,
+    setup: Setup,
+    server: TestServer,
+    alice: TestClient,
+}
+
+impl Running {
+    /// A server into whose `#dev` one line was said.
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+        let server = setup.start().await;
+        let mut alice = server.person_in("alice", Form::Json).await;
+        alice.ask_json("/create dev").await;
+        let mut running = Self { folder, setup, server, alice };
+        assert_eq!(running.say("one").await, 1);
+        running
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    async fn say(&mut self, text: &str) -> u64 {
+        let answer = self.alice.ask_json(text).await.1;
+        answer["id"].as_u64().unwrap_or_else(|| panic!("{answer}"))
+    }
+
+    /// No line is taken, history is read, and nothing is made where the files were.
+    async fn is_refused(&mut self, lines: usize) {
+        let before = names(&self.data());
+        for line in ["refused", "/me refused", "/topic refused"] {
+            let answer = self.alice.ask_json(line).await.1;
+            assert_eq!(answer["code"], "unavailable", "{line}: {answer}");
+        }
+        let (rows, answer) = self.alice.ask_json("/history dev").await;
+        assert_eq!((&answer["type"], texts(&rows)), (&"ok".into(), vec!["one".to_owned(); lines]));
+        let (rows, _) = self.alice.ask_json("/search one").await;
+        assert_eq!(texts(&rows), vec!["one".to_owned(); lines]);
+        assert_eq!(names(&self.data()), before, "nothing is made beside what is gone");
+        self.server.wait_for_log("is not where it was opened").await;
+    }
+}
+
+fn texts(rows: &[Value]) -> Vec<String> {
+    let lines = rows.iter().filter(|row| row["past"] == true);
+    lines.map(|row| row["text"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn names(directory: &Path) -> BTreeSet<std::ffi::OsString> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().file_name()).collect()
+}
+
+#[tokio::test]
+async fn a_file_that_is_moved_away_stops_lines_until_it_is_back() {
+    let mut running = Running::start().await;
+    let mut last = 1_usize;
+    for name in FILES.iter().copied().chain([""]) {
+        let path = if name.is_empty() { running.data() } else { running.data().join(name) };
+        let away = running.folder.path().join("away");
+        fs::rename(&path, &away).unwrap();
+        running.is_refused(last).await;
+        fs::rename(&away, &path).unwrap();
+        last += 1;
+        assert_eq!(running.say("one").await, last as u64, "{name}");
+    }
+    assert!(running.server.terminate().await.success());
+    let server = running.setup.start().await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    assert_eq!(bob.ask_json("/enter dev").await.1["last"].as_u64(), Some(last as u64));
+}
+
+#[tokio::test]
+async fn a_file_that_is_removed_is_told_in_the_log_though_nobody_says_anything() {
+    for name in FILES {
+        let mut running = Running::start().await;
+        let path = running.data().join(name);
+        fs::remove_file(&path).unwrap();
+        let told = running.server.wait_for_log("is not where it was opened").await;
+        assert!(
+            told.contains("ERROR") && told.contains(&format!("{} is gone", path.display())),
+            "{told}"
+        );
+        running.is_refused(1).await;
+        assert!(running.server.terminate().await.success());
+        if name.ends_with("-wal") || name.ends_with("-shm") {
+            let server = running.setup.start().await;
+            let mut bob = server.person_in("bob", Form::Json).await;
+            assert_eq!(bob.ask_json("/enter dev").await.1["last"].as_u64(), Some(1), "{name}");
+        } else {
+            let (log, status) = running.setup.run_to_end().await;
+            assert_eq!(status.code(), Some(1), "{log}");
+            assert!(log.contains(name) && log.contains("missing"), "{log}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_emptied_or_replaced_stops_lines() {
+    for name in ["chat.db", "recent.db"] {
+        let mut running = Running::start().await;
+        let path = running.data().join(name);
+        let copy = running.folder.path().join("copy");
+        fs::copy(&path, &copy).unwrap();
+        fs::rename(&copy, &path).unwrap();
+        running.is_refused(1).await;
+    }
+    let mut running = Running::start().await;
+    fs::write(running.data().join("recent.db"), "").unwrap();
+    let answer = running.alice.ask_json("refused").await.1;
+    assert_eq!(answer["code"], "unavailable", "{answer}");
+}
+
+#[tokio::test]
+async fn a_lock_that_is_removed_is_made_again() {
+    let mut running = Running::start().await;
+    fs::remove_file(running.data().join("lock")).unwrap();
+    running.server.wait_for_log("is made again").await;
+    let (log, status) = running.setup.run_to_end().await;
+    assert!(status.code() == Some(1) && log.contains("is in use by another server"), "{log}");
+    assert_eq!(running.say("two").await, 2);
+}
