@@ -84,6 +84,90 @@ async fn signed_in(server: &TestServer, who: &str) -> TestClient {
     client
 }
 
+/// The pattern for fail2ban on the page for operators, as a regular expression. fail2ban takes the time out of a line first.
+fn failregex() -> regex::bytes::Regex {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let line = page.lines().find_map(|line| line.trim().strip_prefix("failregex = ")).unwrap();
+    let pattern = line.replace("<HOST>", "([0-9a-f.:]+)");
+    regex::bytes::RegexBuilder::new(&pattern).unicode(false).build().unwrap()
+}
+
+#[tokio::test]
+async fn the_log_has_a_line_for_each_thing_that_operators_look_for() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let first = server.wait_for_log("INFO chat-server starts").await;
+    let data = format!("data={}", kept.folder.path().display());
+    assert!(first.contains(&data) && first.contains("version="), "{first}");
+    assert!(first.ends_with("config=(none)"), "{first}");
+
+    let mut alice = registered(&server, "alice", Form::Json).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    for line in ["/create dev", "/create old", "in old", "/drop old"] {
+        assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    assert_eq!(bob.ask_json("/enter dev").await.1["type"], "ok");
+    for line in ["/kick #dev bob", "/ban #dev bob for 1h", "/ban #dev 192.0.2.0/24"] {
+        assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    let mut zoe = server.person_in("zoe", Form::Json).await;
+    for line in
+        ["/login alice not that horse", "/login alice token:AAAA", "/login nadia correct horse"]
+    {
+        assert_eq!(zoe.ask_json(line).await.1["code"], "wrong-password", "{line}");
+    }
+    let signed_in = zoe.ask_json(&format!("/login alice {PASSWORD}")).await.1;
+    assert_eq!(signed_in["type"], "ok");
+    kept.admin_json(&["grant", "alice"]).await;
+    kept.admin_json(&["kill", "bob", "a reason"]).await;
+    kept.admin_json(&["ban", "spam*bot"]).await;
+    let lines = [
+        "registered address=127.0.0.1 name=alice",
+        "channel made channel=#dev by=alice",
+        "channel dropped channel=#old lines=1 by=alice",
+        "kicked channel=#dev user=bob by=alice",
+        "banned channel=#dev whom=bob by=alice",
+        "banned channel=#dev whom=192.0.2.0/24 by=alice",
+        "sign-in failed address=127.0.0.1 name=alice",
+        "sign-in failed address=127.0.0.1 name=nadia",
+        "signed in address=127.0.0.1 name=alice",
+        "operator of the server whom=alice by=(shell)",
+        "killed whom=bob by=(shell)",
+        "banned from the server whom=spam*bot by=(shell)",
+    ];
+    server.wait_for_log("banned from the server").await;
+    let log = server.log();
+    for line in lines {
+        assert!(
+            log.lines().any(|logged| logged.ends_with(&format!(" INFO {line}"))),
+            "{line}: {log}"
+        );
+    }
+    let failregex = failregex();
+    let without_time =
+        |line: &&str| line.split_once("Z ").map(|(_, rest)| rest.as_bytes().to_vec());
+    let logged: Vec<_> = log.lines().filter_map(|line| without_time(&line)).collect();
+    let failed = logged.iter().filter_map(|line| failregex.captures(line));
+    let hosts: Vec<_> = failed.map(|found| found[1].to_vec()).collect();
+    assert_eq!(hosts, vec![b"127.0.0.1".to_vec(); 3]);
+    let token = signed_in["token"].as_str().unwrap();
+    for secret in [PASSWORD, "not that horse", token, "in old"] {
+        assert!(!log.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn in_the_journal_each_line_has_its_priority() {
+    let journal = "export JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2)";
+    let server = Setup::default().prelude(journal).start().await;
+    let line = server.wait_for_log("listening").await;
+    assert!(line.starts_with("<6>2"), "{line}");
+    let elsewhere = Setup::default().environment("JOURNAL_STREAM", "1:2").start().await;
+    let line = elsewhere.wait_for_log("listening").await;
+    assert!(line.starts_with('2'), "{line}");
+}
+
 /// The complete settings files on the page for operators, in their order.
 fn settings_on_the_page() -> Vec<String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZero;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -11,6 +12,7 @@ use chat_server::config::file::File;
 use chat_server::config::{Config, Logging};
 use chat_server::ops::signals::StopSignals;
 use chat_server::ops::{log, systemd};
+use chat_server::store::Place;
 use chat_server::tools;
 use clap::Parser as _;
 use tokio::runtime::{Builder, Runtime};
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
         None => log::start_queue()
             .context("can't start the log")
             .and(config)
-            .and_then(serve)
+            .and_then(|config| serve(config, args.config.as_deref()))
             .map(|()| ExitCode::SUCCESS),
     };
     let code = ended.unwrap_or_else(|error| {
@@ -44,7 +46,13 @@ fn main() -> ExitCode {
     code
 }
 
-fn serve(config: Config) -> anyhow::Result<()> {
+fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<()> {
+    let data = match &config.place {
+        Place::Directory(path) => path.display().to_string(),
+        Place::Memory => "(memory)".to_owned(),
+    };
+    let file = file.map_or_else(|| "(none)".to_owned(), |file| file.display().to_string());
+    tracing::info!(version = %env!("CARGO_PKG_VERSION"), %data, config = %file, "chat-server starts");
     raise_open_files_limit();
     let runtime = runtime().context("can't start the runtime")?;
     runtime.block_on(listen_and_serve(config))?;

@@ -2,7 +2,8 @@
 //!
 //! A server's log lines go through a bounded queue to a thread that writes them. If standard error takes nothing (a
 //! pipe that is not read, a terminal that is paused, a full disk), lines are dropped and counted, and the server goes
-//! on. A tool writes its lines itself.
+//! on. A tool writes its lines itself. If standard error is the journal, each line begins with its priority
+//! (sd-daemon(3)).
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
@@ -11,6 +12,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -45,7 +47,7 @@ pub fn start(logging: Logging) {
     };
     let registry = tracing_subscriber::registry().with(EnvFilter::new(level));
     let to = tracing_subscriber::fmt::layer()
-        .with_writer(Stderr)
+        .with_writer(Stderr { is_journal: is_journal() })
         .with_target(false)
         // Else a write that fails is reported on standard error, with a panic if that fails too.
         .log_internal_errors(false);
@@ -80,23 +82,61 @@ pub fn flush(within: Duration) {
     }
 }
 
-/// Standard error, or the queue before it.
-struct Stderr;
+/// Whether standard error is the stream to the journal that the service manager names (systemd.exec(5)).
+fn is_journal() -> bool {
+    let Some(named) = std::env::var_os("JOURNAL_STREAM") else { return false };
+    let stream = rustix::fs::fstat(io::stderr());
+    stream.is_ok_and(|stream| named == *format!("{}:{}", stream.st_dev, stream.st_ino))
+}
 
-impl<'a> MakeWriter<'a> for Stderr {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        Self
+/// The priority of a level (syslog(3)), as the journal reads it at the beginning of a line.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        Level::DEBUG | Level::TRACE => "<7>",
     }
 }
 
-impl Write for Stderr {
+/// Standard error, or the queue before it.
+struct Stderr {
+    is_journal: bool,
+}
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = LineWriter;
+
+    fn make_writer(&'a self) -> LineWriter {
+        LineWriter { prefix: "" }
+    }
+
+    fn make_writer_for(&'a self, of: &Metadata<'_>) -> LineWriter {
+        LineWriter { prefix: if self.is_journal { priority(*of.level()) } else { "" } }
+    }
+}
+
+/// Writes the lines of one event.
+struct LineWriter {
+    prefix: &'static str,
+}
+
+impl LineWriter {
+    /// A message of several lines is several entries of the journal.
+    fn prefixed(&self, lines: &[u8]) -> Vec<u8> {
+        let lines = lines.split_inclusive(|byte| *byte == b'\n');
+        lines.flat_map(|line| [self.prefix.as_bytes(), line].concat()).collect()
+    }
+}
+
+impl Write for LineWriter {
     /// The subscriber writes one whole line at once.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let prefixed = (!self.prefix.is_empty()).then(|| self.prefixed(line));
+        let whole = prefixed.as_deref().unwrap_or(line);
         match QUEUE.get() {
-            Some(queue) => queue.push(line),
-            None => io::stderr().write_all(line)?,
+            Some(queue) => queue.push(whole),
+            None => io::stderr().write_all(whole)?,
         }
         Ok(line.len())
     }
@@ -223,6 +263,12 @@ mod tests {
 
     fn text(written: &Receiver<Vec<u8>>) -> String {
         String::from_utf8(written.recv().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn each_line_of_an_event_has_its_priority() {
+        let writer = LineWriter { prefix: priority(Level::WARN) };
+        assert_eq!(writer.prefixed(b"one\ntwo\n"), b"<4>one\n<4>two\n");
     }
 
     #[test]

@@ -284,6 +284,9 @@ impl Session {
     pub(super) fn on_vault(&mut self, answer: Answer, out: &mut BytesMut) {
         let Some(dealing) = self.dealing.take() else { return };
         let Dealing { re, goal, now, .. } = *dealing;
+        if let (Goal::SignIn { name, .. }, Answer::Wrong | Answer::TooSoon(_)) = (&goal, &answer) {
+            self.log_failed_sign_in(name);
+        }
         let done = match answer {
             Answer::Right { rehashed } => self.on_right(re.clone(), goal, rehashed, now, out),
             Answer::Hashed(hash) => self.on_hashed(re.clone(), goal, hash, now),
@@ -328,7 +331,10 @@ impl Session {
                 let deed = AccountDeed::SignIn { party, token: hash, surplus, rehashed, now };
                 self.keep(re, goal, deed, token, now)
             }
-            Goal::SignIn { name, account: None } => Err(Refusal::wrong_password(&name)),
+            Goal::SignIn { name, account: None } => {
+                self.log_failed_sign_in(&name);
+                Err(Refusal::wrong_password(&name))
+            }
             Goal::Change { new: Some(new) } => {
                 self.hash(new);
                 let goal = Goal::Change { new: None };
@@ -455,6 +461,7 @@ impl Session {
             (Goal::Register { name, .. }, Some((token, hash))) => {
                 self.hub.registered(&self.person, self.inbox.channels(), now);
                 let is_new = self.me.register(name.clone());
+                tracing::info!(address = %self.log_address(), %name, "registered");
                 self.token = Some(Box::new(hash));
                 let done = Done::Registered { name: name.clone(), token };
                 if is_new {
@@ -495,8 +502,9 @@ impl Session {
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
-        let hash = self.hub.vault.hash_of(token).ok_or_else(|| Refusal::bad_token(name))?;
-        let account = self.hub.open_account(name, &hash, now)?;
+        let hash = self.hub.vault.hash_of(token).ok_or_else(|| Refusal::bad_token(name));
+        let opened = hash.and_then(|hash| Ok((hash, self.hub.open_account(name, &hash, now)?)));
+        let (hash, account) = opened.inspect_err(|_| self.log_failed_sign_in(name))?;
         self.complete_sign_in(re, &account, None, now, out)?;
         self.token = Some(Box::new(hash));
         Ok(())
@@ -514,6 +522,7 @@ impl Session {
     ) -> Result<(), Refusal> {
         let before = self.hub.sign_in(&self.person, account, self.inbox.channels(), now)?;
         self.me.sign_in(account);
+        tracing::info!(address = %self.log_address(), name = %account.name, "signed in");
         self.hub.put_out_where_banned(&self.person, self.inbox.channels(), now);
         let (token, hash) = token.unzip();
         self.token = hash.map(Box::new);
@@ -550,6 +559,16 @@ impl Session {
             self.show_main_page(name, out);
             self.done(re, done, out);
         }
+    }
+
+    /// The peer's address without its port, for a program that reads the log.
+    fn log_address(&self) -> String {
+        self.person.address().map_or_else(|| "unix".to_owned(), |address| address.to_string())
+    }
+
+    /// docs/operating.md has a pattern for this line.
+    fn log_failed_sign_in(&self, name: &UserName) {
+        tracing::info!(address = %self.log_address(), %name, "sign-in failed");
     }
 
     fn begin_sign_out(&mut self, re: Re, now: Timestamp) -> Result<(), Refusal> {

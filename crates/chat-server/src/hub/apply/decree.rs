@@ -130,6 +130,7 @@ impl Hub {
         let Decree { asker, what, act } = *decree;
         match kept {
             Ok(()) => {
+                log(&what, &act);
                 lock(&self.governing).record(act.clone());
                 let (done, ended) = self.carry_out(&asker, what, act);
                 asker.answer(Ok(done));
@@ -243,6 +244,21 @@ impl Hub {
             // What is stored has the wall clock's time. What stays in the store is looked at again at the next start.
             self.order.remember(Fact::RanOut(now.min(on_the_wall(now))), self);
         }
+    }
+}
+
+/// What the operator of the server finds in the log; the reasons are in the record.
+fn log(what: &Decided, act: &Recorded) {
+    let by = act.by.as_ref().map_or("(shell)", UserName::as_str);
+    let whom = &*act.whom;
+    match what {
+        Decided::Kill(_) => tracing::info!(%whom, %by, "killed"),
+        Decided::Ban(..) => tracing::info!(%whom, %by, "banned from the server"),
+        Decided::Unban(..) => tracing::info!(%whom, %by, "no longer banned from the server"),
+        Decided::Admin { admin: true, .. } => tracing::info!(%whom, %by, "operator of the server"),
+        Decided::Admin { .. } => tracing::info!(%whom, %by, "no longer operator of the server"),
+        Decided::Password { .. } => tracing::info!(%whom, %by, "password reset"),
+        Decided::Announce(_) | Decided::Invitation { .. } => {}
     }
 }
 

@@ -26,6 +26,11 @@ const RESERVED: [&str; 3] = ["root", "server", "system"];
 /// How long a channel without people and without a line stays.
 const UNUSED_CHANNEL_MILLIS: i64 = 24 * 3_600_000;
 
+/// A name as the log has it.
+pub(super) fn shown(name: Option<&UserName>) -> &str {
+    name.map_or("(nobody)", UserName::as_str)
+}
+
 /// What a new member gets.
 pub(crate) struct Membership {
     pub(crate) channel: Arc<Channel>,
@@ -130,6 +135,7 @@ impl Hub {
             self.remember_rule(name, Keep::Setting(setting.name(), setting.value()));
         }
         let (floor, members, operator) = (last_line, 1, true);
+        tracing::info!(channel = %name, by = %shown(person.name().as_ref()), "channel made");
         Ok(Membership { channel, ring, entry, last_line, floor, members, topic, operator })
     }
 
@@ -260,7 +266,7 @@ impl Hub {
             }
         }
         for (name, last_line, lines) in due {
-            tracing::info!(channel = %name, lines, reason = "empty", "channel removed");
+            tracing::info!(channel = %name, lines, reason = %"empty", "channel removed");
             channels.remove(&name, last_line);
             lock(&self.accounts).forget_channel(&name);
             self.order.remember(Fact::Dropped(name), self);

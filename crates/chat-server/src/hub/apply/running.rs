@@ -53,6 +53,7 @@ impl Hub {
         now: Timestamp,
         hides: usize,
     ) {
+        log(by_name, channel, &act);
         let person = act.aim().and_then(|aim| aim.person.as_ref());
         let devices = person.map(|person| self.devices(person)).unwrap_or_default();
         if matches!(act.deed, Deed::Drop) {
@@ -309,6 +310,22 @@ impl Doing<'_> {
         if self.devices.iter().any(|device| state.members.contains_key(&device.id)) {
             state.tell(event, self.by.by());
         }
+    }
+}
+
+/// What the operator of the server finds in the log; the reasons are in the channel's record.
+fn log(by: &UserName, channel: &Channel, act: &Act) {
+    let name = &channel.name;
+    match &act.deed {
+        Deed::Kick(aim) => tracing::info!(channel = %name, user = %aim.name(), %by, "kicked"),
+        Deed::Ban(against, _) => {
+            tracing::info!(channel = %name, whom = %against.target(), %by, "banned");
+        }
+        Deed::Drop => {
+            let lines = channel.state().line_count();
+            tracing::info!(channel = %name, lines, %by, "channel dropped");
+        }
+        _ => {}
     }
 }
 
