@@ -116,9 +116,10 @@ async fn a_wrong_setting_is_refused_in_a_sentence() {
         ),
         ("limits.write_seconds = 0", "limits.write_seconds must be from 1 to 31536000"),
         ("limits.name_seconds = 9223372036854775807", "limits.name_seconds must be from 1 to"),
-        ("name = 3", "line 1: invalid type: integer `3`, expected a string"),
+        ("name = 3", "line 1: name must be a text in double quotes, and is 3"),
+        ("limits.channels = \"many\"", "line 1: limits.channels must be a whole number from 0 up"),
         ("listen = [", "line 1: "),
-        ("log = \"loud\"", "unknown variant `loud`"),
+        ("log = \"loud\"", "line 1: log must be \"text\" or \"json\", and is \"loud\""),
         ("motd = \"nowhere.txt\"", "nowhere.txt can't be read"),
     ] {
         let (log, status) = Setup::default().config(config).run_to_end().await;
@@ -206,6 +207,18 @@ async fn the_name_and_the_message_of_the_day_greet() {
     assert!(told.contains(&"* ! internal: forged".to_owned()), "{told:?}");
     assert_eq!(told.last().unwrap(), "* Type your name to begin, or /help for the menu.");
     assert!(told.iter().all(|line| line.starts_with("* ") || line == "*"), "{told:?}");
+    assert!(told.contains(&"* Red text".to_owned()), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_of_a_file_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let motd = folder.path().join("motd");
+    fs::write(&motd, "\u{FEFF}Be kind.\r\n").unwrap();
+    let config = format!("\u{FEFF}name = \"chat.example.org\"\nmotd = {motd:?}\n");
+    let server = Setup::bare().config(config).start().await;
+    let told = server.newcomer("alice").await.settle().await;
+    assert_eq!(told[..2], ["* Welcome to chat.example.org.", "* Be kind."]);
 }
 
 #[tokio::test]

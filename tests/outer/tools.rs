@@ -221,10 +221,11 @@ async fn an_export_is_imported_once_and_the_same() {
     assert!(refused.contains("is in use by another server"), "{refused}");
     assert!(server.terminate().await.success());
 
+    let into = data.path("other").display().to_string();
     let told = data.succeeds("other", &["import", "dev.jsonl"]);
-    assert_eq!(told, "3 lines imported, 0 were there already\n");
+    assert_eq!(told, format!("3 lines imported into {into}, 0 were there already\n"));
     let told = data.succeeds("other", &["import", "dev.jsonl"]);
-    assert_eq!(told, "0 lines imported, 3 were there already\n");
+    assert_eq!(told, format!("0 lines imported into {into}, 3 were there already\n"));
     assert_eq!(data.succeeds("other", &["export", "--channel", "dev"]), exported);
     // Only the newest lines: the ids stay what they are.
     let newest = format!("{}\n{}\n", rows[0], rows[3]);
@@ -247,7 +248,8 @@ async fn an_export_is_imported_once_and_the_same() {
     };
     let gap = wrong("gap", &format!("{}\n{}\n", rows[0], rows[3].replace("\"id\":3", "\"id\":9")));
     assert!(
-        gap.contains("line 2; 0 lines before it were imported") && gap.contains("import what lies"),
+        gap.contains(&format!("line 2; 0 lines before it were imported into {into}"))
+            && gap.contains("import what lies"),
         "{gap}"
     );
     let other = wrong("other.jsonl", &format!("{}\n{}\n", rows[0], rows[3].replace("als", "than")));
@@ -280,8 +282,9 @@ async fn what_is_hidden_in_a_channel_is_in_no_export_and_keeps_its_place() {
         exported.lines().map(|line| line.split('"').nth(3).unwrap_or_default()).collect();
     assert_eq!(kinds, ["channel", "erased", "message", "erased"], "{exported}");
     assert!(!exported.contains("purged") && !exported.contains("never stored"), "{exported}");
+    let into = data.path("other").display().to_string();
     let told = data.succeeds("other", &["import", "dev.jsonl"]);
-    assert_eq!(told, "3 lines imported, 0 were there already\n");
+    assert_eq!(told, format!("3 lines imported into {into}, 0 were there already\n"));
     assert_eq!(data.succeeds("other", &["export", "--channel", "dev"]), exported);
     for directory in ["data", "other"] {
         let told = data.succeeds(directory, &["--listen", "127.0.0.1:0", "check"]);
@@ -376,4 +379,89 @@ fn damage(file: &Path) {
     let mut bytes = fs::read(file).unwrap();
     bytes[4096..].fill(0xAA);
     fs::write(file, bytes).unwrap();
+}
+
+/// Runs a tool whose output goes to `out`; returns its exit code and its complaints.
+fn write_to(data: &Data, out: impl Into<Stdio>, words: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(binary::path("chat-server"));
+    command.arg("--data").arg(data.path("data")).current_dir(data.folder.path());
+    command.args(words).stdin(Stdio::null()).stdout(out).stderr(Stdio::piped());
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn output_that_is_not_taken_has_the_right_exit_code() {
+    let data = Data::new();
+    let server = with_three_lines(&data).await;
+    let listen = server.address().to_string();
+    let tools = [
+        &["export", "--channel", "dev"][..],
+        &["export", "--channel", "dev", "-"],
+        &["--listen", &listen, "check"],
+        &["admin", "operators"],
+        &["admin", "stats"],
+        &["backup", "copy.db"],
+        &["--help"],
+        &["--version"],
+        &["export", "--help"],
+    ];
+    for words in tools {
+        // As with `head`, which goes when it has enough.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(write_to(&data, writer, words), (Some(0), String::new()), "{words:?}");
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let (code, told) = write_to(&data, writer, &["--listen", "192.0.2.1:0", "check"]);
+    assert_eq!(code, Some(1), "a fault is a fault though nobody reads of it: {told}");
+    for words in tools.into_iter().filter(|words| !words.contains(&"operators")) {
+        drop(fs::remove_file(data.path("copy.db")));
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let (code, told) = write_to(&data, full, words);
+        assert_eq!(code, Some(1), "{words:?}: {told}");
+        assert!(told.contains("the output can't be written"), "{words:?}: {told}");
+        assert!(!told.contains("panicked"), "{words:?}: {told}");
+    }
+}
+
+#[test]
+fn a_named_pipe_is_refused_and_not_waited_for() {
+    let data = Data::new();
+    let made = Command::new("mkfifo").arg(data.path("pipe")).status().unwrap();
+    assert!(made.success());
+    for words in [
+        &["import", "pipe"][..],
+        &["restore", "pipe"],
+        &["--config", "pipe", "check"],
+        &["--config", "pipe"],
+        &["--motd", "pipe", "check"],
+        &["--motd", "pipe"],
+    ] {
+        let refused = data.fails("data", words);
+        assert!(refused.contains("pipe"), "{words:?}: {refused}");
+    }
+    // Tools that show no message of the day don't look at it.
+    assert!(data.fails("data", &["--motd", "pipe", "backup", "x"]).contains("there is no "));
+    // One that a shell makes has its other end.
+    let mut command = Command::new("bash");
+    command.arg("-c").arg("\"$0\" --config <(echo ephemeral = true) --motd <(echo hi) check");
+    command.arg(binary::path("chat-server"));
+    let output = command.output().unwrap();
+    assert!(said(&output).contains("nothing is kept on disk"), "{}", said(&output));
+}
+
+#[test]
+fn a_flag_is_offered_where_it_means_something() {
+    let data = Data::new();
+    for tool in ["backup", "export", "export-user", "import", "restore", "admin"] {
+        let help = said(&data.run("data", &[tool, "--help"]));
+        assert!(help.contains("--data") && !help.contains("--ephemeral"), "{tool}: {help}");
+    }
+    let ephemeral = Command::new(binary::path("chat-server"))
+        .args(["--listen", "127.0.0.1:0", "check", "--ephemeral"])
+        .output()
+        .unwrap();
+    assert!(said(&ephemeral).contains("nothing is kept on disk"), "{}", said(&ephemeral));
 }

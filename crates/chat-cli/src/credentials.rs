@@ -2,7 +2,11 @@
 
 use std::env;
 use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use rustix::fs::{OFlags, fcntl_setfl};
 
 use crate::args::Args;
 use crate::identity::Credential;
@@ -31,7 +35,7 @@ pub(crate) fn given(args: &Args) -> Result<Vec<Credential>, String> {
 /// The first line of a file, which is all of it.
 fn first_line(what: &str, path: &Path) -> Result<Secret, String> {
     let shown = path.display();
-    let file = File::open(path).map_err(|error| format!("the {what} file {shown}: {error}"))?;
+    let file = open(path).map_err(|error| format!("the {what} file {shown}: {error}"))?;
     must_be_private(path, &file).map_err(|why| format!("the {what} file is not used: {why}"))?;
     let text = text_of(file).map_err(|error| format!("the {what} file {shown}: {error}"))?;
     let mut lines = text.expose().lines().filter(|line| !line.trim().is_empty());
@@ -42,6 +46,19 @@ fn first_line(what: &str, path: &Path) -> Result<Secret, String> {
         (None, _) => Err(format!("the {what} file {shown} is empty")),
         _ => Err(format!("the {what} file {shown} has to hold the {what} and nothing else")),
     }
+}
+
+/// Never waits for the other end of a named pipe; one that was inherited, as in `--token-file <(command)`, has it.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.file_type().is_fifo() {
+        if !["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|at| path.starts_with(at)) {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "it is a named pipe"));
+        }
+        fcntl_setfl(&file, OFlags::empty())?;
+    }
+    Ok(file)
 }
 
 fn one_word(text: &str) -> Option<&str> {

@@ -45,7 +45,7 @@ mod terminal;
 mod tokens;
 mod typed;
 
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -59,7 +59,10 @@ use run::{Ended, How};
 const BY_SIGNAL: u8 = 128;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return Ok(show(&error)),
+    };
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
@@ -68,6 +71,19 @@ fn main() -> anyhow::Result<ExitCode> {
     // A name may still be being looked up, and nobody waits for it.
     runtime.shutdown_background();
     Ok(leave(ended))
+}
+
+/// Prints the help, the version, or what is wrong with the command line.
+fn show(what: &clap::Error) -> ExitCode {
+    let printed = what.print().and_then(|()| io::stdout().flush());
+    match printed {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe && !what.use_stderr() => {
+            // Without an error output the exit code has to do.
+            let _ = writeln!(io::stderr(), "chat-cli: the output can't be written: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::from(u8::try_from(what.exit_code()).unwrap_or(u8::MAX)),
+    }
 }
 
 fn leave(ended: Ended) -> ExitCode {

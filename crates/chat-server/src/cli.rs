@@ -44,11 +44,11 @@ pub struct Args {
     pub config: Option<PathBuf>,
 
     /// The directory for what is kept [default: the service manager's, else the XDG state directory]
-    #[arg(long, value_name = "PATH", conflicts_with = "ephemeral", global = true)]
+    #[arg(long, value_name = "PATH", global = true)]
     pub data: Option<PathBuf>,
 
     /// Keep nothing on disk
-    #[arg(long, global = true)]
+    #[arg(long, conflicts_with = "data")]
     pub ephemeral: bool,
 
     /// No pacing and no limits for each address: for benchmarks
@@ -73,20 +73,24 @@ pub enum Tool {
         file: PathBuf,
     },
     /// Look at settings, directory, database and ports; each fault is told with its cure
-    Check,
+    Check {
+        /// As for a server that keeps nothing on disk
+        #[arg(long, conflicts_with = "data")]
+        ephemeral: bool,
+    },
     /// Write the lines of one channel as JSON Lines
     Export {
         /// Which one, with or without its #
         #[arg(long, value_name = "NAME")]
         channel: String,
-        /// A file that isn't there yet [default: standard output]
+        /// A file that isn't there yet [default, and -: standard output]
         file: Option<PathBuf>,
     },
     /// Write everything that is kept of one account, and every line that it wrote, as JSON Lines
     ExportUser {
         /// The account's name
         name: String,
-        /// A file that isn't there yet [default: standard output]
+        /// A file that isn't there yet [default, and -: standard output]
         file: Option<PathBuf>,
     },
     /// Run a server that is up: its operators, who is kept out, invitations. Ends with 0 if it is done, 1 if it is
@@ -99,7 +103,7 @@ pub enum Tool {
     },
     /// Take in what export wrote; the server must be stopped
     Import {
-        /// [default: standard input]
+        /// [default, and -: standard input]
         file: Option<PathBuf>,
     },
 }

@@ -4,7 +4,9 @@
 //! together, and cannot be half right.
 
 pub mod file;
+mod greeting;
 pub mod listen;
+mod problem;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -14,7 +16,7 @@ use chat_proto::limits::MAX_HISTORY_LINES;
 use chat_proto::name::ChannelName;
 use chat_proto::setting::Setting;
 
-use crate::cli::{Args, LogForm};
+use crate::cli::{Args, LogForm, Tool};
 use crate::conn::{Manners, Rate};
 use crate::hub::{Bounds, Registration};
 use crate::order::retention::{Keep, Retention};
@@ -119,7 +121,7 @@ pub enum Wrong {
     #[error("{key} must be from {least} to {most}; leave it out for the usual {usual}")]
     OutOfBounds {
         /// The setting.
-        key: &'static str,
+        key: String,
         /// The smallest that can be meant.
         least: u64,
         /// The largest that can be meant.
@@ -135,7 +137,7 @@ pub enum Wrong {
     },
     /// Nowhere to keep anything.
     #[error(
-        "there is no directory for what is kept; give one with --data, or --ephemeral to keep nothing"
+        "there is no directory for what is kept; give one with --data (a server can also keep nothing: --ephemeral)"
     )]
     NoPlace,
     /// No door.
@@ -186,15 +188,17 @@ impl Config {
         {
             return Err(Wrong::SameSocket { path });
         }
-        let name = args.name.clone().or(name).unwrap_or_else(machine_name);
-        let motd = match args.motd.clone().or(motd) {
-            Some(path) => std::fs::read_to_string(&path)
-                .map_err(|source| Wrong::Unreadable { path, source })?
-                .lines()
-                .map(str::to_owned)
-                .collect(),
+        let name = args.name.clone().or(name);
+        let name = name.as_deref().and_then(greeting::name).unwrap_or_else(machine_name);
+        // Other tools work without them, and whatever becomes of names in the network.
+        let serves = matches!(args.tool, None | Some(Tool::Check { .. }));
+        let motd = match args.motd.clone().or(motd).filter(|_| serves) {
+            Some(path) => {
+                greeting::motd(&path).map_err(|source| Wrong::Unreadable { path, source })?
+            }
             None => Vec::new(),
         };
+        let listen = if serves { listen::resolve(&listen)? } else { Vec::new() };
         let seconds = |value, key, usual| -> Result<Duration, Wrong> {
             Ok(Duration::from_secs(bounded(value, key, 1..=MAX_SECONDS, usual)?))
         };
@@ -217,7 +221,7 @@ impl Config {
         let replay_lines = replayed(history.replay_lines, "history.replay_lines", 20)?;
         let conversations = in_bell(limits.conversations, "limits.conversations", 50)?;
         Ok(Self {
-            listen: listen::resolve(&listen)?,
+            listen,
             unix,
             admin,
             name,
@@ -287,7 +291,8 @@ fn given_directory(variable: &str) -> Option<PathBuf> {
 }
 
 fn place(args: &Args, data: Option<PathBuf>, ephemeral: Option<bool>) -> Result<Place, Wrong> {
-    if args.ephemeral || (args.data.is_none() && ephemeral == Some(true)) {
+    let in_check = matches!(args.tool, Some(Tool::Check { ephemeral: true }));
+    if args.ephemeral || in_check || (args.data.is_none() && ephemeral == Some(true)) {
         return Ok(Place::Memory);
     }
     args.data.clone().or(data).or_else(state_directory).map(Place::Directory).ok_or(Wrong::NoPlace)
@@ -309,11 +314,11 @@ fn state_directory() -> Option<PathBuf> {
 fn retention(history: &file::History, place: &Place) -> Result<Retention, Wrong> {
     // Memory has an end, and a file's disk is for its owner to watch.
     let in_memory = *place == Place::Memory;
-    let days = |value, key, usual| -> Result<Option<u32>, Wrong> {
+    let days = |value, key: &str, usual| -> Result<Option<u32>, Wrong> {
         let days = bounded(value, key, 0..=MAX_DAYS, usual)?;
         Ok(u32::try_from(days).ok().filter(|days| *days > 0))
     };
-    let lines = |value, key, usual| -> Result<Option<u64>, Wrong> {
+    let lines = |value, key: &str, usual| -> Result<Option<u64>, Wrong> {
         Ok(Some(bounded(value, key, 0..=MAX_COUNT, usual)?).filter(|lines| *lines > 0))
     };
     let usual = Keep {
@@ -329,11 +334,11 @@ fn retention(history: &file::History, place: &Place) -> Result<Retention, Wrong>
         let channel = ChannelName::new(name).map_err(wrong)?;
         let days = match keep.keep_days {
             None => usual.days,
-            given => days(given, "keep_days of a channel", 0)?,
+            given => days(given, &format!("history.channels.\"{name}\".keep_days"), 0)?,
         };
         let lines = match keep.keep_lines {
             None => usual.lines,
-            given => lines(given, "keep_lines of a channel", 0)?,
+            given => lines(given, &format!("history.channels.\"{name}\".keep_lines"), 0)?,
         };
         Ok((channel, Keep { days, lines }))
     };
@@ -355,14 +360,14 @@ const MAX_RATE: u64 = 1_000_000;
 
 fn bounded(
     value: Option<u64>,
-    key: &'static str,
+    key: &str,
     bounds: RangeInclusive<u64>,
     usual: u64,
 ) -> Result<u64, Wrong> {
     match value {
         Some(value) if !bounds.contains(&value) => {
             let (least, most) = bounds.into_inner();
-            Err(Wrong::OutOfBounds { key, least, most, usual })
+            Err(Wrong::OutOfBounds { key: key.to_owned(), least, most, usual })
         }
         Some(value) => Ok(value),
         None => Ok(usual),

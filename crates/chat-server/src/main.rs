@@ -1,6 +1,6 @@
 //! The chat daemon. See the library for its map.
 
-use std::io;
+use std::io::{self, ErrorKind, Write as _};
 use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,7 +22,10 @@ use tokio::runtime::{Builder, Runtime};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return show(&error),
+    };
     let file = args.config.as_deref().map(File::read).transpose();
     let in_file = file.as_ref().ok().and_then(Option::as_ref).and_then(|file| file.log);
     let form = args.log.or(in_file).unwrap_or_default();
@@ -44,6 +47,19 @@ fn main() -> ExitCode {
     });
     log::flush(log::FLUSH_DEADLINE);
     code
+}
+
+/// Prints the help, the version, or what is wrong with the command line.
+fn show(what: &clap::Error) -> ExitCode {
+    let printed = what.print().and_then(|()| io::stdout().flush());
+    match printed {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe && !what.use_stderr() => {
+            // Without an error output the exit code has to do.
+            let _ = writeln!(io::stderr(), "chat-server: the output can't be written: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::from(u8::try_from(what.exit_code()).unwrap_or(u8::MAX)),
+    }
 }
 
 fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<()> {

@@ -21,8 +21,8 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write as _;
-use std::path::Path;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -40,12 +40,14 @@ pub fn run(tool: &Tool, config: &Config) -> anyhow::Result<ExitCode> {
     match tool {
         Tool::Admin(admin) => return admin::run(admin, config),
         Tool::Backup { file } => backup::run(directory(config)?, file),
-        Tool::Check => check::run(config),
-        Tool::Export { channel, file } => export::run(directory(config)?, channel, file.as_deref()),
-        Tool::ExportUser { name, file } => {
-            export_user::run(directory(config)?, name, file.as_deref())
+        Tool::Check { .. } => check::run(config),
+        Tool::Export { channel, file } => {
+            unless_unread(export::run(directory(config)?, channel, named(file.as_ref())))
         }
-        Tool::Import { file } => import::run(directory(config)?, file.as_deref()),
+        Tool::ExportUser { name, file } => {
+            unless_unread(export_user::run(directory(config)?, name, named(file.as_ref())))
+        }
+        Tool::Import { file } => import::run(directory(config)?, named(file.as_ref())),
         Tool::Restore { file } => restore::run(directory(config)?, file),
     }?;
     Ok(ExitCode::SUCCESS)
@@ -55,12 +57,33 @@ fn directory(config: &Config) -> anyhow::Result<&Path> {
     match &config.place {
         Place::Directory(directory) => Ok(directory),
         Place::Memory => {
-            bail!("with --ephemeral there is nothing on disk; name a directory with --data")
+            bail!(
+                "with these settings (ephemeral) there is nothing on disk; name a directory with --data"
+            )
         }
     }
 }
 
-/// One line for whoever sits at the shell.
-fn tell(line: impl std::fmt::Display) -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "{line}")
+/// A file that isn't standard input or output.
+fn named(file: Option<&PathBuf>) -> Option<&Path> {
+    file.map(PathBuf::as_path).filter(|file| *file != Path::new("-"))
+}
+
+/// A reader such as `head` that has all it wants closes the pipe: no fault.
+fn unless_unread(done: anyhow::Result<()>) -> anyhow::Result<()> {
+    let is_unread = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref().is_some_and(|error: &io::Error| error.kind() == ErrorKind::BrokenPipe)
+    };
+    done.or_else(|error| if error.chain().any(is_unread) { Ok(()) } else { Err(error) })
+}
+
+/// One line on standard output. Where nobody reads it any more, the work goes on, for the exit code's sake.
+fn tell(line: impl std::fmt::Display) -> io::Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => {
+            Err(io::Error::new(error.kind(), format!("the output can't be written: {error}")))
+        }
+        Ok(()) => Ok(()),
+    }
 }

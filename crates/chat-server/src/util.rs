@@ -1,3 +1,4 @@
 //! Small things that every module may use, and that use none.
 
+pub(crate) mod input;
 pub(crate) mod sync;

@@ -224,6 +224,12 @@ fn a_secret_that_others_may_read_is_not_used() {
         assert_eq!((left.code, left.out.as_str()), (Some(4), ""), "{text}");
         assert!(left.err.contains(told) && !left.err.contains("sesame"), "{}", left.err);
     }
+    // Nobody writes to it, and nobody waits for that.
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let left = run(&["-n", "cron", "--send", "#general", "--token-file", pipe.to_str().unwrap()]);
+    assert_eq!((left.code, left.out.as_str()), (Some(4), ""));
+    assert!(left.err.contains("named pipe"), "{}", left.err);
 }
 
 #[test]

@@ -1,19 +1,27 @@
 //! The settings file as it is written.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use chat_proto::command::near;
-use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, IntoDeserializer as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
-use super::Wrong;
+use super::{Wrong, problem};
 use crate::cli::LogForm;
+use crate::util::input;
+
+/// The largest file: far more than all settings with a comment for each.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The file. Everything may be left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is described in the example config")]
 pub struct File {
+    #[serde(default, deserialize_with = "one_or_more")]
     pub listen: Option<Vec<String>>,
     pub unix: Option<PathBuf>,
     pub name: Option<String>,
@@ -66,6 +74,7 @@ pub enum Registration {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is described in the example config")]
 pub struct Channels {
+    #[serde(default, deserialize_with = "one_or_more")]
     pub new: Option<Vec<NewChannel>>,
 }
 
@@ -121,7 +130,7 @@ pub struct Limits {
 impl File {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, Wrong> {
-        let text = std::fs::read_to_string(path)
+        let text = input::read_text(path, MAX_FILE_BYTES)
             .map_err(|source| Wrong::Unreadable { path: path.to_owned(), source })?;
         Self::parse(&text).map_err(|problem| Wrong::File { path: path.to_owned(), problem })
     }
@@ -132,33 +141,33 @@ impl File {
     ///
     /// What is wrong; for an unknown key also the nearest that is known.
     pub fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| {
-            let message = error.message();
-            let place = error
-                .span()
-                .map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1)
-                .map(|line| format!("line {line}: "))
-                .unwrap_or_default();
-            match nearest_key(message) {
-                Some((unknown, Some(nearest))) => {
-                    format!("{place}there is no setting \"{unknown}\"; did you mean \"{nearest}\"?")
-                }
-                Some((unknown, None)) => format!(
-                    "{place}there is no setting \"{unknown}\"; the example config has all there are"
-                ),
-                None => format!("{place}{message}"),
-            }
-        })
+        toml::from_str(text).map_err(|error| problem::describe(text, &error))
     }
 }
 
-/// The unknown key out of serde's message, which names it and then those that it would know, each in
-/// backticks; and the nearest of those.
-fn nearest_key(message: &str) -> Option<(&str, Option<&str>)> {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = message.starts_with("unknown field").then(|| quoted.next()).flatten()?;
-    let known: Vec<_> = quoted.map(|key| (key, key)).collect();
-    Some((unknown, near(unknown, known, 1).first().copied()))
+/// One text stands for a list of one.
+fn one_or_more<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    deserializer.deserialize_any(OneOrMore(PhantomData)).map(Some)
+}
+
+struct OneOrMore<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMore<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text in double quotes, or a list of them in brackets")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+        T::deserialize(text.into_deserializer()).map(|one| vec![one])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<T>, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list))
+    }
 }
 
 #[cfg(test)]
@@ -177,11 +186,71 @@ mod tests {
                 "qqq = 1",
                 "line 1: there is no setting \"qqq\"; the example config has all there are",
             ),
-            ("name = 3", "line 1: invalid type: integer `3`, expected a string"),
+            ("name = 3", "line 1: name must be a text in double quotes, and is 3"),
+            (
+                "motd = [\"a\",\n\"b\"]",
+                "line 1: motd must be a text in double quotes, and is [\"a\",…",
+            ),
+            ("ephemeral = \"yes\"", "line 1: ephemeral must be true or false, and is \"yes\""),
+            ("log = \"loud\"", "line 1: log must be \"text\" or \"json\", and is \"loud\""),
+            ("log = 3", "line 1: log must be a text in double quotes, and is 3"),
+            (
+                "[accounts]\nregistration = \"x\"",
+                "line 2: accounts.registration must be \"open\", \"invitation\" or \"closed\", and is \"x\"",
+            ),
+            (
+                "limits.connections = -3",
+                "line 1: limits.connections must be a whole number from 0 up, and is -3",
+            ),
+            (
+                "[limits]\n\nchannels = 1.5",
+                "line 3: limits.channels must be a whole number from 0 up, and is 1.5",
+            ),
+            (
+                "[limits]\nchannels = 99999999999999999999",
+                "line 2: limits.channels must be a whole number from 0 up, and is 99999999999999999999",
+            ),
+            (
+                "limits = 3",
+                "line 1: limits must be a table, whose settings stand below its name in brackets, and is 3",
+            ),
+            (
+                "[history.channels]\n\"#dev\" = 3",
+                "line 2: history.channels.\"#dev\" must be a table, whose settings stand below its name in brackets, and is 3",
+            ),
+            (
+                "listen = 5002",
+                "line 1: listen must be a text in double quotes, or a list of them in brackets, and is 5002",
+            ),
+            (
+                "listen = [\n\"[::]:5002\",\n5002]",
+                "line 3: a value of listen must be a text in double quotes, and is 5002",
+            ),
+            (
+                "channels.new = \"loud\"",
+                "line 1: channels.new must be \"invite-only\", \"hidden\" or \"topic-lock\", and is \"loud\"",
+            ),
+            ("name = \"a\"\nname = \"b\"", "line 2: name is there already; leave one out"),
         ] {
             assert_eq!(File::parse(text).unwrap_err(), problem, "{text}");
         }
-        assert!(File::parse("listen = [").is_err());
+        for (text, words) in [
+            ("listen = [", "line 1: listen can't be read: "),
+            ("\nname = chat.example.org", "line 2: name can't be read: "),
+            ("just words", "line 1: just words can't be read: "),
+        ] {
+            let problem = File::parse(text).unwrap_err();
+            assert!(problem.starts_with(words) && problem.contains("key = value"), "{problem}");
+        }
         assert_eq!(File::parse("").unwrap().listen, None);
+    }
+
+    #[test]
+    fn one_text_is_a_list_of_one() {
+        for text in ["listen = \"[::]:5002\"", "listen = [\"[::]:5002\"]"] {
+            assert_eq!(File::parse(text).unwrap().listen, Some(vec!["[::]:5002".to_owned()]));
+        }
+        let channels = File::parse("channels.new = \"hidden\"").unwrap().channels;
+        assert!(matches!(channels.new.as_deref(), Some([NewChannel::Hidden])));
     }
 }

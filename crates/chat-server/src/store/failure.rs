@@ -11,8 +11,7 @@ use super::identity::Mismatch;
 pub enum OpenError {
     /// Somebody else writes it.
     #[error(
-        "{path} is in use by another server; stop that one, or give this one another directory with \
-         --data (or --ephemeral, to keep nothing)"
+        "{path} is in use by another server; stop that one, or give another directory with --data"
     )]
     InUse {
         /// The directory.

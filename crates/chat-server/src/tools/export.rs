@@ -69,6 +69,7 @@ pub(super) fn out(file: Option<&Path>) -> anyhow::Result<impl Write> {
 }
 
 pub(super) fn write(out: &mut impl Write, row: &impl Serialize) -> anyhow::Result<()> {
-    serde_json::to_writer(&mut *out, row).context("the output can't be written")?;
+    let written = serde_json::to_writer(&mut *out, row).map_err(io::Error::from);
+    written.context("the output can't be written")?;
     out.write_all(b"\n").context("the output can't be written")
 }

@@ -1,7 +1,6 @@
 //! `chat-server import [FILE]`: what an export wrote, into a store that no server has open.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -13,22 +12,30 @@ use super::row::Row;
 use super::tell;
 use crate::archive::stored;
 use crate::store::{Book, Durability, Entry, Key, Lookup, Place, Store};
+use crate::util::input;
 
 /// The highest id that a line can have.
 const MAX_ID: u64 = (1 << 36) - 1;
+
+/// Longer than a row with the longest line, each character escaped.
+const MAX_ROW_BYTES: u64 = 64 * 1024;
 
 /// Lines of one commit.
 const BATCH: usize = 5000;
 
 pub(super) fn run(directory: &Path, file: Option<&Path>) -> anyhow::Result<()> {
-    let input: Box<dyn BufRead> = match file {
+    let mut input: Box<dyn BufRead> = match file {
         Some(file) => {
             let opened =
-                File::open(file).with_context(|| format!("{} can't be read", file.display()))?;
+                input::open(file).with_context(|| format!("{} can't be read", file.display()))?;
             Box::new(BufReader::new(opened))
         }
         None => Box::new(io::stdin().lock()),
     };
+    let into = directory.display();
+    if file.is_none() && io::stdin().is_terminal() {
+        tell(format_args!("reading rows from the terminal into {into}; Ctrl-D ends them"))?;
+    }
     let store = Store::open(&Place::Directory(directory.to_owned()), Durability::Machine)?;
     let (book, lookups) = store.into_parts();
     let mut import = Import {
@@ -39,20 +46,41 @@ pub(super) fn run(directory: &Path, file: Option<&Path>) -> anyhow::Result<()> {
         added: 0,
         there: 0,
     };
-    for (at, line) in (1..).zip(input.lines()) {
-        let taken = line.context("it can't be read").and_then(|line| import.row(&line));
-        if let Err(error) = taken {
-            import.commit()?;
-            let added = import.added;
-            return Err(error.context(format!("line {at}; {added} lines before it were imported")));
+    for at in 1_u64.. {
+        match next_line(&mut input).and_then(|line| line.map(|line| import.row(&line)).transpose())
+        {
+            Ok(Some(())) => {}
+            Ok(None) => break,
+            Err(error) => {
+                import.commit()?;
+                let added = import.added;
+                return Err(error.context(format!(
+                    "line {at}; {added} lines before it were imported into {into}"
+                )));
+            }
         }
     }
     import.end_channel()?;
     // A server that starts with it finds every word at once.
     import.book.flush()?;
     import.book.checkpoint()?;
-    tell(format_args!("{} lines imported, {} were there already", import.added, import.there))?;
+    let Import { added, there, .. } = import;
+    tell(format_args!("{added} lines imported into {into}, {there} were there already"))?;
     Ok(())
+}
+
+/// The next line, without a byte order mark.
+fn next_line(input: &mut impl BufRead) -> anyhow::Result<Option<String>> {
+    let mut line = Vec::new();
+    let count = input.take(MAX_ROW_BYTES).read_until(b'\n', &mut line);
+    if count.context("it can't be read")? == 0 {
+        return Ok(None);
+    }
+    if line.len() as u64 == MAX_ROW_BYTES {
+        bail!("it is longer than any row of an export");
+    }
+    let line = String::from_utf8(line).context("it is no text in UTF-8")?;
+    Ok(Some(line.trim_start_matches('\u{FEFF}').to_owned()))
 }
 
 struct Import {
