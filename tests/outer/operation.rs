@@ -1,6 +1,8 @@
 //! Flags, settings, signals, doors, the log.
 
 use std::fs;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use chat_testkit::{Form, Setup, TestClient, TestServer};
@@ -157,9 +159,17 @@ async fn an_address_that_cannot_be_listened_on_is_told_with_what_to_do() {
     }
 }
 
-/// Free on both families when it was asked for.
+/// Free on both families, and below the range from which the system takes ports for connections: another test's
+/// connection could have it a moment later.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind("[::]:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("::", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 #[tokio::test]
