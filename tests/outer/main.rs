@@ -49,6 +49,7 @@ mod regressions;
 mod resources;
 mod running;
 mod service;
+mod shares;
 mod shell;
 mod store;
 mod stress;

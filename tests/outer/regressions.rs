@@ -486,7 +486,7 @@ async fn a_wrong_setting_tells_its_cause_twice() {
         (Setup::default().flag("--config").flag("nowhere.toml"), "os error 2"),
         (Setup::default().flag("--motd").flag("nowhere.txt"), "os error 2"),
         (Setup::default().config("motd = \"nowhere.txt\""), "os error 2"),
-        (Setup::default().flag("--listen").flag("nonsense"), "invalid socket address"),
+        (Setup::default().flag("--listen").flag("nonsense"), "it has no port"),
     ] {
         let (log, status) = setup.run_to_end().await;
         assert_eq!(status.code(), Some(1), "{log}");

@@ -49,6 +49,7 @@ impl House {
             registration: Registration::Open,
             accounts_required: false,
             new_channels: Vec::new(),
+            shares: None,
         };
         let now = Timestamp(i64::try_from(
             std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis(),

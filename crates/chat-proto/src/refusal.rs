@@ -514,6 +514,28 @@ impl Refusal {
         )
     }
 
+    /// One account or address has made as many channels as it may.
+    pub fn too_many_own_channels(most: usize) -> Self {
+        Self::new(
+            Code::TooManyChannels,
+            format!(
+                "You, or people at your address, made {most} channels that are still there, and no more are \
+                 possible. /drop one of yours, or /enter one that is there."
+            ),
+        )
+    }
+
+    /// One account or address does something costly too often.
+    pub fn too_often(what: &str, wait_secs: u64) -> Self {
+        Self::new(
+            Code::TooFast,
+            format!(
+                "Too many {what} in a short time, from you or from people at your address. Wait {wait_secs} s, \
+                 then type it again."
+            ),
+        )
+    }
+
     /// So much waits for that person that no more is taken.
     pub fn user_busy(user: &UserName) -> Self {
         Self::new(

@@ -24,7 +24,7 @@ const NOISE_MILLIS: i64 = 100;
 /// The moment by which everything is measured, in milliseconds like the wall clock's.
 pub(crate) fn steady_clock() -> Timestamp {
     let since_boot = since_boot();
-    let wall = wall_clock();
+    let wall = wall_clock().0;
     let now = START.get_or_init(|| wall.saturating_sub(since_boot)).saturating_add(since_boot);
     let shift = wall.saturating_sub(now);
     if shift.abs_diff(SHIFT.load(Ordering::Relaxed)) > NOISE_MILLIS.unsigned_abs() {
@@ -51,9 +51,10 @@ pub(crate) fn end_of(made: Timestamp, end: Timestamp) -> Timestamp {
     Timestamp(end.min(steady_clock().0.saturating_add(lasts)))
 }
 
-fn wall_clock() -> i64 {
+/// What the wall clock shows, for what outlives the process.
+pub(crate) fn wall_clock() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn since_boot() -> i64 {

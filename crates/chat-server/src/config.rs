@@ -18,7 +18,7 @@ use chat_proto::setting::Setting;
 
 use crate::cli::{Args, LogForm, Tool};
 use crate::conn::{Manners, Rate};
-use crate::hub::{Bounds, Registration};
+use crate::hub::{Bounds, Registration, Shares};
 use crate::order::retention::{Keep, Retention};
 use crate::store::{Durability, Place};
 
@@ -220,6 +220,37 @@ impl Config {
         let replayed = |value, key, usual| bounded(value, key, 0..=MAX_HISTORY_LINES.into(), usual);
         let replay_lines = replayed(history.replay_lines, "history.replay_lines", 20)?;
         let conversations = in_bell(limits.conversations, "limits.conversations", 50)?;
+        let shares = Shares {
+            channels_per_account: count(
+                limits.channels_per_account,
+                "limits.channels_per_account",
+                500,
+            )?,
+            channels_per_address: count(
+                limits.channels_per_address,
+                "limits.channels_per_address",
+                1000,
+            )?,
+            channels_per_hour: rate(limits.channels_per_hour, "limits.channels_per_hour", 240)?,
+            accounts_per_hour: rate(limits.accounts_per_hour, "limits.accounts_per_hour", 120)?,
+            invitations_per_hour: rate(
+                limits.invitations_per_hour,
+                "limits.invitations_per_hour",
+                480,
+            )?,
+            private_chats_per_hour: rate(
+                limits.private_chats_per_hour,
+                "limits.private_chats_per_hour",
+                960,
+            )?,
+            renames_per_hour: rate(limits.renames_per_hour, "limits.renames_per_hour", 480)?,
+            topics_per_hour: rate(limits.topics_per_hour, "limits.topics_per_hour", 480)?,
+            moderation_per_hour: rate(
+                limits.moderation_per_hour,
+                "limits.moderation_per_hour",
+                1920,
+            )?,
+        };
         Ok(Self {
             listen,
             unix,
@@ -241,6 +272,7 @@ impl Config {
                     i64::try_from(empty_hours.saturating_mul(3_600_000)).unwrap_or(i64::MAX)
                 }),
                 replay_lines: u32::try_from(replay_lines).unwrap_or(MAX_HISTORY_LINES),
+                shares: (!args.no_limits).then_some(shares),
                 registration: match accounts.registration {
                     None | Some(file::Registration::Open) => Registration::Open,
                     Some(file::Registration::Invitation) => Registration::Invitation,

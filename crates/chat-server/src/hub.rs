@@ -23,6 +23,7 @@
 //! * [`apply`]: the only place that changes what is shared.
 //! * [`snapshot`]: the only place that reads it for answers.
 //! * [`probe`]: whether every lock can be taken.
+//! * [`throttle`]: how often one account or address may do what is costly.
 //! * [`ports`]: what the hub asks of the rooms outside, as traits.
 
 pub(crate) mod account;
@@ -48,6 +49,7 @@ pub(crate) mod rules;
 pub(crate) mod sequence;
 pub(crate) mod snapshot;
 mod stats;
+pub(crate) mod throttle;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -55,6 +57,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::ChannelName;
+use chat_proto::refusal::Refusal;
 use chat_proto::setting::Setting;
 use tokio::sync::Notify;
 
@@ -64,11 +67,14 @@ use self::directory::Directory;
 use self::governing::Governing;
 use self::held::CutOff;
 use self::meter::Meter;
+use self::person::Person;
 use self::ports::{Archive, KeptChannel, Order, Past, Vault};
 use self::presence::Comings;
 use self::private::PrivateChats;
 use self::ringer::Ringer;
 use self::sequence::Sequence;
+pub use self::throttle::Shares;
+use self::throttle::{Costly, Holder, Throttles};
 pub(crate) use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex, RankedRwLock};
 
@@ -92,6 +98,8 @@ pub struct Bounds {
     pub accounts_required: bool,
     /// What is set in a new channel.
     pub new_channels: Vec<Setting>,
+    /// How much one account or address may do and have; nothing bounds it without.
+    pub shares: Option<Shares>,
 }
 
 /// Who may make an account.
@@ -126,6 +134,7 @@ pub struct Hub {
     cut_off: RankedMutex<{ Rank::CutOff as u8 }, CutOff>,
     /// The channels in which somebody may be banned or muted.
     restricting: RankedMutex<{ Rank::Restricting as u8 }, Vec<Arc<Channel>>>,
+    throttles: RankedMutex<{ Rank::Throttles as u8 }, Throttles>,
     sequence: Arc<Sequence>,
     next_person: AtomicU64,
     started: Timestamp,
@@ -146,12 +155,17 @@ struct Channels {
     by_look: HashMap<Box<str>, ChannelName>,
     /// The last id of each that is gone: an id is never given twice for one name.
     gone: HashMap<ChannelName, LineId>,
+    /// How many of them each has made.
+    made_by: HashMap<Holder, usize>,
 }
 
 impl Channels {
     fn add(&mut self, channel: Arc<Channel>) {
         for look in channel.name.looks() {
             self.by_look.insert(look.into(), channel.name.clone());
+        }
+        if let Some(maker) = channel.maker {
+            *self.made_by.entry(maker).or_default() += 1;
         }
         self.by_name.insert(channel.name.clone(), channel);
     }
@@ -161,8 +175,23 @@ impl Channels {
         for look in name.looks() {
             self.by_look.remove(look.as_ref());
         }
-        self.by_name.remove(name);
-        self.gone.insert(name.clone(), last_line);
+        let maker = self.by_name.remove(name).and_then(|channel| channel.maker);
+        if let Some(maker) = maker
+            && let Some(made) = self.made_by.get_mut(&maker)
+        {
+            *made -= 1;
+            if *made == 0 {
+                self.made_by.remove(&maker);
+            }
+        }
+        self.keep_last_line(name, last_line);
+    }
+
+    /// Where nothing was said there is no id that could be given twice.
+    fn keep_last_line(&mut self, name: &ChannelName, last_line: LineId) {
+        if last_line > LineId::default() {
+            self.gone.insert(name.clone(), last_line);
+        }
     }
 }
 
@@ -201,6 +230,7 @@ impl Hub {
                     state.floor = floor;
                     state.topic_by = topic_by;
                     state.empty_since = Some(now);
+                    state.outlives = true;
                 }
                 let channel = Arc::new(channel);
                 if restricts {
@@ -208,7 +238,7 @@ impl Hub {
                 }
                 channels.add(channel);
             } else {
-                channels.gone.insert(name, last);
+                channels.keep_last_line(&name, last);
             }
         }
         // One that a wrong clock has used in the future is good no longer for that.
@@ -234,6 +264,7 @@ impl Hub {
             vault,
             cut_off: RankedMutex::new(cut_off),
             restricting: RankedMutex::new(restricting),
+            throttles: RankedMutex::default(),
             sequence,
             started: now,
             lines: Meter::default(),
@@ -256,6 +287,18 @@ impl Hub {
         self.ringer.run().await;
     }
 
+    /// Takes a person's token for something costly.
+    pub(crate) fn pace(
+        &self,
+        person: &Person,
+        costly: Costly,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let Some(shares) = &self.bounds.shares else { return Ok(()) };
+        let holder = Holder::of(person);
+        lock(&self.throttles).take(costly, holder, shares, now)
+    }
+
     /// What happened until now has lower numbers.
     pub(crate) fn now_number(&self) -> u64 {
         self.sequence.next()
@@ -275,6 +318,7 @@ impl Bounds {
             registration: Registration::Open,
             accounts_required: false,
             new_channels: Vec::new(),
+            shares: None,
         }
     }
 }

@@ -51,6 +51,7 @@ impl House {
             registration: Registration::Open,
             accounts_required: false,
             new_channels: Vec::new(),
+            shares: None,
         };
         let keeping = Keeping::inline(Retention::default());
         let now = Timestamp(1_795_333_445_120);

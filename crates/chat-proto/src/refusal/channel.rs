@@ -58,6 +58,48 @@ impl Refusal {
         )
     }
 
+    /// A member who is muted keeps the name, which the channel would be shown.
+    pub fn muted_from_renaming(channel: &ChannelName, term: Term) -> Self {
+        Self::new(
+            Code::Muted,
+            format!(
+                "You are muted in {channel}{term} and keep your name there. Type /leave {channel} first."
+            ),
+        )
+    }
+
+    /// The same for a member who is banned.
+    pub fn banned_from_renaming(channel: &ChannelName, term: Term) -> Self {
+        Self::new(
+            Code::Banned,
+            format!(
+                "You are banned from {channel}{term} and keep your name there. Type /leave {channel} first."
+            ),
+        )
+    }
+
+    /// A name with a word or link that isn't taken in a channel of the one who wants it.
+    pub fn name_refused(name: &UserName, channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "The name {name} has a word that is not taken in {channel}. Type another one, or \
+                 /leave {channel} first."
+            ),
+        )
+    }
+
+    /// The same of the name of a person who wants to enter.
+    pub fn name_refused_at_entry(name: &UserName, channel: &ChannelName) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "The name {name} has a word that is not taken in {channel}. Take another one with \
+                 /name, or ask its operators for an invitation."
+            ),
+        )
+    }
+
     /// Only the invited may enter.
     pub fn invite_only(channel: &ChannelName) -> Self {
         Self::new(

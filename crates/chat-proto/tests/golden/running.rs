@@ -197,6 +197,18 @@ pub(super) fn refusals() -> Vec<Case> {
         ("muted_from_writing", {
             refused("private", Refusal::muted_from_writing(&bob, &general, Term::Lasting))
         }),
+        ("muted_from_renaming", {
+            refused("name", Refusal::muted_from_renaming(&general, Term::Lasting))
+        }),
+        ("banned_from_renaming", {
+            refused("login", Refusal::banned_from_renaming(&general, LATER))
+        }),
+        ("name_refused", refused("name", Refusal::name_refused(&bob, &general))),
+        ("name_refused_at_entry", {
+            refused("enter", Refusal::name_refused_at_entry(&bob, &general))
+        }),
+        ("too_many_own_channels", refused("create", Refusal::too_many_own_channels(500))),
+        ("too_often", refused("create", Refusal::too_often("new channels", 40))),
         ("invite_only", refused("enter", Refusal::invite_only(&general))),
         ("slow", refused("say", Refusal::slow(&general, Period::new(10).unwrap(), 7))),
         ("word_refused", refused("say", Refusal::word_refused(&general, "bad*"))),

@@ -265,6 +265,8 @@ pub(crate) enum Authority {
 /// What a channel knows of somebody who wants something there, for policy to decide.
 pub(crate) struct Standing<'a> {
     pub(crate) channel: &'a ChannelName,
+    /// Their name, once they have one.
+    pub(crate) name: Option<&'a UserName>,
     pub(crate) member: bool,
     pub(crate) operator: bool,
     pub(crate) authority: Authority,

@@ -19,6 +19,7 @@ use super::operators::{Operators, Right};
 use super::person::{By, Note, Party, Person, PersonId};
 use super::rules::{List, Rules, Who};
 use super::sequence::Sequence;
+use super::throttle::Holder;
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
 
 /// How many deliveries a channel holds for its slowest reader. A reader that lags further behind is
@@ -31,6 +32,8 @@ pub(crate) struct Channel {
     pub(crate) name: ChannelName,
     /// As the setting is; written with the state locked, and read without, where many channels are looked at.
     hidden: AtomicBool,
+    /// In whose share of channels it counts.
+    pub(super) maker: Option<Holder>,
     state: RankedMutex<{ Rank::Channel as u8 }, State>,
 }
 
@@ -58,13 +61,14 @@ impl Channel {
         sequence: Arc<Sequence>,
     ) -> Self {
         let state = State { topic, sequence, last_line, ..State::default() };
-        Self { name, hidden: AtomicBool::new(false), state: RankedMutex::new(state) }
+        Self { name, hidden: AtomicBool::new(false), maker: None, state: RankedMutex::new(state) }
     }
 
     /// Goes on as it was run before.
     pub(super) fn restore(&mut self, running: Running) {
         let Running { rules, operators } = running;
         self.hidden = AtomicBool::new(rules.settings.hidden);
+        self.maker = operators.first().map(|(account, _)| Holder::Account(account.0));
         let state = self.state.get_mut();
         (state.rules, state.operators) = (rules, Operators::kept(operators));
     }
@@ -98,7 +102,8 @@ impl Channel {
         question: impl FnOnce(&Standing<'_>) -> T,
     ) -> T {
         let state = self.state();
-        let mut standing = state.standing(&self.name, person, &person.who(), now, None);
+        let who = person.who();
+        let mut standing = state.standing(&self.name, person, &who, now, None);
         if standing.member && !standing.operator {
             standing.operators = state.operators_here();
         }
@@ -147,6 +152,8 @@ pub(super) struct State {
     pub(super) left: u64,
     /// Since when nobody is in it.
     pub(super) empty_since: Option<Timestamp>,
+    /// An account was in it, or it was there when the server started: it isn't dropped with its last member.
+    pub(super) outlives: bool,
     /// Taken off the list of channels: who still holds it must look again.
     pub(super) dropped: bool,
 }
@@ -162,6 +169,14 @@ pub(super) struct Member {
 }
 
 impl State {
+    /// Whether nobody is in it, no line was ever said there, and no account runs it.
+    pub(super) fn is_unused(&self) -> bool {
+        self.members.is_empty()
+            && self.last_line == LineId::default()
+            && !self.outlives
+            && !self.operators.outlive_members()
+    }
+
     /// Adds a member; tells the number of the entry. What happens in the channel from now on comes
     /// out of the receiver.
     pub(super) fn admit(
@@ -176,6 +191,7 @@ impl State {
         self.members.insert(person.id, member);
         if let Some(account) = account {
             self.count_in(account);
+            self.outlives = true;
         }
         self.empty_since = None;
         let ring = self.ring.get_or_insert_with(|| broadcast::Sender::new(RING));
@@ -221,6 +237,7 @@ impl State {
             && member.account.is_none()
         {
             member.account = Some(account);
+            self.outlives = true;
             self.count_in(account);
         }
     }
@@ -303,7 +320,7 @@ impl State {
         &'a self,
         channel: &'a ChannelName,
         person: &Person,
-        who: &Who,
+        who: &'a Who,
         now: Timestamp,
         act: Option<&Act>,
     ) -> Standing<'a> {
@@ -313,6 +330,7 @@ impl State {
         let count = |list| self.rules.list(list).len();
         Standing {
             channel,
+            name: who.name.as_ref(),
             member,
             operator,
             authority: self.authority(person),

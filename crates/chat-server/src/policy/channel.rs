@@ -5,6 +5,7 @@
 
 use chat_proto::event::Restricted;
 use chat_proto::limits::MAX_PATTERNS;
+use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::setting::{Setting, WordsChange};
 use chat_proto::text::Text;
@@ -31,7 +32,43 @@ pub(crate) fn may_enter(standing: &Standing<'_>) -> Result<(), Refusal> {
         return Ok(());
     }
     not_banned(standing)?;
-    if settings.invite_only && !invited { Err(Refusal::invite_only(channel)) } else { Ok(()) }
+    if *invited {
+        return Ok(());
+    }
+    if settings.invite_only {
+        return Err(Refusal::invite_only(channel));
+    }
+    match standing.name {
+        Some(name) if is_filtered(standing, name.as_str()) => {
+            Err(Refusal::name_refused_at_entry(name, channel))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a member may take another name, which everybody in the channel is shown.
+pub(crate) fn may_be_renamed(standing: &Standing<'_>, name: &UserName) -> Result<(), Refusal> {
+    let Standing { channel, operator, ban, mute, .. } = standing;
+    if *operator {
+        return Ok(());
+    }
+    match (ban, mute) {
+        (Some(ban), _) => Err(Refusal::banned_from_renaming(channel, ban.term)),
+        (None, Some(mute)) => Err(Refusal::muted_from_renaming(channel, mute.term)),
+        (None, None) if is_filtered(standing, name.as_str()) => {
+            Err(Refusal::name_refused(name, channel))
+        }
+        (None, None) => Ok(()),
+    }
+}
+
+/// Whether a text may be shown as that of a member, in a place where slow mode doesn't count.
+pub(crate) fn may_show(standing: &Standing<'_>, text: &Text) -> Result<(), Refusal> {
+    if standing.operator {
+        return Ok(());
+    }
+    not_muted(standing)?;
+    not_filtered(standing, text)
 }
 
 /// Whether somebody may read what was said there, or take part in another way.
@@ -166,6 +203,11 @@ fn not_muted(standing: &Standing<'_>) -> Result<(), Refusal> {
         }
         None => Ok(()),
     }
+}
+
+fn is_filtered(standing: &Standing<'_>, text: &str) -> bool {
+    let settings = standing.settings;
+    settings.words.find(text).is_some() || (settings.no_links && has_link(text))
 }
 
 fn not_filtered(standing: &Standing<'_>, text: &Text) -> Result<(), Refusal> {

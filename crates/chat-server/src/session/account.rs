@@ -25,6 +25,7 @@ use crate::hub::account::Account;
 use crate::hub::person::Kick;
 use crate::hub::ports::vault::{Answer, Question};
 use crate::hub::ports::{AccountDeed, TokenHash};
+use crate::hub::throttle::Costly;
 
 type Re = Cow<'static, str>;
 
@@ -137,6 +138,9 @@ impl Session {
             }
             AccountChange::SignIn(name, credential) => {
                 let account = self.hub.account(&name);
+                if let Some(account) = &account {
+                    self.may_be_renamed(&account.name, now)?;
+                }
                 let goal = Goal::SignIn { name, account };
                 self.begin(re, goal, Ask::Login, credential, now, out)
             }
@@ -235,6 +239,7 @@ impl Session {
             }
             Goal::Register { .. } => {
                 acceptable(secret.expose()).map_err(Refusal::bad_password)?;
+                self.hub.pace(&self.person, Costly::Register, now)?;
                 self.hash(secret);
                 self.dealing = Some(Dealing::new(re, goal, Stage::Hashing, now));
             }
@@ -520,6 +525,7 @@ impl Session {
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
+        self.may_be_renamed(&account.name, now)?;
         let before = self.hub.sign_in(&self.person, account, self.inbox.channels(), now)?;
         self.me.sign_in(account);
         tracing::info!(address = %self.log_address(), name = %account.name, "signed in");

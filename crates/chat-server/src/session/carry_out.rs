@@ -17,13 +17,14 @@ use super::me::Place;
 use super::{Session, Waiting};
 use crate::handlers::{Change, help};
 use crate::hub::Bounds;
-use crate::hub::act::Standing;
+use crate::hub::act::{Act, Deed, Standing};
 use crate::hub::apply::{Leaving, Membership, Words};
 use crate::hub::channel::Channel;
 use crate::hub::decree::Ruler;
 use crate::hub::person::{By, Party};
 use crate::hub::ports::AccountDeed;
 use crate::hub::snapshot::Whom;
+use crate::hub::throttle::Costly;
 use crate::policy;
 
 type Re = Cow<'static, str>;
@@ -76,6 +77,7 @@ impl Session {
                 return self.say(to, words, re, None);
             }
             Change::Topic(channel, topic) => {
+                self.hub.pace(&self.person, Costly::Topic, now)?;
                 self.hub.set_topic(&self.person, self.name()?, &channel, topic, now, may)?;
                 self.waiting.push_back(Waiting::act(re));
                 return Ok(());
@@ -92,6 +94,7 @@ impl Session {
                 return Ok(());
             }
             Change::Away(away) => {
+                let away = away.map(|away| self.showable(away, now));
                 let changed = self.person.away() != away;
                 let done = Done::Away { away: away.clone(), changed };
                 match self.person.account().filter(|_| changed) {
@@ -131,6 +134,12 @@ impl Session {
                 }
             }
             Change::Act { channel, act } => {
+                self.may_tell_of(&act, now)?;
+                let costly = match act.deed {
+                    Deed::Invite(_) => Costly::Invite,
+                    _ => Costly::Moderate,
+                };
+                self.hub.pace(&self.person, costly, now)?;
                 self.hub.act(&self.person, self.name()?, &channel, act, now, may)?;
                 self.waiting.push_back(Waiting::act(re));
                 return Ok(());
@@ -193,6 +202,7 @@ impl Session {
             self.me.wants_name(name);
             return Err(refusal);
         }
+        self.may_be_renamed(&name, now)?;
         let before = self.hub.take_name(&self.person, &name, self.inbox.channels(), now)?;
         self.me.name = Some(name.clone());
         self.hub.put_out_where_banned(&self.person, self.inbox.channels(), now);
@@ -351,6 +361,7 @@ impl Session {
         if !already {
             self.may_write_first(&whom, &name, now)?;
             if let Whom::Here(person) = &whom {
+                self.hub.pace(&self.person, Costly::OpenPrivate, now)?;
                 self.hub.open_private(&self.person, &self.name()?, person, &name)?;
             }
         }
@@ -375,6 +386,36 @@ impl Session {
     fn tellable(&self, reason: Option<Text>, now: Timestamp) -> Option<Text> {
         let mut channels = self.inbox.channels();
         reason.filter(|reason| channels.all(|channel| self.may_say_in(channel, reason, now)))
+    }
+
+    /// Away without the reason, if that couldn't be shown in a channel that they are in.
+    fn showable(&self, away: Away, now: Timestamp) -> Away {
+        let mut channels = self.inbox.channels();
+        let reason = away.reason.filter(|reason| {
+            let may = |standing: &Standing<'_>| policy::channel::may_show(standing, reason).is_ok();
+            channels.all(|channel| channel.ask(&self.person, now, may))
+        });
+        Away { reason }
+    }
+
+    /// A new name is shown in every channel that they are in, which each must take.
+    pub(super) fn may_be_renamed(&self, name: &UserName, now: Timestamp) -> Result<(), Refusal> {
+        if self.me.name.as_ref().is_none_or(|own| own.as_str() == name.as_str()) {
+            return Ok(());
+        }
+        let may = |standing: &Standing<'_>| policy::channel::may_be_renamed(standing, name);
+        let mut channels = self.inbox.channels();
+        channels.try_for_each(|channel| channel.ask(&self.person, now, may))
+    }
+
+    /// An invitation reaches a person as a private line does, so the same rule holds for it.
+    fn may_tell_of(&self, act: &Act, now: Timestamp) -> Result<(), Refusal> {
+        let Deed::Invite(aim) = &act.deed else { return Ok(()) };
+        match self.hub.whom(&aim.user) {
+            Ok(whom) => self.may_write_first(&whom, &aim.name(), now),
+            // What is wrong with it the act tells.
+            Err(_) => Ok(()),
+        }
     }
 
     /// Why nothing can be said into a channel that they are not in.

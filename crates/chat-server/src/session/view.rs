@@ -134,7 +134,15 @@ impl Session {
             | Event::Entered { user, .. }
             | Event::Left { user, .. }
             | Event::Gone { user, .. }
-            | Event::Renamed { from: user, .. } => self.me.ignores(told.by.party, user),
+            | Event::Renamed { from: user, .. }
+            | Event::Topic { by: user, .. } => self.me.ignores(told.by.party, user),
+            Event::Kicked { by, reason: Some(_), .. }
+            | Event::Muted { by, reason: Some(_), .. }
+                if self.me.ignores(told.by.party, by) =>
+            {
+                self.show(&without_reason(told.event.clone()), out);
+                return true;
+            }
             _ => false,
         };
         if !hidden {
@@ -202,6 +210,7 @@ impl Session {
     /// What was before a number, and isn't told yet, comes first.
     pub(super) fn on_kick(&mut self, number: u64, kick: Kick, out: &mut BytesMut) {
         let Kick { channel, cause, by, reason, entry, last_line } = kick;
+        let reason = reason.filter(|_| !self.me.ignores_name(&by));
         let current = self.inbox.subscription(&channel).map(|one| one.entry);
         if current == Some(entry) {
             self.finish(&channel, number, last_line, out);
@@ -265,4 +274,12 @@ impl Session {
             }
         }
     }
+}
+
+/// An ignored person's act is shown for what it changes, without their words.
+fn without_reason(mut event: Event) -> Event {
+    if let Event::Kicked { reason, .. } | Event::Muted { reason, .. } = &mut event {
+        *reason = None;
+    }
+    event
 }

@@ -46,11 +46,13 @@ pub(crate) enum Rank {
     Wakes,
     /// What waits for the next commit.
     Pending,
+    /// What was used of the hourly shares.
+    Throttles,
 }
 
 impl Rank {
     #[cfg(any(debug_assertions, test))]
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Commit,
         Self::Channels,
         Self::Channel,
@@ -67,6 +69,7 @@ impl Rank {
         Self::Meter,
         Self::Wakes,
         Self::Pending,
+        Self::Throttles,
     ];
 
     /// The rank of this number.
@@ -94,6 +97,7 @@ impl Rank {
             Self::Meter => "meter",
             Self::Wakes => "wakes",
             Self::Pending => "pending",
+            Self::Throttles => "throttles",
         }
     }
 }

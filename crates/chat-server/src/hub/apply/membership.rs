@@ -1,6 +1,7 @@
 //! Channels made, entered and left.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use chat_proto::event::Event;
 use chat_proto::id::{LineId, Timestamp};
@@ -17,6 +18,7 @@ use crate::hub::operators::Right;
 use crate::hub::person::{Cause, Kick, Note, Party, Person};
 use crate::hub::ports::{Changed, Fact};
 use crate::hub::rules::List;
+use crate::hub::throttle::{Costly, Holder};
 use crate::hub::{Hub, lock};
 
 /// Channels that nobody can make: so that the answer to whoever wants to make one that is hidden isn't for hidden ones
@@ -112,10 +114,23 @@ impl Hub {
         if channels.by_name.len() >= self.bounds.channels {
             return Err(Refusal::too_many_channels(self.bounds.channels));
         }
+        let maker = Holder::of(person);
+        if let Some(shares) = &self.bounds.shares {
+            let most = match maker {
+                Holder::Account(_) => shares.channels_per_account,
+                Holder::Address(_) | Holder::Connection(_) => shares.channels_per_address,
+            };
+            if channels.made_by.get(&maker).is_some_and(|made| *made >= most) {
+                return Err(Refusal::too_many_own_channels(most));
+            }
+        }
+        self.pace(person, Costly::Create, now)?;
         // An id is never given twice for one name, so a channel goes on where one of this name ended.
         let last_line = channels.gone.remove(name).unwrap_or_default();
         let sequence = Arc::clone(&self.sequence);
-        let channel = Arc::new(Channel::new(name.clone(), topic.clone(), last_line, sequence));
+        let mut channel = Channel::new(name.clone(), topic.clone(), last_line, sequence);
+        channel.maker = Some(maker);
+        let channel = Arc::new(channel);
         let (entry, ring, account) = {
             let mut state = channel.state();
             let account = state.appoint(person, name, Right::Full);
@@ -235,9 +250,38 @@ impl Hub {
             state.tell(Event::Left { channel, user, time: on_the_wall(now), reason }, person.by());
         }
         let account = state.settle_operators(&channel.name);
+        let is_unused = state.is_unused();
         drop(state);
         self.remember_operator(&channel.name, account);
+        if is_unused {
+            self.drop_unused(channel);
+        }
         Some(leaving)
+    }
+
+    /// Drops a channel that nobody is in and in which nothing was ever said, unless an account runs it. While a line
+    /// is on its way it stays for [`Hub::drop_empty_channels`], since the line may be its first; and so does each when the
+    /// server stops.
+    pub(super) fn drop_unused(self: &Arc<Self>, channel: &Arc<Channel>) {
+        let name = &channel.name;
+        {
+            let mut channels = self.channels.write();
+            let mut state = channel.state();
+            let is_closing = self.closing.load(Ordering::SeqCst);
+            if state.dropped
+                || !state.is_unused()
+                || is_closing
+                || self.under_way.load(Ordering::SeqCst) > 0
+            {
+                return;
+            }
+            state.dropped = true;
+            tracing::info!(channel = %name, lines = 0, reason = "unused", "channel removed");
+            channels.remove(name, state.last_line);
+            lock(&self.accounts).forget_channel(name);
+            self.order.remember(Fact::Dropped(name.clone()), self);
+        }
+        self.watch(channel, false);
     }
 
     /// Drops the channels that nobody has been in for as long as empty ones are kept, with their lines, unless an

@@ -17,6 +17,7 @@ use crate::hub::delivery::{Delivery, Told};
 use crate::hub::directory::Directory;
 use crate::hub::person::{Bell, By, Note, Person, PersonId};
 use crate::hub::ports::Fact;
+use crate::hub::throttle::Costly;
 use crate::hub::{Hub, lock};
 
 impl Hub {
@@ -42,6 +43,9 @@ impl Hub {
             let mut directory = lock(&self.directory);
             let before = person.name();
             self.is_free(name, now)?;
+            if before.as_ref().is_some_and(|before| before.as_str() != name.as_str()) {
+                self.pace(person, Costly::Rename, now)?;
+            }
             directory.claim(name, person).map_err(|holder| Refusal::name_taken(name, &holder))?;
             before
         };
@@ -197,8 +201,12 @@ impl Hub {
                 );
             }
             let account = state.settle_operators(&channel.name);
+            let is_unused = state.is_unused();
             drop(state);
             self.remember_operator(&channel.name, account);
+            if is_unused {
+                self.drop_unused(channel);
+            }
         }
         if let Some(once) = once() {
             self.tell_partners(person.by(), &gone, Some(once));

@@ -196,7 +196,7 @@ impl Hub {
     }
 
     /// Remembers whether somebody may be restricted in a channel.
-    fn watch(&self, channel: &Arc<Channel>, restricts: bool) {
+    pub(super) fn watch(&self, channel: &Arc<Channel>, restricts: bool) {
         let mut all = lock(&self.restricting);
         all.retain(|other| !Arc::ptr_eq(other, channel));
         if restricts {

@@ -91,6 +91,7 @@ fn asked(role: Role, state: State, asks: Asks) -> Option<Code> {
     };
     let standing = Standing {
         channel: &channel,
+        name: None,
         member: matches!(role, Member | Operator),
         operator: matches!(role, Operator | OperatorOutside),
         authority: if matches!(role, Operator | OperatorOutside) {
@@ -239,6 +240,7 @@ fn what_not_even_an_operator_may_do() {
         let channel = ChannelName::new("dev").unwrap();
         let standing = Standing {
             channel: &channel,
+            name: None,
             member: true,
             operator: true,
             authority: Authority::Full,
@@ -266,6 +268,7 @@ fn the_words_that_a_channel_refuses_are_bounded() {
     }
     let standing = Standing {
         channel: &channel,
+        name: None,
         member: true,
         operator: true,
         authority: Authority::Full,
@@ -313,6 +316,7 @@ fn what_cannot_be_taken_back_needs_a_right_of_ones_own_and_an_account() {
         for (authority, may_do) in all.into_iter().zip(may_do) {
             let standing = Standing {
                 channel: &channel,
+                name: None,
                 member: true,
                 operator: true,
                 authority,
@@ -329,5 +333,51 @@ fn what_cannot_be_taken_back_needs_a_right_of_ones_own_and_an_account() {
             let expected = (!may_do).then_some(Code::NotAllowed);
             assert_eq!(refused, expected, "{:?} {authority:?}", act.kind());
         }
+    }
+}
+
+#[test]
+fn a_name_shown_in_a_channel_obeys_its_rules() {
+    let channel = ChannelName::new("dev").unwrap();
+    let by_words = settings(Words);
+    let by_links = settings(Links);
+    let mark = Restricted {
+        target: Target::User(user("bob")),
+        by: user("alice"),
+        time: Timestamp(0),
+        term: Term::Lasting,
+        reason: None,
+    };
+    let (bad, good) = (user("a.bad.one"), user("good"));
+    let link = user("www.example");
+    let plain = Settings::default();
+    for (settings, mute, operator, invited, name, renamed, entered) in [
+        (&plain, false, false, false, &bad, None, None),
+        (&plain, true, false, false, &good, Some(Code::Muted), None),
+        (&plain, true, true, false, &good, None, None),
+        (&by_words, false, false, false, &good, None, None),
+        (&by_words, false, false, false, &bad, Some(Code::NotAllowed), Some(Code::NotAllowed)),
+        (&by_words, false, false, true, &bad, Some(Code::NotAllowed), None),
+        (&by_words, false, true, false, &bad, None, None),
+        (&by_links, false, false, false, &link, Some(Code::NotAllowed), Some(Code::NotAllowed)),
+    ] {
+        let standing = |member| Standing {
+            channel: &channel,
+            name: Some(name),
+            member,
+            operator,
+            authority: if operator { Authority::Full } else { Authority::None },
+            invited,
+            ban: None,
+            mute: mute.then_some(&mark),
+            settings,
+            wait: None,
+            operators: Vec::new(),
+            subject: Subject::default(),
+            marks: [0, 0],
+        };
+        let code = |answer: Result<(), Refusal>| answer.err().map(|refusal| refusal.code());
+        assert_eq!(code(may_be_renamed(&standing(true), name)), renamed, "{name} as a member");
+        assert_eq!(code(may_enter(&standing(false))), entered, "{name} enters");
     }
 }

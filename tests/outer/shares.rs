@@ -1,0 +1,139 @@
+//! Shares of one account or address, and what a person who is restricted can still make others see.
+
+use chat_testkit::server::{Setup, TestServer};
+
+/// A server that takes lines at any pace and has small shares.
+async fn frugal(limits: &str) -> TestServer {
+    let limits = format!("[limits]\nburst_lines = 100000\nlines_per_second = 100000\n{limits}\n");
+    Setup::default().config(limits).start().await
+}
+
+#[tokio::test]
+async fn channels_made_and_left_shut_nobody_out() {
+    let server = frugal("channels = 20\nchannels_per_hour = 160").await;
+    let mut mallory = server.person("mallory").await;
+    for number in 0..40 {
+        let made = mallory.ask(&format!("/create c{number}")).await;
+        assert!(made[0].starts_with("* You made"), "{made:?}");
+        mallory.ask("/leave").await;
+    }
+    let told = mallory.ask("/create one-more").await;
+    assert!(told[0].starts_with("! too-fast: Too many new channels"), "{told:?}");
+    assert!(told[0].contains("Wait 23 s") || told[0].contains("Wait 22 s"), "{told:?}");
+    // The bucket outlives the connection.
+    mallory.send("/quit").await;
+    mallory.read_to_end().await;
+    let mut again = server.person("again").await;
+    let told = again.ask("/create one-more").await;
+    assert!(told[0].starts_with("! too-fast: "), "{told:?}");
+    // A channel in which nothing was said is gone with its last member.
+    let told = again.ask("/enter c0").await;
+    assert!(told[0].starts_with("! no-such-channel: "), "{told:?}");
+}
+
+#[tokio::test]
+async fn one_address_has_its_share_of_channels() {
+    let server = frugal("channels_per_address = 3").await;
+    let mut mallory = server.person("mallory").await;
+    for number in 0..3 {
+        mallory.ask(&format!("/create c{number}")).await;
+    }
+    let told = mallory.ask("/create c3").await;
+    assert!(told[0].starts_with("! too-many-channels: "), "{told:?}");
+    mallory.ask("/leave c0").await;
+    let told = mallory.ask("/create c3").await;
+    assert!(told[0].starts_with("* You made #c3"), "{told:?}");
+}
+
+#[tokio::test]
+async fn accounts_renames_topics_chats_and_acts_are_paced_for_each_address() {
+    let server = frugal(
+        "accounts_per_hour = 4\nrenames_per_hour = 4\ntopics_per_hour = 4\nprivate_chats_per_hour = 4\n\
+         invitations_per_hour = 4\nmoderation_per_hour = 4",
+    )
+    .await;
+    let _bob = server.person("bob").await;
+    let _carol = server.person("carol").await;
+    let mut alice = server.person("alice").await;
+    alice.ask("/create a").await;
+    for (first, second) in [
+        ("/topic one", "/topic two"),
+        ("/private bob", "/private carol"),
+        ("/enter a", "/enter a"),
+        ("/invite bob", "/invite carol"),
+        ("/mute bob", "/ban bob"),
+        ("/name alicia", "/name alison"),
+        ("/register long-enough-1", "/ping"),
+    ] {
+        let told = alice.ask(first).await;
+        assert!(!told[0].starts_with('!'), "{first}: {told:?}");
+        let told = alice.ask(second).await;
+        let is_paced = !matches!(second, "/enter a" | "/ping");
+        assert_eq!(told[0].starts_with("! too-fast: "), is_paced, "{second}: {told:?}");
+    }
+    let mut dave = server.person("dave").await;
+    let told = dave.ask("/register long-enough-1").await;
+    assert!(told[0].starts_with("! too-fast: Too many new accounts"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_restricted_person_has_no_side_door_for_words() {
+    let server = TestServer::start_unpaced().await;
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    let mut carol = server.person("carol").await;
+    for line in ["/create a", "/set words +pills"] {
+        alice.ask(line).await;
+    }
+    for person in [&mut bob, &mut carol] {
+        person.ask("/enter a").await;
+    }
+    bob.ask("/create b").await;
+    bob.ask("/enter a").await;
+    let told = bob.ask("/name buy.pills.now").await;
+    assert!(told[0].starts_with("! not-allowed: "), "{told:?}");
+    bob.ask("/away cheap pills").await;
+    let told = carol.ask("/msg bob hi").await;
+    assert!(told.iter().any(|line| line == "* bob is away"), "{told:?}");
+    alice.ask("/mute bob").await;
+    bob.settle().await;
+    for (line, code) in [
+        ("/name what-I-may-not-say", "! muted: You are muted in #a and keep your name there."),
+        ("/private carol", ""),
+        ("/invite #b alice", "! muted: "),
+    ] {
+        let told = bob.ask(line).await;
+        assert!(told[0].starts_with(code), "{line}: {told:?}");
+    }
+    alice.settle().await;
+    bob.ask("/leave a because I say so").await;
+    alice.expect(&["* bob left #a"]).await;
+    let mut spammer = server.person("pills").await;
+    let told = spammer.ask("/enter a").await;
+    assert!(told[0].starts_with("! not-allowed: "), "{told:?}");
+    alice.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn an_ignored_person_reaches_nobody_by_words() {
+    let server = TestServer::start_unpaced().await;
+    let mut alice = server.person("alice").await;
+    let mut bob = server.person("bob").await;
+    let mut carol = server.person("carol").await;
+    alice.ask("/create a").await;
+    for person in [&mut bob, &mut carol] {
+        person.ask("/enter a").await;
+    }
+    alice.settle().await;
+    carol.ask("/ignore alice").await;
+    carol.settle().await;
+    bob.settle().await;
+    for line in ["/topic my words", "/me waves", "/mute bob my words", "/kick bob my words"] {
+        alice.ask(line).await;
+    }
+    let told = carol.settle().await;
+    assert_eq!(told, ["* alice muted bob in #a", "* alice kicked bob from #a"]);
+    alice.ask("/kick carol my words").await;
+    let told = carol.settle().await;
+    assert_eq!(told, ["* alice kicked you from #a. You are in no conversation."]);
+}
