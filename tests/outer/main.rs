@@ -5,6 +5,7 @@
 //! * [`transcripts`]: conversations of several people, played from files in both forms.
 //! * [`old_faults`]: one test for each fault of the program that came before.
 //! * [`regressions`]: one test for each fault that was found in this program.
+//! * [`folding`]: what is the same word to a search, a filter, a ban and a mention.
 //! * [`framing`]: bytes to lines, over the wire.
 //! * [`resources`]: what one peer may cost the others, and deadlines.
 //! * [`running`]: bans, mutes and settings hold at once, for their time, and over a kill.
@@ -35,6 +36,7 @@ mod accounts;
 mod asking;
 mod clocks;
 mod disk;
+mod folding;
 mod framing;
 mod kills;
 mod last_words;

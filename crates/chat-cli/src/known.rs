@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use chat_proto::fold::folded;
+
 /// People that are remembered; beyond it the one heard of longest ago is forgotten.
 const MAX_PEOPLE: usize = 2_000;
 /// Channels that are remembered.
@@ -89,11 +91,11 @@ impl Heard {
     }
 
     fn find(&self, beginning: &str) -> Vec<String> {
-        let beginning = beginning.to_lowercase();
-        let mut found: Vec<_> =
-            self.names.iter().filter(|(folded, _)| folded.starts_with(&beginning)).collect();
-        found.sort_by(|(_, (_, one)), (_, (_, other))| other.cmp(one));
-        found.into_iter().map(|(_, (shown, _))| shown.clone()).collect()
+        let beginning = folded(beginning);
+        let begins = |(shown, _): &&(String, Rank)| folded(shown).starts_with(&*beginning);
+        let mut found: Vec<_> = self.names.values().filter(begins).collect();
+        found.sort_by(|(_, one), (_, other)| other.cmp(one));
+        found.into_iter().map(|(shown, _)| shown.clone()).collect()
     }
 }
 

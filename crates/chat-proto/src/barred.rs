@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::fold::folded;
 use crate::limits::MAX_USER_NAME_CHARS;
 use crate::name::UserName;
 use crate::refusal::Refusal;
@@ -19,7 +20,10 @@ pub enum Barred {
 
 /// A name in which `*` stands for any characters, or none. In lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct NamePattern(Box<str>);
+pub struct NamePattern {
+    typed: Box<str>,
+    folded: Box<str>,
+}
 
 /// How a name is hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +66,7 @@ impl Barred {
         match self {
             Self::One(Target::User(own)) if own == name => Some(Hit::Named),
             Self::One(Target::User(own)) => {
-                let alike = name.looks().any(|look| own.looks().any(|own| own == look));
+                let alike = name.ban_looks().any(|look| own.ban_looks().any(|own| own == look));
                 alike.then_some(Hit::Alike)
             }
             Self::One(Target::Net(_)) => None,
@@ -81,7 +85,7 @@ impl fmt::Display for Barred {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::One(target) => target.fmt(f),
-            Self::Like(pattern) => f.write_str(&pattern.0),
+            Self::Like(pattern) => pattern.fmt(f),
         }
     }
 }
@@ -94,14 +98,15 @@ impl NamePattern {
         let fits = typed.len() > rest.len() && typed.chars().count() <= MAX_USER_NAME_CHARS;
         let in_names = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         let is_one = fits && rest.contains(char::is_alphanumeric) && rest.chars().all(in_names);
-        is_one.then(|| Self(typed.to_lowercase().into()))
+        is_one.then(|| Self { typed: typed.to_lowercase().into(), folded: folded(typed).into() })
     }
 
-    /// Whether a name is so, in any case. It takes a time that grows with the length of the name alone, since each
+    /// Whether a name is so, as [`folded`] makes both. It takes a time that grows with the length of the name alone, since each
     /// part is looked for behind the one before, and none is looked for again.
     pub fn is_like(&self, name: &UserName) -> bool {
-        let Some((first, rest)) = self.0.split_once('*') else { return *self.0 == *name.key() };
-        let Some(mut left) = name.key().strip_prefix(first) else { return false };
+        let name = folded(name.as_str());
+        let Some((first, rest)) = self.folded.split_once('*') else { return *self.folded == *name };
+        let Some(mut left) = name.strip_prefix(first) else { return false };
         let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
         for part in middle.split('*') {
             let Some((_, behind)) = left.split_once(part).filter(|_| !part.is_empty()) else {
@@ -118,7 +123,7 @@ impl NamePattern {
 
 impl fmt::Display for NamePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.typed)
     }
 }
 

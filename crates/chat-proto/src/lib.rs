@@ -10,6 +10,7 @@
 //! * [`verb`]: the one table of commands; it feeds the parser, `/help`, completion and the docs.
 //! * [`command`]: what a line asks for, and its parser.
 //! * [`setting`] and [`target`]: how a channel is run, and against whom.
+//! * [`fold`]: when two words are the same to a person who types.
 //! * [`spelling`]: how a filter of words reads a text.
 //! * [`barred`]: against whom a ban from the whole server is.
 //! * [`refusal`]: a coded "no" for the person who asked.
@@ -24,6 +25,7 @@ pub mod barred;
 pub mod command;
 pub mod conversation;
 pub mod event;
+pub mod fold;
 pub mod id;
 pub mod limits;
 pub mod line;

@@ -22,6 +22,7 @@ use unicode_normalization::char::is_combining_mark;
 
 pub use error::NameError;
 
+use crate::fold::{folded, with_one_sigma};
 use crate::limits::{MAX_CHANNEL_NAME_CHARS, MAX_USER_NAME_CHARS};
 use crate::text::MAX_MARKS_IN_A_ROW;
 
@@ -61,6 +62,15 @@ impl UserName {
     /// Looks are for claiming a name; to find somebody by a typed name, use the key.
     pub fn looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.0.looks()
+    }
+
+    /// The looks, and that of the name as [`folded`] makes it: a ban of one name is one of every name that shares one of
+    /// these.
+    pub fn ban_looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let key = self.key();
+        let folded = (!key.is_ascii()).then(|| folded(key)).filter(|folded| *folded != key);
+        let folded = folded.map(|folded| Cow::Owned(look::look(&folded).into_owned()));
+        self.looks().chain(folded)
     }
 }
 
@@ -170,7 +180,7 @@ impl Name {
             return Err(NameError::NotAllowed);
         }
         let key = stabilize(&*shown, |shown| UsernameCaseMapped::enforce(shown))?;
-        let key = look::with_one_sigma(&key);
+        let key = with_one_sigma(&key);
         let forms: Arc<str> =
             if key == shown { Arc::from(&*shown) } else { Arc::from([&*shown, &*key].concat()) };
         Ok(Self { forms, shown_len: shown.len() })

@@ -6,6 +6,8 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::skeleton;
 
+use crate::fold::{case_folded, is_accent};
+
 /// A text in one or two spellings to look for words in: without case, without accents and without what isn't seen, each
 /// letter as the one that it looks like (UTS #39), and `0` and `1` within a word as letters.
 ///
@@ -36,20 +38,14 @@ fn spelled(text: &str, capitals: bool) -> Cow<'_, str> {
         if is_combining_mark(c) && (base.is_ascii() || is_accent(c)) {
             continue;
         }
-        if capitals {
+        if capitals && c.is_uppercase() {
             push_look(&mut seen, c);
         } else {
-            c.to_lowercase().for_each(|c| push_look(&mut seen, c));
+            case_folded(c).for_each(|c| push_look(&mut seen, c));
         }
         base = seen.chars().next_back().unwrap_or(' ');
     }
     Cow::Owned(with_letters(seen.nfc()))
-}
-
-/// Whether a mark is on letters of many scripts. Others, as the vowels of Hindi, are letters of their own.
-fn is_accent(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
-        | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
 }
 
 /// Adds the small letter that a character looks like; nothing if it isn't seen.

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use chat_proto::fold::folded;
+
 /// Whether two names are the same to the eye: without regard to case.
 pub(crate) fn same_name(one: &str, other: &str) -> bool {
     let folded = |name: &str| name.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
@@ -42,18 +44,20 @@ fn in_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '-'
 }
 
-/// How many bytes at the beginning of `text` are the name.
+/// How many bytes at the beginning of `text` are the name, as the server finds it too.
 fn prefix(text: &str, name: &str) -> Option<usize> {
-    let mut chars = text.chars();
-    let mut length = 0;
-    for expected in name.chars() {
-        let c = chars.next()?;
-        if c != expected && !c.to_lowercase().eq(expected.to_lowercase()) {
-            return None;
+    let name = folded(name);
+    let mut length = None;
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
+        let begins = folded(&text[..end]);
+        if *begins == *name {
+            length = Some(end);
+        } else if length.is_some() || !name.starts_with(&*begins) {
+            break;
         }
-        length += c.len_utf8();
     }
-    Some(length)
+    length
 }
 
 #[cfg(test)]
@@ -76,6 +80,9 @@ mod tests {
             ("alic", "alice", None),
             ("alice", "", None),
             ("ǅ", "ǆ", Some("ǅ")),
+            ("in ΑΘΗΝΑ!", "Αθήνα", Some("ΑΘΗΝΑ")),
+            ("STRASSE 7", "straße", Some("STRASSE")),
+            ("hi Jose\u{301}, you", "josé", Some("Jose\u{301}")),
         ] {
             assert_eq!(first(text, name).map(|at| &text[at]), found, "{text} / {name}");
         }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::skeleton;
 
+use crate::fold::with_one_sigma;
+
 /// The look of a name's shown form or key.
 pub(super) fn look(form: &str) -> Cow<'_, str> {
     if form.is_ascii() { ascii_look(form) } else { Cow::Owned(unicode_look(form)) }
@@ -30,15 +32,6 @@ fn ascii_look(form: &str) -> Cow<'_, str> {
 fn unicode_look(form: &str) -> String {
     let skeleton: String = skeleton(form).collect();
     with_one_sigma(&skeleton.to_lowercase()).nfc().collect()
-}
-
-/// The sigma at the end of a word is the same letter as the one inside: both are the capital `Σ`.
-pub(super) fn with_one_sigma(lowercase: &str) -> Cow<'_, str> {
-    if lowercase.contains('ς') {
-        Cow::Owned(lowercase.replace('ς', "σ"))
-    } else {
-        Cow::Borrowed(lowercase)
-    }
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Bans {
         let ban = Arc::new(Held::new(ban));
         match &ban.target {
             Barred::One(Target::User(name)) => {
-                for look in name.looks() {
+                for look in name.ban_looks() {
                     self.by_look.entry(look.into()).or_default().push(Arc::clone(&ban));
                 }
             }
@@ -91,7 +91,7 @@ impl Bans {
         let Some(ban) = self.by_key.remove(key) else { return false };
         match &ban.target {
             Barred::One(Target::User(name)) => {
-                for look in name.looks() {
+                for look in name.ban_looks() {
                     if let Some(alike) = self.by_look.get_mut(look.as_ref()) {
                         alike.retain(|other| !Arc::ptr_eq(other, &ban));
                         if alike.is_empty() {
@@ -123,7 +123,7 @@ impl Bans {
         operator: bool,
         now: Timestamp,
     ) -> Option<Arc<Held>> {
-        let looks: Vec<_> = name.looks().collect();
+        let looks: Vec<_> = name.ban_looks().collect();
         let alike = looks.iter().filter_map(|look| self.by_look.get(look.as_ref())).flatten();
         let all = alike.chain(self.patterns.values());
         let hits = |ban: &&Arc<Held>| {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chat_proto::command::near;
 use chat_proto::event::{Event, Restricted, Term};
+use chat_proto::fold::folded;
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::MAX_NEAREST;
 use chat_proto::name::{ChannelName, UserName};
@@ -181,9 +182,9 @@ impl Hub {
         part: Option<&str>,
         now: Timestamp,
     ) -> Vec<ChannelRow> {
-        let part = part.map(str::to_lowercase);
+        let part = part.map(folded);
         let wanted = |channel: &&Arc<Channel>| {
-            part.as_ref().is_none_or(|part| channel.name.key().contains(part.as_str()))
+            part.as_ref().is_none_or(|part| folded(channel.name.bare()).contains(&**part))
         };
         let mut found: Vec<Arc<Channel>> = {
             let channels = self.channels.read();

@@ -30,7 +30,7 @@ impl Who {
 }
 
 fn looks(name: &UserName) -> Vec<Box<str>> {
-    name.looks().map(Into::into).collect()
+    name.ban_looks().map(Into::into).collect()
 }
 
 /// People that one mark follows through new names; past it the oldest is given up.

@@ -90,3 +90,32 @@ fn times_of_a_clock_that_went_back_hide_nothing_from_a_search_before_a_day() {
     book.commit(&[Entry::Earlier { number: 1, id: 5 }]).unwrap();
     assert_eq!(before(600), ["indexed early"]);
 }
+
+#[test]
+fn words_that_an_earlier_version_indexed_are_folded_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::Directory(folder.path().to_owned());
+    let file = folder.path().join(FILE);
+    version_1(&file);
+    Connection::open(&file)
+        .unwrap()
+        .execute_batch(
+            "INSERT INTO line (place, time, author, flags, text) VALUES
+                (1 << 36 | 3, 3000, 'Αθήνα', 0, 'straße nach ısparta');
+            INSERT INTO word (rowid, text, author) VALUES (1 << 36 | 3, 'straße nach ısparta', 'Αθήνα');
+            UPDATE conversation SET indexed = 3;",
+        )
+        .unwrap();
+    let (mut book, lookups) = Store::open(&place, Durability::Machine).unwrap().into_parts();
+    let lookup = lookups.lookup().unwrap();
+    for words in ["STRASSE", "straße", "ISPARTA", "STRASSE NACH"] {
+        assert_eq!(search(&lookup, &[(words, false)]), ["straße nach ısparta"], "{words}");
+    }
+    book.flush().unwrap();
+    assert_eq!(search(&lookup, &[("strasse", false)]).len(), 1);
+    // What is taken out of the index is what was put there.
+    book.raise_floor(1, 3).unwrap();
+    while book.sweep(1, 100).unwrap() > 0 {}
+    assert!(search(&lookup, &[("strasse", false)]).is_empty());
+    assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
+}
