@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use chat_server::store::Store;
+use chat_testkit::server::STOP_DEADLINE;
 use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
@@ -243,7 +244,7 @@ async fn a_failing_disk_doesnt_keep_the_server_from_ending() {
         is_unavailable(&alice.ask_json("refused").await.1);
         let begun = Instant::now();
         assert!(server.terminate().await.success(), "{fault}");
-        assert!(begun.elapsed() < Duration::from_secs(5), "{fault}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < STOP_DEADLINE, "{fault}: {:?}", begun.elapsed());
         disk.behaves("");
         let server = disk.setup().start().await;
         let mut alice = server.person_in("alice", Form::Json).await;
@@ -573,7 +574,7 @@ async fn a_signal_ends_it_in_time_though_the_disk_is_slow() {
         }
         let begun = Instant::now();
         let status = server.terminate().await;
-        assert!(begun.elapsed() < Duration::from_secs(5), "{slow}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < STOP_DEADLINE, "{slow}: {:?}", begun.elapsed());
         assert!(status.success(), "{slow}: {status}");
         disk.behaves("");
         let mut kept = 1;

@@ -3,8 +3,9 @@
 use std::fs;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use chat_testkit::server::STOP_DEADLINE;
 use chat_testkit::{Form, Setup, TestClient, TestServer};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -31,7 +32,7 @@ async fn a_signal_ends_it_with_a_last_line_for_everybody() {
         let last: Value = serde_json::from_str(bob.read_to_end().await.last().unwrap()).unwrap();
         assert_eq!(last["type"], "bye");
         let status = server.wait_for_exit().await;
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < STOP_DEADLINE, "{:?}", begun.elapsed());
         assert_eq!(status.code(), Some(0), "{}", server.log());
         drop(silent);
     }
@@ -51,7 +52,7 @@ async fn it_ends_in_time_though_somebody_takes_nothing() {
     alice.settle().await;
     let begun = Instant::now();
     let status = server.terminate().await;
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < STOP_DEADLINE, "{:?}", begun.elapsed());
     assert_eq!(status.code(), Some(0));
     assert_eq!(
         alice.read_to_end().await.last().unwrap(),

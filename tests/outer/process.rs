@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use chat_testkit::server::STOP_DEADLINE;
 use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -22,9 +23,6 @@ use super::service::hear;
 
 /// How long anything may take. Only a failing test ever waits so long.
 const DEADLINE: Duration = Duration::from_mins(1);
-
-/// A stop takes 5 seconds at most; a busy machine may need more.
-const STOP_DEADLINE: Duration = Duration::from_secs(9);
 
 const BYE: &str = "* Bye: the server is stopping; connect again in a moment.";
 const FLAGS: [&str; 4] = ["--listen", "127.0.0.1:0", "--ephemeral", "--no-limits"];

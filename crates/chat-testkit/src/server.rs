@@ -18,6 +18,9 @@ use crate::client::{Form, TestClient};
 /// How long anything may take. Only a failing test ever waits so long.
 const DEADLINE: Duration = Duration::from_mins(1);
 
+/// A stop takes 5 seconds at most by the server's own deadlines; a busy machine may need more for them.
+pub const STOP_DEADLINE: Duration = Duration::from_secs(20);
+
 /// How the server is to be started.
 #[derive(Clone, Debug)]
 pub struct Setup {
