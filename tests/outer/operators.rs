@@ -168,6 +168,156 @@ async fn in_the_journal_each_line_has_its_priority() {
     assert!(line.starts_with('2'), "{line}");
 }
 
+#[tokio::test]
+async fn operators_of_the_server_act_in_every_channel_and_it_is_recorded() {
+    let kept = Kept::new();
+    let mut server = kept.start().await;
+    let mut alice = registered(&server, "alice", Form::Json).await;
+    let mut root = registered(&server, "root-1", Form::Json).await;
+    let mut bob = server.person_in("bob", Form::Json).await;
+    for line in ["/create dev", "/set hidden on", "/set invite-only on", "/invite bob"] {
+        assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    assert_eq!(bob.ask_json("/enter dev").await.1["type"], "ok");
+    assert_eq!(bob.ask_json("rude").await.1["type"], "ok");
+    let acts = [
+        ("/mute #dev bob for 1h rude", "mute", "#dev bob"),
+        ("/purge #dev bob", "purge", "#dev bob"),
+        ("/set #dev slow 10s", "set", "#dev slow 10s"),
+        ("/kick #dev bob", "kick", "#dev bob"),
+        ("/op #dev root-1", "op", "#dev root-1"),
+    ];
+    for (line, ..) in acts {
+        // Not even that there is such a channel is known to others.
+        assert_eq!(root.ask_json(line).await.1["code"], "no-such-channel", "{line}");
+    }
+    kept.admin_json(&["grant", "root-1"]).await;
+    for (line, ..) in acts {
+        let (_, answer) = root.ask_json(line).await;
+        assert_eq!(answer["type"], "ok", "{line}: {answer}");
+    }
+    // In a channel that is their own, as a member, it is no act of the server's.
+    for line in ["/enter dev", "/unmute bob"] {
+        assert_eq!(root.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    assert_eq!(root.ask_json("/log #dev").await.1["count"], 9);
+    let whois = root.ask_json("/whois bob").await.0;
+    assert_eq!(whois[0]["address"], "127.0.0.1");
+    let whois = alice.ask_json("/whois bob").await.0;
+    assert!(whois[0].get("address").is_none(), "{whois:?}");
+    kept.admin_json(&["drop", "dev", "it is over"]).await;
+    let dropped = bob.ask_json("/enter dev").await.1;
+    assert_eq!(dropped["code"], "no-such-channel");
+    server.kill().await;
+
+    let server = kept.start().await;
+    let (rows, _) = kept.admin_json(&["log"]).await;
+    let recorded: Vec<(&str, &str)> = rows
+        .iter()
+        .map(|row| (row["did"].as_str().unwrap(), row["whom"].as_str().unwrap()))
+        .collect();
+    let mut expected = vec![("grant", "root-1")];
+    expected.extend(acts.map(|(_, did, whom)| (did, whom)));
+    expected.push(("drop", "#dev"));
+    assert_eq!(recorded, expected);
+    assert_eq!(rows[1]["by"], "root-1");
+    assert_eq!(rows[1]["reason"], "rude");
+    assert!(rows[1]["until"].is_string());
+    assert!(rows[6]["by"].is_null());
+    drop(server);
+}
+
+#[tokio::test]
+async fn the_shell_gives_the_right_to_a_channel_back_ends_one_and_deletes_an_account() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let mut kate = registered(&server, "kate", Form::Json).await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    assert_eq!(alice.ask_json("/create dev").await.1["type"], "ok");
+    for line in ["/enter dev", "months of work"] {
+        assert_eq!(kate.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    alice.send("/quit").await;
+    alice.read_to_end().await;
+    // She inherited the right, which doesn't destroy.
+    kate.read_until(|line| line.contains("now the operator")).await;
+    assert_eq!(kate.ask_json("/op bob").await.1["code"], "no-such-user");
+    assert_eq!(kate.ask_json("/purge kate").await.1["code"], "not-allowed");
+    kept.admin_json(&["op", "#dev", "kate"]).await;
+    let told = kate.read_until(|line| line.contains(r#""type":"op""#)).await;
+    assert!(told.last().unwrap().contains(r#""by":"server""#), "{told:?}");
+    assert_eq!(kate.ask_json("/purge zoe").await.1["type"], "ok");
+    let (log, _) = kate.ask_json("/log").await;
+    assert_eq!(log[0]["by"], "server", "{log:?}");
+    for (words, code) in [
+        (&["op", "nowhere", "kate"][..], "no-such-channel"),
+        (&["op", "dev", "nadia"], "no-such-user"),
+        (&["drop", "nowhere"], "no-such-channel"),
+        (&["delete-account", "nadia"], "no-such-user"),
+    ] {
+        let refused = kept.admin(words).await;
+        assert_eq!(refused.status.code(), Some(1), "{words:?}");
+        let why = String::from_utf8(refused.stderr).unwrap();
+        assert!(why.contains(code), "{words:?}: {why}");
+    }
+
+    let mut bob = server.person_in("bob", Form::Json).await;
+    assert_eq!(bob.ask_json("/enter dev").await.1["type"], "ok");
+    kept.admin_json(&["delete-account", "kate"]).await;
+    let told = kate.read_until(|line| line.contains(r#""type":"signedout""#)).await;
+    assert!(told.last().unwrap().contains("an operator of the server deleted it"), "{told:?}");
+    let (rows, _) = bob.ask_json("/history after 0").await;
+    assert!(rows.iter().all(|row| row["text"] != "months of work"), "{rows:?}");
+    assert_eq!(bob.ask_json("/name kate").await.1["type"], "ok", "the name is free");
+    kept.admin_json(&["drop", "#dev"]).await;
+    bob.read_until(|line| line.contains(r#""type":"dropped""#)).await;
+    server.wait_for_log("account deleted whom=kate by=(shell)").await;
+}
+
+#[tokio::test]
+async fn the_shell_lists_connections_accounts_and_channels_by_pages() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let mut alice = registered(&server, "alice", Form::Json).await;
+    let _bob = server.person("bob").await;
+    let mut nameless = server.newcomer("nameless").await;
+    nameless.settle().await;
+    for line in ["/create one", "hello", "/create two", "/set hidden on", "/create three"] {
+        assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
+    }
+    kept.admin_json(&["grant", "alice"]).await;
+    let (users, last) = kept.admin_json(&["users"]).await;
+    assert_eq!((users.len(), &last["count"]), (3, &Value::from(3)));
+    assert!(last.get("next").is_none(), "{last}");
+    assert_eq!((&users[0]["name"], &users[0]["account"]), (&"alice".into(), &"alice".into()));
+    assert_eq!((&users[0]["client"], &users[1]["client"]), (&"json".into(), &"text".into()));
+    assert!(users[1]["account"].is_null() && users[2]["name"].is_null(), "{users:?}");
+    for user in &users {
+        assert_eq!(user["address"], "127.0.0.1");
+        assert!(user["since"].is_string() && user["idle"].is_u64(), "{user}");
+    }
+    let (page, last) = kept.admin_json(&["users", "--limit", "2"]).await;
+    assert_eq!(page.len(), 2);
+    let next = last["next"].as_str().unwrap();
+    let (page, last) = kept.admin_json(&["users", "--after", next]).await;
+    assert_eq!((page.len(), last.get("next")), (1, None));
+    assert_eq!(kept.admin_json(&["users", "BO"]).await.0.len(), 1);
+
+    let (accounts, _) = kept.admin_json(&["accounts"]).await;
+    assert_eq!(accounts.len(), 1);
+    assert_eq!((&accounts[0]["operator"], &accounts[0]["connections"]), (&true.into(), &1.into()));
+
+    let (channels, _) = kept.admin_json(&["channels"]).await;
+    let names: Vec<_> = channels.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["#one", "#three", "#two"]);
+    assert_eq!((&channels[0]["lines"], &channels[2]["hidden"]), (&1.into(), &true.into()));
+    assert_eq!(channels[0]["operators"], Value::from(vec!["alice"]));
+    let (page, last) = kept.admin_json(&["channels", "--limit", "1", "t"]).await;
+    assert_eq!((page[0]["name"].as_str(), last["next"].as_str()), (Some("#three"), Some("#three")));
+    let text = kept.admin(&["channels", "--after", "#three"]).await;
+    assert_eq!(said(&text), "#two  members 1  lines 0  operators alice  hidden");
+}
+
 /// The complete settings files on the page for operators, in their order.
 fn settings_on_the_page() -> Vec<String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");

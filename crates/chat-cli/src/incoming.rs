@@ -161,6 +161,8 @@ pub(crate) struct More {
     pub(crate) channels: Vec<String>,
     pub(crate) idle_secs: u64,
     pub(crate) online_secs: u64,
+    /// For operators of the server alone.
+    pub(crate) address: Option<String>,
 }
 
 /// The fields of one line.
@@ -225,6 +227,7 @@ impl Row {
             channels: self.texts("channels"),
             idle_secs: self.number("idle").unwrap_or(0),
             online_secs: self.number("online").unwrap_or(0),
+            address: self.text("address"),
         });
         Person {
             name: self.must("name"),

@@ -345,8 +345,10 @@ fn whois(line: &Incoming, more: &More) -> Option<Shown> {
         [] => "You share no channel.".into(),
         channels => format!("You share {}.", channels.join(", ")),
     };
+    let address = more.address.as_ref();
+    let address = address.map(|address| format!(" Connected from {address}.")).unwrap_or_default();
     Some(Shown::told(format!(
-        "{name} is here {account}, online for {}, idle for {}{away}. {shared}",
+        "{name} is here {account}, online for {}, idle for {}{away}. {shared}{address}",
         Lasting(more.online_secs),
         Lasting(more.idle_secs),
     )))

@@ -101,6 +101,8 @@ pub enum SignedOutBy {
     Forgotten,
     /// An operator of the server gave the account another password.
     Operator,
+    /// An operator of the server deleted the account.
+    Deleted,
 }
 
 impl SignedOutBy {
@@ -110,6 +112,7 @@ impl SignedOutBy {
             Self::NewPassword => "its password was changed on another device",
             Self::Forgotten => "it was erased on another device",
             Self::Operator => "an operator of the server gave it another password",
+            Self::Deleted => "an operator of the server deleted it",
         }
     }
 }
@@ -514,6 +517,8 @@ pub struct Person {
     pub idle_secs: u64,
     /// For how many seconds online.
     pub online_secs: u64,
+    /// From where they are connected, for operators of the server alone.
+    pub address: Option<String>,
 }
 
 /// What `/info` tells of oneself.

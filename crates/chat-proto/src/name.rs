@@ -42,6 +42,11 @@ impl UserName {
         Ok(Self(name))
     }
 
+    /// The name under which the server itself acts, at its shell, or one that is stored: it may be a reserved one.
+    pub fn stored(raw: &str) -> Result<Self, NameError> {
+        Name::new(raw, MAX_USER_NAME_CHARS).map(Self)
+    }
+
     /// The name as people see it.
     pub fn as_str(&self) -> &str {
         self.0.shown()

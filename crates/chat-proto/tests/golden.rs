@@ -118,7 +118,7 @@ variants!(ASKS, ask_name, Ask {
 });
 
 variants!(SIGNED_OUT_BY, signed_out_by_name, SignedOutBy {
-    NewPassword Forgotten Operator
+    NewPassword Forgotten Operator Deleted
 });
 
 variants!(FAREWELLS, farewell_name, Farewell {

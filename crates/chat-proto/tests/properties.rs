@@ -552,7 +552,9 @@ fn rows() -> BoxedStrategy<Event> {
         }),
         person.prop_map(|((name, account), away, shared, placed, idle_secs, online_secs)| {
             let since = placed.time;
-            let person = Person { name, account, away, shared, since, idle_secs, online_secs };
+            let address = account.as_ref().map(|_| "192.0.2.7".to_owned());
+            let person =
+                Person { name, account, away, shared, since, idle_secs, online_secs, address };
             Event::Whois(Box::new(person))
         }),
         own.prop_map(|((name, account), current, channels, placed, away)| {
@@ -608,7 +610,7 @@ fn fields(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
             &["name", "away"],
             &[
                 "channel", "operator", "reason", "account", "channels", "since", "idle", "online",
-                "seen",
+                "seen", "address",
             ],
         ),
         "info" => (

@@ -313,7 +313,7 @@ fn logged(act: KeptAct) -> Option<Logged> {
     let verb = VERBS.iter().find(|verb| verb.name == act.did)?;
     Some(Logged {
         time: Timestamp(act.time),
-        by: UserName::new(&act.by).ok()?,
+        by: UserName::stored(&act.by).ok()?,
         did: verb.kind,
         target: act.target.as_deref().and_then(Target::read),
         term: act.until.map(|until| Term::Until(Timestamp(until))),

@@ -168,6 +168,46 @@ pub enum AdminWish {
     },
     /// Give an account a new password, which is shown, and sign it out everywhere
     ResetPassword { name: String },
+    /// Make somebody an operator of a channel
+    Op { channel: String, user: String },
+    /// End a channel, with everything said in it
+    Drop { channel: String, reason: Vec<String> },
+    /// List connections: number, name, account, address, since when, idle for how long, kind of client
+    Users {
+        #[command(flatten)]
+        page: ListWish,
+        /// Those after this number
+        #[arg(long, value_name = "NUMBER")]
+        after: Option<u64>,
+    },
+    /// List accounts
+    Accounts {
+        #[command(flatten)]
+        page: ListWish,
+        /// Those after this name
+        #[arg(long, value_name = "NAME")]
+        after: Option<String>,
+    },
+    /// List channels, also hidden ones
+    Channels {
+        #[command(flatten)]
+        page: ListWish,
+        /// Those after this name
+        #[arg(long, value_name = "NAME")]
+        after: Option<String>,
+    },
+    /// Erase an account with all that it wrote, as its owner can with /forget
+    DeleteAccount { name: String },
+}
+
+/// Which rows of a list are wanted.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ListWish {
+    /// Only names that contain this
+    pub part: Option<String>,
+    /// So many rows at most [default and most: 1000]
+    #[arg(long, value_name = "COUNT")]
+    pub limit: Option<usize>,
 }
 
 /// The form of the log.

@@ -456,6 +456,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if held.is_empty() {
                 *held = BytesMut::new();
             }
+            if telnet.speaks() {
+                session.speaks_telnet();
+            }
             // At a terminal, telnet sends CR NUL for Enter, and many a client CR alone.
             if telnet.speaks() && codec.ends_with_cr() {
                 *after_cr = true;

@@ -44,7 +44,7 @@ pub(crate) mod presence;
 pub(crate) mod private;
 pub(crate) mod probe;
 mod ringer;
-mod ruled;
+pub(crate) mod ruled;
 pub(crate) mod rules;
 pub(crate) mod sequence;
 pub(crate) mod snapshot;

@@ -45,7 +45,7 @@ use self::me::Me;
 use self::past::{Lookup, ToldPrivately};
 use crate::handlers::{self, Asker, Outcome};
 use crate::hub::Hub;
-use crate::hub::person::{Ending, MAX_DUE, Party, Person};
+use crate::hub::person::{ClientKind, Ending, MAX_DUE, Party, Person};
 use crate::hub::ports::TokenHash;
 
 /// Who is at the other end of a connection.
@@ -354,6 +354,13 @@ impl Session {
     /// The answer to a peer that interrupts, at a terminal by Ctrl-C.
     pub(crate) fn tell_how_to_quit(&self, out: &mut BytesMut) {
         self.notice("Type /quit to leave.", out);
+    }
+
+    /// The peer speaks telnet, which only shows in the text form.
+    pub(crate) fn speaks_telnet(&self) {
+        if self.me.form == Form::Text {
+            self.person.set_client(ClientKind::Telnet);
+        }
     }
 
     /// The answer to a telnet peer that asks whether anybody is there.

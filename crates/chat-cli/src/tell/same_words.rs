@@ -258,6 +258,7 @@ fn of_lists_and_people() {
                 Event::Whois(Box::new(Person {
                     name: user("bob"),
                     account: away.is_some().then(|| user("bob")),
+                    address: away.is_some().then(|| "192.0.2.7".to_owned()),
                     away,
                     shared,
                     since: TIME,

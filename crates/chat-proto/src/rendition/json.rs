@@ -272,6 +272,8 @@ struct Whois<'a> {
     since: Time,
     idle: u64,
     online: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<Str<'a>>,
 }
 
 /// What `/whois` tells of an account that isn't here.
@@ -516,6 +518,7 @@ fn whois(person: &Person) -> Line<'_> {
             since: Time(person.since),
             idle: person.idle_secs,
             online: person.online_secs,
+            address: person.address.as_deref(),
         }),
         absent: None,
     }

@@ -187,7 +187,7 @@ fn said(
 }
 
 fn whois(out: &mut BytesMut, person: &Person) -> fmt::Result {
-    let Person { name, account, away, shared, idle_secs, online_secs, .. } = person;
+    let Person { name, account, away, shared, idle_secs, online_secs, address, .. } = person;
     let with = if account.is_some() { "with" } else { "without" };
     write!(out, "* {name} is here {with} an account, online for {}", Lasting(*online_secs))?;
     write!(out, ", idle for {}", Lasting(*idle_secs))?;
@@ -195,8 +195,12 @@ fn whois(out: &mut BytesMut, person: &Person) -> fmt::Result {
         write!(out, ", away{}", aside(reason.as_ref()))?;
     }
     match shared.as_slice() {
-        [] => write!(out, ". You share no channel."),
-        shared => write!(out, ". You share {}.", Listed(shared)),
+        [] => write!(out, ". You share no channel.")?,
+        shared => write!(out, ". You share {}.", Listed(shared))?,
+    }
+    match address {
+        Some(address) => write!(out, " Connected from {address}."),
+        None => Ok(()),
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("password asked, to erase", asked(Ask::Forget)),
         ("signed out by a new password", signed_out(SignedOutBy::NewPassword)),
         ("signed out by an operator", signed_out(SignedOutBy::Operator)),
+        ("signed out by deleting", signed_out(SignedOutBy::Deleted)),
         ("signed out by erasing", signed_out(SignedOutBy::Forgotten)),
         ("whois, with an account", person(Some("Bob"), silent(), &["general"], 0, 59)),
         ("whois, not here", last_seen(None)),

@@ -168,6 +168,7 @@ fn person(
         since: TIME,
         idle_secs,
         online_secs,
+        address: (idle_secs == 1).then(|| "192.0.2.7".to_owned()),
     }))
 }
 
@@ -227,6 +228,7 @@ fn rows() -> Vec<Case> {
         ("whois, minutes", person(None, None, &["general", "dev"], 60, 3599)),
         ("whois, hours", person(None, silent(), &[], 3600, 86_399)),
         ("whois, days", person(None, lunch(), &["general"], 86_400, 90_061 * 10)),
+        ("whois, for an operator of the server", person(None, None, &["general"], 1, 59)),
         ("info, nowhere", own(None, None, &[], None, 5)),
         (
             "info, in a channel",

@@ -1,12 +1,14 @@
 //! What each question on the admin socket does.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use chat_proto::barred::Barred;
 use chat_proto::event::{Done, Stat, Term};
 use chat_proto::id::Timestamp;
 use chat_proto::limits::MAX_REASON_CHARS;
-use chat_proto::name::UserName;
+use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::{Code, Refusal};
 use chat_proto::secret::Secret;
 use chat_proto::setting::Period;
@@ -14,11 +16,15 @@ use chat_proto::text::Text;
 use tokio::sync::oneshot;
 
 use super::wire::{Answer, Request};
-use crate::clock::steady_clock;
+use crate::clock::{on_the_wall, steady_clock};
 use crate::hub::Hub;
+use crate::hub::act::{Act, Aim, Deed};
 use crate::hub::decree::{Recorded, Ruler, Wish};
 use crate::hub::governing::Invitation;
+use crate::hub::person::{Note, Person};
 use crate::hub::ports::vault;
+use crate::hub::ruled::{AccountRow, Asked, Page, RunRow};
+use crate::policy;
 
 /// All lines of the answer, the last one of which tells what became of it.
 pub(super) async fn carry_out(hub: &Arc<Hub>, request: Request) -> Vec<Answer> {
@@ -78,7 +84,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
                 );
                 let until = Some(until.rfc3339().to_string());
                 let invite = Some(invite);
-                vec![Answer::Done { count: None, invite, password: None, until, text }]
+                vec![Answer::Done { count: None, invite, password: None, until, next: None, text }]
             }
             _ => return Err(Refusal::internal()),
         },
@@ -93,7 +99,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
         }
         Request::Log { count } => {
             let acts = hub.last_acts(count.unwrap_or(usize::MAX));
-            listed(acts.into_iter().map(act), "acts")
+            listed(acts.into_iter().map(act_row), "acts")
         }
         Request::Ban { target, r#for, reason } => {
             let target = Barred::read(&target)?;
@@ -104,7 +110,14 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
                     let text = format!("{target} is banned{term}; connections ended: {count}.");
                     let until = until(term);
                     let count = Some(count);
-                    vec![Answer::Done { count, invite: None, password: None, until, text }]
+                    vec![Answer::Done {
+                        count,
+                        invite: None,
+                        password: None,
+                        until,
+                        next: None,
+                        text,
+                    }]
                 }
                 _ => return Err(Refusal::internal()),
             }
@@ -131,6 +144,54 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             });
             listed(rows, "bans")
         }
+        Request::Op { channel, user } => {
+            let user = user_name(&user)?;
+            let here = hub.person(&user);
+            let account = hub.account_called(&user);
+            let person = match (here, account) {
+                (Err(refusal), None) => return Err(refusal),
+                (here, _) => here.ok(),
+            };
+            let aim = Aim { user, person, account };
+            match act(hub, &channel, Deed::Op(aim), None, now).await? {
+                Done::Operator { channel, user, .. } => {
+                    vec![Answer::done(format!("{user} is an operator of {channel}."))]
+                }
+                _ => return Err(Refusal::internal()),
+            }
+        }
+        Request::Drop { channel, reason } => {
+            match act(hub, &channel, Deed::Drop, why(reason.as_deref())?, now).await? {
+                Done::Dropped { channel, .. } => {
+                    vec![Answer::done(format!(
+                        "{channel} is dropped, with all that was said in it."
+                    ))]
+                }
+                _ => return Err(Refusal::internal()),
+            }
+        }
+        Request::DeleteAccount { name } => {
+            let name = user_name(&name)?;
+            decree(hub, Wish::Delete(name.clone()), None, now).await?;
+            vec![Answer::done(format!("The account {name} is deleted, with all that it wrote."))]
+        }
+        Request::Users { part, after, limit } => {
+            let asked = asked(part.as_deref(), limit);
+            let page = hub.connections(&asked, after.unwrap_or_default());
+            let row = |person: &Arc<Person>| connection(person, now);
+            paged(&page, row, "connections", |person| person.id.0.to_string())
+        }
+        Request::Accounts { part, after, limit } => {
+            let after = after.as_deref().map(user_name).transpose()?;
+            let page = hub.account_page(&asked(part.as_deref(), limit), after.as_ref());
+            paged(&page, account, "accounts", |row| row.account.name.to_string())
+        }
+        Request::Channels { part, after, limit } => {
+            let after = after.as_deref().map(channel_name).transpose()?;
+            let part = part.as_deref().map(|part| part.trim_start_matches('#'));
+            let page = hub.channel_page(&asked(part, limit), after.as_ref());
+            paged(&page, channel, "channels", |row| row.name.to_string())
+        }
         Request::ResetPassword { name } => reset_password(hub, user_name(&name)?, now).await?,
     })
 }
@@ -145,6 +206,33 @@ async fn decree(
     hub.decree(Ruler::Shell(asker), wish, reason, now)?;
     answer.await.map_err(|_| Refusal::internal())?
 }
+
+/// Does something in a channel, under the server's own name.
+async fn act(
+    hub: &Arc<Hub>,
+    channel: &str,
+    deed: Deed,
+    reason: Option<Text>,
+    now: Timestamp,
+) -> Result<Done, Refusal> {
+    let name = channel_name(channel)?;
+    let shell = hub.shell(now);
+    let channel = hub.channel_for(&shell, &name, now)?;
+    let own = UserName::stored(OWN_NAME).map_err(|error| Refusal::bad_name(&error))?;
+    hub.act(&shell, own, &channel, Act { deed, reason }, now, policy::channel::may)?;
+    loop {
+        poll_fn(|cx| shell.bell.poll(cx, false)).await;
+        shell.bell.take();
+        while let Some(note) = shell.take_note() {
+            if let Note::Answer(answer) = note {
+                return answer;
+            }
+        }
+    }
+}
+
+/// As whom channels see the shell; nobody can take this name.
+const OWN_NAME: &str = "server";
 
 /// Characters of a password that the server makes: 120 random bits.
 const NEW_PASSWORD_CHARS: usize = 20;
@@ -174,7 +262,7 @@ async fn reset_password(
         password.expose()
     );
     let password = Some(password.expose().to_owned());
-    Ok(vec![Answer::Done { count: None, invite: None, password, until: None, text }])
+    Ok(vec![Answer::Done { count: None, invite: None, password, until: None, next: None, text }])
 }
 
 fn listed(rows: impl Iterator<Item = Answer>, what: &str) -> Vec<Answer> {
@@ -185,7 +273,69 @@ fn listed(rows: impl Iterator<Item = Answer>, what: &str) -> Vec<Answer> {
     rows
 }
 
-fn act(act: Recorded) -> Answer {
+/// Rows of one answer, which is made in memory.
+const MAX_ROWS: usize = 1000;
+
+fn asked(part: Option<&str>, limit: Option<usize>) -> Asked<'_> {
+    Asked { part, most: limit.unwrap_or(MAX_ROWS).clamp(1, MAX_ROWS) }
+}
+
+/// The last line tells how to go on if there are more.
+fn paged<T>(
+    page: &Page<T>,
+    row: impl FnMut(&T) -> Answer,
+    what: &str,
+    key: impl FnOnce(&T) -> String,
+) -> Vec<Answer> {
+    let mut rows = listed(page.rows.iter().map(row), what);
+    if page.has_more
+        && let Some(last) = page.rows.last()
+        && let Some(Answer::Done { next, text, .. }) = rows.last_mut()
+    {
+        let key = key(last);
+        *text = format!("There are more {what}: --after '{key}' shows them.");
+        *next = Some(key);
+    }
+    rows
+}
+
+fn connection(person: &Arc<Person>, now: Timestamp) -> Answer {
+    let last_line = Timestamp(person.last_line_at.load(Ordering::Relaxed));
+    Answer::User {
+        id: person.id.0,
+        name: person.name().map(|name| name.to_string()),
+        account: person.signed_in().map(|account| account.name.to_string()),
+        address: person.shown_address(),
+        since: on_the_wall(person.since).rfc3339().to_string(),
+        idle: now.seconds_since(last_line),
+        client: person.client().word().to_owned(),
+    }
+}
+
+fn account(row: &AccountRow) -> Answer {
+    let AccountRow { account, connections } = row;
+    let seen = (*connections == 0).then(|| account.seen().rfc3339().to_string());
+    Answer::Account {
+        name: account.name.to_string(),
+        operator: account.is_admin(),
+        connections: *connections,
+        seen,
+    }
+}
+
+fn channel(row: &RunRow) -> Answer {
+    let RunRow { name, members, operators, hidden, invite_only, lines } = row;
+    Answer::Channel {
+        name: name.to_string(),
+        members: *members,
+        operators: operators.iter().map(ToString::to_string).collect(),
+        hidden: *hidden,
+        invite_only: *invite_only,
+        lines: *lines,
+    }
+}
+
+fn act_row(act: Recorded) -> Answer {
     let Recorded { time, by, did, whom, until, reason } = act;
     Answer::Act {
         time: time.rfc3339().to_string(),
@@ -206,6 +356,10 @@ fn until(term: Term) -> Option<String> {
         Term::Lasting => None,
         Term::Until(end) => Some(end.rfc3339().to_string()),
     }
+}
+
+fn channel_name(typed: &str) -> Result<ChannelName, Refusal> {
+    ChannelName::new(typed).map_err(|error| Refusal::bad_name(&error))
 }
 
 fn user_name(typed: &str) -> Result<UserName, Refusal> {

@@ -20,6 +20,12 @@ pub(crate) enum Request {
     Unban { target: String },
     Bans {},
     ResetPassword { name: String },
+    Op { channel: String, user: String },
+    Drop { channel: String, reason: Option<String> },
+    DeleteAccount { name: String },
+    Users { part: Option<String>, after: Option<u64>, limit: Option<usize> },
+    Accounts { part: Option<String>, after: Option<String>, limit: Option<usize> },
+    Channels { part: Option<String>, after: Option<String>, limit: Option<usize> },
 }
 
 /// One line of an answer. Times are as in the chat's JSON form; a `by` that is null sat at the shell.
@@ -59,6 +65,38 @@ pub(crate) enum Answer {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// A connection.
+    User {
+        /// Its number: a later one has a larger number.
+        id: u64,
+        /// Null before there is a name.
+        name: Option<String>,
+        account: Option<String>,
+        address: String,
+        since: String,
+        /// Seconds.
+        idle: u64,
+        client: String,
+    },
+    Account {
+        name: String,
+        operator: bool,
+        /// Connections that are signed in to it.
+        connections: usize,
+        /// When it was here last, if it isn't here.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seen: Option<String>,
+    },
+    #[serde(rename_all = "kebab-case")]
+    Channel {
+        name: String,
+        members: usize,
+        operators: Vec<String>,
+        hidden: bool,
+        invite_only: bool,
+        /// At most.
+        lines: u64,
+    },
     /// The last line, if it is done.
     Done {
         /// Rows before this line, or connections that it concerned.
@@ -70,6 +108,9 @@ pub(crate) enum Answer {
         password: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         until: Option<String>,
+        /// There are more rows: those after this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
         /// For people, where the rows don't tell all.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         text: String,
@@ -96,12 +137,19 @@ impl Request {
 impl Answer {
     /// The last line of what needs no more than a sentence.
     pub(super) fn done(text: String) -> Self {
-        Self::Done { count: None, invite: None, password: None, until: None, text }
+        Self::Done { count: None, invite: None, password: None, until: None, next: None, text }
     }
 
     /// The last line after so many rows, or about so many connections.
     pub(super) fn counted(count: usize, text: String) -> Self {
-        Self::Done { count: Some(count), invite: None, password: None, until: None, text }
+        Self::Done {
+            count: Some(count),
+            invite: None,
+            password: None,
+            until: None,
+            next: None,
+            text,
+        }
     }
 }
 

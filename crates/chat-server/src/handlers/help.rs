@@ -45,7 +45,7 @@ fn menu(asker: &Asker<'_>) -> Vec<String> {
     let usable = VERBS.iter().filter(|verb| {
         (named || verb.nameless)
             && policy::account::may_ask(verb, required, named).is_ok()
-            && (operator || !verb.for_operators || (runs_server && !verb.everywhere.is_empty()))
+            && (operator || runs_server || !verb.for_operators)
             && (runs_server || !verb.for_server_operators)
     });
     let head = if named { "Commands:" } else { "Commands before you have a name:" };

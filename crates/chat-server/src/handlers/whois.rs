@@ -1,5 +1,6 @@
 //! `/whois`: about one person.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,8 +10,15 @@ use chat_proto::name::UserName;
 
 use super::{Asker, Handled, Outcome};
 use crate::clock::on_the_wall;
+use crate::hub;
 use crate::hub::channel::Channel;
 use crate::hub::snapshot::Whom;
+
+/// Each address once.
+fn addresses(devices: &[Arc<hub::person::Person>]) -> String {
+    let all: BTreeSet<String> = devices.iter().map(|device| device.shown_address()).collect();
+    all.into_iter().collect::<Vec<_>>().join(", ")
+}
 
 pub(super) fn handle(asker: &Asker<'_>, user: &UserName) -> Handled {
     let person = match asker.hub.whom(user)? {
@@ -35,6 +43,7 @@ pub(super) fn handle(asker: &Asker<'_>, user: &UserName) -> Handled {
         since: on_the_wall(since),
         idle_secs: asker.now.seconds_since(last_line),
         online_secs: asker.now.seconds_since(since),
+        address: asker.is_server_operator().then(|| addresses(&devices)),
     };
     Ok(Outcome::Answer(vec![Event::Whois(Box::new(told))], Done::Told))
 }

@@ -8,9 +8,10 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::setting::{Period, Setting};
 use chat_proto::target::Target;
 use chat_proto::text::Text;
-use chat_proto::verb::Kind;
+use chat_proto::verb::{self, Kind};
 
 use super::channel::State;
+use super::decree::Recorded;
 use super::operators::Right;
 use super::person::{Borne, Party, Person};
 use super::rules::{List, Mark, Settings, Who};
@@ -216,7 +217,34 @@ impl Act {
             setting,
             reason: self.reason.clone(),
         };
-        Kept { rules, purged, logged: changes.then_some(logged) }
+        Kept { rules, purged, logged: changes.then_some(logged), recorded: None }
+    }
+
+    /// What the record of the server's operators gets. `None` acts at the shell.
+    pub(super) fn recorded(
+        &self,
+        by: Option<UserName>,
+        channel: &ChannelName,
+        time: Timestamp,
+    ) -> Recorded {
+        let target = self.target().map(|target| target.to_string());
+        let setting = match &self.deed {
+            Deed::Set(setting) => Some(setting.to_string()),
+            _ => None,
+        };
+        let whom = target.or(setting).map(|whom| format!("{channel} {whom}"));
+        let until = match self.term(time) {
+            Some(Term::Until(until)) => Some(until),
+            _ => None,
+        };
+        Recorded {
+            time: on_the_wall(time),
+            by,
+            did: verb::of(self.kind()).name.into(),
+            whom: whom.unwrap_or_else(|| channel.to_string()).into(),
+            until,
+            reason: self.reason.clone(),
+        }
     }
 }
 
@@ -227,6 +255,8 @@ pub(crate) struct Kept {
     pub(crate) purged: Vec<Borne>,
     /// None if it changes nothing.
     pub(crate) logged: Option<Logged>,
+    /// An operator of the server did it, in a channel of others.
+    pub(crate) recorded: Option<Box<Recorded>>,
 }
 
 /// One change of how a channel is run, as it is kept.
@@ -303,6 +333,8 @@ pub(crate) struct Subject {
     pub(crate) oneself: bool,
     pub(crate) member: bool,
     pub(crate) operator: bool,
+    /// It has an account.
+    pub(crate) registered: bool,
     /// An operator, and no other is there.
     pub(crate) sole_operator: bool,
     pub(crate) banned: bool,

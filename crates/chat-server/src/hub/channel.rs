@@ -365,6 +365,7 @@ impl State {
             oneself: person.is_some_and(|person| person.id == by.id)
                 || by.account().is_some_and(|own| aim.account == Some(own)),
             operator,
+            registered: aim.account.is_some(),
             sole_operator: operator && self.operators.count() <= 1,
             banned: who.is_some_and(|who| self.rules.find(List::Bans, &who, now).is_some()),
             marked: mark.is_some_and(|(list, mark)| is_same(mark.key(), list)),
@@ -408,9 +409,12 @@ impl State {
     /// How much a person may do to this channel.
     pub(super) fn authority(&self, person: &Person) -> Authority {
         let right = self.operators.right(person);
+        let is_server_operator = person.is_server_operator();
+        // A channel's own operator acts in it only as a member.
+        let acts_here = !is_server_operator || self.members.contains_key(&person.id);
         match right {
-            Some(Right::Full) if person.account().is_some() => Authority::Full,
-            _ if person.is_server_operator() => Authority::Server,
+            Some(Right::Full) if person.account().is_some() && acts_here => Authority::Full,
+            _ if is_server_operator => Authority::Server,
             Some(Right::Full) => Authority::Unregistered,
             Some(Right::Inherited) => Authority::Inherited,
             None if self.is_operator(person) => Authority::Inherited,

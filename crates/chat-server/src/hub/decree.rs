@@ -32,6 +32,8 @@ pub(crate) enum Wish {
     Unban(Barred),
     /// An account has another password, of which this is to be kept.
     Password(UserName, Box<str>),
+    /// An account is erased, with all that it wrote.
+    Delete(UserName),
 }
 
 /// What is to be, once it is kept.
@@ -54,6 +56,9 @@ pub(crate) enum Decided {
         party: Party,
         password: Box<str>,
     },
+    Delete {
+        party: Party,
+    },
 }
 
 /// Something that an operator of the server decided. It is kept, or not, before anybody is told; and in the
@@ -66,6 +71,14 @@ pub struct Decree {
 }
 
 impl Decree {
+    /// The account that it erases.
+    pub(crate) fn forgets(&self) -> Option<Party> {
+        match &self.what {
+            Decided::Delete { party } => Some(*party),
+            _ => None,
+        }
+    }
+
     /// Whether it may still be: who was an operator when they asked can have lost the right since.
     pub(crate) fn admitted(&self) -> Result<(), Refusal> {
         let Ruler::Person(person) = &self.asker else { return Ok(()) };
@@ -90,6 +103,7 @@ impl Decided {
             Self::Unban(..) => Kind::Unban,
             Self::Admin { .. } => Kind::Op,
             Self::Password { .. } => Kind::Password,
+            Self::Delete { .. } => Kind::Forget,
         }
     }
 }

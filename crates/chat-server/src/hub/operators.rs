@@ -50,6 +50,13 @@ impl Operators {
         })
     }
 
+    /// The accounts, and those without one who are here.
+    pub(super) fn all(&self) -> (Vec<Party>, Vec<Arc<Person>>) {
+        let accounts = self.accounts.iter().map(|(account, _)| *account);
+        let people = self.present().map(|(person, _)| Arc::clone(person));
+        (accounts.collect(), people.collect())
+    }
+
     /// Whether any of them has an account.
     pub(super) fn outlive_members(&self) -> bool {
         !self.accounts.is_empty()

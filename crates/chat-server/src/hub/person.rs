@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -67,6 +67,8 @@ pub struct Person {
     /// Private lines for which room was taken and that were not read yet. Counted up by those who write,
     /// down by this person's own task.
     pub(crate) private_lines: AtomicUsize,
+    /// What is at the other end, as [`ClientKind`].
+    client: AtomicU8,
     /// Has left the system; what was theirs goes to others.
     left: AtomicBool,
     /// Lines found no room in their queues, and went to their other devices only.
@@ -77,6 +79,19 @@ pub struct Person {
     /// With their numbers, which grow.
     notes: RankedMutex<{ Rank::Notes as u8 }, VecDeque<(u64, Note)>>,
     sequence: Arc<Sequence>,
+}
+
+/// What is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ClientKind {
+    /// A terminal or a program that reads the text form.
+    Text,
+    /// A program that reads JSON.
+    Json,
+    Telnet,
+    /// No connection: `chat-server admin`.
+    Shell,
 }
 
 #[derive(Default)]
@@ -203,6 +218,18 @@ const MAX_WAITING_NOTES: usize = 64 + MAX_DUE;
 /// Answers that may be due to one person: lines said after each other are kept together.
 pub(crate) const MAX_DUE: usize = 64;
 
+impl ClientKind {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Telnet => "telnet",
+            Self::Shell => "shell",
+        }
+    }
+}
+
 impl Person {
     pub(crate) fn new(
         id: PersonId,
@@ -218,6 +245,7 @@ impl Person {
             since: now,
             last_line_at: AtomicI64::new(now.0),
             private_lines: AtomicUsize::new(0),
+            client: AtomicU8::new(ClientKind::Text as u8),
             left: AtomicBool::new(false),
             missed_private: AtomicBool::new(false),
             ending: OnceLock::new(),
@@ -237,6 +265,11 @@ impl Person {
         self.address
     }
 
+    /// The same without a port, as operators of the server and the log have it.
+    pub(crate) fn shown_address(&self) -> String {
+        self.address.map_or_else(|| "unix".to_owned(), |address| address.to_string())
+    }
+
     /// Whose doing something is that this person does.
     pub(crate) fn by(&self) -> By {
         let party = self.party();
@@ -248,9 +281,29 @@ impl Person {
         lock(&self.card).account.clone()
     }
 
+    /// What is at the other end.
+    pub(crate) fn client(&self) -> ClientKind {
+        match self.client.load(Ordering::Relaxed) {
+            client if client == ClientKind::Json as u8 => ClientKind::Json,
+            client if client == ClientKind::Telnet as u8 => ClientKind::Telnet,
+            client if client == ClientKind::Shell as u8 => ClientKind::Shell,
+            _ => ClientKind::Text,
+        }
+    }
+
+    pub(crate) fn set_client(&self, client: ClientKind) {
+        self.client.store(client as u8, Ordering::Relaxed);
+    }
+
+    /// Whether this is no connection but the shell of the server's machine.
+    pub(crate) fn is_shell(&self) -> bool {
+        self.client() == ClientKind::Shell
+    }
+
     /// Whether they run the server.
     pub(crate) fn is_server_operator(&self) -> bool {
-        lock(&self.card).account.as_ref().is_some_and(|account| account.is_admin())
+        self.is_shell()
+            || lock(&self.card).account.as_ref().is_some_and(|account| account.is_admin())
     }
 
     /// The same as who they are in the system: an account is a party.

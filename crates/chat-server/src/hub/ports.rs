@@ -16,7 +16,7 @@ use super::Hub;
 use super::account::KeptAccount;
 use super::act::{Act, Keep, Standing};
 use super::channel::{Channel, Running};
-use super::decree::Decree;
+use super::decree::{Decree, Recorded};
 use super::governing::KeptGoverning;
 use super::person::{Party, Person};
 use super::private::Room;
@@ -189,8 +189,8 @@ pub(crate) enum Settled {
     Placed(Placed),
     /// A topic is kept.
     TopicKept,
-    /// An act is kept; it hides so many lines.
-    ActKept(usize),
+    /// An act is kept; it hides so many lines. It may be for the record of the server's operators.
+    ActKept(usize, Option<Box<Recorded>>),
     /// It was said before, there and then.
     SaidBefore(Conversation, Placed),
     /// It had its place and could not be kept: it was not said, and the place is free again.

@@ -250,10 +250,14 @@ impl Desk {
         Ok(())
     }
 
-    fn may_be(&self, decree: &Decree) -> Result<(), Refusal> {
+    fn may_be(&mut self, decree: &Decree) -> Result<(), Refusal> {
         match operator::party(decree) {
             Some(party) if self.forgotten.contains(&party) => Err(Refusal::account_gone()),
-            _ => decree.admitted(),
+            _ => {
+                decree.admitted()?;
+                self.forgotten.extend(decree.forgets());
+                Ok(())
+            }
         }
     }
 
@@ -399,11 +403,9 @@ impl Desk {
                         _ => {}
                     }
                 }
-                for job in &self.batch {
-                    if let Job::Deed(Deed { what: AccountDeed::Forget { party }, .. }, None) = job {
-                        self.tidying.erase([party.0]);
-                        self.tidying.over(self.register.end(*party));
-                    }
+                for party in self.batch.iter().filter_map(Job::forgets) {
+                    self.tidying.erase([party.0]);
+                    self.tidying.over(self.register.end(party));
                 }
                 self.forget_ended();
                 Ok(())
@@ -411,10 +413,8 @@ impl Desk {
             Err(failure) => {
                 self.fails(&failure);
                 self.register.take_back();
-                for job in &self.batch {
-                    if let Job::Deed(Deed { what: AccountDeed::Forget { party }, .. }, None) = job {
-                        self.forgotten.remove(party);
-                    }
+                for party in self.batch.iter().filter_map(Job::forgets) {
+                    self.forgotten.remove(&party);
                 }
                 Err(Refusal::not_stored())
             }
@@ -470,7 +470,9 @@ impl Desk {
                 (_, Err(refusal)) => Settled::NotKept(refusal.clone()),
                 (Step::Line { seat, .. }, Ok(())) => Settled::Placed(seat.placed()),
                 (Step::Topic { .. }, Ok(())) => Settled::TopicKept,
-                (Step::Act { written, .. }, Ok(())) => Settled::ActKept(written.hidden()),
+                (Step::Act { mut written, .. }, Ok(())) => {
+                    Settled::ActKept(written.hidden(), written.take_recorded())
+                }
                 (Step::Again { number, placed }, Ok(())) => {
                     match self.said_before(number, placed, &draft) {
                         Step::Settled(settled) => settled,
@@ -555,6 +557,15 @@ impl Job {
                 draft @ Draft { to: Ok(Addressee::Channel(channel)), .. },
                 Step::Line { seat, .. },
             ) => Some((channel, draft, seat.placed())),
+            _ => None,
+        }
+    }
+
+    /// The account that is erased with it.
+    fn forgets(&self) -> Option<Party> {
+        match self {
+            Self::Deed(Deed { what: AccountDeed::Forget { party }, .. }, None) => Some(*party),
+            Self::Decree(decree, None) => decree.forgets(),
             _ => None,
         }
     }

@@ -46,7 +46,9 @@ pub(super) fn load(book: &Book) -> Result<KeptGoverning, Failure> {
 /// The account that it is about.
 pub(super) fn party(decree: &Decree) -> Option<Party> {
     match &decree.what {
-        Decided::Admin { party, .. } | Decided::Password { party, .. } => Some(*party),
+        Decided::Admin { party, .. }
+        | Decided::Password { party, .. }
+        | Decided::Delete { party } => Some(*party),
         Decided::Kill(_)
         | Decided::Announce(_)
         | Decided::Invitation { .. }
@@ -57,7 +59,7 @@ pub(super) fn party(decree: &Decree) -> Option<Party> {
 
 /// What is written for a decree: what it takes, and its act.
 pub(super) fn add_entries<'a>(decree: &'a Decree, entries: &mut Vec<Entry<'a>>) {
-    let Recorded { time, by, did, whom, until, reason } = &decree.act;
+    let Recorded { time, by, whom, until, reason, .. } = &decree.act;
     let author = by.as_ref().map(UserName::as_str);
     match &decree.what {
         Decided::Kill(_) | Decided::Announce(_) => {}
@@ -74,19 +76,28 @@ pub(super) fn add_entries<'a>(decree: &'a Decree, entries: &mut Vec<Entry<'a>>) 
         Decided::Admin { party: Party(party), admin } => {
             entries.push(AccountEntry::Admin { party: *party, admin: *admin }.into());
         }
+        Decided::Delete { party: Party(party) } => {
+            entries.push(AccountEntry::Forget { party: *party }.into());
+        }
         Decided::Password { party: Party(party), password } => {
             let party = *party;
             entries.push(AccountEntry::Password { party, password }.into());
             entries.push(AccountEntry::RevokeAll { party, except: None }.into());
         }
     }
+    entries.push(record(&decree.act));
+}
+
+/// An act in the record of the server's operators.
+pub(super) fn record(act: &Recorded) -> Entry<'_> {
+    let Recorded { time, by, did, whom, until, reason } = act;
     let act = OperatorEntry::Act {
         time: time.0,
-        author,
+        author: by.as_ref().map(UserName::as_str),
         did,
         whom,
         until: until.map(|until| until.0),
         reason: reason.as_ref().map(Text::as_str),
     };
-    entries.push(act.into());
+    act.into()
 }

@@ -9,8 +9,10 @@ use chat_proto::target::Target;
 use chat_proto::text::Text;
 use chat_proto::verb;
 
+use super::operator::record;
 use crate::hub::act::{Keep, Kept};
 use crate::hub::channel::Running;
+use crate::hub::decree::Recorded;
 use crate::hub::operators::Right;
 use crate::hub::person::Party;
 use crate::hub::rules::{List, Mark};
@@ -46,7 +48,7 @@ pub(super) fn load(book: &Book) -> Result<(HashMap<u32, Running>, u64), Failure>
 fn mark(row: &KeptMark) -> Option<Mark> {
     let shown = Restricted {
         target: Target::read(&row.target)?,
-        by: UserName::new(&row.by).ok()?,
+        by: UserName::stored(&row.by).ok()?,
         time: Timestamp(row.time),
         term: term(row.until),
         reason: row.reason.as_deref().and_then(Text::new),
@@ -72,6 +74,8 @@ pub(super) struct Written {
     target: Option<String>,
     /// The lines that it hides.
     hides: Vec<u64>,
+    /// For the record of the server's operators.
+    recorded: Option<Box<Recorded>>,
 }
 
 impl Written {
@@ -82,7 +86,7 @@ impl Written {
         book: &Book,
         fold: fn(&str) -> String,
     ) -> Result<Self, Failure> {
-        let Kept { rules, purged, logged } = kept;
+        let Kept { rules, purged, logged, recorded } = kept;
         let millis = |time: Option<Timestamp>| time.map(|time| time.0);
         let authors: Vec<Author<'_>> = purged
             .iter()
@@ -95,12 +99,17 @@ impl Written {
         let hides = book.lines_by(number, &authors, fold)?;
         let target = logged.as_ref().and_then(|logged| logged.target.as_ref());
         let target = target.map(ToString::to_string);
-        Ok(Self { rules, logged, target, hides })
+        Ok(Self { rules, logged, target, hides, recorded })
     }
 
     /// How many lines it hides.
     pub(super) fn hidden(&self) -> usize {
         self.hides.len()
+    }
+
+    /// What the record of the server's operators gets.
+    pub(super) fn take_recorded(&mut self) -> Option<Box<Recorded>> {
+        self.recorded.take()
     }
 
     /// Whether the channel is gone after it.
@@ -110,6 +119,7 @@ impl Written {
 
     /// What is to be written. `last` is the last id of the conversation.
     pub(super) fn add_to<'a>(&'a self, number: u32, last: u64, entries: &mut Vec<Entry<'a>>) {
+        entries.extend(self.recorded.as_deref().map(record));
         if self.ends() {
             entries.push(Entry::Closed { number });
             entries.push(Entry::Floor { number, floor: last });

@@ -145,6 +145,8 @@ pub(crate) fn may_act(standing: &Standing<'_>, act: &Act) -> Result<(), Refusal>
         (Deed::Mute(..), _) if is_full(*mutes) => {
             Err(Refusal::too_many_restricted(verb, channel, MAX_MARKS))
         }
+        // The right can be given back to the owner of a channel, who may find no way in any more.
+        (Deed::Op(_), _) if standing.authority == Authority::Server && subject.registered => Ok(()),
         (Deed::Kick(_) | Deed::Op(_), Some(user)) if !subject.member => {
             Err(Refusal::user_not_in_channel(user, channel))
         }

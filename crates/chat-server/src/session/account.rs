@@ -466,7 +466,7 @@ impl Session {
             (Goal::Register { name, .. }, Some((token, hash))) => {
                 self.hub.registered(&self.person, self.inbox.channels(), now);
                 let is_new = self.me.register(name.clone());
-                tracing::info!(address = %self.log_address(), %name, "registered");
+                tracing::info!(address = %self.person.shown_address(), %name, "registered");
                 self.token = Some(Box::new(hash));
                 let done = Done::Registered { name: name.clone(), token };
                 if is_new {
@@ -528,7 +528,7 @@ impl Session {
         self.may_be_renamed(&account.name, now)?;
         let before = self.hub.sign_in(&self.person, account, self.inbox.channels(), now)?;
         self.me.sign_in(account);
-        tracing::info!(address = %self.log_address(), name = %account.name, "signed in");
+        tracing::info!(address = %self.person.shown_address(), name = %account.name, "signed in");
         self.hub.put_out_where_banned(&self.person, self.inbox.channels(), now);
         let (token, hash) = token.unzip();
         self.token = hash.map(Box::new);
@@ -567,14 +567,9 @@ impl Session {
         }
     }
 
-    /// The peer's address without its port, for a program that reads the log.
-    fn log_address(&self) -> String {
-        self.person.address().map_or_else(|| "unix".to_owned(), |address| address.to_string())
-    }
-
     /// docs/operating.md has a pattern for this line.
     fn log_failed_sign_in(&self, name: &UserName) {
-        tracing::info!(address = %self.log_address(), %name, "sign-in failed");
+        tracing::info!(address = %self.person.shown_address(), %name, "sign-in failed");
     }
 
     fn begin_sign_out(&mut self, re: Re, now: Timestamp) -> Result<(), Refusal> {

@@ -9,6 +9,7 @@ use chat_proto::event::{Away, Done, Farewell, Sentence};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
+use chat_proto::rendition::Form;
 use chat_proto::setting::Setting;
 use chat_proto::text::Text;
 
@@ -21,7 +22,7 @@ use crate::hub::act::{Act, Deed, Standing};
 use crate::hub::apply::{Leaving, Membership, Words};
 use crate::hub::channel::Channel;
 use crate::hub::decree::Ruler;
-use crate::hub::person::{By, Party};
+use crate::hub::person::{By, ClientKind, Party};
 use crate::hub::ports::AccountDeed;
 use crate::hub::snapshot::Whom;
 use crate::hub::throttle::Costly;
@@ -150,6 +151,10 @@ impl Session {
             }
             Change::Format(form) => {
                 self.me.form = form;
+                self.person.set_client(match form {
+                    Form::Text => ClientKind::Text,
+                    Form::Json => ClientKind::Json,
+                });
                 Done::Format { form }
             }
             Change::Account(change) => return self.deal(change, re, now, out),

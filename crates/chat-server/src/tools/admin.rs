@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::tell;
 use crate::admin::wire::{Answer, Request};
-use crate::cli::{Admin, AdminWish};
+use crate::cli::{Admin, AdminWish, ListWish};
 use crate::config::{ADMIN_SOCKET, Config};
 
 /// How a script tells what became of it. Clap ends with 2 if the command line is wrong.
@@ -143,6 +143,25 @@ fn request(wish: &AdminWish) -> Request {
         AdminWish::Invitations => Request::Invitations {},
         AdminWish::Log { count } => Request::Log { count: *count },
         AdminWish::ResetPassword { name } => Request::ResetPassword { name: name.clone() },
+        AdminWish::Op { channel, user } => {
+            Request::Op { channel: channel.clone(), user: user.clone() }
+        }
+        AdminWish::Drop { channel, reason } => {
+            Request::Drop { channel: channel.clone(), reason: perhaps(reason) }
+        }
+        AdminWish::Users { page, after } => {
+            let ListWish { part, limit } = page.clone();
+            Request::Users { part, after: *after, limit }
+        }
+        AdminWish::Accounts { page, after } => {
+            let ListWish { part, limit } = page.clone();
+            Request::Accounts { part, after: after.clone(), limit }
+        }
+        AdminWish::Channels { page, after } => {
+            let ListWish { part, limit } = page.clone();
+            Request::Channels { part, after: after.clone(), limit }
+        }
+        AdminWish::DeleteAccount { name } => Request::DeleteAccount { name: name.clone() },
     }
 }
 
@@ -166,6 +185,29 @@ fn shown(answer: Answer) -> Option<String> {
             let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("{time}  {}  {did}{whom}{until}{reason}", by(who))
+        }
+        Answer::User { id, name, account, address, since, idle, client } => {
+            let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+            let (name, account) = (or_none(name), or_none(account));
+            format!(
+                "{id}  {name}  account {account}  {address}  since {since}  idle {idle}s  {client}"
+            )
+        }
+        Answer::Account { name, operator, connections, seen } => {
+            let operator = if operator { "  operator" } else { "" };
+            let here = match seen {
+                Some(seen) => format!("last seen {seen}"),
+                None => format!("here, connections: {connections}"),
+            };
+            format!("{name}{operator}  {here}")
+        }
+        Answer::Channel { name, members, operators, hidden, invite_only, lines } => {
+            let hidden = if hidden { "  hidden" } else { "" };
+            let invite_only = if invite_only { "  invite-only" } else { "" };
+            let operators = if operators.is_empty() { "-".to_owned() } else { operators.join(",") };
+            format!(
+                "{name}  members {members}  lines {lines}  operators {operators}{hidden}{invite_only}"
+            )
         }
         Answer::Done { invite: Some(invite), .. } => format!("invite:{invite}"),
         Answer::Done { password: Some(password), .. } => password,

@@ -156,14 +156,23 @@ impl Hub {
                 }
             }
             AccountDeed::Forget { party } => {
-                let account = lock(&self.accounts).remove(party, self.sequence.next());
-                self.take_from_channels(party, account.as_deref(), asker);
-                if let Some(account) = account {
-                    self.tell_devices(&account, Some(asker), || {
-                        Note::SignedOut(SignedOutBy::Forgotten)
-                    });
-                }
+                self.erase_account(party, asker.by(), Some(asker), SignedOutBy::Forgotten);
             }
+        }
+    }
+
+    /// An account is erased; its devices are told, but for the one that asked for it.
+    pub(super) fn erase_account(
+        self: &Arc<Self>,
+        party: Party,
+        by: By,
+        asker: Option<&Person>,
+        why: SignedOutBy,
+    ) {
+        let account = lock(&self.accounts).remove(party, self.sequence.next());
+        self.take_from_channels(party, account.as_deref(), by);
+        if let Some(account) = account {
+            self.tell_devices(&account, asker, || Note::SignedOut(why));
         }
     }
 
@@ -291,12 +300,7 @@ impl Hub {
 
     /// An account that is erased runs no channel any more; its topics go, and the reasons that it gave. The store has
     /// it so already.
-    fn take_from_channels(
-        self: &Arc<Self>,
-        account: Party,
-        known: Option<&Account>,
-        asker: &Person,
-    ) {
+    fn take_from_channels(self: &Arc<Self>, account: Party, known: Option<&Account>, source: By) {
         let channels: Vec<_> = {
             let channels = self.channels.read();
             channels.by_name.values().cloned().collect()
@@ -310,7 +314,7 @@ impl Hub {
                 (state.topic, state.topic_by) = (None, None);
                 if let Some(by) = known.map(|account| account.name.clone()) {
                     let channel = channel.name.clone();
-                    state.tell(Event::Topic { channel, topic: None, by }, asker.by());
+                    state.tell(Event::Topic { channel, topic: None, by }, source);
                 }
             }
             if state.operators.has_account(account) {

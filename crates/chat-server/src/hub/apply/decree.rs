@@ -116,6 +116,11 @@ impl Hub {
                 let what = Decided::Password { party, password };
                 (what, "reset-password", account.name.as_str().into())
             }
+            Wish::Delete(name) => {
+                let account = self.registered_account(&name)?;
+                let what = Decided::Delete { party: account.party };
+                (what, "delete-account", account.name.as_str().into())
+            }
         };
         Ok(Decision { what, did, whom, until })
     }
@@ -126,7 +131,7 @@ impl Hub {
     }
 
     /// Does what is kept, and tells everybody concerned.
-    pub(crate) fn settle_decree(&self, decree: Box<Decree>, kept: Result<(), Refusal>) {
+    pub(crate) fn settle_decree(self: &Arc<Self>, decree: Box<Decree>, kept: Result<(), Refusal>) {
         let Decree { asker, what, act } = *decree;
         match kept {
             Ok(()) => {
@@ -145,7 +150,12 @@ impl Hub {
     }
 
     /// Tells also whose connections are to be ended, and how.
-    fn carry_out(&self, asker: &Ruler, what: Decided, act: Recorded) -> (Done, Vec<Ended>) {
+    fn carry_out(
+        self: &Arc<Self>,
+        asker: &Ruler,
+        what: Decided,
+        act: Recorded,
+    ) -> (Done, Vec<Ended>) {
         let mut ended = Vec::new();
         let done = match what {
             Decided::Kill(user) => {
@@ -207,6 +217,11 @@ impl Hub {
                 }
                 Done::Told
             }
+            Decided::Delete { party } => {
+                let by = asker.person().map_or(By::NOBODY, Person::by);
+                self.erase_account(party, by, None, SignedOutBy::Deleted);
+                Done::Told
+            }
         };
         (done, ended)
     }
@@ -258,6 +273,7 @@ fn log(what: &Decided, act: &Recorded) {
         Decided::Admin { admin: true, .. } => tracing::info!(%whom, %by, "operator of the server"),
         Decided::Admin { .. } => tracing::info!(%whom, %by, "no longer operator of the server"),
         Decided::Password { .. } => tracing::info!(%whom, %by, "password reset"),
+        Decided::Delete { .. } => tracing::info!(%whom, %by, "account deleted"),
         Decided::Announce(_) | Decided::Invitation { .. } => {}
     }
 }

@@ -219,7 +219,14 @@ impl Hub {
                 state.tell(event, author.by());
                 author.note(Note::Answer(Ok(Done::TopicSet { channel, topic })));
             }
-            (Settled::ActKept(hidden), Ok(Addressee::Channel(channel)), What::Act(act)) => {
+            (
+                Settled::ActKept(hidden, recorded),
+                Ok(Addressee::Channel(channel)),
+                What::Act(act),
+            ) => {
+                if let Some(recorded) = recorded {
+                    lock(&self.governing).record(*recorded);
+                }
                 self.apply_act(&author, &from, &channel, *act, time, hidden);
             }
             (Settled::SaidBefore(to, placed), ..) => {

@@ -15,7 +15,7 @@ use crate::hub::account::Owned;
 use crate::hub::channel::Channel;
 use crate::hub::delivery::{Delivery, Told};
 use crate::hub::directory::Directory;
-use crate::hub::person::{Bell, By, Note, Person, PersonId};
+use crate::hub::person::{Bell, By, ClientKind, Note, Person, PersonId};
 use crate::hub::ports::Fact;
 use crate::hub::throttle::Costly;
 use crate::hub::{Hub, lock};
@@ -28,6 +28,14 @@ impl Hub {
         lock(&self.directory).everyone.insert(id, Arc::clone(&person));
         self.end_if_barred(&person, now);
         person
+    }
+
+    /// The shell of the server's machine, as one who acts in channels. It is in no list.
+    pub(crate) fn shell(&self, now: Timestamp) -> Arc<Person> {
+        let id = PersonId(self.next_person.fetch_add(1, Ordering::Relaxed));
+        let person = Person::new(id, None, now, Arc::clone(&self.sequence));
+        person.set_client(ClientKind::Shell);
+        Arc::new(person)
     }
 
     /// Takes or changes a name; `channels` are those that the person is in. Tells the old name.

@@ -10,7 +10,7 @@ use chat_proto::setting::Setting;
 use chat_proto::text::Text;
 
 use super::membership::put_out;
-use crate::hub::act::{Act, Against, Aim, Deed, Keep, Kept};
+use crate::hub::act::{Act, Against, Aim, Authority, Deed, Keep, Kept};
 use crate::hub::channel::{Channel, State};
 use crate::hub::operators::Right;
 use crate::hub::person::{Cause, Kick, Note, Person};
@@ -372,7 +372,15 @@ impl Draft {
     pub(crate) fn kept(&self) -> Option<Kept> {
         match (&self.what, &self.to) {
             (What::Act(act), Ok(Addressee::Channel(channel))) => {
-                Some(act.kept(&self.from, self.time, &channel.state()))
+                let state = channel.state();
+                let mut kept = act.kept(&self.from, self.time, &state);
+                let is_by_server = state.authority(&self.author) == Authority::Server;
+                drop(state);
+                if is_by_server && kept.logged.is_some() {
+                    let by = Some(self.from.clone()).filter(|_| !self.author.is_shell());
+                    kept.recorded = Some(Box::new(act.recorded(by, &channel.name, self.time)));
+                }
+                Some(kept)
             }
             _ => None,
         }
