@@ -616,7 +616,10 @@ async fn one_directory_has_one_server() {
     let server = kept.setup.start().await;
     let (log, status) = kept.setup.run_to_end().await;
     assert_eq!(status.code(), Some(1), "{log}");
-    assert!(log.contains("is in use by another server; stop that one, or give another directory"), "{log}");
+    assert!(
+        log.contains("is in use by another server; stop that one, or give another directory"),
+        "{log}"
+    );
     // The first one hasn't noticed.
     let mut alice = server.person_in("alice", Form::Json).await;
     ok(alice.ask_json("/create general").await);

@@ -10,6 +10,8 @@
 //!
 //! Rows of `recent.db` are numbered without end. `chat.db` has the last row that was put into its tables, which is
 //! synced before `recent.db` forgets the row. A file that lacks what the other one counts on is an older copy, or its log is gone.
+//! That a file was used is the first thing in its log, and comes into the file itself with it: until then the file says that
+//! there is a log.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -17,14 +19,13 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::failure::Kind;
 use super::wal::write_some;
 use super::{Durability, FILE, Failure, OpenError, recent};
 
-/// The table of `recent.db`. `sure`: the rows count, since each commit is synced.
+/// The table of `recent.db`. `sure`: the rows count, since each commit is synced; 2 more: there is a log.
 pub(super) const JOURNAL_TABLE: &str = "CREATE TABLE store (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     id INTEGER,
@@ -42,6 +43,8 @@ struct Tables {
     generation: Option<i64>,
     is_backup: bool,
     put: i64,
+    /// There is a log.
+    has_log: bool,
 }
 
 /// What `recent.db` has.
@@ -55,6 +58,8 @@ struct Journal {
     forgotten: i64,
     /// The last row that it ever had.
     last: i64,
+    /// There is a log.
+    has_log: bool,
 }
 
 /// A file as it is found.
@@ -84,6 +89,8 @@ struct Files {
     /// Whether its log has something in it.
     has_log: bool,
     journal: Found<Journal>,
+    /// Whether its log has something in it.
+    journal_has_log: bool,
 }
 
 /// How the files of a store don't belong together.
@@ -130,7 +137,11 @@ impl Files {
             Found::Missing if was_started => Err(Mismatch::NoJournal),
             Found::Empty if was_started => Err(Mismatch::EmptyJournal),
             Found::Has(journal) => journal.check(alone).and_then(|()| journal.check(tables)).and(
-                if journal.sure && tables.put < journal.forgotten {
+                if tables.has_log && !self.has_log {
+                    Err(Mismatch::TablesBehind)
+                } else if journal.has_log && !self.journal_has_log {
+                    Err(Mismatch::JournalBehind)
+                } else if journal.sure && tables.put < journal.forgotten {
                     Err(Mismatch::TablesBehind)
                 } else if journal.sure && tables.put > journal.last {
                     Err(Mismatch::JournalBehind)
@@ -176,6 +187,7 @@ fn find(directory: &Path) -> Files {
         alone: found(&file, |file| tables(&open_alone(file)?)),
         tables: found(&file, |file| tables(&open_untouched(file)?)),
         has_log: has_log(&file),
+        journal_has_log: has_log(&directory.join(recent::FILE)),
         journal: found(&directory.join(recent::FILE), |file| journal(&open_untouched(file)?)),
     }
 }
@@ -235,9 +247,15 @@ pub(super) fn open_untouched(file: &Path) -> rusqlite::Result<Connection> {
     if !has_log(file) {
         return open_alone(file);
     }
-    let connection = super::read_connection(file)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    Ok(connection)
+    super::read_connection(file)
+}
+
+/// Added to `sure` while there is a log.
+const HAS_LOG: i64 = 2;
+
+/// How `put` is written while there is a log, and how it is read then.
+fn with_log(put: i64) -> i64 {
+    -1 - put
 }
 
 fn tables(connection: &Connection) -> rusqlite::Result<Tables> {
@@ -245,8 +263,10 @@ fn tables(connection: &Connection) -> rusqlite::Result<Tables> {
         return Ok(Tables::default());
     }
     connection.query_row("SELECT id, generation, is_backup, put FROM store", (), |row| {
-        let (id, generation) = (row.get(0)?, row.get(1)?);
-        Ok(Tables { id, generation, is_backup: row.get(2)?, put: row.get(3)? })
+        let (id, generation, put): (_, _, i64) = (row.get(0)?, row.get(1)?, row.get(3)?);
+        let has_log = put < 0;
+        let put = if has_log { with_log(put) } else { put };
+        Ok(Tables { id, generation, is_backup: row.get(2)?, put, has_log })
     })
 }
 
@@ -258,8 +278,9 @@ fn journal(connection: &Connection) -> rusqlite::Result<Journal> {
         max(forgotten, coalesce((SELECT max(row) FROM batch), 0)) FROM store";
     connection.query_row(sql, (), |row| {
         let (id, generation, next) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let (sure, forgotten, last) = (row.get(3)?, row.get(4)?, row.get(5)?);
-        Ok(Journal { id, generation, next, sure, forgotten, last })
+        let (sure, forgotten, last): (i64, _, _) = (row.get(3)?, row.get(4)?, row.get(5)?);
+        let (sure, has_log) = (sure & 1 != 0, sure & HAS_LOG != 0);
+        Ok(Journal { id, generation, next, sure, forgotten, last, has_log })
     })
 }
 
@@ -325,16 +346,20 @@ fn begin_generation(
     let put = tables.put.max(journal.forgotten);
     synced(of_tables, |tables| {
         let sql = "UPDATE store SET id = ?1, generation = ?2, put = ?3";
-        tables.execute(sql, params![id, generation, put])
+        tables.execute(sql, params![id, generation, with_log(put)])
     })?;
     if is_written(of_tables)? {
+        let sure = i64::from(durability == Durability::Machine);
         synced(of_journal, |journal| {
             let sql = "UPDATE store SET generation = ?1, next = NULL, sure = ?2, forgotten = ?3";
-            journal.execute(sql, params![generation, durability == Durability::Machine, put])
+            journal.execute(sql, params![generation, sure | HAS_LOG, put])
         })?;
         is_written(of_journal)?;
+        let sql = "UPDATE store SET sure = ?1";
+        synced(of_journal, |journal| journal.execute(sql, [sure]))?;
     }
-    Ok(())
+    // These stay in the logs until much more is there.
+    synced(of_tables, |tables| self::put(tables, put))
 }
 
 fn random(connection: &Connection) -> rusqlite::Result<i64> {
@@ -364,11 +389,11 @@ mod tests {
     use super::*;
 
     fn tables(generation: Option<i64>, put: i64) -> Found<Tables> {
-        Found::Has(Tables { id: generation.map(|_| 7), generation, is_backup: false, put })
+        Found::Has(Tables { id: generation.map(|_| 7), generation, put, ..Tables::default() })
     }
 
     fn journal(generation: Option<i64>, next: Option<i64>) -> Journal {
-        Journal { id: Some(7), generation, next, sure: true, forgotten: 5, last: 9 }
+        Journal { id: Some(7), generation, next, sure: true, forgotten: 5, last: 9, has_log: false }
     }
 
     fn check(
@@ -376,7 +401,7 @@ mod tests {
         tables: Found<Tables>,
         journal: Found<Journal>,
     ) -> Result<(), Mismatch> {
-        Files { alone, tables, has_log: true, journal }.check()
+        Files { alone, tables, has_log: true, journal, journal_has_log: true }.check()
     }
 
     #[test]
@@ -405,7 +430,7 @@ mod tests {
             (nothing, nothing, true),
         ] {
             for journal in [Found::Missing, Found::Empty] {
-                let files = Files { alone, tables, has_log, journal };
+                let files = Files { alone, tables, has_log, journal, journal_has_log: false };
                 assert_eq!(files.check(), Ok(()), "{files:?}");
             }
         }

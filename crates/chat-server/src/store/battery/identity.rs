@@ -131,6 +131,25 @@ fn a_log_that_is_missing_is_refused() {
     let dir = Dir::killed(3);
     dir.remove("recent.db-wal");
     dir.is_refused(Mismatch::JournalBehind);
+    // Also where nothing else tells: both are gone, or nothing was said.
+    let dir = Dir::killed(3);
+    dir.remove("recent.db-wal");
+    dir.remove("chat.db-wal");
+    dir.is_refused(Mismatch::TablesBehind);
+    for (file, mismatch) in
+        [("chat.db-wal", Mismatch::TablesBehind), ("recent.db-wal", Mismatch::JournalBehind)]
+    {
+        let dir = Dir::killed(0);
+        dir.remove(file);
+        dir.is_refused(mismatch);
+    }
+    // What another program puts into the file itself is not gone.
+    let dir = Dir::killed(3);
+    for file in ["chat.db", "recent.db"] {
+        assert!(Connection::open(dir.path(file)).unwrap().table_exists(None, "store").unwrap());
+        assert!(!dir.path(&format!("{file}-wal")).exists());
+    }
+    assert_eq!(dir.lines(), 3);
 }
 
 #[test]
