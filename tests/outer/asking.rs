@@ -146,3 +146,34 @@ async fn all_hits_of_a_search_and_all_mentions_can_be_shown() {
     let told = bob.ask(next).await;
     assert_eq!(told.len(), 51, "{told:?}");
 }
+
+#[tokio::test]
+async fn what_is_nearly_an_address_or_a_count_is_not_taken_for_a_name() {
+    let server = Setup::unpaced().start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    ok(&mut alice, "/create dev").await;
+    for line in [
+        "/mute 10.0.0.1",
+        "/mute 10.0.0.300",
+        "/ban 10.0.0",
+        "/history 10x",
+        "/history 1.5",
+        "/history 1e3",
+        "/kick bob for 5m",
+    ] {
+        let (_, answer) = alice.ask_json(line).await;
+        assert_eq!(answer["code"], "bad-argument", "{line}: {answer}");
+    }
+    let [mut named, mut version] = people(&server, ["10.0.0.1", "1.5"]).await;
+    ok(&mut named, "/enter dev").await;
+    ok(&mut version, "/create 10x").await;
+    ok(&mut version, "/history 10x").await;
+    ok(&mut alice, "/mute 10.0.0.1").await;
+    ok(&mut alice, "/ban 1.5").await;
+    // Each address of a /64 names the ban of any other.
+    ok(&mut alice, "/ban 2001:db8::1").await;
+    let (_, answer) = alice.ask_json("/unban 2001:db8::2").await;
+    assert_eq!(answer["changed"], true, "{answer}");
+    let (_, answer) = alice.ask_json("/unban 2001:db8::1").await;
+    assert_eq!(answer["changed"], false, "{answer}");
+}

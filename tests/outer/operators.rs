@@ -1002,3 +1002,31 @@ async fn nobody_slips_in_beside_a_ban() {
         assert!(told.iter().any(|line| line.contains("banned")), "{told:?}");
     }
 }
+
+#[tokio::test]
+async fn a_time_at_the_shell_has_its_effect_or_is_refused() {
+    let kept = Kept::new();
+    let server = kept.start().await;
+    let _bob = server.person("bob").await;
+    for words in [
+        &["ban", "bob", "5m"][..],
+        &["ban", "bob", "--for", "-5m"],
+        &["ban", "bob", "--for", "1h", "for 5m"],
+        &["ban", "bob", "for", "an", "hour"],
+        &["ban", "10.0.0"],
+        &["kill", "bob", "for", "5m"],
+    ] {
+        let output = kept.admin(words).await;
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {told}");
+        assert!(told.contains("bad-argument: "), "{words:?}: {told}");
+    }
+    let (_, done) = kept.admin_json(&["ban", "carol", "for 5m", "too loud"]).await;
+    assert!(done["until"].is_string(), "{done}");
+    kept.admin_json(&["ban", "2001:db8::1"]).await;
+    kept.admin_json(&["ban", "2001:db8::2"]).await;
+    kept.admin_json(&["unban", "2001:db8::3"]).await;
+    let (bans, _) = kept.admin_json(&["bans"]).await;
+    assert_eq!(bans.len(), 1, "{bans:?}");
+    assert_eq!((&bans[0]["target"], &bans[0]["reason"]), (&"carol".into(), &"too loud".into()));
+}

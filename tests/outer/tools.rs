@@ -72,6 +72,7 @@ async fn a_backup_of_a_running_server_is_a_whole_store() {
     bob.ask_json("/enter dev").await;
     bob.ask_json("after the backup").await;
     assert!(data.fails("data", &["backup", "copy.db"]).contains("is there already"));
+    assert!(data.fails("data", &["backup", "-"]).contains("can't go to standard output"));
     assert!(!data.path("copy.db.part").exists());
     // Restored as the manual says.
     fs::create_dir(data.path("restored")).unwrap();

@@ -19,7 +19,7 @@ pub use invite::Invite;
 pub use near::near;
 pub use once::OnceKey;
 pub use parse::{Asked, parse};
-pub use running::Running;
+pub use running::{Running, for_how_long, refuse_period};
 pub use search::{Before, Phrase, Search};
 pub use span::{Anchor, Span};
 

@@ -145,6 +145,37 @@ impl fmt::Display for Pattern {
     }
 }
 
+/// Words for a unit, in which a time is often typed although only its sign is taken.
+const UNIT_WORDS: [&str; 18] = [
+    "sec", "secs", "second", "seconds", "min", "mins", "minute", "minutes", "hr", "hrs", "hour",
+    "hours", "day", "days", "week", "weeks", "month", "months",
+];
+
+const NUMBER_WORDS: [&str; 12] =
+    ["a", "an", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+
+fn is_unit(word: &str) -> bool {
+    let is_sign = |(sign, _): &(char, u64)| word.len() == 1 && word.starts_with(*sign);
+    UNITS.iter().any(is_sign) || is_unit_word(word)
+}
+
+fn is_unit_word(word: &str) -> bool {
+    UNIT_WORDS.iter().any(|unit| unit.eq_ignore_ascii_case(word))
+}
+
+fn is_in_number(c: char) -> bool {
+    c.is_ascii_digit() || matches!(c, '.' | ',')
+}
+
+/// The first two words of a text, if they are so.
+fn two_words(text: &str, are: impl FnOnce(&str, &str) -> bool) -> Option<&str> {
+    let (first, rest) = text.split_once(' ')?;
+    let second = rest.trim_start();
+    let end = second.find(' ').unwrap_or(second.len());
+    let until = text.len() - second.len() + end;
+    are(first, second.get(..end)?).then(|| text.get(..until)).flatten()
+}
+
 /// A length of time as it is typed: `30s`, `10m`, `2h`, `7d`, `2w`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Period(u64);
@@ -180,12 +211,27 @@ impl Period {
         word.trim_start_matches(is_sign).starts_with(char::is_numeric)
     }
 
-    /// Whether a word has the shape of a period: a whole number and a unit, with a sign before it or without.
+    /// Whether a word has the shape of a period: a number and a unit, with a sign before it or without, such as `1.5h` or
+    /// `5min`.
     pub fn is_like(word: &str) -> bool {
         let number = word.trim_start_matches(is_sign);
-        let unit = number.trim_start_matches(|c: char| c.is_ascii_digit());
-        let units = unit.len() == 1 && UNITS.iter().any(|(sign, _)| unit.starts_with(*sign));
-        units && unit.len() < number.len()
+        let unit = number.trim_start_matches(is_in_number);
+        unit.len() < number.len() && is_unit(unit)
+    }
+
+    /// The beginning of a text if it is a number and a unit with a blank between: `5 m`, `2 days`.
+    pub fn apart(text: &str) -> Option<&str> {
+        two_words(text, |number, unit| {
+            let digits = number.trim_start_matches(is_sign);
+            !digits.is_empty() && digits.chars().all(is_in_number) && is_unit(unit)
+        })
+    }
+
+    /// The beginning of a text if it is a length of time in words: `an hour`, `two days`.
+    pub fn in_words(text: &str) -> Option<&str> {
+        two_words(text, |number, unit| {
+            NUMBER_WORDS.iter().any(|word| word.eq_ignore_ascii_case(number)) && is_unit_word(unit)
+        })
     }
 
     /// In seconds.

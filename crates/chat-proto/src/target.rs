@@ -28,9 +28,10 @@ impl Target {
             Ok(address) => IpNet::from(address),
             Err(_) => typed.parse::<IpNet>().ok()?,
         };
-        let net = match (net.addr().to_canonical(), net.prefix_len().checked_sub(MAPPED_BITS)) {
-            (v4 @ IpAddr::V4(_), Some(prefix)) if net.addr().is_ipv6() => {
-                IpNet::new(v4, prefix).ok()?
+        let net = match net.addr().to_canonical() {
+            // A wider net than all of IPv4 is meant as something else.
+            v4 @ IpAddr::V4(_) if net.addr().is_ipv6() => {
+                IpNet::new(v4, net.prefix_len().checked_sub(MAPPED_BITS)?).ok()?
             }
             _ => net,
         };
@@ -45,16 +46,25 @@ impl Target {
             || typed.matches('.').count() >= 3 && typed.chars().all(is_numeric)
     }
 
-    /// Whether it is a net that has this address. One IPv6 address stands for its /64, which one client is assumed to own.
-    pub fn has_address(&self, address: IpAddr) -> bool {
-        let Self::Net(net) = self else { return false };
-        let address = address.to_canonical();
-        match net {
-            IpNet::V6(one) if one.prefix_len() == one.max_prefix_len() => {
-                Ipv6Net::new(one.addr(), 64).is_ok_and(|net| IpNet::V6(net).contains(&address))
+    /// Whether a name has nothing but digits and points, as an address has that isn't complete.
+    pub fn is_like_address(name: &str) -> bool {
+        name.contains('.') && name.chars().all(|c| c.is_ascii_digit() || c == '.')
+    }
+
+    /// The addresses that it stands for. One IPv6 address stands for its /64, which one client is assumed to own.
+    pub fn addresses(&self) -> Option<IpNet> {
+        match self {
+            Self::User(_) => None,
+            Self::Net(IpNet::V6(one)) if one.prefix_len() == one.max_prefix_len() => {
+                Ipv6Net::new(one.addr(), 64).ok().map(|net| IpNet::V6(net.trunc()))
             }
-            net => net.contains(&address),
+            Self::Net(net) => Some(*net),
         }
+    }
+
+    /// Whether it stands for this address.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.addresses().is_some_and(|net| net.contains(&address.to_canonical()))
     }
 
     /// Reads what its `Display` writes; `None` if it is neither a net nor a name.
@@ -100,6 +110,8 @@ mod tests {
             ("::ffff:192.0.2.7", Some("192.0.2.7")),
             ("::ffff:192.0.2.7/128", Some("192.0.2.7")),
             ("::ffff:10.1.2.3/104", Some("10.0.0.0/8")),
+            ("::ffff:10.1.2.3/96", Some("0.0.0.0/0")),
+            ("::ffff:10.1.2.3/64", None),
             ("@1.2.3.256", Some("@1.2.3.256")),
             ("bob", Some("bob")),
             ("@bob", Some("bob")),

@@ -27,17 +27,26 @@ pub fn clean(line: &str) -> Cow<'_, str> {
         }
         c if is_removed(c) => None,
         c => {
-            marks = if is_mark(c) { marks + 1 } else { 0 };
-            (marks <= MAX_MARKS_IN_A_ROW).then_some(c)
+            marks = marks_after(marks, c);
+            (!is_mark(c) || marks <= MAX_MARKS_IN_A_ROW).then_some(c)
         }
     });
     Cow::Owned(kept.collect())
 }
 
+/// How many marks are in a row after a character; what has no width between them doesn't end the row.
+fn marks_after(marks: usize, c: char) -> usize {
+    match c {
+        c if is_mark(c) => marks + 1,
+        '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{AD}' => marks,
+        _ => 0,
+    }
+}
+
 fn is_clean(line: &str) -> bool {
     let mut marks = 0;
     line.chars().all(|c| {
-        marks = if is_mark(c) { marks + 1 } else { 0 };
+        marks = marks_after(marks, c);
         c != '\t' && !is_removed(c) && marks <= MAX_MARKS_IN_A_ROW
     })
 }
@@ -66,8 +75,9 @@ fn is_removed(c: char) -> bool {
         )
 }
 
-/// Whether a character shows nothing by itself: white space, U+2800 (a Braille pattern without dots), and what is
-/// `Default_Ignorable_Code_Point` in Unicode 17 (`DerivedCoreProperties.txt`).
+/// Whether a character shows nothing by itself: white space, U+2800 (a Braille pattern without dots), U+1D159 (a notehead
+/// without ink), the signs of annotations, and what is `Default_Ignorable_Code_Point` in Unicode 17
+/// (`DerivedCoreProperties.txt`).
 fn shows_nothing(c: char) -> bool {
     c.is_whitespace()
         || matches!(
@@ -86,8 +96,9 @@ fn shows_nothing(c: char) -> bool {
                 | '\u{FE00}'..='\u{FE0F}'
                 | '\u{FEFF}'
                 | '\u{FFA0}'
-                | '\u{FFF0}'..='\u{FFF8}'
+                | '\u{FFF0}'..='\u{FFFB}'
                 | '\u{1BCA0}'..='\u{1BCA3}'
+                | '\u{1D159}'
                 | '\u{1D173}'..='\u{1D17A}'
                 | '\u{E0000}'..='\u{E0FFF}'
         )

@@ -37,6 +37,10 @@ fn what_disturbs_a_terminal_is_removed() {
             "e\u{301}, \u{5e9}\u{5c1}\u{5b8}, \u{e01}\u{e33}, 1\u{fe0f}\u{20e3}",
         ),
         ("\u{2764}\u{fe0f}\u{200d}\u{1f525}", "\u{2764}\u{fe0f}\u{200d}\u{1f525}"),
+        (
+            "Z\u{301}\u{200b}\u{301}\u{2060}\u{301}\u{200d}\u{301}\u{200b}\u{301}a",
+            "Z\u{301}\u{200b}\u{301}\u{2060}\u{301}\u{200d}\u{301}\u{200b}a",
+        ),
         ("safe\u{202e}exe.txt\u{202c}", "safeexe.txt"),
         ("\u{2066}a\u{2067}b\u{2068}c\u{2069}", "abc"),
         ("", ""),
@@ -71,7 +75,7 @@ fn a_text_is_never_blank() {
     {
         assert_eq!(Text::new(blank), None, "{blank:?}");
     }
-    let shows_nothing = "\u{2800}\u{3164}\u{ffa0}\u{200b}\u{200c}\u{200d}\u{2060}\u{ad}\u{34f}\u{180e}\u{115f}\u{1160}\u{17b4}\u{fe0f}\u{e0001}";
+    let shows_nothing = "\u{2800}\u{3164}\u{ffa0}\u{200b}\u{200c}\u{200d}\u{2060}\u{ad}\u{34f}\u{180e}\u{115f}\u{1160}\u{17b4}\u{fe0f}\u{e0001}\u{fff9}\u{1d159}";
     for blank in shows_nothing.chars() {
         assert_eq!(Text::new(&format!(" {blank}{blank}")), None, "{blank:?}");
         assert!(Text::new(&format!("a{blank}")).is_some(), "{blank:?}");

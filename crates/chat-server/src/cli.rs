@@ -142,7 +142,7 @@ pub enum AdminWish {
         /// A name, an address (192.0.2.7), a net (10.0.0.0/8) or a pattern (spam*bot)
         target: String,
         /// For so long, as in 30s, 10m, 2h, 7d or 2w [default: until it is ended]
-        #[arg(long = "for", value_name = "TIME")]
+        #[arg(long = "for", value_name = "TIME", allow_hyphen_values = true)]
         period: Option<String>,
         reason: Vec<String>,
     },

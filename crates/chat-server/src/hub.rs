@@ -296,7 +296,7 @@ impl Hub {
     ) -> Result<(), Refusal> {
         let Some(shares) = &self.bounds.shares else { return Ok(()) };
         let holder = Holder::of(person);
-        lock(&self.throttles).take(costly, holder, shares, now)
+        lock(&self.throttles).take(costly, holder, person.id.0, shares, now)
     }
 
     /// What happened until now has lower numbers.

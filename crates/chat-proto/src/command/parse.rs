@@ -118,10 +118,12 @@ impl<'a> Arguments<'a> {
             Kind::Unignore => Command::Unignore(self.only_word().and_then(user_name)?),
             Kind::Drop => {
                 let (channel, reason) = self.word_and_rest()?;
+                running::refuse_period(self.verb, reason)?;
                 Command::Drop(channel_name(channel)?, self.bounded(reason, MAX_REASON_CHARS)?)
             }
             Kind::Kill => {
                 let (user, reason) = self.word_and_rest()?;
+                running::refuse_period(self.verb, reason)?;
                 Command::Kill(user_name(user)?, self.bounded(reason, MAX_REASON_CHARS)?)
             }
             Kind::Announce => Command::Announce(self.needed(self.rest)?),

@@ -108,11 +108,33 @@ pub(super) fn running(verb: &'static Verb, rest: &str) -> Result<Command, Refusa
 }
 
 /// `for 2h`, if it stands there, and the reason.
-pub(super) fn for_how_long(
+///
+/// # Errors
+///
+/// `bad-argument` if what looks like a time is none, or stands where it has no effect.
+pub fn for_how_long(
     verb: &'static Verb,
     rest: &str,
 ) -> Result<(Option<Period>, Option<Text>), Refusal> {
     Arguments { verb, rest }.for_how_long(rest)
+}
+
+/// Refuses a reason that begins with a time, of a command that takes none.
+///
+/// # Errors
+///
+/// `bad-argument`.
+pub fn refuse_period(verb: &Verb, reason: &str) -> Result<(), Refusal> {
+    let (word, behind) = split(reason);
+    let is_for = word.eq_ignore_ascii_case("for");
+    let text = if is_for { behind } else { reason };
+    let (first, more) = split(text);
+    let one = Period::is_like(first) || is_for && more.is_empty() && Period::is_meant(first);
+    let several = || Period::apart(text).or_else(|| Period::in_words(text).filter(|_| is_for));
+    match one.then_some(first).or_else(several) {
+        Some(typed) => Err(Refusal::takes_no_period(verb, typed)),
+        None => Ok(()),
+    }
 }
 
 struct Arguments<'a> {
@@ -150,8 +172,14 @@ impl Arguments<'_> {
                 let (period, reason) = self.for_how_long(rest)?;
                 Running::Mute(user_name(word)?, period, reason)
             }
-            (Kind::Purge, word) => Running::Purge(user_name(word)?, self.reason(rest)?),
-            (Kind::Kick, word) => Running::Kick(user_name(word)?, self.reason(rest)?),
+            (Kind::Purge, word) => {
+                refuse_period(self.verb, rest)?;
+                Running::Purge(user_name(word)?, self.reason(rest)?)
+            }
+            (Kind::Kick, word) => {
+                refuse_period(self.verb, rest)?;
+                Running::Kick(user_name(word)?, self.reason(rest)?)
+            }
             (kind, word) => {
                 alone()?;
                 let user = user_name(word)?;
@@ -169,12 +197,20 @@ impl Arguments<'_> {
     fn for_how_long(&self, rest: &str) -> Result<(Option<Period>, Option<Text>), Refusal> {
         let (word, behind) = split(rest);
         let (typed, reason) = split(behind);
-        if word.eq_ignore_ascii_case("for") && Period::is_meant(typed) {
-            let period = Period::read(typed).ok_or_else(|| Refusal::bad_period(typed))?;
-            return Ok((Some(period), self.reason(reason)?));
+        if word.eq_ignore_ascii_case("for") {
+            if Period::is_meant(typed) {
+                let period = Period::read(typed).ok_or_else(|| Refusal::bad_period(typed))?;
+                return Ok((Some(period), self.reason(reason)?));
+            }
+            if let Some(typed) = Period::in_words(behind).or(behind.is_empty().then_some(word)) {
+                return Err(Refusal::bad_period(typed));
+            }
         }
-        if Period::is_like(word) {
-            return Err(Refusal::period_without_for(word));
+        if word.eq_ignore_ascii_case("until") && Period::is_meant(typed) {
+            return Err(Refusal::bad_period(rest));
+        }
+        if let Some(typed) = Period::is_like(word).then_some(word).or_else(|| Period::apart(rest)) {
+            return Err(Refusal::period_without_for(typed));
         }
         Ok((None, self.reason(rest)?))
     }
@@ -239,7 +275,10 @@ mod tests {
             ("/ban @Bob", "/ban Bob"),
             ("/ban bob FOR 120m  too  loud", "/ban bob for 2h too  loud"),
             ("/ban bob for spamming", "/ban bob for spamming"),
-            ("/ban bob for", "/ban bob for"),
+            ("/ban bob for a reason", "/ban bob for a reason"),
+            ("/ban bob until he calms down", "/ban bob until he calms down"),
+            ("/kick bob for 3 warnings ignored", "/kick bob for 3 warnings ignored"),
+            ("/kick bob for a while", "/kick bob for a while"),
             ("/ban bob for -- you know", "/ban bob for -- you know"),
             ("/ban bob 5 times too loud", "/ban bob 5 times too loud"),
             ("/ban @1.2.3.256", "/ban @1.2.3.256"),
@@ -288,6 +327,26 @@ mod tests {
             ("/ban bob for 2 h", Code::BadArgument),
             ("/ban bob for \u{FF15}m", Code::BadArgument),
             ("/ban bob 2h", Code::BadArgument),
+            ("/ban bob for", Code::BadArgument),
+            ("/ban bob for an hour", Code::BadArgument),
+            ("/ban bob for Two days spam", Code::BadArgument),
+            ("/ban bob until 2026-12-01", Code::BadArgument),
+            ("/ban bob 5 m", Code::BadArgument),
+            ("/ban bob 2  days of spam", Code::BadArgument),
+            ("/ban bob 5min", Code::BadArgument),
+            ("/ban bob 1.5h", Code::BadArgument),
+            ("/mute bob 1,5 hours", Code::BadArgument),
+            ("/kick bob for 5m", Code::BadArgument),
+            ("/kick bob for -5m", Code::BadArgument),
+            ("/kick bob for 5", Code::BadArgument),
+            ("/kick bob 5m", Code::BadArgument),
+            ("/kick bob for an hour", Code::BadArgument),
+            ("/kick #dev bob 2 hours", Code::BadArgument),
+            ("/purge bob for 5m", Code::BadArgument),
+            ("/kill bob for 5m", Code::BadArgument),
+            ("/kill bob 5m", Code::BadArgument),
+            ("/drop dev for 2h", Code::BadArgument),
+            ("/ban ::ffff:10.0.0.1/64", Code::BadArgument),
             ("/mute bob -10m too loud", Code::BadArgument),
             ("/mute bob for -5m", Code::BadArgument),
             ("/ban 1.2.3.256", Code::BadArgument),

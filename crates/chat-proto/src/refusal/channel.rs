@@ -247,6 +247,31 @@ impl Refusal {
         )
     }
 
+    /// A time for a command that takes none.
+    pub fn takes_no_period(verb: &Verb, typed: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{}\" looks like a time, and /{} takes none. Leave it out; /ban and /mute take one, as \
+                 in /ban bob for 2h.",
+                Short(typed),
+                verb.name
+            ),
+        )
+    }
+
+    /// A mute of an address.
+    pub fn mute_of_address(typed: &str) -> Self {
+        Self::new(
+            Code::BadArgument,
+            format!(
+                "\"{}\" looks like an address, and nobody here is called so; a mute is of a person. /ban \
+                 takes addresses, as in /ban 192.0.2.7.",
+                Short(typed)
+            ),
+        )
+    }
+
     /// A channel that would be slower than possible.
     pub fn too_slow(typed: Period) -> Self {
         Self::new(

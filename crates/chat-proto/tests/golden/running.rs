@@ -229,6 +229,8 @@ pub(super) fn refusals() -> Vec<Case> {
         ("too_many_patterns", refused("set", Refusal::too_many_patterns(&general, 50))),
         ("bad_period", refused("ban", Refusal::bad_period("2hours"))),
         ("period_without_for", refused("ban", Refusal::period_without_for("2h"))),
+        ("takes_no_period", refused("kick", Refusal::takes_no_period(verb::of(Kind::Kick), "5m"))),
+        ("mute_of_address", refused("mute", Refusal::mute_of_address("10.0.0.1"))),
         ("too_slow", refused("set", Refusal::too_slow(Period::new(25_200).unwrap()))),
         ("bad_address", refused("ban", Refusal::bad_address("10.0.0.0/33"))),
         ("bad_log_count", refused("log", Refusal::bad_log_count("0"))),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use chat_proto::barred::Barred;
+use chat_proto::command::{for_how_long, refuse_period};
 use chat_proto::event::{Done, Stat, Term};
 use chat_proto::id::Timestamp;
 use chat_proto::limits::MAX_REASON_CHARS;
@@ -12,7 +13,9 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::{Code, Refusal};
 use chat_proto::secret::Secret;
 use chat_proto::setting::Period;
-use chat_proto::text::Text;
+use chat_proto::target::Target;
+use chat_proto::text::{Text, clean};
+use chat_proto::verb::{self, Kind};
 use tokio::sync::oneshot;
 
 use super::wire::{Answer, Request};
@@ -51,7 +54,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
         }
         Request::Kill { user, reason } => {
             let wish = Wish::Kill(user_name(&user)?);
-            match decree(hub, wish, why(reason.as_deref())?, now).await? {
+            match decree(hub, wish, why(Kind::Kill, reason.as_deref())?, now).await? {
                 Done::Killed { user, count } => {
                     let text = format!("Connections of {user} that were ended: {count}.");
                     vec![Answer::counted(count, text)]
@@ -103,9 +106,22 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
         }
         Request::Ban { target, r#for, reason } => {
             let target = Barred::read(&target)?;
-            let period = r#for.as_deref().map(period).transpose()?;
-            let wish = Wish::Ban(target, period);
-            match decree(hub, wish, why(reason.as_deref())?, now).await? {
+            if let Barred::One(Target::User(user)) = &target
+                && Target::is_like_address(user.as_str())
+                && Target::read(user.as_str()).as_ref() == Some(&Target::User(user.clone()))
+                && hub.person(user).is_err()
+                && hub.account_called(user).is_none()
+            {
+                return Err(Refusal::bad_barred(user.as_str()));
+            }
+            let given = r#for.as_deref().map(period).transpose()?;
+            let reason = reason.unwrap_or_default();
+            let (typed, reason) = for_how_long(verb::of(Kind::Ban), clean(&reason).trim())?;
+            if let (Some(_), Some(again)) = (given, typed) {
+                return Err(Refusal::period_without_for(&again.to_string()));
+            }
+            let wish = Wish::Ban(target, given.or(typed));
+            match decree(hub, wish, reason, now).await? {
                 Done::Barred { target, term, count } => {
                     let text = format!("{target} is banned{term}; connections ended: {count}.");
                     let until = until(term);
@@ -161,7 +177,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             }
         }
         Request::Drop { channel, reason } => {
-            match act(hub, &channel, Deed::Drop, why(reason.as_deref())?, now).await? {
+            match act(hub, &channel, Deed::Drop, why(Kind::Drop, reason.as_deref())?, now).await? {
                 Done::Dropped { channel, .. } => {
                     vec![Answer::done(format!(
                         "{channel} is dropped, with all that was said in it."
@@ -367,8 +383,10 @@ fn user_name(typed: &str) -> Result<UserName, Refusal> {
     UserName::new(bare).map_err(|error| Refusal::bad_name(&error))
 }
 
-fn why(reason: Option<&str>) -> Result<Option<Text>, Refusal> {
+/// The reason of what takes no time.
+fn why(kind: Kind, reason: Option<&str>) -> Result<Option<Text>, Refusal> {
     let Some(reason) = reason.and_then(Text::new) else { return Ok(None) };
+    refuse_period(verb::of(kind), reason.as_str().trim())?;
     match reason.chars_over(MAX_REASON_CHARS) {
         None => Ok(Some(reason)),
         Some(over) => Err(Refusal::new(

@@ -150,7 +150,10 @@ impl File {
     ///
     /// What is wrong; for an unknown key also the nearest that is known.
     pub fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| problem::describe(text, &error))
+        match problem::list_for_table(text) {
+            Some(problem) => Err(problem),
+            None => toml::from_str(text).map_err(|error| problem::describe(text, &error)),
+        }
     }
 }
 
@@ -238,6 +241,18 @@ mod tests {
             (
                 "channels.new = \"loud\"",
                 "line 1: channels.new must be \"invite-only\", \"hidden\" or \"topic-lock\", and is \"loud\"",
+            ),
+            (
+                "[channels]\nnew = [\"loud\"]",
+                "line 2: a value of channels.new must be \"invite-only\", \"hidden\" or \"topic-lock\", and is \"loud\"",
+            ),
+            (
+                "[[limits]]\nchannels = 5",
+                "line 1: limits must be a table, whose settings stand below its name in brackets, and is [[limits]]",
+            ),
+            (
+                "channels = [[\"hidden\"]]",
+                "line 1: channels must be a table, whose settings stand below its name in brackets, and is [[\"hidden\"]]",
             ),
             ("name = \"a\"\nname = \"b\"", "line 2: name is there already; leave one out"),
         ] {

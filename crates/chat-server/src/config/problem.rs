@@ -8,6 +8,14 @@ use toml::de::{DeTable, Error};
 /// A value is shown up to here.
 const MAX_SHOWN_CHARS: usize = 40;
 
+/// What a table must be.
+const A_TABLE: &str = "a table, whose settings stand below its name in brackets";
+
+const TABLES: [&str; 4] = ["history", "accounts", "channels", "limits"];
+
+/// Stands before the key of a list if one of its values is wrong.
+const LISTED: &str = "a value of ";
+
 pub(super) fn describe(text: &str, error: &Error) -> String {
     let message = error.message();
     let Some(span) = error.span() else { return message.to_owned() };
@@ -26,6 +34,18 @@ pub(super) fn describe(text: &str, error: &Error) -> String {
         },
     };
     format!("line {line}: {told}")
+}
+
+/// What is wrong if a list stands where a table must be: serde takes its values for those of the table, in order.
+pub(super) fn list_for_table(text: &str) -> Option<String> {
+    let file = DeTable::parse(text).ok()?;
+    let (key, span) = TABLES.iter().find_map(|key| {
+        let value = file.get_ref().get(*key)?;
+        value.get_ref().as_array().map(|_| (key, value.span()))
+    })?;
+    let line = text.get(..span.start).unwrap_or_default().matches('\n').count() + 1;
+    let value = shown(text.get(span).unwrap_or_default());
+    Some(format!("line {line}: {key} must be {A_TABLE}, and is {value}"))
 }
 
 /// The unknown key out of serde's message, which names it and then those that it would know, each in
@@ -54,11 +74,15 @@ fn find(table: &DeTable<'_>, at: usize) -> Option<(String, Range<usize>)> {
         let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let name = if name.chars().all(is_bare) { name.to_string() } else { format!("\"{name}\"") };
         if let Some((rest, span)) = value.get_ref().as_table().and_then(|table| find(table, at)) {
-            return Some((format!("{name}.{rest}"), span));
+            let key = match rest.strip_prefix(LISTED) {
+                Some(rest) => format!("{LISTED}{name}.{rest}"),
+                None => format!("{name}.{rest}"),
+            };
+            return Some((key, span));
         }
         let mut listed = value.get_ref().as_array().into_iter().flatten();
         if let Some(one) = listed.find(|one| one.span().contains(&at)) {
-            return Some((format!("a value of {name}"), one.span()));
+            return Some((format!("{LISTED}{name}"), one.span()));
         }
         value.span().contains(&at).then(|| (name, value.span()))
     })
@@ -79,9 +103,7 @@ fn wanted(message: &str) -> String {
         Some("a boolean") => "true or false",
         Some("a string" | "path string") => "a text in double quotes",
         Some("a sequence") => "a list in brackets",
-        Some(expected) if expected.starts_with("struct ") || expected == "a map" => {
-            "a table, whose settings stand below its name in brackets"
-        }
+        Some(expected) if expected.starts_with("struct ") || expected == "a map" => A_TABLE,
         Some(expected) => expected,
         // A word of several, which toml itself looks for.
         None if message.starts_with("wanted string") => "a text in double quotes",

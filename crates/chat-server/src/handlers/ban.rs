@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
 use chat_proto::setting::Period;
 use chat_proto::target::Target;
 use chat_proto::text::Text;
@@ -21,6 +23,9 @@ pub(super) fn handle(
 ) -> Handled {
     if let Target::User(user) = &target {
         asker.not_oneself(Kind::Ban, user)?;
+        if asker.is_unknown_address(user) {
+            return Err(Refusal::bad_address(user.as_str()));
+        }
     }
     let against = asker.against(target);
     asker.act(channel, Deed::Ban(against, period), reason)
@@ -31,6 +36,14 @@ pub(super) fn list(asker: &Asker<'_>, channel: &Channel) -> Outcome {
 }
 
 impl Asker<'_> {
+    /// Whether a name is like an address that isn't complete, and nobody who is here and no account has it.
+    pub(super) fn is_unknown_address(&self, user: &UserName) -> bool {
+        let is_named = |user: &str| Target::net(user).is_some() || Target::is_meant_as_net(user);
+        // What could be a whole address was typed with the sign of a name.
+        let is_like = Target::is_like_address(user.as_str()) && !is_named(user.as_str());
+        is_like && !self.is_known(user)
+    }
+
     /// A person or a net, as it is known at the moment.
     pub(super) fn against(&self, target: Target) -> Against {
         match target {

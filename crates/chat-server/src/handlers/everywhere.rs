@@ -3,6 +3,7 @@
 use chat_proto::barred::Barred;
 use chat_proto::command::Everywhere;
 use chat_proto::event::{Done, Event};
+use chat_proto::refusal::Refusal;
 use chat_proto::target::Target;
 use chat_proto::verb;
 
@@ -24,6 +25,9 @@ pub(super) fn handle(asker: &Asker<'_>, wanted: Everywhere) -> Handled {
         Everywhere::Ban(target, period, reason) => {
             if let Barred::One(Target::User(user)) = &target {
                 policy::user::somebody_else(verb, asker.me.name.as_ref(), user)?;
+                if asker.is_unknown_address(user) {
+                    return Err(Refusal::bad_barred(user.as_str()));
+                }
             }
             Outcome::Change(Change::Decree(Wish::Ban(target, period), reason))
         }

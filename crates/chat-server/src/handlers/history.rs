@@ -3,7 +3,7 @@
 use chat_proto::command::Span;
 use chat_proto::conversation::Conversation;
 use chat_proto::name::{ChannelName, UserName};
-use chat_proto::refusal::Refusal;
+use chat_proto::refusal::{Code, Refusal};
 
 use super::{Asker, Change, Handled, Outcome};
 use crate::hub::ports::{ConversationKey, Of};
@@ -14,8 +14,21 @@ pub(super) fn handle(asker: &Asker<'_>, named: Option<Conversation>, span: Span)
         Some(named) => named,
         None => asker.current()?.conversation.clone(),
     };
-    let (conversation, of) = asker.readable(named)?;
+    let typed = named.to_string();
+    let (conversation, of) = asker.readable(named).map_err(|refusal| {
+        let word = typed.trim_start_matches('#');
+        let is_count = refusal.code() == Code::NoSuchChannel && is_like_count(word);
+        if is_count { Refusal::bad_count(word) } else { refusal }
+    })?;
     Ok(Outcome::Change(Change::LookBack { conversation, of, span }))
+}
+
+/// Whether a word was perhaps meant as a count and is none: `10x`, `1.5`, `1e3`.
+fn is_like_count(word: &str) -> bool {
+    let letters = word.chars().filter(char::is_ascii_alphabetic).count();
+    word.starts_with(|c: char| c.is_ascii_digit())
+        && letters <= 2
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
 }
 
 impl Asker<'_> {

@@ -58,6 +58,12 @@ impl Asker<'_> {
         Aim { user, person, account }
     }
 
+    /// Whether somebody here or an account has this name.
+    pub(super) fn is_known(&self, user: &UserName) -> bool {
+        let aim = self.aim(user.clone());
+        aim.person.is_some() || aim.account.is_some()
+    }
+
     /// Somebody by name, who must be here.
     pub(super) fn aim_here(&self, user: UserName) -> Result<Aim, Refusal> {
         let person = Some(self.hub.person(&user)?);

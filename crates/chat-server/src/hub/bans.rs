@@ -75,9 +75,11 @@ impl Bans {
                     self.by_look.entry(look.into()).or_default().push(Arc::clone(&ban));
                 }
             }
-            Barred::One(Target::Net(net)) => {
-                self.nets.insert(*net, Arc::clone(&ban));
-                *self.lengths.entry(length(net)).or_default() += 1;
+            Barred::One(net @ Target::Net(_)) => {
+                if let Some(net) = net.addresses() {
+                    self.nets.insert(net, Arc::clone(&ban));
+                    *self.lengths.entry(length(&net)).or_default() += 1;
+                }
             }
             Barred::Like(_) => {
                 self.patterns.insert(key.clone(), Arc::clone(&ban));
@@ -100,12 +102,14 @@ impl Bans {
                     }
                 }
             }
-            Barred::One(Target::Net(net)) => {
-                self.nets.remove(net);
-                if let Some(count) = self.lengths.get_mut(&length(net)) {
-                    *count -= 1;
-                    if *count == 0 {
-                        self.lengths.remove(&length(net));
+            Barred::One(net @ Target::Net(_)) => {
+                if let Some(net) = net.addresses() {
+                    self.nets.remove(&net);
+                    if let Some(count) = self.lengths.get_mut(&length(&net)) {
+                        *count -= 1;
+                        if *count == 0 {
+                            self.lengths.remove(&length(&net));
+                        }
                     }
                 }
             }
@@ -139,6 +143,17 @@ impl Bans {
         let nets = lengths.filter_map(|(_, length)| IpNet::new(address, *length).ok());
         let bans = nets.filter_map(|net| self.nets.get(&net.trunc()));
         bans.filter(|ban| ban.holds(now)).max_by_key(|ban| lasting(ban)).cloned()
+    }
+
+    /// The target of the ban of the same addresses, if there is one, such as another address of its /64; else the one that
+    /// is given.
+    pub(super) fn known_as(&self, target: Barred) -> Barred {
+        let addresses = match &target {
+            Barred::One(one) => one.addresses(),
+            Barred::Like(_) => None,
+        };
+        let known = addresses.and_then(|addresses| self.nets.get(&addresses));
+        known.map_or(target, |ban| ban.target.clone())
     }
 
     /// Whether there may be one against this.
@@ -215,6 +230,22 @@ mod tests {
             assert_eq!(bans.on_name(&name, false, NOW).is_some(), anybody, "{target} {name}");
             assert_eq!(bans.on_name(&name, true, NOW).is_some(), operator, "{target} {name}");
         }
+    }
+
+    #[test]
+    fn one_ipv6_address_is_its_network() {
+        let mut bans = bans(&["2001:db8::1"]);
+        let from = |address: &str| address.parse().unwrap();
+        assert!(bans.on_address(from("2001:db8::2:3"), NOW).is_some());
+        assert!(bans.on_address(from("2001:db8:0:1::1"), NOW).is_none());
+        for typed in ["2001:db8::2", "2001:db8::/64"] {
+            let known = bans.known_as(Barred::read(typed).unwrap());
+            assert_eq!(known.to_string(), "2001:db8::1", "{typed}");
+        }
+        assert!(bans.remove("2001:db8::1"));
+        assert!(bans.on_address(from("2001:db8::1"), NOW).is_none());
+        let unknown = bans.known_as(Barred::read("2001:db8::2").unwrap());
+        assert_eq!(unknown.to_string(), "2001:db8::2");
     }
 
     #[test]

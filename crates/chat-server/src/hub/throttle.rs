@@ -111,7 +111,8 @@ pub(super) struct Throttles {
 }
 
 impl Throttles {
-    /// Takes one token: a quarter of an hour's number may be taken at once.
+    /// Takes one token: a quarter of an hour's number may be taken at once. Of what an address has, one connection may use
+    /// half, so that it leaves something to the others there.
     ///
     /// # Errors
     ///
@@ -120,36 +121,50 @@ impl Throttles {
         &mut self,
         costly: Costly,
         holder: Holder,
+        connection: u64,
         shares: &Shares,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let per_hour = i64::from(costly.per_hour(shares).max(1));
+        let per_hour = costly.per_hour(shares);
+        let next = self.next((costly, holder), per_hour, now)?;
+        if matches!(holder, Holder::Address(_)) {
+            let own = (costly, Holder::Connection(connection));
+            let own_next = self.next(own, per_hour / 2, now)?;
+            self.set(own, own_next);
+        }
+        self.set((costly, holder), next);
+        Ok(())
+    }
+
+    /// When a bucket is full again after one more token is taken from it.
+    fn next(&self, key: Key, per_hour: u32, now: Timestamp) -> Result<i64, Refusal> {
+        let per_hour = i64::from(per_hour.max(1));
         let interval = HOUR_MILLIS / per_hour;
         let burst = (per_hour / 4).max(1);
-        let key = (costly, holder);
-        let known = self.full_at.get(&key).copied();
         // After a step back of the clock nobody waits longer than for an empty bucket.
         let latest = now.0.saturating_add(interval * burst);
-        let full_at = known.unwrap_or(now.0).clamp(now.0, latest);
+        let full_at = self.full_at.get(&key).map_or(now.0, |known| (*known).clamp(now.0, latest));
         let next = full_at.saturating_add(interval);
         if next > latest {
             let wait = (next - latest).saturating_add(999) / 1000;
-            return Err(Refusal::too_often(costly.in_words(), wait.unsigned_abs()));
+            return Err(Refusal::too_often(key.0.in_words(), wait.unsigned_abs()));
         }
-        match known {
+        Ok(next)
+    }
+
+    fn set(&mut self, key: Key, full_at: i64) {
+        match self.full_at.insert(key, full_at) {
             Some(known) => {
                 self.by_time.remove(&(known, key));
             }
-            None if self.full_at.len() >= MAX_BUCKETS => {
+            None if self.full_at.len() > MAX_BUCKETS => {
                 if let Some((_, oldest)) = self.by_time.pop_first() {
                     self.full_at.remove(&oldest);
                 }
             }
             None => {}
         }
-        self.full_at.insert(key, next);
-        self.by_time.insert((next, key));
-        Ok(())
+        self.by_time.insert((full_at, key));
     }
 }
 
@@ -180,7 +195,11 @@ mod tests {
     fn a_quarter_of_an_hours_number_at_once_then_one_at_a_time() {
         let (mut throttles, shares) = (Throttles::default(), shares());
         let holder = address("192.0.2.1");
-        let mut take = |at| throttles.take(Costly::Create, holder, &shares, Timestamp(at));
+        let mut connection = 0;
+        let mut take = |at| {
+            connection += 1;
+            throttles.take(Costly::Create, holder, connection, &shares, Timestamp(at))
+        };
         for _ in 0..60 {
             assert!(take(0).is_ok());
         }
@@ -193,10 +212,30 @@ mod tests {
     }
 
     #[test]
+    fn one_connection_leaves_half_to_the_others_at_its_address() {
+        let (mut throttles, shares) = (Throttles::default(), shares());
+        let holder = address("192.0.2.1");
+        let mut take =
+            |who, at| throttles.take(Costly::Create, holder, who, &shares, Timestamp(at));
+        for _ in 0..30 {
+            assert!(take(1, 0).is_ok());
+        }
+        let refusal = take(1, 0).unwrap_err();
+        assert!(refusal.text().contains("Wait 30 s"), "{}", refusal.text());
+        assert!(take(2, 0).is_ok());
+        assert!(take(1, 29_999).is_err());
+        assert!(take(1, 30_000).is_ok());
+    }
+
+    #[test]
     fn each_kind_and_each_holder_has_its_own_and_one_ipv6_network_is_one() {
         let (mut throttles, shares) = (Throttles::default(), shares());
         let now = Timestamp(1_000_000);
-        let mut take = |costly, holder| throttles.take(costly, holder, &shares, now);
+        let mut connection = 0;
+        let mut take = |costly, holder| {
+            connection += 1;
+            throttles.take(costly, holder, connection, &shares, now)
+        };
         let one = address("2001:db8:1:2::1");
         while take(Costly::Register, one).is_ok() {}
         assert!(take(Costly::Register, address("2001:db8:1:2:ffff::9")).is_err());
@@ -211,8 +250,8 @@ mod tests {
         let (mut throttles, shares) = (Throttles::default(), shares());
         let holder = Holder::Account(1);
         let year = Timestamp(365 * 24 * HOUR_MILLIS);
-        assert!(throttles.take(Costly::Create, holder, &shares, year).is_ok());
-        let refusal = throttles.take(Costly::Create, holder, &shares, Timestamp(0)).unwrap_err();
+        assert!(throttles.take(Costly::Create, holder, 0, &shares, year).is_ok());
+        let refusal = throttles.take(Costly::Create, holder, 0, &shares, Timestamp(0)).unwrap_err();
         assert!(refusal.text().contains("Wait 15 s"), "{}", refusal.text());
     }
 
@@ -220,13 +259,13 @@ mod tests {
     fn the_table_is_bounded_and_forgets_what_is_full_soonest() {
         let (mut throttles, shares) = (Throttles::default(), shares());
         let busy = Holder::Account(0);
-        while throttles.take(Costly::Create, busy, &shares, Timestamp(0)).is_ok() {}
+        while throttles.take(Costly::Create, busy, 0, &shares, Timestamp(0)).is_ok() {}
         for other in 1..=MAX_BUCKETS as u64 {
             let taken =
-                throttles.take(Costly::Create, Holder::Account(other), &shares, Timestamp(0));
+                throttles.take(Costly::Create, Holder::Account(other), 0, &shares, Timestamp(0));
             assert!(taken.is_ok());
         }
         assert_eq!((throttles.full_at.len(), throttles.by_time.len()), (MAX_BUCKETS, MAX_BUCKETS));
-        assert!(throttles.take(Costly::Create, busy, &shares, Timestamp(0)).is_err());
+        assert!(throttles.take(Costly::Create, busy, 0, &shares, Timestamp(0)).is_err());
     }
 }

@@ -55,6 +55,9 @@ pub fn hint(error: &io::Error, path: &Path) -> &'static str {
         Some(Errno::ADDRINUSE) if is_socket() => {
             "end the server that listens there, or give another path"
         }
+        Some(Errno::ADDRINUSE) if path.is_dir() => {
+            "it is a directory; give the path of a socket in it"
+        }
         Some(Errno::ADDRINUSE) => "a file is there; remove it, or give another path",
         Some(Errno::NOENT | Errno::NOTDIR) => "make its directory first",
         Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {

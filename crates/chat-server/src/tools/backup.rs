@@ -12,6 +12,11 @@ use super::tell;
 use crate::store::{Store, tools};
 
 pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
+    if file == Path::new("-") {
+        bail!(
+            "a backup is a file, and can't go to standard output; name one, or ./- for one of that name"
+        );
+    }
     if file.exists() {
         bail!("{} is there already and is left as it is; name another file", file.display());
     }

@@ -97,6 +97,7 @@ impl Hub {
                 (Decided::Admin { party, admin }, did, account.name.as_str().into())
             }
             Wish::Ban(target, period) => {
+                let target = lock(&self.governing).bans.known_as(target);
                 lock(&self.governing).bans.has_room(&target, now)?;
                 until = period.map(|period| shown_end(period, now));
                 let term = until.map_or(Term::Lasting, Term::Until);
@@ -106,6 +107,7 @@ impl Hub {
                 (Decided::Ban(ban, key), "ban", whom)
             }
             Wish::Unban(target) => {
+                let target = lock(&self.governing).bans.known_as(target);
                 let whom = target.to_string().into();
                 let key = target.key();
                 (Decided::Unban(target, key), "unban", whom)

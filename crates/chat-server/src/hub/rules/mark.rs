@@ -129,7 +129,10 @@ impl Mark {
         let is_theirs = |who: &Who| {
             self.party == Some(who.party) || (self.account.is_some() && self.account == who.account)
         };
-        self.key() == key(target).as_str() || who.is_some_and(is_theirs)
+        let addresses = target.addresses();
+        self.key() == key(target).as_str()
+            || addresses.is_some() && addresses == self.shown.target.addresses()
+            || who.is_some_and(is_theirs)
     }
 }
 
