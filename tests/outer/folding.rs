@@ -69,6 +69,8 @@ async fn filters_bans_and_mentions_fold_as_a_search_does() {
     assert_eq!(texts(&mut athena, "/mentions").await, ["welcome ΑΘΗΝΑ"]);
     assert_eq!(answer(&mut alice, "/ban ΑΘΗΝΑ").await["type"], "ok");
     assert_eq!(answer(&mut athena, "/enter general").await["code"], "banned");
+    assert_eq!(answer(&mut alice, "/unban Αθηνα").await["type"], "ok");
+    assert_eq!(answer(&mut athena, "/enter general").await["type"], "ok");
     // Names stay apart: this is another person's.
     let mut other = server.person_in("ΑΘΗΝΑ", Form::Json).await;
     assert_eq!(answer(&mut other, "/ping").await["type"], "ok");

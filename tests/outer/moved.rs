@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use chat_testkit::{Form, Setup, TestClient, TestServer};
+use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -124,6 +125,31 @@ async fn a_file_that_is_emptied_or_replaced_stops_lines() {
     fs::write(running.data().join("recent.db"), "").unwrap();
     let answer = running.alice.ask_json("refused").await.1;
     assert_eq!(answer["code"], "unavailable", "{answer}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_emptied_stops_lines() {
+    let mut running = Running::start().await;
+    fs::write(running.data().join("chat.db-wal"), "").unwrap();
+    let told = running.server.wait_for_log("is not where it was opened").await;
+    assert!(told.contains("chat.db-wal was emptied or cut off"), "{told}");
+    let answer = running.alice.ask_json("refused").await.1;
+    assert_eq!(answer["code"], "unavailable", "{answer}");
+}
+
+#[tokio::test]
+async fn a_backup_that_is_copied_over_the_open_database_stops_lines() {
+    let mut running = Running::start().await;
+    let backup = running.folder.path().join("backup");
+    let mut made = Command::new(binary::path("chat-server"));
+    made.arg("backup").arg(&backup).arg("--data").arg(running.data());
+    assert!(made.status().unwrap().success());
+    fs::copy(&backup, running.data().join("chat.db")).unwrap();
+    let told = running.server.wait_for_log("is not where it was opened").await;
+    assert!(told.contains("chat.db was written over"), "{told}");
+    let answer = running.alice.ask_json("refused").await.1;
+    assert_eq!(answer["code"], "unavailable", "{answer}");
+    assert!(running.server.terminate().await.success());
 }
 
 #[tokio::test]

@@ -61,6 +61,17 @@ impl Barred {
         }
     }
 
+    /// Whether it is of a name or a pattern that is [`folded`] like another.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::One(Target::User(one)), Self::One(Target::User(other))) => {
+                folded(one.as_str()) == folded(other.as_str())
+            }
+            (Self::Like(one), Self::Like(other)) => one.folded == other.folded,
+            _ => false,
+        }
+    }
+
     /// Whether it is against whoever has this name.
     pub fn hits_name(&self, name: &UserName) -> Option<Hit> {
         match self {

@@ -299,7 +299,13 @@ fn new_channels(on: Vec<file::NewChannel>) -> Vec<Setting> {
         file::NewChannel::Hidden => Setting::Hidden(true),
         file::NewChannel::TopicLock => Setting::TopicLock(true),
     };
-    on.into_iter().map(setting).collect()
+    let mut settings = Vec::new();
+    for setting in on.into_iter().map(setting) {
+        if !settings.contains(&setting) {
+            settings.push(setting);
+        }
+    }
+    settings
 }
 
 /// The name of the admin socket in its directory.

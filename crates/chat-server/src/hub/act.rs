@@ -162,9 +162,16 @@ impl Act {
             _ => return None,
         };
         let (target, who) = (self.target()?, self.aim().and_then(Aim::who));
-        let marks = state.rules.list(list).iter();
-        let meant = marks.filter(|mark| mark.is_meant(&target, who.as_ref()));
-        Some((list, meant.map(|mark| mark.key().to_owned()).collect()))
+        let keys = |is_one: &dyn Fn(&Mark) -> bool| -> Vec<String> {
+            let ones = state.rules.list(list).iter().filter(|mark| is_one(mark));
+            ones.map(|mark| mark.key().to_owned()).collect()
+        };
+        let mut meant = keys(&|mark| mark.is_meant(&target, who.as_ref()));
+        // Who is kept out by a name that is folded like theirs is let in by their own.
+        if meant.is_empty() {
+            meant = keys(&|mark| mark.is_alike(&target));
+        }
+        Some((list, meant))
     }
 
     /// What is to be kept of it.

@@ -167,6 +167,16 @@ impl Bans {
         Ok(())
     }
 
+    /// What somebody means who ends a ban: that of this target, else the oldest of one that is folded like it.
+    pub(super) fn meant(&self, target: Barred) -> Barred {
+        let target = self.known_as(target);
+        if self.by_key.contains_key(&target.key()) {
+            return target;
+        }
+        let alike = self.by_key.values().filter(|ban| ban.target.is_alike(&target));
+        alike.min_by_key(|ban| ban.time).map(|ban| ban.target.clone()).unwrap_or(target)
+    }
+
     /// Those that hold, the oldest first.
     pub(super) fn all(&self, now: Timestamp) -> Vec<ServerBan> {
         let held = self.by_key.values().filter(|ban| ban.holds(now));
@@ -264,6 +274,23 @@ mod tests {
         assert!(bans.on_address(from, NOW).is_none());
         assert!(bans.by_look.is_empty() && bans.nets.is_empty() && bans.patterns.is_empty());
         assert!(bans.lengths.is_empty());
+    }
+
+    #[test]
+    fn a_ban_is_ended_by_a_name_that_is_folded_like_its_own() {
+        let mut bans = bans(&["straße", "*Αθήνα*", "jose", "10.0.0.0/8"]);
+        for (typed, meant) in [
+            ("STRASSE", "straße"),
+            ("*ΑΘΗΝΑ*", "*αθήνα*"),
+            ("José", "jose"),
+            ("jose", "jose"),
+            ("carol", "carol"),
+            ("10.0.0.1", "10.0.0.1"),
+        ] {
+            assert_eq!(bans.meant(Barred::read(typed).unwrap()).to_string(), meant, "{typed}");
+        }
+        bans.add(ban("José", Term::Lasting));
+        assert_eq!(bans.meant(Barred::read("josé").unwrap()).key(), "@josé", "its own comes first");
     }
 
     #[test]

@@ -9,10 +9,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::failure::{Failure, Kind};
+use super::identity::Time;
 use super::{FILE, LOCK, OpenError, identity, lock, recent};
+
+/// A log is cut off to this by SQLite itself, in bytes.
+pub(super) const MAX_LOG: u64 = 32 * 1024 * 1024;
 
 /// The files that one store has open.
 #[derive(Default)]
@@ -22,6 +26,10 @@ pub(super) struct Files {
     lock: Mutex<Option<File>>,
     directory: PathBuf,
     is_wrong: AtomicBool,
+    /// Of which times of the store `chat.db` may be, with its log and without it.
+    times: Vec<Time>,
+    /// It isn't of one of them any more: another file was copied over it.
+    is_overwritten: AtomicBool,
 }
 
 struct Opened {
@@ -30,6 +38,8 @@ struct Opened {
     at: (u64, u64),
     /// A database always has bytes; a log may have none.
     is_database: bool,
+    /// It stays at least this long while it is open.
+    least: Option<AtomicU64>,
 }
 
 impl Opened {
@@ -37,6 +47,7 @@ impl Opened {
         match fs::metadata(&self.path) {
             Ok(found) if place_of(&found) != self.at => Err("is another file now"),
             Ok(found) if self.is_database && found.len() == 0 => Err("was emptied"),
+            Ok(found) if self.is_cut_off(found.len()) => Err("was emptied or cut off"),
             Err(error)
                 if matches!(
                     error.kind(),
@@ -48,6 +59,11 @@ impl Opened {
             // What can't be looked at may be there.
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+
+    fn is_cut_off(&self, len: u64) -> bool {
+        let Some(least) = &self.least else { return false };
+        len < least.fetch_max(len.min(MAX_LOG), Ordering::Relaxed)
     }
 }
 
@@ -63,15 +79,32 @@ impl Files {
             for part in ["", "-wal", "-shm"] {
                 let path = identity::beside(&directory.join(name), part);
                 if let Ok(found) = fs::metadata(&path) {
+                    // The other log is cut off by the store itself, when something is erased.
+                    let is_log_of_tables = name == FILE && part == "-wal";
                     opened.push(Opened {
                         path,
                         at: place_of(&found),
                         is_database: part.is_empty(),
+                        least: is_log_of_tables.then(AtomicU64::default),
                     });
                 }
             }
         }
-        Self { opened, directory: directory.to_owned(), ..Self::default() }
+        let times = identity::times(directory);
+        Self { opened, directory: directory.to_owned(), times, ..Self::default() }
+    }
+
+    /// Does what cuts logs off rightly.
+    pub(super) fn cut_off<T>(&self, does: impl FnOnce() -> T) -> T {
+        let forget = || {
+            for least in self.opened.iter().filter_map(|file| file.least.as_ref()) {
+                least.store(0, Ordering::Relaxed);
+            }
+        };
+        forget();
+        let done = does();
+        forget();
+        done
     }
 
     pub(super) fn are_some(&self) -> bool {
@@ -80,8 +113,10 @@ impl Files {
 
     /// Whether all are in their place. The log is told when that changes.
     pub(super) fn look(&self) -> Result<(), Failure> {
-        let wrong = self.opened.iter().find_map(|file| Some((&file.path, file.look().err()?)));
-        let Some((path, how)) = wrong else {
+        let wrong = self.opened.iter().find_map(|file| Some((&*file.path, file.look().err()?)));
+        let is_overwritten = self.is_overwritten.load(Ordering::Relaxed);
+        let overwritten = || is_overwritten.then_some((Path::new(FILE), "was written over"));
+        let Some((path, how)) = wrong.or_else(overwritten) else {
             if self.is_wrong.swap(false, Ordering::Relaxed) {
                 tracing::info!("the files of the store are in their place again");
             }
@@ -100,6 +135,9 @@ impl Files {
             let place = held.metadata().map(|found| place_of(&found)).ok();
             place == fs::metadata(self.directory.join(LOCK)).map(|found| place_of(&found)).ok()
         };
+        if !self.times.is_empty() && identity::is_overwritten(&self.directory, &self.times) {
+            self.is_overwritten.store(true, Ordering::Relaxed);
+        }
         if self.look().is_err() {
             return;
         }

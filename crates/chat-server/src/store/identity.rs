@@ -19,14 +19,15 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::failure::Kind;
 use super::wal::write_some;
 use super::{Durability, FILE, Failure, OpenError, recent};
 
 /// The table of `recent.db`. `sure`: the rows count, since each commit is synced; 2 more: there is a log.
-pub(super) const JOURNAL_TABLE: &str = "CREATE TABLE store (
+const JOURNAL_TABLE: &str = "BEGIN;
+CREATE TABLE IF NOT EXISTS store (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     id INTEGER,
     generation INTEGER,
@@ -34,7 +35,8 @@ pub(super) const JOURNAL_TABLE: &str = "CREATE TABLE store (
     sure INTEGER NOT NULL DEFAULT 0,
     forgotten INTEGER NOT NULL DEFAULT 0
 );
-INSERT INTO store (one) VALUES (1)";
+INSERT INTO store (one) VALUES (1);
+COMMIT";
 
 /// What `chat.db` has; nothing of it before it is brought up to the version that has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -276,12 +278,35 @@ fn journal(connection: &Connection) -> rusqlite::Result<Journal> {
     }
     let sql = "SELECT id, generation, next, sure, forgotten,
         max(forgotten, coalesce((SELECT max(row) FROM batch), 0)) FROM store";
-    connection.query_row(sql, (), |row| {
+    let found = connection.query_row(sql, (), |row| {
         let (id, generation, next) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (sure, forgotten, last): (i64, _, _) = (row.get(3)?, row.get(4)?, row.get(5)?);
         let (sure, has_log) = (sure & 1 != 0, sure & HAS_LOG != 0);
         Ok(Journal { id, generation, next, sure, forgotten, last, has_log })
-    })
+    });
+    Ok(found.optional()?.unwrap_or_default())
+}
+
+/// The id of a store and its generation.
+pub(super) type Time = (Option<i64>, Option<i64>);
+
+/// Of which times the open `chat.db` is, with its log and without it.
+pub(super) fn times(directory: &Path) -> Vec<Time> {
+    let file = directory.join(FILE);
+    let both = [open_untouched(&file), open_alone(&file)];
+    both.into_iter().filter_map(|opened| time(&opened.ok()?).ok()).collect()
+}
+
+fn time(connection: &Connection) -> rusqlite::Result<Time> {
+    tables(connection).map(|tables| (tables.id, tables.generation))
+}
+
+/// Whether what is in `chat.db` itself is of another time, or no database. What can't be read otherwise may be half written.
+pub(super) fn is_overwritten(directory: &Path, times: &[Time]) -> bool {
+    match open_alone(&directory.join(FILE)).and_then(|file| time(&file)) {
+        Ok(found) => !times.contains(&found),
+        Err(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase),
+    }
 }
 
 /// Whether a file is one that `backup` or `restore` wrote and no server has opened since.
@@ -362,6 +387,13 @@ fn begin_generation(
     synced(of_tables, |tables| self::put(tables, put))
 }
 
+/// Gives a new journal what it has of its store. A server that was killed meanwhile may have left the table without its row.
+pub(super) fn prepare_journal(connection: &Connection) -> rusqlite::Result<()> {
+    let is_there = connection.table_exists(None, "store")?
+        && connection.query_row("SELECT count(*) FROM store", (), |row| row.get::<_, i64>(0))? > 0;
+    if is_there { Ok(()) } else { connection.execute_batch(JOURNAL_TABLE) }
+}
+
 fn random(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT random()", (), |row| row.get(0))
 }
@@ -433,6 +465,22 @@ mod tests {
                 let files = Files { alone, tables, has_log, journal, journal_has_log: false };
                 assert_eq!(files.check(), Ok(()), "{files:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_journal_whose_making_was_cut_short_is_made_whole() {
+        let left = Connection::open_in_memory().unwrap();
+        left.execute_batch("CREATE TABLE batch (row INTEGER PRIMARY KEY, records BLOB NOT NULL)")
+            .unwrap();
+        let table = JOURNAL_TABLE.strip_prefix("BEGIN;").unwrap();
+        left.execute_batch(table.split("INSERT").next().unwrap()).unwrap();
+        assert_eq!(super::journal(&left).unwrap(), Journal::default());
+        for _ in 0..2 {
+            prepare_journal(&left).unwrap();
+            let rows: i64 =
+                left.query_row("SELECT count(*) FROM store", (), |row| row.get(0)).unwrap();
+            assert_eq!(rows, 1);
         }
     }
 

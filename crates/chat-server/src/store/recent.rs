@@ -553,7 +553,8 @@ impl Recent {
         let tables = self.tables();
         let _held = self.hold_logs();
         let shortened = self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).shorten());
-        truncate(&tables)?;
+        let truncated = self.files.cut_off(|| truncate(&tables));
+        truncated?;
         shortened
     }
 

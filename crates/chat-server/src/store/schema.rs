@@ -47,7 +47,7 @@ pub(super) fn prepare(
     connection.pragma_update(None, "journal_mode", journal).map_err(sqlite)?;
     connection.pragma_update(None, "synchronous", synchronous).map_err(sqlite)?;
     connection.pragma_update(None, "cache_size", -4_000).map_err(sqlite)?;
-    connection.pragma_update(None, "journal_size_limit", 32 * 1024 * 1024).map_err(sqlite)?;
+    connection.pragma_update(None, "journal_size_limit", super::files::MAX_LOG).map_err(sqlite)?;
     migrate(connection).map_err(sqlite)?;
     // SQLite opens for reading what it can't open for writing. That is to be told now, not with every line.
     if connection.is_readonly("main").map_err(sqlite)? {

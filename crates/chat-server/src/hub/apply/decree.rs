@@ -107,7 +107,7 @@ impl Hub {
                 (Decided::Ban(ban, key), "ban", whom)
             }
             Wish::Unban(target) => {
-                let target = lock(&self.governing).bans.known_as(target);
+                let target = lock(&self.governing).bans.meant(target);
                 let whom = target.to_string().into();
                 let key = target.key();
                 (Decided::Unban(target, key), "unban", whom)

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use chat_proto::event::{Restricted, Term};
+use chat_proto::fold::folded;
 use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 use chat_proto::target::Target;
@@ -133,6 +134,16 @@ impl Mark {
         self.key() == key(target).as_str()
             || addresses.is_some() && addresses == self.shown.target.addresses()
             || who.is_some_and(is_theirs)
+    }
+
+    /// Whether it is of a name that is folded like the target.
+    pub(crate) fn is_alike(&self, target: &Target) -> bool {
+        match (&self.shown.target, target) {
+            (Target::User(own), Target::User(name)) => {
+                folded(own.as_str()) == folded(name.as_str())
+            }
+            _ => false,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::store::files::MAX_LOG;
 use crate::store::wal::{Length, Wal, has_room_to_spare, lengthen, truncate};
 use crate::store::{BUSY, Durability, Failure, identity};
 
@@ -38,7 +39,7 @@ impl Journal {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "cache_size", -1_000)?;
-        connection.pragma_update(None, "journal_size_limit", 32 * 1024 * 1024)?;
+        connection.pragma_update(None, "journal_size_limit", MAX_LOG)?;
         if !connection.table_exists(None, "batch")? {
             // Where there is one already, nothing is written: perhaps there is no room.
             connection.execute_batch(&format!(
@@ -46,9 +47,7 @@ impl Journal {
                 CREATE TABLE batch (row INTEGER PRIMARY KEY, records BLOB NOT NULL)"
             ))?;
         }
-        if !connection.table_exists(None, "store")? {
-            connection.execute_batch(identity::JOURNAL_TABLE)?;
-        }
+        identity::prepare_journal(&connection)?;
         Ok(Self { connection, has_room: has_room_to_spare(directory) })
     }
 
