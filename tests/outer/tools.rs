@@ -111,6 +111,8 @@ async fn a_backup_is_put_in_place_and_the_old_files_are_kept_aside() {
     damage(&data.path("damaged.db"));
     let refused = data.fails("data", &["restore", "damaged.db"]);
     assert!(refused.contains("nothing is changed"), "{refused}");
+    let refused = data.fails("data", &["restore", "data/recent.db"]);
+    assert!(refused.contains("is the journal of a store"), "{refused}");
     assert_eq!(last_id(&data, "data").await, 4);
 
     let told = data.succeeds("data", &["restore", "copy.db"]);

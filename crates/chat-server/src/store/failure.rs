@@ -192,7 +192,7 @@ impl Kind {
             Self::TooLong => "ask for less",
             Self::Gone => {
                 "put it back, and it goes on by itself; a log (-wal, -shm) that is deleted needs no more than a restart; if another \
-                 file is deleted, stop the server and restore a backup (chat-server restore)"
+                 file is deleted or written over, stop the server and restore a backup (chat-server restore)"
             }
             Self::Other => "tell the project, with this line",
         }

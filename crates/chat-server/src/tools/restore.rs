@@ -1,5 +1,6 @@
 //! `chat-server restore FILE`: puts a backup in place of what a store's directory has.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -19,6 +20,11 @@ pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
     let found = fs::metadata(file).with_context(|| format!("{shown} can't be read"))?;
     if !found.is_file() || found.len() == 0 {
         bail!("{shown} is no backup; name a file that chat-server backup wrote");
+    }
+    if file.file_name() == Some(OsStr::new("recent.db")) {
+        bail!(
+            "{shown} is the journal of a store, and no backup; name a file that chat-server backup wrote, or the chat.db beside it"
+        );
     }
     // No server and no other tool uses the directory until this is dropped.
     let _lock = Store::lock(directory)?;
