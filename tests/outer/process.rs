@@ -244,8 +244,10 @@ async fn a_lost_terminal_is_a_stop_with_goodbye() {
 
 #[tokio::test]
 async fn each_signal_that_stops_says_goodbye() {
+    // Tests that are run under nohup hand an ignored SIGHUP on.
+    let setup = Setup::default().prelude(r#"exec env --default-signal "$0" "$@""#);
     for signal in [Signal::HUP, Signal::QUIT, Signal::XCPU] {
-        let mut server = TestServer::start().await;
+        let mut server = setup.start().await;
         let mut alice = server.person("alice").await;
         server.signal(signal);
         assert_eq!(alice.read_to_end().await.last().unwrap(), BYE, "{signal:?}");
