@@ -1,4 +1,5 @@
-//! The clocks. Only `conn`, `listen`, `admin` and `app` read them; what they read is passed on as a value.
+//! The clocks. `conn`, `listen`, `admin` and `app` read them and pass the time on as a value; [`end_of`] reads them too, when
+//! a term is made or loaded.
 //!
 //! What a server measures by is [`steady_clock`]: it shows the wall clock's time at the start of the process and goes on
 //! with `CLOCK_BOOTTIME`, which nobody sets and which counts while the machine is suspended. So a wall clock that is set

@@ -224,7 +224,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         part(stream, out, write_deadline, linger).await;
     }
 
-    /// Lines under way are told before it is told that their author is gone.
+    /// Waits until the person's lines that are being stored were sent to the others, so that these come before the event that
+    /// the person left.
     async fn finish_lines(&mut self) {
         let until = Instant::now() + LINES_DEADLINE;
         let mut discarded = BytesMut::new();
@@ -358,7 +359,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !self.has_lines_to_carry_out() && !self.input_ended {
             return;
         }
-        let (now, wall) = (Instant::now(), steady_clock());
+        let (now, moment) = (Instant::now(), steady_clock());
         let mut lines = 0;
         while lines < LINES_A_TURN && self.has_lines_to_carry_out() {
             if self.session.can_resume() {
@@ -372,7 +373,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return;
             }
             let Some(line) = self.next_line() else { break };
-            self.on_line(line, now, wall);
+            self.on_line(line, now, moment);
             lines += 1;
         }
         // After all else that came with it: with its interrupt, telnet asks for a timing mark, and shows
@@ -386,7 +387,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let all_read = self.input_ended && self.held.is_empty();
         if all_read && !self.session.awaits_answer() && self.session.farewell().is_none() {
             if let Some(line) = self.codec.finish() {
-                self.on_line(line, now, wall);
+                self.on_line(line, now, moment);
             }
             if !self.session.awaits_answer() && self.loss.is_none() {
                 self.session.end(Farewell::EndOfInput);
@@ -394,7 +395,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn on_line(&mut self, line: LineItem, now: Instant, wall: Timestamp) {
+    fn on_line(&mut self, line: LineItem, now: Instant, moment: Timestamp) {
         if let Some(rate) = self.manners.pace {
             self.pace.went(rate, now);
         }
@@ -403,7 +404,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.session.deliver(FULL, &mut self.out);
         }
         let before = self.out.len();
-        self.session.on_line(line, wall, &mut self.out);
+        self.session.on_line(line, moment, &mut self.out);
         if self.session.hides_typing()
             && let Some(request) = self.telnet.hide_typing(true)
         {
