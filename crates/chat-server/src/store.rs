@@ -194,6 +194,10 @@ impl Store {
         check_free(directory)?;
         let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
         schema::check_version(&connection)?;
+        // A server that was killed in its first start leaves a database without a table.
+        if schema::is_new(&connection)? {
+            return Err(OpenError::Missing { path });
+        }
         wait_until_flushed(directory, pause)?;
         Ok(Lookup::new(Arc::new(Mutex::new(connection)), None))
     }

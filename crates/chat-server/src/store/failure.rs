@@ -29,7 +29,7 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// There is no store.
-    #[error("there is no {path}; name the server's directory with --data")]
+    #[error("there is no store in {path}; name the server's directory with --data")]
     Missing {
         /// The file.
         path: PathBuf,

@@ -77,10 +77,9 @@ pub(super) fn check_version(connection: &Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Refuses a file in which nothing of a store is.
-pub(super) fn check_is_some(connection: &Connection) -> Result<(), OpenError> {
-    let found = version(connection).map_err(OpenError::from_sqlite)?;
-    if found == 0 { Err(OpenError::Foreign) } else { Ok(()) }
+/// Whether a database has no table of a store yet.
+pub(super) fn is_new(connection: &Connection) -> Result<bool, OpenError> {
+    Ok(version(connection).map_err(OpenError::from_sqlite)? == 0)
 }
 
 /// Refuses a database that isn't brought up to this version yet.

@@ -102,7 +102,9 @@ pub fn copy_backup(file: &Path, to: &Path) -> Result<Vec<String>, OpenError> {
         identity::open_untouched(file).map_err(sqlite)?
     };
     super::schema::check_version(&source)?;
-    super::schema::check_is_some(&source)?;
+    if super::schema::is_new(&source)? {
+        return Err(OpenError::Foreign);
+    }
     let faults = faults(&source)?;
     if !faults.is_empty() {
         return Ok(faults);

@@ -214,3 +214,16 @@ fn a_store_of_an_earlier_version_is_given_an_identity() {
     dir.remove("recent.db");
     dir.is_refused(Mismatch::NoJournal);
 }
+
+#[test]
+fn a_server_killed_before_its_first_table_leaves_no_store() {
+    let dir = Dir(tempfile::tempdir().unwrap());
+    let file = Connection::open(dir.path("chat.db")).unwrap();
+    file.pragma_update(None, "journal_mode", "wal").unwrap();
+    drop(file);
+    assert!(fs::metadata(dir.path("chat.db")).unwrap().len() > 0);
+    let found = Store::open_to_copy(dir.0.path()).map(drop);
+    assert!(matches!(found, Err(OpenError::Missing { .. })), "{found:?}");
+    dir.open().unwrap();
+    assert_eq!(Store::open_to_copy(dir.0.path()).unwrap().faults().unwrap(), Vec::<String>::new());
+}
