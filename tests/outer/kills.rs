@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chat_server::store::{OpenError, Store};
-use chat_testkit::{Form, Setup, TestServer, binary};
+use chat_testkit::dice::{number_in, seed_in};
+use chat_testkit::{Dice, Form, Setup, TestServer, binary};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -35,27 +36,6 @@ const SENDERS: [&str; 4] = ["ann", "ben", "cora", "dan"];
 const LISTENERS: [&str; 2] = ["ida", "joe"];
 /// They write to each other.
 const PAIR: [&str; 2] = ["pat", "quinn"];
-
-/// xorshift64*: the same choices for the same seed.
-#[derive(Clone)]
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
-    }
-
-    fn up_to(&mut self, most: usize) -> usize {
-        usize::try_from(self.below(most as u64)).unwrap()
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
@@ -195,12 +175,12 @@ async fn talk(
     let mut answered = 0;
     loop {
         let room = AHEAD - (sent.len() - answered);
-        let more = if sent.len() == answered { 1 + dice.up_to(room) } else { dice.up_to(room + 1) };
+        let more = if sent.len() == answered { 1 + dice.index(room) } else { dice.index(room + 1) };
         let mut lines = String::new();
         for _ in 0..more {
             let at = sent.len();
-            let to = if PAIR.contains(&by) { "@" } else { CHANNELS[dice.up_to(3)] };
-            let padding = "x".repeat(dice.up_to(if at % 20 == 0 { 2000 } else { 40 }));
+            let to = if PAIR.contains(&by) { "@" } else { CHANNELS[dice.index(3)] };
+            let padding = "x".repeat(dice.index(if at % 20 == 0 { 2000 } else { 40 }));
             let text = format!("{by} {round} {at} {padding}").trim_end().to_owned();
             let key = (dice.below(3) == 0).then(|| format!("{by}-{round}-{at}"));
             let one = Sent { by, to, text, key, answer: Answer::None };
@@ -355,7 +335,7 @@ async fn talk_until_killed(
     round: u64,
     dice: &mut Dice,
 ) -> Truth {
-    let left = AtomicUsize::new(1 + dice.up_to(600));
+    let left = AtomicUsize::new(1 + dice.index(600));
     let fuse = Arc::new(Fuse { left, burnt: Notify::new() });
     let mut talkers = JoinSet::new();
     for name in LISTENERS {
@@ -432,17 +412,10 @@ fn a_kill_during_a_start_never_leads_to_a_refusal() {
     }
 }
 
-fn number(variable: &str) -> Option<u64> {
-    Some(std::env::var(variable).ok()?.parse().expect("a number"))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_outlives_a_kill_at_any_moment() {
-    let kills = number("KILLS").unwrap_or(USUAL);
-    let seed = number("SEED").unwrap_or_else(|| {
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-        u64::from(now.subsec_nanos())
-    });
+    let kills = number_in("KILLS").unwrap_or(USUAL);
+    let seed = seed_in("SEED");
     let (mut done, mut slowest, mut lines) = (0, Duration::ZERO, 0);
     while done < kills {
         let seed = seed + done;

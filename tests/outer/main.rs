@@ -20,6 +20,7 @@
 //! * [`operators`]: those who run the server, in the chat and at its shell.
 //! * [`order`]: in what order people see what is said.
 //! * [`stress`]: many clients send random commands at once.
+//! * [`model`]: whatever clients do at once, all that they are told agrees.
 //! * [`process`]: the log when standard error takes nothing, and signals.
 //! * [`service`]: the systemd unit and its notifications.
 
@@ -40,6 +41,7 @@ mod folding;
 mod framing;
 mod kills;
 mod last_words;
+mod model;
 mod moved;
 mod old_faults;
 mod operation;

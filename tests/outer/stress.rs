@@ -1,9 +1,10 @@
 //! Many clients send random commands at once: every one is answered, whatever the others do.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use chat_testkit::client::{Form, TestClient};
+use chat_testkit::dice::{Dice, seed_in};
 use chat_testkit::server::Setup;
 
 /// Clients at once.
@@ -15,30 +16,13 @@ const TIME: Duration = Duration::from_secs(5);
 /// How long a command may take on a busy machine. A server that is locked up never answers.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Numbers that look random and are the same for the same seed (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-}
-
 /// The names that a client changes between.
-fn name(client: u64, random: &mut Random) -> String {
+fn name(client: u64, random: &mut Dice) -> String {
     let variants = ["red", "blue", "green"];
     format!("u{client}{}", variants[usize::try_from(random.below(3)).unwrap()])
 }
 
-fn command(own: u64, random: &mut Random) -> String {
+fn command(own: u64, random: &mut Dice) -> String {
     let other = random.below(CLIENTS);
     let other = name(other, random);
     let channel = format!("#room{}", random.below(3));
@@ -69,11 +53,11 @@ fn command(own: u64, random: &mut Random) -> String {
         22 => format!("/private {other}"),
         23 => "/channels".to_owned(),
         24 => format!("/whois {other}"),
-        _ => format!("line {}", random.next()),
+        _ => format!("line {}", random.number()),
     }
 }
 
-async fn connect(own: u64, address: SocketAddr, random: &mut Random) -> TestClient {
+async fn connect(own: u64, address: SocketAddr, random: &mut Dice) -> TestClient {
     let mut client = TestClient::connect(&name(own, random), address).await;
     client.set_deadline(ANSWERED_WITHIN);
     client.settle_in(Form::Text).await;
@@ -81,7 +65,7 @@ async fn connect(own: u64, address: SocketAddr, random: &mut Random) -> TestClie
 }
 
 async fn play(own: u64, address: SocketAddr, seed: u64) -> u64 {
-    let mut random = Random(seed ^ own.wrapping_mul(0x1234_5678_9abc_def1));
+    let mut random = Dice::of(seed, own);
     let mut client = connect(own, address, &mut random).await;
     client.ask(&format!("/create #own{own}")).await;
     let begun = Instant::now();
@@ -101,10 +85,7 @@ async fn play(own: u64, address: SocketAddr, seed: u64) -> u64 {
 
 #[tokio::test]
 async fn every_command_is_answered_whatever_others_do_meanwhile() {
-    let clock =
-        || u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok();
-    let given = std::env::var("STRESS_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.or_else(clock).unwrap_or(1);
+    let seed = seed_in("STRESS_SEED");
     eprintln!("STRESS_SEED={seed}");
     let folder = tempfile::tempdir().unwrap();
     let mut server = Setup::unpaced().keeping(folder.path()).start().await;

@@ -5,6 +5,7 @@
 //! * [`house`]: the server's insides without a process or a socket, for a paused clock.
 //! * [`client`]: one person at a connection, in either form.
 //! * [`chopped`]: a stream that gives and takes only a few bytes at once.
+//! * [`dice`]: random choices that are the same for the same seed.
 //!
 //! Nothing here waits for a time: everything waits for what is to happen, under a deadline that
 //! fails loudly with all that was seen until then.
@@ -21,9 +22,11 @@
 pub mod binary;
 pub mod chopped;
 pub mod client;
+pub mod dice;
 pub mod house;
 pub mod server;
 
 pub use self::client::{Form, TestClient};
+pub use self::dice::Dice;
 pub use self::house::House;
 pub use self::server::{Setup, TestServer};

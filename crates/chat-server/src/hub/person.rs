@@ -458,6 +458,14 @@ impl Person {
         lock(&self.notes).front().map(|(number, _)| *number)
     }
 
+    /// Takes the answer to a question that other notes may have to wait for, with its number.
+    pub(crate) fn take_awaited(&self) -> Option<(u64, Note)> {
+        let mut notes = lock(&self.notes);
+        let is_awaited = |(_, note): &(u64, Note)| matches!(note, Note::Found(_) | Note::Kept(_));
+        let at = notes.iter().position(is_awaited)?;
+        notes.remove(at)
+    }
+
     /// Takes the oldest note.
     pub(crate) fn take_note(&self) -> Option<Note> {
         let mut notes = lock(&self.notes);

@@ -43,7 +43,7 @@ impl Session {
         let done = match change {
             Change::Name(name) => self.take_name(name, now, out)?,
             Change::Create(channel, topic) => {
-                let (done, deed) = self.create(&channel, topic, now)?;
+                let (done, last, deed) = self.create(&channel, topic, now)?;
                 let set = &self.hub.bounds.new_channels;
                 if !set.is_empty() {
                     let set: Vec<_> = set.iter().map(Setting::to_string).collect();
@@ -51,7 +51,10 @@ impl Session {
                     self.notice(format!("{channel} begins with: {set}. /set changes it."), out);
                 }
                 match deed {
-                    Some(deed) => return self.keep_and_answer(deed, done, re),
+                    Some(deed) => {
+                        let entry = Entry { done, channel, after: Some(last), last, kick: None };
+                        return self.keep_entry(re, entry, deed, now);
+                    }
                     None => done,
                 }
             }
@@ -225,13 +228,13 @@ impl Session {
         name: &ChannelName,
         topic: Option<Text>,
         now: Timestamp,
-    ) -> Result<(Done, Option<AccountDeed>), Refusal> {
+    ) -> Result<(Done, LineId, Option<AccountDeed>), Refusal> {
         let slot = self.inbox.free_slot();
         let membership = self.hub.create(&self.person, name, topic.clone(), slot, now)?;
         let last = membership.last_line;
         self.arrive_in(membership, slot);
         let deed = self.membership(name, last, now);
-        Ok((Done::Created { channel: name.clone(), topic, last }, deed))
+        Ok((Done::Created { channel: name.clone(), topic, last }, last, deed))
     }
 
     fn enter(

@@ -18,7 +18,7 @@ use tokio::sync::{broadcast, mpsc};
 use crate::hub::account::Account;
 use crate::hub::apply::Membership;
 use crate::hub::channel::Channel;
-use crate::hub::delivery::Delivery;
+use crate::hub::delivery::{Delivery, Told};
 use crate::hub::person::{Bell, Note, Person, PersonId};
 
 /// Everything that a person reads from.
@@ -30,6 +30,8 @@ pub(crate) struct Inbox {
     chats_held: bool,
     /// Bits of the bell that were taken and whose sources are not known to be empty.
     todo: u64,
+    /// What comes next waits for what is held.
+    blocked: bool,
 }
 
 /// A channel that the person is in.
@@ -93,6 +95,11 @@ impl Subscription {
             self.head = next_of_ring(&mut self.ring);
         }
         self.head.as_ref().map(|head| head.told(self.begun.into()).number)
+    }
+
+    /// What comes next, if its number was asked for.
+    fn head(&self) -> Option<&Told> {
+        self.head.as_ref().map(|head| head.told(self.begun.into()))
     }
 
     /// Takes the next event.
@@ -199,6 +206,7 @@ impl Inbox {
 
     pub(super) fn release_chats(&mut self) {
         self.chats_held = false;
+        self.blocked = false;
         self.todo |= 1 << Bell::PRIVATE;
     }
 
@@ -218,6 +226,7 @@ impl Inbox {
         }
         one.held = false;
         self.todo |= 1 << one.slot;
+        self.blocked = false;
         None
     }
 
@@ -231,6 +240,7 @@ impl Inbox {
         let at = self.subscriptions.iter().position(|one| one.channel.name == *name)?;
         let ended = self.subscriptions.remove(at);
         self.todo &= !(1 << ended.slot);
+        self.blocked = false;
         if self.subscriptions.is_empty() {
             self.subscriptions = Vec::new();
         }
@@ -303,7 +313,7 @@ impl Inbox {
 
     /// Whether anything may wait.
     pub(crate) fn has_more(&self) -> bool {
-        self.todo != 0
+        self.todo != 0 && !self.blocked
     }
 
     /// Takes out what has the lowest number, if that is below `limit`.
@@ -311,6 +321,10 @@ impl Inbox {
         let (number, source) = self.next(person)?;
         if number >= limit {
             return None;
+        }
+        self.blocked = self.waits_for_held(source);
+        if self.blocked {
+            return person.take_awaited().map(|(number, note)| Taken::Note(number, note));
         }
         Some(match source {
             Source::Notes => Taken::Note(number, person.take_note()?),
@@ -323,6 +337,20 @@ impl Inbox {
             }
             Source::Subscription(at) => self.subscriptions.get_mut(at)?.take()?,
         })
+    }
+
+    /// A departure or a new name is told once, wherever it comes first: not before the lines of the same person that are
+    /// held.
+    fn waits_for_held(&self, source: Source) -> bool {
+        let head = match source {
+            Source::Notes => return false,
+            Source::Chat(at) => {
+                self.chats.get(at).and_then(|chat| Some(chat.head.as_ref()?.first()))
+            }
+            Source::Subscription(at) => self.subscriptions.get(at).and_then(Subscription::head),
+        };
+        head.is_some_and(|told| told.once.is_some())
+            && (self.chats_held || self.subscriptions.iter().any(|one| one.held))
     }
 
     /// Copies what comes next, as long as that is lines of others in one channel and nothing else waits; with numbers below
@@ -556,6 +584,49 @@ mod tests {
         reader.tell(lines);
         assert_eq!(reader.take_all(limit, ENOUGH), [1, 1]);
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [2]);
+    }
+
+    #[test]
+    fn a_new_name_is_not_told_before_the_lines_of_its_owner_that_are_held() {
+        let mut reader = Reader::new();
+        let den = ChannelName::new("den").unwrap();
+        let other = Reader::new();
+        let membership = Membership {
+            channel: Arc::new(Channel::new(
+                ChannelName::new("attic").unwrap(),
+                None,
+                LineId(0),
+                Arc::clone(&reader.sequence),
+            )),
+            ring: other.ring.subscribe(),
+            entry: 2,
+            last_line: LineId(0),
+            floor: LineId(0),
+            members: 1,
+            topic: None,
+            operator: false,
+        };
+        reader.inbox.subscribe(membership, 1);
+        reader.inbox.hold(&den);
+        reader.tell(vec![reader.line(1)]);
+        let [from, to] = ["ann", "anna"].map(|name| UserName::new(name).unwrap());
+        let event = Event::Renamed { from, to };
+        let renamed = Told::new(event, By::NOBODY, reader.sequence.next(), LineId(0));
+        let renamed = Arc::new(Delivery::from(Told { once: Some(1), ..renamed }));
+        for ring in [&reader.ring, &other.ring] {
+            assert!(ring.send(Arc::clone(&renamed)).is_ok());
+        }
+        reader.person.bell.ring(0);
+        reader.person.bell.ring(1);
+        reader.person.note(Note::Bye(Farewell::Quit));
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [0; 0]);
+        assert!(!reader.inbox.has_more(), "it waits for its release alone");
+        // What releases it comes all the same.
+        reader.person.note(Note::Kept(Ok(())));
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [0]);
+        reader.inbox.release(&den);
+        assert!(reader.inbox.has_more());
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1, 1, 1, 0]);
     }
 
     #[test]

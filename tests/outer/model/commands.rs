@@ -1,0 +1,132 @@
+//! Which commands the clients send.
+
+use chat_testkit::dice::Dice;
+
+use super::player::Role;
+
+/// Guests change between these names.
+pub(super) fn guest_name(number: u64, dice: &mut Dice) -> String {
+    format!("g{number}{}", dice.pick(&["red", "blue", "green"]))
+}
+
+fn anybody(dice: &mut Dice) -> String {
+    match dice.below(3) {
+        0 => (*dice.pick(&["alice", "bob"])).to_owned(),
+        _ => guest_name(4 + dice.below(4), dice),
+    }
+}
+
+/// In the first, and in a client's own, lines may be hidden or not kept.
+fn room(dice: &mut Dice) -> String {
+    format!("#room{}", dice.below(3))
+}
+
+fn lossy(number: u64, dice: &mut Dice) -> String {
+    if dice.below(2) == 0 { "#room0".to_owned() } else { format!("#own{number}") }
+}
+
+/// Most lines are said, and people come and go; some act upon others.
+pub(super) fn command(number: u64, role: Role, count: u64, dice: &mut Dice) -> String {
+    match dice.below(100) {
+        0..=19 => format!("line {count} of {number}"),
+        20..=29 => format!("/say {} line {count} of {number}", room(dice)),
+        30..=39 => format!("/enter {}", room(dice)),
+        40..=45 => format!("/leave {}", room(dice)),
+        // From which id on its lines are new, is told in the JSON form alone.
+        46..=50 if role != Role::Reader => format!("/create {}", room(dice)),
+        46..=50 => "/leave".to_owned(),
+        51..=74 => moderates(number, dice),
+        75..=84 => asks(number, dice),
+        _ => does(number, role, count, dice),
+    }
+}
+
+/// What those who run a channel do.
+fn moderates(number: u64, dice: &mut Dice) -> String {
+    let (room, user) = (room(dice), anybody(dice));
+    let time = *dice.pick(&["", " for 1s", " for 2s", " for 1h"]);
+    match dice.below(22) {
+        0..=2 => format!("/kick {room} {user}"),
+        3..=5 => format!("/ban {room} {user}{time} why"),
+        6..=8 => format!("/unban {room} {user}"),
+        9 | 10 => format!("/mute {room} {user}{time}"),
+        11 | 12 => format!("/unmute {room} {user}"),
+        13 | 14 => format!("/op {room} {user}"),
+        15 => format!("/deop {room} {user}"),
+        16 => format!("/invite {room} {user}"),
+        17 => format!("/drop {room} for real"),
+        18 => format!("/purge {} {user}", lossy(number, dice)),
+        19 => {
+            let setting = *dice.pick(&["history off", "history on"]);
+            format!("/set {} {setting}", lossy(number, dice))
+        }
+        20 => {
+            let settings = [
+                "slow 1s",
+                "slow off",
+                "invite-only on",
+                "invite-only off",
+                "words +spam",
+                "links off",
+            ];
+            format!("/set {room} {}", dice.pick(&settings))
+        }
+        _ => format!("/ban {room} 127.0.0.1 for 1s"),
+    }
+}
+
+fn asks(number: u64, dice: &mut Dice) -> String {
+    let (room, user) = (room(dice), anybody(dice));
+    match dice.below(16) {
+        0 => format!("/users {room}"),
+        1 => "/users".to_owned(),
+        2 => "/channels".to_owned(),
+        3 => format!("/whois {user}"),
+        4 => format!("/history {room} {}", 1 + dice.below(40)),
+        5 => format!("/history @{user} 5"),
+        6 => "/search line".to_owned(),
+        7 => "/mentions".to_owned(),
+        8 => format!("/log {room} 5"),
+        9 => format!("/set {room}"),
+        10 => format!("/ban {room}"),
+        11 => "/info".to_owned(),
+        12 => "/help".to_owned(),
+        13 => format!("/ping {number}"),
+        14 => format!("/enter {room} after {}", dice.below(30)),
+        _ => format!("/nonsense {number}"),
+    }
+}
+
+/// What one does oneself.
+fn does(number: u64, role: Role, count: u64, dice: &mut Dice) -> String {
+    let (room, user) = (room(dice), anybody(dice));
+    match dice.below(22) {
+        0..=4 if !matches!(role, Role::Account(_)) => format!("/name {}", guest_name(number, dice)),
+        0 | 5 => format!("/msg {user} line {count} of {number}"),
+        1 | 6 => format!("/private {user}"),
+        2 | 7 => format!("/me {room} line {count} of {number}"),
+        8 => format!("/reply line {count} of {number}"),
+        9 | 10 => format!("/once {number}-{} {room} line {count} of {number}", count / 2),
+        11 => format!("/topic line {count}"),
+        12 => "/away for a while".to_owned(),
+        13 => "/back".to_owned(),
+        14 | 15 => format!("/enter #own{number}"),
+        16 if role != Role::Reader => format!("/create #own{number}"),
+        17 => format!("/leave @{user}"),
+        18 if role == Role::Reader => format!("/ignore {user}"),
+        19 if role == Role::Reader => format!("/unignore {user}"),
+        20 if role == Role::Account("alice") => governs(&user, dice),
+        21 => "/quit".to_owned(),
+        _ => format!("/say #own{number} line {count} of {number}"),
+    }
+}
+
+/// What an operator of the server does.
+fn governs(user: &str, dice: &mut Dice) -> String {
+    match dice.below(4) {
+        0 => format!("/kill {user} enough"),
+        1 => format!("/ban everywhere {user} for 1s"),
+        2 => "/stats".to_owned(),
+        _ => "/announce to everybody".to_owned(),
+    }
+}

@@ -1,0 +1,289 @@
+//! One client: it sends commands, and reads what comes of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chat_testkit::client::{Form, TestClient};
+use chat_testkit::dice::Dice;
+use serde_json::Value;
+
+use super::commands::{command, guest_name};
+use super::truth::{Said, Truth};
+use super::view::View;
+
+/// How long a command may take on a busy machine. A server that is locked up never answers.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Between two tries to come back: the server doesn't tell when a name is free or a ban has ended.
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
+/// Lines sent ahead.
+const AHEAD: u64 = 4;
+
+const PASSWORD: &str = "of the two devices";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A device of this account.
+    Account(&'static str),
+    Guest,
+    /// A guest in the text form, who keeps no view.
+    Reader,
+}
+
+pub(super) fn is_account(name: &str) -> bool {
+    ["alice", "bob"].contains(&name)
+}
+
+pub(super) struct Player {
+    number: u64,
+    role: Role,
+    address: SocketAddr,
+    dice: Dice,
+    count: u64,
+    client: TestClient,
+    view: View,
+    /// What the server says of each channel that it is in, while nobody sends anything.
+    found: BTreeMap<String, BTreeSet<String>>,
+    truth: Arc<Mutex<Truth>>,
+}
+
+impl Player {
+    pub(super) async fn join(
+        number: u64,
+        role: Role,
+        address: SocketAddr,
+        dice: Dice,
+        truth: Arc<Mutex<Truth>>,
+    ) -> Self {
+        let client = TestClient::connect("", address).await;
+        let view = View::new(Arc::clone(&truth));
+        let found = BTreeMap::new();
+        let mut player = Self { number, role, address, dice, count: 0, client, view, found, truth };
+        player.come_back().await;
+        player
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.view.name.clone()
+    }
+
+    pub(super) fn fail(&self, fault: &str) -> ! {
+        self.client.fail(fault)
+    }
+
+    /// Connects anew, and takes a name.
+    pub(super) async fn come_back(&mut self) {
+        loop {
+            self.client =
+                TestClient::connect(&format!("client {}", self.number), self.address).await;
+            self.client.set_deadline(ANSWERED_WITHIN);
+            self.view = View::new(Arc::clone(&self.truth));
+            if self.role != Role::Reader {
+                self.client.take_form_quietly(Form::Json).await;
+            }
+            if self.take_name().await {
+                return;
+            }
+        }
+    }
+
+    /// Tells whether the connection is still there; then it has a name.
+    async fn take_name(&mut self) -> bool {
+        loop {
+            let sent = match self.role {
+                Role::Account(name) if self.number.is_multiple_of(2) && self.count == 0 => {
+                    vec![format!("/name {name}"), format!("/register {PASSWORD}")]
+                }
+                Role::Account(name) => vec![format!("/login {name} {PASSWORD}")],
+                Role::Guest | Role::Reader => {
+                    vec![format!("/name {}", guest_name(self.number, &mut self.dice))]
+                }
+            };
+            self.count += 1;
+            let is_connected = match self.role {
+                Role::Reader => self.take_name_in_text(&sent[0]).await,
+                Role::Account(_) | Role::Guest => self.ask(&sent).await,
+            };
+            if !is_connected || !self.view.name.is_empty() {
+                return is_connected;
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+    }
+
+    async fn take_name_in_text(&mut self, line: &str) -> bool {
+        self.client.send(line).await;
+        let (told, ended) = self.client.told_by_now().await;
+        if told.iter().any(|line| line.starts_with("* Hello, ")) {
+            self.view.name = line.replace("/name ", "");
+        }
+        !ended
+    }
+
+    /// Sends so many commands.
+    pub(super) async fn play(&mut self, commands: u64) {
+        let mut sent = 0;
+        while sent < commands {
+            if self.dice.below(150) == 0 {
+                // Without a goodbye.
+                self.come_back().await;
+            }
+            let ahead = 1 + self.dice.below(AHEAD);
+            sent += ahead;
+            let lines: Vec<String> = (0..ahead)
+                .map(|_| {
+                    self.count += 1;
+                    command(self.number, self.role, self.count, &mut self.dice)
+                })
+                .collect();
+            let goes_on = if self.role == Role::Reader {
+                self.read(&lines).await
+            } else {
+                self.ask(&lines).await && self.know_members().await
+            };
+            if !goes_on || self.view.name.is_empty() {
+                self.come_back().await;
+            }
+        }
+    }
+
+    /// In the text form: sends lines, and reads until all is told. Tells whether the connection is still there.
+    async fn read(&mut self, lines: &[String]) -> bool {
+        let _ = self.client.try_send_raw(format!("{}\r\n", lines.join("\r\n")).as_bytes()).await;
+        let (_, ended) = self.client.told_by_now().await;
+        !ended
+    }
+
+    /// Sends lines, and reads until all are answered. Tells whether the connection is still there.
+    async fn ask(&mut self, lines: &[String]) -> bool {
+        let _ = self.client.try_send_raw(format!("{}\n", lines.join("\n")).as_bytes()).await;
+        let mut listed = BTreeSet::new();
+        let mut lines = lines.iter();
+        let mut line = lines.next();
+        while let Some(asked) = line {
+            let Some(told) = self.client.next_line().await else { return false };
+            let told: Value = serde_json::from_str(&told).unwrap_or_default();
+            let kept = match told["type"].as_str() {
+                Some("ok" | "error") => {
+                    line = lines.next();
+                    self.view.is_answered(asked, &told, std::mem::take(&mut listed))
+                }
+                Some("user") => {
+                    listed.insert(told["name"].as_str().unwrap_or_default().to_owned());
+                    Ok(())
+                }
+                _ => self.view.happens(&told),
+            };
+            if let Err(fault) = kept {
+                self.fail(&format!("{asked}: {fault}: {told}"));
+            }
+        }
+        true
+    }
+
+    /// Asks who is in the channels of which it doesn't know that.
+    async fn know_members(&mut self) -> bool {
+        let unknown: Vec<String> = self
+            .view
+            .rooms
+            .iter()
+            .filter(|(_, room)| room.members.is_none())
+            .map(|(channel, _)| format!("/users {channel}"))
+            .collect();
+        unknown.is_empty() || self.ask(&unknown).await
+    }
+
+    /// Reads what the server has told by now.
+    pub(super) async fn settle(&mut self) {
+        let (told, ended) = self.client.told_by_now().await;
+        if self.role != Role::Reader {
+            for line in told {
+                let event: Value = serde_json::from_str(&line).unwrap_or_default();
+                if let Err(fault) = self.view.happens(&event) {
+                    self.fail(&format!("{fault}: {event}"));
+                }
+            }
+        }
+        if ended || self.view.name.is_empty() {
+            self.come_back().await;
+        }
+    }
+
+    /// Asks the server where it is and who is there; returns the channels.
+    pub(super) async fn look(&mut self) -> Vec<String> {
+        self.client.take_form(Form::Json).await;
+        let (rows, _) = self.client.ask_json("/info").await;
+        let info = rows.iter().find(|row| row["type"] == "info").unwrap_or(&Value::Null);
+        info["name"].as_str().unwrap_or_default().clone_into(&mut self.view.name);
+        let channels = info["channels"].as_array().cloned().unwrap_or_default();
+        let channels: Vec<String> =
+            channels.iter().filter_map(|channel| Some(channel.as_str()?.to_owned())).collect();
+        self.found.clear();
+        for channel in &channels {
+            let (rows, answer) = self.client.ask_json(&format!("/users {channel}")).await;
+            if answer["type"] != "ok" {
+                self.fail(&format!("it is in {channel}: {answer}"));
+            }
+            let names = rows.iter().filter(|row| row["type"] == "user");
+            let names = names.filter_map(|row| Some(row["name"].as_str()?.to_owned()));
+            self.found.insert(channel.clone(), names.collect());
+        }
+        channels
+    }
+
+    /// Compares what it knows with what the server says, and both with who is in the channels.
+    pub(super) fn check_members(&self, present: &BTreeMap<String, BTreeSet<String>>) {
+        for (channel, found) in &self.found {
+            if found != &present[channel] {
+                self.fail(&format!(
+                    "{found:?} are told in {channel}, where {:?} are",
+                    present[channel]
+                ));
+            }
+        }
+        if self.role == Role::Reader {
+            return;
+        }
+        let known: Vec<&String> = self.view.rooms.keys().collect();
+        if known != self.found.keys().collect::<Vec<_>>() {
+            self.fail(&format!("it knows of {known:?}, and is in {:?}", self.found.keys()));
+        }
+        for (channel, room) in &self.view.rooms {
+            if room.members.as_ref().is_some_and(|members| members != &present[channel]) {
+                self.fail(&format!(
+                    "it knows {:?} in {channel}, where {:?} are",
+                    room.members, present[channel]
+                ));
+            }
+        }
+    }
+
+    /// Goes back to the form of its role.
+    pub(super) async fn look_away(&mut self) {
+        if self.role == Role::Reader {
+            self.client.take_form(Form::Text).await;
+        }
+    }
+
+    pub(super) fn is_in(&self, channel: &str) -> bool {
+        self.found.contains_key(channel)
+    }
+
+    /// What is stored of a channel after a line.
+    pub(super) async fn lines(&mut self, channel: &str, after: u64) -> Vec<(u64, Said)> {
+        let (rows, answer) =
+            self.client.ask_json(&format!("/history {channel} 5000 after {after}")).await;
+        if answer["type"] != "ok" {
+            self.fail(&format!("{channel} can't be read: {answer}"));
+        }
+        let lines = rows.iter().filter(|row| row["type"] == "message");
+        lines.map(|row| (row["id"].as_u64().unwrap_or_default(), Said::told(row))).collect()
+    }
+}

@@ -1,0 +1,253 @@
+//! What one client knows of its channels from the events that it was told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use super::truth::{Said, Truth};
+
+/// A channel that the client is in.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Room {
+    /// Not known until they are asked for.
+    pub(super) members: Option<BTreeSet<String>>,
+    /// The newest line.
+    last: Option<u64>,
+    /// Who was told to be muted for good.
+    muted: BTreeSet<String>,
+}
+
+impl Room {
+    fn after(last: Option<u64>) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    fn leaves(&mut self, user: &str) {
+        if let Some(members) = &mut self.members {
+            members.remove(user);
+        }
+    }
+
+    fn enters(&mut self, user: &str) {
+        if let Some(members) = &mut self.members {
+            members.insert(user.to_owned());
+        }
+    }
+
+    fn renames(&mut self, from: &str, to: &str) {
+        if self.members.as_ref().is_some_and(|members| members.contains(from)) {
+            self.leaves(from);
+            self.enters(to);
+        }
+        if self.muted.remove(from) {
+            self.muted.insert(to.to_owned());
+        }
+    }
+
+    fn says(&mut self, id: u64) -> Result<(), String> {
+        if let Some(last) = self.last
+            && id != last + 1
+        {
+            return Err(format!("line {id} comes after {last}"));
+        }
+        self.last = Some(id);
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) name: String,
+    pub(super) rooms: BTreeMap<String, Room>,
+    /// The newest line of each private chat of two accounts.
+    private: BTreeMap<String, u64>,
+    truth: Arc<Mutex<Truth>>,
+}
+
+impl View {
+    pub(super) fn new(truth: Arc<Mutex<Truth>>) -> Self {
+        Self { name: String::new(), rooms: BTreeMap::new(), private: BTreeMap::new(), truth }
+    }
+
+    /// An event that isn't an answer.
+    pub(super) fn happens(&mut self, event: &Value) -> Result<(), String> {
+        let word = |key: &str| event[key].as_str().unwrap_or_default();
+        let (channel, user) = (word("channel"), word("user"));
+        let is_ours = event.get("current").is_some();
+        match word("type") {
+            "message" if event["past"] == true => self.truth.lock().unwrap().tell(
+                channel,
+                event["id"].as_u64().unwrap_or_default(),
+                &Said::told(event),
+            )?,
+            "message" => self.hears(channel, event)?,
+            "private" => self.reads_privately(event)?,
+            "entered" => self.in_room(channel, |room| room.enters(user))?,
+            "left" | "kicked" if is_ours => drop(self.rooms.remove(channel)),
+            "left" | "kicked" => self.in_room(channel, |room| room.leaves(user))?,
+            "dropped" => drop(self.rooms.remove(channel)),
+            "gone" => self.rooms.values_mut().for_each(|room| room.leaves(user)),
+            "renamed" => {
+                let (from, to) = (word("from"), word("to"));
+                self.rooms.values_mut().for_each(|room| room.renames(from, to));
+            }
+            "muted" if event.get("until").is_none() => self.in_room(channel, |room| {
+                room.muted.insert(user.to_owned());
+            })?,
+            "muted" | "unmuted" | "op" => self.in_room(channel, |room| {
+                room.muted.remove(user);
+            })?,
+            "reentered" => {
+                drop(self.rooms.insert(channel.to_owned(), Room::after(event["last"].as_u64())));
+            }
+            "missed" => drop(self.rooms.insert(channel.to_owned(), Room::default())),
+            "presence" => self.in_room(channel, |room| room.members = None)?,
+            "signedout" => {
+                self.rooms.clear();
+                self.name.clear();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn in_room(&mut self, channel: &str, does: impl FnOnce(&mut Room)) -> Result<(), String> {
+        let room = self.rooms.get_mut(channel);
+        does(room.ok_or_else(|| format!("it isn't in {channel}"))?);
+        Ok(())
+    }
+
+    fn hears(&mut self, channel: &str, event: &Value) -> Result<(), String> {
+        let id = event["id"].as_u64().unwrap_or_default();
+        let said = Said::told(event);
+        let from = said.from.clone().unwrap_or_default();
+        self.truth.lock().unwrap().tell(channel, id, &said)?;
+        let room = self.rooms.get_mut(channel).ok_or("a line of a channel that it isn't in")?;
+        room.says(id)?;
+        if room.members.as_ref().is_some_and(|members| !members.contains(&from)) {
+            return Err(format!("{from} isn't there: {:?}", room.members));
+        }
+        if room.muted.contains(&from) {
+            return Err(format!("{from} is muted"));
+        }
+        Ok(())
+    }
+
+    fn reads_privately(&mut self, event: &Value) -> Result<(), String> {
+        let mut pair = [&event["from"], &event["to"]].map(|name| name.as_str().unwrap_or_default());
+        if pair.iter().any(|name| !super::player::is_account(name)) {
+            return Ok(());
+        }
+        pair.sort_unstable();
+        let (chat, id) =
+            (format!("@{}@{}", pair[0], pair[1]), event["id"].as_u64().unwrap_or_default());
+        self.truth.lock().unwrap().tell(&chat, id, &Said::told(event))?;
+        if event["past"] == true {
+            return Ok(());
+        }
+        match self.private.insert(chat, id) {
+            Some(last) if id <= last => Err(format!("private line {id} comes after {last}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The answer to a line, and the members that it has listed.
+    pub(super) fn is_answered(
+        &mut self,
+        line: &str,
+        answer: &Value,
+        listed: BTreeSet<String>,
+    ) -> Result<(), String> {
+        let word = |key: &str| answer[key].as_str().unwrap_or_default();
+        let (channel, user) = (word("channel"), word("user"));
+        if answer["type"] == "error" {
+            return match word("code") {
+                "internal" | "unavailable" => Err(format!("{line} is refused: {answer}")),
+                _ => Ok(()),
+            };
+        }
+        match word("re") {
+            "name" | "register" => {
+                let (from, to) = (std::mem::take(&mut self.name), word("name").to_owned());
+                self.rooms.values_mut().for_each(|room| room.renames(&from, &to));
+                self.name = to;
+            }
+            "login" => {
+                word("name").clone_into(&mut self.name);
+                self.rooms.values_mut().for_each(|room| room.members = None);
+            }
+            "logout" => {
+                self.rooms.clear();
+                self.name.clear();
+            }
+            "create" | "enter" => {
+                let last = answer["last"].as_u64();
+                if word("re") == "create" {
+                    self.truth.lock().unwrap().make(channel, last.unwrap_or_default());
+                }
+                let room =
+                    self.rooms.entry(channel.to_owned()).or_insert_with(|| Room::after(last));
+                if room.last != last {
+                    return Err(format!("{channel} is at {last:?}, not at {:?}", room.last));
+                }
+            }
+            "leave" | "drop" => drop(self.rooms.remove(channel)),
+            "users" => {
+                let asked = line.split(' ').nth(1).unwrap_or_default();
+                if let Some(room) = self.rooms.get_mut(asked) {
+                    room.members = Some(listed);
+                }
+            }
+            // An operator of the server need not be in the channel.
+            "kick" | "ban" if !channel.is_empty() => {
+                if let Some(room) = self.rooms.get_mut(channel) {
+                    room.leaves(user);
+                    if user.is_empty() {
+                        room.members = None;
+                    }
+                }
+            }
+            "mute" if answer.get("until").is_none() => {
+                if let Some(room) = self.rooms.get_mut(channel)
+                    && room.members.as_ref().is_some_and(|members| members.contains(user))
+                {
+                    room.muted.insert(user.to_owned());
+                }
+            }
+            "mute" | "unmute" | "op" => {
+                if let Some(room) = self.rooms.get_mut(channel) {
+                    room.muted.remove(user);
+                }
+            }
+            "purge" => self.truth.lock().unwrap().lose(channel),
+            "set" if word("name") == "history" => self.truth.lock().unwrap().lose(channel),
+            "say" | "me" | "once" if !channel.is_empty() => self.has_said(line, answer)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn has_said(&mut self, line: &str, answer: &Value) -> Result<(), String> {
+        let channel = answer["channel"].as_str().unwrap_or_default();
+        let id = answer["id"].as_u64().unwrap_or_default();
+        let time = answer["time"].as_str().unwrap_or_default().to_owned();
+        let mut words = line.splitn(4, ' ');
+        let text = match words.next() {
+            Some("/say") => line.splitn(3, ' ').nth(2).unwrap_or_default().to_owned(),
+            Some("/once") => words.nth(2).unwrap_or_default().to_owned(),
+            _ => line.to_owned(),
+        };
+        if answer["re"] == "once" {
+            // It may have been said before, with other words, also where it isn't any more.
+            let last = self.rooms.get(channel).and_then(|room| room.last);
+            if last.is_none_or(|last| id <= last) {
+                return Ok(());
+            }
+        }
+        let told = Said { from: None, text, time };
+        self.truth.lock().unwrap().tell(channel, id, &told)?;
+        self.in_room(channel, |_| ())?;
+        self.rooms.get_mut(channel).map_or(Ok(()), |room| room.says(id))
+    }
+}
