@@ -391,11 +391,18 @@ async fn a_private_line_is_told_as_past_or_live_and_not_both() {
     let mut alice = server.person_in("alice", Form::Json).await;
     let mut bob = server.person_in("bob", Form::Json).await;
     let talk = async {
-        for from in (1..=LINES).step_by(8) {
-            let lines: String = (from..from + 8).map(|n| format!("/msg alice {n}\n")).collect();
-            bob.send_raw(lines.as_bytes()).await;
-            for _ in 0..8 {
-                ok(bob.answer_json().await);
+        let mut said = 0;
+        while said < LINES {
+            let ahead = 8.min(LINES - said);
+            bob.send_raw("/msg alice hello\n".repeat(usize::try_from(ahead).unwrap()).as_bytes())
+                .await;
+            for _ in 0..ahead {
+                let told = bob.answer_json().await;
+                // On a busy machine alice reads more slowly than bob writes.
+                if told.1["code"] != "user-busy" {
+                    ok(told);
+                    said += 1;
+                }
             }
         }
     };
