@@ -22,13 +22,13 @@ use chat_proto::verb::{self, VERBS};
 
 use crate::backlog::{Backlog, Next, Wait};
 use crate::hub::lock;
-use crate::hub::person::{Note, Party, Person};
+use crate::hub::person::{Borne, Note, Party, Person};
 use crate::hub::ports::{
     self, Asked, ConversationKey, Count, Found, HiddenAuthors, Of, Question, Range, Reach,
 };
 use crate::store::{
-    self, Hit, KeptAct, Key, Kind, LastLines, Lookup, Lookups, OpenError, Query, Sought,
-    StoredLine, Whose,
+    self, Author, Hit, KeptAct, Key, Kind, LastLines, LineCount, Lookup, Lookups, OpenError, Query,
+    Sought, StoredLine, Whose,
 };
 
 /// Lines of one page. A long answer comes in several, each asked for when the one before is told, so that
@@ -37,6 +37,9 @@ const LINES_A_PAGE: usize = 200;
 
 /// Bytes of text after which a page ends, too.
 const BYTES_A_PAGE: usize = 32 * 1024;
+
+/// Ids of which the authors are looked at in one slice: some milliseconds, after which others have their turn.
+const IDS_A_SLICE: u64 = 10_000;
 
 /// Lines that a search finds at most.
 const MAX_FOUND: usize = 50;
@@ -104,7 +107,7 @@ impl ports::Archive for Archive {
             }
             (Driven::Threads { history, .. }, _) => history.add((question, Arc::clone(asker))),
             (Driven::Inline(lookup), _) => {
-                let found = answer(&lock(lookup), question, asker.party());
+                let found = answer(&lock(lookup), question, asker.party(), &|| true);
                 asker.note(Note::Found(found));
             }
         }
@@ -118,14 +121,20 @@ fn run(lookup: &Lookup, backlog: &Backlog<Work>) {
                 continue;
             }
             let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                answer(lookup, question, asker.party())
+                answer(lookup, question, asker.party(), &|| !asker.has_left())
             }));
             asker.note(Note::Found(found.unwrap_or_else(|_| Err(Refusal::internal()))));
         }
     }
 }
 
-fn answer(lookup: &Lookup, question: Question, asker: Party) -> Result<Found, Refusal> {
+/// `goes_on` tells whether the asker still waits for the answer.
+fn answer(
+    lookup: &Lookup,
+    question: Question,
+    asker: Party,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Found, Refusal> {
     match question {
         Question::Lines(of, span, reach, hidden) => {
             let place = match &of {
@@ -142,11 +151,14 @@ fn answer(lookup: &Lookup, question: Question, asker: Party) -> Result<Found, Re
         }
         Question::Rest(range, hidden) => page(lookup, range, hidden, asker),
         Question::Search(sought) => search(lookup, *sought),
-        Question::Unread(reader) => unread::unread(lookup, &reader),
+        Question::Unread(reader) => unread::unread(lookup, &reader, goes_on),
         Question::Mentions { reader, channels, most, before } => {
             unread::mentions(lookup, &reader, &channels, most, before)
         }
         Question::Acts(channel, most) => acts(lookup, &channel, most),
+        Question::SaidBy(channel, names, after, upto) => {
+            said_by(lookup, &channel, &names, (after.0, upto.0))
+        }
     }
 }
 
@@ -297,6 +309,26 @@ fn next(next: Option<(i64, u64)>) -> Option<Before> {
     next.map(|(time, id)| Before { time: Timestamp(time), id: LineId(id) })
 }
 
+fn said_by(
+    lookup: &Lookup,
+    channel: &ChannelName,
+    names: &[Borne],
+    range: (u64, u64),
+) -> Result<Found, Refusal> {
+    let millis = |time: Option<Timestamp>| time.map(|time| time.0);
+    let author =
+        |borne: &Borne| (borne.name.key().to_owned(), millis(borne.from), millis(borne.upto));
+    let authors: Vec<_> = names.iter().map(author).collect();
+    let authors: Vec<Author<'_>> = authors
+        .iter()
+        .map(|(name, from, upto)| Author { name, from: *from, upto: *upto })
+        .collect();
+    let name = stored(channel);
+    let counted = lookup.count_by(Key::Channel(&name), &authors, range, IDS_A_SLICE);
+    let LineCount { lines, upto } = unless_failed(counted)?;
+    Ok(Found { said_by: (lines, LineId(upto)), ..Found::default() })
+}
+
 fn acts(lookup: &Lookup, channel: &ChannelName, most: u32) -> Result<Found, Refusal> {
     let acts = unless_failed(lookup.acts(Key::Channel(&stored(channel)), most))?;
     let acts: Vec<Logged> = acts.into_iter().filter_map(logged).collect();
@@ -378,7 +410,7 @@ fn unknown() -> UserName {
 }
 
 pub(crate) fn folded(name: &str) -> String {
-    UserName::new(name).map_or_else(|_| name.to_lowercase(), |name| name.key().to_owned())
+    store::author_key(name)
 }
 
 /// The name under which the store finds a channel.

@@ -11,6 +11,7 @@
 //! * [`erase`]: how all of an account's is taken out.
 //! * [`erasing`]: what is to be taken out and is passed over until then.
 //! * [`channels`]: how channels are run.
+//! * [`purge`]: how all of an author's lines in a conversation are hidden.
 //! * [`lookup`]: reading pages of lines, and searching.
 //! * [`unread`]: what an account hasn't read yet.
 //! * [`mention`]: lines that name somebody.
@@ -34,6 +35,7 @@ mod identity;
 mod lookup;
 mod mention;
 mod operators;
+mod purge;
 mod recent;
 mod schema;
 pub mod tools;
@@ -59,15 +61,16 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use self::accounts::{AccountEntry, AccountRow, IgnoredRow, MemberRow, OperatorRow, TokenRow};
 pub use self::book::{Book, ConversationRow, Entry, Flusher, Holder, Said};
-pub use self::channels::{ActRow, Author, KeptAct, KeptMark, KeptSetting, MarkRow, Rule};
+pub use self::channels::{ActRow, KeptAct, KeptMark, KeptSetting, MarkRow, Rule};
 pub use self::failure::{Failure, Kind, OpenError};
 use self::files::Files;
 pub use self::identity::Mismatch;
 pub use self::lookup::{Hit, Hits, Key, LastLines, Lookup, Page, Query, Sought, StoredLine, Whose};
 pub use self::mention::Mentions;
 pub use self::operators::{ACTS_KEPT, InvitationRow, OperatorEntry, ServerActRow, ServerBanRow};
+pub use self::purge::{Author, LineCount, Purge, author_key};
 use self::recent::{Journal, Recent, is_flushed};
-pub use self::unread::{Reader, Unread};
+pub use self::unread::{Reader, Unread, UnreadChat};
 use self::wal::{Length, Wal};
 pub use self::written::Written;
 

@@ -212,6 +212,14 @@ impl Refusal {
         )
     }
 
+    /// So many earlier purges aren't done that no more is taken.
+    pub fn purges_pending() -> Self {
+        Self::new(
+            Code::Unavailable,
+            "The server is still hiding the lines of earlier purges; nothing was hidden. Type it again in a moment.",
+        )
+    }
+
     /// As many patterns as a channel keeps.
     pub fn too_many_patterns(channel: &ChannelName, most: usize) -> Self {
         Self::new(

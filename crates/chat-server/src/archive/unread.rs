@@ -1,5 +1,6 @@
 //! What an account hasn't read, and which lines name it.
 
+use std::cmp::Reverse;
 use std::time::Instant;
 
 use chat_proto::command::Before;
@@ -11,7 +12,7 @@ use chat_proto::refusal::Refusal;
 use super::{SEARCH_DEADLINE, Stored, Told, event, stored, stored_key, unless_failed};
 use crate::hub::person::Party;
 use crate::hub::ports::{self, ConversationKey, Found};
-use crate::store::{Hit, Hits, Key, Kind, Lookup, Mentions, StoredLine, Unread, Whose};
+use crate::store::{Hit, Hits, Kind, Lookup, Mentions, StoredLine, Unread, UnreadChat, Whose};
 
 /// Lines of one conversation that are counted; where more aren't read, it is told that these aren't.
 const MOST_COUNTED: u64 = 10_000;
@@ -19,31 +20,55 @@ const MOST_COUNTED: u64 = 10_000;
 /// Lines that name somebody and are counted for one channel.
 const MOST_NAMING: usize = 100;
 
-/// What an account hasn't read: how much of its channels, and the newest private lines.
-pub(super) fn unread(lookup: &Lookup, reader: &ports::Reader) -> Result<Found, Refusal> {
+/// Lines of all private chats that are counted; of what is more nothing is told until these are read.
+const MOST_COUNTED_PRIVATELY: u64 = 10_000;
+
+/// Bytes of text of the private lines that are told; older ones are left for the next time.
+const MOST_BYTES: usize = 128 * 1024;
+
+/// What an account hasn't read: how much of its channels, and the newest private lines. It ends early if the asker has gone.
+pub(super) fn unread(
+    lookup: &Lookup,
+    reader: &ports::Reader,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Found, Refusal> {
     let stored = Stored::new(reader.party, reader.hidden.clone());
-    let all = unless_failed(lookup.unread(&stored.reader(), MOST_COUNTED))?;
+    let all = unless_failed(lookup.unread_channels(&stored.reader(), MOST_COUNTED, goes_on))?;
     let mut found = Found::default();
-    let mut private = Vec::new();
+    // For all channels together: one that comes late is told without a count.
+    let deadline = Instant::now() + SEARCH_DEADLINE;
     for mut one in all {
-        bring_up_to_date(lookup, &stored, reader, &mut one)?;
-        if one.others == 0 {
-            continue;
+        if !goes_on() {
+            return Ok(found);
         }
-        match &one.whose {
-            Whose::Channel(shown) => {
-                let Ok(channel) = ChannelName::new(shown) else { continue };
-                let mentions = count_naming(lookup, &stored, reader, &channel, one.after);
-                let (count, after) = (one.others, LineId(one.after));
-                found.unread.push(ports::Unread { channel, count, mentions, after });
-            }
-            Whose::Private(..) => {
-                found.waiting += one.others;
-                private.push(one);
-            }
+        bring_up_to_date(lookup, &stored, reader, &mut one)?;
+        let Whose::Channel(shown) = &one.whose else { continue };
+        let Ok(channel) = ChannelName::new(shown) else { continue };
+        if one.others > 0 {
+            let mentions = count_naming(lookup, &stored, reader, &channel, one.after, deadline);
+            let (count, after) = (one.others, LineId(one.after));
+            found.unread.push(ports::Unread { channel, count, mentions, after });
         }
     }
-    newest_private(lookup, reader, &stored, &private, &mut found)?;
+    let read = |(one, other)| {
+        let key = ConversationKey::Private(Party(one), Party(other));
+        reader.read.get(&key).map_or(0, |line| line.0)
+    };
+    let mut chats = unless_failed(lookup.unread_chats(reader.party.0, read))?;
+    let mut left = MOST_COUNTED_PRIVATELY;
+    let mut with_others = Vec::new();
+    for chat in chats.drain(..) {
+        if left == 0 || !goes_on() {
+            break;
+        }
+        let one = unless_failed(lookup.count_unread(&chat, &stored.reader(), left))?;
+        left -= one.lines.min(left);
+        found.waiting += one.others;
+        if one.others > 0 {
+            with_others.push(chat);
+        }
+    }
+    newest_private(lookup, reader, &stored, &with_others, goes_on, &mut found)?;
     Ok(found)
 }
 
@@ -78,6 +103,7 @@ fn count_naming(
     reader: &ports::Reader,
     channel: &ChannelName,
     after: u64,
+    deadline: Instant,
 ) -> u64 {
     let asked = Mentions {
         reader: of.reader(),
@@ -87,44 +113,74 @@ fn count_naming(
         most: MOST_NAMING,
     };
     // A count that takes too long isn't told.
-    let hits = lookup.mentions(&asked, Instant::now() + SEARCH_DEADLINE);
+    let hits = lookup.mentions(&asked, deadline);
     hits.map_or(0, |hits| hits.hits.len() as u64)
 }
 
-/// The newest private lines of others that aren't read, the newest last.
+/// The newest private lines of others that aren't read, the newest last. The chat with the newest line comes first, so
+/// those of which all lines are older than what is found aren't looked into.
 fn newest_private(
     lookup: &Lookup,
     reader: &ports::Reader,
     of: &Stored,
-    chats: &[Unread],
+    chats: &[UnreadChat],
+    goes_on: &dyn Fn() -> bool,
     found: &mut Found,
 ) -> Result<(), Refusal> {
-    let mut lines: Vec<(StoredLine, Told, Party)> = Vec::new();
-    for Unread { whose, after, .. } in chats {
-        let Whose::Private((one, other), names) = whose else { continue };
-        let is_one = Party(*one) == reader.party;
-        let key = Key::Private(*one, *other);
-        let last = unless_failed(lookup.ends(key))?.1;
-        let with = Party(if is_one { *other } else { *one });
-        found.waiting_from.push((with, LineId(last)));
-        // One more than the answer holds, which shows whether there are more.
-        let most = MAX_WAITING_LINES + 1;
-        let range = (*after, last);
-        let newest = unless_failed(lookup.last_of_other(&of.reader(), key, range, most))?;
-        let told = |line| (line, Told::Private(names.clone(), is_one), with);
-        lines.extend(newest.into_iter().map(told));
-        lines.sort_by_key(|(line, ..)| line.time);
-        let surplus = lines.len().saturating_sub(MAX_WAITING_LINES);
-        for (_, _, with) in lines.drain(..surplus) {
-            // What isn't told isn't read.
-            found.waiting_from.retain(|(from, _)| *from != with);
+    // The newest first; each with its chat, by its place among them.
+    let mut lines: Vec<(StoredLine, usize)> = Vec::new();
+    let mut is_all = vec![false; chats.len()];
+    for (at, chat) in chats.iter().enumerate() {
+        let oldest = lines.last().map(|(line, _)| line.time);
+        let is_full = lines.len() >= MAX_WAITING_LINES;
+        if !goes_on() || is_full && oldest.is_some_and(|oldest| chat.time < oldest) {
+            break;
+        }
+        let mut bytes = 0;
+        let (mut taken, most) = (0, MAX_WAITING_LINES + 1);
+        let all = lookup.newest_of_other(chat, &of.reader(), most, |line| {
+            if is_full && oldest.is_some_and(|oldest| line.time < oldest) {
+                return false;
+            }
+            bytes += line.text.len();
+            taken += 1;
+            lines.push((line, at));
+            // One more than is told shows that there are more.
+            taken < most && bytes <= MOST_BYTES
+        });
+        is_all[at] = unless_failed(all)?;
+        lines.sort_by_key(|(line, _)| Reverse(line.time));
+        let mut bytes = 0;
+        let fitting = lines.iter().take_while(|(line, _)| {
+            bytes += line.text.len();
+            bytes <= MOST_BYTES
+        });
+        let fitting = fitting.count();
+        for (_, at) in lines.drain(fitting.clamp(1, MAX_WAITING_LINES).min(lines.len())..) {
+            is_all[at] = false;
         }
     }
-    let last = lines.last();
-    found.last_writer = last
-        .and_then(|(line, _, with)| UserName::new(&line.author).ok().map(|author| (*with, author)));
-    found.rows = lines.into_iter().filter_map(|(line, told, _)| event(line, &told)).collect();
+    for (chat, _) in chats.iter().zip(is_all).filter(|(_, is_all)| *is_all) {
+        // What isn't told isn't read.
+        found.waiting_from.push((with(chat, reader), LineId(chat.last)));
+    }
+    lines.reverse();
+    found.last_writer = lines.last().and_then(|(line, at)| {
+        let author = UserName::new(&line.author).ok()?;
+        Some((with(chats.get(*at)?, reader), author))
+    });
+    let row = |(line, at): (StoredLine, usize)| {
+        let chat = chats.get(at)?;
+        let is_one = Party(chat.parties.0) == reader.party;
+        event(line, &Told::Private(chat.names.clone(), is_one))
+    };
+    found.rows = lines.into_iter().filter_map(row).collect();
     Ok(())
+}
+
+fn with(chat: &UnreadChat, reader: &ports::Reader) -> Party {
+    let (one, other) = chat.parties;
+    Party(if Party(one) == reader.party { other } else { one })
 }
 
 /// The newest lines that name the reader, the newest last.

@@ -6,7 +6,7 @@ use chat_proto::name::UserName;
 use chat_proto::text::Text;
 
 use super::{Asker, Handled};
-use crate::hub::act::Deed;
+use crate::hub::act::{Counted, Deed};
 use crate::hub::channel::Channel;
 
 pub(super) fn handle(
@@ -17,5 +17,6 @@ pub(super) fn handle(
 ) -> Handled {
     // Whoever said it may be gone.
     let aim = asker.aim(user);
-    asker.act(channel, Deed::Purge(aim), reason)
+    let counted = Counted::of(&aim);
+    asker.act(channel, Deed::Purge(aim, counted), reason)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat_proto::event::{Logged, Restricted, Sentence, Term};
-use chat_proto::id::Timestamp;
+use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::setting::{Period, Setting};
 use chat_proto::target::Target;
@@ -65,6 +65,25 @@ impl Against {
     }
 }
 
+/// What a purge hides, as far as it was counted before the purge takes its place among the lines.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counted {
+    /// Lines under these names.
+    pub(crate) names: Vec<Borne>,
+    /// So many are at or before this id.
+    pub(crate) lines: u64,
+    pub(crate) upto: LineId,
+}
+
+impl Counted {
+    /// Nothing is counted yet.
+    pub(crate) fn of(aim: &Aim) -> Self {
+        let mut names = vec![Borne { name: aim.name(), from: None, upto: None }];
+        names.extend(aim.person.iter().flat_map(|person| person.names_before()));
+        Self { names, ..Self::default() }
+    }
+}
+
 /// What is to be done.
 pub(crate) enum Deed {
     Kick(Aim),
@@ -76,7 +95,7 @@ pub(crate) enum Deed {
     Op(Aim),
     Deop(Aim),
     Set(Setting),
-    Purge(Aim),
+    Purge(Aim, Counted),
     Drop,
 }
 
@@ -99,7 +118,7 @@ impl Act {
             Deed::Op(_) => Kind::Op,
             Deed::Deop(_) => Kind::Deop,
             Deed::Set(_) => Kind::Set,
-            Deed::Purge(_) => Kind::Purge,
+            Deed::Purge(..) => Kind::Purge,
             Deed::Drop => Kind::Drop,
         }
     }
@@ -114,7 +133,7 @@ impl Act {
             | Deed::Invite(aim)
             | Deed::Op(aim)
             | Deed::Deop(aim)
-            | Deed::Purge(aim) => Some(aim),
+            | Deed::Purge(aim, _) => Some(aim),
             Deed::Set(_) | Deed::Drop => None,
         }
     }
@@ -185,7 +204,7 @@ impl Act {
             changes = !keys.is_empty();
             rules.extend(keys.into_iter().map(|key| Keep::NoMark(list, key)));
         }
-        let mut purged = Vec::new();
+        let mut purged = None;
         match &self.deed {
             // With the act itself, so that no crash lets an account come back to where it was put out of.
             Deed::Kick(aim) | Deed::Ban(Against::Person(aim), _) => {
@@ -204,10 +223,7 @@ impl Act {
                 settings.set(setting);
                 rules.push(Keep::Setting(setting.name(), settings.value(setting.name())));
             }
-            Deed::Purge(aim) => {
-                purged.push(Borne { name: aim.name(), from: None, upto: None });
-                purged.extend(aim.person.iter().flat_map(|person| person.names_before()));
-            }
+            Deed::Purge(_, counted) => purged = Some(counted.clone()),
             Deed::Drop => rules.push(Keep::End),
             _ => {}
         }
@@ -258,8 +274,8 @@ impl Act {
 /// What is kept of an act.
 pub(crate) struct Kept {
     pub(crate) rules: Vec<Keep>,
-    /// Lines under these names are hidden.
-    pub(crate) purged: Vec<Borne>,
+    /// Lines that are hidden.
+    pub(crate) purged: Option<Counted>,
     /// None if it changes nothing.
     pub(crate) logged: Option<Logged>,
     /// An operator of the server did it, in a channel of others.

@@ -122,7 +122,7 @@ struct Earlier {
 
 /// A name, and the time for which somebody had it; without a bound, for all time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Borne {
+pub struct Borne {
     pub(crate) name: UserName,
     pub(crate) from: Option<Timestamp>,
     pub(crate) upto: Option<Timestamp>,

@@ -18,7 +18,7 @@ use super::act::{Act, Keep, Standing};
 use super::channel::{Channel, Running};
 use super::decree::{Decree, Recorded};
 use super::governing::KeptGoverning;
-use super::person::{Party, Person};
+use super::person::{Borne, Party, Person};
 use super::private::Room;
 
 /// Gives each line its place in its conversation.
@@ -382,6 +382,8 @@ pub enum Question {
     Search(Box<Asked>),
     /// The last acts of those who run a channel, at most so many.
     Acts(ChannelName, u32),
+    /// How many lines of a channel were said under these names, after one id up to another. It is counted in slices.
+    SaidBy(ChannelName, Vec<Borne>, LineId, LineId),
 }
 
 /// The lines of a channel that are in the past for somebody: those after one, up to another. What is before went
@@ -475,4 +477,6 @@ pub(crate) struct Found {
     pub(crate) waiting_from: Vec<(Party, LineId)>,
     /// Who wrote the last of them.
     pub(crate) last_writer: Option<(Party, UserName)>,
+    /// So many lines were said under the names that were asked for, up to this id.
+    pub(crate) said_by: (u64, LineId),
 }

@@ -16,7 +16,7 @@ use super::operator;
 use super::register::{Register, Seat};
 use super::retention::{Retention, Tidying};
 use super::running::{self, Written};
-use crate::archive::{folded, stored};
+use crate::archive::stored;
 use crate::clock::on_the_wall;
 use crate::hub::Hub;
 use crate::hub::channel::Channel;
@@ -33,6 +33,9 @@ const ONCE_MILLIS: i64 = 24 * 3_600_000;
 /// Facts that wait for a store which fails. Past it the oldest are given up: a name that a private chat was had
 /// under, or a channel without lines.
 const MAX_OWED: usize = 100_000;
+
+/// Names whose purges have lines to be marked as hidden. Past it another purge waits.
+const MAX_PURGES: usize = 256;
 
 /// What comes to the desk.
 pub(super) enum Item {
@@ -127,6 +130,7 @@ impl Desk {
         let (register, past) = Register::load(&book)?;
         let mut tidying = Tidying::new(retention);
         tidying.erase(book.erasing()?);
+        tidying.purge(book.pending_purges()?);
         let desk = Self {
             book,
             register,
@@ -324,12 +328,15 @@ impl Desk {
     }
 
     fn act(&mut self, draft: &Draft, key: &ConversationKey) -> Step {
+        if draft.purges() && self.tidying.pending_purges() >= MAX_PURGES {
+            return Step::Settled(Settled::Refused(Refusal::purges_pending()));
+        }
         let seat = self.register.act_place(key, on_the_wall(draft.time));
         let written = draft.kept().map(|mut kept| {
             if let Some(logged) = &mut kept.logged {
                 logged.time = seat.time;
             }
-            Written::of(kept, seat.number, &self.book, folded)
+            Written::of(kept, seat.number, seat.id, &self.book)
         });
         match written {
             Some(Ok(written)) => Step::Act { seat, written },
@@ -403,6 +410,12 @@ impl Desk {
                         _ => {}
                     }
                 }
+                let lines = self.batch.iter().filter_map(Job::line);
+                let purges = lines.filter_map(|(_, step)| match step {
+                    Step::Act { written, .. } => Some(written.purges()),
+                    _ => None,
+                });
+                self.tidying.purge(purges.sum());
                 for party in self.batch.iter().filter_map(Job::forgets) {
                     self.tidying.erase([party.0]);
                     self.tidying.over(self.register.end(party));

@@ -16,6 +16,9 @@ use crate::store::{AccountEntry, Book, Entry, Failure};
 /// Lines that one step deletes, which takes some milliseconds.
 const LINES_A_STEP: usize = 200;
 
+/// Lines that one step marks as hidden, which takes about a millisecond.
+const HIDDEN_A_STEP: usize = 200;
+
 /// Lines that one step blanks: each is overwritten in the index too, which takes its time.
 const ERASED_A_STEP: usize = 8;
 
@@ -67,6 +70,8 @@ pub(super) struct Tidying {
     low_known: HashSet<ConversationKey>,
     /// Accounts of which every line is to be blanked.
     erased: VecDeque<u64>,
+    /// Purges of which lines are to be marked as hidden, at most.
+    purges: usize,
     /// Keys of `/once` before this moment are to be forgotten.
     once_before: Option<i64>,
 }
@@ -80,6 +85,7 @@ impl Tidying {
             low: VecDeque::new(),
             low_known: HashSet::new(),
             erased: VecDeque::new(),
+            purges: 0,
             once_before: None,
         }
     }
@@ -92,7 +98,8 @@ impl Tidying {
     }
 
     pub(super) fn has_more(&self) -> bool {
-        !self.erased.is_empty()
+        self.purges > 0
+            || !self.erased.is_empty()
             || !self.aged.is_empty()
             || !self.low.is_empty()
             || self.once_before.is_some()
@@ -109,6 +116,15 @@ impl Tidying {
     /// Accounts that were erased.
     pub(super) fn erase(&mut self, accounts: impl IntoIterator<Item = u64>) {
         self.erased.extend(accounts);
+    }
+
+    /// So many more purges are pending.
+    pub(super) fn purge(&mut self, purges: usize) {
+        self.purges += purges;
+    }
+
+    pub(super) fn pending_purges(&self) -> usize {
+        self.purges
     }
 
     /// Private chats that nobody can read any more.
@@ -164,6 +180,11 @@ impl Tidying {
         register: &mut Register,
         hub: &Hub,
     ) -> Result<(), Failure> {
+        if self.purges > 0 {
+            // Of some names there may have been nothing to hide, or they were pending already.
+            self.purges = book.purge_some(HIDDEN_A_STEP)?;
+            return Ok(());
+        }
         if let Some(party) = self.erased.front().copied() {
             if !book.erase(party, ERASED_A_STEP)? {
                 book.commit(&[AccountEntry::Erased { party }.into()])?;

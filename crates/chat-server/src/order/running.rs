@@ -10,15 +10,19 @@ use chat_proto::text::Text;
 use chat_proto::verb;
 
 use super::operator::record;
-use crate::hub::act::{Keep, Kept};
+use crate::hub::act::{Counted, Keep, Kept};
 use crate::hub::channel::Running;
 use crate::hub::decree::Recorded;
 use crate::hub::operators::Right;
-use crate::hub::person::Party;
+use crate::hub::person::{Borne, Party};
 use crate::hub::rules::{List, Mark};
 use crate::store::{
-    AccountEntry, ActRow, Author, Book, Entry, Failure, KeptMark, MarkRow, OperatorRow, Rule,
+    AccountEntry, ActRow, Author, Book, Entry, Failure, KeptMark, MarkRow, OperatorRow, Purge, Rule,
 };
+
+/// Ids that are read at most where an act takes its place: lines that were said after it was counted what it hides. Of more
+/// lines the answer counts none, though they are hidden.
+const MOST_COUNTED: u64 = 4096;
 
 /// How each channel is run, by its number; and a number that no party has which is spoken of.
 pub(super) fn load(book: &Book) -> Result<(HashMap<u32, Running>, u64), Failure> {
@@ -67,44 +71,50 @@ fn end(term: Term) -> Option<i64> {
     }
 }
 
+fn author(borne: &Borne) -> Author<'_> {
+    let millis = |time: Option<Timestamp>| time.map(|time| time.0);
+    Author { name: borne.name.key(), from: millis(borne.from), upto: millis(borne.upto) }
+}
+
 /// An act with everything that is written of it.
 pub(super) struct Written {
     rules: Vec<Keep>,
     logged: Option<Logged>,
     target: Option<String>,
-    /// The lines that it hides.
-    hides: Vec<u64>,
+    /// It hides lines: under these names, and so many.
+    purged: Vec<Borne>,
+    hidden: u64,
     /// For the record of the server's operators.
     recorded: Option<Box<Recorded>>,
 }
 
 impl Written {
-    /// Looks up which lines an act in this conversation hides.
-    pub(super) fn of(
-        kept: Kept,
-        number: u32,
-        book: &Book,
-        fold: fn(&str) -> String,
-    ) -> Result<Self, Failure> {
+    /// Counts the lines that an act in this conversation hides, as far as that isn't done yet.
+    pub(super) fn of(kept: Kept, number: u32, last: u64, book: &Book) -> Result<Self, Failure> {
         let Kept { rules, purged, logged, recorded } = kept;
-        let millis = |time: Option<Timestamp>| time.map(|time| time.0);
-        let authors: Vec<Author<'_>> = purged
-            .iter()
-            .map(|borne| Author {
-                name: borne.name.key(),
-                from: millis(borne.from),
-                upto: millis(borne.upto),
-            })
-            .collect();
-        let hides = book.lines_by(number, &authors, fold)?;
         let target = logged.as_ref().and_then(|logged| logged.target.as_ref());
         let target = target.map(ToString::to_string);
-        Ok(Self { rules, logged, target, hides, recorded })
+        let mut written = Self { rules, logged, target, purged: Vec::new(), hidden: 0, recorded };
+        if let Some(Counted { names, lines, upto }) = purged {
+            let authors: Vec<Author<'_>> = names.iter().map(author).collect();
+            let rest = book.count_by(number, &authors, (upto.0, last), MOST_COUNTED)?;
+            written.hidden = lines + rest.lines;
+            // Where none is found there is nothing to be hidden, unless it wasn't looked everywhere.
+            if written.hidden > 0 || (rest.upto < last) {
+                written.purged = names;
+            }
+        }
+        Ok(written)
     }
 
     /// How many lines it hides.
     pub(super) fn hidden(&self) -> usize {
-        self.hides.len()
+        usize::try_from(self.hidden).unwrap_or(usize::MAX)
+    }
+
+    /// Under how many names lines are still to be marked as hidden.
+    pub(super) fn purges(&self) -> usize {
+        self.purged.len()
     }
 
     /// What the record of the server's operators gets.
@@ -129,8 +139,9 @@ impl Written {
         for rule in &self.rules {
             add_rule(rule, number, entries);
         }
-        if !self.hides.is_empty() {
-            entries.push(Entry::Rule { number, rule: Rule::Hide { ids: &self.hides } });
+        for borne in &self.purged {
+            let rule = Rule::Purge(Purge { author: author(borne), upto: last });
+            entries.push(Entry::Rule { number, rule });
         }
         let Some(logged) = &self.logged else { return };
         let Logged { time, by, did, term, setting, reason, .. } = logged;

@@ -175,7 +175,7 @@ fn may_destroy(standing: &Standing<'_>, act: &Act) -> Result<(), Refusal> {
     }
     let verb = verb::of(act.kind());
     let command = match &act.deed {
-        Deed::Drop | Deed::Purge(_) | Deed::Op(_) => verb.name,
+        Deed::Drop | Deed::Purge(..) | Deed::Op(_) => verb.name,
         Deed::Deop(_) if !standing.subject.oneself => verb.name,
         // The maker of a channel sets it up, with an account or without.
         Deed::Set(Setting::History(false)) if is_inherited => "set history off",

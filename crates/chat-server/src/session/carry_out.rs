@@ -144,9 +144,13 @@ impl Session {
                     _ => Costly::Moderate,
                 };
                 self.hub.pace(&self.person, costly, now)?;
-                self.hub.act(&self.person, self.name()?, &channel, act, now, may)?;
-                self.waiting.push_back(Waiting::act(re));
-                return Ok(());
+                return match act {
+                    Act { deed: Deed::Purge(aim, counted), reason } => {
+                        self.purge(re, channel, (aim, reason), counted, now);
+                        Ok(())
+                    }
+                    act => self.act(re, &channel, act, now),
+                };
             }
             Change::TellActs { channel, most } => {
                 self.tell_acts(re, channel, most);
@@ -175,6 +179,19 @@ impl Session {
             }
         };
         self.done(re, done, out);
+        Ok(())
+    }
+
+    /// An act whose answer comes when it is stored.
+    pub(super) fn act(
+        &mut self,
+        re: Re,
+        channel: &Arc<Channel>,
+        act: Act,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.hub.act(&self.person, self.name()?, channel, act, now, policy::channel::may)?;
+        self.waiting.push_back(Waiting::act(re));
         Ok(())
     }
 

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use chat_proto::command::{Anchor, Before, Command, Search, Span};
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Done, Event};
-use chat_proto::id::LineId;
+use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::HISTORY_LINES;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
@@ -16,6 +17,8 @@ use chat_proto::text::Text;
 
 use super::Session;
 use super::account::Entry;
+use crate::hub::act::{Act, Aim, Counted, Deed};
+use crate::hub::channel::Channel;
 use crate::hub::delivery::Told;
 use crate::hub::person::Kick;
 use crate::hub::ports::{
@@ -41,6 +44,24 @@ pub(super) struct Lookup {
     kick: Option<(u64, Kick)>,
 }
 
+/// A purge that is carried out once it is counted what it hides.
+struct Purge {
+    channel: Arc<Channel>,
+    aim: Aim,
+    reason: Option<Text>,
+    counted: Counted,
+    /// The last line when it was asked for.
+    last: LineId,
+    now: Timestamp,
+}
+
+impl Purge {
+    fn question(&self) -> Question {
+        let Self { channel, counted: Counted { names, upto, .. }, last, .. } = self;
+        Question::SaidBy(channel.name.clone(), names.clone(), *upto, *last)
+    }
+}
+
 /// Private lines that were told out of the past, and may still come live: with whom, after which, up to which.
 pub(super) struct ToldPrivately {
     with: UserName,
@@ -54,6 +75,8 @@ enum Then {
     Search(Box<Search>),
     Mentions(u32),
     Acts(ChannelName),
+    /// A purge, of which it is counted what it hides.
+    Purge(Box<Purge>),
     /// The answer of `/enter`, unless it was told before the lines; and the channel whose live lines are held
     /// back for as long.
     Entered(Option<Done>, ChannelName),
@@ -111,6 +134,23 @@ impl Session {
     /// `/log`.
     pub(super) fn tell_acts(&mut self, re: Cow<'static, str>, channel: ChannelName, most: u32) {
         self.ask_archive(re, Then::Acts(channel.clone()), Question::Acts(channel, most));
+    }
+
+    /// `/purge`: what it hides is counted by the archive, in slices, and what is said meanwhile when it takes its place.
+    pub(super) fn purge(
+        &mut self,
+        re: Cow<'static, str>,
+        channel: Arc<Channel>,
+        (aim, reason): (Aim, Option<Text>),
+        counted: Counted,
+        now: Timestamp,
+    ) {
+        let last = channel.last_line();
+        // What is before went with an earlier channel of the name.
+        let counted = Counted { upto: channel.floor(), ..counted };
+        let purge = Purge { channel, aim, reason, counted, last, now };
+        let question = purge.question();
+        self.ask_archive(re, Then::Purge(Box::new(purge)), question);
     }
 
     /// The lines before an entry, which has just been; live ones wait until they are told. In the text form the
@@ -242,7 +282,11 @@ impl Session {
         let Some(lookup) = &mut self.lookup else { return };
         lookup.is_asked = false;
         match found {
-            Ok(Found { rows, rest, next, unread, waiting, waiting_from, last_writer }) => {
+            Ok(Found { rows, rest, next, unread, waiting, waiting_from, last_writer, said_by }) => {
+                if let Then::Purge(purge) = &mut lookup.then {
+                    purge.counted.lines += said_by.0;
+                    purge.counted.upto = said_by.1;
+                }
                 if matches!(lookup.then, Then::SignedIn(_)) {
                     // Of the others nothing is to be looked at.
                     self.inbox.catch_up_but(|name| unread.iter().any(|one| one.channel == *name));
@@ -305,6 +349,11 @@ impl Session {
             } else if let Some(rest) = lookup.rest.take() {
                 lookup.is_asked = true;
                 self.hub.archive.ask(Question::Rest(rest, self.me.hidden_authors()), &self.person);
+            } else if let Then::Purge(purge) = &lookup.then
+                && purge.counted.upto < purge.last
+            {
+                lookup.is_asked = true;
+                self.hub.archive.ask(purge.question(), &self.person);
             } else if let Then::Entered(_, channel) = &lookup.then
                 && let Some((after, upto)) = self.inbox.release(channel)
             {
@@ -338,6 +387,14 @@ impl Session {
                 Some(Done::Mentions { count, next: next_line(next.map(command)) })
             }
             Then::Acts(channel) => Some(Done::ListedOf { channel, count }),
+            Then::Purge(purge) => {
+                let Purge { channel, aim, reason, counted, now, .. } = *purge;
+                let act = Act { deed: Deed::Purge(aim, counted), reason };
+                if let Err(refusal) = self.act(re.clone(), &channel, act, now) {
+                    self.show(&Event::Refused { re, refusal }, out);
+                }
+                return;
+            }
             Then::Entered(done, _) | Then::SignedIn(done) => done,
         };
         if let Some(done) = done {

@@ -11,6 +11,7 @@ use self::accounts::MADE;
 mod erase;
 mod identity;
 mod operators;
+mod purge;
 mod versions;
 
 /// A store to try, and what it lives in.
@@ -246,17 +247,17 @@ fn lines_that_wait_and_lines_in_the_tables_are_read_as_one() {
             let hits = lookup.search(&before, Sought::Everywhere, soon()).unwrap();
             assert_eq!(hits.next, Some((1_002_000, 2)));
             assert_eq!(texts(hits), ["word 3", "word 2"]);
-            let unread = lookup.unread(&reader, 99).unwrap();
-            assert_eq!((unread[0].lines, unread[0].after), (3, 0));
+            let first = &all_unread(&lookup, &reader, 99)[0];
+            assert_eq!((first.lines, first.after), (3, 0));
             assert_eq!(book.waiting(), waiting);
             book.flush().unwrap();
         }
         book.commit(&[AccountEntry::Marker { party: 10, number: 1, marker: 3 }.into()]).unwrap();
         let of = |unread: Vec<Unread>| unread.first().map(|one| (one.lines, one.after));
-        assert_eq!(of(lookup.unread(&reader, 99).unwrap()), Some((1, 3)));
+        assert_eq!(of(all_unread(&lookup, &reader, 99)), Some((1, 3)));
         book.raise_floor(1, 4).unwrap();
         assert_eq!(ids(&lookup.lines(key, 0, 9, 99, 9999).unwrap()), [5]);
-        assert_eq!(of(lookup.unread(&reader, 99).unwrap()), Some((1, 4)));
+        assert_eq!(of(all_unread(&lookup, &reader, 99)), Some((1, 4)));
         assert_eq!(search(&lookup, &[("word", false)]), ["word 5"]);
     }
 }
@@ -500,12 +501,28 @@ fn a_count_of_lines_counts_those_that_are_told() {
         let page = told((10, 60_000), 3);
         assert!(page.lines.is_empty() && page.upto < 60_000, "{page:?}");
         assert_eq!(lookup.unread_in(key, 5, &reader, 4).unwrap().unwrap().lines, 4);
-        let chat = Key::Private(10, 11);
         let lines = (1..=900).map(|id| said(3, id, if id <= 5 { "bob" } else { "alice" }, "psst"));
         book.commit(&lines.collect::<Vec<_>>()).unwrap();
-        let others = lookup.last_of_other(&reader, chat, (0, 900), 3).unwrap();
-        assert_eq!(others.iter().map(|line| line.id).collect::<Vec<_>>(), [3, 4, 5]);
+        let chats = lookup.unread_chats(10, |_| 0).unwrap();
+        let reader = Reader { party: 10, ..reader };
+        let mut others = Vec::new();
+        let all = lookup.newest_of_other(&chats[0], &reader, 3, |line| {
+            others.push(line.id);
+            others.len() < 3
+        });
+        assert_eq!((all.unwrap(), others), (false, vec![5, 4, 3]));
+        assert!(lookup.unread_chats(10, |_| 900).unwrap().is_empty());
     }
+}
+
+/// The channels and the private chats of which an account hasn't read all.
+fn all_unread(lookup: &Lookup, reader: &Reader<'_>, most: u64) -> Vec<Unread> {
+    let mut all = lookup.unread_channels(reader, most, &|| true).unwrap();
+    for chat in lookup.unread_chats(reader.party, |_| 0).unwrap() {
+        all.push(lookup.count_unread(&chat, reader, most).unwrap());
+    }
+    all.retain(|one| one.lines > 0);
+    all
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
 
 use super::accounts::{self, AccountEntry};
+use super::lookup::Lookup;
 use super::operators::{self, OperatorEntry};
+use super::purge::{end_of_block, leave_blocks};
 use super::recent::{self, Batch, Recent};
 use super::words::indexed;
 use super::{Failure, Rule, Shared, channels, erase};
@@ -318,6 +320,11 @@ impl Book {
                 }
                 line.execute([place])?;
             }
+            let mut floor =
+                step.prepare_cached("SELECT floor FROM conversation WHERE number = ?1")?;
+            let floor: u64 = floor.query_row([number], |row| row.get(0)).optional()?.unwrap_or(0);
+            let authors = lines.iter().map(|(place, _, _, author)| (*place, author.as_str()));
+            leave_blocks(&step, authors, |block| end_of_block(block) <= floor)?;
         }
         step.commit()?;
         Ok(lines.len())
@@ -330,6 +337,8 @@ impl Book {
         let mut connection = self.recent.tables();
         let change = connection.transaction()?;
         change.execute("DELETE FROM conversation WHERE number = ?1", [number])?;
+        change.execute("DELETE FROM author_block WHERE number = ?1", [number])?;
+        change.execute("DELETE FROM pending_purge WHERE number = ?1", [number])?;
         accounts::forget_conversation(&change, number)?;
         Ok(change.commit()?)
     }
@@ -337,6 +346,11 @@ impl Book {
     /// Puts everything into the one file.
     pub fn checkpoint(&mut self) -> Result<(), Failure> {
         self.recent.close_files()
+    }
+
+    /// Reads what it has written.
+    pub(super) fn reader(&self) -> Lookup {
+        Lookup::new(Arc::clone(&self.connection), Some(Arc::clone(&self.recent)))
     }
 
     pub(super) fn connection(&self) -> &Shared {

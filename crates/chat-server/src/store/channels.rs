@@ -1,13 +1,12 @@
 //! How channels are run, as it is kept: settings, who is banned, muted or invited, who runs them, and what was
 //! done.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Transaction, params};
 
 use super::Failure;
-use super::book::{Book, HIDDEN, UNTOLD, place};
-use super::erasing::Erasing;
+use super::book::Book;
 use super::lookup::{Key, Lookup, number_of};
-use super::words::expression;
+use super::purge::{self, Purge};
 use crate::hub::lock;
 
 /// Acts of each channel that are kept; the oldest go first.
@@ -29,8 +28,8 @@ pub enum Rule<'a> {
     NoOperator { party: u64 },
     /// Something was done.
     Act(ActRow<'a>),
-    /// These lines, by their ids, are shown to nobody.
-    Hide { ids: &'a [u64] },
+    /// Lines of an author are hidden.
+    Purge(Purge<'a>),
     /// Nothing of all that holds any more: the channel is gone.
     End,
 }
@@ -98,17 +97,6 @@ pub struct KeptAct {
     pub reason: Option<String>,
 }
 
-/// A name under which lines were said, from one moment to another.
-#[derive(Clone, Copy, Debug)]
-pub struct Author<'a> {
-    /// Folded.
-    pub name: &'a str,
-    /// From then on, if there is a bound.
-    pub from: Option<i64>,
-    /// Up to then, if there is a bound.
-    pub upto: Option<i64>,
-}
-
 impl Book {
     /// Every setting that was ever changed.
     pub fn settings(&self) -> Result<Vec<KeptSetting>, Failure> {
@@ -140,81 +128,6 @@ impl Book {
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
-
-    /// The ids of the lines that these said in a conversation and that are shown. `fold` makes of a name as it
-    /// is kept one as it is compared.
-    pub fn lines_by(
-        &self,
-        number: u32,
-        authors: &[Author<'_>],
-        fold: fn(&str) -> String,
-    ) -> Result<Vec<u64>, Failure> {
-        self.recent().flush(number)?;
-        let mut places = Vec::new();
-        for author in authors {
-            let words = expression(&[], Some(author.name));
-            let connection = lock(self.connection());
-            let all = if author.name.is_ascii() {
-                indexed_places(&connection, number, &words)?
-            } else {
-                // The index doesn't take all letters for the same that are the same in names.
-                all_places(&connection, number)?
-            };
-            places.extend(said_by(&connection, &all, author, fold)?);
-        }
-        places.sort_unstable();
-        places.dedup();
-        Ok(places.into_iter().map(super::book::id_of).collect())
-    }
-}
-
-/// Where an author's words are in the index, and what isn't indexed yet.
-fn indexed_places(connection: &Connection, number: u32, words: &str) -> rusqlite::Result<Vec<i64>> {
-    let ends = place(number, 0)..place(number + 1, 0);
-    // What isn't indexed yet may be theirs.
-    let mut found = connection.prepare_cached(
-        "SELECT rowid FROM word WHERE word MATCH ?1 AND rowid >= ?2 AND rowid < ?3
-            UNION SELECT place FROM line WHERE place < ?3 AND
-                place > ?2 + (SELECT indexed FROM conversation WHERE number = ?4)",
-    )?;
-    let range = params![words, ends.start, ends.end, number];
-    let found = found.query_map(range, |row| row.get(0))?;
-    found.collect()
-}
-
-fn all_places(connection: &Connection, number: u32) -> rusqlite::Result<Vec<i64>> {
-    let mut all =
-        connection.prepare_cached("SELECT place FROM line WHERE place >= ?1 AND place < ?2")?;
-    let ends = params![place(number, 0), place(number + 1, 0)];
-    all.query_map(ends, |row| row.get(0))?.collect()
-}
-
-/// Those of these lines that the author said and that are shown.
-fn said_by(
-    connection: &Connection,
-    places: &[i64],
-    author: &Author<'_>,
-    fold: fn(&str) -> String,
-) -> rusqlite::Result<Vec<i64>> {
-    let mut line = connection
-        .prepare_cached("SELECT author, time, flags, account FROM line WHERE place = ?1")?;
-    let erasing = Erasing::now(connection)?;
-    let mut theirs = Vec::new();
-    for at in places {
-        let mut rows = line.query([at])?;
-        let Some(row) = rows.next()? else { continue };
-        let (name, time, flags): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let account: Option<u64> = row.get(3)?;
-        let is_theirs = author.from.is_none_or(|from| from <= time)
-            && author.upto.is_none_or(|upto| time <= upto)
-            && flags & UNTOLD == 0
-            && !account.is_some_and(|account| erasing.has(account))
-            && fold(&name) == author.name;
-        if is_theirs {
-            theirs.push(*at);
-        }
-    }
-    Ok(theirs)
 }
 
 impl Lookup {
@@ -288,16 +201,9 @@ pub(super) fn write(change: &Transaction<'_>, number: u32, rule: Rule<'_>) -> ru
                 params![number, MAX_ACTS],
             )
         }
-        Rule::Hide { ids } => {
-            let mut hide =
-                change.prepare_cached("UPDATE line SET flags = flags | ?2 WHERE place = ?1")?;
-            for id in ids {
-                hide.execute(params![place(number, *id), HIDDEN])?;
-            }
-            Ok(())
-        }
+        Rule::Purge(purge) => purge::begin(change, number, &purge),
         Rule::End => {
-            for table in ["setting", "mark", "act", "operator", "member"] {
+            for table in ["setting", "mark", "act", "operator", "member", "pending_purge"] {
                 execute(&format!("DELETE FROM {table} WHERE number = ?1"), params![number])?;
             }
             Ok(())

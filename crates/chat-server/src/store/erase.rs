@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use super::Failure;
 use super::accounts::AccountEntry;
 use super::book::{Book, ERASED, Entry, ID_BITS, place};
+use super::purge::leave_blocks;
 use super::words::indexed;
 use super::written::spots;
 use crate::hub::lock;
@@ -162,12 +163,17 @@ fn blank(change: &Transaction<'_>, places: &[i64]) -> rusqlite::Result<()> {
         "UPDATE line SET text = '', author = '', account = NULL, flags = flags | ?2
             WHERE place = ?1",
     )?;
+    let mut authors = Vec::new();
     for place in places {
         let (text, author): (String, String) =
             line.query_row([place], |row| Ok((row.get(0)?, row.get(1)?)))?;
         words.execute(params![place, indexed(&text), indexed(&author)])?;
         blank.execute(params![place, ERASED])?;
+        authors.push((*place, author));
     }
+    leave_blocks(change, authors.iter().map(|(place, author)| (*place, author.as_str())), |_| {
+        false
+    })?;
     secure(false)?;
     Ok(())
 }

@@ -17,7 +17,7 @@ use super::{Failure, Shared};
 use crate::hub::lock;
 
 /// Places of lines that one page looks at, so that lines that aren't told hold no other question up for long.
-const MAX_LOOKED_AT: usize = 20_000;
+pub(super) const MAX_LOOKED_AT: usize = 20_000;
 
 /// How many steps of SQLite's machine pass between looks at the clock: some tenths of a millisecond.
 pub(super) const STEPS_BETWEEN_LOOKS: i32 = 10_000;
@@ -27,7 +27,7 @@ pub(super) const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 const SEARCHED: usize = 1000;
 
 /// Private chats of one account that are looked into, the newest ones.
-const MAX_PRIVATE: usize = 10_000;
+pub(super) const MAX_PRIVATE: usize = 10_000;
 
 /// One that reads, for one thread.
 pub struct Lookup {
@@ -167,7 +167,7 @@ pub struct Hits {
 
 /// Which places are shown.
 #[derive(Clone, Copy)]
-enum Shown<'a> {
+pub(super) enum Shown<'a> {
     /// All of them.
     Places,
     /// The lines that are shown to the reader; hidden ones are left out.
@@ -203,6 +203,14 @@ impl Lookup {
             self.look_below(at)?;
         }
         Ok(found)
+    }
+
+    /// A conversation by its number.
+    pub(super) fn place_of(&self, number: u32) -> Result<Place, Failure> {
+        // Lines of it are told to nobody, so it makes no difference what it is called.
+        let mut at = Place { number, floor: 0, whose: Whose::Channel(String::new()) };
+        self.look_below(&mut at)?;
+        Ok(at)
     }
 
     /// From where on lines of a conversation are kept, what waits included.
@@ -349,37 +357,9 @@ impl Lookup {
         most: usize,
     ) -> Result<LastLines, Failure> {
         match self.place(of)? {
-            Some(at) => self.last_of(&at, Shown::Told(Some(*reader)), range, most, |_| true),
+            Some(at) => self.last_of(&at, Shown::Told(Some(*reader)), range, most),
             None => Ok(LastLines::After(range.0)),
         }
-    }
-
-    /// The last lines of a private chat after one id up to another that the other one said, so many at most.
-    pub fn last_of_other(
-        &self,
-        reader: &Reader<'_>,
-        of: Key<'_>,
-        (after, mut upto): (u64, u64),
-        most: usize,
-    ) -> Result<Vec<StoredLine>, Failure> {
-        let (mut lines, mut left) = (Vec::new(), most);
-        let Some(at) = self.place(of)? else { return Ok(lines) };
-        let last = upto;
-        let is_others = |line: &StoredLine| !at.whose.is_by(reader.party, line);
-        let shown = Shown::Told(Some(*reader));
-        let mut begin = loop {
-            match self.last_of(&at, shown, (after, upto), left, is_others)? {
-                LastLines::After(id) => break id,
-                LastLines::Missing(missing, below) => (left, upto) = (missing, below),
-            }
-        };
-        while begin < last {
-            begin = self.walk(&at, (begin, last), shown, MAX_LOOKED_AT, |line| {
-                lines.extend(is_others(&line).then_some(line));
-                true
-            })?;
-        }
-        Ok(lines)
     }
 
     fn last_of(
@@ -388,7 +368,6 @@ impl Lookup {
         shown: Shown<'_>,
         (after, mut upto): (u64, u64),
         most: usize,
-        counts: impl Fn(&StoredLine) -> bool,
     ) -> Result<LastLines, Failure> {
         let after = after.max(at.floor);
         let (mut left, mut looked) = (most, 0);
@@ -398,7 +377,7 @@ impl Lookup {
             let begin = upto.saturating_sub(stretch as u64).max(after);
             let mut ids = Vec::new();
             self.walk(at, (begin, upto), shown, usize::MAX, |line| {
-                ids.extend(counts(&line).then_some(line.id));
+                ids.push(line.id);
                 true
             })?;
             if let Some(first) = ids.len().checked_sub(left) {
@@ -440,7 +419,7 @@ impl Lookup {
 
     /// Goes over lines after one id up to another, oldest first, for as long as they are taken: at most so many of those
     /// that wait, and for a reader over a bounded number of places. Gives how far it came.
-    fn walk(
+    pub(super) fn walk(
         &self,
         at: &Place,
         (after, upto): (u64, u64),
@@ -453,7 +432,7 @@ impl Lookup {
             Shown::Places => true,
             Shown::Told(reader) => {
                 !line.erased
-                    && !erasing.hides(&at.whose, line.by_other, line.account)
+                    && !erasing.hides(at, line)
                     && !reader.is_some_and(|reader| reader.is_hidden(&line.author, line.account))
             }
         };
@@ -474,9 +453,10 @@ impl Lookup {
             let id = line.id;
             looked += 1;
             let is_shown = is_told(&line);
-            if erasing.hides(&at.whose, line.by_other, line.account) {
+            if erasing.erases(&at.whose, line.by_other, line.account) {
                 line.blank();
             }
+            line.erased |= erasing.is_purged(at.number, &line);
             if is_shown && !take(line) || looked == most_looked {
                 return Ok(id);
             }
@@ -589,7 +569,7 @@ fn search_in(
     erasing: &Erasing,
     found: impl FnMut(StoredLine),
 ) -> rusqlite::Result<()> {
-    let Place { number, floor, ref whose } = *at;
+    let Place { number, floor, .. } = *at;
     // Of those that were said at this very time, some may be wanted.
     let since = query.before.map(|(time, id)| time.saturating_add((id > 0).into()));
     let end = since.map(|time| first_since(connection, number, time)).transpose()?;
@@ -600,7 +580,7 @@ fn search_in(
             && !query.hidden.contains(&author)
             && !line.account.is_some_and(|account| query.hidden_accounts.contains(&account))
             && query.before.is_none_or(|before| (line.time, line.id) < before)
-            && !erasing.hides(whose, line.by_other, line.account)
+            && !erasing.hides(at, line)
     };
     newest_between(connection, words, ends, query.most, wanted, found)
 }

@@ -52,12 +52,13 @@ impl Lookup {
         for (channel, after) in channels {
             let Some(mut at) = self.place(Key::Channel(channel))? else { continue };
             let recent = self.recent_with(&mut at, &words, deadline)?;
+            let shown = |line: &StoredLine| wanted(line) && !erasing.is_purged(at.number, line);
             let mut connection = lock(self.connection());
             let range = (place(at.number, at.floor.max(*after)), place(at.number + 1, 0));
             connection
                 .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
             let looked =
-                newest_between(&connection, (&words, recent), range, most, wanted, |line| {
+                newest_between(&connection, (&words, recent), range, most, shown, |line| {
                     found.push((places.len(), line));
                 });
             connection.progress_handler(0, None::<fn() -> bool>)?;

@@ -77,6 +77,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Lines that one step indexes.
 const STEP_LINES: usize = 2000;
 
+/// The same where a thread waits for the step.
+const FEW_LINES: usize = 300;
+
 /// How long after a failure it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -380,13 +383,26 @@ impl Recent {
         }
     }
 
-    /// The tables have all of a conversation, and some more of it is in the index. Tells whether all is.
-    pub(super) fn index_some(&self, number: u32) -> Result<bool, Failure> {
-        self.flush(number)?;
-        if self.state().unindexed.contains_key(&number) {
-            self.index_step(&mut vec![number], &mut Courtesy::none())?;
+    /// Some more of a conversation is in the tables, unless all lines of it up to an id are. Tells whether they are.
+    pub(super) fn flush_some(&self, number: u32, upto: u64) -> Result<bool, Failure> {
+        let is_there = || self.state().first_waiting(number) > upto;
+        if !is_there() {
+            self.step(&mut vec![number], &mut Courtesy::none())?;
         }
-        Ok(!self.state().unindexed.contains_key(&number))
+        Ok(is_there())
+    }
+
+    /// Some more of a conversation is in the tables and in the index. Tells whether all is. It takes some milliseconds,
+    /// however much waits.
+    pub(super) fn index_some(&self, number: u32) -> Result<bool, Failure> {
+        if self.state().waiting.contains_key(&number) {
+            self.step(&mut vec![number], &mut Courtesy::none())?;
+        }
+        if self.state().unindexed.contains_key(&number) {
+            self.index_step(&mut vec![number], FEW_LINES, &mut Courtesy::none())?;
+        }
+        let state = self.state();
+        Ok(!state.waiting.contains_key(&number) && !state.unindexed.contains_key(&number))
     }
 
     /// The same for every conversation.
@@ -399,13 +415,14 @@ impl Recent {
     fn index_step(
         &self,
         numbers: &mut Vec<u32>,
+        lines: usize,
         courtesy: &mut Courtesy<'_>,
     ) -> Result<(), Failure> {
         let mut tables = self.tables();
         courtesy.hurry(self.state().bytes, MOST_BYTES);
         let upto = |number| self.state().first_waiting(number);
         let indexed = self.unsynced(&mut tables, |tables| {
-            Ok(tables::index(tables, numbers, upto, STEP_LINES, courtesy)?)
+            Ok(tables::index(tables, numbers, upto, lines, courtesy)?)
         })?;
         self.state().indexed(&indexed);
         Ok(())
@@ -426,7 +443,7 @@ impl Recent {
 
     /// Does something that may be lost in a power cut: the journal has it until the tables are synced, and what isn't
     /// indexed is known.
-    fn unsynced<T>(
+    pub(super) fn unsynced<T>(
         &self,
         tables: &mut Connection,
         change: impl FnOnce(&mut Connection) -> Result<T, Failure>,
@@ -488,7 +505,7 @@ impl Recent {
     fn index_some_of_these(&self, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
         // A step takes no more than so many.
         let mut numbers = self.state().unindexed.keys().take(STEP_LINES).copied().collect();
-        self.index_step(&mut numbers, courtesy)
+        self.index_step(&mut numbers, STEP_LINES, courtesy)
     }
 
     /// Waits until something is to be done; `None` at the end.

@@ -105,7 +105,7 @@ impl Hub {
             Deed::Op(aim) => Ok(appoint(&mut state, &doing, &aim)),
             Deed::Deop(aim) => Ok(self.take_right(&mut state, &doing, &aim)),
             Deed::Set(setting) => Ok(set(&mut state, &doing, &setting)),
-            Deed::Purge(aim) => {
+            Deed::Purge(aim, _) => {
                 let (channel, user) = (channel.name.clone(), aim.name());
                 let by = by_name.clone();
                 let event = Event::Purged { channel: channel.clone(), user: user.clone(), by };
@@ -368,6 +368,11 @@ fn set(state: &mut State, doing: &Doing<'_>, setting: &Setting) -> Done {
 }
 
 impl Draft {
+    /// Whether it is an act that hides lines.
+    pub(crate) fn purges(&self) -> bool {
+        matches!(&self.what, What::Act(act) if matches!(act.deed, Deed::Purge(..)))
+    }
+
     /// What is to be kept of an act; nothing of other drafts.
     pub(crate) fn kept(&self) -> Option<Kept> {
         match (&self.what, &self.to) {

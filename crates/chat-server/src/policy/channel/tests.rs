@@ -8,7 +8,7 @@ use chat_proto::setting::Period;
 use chat_proto::target::Target;
 
 use super::*;
-use crate::hub::act::{Against, Subject};
+use crate::hub::act::{Against, Counted, Subject};
 use crate::hub::person::{Person, PersonId};
 use crate::hub::rules::Settings;
 
@@ -233,7 +233,7 @@ fn what_not_even_an_operator_may_do() {
         (Deed::Op(aim()), outside, [0, 0], Some(Code::NotInChannel)),
         (Deed::Deop(aim()), operator, [0, 0], None),
         (Deed::Deop(aim()), sole, [0, 0], Some(Code::NotAllowed)),
-        (Deed::Purge(aim()), outside, [0, 0], None),
+        (Deed::Purge(aim(), Counted::default()), outside, [0, 0], None),
         (Deed::Set(word()), outside, [0, 0], None),
         (Deed::Drop, outside, [0, 0], None),
     ] {
@@ -299,7 +299,7 @@ fn what_cannot_be_taken_back_needs_a_right_of_ones_own_and_an_account() {
     let set = |name, value| Deed::Set(Setting::read(name, value).unwrap());
     for (deed, subject, may_do) in [
         (Deed::Drop, member, [false, false, true, true]),
-        (Deed::Purge(aim()), member, [false, false, true, true]),
+        (Deed::Purge(aim(), Counted::default()), member, [false, false, true, true]),
         (Deed::Op(aim()), member, [false, false, true, true]),
         (Deed::Deop(aim()), member, [false, false, true, true]),
         (Deed::Deop(aim()), oneself, [true; 4]),

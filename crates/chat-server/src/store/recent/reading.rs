@@ -1,6 +1,6 @@
 //! How what waits is read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -68,6 +68,43 @@ impl Recent {
         wanted: impl Fn(&StoredLine) -> bool,
     ) -> Result<Vec<StoredLine>, Failure> {
         let mut lines = Vec::new();
+        if most > 0 {
+            self.each(number, (after, upto), |line| {
+                if wanted(&line) {
+                    lines.push(line);
+                }
+                lines.len() < most
+            })?;
+        }
+        Ok(lines)
+    }
+
+    /// The newest of them, the newest first.
+    pub(in crate::store) fn newest(
+        &self,
+        number: u32,
+        range: (u64, u64),
+        most: usize,
+        wanted: impl Fn(&StoredLine) -> bool,
+    ) -> Result<Vec<StoredLine>, Failure> {
+        let mut lines = VecDeque::new();
+        self.each(number, range, |line| {
+            if wanted(&line) {
+                lines.push_front(line);
+                lines.truncate(most);
+            }
+            true
+        })?;
+        Ok(lines.into())
+    }
+
+    /// Lines of a conversation after one id up to another, oldest first, for as long as they are taken.
+    fn each(
+        &self,
+        number: u32,
+        (after, upto): (u64, u64),
+        mut take: impl FnMut(StoredLine) -> bool,
+    ) -> Result<(), Failure> {
         for chunk in self.chunks(number) {
             if chunk.last <= after {
                 continue;
@@ -80,9 +117,6 @@ impl Recent {
                 if id <= after || id > upto {
                     continue;
                 }
-                if lines.len() == most {
-                    return Ok(lines);
-                }
                 let line = StoredLine {
                     id,
                     time,
@@ -93,12 +127,12 @@ impl Recent {
                     erased: flags & ERASED != 0,
                     text: text.to_owned(),
                 };
-                if wanted(&line) {
-                    lines.push(line);
+                if !take(line) {
+                    return Ok(());
                 }
             }
         }
-        Ok(lines)
+        Ok(())
     }
 
     fn chunks(&self, number: u32) -> Vec<Arc<Chunk>> {

@@ -10,7 +10,8 @@ use super::record::{Once, Record};
 use super::{Chunk, Taken};
 use crate::store::Failure;
 use crate::store::accounts::{self, AccountEntry};
-use crate::store::book::{ERASED, Entry, ID_BITS, Said, id_of, place, write_other};
+use crate::store::book::{ERASED, Entry, ID_BITS, Said, UNTOLD, id_of, place, write_other};
+use crate::store::purge::Blocks;
 use crate::store::words::indexed;
 
 /// Puts these into the tables, all of them or none, in the order of their numbers. What is there already is left as
@@ -130,6 +131,7 @@ pub(super) fn index(
         )?;
         let mut word =
             change.prepare_cached("INSERT INTO word (rowid, text, author) VALUES (?1, ?2, ?3)")?;
+        let mut blocks = Blocks::new(&change)?;
         let mut mark =
             change.prepare_cached("UPDATE conversation SET indexed = ?2 WHERE number = ?1")?;
         while left > 0
@@ -144,7 +146,11 @@ pub(super) fn index(
             while let Some(row) = rows.next()? {
                 let at: i64 = row.get(0)?;
                 let (text, author) = (row.get_ref(1)?, row.get_ref(2)?);
-                if row.get::<_, i64>(3)? & ERASED == 0 {
+                let flags: i64 = row.get(3)?;
+                if flags & UNTOLD == 0 {
+                    blocks.add(number, id_of(at), author.as_str()?)?;
+                }
+                if flags & ERASED == 0 {
                     let (text, author) = (indexed(text.as_str()?), indexed(author.as_str()?));
                     word.execute(params![at, text, author])?;
                 }

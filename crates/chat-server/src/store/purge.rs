@@ -1,0 +1,438 @@
+//! Hiding all lines of an author in a conversation.
+//!
+//! The commit of a purge writes one row for each name of the author (`pending_purge`), whatever the number of lines. From
+//! that commit on reading leaves the lines out, see [`Erasing`]. They are marked as hidden later, a few at a time between
+//! commits, and the row is deleted with the last of them. So a purge takes the writing thread no longer in a long history
+//! than in a short one.
+//!
+//! `author_block` has the blocks of ids in which each author wrote, and only these are read. It is filled with the index
+//! of words, so lines that aren't indexed yet are all read. Authors are stored as [`author_key`] folds them; a version that
+//! folds names otherwise must fill it anew.
+
+use std::collections::HashMap;
+
+use chat_proto::name::UserName;
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Transaction, params};
+
+use super::Failure;
+use super::book::{Book, HIDDEN, UNTOLD, id_of, place};
+use super::erasing::Erasing;
+use super::lookup::{Key, Lookup, Place, Shown, StoredLine};
+use crate::hub::lock;
+
+/// Bits of an id within its block.
+const BLOCK_BITS: u32 = 8;
+
+/// Ids that are read at once where no index tells the blocks.
+const UNINDEXED_STRETCH: u64 = 4096;
+
+/// Lines that one step of marking reads, if few of the author's are among them.
+const LINES_LOOKED_AT: usize = 2000;
+
+/// Names of which the folded form is remembered.
+const MAX_KEYS: usize = 1000;
+
+/// A name as the tables compare it.
+pub fn author_key(name: &str) -> String {
+    UserName::new(name).map_or_else(|_| name.to_lowercase(), |name| name.key().to_owned())
+}
+
+/// The block of an id.
+pub(super) fn block_of(id: u64) -> u64 {
+    id >> BLOCK_BITS
+}
+
+/// The last id of a block.
+pub(super) fn end_of_block(block: u64) -> u64 {
+    (block << BLOCK_BITS) | ((1 << BLOCK_BITS) - 1)
+}
+
+/// Folds names, each once.
+#[derive(Default)]
+pub(super) struct Keys(HashMap<String, String>);
+
+impl Keys {
+    pub(super) fn of(&mut self, name: &str) -> &str {
+        if !self.0.contains_key(name) {
+            if self.0.len() >= MAX_KEYS {
+                self.0.clear();
+            }
+            self.0.insert(name.to_owned(), author_key(name));
+        }
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+/// A name under which lines were said, from one moment to another.
+#[derive(Clone, Copy, Debug)]
+pub struct Author<'a> {
+    /// Folded.
+    pub name: &'a str,
+    /// From then on, if there is a bound.
+    pub from: Option<i64>,
+    /// Up to then, if there is a bound.
+    pub upto: Option<i64>,
+}
+
+impl Author<'_> {
+    fn is_at(&self, time: i64) -> bool {
+        self.from.is_none_or(|from| from <= time) && self.upto.is_none_or(|upto| time <= upto)
+    }
+}
+
+/// What a purge hides: lines of an author up to an id.
+#[derive(Clone, Copy, Debug)]
+pub struct Purge<'a> {
+    /// Whose.
+    pub author: Author<'a>,
+    /// The last id.
+    pub upto: u64,
+}
+
+/// How many lines authors said, as far as it was looked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineCount {
+    /// The lines.
+    pub lines: u64,
+    /// They were counted up to this id.
+    pub upto: u64,
+}
+
+/// A purge whose lines aren't all marked as hidden.
+pub(super) struct Pending {
+    at: i64,
+    pub(super) number: u32,
+    pub(super) author: String,
+    since: Option<i64>,
+    until: Option<i64>,
+    upto: u64,
+    looked: u64,
+}
+
+impl Pending {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            at: row.get(0)?,
+            number: row.get(1)?,
+            author: row.get(2)?,
+            since: row.get(3)?,
+            until: row.get(4)?,
+            upto: row.get(5)?,
+            looked: row.get(6)?,
+        })
+    }
+
+    fn author(&self) -> Author<'_> {
+        Author { name: &self.author, from: self.since, upto: self.until }
+    }
+
+    /// Whether a line is one of them, if it is by the author and isn't marked yet.
+    pub(super) fn covers(&self, number: u32, line: &StoredLine) -> bool {
+        self.number == number
+            && line.id > self.looked
+            && line.id <= self.upto
+            && self.author().is_at(line.time)
+    }
+}
+
+const PENDING: &str = "SELECT at, number, author, since, until, upto, looked FROM pending_purge";
+
+/// Purges whose lines aren't all marked as hidden: hardly ever any.
+pub(super) fn pending(connection: &Connection) -> rusqlite::Result<Vec<Pending>> {
+    let mut all = connection.prepare_cached(PENDING)?;
+    all.query_map((), Pending::read)?.collect()
+}
+
+/// From this commit on the lines are hidden. A purge of the same that is pending goes on further.
+pub(super) fn begin(
+    change: &Transaction<'_>,
+    number: u32,
+    purge: &Purge<'_>,
+) -> rusqlite::Result<()> {
+    let Purge { author: Author { name, from, upto: until }, upto } = *purge;
+    let goes_on = change
+        .prepare_cached(
+            "UPDATE pending_purge SET upto = max(upto, ?5)
+                WHERE number = ?1 AND author = ?2 AND since IS ?3 AND until IS ?4",
+        )?
+        .execute(params![number, name, from, until, upto])?;
+    if goes_on == 0 {
+        change
+            .prepare_cached(
+                "INSERT INTO pending_purge (number, author, since, until, upto)
+                    VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![number, name, from, until, upto])?;
+    }
+    Ok(())
+}
+
+/// The next ids, after one and up to another, among which lines of these authors (folded) may be.
+fn next_stretch(
+    connection: &Connection,
+    number: u32,
+    authors: &[&str],
+    (after, upto): (u64, u64),
+) -> rusqlite::Result<Option<(u64, u64)>> {
+    let mut ends =
+        connection.prepare_cached("SELECT floor, indexed FROM conversation WHERE number = ?1")?;
+    let ends = ends.query_row([number], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (floor, indexed): (u64, u64) = ends.unwrap_or((upto, upto));
+    let mut after = after.max(floor);
+    let mut end = upto;
+    if after < indexed {
+        let mut next = connection.prepare_cached(
+            "SELECT min(block) FROM author_block WHERE number = ?1 AND author = ?2 AND block >= ?3",
+        )?;
+        let mut first: Option<u64> = None;
+        for author in authors {
+            let block = params![number, author, block_of(after + 1)];
+            let found: Option<u64> = next.query_row(block, |row| row.get(0))?;
+            first = found.into_iter().chain(first).min();
+        }
+        if let Some(block) = first.filter(|block| block << BLOCK_BITS <= indexed) {
+            after = after.max((block << BLOCK_BITS).saturating_sub(1));
+            end = upto.min(end_of_block(block));
+        } else {
+            after = indexed;
+        }
+    }
+    if after >= indexed {
+        end = upto.min(after.saturating_add(UNINDEXED_STRETCH));
+    }
+    Ok((after < upto).then_some((after, end)))
+}
+
+impl Lookup {
+    /// Counts lines of these authors after one id up to another that are shown. It reads so many ids at most, and tells
+    /// how far it came.
+    pub fn count_by(
+        &self,
+        of: Key<'_>,
+        authors: &[Author<'_>],
+        range: (u64, u64),
+        most: u64,
+    ) -> Result<LineCount, Failure> {
+        match self.place(of)? {
+            Some(at) => self.count_at(&at, authors, range, most),
+            None => Ok(LineCount { lines: 0, upto: range.1 }),
+        }
+    }
+
+    fn count_at(
+        &self,
+        at: &Place,
+        authors: &[Author<'_>],
+        (after, upto): (u64, u64),
+        most: u64,
+    ) -> Result<LineCount, Failure> {
+        let names: Vec<&str> = authors.iter().map(|author| author.name).collect();
+        let mut keys = Keys::default();
+        let (mut lines, mut left, mut looked) = (0, most, after.max(at.floor));
+        loop {
+            let next = next_stretch(&lock(self.connection()), at.number, &names, (looked, upto))?;
+            let Some((begin, end)) = next else { return Ok(LineCount { lines, upto }) };
+            if left == 0 {
+                return Ok(LineCount { lines, upto: begin });
+            }
+            let end = end.min(begin.saturating_add(left));
+            self.walk(at, (begin, end), Shown::Told(None), usize::MAX, |line| {
+                let key = keys.of(&line.author);
+                let is_theirs =
+                    authors.iter().any(|author| author.is_at(line.time) && author.name == key);
+                lines += u64::from(is_theirs);
+                true
+            })?;
+            left = left.saturating_sub(end - begin);
+            looked = end;
+        }
+    }
+}
+
+impl Book {
+    /// The same as [`Lookup::count_by`] for a conversation by its number, up to its last line.
+    pub fn count_by(
+        &self,
+        number: u32,
+        authors: &[Author<'_>],
+        range: (u64, u64),
+        most: u64,
+    ) -> Result<LineCount, Failure> {
+        let reader = self.reader();
+        let at = reader.place_of(number)?;
+        reader.count_at(&at, authors, range, most)
+    }
+
+    /// How many purges have lines that aren't marked as hidden.
+    pub fn pending_purges(&self) -> Result<usize, Failure> {
+        let connection = self.recent().tables();
+        let mut count = connection.prepare_cached("SELECT count(*) FROM pending_purge")?;
+        Ok(count.query_row((), |row| row.get(0))?)
+    }
+
+    /// Marks some of the lines of a pending purge as hidden, so many at most; tells how many purges are pending.
+    pub fn purge_some(&mut self, most: usize) -> Result<usize, Failure> {
+        let first = {
+            let connection = self.recent().tables();
+            let mut first = connection.prepare_cached(&format!("{PENDING} ORDER BY at LIMIT 1"))?;
+            first.query_row((), Pending::read).optional()?
+        };
+        let Some(purge) = first else { return Ok(0) };
+        if !self.recent().flush_some(purge.number, purge.upto)? {
+            return self.pending_purges();
+        }
+        let mut tables = self.recent().tables();
+        // What a power cut takes from it is done again: the row is taken back with the lines.
+        self.recent().unsynced(&mut tables, |tables| Ok(mark(tables, &purge, most)?))?;
+        drop(tables);
+        self.pending_purges()
+    }
+}
+
+/// One step of marking.
+fn mark(tables: &mut Connection, purge: &Pending, most: usize) -> rusqlite::Result<()> {
+    let change = tables.transaction()?;
+    let (mut keys, mut found, mut looked) = (Keys::default(), Vec::new(), purge.looked);
+    let mut read = 0;
+    let is_done = {
+        let mut lines = change.prepare_cached(
+            "SELECT place, author, time, flags FROM line WHERE place > ?1 AND place <= ?2 ORDER BY place",
+        )?;
+        loop {
+            let range = (looked, purge.upto);
+            let next = next_stretch(&change, purge.number, &[&purge.author], range)?;
+            let Some((begin, end)) = next else { break true };
+            let mut rows = lines.query([place(purge.number, begin), place(purge.number, end)])?;
+            looked = end;
+            let mut is_full = false;
+            while let Some(row) = rows.next()? {
+                let at: i64 = row.get(0)?;
+                read += 1;
+                let is_theirs = row.get::<_, i64>(3)? & UNTOLD == 0
+                    && purge.author().is_at(row.get(2)?)
+                    && keys.of(row.get_ref(1)?.as_str()?) == purge.author;
+                if is_theirs {
+                    found.push(at);
+                }
+                is_full = found.len() >= most || read >= LINES_LOOKED_AT;
+                if is_full {
+                    looked = id_of(at);
+                    break;
+                }
+            }
+            if is_full {
+                break false;
+            }
+        }
+    };
+    {
+        let mut hide =
+            change.prepare_cached("UPDATE line SET flags = flags | ?2 WHERE place = ?1")?;
+        for at in found {
+            hide.execute(params![at, HIDDEN])?;
+        }
+    }
+    let is_whole = purge.since.is_none() && purge.until.is_none();
+    if is_whole {
+        // Nothing of theirs is left there to be hidden.
+        let end = if is_done { purge.upto } else { looked };
+        change
+            .prepare_cached(
+                "DELETE FROM author_block WHERE number = ?1 AND author = ?2 AND block < ?3",
+            )?
+            .execute(params![purge.number, purge.author, block_of(end + 1)])?;
+    }
+    if is_done {
+        change.prepare_cached("DELETE FROM pending_purge WHERE at = ?1")?.execute([purge.at])?;
+    } else {
+        change
+            .prepare_cached("UPDATE pending_purge SET looked = ?2 WHERE at = ?1")?
+            .execute(params![purge.at, looked])?;
+    }
+    change.commit()
+}
+
+/// Where authors wrote, as lines are indexed.
+pub(super) struct Blocks<'a> {
+    insert: Option<CachedStatement<'a>>,
+    keys: Keys,
+    /// The last that was written.
+    last: HashMap<String, (u32, u64)>,
+}
+
+impl<'a> Blocks<'a> {
+    /// A copy of an earlier version has no table for it.
+    pub(super) fn new(change: &'a Connection) -> rusqlite::Result<Self> {
+        let insert = change.table_exists(None, "author_block")?.then(|| {
+            change.prepare_cached(
+                "INSERT OR IGNORE INTO author_block (number, author, block) VALUES (?1, ?2, ?3)",
+            )
+        });
+        Ok(Self { insert: insert.transpose()?, keys: Keys::default(), last: HashMap::new() })
+    }
+
+    pub(super) fn add(&mut self, number: u32, id: u64, author: &str) -> rusqlite::Result<()> {
+        let Some(insert) = &mut self.insert else { return Ok(()) };
+        let at = (number, block_of(id));
+        let key = self.keys.of(author);
+        if self.last.get(key) != Some(&at) {
+            insert.execute(params![at.0, key, at.1])?;
+            self.last.insert(key.to_owned(), at);
+        }
+        Ok(())
+    }
+}
+
+/// These lines, of which each is given with its author, are deleted or blanked: where an author has no other line in a block, that
+/// isn't known any more. `is_over` tells whether nothing of a block stays, whoever wrote it.
+pub(super) fn leave_blocks<'a>(
+    change: &Transaction<'_>,
+    lines: impl Iterator<Item = (i64, &'a str)>,
+    is_over: impl Fn(u64) -> bool,
+) -> rusqlite::Result<()> {
+    if !change.table_exists(None, "author_block")? {
+        return Ok(());
+    }
+    let mut others = change.prepare_cached(
+        "SELECT author FROM line WHERE place >= ?1 AND place <= ?2 AND flags & ?3 = 0",
+    )?;
+    let mut delete = change.prepare_cached(
+        "DELETE FROM author_block WHERE number = ?1 AND author = ?2 AND block = ?3",
+    )?;
+    let mut keys = Keys::default();
+    let mut done: HashMap<String, (u32, u64)> = HashMap::new();
+    for (at, author) in lines {
+        let number = u32::try_from(at >> super::book::ID_BITS).unwrap_or_default();
+        let block = block_of(id_of(at));
+        let key = keys.of(author).to_owned();
+        if done.get(&key) == Some(&(number, block)) {
+            continue;
+        }
+        let mut is_left = false;
+        if !is_over(block) {
+            let ends = [block << BLOCK_BITS, end_of_block(block)].map(|id| place(number, id));
+            let mut rows = others.query(params![ends[0], ends[1], super::book::ERASED])?;
+            while let Some(row) = rows.next()? {
+                is_left |= keys.of(row.get_ref(0)?.as_str()?) == key;
+            }
+        }
+        if !is_left {
+            delete.execute(params![number, key, block])?;
+        }
+        done.insert(key, (number, block));
+    }
+    Ok(())
+}
+
+impl Erasing {
+    /// Whether a purge that isn't done yet hides a line.
+    pub(super) fn is_purged(&self, number: u32, line: &StoredLine) -> bool {
+        let mut fitting =
+            self.purges().iter().filter(|purge| purge.covers(number, line)).peekable();
+        if fitting.peek().is_none() {
+            return false;
+        }
+        let key = author_key(&line.author);
+        fitting.any(|purge| purge.author == key)
+    }
+}
