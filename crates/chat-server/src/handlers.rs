@@ -73,6 +73,7 @@ use crate::hub::channel::Channel;
 use crate::hub::decree::Wish;
 use crate::hub::person::{Party, Person};
 use crate::hub::ports::{Of, TokenHash};
+use crate::hub::rules::Verdict;
 use crate::policy;
 use crate::session::inbox::Inbox;
 use crate::session::me::{Me, Place};
@@ -108,6 +109,8 @@ pub(crate) enum Change {
         text: Text,
         action: bool,
         once: Option<OnceKey>,
+        /// What the channel's filter has found in it.
+        verdict: Option<Verdict>,
     },
     LookBack {
         conversation: Conversation,

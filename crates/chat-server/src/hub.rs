@@ -12,6 +12,7 @@
 //! * [`directory`]: names to people.
 //! * [`held`]: names that stand for somebody who was cut off.
 //! * [`account`]: who owns which name.
+//! * [`index`]: which channels are about whom.
 //! * [`decree`]: what operators of the server decide.
 //! * [`bans`]: who is kept out of the server.
 //! * [`governing`]: bans, invitations, and the record of what operators did.
@@ -36,6 +37,7 @@ pub(crate) mod delivery;
 pub(crate) mod directory;
 pub(crate) mod governing;
 mod held;
+mod index;
 mod meter;
 pub(crate) mod operators;
 pub mod person;
@@ -51,9 +53,9 @@ pub(crate) mod snapshot;
 mod stats;
 pub(crate) mod throttle;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::ChannelName;
@@ -66,6 +68,7 @@ use self::channel::Channel;
 use self::directory::Directory;
 use self::governing::Governing;
 use self::held::CutOff;
+use self::index::ChannelIndex;
 use self::meter::Meter;
 use self::person::Person;
 use self::ports::{Archive, KeptChannel, Order, Past, Vault};
@@ -132,8 +135,9 @@ pub struct Hub {
     pub(crate) archive: Arc<dyn Archive>,
     pub(crate) vault: Arc<dyn Vault>,
     cut_off: RankedMutex<{ Rank::CutOff as u8 }, CutOff>,
-    /// The channels in which somebody may be banned or muted.
-    restricting: RankedMutex<{ Rank::Restricting as u8 }, Vec<Arc<Channel>>>,
+    index: RankedMutex<{ Rank::Restricting as u8 }, ChannelIndex>,
+    /// How many channels are hidden.
+    hidden: AtomicUsize,
     throttles: RankedMutex<{ Rank::Throttles as u8 }, Throttles>,
     sequence: Arc<Sequence>,
     next_person: AtomicU64,
@@ -151,7 +155,7 @@ pub struct Hub {
 /// The channels by their name, and by what a name looks like.
 #[derive(Default)]
 struct Channels {
-    by_name: HashMap<ChannelName, Arc<Channel>>,
+    by_name: BTreeMap<ChannelName, Arc<Channel>>,
     by_look: HashMap<Box<str>, ChannelName>,
     /// The last id of each that is gone: an id is never given twice for one name.
     gone: HashMap<ChannelName, LineId>,
@@ -219,22 +223,30 @@ impl Hub {
         let Keeping { order, archive, vault, past } = keeping;
         let sequence = Arc::new(Sequence::default());
         let mut channels = Channels::default();
-        let mut restricting = Vec::new();
+        let mut index = ChannelIndex::default();
+        let mut hidden = 0;
         for KeptChannel { name, topic, topic_by, last, floor, open, running } in past.channels {
             if open {
                 let mut channel = Channel::new(name, topic, last, Arc::clone(&sequence));
-                let restricts = running.rules.restricts();
                 channel.restore(running);
-                {
+                hidden += usize::from(channel.is_hidden());
+                let (changed, accounts) = {
                     let mut state = channel.state();
                     state.floor = floor;
                     state.topic_by = topic_by;
                     state.empty_since = Some(now);
                     state.outlives = true;
-                }
+                    (
+                        state.rules.take_changed(),
+                        state.operators.all().0.into_iter().chain(topic_by),
+                    )
+                };
                 let channel = Arc::new(channel);
-                if restricts {
-                    restricting.push(Arc::clone(&channel));
+                for (sign, is_added) in changed {
+                    index.change(&channel, sign, is_added);
+                }
+                for account in accounts {
+                    index.concerns(account, &channel);
                 }
                 channels.add(channel);
             } else {
@@ -263,7 +275,8 @@ impl Hub {
             archive,
             vault,
             cut_off: RankedMutex::new(cut_off),
-            restricting: RankedMutex::new(restricting),
+            index: RankedMutex::new(index),
+            hidden: AtomicUsize::new(hidden),
             throttles: RankedMutex::default(),
             sequence,
             started: now,

@@ -7,6 +7,6 @@ use super::{Asker, Change, Handled, Outcome};
 
 pub(super) fn handle(asker: &Asker<'_>, text: Text) -> Handled {
     let to = asker.current()?.clone();
-    may_say(asker, &to.conversation, &text)?;
-    Ok(Outcome::Change(Change::Say { to, text, action: true, once: None }))
+    let verdict = may_say(asker, &to.conversation, &text)?;
+    Ok(Outcome::Change(Change::Say { to, text, action: true, once: None, verdict }))
 }

@@ -10,5 +10,5 @@ use crate::policy;
 pub(super) fn handle(asker: &Asker<'_>, user: UserName, text: Text) -> Handled {
     policy::user::somebody_else(verb::of(Kind::Msg), asker.me.name.as_ref(), &user)?;
     let to = Asker::somebody(user);
-    Ok(Outcome::Change(Change::Say { to, text, action: false, once: None }))
+    Ok(Outcome::Change(Change::Say { to, text, action: false, once: None, verdict: None }))
 }

@@ -20,5 +20,5 @@ pub(super) fn handle(
         policy::user::somebody_else(verb::of(Kind::Once), asker.me.name.as_ref(), user)?;
     }
     let to = Place { conversation, with: None };
-    Ok(Outcome::Change(Change::Say { to, text, action: false, once: Some(key) }))
+    Ok(Outcome::Change(Change::Say { to, text, action: false, once: Some(key), verdict: None }))
 }

@@ -7,6 +7,7 @@ use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Change, Handled, Outcome, Place};
 use crate::hub::act::Standing;
+use crate::hub::rules::Verdict;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, to: Option<Conversation>, text: Text) -> Handled {
@@ -14,19 +15,26 @@ pub(super) fn handle(asker: &Asker<'_>, to: Option<Conversation>, text: Text) ->
         Some(conversation) => Place { conversation, with: None },
         None => asker.current()?.clone(),
     };
-    may_say(asker, &to.conversation, &text)?;
-    Ok(Outcome::Change(Change::Say { to, text, action: false, once: None }))
+    let verdict = may_say(asker, &to.conversation, &text)?;
+    Ok(Outcome::Change(Change::Say { to, text, action: false, once: None, verdict }))
 }
 
-/// Whether the asker may say something into this conversation.
-pub(super) fn may_say(asker: &Asker<'_>, to: &Conversation, text: &Text) -> Result<(), Refusal> {
+/// Whether the asker may say something into this conversation. Returns what a channel's filter has found in it.
+pub(super) fn may_say(
+    asker: &Asker<'_>,
+    to: &Conversation,
+    text: &Text,
+) -> Result<Option<Verdict>, Refusal> {
+    let mut verdict = None;
     match to {
         Conversation::Channel(name) => {
             let may = |standing: &Standing<'_>| policy::channel::may_say(standing, text);
-            asker.channel(name)?.ask(asker.person, asker.now, may)
+            let channel = asker.channel(name)?;
+            channel.ask_to_show(asker.person, asker.now, text.as_str(), &mut verdict, may)?;
         }
         Conversation::Private(user) => {
-            policy::user::somebody_else(verb::of(Kind::Say), asker.me.name.as_ref(), user)
+            policy::user::somebody_else(verb::of(Kind::Say), asker.me.name.as_ref(), user)?;
         }
     }
+    Ok(verdict)
 }

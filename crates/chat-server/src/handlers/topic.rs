@@ -18,7 +18,7 @@ pub(super) fn handle(asker: &Asker<'_>, text: Option<Text>) -> Handled {
         }
         Some(text) => {
             let may = |standing: &Standing<'_>| policy::channel::may_set_topic(standing, &text);
-            channel.ask(asker.person, asker.now, may)?;
+            channel.ask_to_show(asker.person, asker.now, text.as_str(), &mut None, may)?;
             Ok(Outcome::Change(Change::Topic(channel.clone(), text)))
         }
     }

@@ -1,6 +1,7 @@
 //! Accounts: who owns which name, in memory. What is asked of one while somebody chats needs no disk.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use chat_proto::event::Away;
@@ -8,6 +9,7 @@ use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::{MAX_TOKENS, TOKEN_DAYS};
 use chat_proto::name::{ChannelName, UserName};
 
+use super::index::Members;
 use super::lock;
 use super::person::Party;
 use super::ports::{ConversationKey, TokenHash};
@@ -19,6 +21,8 @@ pub(crate) struct Account {
     /// As its owner wrote it when it was made.
     pub(crate) name: UserName,
     state: RankedMutex<{ Rank::Account as u8 }, State>,
+    /// Those of every account.
+    members: Arc<Members>,
 }
 
 /// What of an account changes.
@@ -86,15 +90,21 @@ const MAX_CHATS: usize = 256;
 /// Every account.
 #[derive(Default)]
 pub(crate) struct Accounts {
-    by_name: HashMap<UserName, Arc<Account>>,
+    by_name: BTreeMap<UserName, Arc<Account>>,
     /// What a name looks like, to whose it is.
     by_look: HashMap<Box<str>, UserName>,
     by_party: HashMap<Party, Arc<Account>>,
     tokens: HashMap<TokenHash, Token>,
-    tokens_of: HashMap<Party, Vec<TokenHash>>,
+    tokens_of: BTreeMap<Party, Vec<TokenHash>>,
     /// Names of which the account is being stored.
     reserved: HashSet<UserName>,
+    /// The operators of the server.
+    admins: BTreeSet<Party>,
+    members: Arc<Members>,
 }
+
+/// Accounts whose tokens are looked at together.
+const ACCOUNTS_A_SLICE: usize = 256;
 
 /// What signs somebody in without the password.
 struct Token {
@@ -137,6 +147,12 @@ impl Accounts {
         let password = password.into();
         let chats = HashMap::new();
         let (entered, gone, departed) = (Timestamp(0), None, None);
+        for known in &channels {
+            self.members.add(&known.channel, party);
+        }
+        if admin {
+            self.admins.insert(party);
+        }
         let state = State {
             password,
             away,
@@ -149,8 +165,8 @@ impl Accounts {
             gone,
             departed,
         };
-        let account =
-            Arc::new(Account { party, name: name.clone(), state: RankedMutex::new(state) });
+        let (state, members) = (RankedMutex::new(state), Arc::clone(&self.members));
+        let account = Arc::new(Account { party, name: name.clone(), state, members });
         for look in name.looks() {
             self.by_look.insert(look.into(), name.clone());
         }
@@ -169,14 +185,17 @@ impl Accounts {
             self.by_look.remove(look.as_ref());
         }
         self.revoke_all(party);
-        lock(&account.state).gone = Some(number);
+        self.admins.remove(&party);
+        account.set_gone(number);
         Some(account)
     }
 
     /// A channel is gone: whatever is made under its name later is another one.
     pub(super) fn forget_channel(&self, channel: &ChannelName) {
-        for account in self.by_party.values() {
-            account.leaves(channel);
+        for party in self.members.take(channel) {
+            if let Some(account) = self.by_party.get(&party) {
+                account.leaves(channel);
+            }
         }
     }
 
@@ -197,12 +216,29 @@ impl Accounts {
         self.by_party.get(&party)
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Account>> {
-        self.by_name.values()
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.by_name.len()
     }
 
-    pub(super) fn named(&self) -> impl Iterator<Item = &UserName> {
-        self.by_name.keys()
+    pub(super) fn by_name(&self) -> &BTreeMap<UserName, Arc<Account>> {
+        &self.by_name
+    }
+
+    /// Those that are operators of the server.
+    pub(super) fn admins(&self) -> impl ExactSizeIterator<Item = Option<&Arc<Account>>> {
+        self.admins.iter().map(|party| self.by_party.get(party))
+    }
+
+    /// Makes an account an operator of the server, or no more. Returns it if this changes anything.
+    pub(super) fn set_admin(&mut self, party: Party, admin: bool) -> Option<Arc<Account>> {
+        let account = self.by_party.get(&party)?;
+        if admin {
+            self.admins.insert(party)
+        } else {
+            self.admins.remove(&party)
+        };
+        account.set_admin(admin).then(|| Arc::clone(account))
     }
 
     /// Whether a name, or one that looks like it, belongs to somebody.
@@ -258,15 +294,27 @@ impl Accounts {
         Opened::Account { account: Arc::clone(account), renewed }
     }
 
-    /// Takes out the tokens that hold no more.
-    pub(super) fn expired_tokens(&mut self, now: Timestamp) -> Vec<(Party, TokenHash)> {
-        let is_due = |token: &Token| now.0 - token.used.0 >= TOKEN_MILLIS;
-        let due = self.tokens.iter().filter(|(_, token)| is_due(token));
-        let due: Vec<_> = due.map(|(hash, token)| (token.party, *hash)).collect();
+    /// Takes out the tokens that hold no more, of some accounts that come after one. Returns them, and the last account that
+    /// was looked at, if there was any.
+    pub(super) fn expired_tokens(
+        &mut self,
+        after: Option<Party>,
+        now: Timestamp,
+    ) -> (Vec<(Party, TokenHash)>, Option<Party>) {
+        let mut last = None;
+        let mut due = Vec::new();
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let some = self.tokens_of.range((after, Bound::Unbounded)).take(ACCOUNTS_A_SLICE);
+        for (party, hashes) in some {
+            last = Some(*party);
+            let holds = |token: &Token| now.0 - token.used.0 < TOKEN_MILLIS;
+            let over = hashes.iter().filter(|hash| !self.tokens.get(hash).is_some_and(holds));
+            due.extend(over.map(|hash| (*party, *hash)));
+        }
         for (_, hash) in &due {
             self.revoke(hash);
         }
-        due
+        (due, last)
     }
 }
 
@@ -285,6 +333,15 @@ impl Account {
     pub(super) fn gone(&self) -> Option<u64> {
         let state = lock(&self.state);
         state.gone.or(state.departed)
+    }
+
+    /// It is erased; with the number of the event that tells it.
+    fn set_gone(&self, number: u64) {
+        let mut state = lock(&self.state);
+        state.gone = Some(number);
+        for known in &state.channels {
+            self.members.remove(&known.channel, self.party);
+        }
     }
 
     /// With a number, none of its devices is here from now on; else one is.
@@ -318,8 +375,8 @@ impl Account {
         lock(&self.state).admin
     }
 
-    /// Tells whether this changed anything.
-    pub(crate) fn set_admin(&self, admin: bool) -> bool {
+    /// Returns whether this changed anything.
+    fn set_admin(&self, admin: bool) -> bool {
         std::mem::replace(&mut lock(&self.state).admin, admin) != admin
     }
 
@@ -350,6 +407,9 @@ impl Account {
         state.entered = Timestamp(now.0.max(state.entered.0 + 1));
         state.channels.retain(|known| known.channel != *channel);
         state.channels.push(Remembered { channel: channel.clone(), read });
+        if state.gone.is_none() {
+            self.members.add(channel, self.party);
+        }
         state.entered
     }
 
@@ -364,6 +424,7 @@ impl Account {
         let mut state = lock(&self.state);
         let before = state.channels.len();
         state.channels.retain(|known| known.channel != *channel);
+        self.members.remove(channel, self.party);
         state.channels.len() < before
     }
 
@@ -468,8 +529,10 @@ mod tests {
         assert_eq!(opens(&mut accounts, hash(1), &bob, USE_MILLIS), Some((1, true)));
         assert_eq!(opens(&mut accounts, hash(1), &bob, USE_MILLIS), Some((1, false)));
         assert_eq!(opens(&mut accounts, hash(1), &bob, USE_MILLIS + TOKEN_MILLIS), None);
-        let expired = accounts.expired_tokens(Timestamp(USE_MILLIS + TOKEN_MILLIS));
-        assert_eq!(expired, [(Party(1), hash(1))]);
+        let later = Timestamp(USE_MILLIS + TOKEN_MILLIS);
+        let expired = accounts.expired_tokens(None, later);
+        assert_eq!(expired, (vec![(Party(1), hash(1))], Some(Party(1))));
+        assert_eq!(accounts.expired_tokens(Some(Party(1)), later), (Vec::new(), None));
         accounts.add_token(hash(3), Party(1), Timestamp(5));
         accounts.revoke_all(Party(2));
         assert_eq!(opens(&mut accounts, hash(3), &bob, 6), Some((1, false)));

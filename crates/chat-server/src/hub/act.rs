@@ -14,7 +14,7 @@ use super::channel::State;
 use super::decree::Recorded;
 use super::operators::Right;
 use super::person::{Borne, Party, Person};
-use super::rules::{List, Mark, Settings, Who};
+use super::rules::{List, Mark, Settings, Verdict, Who};
 
 use crate::clock::on_the_wall;
 
@@ -335,6 +335,8 @@ pub(crate) struct Standing<'a> {
     pub(crate) subject: Subject,
     /// How many bans and mutes there are.
     pub(crate) marks: [usize; 2],
+    /// What the channel's filter has found in the text that is to be shown there, if it was asked.
+    pub(crate) verdict: Option<&'a Verdict>,
 }
 
 impl Standing<'_> {

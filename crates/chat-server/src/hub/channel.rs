@@ -17,7 +17,7 @@ use super::delivery::{Delivery, Told};
 use super::lock;
 use super::operators::{Operators, Right};
 use super::person::{By, Note, Party, Person, PersonId};
-use super::rules::{List, Rules, Who};
+use super::rules::{List, Rules, Verdict, Who};
 use super::sequence::Sequence;
 use super::throttle::Holder;
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
@@ -78,9 +78,10 @@ impl Channel {
         self.hidden.load(Ordering::Acquire)
     }
 
-    /// From now on [`Channel::is_hidden`] is as the setting.
-    pub(super) fn show_or_hide(&self, state: &State) {
-        self.hidden.store(state.rules.settings.hidden, Ordering::Release);
+    /// From now on [`Channel::is_hidden`] is as the setting. Returns whether that changed.
+    pub(super) fn show_or_hide(&self, state: &State) -> bool {
+        let hidden = state.rules.settings.hidden;
+        self.hidden.swap(hidden, Ordering::AcqRel) != hidden
     }
 
     /// Asks what somebody may do here.
@@ -92,6 +93,41 @@ impl Channel {
     ) -> T {
         let state = self.state();
         question(&state.standing(&self.name, person, &person.who(), now, None))
+    }
+
+    /// The same about a text that is to be shown here. What the channel's filter says of it is found out first, without the
+    /// lock, unless `verdict` has it already.
+    pub(crate) fn ask_to_show<T>(
+        &self,
+        person: &Person,
+        now: Timestamp,
+        text: &str,
+        verdict: &mut Option<Verdict>,
+        question: impl FnOnce(&Standing<'_>) -> T,
+    ) -> T {
+        let state = self.state_for(person, text, verdict);
+        let who = person.who();
+        let mut standing = state.standing(&self.name, person, &who, now, None);
+        standing.verdict = verdict.as_ref();
+        question(&standing)
+    }
+
+    /// The state, and what the filter says of a text of somebody whom it may hit.
+    pub(super) fn state_for(
+        &self,
+        person: &Person,
+        text: &str,
+        verdict: &mut Option<Verdict>,
+    ) -> MutexGuard<'_, State> {
+        let state = self.state();
+        let Some(filter) = state.rules.settings.filter() else { return state };
+        let is_known = verdict.as_ref().is_some_and(|verdict| verdict.is_of(&filter));
+        if is_known || state.is_operator(person) {
+            return state;
+        }
+        drop(state);
+        *verdict = Some(filter.look_at(text));
+        self.state()
     }
 
     /// The same about what is for operators, who are named if it is somebody else.
@@ -345,6 +381,7 @@ impl State {
             operators: if is_for_operators { self.operators_here() } else { Vec::new() },
             subject: act.map(|act| self.subject(act, person, now)).unwrap_or_default(),
             marks: [count(List::Bans), count(List::Mutes)],
+            verdict: None,
         }
     }
 

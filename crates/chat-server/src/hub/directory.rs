@@ -1,7 +1,7 @@
 //! Names to people: no two people here have one name, nor names that look alike. One who is signed in may
 //! have a name on several devices.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chat_proto::name::UserName;
@@ -12,8 +12,8 @@ use super::person::{Party, Person, PersonId};
 #[derive(Default)]
 pub(crate) struct Directory {
     /// Everybody connected, with or without a name.
-    pub(super) everyone: HashMap<PersonId, Arc<Person>>,
-    named: HashMap<UserName, Bearers>,
+    pub(super) everyone: BTreeMap<PersonId, Arc<Person>>,
+    named: BTreeMap<UserName, Bearers>,
     /// What a name looks like, to the one who has it; a name may have two such keys.
     by_look: HashMap<Box<str>, PersonId>,
     /// Those who go on for somebody who was cut off: their party's number isn't their own.
@@ -21,7 +21,7 @@ pub(crate) struct Directory {
 }
 
 /// Those who have a name: one, or the devices of one account.
-struct Bearers {
+pub(super) struct Bearers {
     first: Arc<Person>,
     /// Few have more than one.
     others: Vec<Arc<Person>>,
@@ -136,6 +136,10 @@ impl Directory {
     pub(super) fn guest(&self, party: Party) -> Option<&Arc<Person>> {
         let id = self.going_on.get(&party).copied().unwrap_or(PersonId(party.0));
         self.everyone.get(&id).filter(|person| person.party() == party)
+    }
+
+    pub(super) fn by_name(&self) -> &BTreeMap<UserName, Bearers> {
+        &self.named
     }
 
     pub(super) fn named(&self) -> impl ExactSizeIterator<Item = (&UserName, &Arc<Person>)> {

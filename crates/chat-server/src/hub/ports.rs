@@ -20,6 +20,7 @@ use super::decree::{Decree, Recorded};
 use super::governing::KeptGoverning;
 use super::person::{Borne, Party, Person};
 use super::private::Room;
+use super::rules::Verdict;
 
 /// Gives each line its place in its conversation.
 ///
@@ -136,6 +137,9 @@ pub struct Draft {
     pub(crate) ticket: u64,
     /// In a channel: whether its author may. It is asked where it counts, since what one may changes.
     pub(crate) may: May,
+    /// What the channel's filter found in the text when its author asked. It is looked for again only if the filter has
+    /// changed since.
+    pub(crate) verdict: Option<Box<Verdict>>,
 }
 
 /// Whether somebody of this standing in a channel may say or do something there.

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Weak};
 
-use super::channel::Channel;
 use super::{Hub, lock};
 use crate::ops::watchdog::{Part, Pulse, Spot};
 use crate::util::sync::Rank;
@@ -24,11 +23,8 @@ impl Hub {
     fn probe(&self, spot: &Spot) {
         spot.is(Rank::Channels.name());
         drop(self.channels.write());
-        let channels: Vec<Arc<Channel>> = self.channels.read().by_name.values().cloned().collect();
         spot.is(Rank::Channel.name());
-        for channel in channels {
-            drop(channel.state());
-        }
+        self.each_channel(|channel| drop(channel.state()));
         spot.is(Rank::Private.name());
         drop(lock(&self.private));
         spot.is(Rank::Directory.name());
@@ -36,7 +32,7 @@ impl Hub {
         spot.is(Rank::Accounts.name());
         drop(lock(&self.accounts));
         spot.is(Rank::Restricting.name());
-        drop(lock(&self.restricting));
+        drop(lock(&self.index));
         spot.is(Rank::CutOff.name());
         drop(lock(&self.cut_off));
         spot.is(Rank::Governing.name());

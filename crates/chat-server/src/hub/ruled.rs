@@ -1,6 +1,7 @@
 //! What operators of the server decided, read for answers: who may come in, and lists of all that holds.
 
 use std::net::IpAddr;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use chat_proto::command::Invite;
@@ -14,9 +15,12 @@ use super::account::Account;
 use super::channel::Channel;
 use super::decree::Recorded;
 use super::governing::Invitation;
-use super::person::Person;
+use super::person::{Person, PersonId};
 use super::ports::TokenHash;
 use super::{Hub, lock};
+
+/// Rows of a list that are read with its lock held once.
+const SLICE: usize = 256;
 
 /// A part of a list, and whether there is more after it.
 pub(crate) struct Page<T> {
@@ -53,8 +57,23 @@ impl Asked<'_> {
         self.part.is_none_or(|part| name.contains(&part.to_lowercase()))
     }
 
-    fn page<T>(&self, rows: impl Iterator<Item = T>) -> Page<T> {
-        let mut rows: Vec<T> = rows.take(self.most.saturating_add(1)).collect();
+    /// The rows that are asked for, out of a list that is read in slices: `next` returns those after one, none at the end.
+    /// No lock is held between them.
+    fn page<T>(
+        &self,
+        mut next: impl FnMut(Option<&T>) -> Vec<T>,
+        is_asked_for: impl Fn(&T) -> bool,
+    ) -> Page<T> {
+        let mut rows = Vec::new();
+        let mut slice = next(None);
+        while let Some(last) = slice.pop() {
+            let following = next(Some(&last));
+            rows.extend(slice.into_iter().chain([last]).filter(&is_asked_for));
+            if rows.len() > self.most {
+                break;
+            }
+            slice = following;
+        }
         let has_more = rows.len() > self.most;
         rows.truncate(self.most);
         Page { rows, has_more }
@@ -62,17 +81,35 @@ impl Asked<'_> {
 }
 
 impl Hub {
+    /// Goes over everybody who is connected, without holding the lock of their list meanwhile.
+    pub(super) fn each_person(&self, mut look_at: impl FnMut(&Arc<Person>)) {
+        let mut after = Unbounded;
+        loop {
+            let some: Vec<_> = {
+                let directory = lock(&self.directory);
+                let range = directory.everyone.range((after, Unbounded));
+                range.take(SLICE).map(|(_, one)| Arc::clone(one)).collect()
+            };
+            some.iter().for_each(&mut look_at);
+            match some.last() {
+                Some(last) => after = Excluded(last.id),
+                None => return,
+            }
+        }
+    }
+
     /// Connections by their numbers, those after `after`.
     pub(crate) fn connections(&self, asked: &Asked<'_>, after: u64) -> Page<Arc<Person>> {
-        let mut all: Vec<_> = {
-            let directory = lock(&self.directory);
-            directory.everyone.values().filter(|one| one.id.0 > after).cloned().collect()
-        };
-        all.sort_unstable_by_key(|one| one.id);
         let is_asked_for = |one: &Arc<Person>| {
             asked.part.is_none() || one.name().is_some_and(|name| asked.has(name.key()))
         };
-        asked.page(all.into_iter().filter(is_asked_for))
+        let next = |last: Option<&Arc<Person>>| {
+            let after = last.map_or(PersonId(after), |last| last.id);
+            let directory = lock(&self.directory);
+            let range = directory.everyone.range((Excluded(after), Unbounded));
+            range.take(SLICE).map(|(_, one)| Arc::clone(one)).collect()
+        };
+        asked.page(next, is_asked_for)
     }
 
     /// Accounts by name, those after `after`.
@@ -81,14 +118,13 @@ impl Hub {
         asked: &Asked<'_>,
         after: Option<&UserName>,
     ) -> Page<AccountRow> {
-        let mut all: Vec<_> = {
+        let next = |last: Option<&Arc<Account>>| {
+            let after = last.map(|last| &last.name).or(after).map_or(Unbounded, Excluded);
             let accounts = lock(&self.accounts);
-            let is_after =
-                |account: &&Arc<Account>| after.is_none_or(|after| account.name > *after);
-            accounts.all().filter(is_after).cloned().collect()
+            let range = accounts.by_name().range::<UserName, _>((after, Unbounded));
+            range.take(SLICE).map(|(_, account)| Arc::clone(account)).collect()
         };
-        all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        let page = asked.page(all.into_iter().filter(|account| asked.has(account.name.key())));
+        let page = asked.page(next, |account| asked.has(account.name.key()));
         let directory = lock(&self.directory);
         let row = |account: Arc<Account>| {
             let bearers = directory.bearers(&account.name);
@@ -104,14 +140,13 @@ impl Hub {
         asked: &Asked<'_>,
         after: Option<&ChannelName>,
     ) -> Page<RunRow> {
-        let mut all: Vec<_> = {
+        let next = |last: Option<&Arc<Channel>>| {
+            let after = last.map(|last| &last.name).or(after).map_or(Unbounded, Excluded);
             let channels = self.channels.read();
-            let is_after =
-                |channel: &&Arc<Channel>| after.is_none_or(|after| channel.name > *after);
-            channels.by_name.values().filter(is_after).cloned().collect()
+            let range = channels.by_name.range::<ChannelName, _>((after, Unbounded));
+            range.take(SLICE).map(|(_, channel)| Arc::clone(channel)).collect()
         };
-        all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        let page = asked.page(all.into_iter().filter(|channel| asked.has(channel.name.key())));
+        let page = asked.page(next, |channel| asked.has(channel.name.key()));
         let row = |channel: Arc<Channel>| {
             let ((accounts, people), members, lines, hidden, invite_only) = {
                 let state = channel.state();
@@ -184,7 +219,7 @@ impl Hub {
     pub(crate) fn operators(&self) -> Vec<(UserName, bool)> {
         let directory = lock(&self.directory);
         let accounts = lock(&self.accounts);
-        let admins = accounts.all().filter(|account| account.is_admin());
+        let admins = accounts.admins().flatten();
         let mut all: Vec<_> = admins
             .map(|account| (account.name.clone(), directory.find(&account.name).is_some()))
             .collect();

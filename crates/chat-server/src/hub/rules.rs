@@ -14,10 +14,10 @@ use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 use chat_proto::setting::Period;
 
-pub(crate) use self::mark::{Mark, Who};
+pub(crate) use self::mark::{Mark, Sign, Who};
 pub(crate) use self::settings::Settings;
 use self::spoken::Spoken;
-pub(crate) use self::words::has_link;
+pub(crate) use self::words::{Hit, Verdict};
 
 /// Bans that a channel keeps, and mutes; past it no more are taken.
 pub(crate) const MAX_MARKS: usize = 1000;
@@ -55,6 +55,8 @@ pub(crate) struct Rules {
     /// The oldest first.
     invitations: Vec<Mark>,
     spoken: Spoken,
+    /// By what bans and mutes are found, in addition (`true`) or no more, for the index of all channels.
+    changed: Vec<(Sign, bool)>,
 }
 
 impl Rules {
@@ -93,8 +95,9 @@ impl Rules {
 
     /// Adds a mark in place of an earlier one of the same target. Tells the keys of marks that gave way to it.
     pub(crate) fn add(&mut self, list: List, mark: Mark) -> Vec<String> {
+        self.remove(list, &[mark.key().to_owned()]);
+        self.note(list, &mark, true);
         let marks = self.list_mut(list);
-        marks.retain(|other| other.key() != mark.key());
         marks.push(mark);
         let mut gone = Vec::new();
         while list == List::Invitations && marks.len() > MAX_INVITATIONS {
@@ -109,22 +112,49 @@ impl Rules {
         let nameless = Who { name: None, ..who.clone() };
         for mark in self.bans.iter_mut().chain(&mut self.mutes) {
             if mark.holds(now) && mark.hits(who, &looks) && !mark.hits(&nameless, &[]) {
-                mark.follow(who.party);
+                let oldest = mark.follow(who.party).map(|oldest| (Sign::Party(oldest), false));
+                self.changed.extend(oldest.into_iter().chain([(Sign::Party(who.party), true)]));
             }
         }
     }
 
+    /// What changed of the signs of bans and mutes since this was last asked.
+    pub(crate) fn take_changed(&mut self) -> Vec<(Sign, bool)> {
+        std::mem::take(&mut self.changed)
+    }
+
+    fn note(&mut self, list: List, mark: &Mark, is_added: bool) {
+        if list != List::Invitations {
+            self.changed.extend(mark.signs().map(|sign| (sign, is_added)));
+        }
+    }
+
+    /// The channel is gone.
+    pub(crate) fn clear(&mut self) {
+        self.take_out(List::Bans, |_| true);
+        self.take_out(List::Mutes, |_| true);
+        *self = Self { changed: std::mem::take(&mut self.changed), ..Self::default() };
+    }
+
+    fn take_out(&mut self, list: List, is_out: impl Fn(&Mark) -> bool) -> Vec<Mark> {
+        let out: Vec<_> = self.list_mut(list).extract_if(.., |mark| is_out(mark)).collect();
+        for mark in &out {
+            self.note(list, mark, false);
+        }
+        out
+    }
+
     /// Takes out the marks with these keys.
     pub(crate) fn remove(&mut self, list: List, keys: &[String]) {
-        self.list_mut(list).retain(|mark| !keys.iter().any(|key| key == mark.key()));
+        self.take_out(list, |mark| keys.iter().any(|key| key == mark.key()));
     }
 
     /// Forgets what holds no more. Tells what it was, for the store.
     pub(crate) fn forget_ended(&mut self, now: Timestamp) -> Vec<(List, Mark)> {
         let mut ended = Vec::new();
         for list in List::ALL {
-            let over = self.list_mut(list).extract_if(.., |mark| !mark.holds(now));
-            ended.extend(over.map(|mark| (list, mark)));
+            let over = self.take_out(list, |mark| !mark.holds(now));
+            ended.extend(over.into_iter().map(|mark| (list, mark)));
         }
         self.spoken.forget_before(now, self.settings.slow);
         ended
@@ -133,15 +163,13 @@ impl Rules {
     /// Somebody's account is erased: why they have banned or muted anybody is told no more.
     pub(crate) fn forget_reasons(&mut self, by: &UserName) {
         for list in List::ALL {
-            for mark in self.list_mut(list).iter_mut().filter(|mark| mark.shown.by == *by) {
-                mark.shown.reason = None;
+            let own = self.list_mut(list).iter_mut().filter(|mark| mark.shown.by == *by);
+            let reasons = own.filter_map(|mark| mark.shown.reason.take()).count();
+            if list != List::Invitations {
+                let gone = std::iter::repeat_n((Sign::Reason(by.clone()), false), reasons);
+                self.changed.extend(gone);
             }
         }
-    }
-
-    /// Whether somebody may be banned or muted.
-    pub(crate) fn restricts(&self) -> bool {
-        !self.bans.is_empty() || !self.mutes.is_empty()
     }
 
     /// Somebody says something now.

@@ -18,7 +18,7 @@ impl Hub {
         };
         let (accounts, operators) = {
             let accounts = lock(&self.accounts);
-            (accounts.all().count(), accounts.all().filter(|one| one.is_admin()).count())
+            (accounts.count(), accounts.admins().len())
         };
         let (bans, invitations) = {
             let governing = lock(&self.governing);

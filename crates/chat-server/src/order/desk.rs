@@ -538,7 +538,7 @@ impl Desk {
     /// From now on what retention has ended, and what is too old, is taken out in steps.
     pub(super) fn begin_tidying(&mut self, now: Timestamp) {
         // Nothing is older because the wall clock was set.
-        self.tidying.begin(&self.register, now.min(on_the_wall(now)), ONCE_MILLIS);
+        self.tidying.begin(now.min(on_the_wall(now)), ONCE_MILLIS);
     }
 
     /// How many lines wait to be put into the store's tables; none while the store fails.

@@ -1,6 +1,6 @@
 //! Every conversation, with its number in the store and its last id.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chat_proto::conversation::Conversation;
 use chat_proto::event::Placed;
@@ -17,7 +17,7 @@ use crate::store::{Book, Failure};
 #[derive(Default)]
 pub(super) struct Register {
     by_key: HashMap<ConversationKey, Entry>,
-    by_number: HashMap<u32, ConversationKey>,
+    by_number: BTreeMap<u32, ConversationKey>,
     /// The private chats of each party.
     by_party: HashMap<Party, Vec<u32>>,
     next_number: u32,
@@ -289,8 +289,9 @@ impl Register {
         self.undo.iter().map(|(key, _)| key.clone()).collect()
     }
 
-    pub(super) fn keys(&self) -> impl Iterator<Item = &ConversationKey> {
-        self.by_key.keys()
+    /// The conversations of this number and those after it, with their numbers.
+    pub(super) fn from(&self, number: u32) -> impl Iterator<Item = (u32, &ConversationKey)> {
+        self.by_number.range(number..).map(|(number, key)| (*number, key))
     }
 
     /// The conversation of this number as somebody names it who is on the side of `party`.

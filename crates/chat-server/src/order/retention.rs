@@ -63,7 +63,9 @@ impl Retention {
 pub(super) struct Tidying {
     retention: Retention,
     now: Timestamp,
-    /// Conversations whose age is to be looked at.
+    /// The conversations whose age is to be looked at begin with this number.
+    aged_from: Option<u32>,
+    /// Before them, these.
     aged: VecDeque<ConversationKey>,
     /// Conversations that have lines below their floor.
     low: VecDeque<ConversationKey>,
@@ -81,6 +83,7 @@ impl Tidying {
         Self {
             retention,
             now: Timestamp(0),
+            aged_from: None,
             aged: VecDeque::new(),
             low: VecDeque::new(),
             low_known: HashSet::new(),
@@ -91,9 +94,9 @@ impl Tidying {
     }
 
     /// Everything is to be looked at.
-    pub(super) fn begin(&mut self, register: &Register, now: Timestamp, once_millis: i64) {
+    pub(super) fn begin(&mut self, now: Timestamp, once_millis: i64) {
         self.now = now;
-        self.aged = register.keys().cloned().collect();
+        self.aged_from = Some(0);
         self.once_before = Some(now.0.saturating_sub(once_millis));
     }
 
@@ -101,12 +104,14 @@ impl Tidying {
         self.purges > 0
             || !self.erased.is_empty()
             || !self.aged.is_empty()
+            || self.aged_from.is_some()
             || !self.low.is_empty()
             || self.once_before.is_some()
     }
 
     /// Nothing more is tried until everything is looked at again.
     pub(super) fn rest(&mut self) {
+        self.aged_from = None;
         self.aged.clear();
         self.low.clear();
         self.low_known.clear();
@@ -194,6 +199,13 @@ impl Tidying {
         }
         if let Some(key) = self.low.front().cloned() {
             return self.delete(&key, book, register, hub);
+        }
+        if self.aged.is_empty()
+            && let Some(number) = self.aged_from
+        {
+            let some: Vec<_> = register.from(number).take(CONVERSATIONS_A_STEP).collect();
+            self.aged_from = some.last().map(|(last, _)| last.saturating_add(1));
+            self.aged.extend(some.into_iter().map(|(_, key)| key.clone()));
         }
         if !self.aged.is_empty() {
             let some = self.aged.len().min(CONVERSATIONS_A_STEP);

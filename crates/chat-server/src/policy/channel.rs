@@ -13,7 +13,7 @@ use chat_proto::verb::{self, Kind};
 
 use crate::hub::act::{Act, Aim, Authority, Deed, Standing};
 use crate::hub::ports::What;
-use crate::hub::rules::{MAX_MARKS, has_link};
+use crate::hub::rules::{Hit, MAX_MARKS};
 
 /// Whether somebody may say or do what they ask for, at the moment when it is its turn.
 pub(crate) fn may(standing: &Standing<'_>, what: &What) -> Result<(), Refusal> {
@@ -39,7 +39,7 @@ pub(crate) fn may_enter(standing: &Standing<'_>) -> Result<(), Refusal> {
         return Err(Refusal::invite_only(channel));
     }
     match standing.name {
-        Some(name) if is_filtered(standing, name.as_str()) => {
+        Some(name) if hit(standing, name.as_str()).is_some() => {
             Err(Refusal::name_refused_at_entry(name, channel))
         }
         _ => Ok(()),
@@ -55,7 +55,7 @@ pub(crate) fn may_be_renamed(standing: &Standing<'_>, name: &UserName) -> Result
     match (ban, mute) {
         (Some(ban), _) => Err(Refusal::banned_from_renaming(channel, ban.term)),
         (None, Some(mute)) => Err(Refusal::muted_from_renaming(channel, mute.term)),
-        (None, None) if is_filtered(standing, name.as_str()) => {
+        (None, None) if hit(standing, name.as_str()).is_some() => {
             Err(Refusal::name_refused(name, channel))
         }
         (None, None) => Ok(()),
@@ -207,20 +207,21 @@ fn not_muted(standing: &Standing<'_>) -> Result<(), Refusal> {
     }
 }
 
-fn is_filtered(standing: &Standing<'_>, text: &str) -> bool {
-    let settings = standing.settings;
-    settings.words.find(text).is_some() || (settings.no_links && has_link(text))
+/// What is refused in a text. Mostly it was looked for already.
+fn hit(standing: &Standing<'_>, text: &str) -> Option<Hit> {
+    let filter = standing.settings.filter()?;
+    match standing.verdict.filter(|verdict| verdict.is_of(&filter)) {
+        Some(verdict) => verdict.hit.clone(),
+        None => filter.find(text),
+    }
 }
 
 fn not_filtered(standing: &Standing<'_>, text: &Text) -> Result<(), Refusal> {
-    let Standing { channel, settings, .. } = standing;
-    if let Some(pattern) = settings.words.find(text.as_str()) {
-        return Err(Refusal::word_refused(channel, pattern.as_str()));
+    match hit(standing, text.as_str()) {
+        None => Ok(()),
+        Some(Hit::Word(pattern)) => Err(Refusal::word_refused(standing.channel, pattern.as_str())),
+        Some(Hit::Link) => Err(Refusal::link_refused(standing.channel)),
     }
-    if settings.no_links && has_link(text.as_str()) {
-        return Err(Refusal::link_refused(channel));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

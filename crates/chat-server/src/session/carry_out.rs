@@ -73,11 +73,11 @@ impl Session {
                 let (party, name) = self.open_private(&user, now)?;
                 let conversation = Conversation::Private(name.clone());
                 let to = Place { conversation, with: Some(party) };
-                let words = Words { text, action: false, time: now, once: None, may, ticket: 0 };
+                let words = Words::new(text, false, now, may);
                 return self.say(to, words, re, Some(name));
             }
-            Change::Say { to, text, action, once } => {
-                let words = Words { text, action, time: now, once, may, ticket: 0 };
+            Change::Say { to, text, action, once, verdict } => {
+                let words = Words { once, verdict, ..Words::new(text, action, now, may) };
                 return self.say(to, words, re, None);
             }
             Change::Topic(channel, topic) => {
@@ -264,7 +264,9 @@ impl Session {
     ) -> Result<(), Refusal> {
         if let Some(after) = after {
             let channel = self.hub.channel_for(&self.person, name, now)?;
-            channel.ask(&self.person, now, policy::channel::may_enter)?;
+            let name = self.name()?;
+            let may = policy::channel::may_enter;
+            channel.ask_to_show(&self.person, now, name.as_str(), &mut None, may)?;
             let last = channel.last_line();
             if after > last {
                 let place = Conversation::Channel(channel.name.clone());
@@ -404,7 +406,7 @@ impl Session {
     /// Whether words could be said in a channel.
     fn may_say_in(&self, channel: &Channel, words: &Text, now: Timestamp) -> bool {
         let may = |standing: &Standing<'_>| policy::channel::may_say(standing, words).is_ok();
-        channel.ask(&self.person, now, may)
+        channel.ask_to_show(&self.person, now, words.as_str(), &mut None, may)
     }
 
     /// What somebody who leaves the system gives as their reason, unless it couldn't be said where it is told.
@@ -418,7 +420,9 @@ impl Session {
         let mut channels = self.inbox.channels();
         let reason = away.reason.filter(|reason| {
             let may = |standing: &Standing<'_>| policy::channel::may_show(standing, reason).is_ok();
-            channels.all(|channel| channel.ask(&self.person, now, may))
+            channels.all(|channel| {
+                channel.ask_to_show(&self.person, now, reason.as_str(), &mut None, may)
+            })
         });
         Away { reason }
     }
@@ -430,7 +434,9 @@ impl Session {
         }
         let may = |standing: &Standing<'_>| policy::channel::may_be_renamed(standing, name);
         let mut channels = self.inbox.channels();
-        channels.try_for_each(|channel| channel.ask(&self.person, now, may))
+        channels.try_for_each(|channel| {
+            channel.ask_to_show(&self.person, now, name.as_str(), &mut None, may)
+        })
     }
 
     /// An invitation reaches a person as a private line does, so the same rule holds for it.

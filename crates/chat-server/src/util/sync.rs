@@ -30,7 +30,9 @@ pub(crate) enum Rank {
     Card,
     /// One account.
     Account,
-    /// The channels with bans and mutes.
+    /// The accounts that are in each channel.
+    Members,
+    /// The channels by the people whom their rules are about.
     Restricting,
     /// The large channels in which people came or went.
     Comings,
@@ -52,7 +54,7 @@ pub(crate) enum Rank {
 
 impl Rank {
     #[cfg(any(debug_assertions, test))]
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Commit,
         Self::Channels,
         Self::Channel,
@@ -61,6 +63,7 @@ impl Rank {
         Self::Accounts,
         Self::Card,
         Self::Account,
+        Self::Members,
         Self::Restricting,
         Self::Comings,
         Self::CutOff,
@@ -89,6 +92,7 @@ impl Rank {
             Self::Accounts => "accounts",
             Self::Card => "card",
             Self::Account => "account",
+            Self::Members => "members",
             Self::Restricting => "restricting",
             Self::Comings => "comings",
             Self::CutOff => "cut_off",

@@ -273,7 +273,7 @@ impl Hub {
             let mut state = channel.state();
             state.signed_in(person.id, party);
             let account_operates = state.operators.adopt(person, party);
-            self.remember_operator(&channel.name, account_operates);
+            self.remember_operator(channel, account_operates);
             if let Some(event) = &event {
                 state.tell_once(event.clone(), by, once);
             }
@@ -293,7 +293,7 @@ impl Hub {
         for name in person.take_operated() {
             if let Ok(channel) = self.channel(&name) {
                 let adopted = channel.state().operators.adopt(person, account);
-                self.remember_operator(&name, adopted);
+                self.remember_operator(&channel, adopted);
             }
         }
     }
@@ -301,14 +301,16 @@ impl Hub {
     /// An account that is erased runs no channel any more; its topics go, and the reasons that it gave. The store has
     /// it so already.
     fn take_from_channels(self: &Arc<Self>, account: Party, known: Option<&Account>, source: By) {
-        let channels: Vec<_> = {
-            let channels = self.channels.read();
-            channels.by_name.values().cloned().collect()
-        };
+        let name = known.map(|account| &account.name);
+        let channels = lock(&self.index).take_account(account, name);
         for channel in channels {
             let mut state = channel.state();
+            if state.dropped {
+                continue;
+            }
             if let Some(account) = known {
                 state.rules.forget_reasons(&account.name);
+                self.reindex(&channel, &mut state);
             }
             if state.topic_by == Some(account) {
                 (state.topic, state.topic_by) = (None, None);
@@ -320,7 +322,7 @@ impl Hub {
             if state.operators.has_account(account) {
                 state.operators.remove(None, Some(account));
                 let heir = state.settle_operators(&channel.name);
-                self.remember_operator(&channel.name, heir);
+                self.remember_operator(&channel, heir);
             }
         }
     }
@@ -337,7 +339,7 @@ impl Hub {
             let mut state = channel.state();
             state.signed_in(person.id, account.party);
             let account_operates = state.operators.adopt(person, account.party);
-            self.remember_operator(&channel.name, account_operates);
+            self.remember_operator(channel, account_operates);
             let read = state.last_line;
             drop(state);
             self.note_membership(&account, &channel.name, read, now);
@@ -427,9 +429,16 @@ impl Hub {
 
     /// Tokens hold no more that were not used for long.
     pub fn expire_tokens(self: &Arc<Self>, now: Timestamp) {
-        let expired = lock(&self.accounts).expired_tokens(now);
-        for (party, hash) in expired {
-            self.order.remember(Fact::TokenExpired(party, hash), self);
+        let mut after = None;
+        loop {
+            let (expired, last) = lock(&self.accounts).expired_tokens(after, now);
+            for (party, hash) in expired {
+                self.order.remember(Fact::TokenExpired(party, hash), self);
+            }
+            if last.is_none() {
+                return;
+            }
+            after = last;
         }
     }
 }

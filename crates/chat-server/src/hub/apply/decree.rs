@@ -171,13 +171,14 @@ impl Hub {
                 let event = Event::Announcement { from: act.by, text, time: act.time };
                 let number = self.sequence.next();
                 let told = Arc::new(Told::new(event, by, number, LineId::default()).into());
-                let everybody: Vec<_> = lock(&self.directory).everyone.values().cloned().collect();
-                let listens = |one: &&Arc<Person>| {
+                let listens = |one: &Arc<Person>| {
                     one.id != by.id
                         && one.name().is_some()
                         && one.try_note(Note::Told(Arc::clone(&told)))
                 };
-                Done::Announced { count: everybody.iter().filter(listens).count() }
+                let mut count = 0;
+                self.each_person(|one| count += usize::from(listens(one)));
+                Done::Announced { count }
             }
             Decided::Invitation { invite, hash, until } => {
                 let invitation = Invitation::new(act.by, act.time, until);
@@ -185,9 +186,8 @@ impl Hub {
                 Done::Invitation { invite, until }
             }
             Decided::Admin { party, admin } => {
-                if let Some(account) = self.account_of(party)
-                    && account.set_admin(admin)
-                {
+                let changed = lock(&self.accounts).set_admin(party, admin);
+                if let Some(account) = changed {
                     self.tell_devices(&account, None, || Note::Admin(admin));
                     if !admin {
                         ended = self.barred_devices(&account, act.time);
@@ -198,10 +198,12 @@ impl Hub {
             Decided::Ban(ban, _) => {
                 // From now on nobody comes in whom it is against; who is here already is found.
                 lock(&self.governing).bans.add(ban.clone());
-                let everybody = lock(&self.directory);
-                let hit = everybody.everyone.values().filter(|one| is_against(&ban.target, one));
-                let hit: Vec<_> = hit.cloned().collect();
-                drop(everybody);
+                let mut hit = Vec::new();
+                self.each_person(|one| {
+                    if is_against(&ban.target, one) {
+                        hit.push(Arc::clone(one));
+                    }
+                });
                 let ServerBan { target, by, term, reason, .. } = ban;
                 let ending = Ending { by, reason, ban: Some(term) };
                 ended.extend(hit.into_iter().map(|one| (one, ending.clone())));

@@ -16,6 +16,7 @@ use crate::hub::delivery::{Delivery, Told};
 use crate::hub::person::{Note, Person};
 use crate::hub::ports::{Addressee, Correspondent, Draft, Fact, May, Settled, What};
 use crate::hub::private::Room;
+use crate::hub::rules::Verdict;
 use crate::hub::snapshot::Whom;
 use crate::hub::{Hub, lock};
 
@@ -31,6 +32,14 @@ pub(crate) struct Words {
     pub(crate) may: May,
     /// By which its answer is known: its place in the order of all that happens.
     pub(crate) ticket: u64,
+    /// What the channel's filter has found in the text.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+impl Words {
+    pub(crate) fn new(text: Text, action: bool, time: Timestamp, may: May) -> Self {
+        Self { text, action, time, once: None, may, ticket: 0, verdict: None }
+    }
 }
 
 impl Hub {
@@ -120,11 +129,15 @@ impl Hub {
         place: Conversation,
         to: Result<Addressee, Refusal>,
     ) -> Result<u64, Refusal> {
-        let Words { text, action, time, once, may, ticket } = words;
+        let Words { text, action, time, once, may, ticket, mut verdict } = words;
         let to = match to {
             Err(refusal) if once.is_none() => return Err(refusal),
             to => to,
         };
+        if let (Some(_), Ok(Addressee::Channel(channel))) = (&once, &to) {
+            // Nobody has asked before whether it may be said.
+            drop(channel.state_for(author, text.as_str(), &mut verdict));
+        }
         let what = What::Line { text, action };
         let (party, account) = (author.party(), author.account());
         let author = Arc::clone(author);
@@ -140,6 +153,7 @@ impl Hub {
             once,
             ticket,
             may,
+            verdict: verdict.map(Box::new),
         })?;
         Ok(ticket)
     }
@@ -167,6 +181,10 @@ impl Hub {
         time: Timestamp,
         may: May,
     ) -> Result<(), Refusal> {
+        let mut verdict = None;
+        if let What::Topic(topic) = &what {
+            drop(channel.state_for(by, topic.as_str(), &mut verdict));
+        }
         self.submit(Draft {
             author: Arc::clone(by),
             from,
@@ -179,6 +197,7 @@ impl Hub {
             once: None,
             ticket: 0,
             may,
+            verdict: verdict.map(Box::new),
         })
     }
 
@@ -212,7 +231,14 @@ impl Hub {
             (Settled::TopicKept, Ok(Addressee::Channel(channel)), What::Topic(topic)) => {
                 let mut state = channel.state();
                 state.topic = Some(topic.clone());
-                state.topic_by = account;
+                let before = std::mem::replace(&mut state.topic_by, account);
+                if before != account && !state.dropped {
+                    let before = before.filter(|one| !state.operators.has_account(*one));
+                    if let Some(before) = before {
+                        lock(&self.index).concerns_no_more(before, &channel);
+                    }
+                    self.note_part(account, &channel);
+                }
                 let channel = channel.name.clone();
                 let told = Some(topic.clone());
                 let event = Event::Topic { channel: channel.clone(), topic: told, by: from };
@@ -363,12 +389,16 @@ impl Draft {
         match &self.to {
             Ok(Addressee::Channel(channel)) => {
                 let who = self.author.who();
-                let mut state = channel.state();
-                let act = match &self.what {
-                    What::Act(act) => Some(&**act),
-                    _ => None,
+                let mut verdict = self.verdict.as_deref().cloned();
+                let (mut state, act) = match &self.what {
+                    What::Line { text, .. } | What::Topic(text) => {
+                        (channel.state_for(&self.author, text.as_str(), &mut verdict), None)
+                    }
+                    What::Act(act) => (channel.state(), Some(&**act)),
                 };
-                let standing = state.standing(&channel.name, &self.author, &who, self.time, act);
+                let mut standing =
+                    state.standing(&channel.name, &self.author, &who, self.time, act);
+                standing.verdict = verdict.as_ref();
                 (self.may)(&standing, &self.what)?;
                 let counts = !standing.operator && matches!(self.what, What::Line { .. });
                 if counts {

@@ -139,13 +139,16 @@ impl Hub {
             for setting in &self.bounds.new_channels {
                 state.rules.settings.set(setting);
             }
-            channel.show_or_hide(&state);
+            if channel.show_or_hide(&state) {
+                self.hidden.fetch_add(1, Ordering::Relaxed);
+            }
             let (entry, ring) = state.admit(person, slot);
             (entry, ring, account)
         };
         channels.add(Arc::clone(&channel));
         self.order.remember(Fact::Opened(name.clone(), topic.clone(), person.account()), self);
-        self.remember_operator(name, account);
+        self.remember_operator(&channel, account);
+        self.note_part(person.account().filter(|_| topic.is_some()), &channel);
         for setting in &self.bounds.new_channels {
             self.remember_rule(name, Keep::Setting(setting.name(), setting.value()));
         }
@@ -157,11 +160,12 @@ impl Hub {
     /// An account is an operator from now on, and stays it.
     pub(super) fn remember_operator(
         self: &Arc<Self>,
-        name: &ChannelName,
+        channel: &Arc<Channel>,
         account: Option<(Party, Right)>,
     ) {
         if let Some((account, right)) = account {
-            self.remember_rule(name, Keep::Operator(account, right));
+            self.note_part(Some(account), channel);
+            self.remember_rule(&channel.name, Keep::Operator(account, right));
         }
     }
 
@@ -181,9 +185,11 @@ impl Hub {
         may_enter: fn(&Standing<'_>) -> Result<(), Refusal>,
     ) -> Result<Membership, Refusal> {
         let channel = self.channel(name)?;
-        let mut state = channel.state();
         let who = person.who();
-        let standing = state.standing(&channel.name, person, &who, now, None);
+        let (shown, mut verdict) = (who.name.as_ref().map_or("", UserName::as_str), None);
+        let mut state = channel.state_for(person, shown, &mut verdict);
+        let mut standing = state.standing(&channel.name, person, &who, now, None);
+        standing.verdict = verdict.as_ref();
         if state.dropped || !standing.knows() {
             drop(state);
             return Err(self.no_such_channel(name));
@@ -218,7 +224,7 @@ impl Hub {
             operator: state.is_operator(person),
         };
         drop(state);
-        self.remember_operator(&channel.name, account);
+        self.remember_operator(&channel, account);
         for key in accepted {
             self.remember_rule(&channel.name, Keep::NoMark(List::Invitations, key));
         }
@@ -238,7 +244,7 @@ impl Hub {
         let large = self.is_large(&state);
         // Whoever has the right by being here longest keeps it while elsewhere.
         let account = state.settle_operators(&channel.name);
-        self.remember_operator(&channel.name, account);
+        self.remember_operator(channel, account);
         state.dismiss(person.id, now)?;
         let leaving = Leaving { number: self.sequence.next(), last_line: state.last_line };
         if state.has_beside(person) {
@@ -252,7 +258,7 @@ impl Hub {
         let account = state.settle_operators(&channel.name);
         let is_unused = state.is_unused();
         drop(state);
-        self.remember_operator(&channel.name, account);
+        self.remember_operator(channel, account);
         if is_unused {
             self.drop_unused(channel);
         }
@@ -264,59 +270,62 @@ impl Hub {
     /// server stops.
     pub(super) fn drop_unused(self: &Arc<Self>, channel: &Arc<Channel>) {
         let name = &channel.name;
+        let mut channels = self.channels.write();
+        let mut state = channel.state();
+        let is_closing = self.closing.load(Ordering::SeqCst);
+        if state.dropped
+            || !state.is_unused()
+            || is_closing
+            || self.under_way.load(Ordering::SeqCst) > 0
         {
-            let mut channels = self.channels.write();
-            let mut state = channel.state();
-            let is_closing = self.closing.load(Ordering::SeqCst);
-            if state.dropped
-                || !state.is_unused()
-                || is_closing
-                || self.under_way.load(Ordering::SeqCst) > 0
-            {
-                return;
-            }
-            state.dropped = true;
-            tracing::info!(channel = %name, lines = 0, reason = "unused", "channel removed");
-            channels.remove(name, state.last_line);
-            lock(&self.accounts).forget_channel(name);
-            self.order.remember(Fact::Dropped(name.clone()), self);
+            return;
         }
-        self.watch(channel, false);
+        tracing::info!(channel = %name, lines = 0, reason = "unused", "channel removed");
+        self.retire(&mut channels, channel, &mut state);
+        self.order.remember(Fact::Dropped(name.clone()), self);
     }
 
     /// Drops the channels that nobody has been in for as long as empty ones are kept, with their lines, unless an
     /// operator of theirs has an account. Forgets bans and mutes that have ended.
     pub fn drop_empty_channels(self: &Arc<Self>, now: Timestamp) {
-        let mut channels = self.channels.write();
-        let mut due = Vec::new();
-        for channel in channels.by_name.values() {
+        self.each_channel(|channel| {
             let mut state = channel.state();
             for (list, mark) in state.rules.forget_ended(now) {
                 self.remember_rule(&channel.name, Keep::EndedMark(list, mark));
             }
-            let empty_millis = state.empty_since.map(|since| now.0.saturating_sub(since.0));
-            let stays = if state.has_lines() {
-                self.bounds.empty_channel_millis
-            } else {
-                Some(
-                    UNUSED_CHANNEL_MILLIS.min(self.bounds.empty_channel_millis.unwrap_or(i64::MAX)),
-                )
-            };
-            let is_due = !state.operators.outlive_members()
-                && empty_millis.zip(stays).is_some_and(|(empty, stays)| empty >= stays);
+            self.reindex(channel, &mut state);
+            let is_due = self.is_due(&state, now);
+            drop(state);
             if is_due {
-                state.dropped = true;
-                due.push((channel.name.clone(), state.last_line, state.line_count()));
+                self.drop_due(channel, now);
             }
+        });
+    }
+
+    /// Whether nobody has been in a channel for as long as it is kept without.
+    fn is_due(&self, state: &State, now: Timestamp) -> bool {
+        let empty_millis = state.empty_since.map(|since| now.0.saturating_sub(since.0));
+        let stays = if state.has_lines() {
+            self.bounds.empty_channel_millis
+        } else {
+            Some(UNUSED_CHANNEL_MILLIS.min(self.bounds.empty_channel_millis.unwrap_or(i64::MAX)))
+        };
+        !state.dropped
+            && !state.operators.outlive_members()
+            && empty_millis.zip(stays).is_some_and(|(empty, stays)| empty >= stays)
+    }
+
+    fn drop_due(self: &Arc<Self>, channel: &Arc<Channel>, now: Timestamp) {
+        let mut channels = self.channels.write();
+        let mut state = channel.state();
+        // Somebody may have come since.
+        if !self.is_due(&state, now) {
+            return;
         }
-        for (name, last_line, lines) in due {
-            tracing::info!(channel = %name, lines, reason = %"empty", "channel removed");
-            channels.remove(&name, last_line);
-            lock(&self.accounts).forget_channel(&name);
-            self.order.remember(Fact::Dropped(name), self);
-        }
-        drop(channels);
-        self.watch_no_more();
+        let (name, lines) = (&channel.name, state.line_count());
+        tracing::info!(channel = %name, lines, reason = %"empty", "channel removed");
+        self.retire(&mut channels, channel, &mut state);
+        self.order.remember(Fact::Dropped(name.clone()), self);
     }
 
     /// Names stand no more for those who were cut off long ago.

@@ -58,9 +58,11 @@ impl Hub {
             before
         };
         if before.is_some() {
-            let watched = lock(&self.restricting).clone();
+            let watched = lock(&self.index).about_name(&who);
             for channel in watched {
-                channel.state().rules.follow(&who, now);
+                let mut state = channel.state();
+                state.rules.follow(&who, now);
+                self.reindex(&channel, &mut state);
             }
         }
         person.note_name(before.as_ref(), now);
@@ -211,7 +213,7 @@ impl Hub {
             let account = state.settle_operators(&channel.name);
             let is_unused = state.is_unused();
             drop(state);
-            self.remember_operator(&channel.name, account);
+            self.remember_operator(channel, account);
             if is_unused {
                 self.drop_unused(channel);
             }
@@ -262,8 +264,6 @@ impl Hub {
 
     /// Says farewell to everybody.
     pub fn dismiss_all(&self, farewell: Farewell) {
-        for person in lock(&self.directory).everyone.values() {
-            person.note(Note::Bye(farewell));
-        }
+        self.each_person(|person| person.note(Note::Bye(farewell)));
     }
 }

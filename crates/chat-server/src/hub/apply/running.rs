@@ -1,6 +1,7 @@
 //! What those who run a channel do there.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use chat_proto::event::{Done, Event, Restricted, Sentence, Term};
 use chat_proto::id::{LineId, Timestamp};
@@ -13,10 +14,10 @@ use super::membership::put_out;
 use crate::hub::act::{Act, Against, Aim, Authority, Deed, Keep, Kept};
 use crate::hub::channel::{Channel, State};
 use crate::hub::operators::Right;
-use crate::hub::person::{Cause, Kick, Note, Person};
+use crate::hub::person::{Cause, Kick, Note, Party, Person};
 use crate::hub::ports::{Addressee, Draft, Fact, May, What};
-use crate::hub::rules::{List, Mark, Rules};
-use crate::hub::{Hub, lock};
+use crate::hub::rules::{List, Mark};
+use crate::hub::{Channels, Hub, lock};
 
 /// An act that is kept, while it is carried out.
 struct Doing<'a> {
@@ -67,7 +68,7 @@ impl Hub {
         }
         let mut state = channel.state();
         let account = state.settle_operators(&channel.name);
-        self.remember_operator(&channel.name, account);
+        self.remember_operator(channel, account);
         let term = act.term(now).unwrap_or(Term::Lasting);
         let mark = act.mark(by_name, now);
         let ended = act.ended(&state);
@@ -102,9 +103,14 @@ impl Hub {
                 Ok(done)
             }
             Deed::Invite(aim) => self.invite(&mut state, &doing, &aim, mark),
-            Deed::Op(aim) => Ok(appoint(&mut state, &doing, &aim)),
+            Deed::Op(aim) => {
+                let of_account = aim.account;
+                let done = appoint(&mut state, &doing, &aim);
+                self.note_part(of_account, channel);
+                Ok(done)
+            }
             Deed::Deop(aim) => Ok(self.take_right(&mut state, &doing, &aim)),
-            Deed::Set(setting) => Ok(set(&mut state, &doing, &setting)),
+            Deed::Set(setting) => Ok(self.set(&mut state, &doing, &setting)),
             Deed::Purge(aim, _) => {
                 let (channel, user) = (channel.name.clone(), aim.name());
                 let by = by_name.clone();
@@ -116,7 +122,7 @@ impl Hub {
             Deed::Drop => Err(Refusal::internal()),
         };
         // What others ask of it afterwards is so already.
-        self.watch(channel, state.rules.restricts());
+        self.reindex(channel, &mut state);
         // Before anything else happens here, so that it comes in its place.
         by.note(Note::Answer(answer));
     }
@@ -126,8 +132,6 @@ impl Hub {
         let mut channels = self.channels.write();
         let mut state = doing.channel.state();
         let name = &doing.channel.name;
-        channels.remove(name, state.last_line);
-        lock(&self.accounts).forget_channel(name);
         let members: Vec<Arc<Person>> =
             state.members.values().map(|member| Arc::clone(&member.person)).collect();
         for person in members {
@@ -135,14 +139,10 @@ impl Hub {
             let kick = doing.kick(if own { Cause::OwnDrop } else { Cause::Drop });
             put_out(&mut state, &person, kick, doing.now, doing.by);
         }
-        state.rules = Rules::default();
-        state.dropped = true;
+        self.retire(&mut channels, doing.channel, &mut state);
         // What is current after that the session knows.
         let done = Done::Dropped { channel: name.clone(), current: None };
         doing.by.note(Note::Answer(Ok(done)));
-        drop(state);
-        drop(channels);
-        self.watch(doing.channel, false);
     }
 
     /// Somebody is somebody else now, by name or by account: they are put out where they are banned as that.
@@ -152,7 +152,7 @@ impl Hub {
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
     ) {
-        if lock(&self.restricting).is_empty() {
+        if lock(&self.index).has_no_marks() {
             return;
         }
         let who = person.who();
@@ -174,7 +174,7 @@ impl Hub {
             };
             self.exclude(&mut state, person, kick, now, person);
             let account = state.settle_operators(&channel.name);
-            self.remember_operator(&channel.name, account);
+            self.remember_operator(channel, account);
         }
     }
 
@@ -195,21 +195,62 @@ impl Hub {
         }
     }
 
-    /// Remembers whether somebody may be restricted in a channel.
-    pub(super) fn watch(&self, channel: &Arc<Channel>, restricts: bool) {
-        let mut all = lock(&self.restricting);
-        all.retain(|other| !Arc::ptr_eq(other, channel));
-        if restricts {
-            all.push(Arc::clone(channel));
+    /// What changed of a channel's bans and mutes is in the index from now on.
+    pub(super) fn reindex(&self, channel: &Arc<Channel>, state: &mut State) {
+        let changed = state.rules.take_changed();
+        if changed.is_empty() {
+            return;
+        }
+        let mut index = lock(&self.index);
+        for (sign, is_added) in changed {
+            index.change(channel, sign, is_added);
         }
     }
 
-    /// Forgets the channels in which nobody is restricted any more.
-    pub(super) fn watch_no_more(&self) {
-        let watched = lock(&self.restricting).clone();
-        let free: Vec<_> = watched.into_iter().filter(|channel| !channel.restricts()).collect();
-        lock(&self.restricting)
-            .retain(|channel| !free.iter().any(|other| Arc::ptr_eq(other, channel)));
+    /// An account operates a channel from now on, or has set its topic.
+    pub(super) fn note_part(&self, account: Option<Party>, channel: &Arc<Channel>) {
+        if let Some(account) = account {
+            lock(&self.index).concerns(account, channel);
+        }
+    }
+
+    /// Takes a channel off every list.
+    pub(super) fn retire(
+        &self,
+        channels: &mut Channels,
+        channel: &Arc<Channel>,
+        state: &mut State,
+    ) {
+        state.dropped = true;
+        channels.remove(&channel.name, state.last_line);
+        lock(&self.accounts).forget_channel(&channel.name);
+        state.rules.clear();
+        if channel.show_or_hide(state) {
+            self.hidden.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.reindex(channel, state);
+        let mut index = lock(&self.index);
+        for account in state.operators.all().0.into_iter().chain(state.topic_by) {
+            index.concerns_no_more(account, channel);
+        }
+    }
+
+    fn set(&self, state: &mut State, doing: &Doing<'_>, setting: &Setting) -> Done {
+        let (channel, name) = (doing.channel.name.clone(), setting.name());
+        state.rules.settings.set(setting);
+        if doing.channel.show_or_hide(state) {
+            if state.rules.settings.hidden {
+                self.hidden.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.hidden.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        let settings = &state.rules.settings;
+        let value = |to_operator| Sentence::new(settings.shown(name, to_operator));
+        let by = doing.by_name.clone();
+        let event = Event::Set { channel: channel.clone(), name, value: value(false), by };
+        state.tell(event, doing.by.by());
+        Done::Set { channel, name, value: value(true) }
     }
 
     fn kick(self: &Arc<Self>, state: &mut State, doing: &Doing<'_>, aim: &Aim) -> Done {
@@ -220,7 +261,7 @@ impl Hub {
         }
         if !doing.devices.is_empty() {
             let account = state.settle_operators(&channel);
-            self.remember_operator(&channel, account);
+            self.remember_operator(doing.channel, account);
         }
         Done::Kicked { channel, user }
     }
@@ -235,23 +276,21 @@ impl Hub {
         mark: Option<(List, Mark)>,
     ) -> Done {
         let channel = doing.channel.name.clone();
-        if let Some((list, mark)) = mark {
-            state.rules.add(list, mark);
-        }
-        let members: Vec<Arc<Person>> =
-            state.members.values().map(|member| Arc::clone(&member.person)).collect();
-        let is_hit = |state: &State, person: &Person| {
-            let ban = state.rules.find(List::Bans, &person.who(), doing.now);
-            ban.is_some() && !state.is_operator(person)
+        let Some((list, mark)) = mark else {
+            return Done::Banned { channel, target: against.target(), term };
         };
-        for person in members {
-            if is_hit(state, &person) {
-                let kick = doing.kick(Cause::Ban(term));
-                self.exclude(state, &person, kick, doing.now, doing.by);
-            }
+        // Those whom an earlier ban hits are out already.
+        let members = state.members.values().map(|member| &member.person);
+        let is_hit =
+            |person: &&Arc<Person>| mark.hits_person(&person.who()) && !state.is_operator(person);
+        let hit: Vec<Arc<Person>> = members.filter(is_hit).map(Arc::clone).collect();
+        state.rules.add(list, mark);
+        for person in hit {
+            let kick = doing.kick(Cause::Ban(term));
+            self.exclude(state, &person, kick, doing.now, doing.by);
         }
         let account = state.settle_operators(&channel);
-        self.remember_operator(&channel, account);
+        self.remember_operator(doing.channel, account);
         Done::Banned { channel, target: against.target(), term }
     }
 
@@ -287,8 +326,11 @@ impl Hub {
                 Event::Operator { channel: channel.clone(), user: user.clone(), by, is_one: false };
             state.tell(event, doing.by.by());
         }
+        if let Some(account) = aim.account.filter(|account| state.topic_by != Some(*account)) {
+            lock(&self.index).concerns_no_more(account, doing.channel);
+        }
         let account = state.settle_operators(&channel);
-        self.remember_operator(&channel, account);
+        self.remember_operator(doing.channel, account);
         Done::Operator { channel, user, is_one: false, changed }
     }
 }
@@ -355,18 +397,6 @@ fn appoint(state: &mut State, doing: &Doing<'_>, aim: &Aim) -> Done {
     Done::Operator { channel, user, is_one: true, changed }
 }
 
-fn set(state: &mut State, doing: &Doing<'_>, setting: &Setting) -> Done {
-    let (channel, name) = (doing.channel.name.clone(), setting.name());
-    state.rules.settings.set(setting);
-    doing.channel.show_or_hide(state);
-    let settings = &state.rules.settings;
-    let value = |to_operator| Sentence::new(settings.shown(name, to_operator));
-    let by = doing.by_name.clone();
-    let event = Event::Set { channel: channel.clone(), name, value: value(false), by };
-    state.tell(event, doing.by.by());
-    Done::Set { channel, name, value: value(true) }
-}
-
 impl Draft {
     /// Whether it is an act that hides lines.
     pub(crate) fn purges(&self) -> bool {
@@ -389,13 +419,6 @@ impl Draft {
             }
             _ => None,
         }
-    }
-}
-
-impl Channel {
-    /// Whether somebody may be banned or muted in it.
-    pub(super) fn restricts(&self) -> bool {
-        self.state().rules.restricts()
     }
 }
 

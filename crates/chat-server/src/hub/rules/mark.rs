@@ -7,6 +7,7 @@ use chat_proto::fold::folded;
 use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 use chat_proto::target::Target;
+use ipnet::IpNet;
 
 use crate::clock::end_of;
 use crate::hub::person::Party;
@@ -25,13 +26,26 @@ pub(crate) struct Who {
 
 impl Who {
     /// What their name may be taken for.
-    pub(super) fn looks(&self) -> Vec<Box<str>> {
+    pub(crate) fn looks(&self) -> Vec<Box<str>> {
         self.name.as_ref().map(looks).unwrap_or_default()
     }
 }
 
 fn looks(name: &UserName) -> Vec<Box<str>> {
     name.ban_looks().map(Into::into).collect()
+}
+
+/// By what a ban or a mute is found in the index of all channels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Sign {
+    /// A name that it hits has this look.
+    Look(Box<str>),
+    /// It hits this party or account.
+    Party(Party),
+    /// It hits those who connect from here.
+    Net(IpNet),
+    /// It has a reason, given by this name.
+    Reason(UserName),
 }
 
 /// People that one mark follows through new names; past it the oldest is given up.
@@ -75,6 +89,15 @@ impl Mark {
         (self.party, self.account)
     }
 
+    /// By what it is found.
+    pub(super) fn signs(&self) -> impl Iterator<Item = Sign> {
+        let looks = self.looks.iter().cloned().map(Sign::Look);
+        let parties = self.party.iter().chain(&self.account).chain(&self.followed).copied();
+        let net = self.shown.target.addresses().map(Sign::Net);
+        let reason = self.shown.reason.as_ref().map(|_| Sign::Reason(self.shown.by.clone()));
+        looks.chain(parties.map(Sign::Party)).chain(net).chain(reason)
+    }
+
     /// The same for marks of the same target.
     pub(crate) fn key(&self) -> &str {
         &self.key
@@ -106,12 +129,19 @@ impl Mark {
             || self.looks.iter().any(|look| looks.contains(look))
     }
 
+    /// The same for one person alone.
+    pub(crate) fn hits_person(&self, who: &Who) -> bool {
+        let by_name = !self.looks.is_empty();
+        self.hits(who, &if by_name { who.looks() } else { Vec::new() })
+    }
+
     /// Whoever it hits by their name only takes another one now: from then on it goes by who they are.
-    pub(super) fn follow(&mut self, party: Party) {
-        if self.followed.len() == MAX_FOLLOWED {
-            self.followed.remove(0);
-        }
+    /// Returns the one that is followed no more.
+    pub(super) fn follow(&mut self, party: Party) -> Option<Party> {
+        let is_full = self.followed.len() == MAX_FOLLOWED;
+        let oldest = is_full.then(|| self.followed.remove(0));
         self.followed.push(party);
+        oldest
     }
 
     /// Whether it lets this person in. Nobody gets in by a name that only looks like the right one, or that

@@ -2,7 +2,7 @@
 
 use chat_proto::setting::{Pattern, Period, SETTINGS, Setting, WordsChange};
 
-use super::words::Words;
+use super::words::{Filter, Words};
 
 /// The settings of one channel. Those of a new one are all as in [`Settings::default`].
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,12 @@ impl Settings {
             Setting::Words(WordsChange::Clear) => self.words = Words::default(),
             Setting::Links(on) => self.no_links = !on,
         }
+    }
+
+    /// What is refused in texts; nothing in most channels.
+    pub(crate) fn filter(&self) -> Option<Filter> {
+        let refuses = self.no_links || !self.words.patterns().is_empty();
+        refuses.then(|| Filter { words: self.words.clone(), no_links: self.no_links })
     }
 
     /// The value of a setting, as it is stored: the words with blanks between them.

@@ -1,6 +1,6 @@
 //! Who said something lately, for channels in which people speak slowly.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
@@ -15,26 +15,43 @@ use crate::hub::person::Party;
 pub(super) struct Spoken {
     by_party: HashMap<Party, Timestamp>,
     by_name: HashMap<UserName, Timestamp>,
+    /// The lines that were said, the oldest first.
+    lines: VecDeque<(Timestamp, Party, Option<UserName>)>,
 }
 
-/// From so many on, those whose time is over are looked for before one is added.
-const MANY: usize = 256;
+/// Lines of one channel that are remembered; past it the oldest is forgotten, and its author may speak again.
+const MAX_SPOKEN: usize = 4096;
 
 impl Spoken {
     pub(super) fn note(&mut self, who: &Who, now: Timestamp, every: Period) {
-        if self.by_party.len() >= MANY && self.by_party.len().is_power_of_two() {
-            self.forget_before(now, Some(every));
+        self.forget_before(now, Some(every));
+        if self.lines.len() >= MAX_SPOKEN {
+            self.forget_oldest();
         }
         self.by_party.insert(who.party, now);
         if let Some(name) = &who.name {
             self.by_name.insert(name.clone(), now);
         }
+        self.lines.push_back((now, who.party, who.name.clone()));
     }
 
     pub(super) fn forget(&mut self, who: &Who, at: Timestamp) {
-        self.by_party.retain(|party, time| *party != who.party || *time != at);
-        if let Some(name) = &who.name {
-            self.by_name.retain(|other, time| other != name || *time != at);
+        self.forget_line(at, who.party, who.name.as_ref());
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((time, party, name)) = self.lines.pop_front() {
+            self.forget_line(time, party, name.as_ref());
+        }
+    }
+
+    /// Unless a later one came after it.
+    fn forget_line(&mut self, time: Timestamp, party: Party, name: Option<&UserName>) {
+        if self.by_party.get(&party) == Some(&time) {
+            self.by_party.remove(&party);
+        }
+        if let Some(name) = name.filter(|name| self.by_name.get(*name) == Some(&time)) {
+            self.by_name.remove(name);
         }
     }
 
@@ -51,8 +68,9 @@ impl Spoken {
     /// Forgets those whose time is over.
     pub(super) fn forget_before(&mut self, now: Timestamp, every: Option<Period>) {
         let Some(every) = every else { return *self = Self::default() };
-        self.by_party.retain(|_, last| end(*last, every) > now.0);
-        self.by_name.retain(|_, last| end(*last, every) > now.0);
+        while self.lines.front().is_some_and(|(time, ..)| end(*time, every) <= now.0) {
+            self.forget_oldest();
+        }
     }
 }
 
@@ -99,6 +117,17 @@ mod tests {
             let now = Timestamp(i64::from(n) * 100);
             spoken.note(&who(&format!("user{n}"), n.into()), now, every);
         }
-        assert!(spoken.by_party.len() <= MANY && spoken.by_name.len() <= MANY);
+        assert!(spoken.by_party.len() <= 10 && spoken.by_name.len() <= 10);
+    }
+
+    #[test]
+    fn what_is_remembered_of_those_who_come_and_go_is_bounded() {
+        let every = Period::new(21_600).unwrap();
+        let mut spoken = Spoken::default();
+        for n in 0..10_000_u32 {
+            spoken.note(&who(&format!("user{n}"), n.into()), Timestamp(n.into()), every);
+        }
+        assert_eq!((spoken.by_party.len(), spoken.lines.len()), (MAX_SPOKEN, MAX_SPOKEN));
+        assert!(spoken.wait_secs(&who("user9999", 1), Timestamp(10_000), every).is_some());
     }
 }

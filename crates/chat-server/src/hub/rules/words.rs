@@ -1,63 +1,181 @@
 //! Words and links that are refused.
+//!
+//! Patterns are made ready to be matched when they are first needed, by the thread that needs them, and not under the lock of
+//! a channel. A text is matched in a time that grows with its length, whatever the patterns are.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use chat_proto::setting::Pattern;
 use chat_proto::spelling::spellings;
-use regex::{RegexSet, RegexSetBuilder};
+use memchr::memmem;
 
-/// Bytes that the compiled patterns of a channel may take. All patterns that a channel can have take a fraction.
-const MAX_COMPILED_BYTES: usize = 8 * 1024 * 1024;
-
-/// Patterns of words, compiled into one automaton: a text is looked through in a time that grows with its length
-/// alone, whatever the patterns are.
+/// Patterns of words.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Words {
-    patterns: Vec<Pattern>,
-    compiled: Option<RegexSet>,
+pub(crate) struct Words(Arc<Patterns>);
+
+#[derive(Debug, Default)]
+struct Patterns {
+    all: Vec<Pattern>,
+    matcher: OnceLock<Matcher>,
+}
+
+/// What is changed has to be made ready again.
+impl Clone for Patterns {
+    fn clone(&self) -> Self {
+        Self { all: self.all.clone(), matcher: OnceLock::new() }
+    }
 }
 
 impl Words {
     pub(crate) fn patterns(&self) -> &[Pattern] {
-        &self.patterns
+        &self.0.all
     }
 
     pub(super) fn add(&mut self, pattern: Pattern) {
-        if !self.patterns.contains(&pattern) {
-            self.patterns.push(pattern);
-            self.compile();
+        if !self.0.all.contains(&pattern) {
+            self.change(|all| all.push(pattern));
         }
     }
 
     pub(super) fn remove(&mut self, pattern: &Pattern) {
-        self.patterns.retain(|other| other != pattern);
-        self.compile();
+        self.change(|all| all.retain(|other| other != pattern));
     }
 
-    fn compile(&mut self) {
-        let expressions = self.patterns.iter().map(|pattern| {
-            let spelled: String = spellings(pattern.as_str()).take(1).collect();
-            let parts: Vec<String> = spelled.split('*').map(regex::escape).collect();
-            format!("^{}$", parts.join(".*"))
-        });
-        let compiled = RegexSetBuilder::new(expressions).size_limit(MAX_COMPILED_BYTES).build();
-        self.compiled = match compiled {
-            Ok(compiled) => Some(compiled).filter(|_| !self.patterns.is_empty()),
-            Err(error) => {
-                tracing::error!(%error, "patterns of words that can't be compiled are passed over");
-                None
-            }
-        };
+    fn change(&mut self, change: impl FnOnce(&mut Vec<Pattern>)) {
+        let patterns = Arc::make_mut(&mut self.0);
+        patterns.matcher = OnceLock::new();
+        change(&mut patterns.all);
     }
 
     /// The first pattern that a word of the text fits. Words are what stands between blanks, and the runs of
     /// letters and digits in it, however they are spelled.
-    pub(crate) fn find(&self, text: &str) -> Option<&Pattern> {
-        let compiled = self.compiled.as_ref()?;
-        let found = spellings(text).find_map(|text| {
-            let runs = text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty());
-            let mut words = text.split_whitespace().chain(runs);
-            words.find_map(|word| compiled.matches(word).iter().next())
-        });
-        self.patterns.get(found?)
+    fn find(&self, text: &str) -> Option<&Pattern> {
+        let Patterns { all, matcher } = &*self.0;
+        if all.is_empty() {
+            return None;
+        }
+        let matcher = matcher.get_or_init(|| Matcher::new(all));
+        let found = spellings(text).find_map(|text| matcher.find(&text));
+        all.get(found?)
+    }
+}
+
+/// Patterns as a text is spelled, each with its number.
+#[derive(Debug, Default)]
+struct Matcher {
+    /// Those without a star.
+    whole: HashMap<Box<str>, usize>,
+    starred: Vec<(usize, Starred)>,
+}
+
+/// A pattern with a star, or several.
+#[derive(Debug)]
+struct Starred {
+    /// What stands before the first star, between the stars, and behind the last one.
+    parts: Box<[Box<str>]>,
+    /// The longest of these.
+    longest: usize,
+}
+
+impl Matcher {
+    fn new(patterns: &[Pattern]) -> Self {
+        let mut matcher = Self::default();
+        for (number, pattern) in patterns.iter().enumerate() {
+            let spelled: String = spellings(pattern.as_str()).take(1).collect();
+            if spelled.contains('*') {
+                let parts: Box<[Box<str>]> = spelled.split('*').map(Into::into).collect();
+                let longest =
+                    (0..parts.len()).max_by_key(|&at| parts.get(at).map(|part| part.len()));
+                matcher.starred.push((number, Starred { longest: longest.unwrap_or(0), parts }));
+            } else {
+                matcher.whole.entry(spelled.into()).or_insert(number);
+            }
+        }
+        matcher
+    }
+
+    /// The number of the first pattern that the first word with one fits.
+    fn find(&self, text: &str) -> Option<usize> {
+        // Most texts have no part of any.
+        let starred: Vec<_> = self.starred.iter().filter(|(_, one)| one.may_be_in(text)).collect();
+        if self.whole.is_empty() && starred.is_empty() {
+            return None;
+        }
+        let runs = text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty());
+        let mut words = text.split_whitespace().chain(runs);
+        words.find_map(|word| {
+            let whole = self.whole.get(word).copied();
+            let fits = starred.iter().find(|(_, one)| one.fits(word)).map(|(number, _)| *number);
+            whole.into_iter().chain(fits).min()
+        })
+    }
+}
+
+impl Starred {
+    fn may_be_in(&self, text: &str) -> bool {
+        let part = self.parts.get(self.longest);
+        part.is_some_and(|part| memmem::find(text.as_bytes(), part.as_bytes()).is_some())
+    }
+
+    /// Each part is looked for behind the one before it, so every byte of the word is looked at once.
+    fn fits(&self, word: &str) -> bool {
+        let [first, inner @ .., last] = &*self.parts else { return false };
+        let rest = word.strip_prefix(&**first).and_then(|rest| rest.strip_suffix(&**last));
+        let Some(mut rest) = rest.map(str::as_bytes) else { return false };
+        inner.iter().all(|part| {
+            let found = memmem::find(rest, part.as_bytes());
+            let behind = found.and_then(|at| rest.get(at + part.len()..));
+            rest = behind.unwrap_or_default();
+            behind.is_some()
+        })
+    }
+}
+
+/// What a channel's rules say of texts. It is taken out of them to match a text without the channel's lock.
+#[derive(Clone, Debug)]
+pub(crate) struct Filter {
+    pub(super) words: Words,
+    pub(super) no_links: bool,
+}
+
+/// What a text holds that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hit {
+    Word(Pattern),
+    Link,
+}
+
+/// What a filter has found in a text. It holds for as long as the channel has the same filter.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    filter: Filter,
+    pub(crate) hit: Option<Hit>,
+}
+
+impl Filter {
+    /// Whether it says the same of every text because nothing was changed since the other was taken.
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.words.0, &other.words.0) && self.no_links == other.no_links
+    }
+
+    /// What a text holds that is refused.
+    pub(crate) fn find(&self, text: &str) -> Option<Hit> {
+        let word = self.words.find(text).map(|pattern| Hit::Word(pattern.clone()));
+        word.or_else(|| (self.no_links && has_link(text)).then_some(Hit::Link))
+    }
+
+    /// The same, to be told later.
+    pub(crate) fn look_at(self, text: &str) -> Verdict {
+        let hit = self.find(text);
+        Verdict { filter: self, hit }
+    }
+}
+
+impl Verdict {
+    /// Whether it is what this filter says.
+    pub(crate) fn is_of(&self, filter: &Filter) -> bool {
+        self.filter.is_same(filter)
     }
 }
 
@@ -73,6 +191,8 @@ pub(crate) fn has_link(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
+
+    use regex::RegexSet;
 
     use chat_proto::limits::{MAX_LINE_BYTES, MAX_PATTERN_CHARS, MAX_PATTERNS};
 
@@ -159,5 +279,55 @@ mod tests {
         ] {
             assert_eq!(has_link(text), is_link, "{text}");
         }
+    }
+
+    /// What the patterns mean, as regular expressions say it.
+    #[test]
+    fn patterns_are_matched_as_regular_expressions_would() {
+        let mut state = 12345_u64;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        let mut found = 0;
+        for _ in 0..2000 {
+            let mut word = |letters: &[char], most: usize| -> String {
+                let length = 1 + random(most);
+                (0..length).map(|_| letters[random(letters.len())]).collect()
+            };
+            let patterns: Vec<String> = (0..5)
+                .map(|_| word(&['a', 'b', '*', '+'], 6))
+                .filter(|it| it.contains(['a', 'b']))
+                .collect();
+            let text = word(&['a', 'b', '+', ' ', '-'], 24);
+            let expressions = patterns.iter().map(|pattern| {
+                let parts: Vec<String> = pattern.split('*').map(regex::escape).collect();
+                format!("^{}$", parts.join(".*"))
+            });
+            let set = RegexSet::new(expressions).unwrap();
+            let runs = text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty());
+            let mut all = text.split_whitespace().chain(runs);
+            let expected = all.find_map(|word| set.matches(word).iter().next());
+            let mut words = Words::default();
+            for pattern in &patterns {
+                words.add(Pattern::new(pattern).unwrap());
+            }
+            let expected = expected.map(|at| patterns[at].as_str());
+            assert_eq!(words.find(&text).map(Pattern::as_str), expected, "{patterns:?} {text:?}");
+            found += usize::from(expected.is_some());
+        }
+        assert!((200..1800).contains(&found), "{found}");
+    }
+
+    #[test]
+    fn a_verdict_holds_until_the_rules_change() {
+        let mut now = Filter { words: words(&["bad"]), no_links: false };
+        let verdict = now.clone().look_at("a bad word");
+        assert!(verdict.is_of(&now) && verdict.hit.is_some());
+        now.words.add(Pattern::new("worse").unwrap());
+        assert!(!verdict.is_of(&now));
+        let verdict = now.clone().look_at("a good word");
+        now.no_links = true;
+        assert!(!verdict.is_of(&now) && verdict.hit.is_none());
     }
 }

@@ -107,6 +107,7 @@ fn asked(role: Role, state: State, asks: Asks) -> Option<Code> {
         operators: vec![user("alice")],
         subject: Subject::default(),
         marks: [0, 0],
+        verdict: None,
     };
     let answer = match asks {
         Asks::Know => return (!standing.knows()).then_some(Code::NoSuchChannel),
@@ -252,6 +253,7 @@ fn what_not_even_an_operator_may_do() {
             operators: Vec::new(),
             subject,
             marks,
+            verdict: None,
         };
         let act = Act { deed, reason: None };
         let refused = may(&standing, &What::Act(Box::new(act))).err().map(|it| it.code());
@@ -280,6 +282,7 @@ fn the_words_that_a_channel_refuses_are_bounded() {
         operators: Vec::new(),
         subject: Subject::default(),
         marks: [0, 0],
+        verdict: None,
     };
     let set = |value| {
         let deed = Deed::Set(Setting::read("words", value).unwrap());
@@ -328,6 +331,7 @@ fn what_cannot_be_taken_back_needs_a_right_of_ones_own_and_an_account() {
                 operators: Vec::new(),
                 subject,
                 marks: [0, 0],
+                verdict: None,
             };
             let refused = may_act(&standing, &act).err().map(|it| it.code());
             let expected = (!may_do).then_some(Code::NotAllowed);
@@ -375,6 +379,7 @@ fn a_name_shown_in_a_channel_obeys_its_rules() {
             operators: Vec::new(),
             subject: Subject::default(),
             marks: [0, 0],
+            verdict: None,
         };
         let code = |answer: Result<(), Refusal>| answer.err().map(|refusal| refusal.code());
         assert_eq!(code(may_be_renamed(&standing(true), name)), renamed, "{name} as a member");

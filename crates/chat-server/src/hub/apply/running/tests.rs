@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use chat_proto::event::SignedOutBy;
 use chat_proto::name::ChannelName;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
@@ -275,4 +276,63 @@ async fn invitations_are_bounded_and_the_oldest_is_void() {
     assert!(invited[0].ask_one("/enter dev").await.starts_with("! invite-only: "));
     assert!(invited[1].ask("/enter dev").await.join("\n").contains("* You entered #dev"));
     assert!(invited[100].ask("/enter dev").await.join("\n").contains("* You entered #dev"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_is_in_no_index() {
+    let hub = hub(&Place::Memory);
+    let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
+    let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", Some(1001)).await;
+    for line in [
+        "/create dev -- a topic",
+        "/ban 10.0.0.0/8 noise",
+        "/ban 2001:db8::1",
+        "/ban carol spam",
+        "/ban carol for 1h spam",
+        "/unban carol",
+        "/mute bob for 1h",
+        "/op bob",
+        "/deop bob",
+        "/set hidden on",
+        "/create other",
+        "/ban mallory",
+    ] {
+        let told = alice.ask(line).await;
+        assert!(!told.join("\n").contains("! "), "{line}: {told:?}");
+        if line.starts_with("/create dev") {
+            bob.ask("/enter dev").await;
+        }
+    }
+    assert!(!lock(&hub.index).is_empty());
+    let outsider = Peer::new(&hub, "mallory", "10.0.0.7:1", None).await;
+    let who = outsider.person().who();
+    let about = lock(&hub.index).about(&who);
+    assert_eq!(about.len(), 2, "by the name in one, by the address in the other");
+    assert_eq!(hub.counts().0, 1);
+    alice.ask("/drop dev").await;
+    assert_eq!(hub.counts().0, 1);
+    alice.ask("/leave other").await;
+    alice.ask("/deop alice").await;
+    let now = Timestamp(i64::MAX / 2);
+    alice.quit().await;
+    hub.erase_account(Party(1000), crate::hub::person::By::NOBODY, None, SignedOutBy::Deleted);
+    hub.drop_empty_channels(now);
+    assert!(lock(&hub.index).is_empty());
+    assert_eq!(hub.counts().0, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_is_in_no_channel_that_was_dropped_and_made_again() {
+    let hub = hub(&Place::Memory);
+    let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
+    let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", Some(1001)).await;
+    alice.ask("/create dev").await;
+    bob.ask("/enter dev").await;
+    let account = bob.person().signed_in().unwrap();
+    assert!(account.is_in(&dev()));
+    alice.ask("/drop dev").await;
+    assert!(!account.is_in(&dev()));
+    alice.ask("/create dev").await;
+    alice.ask("/set invite-only on").await;
+    assert!(bob.ask_one("/enter dev").await.starts_with("! invite-only: "));
 }
