@@ -78,7 +78,9 @@ async fn check(players: &mut [Player], truth: &Mutex<Truth>) {
         player.check_members(&present);
     }
     for channel in present.keys() {
-        let reader = players.iter_mut().find(|player| player.is_in(channel)).unwrap();
+        let Some(reader) = players.iter_mut().find(|player| player.reads_all_of(channel)) else {
+            continue;
+        };
         loop {
             let after = truth.lock().unwrap().checked(channel);
             let lines = reader.lines(channel, after).await;

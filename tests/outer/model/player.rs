@@ -164,6 +164,7 @@ impl Player {
     /// Sends lines, and reads until all are answered. Tells whether the connection is still there.
     async fn ask(&mut self, lines: &[String]) -> bool {
         let _ = self.client.try_send_raw(format!("{}\n", lines.join("\n")).as_bytes()).await;
+        self.view.catches_up();
         let mut listed = BTreeSet::new();
         let mut lines = lines.iter();
         let mut line = lines.next();
@@ -272,8 +273,9 @@ impl Player {
         }
     }
 
-    pub(super) fn is_in(&self, channel: &str) -> bool {
-        self.found.contains_key(channel)
+    /// Whether it is in a channel, and ignores nobody there.
+    pub(super) fn reads_all_of(&self, channel: &str) -> bool {
+        self.role != Role::Reader && self.found.contains_key(channel)
     }
 
     /// What is stored of a channel after a line.

@@ -12,6 +12,8 @@ use super::truth::{Said, Truth};
 pub(super) struct Room {
     /// Not known until they are asked for.
     pub(super) members: Option<BTreeSet<String>>,
+    /// A list may be ahead of the events, which have caught up after so many more answers.
+    behind: u8,
     /// The newest line.
     last: Option<u64>,
     /// Who was told to be muted for good.
@@ -70,6 +72,13 @@ impl View {
         Self { name: String::new(), rooms: BTreeMap::new(), private: BTreeMap::new(), truth }
     }
 
+    /// Everything that was asked is answered, and more is going to be asked.
+    pub(super) fn catches_up(&mut self) {
+        for room in self.rooms.values_mut() {
+            room.behind = room.behind.saturating_sub(1);
+        }
+    }
+
     /// An event that isn't an answer.
     pub(super) fn happens(&mut self, event: &Value) -> Result<(), String> {
         let word = |key: &str| event[key].as_str().unwrap_or_default();
@@ -125,7 +134,8 @@ impl View {
         self.truth.lock().unwrap().tell(channel, id, &said)?;
         let room = self.rooms.get_mut(channel).ok_or("a line of a channel that it isn't in")?;
         room.says(id)?;
-        if room.members.as_ref().is_some_and(|members| !members.contains(&from)) {
+        let is_absent = room.members.as_ref().is_some_and(|members| !members.contains(&from));
+        if is_absent && room.behind == 0 {
             return Err(format!("{from} isn't there: {:?}", room.members));
         }
         if room.muted.contains(&from) {
@@ -197,6 +207,7 @@ impl View {
                 let asked = line.split(' ').nth(1).unwrap_or_default();
                 if let Some(room) = self.rooms.get_mut(asked) {
                     room.members = Some(listed);
+                    room.behind = 2;
                 }
             }
             // An operator of the server need not be in the channel.
