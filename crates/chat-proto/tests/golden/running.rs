@@ -226,6 +226,7 @@ pub(super) fn refusals() -> Vec<Case> {
         ("too_many_restricted", {
             refused("ban", Refusal::too_many_restricted(verb(Kind::Ban), &general, 1000))
         }),
+        ("purges_pending", refused("purge", Refusal::purges_pending())),
         ("too_many_patterns", refused("set", Refusal::too_many_patterns(&general, 50))),
         ("bad_period", refused("ban", Refusal::bad_period("2hours"))),
         ("period_without_for", refused("ban", Refusal::period_without_for("2h"))),
