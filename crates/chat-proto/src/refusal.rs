@@ -345,6 +345,14 @@ impl Refusal {
         )
     }
 
+    /// So many searches wait that this one had no turn in time.
+    pub fn search_busy() -> Self {
+        Self::new(
+            Code::Unavailable,
+            "Too many searches wait at the moment; this one was not made. Try again in a moment.",
+        )
+    }
+
     /// A line that the store didn't take.
     pub fn not_stored() -> Self {
         Self::new(

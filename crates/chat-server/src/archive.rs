@@ -1,7 +1,8 @@
 //! Answers questions about the past: pages of history, and searches.
 //!
-//! Reading may block on a disk, so it has threads of its own: one for history, one for searches, so
-//! that a search holds nobody's history up. Implements [`crate::hub::ports::Archive`].
+//! Reading may block on a disk, so it has threads of its own: one for history, one for searches and one for the few
+//! searches that take long, so that these hold up nothing else. Each serves addresses, and the connections of an address, in turns; a
+//! question whose asker has hung up is dropped. Implements [`crate::hub::ports::Archive`].
 
 mod unread;
 
@@ -20,15 +21,16 @@ use chat_proto::target::Target;
 use chat_proto::text::Text;
 use chat_proto::verb::{self, VERBS};
 
-use crate::backlog::{Backlog, Next, Wait};
+use crate::backlog::{Next, Wait};
+use crate::fair::{FairBacklog, Flow};
 use crate::hub::lock;
 use crate::hub::person::{Borne, Note, Party, Person};
 use crate::hub::ports::{
     self, Asked, ConversationKey, Count, Found, HiddenAuthors, Of, Question, Range, Reach,
 };
 use crate::store::{
-    self, Author, Hit, KeptAct, Key, Kind, LastLines, LineCount, Lookup, Lookups, OpenError, Query,
-    Sought, StoredLine, Whose,
+    self, Author, Cutoff, Hit, KeptAct, Key, Kind, LastLines, LineCount, Lookup, Lookups,
+    OpenError, Query, Sought, StoredLine, Whose,
 };
 
 /// Lines of one page. A long answer comes in several, each asked for when the one before is told, so that
@@ -44,20 +46,35 @@ const IDS_A_SLICE: u64 = 10_000;
 /// Lines that a search finds at most.
 const MAX_FOUND: usize = 50;
 
-/// How long one search may take.
+/// A search that takes more processor time than this, or waits for the disk for long, is made again from the beginning, by
+/// the thread for those that take long.
+const QUICK_SEARCH: Duration = Duration::from_millis(50);
+const QUICK_SEARCH_DEADLINE: Duration = Duration::from_millis(200);
+
+/// How long one search may take once it has its turn.
 const SEARCH_DEADLINE: Duration = Duration::from_millis(500);
+
+/// When a search must be answered, from the asking. With ten costly searches of other addresses before it, it still has
+/// its turn.
+const SEARCH_ANSWERED_BY: Duration = Duration::from_secs(5);
 
 /// The archive of one server.
 pub struct Archive(Driven);
 
 enum Driven {
     /// By threads. Each asker has one question at a time, which bounds what waits.
-    Threads { history: Arc<Backlog<Work>>, search: Arc<Backlog<Work>> },
+    Threads { history: Queue, search: Queue, long_search: Queue },
     /// By whoever asks, for tests whose clock stands still.
     Inline(Mutex<Lookup>),
 }
 
-type Work = (Question, Arc<Person>);
+type Queue = Arc<FairBacklog<Work>>;
+
+struct Work {
+    question: Question,
+    asker: Arc<Person>,
+    asked: Instant,
+}
 
 /// Why an archive can't start.
 #[derive(Debug, thiserror::Error)]
@@ -73,15 +90,18 @@ pub enum Start {
 impl Archive {
     /// Reads with threads of its own.
     pub fn start(lookups: &Lookups) -> Result<Self, Start> {
-        let thread = |name: &str| -> Result<Arc<Backlog<Work>>, Start> {
+        let thread = |name: &str, onward: Option<&Queue>| -> Result<Queue, Start> {
             let lookup = lookups.lookup()?;
-            let backlog = Arc::new(Backlog::default());
-            let theirs = Arc::clone(&backlog);
+            // Each connection has one question at a time.
+            let backlog = Arc::new(FairBacklog::new(usize::MAX));
+            let (theirs, onward) = (Arc::clone(&backlog), onward.cloned());
             let thread = std::thread::Builder::new().name(name.to_owned());
-            thread.spawn(move || run(&lookup, &theirs))?;
+            thread.spawn(move || run(&lookup, &theirs, onward.as_deref()))?;
             Ok(backlog)
         };
-        Ok(Self(Driven::Threads { history: thread("history")?, search: thread("search")? }))
+        let (history, long_search) = (thread("history", None)?, thread("long-search", None)?);
+        let search = thread("search", Some(&long_search))?;
+        Ok(Self(Driven::Threads { history, search, long_search }))
     }
 
     /// Reads while the asker waits.
@@ -92,48 +112,87 @@ impl Archive {
 
 impl Drop for Archive {
     fn drop(&mut self) {
-        if let Driven::Threads { history, search } = &self.0 {
-            history.close();
-            search.close();
+        if let Driven::Threads { history, search, long_search } = &self.0 {
+            for queue in [history, search, long_search] {
+                queue.close();
+            }
         }
     }
 }
 
 impl ports::Archive for Archive {
     fn ask(&self, question: Question, asker: &Arc<Person>) {
-        match (&self.0, &question) {
-            (Driven::Threads { search, .. }, Question::Search(_) | Question::Mentions { .. }) => {
-                search.add((question, Arc::clone(asker)));
+        let work = Work { question, asker: Arc::clone(asker), asked: Instant::now() };
+        match &self.0 {
+            Driven::Threads { history, search, .. } => {
+                let backlog = if is_search(&work.question) { search } else { history };
+                backlog.add(Flow::of(asker), work);
             }
-            (Driven::Threads { history, .. }, _) => history.add((question, Arc::clone(asker))),
-            (Driven::Inline(lookup), _) => {
-                let found = answer(&lock(lookup), question, asker.party(), &|| true);
+            Driven::Inline(lookup) => {
+                let cutoff = work.cutoff(SEARCH_DEADLINE);
+                let found = answer(&lock(lookup), work.question, asker.party(), &cutoff);
                 asker.note(Note::Found(found));
             }
         }
     }
 }
 
-fn run(lookup: &Lookup, backlog: &Backlog<Work>) {
-    while let Next::Some(works) = backlog.next(1, Wait::Long) {
-        for (question, asker) in works {
-            if asker.has_left() {
-                continue;
+fn is_search(question: &Question) -> bool {
+    matches!(question, Question::Search(_) | Question::Mentions { .. })
+}
+
+impl Work {
+    /// A question that takes longer is given up; so is one whose asker has hung up.
+    fn cutoff(&self, most: Duration) -> Cutoff {
+        let mut until = Instant::now() + most;
+        if is_search(&self.question) {
+            until = until.min(self.asked + SEARCH_ANSWERED_BY);
+        }
+        let asker = Arc::clone(&self.asker);
+        Cutoff::new(until, move || asker.has_left())
+    }
+
+    fn is_late(&self) -> bool {
+        is_search(&self.question) && self.asked.elapsed() >= SEARCH_ANSWERED_BY
+    }
+}
+
+/// Answers what comes. What takes long goes `onward`, if there is such a queue.
+fn run(lookup: &Lookup, queue: &FairBacklog<Work>, onward: Option<&FairBacklog<Work>>) {
+    while let Next::Some(work) = queue.next(Wait::Long) {
+        for late in queue.take_where(Work::is_late) {
+            late.asker.note(Note::Found(Err(Refusal::search_busy())));
+        }
+        let asker = &work.asker;
+        if asker.has_left() {
+            continue;
+        }
+        if work.is_late() {
+            asker.note(Note::Found(Err(Refusal::search_busy())));
+            continue;
+        }
+        let cutoff = match onward {
+            Some(_) => work.cutoff(QUICK_SEARCH_DEADLINE).after_cpu(QUICK_SEARCH),
+            None => work.cutoff(SEARCH_DEADLINE),
+        };
+        let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            answer(lookup, work.question.clone(), asker.party(), &cutoff)
+        }));
+        let found = found.unwrap_or_else(|_| Err(Refusal::internal()));
+        match onward {
+            Some(onward) if found.as_ref().err() == Some(&Refusal::search_too_costly()) => {
+                onward.add(Flow::of(asker), work);
             }
-            let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                answer(lookup, question, asker.party(), &|| !asker.has_left())
-            }));
-            asker.note(Note::Found(found.unwrap_or_else(|_| Err(Refusal::internal()))));
+            _ => asker.note(Note::Found(found)),
         }
     }
 }
 
-/// `goes_on` tells whether the asker still waits for the answer.
 fn answer(
     lookup: &Lookup,
     question: Question,
     asker: Party,
-    goes_on: &dyn Fn() -> bool,
+    cutoff: &Cutoff,
 ) -> Result<Found, Refusal> {
     match question {
         Question::Lines(of, span, reach, hidden) => {
@@ -150,10 +209,10 @@ fn answer(
             }
         }
         Question::Rest(range, hidden) => page(lookup, range, hidden, asker),
-        Question::Search(sought) => search(lookup, *sought),
-        Question::Unread(reader) => unread::unread(lookup, &reader, goes_on),
+        Question::Search(sought) => search(lookup, *sought, cutoff),
+        Question::Unread(reader) => unread::unread(lookup, &reader, cutoff),
         Question::Mentions { reader, channels, most, before } => {
-            unread::mentions(lookup, &reader, &channels, most, before)
+            unread::mentions(lookup, &reader, &channels, (most, before), cutoff)
         }
         Question::Acts(channel, most) => acts(lookup, &channel, most),
         Question::SaidBy(channel, names, after, upto) => {
@@ -257,7 +316,7 @@ fn page(
     Ok(Found { rows, rest, ..Found::default() })
 }
 
-fn search(lookup: &Lookup, asked: Asked) -> Result<Found, Refusal> {
+fn search(lookup: &Lookup, asked: Asked, cutoff: &Cutoff) -> Result<Found, Refusal> {
     let Asked { search, channels, party, only, hidden } = asked;
     let Search { from, before, words, .. } = search;
     let only = match only {
@@ -283,10 +342,9 @@ fn search(lookup: &Lookup, asked: Asked) -> Result<Found, Refusal> {
         hidden_accounts: &of.hidden_accounts,
         most: MAX_FOUND,
     };
-    let deadline = Instant::now() + SEARCH_DEADLINE;
     let found = match &only {
-        None => lookup.search(&query, Sought::Everywhere, deadline),
-        Some(key) => stored_key(key, |key| lookup.search(&query, Sought::In(key), deadline)),
+        None => lookup.search(&query, Sought::Everywhere, cutoff),
+        Some(key) => stored_key(key, |key| lookup.search(&query, Sought::In(key), cutoff)),
     };
     let found = match found {
         Err(failure) if failure.kind() == Kind::TooLong => {

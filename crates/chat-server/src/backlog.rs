@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::hub::lock;
 
-/// What waits for one thread, or for several that [`pass_on`](Backlog::pass_on). Whoever adds to it bounds how much that can be; it says how.
+/// What waits for one thread. Whoever adds to it bounds how much that can be; it says how.
 pub(crate) struct Backlog<T> {
     state: Mutex<State<T>>,
     added: Condvar,
@@ -78,14 +78,6 @@ impl<T> Backlog<T> {
         lock(&self.state).waiting.is_empty()
     }
 
-    /// Wakes one more thread if something waits. For several threads at one backlog: each that has taken something
-    /// calls it, since what is added beside other things wakes nobody.
-    pub(crate) fn pass_on(&self) {
-        if !self.is_empty() {
-            self.added.notify_one();
-        }
-    }
-
     /// Nothing more is taken; what waits is still done.
     pub(crate) fn close(&self) {
         lock(&self.state).closed = true;
@@ -97,21 +89,6 @@ impl<T> Backlog<T> {
         let mut state = lock(&self.state);
         let some = state.waiting.len().min(most);
         state.waiting.drain(..some).collect()
-    }
-
-    /// Takes what waits, `most` at most; if there is nothing, waits for something, for so long.
-    pub(crate) fn next(&self, most: usize, wait: Wait) -> Next<Vec<T>> {
-        loop {
-            match self.wait(most, wait) {
-                Next::Some(()) => {}
-                Next::Nothing => return Next::Nothing,
-                Next::Closed => return Next::Closed,
-            }
-            let some = self.take(most);
-            if !some.is_empty() {
-                return Next::Some(some);
-            }
-        }
     }
 
     /// Waits until there is something, for so long, and leaves it there. `most` is how much is usually taken at

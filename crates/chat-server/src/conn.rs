@@ -305,12 +305,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.out.clear();
     }
 
-    /// Whether all input has come and was carried out, and nobody has said how the connection ends.
+    /// Whether all input has come and was carried out, but for questions, and nobody has said how the connection ends.
     fn is_carried_out(&self) -> bool {
         self.input_ended
             && self.held.is_empty()
             && self.codec.is_idle()
-            && !self.session.awaits_answer()
+            && !self.session.awaits_effect()
             && self.session.farewell().is_none()
     }
 

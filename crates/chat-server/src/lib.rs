@@ -16,6 +16,7 @@
 //! * [`vault`]: passwords and tokens.
 //! * [`tools`]: what an operator does with the data from the shell.
 //! * [`backlog`]: work that waits for a thread of its own.
+//! * [`fair`]: the same, served in turns by address and connection.
 //! * [`household`]: which addresses belong to the same people.
 //! * [`ops`]: the log and the service manager.
 //! * [`util`]: locks with a rank.
@@ -28,6 +29,7 @@ pub mod cli;
 mod clock;
 pub mod config;
 pub mod conn;
+mod fair;
 mod handlers;
 mod household;
 pub mod hub;

@@ -186,6 +186,18 @@ impl Session {
             || self.is_dealing()
     }
 
+    /// Whether a question is under way, which changes nothing.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.lookup.is_some() || self.is_verifying()
+    }
+
+    /// Whether what is under way changes something, also for a peer that is gone.
+    pub(crate) fn awaits_effect(&self) -> bool {
+        !self.waiting.is_empty()
+            || self.parked.is_some()
+            || (self.is_dealing() && !self.is_verifying())
+    }
+
     /// Whether anything of this person's is being kept, and isn't told yet.
     pub(crate) fn has_lines_under_way(&self) -> bool {
         self.waiting.iter().any(|waiting| matches!(waiting, Waiting::Draft { .. }))

@@ -15,6 +15,7 @@
 //! * [`lookup`]: reading pages of lines, and searching.
 //! * [`unread`]: what an account hasn't read yet.
 //! * [`mention`]: lines that name somebody.
+//! * [`cutoff`]: when a query is given up.
 //! * [`words`]: how words of any language are found.
 //! * [`written`]: what an account wrote.
 //! * [`recent`]: lines that are kept and are not in the tables yet.
@@ -27,6 +28,7 @@
 mod accounts;
 mod book;
 mod channels;
+mod cutoff;
 mod erase;
 mod erasing;
 mod failure;
@@ -62,6 +64,7 @@ use rusqlite::{Connection, OpenFlags};
 pub use self::accounts::{AccountEntry, AccountRow, IgnoredRow, MemberRow, OperatorRow, TokenRow};
 pub use self::book::{Book, ConversationRow, Entry, Flusher, Holder, Said};
 pub use self::channels::{ActRow, KeptAct, KeptMark, KeptSetting, MarkRow, Rule};
+pub use self::cutoff::Cutoff;
 pub use self::failure::{Failure, Kind, OpenError};
 use self::files::Files;
 pub use self::identity::Mismatch;

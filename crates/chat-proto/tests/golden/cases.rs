@@ -379,6 +379,7 @@ pub(crate) fn refusals() -> Vec<Case> {
         ("too_many_search_beginnings", refused("search", Refusal::too_many_search_beginnings(5))),
         ("too_many_search_words", refused("search", Refusal::too_many_search_words(17))),
         ("search_too_costly", refused("search", Refusal::search_too_costly())),
+        ("search_busy", refused("search", Refusal::search_busy())),
         ("not_stored", refused("say", Refusal::not_stored())),
         ("not_read", refused("history", Refusal::not_read())),
         ("stopping", refused("say", Refusal::stopping())),

@@ -268,10 +268,12 @@ async fn reset_password(
         // Whoever has gone meanwhile doesn't want to know.
         let _ = done.send(answer);
     });
-    if !hub.vault.hash(password.clone(), tell) {
-        return Err(Refusal::hashing_busy());
-    }
-    let Ok(vault::Answer::Hashed(hash)) = hashed.await else { return Err(Refusal::internal()) };
+    hub.vault.hash(password.clone(), tell);
+    let hash = match hashed.await {
+        Ok(vault::Answer::Hashed(hash)) => hash,
+        Ok(vault::Answer::Busy) => return Err(Refusal::hashing_busy()),
+        _ => return Err(Refusal::internal()),
+    };
     decree(hub, Wish::Password(name.clone(), hash), None, now).await?;
     let text = format!(
         "The password of {name} is {} now, and it is signed out everywhere. /password changes it.",

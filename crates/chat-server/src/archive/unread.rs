@@ -1,7 +1,6 @@
 //! What an account hasn't read, and which lines name it.
 
 use std::cmp::Reverse;
-use std::time::Instant;
 
 use chat_proto::command::Before;
 use chat_proto::id::LineId;
@@ -9,10 +8,12 @@ use chat_proto::limits::MAX_WAITING_LINES;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 
-use super::{SEARCH_DEADLINE, Stored, Told, event, stored, stored_key, unless_failed};
+use super::{Stored, Told, event, stored, stored_key, unless_failed};
 use crate::hub::person::Party;
 use crate::hub::ports::{self, ConversationKey, Found};
-use crate::store::{Hit, Hits, Kind, Lookup, Mentions, StoredLine, Unread, UnreadChat, Whose};
+use crate::store::{
+    Cutoff, Hit, Hits, Kind, Lookup, Mentions, StoredLine, Unread, UnreadChat, Whose,
+};
 
 /// Lines of one conversation that are counted; where more aren't read, it is told that these aren't.
 const MOST_COUNTED: u64 = 10_000;
@@ -30,13 +31,13 @@ const MOST_BYTES: usize = 128 * 1024;
 pub(super) fn unread(
     lookup: &Lookup,
     reader: &ports::Reader,
-    goes_on: &dyn Fn() -> bool,
+    cutoff: &Cutoff,
 ) -> Result<Found, Refusal> {
+    // The cutoff is for the counts of mentions alone: of a channel that comes late none is told.
+    let goes_on: &dyn Fn() -> bool = &|| !cutoff.is_abandoned();
     let stored = Stored::new(reader.party, reader.hidden.clone());
     let all = unless_failed(lookup.unread_channels(&stored.reader(), MOST_COUNTED, goes_on))?;
     let mut found = Found::default();
-    // For all channels together: one that comes late is told without a count.
-    let deadline = Instant::now() + SEARCH_DEADLINE;
     for mut one in all {
         if !goes_on() {
             return Ok(found);
@@ -45,7 +46,7 @@ pub(super) fn unread(
         let Whose::Channel(shown) = &one.whose else { continue };
         let Ok(channel) = ChannelName::new(shown) else { continue };
         if one.others > 0 {
-            let mentions = count_naming(lookup, &stored, reader, &channel, one.after, deadline);
+            let mentions = count_naming(lookup, &stored, reader, (&channel, one.after), cutoff);
             let (count, after) = (one.others, LineId(one.after));
             found.unread.push(ports::Unread { channel, count, mentions, after });
         }
@@ -101,9 +102,8 @@ fn count_naming(
     lookup: &Lookup,
     of: &Stored,
     reader: &ports::Reader,
-    channel: &ChannelName,
-    after: u64,
-    deadline: Instant,
+    (channel, after): (&ChannelName, u64),
+    cutoff: &Cutoff,
 ) -> u64 {
     let asked = Mentions {
         reader: of.reader(),
@@ -113,7 +113,7 @@ fn count_naming(
         most: MOST_NAMING,
     };
     // A count that takes too long isn't told.
-    let hits = lookup.mentions(&asked, deadline);
+    let hits = lookup.mentions(&asked, cutoff);
     hits.map_or(0, |hits| hits.hits.len() as u64)
 }
 
@@ -188,8 +188,8 @@ pub(super) fn mentions(
     lookup: &Lookup,
     reader: &ports::Reader,
     channels: &[(ChannelName, LineId)],
-    most: u32,
-    before: Option<Before>,
+    (most, before): (u32, Option<Before>),
+    cutoff: &Cutoff,
 ) -> Result<Found, Refusal> {
     let of = Stored::new(reader.party, reader.hidden.clone());
     let channels: Vec<(String, u64)> =
@@ -201,7 +201,7 @@ pub(super) fn mentions(
         before: before.map(|before| (before.time.0, before.id.0)),
         most: most as usize,
     };
-    let hits = match lookup.mentions(&asked, Instant::now() + SEARCH_DEADLINE) {
+    let hits = match lookup.mentions(&asked, cutoff) {
         Err(failure) if failure.kind() == Kind::TooLong => {
             return Err(Refusal::search_too_costly());
         }

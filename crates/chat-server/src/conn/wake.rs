@@ -89,13 +89,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         matches!(Pin::new(&mut self.stream).poll_write(cx, &[]), Poll::Ready(Err(_)))
     }
 
-    /// Nothing is read while lines wait to be carried out, so what one peer can make wait is bounded.
+    /// Nothing is read while lines wait to be carried out, so what one peer can make wait is bounded. While a question is
+    /// under way one piece is read, which shows whether the peer is still there.
     fn may_read(&self) -> bool {
         self.held.is_empty()
             && !self.input_ended
             && self.out.len() < ENOUGH
             && !self.deadlines.is_paced()
-            && self.session.takes_lines()
+            && (self.session.takes_lines() || self.session.is_asking())
             && self.session.farewell().is_none()
     }
 

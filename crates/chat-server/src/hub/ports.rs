@@ -50,9 +50,9 @@ pub trait Vault: Send + Sync {
     /// Takes a question. Never blocks; the answer comes to the asker as a note.
     fn ask(&self, question: vault::Question, asker: &Arc<Person>);
 
-    /// Has a password hashed for nobody in the chat; `false` if so much waits that it isn't taken. `done` is
-    /// called where hashes are made, and must not block there.
-    fn hash(&self, secret: Secret, done: Box<dyn FnOnce(vault::Answer) + Send>) -> bool;
+    /// Has a password hashed for nobody in the chat. `done` is called where hashes are made, or at once if so much waits
+    /// that it isn't taken, and must not block.
+    fn hash(&self, secret: Secret, done: Box<dyn FnOnce(vault::Answer) + Send>);
 
     /// Passwords that wait to be looked at.
     fn waiting(&self) -> usize;
@@ -364,6 +364,7 @@ pub(crate) struct KeptChannel {
 }
 
 /// A question about the past.
+#[derive(Clone)]
 pub enum Question {
     /// Some lines of a conversation, the first page of them; of a channel those within reach.
     Lines(Of, Span, Option<Reach>, HiddenAuthors),
@@ -399,6 +400,7 @@ pub struct Reach {
 }
 
 /// Which conversation a question is about.
+#[derive(Clone)]
 pub enum Of {
     /// This one.
     Key(ConversationKey),
@@ -407,6 +409,7 @@ pub enum Of {
 }
 
 /// Lines of a conversation: those after one id up to another.
+#[derive(Clone)]
 pub struct Range {
     pub(crate) key: ConversationKey,
     pub(crate) after: LineId,
@@ -433,6 +436,7 @@ pub struct HiddenAuthors {
 }
 
 /// What is looked for, and what the asker may read.
+#[derive(Clone)]
 pub struct Asked {
     pub(crate) search: Search,
     /// The channels that they are in, each with the line after which it begins.
@@ -445,6 +449,7 @@ pub struct Asked {
 }
 
 /// Who asks what they haven't read.
+#[derive(Clone)]
 pub struct Reader {
     pub(crate) party: Party,
     pub(crate) hidden: HiddenAuthors,

@@ -99,6 +99,13 @@ impl Session {
         self.dealing.as_ref().is_some_and(|dealing| !dealing.asks())
     }
 
+    /// Whether the password of an account is looked at, of which nothing but a sign-in comes.
+    pub(super) fn is_verifying(&self) -> bool {
+        self.dealing.as_ref().is_some_and(|dealing| {
+            matches!((&dealing.goal, &dealing.stage), (Goal::SignIn { .. }, Stage::Verifying))
+        })
+    }
+
     /// Whether the next line is a password.
     pub(super) fn asks_secret(&self) -> bool {
         self.dealing.as_ref().is_some_and(|dealing| dealing.asks())

@@ -211,7 +211,7 @@ fn the_thread_that_fills_the_tables_writes_a_long_log_to_its_place() {
         for id in 1..=150 {
             book.commit(&[said(1, id, "alice", &text)]).unwrap();
         }
-        let until = soon();
+        let until = Instant::now() + Duration::from_mins(1);
         while file() == before && Instant::now() < until {
             std::thread::yield_now();
         }
@@ -244,7 +244,7 @@ fn lines_that_wait_and_lines_in_the_tables_are_read_as_one() {
             let phrases = [("word", false)];
             let before =
                 Query { before: Some((1_003_500, 0)), most: 2, ..query(&phrases, &channels) };
-            let hits = lookup.search(&before, Sought::Everywhere, soon()).unwrap();
+            let hits = lookup.search(&before, Sought::Everywhere, &soon()).unwrap();
             assert_eq!(hits.next, Some((1_002_000, 2)));
             assert_eq!(texts(hits), ["word 3", "word 2"]);
             let first = &all_unread(&lookup, &reader, 99)[0];
@@ -346,13 +346,13 @@ fn texts(hits: Hits) -> Vec<String> {
     hits.hits.into_iter().map(|hit| hit.line.text).collect()
 }
 
-fn soon() -> Instant {
-    Instant::now() + Duration::from_mins(1)
+fn soon() -> Cutoff {
+    (Instant::now() + Duration::from_mins(1)).into()
 }
 
 fn search(lookup: &Lookup, phrases: &[(&str, bool)]) -> Vec<String> {
     let channels = [("#general".to_owned(), 0), ("#dev".to_owned(), 0)];
-    texts(lookup.search(&query(phrases, &channels), Sought::Everywhere, soon()).unwrap())
+    texts(lookup.search(&query(phrases, &channels), Sought::Everywhere, &soon()).unwrap())
 }
 
 #[test]
@@ -401,7 +401,7 @@ fn words_of_any_language_are_found_newest_first_and_only_what_may_be_read() {
         let release = [("release", false)];
         let all = query(&release, &channels);
         let everywhere =
-            |query: &Query<'_>| texts(lookup.search(query, Sought::Everywhere, soon()).unwrap());
+            |query: &Query<'_>| texts(lookup.search(query, Sought::Everywhere, &soon()).unwrap());
         assert_eq!(everywhere(&Query { from: Some("bob"), ..all }), ["notes on the release"]);
         assert_eq!(
             everywhere(&Query { from: Some("bobby"), phrases: &[], ..all }),
@@ -416,8 +416,8 @@ fn words_of_any_language_are_found_newest_first_and_only_what_may_be_read() {
         let hidden = ["bobby".to_owned()];
         assert_eq!(everywhere(&Query { hidden: &hidden, ..all }).len(), 2);
         let sought = Sought::In(Key::Channel("#dev"));
-        assert_eq!(texts(lookup.search(&all, sought, soon()).unwrap()), ["release in dev"]);
-        let two = lookup.search(&Query { most: 2, ..all }, Sought::Everywhere, soon()).unwrap();
+        assert_eq!(texts(lookup.search(&all, sought, &soon()).unwrap()), ["release in dev"]);
+        let two = lookup.search(&Query { most: 2, ..all }, Sought::Everywhere, &soon()).unwrap();
         assert!(two.next.is_some() && two.hits.len() == 2);
     }
 }
@@ -447,7 +447,7 @@ fn what_comes_next_is_neither_left_out_nor_told_twice() {
             let mut query = Query { most, ..query(&phrases, &channels) };
             let mut found = Vec::new();
             loop {
-                let hits = lookup.search(&query, Sought::Everywhere, soon()).unwrap();
+                let hits = lookup.search(&query, Sought::Everywhere, &soon()).unwrap();
                 found.extend(hits.hits.into_iter().map(|hit| (hit.line.id, hit.whose)));
                 let Some(next) = hits.next else { break };
                 query.before = Some(next);
@@ -660,7 +660,7 @@ fn a_search_is_given_up_at_its_deadline() {
     let phrases = [("common", false)];
     // Somebody whom all lines are to be compared with and who said none of them.
     let query = Query { hidden: &["alice".to_owned()], ..query(&phrases, &channels) };
-    let failure = lookup.search(&query, Sought::Everywhere, Instant::now()).unwrap_err();
+    let failure = lookup.search(&query, Sought::Everywhere, &Instant::now().into()).unwrap_err();
     assert_eq!(failure.kind(), Kind::TooLong);
     assert_eq!(search(&lookup, &[("4321", false)]), ["common 4321"], "the next one is searched");
 }

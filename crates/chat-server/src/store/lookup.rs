@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 use std::iter::Peekable;
 use std::sync::Arc;
-use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Rows, params};
 
 use super::book::{ACTION, BY_OTHER, UNTOLD, id_of, place};
+use super::cutoff::Cutoff;
 use super::erasing::Erasing;
 use super::failure::Kind;
 use super::recent::{Recent, having};
@@ -229,18 +229,18 @@ impl Lookup {
     ///
     /// # Errors
     ///
-    /// Of the kind `TooLong` if the deadline has come.
+    /// Of the kind `TooLong` if the cutoff is reached.
     pub(super) fn recent_with(
         &self,
         at: &mut Place,
         words: &str,
-        deadline: Instant,
+        cutoff: &Cutoff,
     ) -> Result<Vec<StoredLine>, Failure> {
         let Some(recent) = self.recent() else { return Ok(Vec::new()) };
         self.look_below(at)?;
         let mut lines = self.unindexed(at, SEARCHED + 1)?;
         while lines.len() > SEARCHED {
-            if Instant::now() > deadline {
+            if cutoff.is_reached() {
                 return Err(Failure::told(Kind::TooLong, "much isn't indexed yet"));
             }
             if recent.index_some(at.number).is_err() {
@@ -483,30 +483,30 @@ impl Lookup {
         Ok(None)
     }
 
-    /// Looks for lines, until the deadline.
+    /// Looks for lines, until the cutoff.
     ///
     /// # Errors
     ///
-    /// Of the kind `TooLong` if the deadline has come.
+    /// Of the kind `TooLong` if the cutoff is reached.
     pub fn search(
         &self,
         query: &Query<'_>,
         sought: Sought<'_>,
-        deadline: Instant,
+        cutoff: &Cutoff,
     ) -> Result<Hits, Failure> {
         let words = expression(query.phrases, query.from);
         let mut places = places(&lock(&self.connection), query, sought)?;
         let mut recent = Vec::with_capacity(places.len());
         for at in &mut places {
-            recent.push(self.recent_with(at, &words, deadline)?);
+            recent.push(self.recent_with(at, &words, cutoff)?);
         }
         let erasing = Erasing::now(&lock(&self.connection))?;
         let mut found: Vec<(usize, StoredLine)> = Vec::new();
         for (at, (place, recent)) in places.iter().zip(recent).enumerate() {
             // In memory the one that writes has its turn between two conversations.
             let mut connection = lock(&self.connection);
-            connection
-                .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
+            let cutoff = cutoff.clone();
+            connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cutoff.is_reached()))?;
             let searched =
                 search_in(&connection, query, place, (&words, recent), &erasing, |line| {
                     found.push((at, line));

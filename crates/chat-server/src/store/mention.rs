@@ -1,12 +1,11 @@
 //! Lines that name somebody.
 
-use std::time::Instant;
-
 use chat_proto::fold::folded;
 use unicode_normalization::char::is_combining_mark;
 
 use super::Failure;
 use super::book::place;
+use super::cutoff::Cutoff;
 use super::erasing::Erasing;
 use super::lookup::{Hits, Key, Lookup, STEPS_BETWEEN_LOOKS, StoredLine, newest, newest_between};
 use super::unread::Reader;
@@ -33,8 +32,8 @@ impl Lookup {
     ///
     /// # Errors
     ///
-    /// Of the kind `TooLong` if the deadline has come.
-    pub fn mentions(&self, asked: &Mentions<'_>, deadline: Instant) -> Result<Hits, Failure> {
+    /// Of the kind `TooLong` if the cutoff is reached.
+    pub fn mentions(&self, asked: &Mentions<'_>, cutoff: &Cutoff) -> Result<Hits, Failure> {
         let Mentions { reader, name, channels, before, most } = *asked;
         let words = expression(&[(name, false)], None);
         let (name, own) = (folded(name), (reader.fold)(name));
@@ -51,12 +50,12 @@ impl Lookup {
         let mut found = Vec::new();
         for (channel, after) in channels {
             let Some(mut at) = self.place(Key::Channel(channel))? else { continue };
-            let recent = self.recent_with(&mut at, &words, deadline)?;
+            let recent = self.recent_with(&mut at, &words, cutoff)?;
             let shown = |line: &StoredLine| wanted(line) && !erasing.is_purged(at.number, line);
             let mut connection = lock(self.connection());
             let range = (place(at.number, at.floor.max(*after)), place(at.number + 1, 0));
-            connection
-                .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
+            let cutoff = cutoff.clone();
+            connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cutoff.is_reached()))?;
             let looked =
                 newest_between(&connection, (&words, recent), range, most, shown, |line| {
                     found.push((places.len(), line));

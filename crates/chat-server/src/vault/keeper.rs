@@ -7,8 +7,9 @@ use chat_proto::secret::Secret;
 use tokio::time::Instant;
 
 use super::pool::{self, Job, Pool, Start};
-use super::slowdown::Slowdown;
+use super::slowdown::{Slowdown, Source};
 use super::token::Token;
+use crate::fair::Flow;
 use crate::hub::lock;
 use crate::hub::person::{Note, Person};
 use crate::hub::ports::vault::{Answer, Question};
@@ -47,19 +48,13 @@ impl Keeper {
         let (waits, told) = (Arc::clone(asker), Arc::clone(asker));
         let wanted = Box::new(move || !waits.has_left());
         let done = Box::new(move |found| told.note(Note::Vault(answer(found))));
-        if !self.has_done(job, wanted, done) {
-            asker.note(Note::Vault(Answer::Busy));
-        }
+        self.has_done(Flow::of(asker), job, wanted, done);
     }
 
-    /// Has a job done; `false` if so much waits that it isn't taken.
-    fn has_done(&self, job: Job, wanted: pool::Wanted, done: pool::Done) -> bool {
+    fn has_done(&self, flow: Flow, job: Job, wanted: pool::Wanted, done: pool::Done) {
         match &self.pool {
-            Hashing::Inline => {
-                done(pool::carry_out_alone(&job));
-                true
-            }
-            Hashing::Pool(pool) => pool.ask(job, wanted, done).is_ok(),
+            Hashing::Inline => done(pool::carry_out_alone(&job)),
+            Hashing::Pool(pool) => pool.ask(flow, job, wanted, done),
         }
     }
 }
@@ -67,6 +62,7 @@ impl Keeper {
 fn hashed(found: pool::Answer) -> Answer {
     match found {
         pool::Answer::Hashed(hash) => Answer::Hashed(hash.into()),
+        pool::Answer::Busy => Answer::Busy,
         pool::Answer::Verified { .. } | pool::Answer::Failed => Answer::Failed,
     }
 }
@@ -76,13 +72,14 @@ impl ports::Vault for Keeper {
         match question {
             Question::Hash(secret) => self.give(Job::Hash(secret), asker, hashed),
             Question::Verify { name, address, secret, known } => {
-                let may = lock(&self.slowdown).may_try(address, name.key(), Instant::now());
+                let source = Source { address, connection: asker.id.0 };
+                let may = lock(&self.slowdown).may_try(source, name.key(), Instant::now());
                 if let Err(seconds) = may {
                     asker.note(Note::Vault(Answer::TooSoon(seconds)));
                     return;
                 }
                 let slowdown = Arc::clone(&self.slowdown);
-                let one = Try { slowdown, address, name, open: true };
+                let one = Try { slowdown, source, name, open: true };
                 let phc = known.map(|known| Box::from(&*known));
                 let job = Job::Verify { password: secret, phc };
                 self.give(job, asker, |found| match found {
@@ -94,18 +91,16 @@ impl ports::Vault for Keeper {
                         one.was_wrong();
                         Answer::Wrong
                     }
+                    pool::Answer::Busy => Answer::Busy,
                     pool::Answer::Hashed(_) | pool::Answer::Failed => Answer::Failed,
                 });
             }
         }
     }
 
-    fn hash(&self, secret: Secret, done: Box<dyn FnOnce(Answer) + Send>) -> bool {
-        self.has_done(
-            Job::Hash(secret),
-            Box::new(|| true),
-            Box::new(move |found| done(hashed(found))),
-        )
+    fn hash(&self, secret: Secret, done: Box<dyn FnOnce(Answer) + Send>) {
+        let done = Box::new(move |found| done(hashed(found)));
+        self.has_done(Flow::SHELL, Job::Hash(secret), Box::new(|| true), done);
     }
 
     fn waiting(&self) -> usize {
@@ -133,7 +128,7 @@ impl ports::Vault for Keeper {
 /// A password is being tried. Whatever becomes of it, the try ends.
 struct Try {
     slowdown: Arc<Mutex<Slowdown>>,
-    address: Option<std::net::IpAddr>,
+    source: Source,
     name: UserName,
     open: bool,
 }
@@ -141,19 +136,19 @@ struct Try {
 impl Try {
     fn was_right(mut self) {
         self.open = false;
-        lock(&self.slowdown).succeeded(self.address, self.name.key(), Instant::now());
+        lock(&self.slowdown).succeeded(self.source, self.name.key(), Instant::now());
     }
 
     fn was_wrong(mut self) {
         self.open = false;
-        lock(&self.slowdown).failed(self.address, self.name.key(), Instant::now());
+        lock(&self.slowdown).failed(self.source, self.name.key(), Instant::now());
     }
 }
 
 impl Drop for Try {
     fn drop(&mut self) {
         if self.open {
-            lock(&self.slowdown).untried(self.address, self.name.key());
+            lock(&self.slowdown).untried(self.source, self.name.key());
         }
     }
 }

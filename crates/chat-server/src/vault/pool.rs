@@ -7,15 +7,16 @@
 
 use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use super::password::{self, Memory, Trouble};
-use crate::backlog::{Backlog, Next, Priority, Wait, lower_priority};
+use crate::backlog::{Next, Priority, Wait, lower_priority};
+use crate::fair::{FairBacklog, Flow};
 use chat_proto::secret::Secret;
 
-/// Jobs that wait at most. At two processors the last of them is done after some eight seconds.
+/// Jobs that wait at most. At two processors the last of them is done after some eight seconds. When there are more, the
+/// last job of the address with the most is answered with [`Answer::Busy`].
 pub const MOST_WAITING: usize = 256;
 
 /// For how long a clerk keeps the memory for the next job.
@@ -49,6 +50,8 @@ pub enum Answer {
     },
     /// It could not be done; the operator was told why.
     Failed,
+    /// More waits than can be done soon.
+    Busy,
 }
 
 /// Called with the answer, on a thread of the pool: it must not block.
@@ -57,11 +60,6 @@ pub type Done = Box<dyn FnOnce(Answer) + Send>;
 /// Whether the answer is still wanted by anybody.
 pub type Wanted = Box<dyn Fn() -> bool + Send>;
 
-/// More waits than can be done soon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many passwords wait to be looked at")]
-pub struct Busy;
-
 /// The pool of one server.
 pub struct Pool {
     desk: Arc<Desk>,
@@ -69,10 +67,18 @@ pub struct Pool {
 
 /// What callers and clerks share.
 struct Desk {
-    /// [`MOST_WAITING`] at most: `waiting` is looked at before something is added.
-    backlog: Backlog<Work>,
-    waiting: AtomicUsize,
+    backlog: FairBacklog<Work>,
     nobodys: String,
+}
+
+/// Passwords that were typed have a lane of their own: new accounts don't hold up those who sign in.
+impl Job {
+    fn lane(&self) -> u8 {
+        match self {
+            Self::Verify { .. } => 0,
+            Self::Hash(_) => 1,
+        }
+    }
 }
 
 struct Work {
@@ -101,11 +107,7 @@ impl Pool {
 
     /// Starts with so many hashes at a time.
     pub fn start_with(threads: usize) -> Result<Self, Start> {
-        let desk = Desk {
-            backlog: Backlog::default(),
-            waiting: AtomicUsize::new(0),
-            nobodys: password::nobodys()?,
-        };
+        let desk = Desk { backlog: FairBacklog::new(MOST_WAITING), nobodys: password::nobodys()? };
         let pool = Self { desk: Arc::new(desk) };
         for _ in 0..threads {
             let desk = Arc::clone(&pool.desk);
@@ -114,30 +116,23 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Has a job done. `done` is called once with the answer, unless nothing is `wanted` any more when the job's
-    /// turn comes, or the pool closes before.
-    ///
-    /// # Errors
-    ///
-    /// If [`MOST_WAITING`] jobs wait; then nothing of it is done.
-    pub fn ask(&self, job: Job, wanted: Wanted, done: Done) -> Result<(), Busy> {
-        let desk = &self.desk;
-        let room = |waiting| (waiting < MOST_WAITING).then_some(waiting + 1);
-        desk.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).map_err(|_| Busy)?;
-        desk.backlog.add(Work { job, wanted, done });
-        Ok(())
+    /// Has a job done in the turn of its flow. `done` is called once with the answer, unless nothing is `wanted` any
+    /// more when the job's turn comes, or the pool closes before. It may be called at once, with [`Answer::Busy`].
+    pub(crate) fn ask(&self, flow: Flow, job: Job, wanted: Wanted, done: Done) {
+        let flow = flow.in_lane(job.lane());
+        if let Some(displaced) = self.desk.backlog.add(flow, Work { job, wanted, done }) {
+            (displaced.done)(Answer::Busy);
+        }
     }
 
     /// Jobs that wait.
     pub fn waiting(&self) -> usize {
-        self.desk.waiting.load(Ordering::Relaxed)
+        self.desk.backlog.len()
     }
 
     /// Nothing more is taken, and what waits is dropped without an answer.
     pub fn close(&self) {
-        self.desk.backlog.close();
-        let dropped = self.desk.backlog.take(usize::MAX).len();
-        self.desk.waiting.fetch_sub(dropped, Ordering::Relaxed);
+        self.desk.backlog.close_now();
     }
 }
 
@@ -151,13 +146,9 @@ fn clerk(desk: &Desk) {
     let mut memory = Memory::default();
     let mut wait = Wait::Long;
     loop {
-        match desk.backlog.next(1, wait) {
-            Next::Some(works) => {
-                desk.backlog.pass_on();
-                desk.waiting.fetch_sub(works.len(), Ordering::Relaxed);
-                for work in works {
-                    serve(work, &mut memory, &desk.nobodys);
-                }
+        match desk.backlog.next(wait) {
+            Next::Some(work) => {
+                serve(work, &mut memory, &desk.nobodys);
                 wait = Wait::For(MEMORY_KEPT);
             }
             Next::Nothing => {
@@ -269,7 +260,7 @@ mod tests {
         }
 
         fn ask(&self, job: Job) -> Answer {
-            self.pool.ask(job, wanted(), self.done()).unwrap();
+            self.pool.ask(Flow::SHELL, job, wanted(), self.done());
             self.told.recv().unwrap()
         }
     }
@@ -332,7 +323,7 @@ mod tests {
             went.recv().unwrap();
             false
         });
-        asker.pool.ask(verify("", None), held, asker.done()).unwrap();
+        asker.pool.ask(Flow::SHELL, verify("", None), held, asker.done());
         taken.recv().unwrap();
         go
     }
@@ -344,9 +335,10 @@ mod tests {
         for at in 0..MOST_WAITING {
             // Only the last one is still here.
             let wanted = Box::new(move || at == MOST_WAITING - 1);
-            asker.pool.ask(verify("", None), wanted, asker.done()).unwrap();
+            asker.pool.ask(Flow::SHELL, verify("", None), wanted, asker.done());
         }
-        assert_eq!(asker.pool.ask(verify("", None), wanted(), asker.done()), Err(Busy));
+        asker.pool.ask(Flow::SHELL, verify("", None), wanted(), asker.done());
+        assert_eq!(asker.told.recv().unwrap(), Answer::Busy);
         assert_eq!(asker.pool.waiting(), MOST_WAITING);
         go.send(()).unwrap();
         let wrong = Answer::Verified { right: false, rehashed: None };
@@ -368,7 +360,7 @@ mod tests {
                 true
             });
             let done = Box::new(move |answer| tell.send(answer).unwrap());
-            pool.ask(verify("", None), wanted, done).unwrap();
+            pool.ask(Flow::SHELL, verify("", None), wanted, done);
         }
         for _ in 0..3 {
             told.recv().unwrap();
@@ -376,9 +368,24 @@ mod tests {
     }
 
     #[test]
+    fn registrations_do_not_hold_up_those_who_sign_in() {
+        let asker = Asker::new();
+        let go = hold(&asker);
+        for _ in 0..10 {
+            asker.pool.ask(Flow::SHELL, Job::Hash(Secret::new("new")), wanted(), asker.done());
+        }
+        asker.pool.ask(Flow::SHELL, verify("", None), wanted(), asker.done());
+        go.send(()).unwrap();
+        let wrong = Answer::Verified { right: false, rehashed: None };
+        let first: Vec<_> = asker.told.iter().take(2).collect();
+        assert!(first.contains(&wrong), "{first:?}");
+    }
+
+    #[test]
     fn a_fault_of_one_job_is_no_others() {
         let asker = Asker::new();
-        asker.pool.ask(verify("", None), wanted(), Box::new(|_| panic!("on purpose"))).unwrap();
+        let fails = Box::new(|_| panic!("on purpose"));
+        asker.pool.ask(Flow::SHELL, verify("", None), wanted(), fails);
         let wrong = Answer::Verified { right: false, rehashed: None };
         assert_eq!(asker.ask(verify("", None)), wrong);
     }
@@ -387,9 +394,9 @@ mod tests {
     fn what_waits_is_dropped_when_it_closes() {
         let asker = Asker::new();
         let go = hold(&asker);
-        asker.pool.ask(verify("", None), wanted(), asker.done()).unwrap();
+        asker.pool.ask(Flow::SHELL, verify("", None), wanted(), asker.done());
         asker.pool.close();
-        asker.pool.ask(verify("", None), wanted(), asker.done()).unwrap();
+        asker.pool.ask(Flow::SHELL, verify("", None), wanted(), asker.done());
         let Asker { pool, tell, told } = asker;
         drop((pool, tell));
         go.send(()).unwrap();

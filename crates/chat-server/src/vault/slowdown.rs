@@ -1,10 +1,13 @@
 //! How long to wait after wrong passwords.
 //!
-//! Wrong ones are counted for the address that they come from and for the account that they are tried on. Whoever
+//! Wrong ones are counted for the account that they are tried on and for the connection that they come from. Whoever
 //! tries many waits longer and longer; nobody is locked out. So that strangers can't keep an account's owner
 //! away, what an address from which the account was entered lately tries on it is counted by itself, the first few
 //! tries of any other address don't wait for what others have tried on the account, and a wait that was told is
 //! never made longer by what others try meanwhile.
+//!
+//! Many people may share an address. So an address from which many wrong passwords come has no wait of its own: each
+//! of its connections has fewer free ones then, and those that wait to be verified have turns.
 //!
 //! Time comes in as an argument.
 
@@ -35,8 +38,13 @@ struct Rule {
 const ACCOUNT: Rule =
     Rule { free: 5, at_once: MAX_DEVICES as u32, longest: Duration::from_secs(30) };
 
-/// Behind an address there may be many people; and whoever is there alone has many accounts to try.
-/// Everybody on this machine, or behind one proxy, has the same: a wait that is long would be everybody's.
+/// A connection may be a bridge's. One client that tries several accounts has few.
+const CONNECTION: Rule = Rule { free: 10, at_once: u32::MAX, longest: Duration::from_secs(30) };
+
+/// The same for a connection from an address from which as many wrong passwords have come as [`ADDRESS`] has free.
+const CONNECTION_OF_MANY: Rule = Rule { free: 2, ..CONNECTION };
+
+/// Behind an address there may be many people, such as all those of a proxy.
 const ADDRESS: Rule = Rule { free: 20, at_once: u32::MAX, longest: Duration::from_secs(30) };
 
 /// The first wait; each further wrong password doubles it.
@@ -55,19 +63,35 @@ const LATELY: Duration = Duration::from_mins(5);
 /// For how long an address counts as the owner's after they signed in from it.
 const KNOWN_FOR: Duration = Duration::from_hours(7 * 24);
 
-/// Addresses, accounts, and addresses of accounts (those that entered it and those that tried) that are remembered
-/// at most. The one whose turn was longest ago makes room.
+/// Addresses, connections, accounts, and addresses of accounts (those that entered it and those that tried) that are
+/// remembered at most. The one whose turn was longest ago makes room.
 pub const MOST_REMEMBERED: usize = 10_000;
 
 /// What is remembered of tries.
 #[derive(Default)]
 pub struct Slowdown {
     addresses: Memory<IpAddr>,
+    connections: Memory<u64>,
     accounts: Memory<Box<str>>,
     /// Accounts and the addresses from which they were entered lately.
     known: Memory<Pair>,
     /// Accounts and the other addresses that have tried them lately.
     tried: Memory<Pair>,
+}
+
+/// From where a password comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// None for a connection to a Unix socket.
+    pub address: Option<IpAddr>,
+    /// No two connections have the same, also one after the other.
+    pub connection: u64,
+}
+
+impl Source {
+    fn household(self) -> Option<IpAddr> {
+        self.address.map(household)
+    }
 }
 
 /// An account, and an address from which it is tried.
@@ -92,25 +116,23 @@ struct Tries {
 impl Slowdown {
     /// Whether a password may be tried now on the account of this name (folded), whether there is one or not. If it
     /// may, the try is under way until [`failed`](Self::failed), [`succeeded`](Self::succeeded) or
-    /// [`untried`](Self::untried) tells what came of it. Who comes by a Unix socket has no address.
+    /// [`untried`](Self::untried) tells what came of it.
     ///
     /// # Errors
     ///
     /// In how many seconds it may, if it may not; then nothing is under way.
-    pub fn may_try(
-        &mut self,
-        address: Option<IpAddr>,
-        name: &str,
-        now: Instant,
-    ) -> Result<(), u64> {
-        let address = address.map(household);
+    pub fn may_try(&mut self, source: Source, name: &str, now: Instant) -> Result<(), u64> {
+        let address = source.household();
         let key = (Box::from(name), address);
         let entered = self.known.get(&key).and_then(|tries| tries.entered);
         if entered.is_some_and(|entered| now.duration_since(entered) >= KNOWN_FOR) {
             self.known.remove(&key);
         }
         let of_address = address.and_then(|address| self.addresses.get(&address));
-        let by_address = of_address.map_or(Duration::ZERO, |tries| tries.left(ADDRESS, now));
+        let is_of_many = of_address.is_some_and(|tries| tries.wrong_at(now) >= ADDRESS.free);
+        let rule = if is_of_many { CONNECTION_OF_MANY } else { CONNECTION };
+        let of_connection = self.connections.get(&source.connection);
+        let by_connection = of_connection.map_or(Duration::ZERO, |tries| tries.left(rule, now));
         let by_account = if let Some(known) = self.known.get(&key) {
             known.left(ACCOUNT, now)
         } else {
@@ -119,14 +141,14 @@ impl Slowdown {
             let account = self.accounts.get(name).copied().unwrap_or_default();
             account.left(ACCOUNT, now).min(lately)
         };
-        let left = by_account.max(by_address);
+        let left = by_account.max(by_connection);
         if !left.is_zero() {
             if let Some(own) = self.tried.get_mut(&key) {
                 own.told.get_or_insert(now + left);
             }
             return Err(left.as_secs() + u64::from(left.subsec_nanos() > 0));
         }
-        self.each(address, name, |tries, _| {
+        self.each(source, name, |tries, _| {
             tries.under_way = tries.under_way.saturating_add(1);
             tries.first.get_or_insert(now);
             tries.told = None;
@@ -135,8 +157,8 @@ impl Slowdown {
     }
 
     /// The password was wrong.
-    pub fn failed(&mut self, address: Option<IpAddr>, name: &str, now: Instant) {
-        self.each(address.map(household), name, |tries, rule| {
+    pub fn failed(&mut self, source: Source, name: &str, now: Instant) {
+        self.each(source, name, |tries, rule| {
             tries.under_way = tries.under_way.saturating_sub(1);
             tries.wrong = (tries.wrong_at(now) + 1).min(rule.most_wrong());
             tries.last_wrong = Some(now);
@@ -145,15 +167,15 @@ impl Slowdown {
 
     /// The password was right. That takes nothing away from what the address has tried on others, nor from what others
     /// try on the account, who are not the owner for that.
-    pub fn succeeded(&mut self, address: Option<IpAddr>, name: &str, now: Instant) {
-        self.untried(address, name);
-        let known = self.known.touch((Box::from(name), address.map(household)));
+    pub fn succeeded(&mut self, source: Source, name: &str, now: Instant) {
+        self.untried(source, name);
+        let known = self.known.touch((Box::from(name), source.household()));
         *known = Tries { under_way: known.under_way, entered: Some(now), ..Tries::default() };
     }
 
     /// The password was not looked at.
-    pub fn untried(&mut self, address: Option<IpAddr>, name: &str) {
-        self.each(address.map(household), name, |tries, _| {
+    pub fn untried(&mut self, source: Source, name: &str) {
+        self.each(source, name, |tries, _| {
             tries.under_way = tries.under_way.saturating_sub(1);
         });
     }
@@ -166,12 +188,10 @@ impl Slowdown {
     }
 
     /// Does it to all that a try of this address on this account counts for, each with its rule.
-    fn each(
-        &mut self,
-        address: Option<IpAddr>,
-        name: &str,
-        mut change: impl FnMut(&mut Tries, Rule),
-    ) {
+    fn each(&mut self, source: Source, name: &str, mut change: impl FnMut(&mut Tries, Rule)) {
+        let address = source.household();
+        change(self.connections.touch(source.connection), CONNECTION);
+        self.connections.tidy(&source.connection);
         if let Some(address) = address {
             change(self.addresses.touch(address), ADDRESS);
             self.addresses.tidy(&address);
@@ -285,17 +305,24 @@ impl<K: Hash + Eq> Memory<K> {
 mod tests {
     use super::*;
 
-    #[expect(clippy::unnecessary_wraps, reason = "it is asked for like that")]
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    /// The only connection from there.
+    fn address(text: &str) -> Source {
+        let address: IpAddr = text.parse().unwrap();
+        let connection = match address {
+            IpAddr::V4(v4) => u64::from(v4.to_bits()),
+            IpAddr::V6(v6) => u64::from(v6.segments()[7]),
+        };
+        Source { address: Some(address), connection }
     }
+
+    const UNIX: Source = Source { address: None, connection: 0 };
 
     /// Wrong passwords one after the other, as soon as may be: how long to wait after each, in seconds.
     fn waits(
         slowdown: &mut Slowdown,
         now: &mut Instant,
         count: usize,
-        mut who: impl FnMut(usize) -> (Option<IpAddr>, String),
+        mut who: impl FnMut(usize) -> (Source, String),
     ) -> Vec<u64> {
         let mut waits = Vec::new();
         for at in 0..count {
@@ -315,31 +342,59 @@ mod tests {
     const FROM_ONE: [u64; 11] = [1, 2, 4, 8, 16, 30, 30, 30, 30, 30, 30];
 
     #[test]
-    fn waits_double_up_to_a_bound_for_an_account_and_for_an_address() {
+    fn waits_double_up_to_a_bound_for_an_account_and_for_a_connection() {
         let mut now = Instant::now();
         // From two addresses in turn.
         let mut slowdown = Slowdown::default();
         let on_alice = |at: usize| (address(&format!("192.0.2.{}", at % 2)), "alice".to_owned());
         let told = waits(&mut slowdown, &mut now, 13, on_alice);
         assert_eq!((&told[..6], &told[6..]), (&[0; 6][..], &TO_ALICE[6..]), "three each are free");
-        // On a new account each time; the whole /64 is one.
+        // On a new account each time.
+        for here in [address("192.0.2.1"), UNIX] {
+            let mut slowdown = Slowdown::default();
+            let told = waits(&mut slowdown, &mut now, 21, |at| (here, format!("user{at}")));
+            assert_eq!((&told[..10], &told[10..]), (&[0; 10][..], &FROM_ONE[..]));
+        }
+    }
+
+    #[test]
+    fn an_address_of_many_wrong_passwords_shuts_nobody_out() {
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        let from = |address: &str, connection| Source { connection, ..self::address(address) };
+        let network = |at: usize| from(&format!("2001:db8::{at:x}"), at as u64);
+        // Sixty connections, each with an account that it tries; the whole /64 is one.
+        for round in 0..3 {
+            for at in 0..60 {
+                let tried = slowdown.may_try(network(at), &format!("victim{at}"), now);
+                assert_eq!(tried, if round < 2 { Ok(()) } else { Err(1) }, "{at}");
+                if tried.is_ok() {
+                    slowdown.failed(network(at), &format!("victim{at}"), now);
+                }
+            }
+        }
+        // Others there sign in at once, and mistype twice.
+        for at in 100..200 {
+            assert_eq!(slowdown.may_try(network(at), &format!("user{at}"), now), Ok(()));
+            slowdown.succeeded(network(at), &format!("user{at}"), now);
+        }
+        let mistypes = |_| (network(300), "carol".to_owned());
+        assert_eq!(waits(&mut slowdown, &mut now, 5, mistypes), [0, 0, 1, 2, 4]);
+        let elsewhere = |_| (from("2001:db8:0:1::9", 301), "dave".to_owned());
+        assert_eq!(waits(&mut slowdown, &mut now, 5, elsewhere), [0; 5]);
+        // A connection that is new each time has the waits of the account.
         let mut slowdown = Slowdown::default();
-        let from_one = |at: usize| (address(&format!("2001:db8::{at}")), format!("user{at}"));
-        let told = waits(&mut slowdown, &mut now, 31, from_one);
-        assert_eq!((&told[..20], &told[20..]), (&[0; 20][..], &FROM_ONE[..]));
-        assert_eq!(slowdown.may_try(address("2001:db8::9"), "bob", now), Err(30));
-        assert_eq!(slowdown.may_try(address("2001:db8:0:1::9"), "bob", now), Ok(()));
-        // A Unix socket has no address that could be slowed down.
-        let mut slowdown = Slowdown::default();
-        let local = |at: usize| (None, format!("user{at}"));
-        assert_eq!(waits(&mut slowdown, &mut now, 16, local), [0; 16]);
+        let again = |at| (network(at), "alice".to_owned());
+        assert_eq!(waits(&mut slowdown, &mut now, 13, again), TO_ALICE);
     }
 
     #[test]
     fn an_ipv4_address_within_ipv6_is_the_same() {
         let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
-        waits(&mut slowdown, &mut now, 20, |at| (address("192.0.2.1"), format!("user{at}")));
-        assert_eq!(slowdown.may_try(address("::ffff:192.0.2.1"), "alice", now), Err(1));
+        let here = |connection| Source { connection, ..address("192.0.2.1") };
+        waits(&mut slowdown, &mut now, 20, |at| (here(at as u64), format!("user{at}")));
+        let mapped = Source { connection: 99, ..address("::ffff:192.0.2.1") };
+        let told = waits(&mut slowdown, &mut now, 3, |at| (mapped, format!("other{at}")));
+        assert_eq!(told, [0, 0, 1]);
     }
 
     #[test]
@@ -353,10 +408,11 @@ mod tests {
             (60, [0, 0, 0, 0]),
         ] {
             let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
-            let on_alice = |_: usize| (None, "alice".to_owned());
+            let on_alice = |_: usize| (UNIX, "alice".to_owned());
             waits(&mut slowdown, &mut now, 13, on_alice);
             now += Duration::from_mins(minutes);
-            let again = waits(&mut slowdown, &mut now, 4, on_alice);
+            let again = |_: usize| (Source { connection: 1, ..UNIX }, "alice".to_owned());
+            let again = waits(&mut slowdown, &mut now, 4, again);
             assert_eq!(again, then, "{minutes} minutes");
         }
     }
@@ -394,7 +450,7 @@ mod tests {
             if *now >= until {
                 return;
             }
-            let here = Some(IpAddr::from([192, 0, 2, at]));
+            let here = address(&format!("192.0.2.{at}"));
             if slowdown.may_try(here, "alice", *now).is_ok() {
                 slowdown.failed(here, "alice", *now);
             }
@@ -423,7 +479,7 @@ mod tests {
             slowdown.failed(owner, "alice", now);
         }
         // And so does whoever comes by a Unix socket.
-        assert_eq!(slowdown.may_try(None, "alice", now), Ok(()));
+        assert_eq!(slowdown.may_try(UNIX, "alice", now), Ok(()));
     }
 
     #[test]
@@ -437,7 +493,7 @@ mod tests {
             assert_eq!(slowdown.may_try(owner, "alice", now), Err(left));
         }
         strangers_guess(&mut slowdown, &mut now, Duration::from_secs(10));
-        slowdown.failed(None, "alice", now);
+        slowdown.failed(UNIX, "alice", now);
         assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
         // It was for one try.
         assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
@@ -446,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_password_does_not_clear_an_address() {
+    fn a_right_password_does_not_clear_a_connection() {
         let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
         let here = address("192.0.2.1");
         for round in 0..20 {
@@ -455,7 +511,7 @@ mod tests {
                 slowdown.succeeded(here, "mallory", now);
             }
         }
-        assert_eq!(slowdown.may_try(here, "mallory", now), Err(1));
+        assert_eq!(slowdown.may_try(here, "mallory", now), Err(30));
     }
 
     #[test]
@@ -487,16 +543,18 @@ mod tests {
         for at in 0..MOST_REMEMBERED + 10 {
             let at = u32::try_from(at).unwrap();
             let here = Some(IpAddr::from(at.to_be_bytes()));
+            let here = Source { address: here, connection: at.into() };
             let name = format!("user{at}");
             slowdown.may_try(here, &name, now).unwrap();
             slowdown.failed(here, &name, now);
-            slowdown.may_try(None, &name, now).unwrap();
-            slowdown.succeeded(None, &name, now);
+            slowdown.may_try(UNIX, &name, now).unwrap();
+            slowdown.succeeded(UNIX, &name, now);
         }
-        let Slowdown { addresses, accounts, known, tried } = &slowdown;
-        let sizes = [addresses.0.len(), accounts.0.len(), known.0.len(), tried.0.len()];
+        let Slowdown { addresses, connections, accounts, known, tried } = &slowdown;
+        let sizes = [addresses.0.len(), connections.0.len(), accounts.0.len(), known.0.len()];
+        assert_eq!(sizes, [MOST_REMEMBERED; 4]);
         // Whoever came in last hasn't tried any more.
-        assert_eq!(sizes, [MOST_REMEMBERED, MOST_REMEMBERED, MOST_REMEMBERED, MOST_REMEMBERED - 1]);
+        assert_eq!(tried.0.len(), MOST_REMEMBERED - 1);
         assert!(
             slowdown.accounts.get("user9").is_none() && slowdown.accounts.get("user10").is_some()
         );
@@ -509,6 +567,6 @@ mod tests {
         slowdown.may_try(address("192.0.2.1"), "alice", now).unwrap();
         slowdown.untried(address("192.0.2.1"), "alice");
         assert!(slowdown.addresses.0.is_empty() && slowdown.accounts.0.is_empty());
-        assert!(slowdown.tried.0.is_empty());
+        assert!(slowdown.tried.0.is_empty() && slowdown.connections.0.is_empty());
     }
 }

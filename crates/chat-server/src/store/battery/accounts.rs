@@ -238,7 +238,7 @@ fn lines_that_name_one_are_found_the_newest_last() {
             before: None,
             most: 10,
         };
-        let found = |asked: &Mentions<'_>| lookup.mentions(asked, soon()).unwrap();
+        let found = |asked: &Mentions<'_>| lookup.mentions(asked, &soon()).unwrap();
         let all = ["Hi ALICE, how are you?", "ask alice.", "alice!", "alice, not in the index yet"];
         assert_eq!(texts(found(&asked)), all);
         let two = found(&Mentions { most: 2, ..asked });
@@ -264,6 +264,9 @@ fn a_search_passes_over_lines_by_accounts_that_are_hidden() {
         let channels = [("#general".to_owned(), 0)];
         let phrases = [("hi", false)];
         let query = Query { hidden_accounts: &[12], ..query(&phrases, &channels) };
-        assert_eq!(texts(lookup.search(&query, Sought::Everywhere, soon()).unwrap()), ["hi there"]);
+        assert_eq!(
+            texts(lookup.search(&query, Sought::Everywhere, &soon()).unwrap()),
+            ["hi there"]
+        );
     }
 }

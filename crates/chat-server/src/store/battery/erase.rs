@@ -190,7 +190,7 @@ fn what_is_to_be_blanked_is_told_nobody_from_the_commit_on() {
         let channels = [("#general".to_owned(), 0)];
         let channels = channels.as_slice();
         let asked = Mentions { reader, name: "carol", channels, before: None, most: 9 };
-        let mentions = || lookup.mentions(&asked, soon()).unwrap().hits.len();
+        let mentions = || lookup.mentions(&asked, &soon()).unwrap().hits.len();
         let (general, chat) = (Key::Channel("#general"), Key::Private(10, 11));
         let unread = |of| lookup.unread_in(of, 0, &reader, 99).unwrap().unwrap().others;
         assert_eq!((mentions(), unread(general), unread(chat)), (1, 42, 10));
@@ -217,7 +217,7 @@ fn what_is_to_be_blanked_is_told_nobody_from_the_commit_on() {
             let word = word(at);
             let phrases = [(word.as_str(), false)];
             let query = Query { party: Some(11), ..query(&phrases, &channels) };
-            let found = lookup.search(&query, Sought::Everywhere, soon()).unwrap().hits.len();
+            let found = lookup.search(&query, Sought::Everywhere, &soon()).unwrap().hits.len();
             assert_eq!(found, usize::from(!is_alices(at)), "{at}");
         }
         assert_eq!((mentions(), unread(general), unread(chat)), (0, 21, 0));

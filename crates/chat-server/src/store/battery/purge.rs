@@ -38,11 +38,11 @@ fn shown(lookup: &Lookup, upto: u64) -> [u64; 5] {
     let channels = [("#general".to_owned(), 0)];
     let phrases = [("word", false)];
     let query = Query { most: 5000, ..query(&phrases, &channels) };
-    let found = lookup.search(&query, Sought::Everywhere, soon()).unwrap().hits;
+    let found = lookup.search(&query, Sought::Everywhere, &soon()).unwrap().hits;
     let found = found.iter().filter(|hit| hit.line.author == "nä16").count();
     let reader = Reader { party: 9, hidden: &[], hidden_accounts: &[], fold };
     let asked = Mentions { reader, name: "carol", channels: &channels, before: None, most: 5000 };
-    let naming = lookup.mentions(&asked, soon()).unwrap().hits;
+    let naming = lookup.mentions(&asked, &soon()).unwrap().hits;
     let naming = naming.iter().filter(|hit| hit.line.author == "nä16").count();
     let unread = lookup.unread_in(OF_GENERAL, 0, &reader, 5000).unwrap().unwrap().lines;
     let places = lookup.places(OF_GENERAL, 0, upto, usize::MAX, usize::MAX).unwrap().lines;

@@ -72,7 +72,7 @@ fn times_of_a_clock_that_went_back_hide_nothing_from_a_search_before_a_day() {
     let before = |time| {
         let (phrases, channels) = ([("indexed", false)], [("#general".to_owned(), 0)]);
         let query = Query { before: Some((time, 0)), ..query(&phrases, &channels) };
-        texts(lookup.search(&query, Sought::Everywhere, soon()).unwrap())
+        texts(lookup.search(&query, Sought::Everywhere, &soon()).unwrap())
     };
     assert_eq!(before(600), ["indexed early"]);
     assert_eq!(before(1500), ["indexed before", "indexed early"]);

@@ -83,9 +83,9 @@ fn found(lookups: &Lookups, word: &str) -> usize {
         hidden: &[],
         most: 100,
     };
-    let soon = Instant::now() + Duration::from_mins(1);
+    let soon = (Instant::now() + Duration::from_mins(1)).into();
     let lookup = lookups.lookup().unwrap();
-    lookup.search(&query, Sought::Everywhere, soon).unwrap().hits.len()
+    lookup.search(&query, Sought::Everywhere, &soon).unwrap().hits.len()
 }
 
 #[test]
