@@ -533,6 +533,26 @@ impl Refusal {
         )
     }
 
+    /// As many accounts as the server takes.
+    pub fn too_many_accounts(most: usize) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "The server has {most} accounts, and no more are possible. Go on without one, or ask its \
+                 operator."
+            ),
+        )
+    }
+
+    /// As many conversations as the store has numbers for.
+    pub fn no_number_left() -> Self {
+        Self::new(
+            Code::Unavailable,
+            "The server stores as many conversations as it can, and this would be a new one; nothing was \
+             said or set. Go on in one that is there, or ask the server's operator.",
+        )
+    }
+
     /// One account or address does something costly too often.
     pub fn too_often(what: &str, wait_secs: u64) -> Self {
         Self::new(

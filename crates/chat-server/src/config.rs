@@ -238,6 +238,9 @@ impl Config {
                 "limits.invitations_per_hour",
                 480,
             )?,
+            accounts: count(limits.accounts, "limits.accounts", 200_000)?,
+            rules_per_owner: count(limits.rules_per_owner, "limits.rules_per_owner", 10_000)?,
+            rules: count(limits.rules, "limits.rules", 100_000)?,
             private_chats_per_hour: rate(
                 limits.private_chats_per_hour,
                 "limits.private_chats_per_hour",

@@ -230,18 +230,21 @@ impl Hub {
                 let mut channel = Channel::new(name, topic, last, Arc::clone(&sequence));
                 channel.restore(running);
                 hidden += usize::from(channel.is_hidden());
-                let (changed, accounts) = {
+                let (changed, count, accounts) = {
                     let mut state = channel.state();
                     state.floor = floor;
                     state.topic_by = topic_by;
                     state.empty_since = Some(now);
                     state.outlives = true;
+                    state.counted = state.rules.count();
                     (
                         state.rules.take_changed(),
+                        state.counted,
                         state.operators.all().0.into_iter().chain(topic_by),
                     )
                 };
                 let channel = Arc::new(channel);
+                index.count(&channel, 0, count);
                 for (sign, is_added) in changed {
                     index.change(&channel, sign, is_added);
                 }
@@ -258,7 +261,7 @@ impl Hub {
         let tokens = tokens.map(|(hash, party, used)| (hash, party, used.min(now))).collect();
         let mut cut_off = CutOff::default();
         for (name, party) in past.held {
-            cut_off.add(name, party, now);
+            cut_off.add(&name, party, None, now);
         }
         Arc::new(Self {
             bounds,
@@ -310,6 +313,16 @@ impl Hub {
         let Some(shares) = &self.bounds.shares else { return Ok(()) };
         let holder = Holder::of(person);
         lock(&self.throttles).take(costly, holder, person.id.0, shares, now)
+    }
+
+    /// Whether there may be one more account.
+    pub(crate) fn has_room_for_account(&self) -> Result<(), Refusal> {
+        match &self.bounds.shares {
+            Some(shares) if lock(&self.accounts).count() >= shares.accounts => {
+                Err(Refusal::too_many_accounts(shares.accounts))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What happened until now has lower numbers.

@@ -220,6 +220,38 @@ impl Refusal {
         )
     }
 
+    /// As many rules as the channels of one account or address keep.
+    pub fn too_many_own_rules(channel: &ChannelName, most: usize) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "The channels that were made by the maker of {channel} have {most} bans, mutes, invitations \
+                 and refused words, and no more are possible. /unban, /unmute or /set words -WORD ends one."
+            ),
+        )
+    }
+
+    /// As many rules as all channels keep.
+    pub fn too_many_rules(most: usize) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "The channels of this server have {most} bans, mutes, invitations and refused words, and no \
+                 more are possible. Ask the server's operator."
+            ),
+        )
+    }
+
+    /// As many operators as a channel keeps.
+    pub fn too_many_operators(channel: &ChannelName, most: usize) -> Self {
+        Self::new(
+            Code::NotAllowed,
+            format!(
+                "{channel} has {most} operators, and no more are possible. /deop NAME takes one out."
+            ),
+        )
+    }
+
     /// As many patterns as a channel keeps.
     pub fn too_many_patterns(channel: &ChannelName, most: usize) -> Self {
         Self::new(

@@ -417,6 +417,8 @@ pub(crate) fn refusals() -> Vec<Case> {
         ("nobody_to_reply_to", refused("reply", Refusal::nobody_to_reply_to())),
         ("too_many_conversations", refused("enter", Refusal::too_many_conversations(50))),
         ("too_many_channels", refused("create", Refusal::too_many_channels(10_000))),
+        ("too_many_accounts", refused("register", Refusal::too_many_accounts(200_000))),
+        ("no_number_left", refused("say", Refusal::no_number_left())),
         ("user_busy", refused("msg", Refusal::user_busy(&bob))),
         (
             "for_operators",

@@ -87,6 +87,10 @@ const USE_MILLIS: i64 = 24 * 3_600_000;
 /// are given up.
 const MAX_CHATS: usize = 256;
 
+/// Channels that an account is in; past it, it is out of the one that it entered first. No connection is in more than 60 at
+/// once.
+const MAX_CHANNELS: usize = 256;
+
 /// Every account.
 #[derive(Default)]
 pub(crate) struct Accounts {
@@ -400,9 +404,14 @@ impl Account {
         lock(&self.state).channels.clone()
     }
 
-    /// Is in a channel from now on, of which lines up to `read` are read.
-    /// Tells when, so that each is later than the one before.
-    pub(crate) fn enters(&self, channel: &ChannelName, read: LineId, now: Timestamp) -> Timestamp {
+    /// Is in a channel from now on, of which lines up to `read` are read. Returns when, so that each is later than the one
+    /// before, and the channel that gives way if it is in too many.
+    pub(crate) fn enters(
+        &self,
+        channel: &ChannelName,
+        read: LineId,
+        now: Timestamp,
+    ) -> (Timestamp, Option<ChannelName>) {
         let mut state = lock(&self.state);
         state.entered = Timestamp(now.0.max(state.entered.0 + 1));
         state.channels.retain(|known| known.channel != *channel);
@@ -410,7 +419,12 @@ impl Account {
         if state.gone.is_none() {
             self.members.add(channel, self.party);
         }
-        state.entered
+        let is_full = state.channels.len() > MAX_CHANNELS;
+        let oldest = is_full.then(|| state.channels.remove(0).channel);
+        if let Some(oldest) = &oldest {
+            self.members.remove(oldest, self.party);
+        }
+        (state.entered, oldest)
     }
 
     /// Up to which line a channel is read, if it is in it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_proto::event::{Logged, Restricted, Sentence, Term};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
-use chat_proto::setting::{Period, Setting};
+use chat_proto::setting::{Period, Setting, WordsChange};
 use chat_proto::target::Target;
 use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
@@ -121,6 +121,17 @@ impl Act {
             Deed::Purge(..) => Kind::Purge,
             Deed::Drop => Kind::Drop,
         }
+    }
+
+    /// Whether the channel has one more ban, mute, invitation or refused word after it.
+    pub(super) fn adds_rule(&self) -> bool {
+        matches!(
+            self.deed,
+            Deed::Ban(..)
+                | Deed::Mute(..)
+                | Deed::Invite(_)
+                | Deed::Set(Setting::Words(WordsChange::Add(_)))
+        )
     }
 
     /// Whom it is about, if that is a person.
@@ -362,6 +373,8 @@ pub(crate) struct Subject {
     pub(crate) registered: bool,
     /// An operator, and no other is there.
     pub(crate) sole_operator: bool,
+    /// The channel has as many operators as it can.
+    pub(crate) many_operators: bool,
     pub(crate) banned: bool,
     /// A mark of the same target is there already, in whose place a new one comes.
     pub(crate) marked: bool,

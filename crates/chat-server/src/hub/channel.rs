@@ -17,7 +17,7 @@ use super::delivery::{Delivery, Told};
 use super::lock;
 use super::operators::{Operators, Right};
 use super::person::{By, Note, Party, Person, PersonId};
-use super::rules::{List, Rules, Verdict, Who};
+use super::rules::{List, MAX_OPERATORS, Rules, Verdict, Who};
 use super::sequence::Sequence;
 use super::throttle::Holder;
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
@@ -190,6 +190,8 @@ pub(super) struct State {
     pub(super) empty_since: Option<Timestamp>,
     /// An account was in it, or it was there when the server started: it isn't dropped with its last member.
     pub(super) outlives: bool,
+    /// So many rules are counted in the index.
+    pub(super) counted: usize,
     /// Taken off the list of channels: who still holds it must look again.
     pub(super) dropped: bool,
 }
@@ -404,6 +406,7 @@ impl State {
             operator,
             registered: aim.account.is_some(),
             sole_operator: operator && self.operators.count() <= 1,
+            many_operators: !operator && self.operators.count() >= MAX_OPERATORS,
             banned: who.is_some_and(|who| self.rules.find(List::Bans, &who, now).is_some()),
             marked: mark.is_some_and(|(list, mark)| is_same(mark.key(), list)),
         }

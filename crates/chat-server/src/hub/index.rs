@@ -8,12 +8,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
 use ipnet::IpNet;
 
 use super::channel::Channel;
 use super::lock;
 use super::person::Party;
 use super::rules::{Sign, Who};
+use super::throttle::{Holder, Shares};
 use crate::util::sync::{Rank, RankedMutex};
 
 /// The channels by the people whom their rules are about.
@@ -25,12 +27,41 @@ pub(super) struct ChannelIndex {
     lengths: HashMap<(bool, u8), usize>,
     /// The channels that an account operates, or whose topic it set.
     of_account: HashMap<Party, Vec<Arc<Channel>>>,
+    /// Bans, mutes, invitations and refused words of all channels.
+    rules: usize,
+    /// Of those, how many are in the channels that each has made.
+    rules_of: HashMap<Holder, usize>,
 }
 
 impl ChannelIndex {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.by_sign.is_empty() && self.lengths.is_empty() && self.of_account.is_empty()
+        let has_none = self.by_sign.is_empty() && self.lengths.is_empty();
+        has_none && self.of_account.is_empty() && self.rules == 0 && self.rules_of.is_empty()
+    }
+
+    /// A channel has so many bans, mutes, invitations and refused words, and had so many before.
+    pub(super) fn count(&mut self, channel: &Channel, before: usize, now: usize) {
+        self.rules = self.rules.saturating_sub(before) + now;
+        if let Some(owner) = channel.maker {
+            let own = self.rules_of.entry(owner).or_default();
+            *own = own.saturating_sub(before) + now;
+            if *own == 0 {
+                self.rules_of.remove(&owner);
+            }
+        }
+    }
+
+    /// Whether a channel may have one more of these.
+    pub(super) fn has_room(&self, channel: &Channel, shares: &Shares) -> Result<(), Refusal> {
+        let own = channel.maker.and_then(|owner| self.rules_of.get(&owner)).copied();
+        if own.is_some_and(|own| own >= shares.rules_per_owner) {
+            return Err(Refusal::too_many_own_rules(&channel.name, shares.rules_per_owner));
+        }
+        if self.rules >= shares.rules {
+            return Err(Refusal::too_many_rules(shares.rules));
+        }
+        Ok(())
     }
 
     /// Whether no channel has a ban or a mute.

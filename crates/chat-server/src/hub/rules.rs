@@ -22,6 +22,9 @@ pub(crate) use self::words::{Hit, Verdict};
 /// Bans that a channel keeps, and mutes; past it no more are taken.
 pub(crate) const MAX_MARKS: usize = 1000;
 
+/// Operators that a channel has by being made ones; past it no more are made.
+pub(crate) const MAX_OPERATORS: usize = 500;
+
 /// Invitations that are not taken up; past it the oldest is void.
 const MAX_INVITATIONS: usize = 100;
 
@@ -116,6 +119,12 @@ impl Rules {
                 self.changed.extend(oldest.into_iter().chain([(Sign::Party(who.party), true)]));
             }
         }
+    }
+
+    /// Bans, mutes, invitations and refused words.
+    pub(crate) fn count(&self) -> usize {
+        let marks = self.bans.len() + self.mutes.len() + self.invitations.len();
+        marks + self.settings.words.patterns().len()
     }
 
     /// What changed of the signs of bans and mutes since this was last asked.

@@ -31,7 +31,14 @@ pub struct Shares {
     pub accounts_per_hour: u32,
     /// Invitations to a channel in an hour.
     pub invitations_per_hour: u32,
-    /// Private chats opened in an hour.
+    /// Accounts in all; past it nobody registers.
+    pub accounts: usize,
+    /// Bans, mutes, invitations and refused words of all channels that one account has made, or people without one at one
+    /// address.
+    pub rules_per_owner: usize,
+    /// The same of all channels.
+    pub rules: usize,
+    /// Private chats opened in an hour, and those in which the first line is said.
     pub private_chats_per_hour: u32,
     /// Changes of a name in an hour.
     pub renames_per_hour: u32,
@@ -48,6 +55,8 @@ pub(crate) enum Costly {
     Register,
     Invite,
     OpenPrivate,
+    /// The first line of a private chat.
+    WritePrivate,
     Rename,
     Topic,
     Moderate,
@@ -59,7 +68,7 @@ impl Costly {
             Self::Create => shares.channels_per_hour,
             Self::Register => shares.accounts_per_hour,
             Self::Invite => shares.invitations_per_hour,
-            Self::OpenPrivate => shares.private_chats_per_hour,
+            Self::OpenPrivate | Self::WritePrivate => shares.private_chats_per_hour,
             Self::Rename => shares.renames_per_hour,
             Self::Topic => shares.topics_per_hour,
             Self::Moderate => shares.moderation_per_hour,
@@ -71,7 +80,7 @@ impl Costly {
             Self::Create => "new channels",
             Self::Register => "new accounts",
             Self::Invite => "invitations",
-            Self::OpenPrivate => "new private chats",
+            Self::OpenPrivate | Self::WritePrivate => "new private chats",
             Self::Rename => "changes of a name",
             Self::Topic => "changes of a topic",
             Self::Moderate => "commands that run a channel",
@@ -169,23 +178,30 @@ impl Throttles {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use chat_proto::refusal::Code;
-
-    fn shares() -> Shares {
-        Shares {
+impl Shares {
+    /// The usual numbers.
+    pub(crate) fn for_tests() -> Self {
+        Self {
             channels_per_account: 500,
             channels_per_address: 1000,
             channels_per_hour: 240,
             accounts_per_hour: 120,
             invitations_per_hour: 480,
+            accounts: 200_000,
+            rules_per_owner: 10_000,
+            rules: 100_000,
             private_chats_per_hour: 960,
             renames_per_hour: 480,
             topics_per_hour: 480,
             moderation_per_hour: 1920,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chat_proto::refusal::Code;
 
     fn address(text: &str) -> Holder {
         Holder::Address(household(text.parse().unwrap()))
@@ -193,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_quarter_of_an_hours_number_at_once_then_one_at_a_time() {
-        let (mut throttles, shares) = (Throttles::default(), shares());
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
         let holder = address("192.0.2.1");
         let mut connection = 0;
         let mut take = |at| {
@@ -213,7 +229,7 @@ mod tests {
 
     #[test]
     fn one_connection_leaves_half_to_the_others_at_its_address() {
-        let (mut throttles, shares) = (Throttles::default(), shares());
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
         let holder = address("192.0.2.1");
         let mut take =
             |who, at| throttles.take(Costly::Create, holder, who, &shares, Timestamp(at));
@@ -229,7 +245,7 @@ mod tests {
 
     #[test]
     fn each_kind_and_each_holder_has_its_own_and_one_ipv6_network_is_one() {
-        let (mut throttles, shares) = (Throttles::default(), shares());
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
         let now = Timestamp(1_000_000);
         let mut connection = 0;
         let mut take = |costly, holder| {
@@ -247,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_step_of_the_clock_makes_nobody_wait_longer_than_for_an_empty_bucket() {
-        let (mut throttles, shares) = (Throttles::default(), shares());
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
         let holder = Holder::Account(1);
         let year = Timestamp(365 * 24 * HOUR_MILLIS);
         assert!(throttles.take(Costly::Create, holder, 0, &shares, year).is_ok());
@@ -257,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_table_is_bounded_and_forgets_what_is_full_soonest() {
-        let (mut throttles, shares) = (Throttles::default(), shares());
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
         let busy = Holder::Account(0);
         while throttles.take(Costly::Create, busy, 0, &shares, Timestamp(0)).is_ok() {}
         for other in 1..=MAX_BUCKETS as u64 {

@@ -13,7 +13,7 @@ use chat_proto::text::Text;
 
 use super::account;
 use super::operator;
-use super::register::{Register, Seat};
+use super::register::{Full, Register, Seat};
 use super::retention::{Retention, Tidying};
 use super::running::{self, Written};
 use crate::archive::stored;
@@ -25,6 +25,7 @@ use crate::hub::person::Party;
 use crate::hub::ports::{
     AccountDeed, Addressee, Changed, ConversationKey, Deed, Draft, Fact, Past, Settled, What,
 };
+use crate::hub::throttle::Costly;
 use crate::store::{AccountEntry, Book, Entry, Failure, Rule};
 
 /// For how long a key says a line once, in milliseconds: a day.
@@ -172,7 +173,7 @@ impl Desk {
     fn carry_out_together(&mut self, items: Vec<Item>, hub: &Arc<Hub>) {
         let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
             self.progress.enter(Stage::Disk);
-            self.plan(items);
+            self.plan(items, hub);
             let kept = self.keep();
             self.progress.enter(Stage::Telling);
             self.settle(&kept, hub);
@@ -204,7 +205,7 @@ impl Desk {
         }
     }
 
-    fn plan(&mut self, items: Vec<Item>) {
+    fn plan(&mut self, items: Vec<Item>, hub: &Hub) {
         let mut said_now = HashMap::new();
         for fact in &self.owed {
             seat_fact(&mut self.register, fact);
@@ -212,7 +213,7 @@ impl Desk {
         for item in items {
             match item {
                 Item::Draft(draft) => {
-                    let step = self.step(&draft, &mut said_now);
+                    let step = self.step(&draft, &mut said_now, hub);
                     self.batch.push_back(Job::Line(draft, step));
                 }
                 Item::Deed(deed) => {
@@ -242,7 +243,7 @@ impl Desk {
     /// Nothing becomes of an account that was erased.
     fn may_do(&mut self, what: &AccountDeed) -> Result<(), Refusal> {
         if let AccountDeed::Enter { channel, .. } = what {
-            self.register.seat(&ConversationKey::Channel(channel.clone()), None);
+            seat_channel(&mut self.register, channel);
         }
         let party = what.party();
         if self.forgotten.contains(&party) {
@@ -282,6 +283,7 @@ impl Desk {
         &mut self,
         draft: &Draft,
         said_now: &mut HashMap<(UserName, Box<str>), (u32, Placed)>,
+        hub: &Hub,
     ) -> Step {
         let once = draft.once.as_ref().map(|key| (draft.from.clone(), Box::from(key.as_str())));
         if let Some(once) = &once {
@@ -313,12 +315,22 @@ impl Desk {
         let key = to.key(draft.party);
         match &draft.what {
             What::Act(_) => self.act(draft, &key),
-            What::Topic(_) => Step::Topic { seat: self.register.seat(&key, None) },
+            What::Topic(_) => match self.register.seat(&key, None) {
+                Ok(seat) => Step::Topic { seat },
+                Err(Full) => full(),
+            },
             What::Line { .. } => {
                 let names = names(draft, &key);
                 let by_other = matches!(key, ConversationKey::Private(_, other)
                     if other == draft.party);
+                if matches!(key, ConversationKey::Private(..))
+                    && self.register.entry(&key).is_none()
+                    && let Err(refusal) = hub.pace(&draft.author, Costly::WritePrivate, draft.time)
+                {
+                    return Step::Settled(Settled::Refused(refusal));
+                }
                 let seat = self.register.next_place(&key, names, on_the_wall(draft.time));
+                let Ok(seat) = seat else { return full() };
                 if let Some(once) = once {
                     said_now.insert(once, (seat.number, seat.placed()));
                 }
@@ -332,6 +344,7 @@ impl Desk {
             return Step::Settled(Settled::Refused(Refusal::purges_pending()));
         }
         let seat = self.register.act_place(key, on_the_wall(draft.time));
+        let Ok(seat) = seat else { return full() };
         let written = draft.kept().map(|mut kept| {
             if let Some(logged) = &mut kept.logged {
                 logged.time = seat.time;
@@ -607,10 +620,25 @@ fn seat_fact(register: &mut Register, fact: &Fact) {
         Fact::Run(changed) => &changed.channel,
         _ => return,
     };
-    register.seat(&ConversationKey::Channel(name.clone()), None);
+    seat_channel(register, name);
     if let Fact::Opened(name, ..) = fact {
         register.show_as(name);
     }
+}
+
+/// Without a number nothing of the channel is stored. What is said there is refused then.
+fn seat_channel(register: &mut Register, name: &ChannelName) {
+    if register.seat(&ConversationKey::Channel(name.clone()), None).is_err() {
+        tracing::error!(channel = %name, "{FULL}");
+    }
+}
+
+/// For the log.
+const FULL: &str = "there are as many conversations as have numbers; new ones are refused";
+
+fn full() -> Step {
+    tracing::error!("{FULL}");
+    Step::Settled(Settled::Refused(Refusal::no_number_left()))
 }
 
 /// The name under which the store finds the channel that a fact is about.

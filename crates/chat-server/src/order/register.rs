@@ -11,7 +11,7 @@ use chat_proto::text::Text;
 use super::{account, operator, running};
 use crate::hub::person::Party;
 use crate::hub::ports::{ConversationKey, KeptChannel, Past};
-use crate::store::{Book, Failure};
+use crate::store::{Book, Failure, MAX_NUMBER};
 
 /// The conversations that the store knows, and those of the batch that is being carried out.
 #[derive(Default)]
@@ -21,6 +21,8 @@ pub(super) struct Register {
     /// The private chats of each party.
     by_party: HashMap<Party, Vec<u32>>,
     next_number: u32,
+    /// Once that is too great, numbers that are free are looked for from here on.
+    free_from: u32,
     /// What the batch has changed: the last id and its time that were there before, none if there was no entry.
     undo: Vec<(ConversationKey, Option<(u64, Timestamp)>)>,
 }
@@ -59,6 +61,10 @@ impl Entry {
     }
 }
 
+/// As many conversations are there as have numbers.
+#[derive(Debug)]
+pub(super) struct Full;
+
 /// What a draft needs to know of its conversation.
 pub(super) struct Seat {
     pub(super) number: u32,
@@ -79,7 +85,7 @@ impl Seat {
 impl Register {
     /// What the store holds; and what of it the hub begins with.
     pub(super) fn load(book: &Book) -> Result<(Self, Past), Failure> {
-        let mut register = Self { next_number: 1, ..Self::default() };
+        let mut register = Self { next_number: 1, free_from: 1, ..Self::default() };
         let mut past = Past { next_party: 1, ..Past::default() };
         for holder in book.holders()? {
             past.next_party = past.next_party.max(holder.party + 1);
@@ -95,7 +101,7 @@ impl Register {
         past.next_party = past.next_party.max(next_party);
         let times = book.last_times()?;
         for row in book.conversations()? {
-            register.next_number = register.next_number.max(row.number + 1);
+            register.next_number = register.next_number.max(row.number.saturating_add(1));
             let mut entry = Entry {
                 number: row.number,
                 last: row.last,
@@ -154,12 +160,16 @@ impl Register {
         key: &ConversationKey,
         names: Option<[&UserName; 2]>,
         time: Timestamp,
-    ) -> Seat {
+    ) -> Result<Seat, Full> {
         self.place_at(key, names, time, 1)
     }
 
     /// The same for an act, which has a time and takes no place.
-    pub(super) fn act_place(&mut self, key: &ConversationKey, time: Timestamp) -> Seat {
+    pub(super) fn act_place(
+        &mut self,
+        key: &ConversationKey,
+        time: Timestamp,
+    ) -> Result<Seat, Full> {
         self.place_at(key, None, time, 0)
     }
 
@@ -169,20 +179,24 @@ impl Register {
         names: Option<[&UserName; 2]>,
         time: Timestamp,
         places: u64,
-    ) -> Seat {
+    ) -> Result<Seat, Full> {
         let Some(entry) = self.by_key.get_mut(key) else {
             return self.begin(key, names, places, time);
         };
         self.undo.push((key.clone(), Some((entry.last, entry.time))));
         entry.last += places;
         entry.time = entry.time.max(time);
-        entry.seat(names)
+        Ok(entry.seat(names))
     }
 
     /// The conversation's number, without taking a place in it.
-    pub(super) fn seat(&mut self, key: &ConversationKey, names: Option<[&UserName; 2]>) -> Seat {
+    pub(super) fn seat(
+        &mut self,
+        key: &ConversationKey,
+        names: Option<[&UserName; 2]>,
+    ) -> Result<Seat, Full> {
         match self.by_key.get_mut(key) {
-            Some(entry) => entry.seat(names),
+            Some(entry) => Ok(entry.seat(names)),
             None => self.begin(key, names, 0, Timestamp::default()),
         }
     }
@@ -194,12 +208,29 @@ impl Register {
         names: Option<[&UserName; 2]>,
         last: u64,
         time: Timestamp,
-    ) -> Seat {
-        let number = self.next_number;
-        self.next_number += 1;
+    ) -> Result<Seat, Full> {
+        let number = self.free_number().ok_or(Full)?;
         let names = names.map(|names| names.map(Clone::clone));
         self.insert(key.clone(), Entry { number, last, time, floor: 0, names, ended: [false; 2] });
-        Seat { number, id: last, time, is_new: true }
+        Ok(Seat { number, id: last, time, is_new: true })
+    }
+
+    /// A number that no conversation has: the next one, or once there is none, one of a conversation that is forgotten.
+    fn free_number(&mut self) -> Option<u32> {
+        if self.next_number <= MAX_NUMBER {
+            let number = self.next_number;
+            self.next_number += 1;
+            return Some(number);
+        }
+        let mut number = self.free_from.max(1);
+        for used in self.by_number.range(number..).map(|(used, _)| *used) {
+            if used > number {
+                break;
+            }
+            number = used.saturating_add(1);
+        }
+        self.free_from = number;
+        (number <= MAX_NUMBER).then_some(number)
     }
 
     /// A channel is made, perhaps again: from now on its name is written so.
@@ -237,6 +268,7 @@ impl Register {
     pub(super) fn remove(&mut self, key: &ConversationKey) {
         let Some(entry) = self.by_key.remove(key) else { return };
         self.by_number.remove(&entry.number);
+        self.free_from = self.free_from.min(entry.number);
         if let ConversationKey::Private(one, other) = *key {
             for party in [one, other] {
                 if let Some(numbers) = self.by_party.get_mut(&party) {
@@ -299,11 +331,13 @@ impl Register {
         let key = self.by_number.get(&number)?;
         match key {
             ConversationKey::Channel(name) => Some(Conversation::Channel(name.clone())),
-            ConversationKey::Private(one, _) => {
+            ConversationKey::Private(one, other) if party == *one || party == *other => {
                 let [one_name, other_name] = self.by_key.get(key)?.names.as_ref()?;
                 let with = if *one == party { other_name } else { one_name };
                 Some(Conversation::Private(with.clone()))
             }
+            // It has the number of one that is forgotten.
+            ConversationKey::Private(..) => None,
         }
     }
 }
@@ -314,4 +348,38 @@ fn names(one: &str, other: &str) -> Option<[UserName; 2]> {
 
 fn same_as_shown(kept: &[UserName; 2], now: [&UserName; 2]) -> bool {
     kept.iter().zip(now).all(|(kept, now)| kept.as_str() == now.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chat(number: u64) -> ConversationKey {
+        ConversationKey::private(Party(1), Party(number))
+    }
+
+    #[test]
+    fn once_numbers_are_used_up_those_that_are_free_are_given_and_then_none() {
+        let mut register = Register { next_number: MAX_NUMBER - 2, ..Register::default() };
+        let begin = |register: &mut Register, chat: &ConversationKey| {
+            register.next_place(chat, None, Timestamp(0)).map(|seat| seat.number).ok()
+        };
+        for n in 2..5 {
+            assert_eq!(
+                begin(&mut register, &chat(n)),
+                Some(MAX_NUMBER + u32::try_from(n).unwrap() - 4)
+            );
+        }
+        assert_eq!(begin(&mut register, &chat(5)), Some(1));
+        assert_eq!(begin(&mut register, &chat(6)), Some(2));
+        register.keep();
+        register.remove(&chat(5));
+        assert_eq!(begin(&mut register, &chat(7)), Some(1));
+        // What isn't kept is free again.
+        register.take_back();
+        assert_eq!(begin(&mut register, &chat(8)), Some(1));
+        register.free_from = MAX_NUMBER;
+        assert_eq!(begin(&mut register, &chat(9)), None, "a new one is refused");
+        assert_eq!(begin(&mut register, &chat(8)), Some(1), "others go on");
+    }
 }

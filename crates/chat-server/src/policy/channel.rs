@@ -13,7 +13,7 @@ use chat_proto::verb::{self, Kind};
 
 use crate::hub::act::{Act, Aim, Authority, Deed, Standing};
 use crate::hub::ports::What;
-use crate::hub::rules::{Hit, MAX_MARKS};
+use crate::hub::rules::{Hit, MAX_MARKS, MAX_OPERATORS};
 
 /// Whether somebody may say or do what they ask for, at the moment when it is its turn.
 pub(crate) fn may(standing: &Standing<'_>, what: &What) -> Result<(), Refusal> {
@@ -144,6 +144,9 @@ pub(crate) fn may_act(standing: &Standing<'_>, act: &Act) -> Result<(), Refusal>
         }
         (Deed::Mute(..), _) if is_full(*mutes) => {
             Err(Refusal::too_many_restricted(verb, channel, MAX_MARKS))
+        }
+        (Deed::Op(_), _) if subject.many_operators => {
+            Err(Refusal::too_many_operators(channel, MAX_OPERATORS))
         }
         // The right can be given back to the owner of a channel, who may find no way in any more.
         (Deed::Op(_), _) if standing.authority == Authority::Server && subject.registered => Ok(()),

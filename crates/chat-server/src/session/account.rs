@@ -246,6 +246,7 @@ impl Session {
             }
             Goal::Register { .. } => {
                 acceptable(secret.expose()).map_err(Refusal::bad_password)?;
+                self.hub.has_room_for_account()?;
                 self.hub.pace(&self.person, Costly::Register, now)?;
                 self.hash(secret);
                 self.dealing = Some(Dealing::new(re, goal, Stage::Hashing, now));

@@ -325,7 +325,7 @@ impl Session {
         now: Timestamp,
     ) -> Option<AccountDeed> {
         let account = self.person.signed_in()?;
-        let now = account.enters(channel, read, now);
+        let now = self.hub.note_entry(&account, channel, read, now);
         self.hub.tell_elsewhere(&account, &self.person, channel, None);
         let (party, channel) = (account.party, channel.clone());
         Some(AccountDeed::Enter { party, channel, read, now })

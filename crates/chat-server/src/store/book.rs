@@ -17,6 +17,9 @@ use super::{Failure, Rule, Shared, channels, erase};
 /// Bits of a line's id in its place. 68 billion lines for each conversation, 134 million conversations.
 pub(super) const ID_BITS: u32 = 36;
 
+/// The greatest number that a conversation may have: that of the one after it has places, too.
+pub const MAX_NUMBER: u32 = (1 << (63 - ID_BITS)) - 2;
+
 /// The place of a line: what tables find it by.
 pub(super) fn place(number: u32, id: u64) -> i64 {
     let id = id.min((1 << ID_BITS) - 1);

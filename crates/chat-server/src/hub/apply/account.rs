@@ -384,8 +384,23 @@ impl Hub {
         read: LineId,
         now: Timestamp,
     ) {
-        let now = account.enters(channel, read, now);
+        let now = self.note_entry(account, channel, read, now);
         self.order.remember(Fact::Member(account.party, channel.clone(), read, now), self);
+    }
+
+    /// The same, but for the entry itself: that is up to the caller to store. Returns its time.
+    pub(crate) fn note_entry(
+        self: &Arc<Self>,
+        account: &Account,
+        channel: &ChannelName,
+        read: LineId,
+        now: Timestamp,
+    ) -> Timestamp {
+        let (now, oldest) = account.enters(channel, read, now);
+        if let Some(oldest) = oldest {
+            self.order.remember(Fact::NotMember(account.party, oldest), self);
+        }
+        now
     }
 
     /// An account is in a channel no more.

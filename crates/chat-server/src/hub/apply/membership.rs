@@ -331,7 +331,12 @@ impl Hub {
     /// Names stand no more for those who were cut off long ago.
     pub fn release_names(self: &Arc<Self>, now: Timestamp) {
         let expired = lock(&self.cut_off).expired(now);
-        for (name, party) in expired {
+        self.release(expired);
+    }
+
+    /// These names stand for nobody any more.
+    pub(super) fn release(self: &Arc<Self>, names: impl IntoIterator<Item = (Box<str>, Party)>) {
+        for (name, party) in names {
             self.order.remember(Fact::Released(name), self);
             self.order.remember(Fact::Ended(party), self);
         }

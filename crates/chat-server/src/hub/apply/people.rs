@@ -17,7 +17,7 @@ use crate::hub::delivery::{Delivery, Told};
 use crate::hub::directory::Directory;
 use crate::hub::person::{Bell, By, ClientKind, Note, Person, PersonId};
 use crate::hub::ports::Fact;
-use crate::hub::throttle::Costly;
+use crate::hub::throttle::{Costly, Holder};
 use crate::hub::{Hub, lock};
 
 impl Hub {
@@ -143,11 +143,14 @@ impl Hub {
         };
         if person.holds_name() {
             // While nobody else can have taken the name yet.
-            if cut_off || self.closing.load(Ordering::SeqCst) {
-                lock(&self.cut_off).add(user.key().into(), person.party(), now);
+            let is_closing = self.closing.load(Ordering::SeqCst);
+            if cut_off || is_closing {
+                let (party, owner) = (person.party(), Holder::of(person));
+                let owner = Some(owner).filter(|_| !is_closing);
+                let given_up = lock(&self.cut_off).add(user.key(), party, owner, now);
+                self.release(given_up);
             } else {
-                self.order.remember(Fact::Released(user.key().into()), self);
-                self.order.remember(Fact::Ended(person.party()), self);
+                self.release([(user.key().into(), person.party())]);
             }
         }
         {

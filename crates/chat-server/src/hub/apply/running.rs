@@ -41,6 +41,12 @@ impl Hub {
         time: Timestamp,
         may: May,
     ) -> Result<(), Refusal> {
+        if let Some(shares) = &self.bounds.shares
+            && act.adds_rule()
+            && !by.is_server_operator()
+        {
+            lock(&self.index).has_room(channel, shares)?;
+        }
         self.submit_to_channel(by, from, channel, What::Act(Box::new(act)), time, may)
     }
 
@@ -197,11 +203,12 @@ impl Hub {
 
     /// What changed of a channel's bans and mutes is in the index from now on.
     pub(super) fn reindex(&self, channel: &Arc<Channel>, state: &mut State) {
-        let changed = state.rules.take_changed();
-        if changed.is_empty() {
+        let (changed, count) = (state.rules.take_changed(), state.rules.count());
+        if changed.is_empty() && count == state.counted {
             return;
         }
         let mut index = lock(&self.index);
+        index.count(channel, std::mem::replace(&mut state.counted, count), count);
         for (sign, is_added) in changed {
             index.change(channel, sign, is_added);
         }

@@ -15,7 +15,7 @@ use crate::clock::steady_clock;
 use crate::conn::{self, Manners, serve};
 use crate::hub::account::{Account, KeptAccount};
 use crate::hub::person::Party;
-use crate::hub::{Bounds, Keeping};
+use crate::hub::{Bounds, Keeping, Shares};
 use crate::order::local::Local;
 use crate::order::retention::Retention;
 use crate::store::{Durability, Place, Store};
@@ -335,4 +335,47 @@ async fn an_account_is_in_no_channel_that_was_dropped_and_made_again() {
     alice.ask("/create dev").await;
     alice.ask("/set invite-only on").await;
     assert!(bob.ask_one("/enter dev").await.starts_with("! invite-only: "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rules_of_one_maker_are_bounded_over_all_their_channels() {
+    let mut bounds = Bounds::small();
+    bounds.shares = Some(Shares { rules_per_owner: 3, rules: 4, ..Shares::for_tests() });
+    let hub = hub_within(&Place::Memory, bounds);
+    let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
+    let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", None).await;
+    alice.ask("/create dev").await;
+    alice.ask("/ban mallory").await;
+    alice.ask("/set words +bad").await;
+    alice.ask("/create other").await;
+    alice.ask("/ban mallory").await;
+    for line in ["/ban eve", "/mute bob", "/invite bob", "/set words +worse"] {
+        assert!(
+            alice.ask_one(line).await.starts_with("! not-allowed: The channels that"),
+            "{line}"
+        );
+    }
+    bob.ask("/create own").await;
+    bob.ask("/ban mallory").await;
+    let told = bob.ask_one("/ban eve").await;
+    assert!(told.starts_with("! not-allowed: The channels of this server have 4"), "{told}");
+    alice.ask("/unban mallory").await;
+    let told = bob.ask_one("/ban eve").await;
+    assert!(told.starts_with("* You banned eve from #own."), "{told}");
+    alice.ask("/drop other").await;
+    alice.ask("/drop dev").await;
+    bob.ask("/drop own").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_is_in_so_many_channels_and_no_more() {
+    let hub = hub(&Place::Memory);
+    let bob = Peer::new(&hub, "bob", "192.0.2.2:1", Some(1001)).await;
+    let account = bob.person().signed_in().unwrap();
+    let channel = |n: i64| ChannelName::new(&format!("c{n}")).unwrap();
+    for n in 0..=256 {
+        hub.note_entry(&account, &channel(n), LineId(0), Timestamp(n));
+    }
+    assert_eq!(account.channels().len(), 256);
+    assert!(!account.is_in(&channel(0)) && account.is_in(&channel(1)));
 }
