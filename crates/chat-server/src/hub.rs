@@ -53,7 +53,7 @@ pub(crate) mod snapshot;
 mod stats;
 pub(crate) mod throttle;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
@@ -71,7 +71,7 @@ use self::held::CutOff;
 use self::index::ChannelIndex;
 use self::meter::Meter;
 use self::person::Person;
-use self::ports::{Archive, KeptChannel, Order, Past, Vault};
+use self::ports::{Archive, Fact, KeptChannel, Order, Past, Vault};
 use self::presence::Comings;
 use self::private::PrivateChats;
 use self::ringer::Ringer;
@@ -159,6 +159,10 @@ struct Channels {
     by_look: HashMap<Box<str>, ChannelName>,
     /// The last id of each that is gone: an id is never given twice for one name.
     gone: HashMap<ChannelName, LineId>,
+    /// The same, the smallest first.
+    gone_by_last: BTreeSet<(LineId, ChannelName)>,
+    /// Of those that were given up, the greatest last id: a channel of a name that isn't known begins after it.
+    forgotten: LineId,
     /// How many of them each has made.
     made_by: HashMap<Holder, usize>,
 }
@@ -174,8 +178,8 @@ impl Channels {
         self.by_name.insert(channel.name.clone(), channel);
     }
 
-    /// A channel is gone; its ids go on after this one if it is made again.
-    fn remove(&mut self, name: &ChannelName, last_line: LineId) {
+    /// A channel is gone; its ids go on after this one if it is made again. Returns the one of which that is given up.
+    fn remove(&mut self, name: &ChannelName, last_line: LineId) -> Option<(ChannelName, LineId)> {
         for look in name.looks() {
             self.by_look.remove(look.as_ref());
         }
@@ -188,16 +192,40 @@ impl Channels {
                 self.made_by.remove(&maker);
             }
         }
-        self.keep_last_line(name, last_line);
+        self.keep_last_line(name, last_line)
     }
 
     /// Where nothing was said there is no id that could be given twice.
-    fn keep_last_line(&mut self, name: &ChannelName, last_line: LineId) {
-        if last_line > LineId::default() {
-            self.gone.insert(name.clone(), last_line);
+    /// Past [`MAX_GONE`] the smallest last id is given up, and new channels begin after it.
+    fn keep_last_line(
+        &mut self,
+        name: &ChannelName,
+        last_line: LineId,
+    ) -> Option<(ChannelName, LineId)> {
+        if last_line <= self.forgotten {
+            return Some((name.clone(), last_line));
         }
+        self.gone.insert(name.clone(), last_line);
+        self.gone_by_last.insert((last_line, name.clone()));
+        if self.gone.len() <= MAX_GONE {
+            return None;
+        }
+        let (last_line, name) = self.gone_by_last.pop_first()?;
+        self.gone.remove(&name);
+        self.forgotten = self.forgotten.max(last_line);
+        Some((name, last_line))
+    }
+
+    /// The id after which a channel of this name begins.
+    fn take_last_line(&mut self, name: &ChannelName) -> LineId {
+        let Some(last_line) = self.gone.remove(name) else { return self.forgotten };
+        self.gone_by_last.remove(&(last_line, name.clone()));
+        last_line
     }
 }
+
+/// Channels that are gone of which the last id is known.
+const MAX_GONE: usize = 20_000;
 
 /// Where lines are kept, and what was kept before.
 pub struct Keeping {
@@ -222,7 +250,8 @@ impl Hub {
     ) -> Arc<Self> {
         let Keeping { order, archive, vault, past } = keeping;
         let sequence = Arc::new(Sequence::default());
-        let mut channels = Channels::default();
+        let mut channels = Channels { forgotten: past.forgotten, ..Channels::default() };
+        let mut given_up = Vec::new();
         let mut index = ChannelIndex::default();
         let mut hidden = 0;
         for KeptChannel { name, topic, topic_by, last, floor, open, running } in past.channels {
@@ -253,7 +282,7 @@ impl Hub {
                 }
                 channels.add(channel);
             } else {
-                channels.keep_last_line(&name, last);
+                given_up.extend(channels.keep_last_line(&name, last));
             }
         }
         // One that a wrong clock has used in the future is good no longer for that.
@@ -263,7 +292,7 @@ impl Hub {
         for (name, party) in past.held {
             cut_off.add(&name, party, None, now);
         }
-        Arc::new(Self {
+        let hub = Arc::new(Self {
             bounds,
             server_name,
             motd,
@@ -288,7 +317,11 @@ impl Hub {
             closing: AtomicBool::new(false),
             under_way: AtomicU64::new(0),
             all_settled: Notify::new(),
-        })
+        });
+        for (name, last) in given_up {
+            hub.order.remember(Fact::Forgotten(name, last), &hub);
+        }
+        hub
     }
 }
 

@@ -62,7 +62,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 pub use self::accounts::{AccountEntry, AccountRow, IgnoredRow, MemberRow, OperatorRow, TokenRow};
-pub use self::book::{Book, ConversationRow, Entry, Flusher, Holder, MAX_NUMBER, Said};
+pub use self::book::{Book, ConversationRow, Entry, FORGOTTEN, Flusher, Holder, MAX_NUMBER, Said};
 pub use self::channels::{ActRow, KeptAct, KeptMark, KeptSetting, MarkRow, Rule};
 pub use self::cutoff::Cutoff;
 pub use self::failure::{Failure, Kind, OpenError};

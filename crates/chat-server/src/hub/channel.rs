@@ -60,7 +60,7 @@ impl Channel {
         last_line: LineId,
         sequence: Arc<Sequence>,
     ) -> Self {
-        let state = State { topic, sequence, last_line, ..State::default() };
+        let state = State { topic, sequence, last_line, before: last_line, ..State::default() };
         Self { name, hidden: AtomicBool::new(false), maker: None, state: RankedMutex::new(state) }
     }
 
@@ -180,6 +180,8 @@ pub(super) struct State {
     ring: Option<broadcast::Sender<Arc<Delivery>>>,
     sequence: Arc<Sequence>,
     pub(super) last_line: LineId,
+    /// The last line of earlier channels of the name.
+    before: LineId,
     /// Lines up to this one are kept no more.
     pub(super) floor: LineId,
     entries: u64,
@@ -210,7 +212,7 @@ impl State {
     /// Whether nobody is in it, no line was ever said there, and no account runs it.
     pub(super) fn is_unused(&self) -> bool {
         self.members.is_empty()
-            && self.last_line == LineId::default()
+            && self.last_line == self.before
             && !self.outlives
             && !self.operators.outlive_members()
     }

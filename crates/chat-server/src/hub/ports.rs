@@ -225,6 +225,8 @@ pub enum Fact {
     Opened(ChannelName, Option<Text>, Option<Party>),
     /// A channel is gone; its name goes on with the next id if it is made again.
     Dropped(ChannelName),
+    /// A channel that is gone is forgotten with its last id: new ones begin after that.
+    Forgotten(ChannelName, LineId),
     /// A name stands for this party: whoever has it reads what was said privately.
     Held(UserName, Party, Timestamp),
     /// A name stands for nobody any more. The text is its [`UserName::key`].
@@ -339,6 +341,8 @@ pub struct Changed {
 #[derive(Default)]
 pub struct Past {
     pub(crate) channels: Vec<KeptChannel>,
+    /// The greatest last id of channels that are forgotten.
+    pub(crate) forgotten: LineId,
     /// Names, as [`UserName::key`], that stood for a party when the last server ended.
     pub(crate) held: Vec<(Box<str>, Party)>,
     /// No party has this number or a higher one.

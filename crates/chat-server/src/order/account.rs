@@ -167,6 +167,7 @@ pub(super) fn fact_entry<'a>(fact: &'a Fact, register: &Register) -> Option<Entr
         Fact::Run(_)
         | Fact::Opened(..)
         | Fact::Dropped(_)
+        | Fact::Forgotten(..)
         | Fact::Held(..)
         | Fact::Released(_)
         | Fact::Ended(_) => {

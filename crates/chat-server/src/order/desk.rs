@@ -26,7 +26,7 @@ use crate::hub::ports::{
     AccountDeed, Addressee, Changed, ConversationKey, Deed, Draft, Fact, Past, Settled, What,
 };
 use crate::hub::throttle::Costly;
-use crate::store::{AccountEntry, Book, Entry, Failure, Rule};
+use crate::store::{AccountEntry, Book, Entry, FORGOTTEN, Failure, Rule};
 
 /// For how long a key says a line once, in milliseconds: a day.
 const ONCE_MILLIS: i64 = 24 * 3_600_000;
@@ -420,6 +420,10 @@ impl Desk {
                     match fact {
                         Fact::Ended(party) => self.tidying.over(self.register.end(party)),
                         Fact::Dropped(name) => self.forget_lines(&name),
+                        Fact::Forgotten(name, _) => {
+                            self.tidying.over(self.register.give_up(&name).into_iter().collect());
+                        }
+                        Fact::Opened(name, ..) => self.register.show_as(&name),
                         _ => {}
                     }
                 }
@@ -618,6 +622,10 @@ fn seat_fact(register: &mut Register, fact: &Fact) {
     let name = match fact {
         Fact::Opened(name, ..) | Fact::Dropped(name) => name,
         Fact::Run(changed) => &changed.channel,
+        Fact::Forgotten(_, last) => {
+            register.forget_up_to(last.0);
+            return;
+        }
         _ => return,
     };
     seat_channel(register, name);
@@ -677,6 +685,12 @@ fn add_fact<'a>(fact: &'a Fact, name: &'a str, register: &Register, entries: &mu
             if let Some(seat) = seat(channel) {
                 running::add_rule(keep, seat.number, entries);
             }
+        }
+        Fact::Forgotten(..) => {
+            let Some((number, floor)) = register.forgotten() else { return };
+            let (name, shown) = (FORGOTTEN, "");
+            entries.push(Entry::Channel { number, name, shown, topic: None, open: false });
+            entries.push(Entry::Floor { number, floor });
         }
         Fact::Ended(_) => {}
         _ => entries.extend(account::fact_entry(fact, register)),

@@ -18,6 +18,9 @@ use crate::store::{Book, Failure, MAX_NUMBER};
 pub(super) struct Register {
     by_key: HashMap<ConversationKey, Entry>,
     by_number: BTreeMap<u32, ConversationKey>,
+    /// The greatest last id of channels that are forgotten, and the number under which the store has it.
+    forgotten: u64,
+    forgotten_number: Option<u32>,
     /// The private chats of each party.
     by_party: HashMap<Party, Vec<u32>>,
     next_number: u32,
@@ -100,8 +103,20 @@ impl Register {
         let (mut running, next_party) = running::load(book)?;
         past.next_party = past.next_party.max(next_party);
         let times = book.last_times()?;
-        for row in book.conversations()? {
+        let rows = book.conversations()?;
+        for row in rows.iter().filter(|row| row.is_of_forgotten()) {
+            register.forgotten = row.floor;
+            register.forgotten_number = Some(row.number);
+            past.forgotten = LineId(row.floor);
+        }
+        for mut row in rows {
             register.next_number = register.next_number.max(row.number.saturating_add(1));
+            if row.is_of_forgotten() {
+                continue;
+            }
+            if row.parties.is_none() && row.last == 0 {
+                (row.last, row.floor) = (register.forgotten, register.forgotten);
+            }
             let mut entry = Entry {
                 number: row.number,
                 last: row.last,
@@ -210,8 +225,13 @@ impl Register {
         time: Timestamp,
     ) -> Result<Seat, Full> {
         let number = self.free_number().ok_or(Full)?;
+        let floor = match key {
+            ConversationKey::Channel(_) => self.forgotten,
+            ConversationKey::Private(..) => 0,
+        };
+        let last = floor + last;
         let names = names.map(|names| names.map(Clone::clone));
-        self.insert(key.clone(), Entry { number, last, time, floor: 0, names, ended: [false; 2] });
+        self.insert(key.clone(), Entry { number, last, time, floor, names, ended: [false; 2] });
         Ok(Seat { number, id: last, time, is_new: true })
     }
 
@@ -223,11 +243,10 @@ impl Register {
             return Some(number);
         }
         let mut number = self.free_from.max(1);
-        for used in self.by_number.range(number..).map(|(used, _)| *used) {
-            if used > number {
-                break;
-            }
-            number = used.saturating_add(1);
+        while number <= MAX_NUMBER
+            && (self.by_number.contains_key(&number) || self.forgotten_number == Some(number))
+        {
+            number += 1;
         }
         self.free_from = number;
         (number <= MAX_NUMBER).then_some(number)
@@ -236,9 +255,36 @@ impl Register {
     /// A channel is made, perhaps again: from now on its name is written so.
     pub(super) fn show_as(&mut self, name: &ChannelName) {
         let key = ConversationKey::Channel(name.clone());
-        if let Some(entry) = self.by_key.get(&key) {
+        if let Some(entry) = self.by_key.get_mut(&key) {
+            if entry.is_over() {
+                // It was forgotten, and isn't yet out of the store.
+                entry.ended = [false; 2];
+                entry.last = entry.last.max(self.forgotten);
+                entry.floor = entry.last;
+            }
             self.by_number.insert(entry.number, key);
         }
+    }
+
+    /// New channels begin after this id. Returns the number under which the store has it.
+    pub(super) fn forget_up_to(&mut self, last: u64) -> Option<u32> {
+        self.forgotten = self.forgotten.max(last);
+        if self.forgotten_number.is_none() {
+            self.forgotten_number = self.free_number();
+        }
+        self.forgotten_number
+    }
+
+    /// What [`Register::forget_up_to`] was told, and where it is stored.
+    pub(super) fn forgotten(&self) -> Option<(u32, u64)> {
+        self.forgotten_number.map(|number| (number, self.forgotten))
+    }
+
+    /// A channel is forgotten: it goes as a private chat goes that is over. Returns it if it is there.
+    pub(super) fn give_up(&mut self, name: &ChannelName) -> Option<ConversationKey> {
+        let key = ConversationKey::Channel(name.clone());
+        self.by_key.get_mut(&key)?.ended = [true; 2];
+        Some(key)
     }
 
     /// What the batch has changed is kept.
@@ -378,7 +424,7 @@ mod tests {
         // What isn't kept is free again.
         register.take_back();
         assert_eq!(begin(&mut register, &chat(8)), Some(1));
-        register.free_from = MAX_NUMBER;
+        register.free_from = MAX_NUMBER - 2;
         assert_eq!(begin(&mut register, &chat(9)), None, "a new one is refused");
         assert_eq!(begin(&mut register, &chat(8)), Some(1), "others go on");
     }

@@ -17,6 +17,9 @@ use super::{Failure, Rule, Shared, channels, erase};
 /// Bits of a line's id in its place. 68 billion lines for each conversation, 134 million conversations.
 pub(super) const ID_BITS: u32 = 36;
 
+/// The name of the conversation that no channel can be: its floor is the greatest last id of channels that are forgotten.
+pub const FORGOTTEN: &str = "#";
+
 /// The greatest number that a conversation may have: that of the one after it has places, too.
 pub const MAX_NUMBER: u32 = (1 << (63 - ID_BITS)) - 2;
 
@@ -108,6 +111,13 @@ pub struct ConversationRow {
     /// The last id that was given.
     pub last: u64,
     pub floor: u64,
+}
+
+impl ConversationRow {
+    /// Whether it is [`FORGOTTEN`].
+    pub fn is_of_forgotten(&self) -> bool {
+        self.parties.is_none() && self.shown.is_empty()
+    }
 }
 
 /// A name that stands for a party.

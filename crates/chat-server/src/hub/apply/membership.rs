@@ -126,7 +126,7 @@ impl Hub {
         }
         self.pace(person, Costly::Create, now)?;
         // An id is never given twice for one name, so a channel goes on where one of this name ended.
-        let last_line = channels.gone.remove(name).unwrap_or_default();
+        let last_line = channels.take_last_line(name);
         let sequence = Arc::clone(&self.sequence);
         let mut channel = Channel::new(name.clone(), topic.clone(), last_line, sequence);
         channel.maker = Some(maker);

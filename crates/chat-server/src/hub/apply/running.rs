@@ -134,7 +134,7 @@ impl Hub {
     }
 
     /// The channel ends for everybody in it. Whoever is told so finds it gone.
-    fn end_channel(&self, doing: &Doing<'_>) {
+    fn end_channel(self: &Arc<Self>, doing: &Doing<'_>) {
         let mut channels = self.channels.write();
         let mut state = doing.channel.state();
         let name = &doing.channel.name;
@@ -223,13 +223,15 @@ impl Hub {
 
     /// Takes a channel off every list.
     pub(super) fn retire(
-        &self,
+        self: &Arc<Self>,
         channels: &mut Channels,
         channel: &Arc<Channel>,
         state: &mut State,
     ) {
         state.dropped = true;
-        channels.remove(&channel.name, state.last_line);
+        if let Some((name, last)) = channels.remove(&channel.name, state.last_line) {
+            self.order.remember(Fact::Forgotten(name, last), self);
+        }
         lock(&self.accounts).forget_channel(&channel.name);
         state.rules.clear();
         if channel.show_or_hide(state) {

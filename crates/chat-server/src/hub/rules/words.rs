@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use chat_proto::setting::Pattern;
 use chat_proto::spelling::spellings;
 use memchr::memmem;
@@ -62,65 +63,76 @@ impl Words {
 }
 
 /// Patterns as a text is spelled, each with its number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Matcher {
     /// Those without a star.
     whole: HashMap<Box<str>, usize>,
     starred: Vec<(usize, Starred)>,
+    /// Finds the longest part of each of those with a star; without a value, each is looked for in each word.
+    parts: Option<AhoCorasick>,
 }
 
-/// A pattern with a star, or several.
+/// A pattern with a star, or several: what stands before the first star, between the stars, and behind the last one.
 #[derive(Debug)]
-struct Starred {
-    /// What stands before the first star, between the stars, and behind the last one.
-    parts: Box<[Box<str>]>,
-    /// The longest of these.
-    longest: usize,
-}
+struct Starred(Box<[Box<str>]>);
 
 impl Matcher {
     fn new(patterns: &[Pattern]) -> Self {
-        let mut matcher = Self::default();
+        let (mut whole, mut starred) = (HashMap::new(), Vec::new());
         for (number, pattern) in patterns.iter().enumerate() {
             let spelled: String = spellings(pattern.as_str()).take(1).collect();
             if spelled.contains('*') {
-                let parts: Box<[Box<str>]> = spelled.split('*').map(Into::into).collect();
-                let longest =
-                    (0..parts.len()).max_by_key(|&at| parts.get(at).map(|part| part.len()));
-                matcher.starred.push((number, Starred { longest: longest.unwrap_or(0), parts }));
+                starred.push((number, Starred(spelled.split('*').map(Into::into).collect())));
             } else {
-                matcher.whole.entry(spelled.into()).or_insert(number);
+                whole.entry(spelled.into()).or_insert(number);
             }
         }
-        matcher
+        let longest = starred.iter().map(|(_, pattern)| pattern.longest());
+        let parts =
+            AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(longest);
+        if let Err(error) = &parts {
+            tracing::warn!(%error, "patterns of words are matched one by one");
+        }
+        Self { whole, starred, parts: parts.ok() }
     }
 
     /// The number of the first pattern that the first word with one fits.
     fn find(&self, text: &str) -> Option<usize> {
-        // Most texts have no part of any.
-        let starred: Vec<_> = self.starred.iter().filter(|(_, one)| one.may_be_in(text)).collect();
-        if self.whole.is_empty() && starred.is_empty() {
-            return None;
-        }
-        let runs = text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty());
-        let mut words = text.split_whitespace().chain(runs);
-        words.find_map(|word| {
+        let is_between = |c: char| !c.is_alphanumeric();
+        // A run that is a whole word was looked at as that.
+        let broken = text.split_whitespace().filter(|word| word.contains(is_between));
+        let runs = broken.flat_map(|word| word.split(is_between)).filter(|run| !run.is_empty());
+        text.split_whitespace().chain(runs).find_map(|word| {
             let whole = self.whole.get(word).copied();
-            let fits = starred.iter().find(|(_, one)| one.fits(word)).map(|(number, _)| *number);
-            whole.into_iter().chain(fits).min()
+            whole.into_iter().chain(self.find_starred(word)).min()
         })
+    }
+
+    fn find_starred(&self, word: &str) -> Option<usize> {
+        let fits = |(number, pattern): &(usize, Starred)| pattern.fits(word).then_some(*number);
+        let Some(parts) = &self.parts else { return self.starred.iter().find_map(fits) };
+        // Mostly a word has no part of any.
+        let mut found = parts.find_overlapping_iter(word).map(|found| found.pattern().as_usize());
+        let one = found.next()?;
+        let mut has_part = vec![false; self.starred.len()];
+        for one in std::iter::once(one).chain(found) {
+            if let Some(has_part) = has_part.get_mut(one) {
+                *has_part = true;
+            }
+        }
+        let all = self.starred.iter().zip(has_part).filter(|(_, has_part)| *has_part);
+        all.map(|(pattern, _)| pattern).find_map(fits)
     }
 }
 
 impl Starred {
-    fn may_be_in(&self, text: &str) -> bool {
-        let part = self.parts.get(self.longest);
-        part.is_some_and(|part| memmem::find(text.as_bytes(), part.as_bytes()).is_some())
+    fn longest(&self) -> &str {
+        self.0.iter().max_by_key(|part| part.len()).map_or("", |part| &**part)
     }
 
     /// Each part is looked for behind the one before it, so every byte of the word is looked at once.
     fn fits(&self, word: &str) -> bool {
-        let [first, inner @ .., last] = &*self.parts else { return false };
+        let [first, inner @ .., last] = &*self.0 else { return false };
         let rest = word.strip_prefix(&**first).and_then(|rest| rest.strip_suffix(&**last));
         let Some(mut rest) = rest.map(str::as_bytes) else { return false };
         inner.iter().all(|part| {

@@ -379,3 +379,52 @@ async fn an_account_is_in_so_many_channels_and_no_more() {
     assert_eq!(account.channels().len(), 256);
     assert!(!account.is_in(&channel(0)) && account.is_in(&channel(1)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_is_forgotten_and_made_again_gives_no_id_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = directory(folder.path());
+    {
+        let hub = hub(&place);
+        let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
+        alice.ask("/create dev").await;
+        for text in ["one", "two", "three"] {
+            alice.ask(text).await;
+        }
+        alice.ask("/drop dev").await;
+        {
+            let mut channels = hub.channels.write();
+            assert_eq!(channels.take_last_line(&dev()), LineId(3));
+            channels.forgotten = LineId(3);
+        }
+        hub.order.remember(Fact::Forgotten(dev(), LineId(3)), &hub);
+        alice.ask("/create other").await;
+        alice.ask("four").await;
+        assert_eq!(
+            hub.channel(&ChannelName::new("other").unwrap()).unwrap().last_line(),
+            LineId(4)
+        );
+        alice.quit().await;
+    }
+    let hub = hub(&place);
+    assert_eq!(hub.channels.read().forgotten, LineId(3));
+    let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
+    alice.ask("/create dev").await;
+    alice.ask("anew").await;
+    assert_eq!(hub.channel(&dev()).unwrap().last_line(), LineId(4));
+    let past = alice.ask("/history after 0").await;
+    assert!(past.len() == 1 && past[0].ends_with("alice: anew"), "{past:?}");
+}
+
+#[test]
+fn ids_of_channels_that_are_gone_are_bounded_and_the_smallest_go() {
+    let mut channels = Channels::default();
+    let name = |n: u64| ChannelName::new(&format!("c{n}")).unwrap();
+    for n in 1..=30_000 {
+        channels.keep_last_line(&name(n), LineId(n));
+    }
+    assert_eq!(channels.forgotten, LineId(10_000));
+    assert_eq!(channels.take_last_line(&name(30_000)), LineId(30_000));
+    assert_eq!(channels.take_last_line(&name(5)), LineId(10_000));
+    assert_eq!((channels.gone.len(), channels.gone_by_last.len()), (19_999, 19_999));
+}
