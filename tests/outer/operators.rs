@@ -795,17 +795,26 @@ async fn a_refusal_reaches_whoever_is_still_asking() {
     let kept = Kept::new();
     let _server = kept.start().await;
     let long = "x".repeat(100_000);
-    let mut held = Vec::new();
     for expected in ["line-too-long", "too-fast"] {
-        for _ in 0..10 {
+        let (mut told, mut held) = (0, Vec::new());
+        while told < 10 {
+            if expected == "too-fast" && held.is_empty() {
+                // As many ask as may at once.
+                for _ in 0..8 {
+                    held.push(tokio::net::UnixStream::connect(kept.socket()).await.unwrap());
+                }
+            }
             let refused = kept.admin(&["--json", "announce", &long, &long, &long, &long]).await;
             assert_eq!(refused.status.code(), Some(1), "{expected}: {refused:?}");
             let line: Value = serde_json::from_slice(&refused.stdout).unwrap();
-            assert_eq!((&line["type"], &line["code"]), (&"refused".into(), &expected.into()));
-        }
-        // From now on as many ask as may at once.
-        for _ in 0..8 {
-            held.push(tokio::net::UnixStream::connect(kept.socket()).await.unwrap());
+            assert_eq!(line["type"], "refused");
+            if line["code"] == expected {
+                told += 1;
+            } else {
+                // On a busy machine they are given up meanwhile, and others ask.
+                assert!(!held.is_empty() && line["code"] == "line-too-long", "{line}");
+                held.clear();
+            }
         }
     }
 }
