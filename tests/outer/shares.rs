@@ -1,5 +1,8 @@
 //! Shares of one account or address, and what a person who is restricted can still make others see.
 
+use std::time::{Duration, Instant};
+
+use chat_testkit::client::Skip;
 use chat_testkit::server::{Setup, TestServer};
 
 /// A server that takes lines at any pace and has small shares.
@@ -83,6 +86,64 @@ async fn accounts_renames_topics_chats_and_acts_are_paced_for_each_address() {
     let mut dave = server.person("dave").await;
     let told = dave.ask("/register long-enough-1").await;
     assert!(told[0].starts_with("! too-fast: Too many new accounts"), "{told:?}");
+}
+
+#[tokio::test]
+async fn who_connects_anew_has_no_new_pace() {
+    let config = "[limits]\nburst_lines = 10\nlines_per_second = 10\npace_of_address = 2";
+    let server = Setup::default().config(config).start().await;
+    let begun = Instant::now();
+    for _ in 0..6 {
+        let mut again = server.newcomer("again").await;
+        again.send_raw("/ping\n".repeat(10).as_bytes()).await;
+        for _ in 0..10 {
+            again.expect_line("* pong", Skip::Others).await;
+        }
+    }
+    // Twenty at once, then twenty a second: forty more take two seconds.
+    assert!(begun.elapsed() >= Duration::from_millis(1900), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn connections_from_one_address_have_a_pace() {
+    // From this machine a hundred times as many.
+    let server = Setup::default().config("limits.connects_per_minute = 1").start().await;
+    let mut refused = None;
+    for _ in 0..110 {
+        let mut again = server.newcomer("again").await;
+        let line = again.line().await;
+        if line.starts_with('!') {
+            refused = Some(line);
+            break;
+        }
+    }
+    let refused = refused.expect("there are too many");
+    assert!(refused.starts_with("! too-fast: Too many connections came from"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_is_stored_has_a_share_of_the_day() {
+    let server = frugal("stored_mib_per_address = 1").await;
+    let mut mallory = server.person("mallory").await;
+    mallory.ask("/create a").await;
+    let text = "x".repeat(3900);
+    let mut said = 0;
+    let refused = loop {
+        let told = mallory.ask(&text).await;
+        match told.first() {
+            Some(told) => break told.clone(),
+            None => said += 1,
+        }
+    };
+    assert!(refused.starts_with("! too-fast: Your share of the server's disk"), "{refused}");
+    // A quarter of it at once.
+    assert!((60..70).contains(&said), "{said}");
+    // It outlives the connection, and reading goes on.
+    let mut again = server.person("again").await;
+    again.ask("/enter a").await;
+    let told = again.ask(&text).await;
+    assert!(told[0].starts_with("! too-fast: "), "{told:?}");
+    assert_eq!(again.ask("/history 1").await.len(), 1);
 }
 
 #[tokio::test]

@@ -69,6 +69,7 @@ impl House {
             pace: None,
             name_deadline: Duration::from_hours(1),
             write_deadline: Duration::from_hours(1),
+            drain_rate: 0,
         };
         Ok(Self { hub, manners: Arc::new(manners), order })
     }

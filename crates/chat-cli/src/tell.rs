@@ -243,7 +243,10 @@ impl Teller {
             "ping" => told(format!("pong {}", text("token")).trim_end().into()),
             "channels" => {
                 let part = command(line).map(|(_, words)| words.trim_start_matches(['#', ' ']));
-                listed_channels(part.unwrap_or_default(), fields.number("count"), channels)
+                let count = fields.number("count");
+                let mut shown = listed_channels(part.unwrap_or_default(), count, channels);
+                shown.extend(more(fields));
+                shown
             }
             "history" if fields.number("count") == Some(0) => {
                 let chat = || format!("the private chat with {}", text("with"));
@@ -272,7 +275,11 @@ impl Teller {
             "mentions" => fields.text("next").map_or_else(Vec::new, |next| {
                 told(format!("There are more. {next} shows older ones."))
             }),
-            "users" => told(listed_people(fields.number("count"), &people, own.marks)),
+            "users" => {
+                let mut shown = told(listed_people(fields.number("count"), &people, own.marks));
+                shown.extend(more(fields));
+                shown
+            }
             _ if fields.number("count") == Some(0) => told("Nothing was found.".into()),
             _ if fields.has("count") => Vec::new(),
             other => told(format!("/{other}: done.")),
@@ -303,6 +310,12 @@ pub(crate) fn followed_out(channel: &str, now_in: &Change) -> Shown {
 /// One was in the channel before the connection was lost.
 pub(crate) fn left_behind(channel: &str) -> Shown {
     Shown::warning(format!("You are not in {channel} any more. /enter {channel} goes back there."))
+}
+
+/// How a list goes on.
+fn more(fields: &Row) -> Option<Shown> {
+    let next = fields.text("next")?;
+    Some(Shown::told(format!("There are more. {next} shows them.")))
 }
 
 fn listed_channels(part: &str, count: Option<u64>, rows: Vec<String>) -> Vec<Shown> {

@@ -40,8 +40,8 @@ pub enum Command {
     Help(Option<Text>),
     /// Take or change the name.
     Name(UserName),
-    /// List channels whose name contains this.
-    Channels(Option<Text>),
+    /// List channels whose name contains this; those that come after a name in the list.
+    Channels(Option<Text>, Option<ChannelName>),
     /// Make a channel and enter it.
     Create(ChannelName, Option<Text>),
     /// Enter a channel and make it current; what came after this line is told first.
@@ -60,8 +60,8 @@ pub enum Command {
     Me(Text),
     /// About oneself.
     Info,
-    /// Who is in the named channel, in the current one, or online.
-    Users(Option<ChannelName>),
+    /// Who is in the named channel, in the current one, or online; those that come after a name in the list.
+    Users(Option<ChannelName>, Option<UserName>),
     /// About one person.
     Whois(UserName),
     /// Show or set the current channel's topic.
@@ -134,6 +134,9 @@ pub enum Command {
     Quit(Option<Text>),
 }
 
+/// Stands before the name after which a list goes on. No name has a colon.
+const AFTER_SIGN: &str = "after:";
+
 impl Command {
     /// Whether it says a line and does nothing else, so that it can be asked for again when it was refused.
     pub fn says(&self) -> bool {
@@ -148,7 +151,7 @@ impl Command {
         match self {
             Self::Help(_) => Kind::Help,
             Self::Name(_) => Kind::Name,
-            Self::Channels(_) => Kind::Channels,
+            Self::Channels(..) => Kind::Channels,
             Self::Create(..) => Kind::Create,
             Self::Enter(..) => Kind::Enter,
             Self::Leave(..) => Kind::Leave,
@@ -158,7 +161,7 @@ impl Command {
             Self::Say(..) => Kind::Say,
             Self::Me(_) => Kind::Me,
             Self::Info => Kind::Info,
-            Self::Users(_) => Kind::Users,
+            Self::Users(..) => Kind::Users,
             Self::Whois(_) => Kind::Whois,
             Self::Topic(_) => Kind::Topic,
             Self::History(..) => Kind::History,
@@ -203,7 +206,6 @@ impl fmt::Display for Command {
             | Self::Logout
             | Self::Password(None) => Ok(()),
             Self::Help(text)
-            | Self::Channels(text)
             | Self::Topic(text)
             | Self::Away(text)
             | Self::Ping(text)
@@ -218,7 +220,14 @@ impl fmt::Display for Command {
             }
             Self::Search(search) => write!(f, " {search}"),
             Self::Once { key, to, text } => write!(f, " {key} {to} {text}"),
-            Self::Users(channel) => argument(f, channel.as_ref()),
+            Self::Channels(part, after) => {
+                argument(f, part.as_ref())?;
+                argument(f, after.as_ref().map(After).as_ref())
+            }
+            Self::Users(channel, after) => {
+                argument(f, channel.as_ref())?;
+                argument(f, after.as_ref().map(After).as_ref())
+            }
             Self::Ignore(user) => argument(f, user.as_ref()),
             Self::Create(channel, text) | Self::Drop(channel, text) => {
                 write!(f, " {channel}")?;
@@ -267,6 +276,15 @@ impl fmt::Display for Command {
     }
 }
 
+/// Where a list goes on.
+struct After<'a, T>(&'a T);
+
+impl<T: fmt::Display> fmt::Display for After<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{AFTER_SIGN}{}", self.0)
+    }
+}
+
 fn argument(f: &mut fmt::Formatter<'_>, value: Option<&impl fmt::Display>) -> fmt::Result {
     value.map_or(Ok(()), |value| write!(f, " {value}"))
 }
@@ -299,6 +317,31 @@ mod tests {
                 Err(code),
                 "{typed}"
             );
+        }
+    }
+
+    #[test]
+    fn a_list_goes_on_after_a_name() {
+        for (typed, printed) in [
+            ("/channels", "/channels"),
+            ("/list  dev ops ", "/channels dev ops"),
+            ("/channels after:general", "/channels after:#general"),
+            ("/channels #dev AFTER:#General", "/channels dev after:#General"),
+            ("/channels after:x dev", "/channels after:x dev"),
+            ("/users after:Bob", "/users after:Bob"),
+            ("/who #dev after:@bob", "/users #dev after:bob"),
+        ] {
+            let command = parse(typed).command.unwrap_or_else(|refusal| panic!("{refusal:?}"));
+            assert_eq!(command.to_string(), printed, "{typed}");
+            assert_eq!(parse(printed).command, Ok(command), "{typed}");
+        }
+        for (typed, code) in [
+            ("/channels after:", Code::BadName),
+            ("/users after:-", Code::BadName),
+            ("/users dev after:bob now", Code::BadArgument),
+        ] {
+            let refused = parse(typed).command.map_err(|refusal| refusal.code());
+            assert_eq!(refused, Err(code), "{typed}");
         }
     }
 

@@ -554,6 +554,11 @@ pub enum Done {
     Listed {
         count: usize,
     },
+    /// The same of a list that is longer; `next` is the line to type for what comes next.
+    Page {
+        count: usize,
+        next: Text,
+    },
     /// The first name; the main page has greeted.
     Welcomed {
         name: UserName,

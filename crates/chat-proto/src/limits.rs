@@ -14,6 +14,15 @@ pub const MAX_CHANNEL_NAME_CHARS: usize = 48;
 /// Characters of a channel's topic; longer than one row of a terminal, shorter than a message.
 pub const MAX_TOPIC_CHARS: usize = 300;
 
+/// Characters of a topic in a row of `/channels`; `/topic` and `/enter` show the whole.
+pub const LISTED_TOPIC_CHARS: usize = 80;
+
+/// Rows of one answer to `/channels` or `/users`; its last line tells how the list goes on.
+pub const LIST_ROWS: usize = 1000;
+
+/// The same of `/channels` before a name is given, where the list doesn't go on.
+pub const NAMELESS_LIST_ROWS: usize = 50;
+
 /// Characters of the reason given with `/quit`, `/kick`, `/away` and their like.
 pub const MAX_REASON_CHARS: usize = 200;
 

@@ -110,6 +110,11 @@ impl LineCodec {
         self.tail.is_empty() && self.discarding.is_none()
     }
 
+    /// Whether the unfinished line is too long already, and thrown away as it comes.
+    pub fn is_discarding(&self) -> bool {
+        self.discarding.is_some()
+    }
+
     /// Bytes of memory that the unfinished line occupies.
     pub fn held_bytes(&self) -> usize {
         self.tail.capacity()

@@ -564,6 +564,36 @@ impl Refusal {
         )
     }
 
+    /// So many connections came from one address that this one isn't taken.
+    pub fn connects_too_often(wait_secs: u64) -> Self {
+        Self::new(
+            Code::TooFast,
+            format!(
+                "Too many connections came from your address in a short time. Connect again in {wait_secs} s."
+            ),
+        )
+    }
+
+    /// So much was stored of an account, or of people at one address, that this is not stored now.
+    pub fn stored_too_much(wait_secs: u64) -> Self {
+        Self::new(
+            Code::TooFast,
+            format!(
+                "Your share of the server's disk is used up for now, or that of people at your address; this was \
+                 not said. Say it again in {wait_secs} s."
+            ),
+        )
+    }
+
+    /// So little of the disk is free that only accounts may write.
+    pub fn disk_nearly_full() -> Self {
+        Self::new(
+            Code::Unavailable,
+            "The server's disk is nearly full, and without an account you can only read; nothing was done. /login NAME \
+             signs in.",
+        )
+    }
+
     /// So much waits for that person that no more is taken.
     pub fn user_busy(user: &UserName) -> Self {
         Self::new(

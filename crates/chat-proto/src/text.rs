@@ -122,9 +122,20 @@ impl Text {
         &self.0
     }
 
+    /// The text, or of a longer one so many characters and `…`: for lists, which lead to the whole.
+    #[must_use]
+    pub fn shortened(&self, max: usize) -> Self {
+        if self.chars_over(max).is_none() {
+            return self.clone();
+        }
+        let mut short: String = self.0.chars().take(max).collect();
+        short.push('…');
+        Self(short.into())
+    }
+
     /// By how many characters the text is longer than `max`; `None` if it isn't.
     ///
-    /// There is no way to cut a text: who wrote too much is told so.
+    /// What is said is never cut: who wrote too much is told so.
     pub fn chars_over(&self, max: usize) -> Option<usize> {
         // A character takes at least one byte, so most texts need no counting.
         if self.0.len() <= max {

@@ -67,6 +67,17 @@ const LIMITS: &[(&str, &str, usize)] = &[
     ),
     ("MAX_TOPIC_CHARS", "characters of a topic", limits::MAX_TOPIC_CHARS),
     (
+        "LISTED_TOPIC_CHARS",
+        "characters of a topic in a row of `/channels`, before a `…`",
+        limits::LISTED_TOPIC_CHARS,
+    ),
+    ("LIST_ROWS", "rows of one answer to `/channels` or `/users`", limits::LIST_ROWS),
+    (
+        "NAMELESS_LIST_ROWS",
+        "rows of one answer to `/channels` before a name is given",
+        limits::NAMELESS_LIST_ROWS,
+    ),
+    (
         "MAX_REASON_CHARS",
         "characters of a reason (`/quit`, `/leave`, `/away`, `/kick`, `/ban`, …)",
         limits::MAX_REASON_CHARS,
@@ -239,7 +250,7 @@ fn every_setting_is_told_with_its_usual_value() {
             usual.insert(format!("limits.{key}"), number);
         }
     }
-    assert_eq!(usual.len(), 20, "{usual:?}");
+    assert_eq!(usual.len(), 30, "{usual:?}");
     let told: BTreeMap<String, u64> = rows(&page(), "| setting | usual | |")
         .iter()
         .map(|row| (in_code(&row[0]).pop_first().unwrap(), row[1].parse().unwrap()))

@@ -108,7 +108,7 @@ variants!(EVENTS, event_name, Event {
 });
 
 variants!(DONES, done_name, Done {
-    Told Listed Welcomed Named Created Entered Current Left PrivateOpened Said History Found Mentions TopicShown
+    Told Listed Page Welcomed Named Created Entered Current Left PrivateOpened Said History Found Mentions TopicShown
     TopicSet Away Ignoring NotIgnoring Kicked ListedOf Banned Unbanned Muted Unmuted Invited Operator Set Purged
     Dropped Killed Barred Unbarred Announced Invitation Registered SignedIn SignedOut PasswordChanged Forgotten Format Pong
 });

@@ -240,7 +240,8 @@ fn command() -> BoxedStrategy<Command> {
     prop_oneof![
         1 => without('/').prop_map(Command::Help),
         1 => user().prop_map(Command::Name),
-        1 => without('#').prop_map(Command::Channels),
+        1 => (without('#'), option::of(channel()))
+            .prop_map(|(part, after)| Command::Channels(part, after)),
         1 => (channel(), topic()).prop_map(|(channel, topic)| Command::Create(channel, topic)),
         1 => (channel(), option::of(line_id(0)))
             .prop_map(|(channel, after)| Command::Enter(channel, after)),
@@ -257,7 +258,8 @@ fn command() -> BoxedStrategy<Command> {
         1 => (conversation(), line()).prop_map(|(to, text)| Command::Say(Some(to), text)),
         1 => line().prop_map(Command::Me),
         1 => Just(Command::Info),
-        1 => option::of(channel()).prop_map(Command::Users),
+        1 => (option::of(channel()), option::of(user()))
+            .prop_map(|(channel, after)| Command::Users(channel, after)),
         1 => user().prop_map(Command::Whois),
         1 => topic().prop_map(Command::Topic),
         1 => (option::of(conversation()), span())
@@ -305,6 +307,7 @@ fn done() -> BoxedStrategy<Done> {
     prop_oneof![
         Just(Done::Told),
         any::<usize>().prop_map(|count| Done::Listed { count }),
+        (any::<usize>(), text()).prop_map(|(count, next)| Done::Page { count, next }),
         user().prop_map(|name| Done::Welcomed { name }),
         user().prop_map(|name| Done::Named { name }),
         (channel(), topic(), last()).prop_map(|(channel, topic, last)| Done::Created {

@@ -26,7 +26,7 @@ use crate::listen::unix::UnixDoor;
 use crate::listen::{self, House};
 use crate::ops::watchdog::Watchdog;
 use crate::order::local::Local;
-use crate::store::Store;
+use crate::store::{Place, Store};
 use crate::vault::Keeper;
 
 /// How long lines that were said have to be stored when the server stops, how long connections have for their
@@ -90,7 +90,7 @@ impl Server {
     /// Serves until `stop` is ready, then says goodbye to everybody, for a few seconds at most.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { config, keeping, order, tcp, unix, admin } = self;
-        let Config { name, motd, bounds, manners, presence_every, .. } = config;
+        let Config { name, motd, bounds, manners, presence_every, .. } = config.clone();
         let hub = Hub::new(bounds, name, motd, keeping, steady_clock());
         let house = House {
             hub: Arc::clone(&hub),
@@ -109,6 +109,9 @@ impl Server {
         services.spawn(tell_comings(Arc::clone(&hub), presence_every));
         services.spawn(sweep(Arc::clone(&hub), Arc::clone(&order)));
         services.spawn(keep_read(Arc::clone(&hub), Arc::clone(&order)));
+        if let (Place::Directory(data), 1..) = (config.place, config.free_disk) {
+            services.spawn(watch_disk(Arc::clone(&hub), data, config.free_disk));
+        }
         let mut doors = JoinSet::new();
         for listener in tcp {
             doors.spawn(listen::accept(listener, house.clone()));
@@ -195,6 +198,31 @@ async fn sweep(hub: Arc<Hub>, order: Arc<Local>) {
     }
 }
 
+/// How often it is looked how much of the disk is free.
+const DISK_EVERY: Duration = Duration::from_secs(5);
+
+/// Of a small file system, so much of it is enough to be free.
+const SMALL_DISK_PART: u64 = 20;
+
+/// Looks how much of the disk is free. While that is less than `least` MiB, or of a small disk than a twentieth, only
+/// accounts write.
+async fn watch_disk(hub: Arc<Hub>, data: PathBuf, least: u64) {
+    let mut is_low = false;
+    loop {
+        let data = data.clone();
+        let looked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&data)).await;
+        if let Ok(Ok(disk)) = looked {
+            let mib = |blocks: u64| blocks.saturating_mul(disk.f_frsize) >> 20;
+            let least = least.min(mib(disk.f_blocks) / SMALL_DISK_PART);
+            let free = mib(disk.f_bavail);
+            // Around the mark it doesn't go to and fro.
+            is_low = if is_low { free < least + least / 4 } else { free < least };
+            hub.disk_is(is_low, free);
+        }
+        tokio::time::sleep(DISK_EVERY).await;
+    }
+}
+
 /// Listens on an address, or on all addresses of a name that this machine has.
 fn bind_tcp(listen: &Listen, unacknowledged: Duration) -> anyhow::Result<Vec<TcpListener>> {
     let mut bound = Vec::new();
@@ -274,6 +302,7 @@ mod tests {
             pace: None,
             name_deadline: Duration::from_mins(1),
             write_deadline: Duration::from_mins(1),
+            drain_rate: 0,
         };
         let (ours, theirs) = duplex(1024);
         let (hub, manners) = (Arc::clone(hub), Arc::new(manners));
@@ -289,6 +318,26 @@ mod tests {
                 return line;
             }
         }
+    }
+
+    #[tokio::test]
+    async fn while_the_disk_is_nearly_full_guests_only_read() {
+        let hub = Hub::in_memory(Bounds::small());
+        let (mut alice, mut bob) = (connect(&hub), connect(&hub));
+        alice.1.write_all(b"alice\n/register long-enough-1\n/create general\n").await.unwrap();
+        read_until(&mut alice, "* You made").await;
+        bob.1.write_all(b"bob\n/enter general\n").await.unwrap();
+        read_until(&mut bob, "* You entered").await;
+        hub.disk_is(true, 5);
+        for line in ["hi", "/me waves", "/msg alice hi", "/topic hi", "/register long-enough-1"] {
+            bob.1.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+            read_until(&mut bob, "! unavailable: The server's disk is nearly full").await;
+        }
+        alice.1.write_all(b"hello\n").await.unwrap();
+        read_until(&mut bob, "alice: hello").await;
+        hub.disk_is(false, 500);
+        bob.1.write_all(b"hi\n").await.unwrap();
+        read_until(&mut alice, "bob: hi").await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ use chat_proto::setting::Setting;
 
 use crate::cli::{Args, LogForm, Tool};
 use crate::conn::{Manners, Rate};
-use crate::hub::{Bounds, Registration, Shares};
+use crate::hub::{Bounds, Flow, LINE, Registration, Shares};
 use crate::order::retention::{Keep, Retention};
 use crate::store::{Durability, Place};
 
@@ -51,6 +51,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// How long comings and goings of a large channel are gathered.
     pub presence_every: Duration,
+    /// MiB of the disk that are to be free; with less only accounts write. 0: it isn't looked at.
+    pub free_disk: u64,
     /// Where lines are kept.
     pub place: Place,
     /// What an `ok` survives.
@@ -212,8 +214,15 @@ impl Config {
             burst: rate(limits.burst_lines, "limits.burst_lines", 100)?,
             per_second: rate(limits.lines_per_second, "limits.lines_per_second", 10)?,
         };
+        let mib = |value, key, usual| -> Result<u64, Wrong> {
+            Ok(bounded(value, key, 1..=MAX_RATE, usual)? << 20)
+        };
         let per_address =
             count(limits.connections_per_address, "limits.connections_per_address", 64)?;
+        let bytes = |value, key, usual| bounded(value, key, 0..=MAX_RATE, usual);
+        let drain = bytes(limits.drain_bytes_per_second, "limits.drain_bytes_per_second", 128)?;
+        let free_disk = bytes(limits.free_disk_mib, "limits.free_disk_mib", 256)?;
+        let drain_rate = usize::try_from(drain).unwrap_or(usize::MAX);
         let in_bell = |value, key, usual| bounded(value, key, 1..=MAX_CONVERSATIONS, usual);
         let hours = |value, key, usual| bounded(value, key, 0..=MAX_HOURS, usual);
         let empty_hours = hours(limits.empty_channel_hours, "limits.empty_channel_hours", 0)?;
@@ -253,6 +262,23 @@ impl Config {
                 "limits.moderation_per_hour",
                 1920,
             )?,
+            connects_per_minute: rate(
+                limits.connects_per_minute,
+                "limits.connects_per_minute",
+                120,
+            )?,
+            account_lines: flow(pace, rate(limits.pace_of_account, "limits.pace_of_account", 4)?),
+            address_lines: flow(pace, rate(limits.pace_of_address, "limits.pace_of_address", 20)?),
+            stored_per_account: mib(
+                limits.stored_mib_per_account,
+                "limits.stored_mib_per_account",
+                64,
+            )?,
+            stored_per_address: mib(
+                limits.stored_mib_per_address,
+                "limits.stored_mib_per_address",
+                256,
+            )?,
         };
         Ok(Self {
             listen,
@@ -266,6 +292,7 @@ impl Config {
                 pace: (!args.no_limits).then_some(pace),
                 name_deadline: seconds(limits.name_seconds, "limits.name_seconds", 60)?,
                 write_deadline: seconds(limits.write_seconds, "limits.write_seconds", 60)?,
+                drain_rate: if args.no_limits { 0 } else { drain_rate },
             },
             bounds: Bounds {
                 channels: count(limits.channels, "limits.channels", 10_000)?,
@@ -284,6 +311,7 @@ impl Config {
                 accounts_required: accounts.required.unwrap_or_default(),
                 new_channels: new_channels(channels.new.unwrap_or_default()),
             },
+            free_disk: if args.no_limits { 0 } else { free_disk },
             presence_every: seconds(limits.presence_seconds, "limits.presence_seconds", 10)?,
             durability: match durability {
                 None | Some(file::Durability::Machine) => Durability::Machine,
@@ -293,6 +321,12 @@ impl Config {
             place: kept_in,
         })
     }
+}
+
+/// So many times the pace of one connection.
+fn flow(pace: Rate, times: u32) -> Flow {
+    let all = |lines: u32| u64::from(lines) * u64::from(times) * u64::from(LINE);
+    Flow { at_once: all(pace.burst), per_second: all(pace.per_second) }
 }
 
 /// What is on in a new channel.

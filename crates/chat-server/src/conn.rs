@@ -40,11 +40,11 @@ pub use crate::session::Peer;
 
 use self::deadlines::{Deadline, Deadlines};
 use self::dialect::{Foreign, Opening};
-use self::pace::Pace;
+use self::pace::{Granted, Pace};
 use self::telnet::{Signal, Telnet};
 use self::wake::Wake;
 use crate::clock::steady_clock;
-use crate::hub::Hub;
+use crate::hub::{Hub, LINE};
 use crate::session::Session;
 
 /// Output that is gathered before it is written. Bounds what one stuck reader costs.
@@ -52,6 +52,14 @@ const ENOUGH: usize = 12 * 1024;
 
 /// Output past which no further line is carried out until some is written.
 const FULL: usize = 16 * 1024;
+
+/// What an empty line, or telnet commands between lines, cost, as the bytes of lines count; and an answer to the telnet
+/// command that asks whether anybody is there.
+const EMPTY_COST: u32 = LINE / 8;
+const PRESENCE_COST: u32 = LINE / 4;
+
+/// Of a line that is too long, so many bytes that are thrown away cost what one byte of others does.
+const DISCARDED_AT_ONE: u32 = 1024;
 
 /// Lines that are carried out before the other tasks have their turn, so that those who listen keep up
 /// with one who sends a lot at once.
@@ -67,6 +75,9 @@ const LOST_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the lines of a peer whose connection has ended are waited for. The disk hangs if that isn't enough.
 const LINES_DEADLINE: Duration = Duration::from_secs(10);
 
+/// So many times the write deadline a peer may take less than the least before it is cut off.
+const DRAIN_WINDOW: u32 = 5;
+
 /// A CR that nothing follows for this long has ended its line. The bytes of a line ending that is cut across packets
 /// come sooner; a person at a client that sends CR alone hardly notices it.
 const LINE_END_WAIT: Duration = Duration::from_millis(200);
@@ -80,6 +91,9 @@ pub struct Manners {
     pub name_deadline: Duration,
     /// How long a peer may leave its output untaken before it is cut off.
     pub write_deadline: Duration,
+    /// Bytes a second that a peer takes at least while output waits, over [`DRAIN_WINDOW`] times the write deadline; 0
+    /// for any.
+    pub drain_rate: usize,
 }
 
 /// How a connection came to its end.
@@ -149,6 +163,7 @@ struct Connection<S> {
     /// It has turned out that the peer speaks this.
     foreign: Option<Foreign>,
     pace: Pace,
+    granted: Granted,
     deadlines: Deadlines,
     /// Read, and not carried out yet.
     held: BytesMut,
@@ -177,6 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             opening: Opening::default(),
             foreign: None,
             pace: Pace::new(now),
+            granted: Granted::default(),
             deadlines: Deadlines::new(now + manners.name_deadline),
             held: BytesMut::new(),
             interrupted: false,
@@ -264,6 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 self.out.clear();
             }
+            self.watch_name();
             self.hide_secret();
             self.watch_line_end();
             if self.has_lines_to_carry_out() {
@@ -292,7 +309,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     return End::Lost(loss.reason());
                 }
                 Wake::Deadline(Deadline::Name) => self.session.end(Farewell::NoName),
-                Wake::Deadline(Deadline::Write) => self.lose(Loss::StoppedReading),
+                Wake::Deadline(Deadline::Write | Deadline::Leave) => {
+                    self.lose(Loss::StoppedReading);
+                }
             }
         }
     }
@@ -300,7 +319,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// No more output can be written. What came before is carried out, and what can still be read, for some time.
     fn lose(&mut self, loss: Loss) {
         self.loss.get_or_insert(loss);
-        self.deadlines.written();
+        self.deadlines.discarded();
         self.deadlines.lost_until(Instant::now() + LOST_DEADLINE);
         self.out.clear();
     }
@@ -312,6 +331,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && self.codec.is_idle()
             && !self.session.awaits_effect()
             && self.session.farewell().is_none()
+    }
+
+    /// There is a deadline while there is no name: at the beginning, and after signing out.
+    fn watch_name(&mut self) {
+        if self.session.is_named() {
+            self.deadlines.named();
+        } else if self.session.farewell().is_none() {
+            self.deadlines.name_within(self.manners.name_deadline);
+        }
     }
 
     /// There is a timer while a CR waits for what follows it, and not else.
@@ -366,15 +394,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.session.resume(&mut self.out);
                 continue;
             }
-            if let Some(rate) = self.manners.pace
-                && let Err(until) = self.pace.may_go(rate, now)
-            {
+            if let Err(until) = self.may_go(now, moment) {
                 self.deadlines.pace(until);
                 return;
             }
-            let Some(line) = self.next_line() else { break };
-            self.on_line(line, now, moment);
+            let (line, cost) = self.next_line();
+            let Some(line) = line else {
+                self.went(cost, now);
+                break;
+            };
+            self.went(cost.max(LINE), now);
+            self.on_line(line, moment);
             lines += 1;
+            let cost = self.session.take_cost();
+            if cost > 0 {
+                self.went(cost, now);
+            }
+            if cost > LINE {
+                break;
+            }
         }
         // After all else that came with it: with its interrupt, telnet asks for a timing mark, and shows
         // nothing that comes before the answer to that (RFC 860).
@@ -387,7 +425,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let all_read = self.input_ended && self.held.is_empty();
         if all_read && !self.session.awaits_answer() && self.session.farewell().is_none() {
             if let Some(line) = self.codec.finish() {
-                self.on_line(line, now, moment);
+                self.went(LINE, now);
+                self.on_line(line, moment);
             }
             if !self.session.awaits_answer() && self.loss.is_none() {
                 self.session.end(Farewell::EndOfInput);
@@ -395,10 +434,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn on_line(&mut self, line: LineItem, now: Instant, moment: Timestamp) {
+    /// Whether a line may go now: by this connection's own pace, and by that of its account and address.
+    ///
+    /// # Errors
+    ///
+    /// When it may, or when to look again.
+    fn may_go(&mut self, now: Instant, moment: Timestamp) -> Result<(), Instant> {
+        let Some(rate) = self.manners.pace else { return Ok(()) };
+        self.pace.may_go(rate, now)?;
+        let Some(lacking) = self.granted.lacks() else { return Ok(()) };
+        let amount = match self.session.take_share(lacking, moment) {
+            Ok(()) => lacking,
+            // Others at its address don't hold up a connection that has kept to its own pace for some time.
+            Err(wait) if self.session.is_settled(moment) => {
+                let rests_at = self.pace.rests_at();
+                if rests_at > now {
+                    return Err(rests_at.min(now + wait));
+                }
+                LINE
+            }
+            Err(wait) => return Err(now + wait),
+        };
+        self.granted.add(amount);
+        Ok(())
+    }
+
+    /// Something that costs as much as so many bytes went.
+    fn went(&mut self, cost: u32, now: Instant) {
         if let Some(rate) = self.manners.pace {
-            self.pace.went(rate, now);
+            self.pace.went(rate, cost, now);
+            self.granted.used(cost);
         }
+    }
+
+    fn on_line(&mut self, line: LineItem, moment: Timestamp) {
         // What happened before comes first: somebody who was put out of a channel is out.
         if self.session.person().bell.is_rung() {
             self.session.deliver(FULL, &mut self.out);
@@ -413,28 +482,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.out.extend_from_slice(&request);
             self.out.extend_from_slice(&asking);
         }
-        if self.session.is_named() {
-            self.deadlines.named();
-        }
         if self.session.awaits_answer() {
             // A line that got its place at once has its answer at once.
             self.session.deliver(FULL, &mut self.out);
         }
     }
 
-    /// Takes the next whole line out of what was read. What a telnet peer wants besides is done on the
-    /// way.
-    fn next_line(&mut self) -> Option<LineItem> {
+    /// Takes the next whole line out of what was read; tells what that costs. What a telnet peer wants besides is done on
+    /// the way.
+    fn next_line(&mut self) -> (Option<LineItem>, u32) {
+        let mut cost = 0;
         if std::mem::take(&mut self.line_ended)
             && let Some(line) = self.codec.end_at_cr()
         {
             self.after_cr = true;
-            return Some(line);
+            return (Some(line), 0);
         }
         while !self.held.is_empty() {
             let end = end_of_piece(&self.held);
             // A line can end at the last byte of this and nowhere before.
             let mut line = None;
+            let was_discarding = self.codec.is_discarding();
             let Self { telnet, codec, session, out, held, interrupted, after_cr, .. } = self;
             telnet.feed(&held[..end], &mut |signal| match signal {
                 Signal::Data(mut data) => {
@@ -450,9 +518,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 // What was typed of a password, unseen, is gone with the question.
                 Signal::Interrupt if session.give_up_asking(out) => codec.erase_line(),
                 Signal::Interrupt => *interrupted = true,
-                Signal::AreYouThere => session.tell_presence(out),
+                // What floods the peer is answered as far as it would see it.
+                Signal::AreYouThere if out.len() < FULL => {
+                    session.tell_presence(out);
+                    cost += PRESENCE_COST;
+                }
+                Signal::AreYouThere => {}
                 Signal::Reply(reply) => out.extend_from_slice(&reply),
             });
+            let bytes = u32::try_from(end).unwrap_or(u32::MAX);
+            let is_discarding = was_discarding && codec.is_discarding();
+            cost += if is_discarding { bytes / DISCARDED_AT_ONE + 1 } else { bytes };
             held.advance(end);
             if held.is_empty() {
                 *held = BytesMut::new();
@@ -466,13 +542,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 line = line.or_else(|| codec.end_at_cr());
             }
             if line.is_some() {
-                return line;
+                return (line, cost);
             }
-            if out.len() >= FULL {
-                return None;
+            if codec.is_idle() {
+                // An empty line, or commands of telnet.
+                cost += EMPTY_COST;
+            }
+            if out.len() >= FULL || cost >= LINE {
+                break;
             }
         }
-        None
+        (None, cost)
     }
 }
 
@@ -495,12 +575,14 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let hub = Hub::in_memory(Bounds::small());
-        let manners = Manners { pace: None, name_deadline: LINGER, write_deadline: LINGER };
+        let manners =
+            Manners { pace: None, name_deadline: LINGER, write_deadline: LINGER, drain_rate: 0 };
         let (ours, _theirs) = tokio::io::duplex(64);
         let task =
             serve::<DuplexStream, ()>(ours, Peer::local("a test"), hub, Arc::new(manners), ());
         for (what, size, most) in [
-            ("the task", size_of_val(&task), 480),
+            // Sixteen bytes of it are what the address gave, and the cost of a list: 1.6 MB for a hundred thousand.
+            ("the task", size_of_val(&task), 496),
             ("its session", size_of::<Session>(), 256),
             ("its person", size_of::<Person>(), 240),
         ] {

@@ -89,10 +89,20 @@ pub(crate) struct Asker<'a> {
     pub(crate) now: Timestamp,
 }
 
+/// Rows of an answer, made one by one.
+pub(crate) type Rows = Box<dyn Iterator<Item = Event> + Send>;
+
 /// What a handler returns.
 pub(crate) enum Outcome {
     /// Rows, and what the `ok` after them tells.
     Answer(Vec<Event>, Done),
+    /// Rows that are made when there is room for their bytes, and what the `ok` after them tells.
+    List {
+        rows: Rows,
+        /// How many entries were looked at for it.
+        looked_at: usize,
+        done: Done,
+    },
     /// Something is to change.
     Change(Change),
 }
@@ -145,6 +155,21 @@ pub(crate) enum Change {
     Decree(Wish, Option<Text>),
 }
 
+impl Change {
+    /// Whether anything of it that a person without an account wants is stored.
+    pub(crate) fn is_stored(&self) -> bool {
+        matches!(
+            self,
+            Self::Create(..)
+                | Self::OpenPrivate(_, Some(_))
+                | Self::Say { .. }
+                | Self::Topic(..)
+                | Self::Act { .. }
+                | Self::Account(AccountChange::Register { .. })
+        )
+    }
+}
+
 /// What a handler wants changed about an account.
 pub(crate) enum AccountChange {
     /// Makes the name an account.
@@ -172,7 +197,7 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
     match command {
         Command::Help(word) => help::handle(asker, word.as_ref()),
         Command::Name(name) => name::handle(asker, name),
-        Command::Channels(part) => Ok(channels::handle(asker, part.as_ref())),
+        Command::Channels(part, after) => channels::handle(asker, part, after.as_ref()),
         Command::Create(channel, topic) => create::handle(asker, channel, topic),
         Command::Enter(channel, after) => enter::handle(asker, channel, after),
         Command::Leave(conversation, reason) => leave::handle(asker, conversation, reason),
@@ -186,7 +211,7 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
         Command::Search(search) => search::handle(asker, search),
         Command::Once { key, to, text } => once::handle(asker, key, to, text),
         Command::Info => info::handle(asker),
-        Command::Users(channel) => users::handle(asker, channel.as_ref()),
+        Command::Users(channel, after) => users::handle(asker, channel.as_ref(), after.as_ref()),
         Command::Whois(user) => whois::handle(asker, &user),
         Command::Topic(text) => topic::handle(asker, text),
         Command::Away(reason) => Ok(away::handle(reason)),
@@ -208,6 +233,14 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
         Command::Format(form) => Ok(format::handle(form)),
         Command::Ping(token) => Ok(ping::handle(token)),
         Command::Quit(reason) => Ok(quit::handle(reason)),
+    }
+}
+
+/// The `ok` of a list of so many rows, and the command that shows those after them.
+fn done(count: usize, next: Option<Command>) -> Done {
+    match next.and_then(|next| Text::new(&next.to_string())) {
+        Some(next) => Done::Page { count, next },
+        None => Done::Listed { count },
     }
 }
 

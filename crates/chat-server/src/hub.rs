@@ -54,9 +54,11 @@ mod stats;
 pub(crate) mod throttle;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use chat_proto::event::{Event, Sentence};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::ChannelName;
 use chat_proto::refusal::Refusal;
@@ -65,19 +67,20 @@ use tokio::sync::Notify;
 
 use self::account::Accounts;
 use self::channel::Channel;
+use self::delivery::Told;
 use self::directory::Directory;
 use self::governing::Governing;
 use self::held::CutOff;
 use self::index::ChannelIndex;
 use self::meter::Meter;
-use self::person::Person;
+use self::person::{By, Note, Person};
 use self::ports::{Archive, Fact, KeptChannel, Order, Past, Vault};
 use self::presence::Comings;
 use self::private::PrivateChats;
 use self::ringer::Ringer;
 use self::sequence::Sequence;
-pub use self::throttle::Shares;
-use self::throttle::{Costly, Holder, Throttles};
+use self::throttle::{Costly, Holder, STORED_BESIDE, Throttles, Wait};
+pub use self::throttle::{Flow, LINE, Shares};
 pub(crate) use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex, RankedRwLock};
 
@@ -146,6 +149,8 @@ pub struct Hub {
     lines: Meter,
     /// Set when the server stops: from then on nothing is said any more.
     closing: AtomicBool,
+    /// So little of the disk is free that only accounts may write.
+    disk_low: AtomicBool,
     /// How many drafts are not settled.
     under_way: AtomicU64,
     /// Notified when none is left.
@@ -315,6 +320,7 @@ impl Hub {
             lines: Meter::default(),
             next_person: AtomicU64::new(past.next_party.max(1)),
             closing: AtomicBool::new(false),
+            disk_low: AtomicBool::new(false),
             under_way: AtomicU64::new(0),
             all_settled: Notify::new(),
         });
@@ -356,6 +362,88 @@ impl Hub {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Takes what lines count, of what the person's account and address have.
+    pub(crate) fn pace_lines(
+        &self,
+        person: &Person,
+        amount: u32,
+        now: Timestamp,
+    ) -> Result<(), Wait> {
+        self.take_of_both(Costly::Line, person, amount.into(), now)
+    }
+
+    /// Takes what a line of so many bytes takes of the disk, of what the person's account and address may have stored.
+    pub(crate) fn pace_storing(
+        &self,
+        person: &Person,
+        bytes: u16,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let bytes = STORED_BESIDE + u64::from(bytes);
+        let taken = self.take_of_both(Costly::Store, person, bytes, now);
+        taken.map_err(|wait| Refusal::stored_too_much(wait.secs()))
+    }
+
+    fn take_of_both(
+        &self,
+        costly: Costly,
+        person: &Person,
+        amount: u64,
+        now: Timestamp,
+    ) -> Result<(), Wait> {
+        let Some(shares) = &self.bounds.shares else { return Ok(()) };
+        let who = (person.account().map(|account| account.0), person.address());
+        lock(&self.throttles).take_of_both(costly, who, amount, shares, now)
+    }
+
+    /// Whether one more may connect from there.
+    pub(crate) fn pace_connect(
+        &self,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let Some((shares, address)) = self.bounds.shares.as_ref().zip(address) else {
+            return Ok(());
+        };
+        let who = (None, Some(address));
+        let taken = lock(&self.throttles).take_of_both(Costly::Connect, who, 1, shares, now);
+        taken.map_err(|wait| Refusal::connects_too_often(wait.secs()))
+    }
+
+    /// Notes how the disk is; operators of the server who are here are told when that changes.
+    pub(crate) fn disk_is(&self, low: bool, free_mib: u64) {
+        if self.disk_low.swap(low, Ordering::AcqRel) == low {
+            return;
+        }
+        let text = if low {
+            tracing::warn!(
+                free_mib,
+                "the disk is nearly full: people without an account can only read"
+            );
+            format!(
+                "The server's disk has {free_mib} MiB left: people without an account can only read."
+            )
+        } else {
+            tracing::info!(free_mib, "the disk has room again: everybody can write");
+            "The server's disk has room again: everybody can write.".to_owned()
+        };
+        let event = Event::Notice(Sentence::new(text));
+        let number = self.sequence.next();
+        let told = Arc::new(Told::new(event, By::NOBODY, number, LineId::default()).into());
+        let everybody: Vec<_> = lock(&self.directory).everyone.values().cloned().collect();
+        for one in everybody.iter().filter(|one| one.is_server_operator()) {
+            one.try_note(Note::Told(Arc::clone(&told)));
+        }
+    }
+
+    /// Whether a person may have anything stored.
+    pub(crate) fn may_store(&self, person: &Person) -> Result<(), Refusal> {
+        if self.disk_low.load(Ordering::Acquire) && person.account().is_none() {
+            return Err(Refusal::disk_nearly_full());
+        }
+        Ok(())
     }
 
     /// What happened until now has lower numbers.

@@ -107,7 +107,9 @@ fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     turned_away: &Arc<Semaphore>,
 ) {
     let Caller { peer, counted } = caller;
-    let may = house.hub.may_come_in(peer.address, steady_clock());
+    let now = steady_clock();
+    let may = house.hub.may_come_in(peer.address, now);
+    let may = may.and_then(|()| house.hub.pace_connect(peer.address, now));
     match may.and_then(|()| house.gate.admit(counted)) {
         Ok(ticket) => {
             let (hub, manners) = (Arc::clone(&house.hub), Arc::clone(&house.manners));

@@ -27,6 +27,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use chat_proto::command::{Asked, Command, parse};
@@ -74,6 +75,8 @@ pub(crate) struct Session {
     waiting: VecDeque<Waiting>,
     /// What was said and waits for its answer, in bytes.
     waiting_bytes: u32,
+    /// What the last command has cost beside its line.
+    cost: u32,
     /// A command that is carried out when no answer is due any more.
     parked: Option<Box<(Asked, Timestamp)>>,
     /// A question about the past.
@@ -145,6 +148,15 @@ const MAX_UNLEARNT: usize = 4;
 /// Of what waits for such answers, so many bytes; one line may go past it.
 const MAX_WAITING_BYTES: u32 = 64 * 1024;
 
+/// Milliseconds after which a connection looks again whether its address has lines left, at least.
+const SHORTEST_WAIT: u64 = 250;
+
+/// A connection of this age goes on at its own pace whatever others at its address do.
+const SETTLED_SECS: u64 = 10;
+
+/// What each entry that is looked at for a list costs, as the bytes of lines count.
+const ENTRY_COST: u32 = 4;
+
 impl Session {
     pub(crate) fn new(hub: Arc<Hub>, peer: Peer, now: Timestamp) -> Self {
         let person = hub.arrive(peer.address, now);
@@ -155,6 +167,7 @@ impl Session {
             inbox: Inbox::default(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            cost: 0,
             parked: None,
             lookup: None,
             dealing: None,
@@ -201,6 +214,28 @@ impl Session {
     /// Whether anything of this person's is being kept, and isn't told yet.
     pub(crate) fn has_lines_under_way(&self) -> bool {
         self.waiting.iter().any(|waiting| matches!(waiting, Waiting::Draft { .. }))
+    }
+
+    /// Takes what lines count of what the person's account and address have.
+    ///
+    /// # Errors
+    ///
+    /// The time to wait. Those who wait don't come all at once.
+    pub(crate) fn take_share(&self, amount: u32, now: Timestamp) -> Result<(), Duration> {
+        self.hub.pace_lines(&self.person, amount, now).map_err(|wait| {
+            let apart = SHORTEST_WAIT + self.person.id.0 % SHORTEST_WAIT;
+            Duration::from_millis(wait.millis().max(apart))
+        })
+    }
+
+    /// Whether the connection is there for some time already.
+    pub(crate) fn is_settled(&self, now: Timestamp) -> bool {
+        now.seconds_since(self.person.since) >= SETTLED_SECS
+    }
+
+    /// What the last command has cost beside its line, as the bytes of lines count.
+    pub(crate) fn take_cost(&mut self) -> u32 {
+        std::mem::take(&mut self.cost)
     }
 
     /// Whether the next line can be taken.
@@ -301,6 +336,11 @@ impl Session {
                     self.show(row, out);
                 }
                 self.done(re, done, out);
+            }
+            Ok(Outcome::List { rows, looked_at, done }) => {
+                let looked_at = u32::try_from(looked_at).unwrap_or(u32::MAX);
+                self.cost = looked_at.saturating_mul(ENTRY_COST);
+                self.tell_list(re, rows, done, out);
             }
             Ok(Outcome::Change(change)) => {
                 if let Err(refusal) = self.carry_out(change, re.clone(), now, out) {

@@ -36,6 +36,7 @@ pub fn manners() -> Manners {
         pace: None,
         name_deadline: Duration::from_mins(1),
         write_deadline: Duration::from_mins(1),
+        drain_rate: 128,
     }
 }
 

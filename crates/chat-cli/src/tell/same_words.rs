@@ -236,6 +236,15 @@ fn of_lists_and_people() {
         let last = std::iter::once(ok("channels", Done::Listed { count }));
         check("/channels", &head.chain(rows).chain(last).collect::<Vec<_>>());
     }
+    let next = text("/channels after:#dev");
+    check(
+        "/channels",
+        &[
+            Event::ChannelsHead { count: 1, part: None },
+            Event::Channel { name: channel("dev"), members: 3, topic: None },
+            ok("channels", Done::Page { count: 1, next }),
+        ],
+    );
     for place in [None, Some(channel("dev"))] {
         let names = vec![user("alice"), user("bob")];
         let row = |name: &UserName| Event::User {

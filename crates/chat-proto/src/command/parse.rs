@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Command, OnceKey, account, everywhere, running, search, span};
+use super::{AFTER_SIGN, Command, OnceKey, account, everywhere, running, search, span};
 use crate::conversation::Conversation;
 use crate::limits::{MAX_REASON_CHARS, MAX_TOPIC_CHARS};
 use crate::name::{ChannelName, NameError, UserName};
@@ -69,9 +69,15 @@ struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     fn command(&self) -> Result<Command, Refusal> {
         Ok(match self.verb.kind {
-            Kind::Help => Command::Help(Text::new(self.rest_without('/'))),
+            Kind::Help => Command::Help(Text::new(without(self.rest, '/'))),
             Kind::Name => Command::Name(self.new_name()?),
-            Kind::Channels => Command::Channels(Text::new(self.rest_without('#'))),
+            Kind::Channels => {
+                let (part, after) = self.without_after();
+                Command::Channels(
+                    Text::new(without(part, '#')),
+                    after.map(channel_name).transpose()?,
+                )
+            }
             Kind::Create => {
                 let (channel, topic) = self.word_and_rest()?;
                 Command::Create(channel_name(channel)?, self.bounded(topic, MAX_TOPIC_CHARS)?)
@@ -109,7 +115,11 @@ impl<'a> Arguments<'a> {
             Kind::Search => search::search(self.verb, self.rest)?,
             Kind::Me => Command::Me(self.needed(self.rest)?),
             Kind::Info => self.nothing(Command::Info)?,
-            Kind::Users => Command::Users(self.perhaps_word(channel_name)?),
+            Kind::Users => {
+                let (rest, after) = self.without_after();
+                let channel = Arguments { verb: self.verb, rest }.perhaps_word(channel_name)?;
+                Command::Users(channel, after.map(user_name).transpose()?)
+            }
             Kind::Whois => Command::Whois(self.only_word().and_then(user_name)?),
             Kind::Topic => Command::Topic(self.bounded(self.rest, MAX_TOPIC_CHARS)?),
             Kind::Away => Command::Away(self.bounded(self.rest, MAX_REASON_CHARS)?),
@@ -162,9 +172,15 @@ impl<'a> Arguments<'a> {
         })
     }
 
-    /// All that follows, without a sign that may stand in front of it.
-    fn rest_without(&self, sign: char) -> &'a str {
-        self.rest.trim_start_matches(|c: char| c == sign || c.is_whitespace())
+    /// All that follows, without `after:NAME` at its end, and that name.
+    fn without_after(&self) -> (&'a str, Option<&'a str>) {
+        let (before, last) = self.rest.rsplit_once(' ').unwrap_or(("", self.rest));
+        match last.split_at_checked(AFTER_SIGN.len()) {
+            Some((sign, name)) if sign.eq_ignore_ascii_case(AFTER_SIGN) => {
+                (before.trim_end(), Some(name))
+            }
+            _ => (self.rest, None),
+        }
     }
 
     fn new_name(&self) -> Result<UserName, Refusal> {
@@ -220,6 +236,11 @@ impl<'a> Arguments<'a> {
             None => Ok(Some(text)),
         }
     }
+}
+
+/// Some words, without a sign that may stand in front of them.
+fn without(words: &str, sign: char) -> &str {
+    words.trim_start_matches(|c: char| c == sign || c.is_whitespace())
 }
 
 /// A conversation where a bare word can only be a channel.

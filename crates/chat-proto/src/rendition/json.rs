@@ -545,6 +545,9 @@ fn made(done: &Done) -> Made<'_> {
         Done::Listed { count } | Done::Announced { count } => {
             Made { count: Some(*count), ..nothing }
         }
+        Done::Page { count, next } => {
+            Made { count: Some(*count), more: true, next: Some(next.as_str()), ..nothing }
+        }
         Done::Killed { user, count } => {
             Made { user: Some(user.as_str()), count: Some(*count), ..nothing }
         }

@@ -272,6 +272,7 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
         | Done::Said { .. }
         | Done::Mentions { count: 1.., next: None }
         | Done::History { count: 1.., .. } => Ok(()),
+        Done::Page { next, .. } => write!(out, "* There are more. {next} shows them."),
         Done::Named { name } => write!(out, "* You are now {name}."),
         Done::Created { channel, .. } => {
             write!(out, "* You made {channel} and entered it as its operator.")

@@ -266,6 +266,10 @@ fn answers() -> Vec<Case> {
         ("listed", ok("users", Done::Listed { count: 3 })),
         ("listed, none", ok("channels", Done::Listed { count: 0 })),
         ("listed, the ignored", ok("ignore", Done::Listed { count: 1 })),
+        (
+            "listed, and there are more",
+            ok("channels", Done::Page { count: 1000, next: text("/channels dev after:#general") }),
+        ),
         ("welcomed", ok("name", Done::Welcomed { name: user("alice") })),
         ("named", ok("name", Done::Named { name: user("Al") })),
         ("created", created(None, LineId(0))),
@@ -436,6 +440,9 @@ pub(crate) fn refusals() -> Vec<Case> {
         ("gone_from_chat, taken over", refused("say", Refusal::gone_from_chat(&bob, true))),
         ("too_many_ignored", refused("ignore", Refusal::too_many_ignored(100))),
         ("server_full", refused("connect", Refusal::server_full(false))),
+        ("connects_too_often", refused("connect", Refusal::connects_too_often(12))),
+        ("stored_too_much", refused("say", Refusal::stored_too_much(2))),
+        ("disk_nearly_full", refused("say", Refusal::disk_nearly_full())),
         ("server_full, one address", refused("connect", Refusal::server_full(true))),
         ("internal", refused("say", Refusal::internal())),
     ];

@@ -3,6 +3,7 @@
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -11,8 +12,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(super) enum Deadline {
     /// No name was given.
     Name,
-    /// Nothing of the output was taken.
+    /// Nothing of the output was taken, or too little of it for long.
     Write,
+    /// The last lines of a connection that is to end were not taken.
+    Leave,
     /// Lines may be carried out again.
     Pace,
     /// Nothing has followed a CR: it has ended its line.
@@ -29,15 +32,31 @@ pub(super) struct Deadlines(Option<Box<Set>>);
 struct Set {
     name: Option<Instant>,
     write: Option<Instant>,
+    drain: Option<Drain>,
+    leave: Option<Instant>,
     pace: Option<Instant>,
     line_end: Option<Instant>,
     lost: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
+/// How much is taken of output that has waited ever since.
+#[derive(Clone, Copy)]
+struct Drain {
+    /// By when it must be as much as a slow line takes.
+    by: Instant,
+    /// Bytes that are still to be taken until then.
+    left: usize,
+}
+
 impl Deadlines {
     pub(super) fn new(name_by: Instant) -> Self {
         Self(Some(Box::new(Set { name: Some(name_by), ..Set::default() })))
+    }
+
+    /// There is no name, or no name any more.
+    pub(super) fn name_within(&mut self, time: Duration) {
+        self.0.get_or_insert_default().name.get_or_insert_with(|| Instant::now() + time);
     }
 
     /// A name was given.
@@ -52,11 +71,39 @@ impl Deadlines {
         self.0.get_or_insert_default().write.get_or_insert(by);
     }
 
+    /// Output waits; unless so much of it is taken until then, the peer is cut off.
+    pub(super) fn drain_by(&mut self, by: Instant, bytes: usize) {
+        self.0.get_or_insert_default().drain.get_or_insert(Drain { by, left: bytes });
+    }
+
     /// Some output was taken.
-    pub(super) fn written(&mut self) {
+    pub(super) fn written(&mut self, bytes: usize) {
         if let Some(set) = &mut self.0 {
             set.write = None;
+            set.drain = set.drain.and_then(|drain| {
+                let left = drain.left.checked_sub(bytes).filter(|left| *left > 0)?;
+                Some(Drain { left, ..drain })
+            });
         }
+    }
+
+    /// What waits is not for the peer any more.
+    pub(super) fn discarded(&mut self) {
+        if let Some(set) = &mut self.0 {
+            (set.write, set.drain, set.leave) = (None, None, None);
+        }
+    }
+
+    /// No output waits, neither here nor where it comes from.
+    pub(super) fn drained(&mut self) {
+        if let Some(set) = &mut self.0 {
+            set.drain = None;
+        }
+    }
+
+    /// The connection is to end, and its last lines wait.
+    pub(super) fn leave_by(&mut self, by: Instant) {
+        self.0.get_or_insert_default().leave.get_or_insert(by);
     }
 
     /// No line is carried out until then.
@@ -100,6 +147,8 @@ impl Set {
     fn is_empty(&self) -> bool {
         self.name.is_none()
             && self.write.is_none()
+            && self.drain.is_none()
+            && self.leave.is_none()
             && self.pace.is_none()
             && self.line_end.is_none()
             && self.lost.is_none()
@@ -109,6 +158,8 @@ impl Set {
         let set = [
             (self.name, Deadline::Name),
             (self.write, Deadline::Write),
+            (self.drain.map(|drain| drain.by), Deadline::Write),
+            (self.leave, Deadline::Leave),
             (self.pace, Deadline::Pace),
             (self.line_end, Deadline::LineEnd),
             (self.lost, Deadline::Lost),
@@ -128,7 +179,8 @@ impl Set {
         self.timer = None;
         match which {
             Deadline::Name => self.name = None,
-            Deadline::Write => self.write = None,
+            Deadline::Write => (self.write, self.drain) = (None, None),
+            Deadline::Leave => self.leave = None,
             Deadline::Pace => self.pace = None,
             Deadline::LineEnd => self.line_end = None,
             Deadline::Lost => self.lost = None,

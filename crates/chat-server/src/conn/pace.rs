@@ -1,4 +1,5 @@
-//! How fast one connection's lines are carried out: some at once, then so many a second.
+//! How fast one connection's lines are carried out: some at once, then so many a second. A line counts for what it
+//! costs: bytes are counted, and a short one counts as [`LINE`] of them.
 //!
 //! The generic cell rate algorithm (ITU-T I.371): one instant is all it has to remember. Time comes in as
 //! an argument.
@@ -6,6 +7,11 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::hub::LINE;
+
+/// What is taken at once of what the account and the address have: several lines, so that it is seldom asked for.
+const GRANT: u32 = 4 * LINE;
 
 /// A pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +40,10 @@ pub(super) struct Pace {
     due: Instant,
 }
 
+/// What is left of what the account and the address gave, or is owed to them. Apart from the pace it takes less room.
+#[derive(Default)]
+pub(super) struct Granted(i32);
+
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
         Self { due: now }
@@ -51,9 +61,31 @@ impl Pace {
         }
     }
 
-    /// A line went.
-    pub(super) fn went(&mut self, rate: Rate, now: Instant) {
-        self.due = self.due.max(now) + rate.interval();
+    /// Something that costs as much as so many bytes went.
+    pub(super) fn went(&mut self, rate: Rate, cost: u32, now: Instant) {
+        self.due = self.due.max(now) + rate.interval() * cost / LINE;
+    }
+
+    /// When no line of this connection goes before its time any more.
+    pub(super) fn rests_at(&self) -> Instant {
+        self.due
+    }
+}
+
+impl Granted {
+    /// What is to be asked for of what the account and the address have; `None` if there is some left.
+    pub(super) fn lacks(&self) -> Option<u32> {
+        (self.0 <= 0).then(|| self.0.unsigned_abs().saturating_add(GRANT))
+    }
+
+    /// It was given.
+    pub(super) fn add(&mut self, amount: u32) {
+        self.0 = self.0.saturating_add_unsigned(amount);
+    }
+
+    /// Something that costs as much as so many bytes went.
+    pub(super) fn used(&mut self, cost: u32) {
+        self.0 = self.0.saturating_sub_unsigned(cost);
     }
 }
 
@@ -74,7 +106,7 @@ mod tests {
                 now = at;
                 assert_eq!(pace.may_go(rate, now), Ok(()));
             }
-            pace.went(rate, now);
+            pace.went(rate, LINE, now);
             gone.push(now - start);
         }
         assert_eq!(gone[99], Duration::ZERO);
@@ -84,8 +116,21 @@ mod tests {
         now += Duration::from_mins(1);
         for _ in 0..100 {
             assert_eq!(pace.may_go(rate, now), Ok(()));
-            pace.went(rate, now);
+            pace.went(rate, LINE, now);
         }
         assert!(pace.may_go(rate, now).is_err());
+    }
+
+    #[test]
+    fn what_is_given_by_the_address_is_used_up_and_owed() {
+        let mut granted = Granted::default();
+        assert_eq!(granted.lacks(), Some(GRANT));
+        granted.add(GRANT);
+        for _ in 0..3 {
+            granted.used(LINE);
+            assert_eq!(granted.lacks(), None);
+        }
+        granted.used(5 * LINE);
+        assert_eq!(granted.lacks(), Some(4 * LINE + GRANT));
     }
 }

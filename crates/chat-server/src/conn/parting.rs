@@ -9,7 +9,7 @@ use tokio::time::timeout;
 /// How much of what a peer still sends is read and thrown away.
 const LINGER_BYTES: u64 = 1024 * 1024;
 
-/// Writes what is left, and closes. What the peer still sends is read and thrown away for as long as `linger`:
+/// Writes what is left, within `write_deadline` in all, and closes. What the peer still sends is read and thrown away for as long as `linger`:
 /// closing a socket with unread input resets it, and a reset overtakes the last lines (RFC 9293,
 /// section 3.6.1).
 pub(crate) async fn part<S: AsyncRead + AsyncWrite + Unpin>(
@@ -18,11 +18,17 @@ pub(crate) async fn part<S: AsyncRead + AsyncWrite + Unpin>(
     write_deadline: Duration,
     linger: Duration,
 ) {
-    while !left.is_empty() {
-        match timeout(write_deadline, stream.write_buf(&mut left)).await {
-            Ok(Ok(written)) if written > 0 => {}
-            _ => return,
+    let written = async {
+        while !left.is_empty() {
+            match stream.write_buf(&mut left).await {
+                Ok(written) if written > 0 => {}
+                _ => return false,
+            }
         }
+        true
+    };
+    if !timeout(write_deadline, written).await.unwrap_or_default() {
+        return;
     }
     if stream.shutdown().await.is_err() {
         return;

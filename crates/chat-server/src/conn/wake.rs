@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::deadlines::Deadline;
-use super::{Connection, ENOUGH, Loss, buffer};
+use super::{Connection, DRAIN_WINDOW, ENOUGH, Loss, Manners, buffer};
 
 /// What woke the task.
 pub(super) enum Wake {
@@ -68,6 +68,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if has_room && self.session.person().bell.poll(cx, indifferent).is_ready() {
             return Poll::Ready(Wake::Inbox);
         }
+        if has_room {
+            self.deadlines.drained();
+        }
         if !self.may_read() {
             return Poll::Pending;
         }
@@ -111,17 +114,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         })
     }
 
+    /// The peer doesn't take what is there for it: how long that may go on.
+    fn output_waits(&mut self) {
+        let Manners { write_deadline, drain_rate, .. } = *self.manners;
+        let now = Instant::now();
+        self.deadlines.write_by(now + write_deadline);
+        if self.session.farewell().is_some() {
+            self.deadlines.leave_by(now + write_deadline);
+        }
+        if drain_rate > 0 {
+            let window = write_deadline * DRAIN_WINDOW;
+            let secs = usize::try_from(window.as_secs()).unwrap_or(usize::MAX);
+            self.deadlines.drain_by(now + window, drain_rate.saturating_mul(secs));
+        }
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, &self.out) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
                     self.out.advance(written);
-                    self.deadlines.written();
+                    self.deadlines.written(written);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    self.deadlines.write_by(Instant::now() + self.manners.write_deadline);
+                    self.output_waits();
                     self.out = buffer::shrink(std::mem::take(&mut self.out));
                     return Poll::Pending;
                 }

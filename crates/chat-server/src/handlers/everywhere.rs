@@ -20,7 +20,8 @@ pub(super) fn handle(asker: &Asker<'_>, wanted: Everywhere) -> Handled {
             let count = bans.len();
             let head = Event::ServerBansHead { count };
             let rows = bans.into_iter().map(|ban| Event::ServerBan(Box::new(ban)));
-            Outcome::Answer(std::iter::once(head).chain(rows).collect(), Done::Listed { count })
+            let rows = Box::new(std::iter::once(head).chain(rows));
+            Outcome::List { rows, looked_at: count, done: Done::Listed { count } }
         }
         Everywhere::Ban(target, period, reason) => {
             if let Barred::One(Target::User(user)) = &target {

@@ -97,12 +97,14 @@ impl Asker<'_> {
         let count = marks.len();
         let name = channel.name.clone();
         let head = Event::RunningHead { kind, channel: name.clone(), count };
-        let rows = marks.into_iter().map(|restricted| Event::Restricted {
+        let channel = name.clone();
+        let rows = marks.into_iter().map(move |restricted| Event::Restricted {
             is_ban: list == List::Bans,
-            channel: name.clone(),
+            channel: channel.clone(),
             restricted: Box::new(restricted),
         });
-        let rows = std::iter::once(head).chain(rows).collect();
-        Outcome::Answer(rows, Done::ListedOf { channel: name, count })
+        let rows = std::iter::once(head).chain(rows);
+        let done = Done::ListedOf { channel: name, count };
+        Outcome::List { rows: Box::new(rows), looked_at: count, done }
     }
 }

@@ -1,18 +1,25 @@
 //! `/users`: who is in a channel, by default the current one, or online.
 
+use chat_proto::command::Command;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Done, Event};
+use chat_proto::event::Event;
+use chat_proto::limits::LIST_ROWS;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 
-use super::{Asker, Handled, Outcome};
-use crate::hub::snapshot::UserRow;
+use super::{Asker, Handled, Outcome, done};
+use crate::hub::channel::Channel;
+use crate::hub::snapshot::{Page, UserRow};
 use crate::policy;
 
 /// Names in one line of the text form, so that the longest line stays about as long as a line may be.
 const NAMES_IN_LINE: usize = 100;
 
-pub(super) fn handle(asker: &Asker<'_>, name: Option<&ChannelName>) -> Handled {
+pub(super) fn handle(
+    asker: &Asker<'_>,
+    name: Option<&ChannelName>,
+    after: Option<&UserName>,
+) -> Handled {
     let channel = match (name, asker.me.current()) {
         (Some(name), _) => Some(asker.channel(name)?),
         (None, Some(Conversation::Channel(name))) => {
@@ -23,24 +30,32 @@ pub(super) fn handle(asker: &Asker<'_>, name: Option<&ChannelName>) -> Handled {
     if let Some(channel) = &channel {
         channel.ask(asker.person, asker.now, policy::channel::may_see_members)?;
     }
-    let users = match &channel {
-        Some(channel) => channel.members(),
-        None => asker.hub.online(),
+    let Page { count, rows, has_more, looked_at } = match &channel {
+        Some(channel) => channel.members(after, LIST_ROWS),
+        None => asker.hub.online(after, LIST_ROWS),
     };
-    let channel = channel.map(|channel| channel.name.clone());
-    let count = users.len();
-    let names: Vec<UserName> = users.iter().map(|user| user.name.clone()).collect();
+    let name = channel.as_ref().map(|channel| channel.name.clone());
+    let last = rows.last().filter(|_| has_more).map(|last| last.name.clone());
+    let next = last.map(|last| Command::Users(name.clone(), Some(last)));
+    let done = done(rows.len(), next);
+    let names: Vec<UserName> = rows.iter().map(|row| row.name.clone()).collect();
     let mut lines = names.chunks(NAMES_IN_LINE).map(<[UserName]>::to_vec);
     let names = lines.next().unwrap_or_default();
-    let head = Event::UsersHead { channel: channel.clone(), count, names };
+    let more: Vec<_> = lines.collect();
+    let head = Event::UsersHead { channel: name, count, names };
     let rows = std::iter::once(head)
-        .chain(lines.map(|names| Event::UsersMore { names }))
-        .chain(users.into_iter().map(|user| row(user, channel.as_ref())))
-        .collect();
-    Ok(Outcome::Answer(rows, Done::Listed { count }))
+        .chain(more.into_iter().map(|names| Event::UsersMore { names }))
+        .chain(rows.into_iter().map(move |user| row(user, channel.as_deref())));
+    Ok(Outcome::List { rows: Box::new(rows), looked_at, done })
 }
 
-fn row(user: UserRow, channel: Option<&ChannelName>) -> Event {
-    let UserRow { name, person, operator } = user;
-    Event::User { name, channel: channel.cloned(), operator, away: person.away() }
+fn row(user: UserRow, channel: Option<&Channel>) -> Event {
+    let UserRow { name, person } = user;
+    let operator = channel.is_some_and(|channel| channel.role(&person).operator);
+    Event::User {
+        name,
+        channel: channel.map(|channel| channel.name.clone()),
+        operator,
+        away: person.away(),
+    }
 }

@@ -26,6 +26,12 @@ use crate::util::sync::{MutexGuard, Rank, RankedMutex};
 /// told how many lines it missed and goes on from the oldest that is kept.
 pub(crate) const RING: usize = 256;
 
+/// The events of a channel. `None` takes a place of a delivery that is large.
+pub(crate) type Ring = broadcast::Sender<Option<Arc<Delivery>>>;
+
+/// What comes out of it for one reader.
+pub(crate) type RingReader = broadcast::Receiver<Option<Arc<Delivery>>>;
+
 /// A channel. It is kept for some time when nobody is in it.
 pub(crate) struct Channel {
     /// As its maker wrote it.
@@ -164,6 +170,16 @@ impl Channel {
     }
 }
 
+/// Puts a delivery into a ring, at as many places as it needs.
+fn put(ring: &Ring, delivery: Delivery) {
+    let places = delivery.places();
+    // Without a receiver nobody is in to hear it.
+    let _ = ring.send(Some(Arc::new(delivery)));
+    for _ in 1..places {
+        let _ = ring.send(None);
+    }
+}
+
 #[derive(Default)]
 pub(super) struct State {
     pub(super) topic: Option<Text>,
@@ -177,7 +193,7 @@ pub(super) struct State {
     pub(super) operators: Operators,
     pub(super) rules: Rules,
     /// There only while there are members: a channel nobody is in costs little.
-    ring: Option<broadcast::Sender<Arc<Delivery>>>,
+    ring: Option<Ring>,
     sequence: Arc<Sequence>,
     pub(super) last_line: LineId,
     /// The last line of earlier channels of the name.
@@ -219,11 +235,7 @@ impl State {
 
     /// Adds a member; tells the number of the entry. What happens in the channel from now on comes
     /// out of the receiver.
-    pub(super) fn admit(
-        &mut self,
-        person: &Arc<Person>,
-        slot: u32,
-    ) -> (u64, broadcast::Receiver<Arc<Delivery>>) {
+    pub(super) fn admit(&mut self, person: &Arc<Person>, slot: u32) -> (u64, RingReader) {
         self.entries += 1;
         let person_in = Arc::clone(person);
         let account = person.account();
@@ -313,8 +325,7 @@ impl State {
         let author = first.by.id;
         let alone = lines.iter().all(|line| line.by.id == author);
         for run in Delivery::runs(lines) {
-            // Without a receiver nobody is in to hear it.
-            let _ = ring.send(Arc::new(run));
+            put(ring, run);
         }
         self.ring_bells(alone.then_some(author));
     }
@@ -334,8 +345,7 @@ impl State {
     pub(super) fn tell_once(&self, event: Event, by: By, once: Option<u64>) {
         let Some(ring) = &self.ring else { return };
         let told = Told::new(event, by, self.sequence.next(), self.last_line);
-        // Without a receiver nobody is in to hear it.
-        let _ = ring.send(Arc::new(Told { once, ..told }.into()));
+        put(ring, Told { once, ..told }.into());
         self.ring_bells(None);
     }
 

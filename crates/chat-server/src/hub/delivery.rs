@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use chat_proto::event::Event;
@@ -14,6 +15,41 @@ use super::person::{By, PersonId};
 /// out and copied as one, and has one place among all that is kept for who reads slowly.
 const MOST_LINES: usize = 4;
 const MOST_BYTES: usize = 8 * 1024;
+
+/// A delivery of more bytes than this in the text form has more than one place in a ring, so a ring is bounded in bytes
+/// too.
+const PLACE_BYTES: usize = 4 * 1024;
+
+/// Places of one delivery at the most, so that a ring always holds some.
+const MOST_PLACES: usize = 64;
+
+/// While more bytes than this are in deliveries of all rings and queues, a place holds an eighth; then a thirty-second.
+const MANY_BYTES: usize = 24 * 1024 * 1024;
+const TOO_MANY_BYTES: usize = 40 * 1024 * 1024;
+
+/// Bytes of the deliveries that are alive: in the rings of all channels, in private queues, and on their way.
+static ALIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether readers that don't read hold so much that senders are to make do with less.
+pub(super) fn is_much_alive() -> bool {
+    ALIVE.load(Ordering::Relaxed) > MANY_BYTES
+}
+
+/// Bytes that count as alive until this is dropped.
+struct Alive(usize);
+
+impl Alive {
+    fn new(bytes: usize) -> Self {
+        ALIVE.fetch_add(bytes, Ordering::Relaxed);
+        Self(bytes)
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        ALIVE.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
 
 /// An event that is told.
 pub(crate) struct Told {
@@ -61,18 +97,22 @@ pub(crate) struct Delivery {
     weight: usize,
     text: OnceLock<Rendition>,
     json: OnceLock<Rendition>,
+    _alive: Alive,
 }
 
 struct Rendition {
     bytes: Bytes,
     /// Where each of a run ends in it; of a single event nothing.
     ends: Box<[u32]>,
+    _alive: Alive,
 }
 
 impl From<Told> for Delivery {
     fn from(told: Told) -> Self {
+        let weight = told.weight();
         Self {
-            weight: told.weight(),
+            weight,
+            _alive: Alive::new(weight + size_of::<Self>()),
             first: told,
             more: Box::default(),
             text: OnceLock::new(),
@@ -95,8 +135,22 @@ impl Delivery {
                 weight += next.weight();
                 more.push(next);
             }
-            Some(Self { more: more.into(), weight, ..Self::from(first) })
+            let alive = weight + size_of::<Self>();
+            Some(Self { more: more.into(), weight, _alive: Alive::new(alive), ..Self::from(first) })
         })
+    }
+
+    /// How many places it has in a ring.
+    pub(super) fn places(&self) -> usize {
+        let alive = ALIVE.load(Ordering::Relaxed);
+        let place = if alive <= MANY_BYTES {
+            PLACE_BYTES
+        } else if alive <= TOO_MANY_BYTES {
+            PLACE_BYTES / 8
+        } else {
+            PLACE_BYTES / 32
+        };
+        (1 + self.weight / place).min(MOST_PLACES)
     }
 
     /// How many events it is; never none.
@@ -140,7 +194,7 @@ impl Delivery {
             Form::Text => &self.text,
             Form::Json => &self.json,
         };
-        let Rendition { bytes, ends } = cell.get_or_init(|| self.rendition(form));
+        let Rendition { bytes, ends, .. } = cell.get_or_init(|| self.rendition(form));
         if which.len() == self.len() {
             return bytes;
         }
@@ -150,7 +204,8 @@ impl Delivery {
 
     fn rendition(&self, form: Form) -> Rendition {
         if self.more.is_empty() {
-            return Rendition { bytes: rendered(&self.first.event, form), ends: Box::default() };
+            let bytes = rendered(&self.first.event, form);
+            return Rendition { _alive: Alive::new(bytes.len()), bytes, ends: Box::default() };
         }
         let mut bytes =
             BytesMut::with_capacity(self.all().map(|told| length(&told.event, form)).sum());
@@ -159,7 +214,7 @@ impl Delivery {
             u32::try_from(bytes.len()).unwrap_or(u32::MAX)
         });
         let ends = ends.collect();
-        Rendition { bytes: bytes.freeze(), ends }
+        Rendition { _alive: Alive::new(bytes.len()), bytes: bytes.freeze(), ends }
     }
 }
 
@@ -199,6 +254,14 @@ mod tests {
                     assert_eq!(run.bytes(form, begin..end), alone, "{begin}..{end}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_large_delivery_has_several_places_in_a_ring() {
+        for (bytes, places) in [(100, 1), (3000, 1), (7000, 2)] {
+            let delivery = Delivery::from(line(1, &"x".repeat(bytes)));
+            assert_eq!(delivery.places(), places, "{bytes}");
         }
     }
 

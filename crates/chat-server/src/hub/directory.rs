@@ -2,6 +2,7 @@
 //! have a name on several devices.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use chat_proto::name::UserName;
@@ -140,6 +141,16 @@ impl Directory {
 
     pub(super) fn by_name(&self) -> &BTreeMap<UserName, Bearers> {
         &self.named
+    }
+
+    /// Those whose names come after this one, by name.
+    pub(super) fn named_after(
+        &self,
+        after: Option<&UserName>,
+    ) -> impl Iterator<Item = (&UserName, &Arc<Person>)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let names = self.named.range::<UserName, _>((from, Bound::Unbounded));
+        names.map(|(name, bearers)| (name, &bearers.first))
     }
 
     pub(super) fn named(&self) -> impl ExactSizeIterator<Item = (&UserName, &Arc<Person>)> {

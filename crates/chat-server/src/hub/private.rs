@@ -13,7 +13,7 @@ use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use tokio::sync::mpsc;
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, is_much_alive};
 use super::person::{Bell, Note, Person, PersonId};
 
 /// Lines that may wait in one direction of a chat; past it the sender is told `user-busy`. The room is not
@@ -23,6 +23,9 @@ const MAX_WAITING_LINES: usize = 256;
 /// Private lines from everybody that may wait for one person, which bounds what somebody who doesn't read
 /// can cost.
 const MAX_WAITING_FOR_ONE: usize = 1024;
+
+/// The same while much waits in the server.
+const FEW_WAITING_FOR_ONE: usize = 64;
 
 /// Pairs that one person is part of; past it the oldest is given up.
 const MAX_PAIRS: usize = 64;
@@ -82,7 +85,8 @@ impl PrivateChats {
         let permit = queue.clone().try_reserve_owned().map_err(|_| busy())?;
         let waiting = to.private_lines.fetch_add(1, Ordering::AcqRel);
         let room = Room { permit: Some(permit), to: Arc::clone(to) };
-        if waiting < MAX_WAITING_FOR_ONE { Ok(room) } else { Err(busy()) }
+        let most = if is_much_alive() { FEW_WAITING_FOR_ONE } else { MAX_WAITING_FOR_ONE };
+        if waiting < most { Ok(room) } else { Err(busy()) }
     }
 
     /// Makes the pair between two people if there is none; `None` if the other takes no more notes.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use chat_proto::command::near;
-use chat_proto::event::{Event, Restricted, Term};
+use chat_proto::event::{Restricted, Term};
 use chat_proto::fold::folded;
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::MAX_NEAREST;
@@ -49,25 +49,21 @@ fn nearest<'a>(
     near.into_iter()
 }
 
-/// One channel, for a list.
-pub(crate) struct ChannelRow {
-    pub(crate) name: ChannelName,
-    pub(crate) members: usize,
-    pub(crate) topic: Option<Text>,
+/// A page of a list.
+pub(crate) struct Page<T> {
+    /// For the head of the list.
+    pub(crate) count: usize,
+    pub(crate) rows: Vec<T>,
+    /// Whether more come after these.
+    pub(crate) has_more: bool,
+    /// How many entries were looked at for it.
+    pub(crate) looked_at: usize,
 }
 
-impl From<ChannelRow> for Event {
-    fn from(row: ChannelRow) -> Self {
-        let ChannelRow { name, members, topic } = row;
-        Self::Channel { name, members, topic }
-    }
-}
-
-/// Somebody in a list.
+/// A person in a list.
 pub(crate) struct UserRow {
     pub(crate) name: UserName,
     pub(crate) person: Arc<Person>,
-    pub(crate) operator: bool,
 }
 
 /// Somebody to write to.
@@ -205,29 +201,43 @@ impl Hub {
         Refusal::no_such_channel(name, &near)
     }
 
-    /// The channels that somebody may know of and whose name contains `part` in any case, by name.
+    /// The channels that a person may know of and whose name contains `part` in any case, by name: those after a name, so
+    /// many at most.
     pub(crate) fn channels(
         &self,
         person: &Person,
         part: Option<&str>,
+        after: Option<&ChannelName>,
+        most: usize,
         now: Timestamp,
-    ) -> Vec<ChannelRow> {
+    ) -> Page<Arc<Channel>> {
         let part = part.map(folded);
-        let wanted = |channel: &&Arc<Channel>| {
-            part.as_ref().is_none_or(|part| folded(channel.name.bare()).contains(&**part))
+        let is_wanted = |channel: &Channel| {
+            let name = channel.name.bare();
+            part.as_ref().is_none_or(|part| folded(name).contains(&**part))
+                && channel.is_known_to(person, now)
         };
-        let mut found: Vec<Arc<Channel>> = {
-            let channels = self.channels.read();
-            channels.by_name.values().filter(wanted).cloned().collect()
-        };
-        found.retain(|channel| channel.is_known_to(person, now));
-        found.sort_by(|one, other| one.name.cmp(&other.name));
-        let row = |channel: Arc<Channel>| ChannelRow {
-            name: channel.name.clone(),
-            members: channel.count(),
-            topic: channel.topic(),
-        };
-        found.into_iter().map(row).collect()
+        let mut page = Page { count: 0, rows: Vec::new(), has_more: false, looked_at: 0 };
+        let mut last = after.cloned();
+        loop {
+            let some: Vec<Arc<Channel>> = {
+                let from = last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+                let channels = self.channels.read();
+                let range = channels.by_name.range::<ChannelName, _>((from, Bound::Unbounded));
+                range.take(CHANNELS_A_SLICE).map(|(_, channel)| Arc::clone(channel)).collect()
+            };
+            let Some(end) = some.last() else { return page };
+            last = Some(end.name.clone());
+            page.looked_at += some.len();
+            for channel in some.into_iter().filter(|channel| is_wanted(channel)) {
+                if page.rows.len() == most {
+                    page.has_more = true;
+                    return page;
+                }
+                page.rows.push(channel);
+                page.count += 1;
+            }
+        }
     }
 
     /// The account of this name, whether anybody is signed in to it or not.
@@ -303,41 +313,38 @@ impl Hub {
         (shown, lock(&self.directory).named().len())
     }
 
-    /// Everybody who has a name, by name.
-    pub(crate) fn online(&self) -> Vec<UserRow> {
-        let mut rows: Vec<_> = lock(&self.directory)
-            .named()
-            .map(|(name, person)| UserRow {
-                name: name.clone(),
-                person: Arc::clone(person),
-                operator: false,
-            })
-            .collect();
-        rows.sort_by(|one, other| one.name.cmp(&other.name));
-        rows
+    /// Everybody who has a name, by name: a page of those after a name, or the first page and how many there are in all.
+    pub(crate) fn online(&self, after: Option<&UserName>, most: usize) -> Page<UserRow> {
+        let directory = lock(&self.directory);
+        let mut all = directory.named_after(after);
+        let row = |(name, person): (&UserName, &Arc<Person>)| UserRow {
+            name: name.clone(),
+            person: Arc::clone(person),
+        };
+        let rows: Vec<_> = all.by_ref().take(most).map(row).collect();
+        let count = if after.is_none() { directory.named().len() } else { rows.len() };
+        Page { count, has_more: all.next().is_some(), looked_at: rows.len(), rows }
     }
 }
 
 impl Channel {
-    /// Everybody in it, by name.
-    pub(crate) fn members(&self) -> Vec<UserRow> {
-        let state = self.state();
-        let mut rows: Vec<_> = state
-            .members
-            .values()
-            .filter_map(|member| {
-                Some(UserRow {
-                    name: member.person.name()?,
-                    operator: state.is_operator(&member.person),
-                    person: Arc::clone(&member.person),
-                })
-            })
-            .collect();
-        drop(state);
+    /// Everybody in it, by name: a page of those after a name, or the first page and how many there are in all.
+    pub(crate) fn members(&self, after: Option<&UserName>, most: usize) -> Page<UserRow> {
+        let people: Vec<Arc<Person>> = {
+            let state = self.state();
+            state.members.values().map(|member| Arc::clone(&member.person)).collect()
+        };
+        let looked_at = people.len();
+        let row = |person: Arc<Person>| Some(UserRow { name: person.name()?, person });
+        let is_after = |row: &UserRow| after.is_none_or(|after| row.name > *after);
+        let mut rows: Vec<_> = people.into_iter().filter_map(row).filter(is_after).collect();
         rows.sort_by(|one, other| one.name.cmp(&other.name));
         // Several devices of one person.
         rows.dedup_by(|one, other| one.name == other.name);
-        rows
+        let has_more = rows.len() > most;
+        let count = if after.is_none() { rows.len() } else { rows.len().min(most) };
+        rows.truncate(most);
+        Page { count, rows, has_more, looked_at }
     }
 
     /// How many are in it.

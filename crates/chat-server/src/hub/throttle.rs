@@ -1,7 +1,8 @@
 //! How often one account or address may do what is costly or lasting.
 //!
 //! A token bucket for each kind of act and each holder (the generic cell rate algorithm, ITU-T I.371), which outlives
-//! the connection. Talk has its own pace, in `conn/pace`. Time comes in as an argument.
+//! the connection. The pace of one connection is in `conn/pace`; what all of one account, or all from one address, have
+//! together is here. Time comes in as an argument.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -16,6 +17,14 @@ use crate::household::household;
 const MAX_BUCKETS: usize = 50_000;
 
 const HOUR_MILLIS: i64 = 3_600_000;
+const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
+
+/// So many times as often as from another address connections may come from this machine: a proxy may stand there, with
+/// the whole public behind it.
+const FROM_THIS_MACHINE: u64 = 100;
+
+/// What a stored line takes beside its text, about: names, ids, and its words in the index.
+pub(super) const STORED_BESIDE: u64 = 256;
 
 /// How much one account or address may do and have. The usual numbers are for a public server: a hundred people behind one
 /// address can each make a channel and an account in an hour.
@@ -46,7 +55,29 @@ pub struct Shares {
     pub topics_per_hour: u32,
     /// Other commands that run a channel, in an hour.
     pub moderation_per_hour: u32,
+    /// Connections made in a minute from one address.
+    pub connects_per_minute: u32,
+    /// The pace of all connections of one account together.
+    pub account_lines: Flow,
+    /// The pace of all connections from one address together.
+    pub address_lines: Flow,
+    /// Bytes that one account may have stored in a day.
+    pub stored_per_account: u64,
+    /// Bytes that everybody at one address may have stored in a day.
+    pub stored_per_address: u64,
 }
+
+/// A pace of lines, counted in bytes: a line counts [`LINE`] of them at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// What may come at once.
+    pub at_once: u64,
+    /// What may come in a second after that.
+    pub per_second: u64,
+}
+
+/// What a line counts at least in a [`Flow`], in bytes.
+pub const LINE: u32 = 1024;
 
 /// What is costly or lasting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,11 +91,45 @@ pub(crate) enum Costly {
     Rename,
     Topic,
     Moderate,
+    Connect,
+    Line,
+    Store,
+}
+
+/// How a bucket fills.
+#[derive(Clone, Copy)]
+struct Bucket {
+    /// So much in so many milliseconds.
+    amount: u64,
+    millis: i64,
+    /// So much of it may be taken at once.
+    at_once: u64,
+}
+
+impl Bucket {
+    /// A quarter of an hour's number may be taken at once.
+    fn hourly(amount: u32) -> Self {
+        let amount = u64::from(amount);
+        Self { amount, millis: HOUR_MILLIS, at_once: (amount / 4).max(1) }
+    }
+
+    /// Half of it.
+    fn half(self) -> Self {
+        let amount = self.amount / 2;
+        Self { amount, at_once: (amount / 4).max(1), ..self }
+    }
+
+    /// The time in which so much comes.
+    fn time_of(self, amount: u64) -> i64 {
+        let millis = i128::from(amount) * i128::from(self.millis) / i128::from(self.amount.max(1));
+        i64::try_from(millis).unwrap_or(i64::MAX)
+    }
 }
 
 impl Costly {
-    fn per_hour(self, shares: &Shares) -> u32 {
-        match self {
+    fn bucket(self, holder: Holder, shares: &Shares) -> Bucket {
+        let is_account = matches!(holder, Holder::Account(_));
+        let hourly = match self {
             Self::Create => shares.channels_per_hour,
             Self::Register => shares.accounts_per_hour,
             Self::Invite => shares.invitations_per_hour,
@@ -72,7 +137,24 @@ impl Costly {
             Self::Rename => shares.renames_per_hour,
             Self::Topic => shares.topics_per_hour,
             Self::Moderate => shares.moderation_per_hour,
-        }
+            Self::Connect => {
+                let is_here = matches!(holder, Holder::Address(ip) if ip.is_loopback());
+                let times = if is_here { FROM_THIS_MACHINE } else { 1 };
+                let amount = u64::from(shares.connects_per_minute) * times;
+                return Bucket { amount, millis: 60_000, at_once: amount };
+            }
+            Self::Line => {
+                let flow = if is_account { shares.account_lines } else { shares.address_lines };
+                let Flow { at_once, per_second } = flow;
+                return Bucket { amount: per_second, millis: 1000, at_once };
+            }
+            Self::Store => {
+                let amount =
+                    if is_account { shares.stored_per_account } else { shares.stored_per_address };
+                return Bucket { amount, millis: DAY_MILLIS, at_once: amount / 4 };
+            }
+        };
+        Bucket::hourly(hourly)
     }
 
     fn in_words(self) -> &'static str {
@@ -84,6 +166,9 @@ impl Costly {
             Self::Rename => "changes of a name",
             Self::Topic => "changes of a topic",
             Self::Moderate => "commands that run a channel",
+            Self::Connect => "connections",
+            Self::Line => "lines",
+            Self::Store => "stored bytes",
         }
     }
 }
@@ -97,6 +182,8 @@ pub(crate) enum Holder {
     Address(IpAddr),
     /// A connection to the Unix socket, which has no address.
     Connection(u64),
+    /// Everybody on the Unix socket together.
+    UnixSocket,
 }
 
 impl Holder {
@@ -110,6 +197,23 @@ impl Holder {
 }
 
 type Key = (Costly, Holder);
+
+/// How long it takes until there is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wait {
+    millis: i64,
+}
+
+impl Wait {
+    /// In seconds, at least one.
+    pub(crate) fn secs(self) -> u64 {
+        self.millis.saturating_add(999).unsigned_abs() / 1000
+    }
+
+    pub(crate) fn millis(self) -> u64 {
+        self.millis.unsigned_abs()
+    }
+}
 
 /// The buckets that are not full.
 #[derive(Default)]
@@ -134,31 +238,57 @@ impl Throttles {
         shares: &Shares,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let per_hour = costly.per_hour(shares);
-        let next = self.next((costly, holder), per_hour, now)?;
-        if matches!(holder, Holder::Address(_)) {
-            let own = (costly, Holder::Connection(connection));
-            let own_next = self.next(own, per_hour / 2, now)?;
-            self.set(own, own_next);
+        let bucket = costly.bucket(holder, shares);
+        let own = matches!(holder, Holder::Address(_))
+            .then(|| ((costly, Holder::Connection(connection)), bucket.half()));
+        let takes = std::iter::once(((costly, holder), bucket)).chain(own);
+        self.spend(takes, 1, now).map_err(|wait| Refusal::too_often(costly.in_words(), wait.secs()))
+    }
+
+    /// Takes so much of what the account has, if there is one, and of what the address has.
+    ///
+    /// # Errors
+    ///
+    /// The time to wait, if either has less.
+    pub(super) fn take_of_both(
+        &mut self,
+        costly: Costly,
+        (account, address): (Option<u64>, Option<IpAddr>),
+        amount: u64,
+        shares: &Shares,
+        now: Timestamp,
+    ) -> Result<(), Wait> {
+        let address = address.map_or(Holder::UnixSocket, |ip| Holder::Address(household(ip)));
+        let holders = std::iter::once(address).chain(account.map(Holder::Account));
+        let takes = holders.map(|holder| ((costly, holder), costly.bucket(holder, shares)));
+        self.spend(takes, amount, now)
+    }
+
+    /// Takes so much from each of these, or nothing from any.
+    fn spend(
+        &mut self,
+        takes: impl Iterator<Item = (Key, Bucket)>,
+        amount: u64,
+        now: Timestamp,
+    ) -> Result<(), Wait> {
+        let next = |(key, bucket)| Ok((key, self.next(key, bucket, amount, now)?));
+        let nexts = takes.map(next).collect::<Result<Vec<_>, Wait>>()?;
+        for (key, full_at) in nexts {
+            self.set(key, full_at);
         }
-        self.set((costly, holder), next);
         Ok(())
     }
 
-    /// When a bucket is full again after one more token is taken from it.
-    fn next(&self, key: Key, per_hour: u32, now: Timestamp) -> Result<i64, Refusal> {
-        let per_hour = i64::from(per_hour.max(1));
-        let interval = HOUR_MILLIS / per_hour;
-        let burst = (per_hour / 4).max(1);
+    /// When a bucket is full again after so much more is taken from it.
+    fn next(&self, key: Key, bucket: Bucket, amount: u64, now: Timestamp) -> Result<i64, Wait> {
+        let time = bucket.time_of(amount).max(1);
+        // What is more than the whole bucket is taken from a full one.
+        let most = bucket.time_of(bucket.at_once).max(time);
         // After a step back of the clock nobody waits longer than for an empty bucket.
-        let latest = now.0.saturating_add(interval * burst);
+        let latest = now.0.saturating_add(most);
         let full_at = self.full_at.get(&key).map_or(now.0, |known| (*known).clamp(now.0, latest));
-        let next = full_at.saturating_add(interval);
-        if next > latest {
-            let wait = (next - latest).saturating_add(999) / 1000;
-            return Err(Refusal::too_often(key.0.in_words(), wait.unsigned_abs()));
-        }
-        Ok(next)
+        let next = full_at.saturating_add(time);
+        if next > latest { Err(Wait { millis: next - latest }) } else { Ok(next) }
     }
 
     fn set(&mut self, key: Key, full_at: i64) {
@@ -194,6 +324,11 @@ impl Shares {
             renames_per_hour: 480,
             topics_per_hour: 480,
             moderation_per_hour: 1920,
+            connects_per_minute: 120,
+            account_lines: Flow { at_once: 400 * 1024, per_second: 40 * 1024 },
+            address_lines: Flow { at_once: 2000 * 1024, per_second: 200 * 1024 },
+            stored_per_account: 64 << 20,
+            stored_per_address: 256 << 20,
         }
     }
 }
@@ -205,6 +340,54 @@ mod tests {
 
     fn address(text: &str) -> Holder {
         Holder::Address(household(text.parse().unwrap()))
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn reconnecting_gives_no_new_lines_and_an_account_has_less_than_its_address() {
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let mut take = |who: (Option<u64>, Option<IpAddr>), at| {
+            throttles.take_of_both(Costly::Line, who, 4 * 1024, &shares, Timestamp(at))
+        };
+        let here = Some(ip("2001:db8::1"));
+        assert_eq!((0..1000).take_while(|_| take((Some(1), here), 0).is_ok()).count(), 100);
+        assert_eq!(take((Some(1), here), 0).unwrap_err().millis(), 100);
+        assert_eq!((0..1000).take_while(|_| take((None, here), 0).is_ok()).count(), 400);
+        // Its network is the same one, another network isn't.
+        assert_eq!(take((None, Some(ip("2001:db8::ffff"))), 0).unwrap_err().millis(), 20);
+        assert!(take((None, Some(ip("2001:db8:0:1::1"))), 0).is_ok());
+        assert!(take((None, here), 20).is_ok());
+    }
+
+    #[test]
+    fn what_is_stored_has_a_share_of_the_day() {
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let mut take = |who: (Option<u64>, Option<IpAddr>), at| {
+            throttles.take_of_both(Costly::Store, who, 1 << 20, &shares, Timestamp(at))
+        };
+        let here = Some(ip("192.0.2.1"));
+        for (who, at_once) in [((Some(1), here), 16), ((Some(2), here), 16), ((None, here), 32)] {
+            assert_eq!((0..1000).take_while(|_| take(who, 0).is_ok()).count(), at_once);
+        }
+        let hour = HOUR_MILLIS;
+        assert_eq!((0..1000).take_while(|_| take((None, here), 6 * hour).is_ok()).count(), 64);
+        // On the Unix socket all are one.
+        assert_eq!((0..1000).take_while(|_| take((None, None), 0).is_ok()).count(), 64);
+    }
+
+    #[test]
+    fn connections_have_a_pace_and_from_this_machine_a_wider_one() {
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        for (address, at_once) in [("192.0.2.1", 120), ("127.0.0.1", 12_000)] {
+            let who = (None, Some(ip(address)));
+            let mut take =
+                |at| throttles.take_of_both(Costly::Connect, who, 1, &shares, Timestamp(at));
+            assert_eq!((0..20_000).take_while(|_| take(0).is_ok()).count(), at_once);
+            assert!(take(500).is_ok());
+        }
     }
 
     #[test]

@@ -39,6 +39,9 @@ impl Session {
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
+        if change.is_stored() {
+            self.hub.may_store(&self.person)?;
+        }
         let may = policy::channel::may;
         let done = match change {
             Change::Name(name) => self.take_name(name, now, out)?,
@@ -474,6 +477,7 @@ impl Session {
     ) -> Result<(), Refusal> {
         let from = self.name()?;
         let bytes = u16::try_from(words.text.as_str().len()).unwrap_or(u16::MAX);
+        self.hub.pace_storing(&self.person, bytes, words.time)?;
         let mut notice = None;
         // Before it is looked who is to hear it.
         words.ticket = self.hub.now_number();

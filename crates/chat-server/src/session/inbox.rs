@@ -12,12 +12,12 @@ use chat_proto::id::LineId;
 use chat_proto::name::ChannelName;
 use chat_proto::rendition::Form;
 use tokio::sync::broadcast::error::TryRecvError as RingError;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError as QueueError;
-use tokio::sync::{broadcast, mpsc};
 
 use crate::hub::account::Account;
 use crate::hub::apply::Membership;
-use crate::hub::channel::Channel;
+use crate::hub::channel::{Channel, RingReader};
 use crate::hub::delivery::{Delivery, Told};
 use crate::hub::person::{Bell, Note, Person, PersonId};
 
@@ -41,7 +41,7 @@ pub(super) struct Subscription {
     pub(super) entry: u64,
     /// The bit of the bell.
     slot: u32,
-    ring: broadcast::Receiver<Arc<Delivery>>,
+    ring: RingReader,
     /// Out of the ring, and not all of it taken yet.
     head: Option<Arc<Delivery>>,
     /// How many events of it are taken.
@@ -442,12 +442,12 @@ impl Inbox {
     }
 }
 
-fn next_of_ring(ring: &mut broadcast::Receiver<Arc<Delivery>>) -> Option<Arc<Delivery>> {
+fn next_of_ring(ring: &mut RingReader) -> Option<Arc<Delivery>> {
     loop {
         match ring.try_recv() {
-            Ok(delivery) => return Some(delivery),
-            // What comes next tells how many lines that were.
-            Err(RingError::Lagged(_)) => {}
+            Ok(Some(delivery)) => return Some(delivery),
+            // A place of the one before. What comes next tells how many lines that were.
+            Ok(None) | Err(RingError::Lagged(_)) => {}
             Err(RingError::Empty | RingError::Closed) => return None,
         }
     }
@@ -473,7 +473,7 @@ impl Chat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::channel::RING;
+    use crate::hub::channel::{RING, Ring};
     use crate::hub::delivery::Told;
     use crate::hub::person::By;
     use crate::hub::sequence::Sequence;
@@ -481,6 +481,7 @@ mod tests {
     use chat_proto::id::Timestamp;
     use chat_proto::name::UserName;
     use chat_proto::text::Text;
+    use tokio::sync::broadcast;
 
     const ENOUGH: usize = 64 * 1024;
 
@@ -488,7 +489,7 @@ mod tests {
     struct Reader {
         person: Arc<Person>,
         sequence: Arc<Sequence>,
-        ring: broadcast::Sender<Arc<Delivery>>,
+        ring: Ring,
         inbox: Inbox,
     }
 
@@ -529,7 +530,7 @@ mod tests {
 
         fn tell(&self, lines: Vec<Told>) {
             for run in Delivery::runs(lines) {
-                assert!(self.ring.send(Arc::new(run)).is_ok(), "nobody reads");
+                assert!(self.ring.send(Some(Arc::new(run))).is_ok(), "nobody reads");
             }
             self.person.bell.ring(0);
         }
@@ -614,7 +615,7 @@ mod tests {
         let renamed = Told::new(event, By::NOBODY, reader.sequence.next(), LineId(0));
         let renamed = Arc::new(Delivery::from(Told { once: Some(1), ..renamed }));
         for ring in [&reader.ring, &other.ring] {
-            assert!(ring.send(Arc::clone(&renamed)).is_ok());
+            assert!(ring.send(Some(Arc::clone(&renamed))).is_ok());
         }
         reader.person.bell.ring(0);
         reader.person.bell.ring(1);

@@ -1,7 +1,6 @@
-//! What a person is told of the past, page by page, while they hear what happens meanwhile.
+//! What a person is told at length, of the past or as a list: page by page, while they hear what happens meanwhile.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -17,6 +16,7 @@ use chat_proto::text::Text;
 
 use super::Session;
 use super::account::Entry;
+use crate::handlers::Rows;
 use crate::hub::act::{Act, Aim, Counted, Deed};
 use crate::hub::channel::Channel;
 use crate::hub::delivery::Told;
@@ -25,13 +25,13 @@ use crate::hub::ports::{
     Asked, ConversationKey, Count, Found, Of, Question, Range, Reach, Reader, Unread,
 };
 
-/// A question about the past, from its asking to its answer. There is one at a time, and no further line is
+/// A question with a long answer, from its asking to its answer. There is one at a time, and no further line is
 /// carried out until it is answered.
 pub(super) struct Lookup {
     re: Cow<'static, str>,
     then: Then,
     /// Found, and not told yet.
-    rows: VecDeque<Event>,
+    rows: Rows,
     /// What comes after these.
     rest: Option<Range>,
     /// A question is on its way.
@@ -82,7 +82,12 @@ enum Then {
     Entered(Option<Done>, ChannelName),
     /// The answer of `/login`, unless it was told before; and how many lines wait, once that is known.
     SignedIn(Option<Done>),
+    /// The answer after a list.
+    Listed(Done),
 }
+
+/// Bytes of a list that are told at once, whatever waits: a list of a usual size stays together.
+const AT_ONCE: usize = 16 * 1024;
 
 impl Session {
     /// `/history`.
@@ -262,7 +267,7 @@ impl Session {
         self.lookup = Some(Box::new(Lookup {
             re,
             then,
-            rows: VecDeque::new(),
+            rows: Box::new(std::iter::empty()),
             rest: None,
             is_asked: true,
             count: 0,
@@ -270,6 +275,27 @@ impl Session {
             kick: None,
         }));
         self.hub.archive.ask(question, &self.person);
+    }
+
+    /// Tells a list: as much of it as is written at once, and the rest as the peer takes it.
+    pub(super) fn tell_list(
+        &mut self,
+        re: Cow<'static, str>,
+        rows: Rows,
+        done: Done,
+        out: &mut BytesMut,
+    ) {
+        self.lookup = Some(Box::new(Lookup {
+            re,
+            then: Then::Listed(done),
+            rows,
+            rest: None,
+            is_asked: false,
+            count: 0,
+            next: None,
+            kick: None,
+        }));
+        self.tell_past(out.len() + AT_ONCE, out);
     }
 
     /// Whether some of the past can be told.
@@ -302,7 +328,7 @@ impl Session {
                     let told = rows.len() as u64;
                     render(&Event::WhileAway { count: waiting, told }, self.me.form, out);
                 }
-                lookup.rows = rows.into();
+                lookup.rows = Box::new(rows.into_iter());
                 lookup.rest = rest;
                 lookup.next = next;
                 if let Some(writer) = last_writer {
@@ -329,7 +355,7 @@ impl Session {
     pub(super) fn tell_past(&mut self, enough: usize, out: &mut BytesMut) {
         while self.has_past_to_tell() && out.len() < enough {
             let Some(lookup) = &mut self.lookup else { return };
-            if let Some(row) = lookup.rows.pop_front() {
+            if let Some(row) = lookup.rows.next() {
                 if let (Event::Private { placed, with, .. }, Then::History(_) | Then::SignedIn(_)) =
                     (&row, &lookup.then)
                 {
@@ -396,6 +422,7 @@ impl Session {
                 return;
             }
             Then::Entered(done, _) | Then::SignedIn(done) => done,
+            Then::Listed(done) => Some(done),
         };
         if let Some(done) = done {
             self.done(re, done, out);

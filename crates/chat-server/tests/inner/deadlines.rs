@@ -59,23 +59,59 @@ async fn who_takes_nothing_for_a_minute_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_takes_a_little_now_and_then_is_not_cut_off() {
-    let house = House::default();
-    let (mut alice, mut slow) = beside_alice(&house).await;
-    for _ in 0..20 {
-        alice.send(&"x".repeat(4000)).await;
-    }
-    // A byte more than the pipe holds each 59 seconds, for hours.
-    let mut piece = vec![0; 100];
-    for _ in 0..400 {
-        sleep(59 * SECOND).await;
-        slow.read_exact(&mut piece).await.unwrap();
+async fn a_slow_line_is_served_and_one_that_only_sips_is_cut_off_after_five_minutes() {
+    for (bytes, is_served) in [(8_000, true), (100, false)] {
+        let house = House::default();
+        let (mut alice, mut slow) = beside_alice(&house).await;
+        for _ in 0..100 {
+            alice.send(&"x".repeat(4000)).await;
+        }
         alice.expect_nothing().await;
+        let begun = Instant::now();
+        let mut piece = vec![0; bytes];
+        for _ in 0..40 {
+            sleep(59 * SECOND).await;
+            if slow.read_exact(&mut piece).await.is_err() {
+                break;
+            }
+        }
+        if is_served {
+            alice.expect_nothing().await;
+            continue;
+        }
+        alice.expect_line("* slow left the system: stopped reading", Skip::Nothing).await;
+        assert!(begun.elapsed() >= 40 * 59 * SECOND, "{:?}", begun.elapsed());
     }
-    // And then no more.
+}
+
+/// A newcomer takes a byte now and then of the list that it asked for.
+#[tokio::test(start_paused = true)]
+async fn sipping_does_not_put_off_the_end_of_a_connection_without_a_name() {
+    let house = House::default();
+    let mut newcomer = house.pipe(64, &[usize::MAX]);
+    newcomer.write_all(&b"/help\n/channels\n".repeat(3)).await.unwrap();
     let begun = Instant::now();
-    alice.expect_line("* slow left the system: stopped reading", Skip::Nothing).await;
-    assert!(begun.elapsed() <= 61 * SECOND, "{:?}", begun.elapsed());
+    let mut byte = [0];
+    while newcomer.read(&mut byte).await.is_ok_and(|read| read > 0) {
+        sleep(SECOND).await;
+    }
+    // A minute for the name, a minute for the last lines, and what the pipe held.
+    let waited = begun.elapsed();
+    assert!(waited < 200 * SECOND, "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_has_signed_out_must_take_a_name_in_time_too() {
+    let house = House::default();
+    let mut alice = house.person("alice", Form::Text).await;
+    alice.ask("/register long-enough-1").await;
+    sleep(3600 * SECOND).await;
+    alice.send("/logout").await;
+    let begun = Instant::now();
+    let told = alice.read_to_end().await;
+    assert!(told.last().unwrap().starts_with("* Bye: no name was given"), "{told:?}");
+    let waited = begun.elapsed();
+    assert!(waited >= 60 * SECOND && waited < 62 * SECOND, "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,6 +131,33 @@ async fn a_hundred_lines_at_once_and_then_ten_a_second() {
     for (n, at) in answered.into_iter().enumerate() {
         let due = (n as u128).saturating_sub(99) * 100;
         assert!((due..due + 100).contains(&at), "line {n} after {at} ms instead of {due}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_empty_lines_and_telnet_count_for_the_pace() {
+    let long = format!("/ping {}\n", "x".repeat(3066));
+    for (flood, count, least, most) in [
+        // Three lines' worth each, of which a hundred are there at once.
+        (long.as_bytes(), 40, 2, 3),
+        (b"\r\n", 1600, 10, 11),
+        (b"\r\0", 1600, 10, 11),
+        // As many answers as the output holds.
+        (b"\xff\xf6", 12_000, 10, 40),
+        (b"\xff\xf1\n", 1600, 10, 60),
+    ] {
+        let pace = Some(Rate { burst: 100, per_second: 10 });
+        let house = House::new(Manners { pace, ..house::manners() });
+        let mut fast = house.newcomer("fast", 512 * 1024, &[usize::MAX]);
+        fast.settle_in(Form::Json).await;
+        sleep(20 * SECOND).await;
+        let begun = Instant::now();
+        let mut all = flood.repeat(count);
+        all.extend_from_slice(b"/ping end\n");
+        fast.send_raw(&all).await;
+        fast.read_until(|line| line.contains("\"end\"")).await;
+        let waited = begun.elapsed().as_secs();
+        assert!((least..=most).contains(&waited), "{waited} s for {:?}", &flood[..2]);
     }
 }
 

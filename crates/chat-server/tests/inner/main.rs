@@ -11,4 +11,5 @@
 
 mod conversations;
 mod deadlines;
+mod lists;
 mod regressions;

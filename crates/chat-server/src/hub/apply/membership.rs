@@ -8,12 +8,10 @@ use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, NameError, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
-use tokio::sync::broadcast;
 
 use crate::clock::on_the_wall;
 use crate::hub::act::{Keep, Standing};
-use crate::hub::channel::{Channel, State};
-use crate::hub::delivery::Delivery;
+use crate::hub::channel::{Channel, RingReader, State};
 use crate::hub::operators::Right;
 use crate::hub::person::{Cause, Kick, Note, Party, Person};
 use crate::hub::ports::{Changed, Fact};
@@ -37,7 +35,7 @@ pub(super) fn shown(name: Option<&UserName>) -> &str {
 pub(crate) struct Membership {
     pub(crate) channel: Arc<Channel>,
     /// What happens from now on.
-    pub(crate) ring: broadcast::Receiver<Arc<Delivery>>,
+    pub(crate) ring: RingReader,
     /// Tells this entry from others of the same person.
     pub(crate) entry: u64,
     pub(crate) last_line: LineId,
@@ -118,7 +116,9 @@ impl Hub {
         if let Some(shares) = &self.bounds.shares {
             let most = match maker {
                 Holder::Account(_) => shares.channels_per_account,
-                Holder::Address(_) | Holder::Connection(_) => shares.channels_per_address,
+                Holder::Address(_) | Holder::Connection(_) | Holder::UnixSocket => {
+                    shares.channels_per_address
+                }
             };
             if channels.made_by.get(&maker).is_some_and(|made| *made >= most) {
                 return Err(Refusal::too_many_own_channels(most));

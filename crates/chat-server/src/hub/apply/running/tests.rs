@@ -53,6 +53,7 @@ impl Peer {
             pace: None,
             name_deadline: Duration::from_mins(1),
             write_deadline: Duration::from_mins(1),
+            drain_rate: 0,
         };
         let (ours, theirs) = duplex(4096);
         let from = address.parse::<SocketAddr>().ok().map(|from| from.ip().to_canonical());
