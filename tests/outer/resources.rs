@@ -9,6 +9,8 @@ use chat_testkit::{Setup, TestClient, TestServer};
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
 
+use crate::operators::admin;
+
 const MIB: u64 = 1024 * 1024;
 
 /// A connection that holds little in the system on this side.
@@ -140,6 +142,22 @@ async fn out_of_open_files_those_connected_notice_nothing_and_the_others_come_in
     }
     bob.send("still here").await;
     alice.expect(&["[#general] bob: still here"]).await;
+}
+
+#[tokio::test]
+async fn out_of_open_files_the_admin_socket_still_answers() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Setup::unpaced().keeping(data.path()).open_files(64).start().await;
+    server.wait_for_log("WARN the limit of open files (LimitNOFILE=) has no room").await;
+    let mut crowd = Vec::new();
+    for _ in 0..80 {
+        crowd.push(server.newcomer("one of many").await);
+    }
+    server.wait_for_log("WARN no connection can be accepted now").await;
+    for _ in 0..20 {
+        let told = admin(&data.path().join("admin.sock"), &["stats"]).await;
+        assert!(told.status.success(), "{told:?}");
+    }
 }
 
 #[tokio::test]

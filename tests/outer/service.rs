@@ -61,6 +61,20 @@ async fn the_service_manager_is_told_of_the_beginning_and_the_end() {
     assert_eq!(ended.code(), Some(0));
 }
 
+#[tokio::test]
+async fn the_service_manager_hears_again_and_again_that_the_server_is_alive() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    let setup = Setup::default().environment("NOTIFY_SOCKET", path.to_str().unwrap());
+    let mut server = setup.environment("WATCHDOG_USEC", "300000").start().await;
+    let mut alive = 0;
+    while alive < 3 {
+        alive += hear(&manager).await.iter().filter(|line| *line == "WATCHDOG=1").count();
+    }
+    assert!(server.terminate().await.success());
+}
+
 /// The lines of the next message.
 pub(super) async fn hear(manager: &UnixDatagram) -> Vec<String> {
     let mut message = vec![0; 4096];

@@ -9,6 +9,7 @@ use std::io;
 use bytes::{Buf as _, Bytes, BytesMut};
 use memchr::memchr2;
 use tokio_util::codec::{Decoder, Encoder};
+use zeroize::Zeroize as _;
 
 use crate::limits::MAX_LINE_BYTES;
 
@@ -38,7 +39,7 @@ pub enum LineItem {
 ///
 /// Every byte is looked at once, however the stream is cut into chunks. Between chunks the codec holds
 /// the unfinished line and nothing else: at most one line and its CR, no allocation when there is none.
-/// Empty lines yield nothing.
+/// Empty lines yield nothing. What is given up of the unfinished line is zeroed, since it may be a password.
 ///
 /// [`feed`](Self::feed) is for a caller with a buffer of its own; the [`Decoder`] is the same machine
 /// behind Tokio's trait.
@@ -130,16 +131,23 @@ impl LineCodec {
         let char_start = ends.find(|&at| {
             self.tail.get(at..).is_some_and(|character| str::from_utf8(character).is_ok())
         });
-        self.tail.truncate(char_start.unwrap_or(self.tail.len().saturating_sub(1)));
+        let start = char_start.unwrap_or(self.tail.len().saturating_sub(1));
+        self.tail.get_mut(start..).unwrap_or_default().zeroize();
+        self.tail.truncate(start);
         if self.tail.is_empty() {
-            self.tail = Vec::new();
+            self.forget_tail();
         }
     }
 
     /// Takes back the whole unfinished line, also one that was too long.
     pub fn erase_line(&mut self) {
-        self.tail = Vec::new();
+        self.forget_tail();
         self.discarding = None;
+    }
+
+    fn forget_tail(&mut self) {
+        self.tail.zeroize();
+        self.tail = Vec::new();
     }
 
     /// Where in `chunk` the LF or NUL is that ends the unfinished line.
@@ -175,14 +183,17 @@ impl LineCodec {
         }
         let bytes = self.tail.len() + part.len();
         if bytes - usize::from(ends_with_cr) > MAX_LINE_BYTES {
-            self.tail = Vec::new();
+            self.forget_tail();
             self.discarding = Some(Box::new(Discarded { bytes: bytes as u64, ends_with_cr }));
             return;
         }
         if bytes > self.tail.capacity() {
             // Doubling keeps a dripping line cheap; the cap keeps memory to what a line can need.
             let capacity = (self.tail.capacity() * 2).clamp(bytes, MAX_HELD_BYTES);
-            self.tail.reserve_exact(capacity - self.tail.len());
+            let mut larger = Vec::with_capacity(capacity);
+            larger.extend_from_slice(&self.tail);
+            self.tail.zeroize();
+            self.tail = larger;
         }
         self.tail.extend_from_slice(part);
     }
@@ -197,8 +208,17 @@ impl LineCodec {
             let content = discarded.bytes - u64::from(discarded.ends_with_cr);
             return Some(LineItem::TooLong { over: content - MAX_LINE_BYTES as u64 });
         }
-        let line = std::mem::take(&mut self.tail);
-        line_of(without_cr(&line))
+        let mut line = std::mem::take(&mut self.tail);
+        let item = line_of(without_cr(&line));
+        line.zeroize();
+        item
+    }
+}
+
+/// The connection ends in the middle of a line.
+impl Drop for LineCodec {
+    fn drop(&mut self) {
+        self.tail.zeroize();
     }
 }
 

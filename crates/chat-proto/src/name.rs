@@ -4,7 +4,8 @@
 //! The *key* is the same without regard to case; two names are equal when their keys are, and a person
 //! is found by it. The *looks* are what a reader may take the name for, so that a registry which gives
 //! every look to one owner only has no two names that can be mistaken for each other; see
-//! [`UserName::looks`].
+//! [`UserName::looks`]. The *loose looks* are the same for names that differ at a second glance only; new names are
+//! compared by them: see [`UserName::loose_looks`].
 
 mod error;
 mod look;
@@ -69,6 +70,29 @@ impl UserName {
         self.0.looks()
     }
 
+    /// The looks with `1`, `l` and `i` as one, and without `.`, `_` and `-` at the end: `vict1m`, `vlctim` and `victim.` are
+    /// like `victim`.
+    ///
+    /// They are for a new name beside those that are taken or [reserved](Self::is_like_reserved). Stored names may
+    /// share one, since earlier versions didn't compare them.
+    pub fn loose_looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.0.loose_looks()
+    }
+
+    /// Whether the two share a look.
+    pub fn looks_like(&self, other: &Self) -> bool {
+        self.looks().any(|look| other.looks().any(|other| other == look))
+    }
+
+    /// Whether a reader may take this name for a reserved one at the first glance. It isn't refused by
+    /// [`new`](Self::new), since stored names may be so.
+    pub fn is_like_reserved(&self) -> bool {
+        let bare = self.as_str().trim_end_matches(['.', '_', '-']);
+        let is_reserved =
+            bare != self.as_str() && matches!(Self::new(bare), Err(NameError::Reserved));
+        is_reserved || self.loose_looks().any(|look| reserved::is_loosely_reserved(&look))
+    }
+
     /// The looks, and that of the name as [`folded`] makes it: a ban of one name is one of every name that shares one of
     /// these.
     pub fn ban_looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
@@ -116,6 +140,11 @@ impl ChannelName {
     /// What a reader may take this name for; see [`UserName::looks`].
     pub fn looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.0.looks()
+    }
+
+    /// The same at the first glance; see [`UserName::loose_looks`].
+    pub fn loose_looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.0.loose_looks()
     }
 }
 
@@ -206,6 +235,14 @@ impl Name {
         let (shown, key) = (self.shown(), self.key());
         let of_key = look::look(key);
         let of_shown = (shown != key).then(|| look::look(shown)).filter(|look| *look != of_key);
+        std::iter::once(of_key).chain(of_shown)
+    }
+
+    fn loose_looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let (shown, key) = (self.shown(), self.key());
+        let of_key = look::loose(look::look(key));
+        let of_shown = (shown != key).then(|| look::loose(look::look(shown)));
+        let of_shown = of_shown.filter(|look| *look != of_key);
         std::iter::once(of_key).chain(of_shown)
     }
 }

@@ -1,5 +1,6 @@
 //! Passwords and tokens: shown to nobody, gone from memory when they are done with.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization as _;
@@ -19,7 +20,7 @@ const MOST_BY_NFC: usize = 3;
 
 /// A password or a token. Its memory is zeroed when it is dropped, and its `Debug` tells nothing.
 ///
-/// Zeroed is only what this type holds; a line's own buffer isn't. Comparing two of them takes a time
+/// Zeroed is only what this type holds; those that hold a line zero theirs. Comparing two of them takes a time
 /// that depends on both, so whoever checks a secret of somebody's compares hashes instead.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
@@ -34,8 +35,12 @@ impl Secret {
     /// around it, each blank in it is a space, and its letters are in Unicode's NFC, as the
     /// `OpaqueString` of RFC 8265 has it. `None` if nothing is left.
     pub fn typed(raw: &str) -> Option<Self> {
-        let cleaned = clean(raw);
-        let trimmed = cleaned.trim();
+        let cleaned = match clean(raw) {
+            Cow::Borrowed(cleaned) => Err(cleaned),
+            Cow::Owned(cleaned) => Ok(Zeroizing::new(cleaned)),
+        };
+        let trimmed =
+            cleaned.as_ref().map_or_else(|cleaned| *cleaned, |cleaned| cleaned.as_str()).trim();
         if trimmed.is_empty() {
             return None;
         }

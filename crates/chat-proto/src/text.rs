@@ -75,33 +75,148 @@ fn is_removed(c: char) -> bool {
         )
 }
 
+/// Times that a text is looked through for what shows nothing. Once or twice is enough for what people write.
+const MOST_PASSES: u32 = 8;
+
+/// Whether a character that shows nothing belongs to what is around it: to an emoji sequence (UTS #51), or as a joiner or a
+/// variation selector to the letters of a script that is written with them.
+fn belongs(c: char, before: Option<char>, after: Option<char>, tags: bool) -> bool {
+    let Some(before) = before else { return false };
+    match c {
+        '\u{200D}' if is_emoji_part(before) => after.is_some_and(is_emoji),
+        '\u{200C}' | '\u{200D}' => {
+            is_of_joined_script(before) && after.is_some_and(is_of_joined_script)
+        }
+        '\u{FE0E}' | '\u{FE0F}' => {
+            is_emoji(before)
+                || (matches!(before, '0'..='9' | '#' | '*') && after == Some('\u{20E3}'))
+        }
+        '\u{180B}'..='\u{180F}' => matches!(before, '\u{1820}'..='\u{18AA}'),
+        // The flags of England, Scotland and Wales, and what may follow them.
+        '\u{E0020}'..='\u{E007E}' => before == '\u{1F3F4}' || (tags && is_tag(before)),
+        '\u{E007F}' => tags && is_tag(before),
+        _ => false,
+    }
+}
+
+fn is_tag(c: char) -> bool {
+    matches!(c, '\u{E0020}'..='\u{E007E}')
+}
+
+/// Whether it can begin an emoji, roughly `Extended_Pictographic`.
+fn is_emoji(c: char) -> bool {
+    matches!(
+        c,
+        '©' | '®'
+            | '\u{203C}'
+            | '\u{2049}'
+            | '\u{2122}'
+            | '\u{2139}'
+            | '\u{2190}'..='\u{21FF}'
+            | '\u{2300}'..='\u{23FF}'
+            | '\u{24C2}'
+            | '\u{25A0}'..='\u{27BF}'
+            | '\u{2900}'..='\u{297F}'
+            | '\u{2B00}'..='\u{2BFF}'
+            | '\u{3030}'
+            | '\u{303D}'
+            | '\u{3297}'
+            | '\u{3299}'
+            | '\u{1F000}'..='\u{1FAFF}'
+    )
+}
+
+/// Whether a joiner may follow it within an emoji: also a variation selector or the end of a flag.
+fn is_emoji_part(c: char) -> bool {
+    is_emoji(c) || matches!(c, '\u{FE0F}' | '\u{20E3}' | '\u{E007F}')
+}
+
+/// Whether it is a letter or sign of a script in which joiners make a difference: Arabic, Syriac, N'Ko, the scripts of India and
+/// their neighbours, Mongolian.
+fn is_of_joined_script(c: char) -> bool {
+    let is_in = matches!(
+        c,
+        '\u{600}'..='\u{109F}'
+            | '\u{1780}'..='\u{18AF}'
+            | '\u{1900}'..='\u{1AAF}'
+            | '\u{1B00}'..='\u{1C4F}'
+            | '\u{FB50}'..='\u{FDFF}'
+            | '\u{FE70}'..='\u{FEFC}'
+            | '\u{A800}'..='\u{ABFF}'
+            | '\u{11000}'..='\u{11FFF}'
+    );
+    is_in && (c.is_alphanumeric() || is_mark(c)) && !shows_nothing(c)
+}
+
+/// Takes out what shows nothing and belongs to nothing (`Default_Ignorable_Code_Point`): it would hide from readers, and from
+/// word filters, what a text says.
+///
+/// `None` if there is nothing to take out.
+fn without_hidden(text: &str) -> Option<String> {
+    let is_hidden = |c: char| c >= '\u{AD}' && !c.is_whitespace() && is_ignorable(c);
+    if text.is_ascii() || !text.contains(is_hidden) {
+        return None;
+    }
+    let mut kept = String::with_capacity(text.len());
+    // Within a flag that is written with tags.
+    let mut tags = false;
+    for (at, c) in text.char_indices() {
+        if is_hidden(c) {
+            let before = kept.chars().next_back();
+            // What goes in any case is in between, but isn't there.
+            let after = text.get(at + c.len_utf8()..).unwrap_or_default();
+            let after = after.chars().find(|&c| !is_hidden(c) || may_belong(c));
+            if !belongs(c, before, after, tags) {
+                continue;
+            }
+            tags = is_tag(c);
+        } else {
+            tags = false;
+        }
+        kept.push(c);
+    }
+    (kept.len() < text.len()).then_some(kept)
+}
+
+/// Whether it belongs to something in some place.
+fn may_belong(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200C}' | '\u{200D}' | '\u{FE0E}' | '\u{FE0F}' | '\u{180B}'..='\u{180F}' | '\u{E0020}'..='\u{E007F}'
+    )
+}
+
 /// Whether a character shows nothing by itself: white space, U+2800 (a Braille pattern without dots), U+1D159 (a notehead
 /// without ink), the signs of annotations, and what is `Default_Ignorable_Code_Point` in Unicode 17
 /// (`DerivedCoreProperties.txt`).
 fn shows_nothing(c: char) -> bool {
     c.is_whitespace()
-        || matches!(
-            c,
-            '\u{AD}'
-                | '\u{34F}'
-                | '\u{61C}'
-                | '\u{115F}'..='\u{1160}'
-                | '\u{17B4}'..='\u{17B5}'
-                | '\u{180B}'..='\u{180F}'
-                | '\u{200B}'..='\u{200F}'
-                | '\u{202A}'..='\u{202E}'
-                | '\u{2060}'..='\u{206F}'
-                | '\u{2800}'
-                | '\u{3164}'
-                | '\u{FE00}'..='\u{FE0F}'
-                | '\u{FEFF}'
-                | '\u{FFA0}'
-                | '\u{FFF0}'..='\u{FFFB}'
-                | '\u{1BCA0}'..='\u{1BCA3}'
-                | '\u{1D159}'
-                | '\u{1D173}'..='\u{1D17A}'
-                | '\u{E0000}'..='\u{E0FFF}'
-        )
+        || is_ignorable(c)
+        || matches!(c, '\u{2800}' | '\u{FFF9}'..='\u{FFFB}' | '\u{1D159}')
+}
+
+/// Whether it is `Default_Ignorable_Code_Point`.
+fn is_ignorable(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}'
+            | '\u{34F}'
+            | '\u{61C}'
+            | '\u{115F}'..='\u{1160}'
+            | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}'
+            | '\u{FEFF}'
+            | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFF8}'
+            | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}'
+    )
 }
 
 /// What somebody wrote: a message, a topic, a reason. Cheap to clone.
@@ -111,9 +226,23 @@ fn shows_nothing(c: char) -> bool {
 pub struct Text(Arc<str>);
 
 impl Text {
-    /// Cleans `raw`; `None` if nothing is left, or only characters that show nothing.
+    /// Cleans `raw`, and takes out characters that show nothing and don't belong to an emoji or a letter; `None` if nothing
+    /// is left, or only characters that show nothing.
     pub fn new(raw: &str) -> Option<Self> {
-        let text = clean(raw);
+        let mut text = clean(raw);
+        // What goes may have stood between marks or letters, which are looked at again.
+        for _ in 0..MOST_PASSES {
+            let Some(shown) = without_hidden(&text) else { break };
+            let mut shown: &str = &clean(&shown);
+            // A blank that only stood before something hidden is none at the end either.
+            if !text.ends_with(char::is_whitespace) {
+                shown = shown.trim_end();
+            }
+            if !text.starts_with(char::is_whitespace) {
+                shown = shown.trim_start();
+            }
+            text = Cow::Owned(shown.to_owned());
+        }
         (!text.chars().all(shows_nothing)).then(|| Self(Arc::from(text)))
     }
 

@@ -164,6 +164,46 @@ fn look_alikes_clash() {
 }
 
 #[test]
+fn new_names_are_compared_at_the_first_glance() {
+    let alike = |one: &str, other: &str| {
+        let (one, other) = (user(one), user(other));
+        one.loose_looks().any(|look| other.loose_looks().any(|other| other == look))
+    };
+    for (one, other) in [
+        ("vict1m-bob", "victim-bob"),
+        ("vlctim-bob", "victim-bob"),
+        ("VICTlM-BOB", "victim-bob"),
+        ("victim-bob.", "victim-bob"),
+        ("victim-bob-_.", "Victim-Bob"),
+        ("v1ctim-b0b_", "victim-bob"),
+        ("vіctim", "v1ctim"), // Cyrillic і
+        ("ian", "lan"),
+    ] {
+        assert!(alike(one, other), "{one} and {other}");
+    }
+    for (one, other) in [
+        ("bob1", "bob2"),
+        ("bob", "bob1"),
+        ("tim", "tom"),
+        ("user10", "user1"),
+        ("user10", "user100"),
+        ("bob_a", "bob-a"),
+        ("zoe", "zoë"),
+    ] {
+        assert!(!alike(one, other), "{one} and {other}");
+    }
+    for like in ["adm1n", "admln", "ADMIN-", "adm1n_", "serv1ce", "nuIl", "chat-c1i"] {
+        assert!(UserName::new(like).map_or(true, |name| name.is_like_reserved()), "{like}");
+    }
+    for like in ["server.", "system-", "root_", "all.", "help..", "AlI_"] {
+        assert!(user(like).is_like_reserved(), "{like}");
+    }
+    for name in ["ali", "Ali", "alice", "tim", "servers", "administration", "allen", "lia"] {
+        assert!(!user(name).is_like_reserved(), "{name}");
+    }
+}
+
+#[test]
 fn a_channel_may_be_typed_with_or_without_its_sign() {
     let channel = ChannelName::new("General").unwrap();
     assert_eq!(channel, ChannelName::new("#general").unwrap());
@@ -256,6 +296,8 @@ proptest! {
     fn equal_names_share_a_look_and_different_case_is_no_difference(raw in raw_name()) {
         if let Ok(name) = UserName::new(&raw) {
             prop_assert!((1..=2).contains(&name.looks().count()));
+            prop_assert!((1..=2).contains(&name.loose_looks().count()));
+            prop_assert!(name.loose_looks().all(|look| !look.is_empty()));
             for other in [raw.to_lowercase(), name.key().to_owned()] {
                 if let Ok(other) = UserName::new(&other) && other == name {
                     prop_assert!(!looks(&other).is_disjoint(&looks(&name)));

@@ -84,6 +84,38 @@ fn a_text_is_never_blank() {
 }
 
 #[test]
+fn what_shows_nothing_goes_unless_it_belongs_to_an_emoji_or_a_letter() {
+    for (raw, expected) in [
+        ("pay\u{200b}pal", "paypal"),
+        ("s\u{ad}p\u{2060}a\u{200d}m\u{200c}!", "spam!"),
+        ("a\u{200e}b\u{200f}c\u{61c}d\u{34f}e\u{115f}f\u{3164}g", "abcdefg"),
+        ("a\u{fe0f}b\u{e0100}c\u{e0041}\u{e007f}d\u{180e}", "abcd"),
+        // Emoji: a family, a heart on fire, a keycap, a flag with tags, text style.
+        (
+            "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+            "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+        ),
+        ("\u{2764}\u{fe0f}\u{200d}\u{1f525}", "\u{2764}\u{fe0f}\u{200d}\u{1f525}"),
+        ("1\u{fe0f}\u{20e3}", "1\u{fe0f}\u{20e3}"),
+        (
+            "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+            "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        ),
+        ("\u{260e}\u{fe0e}", "\u{260e}\u{fe0e}"),
+        ("\u{1f44d}\u{200b}\u{200d}x", "\u{1f44d}x"),
+        // Persian and Hindi are written with joiners.
+        ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+        ("क\u{94d}\u{200d}ष", "क\u{94d}\u{200d}ष"),
+        ("سلام\u{200c}", "سلام"),
+        ("grüße", "grüße"),
+        ("a \u{200b}", "a"),
+        ("\u{2060} a ", "a "),
+    ] {
+        assert_eq!(Text::new(raw).unwrap().as_str(), expected, "{raw:?}");
+    }
+}
+
+#[test]
 fn a_text_that_is_too_long_tells_by_how_much() {
     let text = Text::new("grüße").unwrap();
     let over = [3, 4, 5, 6, 7].map(|max| text.chars_over(max));

@@ -14,17 +14,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_proto::refusal::{Code, Refusal};
+use rustix::io::Errno;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, sink};
 use tokio::net::UnixStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 use self::wire::{Answer, Request};
 use crate::hub::Hub;
 use crate::listen::House;
 use crate::listen::unix::UnixDoor;
+use crate::util::spares::Spares;
 
-/// Questions at once. Operators are few; past it the next is told to come again.
+/// Questions at once, for which as many open files are held in reserve. Operators are few; past it the next is told to come again.
 const MOST_AT_ONCE: usize = 8;
 
 /// Bytes of one question. The longest has a reason or a text that fits on a line of the chat, in JSON's
@@ -46,14 +48,25 @@ const WAIT: Duration = Duration::from_secs(1);
 /// Serves until the house closes.
 pub(crate) async fn serve(door: UnixDoor, house: House) {
     let room = Arc::new(Semaphore::new(MOST_AT_ONCE));
+    let (mut spares, closed) = (Spares::new(MOST_AT_ONCE), Arc::new(Notify::new()));
     loop {
         let accepted = tokio::select! {
             biased;
             () = house.closing.cancelled() => return,
+            // Before another connection has what one that ended leaves.
+            () = closed.notified() => {
+                spares.fill();
+                continue;
+            }
             accepted = door.accept_user() => accepted,
+            () = tokio::time::sleep(WAIT), if !spares.are_all() => {
+                spares.fill();
+                continue;
+            }
         };
         let (stream, user) = match accepted {
             Ok(accepted) => accepted,
+            Err(error) if is_out_of_files(&error) && spares.give_one() => continue,
             Err(error) => {
                 tracing::debug!(%error, "nobody can be served on the admin socket now");
                 tokio::select! {
@@ -63,7 +76,7 @@ pub(crate) async fn serve(door: UnixDoor, house: House) {
             }
         };
         let permit = Arc::clone(&room).try_acquire_owned();
-        let hub = Arc::clone(&house.hub);
+        let (hub, closed) = (Arc::clone(&house.hub), Arc::clone(&closed));
         house.tasks.spawn(async move {
             let served = match permit {
                 Ok(_permit) if may_ask(user) => converse(stream, &hub).await,
@@ -73,8 +86,14 @@ pub(crate) async fn serve(door: UnixDoor, house: House) {
             if let Err(error) = served {
                 tracing::debug!(%error, "a question on the admin socket has no answer");
             }
+            closed.notify_one();
         });
     }
+}
+
+/// Whether this process, or the machine, has as many open files as it may.
+fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// Root may, and the user that the server runs as.

@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use chat_proto::event::Farewell;
+use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin;
+use crate::alive;
 use crate::archive::Archive;
 use crate::clock::{self, steady_clock};
 use crate::config::listen::Listen;
@@ -24,6 +27,7 @@ use crate::hub::{Hub, Keeping, probe};
 use crate::listen::gate::Gate;
 use crate::listen::unix::UnixDoor;
 use crate::listen::{self, House};
+use crate::ops::systemd;
 use crate::ops::watchdog::Watchdog;
 use crate::order::local::Local;
 use crate::store::{Place, Store};
@@ -91,11 +95,12 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { config, keeping, order, tcp, unix, admin } = self;
         let Config { name, motd, bounds, manners, presence_every, .. } = config.clone();
+        let connections = within_open_files(config.connections);
         let hub = Hub::new(bounds, name, motd, keeping, steady_clock());
         let house = House {
             hub: Arc::clone(&hub),
             manners: Arc::new(manners),
-            gate: Arc::new(Gate::new(config.connections, config.connections_per_address)),
+            gate: Arc::new(Gate::new(connections, config.connections_per_address)),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         };
@@ -113,11 +118,22 @@ impl Server {
             services.spawn(watch_disk(Arc::clone(&hub), data, config.free_disk));
         }
         let mut doors = JoinSet::new();
+        let mut entrances = Vec::new();
+        let mut probes = || {
+            let (door, probes) = mpsc::channel(1);
+            entrances.push(door);
+            probes
+        };
         for listener in tcp {
-            doors.spawn(listen::accept(listener, house.clone()));
+            doors.spawn(listen::accept(listener, house.clone(), probes()));
         }
         if let Some(door) = unix {
-            doors.spawn(listen::accept(door, house.clone()));
+            doors.spawn(listen::accept(door, house.clone(), probes()));
+        }
+        if let Some(period) = systemd::watchdog_period() {
+            let parts = [order.part(), Some(probe::part(&hub))];
+            let parts = parts.into_iter().flatten().collect();
+            services.spawn(alive::tell(period, entrances, parts, alive::tell_manager));
         }
         if let Some(door) = admin {
             doors.spawn(admin::serve(door, house.clone()));
@@ -142,6 +158,26 @@ impl Server {
         }
         drop(watchdog);
     }
+}
+
+/// Open files that are not for connections: one in eight, and no more than these. They are for the store, the doors, the admin
+/// socket and those who are told that the server is full.
+const MOST_OTHER_FILES: usize = 128;
+
+/// The connections for which the system has open files.
+fn within_open_files(connections: usize) -> usize {
+    let Some(most) = getrlimit(Resource::Nofile).current else { return connections };
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let room = most - (most / 8).min(MOST_OTHER_FILES);
+    if connections > room {
+        tracing::warn!(
+            connections,
+            open_files = most,
+            room,
+            "the limit of open files (LimitNOFILE=) has no room for limits.connections; no more than fit are let in"
+        );
+    }
+    connections.min(room)
 }
 
 /// Wakes those who are to hear of what the order's thread tells.

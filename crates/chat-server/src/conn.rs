@@ -529,6 +529,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let bytes = u32::try_from(end).unwrap_or(u32::MAX);
             let is_discarding = was_discarding && codec.is_discarding();
             cost += if is_discarding { bytes / DISCARDED_AT_ONE + 1 } else { bytes };
+            // It may be a password.
+            held.get_mut(..end).unwrap_or_default().fill(0);
             held.advance(end);
             if held.is_empty() {
                 *held = BytesMut::new();

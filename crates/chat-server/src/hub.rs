@@ -38,6 +38,7 @@ pub(crate) mod directory;
 pub(crate) mod governing;
 mod held;
 mod index;
+mod lookalikes;
 mod meter;
 pub(crate) mod operators;
 pub mod person;
@@ -72,6 +73,7 @@ use self::directory::Directory;
 use self::governing::Governing;
 use self::held::CutOff;
 use self::index::ChannelIndex;
+use self::lookalikes::Lookalikes;
 use self::meter::Meter;
 use self::person::{By, Note, Person};
 use self::ports::{Archive, Fact, KeptChannel, Order, Past, Vault};
@@ -161,7 +163,7 @@ pub struct Hub {
 #[derive(Default)]
 struct Channels {
     by_name: BTreeMap<ChannelName, Arc<Channel>>,
-    by_look: HashMap<Box<str>, ChannelName>,
+    by_look: Lookalikes<ChannelName>,
     /// The last id of each that is gone: an id is never given twice for one name.
     gone: HashMap<ChannelName, LineId>,
     /// The same, the smallest first.
@@ -174,8 +176,8 @@ struct Channels {
 
 impl Channels {
     fn add(&mut self, channel: Arc<Channel>) {
-        for look in channel.name.looks() {
-            self.by_look.insert(look.into(), channel.name.clone());
+        for look in channel.name.loose_looks() {
+            self.by_look.add(&look, channel.name.clone());
         }
         if let Some(maker) = channel.maker {
             *self.made_by.entry(maker).or_default() += 1;
@@ -185,8 +187,8 @@ impl Channels {
 
     /// A channel is gone; its ids go on after this one if it is made again. Returns the one of which that is given up.
     fn remove(&mut self, name: &ChannelName, last_line: LineId) -> Option<(ChannelName, LineId)> {
-        for look in name.looks() {
-            self.by_look.remove(look.as_ref());
+        for look in name.loose_looks() {
+            self.by_look.remove(&look, name);
         }
         let maker = self.by_name.remove(name).and_then(|channel| channel.maker);
         if let Some(maker) = maker

@@ -5,6 +5,7 @@
 //! * [`app`]: the composition root; builds the rooms from a checked [`config`] and stops them.
 //! * [`listen`]: accepts connections, and does nothing slow.
 //! * [`admin`]: serves `chat-server admin`.
+//! * [`alive`]: tells the service manager that the server is alive.
 //! * [`conn`]: one task for each connection; the only code that reads or writes a client's bytes.
 //! * [`session`]: one person's state machine; synchronous.
 //! * [`handlers`]: one file for each command.
@@ -22,6 +23,7 @@
 //! * [`util`]: locks with a rank.
 
 mod admin;
+mod alive;
 pub mod app;
 pub mod archive;
 mod backlog;

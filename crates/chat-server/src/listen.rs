@@ -17,8 +17,8 @@ use bytes::BytesMut;
 use chat_proto::event::Event;
 use chat_proto::refusal::Refusal;
 use chat_proto::rendition::{Form, render};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -64,14 +64,24 @@ const TURNED_AWAY_DEADLINE: Duration = Duration::from_secs(2);
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Accepts until the house closes.
-pub(crate) async fn accept<D: Door>(door: D, house: House) {
+/// Accepts until the house closes. A connection of the server's own, by which it finds out whether it is alive, comes in by
+/// `probes`.
+pub(crate) async fn accept<D: Door>(
+    door: D,
+    house: House,
+    mut probes: mpsc::Receiver<DuplexStream>,
+) {
     let turned_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
     let mut wait = SHORTEST_WAIT;
     loop {
         let accepted = tokio::select! {
             biased;
             () = house.closing.cancelled() => return,
+            Some(probe) = probes.recv() => {
+                let caller = Caller { peer: Peer::local("a probe"), counted: None };
+                admit(probe, caller, &house, &turned_away);
+                continue;
+            }
             accepted = door.accept() => accepted,
         };
         match accepted {

@@ -22,6 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    forbid_core_dumps();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return show(&error),
@@ -111,6 +112,20 @@ async fn listen_and_serve(config: Config) -> anyhow::Result<()> {
         .await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A core dump would have the passwords and lines that are in memory. A unit sets this itself, where the system call is
+/// forbidden.
+fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if getrlimit(Resource::Core) != none && setrlimit(Resource::Core, none).is_err() {
+        // The log isn't there yet, and the soft limit alone can be lowered always.
+        let _ = setrlimit(
+            Resource::Core,
+            Rlimit { maximum: getrlimit(Resource::Core).maximum, ..none },
+        );
+    }
 }
 
 /// A connection is an open file; the usual soft limit of 1024 is for programs that use select(2).

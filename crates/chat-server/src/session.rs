@@ -40,6 +40,8 @@ use chat_proto::rendition::{Form, render};
 use chat_proto::text::{Text, clean};
 use chat_proto::verb::Kind;
 
+use zeroize::Zeroize as _;
+
 use self::account::Dealing;
 use self::inbox::Inbox;
 use self::me::Me;
@@ -308,7 +310,14 @@ impl Session {
         let asked = match line {
             // Nothing is left of it once control characters are removed: an empty line.
             LineItem::Line(line) if clean(&line).is_empty() => return,
-            LineItem::Line(line) => self.understand(&line),
+            LineItem::Line(mut line) => {
+                let asked = self.understand(&line);
+                // It may have a password, unless it is for others to read.
+                if !asked.command.as_ref().is_ok_and(Command::says) {
+                    line.zeroize();
+                }
+                asked
+            }
             LineItem::TooLong { over } => refused("line", Refusal::line_too_long(over)),
             LineItem::NotUtf8 => refused("line", Refusal::not_utf8()),
         };

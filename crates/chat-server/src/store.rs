@@ -22,6 +22,7 @@
 //! * [`wal`]: how what is committed comes to its place in the files.
 //! * [`failure`]: what goes wrong, and what to do about it.
 //! * [`files`]: whether the open files are where they were.
+//! * [`guard`]: whether directory and files are safe from other users.
 //! * [`identity`]: whether the files of a store belong together.
 //! * [`tools`]: what an operator does with a store: check it, copy it.
 
@@ -33,6 +34,7 @@ mod erase;
 mod erasing;
 mod failure;
 mod files;
+mod guard;
 mod identity;
 mod lookup;
 mod mention;
@@ -60,6 +62,8 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 pub use self::accounts::{AccountEntry, AccountRow, IgnoredRow, MemberRow, OperatorRow, TokenRow};
 pub use self::book::{Book, ConversationRow, Entry, FORGOTTEN, Flusher, Holder, MAX_NUMBER, Said};
@@ -130,6 +134,7 @@ impl Store {
             Place::Memory => (Connection::open_in_memory().map_err(OpenError::from_sqlite)?, None),
             Place::Directory(directory) => {
                 let lock = lock(directory, pause, TRIES)?;
+                guard::check_links(directory)?;
                 identity::check(directory)?;
                 let path = directory.join(FILE);
                 keep_private(&path)
@@ -197,6 +202,7 @@ impl Store {
         if !identity::has_some(directory) {
             return Err(OpenError::Missing { path });
         }
+        guard::check_links(directory)?;
         check_free(directory)?;
         let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
         schema::check_version(&connection)?;
@@ -257,6 +263,7 @@ fn wait_until_flushed(directory: &Path, mut pause: impl FnMut()) -> Result<(), O
                     Err(error) => return Err(error),
                 }
             }
+            Err(error @ (OpenError::Shared { .. } | OpenError::Link { .. })) => return Err(error),
             Err(_) => pause(),
         }
     }
@@ -316,7 +323,7 @@ fn keep_private(database: &Path) -> io::Result<()> {
     }
     for beside in ["", "-wal", "-shm"] {
         let path = identity::beside(database, beside);
-        let found = match fs::metadata(&path) {
+        let found = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             found => found?,
         };
@@ -353,11 +360,23 @@ fn lock(directory: &Path, mut pause: impl FnMut(), tries: u32) -> Result<File, O
     let io = |source| OpenError::Directory { path: directory.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
     let path = directory.join(LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).mode(PRIVATE);
+    let opened = options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(&path);
+    let file = opened.map_err(|source| match Errno::from_io_error(&source) {
+        Some(Errno::LOOP) => OpenError::Link { path: path.clone() },
+        _ => io(source),
+    })?;
     give_to_owner(&file, &path);
+    let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
+    if mode != PRIVATE
+        && let Err(error) = file.set_permissions(Permissions::from_mode(PRIVATE))
+    {
+        tracing::debug!(%error, path = %path.display(), "the mode of the lock stays as it is");
+    }
     for _ in 0..tries {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return guard::check_directory(directory).map(|()| file),
             Err(TryLockError::WouldBlock) => pause(),
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }

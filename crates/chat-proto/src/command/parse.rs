@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use zeroize::Zeroizing;
+
 use super::{AFTER_SIGN, Command, OnceKey, account, everywhere, running, search, span};
 use crate::conversation::Conversation;
 use crate::limits::{MAX_REASON_CHARS, MAX_TOPIC_CHARS};
@@ -25,9 +27,16 @@ pub struct Asked {
 /// Understands one line, given without its ending. Bare control characters are removed first, so
 /// nothing of them reaches another person.
 pub fn parse(line: &str) -> Asked {
-    let line = clean(line);
+    match clean(line) {
+        Cow::Borrowed(line) => parse_clean(line),
+        // It may be one with a password.
+        Cow::Owned(line) => parse_clean(&Zeroizing::new(line)),
+    }
+}
+
+fn parse_clean(line: &str) -> Asked {
     let Some(slashed) = line.strip_prefix('/') else {
-        return Asked { re: "say".into(), command: said(&line) };
+        return Asked { re: "say".into(), command: said(line) };
     };
     if slashed.starts_with('/') {
         return Asked { re: "say".into(), command: said(slashed) };

@@ -29,6 +29,22 @@ fn ascii_look(form: &str) -> Cow<'_, str> {
     Cow::Owned(look)
 }
 
+/// The look with `1`, `l` and `i` as one letter, and without `.`, `_` and `-` at its end.
+pub(super) fn loose(look: Cow<'_, str>) -> Cow<'_, str> {
+    let core = look.trim_end_matches(['.', '_', '-']);
+    if core.contains('i') {
+        return Cow::Owned(core.replace('i', "l"));
+    }
+    let len = core.len();
+    match look {
+        Cow::Borrowed(look) => Cow::Borrowed(look.get(..len).unwrap_or(look)),
+        Cow::Owned(mut look) => {
+            look.truncate(len);
+            Cow::Owned(look)
+        }
+    }
+}
+
 fn unicode_look(form: &str) -> String {
     let skeleton: String = skeleton(form).collect();
     with_one_sigma(&skeleton.to_lowercase()).nfc().collect()

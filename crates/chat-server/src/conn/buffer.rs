@@ -28,8 +28,9 @@ pub(super) fn lend() -> BytesMut {
     SPARE_BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| BytesMut::with_capacity(FULL))
 }
 
-/// Takes an emptied buffer back for the next.
+/// Takes a buffer back for the next; what is in it is zeroed.
 pub(super) fn give_back(mut buffer: BytesMut) {
+    buffer.fill(0);
     buffer.clear();
     if buffer.try_reclaim(ENOUGH) {
         SPARE_BUFFERS.with_borrow_mut(|spare| {

@@ -108,6 +108,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let mut buf = ReadBuf::new(scratch);
             Pin::new(&mut self.stream).poll_read(cx, &mut buf).map_ok(|()| {
                 self.held = BytesMut::from(buf.filled());
+                // The thread reads for others next, and this may be a password.
+                buf.filled_mut().fill(0);
                 self.foreign = self.opening.look(&self.held);
                 self.held.len()
             })
@@ -134,6 +136,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             match Pin::new(&mut self.stream).poll_write(cx, &self.out) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
+                    // It may be a token.
+                    self.out.get_mut(..written).unwrap_or_default().fill(0);
                     self.out.advance(written);
                     self.deadlines.written(written);
                 }

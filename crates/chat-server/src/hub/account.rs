@@ -11,6 +11,7 @@ use chat_proto::name::{ChannelName, UserName};
 
 use super::index::Members;
 use super::lock;
+use super::lookalikes::Lookalikes;
 use super::person::Party;
 use super::ports::{ConversationKey, TokenHash};
 use crate::util::sync::{Rank, RankedMutex};
@@ -96,7 +97,7 @@ const MAX_CHANNELS: usize = 256;
 pub(crate) struct Accounts {
     by_name: BTreeMap<UserName, Arc<Account>>,
     /// What a name looks like, to whose it is.
-    by_look: HashMap<Box<str>, UserName>,
+    by_look: Lookalikes<UserName>,
     by_party: HashMap<Party, Arc<Account>>,
     tokens: HashMap<TokenHash, Token>,
     tokens_of: BTreeMap<Party, Vec<TokenHash>>,
@@ -171,8 +172,8 @@ impl Accounts {
         };
         let (state, members) = (RankedMutex::new(state), Arc::clone(&self.members));
         let account = Arc::new(Account { party, name: name.clone(), state, members });
-        for look in name.looks() {
-            self.by_look.insert(look.into(), name.clone());
+        for look in name.loose_looks() {
+            self.by_look.add(&look, name.clone());
         }
         self.reserved.remove(&name);
         self.by_name.insert(name, Arc::clone(&account));
@@ -185,8 +186,8 @@ impl Accounts {
     pub(super) fn remove(&mut self, party: Party, number: u64) -> Option<Arc<Account>> {
         let account = self.by_party.remove(&party)?;
         self.by_name.remove(&account.name);
-        for look in account.name.looks() {
-            self.by_look.remove(look.as_ref());
+        for look in account.name.loose_looks() {
+            self.by_look.remove(&look, &account.name);
         }
         self.revoke_all(party);
         self.admins.remove(&party);
@@ -250,8 +251,8 @@ impl Accounts {
         if self.by_name.contains_key(name) || self.reserved.contains(name) {
             return Some(Owned::Itself);
         }
-        let like = name.looks().find_map(|look| self.by_look.get(look.as_ref()));
-        like.cloned().map(Owned::Like)
+        let like = name.loose_looks().find_map(|look| self.by_look.of(&look).next().cloned());
+        like.map(Owned::Like)
     }
 
     /// A token was made, or was kept.
@@ -507,7 +508,8 @@ mod tests {
         for (name, owned) in [
             ("bob", Some(Owned::Itself)),
             ("BOB", Some(Owned::Itself)),
-            ("b0b", Some(Owned::Like(bob))),
+            ("b0b", Some(Owned::Like(bob.clone()))),
+            ("bob_", Some(Owned::Like(bob))),
             ("bobby", None),
         ] {
             assert_eq!(accounts.owned(&UserName::new(name).unwrap()), owned, "{name}");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chat_proto::name::UserName;
 
+use super::lookalikes::Lookalikes;
 use super::person::{Party, Person, PersonId};
 
 /// Everybody connected, and who has which name.
@@ -16,7 +17,7 @@ pub(crate) struct Directory {
     pub(super) everyone: BTreeMap<PersonId, Arc<Person>>,
     named: BTreeMap<UserName, Bearers>,
     /// What a name looks like, to the one who has it; a name may have two such keys.
-    by_look: HashMap<Box<str>, PersonId>,
+    by_look: Lookalikes<PersonId>,
     /// Those who go on for somebody who was cut off: their party's number isn't their own.
     going_on: HashMap<Party, PersonId>,
 }
@@ -41,16 +42,23 @@ impl Directory {
     ///
     /// The one who has it, or a name that looks like it.
     pub(super) fn claim(&mut self, name: &UserName, person: &Arc<Person>) -> Result<(), UserName> {
-        let holder = name.looks().find_map(|look| {
-            self.by_look.get(look.as_ref()).copied().filter(|holder| *holder != person.id)
-        });
-        if let Some(holder) = holder {
-            let held = self.everyone.get(&holder).and_then(|holder| holder.name());
-            return Err(held.unwrap_or_else(|| name.clone()));
+        if let Some(held) = self.lookalikes(name, person).next() {
+            return Err(held);
         }
         self.release(person);
         self.bear(name, person);
         Ok(())
+    }
+
+    /// The names of others that look like this one at the first glance.
+    fn lookalikes(&self, name: &UserName, person: &Person) -> impl Iterator<Item = UserName> {
+        let own = person.id;
+        let looks: Vec<_> = name.loose_looks().map(std::borrow::Cow::into_owned).collect();
+        looks.into_iter().flat_map(move |look| {
+            let holders: Vec<_> = self.by_look.of(&look).copied().collect();
+            let others = holders.into_iter().filter(move |holder| *holder != own);
+            others.filter_map(|holder| self.everyone.get(&holder)?.name())
+        })
     }
 
     /// Gives the name of an account to one more of its devices. `party` is the account's.
@@ -66,7 +74,13 @@ impl Directory {
     ) -> Result<(), UserName> {
         let is_there = self.find(name).is_some_and(|first| first.account() == Some(party));
         if !is_there {
-            return self.claim(name, person);
+            // Earlier versions made accounts whose names look alike at the first glance.
+            if let Some(held) = self.lookalikes(name, person).find(|held| held.looks_like(name)) {
+                return Err(held);
+            }
+            self.release(person);
+            self.bear(name, person);
+            return Ok(());
         }
         self.release(person);
         if let Some(bearers) = self.named.get_mut(name) {
@@ -77,8 +91,8 @@ impl Directory {
     }
 
     fn bear(&mut self, name: &UserName, person: &Arc<Person>) {
-        for look in name.looks() {
-            self.by_look.insert(look.into(), person.id);
+        for look in name.loose_looks() {
+            self.by_look.add(&look, person.id);
         }
         let bearers = Bearers { first: Arc::clone(person), others: Vec::new() };
         self.named.insert(name.clone(), bearers);
@@ -94,16 +108,16 @@ impl Directory {
             return;
         }
         let next = if bearers.others.is_empty() { None } else { Some(bearers.others.remove(0)) };
+        for look in name.loose_looks() {
+            self.by_look.remove(&look, &person.id);
+        }
         if let Some(next) = next {
-            for look in name.looks() {
-                self.by_look.insert(look.into(), next.id);
+            for look in name.loose_looks() {
+                self.by_look.add(&look, next.id);
             }
             bearers.first = next;
         } else {
             self.named.remove(&name);
-            for look in name.looks() {
-                self.by_look.remove(look.as_ref());
-            }
         }
     }
 

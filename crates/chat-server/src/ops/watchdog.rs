@@ -51,7 +51,7 @@ pub(crate) struct Part {
 }
 
 /// Where a question has got to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Spot(Arc<Mutex<&'static str>>);
 
 impl Spot {
@@ -191,7 +191,7 @@ impl Count {
     }
 }
 
-/// Writes the report and ends the process. A core dump, where the system makes one, has the stacks of all threads.
+/// Writes the report and ends the process.
 fn end(stuck: Vec<String>) {
     let (done, reported) = sync_channel(1);
     let report = thread::Builder::new().name("report".to_owned()).spawn(move || {

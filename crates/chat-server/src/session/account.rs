@@ -18,6 +18,7 @@ use chat_proto::refusal::Refusal;
 use chat_proto::rendition::Form;
 use chat_proto::secret::{Credential, Secret, acceptable};
 use chat_proto::verb::{self, Kind};
+use zeroize::Zeroizing;
 
 use super::Session;
 use crate::handlers::{AccountChange, help};
@@ -201,13 +202,16 @@ impl Session {
         let Dealing { re, goal, stage, .. } = *dealing;
         let Stage::Asked(what) = stage else { return };
         let credential = match line {
-            LineItem::Line(line) => match (Credential::typed(&line), what) {
-                (Some(Credential::Token(token)), Ask::Login) => Ok(Credential::Token(token)),
-                (Some(_), _) => Secret::typed(&line)
-                    .map(Credential::Password)
-                    .ok_or_else(|| Refusal::password_expected(goal.verb())),
-                (None, _) => Err(Refusal::password_expected(goal.verb())),
-            },
+            LineItem::Line(line) => {
+                let line = Zeroizing::new(line);
+                match (Credential::typed(&line), what) {
+                    (Some(Credential::Token(token)), Ask::Login) => Ok(Credential::Token(token)),
+                    (Some(_), _) => Secret::typed(&line)
+                        .map(Credential::Password)
+                        .ok_or_else(|| Refusal::password_expected(goal.verb())),
+                    (None, _) => Err(Refusal::password_expected(goal.verb())),
+                }
+            }
             LineItem::TooLong { over } => Err(Refusal::line_too_long(over)),
             LineItem::NotUtf8 => Err(Refusal::not_utf8()),
         };

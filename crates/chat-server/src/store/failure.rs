@@ -28,6 +28,24 @@ pub enum OpenError {
         /// Why.
         source: std::io::Error,
     },
+    /// Other users can write the directory.
+    #[error(
+        "other users can write the directory {path} (mode {mode:o}), and could replace what is stored; run: chmod go-w {path}"
+    )]
+    Shared {
+        /// Which.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// A file of the store is a symbolic link.
+    #[error(
+        "{path} is a symbolic link, which is not followed; put the file itself there, or give the directory that has it with --data"
+    )]
+    Link {
+        /// Which.
+        path: PathBuf,
+    },
     /// There is no store.
     #[error("there is no store in {path}; name the server's directory with --data")]
     Missing {

@@ -2,9 +2,12 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use anyhow::bail;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use socket2::SockRef;
 
 use super::tell;
@@ -79,10 +82,26 @@ fn directory_is_used(directory: &Path, report: &mut Report) -> io::Result<bool> 
         report.ok(format_args!("data: {shown} isn't there yet; the server makes it"))?;
         return Ok(false);
     }
-    let lock = match File::options().write(true).open(directory.join("lock")) {
+    if let Ok(found) = directory.metadata() {
+        let mode = found.permissions().mode() & 0o7777;
+        if mode & 0o022 != 0 {
+            report.fault(format_args!(
+                "data: other users can write {shown} (mode {mode:o}) – chmod go-w {shown}"
+            ))?;
+        }
+    }
+    let mut options = File::options();
+    options.write(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    let lock = match options.open(directory.join("lock")) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             report.ok(format_args!("data: no server was ever started on {shown}"))?;
+            return Ok(false);
+        }
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+            report.fault(format_args!(
+                "data: {shown}/lock is a symbolic link – remove it; the server makes the file"
+            ))?;
             return Ok(false);
         }
         Err(error) => {

@@ -95,7 +95,7 @@ impl Hub {
         now: Timestamp,
     ) -> Result<Membership, Refusal> {
         let mut channels = self.channels.write();
-        if let Some(there) = name.looks().find_map(|look| channels.by_look.get(look.as_ref())) {
+        if let Some(there) = name.loose_looks().find_map(|look| channels.by_look.of(&look).next()) {
             // A name can't be given twice, so the one of a channel that nobody may know of is as one that nobody
             // can take.
             let is_known =

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use chat_proto::event::{Event, Farewell};
 use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::NameError;
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
@@ -82,6 +83,9 @@ impl Hub {
 
     /// Whether no account owns a name or one that looks like it, and it isn't banned.
     pub(crate) fn is_free(&self, name: &UserName, now: Timestamp) -> Result<(), Refusal> {
+        if name.is_like_reserved() {
+            return Err(Refusal::bad_name(&NameError::Reserved));
+        }
         let owned = lock(&self.accounts).owned(name);
         match owned {
             None => self.may_be_called(name, None, now),

@@ -1,0 +1,69 @@
+//! Who has a name that looks like another at the first glance.
+
+use std::collections::HashMap;
+
+/// By loose look. Almost always one has it; stored names of an earlier version may share one.
+pub(super) struct Lookalikes<T> {
+    first: HashMap<Box<str>, T>,
+    others: HashMap<Box<str>, Vec<T>>,
+}
+
+impl<T> Default for Lookalikes<T> {
+    fn default() -> Self {
+        Self { first: HashMap::new(), others: HashMap::new() }
+    }
+}
+
+impl<T: PartialEq> Lookalikes<T> {
+    pub(super) fn add(&mut self, look: &str, one: T) {
+        if self.first.contains_key(look) {
+            self.others.entry(look.into()).or_default().push(one);
+        } else {
+            self.first.insert(look.into(), one);
+        }
+    }
+
+    pub(super) fn remove(&mut self, look: &str, one: &T) {
+        let mut others = self.others.remove(look).unwrap_or_default();
+        if self.first.get(look) == Some(one) {
+            self.first.remove(look);
+            if let Some(next) = others.pop() {
+                self.first.insert(look.into(), next);
+            }
+        } else {
+            others.retain(|other| other != one);
+        }
+        if !others.is_empty() {
+            self.others.insert(look.into(), others);
+        }
+    }
+
+    /// All that have this look.
+    pub(super) fn of(&self, look: &str) -> impl Iterator<Item = &T> {
+        self.first.get(look).into_iter().chain(self.others.get(look).into_iter().flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_goes_leaves_the_others() {
+        let mut all = Lookalikes::default();
+        let of = |all: &Lookalikes<u8>| {
+            let mut found: Vec<_> = all.of("bl").copied().collect();
+            found.sort_unstable();
+            found
+        };
+        (1..=3).for_each(|one| all.add("bl", one));
+        assert_eq!(of(&all), [1, 2, 3]);
+        all.remove("bl", &1);
+        assert_eq!(of(&all), [2, 3]);
+        all.remove("bl", &2);
+        all.remove("bl", &9);
+        assert_eq!(of(&all), [3]);
+        all.remove("bl", &3);
+        assert!(all.first.is_empty() && all.others.is_empty());
+    }
+}

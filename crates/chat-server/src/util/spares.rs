@@ -1,0 +1,50 @@
+//! Open files in reserve, for what must go on when all others are taken.
+
+use std::fs::File;
+
+/// Open files that can be given up, so that as many others can be opened.
+pub(crate) struct Spares {
+    most: usize,
+    files: Vec<File>,
+}
+
+impl Spares {
+    pub(crate) fn new(most: usize) -> Self {
+        let mut spares = Self { most, files: Vec::with_capacity(most) };
+        spares.fill();
+        spares
+    }
+
+    /// Opens those that are missing, as far as there is room.
+    pub(crate) fn fill(&mut self) {
+        while self.files.len() < self.most
+            && let Ok(file) = File::open("/dev/null")
+        {
+            self.files.push(file);
+        }
+    }
+
+    pub(crate) fn are_all(&self) -> bool {
+        self.files.len() == self.most
+    }
+
+    /// Makes room for one; `false` if none is left.
+    pub(crate) fn give_one(&mut self) -> bool {
+        self.files.pop().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_up_is_opened_again() {
+        let mut spares = Spares::new(2);
+        assert!(spares.are_all());
+        assert!(spares.give_one() && !spares.are_all());
+        assert!(spares.give_one() && !spares.give_one());
+        spares.fill();
+        assert!(spares.are_all());
+    }
+}
