@@ -410,7 +410,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if cost > 0 {
                 self.went(cost, now);
             }
-            if cost > LINE {
+            if cost >= LINE {
                 break;
             }
         }

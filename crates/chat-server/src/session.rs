@@ -47,9 +47,9 @@ use self::inbox::Inbox;
 use self::me::Me;
 use self::past::{Lookup, ToldPrivately};
 use crate::handlers::{self, Asker, Outcome};
-use crate::hub::Hub;
 use crate::hub::person::{ClientKind, Ending, MAX_DUE, Party, Person};
 use crate::hub::ports::TokenHash;
+use crate::hub::{Hub, LINE};
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
@@ -77,8 +77,8 @@ pub(crate) struct Session {
     waiting: VecDeque<Waiting>,
     /// What was said and waits for its answer, in bytes.
     waiting_bytes: u32,
-    /// What the last command has cost beside its line.
-    cost: u32,
+    /// What the last command has cost beside its line, in lines.
+    cost: u16,
     /// A command that is carried out when no answer is due any more.
     parked: Option<Box<(Asked, Timestamp)>>,
     /// A question about the past.
@@ -156,8 +156,8 @@ const SHORTEST_WAIT: u64 = 250;
 /// A connection of this age goes on at its own pace whatever others at its address do.
 const SETTLED_SECS: u64 = 10;
 
-/// What each entry that is looked at for a list costs, as the bytes of lines count.
-const ENTRY_COST: u32 = 4;
+/// Entries that are looked at for a list and cost as much as a line.
+const ENTRIES_A_LINE: usize = 256;
 
 impl Session {
     pub(crate) fn new(hub: Arc<Hub>, peer: Peer, now: Timestamp) -> Self {
@@ -237,7 +237,7 @@ impl Session {
 
     /// What the last command has cost beside its line, as the bytes of lines count.
     pub(crate) fn take_cost(&mut self) -> u32 {
-        std::mem::take(&mut self.cost)
+        u32::from(std::mem::take(&mut self.cost)) * LINE
     }
 
     /// Whether the next line can be taken.
@@ -347,8 +347,7 @@ impl Session {
                 self.done(re, done, out);
             }
             Ok(Outcome::List { rows, looked_at, done }) => {
-                let looked_at = u32::try_from(looked_at).unwrap_or(u32::MAX);
-                self.cost = looked_at.saturating_mul(ENTRY_COST);
+                self.cost = u16::try_from(looked_at / ENTRIES_A_LINE).unwrap_or(u16::MAX);
                 self.tell_list(re, rows, done, out);
             }
             Ok(Outcome::Change(change)) => {
