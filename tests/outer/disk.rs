@@ -233,6 +233,33 @@ async fn an_act_that_cant_be_stored_is_not_done() {
 }
 
 #[tokio::test]
+async fn a_full_disk_stops_no_login_by_password() {
+    let disk = Disk::new();
+    let mut server = disk.setup().start().await;
+    let mut alice = server.person_in("alice", Form::Json).await;
+    alice.ask_json("/register correct horse").await;
+    alice.ask_json("/create general").await;
+    disk.behaves("write=ENOSPC");
+    is_unavailable(&alice.ask_json("not stored").await.1);
+    let mut other = server.person_in("other", Form::Json).await;
+    let (rows, answer) = other.ask_json("/login alice correct horse").await;
+    assert_eq!((answer["type"].as_str(), answer["token"].as_str()), (Some("ok"), None), "{answer}");
+    let told = rows.iter().filter_map(|row| row["text"].as_str());
+    assert!(told.clone().any(|text| text.contains("has no token")), "{rows:?}");
+    assert_eq!(other.ask_json("/whois alice").await.1["type"], "ok");
+    let mut wrong = server.person_in("wrong", Form::Json).await;
+    let (_, answer) = wrong.ask_json("/login alice wrong horse").await;
+    assert_eq!(answer["code"], "wrong-password");
+    disk.behaves("");
+    let mut again = server.person_in("again", Form::Json).await;
+    let (_, answer) = again.ask_json("/login alice correct horse").await;
+    assert!(answer["token"].is_string(), "{answer}");
+    assert_eq!(other.ask_json("/say #general and on").await.1["type"], "ok");
+    assert!(server.terminate().await.success());
+    no_faults(&disk.data());
+}
+
+#[tokio::test]
 async fn a_failing_disk_doesnt_keep_the_server_from_ending() {
     for fault in ["write=ENOSPC", "sync=EIO"] {
         let disk = Disk::new();

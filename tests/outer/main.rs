@@ -14,6 +14,7 @@
 //! * [`shell`]: what the pages tell people to type at a shell, typed.
 //! * [`store`]: what was said outlives a restart, and is read and searched.
 //! * [`kills`]: the server is killed under load, again and again, and loses nothing that it answered.
+//! * [`damage`]: files of the store are damaged after a kill, and what is missing is reported.
 //! * [`moved`]: files of the store are moved or removed under a running server.
 //! * [`disk`]: the disk is full, slow or broken.
 //! * [`clocks`]: the wall clock is wrong, or steps.
@@ -36,6 +37,7 @@
 mod accounts;
 mod asking;
 mod clocks;
+mod damage;
 mod disk;
 mod folding;
 mod framing;

@@ -8,6 +8,7 @@
 //! * [`book`][]: writing.
 //! * [`accounts`]: accounts and what is kept under them.
 //! * [`operators`]: what operators of the server decided.
+//! * [`damage`]: which damage of the files is found.
 //! * [`erase`]: how all of an account's is taken out.
 //! * [`erasing`]: what is to be taken out and is passed over until then.
 //! * [`channels`]: how channels are run.
@@ -21,6 +22,7 @@
 //! * [`recent`]: lines that are kept and are not in the tables yet.
 //! * [`wal`]: how what is committed comes to its place in the files.
 //! * [`failure`]: what goes wrong, and what to do about it.
+//! * [`frames`]: damage in the logs of a server that was killed.
 //! * [`files`]: whether the open files are where they were.
 //! * [`guard`]: whether directory and files are safe from other users.
 //! * [`identity`]: whether the files of a store belong together.
@@ -30,10 +32,12 @@ mod accounts;
 mod book;
 mod channels;
 mod cutoff;
+mod damage;
 mod erase;
 mod erasing;
 mod failure;
 mod files;
+mod frames;
 mod guard;
 mod identity;
 mod lookup;
@@ -130,12 +134,14 @@ impl Store {
     ///
     /// What is in the way, with its cure.
     pub fn open(place: &Place, durability: Durability) -> Result<Self, OpenError> {
+        let mut found = damage::Found::default();
         let (mut connection, lock) = match place {
             Place::Memory => (Connection::open_in_memory().map_err(OpenError::from_sqlite)?, None),
             Place::Directory(directory) => {
                 let lock = lock(directory, pause, TRIES)?;
                 guard::check_links(directory)?;
-                identity::check(directory)?;
+                found = damage::look(directory, true);
+                identity::check(directory, &found)?;
                 let path = directory.join(FILE);
                 keep_private(&path)
                     .map_err(|source| OpenError::Directory { path: directory.clone(), source })?;
@@ -170,6 +176,7 @@ impl Store {
         let recent = Recent::new(Arc::clone(&writer), journal, wals, changed, files);
         let recent = recent.map_err(OpenError::from_sqlite)?;
         recent.recover()?;
+        recent::note(&crate::hub::lock(&writer), &found.losses);
         Ok(Self { place: place.clone(), writer, lock, recent })
     }
 
@@ -203,7 +210,7 @@ impl Store {
             return Err(OpenError::Missing { path });
         }
         guard::check_links(directory)?;
-        check_free(directory)?;
+        let losses = check_free(directory)?;
         let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
         schema::check_version(&connection)?;
         // A server that was killed in its first start leaves a database without a table.
@@ -211,7 +218,7 @@ impl Store {
             return Err(OpenError::Missing { path });
         }
         wait_until_flushed(directory, pause)?;
-        Ok(Lookup::new(Arc::new(Mutex::new(connection)), None))
+        Ok(Lookup::new(Arc::new(Mutex::new(connection)), None).with_losses(losses))
     }
 }
 
@@ -298,12 +305,20 @@ fn pause() {
     std::thread::sleep(BETWEEN_TRIES);
 }
 
-/// Looks whether the files of a store belong together, unless a server has them open, which did so when it started.
-fn check_free(directory: &Path) -> Result<(), OpenError> {
+/// Looks whether the files of a store belong together, unless a server has them open, which did so when it started. Returns
+/// what is damaged in their logs.
+fn check_free(directory: &Path) -> Result<Vec<String>, OpenError> {
     match lock(directory, || {}, 1) {
-        Err(OpenError::InUse { .. }) => identity::check_presence(directory),
+        Err(OpenError::InUse { .. }) => {
+            identity::check_presence(directory)?;
+            Ok(Vec::new())
+        }
         // Where one may only read, no server starts meanwhile either.
-        _free => identity::check(directory),
+        free => {
+            let found = damage::look(directory, free.is_ok());
+            identity::check(directory, &found)?;
+            Ok(found.losses)
+        }
     }
 }
 

@@ -144,6 +144,22 @@ impl Setup {
         server
     }
 
+    /// The same of a server that may end before it listens.
+    ///
+    /// # Errors
+    ///
+    /// Its log, if it did.
+    pub async fn try_start(&self) -> Result<TestServer, String> {
+        let mut server = self.spawn();
+        match server.line_of_log("listening address").await {
+            Some(line) => {
+                server.address = Some(address_in(&line));
+                Ok(server)
+            }
+            None => Err(server.log()),
+        }
+    }
+
     /// Starts a server that isn't expected to get as far as to listen; returns what it said and how it
     /// ended.
     pub async fn run_to_end(&self) -> (String, ExitStatus) {
@@ -219,6 +235,12 @@ impl TestServer {
 
     /// Waits for a line of the log that has these words in this order.
     pub async fn wait_for_log(&self, words: &str) -> String {
+        let line = self.line_of_log(words).await;
+        line.unwrap_or_else(|| panic!("the log has no line with {words:?}:\n{}", self.log()))
+    }
+
+    /// The same; `None` if the log ends without it.
+    async fn line_of_log(&self, words: &str) -> Option<String> {
         let has_words = |line: &str| {
             let mut rest = line;
             words.split(' ').all(|word| match rest.split_once(word) {
@@ -232,11 +254,10 @@ impl TestServer {
         let find = |log: &Log| log.lines.iter().find(|line| has_words(line)).cloned();
         let mut log = self.log.clone();
         let found = timeout(DEADLINE, log.wait_for(|log| log.ended || find(log).is_some())).await;
-        let line = match found {
+        match found {
             Ok(Ok(log)) => find(&log),
             _ => None,
-        };
-        line.unwrap_or_else(|| panic!("the log has no line with {words:?}:\n{}", self.log()))
+        }
     }
 
     /// Asks it to stop.

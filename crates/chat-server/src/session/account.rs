@@ -14,7 +14,7 @@ use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::MAX_DEVICES;
 use chat_proto::line::LineItem;
 use chat_proto::name::{ChannelName, UserName};
-use chat_proto::refusal::Refusal;
+use chat_proto::refusal::{Code, Refusal};
 use chat_proto::rendition::Form;
 use chat_proto::secret::{Credential, Secret, acceptable};
 use chat_proto::verb::{self, Kind};
@@ -29,6 +29,10 @@ use crate::hub::ports::{AccountDeed, TokenHash};
 use crate::hub::throttle::Costly;
 
 type Re = Cow<'static, str>;
+
+/// What comes before the answer to a sign-in whose token can't be stored.
+const WITHOUT_TOKEN: &str = "The server can't store anything at the moment, so this sign-in has no token. Sign in with your password \
+                             again next time.";
 
 /// Something about an account that is under way.
 pub(super) struct Dealing {
@@ -455,10 +459,21 @@ impl Session {
             self.refuse_unless(Ok(()), Re::default(), out);
             return;
         }
+        let mut token = if let Stage::Keeping(token) = stage { token } else { None };
+        let is_sign_in = matches!(goal, Goal::SignIn { account: Some(_), .. });
+        let kept = match kept {
+            // The password is right, and only the token, or a newer hash, isn't stored.
+            Err(refusal) if is_sign_in && refusal.code() == Code::Unavailable => {
+                if token.take().is_some() {
+                    self.notice(WITHOUT_TOKEN, out);
+                }
+                Ok(())
+            }
+            kept => kept,
+        };
         if kept.is_err() {
             self.give_up_name();
         }
-        let token = if let Stage::Keeping(token) = stage { token } else { None };
         let done = kept.and_then(|()| self.on_stored(re.clone(), goal, token, now, out));
         self.refuse_unless(done, re, out);
     }

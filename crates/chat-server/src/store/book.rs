@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{
+    CachedStatement, Connection, ErrorCode, OptionalExtension as _, Transaction, params,
+};
 
 use super::accounts::{self, AccountEntry};
 use super::lookup::Lookup;
@@ -12,7 +15,7 @@ use super::operators::{self, OperatorEntry};
 use super::purge::{end_of_block, leave_blocks};
 use super::recent::{self, Batch, Recent};
 use super::words::indexed;
-use super::{Failure, Rule, Shared, channels, erase};
+use super::{Failure, Rule, Shared, channels, erase, frames};
 
 /// Bits of a line's id in its place. 68 billion lines for each conversation, 134 million conversations.
 pub(super) const ID_BITS: u32 = 36;
@@ -167,11 +170,12 @@ impl Book {
         let done = erase::overwriting(&mut connection, overwrites, |connection| {
             commit(connection, entries)
         });
-        if done.is_err() {
-            overwrite_failed(&connection);
+        if let Err(error) = &done {
+            overwrite_failed(&connection, error);
         }
         done?;
         drop(connection);
+        self.recent.mirror(entries);
         self.recent.put_directly(lines());
         Ok(())
     }
@@ -398,9 +402,14 @@ fn commit(connection: &mut Connection, entries: &[Entry<'_>]) -> rusqlite::Resul
 
 /// A commit of which only the sync failed lies whole in the WAL, and a start after a crash would take it for
 /// done. One that changes nothing takes its place there, whether that can be synced or not.
-pub(super) fn overwrite_failed(connection: &Connection) {
+pub(super) fn overwrite_failed(connection: &Connection, error: &rusqlite::Error) {
     // The disk fails, as is known already; what fails of it here is tried again by the next commit.
     let _ = commit_nothing(connection);
+    // Of one that found no room the end isn't there.
+    let may_be_whole = error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
+    if may_be_whole && let Some(path) = connection.path().filter(|path| !path.is_empty()) {
+        let _ = frames::wipe_behind(Path::new(path));
+    }
 }
 
 /// Commits without changing anything. What was written before it is synced with it.

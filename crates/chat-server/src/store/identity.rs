@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
+use super::damage::Found;
 use super::failure::Kind;
 use super::wal::write_some;
 use super::{Durability, FILE, Failure, OpenError, recent};
@@ -33,7 +34,8 @@ CREATE TABLE IF NOT EXISTS store (
     generation INTEGER,
     next INTEGER,
     sure INTEGER NOT NULL DEFAULT 0,
-    forgotten INTEGER NOT NULL DEFAULT 0
+    forgotten INTEGER NOT NULL DEFAULT 0,
+    put INTEGER NOT NULL DEFAULT 0
 );
 INSERT INTO store (one) VALUES (1);
 COMMIT";
@@ -56,8 +58,10 @@ struct Journal {
     generation: Option<i64>,
     next: Option<i64>,
     sure: bool,
-    /// Rows up to this one are in the tables.
+    /// Rows up to this one are deleted.
     forgotten: i64,
+    /// Rows up to this one were in the tables.
+    put: i64,
     /// The last row that it ever had.
     last: i64,
     /// There is a log.
@@ -66,7 +70,7 @@ struct Journal {
 
 /// A file as it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found<T> {
+enum Read<T> {
     Missing,
     /// It has no byte.
     Empty,
@@ -75,7 +79,7 @@ enum Found<T> {
     Has(T),
 }
 
-impl<T> Found<T> {
+impl<T> Read<T> {
     fn is_nothing(&self) -> bool {
         matches!(self, Self::Missing | Self::Empty)
     }
@@ -85,14 +89,16 @@ impl<T> Found<T> {
 #[derive(Clone, Copy, Debug)]
 struct Files {
     /// `chat.db` without its log.
-    alone: Found<Tables>,
+    alone: Read<Tables>,
     /// With it.
-    tables: Found<Tables>,
+    tables: Read<Tables>,
     /// Whether its log has something in it.
     has_log: bool,
-    journal: Found<Journal>,
+    journal: Read<Journal>,
     /// Whether its log has something in it.
     journal_has_log: bool,
+    /// Commits are known to be missing, and it is told otherwise: of the tables, and of the journal.
+    lacks: (bool, bool),
 }
 
 /// How the files of a store don't belong together.
@@ -122,12 +128,12 @@ impl Files {
     fn check(&self) -> Result<(), Mismatch> {
         let lies_beside = !self.journal.is_nothing() || self.has_log;
         let (alone, tables) = match (self.alone, self.tables) {
-            (Found::Missing, _) if lies_beside => return Err(Mismatch::NoTables),
-            (Found::Empty, _) if lies_beside => return Err(Mismatch::EmptyTables),
-            (Found::Has(alone), _) if alone.is_backup && !self.journal.is_nothing() => {
+            (Read::Missing, _) if lies_beside => return Err(Mismatch::NoTables),
+            (Read::Empty, _) if lies_beside => return Err(Mismatch::EmptyTables),
+            (Read::Has(alone), _) if alone.is_backup && !self.journal.is_nothing() => {
                 return Err(Mismatch::Backup);
             }
-            (Found::Has(alone), Found::Has(tables)) => (alone, tables),
+            (Read::Has(alone), Read::Has(tables)) => (alone, tables),
             _ => return Ok(()),
         };
         // Its own log would begin with the row in which this is taken back.
@@ -136,16 +142,18 @@ impl Files {
         }
         let was_started = alone.generation.or(tables.generation).is_some();
         match self.journal {
-            Found::Missing if was_started => Err(Mismatch::NoJournal),
-            Found::Empty if was_started => Err(Mismatch::EmptyJournal),
-            Found::Has(journal) => journal.check(alone).and_then(|()| journal.check(tables)).and(
+            Read::Missing if was_started => Err(Mismatch::NoJournal),
+            Read::Empty if was_started => Err(Mismatch::EmptyJournal),
+            Read::Has(journal) => journal.check(alone).and_then(|()| journal.check(tables)).and(
                 if tables.has_log && !self.has_log {
                     Err(Mismatch::TablesBehind)
                 } else if journal.has_log && !self.journal_has_log {
                     Err(Mismatch::JournalBehind)
-                } else if journal.sure && tables.put < journal.forgotten {
+                } else if journal.sure
+                    && (tables.put < journal.forgotten || tables.put < journal.put && !self.lacks.0)
+                {
                     Err(Mismatch::TablesBehind)
-                } else if journal.sure && tables.put > journal.last {
+                } else if journal.sure && tables.put > journal.last && !self.lacks.1 {
                     Err(Mismatch::JournalBehind)
                 } else {
                     Ok(())
@@ -168,8 +176,9 @@ impl Journal {
 }
 
 /// Refuses files that don't belong together. It changes none of them, and no server may have them open.
-pub(super) fn check(directory: &Path) -> Result<(), OpenError> {
-    refuse(directory, find(directory).check())
+pub(super) fn check(directory: &Path, damage: &Found) -> Result<(), OpenError> {
+    let lacks = (damage.lacks_of_tables, damage.lacks_of_journal);
+    refuse(directory, Files { lacks, ..find(directory) }.check())
 }
 
 /// Refuses, beside a server that has the files open, that one of them is missing. What else is in them changes meanwhile.
@@ -190,6 +199,7 @@ fn find(directory: &Path) -> Files {
         tables: found(&file, |file| tables(&open_untouched(file)?)),
         has_log: has_log(&file),
         journal_has_log: has_log(&directory.join(recent::FILE)),
+        lacks: (false, false),
         journal: found(&directory.join(recent::FILE), |file| journal(&open_untouched(file)?)),
     }
 }
@@ -217,11 +227,11 @@ pub(super) fn beside(file: &Path, part: &str) -> PathBuf {
     name.into()
 }
 
-fn found<T>(file: &Path, read: impl Fn(&Path) -> rusqlite::Result<T>) -> Found<T> {
+fn found<T>(file: &Path, read: impl Fn(&Path) -> rusqlite::Result<T>) -> Read<T> {
     match fs::metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Found::Missing,
-        Ok(found) if found.len() == 0 => Found::Empty,
-        _ => read(file).map_or(Found::Unreadable, Found::Has),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Read::Missing,
+        Ok(found) if found.len() == 0 => Read::Empty,
+        _ => read(file).map_or(Read::Unreadable, Read::Has),
     }
 }
 
@@ -272,17 +282,33 @@ fn tables(connection: &Connection) -> rusqlite::Result<Tables> {
     })
 }
 
+/// The last row of the journal that these tables have.
+pub(super) fn put_of(connection: &Connection) -> rusqlite::Result<i64> {
+    tables(connection).map(|tables| tables.put)
+}
+
+/// The same of a store that a server may have open; `None` if the tables are of a version that doesn't tell.
+pub(super) fn put_in(directory: &Path) -> rusqlite::Result<Option<i64>> {
+    let connection = super::read_connection(&directory.join(FILE))?;
+    let tells = connection.table_exists(None, "store")?;
+    tells.then(|| put_of(&connection)).transpose()
+}
+
 fn journal(connection: &Connection) -> rusqlite::Result<Journal> {
     if !connection.table_exists(None, "store")? {
         return Ok(Journal::default());
     }
-    let sql = "SELECT id, generation, next, sure, forgotten,
-        max(forgotten, coalesce((SELECT max(row) FROM batch), 0)) FROM store";
-    let found = connection.query_row(sql, (), |row| {
+    // An earlier version has no `put`.
+    let put = if has_put(connection)? { "put" } else { "forgotten" };
+    let sql = format!(
+        "SELECT id, generation, next, sure, forgotten,
+            max(forgotten, coalesce((SELECT max(row) FROM batch), 0)), {put} FROM store"
+    );
+    let found = connection.query_row(&sql, (), |row| {
         let (id, generation, next) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (sure, forgotten, last): (i64, _, _) = (row.get(3)?, row.get(4)?, row.get(5)?);
         let (sure, has_log) = (sure & 1 != 0, sure & HAS_LOG != 0);
-        Ok(Journal { id, generation, next, sure, forgotten, last, has_log })
+        Ok(Journal { id, generation, next, sure, forgotten, put: row.get(6)?, last, has_log })
     });
     Ok(found.optional()?.unwrap_or_default())
 }
@@ -319,6 +345,9 @@ pub(super) fn mark_backup(connection: &Connection) -> rusqlite::Result<()> {
     if connection.table_exists(None, "store")? {
         let sql = "UPDATE store SET generation = NULL, is_backup = 1, put = 0";
         connection.execute(sql, ())?;
+    }
+    if connection.table_exists(None, "damage")? {
+        connection.execute("DELETE FROM damage", ())?;
     }
     connection.pragma_update(None, "journal_mode", "delete")
 }
@@ -376,6 +405,7 @@ fn begin_generation(
     if is_written(of_tables)? {
         let sure = i64::from(durability == Durability::Machine);
         synced(of_journal, |journal| {
+            note_put(journal, put)?;
             let sql = "UPDATE store SET generation = ?1, next = NULL, sure = ?2, forgotten = ?3";
             journal.execute(sql, params![generation, sure | HAS_LOG, put])
         })?;
@@ -391,7 +421,30 @@ fn begin_generation(
 pub(super) fn prepare_journal(connection: &Connection) -> rusqlite::Result<()> {
     let is_there = connection.table_exists(None, "store")?
         && connection.query_row("SELECT count(*) FROM store", (), |row| row.get::<_, i64>(0))? > 0;
-    if is_there { Ok(()) } else { connection.execute_batch(JOURNAL_TABLE) }
+    if !is_there {
+        return connection.execute_batch(JOURNAL_TABLE);
+    }
+    if !has_put(connection)?
+        && let Err(error) =
+            connection.execute("ALTER TABLE store ADD COLUMN put INTEGER NOT NULL DEFAULT 0", ())
+    {
+        tracing::debug!(%error, "the journal goes without what the tables have of it");
+    }
+    Ok(())
+}
+
+fn has_put(journal: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM pragma_table_info('store') WHERE name = 'put'";
+    journal.query_row(sql, (), |row| row.get::<_, i64>(0)).map(|columns| columns > 0)
+}
+
+/// Rows of a journal up to this one are in the tables, for what is compared at a start.
+pub(super) fn note_put(journal: &Connection, row: i64) -> rusqlite::Result<()> {
+    if has_put(journal)? {
+        let mut note = journal.prepare_cached("UPDATE store SET put = ?1")?;
+        note.execute([row])?;
+    }
+    Ok(())
 }
 
 fn random(connection: &Connection) -> rusqlite::Result<i64> {
@@ -420,20 +473,22 @@ pub(super) fn put(tables: &Connection, row: i64) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
 
-    fn tables(generation: Option<i64>, put: i64) -> Found<Tables> {
-        Found::Has(Tables { id: generation.map(|_| 7), generation, put, ..Tables::default() })
+    fn tables(generation: Option<i64>, put: i64) -> Read<Tables> {
+        Read::Has(Tables { id: generation.map(|_| 7), generation, put, ..Tables::default() })
     }
 
     fn journal(generation: Option<i64>, next: Option<i64>) -> Journal {
-        Journal { id: Some(7), generation, next, sure: true, forgotten: 5, last: 9, has_log: false }
+        let (forgotten, put, last) = (5, 5, 9);
+        Journal { id: Some(7), generation, next, sure: true, forgotten, put, last, has_log: false }
     }
 
     fn check(
-        alone: Found<Tables>,
-        tables: Found<Tables>,
-        journal: Found<Journal>,
+        alone: Read<Tables>,
+        tables: Read<Tables>,
+        journal: Read<Journal>,
     ) -> Result<(), Mismatch> {
-        Files { alone, tables, has_log: true, journal, journal_has_log: true }.check()
+        let (has_log, journal_has_log, lacks) = (true, true, (false, false));
+        Files { alone, tables, has_log, journal, journal_has_log, lacks }.check()
     }
 
     #[test]
@@ -441,7 +496,7 @@ mod tests {
         for old in [Some(1), None] {
             let (old, new) = (tables(old, 5), tables(Some(2), 5));
             let before = match old {
-                Found::Has(Tables { generation, .. }) => generation,
+                Read::Has(Tables { generation, .. }) => generation,
                 _ => None,
             };
             for (alone, tables, journal) in [
@@ -451,18 +506,20 @@ mod tests {
                 (new, new, journal(before, Some(2))),
                 (new, new, journal(Some(2), None)),
             ] {
-                assert_eq!(check(alone, tables, Found::Has(journal)), Ok(()));
+                assert_eq!(check(alone, tables, Read::Has(journal)), Ok(()));
             }
         }
         let nothing = tables(None, 0);
         for (alone, tables, has_log) in [
-            (Found::Missing, Found::Missing, false),
-            (Found::Empty, Found::Empty, false),
+            (Read::Missing, Read::Missing, false),
+            (Read::Empty, Read::Empty, false),
             (nothing, nothing, false),
             (nothing, nothing, true),
         ] {
-            for journal in [Found::Missing, Found::Empty] {
-                let files = Files { alone, tables, has_log, journal, journal_has_log: false };
+            for journal in [Read::Missing, Read::Empty] {
+                let lacks = (false, false);
+                let files =
+                    Files { alone, tables, has_log, journal, journal_has_log: false, lacks };
                 assert_eq!(files.check(), Ok(()), "{files:?}");
             }
         }
@@ -487,18 +544,18 @@ mod tests {
     #[test]
     fn what_does_not_belong_together_is_found_out() {
         let (one, two, none) = (tables(Some(1), 5), tables(Some(2), 5), tables(None, 0));
-        let of = |generation, next| Found::Has(journal(generation, next));
+        let of = |generation, next| Read::Has(journal(generation, next));
         let is_backup = |is_backup| Tables { is_backup, ..Tables::default() };
-        let backup = Found::Has(is_backup(true));
+        let backup = Read::Has(is_backup(true));
         for (alone, tables, journal, mismatch) in [
-            (Found::Missing, Found::Missing, of(Some(1), None), Mismatch::NoTables),
-            (Found::Empty, Found::Empty, of(Some(1), None), Mismatch::EmptyTables),
-            (Found::Missing, Found::Missing, Found::Missing, Mismatch::NoTables),
-            (one, one, Found::Missing, Mismatch::NoJournal),
-            (one, one, Found::Empty, Mismatch::EmptyJournal),
-            (none, two, Found::Missing, Mismatch::NoJournal),
+            (Read::Missing, Read::Missing, of(Some(1), None), Mismatch::NoTables),
+            (Read::Empty, Read::Empty, of(Some(1), None), Mismatch::EmptyTables),
+            (Read::Missing, Read::Missing, Read::Missing, Mismatch::NoTables),
+            (one, one, Read::Missing, Mismatch::NoJournal),
+            (one, one, Read::Empty, Mismatch::EmptyJournal),
+            (none, two, Read::Missing, Mismatch::NoJournal),
             (backup, one, of(Some(1), None), Mismatch::Backup),
-            (backup, backup, Found::Missing, Mismatch::Backup),
+            (backup, backup, Read::Missing, Mismatch::Backup),
             (one, one, of(Some(2), None), Mismatch::Times),
             (one, two, of(Some(2), None), Mismatch::Times),
             (two, one, of(Some(2), None), Mismatch::Times),
@@ -510,12 +567,12 @@ mod tests {
             let found = check(alone, tables, journal);
             assert_eq!(found, Err(mismatch), "{alone:?} {tables:?} {journal:?}");
         }
-        let other = Found::Has(Journal { id: Some(8), ..journal(Some(2), None) });
+        let other = Read::Has(Journal { id: Some(8), ..journal(Some(2), None) });
         assert_eq!(check(one, one, other), Err(Mismatch::Stores));
         // Where syncs are left out, a power cut may take from either.
-        let unsure = Found::Has(Journal { sure: false, ..journal(Some(1), None) });
+        let unsure = Read::Has(Journal { sure: false, ..journal(Some(1), None) });
         assert_eq!(check(one, tables(Some(1), 4), unsure), Ok(()));
         // The first thing that its own log has.
-        assert_eq!(check(backup, Found::Has(is_backup(false)), Found::Missing), Ok(()));
+        assert_eq!(check(backup, Read::Has(is_backup(false)), Read::Missing), Ok(()));
     }
 }

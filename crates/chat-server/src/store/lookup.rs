@@ -34,6 +34,8 @@ pub struct Lookup {
     connection: Shared,
     /// What waits to be put into the tables; nothing where another process writes them.
     recent: Option<Arc<Recent>>,
+    /// What was found to be missing when it was opened.
+    losses: Vec<String>,
 }
 
 /// A conversation.
@@ -183,7 +185,15 @@ pub(super) struct Place {
 
 impl Lookup {
     pub(super) fn new(connection: Shared, recent: Option<Arc<Recent>>) -> Self {
-        Self { connection, recent }
+        Self { connection, recent, losses: Vec::new() }
+    }
+
+    pub(super) fn with_losses(self, losses: Vec<String>) -> Self {
+        Self { losses, ..self }
+    }
+
+    pub(super) fn losses(&self) -> &[String] {
+        &self.losses
     }
 
     /// What waits to be put into the tables. Whoever reads looks into it first, and into the tables then.

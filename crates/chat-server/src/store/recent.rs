@@ -12,12 +12,14 @@
 //!
 //! * [`courtesy`]: how that lets others have the processor.
 //! * [`journal`]: where they are kept meanwhile.
+//! * [`losses`]: what of it is found missing at a start.
 //! * [`reading`]: how they are read until then.
 //! * [`record`]: what a commit becomes there.
 //! * [`tables`]: how they are put into the tables.
 
 mod courtesy;
 mod journal;
+mod losses;
 mod reading;
 mod record;
 mod tables;
@@ -33,6 +35,8 @@ use rusqlite::Connection;
 
 use self::courtesy::Courtesy;
 pub(super) use self::journal::{FILE, Journal, is_flushed, last_row};
+use self::losses::Losses;
+pub(super) use self::losses::note;
 pub(super) use self::reading::having;
 pub(super) use self::record::Batch;
 use self::record::{Once, Part};
@@ -106,12 +110,16 @@ struct State {
     turn: u32,
     lines: usize,
     bytes: usize,
-    /// The journal's last row, and the last of which all is in the tables for good.
+    /// The journal's last row, the last of which all is in the tables, and the last that is deleted: once it is in the file
+    /// of the tables itself, so that damage of their log loses nothing.
     row: i64,
+    put: i64,
     forgotten: i64,
     /// Bytes of all rows ever, and of those that are forgotten.
     kept: u64,
     let_go: u64,
+    /// How many bytes of rows there were when rows were put into the tables, for those that aren't forgotten.
+    puts: VecDeque<(i64, u64)>,
     /// Since when something waits.
     since: Option<Instant>,
     /// When something came last.
@@ -206,7 +214,7 @@ impl Recent {
     ) -> rusqlite::Result<Arc<Self>> {
         let row = journal.as_ref().map_or(Ok(0), Journal::forgotten)?;
         Ok(Arc::new(Self {
-            state: Mutex::new(State { row, forgotten: row, ..State::default() }),
+            state: Mutex::new(State { row, put: row, forgotten: row, ..State::default() }),
             changed,
             journal: journal.map(Mutex::new),
             wals,
@@ -221,17 +229,38 @@ impl Recent {
         let unindexed = tables::unindexed(&lock(&self.tables))?;
         self.state().unindexed = unindexed;
         let Some(journal) = &self.journal else { return Ok(()) };
-        let mut row = 0;
+        let mut row = {
+            let put = identity::put_of(&lock(&self.tables))?;
+            let mut state = self.state();
+            state.put = put.max(state.forgotten);
+            let (first, last) = lock(journal).ends()?;
+            state.row = state.put.max(last);
+            // Rows that the file of the tables itself has are deleted with the next ones.
+            if let Some(wal) = self.wal_of_tables() {
+                wal.is_safe(state.forgotten);
+            }
+            state.forgotten = first.map_or(state.row, |first| first - 1).min(state.forgotten);
+            state.put
+        };
+        let mut losses = Losses::new(Arc::clone(&self.tables));
         loop {
             let next = lock(journal).after(row)?;
-            let Some((next, records)) = next else { break };
-            row = next;
-            self.state().add(&Batch::read(records)?, row, Instant::now());
+            let Some(next) = next else { break };
+            losses.rows(row + 1, next.number - 1);
+            row = next.number;
+            if next.is_whole {
+                let batch = Batch::read(next.records)?;
+                losses.look_at(&batch)?;
+                self.state().add(&batch, row, Instant::now());
+            } else {
+                losses.damaged(row, next.records);
+            }
             if self.is_full() {
                 self.recover_these()?;
             }
         }
-        self.recover_these()
+        self.recover_these()?;
+        losses.tell()
     }
 
     /// On a disk that has no room, or can't be written now, lines wait on, and are read meanwhile.
@@ -260,6 +289,11 @@ impl Recent {
         // Where the tables can't be written, no more is promised.
         if failed || much {
             self.flush_all()?;
+        }
+        if much {
+            // The log of the tables is read all the time, or can't be written to its place.
+            let put = self.state().put;
+            self.forget(put, false)?;
         }
         while self.is_full() {
             let mut numbers = self.state().in_turn();
@@ -309,7 +343,7 @@ impl Recent {
     fn put_all(&self, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
         let (mut numbers, row, kept) = {
             let state = self.state();
-            if state.waiting.is_empty() && state.row == state.forgotten {
+            if state.waiting.is_empty() && state.row == state.put {
                 return Ok(());
             }
             (state.in_turn(), state.row, state.kept)
@@ -317,11 +351,11 @@ impl Recent {
         self.flush_these(&mut numbers, courtesy)?;
         if let Some(journal) = &self.journal {
             self.sync(row)?;
-            lock(journal).forget(row)?;
+            lock(journal).note_put(row)?;
         }
         let mut state = self.state();
-        state.forgotten = row.max(state.forgotten);
-        state.let_go = kept.max(state.let_go);
+        state.put = row.max(state.put);
+        state.puts.push_back((row, kept));
         state.since = (!state.waiting.is_empty()).then(Instant::now);
         Ok(())
     }
@@ -341,7 +375,84 @@ impl Recent {
             write_all(&tables)
         });
         self.state().trouble.sync = synced.is_err();
-        Ok(synced?)
+        synced?;
+        if let Some(wal) = self.wal_of_tables() {
+            wal.has_put(row);
+        }
+        Ok(())
+    }
+
+    fn wal_of_tables(&self) -> Option<&Wal> {
+        self.wals.last()
+    }
+
+    /// Deletes rows of the journal that are in the file of the tables itself, a few at a time.
+    fn forget_safe(&self) -> Result<(), Failure> {
+        let safe = self.wal_of_tables().map_or(0, Wal::safe_row);
+        self.forget(safe, true)
+    }
+
+    /// Deletes rows of the journal up to this one, all at once or a few at a time.
+    fn forget(&self, row: i64, in_steps: bool) -> Result<(), Failure> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        if row <= self.state().forgotten {
+            return Ok(());
+        }
+        if in_steps {
+            while lock(journal).forget_some(row)? {
+                let_others_in();
+            }
+        } else {
+            lock(journal).forget(row)?;
+        }
+        let mut state = self.state();
+        state.forgotten = row;
+        while let Some((_, kept)) = state.puts.front().copied().filter(|(put, _)| *put <= row) {
+            state.let_go = kept.max(state.let_go);
+            state.puts.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Lines that were put into the tables at once are in the journal too, until they are in the file of the tables itself. If
+    /// it can't take them, nothing is lost by that alone.
+    pub(super) fn mirror(&self, entries: &[Entry<'_>]) {
+        let Some(journal) = &self.journal else { return };
+        let lines: Vec<Entry<'_>> =
+            entries.iter().filter(|entry| record::is_line(entry)).copied().collect();
+        if lines.is_empty() {
+            return;
+        }
+        let Ok(batch) = Batch::of(&lines) else { return };
+        let much = {
+            let state = self.state();
+            state.kept - state.let_go >= MOST_IN_JOURNAL
+        };
+        if much {
+            let made = self.flush_all().and_then(|()| {
+                let put = self.state().put;
+                self.forget(put, false)
+            });
+            if made.is_err() {
+                return;
+            }
+        }
+        let row = self.state().row + 1;
+        let appended = lock(journal).append(row, batch.records());
+        if let Err(failure) = appended {
+            tracing::debug!("lines are in the tables alone: {failure}");
+            return;
+        }
+        let mut state = self.state();
+        let was_idle = state.is_idle();
+        state.row = row;
+        state.kept += batch.records().len() as u64;
+        let now = Instant::now();
+        state.since.get_or_insert(now);
+        state.last = Some(now);
+        if was_idle {
+            self.changed.notify_one();
+        }
     }
 
     /// Takes the last of these first, and each off once nothing of it waits.
@@ -482,7 +593,7 @@ impl Recent {
                     self.checkpoint();
                     continue;
                 }
-                Due::Put => self.put_all(&mut courtesy),
+                Due::Put => self.put_all(&mut courtesy).and_then(|()| self.forget_safe()),
                 Due::Index => self.index_some_of_these(&mut courtesy),
             };
             match done {
@@ -560,6 +671,11 @@ impl Recent {
     /// All is in the tables, and of what it was nothing is left in the files of the journal.
     pub(super) fn leave_nothing(&self) -> Result<(), Failure> {
         self.flush_all()?;
+        if let Some(wal) = self.wal_of_tables() {
+            wal.checkpoint();
+        }
+        let put = self.state().put;
+        self.forget(put, false)?;
         let _held = self.hold_logs();
         self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).leave_nothing())
     }
@@ -569,10 +685,10 @@ impl Recent {
         self.flush_all()?;
         let tables = self.tables();
         let _held = self.hold_logs();
-        let shortened = self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).shorten());
-        let truncated = self.files.cut_off(|| truncate(&tables));
-        truncated?;
-        shortened
+        self.files.cut_off(|| truncate(&tables))?;
+        let put = self.state().put;
+        self.forget(put, false)?;
+        self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).shorten())
     }
 
     #[cfg(test)]
@@ -592,7 +708,7 @@ impl Recent {
 impl State {
     /// Whether there is nothing to do.
     fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.row == self.forgotten && self.unindexed.is_empty()
+        self.waiting.is_empty() && self.row == self.put && self.unindexed.is_empty()
     }
 
     /// What is to be done, or how long that has time; `None` if there is nothing.
@@ -606,7 +722,7 @@ impl State {
         }
         let quiet = self.last.map_or(Duration::ZERO, |last| left(last + QUIET));
         let mut wait = quiet;
-        if !self.waiting.is_empty() || self.row > self.forgotten {
+        if !self.waiting.is_empty() || self.row > self.put {
             if self.bytes >= MUCH_BYTES {
                 self.busy = true;
                 return Some(Ok(Due::Put));

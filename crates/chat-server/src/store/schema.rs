@@ -23,10 +23,11 @@ const MIGRATIONS: [&str; KNOWN as usize] = [
     include_str!("schema/0008_store.sql"),
     include_str!("schema/0009_words.sql"),
     include_str!("schema/0010_purge.sql"),
+    include_str!("schema/0011_damage.sql"),
 ];
 
 /// The newest version, which is this program's.
-const KNOWN: u32 = 10;
+const KNOWN: u32 = 11;
 
 /// Sets a writing connection up and brings its database up to this version.
 pub(super) fn prepare(

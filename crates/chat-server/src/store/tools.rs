@@ -20,7 +20,13 @@ impl Lookup {
     /// it.
     pub fn faults(&self) -> Result<Vec<String>, Failure> {
         self.flush_all()?;
-        faults(&lock(self.connection()))
+        let connection = lock(self.connection());
+        let mut all = noted(&connection)?;
+        let is_new = |loss: &&String| !all.iter().any(|noted| noted.starts_with(loss.as_str()));
+        let new: Vec<String> = self.losses().iter().filter(is_new).cloned().collect();
+        all.extend(new);
+        all.extend(faults(&connection)?);
+        Ok(all)
     }
 
     /// Every conversation.
@@ -135,6 +141,16 @@ pub fn faults_of(file: &Path) -> Result<Vec<String>, OpenError> {
 pub fn free_bytes(directory: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(directory).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// What servers found to be missing. A backup has none of it.
+fn noted(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    if !connection.table_exists(None, "damage")? {
+        return Ok(Vec::new());
+    }
+    let mut noted = connection
+        .prepare("SELECT what || ' (found ' || datetime(at, 'unixepoch') || ' UTC)' FROM damage")?;
+    noted.query_map((), |row| row.get(0))?.collect()
 }
 
 fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {

@@ -8,7 +8,7 @@
 
 use std::ffi::c_int;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rusqlite::wal::CheckpointMode;
@@ -54,13 +54,25 @@ struct Progress {
     tried: AtomicUsize,
     /// The disk failed, and wasn't asked since whether all is on it.
     failed: AtomicBool,
+    /// Up to which row of the journal the tables had all, and how long the log was then.
+    put: Mutex<(i64, usize)>,
+    /// The last of these rows that is in the file itself.
+    safe: AtomicI64,
 }
 
 impl Progress {
     fn of(length: Length) -> Self {
         let none = || AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
-        Self { length, pages: none(), written: none(), tried: none(), failed }
+        Self {
+            length,
+            pages: none(),
+            written: none(),
+            tried: none(),
+            failed,
+            put: Mutex::default(),
+            safe: AtomicI64::new(0),
+        }
     }
 
     fn committed(&self, pages: usize) {
@@ -78,6 +90,20 @@ impl Progress {
         let left = pages.saturating_sub(self.written.load(Ordering::Relaxed));
         let new = pages.saturating_sub(self.tried.load(Ordering::Relaxed));
         left >= self.length.long && new >= self.length.long / 4
+    }
+
+    /// Tries to write it to its place, and notes how many pages it has and how many of them are written.
+    fn write(&self, write: impl FnOnce() -> rusqlite::Result<(c_int, c_int)>) {
+        let pages = self.pages.load(Ordering::Relaxed);
+        let (row, length) = *lock(&self.put);
+        let done = write();
+        if let Ok((all, written)) = done
+            && (all == written || usize::try_from(written).is_ok_and(|written| written >= length))
+        {
+            // Where it was begun again since, all of it was written.
+            self.safe.fetch_max(row, Ordering::Relaxed);
+        }
+        self.tried(pages, done);
     }
 
     /// It was tried, when it had so many pages; SQLite tells how many it has and how many of them are written.
@@ -127,7 +153,7 @@ impl Wal {
             told.committed(pages);
             if pages >= length.most {
                 // The commit is done, whatever comes of this.
-                told.tried(pages, wal.checkpoint_v2(CheckpointMode::PASSIVE));
+                told.write(|| wal.checkpoint_v2(CheckpointMode::PASSIVE));
             } else if told.is_long() {
                 is_long();
             }
@@ -143,9 +169,23 @@ impl Wal {
 
     /// Writes to its place what is in it now. It waits for nobody, and nobody for it.
     pub(super) fn checkpoint(&self) {
-        let pages = self.progress.pages.load(Ordering::Relaxed);
-        let done = lock(&self.aside).wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::PASSIVE);
-        self.progress.tried(pages, done);
+        let aside = lock(&self.aside);
+        self.progress.write(|| aside.wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::PASSIVE));
+    }
+
+    /// All that was committed until now, with which the tables have all rows of the journal up to this one.
+    pub(super) fn has_put(&self, row: i64) {
+        *lock(&self.progress.put) = (row, self.progress.pages.load(Ordering::Relaxed));
+    }
+
+    /// Rows of the journal up to this one were in the file itself when it was opened.
+    pub(super) fn is_safe(&self, row: i64) {
+        self.progress.safe.fetch_max(row, Ordering::Relaxed);
+    }
+
+    /// The last row of the journal that is in the file itself, whatever becomes of the log.
+    pub(super) fn safe_row(&self) -> i64 {
+        self.progress.safe.load(Ordering::Relaxed)
     }
 
     /// Nobody writes it aside for as long as this is held: who wants all of it written would be told that it is busy.

@@ -140,6 +140,25 @@ fn nothing_of_it_is_in_the_file_or_in_a_copy_of_it() {
 }
 
 #[test]
+fn rows_of_the_journal_that_an_earlier_process_left_go_with_the_account() {
+    let [tried, _] = both();
+    let (mut book, _) = tried.open();
+    filled(&mut book);
+    book.commit(&[by(10, said(1, 41, "alice", "qxyzzyz"))]).unwrap();
+    book.flush().unwrap();
+    drop(book);
+    let Place::Directory(directory) = &tried.place else { return };
+    let holds = || {
+        let bytes = fs::read(directory.join("recent.db")).unwrap();
+        bytes.windows(7).any(|some| some == b"qxyzzyz")
+    };
+    let (mut book, _) = tried.open();
+    assert!(holds(), "the file of the tables may not have it yet");
+    book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
+    assert!(!holds());
+}
+
+#[test]
 fn what_an_account_wrote_is_told_with_what_it_said_privately_before() {
     for tried in both() {
         let (mut book, lookup) = tried.open();

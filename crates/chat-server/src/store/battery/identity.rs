@@ -207,7 +207,11 @@ fn a_store_of_an_earlier_version_is_given_an_identity() {
         let connection = Connection::open(dir.path(file)).unwrap();
         connection.execute("DROP TABLE store", ()).unwrap();
         if table {
-            connection.execute_batch("DROP TABLE author_block; DROP TABLE pending_purge").unwrap();
+            connection
+                .execute_batch(
+                    "DROP TABLE author_block; DROP TABLE pending_purge; DROP TABLE damage",
+                )
+                .unwrap();
             connection.pragma_update(None, "user_version", 7).unwrap();
         }
     }

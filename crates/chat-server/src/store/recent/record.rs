@@ -83,6 +83,11 @@ pub(super) fn may_wait(entry: &Entry<'_>) -> bool {
     Record::of(entry).is_some()
 }
 
+/// Whether an entry is a line.
+pub(super) fn is_line(entry: &Entry<'_>) -> bool {
+    matches!(entry, Entry::Line { .. })
+}
+
 /// A line's id and its time.
 type Placed = (u64, i64);
 

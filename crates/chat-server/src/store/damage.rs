@@ -1,0 +1,79 @@
+//! Which damage is found in the files of a store before they are opened.
+
+use std::path::Path;
+
+use super::frames::{self, Cure, Damage};
+use super::{FILE, recent};
+
+/// What is damaged in the logs of a directory.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// What is missing, each in a sentence.
+    pub(super) losses: Vec<String>,
+    /// Commits of the tables are missing, and the journal has lines of them.
+    pub(super) lacks_of_tables: bool,
+    /// Commits of the journal are missing.
+    pub(super) lacks_of_journal: bool,
+}
+
+/// Looks through the logs of a directory that no server has open. What can be put right is, if that is wanted.
+pub(super) fn look(directory: &Path, mend: bool) -> Found {
+    let mut found = Found::default();
+    for name in [FILE, recent::FILE] {
+        let cure = match (mend, name) {
+            (false, _) => Cure::None,
+            (true, FILE) => Cure::Mend,
+            // Its rows have checksums of their own.
+            (true, _) => Cure::Accept,
+        };
+        let path = directory.join(name);
+        match frames::look(&path, cure) {
+            Ok(damage) => {
+                let lacks = damage.lost_from.is_some();
+                if name == FILE {
+                    found.lacks_of_tables = lacks;
+                } else {
+                    found.lacks_of_journal = lacks;
+                }
+                found.losses.extend(told(name, damage, mend));
+            }
+            Err(error) => {
+                tracing::debug!(%error, path = %path.display(), "a log can't be looked through");
+            }
+        }
+    }
+    found
+}
+
+fn told(name: &str, damage: Damage, mend: bool) -> Option<String> {
+    let Damage { mended, lost_from, lost_commits, accepted } = damage;
+    if mended > 0 {
+        let done = if mend { "are put right" } else { "can be put right by the server" };
+        tracing::error!(
+            "{name}-wal is damaged: {mended} places of at most 4 bytes were changed, and {done}; no line is missing by that. Look at \
+             the disk"
+        );
+    }
+    if let Some(at) = accepted {
+        tracing::error!(
+            "{name}-wal is damaged at its frame {at}; what is behind it is read all the same. Look at the disk"
+        );
+    }
+    let at = lost_from?;
+    if lost_commits == 0 {
+        // It may be one that was being written when the server ended.
+        tracing::error!(
+            "the last commit in {name}-wal can't be read: the server ended while it was written, before it was answered, or it is \
+             damaged, and its lines are missing"
+        );
+        return None;
+    }
+    let what = if name == FILE {
+        "lines among them are taken from recent.db, and what else they changed, of accounts and channels, is lost"
+    } else {
+        "their lines are missing"
+    };
+    Some(format!(
+        "{name}-wal can't be read from its frame {at} on, and at least {lost_commits} commits are behind it: {what}"
+    ))
+}
