@@ -405,9 +405,11 @@ async fn a_ban_and_a_mute_by_name_follow_whom_they_hit() {
     ok(&mut alice, "/create dev").await;
     for (act, code_told) in [("/mute", "muted"), ("/ban", "banned")] {
         let name = format!("bob{code_told}");
-        let bob = server.person_in(&name, Form::Json).await;
+        let mut bob = server.person_in(&name, Form::Json).await;
         ok(&mut alice, &format!("{act} {name}")).await;
-        drop(bob);
+        // Its end shows that the name is free.
+        bob.send("/quit").await;
+        bob.read_to_end().await;
         // Another connection under the name, which then takes another one.
         let mut again = server.person_in(&name, Form::Json).await;
         let enters = answer(&mut again, "/enter dev").await;
