@@ -200,7 +200,6 @@ pub(super) struct State {
     before: LineId,
     /// Lines up to this one are kept no more.
     pub(super) floor: LineId,
-    entries: u64,
     /// Comings and goings that are not told yet, while the channel is large.
     pub(super) entered: u64,
     pub(super) left: u64,
@@ -218,7 +217,8 @@ pub(super) struct Member {
     pub(super) person: Arc<Person>,
     /// The bit of the person's bell that stands for this channel.
     slot: u32,
-    /// Grows with each entry: the smallest has been here longest.
+    /// Of one sequence for all channels, so that it tells an entry also from one into an earlier channel of the name. The
+    /// smallest has been here longest.
     pub(super) entry: u64,
     /// As which it is counted among the devices of one account.
     account: Option<Party>,
@@ -236,10 +236,10 @@ impl State {
     /// Adds a member; tells the number of the entry. What happens in the channel from now on comes
     /// out of the receiver.
     pub(super) fn admit(&mut self, person: &Arc<Person>, slot: u32) -> (u64, RingReader) {
-        self.entries += 1;
+        let entry = self.sequence.next();
         let person_in = Arc::clone(person);
         let account = person.account();
-        let member = Member { person: person_in, slot, entry: self.entries, account };
+        let member = Member { person: person_in, slot, entry, account };
         self.members.insert(person.id, member);
         if let Some(account) = account {
             self.count_in(account);
@@ -247,7 +247,7 @@ impl State {
         }
         self.empty_since = None;
         let ring = self.ring.get_or_insert_with(|| broadcast::Sender::new(RING));
-        (self.entries, ring.subscribe())
+        (entry, ring.subscribe())
     }
 
     /// Takes a member out; `None` if they were not in.

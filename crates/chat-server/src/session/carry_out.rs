@@ -46,7 +46,7 @@ impl Session {
         let done = match change {
             Change::Name(name) => self.take_name(name, now, out)?,
             Change::Create(channel, topic) => {
-                let (done, last, deed) = self.create(&channel, topic, now)?;
+                let (done, last, deed) = self.create(&channel, topic, now, out)?;
                 let set = &self.hub.bounds.new_channels;
                 if !set.is_empty() {
                     let set: Vec<_> = set.iter().map(Setting::to_string).collect();
@@ -248,9 +248,14 @@ impl Session {
         name: &ChannelName,
         topic: Option<Text>,
         now: Timestamp,
+        out: &mut BytesMut,
     ) -> Result<(Done, LineId, Option<AccountDeed>), Refusal> {
         let slot = self.inbox.free_slot();
         let membership = self.hub.create(&self.person, name, topic.clone(), slot, now)?;
+        if self.inbox.channel(name).is_some() {
+            // One of this name that was dropped just now.
+            self.see_that_it_ended(name, out);
+        }
         let last = membership.last_line;
         self.arrive_in(membership, slot);
         let deed = self.membership(name, last, now);

@@ -434,6 +434,11 @@ impl Session {
 
     /// Who is put out while they are told what was before their entry, is told so afterwards.
     pub(super) fn put_off(&mut self, number: u64, kick: Kick) -> Option<Kick> {
+        // One of an earlier entry, perhaps into another channel of the name, is told before.
+        if self.inbox.subscription(&kick.channel).is_none_or(|current| current.entry != kick.entry)
+        {
+            return Some(kick);
+        }
         if let Some(entry) = self.entry_under_way(&kick.channel)
             && entry.kick.is_none()
         {
