@@ -25,22 +25,26 @@ impl Room {
         Self { last, ..Self::default() }
     }
 
+    /// Who comes or goes may leave it without an operator, and the right to somebody who is muted.
     fn leaves(&mut self, user: &str) {
+        self.muted.clear();
         if let Some(members) = &mut self.members {
             members.remove(user);
         }
     }
 
     fn enters(&mut self, user: &str) {
+        self.muted.clear();
         if let Some(members) = &mut self.members {
             members.insert(user.to_owned());
         }
     }
 
     fn renames(&mut self, from: &str, to: &str) {
-        if self.members.as_ref().is_some_and(|members| members.contains(from)) {
-            self.leaves(from);
-            self.enters(to);
+        if let Some(members) = &mut self.members
+            && members.remove(from)
+        {
+            members.insert(to.to_owned());
         }
         if self.muted.remove(from) {
             self.muted.insert(to.to_owned());
@@ -104,6 +108,7 @@ impl View {
             "muted" if event.get("until").is_none() => self.in_room(channel, |room| {
                 room.muted.insert(user.to_owned());
             })?,
+            "deop" => self.in_room(channel, |room| room.muted.clear())?,
             "muted" | "unmuted" | "op" => self.in_room(channel, |room| {
                 room.muted.remove(user);
             })?,
@@ -226,7 +231,7 @@ impl View {
                     room.muted.insert(user.to_owned());
                 }
             }
-            "mute" | "unmute" | "op" => {
+            "mute" | "unmute" | "op" | "deop" => {
                 if let Some(room) = self.rooms.get_mut(channel) {
                     room.muted.remove(user);
                 }
