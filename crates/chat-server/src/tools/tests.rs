@@ -46,6 +46,8 @@ fn fill(directory: &Path) -> Book {
         said(2, 3, "Alice", Some(10)),
     ])
     .unwrap();
+    // As the thread of a server does that puts lines into the tables.
+    book.flush().unwrap();
     book
 }
 
