@@ -3,7 +3,7 @@
 //! From the commit that forgets an account until its last line is blanked, the account is in the table `erasing`.
 //! Who reads asks for it first and for the lines then: whatever is missing there is blanked already, or was
 //! asked for before the account was forgotten. The same holds of a purge and the table `pending_purge`, see
-//! [`purge`](super::purge).
+//! [`super::purge`].
 
 use rusqlite::Connection;
 
