@@ -8,33 +8,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
+use chat_testkit::dice::{number_in, seed_in};
+use chat_testkit::{Dice, Form, Setup, TestClient, TestServer, binary};
 
 /// Rounds of the usual run.
 const USUAL: u64 = 6;
 
 const CHANNELS: [&str; 2] = ["#a", "#b"];
 const FILES: [&str; 4] = ["chat.db-wal", "recent.db-wal", "recent.db", "chat.db"];
-
-/// xorshift64*: the same choices for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
-    }
-}
-
-fn number(variable: &str) -> Option<u64> {
-    Some(std::env::var(variable).ok()?.parse().expect("a number"))
-}
 
 /// Lines by channel and id.
 type Lines = HashMap<(&'static str, u64), String>;
@@ -53,8 +34,8 @@ async fn talk(server: &TestServer, round: u64, dice: &mut Dice) -> Lines {
     }
     for at in 0..30 + dice.below(200) {
         let person = &mut people[usize::try_from(at % 2).unwrap()];
-        let channel = CHANNELS[usize::try_from(dice.below(2)).unwrap()];
-        let length = usize::try_from(dice.below(300)).unwrap();
+        let channel = dice.pick(&CHANNELS);
+        let length = dice.index(300);
         let text = format!("{round} {at} {}", "word ".repeat(length / 5)).trim_end().to_owned();
         let (_, answer) = person.ask_json(&format!("/say {channel} {text}")).await;
         assert_eq!(answer["type"], "ok", "{answer}");
@@ -70,7 +51,7 @@ async fn talk(server: &TestServer, round: u64, dice: &mut Dice) -> Lines {
 
 /// Changes a file. Returns what was done.
 fn damage(data: &Path, dice: &mut Dice) -> String {
-    let name = FILES[usize::try_from(dice.below(4)).unwrap()];
+    let name = dice.pick(&FILES);
     let path = data.join(name);
     let mut bytes = fs::read(&path).unwrap_or_default();
     if bytes.is_empty() {
@@ -78,7 +59,7 @@ fn damage(data: &Path, dice: &mut Dice) -> String {
     }
     // Most of a log that was made long is of no use.
     let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) as u64 + 1;
-    let at = usize::try_from(dice.below(used)).unwrap();
+    let at = dice.index(usize::try_from(used).unwrap());
     let done = match dice.below(4) {
         0 => {
             bytes[at] = !bytes[at];
@@ -122,11 +103,8 @@ fn check(data: &Path) -> (bool, String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_is_there_after_damage_or_is_reported() {
-    let rounds = number("DAMAGE").unwrap_or(USUAL);
-    let seed = number("SEED").unwrap_or_else(|| {
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-        u64::from(now.subsec_nanos())
-    });
+    let rounds = number_in("DAMAGE").unwrap_or(USUAL);
+    let seed = seed_in("SEED");
     let (mut whole, mut reported, mut refused) = (0, 0, 0);
     for round in 0..rounds {
         let seed = seed + round;

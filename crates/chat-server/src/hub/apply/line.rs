@@ -400,6 +400,10 @@ impl Draft {
                     state.standing(&channel.name, &self.author, &who, self.time, act);
                 standing.verdict = verdict.as_ref();
                 (self.may)(&standing, &self.what)?;
+                // An operator of the server need not be in it, and another of the name may be there since.
+                if state.dropped {
+                    return Err(Refusal::no_such_channel(&channel.name, &[]));
+                }
                 let counts = !standing.operator && matches!(self.what, What::Line { .. });
                 if counts {
                     state.rules.note_spoken(&who, self.time);

@@ -339,6 +339,27 @@ async fn an_account_is_in_no_channel_that_was_dropped_and_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_operator_of_the_server_drops_no_channel_twice() {
+    let hub = hub(&Place::Memory);
+    let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
+    alice.ask("/create dev").await;
+    alice.ask("a line").await;
+    let (now, shell) = (steady_clock(), hub.shell(steady_clock()));
+    // Two asked for it at once.
+    let dropped = hub.channel_for(&shell, &dev(), now).unwrap();
+    alice.ask("/drop dev").await;
+    alice.ask("/create dev").await;
+    let made = hub.channel(&dev()).unwrap();
+    let act = Act { deed: Deed::Drop, reason: None };
+    let own = UserName::stored("server").unwrap();
+    hub.act(&shell, own, &dropped, act, now, crate::policy::channel::may).unwrap();
+    let Some(Note::Answer(Err(refusal))) = shell.take_note() else { panic!("it isn't refused") };
+    assert_eq!(refusal.code(), chat_proto::refusal::Code::NoSuchChannel);
+    assert!(Arc::ptr_eq(&made, &hub.channel(&dev()).unwrap()), "the new one stays");
+    assert_eq!(alice.ask("another line").await, [] as [&str; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_rules_of_one_maker_are_bounded_over_all_their_channels() {
     let mut bounds = Bounds::small();
     bounds.shares = Some(Shares { rules_per_owner: 3, rules: 4, ..Shares::for_tests() });
