@@ -23,7 +23,7 @@ use self::player::{Player, Role};
 use self::truth::Truth;
 
 /// For how long it runs without `MODEL_SECONDS`.
-const USUAL: u64 = 45;
+const USUAL: u64 = 20;
 
 /// Commands of each client in a round.
 const COMMANDS: u64 = 60;
