@@ -1,7 +1,7 @@
 //! Work that waits for a thread of its own: for what may block, such as a disk.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::hub::lock;
@@ -23,6 +23,27 @@ pub(crate) enum Wait {
     Not,
     For(Duration),
     Long,
+}
+
+impl Wait {
+    /// Waits for a notification while the queue is idle: nothing is in it, and it is open. `None` if that is still so when
+    /// the time is over.
+    pub(crate) fn on<'a, S>(
+        self,
+        added: &Condvar,
+        state: MutexGuard<'a, S>,
+        is_idle: impl Fn(&S) -> bool,
+    ) -> Option<MutexGuard<'a, S>> {
+        match self {
+            Self::Not => None,
+            Self::For(time) => {
+                let waited = added.wait_timeout_while(state, time, |state| is_idle(state));
+                let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                (!timeout.timed_out()).then_some(state)
+            }
+            Self::Long => Some(added.wait(state).unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
 }
 
 /// What the thread is to do next.
@@ -102,21 +123,14 @@ impl<T> Backlog<T> {
             if state.closed {
                 return Next::Closed;
             }
-            state = match wait {
-                Wait::Not => return Next::Nothing,
-                Wait::For(time) => {
-                    let waited = self.added.wait_timeout(state, time);
-                    let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                    if timeout.timed_out() && state.waiting.is_empty() && !state.closed {
-                        return Next::Nothing;
-                    }
-                    state
-                }
-                Wait::Long => {
-                    state.waiting.shrink_to(most);
-                    self.added.wait(state).unwrap_or_else(PoisonError::into_inner)
-                }
-            };
+            if matches!(wait, Wait::Long) {
+                state.waiting.shrink_to(most);
+            }
+            let is_idle = |state: &State<T>| state.waiting.is_empty() && !state.closed;
+            match wait.on(&self.added, state, is_idle) {
+                Some(woken) => state = woken,
+                None => return Next::Nothing,
+            }
         }
     }
 }

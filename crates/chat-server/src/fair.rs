@@ -8,7 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex};
 
 use crate::backlog::{Next, Wait};
 use crate::household::household;
@@ -111,18 +111,11 @@ impl<T> FairBacklog<T> {
             if state.closed {
                 return Next::Closed;
             }
-            state = match wait {
-                Wait::Not => return Next::Nothing,
-                Wait::For(time) => {
-                    let waited = self.added.wait_timeout(state, time);
-                    let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                    if timeout.timed_out() && state.waiting.len() == 0 && !state.closed {
-                        return Next::Nothing;
-                    }
-                    state
-                }
-                Wait::Long => self.added.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
+            let is_idle = |state: &State<T>| state.waiting.len() == 0 && !state.closed;
+            match wait.on(&self.added, state, is_idle) {
+                Some(woken) => state = woken,
+                None => return Next::Nothing,
+            }
         }
     }
 }
