@@ -264,7 +264,7 @@ impl Text {
 
     /// By how many characters the text is longer than `max`; `None` if it isn't.
     ///
-    /// What is said is never cut: who wrote too much is told so.
+    /// A text of a message is never cut; one that is too long is refused.
     pub fn chars_over(&self, max: usize) -> Option<usize> {
         // A character takes at least one byte, so most texts need no counting.
         if self.0.len() <= max {

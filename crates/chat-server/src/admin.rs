@@ -26,7 +26,7 @@ use crate::listen::House;
 use crate::listen::unix::UnixDoor;
 use crate::util::spares::Spares;
 
-/// Questions at once, for which as many open files are held in reserve. Operators are few; past it the next is told to come again.
+/// Admin requests at once. As many file descriptors are reserved for them. A further request is refused and may be repeated.
 const MOST_AT_ONCE: usize = 8;
 
 /// Bytes of one question. The longest has a reason or a text that fits on a line of the chat, in JSON's

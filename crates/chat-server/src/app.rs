@@ -160,8 +160,8 @@ impl Server {
     }
 }
 
-/// Open files that are not for connections: one in eight, and no more than these. They are for the store, the doors, the admin
-/// socket and those who are told that the server is full.
+/// Open files that are not for connections: one in eight, and no more than these. They are for the store, the listening sockets,
+/// the admin socket and connections that are refused because the server is full.
 const MOST_OTHER_FILES: usize = 128;
 
 /// The connections for which the system has open files.

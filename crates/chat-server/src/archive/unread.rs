@@ -21,10 +21,11 @@ const MOST_COUNTED: u64 = 10_000;
 /// Lines that name somebody and are counted for one channel.
 const MOST_NAMING: usize = 100;
 
-/// Lines of all private chats that are counted; of what is more nothing is told until these are read.
+/// Unread lines that are counted over all private chats. Chats past it are reported at a later sign-in, when these lines are
+/// read.
 const MOST_COUNTED_PRIVATELY: u64 = 10_000;
 
-/// Bytes of text of the private lines that are told; older ones are left for the next time.
+/// Bytes of text of the unread private lines that one sign-in sends. Older lines are sent at a later one.
 const MOST_BYTES: usize = 128 * 1024;
 
 /// What an account hasn't read: how much of its channels, and the newest private lines. It ends early if the asker has gone.
