@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use chat_proto::id::Timestamp;
-use chat_server::archive::Archive;
+use chat_server::auth::Keeper;
 use chat_server::conn::{self, Manners, Peer};
+use chat_server::history::Archive;
 use chat_server::hub::{Bounds, Hub, Keeping, Registration};
 use chat_server::order::local::Local;
 use chat_server::order::retention::Retention;
 use chat_server::store::{Durability, Place, Store};
-use chat_server::vault::Keeper;
 use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf};
 

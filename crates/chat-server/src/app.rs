@@ -17,21 +17,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin;
-use crate::alive;
-use crate::archive::Archive;
-use crate::clock::{self, steady_clock};
+use crate::auth::Keeper;
 use crate::config::listen::Listen;
 use crate::config::{AdminSocket, Config, MAX_CONVERSATIONS};
+use crate::history::Archive;
 use crate::hub::person::Bell;
 use crate::hub::{Hub, Keeping, probe};
 use crate::listen::gate::Gate;
 use crate::listen::unix::UnixDoor;
 use crate::listen::{self, House};
+use crate::ops::heartbeat;
 use crate::ops::systemd;
 use crate::ops::watchdog::Watchdog;
 use crate::order::local::Local;
 use crate::store::{Place, Store};
-use crate::vault::Keeper;
+use crate::util::clock::{self, steady_clock};
 
 /// How long lines that were said have to be stored when the server stops, how long connections have for their
 /// last lines after that, and the store to be closed. With [`FLUSH_DEADLINE`](crate::ops::log::FLUSH_DEADLINE) it ends
@@ -133,7 +133,7 @@ impl Server {
         if let Some(period) = systemd::watchdog_period() {
             let parts = [order.part(), Some(probe::part(&hub))];
             let parts = parts.into_iter().flatten().collect();
-            services.spawn(alive::tell(period, entrances, parts, alive::tell_manager));
+            services.spawn(heartbeat::tell(period, entrances, parts, heartbeat::tell_manager));
         }
         if let Some(door) = admin {
             doors.spawn(admin::serve(door, house.clone()));

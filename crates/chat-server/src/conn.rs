@@ -43,9 +43,9 @@ use self::dialect::{Foreign, Opening};
 use self::pace::{Granted, Pace};
 use self::telnet::{Signal, Telnet};
 use self::wake::Wake;
-use crate::clock::steady_clock;
 use crate::hub::{Hub, LINE};
 use crate::session::Session;
+use crate::util::clock::steady_clock;
 
 /// Output that is gathered before it is written. Bounds what one stuck reader costs.
 const ENOUGH: usize = 12 * 1024;

@@ -477,6 +477,12 @@ impl Hub {
     /// One that keeps everything in memory, with nothing in it.
     pub(crate) fn in_memory(bounds: Bounds) -> Arc<Self> {
         let keeping = Keeping::inline(crate::order::retention::Retention::default());
-        Self::new(bounds, "test".to_owned(), Vec::new(), keeping, crate::clock::steady_clock())
+        Self::new(
+            bounds,
+            "test".to_owned(),
+            Vec::new(),
+            keeping,
+            crate::util::clock::steady_clock(),
+        )
     }
 }

@@ -23,9 +23,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::gate::Gate;
-use crate::clock::steady_clock;
 use crate::conn::{self, Manners, Peer};
 use crate::hub::Hub;
+use crate::util::clock::steady_clock;
 
 /// Where connections come in.
 pub(crate) trait Door: Send + Sync {

@@ -1,5 +1,6 @@
 //! What the operator and the service manager see.
 
+pub(crate) mod heartbeat;
 pub mod log;
 pub(crate) mod memory;
 pub mod signals;

@@ -510,8 +510,8 @@ fn refused(re: &'static str, refusal: Refusal) -> Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::steady_clock;
     use crate::hub::Bounds;
+    use crate::util::clock::steady_clock;
 
     fn session() -> Session {
         Session::new(Hub::in_memory(Bounds::small()), Peer::local("a test"), steady_clock())

@@ -5,55 +5,55 @@
 //! WAL mode, and see only what is committed.
 //!
 //! * [`schema`]: the tables and their versions.
-//! * [`book`][]: writing.
+//! * [`writer`][]: writing.
 //! * [`accounts`]: accounts and what is kept under them.
-//! * [`operators`]: what operators of the server decided.
+//! * [`server_moderation`]: what operators of the server decided.
 //! * [`damage`]: which damage of the files is found.
-//! * [`erase`]: how all of an account's is taken out.
-//! * [`erasing`]: what is to be taken out and is passed over until then.
-//! * [`channels`]: how channels are run.
+//! * [`redact`]: how all of an account's is taken out.
+//! * [`pending_redactions`]: what is to be taken out and is passed over until then.
+//! * [`channel_moderation`]: how channels are run.
 //! * [`purge`]: how all of an author's lines in a conversation are hidden.
-//! * [`lookup`]: reading pages of lines, and searching.
+//! * [`reader`]: reading pages of lines, and searching.
 //! * [`unread`]: what an account hasn't read yet.
 //! * [`mention`]: lines that name somebody.
 //! * [`cutoff`]: when a query is given up.
-//! * [`words`]: how words of any language are found.
-//! * [`written`]: what an account wrote.
-//! * [`recent`]: lines that are kept and are not in the tables yet.
-//! * [`wal`]: how what is committed comes to its place in the files.
-//! * [`failure`]: what goes wrong, and what to do about it.
-//! * [`frames`]: damage in the logs of a server that was killed.
+//! * [`full_text`]: how words of any language are found.
+//! * [`author_index`]: what an account wrote.
+//! * [`memtable`]: lines that are kept and are not in the tables yet.
+//! * [`checkpoint`]: how what is committed comes to its place in the files.
+//! * [`error`]: what goes wrong, and what to do about it.
+//! * [`wal_repair`]: damage in the logs of a server that was killed.
 //! * [`files`]: whether the open files are where they were.
-//! * [`guard`]: whether directory and files are safe from other users.
+//! * [`permissions`]: whether directory and files are safe from other users.
 //! * [`identity`]: whether the files of a store belong together.
-//! * [`tools`]: what an operator does with a store: check it, copy it.
+//! * [`maintenance`]: what an operator does with a store: check it, copy it.
 
 mod accounts;
-mod book;
-mod channels;
+mod author_index;
+mod channel_moderation;
+mod checkpoint;
 mod cutoff;
 mod damage;
-mod erase;
-mod erasing;
-mod failure;
+mod error;
 mod files;
-mod frames;
-mod guard;
+mod full_text;
 mod identity;
-mod lookup;
+pub mod maintenance;
+mod memtable;
 mod mention;
-mod operators;
+mod pending_redactions;
+mod permissions;
 mod purge;
-mod recent;
+mod reader;
+mod redact;
 mod schema;
-pub mod tools;
+mod server_moderation;
 mod unread;
-mod wal;
-mod words;
-mod written;
+mod wal_repair;
+mod writer;
 
 #[cfg(test)]
-mod battery;
+mod tests;
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
@@ -70,20 +70,24 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 pub use self::accounts::{AccountEntry, AccountRow, IgnoredRow, MemberRow, OperatorRow, TokenRow};
-pub use self::book::{Book, ConversationRow, Entry, FORGOTTEN, Flusher, Holder, MAX_NUMBER, Said};
-pub use self::channels::{ActRow, KeptAct, KeptMark, KeptSetting, MarkRow, Rule};
+pub use self::author_index::Written;
+pub use self::channel_moderation::{ActRow, KeptAct, KeptMark, KeptSetting, MarkRow, Rule};
+use self::checkpoint::{Length, Wal};
 pub use self::cutoff::Cutoff;
-pub use self::failure::{Failure, Kind, OpenError};
+pub use self::error::{Failure, Kind, OpenError};
 use self::files::Files;
 pub use self::identity::Mismatch;
-pub use self::lookup::{Hit, Hits, Key, LastLines, Lookup, Page, Query, Sought, StoredLine, Whose};
+use self::memtable::{Journal, Recent, is_flushed};
 pub use self::mention::Mentions;
-pub use self::operators::{ACTS_KEPT, InvitationRow, OperatorEntry, ServerActRow, ServerBanRow};
 pub use self::purge::{Author, LineCount, Purge, author_key};
-use self::recent::{Journal, Recent, is_flushed};
+pub use self::reader::{Hit, Hits, Key, LastLines, Lookup, Page, Query, Sought, StoredLine, Whose};
+pub use self::server_moderation::{
+    ACTS_KEPT, InvitationRow, OperatorEntry, ServerActRow, ServerBanRow,
+};
 pub use self::unread::{Reader, Unread, UnreadChat};
-use self::wal::{Length, Wal};
-pub use self::written::Written;
+pub use self::writer::{
+    Book, ConversationRow, Entry, FORGOTTEN, Flusher, Holder, MAX_NUMBER, Said,
+};
 
 /// The file in the directory.
 const FILE: &str = "chat.db";
@@ -139,7 +143,7 @@ impl Store {
             Place::Memory => (Connection::open_in_memory().map_err(OpenError::from_sqlite)?, None),
             Place::Directory(directory) => {
                 let lock = lock(directory, pause, TRIES)?;
-                guard::check_links(directory)?;
+                permissions::check_links(directory)?;
                 found = damage::look(directory, true);
                 identity::check(directory, &found)?;
                 let path = directory.join(FILE);
@@ -152,7 +156,7 @@ impl Store {
         let (mut journal, mut wals) = (None, Vec::new());
         let changed = Arc::new(Condvar::new());
         if let Place::Directory(directory) = place {
-            keep_private(&directory.join(recent::FILE))
+            keep_private(&directory.join(memtable::FILE))
                 .map_err(|source| OpenError::Directory { path: directory.clone(), source })?;
             let is_long = || {
                 let changed = Arc::clone(&changed);
@@ -176,7 +180,7 @@ impl Store {
         let recent = Recent::new(Arc::clone(&writer), journal, wals, changed, files);
         let recent = recent.map_err(OpenError::from_sqlite)?;
         recent.recover()?;
-        recent::note(&crate::hub::lock(&writer), &found.losses);
+        memtable::note(&crate::util::sync::lock(&writer), &found.losses);
         Ok(Self { place: place.clone(), writer, lock, recent })
     }
 
@@ -199,7 +203,7 @@ impl Store {
     /// [`OpenError::Older`] if no server of this version has opened it yet, too.
     pub fn open_to_read(directory: &Path) -> Result<Lookup, OpenError> {
         let lookup = Self::open_to_copy(directory)?;
-        schema::check_is_current(&crate::hub::lock(lookup.connection()))?;
+        schema::check_is_current(&crate::util::sync::lock(lookup.connection()))?;
         Ok(lookup)
     }
 
@@ -209,7 +213,7 @@ impl Store {
         if !identity::has_some(directory) {
             return Err(OpenError::Missing { path });
         }
-        guard::check_links(directory)?;
+        permissions::check_links(directory)?;
         let losses = check_free(directory)?;
         let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
         schema::check_version(&connection)?;
@@ -252,7 +256,7 @@ const LOOKS: u32 = 1500;
 
 /// Waits until the tables have all that was said until now. If no server runs, they are given it.
 fn wait_until_flushed(directory: &Path, mut pause: impl FnMut()) -> Result<(), OpenError> {
-    let Some(last) = recent::last_row(directory).map_err(OpenError::from_sqlite)? else {
+    let Some(last) = memtable::last_row(directory).map_err(OpenError::from_sqlite)? else {
         return Ok(());
     };
     for _ in 0..LOOKS {
@@ -391,7 +395,7 @@ fn lock(directory: &Path, mut pause: impl FnMut(), tries: u32) -> Result<File, O
     }
     for _ in 0..tries {
         match file.try_lock() {
-            Ok(()) => return guard::check_directory(directory).map(|()| file),
+            Ok(()) => return permissions::check_directory(directory).map(|()| file),
             Err(TryLockError::WouldBlock) => pause(),
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }

@@ -1,5 +1,9 @@
 //! Small things that every module may use, and that use none.
 
+pub(crate) mod clock;
+pub(crate) mod fair_queue;
 pub(crate) mod input;
+pub(crate) mod net;
 pub(crate) mod spares;
 pub(crate) mod sync;
+pub(crate) mod work_queue;

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chat_proto::secret::Secret;
+use chat_server::auth::password::{self, Memory};
+use chat_server::auth::token::{Token, TokenHash};
 use chat_server::store::{AccountEntry, Durability, Entry, Place, Store};
-use chat_server::vault::password::{self, Memory};
-use chat_server::vault::token::{Token, TokenHash};
 
 /// The password of all of them.
 pub(super) const PASSWORD: &str = "correct horse battery";

@@ -19,7 +19,6 @@ use chat_proto::verb::{self, Kind};
 use tokio::sync::oneshot;
 
 use super::wire::{Answer, Request};
-use crate::clock::{on_the_wall, steady_clock};
 use crate::hub::Hub;
 use crate::hub::act::{Act, Aim, Deed};
 use crate::hub::decree::{Recorded, Ruler, Wish};
@@ -28,6 +27,7 @@ use crate::hub::person::{Note, Person};
 use crate::hub::ports::vault;
 use crate::hub::ruled::{AccountRow, Asked, Page, RunRow};
 use crate::policy;
+use crate::util::clock::{on_the_wall, steady_clock};
 
 /// All lines of the answer, the last one of which tells what became of it.
 pub(super) async fn carry_out(hub: &Arc<Hub>, request: Request) -> Vec<Answer> {

@@ -5,7 +5,7 @@ use chat_proto::refusal::Refusal;
 
 use super::{Asker, Handled, Outcome};
 
-use crate::clock::on_the_wall;
+use crate::util::clock::on_the_wall;
 
 pub(super) fn handle(asker: &Asker<'_>) -> Handled {
     let name = asker.me.name.clone().ok_or_else(|| Refusal::not_named(None))?;

@@ -9,10 +9,10 @@ use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 
 use super::{Asker, Handled, Outcome};
-use crate::clock::on_the_wall;
 use crate::hub;
 use crate::hub::channel::Channel;
 use crate::hub::snapshot::Whom;
+use crate::util::clock::on_the_wall;
 
 /// Each address once.
 fn addresses(devices: &[Arc<hub::person::Person>]) -> String {

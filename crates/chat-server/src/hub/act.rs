@@ -16,7 +16,7 @@ use super::operators::Right;
 use super::person::{Borne, Party, Person};
 use super::rules::{List, Mark, Settings, Verdict, Who};
 
-use crate::clock::on_the_wall;
+use crate::util::clock::on_the_wall;
 
 /// Somebody an act is about, by the name that was typed.
 #[derive(Clone)]

@@ -14,7 +14,7 @@ use chat_proto::refusal::Refusal;
 use chat_proto::target::Target;
 use ipnet::IpNet;
 
-use crate::clock::end_of;
+use crate::util::clock::end_of;
 
 /// Every ban, [`MAX_BARRED`] at most. One that has run out counts for nothing, and is taken out by and by.
 #[derive(Default)]

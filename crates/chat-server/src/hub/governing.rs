@@ -11,8 +11,8 @@ use chat_proto::refusal::Refusal;
 use super::bans::Bans;
 use super::decree::Recorded;
 use super::ports::TokenHash;
-use crate::clock::end_of;
 use crate::store::ACTS_KEPT;
+use crate::util::clock::end_of;
 
 /// All of it.
 #[derive(Default)]

@@ -22,7 +22,7 @@ use super::ports::{Found, vault};
 use super::rules::Who;
 use super::sequence::Sequence;
 use super::{lock, ringer};
-use crate::clock::on_the_wall;
+use crate::util::clock::on_the_wall;
 use crate::util::sync::{Rank, RankedMutex};
 
 /// Tells people apart for as long as the server runs; never given twice.

@@ -11,7 +11,7 @@ use chat_proto::id::Timestamp;
 use chat_proto::refusal::Refusal;
 
 use super::person::Person;
-use crate::household::household;
+use crate::util::net::client_prefix;
 
 /// Buckets that are remembered; past it the one that is full, or full soonest, is forgotten.
 const MAX_BUCKETS: usize = 50_000;
@@ -190,7 +190,7 @@ impl Holder {
     pub(crate) fn of(person: &Person) -> Self {
         match (person.account(), person.address()) {
             (Some(account), _) => Self::Account(account.0),
-            (None, Some(address)) => Self::Address(household(address)),
+            (None, Some(address)) => Self::Address(client_prefix(address)),
             (None, None) => Self::Connection(person.id.0),
         }
     }
@@ -258,7 +258,7 @@ impl Throttles {
         shares: &Shares,
         now: Timestamp,
     ) -> Result<(), Wait> {
-        let address = address.map_or(Holder::UnixSocket, |ip| Holder::Address(household(ip)));
+        let address = address.map_or(Holder::UnixSocket, |ip| Holder::Address(client_prefix(ip)));
         let holders = std::iter::once(address).chain(account.map(Holder::Account));
         let takes = holders.map(|holder| ((costly, holder), costly.bucket(holder, shares)));
         self.spend(takes, amount, now)
@@ -339,7 +339,7 @@ mod tests {
     use chat_proto::refusal::Code;
 
     fn address(text: &str) -> Holder {
-        Holder::Address(household(text.parse().unwrap()))
+        Holder::Address(client_prefix(text.parse().unwrap()))
     }
 
     fn ip(text: &str) -> IpAddr {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use chat_proto::refusal::Refusal;
 
-use crate::household::household;
 use crate::hub::lock;
+use crate::util::net::client_prefix;
 
 /// Counts those who are in.
 pub(crate) struct Gate {
@@ -35,7 +35,7 @@ impl Gate {
 
     /// Lets one in, counted by its address if it has one that counts.
     pub(crate) fn admit(self: &Arc<Self>, from: Option<IpAddr>) -> Result<Ticket, Refusal> {
-        let from = from.map(household);
+        let from = from.map(client_prefix);
         let mut inside = lock(&self.inside);
         if inside.all >= self.most {
             return Err(Refusal::server_full(false));

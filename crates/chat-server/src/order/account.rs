@@ -8,11 +8,11 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 
 use super::register::Register;
-use crate::clock::on_the_wall;
 use crate::hub::account::{Hidden, KeptAccount, Remembered};
 use crate::hub::person::Party;
 use crate::hub::ports::{AccountDeed, ConversationKey, Fact, Past, TokenHash};
 use crate::store::{AccountEntry, AccountRow, Book, Entry, Failure, OperatorEntry};
+use crate::util::clock::on_the_wall;
 
 /// What the hub begins with.
 pub(super) fn load(

@@ -16,8 +16,7 @@ use super::operator;
 use super::register::{Full, Register, Seat};
 use super::retention::{Retention, Tidying};
 use super::running::{self, Written};
-use crate::archive::stored;
-use crate::clock::on_the_wall;
+use crate::history::stored;
 use crate::hub::Hub;
 use crate::hub::channel::Channel;
 use crate::hub::decree::Decree;
@@ -27,6 +26,7 @@ use crate::hub::ports::{
 };
 use crate::hub::throttle::Costly;
 use crate::store::{AccountEntry, Book, Entry, FORGOTTEN, Failure, Rule};
+use crate::util::clock::on_the_wall;
 
 /// For how long a key says a line once, in milliseconds: a day.
 const ONCE_MILLIS: i64 = 24 * 3_600_000;

@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 
 use super::desk::{Desk, Item, Progress, Stage};
 use super::retention::Retention;
-use crate::archive::Archive;
-use crate::backlog::{Backlog, Next, Priority, Wait, lower_priority};
+use crate::auth::Keeper;
+use crate::history::Archive;
 use crate::hub::decree::Decree;
 use crate::hub::person::Party;
 use crate::hub::ports::{ConversationKey, Deed, Draft, Fact, Order, Past};
@@ -25,7 +25,7 @@ use crate::hub::{Hub, Keeping, lock};
 use crate::ops::watchdog::{Part, Pulse, Spot};
 use crate::store::{Book, Durability, Failure, Flusher, Place, Store};
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
-use crate::vault::Keeper;
+use crate::util::work_queue::{Backlog, Next, Priority, Wait, lower_priority};
 
 /// Drafts of one commit. Enough that its sync costs each of them little; few enough that they don't run
 /// over the ring of a channel.

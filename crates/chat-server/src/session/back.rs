@@ -13,10 +13,10 @@ use chat_proto::text::Text;
 
 use super::Session;
 use super::carry_out::channel_place;
-use crate::clock::on_the_wall;
 use crate::hub::account::{Account, Remembered};
 use crate::hub::apply::{Leaving, Membership};
 use crate::policy;
+use crate::util::clock::on_the_wall;
 
 impl Session {
     /// Enters the channels of the account again; the one that was entered last is current.

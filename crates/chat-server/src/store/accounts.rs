@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
-use super::book::{Book, Entry};
-use super::lookup::Lookup;
-use super::{Failure, erase};
-use crate::hub::lock;
-use crate::vault::token::TokenHash;
+use super::reader::Lookup;
+use super::writer::{Book, Entry};
+use super::{Failure, redact};
+use crate::auth::token::TokenHash;
+use crate::util::sync::lock;
 
 /// Something about an account to be written. `party` is the account's number; times are in milliseconds since
 /// 1970.
@@ -314,7 +314,7 @@ pub(super) fn write(change: &Transaction<'_>, entry: AccountEntry<'_>) -> rusqli
         AccountEntry::NotOperator { number, party } => {
             execute("DELETE FROM operator WHERE number = ?1 AND party = ?2", params![number, party])
         }
-        AccountEntry::Forget { party } => erase::forget(change, party),
+        AccountEntry::Forget { party } => redact::forget(change, party),
         AccountEntry::Erased { party } => {
             execute("DELETE FROM wrote WHERE party = ?1", params![party])?;
             execute("DELETE FROM erasing WHERE party = ?1", params![party])

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::frames::{self, Cure, Damage};
-use super::{FILE, recent};
+use super::wal_repair::{self, Cure, Damage};
+use super::{FILE, memtable};
 
 /// What is damaged in the logs of a directory.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct Found {
 /// Looks through the logs of a directory that no server has open. What can be put right is, if that is wanted.
 pub(super) fn look(directory: &Path, mend: bool) -> Found {
     let mut found = Found::default();
-    for name in [FILE, recent::FILE] {
+    for name in [FILE, memtable::FILE] {
         let cure = match (mend, name) {
             (false, _) => Cure::None,
             (true, FILE) => Cure::Mend,
@@ -27,7 +27,7 @@ pub(super) fn look(directory: &Path, mend: bool) -> Found {
             (true, _) => Cure::Accept,
         };
         let path = directory.join(name);
-        match frames::look(&path, cure) {
+        match wal_repair::look(&path, cure) {
             Ok(damage) => {
                 let lacks = damage.lost_from.is_some();
                 if name == FILE {

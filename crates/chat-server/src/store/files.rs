@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::failure::{Failure, Kind};
+use super::error::{Failure, Kind};
 use super::identity::Time;
-use super::{FILE, LOCK, OpenError, identity, lock, recent};
+use super::{FILE, LOCK, OpenError, identity, lock, memtable};
 
 /// A log is cut off to this by SQLite itself, in bytes.
 pub(super) const MAX_LOG: u64 = 32 * 1024 * 1024;
@@ -78,7 +78,7 @@ impl Files {
     /// Those of a directory that are open now.
     pub(super) fn opened(directory: &Path) -> Self {
         let mut opened = Vec::new();
-        for name in [FILE, recent::FILE] {
+        for name in [FILE, memtable::FILE] {
             for part in ["", "-wal", "-shm"] {
                 let path = identity::beside(&directory.join(name), part);
                 if let Ok(found) = fs::metadata(&path) {
@@ -144,7 +144,7 @@ impl Files {
         if self.look().is_err() {
             return;
         }
-        let mut again = crate::hub::lock(&self.lock);
+        let mut again = crate::util::sync::lock(&self.lock);
         if held.is_none_or(is_ours) || again.as_ref().is_some_and(is_ours) {
             return;
         }

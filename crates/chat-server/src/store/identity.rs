@@ -21,10 +21,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
+use super::checkpoint::write_some;
 use super::damage::Found;
-use super::failure::Kind;
-use super::wal::write_some;
-use super::{Durability, FILE, Failure, OpenError, recent};
+use super::error::Kind;
+use super::{Durability, FILE, Failure, OpenError, memtable};
 
 /// The table of `recent.db`. `sure`: the rows count, since each commit is synced; 2 more: there is a log.
 const JOURNAL_TABLE: &str = "BEGIN;
@@ -198,15 +198,15 @@ fn find(directory: &Path) -> Files {
         alone: found(&file, |file| tables(&open_alone(file)?)),
         tables: found(&file, |file| tables(&open_untouched(file)?)),
         has_log: has_log(&file),
-        journal_has_log: has_log(&directory.join(recent::FILE)),
+        journal_has_log: has_log(&directory.join(memtable::FILE)),
         lacks: (false, false),
-        journal: found(&directory.join(recent::FILE), |file| journal(&open_untouched(file)?)),
+        journal: found(&directory.join(memtable::FILE), |file| journal(&open_untouched(file)?)),
     }
 }
 
 /// Whether a store's directory has a file of one. A file of no byte counts for none.
 pub(super) fn has_some(directory: &Path) -> bool {
-    [FILE, recent::FILE].iter().any(|name| {
+    [FILE, memtable::FILE].iter().any(|name| {
         let file = directory.join(name);
         has_bytes(&file) || has_log(&file)
     })

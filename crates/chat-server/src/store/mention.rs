@@ -4,13 +4,13 @@ use chat_proto::fold::folded;
 use unicode_normalization::char::is_combining_mark;
 
 use super::Failure;
-use super::book::place;
 use super::cutoff::Cutoff;
-use super::erasing::Erasing;
-use super::lookup::{Hits, Key, Lookup, STEPS_BETWEEN_LOOKS, StoredLine, newest, newest_between};
+use super::full_text::{expression, is_unspaced};
+use super::pending_redactions::Erasing;
+use super::reader::{Hits, Key, Lookup, STEPS_BETWEEN_LOOKS, StoredLine, newest, newest_between};
 use super::unread::Reader;
-use super::words::{expression, is_unspaced};
-use crate::hub::lock;
+use super::writer::place;
+use crate::util::sync::lock;
 
 /// Which lines name somebody.
 #[derive(Clone, Copy, Debug)]

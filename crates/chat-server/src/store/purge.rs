@@ -15,10 +15,10 @@ use chat_proto::name::UserName;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::Failure;
-use super::book::{Book, HIDDEN, UNTOLD, id_of, place};
-use super::erasing::Erasing;
-use super::lookup::{Key, Lookup, Place, Shown, StoredLine};
-use crate::hub::lock;
+use super::pending_redactions::Erasing;
+use super::reader::{Key, Lookup, Place, Shown, StoredLine};
+use super::writer::{Book, HIDDEN, UNTOLD, id_of, place};
+use crate::util::sync::lock;
 
 /// Bits of an id within its block.
 const BLOCK_BITS: u32 = 8;
@@ -402,7 +402,7 @@ pub(super) fn leave_blocks<'a>(
     let mut keys = Keys::default();
     let mut done: HashMap<String, (u32, u64)> = HashMap::new();
     for (at, author) in lines {
-        let number = u32::try_from(at >> super::book::ID_BITS).unwrap_or_default();
+        let number = u32::try_from(at >> super::writer::ID_BITS).unwrap_or_default();
         let block = block_of(id_of(at));
         let key = keys.of(author).to_owned();
         if done.get(&key) == Some(&(number, block)) {
@@ -411,7 +411,7 @@ pub(super) fn leave_blocks<'a>(
         let mut is_left = false;
         if !is_over(block) {
             let ends = [block << BLOCK_BITS, end_of_block(block)].map(|id| place(number, id));
-            let mut rows = others.query(params![ends[0], ends[1], super::book::ERASED])?;
+            let mut rows = others.query(params![ends[0], ends[1], super::writer::ERASED])?;
             while let Some(row) = rows.next()? {
                 is_left |= keys.of(row.get_ref(0)?.as_str()?) == key;
             }

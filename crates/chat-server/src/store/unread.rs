@@ -3,14 +3,14 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Failure;
-use super::book::{BY_OTHER, UNTOLD, id_of, place};
-use super::erasing::Erasing;
-use super::lookup::{
+use super::memtable::Recent;
+use super::pending_redactions::Erasing;
+use super::reader::{
     COLUMNS, Key, Lookup, MAX_LOOKED_AT, MAX_PRIVATE, Merged, Place, StoredLine, Whose,
     found_place, stored_line,
 };
-use super::recent::Recent;
-use crate::hub::lock;
+use super::writer::{BY_OTHER, UNTOLD, id_of, place};
+use crate::util::sync::lock;
 
 /// Who reads.
 #[derive(Clone, Copy, Debug)]

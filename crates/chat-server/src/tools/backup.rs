@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::tell;
-use crate::store::{Store, tools};
+use crate::store::{Store, maintenance};
 
 pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
     if file == Path::new("-") {
@@ -23,10 +23,10 @@ pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
     let part = Part::new(file)?;
     Store::open_to_copy(directory)?.copy_to(&part.0)?;
     // What somebody had erased just before isn't in a copy, however far the server has come with it.
-    tools::blank_erased(&part.0)?;
+    maintenance::blank_erased(&part.0)?;
     // Put in the place of a store by hand, it is told from what belongs there.
-    tools::mark_backup(&part.0)?;
-    let faults = tools::faults_of(&part.0)?;
+    maintenance::mark_backup(&part.0)?;
+    let faults = maintenance::faults_of(&part.0)?;
     if !faults.is_empty() {
         bail!("the copy is not whole, and is not kept: {}", faults.join("; "));
     }

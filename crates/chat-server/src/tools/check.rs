@@ -13,7 +13,7 @@ use socket2::SockRef;
 use super::tell;
 use crate::config::Config;
 use crate::listen::tcp;
-use crate::store::tools::free_bytes;
+use crate::store::maintenance::free_bytes;
 use crate::store::{OpenError, Place, Store};
 
 /// Less room than this is worth a word.

@@ -11,7 +11,7 @@ use chat_proto::name::ChannelName;
 use serde::Serialize;
 
 use super::row::Row;
-use crate::archive::stored;
+use crate::history::stored;
 use crate::store::{Key, Store};
 
 /// Lines and bytes that are read at once.

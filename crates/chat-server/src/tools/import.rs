@@ -10,7 +10,7 @@ use chat_proto::text::Text;
 
 use super::row::Row;
 use super::tell;
-use crate::archive::stored;
+use crate::history::stored;
 use crate::store::{Book, Durability, Entry, Key, Lookup, Place, Store};
 use crate::util::input;
 

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::tell;
-use crate::clock::steady_clock;
-use crate::store::{OpenError, Store, tools};
+use crate::store::{OpenError, Store, maintenance};
+use crate::util::clock::steady_clock;
 
 /// The copy of the backup until it is in place. One that an earlier call left there is replaced.
 const PART: &str = "chat.db.restoring";
@@ -29,7 +29,7 @@ pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
     // No server and no other tool uses the directory until this is dropped.
     let _lock = Store::lock(directory)?;
     let part = Part::new(directory)?;
-    let faults = tools::copy_backup(file, &part.0).map_err(|error| unusable(file, error))?;
+    let faults = maintenance::copy_backup(file, &part.0).map_err(|error| unusable(file, error))?;
     if !faults.is_empty() {
         bail!("{shown} is not whole, and nothing is changed: {}", faults.join("; "));
     }
@@ -117,7 +117,7 @@ fn give(directory: &Path, file: &Path) -> anyhow::Result<()> {
 /// between either finds all the old files or is refused: the copy is marked as a backup, and takes no log and no journal.
 fn exchange(directory: &Path, part: &Path) -> anyhow::Result<Option<PathBuf>> {
     let database = Store::file_in(directory);
-    let old: Vec<PathBuf> = tools::files_in(directory)
+    let old: Vec<PathBuf> = maintenance::files_in(directory)
         .into_iter()
         .filter(|path| fs::symlink_metadata(path).is_ok())
         .collect();

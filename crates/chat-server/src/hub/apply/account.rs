@@ -10,12 +10,12 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::clock::on_the_wall;
 use crate::hub::account::{Account, Hidden, KeptAccount, Opened};
 use crate::hub::channel::Channel;
 use crate::hub::person::{By, Ignoring, Note, Party, Person};
 use crate::hub::ports::{AccountDeed, ConversationKey, Deed, Fact, TokenHash};
 use crate::hub::{Hub, lock};
+use crate::util::clock::on_the_wall;
 
 impl Hub {
     /// Wants something to become of an account. With `done` the asker gets that as their answer once it is kept,

@@ -13,7 +13,6 @@ use chat_proto::refusal::Refusal;
 use chat_proto::setting::Period;
 use chat_proto::text::Text;
 
-use crate::clock::on_the_wall;
 use crate::hub::account::Account;
 use crate::hub::bans::counts;
 use crate::hub::decree::{Decided, Decree, Recorded, Ruler, Wish};
@@ -22,6 +21,7 @@ use crate::hub::governing::Invitation;
 use crate::hub::person::{By, Ending, Note, Person};
 use crate::hub::ports::Fact;
 use crate::hub::{Hub, Registration, lock};
+use crate::util::clock::on_the_wall;
 
 /// For how long an invitation is good, in milliseconds.
 #[expect(clippy::cast_possible_wrap, reason = "some days fit")]

@@ -9,7 +9,6 @@ use chat_proto::name::{ChannelName, NameError, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::clock::on_the_wall;
 use crate::hub::act::{Keep, Standing};
 use crate::hub::channel::{Channel, RingReader, State};
 use crate::hub::operators::Right;
@@ -18,6 +17,7 @@ use crate::hub::ports::{Changed, Fact};
 use crate::hub::rules::List;
 use crate::hub::throttle::{Costly, Holder};
 use crate::hub::{Hub, lock};
+use crate::util::clock::on_the_wall;
 
 /// Channels that nobody can make: so that the answer to whoever wants to make one that is hidden isn't for hidden ones
 /// alone.

@@ -11,7 +11,6 @@ use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::clock::on_the_wall;
 use crate::hub::account::Owned;
 use crate::hub::channel::Channel;
 use crate::hub::delivery::{Delivery, Told};
@@ -20,6 +19,7 @@ use crate::hub::person::{Bell, By, ClientKind, Note, Person, PersonId};
 use crate::hub::ports::Fact;
 use crate::hub::throttle::{Costly, Holder};
 use crate::hub::{Hub, lock};
+use crate::util::clock::on_the_wall;
 
 impl Hub {
     /// Somebody connected, from an address unless it is none.

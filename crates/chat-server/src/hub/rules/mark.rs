@@ -9,8 +9,8 @@ use chat_proto::name::UserName;
 use chat_proto::target::Target;
 use ipnet::IpNet;
 
-use crate::clock::end_of;
 use crate::hub::person::Party;
+use crate::util::clock::end_of;
 
 /// By what somebody is known.
 #[derive(Clone, Debug)]

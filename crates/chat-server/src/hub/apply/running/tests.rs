@@ -10,16 +10,16 @@ use tokio::io::{
 };
 
 use super::*;
-use crate::archive::Archive;
-use crate::clock::steady_clock;
+use crate::auth::Keeper;
 use crate::conn::{self, Manners, serve};
+use crate::history::Archive;
 use crate::hub::account::{Account, KeptAccount};
 use crate::hub::person::Party;
 use crate::hub::{Bounds, Keeping, Shares};
 use crate::order::local::Local;
 use crate::order::retention::Retention;
 use crate::store::{Durability, Place, Store};
-use crate::vault::Keeper;
+use crate::util::clock::steady_clock;
 
 /// Everything of a server but its doors.
 fn hub(place: &Place) -> Arc<Hub> {

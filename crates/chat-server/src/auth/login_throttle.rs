@@ -1,0 +1,572 @@
+//! How long to wait after wrong passwords.
+//!
+//! Wrong ones are counted for the account that they are tried on and for the connection that they come from. Whoever
+//! tries many waits longer and longer; nobody is locked out. So that strangers can't keep an account's owner
+//! away, what an address from which the account was entered lately tries on it is counted by itself, the first few
+//! tries of any other address don't wait for what others have tried on the account, and a wait that was told is
+//! never made longer by what others try meanwhile.
+//!
+//! Many people may share an address. So an address from which many wrong passwords come has no wait of its own: each
+//! of its connections has fewer free ones then, and those that wait to be verified have turns.
+//!
+//! Time comes in as an argument.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use chat_proto::limits::MAX_DEVICES;
+use indexmap::IndexMap;
+use tokio::time::Instant;
+
+use crate::util::net::client_prefix;
+
+/// What is allowed of tries.
+#[derive(Clone, Copy)]
+struct Rule {
+    /// So many wrong ones cost nothing.
+    free: u32,
+    /// So many may be under way while there was no wrong one.
+    at_once: u32,
+    /// The longest wait.
+    longest: Duration,
+}
+
+/// An account has one owner who mistypes, and whose devices all come back at once after a restart of the server.
+#[expect(clippy::cast_possible_truncation, reason = "few devices fit")]
+const ACCOUNT: Rule =
+    Rule { free: 5, at_once: MAX_DEVICES as u32, longest: Duration::from_secs(30) };
+
+/// A connection may be a bridge's. One client that tries several accounts has few.
+const CONNECTION: Rule = Rule { free: 10, at_once: u32::MAX, longest: Duration::from_secs(30) };
+
+/// The same for a connection from an address from which as many wrong passwords have come as [`ADDRESS`] has free.
+const CONNECTION_OF_MANY: Rule = Rule { free: 2, ..CONNECTION };
+
+/// Behind an address there may be many people, such as all those of a proxy.
+const ADDRESS: Rule = Rule { free: 20, at_once: u32::MAX, longest: Duration::from_secs(30) };
+
+/// The first wait; each further wrong password doubles it.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// After each such time without a wrong password one is forgotten.
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(5);
+
+/// So many tries of an address on an account within [`LATELY`] don't wait for others: whoever mistypes once isn't
+/// left to those who guess at the same time.
+const OWN_FREE: u32 = 3;
+
+/// The time from an address's first try on an account after which its tries on it count as first ones again.
+const LATELY: Duration = Duration::from_mins(5);
+
+/// For how long an address counts as the owner's after they signed in from it.
+const KNOWN_FOR: Duration = Duration::from_hours(7 * 24);
+
+/// Addresses, connections, accounts, and addresses of accounts (those that entered it and those that tried) that are
+/// remembered at most. The one whose turn was longest ago makes room.
+pub const MOST_REMEMBERED: usize = 10_000;
+
+/// What is remembered of tries.
+#[derive(Default)]
+pub struct Slowdown {
+    addresses: Memory<IpAddr>,
+    connections: Memory<u64>,
+    accounts: Memory<Box<str>>,
+    /// Accounts and the addresses from which they were entered lately.
+    known: Memory<Pair>,
+    /// Accounts and the other addresses that have tried them lately.
+    tried: Memory<Pair>,
+}
+
+/// From where a password comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// None for a connection to a Unix socket.
+    pub address: Option<IpAddr>,
+    /// No two connections have the same, also one after the other.
+    pub connection: u64,
+}
+
+impl Source {
+    fn client_prefix(self) -> Option<IpAddr> {
+        self.address.map(client_prefix)
+    }
+}
+
+/// An account, and an address from which it is tried.
+type Pair = (Box<str>, Option<IpAddr>);
+
+/// Tries of one address, on one account, or of one address on one account.
+#[derive(Clone, Copy, Default)]
+struct Tries {
+    /// Wrong ones that weren't forgotten when the last one came, and when that was.
+    wrong: u32,
+    last_wrong: Option<Instant>,
+    /// Tries whose outcome isn't known yet: counted as wrong ones, so that many at once aren't free.
+    under_way: u32,
+    /// When the account was entered from the address.
+    entered: Option<Instant>,
+    /// When the address first tried the account lately.
+    first: Option<Instant>,
+    /// When the address may try the account again, as it was told.
+    told: Option<Instant>,
+}
+
+impl Slowdown {
+    /// Whether a password may be tried now on the account of this name (folded), whether there is one or not. If it
+    /// may, the try is under way until [`failed`](Self::failed), [`succeeded`](Self::succeeded) or
+    /// [`untried`](Self::untried) tells what came of it.
+    ///
+    /// # Errors
+    ///
+    /// In how many seconds it may, if it may not; then nothing is under way.
+    pub fn may_try(&mut self, source: Source, name: &str, now: Instant) -> Result<(), u64> {
+        let address = source.client_prefix();
+        let key = (Box::from(name), address);
+        let entered = self.known.get(&key).and_then(|tries| tries.entered);
+        if entered.is_some_and(|entered| now.duration_since(entered) >= KNOWN_FOR) {
+            self.known.remove(&key);
+        }
+        let of_address = address.and_then(|address| self.addresses.get(&address));
+        let is_of_many = of_address.is_some_and(|tries| tries.wrong_at(now) >= ADDRESS.free);
+        let rule = if is_of_many { CONNECTION_OF_MANY } else { CONNECTION };
+        let of_connection = self.connections.get(&source.connection);
+        let by_connection = of_connection.map_or(Duration::ZERO, |tries| tries.left(rule, now));
+        let by_account = if let Some(known) = self.known.get(&key) {
+            known.left(ACCOUNT, now)
+        } else {
+            let own = self.tried.get_mut(&key);
+            let lately = own.map_or(Duration::ZERO, |own| own.held_up_at_most(now));
+            let account = self.accounts.get(name).copied().unwrap_or_default();
+            account.left(ACCOUNT, now).min(lately)
+        };
+        let left = by_account.max(by_connection);
+        if !left.is_zero() {
+            if let Some(own) = self.tried.get_mut(&key) {
+                own.told.get_or_insert(now + left);
+            }
+            return Err(left.as_secs() + u64::from(left.subsec_nanos() > 0));
+        }
+        self.each(source, name, |tries, _| {
+            tries.under_way = tries.under_way.saturating_add(1);
+            tries.first.get_or_insert(now);
+            tries.told = None;
+        });
+        Ok(())
+    }
+
+    /// The password was wrong.
+    pub fn failed(&mut self, source: Source, name: &str, now: Instant) {
+        self.each(source, name, |tries, rule| {
+            tries.under_way = tries.under_way.saturating_sub(1);
+            tries.wrong = (tries.wrong_at(now) + 1).min(rule.most_wrong());
+            tries.last_wrong = Some(now);
+        });
+    }
+
+    /// The password was right. That takes nothing away from what the address has tried on others, nor from what others
+    /// try on the account, who are not the owner for that.
+    pub fn succeeded(&mut self, source: Source, name: &str, now: Instant) {
+        self.untried(source, name);
+        let known = self.known.touch((Box::from(name), source.client_prefix()));
+        *known = Tries { under_way: known.under_way, entered: Some(now), ..Tries::default() };
+    }
+
+    /// The password was not looked at.
+    pub fn untried(&mut self, source: Source, name: &str) {
+        self.each(source, name, |tries, _| {
+            tries.under_way = tries.under_way.saturating_sub(1);
+        });
+    }
+
+    /// The account is none any more: whoever takes its name is somebody else.
+    pub fn forget(&mut self, name: &str) {
+        self.accounts.remove(name);
+        self.known.0.retain(|(known, _), _| &**known != name);
+        self.tried.0.retain(|(tried, _), _| &**tried != name);
+    }
+
+    /// Does it to all that a try of this address on this account counts for, each with its rule.
+    fn each(&mut self, source: Source, name: &str, mut change: impl FnMut(&mut Tries, Rule)) {
+        let address = source.client_prefix();
+        change(self.connections.touch(source.connection), CONNECTION);
+        self.connections.tidy(&source.connection);
+        if let Some(address) = address {
+            change(self.addresses.touch(address), ADDRESS);
+            self.addresses.tidy(&address);
+        }
+        let key = (Box::from(name), address);
+        if self.known.get(&key).is_some() {
+            change(self.known.touch(key), ACCOUNT);
+        } else {
+            change(self.tried.touch(key.clone()), ACCOUNT);
+            self.tried.tidy(&key);
+            let (name, _) = key;
+            change(self.accounts.touch(name.clone()), ACCOUNT);
+            self.accounts.tidy(&name);
+        }
+    }
+}
+
+impl Tries {
+    /// Wrong ones that aren't forgotten.
+    fn wrong_at(&self, now: Instant) -> u32 {
+        let since = self.last_wrong.map_or(Duration::ZERO, |last| now.duration_since(last));
+        let forgotten = since.as_secs() / FORGOTTEN_AFTER.as_secs();
+        self.wrong.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
+    }
+
+    /// How long an address waits at most for what others have tried on an account.
+    fn held_up_at_most(&mut self, now: Instant) -> Duration {
+        if self.first.is_none_or(|first| now.duration_since(first) >= LATELY) {
+            *self = Self { under_way: self.under_way, ..Self::default() };
+        }
+        if self.wrong.saturating_add(self.under_way) < OWN_FREE {
+            return Duration::ZERO;
+        }
+        let until = self.told.or(self.first.map(|first| first + LATELY));
+        until.map_or(LATELY, |until| until.duration_since(now))
+    }
+
+    /// How long to wait from now on.
+    fn left(&self, rule: Rule, now: Instant) -> Duration {
+        let until = self.last_wrong.map(|last| last + rule.wait(self.wrong));
+        let left = until.map_or(Duration::ZERO, |until| until.duration_since(now));
+        let wrong = self.wrong_at(now);
+        let most = if wrong == 0 { rule.at_once } else { rule.free };
+        let has_free = wrong.saturating_add(self.under_way) < most;
+        if self.under_way == 0 || has_free { left } else { left.max(FIRST) }
+    }
+}
+
+impl Rule {
+    /// How long to wait after so many wrong ones.
+    fn wait(self, wrong: u32) -> Duration {
+        match wrong.checked_sub(self.free) {
+            None => Duration::ZERO,
+            Some(doubled) => FIRST.saturating_mul(1 << doubled.min(16)).min(self.longest),
+        }
+    }
+
+    /// More wrong ones than make the wait the longest are not counted, so that they are forgotten in bounded time.
+    fn most_wrong(self) -> u32 {
+        let mut wrong = (self.free..u32::MAX).skip_while(|wrong| self.wait(*wrong) < self.longest);
+        wrong.next().unwrap_or(u32::MAX)
+    }
+}
+
+/// So many at most, in the order in which they had their last turn.
+struct Memory<K>(IndexMap<K, Tries>);
+
+impl<K> Default for Memory<K> {
+    fn default() -> Self {
+        Self(IndexMap::new())
+    }
+}
+
+impl<K: Hash + Eq> Memory<K> {
+    fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&Tries>
+    where
+        K: Borrow<Q>,
+    {
+        self.0.get(key)
+    }
+
+    fn get_mut(&mut self, key: &K) -> Option<&mut Tries> {
+        self.0.get_mut(key)
+    }
+
+    /// It is its turn.
+    fn touch(&mut self, key: K) -> &mut Tries {
+        let before = self.0.shift_remove(&key);
+        if before.is_none() && self.0.len() >= MOST_REMEMBERED {
+            self.0.shift_remove_index(0);
+        }
+        self.0.entry(key).or_insert(before.unwrap_or_default())
+    }
+
+    /// What tells nothing isn't remembered.
+    fn tidy(&mut self, key: &K) {
+        if self.0.get(key).is_some_and(|tries| tries.wrong == 0 && tries.under_way == 0) {
+            self.0.shift_remove(key);
+        }
+    }
+
+    fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        self.0.shift_remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The only connection from there.
+    fn address(text: &str) -> Source {
+        let address: IpAddr = text.parse().unwrap();
+        let connection = match address {
+            IpAddr::V4(v4) => u64::from(v4.to_bits()),
+            IpAddr::V6(v6) => u64::from(v6.segments()[7]),
+        };
+        Source { address: Some(address), connection }
+    }
+
+    const UNIX: Source = Source { address: None, connection: 0 };
+
+    /// Wrong passwords one after the other, as soon as may be: how long to wait after each, in seconds.
+    fn waits(
+        slowdown: &mut Slowdown,
+        now: &mut Instant,
+        count: usize,
+        mut who: impl FnMut(usize) -> (Source, String),
+    ) -> Vec<u64> {
+        let mut waits = Vec::new();
+        for at in 0..count {
+            let (address, name) = who(at);
+            let wait = slowdown.may_try(address, &name, *now).err().unwrap_or_default();
+            waits.push(wait);
+            if wait > 0 {
+                *now += Duration::from_secs(wait);
+                slowdown.may_try(address, &name, *now).unwrap();
+            }
+            slowdown.failed(address, &name, *now);
+        }
+        waits
+    }
+
+    const TO_ALICE: [u64; 13] = [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 30, 30, 30];
+    const FROM_ONE: [u64; 11] = [1, 2, 4, 8, 16, 30, 30, 30, 30, 30, 30];
+
+    #[test]
+    fn waits_double_up_to_a_bound_for_an_account_and_for_a_connection() {
+        let mut now = Instant::now();
+        // From two addresses in turn.
+        let mut slowdown = Slowdown::default();
+        let on_alice = |at: usize| (address(&format!("192.0.2.{}", at % 2)), "alice".to_owned());
+        let told = waits(&mut slowdown, &mut now, 13, on_alice);
+        assert_eq!((&told[..6], &told[6..]), (&[0; 6][..], &TO_ALICE[6..]), "three each are free");
+        // On a new account each time.
+        for here in [address("192.0.2.1"), UNIX] {
+            let mut slowdown = Slowdown::default();
+            let told = waits(&mut slowdown, &mut now, 21, |at| (here, format!("user{at}")));
+            assert_eq!((&told[..10], &told[10..]), (&[0; 10][..], &FROM_ONE[..]));
+        }
+    }
+
+    #[test]
+    fn an_address_of_many_wrong_passwords_shuts_nobody_out() {
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        let from = |address: &str, connection| Source { connection, ..self::address(address) };
+        let network = |at: usize| from(&format!("2001:db8::{at:x}"), at as u64);
+        // Sixty connections, each with an account that it tries; the whole /64 is one.
+        for round in 0..3 {
+            for at in 0..60 {
+                let tried = slowdown.may_try(network(at), &format!("victim{at}"), now);
+                assert_eq!(tried, if round < 2 { Ok(()) } else { Err(1) }, "{at}");
+                if tried.is_ok() {
+                    slowdown.failed(network(at), &format!("victim{at}"), now);
+                }
+            }
+        }
+        // Others there sign in at once, and mistype twice.
+        for at in 100..200 {
+            assert_eq!(slowdown.may_try(network(at), &format!("user{at}"), now), Ok(()));
+            slowdown.succeeded(network(at), &format!("user{at}"), now);
+        }
+        let mistypes = |_| (network(300), "carol".to_owned());
+        assert_eq!(waits(&mut slowdown, &mut now, 5, mistypes), [0, 0, 1, 2, 4]);
+        let elsewhere = |_| (from("2001:db8:0:1::9", 301), "dave".to_owned());
+        assert_eq!(waits(&mut slowdown, &mut now, 5, elsewhere), [0; 5]);
+        // A connection that is new each time has the waits of the account.
+        let mut slowdown = Slowdown::default();
+        let again = |at| (network(at), "alice".to_owned());
+        assert_eq!(waits(&mut slowdown, &mut now, 13, again), TO_ALICE);
+    }
+
+    #[test]
+    fn an_ipv4_address_within_ipv6_is_the_same() {
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        let here = |connection| Source { connection, ..address("192.0.2.1") };
+        waits(&mut slowdown, &mut now, 20, |at| (here(at as u64), format!("user{at}")));
+        let mapped = Source { connection: 99, ..address("::ffff:192.0.2.1") };
+        let told = waits(&mut slowdown, &mut now, 3, |at| (mapped, format!("other{at}")));
+        assert_eq!(told, [0, 0, 1]);
+    }
+
+    #[test]
+    fn what_was_wrong_is_forgotten_by_and_by() {
+        // Ten count; each five minutes take one away, and the address's own three are free again then.
+        for (minutes, then) in [
+            (0, [30, 30, 30, 30]),
+            (1, [0, 30, 30, 30]),
+            (10, [0, 0, 0, 30]),
+            (25, [0, 0, 0, 8]),
+            (60, [0, 0, 0, 0]),
+        ] {
+            let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+            let on_alice = |_: usize| (UNIX, "alice".to_owned());
+            waits(&mut slowdown, &mut now, 13, on_alice);
+            now += Duration::from_mins(minutes);
+            let again = |_: usize| (Source { connection: 1, ..UNIX }, "alice".to_owned());
+            let again = waits(&mut slowdown, &mut now, 4, again);
+            assert_eq!(again, then, "{minutes} minutes");
+        }
+    }
+
+    #[test]
+    fn the_owner_is_not_held_up_by_what_others_try() {
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        let home = address("198.51.100.1");
+        assert_eq!(slowdown.may_try(home, "alice", now), Ok(()));
+        slowdown.succeeded(home, "alice", now);
+        let stranger = address("203.0.113.1");
+        let by_stranger = |_: usize| (stranger, "alice".to_owned());
+        assert_eq!(waits(&mut slowdown, &mut now, 13, by_stranger), TO_ALICE);
+        assert_eq!(slowdown.may_try(stranger, "alice", now), Err(30));
+        assert_eq!(slowdown.may_try(home, "alice", now), Ok(()));
+        slowdown.succeeded(home, "alice", now);
+        assert_eq!(
+            slowdown.may_try(stranger, "alice", now),
+            Err(30),
+            "the owner's coming doesn't help the others"
+        );
+        // Whoever is at the owner's address is slowed down as well, if they do it themselves.
+        let from_home = |_: usize| (home, "alice".to_owned());
+        assert_eq!(waits(&mut slowdown, &mut now, 7, from_home), TO_ALICE[..7]);
+        now += KNOWN_FOR;
+        assert_eq!(waits(&mut slowdown, &mut now, 7, by_stranger), TO_ALICE[..7]);
+        let again = waits(&mut slowdown, &mut now, 4, from_home);
+        assert_eq!(again, [0, 0, 0, 30], "it is known no more");
+    }
+
+    /// Many addresses, each of which tries again whenever it may, for so long.
+    fn strangers_guess(slowdown: &mut Slowdown, now: &mut Instant, long: Duration) {
+        let until = *now + long;
+        for at in (0..100_u8).cycle() {
+            if *now >= until {
+                return;
+            }
+            let here = address(&format!("192.0.2.{at}"));
+            if slowdown.may_try(here, "alice", *now).is_ok() {
+                slowdown.failed(here, "alice", *now);
+            }
+            *now += Duration::from_millis(100);
+        }
+    }
+
+    #[test]
+    fn the_first_three_tries_of_an_address_wait_for_nobody() {
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        strangers_guess(&mut slowdown, &mut now, Duration::from_secs(40));
+        let owner = address("198.51.100.1");
+        for _ in 0..OWN_FREE {
+            assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
+            slowdown.failed(owner, "alice", now);
+        }
+        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
+        // Also all at once, and those whose outcome isn't known count.
+        let other = address("198.51.100.2");
+        let tried: Vec<_> = (0..4).map(|_| slowdown.may_try(other, "alice", now)).collect();
+        assert_eq!(tried, [Ok(()), Ok(()), Ok(()), Err(30)]);
+        // However long others go on, five minutes after the first one.
+        strangers_guess(&mut slowdown, &mut now, LATELY);
+        for _ in 0..OWN_FREE {
+            assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
+            slowdown.failed(owner, "alice", now);
+        }
+        // And so does whoever comes by a Unix socket.
+        assert_eq!(slowdown.may_try(UNIX, "alice", now), Ok(()));
+    }
+
+    #[test]
+    fn a_wait_that_was_told_counts_down_whatever_others_try() {
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        let owner = address("198.51.100.1");
+        waits(&mut slowdown, &mut now, 13, |_| (owner, "alice".to_owned()));
+        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
+        for left in [20, 10] {
+            strangers_guess(&mut slowdown, &mut now, Duration::from_secs(10));
+            assert_eq!(slowdown.may_try(owner, "alice", now), Err(left));
+        }
+        strangers_guess(&mut slowdown, &mut now, Duration::from_secs(10));
+        slowdown.failed(UNIX, "alice", now);
+        assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
+        // It was for one try.
+        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
+        slowdown.failed(owner, "alice", now);
+        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
+    }
+
+    #[test]
+    fn a_right_password_does_not_clear_a_connection() {
+        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        let here = address("192.0.2.1");
+        for round in 0..20 {
+            waits(&mut slowdown, &mut now, 1, |_| (here, format!("victim{round}")));
+            if slowdown.may_try(here, "mallory", now).is_ok() {
+                slowdown.succeeded(here, "mallory", now);
+            }
+        }
+        assert_eq!(slowdown.may_try(here, "mallory", now), Err(30));
+    }
+
+    #[test]
+    fn many_at_once_are_no_more_than_one_after_the_other() {
+        let (mut slowdown, now) = (Slowdown::default(), Instant::now());
+        let here = address("192.0.2.1");
+        // All devices of one account.
+        let tried: Vec<_> = (0..17).map(|_| slowdown.may_try(here, "alice", now)).collect();
+        assert_eq!((&tried[..16], tried[16]), (&[Ok(()); 16][..], Err(1)));
+        (0..16).for_each(|_| slowdown.untried(here, "alice"));
+        // After a wrong one.
+        (0..2).for_each(|_| slowdown.may_try(here, "alice", now).unwrap());
+        slowdown.failed(here, "alice", now);
+        let tried: Vec<_> = (0..5).map(|_| slowdown.may_try(here, "alice", now)).collect();
+        assert_eq!(tried, [Ok(()), Ok(()), Ok(()), Err(1), Err(1)]);
+        slowdown.untried(here, "alice");
+        assert_eq!(slowdown.may_try(here, "alice", now), Ok(()));
+        for _ in 0..4 {
+            slowdown.failed(here, "alice", now);
+        }
+        let later = now + Duration::from_secs(1);
+        assert_eq!(slowdown.may_try(here, "alice", later), Ok(()));
+        assert_eq!(slowdown.may_try(here, "alice", later), Err(1), "one at a time by now");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_an_account_is_forgotten_with_its_name() {
+        let (mut slowdown, now) = (Slowdown::default(), Instant::now());
+        for at in 0..MOST_REMEMBERED + 10 {
+            let at = u32::try_from(at).unwrap();
+            let here = Some(IpAddr::from(at.to_be_bytes()));
+            let here = Source { address: here, connection: at.into() };
+            let name = format!("user{at}");
+            slowdown.may_try(here, &name, now).unwrap();
+            slowdown.failed(here, &name, now);
+            slowdown.may_try(UNIX, &name, now).unwrap();
+            slowdown.succeeded(UNIX, &name, now);
+        }
+        let Slowdown { addresses, connections, accounts, known, tried } = &slowdown;
+        let sizes = [addresses.0.len(), connections.0.len(), accounts.0.len(), known.0.len()];
+        assert_eq!(sizes, [MOST_REMEMBERED; 4]);
+        // Whoever came in last hasn't tried any more.
+        assert_eq!(tried.0.len(), MOST_REMEMBERED - 1);
+        assert!(
+            slowdown.accounts.get("user9").is_none() && slowdown.accounts.get("user10").is_some()
+        );
+        slowdown.forget("user10");
+        assert!(slowdown.accounts.get("user10").is_none());
+        assert!(slowdown.tried.0.keys().all(|(name, _)| &**name != "user10"));
+        assert!(slowdown.known.get(&(Box::from("user10"), None)).is_none());
+        // What came of nothing leaves nothing.
+        let mut slowdown = Slowdown::default();
+        slowdown.may_try(address("192.0.2.1"), "alice", now).unwrap();
+        slowdown.untried(address("192.0.2.1"), "alice");
+        assert!(slowdown.addresses.0.is_empty() && slowdown.accounts.0.is_empty());
+        assert!(slowdown.tried.0.is_empty() && slowdown.connections.0.is_empty());
+    }
+}

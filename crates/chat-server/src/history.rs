@@ -1,0 +1,491 @@
+//! Answers questions about the past: pages of history, and searches.
+//!
+//! Reading may block on a disk, so it has threads of its own: one for history, one for searches and one for the few
+//! searches that take long, so that these hold up nothing else. Each serves addresses, and the connections of an address, in turns; a
+//! question whose asker has hung up is dropped. Implements [`crate::hub::ports::Archive`].
+
+mod unread;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use chat_proto::command::{Anchor, Before, Search, Span};
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Event, Logged, Placed, Sentence, Term};
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::limits::HISTORY_LINES;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
+use chat_proto::target::Target;
+use chat_proto::text::Text;
+use chat_proto::verb::{self, VERBS};
+
+use crate::hub::person::{Borne, Note, Party, Person};
+use crate::hub::ports::{
+    self, Asked, ConversationKey, Count, Found, HiddenAuthors, Of, Question, Range, Reach,
+};
+use crate::store::{
+    self, Author, Cutoff, Hit, KeptAct, Key, Kind, LastLines, LineCount, Lookup, Lookups,
+    OpenError, Query, Sought, StoredLine, Whose,
+};
+use crate::util::fair_queue::{FairBacklog, Flow};
+use crate::util::sync::lock;
+use crate::util::work_queue::{Next, Wait};
+
+/// Lines of one page. A long answer comes in several, each asked for when the one before is told, so that
+/// what waits in memory is bounded.
+const LINES_A_PAGE: usize = 200;
+
+/// Bytes of text after which a page ends, too.
+const BYTES_A_PAGE: usize = 32 * 1024;
+
+/// Ids of which the authors are looked at in one slice: some milliseconds, after which others have their turn.
+const IDS_A_SLICE: u64 = 10_000;
+
+/// Lines that a search finds at most.
+const MAX_FOUND: usize = 50;
+
+/// A search that takes more processor time than this, or waits for the disk for long, is made again from the beginning, by
+/// the thread for those that take long.
+const QUICK_SEARCH: Duration = Duration::from_millis(50);
+const QUICK_SEARCH_DEADLINE: Duration = Duration::from_millis(200);
+
+/// How long one search may take once it has its turn.
+const SEARCH_DEADLINE: Duration = Duration::from_millis(500);
+
+/// When a search must be answered, from the asking. With ten costly searches of other addresses before it, it still has
+/// its turn.
+const SEARCH_ANSWERED_BY: Duration = Duration::from_secs(5);
+
+/// The archive of one server.
+pub struct Archive(Driven);
+
+enum Driven {
+    /// By threads. Each asker has one question at a time, which bounds what waits.
+    Threads { history: Queue, search: Queue, long_search: Queue },
+    /// By whoever asks, for tests whose clock stands still.
+    Inline(Mutex<Lookup>),
+}
+
+type Queue = Arc<FairBacklog<Work>>;
+
+struct Work {
+    question: Question,
+    asker: Arc<Person>,
+    asked: Instant,
+}
+
+/// Why an archive can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum Start {
+    /// The store can't be read.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// There is no thread to be had.
+    #[error("the system has no thread for reading what is stored")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Archive {
+    /// Reads with threads of its own.
+    pub fn start(lookups: &Lookups) -> Result<Self, Start> {
+        let thread = |name: &str, onward: Option<&Queue>| -> Result<Queue, Start> {
+            let lookup = lookups.lookup()?;
+            // Each connection has one question at a time.
+            let backlog = Arc::new(FairBacklog::new(usize::MAX));
+            let (theirs, onward) = (Arc::clone(&backlog), onward.cloned());
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            thread.spawn(move || run(&lookup, &theirs, onward.as_deref()))?;
+            Ok(backlog)
+        };
+        let (history, long_search) = (thread("history", None)?, thread("long-search", None)?);
+        let search = thread("search", Some(&long_search))?;
+        Ok(Self(Driven::Threads { history, search, long_search }))
+    }
+
+    /// Reads while the asker waits.
+    pub fn inline(lookups: &Lookups) -> Result<Self, OpenError> {
+        Ok(Self(Driven::Inline(Mutex::new(lookups.lookup()?))))
+    }
+}
+
+impl Drop for Archive {
+    fn drop(&mut self) {
+        if let Driven::Threads { history, search, long_search } = &self.0 {
+            for queue in [history, search, long_search] {
+                queue.close();
+            }
+        }
+    }
+}
+
+impl ports::Archive for Archive {
+    fn ask(&self, question: Question, asker: &Arc<Person>) {
+        let work = Work { question, asker: Arc::clone(asker), asked: Instant::now() };
+        match &self.0 {
+            Driven::Threads { history, search, .. } => {
+                let backlog = if is_search(&work.question) { search } else { history };
+                backlog.add(Flow::new(asker.address(), asker.id.0), work);
+            }
+            Driven::Inline(lookup) => {
+                let cutoff = work.cutoff(SEARCH_DEADLINE);
+                let found = answer(&lock(lookup), work.question, asker.party(), &cutoff);
+                asker.note(Note::Found(found));
+            }
+        }
+    }
+}
+
+fn is_search(question: &Question) -> bool {
+    matches!(question, Question::Search(_) | Question::Mentions { .. })
+}
+
+impl Work {
+    /// A question that takes longer is given up; so is one whose asker has hung up.
+    fn cutoff(&self, most: Duration) -> Cutoff {
+        let mut until = Instant::now() + most;
+        if is_search(&self.question) {
+            until = until.min(self.asked + SEARCH_ANSWERED_BY);
+        }
+        let asker = Arc::clone(&self.asker);
+        Cutoff::new(until, move || asker.has_left())
+    }
+
+    fn is_late(&self) -> bool {
+        is_search(&self.question) && self.asked.elapsed() >= SEARCH_ANSWERED_BY
+    }
+}
+
+/// Answers what comes. What takes long goes `onward`, if there is such a queue.
+fn run(lookup: &Lookup, queue: &FairBacklog<Work>, onward: Option<&FairBacklog<Work>>) {
+    while let Next::Some(work) = queue.next(Wait::Long) {
+        for late in queue.take_where(Work::is_late) {
+            late.asker.note(Note::Found(Err(Refusal::search_busy())));
+        }
+        let asker = &work.asker;
+        if asker.has_left() {
+            continue;
+        }
+        if work.is_late() {
+            asker.note(Note::Found(Err(Refusal::search_busy())));
+            continue;
+        }
+        let cutoff = match onward {
+            Some(_) => work.cutoff(QUICK_SEARCH_DEADLINE).after_cpu(QUICK_SEARCH),
+            None => work.cutoff(SEARCH_DEADLINE),
+        };
+        let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            answer(lookup, work.question.clone(), asker.party(), &cutoff)
+        }));
+        let found = found.unwrap_or_else(|_| Err(Refusal::internal()));
+        match onward {
+            Some(onward) if found.as_ref().err() == Some(&Refusal::search_too_costly()) => {
+                onward.add(Flow::new(asker.address(), asker.id.0), work);
+            }
+            _ => asker.note(Note::Found(found)),
+        }
+    }
+}
+
+fn answer(
+    lookup: &Lookup,
+    question: Question,
+    asker: Party,
+    cutoff: &Cutoff,
+) -> Result<Found, Refusal> {
+    match question {
+        Question::Lines(of, span, reach, hidden) => {
+            let place = match &of {
+                Of::LastWith(_, user) => Some(Conversation::Private(user.clone())),
+                Of::Key(ConversationKey::Channel(name)) => {
+                    Some(Conversation::Channel(name.clone()))
+                }
+                Of::Key(ConversationKey::Private(..)) => None,
+            };
+            match key(lookup, of)? {
+                Some(key) => page(lookup, range(lookup, key, span, reach, place)?, hidden, asker),
+                None => Ok(Found::default()),
+            }
+        }
+        Question::Rest(range, hidden) => page(lookup, range, hidden, asker),
+        Question::Search(sought) => search(lookup, *sought, cutoff),
+        Question::Unread(reader) => unread::unread(lookup, &reader, cutoff),
+        Question::Mentions { reader, channels, most, before } => {
+            unread::mentions(lookup, &reader, &channels, (most, before), cutoff)
+        }
+        Question::Acts(channel, most) => acts(lookup, &channel, most),
+        Question::SaidBy(channel, names, after, upto) => {
+            said_by(lookup, &channel, &names, (after.0, upto.0))
+        }
+    }
+}
+
+fn key(lookup: &Lookup, of: Of) -> Result<Option<ConversationKey>, Refusal> {
+    match of {
+        Of::Key(key) => Ok(Some(key)),
+        Of::LastWith(party, user) => {
+            let found = unless_failed(lookup.private_with(party.0, user.key(), folded))?;
+            Ok(found.map(|(one, other)| ConversationKey::Private(Party(one), Party(other))))
+        }
+    }
+}
+
+/// Which ids a span means. Ids have no gaps, so every span is a range.
+fn range(
+    lookup: &Lookup,
+    key: ConversationKey,
+    span: Span,
+    reach: Option<Reach>,
+    place: Option<Conversation>,
+) -> Result<Range, Refusal> {
+    let ends = || stored_key(&key, |key| unless_failed(lookup.ends(key)));
+    let begin = reach.map_or(0, |reach| reach.after.0);
+    let last = match reach {
+        Some(reach) => reach.upto.0,
+        None => ends()?.1,
+    };
+    let count = span.count.unwrap_or(HISTORY_LINES);
+    let (after, upto, count) = match span.from {
+        Anchor::End => (0, last, Count::Last(count, LineId(last))),
+        Anchor::Before(id) => {
+            let upto = id.0.saturating_sub(1).min(last);
+            (0, upto, Count::Last(count, LineId(upto)))
+        }
+        Anchor::After(id) if id.0 > last => {
+            let place = place.unwrap_or_else(|| key_as_place(&key));
+            return Err(Refusal::no_such_line(&place, id, LineId(last)));
+        }
+        Anchor::After(id) => (id.0, last, span.count.map_or(Count::All, Count::First)),
+    };
+    Ok(Range { key, after: LineId(after.max(begin)), upto: LineId(upto), count })
+}
+
+/// For a sentence only; whoever asks about a private chat names the other one themselves.
+fn key_as_place(key: &ConversationKey) -> Conversation {
+    match key {
+        ConversationKey::Channel(name) => Conversation::Channel(name.clone()),
+        ConversationKey::Private(..) => Conversation::Private(unknown()),
+    }
+}
+
+fn page(
+    lookup: &Lookup,
+    range: Range,
+    hidden: HiddenAuthors,
+    asker: Party,
+) -> Result<Found, Refusal> {
+    let Range { key, mut after, upto, count } = range;
+    let stored = Stored::new(asker, hidden);
+    if let Count::Last(count, below) = count {
+        let found = stored_key(&key, |key| {
+            let range = (after.0, below.0);
+            unless_failed(lookup.last_lines(&stored.reader(), key, range, count as usize))
+        })?;
+        match found {
+            LastLines::After(id) => after = LineId(id),
+            LastLines::Missing(left, below) => {
+                let left = u32::try_from(left).unwrap_or(count);
+                let count = Count::Last(left, LineId(below));
+                let rest = Some(Range { key, after, upto, count });
+                return Ok(Found { rest, ..Found::default() });
+            }
+        }
+    }
+    let most = match count {
+        Count::First(count) => LINES_A_PAGE.min(count as usize),
+        Count::All | Count::Last(..) => LINES_A_PAGE,
+    };
+    let page = stored_key(&key, |key| {
+        let range = (after.0, upto.0);
+        unless_failed(lookup.lines_for(&stored.reader(), key, range, most, BYTES_A_PAGE))
+    })?;
+    let whose = match &key {
+        ConversationKey::Channel(name) => Told::Channel(name.clone()),
+        ConversationKey::Private(one, _) => Told::Private(page.names, *one == asker),
+    };
+    let count = match count {
+        Count::First(count) => {
+            Count::First(count.saturating_sub(u32::try_from(page.lines.len()).unwrap_or(count)))
+        }
+        Count::All | Count::Last(..) => Count::All,
+    };
+    let is_all = page.upto >= upto.0 || matches!(count, Count::First(0));
+    let rows = page.lines.into_iter().filter_map(|line| event(line, &whose)).collect();
+    let rest = (!is_all).then_some(Range { key, after: LineId(page.upto), upto, count });
+    Ok(Found { rows, rest, ..Found::default() })
+}
+
+fn search(lookup: &Lookup, asked: Asked, cutoff: &Cutoff) -> Result<Found, Refusal> {
+    let Asked { search, channels, party, only, hidden } = asked;
+    let Search { from, before, words, .. } = search;
+    let only = match only {
+        None => None,
+        Some(of) => match key(lookup, of)? {
+            None => return Ok(Found::default()),
+            found => found,
+        },
+    };
+    let channels: Vec<(String, u64)> =
+        channels.iter().map(|(name, begin)| (stored(name), begin.0)).collect();
+    let of = Stored::new(party, hidden);
+    let phrases: Vec<(&str, bool)> =
+        words.iter().map(|phrase| (phrase.text.as_str(), phrase.prefix)).collect();
+    let query = Query {
+        channels: &channels,
+        party: Some(party.0),
+        from: from.as_ref().map(UserName::key),
+        fold: folded,
+        before: before.map(|before| (before.time.0, before.id.0)),
+        phrases: &phrases,
+        hidden: &of.hidden,
+        hidden_accounts: &of.hidden_accounts,
+        most: MAX_FOUND,
+    };
+    let found = match &only {
+        None => lookup.search(&query, Sought::Everywhere, cutoff),
+        Some(key) => stored_key(key, |key| lookup.search(&query, Sought::In(key), cutoff)),
+    };
+    let found = match found {
+        Err(failure) if failure.kind() == Kind::TooLong => {
+            return Err(Refusal::search_too_costly());
+        }
+        found => unless_failed(found)?,
+    };
+    let row = |Hit { whose, line }| {
+        let told = match whose {
+            Whose::Channel(shown) => Told::Channel(ChannelName::new(&shown).ok()?),
+            Whose::Private((one, _), names) => Told::Private(names, Party(one) == party),
+        };
+        event(line, &told)
+    };
+    let rows = found.hits.into_iter().filter_map(row).collect();
+    Ok(Found { rows, next: next(found.next), ..Found::default() })
+}
+
+fn next(next: Option<(i64, u64)>) -> Option<Before> {
+    next.map(|(time, id)| Before { time: Timestamp(time), id: LineId(id) })
+}
+
+fn said_by(
+    lookup: &Lookup,
+    channel: &ChannelName,
+    names: &[Borne],
+    range: (u64, u64),
+) -> Result<Found, Refusal> {
+    let millis = |time: Option<Timestamp>| time.map(|time| time.0);
+    let author =
+        |borne: &Borne| (borne.name.key().to_owned(), millis(borne.from), millis(borne.upto));
+    let authors: Vec<_> = names.iter().map(author).collect();
+    let authors: Vec<Author<'_>> = authors
+        .iter()
+        .map(|(name, from, upto)| Author { name, from: *from, upto: *upto })
+        .collect();
+    let name = stored(channel);
+    let counted = lookup.count_by(Key::Channel(&name), &authors, range, IDS_A_SLICE);
+    let LineCount { lines, upto } = unless_failed(counted)?;
+    Ok(Found { said_by: (lines, LineId(upto)), ..Found::default() })
+}
+
+fn acts(lookup: &Lookup, channel: &ChannelName, most: u32) -> Result<Found, Refusal> {
+    let acts = unless_failed(lookup.acts(Key::Channel(&stored(channel)), most))?;
+    let acts: Vec<Logged> = acts.into_iter().filter_map(logged).collect();
+    let head =
+        Event::RunningHead { kind: verb::Kind::Log, channel: channel.clone(), count: acts.len() };
+    let rows = acts
+        .into_iter()
+        .map(|logged| Event::Logged { channel: channel.clone(), logged: Box::new(logged) });
+    Ok(Found { rows: std::iter::once(head).chain(rows).collect(), ..Found::default() })
+}
+
+/// An act as it is told; none if it is of a version that had other commands or names.
+fn logged(act: KeptAct) -> Option<Logged> {
+    let verb = VERBS.iter().find(|verb| verb.name == act.did)?;
+    Some(Logged {
+        time: Timestamp(act.time),
+        by: UserName::stored(&act.by).ok()?,
+        did: verb.kind,
+        target: act.target.as_deref().and_then(Target::read),
+        term: act.until.map(|until| Term::Until(Timestamp(until))),
+        setting: act.setting.map(Sentence::new),
+        reason: act.reason.as_deref().and_then(Text::new),
+    })
+}
+
+/// Where a line of the past was said.
+enum Told {
+    Channel(ChannelName),
+    /// The names of the two, and whether the asker is the first.
+    Private((String, String), bool),
+}
+
+/// Who asks, as the store knows them.
+struct Stored {
+    party: u64,
+    hidden: Vec<String>,
+    hidden_accounts: Vec<u64>,
+}
+
+impl Stored {
+    fn new(party: Party, hidden: HiddenAuthors) -> Self {
+        let hidden_accounts = hidden.parties.iter().map(|party| party.0).collect();
+        Self { party: party.0, hidden: hidden.names, hidden_accounts }
+    }
+
+    fn reader(&self) -> store::Reader<'_> {
+        store::Reader {
+            party: self.party,
+            hidden: &self.hidden,
+            hidden_accounts: &self.hidden_accounts,
+            fold: folded,
+        }
+    }
+}
+
+/// A line of the past as the asker is told it.
+fn event(line: StoredLine, whose: &Told) -> Option<Event> {
+    let StoredLine { id, time, author, action, by_other, text, .. } = line;
+    let placed = Placed { id: LineId(id), time: Timestamp(time) };
+    let from = UserName::new(&author).unwrap_or_else(|_| unknown());
+    let text = Text::new(&text)?;
+    let past = true;
+    Some(match whose {
+        Told::Channel(channel) => {
+            Event::Message { placed, channel: channel.clone(), from, text, action, past }
+        }
+        Told::Private((one, other), is_one) => {
+            let name = |name: &str| UserName::new(name).unwrap_or_else(|_| unknown());
+            let to = name(if by_other { one } else { other });
+            let with = name(if *is_one { other } else { one });
+            Event::Private { placed, with, from, to, text, action, past }
+        }
+    })
+}
+
+/// Stands for a name that was one for an earlier version and is none for this.
+fn unknown() -> UserName {
+    UserName::new("unknown").unwrap_or_else(|error| unreachable!("a plain word is a name: {error}"))
+}
+
+pub(crate) fn folded(name: &str) -> String {
+    store::author_key(name)
+}
+
+/// The name under which the store finds a channel.
+pub(crate) fn stored(name: &ChannelName) -> String {
+    format!("#{}", name.key())
+}
+
+fn stored_key<T>(key: &ConversationKey, ask: impl FnOnce(Key<'_>) -> T) -> T {
+    match key {
+        ConversationKey::Channel(name) => ask(Key::Channel(&stored(name))),
+        ConversationKey::Private(one, other) => ask(Key::Private(one.0, other.0)),
+    }
+}
+
+fn unless_failed<T>(result: Result<T, store::Failure>) -> Result<T, Refusal> {
+    result.map_err(|failure| {
+        tracing::error!("what is stored can't be read: {failure}");
+        Refusal::not_read()
+    })
+}

@@ -1,0 +1,169 @@
+//! Tells the service manager that the server is alive, as long as a probe comes through all of it: a connection is accepted and
+//! has a session, the thread that stores lines gets on or waits for the disk, and every lock of the hub can be taken.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::ops::systemd;
+use crate::ops::watchdog::{Part, Pulse, Spot};
+
+/// What a probe may be told, in bytes: the greeting and the goodbye.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Probes so long as the sender of the doors is there. The service manager hears of each that comes through.
+pub(crate) async fn tell(
+    period: Duration,
+    doors: Vec<mpsc::Sender<DuplexStream>>,
+    parts: Vec<Part>,
+    mut alive: impl FnMut(),
+) {
+    // Three in each period: one that is late is not the end.
+    let every = period / 3;
+    let mut parts: Vec<Watched> = parts.into_iter().map(Watched::from).collect();
+    loop {
+        match timeout(every, comes_through(&doors, &mut parts)).await {
+            Ok(true) => alive(),
+            Ok(false) | Err(_) => {
+                tracing::warn!(
+                    "a probe of the server didn't come through; the service manager isn't told that it is alive"
+                );
+            }
+        }
+        tokio::time::sleep(every).await;
+    }
+}
+
+/// Tells the real service manager.
+pub(crate) fn tell_manager() {
+    systemd::alive();
+}
+
+async fn comes_through(doors: &[mpsc::Sender<DuplexStream>], parts: &mut [Watched]) -> bool {
+    for door in doors {
+        if !answers(door).await {
+            return false;
+        }
+    }
+    for part in parts {
+        if !part.gets_on().await {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether a connection is greeted, and ends when it says so. One that is turned away is answered as well.
+async fn answers(door: &mpsc::Sender<DuplexStream>) -> bool {
+    let (mut ours, theirs) = duplex(4096);
+    if door.send(theirs).await.is_err() {
+        return false;
+    }
+    // It may be turned away before it is read.
+    let _ = ours.write_all(b"/quit\n").await;
+    let mut told = Vec::new();
+    let read = ours.take(MAX_ANSWER as u64).read_to_end(&mut told).await;
+    read.is_ok() && !told.is_empty()
+}
+
+/// A part that is asked on a thread of its own, since it may be stuck.
+struct Watched {
+    ask: Arc<std::sync::Mutex<Part>>,
+    /// What it answered last.
+    last: Option<Pulse>,
+    /// A question that has no answer yet.
+    asked: Option<tokio::task::JoinHandle<Pulse>>,
+}
+
+impl From<Part> for Watched {
+    fn from(part: Part) -> Self {
+        Self { ask: Arc::new(std::sync::Mutex::new(part)), last: None, asked: None }
+    }
+}
+
+impl Watched {
+    /// Whether it is idle, waits for the disk, or has got on since it was asked before.
+    async fn gets_on(&mut self) -> bool {
+        let ask = Arc::clone(&self.ask);
+        let asked = self.asked.get_or_insert_with(|| {
+            tokio::task::spawn_blocking(move || {
+                let mut part = crate::util::sync::lock(&ask);
+                (part.ask)(&Spot::default())
+            })
+        });
+        let Ok(answer) = asked.await else { return false };
+        self.asked = None;
+        let gets_on = match answer {
+            Pulse::Idle | Pulse::Working { on_disk: true, .. } => true,
+            Pulse::Working { .. } => self.last != Some(answer),
+        };
+        self.last = Some(answer);
+        gets_on
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{Bounds, Hub, probe};
+
+    /// A door that serves each probe.
+    fn door(hub: &Arc<Hub>) -> mpsc::Sender<DuplexStream> {
+        let (door, mut probes) = mpsc::channel(1);
+        let hub = Arc::clone(hub);
+        let manners = Arc::new(crate::conn::Manners {
+            pace: None,
+            drain_rate: 0,
+            name_deadline: Duration::from_mins(1),
+            write_deadline: Duration::from_mins(1),
+        });
+        tokio::spawn(async move {
+            while let Some(stream) = probes.recv().await {
+                let peer = crate::conn::Peer::local("a probe");
+                tokio::spawn(crate::conn::serve(
+                    stream,
+                    peer,
+                    Arc::clone(&hub),
+                    Arc::clone(&manners),
+                    (),
+                ));
+            }
+        });
+        door
+    }
+
+    #[tokio::test]
+    async fn it_is_told_while_all_parts_answer() {
+        let hub = Hub::in_memory(Bounds::small());
+        let (tell_alive, mut told) = mpsc::channel(1);
+        let parts = vec![probe::part(&hub)];
+        let alive = move || {
+            let _ = tell_alive.try_send(());
+        };
+        tokio::spawn(tell(Duration::from_millis(90), vec![door(&hub)], parts, alive));
+        told.recv().await.unwrap();
+        told.recv().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_door_that_takes_nobody_is_noticed() {
+        let (door, probes) = mpsc::channel(1);
+        drop(probes);
+        assert!(!answers(&door).await);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_does_not_get_on_is_noticed_unless_it_waits_for_the_disk() {
+        let working = |on_disk| Part {
+            name: "part",
+            ask: Box::new(move |_: &Spot| Pulse::Working { step: 1, on_disk }),
+        };
+        let mut disk = Watched::from(working(true));
+        let mut stuck = Watched::from(working(false));
+        assert!(disk.gets_on().await && disk.gets_on().await);
+        assert!(stuck.gets_on().await && !stuck.gets_on().await);
+    }
+}

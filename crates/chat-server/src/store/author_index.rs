@@ -1,0 +1,92 @@
+//! What an account wrote.
+//!
+//! Where is kept: a conversation of which it wrote a line is read from its beginning. To an account belongs also what the
+//! same person said in private chats before they had it.
+
+use rusqlite::{Connection, params};
+
+use super::Failure;
+use super::pending_redactions::Erasing;
+use super::reader::{Lookup, StoredLine, stored_line};
+use super::writer::{BY_OTHER, ERASED, place};
+use crate::util::sync::lock;
+
+/// A line that an account wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The number of the conversation.
+    pub number: u32,
+    /// The line.
+    pub line: StoredLine,
+}
+
+/// A conversation in which an account may have written.
+#[derive(Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) number: u32,
+    party: u64,
+    /// In a private chat, whether it is the second party.
+    is_other: Option<bool>,
+}
+
+impl Spot {
+    /// Whether the account wrote a line with these flags and of this account.
+    pub(super) fn is_own(self, flags: i64, account: Option<u64>) -> bool {
+        let is_side = || self.is_other == Some(flags & BY_OTHER != 0);
+        flags & ERASED == 0 && (account == Some(self.party) || account.is_none() && is_side())
+    }
+}
+
+/// The conversations in which an account may have written, from this number on.
+pub(super) fn spots(
+    connection: &Connection,
+    party: u64,
+    from: u32,
+    most: usize,
+) -> rusqlite::Result<Vec<Spot>> {
+    let mut some = connection.prepare_cached(
+        "SELECT number, other = ?1 FROM conversation WHERE number >= ?2 AND number IN (
+                SELECT number FROM wrote WHERE party = ?1
+                UNION SELECT number FROM conversation WHERE one = ?1
+                UNION SELECT number FROM conversation WHERE other = ?1)
+            ORDER BY number LIMIT ?3",
+    )?;
+    let rows = some.query_map(params![party, from, most], |row| {
+        Ok(Spot { number: row.get(0)?, party, is_other: row.get(1)? })
+    })?;
+    rows.collect()
+}
+
+impl Lookup {
+    /// Lines that an account wrote, by conversation, oldest first: so many at most, after the id of a
+    /// conversation's number. An account that is forgotten wrote nothing.
+    pub fn lines_of(
+        &self,
+        party: u64,
+        (number, after): (u32, u64),
+        most: usize,
+    ) -> Result<Vec<Written>, Failure> {
+        self.flush_all()?;
+        let connection = lock(self.connection());
+        let mut lines = connection.prepare_cached(
+            "SELECT place, time, author, flags, text, account FROM line
+                WHERE place > ?1 AND place < ?2 ORDER BY place",
+        )?;
+        let mut written = Vec::new();
+        if Erasing::now(&connection)?.has(party) {
+            return Ok(written);
+        }
+        for spot in spots(&connection, party, number, usize::MAX >> 1)? {
+            let after = if spot.number == number { after } else { 0 };
+            let mut rows = lines.query([place(spot.number, after), place(spot.number + 1, 0)])?;
+            while written.len() < most
+                && let Some(row) = rows.next()?
+            {
+                if spot.is_own(row.get(3)?, row.get(5)?) {
+                    written.push(Written { number: spot.number, line: stored_line(row)? });
+                }
+            }
+        }
+        Ok(written)
+    }
+}

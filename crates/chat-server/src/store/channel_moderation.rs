@@ -1,0 +1,215 @@
+//! How channels are run, as it is kept: settings, who is banned, muted or invited, who runs them, and what was
+//! done.
+
+use rusqlite::{Transaction, params};
+
+use super::Failure;
+use super::purge::{self, Purge};
+use super::reader::{Key, Lookup, number_of};
+use super::writer::Book;
+use crate::util::sync::lock;
+
+/// Acts of each channel that are kept; the oldest go first.
+const MAX_ACTS: u32 = 1000;
+
+/// Something to be written about how a channel is run.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub enum Rule<'a> {
+    /// A setting is as given from now on.
+    Setting { name: &'a str, value: &'a str },
+    /// Somebody is marked, in place of an earlier mark in that list with that key.
+    Mark(MarkRow<'a>),
+    /// They are marked no more; or only if it has ended by itself at this time.
+    NoMark { list: u8, key: &'a str, ended: Option<i64> },
+    /// An account is an operator.
+    Operator { party: u64, inherited: bool },
+    /// It isn't any more.
+    NoOperator { party: u64 },
+    /// Something was done.
+    Act(ActRow<'a>),
+    /// Lines of an author are hidden.
+    Purge(Purge<'a>),
+    /// Nothing of all that holds any more: the channel is gone.
+    End,
+}
+
+/// Somebody who is banned, muted or invited.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct MarkRow<'a> {
+    /// 0 for bans, 1 for mutes, 2 for invitations.
+    pub list: u8,
+    pub key: &'a str,
+    pub target: &'a str,
+    pub party: Option<u64>,
+    pub account: Option<u64>,
+    pub by: &'a str,
+    pub time: i64,
+    /// When it ends by itself.
+    pub until: Option<i64>,
+    pub reason: Option<&'a str>,
+}
+
+/// What somebody did who runs a channel.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct ActRow<'a> {
+    pub time: i64,
+    pub by: &'a str,
+    /// The command's word.
+    pub did: &'a str,
+    pub target: Option<&'a str>,
+    pub until: Option<i64>,
+    /// The setting's word and its value.
+    pub setting: Option<&'a str>,
+    pub reason: Option<&'a str>,
+}
+
+/// A setting as it is kept: of which conversation, its name, its value.
+pub type KeptSetting = (u32, String, String);
+
+/// A mark as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct KeptMark {
+    pub number: u32,
+    pub list: u8,
+    pub target: String,
+    pub party: Option<u64>,
+    pub account: Option<u64>,
+    pub by: String,
+    pub time: i64,
+    pub until: Option<i64>,
+    pub reason: Option<String>,
+}
+
+/// An act as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct KeptAct {
+    pub time: i64,
+    pub by: String,
+    pub did: String,
+    pub target: Option<String>,
+    pub until: Option<i64>,
+    pub setting: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl Book {
+    /// Every setting that was ever changed.
+    pub fn settings(&self) -> Result<Vec<KeptSetting>, Failure> {
+        let connection = lock(self.connection());
+        let mut all = connection.prepare_cached("SELECT number, name, value FROM setting")?;
+        let rows = all.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Everybody who is banned, muted or invited, the oldest first.
+    pub fn marks(&self) -> Result<Vec<KeptMark>, Failure> {
+        let connection = lock(self.connection());
+        let mut all = connection.prepare_cached(
+            "SELECT number, list, target, party, account, \"by\", time, until, reason FROM mark
+                ORDER BY rowid",
+        )?;
+        let rows = all.query_map((), |row| {
+            Ok(KeptMark {
+                number: row.get(0)?,
+                list: row.get(1)?,
+                target: row.get(2)?,
+                party: row.get(3)?,
+                account: row.get(4)?,
+                by: row.get(5)?,
+                time: row.get(6)?,
+                until: row.get(7)?,
+                reason: row.get(8)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+impl Lookup {
+    /// The last acts in a channel, at most so many, the oldest first.
+    pub fn acts(&self, of: Key<'_>, most: u32) -> Result<Vec<KeptAct>, Failure> {
+        let connection = lock(self.connection());
+        let Some(number) = number_of(&connection, of)? else { return Ok(Vec::new()) };
+        let mut last = connection.prepare_cached(
+            "SELECT time, \"by\", did, target, until, setting, reason FROM act WHERE number = ?1
+                ORDER BY at DESC LIMIT ?2",
+        )?;
+        let rows = last.query_map(params![number, most], |row| {
+            Ok(KeptAct {
+                time: row.get(0)?,
+                by: row.get(1)?,
+                did: row.get(2)?,
+                target: row.get(3)?,
+                until: row.get(4)?,
+                setting: row.get(5)?,
+                reason: row.get(6)?,
+            })
+        })?;
+        let mut acts = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        acts.reverse();
+        Ok(acts)
+    }
+}
+
+pub(super) fn write(change: &Transaction<'_>, number: u32, rule: Rule<'_>) -> rusqlite::Result<()> {
+    let execute = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
+        change.prepare_cached(sql)?.execute(params).map(|_| ())
+    };
+    match rule {
+        Rule::Setting { name, value } => execute(
+            "INSERT OR REPLACE INTO setting (number, name, value) VALUES (?1, ?2, ?3)",
+            params![number, name, value],
+        ),
+        Rule::Mark(row) => {
+            let MarkRow { list, key, target, party, account, by, time, until, reason } = row;
+            execute(
+                "INSERT OR REPLACE INTO mark
+                    (number, list, key, target, party, account, \"by\", time, until, reason)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                params![number, list, key, target, party, account, by, time, until, reason],
+            )
+        }
+        Rule::NoMark { list, key, ended } => execute(
+            "DELETE FROM mark WHERE number = ?1 AND list = ?2 AND key = ?3
+                AND (?4 IS NULL OR until <= ?4)",
+            params![number, list, key, ended],
+        ),
+        Rule::Operator { party, inherited } => execute(
+            "INSERT INTO operator (number, party, inherited) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET inherited = min(inherited, excluded.inherited)",
+            params![number, party, inherited],
+        ),
+        Rule::NoOperator { party } => {
+            execute("DELETE FROM operator WHERE number = ?1 AND party = ?2", params![number, party])
+        }
+        Rule::Act(row) => {
+            let ActRow { time, by, did, target, until, setting, reason } = row;
+            execute(
+                "INSERT INTO act (number, at, time, \"by\", did, target, until, setting, reason)
+                    SELECT ?1, coalesce(max(at), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM act
+                    WHERE number = ?1",
+                params![number, time, by, did, target, until, setting, reason],
+            )?;
+            execute(
+                "DELETE FROM act WHERE number = ?1
+                    AND at <= (SELECT max(at) FROM act WHERE number = ?1) - ?2",
+                params![number, MAX_ACTS],
+            )
+        }
+        Rule::Purge(purge) => purge::begin(change, number, &purge),
+        Rule::End => {
+            for table in ["setting", "mark", "act", "operator", "member", "pending_purge"] {
+                execute(&format!("DELETE FROM {table} WHERE number = ?1"), params![number])?;
+            }
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,896 @@
+//! Lines that are kept, and wait to be put into the tables, and their words into the index.
+//!
+//! A line has its place among those of its conversation, and its words have theirs in the index; so a few lines of
+//! many conversations change as many pages, each of which is written and synced whole. Therefore a commit of nothing
+//! but lines goes into a [`Journal`] as one row, which is as good as synced tables, and its lines wait here until
+//! thousands of them are put into the tables together, which costs a fraction for each. Whoever reads looks here first
+//! and into the tables then: what was put there meanwhile is found twice rather than never. So nobody reads past what was
+//! said, and reading waits for no disk.
+//!
+//! Indexing costs most of all. It is done with the lines, but while very much is said it waits for a quieter moment; how
+//! far each conversation is indexed stands in the tables, and whoever searches looks through the rest.
+//!
+//! * [`yielder`]: how that lets others have the processor.
+//! * [`journal`]: where they are kept meanwhile.
+//! * [`losses`]: what of it is found missing at a start.
+//! * [`reading`]: how they are read until then.
+//! * [`record`]: what a commit becomes there.
+//! * [`tables`]: how they are put into the tables.
+
+mod journal;
+mod losses;
+mod reading;
+mod record;
+mod tables;
+mod yielder;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+pub(super) use self::journal::{FILE, Journal, is_flushed, last_row};
+use self::losses::Losses;
+pub(super) use self::losses::note;
+pub(super) use self::reading::having;
+pub(super) use self::record::Batch;
+use self::record::{Once, Part};
+use self::yielder::Courtesy;
+use super::checkpoint::{Wal, truncate, write_all};
+use super::error::Kind;
+use super::files::Files;
+use super::writer::{Entry, Said};
+use super::{Failure, Shared, identity};
+use crate::util::sync::lock;
+
+/// Lines that one step puts into the tables, counted in bytes of records: some hundred lines, which take about a
+/// millisecond. Whoever wants the tables meanwhile, or must make room for more lines, usually waits for no more than that.
+const STEP_BYTES: usize = 64 * 1024;
+
+/// Records of one conversation that are handed over together, in bytes.
+const CHUNK_BYTES: usize = 32 * 1024;
+
+/// Once nothing was said for so long, all that waits is put into the tables.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// However much is said, nothing waits longer than this.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// So much waits at most, in bytes; past it, whoever keeps a line makes room first.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// So much is in the journal at most, in bytes.
+const MOST_IN_JOURNAL: u64 = 64 * 1024 * 1024;
+
+/// Past so much it isn't waited for quiet, and words are left for later.
+const MUCH_BYTES: usize = MOST_BYTES / 4;
+
+/// Lines of which the words are left for later at most: so many are indexed within seconds.
+const MOST_UNINDEXED: usize = 2_000_000;
+
+/// Between two steps, for those who want the tables meanwhile.
+const BETWEEN_STEPS: Duration = Duration::from_micros(50);
+
+/// How often the files are looked at, whether something is committed or not.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Lines that one step indexes.
+const STEP_LINES: usize = 2000;
+
+/// The same where a thread waits for the step.
+const FEW_LINES: usize = 300;
+
+/// How long after a failure it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What waits, shared by the one that writes, those that read, and the thread that puts it into the tables.
+pub(super) struct Recent {
+    state: Mutex<State>,
+    /// Notified when something waits that didn't, when much does, when a log is long, and at the end.
+    changed: Arc<Condvar>,
+    /// None in memory, where nothing outlives the process anyhow.
+    journal: Option<Mutex<Journal>>,
+    /// Those of the journal and of the tables; likewise none in memory.
+    wals: Vec<Wal>,
+    tables: Shared,
+    /// How many wait for the tables.
+    wanted: AtomicUsize,
+    /// The files behind all of it, none in memory.
+    files: Files,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: BTreeMap<u32, Waiting>,
+    /// The conversation of which something was put into the tables last.
+    turn: u32,
+    lines: usize,
+    bytes: usize,
+    /// The journal's last row, the last of which all is in the tables, and the last that is deleted: once it is in the file
+    /// of the tables itself, so that damage of their log loses nothing.
+    row: i64,
+    put: i64,
+    forgotten: i64,
+    /// Bytes of all rows ever, and of those that are forgotten.
+    kept: u64,
+    let_go: u64,
+    /// How many bytes of rows there were when rows were put into the tables, for those that aren't forgotten.
+    puts: VecDeque<(i64, u64)>,
+    /// Since when something waits.
+    since: Option<Instant>,
+    /// When something came last.
+    last: Option<Instant>,
+    /// How many lines of each conversation are in the tables and not in the index.
+    unindexed: BTreeMap<u32, usize>,
+    /// What was said once.
+    once: HashMap<(Box<str>, Box<str>), Said>,
+    trouble: Trouble,
+    /// After a failure, when it is tried again.
+    again: Option<Instant>,
+    /// So much was said that words are left for later.
+    busy: bool,
+    closed: bool,
+}
+
+/// What failed, and hasn't succeeded since.
+#[derive(Default)]
+struct Trouble {
+    /// The tables couldn't be written.
+    put: bool,
+    /// They couldn't be synced: what that was for isn't known to be on the disk.
+    sync: bool,
+}
+
+/// What waits of one conversation.
+#[derive(Default)]
+struct Waiting {
+    chunks: VecDeque<Arc<Chunk>>,
+    /// The last id among the lines, and its time.
+    last: u64,
+    time: i64,
+    /// Up to which id lines are kept no more.
+    floor: u64,
+    /// Up to which id accounts have read it.
+    markers: BTreeMap<u64, u64>,
+}
+
+impl Waiting {
+    /// The chunk that takes the next record: not one that is full, or that is being put into the tables.
+    fn open_chunk(&mut self) -> &mut Chunk {
+        let newest = self.chunks.back_mut().and_then(Arc::get_mut);
+        let is_open = newest.is_some_and(|chunk| {
+            let is_full = chunk.records.len() >= CHUNK_BYTES;
+            if is_full {
+                chunk.records.shrink_to_fit();
+            }
+            !is_full
+        });
+        if !is_open {
+            self.chunks.push_back(Arc::default());
+        }
+        let last = self.chunks.len() - 1;
+        // It is nobody else's, so nothing is copied.
+        Arc::make_mut(&mut self.chunks[last])
+    }
+}
+
+/// What is to be done.
+enum Due {
+    /// The files are to be looked at.
+    Look,
+    /// Logs are to be written to their place.
+    Checkpoint,
+    /// Everything that waits is to be put into the tables.
+    Put,
+    /// Some lines are to be indexed.
+    Index,
+}
+
+/// Records of one conversation, one after the other.
+#[derive(Clone, Default)]
+struct Chunk {
+    records: Vec<u8>,
+    lines: usize,
+    /// The first and the last id among them.
+    first: Option<u64>,
+    last: u64,
+}
+
+/// A conversation's chunks that are put into the tables in one step.
+type Taken = (u32, Vec<Arc<Chunk>>);
+
+impl Recent {
+    /// `changed` is notified when one of the logs is long.
+    pub(super) fn new(
+        tables: Shared,
+        journal: Option<Journal>,
+        wals: Vec<Wal>,
+        changed: Arc<Condvar>,
+        files: Files,
+    ) -> rusqlite::Result<Arc<Self>> {
+        let row = journal.as_ref().map_or(Ok(0), Journal::forgotten)?;
+        Ok(Arc::new(Self {
+            state: Mutex::new(State { row, put: row, forgotten: row, ..State::default() }),
+            changed,
+            journal: journal.map(Mutex::new),
+            wals,
+            tables,
+            wanted: AtomicUsize::new(0),
+            files,
+        }))
+    }
+
+    /// Takes over what an earlier process kept and didn't come to put into the tables, or to index.
+    pub(super) fn recover(&self) -> Result<(), Failure> {
+        let unindexed = tables::unindexed(&lock(&self.tables))?;
+        self.state().unindexed = unindexed;
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let mut row = {
+            let put = identity::put_of(&lock(&self.tables))?;
+            let mut state = self.state();
+            state.put = put.max(state.forgotten);
+            let (first, last) = lock(journal).ends()?;
+            state.row = state.put.max(last);
+            // Rows that the file of the tables itself has are deleted with the next ones.
+            if let Some(wal) = self.wal_of_tables() {
+                wal.is_safe(state.forgotten);
+            }
+            state.forgotten = first.map_or(state.row, |first| first - 1).min(state.forgotten);
+            state.put
+        };
+        let mut losses = Losses::new(Arc::clone(&self.tables));
+        loop {
+            let next = lock(journal).after(row)?;
+            let Some(next) = next else { break };
+            losses.rows(row + 1, next.number - 1);
+            row = next.number;
+            if next.is_whole {
+                let batch = Batch::read(next.records)?;
+                losses.look_at(&batch)?;
+                self.state().add(&batch, row, Instant::now());
+            } else {
+                losses.damaged(row, next.records);
+            }
+            if self.is_full() {
+                self.recover_these()?;
+            }
+        }
+        self.recover_these()?;
+        losses.tell()
+    }
+
+    /// On a disk that has no room, or can't be written now, lines wait on, and are read meanwhile.
+    fn recover_these(&self) -> Result<(), Failure> {
+        match self.flush_all() {
+            Err(failure) if failure.kind() == Kind::Damaged => Err(failure),
+            Err(failure) => {
+                tracing::error!("{failure}; until then lines are refused, and reading goes on");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The files are where they were opened.
+    pub(super) fn look(&self) -> Result<(), Failure> {
+        self.files.look()
+    }
+
+    /// Keeps a batch as durably as was asked for, or nothing of it.
+    pub(super) fn keep(&self, batch: &Batch) -> Result<(), Failure> {
+        let (failed, much) = {
+            let state = self.state();
+            (state.trouble.put, state.kept - state.let_go >= MOST_IN_JOURNAL)
+        };
+        // Where the tables can't be written, no more is promised.
+        if failed || much {
+            self.flush_all()?;
+        }
+        if much {
+            // The log of the tables is read all the time, or can't be written to its place.
+            let put = self.state().put;
+            self.forget(put, false)?;
+        }
+        while self.is_full() {
+            let mut numbers = self.state().in_turn();
+            self.step(&mut numbers, &mut Courtesy::none())?;
+        }
+        // Only one keeps something at a time, so that rows have the order of their numbers.
+        let row = self.state().row + 1;
+        if let Some(journal) = &self.journal {
+            lock(journal).append(row, batch.records())?;
+        }
+        let mut state = self.state();
+        let (was_idle, had_much) = (state.is_idle(), state.bytes >= MUCH_BYTES);
+        state.add(batch, row, Instant::now());
+        if was_idle || state.bytes >= MUCH_BYTES && !had_much {
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// How many lines wait.
+    pub(super) fn lines(&self) -> usize {
+        self.state().lines
+    }
+
+    /// What waits of what an author (folded) said under a key.
+    pub(super) fn said_once(&self, author: &str, key: &str) -> Option<Said> {
+        let state = self.state();
+        if state.once.is_empty() {
+            return None;
+        }
+        state.once.get(&(author.into(), key.into())).copied()
+    }
+
+    /// The tables have all of a conversation that was kept until now.
+    pub(super) fn flush(&self, number: u32) -> Result<(), Failure> {
+        if !self.state().waiting.contains_key(&number) {
+            return Ok(());
+        }
+        self.flush_these(&mut vec![number], &mut Courtesy::none())
+    }
+
+    /// The same for every conversation.
+    pub(super) fn flush_all(&self) -> Result<(), Failure> {
+        self.put_all(&mut Courtesy::none())
+    }
+
+    fn put_all(&self, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
+        let (mut numbers, row, kept) = {
+            let state = self.state();
+            if state.waiting.is_empty() && state.row == state.put {
+                return Ok(());
+            }
+            (state.in_turn(), state.row, state.kept)
+        };
+        self.flush_these(&mut numbers, courtesy)?;
+        if let Some(journal) = &self.journal {
+            self.sync(row)?;
+            lock(journal).note_put(row)?;
+        }
+        let mut state = self.state();
+        state.put = row.max(state.put);
+        state.puts.push_back((row, kept));
+        state.since = (!state.waiting.is_empty()).then(Instant::now);
+        Ok(())
+    }
+
+    /// What was put into the tables, up to this row, outlives the machine.
+    fn sync(&self, row: i64) -> Result<(), Failure> {
+        let tables = self.tables();
+        // Of pages that it failed to write the system may think that they are written, and a later sync succeeds: they
+        // are written once more, to their place.
+        let failures = self.wals.iter().filter(|wal| wal.take_failure()).count();
+        let is_distrusted = self.state().trouble.sync || failures > 0;
+        let synced = identity::put(&tables, row).and_then(|()| {
+            if !is_distrusted {
+                return Ok(());
+            }
+            let _held = self.hold_logs();
+            write_all(&tables)
+        });
+        self.state().trouble.sync = synced.is_err();
+        synced?;
+        if let Some(wal) = self.wal_of_tables() {
+            wal.has_put(row);
+        }
+        Ok(())
+    }
+
+    fn wal_of_tables(&self) -> Option<&Wal> {
+        self.wals.last()
+    }
+
+    /// Deletes rows of the journal that are in the file of the tables itself, a few at a time.
+    fn forget_safe(&self) -> Result<(), Failure> {
+        let safe = self.wal_of_tables().map_or(0, Wal::safe_row);
+        self.forget(safe, true)
+    }
+
+    /// Deletes rows of the journal up to this one, all at once or a few at a time.
+    fn forget(&self, row: i64, in_steps: bool) -> Result<(), Failure> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        if row <= self.state().forgotten {
+            return Ok(());
+        }
+        if in_steps {
+            while lock(journal).forget_some(row)? {
+                let_others_in();
+            }
+        } else {
+            lock(journal).forget(row)?;
+        }
+        let mut state = self.state();
+        state.forgotten = row;
+        while let Some((_, kept)) = state.puts.front().copied().filter(|(put, _)| *put <= row) {
+            state.let_go = kept.max(state.let_go);
+            state.puts.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Lines that were put into the tables at once are in the journal too, until they are in the file of the tables itself. If
+    /// it can't take them, nothing is lost by that alone.
+    pub(super) fn mirror(&self, entries: &[Entry<'_>]) {
+        let Some(journal) = &self.journal else { return };
+        let lines: Vec<Entry<'_>> =
+            entries.iter().filter(|entry| record::is_line(entry)).copied().collect();
+        if lines.is_empty() {
+            return;
+        }
+        let Ok(batch) = Batch::of(&lines) else { return };
+        let much = {
+            let state = self.state();
+            state.kept - state.let_go >= MOST_IN_JOURNAL
+        };
+        if much {
+            let made = self.flush_all().and_then(|()| {
+                let put = self.state().put;
+                self.forget(put, false)
+            });
+            if made.is_err() {
+                return;
+            }
+        }
+        let row = self.state().row + 1;
+        let appended = lock(journal).append(row, batch.records());
+        if let Err(failure) = appended {
+            tracing::debug!("lines are in the tables alone: {failure}");
+            return;
+        }
+        let mut state = self.state();
+        let was_idle = state.is_idle();
+        state.row = row;
+        state.kept += batch.records().len() as u64;
+        let now = Instant::now();
+        state.since.get_or_insert(now);
+        state.last = Some(now);
+        if was_idle {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Takes the last of these first, and each off once nothing of it waits.
+    fn flush_these(
+        &self,
+        numbers: &mut Vec<u32>,
+        courtesy: &mut Courtesy<'_>,
+    ) -> Result<(), Failure> {
+        while !numbers.is_empty() {
+            self.step(numbers, courtesy)?;
+            let_others_in();
+            if courtesy.has_time() {
+                self.checkpoint();
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&self, numbers: &mut Vec<u32>, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
+        let mut tables = self.tables();
+        let some = {
+            let mut state = self.state();
+            courtesy.hurry(state.bytes, MOST_BYTES);
+            state.some_of(numbers)
+        };
+        let put = self.unsynced(&mut tables, |tables| tables::put(tables, &some, courtesy));
+        let mut state = self.state();
+        match put {
+            Ok(once) => {
+                state.remove(&some);
+                state.said(&once);
+                state.trouble.put = false;
+                Ok(())
+            }
+            Err(failure) => {
+                state.trouble.put = true;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Some more of a conversation is in the tables, unless all lines of it up to an id are. Tells whether they are.
+    pub(super) fn flush_some(&self, number: u32, upto: u64) -> Result<bool, Failure> {
+        let is_there = || self.state().first_waiting(number) > upto;
+        if !is_there() {
+            self.step(&mut vec![number], &mut Courtesy::none())?;
+        }
+        Ok(is_there())
+    }
+
+    /// Some more of a conversation is in the tables and in the index. Tells whether all is. It takes some milliseconds,
+    /// however much waits.
+    pub(super) fn index_some(&self, number: u32) -> Result<bool, Failure> {
+        if self.state().waiting.contains_key(&number) {
+            self.step(&mut vec![number], &mut Courtesy::none())?;
+        }
+        if self.state().unindexed.contains_key(&number) {
+            self.index_step(&mut vec![number], FEW_LINES, &mut Courtesy::none())?;
+        }
+        let state = self.state();
+        Ok(!state.waiting.contains_key(&number) && !state.unindexed.contains_key(&number))
+    }
+
+    /// The same for every conversation.
+    pub(super) fn index_some_of_all(&self) -> Result<bool, Failure> {
+        self.flush_all()?;
+        self.index_some_of_these(&mut Courtesy::none())?;
+        Ok(self.state().unindexed.is_empty())
+    }
+
+    fn index_step(
+        &self,
+        numbers: &mut Vec<u32>,
+        lines: usize,
+        courtesy: &mut Courtesy<'_>,
+    ) -> Result<(), Failure> {
+        let mut tables = self.tables();
+        courtesy.hurry(self.state().bytes, MOST_BYTES);
+        let upto = |number| self.state().first_waiting(number);
+        let indexed = self.unsynced(&mut tables, |tables| {
+            Ok(tables::index(tables, numbers, upto, lines, courtesy)?)
+        })?;
+        self.state().indexed(&indexed);
+        Ok(())
+    }
+
+    /// These lines are in the tables, and aren't indexed.
+    pub(super) fn put_directly(&self, numbers: impl Iterator<Item = u32>) {
+        let mut state = self.state();
+        let was_idle = state.is_idle();
+        for number in numbers {
+            *state.unindexed.entry(number).or_default() += 1;
+        }
+        state.last = Some(Instant::now());
+        if was_idle && !state.is_idle() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Does something that may be lost in a power cut: the journal has it until the tables are synced, and what isn't
+    /// indexed is known.
+    pub(super) fn unsynced<T>(
+        &self,
+        tables: &mut Connection,
+        change: impl FnOnce(&mut Connection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if self.journal.is_none() {
+            return change(tables);
+        }
+        let usual: i64 = tables.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+        tables.pragma_update(None, "synchronous", "normal")?;
+        let done = change(tables);
+        tables.pragma_update(None, "synchronous", usual)?;
+        done
+    }
+
+    /// The tables, when whoever has them is done with a step.
+    pub(super) fn tables(&self) -> MutexGuard<'_, Connection> {
+        self.wanted.fetch_add(1, Ordering::Relaxed);
+        let tables = lock(&self.tables);
+        self.wanted.fetch_sub(1, Ordering::Relaxed);
+        tables
+    }
+
+    /// Puts what waits into the tables, by and by, until [`Recent::close`].
+    pub(super) fn run(&self, held: Option<&File>) {
+        let mut look = Instant::now() + LOOK_EVERY;
+        let mut fails = false;
+        let mut courtesy = Courtesy::new(&self.wanted);
+        while let Some(due) = self.next(look) {
+            let done = match due {
+                Due::Look => {
+                    self.files.look_closely(held);
+                    look = Instant::now() + LOOK_EVERY;
+                    continue;
+                }
+                Due::Checkpoint => {
+                    self.checkpoint();
+                    continue;
+                }
+                Due::Put => self.put_all(&mut courtesy).and_then(|()| self.forget_safe()),
+                Due::Index => self.index_some_of_these(&mut courtesy),
+            };
+            match done {
+                Ok(()) => {
+                    fails = false;
+                    self.state().again = None;
+                    let_others_in();
+                    self.checkpoint();
+                }
+                Err(failure) => {
+                    self.state().again = Some(Instant::now() + AGAIN);
+                    if !std::mem::replace(&mut fails, true) {
+                        tracing::error!("{failure}; it is tried again every second");
+                    }
+                }
+            }
+        }
+    }
+
+    fn index_some_of_these(&self, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
+        // A step takes no more than so many.
+        let mut numbers = self.state().unindexed.keys().take(STEP_LINES).copied().collect();
+        self.index_step(&mut numbers, STEP_LINES, courtesy)
+    }
+
+    /// Waits until something is to be done; `None` at the end.
+    fn next(&self, look: Instant) -> Option<Due> {
+        let mut state = self.state();
+        loop {
+            if state.closed {
+                return None;
+            }
+            let now = Instant::now();
+            let until_look = self.files.are_some().then(|| look.saturating_duration_since(now));
+            if until_look.is_some_and(|left| left.is_zero()) {
+                return Some(Due::Look);
+            }
+            let left = match state.due(now) {
+                Some(Ok(due)) => return Some(due),
+                // All else comes with a look at the logs.
+                _ if self.has_long_log() => return Some(Due::Checkpoint),
+                Some(Err(left)) => Some(until_look.map_or(left, |look| look.min(left))),
+                None => until_look,
+            };
+            state = match left {
+                Some(left) => {
+                    let waited = self.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// No log is written to its place aside meanwhile. Who locks the tables as well does so first.
+    fn hold_logs(&self) -> Vec<MutexGuard<'_, Connection>> {
+        self.wals.iter().map(Wal::hold).collect()
+    }
+
+    fn has_long_log(&self) -> bool {
+        self.wals.iter().any(Wal::is_long)
+    }
+
+    /// Writes logs that are long to their place.
+    fn checkpoint(&self) {
+        self.wals.iter().filter(|wal| wal.is_long()).for_each(Wal::checkpoint);
+    }
+
+    /// Ends [`Recent::run`].
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// All is in the tables, and of what it was nothing is left in the files of the journal.
+    pub(super) fn leave_nothing(&self) -> Result<(), Failure> {
+        self.flush_all()?;
+        if let Some(wal) = self.wal_of_tables() {
+            wal.checkpoint();
+        }
+        let put = self.state().put;
+        self.forget(put, false)?;
+        let _held = self.hold_logs();
+        self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).leave_nothing())
+    }
+
+    /// All is in the one file of the tables, and the journal is as short as it gets.
+    pub(super) fn close_files(&self) -> Result<(), Failure> {
+        self.flush_all()?;
+        let tables = self.tables();
+        let _held = self.hold_logs();
+        self.files.cut_off(|| truncate(&tables))?;
+        let put = self.state().put;
+        self.forget(put, false)?;
+        self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).shorten())
+    }
+
+    #[cfg(test)]
+    pub(super) fn journal(&self) -> Option<MutexGuard<'_, Journal>> {
+        self.journal.as_ref().map(lock)
+    }
+
+    fn is_full(&self) -> bool {
+        self.state().bytes >= MOST_BYTES
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    /// Whether there is nothing to do.
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.row == self.put && self.unindexed.is_empty()
+    }
+
+    /// What is to be done, or how long that has time; `None` if there is nothing.
+    fn due(&mut self, now: Instant) -> Option<Result<Due, Duration>> {
+        if self.is_idle() {
+            return None;
+        }
+        let left = |at: Instant| at.saturating_duration_since(now);
+        if let Some(again) = self.again.map(left).filter(|again| !again.is_zero()) {
+            return Some(Err(again));
+        }
+        let quiet = self.last.map_or(Duration::ZERO, |last| left(last + QUIET));
+        let mut wait = quiet;
+        if !self.waiting.is_empty() || self.row > self.put {
+            if self.bytes >= MUCH_BYTES {
+                self.busy = true;
+                return Some(Ok(Due::Put));
+            }
+            wait = self.since.map_or(quiet, |since| left(since + LONGEST).min(quiet));
+            if wait.is_zero() {
+                self.busy = false;
+                return Some(Ok(Due::Put));
+            }
+        }
+        let unindexed = || self.unindexed.values().sum::<usize>();
+        let may_index = !self.busy || quiet.is_zero() || unindexed() > MOST_UNINDEXED;
+        if !self.unindexed.is_empty() && may_index {
+            return Some(Ok(Due::Index));
+        }
+        Some(Err(wait))
+    }
+
+    fn add(&mut self, batch: &Batch, row: i64, now: Instant) {
+        self.row = row.max(self.row);
+        self.kept += batch.records().len() as u64;
+        self.since.get_or_insert(now);
+        self.last = Some(now);
+        for Part { number, lines, last, time, records } in batch.parts() {
+            let waiting = self.waiting.entry(number).or_default();
+            if last > waiting.last {
+                (waiting.last, waiting.time) = (last, time);
+            }
+            let chunk = waiting.open_chunk();
+            chunk.records.extend_from_slice(records);
+            chunk.lines += lines;
+            if lines > 0 {
+                chunk.first.get_or_insert(last);
+                chunk.last = chunk.last.max(last);
+            }
+            self.lines += lines;
+            self.bytes += records.len();
+        }
+        for (number, floor) in batch.floors() {
+            let waiting = self.waiting.entry(*number).or_default();
+            waiting.floor = waiting.floor.max(*floor);
+        }
+        for (party, number, marker) in batch.markers() {
+            let read = self.waiting.entry(*number).or_default().markers.entry(*party).or_default();
+            *read = marker.max(read).to_owned();
+        }
+        self.once.extend(batch.once().iter().cloned());
+    }
+
+    /// The first line of a conversation that waits; lines in the tables are indexed only below it, so that all up to one
+    /// are indexed or none.
+    fn first_waiting(&self, number: u32) -> u64 {
+        let chunks = self.waiting.get(&number).map(|waiting| &waiting.chunks);
+        chunks.into_iter().flatten().find_map(|chunk| chunk.first).unwrap_or(u64::MAX)
+    }
+
+    /// Conversations of which something waits, in turns, the next one last. Of it more waits than of those that had theirs
+    /// just now; and much of one conversation is put into the tables for less than a little of many.
+    fn in_turn(&self) -> Vec<u32> {
+        let after = self.waiting.range((Bound::Excluded(self.turn), Bound::Unbounded));
+        let before = self.waiting.range(..=self.turn);
+        let mut numbers: Vec<u32> = after.chain(before).map(|(number, _)| *number).collect();
+        numbers.reverse();
+        numbers
+    }
+
+    /// As much as one step takes; numbers of which nothing is left then are taken off.
+    fn some_of(&mut self, numbers: &mut Vec<u32>) -> Vec<Taken> {
+        let mut some = Vec::new();
+        let mut bytes = 0;
+        while bytes < STEP_BYTES
+            && let Some(number) = numbers.last().copied()
+        {
+            let mut taken = Vec::new();
+            let chunks = self.waiting.get(&number).map(|waiting| &waiting.chunks);
+            for chunk in chunks.into_iter().flatten() {
+                if bytes >= STEP_BYTES {
+                    break;
+                }
+                bytes += chunk.records.len();
+                taken.push(Arc::clone(chunk));
+            }
+            if chunks.is_none_or(|chunks| chunks.len() == taken.len()) {
+                numbers.pop();
+            }
+            some.push((number, taken));
+            self.turn = number;
+        }
+        some
+    }
+
+    /// These are in the tables.
+    fn remove(&mut self, some: &[Taken]) {
+        for (number, taken) in some {
+            let Some(Waiting { chunks, .. }) = self.waiting.get_mut(number) else { continue };
+            for chunk in chunks.drain(..taken.len().min(chunks.len())) {
+                self.lines -= chunk.lines;
+                self.bytes -= chunk.records.len();
+                *self.unindexed.entry(*number).or_default() += chunk.lines;
+            }
+            if chunks.is_empty() {
+                self.waiting.remove(number);
+            }
+        }
+    }
+
+    /// So many lines of conversations were indexed, and whether that are all.
+    fn indexed(&mut self, some: &[(u32, usize, bool)]) {
+        for (number, lines, all) in some {
+            if *all {
+                self.unindexed.remove(number);
+            } else if let Some(left) = self.unindexed.get_mut(number) {
+                *left = left.saturating_sub(*lines).max(1);
+            }
+        }
+    }
+
+    /// These keys are in the tables.
+    fn said(&mut self, once: &[Once]) {
+        for (key, said) in once {
+            if self.once.get(key) == Some(said) {
+                self.once.remove(key);
+            }
+        }
+    }
+}
+
+/// A lock that is taken again at once isn't had by who waits for it.
+#[expect(clippy::disallowed_methods, reason = "the lock tells nobody that somebody waits for it")]
+fn let_others_in() {
+    std::thread::sleep(BETWEEN_STEPS);
+}
+
+/// Whether entries are of those that may wait.
+pub(super) fn may_wait(entries: &[Entry<'_>]) -> bool {
+    !entries.is_empty() && entries.iter().all(record::may_wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As many bytes of a conversation as one step takes, and some more.
+    fn waits(state: &mut State, number: u32) {
+        let mut records = Vec::new();
+        while records.len() <= STEP_BYTES {
+            records.resize(records.len() + CHUNK_BYTES, 0);
+        }
+        state.bytes += records.len();
+        state.lines += 1;
+        let chunk = Chunk { records, lines: 1, first: Some(1), last: 1 };
+        state.waiting.entry(number).or_default().chunks.push_back(Arc::new(chunk));
+    }
+
+    #[test]
+    fn who_makes_room_takes_the_conversation_that_had_its_turn_longest_ago() {
+        let mut state = State::default();
+        let mut turns = Vec::new();
+        for number in [1, 2, 7] {
+            waits(&mut state, number);
+        }
+        for _ in 0..5 {
+            let some = state.some_of(&mut state.in_turn());
+            state.remove(&some);
+            let number = some[0].0;
+            turns.push(number);
+            waits(&mut state, number);
+        }
+        assert_eq!(turns, [1, 2, 7, 1, 2]);
+    }
+}

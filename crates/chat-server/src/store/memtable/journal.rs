@@ -1,0 +1,247 @@
+//! A database file of its own for what waits: a row for each commit.
+//!
+//! That it is a file of its own lets lines be kept while others are put into the tables, which locks theirs.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::store::checkpoint::{Length, Wal, has_room_to_spare, lengthen, truncate};
+use crate::store::files::MAX_LOG;
+use crate::store::wal_repair::Sum;
+use crate::store::{BUSY, Durability, Failure, identity};
+
+/// The file, beside that of the tables.
+pub(in crate::store) const FILE: &str = "recent.db";
+
+/// Tells this file from others (`PRAGMA application_id`): "chaj".
+const APPLICATION: i32 = 0x6368_616A;
+
+/// An empty file that is longer than this is made short again, in bytes.
+const LONG: i64 = 16 * 1024 * 1024;
+
+pub(in crate::store) struct Journal {
+    connection: Connection,
+    has_room: bool,
+    /// Rows have a checksum; those that an earlier version wrote have none.
+    has_sums: bool,
+}
+
+/// A row as it is found.
+pub(super) struct Row {
+    pub(super) number: i64,
+    pub(super) records: Vec<u8>,
+    /// It is as it was written.
+    pub(super) is_whole: bool,
+}
+
+/// Rows that are deleted at once: a commit waits no longer for it than for another one.
+const FORGOTTEN_AT_ONCE: i64 = 128;
+
+impl Journal {
+    /// Opens the journal in a store's directory, or makes one.
+    pub(in crate::store) fn open(
+        directory: &Path,
+        durability: Durability,
+    ) -> rusqlite::Result<Self> {
+        let connection = Connection::open(directory.join(FILE))?;
+        connection.busy_timeout(BUSY)?;
+        let synchronous = match durability {
+            Durability::Machine => "full",
+            Durability::Process => "normal",
+        };
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        connection.pragma_update(None, "cache_size", -1_000)?;
+        connection.pragma_update(None, "journal_size_limit", MAX_LOG)?;
+        if !connection.table_exists(None, "batch")? {
+            // Where there is one already, nothing is written: perhaps there is no room.
+            connection.execute_batch(&format!(
+                "PRAGMA application_id = {APPLICATION};
+                CREATE TABLE batch (row INTEGER PRIMARY KEY, records BLOB NOT NULL)"
+            ))?;
+        }
+        identity::prepare_journal(&connection)?;
+        let has_sums = give_sums(&connection)?;
+        Ok(Self { connection, has_room: has_room_to_spare(directory), has_sums })
+    }
+
+    /// Its log, from now on; `is_long` is called as [`Wal::of`] tells.
+    pub(in crate::store) fn wal(
+        &mut self,
+        directory: &Path,
+        is_long: impl Fn() + Send + 'static,
+    ) -> rusqlite::Result<Wal> {
+        self.lengthen();
+        Wal::of(&mut self.connection, &directory.join(FILE), Length::OF_JOURNAL, is_long)
+    }
+
+    fn lengthen(&mut self) {
+        if self.has_room
+            && let Err(error) = lengthen(&mut self.connection, Length::OF_JOURNAL)
+        {
+            // It grows by and by then.
+            tracing::debug!(%error, "the log could not be made long");
+        }
+    }
+
+    /// The last row of which all is in the tables. Rows after it have higher numbers, also when it is gone.
+    pub(in crate::store) fn forgotten(&self) -> rusqlite::Result<i64> {
+        self.connection.query_row("SELECT forgotten FROM store", (), |row| row.get(0))
+    }
+
+    fn is_empty(&self) -> rusqlite::Result<bool> {
+        self.connection.query_row("SELECT NOT EXISTS (SELECT * FROM batch)", (), |row| row.get(0))
+    }
+
+    /// The first row after this one.
+    pub(super) fn after(&self, row: i64) -> Result<Option<Row>, Failure> {
+        let sum = if self.has_sums { "sum" } else { "NULL" };
+        let mut next = self.connection.prepare_cached(&format!(
+            "SELECT row, records, {sum} FROM batch WHERE row > ?1 ORDER BY row LIMIT 1"
+        ))?;
+        let next = next.query_row([row], |row| {
+            let records: Vec<u8> = row.get(1)?;
+            let sum: Option<i64> = row.get(2)?;
+            let is_whole = sum.is_none_or(|sum| sum == Sum::of(&records));
+            Ok(Row { number: row.get(0)?, records, is_whole })
+        });
+        Ok(next.optional()?)
+    }
+
+    /// The first row, if there is one, and the last; 0 if there is none.
+    pub(super) fn ends(&self) -> Result<(Option<i64>, i64), Failure> {
+        let sql = "SELECT (SELECT min(row) FROM batch), coalesce((SELECT max(row) FROM batch), 0)";
+        Ok(self.connection.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?)))?)
+    }
+
+    /// Keeps records, or nothing of them.
+    pub(super) fn append(&mut self, row: i64, records: &[u8]) -> Result<(), Failure> {
+        let appended = if self.has_sums {
+            self.connection
+                .prepare_cached("INSERT INTO batch (row, records, sum) VALUES (?1, ?2, ?3)")
+                .and_then(|mut insert| insert.execute(params![row, records, Sum::of(records)]))
+        } else {
+            self.connection
+                .prepare_cached("INSERT INTO batch (row, records) VALUES (?1, ?2)")
+                .and_then(|mut insert| insert.execute(params![row, records]))
+        };
+        if let Err(error) = &appended {
+            crate::store::writer::overwrite_failed(&self.connection, error);
+        }
+        appended?;
+        Ok(())
+    }
+
+    /// Deletes some of the rows up to this one, which are in the tables for good. Returns whether there are more.
+    pub(super) fn forget_some(&mut self, row: i64) -> Result<bool, Failure> {
+        let first: Option<i64> =
+            self.connection.query_row("SELECT min(row) FROM batch", (), |row| row.get(0))?;
+        let upto = first.map_or(row, |first| row.min(first + FORGOTTEN_AT_ONCE - 1));
+        // What a power cut brings back is deleted again.
+        self.unsynced(|connection| delete(connection, upto))?;
+        if upto == row {
+            self.shrink()?;
+        }
+        Ok(upto < row)
+    }
+
+    /// Rows up to this one are in the tables, and stay here until they are in the file itself.
+    pub(super) fn note_put(&mut self, row: i64) -> Result<(), Failure> {
+        self.unsynced(|connection| Ok(identity::note_put(connection, row)?))
+    }
+
+    fn unsynced(
+        &mut self,
+        change: impl FnOnce(&mut Connection) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let usual: i64 =
+            self.connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+        self.connection.pragma_update(None, "synchronous", "normal")?;
+        let done = change(&mut self.connection);
+        self.connection.pragma_update(None, "synchronous", usual)?;
+        done
+    }
+
+    /// Rows up to this one are in the tables.
+    pub(super) fn forget(&mut self, row: i64) -> Result<(), Failure> {
+        delete(&mut self.connection, row)?;
+        self.shrink()
+    }
+
+    fn shrink(&mut self) -> Result<(), Failure> {
+        if self.is_empty()? && self.bytes()? > LONG {
+            self.connection.execute("VACUUM", ())?;
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> rusqlite::Result<i64> {
+        let number = |pragma| self.connection.pragma_query_value(None, pragma, |row| row.get(0));
+        let pages: i64 = number("page_count")?;
+        Ok(pages * number("page_size")?)
+    }
+
+    /// Nothing of what it held is left in its files.
+    pub(super) fn leave_nothing(&mut self) -> Result<(), Failure> {
+        self.connection.execute("VACUUM", ())?;
+        self.shorten()?;
+        self.lengthen();
+        Ok(())
+    }
+
+    /// Puts everything into the one file.
+    pub(in crate::store) fn shorten(&mut self) -> Result<(), Failure> {
+        Ok(truncate(&self.connection)?)
+    }
+
+    pub(in crate::store) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+fn delete(connection: &mut Connection, row: i64) -> Result<(), Failure> {
+    let change = connection.transaction()?;
+    change.prepare_cached("DELETE FROM batch WHERE row <= ?1")?.execute([row])?;
+    change.prepare_cached("UPDATE store SET forgotten = max(forgotten, ?1)")?.execute([row])?;
+    Ok(change.commit()?)
+}
+
+/// Rows have a checksum from now on. Where there is no room, they go without.
+fn give_sums(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM pragma_table_info('batch') WHERE name = 'sum'";
+    if connection.query_row(sql, (), |row| row.get::<_, i64>(0))? > 0 {
+        return Ok(true);
+    }
+    let given = connection.execute("ALTER TABLE batch ADD COLUMN sum INTEGER", ());
+    if let Err(error) = &given {
+        tracing::debug!(%error, "rows of the journal go without a checksum");
+    }
+    Ok(given.is_ok())
+}
+
+/// The last row that the journal of a server, running or not, has at this moment, if it has any.
+pub(in crate::store) fn last_row(directory: &Path) -> rusqlite::Result<Option<i64>> {
+    ask(directory, "SELECT max(row) FROM batch")
+}
+
+/// Whether rows up to this one are in the tables.
+pub(in crate::store) fn is_flushed(directory: &Path, row: i64) -> rusqlite::Result<bool> {
+    if let Some(put) = identity::put_in(directory)? {
+        return Ok(put >= row);
+    }
+    // An earlier version deletes a row as soon as the tables have it.
+    Ok(ask(directory, "SELECT min(row) FROM batch")?.is_none_or(|first| first > row))
+}
+
+fn ask(directory: &Path, sql: &str) -> rusqlite::Result<Option<i64>> {
+    let path = directory.join(FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let connection = crate::store::read_connection(&path)?;
+    if !connection.table_exists(None, "batch")? {
+        return Ok(None);
+    }
+    connection.query_row(sql, (), |row| row.get(0))
+}

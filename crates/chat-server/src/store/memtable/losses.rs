@@ -1,0 +1,160 @@
+//! What is found missing when a server takes over what an earlier one left.
+//!
+//! Rows of the journal have numbers without gaps, and so have the lines of a conversation: where one is missing, or its checksum is
+//! wrong, the file was damaged. It is logged, and noted in the table `damage` for `check`, which goes on to tell it until a
+//! backup is put in place.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::record::Batch;
+use crate::store::writer::{id_of, place};
+use crate::store::{Failure, Shared};
+use crate::util::sync::lock;
+
+/// Conversations and rows of which single losses are told; of more it is told how many.
+const MAX_TOLD: usize = 20;
+
+/// What is missing.
+pub(super) struct Losses {
+    tables: Shared,
+    /// The last id of each conversation that was looked at, and none if there is no such conversation.
+    last: HashMap<u32, Option<u64>>,
+    /// Lines of conversations, from one id to another.
+    lines: Vec<(u32, u64, u64)>,
+    /// Lines of conversations that aren't there.
+    orphans: BTreeMap<u32, (u64, u64)>,
+    /// Rows, from one to another.
+    rows: Vec<(i64, i64)>,
+}
+
+impl Losses {
+    pub(super) fn new(tables: Shared) -> Self {
+        Self {
+            tables,
+            last: HashMap::new(),
+            lines: Vec::new(),
+            orphans: BTreeMap::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Rows that aren't there, if the last isn't before the first.
+    pub(super) fn rows(&mut self, first: i64, last: i64) {
+        if first <= last {
+            self.rows.push((first, last));
+        }
+    }
+
+    /// A row that isn't as it was written. What it has is no more than a hint.
+    pub(super) fn damaged(&mut self, row: i64, records: Vec<u8>) {
+        self.rows(row, row);
+        // An id that it gave may be known to somebody.
+        let Ok(batch) = Batch::read(records) else { return };
+        for part in batch.parts().filter(|part| part.lines > 0) {
+            let _ = self.reaches(part.number, part.last);
+        }
+    }
+
+    /// The next row.
+    pub(super) fn look_at(&mut self, batch: &Batch) -> Result<(), Failure> {
+        for part in batch.parts().filter(|part| part.lines > 0) {
+            let (number, id) = (part.number, part.last);
+            match self.last_of(number)? {
+                Some(last) if id > last + 1 => self.lines.push((number, last + 1, id - 1)),
+                Some(_) => {}
+                None => {
+                    let orphans = self.orphans.entry(number).or_insert((id, id));
+                    orphans.1 = id.max(orphans.1);
+                }
+            }
+            self.reaches(number, id)?;
+        }
+        Ok(())
+    }
+
+    fn reaches(&mut self, number: u32, id: u64) -> Result<(), Failure> {
+        let last = self.last_of(number)?.map(|last| last.max(id));
+        self.last.insert(number, last);
+        Ok(())
+    }
+
+    fn last_of(&mut self, number: u32) -> Result<Option<u64>, Failure> {
+        if let Some(last) = self.last.get(&number) {
+            return Ok(*last);
+        }
+        let tables = lock(&self.tables);
+        let mut known = tables.prepare_cached(
+            "SELECT last, (SELECT max(place) FROM line WHERE place >= ?2 AND place < ?3)
+                FROM conversation WHERE number = ?1",
+        )?;
+        let range = params![number, place(number, 0), place(number + 1, 0)];
+        let known = known.query_row(range, |row| {
+            let (last, end): (u64, Option<i64>) = (row.get(0)?, row.get(1)?);
+            Ok(last.max(end.map_or(0, id_of)))
+        });
+        let known = known.optional()?;
+        self.last.insert(number, known);
+        Ok(known)
+    }
+
+    /// Logs what is missing, and notes it.
+    pub(super) fn tell(self) -> Result<(), Failure> {
+        if self.rows.is_empty() && self.lines.is_empty() && self.orphans.is_empty() {
+            return Ok(());
+        }
+        let tables = lock(&self.tables);
+        let mut told = Vec::new();
+        for (first, last) in &self.rows {
+            told.push(format!(
+                "recent.db lacks the commits {first} to {last}, or they are damaged"
+            ));
+        }
+        for (number, first, last) in &self.lines {
+            let name = name_of(&tables, *number)?;
+            told.push(format!("the lines {first} to {last} of {name} are missing"));
+        }
+        for (first, last) in self.orphans.values() {
+            told.push(format!(
+                "the lines {first} to {last} of a conversation that was made shortly before are missing, with the conversation"
+            ));
+        }
+        // Their ids aren't given again.
+        for (number, last) in &self.last {
+            let Some(last) = last else { continue };
+            tables
+                .prepare_cached("UPDATE conversation SET last = max(last, ?2) WHERE number = ?1")?
+                .execute(params![number, last])?;
+        }
+        note(&tables, &told);
+        Ok(())
+    }
+}
+
+/// Logs what is missing, each in a sentence, and notes it for `check`.
+pub(in crate::store) fn note(tables: &Connection, told: &[String]) {
+    let more = told.len().saturating_sub(MAX_TOLD);
+    let more = (more > 0).then(|| format!("and {more} more losses of the kind"));
+    for what in told.iter().take(MAX_TOLD).chain(&more) {
+        tracing::error!(
+            "a file of the store is damaged: {what}; look at the disk, and restore a backup if you need them"
+        );
+        let noted = tables
+            .prepare_cached("INSERT INTO damage (at, what) VALUES (unixepoch(), ?1)")
+            .and_then(|mut insert| insert.execute([what]));
+        if let Err(error) = noted {
+            tracing::debug!(%error, "the damage can't be noted");
+        }
+    }
+}
+
+/// A conversation as it is called in the log.
+fn name_of(tables: &Connection, number: u32) -> rusqlite::Result<String> {
+    let sql = "SELECT shown FROM conversation WHERE number = ?1";
+    let shown: Option<String> = tables.query_row(sql, [number], |row| row.get(0)).optional()?;
+    Ok(match shown {
+        Some(shown) if !shown.is_empty() => format!("#{shown}"),
+        _ => "a private chat".to_owned(),
+    })
+}

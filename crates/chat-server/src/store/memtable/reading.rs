@@ -1,0 +1,171 @@
+//! How what waits is read.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::record::Record;
+use super::tables::insert_words;
+use super::{Chunk, Recent, Waiting};
+use crate::store::Failure;
+use crate::store::reader::StoredLine;
+use crate::store::schema;
+use crate::store::writer::{ACTION, BY_OTHER, ERASED, id_of, place};
+
+/// How far a conversation goes by what waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::store) struct Ends {
+    /// Lines up to this one are kept no more.
+    pub(in crate::store) floor: u64,
+    /// The last line.
+    pub(in crate::store) last: u64,
+    /// Its time.
+    pub(in crate::store) time: i64,
+}
+
+impl Waiting {
+    fn ends(&self) -> Ends {
+        Ends { floor: self.floor, last: self.last, time: self.time }
+    }
+}
+
+impl Recent {
+    /// How far a conversation goes; zero each if nothing of it waits.
+    pub(in crate::store) fn ends(&self, number: u32) -> Ends {
+        let state = self.state();
+        let waiting = state.waiting.get(&number);
+        waiting.map(Waiting::ends).unwrap_or_default()
+    }
+
+    /// The same for every conversation of which something waits.
+    pub(in crate::store) fn all_ends(&self) -> HashMap<u32, Ends> {
+        self.state().waiting.iter().map(|(number, waiting)| (*number, waiting.ends())).collect()
+    }
+
+    /// Up to which line accounts have read conversations, as far as that waits.
+    pub(in crate::store) fn all_markers(&self) -> HashMap<(u64, u32), u64> {
+        let state = self.state();
+        let markers = state.waiting.iter().flat_map(|(number, waiting)| {
+            waiting.markers.iter().map(|(party, marker)| ((*party, *number), *marker))
+        });
+        markers.collect()
+    }
+
+    /// Up to which line an account has read a conversation, if that waits.
+    pub(in crate::store) fn marker(&self, party: u64, number: u32) -> u64 {
+        let state = self.state();
+        let waiting = state.waiting.get(&number);
+        waiting.and_then(|waiting| waiting.markers.get(&party)).copied().unwrap_or_default()
+    }
+
+    /// Lines of a conversation after one id up to another that are wanted, oldest first, so many at most.
+    pub(in crate::store) fn between(
+        &self,
+        number: u32,
+        (after, upto): (u64, u64),
+        most: usize,
+        wanted: impl Fn(&StoredLine) -> bool,
+    ) -> Result<Vec<StoredLine>, Failure> {
+        let mut lines = Vec::new();
+        if most > 0 {
+            self.each(number, (after, upto), |line| {
+                if wanted(&line) {
+                    lines.push(line);
+                }
+                lines.len() < most
+            })?;
+        }
+        Ok(lines)
+    }
+
+    /// The newest of them, the newest first.
+    pub(in crate::store) fn newest(
+        &self,
+        number: u32,
+        range: (u64, u64),
+        most: usize,
+        wanted: impl Fn(&StoredLine) -> bool,
+    ) -> Result<Vec<StoredLine>, Failure> {
+        let mut lines = VecDeque::new();
+        self.each(number, range, |line| {
+            if wanted(&line) {
+                lines.push_front(line);
+                lines.truncate(most);
+            }
+            true
+        })?;
+        Ok(lines.into())
+    }
+
+    /// Lines of a conversation after one id up to another, oldest first, for as long as they are taken.
+    fn each(
+        &self,
+        number: u32,
+        (after, upto): (u64, u64),
+        mut take: impl FnMut(StoredLine) -> bool,
+    ) -> Result<(), Failure> {
+        for chunk in self.chunks(number) {
+            if chunk.last <= after {
+                continue;
+            }
+            let mut records = &chunk.records[..];
+            while let Some(record) = Record::next(&mut records)? {
+                let Record::Line { id, time, flags, account, author, text, .. } = record else {
+                    continue;
+                };
+                if id <= after || id > upto {
+                    continue;
+                }
+                let line = StoredLine {
+                    id,
+                    time,
+                    author: author.to_owned(),
+                    action: flags & ACTION != 0,
+                    by_other: flags & BY_OTHER != 0,
+                    account,
+                    erased: flags & ERASED != 0,
+                    text: text.to_owned(),
+                };
+                if !take(line) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn chunks(&self, number: u32) -> Vec<Arc<Chunk>> {
+        let state = self.state();
+        let waiting = state.waiting.get(&number);
+        waiting.map(|waiting| waiting.chunks.iter().cloned().collect()).unwrap_or_default()
+    }
+}
+
+/// Those of these lines, which have the order of their ids, that have these words, the newest first.
+pub(in crate::store) fn having(
+    lines: &[StoredLine],
+    expression: &str,
+) -> rusqlite::Result<Vec<StoredLine>> {
+    if lines.is_empty() {
+        return Ok(Vec::new());
+    }
+    // An index of their own, so that words mean the same in it.
+    let memory = Connection::open_in_memory()?;
+    memory.execute_batch(&format!("CREATE VIRTUAL TABLE word USING {}", schema::INDEX))?;
+    let change = memory.unchecked_transaction()?;
+    insert_words(
+        &change,
+        lines.iter().map(|line| (place(0, line.id), &*line.text, &*line.author)),
+    )?;
+    change.commit()?;
+    let mut places =
+        memory.prepare("SELECT rowid FROM word WHERE word MATCH ?1 ORDER BY rowid DESC")?;
+    let ids = places.query_map([expression], |row| row.get(0).map(id_of))?;
+    let mut found = Vec::new();
+    for id in ids {
+        let at = lines.binary_search_by_key(&id?, |line| line.id);
+        found.extend(at.ok().map(|at| lines[at].clone()));
+    }
+    Ok(found)
+}

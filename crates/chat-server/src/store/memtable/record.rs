@@ -1,0 +1,260 @@
+//! What a commit of lines becomes in the journal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::accounts::AccountEntry;
+use crate::store::error::{Failure, Kind};
+use crate::store::writer::{ACTION, BY_OTHER, ERASED, Entry, Said};
+
+/// One entry that may wait. What is written once stays readable: kinds are added at the end, and none is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Record<'a> {
+    /// A line, with the columns of its table.
+    Line {
+        number: u32,
+        id: u64,
+        time: i64,
+        flags: i64,
+        account: Option<u64>,
+        author: &'a str,
+        text: &'a str,
+        /// By whom (folded) and under which key it was said once.
+        once: Option<(&'a str, &'a str)>,
+    },
+    /// An account has read a conversation up to a line.
+    Marker { party: u64, number: u32, marker: u64 },
+    /// Lines of a conversation up to this one are kept no more.
+    Floor { number: u32, floor: u64 },
+}
+
+impl<'a> Record<'a> {
+    fn of(entry: &Entry<'a>) -> Option<Self> {
+        Some(match *entry {
+            Entry::Line {
+                number,
+                id,
+                time,
+                author,
+                action,
+                by_other,
+                account,
+                text,
+                once,
+                hidden: false,
+            } => {
+                let flags = i64::from(action) * ACTION + i64::from(by_other) * BY_OTHER;
+                Self::Line { number, id, time, flags, account, author, text, once }
+            }
+            Entry::Line { number, id, time, once, hidden: true, .. } => {
+                let (flags, account, author, text) = (ERASED, None, "", "");
+                Self::Line { number, id, time, flags, account, author, text, once }
+            }
+            Entry::Account(AccountEntry::Marker { party, number, marker }) => {
+                Self::Marker { party, number, marker }
+            }
+            Entry::Floor { number, floor } => Self::Floor { number, floor },
+            _ => return None,
+        })
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        match *self {
+            Self::Line { number, .. }
+            | Self::Marker { number, .. }
+            | Self::Floor { number, .. } => number,
+        }
+    }
+
+    /// Takes the first of several off.
+    pub(super) fn next(records: &mut &'a [u8]) -> Result<Option<Self>, Failure> {
+        if records.is_empty() {
+            return Ok(None);
+        }
+        let (record, rest) = postcard::take_from_bytes(records)
+            .map_err(|_| Failure::told(Kind::Damaged, "a record of the journal can't be read"))?;
+        *records = rest;
+        Ok(Some(record))
+    }
+}
+
+/// Whether an entry may wait: it depends on nothing that isn't in the tables, and all who read what it changes have it
+/// put there first.
+pub(super) fn may_wait(entry: &Entry<'_>) -> bool {
+    Record::of(entry).is_some()
+}
+
+/// Whether an entry is a line.
+pub(super) fn is_line(entry: &Entry<'_>) -> bool {
+    matches!(entry, Entry::Line { .. })
+}
+
+/// A line's id and its time.
+type Placed = (u64, i64);
+
+/// The records of one commit.
+#[derive(Default)]
+pub(in crate::store) struct Batch {
+    records: Vec<u8>,
+    /// Where each ends, of which conversation it is, and its id and time if it is a line.
+    ends: Vec<(usize, u32, Option<Placed>)>,
+    /// Up to which id lines of conversations are kept no more.
+    floors: Vec<(u32, u64)>,
+    /// Up to which id accounts have read conversations.
+    markers: Vec<(u64, u32, u64)>,
+    once: Vec<Once>,
+}
+
+/// What was said once, by whom (folded) and under which key.
+pub(super) type Once = ((Box<str>, Box<str>), Said);
+
+/// One record of a batch.
+pub(super) struct Part<'a> {
+    pub(super) number: u32,
+    /// How many lines it is.
+    pub(super) lines: usize,
+    /// The last id in it, and its time.
+    pub(super) last: u64,
+    pub(super) time: i64,
+    pub(super) records: &'a [u8],
+}
+
+impl Batch {
+    /// What these entries become.
+    ///
+    /// # Errors
+    ///
+    /// If one of them isn't of those that may wait.
+    pub(in crate::store) fn of(entries: &[Entry<'_>]) -> Result<Self, Failure> {
+        let mut batch = Self::default();
+        batch.records.reserve(entries.iter().map(length).sum());
+        batch.ends.reserve(entries.len());
+        for entry in entries {
+            let record = Record::of(entry).ok_or_else(unwritable)?;
+            let records = std::mem::take(&mut batch.records);
+            batch.records = postcard::to_extend(&record, records).map_err(|_| unwritable())?;
+            batch.note(&record, batch.records.len());
+        }
+        Ok(batch)
+    }
+
+    /// The same out of the journal.
+    pub(super) fn read(records: Vec<u8>) -> Result<Self, Failure> {
+        let mut batch = Self::default();
+        let mut rest = &records[..];
+        while let Some(record) = Record::next(&mut rest)? {
+            batch.note(&record, records.len() - rest.len());
+        }
+        batch.records = records;
+        Ok(batch)
+    }
+
+    fn note(&mut self, record: &Record<'_>, end: usize) {
+        let line = match *record {
+            Record::Line { number, id, time, once, .. } => {
+                if let Some((author, key)) = once {
+                    self.once.push(((author.into(), key.into()), Said { number, id, time }));
+                }
+                Some((id, time))
+            }
+            Record::Marker { party, number, marker } => {
+                self.markers.push((party, number, marker));
+                None
+            }
+            Record::Floor { number, floor } => {
+                self.floors.push((number, floor));
+                None
+            }
+        };
+        self.ends.push((end, record.number(), line));
+    }
+
+    pub(super) fn records(&self) -> &[u8] {
+        &self.records
+    }
+
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let mut begin = 0;
+        self.ends.iter().map(move |(end, number, line)| {
+            let records = &self.records[begin..*end];
+            begin = *end;
+            let lines = usize::from(line.is_some());
+            let (last, time) = line.unwrap_or_default();
+            Part { number: *number, lines, last, time, records }
+        })
+    }
+
+    pub(super) fn floors(&self) -> &[(u32, u64)] {
+        &self.floors
+    }
+
+    pub(super) fn markers(&self) -> &[(u64, u32, u64)] {
+        &self.markers
+    }
+
+    pub(super) fn once(&self) -> &[Once] {
+        &self.once
+    }
+}
+
+/// About how many bytes a record has: no less, but where names and numbers are long.
+fn length(entry: &Entry<'_>) -> usize {
+    const AROUND_TEXT: usize = 48;
+    match entry {
+        Entry::Line { text, .. } => text.len() + AROUND_TEXT,
+        _ => AROUND_TEXT,
+    }
+}
+
+fn unwritable() -> Failure {
+    Failure::told(Kind::Other, "an entry can't be written into the journal")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records of an earlier version are read by all later ones: these bytes never change.
+    #[test]
+    fn records_are_read_as_they_were_written() {
+        let entries = [
+            Entry::Line {
+                number: 3,
+                id: 300,
+                time: 1_700_000_000_000,
+                author: "alice",
+                action: true,
+                by_other: false,
+                account: Some(7),
+                text: "hi",
+                once: Some(("alice", "k")),
+                hidden: false,
+            },
+            AccountEntry::Marker { party: 7, number: 3, marker: 300 }.into(),
+            Entry::Floor { number: 3, floor: 2 },
+        ];
+        let batch = Batch::of(&entries).unwrap();
+        let line = b"\x00\x03\xAC\x02\x80\xA0\xAB\xFE\xF9\x62\x02\x01\x07\x05alice\x02hi\x01\x05alice\x01k";
+        let rest = b"\x01\x07\x03\xAC\x02\x02\x03\x02";
+        assert_eq!(
+            batch.records().escape_ascii().to_string(),
+            [&line[..], rest].concat().escape_ascii().to_string()
+        );
+        let again = Batch::read(batch.records().to_vec()).unwrap();
+        let parts = |batch: &Batch| -> Vec<_> {
+            batch.parts().map(|part| (part.number, part.lines, part.records.to_vec())).collect()
+        };
+        assert_eq!(parts(&again), parts(&batch));
+        assert_eq!(again.once().len(), 1);
+        let mut rest = again.records();
+        let first = Record::next(&mut rest).unwrap().unwrap();
+        assert_eq!(Some(first), Record::of(&entries[0]));
+    }
+
+    #[test]
+    fn what_is_no_record_is_told() {
+        for bytes in [&b"\x09"[..], b"\x00\x03", b"\x01\x07\x03"] {
+            let failure = Batch::read(bytes.to_vec()).err().unwrap();
+            assert_eq!(failure.kind(), Kind::Damaged);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! How records, and words, are put into the tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use super::record::{Once, Record};
+use super::yielder::Courtesy;
+use super::{Chunk, Taken};
+use crate::store::Failure;
+use crate::store::accounts::{self, AccountEntry};
+use crate::store::full_text::indexed;
+use crate::store::purge::Blocks;
+use crate::store::writer::{ERASED, Entry, ID_BITS, Said, UNTOLD, id_of, place, write_other};
+
+/// Puts these into the tables, all of them or none, in the order of their numbers. What is there already is left as
+/// it is, so that a journal can be read twice. Tells what of it was said once.
+pub(super) fn put(
+    tables: &mut Connection,
+    some: &[Taken],
+    courtesy: &mut Courtesy<'_>,
+) -> Result<Vec<Once>, Failure> {
+    let change = tables.transaction()?;
+    let mut once = Vec::new();
+    {
+        let mut statements = Statements::new(&change)?;
+        let mut some: Vec<&Taken> = some.iter().collect();
+        some.sort_unstable_by_key(|(number, _)| *number);
+        for (number, chunks) in some {
+            put_conversation(&change, &mut statements, *number, chunks, &mut once, courtesy)?;
+        }
+    }
+    change.commit()?;
+    Ok(once)
+}
+
+struct Statements<'a> {
+    floor: rusqlite::CachedStatement<'a>,
+    line: rusqlite::CachedStatement<'a>,
+    wrote: rusqlite::CachedStatement<'a>,
+    once: rusqlite::CachedStatement<'a>,
+}
+
+impl<'a> Statements<'a> {
+    fn new(change: &'a Transaction<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            floor: change.prepare_cached("SELECT floor FROM conversation WHERE number = ?1")?,
+            line: change.prepare_cached(
+                "INSERT OR IGNORE INTO line (place, time, author, flags, text, account)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?,
+            wrote: change
+                .prepare_cached("INSERT OR IGNORE INTO wrote (party, number) VALUES (?1, ?2)")?,
+            once: change.prepare_cached(
+                "INSERT OR REPLACE INTO once (author, key, number, id, time)
+                    VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+        })
+    }
+}
+
+fn put_conversation(
+    change: &Transaction<'_>,
+    statements: &mut Statements<'_>,
+    number: u32,
+    chunks: &[Arc<Chunk>],
+    said_once: &mut Vec<Once>,
+    courtesy: &mut Courtesy<'_>,
+) -> Result<(), Failure> {
+    let floor = statements.floor.query_row([number], |row| row.get::<_, u64>(0));
+    let floor = floor.optional()?;
+    let mut markers: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut authors: BTreeSet<u64> = BTreeSet::new();
+    let mut new_floor = 0;
+    for chunk in chunks {
+        let mut records = &chunk.records[..];
+        while let Some(record) = Record::next(&mut records)? {
+            match record {
+                Record::Line { id, time, flags, account, author, text, once, .. } => {
+                    if let Some((author, key)) = once {
+                        statements.once.execute(params![author, key, number, id, time])?;
+                        said_once.push(((author.into(), key.into()), Said { number, id, time }));
+                    }
+                    // Of a conversation that is gone, or kept no more so far back, nothing is kept.
+                    if floor.is_none_or(|floor| id <= floor) {
+                        continue;
+                    }
+                    let at = place(number, id);
+                    statements.line.execute(params![at, time, author, flags, text, account])?;
+                    authors.extend(account);
+                    courtesy.line_done();
+                }
+                Record::Marker { party, marker, .. } => {
+                    let read = markers.entry(party).or_default();
+                    *read = marker.max(*read);
+                }
+                Record::Floor { floor, .. } => new_floor = floor.max(new_floor),
+            }
+        }
+    }
+    for party in authors {
+        statements.wrote.execute(params![party, number])?;
+    }
+    for (party, marker) in markers {
+        accounts::write(change, AccountEntry::Marker { party, number, marker })?;
+    }
+    if new_floor > 0 {
+        write_other(change, Entry::Floor { number, floor: new_floor })?;
+    }
+    Ok(())
+}
+
+/// Indexes lines of the last of these conversations, below an id of each and so many at most, and takes those off of which
+/// all are indexed. Tells of each how many that were, and whether it was all.
+pub(super) fn index(
+    tables: &mut Connection,
+    numbers: &mut Vec<u32>,
+    upto: impl Fn(u32) -> u64,
+    most: usize,
+    courtesy: &mut Courtesy<'_>,
+) -> rusqlite::Result<Vec<(u32, usize, bool)>> {
+    let change = tables.transaction()?;
+    let mut done = Vec::new();
+    {
+        let mut left = most;
+        let mut behind = change.prepare_cached(
+            "SELECT place, text, author, flags FROM line
+                WHERE place > (?1 << ?2 | (SELECT indexed FROM conversation WHERE number = ?1))
+                    AND place < ?4 ORDER BY place LIMIT ?3",
+        )?;
+        let mut word =
+            change.prepare_cached("INSERT INTO word (rowid, text, author) VALUES (?1, ?2, ?3)")?;
+        let mut blocks = Blocks::new(&change)?;
+        let mut mark =
+            change.prepare_cached("UPDATE conversation SET indexed = ?2 WHERE number = ?1")?;
+        while left > 0
+            && let Some(number) = numbers.last().copied()
+        {
+            let end = match upto(number) {
+                u64::MAX => place(number + 1, 0),
+                id => place(number, id),
+            };
+            let mut rows = behind.query(params![number, ID_BITS, left, end])?;
+            let (mut lines, mut last) = (0, None);
+            while let Some(row) = rows.next()? {
+                let at: i64 = row.get(0)?;
+                let (text, author) = (row.get_ref(1)?, row.get_ref(2)?);
+                let flags: i64 = row.get(3)?;
+                if flags & UNTOLD == 0 {
+                    blocks.add(number, id_of(at), author.as_str()?)?;
+                }
+                if flags & ERASED == 0 {
+                    let (text, author) = (indexed(text.as_str()?), indexed(author.as_str()?));
+                    word.execute(params![at, text, author])?;
+                }
+                last = Some(at);
+                lines += 1;
+                courtesy.line_done();
+            }
+            if let Some(at) = last {
+                mark.execute(params![number, id_of(at)])?;
+            }
+            let all = lines < left;
+            left -= lines;
+            done.push((number, lines, all));
+            if all {
+                numbers.pop();
+            }
+        }
+    }
+    change.commit()?;
+    Ok(done)
+}
+
+/// Of how many lines of each conversation the words aren't indexed, that is what an earlier process didn't come to.
+pub(super) fn unindexed(tables: &Connection) -> rusqlite::Result<BTreeMap<u32, usize>> {
+    let mut behind = tables.prepare(
+        "SELECT number, (SELECT max(place) FROM line WHERE place >= (number << ?1)
+                AND place < ((number + 1) << ?1)) AS last, indexed
+            FROM conversation WHERE last > (number << ?1 | indexed)",
+    )?;
+    let rows = behind.query_map([ID_BITS], |row| {
+        let (last, indexed): (i64, u64) = (row.get(1)?, row.get(2)?);
+        let lines = id_of(last).saturating_sub(indexed);
+        Ok((row.get(0)?, usize::try_from(lines).unwrap_or(usize::MAX)))
+    })?;
+    rows.collect()
+}
+
+/// Indexes words. FTS5 writes a segment of its own whenever a row id is lower than the one before.
+pub(super) fn insert_words<'a>(
+    into: &Connection,
+    words: impl Iterator<Item = (i64, &'a str, &'a str)>,
+) -> rusqlite::Result<()> {
+    let mut word =
+        into.prepare_cached("INSERT INTO word (rowid, text, author) VALUES (?1, ?2, ?3)")?;
+    for (place, text, author) in words {
+        word.execute(params![place, indexed(text), indexed(author)])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,754 @@
+//! Reading: pages of lines, and searching.
+
+use std::cmp::Reverse;
+use std::iter::Peekable;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Rows, params};
+
+use super::cutoff::Cutoff;
+use super::error::Kind;
+use super::full_text::expression;
+use super::memtable::{Recent, having};
+use super::pending_redactions::Erasing;
+use super::unread::Reader;
+use super::writer::{ACTION, BY_OTHER, UNTOLD, id_of, place};
+use super::{Failure, Shared};
+use crate::util::sync::lock;
+
+/// Places of lines that one page looks at, so that lines that aren't told hold no other question up for long.
+pub(super) const MAX_LOOKED_AT: usize = 20_000;
+
+/// How many steps of SQLite's machine pass between looks at the clock: some tenths of a millisecond.
+pub(super) const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+
+/// Of a conversation of which more lines aren't indexed, some are before it is searched: an index for them alone would
+/// take as long.
+const SEARCHED: usize = 1000;
+
+/// Private chats of one account that are looked into, the newest ones.
+pub(super) const MAX_PRIVATE: usize = 10_000;
+
+/// One that reads, for one thread.
+pub struct Lookup {
+    connection: Shared,
+    /// What waits to be put into the tables; nothing where another process writes them.
+    recent: Option<Arc<Recent>>,
+    /// What was found to be missing when it was opened.
+    losses: Vec<String>,
+}
+
+/// A conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key<'a> {
+    /// A channel by its folded name, with its `#`.
+    Channel(&'a str),
+    /// A private chat by its two parties, the smaller number in front.
+    Private(u64, u64),
+}
+
+/// A line as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct StoredLine {
+    pub id: u64,
+    pub time: i64,
+    pub author: String,
+    pub action: bool,
+    pub by_other: bool,
+    /// Of its author.
+    pub account: Option<u64>,
+    /// It is blanked or hidden, and told to nobody.
+    pub erased: bool,
+    pub text: String,
+}
+
+impl StoredLine {
+    /// Nothing but its place and its time is left.
+    fn blank(&mut self) {
+        *self = Self {
+            author: String::new(),
+            action: false,
+            by_other: false,
+            account: None,
+            erased: true,
+            text: String::new(),
+            ..*self
+        };
+    }
+}
+
+/// Some lines of one conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Oldest first.
+    pub lines: Vec<StoredLine>,
+    /// Of a private chat.
+    pub names: (String, String),
+    /// Up to this id there are no other such lines.
+    pub upto: u64,
+}
+
+/// The beginning of the last lines of one conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastLines {
+    /// They are those after this id.
+    After(u64),
+    /// This many are still to be found, at or before this id.
+    Missing(usize, u64),
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// Folded names, with their `#`, of the channels that may be read, and the id after which.
+    pub channels: &'a [(String, u64)],
+    /// Whose private chats may be read.
+    pub party: Option<u64>,
+    /// Said by somebody of this name (folded), which `fold` makes of a name as it is kept.
+    pub from: Option<&'a str>,
+    /// How names are folded.
+    pub fold: fn(&str) -> String,
+    /// Said before this time, or at it with a smaller id.
+    pub before: Option<(i64, u64)>,
+    /// Words that follow each other, and whether the last of them may go on.
+    pub phrases: &'a [(&'a str, bool)],
+    /// Lines by those of these names (folded) are passed over.
+    pub hidden: &'a [String],
+    /// So are lines by these accounts.
+    pub hidden_accounts: &'a [u64],
+    /// Lines at most.
+    pub most: usize,
+}
+
+/// Where to look.
+#[derive(Clone, Copy, Debug)]
+pub enum Sought<'a> {
+    /// Everywhere that may be read.
+    Everywhere,
+    /// In this one, which may be read.
+    In(Key<'a>),
+}
+
+/// Whose line a hit is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The channel's shown name, without its `#`.
+    Channel(String),
+    /// The parties of a private chat and their names.
+    Private((u64, u64), (String, String)),
+}
+
+impl Whose {
+    /// Whether a party wrote a line. What it said in a channel before it was an account isn't known.
+    pub(super) fn is_by(&self, party: u64, line: &StoredLine) -> bool {
+        match self {
+            Self::Channel(_) => line.account == Some(party),
+            Self::Private((_, other), _) => line.by_other == (*other == party),
+        }
+    }
+}
+
+/// A line that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Where it was said.
+    pub whose: Whose,
+    /// The line.
+    pub line: StoredLine,
+}
+
+/// What was found, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// The lines.
+    pub hits: Vec<Hit>,
+    /// If there are more, they are before this one: its time and its id.
+    pub next: Option<(i64, u64)>,
+}
+
+/// Which places are shown.
+#[derive(Clone, Copy)]
+pub(super) enum Shown<'a> {
+    /// All of them.
+    Places,
+    /// The lines that are shown to the reader; hidden ones are left out.
+    Told(Option<Reader<'a>>),
+}
+
+pub(super) struct Place {
+    pub(super) number: u32,
+    /// Lines up to this one are kept no more, or aren't the asker's to read.
+    pub(super) floor: u64,
+    pub(super) whose: Whose,
+}
+
+impl Lookup {
+    pub(super) fn new(connection: Shared, recent: Option<Arc<Recent>>) -> Self {
+        Self { connection, recent, losses: Vec::new() }
+    }
+
+    pub(super) fn with_losses(self, losses: Vec<String>) -> Self {
+        Self { losses, ..self }
+    }
+
+    pub(super) fn losses(&self) -> &[String] {
+        &self.losses
+    }
+
+    /// What waits to be put into the tables. Whoever reads looks into it first, and into the tables then.
+    pub(super) fn recent(&self) -> Option<&Recent> {
+        self.recent.as_deref()
+    }
+
+    /// The tables have all of every conversation.
+    pub(super) fn flush_all(&self) -> Result<(), Failure> {
+        self.recent().map_or(Ok(()), Recent::flush_all)
+    }
+
+    /// A conversation, if there is one.
+    pub(super) fn place(&self, of: Key<'_>) -> Result<Option<Place>, Failure> {
+        let mut found = find(&lock(&self.connection), of)?;
+        if let Some(at) = &mut found {
+            self.look_below(at)?;
+        }
+        Ok(found)
+    }
+
+    /// A conversation by its number.
+    pub(super) fn place_of(&self, number: u32) -> Result<Place, Failure> {
+        // Lines of it are told to nobody, so it makes no difference what it is called.
+        let mut at = Place { number, floor: 0, whose: Whose::Channel(String::new()) };
+        self.look_below(&mut at)?;
+        Ok(at)
+    }
+
+    /// From where on lines of a conversation are kept, what waits included.
+    pub(super) fn look_below(&self, at: &mut Place) -> Result<(), Failure> {
+        let waits = self.recent().map_or(0, |recent| recent.ends(at.number).floor);
+        // Once more: what waited may be there meanwhile.
+        let connection = lock(&self.connection);
+        let mut floor =
+            connection.prepare_cached("SELECT floor FROM conversation WHERE number = ?1")?;
+        let kept = floor.query_row([at.number], |row| row.get(0)).optional()?;
+        at.floor = at.floor.max(waits).max(kept.unwrap_or_default());
+        Ok(())
+    }
+
+    /// What isn't indexed yet of a conversation and has these words, the newest first. If that is much, it is indexed.
+    ///
+    /// # Errors
+    ///
+    /// Of the kind `TooLong` if the cutoff is reached.
+    pub(super) fn recent_with(
+        &self,
+        at: &mut Place,
+        words: &str,
+        cutoff: &Cutoff,
+    ) -> Result<Vec<StoredLine>, Failure> {
+        let Some(recent) = self.recent() else { return Ok(Vec::new()) };
+        self.look_below(at)?;
+        let mut lines = self.unindexed(at, SEARCHED + 1)?;
+        while lines.len() > SEARCHED {
+            if cutoff.is_reached() {
+                return Err(Failure::told(Kind::TooLong, "much isn't indexed yet"));
+            }
+            if recent.index_some(at.number).is_err() {
+                // Where nothing can be written, it is read on.
+                lines = self.unindexed(at, usize::MAX)?;
+                break;
+            }
+            lines = self.unindexed(at, SEARCHED + 1)?;
+        }
+        Ok(having(&lines, words)?)
+    }
+
+    /// Lines that aren't indexed yet, so many at most.
+    fn unindexed(&self, at: &Place, most: usize) -> Result<Vec<StoredLine>, Failure> {
+        let indexed = {
+            let connection = lock(&self.connection);
+            let mut indexed =
+                connection.prepare_cached("SELECT indexed FROM conversation WHERE number = ?1")?;
+            indexed.query_row([at.number], |row| row.get(0)).optional()?.unwrap_or_default()
+        };
+        let range = (at.floor.max(indexed), u64::MAX);
+        let recent = self.recent_lines(at.number, range, most, |line| !line.erased)?;
+        let connection = lock(&self.connection);
+        let mut some = connection.prepare_cached(
+            "SELECT place, time, author, flags, text, account FROM line
+                WHERE place > ?1 AND place < ?2 AND flags & ?3 = 0 ORDER BY place",
+        )?;
+        let ends = params![place(at.number, range.0), place(at.number + 1, 0), UNTOLD];
+        let mut merged = Merged::new(some.query(ends)?, recent);
+        let mut lines = Vec::new();
+        while lines.len() < most
+            && let Some(line) = merged.next()?
+        {
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
+    /// Lines that wait and are wanted.
+    pub(super) fn recent_lines(
+        &self,
+        number: u32,
+        range: (u64, u64),
+        most: usize,
+        wanted: impl Fn(&StoredLine) -> bool,
+    ) -> Result<Vec<StoredLine>, Failure> {
+        let Some(recent) = self.recent() else { return Ok(Vec::new()) };
+        recent.between(number, range, most, wanted)
+    }
+
+    pub(super) fn connection(&self) -> &Shared {
+        &self.connection
+    }
+
+    /// The id up to which lines of a conversation are kept no more, and its last id; 0 if there is none.
+    pub fn ends(&self, of: Key<'_>) -> Result<(u64, u64), Failure> {
+        let Some(at) = self.place(of)? else { return Ok((0, 0)) };
+        let recent = self.recent().map(|recent| recent.ends(at.number)).unwrap_or_default();
+        let connection = lock(&self.connection);
+        let mut greatest = connection.prepare_cached(
+            "SELECT max((SELECT last FROM conversation WHERE number = ?1), coalesce((SELECT max(place)
+                FROM line WHERE place >= ?2 AND place < ?3), 0) & 68719476735)",
+        )?;
+        let ends = params![at.number, place(at.number, 0), place(at.number + 1, 0)];
+        let last: u64 = greatest.query_row(ends, |row| row.get(0))?;
+        Ok((at.floor, last.max(recent.last)))
+    }
+
+    /// Lines after one id up to another, oldest first: at most so many, and no more of them once they
+    /// hold so many bytes of text. Those that are blanked, or are to be, or hidden are passed over.
+    pub fn lines(
+        &self,
+        of: Key<'_>,
+        after: u64,
+        upto: u64,
+        most: usize,
+        most_bytes: usize,
+    ) -> Result<Page, Failure> {
+        self.page(of, (after, upto), Shown::Told(None), (most, most_bytes))
+    }
+
+    /// The same for a reader, without lines that are hidden from them. The page ends also where it would take long.
+    pub fn lines_for(
+        &self,
+        reader: &Reader<'_>,
+        of: Key<'_>,
+        (after, upto): (u64, u64),
+        most: usize,
+        most_bytes: usize,
+    ) -> Result<Page, Failure> {
+        self.page(of, (after, upto), Shown::Told(Some(*reader)), (most, most_bytes))
+    }
+
+    /// Every place after one id up to another as [`Lookup::lines`] tells them, also those of which the line is
+    /// blanked or hidden. Of one that is to be blanked nothing else is told.
+    pub fn places(
+        &self,
+        of: Key<'_>,
+        after: u64,
+        upto: u64,
+        most: usize,
+        most_bytes: usize,
+    ) -> Result<Page, Failure> {
+        self.page(of, (after, upto), Shown::Places, (most, most_bytes))
+    }
+
+    /// Where the last lines begin that [`Lookup::lines_for`] tells after one id up to another, so many. Looks at a
+    /// bounded number of places.
+    pub fn last_lines(
+        &self,
+        reader: &Reader<'_>,
+        of: Key<'_>,
+        range: (u64, u64),
+        most: usize,
+    ) -> Result<LastLines, Failure> {
+        match self.place(of)? {
+            Some(at) => self.last_of(&at, Shown::Told(Some(*reader)), range, most),
+            None => Ok(LastLines::After(range.0)),
+        }
+    }
+
+    fn last_of(
+        &self,
+        at: &Place,
+        shown: Shown<'_>,
+        (after, mut upto): (u64, u64),
+        most: usize,
+    ) -> Result<LastLines, Failure> {
+        let after = after.max(at.floor);
+        let (mut left, mut looked) = (most, 0);
+        // Usually no line is hidden, and the first stretch is enough.
+        let mut stretch = most.clamp(1, MAX_LOOKED_AT);
+        while upto > after {
+            let begin = upto.saturating_sub(stretch as u64).max(after);
+            let mut ids = Vec::new();
+            self.walk(at, (begin, upto), shown, usize::MAX, |line| {
+                ids.push(line.id);
+                true
+            })?;
+            if let Some(first) = ids.len().checked_sub(left) {
+                return Ok(LastLines::After(
+                    ids.get(first).map_or(upto, |id| id.saturating_sub(1)),
+                ));
+            }
+            left -= ids.len();
+            looked += stretch;
+            upto = begin;
+            if looked >= MAX_LOOKED_AT && upto > after {
+                return Ok(LastLines::Missing(left, upto));
+            }
+            stretch = (4 * stretch).clamp(256, MAX_LOOKED_AT);
+        }
+        Ok(LastLines::After(after))
+    }
+
+    fn page(
+        &self,
+        of: Key<'_>,
+        (after, upto): (u64, u64),
+        shown: Shown<'_>,
+        (most, most_bytes): (usize, usize),
+    ) -> Result<Page, Failure> {
+        let mut page = Page { upto, ..Page::default() };
+        let Some(at) = self.place(of)? else { return Ok(page) };
+        let mut bytes = 0;
+        page.upto = self.walk(&at, (after.max(at.floor), upto), shown, most, |line| {
+            bytes += line.text.len();
+            page.lines.push(line);
+            page.lines.len() < most && bytes < most_bytes
+        })?;
+        if let Whose::Private(_, names) = at.whose {
+            page.names = names;
+        }
+        Ok(page)
+    }
+
+    /// Goes over lines after one id up to another, oldest first, for as long as they are taken: at most so many of those
+    /// that wait, and for a reader over a bounded number of places. Gives how far it came.
+    pub(super) fn walk(
+        &self,
+        at: &Place,
+        (after, upto): (u64, u64),
+        shown: Shown<'_>,
+        most: usize,
+        mut take: impl FnMut(StoredLine) -> bool,
+    ) -> Result<u64, Failure> {
+        let erasing = Erasing::now(&lock(&self.connection))?;
+        let is_told = |line: &StoredLine| match shown {
+            Shown::Places => true,
+            Shown::Told(reader) => {
+                !line.erased
+                    && !erasing.hides(at, line)
+                    && !reader.is_some_and(|reader| reader.is_hidden(&line.author, line.account))
+            }
+        };
+        let recent = self.recent_lines(at.number, (after, upto), most, is_told)?;
+        let connection = lock(&self.connection);
+        let mut some = connection.prepare_cached(
+            "SELECT place, time, author, flags, text, account FROM line
+                WHERE place > ?1 AND place <= ?2 ORDER BY place",
+        )?;
+        let range = params![place(at.number, after), place(at.number, upto)];
+        let mut lines = Merged::new(some.query(range)?, recent);
+        let most_looked = match shown {
+            Shown::Told(Some(_)) => MAX_LOOKED_AT,
+            _ => usize::MAX,
+        };
+        let mut looked = 0;
+        while let Some(mut line) = lines.next()? {
+            let id = line.id;
+            looked += 1;
+            let is_shown = is_told(&line);
+            if erasing.erases(&at.whose, line.by_other, line.account) {
+                line.blank();
+            }
+            line.erased |= erasing.is_purged(at.number, &line);
+            if is_shown && !take(line) || looked == most_looked {
+                return Ok(id);
+            }
+        }
+        Ok(upto)
+    }
+
+    /// The private chat that a party had last with somebody of this name (folded): its two parties.
+    pub fn private_with(
+        &self,
+        party: u64,
+        name: &str,
+        fold: fn(&str) -> String,
+    ) -> Result<Option<(u64, u64)>, Failure> {
+        let connection = lock(&self.connection);
+        for at in private_places(&connection, party)? {
+            if let Whose::Private((one, other), (one_name, other_name)) = at.whose {
+                let with = if one == party { other_name } else { one_name };
+                if fold(&with) == name {
+                    return Ok(Some((one, other)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks for lines, until the cutoff.
+    ///
+    /// # Errors
+    ///
+    /// Of the kind `TooLong` if the cutoff is reached.
+    pub fn search(
+        &self,
+        query: &Query<'_>,
+        sought: Sought<'_>,
+        cutoff: &Cutoff,
+    ) -> Result<Hits, Failure> {
+        let words = expression(query.phrases, query.from);
+        let mut places = places(&lock(&self.connection), query, sought)?;
+        let mut recent = Vec::with_capacity(places.len());
+        for at in &mut places {
+            recent.push(self.recent_with(at, &words, cutoff)?);
+        }
+        let erasing = Erasing::now(&lock(&self.connection))?;
+        let mut found: Vec<(usize, StoredLine)> = Vec::new();
+        for (at, (place, recent)) in places.iter().zip(recent).enumerate() {
+            // In memory the one that writes has its turn between two conversations.
+            let mut connection = lock(&self.connection);
+            let cutoff = cutoff.clone();
+            connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cutoff.is_reached()))?;
+            let searched =
+                search_in(&connection, query, place, (&words, recent), &erasing, |line| {
+                    found.push((at, line));
+                });
+            connection.progress_handler(0, None::<fn() -> bool>)?;
+            searched?;
+        }
+        Ok(newest(found, &places, query.most))
+    }
+}
+
+fn places(
+    connection: &Connection,
+    query: &Query<'_>,
+    sought: Sought<'_>,
+) -> rusqlite::Result<Vec<Place>> {
+    Ok(match sought {
+        Sought::In(key) => {
+            let begin = query.channels.iter().find(|(name, _)| key == Key::Channel(name));
+            let begin = begin.map_or(0, |(_, begin)| *begin);
+            let at = find(connection, key)?;
+            at.map(|at| Place { floor: at.floor.max(begin), ..at }).into_iter().collect()
+        }
+        Sought::Everywhere => {
+            let mut places = Vec::new();
+            for (name, begin) in query.channels {
+                let at = find(connection, Key::Channel(name))?;
+                places.extend(at.map(|at| Place { floor: at.floor.max(*begin), ..at }));
+            }
+            if let Some(party) = query.party {
+                places.extend(private_places(connection, party)?);
+            }
+            places
+        }
+    })
+}
+
+/// The newest of what was found, of each conversation one more than are asked for. Lines of several conversations with the
+/// same time and id aren't parted, so that what comes next begins with an earlier time or a smaller id.
+pub(super) fn newest(mut found: Vec<(usize, StoredLine)>, places: &[Place], most: usize) -> Hits {
+    let order = |(_, line): &(usize, StoredLine)| (line.time, line.id);
+    found.sort_by_key(|hit| Reverse(order(hit)));
+    let last = most.checked_sub(1).and_then(|last| found.get(last)).map(order);
+    let end = found.partition_point(|hit| last.is_none_or(|last| order(hit) >= last));
+    let next = if end < found.len() { last } else { None };
+    found.truncate(end);
+    let hits = found
+        .into_iter()
+        .filter_map(|(at, line)| Some(Hit { whose: places.get(at)?.whose.clone(), line }))
+        .collect();
+    Hits { hits, next }
+}
+
+/// The newest of one conversation.
+fn search_in(
+    connection: &Connection,
+    query: &Query<'_>,
+    at: &Place,
+    words: Words<'_>,
+    erasing: &Erasing,
+    found: impl FnMut(StoredLine),
+) -> rusqlite::Result<()> {
+    let Place { number, floor, .. } = *at;
+    // Of those that were said at this very time, some may be wanted.
+    let since = query.before.map(|(time, id)| time.saturating_add((id > 0).into()));
+    let end = since.map(|time| first_since(connection, number, time)).transpose()?;
+    let ends = (place(number, floor), end.unwrap_or_else(|| place(number + 1, 0)));
+    let wanted = |line: &StoredLine| {
+        let author = (query.fold)(&line.author);
+        query.from.is_none_or(|from| author == from)
+            && !query.hidden.contains(&author)
+            && !line.account.is_some_and(|account| query.hidden_accounts.contains(&account))
+            && query.before.is_none_or(|before| (line.time, line.id) < before)
+            && !erasing.hides(at, line)
+    };
+    newest_between(connection, words, ends, query.most, wanted, found)
+}
+
+/// A place before which all lines lie that were said before a time. Others may lie before it too; where times grow with
+/// ids, halving finds it.
+fn first_since(connection: &Connection, number: u32, time: i64) -> rusqlite::Result<i64> {
+    let mut bounds = connection.prepare_cached(
+        "SELECT min(place), max(place) FROM line WHERE place < ?2 AND place >=
+            ?1 + (SELECT unordered FROM conversation WHERE number = ?3)",
+    )?;
+    let whole = (place(number, 0), place(number + 1, 0));
+    let ends: (Option<i64>, Option<i64>) = bounds
+        .query_row(params![whole.0, whole.1, number], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(mut low), Some(last)) = ends else { return Ok(whole.1) };
+    let mut said = connection.prepare_cached(
+        "SELECT place, time FROM line WHERE place >= ?1 AND place < ?2 ORDER BY place LIMIT 1",
+    )?;
+    let mut high = last + 1;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let next: Option<(i64, i64)> =
+            said.query_row([middle, high], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        match next {
+            Some((at, said)) if said < time => low = at + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+/// Words that are looked for, and what waits that has them, the newest first.
+pub(super) type Words<'a> = (&'a str, Vec<StoredLine>);
+
+/// The newest lines that have these words, are wanted, and lie between two places: one more than are asked for, so
+/// that it is known whether there are more.
+pub(super) fn newest_between(
+    connection: &Connection,
+    (words, recent): Words<'_>,
+    (begin, end): (i64, i64),
+    most: usize,
+    wanted: impl Fn(&StoredLine) -> bool,
+    mut found: impl FnMut(StoredLine),
+) -> rusqlite::Result<()> {
+    let mut places = connection.prepare_cached(
+        "SELECT rowid FROM word WHERE word MATCH ?1 AND rowid > ?2 AND rowid < ?3 ORDER BY rowid DESC",
+    )?;
+    let mut line = connection.prepare_cached(
+        "SELECT place, time, author, flags, text, account FROM line WHERE place = ?1",
+    )?;
+    let mut rows = places.query(params![words, begin, end])?;
+    let floor = id_of(begin);
+    let mut recent = recent.into_iter().filter(|line| line.id > floor).peekable();
+    let mut next = rows.next()?.map(|row| row.get::<_, i64>(0)).transpose()?;
+    let mut count = 0;
+    while count <= most {
+        let kept = next.map(id_of);
+        let found_line = match recent.peek().map(|line| line.id) {
+            Some(waits) if kept.is_none_or(|kept| waits > kept) => recent.next(),
+            waits => {
+                let Some(at) = next else { break };
+                if waits == kept {
+                    // It was put into the tables, or indexed, just now.
+                    recent.next();
+                }
+                next = rows.next()?.map(|row| row.get(0)).transpose()?;
+                line.query_row([at], stored_line).optional()?
+            }
+        };
+        if let Some(line) = found_line.filter(|line| !line.erased && wanted(line)) {
+            count += 1;
+            found(line);
+        }
+    }
+    Ok(())
+}
+
+/// Lines out of the tables and what waited when they were asked for, by their ids.
+pub(super) struct Merged<'a> {
+    rows: Rows<'a>,
+    /// Out of the tables, and not told yet.
+    next: Option<StoredLine>,
+    recent: Peekable<std::vec::IntoIter<StoredLine>>,
+}
+
+impl<'a> Merged<'a> {
+    pub(super) fn new(rows: Rows<'a>, recent: Vec<StoredLine>) -> Self {
+        Self { rows, next: None, recent: recent.into_iter().peekable() }
+    }
+
+    pub(super) fn next(&mut self) -> rusqlite::Result<Option<StoredLine>> {
+        if self.next.is_none() {
+            self.next = self.rows.next()?.map(stored_line).transpose()?;
+        }
+        let kept = self.next.as_ref().map(|line| line.id);
+        Ok(match self.recent.peek().map(|line| line.id) {
+            Some(waits) if kept.is_none_or(|kept| waits < kept) => self.recent.next(),
+            waits => {
+                if waits == kept {
+                    // It was put into the tables just now.
+                    self.recent.next();
+                }
+                self.next.take()
+            }
+        })
+    }
+}
+
+/// Of the columns place, time, author, flags, text, account.
+pub(super) fn stored_line(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
+    let flags: i64 = row.get(3)?;
+    Ok(StoredLine {
+        id: id_of(row.get(0)?),
+        time: row.get(1)?,
+        author: row.get(2)?,
+        action: flags & ACTION != 0,
+        by_other: flags & BY_OTHER != 0,
+        account: row.get(5)?,
+        erased: flags & UNTOLD != 0,
+        text: row.get(4)?,
+    })
+}
+
+pub(super) const COLUMNS: &str =
+    "SELECT number, floor, shown, one, other, one_name, other_name FROM conversation";
+
+/// The number of a conversation, if there is one.
+pub(super) fn number_of(connection: &Connection, key: Key<'_>) -> rusqlite::Result<Option<u32>> {
+    Ok(find(connection, key)?.map(|place| place.number))
+}
+
+pub(super) fn find(connection: &Connection, key: Key<'_>) -> rusqlite::Result<Option<Place>> {
+    match key {
+        Key::Channel(name) => connection
+            .prepare_cached(&format!("{COLUMNS} WHERE name = ?1"))?
+            .query_row([name], found_place)
+            .optional(),
+        Key::Private(one, other) => connection
+            .prepare_cached(&format!("{COLUMNS} WHERE one = ?1 AND other = ?2"))?
+            .query_row([one, other], found_place)
+            .optional(),
+    }
+}
+
+/// The private chats of a party, the newest first.
+pub(super) fn private_places(connection: &Connection, party: u64) -> rusqlite::Result<Vec<Place>> {
+    let mut all = connection.prepare_cached(&format!(
+        "{COLUMNS} WHERE one = ?1 OR other = ?1 ORDER BY number DESC LIMIT ?2"
+    ))?;
+    let rows = all.query_map(params![party, MAX_PRIVATE], found_place)?;
+    rows.collect()
+}
+
+pub(super) fn found_place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    let (one, other): (Option<u64>, Option<u64>) = (row.get(3)?, row.get(4)?);
+    let whose = match one.zip(other) {
+        Some(parties) => Whose::Private(parties, (row.get(5)?, row.get(6)?)),
+        None => Whose::Channel(row.get(2)?),
+    };
+    Ok(Place { number: row.get(0)?, floor: row.get(1)?, whose })
+}

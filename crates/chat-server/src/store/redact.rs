@@ -1,0 +1,179 @@
+//! Erasing an account: what is kept under it at once, and what it wrote in small steps.
+//!
+//! A line that was written is never taken out of its conversation, since ids have no gaps. It is blanked: its
+//! place and time stay, and its text, its author and its words are gone. What is deleted here is
+//! overwritten in the file as well, which costs too much to be done always: pages that were freed before
+//! may hold something of it until they are used again. A copy never does.
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use super::Failure;
+use super::accounts::AccountEntry;
+use super::author_index::spots;
+use super::full_text::indexed;
+use super::purge::leave_blocks;
+use super::writer::{Book, ERASED, Entry, ID_BITS, place};
+use crate::util::sync::lock;
+
+/// Lines and conversations that one step looks at, if few of the account's are among them.
+const LINES_LOOKED_AT: usize = 2000;
+const SPOTS_LOOKED_AT: usize = 64;
+
+impl Book {
+    /// The accounts that are forgotten and whose lines are not blanked yet: also what an earlier server didn't
+    /// come to.
+    pub fn erasing(&self) -> Result<Vec<u64>, Failure> {
+        let connection = lock(self.connection());
+        let mut all = connection.prepare_cached("SELECT party FROM erasing ORDER BY party")?;
+        let rows = all.query_map((), |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Blanks some of the lines of an account that is forgotten, so many at most; tells whether there may be
+    /// more. When there are none, the account is [`AccountEntry::Erased`].
+    pub fn erase(&mut self, party: u64, most: usize) -> Result<bool, Failure> {
+        // Only words that are in the index can be taken out of it.
+        if !self.recent().index_some_of_all()? {
+            return Ok(true);
+        }
+        let mut connection = self.recent().tables();
+        Ok(overwriting(&mut connection, true, |connection| step(connection, party, most))?)
+    }
+}
+
+/// Whether somebody's account is forgotten with these.
+pub(super) fn forgets(entries: &[Entry<'_>]) -> bool {
+    entries.iter().any(|entry| matches!(entry, Entry::Account(AccountEntry::Forget { .. })))
+}
+
+/// Whether what these take the place of is to be overwritten.
+pub(super) fn overwrites(entries: &[Entry<'_>]) -> bool {
+    entries.iter().any(|entry| {
+        matches!(entry, Entry::Account(AccountEntry::Forget { .. } | AccountEntry::Password { .. }))
+    })
+}
+
+/// Does something that overwrites what it deletes, if that is asked for.
+pub(super) fn overwriting<T>(
+    connection: &mut Connection,
+    overwrites: bool,
+    change: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    if !overwrites {
+        return change(connection);
+    }
+    connection.pragma_update(None, "secure_delete", true)?;
+    let done = change(connection);
+    let usual = connection.pragma_update(None, "secure_delete", false);
+    let done = done?;
+    usual?;
+    Ok(done)
+}
+
+/// Deletes what is kept under an account. Its lines are blanked later.
+pub(super) fn forget(change: &Transaction<'_>, party: u64) -> rusqlite::Result<()> {
+    change.execute("INSERT OR IGNORE INTO erasing (party) VALUES (?1)", [party])?;
+    for sql in [
+        "UPDATE conversation SET topic = NULL, topic_by = NULL WHERE topic_by = ?1",
+        "UPDATE mark SET reason = NULL WHERE \"by\" COLLATE NOCASE =
+            (SELECT shown FROM account WHERE party = ?1)",
+        "UPDATE act SET reason = NULL, setting = NULL WHERE \"by\" COLLATE NOCASE =
+            (SELECT shown FROM account WHERE party = ?1)",
+        "DELETE FROM once WHERE author = (SELECT key FROM account WHERE party = ?1)",
+        "DELETE FROM account WHERE party = ?1",
+        "DELETE FROM token WHERE party = ?1",
+        "DELETE FROM ignored WHERE party = ?1",
+        // The name is free, and who takes it next is somebody else.
+        "DELETE FROM ignored WHERE other = ?1",
+        "DELETE FROM member WHERE party = ?1",
+        "DELETE FROM operator WHERE party = ?1",
+        "DELETE FROM holder WHERE party = ?1",
+        "UPDATE conversation SET one_name = '' WHERE one = ?1",
+        "UPDATE conversation SET other_name = '' WHERE other = ?1",
+    ] {
+        change.execute(sql, [party])?;
+    }
+    Ok(())
+}
+
+fn step(connection: &mut Connection, party: u64, most: usize) -> rusqlite::Result<bool> {
+    let step = connection.transaction()?;
+    let (lines, more) = next(&step, party, most)?;
+    blank(&step, &lines)?;
+    step.commit()?;
+    Ok(more)
+}
+
+/// Some lines of an account, and whether there may be more.
+fn next(change: &Transaction<'_>, party: u64, most: usize) -> rusqlite::Result<(Vec<i64>, bool)> {
+    let mut looked = change.prepare_cached("SELECT looked FROM erasing WHERE party = ?1")?;
+    let looked = looked.query_row([party], |row| row.get(0)).optional()?;
+    let Some(mut looked): Option<i64> = looked else { return Ok((Vec::new(), false)) };
+    let from = u32::try_from(looked >> ID_BITS).unwrap_or(u32::MAX);
+    let spots = spots(change, party, from, SPOTS_LOOKED_AT)?;
+    let mut lines = change.prepare_cached(
+        "SELECT place, flags, account FROM line WHERE place > ?1 AND place < ?2
+            ORDER BY place LIMIT ?3",
+    )?;
+    let mut found = Vec::new();
+    let mut seen = 0;
+    let mut more = spots.len() == SPOTS_LOOKED_AT;
+    for spot in spots {
+        let after = looked.max(place(spot.number, 0));
+        let left = LINES_LOOKED_AT - seen;
+        let mut rows = lines.query(params![after, place(spot.number + 1, 0), left])?;
+        while found.len() < most
+            && let Some(row) = rows.next()?
+        {
+            looked = row.get(0)?;
+            seen += 1;
+            if spot.is_own(row.get(1)?, row.get(2)?) {
+                found.push(looked);
+            }
+        }
+        if found.len() >= most || seen >= LINES_LOOKED_AT {
+            more = true;
+            break;
+        }
+        looked = place(spot.number + 1, 0);
+    }
+    change
+        .prepare_cached("UPDATE erasing SET looked = ?2 WHERE party = ?1")?
+        .execute(params![party, looked])?;
+    Ok((found, more))
+}
+
+/// Takes text, author and words out of lines.
+fn blank(change: &Transaction<'_>, places: &[i64]) -> rusqlite::Result<()> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    // Without it a word that is taken out is only marked so, and stays in the file.
+    let secure = |on: bool| {
+        change
+            .prepare_cached("INSERT INTO word (word, rank) VALUES ('secure-delete', ?1)")?
+            .execute([on])
+    };
+    secure(true)?;
+    let mut line = change.prepare_cached("SELECT text, author FROM line WHERE place = ?1")?;
+    let mut words = change.prepare_cached(
+        "INSERT INTO word (word, rowid, text, author) VALUES ('delete', ?1, ?2, ?3)",
+    )?;
+    let mut blank = change.prepare_cached(
+        "UPDATE line SET text = '', author = '', account = NULL, flags = flags | ?2
+            WHERE place = ?1",
+    )?;
+    let mut authors = Vec::new();
+    for place in places {
+        let (text, author): (String, String) =
+            line.query_row([place], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        words.execute(params![place, indexed(&text), indexed(&author)])?;
+        blank.execute(params![place, ERASED])?;
+        authors.push((*place, author));
+    }
+    leave_blocks(change, authors.iter().map(|(place, author)| (*place, author.as_str())), |_| {
+        false
+    })?;
+    secure(false)?;
+    Ok(())
+}

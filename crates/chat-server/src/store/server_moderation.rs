@@ -1,0 +1,175 @@
+//! What operators of the server decided: invitations, bans, and a record of all that they did.
+
+use rusqlite::{Connection, Row, Transaction, params};
+
+use super::Failure;
+use super::writer::{Book, Entry};
+use crate::auth::token::TokenHash;
+use crate::util::sync::lock;
+
+/// Acts that are kept; the oldest go.
+pub const ACTS_KEPT: usize = 2000;
+
+/// Something that an operator of the server decided, to be written. Times are in milliseconds since 1970; an
+/// `author` that is `None` sat at the shell.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub enum OperatorEntry<'a> {
+    /// Somebody may register with this code.
+    Invitation { hash: &'a TokenHash, author: Option<&'a str>, created: i64, until: i64 },
+    /// Somebody has.
+    InvitationUsed { hash: &'a TokenHash },
+    /// Somebody is kept out, or is for another time or reason.
+    Ban {
+        key: &'a str,
+        shown: &'a str,
+        author: Option<&'a str>,
+        created: i64,
+        until: Option<i64>,
+        reason: Option<&'a str>,
+    },
+    /// They are let in again.
+    Unban { key: &'a str },
+    /// What held until this moment or an earlier one holds no more.
+    RanOut { now: i64 },
+    /// One more for the record.
+    Act {
+        time: i64,
+        author: Option<&'a str>,
+        did: &'a str,
+        whom: &'a str,
+        until: Option<i64>,
+        reason: Option<&'a str>,
+    },
+}
+
+impl<'a> From<OperatorEntry<'a>> for Entry<'a> {
+    fn from(entry: OperatorEntry<'a>) -> Self {
+        Self::Operator(entry)
+    }
+}
+
+/// An invitation as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct InvitationRow {
+    pub hash: TokenHash,
+    pub author: Option<String>,
+    pub created: i64,
+    pub until: i64,
+}
+
+/// A ban from the server as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct ServerBanRow {
+    pub shown: String,
+    pub author: Option<String>,
+    pub created: i64,
+    pub until: Option<i64>,
+    pub reason: Option<String>,
+}
+
+/// An act as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct ServerActRow {
+    pub time: i64,
+    pub author: Option<String>,
+    pub did: String,
+    pub whom: String,
+    pub until: Option<i64>,
+    pub reason: Option<String>,
+}
+
+impl Book {
+    /// Every invitation that nobody has used.
+    pub fn invitations(&self) -> Result<Vec<InvitationRow>, Failure> {
+        let sql = "SELECT hash, author, created, until FROM invitation";
+        all(&lock(self.connection()), sql, |row| {
+            Ok(InvitationRow {
+                hash: row.get(0)?,
+                author: row.get(1)?,
+                created: row.get(2)?,
+                until: row.get(3)?,
+            })
+        })
+    }
+
+    /// Everybody who is kept out of the server.
+    pub fn server_bans(&self) -> Result<Vec<ServerBanRow>, Failure> {
+        let sql = "SELECT shown, author, created, until, reason FROM server_ban";
+        all(&lock(self.connection()), sql, |row| {
+            Ok(ServerBanRow {
+                shown: row.get(0)?,
+                author: row.get(1)?,
+                created: row.get(2)?,
+                until: row.get(3)?,
+                reason: row.get(4)?,
+            })
+        })
+    }
+
+    /// The record, oldest first.
+    pub fn acts(&self) -> Result<Vec<ServerActRow>, Failure> {
+        let sql = "SELECT time, author, did, whom, until, reason FROM server_act ORDER BY number";
+        all(&lock(self.connection()), sql, |row| {
+            Ok(ServerActRow {
+                time: row.get(0)?,
+                author: row.get(1)?,
+                did: row.get(2)?,
+                whom: row.get(3)?,
+                until: row.get(4)?,
+                reason: row.get(5)?,
+            })
+        })
+    }
+}
+
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    row: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, Failure> {
+    let mut all = connection.prepare_cached(sql)?;
+    let rows = all.query_map((), row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn write(change: &Transaction<'_>, entry: OperatorEntry<'_>) -> rusqlite::Result<()> {
+    let execute = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
+        change.prepare_cached(sql)?.execute(params).map(|_| ())
+    };
+    match entry {
+        OperatorEntry::Invitation { hash, author, created, until } => execute(
+            "INSERT INTO invitation (hash, author, created, until) VALUES (?1, ?2, ?3, ?4)",
+            params![hash, author, created, until],
+        ),
+        OperatorEntry::InvitationUsed { hash } => {
+            execute("DELETE FROM invitation WHERE hash = ?1", params![hash])
+        }
+        OperatorEntry::Ban { key, shown, author, created, until, reason } => execute(
+            "INSERT OR REPLACE INTO server_ban (key, shown, author, created, until, reason)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![key, shown, author, created, until, reason],
+        ),
+        OperatorEntry::Unban { key } => {
+            execute("DELETE FROM server_ban WHERE key = ?1", params![key])
+        }
+        OperatorEntry::RanOut { now } => {
+            execute("DELETE FROM invitation WHERE until <= ?1", params![now])?;
+            execute("DELETE FROM server_ban WHERE until <= ?1", params![now])
+        }
+        OperatorEntry::Act { time, author, did, whom, until, reason } => {
+            execute(
+                "INSERT INTO server_act (time, author, did, whom, until, reason)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![time, author, did, whom, until, reason],
+            )?;
+            execute(
+                "DELETE FROM server_act WHERE number <= last_insert_rowid() - ?1",
+                params![ACTS_KEPT],
+            )
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Files that don't belong together.
+
+use super::*;
+use crate::store::Mismatch;
+
+const FILES: [&str; 4] = ["chat.db", "chat.db-wal", "recent.db", "recent.db-wal"];
+
+struct Dir(TempDir);
+
+impl Dir {
+    /// A store with so many lines, as a process that was killed leaves it.
+    fn killed(lines: u64) -> Self {
+        let dir = Self(tempfile::tempdir().unwrap());
+        let (book, lookups) = dir.open().unwrap().into_parts();
+        let killed = dir.with_lines(book, 1, lines);
+        drop(lookups);
+        killed
+    }
+
+    fn with_lines(&self, mut book: Book, first: u64, last: u64) -> Self {
+        if first == 1 {
+            book.commit(&[GENERAL]).unwrap();
+        }
+        for id in first..=last {
+            book.commit(&[said(1, id, "alice", "a line")]).unwrap();
+            // Of the last one nothing is in the tables.
+            if id < last {
+                book.flush().unwrap();
+            }
+        }
+        self.copy()
+    }
+
+    fn copy(&self) -> Self {
+        let copy = Self(tempfile::tempdir().unwrap());
+        for file in FILES {
+            if self.path(file).exists() {
+                copy.take(self, file);
+            }
+        }
+        copy
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.0.path().join(file)
+    }
+
+    fn take(&self, from: &Self, file: &str) {
+        fs::copy(from.path(file), self.path(file)).unwrap();
+    }
+
+    fn remove(&self, file: &str) {
+        fs::remove_file(self.path(file)).unwrap();
+    }
+
+    fn backup_to(&self, file: &Path) {
+        Store::open_to_copy(self.0.path()).unwrap().copy_to(file).unwrap();
+        maintenance::mark_backup(file).unwrap();
+    }
+
+    fn open(&self) -> Result<Store, OpenError> {
+        Store::open(&Place::Directory(self.0.path().to_owned()), Durability::Machine)
+    }
+
+    fn lines(&self) -> u64 {
+        let (book, lookups) = self.open().unwrap().into_parts();
+        let lookup = lookups.lookup().unwrap();
+        assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
+        book.conversations().unwrap()[0].last
+    }
+
+    /// A start and a look are refused, however often, and change nothing.
+    fn is_refused(&self, as_what: Mismatch) {
+        let bytes = || FILES.map(|file| fs::read(self.path(file)).ok());
+        let before = bytes();
+        for _ in 0..2 {
+            let found =
+                [self.open().err().unwrap(), Store::open_to_copy(self.0.path()).err().unwrap()];
+            for error in found {
+                let OpenError::Mismatch { mismatch, .. } = &error else { panic!("{error}") };
+                assert_eq!(*mismatch, as_what, "{error}");
+            }
+        }
+        assert!(bytes() == before, "{as_what:?}: nothing is changed");
+    }
+}
+
+#[test]
+fn files_as_a_killed_process_leaves_them_are_taken_again_and_again() {
+    let mut dir = Dir::killed(3);
+    for last in [4, 5] {
+        let (book, lookups) = dir.open().unwrap().into_parts();
+        let killed = dir.with_lines(book, last, last);
+        drop(lookups);
+        dir = killed;
+    }
+    assert_eq!(dir.lines(), 5);
+    assert_eq!(dir.lines(), 5);
+    // Moved as a whole, after a clean end.
+    assert_eq!(dir.copy().lines(), 5);
+}
+
+#[test]
+fn a_half_that_is_missing_or_empty_is_refused() {
+    for (file, missing, empty) in [
+        ("chat.db", Mismatch::NoTables, Mismatch::EmptyTables),
+        ("recent.db", Mismatch::NoJournal, Mismatch::EmptyJournal),
+    ] {
+        for clean in [true, false] {
+            let dir = Dir::killed(3);
+            if clean {
+                assert_eq!(dir.lines(), 3);
+            }
+            dir.remove(file);
+            dir.is_refused(missing);
+            fs::write(dir.path(file), "").unwrap();
+            dir.is_refused(empty);
+        }
+    }
+    let dir = Dir::killed(1);
+    dir.remove("chat.db");
+    dir.remove("recent.db");
+    dir.is_refused(Mismatch::NoTables);
+}
+
+#[test]
+fn a_log_that_is_missing_is_refused() {
+    let dir = Dir::killed(3);
+    dir.remove("chat.db-wal");
+    dir.is_refused(Mismatch::TablesBehind);
+    let dir = Dir::killed(3);
+    dir.remove("recent.db-wal");
+    dir.is_refused(Mismatch::JournalBehind);
+    // Also where nothing else tells: both are gone, or nothing was said.
+    let dir = Dir::killed(3);
+    dir.remove("recent.db-wal");
+    dir.remove("chat.db-wal");
+    dir.is_refused(Mismatch::TablesBehind);
+    for (file, mismatch) in
+        [("chat.db-wal", Mismatch::TablesBehind), ("recent.db-wal", Mismatch::JournalBehind)]
+    {
+        let dir = Dir::killed(0);
+        dir.remove(file);
+        dir.is_refused(mismatch);
+    }
+    // What another program puts into the file itself is not gone.
+    let dir = Dir::killed(3);
+    for file in ["chat.db", "recent.db"] {
+        assert!(Connection::open(dir.path(file)).unwrap().table_exists(None, "store").unwrap());
+        assert!(!dir.path(&format!("{file}-wal")).exists());
+    }
+    assert_eq!(dir.lines(), 3);
+}
+
+#[test]
+fn a_backup_by_hand_beside_files_of_the_old_store_is_refused() {
+    let backup = tempfile::tempdir().unwrap();
+    let backup = backup.path().join("copy.db");
+    Dir::killed(3).backup_to(&backup);
+    // Beside what a crash leaves, and a clean end.
+    for clean in [false, true] {
+        let dir = Dir::killed(3);
+        if clean {
+            assert_eq!(dir.lines(), 3);
+        }
+        fs::copy(&backup, dir.path("chat.db")).unwrap();
+        dir.is_refused(Mismatch::Backup);
+    }
+    let dir = Dir::killed(3);
+    fs::copy(&backup, dir.path("chat.db")).unwrap();
+    dir.remove("recent.db");
+    dir.remove("recent.db-wal");
+    // Its log has generations of its own, or nothing of them.
+    assert!(matches!(dir.open(), Err(OpenError::Mismatch { .. })));
+    dir.remove("chat.db-wal");
+    assert_eq!(dir.lines(), 3);
+    assert_eq!(dir.lines(), 3);
+}
+
+#[test]
+fn files_of_another_time_or_of_another_store_are_refused() {
+    let dir = Dir::killed(3);
+    assert_eq!(dir.lines(), 3);
+    let before = dir.copy();
+    assert_eq!(dir.lines(), 3);
+    for file in ["chat.db", "recent.db"] {
+        let mixed = dir.copy();
+        mixed.take(&before, file);
+        mixed.is_refused(Mismatch::Times);
+        let mixed = dir.copy();
+        mixed.take(&Dir::killed(2), file);
+        mixed.is_refused(Mismatch::Stores);
+    }
+    // Both are of one time, and a log is of another.
+    let killed = Dir::killed(3);
+    let whole = killed.copy();
+    assert_eq!(whole.lines(), 3);
+    killed.take(&whole, "chat.db");
+    killed.take(&whole, "recent.db");
+    killed.is_refused(Mismatch::Times);
+}
+
+#[test]
+fn a_store_of_an_earlier_version_is_given_an_identity() {
+    let dir = Dir::killed(3);
+    for (file, table) in [("chat.db", true), ("recent.db", false)] {
+        let connection = Connection::open(dir.path(file)).unwrap();
+        connection.execute("DROP TABLE store", ()).unwrap();
+        if table {
+            connection
+                .execute_batch(
+                    "DROP TABLE author_block; DROP TABLE pending_purge; DROP TABLE damage",
+                )
+                .unwrap();
+            connection.pragma_update(None, "user_version", 7).unwrap();
+        }
+    }
+    assert_eq!(dir.lines(), 3);
+    dir.remove("recent.db");
+    dir.is_refused(Mismatch::NoJournal);
+}
+
+#[test]
+fn a_server_killed_before_its_first_table_leaves_no_store() {
+    let dir = Dir(tempfile::tempdir().unwrap());
+    let file = Connection::open(dir.path("chat.db")).unwrap();
+    file.pragma_update(None, "journal_mode", "wal").unwrap();
+    drop(file);
+    assert!(fs::metadata(dir.path("chat.db")).unwrap().len() > 0);
+    let found = Store::open_to_copy(dir.0.path()).map(drop);
+    assert!(matches!(found, Err(OpenError::Missing { .. })), "{found:?}");
+    dir.open().unwrap();
+    assert_eq!(Store::open_to_copy(dir.0.path()).unwrap().faults().unwrap(), Vec::<String>::new());
+}

@@ -1,0 +1,467 @@
+//! A queue that is served in turns: by lane, then by address, then by connection.
+//!
+//! Work that a peer can ask for and that takes a worker's time waits here, so that a peer, or an address with many
+//! connections, delays the others by its share and no more. A flow that was idle is served before the flows that had
+//! a turn lately, but for every fourth turn, as in FQ-CoDel (RFC 8290, section 4.2): an occasional question doesn't
+//! wait for those who ask all the time, and these are not starved either.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Condvar, Mutex};
+
+use crate::util::net::client_prefix;
+use crate::util::sync::lock;
+use crate::util::work_queue::{Next, Wait};
+
+/// So many flows that were idle are served before the next of those that had a turn lately.
+const FRESH_IN_A_ROW: u32 = 3;
+
+/// The flow of a piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flow {
+    /// Lanes have equal shares, whatever waits in each.
+    lane: u8,
+    /// An IPv6 address counts as its /64. Connections without an address are one flow.
+    address: Option<IpAddr>,
+    connection: u64,
+}
+
+impl Flow {
+    /// What a connection asks for.
+    pub(crate) fn new(address: Option<IpAddr>, connection: u64) -> Self {
+        Self { lane: 0, address: address.map(client_prefix), connection }
+    }
+
+    /// What the operator at the shell asks for.
+    pub(crate) const SHELL: Self = Self { lane: 0, address: None, connection: 0 };
+
+    pub(crate) fn in_lane(self, lane: u8) -> Self {
+        Self { lane, ..self }
+    }
+}
+
+/// Work that waits for one thread or several.
+pub(crate) struct FairBacklog<T> {
+    /// Items at most.
+    most: usize,
+    state: Mutex<State<T>>,
+    added: Condvar,
+}
+
+struct State<T> {
+    waiting: FairQueue<T>,
+    closed: bool,
+}
+
+impl<T> FairBacklog<T> {
+    /// For so many items at most.
+    pub(crate) fn new(most: usize) -> Self {
+        let state = State { waiting: FairQueue::default(), closed: false };
+        Self { most, state: Mutex::new(state), added: Condvar::new() }
+    }
+
+    /// Adds something; once it is closed, that is dropped. Returns what has no room then: the last of the longest flow.
+    pub(crate) fn add(&self, flow: Flow, one: T) -> Option<T> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return None;
+        }
+        state.waiting.add(flow, one);
+        let over = state.waiting.len() > self.most;
+        let displaced = over.then(|| state.waiting.pop_of_longest()).flatten();
+        drop(state);
+        self.added.notify_one();
+        displaced
+    }
+
+    /// Takes what needs no turn any more.
+    pub(crate) fn take_where(&self, which: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken = Vec::new();
+        lock(&self.state).waiting.take_where(&which, &mut taken);
+        taken
+    }
+
+    /// How much waits.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.state).waiting.len()
+    }
+
+    /// Nothing more is taken; what waits is still done.
+    pub(crate) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.added.notify_all();
+    }
+
+    /// Nothing more is taken, and what waits is dropped.
+    pub(crate) fn close_now(&self) {
+        self.close();
+        let dropped = std::mem::take(&mut lock(&self.state).waiting);
+        drop(dropped);
+    }
+
+    /// Takes what has the next turn; if there is nothing, waits for something, for so long.
+    pub(crate) fn next(&self, wait: Wait) -> Next<T> {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(one) = state.waiting.pop() {
+                return Next::Some(one);
+            }
+            if state.closed {
+                return Next::Closed;
+            }
+            let is_idle = |state: &State<T>| state.waiting.len() == 0 && !state.closed;
+            match wait.on(&self.added, state, is_idle) {
+                Some(woken) => state = woken,
+                None => return Next::Nothing,
+            }
+        }
+    }
+}
+
+/// Items of many flows, in turns.
+struct FairQueue<T>(Turns<u8, Addresses<T>>);
+
+type Addresses<T> = Turns<Option<IpAddr>, Connections<T>>;
+type Connections<T> = Turns<u64, VecDeque<T>>;
+
+impl<T> Default for FairQueue<T> {
+    fn default() -> Self {
+        Self(Turns::default())
+    }
+}
+
+impl<T> FairQueue<T> {
+    fn add(&mut self, flow: Flow, one: T) {
+        let Flow { lane, address, connection } = flow;
+        self.0.add(lane, |lane| {
+            lane.add(address, |address| address.add(connection, |own| own.push_back(one)));
+        });
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        self.0.pop()
+    }
+
+    fn pop_of_longest(&mut self) -> Option<T> {
+        self.0.pop_of_longest()
+    }
+
+    fn take_where(&mut self, which: &impl Fn(&T) -> bool, taken: &mut Vec<T>) {
+        self.0.take_where(which, taken);
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// What items are taken out of.
+trait Source: Default {
+    type Item;
+
+    fn len(&self) -> usize;
+
+    fn pop(&mut self) -> Option<Self::Item>;
+
+    /// Takes the item that is missed the least.
+    fn pop_of_longest(&mut self) -> Option<Self::Item>;
+
+    fn take_where(&mut self, which: &impl Fn(&Self::Item) -> bool, taken: &mut Vec<Self::Item>);
+}
+
+impl<T> Source for VecDeque<T> {
+    type Item = T;
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        self.pop_front()
+    }
+
+    fn pop_of_longest(&mut self) -> Option<T> {
+        self.pop_back()
+    }
+
+    fn take_where(&mut self, which: &impl Fn(&T) -> bool, taken: &mut Vec<T>) {
+        // Most often there is none.
+        if self.iter().any(which) {
+            let (which_are, others) = std::mem::take(self).into_iter().partition(which);
+            taken.extend::<Self>(which_are);
+            *self = others;
+        }
+    }
+}
+
+/// Sources that have turns.
+struct Turns<K, S> {
+    sources: HashMap<K, S>,
+    /// Those that had no turn since they were idle.
+    fresh: VecDeque<K>,
+    /// Those that had one. One without an item stays until its next turn, so that it isn't fresh again too soon.
+    served: VecDeque<K>,
+    /// Turns of fresh ones since the last of another.
+    fresh_in_a_row: u32,
+    len: usize,
+}
+
+impl<K, S> Default for Turns<K, S> {
+    fn default() -> Self {
+        Self {
+            sources: HashMap::new(),
+            fresh: VecDeque::new(),
+            served: VecDeque::new(),
+            fresh_in_a_row: 0,
+            len: 0,
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash, S: Source> Turns<K, S> {
+    /// `put` adds one item to the source.
+    fn add(&mut self, key: K, put: impl FnOnce(&mut S)) {
+        let fresh = &mut self.fresh;
+        put(self.sources.entry(key).or_insert_with(|| {
+            fresh.push_back(key);
+            S::default()
+        }));
+        self.len += 1;
+    }
+}
+
+impl<K: Copy + Eq + Hash, S: Source> Source for Turns<K, S> {
+    type Item = S::Item;
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn pop(&mut self) -> Option<S::Item> {
+        while self.len > 0 {
+            let is_fresh = self.served.is_empty()
+                || (!self.fresh.is_empty() && self.fresh_in_a_row < FRESH_IN_A_ROW);
+            let list = if is_fresh { &mut self.fresh } else { &mut self.served };
+            let key = list.pop_front()?;
+            let Some(item) = self.sources.get_mut(&key).and_then(S::pop) else {
+                self.sources.remove(&key);
+                continue;
+            };
+            self.served.push_back(key);
+            self.fresh_in_a_row = if is_fresh { self.fresh_in_a_row + 1 } else { 0 };
+            self.len -= 1;
+            if self.len == 0 {
+                *self = Self::default();
+            }
+            return Some(item);
+        }
+        None
+    }
+
+    fn pop_of_longest(&mut self) -> Option<S::Item> {
+        // The last of the longest: the one that was served last.
+        let length = |key: &&K| self.sources.get(key).map_or(0, S::len);
+        let longest = *self.fresh.iter().chain(&self.served).max_by_key(length)?;
+        let item = self.sources.get_mut(&longest)?.pop_of_longest();
+        self.len -= usize::from(item.is_some());
+        if self.len == 0 {
+            *self = Self::default();
+        }
+        item
+    }
+
+    fn take_where(&mut self, which: &impl Fn(&S::Item) -> bool, taken: &mut Vec<S::Item>) {
+        self.sources.values_mut().for_each(|source| source.take_where(which, taken));
+        self.len = self.sources.values().map(S::len).sum();
+        if self.len == 0 {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn flow(address: u8, connection: u64) -> Flow {
+        Flow { lane: 0, address: Some(IpAddr::from([192, 0, 2, address])), connection }
+    }
+
+    /// Takes one out and puts its successor in, as a client does that asks again and again.
+    fn serve(queue: &mut FairQueue<Flow>) -> Flow {
+        let served = queue.pop().unwrap();
+        queue.add(served, served);
+        served
+    }
+
+    #[test]
+    fn sixty_connections_of_one_address_delay_another_address_by_two_turns() {
+        let mut queue = FairQueue::default();
+        (0..60).for_each(|connection| queue.add(flow(1, connection), flow(1, connection)));
+        for _ in 0..200 {
+            serve(&mut queue);
+        }
+        for _ in 0..10 {
+            queue.add(flow(2, 99), flow(2, 99));
+            let turns = (1..10).find(|_| {
+                let served = queue.pop().unwrap();
+                if served != flow(2, 99) {
+                    queue.add(served, served);
+                }
+                served == flow(2, 99)
+            });
+            assert!(turns.is_some_and(|turns| turns <= 2), "{turns:?}");
+        }
+        // Also another connection of the same address.
+        queue.add(flow(1, 99), flow(1, 99));
+        assert!((0..2).any(|_| serve(&mut queue) == flow(1, 99)));
+    }
+
+    #[test]
+    fn a_lane_has_its_share_whatever_waits_in_the_other() {
+        let mut queue = FairQueue::default();
+        for connection in 0..100 {
+            let flow = flow((connection % 50) as u8, connection).in_lane(1);
+            queue.add(flow, flow);
+        }
+        for _ in 0..10 {
+            serve(&mut queue);
+        }
+        (0..10).for_each(|connection| queue.add(flow(7, connection), flow(7, connection)));
+        let of_first = (0..20).filter(|_| serve(&mut queue).lane == 0).count();
+        assert!(of_first >= 9, "{of_first}");
+    }
+
+    #[test]
+    fn a_full_queue_displaces_the_last_of_the_longest_flow() {
+        let backlog = FairBacklog::new(4);
+        for at in 0..4 {
+            assert_eq!(backlog.add(flow(1, at), (1, at)), None);
+        }
+        assert_eq!(backlog.add(flow(2, 9), (2, 9)), Some((1, 3)));
+        assert_eq!(backlog.add(flow(2, 10), (2, 10)), Some((1, 2)));
+        assert_eq!(backlog.len(), 4);
+        backlog.close();
+        assert_eq!(backlog.add(flow(3, 1), (3, 1)), None, "it is dropped");
+        let mut left = Vec::new();
+        while let Next::Some(one) = backlog.next(Wait::Long) {
+            left.push(one);
+        }
+        left.sort_unstable();
+        assert_eq!(left, [(1, 0), (1, 1), (2, 9), (2, 10)]);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Add(u8, u8, u64),
+        Pop,
+        Displace,
+        TakeOf(u8),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            5 => (0..2_u8, 0..4_u8, 0..5_u64).prop_map(|(lane, address, connection)| {
+                Step::Add(lane, address, connection)
+            }),
+            4 => Just(Step::Pop),
+            1 => Just(Step::Displace),
+            1 => (0..4_u8).prop_map(Step::TakeOf),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn each_item_comes_out_once_and_those_of_a_flow_in_order(
+            steps in prop::collection::vec(step(), 0..200),
+        ) {
+            let mut queue = FairQueue::default();
+            let mut inside: Vec<(Flow, usize)> = Vec::new();
+            for (at, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::TakeOf(_) => {}
+                    Step::Add(lane, address, connection) => {
+                        let flow = flow(address, connection).in_lane(lane);
+                        queue.add(flow, (flow, at));
+                        inside.push((flow, at));
+                    }
+                    Step::Pop => match queue.pop() {
+                        Some(item) => {
+                            let place = inside.iter().position(|(flow, _)| *flow == item.0).unwrap();
+                            prop_assert_eq!(inside.remove(place), item);
+                        }
+                        None => prop_assert!(inside.is_empty()),
+                    },
+                    Step::Displace => match queue.pop_of_longest() {
+                        Some(item) => {
+                            let place = inside.iter().rposition(|(flow, _)| *flow == item.0).unwrap();
+                            prop_assert_eq!(inside.remove(place), item);
+                        }
+                        None => prop_assert!(inside.is_empty()),
+                    },
+                }
+                if let Step::TakeOf(address) = step {
+                    let is_of = |(flow, _): &(Flow, usize)| flow.address == self::flow(address, 0).address;
+                    let mut taken = Vec::new();
+                    queue.take_where(&is_of, &mut taken);
+                    taken.sort_unstable_by_key(|(_, at)| *at);
+                    let expected: Vec<_> = inside.extract_if(.., |one| is_of(one)).collect();
+                    prop_assert_eq!(taken, expected);
+                }
+                prop_assert_eq!(queue.len(), inside.len());
+            }
+            while let Some(item) = queue.pop() {
+                let place = inside.iter().position(|one| *one == item).unwrap();
+                inside.remove(place);
+            }
+            prop_assert!(inside.is_empty());
+            prop_assert!(queue.0.sources.is_empty() && queue.0.served.is_empty(), "nothing is left");
+        }
+
+        #[test]
+        fn addresses_that_always_ask_have_equal_shares(
+            connections in prop::collection::vec(1..20_u64, 2..6),
+        ) {
+            let mut queue = FairQueue::default();
+            for (address, count) in (0..).zip(&connections) {
+                (0..*count).for_each(|one| queue.add(flow(address, one), flow(address, one)));
+            }
+            for _ in 0..20 * connections.len() {
+                serve(&mut queue);
+            }
+            let mut turns = vec![0_usize; connections.len()];
+            let rounds = 40;
+            for _ in 0..rounds * connections.len() {
+                let IpAddr::V4(address) = serve(&mut queue).address.unwrap() else { unreachable!() };
+                turns[usize::from(address.octets()[3])] += 1;
+            }
+            let (least, most) = (turns.iter().min().unwrap(), turns.iter().max().unwrap());
+            prop_assert!(most - least <= 2, "{:?}", turns);
+        }
+
+        /// However many new flows come, each flow that waits has a turn in bounded time.
+        #[test]
+        fn nobody_is_starved_by_newcomers(waiting in 1..20_u64, newcomers in 1..4_u64) {
+            let mut queue = FairQueue::default();
+            (0..waiting).for_each(|one| queue.add(flow(1, one), flow(1, one)));
+            for _ in 0..4 * waiting {
+                serve(&mut queue);
+            }
+            let mut left: HashSet<u64> = (0..waiting).collect();
+            let mut next = 1000;
+            for _ in 0..u64::from(FRESH_IN_A_ROW + 1) * (waiting + 1) {
+                for _ in 0..newcomers {
+                    next += 1;
+                    queue.add(flow(1, next), flow(1, next));
+                }
+                left.remove(&queue.pop().unwrap().connection);
+            }
+            prop_assert!(left.is_empty(), "{:?}", left);
+        }
+    }
+}

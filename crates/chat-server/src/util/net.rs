@@ -1,0 +1,14 @@
+//! Which addresses belong to the same people.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Who has one IPv6 address has its whole /64 (RFC 4291, section 2.5.4), so that is what counts.
+pub(crate) fn client_prefix(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
