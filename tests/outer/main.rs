@@ -19,7 +19,7 @@
 //! * [`disk`]: the disk is full, slow or broken.
 //! * [`clocks`]: the wall clock is wrong, or steps.
 //! * [`operators`]: those who run the server, in the chat and at its shell.
-//! * [`order`]: in what order people see what is said.
+//! * [`commit`]: in what order people see what is said.
 //! * [`stress`]: many clients send random commands at once.
 //! * [`model`]: whatever clients do at once, all that they are told agrees.
 //! * [`process`]: the log when standard error takes nothing, and signals.

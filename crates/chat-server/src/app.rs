@@ -18,10 +18,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin;
 use crate::auth::Keeper;
+use crate::commit::local::Local;
 use crate::config::listen::Listen;
 use crate::config::{AdminSocket, Config, MAX_CONVERSATIONS};
 use crate::history::Archive;
-use crate::hub::person::Bell;
+use crate::hub::client::Bell;
 use crate::hub::{Hub, Keeping, probe};
 use crate::listen::gate::Gate;
 use crate::listen::unix::UnixDoor;
@@ -29,7 +30,6 @@ use crate::listen::{self, House};
 use crate::ops::heartbeat;
 use crate::ops::systemd;
 use crate::ops::watchdog::Watchdog;
-use crate::order::local::Local;
 use crate::store::{Place, Store};
 use crate::util::clock::{self, steady_clock};
 

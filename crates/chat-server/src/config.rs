@@ -17,9 +17,9 @@ use chat_proto::name::ChannelName;
 use chat_proto::setting::Setting;
 
 use crate::cli::{Args, LogForm, Tool};
+use crate::commit::retention::{Keep, Retention};
 use crate::conn::{Manners, Rate};
 use crate::hub::{Bounds, Flow, LINE, Registration, Shares};
-use crate::order::retention::{Keep, Retention};
 use crate::store::{Durability, Place};
 
 use self::file::File;

@@ -569,7 +569,7 @@ fn end_of_piece(input: &[u8]) -> usize {
 mod tests {
     use super::*;
     use crate::hub::Bounds;
-    use crate::hub::person::Person;
+    use crate::hub::client::Person;
     use tokio::io::DuplexStream;
 
     /// What every connection costs in memory while nothing happens, beside its socket and its buffers, which it then

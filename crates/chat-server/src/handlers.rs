@@ -68,12 +68,12 @@ use chat_proto::text::Text;
 use chat_proto::verb;
 
 use crate::hub::Hub;
-use crate::hub::act::Act;
+use crate::hub::admin::command::Wish;
 use crate::hub::channel::Channel;
-use crate::hub::decree::Wish;
-use crate::hub::person::{Party, Person};
+use crate::hub::channel::mod_action::Act;
+use crate::hub::channel::moderation::Verdict;
+use crate::hub::client::{Party, Person};
 use crate::hub::ports::{Of, TokenHash};
-use crate::hub::rules::Verdict;
 use crate::policy;
 use crate::session::inbox::Inbox;
 use crate::session::me::{Me, Place};

@@ -21,7 +21,7 @@ use chat_proto::target::Target;
 use chat_proto::text::Text;
 use chat_proto::verb::{self, VERBS};
 
-use crate::hub::person::{Borne, Note, Party, Person};
+use crate::hub::client::{Borne, Note, Party, Person};
 use crate::hub::ports::{
     self, Asked, ConversationKey, Count, Found, HiddenAuthors, Of, Question, Range, Reach,
 };

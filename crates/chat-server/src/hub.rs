@@ -5,54 +5,27 @@
 //! wait for each other. Where several are held at once, they are taken in the order of their ranks,
 //! [`Rank`], which builds with debug assertions check.
 //!
-//! * [`person`]: one connection's place in the system, its bell and its notes.
-//! * [`sequence`]: what happened before what.
-//! * [`ringer`]: wakes of a whole batch at once.
-//! * [`delivery`]: an event, or a run of lines, on its way to several people, encoded once for each form.
-//! * [`directory`]: names to people.
-//! * [`held`]: names that stand for somebody who was cut off.
-//! * [`account`]: who owns which name.
-//! * [`index`]: which channels are about whom.
-//! * [`decree`]: what operators of the server decide.
-//! * [`bans`]: who is kept out of the server.
-//! * [`governing`]: bans, invitations, and the record of what operators did.
-//! * [`ruled`]: what operators decided, read for answers.
-//! * [`stats`] and [`meter`]: numbers about the server.
-//! * [`channel`]: one channel, its members and its ring of deliveries.
-//! * [`rules`]: how a channel is run; [`operators`]: by whom; [`act`]: what they do.
-//! * [`private`]: private chats, each a pair of bounded queues.
+//! * [`client`]: one connection's place in the system; accounts, names, private chats, throttles.
+//! * [`channel`]: one channel, its members, its ring of deliveries, and its moderation.
+//! * [`admin`]: what operators of the server decide.
+//! * [`fanout`]: events on their way to several clients, and the wakes of a batch.
 //! * [`apply`]: the only place that changes what is shared.
 //! * [`snapshot`]: the only place that reads it for answers.
+//! * [`stats`] and [`rate_counter`]: numbers about the server.
 //! * [`probe`]: whether every lock can be taken.
-//! * [`throttle`]: how often one account or address may do what is costly.
-//! * [`ports`]: what the hub asks of the rooms outside, as traits.
+//! * [`ports`]: what the hub asks of the modules outside, as traits.
 
-pub(crate) mod account;
-pub(crate) mod act;
+pub(crate) mod admin;
 pub(crate) mod apply;
-mod bans;
 pub(crate) mod channel;
-pub(crate) mod decree;
-pub(crate) mod delivery;
-pub(crate) mod directory;
-pub(crate) mod governing;
-mod held;
-mod index;
-mod lookalikes;
-mod meter;
-pub(crate) mod operators;
-pub mod person;
+pub mod client;
+pub(crate) mod fanout;
 pub mod ports;
-pub(crate) mod presence;
-pub(crate) mod private;
 pub(crate) mod probe;
-mod ringer;
-pub(crate) mod ruled;
-pub(crate) mod rules;
-pub(crate) mod sequence;
+mod rate_counter;
+mod skeleton_index;
 pub(crate) mod snapshot;
 mod stats;
-pub(crate) mod throttle;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -66,23 +39,23 @@ use chat_proto::refusal::Refusal;
 use chat_proto::setting::Setting;
 use tokio::sync::Notify;
 
-use self::account::Accounts;
-use self::channel::Channel;
-use self::delivery::Told;
-use self::directory::Directory;
-use self::governing::Governing;
-use self::held::CutOff;
-use self::index::ChannelIndex;
-use self::lookalikes::Lookalikes;
-use self::meter::Meter;
-use self::person::{By, Note, Person};
-use self::ports::{Archive, Fact, KeptChannel, Order, Past, Vault};
-use self::presence::Comings;
-use self::private::PrivateChats;
-use self::ringer::Ringer;
-use self::sequence::Sequence;
-use self::throttle::{Costly, Holder, STORED_BESIDE, Throttles, Wait};
-pub use self::throttle::{Flow, LINE, Shares};
+use crate::hub::admin::server_moderation::Governing;
+use crate::hub::channel::Channel;
+use crate::hub::channel::index::ChannelIndex;
+use crate::hub::client::account::Accounts;
+use crate::hub::client::directory::Directory;
+use crate::hub::client::name_holds::CutOff;
+use crate::hub::client::presence::Comings;
+use crate::hub::client::private::PrivateChats;
+use crate::hub::client::throttle::{Costly, Holder, STORED_BESIDE, Throttles, Wait};
+pub use crate::hub::client::throttle::{Flow, LINE, Shares};
+use crate::hub::client::{By, Note, Person};
+use crate::hub::fanout::delivery::Told;
+use crate::hub::fanout::sequence::Sequence;
+use crate::hub::fanout::wake_batch::Ringer;
+use crate::hub::ports::{Archive, Fact, KeptChannel, Order, Past, Vault};
+use crate::hub::rate_counter::Meter;
+use crate::hub::skeleton_index::Lookalikes;
 pub(crate) use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex, RankedRwLock};
 
@@ -476,7 +449,7 @@ impl Bounds {
 impl Hub {
     /// One that keeps everything in memory, with nothing in it.
     pub(crate) fn in_memory(bounds: Bounds) -> Arc<Self> {
-        let keeping = Keeping::inline(crate::order::retention::Retention::default());
+        let keeping = Keeping::inline(crate::commit::retention::Retention::default());
         Self::new(
             bounds,
             "test".to_owned(),

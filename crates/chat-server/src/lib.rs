@@ -10,7 +10,7 @@
 //! * [`handlers`]: one file for each command.
 //! * [`policy`]: may they? pure predicates.
 //! * [`hub`]: who is here, the channels, the private chats; synchronous.
-//! * [`order`]: gives each line its place in its conversation, and makes it durable.
+//! * [`commit`]: gives each line its place in its conversation, and makes it durable.
 //! * [`history`]: answers questions about stored messages.
 //! * [`store`]: what is kept, in one SQLite file.
 //! * [`auth`]: passwords and tokens.
@@ -30,7 +30,7 @@ pub mod hub;
 pub mod listen;
 pub mod ops;
 
-pub mod order;
+pub mod commit;
 mod policy;
 mod session;
 pub mod store;

@@ -47,7 +47,7 @@ use self::inbox::Inbox;
 use self::me::Me;
 use self::past::{Lookup, ToldPrivately};
 use crate::handlers::{self, Asker, Outcome};
-use crate::hub::person::{ClientKind, Ending, MAX_DUE, Party, Person};
+use crate::hub::client::{ClientKind, Ending, MAX_DUE, Party, Person};
 use crate::hub::ports::TokenHash;
 use crate::hub::{Hub, LINE};
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_proto::id::Timestamp;
+use chat_server::commit::retention::Retention;
 use chat_server::conn::{self, Manners, Peer};
 use chat_server::hub::{Bounds, Hub, Keeping, Registration};
-use chat_server::order::retention::Retention;
 use tokio::io::{DuplexStream, duplex};
 
 use crate::chopped::Chopped;

@@ -20,12 +20,12 @@ use tokio::sync::oneshot;
 
 use super::wire::{Answer, Request};
 use crate::hub::Hub;
-use crate::hub::act::{Act, Aim, Deed};
-use crate::hub::decree::{Recorded, Ruler, Wish};
-use crate::hub::governing::Invitation;
-use crate::hub::person::{Note, Person};
+use crate::hub::admin::command::{Recorded, Ruler, Wish};
+use crate::hub::admin::server_moderation::Invitation;
+use crate::hub::channel::mod_action::{Act, Aim, Deed};
+use crate::hub::client::{Note, Person};
 use crate::hub::ports::vault;
-use crate::hub::ruled::{AccountRow, Asked, Page, RunRow};
+use crate::hub::snapshot::admin::{AccountRow, Asked, Page, RunRow};
 use crate::policy;
 use crate::util::clock::{on_the_wall, steady_clock};
 

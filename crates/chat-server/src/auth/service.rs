@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::login_throttle::{Slowdown, Source};
 use super::pool::{self, Job, Pool, Start};
 use super::token::Token;
-use crate::hub::person::{Note, Person};
+use crate::hub::client::{Note, Person};
 use crate::hub::ports::vault::{Answer, Question};
 use crate::hub::ports::{self, TokenHash};
 use crate::util::fair_queue::Flow;

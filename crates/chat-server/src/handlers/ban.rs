@@ -10,9 +10,9 @@ use chat_proto::text::Text;
 use chat_proto::verb::Kind;
 
 use super::{Asker, Handled, Outcome};
-use crate::hub::act::{Against, Deed};
 use crate::hub::channel::Channel;
-use crate::hub::rules::List;
+use crate::hub::channel::mod_action::{Against, Deed};
+use crate::hub::channel::moderation::List;
 
 pub(super) fn handle(
     asker: &Asker<'_>,

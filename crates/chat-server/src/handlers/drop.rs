@@ -5,7 +5,7 @@ use chat_proto::text::Text;
 use chat_proto::verb::Kind;
 
 use super::{Asker, Handled};
-use crate::hub::act::Deed;
+use crate::hub::channel::mod_action::Deed;
 
 pub(super) fn handle(asker: &Asker<'_>, name: &ChannelName, reason: Option<Text>) -> Handled {
     let channel = asker.channel(name)?;

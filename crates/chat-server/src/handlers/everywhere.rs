@@ -8,7 +8,7 @@ use chat_proto::target::Target;
 use chat_proto::verb;
 
 use super::{Asker, Change, Handled, Outcome};
-use crate::hub::decree::Wish;
+use crate::hub::admin::command::Wish;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, wanted: Everywhere) -> Handled {

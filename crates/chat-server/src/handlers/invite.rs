@@ -6,8 +6,8 @@ use chat_proto::name::UserName;
 use chat_proto::verb::Kind;
 
 use super::{Asker, Handled};
-use crate::hub::act::Deed;
 use crate::hub::channel::Channel;
+use crate::hub::channel::mod_action::Deed;
 
 pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
     asker.not_oneself(Kind::Invite, &user)?;

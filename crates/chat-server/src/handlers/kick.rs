@@ -7,8 +7,8 @@ use chat_proto::text::Text;
 use chat_proto::verb::Kind;
 
 use super::{Asker, Handled};
-use crate::hub::act::Deed;
 use crate::hub::channel::Channel;
+use crate::hub::channel::mod_action::Deed;
 
 pub(super) fn handle(
     asker: &Asker<'_>,

@@ -5,7 +5,7 @@ use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Change, Handled, Outcome};
-use crate::hub::decree::Wish;
+use crate::hub::admin::command::Wish;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, user: UserName, reason: Option<Text>) -> Handled {

@@ -6,8 +6,8 @@ use chat_proto::name::UserName;
 use chat_proto::text::Text;
 
 use super::{Asker, Handled};
-use crate::hub::act::{Counted, Deed};
 use crate::hub::channel::Channel;
+use crate::hub::channel::mod_action::{Counted, Deed};
 
 pub(super) fn handle(
     asker: &Asker<'_>,

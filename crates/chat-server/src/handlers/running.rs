@@ -11,9 +11,9 @@ use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Change, Handled, Outcome};
 use super::{ban, deop, invite, kick, log, mute, op, purge, set, unban, unmute};
-use crate::hub::act::{Act, Aim, Deed, Standing};
 use crate::hub::channel::Channel;
-use crate::hub::rules::List;
+use crate::hub::channel::mod_action::{Act, Aim, Deed, Standing};
+use crate::hub::channel::moderation::List;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, named: Option<&ChannelName>, running: Running) -> Handled {

@@ -6,8 +6,8 @@ use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Change, Handled, Outcome, Place};
-use crate::hub::act::Standing;
-use crate::hub::rules::Verdict;
+use crate::hub::channel::mod_action::Standing;
+use crate::hub::channel::moderation::Verdict;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, to: Option<Conversation>, text: Text) -> Handled {

@@ -7,8 +7,8 @@ use chat_proto::setting::Setting;
 use chat_proto::verb::Kind;
 
 use super::{Asker, Handled, Outcome};
-use crate::hub::act::Deed;
 use crate::hub::channel::Channel;
+use crate::hub::channel::mod_action::Deed;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, setting: Setting) -> Handled {

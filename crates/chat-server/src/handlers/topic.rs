@@ -5,7 +5,7 @@ use chat_proto::text::Text;
 use chat_proto::verb::Kind;
 
 use super::{Asker, Change, Handled, Outcome};
-use crate::hub::act::Standing;
+use crate::hub::channel::mod_action::Standing;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, text: Option<Text>) -> Handled {

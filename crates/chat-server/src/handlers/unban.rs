@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chat_proto::target::Target;
 
 use super::{Asker, Handled};
-use crate::hub::act::Deed;
 use crate::hub::channel::Channel;
+use crate::hub::channel::mod_action::Deed;
 
 pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, target: Target) -> Handled {
     let against = asker.against(target);

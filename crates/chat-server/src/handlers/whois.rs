@@ -15,7 +15,7 @@ use crate::hub::snapshot::Whom;
 use crate::util::clock::on_the_wall;
 
 /// Each address once.
-fn addresses(devices: &[Arc<hub::person::Person>]) -> String {
+fn addresses(devices: &[Arc<hub::client::Person>]) -> String {
     let all: BTreeSet<String> = devices.iter().map(|device| device.shown_address()).collect();
     all.into_iter().collect::<Vec<_>>().join(", ")
 }

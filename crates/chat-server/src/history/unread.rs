@@ -9,7 +9,7 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 
 use super::{Stored, Told, event, stored, stored_key, unless_failed};
-use crate::hub::person::Party;
+use crate::hub::client::Party;
 use crate::hub::ports::{self, ConversationKey, Found};
 use crate::store::{
     Cutoff, Hit, Hits, Kind, Lookup, Mentions, StoredLine, Unread, UnreadChat, Whose,

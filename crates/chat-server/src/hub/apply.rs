@@ -1,11 +1,11 @@
 //! The only place that changes what people share.
 
 mod account;
-mod decree;
+mod admin;
+mod clients;
 mod line;
 mod membership;
-mod people;
-mod running;
+mod moderation;
 
 pub(crate) use line::Words;
 pub(crate) use membership::{Leaving, Membership};

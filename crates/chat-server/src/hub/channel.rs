@@ -1,5 +1,10 @@
 //! One channel: its members, its topic, and the ring through which everything in it goes.
 
+pub(in crate::hub) mod index;
+pub(crate) mod mod_action;
+pub(crate) mod moderation;
+pub(crate) mod operators;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,15 +16,15 @@ use chat_proto::text::Text;
 use indexmap::IndexMap;
 use tokio::sync::broadcast;
 
-use super::account::Account;
-use super::act::{Act, Aim, Authority, Deed, Standing, Subject};
-use super::delivery::{Delivery, Told};
-use super::lock;
-use super::operators::{Operators, Right};
-use super::person::{By, Note, Party, Person, PersonId};
-use super::rules::{List, MAX_OPERATORS, Rules, Verdict, Who};
-use super::sequence::Sequence;
-use super::throttle::Holder;
+use crate::hub::channel::mod_action::{Act, Aim, Authority, Deed, Standing, Subject};
+use crate::hub::channel::moderation::{List, MAX_OPERATORS, Rules, Verdict, Who};
+use crate::hub::channel::operators::{Operators, Right};
+use crate::hub::client::account::Account;
+use crate::hub::client::throttle::Holder;
+use crate::hub::client::{By, Note, Party, Person, PersonId};
+use crate::hub::fanout::delivery::{Delivery, Told};
+use crate::hub::fanout::sequence::Sequence;
+use crate::hub::lock;
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
 
 /// How many deliveries a channel holds for its slowest reader. A reader that lags further behind is

@@ -12,15 +12,15 @@ use chat_proto::refusal::Refusal;
 use chat_proto::secret::Secret;
 use chat_proto::text::Text;
 
-use super::Hub;
-use super::account::KeptAccount;
-use super::act::{Act, Keep, Standing};
-use super::channel::{Channel, Running};
-use super::decree::{Decree, Recorded};
-use super::governing::KeptGoverning;
-use super::person::{Borne, Party, Person};
-use super::private::Room;
-use super::rules::Verdict;
+use crate::hub::Hub;
+use crate::hub::admin::command::{Decree, Recorded};
+use crate::hub::admin::server_moderation::KeptGoverning;
+use crate::hub::channel::mod_action::{Act, Keep, Standing};
+use crate::hub::channel::moderation::Verdict;
+use crate::hub::channel::{Channel, Running};
+use crate::hub::client::account::KeptAccount;
+use crate::hub::client::private::Room;
+use crate::hub::client::{Borne, Party, Person};
 
 /// Gives each line its place in its conversation.
 ///

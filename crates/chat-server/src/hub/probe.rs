@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{Hub, lock};
+use crate::hub::{Hub, lock};
 use crate::ops::watchdog::{Part, Pulse, Spot};
 use crate::util::sync::Rank;
 

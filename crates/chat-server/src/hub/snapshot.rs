@@ -1,5 +1,7 @@
 //! What is shared, read for answers.
 
+pub(crate) mod admin;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -14,11 +16,11 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use super::account::Account;
-use super::channel::{Channel, Role};
-use super::person::{Party, Person};
-use super::rules::List;
-use super::{Hub, lock};
+use crate::hub::channel::moderation::List;
+use crate::hub::channel::{Channel, Role};
+use crate::hub::client::account::Account;
+use crate::hub::client::{Party, Person};
+use crate::hub::{Hub, lock};
 
 /// Names that a mistyped one is compared with, which takes about 0.1 ms: all, if there are no more, else those that come
 /// right before and after it.
@@ -400,7 +402,7 @@ impl Channel {
 mod tests {
     use super::*;
     use crate::hub::Bounds;
-    use crate::hub::account::KeptAccount;
+    use crate::hub::client::account::KeptAccount;
 
     /// However many names there are, few are compared, and those that are like the typed one at the beginning are among them.
     #[test]

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use chat_proto::event::Stat;
 use chat_proto::id::Timestamp;
 
-use super::meter::Measured;
-use super::{Hub, lock};
+use crate::hub::rate_counter::Measured;
+use crate::hub::{Hub, lock};
 use crate::ops::memory;
 
 impl Hub {

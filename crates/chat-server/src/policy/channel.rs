@@ -11,9 +11,9 @@ use chat_proto::setting::{Setting, WordsChange};
 use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
 
-use crate::hub::act::{Act, Aim, Authority, Deed, Standing};
+use crate::hub::channel::mod_action::{Act, Aim, Authority, Deed, Standing};
+use crate::hub::channel::moderation::{Hit, MAX_MARKS, MAX_OPERATORS};
 use crate::hub::ports::What;
-use crate::hub::rules::{Hit, MAX_MARKS, MAX_OPERATORS};
 
 /// Whether somebody may say or do what they ask for, at the moment when it is its turn.
 pub(crate) fn may(standing: &Standing<'_>, what: &What) -> Result<(), Refusal> {

@@ -22,11 +22,11 @@ use zeroize::Zeroizing;
 
 use super::Session;
 use crate::handlers::{AccountChange, help};
-use crate::hub::account::Account;
-use crate::hub::person::Kick;
+use crate::hub::client::Kick;
+use crate::hub::client::account::Account;
+use crate::hub::client::throttle::Costly;
 use crate::hub::ports::vault::{Answer, Question};
 use crate::hub::ports::{AccountDeed, TokenHash};
-use crate::hub::throttle::Costly;
 
 type Re = Cow<'static, str>;
 

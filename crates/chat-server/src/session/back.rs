@@ -13,8 +13,8 @@ use chat_proto::text::Text;
 
 use super::Session;
 use super::carry_out::channel_place;
-use crate::hub::account::{Account, Remembered};
 use crate::hub::apply::{Leaving, Membership};
+use crate::hub::client::account::{Account, Remembered};
 use crate::policy;
 use crate::util::clock::on_the_wall;
 

@@ -18,14 +18,14 @@ use super::me::Place;
 use super::{Session, Waiting};
 use crate::handlers::{Change, help};
 use crate::hub::Bounds;
-use crate::hub::act::{Act, Deed, Standing};
+use crate::hub::admin::command::Ruler;
 use crate::hub::apply::{Leaving, Membership, Words};
 use crate::hub::channel::Channel;
-use crate::hub::decree::Ruler;
-use crate::hub::person::{By, ClientKind, Party};
+use crate::hub::channel::mod_action::{Act, Deed, Standing};
+use crate::hub::client::throttle::Costly;
+use crate::hub::client::{By, ClientKind, Party};
 use crate::hub::ports::AccountDeed;
 use crate::hub::snapshot::Whom;
-use crate::hub::throttle::Costly;
 use crate::policy;
 
 type Re = Cow<'static, str>;

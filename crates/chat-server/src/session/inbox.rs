@@ -15,11 +15,11 @@ use tokio::sync::broadcast::error::TryRecvError as RingError;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError as QueueError;
 
-use crate::hub::account::Account;
 use crate::hub::apply::Membership;
 use crate::hub::channel::{Channel, RingReader};
-use crate::hub::delivery::{Delivery, Told};
-use crate::hub::person::{Bell, Note, Person, PersonId};
+use crate::hub::client::account::Account;
+use crate::hub::client::{Bell, Note, Person, PersonId};
+use crate::hub::fanout::delivery::{Delivery, Told};
 
 /// Everything that a person reads from.
 #[derive(Default)]
@@ -474,9 +474,9 @@ impl Chat {
 mod tests {
     use super::*;
     use crate::hub::channel::{RING, Ring};
-    use crate::hub::delivery::Told;
-    use crate::hub::person::By;
-    use crate::hub::sequence::Sequence;
+    use crate::hub::client::By;
+    use crate::hub::fanout::delivery::Told;
+    use crate::hub::fanout::sequence::Sequence;
     use chat_proto::event::{Event, Farewell, Placed};
     use chat_proto::id::Timestamp;
     use chat_proto::name::UserName;

@@ -6,8 +6,8 @@ use chat_proto::conversation::Conversation;
 use chat_proto::name::UserName;
 use chat_proto::rendition::Form;
 
-use crate::hub::account::{self, Account};
-use crate::hub::person::{By, Party};
+use crate::hub::client::account::{self, Account};
+use crate::hub::client::{By, Party};
 use crate::hub::ports::HiddenAuthors;
 
 /// The state of one connection that handlers read.
@@ -300,7 +300,7 @@ impl Hidden {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::person::PersonId;
+    use crate::hub::client::PersonId;
     use chat_proto::name::ChannelName;
 
     fn channel(name: &str) -> Place {

@@ -17,10 +17,10 @@ use chat_proto::text::Text;
 use super::Session;
 use super::account::Entry;
 use crate::handlers::Rows;
-use crate::hub::act::{Act, Aim, Counted, Deed};
 use crate::hub::channel::Channel;
-use crate::hub::delivery::Told;
-use crate::hub::person::Kick;
+use crate::hub::channel::mod_action::{Act, Aim, Counted, Deed};
+use crate::hub::client::Kick;
+use crate::hub::fanout::delivery::Told;
 use crate::hub::ports::{
     Asked, ConversationKey, Count, Found, Of, Question, Range, Reach, Reader, Unread,
 };

@@ -7,7 +7,7 @@ use chat_proto::id::LineId;
 use chat_proto::name::UserName;
 
 use super::Session;
-use crate::hub::person::Party;
+use crate::hub::client::Party;
 
 /// Private chats of which it is remembered what was told; past it the oldest count as unread.
 const MAX_CHATS: usize = 64;

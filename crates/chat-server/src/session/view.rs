@@ -11,8 +11,8 @@ use chat_proto::refusal::Refusal;
 
 use super::inbox::{Missed, Taken};
 use super::{Session, Waiting};
-use crate::hub::delivery::{Delivery, Told};
-use crate::hub::person::{Cause, Ignoring, Kick, Note};
+use crate::hub::client::{Cause, Ignoring, Kick, Note};
+use crate::hub::fanout::delivery::{Delivery, Told};
 
 /// What is still told of a channel at the most, in bytes, to who leaves it; it is told how much the rest was.
 const LAST_WORDS: usize = 64 * 1024;

@@ -10,9 +10,9 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::hub::account::{Account, Hidden, KeptAccount, Opened};
 use crate::hub::channel::Channel;
-use crate::hub::person::{By, Ignoring, Note, Party, Person};
+use crate::hub::client::account::{Account, Hidden, KeptAccount, Opened};
+use crate::hub::client::{By, Ignoring, Note, Party, Person};
 use crate::hub::ports::{AccountDeed, ConversationKey, Deed, Fact, TokenHash};
 use crate::hub::{Hub, lock};
 use crate::util::clock::on_the_wall;

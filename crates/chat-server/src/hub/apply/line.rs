@@ -12,11 +12,11 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
 use crate::hub::channel::Channel;
-use crate::hub::delivery::{Delivery, Told};
-use crate::hub::person::{Note, Person};
+use crate::hub::channel::moderation::Verdict;
+use crate::hub::client::private::Room;
+use crate::hub::client::{Note, Person};
+use crate::hub::fanout::delivery::{Delivery, Told};
 use crate::hub::ports::{Addressee, Correspondent, Draft, Fact, May, Settled, What};
-use crate::hub::private::Room;
-use crate::hub::rules::Verdict;
 use crate::hub::snapshot::Whom;
 use crate::hub::{Hub, lock};
 

@@ -9,13 +9,13 @@ use chat_proto::name::{ChannelName, NameError, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::hub::act::{Keep, Standing};
+use crate::hub::channel::mod_action::{Keep, Standing};
+use crate::hub::channel::moderation::List;
+use crate::hub::channel::operators::Right;
 use crate::hub::channel::{Channel, RingReader, State};
-use crate::hub::operators::Right;
-use crate::hub::person::{Cause, Kick, Note, Party, Person};
+use crate::hub::client::throttle::{Costly, Holder};
+use crate::hub::client::{Cause, Kick, Note, Party, Person};
 use crate::hub::ports::{Changed, Fact};
-use crate::hub::rules::List;
-use crate::hub::throttle::{Costly, Holder};
 use crate::hub::{Hub, lock};
 use crate::util::clock::on_the_wall;
 

@@ -8,9 +8,9 @@ use chat_proto::setting::Period;
 use chat_proto::target::Target;
 
 use super::*;
-use crate::hub::act::{Against, Counted, Subject};
-use crate::hub::person::{Person, PersonId};
-use crate::hub::rules::Settings;
+use crate::hub::channel::mod_action::{Against, Counted, Subject};
+use crate::hub::channel::moderation::Settings;
+use crate::hub::client::{Person, PersonId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {

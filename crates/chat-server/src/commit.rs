@@ -1,0 +1,17 @@
+//! Where a line gets its place in its conversation and becomes durable.
+//!
+//! * [`local`]: one server, which keeps its lines itself; implements [`crate::hub::ports::Order`].
+//! * [`committer`]: how a batch of drafts is carried out.
+//! * [`account`]: what becomes of accounts, as the store keeps it.
+//! * [`admin`]: what operators of the server decide, as the store keeps it.
+//! * [`moderation`]: how channels are run, to the store and back.
+//! * [`conversation_index`]: every conversation, with its number in the store and its last id.
+//! * [`retention`]: which lines are kept no more.
+
+mod account;
+mod admin;
+mod committer;
+mod conversation_index;
+pub mod local;
+mod moderation;
+pub mod retention;

@@ -1,0 +1,103 @@
+//! What operators of the server decide, as the store keeps it.
+
+use chat_proto::barred::Barred;
+use chat_proto::event::{ServerBan, Term};
+use chat_proto::id::Timestamp;
+use chat_proto::name::UserName;
+use chat_proto::text::Text;
+
+use crate::hub::admin::command::{Decided, Decree, Recorded};
+use crate::hub::admin::server_moderation::{Invitation, KeptGoverning};
+use crate::hub::client::Party;
+use crate::hub::ports::TokenHash;
+use crate::store::{AccountEntry, Book, Entry, Failure, OperatorEntry};
+
+/// What the hub begins with.
+pub(super) fn load(book: &Book) -> Result<KeptGoverning, Failure> {
+    let name = |name: Option<String>| name.and_then(|name| UserName::new(&name).ok());
+    let invitations = book.invitations()?.into_iter().map(|row| {
+        let (created, until) = (Timestamp(row.created), Timestamp(row.until));
+        (TokenHash(row.hash), Invitation::new(name(row.author), created, until))
+    });
+    let bans = book.server_bans()?.into_iter().filter_map(|row| {
+        let Ok(target) = Barred::read(&row.shown) else {
+            tracing::warn!(target = row.shown, "a ban is against what can't be banned any more");
+            return None;
+        };
+        let term = row.until.map_or(Term::Lasting, |until| Term::Until(Timestamp(until)));
+        let reason = row.reason.as_deref().and_then(Text::new);
+        Some(ServerBan { target, by: name(row.author), time: Timestamp(row.created), term, reason })
+    });
+    let acts = book.acts()?.into_iter().map(|row| Recorded {
+        time: Timestamp(row.time),
+        by: name(row.author),
+        did: row.did.into(),
+        whom: row.whom.into(),
+        until: row.until.map(Timestamp),
+        reason: row.reason.as_deref().and_then(Text::new),
+    });
+    Ok(KeptGoverning {
+        bans: bans.collect(),
+        invitations: invitations.collect(),
+        acts: acts.collect(),
+    })
+}
+
+/// The account that it is about.
+pub(super) fn party(decree: &Decree) -> Option<Party> {
+    match &decree.what {
+        Decided::Admin { party, .. }
+        | Decided::Password { party, .. }
+        | Decided::Delete { party } => Some(*party),
+        Decided::Kill(_)
+        | Decided::Announce(_)
+        | Decided::Invitation { .. }
+        | Decided::Ban(..)
+        | Decided::Unban(..) => None,
+    }
+}
+
+/// What is written for a decree: what it takes, and its act.
+pub(super) fn add_entries<'a>(decree: &'a Decree, entries: &mut Vec<Entry<'a>>) {
+    let Recorded { time, by, whom, until, reason, .. } = &decree.act;
+    let author = by.as_ref().map(UserName::as_str);
+    match &decree.what {
+        Decided::Kill(_) | Decided::Announce(_) => {}
+        Decided::Invitation { hash, until, .. } => {
+            let (hash, created, until) = (hash.bytes(), time.0, until.0);
+            entries.push(OperatorEntry::Invitation { hash, author, created, until }.into());
+        }
+        Decided::Ban(_, key) => {
+            let (shown, created, until) = (&**whom, time.0, until.map(|until| until.0));
+            let reason = reason.as_ref().map(Text::as_str);
+            entries.push(OperatorEntry::Ban { key, shown, author, created, until, reason }.into());
+        }
+        Decided::Unban(_, key) => entries.push(OperatorEntry::Unban { key }.into()),
+        Decided::Admin { party: Party(party), admin } => {
+            entries.push(AccountEntry::Admin { party: *party, admin: *admin }.into());
+        }
+        Decided::Delete { party: Party(party) } => {
+            entries.push(AccountEntry::Forget { party: *party }.into());
+        }
+        Decided::Password { party: Party(party), password } => {
+            let party = *party;
+            entries.push(AccountEntry::Password { party, password }.into());
+            entries.push(AccountEntry::RevokeAll { party, except: None }.into());
+        }
+    }
+    entries.push(record(&decree.act));
+}
+
+/// An act in the record of the server's operators.
+pub(super) fn record(act: &Recorded) -> Entry<'_> {
+    let Recorded { time, by, did, whom, until, reason } = act;
+    let act = OperatorEntry::Act {
+        time: time.0,
+        author: by.as_ref().map(UserName::as_str),
+        did,
+        whom,
+        until: until.map(|until| until.0),
+        reason: reason.as_ref().map(Text::as_str),
+    };
+    act.into()
+}

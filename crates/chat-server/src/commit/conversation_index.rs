@@ -1,0 +1,431 @@
+//! Every conversation, with its number in the store and its last id.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chat_proto::conversation::Conversation;
+use chat_proto::event::Placed;
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::text::Text;
+
+use super::{account, admin, moderation};
+use crate::hub::client::Party;
+use crate::hub::ports::{ConversationKey, KeptChannel, Past};
+use crate::store::{Book, Failure, MAX_NUMBER};
+
+/// The conversations that the store knows, and those of the batch that is being carried out.
+#[derive(Default)]
+pub(super) struct Register {
+    by_key: HashMap<ConversationKey, Entry>,
+    by_number: BTreeMap<u32, ConversationKey>,
+    /// The greatest last id of channels that are forgotten, and the number under which the store has it.
+    forgotten: u64,
+    forgotten_number: Option<u32>,
+    /// The private chats of each party.
+    by_party: HashMap<Party, Vec<u32>>,
+    next_number: u32,
+    /// Once that is too great, numbers that are free are looked for from here on.
+    free_from: u32,
+    /// What the batch has changed: the last id and its time that were there before, none if there was no entry.
+    undo: Vec<(ConversationKey, Option<(u64, Timestamp)>)>,
+}
+
+/// One conversation.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) number: u32,
+    pub(super) last: u64,
+    /// No later line or act has an earlier time, wherever the wall clock goes.
+    time: Timestamp,
+    /// Lines up to this one are kept no more.
+    pub(super) floor: u64,
+    /// Of a private chat, as the store has them.
+    names: Option<[UserName; 2]>,
+    /// Which of the two of a private chat won't come back.
+    ended: [bool; 2],
+}
+
+impl Entry {
+    /// `names` are those of a private chat now.
+    fn seat(&mut self, names: Option<[&UserName; 2]>) -> Seat {
+        let mut is_new = false;
+        if let Some(now) = names
+            && self.names.as_ref().is_none_or(|kept| !same_as_shown(kept, now))
+        {
+            self.names = Some(now.map(Clone::clone));
+            is_new = true;
+        }
+        Seat { number: self.number, id: self.last, time: self.time, is_new }
+    }
+
+    /// Nobody can read it any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.ended == [true, true]
+    }
+}
+
+/// As many conversations are there as have numbers.
+#[derive(Debug)]
+pub(super) struct Full;
+
+/// What a draft needs to know of its conversation.
+pub(super) struct Seat {
+    pub(super) number: u32,
+    pub(super) id: u64,
+    /// The time of the last line or act: of this one, if a place was taken for it.
+    pub(super) time: Timestamp,
+    /// The store doesn't know the conversation, or not by these names.
+    pub(super) is_new: bool,
+}
+
+impl Seat {
+    /// The place that was taken.
+    pub(super) fn placed(&self) -> Placed {
+        Placed { id: LineId(self.id), time: self.time }
+    }
+}
+
+impl Register {
+    /// What the store holds; and what of it the hub begins with.
+    pub(super) fn load(book: &Book) -> Result<(Self, Past), Failure> {
+        let mut register = Self { next_number: 1, free_from: 1, ..Self::default() };
+        let mut past = Past { next_party: 1, ..Past::default() };
+        for holder in book.holders()? {
+            past.next_party = past.next_party.max(holder.party + 1);
+            past.held.push((holder.name.into(), Party(holder.party)));
+        }
+        past.next_party = past.next_party.max(book.greatest_party()? + 1);
+        let accounts = book.accounts()?;
+        let held = past.held.iter().map(|(_, party)| *party);
+        let alive: HashSet<Party> =
+            held.chain(accounts.iter().map(|account| Party(account.party))).collect();
+        let topics: HashMap<u32, u64> = book.topics()?.into_iter().collect();
+        let (mut running, next_party) = moderation::load(book)?;
+        past.next_party = past.next_party.max(next_party);
+        let times = book.last_times()?;
+        let rows = book.conversations()?;
+        for row in rows.iter().filter(|row| row.is_of_forgotten()) {
+            register.forgotten = row.floor;
+            register.forgotten_number = Some(row.number);
+            past.forgotten = LineId(row.floor);
+        }
+        for mut row in rows {
+            register.next_number = register.next_number.max(row.number.saturating_add(1));
+            if row.is_of_forgotten() {
+                continue;
+            }
+            if row.parties.is_none() && row.last == 0 {
+                (row.last, row.floor) = (register.forgotten, register.forgotten);
+            }
+            let mut entry = Entry {
+                number: row.number,
+                last: row.last,
+                time: Timestamp(times.get(&row.number).copied().unwrap_or_default()),
+                floor: row.floor,
+                names: None,
+                ended: [false; 2],
+            };
+            let key = if let Some((one, other)) = row.parties {
+                past.next_party = past.next_party.max(other + 1);
+                entry.ended = [one, other].map(|party| !alive.contains(&Party(party)));
+                entry.names = names(&row.one_name, &row.other_name);
+                ConversationKey::private(Party(one), Party(other))
+            } else {
+                let Ok(name) = ChannelName::new(&row.shown) else {
+                    tracing::warn!(
+                        name = row.shown,
+                        "a channel's name is none any more; its lines stay"
+                    );
+                    continue;
+                };
+                past.channels.push(KeptChannel {
+                    name: name.clone(),
+                    topic: row.topic.as_deref().and_then(Text::new),
+                    topic_by: topics.get(&row.number).copied().map(Party),
+                    last: LineId(row.last),
+                    floor: LineId(row.floor),
+                    open: row.open,
+                    running: running.remove(&row.number).unwrap_or_default(),
+                });
+                ConversationKey::Channel(name)
+            };
+            register.insert(key, entry);
+        }
+        register.undo.clear();
+        past.governing = admin::load(book)?;
+        account::load(book, accounts, &register, &mut past)?;
+        Ok((register, past))
+    }
+
+    fn insert(&mut self, key: ConversationKey, entry: Entry) {
+        if let ConversationKey::Private(one, other) = key {
+            for party in [one, other] {
+                self.by_party.entry(party).or_default().push(entry.number);
+            }
+        }
+        self.by_number.insert(entry.number, key.clone());
+        self.undo.push((key.clone(), None));
+        self.by_key.insert(key, entry);
+    }
+
+    /// The next place in a conversation, at this time or at that of the last line if that is later. `names` are those of
+    /// a private chat now.
+    pub(super) fn next_place(
+        &mut self,
+        key: &ConversationKey,
+        names: Option<[&UserName; 2]>,
+        time: Timestamp,
+    ) -> Result<Seat, Full> {
+        self.place_at(key, names, time, 1)
+    }
+
+    /// The same for an act, which has a time and takes no place.
+    pub(super) fn act_place(
+        &mut self,
+        key: &ConversationKey,
+        time: Timestamp,
+    ) -> Result<Seat, Full> {
+        self.place_at(key, None, time, 0)
+    }
+
+    fn place_at(
+        &mut self,
+        key: &ConversationKey,
+        names: Option<[&UserName; 2]>,
+        time: Timestamp,
+        places: u64,
+    ) -> Result<Seat, Full> {
+        let Some(entry) = self.by_key.get_mut(key) else {
+            return self.begin(key, names, places, time);
+        };
+        self.undo.push((key.clone(), Some((entry.last, entry.time))));
+        entry.last += places;
+        entry.time = entry.time.max(time);
+        Ok(entry.seat(names))
+    }
+
+    /// The conversation's number, without taking a place in it.
+    pub(super) fn seat(
+        &mut self,
+        key: &ConversationKey,
+        names: Option<[&UserName; 2]>,
+    ) -> Result<Seat, Full> {
+        match self.by_key.get_mut(key) {
+            Some(entry) => Ok(entry.seat(names)),
+            None => self.begin(key, names, 0, Timestamp::default()),
+        }
+    }
+
+    /// A conversation that isn't known, in which so many places are taken.
+    fn begin(
+        &mut self,
+        key: &ConversationKey,
+        names: Option<[&UserName; 2]>,
+        last: u64,
+        time: Timestamp,
+    ) -> Result<Seat, Full> {
+        let number = self.free_number().ok_or(Full)?;
+        let floor = match key {
+            ConversationKey::Channel(_) => self.forgotten,
+            ConversationKey::Private(..) => 0,
+        };
+        let last = floor + last;
+        let names = names.map(|names| names.map(Clone::clone));
+        self.insert(key.clone(), Entry { number, last, time, floor, names, ended: [false; 2] });
+        Ok(Seat { number, id: last, time, is_new: true })
+    }
+
+    /// A number that no conversation has: the next one, or once there is none, one of a conversation that is forgotten.
+    fn free_number(&mut self) -> Option<u32> {
+        if self.next_number <= MAX_NUMBER {
+            let number = self.next_number;
+            self.next_number += 1;
+            return Some(number);
+        }
+        let mut number = self.free_from.max(1);
+        while number <= MAX_NUMBER
+            && (self.by_number.contains_key(&number) || self.forgotten_number == Some(number))
+        {
+            number += 1;
+        }
+        self.free_from = number;
+        (number <= MAX_NUMBER).then_some(number)
+    }
+
+    /// A channel is made, perhaps again: from now on its name is written so.
+    pub(super) fn show_as(&mut self, name: &ChannelName) {
+        let key = ConversationKey::Channel(name.clone());
+        if let Some(entry) = self.by_key.get_mut(&key) {
+            if entry.is_over() {
+                // It was forgotten, and isn't yet out of the store.
+                entry.ended = [false; 2];
+                entry.last = entry.last.max(self.forgotten);
+                entry.floor = entry.last;
+            }
+            self.by_number.insert(entry.number, key);
+        }
+    }
+
+    /// New channels begin after this id. Returns the number under which the store has it.
+    pub(super) fn forget_up_to(&mut self, last: u64) -> Option<u32> {
+        self.forgotten = self.forgotten.max(last);
+        if self.forgotten_number.is_none() {
+            self.forgotten_number = self.free_number();
+        }
+        self.forgotten_number
+    }
+
+    /// What [`Register::forget_up_to`] was told, and where it is stored.
+    pub(super) fn forgotten(&self) -> Option<(u32, u64)> {
+        self.forgotten_number.map(|number| (number, self.forgotten))
+    }
+
+    /// A channel is forgotten: it goes as a private chat goes that is over. Returns it if it is there.
+    pub(super) fn give_up(&mut self, name: &ChannelName) -> Option<ConversationKey> {
+        let key = ConversationKey::Channel(name.clone());
+        self.by_key.get_mut(&key)?.ended = [true; 2];
+        Some(key)
+    }
+
+    /// What the batch has changed is kept.
+    pub(super) fn keep(&mut self) {
+        self.undo.clear();
+    }
+
+    /// What the batch has changed is as it was. The ids that it gave are free again.
+    pub(super) fn take_back(&mut self) {
+        for (key, last) in std::mem::take(&mut self.undo).into_iter().rev() {
+            match last {
+                Some((last, time)) => {
+                    if let Some(entry) = self.by_key.get_mut(&key) {
+                        (entry.last, entry.time) = (last, time);
+                        // To be told to the store again with the next line.
+                        entry.names = None;
+                    }
+                }
+                None => {
+                    self.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Forgets a conversation.
+    pub(super) fn remove(&mut self, key: &ConversationKey) {
+        let Some(entry) = self.by_key.remove(key) else { return };
+        self.by_number.remove(&entry.number);
+        self.free_from = self.free_from.min(entry.number);
+        if let ConversationKey::Private(one, other) = *key {
+            for party in [one, other] {
+                if let Some(numbers) = self.by_party.get_mut(&party) {
+                    numbers.retain(|number| *number != entry.number);
+                    if numbers.is_empty() {
+                        self.by_party.remove(&party);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A party won't come back. Tells the private chats that are over by that.
+    pub(super) fn end(&mut self, party: Party) -> Vec<ConversationKey> {
+        let mut over = Vec::new();
+        for number in self.by_party.get(&party).into_iter().flatten() {
+            let Some(key) = self.by_number.get(number) else { continue };
+            let Some(entry) = self.by_key.get_mut(key) else { continue };
+            if let ConversationKey::Private(one, _) = *key {
+                entry.ended[usize::from(one != party)] = true;
+            }
+            if entry.is_over() {
+                over.push(key.clone());
+            }
+        }
+        over
+    }
+
+    /// The channel of this number.
+    pub(super) fn channel(&self, number: u32) -> Option<&ChannelName> {
+        match self.by_number.get(&number)? {
+            ConversationKey::Channel(name) => Some(name),
+            ConversationKey::Private(..) => None,
+        }
+    }
+
+    pub(super) fn entry(&self, key: &ConversationKey) -> Option<&Entry> {
+        self.by_key.get(key)
+    }
+
+    /// Lines up to this one are kept no more.
+    pub(super) fn raise(&mut self, key: &ConversationKey, floor: u64) {
+        if let Some(entry) = self.by_key.get_mut(key) {
+            entry.floor = entry.floor.max(floor);
+        }
+    }
+
+    /// The conversations into which the batch says something, each once.
+    pub(super) fn touched(&self) -> HashSet<ConversationKey> {
+        self.undo.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The conversations of this number and those after it, with their numbers.
+    pub(super) fn from(&self, number: u32) -> impl Iterator<Item = (u32, &ConversationKey)> {
+        self.by_number.range(number..).map(|(number, key)| (*number, key))
+    }
+
+    /// The conversation of this number as somebody names it who is on the side of `party`.
+    pub(super) fn place(&self, number: u32, party: Party) -> Option<Conversation> {
+        let key = self.by_number.get(&number)?;
+        match key {
+            ConversationKey::Channel(name) => Some(Conversation::Channel(name.clone())),
+            ConversationKey::Private(one, other) if party == *one || party == *other => {
+                let [one_name, other_name] = self.by_key.get(key)?.names.as_ref()?;
+                let with = if *one == party { other_name } else { one_name };
+                Some(Conversation::Private(with.clone()))
+            }
+            // It has the number of one that is forgotten.
+            ConversationKey::Private(..) => None,
+        }
+    }
+}
+
+fn names(one: &str, other: &str) -> Option<[UserName; 2]> {
+    Some([UserName::new(one).ok()?, UserName::new(other).ok()?])
+}
+
+fn same_as_shown(kept: &[UserName; 2], now: [&UserName; 2]) -> bool {
+    kept.iter().zip(now).all(|(kept, now)| kept.as_str() == now.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chat(number: u64) -> ConversationKey {
+        ConversationKey::private(Party(1), Party(number))
+    }
+
+    #[test]
+    fn once_numbers_are_used_up_those_that_are_free_are_given_and_then_none() {
+        let mut register = Register { next_number: MAX_NUMBER - 2, ..Register::default() };
+        let begin = |register: &mut Register, chat: &ConversationKey| {
+            register.next_place(chat, None, Timestamp(0)).map(|seat| seat.number).ok()
+        };
+        for n in 2..5 {
+            assert_eq!(
+                begin(&mut register, &chat(n)),
+                Some(MAX_NUMBER + u32::try_from(n).unwrap() - 4)
+            );
+        }
+        assert_eq!(begin(&mut register, &chat(5)), Some(1));
+        assert_eq!(begin(&mut register, &chat(6)), Some(2));
+        register.keep();
+        register.remove(&chat(5));
+        assert_eq!(begin(&mut register, &chat(7)), Some(1));
+        // What isn't kept is free again.
+        register.take_back();
+        assert_eq!(begin(&mut register, &chat(8)), Some(1));
+        register.free_from = MAX_NUMBER - 2;
+        assert_eq!(begin(&mut register, &chat(9)), None, "a new one is refused");
+        assert_eq!(begin(&mut register, &chat(8)), Some(1), "others go on");
+    }
+}

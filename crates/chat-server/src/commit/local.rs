@@ -1,0 +1,453 @@
+//! One server that keeps its lines itself and commits in groups: while one commit is being synced, the next
+//! batch gathers.
+//!
+//! One at a time has the desk, and with it the store: a thread of its own, or whoever says something while nobody
+//! else does. The latter spares a line two changes of threads, which take as long as half a sync of a quick disk.
+//! The latter is done only while nothing waits, so nothing overtakes anything.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use chat_proto::id::{LineId, Timestamp};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::committer::{Desk, Item, Progress, Stage};
+use super::retention::Retention;
+use crate::auth::Keeper;
+use crate::history::Archive;
+use crate::hub::admin::command::Decree;
+use crate::hub::client::Party;
+use crate::hub::ports::{ConversationKey, Deed, Draft, Fact, Order, Past};
+use crate::hub::{Hub, Keeping, lock};
+use crate::ops::watchdog::{Part, Pulse, Spot};
+use crate::store::{Book, Durability, Failure, Flusher, Place, Store};
+use crate::util::sync::{MutexGuard, Rank, RankedMutex};
+use crate::util::work_queue::{Backlog, Next, Priority, Wait, lower_priority};
+
+/// Drafts of one commit. Enough that its sync costs each of them little; few enough that they don't run
+/// over the ring of a channel.
+const BATCH: usize = 256;
+
+/// While there is always something to write, a step of tidying comes after so many batches.
+const BATCHES_BEFORE_TIDYING: u32 = 16;
+
+/// A commit that takes longer than this is for the thread alone, and so are some that follow it: nobody who says
+/// something waits at a slow disk more than once in a while.
+const QUICK: Duration = Duration::from_millis(5);
+const AFTER_A_SLOW_ONE: u32 = 64;
+
+/// A line that comes sooner after the last commit than anybody could have answered it, comes with others.
+const ALONE: Duration = Duration::from_micros(20);
+
+/// While lines wait to be put into the store's tables, which is soon after they are said, the thread looks so often
+/// whether somebody waits for a slow disk.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The order of one server.
+pub struct Local {
+    desk: Driven,
+}
+
+enum Driven {
+    /// By a thread, and by those who submit.
+    Thread(Arc<Shared>, Mutex<Option<Threads>>),
+    /// By whoever submits, for tests whose clock stands still; facts wait for the next draft.
+    Inline(Box<Inline>),
+}
+
+/// The desk, and the facts that wait for the next draft.
+type Inline =
+    (RankedMutex<{ Rank::Commit as u8 }, Desk>, RankedMutex<{ Rank::Pending as u8 }, Vec<Item>>);
+
+struct Threads {
+    order: JoinHandle<()>,
+    /// Puts lines into the store's tables.
+    flush: (Arc<Flusher>, JoinHandle<()>),
+}
+
+/// What the thread shares with those who submit.
+struct Shared {
+    /// Holds at most what every connection may have unsettled, and the facts of people's comings and goings.
+    backlog: Backlog<Work>,
+    /// What waits is taken only by who holds this, so that nothing overtakes anything.
+    desk: RankedMutex<{ Rank::Commit as u8 }, Manned>,
+    /// What was read: it is written with whatever is written next, and for itself alone only at the end.
+    read: RankedMutex<{ Rank::Pending as u8 }, HashMap<(Party, ConversationKey), LineId>>,
+    /// Notified when something is there that wasn't.
+    read_begun: Notify,
+    /// How far the desk is.
+    progress: Arc<Progress>,
+    /// That of those who submit.
+    runtime: OnceLock<Handle>,
+}
+
+struct Manned {
+    desk: Desk,
+    /// What the thread knows that it has to look after.
+    watched: Chores,
+    /// For which the desk was last used.
+    hub: Weak<Hub>,
+    /// So many more commits are for the thread alone, as it isn't known that the disk is quick.
+    threaded: u32,
+    /// When something was carried out last.
+    last: Option<Instant>,
+}
+
+/// What is to be done between the batches.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chores {
+    /// There is something to take out.
+    tidying: bool,
+    /// So many lines wait to be put into the store's tables.
+    waiting: usize,
+}
+
+enum Work {
+    /// There are chores.
+    Look,
+    Item(Item, Arc<Hub>),
+    Tidy(Timestamp, Arc<Hub>),
+}
+
+impl Local {
+    /// Takes a store over, with a thread of its own; tells what was kept in it.
+    pub fn start(book: Book, retention: Retention) -> Result<(Self, Past), Start> {
+        let flusher = Arc::new(book.flusher());
+        let (desk, past) = Desk::open(book, retention)?;
+        let shared = Arc::new(Shared {
+            progress: desk.progress(),
+            backlog: Backlog::default(),
+            desk: RankedMutex::new(Manned {
+                desk,
+                watched: Chores::default(),
+                hub: Weak::new(),
+                threaded: AFTER_A_SLOW_ONE,
+                last: None,
+            }),
+            read: RankedMutex::default(),
+            read_begun: Notify::new(),
+            runtime: OnceLock::new(),
+        });
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let theirs = Arc::clone(&flusher);
+        let flush = thread("flush").spawn(move || {
+            lower_priority(Priority::Low);
+            theirs.run();
+        })?;
+        let theirs = Arc::clone(&shared);
+        let order = thread("order").spawn(move || theirs.run())?;
+        let threads = Threads { order, flush: (flusher, flush) };
+        Ok((Self { desk: Driven::Thread(shared, Mutex::new(Some(threads))) }, past))
+    }
+
+    /// The same without a thread: whoever submits waits until it is carried out.
+    pub fn inline(book: Book, retention: Retention) -> Result<(Self, Past), Failure> {
+        let (desk, past) = Desk::open(book, retention)?;
+        Ok((
+            Self {
+                desk: Driven::Inline(Box::new((RankedMutex::new(desk), RankedMutex::default()))),
+            },
+            past,
+        ))
+    }
+
+    /// Looks for lines that are kept no more, and takes them out by and by.
+    pub fn tidy(&self, now: Timestamp, hub: &Arc<Hub>) {
+        match &self.desk {
+            Driven::Thread(shared, _) => shared.backlog.add(Work::Tidy(now, Arc::clone(hub))),
+            Driven::Inline(desk) => {
+                let mut desk = lock(&desk.0);
+                desk.begin_tidying(now);
+                while desk.has_tidying() {
+                    desk.tidy(hub);
+                }
+            }
+        }
+    }
+
+    /// Waits until there is something that [`Local::keep_read`] would write.
+    pub async fn read_begun(&self) {
+        match &self.desk {
+            Driven::Thread(shared, _) => shared.read_begun.notified().await,
+            Driven::Inline(_) => std::future::pending().await,
+        }
+    }
+
+    /// Writes what was read, if nothing else was written with it meanwhile.
+    pub fn keep_read(&self, hub: &Arc<Hub>) {
+        if let Driven::Thread(shared, _) = &self.desk {
+            let read = std::mem::take(&mut *lock(&shared.read));
+            for ((party, key), line) in read {
+                let fact = Item::Fact(Fact::Read(party, key, line));
+                shared.backlog.add(Work::Item(fact, Arc::clone(hub)));
+            }
+        }
+    }
+
+    /// The commit thread and each task that commits, as a part for the watchdog; `None` without a thread.
+    pub(crate) fn part(&self) -> Option<Part> {
+        let Driven::Thread(shared, _) = &self.desk else { return None };
+        let shared = Arc::clone(shared);
+        let ask = move |spot: &Spot| shared.pulse(spot);
+        Some(Part { name: "commit", ask: Box::new(ask) })
+    }
+
+    /// Ends: what was submitted is carried out, and the store is closed. It blocks.
+    pub fn stop(&self) {
+        match &self.desk {
+            Driven::Thread(shared, threads) => {
+                shared.backlog.close();
+                let Some(Threads { order, flush }) = lock(threads).take() else { return };
+                let (flusher, flush) = flush;
+                flusher.stop();
+                let ended = [flush.join(), order.join()];
+                if ended.iter().any(Result::is_err) {
+                    tracing::error!("a thread that stores lines has failed");
+                }
+            }
+            Driven::Inline(desk) => lock(&desk.0).close(),
+        }
+    }
+}
+
+/// Why an order can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum Start {
+    /// What is kept can't be read.
+    #[error(transparent)]
+    Store(#[from] Failure),
+    /// There is no thread to be had.
+    #[error("the system has no thread for storing lines")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Order for Local {
+    fn submit(&self, draft: Draft, hub: &Arc<Hub>) {
+        match &self.desk {
+            Driven::Thread(shared, _) => {
+                shared.submit(Work::Item(Item::Draft(draft), Arc::clone(hub)));
+            }
+            Driven::Inline(desk) => carry_out_inline(desk, Item::Draft(draft), hub),
+        }
+    }
+
+    fn keep(&self, deed: Deed, hub: &Arc<Hub>) {
+        match &self.desk {
+            Driven::Thread(shared, _) => {
+                shared.backlog.add(Work::Item(Item::Deed(Box::new(deed)), Arc::clone(hub)));
+            }
+            Driven::Inline(desk) => carry_out_inline(desk, Item::Deed(Box::new(deed)), hub),
+        }
+    }
+
+    fn decree(&self, decree: Box<Decree>, hub: &Arc<Hub>) {
+        match &self.desk {
+            Driven::Thread(shared, _) => {
+                shared.backlog.add(Work::Item(Item::Decree(decree), Arc::clone(hub)));
+            }
+            Driven::Inline(desk) => carry_out_inline(desk, Item::Decree(decree), hub),
+        }
+    }
+
+    fn remember(&self, fact: Fact, hub: &Arc<Hub>) {
+        match (&self.desk, fact) {
+            (Driven::Thread(shared, _), Fact::Read(party, key, line)) => {
+                let mut read = lock(&shared.read);
+                read.insert((party, key), line);
+                if read.len() == 1 {
+                    shared.read_begun.notify_one();
+                }
+            }
+            (Driven::Thread(shared, _), fact) => {
+                shared.backlog.add(Work::Item(Item::Fact(fact), Arc::clone(hub)));
+            }
+            // Perhaps the hub, or the desk, is locked by whoever asks for it.
+            (Driven::Inline(desk), fact) => lock(&desk.1).push(Item::Fact(fact)),
+        }
+    }
+}
+
+fn carry_out_inline(desk: &Inline, item: Item, hub: &Arc<Hub>) {
+    let facts = std::mem::take(&mut *lock(&desk.1));
+    lock(&desk.0).carry_out(facts.into_iter().chain([item]), hub);
+}
+
+impl Shared {
+    fn pulse(&self, spot: &Spot) -> Pulse {
+        let (step, stage) = self.progress.now();
+        match stage {
+            Stage::Disk => {
+                spot.is("the disk");
+                Pulse::Working { step, on_disk: true }
+            }
+            Stage::Telling => {
+                spot.is("telling what is stored");
+                Pulse::Working { step, on_disk: false }
+            }
+            Stage::Idle if self.backlog.is_empty() => Pulse::Idle,
+            Stage::Idle => {
+                spot.is("work that no thread takes up");
+                Pulse::Working { step, on_disk: false }
+            }
+        }
+    }
+
+    fn run(&self) {
+        let mut batches = 0;
+        let mut chores = Chores::default();
+        loop {
+            let wait = match chores {
+                Chores { tidying: true, .. } => Wait::Not,
+                Chores { waiting: 0, .. } => Wait::Long,
+                Chores { .. } => Wait::For(TICK),
+            };
+            let next = self.backlog.wait(BATCH, wait);
+            // Whoever woke this thread may be about to add more, and has no other processor to do so where there is but
+            // one. What comes together is committed and told together.
+            std::thread::yield_now();
+            let mut manned = self.manned_by_nobody();
+            match next {
+                Next::Some(()) => {
+                    let works = self.backlog.take(BATCH);
+                    self.owe_read(&mut manned.desk);
+                    manned.carry_out(works);
+                    batches += 1;
+                }
+                Next::Nothing => {
+                    batches = BATCHES_BEFORE_TIDYING;
+                }
+                Next::Closed => {
+                    self.owe_read(&mut manned.desk);
+                    manned.desk.close();
+                    return;
+                }
+            }
+            if batches >= BATCHES_BEFORE_TIDYING
+                && manned.desk.has_tidying()
+                && let Some(hub) = manned.hub.upgrade()
+            {
+                batches = 0;
+                manned.desk.tidy(&hub);
+            }
+            chores = manned.chores();
+            manned.watched = chores;
+        }
+    }
+
+    /// What was read is written with the next commit.
+    fn owe_read(&self, desk: &mut Desk) {
+        let read = std::mem::take(&mut *lock(&self.read));
+        for ((party, key), line) in read {
+            desk.owe(Fact::Read(party, key, line));
+        }
+    }
+
+    /// The desk, when whoever has it is done. If that is somebody who says something, the disk may be slow, and the
+    /// thread of the runtime that waits for it may be the only one that would look for input: another one is woken.
+    fn manned_by_nobody(&self) -> MutexGuard<'_, Manned> {
+        if let Some(manned) = self.desk.try_lock() {
+            return manned;
+        }
+        if let Some(runtime) = self.runtime.get() {
+            drop(runtime.spawn(async {}));
+        }
+        lock(&self.desk)
+    }
+
+    /// Carries this out, if it is alone and the disk is quick; else it waits for the thread.
+    fn submit(&self, work: Work) {
+        let manned = self.desk.try_lock();
+        match manned {
+            Some(manned) if self.may_carry_out(&manned) => {
+                self.carry_out_by_author(manned, work);
+            }
+            _ => self.backlog.add(work),
+        }
+    }
+
+    /// Nothing that came before waits, and nothing has just been carried out: who sends many lines at once has
+    /// them committed together. And the thread looks every [`TICK`] whether the disk is slow.
+    fn may_carry_out(&self, manned: &Manned) -> bool {
+        manned.threaded == 0
+            && manned.watched.waiting > 0
+            && self.backlog.is_empty()
+            && manned.last.is_none_or(|last| last.elapsed() > ALONE)
+            && self.runtime().is_some_and(|runtime| runtime.metrics().num_workers() > 1)
+    }
+
+    fn runtime(&self) -> Option<&Handle> {
+        if self.runtime.get().is_none()
+            && let Ok(current) = Handle::try_current()
+        {
+            let _ = self.runtime.set(current);
+        }
+        self.runtime.get()
+    }
+
+    fn carry_out_by_author(&self, mut manned: MutexGuard<'_, Manned>, work: Work) {
+        self.owe_read(&mut manned.desk);
+        manned.carry_out(vec![work]);
+        let Chores { tidying, waiting } = manned.chores();
+        if tidying && !manned.watched.tidying {
+            manned.watched = Chores { tidying, waiting };
+            self.backlog.add(Work::Look);
+        }
+    }
+}
+
+impl Manned {
+    fn carry_out(&mut self, works: Vec<Work>) {
+        let mut items = Vec::with_capacity(works.len());
+        let mut on_hub = None;
+        for work in works {
+            match work {
+                Work::Item(item, hub) => {
+                    items.push(item);
+                    on_hub = Some(hub);
+                }
+                Work::Look => {}
+                Work::Tidy(now, hub) => {
+                    self.desk.begin_tidying(now);
+                    on_hub = Some(hub);
+                }
+            }
+        }
+        let Some(hub) = on_hub else { return };
+        if !items.is_empty() {
+            let begun = Instant::now();
+            self.desk.carry_out(items, &hub);
+            self.note_time(begun, Instant::now());
+        }
+        self.hub = Arc::downgrade(&hub);
+    }
+
+    fn chores(&self) -> Chores {
+        Chores { tidying: self.desk.has_tidying(), waiting: self.desk.waiting() }
+    }
+
+    fn note_time(&mut self, begun: Instant, done: Instant) {
+        self.last = Some(done);
+        self.threaded =
+            if done - begun > QUICK { AFTER_A_SLOW_ONE } else { self.threaded.saturating_sub(1) };
+    }
+}
+
+impl Keeping {
+    /// Everything in memory and without threads: whoever asks waits. For tests whose clock stands still.
+    ///
+    /// # Panics
+    ///
+    /// If SQLite can't open a database in memory.
+    #[expect(clippy::expect_used, reason = "for tests, whose failure it is")]
+    pub fn inline(retention: Retention) -> Self {
+        let store = Store::open(&Place::Memory, Durability::Machine).expect("memory opens");
+        let (book, lookups) = store.into_parts();
+        let archive = Archive::inline(&lookups).expect("memory opens");
+        let (order, past) = Local::inline(book, retention).expect("it is empty");
+        let vault = Arc::new(Keeper::inline());
+        Self { order: Arc::new(order), archive: Arc::new(archive), vault, past }
+    }
+}

@@ -1,0 +1,196 @@
+//! How channels are run: as the store has it, and as the hub does.
+
+use std::collections::HashMap;
+
+use chat_proto::event::{Logged, Restricted, Sentence, Term};
+use chat_proto::id::Timestamp;
+use chat_proto::name::UserName;
+use chat_proto::target::Target;
+use chat_proto::text::Text;
+use chat_proto::verb;
+
+use super::admin::record;
+use crate::hub::admin::command::Recorded;
+use crate::hub::channel::Running;
+use crate::hub::channel::mod_action::{Counted, Keep, Kept};
+use crate::hub::channel::moderation::{List, Mark};
+use crate::hub::channel::operators::Right;
+use crate::hub::client::{Borne, Party};
+use crate::store::{
+    AccountEntry, ActRow, Author, Book, Entry, Failure, KeptMark, MarkRow, OperatorRow, Purge, Rule,
+};
+
+/// Ids that are read at most where an act takes its place: lines that were said after it was counted what it hides. Of more
+/// lines the answer counts none, though they are hidden.
+const MOST_COUNTED: u64 = 4096;
+
+/// How each channel is run, by its number; and a number that no party has which is spoken of.
+pub(super) fn load(book: &Book) -> Result<(HashMap<u32, Running>, u64), Failure> {
+    let mut all: HashMap<u32, Running> = HashMap::new();
+    let mut next_party = 0;
+    for (number, name, value) in book.settings()? {
+        all.entry(number).or_default().rules.settings.restore(&name, &value);
+    }
+    for row in book.marks()? {
+        let parties = row.party.into_iter().chain(row.account);
+        next_party = parties.fold(next_party, |next, party| next.max(party + 1));
+        let list = List::ALL.into_iter().find(|list| list.number() == row.list);
+        let rules = &mut all.entry(row.number).or_default().rules;
+        if let (Some(list), Some(mark)) = (list, mark(&row)) {
+            rules.add(list, mark);
+        }
+    }
+    for OperatorRow { number, party, inherited } in book.operators()? {
+        next_party = next_party.max(party + 1);
+        let right = if inherited { Right::Inherited } else { Right::Full };
+        all.entry(number).or_default().operators.push((Party(party), right));
+    }
+    Ok((all, next_party))
+}
+
+/// None if it is of a version that had other names.
+fn mark(row: &KeptMark) -> Option<Mark> {
+    let shown = Restricted {
+        target: Target::read(&row.target)?,
+        by: UserName::stored(&row.by).ok()?,
+        time: Timestamp(row.time),
+        term: term(row.until),
+        reason: row.reason.as_deref().and_then(Text::new),
+    };
+    Some(Mark::new(shown, row.party.map(Party), row.account.map(Party)))
+}
+
+fn term(until: Option<i64>) -> Term {
+    until.map_or(Term::Lasting, |until| Term::Until(Timestamp(until)))
+}
+
+fn end(term: Term) -> Option<i64> {
+    match term {
+        Term::Lasting => None,
+        Term::Until(end) => Some(end.0),
+    }
+}
+
+fn author(borne: &Borne) -> Author<'_> {
+    let millis = |time: Option<Timestamp>| time.map(|time| time.0);
+    Author { name: borne.name.key(), from: millis(borne.from), upto: millis(borne.upto) }
+}
+
+/// An act with everything that is written of it.
+pub(super) struct Written {
+    rules: Vec<Keep>,
+    logged: Option<Logged>,
+    target: Option<String>,
+    /// It hides lines: under these names, and so many.
+    purged: Vec<Borne>,
+    hidden: u64,
+    /// For the record of the server's operators.
+    recorded: Option<Box<Recorded>>,
+}
+
+impl Written {
+    /// Counts the lines that an act in this conversation hides, as far as that isn't done yet.
+    pub(super) fn of(kept: Kept, number: u32, last: u64, book: &Book) -> Result<Self, Failure> {
+        let Kept { rules, purged, logged, recorded } = kept;
+        let target = logged.as_ref().and_then(|logged| logged.target.as_ref());
+        let target = target.map(ToString::to_string);
+        let mut written = Self { rules, logged, target, purged: Vec::new(), hidden: 0, recorded };
+        if let Some(Counted { names, lines, upto }) = purged {
+            let authors: Vec<Author<'_>> = names.iter().map(author).collect();
+            let rest = book.count_by(number, &authors, (upto.0, last), MOST_COUNTED)?;
+            written.hidden = lines + rest.lines;
+            // Where none is found there is nothing to be hidden, unless it wasn't looked everywhere.
+            if written.hidden > 0 || (rest.upto < last) {
+                written.purged = names;
+            }
+        }
+        Ok(written)
+    }
+
+    /// How many lines it hides.
+    pub(super) fn hidden(&self) -> usize {
+        usize::try_from(self.hidden).unwrap_or(usize::MAX)
+    }
+
+    /// Under how many names lines are still to be marked as hidden.
+    pub(super) fn purges(&self) -> usize {
+        self.purged.len()
+    }
+
+    /// What the record of the server's operators gets.
+    pub(super) fn take_recorded(&mut self) -> Option<Box<Recorded>> {
+        self.recorded.take()
+    }
+
+    /// Whether the channel is gone after it.
+    pub(super) fn ends(&self) -> bool {
+        self.rules.iter().any(|rule| matches!(rule, Keep::End))
+    }
+
+    /// What is to be written. `last` is the last id of the conversation.
+    pub(super) fn add_to<'a>(&'a self, number: u32, last: u64, entries: &mut Vec<Entry<'a>>) {
+        entries.extend(self.recorded.as_deref().map(record));
+        if self.ends() {
+            entries.push(Entry::Closed { number });
+            entries.push(Entry::Floor { number, floor: last });
+            entries.push(Entry::Rule { number, rule: Rule::End });
+            return;
+        }
+        for rule in &self.rules {
+            add_rule(rule, number, entries);
+        }
+        for borne in &self.purged {
+            let rule = Rule::Purge(Purge { author: author(borne), upto: last });
+            entries.push(Entry::Rule { number, rule });
+        }
+        let Some(logged) = &self.logged else { return };
+        let Logged { time, by, did, term, setting, reason, .. } = logged;
+        let act = ActRow {
+            time: time.0,
+            by: by.as_str(),
+            did: verb::of(*did).name,
+            target: self.target.as_deref(),
+            until: term.and_then(end),
+            setting: setting.as_ref().map(Sentence::as_str),
+            reason: reason.as_ref().map(Text::as_str),
+        };
+        entries.push(Entry::Rule { number, rule: Rule::Act(act) });
+    }
+}
+
+/// One change of how a channel is run.
+pub(super) fn add_rule<'a>(keep: &'a Keep, number: u32, entries: &mut Vec<Entry<'a>>) {
+    let rule = match keep {
+        Keep::Mark(list, mark) => {
+            let (party, account) = mark.parties();
+            let Restricted { by, time, term, reason, .. } = &mark.shown;
+            Rule::Mark(MarkRow {
+                list: list.number(),
+                key: mark.key(),
+                target: mark.target(),
+                party: party.map(|party| party.0),
+                account: account.map(|account| account.0),
+                by: by.as_str(),
+                time: time.0,
+                until: end(*term),
+                reason: reason.as_ref().map(Text::as_str),
+            })
+        }
+        Keep::NoMark(list, key) => Rule::NoMark { list: list.number(), key, ended: None },
+        // A later one against the same stays.
+        Keep::EndedMark(list, mark) => {
+            Rule::NoMark { list: list.number(), key: mark.key(), ended: end(mark.shown.term) }
+        }
+        Keep::Setting(name, value) => Rule::Setting { name, value },
+        Keep::Operator(Party(party), right) => {
+            Rule::Operator { party: *party, inherited: *right == Right::Inherited }
+        }
+        Keep::NoOperator(Party(party)) => Rule::NoOperator { party: *party },
+        Keep::NoMember(Party(party)) => {
+            entries.push(AccountEntry::NotMember { party: *party, number }.into());
+            return;
+        }
+        Keep::End => Rule::End,
+    };
+    entries.push(Entry::Rule { number, rule });
+}

@@ -1,0 +1,291 @@
+//! Which lines are kept no more, and how they are taken out without holding anybody up.
+//!
+//! What is over is invisible at once, by the floor of its conversation; it is deleted in small steps
+//! between the batches.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::ChannelName;
+
+use super::conversation_index::Register;
+use crate::hub::Hub;
+use crate::hub::ports::ConversationKey;
+use crate::store::{AccountEntry, Book, Entry, Failure};
+
+/// Lines that one step deletes, which takes some milliseconds.
+const LINES_A_STEP: usize = 200;
+
+/// Lines that one step marks as hidden, which takes about a millisecond.
+const HIDDEN_A_STEP: usize = 200;
+
+/// Lines that one step blanks: each is overwritten in the index too, which takes its time.
+const ERASED_A_STEP: usize = 8;
+
+/// Lines of a conversation of which one step looks at the age.
+const LOOKED_A_STEP: usize = 5_000;
+
+/// Conversations that one step looks at.
+const CONVERSATIONS_A_STEP: usize = 32;
+
+const DAY_MILLIS: i64 = 24 * 3_600_000;
+
+/// How long lines are kept; without a bound, for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Days after which a line goes.
+    pub days: Option<u32>,
+    /// Lines of each conversation; the oldest go first.
+    pub lines: Option<u64>,
+}
+
+/// How long the lines of each conversation are kept.
+#[derive(Clone, Debug, Default)]
+pub struct Retention {
+    /// Where nothing else is said.
+    pub usual: Keep,
+    /// Channels of which something else is said.
+    pub channels: HashMap<ChannelName, Keep>,
+}
+
+impl Retention {
+    fn of(&self, key: &ConversationKey) -> Keep {
+        match key {
+            ConversationKey::Channel(name) => {
+                self.channels.get(name).copied().unwrap_or(self.usual)
+            }
+            ConversationKey::Private(..) => self.usual,
+        }
+    }
+}
+
+/// What is still to be taken out.
+pub(super) struct Tidying {
+    retention: Retention,
+    now: Timestamp,
+    /// The conversations whose age is to be looked at begin with this number.
+    aged_from: Option<u32>,
+    /// Before them, these.
+    aged: VecDeque<ConversationKey>,
+    /// Conversations that have lines below their floor.
+    low: VecDeque<ConversationKey>,
+    low_known: HashSet<ConversationKey>,
+    /// Accounts of which every line is to be blanked.
+    erased: VecDeque<u64>,
+    /// Purges of which lines are to be marked as hidden, at most.
+    purges: usize,
+    /// Keys of `/once` before this moment are to be forgotten.
+    once_before: Option<i64>,
+}
+
+impl Tidying {
+    pub(super) fn new(retention: Retention) -> Self {
+        Self {
+            retention,
+            now: Timestamp(0),
+            aged_from: None,
+            aged: VecDeque::new(),
+            low: VecDeque::new(),
+            low_known: HashSet::new(),
+            erased: VecDeque::new(),
+            purges: 0,
+            once_before: None,
+        }
+    }
+
+    /// Everything is to be looked at.
+    pub(super) fn begin(&mut self, now: Timestamp, once_millis: i64) {
+        self.now = now;
+        self.aged_from = Some(0);
+        self.once_before = Some(now.0.saturating_sub(once_millis));
+    }
+
+    pub(super) fn has_more(&self) -> bool {
+        self.purges > 0
+            || !self.erased.is_empty()
+            || !self.aged.is_empty()
+            || self.aged_from.is_some()
+            || !self.low.is_empty()
+            || self.once_before.is_some()
+    }
+
+    /// Nothing more is tried until everything is looked at again.
+    pub(super) fn rest(&mut self) {
+        self.aged_from = None;
+        self.aged.clear();
+        self.low.clear();
+        self.low_known.clear();
+        self.once_before = None;
+    }
+
+    /// Accounts that were erased.
+    pub(super) fn erase(&mut self, accounts: impl IntoIterator<Item = u64>) {
+        self.erased.extend(accounts);
+    }
+
+    /// So many more purges are pending.
+    pub(super) fn purge(&mut self, purges: usize) {
+        self.purges += purges;
+    }
+
+    pub(super) fn pending_purges(&self) -> usize {
+        self.purges
+    }
+
+    /// Private chats that nobody can read any more.
+    pub(super) fn over(&mut self, keys: Vec<ConversationKey>) {
+        for key in keys {
+            self.lower(key);
+        }
+    }
+
+    fn lower(&mut self, key: ConversationKey) {
+        if self.low_known.insert(key.clone()) {
+            self.low.push_back(key);
+        }
+    }
+
+    /// The lines of this batch have pushed others out: for the same commit. Once that is done,
+    /// [`Tidying::raise`] is told what this tells.
+    pub(super) fn add_floors(
+        &self,
+        register: &Register,
+        entries: &mut Vec<Entry<'_>>,
+    ) -> Vec<(ConversationKey, u64)> {
+        let mut raised = Vec::new();
+        let bounded = self.retention.usual.lines.is_some()
+            || self.retention.channels.values().any(|keep| keep.lines.is_some());
+        if !bounded {
+            return raised;
+        }
+        for key in register.touched() {
+            let Some(most) = self.retention.of(&key).lines else { continue };
+            let Some(entry) = register.entry(&key) else { continue };
+            let (number, floor) = (entry.number, entry.last.saturating_sub(most));
+            if floor > entry.floor {
+                entries.push(Entry::Floor { number, floor });
+                raised.push((key, floor));
+            }
+        }
+        raised
+    }
+
+    /// These floors are kept.
+    pub(super) fn raise(&mut self, register: &mut Register, floors: Vec<(ConversationKey, u64)>) {
+        for (key, floor) in floors {
+            register.raise(&key, floor);
+            self.lower(key);
+        }
+    }
+
+    /// Does some milliseconds' worth.
+    pub(super) fn step(
+        &mut self,
+        book: &mut Book,
+        register: &mut Register,
+        hub: &Hub,
+    ) -> Result<(), Failure> {
+        if self.purges > 0 {
+            // Of some names there may have been nothing to hide, or they were pending already.
+            self.purges = book.purge_some(HIDDEN_A_STEP)?;
+            return Ok(());
+        }
+        if let Some(party) = self.erased.front().copied() {
+            if !book.erase(party, ERASED_A_STEP)? {
+                book.commit(&[AccountEntry::Erased { party }.into()])?;
+                self.erased.pop_front();
+            }
+            return Ok(());
+        }
+        if let Some(key) = self.low.front().cloned() {
+            return self.delete(&key, book, register, hub);
+        }
+        if self.aged.is_empty()
+            && let Some(number) = self.aged_from
+        {
+            let some: Vec<_> = register.from(number).take(CONVERSATIONS_A_STEP).collect();
+            self.aged_from = some.last().map(|(last, _)| last.saturating_add(1));
+            self.aged.extend(some.into_iter().map(|(_, key)| key.clone()));
+        }
+        if !self.aged.is_empty() {
+            let some = self.aged.len().min(CONVERSATIONS_A_STEP);
+            let some: Vec<_> = self.aged.drain(..some).collect();
+            for key in some {
+                self.look_at(key, book, register)?;
+            }
+            return Ok(());
+        }
+        if let Some(time) = self.once_before
+            && book.forget_once_before(time, LINES_A_STEP)? < LINES_A_STEP
+        {
+            self.once_before = None;
+        }
+        Ok(())
+    }
+
+    /// Raises a conversation's floor as far as its lines are too old or too many.
+    fn look_at(
+        &mut self,
+        key: ConversationKey,
+        book: &mut Book,
+        register: &mut Register,
+    ) -> Result<(), Failure> {
+        let Some(entry) = register.entry(&key) else { return Ok(()) };
+        let keep = self.retention.of(&key);
+        let mut floor = entry.floor;
+        if let Some(most) = keep.lines {
+            floor = floor.max(entry.last.saturating_sub(most));
+        }
+        if let Some(days) = keep.days {
+            let oldest = self.now.0.saturating_sub(i64::from(days).saturating_mul(DAY_MILLIS));
+            let (last, more) = book.last_before(entry.number, floor, oldest, LOOKED_A_STEP)?;
+            floor = last;
+            if more {
+                self.aged.push_back(key.clone());
+            }
+        }
+        if entry.is_over() {
+            floor = entry.last;
+        }
+        if floor > entry.floor {
+            book.raise_floor(entry.number, floor)?;
+            register.raise(&key, floor);
+        }
+        // Also what an earlier server didn't come to.
+        if floor > 0 || register.entry(&key).is_some_and(super::conversation_index::Entry::is_over)
+        {
+            self.lower(key);
+        }
+        Ok(())
+    }
+
+    /// Deletes some lines below the floor; what is over for good goes with its last line.
+    fn delete(
+        &mut self,
+        key: &ConversationKey,
+        book: &mut Book,
+        register: &mut Register,
+        hub: &Hub,
+    ) -> Result<(), Failure> {
+        if let Some(entry) = register.entry(key) {
+            if entry.is_over() && entry.floor < entry.last {
+                let last = entry.last;
+                book.raise_floor(entry.number, last)?;
+                register.raise(key, last);
+                return Ok(());
+            }
+            if book.sweep(entry.number, LINES_A_STEP)? == LINES_A_STEP {
+                return Ok(());
+            }
+            if entry.is_over() {
+                book.forget_conversation(entry.number)?;
+                register.remove(key);
+            } else if let ConversationKey::Channel(name) = key {
+                hub.forget_lines(name, LineId(entry.floor));
+            }
+        }
+        self.low.pop_front();
+        self.low_known.remove(key);
+        Ok(())
+    }
+}

@@ -1,0 +1,340 @@
+//! Who is kept out of the server.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use chat_proto::barred::{Barred, Hit};
+use chat_proto::event::{ServerBan, Term};
+use chat_proto::id::Timestamp;
+use chat_proto::limits::MAX_BARRED;
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
+use chat_proto::target::Target;
+use ipnet::IpNet;
+
+use crate::util::clock::end_of;
+
+/// Every ban, [`MAX_BARRED`] at most. One that has run out counts for nothing, and is taken out by and by.
+#[derive(Default)]
+pub(crate) struct Bans {
+    by_key: HashMap<String, Arc<Held>>,
+    /// Of those against a name: by what it looks like.
+    by_look: HashMap<Box<str>, Vec<Arc<Held>>>,
+    /// Those against patterns: each is held against whoever takes a name, which takes 0.4 ms if all are.
+    patterns: HashMap<String, Arc<Held>>,
+    nets: HashMap<IpNet, Arc<Held>>,
+    /// How many nets there are of each length, of IPv4 if `true`: one look for each finds all that an address is in,
+    /// since this is asked of everybody who connects.
+    lengths: HashMap<(bool, u8), usize>,
+}
+
+/// Whether a hit counts. Operators of the server don't keep each other out by accident.
+pub(crate) fn counts(hit: Hit, operator: bool) -> bool {
+    hit == Hit::Named || !operator
+}
+
+/// A ban with its end by the steady clock.
+pub(crate) struct Held {
+    ban: ServerBan,
+    ends: Option<Timestamp>,
+}
+
+impl Deref for Held {
+    type Target = ServerBan;
+
+    fn deref(&self) -> &ServerBan {
+        &self.ban
+    }
+}
+
+impl Held {
+    fn new(ban: ServerBan) -> Self {
+        let ends = match ban.term {
+            Term::Lasting => None,
+            Term::Until(end) => Some(end_of(ban.time, end)),
+        };
+        Self { ban, ends }
+    }
+
+    fn holds(&self, now: Timestamp) -> bool {
+        self.ends.is_none_or(|end| now < end)
+    }
+}
+
+impl Bans {
+    /// In place of one against the same, if there is one.
+    pub(in crate::hub) fn add(&mut self, ban: ServerBan) {
+        let key = ban.target.key();
+        self.remove(&key);
+        let ban = Arc::new(Held::new(ban));
+        match &ban.target {
+            Barred::One(Target::User(name)) => {
+                for look in name.ban_looks() {
+                    self.by_look.entry(look.into()).or_default().push(Arc::clone(&ban));
+                }
+            }
+            Barred::One(net @ Target::Net(_)) => {
+                if let Some(net) = net.addresses() {
+                    self.nets.insert(net, Arc::clone(&ban));
+                    *self.lengths.entry(length(&net)).or_default() += 1;
+                }
+            }
+            Barred::Like(_) => {
+                self.patterns.insert(key.clone(), Arc::clone(&ban));
+            }
+        }
+        self.by_key.insert(key, ban);
+    }
+
+    /// Tells whether there was one.
+    pub(in crate::hub) fn remove(&mut self, key: &str) -> bool {
+        let Some(ban) = self.by_key.remove(key) else { return false };
+        match &ban.target {
+            Barred::One(Target::User(name)) => {
+                for look in name.ban_looks() {
+                    if let Some(alike) = self.by_look.get_mut(look.as_ref()) {
+                        alike.retain(|other| !Arc::ptr_eq(other, &ban));
+                        if alike.is_empty() {
+                            self.by_look.remove(look.as_ref());
+                        }
+                    }
+                }
+            }
+            Barred::One(net @ Target::Net(_)) => {
+                if let Some(net) = net.addresses() {
+                    self.nets.remove(&net);
+                    if let Some(count) = self.lengths.get_mut(&length(&net)) {
+                        *count -= 1;
+                        if *count == 0 {
+                            self.lengths.remove(&length(&net));
+                        }
+                    }
+                }
+            }
+            Barred::Like(_) => {
+                self.patterns.remove(key);
+            }
+        }
+        true
+    }
+
+    /// The ban that keeps this name out; `operator` tells whether it is the account of an operator of the server.
+    pub(in crate::hub) fn on_name(
+        &self,
+        name: &UserName,
+        operator: bool,
+        now: Timestamp,
+    ) -> Option<Arc<Held>> {
+        let looks: Vec<_> = name.ban_looks().collect();
+        let alike = looks.iter().filter_map(|look| self.by_look.get(look.as_ref())).flatten();
+        let all = alike.chain(self.patterns.values());
+        let hits = |ban: &&Arc<Held>| {
+            ban.holds(now) && ban.target.hits_name(name).is_some_and(|hit| counts(hit, operator))
+        };
+        all.filter(hits).max_by_key(|ban| lasting(ban)).cloned()
+    }
+
+    /// The ban that keeps out whoever comes from there.
+    pub(in crate::hub) fn on_address(&self, address: IpAddr, now: Timestamp) -> Option<Arc<Held>> {
+        let address = address.to_canonical();
+        let lengths = self.lengths.keys().filter(|(is_v4, _)| *is_v4 == address.is_ipv4());
+        let nets = lengths.filter_map(|(_, length)| IpNet::new(address, *length).ok());
+        let bans = nets.filter_map(|net| self.nets.get(&net.trunc()));
+        bans.filter(|ban| ban.holds(now)).max_by_key(|ban| lasting(ban)).cloned()
+    }
+
+    /// The target of the ban of the same addresses, if there is one, such as another address of its /64; else the one that
+    /// is given.
+    pub(in crate::hub) fn known_as(&self, target: Barred) -> Barred {
+        let addresses = match &target {
+            Barred::One(one) => one.addresses(),
+            Barred::Like(_) => None,
+        };
+        let known = addresses.and_then(|addresses| self.nets.get(&addresses));
+        known.map_or(target, |ban| ban.target.clone())
+    }
+
+    /// Whether there may be one against this.
+    pub(in crate::hub) fn has_room(
+        &mut self,
+        target: &Barred,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if self.by_key.len() >= MAX_BARRED && !self.by_key.contains_key(&target.key()) {
+            self.run_out(now);
+            if self.by_key.len() >= MAX_BARRED {
+                return Err(Refusal::too_many_barred());
+            }
+        }
+        Ok(())
+    }
+
+    /// What somebody means who ends a ban: that of this target, else the oldest of one that is folded like it.
+    pub(in crate::hub) fn meant(&self, target: Barred) -> Barred {
+        let target = self.known_as(target);
+        if self.by_key.contains_key(&target.key()) {
+            return target;
+        }
+        let alike = self.by_key.values().filter(|ban| ban.target.is_alike(&target));
+        alike.min_by_key(|ban| ban.time).map(|ban| ban.target.clone()).unwrap_or(target)
+    }
+
+    /// Those that hold, the oldest first.
+    pub(in crate::hub) fn all(&self, now: Timestamp) -> Vec<ServerBan> {
+        let held = self.by_key.values().filter(|ban| ban.holds(now));
+        let mut all: Vec<_> = held.map(|ban| ban.ban.clone()).collect();
+        all.sort_by_key(|ban| (ban.time, ban.target.key()));
+        all
+    }
+
+    /// Takes out what holds no more; tells whether there was anything.
+    pub(in crate::hub) fn run_out(&mut self, now: Timestamp) -> bool {
+        let over = self.by_key.iter().filter(|(_, ban)| !ban.holds(now));
+        let over: Vec<String> = over.map(|(key, _)| key.clone()).collect();
+        for key in &over {
+            self.remove(key);
+        }
+        !over.is_empty()
+    }
+}
+
+fn length(net: &IpNet) -> (bool, u8) {
+    (net.addr().is_ipv4(), net.prefix_len())
+}
+
+/// Of several, the one that holds longest is told.
+fn lasting(ban: &ServerBan) -> i64 {
+    match ban.term {
+        Term::Lasting => i64::MAX,
+        Term::Until(end) => end.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(5);
+
+    fn ban(target: &str, term: Term) -> ServerBan {
+        let target = Barred::read(target).unwrap();
+        ServerBan { target, by: None, time: NOW, term, reason: None }
+    }
+
+    fn bans(targets: &[&str]) -> Bans {
+        let mut bans = Bans::default();
+        for target in targets {
+            bans.add(ban(target, Term::Lasting));
+        }
+        bans
+    }
+
+    #[test]
+    fn operators_are_hit_by_their_very_name_only() {
+        for (target, name, anybody, operator) in [
+            ("bob", "Bob", true, true),
+            ("bob", "b0b", true, false),
+            ("b*", "bob", true, false),
+            ("carol", "bob", false, false),
+        ] {
+            let bans = bans(&[target]);
+            let name = UserName::new(name).unwrap();
+            assert_eq!(bans.on_name(&name, false, NOW).is_some(), anybody, "{target} {name}");
+            assert_eq!(bans.on_name(&name, true, NOW).is_some(), operator, "{target} {name}");
+        }
+    }
+
+    #[test]
+    fn one_ipv6_address_is_its_network() {
+        let mut bans = bans(&["2001:db8::1"]);
+        let from = |address: &str| address.parse().unwrap();
+        assert!(bans.on_address(from("2001:db8::2:3"), NOW).is_some());
+        assert!(bans.on_address(from("2001:db8:0:1::1"), NOW).is_none());
+        for typed in ["2001:db8::2", "2001:db8::/64"] {
+            let known = bans.known_as(Barred::read(typed).unwrap());
+            assert_eq!(known.to_string(), "2001:db8::1", "{typed}");
+        }
+        assert!(bans.remove("2001:db8::1"));
+        assert!(bans.on_address(from("2001:db8::1"), NOW).is_none());
+        let unknown = bans.known_as(Barred::read("2001:db8::2").unwrap());
+        assert_eq!(unknown.to_string(), "2001:db8::2");
+    }
+
+    #[test]
+    fn what_is_taken_out_keeps_nobody_out() {
+        let mut bans = bans(&["bob", "b0b", "b*", "10.0.0.0/8"]);
+        let bob = UserName::new("bob").unwrap();
+        let from = "10.1.1.1".parse().unwrap();
+        assert!(bans.on_address(from, NOW).is_some());
+        for key in ["@bob", "@b0b", "b*"] {
+            assert!(bans.on_name(&bob, false, NOW).is_some(), "before {key}");
+            assert!(bans.remove(key));
+            assert!(!bans.remove(key));
+        }
+        assert!(bans.on_name(&bob, false, NOW).is_none());
+        assert!(bans.remove("10.0.0.0/8"));
+        assert!(bans.on_address(from, NOW).is_none());
+        assert!(bans.by_look.is_empty() && bans.nets.is_empty() && bans.patterns.is_empty());
+        assert!(bans.lengths.is_empty());
+    }
+
+    #[test]
+    fn a_ban_is_ended_by_a_name_that_is_folded_like_its_own() {
+        let mut bans = bans(&["straße", "*Αθήνα*", "jose", "10.0.0.0/8"]);
+        for (typed, meant) in [
+            ("STRASSE", "straße"),
+            ("*ΑΘΗΝΑ*", "*αθήνα*"),
+            ("José", "jose"),
+            ("jose", "jose"),
+            ("carol", "carol"),
+            ("10.0.0.1", "10.0.0.1"),
+        ] {
+            assert_eq!(bans.meant(Barred::read(typed).unwrap()).to_string(), meant, "{typed}");
+        }
+        bans.add(ban("José", Term::Lasting));
+        assert_eq!(bans.meant(Barred::read("josé").unwrap()).key(), "@josé", "its own comes first");
+    }
+
+    #[test]
+    fn an_address_is_found_in_nets_of_any_length() {
+        let bans = bans(&["10.0.0.0/8", "10.1.0.0/16", "192.0.2.7", "2001:db8::/32", "0.0.0.0/32"]);
+        for (address, net) in [
+            ("10.2.0.1", Some("10.0.0.0/8")),
+            ("::ffff:10.2.0.1", Some("10.0.0.0/8")),
+            ("192.0.2.7", Some("192.0.2.7")),
+            ("192.0.2.8", None),
+            ("2001:db8:1::1", Some("2001:db8::/32")),
+            ("2001:db9::1", None),
+        ] {
+            let found = bans.on_address(address.parse().unwrap(), NOW);
+            let found = found.map(|ban| ban.target.to_string());
+            assert_eq!(found.as_deref(), net, "{address}");
+        }
+        assert!(bans.on_address("10.1.0.1".parse().unwrap(), NOW).is_some(), "in two of them");
+    }
+
+    #[test]
+    fn a_ban_ends_by_itself_and_makes_room() {
+        let mut bans = Bans::default();
+        let bob = UserName::new("bob").unwrap();
+        bans.add(ban("bob", Term::Lasting));
+        bans.add(ban("Bob", Term::Until(Timestamp(10))));
+        assert!(bans.on_name(&bob, false, Timestamp(9)).is_some());
+        assert!(
+            bans.on_name(&bob, false, Timestamp(10)).is_none(),
+            "the second replaces the first"
+        );
+        assert_eq!(bans.all(Timestamp(9)).len(), 1);
+        assert_eq!(bans.all(Timestamp(10)), []);
+        for n in 1..MAX_BARRED {
+            bans.add(ban(&format!("user{n}"), Term::Lasting));
+        }
+        let carol = Barred::read("carol").unwrap();
+        assert_eq!(bans.has_room(&carol, Timestamp(9)), Err(Refusal::too_many_barred()));
+        assert_eq!(bans.has_room(&Barred::read("user1").unwrap(), Timestamp(9)), Ok(()));
+        assert_eq!(bans.has_room(&carol, Timestamp(10)), Ok(()));
+        assert!(!bans.run_out(Timestamp(10)));
+    }
+}

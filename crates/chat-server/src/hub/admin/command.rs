@@ -1,0 +1,159 @@
+//! What operators of the server decide: as they wish it, as it is kept, and what is told of it.
+
+use std::sync::Arc;
+
+use chat_proto::barred::Barred;
+use chat_proto::command::Invite;
+use chat_proto::event::{Done, ServerBan};
+use chat_proto::id::Timestamp;
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
+use chat_proto::setting::Period;
+use chat_proto::text::Text;
+use chat_proto::verb::{self, Kind};
+use tokio::sync::oneshot;
+
+use crate::hub::client::{Note, Party, Person};
+use crate::hub::ports::TokenHash;
+
+/// What an operator of the server wants.
+pub(crate) enum Wish {
+    /// Every connection of this person ends.
+    Kill(UserName),
+    /// Everybody is told something.
+    Announce(Text),
+    /// Somebody may register.
+    Invitation,
+    /// An account is an operator of the server, or isn't any more.
+    Admin(UserName, bool),
+    /// Somebody is kept out, for a time or for good.
+    Ban(Barred, Option<Period>),
+    /// They are let in again.
+    Unban(Barred),
+    /// An account has another password, of which this is to be kept.
+    Password(UserName, Box<str>),
+    /// An account is erased, with all that it wrote.
+    Delete(UserName),
+}
+
+/// What is to be, once it is kept.
+pub(crate) enum Decided {
+    Kill(UserName),
+    Announce(Text),
+    Invitation {
+        invite: Invite,
+        hash: TokenHash,
+        until: Timestamp,
+    },
+    Admin {
+        party: Party,
+        admin: bool,
+    },
+    /// With [`Barred::key`], as what follows.
+    Ban(ServerBan, String),
+    Unban(Barred, String),
+    Password {
+        party: Party,
+        password: Box<str>,
+    },
+    Delete {
+        party: Party,
+    },
+}
+
+/// Something that an operator of the server decided. It is kept, or not, before anybody is told; and in the
+/// order in which it came, among drafts too.
+pub struct Decree {
+    pub(crate) asker: Ruler,
+    pub(crate) what: Decided,
+    /// For the record.
+    pub(crate) act: Recorded,
+}
+
+impl Decree {
+    /// The account that it erases.
+    pub(crate) fn forgets(&self) -> Option<Party> {
+        match &self.what {
+            Decided::Delete { party } => Some(*party),
+            _ => None,
+        }
+    }
+
+    /// Whether it may still be: who was an operator when they asked can have lost the right since.
+    pub(crate) fn admitted(&self) -> Result<(), Refusal> {
+        let Ruler::Person(person) = &self.asker else { return Ok(()) };
+        if person.ending().is_some() {
+            return Err(Refusal::connection_ended());
+        }
+        if person.is_server_operator() {
+            return Ok(());
+        }
+        Err(Refusal::server_operators_only(verb::of(self.what.kind())))
+    }
+}
+
+impl Decided {
+    /// The command for it, or the nearest one to what is decided at the shell alone.
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Kill(_) => Kind::Kill,
+            Self::Announce(_) => Kind::Announce,
+            Self::Invitation { .. } => Kind::Invitation,
+            Self::Ban(..) => Kind::Ban,
+            Self::Unban(..) => Kind::Unban,
+            Self::Admin { .. } => Kind::Op,
+            Self::Password { .. } => Kind::Password,
+            Self::Delete { .. } => Kind::Forget,
+        }
+    }
+}
+
+/// Who decides.
+pub(crate) enum Ruler {
+    /// Somebody in the chat.
+    Person(Arc<Person>),
+    /// Somebody at the server's shell, who waits for the answer.
+    Shell(oneshot::Sender<Result<Done, Refusal>>),
+}
+
+impl Ruler {
+    /// Their name; none for whoever sits at the shell.
+    pub(crate) fn name(&self) -> Option<UserName> {
+        match self {
+            Self::Person(person) => person.name(),
+            Self::Shell(_) => None,
+        }
+    }
+
+    pub(in crate::hub) fn person(&self) -> Option<&Person> {
+        match self {
+            Self::Person(person) => Some(person),
+            Self::Shell(_) => None,
+        }
+    }
+
+    /// Tells them what became of it.
+    pub(in crate::hub) fn answer(self, answer: Result<Done, Refusal>) {
+        match self {
+            Self::Person(person) => person.note(Note::Answer(answer)),
+            Self::Shell(waits) => {
+                // Whoever has gone meanwhile doesn't want to know.
+                let _ = waits.send(answer);
+            }
+        }
+    }
+}
+
+/// One entry of the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    pub(crate) time: Timestamp,
+    /// `None` is whoever sat at the shell.
+    pub(crate) by: Option<UserName>,
+    /// The word of what was done.
+    pub(crate) did: Box<str>,
+    /// To whom, or what was told.
+    pub(crate) whom: Box<str>,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) reason: Option<Text>,
+}

@@ -1,0 +1,191 @@
+//! What operators of the server decided, in memory: bans, invitations, and the record of all that they did.
+
+use std::collections::{HashMap, VecDeque};
+
+use chat_proto::event::ServerBan;
+use chat_proto::id::Timestamp;
+use chat_proto::limits::MAX_INVITATIONS;
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
+
+use crate::hub::admin::bans::Bans;
+use crate::hub::admin::command::Recorded;
+use crate::hub::ports::TokenHash;
+use crate::store::ACTS_KEPT;
+use crate::util::clock::end_of;
+
+/// All of it.
+#[derive(Default)]
+pub(crate) struct Governing {
+    pub(in crate::hub) bans: Bans,
+    invitations: HashMap<TokenHash, Invitation>,
+    /// Oldest first, [`ACTS_KEPT`] at most.
+    acts: VecDeque<Recorded>,
+}
+
+/// A code that lets somebody register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Invitation {
+    /// `None` is whoever sat at the shell.
+    pub(crate) by: Option<UserName>,
+    pub(crate) created: Timestamp,
+    /// As it is shown.
+    pub(crate) until: Timestamp,
+    /// The same by the steady clock.
+    ends: Timestamp,
+    /// An account that uses it is being stored.
+    pub(in crate::hub) taken: bool,
+}
+
+/// As it was kept when a server starts.
+#[derive(Debug, Default)]
+pub(crate) struct KeptGoverning {
+    pub(crate) bans: Vec<ServerBan>,
+    pub(crate) invitations: Vec<(TokenHash, Invitation)>,
+    pub(crate) acts: Vec<Recorded>,
+}
+
+impl Invitation {
+    pub(crate) fn new(by: Option<UserName>, created: Timestamp, until: Timestamp) -> Self {
+        Self { by, created, until, ends: end_of(created, until), taken: false }
+    }
+}
+
+impl Governing {
+    pub(in crate::hub) fn load(kept: KeptGoverning) -> Self {
+        let mut bans = Bans::default();
+        for ban in kept.bans {
+            bans.add(ban);
+        }
+        let invitations = kept.invitations.into_iter().collect();
+        Self { bans, invitations, acts: kept.acts.into() }
+    }
+
+    pub(in crate::hub) fn record(&mut self, act: Recorded) {
+        if self.acts.len() >= ACTS_KEPT {
+            self.acts.pop_front();
+        }
+        self.acts.push_back(act);
+    }
+
+    /// The last acts, oldest first.
+    pub(in crate::hub) fn last_acts(&self, most: usize) -> impl Iterator<Item = &Recorded> {
+        self.acts.iter().skip(self.acts.len().saturating_sub(most))
+    }
+
+    /// Whether somebody can register by this hash now.
+    pub(in crate::hub) fn admits(&self, hash: &TokenHash, now: Timestamp) -> Result<(), Refusal> {
+        let holds = |one: &&Invitation| !one.taken && now < one.ends;
+        self.invitations.get(hash).filter(holds).map(|_| ()).ok_or_else(Refusal::invitation_spent)
+    }
+
+    /// Keeps an invitation for an account that is being stored: nobody else can use it meanwhile.
+    pub(in crate::hub) fn take(&mut self, hash: &TokenHash, now: Timestamp) -> Result<(), Refusal> {
+        self.admits(hash, now)?;
+        if let Some(one) = self.invitations.get_mut(hash) {
+            one.taken = true;
+        }
+        Ok(())
+    }
+
+    /// The account wasn't stored, so the invitation isn't used.
+    pub(in crate::hub) fn give_back(&mut self, hash: &TokenHash) {
+        if let Some(one) = self.invitations.get_mut(hash) {
+            one.taken = false;
+        }
+    }
+
+    /// The account is stored.
+    pub(in crate::hub) fn use_up(&mut self, hash: &TokenHash) {
+        self.invitations.remove(hash);
+    }
+
+    /// Whether there may be one more.
+    pub(in crate::hub) fn has_room(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        self.run_out(now);
+        if self.invitations.len() < MAX_INVITATIONS {
+            Ok(())
+        } else {
+            Err(Refusal::too_many_invitations())
+        }
+    }
+
+    pub(in crate::hub) fn invite(&mut self, hash: TokenHash, invitation: Invitation) {
+        self.invitations.insert(hash, invitation);
+    }
+
+    /// Those that can be used, the oldest first.
+    pub(in crate::hub) fn invitations(&self, now: Timestamp) -> Vec<Invitation> {
+        let mut all: Vec<_> =
+            self.invitations.values().filter(|one| now < one.ends).cloned().collect();
+        all.sort_by_key(|one| one.created);
+        all
+    }
+
+    /// Takes out what holds no more; tells whether there was anything.
+    pub(in crate::hub) fn run_out(&mut self, now: Timestamp) -> bool {
+        let before = self.invitations.len();
+        self.invitations.retain(|_, one| one.taken || now < one.ends);
+        let invitations = self.invitations.len() < before;
+        self.bans.run_out(now) || invitations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: TokenHash = TokenHash([1; 32]);
+    const NOW: Timestamp = Timestamp(5);
+
+    fn governing() -> Governing {
+        let invitation = Invitation::new(None, Timestamp(0), Timestamp(10));
+        let invitations = vec![(HASH, invitation)];
+        let kept = KeptGoverning { invitations, ..KeptGoverning::default() };
+        Governing::load(kept)
+    }
+
+    #[test]
+    fn an_invitation_is_good_for_one_account_that_is_stored() {
+        let mut all = governing();
+        assert!(all.take(&TokenHash([2; 32]), NOW).is_err(), "no invitation");
+        assert_eq!(all.take(&HASH, NOW), Ok(()));
+        assert_eq!(all.take(&HASH, NOW), Err(Refusal::invitation_spent()), "it is being used");
+        all.give_back(&HASH);
+        assert_eq!(all.take(&HASH, NOW), Ok(()), "the first account was not stored");
+        all.use_up(&HASH);
+        all.give_back(&HASH);
+        assert!(all.take(&HASH, NOW).is_err(), "it is used");
+    }
+
+    #[test]
+    fn an_invitation_runs_out() {
+        let mut all = governing();
+        assert!(all.admits(&HASH, Timestamp(9)).is_ok());
+        assert!(all.admits(&HASH, Timestamp(10)).is_err());
+        assert!(!all.run_out(Timestamp(9)));
+        assert!(all.run_out(Timestamp(10)));
+        assert!(all.invitations(NOW).is_empty());
+    }
+
+    #[test]
+    fn invitations_and_acts_are_bounded() {
+        let mut all = Governing::default();
+        for byte in 0..MAX_INVITATIONS {
+            assert!(all.has_room(NOW).is_ok());
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&byte.to_le_bytes());
+            all.invite(TokenHash(hash), Invitation::new(None, NOW, Timestamp(10)));
+        }
+        assert_eq!(all.has_room(NOW), Err(Refusal::too_many_invitations()));
+        assert!(all.has_room(Timestamp(10)).is_ok(), "those that ran out make room");
+        for time in 0..3000 {
+            let (did, whom) = ("kill".into(), "bob".into());
+            let time = Timestamp(time);
+            all.record(Recorded { time, by: None, did, whom, until: None, reason: None });
+        }
+        assert_eq!(all.acts.len(), ACTS_KEPT);
+        let last: Vec<i64> = all.last_acts(2).map(|act| act.time.0).collect();
+        assert_eq!(last, [2998, 2999]);
+    }
+}

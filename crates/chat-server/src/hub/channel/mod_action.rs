@@ -1,0 +1,381 @@
+//! What those who run a channel do: as it is asked for, as policy looks at it, and as it is kept.
+
+use std::sync::Arc;
+
+use chat_proto::event::{Logged, Restricted, Sentence, Term};
+use chat_proto::id::{LineId, Timestamp};
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::setting::{Period, Setting, WordsChange};
+use chat_proto::target::Target;
+use chat_proto::text::Text;
+use chat_proto::verb::{self, Kind};
+
+use crate::hub::admin::command::Recorded;
+use crate::hub::channel::State;
+use crate::hub::channel::moderation::{List, Mark, Settings, Verdict, Who};
+use crate::hub::channel::operators::Right;
+use crate::hub::client::{Borne, Party, Person};
+
+use crate::util::clock::on_the_wall;
+
+/// Somebody an act is about, by the name that was typed.
+#[derive(Clone)]
+pub(crate) struct Aim {
+    pub(crate) user: UserName,
+    /// Who has the name, if anybody has.
+    pub(crate) person: Option<Arc<Person>>,
+    /// The account of that name, also if nobody is signed in to it.
+    pub(crate) account: Option<Party>,
+}
+
+impl Aim {
+    /// The name as whoever has it writes it.
+    pub(crate) fn name(&self) -> UserName {
+        self.person.as_ref().and_then(|person| person.name()).unwrap_or_else(|| self.user.clone())
+    }
+
+    fn party(&self) -> Option<Party> {
+        self.person.as_ref().map(|person| person.party()).or(self.account)
+    }
+
+    pub(in crate::hub) fn who(&self) -> Option<Who> {
+        self.person.as_ref().map(|person| person.who())
+    }
+}
+
+/// Against whom a ban is.
+pub(crate) enum Against {
+    Person(Aim),
+    Net(Target),
+}
+
+impl Against {
+    pub(crate) fn target(&self) -> Target {
+        match self {
+            Self::Person(aim) => Target::User(aim.name()),
+            Self::Net(net) => net.clone(),
+        }
+    }
+
+    fn aim(&self) -> Option<&Aim> {
+        match self {
+            Self::Person(aim) => Some(aim),
+            Self::Net(_) => None,
+        }
+    }
+}
+
+/// What a purge hides, as far as it was counted before the purge takes its place among the lines.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counted {
+    /// Lines under these names.
+    pub(crate) names: Vec<Borne>,
+    /// So many are at or before this id.
+    pub(crate) lines: u64,
+    pub(crate) upto: LineId,
+}
+
+impl Counted {
+    /// Nothing is counted yet.
+    pub(crate) fn of(aim: &Aim) -> Self {
+        let mut names = vec![Borne { name: aim.name(), from: None, upto: None }];
+        names.extend(aim.person.iter().flat_map(|person| person.names_before()));
+        Self { names, ..Self::default() }
+    }
+}
+
+/// What is to be done.
+pub(crate) enum Deed {
+    Kick(Aim),
+    Ban(Against, Option<Period>),
+    Unban(Against),
+    Mute(Aim, Option<Period>),
+    Unmute(Aim),
+    Invite(Aim),
+    Op(Aim),
+    Deop(Aim),
+    Set(Setting),
+    Purge(Aim, Counted),
+    Drop,
+}
+
+/// What is to be done, and why.
+pub(crate) struct Act {
+    pub(crate) deed: Deed,
+    pub(crate) reason: Option<Text>,
+}
+
+impl Act {
+    /// The command that asks for it.
+    pub(crate) fn kind(&self) -> Kind {
+        match self.deed {
+            Deed::Kick(_) => Kind::Kick,
+            Deed::Ban(..) => Kind::Ban,
+            Deed::Unban(_) => Kind::Unban,
+            Deed::Mute(..) => Kind::Mute,
+            Deed::Unmute(_) => Kind::Unmute,
+            Deed::Invite(_) => Kind::Invite,
+            Deed::Op(_) => Kind::Op,
+            Deed::Deop(_) => Kind::Deop,
+            Deed::Set(_) => Kind::Set,
+            Deed::Purge(..) => Kind::Purge,
+            Deed::Drop => Kind::Drop,
+        }
+    }
+
+    /// Whether the channel has one more ban, mute, invitation or refused word after it.
+    pub(in crate::hub) fn adds_rule(&self) -> bool {
+        matches!(
+            self.deed,
+            Deed::Ban(..)
+                | Deed::Mute(..)
+                | Deed::Invite(_)
+                | Deed::Set(Setting::Words(WordsChange::Add(_)))
+        )
+    }
+
+    /// Whom it is about, if that is a person.
+    pub(crate) fn aim(&self) -> Option<&Aim> {
+        match &self.deed {
+            Deed::Ban(against, _) | Deed::Unban(against) => against.aim(),
+            Deed::Kick(aim)
+            | Deed::Mute(aim, _)
+            | Deed::Unmute(aim)
+            | Deed::Invite(aim)
+            | Deed::Op(aim)
+            | Deed::Deop(aim)
+            | Deed::Purge(aim, _) => Some(aim),
+            Deed::Set(_) | Deed::Drop => None,
+        }
+    }
+
+    fn target(&self) -> Option<Target> {
+        match &self.deed {
+            Deed::Ban(Against::Net(net), _) | Deed::Unban(Against::Net(net)) => Some(net.clone()),
+            _ => self.aim().map(|aim| Target::User(aim.name())),
+        }
+    }
+
+    /// How long it holds, from its time on, as it is shown.
+    pub(in crate::hub) fn term(&self, time: Timestamp) -> Option<Term> {
+        let (Deed::Ban(_, period) | Deed::Mute(_, period)) = &self.deed else { return None };
+        Some(period.map_or(Term::Lasting, |period| {
+            let millis = i64::try_from(period.secs()).unwrap_or(i64::MAX).saturating_mul(1000);
+            Term::Until(Timestamp(on_the_wall(time).0.saturating_add(millis)))
+        }))
+    }
+
+    /// The mark that it makes, and the list into which that goes.
+    pub(in crate::hub) fn mark(&self, by: &UserName, time: Timestamp) -> Option<(List, Mark)> {
+        let (list, aim) = match &self.deed {
+            Deed::Ban(against, _) => (List::Bans, against.aim()),
+            Deed::Mute(aim, _) => (List::Mutes, Some(aim)),
+            Deed::Invite(aim) => (List::Invitations, Some(aim)),
+            _ => return None,
+        };
+        let shown = Restricted {
+            target: self.target()?,
+            by: by.clone(),
+            time: on_the_wall(time),
+            term: self.term(time).unwrap_or(Term::Lasting),
+            reason: self.reason.clone(),
+        };
+        let account = aim.and_then(|aim| aim.account);
+        Some((list, Mark::new(shown, aim.and_then(Aim::party), account)))
+    }
+
+    /// Which marks it ends.
+    pub(in crate::hub) fn ended(&self, state: &State) -> Option<(List, Vec<String>)> {
+        let list = match &self.deed {
+            Deed::Unban(_) => List::Bans,
+            Deed::Unmute(_) => List::Mutes,
+            _ => return None,
+        };
+        let (target, who) = (self.target()?, self.aim().and_then(Aim::who));
+        let keys = |is_one: &dyn Fn(&Mark) -> bool| -> Vec<String> {
+            let ones = state.rules.list(list).iter().filter(|mark| is_one(mark));
+            ones.map(|mark| mark.key().to_owned()).collect()
+        };
+        let mut meant = keys(&|mark| mark.is_meant(&target, who.as_ref()));
+        // Who is kept out by a name that is folded like theirs is let in by their own.
+        if meant.is_empty() {
+            meant = keys(&|mark| mark.is_alike(&target));
+        }
+        Some((list, meant))
+    }
+
+    /// What is to be kept of it.
+    pub(in crate::hub) fn kept(&self, by: &UserName, time: Timestamp, state: &State) -> Kept {
+        let mut rules = Vec::new();
+        if let Some((list, mark)) = self.mark(by, time) {
+            rules.push(Keep::Mark(list, mark));
+        }
+        let mut changes = true;
+        if let Some((list, keys)) = self.ended(state) {
+            changes = !keys.is_empty();
+            rules.extend(keys.into_iter().map(|key| Keep::NoMark(list, key)));
+        }
+        let mut purged = None;
+        match &self.deed {
+            // With the act itself, so that no crash lets an account come back to where it was put out of.
+            Deed::Kick(aim) | Deed::Ban(Against::Person(aim), _) => {
+                rules.extend(aim.account.map(Keep::NoMember));
+            }
+            Deed::Op(aim) => {
+                changes = !state.is_owned_by(aim);
+                rules.extend(aim.account.map(|account| Keep::Operator(account, Right::Full)));
+            }
+            Deed::Deop(aim) => {
+                changes = state.is_operated_by(aim);
+                rules.extend(aim.account.map(Keep::NoOperator));
+            }
+            Deed::Set(setting) => {
+                let mut settings = state.rules.settings.clone();
+                settings.set(setting);
+                rules.push(Keep::Setting(setting.name(), settings.value(setting.name())));
+            }
+            Deed::Purge(_, counted) => purged = Some(counted.clone()),
+            Deed::Drop => rules.push(Keep::End),
+            _ => {}
+        }
+        let setting = match &self.deed {
+            Deed::Set(setting) => Some(Sentence::new(setting.to_string())),
+            _ => None,
+        };
+        let logged = Logged {
+            time,
+            by: by.clone(),
+            did: self.kind(),
+            target: self.target(),
+            term: self.term(time),
+            setting,
+            reason: self.reason.clone(),
+        };
+        Kept { rules, purged, logged: changes.then_some(logged), recorded: None }
+    }
+
+    /// What the record of the server's operators gets. `None` acts at the shell.
+    pub(in crate::hub) fn recorded(
+        &self,
+        by: Option<UserName>,
+        channel: &ChannelName,
+        time: Timestamp,
+    ) -> Recorded {
+        let target = self.target().map(|target| target.to_string());
+        let setting = match &self.deed {
+            Deed::Set(setting) => Some(setting.to_string()),
+            _ => None,
+        };
+        let whom = target.or(setting).map(|whom| format!("{channel} {whom}"));
+        let until = match self.term(time) {
+            Some(Term::Until(until)) => Some(until),
+            _ => None,
+        };
+        Recorded {
+            time: on_the_wall(time),
+            by,
+            did: verb::of(self.kind()).name.into(),
+            whom: whom.unwrap_or_else(|| channel.to_string()).into(),
+            until,
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+/// What is kept of an act.
+pub(crate) struct Kept {
+    pub(crate) rules: Vec<Keep>,
+    /// Lines that are hidden.
+    pub(crate) purged: Option<Counted>,
+    /// None if it changes nothing.
+    pub(crate) logged: Option<Logged>,
+    /// An operator of the server did it, in a channel of others.
+    pub(crate) recorded: Option<Box<Recorded>>,
+}
+
+/// One change of how a channel is run, as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) enum Keep {
+    Mark(List, Mark),
+    NoMark(List, String),
+    /// The same of a mark that has ended by itself before this moment, and of no later one.
+    EndedMark(List, Mark),
+    /// The setting's name and value.
+    Setting(&'static str, String),
+    /// An account is an operator.
+    Operator(Party, Right),
+    NoOperator(Party),
+    /// An account is in it no more, here or when it comes back.
+    NoMember(Party),
+    /// The channel is gone, with everything.
+    End,
+}
+
+/// How much a person may do to a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Authority {
+    /// No operator.
+    None,
+    /// An operator because the others left.
+    Inherited,
+    /// An operator who made it, or was given the right, and has no account.
+    Unregistered,
+    /// The same with an account.
+    Full,
+    /// An operator of the server.
+    Server,
+}
+
+/// What a channel knows of somebody who wants something there, for policy to decide.
+pub(crate) struct Standing<'a> {
+    pub(crate) channel: &'a ChannelName,
+    /// Their name, once they have one.
+    pub(crate) name: Option<&'a UserName>,
+    pub(crate) member: bool,
+    pub(crate) operator: bool,
+    pub(crate) authority: Authority,
+    pub(crate) invited: bool,
+    pub(crate) ban: Option<&'a Restricted>,
+    pub(crate) mute: Option<&'a Restricted>,
+    pub(crate) settings: &'a Settings,
+    /// In a slow channel: every how long one may say something, and the seconds to wait still.
+    pub(crate) wait: Option<(Period, u64)>,
+    /// The operators who are there, if somebody else wants what is for them.
+    pub(crate) operators: Vec<UserName>,
+    /// Of the one whom an act is about.
+    pub(crate) subject: Subject,
+    /// How many bans and mutes there are.
+    pub(crate) marks: [usize; 2],
+    /// What the channel's filter has found in the text that is to be shown there, if it was asked.
+    pub(crate) verdict: Option<&'a Verdict>,
+}
+
+impl Standing<'_> {
+    /// Whether they may know that there is such a channel.
+    pub(crate) fn knows(&self) -> bool {
+        !self.settings.hidden
+            || self.member
+            || self.operator
+            || self.invited
+            || self.authority == Authority::Server
+    }
+}
+
+/// What a channel knows of the one whom an act is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub(crate) struct Subject {
+    /// It is the one who acts.
+    pub(crate) oneself: bool,
+    pub(crate) member: bool,
+    pub(crate) operator: bool,
+    /// It has an account.
+    pub(crate) registered: bool,
+    /// An operator, and no other is there.
+    pub(crate) sole_operator: bool,
+    /// The channel has as many operators as it can.
+    pub(crate) many_operators: bool,
+    pub(crate) banned: bool,
+    /// A mark of the same target is there already, in whose place a new one comes.
+    pub(crate) marked: bool,
+}

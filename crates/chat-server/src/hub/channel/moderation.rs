@@ -1,0 +1,201 @@
+//! How a channel is run: its settings, and who is banned, muted or invited. Pure data.
+//!
+//! * [`list_entry`]: one person or net, and how long what is said of them holds.
+//! * [`settings`]: what is set.
+//! * [`word_filter`]: the words and links that are refused.
+//! * [`slow_mode`]: who said something lately, for slow channels.
+
+mod list_entry;
+mod settings;
+mod slow_mode;
+mod word_filter;
+
+use chat_proto::id::Timestamp;
+use chat_proto::name::UserName;
+use chat_proto::setting::Period;
+
+pub(crate) use self::list_entry::{Mark, Sign, Who};
+pub(crate) use self::settings::Settings;
+use self::slow_mode::Spoken;
+pub(crate) use self::word_filter::{Hit, Verdict};
+
+/// Bans that a channel keeps, and mutes; past it no more are taken.
+pub(crate) const MAX_MARKS: usize = 1000;
+
+/// Operators that a channel has by being made ones; past it no more are made.
+pub(crate) const MAX_OPERATORS: usize = 500;
+
+/// Invitations that are not taken up; past it the oldest is void.
+const MAX_INVITATIONS: usize = 100;
+
+/// One of a channel's lists of marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum List {
+    Bans,
+    Mutes,
+    Invitations,
+}
+
+impl List {
+    pub(crate) const ALL: [Self; 3] = [Self::Bans, Self::Mutes, Self::Invitations];
+
+    /// As the store has it.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Bans => 0,
+            Self::Mutes => 1,
+            Self::Invitations => 2,
+        }
+    }
+}
+
+/// How one channel is run.
+#[derive(Default)]
+pub(crate) struct Rules {
+    pub(crate) settings: Settings,
+    bans: Vec<Mark>,
+    mutes: Vec<Mark>,
+    /// The oldest first.
+    invitations: Vec<Mark>,
+    spoken: Spoken,
+    /// By what bans and mutes are found, in addition (`true`) or no more, for the index of all channels.
+    changed: Vec<(Sign, bool)>,
+}
+
+impl Rules {
+    pub(crate) fn list(&self, list: List) -> &[Mark] {
+        match list {
+            List::Bans => &self.bans,
+            List::Mutes => &self.mutes,
+            List::Invitations => &self.invitations,
+        }
+    }
+
+    fn list_mut(&mut self, list: List) -> &mut Vec<Mark> {
+        match list {
+            List::Bans => &mut self.bans,
+            List::Mutes => &mut self.mutes,
+            List::Invitations => &mut self.invitations,
+        }
+    }
+
+    /// The marks of a list that hold at this moment.
+    pub(crate) fn holding(&self, list: List, now: Timestamp) -> impl Iterator<Item = &Mark> {
+        self.list(list).iter().filter(move |mark| mark.holds(now))
+    }
+
+    /// What hits somebody who is banned or muted, or lets somebody in who is invited.
+    pub(crate) fn find(&self, list: List, who: &Who, now: Timestamp) -> Option<&Mark> {
+        if self.list(list).is_empty() {
+            return None;
+        }
+        let looks = who.looks();
+        self.holding(list, now).find(|mark| match list {
+            List::Bans | List::Mutes => mark.hits(who, &looks),
+            List::Invitations => mark.invites(who),
+        })
+    }
+
+    /// Adds a mark in place of an earlier one of the same target. Tells the keys of marks that gave way to it.
+    pub(crate) fn add(&mut self, list: List, mark: Mark) -> Vec<String> {
+        self.remove(list, &[mark.key().to_owned()]);
+        self.note(list, &mark, true);
+        let marks = self.list_mut(list);
+        marks.push(mark);
+        let mut gone = Vec::new();
+        while list == List::Invitations && marks.len() > MAX_INVITATIONS {
+            gone.push(marks.remove(0).key().to_owned());
+        }
+        gone
+    }
+
+    /// Somebody takes another name: bans and mutes that hit them by the one before still do.
+    pub(crate) fn follow(&mut self, who: &Who, now: Timestamp) {
+        let looks = who.looks();
+        let nameless = Who { name: None, ..who.clone() };
+        for mark in self.bans.iter_mut().chain(&mut self.mutes) {
+            if mark.holds(now) && mark.hits(who, &looks) && !mark.hits(&nameless, &[]) {
+                let oldest = mark.follow(who.party).map(|oldest| (Sign::Party(oldest), false));
+                self.changed.extend(oldest.into_iter().chain([(Sign::Party(who.party), true)]));
+            }
+        }
+    }
+
+    /// Bans, mutes, invitations and refused words.
+    pub(crate) fn count(&self) -> usize {
+        let marks = self.bans.len() + self.mutes.len() + self.invitations.len();
+        marks + self.settings.words.patterns().len()
+    }
+
+    /// What changed of the signs of bans and mutes since this was last asked.
+    pub(crate) fn take_changed(&mut self) -> Vec<(Sign, bool)> {
+        std::mem::take(&mut self.changed)
+    }
+
+    fn note(&mut self, list: List, mark: &Mark, is_added: bool) {
+        if list != List::Invitations {
+            self.changed.extend(mark.signs().map(|sign| (sign, is_added)));
+        }
+    }
+
+    /// The channel is gone.
+    pub(crate) fn clear(&mut self) {
+        self.take_out(List::Bans, |_| true);
+        self.take_out(List::Mutes, |_| true);
+        *self = Self { changed: std::mem::take(&mut self.changed), ..Self::default() };
+    }
+
+    fn take_out(&mut self, list: List, is_out: impl Fn(&Mark) -> bool) -> Vec<Mark> {
+        let out: Vec<_> = self.list_mut(list).extract_if(.., |mark| is_out(mark)).collect();
+        for mark in &out {
+            self.note(list, mark, false);
+        }
+        out
+    }
+
+    /// Takes out the marks with these keys.
+    pub(crate) fn remove(&mut self, list: List, keys: &[String]) {
+        self.take_out(list, |mark| keys.iter().any(|key| key == mark.key()));
+    }
+
+    /// Forgets what holds no more. Tells what it was, for the store.
+    pub(crate) fn forget_ended(&mut self, now: Timestamp) -> Vec<(List, Mark)> {
+        let mut ended = Vec::new();
+        for list in List::ALL {
+            let over = self.take_out(list, |mark| !mark.holds(now));
+            ended.extend(over.into_iter().map(|mark| (list, mark)));
+        }
+        self.spoken.forget_before(now, self.settings.slow);
+        ended
+    }
+
+    /// Somebody's account is erased: why they have banned or muted anybody is told no more.
+    pub(crate) fn forget_reasons(&mut self, by: &UserName) {
+        for list in List::ALL {
+            let own = self.list_mut(list).iter_mut().filter(|mark| mark.shown.by == *by);
+            let reasons = own.filter_map(|mark| mark.shown.reason.take()).count();
+            if list != List::Invitations {
+                let gone = std::iter::repeat_n((Sign::Reason(by.clone()), false), reasons);
+                self.changed.extend(gone);
+            }
+        }
+    }
+
+    /// Somebody says something now.
+    pub(crate) fn note_spoken(&mut self, who: &Who, now: Timestamp) {
+        if let Some(every) = self.settings.slow {
+            self.spoken.note(who, now, every);
+        }
+    }
+
+    /// What they said just now counts for nothing: it was not said.
+    pub(crate) fn forget_spoken(&mut self, who: &Who, at: Timestamp) {
+        self.spoken.forget(who, at);
+    }
+
+    /// How long somebody has to wait, and how often one may say something; `None` if it may be now.
+    pub(crate) fn wait(&self, who: &Who, now: Timestamp) -> Option<(Period, u64)> {
+        let every = self.settings.slow?;
+        Some((every, self.spoken.wait_secs(who, now, every)?))
+    }
+}

@@ -1,0 +1,270 @@
+//! Somebody of whom something is said in a channel: that they are banned, muted or invited.
+
+use std::net::IpAddr;
+
+use chat_proto::event::{Restricted, Term};
+use chat_proto::fold::folded;
+use chat_proto::id::Timestamp;
+use chat_proto::name::UserName;
+use chat_proto::target::Target;
+use ipnet::IpNet;
+
+use crate::hub::client::Party;
+use crate::util::clock::end_of;
+
+/// By what somebody is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    pub(crate) name: Option<UserName>,
+    pub(crate) party: Party,
+    /// The party that their account is, if they have one.
+    pub(crate) account: Option<Party>,
+    pub(crate) address: Option<IpAddr>,
+    /// Who they were earlier on this connection, with or without an account.
+    pub(crate) before: Vec<Party>,
+}
+
+impl Who {
+    /// What their name may be taken for.
+    pub(crate) fn looks(&self) -> Vec<Box<str>> {
+        self.name.as_ref().map(looks).unwrap_or_default()
+    }
+}
+
+fn looks(name: &UserName) -> Vec<Box<str>> {
+    name.ban_looks().map(Into::into).collect()
+}
+
+/// By what a ban or a mute is found in the index of all channels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Sign {
+    /// A name that it hits has this look.
+    Look(Box<str>),
+    /// It hits this party or account.
+    Party(Party),
+    /// It hits those who connect from here.
+    Net(IpNet),
+    /// It has a reason, given by this name.
+    Reason(UserName),
+}
+
+/// People that one mark follows through new names; past it the oldest is given up.
+const MAX_FOLLOWED: usize = 64;
+
+/// One person or net. It goes by everything that was known of a person then, so that neither a new name nor
+/// another connection gets around it.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    pub(crate) shown: Restricted,
+    party: Option<Party>,
+    account: Option<Party>,
+    /// Those whom it hit by their name, and who then took another. It isn't kept over a restart, and neither are
+    /// they the same then.
+    followed: Vec<Party>,
+    looks: Vec<Box<str>>,
+    /// When it ends, by the steady clock.
+    ends: Option<Timestamp>,
+    key: Box<str>,
+    /// The target as it is written.
+    target: Box<str>,
+}
+
+impl Mark {
+    /// With the party and the account that the target had, if they were known.
+    pub(crate) fn new(shown: Restricted, party: Option<Party>, account: Option<Party>) -> Self {
+        let looks = match &shown.target {
+            Target::User(name) => looks(name),
+            Target::Net(_) => Vec::new(),
+        };
+        let (key, target) = (key(&shown.target).into(), shown.target.to_string().into());
+        let ends = match shown.term {
+            Term::Lasting => None,
+            Term::Until(end) => Some(end_of(shown.time, end)),
+        };
+        Self { shown, party, account, followed: Vec::new(), looks, ends, key, target }
+    }
+
+    /// The parties of which it speaks.
+    pub(crate) fn parties(&self) -> (Option<Party>, Option<Party>) {
+        (self.party, self.account)
+    }
+
+    /// By what it is found.
+    pub(super) fn signs(&self) -> impl Iterator<Item = Sign> {
+        let looks = self.looks.iter().cloned().map(Sign::Look);
+        let parties = self.party.iter().chain(&self.account).chain(&self.followed).copied();
+        let net = self.shown.target.addresses().map(Sign::Net);
+        let reason = self.shown.reason.as_ref().map(|_| Sign::Reason(self.shown.by.clone()));
+        looks.chain(parties.map(Sign::Party)).chain(net).chain(reason)
+    }
+
+    /// The same for marks of the same target.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The target as [`Target::read`] reads it.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Whether it holds at this moment.
+    pub(crate) fn holds(&self, now: Timestamp) -> bool {
+        self.ends.is_none_or(|end| now < end)
+    }
+
+    /// Whether it speaks of this person, whose name has these looks.
+    pub(super) fn hits(&self, who: &Who, looks: &[Box<str>]) -> bool {
+        if let target @ Target::Net(_) = &self.shown.target {
+            return who.address.is_some_and(|address| target.has_address(address));
+        }
+        let known = |party| {
+            self.party == Some(party)
+                || self.account == Some(party)
+                || self.followed.contains(&party)
+        };
+        known(who.party)
+            || who.account.is_some_and(known)
+            || who.before.iter().copied().any(known)
+            || self.looks.iter().any(|look| looks.contains(look))
+    }
+
+    /// The same for one person alone.
+    pub(crate) fn hits_person(&self, who: &Who) -> bool {
+        let by_name = !self.looks.is_empty();
+        self.hits(who, &if by_name { who.looks() } else { Vec::new() })
+    }
+
+    /// Whoever it hits by their name only takes another one now: from then on it goes by who they are.
+    /// Returns the one that is followed no more.
+    pub(super) fn follow(&mut self, party: Party) -> Option<Party> {
+        let is_full = self.followed.len() == MAX_FOLLOWED;
+        let oldest = is_full.then(|| self.followed.remove(0));
+        self.followed.push(party);
+        oldest
+    }
+
+    /// Whether it lets this person in. Nobody gets in by a name that only looks like the right one, or that
+    /// belongs to an account which isn't theirs.
+    pub(super) fn invites(&self, who: &Who) -> bool {
+        if self.account.is_some() {
+            return self.account == who.account;
+        }
+        let named =
+            matches!(&self.shown.target, Target::User(name) if who.name.as_ref() == Some(name));
+        named || self.party == Some(who.party)
+    }
+
+    /// Whether somebody means this mark who names a target; `who` that is at present.
+    pub(crate) fn is_meant(&self, target: &Target, who: Option<&Who>) -> bool {
+        let is_theirs = |who: &Who| {
+            self.party == Some(who.party) || (self.account.is_some() && self.account == who.account)
+        };
+        let addresses = target.addresses();
+        self.key() == key(target).as_str()
+            || addresses.is_some() && addresses == self.shown.target.addresses()
+            || who.is_some_and(is_theirs)
+    }
+
+    /// Whether it is of a name that is folded like the target.
+    pub(crate) fn is_alike(&self, target: &Target) -> bool {
+        match (&self.shown.target, target) {
+            (Target::User(own), Target::User(name)) => {
+                folded(own.as_str()) == folded(name.as_str())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a target is found by.
+fn key(target: &Target) -> String {
+    match target {
+        Target::User(name) => format!("@{}", name.key()),
+        Target::Net(net) => net.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> UserName {
+        UserName::new(name).unwrap()
+    }
+
+    fn who(called: &str, party: u64, account: Option<u64>, address: &str) -> Who {
+        Who {
+            name: Some(name(called)),
+            party: Party(party),
+            account: account.map(Party),
+            address: address.parse().ok(),
+            before: Vec::new(),
+        }
+    }
+
+    fn mark(target: &str, party: Option<u64>, account: Option<u64>) -> Mark {
+        let shown = Restricted {
+            target: Target::read(target).unwrap(),
+            by: name("alice"),
+            time: Timestamp(0),
+            term: Term::Until(Timestamp(1000)),
+            reason: None,
+        };
+        Mark::new(shown, party.map(Party), account.map(Party))
+    }
+
+    fn hits(mark: &Mark, who: &Who) -> bool {
+        mark.hits(who, &who.looks())
+    }
+
+    #[test]
+    fn a_mark_holds_for_names_parties_accounts_and_addresses() {
+        let guest = mark("bob", Some(7), None);
+        let signed_in = mark("bob", Some(9), Some(9));
+        let net = mark("10.0.0.0/8", None, None);
+        for (person, by_guest, by_account, by_net) in [
+            (who("bob", 8, None, "192.0.2.1"), true, true, false),
+            (who("BOB", 8, None, "192.0.2.1"), true, true, false),
+            (who("b0b", 8, None, "192.0.2.1"), true, true, false),
+            (who("rob", 7, None, "192.0.2.1"), true, false, false),
+            (who("rob", 9, Some(9), "192.0.2.1"), false, true, false),
+            (who("rob", 8, None, "10.255.0.1"), false, false, true),
+            (who("rob", 8, None, "::1"), false, false, false),
+            (who("rob", 8, None, "a Unix socket"), false, false, false),
+        ] {
+            assert_eq!(hits(&guest, &person), by_guest, "{person:?}");
+            assert_eq!(hits(&signed_in, &person), by_account, "{person:?}");
+            assert_eq!(hits(&net, &person), by_net, "{person:?}");
+        }
+    }
+
+    #[test]
+    fn an_invitation_is_for_one_person() {
+        let guest = mark("bob", Some(7), None);
+        assert!(guest.invites(&who("bob", 8, None, "")));
+        assert!(guest.invites(&who("rob", 7, None, "")));
+        assert!(!guest.invites(&who("b0b", 8, None, "")));
+        let signed_in = mark("bob", Some(9), Some(9));
+        assert!(signed_in.invites(&who("rob", 9, Some(9), "")));
+        assert!(!signed_in.invites(&who("bob", 8, None, "")));
+    }
+
+    #[test]
+    fn a_time_ends_by_itself() {
+        let mark = mark("bob", None, None);
+        assert!(mark.holds(Timestamp(999)));
+        assert!(!mark.holds(Timestamp(1000)));
+    }
+
+    #[test]
+    fn who_is_named_is_meant_under_every_name() {
+        let mark = mark("bob", Some(7), None);
+        let bob = Target::User(name("Bob"));
+        let rob = Target::User(name("rob"));
+        assert!(mark.is_meant(&bob, None));
+        assert!(!mark.is_meant(&rob, None));
+        assert!(mark.is_meant(&rob, Some(&who("rob", 7, None, ""))));
+        assert!(!mark.is_meant(&rob, Some(&who("rob", 8, None, ""))));
+    }
+}

@@ -1,0 +1,120 @@
+//! What is set in a channel.
+
+use chat_proto::setting::{Pattern, Period, SETTINGS, Setting, WordsChange};
+
+use super::word_filter::{Filter, Words};
+
+/// The settings of one channel. Those of a new one are all as in [`Settings::default`].
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
+pub(crate) struct Settings {
+    pub(crate) invite_only: bool,
+    pub(crate) hidden: bool,
+    pub(crate) slow: Option<Period>,
+    pub(crate) topic_lock: bool,
+    /// What is said isn't kept.
+    pub(crate) no_history: bool,
+    pub(crate) words: Words,
+    pub(crate) no_links: bool,
+}
+
+impl Settings {
+    /// Changes one.
+    pub(crate) fn set(&mut self, setting: &Setting) {
+        match setting {
+            Setting::InviteOnly(on) => self.invite_only = *on,
+            Setting::Hidden(on) => self.hidden = *on,
+            Setting::Slow(period) => self.slow = *period,
+            Setting::TopicLock(on) => self.topic_lock = *on,
+            Setting::History(on) => self.no_history = !on,
+            Setting::Words(WordsChange::Add(pattern)) => self.words.add(pattern.clone()),
+            Setting::Words(WordsChange::Remove(pattern)) => self.words.remove(pattern),
+            Setting::Words(WordsChange::Clear) => self.words = Words::default(),
+            Setting::Links(on) => self.no_links = !on,
+        }
+    }
+
+    /// What is refused in texts; nothing in most channels.
+    pub(crate) fn filter(&self) -> Option<Filter> {
+        let refuses = self.no_links || !self.words.patterns().is_empty();
+        refuses.then(|| Filter { words: self.words.clone(), no_links: self.no_links })
+    }
+
+    /// The value of a setting, as it is stored: the words with blanks between them.
+    pub(crate) fn value(&self, name: &str) -> String {
+        let on = |on: bool| if on { "on" } else { "off" }.to_owned();
+        match name {
+            "invite-only" => on(self.invite_only),
+            "hidden" => on(self.hidden),
+            "topic-lock" => on(self.topic_lock),
+            "history" => on(!self.no_history),
+            "links" => on(!self.no_links),
+            "slow" => self.slow.map_or_else(|| on(false), |period| period.to_string()),
+            _ => {
+                let words: Vec<&str> = self.words.patterns().iter().map(Pattern::as_str).collect();
+                if words.is_empty() { on(false) } else { words.join(" ") }
+            }
+        }
+    }
+
+    /// The same for people: those who don't run the channel aren't told the words.
+    pub(crate) fn shown(&self, name: &str, to_operator: bool) -> String {
+        let words = self.words.patterns().len();
+        match (name, words) {
+            ("words", 1) if !to_operator => "1 word".to_owned(),
+            ("words", 2..) if !to_operator => format!("{words} words"),
+            _ => self.value(name),
+        }
+    }
+
+    /// Takes a value as it is stored. One that isn't known, from another version, is passed over.
+    pub(crate) fn restore(&mut self, name: &str, value: &str) {
+        if name == "words" && value != "off" {
+            for pattern in value.split(' ').filter_map(Pattern::new) {
+                self.words.add(pattern);
+            }
+        } else if let Ok(setting) = Setting::read(name, value) {
+            self.set(&setting);
+        }
+    }
+
+    /// Every setting's name and value as it is shown.
+    pub(crate) fn all(&self, to_operator: bool) -> impl Iterator<Item = (&'static str, String)> {
+        SETTINGS.iter().map(move |(name, ..)| (*name, self.shown(name, to_operator)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_is_restored() {
+        let mut settings = Settings::default();
+        for (name, value) in [
+            ("invite-only", "on"),
+            ("hidden", "on"),
+            ("slow", "10s"),
+            ("topic-lock", "on"),
+            ("history", "off"),
+            ("words", "+bad*"),
+            ("words", "+worse"),
+            ("links", "off"),
+        ] {
+            settings.set(&Setting::read(name, value).unwrap());
+        }
+        let mut restored = Settings::default();
+        for (name, ..) in SETTINGS {
+            restored.restore(name, &settings.value(name));
+        }
+        restored.restore("colour", "red");
+        let all: Vec<_> = settings.all(true).collect();
+        assert_eq!(restored.all(true).collect::<Vec<_>>(), all);
+        let words =
+            |value: String| all.iter().any(|(name, told)| (*name, told) == ("words", &value));
+        assert!(words("bad* worse".to_owned()));
+        assert_eq!(settings.shown("words", false), "2 words");
+        let usual: Vec<_> = Settings::default().all(false).map(|(_, value)| value).collect();
+        assert_eq!(usual, ["off", "off", "off", "off", "on", "off", "on"]);
+    }
+}

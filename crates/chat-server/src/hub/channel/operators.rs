@@ -1,0 +1,126 @@
+//! Who runs a channel.
+
+use std::sync::Arc;
+
+use crate::hub::client::{Party, Person};
+
+/// How an operator came by the right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// It passed to the member who had been there longest when the channel had no operator. It moderates and never
+    /// destroys.
+    Inherited,
+    /// The operator made the channel, or was given the right by an operator.
+    Full,
+}
+
+/// The operators of one channel: accounts, which keep the right while they are away, and people without one,
+/// who lose it by leaving the system.
+#[derive(Default)]
+pub(in crate::hub) struct Operators {
+    accounts: Vec<(Party, Right)>,
+    /// Also while they are elsewhere.
+    people: Vec<(Arc<Person>, Right)>,
+}
+
+impl Operators {
+    /// Those with an account, as they are kept.
+    pub(in crate::hub) fn kept(accounts: Vec<(Party, Right)>) -> Self {
+        Self { accounts, people: Vec::new() }
+    }
+
+    pub(in crate::hub) fn has(&self, person: &Person) -> bool {
+        self.right(person).is_some()
+    }
+
+    pub(in crate::hub) fn has_account(&self, account: Party) -> bool {
+        self.account_right(account).is_some()
+    }
+
+    /// The right of an account.
+    pub(in crate::hub) fn account_right(&self, account: Party) -> Option<Right> {
+        self.accounts.iter().find(|(other, _)| *other == account).map(|(_, right)| *right)
+    }
+
+    /// The right of a person who is here, by their account or without one.
+    pub(in crate::hub) fn right(&self, person: &Person) -> Option<Right> {
+        let by_account = person.account().and_then(|account| self.account_right(account));
+        by_account.or_else(|| {
+            self.present().find(|(other, _)| other.id == person.id).map(|(_, right)| *right)
+        })
+    }
+
+    /// The accounts, and those without one who are here.
+    pub(in crate::hub) fn all(&self) -> (Vec<Party>, Vec<Arc<Person>>) {
+        let accounts = self.accounts.iter().map(|(account, _)| *account);
+        let people = self.present().map(|(person, _)| Arc::clone(person));
+        (accounts.collect(), people.collect())
+    }
+
+    /// Whether any of them has an account.
+    pub(in crate::hub) fn outlive_members(&self) -> bool {
+        !self.accounts.is_empty()
+    }
+
+    pub(in crate::hub) fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.present().next().is_none()
+    }
+
+    pub(in crate::hub) fn count(&self) -> usize {
+        self.accounts.len() + self.present().count()
+    }
+
+    fn present(&self) -> impl Iterator<Item = &(Arc<Person>, Right)> {
+        self.people.iter().filter(|(operator, _)| !operator.has_left())
+    }
+
+    /// Gives a person the right. Returns the account that is to be stored, if they have one.
+    pub(in crate::hub) fn add(
+        &mut self,
+        person: &Arc<Person>,
+        right: Right,
+    ) -> Option<(Party, Right)> {
+        if let Some(account) = person.account() {
+            return self.add_account(account, right).then_some((account, right));
+        }
+        match self.people.iter_mut().find(|(other, _)| other.id == person.id) {
+            Some((_, had)) if right == Right::Full => *had = right,
+            Some(_) => {}
+            None => self.people.push((Arc::clone(person), right)),
+        }
+        None
+    }
+
+    /// Gives an account the right; returns whether that changes anything.
+    pub(in crate::hub) fn add_account(&mut self, account: Party, right: Right) -> bool {
+        match self.accounts.iter_mut().find(|(other, _)| *other == account) {
+            Some((_, had)) if *had == Right::Inherited && right == Right::Full => *had = right,
+            Some(_) => return false,
+            None => self.accounts.push((account, right)),
+        }
+        true
+    }
+
+    /// A person who had the right without an account is signed in to one, which has it from now on. Returns it, if it
+    /// is to be stored.
+    pub(in crate::hub) fn adopt(
+        &mut self,
+        person: &Person,
+        account: Party,
+    ) -> Option<(Party, Right)> {
+        let at = self.people.iter().position(|(operator, _)| operator.id == person.id)?;
+        let (_, right) = self.people.remove(at);
+        self.add_account(account, right).then_some((account, right))
+    }
+
+    /// Takes the right from a person who is here, and from an account.
+    pub(in crate::hub) fn remove(&mut self, person: Option<&Person>, account: Option<Party>) {
+        self.people.retain(|(operator, _)| person.is_none_or(|person| operator.id != person.id));
+        self.accounts.retain(|(other, _)| Some(*other) != account);
+    }
+
+    /// Forgets those who have left the system.
+    pub(in crate::hub) fn forget_gone(&mut self) {
+        self.people.retain(|(operator, _)| !operator.has_left());
+    }
+}

@@ -1,0 +1,177 @@
+//! Names to people: no two people here have one name, nor names that look alike. One who is signed in may
+//! have a name on several devices.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use chat_proto::name::UserName;
+
+use crate::hub::client::{Party, Person, PersonId};
+use crate::hub::skeleton_index::Lookalikes;
+
+/// Everybody connected, and who has which name.
+#[derive(Default)]
+pub(crate) struct Directory {
+    /// Everybody connected, with or without a name.
+    pub(in crate::hub) everyone: BTreeMap<PersonId, Arc<Person>>,
+    named: BTreeMap<UserName, Bearers>,
+    /// What a name looks like, to the one who has it; a name may have two such keys.
+    by_look: Lookalikes<PersonId>,
+    /// Those who go on for somebody who was cut off: their party's number isn't their own.
+    going_on: HashMap<Party, PersonId>,
+}
+
+/// Those who have a name: one, or the devices of one account.
+pub(in crate::hub) struct Bearers {
+    first: Arc<Person>,
+    /// Few have more than one.
+    others: Vec<Arc<Person>>,
+}
+
+impl Bearers {
+    fn all(&self) -> impl Iterator<Item = &Arc<Person>> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl Directory {
+    /// Gives the name to the person, who gives up the one they had.
+    ///
+    /// # Errors
+    ///
+    /// The one who has it, or a name that looks like it.
+    pub(in crate::hub) fn claim(
+        &mut self,
+        name: &UserName,
+        person: &Arc<Person>,
+    ) -> Result<(), UserName> {
+        if let Some(held) = self.lookalikes(name, person).next() {
+            return Err(held);
+        }
+        self.release(person);
+        self.bear(name, person);
+        Ok(())
+    }
+
+    /// The names of others that look like this one at the first glance.
+    fn lookalikes(&self, name: &UserName, person: &Person) -> impl Iterator<Item = UserName> {
+        let own = person.id;
+        let looks: Vec<_> = name.loose_looks().map(std::borrow::Cow::into_owned).collect();
+        looks.into_iter().flat_map(move |look| {
+            let holders: Vec<_> = self.by_look.of(&look).copied().collect();
+            let others = holders.into_iter().filter(move |holder| *holder != own);
+            others.filter_map(|holder| self.everyone.get(&holder)?.name())
+        })
+    }
+
+    /// Gives the name of an account to one more of its devices. `party` is the account's.
+    ///
+    /// # Errors
+    ///
+    /// The one who has it, or a name that looks like it, and isn't the account.
+    pub(in crate::hub) fn join(
+        &mut self,
+        name: &UserName,
+        party: Party,
+        person: &Arc<Person>,
+    ) -> Result<(), UserName> {
+        let is_there = self.find(name).is_some_and(|first| first.account() == Some(party));
+        if !is_there {
+            // Earlier versions made accounts whose names look alike at the first glance.
+            if let Some(held) = self.lookalikes(name, person).find(|held| held.looks_like(name)) {
+                return Err(held);
+            }
+            self.release(person);
+            self.bear(name, person);
+            return Ok(());
+        }
+        self.release(person);
+        if let Some(bearers) = self.named.get_mut(name) {
+            bearers.others.push(Arc::clone(person));
+        }
+        person.set_name(name.clone());
+        Ok(())
+    }
+
+    fn bear(&mut self, name: &UserName, person: &Arc<Person>) {
+        for look in name.loose_looks() {
+            self.by_look.add(&look, person.id);
+        }
+        let bearers = Bearers { first: Arc::clone(person), others: Vec::new() };
+        self.named.insert(name.clone(), bearers);
+        person.set_name(name.clone());
+    }
+
+    /// Gives up the name that the person has; another device of theirs goes on with it.
+    pub(in crate::hub) fn release(&mut self, person: &Person) {
+        let Some(name) = person.name() else { return };
+        let Some(bearers) = self.named.get_mut(&name) else { return };
+        bearers.others.retain(|other| other.id != person.id);
+        if bearers.first.id != person.id {
+            return;
+        }
+        let next = if bearers.others.is_empty() { None } else { Some(bearers.others.remove(0)) };
+        for look in name.loose_looks() {
+            self.by_look.remove(&look, &person.id);
+        }
+        if let Some(next) = next {
+            for look in name.loose_looks() {
+                self.by_look.add(&look, next.id);
+            }
+            bearers.first = next;
+        } else {
+            self.named.remove(&name);
+        }
+    }
+
+    pub(in crate::hub) fn remove(&mut self, person: &Person) {
+        self.release(person);
+        self.everyone.remove(&person.id);
+        self.going_on.remove(&person.party());
+    }
+
+    /// The person goes on for somebody who was cut off.
+    pub(in crate::hub) fn goes_on(&mut self, person: &Person, party: Party) {
+        self.going_on.insert(party, person.id);
+    }
+
+    /// The person is somebody else from now on.
+    pub(in crate::hub) fn goes_on_no_more(&mut self, party: Party) {
+        self.going_on.remove(&party);
+    }
+
+    /// By the name as typed in any case; of several devices the first.
+    pub(in crate::hub) fn find(&self, name: &UserName) -> Option<&Arc<Person>> {
+        self.named.get(name).map(|bearers| &bearers.first)
+    }
+
+    /// Everybody who has this name.
+    pub(in crate::hub) fn bearers(&self, name: &UserName) -> impl Iterator<Item = &Arc<Person>> {
+        self.named.get(name).into_iter().flat_map(Bearers::all)
+    }
+
+    /// Somebody without an account, by who they are.
+    pub(in crate::hub) fn guest(&self, party: Party) -> Option<&Arc<Person>> {
+        let id = self.going_on.get(&party).copied().unwrap_or(PersonId(party.0));
+        self.everyone.get(&id).filter(|person| person.party() == party)
+    }
+
+    pub(in crate::hub) fn by_name(&self) -> &BTreeMap<UserName, Bearers> {
+        &self.named
+    }
+
+    /// Those whose names come after this one, by name.
+    pub(in crate::hub) fn named_after(
+        &self,
+        after: Option<&UserName>,
+    ) -> impl Iterator<Item = (&UserName, &Arc<Person>)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let names = self.named.range::<UserName, _>((from, Bound::Unbounded));
+        names.map(|(name, bearers)| (name, &bearers.first))
+    }
+
+    pub(in crate::hub) fn named(&self) -> impl ExactSizeIterator<Item = (&UserName, &Arc<Person>)> {
+        self.named.iter().map(|(name, bearers)| (name, &bearers.first))
+    }
+}

@@ -1,0 +1,202 @@
+//! Private chats: each a pair of bounded queues, one for each direction.
+//!
+//! A chat's queues hold nobody else's lines, so somebody who floods one person fills only the queue
+//! between the two. A pair is made when the first line is on its way and is only transport: it goes
+//! when one of the two leaves the system, or when either has written with many others since; the
+//! next line makes a new one.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
+use tokio::sync::mpsc;
+
+use crate::hub::client::{Bell, Note, Person, PersonId};
+use crate::hub::fanout::delivery::{Delivery, is_much_alive};
+
+/// Lines that may wait in one direction of a chat; past it the sender is told `user-busy`. The room is not
+/// there before it is needed.
+const MAX_WAITING_LINES: usize = 256;
+
+/// Private lines from everybody that may wait for one person, which bounds what somebody who doesn't read
+/// can cost.
+const MAX_WAITING_FOR_ONE: usize = 1024;
+
+/// The same while much waits in the server.
+const FEW_WAITING_FOR_ONE: usize = 64;
+
+/// Pairs that one person is part of; past it the oldest is given up.
+const MAX_PAIRS: usize = 64;
+
+/// Every pair, by who reads and who writes.
+#[derive(Default)]
+pub(crate) struct PrivateChats {
+    queues: HashMap<(PersonId, PersonId), mpsc::Sender<Arc<Delivery>>>,
+    partners: HashMap<PersonId, VecDeque<PersonId>>,
+}
+
+/// Room for one line, which is given back unless the line is sent.
+pub(crate) struct Room {
+    permit: Option<mpsc::OwnedPermit<Arc<Delivery>>>,
+    to: Arc<Person>,
+}
+
+impl Room {
+    pub(in crate::hub) fn send(mut self, delivery: &Arc<Delivery>) {
+        if let Some(permit) = self.permit.take() {
+            permit.send(Arc::clone(delivery));
+            self.to.bell.ring(Bell::PRIVATE);
+        }
+    }
+}
+
+impl Room {
+    /// In whose queue it is.
+    pub(in crate::hub) fn reader(&self) -> &Arc<Person> {
+        &self.to
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if self.permit.is_some() {
+            self.to.private_lines.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl PrivateChats {
+    /// Takes room for one line from one person to another.
+    ///
+    /// # Errors
+    ///
+    /// `user-busy` if as much waits already as may.
+    pub(in crate::hub) fn room(
+        &mut self,
+        from: &Arc<Person>,
+        to: &Arc<Person>,
+        to_name: &UserName,
+    ) -> Result<Room, Refusal> {
+        let busy = || Refusal::user_busy(to_name);
+        self.open(from, to).ok_or_else(busy)?;
+        let queue = self.queues.get(&(to.id, from.id)).ok_or_else(busy)?;
+        let permit = queue.clone().try_reserve_owned().map_err(|_| busy())?;
+        let waiting = to.private_lines.fetch_add(1, Ordering::AcqRel);
+        let room = Room { permit: Some(permit), to: Arc::clone(to) };
+        let most = if is_much_alive() { FEW_WAITING_FOR_ONE } else { MAX_WAITING_FOR_ONE };
+        if waiting < most { Ok(room) } else { Err(busy()) }
+    }
+
+    /// Makes the pair between two people if there is none; `None` if the other takes no more notes.
+    pub(in crate::hub) fn open(&mut self, from: &Arc<Person>, to: &Arc<Person>) -> Option<()> {
+        if self.queues.contains_key(&(to.id, from.id)) {
+            return Some(());
+        }
+        let (to_sender, lines) = mpsc::channel(MAX_WAITING_LINES);
+        if !to.try_note(Note::Chat { lines }) {
+            return None;
+        }
+        let (from_sender, lines) = mpsc::channel(MAX_WAITING_LINES);
+        from.note(Note::Chat { lines });
+        for (one, other, sender) in [(to.id, from.id, to_sender), (from.id, to.id, from_sender)] {
+            let partners = self.partners.entry(one).or_default();
+            partners.push_back(other);
+            if partners.len() > MAX_PAIRS
+                && let Some(oldest) = partners.front().copied()
+            {
+                self.close(one, oldest);
+            }
+            self.queues.insert((one, other), sender);
+        }
+        Some(())
+    }
+
+    /// The queue in which `to` reads what `from` writes, if the pair is there.
+    pub(in crate::hub) fn queue(
+        &self,
+        to: PersonId,
+        from: PersonId,
+    ) -> Option<&mpsc::Sender<Arc<Delivery>>> {
+        self.queues.get(&(to, from))
+    }
+
+    pub(in crate::hub) fn partners(&self, of: PersonId) -> Vec<PersonId> {
+        self.partners
+            .get(&of)
+            .map(|partners| partners.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// A person is gone: gives up their pairs.
+    pub(in crate::hub) fn depart(&mut self, id: PersonId) {
+        for partner in self.partners(id) {
+            self.close(id, partner);
+        }
+    }
+
+    /// Gives a pair up; what waits in it is still read.
+    fn close(&mut self, one: PersonId, other: PersonId) {
+        for (reader, writer) in [(one, other), (other, one)] {
+            self.queues.remove(&(reader, writer));
+            if let Some(partners) = self.partners.get_mut(&reader) {
+                partners.retain(|partner| *partner != writer);
+                if partners.is_empty() {
+                    self.partners.remove(&reader);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chat_proto::id::Timestamp;
+
+    fn person(id: u64) -> Arc<Person> {
+        Arc::new(Person::new(PersonId(id), None, Timestamp(0), Arc::default()))
+    }
+
+    #[test]
+    fn who_floods_one_person_is_refused_and_others_still_reach_them() {
+        let mut chats = PrivateChats::default();
+        let (alice, bob, carol) = (person(1), person(2), person(3));
+        let name = UserName::new("bob").unwrap();
+        let rooms: Vec<_> = (0..1000).map_while(|_| chats.room(&alice, &bob, &name).ok()).collect();
+        assert_eq!(rooms.len(), MAX_WAITING_LINES);
+        assert!(chats.room(&carol, &bob, &name).is_ok());
+    }
+
+    #[test]
+    fn pairs_are_bounded_for_each_person_and_made_again() {
+        let mut chats = PrivateChats::default();
+        let alice = person(0);
+        let name = UserName::new("somebody").unwrap();
+        let others: Vec<_> = (1..=200).map(person).collect();
+        for other in &others {
+            chats.room(&alice, other, &name).unwrap();
+        }
+        assert_eq!(chats.partners(alice.id).len(), MAX_PAIRS);
+        assert_eq!(chats.queues.len(), 2 * MAX_PAIRS);
+        assert!(chats.room(&alice, &others[0], &name).is_ok());
+        chats.depart(alice.id);
+        assert!(chats.queues.is_empty() && chats.partners.is_empty());
+    }
+
+    #[test]
+    fn what_waits_for_one_person_is_bounded_over_all_who_write() {
+        let mut chats = PrivateChats::default();
+        let bob = person(0);
+        let name = UserName::new("bob").unwrap();
+        let rooms: Vec<_> = (1..=50)
+            .map(person)
+            .flat_map(|other| std::iter::repeat_n(other, 100))
+            .filter_map(|other| chats.room(&other, &bob, &name).ok())
+            .collect();
+        assert_eq!(rooms.len(), MAX_WAITING_FOR_ONE);
+        drop(rooms);
+        assert_eq!(bob.private_lines.load(Ordering::Acquire), 0, "unused room is given back");
+    }
+}

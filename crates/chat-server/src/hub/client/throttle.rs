@@ -1,0 +1,470 @@
+//! How often one account or address may do what is costly or lasting.
+//!
+//! A token bucket for each kind of act and each holder (the generic cell rate algorithm, ITU-T I.371), which outlives
+//! the connection. The pace of one connection is in `conn/pace`; what all of one account, or all from one address, have
+//! together is here. Time comes in as an argument.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use chat_proto::id::Timestamp;
+use chat_proto::refusal::Refusal;
+
+use crate::hub::client::Person;
+use crate::util::net::client_prefix;
+
+/// Buckets that are remembered; past it the one that is full, or full soonest, is forgotten.
+const MAX_BUCKETS: usize = 50_000;
+
+const HOUR_MILLIS: i64 = 3_600_000;
+const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
+
+/// So many times as often as from another address connections may come from this machine: a proxy may stand there, with
+/// the whole public behind it.
+const FROM_THIS_MACHINE: u64 = 100;
+
+/// What a stored line takes beside its text, about: names, ids, and its words in the index.
+pub(in crate::hub) const STORED_BESIDE: u64 = 256;
+
+/// How much one account or address may do and have. The usual numbers are for a public server: a hundred people behind one
+/// address can each make a channel and an account in an hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shares {
+    /// Channels that one account has made and that are still there.
+    pub channels_per_account: usize,
+    /// The same for everybody at one address who has no account.
+    pub channels_per_address: usize,
+    /// Channels made in an hour.
+    pub channels_per_hour: u32,
+    /// Accounts made in an hour.
+    pub accounts_per_hour: u32,
+    /// Invitations to a channel in an hour.
+    pub invitations_per_hour: u32,
+    /// Accounts in all; past it nobody registers.
+    pub accounts: usize,
+    /// Bans, mutes, invitations and refused words of all channels that one account has made, or people without one at one
+    /// address.
+    pub rules_per_owner: usize,
+    /// The same of all channels.
+    pub rules: usize,
+    /// Private chats opened in an hour, and those in which the first line is said.
+    pub private_chats_per_hour: u32,
+    /// Changes of a name in an hour.
+    pub renames_per_hour: u32,
+    /// Topics set in an hour.
+    pub topics_per_hour: u32,
+    /// Other commands that run a channel, in an hour.
+    pub moderation_per_hour: u32,
+    /// Connections made in a minute from one address.
+    pub connects_per_minute: u32,
+    /// The pace of all connections of one account together.
+    pub account_lines: Flow,
+    /// The pace of all connections from one address together.
+    pub address_lines: Flow,
+    /// Bytes that one account may have stored in a day.
+    pub stored_per_account: u64,
+    /// Bytes that everybody at one address may have stored in a day.
+    pub stored_per_address: u64,
+}
+
+/// A pace of lines, counted in bytes: a line counts [`LINE`] of them at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// What may come at once.
+    pub at_once: u64,
+    /// What may come in a second after that.
+    pub per_second: u64,
+}
+
+/// What a line counts at least in a [`Flow`], in bytes.
+pub const LINE: u32 = 1024;
+
+/// What is costly or lasting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Costly {
+    Create,
+    Register,
+    Invite,
+    OpenPrivate,
+    /// The first line of a private chat.
+    WritePrivate,
+    Rename,
+    Topic,
+    Moderate,
+    Connect,
+    Line,
+    Store,
+}
+
+/// How a bucket fills.
+#[derive(Clone, Copy)]
+struct Bucket {
+    /// So much in so many milliseconds.
+    amount: u64,
+    millis: i64,
+    /// So much of it may be taken at once.
+    at_once: u64,
+}
+
+impl Bucket {
+    /// A quarter of an hour's number may be taken at once.
+    fn hourly(amount: u32) -> Self {
+        let amount = u64::from(amount);
+        Self { amount, millis: HOUR_MILLIS, at_once: (amount / 4).max(1) }
+    }
+
+    /// Half of it.
+    fn half(self) -> Self {
+        let amount = self.amount / 2;
+        Self { amount, at_once: (amount / 4).max(1), ..self }
+    }
+
+    /// The time in which so much comes.
+    fn time_of(self, amount: u64) -> i64 {
+        let millis = i128::from(amount) * i128::from(self.millis) / i128::from(self.amount.max(1));
+        i64::try_from(millis).unwrap_or(i64::MAX)
+    }
+}
+
+impl Costly {
+    fn bucket(self, holder: Holder, shares: &Shares) -> Bucket {
+        let is_account = matches!(holder, Holder::Account(_));
+        let hourly = match self {
+            Self::Create => shares.channels_per_hour,
+            Self::Register => shares.accounts_per_hour,
+            Self::Invite => shares.invitations_per_hour,
+            Self::OpenPrivate | Self::WritePrivate => shares.private_chats_per_hour,
+            Self::Rename => shares.renames_per_hour,
+            Self::Topic => shares.topics_per_hour,
+            Self::Moderate => shares.moderation_per_hour,
+            Self::Connect => {
+                let is_here = matches!(holder, Holder::Address(ip) if ip.is_loopback());
+                let times = if is_here { FROM_THIS_MACHINE } else { 1 };
+                let amount = u64::from(shares.connects_per_minute) * times;
+                return Bucket { amount, millis: 60_000, at_once: amount };
+            }
+            Self::Line => {
+                let flow = if is_account { shares.account_lines } else { shares.address_lines };
+                let Flow { at_once, per_second } = flow;
+                return Bucket { amount: per_second, millis: 1000, at_once };
+            }
+            Self::Store => {
+                let amount =
+                    if is_account { shares.stored_per_account } else { shares.stored_per_address };
+                return Bucket { amount, millis: DAY_MILLIS, at_once: amount / 4 };
+            }
+        };
+        Bucket::hourly(hourly)
+    }
+
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Create => "new channels",
+            Self::Register => "new accounts",
+            Self::Invite => "invitations",
+            Self::OpenPrivate | Self::WritePrivate => "new private chats",
+            Self::Rename => "changes of a name",
+            Self::Topic => "changes of a topic",
+            Self::Moderate => "commands that run a channel",
+            Self::Connect => "connections",
+            Self::Line => "lines",
+            Self::Store => "stored bytes",
+        }
+    }
+}
+
+/// The one whose share something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Holder {
+    /// By its party.
+    Account(u64),
+    /// A whole /64 of IPv6. Everybody on this machine who comes by TCP is one.
+    Address(IpAddr),
+    /// A connection to the Unix socket, which has no address.
+    Connection(u64),
+    /// Everybody on the Unix socket together.
+    UnixSocket,
+}
+
+impl Holder {
+    pub(crate) fn of(person: &Person) -> Self {
+        match (person.account(), person.address()) {
+            (Some(account), _) => Self::Account(account.0),
+            (None, Some(address)) => Self::Address(client_prefix(address)),
+            (None, None) => Self::Connection(person.id.0),
+        }
+    }
+}
+
+type Key = (Costly, Holder);
+
+/// How long it takes until there is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wait {
+    millis: i64,
+}
+
+impl Wait {
+    /// In seconds, at least one.
+    pub(crate) fn secs(self) -> u64 {
+        self.millis.saturating_add(999).unsigned_abs() / 1000
+    }
+
+    pub(crate) fn millis(self) -> u64 {
+        self.millis.unsigned_abs()
+    }
+}
+
+/// The buckets that are not full.
+#[derive(Default)]
+pub(in crate::hub) struct Throttles {
+    /// When each is full again, in milliseconds.
+    full_at: HashMap<Key, i64>,
+    by_time: BTreeSet<(i64, Key)>,
+}
+
+impl Throttles {
+    /// Takes one token: a quarter of an hour's number may be taken at once. Of what an address has, one connection may use
+    /// half, so that it leaves something to the others there.
+    ///
+    /// # Errors
+    ///
+    /// `too-fast`, with the time to wait, if there is none.
+    pub(in crate::hub) fn take(
+        &mut self,
+        costly: Costly,
+        holder: Holder,
+        connection: u64,
+        shares: &Shares,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let bucket = costly.bucket(holder, shares);
+        let own = matches!(holder, Holder::Address(_))
+            .then(|| ((costly, Holder::Connection(connection)), bucket.half()));
+        let takes = std::iter::once(((costly, holder), bucket)).chain(own);
+        self.spend(takes, 1, now).map_err(|wait| Refusal::too_often(costly.in_words(), wait.secs()))
+    }
+
+    /// Takes so much of what the account has, if there is one, and of what the address has.
+    ///
+    /// # Errors
+    ///
+    /// The time to wait, if either has less.
+    pub(in crate::hub) fn take_of_both(
+        &mut self,
+        costly: Costly,
+        (account, address): (Option<u64>, Option<IpAddr>),
+        amount: u64,
+        shares: &Shares,
+        now: Timestamp,
+    ) -> Result<(), Wait> {
+        let address = address.map_or(Holder::UnixSocket, |ip| Holder::Address(client_prefix(ip)));
+        let holders = std::iter::once(address).chain(account.map(Holder::Account));
+        let takes = holders.map(|holder| ((costly, holder), costly.bucket(holder, shares)));
+        self.spend(takes, amount, now)
+    }
+
+    /// Takes so much from each of these, or nothing from any.
+    fn spend(
+        &mut self,
+        takes: impl Iterator<Item = (Key, Bucket)>,
+        amount: u64,
+        now: Timestamp,
+    ) -> Result<(), Wait> {
+        let next = |(key, bucket)| Ok((key, self.next(key, bucket, amount, now)?));
+        let nexts = takes.map(next).collect::<Result<Vec<_>, Wait>>()?;
+        for (key, full_at) in nexts {
+            self.set(key, full_at);
+        }
+        Ok(())
+    }
+
+    /// When a bucket is full again after so much more is taken from it.
+    fn next(&self, key: Key, bucket: Bucket, amount: u64, now: Timestamp) -> Result<i64, Wait> {
+        let time = bucket.time_of(amount).max(1);
+        // What is more than the whole bucket is taken from a full one.
+        let most = bucket.time_of(bucket.at_once).max(time);
+        // After a step back of the clock nobody waits longer than for an empty bucket.
+        let latest = now.0.saturating_add(most);
+        let full_at = self.full_at.get(&key).map_or(now.0, |known| (*known).clamp(now.0, latest));
+        let next = full_at.saturating_add(time);
+        if next > latest { Err(Wait { millis: next - latest }) } else { Ok(next) }
+    }
+
+    fn set(&mut self, key: Key, full_at: i64) {
+        match self.full_at.insert(key, full_at) {
+            Some(known) => {
+                self.by_time.remove(&(known, key));
+            }
+            None if self.full_at.len() > MAX_BUCKETS => {
+                if let Some((_, oldest)) = self.by_time.pop_first() {
+                    self.full_at.remove(&oldest);
+                }
+            }
+            None => {}
+        }
+        self.by_time.insert((full_at, key));
+    }
+}
+
+#[cfg(test)]
+impl Shares {
+    /// The usual numbers.
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            channels_per_account: 500,
+            channels_per_address: 1000,
+            channels_per_hour: 240,
+            accounts_per_hour: 120,
+            invitations_per_hour: 480,
+            accounts: 200_000,
+            rules_per_owner: 10_000,
+            rules: 100_000,
+            private_chats_per_hour: 960,
+            renames_per_hour: 480,
+            topics_per_hour: 480,
+            moderation_per_hour: 1920,
+            connects_per_minute: 120,
+            account_lines: Flow { at_once: 400 * 1024, per_second: 40 * 1024 },
+            address_lines: Flow { at_once: 2000 * 1024, per_second: 200 * 1024 },
+            stored_per_account: 64 << 20,
+            stored_per_address: 256 << 20,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chat_proto::refusal::Code;
+
+    fn address(text: &str) -> Holder {
+        Holder::Address(client_prefix(text.parse().unwrap()))
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn reconnecting_gives_no_new_lines_and_an_account_has_less_than_its_address() {
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let mut take = |who: (Option<u64>, Option<IpAddr>), at| {
+            throttles.take_of_both(Costly::Line, who, 4 * 1024, &shares, Timestamp(at))
+        };
+        let here = Some(ip("2001:db8::1"));
+        assert_eq!((0..1000).take_while(|_| take((Some(1), here), 0).is_ok()).count(), 100);
+        assert_eq!(take((Some(1), here), 0).unwrap_err().millis(), 100);
+        assert_eq!((0..1000).take_while(|_| take((None, here), 0).is_ok()).count(), 400);
+        // Its network is the same one, another network isn't.
+        assert_eq!(take((None, Some(ip("2001:db8::ffff"))), 0).unwrap_err().millis(), 20);
+        assert!(take((None, Some(ip("2001:db8:0:1::1"))), 0).is_ok());
+        assert!(take((None, here), 20).is_ok());
+    }
+
+    #[test]
+    fn what_is_stored_has_a_share_of_the_day() {
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let mut take = |who: (Option<u64>, Option<IpAddr>), at| {
+            throttles.take_of_both(Costly::Store, who, 1 << 20, &shares, Timestamp(at))
+        };
+        let here = Some(ip("192.0.2.1"));
+        for (who, at_once) in [((Some(1), here), 16), ((Some(2), here), 16), ((None, here), 32)] {
+            assert_eq!((0..1000).take_while(|_| take(who, 0).is_ok()).count(), at_once);
+        }
+        let hour = HOUR_MILLIS;
+        assert_eq!((0..1000).take_while(|_| take((None, here), 6 * hour).is_ok()).count(), 64);
+        // On the Unix socket all are one.
+        assert_eq!((0..1000).take_while(|_| take((None, None), 0).is_ok()).count(), 64);
+    }
+
+    #[test]
+    fn connections_have_a_pace_and_from_this_machine_a_wider_one() {
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        for (address, at_once) in [("192.0.2.1", 120), ("127.0.0.1", 12_000)] {
+            let who = (None, Some(ip(address)));
+            let mut take =
+                |at| throttles.take_of_both(Costly::Connect, who, 1, &shares, Timestamp(at));
+            assert_eq!((0..20_000).take_while(|_| take(0).is_ok()).count(), at_once);
+            assert!(take(500).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_quarter_of_an_hours_number_at_once_then_one_at_a_time() {
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let holder = address("192.0.2.1");
+        let mut connection = 0;
+        let mut take = |at| {
+            connection += 1;
+            throttles.take(Costly::Create, holder, connection, &shares, Timestamp(at))
+        };
+        for _ in 0..60 {
+            assert!(take(0).is_ok());
+        }
+        let refusal = take(0).unwrap_err();
+        assert_eq!(refusal.code(), Code::TooFast);
+        assert!(refusal.text().contains("Wait 15 s"), "{}", refusal.text());
+        assert!(take(14_999).is_err());
+        assert!(take(15_000).is_ok());
+        assert!(take(15_000).is_err());
+    }
+
+    #[test]
+    fn one_connection_leaves_half_to_the_others_at_its_address() {
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let holder = address("192.0.2.1");
+        let mut take =
+            |who, at| throttles.take(Costly::Create, holder, who, &shares, Timestamp(at));
+        for _ in 0..30 {
+            assert!(take(1, 0).is_ok());
+        }
+        let refusal = take(1, 0).unwrap_err();
+        assert!(refusal.text().contains("Wait 30 s"), "{}", refusal.text());
+        assert!(take(2, 0).is_ok());
+        assert!(take(1, 29_999).is_err());
+        assert!(take(1, 30_000).is_ok());
+    }
+
+    #[test]
+    fn each_kind_and_each_holder_has_its_own_and_one_ipv6_network_is_one() {
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let now = Timestamp(1_000_000);
+        let mut connection = 0;
+        let mut take = |costly, holder| {
+            connection += 1;
+            throttles.take(costly, holder, connection, &shares, now)
+        };
+        let one = address("2001:db8:1:2::1");
+        while take(Costly::Register, one).is_ok() {}
+        assert!(take(Costly::Register, address("2001:db8:1:2:ffff::9")).is_err());
+        assert!(take(Costly::Register, address("2001:db8:1:3::1")).is_ok());
+        assert!(take(Costly::Create, one).is_ok());
+        assert!(take(Costly::Register, Holder::Account(7)).is_ok());
+        assert!(take(Costly::Register, Holder::Connection(7)).is_ok());
+    }
+
+    #[test]
+    fn a_step_of_the_clock_makes_nobody_wait_longer_than_for_an_empty_bucket() {
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let holder = Holder::Account(1);
+        let year = Timestamp(365 * 24 * HOUR_MILLIS);
+        assert!(throttles.take(Costly::Create, holder, 0, &shares, year).is_ok());
+        let refusal = throttles.take(Costly::Create, holder, 0, &shares, Timestamp(0)).unwrap_err();
+        assert!(refusal.text().contains("Wait 15 s"), "{}", refusal.text());
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_forgets_what_is_full_soonest() {
+        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let busy = Holder::Account(0);
+        while throttles.take(Costly::Create, busy, 0, &shares, Timestamp(0)).is_ok() {}
+        for other in 1..=MAX_BUCKETS as u64 {
+            let taken =
+                throttles.take(Costly::Create, Holder::Account(other), 0, &shares, Timestamp(0));
+            assert!(taken.is_ok());
+        }
+        assert_eq!((throttles.full_at.len(), throttles.by_time.len()), (MAX_BUCKETS, MAX_BUCKETS));
+        assert!(throttles.take(Costly::Create, busy, 0, &shares, Timestamp(0)).is_err());
+    }
+}

@@ -1,0 +1,200 @@
+//! Wakes of a whole batch at once.
+//!
+//! Who tells a batch of lines from a thread outside the runtime would wake the runtime with the first of them, which
+//! then hears that line alone and goes back to sleep. So wakes are gathered until the whole batch is told, and one task
+//! inside the runtime passes them on: everybody finds all that is there for them, and one system call wakes them all.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, Waker};
+
+use futures_util::task::AtomicWaker;
+use tokio::runtime::Handle;
+
+use crate::hub::lock;
+use crate::util::sync::{Rank, RankedMutex};
+
+thread_local! {
+    /// Wakes that this thread puts off, while it tells a batch.
+    static GATHERED: RefCell<Option<Vec<Waker>>> = const { RefCell::new(None) };
+    /// Where it gathers the next.
+    static SPARE: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Wakes that a thread keeps room for.
+const SPARE_ROOM: usize = 1024;
+
+/// Wakes whoever is registered: now, or with the batch that this thread tells.
+pub(in crate::hub) fn wake(registered: &AtomicWaker) {
+    let Some(waker) = registered.take() else { return };
+    let now = GATHERED.with_borrow_mut(|gathered| match gathered {
+        Some(gathered) => {
+            gathered.push(waker);
+            None
+        }
+        None => Some(waker),
+    });
+    if let Some(waker) = now {
+        waker.wake();
+    }
+}
+
+/// Passes wakes on to the tasks of a runtime.
+#[derive(Default)]
+pub(in crate::hub) struct Ringer {
+    waiting: RankedMutex<{ Rank::Wakes as u8 }, Vec<Waker>>,
+    task: AtomicWaker,
+    /// There is a task that passes on.
+    is_there: AtomicBool,
+}
+
+impl Ringer {
+    /// Does something and wakes afterwards whoever is to be woken by it.
+    pub(in crate::hub) fn together(&self, tell: impl FnOnce()) {
+        // A worker of the runtime wakes others cheaply.
+        if !self.is_there.load(Ordering::Acquire) || Handle::try_current().is_ok() {
+            return tell();
+        }
+        GATHERED.set(Some(SPARE.take()));
+        let gathering = Gathering(self);
+        tell();
+        drop(gathering);
+    }
+
+    /// Passes on, for as long as it is polled.
+    pub(in crate::hub) async fn run(&self) {
+        self.is_there.store(true, Ordering::Release);
+        let _ending = Ending(self);
+        let mut batch = Vec::new();
+        loop {
+            poll_fn(|cx| {
+                self.task.register(cx.waker());
+                std::mem::swap(&mut batch, &mut *lock(&self.waiting));
+                if batch.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+            batch.drain(..).for_each(Waker::wake);
+            batch.shrink_to(SPARE_ROOM);
+        }
+    }
+}
+
+/// However the telling ends, those who are to be woken are.
+struct Gathering<'a>(&'a Ringer);
+
+impl Drop for Gathering<'_> {
+    fn drop(&mut self) {
+        let Some(gathered) = GATHERED.take() else { return };
+        let spare = self.0.pass_on(gathered);
+        if spare.capacity() <= SPARE_ROOM {
+            SPARE.set(spare);
+        }
+    }
+}
+
+impl Ringer {
+    /// Has these woken; tells where the next can be gathered.
+    fn pass_on(&self, mut gathered: Vec<Waker>) -> Vec<Waker> {
+        if gathered.is_empty() {
+            return gathered;
+        }
+        if !self.is_there.load(Ordering::Acquire) {
+            gathered.drain(..).for_each(Waker::wake);
+            return gathered;
+        }
+        let mut waiting = lock(&self.waiting);
+        if waiting.is_empty() {
+            std::mem::swap(&mut *waiting, &mut gathered);
+        } else {
+            waiting.append(&mut gathered);
+        }
+        drop(waiting);
+        self.task.wake();
+        if !self.is_there.load(Ordering::Acquire) {
+            // The task ended meanwhile.
+            self.wake_all();
+        }
+        gathered
+    }
+
+    fn wake_all(&self) {
+        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Whatever ends the task, nobody is left asleep.
+struct Ending<'a>(&'a Ringer);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.is_there.store(false, Ordering::Release);
+        self.0.wake_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Context, Wake};
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    impl Count {
+        fn registered(self: &Arc<Self>) -> AtomicWaker {
+            let registered = AtomicWaker::new();
+            registered.register(&Waker::from(Arc::clone(self)));
+            registered
+        }
+
+        fn count(&self) -> usize {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    #[test]
+    fn a_batch_wakes_its_listeners_through_one_task() {
+        let ringer = Ringer::default();
+        let (task, listener) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let tell = || {
+            for _ in 0..3 {
+                wake(&listener.registered());
+            }
+        };
+        ringer.together(tell);
+        assert_eq!(listener.count(), 3, "without a task they are woken at once");
+        let own = Waker::from(Arc::clone(&task));
+        let mut cx = Context::from_waker(&own);
+        let mut passing = Box::pin(ringer.run());
+        assert!(passing.as_mut().poll(&mut cx).is_pending());
+        ringer.together(|| {
+            tell();
+            assert_eq!(listener.count(), 3, "not before all is told");
+        });
+        assert_eq!((task.count(), listener.count()), (1, 3));
+        assert!(passing.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(listener.count(), 6);
+        // What is told just before the task ends, or by somebody who fails, isn't lost.
+        ringer.together(tell);
+        drop(passing);
+        assert_eq!(listener.count(), 9);
+        let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            ringer.together(|| {
+                tell();
+                std::panic::resume_unwind(Box::new(()));
+            });
+        }));
+        assert!(failed.is_err());
+        assert_eq!(listener.count(), 12);
+    }
+}

@@ -1,0 +1,135 @@
+//! How many lines are stored in a minute and in an hour.
+
+use chat_proto::id::Timestamp;
+
+use crate::hub::lock;
+use crate::util::sync::{Rank, RankedMutex};
+
+const SECOND: i64 = 1000;
+const MINUTE: i64 = 60 * SECOND;
+
+/// How many of its spans of time each count looks back on.
+const SPANS: i64 = 60;
+
+/// Counts lines by the second for a minute, and by the minute for an hour.
+pub(crate) struct Meter(RankedMutex<{ Rank::Meter as u8 }, Counts>);
+
+struct Counts {
+    all: u64,
+    seconds: Count,
+    minutes: Count,
+}
+
+/// Lines of the last [`SPANS`] spans of time, the present one among them.
+struct Count {
+    /// How long a span is, in milliseconds.
+    millis: i64,
+    /// The newest that was counted, in spans since 1970.
+    newest: i64,
+    /// Each at its number's remainder.
+    spans: [u64; 60],
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        let count = |millis| Count { millis, newest: 0, spans: [0; 60] };
+        Self(RankedMutex::new(Counts { all: 0, seconds: count(SECOND), minutes: count(MINUTE) }))
+    }
+}
+
+/// So many lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Measured {
+    /// Since the server was started.
+    pub(crate) all: u64,
+    /// In the last 59 whole seconds and the present one.
+    pub(crate) minute: u64,
+    /// In the last 59 whole minutes and the present one.
+    pub(crate) hour: u64,
+}
+
+impl Meter {
+    pub(crate) fn count(&self, now: Timestamp) {
+        let mut counts = lock(&self.0);
+        counts.all += 1;
+        counts.seconds.add(now);
+        counts.minutes.add(now);
+    }
+
+    pub(crate) fn read(&self, now: Timestamp) -> Measured {
+        let mut counts = lock(&self.0);
+        let (minute, hour) = (counts.seconds.sum(now), counts.minutes.sum(now));
+        Measured { all: counts.all, minute, hour }
+    }
+}
+
+impl Count {
+    fn add(&mut self, now: Timestamp) {
+        self.go_to(now);
+        // A line that was said in an earlier span counts for this one.
+        let newest = self.newest;
+        *self.span(newest) += 1;
+    }
+
+    fn sum(&mut self, now: Timestamp) -> u64 {
+        self.go_to(now);
+        self.spans.iter().sum()
+    }
+
+    fn span(&mut self, number: i64) -> &mut u64 {
+        let at = usize::try_from(number.rem_euclid(SPANS)).unwrap_or(0);
+        &mut self.spans[at]
+    }
+
+    /// Empties the spans that have passed without a line.
+    fn go_to(&mut self, now: Timestamp) {
+        let present = now.0.div_euclid(self.millis);
+        if present - self.newest >= SPANS {
+            self.spans = [0; 60];
+        } else {
+            for passed in self.newest + 1..=present {
+                *self.span(passed) = 0;
+            }
+        }
+        self.newest = self.newest.max(present);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_minute_is_the_last_sixty_seconds() {
+        let meter = Meter::default();
+        let at = |second: i64| Timestamp(1_000_000_020_000 + second * 1000);
+        meter.count(at(0));
+        meter.count(at(30));
+        let minutes = [0, 30, 59, 60, 89, 90].map(|second| meter.read(at(second)).minute);
+        assert_eq!(minutes, [2, 2, 2, 1, 1, 0]);
+    }
+
+    #[test]
+    fn lines_are_counted_for_an_hour() {
+        let meter = Meter::default();
+        let at = |minute: i64| Timestamp(1_000_000_020_000 + minute * 60_000);
+        let read = |minute| {
+            let Measured { all, minute, hour } = meter.read(at(minute));
+            (all, minute, hour)
+        };
+        assert_eq!(read(0), (0, 0, 0));
+        meter.count(at(0));
+        meter.count(at(0));
+        assert_eq!(read(0), (2, 2, 2));
+        meter.count(at(1));
+        // The clock was set back.
+        meter.count(at(0));
+        assert_eq!(read(1), (4, 2, 4));
+        assert_eq!(read(2), (4, 0, 4));
+        assert_eq!(read(59), (4, 0, 4));
+        assert_eq!(read(60), (4, 0, 2));
+        assert_eq!(read(61), (4, 0, 0));
+        meter.count(at(500));
+        assert_eq!(read(501), (5, 0, 1));
+    }
+}

@@ -1,0 +1,229 @@
+//! What operators of the server decided, read for answers: who may come in, and lists of all that holds.
+
+use std::net::IpAddr;
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
+
+use chat_proto::command::Invite;
+use chat_proto::event::ServerBan;
+use chat_proto::id::Timestamp;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::Refusal;
+use chat_proto::secret::Secret;
+
+use crate::hub::admin::command::Recorded;
+use crate::hub::admin::server_moderation::Invitation;
+use crate::hub::channel::Channel;
+use crate::hub::client::account::Account;
+use crate::hub::client::{Person, PersonId};
+use crate::hub::ports::TokenHash;
+use crate::hub::{Hub, lock};
+
+/// Rows of a list that are read with its lock held once.
+const SLICE: usize = 256;
+
+/// A part of a list, and whether there is more after it.
+pub(crate) struct Page<T> {
+    pub(crate) rows: Vec<T>,
+    pub(crate) has_more: bool,
+}
+
+/// Which rows of a list are asked for: those with `part` in their name, at most so many.
+pub(crate) struct Asked<'a> {
+    pub(crate) part: Option<&'a str>,
+    pub(crate) most: usize,
+}
+
+/// An account, for operators of the server.
+pub(crate) struct AccountRow {
+    pub(crate) account: Arc<Account>,
+    /// Connections that are signed in to it.
+    pub(crate) connections: usize,
+}
+
+/// A channel, for operators of the server.
+pub(crate) struct RunRow {
+    pub(crate) name: ChannelName,
+    pub(crate) members: usize,
+    pub(crate) operators: Vec<UserName>,
+    pub(crate) hidden: bool,
+    pub(crate) invite_only: bool,
+    /// At most: those that were hidden or not stored count as well.
+    pub(crate) lines: u64,
+}
+
+impl Asked<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.part.is_none_or(|part| name.contains(&part.to_lowercase()))
+    }
+
+    /// The rows that are asked for, out of a list that is read in slices: `next` returns those after one, none at the end.
+    /// No lock is held between them.
+    fn page<T>(
+        &self,
+        mut next: impl FnMut(Option<&T>) -> Vec<T>,
+        is_asked_for: impl Fn(&T) -> bool,
+    ) -> Page<T> {
+        let mut rows = Vec::new();
+        let mut slice = next(None);
+        while let Some(last) = slice.pop() {
+            let following = next(Some(&last));
+            rows.extend(slice.into_iter().chain([last]).filter(&is_asked_for));
+            if rows.len() > self.most {
+                break;
+            }
+            slice = following;
+        }
+        let has_more = rows.len() > self.most;
+        rows.truncate(self.most);
+        Page { rows, has_more }
+    }
+}
+
+impl Hub {
+    /// Goes over everybody who is connected, without holding the lock of their list meanwhile.
+    pub(in crate::hub) fn each_person(&self, mut look_at: impl FnMut(&Arc<Person>)) {
+        let mut after = Unbounded;
+        loop {
+            let some: Vec<_> = {
+                let directory = lock(&self.directory);
+                let range = directory.everyone.range((after, Unbounded));
+                range.take(SLICE).map(|(_, one)| Arc::clone(one)).collect()
+            };
+            some.iter().for_each(&mut look_at);
+            match some.last() {
+                Some(last) => after = Excluded(last.id),
+                None => return,
+            }
+        }
+    }
+
+    /// Connections by their numbers, those after `after`.
+    pub(crate) fn connections(&self, asked: &Asked<'_>, after: u64) -> Page<Arc<Person>> {
+        let is_asked_for = |one: &Arc<Person>| {
+            asked.part.is_none() || one.name().is_some_and(|name| asked.has(name.key()))
+        };
+        let next = |last: Option<&Arc<Person>>| {
+            let after = last.map_or(PersonId(after), |last| last.id);
+            let directory = lock(&self.directory);
+            let range = directory.everyone.range((Excluded(after), Unbounded));
+            range.take(SLICE).map(|(_, one)| Arc::clone(one)).collect()
+        };
+        asked.page(next, is_asked_for)
+    }
+
+    /// Accounts by name, those after `after`.
+    pub(crate) fn account_page(
+        &self,
+        asked: &Asked<'_>,
+        after: Option<&UserName>,
+    ) -> Page<AccountRow> {
+        let next = |last: Option<&Arc<Account>>| {
+            let after = last.map(|last| &last.name).or(after).map_or(Unbounded, Excluded);
+            let accounts = lock(&self.accounts);
+            let range = accounts.by_name().range::<UserName, _>((after, Unbounded));
+            range.take(SLICE).map(|(_, account)| Arc::clone(account)).collect()
+        };
+        let page = asked.page(next, |account| asked.has(account.name.key()));
+        let directory = lock(&self.directory);
+        let row = |account: Arc<Account>| {
+            let bearers = directory.bearers(&account.name);
+            let connections = bearers.filter(|one| one.account() == Some(account.party)).count();
+            AccountRow { account, connections }
+        };
+        Page { rows: page.rows.into_iter().map(row).collect(), has_more: page.has_more }
+    }
+
+    /// Channels by name, those after `after`.
+    pub(crate) fn channel_page(
+        &self,
+        asked: &Asked<'_>,
+        after: Option<&ChannelName>,
+    ) -> Page<RunRow> {
+        let next = |last: Option<&Arc<Channel>>| {
+            let after = last.map(|last| &last.name).or(after).map_or(Unbounded, Excluded);
+            let channels = self.channels.read();
+            let range = channels.by_name.range::<ChannelName, _>((after, Unbounded));
+            range.take(SLICE).map(|(_, channel)| Arc::clone(channel)).collect()
+        };
+        let page = asked.page(next, |channel| asked.has(channel.name.key()));
+        let row = |channel: Arc<Channel>| {
+            let ((accounts, people), members, lines, hidden, invite_only) = {
+                let state = channel.state();
+                let settings = &state.rules.settings;
+                let (hidden, invite_only) = (settings.hidden, settings.invite_only);
+                let (members, lines) = (state.count(), state.line_count());
+                (state.operators.all(), members, lines, hidden, invite_only)
+            };
+            let all = lock(&self.accounts);
+            let names = accounts.into_iter().filter_map(|account| all.of(account));
+            let mut operators: Vec<_> = names.map(|account| account.name.clone()).collect();
+            drop(all);
+            operators.extend(people.into_iter().filter_map(|person| person.name()));
+            operators.sort();
+            RunRow { name: channel.name.clone(), members, operators, hidden, invite_only, lines }
+        };
+        Page { rows: page.rows.into_iter().map(row).collect(), has_more: page.has_more }
+    }
+
+    /// Whether somebody may connect from there.
+    pub(crate) fn may_come_in(
+        &self,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let ban = address.and_then(|address| lock(&self.governing).bans.on_address(address, now));
+        ban.map_or(Ok(()), |ban| Err(Refusal::barred_at_the_door(ban.term, ban.reason.as_ref())))
+    }
+
+    /// Whether somebody may take a name; with `account` by signing in to that.
+    pub(crate) fn may_be_called(
+        &self,
+        name: &UserName,
+        account: Option<&Account>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let operator = account.is_some_and(Account::is_admin);
+        let ban = lock(&self.governing).bans.on_name(name, operator, now);
+        let Some(ban) = ban else { return Ok(()) };
+        let (term, reason) = (ban.term, ban.reason.as_ref());
+        Err(match account {
+            Some(_) => Refusal::barred_account(name, term, reason),
+            None => Refusal::barred_name(name, term, reason),
+        })
+    }
+
+    /// Who is kept out, the oldest ban first.
+    pub(crate) fn server_bans(&self, now: Timestamp) -> Vec<ServerBan> {
+        lock(&self.governing).bans.all(now)
+    }
+
+    /// The hash of an invitation, if somebody can register with it now.
+    pub(crate) fn invitation(&self, invite: &Invite, now: Timestamp) -> Result<TokenHash, Refusal> {
+        let hash = self.vault.hash_of(&Secret::new(invite.expose()));
+        let hash = hash.ok_or_else(Refusal::invitation_spent)?;
+        lock(&self.governing).admits(&hash, now).map(|()| hash)
+    }
+
+    /// Invitations that can be used, the oldest first.
+    pub(crate) fn invitations(&self, now: Timestamp) -> Vec<Invitation> {
+        lock(&self.governing).invitations(now)
+    }
+
+    /// The last acts of the server's operators, oldest first.
+    pub(crate) fn last_acts(&self, most: usize) -> Vec<Recorded> {
+        lock(&self.governing).last_acts(most).cloned().collect()
+    }
+
+    /// The accounts that are operators of the server, by name, and whether they are here.
+    pub(crate) fn operators(&self) -> Vec<(UserName, bool)> {
+        let directory = lock(&self.directory);
+        let accounts = lock(&self.accounts);
+        let admins = accounts.admins().flatten();
+        let mut all: Vec<_> = admins
+            .map(|account| (account.name.clone(), directory.find(&account.name).is_some()))
+            .collect();
+        all.sort();
+        all
+    }
+}
