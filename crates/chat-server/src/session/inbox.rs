@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
+use chat_proto::event::Event;
 use chat_proto::id::LineId;
 use chat_proto::name::ChannelName;
 use chat_proto::rendition::Form;
@@ -339,9 +340,10 @@ impl Inbox {
         })
     }
 
-    /// A departure or a new name is told once, wherever it comes first: not before the lines of the same person that are
-    /// held.
-    fn waits_for_held(&self, source: Source) -> bool {
+    /// Whether the next event of a source comes after what is held. A departure or a new name is sent once, in
+    /// whichever conversation it comes first, so it waits for the same person's lines that are held. An entry
+    /// waits for held events with a lower number: one may be the departure of the last client with that name.
+    fn waits_for_held(&mut self, source: Source) -> bool {
         let head = match source {
             Source::Notes => return false,
             Source::Chat(at) => {
@@ -349,8 +351,25 @@ impl Inbox {
             }
             Source::Subscription(at) => self.subscriptions.get(at).and_then(Subscription::head),
         };
-        head.is_some_and(|told| told.once.is_some())
-            && (self.chats_held || self.subscriptions.iter().any(|one| one.held))
+        let Some(head) = head else { return false };
+        if head.once.is_some() {
+            return self.chats_held || self.subscriptions.iter().any(|one| one.held);
+        }
+        let number = head.number;
+        matches!(head.event, Event::Entered { .. }) && self.holds_before(number)
+    }
+
+    /// Whether an event with a lower number is held.
+    fn holds_before(&mut self, number: u64) -> bool {
+        let mut held = self.subscriptions.iter_mut().filter(|one| one.held);
+        if held.any(|one| one.number().is_some_and(|held| held < number)) {
+            return true;
+        }
+        self.chats_held && {
+            self.chats.retain_mut(Chat::is_open);
+            let mut heads = self.chats.iter().filter_map(|chat| chat.head.as_ref());
+            heads.any(|head| head.first().number < number)
+        }
     }
 
     /// Copies what comes next, as long as that is lines of others in one channel and nothing else waits; with numbers below
@@ -477,7 +496,7 @@ mod tests {
     use crate::hub::client::By;
     use crate::hub::fanout::delivery::Told;
     use crate::hub::fanout::sequence::Sequence;
-    use chat_proto::event::{Event, Farewell, Placed};
+    use chat_proto::event::{Farewell, Placed};
     use chat_proto::id::Timestamp;
     use chat_proto::name::UserName;
     use chat_proto::text::Text;
@@ -514,6 +533,25 @@ mod tests {
             let mut inbox = Inbox::default();
             inbox.subscribe(membership, 0);
             Self { person, sequence, ring, inbox }
+        }
+
+        /// A second channel that the reader is in, with bit 1 of the bell.
+        fn second_channel(&mut self) -> Ring {
+            let ring = broadcast::Sender::new(RING);
+            let name = ChannelName::new("attic").unwrap();
+            let sequence = Arc::clone(&self.sequence);
+            let membership = Membership {
+                channel: Arc::new(Channel::new(name, None, LineId(0), sequence)),
+                ring: ring.subscribe(),
+                entry: 2,
+                last_line: LineId(0),
+                floor: LineId(0),
+                members: 1,
+                topic: None,
+                operator: false,
+            };
+            self.inbox.subscribe(membership, 1);
+            ring
         }
 
         fn line(&self, id: u64) -> Told {
@@ -591,30 +629,14 @@ mod tests {
     fn a_new_name_is_not_told_before_the_lines_of_its_owner_that_are_held() {
         let mut reader = Reader::new();
         let den = ChannelName::new("den").unwrap();
-        let other = Reader::new();
-        let membership = Membership {
-            channel: Arc::new(Channel::new(
-                ChannelName::new("attic").unwrap(),
-                None,
-                LineId(0),
-                Arc::clone(&reader.sequence),
-            )),
-            ring: other.ring.subscribe(),
-            entry: 2,
-            last_line: LineId(0),
-            floor: LineId(0),
-            members: 1,
-            topic: None,
-            operator: false,
-        };
-        reader.inbox.subscribe(membership, 1);
+        let other = reader.second_channel();
         reader.inbox.hold(&den);
         reader.tell(vec![reader.line(1)]);
         let [from, to] = ["ann", "anna"].map(|name| UserName::new(name).unwrap());
         let event = Event::Renamed { from, to };
         let renamed = Told::new(event, By::NOBODY, reader.sequence.next(), LineId(0));
         let renamed = Arc::new(Delivery::from(Told { once: Some(1), ..renamed }));
-        for ring in [&reader.ring, &other.ring] {
+        for ring in [&reader.ring, &other] {
             assert!(ring.send(Some(Arc::clone(&renamed))).is_ok());
         }
         reader.person.bell.ring(0);
@@ -628,6 +650,36 @@ mod tests {
         reader.inbox.release(&den);
         assert!(reader.inbox.has_more());
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1, 1, 1, 0]);
+    }
+
+    #[test]
+    fn an_entry_comes_after_a_departure_that_is_held() {
+        let mut reader = Reader::new();
+        let den = ChannelName::new("den").unwrap();
+        let attic = reader.second_channel();
+        reader.inbox.hold(&den);
+        let user = UserName::new("ann").unwrap();
+        let publish = |ring: &Ring, slot: u32, event: Event, once: Option<u64>| {
+            let number = reader.sequence.next();
+            let told = Told { once, ..Told::new(event, By::NOBODY, number, LineId(0)) };
+            assert!(ring.send(Some(Arc::new(told.into()))).is_ok());
+            reader.person.bell.ring(slot);
+        };
+        let entered = || Event::Entered {
+            channel: ChannelName::new("attic").unwrap(),
+            user: user.clone(),
+            time: Timestamp(0),
+        };
+        publish(&attic, 1, entered(), None);
+        publish(&reader.ring, 0, Event::Gone { user: user.clone(), reason: None }, Some(1));
+        publish(&attic, 1, entered(), None);
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1], "the first entry came before");
+        reader.inbox.release(&den);
+        let Some(Taken::Channel(first, ..)) = reader.inbox.take(&reader.person, u64::MAX) else {
+            panic!("nothing was released");
+        };
+        assert!(matches!(first.first().event, Event::Gone { .. }));
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1]);
     }
 
     #[test]
