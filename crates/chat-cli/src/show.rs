@@ -129,7 +129,7 @@ fn terminal(
     now: Timestamp,
 ) -> String {
     let clock =
-        |time: Timestamp, form: &str| time.to_zoned(zone.clone()).strftime(form).to_string();
+        |time: Timestamp, form: &str| time.to_zoned_datetime(zone.clone()).strftime(form).to_string();
     match shown {
         Shown::Said { place, said, .. } if said.past => {
             let Said { from, text, .. } = said;
