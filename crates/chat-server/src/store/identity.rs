@@ -405,7 +405,9 @@ fn begin_generation(
     if is_written(of_tables)? {
         let sure = i64::from(durability == Durability::Machine);
         synced(of_journal, |journal| {
-            note_put(journal, put)?;
+            if has_put(journal)? {
+                journal.execute("UPDATE store SET put = ?1", [put])?;
+            }
             let sql = "UPDATE store SET generation = ?1, next = NULL, sure = ?2, forgotten = ?3";
             journal.execute(sql, params![generation, sure | HAS_LOG, put])
         })?;
@@ -438,10 +440,11 @@ fn has_put(journal: &Connection) -> rusqlite::Result<bool> {
     journal.query_row(sql, (), |row| row.get::<_, i64>(0)).map(|columns| columns > 0)
 }
 
-/// Rows of a journal up to this one are in the tables, for what is compared at a start.
+/// Rows of a journal up to this one are in the tables, for what is compared at a start. Of two threads that put rows into
+/// the tables, the one with fewer rows may come here last.
 pub(super) fn note_put(journal: &Connection, row: i64) -> rusqlite::Result<()> {
     if has_put(journal)? {
-        let mut note = journal.prepare_cached("UPDATE store SET put = ?1")?;
+        let mut note = journal.prepare_cached("UPDATE store SET put = max(put, ?1)")?;
         note.execute([row])?;
     }
     Ok(())
@@ -463,9 +466,11 @@ fn synced<T>(
     done
 }
 
-/// Rows of the journal up to this one are in the tables. What was written before it is synced with it.
+/// Rows of the journal up to this one are in the tables. What was written before it is synced with it. Of two threads that
+/// put rows into the tables, the one with fewer rows may come here last. A row is more than what is written while there is
+/// a log.
 pub(super) fn put(tables: &Connection, row: i64) -> rusqlite::Result<()> {
-    tables.prepare_cached("UPDATE store SET put = ?1")?.execute([row])?;
+    tables.prepare_cached("UPDATE store SET put = max(put, ?1)")?.execute([row])?;
     Ok(())
 }
 
@@ -538,6 +543,24 @@ mod tests {
             let rows: i64 =
                 left.query_row("SELECT count(*) FROM store", (), |row| row.get(0)).unwrap();
             assert_eq!(rows, 1);
+        }
+    }
+
+    /// A server that was stopped under load refused to start again: `chat.db` counted fewer rows than the journal had
+    /// deleted.
+    #[test]
+    fn rows_that_were_put_into_the_tables_are_not_taken_back_by_a_thread_that_puts_fewer() {
+        let one = Connection::open_in_memory().unwrap();
+        one.execute_batch(
+            "CREATE TABLE store (id INTEGER, generation INTEGER, is_backup INTEGER, put INTEGER)",
+        )
+        .unwrap();
+        one.execute("INSERT INTO store VALUES (7, 1, 0, ?1)", [with_log(7)]).unwrap();
+        for (row, is_put) in [(7, 7), (9, 9), (8, 9)] {
+            put(&one, row).unwrap();
+            assert_eq!(put_of(&one).unwrap(), is_put);
+            note_put(&one, row).unwrap();
+            assert_eq!(put_of(&one).unwrap(), is_put);
         }
     }
 

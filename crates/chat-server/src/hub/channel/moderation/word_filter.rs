@@ -11,6 +11,10 @@ use chat_proto::setting::Pattern;
 use chat_proto::spelling::spellings;
 use memchr::memmem;
 
+/// Parts that are found in one word before all patterns are looked for in it instead. A long word of one letter has a part
+/// of each pattern at each of its places.
+const MOST_FOUND: usize = 64;
+
 /// Patterns of words.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Words(Arc<Patterns>);
@@ -115,7 +119,10 @@ impl Matcher {
         let mut found = parts.find_overlapping_iter(word).map(|found| found.pattern().as_usize());
         let one = found.next()?;
         let mut has_part = vec![false; self.starred.len()];
-        for one in std::iter::once(one).chain(found) {
+        for (nth, one) in std::iter::once(one).chain(found).enumerate() {
+            if nth == MOST_FOUND {
+                return self.starred.iter().find_map(fits);
+            }
             if let Some(has_part) = has_part.get_mut(one) {
                 *has_part = true;
             }
