@@ -17,11 +17,11 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use chat_proto::id::Timestamp;
 use chat_server::auth::Keeper;
-use chat_server::commit::local::Local;
+use chat_server::commit::local::LocalLog;
 use chat_server::commit::retention::Retention;
 use chat_server::conn::{self, Manners, Peer};
 use chat_server::history::Archive;
-use chat_server::hub::{Bounds, Hub, Keeping, Registration};
+use chat_server::hub::{Backends, Hub, Limits, RegistrationMode};
 use chat_server::store::{Durability, Place, Store};
 use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf};
@@ -34,19 +34,19 @@ pub(crate) struct House {
     hub: Arc<Hub>,
     manners: Arc<Manners>,
     /// None where whoever says something has it kept while they wait.
-    order: Option<Arc<Local>>,
+    order: Option<Arc<LocalLog>>,
 }
 
 impl House {
     /// With a thread that gives lines their places, as a server has it, or without.
     pub(crate) fn new(threaded: bool) -> anyhow::Result<Self> {
-        let bounds = Bounds {
+        let bounds = Limits {
             channels: 100_000,
             conversations_per_person: 50,
             large_channel: 50,
             empty_channel_millis: Some(24 * 3_600_000),
             replay_lines: 20,
-            registration: Registration::Open,
+            registration: RegistrationMode::Open,
             accounts_required: false,
             new_channels: Vec::new(),
             shares: None,
@@ -57,12 +57,20 @@ impl House {
         let (keeping, order) = if threaded {
             let (book, lookups) = Store::open(&Place::Memory, Durability::Machine)?.into_parts();
             let archive = Arc::new(Archive::start(&lookups)?);
-            let (order, past) = Local::start(book, Retention::default())?;
+            let (order, past) = LocalLog::start(book, Retention::default())?;
             let order = Arc::new(order);
             let vault = Arc::new(Keeper::start().context("a thread for passwords")?);
-            (Keeping { order: order.clone(), archive, vault, past }, Some(order))
+            (
+                Backends {
+                    commit_log: order.clone(),
+                    history: archive,
+                    auth: vault,
+                    recovered: past,
+                },
+                Some(order),
+            )
         } else {
-            (Keeping::inline(Retention::default()), None)
+            (Backends::inline(Retention::default()), None)
         };
         let hub = Hub::new(bounds, "simulated".to_owned(), Vec::new(), keeping, now);
         let manners = Manners {
@@ -77,7 +85,7 @@ impl House {
     /// Wakes those who hear of lines, as a server does it.
     pub(crate) fn begin(&self) {
         let hub = Arc::clone(&self.hub);
-        tokio::spawn(async move { hub.ring().await });
+        tokio::spawn(async move { hub.forward_wakes().await });
     }
 
     /// One more connection, in a task of its own; returns the peer's end.

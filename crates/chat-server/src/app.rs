@@ -18,12 +18,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin;
 use crate::auth::Keeper;
-use crate::commit::local::Local;
+use crate::commit::local::LocalLog;
 use crate::config::listen::Listen;
 use crate::config::{AdminSocket, Config, MAX_CONVERSATIONS};
 use crate::history::Archive;
-use crate::hub::client::Bell;
-use crate::hub::{Hub, Keeping, probe};
+use crate::hub::client::ReadySet;
+use crate::hub::{Backends, Hub, probe};
 use crate::listen::gate::Gate;
 use crate::listen::unix::UnixDoor;
 use crate::listen::{self, House};
@@ -43,13 +43,13 @@ const STORE_DEADLINE: Duration = Duration::from_millis(900);
 /// How often channels that nobody has been in for long are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
-const _: () = assert!(MAX_CONVERSATIONS <= Bell::CHANNEL_SLOTS as u64);
+const _: () = assert!(MAX_CONVERSATIONS <= ReadySet::CHANNEL_SLOTS as u64);
 
 /// A server whose doors are bound and not open yet.
 pub struct Server {
     config: Config,
-    keeping: Keeping,
-    order: Arc<Local>,
+    keeping: Backends,
+    order: Arc<LocalLog>,
     tcp: Vec<TcpListener>,
     unix: Option<UnixDoor>,
     admin: Option<UnixDoor>,
@@ -144,7 +144,7 @@ impl Server {
         if tokio::time::timeout(SETTLE_DEADLINE, hub.close()).await.is_err() {
             tracing::warn!("the disk did not take the last lines in time; they have no answer");
         }
-        hub.dismiss_all(Farewell::Shutdown);
+        hub.close_all(Farewell::Shutdown);
         house.tasks.close();
         if tokio::time::timeout(FAREWELL_DEADLINE, house.tasks.wait()).await.is_err() {
             let left = house.tasks.len();
@@ -182,15 +182,15 @@ fn within_open_files(connections: usize) -> usize {
 
 /// Wakes those who are to hear of what the order's thread tells.
 async fn ring(hub: Arc<Hub>) {
-    hub.ring().await;
+    hub.forward_wakes().await;
 }
 
 /// Tells comings and goings of large channels together. Sleeps while there are none.
 async fn tell_comings(hub: Arc<Hub>, every: Duration) {
     loop {
-        hub.comings_begun().await;
+        hub.presence_pending().await;
         tokio::time::sleep(every).await;
-        hub.tell_comings();
+        hub.publish_presence();
     }
 }
 
@@ -198,7 +198,7 @@ async fn tell_comings(hub: Arc<Hub>, every: Duration) {
 const READ_KEPT_AFTER: Duration = Duration::from_millis(200);
 
 /// Writes what was read. Sleeps while nobody reads anything.
-async fn keep_read(hub: Arc<Hub>, order: Arc<Local>) {
+async fn keep_read(hub: Arc<Hub>, order: Arc<LocalLog>) {
     loop {
         order.read_begun().await;
         tokio::time::sleep(READ_KEPT_AFTER).await;
@@ -207,7 +207,7 @@ async fn keep_read(hub: Arc<Hub>, order: Arc<Local>) {
 }
 
 /// Looks for what is kept no more: at the start, and then by and by.
-async fn sweep(hub: Arc<Hub>, order: Arc<Local>) {
+async fn sweep(hub: Arc<Hub>, order: Arc<LocalLog>) {
     let mut shift = 0;
     loop {
         let now = steady_clock();
@@ -285,14 +285,22 @@ fn bind_tcp(listen: &Listen, unacknowledged: Duration) -> anyhow::Result<Vec<Tcp
 }
 
 /// Opens the store.
-fn keeping(config: &Config) -> anyhow::Result<(Keeping, Arc<Local>)> {
+fn keeping(config: &Config) -> anyhow::Result<(Backends, Arc<LocalLog>)> {
     let store = Store::open(&config.place, config.durability)?;
     let (book, lookups) = store.into_parts();
     let archive = Archive::start(&lookups)?;
-    let (order, past) = Local::start(book, config.retention.clone())?;
+    let (order, past) = LocalLog::start(book, config.retention.clone())?;
     let order = Arc::new(order);
     let vault = Arc::new(Keeper::start()?);
-    Ok((Keeping { order: order.clone(), archive: Arc::new(archive), vault, past }, order))
+    Ok((
+        Backends {
+            commit_log: order.clone(),
+            history: Arc::new(archive),
+            auth: vault,
+            recovered: past,
+        },
+        order,
+    ))
 }
 
 /// Opens the socket for `chat-server admin`. Where nobody asked for it, a server runs without it too.
@@ -326,7 +334,7 @@ pub fn describe(addresses: &[SocketAddr], unix: Option<&Path>) -> String {
 mod tests {
     use super::*;
     use crate::conn::Peer;
-    use crate::hub::Bounds;
+    use crate::hub::Limits;
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, ReadHalf};
     use tokio::io::{DuplexStream, WriteHalf, duplex, split};
     use tokio::time::Instant;
@@ -358,7 +366,7 @@ mod tests {
 
     #[tokio::test]
     async fn while_the_disk_is_nearly_full_guests_only_read() {
-        let hub = Hub::in_memory(Bounds::small());
+        let hub = Hub::in_memory(Limits::small());
         let (mut alice, mut bob) = (connect(&hub), connect(&hub));
         alice.1.write_all(b"alice\n/register long-enough-1\n/create general\n").await.unwrap();
         read_until(&mut alice, "* You made").await;
@@ -378,7 +386,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn comings_of_a_large_channel_are_told_at_most_once_in_ten_seconds() {
-        let hub = Hub::in_memory(Bounds { large_channel: 1, ..Bounds::small() });
+        let hub = Hub::in_memory(Limits { large_channel: 1, ..Limits::small() });
         tokio::spawn(tell_comings(Arc::clone(&hub), Duration::from_secs(10)));
         let mut alice = connect(&hub);
         alice.1.write_all(b"alice\n/create general\n").await.unwrap();

@@ -17,9 +17,9 @@ use chat_proto::name::ChannelName;
 use chat_proto::setting::Setting;
 
 use crate::cli::{Args, LogForm, Tool};
-use crate::commit::retention::{Keep, Retention};
+use crate::commit::retention::{Retention, RetentionRule};
 use crate::conn::{Manners, Rate};
-use crate::hub::{Bounds, Flow, LINE, Registration, Shares};
+use crate::hub::{LINE, Limits, Quotas, RateLimit, RegistrationMode};
 use crate::store::{Durability, Place};
 
 use self::file::File;
@@ -48,7 +48,7 @@ pub struct Config {
     /// How connections are treated.
     pub manners: Manners,
     /// The bounds of the hub.
-    pub bounds: Bounds,
+    pub bounds: Limits,
     /// How long comings and goings of a large channel are gathered.
     pub presence_every: Duration,
     /// MiB of the disk that are to be free; with less only accounts write. 0: it isn't looked at.
@@ -229,7 +229,7 @@ impl Config {
         let replayed = |value, key, usual| bounded(value, key, 0..=MAX_HISTORY_LINES.into(), usual);
         let replay_lines = replayed(history.replay_lines, "history.replay_lines", 20)?;
         let conversations = in_bell(limits.conversations, "limits.conversations", 50)?;
-        let shares = Shares {
+        let shares = Quotas {
             channels_per_account: count(
                 limits.channels_per_account,
                 "limits.channels_per_account",
@@ -294,7 +294,7 @@ impl Config {
                 write_deadline: seconds(limits.write_seconds, "limits.write_seconds", 60)?,
                 drain_rate: if args.no_limits { 0 } else { drain_rate },
             },
-            bounds: Bounds {
+            bounds: Limits {
                 channels: count(limits.channels, "limits.channels", 10_000)?,
                 conversations_per_person: usize::try_from(conversations).unwrap_or(usize::MAX),
                 large_channel: count(limits.large_channel, "limits.large_channel", 50)?,
@@ -304,9 +304,9 @@ impl Config {
                 replay_lines: u32::try_from(replay_lines).unwrap_or(MAX_HISTORY_LINES),
                 shares: (!args.no_limits).then_some(shares),
                 registration: match accounts.registration {
-                    None | Some(file::Registration::Open) => Registration::Open,
-                    Some(file::Registration::Invitation) => Registration::Invitation,
-                    Some(file::Registration::Closed) => Registration::Closed,
+                    None | Some(file::Registration::Open) => RegistrationMode::Open,
+                    Some(file::Registration::Invitation) => RegistrationMode::Invitation,
+                    Some(file::Registration::Closed) => RegistrationMode::Closed,
                 },
                 accounts_required: accounts.required.unwrap_or_default(),
                 new_channels: new_channels(channels.new.unwrap_or_default()),
@@ -324,9 +324,9 @@ impl Config {
 }
 
 /// So many times the pace of one connection.
-fn flow(pace: Rate, times: u32) -> Flow {
+fn flow(pace: Rate, times: u32) -> RateLimit {
     let all = |lines: u32| u64::from(lines) * u64::from(times) * u64::from(LINE);
-    Flow { at_once: all(pace.burst), per_second: all(pace.per_second) }
+    RateLimit { at_once: all(pace.burst), per_second: all(pace.per_second) }
 }
 
 /// What is on in a new channel.
@@ -396,7 +396,7 @@ fn retention(history: &file::History, place: &Place) -> Result<Retention, Wrong>
     let lines = |value, key: &str, usual| -> Result<Option<u64>, Wrong> {
         Ok(Some(bounded(value, key, 0..=MAX_COUNT, usual)?).filter(|lines| *lines > 0))
     };
-    let usual = Keep {
+    let usual = RetentionRule {
         days: days(history.keep_days, "history.keep_days", 0)?,
         lines: lines(
             history.keep_lines.or(in_memory.then_some(LINES_IN_MEMORY)),
@@ -415,7 +415,7 @@ fn retention(history: &file::History, place: &Place) -> Result<Retention, Wrong>
             None => usual.lines,
             given => lines(given, &format!("history.channels.\"{name}\".keep_lines"), 0)?,
         };
-        Ok((channel, Keep { days, lines }))
+        Ok((channel, RetentionRule { days, lines }))
     };
     let channels = history.channels.iter().map(own).collect::<Result<_, Wrong>>()?;
     Ok(Retention { usual, channels })

@@ -9,7 +9,7 @@
 //! * [`dialect`]: what a peer speaks, and advice for those who speak something else.
 //! * [`telnet`]: the telnet protocol between bytes and lines.
 //! * [`deadlines`]: by when a name must be given, and output taken.
-//! * [`pace`]: how fast one connection's lines are carried out.
+//! * [`throttle`]: how fast one connection's lines are carried out.
 //! * [`buffer`]: buffers that are lent.
 
 mod buffer;
@@ -251,7 +251,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return;
             }
             let person = self.session.person();
-            let told = poll_fn(|cx| person.bell.poll(cx, false));
+            let told = poll_fn(|cx| person.ready.poll(cx, false));
             if timeout_at(until, told).await.is_err() {
                 return;
             }
@@ -395,7 +395,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 continue;
             }
             if let Err(until) = self.may_go(now, moment) {
-                self.deadlines.pace(until);
+                self.deadlines.throttle(until);
                 return;
             }
             let (line, cost) = self.next_line();
@@ -469,7 +469,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn on_line(&mut self, line: LineItem, moment: Timestamp) {
         // What happened before comes first: somebody who was put out of a channel is out.
-        if self.session.person().bell.is_rung() {
+        if self.session.person().ready.is_ready() {
             self.session.deliver(FULL, &mut self.out);
         }
         let before = self.out.len();
@@ -568,15 +568,15 @@ fn end_of_piece(input: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Bounds;
-    use crate::hub::client::Person;
+    use crate::hub::Limits;
+    use crate::hub::client::Client;
     use tokio::io::DuplexStream;
 
     /// What every connection costs in memory while nothing happens, beside its socket and its buffers, which it then
     /// has none of. Whoever raises a bound says why, and what a hundred thousand of them cost.
     #[test]
     fn an_idle_connection_is_small() {
-        let hub = Hub::in_memory(Bounds::small());
+        let hub = Hub::in_memory(Limits::small());
         let manners =
             Manners { pace: None, name_deadline: LINGER, write_deadline: LINGER, drain_rate: 0 };
         let (ours, _theirs) = tokio::io::duplex(64);
@@ -586,7 +586,7 @@ mod tests {
             // Sixteen bytes of it are what the address gave, and the cost of a list: 1.6 MB for a hundred thousand.
             ("the task", size_of_val(&task), 496),
             ("its session", size_of::<Session>(), 256),
-            ("its person", size_of::<Person>(), 240),
+            ("its person", size_of::<Client>(), 240),
         ] {
             assert!(size <= most, "{what} has {size} bytes, and may have {most}");
         }

@@ -68,12 +68,12 @@ use chat_proto::text::Text;
 use chat_proto::verb;
 
 use crate::hub::Hub;
-use crate::hub::admin::command::Wish;
+use crate::hub::admin::command::AdminRequest;
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::Act;
-use crate::hub::channel::moderation::Verdict;
-use crate::hub::client::{Party, Person};
-use crate::hub::ports::{Of, TokenHash};
+use crate::hub::channel::mod_action::ModAction;
+use crate::hub::channel::moderation::FilterVerdict;
+use crate::hub::client::{Client, UserId};
+use crate::hub::ports::{ConversationRef, TokenHash};
 use crate::policy;
 use crate::session::inbox::Inbox;
 use crate::session::me::{Me, Place};
@@ -83,9 +83,9 @@ pub(crate) struct Asker<'a> {
     pub(crate) me: &'a Me,
     pub(crate) inbox: &'a Inbox,
     pub(crate) hub: &'a Hub,
-    pub(crate) person: &'a Person,
+    pub(crate) person: &'a Client,
     /// Which side of their private chats they are.
-    pub(crate) party: Party,
+    pub(crate) party: UserId,
     pub(crate) now: Timestamp,
 }
 
@@ -120,16 +120,16 @@ pub(crate) enum Change {
         action: bool,
         once: Option<OnceKey>,
         /// What the channel's filter has found in it.
-        verdict: Option<Verdict>,
+        verdict: Option<FilterVerdict>,
     },
     LookBack {
         conversation: Conversation,
-        of: Of,
+        of: ConversationRef,
         span: Span,
     },
     LookFor {
         search: Search,
-        only: Option<Of>,
+        only: Option<ConversationRef>,
     },
     /// Lines that name one, so many at most.
     Mentions {
@@ -142,7 +142,7 @@ pub(crate) enum Change {
     Unignore(UserName),
     Act {
         channel: Arc<Channel>,
-        act: Act,
+        act: ModAction,
     },
     TellActs {
         channel: ChannelName,
@@ -152,7 +152,7 @@ pub(crate) enum Change {
     Quit(Option<Text>),
     Account(AccountChange),
     /// What an operator of the server wants, and why.
-    Decree(Wish, Option<Text>),
+    Decree(AdminRequest, Option<Text>),
 }
 
 impl Change {

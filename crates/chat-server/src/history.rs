@@ -21,9 +21,10 @@ use chat_proto::target::Target;
 use chat_proto::text::Text;
 use chat_proto::verb::{self, VERBS};
 
-use crate::hub::client::{Borne, Note, Party, Person};
+use crate::hub::client::{Client, NameRecord, Notification, UserId};
 use crate::hub::ports::{
-    self, Asked, ConversationKey, Count, Found, HiddenAuthors, Of, Question, Range, Reach,
+    self, ConversationKey, ConversationRef, HiddenAuthors, IdRange, QueryResult, Question,
+    RangeCount, SearchRequest, VisibleRange,
 };
 use crate::store::{
     self, Author, Cutoff, Hit, KeptAct, Key, Kind, LastLines, LineCount, Lookup, Lookups,
@@ -72,7 +73,7 @@ type Queue = Arc<FairBacklog<Work>>;
 
 struct Work {
     question: Question,
-    asker: Arc<Person>,
+    asker: Arc<Client>,
     asked: Instant,
 }
 
@@ -121,7 +122,7 @@ impl Drop for Archive {
 }
 
 impl ports::Archive for Archive {
-    fn ask(&self, question: Question, asker: &Arc<Person>) {
+    fn ask(&self, question: Question, asker: &Arc<Client>) {
         let work = Work { question, asker: Arc::clone(asker), asked: Instant::now() };
         match &self.0 {
             Driven::Threads { history, search, .. } => {
@@ -131,7 +132,7 @@ impl ports::Archive for Archive {
             Driven::Inline(lookup) => {
                 let cutoff = work.cutoff(SEARCH_DEADLINE);
                 let found = answer(&lock(lookup), work.question, asker.party(), &cutoff);
-                asker.note(Note::Found(found));
+                asker.push(Notification::QueryResult(found));
             }
         }
     }
@@ -161,14 +162,14 @@ impl Work {
 fn run(lookup: &Lookup, queue: &FairBacklog<Work>, onward: Option<&FairBacklog<Work>>) {
     while let Next::Some(work) = queue.next(Wait::Long) {
         for late in queue.take_where(Work::is_late) {
-            late.asker.note(Note::Found(Err(Refusal::search_busy())));
+            late.asker.push(Notification::QueryResult(Err(Refusal::search_busy())));
         }
         let asker = &work.asker;
         if asker.has_left() {
             continue;
         }
         if work.is_late() {
-            asker.note(Note::Found(Err(Refusal::search_busy())));
+            asker.push(Notification::QueryResult(Err(Refusal::search_busy())));
             continue;
         }
         let cutoff = match onward {
@@ -183,7 +184,7 @@ fn run(lookup: &Lookup, queue: &FairBacklog<Work>, onward: Option<&FairBacklog<W
             Some(onward) if found.as_ref().err() == Some(&Refusal::search_too_costly()) => {
                 onward.add(Flow::new(asker.address(), asker.id.0), work);
             }
-            _ => asker.note(Note::Found(found)),
+            _ => asker.push(Notification::QueryResult(found)),
         }
     }
 }
@@ -191,42 +192,42 @@ fn run(lookup: &Lookup, queue: &FairBacklog<Work>, onward: Option<&FairBacklog<W
 fn answer(
     lookup: &Lookup,
     question: Question,
-    asker: Party,
+    asker: UserId,
     cutoff: &Cutoff,
-) -> Result<Found, Refusal> {
+) -> Result<QueryResult, Refusal> {
     match question {
         Question::Lines(of, span, reach, hidden) => {
             let place = match &of {
-                Of::LastWith(_, user) => Some(Conversation::Private(user.clone())),
-                Of::Key(ConversationKey::Channel(name)) => {
+                ConversationRef::LastWith(_, user) => Some(Conversation::Private(user.clone())),
+                ConversationRef::Key(ConversationKey::Channel(name)) => {
                     Some(Conversation::Channel(name.clone()))
                 }
-                Of::Key(ConversationKey::Private(..)) => None,
+                ConversationRef::Key(ConversationKey::Private(..)) => None,
             };
             match key(lookup, of)? {
                 Some(key) => page(lookup, range(lookup, key, span, reach, place)?, hidden, asker),
-                None => Ok(Found::default()),
+                None => Ok(QueryResult::default()),
             }
         }
-        Question::Rest(range, hidden) => page(lookup, range, hidden, asker),
+        Question::NextPage(range, hidden) => page(lookup, range, hidden, asker),
         Question::Search(sought) => search(lookup, *sought, cutoff),
         Question::Unread(reader) => unread::unread(lookup, &reader, cutoff),
         Question::Mentions { reader, channels, most, before } => {
             unread::mentions(lookup, &reader, &channels, (most, before), cutoff)
         }
-        Question::Acts(channel, most) => acts(lookup, &channel, most),
-        Question::SaidBy(channel, names, after, upto) => {
+        Question::ChannelLog(channel, most) => acts(lookup, &channel, most),
+        Question::CountBy(channel, names, after, upto) => {
             said_by(lookup, &channel, &names, (after.0, upto.0))
         }
     }
 }
 
-fn key(lookup: &Lookup, of: Of) -> Result<Option<ConversationKey>, Refusal> {
+fn key(lookup: &Lookup, of: ConversationRef) -> Result<Option<ConversationKey>, Refusal> {
     match of {
-        Of::Key(key) => Ok(Some(key)),
-        Of::LastWith(party, user) => {
+        ConversationRef::Key(key) => Ok(Some(key)),
+        ConversationRef::LastWith(party, user) => {
             let found = unless_failed(lookup.private_with(party.0, user.key(), folded))?;
-            Ok(found.map(|(one, other)| ConversationKey::Private(Party(one), Party(other))))
+            Ok(found.map(|(one, other)| ConversationKey::Private(UserId(one), UserId(other))))
         }
     }
 }
@@ -236,9 +237,9 @@ fn range(
     lookup: &Lookup,
     key: ConversationKey,
     span: Span,
-    reach: Option<Reach>,
+    reach: Option<VisibleRange>,
     place: Option<Conversation>,
-) -> Result<Range, Refusal> {
+) -> Result<IdRange, Refusal> {
     let ends = || stored_key(&key, |key| unless_failed(lookup.ends(key)));
     let begin = reach.map_or(0, |reach| reach.after.0);
     let last = match reach {
@@ -247,18 +248,18 @@ fn range(
     };
     let count = span.count.unwrap_or(HISTORY_LINES);
     let (after, upto, count) = match span.from {
-        Anchor::End => (0, last, Count::Last(count, LineId(last))),
+        Anchor::End => (0, last, RangeCount::Last(count, LineId(last))),
         Anchor::Before(id) => {
             let upto = id.0.saturating_sub(1).min(last);
-            (0, upto, Count::Last(count, LineId(upto)))
+            (0, upto, RangeCount::Last(count, LineId(upto)))
         }
         Anchor::After(id) if id.0 > last => {
             let place = place.unwrap_or_else(|| key_as_place(&key));
             return Err(Refusal::no_such_line(&place, id, LineId(last)));
         }
-        Anchor::After(id) => (id.0, last, span.count.map_or(Count::All, Count::First)),
+        Anchor::After(id) => (id.0, last, span.count.map_or(RangeCount::All, RangeCount::First)),
     };
-    Ok(Range { key, after: LineId(after.max(begin)), upto: LineId(upto), count })
+    Ok(IdRange { key, after: LineId(after.max(begin)), upto: LineId(upto), count })
 }
 
 /// For a sentence only; whoever asks about a private chat names the other one themselves.
@@ -271,13 +272,13 @@ fn key_as_place(key: &ConversationKey) -> Conversation {
 
 fn page(
     lookup: &Lookup,
-    range: Range,
+    range: IdRange,
     hidden: HiddenAuthors,
-    asker: Party,
-) -> Result<Found, Refusal> {
-    let Range { key, mut after, upto, count } = range;
+    asker: UserId,
+) -> Result<QueryResult, Refusal> {
+    let IdRange { key, mut after, upto, count } = range;
     let stored = Stored::new(asker, hidden);
-    if let Count::Last(count, below) = count {
+    if let RangeCount::Last(count, below) = count {
         let found = stored_key(&key, |key| {
             let range = (after.0, below.0);
             unless_failed(lookup.last_lines(&stored.reader(), key, range, count as usize))
@@ -286,15 +287,15 @@ fn page(
             LastLines::After(id) => after = LineId(id),
             LastLines::Missing(left, below) => {
                 let left = u32::try_from(left).unwrap_or(count);
-                let count = Count::Last(left, LineId(below));
-                let rest = Some(Range { key, after, upto, count });
-                return Ok(Found { rest, ..Found::default() });
+                let count = RangeCount::Last(left, LineId(below));
+                let rest = Some(IdRange { key, after, upto, count });
+                return Ok(QueryResult { rest, ..QueryResult::default() });
             }
         }
     }
     let most = match count {
-        Count::First(count) => LINES_A_PAGE.min(count as usize),
-        Count::All | Count::Last(..) => LINES_A_PAGE,
+        RangeCount::First(count) => LINES_A_PAGE.min(count as usize),
+        RangeCount::All | RangeCount::Last(..) => LINES_A_PAGE,
     };
     let page = stored_key(&key, |key| {
         let range = (after.0, upto.0);
@@ -305,24 +306,24 @@ fn page(
         ConversationKey::Private(one, _) => Told::Private(page.names, *one == asker),
     };
     let count = match count {
-        Count::First(count) => {
-            Count::First(count.saturating_sub(u32::try_from(page.lines.len()).unwrap_or(count)))
-        }
-        Count::All | Count::Last(..) => Count::All,
+        RangeCount::First(count) => RangeCount::First(
+            count.saturating_sub(u32::try_from(page.lines.len()).unwrap_or(count)),
+        ),
+        RangeCount::All | RangeCount::Last(..) => RangeCount::All,
     };
-    let is_all = page.upto >= upto.0 || matches!(count, Count::First(0));
+    let is_all = page.upto >= upto.0 || matches!(count, RangeCount::First(0));
     let rows = page.lines.into_iter().filter_map(|line| event(line, &whose)).collect();
-    let rest = (!is_all).then_some(Range { key, after: LineId(page.upto), upto, count });
-    Ok(Found { rows, rest, ..Found::default() })
+    let rest = (!is_all).then_some(IdRange { key, after: LineId(page.upto), upto, count });
+    Ok(QueryResult { rows, rest, ..QueryResult::default() })
 }
 
-fn search(lookup: &Lookup, asked: Asked, cutoff: &Cutoff) -> Result<Found, Refusal> {
-    let Asked { search, channels, party, only, hidden } = asked;
+fn search(lookup: &Lookup, asked: SearchRequest, cutoff: &Cutoff) -> Result<QueryResult, Refusal> {
+    let SearchRequest { search, channels, party, only, hidden } = asked;
     let Search { from, before, words, .. } = search;
     let only = match only {
         None => None,
         Some(of) => match key(lookup, of)? {
-            None => return Ok(Found::default()),
+            None => return Ok(QueryResult::default()),
             found => found,
         },
     };
@@ -355,12 +356,12 @@ fn search(lookup: &Lookup, asked: Asked, cutoff: &Cutoff) -> Result<Found, Refus
     let row = |Hit { whose, line }| {
         let told = match whose {
             Whose::Channel(shown) => Told::Channel(ChannelName::new(&shown).ok()?),
-            Whose::Private((one, _), names) => Told::Private(names, Party(one) == party),
+            Whose::Private((one, _), names) => Told::Private(names, UserId(one) == party),
         };
         event(line, &told)
     };
     let rows = found.hits.into_iter().filter_map(row).collect();
-    Ok(Found { rows, next: next(found.next), ..Found::default() })
+    Ok(QueryResult { rows, next: next(found.next), ..QueryResult::default() })
 }
 
 fn next(next: Option<(i64, u64)>) -> Option<Before> {
@@ -370,12 +371,12 @@ fn next(next: Option<(i64, u64)>) -> Option<Before> {
 fn said_by(
     lookup: &Lookup,
     channel: &ChannelName,
-    names: &[Borne],
+    names: &[NameRecord],
     range: (u64, u64),
-) -> Result<Found, Refusal> {
+) -> Result<QueryResult, Refusal> {
     let millis = |time: Option<Timestamp>| time.map(|time| time.0);
     let author =
-        |borne: &Borne| (borne.name.key().to_owned(), millis(borne.from), millis(borne.upto));
+        |borne: &NameRecord| (borne.name.key().to_owned(), millis(borne.from), millis(borne.upto));
     let authors: Vec<_> = names.iter().map(author).collect();
     let authors: Vec<Author<'_>> = authors
         .iter()
@@ -384,10 +385,10 @@ fn said_by(
     let name = stored(channel);
     let counted = lookup.count_by(Key::Channel(&name), &authors, range, IDS_A_SLICE);
     let LineCount { lines, upto } = unless_failed(counted)?;
-    Ok(Found { said_by: (lines, LineId(upto)), ..Found::default() })
+    Ok(QueryResult { said_by: (lines, LineId(upto)), ..QueryResult::default() })
 }
 
-fn acts(lookup: &Lookup, channel: &ChannelName, most: u32) -> Result<Found, Refusal> {
+fn acts(lookup: &Lookup, channel: &ChannelName, most: u32) -> Result<QueryResult, Refusal> {
     let acts = unless_failed(lookup.acts(Key::Channel(&stored(channel)), most))?;
     let acts: Vec<Logged> = acts.into_iter().filter_map(logged).collect();
     let head =
@@ -395,7 +396,7 @@ fn acts(lookup: &Lookup, channel: &ChannelName, most: u32) -> Result<Found, Refu
     let rows = acts
         .into_iter()
         .map(|logged| Event::Logged { channel: channel.clone(), logged: Box::new(logged) });
-    Ok(Found { rows: std::iter::once(head).chain(rows).collect(), ..Found::default() })
+    Ok(QueryResult { rows: std::iter::once(head).chain(rows).collect(), ..QueryResult::default() })
 }
 
 /// An act as it is told; none if it is of a version that had other commands or names.
@@ -427,7 +428,7 @@ struct Stored {
 }
 
 impl Stored {
-    fn new(party: Party, hidden: HiddenAuthors) -> Self {
+    fn new(party: UserId, hidden: HiddenAuthors) -> Self {
         let hidden_accounts = hidden.parties.iter().map(|party| party.0).collect();
         Self { party: party.0, hidden: hidden.names, hidden_accounts }
     }

@@ -5,7 +5,7 @@
 //! wait for each other. Where several are held at once, they are taken in the order of their ranks,
 //! [`Rank`], which builds with debug assertions check.
 //!
-//! * [`client`]: one connection's place in the system; accounts, names, private chats, throttles.
+//! * [`kind`]: one connection's place in the system; accounts, names, private chats, throttles.
 //! * [`channel`]: one channel, its members, its ring of deliveries, and its moderation.
 //! * [`admin`]: what operators of the server decide.
 //! * [`fanout`]: events on their way to several clients, and the wakes of a batch.
@@ -39,29 +39,29 @@ use chat_proto::refusal::Refusal;
 use chat_proto::setting::Setting;
 use tokio::sync::Notify;
 
-use crate::hub::admin::server_moderation::Governing;
+use crate::hub::admin::server_moderation::ServerModeration;
 use crate::hub::channel::Channel;
 use crate::hub::channel::index::ChannelIndex;
-use crate::hub::client::account::Accounts;
+use crate::hub::client::account::AccountTable;
 use crate::hub::client::directory::Directory;
-use crate::hub::client::name_holds::CutOff;
-use crate::hub::client::presence::Comings;
+use crate::hub::client::name_holds::NameHolds;
+use crate::hub::client::presence::PresenceBatcher;
 use crate::hub::client::private::PrivateChats;
-use crate::hub::client::throttle::{Costly, Holder, STORED_BESIDE, Throttles, Wait};
-pub use crate::hub::client::throttle::{Flow, LINE, Shares};
-use crate::hub::client::{By, Note, Person};
-use crate::hub::fanout::delivery::Told;
+pub use crate::hub::client::throttle::{LINE, Quotas, RateLimit};
+use crate::hub::client::throttle::{QuotaOwner, RetryAfter, STORED_BESIDE, ThrottledOp, Throttles};
+use crate::hub::client::{Client, Notification, Source};
+use crate::hub::fanout::delivery::SequencedEvent;
 use crate::hub::fanout::sequence::Sequence;
-use crate::hub::fanout::wake_batch::Ringer;
-use crate::hub::ports::{Archive, Fact, KeptChannel, Order, Past, Vault};
-use crate::hub::rate_counter::Meter;
-use crate::hub::skeleton_index::Lookalikes;
+use crate::hub::fanout::wake_batch::WakeBatch;
+use crate::hub::ports::{Archive, CommitLog, RecoveredChannel, RecoveredState, StateChange, Vault};
+use crate::hub::rate_counter::RateCounter;
+use crate::hub::skeleton_index::SkeletonIndex;
 pub(crate) use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex, RankedRwLock};
 
 /// The bounds that the hub keeps.
 #[derive(Clone, Debug)]
-pub struct Bounds {
+pub struct Limits {
     /// How many channels there may be.
     pub channels: usize,
     /// How many conversations one person may be in.
@@ -74,18 +74,18 @@ pub struct Bounds {
     /// How many of a channel's last lines are told to whoever enters it.
     pub replay_lines: u32,
     /// Who may make an account.
-    pub registration: Registration,
+    pub registration: RegistrationMode,
     /// Only accounts get beyond the name.
     pub accounts_required: bool,
     /// What is set in a new channel.
     pub new_channels: Vec<Setting>,
     /// How much one account or address may do and have; nothing bounds it without.
-    pub shares: Option<Shares>,
+    pub shares: Option<Quotas>,
 }
 
 /// Who may make an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Registration {
+pub enum RegistrationMode {
     /// Everybody.
     #[default]
     Open,
@@ -97,46 +97,46 @@ pub enum Registration {
 
 /// Everything that people share.
 pub struct Hub {
-    pub(crate) bounds: Bounds,
+    pub(crate) bounds: Limits,
     /// The server's name, for greetings.
     pub(crate) server_name: String,
     /// What is shown on connecting.
     pub(crate) motd: Vec<String>,
     directory: RankedMutex<{ Rank::Directory as u8 }, Directory>,
-    accounts: RankedMutex<{ Rank::Accounts as u8 }, Accounts>,
-    governing: RankedMutex<{ Rank::Governing as u8 }, Governing>,
-    channels: RankedRwLock<{ Rank::Channels as u8 }, Channels>,
+    accounts: RankedMutex<{ Rank::Accounts as u8 }, AccountTable>,
+    server_moderation: RankedMutex<{ Rank::ServerModeration as u8 }, ServerModeration>,
+    channels: RankedRwLock<{ Rank::Channels as u8 }, ChannelTable>,
     private: RankedMutex<{ Rank::Private as u8 }, PrivateChats>,
-    comings: Comings,
-    ringer: Ringer,
-    order: Arc<dyn Order>,
-    pub(crate) archive: Arc<dyn Archive>,
-    pub(crate) vault: Arc<dyn Vault>,
-    cut_off: RankedMutex<{ Rank::CutOff as u8 }, CutOff>,
-    index: RankedMutex<{ Rank::Restricting as u8 }, ChannelIndex>,
+    presence: PresenceBatcher,
+    wake_batch: WakeBatch,
+    commit_log: Arc<dyn CommitLog>,
+    pub(crate) history: Arc<dyn Archive>,
+    pub(crate) auth: Arc<dyn Vault>,
+    name_holds: RankedMutex<{ Rank::NameHolds as u8 }, NameHolds>,
+    index: RankedMutex<{ Rank::ChannelIndex as u8 }, ChannelIndex>,
     /// How many channels are hidden.
     hidden: AtomicUsize,
     throttles: RankedMutex<{ Rank::Throttles as u8 }, Throttles>,
     sequence: Arc<Sequence>,
-    next_person: AtomicU64,
+    next_client: AtomicU64,
     started: Timestamp,
     /// Lines that were stored.
-    lines: Meter,
+    lines: RateCounter,
     /// Set when the server stops: from then on nothing is said any more.
     closing: AtomicBool,
     /// So little of the disk is free that only accounts may write.
     disk_low: AtomicBool,
     /// How many drafts are not settled.
-    under_way: AtomicU64,
+    in_flight: AtomicU64,
     /// Notified when none is left.
-    all_settled: Notify,
+    all_applied: Notify,
 }
 
 /// The channels by their name, and by what a name looks like.
 #[derive(Default)]
-struct Channels {
+struct ChannelTable {
     by_name: BTreeMap<ChannelName, Arc<Channel>>,
-    by_look: Lookalikes<ChannelName>,
+    by_look: SkeletonIndex<ChannelName>,
     /// The last id of each that is gone: an id is never given twice for one name.
     gone: HashMap<ChannelName, LineId>,
     /// The same, the smallest first.
@@ -144,10 +144,10 @@ struct Channels {
     /// Of those that were given up, the greatest last id: a channel of a name that isn't known begins after it.
     forgotten: LineId,
     /// How many of them each has made.
-    made_by: HashMap<Holder, usize>,
+    made_by: HashMap<QuotaOwner, usize>,
 }
 
-impl Channels {
+impl ChannelTable {
     fn add(&mut self, channel: Arc<Channel>) {
         for look in channel.name.loose_looks() {
             self.by_look.add(&look, channel.name.clone());
@@ -208,33 +208,36 @@ impl Channels {
 const MAX_GONE: usize = 20_000;
 
 /// Where lines are kept, and what was kept before.
-pub struct Keeping {
+pub struct Backends {
     /// Gives each line its place.
-    pub order: Arc<dyn Order>,
+    pub commit_log: Arc<dyn CommitLog>,
     /// Answers questions about the past.
-    pub archive: Arc<dyn Archive>,
+    pub history: Arc<dyn Archive>,
     /// Keeps secrets.
-    pub vault: Arc<dyn Vault>,
+    pub auth: Arc<dyn Vault>,
     /// What was kept when the server started.
-    pub past: Past,
+    pub recovered: RecoveredState,
 }
 
 impl Hub {
     /// A hub with nobody in it yet, and with the channels that were kept.
     pub fn new(
-        bounds: Bounds,
+        bounds: Limits,
         server_name: String,
         motd: Vec<String>,
-        keeping: Keeping,
+        keeping: Backends,
         now: Timestamp,
     ) -> Arc<Self> {
-        let Keeping { order, archive, vault, past } = keeping;
+        let Backends { commit_log, history, auth, recovered } = keeping;
         let sequence = Arc::new(Sequence::default());
-        let mut channels = Channels { forgotten: past.forgotten, ..Channels::default() };
+        let mut channels =
+            ChannelTable { forgotten: recovered.forgotten, ..ChannelTable::default() };
         let mut given_up = Vec::new();
         let mut index = ChannelIndex::default();
         let mut hidden = 0;
-        for KeptChannel { name, topic, topic_by, last, floor, open, running } in past.channels {
+        for RecoveredChannel { name, topic, topic_by, last, floor, open, running } in
+            recovered.channels
+        {
             if open {
                 let mut channel = Channel::new(name, topic, last, Arc::clone(&sequence));
                 channel.restore(running);
@@ -245,9 +248,9 @@ impl Hub {
                     state.topic_by = topic_by;
                     state.empty_since = Some(now);
                     state.outlives = true;
-                    state.counted = state.rules.count();
+                    state.counted = state.moderation.count();
                     (
-                        state.rules.take_changed(),
+                        state.moderation.take_changed(),
                         state.counted,
                         state.operators.all().0.into_iter().chain(topic_by),
                     )
@@ -266,41 +269,43 @@ impl Hub {
             }
         }
         // One that a wrong clock has used in the future is good no longer for that.
-        let tokens = past.tokens.into_iter();
+        let tokens = recovered.tokens.into_iter();
         let tokens = tokens.map(|(hash, party, used)| (hash, party, used.min(now))).collect();
-        let mut cut_off = CutOff::default();
-        for (name, party) in past.held {
-            cut_off.add(&name, party, None, now);
+        let mut name_holds = NameHolds::default();
+        for (name, party) in recovered.held {
+            name_holds.add(&name, party, None, now);
         }
         let hub = Arc::new(Self {
             bounds,
             server_name,
             motd,
             directory: RankedMutex::default(),
-            governing: RankedMutex::new(Governing::load(past.governing)),
-            accounts: RankedMutex::new(Accounts::load(past.accounts, tokens)),
+            server_moderation: RankedMutex::new(ServerModeration::load(
+                recovered.server_moderation,
+            )),
+            accounts: RankedMutex::new(AccountTable::load(recovered.accounts, tokens)),
             channels: RankedRwLock::new(channels),
             private: RankedMutex::default(),
-            comings: Comings::default(),
-            ringer: Ringer::default(),
-            order,
-            archive,
-            vault,
-            cut_off: RankedMutex::new(cut_off),
+            presence: PresenceBatcher::default(),
+            wake_batch: WakeBatch::default(),
+            commit_log,
+            history,
+            auth,
+            name_holds: RankedMutex::new(name_holds),
             index: RankedMutex::new(index),
             hidden: AtomicUsize::new(hidden),
             throttles: RankedMutex::default(),
             sequence,
             started: now,
-            lines: Meter::default(),
-            next_person: AtomicU64::new(past.next_party.max(1)),
+            lines: RateCounter::default(),
+            next_client: AtomicU64::new(recovered.next_party.max(1)),
             closing: AtomicBool::new(false),
             disk_low: AtomicBool::new(false),
-            under_way: AtomicU64::new(0),
-            all_settled: Notify::new(),
+            in_flight: AtomicU64::new(0),
+            all_applied: Notify::new(),
         });
         for (name, last) in given_up {
-            hub.order.remember(Fact::Forgotten(name, last), &hub);
+            hub.commit_log.record(StateChange::ChannelForgotten(name, last), &hub);
         }
         hub
     }
@@ -308,24 +313,24 @@ impl Hub {
 
 impl Hub {
     /// Tells a batch: everybody who is to hear of it is woken when all of it is told.
-    pub(crate) fn tell_together(&self, tell: impl FnOnce()) {
-        self.ringer.together(tell);
+    pub(crate) fn publish_batch(&self, tell: impl FnOnce()) {
+        self.wake_batch.batch(tell);
     }
 
     /// Wakes those who are to hear of a batch that was told outside the runtime, for as long as it is polled.
-    pub async fn ring(&self) {
-        self.ringer.run().await;
+    pub async fn forward_wakes(&self) {
+        self.wake_batch.forward_wakes().await;
     }
 
     /// Takes a person's token for something costly.
-    pub(crate) fn pace(
+    pub(crate) fn throttle(
         &self,
-        person: &Person,
-        costly: Costly,
+        person: &Client,
+        costly: ThrottledOp,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let Some(shares) = &self.bounds.shares else { return Ok(()) };
-        let holder = Holder::of(person);
+        let holder = QuotaOwner::of(person);
         lock(&self.throttles).take(costly, holder, person.id.0, shares, now)
     }
 
@@ -340,41 +345,41 @@ impl Hub {
     }
 
     /// Takes what lines count, of what the person's account and address have.
-    pub(crate) fn pace_lines(
+    pub(crate) fn throttle_lines(
         &self,
-        person: &Person,
+        person: &Client,
         amount: u32,
         now: Timestamp,
-    ) -> Result<(), Wait> {
-        self.take_of_both(Costly::Line, person, amount.into(), now)
+    ) -> Result<(), RetryAfter> {
+        self.take_of_both(ThrottledOp::Line, person, amount.into(), now)
     }
 
     /// Takes what a line of so many bytes takes of the disk, of what the person's account and address may have stored.
-    pub(crate) fn pace_storing(
+    pub(crate) fn throttle_storage(
         &self,
-        person: &Person,
+        person: &Client,
         bytes: u16,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let bytes = STORED_BESIDE + u64::from(bytes);
-        let taken = self.take_of_both(Costly::Store, person, bytes, now);
+        let taken = self.take_of_both(ThrottledOp::Store, person, bytes, now);
         taken.map_err(|wait| Refusal::stored_too_much(wait.secs()))
     }
 
     fn take_of_both(
         &self,
-        costly: Costly,
-        person: &Person,
+        costly: ThrottledOp,
+        person: &Client,
         amount: u64,
         now: Timestamp,
-    ) -> Result<(), Wait> {
+    ) -> Result<(), RetryAfter> {
         let Some(shares) = &self.bounds.shares else { return Ok(()) };
         let who = (person.account().map(|account| account.0), person.address());
         lock(&self.throttles).take_of_both(costly, who, amount, shares, now)
     }
 
     /// Whether one more may connect from there.
-    pub(crate) fn pace_connect(
+    pub(crate) fn throttle_connect(
         &self,
         address: Option<IpAddr>,
         now: Timestamp,
@@ -383,7 +388,7 @@ impl Hub {
             return Ok(());
         };
         let who = (None, Some(address));
-        let taken = lock(&self.throttles).take_of_both(Costly::Connect, who, 1, shares, now);
+        let taken = lock(&self.throttles).take_of_both(ThrottledOp::Connect, who, 1, shares, now);
         taken.map_err(|wait| Refusal::connects_too_often(wait.secs()))
     }
 
@@ -406,15 +411,16 @@ impl Hub {
         };
         let event = Event::Notice(Sentence::new(text));
         let number = self.sequence.next();
-        let told = Arc::new(Told::new(event, By::NOBODY, number, LineId::default()).into());
+        let told =
+            Arc::new(SequencedEvent::new(event, Source::NOBODY, number, LineId::default()).into());
         let everybody: Vec<_> = lock(&self.directory).everyone.values().cloned().collect();
         for one in everybody.iter().filter(|one| one.is_server_operator()) {
-            one.try_note(Note::Told(Arc::clone(&told)));
+            one.try_push(Notification::Broadcast(Arc::clone(&told)));
         }
     }
 
     /// Whether a person may have anything stored.
-    pub(crate) fn may_store(&self, person: &Person) -> Result<(), Refusal> {
+    pub(crate) fn may_store(&self, person: &Client) -> Result<(), Refusal> {
         if self.disk_low.load(Ordering::Acquire) && person.account().is_none() {
             return Err(Refusal::disk_nearly_full());
         }
@@ -428,7 +434,7 @@ impl Hub {
 }
 
 #[cfg(test)]
-impl Bounds {
+impl Limits {
     /// For tests that aren't about them.
     pub(crate) fn small() -> Self {
         Self {
@@ -437,7 +443,7 @@ impl Bounds {
             large_channel: 50,
             empty_channel_millis: Some(1000),
             replay_lines: 20,
-            registration: Registration::Open,
+            registration: RegistrationMode::Open,
             accounts_required: false,
             new_channels: Vec::new(),
             shares: None,
@@ -448,8 +454,8 @@ impl Bounds {
 #[cfg(test)]
 impl Hub {
     /// One that keeps everything in memory, with nothing in it.
-    pub(crate) fn in_memory(bounds: Bounds) -> Arc<Self> {
-        let keeping = Keeping::inline(crate::commit::retention::Retention::default());
+    pub(crate) fn in_memory(bounds: Limits) -> Arc<Self> {
+        let keeping = Backends::inline(crate::commit::retention::Retention::default());
         Self::new(
             bounds,
             "test".to_owned(),

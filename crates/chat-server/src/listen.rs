@@ -119,7 +119,7 @@ fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let Caller { peer, counted } = caller;
     let now = steady_clock();
     let may = house.hub.may_come_in(peer.address, now);
-    let may = may.and_then(|()| house.hub.pace_connect(peer.address, now));
+    let may = may.and_then(|()| house.hub.throttle_connect(peer.address, now));
     match may.and_then(|()| house.gate.admit(counted)) {
         Ok(ticket) => {
             let (hub, manners) = (Arc::clone(&house.hub), Arc::clone(&house.manners));

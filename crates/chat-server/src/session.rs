@@ -47,7 +47,7 @@ use self::inbox::Inbox;
 use self::me::Me;
 use self::past::{Lookup, ToldPrivately};
 use crate::handlers::{self, Asker, Outcome};
-use crate::hub::client::{ClientKind, Ending, MAX_DUE, Party, Person};
+use crate::hub::client::{Client, ClientKind, KillNotice, MAX_DUE, UserId};
 use crate::hub::ports::TokenHash;
 use crate::hub::{Hub, LINE};
 
@@ -70,7 +70,7 @@ impl Peer {
 /// One connected person.
 pub(crate) struct Session {
     hub: Arc<Hub>,
-    person: Arc<Person>,
+    person: Arc<Client>,
     me: Me,
     inbox: Inbox,
     /// Answers that are due, oldest first: of lines that are being kept, and those that come after them.
@@ -110,7 +110,7 @@ struct Aside {
     /// Channels that another device has entered, or left for a reason, and this one has not yet.
     followed: Vec<(ChannelName, Option<Text>)>,
     /// What was told of private chats since they were last heard of.
-    unread_privately: Vec<(Party, LineId)>,
+    unread_privately: Vec<(UserId, LineId)>,
     /// Private lines that may come once more.
     told_privately: Vec<ToldPrivately>,
     /// The number at which a line was found to have no addressee; whether it was said before isn't known yet. What
@@ -125,7 +125,7 @@ enum Waiting {
         /// The command.
         re: Cow<'static, str>,
         /// By which the answer to a line is known.
-        ticket: u64,
+        correlation_id: u64,
         /// Of what was said.
         bytes: u16,
         /// The private chat that was opened with it.
@@ -140,7 +140,7 @@ enum Waiting {
 impl Waiting {
     /// Of what isn't a line.
     fn act(re: Cow<'static, str>) -> Self {
-        Self::Draft { re, ticket: 0, bytes: 0, opened: None, notice: None }
+        Self::Draft { re, correlation_id: 0, bytes: 0, opened: None, notice: None }
     }
 }
 
@@ -180,7 +180,7 @@ impl Session {
         }
     }
 
-    pub(crate) fn person(&self) -> &Arc<Person> {
+    pub(crate) fn person(&self) -> &Arc<Client> {
         &self.person
     }
 
@@ -224,7 +224,7 @@ impl Session {
     ///
     /// The time to wait. Those who wait don't come all at once.
     pub(crate) fn take_share(&self, amount: u32, now: Timestamp) -> Result<(), Duration> {
-        self.hub.pace_lines(&self.person, amount, now).map_err(|wait| {
+        self.hub.throttle_lines(&self.person, amount, now).map_err(|wait| {
             let apart = SHORTEST_WAIT + self.person.id.0 % SHORTEST_WAIT;
             Duration::from_millis(wait.millis().max(apart))
         })
@@ -253,7 +253,10 @@ impl Session {
     /// off until then. What isn't learnt yet is kept, so it isn't much.
     pub(crate) fn is_indifferent(&self) -> bool {
         let shows_nothing = |waiting: &Waiting| {
-            matches!(waiting, Waiting::Draft { ticket: 1.., opened: None, notice: None, .. })
+            matches!(
+                waiting,
+                Waiting::Draft { correlation_id: 1.., opened: None, notice: None, .. }
+            )
         };
         self.me.form == Form::Text
             && self.waiting.len() <= MAX_UNLEARNT
@@ -419,7 +422,7 @@ impl Session {
     /// The peer speaks telnet, which only shows in the text form.
     pub(crate) fn speaks_telnet(&self) {
         if self.me.form == Form::Text {
-            self.person.set_client(ClientKind::Telnet);
+            self.person.set_kind(ClientKind::Telnet);
         }
     }
 
@@ -441,10 +444,10 @@ impl Session {
 
     /// Whether an operator of the server has ended the connection; then that is told.
     pub(crate) fn is_killed(&mut self, out: &mut BytesMut) -> bool {
-        let Some(ending) = self.person.ending().cloned() else { return false };
+        let Some(ending) = self.person.kill_notice().cloned() else { return false };
         self.lost(&in_words(&ending));
         self.end(Farewell::Killed);
-        let Ending { by, reason, ban } = ending;
+        let KillNotice { by, reason, ban } = ending;
         self.show(&Event::Killed { by, reason, ban }, out);
         true
     }
@@ -494,7 +497,7 @@ impl Drop for Session {
 }
 
 /// What others are told of somebody whose connection was ended.
-fn in_words(ending: &Ending) -> String {
+fn in_words(ending: &KillNotice) -> String {
     let by = ending.by.as_ref().map_or("the server's operator", UserName::as_str);
     let did = if ending.ban.is_some() { "banned" } else { "killed" };
     match &ending.reason {
@@ -510,15 +513,15 @@ fn refused(re: &'static str, refusal: Refusal) -> Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Bounds;
+    use crate::hub::Limits;
     use crate::util::clock::steady_clock;
 
     fn session() -> Session {
-        Session::new(Hub::in_memory(Bounds::small()), Peer::local("a test"), steady_clock())
+        Session::new(Hub::in_memory(Limits::small()), Peer::local("a test"), steady_clock())
     }
 
-    fn line(ticket: u64) -> Waiting {
-        Waiting::Draft { re: "say".into(), ticket, bytes: 5, opened: None, notice: None }
+    fn line(correlation_id: u64) -> Waiting {
+        Waiting::Draft { re: "say".into(), correlation_id, bytes: 5, opened: None, notice: None }
     }
 
     #[test]
@@ -546,14 +549,14 @@ mod tests {
             Waiting::Known(Event::Refused { re: "x".into(), refusal: Refusal::blank_line() }),
             Waiting::Draft {
                 re: "private".into(),
-                ticket: 2,
+                correlation_id: 2,
                 bytes: 1,
                 opened: Some(bob),
                 notice: None,
             },
             Waiting::Draft {
                 re: "msg".into(),
-                ticket: 2,
+                correlation_id: 2,
                 bytes: 1,
                 opened: None,
                 notice: Some(Sentence::new("away")),
@@ -564,8 +567,8 @@ mod tests {
             session.waiting.pop_back();
         }
         assert!(session.is_indifferent());
-        for ticket in 2..=MAX_UNLEARNT as u64 {
-            session.waiting.push_back(line(ticket));
+        for correlation_id in 2..=MAX_UNLEARNT as u64 {
+            session.waiting.push_back(line(correlation_id));
         }
         assert!(session.is_indifferent());
         session.waiting.push_back(line(9));
@@ -575,9 +578,9 @@ mod tests {
     #[test]
     fn lines_under_way_are_bounded_in_number_and_in_bytes() {
         let mut session = session();
-        for ticket in 0..MAX_DUE as u64 {
+        for correlation_id in 0..MAX_DUE as u64 {
             assert!(session.takes_lines());
-            session.waiting.push_back(line(ticket));
+            session.waiting.push_back(line(correlation_id));
         }
         assert!(!session.takes_lines());
         session.waiting.clear();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_proto::id::Timestamp;
 use chat_server::commit::retention::Retention;
 use chat_server::conn::{self, Manners, Peer};
-use chat_server::hub::{Bounds, Hub, Keeping, Registration};
+use chat_server::hub::{Backends, Hub, Limits, RegistrationMode};
 use tokio::io::{DuplexStream, duplex};
 
 use crate::chopped::Chopped;
@@ -43,18 +43,18 @@ pub fn manners() -> Manners {
 impl House {
     /// An empty house.
     pub fn new(manners: Manners) -> Self {
-        let bounds = Bounds {
+        let bounds = Limits {
             channels: 10_000,
             conversations_per_person: 50,
             large_channel: 50,
             empty_channel_millis: Some(24 * 3_600_000),
             replay_lines: 20,
-            registration: Registration::Open,
+            registration: RegistrationMode::Open,
             accounts_required: false,
             new_channels: Vec::new(),
             shares: None,
         };
-        let keeping = Keeping::inline(Retention::default());
+        let keeping = Backends::inline(Retention::default());
         let now = Timestamp(1_795_333_445_120);
         let hub = Hub::new(bounds, "chat.test".to_owned(), Vec::new(), keeping, now);
         Self { hub, manners: Arc::new(manners) }

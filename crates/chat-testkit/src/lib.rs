@@ -3,7 +3,7 @@
 //! * [`binary`]: where the built programs are.
 //! * [`server`]: the real server as a child process on a free port.
 //! * [`house`]: the server's insides without a process or a socket, for a paused clock.
-//! * [`client`]: one person at a connection, in either form.
+//! * [`kind`]: one person at a connection, in either form.
 //! * [`chopped`]: a stream that gives and takes only a few bytes at once.
 //! * [`dice`]: random choices that are the same for the same seed.
 //!

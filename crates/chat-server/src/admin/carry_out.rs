@@ -20,12 +20,12 @@ use tokio::sync::oneshot;
 
 use super::wire::{Answer, Request};
 use crate::hub::Hub;
-use crate::hub::admin::command::{Recorded, Ruler, Wish};
+use crate::hub::admin::command::{AdminRequest, AuditEntry, Issuer};
 use crate::hub::admin::server_moderation::Invitation;
-use crate::hub::channel::mod_action::{Act, Aim, Deed};
-use crate::hub::client::{Note, Person};
-use crate::hub::ports::vault;
-use crate::hub::snapshot::admin::{AccountRow, Asked, Page, RunRow};
+use crate::hub::channel::mod_action::{ActionTarget, ModAction, ModActionKind};
+use crate::hub::client::{Client, Notification};
+use crate::hub::ports::auth;
+use crate::hub::snapshot::admin::{AccountSummary, AdminPage, ChannelSummary, ListFilter};
 use crate::policy;
 use crate::util::clock::{on_the_wall, steady_clock};
 
@@ -39,12 +39,12 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
     Ok(match request {
         Request::Grant { name } => {
             let name = user_name(&name)?;
-            decree(hub, Wish::Admin(name.clone(), true), None, now).await?;
+            decree(hub, AdminRequest::Admin(name.clone(), true), None, now).await?;
             vec![Answer::done(format!("{name} is an operator of the server."))]
         }
         Request::Revoke { name } => {
             let name = user_name(&name)?;
-            decree(hub, Wish::Admin(name.clone(), false), None, now).await?;
+            decree(hub, AdminRequest::Admin(name.clone(), false), None, now).await?;
             vec![Answer::done(format!("{name} is no operator of the server."))]
         }
         Request::Operators {} => {
@@ -53,7 +53,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             listed(rows, "operators")
         }
         Request::Kill { user, reason } => {
-            let wish = Wish::Kill(user_name(&user)?);
+            let wish = AdminRequest::Kill(user_name(&user)?);
             match decree(hub, wish, why(Kind::Kill, reason.as_deref())?, now).await? {
                 Done::Killed { user, count } => {
                     let text = format!("Connections of {user} that were ended: {count}.");
@@ -64,7 +64,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
         }
         Request::Announce { text } => {
             let text = Text::new(&text).ok_or_else(Refusal::blank_line)?;
-            match decree(hub, Wish::Announce(text), None, now).await? {
+            match decree(hub, AdminRequest::Announce(text), None, now).await? {
                 Done::Announced { count } => {
                     vec![Answer::counted(count, format!("Connections that were told: {count}."))]
                 }
@@ -78,7 +78,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             });
             listed(rows, "numbers")
         }
-        Request::Invitation {} => match decree(hub, Wish::Invitation, None, now).await? {
+        Request::Invitation {} => match decree(hub, AdminRequest::Invitation, None, now).await? {
             Done::Invitation { invite, until } => {
                 let invite = invite.expose().to_owned();
                 let text = format!(
@@ -120,7 +120,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             if let (Some(_), Some(again)) = (given, typed) {
                 return Err(Refusal::period_without_for(&again.to_string()));
             }
-            let wish = Wish::Ban(target, given.or(typed));
+            let wish = AdminRequest::Ban(target, given.or(typed));
             match decree(hub, wish, reason, now).await? {
                 Done::Barred { target, term, count } => {
                     let text = format!("{target} is banned{term}; connections ended: {count}.");
@@ -140,7 +140,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
         }
         Request::Unban { target } => {
             let target = Barred::read(&target)?;
-            match decree(hub, Wish::Unban(target), None, now).await? {
+            match decree(hub, AdminRequest::Unban(target), None, now).await? {
                 Done::Unbarred { target, changed: true } => {
                     vec![Answer::done(format!("{target} is not banned any more."))]
                 }
@@ -168,8 +168,8 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
                 (Err(refusal), None) => return Err(refusal),
                 (here, _) => here.ok(),
             };
-            let aim = Aim { user, person, account };
-            match act(hub, &channel, Deed::Op(aim), None, now).await? {
+            let aim = ActionTarget { user, person, account };
+            match act(hub, &channel, ModActionKind::Op(aim), None, now).await? {
                 Done::Operator { channel, user, .. } => {
                     vec![Answer::done(format!("{user} is an operator of {channel}."))]
                 }
@@ -177,7 +177,9 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             }
         }
         Request::Drop { channel, reason } => {
-            match act(hub, &channel, Deed::Drop, why(Kind::Drop, reason.as_deref())?, now).await? {
+            match act(hub, &channel, ModActionKind::Drop, why(Kind::Drop, reason.as_deref())?, now)
+                .await?
+            {
                 Done::Dropped { channel, .. } => {
                     vec![Answer::done(format!(
                         "{channel} is dropped, with all that was said in it."
@@ -188,13 +190,13 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
         }
         Request::DeleteAccount { name } => {
             let name = user_name(&name)?;
-            decree(hub, Wish::Delete(name.clone()), None, now).await?;
+            decree(hub, AdminRequest::Delete(name.clone()), None, now).await?;
             vec![Answer::done(format!("The account {name} is deleted, with all that it wrote."))]
         }
         Request::Users { part, after, limit } => {
             let asked = asked(part.as_deref(), limit);
             let page = hub.connections(&asked, after.unwrap_or_default());
-            let row = |person: &Arc<Person>| connection(person, now);
+            let row = |person: &Arc<Client>| connection(person, now);
             paged(&page, row, "connections", |person| person.id.0.to_string())
         }
         Request::Accounts { part, after, limit } => {
@@ -214,12 +216,12 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
 
 async fn decree(
     hub: &Arc<Hub>,
-    wish: Wish,
+    wish: AdminRequest,
     reason: Option<Text>,
     now: Timestamp,
 ) -> Result<Done, Refusal> {
     let (asker, answer) = oneshot::channel();
-    hub.decree(Ruler::Shell(asker), wish, reason, now)?;
+    hub.submit_admin_command(Issuer::Shell(asker), wish, reason, now)?;
     answer.await.map_err(|_| Refusal::internal())?
 }
 
@@ -227,7 +229,7 @@ async fn decree(
 async fn act(
     hub: &Arc<Hub>,
     channel: &str,
-    deed: Deed,
+    deed: ModActionKind,
     reason: Option<Text>,
     now: Timestamp,
 ) -> Result<Done, Refusal> {
@@ -235,12 +237,12 @@ async fn act(
     let shell = hub.shell(now);
     let channel = hub.channel_for(&shell, &name, now)?;
     let own = UserName::stored(OWN_NAME).map_err(|error| Refusal::bad_name(&error))?;
-    hub.act(&shell, own, &channel, Act { deed, reason }, now, policy::channel::may)?;
+    hub.act(&shell, own, &channel, ModAction { deed, reason }, now, policy::channel::may)?;
     loop {
-        poll_fn(|cx| shell.bell.poll(cx, false)).await;
-        shell.bell.take();
-        while let Some(note) = shell.take_note() {
-            if let Note::Answer(answer) = note {
+        poll_fn(|cx| shell.ready.poll(cx, false)).await;
+        shell.ready.take();
+        while let Some(note) = shell.pop_notification() {
+            if let Notification::Reply(answer) = note {
                 return answer;
             }
         }
@@ -260,7 +262,7 @@ async fn reset_password(
 ) -> Result<Vec<Answer>, Refusal> {
     // Before a hash is made for nothing.
     hub.registered_account(&name)?;
-    let (random, _) = hub.vault.new_token().ok_or_else(Refusal::internal)?;
+    let (random, _) = hub.auth.new_token().ok_or_else(Refusal::internal)?;
     let password = random.expose().get(..NEW_PASSWORD_CHARS).ok_or_else(Refusal::internal)?;
     let password = Secret::new(password);
     let (done, hashed) = oneshot::channel();
@@ -268,13 +270,13 @@ async fn reset_password(
         // Whoever has gone meanwhile doesn't want to know.
         let _ = done.send(answer);
     });
-    hub.vault.hash(password.clone(), tell);
+    hub.auth.hash(password.clone(), tell);
     let hash = match hashed.await {
-        Ok(vault::Answer::Hashed(hash)) => hash,
-        Ok(vault::Answer::Busy) => return Err(Refusal::hashing_busy()),
+        Ok(auth::Answer::Hashed(hash)) => hash,
+        Ok(auth::Answer::Busy) => return Err(Refusal::hashing_busy()),
         _ => return Err(Refusal::internal()),
     };
-    decree(hub, Wish::Password(name.clone(), hash), None, now).await?;
+    decree(hub, AdminRequest::Password(name.clone(), hash), None, now).await?;
     let text = format!(
         "The password of {name} is {} now, and it is signed out everywhere. /password changes it.",
         password.expose()
@@ -294,13 +296,13 @@ fn listed(rows: impl Iterator<Item = Answer>, what: &str) -> Vec<Answer> {
 /// Rows of one answer, which is made in memory.
 const MAX_ROWS: usize = 1000;
 
-fn asked(part: Option<&str>, limit: Option<usize>) -> Asked<'_> {
-    Asked { part, most: limit.unwrap_or(MAX_ROWS).clamp(1, MAX_ROWS) }
+fn asked(part: Option<&str>, limit: Option<usize>) -> ListFilter<'_> {
+    ListFilter { part, most: limit.unwrap_or(MAX_ROWS).clamp(1, MAX_ROWS) }
 }
 
 /// The last line tells how to go on if there are more.
 fn paged<T>(
-    page: &Page<T>,
+    page: &AdminPage<T>,
     row: impl FnMut(&T) -> Answer,
     what: &str,
     key: impl FnOnce(&T) -> String,
@@ -317,7 +319,7 @@ fn paged<T>(
     rows
 }
 
-fn connection(person: &Arc<Person>, now: Timestamp) -> Answer {
+fn connection(person: &Arc<Client>, now: Timestamp) -> Answer {
     let last_line = Timestamp(person.last_line_at.load(Ordering::Relaxed));
     Answer::User {
         id: person.id.0,
@@ -326,12 +328,12 @@ fn connection(person: &Arc<Person>, now: Timestamp) -> Answer {
         address: person.shown_address(),
         since: on_the_wall(person.since).rfc3339().to_string(),
         idle: now.seconds_since(last_line),
-        client: person.client().word().to_owned(),
+        client: person.kind().word().to_owned(),
     }
 }
 
-fn account(row: &AccountRow) -> Answer {
-    let AccountRow { account, connections } = row;
+fn account(row: &AccountSummary) -> Answer {
+    let AccountSummary { account, connections } = row;
     let seen = (*connections == 0).then(|| account.seen().rfc3339().to_string());
     Answer::Account {
         name: account.name.to_string(),
@@ -341,8 +343,8 @@ fn account(row: &AccountRow) -> Answer {
     }
 }
 
-fn channel(row: &RunRow) -> Answer {
-    let RunRow { name, members, operators, hidden, invite_only, lines } = row;
+fn channel(row: &ChannelSummary) -> Answer {
+    let ChannelSummary { name, members, operators, hidden, invite_only, lines } = row;
     Answer::Channel {
         name: name.to_string(),
         members: *members,
@@ -353,8 +355,8 @@ fn channel(row: &RunRow) -> Answer {
     }
 }
 
-fn act_row(act: Recorded) -> Answer {
-    let Recorded { time, by, did, whom, until, reason } = act;
+fn act_row(act: AuditEntry) -> Answer {
+    let AuditEntry { time, by, did, whom, until, reason } = act;
     Answer::Act {
         time: time.rfc3339().to_string(),
         by: by.map(|by| by.to_string()),

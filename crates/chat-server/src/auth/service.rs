@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::login_throttle::{Slowdown, Source};
 use super::pool::{self, Job, Pool, Start};
 use super::token::Token;
-use crate::hub::client::{Note, Person};
-use crate::hub::ports::vault::{Answer, Question};
+use crate::hub::client::{Client, Notification};
+use crate::hub::ports::auth::{Answer, Question};
 use crate::hub::ports::{self, TokenHash};
 use crate::util::fair_queue::Flow;
 use crate::util::sync::lock;
@@ -42,12 +42,12 @@ impl Keeper {
     fn give(
         &self,
         job: Job,
-        asker: &Arc<Person>,
+        asker: &Arc<Client>,
         answer: impl FnOnce(pool::Answer) -> Answer + Send + 'static,
     ) {
         let (waits, told) = (Arc::clone(asker), Arc::clone(asker));
         let wanted = Box::new(move || !waits.has_left());
-        let done = Box::new(move |found| told.note(Note::Vault(answer(found))));
+        let done = Box::new(move |found| told.push(Notification::Auth(answer(found))));
         self.has_done(Flow::new(asker.address(), asker.id.0), job, wanted, done);
     }
 
@@ -68,14 +68,14 @@ fn hashed(found: pool::Answer) -> Answer {
 }
 
 impl ports::Vault for Keeper {
-    fn ask(&self, question: Question, asker: &Arc<Person>) {
+    fn ask(&self, question: Question, asker: &Arc<Client>) {
         match question {
             Question::Hash(secret) => self.give(Job::Hash(secret), asker, hashed),
             Question::Verify { name, address, secret, known } => {
                 let source = Source { address, connection: asker.id.0 };
                 let may = lock(&self.slowdown).may_try(source, name.key(), Instant::now());
                 if let Err(seconds) = may {
-                    asker.note(Note::Vault(Answer::TooSoon(seconds)));
+                    asker.push(Notification::Auth(Answer::TooSoon(seconds)));
                     return;
                 }
                 let slowdown = Arc::clone(&self.slowdown);

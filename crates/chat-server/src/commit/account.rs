@@ -7,10 +7,10 @@ use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 
-use super::conversation_index::Register;
-use crate::hub::client::Party;
-use crate::hub::client::account::{Hidden, KeptAccount, Remembered};
-use crate::hub::ports::{AccountDeed, ConversationKey, Fact, Past, TokenHash};
+use super::conversation_index::ConversationIndex;
+use crate::hub::client::UserId;
+use crate::hub::client::account::{AccountMembership, IgnoredUser, StoredAccount};
+use crate::hub::ports::{AccountUpdate, ConversationKey, RecoveredState, StateChange, TokenHash};
 use crate::store::{AccountEntry, AccountRow, Book, Entry, Failure, OperatorEntry};
 use crate::util::clock::on_the_wall;
 
@@ -18,21 +18,21 @@ use crate::util::clock::on_the_wall;
 pub(super) fn load(
     book: &Book,
     rows: Vec<AccountRow>,
-    register: &Register,
-    past: &mut Past,
+    register: &ConversationIndex,
+    past: &mut RecoveredState,
 ) -> Result<(), Failure> {
-    let mut ignored: HashMap<u64, Vec<Hidden>> = HashMap::new();
+    let mut ignored: HashMap<u64, Vec<IgnoredUser>> = HashMap::new();
     for row in book.ignored()? {
         let Ok(name) = UserName::new(&row.shown) else { continue };
-        let hidden = Hidden { name, party: row.other.map(Party) };
+        let hidden = IgnoredUser { name, party: row.other.map(UserId) };
         ignored.entry(row.party).or_default().push(hidden);
     }
     let mut members = book.members()?;
     members.sort_by_key(|row| row.entered);
-    let mut channels: HashMap<u64, Vec<Remembered>> = HashMap::new();
+    let mut channels: HashMap<u64, Vec<AccountMembership>> = HashMap::new();
     for row in members {
         let Some(channel) = register.channel(row.number).cloned() else { continue };
-        let remembered = Remembered { channel, read: LineId(row.marker) };
+        let remembered = AccountMembership { channel, read: LineId(row.marker) };
         channels.entry(row.party).or_default().push(remembered);
     }
     for row in rows {
@@ -41,8 +41,8 @@ pub(super) fn load(
             continue;
         };
         let reason = row.away.as_deref().and_then(Text::new);
-        past.accounts.push(KeptAccount {
-            party: Party(row.party),
+        past.accounts.push(StoredAccount {
+            party: UserId(row.party),
             name,
             password: row.password.into(),
             away: row.is_away.then_some(Away { reason }),
@@ -53,15 +53,15 @@ pub(super) fn load(
         });
     }
     for row in book.tokens()? {
-        past.tokens.push((TokenHash(row.hash), Party(row.party), Timestamp(row.used)));
+        past.tokens.push((TokenHash(row.hash), UserId(row.party), Timestamp(row.used)));
     }
     Ok(())
 }
 
 /// What is written for a deed.
 pub(super) fn add_entries<'a>(
-    what: &'a AccountDeed,
-    register: &Register,
+    what: &'a AccountUpdate,
+    register: &ConversationIndex,
     entries: &mut Vec<Entry<'a>>,
 ) {
     let number = |name: &ChannelName| {
@@ -74,7 +74,7 @@ pub(super) fn add_entries<'a>(
         entries.extend(entry);
     };
     match what {
-        AccountDeed::Register { name, password, token, invite, ignored, away, now, .. } => {
+        AccountUpdate::Register { name, password, token, invite, ignored, away, now, .. } => {
             let (key, shown) = (name.key(), name.as_str());
             let (created, admin) = (on_the_wall(*now).0, false);
             entries.push(AccountEntry::Made { party, key, shown, password, created, admin }.into());
@@ -86,7 +86,7 @@ pub(super) fn add_entries<'a>(
             entries.extend(ignored.iter().map(|(name, whom)| hides(party, name, *whom)));
             entries.extend(away.as_ref().map(|away| is_away(party, Some(away))));
         }
-        AccountDeed::SignIn { token, surplus, rehashed, now, .. } => {
+        AccountUpdate::SignIn { token, surplus, rehashed, now, .. } => {
             if let Some(surplus) = surplus {
                 entries.push(AccountEntry::Revoke { hash: surplus.bytes() }.into());
             }
@@ -95,43 +95,43 @@ pub(super) fn add_entries<'a>(
                 entries.push(AccountEntry::Password { party, password }.into());
             }
         }
-        AccountDeed::Enter { channel, read, now, .. } => {
+        AccountUpdate::Enter { channel, read, now, .. } => {
             let (marker, entered) = (read.0, now.0);
             let member = number(channel)
                 .map(|number| Entry::from(AccountEntry::Member { party, number, marker, entered }));
             entries.extend(member);
         }
-        AccountDeed::Leave { channel, .. } => {
+        AccountUpdate::Leave { channel, .. } => {
             let none = number(channel)
                 .map(|number| Entry::from(AccountEntry::NotMember { party, number }));
             entries.extend(none);
         }
-        AccountDeed::SignOut { token, now, .. } => {
+        AccountUpdate::SignOut { token, now, .. } => {
             if let Some(token) = token {
                 entries.push(AccountEntry::Revoke { hash: token.bytes() }.into());
             }
             entries.push(AccountEntry::Seen { party, time: on_the_wall(*now).0 }.into());
         }
-        AccountDeed::Password { password, token, now, .. } => {
+        AccountUpdate::Password { password, token, now, .. } => {
             entries.push(AccountEntry::Password { party, password }.into());
             entries.push(AccountEntry::RevokeAll { party, except: None }.into());
             add_token(entries, token, on_the_wall(*now).0);
         }
-        AccountDeed::Ignore { name, whom, .. } => {
+        AccountUpdate::Ignore { name, whom, .. } => {
             entries.push(hides(party, name, *whom));
         }
-        AccountDeed::Unignore { names, .. } => {
+        AccountUpdate::Unignore { names, .. } => {
             let entry = |name: &'a UserName| {
                 Entry::from(AccountEntry::Unignore { party, name: name.key() })
             };
             entries.extend(names.iter().map(entry));
         }
-        AccountDeed::Away { away, .. } => entries.push(is_away(party, away.as_ref())),
-        AccountDeed::Forget { .. } => entries.push(AccountEntry::Forget { party }.into()),
+        AccountUpdate::Away { away, .. } => entries.push(is_away(party, away.as_ref())),
+        AccountUpdate::Forget { .. } => entries.push(AccountEntry::Forget { party }.into()),
     }
 }
 
-fn hides(party: u64, name: &UserName, whom: Option<Party>) -> Entry<'_> {
+fn hides(party: u64, name: &UserName, whom: Option<UserId>) -> Entry<'_> {
     let (name, shown, other) = (name.key(), name.as_str(), whom.map(|whom| whom.0));
     AccountEntry::Ignore { party, name, shown, other }.into()
 }
@@ -142,35 +142,42 @@ fn is_away(party: u64, away: Option<&Away>) -> Entry<'_> {
 }
 
 /// What is written for a fact about an account.
-pub(super) fn fact_entry<'a>(fact: &'a Fact, register: &Register) -> Option<Entry<'a>> {
+pub(super) fn fact_entry<'a>(
+    fact: &'a StateChange,
+    register: &ConversationIndex,
+) -> Option<Entry<'a>> {
     let number = |key: &ConversationKey| register.entry(key).map(|entry| entry.number);
     let channel = |name: &ChannelName| number(&ConversationKey::Channel(name.clone()));
     let entry = match fact {
-        Fact::Seen(party, time) => AccountEntry::Seen { party: party.0, time: time.0 },
-        Fact::Member(party, name, read, now) => AccountEntry::Member {
+        StateChange::AccountSeen(party, time) => {
+            AccountEntry::Seen { party: party.0, time: time.0 }
+        }
+        StateChange::MemberAdded(party, name, read, now) => AccountEntry::Member {
             party: party.0,
             number: channel(name)?,
             marker: read.0,
             entered: now.0,
         },
-        Fact::NotMember(party, name) => {
+        StateChange::MemberRemoved(party, name) => {
             AccountEntry::NotMember { party: party.0, number: channel(name)? }
         }
-        Fact::Read(party, key, line) => {
+        StateChange::ReadMarker(party, key, line) => {
             AccountEntry::Marker { party: party.0, number: number(key)?, marker: line.0 }
         }
-        Fact::TokenUsed(_, hash, now) => {
+        StateChange::TokenUsed(_, hash, now) => {
             AccountEntry::TokenUsed { hash: hash.bytes(), time: now.0 }
         }
-        Fact::TokenExpired(_, hash) => AccountEntry::Revoke { hash: hash.bytes() },
-        Fact::RanOut(now) => return Some(OperatorEntry::RanOut { now: now.0 }.into()),
-        Fact::Run(_)
-        | Fact::Opened(..)
-        | Fact::Dropped(_)
-        | Fact::Forgotten(..)
-        | Fact::Held(..)
-        | Fact::Released(_)
-        | Fact::Ended(_) => {
+        StateChange::TokenExpired(_, hash) => AccountEntry::Revoke { hash: hash.bytes() },
+        StateChange::ExpiredBefore(now) => {
+            return Some(OperatorEntry::RanOut { now: now.0 }.into());
+        }
+        StateChange::Moderation(_)
+        | StateChange::ChannelCreated(..)
+        | StateChange::ChannelDropped(_)
+        | StateChange::ChannelForgotten(..)
+        | StateChange::NameHeld(..)
+        | StateChange::NameReleased(_)
+        | StateChange::UserGone(_) => {
             return None;
         }
     };

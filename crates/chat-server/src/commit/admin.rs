@@ -6,14 +6,14 @@ use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 use chat_proto::text::Text;
 
-use crate::hub::admin::command::{Decided, Decree, Recorded};
-use crate::hub::admin::server_moderation::{Invitation, KeptGoverning};
-use crate::hub::client::Party;
+use crate::hub::admin::command::{AdminAction, AdminCommand, AuditEntry};
+use crate::hub::admin::server_moderation::{Invitation, StoredServerModeration};
+use crate::hub::client::UserId;
 use crate::hub::ports::TokenHash;
 use crate::store::{AccountEntry, Book, Entry, Failure, OperatorEntry};
 
 /// What the hub begins with.
-pub(super) fn load(book: &Book) -> Result<KeptGoverning, Failure> {
+pub(super) fn load(book: &Book) -> Result<StoredServerModeration, Failure> {
     let name = |name: Option<String>| name.and_then(|name| UserName::new(&name).ok());
     let invitations = book.invitations()?.into_iter().map(|row| {
         let (created, until) = (Timestamp(row.created), Timestamp(row.until));
@@ -28,7 +28,7 @@ pub(super) fn load(book: &Book) -> Result<KeptGoverning, Failure> {
         let reason = row.reason.as_deref().and_then(Text::new);
         Some(ServerBan { target, by: name(row.author), time: Timestamp(row.created), term, reason })
     });
-    let acts = book.acts()?.into_iter().map(|row| Recorded {
+    let acts = book.acts()?.into_iter().map(|row| AuditEntry {
         time: Timestamp(row.time),
         by: name(row.author),
         did: row.did.into(),
@@ -36,7 +36,7 @@ pub(super) fn load(book: &Book) -> Result<KeptGoverning, Failure> {
         until: row.until.map(Timestamp),
         reason: row.reason.as_deref().and_then(Text::new),
     });
-    Ok(KeptGoverning {
+    Ok(StoredServerModeration {
         bans: bans.collect(),
         invitations: invitations.collect(),
         acts: acts.collect(),
@@ -44,42 +44,42 @@ pub(super) fn load(book: &Book) -> Result<KeptGoverning, Failure> {
 }
 
 /// The account that it is about.
-pub(super) fn party(decree: &Decree) -> Option<Party> {
+pub(super) fn party(decree: &AdminCommand) -> Option<UserId> {
     match &decree.what {
-        Decided::Admin { party, .. }
-        | Decided::Password { party, .. }
-        | Decided::Delete { party } => Some(*party),
-        Decided::Kill(_)
-        | Decided::Announce(_)
-        | Decided::Invitation { .. }
-        | Decided::Ban(..)
-        | Decided::Unban(..) => None,
+        AdminAction::Admin { party, .. }
+        | AdminAction::Password { party, .. }
+        | AdminAction::Delete { party } => Some(*party),
+        AdminAction::Kill(_)
+        | AdminAction::Announce(_)
+        | AdminAction::Invitation { .. }
+        | AdminAction::Ban(..)
+        | AdminAction::Unban(..) => None,
     }
 }
 
 /// What is written for a decree: what it takes, and its act.
-pub(super) fn add_entries<'a>(decree: &'a Decree, entries: &mut Vec<Entry<'a>>) {
-    let Recorded { time, by, whom, until, reason, .. } = &decree.act;
+pub(super) fn add_entries<'a>(decree: &'a AdminCommand, entries: &mut Vec<Entry<'a>>) {
+    let AuditEntry { time, by, whom, until, reason, .. } = &decree.act;
     let author = by.as_ref().map(UserName::as_str);
     match &decree.what {
-        Decided::Kill(_) | Decided::Announce(_) => {}
-        Decided::Invitation { hash, until, .. } => {
+        AdminAction::Kill(_) | AdminAction::Announce(_) => {}
+        AdminAction::Invitation { hash, until, .. } => {
             let (hash, created, until) = (hash.bytes(), time.0, until.0);
             entries.push(OperatorEntry::Invitation { hash, author, created, until }.into());
         }
-        Decided::Ban(_, key) => {
+        AdminAction::Ban(_, key) => {
             let (shown, created, until) = (&**whom, time.0, until.map(|until| until.0));
             let reason = reason.as_ref().map(Text::as_str);
             entries.push(OperatorEntry::Ban { key, shown, author, created, until, reason }.into());
         }
-        Decided::Unban(_, key) => entries.push(OperatorEntry::Unban { key }.into()),
-        Decided::Admin { party: Party(party), admin } => {
+        AdminAction::Unban(_, key) => entries.push(OperatorEntry::Unban { key }.into()),
+        AdminAction::Admin { party: UserId(party), admin } => {
             entries.push(AccountEntry::Admin { party: *party, admin: *admin }.into());
         }
-        Decided::Delete { party: Party(party) } => {
+        AdminAction::Delete { party: UserId(party) } => {
             entries.push(AccountEntry::Forget { party: *party }.into());
         }
-        Decided::Password { party: Party(party), password } => {
+        AdminAction::Password { party: UserId(party), password } => {
             let party = *party;
             entries.push(AccountEntry::Password { party, password }.into());
             entries.push(AccountEntry::RevokeAll { party, except: None }.into());
@@ -89,8 +89,8 @@ pub(super) fn add_entries<'a>(decree: &'a Decree, entries: &mut Vec<Entry<'a>>) 
 }
 
 /// An act in the record of the server's operators.
-pub(super) fn record(act: &Recorded) -> Entry<'_> {
-    let Recorded { time, by, did, whom, until, reason } = act;
+pub(super) fn record(act: &AuditEntry) -> Entry<'_> {
+    let AuditEntry { time, by, did, whom, until, reason } = act;
     let act = OperatorEntry::Act {
         time: time.0,
         author: by.as_ref().map(UserName::as_str),

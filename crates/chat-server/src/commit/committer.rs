@@ -13,17 +13,18 @@ use chat_proto::text::Text;
 
 use super::account;
 use super::admin;
-use super::conversation_index::{Full, Register, Seat};
-use super::moderation::{self, Written};
-use super::retention::{Retention, Tidying};
+use super::conversation_index::{ConversationIndex, IndexFull, Slot};
+use super::moderation::{self, PlannedModAction};
+use super::retention::{Retention, RetentionSweep};
 use crate::history::stored;
 use crate::hub::Hub;
-use crate::hub::admin::command::Decree;
+use crate::hub::admin::command::AdminCommand;
 use crate::hub::channel::Channel;
-use crate::hub::client::Party;
-use crate::hub::client::throttle::Costly;
+use crate::hub::client::UserId;
+use crate::hub::client::throttle::ThrottledOp;
 use crate::hub::ports::{
-    AccountDeed, Addressee, Changed, ConversationKey, Deed, Draft, Fact, Past, Settled, What,
+    AccountProposal, AccountUpdate, ChannelChange, CommitOutcome, ConversationKey, Payload,
+    Proposal, Recipient, RecoveredState, StateChange,
 };
 use crate::store::{AccountEntry, Book, Entry, FORGOTTEN, Failure, Rule};
 use crate::util::clock::on_the_wall;
@@ -39,97 +40,100 @@ const MAX_OWED: usize = 100_000;
 const MAX_PURGES: usize = 256;
 
 /// What comes to the desk.
-pub(super) enum Item {
-    Draft(Draft),
-    Deed(Box<Deed>),
-    Decree(Box<Decree>),
-    Fact(Fact),
+pub(super) enum Submission {
+    Proposal(Proposal),
+    Account(Box<AccountProposal>),
+    Admin(Box<AdminCommand>),
+    Change(StateChange),
 }
 
 /// The one place where lines get their ids and are written.
-pub(super) struct Desk {
+pub(super) struct Committer {
     book: Book,
-    register: Register,
-    tidying: Tidying,
+    register: ConversationIndex,
+    tidying: RetentionSweep,
     /// The batch that is being carried out.
-    batch: VecDeque<Job>,
+    batch: VecDeque<BatchItem>,
     /// Accounts that were erased: nothing of theirs is written any more.
-    forgotten: HashSet<Party>,
+    forgotten: HashSet<UserId>,
     /// Facts that are not kept yet.
-    owed: VecDeque<Fact>,
+    owed: VecDeque<StateChange>,
     /// The last commit failed.
     failing: bool,
-    progress: Arc<Progress>,
+    progress: Arc<CommitProgress>,
 }
 
 /// How far the batch is that is being carried out, for the watchdog.
 #[derive(Default)]
-pub(super) struct Progress(AtomicU64);
+pub(super) struct CommitProgress(AtomicU64);
 
 /// What the desk is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum CommitStage {
     Idle = 0,
     /// It reads or writes the store.
     Disk = 1,
     /// It tells what is kept.
-    Telling = 2,
+    Publishing = 2,
 }
 
-impl Progress {
+impl CommitProgress {
     /// Called only with the lock of the desk held.
-    fn enter(&self, stage: Stage) {
+    fn enter(&self, stage: CommitStage) {
         let step = self.0.load(Ordering::Relaxed) | 3;
         self.0.store(step.wrapping_add(1) | stage as u64, Ordering::Release);
     }
 
     /// A number that changes with every stage, and the stage.
-    pub(super) fn now(&self) -> (u64, Stage) {
+    pub(super) fn now(&self) -> (u64, CommitStage) {
         let step = self.0.load(Ordering::Acquire);
         let stage = match step & 3 {
-            0 => Stage::Idle,
-            1 => Stage::Disk,
-            _ => Stage::Telling,
+            0 => CommitStage::Idle,
+            1 => CommitStage::Disk,
+            _ => CommitStage::Publishing,
         };
         (step, stage)
     }
 }
 
 /// One of a batch.
-enum Job {
-    Line(Draft, Step),
+enum BatchItem {
+    Proposal(Proposal, Plan),
     /// With why it isn't done, if that is known already.
-    Deed(Deed, Option<Refusal>),
-    Decree(Box<Decree>, Option<Refusal>),
+    Account(AccountProposal, Option<Refusal>),
+    Admin(Box<AdminCommand>, Option<Refusal>),
 }
 
 /// What is to become of one draft of a batch.
-enum Step {
-    Line {
-        seat: Seat,
+enum Plan {
+    Message {
+        seat: Slot,
         by_other: bool,
         hidden: bool,
     },
     Topic {
-        seat: Seat,
+        seat: Slot,
     },
-    Act {
-        seat: Seat,
-        written: Written,
+    ModAction {
+        seat: Slot,
+        written: PlannedModAction,
     },
     /// The same as another line of this batch, which came first.
-    Again {
+    Duplicate {
         number: u32,
         placed: Placed,
     },
-    Settled(Settled),
+    Decided(CommitOutcome),
 }
 
-impl Desk {
+impl Committer {
     /// Takes the store over; tells what was kept in it.
-    pub(super) fn open(book: Book, retention: Retention) -> Result<(Self, Past), Failure> {
-        let (register, past) = Register::load(&book)?;
-        let mut tidying = Tidying::new(retention);
+    pub(super) fn open(
+        book: Book,
+        retention: Retention,
+    ) -> Result<(Self, RecoveredState), Failure> {
+        let (register, past) = ConversationIndex::load(&book)?;
+        let mut tidying = RetentionSweep::new(retention);
         tidying.erase(book.erasing()?);
         tidying.purge(book.pending_purges()?);
         let desk = Self {
@@ -150,12 +154,19 @@ impl Desk {
     ///
     /// An act of those who run a channel, or the server, is a batch of its own: it is about what was said before, and
     /// what may be said, or decided, after it depends on it.
-    pub(super) fn carry_out(&mut self, items: impl IntoIterator<Item = Item>, hub: &Arc<Hub>) {
+    pub(super) fn carry_out(
+        &mut self,
+        items: impl IntoIterator<Item = Submission>,
+        hub: &Arc<Hub>,
+    ) {
         let items = items.into_iter();
         let mut batch = Vec::with_capacity(items.size_hint().0);
         for item in items {
-            let is_act =
-                matches!(&item, Item::Draft(Draft { what: What::Act(_), .. }) | Item::Decree(_));
+            let is_act = matches!(
+                &item,
+                Submission::Proposal(Proposal { what: Payload::ModAction(_), .. })
+                    | Submission::Admin(_)
+            );
             if is_act {
                 if !batch.is_empty() {
                     self.carry_out_together(std::mem::take(&mut batch), hub);
@@ -170,30 +181,30 @@ impl Desk {
         }
     }
 
-    fn carry_out_together(&mut self, items: Vec<Item>, hub: &Arc<Hub>) {
+    fn carry_out_together(&mut self, items: Vec<Submission>, hub: &Arc<Hub>) {
         let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            self.progress.enter(Stage::Disk);
+            self.progress.enter(CommitStage::Disk);
             self.plan(items, hub);
             let kept = self.keep();
-            self.progress.enter(Stage::Telling);
-            self.settle(&kept, hub);
+            self.progress.enter(CommitStage::Publishing);
+            self.apply(&kept, hub);
         }));
         if done.is_err() {
             // The panic hook has logged where it happened.
-            self.progress.enter(Stage::Disk);
+            self.progress.enter(CommitStage::Disk);
             self.recover(hub);
         }
-        self.progress.enter(Stage::Idle);
+        self.progress.enter(CommitStage::Idle);
     }
 
     /// How far it is.
-    pub(super) fn progress(&self) -> Arc<Progress> {
+    pub(super) fn progress(&self) -> Arc<CommitProgress> {
         Arc::clone(&self.progress)
     }
 
     /// Writes what is owed, and makes the file whole.
     pub(super) fn close(&mut self) {
-        self.progress.enter(Stage::Disk);
+        self.progress.enter(CommitStage::Disk);
         if self.keep().is_err() {
             tracing::warn!(
                 facts = self.owed.len(),
@@ -205,26 +216,26 @@ impl Desk {
         }
     }
 
-    fn plan(&mut self, items: Vec<Item>, hub: &Hub) {
+    fn plan(&mut self, items: Vec<Submission>, hub: &Hub) {
         let mut said_now = HashMap::new();
         for fact in &self.owed {
             seat_fact(&mut self.register, fact);
         }
         for item in items {
             match item {
-                Item::Draft(draft) => {
+                Submission::Proposal(draft) => {
                     let step = self.step(&draft, &mut said_now, hub);
-                    self.batch.push_back(Job::Line(draft, step));
+                    self.batch.push_back(BatchItem::Proposal(draft, step));
                 }
-                Item::Deed(deed) => {
+                Submission::Account(deed) => {
                     let refusal = self.may_do(&deed.what).err();
-                    self.batch.push_back(Job::Deed(*deed, refusal));
+                    self.batch.push_back(BatchItem::Account(*deed, refusal));
                 }
-                Item::Decree(decree) => {
+                Submission::Admin(decree) => {
                     let refusal = self.may_be(&decree).err();
-                    self.batch.push_back(Job::Decree(decree, refusal));
+                    self.batch.push_back(BatchItem::Admin(decree, refusal));
                 }
-                Item::Fact(fact) => {
+                Submission::Change(fact) => {
                     seat_fact(&mut self.register, &fact);
                     self.owe(fact);
                 }
@@ -233,7 +244,7 @@ impl Desk {
     }
 
     /// Takes something to be written with the next commit.
-    pub(super) fn owe(&mut self, fact: Fact) {
+    pub(super) fn owe(&mut self, fact: StateChange) {
         self.owed.push_back(fact);
         if self.owed.len() > MAX_OWED {
             self.owed.pop_front();
@@ -241,25 +252,25 @@ impl Desk {
     }
 
     /// Nothing becomes of an account that was erased.
-    fn may_do(&mut self, what: &AccountDeed) -> Result<(), Refusal> {
-        if let AccountDeed::Enter { channel, .. } = what {
+    fn may_do(&mut self, what: &AccountUpdate) -> Result<(), Refusal> {
+        if let AccountUpdate::Enter { channel, .. } = what {
             seat_channel(&mut self.register, channel);
         }
         let party = what.party();
         if self.forgotten.contains(&party) {
             return Err(Refusal::account_gone());
         }
-        if let AccountDeed::Forget { .. } = what {
+        if let AccountUpdate::Forget { .. } = what {
             self.forgotten.insert(party);
         }
         Ok(())
     }
 
-    fn may_be(&mut self, decree: &Decree) -> Result<(), Refusal> {
+    fn may_be(&mut self, decree: &AdminCommand) -> Result<(), Refusal> {
         match admin::party(decree) {
             Some(party) if self.forgotten.contains(&party) => Err(Refusal::account_gone()),
             _ => {
-                decree.admitted()?;
+                decree.check_policy()?;
                 self.forgotten.extend(decree.forgets());
                 Ok(())
             }
@@ -267,12 +278,12 @@ impl Desk {
     }
 
     /// Whoever says something, or is to hear it privately, may have erased their account since.
-    fn may_say(&self, draft: &Draft) -> Result<(), Refusal> {
+    fn may_say(&self, draft: &Proposal) -> Result<(), Refusal> {
         if draft.account.is_some_and(|account| self.forgotten.contains(&account)) {
             return Err(Refusal::account_gone());
         }
         match &draft.to {
-            Ok(Addressee::Private(to)) if self.forgotten.contains(&to.party) => {
+            Ok(Recipient::Private(to)) if self.forgotten.contains(&to.party) => {
                 Err(Refusal::gone_from_chat(&to.to, false))
             }
             _ => Ok(()),
@@ -281,14 +292,14 @@ impl Desk {
 
     fn step(
         &mut self,
-        draft: &Draft,
+        draft: &Proposal,
         said_now: &mut HashMap<(UserName, Box<str>), (u32, Placed)>,
         hub: &Hub,
-    ) -> Step {
+    ) -> Plan {
         let once = draft.once.as_ref().map(|key| (draft.from.clone(), Box::from(key.as_str())));
         if let Some(once) = &once {
             if let Some((number, placed)) = said_now.get(once) {
-                return Step::Again { number: *number, placed: *placed };
+                return Plan::Duplicate { number: *number, placed: *placed };
             }
             // Also where the wall clock was set, nothing is said again.
             let now = draft.time.min(on_the_wall(draft.time));
@@ -301,47 +312,48 @@ impl Desk {
                 Ok(None) => {}
                 Err(failure) => {
                     self.fails(&failure);
-                    return Step::Settled(Settled::Refused(Refusal::not_stored()));
+                    return Plan::Decided(CommitOutcome::Refused(Refusal::not_stored()));
                 }
             }
         }
         let to = match &draft.to {
             Ok(to) => to,
-            Err(refusal) => return Step::Settled(Settled::Refused(refusal.clone())),
+            Err(refusal) => return Plan::Decided(CommitOutcome::Refused(refusal.clone())),
         };
-        if let Err(refusal) = draft.admitted().and_then(|()| self.may_say(draft)) {
-            return Step::Settled(Settled::Refused(refusal));
+        if let Err(refusal) = draft.check_policy().and_then(|()| self.may_say(draft)) {
+            return Plan::Decided(CommitOutcome::Refused(refusal));
         }
         let key = to.key(draft.party);
         match &draft.what {
-            What::Act(_) => self.act(draft, &key),
-            What::Topic(_) => match self.register.seat(&key, None) {
-                Ok(seat) => Step::Topic { seat },
-                Err(Full) => full(),
+            Payload::ModAction(_) => self.act(draft, &key),
+            Payload::Topic(_) => match self.register.seat(&key, None) {
+                Ok(seat) => Plan::Topic { seat },
+                Err(IndexFull) => full(),
             },
-            What::Line { .. } => {
+            Payload::Message { .. } => {
                 let names = names(draft, &key);
                 let by_other = matches!(key, ConversationKey::Private(_, other)
                     if other == draft.party);
                 if matches!(key, ConversationKey::Private(..))
                     && self.register.entry(&key).is_none()
-                    && let Err(refusal) = hub.pace(&draft.author, Costly::WritePrivate, draft.time)
+                    && let Err(refusal) =
+                        hub.throttle(&draft.author, ThrottledOp::WritePrivate, draft.time)
                 {
-                    return Step::Settled(Settled::Refused(refusal));
+                    return Plan::Decided(CommitOutcome::Refused(refusal));
                 }
                 let seat = self.register.next_place(&key, names, on_the_wall(draft.time));
                 let Ok(seat) = seat else { return full() };
                 if let Some(once) = once {
                     said_now.insert(once, (seat.number, seat.placed()));
                 }
-                Step::Line { seat, by_other, hidden: !draft.is_kept() }
+                Plan::Message { seat, by_other, hidden: !draft.is_kept() }
             }
         }
     }
 
-    fn act(&mut self, draft: &Draft, key: &ConversationKey) -> Step {
+    fn act(&mut self, draft: &Proposal, key: &ConversationKey) -> Plan {
         if draft.purges() && self.tidying.pending_purges() >= MAX_PURGES {
-            return Step::Settled(Settled::Refused(Refusal::purges_pending()));
+            return Plan::Decided(CommitOutcome::Refused(Refusal::purges_pending()));
         }
         let seat = self.register.act_place(key, on_the_wall(draft.time));
         let Ok(seat) = seat else { return full() };
@@ -349,22 +361,22 @@ impl Desk {
             if let Some(logged) = &mut kept.logged {
                 logged.time = seat.time;
             }
-            Written::of(kept, seat.number, seat.id, &self.book)
+            PlannedModAction::of(kept, seat.number, seat.id, &self.book)
         });
         match written {
-            Some(Ok(written)) => Step::Act { seat, written },
+            Some(Ok(written)) => Plan::ModAction { seat, written },
             Some(Err(failure)) => {
                 self.fails(&failure);
-                Step::Settled(Settled::Refused(Refusal::not_stored()))
+                Plan::Decided(CommitOutcome::Refused(Refusal::not_stored()))
             }
-            None => Step::Settled(Settled::Refused(Refusal::internal())),
+            None => Plan::Decided(CommitOutcome::Refused(Refusal::internal())),
         }
     }
 
-    fn said_before(&self, number: u32, placed: Placed, draft: &Draft) -> Step {
+    fn said_before(&self, number: u32, placed: Placed, draft: &Proposal) -> Plan {
         let place = self.register.place(number, draft.party);
         let place = place.unwrap_or_else(|| draft.place.clone());
-        Step::Settled(Settled::SaidBefore(place, placed))
+        Plan::Decided(CommitOutcome::Duplicate(place, placed))
     }
 
     /// Commits the batch and what is owed.
@@ -374,31 +386,32 @@ impl Desk {
         for (fact, name) in self.owed.iter().zip(&names) {
             add_fact(fact, name, &self.register, &mut entries);
         }
-        let lines = self.batch.iter().filter_map(Job::line);
-        let news: Vec<New> = lines.map(|(draft, step)| New::of(draft, step)).collect();
+        let lines = self.batch.iter().filter_map(BatchItem::line);
+        let news: Vec<NewConversation> =
+            lines.map(|(draft, step)| NewConversation::of(draft, step)).collect();
         let mut news = news.iter();
         let mut read = HashMap::new();
         for job in &self.batch {
             match job {
-                Job::Line(draft, step) => {
+                BatchItem::Proposal(draft, step) => {
                     entries.extend(news.next().and_then(|new| new.entry(draft, step)));
                     entries.extend(entry(draft, step));
-                    if let Step::Act { seat, written } = step {
+                    if let Plan::ModAction { seat, written } = step {
                         written.add_to(seat.number, seat.id, &mut entries);
                     }
-                    if let (Some(account), Step::Line { seat, .. }) = (draft.account, step) {
+                    if let (Some(account), Plan::Message { seat, .. }) = (draft.account, step) {
                         read.insert((account, seat.number), seat.id);
                     }
                 }
-                Job::Deed(deed, None) => {
+                BatchItem::Account(deed, None) => {
                     account::add_entries(&deed.what, &self.register, &mut entries);
                 }
-                Job::Decree(decree, None) => admin::add_entries(decree, &mut entries),
-                Job::Deed(_, Some(_)) | Job::Decree(_, Some(_)) => {}
+                BatchItem::Admin(decree, None) => admin::add_entries(decree, &mut entries),
+                BatchItem::Account(_, Some(_)) | BatchItem::Admin(_, Some(_)) => {}
             }
         }
         // What somebody says they have read, and what came before it.
-        for ((Party(party), number), marker) in read {
+        for ((UserId(party), number), marker) in read {
             entries.push(AccountEntry::Marker { party, number, marker }.into());
         }
         let floors = self.tidying.add_floors(&self.register, &mut entries);
@@ -418,22 +431,22 @@ impl Desk {
                 self.tidying.raise(&mut self.register, floors);
                 for fact in std::mem::take(&mut self.owed) {
                     match fact {
-                        Fact::Ended(party) => self.tidying.over(self.register.end(party)),
-                        Fact::Dropped(name) => self.forget_lines(&name),
-                        Fact::Forgotten(name, _) => {
+                        StateChange::UserGone(party) => self.tidying.over(self.register.end(party)),
+                        StateChange::ChannelDropped(name) => self.forget_lines(&name),
+                        StateChange::ChannelForgotten(name, _) => {
                             self.tidying.over(self.register.give_up(&name).into_iter().collect());
                         }
-                        Fact::Opened(name, ..) => self.register.show_as(&name),
+                        StateChange::ChannelCreated(name, ..) => self.register.show_as(&name),
                         _ => {}
                     }
                 }
-                let lines = self.batch.iter().filter_map(Job::line);
+                let lines = self.batch.iter().filter_map(BatchItem::line);
                 let purges = lines.filter_map(|(_, step)| match step {
-                    Step::Act { written, .. } => Some(written.purges()),
+                    Plan::ModAction { written, .. } => Some(written.purges()),
                     _ => None,
                 });
                 self.tidying.purge(purges.sum());
-                for party in self.batch.iter().filter_map(Job::forgets) {
+                for party in self.batch.iter().filter_map(BatchItem::forgets) {
                     self.tidying.erase([party.0]);
                     self.tidying.over(self.register.end(party));
                 }
@@ -443,7 +456,7 @@ impl Desk {
             Err(failure) => {
                 self.fails(&failure);
                 self.register.take_back();
-                for party in self.batch.iter().filter_map(Job::forgets) {
+                for party in self.batch.iter().filter_map(BatchItem::forgets) {
                     self.forgotten.remove(&party);
                 }
                 Err(Refusal::not_stored())
@@ -453,9 +466,11 @@ impl Desk {
 
     /// The lines of channels that have just been ended are taken out by and by.
     fn forget_ended(&mut self) {
-        let lines = self.batch.iter().filter_map(Job::line);
+        let lines = self.batch.iter().filter_map(BatchItem::line);
         let ended = lines.filter_map(|(draft, step)| match (step, &draft.to) {
-            (Step::Act { written, .. }, Ok(Addressee::Channel(channel))) if written.ends() => {
+            (Plan::ModAction { written, .. }, Ok(Recipient::Channel(channel)))
+                if written.ends() =>
+            {
                 Some(channel.name.clone())
             }
             _ => None,
@@ -472,57 +487,57 @@ impl Desk {
         }
     }
 
-    fn settle(&mut self, kept: &Result<(), Refusal>, hub: &Arc<Hub>) {
-        hub.tell_together(|| self.settle_each(kept, hub));
+    fn apply(&mut self, kept: &Result<(), Refusal>, hub: &Arc<Hub>) {
+        hub.publish_batch(|| self.settle_each(kept, hub));
     }
 
     fn settle_each(&mut self, kept: &Result<(), Refusal>, hub: &Arc<Hub>) {
         loop {
-            if kept.is_ok() && self.settle_run(hub) {
+            if kept.is_ok() && self.apply_run(hub) {
                 continue;
             }
             let Some(job) = self.batch.pop_front() else { return };
             let (draft, step) = match job {
-                Job::Line(draft, step) => (draft, step),
-                Job::Deed(deed, refusal) => {
+                BatchItem::Proposal(draft, step) => (draft, step),
+                BatchItem::Account(deed, refusal) => {
                     let kept = refusal.map_or_else(|| kept.clone(), Err);
-                    hub.settle_deed(deed, kept);
+                    hub.apply_account_update(deed, kept);
                     continue;
                 }
-                Job::Decree(decree, refusal) => {
+                BatchItem::Admin(decree, refusal) => {
                     let kept = refusal.map_or_else(|| kept.clone(), Err);
-                    hub.settle_decree(decree, kept);
+                    hub.apply_admin_command(decree, kept);
                     continue;
                 }
             };
             let settled = match (step, kept) {
-                (Step::Settled(settled), _) => settled,
-                (_, Err(refusal)) => Settled::NotKept(refusal.clone()),
-                (Step::Line { seat, .. }, Ok(())) => Settled::Placed(seat.placed()),
-                (Step::Topic { .. }, Ok(())) => Settled::TopicKept,
-                (Step::Act { mut written, .. }, Ok(())) => {
-                    Settled::ActKept(written.hidden(), written.take_recorded())
+                (Plan::Decided(settled), _) => settled,
+                (_, Err(refusal)) => CommitOutcome::Failed(refusal.clone()),
+                (Plan::Message { seat, .. }, Ok(())) => CommitOutcome::MessageStored(seat.placed()),
+                (Plan::Topic { .. }, Ok(())) => CommitOutcome::TopicStored,
+                (Plan::ModAction { mut written, .. }, Ok(())) => {
+                    CommitOutcome::ModActionStored(written.hidden(), written.take_recorded())
                 }
-                (Step::Again { number, placed }, Ok(())) => {
+                (Plan::Duplicate { number, placed }, Ok(())) => {
                     match self.said_before(number, placed, &draft) {
-                        Step::Settled(settled) => settled,
-                        _ => Settled::Refused(Refusal::internal()),
+                        Plan::Decided(settled) => settled,
+                        _ => CommitOutcome::Refused(Refusal::internal()),
                     }
                 }
             };
-            hub.settle(draft, settled);
+            hub.apply(draft, settled);
         }
     }
 
     /// Lines that come next and go to one channel are told together. Tells whether there were any.
-    fn settle_run(&mut self, hub: &Arc<Hub>) -> bool {
-        let mut said = self.batch.iter().map_while(Job::said).peekable();
+    fn apply_run(&mut self, hub: &Arc<Hub>) -> bool {
+        let mut said = self.batch.iter().map_while(BatchItem::said).peekable();
         let Some((channel, ..)) = said.peek().copied() else { return false };
         let is_of_run = |(other, ..): &(&Arc<Channel>, _, _)| Arc::ptr_eq(other, channel);
         let run: Vec<_> =
             said.take_while(is_of_run).map(|(_, draft, placed)| (draft, placed)).collect();
         let length = run.len();
-        hub.settle_run(channel, run);
+        hub.apply_run(channel, run);
         // Not before it is told: after a fault they are settled still.
         self.batch.drain(..length);
         true
@@ -530,16 +545,20 @@ impl Desk {
 
     /// After a fault in the midst of a batch: what isn't settled is refused, and what is true is read again.
     fn recover(&mut self, hub: &Arc<Hub>) {
-        match Register::load(&self.book) {
+        match ConversationIndex::load(&self.book) {
             Ok((register, _)) => self.register = register,
             Err(failure) => self.fails(&failure),
         }
         while let Some(job) = self.batch.pop_front() {
             match job {
-                Job::Line(draft, _) => hub.settle(draft, Settled::Refused(Refusal::internal())),
-                Job::Deed(deed, _) => hub.settle_deed(deed, Err(Refusal::internal())),
-                Job::Decree(decree, _) => {
-                    hub.settle_decree(decree, Err(Refusal::internal()));
+                BatchItem::Proposal(draft, _) => {
+                    hub.apply(draft, CommitOutcome::Refused(Refusal::internal()))
+                }
+                BatchItem::Account(deed, _) => {
+                    hub.apply_account_update(deed, Err(Refusal::internal()))
+                }
+                BatchItem::Admin(decree, _) => {
+                    hub.apply_admin_command(decree, Err(Refusal::internal()));
                 }
             }
         }
@@ -570,47 +589,49 @@ impl Desk {
 
     /// One small step of it.
     pub(super) fn tidy(&mut self, hub: &Hub) {
-        self.progress.enter(Stage::Disk);
+        self.progress.enter(CommitStage::Disk);
         if let Err(failure) = self.tidying.step(&mut self.book, &mut self.register, hub) {
             tracing::warn!("old lines can't be taken out now: {failure}");
             self.tidying.rest();
         }
-        self.progress.enter(Stage::Idle);
+        self.progress.enter(CommitStage::Idle);
     }
 }
 
-impl Job {
+impl BatchItem {
     /// A line of a channel, and its place there.
-    fn said(&self) -> Option<(&Arc<Channel>, &Draft, Placed)> {
+    fn said(&self) -> Option<(&Arc<Channel>, &Proposal, Placed)> {
         match self.line()? {
             (
-                draft @ Draft { to: Ok(Addressee::Channel(channel)), .. },
-                Step::Line { seat, .. },
+                draft @ Proposal { to: Ok(Recipient::Channel(channel)), .. },
+                Plan::Message { seat, .. },
             ) => Some((channel, draft, seat.placed())),
             _ => None,
         }
     }
 
     /// The account that is erased with it.
-    fn forgets(&self) -> Option<Party> {
+    fn forgets(&self) -> Option<UserId> {
         match self {
-            Self::Deed(Deed { what: AccountDeed::Forget { party }, .. }, None) => Some(*party),
-            Self::Decree(decree, None) => decree.forgets(),
+            Self::Account(AccountProposal { what: AccountUpdate::Forget { party }, .. }, None) => {
+                Some(*party)
+            }
+            Self::Admin(decree, None) => decree.forgets(),
             _ => None,
         }
     }
 
-    fn line(&self) -> Option<(&Draft, &Step)> {
+    fn line(&self) -> Option<(&Proposal, &Plan)> {
         match self {
-            Self::Line(draft, step) => Some((draft, step)),
-            Self::Deed(..) | Self::Decree(..) => None,
+            Self::Proposal(draft, step) => Some((draft, step)),
+            Self::Account(..) | Self::Admin(..) => None,
         }
     }
 }
 
 /// The names of the two of a private chat now, in the order of the key.
-fn names<'a>(draft: &'a Draft, key: &ConversationKey) -> Option<[&'a UserName; 2]> {
-    let (ConversationKey::Private(one, _), Ok(Addressee::Private(to))) = (key, &draft.to) else {
+fn names<'a>(draft: &'a Proposal, key: &ConversationKey) -> Option<[&'a UserName; 2]> {
+    let (ConversationKey::Private(one, _), Ok(Recipient::Private(to))) = (key, &draft.to) else {
         return None;
     };
     Some(if *one == draft.party { [&draft.from, &to.to] } else { [&to.to, &draft.from] })
@@ -618,24 +639,24 @@ fn names<'a>(draft: &'a Draft, key: &ConversationKey) -> Option<[&'a UserName; 2
 
 /// A channel that a fact is about has its number, and one that is made its name as it is shown, before any line that
 /// comes after the fact.
-fn seat_fact(register: &mut Register, fact: &Fact) {
+fn seat_fact(register: &mut ConversationIndex, fact: &StateChange) {
     let name = match fact {
-        Fact::Opened(name, ..) | Fact::Dropped(name) => name,
-        Fact::Run(changed) => &changed.channel,
-        Fact::Forgotten(_, last) => {
+        StateChange::ChannelCreated(name, ..) | StateChange::ChannelDropped(name) => name,
+        StateChange::Moderation(changed) => &changed.channel,
+        StateChange::ChannelForgotten(_, last) => {
             register.forget_up_to(last.0);
             return;
         }
         _ => return,
     };
     seat_channel(register, name);
-    if let Fact::Opened(name, ..) = fact {
+    if let StateChange::ChannelCreated(name, ..) = fact {
         register.show_as(name);
     }
 }
 
 /// Without a number nothing of the channel is stored. What is said there is refused then.
-fn seat_channel(register: &mut Register, name: &ChannelName) {
+fn seat_channel(register: &mut ConversationIndex, name: &ChannelName) {
     if register.seat(&ConversationKey::Channel(name.clone()), None).is_err() {
         tracing::error!(channel = %name, "{FULL}");
     }
@@ -644,23 +665,28 @@ fn seat_channel(register: &mut Register, name: &ChannelName) {
 /// For the log.
 const FULL: &str = "there are as many conversations as have numbers; new ones are refused";
 
-fn full() -> Step {
+fn full() -> Plan {
     tracing::error!("{FULL}");
-    Step::Settled(Settled::Refused(Refusal::no_number_left()))
+    Plan::Decided(CommitOutcome::Refused(Refusal::no_number_left()))
 }
 
 /// The name under which the store finds the channel that a fact is about.
-fn stored_name(fact: &Fact) -> String {
+fn stored_name(fact: &StateChange) -> String {
     match fact {
-        Fact::Opened(name, ..) | Fact::Dropped(name) => stored(name),
+        StateChange::ChannelCreated(name, ..) | StateChange::ChannelDropped(name) => stored(name),
         _ => String::new(),
     }
 }
 
-fn add_fact<'a>(fact: &'a Fact, name: &'a str, register: &Register, entries: &mut Vec<Entry<'a>>) {
+fn add_fact<'a>(
+    fact: &'a StateChange,
+    name: &'a str,
+    register: &ConversationIndex,
+    entries: &mut Vec<Entry<'a>>,
+) {
     let seat = |name: &ChannelName| register.entry(&ConversationKey::Channel(name.clone()));
     match fact {
-        Fact::Opened(channel, topic, by) => {
+        StateChange::ChannelCreated(channel, topic, by) => {
             let Some(seat) = seat(channel) else { return };
             let (number, shown) = (seat.number, channel.bare());
             let topic = topic.as_ref().map(Text::as_str);
@@ -669,46 +695,48 @@ fn add_fact<'a>(fact: &'a Fact, name: &'a str, register: &Register, entries: &mu
                 entries.push(Entry::Topic { number, topic, by: by.map(|by| by.0) });
             }
         }
-        Fact::Dropped(channel) => {
+        StateChange::ChannelDropped(channel) => {
             let Some(seat) = seat(channel) else { return };
             let (number, shown, floor) = (seat.number, channel.bare(), seat.last);
             entries.push(Entry::Channel { number, name, shown, topic: None, open: false });
             entries.push(Entry::Floor { number, floor });
             entries.push(Entry::Rule { number, rule: Rule::End });
         }
-        Fact::Held(name, party, since) => {
+        StateChange::NameHeld(name, party, since) => {
             entries.push(Entry::Hold { name: name.key(), party: party.0, since: since.0 });
         }
-        Fact::Released(name) => entries.push(Entry::Release { name }),
-        Fact::Run(changed) => {
-            let Changed { channel, keep } = &**changed;
+        StateChange::NameReleased(name) => entries.push(Entry::Release { name }),
+        StateChange::Moderation(changed) => {
+            let ChannelChange { channel, keep } = &**changed;
             if let Some(seat) = seat(channel) {
                 moderation::add_rule(keep, seat.number, entries);
             }
         }
-        Fact::Forgotten(..) => {
+        StateChange::ChannelForgotten(..) => {
             let Some((number, floor)) = register.forgotten() else { return };
             let (name, shown) = (FORGOTTEN, "");
             entries.push(Entry::Channel { number, name, shown, topic: None, open: false });
             entries.push(Entry::Floor { number, floor });
         }
-        Fact::Ended(_) => {}
+        StateChange::UserGone(_) => {}
         _ => entries.extend(account::fact_entry(fact, register)),
     }
 }
 
 /// A conversation that the store doesn't know yet, or not by its present names.
-enum New {
+enum NewConversation {
     Nothing,
     Channel(String, ChannelName),
     Private(u64, u64),
 }
 
-impl New {
-    fn of(draft: &Draft, step: &Step) -> Self {
+impl NewConversation {
+    fn of(draft: &Proposal, step: &Plan) -> Self {
         let is_new = match step {
-            Step::Line { seat, .. } | Step::Topic { seat } | Step::Act { seat, .. } => seat.is_new,
-            Step::Again { .. } | Step::Settled(_) => false,
+            Plan::Message { seat, .. } | Plan::Topic { seat } | Plan::ModAction { seat, .. } => {
+                seat.is_new
+            }
+            Plan::Duplicate { .. } | Plan::Decided(_) => false,
         };
         match &draft.to {
             Ok(to) if is_new => match to.key(draft.party) {
@@ -719,10 +747,10 @@ impl New {
         }
     }
 
-    fn entry<'a>(&'a self, draft: &'a Draft, step: &Step) -> Option<Entry<'a>> {
-        let (Step::Line { seat: Seat { number, .. }, .. }
-        | Step::Topic { seat: Seat { number, .. } }
-        | Step::Act { seat: Seat { number, .. }, .. }) = *step
+    fn entry<'a>(&'a self, draft: &'a Proposal, step: &Plan) -> Option<Entry<'a>> {
+        let (Plan::Message { seat: Slot { number, .. }, .. }
+        | Plan::Topic { seat: Slot { number, .. } }
+        | Plan::ModAction { seat: Slot { number, .. }, .. }) = *step
         else {
             return None;
         };
@@ -732,7 +760,7 @@ impl New {
                 Some(Entry::Channel { number, name, shown: shown.bare(), topic: None, open: true })
             }
             Self::Private(one, other) => {
-                let key = ConversationKey::Private(Party(*one), Party(*other));
+                let key = ConversationKey::Private(UserId(*one), UserId(*other));
                 let [one_name, other_name] = names(draft, &key)?.map(UserName::as_str);
                 let (one, other) = (*one, *other);
                 Some(Entry::Private { number, one, other, one_name, other_name })
@@ -741,21 +769,23 @@ impl New {
     }
 }
 
-fn entry<'a>(draft: &'a Draft, step: &Step) -> Option<Entry<'a>> {
+fn entry<'a>(draft: &'a Proposal, step: &Plan) -> Option<Entry<'a>> {
     match (step, &draft.what) {
-        (Step::Line { seat, by_other, hidden }, What::Line { text, action }) => Some(Entry::Line {
-            number: seat.number,
-            id: seat.id,
-            time: seat.time.0,
-            author: draft.from.as_str(),
-            action: *action,
-            by_other: *by_other,
-            account: draft.account.map(|account| account.0),
-            text: text.as_str(),
-            once: draft.once.as_ref().map(|key| (draft.from.key(), key.as_str())),
-            hidden: *hidden,
-        }),
-        (Step::Topic { seat }, What::Topic(topic)) => {
+        (Plan::Message { seat, by_other, hidden }, Payload::Message { text, action }) => {
+            Some(Entry::Line {
+                number: seat.number,
+                id: seat.id,
+                time: seat.time.0,
+                author: draft.from.as_str(),
+                action: *action,
+                by_other: *by_other,
+                account: draft.account.map(|account| account.0),
+                text: text.as_str(),
+                once: draft.once.as_ref().map(|key| (draft.from.key(), key.as_str())),
+                hidden: *hidden,
+            })
+        }
+        (Plan::Topic { seat }, Payload::Topic(topic)) => {
             let by = draft.account.map(|account| account.0);
             Some(Entry::Topic { number: seat.number, topic: Some(topic.as_str()), by })
         }

@@ -9,20 +9,20 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 
 use super::{account, admin, moderation};
-use crate::hub::client::Party;
-use crate::hub::ports::{ConversationKey, KeptChannel, Past};
+use crate::hub::client::UserId;
+use crate::hub::ports::{ConversationKey, RecoveredChannel, RecoveredState};
 use crate::store::{Book, Failure, MAX_NUMBER};
 
 /// The conversations that the store knows, and those of the batch that is being carried out.
 #[derive(Default)]
-pub(super) struct Register {
-    by_key: HashMap<ConversationKey, Entry>,
+pub(super) struct ConversationIndex {
+    by_key: HashMap<ConversationKey, ConversationEntry>,
     by_number: BTreeMap<u32, ConversationKey>,
     /// The greatest last id of channels that are forgotten, and the number under which the store has it.
     forgotten: u64,
     forgotten_number: Option<u32>,
     /// The private chats of each party.
-    by_party: HashMap<Party, Vec<u32>>,
+    by_party: HashMap<UserId, Vec<u32>>,
     next_number: u32,
     /// Once that is too great, numbers that are free are looked for from here on.
     free_from: u32,
@@ -32,7 +32,7 @@ pub(super) struct Register {
 
 /// One conversation.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct ConversationEntry {
     pub(super) number: u32,
     pub(super) last: u64,
     /// No later line or act has an earlier time, wherever the wall clock goes.
@@ -45,9 +45,9 @@ pub(super) struct Entry {
     ended: [bool; 2],
 }
 
-impl Entry {
+impl ConversationEntry {
     /// `names` are those of a private chat now.
-    fn seat(&mut self, names: Option<[&UserName; 2]>) -> Seat {
+    fn seat(&mut self, names: Option<[&UserName; 2]>) -> Slot {
         let mut is_new = false;
         if let Some(now) = names
             && self.names.as_ref().is_none_or(|kept| !same_as_shown(kept, now))
@@ -55,7 +55,7 @@ impl Entry {
             self.names = Some(now.map(Clone::clone));
             is_new = true;
         }
-        Seat { number: self.number, id: self.last, time: self.time, is_new }
+        Slot { number: self.number, id: self.last, time: self.time, is_new }
     }
 
     /// Nobody can read it any more.
@@ -66,10 +66,10 @@ impl Entry {
 
 /// As many conversations are there as have numbers.
 #[derive(Debug)]
-pub(super) struct Full;
+pub(super) struct IndexFull;
 
 /// What a draft needs to know of its conversation.
-pub(super) struct Seat {
+pub(super) struct Slot {
     pub(super) number: u32,
     pub(super) id: u64,
     /// The time of the last line or act: of this one, if a place was taken for it.
@@ -78,27 +78,27 @@ pub(super) struct Seat {
     pub(super) is_new: bool,
 }
 
-impl Seat {
+impl Slot {
     /// The place that was taken.
     pub(super) fn placed(&self) -> Placed {
         Placed { id: LineId(self.id), time: self.time }
     }
 }
 
-impl Register {
+impl ConversationIndex {
     /// What the store holds; and what of it the hub begins with.
-    pub(super) fn load(book: &Book) -> Result<(Self, Past), Failure> {
+    pub(super) fn load(book: &Book) -> Result<(Self, RecoveredState), Failure> {
         let mut register = Self { next_number: 1, free_from: 1, ..Self::default() };
-        let mut past = Past { next_party: 1, ..Past::default() };
+        let mut past = RecoveredState { next_party: 1, ..RecoveredState::default() };
         for holder in book.holders()? {
             past.next_party = past.next_party.max(holder.party + 1);
-            past.held.push((holder.name.into(), Party(holder.party)));
+            past.held.push((holder.name.into(), UserId(holder.party)));
         }
         past.next_party = past.next_party.max(book.greatest_party()? + 1);
         let accounts = book.accounts()?;
         let held = past.held.iter().map(|(_, party)| *party);
-        let alive: HashSet<Party> =
-            held.chain(accounts.iter().map(|account| Party(account.party))).collect();
+        let alive: HashSet<UserId> =
+            held.chain(accounts.iter().map(|account| UserId(account.party))).collect();
         let topics: HashMap<u32, u64> = book.topics()?.into_iter().collect();
         let (mut running, next_party) = moderation::load(book)?;
         past.next_party = past.next_party.max(next_party);
@@ -117,7 +117,7 @@ impl Register {
             if row.parties.is_none() && row.last == 0 {
                 (row.last, row.floor) = (register.forgotten, register.forgotten);
             }
-            let mut entry = Entry {
+            let mut entry = ConversationEntry {
                 number: row.number,
                 last: row.last,
                 time: Timestamp(times.get(&row.number).copied().unwrap_or_default()),
@@ -127,9 +127,9 @@ impl Register {
             };
             let key = if let Some((one, other)) = row.parties {
                 past.next_party = past.next_party.max(other + 1);
-                entry.ended = [one, other].map(|party| !alive.contains(&Party(party)));
+                entry.ended = [one, other].map(|party| !alive.contains(&UserId(party)));
                 entry.names = names(&row.one_name, &row.other_name);
-                ConversationKey::private(Party(one), Party(other))
+                ConversationKey::private(UserId(one), UserId(other))
             } else {
                 let Ok(name) = ChannelName::new(&row.shown) else {
                     tracing::warn!(
@@ -138,10 +138,10 @@ impl Register {
                     );
                     continue;
                 };
-                past.channels.push(KeptChannel {
+                past.channels.push(RecoveredChannel {
                     name: name.clone(),
                     topic: row.topic.as_deref().and_then(Text::new),
-                    topic_by: topics.get(&row.number).copied().map(Party),
+                    topic_by: topics.get(&row.number).copied().map(UserId),
                     last: LineId(row.last),
                     floor: LineId(row.floor),
                     open: row.open,
@@ -152,12 +152,12 @@ impl Register {
             register.insert(key, entry);
         }
         register.undo.clear();
-        past.governing = admin::load(book)?;
+        past.server_moderation = admin::load(book)?;
         account::load(book, accounts, &register, &mut past)?;
         Ok((register, past))
     }
 
-    fn insert(&mut self, key: ConversationKey, entry: Entry) {
+    fn insert(&mut self, key: ConversationKey, entry: ConversationEntry) {
         if let ConversationKey::Private(one, other) = key {
             for party in [one, other] {
                 self.by_party.entry(party).or_default().push(entry.number);
@@ -175,7 +175,7 @@ impl Register {
         key: &ConversationKey,
         names: Option<[&UserName; 2]>,
         time: Timestamp,
-    ) -> Result<Seat, Full> {
+    ) -> Result<Slot, IndexFull> {
         self.place_at(key, names, time, 1)
     }
 
@@ -184,7 +184,7 @@ impl Register {
         &mut self,
         key: &ConversationKey,
         time: Timestamp,
-    ) -> Result<Seat, Full> {
+    ) -> Result<Slot, IndexFull> {
         self.place_at(key, None, time, 0)
     }
 
@@ -194,7 +194,7 @@ impl Register {
         names: Option<[&UserName; 2]>,
         time: Timestamp,
         places: u64,
-    ) -> Result<Seat, Full> {
+    ) -> Result<Slot, IndexFull> {
         let Some(entry) = self.by_key.get_mut(key) else {
             return self.begin(key, names, places, time);
         };
@@ -209,7 +209,7 @@ impl Register {
         &mut self,
         key: &ConversationKey,
         names: Option<[&UserName; 2]>,
-    ) -> Result<Seat, Full> {
+    ) -> Result<Slot, IndexFull> {
         match self.by_key.get_mut(key) {
             Some(entry) => Ok(entry.seat(names)),
             None => self.begin(key, names, 0, Timestamp::default()),
@@ -223,16 +223,19 @@ impl Register {
         names: Option<[&UserName; 2]>,
         last: u64,
         time: Timestamp,
-    ) -> Result<Seat, Full> {
-        let number = self.free_number().ok_or(Full)?;
+    ) -> Result<Slot, IndexFull> {
+        let number = self.free_number().ok_or(IndexFull)?;
         let floor = match key {
             ConversationKey::Channel(_) => self.forgotten,
             ConversationKey::Private(..) => 0,
         };
         let last = floor + last;
         let names = names.map(|names| names.map(Clone::clone));
-        self.insert(key.clone(), Entry { number, last, time, floor, names, ended: [false; 2] });
-        Ok(Seat { number, id: last, time, is_new: true })
+        self.insert(
+            key.clone(),
+            ConversationEntry { number, last, time, floor, names, ended: [false; 2] },
+        );
+        Ok(Slot { number, id: last, time, is_new: true })
     }
 
     /// A number that no conversation has: the next one, or once there is none, one of a conversation that is forgotten.
@@ -275,7 +278,7 @@ impl Register {
         self.forgotten_number
     }
 
-    /// What [`Register::forget_up_to`] was told, and where it is stored.
+    /// What [`ConversationIndex::forget_up_to`] was told, and where it is stored.
     pub(super) fn forgotten(&self) -> Option<(u32, u64)> {
         self.forgotten_number.map(|number| (number, self.forgotten))
     }
@@ -328,7 +331,7 @@ impl Register {
     }
 
     /// A party won't come back. Tells the private chats that are over by that.
-    pub(super) fn end(&mut self, party: Party) -> Vec<ConversationKey> {
+    pub(super) fn end(&mut self, party: UserId) -> Vec<ConversationKey> {
         let mut over = Vec::new();
         for number in self.by_party.get(&party).into_iter().flatten() {
             let Some(key) = self.by_number.get(number) else { continue };
@@ -351,7 +354,7 @@ impl Register {
         }
     }
 
-    pub(super) fn entry(&self, key: &ConversationKey) -> Option<&Entry> {
+    pub(super) fn entry(&self, key: &ConversationKey) -> Option<&ConversationEntry> {
         self.by_key.get(key)
     }
 
@@ -373,7 +376,7 @@ impl Register {
     }
 
     /// The conversation of this number as somebody names it who is on the side of `party`.
-    pub(super) fn place(&self, number: u32, party: Party) -> Option<Conversation> {
+    pub(super) fn place(&self, number: u32, party: UserId) -> Option<Conversation> {
         let key = self.by_number.get(&number)?;
         match key {
             ConversationKey::Channel(name) => Some(Conversation::Channel(name.clone())),
@@ -401,13 +404,14 @@ mod tests {
     use super::*;
 
     fn chat(number: u64) -> ConversationKey {
-        ConversationKey::private(Party(1), Party(number))
+        ConversationKey::private(UserId(1), UserId(number))
     }
 
     #[test]
     fn once_numbers_are_used_up_those_that_are_free_are_given_and_then_none() {
-        let mut register = Register { next_number: MAX_NUMBER - 2, ..Register::default() };
-        let begin = |register: &mut Register, chat: &ConversationKey| {
+        let mut register =
+            ConversationIndex { next_number: MAX_NUMBER - 2, ..ConversationIndex::default() };
+        let begin = |register: &mut ConversationIndex, chat: &ConversationKey| {
             register.next_place(chat, None, Timestamp(0)).map(|seat| seat.number).ok()
         };
         for n in 2..5 {

@@ -14,14 +14,16 @@ use chat_proto::id::{LineId, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::committer::{Desk, Item, Progress, Stage};
+use super::committer::{CommitProgress, CommitStage, Committer, Submission};
 use super::retention::Retention;
 use crate::auth::Keeper;
 use crate::history::Archive;
-use crate::hub::admin::command::Decree;
-use crate::hub::client::Party;
-use crate::hub::ports::{ConversationKey, Deed, Draft, Fact, Order, Past};
-use crate::hub::{Hub, Keeping, lock};
+use crate::hub::admin::command::AdminCommand;
+use crate::hub::client::UserId;
+use crate::hub::ports::{
+    AccountProposal, CommitLog, ConversationKey, Proposal, RecoveredState, StateChange,
+};
+use crate::hub::{Backends, Hub, lock};
 use crate::ops::watchdog::{Part, Pulse, Spot};
 use crate::store::{Book, Durability, Failure, Flusher, Place, Store};
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
@@ -47,20 +49,22 @@ const ALONE: Duration = Duration::from_micros(20);
 const TICK: Duration = Duration::from_millis(10);
 
 /// The order of one server.
-pub struct Local {
+pub struct LocalLog {
     desk: Driven,
 }
 
 enum Driven {
     /// By a thread, and by those who submit.
-    Thread(Arc<Shared>, Mutex<Option<Threads>>),
+    Thread(Arc<SharedLog>, Mutex<Option<Threads>>),
     /// By whoever submits, for tests whose clock stands still; facts wait for the next draft.
     Inline(Box<Inline>),
 }
 
 /// The desk, and the facts that wait for the next draft.
-type Inline =
-    (RankedMutex<{ Rank::Commit as u8 }, Desk>, RankedMutex<{ Rank::Pending as u8 }, Vec<Item>>);
+type Inline = (
+    RankedMutex<{ Rank::Commit as u8 }, Committer>,
+    RankedMutex<{ Rank::Pending as u8 }, Vec<Submission>>,
+);
 
 struct Threads {
     order: JoinHandle<()>,
@@ -69,25 +73,25 @@ struct Threads {
 }
 
 /// What the thread shares with those who submit.
-struct Shared {
+struct SharedLog {
     /// Holds at most what every connection may have unsettled, and the facts of people's comings and goings.
-    backlog: Backlog<Work>,
+    backlog: Backlog<CommitWork>,
     /// What waits is taken only by who holds this, so that nothing overtakes anything.
-    desk: RankedMutex<{ Rank::Commit as u8 }, Manned>,
+    desk: RankedMutex<{ Rank::Commit as u8 }, CommitterState>,
     /// What was read: it is written with whatever is written next, and for itself alone only at the end.
-    read: RankedMutex<{ Rank::Pending as u8 }, HashMap<(Party, ConversationKey), LineId>>,
+    read: RankedMutex<{ Rank::Pending as u8 }, HashMap<(UserId, ConversationKey), LineId>>,
     /// Notified when something is there that wasn't.
     read_begun: Notify,
     /// How far the desk is.
-    progress: Arc<Progress>,
+    progress: Arc<CommitProgress>,
     /// That of those who submit.
     runtime: OnceLock<Handle>,
 }
 
-struct Manned {
-    desk: Desk,
+struct CommitterState {
+    desk: Committer,
     /// What the thread knows that it has to look after.
-    watched: Chores,
+    watched: PendingChores,
     /// For which the desk was last used.
     hub: Weak<Hub>,
     /// So many more commits are for the thread alone, as it isn't known that the disk is quick.
@@ -98,31 +102,34 @@ struct Manned {
 
 /// What is to be done between the batches.
 #[derive(Clone, Copy, Debug, Default)]
-struct Chores {
+struct PendingChores {
     /// There is something to take out.
     tidying: bool,
     /// So many lines wait to be put into the store's tables.
     waiting: usize,
 }
 
-enum Work {
+enum CommitWork {
     /// There are chores.
-    Look,
-    Item(Item, Arc<Hub>),
-    Tidy(Timestamp, Arc<Hub>),
+    Chores,
+    Item(Submission, Arc<Hub>),
+    Sweep(Timestamp, Arc<Hub>),
 }
 
-impl Local {
+impl LocalLog {
     /// Takes a store over, with a thread of its own; tells what was kept in it.
-    pub fn start(book: Book, retention: Retention) -> Result<(Self, Past), Start> {
+    pub fn start(
+        book: Book,
+        retention: Retention,
+    ) -> Result<(Self, RecoveredState), CommitStartError> {
         let flusher = Arc::new(book.flusher());
-        let (desk, past) = Desk::open(book, retention)?;
-        let shared = Arc::new(Shared {
+        let (desk, past) = Committer::open(book, retention)?;
+        let shared = Arc::new(SharedLog {
             progress: desk.progress(),
             backlog: Backlog::default(),
-            desk: RankedMutex::new(Manned {
+            desk: RankedMutex::new(CommitterState {
                 desk,
-                watched: Chores::default(),
+                watched: PendingChores::default(),
                 hub: Weak::new(),
                 threaded: AFTER_A_SLOW_ONE,
                 last: None,
@@ -144,8 +151,8 @@ impl Local {
     }
 
     /// The same without a thread: whoever submits waits until it is carried out.
-    pub fn inline(book: Book, retention: Retention) -> Result<(Self, Past), Failure> {
-        let (desk, past) = Desk::open(book, retention)?;
+    pub fn inline(book: Book, retention: Retention) -> Result<(Self, RecoveredState), Failure> {
+        let (desk, past) = Committer::open(book, retention)?;
         Ok((
             Self {
                 desk: Driven::Inline(Box::new((RankedMutex::new(desk), RankedMutex::default()))),
@@ -157,7 +164,9 @@ impl Local {
     /// Looks for lines that are kept no more, and takes them out by and by.
     pub fn tidy(&self, now: Timestamp, hub: &Arc<Hub>) {
         match &self.desk {
-            Driven::Thread(shared, _) => shared.backlog.add(Work::Tidy(now, Arc::clone(hub))),
+            Driven::Thread(shared, _) => {
+                shared.backlog.add(CommitWork::Sweep(now, Arc::clone(hub)))
+            }
             Driven::Inline(desk) => {
                 let mut desk = lock(&desk.0);
                 desk.begin_tidying(now);
@@ -168,7 +177,7 @@ impl Local {
         }
     }
 
-    /// Waits until there is something that [`Local::keep_read`] would write.
+    /// Waits until there is something that [`LocalLog::keep_read`] would write.
     pub async fn read_begun(&self) {
         match &self.desk {
             Driven::Thread(shared, _) => shared.read_begun.notified().await,
@@ -181,8 +190,8 @@ impl Local {
         if let Driven::Thread(shared, _) = &self.desk {
             let read = std::mem::take(&mut *lock(&shared.read));
             for ((party, key), line) in read {
-                let fact = Item::Fact(Fact::Read(party, key, line));
-                shared.backlog.add(Work::Item(fact, Arc::clone(hub)));
+                let fact = Submission::Change(StateChange::ReadMarker(party, key, line));
+                shared.backlog.add(CommitWork::Item(fact, Arc::clone(hub)));
             }
         }
     }
@@ -215,7 +224,7 @@ impl Local {
 
 /// Why an order can't start.
 #[derive(Debug, thiserror::Error)]
-pub enum Start {
+pub enum CommitStartError {
     /// What is kept can't be read.
     #[error(transparent)]
     Store(#[from] Failure),
@@ -224,37 +233,41 @@ pub enum Start {
     Thread(#[from] std::io::Error),
 }
 
-impl Order for Local {
-    fn submit(&self, draft: Draft, hub: &Arc<Hub>) {
+impl CommitLog for LocalLog {
+    fn submit(&self, draft: Proposal, hub: &Arc<Hub>) {
         match &self.desk {
             Driven::Thread(shared, _) => {
-                shared.submit(Work::Item(Item::Draft(draft), Arc::clone(hub)));
+                shared.submit(CommitWork::Item(Submission::Proposal(draft), Arc::clone(hub)));
             }
-            Driven::Inline(desk) => carry_out_inline(desk, Item::Draft(draft), hub),
+            Driven::Inline(desk) => carry_out_inline(desk, Submission::Proposal(draft), hub),
         }
     }
 
-    fn keep(&self, deed: Deed, hub: &Arc<Hub>) {
+    fn keep(&self, deed: AccountProposal, hub: &Arc<Hub>) {
         match &self.desk {
             Driven::Thread(shared, _) => {
-                shared.backlog.add(Work::Item(Item::Deed(Box::new(deed)), Arc::clone(hub)));
+                shared
+                    .backlog
+                    .add(CommitWork::Item(Submission::Account(Box::new(deed)), Arc::clone(hub)));
             }
-            Driven::Inline(desk) => carry_out_inline(desk, Item::Deed(Box::new(deed)), hub),
+            Driven::Inline(desk) => {
+                carry_out_inline(desk, Submission::Account(Box::new(deed)), hub)
+            }
         }
     }
 
-    fn decree(&self, decree: Box<Decree>, hub: &Arc<Hub>) {
+    fn submit_admin_command(&self, decree: Box<AdminCommand>, hub: &Arc<Hub>) {
         match &self.desk {
             Driven::Thread(shared, _) => {
-                shared.backlog.add(Work::Item(Item::Decree(decree), Arc::clone(hub)));
+                shared.backlog.add(CommitWork::Item(Submission::Admin(decree), Arc::clone(hub)));
             }
-            Driven::Inline(desk) => carry_out_inline(desk, Item::Decree(decree), hub),
+            Driven::Inline(desk) => carry_out_inline(desk, Submission::Admin(decree), hub),
         }
     }
 
-    fn remember(&self, fact: Fact, hub: &Arc<Hub>) {
+    fn record(&self, fact: StateChange, hub: &Arc<Hub>) {
         match (&self.desk, fact) {
-            (Driven::Thread(shared, _), Fact::Read(party, key, line)) => {
+            (Driven::Thread(shared, _), StateChange::ReadMarker(party, key, line)) => {
                 let mut read = lock(&shared.read);
                 read.insert((party, key), line);
                 if read.len() == 1 {
@@ -262,33 +275,33 @@ impl Order for Local {
                 }
             }
             (Driven::Thread(shared, _), fact) => {
-                shared.backlog.add(Work::Item(Item::Fact(fact), Arc::clone(hub)));
+                shared.backlog.add(CommitWork::Item(Submission::Change(fact), Arc::clone(hub)));
             }
             // Perhaps the hub, or the desk, is locked by whoever asks for it.
-            (Driven::Inline(desk), fact) => lock(&desk.1).push(Item::Fact(fact)),
+            (Driven::Inline(desk), fact) => lock(&desk.1).push(Submission::Change(fact)),
         }
     }
 }
 
-fn carry_out_inline(desk: &Inline, item: Item, hub: &Arc<Hub>) {
+fn carry_out_inline(desk: &Inline, item: Submission, hub: &Arc<Hub>) {
     let facts = std::mem::take(&mut *lock(&desk.1));
     lock(&desk.0).carry_out(facts.into_iter().chain([item]), hub);
 }
 
-impl Shared {
+impl SharedLog {
     fn pulse(&self, spot: &Spot) -> Pulse {
         let (step, stage) = self.progress.now();
         match stage {
-            Stage::Disk => {
+            CommitStage::Disk => {
                 spot.is("the disk");
                 Pulse::Working { step, on_disk: true }
             }
-            Stage::Telling => {
+            CommitStage::Publishing => {
                 spot.is("telling what is stored");
                 Pulse::Working { step, on_disk: false }
             }
-            Stage::Idle if self.backlog.is_empty() => Pulse::Idle,
-            Stage::Idle => {
+            CommitStage::Idle if self.backlog.is_empty() => Pulse::Idle,
+            CommitStage::Idle => {
                 spot.is("work that no thread takes up");
                 Pulse::Working { step, on_disk: false }
             }
@@ -297,12 +310,12 @@ impl Shared {
 
     fn run(&self) {
         let mut batches = 0;
-        let mut chores = Chores::default();
+        let mut chores = PendingChores::default();
         loop {
             let wait = match chores {
-                Chores { tidying: true, .. } => Wait::Not,
-                Chores { waiting: 0, .. } => Wait::Long,
-                Chores { .. } => Wait::For(TICK),
+                PendingChores { tidying: true, .. } => Wait::Not,
+                PendingChores { waiting: 0, .. } => Wait::Long,
+                PendingChores { .. } => Wait::For(TICK),
             };
             let next = self.backlog.wait(BATCH, wait);
             // Whoever woke this thread may be about to add more, and has no other processor to do so where there is but
@@ -338,16 +351,16 @@ impl Shared {
     }
 
     /// What was read is written with the next commit.
-    fn owe_read(&self, desk: &mut Desk) {
+    fn owe_read(&self, desk: &mut Committer) {
         let read = std::mem::take(&mut *lock(&self.read));
         for ((party, key), line) in read {
-            desk.owe(Fact::Read(party, key, line));
+            desk.owe(StateChange::ReadMarker(party, key, line));
         }
     }
 
     /// The desk, when whoever has it is done. If that is somebody who says something, the disk may be slow, and the
     /// thread of the runtime that waits for it may be the only one that would look for input: another one is woken.
-    fn manned_by_nobody(&self) -> MutexGuard<'_, Manned> {
+    fn manned_by_nobody(&self) -> MutexGuard<'_, CommitterState> {
         if let Some(manned) = self.desk.try_lock() {
             return manned;
         }
@@ -358,7 +371,7 @@ impl Shared {
     }
 
     /// Carries this out, if it is alone and the disk is quick; else it waits for the thread.
-    fn submit(&self, work: Work) {
+    fn submit(&self, work: CommitWork) {
         let manned = self.desk.try_lock();
         match manned {
             Some(manned) if self.may_carry_out(&manned) => {
@@ -370,7 +383,7 @@ impl Shared {
 
     /// Nothing that came before waits, and nothing has just been carried out: who sends many lines at once has
     /// them committed together. And the thread looks every [`TICK`] whether the disk is slow.
-    fn may_carry_out(&self, manned: &Manned) -> bool {
+    fn may_carry_out(&self, manned: &CommitterState) -> bool {
         manned.threaded == 0
             && manned.watched.waiting > 0
             && self.backlog.is_empty()
@@ -387,29 +400,29 @@ impl Shared {
         self.runtime.get()
     }
 
-    fn carry_out_by_author(&self, mut manned: MutexGuard<'_, Manned>, work: Work) {
+    fn carry_out_by_author(&self, mut manned: MutexGuard<'_, CommitterState>, work: CommitWork) {
         self.owe_read(&mut manned.desk);
         manned.carry_out(vec![work]);
-        let Chores { tidying, waiting } = manned.chores();
+        let PendingChores { tidying, waiting } = manned.chores();
         if tidying && !manned.watched.tidying {
-            manned.watched = Chores { tidying, waiting };
-            self.backlog.add(Work::Look);
+            manned.watched = PendingChores { tidying, waiting };
+            self.backlog.add(CommitWork::Chores);
         }
     }
 }
 
-impl Manned {
-    fn carry_out(&mut self, works: Vec<Work>) {
+impl CommitterState {
+    fn carry_out(&mut self, works: Vec<CommitWork>) {
         let mut items = Vec::with_capacity(works.len());
         let mut on_hub = None;
         for work in works {
             match work {
-                Work::Item(item, hub) => {
+                CommitWork::Item(item, hub) => {
                     items.push(item);
                     on_hub = Some(hub);
                 }
-                Work::Look => {}
-                Work::Tidy(now, hub) => {
+                CommitWork::Chores => {}
+                CommitWork::Sweep(now, hub) => {
                     self.desk.begin_tidying(now);
                     on_hub = Some(hub);
                 }
@@ -424,8 +437,8 @@ impl Manned {
         self.hub = Arc::downgrade(&hub);
     }
 
-    fn chores(&self) -> Chores {
-        Chores { tidying: self.desk.has_tidying(), waiting: self.desk.waiting() }
+    fn chores(&self) -> PendingChores {
+        PendingChores { tidying: self.desk.has_tidying(), waiting: self.desk.waiting() }
     }
 
     fn note_time(&mut self, begun: Instant, done: Instant) {
@@ -435,7 +448,7 @@ impl Manned {
     }
 }
 
-impl Keeping {
+impl Backends {
     /// Everything in memory and without threads: whoever asks waits. For tests whose clock stands still.
     ///
     /// # Panics
@@ -446,8 +459,13 @@ impl Keeping {
         let store = Store::open(&Place::Memory, Durability::Machine).expect("memory opens");
         let (book, lookups) = store.into_parts();
         let archive = Archive::inline(&lookups).expect("memory opens");
-        let (order, past) = Local::inline(book, retention).expect("it is empty");
+        let (order, past) = LocalLog::inline(book, retention).expect("it is empty");
         let vault = Arc::new(Keeper::inline());
-        Self { order: Arc::new(order), archive: Arc::new(archive), vault, past }
+        Self {
+            commit_log: Arc::new(order),
+            history: Arc::new(archive),
+            auth: vault,
+            recovered: past,
+        }
     }
 }

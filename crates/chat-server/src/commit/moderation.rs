@@ -10,12 +10,12 @@ use chat_proto::text::Text;
 use chat_proto::verb;
 
 use super::admin::record;
-use crate::hub::admin::command::Recorded;
-use crate::hub::channel::Running;
-use crate::hub::channel::mod_action::{Counted, Keep, Kept};
-use crate::hub::channel::moderation::{List, Mark};
+use crate::hub::admin::command::AuditEntry;
+use crate::hub::channel::StoredModeration;
+use crate::hub::channel::mod_action::{ModActionRecord, ModerationChange, PurgeScope};
+use crate::hub::channel::moderation::{ListEntry, ListKind};
 use crate::hub::channel::operators::Right;
-use crate::hub::client::{Borne, Party};
+use crate::hub::client::{NameRecord, UserId};
 use crate::store::{
     AccountEntry, ActRow, Author, Book, Entry, Failure, KeptMark, MarkRow, OperatorRow, Purge, Rule,
 };
@@ -25,31 +25,31 @@ use crate::store::{
 const MOST_COUNTED: u64 = 4096;
 
 /// How each channel is run, by its number; and a number that no party has which is spoken of.
-pub(super) fn load(book: &Book) -> Result<(HashMap<u32, Running>, u64), Failure> {
-    let mut all: HashMap<u32, Running> = HashMap::new();
+pub(super) fn load(book: &Book) -> Result<(HashMap<u32, StoredModeration>, u64), Failure> {
+    let mut all: HashMap<u32, StoredModeration> = HashMap::new();
     let mut next_party = 0;
     for (number, name, value) in book.settings()? {
-        all.entry(number).or_default().rules.settings.restore(&name, &value);
+        all.entry(number).or_default().moderation.settings.restore(&name, &value);
     }
     for row in book.marks()? {
         let parties = row.party.into_iter().chain(row.account);
         next_party = parties.fold(next_party, |next, party| next.max(party + 1));
-        let list = List::ALL.into_iter().find(|list| list.number() == row.list);
-        let rules = &mut all.entry(row.number).or_default().rules;
+        let list = ListKind::ALL.into_iter().find(|list| list.number() == row.list);
+        let moderation = &mut all.entry(row.number).or_default().moderation;
         if let (Some(list), Some(mark)) = (list, mark(&row)) {
-            rules.add(list, mark);
+            moderation.add(list, mark);
         }
     }
     for OperatorRow { number, party, inherited } in book.operators()? {
         next_party = next_party.max(party + 1);
         let right = if inherited { Right::Inherited } else { Right::Full };
-        all.entry(number).or_default().operators.push((Party(party), right));
+        all.entry(number).or_default().operators.push((UserId(party), right));
     }
     Ok((all, next_party))
 }
 
 /// None if it is of a version that had other names.
-fn mark(row: &KeptMark) -> Option<Mark> {
+fn mark(row: &KeptMark) -> Option<ListEntry> {
     let shown = Restricted {
         target: Target::read(&row.target)?,
         by: UserName::stored(&row.by).ok()?,
@@ -57,7 +57,7 @@ fn mark(row: &KeptMark) -> Option<Mark> {
         term: term(row.until),
         reason: row.reason.as_deref().and_then(Text::new),
     };
-    Some(Mark::new(shown, row.party.map(Party), row.account.map(Party)))
+    Some(ListEntry::new(shown, row.party.map(UserId), row.account.map(UserId)))
 }
 
 fn term(until: Option<i64>) -> Term {
@@ -71,31 +71,37 @@ fn end(term: Term) -> Option<i64> {
     }
 }
 
-fn author(borne: &Borne) -> Author<'_> {
+fn author(borne: &NameRecord) -> Author<'_> {
     let millis = |time: Option<Timestamp>| time.map(|time| time.0);
     Author { name: borne.name.key(), from: millis(borne.from), upto: millis(borne.upto) }
 }
 
 /// An act with everything that is written of it.
-pub(super) struct Written {
-    rules: Vec<Keep>,
+pub(super) struct PlannedModAction {
+    moderation: Vec<ModerationChange>,
     logged: Option<Logged>,
     target: Option<String>,
     /// It hides lines: under these names, and so many.
-    purged: Vec<Borne>,
+    purged: Vec<NameRecord>,
     hidden: u64,
     /// For the record of the server's operators.
-    recorded: Option<Box<Recorded>>,
+    recorded: Option<Box<AuditEntry>>,
 }
 
-impl Written {
+impl PlannedModAction {
     /// Counts the lines that an act in this conversation hides, as far as that isn't done yet.
-    pub(super) fn of(kept: Kept, number: u32, last: u64, book: &Book) -> Result<Self, Failure> {
-        let Kept { rules, purged, logged, recorded } = kept;
+    pub(super) fn of(
+        kept: ModActionRecord,
+        number: u32,
+        last: u64,
+        book: &Book,
+    ) -> Result<Self, Failure> {
+        let ModActionRecord { moderation, purged, logged, recorded } = kept;
         let target = logged.as_ref().and_then(|logged| logged.target.as_ref());
         let target = target.map(ToString::to_string);
-        let mut written = Self { rules, logged, target, purged: Vec::new(), hidden: 0, recorded };
-        if let Some(Counted { names, lines, upto }) = purged {
+        let mut written =
+            Self { moderation, logged, target, purged: Vec::new(), hidden: 0, recorded };
+        if let Some(PurgeScope { names, lines, upto }) = purged {
             let authors: Vec<Author<'_>> = names.iter().map(author).collect();
             let rest = book.count_by(number, &authors, (upto.0, last), MOST_COUNTED)?;
             written.hidden = lines + rest.lines;
@@ -118,13 +124,13 @@ impl Written {
     }
 
     /// What the record of the server's operators gets.
-    pub(super) fn take_recorded(&mut self) -> Option<Box<Recorded>> {
+    pub(super) fn take_recorded(&mut self) -> Option<Box<AuditEntry>> {
         self.recorded.take()
     }
 
     /// Whether the channel is gone after it.
     pub(super) fn ends(&self) -> bool {
-        self.rules.iter().any(|rule| matches!(rule, Keep::End))
+        self.moderation.iter().any(|rule| matches!(rule, ModerationChange::DropChannel))
     }
 
     /// What is to be written. `last` is the last id of the conversation.
@@ -136,7 +142,7 @@ impl Written {
             entries.push(Entry::Rule { number, rule: Rule::End });
             return;
         }
-        for rule in &self.rules {
+        for rule in &self.moderation {
             add_rule(rule, number, entries);
         }
         for borne in &self.purged {
@@ -159,9 +165,9 @@ impl Written {
 }
 
 /// One change of how a channel is run.
-pub(super) fn add_rule<'a>(keep: &'a Keep, number: u32, entries: &mut Vec<Entry<'a>>) {
+pub(super) fn add_rule<'a>(keep: &'a ModerationChange, number: u32, entries: &mut Vec<Entry<'a>>) {
     let rule = match keep {
-        Keep::Mark(list, mark) => {
+        ModerationChange::Add(list, mark) => {
             let (party, account) = mark.parties();
             let Restricted { by, time, term, reason, .. } = &mark.shown;
             Rule::Mark(MarkRow {
@@ -176,21 +182,23 @@ pub(super) fn add_rule<'a>(keep: &'a Keep, number: u32, entries: &mut Vec<Entry<
                 reason: reason.as_ref().map(Text::as_str),
             })
         }
-        Keep::NoMark(list, key) => Rule::NoMark { list: list.number(), key, ended: None },
+        ModerationChange::Remove(list, key) => {
+            Rule::NoMark { list: list.number(), key, ended: None }
+        }
         // A later one against the same stays.
-        Keep::EndedMark(list, mark) => {
+        ModerationChange::Expire(list, mark) => {
             Rule::NoMark { list: list.number(), key: mark.key(), ended: end(mark.shown.term) }
         }
-        Keep::Setting(name, value) => Rule::Setting { name, value },
-        Keep::Operator(Party(party), right) => {
+        ModerationChange::Setting(name, value) => Rule::Setting { name, value },
+        ModerationChange::Operator(UserId(party), right) => {
             Rule::Operator { party: *party, inherited: *right == Right::Inherited }
         }
-        Keep::NoOperator(Party(party)) => Rule::NoOperator { party: *party },
-        Keep::NoMember(Party(party)) => {
+        ModerationChange::RemoveOperator(UserId(party)) => Rule::NoOperator { party: *party },
+        ModerationChange::RemoveMember(UserId(party)) => {
             entries.push(AccountEntry::NotMember { party: *party, number }.into());
             return;
         }
-        Keep::End => Rule::End,
+        ModerationChange::DropChannel => Rule::End,
     };
     entries.push(Entry::Rule { number, rule });
 }

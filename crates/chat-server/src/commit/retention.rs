@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use chat_proto::id::{LineId, Timestamp};
 use chat_proto::name::ChannelName;
 
-use super::conversation_index::Register;
+use super::conversation_index::ConversationIndex;
 use crate::hub::Hub;
 use crate::hub::ports::ConversationKey;
 use crate::store::{AccountEntry, Book, Entry, Failure};
@@ -32,7 +32,7 @@ const DAY_MILLIS: i64 = 24 * 3_600_000;
 
 /// How long lines are kept; without a bound, for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keep {
+pub struct RetentionRule {
     /// Days after which a line goes.
     pub days: Option<u32>,
     /// Lines of each conversation; the oldest go first.
@@ -43,13 +43,13 @@ pub struct Keep {
 #[derive(Clone, Debug, Default)]
 pub struct Retention {
     /// Where nothing else is said.
-    pub usual: Keep,
+    pub usual: RetentionRule,
     /// Channels of which something else is said.
-    pub channels: HashMap<ChannelName, Keep>,
+    pub channels: HashMap<ChannelName, RetentionRule>,
 }
 
 impl Retention {
-    fn of(&self, key: &ConversationKey) -> Keep {
+    fn of(&self, key: &ConversationKey) -> RetentionRule {
         match key {
             ConversationKey::Channel(name) => {
                 self.channels.get(name).copied().unwrap_or(self.usual)
@@ -60,7 +60,7 @@ impl Retention {
 }
 
 /// What is still to be taken out.
-pub(super) struct Tidying {
+pub(super) struct RetentionSweep {
     retention: Retention,
     now: Timestamp,
     /// The conversations whose age is to be looked at begin with this number.
@@ -78,7 +78,7 @@ pub(super) struct Tidying {
     once_before: Option<i64>,
 }
 
-impl Tidying {
+impl RetentionSweep {
     pub(super) fn new(retention: Retention) -> Self {
         Self {
             retention,
@@ -146,10 +146,10 @@ impl Tidying {
     }
 
     /// The lines of this batch have pushed others out: for the same commit. Once that is done,
-    /// [`Tidying::raise`] is told what this tells.
+    /// [`RetentionSweep::raise`] is told what this tells.
     pub(super) fn add_floors(
         &self,
-        register: &Register,
+        register: &ConversationIndex,
         entries: &mut Vec<Entry<'_>>,
     ) -> Vec<(ConversationKey, u64)> {
         let mut raised = Vec::new();
@@ -171,7 +171,11 @@ impl Tidying {
     }
 
     /// These floors are kept.
-    pub(super) fn raise(&mut self, register: &mut Register, floors: Vec<(ConversationKey, u64)>) {
+    pub(super) fn raise(
+        &mut self,
+        register: &mut ConversationIndex,
+        floors: Vec<(ConversationKey, u64)>,
+    ) {
         for (key, floor) in floors {
             register.raise(&key, floor);
             self.lower(key);
@@ -182,7 +186,7 @@ impl Tidying {
     pub(super) fn step(
         &mut self,
         book: &mut Book,
-        register: &mut Register,
+        register: &mut ConversationIndex,
         hub: &Hub,
     ) -> Result<(), Failure> {
         if self.purges > 0 {
@@ -228,7 +232,7 @@ impl Tidying {
         &mut self,
         key: ConversationKey,
         book: &mut Book,
-        register: &mut Register,
+        register: &mut ConversationIndex,
     ) -> Result<(), Failure> {
         let Some(entry) = register.entry(&key) else { return Ok(()) };
         let keep = self.retention.of(&key);
@@ -252,7 +256,10 @@ impl Tidying {
             register.raise(&key, floor);
         }
         // Also what an earlier server didn't come to.
-        if floor > 0 || register.entry(&key).is_some_and(super::conversation_index::Entry::is_over)
+        if floor > 0
+            || register
+                .entry(&key)
+                .is_some_and(super::conversation_index::ConversationEntry::is_over)
         {
             self.lower(key);
         }
@@ -264,7 +271,7 @@ impl Tidying {
         &mut self,
         key: &ConversationKey,
         book: &mut Book,
-        register: &mut Register,
+        register: &mut ConversationIndex,
         hub: &Hub,
     ) -> Result<(), Failure> {
         if let Some(entry) = register.entry(key) {

@@ -107,7 +107,7 @@ impl Deadlines {
     }
 
     /// No line is carried out until then.
-    pub(super) fn pace(&mut self, until: Instant) {
+    pub(super) fn throttle(&mut self, until: Instant) {
         self.0.get_or_insert_default().pace = Some(until);
     }
 

@@ -54,9 +54,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let person = self.session.person();
         if !has_room {
             // Nothing is taken out of the inbox now, but an end is not waited for.
-            person.bell.watch(cx);
+            person.ready.watch(cx);
         }
-        if person.ending().is_some() {
+        if person.kill_notice().is_some() {
             return Poll::Ready(Wake::Killed);
         }
         let more_to_tell = self.session.has_more() || is_leaving;
@@ -65,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         // At the end of the input the last answer is the end.
         let indifferent = !self.input_ended && self.session.is_indifferent();
-        if has_room && self.session.person().bell.poll(cx, indifferent).is_ready() {
+        if has_room && self.session.person().ready.poll(cx, indifferent).is_ready() {
             return Poll::Ready(Wake::Inbox);
         }
         if has_room {

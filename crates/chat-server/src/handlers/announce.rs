@@ -3,8 +3,8 @@
 use chat_proto::text::Text;
 
 use super::{Change, Outcome};
-use crate::hub::admin::command::Wish;
+use crate::hub::admin::command::AdminRequest;
 
 pub(super) fn handle(text: Text) -> Outcome {
-    Outcome::Change(Change::Decree(Wish::Announce(text), None))
+    Outcome::Change(Change::Decree(AdminRequest::Announce(text), None))
 }

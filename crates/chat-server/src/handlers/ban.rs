@@ -11,8 +11,8 @@ use chat_proto::verb::Kind;
 
 use super::{Asker, Handled, Outcome};
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::{Against, Deed};
-use crate::hub::channel::moderation::List;
+use crate::hub::channel::mod_action::{BanSubject, ModActionKind};
+use crate::hub::channel::moderation::ListKind;
 
 pub(super) fn handle(
     asker: &Asker<'_>,
@@ -28,11 +28,11 @@ pub(super) fn handle(
         }
     }
     let against = asker.against(target);
-    asker.act(channel, Deed::Ban(against, period), reason)
+    asker.act(channel, ModActionKind::Ban(against, period), reason)
 }
 
 pub(super) fn list(asker: &Asker<'_>, channel: &Channel) -> Outcome {
-    asker.marks(channel, List::Bans, Kind::Ban)
+    asker.marks(channel, ListKind::Bans, Kind::Ban)
 }
 
 impl Asker<'_> {
@@ -45,10 +45,10 @@ impl Asker<'_> {
     }
 
     /// A person or a net, as it is known at the moment.
-    pub(super) fn against(&self, target: Target) -> Against {
+    pub(super) fn against(&self, target: Target) -> BanSubject {
         match target {
-            Target::User(user) => Against::Person(self.aim(user)),
-            net @ Target::Net(_) => Against::Net(net),
+            Target::User(user) => BanSubject::User(self.aim(user)),
+            net @ Target::Net(_) => BanSubject::Net(net),
         }
     }
 }

@@ -9,7 +9,7 @@ use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Handled, Outcome, done};
-use crate::hub::snapshot::Page;
+use crate::hub::snapshot::ListPage;
 
 /// Before a name is given there is one short page.
 const NAME_FIRST: &str = "There are more. Give a name first, then /channels shows them.";
@@ -26,7 +26,7 @@ pub(super) fn handle(
     let most = if is_named { LIST_ROWS } else { NAMELESS_LIST_ROWS };
     let wanted = part.as_ref().map(Text::as_str);
     let page = asker.hub.channels(asker.person, wanted, after, most, asker.now);
-    let Page { count, rows, has_more, looked_at } = page;
+    let ListPage { count, rows, has_more, looked_at } = page;
     let last = rows.last().filter(|_| has_more && is_named).map(|last| last.name.clone());
     let next = last.map(|last| Command::Channels(part.clone(), Some(last)));
     let done = done(rows.len(), next);

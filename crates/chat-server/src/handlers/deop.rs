@@ -6,10 +6,10 @@ use chat_proto::name::UserName;
 
 use super::{Asker, Handled};
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::Deed;
+use crate::hub::channel::mod_action::ModActionKind;
 
 pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
     // An account has the right also while nobody is signed in to it.
     let aim = asker.aim_known(user)?;
-    asker.act(channel, Deed::Deop(aim), None)
+    asker.act(channel, ModActionKind::Deop(aim), None)
 }

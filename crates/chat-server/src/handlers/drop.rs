@@ -5,10 +5,10 @@ use chat_proto::text::Text;
 use chat_proto::verb::Kind;
 
 use super::{Asker, Handled};
-use crate::hub::channel::mod_action::Deed;
+use crate::hub::channel::mod_action::ModActionKind;
 
 pub(super) fn handle(asker: &Asker<'_>, name: &ChannelName, reason: Option<Text>) -> Handled {
     let channel = asker.channel(name)?;
     asker.may_run(&channel, Kind::Drop)?;
-    asker.act(channel, Deed::Drop, reason)
+    asker.act(channel, ModActionKind::Drop, reason)
 }

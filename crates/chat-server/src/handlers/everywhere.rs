@@ -8,7 +8,7 @@ use chat_proto::target::Target;
 use chat_proto::verb;
 
 use super::{Asker, Change, Handled, Outcome};
-use crate::hub::admin::command::Wish;
+use crate::hub::admin::command::AdminRequest;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, wanted: Everywhere) -> Handled {
@@ -30,8 +30,10 @@ pub(super) fn handle(asker: &Asker<'_>, wanted: Everywhere) -> Handled {
                     return Err(Refusal::bad_barred(user.as_str()));
                 }
             }
-            Outcome::Change(Change::Decree(Wish::Ban(target, period), reason))
+            Outcome::Change(Change::Decree(AdminRequest::Ban(target, period), reason))
         }
-        Everywhere::Unban(target) => Outcome::Change(Change::Decree(Wish::Unban(target), None)),
+        Everywhere::Unban(target) => {
+            Outcome::Change(Change::Decree(AdminRequest::Unban(target), None))
+        }
     })
 }

@@ -6,7 +6,7 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::{Code, Refusal};
 
 use super::{Asker, Change, Handled, Outcome};
-use crate::hub::ports::{ConversationKey, Of};
+use crate::hub::ports::{ConversationKey, ConversationRef};
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, named: Option<Conversation>, span: Span) -> Handled {
@@ -33,11 +33,14 @@ fn is_like_count(word: &str) -> bool {
 
 impl Asker<'_> {
     /// A conversation whose past the asker may read, as it is known here and as the archive knows it.
-    pub(super) fn readable(&self, named: Conversation) -> Result<(Conversation, Of), Refusal> {
+    pub(super) fn readable(
+        &self,
+        named: Conversation,
+    ) -> Result<(Conversation, ConversationRef), Refusal> {
         match named {
             Conversation::Channel(name) => {
                 let name = self.own_channel(&name)?;
-                let of = Of::Key(ConversationKey::Channel(name.clone()));
+                let of = ConversationRef::Key(ConversationKey::Channel(name.clone()));
                 Ok((Conversation::Channel(name), of))
             }
             Conversation::Private(user) => {
@@ -56,15 +59,15 @@ impl Asker<'_> {
 
     /// The private chat with whoever has this name; if nobody has, or if the one of an open chat has left, the
     /// last one that the asker had with somebody of this name.
-    fn chat_with(&self, user: &UserName) -> Of {
+    fn chat_with(&self, user: &UserName) -> ConversationRef {
         let place = self.me.place(&Conversation::Private(user.clone()));
         let whom = match place.and_then(|place| place.with) {
             Some(with) => self.hub.whom_with(with, user),
             None => self.hub.whom(user),
         };
         match whom {
-            Ok(whom) => Of::Key(ConversationKey::private(self.party, whom.party())),
-            Err(_) => Of::LastWith(self.party, user.clone()),
+            Ok(whom) => ConversationRef::Key(ConversationKey::private(self.party, whom.party())),
+            Err(_) => ConversationRef::LastWith(self.party, user.clone()),
         }
     }
 }

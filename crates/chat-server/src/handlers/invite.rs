@@ -7,10 +7,10 @@ use chat_proto::verb::Kind;
 
 use super::{Asker, Handled};
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::Deed;
+use crate::hub::channel::mod_action::ModActionKind;
 
 pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
     asker.not_oneself(Kind::Invite, &user)?;
     let aim = asker.aim_known(user)?;
-    asker.act(channel, Deed::Invite(aim), None)
+    asker.act(channel, ModActionKind::Invite(aim), None)
 }

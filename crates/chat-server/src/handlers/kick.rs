@@ -8,7 +8,7 @@ use chat_proto::verb::Kind;
 
 use super::{Asker, Handled};
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::Deed;
+use crate::hub::channel::mod_action::ModActionKind;
 
 pub(super) fn handle(
     asker: &Asker<'_>,
@@ -18,5 +18,5 @@ pub(super) fn handle(
 ) -> Handled {
     asker.not_oneself(Kind::Kick, &user)?;
     let aim = asker.aim_here(user)?;
-    asker.act(channel, Deed::Kick(aim), reason)
+    asker.act(channel, ModActionKind::Kick(aim), reason)
 }

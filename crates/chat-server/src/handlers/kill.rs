@@ -5,10 +5,10 @@ use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Change, Handled, Outcome};
-use crate::hub::admin::command::Wish;
+use crate::hub::admin::command::AdminRequest;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, user: UserName, reason: Option<Text>) -> Handled {
     policy::user::somebody_else(verb::of(Kind::Kill), asker.me.name.as_ref(), &user)?;
-    Ok(Outcome::Change(Change::Decree(Wish::Kill(user), reason)))
+    Ok(Outcome::Change(Change::Decree(AdminRequest::Kill(user), reason)))
 }

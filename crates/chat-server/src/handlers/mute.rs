@@ -11,8 +11,8 @@ use chat_proto::verb::Kind;
 
 use super::{Asker, Handled, Outcome};
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::Deed;
-use crate::hub::channel::moderation::List;
+use crate::hub::channel::mod_action::ModActionKind;
+use crate::hub::channel::moderation::ListKind;
 
 pub(super) fn handle(
     asker: &Asker<'_>,
@@ -28,9 +28,9 @@ pub(super) fn handle(
     }
     // Somebody who isn't here at the moment can be muted too.
     let aim = asker.aim(user);
-    asker.act(channel, Deed::Mute(aim, period), reason)
+    asker.act(channel, ModActionKind::Mute(aim, period), reason)
 }
 
 pub(super) fn list(asker: &Asker<'_>, channel: &Channel) -> Outcome {
-    asker.marks(channel, List::Mutes, Kind::Mute)
+    asker.marks(channel, ListKind::Mutes, Kind::Mute)
 }

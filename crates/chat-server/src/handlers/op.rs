@@ -6,9 +6,9 @@ use chat_proto::name::UserName;
 
 use super::{Asker, Handled};
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::Deed;
+use crate::hub::channel::mod_action::ModActionKind;
 
 pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
     let aim = asker.aim_known(user)?;
-    asker.act(channel, Deed::Op(aim), None)
+    asker.act(channel, ModActionKind::Op(aim), None)
 }

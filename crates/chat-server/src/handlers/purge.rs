@@ -7,7 +7,7 @@ use chat_proto::text::Text;
 
 use super::{Asker, Handled};
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::{Counted, Deed};
+use crate::hub::channel::mod_action::{ModActionKind, PurgeScope};
 
 pub(super) fn handle(
     asker: &Asker<'_>,
@@ -17,6 +17,6 @@ pub(super) fn handle(
 ) -> Handled {
     // Whoever said it may be gone.
     let aim = asker.aim(user);
-    let counted = Counted::of(&aim);
-    asker.act(channel, Deed::Purge(aim, counted), reason)
+    let counted = PurgeScope::of(&aim);
+    asker.act(channel, ModActionKind::Purge(aim, counted), reason)
 }

@@ -6,7 +6,7 @@ use chat_proto::secret::Secret;
 use chat_proto::verb::{self, Kind};
 
 use super::{AccountChange, Asker, Change, Handled, Outcome};
-use crate::hub::Registration;
+use crate::hub::RegistrationMode;
 use crate::policy;
 
 pub(super) fn handle(
@@ -17,12 +17,12 @@ pub(super) fn handle(
     let name = asker.me.name.as_ref().or_else(|| asker.me.wanted_name()).cloned();
     let name = name.ok_or_else(|| Refusal::not_named(Some(verb::of(Kind::Register))))?;
     let mode = asker.hub.bounds.registration;
-    if mode == Registration::Closed && asker.me.name.is_none() {
+    if mode == RegistrationMode::Closed && asker.me.name.is_none() {
         return Err(Refusal::account_required(&name, None));
     }
     policy::account::may_register(asker.me.is_signed_in(), &name, mode, invite.is_some())?;
     // Where everybody may register, none is used up.
-    let invite = invite.filter(|_| mode == Registration::Invitation);
+    let invite = invite.filter(|_| mode == RegistrationMode::Invitation);
     let invite = invite.map(|invite| asker.hub.invitation(&invite, asker.now)).transpose()?;
     if let Some(password) = &password {
         policy::account::may_be_password(password)?;

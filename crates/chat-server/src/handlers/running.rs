@@ -12,8 +12,8 @@ use chat_proto::verb::{self, Kind};
 use super::{Asker, Change, Handled, Outcome};
 use super::{ban, deop, invite, kick, log, mute, op, purge, set, unban, unmute};
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::{Act, Aim, Deed, Standing};
-use crate::hub::channel::moderation::List;
+use crate::hub::channel::mod_action::{AccessContext, ActionTarget, ModAction, ModActionKind};
+use crate::hub::channel::moderation::ListKind;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, named: Option<&ChannelName>, running: Running) -> Handled {
@@ -47,15 +47,15 @@ pub(super) fn handle(asker: &Asker<'_>, named: Option<&ChannelName>, running: Ru
 impl Asker<'_> {
     /// Whether the asker may do what is for operators.
     pub(super) fn may_run(&self, channel: &Channel, kind: Kind) -> Result<(), Refusal> {
-        let may = |standing: &Standing<'_>| policy::channel::may_run(standing, kind);
+        let may = |standing: &AccessContext<'_>| policy::channel::may_run(standing, kind);
         channel.ask_to_run(self.person, self.now, may)
     }
 
     /// Somebody by name, who need not be here.
-    pub(super) fn aim(&self, user: UserName) -> Aim {
+    pub(super) fn aim(&self, user: UserName) -> ActionTarget {
         let person = self.hub.person(&user).ok();
         let account = self.hub.account_called(&user);
-        Aim { user, person, account }
+        ActionTarget { user, person, account }
     }
 
     /// Whether somebody here or an account has this name.
@@ -65,15 +65,15 @@ impl Asker<'_> {
     }
 
     /// Somebody by name, who must be here.
-    pub(super) fn aim_here(&self, user: UserName) -> Result<Aim, Refusal> {
+    pub(super) fn aim_here(&self, user: UserName) -> Result<ActionTarget, Refusal> {
         let person = Some(self.hub.person(&user)?);
-        Ok(Aim { person, ..self.aim(user) })
+        Ok(ActionTarget { person, ..self.aim(user) })
     }
 
     /// Somebody by name, who must be here or have an account.
-    pub(super) fn aim_known(&self, user: UserName) -> Result<Aim, Refusal> {
+    pub(super) fn aim_known(&self, user: UserName) -> Result<ActionTarget, Refusal> {
         match self.aim(user) {
-            Aim { user, person: None, account: None } => self.aim_here(user),
+            ActionTarget { user, person: None, account: None } => self.aim_here(user),
             aim => Ok(aim),
         }
     }
@@ -84,22 +84,27 @@ impl Asker<'_> {
     }
 
     /// An act that the asker may do.
-    pub(super) fn act(&self, channel: Arc<Channel>, deed: Deed, reason: Option<Text>) -> Handled {
-        let act = Act { deed, reason };
-        let may = |standing: &Standing<'_>| policy::channel::may_act(standing, &act);
+    pub(super) fn act(
+        &self,
+        channel: Arc<Channel>,
+        deed: ModActionKind,
+        reason: Option<Text>,
+    ) -> Handled {
+        let act = ModAction { deed, reason };
+        let may = |standing: &AccessContext<'_>| policy::channel::may_act(standing, &act);
         channel.ask_about(&act, self.person, self.now, may)?;
         Ok(Outcome::Change(Change::Act { channel, act }))
     }
 
     /// The rows of `/ban` or `/mute` without an argument.
-    pub(super) fn marks(&self, channel: &Channel, list: List, kind: Kind) -> Outcome {
+    pub(super) fn marks(&self, channel: &Channel, list: ListKind, kind: Kind) -> Outcome {
         let marks = channel.marks(list, self.now);
         let count = marks.len();
         let name = channel.name.clone();
         let head = Event::RunningHead { kind, channel: name.clone(), count };
         let channel = name.clone();
         let rows = marks.into_iter().map(move |restricted| Event::Restricted {
-            is_ban: list == List::Bans,
+            is_ban: list == ListKind::Bans,
             channel: channel.clone(),
             restricted: Box::new(restricted),
         });

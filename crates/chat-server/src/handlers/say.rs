@@ -6,8 +6,8 @@ use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Change, Handled, Outcome, Place};
-use crate::hub::channel::mod_action::Standing;
-use crate::hub::channel::moderation::Verdict;
+use crate::hub::channel::mod_action::AccessContext;
+use crate::hub::channel::moderation::FilterVerdict;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, to: Option<Conversation>, text: Text) -> Handled {
@@ -24,11 +24,11 @@ pub(super) fn may_say(
     asker: &Asker<'_>,
     to: &Conversation,
     text: &Text,
-) -> Result<Option<Verdict>, Refusal> {
+) -> Result<Option<FilterVerdict>, Refusal> {
     let mut verdict = None;
     match to {
         Conversation::Channel(name) => {
-            let may = |standing: &Standing<'_>| policy::channel::may_say(standing, text);
+            let may = |standing: &AccessContext<'_>| policy::channel::may_say(standing, text);
             let channel = asker.channel(name)?;
             channel.ask_to_show(asker.person, asker.now, text.as_str(), &mut verdict, may)?;
         }

@@ -8,11 +8,11 @@ use chat_proto::verb::Kind;
 
 use super::{Asker, Handled, Outcome};
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::Deed;
+use crate::hub::channel::mod_action::ModActionKind;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, setting: Setting) -> Handled {
-    asker.act(channel, Deed::Set(setting), None)
+    asker.act(channel, ModActionKind::Set(setting), None)
 }
 
 /// Everybody who is in it sees what is set.

@@ -5,7 +5,7 @@ use chat_proto::text::Text;
 use chat_proto::verb::Kind;
 
 use super::{Asker, Change, Handled, Outcome};
-use crate::hub::channel::mod_action::Standing;
+use crate::hub::channel::mod_action::AccessContext;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, text: Option<Text>) -> Handled {
@@ -17,7 +17,8 @@ pub(super) fn handle(asker: &Asker<'_>, text: Option<Text>) -> Handled {
             Ok(Outcome::Answer(Vec::new(), Done::TopicShown { channel, topic }))
         }
         Some(text) => {
-            let may = |standing: &Standing<'_>| policy::channel::may_set_topic(standing, &text);
+            let may =
+                |standing: &AccessContext<'_>| policy::channel::may_set_topic(standing, &text);
             channel.ask_to_show(asker.person, asker.now, text.as_str(), &mut None, may)?;
             Ok(Outcome::Change(Change::Topic(channel.clone(), text)))
         }

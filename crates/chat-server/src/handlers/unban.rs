@@ -6,9 +6,9 @@ use chat_proto::target::Target;
 
 use super::{Asker, Handled};
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::Deed;
+use crate::hub::channel::mod_action::ModActionKind;
 
 pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, target: Target) -> Handled {
     let against = asker.against(target);
-    asker.act(channel, Deed::Unban(against), None)
+    asker.act(channel, ModActionKind::Unban(against), None)
 }

@@ -9,7 +9,7 @@ use chat_proto::refusal::Refusal;
 
 use super::{Asker, Handled, Outcome, done};
 use crate::hub::channel::Channel;
-use crate::hub::snapshot::{Page, UserRow};
+use crate::hub::snapshot::{ListPage, UserRow};
 use crate::policy;
 
 /// Names in one line of the text form, so that the longest line stays about as long as a line may be.
@@ -30,7 +30,7 @@ pub(super) fn handle(
     if let Some(channel) = &channel {
         channel.ask(asker.person, asker.now, policy::channel::may_see_members)?;
     }
-    let Page { count, rows, has_more, looked_at } = match &channel {
+    let ListPage { count, rows, has_more, looked_at } = match &channel {
         Some(channel) => channel.members(after, LIST_ROWS),
         None => asker.hub.online(after, LIST_ROWS),
     };

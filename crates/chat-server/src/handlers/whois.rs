@@ -11,19 +11,19 @@ use chat_proto::name::UserName;
 use super::{Asker, Handled, Outcome};
 use crate::hub;
 use crate::hub::channel::Channel;
-use crate::hub::snapshot::Whom;
+use crate::hub::snapshot::Contact;
 use crate::util::clock::on_the_wall;
 
 /// Each address once.
-fn addresses(devices: &[Arc<hub::client::Person>]) -> String {
+fn addresses(devices: &[Arc<hub::client::Client>]) -> String {
     let all: BTreeSet<String> = devices.iter().map(|device| device.shown_address()).collect();
     all.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn handle(asker: &Asker<'_>, user: &UserName) -> Handled {
     let person = match asker.hub.whom(user)? {
-        Whom::Here(person) => person,
-        Whom::Account(account) => {
+        Contact::Online(person) => person,
+        Contact::Offline(account) => {
             let (name, seen, away) = (account.name.clone(), account.seen(), account.away());
             return Ok(Outcome::Answer(vec![Event::LastSeen { name, seen, away }], Done::Told));
         }

@@ -9,8 +9,8 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 
 use super::{Stored, Told, event, stored, stored_key, unless_failed};
-use crate::hub::client::Party;
-use crate::hub::ports::{self, ConversationKey, Found};
+use crate::hub::client::UserId;
+use crate::hub::ports::{self, ConversationKey, QueryResult};
 use crate::store::{
     Cutoff, Hit, Hits, Kind, Lookup, Mentions, StoredLine, Unread, UnreadChat, Whose,
 };
@@ -31,14 +31,14 @@ const MOST_BYTES: usize = 128 * 1024;
 /// What an account hasn't read: how much of its channels, and the newest private lines. It ends early if the asker has gone.
 pub(super) fn unread(
     lookup: &Lookup,
-    reader: &ports::Reader,
+    reader: &ports::UnreadQuery,
     cutoff: &Cutoff,
-) -> Result<Found, Refusal> {
+) -> Result<QueryResult, Refusal> {
     // The cutoff is for the counts of mentions alone: of a channel that comes late none is told.
     let goes_on: &dyn Fn() -> bool = &|| !cutoff.is_abandoned();
     let stored = Stored::new(reader.party, reader.hidden.clone());
     let all = unless_failed(lookup.unread_channels(&stored.reader(), MOST_COUNTED, goes_on))?;
-    let mut found = Found::default();
+    let mut found = QueryResult::default();
     for mut one in all {
         if !goes_on() {
             return Ok(found);
@@ -49,11 +49,11 @@ pub(super) fn unread(
         if one.others > 0 {
             let mentions = count_naming(lookup, &stored, reader, (&channel, one.after), cutoff);
             let (count, after) = (one.others, LineId(one.after));
-            found.unread.push(ports::Unread { channel, count, mentions, after });
+            found.unread.push(ports::UnreadCount { channel, count, mentions, after });
         }
     }
     let read = |(one, other)| {
-        let key = ConversationKey::Private(Party(one), Party(other));
+        let key = ConversationKey::Private(UserId(one), UserId(other));
         reader.read.get(&key).map_or(0, |line| line.0)
     };
     let mut chats = unless_failed(lookup.unread_chats(reader.party.0, read))?;
@@ -78,12 +78,14 @@ pub(super) fn unread(
 fn bring_up_to_date(
     lookup: &Lookup,
     of: &Stored,
-    reader: &ports::Reader,
+    reader: &ports::UnreadQuery,
     one: &mut Unread,
 ) -> Result<(), Refusal> {
     let key = match &one.whose {
         Whose::Channel(shown) => ChannelName::new(shown).map(ConversationKey::Channel),
-        Whose::Private((one, other), _) => Ok(ConversationKey::Private(Party(*one), Party(*other))),
+        Whose::Private((one, other), _) => {
+            Ok(ConversationKey::Private(UserId(*one), UserId(*other)))
+        }
     };
     let Ok(key) = key else { return Ok(()) };
     let Some(LineId(read)) = reader.read.get(&key).copied().filter(|read| read.0 > one.after)
@@ -102,7 +104,7 @@ fn bring_up_to_date(
 fn count_naming(
     lookup: &Lookup,
     of: &Stored,
-    reader: &ports::Reader,
+    reader: &ports::UnreadQuery,
     (channel, after): (&ChannelName, u64),
     cutoff: &Cutoff,
 ) -> u64 {
@@ -122,11 +124,11 @@ fn count_naming(
 /// those of which all lines are older than what is found aren't looked into.
 fn newest_private(
     lookup: &Lookup,
-    reader: &ports::Reader,
+    reader: &ports::UnreadQuery,
     of: &Stored,
     chats: &[UnreadChat],
     goes_on: &dyn Fn() -> bool,
-    found: &mut Found,
+    found: &mut QueryResult,
 ) -> Result<(), Refusal> {
     // The newest first; each with its chat, by its place among them.
     let mut lines: Vec<(StoredLine, usize)> = Vec::new();
@@ -172,26 +174,26 @@ fn newest_private(
     });
     let row = |(line, at): (StoredLine, usize)| {
         let chat = chats.get(at)?;
-        let is_one = Party(chat.parties.0) == reader.party;
+        let is_one = UserId(chat.parties.0) == reader.party;
         event(line, &Told::Private(chat.names.clone(), is_one))
     };
     found.rows = lines.into_iter().filter_map(row).collect();
     Ok(())
 }
 
-fn with(chat: &UnreadChat, reader: &ports::Reader) -> Party {
+fn with(chat: &UnreadChat, reader: &ports::UnreadQuery) -> UserId {
     let (one, other) = chat.parties;
-    Party(if Party(one) == reader.party { other } else { one })
+    UserId(if UserId(one) == reader.party { other } else { one })
 }
 
 /// The newest lines that name the reader, the newest last.
 pub(super) fn mentions(
     lookup: &Lookup,
-    reader: &ports::Reader,
+    reader: &ports::UnreadQuery,
     channels: &[(ChannelName, LineId)],
     (most, before): (u32, Option<Before>),
     cutoff: &Cutoff,
-) -> Result<Found, Refusal> {
+) -> Result<QueryResult, Refusal> {
     let of = Stored::new(reader.party, reader.hidden.clone());
     let channels: Vec<(String, u64)> =
         channels.iter().map(|(name, begin)| (stored(name), begin.0)).collect();
@@ -213,9 +215,9 @@ pub(super) fn mentions(
         Whose::Channel(shown) => event(line, &Told::Channel(ChannelName::new(&shown).ok()?)),
         Whose::Private(..) => None,
     };
-    Ok(Found {
+    Ok(QueryResult {
         rows: hits.into_iter().filter_map(row).collect(),
         next: super::next(next),
-        ..Found::default()
+        ..QueryResult::default()
     })
 }

@@ -7,5 +7,5 @@ mod line;
 mod membership;
 mod moderation;
 
-pub(crate) use line::Words;
-pub(crate) use membership::{Leaving, Membership};
+pub(crate) use line::NewMessage;
+pub(crate) use membership::{LeavePosition, Membership};

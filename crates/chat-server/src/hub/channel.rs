@@ -16,13 +16,17 @@ use chat_proto::text::Text;
 use indexmap::IndexMap;
 use tokio::sync::broadcast;
 
-use crate::hub::channel::mod_action::{Act, Aim, Authority, Deed, Standing, Subject};
-use crate::hub::channel::moderation::{List, MAX_OPERATORS, Rules, Verdict, Who};
+use crate::hub::channel::mod_action::{
+    AccessContext, ActionTarget, Authority, ModAction, ModActionKind, TargetFacts,
+};
+use crate::hub::channel::moderation::{
+    FilterVerdict, ListKind, MAX_OPERATORS, Moderation, UserDetails,
+};
 use crate::hub::channel::operators::{Operators, Right};
 use crate::hub::client::account::Account;
-use crate::hub::client::throttle::Holder;
-use crate::hub::client::{By, Note, Party, Person, PersonId};
-use crate::hub::fanout::delivery::{Delivery, Told};
+use crate::hub::client::throttle::QuotaOwner;
+use crate::hub::client::{Client, ClientId, Notification, Source, UserId};
+use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
 use crate::hub::fanout::sequence::Sequence;
 use crate::hub::lock;
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
@@ -44,7 +48,7 @@ pub(crate) struct Channel {
     /// As the setting is; written with the state locked, and read without, where many channels are looked at.
     hidden: AtomicBool,
     /// In whose share of channels it counts.
-    pub(super) maker: Option<Holder>,
+    pub(super) maker: Option<QuotaOwner>,
     state: RankedMutex<{ Rank::Channel as u8 }, State>,
 }
 
@@ -57,10 +61,10 @@ pub(crate) struct Role {
 
 /// How a channel that was kept is run.
 #[derive(Default)]
-pub(crate) struct Running {
-    pub(crate) rules: Rules,
+pub(crate) struct StoredModeration {
+    pub(crate) moderation: Moderation,
     /// The operators who have an account.
-    pub(crate) operators: Vec<(Party, Right)>,
+    pub(crate) operators: Vec<(UserId, Right)>,
 }
 
 impl Channel {
@@ -76,12 +80,12 @@ impl Channel {
     }
 
     /// Goes on as it was run before.
-    pub(super) fn restore(&mut self, running: Running) {
-        let Running { rules, operators } = running;
-        self.hidden = AtomicBool::new(rules.settings.hidden);
-        self.maker = operators.first().map(|(account, _)| Holder::Account(account.0));
+    pub(super) fn restore(&mut self, running: StoredModeration) {
+        let StoredModeration { moderation, operators } = running;
+        self.hidden = AtomicBool::new(moderation.settings.hidden);
+        self.maker = operators.first().map(|(account, _)| QuotaOwner::Account(account.0));
         let state = self.state.get_mut();
-        (state.rules, state.operators) = (rules, Operators::kept(operators));
+        (state.moderation, state.operators) = (moderation, Operators::kept(operators));
     }
 
     /// Whether outsiders find no trace of it.
@@ -91,47 +95,47 @@ impl Channel {
 
     /// From now on [`Channel::is_hidden`] is as the setting. Returns whether that changed.
     pub(super) fn show_or_hide(&self, state: &State) -> bool {
-        let hidden = state.rules.settings.hidden;
+        let hidden = state.moderation.settings.hidden;
         self.hidden.swap(hidden, Ordering::AcqRel) != hidden
     }
 
     /// Asks what somebody may do here.
     pub(crate) fn ask<T>(
         &self,
-        person: &Person,
+        person: &Client,
         now: Timestamp,
-        question: impl FnOnce(&Standing<'_>) -> T,
+        question: impl FnOnce(&AccessContext<'_>) -> T,
     ) -> T {
         let state = self.state();
-        question(&state.standing(&self.name, person, &person.who(), now, None))
+        question(&state.access(&self.name, person, &person.who(), now, None))
     }
 
     /// The same about a text that is to be shown here. What the channel's filter says of it is found out first, without the
     /// lock, unless `verdict` has it already.
     pub(crate) fn ask_to_show<T>(
         &self,
-        person: &Person,
+        person: &Client,
         now: Timestamp,
         text: &str,
-        verdict: &mut Option<Verdict>,
-        question: impl FnOnce(&Standing<'_>) -> T,
+        verdict: &mut Option<FilterVerdict>,
+        question: impl FnOnce(&AccessContext<'_>) -> T,
     ) -> T {
         let state = self.state_for(person, text, verdict);
         let who = person.who();
-        let mut standing = state.standing(&self.name, person, &who, now, None);
-        standing.verdict = verdict.as_ref();
-        question(&standing)
+        let mut access = state.access(&self.name, person, &who, now, None);
+        access.verdict = verdict.as_ref();
+        question(&access)
     }
 
     /// The state, and what the filter says of a text of somebody whom it may hit.
     pub(super) fn state_for(
         &self,
-        person: &Person,
+        person: &Client,
         text: &str,
-        verdict: &mut Option<Verdict>,
+        verdict: &mut Option<FilterVerdict>,
     ) -> MutexGuard<'_, State> {
         let state = self.state();
-        let Some(filter) = state.rules.settings.filter() else { return state };
+        let Some(filter) = state.moderation.settings.filter() else { return state };
         let is_known = verdict.as_ref().is_some_and(|verdict| verdict.is_of(&filter));
         if is_known || state.is_operator(person) {
             return state;
@@ -144,29 +148,29 @@ impl Channel {
     /// The same about what is for operators, who are named if it is somebody else.
     pub(crate) fn ask_to_run<T>(
         &self,
-        person: &Person,
+        person: &Client,
         now: Timestamp,
-        question: impl FnOnce(&Standing<'_>) -> T,
+        question: impl FnOnce(&AccessContext<'_>) -> T,
     ) -> T {
         let state = self.state();
         let who = person.who();
-        let mut standing = state.standing(&self.name, person, &who, now, None);
-        if standing.member && !standing.operator {
-            standing.operators = state.operators_here();
+        let mut access = state.access(&self.name, person, &who, now, None);
+        if access.member && !access.operator {
+            access.operators = state.operators_here();
         }
-        question(&standing)
+        question(&access)
     }
 
     /// The same about an act.
     pub(crate) fn ask_about<T>(
         &self,
-        act: &Act,
-        person: &Person,
+        act: &ModAction,
+        person: &Client,
         now: Timestamp,
-        question: impl FnOnce(&Standing<'_>) -> T,
+        question: impl FnOnce(&AccessContext<'_>) -> T,
     ) -> T {
         let state = self.state();
-        question(&state.standing(&self.name, person, &person.who(), now, Some(act)))
+        question(&state.access(&self.name, person, &person.who(), now, Some(act)))
     }
 
     #[track_caller]
@@ -189,14 +193,14 @@ fn put(ring: &Ring, delivery: Delivery) {
 pub(super) struct State {
     pub(super) topic: Option<Text>,
     /// The account that set it.
-    pub(super) topic_by: Option<Party>,
-    pub(super) members: IndexMap<PersonId, Member>,
+    pub(super) topic_by: Option<UserId>,
+    pub(super) members: IndexMap<ClientId, Member>,
     /// Those who are signed in, and on how many of their devices they are in it.
-    devices: HashMap<Party, usize>,
+    devices: HashMap<UserId, usize>,
     /// Devices of theirs beside the first.
     doubles: usize,
     pub(super) operators: Operators,
-    pub(super) rules: Rules,
+    pub(super) moderation: Moderation,
     /// There only while there are members: a channel nobody is in costs little.
     ring: Option<Ring>,
     sequence: Arc<Sequence>,
@@ -219,14 +223,14 @@ pub(super) struct State {
 }
 
 pub(super) struct Member {
-    pub(super) person: Arc<Person>,
+    pub(super) person: Arc<Client>,
     /// The bit of the person's bell that stands for this channel.
     slot: u32,
     /// Of one sequence for all channels, so that it tells an entry also from one into an earlier channel of the name. The
     /// smallest has been here longest.
     pub(super) entry: u64,
     /// As which it is counted among the devices of one account.
-    account: Option<Party>,
+    account: Option<UserId>,
 }
 
 impl State {
@@ -240,7 +244,7 @@ impl State {
 
     /// Adds a member; tells the number of the entry. What happens in the channel from now on comes
     /// out of the receiver.
-    pub(super) fn admit(&mut self, person: &Arc<Person>, slot: u32) -> (u64, RingReader) {
+    pub(super) fn add_member(&mut self, person: &Arc<Client>, slot: u32) -> (u64, RingReader) {
         let entry = self.sequence.next();
         let person_in = Arc::clone(person);
         let account = person.account();
@@ -256,7 +260,7 @@ impl State {
     }
 
     /// Takes a member out; `None` if they were not in.
-    pub(super) fn dismiss(&mut self, id: PersonId, now: Timestamp) -> Option<Member> {
+    pub(super) fn remove_member(&mut self, id: ClientId, now: Timestamp) -> Option<Member> {
         let member = self.members.swap_remove(&id)?;
         if let Some(account) = member.account {
             self.count_out(account);
@@ -271,13 +275,13 @@ impl State {
         Some(member)
     }
 
-    fn count_in(&mut self, account: Party) {
+    fn count_in(&mut self, account: UserId) {
         let devices = self.devices.entry(account).or_default();
         self.doubles += usize::from(*devices > 0);
         *devices += 1;
     }
 
-    fn count_out(&mut self, account: Party) {
+    fn count_out(&mut self, account: UserId) {
         if let Some(devices) = self.devices.get_mut(&account) {
             *devices -= 1;
             if *devices == 0 {
@@ -289,7 +293,7 @@ impl State {
     }
 
     /// A member is signed in from now on.
-    pub(super) fn signed_in(&mut self, id: PersonId, account: Party) {
+    pub(super) fn signed_in(&mut self, id: ClientId, account: UserId) {
         if let Some(member) = self.members.get_mut(&id)
             && member.account.is_none()
         {
@@ -300,18 +304,18 @@ impl State {
     }
 
     /// Whether somebody is in it on any device.
-    pub(super) fn holds_account(&self, account: Party) -> bool {
+    pub(super) fn holds_account(&self, account: UserId) -> bool {
         self.devices.contains_key(&account)
     }
 
     /// Whether somebody is in it, on this device or another.
-    pub(super) fn holds(&self, person: &Person) -> bool {
+    pub(super) fn holds(&self, person: &Client) -> bool {
         self.members.contains_key(&person.id)
             || person.account().is_some_and(|account| self.holds_account(account))
     }
 
     /// Whether somebody, who isn't or is no more a member by this person, is in it on another device.
-    pub(super) fn has_beside(&self, person: &Person) -> bool {
+    pub(super) fn has_beside(&self, person: &Client) -> bool {
         person.account().is_some_and(|account| {
             let member = self.members.get(&person.id);
             let own = usize::from(member.is_some_and(|member| member.account == Some(account)));
@@ -325,65 +329,74 @@ impl State {
     }
 
     /// Hands lines that were said one after the other to everybody who is in. The numbers are the ring's next.
-    pub(super) fn tell_lines(&self, lines: Vec<Told>) {
+    pub(super) fn publish_lines(&self, lines: Vec<SequencedEvent>) {
         let (Some(ring), Some(first)) = (&self.ring, lines.first()) else { return };
         let author = first.by.id;
         let alone = lines.iter().all(|line| line.by.id == author);
         for run in Delivery::runs(lines) {
             put(ring, run);
         }
-        self.ring_bells(alone.then_some(author));
+        self.notify_members(alone.then_some(author));
     }
 
     /// A line that gets its place now.
-    pub(super) fn line(&mut self, event: Event, by: By, id: LineId, ticket: u64) -> Told {
+    pub(super) fn line(
+        &mut self,
+        event: Event,
+        by: Source,
+        id: LineId,
+        correlation_id: u64,
+    ) -> SequencedEvent {
         self.last_line = id;
-        Told { ticket, ..Told::new(event, by, self.sequence.next(), id) }
+        SequencedEvent {
+            correlation_id,
+            ..SequencedEvent::new(event, by, self.sequence.next(), id)
+        }
     }
 
     /// Hands an event to everybody who is in.
-    pub(super) fn tell(&self, event: Event, by: By) {
-        self.tell_once(event, by, None);
+    pub(super) fn publish(&self, event: Event, by: Source) {
+        self.publish_once(event, by, None);
     }
 
     /// The same for an event that comes in other ways too, all with this number.
-    pub(super) fn tell_once(&self, event: Event, by: By, once: Option<u64>) {
+    pub(super) fn publish_once(&self, event: Event, by: Source, once: Option<u64>) {
         let Some(ring) = &self.ring else { return };
-        let told = Told::new(event, by, self.sequence.next(), self.last_line);
-        put(ring, Told { once, ..told }.into());
-        self.ring_bells(None);
+        let told = SequencedEvent::new(event, by, self.sequence.next(), self.last_line);
+        put(ring, SequencedEvent { once, ..told }.into());
+        self.notify_members(None);
     }
 
     /// For lines of nobody but an author, if it is that.
-    fn ring_bells(&self, author: Option<PersonId>) {
+    fn notify_members(&self, author: Option<ClientId>) {
         for (id, member) in &self.members {
-            let bell = &member.person.bell;
+            let ready = &member.person.ready;
             if author == Some(*id) {
-                bell.ring_for_own(member.slot);
+                ready.notify_own(member.slot);
             } else {
-                bell.ring(member.slot);
+                ready.notify(member.slot);
             }
         }
     }
 
-    pub(super) fn role(&self, person: &Person) -> Role {
+    pub(super) fn role(&self, person: &Client) -> Role {
         Role { member: self.members.contains_key(&person.id), operator: self.is_operator(person) }
     }
 
     /// What is known here of somebody who wants something, perhaps of an act.
-    pub(super) fn standing<'a>(
+    pub(super) fn access<'a>(
         &'a self,
         channel: &'a ChannelName,
-        person: &Person,
-        who: &'a Who,
+        person: &Client,
+        who: &'a UserDetails,
         now: Timestamp,
-        act: Option<&Act>,
-    ) -> Standing<'a> {
+        act: Option<&ModAction>,
+    ) -> AccessContext<'a> {
         let Role { member, operator } = self.role(person);
-        let find = |list| self.rules.find(list, who, now);
+        let find = |list| self.moderation.find(list, who, now);
         let is_for_operators = act.is_some() && member && !operator;
-        let count = |list| self.rules.list(list).len();
-        Standing {
+        let count = |list| self.moderation.list(list).len();
+        AccessContext {
             channel,
             name: who.name.as_ref(),
             member,
@@ -391,53 +404,54 @@ impl State {
             authority: self.authority(person),
             // An account that is in it comes back without being asked. Of members it doesn't matter.
             invited: !member
-                && (find(List::Invitations).is_some()
+                && (find(ListKind::Invitations).is_some()
                     || person.signed_in().is_some_and(|account| account.is_in(channel))),
-            ban: find(List::Bans).map(|mark| &mark.shown),
-            mute: find(List::Mutes).map(|mark| &mark.shown),
-            settings: &self.rules.settings,
-            wait: self.rules.wait(who, now),
+            ban: find(ListKind::Bans).map(|mark| &mark.shown),
+            mute: find(ListKind::Mutes).map(|mark| &mark.shown),
+            settings: &self.moderation.settings,
+            wait: self.moderation.wait(who, now),
             operators: if is_for_operators { self.operators_here() } else { Vec::new() },
-            subject: act.map(|act| self.subject(act, person, now)).unwrap_or_default(),
-            marks: [count(List::Bans), count(List::Mutes)],
+            target: act.map(|act| self.target(act, person, now)).unwrap_or_default(),
+            marks: [count(ListKind::Bans), count(ListKind::Mutes)],
             verdict: None,
         }
     }
 
-    fn subject(&self, act: &Act, by: &Person, now: Timestamp) -> Subject {
-        let Some(aim) = act.aim() else { return Subject::default() };
+    fn target(&self, act: &ModAction, by: &Client, now: Timestamp) -> TargetFacts {
+        let Some(aim) = act.aim() else { return TargetFacts::default() };
         let person = aim.person.as_deref();
         let operator = self.is_operated_by(aim);
-        let who = person.map(Person::who);
+        let who = person.map(Client::who);
         let mark = act.mark(&aim.user, now);
         let is_same =
-            |key: &str, list| self.rules.list(list).iter().any(|other| other.key() == key);
-        Subject {
+            |key: &str, list| self.moderation.list(list).iter().any(|other| other.key() == key);
+        TargetFacts {
             // An account that is away can be given the right wherever it is.
-            member: person
-                .map_or(aim.account.is_some() && matches!(act.deed, Deed::Op(_)), |person| {
-                    self.holds(person)
-                }),
+            member: person.map_or(
+                aim.account.is_some() && matches!(act.deed, ModActionKind::Op(_)),
+                |person| self.holds(person),
+            ),
             oneself: person.is_some_and(|person| person.id == by.id)
                 || by.account().is_some_and(|own| aim.account == Some(own)),
             operator,
             registered: aim.account.is_some(),
             sole_operator: operator && self.operators.count() <= 1,
             many_operators: !operator && self.operators.count() >= MAX_OPERATORS,
-            banned: who.is_some_and(|who| self.rules.find(List::Bans, &who, now).is_some()),
+            banned: who
+                .is_some_and(|who| self.moderation.find(ListKind::Bans, &who, now).is_some()),
             marked: mark.is_some_and(|(list, mark)| is_same(mark.key(), list)),
         }
     }
 
     /// Whether the one whom an act is about is an operator.
-    pub(super) fn is_operated_by(&self, aim: &Aim) -> bool {
+    pub(super) fn is_operated_by(&self, aim: &ActionTarget) -> bool {
         aim.person.as_ref().is_some_and(|person| self.is_operator(person))
             || aim.account.is_some_and(|account| self.operators.has_account(account))
     }
 
     /// The same of an operator whose right is not inherited.
-    pub(super) fn is_owned_by(&self, aim: &Aim) -> bool {
-        let right = |person: &Arc<Person>| self.operators.right(person);
+    pub(super) fn is_owned_by(&self, aim: &ActionTarget) -> bool {
+        let right = |person: &Arc<Client>| self.operators.right(person);
         let of_account = |account| self.operators.account_right(account);
         aim.person.as_ref().and_then(right).or(aim.account.and_then(of_account))
             == Some(Right::Full)
@@ -453,18 +467,18 @@ impl State {
     }
 
     /// Makes a person an operator of this channel. Tells the account that is to be remembered.
-    pub(super) fn appoint(
+    pub(super) fn grant_operator(
         &mut self,
-        person: &Arc<Person>,
+        person: &Arc<Client>,
         name: &ChannelName,
         right: Right,
-    ) -> Option<(Party, Right)> {
+    ) -> Option<(UserId, Right)> {
         person.operates(name.clone());
         self.operators.add(person, right)
     }
 
     /// How much a person may do to this channel.
-    pub(super) fn authority(&self, person: &Person) -> Authority {
+    pub(super) fn authority(&self, person: &Client) -> Authority {
         let right = self.operators.right(person);
         let is_server_operator = person.is_server_operator();
         // A channel's own operator acts in it only as a member.
@@ -491,14 +505,14 @@ impl State {
 
     /// An operator without an account who left the system has lost the right. If nobody else has it, it belongs to
     /// whoever has been in the channel longest.
-    pub(super) fn is_operator(&self, person: &Person) -> bool {
+    pub(super) fn is_operator(&self, person: &Client) -> bool {
         if self.operators.is_empty() {
             return self.oldest().is_some_and(|oldest| oldest.id == person.id);
         }
         self.operators.has(person)
     }
 
-    fn oldest(&self) -> Option<&Arc<Person>> {
+    fn oldest(&self) -> Option<&Arc<Client>> {
         let is_here = |member: &&Member| {
             let gone = |account: Arc<Account>| account.is_gone();
             !member.person.has_left() && !member.person.signed_in().is_some_and(gone)
@@ -509,13 +523,13 @@ impl State {
 
     /// Makes [`State::is_operator`] lasting after somebody came or went, and tells whoever got the
     /// right. Tells the account that is to be remembered.
-    pub(super) fn settle_operators(&mut self, name: &ChannelName) -> Option<(Party, Right)> {
+    pub(super) fn ensure_operator(&mut self, name: &ChannelName) -> Option<(UserId, Right)> {
         self.operators.forget_gone();
         if !self.operators.is_empty() {
             return None;
         }
         let person = self.oldest().map(Arc::clone)?;
-        person.note(Note::NowOperator { channel: name.clone() });
-        self.appoint(&person, name, Right::Inherited)
+        person.push(Notification::NowOperator { channel: name.clone() });
+        self.grant_operator(&person, name, Right::Inherited)
     }
 }

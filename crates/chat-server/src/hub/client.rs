@@ -23,50 +23,50 @@ use chat_proto::text::Text;
 use futures_util::task::AtomicWaker;
 use tokio::sync::mpsc;
 
-use crate::hub::channel::moderation::Who;
-use crate::hub::client::account::{Account, Hidden};
+use crate::hub::channel::moderation::UserDetails;
+use crate::hub::client::account::{Account, IgnoredUser};
 use crate::hub::fanout::delivery::Delivery;
 use crate::hub::fanout::sequence::Sequence;
 use crate::hub::fanout::wake_batch;
 use crate::hub::lock;
-use crate::hub::ports::{Found, vault};
+use crate::hub::ports::{QueryResult, auth};
 use crate::util::clock::on_the_wall;
 use crate::util::sync::{Rank, RankedMutex};
 
 /// Tells people apart for as long as the server runs; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PersonId(pub(crate) u64);
+pub struct ClientId(pub(crate) u64);
 
 /// One side of private chats: somebody connected, and whoever goes on under their name after they were
 /// cut off. Never given twice, also over restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Party(pub(crate) u64);
+pub struct UserId(pub(crate) u64);
 
 /// Whose doing something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct By {
+pub(crate) struct Source {
     /// The connection, which has its own answer and isn't told.
-    pub(crate) id: PersonId,
+    pub(crate) id: ClientId,
     /// Who they are now.
-    pub(crate) party: Party,
+    pub(crate) party: UserId,
     /// Who they were until this: another one, if they have just signed in.
-    pub(crate) was: Party,
+    pub(crate) was: UserId,
 }
 
-impl By {
+impl Source {
     /// Nobody's doing: told to everybody.
-    pub(crate) const NOBODY: Self = Self { id: PersonId(0), party: Party(0), was: Party(0) };
+    pub(crate) const NOBODY: Self = Self { id: ClientId(0), party: UserId(0), was: UserId(0) };
 }
 
 /// Somebody connected, with or without a name yet.
-pub struct Person {
-    pub(crate) id: PersonId,
+pub struct Client {
+    pub(crate) id: ClientId,
     /// From where they are connected; none for those on this machine's Unix socket.
     address: Option<IpAddr>,
-    /// A [`Party`]; one of their own, unless they go on for somebody who was cut off, or are signed in.
+    /// A [`UserId`]; one of their own, unless they go on for somebody who was cut off, or are signed in.
     party: AtomicU64,
     /// Rung by whoever has something for this person.
-    pub(crate) bell: Bell,
+    pub(crate) ready: ReadySet,
     /// Since when connected.
     pub(crate) since: Timestamp,
     /// When the last line came from this person, in milliseconds as in [`Timestamp`]. Written by its
@@ -82,10 +82,10 @@ pub struct Person {
     /// Lines found no room in their queues, and went to their other devices only.
     missed_private: AtomicBool,
     /// Set once an operator of the server has ended the connection.
-    ending: OnceLock<Box<Ending>>,
-    card: RankedMutex<{ Rank::Card as u8 }, Card>,
+    ending: OnceLock<Box<KillNotice>>,
+    profile: RankedMutex<{ Rank::Profile as u8 }, Profile>,
     /// With their numbers, which grow.
-    notes: RankedMutex<{ Rank::Notes as u8 }, VecDeque<(u64, Note)>>,
+    notes: RankedMutex<{ Rank::Notifications as u8 }, VecDeque<(u64, Notification)>>,
     sequence: Arc<Sequence>,
 }
 
@@ -103,7 +103,7 @@ pub(crate) enum ClientKind {
 }
 
 #[derive(Default)]
-struct Card {
+struct Profile {
     name: Option<UserName>,
     away: Option<Box<Away>>,
     /// The account that they are signed in to.
@@ -116,21 +116,21 @@ struct Card {
     /// Since when they have the name; at the beginning of time they had none.
     named_at: Timestamp,
     /// Few were ever somebody else.
-    earlier: Option<Box<Earlier>>,
+    earlier: Option<Box<PreviousIdentities>>,
 }
 
 /// Who somebody was earlier on the same connection.
 #[derive(Default)]
-struct Earlier {
+struct PreviousIdentities {
     /// The names that they had, the oldest first.
-    names: Vec<Borne>,
+    names: Vec<NameRecord>,
     /// Who they were before they signed in or out, the oldest first.
-    parties: Vec<Party>,
+    parties: Vec<UserId>,
 }
 
 /// A name, and the time for which somebody had it; without a bound, for all time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Borne {
+pub struct NameRecord {
     pub(crate) name: UserName,
     pub(crate) from: Option<Timestamp>,
     pub(crate) upto: Option<Timestamp>,
@@ -143,44 +143,44 @@ const MAX_NAMES_BEFORE: usize = 16;
 const MAX_PARTIES_BEFORE: usize = 8;
 
 /// What is told to one person alone, and isn't said in a conversation.
-pub(crate) enum Note {
+pub(crate) enum Notification {
     /// What became of a draft of this person's.
-    Answer(Result<Done, Refusal>),
+    Reply(Result<Done, Refusal>),
     /// The same of a line said in a channel, for an author who doesn't come to see it there.
-    Said { ticket: u64, to: Conversation, placed: Placed },
+    Sent { correlation_id: u64, to: Conversation, placed: Placed },
     /// What this person asked about the past.
-    Found(Result<Found, Refusal>),
+    QueryResult(Result<QueryResult, Refusal>),
     /// Somebody began to write privately: their lines come out of this queue.
-    Chat { lines: mpsc::Receiver<Arc<Delivery>> },
+    PrivateQueue { lines: mpsc::Receiver<Arc<Delivery>> },
     /// Somebody opened a private chat and made it current on their side.
-    Opened { with: UserName, by: Party },
+    PrivateOpened { with: UserName, by: UserId },
     /// Put out of a channel.
     Kicked(Kick),
     /// What was to become of their account is kept, or not.
-    Kept(Result<(), Refusal>),
+    Committed(Result<(), Refusal>),
     /// What the vault found.
-    Vault(vault::Answer),
+    Auth(auth::Answer),
     /// Another device of theirs has entered a channel, or left it for a reason.
-    Elsewhere(ChannelName, Option<Text>),
+    OtherDevice(ChannelName, Option<Text>),
     /// Another device of theirs has changed whom they hide.
-    Ignoring(Ignoring),
+    IgnoreList(IgnoreChange),
     /// Told to everybody.
-    Told(Arc<Delivery>),
+    Broadcast(Arc<Delivery>),
     /// Their account is an operator of the server from now on, or isn't any more.
     Admin(bool),
     /// They are signed in no more.
     SignedOut(SignedOutBy),
     /// Somebody lets this person into a channel.
-    Invited { channel: ChannelName, user: UserName, by: Party },
+    Invited { channel: ChannelName, user: UserName, by: UserId },
     /// An operator's right came to this person, because nobody else had it.
     NowOperator { channel: ChannelName },
     /// The server closes the connection.
-    Bye(Farewell),
+    Closing(Farewell),
 }
 
 /// An operator of the server has ended somebody's connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Ending {
+pub(crate) struct KillNotice {
     /// `None` is whoever sat at the shell.
     pub(crate) by: Option<UserName>,
     pub(crate) reason: Option<Text>,
@@ -190,15 +190,15 @@ pub(crate) struct Ending {
 
 /// Somebody is hidden, or seen again.
 #[derive(Clone, Debug)]
-pub(crate) enum Ignoring {
-    Hidden(Hidden),
-    Seen(UserName, Option<Party>),
+pub(crate) enum IgnoreChange {
+    Added(IgnoredUser),
+    Removed(UserName, Option<UserId>),
 }
 
 /// Somebody was put out of a channel.
 pub(crate) struct Kick {
     pub(crate) channel: ChannelName,
-    pub(crate) cause: Cause,
+    pub(crate) cause: KickCause,
     pub(crate) by: UserName,
     pub(crate) reason: Option<Text>,
     /// Out of the entry of this number.
@@ -209,7 +209,7 @@ pub(crate) struct Kick {
 
 /// By what somebody is put out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub(crate) enum KickCause {
     Kick,
     Ban(Term),
     /// The channel ended.
@@ -238,9 +238,9 @@ impl ClientKind {
     }
 }
 
-impl Person {
+impl Client {
     pub(crate) fn new(
-        id: PersonId,
+        id: ClientId,
         address: Option<IpAddr>,
         now: Timestamp,
         sequence: Arc<Sequence>,
@@ -249,7 +249,7 @@ impl Person {
             id,
             address,
             party: AtomicU64::new(id.0),
-            bell: Bell::default(),
+            ready: ReadySet::default(),
             since: now,
             last_line_at: AtomicI64::new(now.0),
             private_lines: AtomicUsize::new(0),
@@ -257,15 +257,15 @@ impl Person {
             left: AtomicBool::new(false),
             missed_private: AtomicBool::new(false),
             ending: OnceLock::new(),
-            card: RankedMutex::default(),
+            profile: RankedMutex::default(),
             notes: RankedMutex::default(),
             sequence,
         }
     }
 
     /// Which side of their private chats they are.
-    pub(crate) fn party(&self) -> Party {
-        Party(self.party.load(Ordering::Acquire))
+    pub(crate) fn party(&self) -> UserId {
+        UserId(self.party.load(Ordering::Acquire))
     }
 
     /// From where they are connected, if that is over a network.
@@ -279,18 +279,18 @@ impl Person {
     }
 
     /// Whose doing something is that this person does.
-    pub(crate) fn by(&self) -> By {
+    pub(crate) fn by(&self) -> Source {
         let party = self.party();
-        By { id: self.id, party, was: party }
+        Source { id: self.id, party, was: party }
     }
 
     /// The account that they are signed in to.
     pub(crate) fn signed_in(&self) -> Option<Arc<Account>> {
-        lock(&self.card).account.clone()
+        lock(&self.profile).account.clone()
     }
 
     /// What is at the other end.
-    pub(crate) fn client(&self) -> ClientKind {
+    pub(crate) fn kind(&self) -> ClientKind {
         match self.client.load(Ordering::Relaxed) {
             client if client == ClientKind::Json as u8 => ClientKind::Json,
             client if client == ClientKind::Telnet as u8 => ClientKind::Telnet,
@@ -299,36 +299,36 @@ impl Person {
         }
     }
 
-    pub(crate) fn set_client(&self, client: ClientKind) {
+    pub(crate) fn set_kind(&self, client: ClientKind) {
         self.client.store(client as u8, Ordering::Relaxed);
     }
 
     /// Whether this is no connection but the shell of the server's machine.
     pub(crate) fn is_shell(&self) -> bool {
-        self.client() == ClientKind::Shell
+        self.kind() == ClientKind::Shell
     }
 
     /// Whether they run the server.
     pub(crate) fn is_server_operator(&self) -> bool {
         self.is_shell()
-            || lock(&self.card).account.as_ref().is_some_and(|account| account.is_admin())
+            || lock(&self.profile).account.as_ref().is_some_and(|account| account.is_admin())
     }
 
     /// The same as who they are in the system: an account is a party.
-    pub(crate) fn account(&self) -> Option<Party> {
-        lock(&self.card).account.as_ref().map(|account| account.party)
+    pub(crate) fn account(&self) -> Option<UserId> {
+        lock(&self.profile).account.as_ref().map(|account| account.party)
     }
 
     /// Is signed in from now on, or with `None` signed out. `party` is who they are from now on.
-    pub(super) fn set_account(&self, account: Option<Arc<Account>>, party: Party) {
-        let mut card = lock(&self.card);
-        card.held = false;
-        card.account = account;
-        let was = Party(self.party.swap(party.0, Ordering::AcqRel));
+    pub(super) fn set_account(&self, account: Option<Arc<Account>>, party: UserId) {
+        let mut profile = lock(&self.profile);
+        profile.held = false;
+        profile.account = account;
+        let was = UserId(self.party.swap(party.0, Ordering::AcqRel));
         if was == party {
             return;
         }
-        let parties = &mut card.earlier.get_or_insert_default().parties;
+        let parties = &mut profile.earlier.get_or_insert_default().parties;
         if !parties.contains(&was) {
             if parties.len() == MAX_PARTIES_BEFORE {
                 parties.remove(0);
@@ -339,105 +339,111 @@ impl Person {
 
     /// Has no name from now on.
     pub(super) fn lose_name(&self) {
-        let mut card = lock(&self.card);
-        card.name = None;
-        card.away = None;
+        let mut profile = lock(&self.profile);
+        profile.name = None;
+        profile.away = None;
     }
 
     /// By what they are known to those who run a channel.
-    pub(crate) fn who(&self) -> Who {
-        let card = lock(&self.card);
-        let account = card.account.as_ref().map(|account| account.party);
-        let name = card.name.clone();
-        let before = card.earlier.as_ref().map(|earlier| earlier.parties.clone());
+    pub(crate) fn who(&self) -> UserDetails {
+        let profile = lock(&self.profile);
+        let account = profile.account.as_ref().map(|account| account.party);
+        let name = profile.name.clone();
+        let before = profile.earlier.as_ref().map(|earlier| earlier.parties.clone());
         let before = before.unwrap_or_default();
-        Who { name, party: self.party(), account, address: self.address, before }
+        UserDetails { name, party: self.party(), account, address: self.address, before }
     }
 
     /// Goes on for somebody who was cut off, whose name is remembered as held.
-    pub(super) fn goes_on_for(&self, party: Party) {
+    pub(super) fn resume_as(&self, party: UserId) {
         self.party.store(party.0, Ordering::Release);
-        lock(&self.card).held = true;
+        lock(&self.profile).held = true;
     }
 
     /// The name, if it isn't remembered yet that it stands for this person; from now on it is.
-    pub(super) fn hold_name(&self) -> Option<UserName> {
-        let mut card = lock(&self.card);
-        let name = card.name.clone().filter(|_| !card.held && card.account.is_none())?;
-        card.held = true;
+    pub(super) fn claim_hold(&self) -> Option<UserName> {
+        let mut profile = lock(&self.profile);
+        let name = profile.name.clone().filter(|_| !profile.held && profile.account.is_none())?;
+        profile.held = true;
         Some(name)
     }
 
     /// Whether it is remembered that the name stands for this person.
     pub(super) fn holds_name(&self) -> bool {
-        lock(&self.card).held
+        lock(&self.profile).held
     }
 
     /// The name, once there is one.
     pub(crate) fn name(&self) -> Option<UserName> {
-        lock(&self.card).name.clone()
+        lock(&self.profile).name.clone()
     }
 
     pub(crate) fn set_name(&self, name: UserName) {
-        lock(&self.card).name = Some(name);
+        lock(&self.profile).name = Some(name);
     }
 
     /// They have their name from this moment on, and had another one `before`.
     pub(super) fn note_name(&self, before: Option<&UserName>, now: Timestamp) {
         // It is held against the times of lines.
         let now = on_the_wall(now);
-        let mut card = lock(&self.card);
-        let from = std::mem::replace(&mut card.named_at, now);
+        let mut profile = lock(&self.profile);
+        let from = std::mem::replace(&mut profile.named_at, now);
         let from = (from != Timestamp::default()).then_some(from);
-        if let Some(name) = before.filter(|before| card.name.as_ref() != Some(*before)) {
-            let names = &mut card.earlier.get_or_insert_default().names;
+        if let Some(name) = before.filter(|before| profile.name.as_ref() != Some(*before)) {
+            let names = &mut profile.earlier.get_or_insert_default().names;
             if names.len() == MAX_NAMES_BEFORE {
                 names.remove(0);
             }
-            names.push(Borne { name: name.clone(), from, upto: Some(now) });
+            names.push(NameRecord { name: name.clone(), from, upto: Some(now) });
         }
     }
 
     /// The names that they had before.
-    pub(super) fn names_before(&self) -> Vec<Borne> {
-        let card = lock(&self.card);
-        card.earlier.as_ref().map(|earlier| earlier.names.clone()).unwrap_or_default()
+    pub(super) fn names_before(&self) -> Vec<NameRecord> {
+        let profile = lock(&self.profile);
+        profile.earlier.as_ref().map(|earlier| earlier.names.clone()).unwrap_or_default()
     }
 
     pub(crate) fn away(&self) -> Option<Away> {
-        lock(&self.card).away.as_deref().cloned()
+        lock(&self.profile).away.as_deref().cloned()
     }
 
     pub(crate) fn set_away(&self, away: Option<Away>) {
-        lock(&self.card).away = away.map(Box::new);
+        lock(&self.profile).away = away.map(Box::new);
     }
 
     /// Leaves a note of the server's own, which always finds room.
-    pub(crate) fn note(&self, note: Note) {
-        self.put_note(None, note);
-        self.bell.ring(Bell::NOTES);
+    pub(crate) fn push(&self, note: Notification) {
+        self.insert_notification(None, note);
+        self.ready.notify(ReadySet::NOTES);
     }
 
     /// The same for an answer that was decided at a number.
-    pub(super) fn note_answer_at(&self, number: Option<u64>, answer: Result<Done, Refusal>) {
-        self.put_note(number, Note::Answer(answer));
-        self.bell.ring(Bell::NOTES);
+    pub(super) fn push_reply_at(&self, number: Option<u64>, answer: Result<Done, Refusal>) {
+        self.insert_notification(number, Notification::Reply(answer));
+        self.ready.notify(ReadySet::NOTES);
     }
 
     /// The same for the answer that a line of theirs was said.
-    pub(super) fn note_said(&self, to: Conversation, placed: Placed) {
-        self.put_note(None, Note::Answer(Ok(Done::Said { to, placed })));
-        self.bell.ring_for_own(Bell::NOTES);
+    pub(super) fn push_sent(&self, to: Conversation, placed: Placed) {
+        self.insert_notification(None, Notification::Reply(Ok(Done::Said { to, placed })));
+        self.ready.notify_own(ReadySet::NOTES);
     }
 
     /// The same for a line that was told already, at this number.
-    pub(super) fn note_said_at(&self, number: u64, ticket: u64, to: Conversation, placed: Placed) {
-        self.put_note(Some(number), Note::Said { ticket, to, placed });
-        self.bell.ring_for_own(Bell::NOTES);
+    pub(super) fn push_sent_at(
+        &self,
+        number: u64,
+        correlation_id: u64,
+        to: Conversation,
+        placed: Placed,
+    ) {
+        self.insert_notification(Some(number), Notification::Sent { correlation_id, to, placed });
+        self.ready.notify_own(ReadySet::NOTES);
     }
 
     /// Puts a note where its number belongs, or at the end with the next one.
-    fn put_note(&self, number: Option<u64>, note: Note) {
+    fn insert_notification(&self, number: Option<u64>, note: Notification) {
         let mut notes = lock(&self.notes);
         if notes.is_empty() {
             // Mostly it is the only one.
@@ -449,7 +455,7 @@ impl Person {
     }
 
     /// Leaves a note of somebody else's doing; `false` if too many wait already.
-    pub(crate) fn try_note(&self, note: Note) -> bool {
+    pub(crate) fn try_push(&self, note: Notification) -> bool {
         {
             let mut notes = lock(&self.notes);
             if notes.len() >= MAX_WAITING_NOTES {
@@ -457,25 +463,27 @@ impl Person {
             }
             notes.push_back((self.sequence.next(), note));
         }
-        self.bell.ring(Bell::NOTES);
+        self.ready.notify(ReadySet::NOTES);
         true
     }
 
     /// The number of the oldest note.
-    pub(crate) fn oldest_note(&self) -> Option<u64> {
+    pub(crate) fn oldest_notification(&self) -> Option<u64> {
         lock(&self.notes).front().map(|(number, _)| *number)
     }
 
     /// Takes the answer to a question that other notes may have to wait for, with its number.
-    pub(crate) fn take_awaited(&self) -> Option<(u64, Note)> {
+    pub(crate) fn pop_awaited(&self) -> Option<(u64, Notification)> {
         let mut notes = lock(&self.notes);
-        let is_awaited = |(_, note): &(u64, Note)| matches!(note, Note::Found(_) | Note::Kept(_));
+        let is_awaited = |(_, note): &(u64, Notification)| {
+            matches!(note, Notification::QueryResult(_) | Notification::Committed(_))
+        };
         let at = notes.iter().position(is_awaited)?;
         notes.remove(at)
     }
 
     /// Takes the oldest note.
-    pub(crate) fn take_note(&self) -> Option<Note> {
+    pub(crate) fn pop_notification(&self) -> Option<Notification> {
         let mut notes = lock(&self.notes);
         let note = notes.pop_front().map(|(_, note)| note);
         if notes.is_empty() {
@@ -487,8 +495,8 @@ impl Person {
 
     /// Notes that the person was made an operator of a channel.
     pub(crate) fn operates(&self, channel: ChannelName) {
-        let mut card = lock(&self.card);
-        let operates = card.operates.get_or_insert_default();
+        let mut profile = lock(&self.profile);
+        let operates = profile.operates.get_or_insert_default();
         if !operates.contains(&channel) {
             operates.push(channel);
         }
@@ -496,21 +504,21 @@ impl Person {
 
     /// The channels of which the person was made an operator, for them to pass the right on.
     pub(crate) fn take_operated(&self) -> Vec<ChannelName> {
-        lock(&self.card).operates.take().map(|operates| *operates).unwrap_or_default()
+        lock(&self.profile).operates.take().map(|operates| *operates).unwrap_or_default()
     }
 
     /// Ends the connection, also one that takes nothing out of its inbox.
-    pub(super) fn end(&self, ending: Ending) {
+    pub(super) fn end(&self, ending: KillNotice) {
         let _ = self.ending.set(Box::new(ending));
-        self.bell.ring(Bell::NOTES);
-        self.bell.waker.wake();
+        self.ready.notify(ReadySet::NOTES);
+        self.ready.waker.wake();
     }
 
-    pub(crate) fn ending(&self) -> Option<&Ending> {
+    pub(crate) fn kill_notice(&self) -> Option<&KillNotice> {
         self.ending.get().map(|ending| &**ending)
     }
 
-    pub(super) fn misses_private_lines(&self) {
+    pub(super) fn mark_missed_private(&self) {
         self.missed_private.store(true, Ordering::Release);
     }
 
@@ -520,7 +528,7 @@ impl Person {
             && self.missed_private.swap(false, Ordering::AcqRel)
     }
 
-    pub(crate) fn leave_system(&self) {
+    pub(crate) fn mark_left(&self) {
         self.left.store(true, Ordering::Release);
     }
 
@@ -533,7 +541,7 @@ impl Person {
     }
 }
 
-impl fmt::Debug for Person {
+impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Person").field("id", &self.id).finish_non_exhaustive()
     }
@@ -545,12 +553,12 @@ impl fmt::Debug for Person {
 /// reader that has much waiting isn't woken for each line. Nor is somebody for whom nothing depends on it: they find what
 /// was put there when they are woken by anything else.
 #[derive(Default)]
-pub(crate) struct Bell {
+pub(crate) struct ReadySet {
     bits: AtomicU64,
     waker: AtomicWaker,
 }
 
-impl Bell {
+impl ReadySet {
     /// The bit of notes.
     pub(crate) const NOTES: u32 = 63;
     /// The bit of private lines.
@@ -562,14 +570,14 @@ impl Bell {
     /// The bits below are the channels', by the slot that a session gave each.
     pub(crate) const CHANNEL_SLOTS: u32 = 60;
 
-    pub(crate) fn ring(&self, bit: u32) {
+    pub(crate) fn notify(&self, bit: u32) {
         if self.bits.fetch_or(1 << bit | Self::WOKEN, Ordering::AcqRel) & Self::WOKEN == 0 {
             wake_batch::wake(&self.waker);
         }
     }
 
     /// The same for what tells a person nothing but that their own line was said, which many needn't be woken for.
-    pub(crate) fn ring_for_own(&self, bit: u32) {
+    pub(crate) fn notify_own(&self, bit: u32) {
         let woken = |bits| if bits & Self::INDIFFERENT == 0 { Self::WOKEN } else { 0 };
         let set = |bits| Some(bits | 1 << bit | woken(bits));
         let before = self.bits.fetch_update(Ordering::AcqRel, Ordering::Acquire, set);
@@ -580,7 +588,7 @@ impl Bell {
 
     /// Takes all that was set.
     pub(crate) fn take(&self) -> u64 {
-        if !self.is_rung() {
+        if !self.is_ready() {
             return 0;
         }
         let taken = self.bits.fetch_and(Self::INDIFFERENT, Ordering::AcqRel);
@@ -588,7 +596,7 @@ impl Bell {
     }
 
     /// Whether anything was set since it was taken.
-    pub(crate) fn is_rung(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.bits.load(Ordering::Acquire) & !Self::INDIFFERENT != 0
     }
 
@@ -599,7 +607,7 @@ impl Bell {
 
     /// Ready when any bit is set. From now on the person is or isn't `indifferent` to what comes of their own lines.
     pub(crate) fn poll(&self, cx: &mut Context<'_>, indifferent: bool) -> Poll<()> {
-        if self.is_rung() {
+        if self.is_ready() {
             return Poll::Ready(());
         }
         self.waker.register(cx.waker());
@@ -639,58 +647,58 @@ mod tests {
 
     #[test]
     fn a_bell_keeps_what_was_rung_until_it_is_taken() {
-        let bell = Bell::default();
-        assert_eq!(bell.take(), 0);
-        bell.ring(3);
-        bell.ring(Bell::NOTES);
-        bell.ring(3);
-        assert_eq!(bell.take(), 1 << 3 | 1 << 63);
-        assert_eq!(bell.take(), 0);
+        let ready = ReadySet::default();
+        assert_eq!(ready.take(), 0);
+        ready.notify(3);
+        ready.notify(ReadySet::NOTES);
+        ready.notify(3);
+        assert_eq!(ready.take(), 1 << 3 | 1 << 63);
+        assert_eq!(ready.take(), 0);
     }
 
     #[test]
     fn who_is_indifferent_is_not_woken_for_own_lines_and_for_all_else() {
-        let bell = Bell::default();
+        let ready = ReadySet::default();
         let count = Arc::new(Count::default());
         let own = Waker::from(Arc::clone(&count));
         let mut cx = Context::from_waker(&own);
         let wakes = || count.0.load(Ordering::SeqCst);
         for (indifferent, woken) in [(false, 1), (true, 0), (false, 1)] {
             let before = wakes();
-            assert!(bell.poll(&mut cx, indifferent).is_pending());
-            bell.ring_for_own(3);
+            assert!(ready.poll(&mut cx, indifferent).is_pending());
+            ready.notify_own(3);
             assert_eq!(wakes() - before, woken, "{indifferent}");
-            bell.ring_for_own(Bell::NOTES);
+            ready.notify_own(ReadySet::NOTES);
             assert_eq!(wakes() - before, woken, "{indifferent}");
-            bell.ring(Bell::PRIVATE);
+            ready.notify(ReadySet::PRIVATE);
             assert_eq!(wakes() - before, 1, "{indifferent}");
-            bell.ring(4);
+            ready.notify(4);
             assert_eq!(wakes() - before, 1, "once is enough");
-            assert!(bell.is_rung());
-            assert_eq!(bell.take(), 1 << 3 | 1 << 4 | 1 << 62 | 1 << 63);
-            assert!(!bell.is_rung() && bell.take() == 0);
+            assert!(ready.is_ready());
+            assert_eq!(ready.take(), 1 << 3 | 1 << 4 | 1 << 62 | 1 << 63);
+            assert!(!ready.is_ready() && ready.take() == 0);
         }
         // Whoever is about to sleep finds what was put there while they were indifferent.
-        assert!(bell.poll(&mut cx, true).is_pending());
-        bell.ring_for_own(3);
-        assert!(bell.poll(&mut cx, false).is_ready());
-        assert_eq!(bell.take(), 1 << 3);
+        assert!(ready.poll(&mut cx, true).is_pending());
+        ready.notify_own(3);
+        assert!(ready.poll(&mut cx, false).is_ready());
+        assert_eq!(ready.take(), 1 << 3);
     }
 
     #[test]
     fn nothing_is_lost_between_who_rings_and_who_is_about_to_sleep() {
         const ROUNDS: u64 = 100_000;
-        let (bell, rung) = (Arc::new(Bell::default()), Arc::new(AtomicU64::new(0)));
+        let (ready, rung) = (Arc::new(ReadySet::default()), Arc::new(AtomicU64::new(0)));
         let ringing = std::thread::spawn({
-            let (bell, rung) = (Arc::clone(&bell), Arc::clone(&rung));
+            let (ready, rung) = (Arc::clone(&ready), Arc::clone(&rung));
             move || {
                 for nth in 0..ROUNDS {
                     rung.store(nth + 1, Ordering::Release);
                     // The last is one that wakes.
                     if nth % 3 == 0 && nth + 1 < ROUNDS {
-                        bell.ring_for_own(3);
+                        ready.notify_own(3);
                     } else {
-                        bell.ring(4);
+                        ready.notify(4);
                     }
                 }
             }
@@ -702,12 +710,12 @@ mod tests {
         while seen < ROUNDS {
             // As a task sleeps; indifferent and not by turns.
             indifferent = !indifferent;
-            while bell.poll(&mut cx, indifferent).is_pending() {
+            while ready.poll(&mut cx, indifferent).is_pending() {
                 let before = Instant::now();
                 std::thread::park_timeout(DEADLINE);
                 assert!(before.elapsed() < DEADLINE, "not woken, after {seen}");
             }
-            bell.take();
+            ready.take();
             seen = rung.load(Ordering::Acquire);
         }
         ringing.join().unwrap();
@@ -715,13 +723,13 @@ mod tests {
 
     #[test]
     fn others_notes_are_bounded_and_the_servers_own_find_room() {
-        let person = Person::new(PersonId(1), None, Timestamp(0), Arc::default());
+        let person = Client::new(ClientId(1), None, Timestamp(0), Arc::default());
         let bob = UserName::new("bob").unwrap();
-        let opened = || Note::Opened { with: bob.clone(), by: Party(2) };
-        let taken = (0..1000).filter(|_| person.try_note(opened())).count();
+        let opened = || Notification::PrivateOpened { with: bob.clone(), by: UserId(2) };
+        let taken = (0..1000).filter(|_| person.try_push(opened())).count();
         assert_eq!(taken, MAX_WAITING_NOTES);
-        person.note(Note::Bye(Farewell::Shutdown));
-        let waiting = std::iter::from_fn(|| person.take_note()).count();
+        person.push(Notification::Closing(Farewell::Shutdown));
+        let waiting = std::iter::from_fn(|| person.pop_notification()).count();
         assert_eq!(waiting, MAX_WAITING_NOTES + 1);
     }
 }

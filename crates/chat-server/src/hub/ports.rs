@@ -13,46 +13,46 @@ use chat_proto::secret::Secret;
 use chat_proto::text::Text;
 
 use crate::hub::Hub;
-use crate::hub::admin::command::{Decree, Recorded};
-use crate::hub::admin::server_moderation::KeptGoverning;
-use crate::hub::channel::mod_action::{Act, Keep, Standing};
-use crate::hub::channel::moderation::Verdict;
-use crate::hub::channel::{Channel, Running};
-use crate::hub::client::account::KeptAccount;
-use crate::hub::client::private::Room;
-use crate::hub::client::{Borne, Party, Person};
+use crate::hub::admin::command::{AdminCommand, AuditEntry};
+use crate::hub::admin::server_moderation::StoredServerModeration;
+use crate::hub::channel::mod_action::{AccessContext, ModAction, ModerationChange};
+use crate::hub::channel::moderation::FilterVerdict;
+use crate::hub::channel::{Channel, StoredModeration};
+use crate::hub::client::account::StoredAccount;
+use crate::hub::client::private::SendPermit;
+use crate::hub::client::{Client, NameRecord, UserId};
 
 /// Gives each line its place in its conversation.
 ///
-/// An order takes a draft and asks [`Draft::admitted`] whether it may still be said. Then it gives it the next
-/// id of its conversation and makes it durable, and only after that hands it to [`Hub::settle`], or a line of a
-/// channel, with those that follow it there, to [`Hub::settle_run`], in the order of the ids. So whatever anyone has
+/// An order takes a draft and asks [`Proposal::check_policy`] whether it may still be said. Then it gives it the next
+/// id of its conversation and makes it durable, and only after that hands it to [`Hub::apply`], or a line of a
+/// channel, with those that follow it there, to [`Hub::apply_run`], in the order of the ids. So whatever anyone has
 /// seen is kept already. Drafts of one author are settled in the order in which they were submitted, each exactly once.
-pub trait Order: Send + Sync {
+pub trait CommitLog: Send + Sync {
     /// Takes a draft. Never blocks. An author has a bounded number of drafts that are not settled, which
     /// bounds what waits here.
-    fn submit(&self, draft: Draft, hub: &Arc<Hub>);
+    fn submit(&self, draft: Proposal, hub: &Arc<Hub>);
 
     /// Takes what becomes of an account. It is kept, or not, before the asker is told; and in the order in
     /// which it came, among drafts too.
-    fn keep(&self, deed: Deed, hub: &Arc<Hub>);
+    fn keep(&self, deed: AccountProposal, hub: &Arc<Hub>);
 
     /// Takes what an operator of the server decided, in the same way.
-    fn decree(&self, decree: Box<Decree>, hub: &Arc<Hub>);
+    fn submit_admin_command(&self, decree: Box<AdminCommand>, hub: &Arc<Hub>);
 
     /// Takes something to remember that nobody waits for. It is kept no later than any draft that is
     /// submitted after it.
-    fn remember(&self, fact: Fact, hub: &Arc<Hub>);
+    fn record(&self, fact: StateChange, hub: &Arc<Hub>);
 }
 
 /// Keeps secrets: hashes passwords, which takes time, and makes tokens.
 pub trait Vault: Send + Sync {
     /// Takes a question. Never blocks; the answer comes to the asker as a note.
-    fn ask(&self, question: vault::Question, asker: &Arc<Person>);
+    fn ask(&self, question: auth::Question, asker: &Arc<Client>);
 
     /// Has a password hashed for nobody in the chat. `done` is called where hashes are made, or at once if so much waits
     /// that it isn't taken, and must not block.
-    fn hash(&self, secret: Secret, done: Box<dyn FnOnce(vault::Answer) + Send>);
+    fn hash(&self, secret: Secret, done: Box<dyn FnOnce(auth::Answer) + Send>);
 
     /// Passwords that wait to be looked at.
     fn waiting(&self) -> usize;
@@ -65,7 +65,7 @@ pub trait Vault: Send + Sync {
 }
 
 /// What a vault is asked.
-pub mod vault {
+pub mod auth {
     use std::net::IpAddr;
     use std::sync::Arc;
 
@@ -113,41 +113,41 @@ pub mod vault {
 pub trait Archive: Send + Sync {
     /// Takes a question. Never blocks; the answer comes to the asker as a note. One asker has one
     /// question at a time, which bounds what waits here.
-    fn ask(&self, question: Question, asker: &Arc<Person>);
+    fn ask(&self, question: Question, asker: &Arc<Client>);
 }
 
 /// What is not settled yet: a line without a place, or a topic that isn't set.
-pub struct Draft {
-    pub(crate) author: Arc<Person>,
+pub struct Proposal {
+    pub(crate) author: Arc<Client>,
     pub(crate) from: UserName,
     /// Who the author was when they said it.
-    pub(crate) party: Party,
+    pub(crate) party: UserId,
     /// They were signed in then.
-    pub(crate) account: Option<Party>,
-    pub(crate) what: What,
+    pub(crate) account: Option<UserId>,
+    pub(crate) what: Payload,
     /// When it was said. The order may give the line a later time: that of the one before it.
     pub(crate) time: Timestamp,
     /// Who hears it; or why it may not be said, unless it turns out to be said already.
-    pub(crate) to: Result<Addressee, Refusal>,
+    pub(crate) to: Result<Recipient, Refusal>,
     /// As the author names the conversation; for the answer.
     pub(crate) place: Conversation,
     /// It is to be said once, however often it is sent.
     pub(crate) once: Option<OnceKey>,
     /// Of a line: by which its author knows the answer to it from others.
-    pub(crate) ticket: u64,
+    pub(crate) correlation_id: u64,
     /// In a channel: whether its author may. It is asked where it counts, since what one may changes.
-    pub(crate) may: May,
+    pub(crate) may: PolicyCheck,
     /// What the channel's filter found in the text when its author asked. It is looked for again only if the filter has
     /// changed since.
-    pub(crate) verdict: Option<Box<Verdict>>,
+    pub(crate) verdict: Option<Box<FilterVerdict>>,
 }
 
 /// Whether somebody of this standing in a channel may say or do something there.
-pub(crate) type May = fn(&Standing<'_>, &What) -> Result<(), Refusal>;
+pub(crate) type PolicyCheck = fn(&AccessContext<'_>, &Payload) -> Result<(), Refusal>;
 
 /// What a draft is about.
-pub(crate) enum What {
-    Line {
+pub(crate) enum Payload {
+    Message {
         text: Text,
         /// `/me`.
         action: bool,
@@ -155,31 +155,31 @@ pub(crate) enum What {
     Topic(Text),
     /// What somebody does who runs the channel. It has its place among the lines: who is muted says nothing
     /// after it.
-    Act(Box<Act>),
+    ModAction(Box<ModAction>),
 }
 
 /// Who hears a line.
-pub(crate) enum Addressee {
+pub(crate) enum Recipient {
     Channel(Arc<Channel>),
-    Private(Box<Correspondent>),
+    Private(Box<PrivateRecipient>),
 }
 
 /// Who hears a private line. The room for it in their queues is taken before it gets its place, so a line that has
 /// a place is never refused for want of room.
-pub(crate) struct Correspondent {
-    pub(crate) party: Party,
+pub(crate) struct PrivateRecipient {
+    pub(crate) party: UserId,
     pub(crate) to: UserName,
     /// Each of their devices that is here.
-    pub(crate) rooms: Vec<Room>,
+    pub(crate) rooms: Vec<SendPermit>,
     /// The author's other devices, which see it as well.
-    pub(crate) own: Vec<Room>,
+    pub(crate) own: Vec<SendPermit>,
     /// What is written to an account waits for it.
     pub(crate) waits: bool,
 }
 
-impl Addressee {
+impl Recipient {
     /// The conversation in which they hear it from this author.
-    pub(crate) fn key(&self, author: Party) -> ConversationKey {
+    pub(crate) fn key(&self, author: UserId) -> ConversationKey {
         match self {
             Self::Channel(channel) => ConversationKey::Channel(channel.name.clone()),
             Self::Private(to) => ConversationKey::private(author, to.party),
@@ -188,17 +188,17 @@ impl Addressee {
 }
 
 /// What became of a draft.
-pub(crate) enum Settled {
+pub(crate) enum CommitOutcome {
     /// A private line got its place, and is kept.
-    Placed(Placed),
+    MessageStored(Placed),
     /// A topic is kept.
-    TopicKept,
+    TopicStored,
     /// An act is kept; it hides so many lines. It may be for the record of the server's operators.
-    ActKept(usize, Option<Box<Recorded>>),
+    ModActionStored(usize, Option<Box<AuditEntry>>),
     /// It was said before, there and then.
-    SaidBefore(Conversation, Placed),
+    Duplicate(Conversation, Placed),
     /// It had its place and could not be kept: it was not said, and the place is free again.
-    NotKept(Refusal),
+    Failed(Refusal),
     /// It was not said, and nothing of it is kept.
     Refused(Refusal),
 }
@@ -209,75 +209,75 @@ pub enum ConversationKey {
     /// A channel, by its name.
     Channel(ChannelName),
     /// A private chat, by the two in it, the smaller number in front.
-    Private(Party, Party),
+    Private(UserId, UserId),
 }
 
 impl ConversationKey {
-    pub(crate) fn private(one: Party, other: Party) -> Self {
+    pub(crate) fn private(one: UserId, other: UserId) -> Self {
         Self::Private(one.min(other), one.max(other))
     }
 }
 
 /// Something to remember.
 #[derive(Clone, Debug)]
-pub enum Fact {
+pub enum StateChange {
     /// A channel was made, with a topic by this account if its maker has one.
-    Opened(ChannelName, Option<Text>, Option<Party>),
+    ChannelCreated(ChannelName, Option<Text>, Option<UserId>),
     /// A channel is gone; its name goes on with the next id if it is made again.
-    Dropped(ChannelName),
+    ChannelDropped(ChannelName),
     /// A channel that is gone is forgotten with its last id: new ones begin after that.
-    Forgotten(ChannelName, LineId),
+    ChannelForgotten(ChannelName, LineId),
     /// A name stands for this party: whoever has it reads what was said privately.
-    Held(UserName, Party, Timestamp),
+    NameHeld(UserName, UserId, Timestamp),
     /// A name stands for nobody any more. The text is its [`UserName::key`].
-    Released(Box<str>),
+    NameReleased(Box<str>),
     /// A party won't come back.
-    Ended(Party),
+    UserGone(UserId),
     /// An account was here.
-    Seen(Party, Timestamp),
+    AccountSeen(UserId, Timestamp),
     /// An account is in a channel, of which lines up to this one are read.
-    Member(Party, ChannelName, LineId, Timestamp),
+    MemberAdded(UserId, ChannelName, LineId, Timestamp),
     /// An account is in a channel no more.
-    NotMember(Party, ChannelName),
+    MemberRemoved(UserId, ChannelName),
     /// An account has read a conversation up to this line.
-    Read(Party, ConversationKey, LineId),
+    ReadMarker(UserId, ConversationKey, LineId),
     /// A token was used.
-    TokenUsed(Party, TokenHash, Timestamp),
+    TokenUsed(UserId, TokenHash, Timestamp),
     /// A token holds no more.
-    TokenExpired(Party, TokenHash),
+    TokenExpired(UserId, TokenHash),
     /// Invitations until this moment hold no more.
-    RanOut(Timestamp),
+    ExpiredBefore(Timestamp),
     /// How a channel is run has changed by itself.
-    Run(Box<Changed>),
+    Moderation(Box<ChannelChange>),
 }
 
 /// Something that becomes of an account, at somebody's wish.
-pub struct Deed {
-    pub(crate) asker: Arc<Person>,
-    pub(crate) what: AccountDeed,
+pub struct AccountProposal {
+    pub(crate) asker: Arc<Client>,
+    pub(crate) what: AccountUpdate,
     /// What the asker is told once it is kept; with `None` that it is, for them to go on.
     pub(crate) done: Option<Done>,
 }
 
 /// What becomes of an account.
 #[expect(missing_docs, reason = "the fields are what is kept of it")]
-pub enum AccountDeed {
+pub enum AccountUpdate {
     /// It is made.
     Register {
-        party: Party,
+        party: UserId,
         name: UserName,
         password: Box<str>,
         token: Option<TokenHash>,
         /// Used up by it.
         invite: Option<TokenHash>,
         /// Whom its owner hides already.
-        ignored: Vec<(UserName, Option<Party>)>,
+        ignored: Vec<(UserName, Option<UserId>)>,
         away: Option<Away>,
         now: Timestamp,
     },
     /// A token is made for it, and perhaps the password hashed anew.
     SignIn {
-        party: Party,
+        party: UserId,
         token: Option<TokenHash>,
         /// Given up for the new one.
         surplus: Option<TokenHash>,
@@ -285,26 +285,26 @@ pub enum AccountDeed {
         now: Timestamp,
     },
     /// A token holds no more.
-    SignOut { party: Party, token: Option<TokenHash>, now: Timestamp },
+    SignOut { party: UserId, token: Option<TokenHash>, now: Timestamp },
     /// It has another password, and no token but this.
-    Password { party: Party, password: Box<str>, token: Option<TokenHash>, now: Timestamp },
+    Password { party: UserId, password: Box<str>, token: Option<TokenHash>, now: Timestamp },
     /// It is in a channel, of which lines up to this one are read.
-    Enter { party: Party, channel: ChannelName, read: LineId, now: Timestamp },
+    Enter { party: UserId, channel: ChannelName, read: LineId, now: Timestamp },
     /// It is in a channel no more.
-    Leave { party: Party, channel: ChannelName },
+    Leave { party: UserId, channel: ChannelName },
     /// It hides somebody.
-    Ignore { party: Party, name: UserName, whom: Option<Party> },
+    Ignore { party: UserId, name: UserName, whom: Option<UserId> },
     /// It sees somebody again.
-    Unignore { party: Party, names: Vec<UserName>, whom: Option<Party> },
+    Unignore { party: UserId, names: Vec<UserName>, whom: Option<UserId> },
     /// It is away, or here again.
-    Away { party: Party, away: Option<Away> },
+    Away { party: UserId, away: Option<Away> },
     /// It is erased, with what was written by it.
-    Forget { party: Party },
+    Forget { party: UserId },
 }
 
-impl AccountDeed {
+impl AccountUpdate {
     /// Of which account.
-    pub(crate) fn party(&self) -> Party {
+    pub(crate) fn party(&self) -> UserId {
         match self {
             Self::Register { party, .. }
             | Self::SignIn { party, .. }
@@ -332,54 +332,54 @@ impl TokenHash {
 
 /// How a channel is run has changed.
 #[derive(Clone, Debug)]
-pub struct Changed {
+pub struct ChannelChange {
     pub(crate) channel: ChannelName,
-    pub(crate) keep: Keep,
+    pub(crate) keep: ModerationChange,
 }
 
 /// What was kept when a server starts.
 #[derive(Default)]
-pub struct Past {
-    pub(crate) channels: Vec<KeptChannel>,
+pub struct RecoveredState {
+    pub(crate) channels: Vec<RecoveredChannel>,
     /// The greatest last id of channels that are forgotten.
     pub(crate) forgotten: LineId,
     /// Names, as [`UserName::key`], that stood for a party when the last server ended.
-    pub(crate) held: Vec<(Box<str>, Party)>,
+    pub(crate) held: Vec<(Box<str>, UserId)>,
     /// No party has this number or a higher one.
     pub(crate) next_party: u64,
-    pub(crate) accounts: Vec<KeptAccount>,
+    pub(crate) accounts: Vec<StoredAccount>,
     /// When each was used last.
-    pub(crate) tokens: Vec<(TokenHash, Party, Timestamp)>,
-    pub(crate) governing: KeptGoverning,
+    pub(crate) tokens: Vec<(TokenHash, UserId, Timestamp)>,
+    pub(crate) server_moderation: StoredServerModeration,
 }
 
 /// A channel that was there once.
-pub(crate) struct KeptChannel {
+pub(crate) struct RecoveredChannel {
     pub(crate) name: ChannelName,
     pub(crate) topic: Option<Text>,
     /// The account that set it.
-    pub(crate) topic_by: Option<Party>,
+    pub(crate) topic_by: Option<UserId>,
     pub(crate) last: LineId,
     /// Lines up to this one are kept no more.
     pub(crate) floor: LineId,
     /// It is still there; of others only the last id is kept.
     pub(crate) open: bool,
-    pub(crate) running: Running,
+    pub(crate) running: StoredModeration,
 }
 
 /// A question about the past.
 #[derive(Clone)]
 pub enum Question {
     /// Some lines of a conversation, the first page of them; of a channel those within reach.
-    Lines(Of, Span, Option<Reach>, HiddenAuthors),
+    Lines(ConversationRef, Span, Option<VisibleRange>, HiddenAuthors),
     /// The next page.
-    Rest(Range, HiddenAuthors),
+    NextPage(IdRange, HiddenAuthors),
     /// What an account hasn't read.
-    Unread(Reader),
+    Unread(UnreadQuery),
     /// Lines that name somebody.
     Mentions {
         /// Whom.
-        reader: Reader,
+        reader: UnreadQuery,
         /// Where, each with the line after which it begins.
         channels: Vec<(ChannelName, LineId)>,
         /// So many.
@@ -388,42 +388,42 @@ pub enum Question {
         before: Option<Before>,
     },
     /// Lines with certain words.
-    Search(Box<Asked>),
+    Search(Box<SearchRequest>),
     /// The last acts of those who run a channel, at most so many.
-    Acts(ChannelName, u32),
+    ChannelLog(ChannelName, u32),
     /// How many lines of a channel were said under these names, after one id up to another. It is counted in slices.
-    SaidBy(ChannelName, Vec<Borne>, LineId, LineId),
+    CountBy(ChannelName, Vec<NameRecord>, LineId, LineId),
 }
 
 /// The lines of a channel that are in the past for somebody: those after one, up to another. What is before went
 /// with an earlier channel of the name, whether the store knows it yet or not.
 #[derive(Clone, Copy)]
-pub struct Reach {
+pub struct VisibleRange {
     pub(crate) after: LineId,
     pub(crate) upto: LineId,
 }
 
 /// Which conversation a question is about.
 #[derive(Clone)]
-pub enum Of {
+pub enum ConversationRef {
     /// This one.
     Key(ConversationKey),
     /// The private chat that a party had last with somebody of this name.
-    LastWith(Party, UserName),
+    LastWith(UserId, UserName),
 }
 
 /// Lines of a conversation: those after one id up to another.
 #[derive(Clone)]
-pub struct Range {
+pub struct IdRange {
     pub(crate) key: ConversationKey,
     pub(crate) after: LineId,
     pub(crate) upto: LineId,
-    pub(crate) count: Count,
+    pub(crate) count: RangeCount,
 }
 
 /// How many lines of a range. Lines that the asker isn't shown don't count.
 #[derive(Clone, Copy)]
-pub(crate) enum Count {
+pub(crate) enum RangeCount {
     All,
     /// The first ones.
     First(u32),
@@ -436,26 +436,26 @@ pub(crate) enum Count {
 pub struct HiddenAuthors {
     /// Their names, as [`UserName::key`].
     pub(crate) names: Vec<String>,
-    pub(crate) parties: Vec<Party>,
+    pub(crate) parties: Vec<UserId>,
 }
 
 /// What is looked for, and what the asker may read.
 #[derive(Clone)]
-pub struct Asked {
+pub struct SearchRequest {
     pub(crate) search: Search,
     /// The channels that they are in, each with the line after which it begins.
     pub(crate) channels: Vec<(ChannelName, LineId)>,
     /// They themselves, for private chats.
-    pub(crate) party: Party,
+    pub(crate) party: UserId,
     /// The one conversation to look into; one of those that they may read.
-    pub(crate) only: Option<Of>,
+    pub(crate) only: Option<ConversationRef>,
     pub(crate) hidden: HiddenAuthors,
 }
 
 /// Who asks what they haven't read.
 #[derive(Clone)]
-pub struct Reader {
-    pub(crate) party: Party,
+pub struct UnreadQuery {
+    pub(crate) party: UserId,
     pub(crate) hidden: HiddenAuthors,
     /// To find out which lines name them.
     pub(crate) name: UserName,
@@ -464,7 +464,7 @@ pub struct Reader {
 }
 
 /// What somebody hasn't read of a channel.
-pub(crate) struct Unread {
+pub(crate) struct UnreadCount {
     pub(crate) channel: ChannelName,
     pub(crate) count: u64,
     /// How many of them name the reader.
@@ -475,21 +475,21 @@ pub(crate) struct Unread {
 
 /// What was found.
 #[derive(Default)]
-pub(crate) struct Found {
+pub(crate) struct QueryResult {
     /// Each a line of the past, or an act.
     pub(crate) rows: Vec<Event>,
     /// What comes after these.
-    pub(crate) rest: Option<Range>,
+    pub(crate) rest: Option<IdRange>,
     /// If there is more than was asked for, where that begins.
     pub(crate) next: Option<Before>,
     /// Of channels, what isn't read.
-    pub(crate) unread: Vec<Unread>,
+    pub(crate) unread: Vec<UnreadCount>,
     /// Private lines that aren't read, of which the newest are among the rows.
     pub(crate) waiting: u64,
     /// With whom these were, and the last line of each that is told.
-    pub(crate) waiting_from: Vec<(Party, LineId)>,
+    pub(crate) waiting_from: Vec<(UserId, LineId)>,
     /// Who wrote the last of them.
-    pub(crate) last_writer: Option<(Party, UserName)>,
+    pub(crate) last_writer: Option<(UserId, UserName)>,
     /// So many lines were said under the names that were asked for, up to this id.
     pub(crate) said_by: (u64, LineId),
 }

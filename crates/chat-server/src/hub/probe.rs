@@ -31,12 +31,12 @@ impl Hub {
         drop(lock(&self.directory));
         spot.is(Rank::Accounts.name());
         drop(lock(&self.accounts));
-        spot.is(Rank::Restricting.name());
+        spot.is(Rank::ChannelIndex.name());
         drop(lock(&self.index));
-        spot.is(Rank::CutOff.name());
-        drop(lock(&self.cut_off));
-        spot.is(Rank::Governing.name());
-        drop(lock(&self.governing));
+        spot.is(Rank::NameHolds.name());
+        drop(lock(&self.name_holds));
+        spot.is(Rank::ServerModeration.name());
+        drop(lock(&self.server_moderation));
     }
 }
 
@@ -46,13 +46,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::hub::Bounds;
+    use crate::hub::Limits;
     use crate::ops::watchdog::Watchdog;
     use crate::util::sync::held_by_threads;
 
     #[test]
     fn a_lock_that_is_never_free_is_noticed_and_named() {
-        let hub = Hub::in_memory(Bounds::small());
+        let hub = Hub::in_memory(Limits::small());
         let frozen = lock(&hub.directory);
         let (told, stuck) = sync_channel(1);
         let tell = move |stuck| drop(told.send(stuck));

@@ -12,16 +12,16 @@ const MINUTE: i64 = 60 * SECOND;
 const SPANS: i64 = 60;
 
 /// Counts lines by the second for a minute, and by the minute for an hour.
-pub(crate) struct Meter(RankedMutex<{ Rank::Meter as u8 }, Counts>);
+pub(crate) struct RateCounter(RankedMutex<{ Rank::Rates as u8 }, Counters>);
 
-struct Counts {
+struct Counters {
     all: u64,
-    seconds: Count,
-    minutes: Count,
+    seconds: Window,
+    minutes: Window,
 }
 
 /// Lines of the last [`SPANS`] spans of time, the present one among them.
-struct Count {
+struct Window {
     /// How long a span is, in milliseconds.
     millis: i64,
     /// The newest that was counted, in spans since 1970.
@@ -30,16 +30,16 @@ struct Count {
     spans: [u64; 60],
 }
 
-impl Default for Meter {
+impl Default for RateCounter {
     fn default() -> Self {
-        let count = |millis| Count { millis, newest: 0, spans: [0; 60] };
-        Self(RankedMutex::new(Counts { all: 0, seconds: count(SECOND), minutes: count(MINUTE) }))
+        let count = |millis| Window { millis, newest: 0, spans: [0; 60] };
+        Self(RankedMutex::new(Counters { all: 0, seconds: count(SECOND), minutes: count(MINUTE) }))
     }
 }
 
 /// So many lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Measured {
+pub(crate) struct Rates {
     /// Since the server was started.
     pub(crate) all: u64,
     /// In the last 59 whole seconds and the present one.
@@ -48,7 +48,7 @@ pub(crate) struct Measured {
     pub(crate) hour: u64,
 }
 
-impl Meter {
+impl RateCounter {
     pub(crate) fn count(&self, now: Timestamp) {
         let mut counts = lock(&self.0);
         counts.all += 1;
@@ -56,14 +56,14 @@ impl Meter {
         counts.minutes.add(now);
     }
 
-    pub(crate) fn read(&self, now: Timestamp) -> Measured {
+    pub(crate) fn read(&self, now: Timestamp) -> Rates {
         let mut counts = lock(&self.0);
         let (minute, hour) = (counts.seconds.sum(now), counts.minutes.sum(now));
-        Measured { all: counts.all, minute, hour }
+        Rates { all: counts.all, minute, hour }
     }
 }
 
-impl Count {
+impl Window {
     fn add(&mut self, now: Timestamp) {
         self.go_to(now);
         // A line that was said in an earlier span counts for this one.
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_last_minute_is_the_last_sixty_seconds() {
-        let meter = Meter::default();
+        let meter = RateCounter::default();
         let at = |second: i64| Timestamp(1_000_000_020_000 + second * 1000);
         meter.count(at(0));
         meter.count(at(30));
@@ -111,10 +111,10 @@ mod tests {
 
     #[test]
     fn lines_are_counted_for_an_hour() {
-        let meter = Meter::default();
+        let meter = RateCounter::default();
         let at = |minute: i64| Timestamp(1_000_000_020_000 + minute * 60_000);
         let read = |minute| {
-            let Measured { all, minute, hour } = meter.read(at(minute));
+            let Rates { all, minute, hour } = meter.read(at(minute));
             (all, minute, hour)
         };
         assert_eq!(read(0), (0, 0, 0));

@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 
 /// By loose look. Almost always one has it; stored names of an earlier version may share one.
-pub(super) struct Lookalikes<T> {
+pub(super) struct SkeletonIndex<T> {
     first: HashMap<Box<str>, T>,
     others: HashMap<Box<str>, Vec<T>>,
 }
 
-impl<T> Default for Lookalikes<T> {
+impl<T> Default for SkeletonIndex<T> {
     fn default() -> Self {
         Self { first: HashMap::new(), others: HashMap::new() }
     }
 }
 
-impl<T: PartialEq> Lookalikes<T> {
+impl<T: PartialEq> SkeletonIndex<T> {
     pub(super) fn add(&mut self, look: &str, one: T) {
         if self.first.contains_key(look) {
             self.others.entry(look.into()).or_default().push(one);
@@ -50,8 +50,8 @@ mod tests {
 
     #[test]
     fn one_that_goes_leaves_the_others() {
-        let mut all = Lookalikes::default();
-        let of = |all: &Lookalikes<u8>| {
+        let mut all = SkeletonIndex::default();
+        let of = |all: &SkeletonIndex<u8>| {
             let mut found: Vec<_> = all.of("bl").copied().collect();
             found.sort_unstable();
             found

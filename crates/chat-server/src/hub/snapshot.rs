@@ -16,10 +16,10 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::hub::channel::moderation::List;
+use crate::hub::channel::moderation::ListKind;
 use crate::hub::channel::{Channel, Role};
 use crate::hub::client::account::Account;
-use crate::hub::client::{Party, Person};
+use crate::hub::client::{Client, UserId};
 use crate::hub::{Hub, lock};
 
 /// Names that a mistyped one is compared with, which takes about 0.1 ms: all, if there are no more, else those that come
@@ -52,7 +52,7 @@ fn nearest<'a>(
 }
 
 /// A page of a list.
-pub(crate) struct Page<T> {
+pub(crate) struct ListPage<T> {
     /// For the head of the list.
     pub(crate) count: usize,
     pub(crate) rows: Vec<T>,
@@ -65,70 +65,70 @@ pub(crate) struct Page<T> {
 /// A person in a list.
 pub(crate) struct UserRow {
     pub(crate) name: UserName,
-    pub(crate) person: Arc<Person>,
+    pub(crate) person: Arc<Client>,
 }
 
 /// Somebody to write to.
-pub(crate) enum Whom {
+pub(crate) enum Contact {
     /// They are here, perhaps on several devices.
-    Here(Arc<Person>),
+    Online(Arc<Client>),
     /// They have an account and aren't here.
-    Account(Arc<Account>),
+    Offline(Arc<Account>),
 }
 
-impl Whom {
-    pub(crate) fn party(&self) -> Party {
+impl Contact {
+    pub(crate) fn party(&self) -> UserId {
         match self {
-            Self::Here(person) => person.party(),
-            Self::Account(account) => account.party,
+            Self::Online(person) => person.party(),
+            Self::Offline(account) => account.party,
         }
     }
 
     pub(super) fn has_account(&self) -> bool {
         match self {
-            Self::Here(person) => person.account().is_some(),
-            Self::Account(_) => true,
+            Self::Online(person) => person.account().is_some(),
+            Self::Offline(_) => true,
         }
     }
 
     /// Their name now, which was `called`.
     pub(crate) fn name(&self, called: &UserName) -> UserName {
         match self {
-            Self::Here(person) => person.name().unwrap_or_else(|| called.clone()),
-            Self::Account(account) => account.name.clone(),
+            Self::Online(person) => person.name().unwrap_or_else(|| called.clone()),
+            Self::Offline(account) => account.name.clone(),
         }
     }
 }
 
 impl Hub {
     /// Somebody to write to by name.
-    pub(crate) fn whom(&self, name: &UserName) -> Result<Whom, Refusal> {
+    pub(crate) fn whom(&self, name: &UserName) -> Result<Contact, Refusal> {
         if let Some(person) = lock(&self.directory).find(name) {
-            return Ok(Whom::Here(Arc::clone(person)));
+            return Ok(Contact::Online(Arc::clone(person)));
         }
         if let Some(account) = self.account(name) {
-            return Ok(Whom::Account(account));
+            return Ok(Contact::Offline(account));
         }
-        self.person(name).map(Whom::Here)
+        self.person(name).map(Contact::Online)
     }
 
     /// The very person with whom a private chat is, called `name` when it was last heard: not somebody
     /// else who took the name.
-    pub(crate) fn whom_with(&self, party: Party, name: &UserName) -> Result<Whom, Refusal> {
+    pub(crate) fn whom_with(&self, party: UserId, name: &UserName) -> Result<Contact, Refusal> {
         let somebody_else = {
             let directory = lock(&self.directory);
             if let Some(guest) = directory.guest(party) {
-                return Ok(Whom::Here(Arc::clone(guest)));
+                return Ok(Contact::Online(Arc::clone(guest)));
             }
             match directory.find(name) {
                 Some(person) if person.party() == party => {
-                    return Ok(Whom::Here(Arc::clone(person)));
+                    return Ok(Contact::Online(Arc::clone(person)));
                 }
                 found => found.is_some(),
             }
         };
         let account = lock(&self.accounts).of(party).cloned();
-        account.map(Whom::Account).ok_or_else(|| Refusal::gone_from_chat(name, somebody_else))
+        account.map(Contact::Offline).ok_or_else(|| Refusal::gone_from_chat(name, somebody_else))
     }
 
     /// An account by its name.
@@ -138,15 +138,15 @@ impl Hub {
 
     /// On how many devices somebody of this name is here.
     pub(crate) fn device_count(&self, name: &UserName) -> usize {
-        lock(&self.directory).bearers(name).count()
+        lock(&self.directory).owners(name).count()
     }
 
     /// All devices on which somebody is here, this one included.
-    pub(crate) fn devices(&self, person: &Arc<Person>) -> Vec<Arc<Person>> {
+    pub(crate) fn devices(&self, person: &Arc<Client>) -> Vec<Arc<Client>> {
         match (person.account(), person.name()) {
             (Some(account), Some(name)) => {
                 let directory = lock(&self.directory);
-                let devices = directory.bearers(&name);
+                let devices = directory.owners(&name);
                 devices.filter(|device| device.account() == Some(account)).cloned().collect()
             }
             _ => vec![Arc::clone(person)],
@@ -154,7 +154,7 @@ impl Hub {
     }
 
     /// A person by name.
-    pub(crate) fn person(&self, name: &UserName) -> Result<Arc<Person>, Refusal> {
+    pub(crate) fn person(&self, name: &UserName) -> Result<Arc<Client>, Refusal> {
         let mut known: BTreeSet<UserName> = {
             let directory = lock(&self.directory);
             if let Some(person) = directory.find(name) {
@@ -182,7 +182,7 @@ impl Hub {
     /// A channel by name, for somebody. One that they may not know of is one that isn't there.
     pub(crate) fn channel_for(
         &self,
-        person: &Person,
+        person: &Client,
         name: &ChannelName,
         now: Timestamp,
     ) -> Result<Arc<Channel>, Refusal> {
@@ -207,19 +207,19 @@ impl Hub {
     /// many at most.
     pub(crate) fn channels(
         &self,
-        person: &Person,
+        person: &Client,
         part: Option<&str>,
         after: Option<&ChannelName>,
         most: usize,
         now: Timestamp,
-    ) -> Page<Arc<Channel>> {
+    ) -> ListPage<Arc<Channel>> {
         let part = part.map(folded);
         let is_wanted = |channel: &Channel| {
             let name = channel.name.bare();
             part.as_ref().is_none_or(|part| folded(name).contains(&**part))
                 && channel.is_known_to(person, now)
         };
-        let mut page = Page { count: 0, rows: Vec::new(), has_more: false, looked_at: 0 };
+        let mut page = ListPage { count: 0, rows: Vec::new(), has_more: false, looked_at: 0 };
         let mut last = after.cloned();
         loop {
             let some: Vec<Arc<Channel>> = {
@@ -243,7 +243,7 @@ impl Hub {
     }
 
     /// The account of this name, whether anybody is signed in to it or not.
-    pub(crate) fn account_called(&self, name: &UserName) -> Option<Party> {
+    pub(crate) fn account_called(&self, name: &UserName) -> Option<UserId> {
         self.account(name).map(|account| account.party)
     }
 
@@ -252,15 +252,15 @@ impl Hub {
     /// writes is in. Who was written to before may write.
     pub(crate) fn restricted_acquaintance<'a>(
         &self,
-        person: &Person,
-        other: &Whom,
+        person: &Client,
+        other: &Contact,
         own: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
     ) -> Option<(bool, ChannelName, Term)> {
         if lock(&self.index).has_no_marks() {
             return None;
         }
-        if let Whom::Here(other) = other
+        if let Contact::Online(other) = other
             && lock(&self.private).queue(other.id, person.id).is_some()
         {
             return None;
@@ -269,11 +269,11 @@ impl Hub {
         let watched = lock(&self.index).about(&who);
         let restricted = watched.iter().find_map(|channel| {
             channel
-                .ask(person, now, |standing| {
-                    let mark = standing.ban.map(|ban| (true, ban));
-                    let mark = mark.or(standing.mute.map(|mute| (false, mute)));
+                .ask(person, now, |access| {
+                    let mark = access.ban.map(|ban| (true, ban));
+                    let mark = mark.or(access.mute.map(|mute| (false, mute)));
                     // Nobody learns from this that there is a channel which they don't know.
-                    let may = |_: &_| !standing.operator && standing.knows();
+                    let may = |_: &_| !access.operator && access.knows();
                     let (is_ban, mark) = mark.filter(may)?;
                     Some((is_ban, channel.name.clone(), mark.term))
                 })
@@ -281,8 +281,8 @@ impl Hub {
         })?;
         let is_free = |channel: &&Arc<Channel>| {
             channel.has_member(other)
-                && channel.ask(person, now, |standing| {
-                    standing.member && (standing.operator || standing.mute.is_none())
+                && channel.ask(person, now, |access| {
+                    access.member && (access.operator || access.mute.is_none())
                 })
         };
         let mut own = own;
@@ -316,28 +316,28 @@ impl Hub {
     }
 
     /// Everybody who has a name, by name: a page of those after a name, or the first page and how many there are in all.
-    pub(crate) fn online(&self, after: Option<&UserName>, most: usize) -> Page<UserRow> {
+    pub(crate) fn online(&self, after: Option<&UserName>, most: usize) -> ListPage<UserRow> {
         let directory = lock(&self.directory);
         let mut all = directory.named_after(after);
-        let row = |(name, person): (&UserName, &Arc<Person>)| UserRow {
+        let row = |(name, person): (&UserName, &Arc<Client>)| UserRow {
             name: name.clone(),
             person: Arc::clone(person),
         };
         let rows: Vec<_> = all.by_ref().take(most).map(row).collect();
         let count = if after.is_none() { directory.named().len() } else { rows.len() };
-        Page { count, has_more: all.next().is_some(), looked_at: rows.len(), rows }
+        ListPage { count, has_more: all.next().is_some(), looked_at: rows.len(), rows }
     }
 }
 
 impl Channel {
     /// Everybody in it, by name: a page of those after a name, or the first page and how many there are in all.
-    pub(crate) fn members(&self, after: Option<&UserName>, most: usize) -> Page<UserRow> {
-        let people: Vec<Arc<Person>> = {
+    pub(crate) fn members(&self, after: Option<&UserName>, most: usize) -> ListPage<UserRow> {
+        let people: Vec<Arc<Client>> = {
             let state = self.state();
             state.members.values().map(|member| Arc::clone(&member.person)).collect()
         };
         let looked_at = people.len();
-        let row = |person: Arc<Person>| Some(UserRow { name: person.name()?, person });
+        let row = |person: Arc<Client>| Some(UserRow { name: person.name()?, person });
         let is_after = |row: &UserRow| after.is_none_or(|after| row.name > *after);
         let mut rows: Vec<_> = people.into_iter().filter_map(row).filter(is_after).collect();
         rows.sort_by(|one, other| one.name.cmp(&other.name));
@@ -346,7 +346,7 @@ impl Channel {
         let has_more = rows.len() > most;
         let count = if after.is_none() { rows.len() } else { rows.len().min(most) };
         rows.truncate(most);
-        Page { count, rows, has_more, looked_at }
+        ListPage { count, rows, has_more, looked_at }
     }
 
     /// How many are in it.
@@ -369,50 +369,50 @@ impl Channel {
     }
 
     /// What a person is in it.
-    pub(crate) fn role(&self, person: &Person) -> Role {
+    pub(crate) fn role(&self, person: &Client) -> Role {
         self.state().role(person)
     }
 
     /// Whether somebody may know that it is there.
-    pub(super) fn is_known_to(&self, person: &Person, now: Timestamp) -> bool {
+    pub(super) fn is_known_to(&self, person: &Client, now: Timestamp) -> bool {
         !self.is_hidden()
-            || self.state().standing(&self.name, person, &person.who(), now, None).knows()
+            || self.state().access(&self.name, person, &person.who(), now, None).knows()
     }
 
     /// Whether somebody is in it, here or when they come back.
-    fn has_member(&self, whom: &Whom) -> bool {
+    fn has_member(&self, whom: &Contact) -> bool {
         match whom {
-            Whom::Here(person) => self.state().holds(person),
-            Whom::Account(account) => account.is_in(&self.name),
+            Contact::Online(person) => self.state().holds(person),
+            Contact::Offline(account) => account.is_in(&self.name),
         }
     }
 
     /// The marks of a list that hold at this moment, the oldest first.
-    pub(crate) fn marks(&self, list: List, now: Timestamp) -> Vec<Restricted> {
-        self.state().rules.holding(list, now).map(|mark| mark.shown.clone()).collect()
+    pub(crate) fn marks(&self, list: ListKind, now: Timestamp) -> Vec<Restricted> {
+        self.state().moderation.holding(list, now).map(|mark| mark.shown.clone()).collect()
     }
 
     /// Every setting and its value; an operator is told all of it.
     pub(crate) fn settings(&self, to_operator: bool) -> Vec<(&'static str, String)> {
-        self.state().rules.settings.all(to_operator).collect()
+        self.state().moderation.settings.all(to_operator).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Bounds;
-    use crate::hub::client::account::KeptAccount;
+    use crate::hub::Limits;
+    use crate::hub::client::account::StoredAccount;
 
     /// However many names there are, few are compared, and those that are like the typed one at the beginning are among them.
     #[test]
     fn a_mistyped_name_finds_its_neighbours_among_many() {
-        let hub = Hub::in_memory(Bounds::small());
+        let hub = Hub::in_memory(Limits::small());
         let name = |name: &str| UserName::new(name).unwrap();
         for party in 1..=20_000_u64 {
             let called = if party == 1 { "alice".to_owned() } else { format!("user{party}") };
-            lock(&hub.accounts).add(KeptAccount {
-                party: Party(party),
+            lock(&hub.accounts).add(StoredAccount {
+                party: UserId(party),
                 name: name(&called),
                 password: "".into(),
                 away: None,

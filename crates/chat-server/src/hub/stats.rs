@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use chat_proto::event::Stat;
 use chat_proto::id::Timestamp;
 
-use crate::hub::rate_counter::Measured;
+use crate::hub::rate_counter::Rates;
 use crate::hub::{Hub, lock};
 use crate::ops::memory;
 
@@ -21,11 +21,11 @@ impl Hub {
             (accounts.count(), accounts.admins().len())
         };
         let (bans, invitations) = {
-            let governing = lock(&self.governing);
-            (governing.bans.all(now).len(), governing.invitations(now).len())
+            let server_moderation = lock(&self.server_moderation);
+            (server_moderation.bans.all(now).len(), server_moderation.invitations(now).len())
         };
         let channels = self.channels.read().by_name.len();
-        let Measured { all, minute, hour } = self.lines.read(now);
+        let Rates { all, minute, hour } = self.lines.read(now);
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let mut stats = vec![
             ("people", count(people)),
@@ -38,8 +38,8 @@ impl Hub {
             ("lines", all),
             ("lines_in_last_minute", minute),
             ("lines_in_last_hour", hour),
-            ("waiting_to_be_stored", self.under_way.load(Ordering::Relaxed)),
-            ("waiting_passwords", count(self.vault.waiting())),
+            ("waiting_to_be_stored", self.in_flight.load(Ordering::Relaxed)),
+            ("waiting_passwords", count(self.auth.waiting())),
             ("uptime_secs", now.seconds_since(self.started)),
         ];
         stats.extend(memory::occupied_bytes().map(|bytes| ("memory_bytes", bytes)));

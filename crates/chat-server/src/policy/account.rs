@@ -5,20 +5,20 @@ use chat_proto::refusal::Refusal;
 use chat_proto::secret::{Secret, acceptable};
 use chat_proto::verb::{Kind, Verb};
 
-use crate::hub::Registration;
+use crate::hub::RegistrationMode;
 
 /// Whoever is signed in has an account already; others may make one as the server's operator has set it.
 pub(crate) fn may_register(
     signed_in: bool,
     name: &UserName,
-    mode: Registration,
+    mode: RegistrationMode,
     invited: bool,
 ) -> Result<(), Refusal> {
     match mode {
         _ if signed_in => Err(Refusal::already_account(name)),
-        Registration::Closed => Err(Refusal::registration_closed()),
-        Registration::Invitation if !invited => Err(Refusal::invitation_needed()),
-        Registration::Open | Registration::Invitation => Ok(()),
+        RegistrationMode::Closed => Err(Refusal::registration_closed()),
+        RegistrationMode::Invitation if !invited => Err(Refusal::invitation_needed()),
+        RegistrationMode::Open | RegistrationMode::Invitation => Ok(()),
     }
 }
 
@@ -34,13 +34,13 @@ pub(crate) fn may_ask(verb: &Verb, required: bool, signed_in: bool) -> Result<()
 pub(crate) fn may_be_guest(
     name: &UserName,
     required: bool,
-    mode: Registration,
+    mode: RegistrationMode,
 ) -> Result<(), Refusal> {
     let register = match mode {
         _ if !required => return Ok(()),
-        Registration::Open => Some("/register"),
-        Registration::Invitation => Some("/register invite:CODE"),
-        Registration::Closed => None,
+        RegistrationMode::Open => Some("/register"),
+        RegistrationMode::Invitation => Some("/register invite:CODE"),
+        RegistrationMode::Closed => None,
     };
     Err(Refusal::account_required(name, register))
 }
@@ -81,7 +81,7 @@ mod tests {
             (true, Some(Code::NotAllowed), Some(Code::NotAllowed), Some(Code::NotAllowed), None),
         ] {
             let own = Some(&bob).filter(|_| signed_in);
-            let open = Registration::Open;
+            let open = RegistrationMode::Open;
             assert_eq!(code(may_register(signed_in, &bob, open, false)), register);
             assert_eq!(code(may_sign_in(own)), sign_in);
             assert_eq!(code(may_change_name(own)), name);
@@ -94,12 +94,12 @@ mod tests {
         let bob = UserName::new("bob").unwrap();
         let text = |refusal: Refusal| refusal.text().to_owned();
         for (mode, invited, refusal) in [
-            (Registration::Open, false, None),
-            (Registration::Open, true, None),
-            (Registration::Invitation, false, Some(Refusal::invitation_needed())),
-            (Registration::Invitation, true, None),
-            (Registration::Closed, false, Some(Refusal::registration_closed())),
-            (Registration::Closed, true, Some(Refusal::registration_closed())),
+            (RegistrationMode::Open, false, None),
+            (RegistrationMode::Open, true, None),
+            (RegistrationMode::Invitation, false, Some(Refusal::invitation_needed())),
+            (RegistrationMode::Invitation, true, None),
+            (RegistrationMode::Closed, false, Some(Refusal::registration_closed())),
+            (RegistrationMode::Closed, true, Some(Refusal::registration_closed())),
         ] {
             let seen = may_register(false, &bob, mode, invited);
             assert_eq!(seen.err().map(text), refusal.map(text), "{mode:?}, {invited}");
@@ -112,7 +112,9 @@ mod tests {
         let code = |result: Result<(), Refusal>| result.err().map(|refusal| refusal.code());
         let refused = Some(Code::NotSignedIn);
         for (required, expected) in [(false, None), (true, refused)] {
-            for mode in [Registration::Open, Registration::Invitation, Registration::Closed] {
+            for mode in
+                [RegistrationMode::Open, RegistrationMode::Invitation, RegistrationMode::Closed]
+            {
                 assert_eq!(code(may_be_guest(&bob, required, mode)), expected, "{mode:?}");
             }
             let channels = verb::of(Kind::Channels);

@@ -24,9 +24,9 @@ use super::Session;
 use crate::handlers::{AccountChange, help};
 use crate::hub::client::Kick;
 use crate::hub::client::account::Account;
-use crate::hub::client::throttle::Costly;
-use crate::hub::ports::vault::{Answer, Question};
-use crate::hub::ports::{AccountDeed, TokenHash};
+use crate::hub::client::throttle::ThrottledOp;
+use crate::hub::ports::auth::{Answer, Question};
+use crate::hub::ports::{AccountUpdate, TokenHash};
 
 type Re = Cow<'static, str>;
 
@@ -255,7 +255,7 @@ impl Session {
             Goal::Register { .. } => {
                 acceptable(secret.expose()).map_err(Refusal::bad_password)?;
                 self.hub.has_room_for_account()?;
-                self.hub.pace(&self.person, Costly::Register, now)?;
+                self.hub.throttle(&self.person, ThrottledOp::Register, now)?;
                 self.hash(secret);
                 self.dealing = Some(Dealing::new(re, goal, Stage::Hashing, now));
             }
@@ -294,11 +294,11 @@ impl Session {
 
     fn verify(&self, name: UserName, secret: Secret, known: Option<Arc<str>>) {
         let address = self.person.address();
-        self.hub.vault.ask(Question::Verify { name, address, secret, known }, &self.person);
+        self.hub.auth.ask(Question::Verify { name, address, secret, known }, &self.person);
     }
 
     fn hash(&self, secret: Secret) {
-        self.hub.vault.ask(Question::Hash(secret), &self.person);
+        self.hub.auth.ask(Question::Hash(secret), &self.person);
     }
 
     /// The vault has looked at a password, or hashed one.
@@ -334,7 +334,7 @@ impl Session {
             Goal::SignIn { ref name, account: Some(ref account) } => {
                 // Only a program keeps a token.
                 let token = match self.me.form {
-                    Form::Json => self.hub.vault.new_token(),
+                    Form::Json => self.hub.auth.new_token(),
                     Form::Text => None,
                 };
                 if token.is_none() && rehashed.is_none() {
@@ -349,7 +349,7 @@ impl Session {
                 let party = account.party;
                 let surplus = token.as_ref().and_then(|_| self.hub.surplus_token(party));
                 let hash = token.as_ref().map(|(_, hash)| *hash);
-                let deed = AccountDeed::SignIn { party, token: hash, surplus, rehashed, now };
+                let deed = AccountUpdate::SignIn { party, token: hash, surplus, rehashed, now };
                 self.keep(re, goal, deed, token, now)
             }
             Goal::SignIn { name, account: None } => {
@@ -368,7 +368,7 @@ impl Session {
             }
             Goal::Forget => {
                 let party = self.own_account(Kind::Forget)?.party;
-                self.keep(re, goal, AccountDeed::Forget { party }, None, now)
+                self.keep(re, goal, AccountUpdate::Forget { party }, None, now)
             }
             Goal::Register { .. } | Goal::SignOut | Goal::Enter(_) => Err(Refusal::internal()),
         }
@@ -381,7 +381,7 @@ impl Session {
         password: Box<str>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let (shown, hash) = self.hub.vault.new_token().ok_or_else(Refusal::internal)?;
+        let (shown, hash) = self.hub.auth.new_token().ok_or_else(Refusal::internal)?;
         let token = Some(hash);
         let deed = match &goal {
             Goal::Register { name, invite } => {
@@ -391,11 +391,11 @@ impl Session {
                 }
                 let (name, invite, party) = (name.clone(), *invite, self.person.party());
                 let (ignored, away) = (self.me.hidden(), self.person.away());
-                AccountDeed::Register { party, name, password, token, invite, ignored, away, now }
+                AccountUpdate::Register { party, name, password, token, invite, ignored, away, now }
             }
             Goal::Change { .. } => {
                 let party = self.own_account(Kind::Password)?.party;
-                AccountDeed::Password { party, password, token, now }
+                AccountUpdate::Password { party, password, token, now }
             }
             _ => return Err(Refusal::internal()),
         };
@@ -406,7 +406,7 @@ impl Session {
         &mut self,
         re: Re,
         goal: Goal,
-        deed: AccountDeed,
+        deed: AccountUpdate,
         token: Option<(Secret, TokenHash)>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
@@ -431,7 +431,7 @@ impl Session {
         &mut self,
         re: Re,
         entry: Entry,
-        deed: AccountDeed,
+        deed: AccountUpdate,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         self.inbox.hold(&entry.channel);
@@ -452,7 +452,7 @@ impl Session {
         let Dealing { re, goal, stage, now } = *dealing;
         if let Goal::Enter(entry) = goal {
             if let (Some(account), Some(_)) = (self.person.signed_in(), &entry.kick) {
-                self.hub.see_that_it_is_out(&account, &entry.channel);
+                self.hub.record_absence_from(&account, &entry.channel);
             }
             // They are in, whether that is remembered or not.
             self.look_back_from(re, *entry, out);
@@ -534,7 +534,7 @@ impl Session {
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
-        let hash = self.hub.vault.hash_of(token).ok_or_else(|| Refusal::bad_token(name));
+        let hash = self.hub.auth.hash_of(token).ok_or_else(|| Refusal::bad_token(name));
         let opened = hash.and_then(|hash| Ok((hash, self.hub.open_account(name, &hash, now)?)));
         let (hash, account) = opened.inspect_err(|_| self.log_failed_sign_in(name))?;
         self.complete_sign_in(re, &account, None, now, out)?;
@@ -556,7 +556,7 @@ impl Session {
         let before = self.hub.sign_in(&self.person, account, self.inbox.channels(), now)?;
         self.me.sign_in(account);
         tracing::info!(address = %self.person.shown_address(), name = %account.name, "signed in");
-        self.hub.put_out_where_banned(&self.person, self.inbox.channels(), now);
+        self.hub.eject_where_banned(&self.person, self.inbox.channels(), now);
         let (token, hash) = token.unzip();
         self.token = hash.map(Box::new);
         let name = account.name.clone();
@@ -570,7 +570,7 @@ impl Session {
             self.show_main_page(&name, out);
         }
         for channel in self.inbox.channels() {
-            self.hub.tell_elsewhere(account, &self.person, &channel.name, None);
+            self.hub.notify_other_devices(account, &self.person, &channel.name, None);
         }
         self.enter_again(account, now, out);
         self.look_what_waits(re, done);
@@ -601,7 +601,7 @@ impl Session {
 
     fn begin_sign_out(&mut self, re: Re, now: Timestamp) -> Result<(), Refusal> {
         let party = self.own_account(Kind::Logout)?.party;
-        let deed = AccountDeed::SignOut { party, token: self.token.as_deref().copied(), now };
+        let deed = AccountUpdate::SignOut { party, token: self.token.as_deref().copied(), now };
         self.keep(re, Goal::SignOut, deed, None, now)
     }
 

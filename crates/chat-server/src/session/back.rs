@@ -13,8 +13,8 @@ use chat_proto::text::Text;
 
 use super::Session;
 use super::carry_out::channel_place;
-use crate::hub::apply::{Leaving, Membership};
-use crate::hub::client::account::{Account, Remembered};
+use crate::hub::apply::{LeavePosition, Membership};
+use crate::hub::client::account::{Account, AccountMembership};
 use crate::policy;
 use crate::util::clock::on_the_wall;
 
@@ -26,7 +26,7 @@ impl Session {
         now: Timestamp,
         out: &mut BytesMut,
     ) {
-        for Remembered { channel, read } in account.channels() {
+        for AccountMembership { channel, read } in account.channels() {
             if self.inbox.channel(&channel).is_some() {
                 continue;
             }
@@ -103,7 +103,7 @@ impl Session {
             (false, Some(own)) => {
                 let user = account.name.clone();
                 let left = self.hub.leave(&self.person, user.clone(), &own, reason, now);
-                if let Some(Leaving { number, last_line }) = left {
+                if let Some(LeavePosition { number, last_line }) = left {
                     self.finish(&channel, number, last_line, out);
                     self.me.leave(&Conversation::Channel(channel.clone()));
                     let current = self.me.current().cloned();

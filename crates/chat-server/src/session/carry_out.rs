@@ -17,15 +17,15 @@ use super::account::Entry;
 use super::me::Place;
 use super::{Session, Waiting};
 use crate::handlers::{Change, help};
-use crate::hub::Bounds;
-use crate::hub::admin::command::Ruler;
-use crate::hub::apply::{Leaving, Membership, Words};
+use crate::hub::Limits;
+use crate::hub::admin::command::Issuer;
+use crate::hub::apply::{LeavePosition, Membership, NewMessage};
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::{Act, Deed, Standing};
-use crate::hub::client::throttle::Costly;
-use crate::hub::client::{By, ClientKind, Party};
-use crate::hub::ports::AccountDeed;
-use crate::hub::snapshot::Whom;
+use crate::hub::channel::mod_action::{AccessContext, ModAction, ModActionKind};
+use crate::hub::client::throttle::ThrottledOp;
+use crate::hub::client::{ClientKind, Source, UserId};
+use crate::hub::ports::AccountUpdate;
+use crate::hub::snapshot::Contact;
 use crate::policy;
 
 type Re = Cow<'static, str>;
@@ -76,15 +76,15 @@ impl Session {
                 let (party, name) = self.open_private(&user, now)?;
                 let conversation = Conversation::Private(name.clone());
                 let to = Place { conversation, with: Some(party) };
-                let words = Words::new(text, false, now, may);
+                let words = NewMessage::new(text, false, now, may);
                 return self.say(to, words, re, Some(name));
             }
             Change::Say { to, text, action, once, verdict } => {
-                let words = Words { once, verdict, ..Words::new(text, action, now, may) };
+                let words = NewMessage { once, verdict, ..NewMessage::new(text, action, now, may) };
                 return self.say(to, words, re, None);
             }
             Change::Topic(channel, topic) => {
-                self.hub.pace(&self.person, Costly::Topic, now)?;
+                self.hub.throttle(&self.person, ThrottledOp::Topic, now)?;
                 self.hub.set_topic(&self.person, self.name()?, &channel, topic, now, may)?;
                 self.waiting.push_back(Waiting::act(re));
                 return Ok(());
@@ -110,7 +110,7 @@ impl Session {
                         done
                     }
                     Some(party) => {
-                        let deed = AccountDeed::Away { party, away };
+                        let deed = AccountUpdate::Away { party, away };
                         return self.keep_and_answer(deed, done, re);
                     }
                 }
@@ -122,7 +122,7 @@ impl Session {
                 match self.person.account().filter(|_| changed) {
                     None => done,
                     Some(party) => {
-                        let deed = AccountDeed::Ignore { party, name: user, whom };
+                        let deed = AccountUpdate::Ignore { party, name: user, whom };
                         return self.keep_and_answer(deed, done, re);
                     }
                 }
@@ -135,7 +135,7 @@ impl Session {
                 match self.person.account().filter(|_| changed) {
                     None => done,
                     Some(party) => {
-                        let deed = AccountDeed::Unignore { party, names, whom };
+                        let deed = AccountUpdate::Unignore { party, names, whom };
                         return self.keep_and_answer(deed, done, re);
                     }
                 }
@@ -143,12 +143,12 @@ impl Session {
             Change::Act { channel, act } => {
                 self.may_tell_of(&act, now)?;
                 let costly = match act.deed {
-                    Deed::Invite(_) => Costly::Invite,
-                    _ => Costly::Moderate,
+                    ModActionKind::Invite(_) => ThrottledOp::Invite,
+                    _ => ThrottledOp::Moderate,
                 };
-                self.hub.pace(&self.person, costly, now)?;
+                self.hub.throttle(&self.person, costly, now)?;
                 return match act {
-                    Act { deed: Deed::Purge(aim, counted), reason } => {
+                    ModAction { deed: ModActionKind::Purge(aim, counted), reason } => {
                         self.purge(re, channel, (aim, reason), counted, now);
                         Ok(())
                     }
@@ -161,7 +161,7 @@ impl Session {
             }
             Change::Format(form) => {
                 self.me.form = form;
-                self.person.set_client(match form {
+                self.person.set_kind(match form {
                     Form::Text => ClientKind::Text,
                     Form::Json => ClientKind::Json,
                 });
@@ -169,8 +169,8 @@ impl Session {
             }
             Change::Account(change) => return self.deal(change, re, now, out),
             Change::Decree(wish, reason) => {
-                let asker = Ruler::Person(Arc::clone(&self.person));
-                self.hub.decree(asker, wish, reason, now)?;
+                let asker = Issuer::Client(Arc::clone(&self.person));
+                self.hub.submit_admin_command(asker, wish, reason, now)?;
                 self.waiting.push_back(Waiting::act(re));
                 return Ok(());
             }
@@ -190,7 +190,7 @@ impl Session {
         &mut self,
         re: Re,
         channel: &Arc<Channel>,
-        act: Act,
+        act: ModAction,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         self.hub.act(&self.person, self.name()?, channel, act, now, policy::channel::may)?;
@@ -199,7 +199,7 @@ impl Session {
     }
 
     /// What is told once it is kept.
-    fn keep_and_answer(&mut self, deed: AccountDeed, done: Done, re: Re) -> Result<(), Refusal> {
+    fn keep_and_answer(&mut self, deed: AccountUpdate, done: Done, re: Re) -> Result<(), Refusal> {
         self.hub.keep(&self.person, deed, Some(done))?;
         self.waiting.push_back(Waiting::act(re));
         Ok(())
@@ -210,7 +210,7 @@ impl Session {
     }
 
     /// A name as whoever has it writes it, and who that is.
-    fn as_borne(&self, user: UserName) -> (UserName, Option<Party>) {
+    fn as_borne(&self, user: UserName) -> (UserName, Option<UserId>) {
         match self.hub.whom(&user) {
             Ok(whom) => (whom.name(&user), Some(whom.party())),
             Err(_) => (user, None),
@@ -223,7 +223,7 @@ impl Session {
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<Done, Refusal> {
-        let Bounds { accounts_required, registration, .. } = self.hub.bounds;
+        let Limits { accounts_required, registration, .. } = self.hub.bounds;
         if let Err(refusal) = policy::account::may_be_guest(&name, accounts_required, registration)
         {
             self.hub.is_free(&name, now)?;
@@ -233,7 +233,7 @@ impl Session {
         self.may_be_renamed(&name, now)?;
         let before = self.hub.take_name(&self.person, &name, self.inbox.channels(), now)?;
         self.me.name = Some(name.clone());
-        self.hub.put_out_where_banned(&self.person, self.inbox.channels(), now);
+        self.hub.eject_where_banned(&self.person, self.inbox.channels(), now);
         if before.is_some() {
             return Ok(Done::Named { name });
         }
@@ -249,7 +249,7 @@ impl Session {
         topic: Option<Text>,
         now: Timestamp,
         out: &mut BytesMut,
-    ) -> Result<(Done, LineId, Option<AccountDeed>), Refusal> {
+    ) -> Result<(Done, LineId, Option<AccountUpdate>), Refusal> {
         let slot = self.inbox.free_slot();
         let membership = self.hub.create(&self.person, name, topic.clone(), slot, now)?;
         if self.inbox.channel(name).is_some() {
@@ -331,12 +331,12 @@ impl Session {
         channel: &ChannelName,
         read: LineId,
         now: Timestamp,
-    ) -> Option<AccountDeed> {
+    ) -> Option<AccountUpdate> {
         let account = self.person.signed_in()?;
         let now = self.hub.note_entry(&account, channel, read, now);
-        self.hub.tell_elsewhere(&account, &self.person, channel, None);
+        self.hub.notify_other_devices(&account, &self.person, channel, None);
         let (party, channel) = (account.party, channel.clone());
-        Some(AccountDeed::Enter { party, channel, read, now })
+        Some(AccountUpdate::Enter { party, channel, read, now })
     }
 
     /// Others have put this person out of a channel just now: what tells it is there already and comes
@@ -359,7 +359,7 @@ impl Session {
         reason: Option<Text>,
         now: Timestamp,
         out: &mut BytesMut,
-    ) -> Result<(Done, Option<AccountDeed>), Refusal> {
+    ) -> Result<(Done, Option<AccountUpdate>), Refusal> {
         let mut deed = None;
         if let Conversation::Channel(name) = &conversation {
             let channel = self.inbox.channel(name).cloned();
@@ -367,7 +367,7 @@ impl Session {
             let reason = reason.filter(|reason| self.may_say_in(&channel, reason, now));
             let told = reason.clone();
             let left = self.hub.leave(&self.person, self.name()?, &channel, told, now);
-            let Some(Leaving { number, last_line }) = left else {
+            let Some(LeavePosition { number, last_line }) = left else {
                 self.see_that_it_ended(name, out);
                 return Err(Refusal::not_in_channel(name));
             };
@@ -375,7 +375,7 @@ impl Session {
             if let Some(account) = self.person.signed_in() {
                 deed = channel.left_by(&account);
                 let name = &channel.name;
-                self.hub.tell_elsewhere(&account, &self.person, name, reason.as_ref());
+                self.hub.notify_other_devices(&account, &self.person, name, reason.as_ref());
             }
         }
         self.me.leave(&conversation);
@@ -388,15 +388,15 @@ impl Session {
         &mut self,
         user: &UserName,
         now: Timestamp,
-    ) -> Result<(Party, UserName), Refusal> {
+    ) -> Result<(UserId, UserName), Refusal> {
         let whom = self.hub.whom(user)?;
         let (name, party) = (whom.name(user), whom.party());
         let conversation = Conversation::Private(name.clone());
         let already = self.me.place(&conversation).is_some_and(|at| at.with == Some(party));
         if !already {
             self.may_write_first(&whom, &name, now)?;
-            if let Whom::Here(person) = &whom {
-                self.hub.pace(&self.person, Costly::OpenPrivate, now)?;
+            if let Contact::Online(person) = &whom {
+                self.hub.throttle(&self.person, ThrottledOp::OpenPrivate, now)?;
                 self.hub.open_private(&self.person, &self.name()?, person, &name)?;
             }
         }
@@ -405,7 +405,12 @@ impl Session {
     }
 
     /// Who knows somebody only from a channel that they are banned from or muted in, is not to follow them.
-    fn may_write_first(&self, whom: &Whom, name: &UserName, now: Timestamp) -> Result<(), Refusal> {
+    fn may_write_first(
+        &self,
+        whom: &Contact,
+        name: &UserName,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let own = self.inbox.channels();
         let from = self.hub.restricted_acquaintance(&self.person, whom, own, now);
         policy::user::may_write_first(name, from)
@@ -413,7 +418,7 @@ impl Session {
 
     /// Whether words could be said in a channel.
     fn may_say_in(&self, channel: &Channel, words: &Text, now: Timestamp) -> bool {
-        let may = |standing: &Standing<'_>| policy::channel::may_say(standing, words).is_ok();
+        let may = |standing: &AccessContext<'_>| policy::channel::may_say(standing, words).is_ok();
         channel.ask_to_show(&self.person, now, words.as_str(), &mut None, may)
     }
 
@@ -427,7 +432,8 @@ impl Session {
     fn showable(&self, away: Away, now: Timestamp) -> Away {
         let mut channels = self.inbox.channels();
         let reason = away.reason.filter(|reason| {
-            let may = |standing: &Standing<'_>| policy::channel::may_show(standing, reason).is_ok();
+            let may =
+                |standing: &AccessContext<'_>| policy::channel::may_show(standing, reason).is_ok();
             channels.all(|channel| {
                 channel.ask_to_show(&self.person, now, reason.as_str(), &mut None, may)
             })
@@ -440,7 +446,7 @@ impl Session {
         if self.me.name.as_ref().is_none_or(|own| own.as_str() == name.as_str()) {
             return Ok(());
         }
-        let may = |standing: &Standing<'_>| policy::channel::may_be_renamed(standing, name);
+        let may = |standing: &AccessContext<'_>| policy::channel::may_be_renamed(standing, name);
         let mut channels = self.inbox.channels();
         channels.try_for_each(|channel| {
             channel.ask_to_show(&self.person, now, name.as_str(), &mut None, may)
@@ -448,8 +454,8 @@ impl Session {
     }
 
     /// An invitation reaches a person as a private line does, so the same rule holds for it.
-    fn may_tell_of(&self, act: &Act, now: Timestamp) -> Result<(), Refusal> {
-        let Deed::Invite(aim) = &act.deed else { return Ok(()) };
+    fn may_tell_of(&self, act: &ModAction, now: Timestamp) -> Result<(), Refusal> {
+        let ModActionKind::Invite(aim) = &act.deed else { return Ok(()) };
         match self.hub.whom(&aim.user) {
             Ok(whom) => self.may_write_first(&whom, &aim.name(), now),
             // What is wrong with it the act tells.
@@ -476,18 +482,18 @@ impl Session {
     fn say(
         &mut self,
         to: Place,
-        mut words: Words,
+        mut words: NewMessage,
         re: Re,
         opened: Option<UserName>,
     ) -> Result<(), Refusal> {
         let from = self.name()?;
         let bytes = u16::try_from(words.text.as_str().len()).unwrap_or(u16::MAX);
-        self.hub.pace_storing(&self.person, bytes, words.time)?;
+        self.hub.throttle_storage(&self.person, bytes, words.time)?;
         let mut notice = None;
         // Before it is looked who is to hear it.
-        words.ticket = self.hub.now_number();
+        words.correlation_id = self.hub.now_number();
         let no_addressee;
-        let ticket = match to.conversation {
+        let correlation_id = match to.conversation {
             Conversation::Channel(name) => {
                 let channel = match self.inbox.channel(&name) {
                     Some(channel) => Ok(Arc::clone(channel)),
@@ -507,7 +513,7 @@ impl Session {
                     called = whom.name(&called);
                     let party = whom.party();
                     // Their new name may not have been told yet.
-                    self.me.renamed(By { id: self.person.id, party, was: party }, &called);
+                    self.me.renamed(Source { id: self.person.id, party, was: party }, &called);
                     notice = absence(whom, &called);
                 }
                 let whom = whom.and_then(|whom| {
@@ -520,26 +526,26 @@ impl Session {
             }
         };
         if no_addressee.is_some() {
-            self.aside.get_or_insert_default().no_addressee = Some(ticket);
+            self.aside.get_or_insert_default().no_addressee = Some(correlation_id);
         }
         if self.waiting.is_empty() {
             // Mostly it is the only one.
             self.waiting.reserve_exact(1);
         }
         self.waiting_bytes += u32::from(bytes);
-        self.waiting.push_back(Waiting::Draft { re, ticket, bytes, opened, notice });
+        self.waiting.push_back(Waiting::Draft { re, correlation_id, bytes, opened, notice });
         Ok(())
     }
 }
 
 /// What somebody is told who writes to somebody that may not read it soon.
-fn absence(whom: &Whom, called: &UserName) -> Option<Sentence> {
+fn absence(whom: &Contact, called: &UserName) -> Option<Sentence> {
     match whom {
-        Whom::Here(person) => person.away().map(|Away { reason }| {
+        Contact::Online(person) => person.away().map(|Away { reason }| {
             let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             Sentence::new(format!("{called} is away{because}"))
         }),
-        Whom::Account(_) => Some(Sentence::not_here(called)),
+        Contact::Offline(_) => Some(Sentence::not_here(called)),
     }
 }
 

@@ -19,8 +19,8 @@ use tokio::sync::mpsc::error::TryRecvError as QueueError;
 use crate::hub::apply::Membership;
 use crate::hub::channel::{Channel, RingReader};
 use crate::hub::client::account::Account;
-use crate::hub::client::{Bell, Note, Person, PersonId};
-use crate::hub::fanout::delivery::{Delivery, Told};
+use crate::hub::client::{Client, ClientId, Notification, ReadySet};
+use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
 
 /// Everything that a person reads from.
 #[derive(Default)]
@@ -70,7 +70,7 @@ pub(super) enum Taken {
     Channel(Arc<Delivery>, usize, Option<Missed>),
     Private(Arc<Delivery>),
     /// With its number.
-    Note(u64, Note),
+    Note(u64, Notification),
 }
 
 /// Lines of a channel that one read too slowly for.
@@ -95,19 +95,19 @@ impl Subscription {
         if self.head.is_none() {
             self.head = next_of_ring(&mut self.ring);
         }
-        self.head.as_ref().map(|head| head.told(self.begun.into()).number)
+        self.head.as_ref().map(|head| head.event_at(self.begun.into()).number)
     }
 
     /// What comes next, if its number was asked for.
-    fn head(&self) -> Option<&Told> {
-        self.head.as_ref().map(|head| head.told(self.begun.into()))
+    fn head(&self) -> Option<&SequencedEvent> {
+        self.head.as_ref().map(|head| head.event_at(self.begun.into()))
     }
 
     /// Takes the next event.
     fn take(&mut self) -> Option<Taken> {
         let head = self.head.as_ref()?;
         let at = usize::from(self.begun);
-        let told = head.told(at);
+        let told = head.event_at(at);
         let (count, after) = self.missed_up_to(told.line_before());
         let missed = (count > 0).then(|| {
             let channel = self.channel.name.clone();
@@ -131,7 +131,7 @@ impl Subscription {
     /// numbers below `limit`, and there is room for it. Tells whether it was copied.
     fn copy(
         &mut self,
-        own: PersonId,
+        own: ClientId,
         limit: u64,
         room: usize,
         form: Form,
@@ -139,11 +139,11 @@ impl Subscription {
     ) -> bool {
         let Some(head) = &self.head else { return false };
         let which = usize::from(self.begun)..head.len();
-        let is_next = head.told(which.start).line_before() <= self.last_line;
+        let is_next = head.event_at(which.start).line_before() <= self.last_line;
         if !is_next
             || head.last().number >= limit
             || head.weight() > room
-            || !head.is_said_by_others(which.clone(), own)
+            || !head.is_from_others(which.clone(), own)
         {
             return false;
         }
@@ -164,7 +164,7 @@ impl Inbox {
     /// The bit for a channel that is about to be entered. There are as many bits as conversations that
     /// a person may be in at the most.
     pub(crate) fn free_slot(&self) -> u32 {
-        self.used_slots().trailing_ones() % Bell::CHANNEL_SLOTS
+        self.used_slots().trailing_ones() % ReadySet::CHANNEL_SLOTS
     }
 
     fn used_slots(&self) -> u64 {
@@ -208,7 +208,7 @@ impl Inbox {
     pub(super) fn release_chats(&mut self) {
         self.chats_held = false;
         self.blocked = false;
-        self.todo |= 1 << Bell::PRIVATE;
+        self.todo |= 1 << ReadySet::PRIVATE;
     }
 
     /// What happens in a channel is taken out again; unless lines between two ids went out of the
@@ -218,7 +218,7 @@ impl Inbox {
         if one.number().is_some()
             && let Some(head) = &one.head
         {
-            let before = head.told(one.begun.into()).line_before();
+            let before = head.event_at(one.begun.into()).line_before();
             let (missed, after) = one.missed_up_to(before);
             if missed > 0 {
                 one.last_line = before;
@@ -250,7 +250,7 @@ impl Inbox {
 
     /// Ends all subscriptions and private chats.
     pub(super) fn leave_all(&mut self) {
-        *self = Self { todo: self.todo & 1 << Bell::NOTES, ..Self::default() };
+        *self = Self { todo: self.todo & 1 << ReadySet::NOTES, ..Self::default() };
     }
 
     /// The last line of each channel in which something was taken out since this was last asked.
@@ -309,7 +309,7 @@ impl Inbox {
     /// Begins to read a private chat.
     pub(super) fn open(&mut self, queue: mpsc::Receiver<Arc<Delivery>>) {
         self.chats.push(Chat { queue, head: None });
-        self.todo |= 1 << Bell::PRIVATE;
+        self.todo |= 1 << ReadySet::PRIVATE;
     }
 
     /// Whether anything may wait.
@@ -318,17 +318,17 @@ impl Inbox {
     }
 
     /// Takes out what has the lowest number, if that is below `limit`.
-    pub(super) fn take(&mut self, person: &Person, limit: u64) -> Option<Taken> {
+    pub(super) fn take(&mut self, person: &Client, limit: u64) -> Option<Taken> {
         let (number, source) = self.next(person)?;
         if number >= limit {
             return None;
         }
         self.blocked = self.waits_for_held(source);
         if self.blocked {
-            return person.take_awaited().map(|(number, note)| Taken::Note(number, note));
+            return person.pop_awaited().map(|(number, note)| Taken::Note(number, note));
         }
         Some(match source {
-            Source::Notes => Taken::Note(number, person.take_note()?),
+            Source::Notes => Taken::Note(number, person.pop_notification()?),
             Source::Chat(at) => {
                 let delivery = self.chats.get_mut(at)?.head.take()?;
                 if delivery.first().is_line() {
@@ -376,13 +376,13 @@ impl Inbox {
     /// `limit`, and until `out` holds `enough` bytes.
     pub(super) fn copy_lines(
         &mut self,
-        person: &Person,
+        person: &Client,
         limit: u64,
         enough: usize,
         form: Form,
         out: &mut BytesMut,
     ) {
-        self.todo |= person.bell.take();
+        self.todo |= person.ready.take();
         if !self.todo.is_power_of_two() {
             return;
         }
@@ -393,7 +393,7 @@ impl Inbox {
         while one.number().is_some() {
             let room = enough.saturating_sub(out.len());
             // As in `next`, nothing may have come from elsewhere when it is known what is next here.
-            if person.bell.is_rung() || !one.copy(person.id, limit, room, form, out) {
+            if person.ready.is_ready() || !one.copy(person.id, limit, room, form, out) {
                 return;
             }
         }
@@ -402,17 +402,17 @@ impl Inbox {
 
     /// Where the lowest number is. Sources are looked at until none has got anything meanwhile: what is
     /// there to be seen is there before anything that it caused.
-    fn next(&mut self, person: &Person) -> Option<(u64, Source)> {
+    fn next(&mut self, person: &Client) -> Option<(u64, Source)> {
         loop {
-            self.todo |= person.bell.take();
+            self.todo |= person.ready.take();
             let next = self.lowest(person);
-            if !person.bell.is_rung() {
+            if !person.ready.is_ready() {
                 return next;
             }
         }
     }
 
-    fn lowest(&mut self, person: &Person) -> Option<(u64, Source)> {
+    fn lowest(&mut self, person: &Client) -> Option<(u64, Source)> {
         let mut lowest: Option<(u64, Source)> = None;
         let mut consider = |number: u64, source: Source| {
             if lowest.is_none_or(|(lowest, _)| number < lowest) {
@@ -434,7 +434,7 @@ impl Inbox {
                 None => done |= 1 << one.slot,
             }
         }
-        if todo & 1 << Bell::PRIVATE != 0 {
+        if todo & 1 << ReadySet::PRIVATE != 0 {
             let mut any = false;
             if !self.chats_held {
                 self.chats.retain_mut(Chat::is_open);
@@ -446,17 +446,17 @@ impl Inbox {
                     consider(head.first().number, Source::Chat(at));
                 }
             }
-            done |= u64::from(!any) << Bell::PRIVATE;
+            done |= u64::from(!any) << ReadySet::PRIVATE;
         }
-        if todo & 1 << Bell::NOTES != 0 {
-            match person.oldest_note() {
+        if todo & 1 << ReadySet::NOTES != 0 {
+            match person.oldest_notification() {
                 Some(number) => consider(number, Source::Notes),
-                None => done |= 1 << Bell::NOTES,
+                None => done |= 1 << ReadySet::NOTES,
             }
         }
         todo &= !done;
         // Bits of channels that were left mean nothing any more.
-        self.todo = todo & (self.used_slots() | 1 << Bell::PRIVATE | 1 << Bell::NOTES);
+        self.todo = todo & (self.used_slots() | 1 << ReadySet::PRIVATE | 1 << ReadySet::NOTES);
         lowest
     }
 }
@@ -493,8 +493,8 @@ impl Chat {
 mod tests {
     use super::*;
     use crate::hub::channel::{RING, Ring};
-    use crate::hub::client::By;
-    use crate::hub::fanout::delivery::Told;
+    use crate::hub::client::Source;
+    use crate::hub::fanout::delivery::SequencedEvent;
     use crate::hub::fanout::sequence::Sequence;
     use chat_proto::event::{Farewell, Placed};
     use chat_proto::id::Timestamp;
@@ -506,7 +506,7 @@ mod tests {
 
     /// Somebody in one channel, and what leads to them.
     struct Reader {
-        person: Arc<Person>,
+        person: Arc<Client>,
         sequence: Arc<Sequence>,
         ring: Ring,
         inbox: Inbox,
@@ -516,7 +516,7 @@ mod tests {
         fn new() -> Self {
             let sequence = Arc::<Sequence>::default();
             let person =
-                Arc::new(Person::new(PersonId(1), None, Timestamp(0), Arc::clone(&sequence)));
+                Arc::new(Client::new(ClientId(1), None, Timestamp(0), Arc::clone(&sequence)));
             let name = ChannelName::new("den").unwrap();
             let channel = Arc::new(Channel::new(name, None, LineId(0), Arc::clone(&sequence)));
             let ring = broadcast::Sender::new(RING);
@@ -554,7 +554,7 @@ mod tests {
             ring
         }
 
-        fn line(&self, id: u64) -> Told {
+        fn line(&self, id: u64) -> SequencedEvent {
             let event = Event::Message {
                 placed: Placed { id: LineId(id), time: Timestamp(0) },
                 channel: ChannelName::new("den").unwrap(),
@@ -563,14 +563,14 @@ mod tests {
                 action: false,
                 past: false,
             };
-            Told::new(event, By::NOBODY, self.sequence.next(), LineId(id))
+            SequencedEvent::new(event, Source::NOBODY, self.sequence.next(), LineId(id))
         }
 
-        fn tell(&self, lines: Vec<Told>) {
+        fn tell(&self, lines: Vec<SequencedEvent>) {
             for run in Delivery::runs(lines) {
                 assert!(self.ring.send(Some(Arc::new(run))).is_ok(), "nobody reads");
             }
-            self.person.bell.ring(0);
+            self.person.ready.notify(0);
         }
 
         /// Everything that is there below a number: how many lines come together, and notes (0).
@@ -608,7 +608,7 @@ mod tests {
     fn what_comes_in_between_is_taken_in_between() {
         let mut reader = Reader::new();
         let mut lines = vec![reader.line(1), reader.line(2)];
-        reader.person.note(Note::Bye(Farewell::Quit));
+        reader.person.push(Notification::Closing(Farewell::Quit));
         lines.extend([reader.line(3), reader.line(4)]);
         reader.tell(lines);
         // That nothing more waits beside them is known one line later.
@@ -634,18 +634,18 @@ mod tests {
         reader.tell(vec![reader.line(1)]);
         let [from, to] = ["ann", "anna"].map(|name| UserName::new(name).unwrap());
         let event = Event::Renamed { from, to };
-        let renamed = Told::new(event, By::NOBODY, reader.sequence.next(), LineId(0));
-        let renamed = Arc::new(Delivery::from(Told { once: Some(1), ..renamed }));
+        let renamed = SequencedEvent::new(event, Source::NOBODY, reader.sequence.next(), LineId(0));
+        let renamed = Arc::new(Delivery::from(SequencedEvent { once: Some(1), ..renamed }));
         for ring in [&reader.ring, &other] {
             assert!(ring.send(Some(Arc::clone(&renamed))).is_ok());
         }
-        reader.person.bell.ring(0);
-        reader.person.bell.ring(1);
-        reader.person.note(Note::Bye(Farewell::Quit));
+        reader.person.ready.notify(0);
+        reader.person.ready.notify(1);
+        reader.person.push(Notification::Closing(Farewell::Quit));
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [0; 0]);
         assert!(!reader.inbox.has_more(), "it waits for its release alone");
         // What releases it comes all the same.
-        reader.person.note(Note::Kept(Ok(())));
+        reader.person.push(Notification::Committed(Ok(())));
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [0]);
         reader.inbox.release(&den);
         assert!(reader.inbox.has_more());
@@ -661,9 +661,12 @@ mod tests {
         let user = UserName::new("ann").unwrap();
         let publish = |ring: &Ring, slot: u32, event: Event, once: Option<u64>| {
             let number = reader.sequence.next();
-            let told = Told { once, ..Told::new(event, By::NOBODY, number, LineId(0)) };
+            let told = SequencedEvent {
+                once,
+                ..SequencedEvent::new(event, Source::NOBODY, number, LineId(0))
+            };
             assert!(ring.send(Some(Arc::new(told.into()))).is_ok());
-            reader.person.bell.ring(slot);
+            reader.person.ready.notify(slot);
         };
         let entered = || Event::Entered {
             channel: ChannelName::new("attic").unwrap(),
@@ -702,7 +705,7 @@ mod tests {
                     missed += before.count;
                 }
                 lines += 1;
-                assert_eq!(delivery.told(at).last_line, LineId(lines + missed));
+                assert_eq!(delivery.event_at(at).last_line, LineId(lines + missed));
             }
             assert_eq!(lines + missed, all, "by {each}");
             // Four have one place.

@@ -7,7 +7,7 @@ use chat_proto::name::UserName;
 use chat_proto::rendition::Form;
 
 use crate::hub::client::account::{self, Account};
-use crate::hub::client::{By, Party};
+use crate::hub::client::{Source, UserId};
 use crate::hub::ports::HiddenAuthors;
 
 /// The state of one connection that handlers read.
@@ -30,7 +30,7 @@ pub(crate) struct Me {
 #[derive(Default)]
 struct Aside {
     /// Who wrote privately last, by the name that they had.
-    reply_to: Option<(Party, UserName)>,
+    reply_to: Option<(UserId, UserName)>,
     /// Numbers of things that come in more than one way and were told.
     told: VecDeque<u64>,
     /// The name that was refused because it is no account's: `/register` makes it one.
@@ -42,7 +42,7 @@ struct Aside {
 pub(crate) struct Place {
     pub(crate) conversation: Conversation,
     /// For a private chat, who it is with: whoever else may have the name later is somebody else.
-    pub(crate) with: Option<Party>,
+    pub(crate) with: Option<UserId>,
 }
 
 /// Whom a person hides, for as long as the connection lives.
@@ -52,7 +52,7 @@ type Ignored = Vec<Hidden>;
 /// so that a new name doesn't bring them back.
 struct Hidden {
     name: UserName,
-    person: Option<Party>,
+    person: Option<UserId>,
     /// Their name now, as far as it was told.
     called: UserName,
 }
@@ -117,12 +117,12 @@ impl Me {
     }
 
     /// Who wrote privately last, by the name that they had.
-    pub(crate) fn reply_to(&self) -> Option<&(Party, UserName)> {
+    pub(crate) fn reply_to(&self) -> Option<&(UserId, UserName)> {
         self.aside.as_ref()?.reply_to.as_ref()
     }
 
     /// Somebody has written privately.
-    pub(crate) fn was_written_to(&mut self, by: (Party, UserName)) {
+    pub(crate) fn was_written_to(&mut self, by: (UserId, UserName)) {
         self.aside.get_or_insert_default().reply_to = Some(by);
     }
 
@@ -132,20 +132,20 @@ impl Me {
     }
 
     /// Another device has hidden somebody.
-    pub(crate) fn hide(&mut self, hidden: account::Hidden) {
+    pub(crate) fn hide(&mut self, hidden: account::IgnoredUser) {
         if self.may_ignore_more().is_ok() {
             self.ignore(hidden.name, hidden.party);
         }
     }
 
     /// Whom they hide, for an account.
-    pub(crate) fn hidden(&self) -> Vec<(UserName, Option<Party>)> {
+    pub(crate) fn hidden(&self) -> Vec<(UserName, Option<UserId>)> {
         let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
         hidden.map(|hidden| (hidden.name.clone(), hidden.person)).collect()
     }
 
     /// Under which names somebody is hidden.
-    pub(crate) fn hidden_as(&self, name: &UserName, person: Option<Party>) -> Vec<UserName> {
+    pub(crate) fn hidden_as(&self, name: &UserName, person: Option<UserId>) -> Vec<UserName> {
         let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
         hidden.filter(|hidden| hidden.is(name, person)).map(|hidden| hidden.name.clone()).collect()
     }
@@ -191,7 +191,7 @@ impl Me {
     }
 
     /// Somebody has another name now.
-    pub(crate) fn renamed(&mut self, who: By, to: &UserName) {
+    pub(crate) fn renamed(&mut self, who: Source, to: &UserName) {
         for place in &mut self.places {
             if place.with == Some(who.was) {
                 place.with = Some(who.party);
@@ -214,7 +214,7 @@ impl Me {
     }
 
     /// Hides somebody; `false` if they were hidden already.
-    pub(crate) fn ignore(&mut self, name: UserName, person: Option<Party>) -> bool {
+    pub(crate) fn ignore(&mut self, name: UserName, person: Option<UserId>) -> bool {
         let ignored = self.ignored.get_or_insert_default();
         let already = ignored.iter().any(|hidden| hidden.is(&name, person));
         if !already {
@@ -224,7 +224,7 @@ impl Me {
     }
 
     /// Sees somebody again; `false` if they were not hidden.
-    pub(crate) fn unignore(&mut self, name: &UserName, person: Option<Party>) -> bool {
+    pub(crate) fn unignore(&mut self, name: &UserName, person: Option<UserId>) -> bool {
         let Some(ignored) = &mut self.ignored else { return false };
         let before = ignored.len();
         ignored.retain(|hidden| !hidden.is(name, person));
@@ -251,7 +251,7 @@ impl Me {
         }
     }
 
-    pub(crate) fn ignores(&self, person: Party, name: &UserName) -> bool {
+    pub(crate) fn ignores(&self, person: UserId, name: &UserName) -> bool {
         self.ignored
             .as_ref()
             .is_some_and(|ignored| ignored.iter().any(|hidden| hidden.is(name, Some(person))))
@@ -291,7 +291,7 @@ impl Me {
 }
 
 impl Hidden {
-    fn is(&self, name: &UserName, person: Option<Party>) -> bool {
+    fn is(&self, name: &UserName, person: Option<UserId>) -> bool {
         let named = self.name == *name || self.called == *name;
         named || (person.is_some() && self.person == person)
     }
@@ -300,7 +300,7 @@ impl Hidden {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::client::PersonId;
+    use crate::hub::client::ClientId;
     use chat_proto::name::ChannelName;
 
     fn channel(name: &str) -> Place {
@@ -312,8 +312,8 @@ mod tests {
         Me::new("test".into())
     }
 
-    fn by(party: u64) -> By {
-        By { id: PersonId(party), party: Party(party), was: Party(party) }
+    fn by(party: u64) -> Source {
+        Source { id: ClientId(party), party: UserId(party), was: UserId(party) }
     }
 
     fn names<const N: usize>(names: [&str; N]) -> [UserName; N] {
@@ -339,27 +339,27 @@ mod tests {
     fn a_new_name_does_not_bring_an_ignored_person_back() {
         let mut me = me();
         let [bob, rob] = names(["bob", "rob"]);
-        assert!(me.ignore(bob.clone(), Some(Party(7))));
-        assert!(!me.ignore(bob.clone(), Some(Party(7))));
-        assert!(me.ignores(Party(7), &rob));
-        assert!(me.ignores(Party(8), &bob));
-        assert!(!me.ignores(Party(8), &rob));
-        assert!(me.unignore(&bob, Some(Party(7))));
-        assert!(!me.ignores(Party(7), &bob));
+        assert!(me.ignore(bob.clone(), Some(UserId(7))));
+        assert!(!me.ignore(bob.clone(), Some(UserId(7))));
+        assert!(me.ignores(UserId(7), &rob));
+        assert!(me.ignores(UserId(8), &bob));
+        assert!(!me.ignores(UserId(8), &rob));
+        assert!(me.unignore(&bob, Some(UserId(7))));
+        assert!(!me.ignores(UserId(7), &bob));
     }
 
     #[test]
     fn an_ignored_person_who_was_renamed_is_seen_again_under_either_name() {
-        for (typed, now_there) in [("rob", Some(Party(7))), ("rob", None), ("bob", None)] {
+        for (typed, now_there) in [("rob", Some(UserId(7))), ("rob", None), ("bob", None)] {
             let mut me = me();
             let [bob, carol, rob, typed] = names(["bob", "carol", "rob", typed]);
-            me.ignore(bob, Some(Party(7)));
-            me.ignore(carol.clone(), Some(Party(8)));
+            me.ignore(bob, Some(UserId(7)));
+            me.ignore(carol.clone(), Some(UserId(8)));
             me.renamed(by(7), &rob);
             assert_eq!(me.ignored_names(), [carol.clone(), rob.clone()]);
             assert!(me.unignore(&typed, now_there));
             assert_eq!(me.ignored_names(), [carol]);
-            assert!(!me.ignores(Party(7), &rob));
+            assert!(!me.ignores(UserId(7), &rob));
         }
     }
 
@@ -367,7 +367,7 @@ mod tests {
     fn a_private_chat_stays_with_its_person_whatever_their_name() {
         let mut me = me();
         let [bob, rob] = names(["bob", "rob"]);
-        me.go_to(Place { conversation: Conversation::Private(bob.clone()), with: Some(Party(7)) });
+        me.go_to(Place { conversation: Conversation::Private(bob.clone()), with: Some(UserId(7)) });
         me.renamed(by(8), &rob);
         assert_eq!(me.current(), Some(&Conversation::Private(bob)));
         me.renamed(by(7), &rob);

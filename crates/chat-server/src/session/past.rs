@@ -18,11 +18,12 @@ use super::Session;
 use super::account::Entry;
 use crate::handlers::Rows;
 use crate::hub::channel::Channel;
-use crate::hub::channel::mod_action::{Act, Aim, Counted, Deed};
+use crate::hub::channel::mod_action::{ActionTarget, ModAction, ModActionKind, PurgeScope};
 use crate::hub::client::Kick;
-use crate::hub::fanout::delivery::Told;
+use crate::hub::fanout::delivery::SequencedEvent;
 use crate::hub::ports::{
-    Asked, ConversationKey, Count, Found, Of, Question, Range, Reach, Reader, Unread,
+    ConversationKey, ConversationRef, IdRange, QueryResult, Question, RangeCount, SearchRequest,
+    UnreadCount, UnreadQuery, VisibleRange,
 };
 
 /// A question with a long answer, from its asking to its answer. There is one at a time, and no further line is
@@ -33,7 +34,7 @@ pub(super) struct Lookup {
     /// Found, and not told yet.
     rows: Rows,
     /// What comes after these.
-    rest: Option<Range>,
+    rest: Option<IdRange>,
     /// A question is on its way.
     is_asked: bool,
     /// How many lines were told.
@@ -47,9 +48,9 @@ pub(super) struct Lookup {
 /// A purge that is carried out once it is counted what it hides.
 struct Purge {
     channel: Arc<Channel>,
-    aim: Aim,
+    aim: ActionTarget,
     reason: Option<Text>,
-    counted: Counted,
+    counted: PurgeScope,
     /// The last line when it was asked for.
     last: LineId,
     now: Timestamp,
@@ -57,8 +58,8 @@ struct Purge {
 
 impl Purge {
     fn question(&self) -> Question {
-        let Self { channel, counted: Counted { names, upto, .. }, last, .. } = self;
-        Question::SaidBy(channel.name.clone(), names.clone(), *upto, *last)
+        let Self { channel, counted: PurgeScope { names, upto, .. }, last, .. } = self;
+        Question::CountBy(channel.name.clone(), names.clone(), *upto, *last)
     }
 }
 
@@ -95,14 +96,14 @@ impl Session {
         &mut self,
         re: Cow<'static, str>,
         conversation: Conversation,
-        of: Of,
+        of: ConversationRef,
         span: Span,
     ) {
         // What is in the past for this person ends where they have heard of the channel.
         let reach = match &conversation {
             Conversation::Channel(name) => self.inbox.last_line(name).map(|upto| {
                 let floor = self.inbox.channel(name).map(|channel| channel.floor());
-                Reach { after: floor.unwrap_or_default(), upto }
+                VisibleRange { after: floor.unwrap_or_default(), upto }
             }),
             Conversation::Private(_) => None,
         };
@@ -118,8 +119,13 @@ impl Session {
     }
 
     /// `/search`.
-    pub(super) fn look_for(&mut self, re: Cow<'static, str>, search: Search, only: Option<Of>) {
-        let asked = Asked {
+    pub(super) fn look_for(
+        &mut self,
+        re: Cow<'static, str>,
+        search: Search,
+        only: Option<ConversationRef>,
+    ) {
+        let asked = SearchRequest {
             search: search.clone(),
             // Of a channel that they have just been put out of they may hear by and by.
             channels: self
@@ -138,7 +144,7 @@ impl Session {
 
     /// `/log`.
     pub(super) fn tell_acts(&mut self, re: Cow<'static, str>, channel: ChannelName, most: u32) {
-        self.ask_archive(re, Then::Acts(channel.clone()), Question::Acts(channel, most));
+        self.ask_archive(re, Then::Acts(channel.clone()), Question::ChannelLog(channel, most));
     }
 
     /// `/purge`: what it hides is counted by the archive, in slices, and what is said meanwhile when it takes its place.
@@ -146,13 +152,13 @@ impl Session {
         &mut self,
         re: Cow<'static, str>,
         channel: Arc<Channel>,
-        (aim, reason): (Aim, Option<Text>),
-        counted: Counted,
+        (aim, reason): (ActionTarget, Option<Text>),
+        counted: PurgeScope,
         now: Timestamp,
     ) {
         let last = channel.last_line();
         // What is before went with an earlier channel of the name.
-        let counted = Counted { upto: channel.floor(), ..counted };
+        let counted = PurgeScope { upto: channel.floor(), ..counted };
         let purge = Purge { channel, aim, reason, counted, last, now };
         let question = purge.question();
         self.ask_archive(re, Then::Purge(Box::new(purge)), question);
@@ -211,9 +217,9 @@ impl Session {
             Some(done)
         };
         self.inbox.hold(&channel);
-        let of = Of::Key(ConversationKey::Channel(channel.clone()));
+        let of = ConversationRef::Key(ConversationKey::Channel(channel.clone()));
         let floor = self.inbox.channel(&channel).map(|channel| channel.floor());
-        let reach = Reach { after: floor.unwrap_or_default(), upto };
+        let reach = VisibleRange { after: floor.unwrap_or_default(), upto };
         let question = Question::Lines(of, span, Some(reach), self.me.hidden_authors());
         self.ask_archive(re, Then::Entered(done, channel), question);
         match (&mut self.lookup, kick) {
@@ -245,8 +251,8 @@ impl Session {
         Ok(())
     }
 
-    fn reader(&self) -> Option<Reader> {
-        Some(Reader {
+    fn reader(&self) -> Option<UnreadQuery> {
+        Some(UnreadQuery {
             party: self.person.party(),
             hidden: self.me.hidden_authors(),
             name: self.me.name.clone()?,
@@ -274,7 +280,7 @@ impl Session {
             next: None,
             kick: None,
         }));
-        self.hub.archive.ask(question, &self.person);
+        self.hub.history.ask(question, &self.person);
     }
 
     /// Tells a list: as much of it as is written at once, and the rest as the peer takes it.
@@ -304,11 +310,20 @@ impl Session {
     }
 
     /// An answer has come.
-    pub(super) fn on_found(&mut self, found: Result<Found, Refusal>, out: &mut BytesMut) {
+    pub(super) fn on_found(&mut self, found: Result<QueryResult, Refusal>, out: &mut BytesMut) {
         let Some(lookup) = &mut self.lookup else { return };
         lookup.is_asked = false;
         match found {
-            Ok(Found { rows, rest, next, unread, waiting, waiting_from, last_writer, said_by }) => {
+            Ok(QueryResult {
+                rows,
+                rest,
+                next,
+                unread,
+                waiting,
+                waiting_from,
+                last_writer,
+                said_by,
+            }) => {
                 if let Then::Purge(purge) = &mut lookup.then {
                     purge.counted.lines += said_by.0;
                     purge.counted.upto = said_by.1;
@@ -317,7 +332,7 @@ impl Session {
                     // Of the others nothing is to be looked at.
                     self.inbox.catch_up_but(|name| unread.iter().any(|one| one.channel == *name));
                 }
-                for Unread { channel, count, mentions, after } in unread {
+                for UnreadCount { channel, count, mentions, after } in unread {
                     if self.inbox.channel(&channel).is_none() {
                         continue;
                     }
@@ -374,20 +389,24 @@ impl Session {
                 }
             } else if let Some(rest) = lookup.rest.take() {
                 lookup.is_asked = true;
-                self.hub.archive.ask(Question::Rest(rest, self.me.hidden_authors()), &self.person);
+                self.hub
+                    .history
+                    .ask(Question::NextPage(rest, self.me.hidden_authors()), &self.person);
             } else if let Then::Purge(purge) = &lookup.then
                 && purge.counted.upto < purge.last
             {
                 lookup.is_asked = true;
-                self.hub.archive.ask(purge.question(), &self.person);
+                self.hub.history.ask(purge.question(), &self.person);
             } else if let Then::Entered(_, channel) = &lookup.then
                 && let Some((after, upto)) = self.inbox.release(channel)
             {
                 // So much was said meanwhile that the ring doesn't hold it any more.
                 let key = ConversationKey::Channel(channel.clone());
                 lookup.is_asked = true;
-                let range = Range { key, after, upto, count: Count::All };
-                self.hub.archive.ask(Question::Rest(range, self.me.hidden_authors()), &self.person);
+                let range = IdRange { key, after, upto, count: RangeCount::All };
+                self.hub
+                    .history
+                    .ask(Question::NextPage(range, self.me.hidden_authors()), &self.person);
             } else {
                 self.end_lookup(out);
             }
@@ -415,7 +434,7 @@ impl Session {
             Then::Acts(channel) => Some(Done::ListedOf { channel, count }),
             Then::Purge(purge) => {
                 let Purge { channel, aim, reason, counted, now, .. } = *purge;
-                let act = Act { deed: Deed::Purge(aim, counted), reason };
+                let act = ModAction { deed: ModActionKind::Purge(aim, counted), reason };
                 if let Err(refusal) = self.act(re.clone(), &channel, act, now) {
                     self.show(&Event::Refused { re, refusal }, out);
                 }
@@ -458,7 +477,7 @@ impl Session {
     }
 
     /// Whether a private line that comes live was told out of the past already.
-    pub(super) fn was_told(&mut self, told: &Told) -> bool {
+    pub(super) fn was_told(&mut self, told: &SequencedEvent) -> bool {
         let Event::Private { placed, with, .. } = &told.event else { return false };
         let Some(aside) = &mut self.aside else { return false };
         let mut was = false;

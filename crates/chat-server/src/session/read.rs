@@ -7,7 +7,7 @@ use chat_proto::id::LineId;
 use chat_proto::name::UserName;
 
 use super::Session;
-use crate::hub::client::Party;
+use crate::hub::client::UserId;
 
 /// Private chats of which it is remembered what was told; past it the oldest count as unread.
 const MAX_CHATS: usize = 64;
@@ -26,7 +26,7 @@ impl Session {
     }
 
     /// Somebody's private line was told.
-    pub(super) fn note_correspondent(&mut self, party: Party, from: UserName, line: LineId) {
+    pub(super) fn note_correspondent(&mut self, party: UserId, from: UserName, line: LineId) {
         if party == self.person.party() {
             // Their own, from another device.
             return;
@@ -38,7 +38,7 @@ impl Session {
         self.note_told_privately(party, line);
     }
 
-    pub(super) fn note_told_privately(&mut self, with: Party, line: LineId) {
+    pub(super) fn note_told_privately(&mut self, with: UserId, line: LineId) {
         let unread = &mut self.aside.get_or_insert_default().unread_privately;
         let known = unread.iter_mut().find(|(party, _)| *party == with);
         if let Some((_, last)) = known {

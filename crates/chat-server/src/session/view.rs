@@ -11,8 +11,8 @@ use chat_proto::refusal::Refusal;
 
 use super::inbox::{Missed, Taken};
 use super::{Session, Waiting};
-use crate::hub::client::{Cause, Ignoring, Kick, Note};
-use crate::hub::fanout::delivery::{Delivery, Told};
+use crate::hub::client::{IgnoreChange, Kick, KickCause, Notification};
+use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
 
 /// What is still told of a channel at the most, in bytes, to who leaves it; it is told how much the rest was.
 const LAST_WORDS: usize = 64 * 1024;
@@ -27,7 +27,7 @@ impl Session {
     /// Whether anything waits to be told.
     pub(crate) fn has_more(&self) -> bool {
         (self.inbox.has_more() && self.held_from().is_none())
-            || self.person.bell.is_rung()
+            || self.person.ready.is_ready()
             || self.has_past_to_tell()
     }
 
@@ -115,7 +115,7 @@ impl Session {
     /// Own doings have their own answer, the doings of the ignored are hidden, and what comes in more
     /// than one way is shown once. Tells whether it was shown.
     fn show_told(&mut self, delivery: &Delivery, at: usize, out: &mut BytesMut) -> bool {
-        let told = delivery.told(at);
+        let told = delivery.event_at(at);
         if told.by.id == self.person.id {
             self.see_own(told, out);
             return false;
@@ -152,58 +152,68 @@ impl Session {
     }
 
     /// A line of one's own among those of a channel is its answer, which so comes where everybody else sees the line.
-    fn see_own(&mut self, told: &Told, out: &mut BytesMut) {
+    fn see_own(&mut self, told: &SequencedEvent, out: &mut BytesMut) {
         if let Event::Message { placed, channel, .. } = &told.event {
-            self.on_said(told.ticket, Conversation::Channel(channel.clone()), *placed, out);
+            self.on_said(told.correlation_id, Conversation::Channel(channel.clone()), *placed, out);
         }
     }
 
     /// The answer to a line in a channel comes in two ways; the first counts.
-    fn on_said(&mut self, ticket: u64, to: Conversation, placed: Placed, out: &mut BytesMut) {
-        let awaited = |waiting: &Waiting| matches!(waiting, Waiting::Draft { ticket: own, .. } if *own == ticket);
+    fn on_said(
+        &mut self,
+        correlation_id: u64,
+        to: Conversation,
+        placed: Placed,
+        out: &mut BytesMut,
+    ) {
+        let awaited = |waiting: &Waiting| matches!(waiting, Waiting::Draft { correlation_id: own, .. } if *own == correlation_id);
         if self.waiting.front().is_some_and(awaited) {
             self.on_answer(Ok(Done::Said { to, placed }), out);
         }
     }
 
-    fn on_note(&mut self, number: u64, note: Note, out: &mut BytesMut) {
+    fn on_note(&mut self, number: u64, note: Notification, out: &mut BytesMut) {
         match note {
-            Note::Answer(answer) => self.on_answer(answer, out),
-            Note::Said { ticket, to, placed } => self.on_said(ticket, to, placed, out),
-            Note::Found(found) => self.on_found(found, out),
-            Note::Chat { lines } => self.inbox.open(lines),
-            Note::Kept(kept) => self.on_kept(kept, out),
-            Note::Vault(answer) => self.on_vault(answer, out),
-            Note::Elsewhere(channel, reason) => self.follow_later(channel, reason),
-            Note::Ignoring(Ignoring::Hidden(hidden)) => self.me.hide(hidden),
-            Note::Ignoring(Ignoring::Seen(name, party)) => {
+            Notification::Reply(answer) => self.on_answer(answer, out),
+            Notification::Sent { correlation_id, to, placed } => {
+                self.on_said(correlation_id, to, placed, out)
+            }
+            Notification::QueryResult(found) => self.on_found(found, out),
+            Notification::PrivateQueue { lines } => self.inbox.open(lines),
+            Notification::Committed(kept) => self.on_kept(kept, out),
+            Notification::Auth(answer) => self.on_vault(answer, out),
+            Notification::OtherDevice(channel, reason) => self.follow_later(channel, reason),
+            Notification::IgnoreList(IgnoreChange::Added(hidden)) => self.me.hide(hidden),
+            Notification::IgnoreList(IgnoreChange::Removed(name, party)) => {
                 self.me.unignore(&name, party);
             }
-            Note::Told(delivery) => {
+            Notification::Broadcast(delivery) => {
                 self.show_told(&delivery, 0, out);
             }
-            Note::Admin(true) => self.notice(NOW_ADMIN, out),
-            Note::Admin(false) => self.notice("You are no operator of this server any more.", out),
-            Note::SignedOut(by) => self.on_signed_out(by, out),
-            Note::Opened { with, by } => {
+            Notification::Admin(true) => self.notice(NOW_ADMIN, out),
+            Notification::Admin(false) => {
+                self.notice("You are no operator of this server any more.", out)
+            }
+            Notification::SignedOut(by) => self.on_signed_out(by, out),
+            Notification::PrivateOpened { with, by } => {
                 if !self.me.ignores(by, &with) {
                     self.show(&Event::Opened { with }, out);
                 }
             }
-            Note::Kicked(kick) => {
+            Notification::Kicked(kick) => {
                 if let Some(kick) = self.put_off(number, kick) {
                     self.on_kick(0, kick, out);
                 }
             }
-            Note::Invited { channel, user, by } => {
+            Notification::Invited { channel, user, by } => {
                 if !self.me.ignores(by, &user) {
                     self.show(&Event::Invited { channel, by: user }, out);
                 }
             }
-            Note::NowOperator { channel } => {
+            Notification::NowOperator { channel } => {
                 self.notice(format!("You are now the operator of {channel}."), out);
             }
-            Note::Bye(farewell) => self.end(farewell),
+            Notification::Closing(farewell) => self.end(farewell),
         }
     }
 
@@ -218,13 +228,13 @@ impl Session {
         }
         let current = self.me.current().cloned();
         let ban = match cause {
-            Cause::OwnDrop => return,
-            Cause::Drop => {
+            KickCause::OwnDrop => return,
+            KickCause::Drop => {
                 self.show(&Event::Dropped { channel, by, reason, current }, out);
                 return;
             }
-            Cause::Ban(term) => Some(term),
-            Cause::Kick => None,
+            KickCause::Ban(term) => Some(term),
+            KickCause::Kick => None,
         };
         let Some(user) = self.me.name.clone() else { return };
         self.show(&Event::YouWereKicked { channel, user, by, reason, ban, current }, out);

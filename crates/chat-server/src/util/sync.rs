@@ -27,23 +27,23 @@ pub(crate) enum Rank {
     /// The list of accounts.
     Accounts,
     /// Name, account and such of one connection.
-    Card,
+    Profile,
     /// One account.
     Account,
     /// The accounts that are in each channel.
     Members,
     /// The channels by the people whom their rules are about.
-    Restricting,
+    ChannelIndex,
     /// The large channels in which people came or went.
-    Comings,
+    Presence,
     /// The names of those who were cut off.
-    CutOff,
+    NameHolds,
     /// The notes of one connection.
-    Notes,
+    Notifications,
     /// What operators of the server decided.
-    Governing,
+    ServerModeration,
     /// Numbers about the server.
-    Meter,
+    Rates,
     /// The tasks that a batch wakes.
     Wakes,
     /// What waits for the next commit.
@@ -61,15 +61,15 @@ impl Rank {
         Self::Private,
         Self::Directory,
         Self::Accounts,
-        Self::Card,
+        Self::Profile,
         Self::Account,
         Self::Members,
-        Self::Restricting,
-        Self::Comings,
-        Self::CutOff,
-        Self::Notes,
-        Self::Governing,
-        Self::Meter,
+        Self::ChannelIndex,
+        Self::Presence,
+        Self::NameHolds,
+        Self::Notifications,
+        Self::ServerModeration,
+        Self::Rates,
         Self::Wakes,
         Self::Pending,
         Self::Throttles,
@@ -90,15 +90,15 @@ impl Rank {
             Self::Private => "private",
             Self::Directory => "directory",
             Self::Accounts => "accounts",
-            Self::Card => "card",
+            Self::Profile => "card",
             Self::Account => "account",
             Self::Members => "members",
-            Self::Restricting => "restricting",
-            Self::Comings => "comings",
-            Self::CutOff => "cut_off",
-            Self::Notes => "notes",
-            Self::Governing => "governing",
-            Self::Meter => "meter",
+            Self::ChannelIndex => "restricting",
+            Self::Presence => "comings",
+            Self::NameHolds => "cut_off",
+            Self::Notifications => "notes",
+            Self::ServerModeration => "governing",
+            Self::Rates => "meter",
             Self::Wakes => "wakes",
             Self::Pending => "pending",
             Self::Throttles => "throttles",
@@ -360,7 +360,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     type Low = RankedMutex<{ Rank::Channel as u8 }, u32>;
-    type High = RankedMutex<{ Rank::Notes as u8 }, u32>;
+    type High = RankedMutex<{ Rank::Notifications as u8 }, u32>;
 
     fn refuses(take: impl FnOnce()) -> bool {
         catch_unwind(AssertUnwindSafe(take)).is_err()

@@ -19,12 +19,12 @@ use crate::util::clock::end_of;
 /// Every ban, [`MAX_BARRED`] at most. One that has run out counts for nothing, and is taken out by and by.
 #[derive(Default)]
 pub(crate) struct Bans {
-    by_key: HashMap<String, Arc<Held>>,
+    by_key: HashMap<String, Arc<ActiveBan>>,
     /// Of those against a name: by what it looks like.
-    by_look: HashMap<Box<str>, Vec<Arc<Held>>>,
+    by_look: HashMap<Box<str>, Vec<Arc<ActiveBan>>>,
     /// Those against patterns: each is held against whoever takes a name, which takes 0.4 ms if all are.
-    patterns: HashMap<String, Arc<Held>>,
-    nets: HashMap<IpNet, Arc<Held>>,
+    patterns: HashMap<String, Arc<ActiveBan>>,
+    nets: HashMap<IpNet, Arc<ActiveBan>>,
     /// How many nets there are of each length, of IPv4 if `true`: one look for each finds all that an address is in,
     /// since this is asked of everybody who connects.
     lengths: HashMap<(bool, u8), usize>,
@@ -36,12 +36,12 @@ pub(crate) fn counts(hit: Hit, operator: bool) -> bool {
 }
 
 /// A ban with its end by the steady clock.
-pub(crate) struct Held {
+pub(crate) struct ActiveBan {
     ban: ServerBan,
     ends: Option<Timestamp>,
 }
 
-impl Deref for Held {
+impl Deref for ActiveBan {
     type Target = ServerBan;
 
     fn deref(&self) -> &ServerBan {
@@ -49,7 +49,7 @@ impl Deref for Held {
     }
 }
 
-impl Held {
+impl ActiveBan {
     fn new(ban: ServerBan) -> Self {
         let ends = match ban.term {
             Term::Lasting => None,
@@ -68,7 +68,7 @@ impl Bans {
     pub(in crate::hub) fn add(&mut self, ban: ServerBan) {
         let key = ban.target.key();
         self.remove(&key);
-        let ban = Arc::new(Held::new(ban));
+        let ban = Arc::new(ActiveBan::new(ban));
         match &ban.target {
             Barred::One(Target::User(name)) => {
                 for look in name.ban_looks() {
@@ -126,18 +126,22 @@ impl Bans {
         name: &UserName,
         operator: bool,
         now: Timestamp,
-    ) -> Option<Arc<Held>> {
+    ) -> Option<Arc<ActiveBan>> {
         let looks: Vec<_> = name.ban_looks().collect();
         let alike = looks.iter().filter_map(|look| self.by_look.get(look.as_ref())).flatten();
         let all = alike.chain(self.patterns.values());
-        let hits = |ban: &&Arc<Held>| {
+        let hits = |ban: &&Arc<ActiveBan>| {
             ban.holds(now) && ban.target.hits_name(name).is_some_and(|hit| counts(hit, operator))
         };
         all.filter(hits).max_by_key(|ban| lasting(ban)).cloned()
     }
 
     /// The ban that keeps out whoever comes from there.
-    pub(in crate::hub) fn on_address(&self, address: IpAddr, now: Timestamp) -> Option<Arc<Held>> {
+    pub(in crate::hub) fn on_address(
+        &self,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Option<Arc<ActiveBan>> {
         let address = address.to_canonical();
         let lengths = self.lengths.keys().filter(|(is_v4, _)| *is_v4 == address.is_ipv4());
         let nets = lengths.filter_map(|(_, length)| IpNet::new(address, *length).ok());

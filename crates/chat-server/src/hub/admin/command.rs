@@ -13,11 +13,11 @@ use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
 use tokio::sync::oneshot;
 
-use crate::hub::client::{Note, Party, Person};
+use crate::hub::client::{Client, Notification, UserId};
 use crate::hub::ports::TokenHash;
 
 /// What an operator of the server wants.
-pub(crate) enum Wish {
+pub(crate) enum AdminRequest {
     /// Every connection of this person ends.
     Kill(UserName),
     /// Everybody is told something.
@@ -37,7 +37,7 @@ pub(crate) enum Wish {
 }
 
 /// What is to be, once it is kept.
-pub(crate) enum Decided {
+pub(crate) enum AdminAction {
     Kill(UserName),
     Announce(Text),
     Invitation {
@@ -46,43 +46,43 @@ pub(crate) enum Decided {
         until: Timestamp,
     },
     Admin {
-        party: Party,
+        party: UserId,
         admin: bool,
     },
     /// With [`Barred::key`], as what follows.
     Ban(ServerBan, String),
     Unban(Barred, String),
     Password {
-        party: Party,
+        party: UserId,
         password: Box<str>,
     },
     Delete {
-        party: Party,
+        party: UserId,
     },
 }
 
 /// Something that an operator of the server decided. It is kept, or not, before anybody is told; and in the
 /// order in which it came, among drafts too.
-pub struct Decree {
-    pub(crate) asker: Ruler,
-    pub(crate) what: Decided,
+pub struct AdminCommand {
+    pub(crate) asker: Issuer,
+    pub(crate) what: AdminAction,
     /// For the record.
-    pub(crate) act: Recorded,
+    pub(crate) act: AuditEntry,
 }
 
-impl Decree {
+impl AdminCommand {
     /// The account that it erases.
-    pub(crate) fn forgets(&self) -> Option<Party> {
+    pub(crate) fn forgets(&self) -> Option<UserId> {
         match &self.what {
-            Decided::Delete { party } => Some(*party),
+            AdminAction::Delete { party } => Some(*party),
             _ => None,
         }
     }
 
     /// Whether it may still be: who was an operator when they asked can have lost the right since.
-    pub(crate) fn admitted(&self) -> Result<(), Refusal> {
-        let Ruler::Person(person) = &self.asker else { return Ok(()) };
-        if person.ending().is_some() {
+    pub(crate) fn check_policy(&self) -> Result<(), Refusal> {
+        let Issuer::Client(person) = &self.asker else { return Ok(()) };
+        if person.kill_notice().is_some() {
             return Err(Refusal::connection_ended());
         }
         if person.is_server_operator() {
@@ -92,7 +92,7 @@ impl Decree {
     }
 }
 
-impl Decided {
+impl AdminAction {
     /// The command for it, or the nearest one to what is decided at the shell alone.
     fn kind(&self) -> Kind {
         match self {
@@ -109,25 +109,25 @@ impl Decided {
 }
 
 /// Who decides.
-pub(crate) enum Ruler {
+pub(crate) enum Issuer {
     /// Somebody in the chat.
-    Person(Arc<Person>),
+    Client(Arc<Client>),
     /// Somebody at the server's shell, who waits for the answer.
     Shell(oneshot::Sender<Result<Done, Refusal>>),
 }
 
-impl Ruler {
+impl Issuer {
     /// Their name; none for whoever sits at the shell.
     pub(crate) fn name(&self) -> Option<UserName> {
         match self {
-            Self::Person(person) => person.name(),
+            Self::Client(person) => person.name(),
             Self::Shell(_) => None,
         }
     }
 
-    pub(in crate::hub) fn person(&self) -> Option<&Person> {
+    pub(in crate::hub) fn person(&self) -> Option<&Client> {
         match self {
-            Self::Person(person) => Some(person),
+            Self::Client(person) => Some(person),
             Self::Shell(_) => None,
         }
     }
@@ -135,7 +135,7 @@ impl Ruler {
     /// Tells them what became of it.
     pub(in crate::hub) fn answer(self, answer: Result<Done, Refusal>) {
         match self {
-            Self::Person(person) => person.note(Note::Answer(answer)),
+            Self::Client(person) => person.push(Notification::Reply(answer)),
             Self::Shell(waits) => {
                 // Whoever has gone meanwhile doesn't want to know.
                 let _ = waits.send(answer);
@@ -146,7 +146,7 @@ impl Ruler {
 
 /// One entry of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Recorded {
+pub(crate) struct AuditEntry {
     pub(crate) time: Timestamp,
     /// `None` is whoever sat at the shell.
     pub(crate) by: Option<UserName>,

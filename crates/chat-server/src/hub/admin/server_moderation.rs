@@ -9,18 +9,18 @@ use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 
 use crate::hub::admin::bans::Bans;
-use crate::hub::admin::command::Recorded;
+use crate::hub::admin::command::AuditEntry;
 use crate::hub::ports::TokenHash;
 use crate::store::ACTS_KEPT;
 use crate::util::clock::end_of;
 
 /// All of it.
 #[derive(Default)]
-pub(crate) struct Governing {
+pub(crate) struct ServerModeration {
     pub(in crate::hub) bans: Bans,
     invitations: HashMap<TokenHash, Invitation>,
     /// Oldest first, [`ACTS_KEPT`] at most.
-    acts: VecDeque<Recorded>,
+    acts: VecDeque<AuditEntry>,
 }
 
 /// A code that lets somebody register.
@@ -39,10 +39,10 @@ pub(crate) struct Invitation {
 
 /// As it was kept when a server starts.
 #[derive(Debug, Default)]
-pub(crate) struct KeptGoverning {
+pub(crate) struct StoredServerModeration {
     pub(crate) bans: Vec<ServerBan>,
     pub(crate) invitations: Vec<(TokenHash, Invitation)>,
-    pub(crate) acts: Vec<Recorded>,
+    pub(crate) acts: Vec<AuditEntry>,
 }
 
 impl Invitation {
@@ -51,8 +51,8 @@ impl Invitation {
     }
 }
 
-impl Governing {
-    pub(in crate::hub) fn load(kept: KeptGoverning) -> Self {
+impl ServerModeration {
+    pub(in crate::hub) fn load(kept: StoredServerModeration) -> Self {
         let mut bans = Bans::default();
         for ban in kept.bans {
             bans.add(ban);
@@ -61,7 +61,7 @@ impl Governing {
         Self { bans, invitations, acts: kept.acts.into() }
     }
 
-    pub(in crate::hub) fn record(&mut self, act: Recorded) {
+    pub(in crate::hub) fn record(&mut self, act: AuditEntry) {
         if self.acts.len() >= ACTS_KEPT {
             self.acts.pop_front();
         }
@@ -69,7 +69,7 @@ impl Governing {
     }
 
     /// The last acts, oldest first.
-    pub(in crate::hub) fn last_acts(&self, most: usize) -> impl Iterator<Item = &Recorded> {
+    pub(in crate::hub) fn last_acts(&self, most: usize) -> impl Iterator<Item = &AuditEntry> {
         self.acts.iter().skip(self.acts.len().saturating_sub(most))
     }
 
@@ -138,16 +138,16 @@ mod tests {
     const HASH: TokenHash = TokenHash([1; 32]);
     const NOW: Timestamp = Timestamp(5);
 
-    fn governing() -> Governing {
+    fn server_moderation() -> ServerModeration {
         let invitation = Invitation::new(None, Timestamp(0), Timestamp(10));
         let invitations = vec![(HASH, invitation)];
-        let kept = KeptGoverning { invitations, ..KeptGoverning::default() };
-        Governing::load(kept)
+        let kept = StoredServerModeration { invitations, ..StoredServerModeration::default() };
+        ServerModeration::load(kept)
     }
 
     #[test]
     fn an_invitation_is_good_for_one_account_that_is_stored() {
-        let mut all = governing();
+        let mut all = server_moderation();
         assert!(all.take(&TokenHash([2; 32]), NOW).is_err(), "no invitation");
         assert_eq!(all.take(&HASH, NOW), Ok(()));
         assert_eq!(all.take(&HASH, NOW), Err(Refusal::invitation_spent()), "it is being used");
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn an_invitation_runs_out() {
-        let mut all = governing();
+        let mut all = server_moderation();
         assert!(all.admits(&HASH, Timestamp(9)).is_ok());
         assert!(all.admits(&HASH, Timestamp(10)).is_err());
         assert!(!all.run_out(Timestamp(9)));
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn invitations_and_acts_are_bounded() {
-        let mut all = Governing::default();
+        let mut all = ServerModeration::default();
         for byte in 0..MAX_INVITATIONS {
             assert!(all.has_room(NOW).is_ok());
             let mut hash = [0; 32];
@@ -182,7 +182,7 @@ mod tests {
         for time in 0..3000 {
             let (did, whom) = ("kill".into(), "bob".into());
             let time = Timestamp(time);
-            all.record(Recorded { time, by: None, did, whom, until: None, reason: None });
+            all.record(AuditEntry { time, by: None, did, whom, until: None, reason: None });
         }
         assert_eq!(all.acts.len(), ACTS_KEPT);
         let last: Vec<i64> = all.last_acts(2).map(|act| act.time.0).collect();

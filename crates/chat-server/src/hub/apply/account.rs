@@ -11,9 +11,9 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
 use crate::hub::channel::Channel;
-use crate::hub::client::account::{Account, Hidden, KeptAccount, Opened};
-use crate::hub::client::{By, Ignoring, Note, Party, Person};
-use crate::hub::ports::{AccountDeed, ConversationKey, Deed, Fact, TokenHash};
+use crate::hub::client::account::{Account, IgnoredUser, StoredAccount, TokenCheck};
+use crate::hub::client::{Client, IgnoreChange, Notification, Source, UserId};
+use crate::hub::ports::{AccountProposal, AccountUpdate, ConversationKey, StateChange, TokenHash};
 use crate::hub::{Hub, lock};
 use crate::util::clock::on_the_wall;
 
@@ -22,57 +22,70 @@ impl Hub {
     /// else a note that it is.
     pub(crate) fn keep(
         self: &Arc<Self>,
-        asker: &Arc<Person>,
-        what: AccountDeed,
+        asker: &Arc<Client>,
+        what: AccountUpdate,
         done: Option<Done>,
     ) -> Result<(), Refusal> {
-        self.under_way.fetch_add(1, Ordering::SeqCst);
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
         if self.closing.load(Ordering::SeqCst) {
-            self.settle_one();
+            self.finish_proposal();
             return Err(Refusal::stopping());
         }
-        if let AccountDeed::Register { name, invite, now, .. } = &what {
+        if let AccountUpdate::Register { name, invite, now, .. } = &what {
             if let Some(invite) = invite
-                && let Err(refusal) = lock(&self.governing).take(invite, *now)
+                && let Err(refusal) = lock(&self.server_moderation).take(invite, *now)
             {
-                self.settle_one();
+                self.finish_proposal();
                 return Err(refusal);
             }
             lock(&self.accounts).reserve(name.clone());
         }
-        self.order.keep(Deed { asker: Arc::clone(asker), what, done }, self);
+        self.commit_log.keep(AccountProposal { asker: Arc::clone(asker), what, done }, self);
         Ok(())
     }
 
     /// Does what is kept, and tells everybody concerned.
-    pub(crate) fn settle_deed(self: &Arc<Self>, deed: Deed, kept: Result<(), Refusal>) {
-        let Deed { asker, what, done } = deed;
+    pub(crate) fn apply_account_update(
+        self: &Arc<Self>,
+        deed: AccountProposal,
+        kept: Result<(), Refusal>,
+    ) {
+        let AccountProposal { asker, what, done } = deed;
         match (&kept, what) {
-            (Ok(()), what) => self.apply(&asker, what),
-            (Err(_), AccountDeed::Register { name, invite, .. }) => {
+            (Ok(()), what) => self.apply_to_account(&asker, what),
+            (Err(_), AccountUpdate::Register { name, invite, .. }) => {
                 lock(&self.accounts).free(&name);
                 if let Some(invite) = invite {
-                    lock(&self.governing).give_back(&invite);
+                    lock(&self.server_moderation).give_back(&invite);
                 }
             }
             (Err(_), _) => {}
         }
         match done {
-            Some(done) => asker.note(Note::Answer(kept.map(|()| done))),
-            None => asker.note(Note::Kept(kept)),
+            Some(done) => asker.push(Notification::Reply(kept.map(|()| done))),
+            None => asker.push(Notification::Committed(kept)),
         }
-        self.settle_one();
+        self.finish_proposal();
     }
 
-    fn apply(self: &Arc<Self>, asker: &Arc<Person>, what: AccountDeed) {
+    fn apply_to_account(self: &Arc<Self>, asker: &Arc<Client>, what: AccountUpdate) {
         match what {
-            AccountDeed::Register { party, name, password, token, invite, ignored, away, now } => {
+            AccountUpdate::Register {
+                party,
+                name,
+                password,
+                token,
+                invite,
+                ignored,
+                away,
+                now,
+            } => {
                 if let Some(invite) = invite {
-                    lock(&self.governing).use_up(&invite);
+                    lock(&self.server_moderation).use_up(&invite);
                 }
                 let directory = lock(&self.directory);
                 let mut accounts = lock(&self.accounts);
-                let account = accounts.add(KeptAccount {
+                let account = accounts.add(StoredAccount {
                     party,
                     name: name.clone(),
                     password,
@@ -81,7 +94,7 @@ impl Hub {
                     admin: false,
                     ignored: ignored
                         .into_iter()
-                        .map(|(name, party)| Hidden { name, party })
+                        .map(|(name, party)| IgnoredUser { name, party })
                         .collect(),
                     channels: Vec::new(),
                 });
@@ -93,7 +106,7 @@ impl Hub {
                     asker.set_account(Some(account), party);
                 }
             }
-            AccountDeed::SignIn { party, token, surplus, rehashed, now } => {
+            AccountUpdate::SignIn { party, token, surplus, rehashed, now } => {
                 let mut accounts = lock(&self.accounts);
                 if let Some(surplus) = surplus {
                     accounts.revoke(&surplus);
@@ -106,13 +119,13 @@ impl Hub {
                 }
             }
             // What others ask of it is so already.
-            AccountDeed::Enter { .. } | AccountDeed::Leave { .. } => {}
-            AccountDeed::SignOut { token, .. } => {
+            AccountUpdate::Enter { .. } | AccountUpdate::Leave { .. } => {}
+            AccountUpdate::SignOut { token, .. } => {
                 if let Some(token) = token {
                     lock(&self.accounts).revoke(&token);
                 }
             }
-            AccountDeed::Password { party, password, token, now } => {
+            AccountUpdate::Password { party, password, token, now } => {
                 let account = {
                     let mut accounts = lock(&self.accounts);
                     accounts.revoke_all(party);
@@ -123,39 +136,39 @@ impl Hub {
                 };
                 if let Some(account) = account {
                     account.set_password(&password);
-                    self.tell_devices(&account, Some(asker), || {
-                        Note::SignedOut(SignedOutBy::NewPassword)
+                    self.notify_devices(&account, Some(asker), || {
+                        Notification::SignedOut(SignedOutBy::NewPassword)
                     });
                 }
             }
-            AccountDeed::Ignore { party, name, whom } => {
-                let hidden = Hidden { name, party: whom };
+            AccountUpdate::Ignore { party, name, whom } => {
+                let hidden = IgnoredUser { name, party: whom };
                 if let Some(account) = self.account_of(party) {
                     account.ignore(hidden.clone());
-                    self.tell_devices(&account, Some(asker), || {
-                        Note::Ignoring(Ignoring::Hidden(hidden.clone()))
+                    self.notify_devices(&account, Some(asker), || {
+                        Notification::IgnoreList(IgnoreChange::Added(hidden.clone()))
                     });
                 }
             }
-            AccountDeed::Unignore { party, names, whom } => {
+            AccountUpdate::Unignore { party, names, whom } => {
                 let Some(account) = self.account_of(party) else { return };
                 for name in names {
                     account.unignore(&name);
-                    self.tell_devices(&account, Some(asker), || {
-                        Note::Ignoring(Ignoring::Seen(name.clone(), whom))
+                    self.notify_devices(&account, Some(asker), || {
+                        Notification::IgnoreList(IgnoreChange::Removed(name.clone(), whom))
                     });
                 }
             }
-            AccountDeed::Away { party, away } => {
+            AccountUpdate::Away { party, away } => {
                 let Some(account) = self.account_of(party) else { return };
                 account.set_away(away.clone());
-                for device in lock(&self.directory).bearers(&account.name) {
+                for device in lock(&self.directory).owners(&account.name) {
                     if device.account() == Some(party) {
                         device.set_away(away.clone());
                     }
                 }
             }
-            AccountDeed::Forget { party } => {
+            AccountUpdate::Forget { party } => {
                 self.erase_account(party, asker.by(), Some(asker), SignedOutBy::Forgotten);
             }
         }
@@ -164,45 +177,45 @@ impl Hub {
     /// An account is erased; its devices are told, but for the one that asked for it.
     pub(super) fn erase_account(
         self: &Arc<Self>,
-        party: Party,
-        by: By,
-        asker: Option<&Person>,
+        party: UserId,
+        by: Source,
+        asker: Option<&Client>,
         why: SignedOutBy,
     ) {
         let account = lock(&self.accounts).remove(party, self.sequence.next());
         self.take_from_channels(party, account.as_deref(), by);
         if let Some(account) = account {
-            self.tell_devices(&account, asker, || Note::SignedOut(why));
+            self.notify_devices(&account, asker, || Notification::SignedOut(why));
         }
     }
 
-    pub(super) fn account_of(&self, party: Party) -> Option<Arc<Account>> {
+    pub(super) fn account_of(&self, party: UserId) -> Option<Arc<Account>> {
         lock(&self.accounts).of(party).cloned()
     }
 
     /// A device of an account has entered a channel, or left it for a reason: its other devices follow.
-    pub(crate) fn tell_elsewhere(
+    pub(crate) fn notify_other_devices(
         &self,
         account: &Account,
-        but: &Person,
+        but: &Client,
         channel: &ChannelName,
         reason: Option<&Text>,
     ) {
-        let note = || Note::Elsewhere(channel.clone(), reason.cloned());
-        self.tell_devices(account, Some(but), note);
+        let note = || Notification::OtherDevice(channel.clone(), reason.cloned());
+        self.notify_devices(account, Some(but), note);
     }
 
     /// Leaves a note to every device of an account, perhaps but one.
-    pub(super) fn tell_devices(
+    pub(super) fn notify_devices(
         &self,
         account: &Account,
-        but: Option<&Person>,
-        note: impl Fn() -> Note,
+        but: Option<&Client>,
+        note: impl Fn() -> Notification,
     ) {
-        for device in lock(&self.directory).bearers(&account.name) {
+        for device in lock(&self.directory).owners(&account.name) {
             let is_told = but.is_none_or(|but| device.id != but.id);
             if is_told && device.account() == Some(account.party) {
-                device.note(note());
+                device.push(note());
             }
         }
     }
@@ -216,19 +229,19 @@ impl Hub {
     ) -> Result<Arc<Account>, Refusal> {
         let opened = lock(&self.accounts).open(hash, name, now);
         match opened {
-            Opened::Account { account, renewed } => {
+            TokenCheck::Valid { account, renewed } => {
                 if renewed {
-                    let used = Fact::TokenUsed(account.party, *hash, on_the_wall(now));
-                    self.order.remember(used, self);
+                    let used = StateChange::TokenUsed(account.party, *hash, on_the_wall(now));
+                    self.commit_log.record(used, self);
                 }
                 Ok(account)
             }
-            Opened::Nothing => Err(Refusal::bad_token(name)),
+            TokenCheck::Invalid => Err(Refusal::bad_token(name)),
         }
     }
 
     /// The token that an account gives up for a new one.
-    pub(crate) fn surplus_token(&self, party: Party) -> Option<TokenHash> {
+    pub(crate) fn surplus_token(&self, party: UserId) -> Option<TokenHash> {
         lock(&self.accounts).surplus_token(party)
     }
 
@@ -236,7 +249,7 @@ impl Hub {
     /// they had.
     pub(crate) fn sign_in<'a>(
         self: &Arc<Self>,
-        person: &Arc<Person>,
+        person: &Arc<Client>,
         account: &Arc<Account>,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
@@ -248,23 +261,23 @@ impl Hub {
                 // It was erased in this moment.
                 return Err(Refusal::wrong_password(name));
             }
-            if directory.bearers(name).count() >= MAX_DEVICES {
+            if directory.owners(name).count() >= MAX_DEVICES {
                 return Err(Refusal::too_many_devices(MAX_DEVICES));
             }
             self.may_be_called(name, Some(account), now)?;
             let (before, was, held) = (person.name(), person.party(), person.holds_name());
             let joined = directory.join(name, party, person);
             joined.map_err(|holder| Refusal::name_taken(name, &holder))?;
-            directory.goes_on_no_more(was);
+            directory.remove_resumed(was);
             person.set_account(Some(Arc::clone(account)), party);
             account.set_departed(None);
-            (before, By { id: person.id, party, was }, held)
+            (before, Source { id: person.id, party, was }, held)
         };
         person.set_away(account.away());
         if let Some(before) = before.as_ref().filter(|_| held) {
             // What they had as somebody without an account ends.
-            self.order.remember(Fact::Released(before.key().into()), self);
-            self.order.remember(Fact::Ended(by.was), self);
+            self.commit_log.record(StateChange::NameReleased(before.key().into()), self);
+            self.commit_log.record(StateChange::UserGone(by.was), self);
         }
         let renamed = before.as_ref().filter(|before| before.as_str() != name.as_str());
         let event = renamed.map(|from| Event::Renamed { from: from.clone(), to: name.clone() });
@@ -273,34 +286,39 @@ impl Hub {
             let mut state = channel.state();
             state.signed_in(person.id, party);
             let account_operates = state.operators.adopt(person, party);
-            self.remember_operator(channel, account_operates);
+            self.record_operator(channel, account_operates);
             if let Some(event) = &event {
-                state.tell_once(event.clone(), by, once);
+                state.publish_once(event.clone(), by, once);
             }
             let read = state.last_line;
             drop(state);
             self.note_membership(account, &channel.name, read, now);
         }
         if let Some(event) = &event {
-            self.tell_partners(by, event, once);
+            self.publish_to_partners(by, event, once);
         }
         self.adopt_rights(person, party);
         Ok(before)
     }
 
     /// Where somebody has an operator's right without being there, their account has it from now on.
-    fn adopt_rights(self: &Arc<Self>, person: &Person, account: Party) {
+    fn adopt_rights(self: &Arc<Self>, person: &Client, account: UserId) {
         for name in person.take_operated() {
             if let Ok(channel) = self.channel(&name) {
                 let adopted = channel.state().operators.adopt(person, account);
-                self.remember_operator(&channel, adopted);
+                self.record_operator(&channel, adopted);
             }
         }
     }
 
     /// An account that is erased runs no channel any more; its topics go, and the reasons that it gave. The store has
     /// it so already.
-    fn take_from_channels(self: &Arc<Self>, account: Party, known: Option<&Account>, source: By) {
+    fn take_from_channels(
+        self: &Arc<Self>,
+        account: UserId,
+        known: Option<&Account>,
+        source: Source,
+    ) {
         let name = known.map(|account| &account.name);
         let channels = lock(&self.index).take_account(account, name);
         for channel in channels {
@@ -309,20 +327,20 @@ impl Hub {
                 continue;
             }
             if let Some(account) = known {
-                state.rules.forget_reasons(&account.name);
+                state.moderation.forget_reasons(&account.name);
                 self.reindex(&channel, &mut state);
             }
             if state.topic_by == Some(account) {
                 (state.topic, state.topic_by) = (None, None);
                 if let Some(by) = known.map(|account| account.name.clone()) {
                     let channel = channel.name.clone();
-                    state.tell(Event::Topic { channel, topic: None, by }, source);
+                    state.publish(Event::Topic { channel, topic: None, by }, source);
                 }
             }
             if state.operators.has_account(account) {
                 state.operators.remove(None, Some(account));
-                let heir = state.settle_operators(&channel.name);
-                self.remember_operator(&channel, heir);
+                let heir = state.ensure_operator(&channel.name);
+                self.record_operator(&channel, heir);
             }
         }
     }
@@ -330,7 +348,7 @@ impl Hub {
     /// The one who has registered is a device of the new account; `channels` are those that they are in.
     pub(crate) fn registered<'a>(
         self: &Arc<Self>,
-        person: &Person,
+        person: &Client,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
     ) {
@@ -339,7 +357,7 @@ impl Hub {
             let mut state = channel.state();
             state.signed_in(person.id, account.party);
             let account_operates = state.operators.adopt(person, account.party);
-            self.remember_operator(channel, account_operates);
+            self.record_operator(channel, account_operates);
             let read = state.last_line;
             drop(state);
             self.note_membership(&account, &channel.name, read, now);
@@ -350,7 +368,7 @@ impl Hub {
     /// Makes a device nobody's again: it leaves everything, and has no name.
     pub(crate) fn sign_out<'a>(
         self: &Arc<Self>,
-        person: &Arc<Person>,
+        person: &Arc<Client>,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
     ) {
@@ -362,18 +380,18 @@ impl Hub {
         }
         self.note_absence(&account, now);
         self.part(person, &user, channels, None, now);
-        let party = Party(self.next_person.fetch_add(1, Ordering::Relaxed));
+        let party = UserId(self.next_client.fetch_add(1, Ordering::Relaxed));
         let mut directory = lock(&self.directory);
         person.lose_name();
         person.set_account(None, party);
-        directory.goes_on(person, party);
+        directory.add_resumed(person, party);
     }
 
     /// An account was here until now.
     pub(super) fn note_absence(self: &Arc<Self>, account: &Account, now: Timestamp) {
         let seen = on_the_wall(now);
         account.set_seen(seen);
-        self.order.remember(Fact::Seen(account.party, seen), self);
+        self.commit_log.record(StateChange::AccountSeen(account.party, seen), self);
     }
 
     /// An account is in a channel from now on, of which lines up to this one are read.
@@ -385,7 +403,8 @@ impl Hub {
         now: Timestamp,
     ) {
         let now = self.note_entry(account, channel, read, now);
-        self.order.remember(Fact::Member(account.party, channel.clone(), read, now), self);
+        self.commit_log
+            .record(StateChange::MemberAdded(account.party, channel.clone(), read, now), self);
     }
 
     /// The same, but for the entry itself: that is up to the caller to store. Returns its time.
@@ -398,7 +417,7 @@ impl Hub {
     ) -> Timestamp {
         let (now, oldest) = account.enters(channel, read, now);
         if let Some(oldest) = oldest {
-            self.order.remember(Fact::NotMember(account.party, oldest), self);
+            self.commit_log.record(StateChange::MemberRemoved(account.party, oldest), self);
         }
         now
     }
@@ -406,14 +425,16 @@ impl Hub {
     /// An account is in a channel no more.
     pub(crate) fn forget_membership(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
         if account.leaves(channel) {
-            self.order.remember(Fact::NotMember(account.party, channel.clone()), self);
+            self.commit_log
+                .record(StateChange::MemberRemoved(account.party, channel.clone()), self);
         }
     }
 
     /// A device was put out while its entry was being stored.
-    pub(crate) fn see_that_it_is_out(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
+    pub(crate) fn record_absence_from(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
         if !account.is_in(channel) {
-            self.order.remember(Fact::NotMember(account.party, channel.clone()), self);
+            self.commit_log
+                .record(StateChange::MemberRemoved(account.party, channel.clone()), self);
         }
     }
 
@@ -426,7 +447,7 @@ impl Hub {
     ) {
         if account.reads(channel, line) {
             let key = ConversationKey::Channel(channel.clone());
-            self.order.remember(Fact::Read(account.party, key, line), self);
+            self.commit_log.record(StateChange::ReadMarker(account.party, key, line), self);
         }
     }
 
@@ -434,12 +455,12 @@ impl Hub {
     pub(crate) fn note_read_privately(
         self: &Arc<Self>,
         account: &Account,
-        with: Party,
+        with: UserId,
         line: LineId,
     ) {
         account.reads_privately(with, line);
         let key = ConversationKey::private(account.party, with);
-        self.order.remember(Fact::Read(account.party, key, line), self);
+        self.commit_log.record(StateChange::ReadMarker(account.party, key, line), self);
     }
 
     /// Tokens hold no more that were not used for long.
@@ -448,7 +469,7 @@ impl Hub {
         loop {
             let (expired, last) = lock(&self.accounts).expired_tokens(after, now);
             for (party, hash) in expired {
-                self.order.remember(Fact::TokenExpired(party, hash), self);
+                self.commit_log.record(StateChange::TokenExpired(party, hash), self);
             }
             if last.is_none() {
                 return;
@@ -460,8 +481,8 @@ impl Hub {
 
 impl Channel {
     /// A device of an account has left it, and so the account is in it no more, which is to be kept.
-    pub(crate) fn left_by(&self, account: &Account) -> Option<AccountDeed> {
+    pub(crate) fn left_by(&self, account: &Account) -> Option<AccountUpdate> {
         let was_in = account.leaves(&self.name);
-        was_in.then(|| AccountDeed::Leave { party: account.party, channel: self.name.clone() })
+        was_in.then(|| AccountUpdate::Leave { party: account.party, channel: self.name.clone() })
     }
 }

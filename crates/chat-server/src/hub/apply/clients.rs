@@ -12,37 +12,37 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
 use crate::hub::channel::Channel;
-use crate::hub::client::account::Owned;
+use crate::hub::client::account::NameConflict;
 use crate::hub::client::directory::Directory;
-use crate::hub::client::throttle::{Costly, Holder};
-use crate::hub::client::{Bell, By, ClientKind, Note, Person, PersonId};
-use crate::hub::fanout::delivery::{Delivery, Told};
-use crate::hub::ports::Fact;
+use crate::hub::client::throttle::{QuotaOwner, ThrottledOp};
+use crate::hub::client::{Client, ClientId, ClientKind, Notification, ReadySet, Source};
+use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
+use crate::hub::ports::StateChange;
 use crate::hub::{Hub, lock};
 use crate::util::clock::on_the_wall;
 
 impl Hub {
     /// Somebody connected, from an address unless it is none.
-    pub fn arrive(&self, address: Option<IpAddr>, now: Timestamp) -> Arc<Person> {
-        let id = PersonId(self.next_person.fetch_add(1, Ordering::Relaxed));
-        let person = Arc::new(Person::new(id, address, now, Arc::clone(&self.sequence)));
+    pub fn arrive(&self, address: Option<IpAddr>, now: Timestamp) -> Arc<Client> {
+        let id = ClientId(self.next_client.fetch_add(1, Ordering::Relaxed));
+        let person = Arc::new(Client::new(id, address, now, Arc::clone(&self.sequence)));
         lock(&self.directory).everyone.insert(id, Arc::clone(&person));
-        self.end_if_barred(&person, now);
+        self.kill_if_banned(&person, now);
         person
     }
 
     /// The shell of the server's machine, as one who acts in channels. It is in no list.
-    pub(crate) fn shell(&self, now: Timestamp) -> Arc<Person> {
-        let id = PersonId(self.next_person.fetch_add(1, Ordering::Relaxed));
-        let person = Person::new(id, None, now, Arc::clone(&self.sequence));
-        person.set_client(ClientKind::Shell);
+    pub(crate) fn shell(&self, now: Timestamp) -> Arc<Client> {
+        let id = ClientId(self.next_client.fetch_add(1, Ordering::Relaxed));
+        let person = Client::new(id, None, now, Arc::clone(&self.sequence));
+        person.set_kind(ClientKind::Shell);
         Arc::new(person)
     }
 
     /// Takes or changes a name; `channels` are those that the person is in. Tells the old name.
     pub(crate) fn take_name<'a>(
         self: &Arc<Self>,
-        person: &Arc<Person>,
+        person: &Arc<Client>,
         name: &UserName,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
@@ -53,7 +53,7 @@ impl Hub {
             let before = person.name();
             self.is_free(name, now)?;
             if before.as_ref().is_some_and(|before| before.as_str() != name.as_str()) {
-                self.pace(person, Costly::Rename, now)?;
+                self.throttle(person, ThrottledOp::Rename, now)?;
             }
             directory.claim(name, person).map_err(|holder| Refusal::name_taken(name, &holder))?;
             before
@@ -62,7 +62,7 @@ impl Hub {
             let watched = lock(&self.index).about_name(&who);
             for channel in watched {
                 let mut state = channel.state();
-                state.rules.follow(&who, now);
+                state.moderation.follow(&who, now);
                 self.reindex(&channel, &mut state);
             }
         }
@@ -74,9 +74,9 @@ impl Hub {
             let event = Event::Renamed { from: from.clone(), to: name.clone() };
             let once = Some(self.sequence.next());
             for channel in channels {
-                channel.state().tell_once(event.clone(), person.by(), once);
+                channel.state().publish_once(event.clone(), person.by(), once);
             }
-            self.tell_partners(person.by(), &event, once);
+            self.publish_to_partners(person.by(), &event, once);
         }
         Ok(before)
     }
@@ -89,13 +89,13 @@ impl Hub {
         let owned = lock(&self.accounts).owned(name);
         match owned {
             None => self.may_be_called(name, None, now),
-            Some(Owned::Itself) => Err(Refusal::name_registered(name)),
-            Some(Owned::Like(like)) => Err(Refusal::looks_registered(name, &like)),
+            Some(NameConflict::Exact) => Err(Refusal::name_registered(name)),
+            Some(NameConflict::Similar(like)) => Err(Refusal::looks_registered(name, &like)),
         }
     }
 
     /// A person has no name again: the account for which it was taken couldn't be stored.
-    pub(crate) fn give_up_name(&self, person: &Person) {
+    pub(crate) fn give_up_name(&self, person: &Client) {
         let mut directory = lock(&self.directory);
         directory.release(person);
         person.lose_name();
@@ -104,20 +104,20 @@ impl Hub {
     /// A name was taken: by somebody who comes back to it, or in exchange for the one before.
     fn pass_held_name_on(
         self: &Arc<Self>,
-        person: &Person,
+        person: &Client,
         name: &UserName,
         before: Option<&UserName>,
         now: Timestamp,
     ) {
-        let party = lock(&self.cut_off).take(name);
+        let party = lock(&self.name_holds).take(name);
         match (party, before) {
             (Some(party), None) => {
-                lock(&self.directory).goes_on(person, party);
-                person.goes_on_for(party);
+                lock(&self.directory).add_resumed(person, party);
+                person.resume_as(party);
             }
             (Some(party), Some(_)) => {
-                self.order.remember(Fact::Released(name.key().into()), self);
-                self.order.remember(Fact::Ended(party), self);
+                self.commit_log.record(StateChange::NameReleased(name.key().into()), self);
+                self.commit_log.record(StateChange::UserGone(party), self);
             }
             (None, _) => {}
         }
@@ -125,22 +125,22 @@ impl Hub {
             && before != name
             && person.holds_name()
         {
-            self.order.remember(Fact::Released(before.key().into()), self);
-            self.order.remember(Fact::Held(name.clone(), person.party(), now), self);
+            self.commit_log.record(StateChange::NameReleased(before.key().into()), self);
+            self.commit_log.record(StateChange::NameHeld(name.clone(), person.party(), now), self);
         }
     }
 
     /// Takes a person out of everything. Whoever shared a channel or a private chat is told once. Who was
-    /// `cut_off` may come back.
+    /// `name_holds` may come back.
     pub(crate) fn depart<'a>(
         self: &Arc<Self>,
-        person: &Person,
+        person: &Client,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         reason: Option<&Text>,
         now: Timestamp,
-        cut_off: bool,
+        name_holds: bool,
     ) {
-        person.leave_system();
+        person.mark_left();
         let Some(user) = person.name() else {
             lock(&self.directory).remove(person);
             return;
@@ -148,10 +148,10 @@ impl Hub {
         if person.holds_name() {
             // While nobody else can have taken the name yet.
             let is_closing = self.closing.load(Ordering::SeqCst);
-            if cut_off || is_closing {
-                let (party, owner) = (person.party(), Holder::of(person));
+            if name_holds || is_closing {
+                let (party, owner) = (person.party(), QuotaOwner::of(person));
                 let owner = Some(owner).filter(|_| !is_closing);
-                let given_up = lock(&self.cut_off).add(user.key(), party, owner, now);
+                let given_up = lock(&self.name_holds).add(user.key(), party, owner, now);
                 self.release(given_up);
             } else {
                 self.release([(user.key().into(), person.party())]);
@@ -169,15 +169,15 @@ impl Hub {
         // Also where they were an operator without being there.
         for name in person.take_operated() {
             if let Ok(channel) = self.channel(&name) {
-                channel.state().settle_operators(&channel.name);
+                channel.state().ensure_operator(&channel.name);
             }
         }
     }
 
     /// If it was the last device of an account, the account has left the system.
-    pub(super) fn note_departure(&self, directory: &Directory, person: &Person, user: &UserName) {
+    pub(super) fn note_departure(&self, directory: &Directory, person: &Client, user: &UserName) {
         if let Some(account) = person.signed_in()
-            && directory.bearers(user).next().is_none()
+            && directory.owners(user).next().is_none()
         {
             account.set_departed(Some(self.sequence.next()));
         }
@@ -187,7 +187,7 @@ impl Hub {
     /// system, once to each who shared one; else that they left the channels where none of them is.
     pub(super) fn part<'a>(
         self: &Arc<Self>,
-        person: &Person,
+        person: &Client,
         user: &UserName,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         reason: Option<&Text>,
@@ -200,54 +200,54 @@ impl Hub {
         for channel in channels {
             let mut state = channel.state();
             let large = self.is_large(&state);
-            if state.dismiss(person.id, now).is_none() {
+            if state.remove_member(person.id, now).is_none() {
                 continue;
             }
             if state.has_beside(person) {
                 // They are still in it.
             } else if large {
-                self.count_coming(channel, &mut state, false);
+                self.count_presence(channel, &mut state, false);
             } else if let Some(once) = once() {
-                state.tell_once(gone.clone(), person.by(), Some(once));
+                state.publish_once(gone.clone(), person.by(), Some(once));
             } else {
                 let (channel, user) = (channel.name.clone(), user.clone());
                 let reason = reason.cloned();
-                state.tell(
+                state.publish(
                     Event::Left { channel, user, time: on_the_wall(now), reason },
                     person.by(),
                 );
             }
-            let account = state.settle_operators(&channel.name);
+            let account = state.ensure_operator(&channel.name);
             let is_unused = state.is_unused();
             drop(state);
-            self.remember_operator(channel, account);
+            self.record_operator(channel, account);
             if is_unused {
                 self.drop_unused(channel);
             }
         }
         if let Some(once) = once() {
-            self.tell_partners(person.by(), &gone, Some(once));
+            self.publish_to_partners(person.by(), &gone, Some(once));
         }
         lock(&self.private).depart(person.id);
     }
 
     /// Tells everybody whom this person has a private chat with.
-    pub(super) fn tell_partners(&self, by: By, event: &Event, once: Option<u64>) {
+    pub(super) fn publish_to_partners(&self, by: Source, event: &Event, once: Option<u64>) {
         let private = lock(&self.private);
         let partners = private.partners(by.id);
         if partners.is_empty() {
             return;
         }
         let number = self.sequence.next();
-        let told = Told::new(event.clone(), by, number, LineId::default());
-        let delivery = Arc::new(Delivery::from(Told { once, ..told }));
+        let told = SequencedEvent::new(event.clone(), by, number, LineId::default());
+        let delivery = Arc::new(Delivery::from(SequencedEvent { once, ..told }));
         for partner in partners {
             // Whoever has no room left for it will learn it when they write.
             let told = private
                 .queue(partner, by.id)
                 .is_some_and(|queue| queue.try_send(Arc::clone(&delivery)).is_ok());
             if told && let Some(partner) = lock(&self.directory).everyone.get(&partner) {
-                partner.bell.ring(Bell::PRIVATE);
+                partner.ready.notify(ReadySet::PRIVATE);
             }
         }
     }
@@ -255,22 +255,22 @@ impl Hub {
     /// Opens a private chat with somebody, who is told and stays where they are.
     pub(crate) fn open_private(
         &self,
-        person: &Arc<Person>,
+        person: &Arc<Client>,
         own_name: &UserName,
-        with: &Arc<Person>,
+        with: &Arc<Client>,
         with_name: &UserName,
     ) -> Result<(), Refusal> {
         let mut told = false;
         for device in self.devices(with) {
             let (name, by) = (own_name.clone(), person.party());
             told |= lock(&self.private).open(person, &device).is_some()
-                && device.try_note(Note::Opened { with: name, by });
+                && device.try_push(Notification::PrivateOpened { with: name, by });
         }
         if told { Ok(()) } else { Err(Refusal::user_busy(with_name)) }
     }
 
     /// Says farewell to everybody.
-    pub fn dismiss_all(&self, farewell: Farewell) {
-        self.each_person(|person| person.note(Note::Bye(farewell)));
+    pub fn close_all(&self, farewell: Farewell) {
+        self.each_person(|person| person.push(Notification::Closing(farewell)));
     }
 }

@@ -12,16 +12,18 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
 use crate::hub::channel::Channel;
-use crate::hub::channel::moderation::Verdict;
-use crate::hub::client::private::Room;
-use crate::hub::client::{Note, Person};
-use crate::hub::fanout::delivery::{Delivery, Told};
-use crate::hub::ports::{Addressee, Correspondent, Draft, Fact, May, Settled, What};
-use crate::hub::snapshot::Whom;
+use crate::hub::channel::moderation::FilterVerdict;
+use crate::hub::client::private::SendPermit;
+use crate::hub::client::{Client, Notification};
+use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
+use crate::hub::ports::{
+    CommitOutcome, Payload, PolicyCheck, PrivateRecipient, Proposal, Recipient, StateChange,
+};
+use crate::hub::snapshot::Contact;
 use crate::hub::{Hub, lock};
 
 /// What somebody says, before it is known where it goes.
-pub(crate) struct Words {
+pub(crate) struct NewMessage {
     pub(crate) text: Text,
     /// `/me`.
     pub(crate) action: bool,
@@ -29,16 +31,16 @@ pub(crate) struct Words {
     /// It is to be said once, however often it is sent.
     pub(crate) once: Option<OnceKey>,
     /// Whether one may, in a channel.
-    pub(crate) may: May,
+    pub(crate) may: PolicyCheck,
     /// By which its answer is known: its place in the order of all that happens.
-    pub(crate) ticket: u64,
+    pub(crate) correlation_id: u64,
     /// What the channel's filter has found in the text.
-    pub(crate) verdict: Option<Verdict>,
+    pub(crate) verdict: Option<FilterVerdict>,
 }
 
-impl Words {
-    pub(crate) fn new(text: Text, action: bool, time: Timestamp, may: May) -> Self {
-        Self { text, action, time, once: None, may, ticket: 0, verdict: None }
+impl NewMessage {
+    pub(crate) fn new(text: Text, action: bool, time: Timestamp, may: PolicyCheck) -> Self {
+        Self { text, action, time, once: None, may, correlation_id: 0, verdict: None }
     }
 }
 
@@ -48,14 +50,14 @@ impl Hub {
     /// both have the ticket that is told here.
     pub(crate) fn say(
         self: &Arc<Self>,
-        author: &Arc<Person>,
+        author: &Arc<Client>,
         from: UserName,
         name: &ChannelName,
         channel: Result<Arc<Channel>, Refusal>,
-        words: Words,
+        words: NewMessage,
     ) -> Result<u64, Refusal> {
         let name = channel.as_ref().map_or(name, |channel| &channel.name).clone();
-        let to = channel.map(Addressee::Channel);
+        let to = channel.map(Recipient::Channel);
         self.submit_words(author, from, words, Conversation::Channel(name), to)
     }
 
@@ -63,15 +65,15 @@ impl Hub {
     /// The author gets the answer as a note.
     pub(crate) fn say_privately(
         self: &Arc<Self>,
-        author: &Arc<Person>,
+        author: &Arc<Client>,
         from: UserName,
-        whom: Result<Whom, Refusal>,
+        whom: Result<Contact, Refusal>,
         to: UserName,
-        words: Words,
+        words: NewMessage,
     ) -> Result<u64, Refusal> {
         let place = Conversation::Private(to.clone());
         let addressee = whom.and_then(|whom| self.correspondent(author, &whom, to, words.time));
-        let addressee = addressee.map(|to| Addressee::Private(Box::new(to)));
+        let addressee = addressee.map(|to| Recipient::Private(Box::new(to)));
         self.submit_words(author, from, words, place, addressee)
     }
 
@@ -79,14 +81,14 @@ impl Hub {
     /// it, unless there is no other.
     fn correspondent(
         self: &Arc<Self>,
-        author: &Arc<Person>,
-        whom: &Whom,
+        author: &Arc<Client>,
+        whom: &Contact,
         to: UserName,
         now: Timestamp,
-    ) -> Result<Correspondent, Refusal> {
+    ) -> Result<PrivateRecipient, Refusal> {
         let devices = match whom {
-            Whom::Here(person) => self.devices(person),
-            Whom::Account(_) => Vec::new(),
+            Contact::Online(person) => self.devices(person),
+            Contact::Offline(_) => Vec::new(),
         };
         let own = if author.account().is_some() { self.devices(author) } else { Vec::new() };
         let mut private = lock(&self.private);
@@ -102,46 +104,46 @@ impl Hub {
             if rooms.is_empty() {
                 return Err(refusal);
             }
-            device.misses_private_lines();
+            device.mark_missed_private();
         }
         let others = own.iter().filter(|device| device.id != author.id);
         let own = others.filter_map(|device| private.room(author, device, &to).ok()).collect();
         drop(private);
-        self.hold_name(author, now);
-        if let Whom::Here(person) = whom {
-            self.hold_name(person, now);
+        self.claim_hold(author, now);
+        if let Contact::Online(person) = whom {
+            self.claim_hold(person, now);
         }
-        Ok(Correspondent { party: whom.party(), to, rooms, own, waits: whom.has_account() })
+        Ok(PrivateRecipient { party: whom.party(), to, rooms, own, waits: whom.has_account() })
     }
 
     /// From now on the name stands for this person, until they leave.
-    fn hold_name(self: &Arc<Self>, person: &Person, now: Timestamp) {
-        if let Some(name) = person.hold_name() {
-            self.order.remember(Fact::Held(name, person.party(), now), self);
+    fn claim_hold(self: &Arc<Self>, person: &Client, now: Timestamp) {
+        if let Some(name) = person.claim_hold() {
+            self.commit_log.record(StateChange::NameHeld(name, person.party(), now), self);
         }
     }
 
     fn submit_words(
         self: &Arc<Self>,
-        author: &Arc<Person>,
+        author: &Arc<Client>,
         from: UserName,
-        words: Words,
+        words: NewMessage,
         place: Conversation,
-        to: Result<Addressee, Refusal>,
+        to: Result<Recipient, Refusal>,
     ) -> Result<u64, Refusal> {
-        let Words { text, action, time, once, may, ticket, mut verdict } = words;
+        let NewMessage { text, action, time, once, may, correlation_id, mut verdict } = words;
         let to = match to {
             Err(refusal) if once.is_none() => return Err(refusal),
             to => to,
         };
-        if let (Some(_), Ok(Addressee::Channel(channel))) = (&once, &to) {
+        if let (Some(_), Ok(Recipient::Channel(channel))) = (&once, &to) {
             // Nobody has asked before whether it may be said.
             drop(channel.state_for(author, text.as_str(), &mut verdict));
         }
-        let what = What::Line { text, action };
+        let what = Payload::Message { text, action };
         let (party, account) = (author.party(), author.account());
         let author = Arc::clone(author);
-        self.submit(Draft {
+        self.submit(Proposal {
             author,
             from,
             party,
@@ -151,84 +153,92 @@ impl Hub {
             to,
             place,
             once,
-            ticket,
+            correlation_id,
             may,
             verdict: verdict.map(Box::new),
         })?;
-        Ok(ticket)
+        Ok(correlation_id)
     }
 
     /// Sets a channel's topic. Whoever asks gets the answer as a note.
     pub(crate) fn set_topic(
         self: &Arc<Self>,
-        by: &Arc<Person>,
+        by: &Arc<Client>,
         from: UserName,
         channel: &Arc<Channel>,
         topic: Text,
         time: Timestamp,
-        may: May,
+        may: PolicyCheck,
     ) -> Result<(), Refusal> {
-        self.submit_to_channel(by, from, channel, What::Topic(topic), time, may)
+        self.submit_to_channel(by, from, channel, Payload::Topic(topic), time, may)
     }
 
     /// What is done to a channel takes its turn among the lines.
     pub(super) fn submit_to_channel(
         self: &Arc<Self>,
-        by: &Arc<Person>,
+        by: &Arc<Client>,
         from: UserName,
         channel: &Arc<Channel>,
-        what: What,
+        what: Payload,
         time: Timestamp,
-        may: May,
+        may: PolicyCheck,
     ) -> Result<(), Refusal> {
         let mut verdict = None;
-        if let What::Topic(topic) = &what {
+        if let Payload::Topic(topic) = &what {
             drop(channel.state_for(by, topic.as_str(), &mut verdict));
         }
-        self.submit(Draft {
+        self.submit(Proposal {
             author: Arc::clone(by),
             from,
             party: by.party(),
             account: by.account(),
             what,
             time,
-            to: Ok(Addressee::Channel(Arc::clone(channel))),
+            to: Ok(Recipient::Channel(Arc::clone(channel))),
             place: Conversation::Channel(channel.name.clone()),
             once: None,
-            ticket: 0,
+            correlation_id: 0,
             may,
             verdict: verdict.map(Box::new),
         })
     }
 
-    pub(super) fn submit(self: &Arc<Self>, draft: Draft) -> Result<(), Refusal> {
-        self.under_way.fetch_add(1, Ordering::SeqCst);
+    pub(super) fn submit(self: &Arc<Self>, draft: Proposal) -> Result<(), Refusal> {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
         if self.closing.load(Ordering::SeqCst) {
-            self.settle_one();
+            self.finish_proposal();
             return Err(Refusal::stopping());
         }
-        self.order.submit(draft, self);
+        self.commit_log.submit(draft, self);
         Ok(())
     }
 
     /// Tells everybody concerned what became of a draft; lines of a channel that got their places go to
-    /// [`Hub::settle_run`]. What is kept is told even if its author was put out
+    /// [`Hub::apply_run`]. What is kept is told even if its author was put out
     /// in the moment while it was being kept.
-    pub(crate) fn settle(self: &Arc<Self>, draft: Draft, settled: Settled) {
-        let Draft { author, from, account, what, time, to, place, ticket, .. } = draft;
+    pub(crate) fn apply(self: &Arc<Self>, draft: Proposal, settled: CommitOutcome) {
+        let Proposal { author, from, account, what, time, to, place, correlation_id, .. } = draft;
         // What had no addressee was decided then.
-        let decided = to.is_err().then_some(ticket);
+        let decided = to.is_err().then_some(correlation_id);
         match (settled, to, what) {
             (
-                Settled::Placed(placed),
-                Ok(Addressee::Private(correspondent)),
-                What::Line { text, action },
+                CommitOutcome::MessageStored(placed),
+                Ok(Recipient::Private(correspondent)),
+                Payload::Message { text, action },
             ) => {
                 self.lines.count(time);
-                self.tell_privately(&author, Line { placed, from, text, action }, *correspondent);
-                author.note_said(place, placed);
+                self.publish_private(
+                    &author,
+                    PlacedMessage { placed, from, text, action },
+                    *correspondent,
+                );
+                author.push_sent(place, placed);
             }
-            (Settled::TopicKept, Ok(Addressee::Channel(channel)), What::Topic(topic)) => {
+            (
+                CommitOutcome::TopicStored,
+                Ok(Recipient::Channel(channel)),
+                Payload::Topic(topic),
+            ) => {
                 let mut state = channel.state();
                 state.topic = Some(topic.clone());
                 let before = std::mem::replace(&mut state.topic_by, account);
@@ -237,58 +247,58 @@ impl Hub {
                     if let Some(before) = before {
                         lock(&self.index).concerns_no_more(before, &channel);
                     }
-                    self.note_part(account, &channel);
+                    self.index_account(account, &channel);
                 }
                 let channel = channel.name.clone();
                 let told = Some(topic.clone());
                 let event = Event::Topic { channel: channel.clone(), topic: told, by: from };
-                state.tell(event, author.by());
-                author.note(Note::Answer(Ok(Done::TopicSet { channel, topic })));
+                state.publish(event, author.by());
+                author.push(Notification::Reply(Ok(Done::TopicSet { channel, topic })));
             }
             (
-                Settled::ActKept(hidden, recorded),
-                Ok(Addressee::Channel(channel)),
-                What::Act(act),
+                CommitOutcome::ModActionStored(hidden, recorded),
+                Ok(Recipient::Channel(channel)),
+                Payload::ModAction(act),
             ) => {
                 if let Some(recorded) = recorded {
-                    lock(&self.governing).record(*recorded);
+                    lock(&self.server_moderation).record(*recorded);
                 }
-                self.apply_act(&author, &from, &channel, *act, time, hidden);
+                self.apply_mod_action(&author, &from, &channel, *act, time, hidden);
             }
-            (Settled::SaidBefore(to, placed), ..) => {
-                author.note_answer_at(decided, Ok(Done::Said { to, placed }));
+            (CommitOutcome::Duplicate(to, placed), ..) => {
+                author.push_reply_at(decided, Ok(Done::Said { to, placed }));
             }
-            (Settled::NotKept(refusal), to, what) => {
-                if let (Ok(Addressee::Channel(channel)), What::Line { .. }) = (to, what) {
-                    channel.state().rules.forget_spoken(&author.who(), time);
+            (CommitOutcome::Failed(refusal), to, what) => {
+                if let (Ok(Recipient::Channel(channel)), Payload::Message { .. }) = (to, what) {
+                    channel.state().moderation.forget_spoken(&author.who(), time);
                 }
-                author.note_answer_at(decided, Err(refusal));
+                author.push_reply_at(decided, Err(refusal));
             }
-            (Settled::Refused(refusal), ..) | (_, Err(refusal), _) => {
-                author.note_answer_at(decided, Err(refusal));
+            (CommitOutcome::Refused(refusal), ..) | (_, Err(refusal), _) => {
+                author.push_reply_at(decided, Err(refusal));
             }
             // An order that mixes lines and topics up.
-            _ => author.note(Note::Answer(Err(Refusal::internal()))),
+            _ => author.push(Notification::Reply(Err(Refusal::internal()))),
         }
-        self.settle_one();
+        self.finish_proposal();
     }
 
     /// Tells lines that were said in a channel one right after the other and got these places.
-    pub(crate) fn settle_run<'a>(
+    pub(crate) fn apply_run<'a>(
         &self,
         channel: &Channel,
-        run: impl IntoIterator<Item = (&'a Draft, Placed)>,
+        run: impl IntoIterator<Item = (&'a Proposal, Placed)>,
     ) {
         let mut state = channel.state();
         let mut lines = Vec::new();
         let mut answers = Vec::new();
         for (draft, placed) in run {
-            let Draft { author, from, what, ticket, .. } = draft;
-            let (id, ticket) = (placed.id, *ticket);
-            let What::Line { text, action } = what else {
+            let Proposal { author, from, what, correlation_id, .. } = draft;
+            let (id, correlation_id) = (placed.id, *correlation_id);
+            let Payload::Message { text, action } = what else {
                 // An order that mixes lines and topics up.
-                author.note(Note::Answer(Err(Refusal::internal())));
-                self.settle_one();
+                author.push(Notification::Reply(Err(Refusal::internal())));
+                self.finish_proposal();
                 continue;
             };
             self.lines.count(draft.time);
@@ -304,28 +314,28 @@ impl Hub {
                 action: *action,
                 past: false,
             };
-            let line = state.line(event, author.by(), id, ticket);
+            let line = state.line(event, author.by(), id, correlation_id);
             let to = draft.place.clone();
-            answers.push((author, line.number, ticket, to, placed));
+            answers.push((author, line.number, correlation_id, to, placed));
             lines.push(line);
         }
-        state.tell_lines(lines);
-        for (author, number, ticket, to, placed) in answers {
-            author.note_said_at(number, ticket, to, placed);
-            self.settle_one();
+        state.publish_lines(lines);
+        for (author, number, correlation_id, to, placed) in answers {
+            author.push_sent_at(number, correlation_id, to, placed);
+            self.finish_proposal();
         }
     }
 
-    fn tell_privately(&self, author: &Arc<Person>, line: Line, to: Correspondent) {
-        let Line { placed, from, text, action } = line;
-        let Correspondent { to, mut rooms, own, waits, .. } = to;
+    fn publish_private(&self, author: &Arc<Client>, line: PlacedMessage, to: PrivateRecipient) {
+        let PlacedMessage { placed, from, text, action } = line;
+        let PrivateRecipient { to, mut rooms, own, waits, .. } = to;
         if waits {
             self.add_newcomers(author, &to, &mut rooms);
         }
-        let tell = |with: UserName, rooms: Vec<Room>| {
+        let tell = |with: UserName, rooms: Vec<SendPermit>| {
             let (from, to, text) = (from.clone(), to.clone(), text.clone());
             let event = Event::Private { placed, with, from, to, text, action, past: false };
-            let told = Told::new(event, author.by(), self.sequence.next(), placed.id);
+            let told = SequencedEvent::new(event, author.by(), self.sequence.next(), placed.id);
             let delivery = Arc::new(Delivery::from(told));
             for room in rooms {
                 room.send(&delivery);
@@ -338,8 +348,8 @@ impl Hub {
     }
 
     /// Devices of an account that have come while a line to it was being kept hear it too.
-    fn add_newcomers(&self, author: &Arc<Person>, to: &UserName, rooms: &mut Vec<Room>) {
-        let devices: Vec<_> = lock(&self.directory).bearers(to).cloned().collect();
+    fn add_newcomers(&self, author: &Arc<Client>, to: &UserName, rooms: &mut Vec<SendPermit>) {
+        let devices: Vec<_> = lock(&self.directory).owners(to).cloned().collect();
         for device in devices {
             if rooms.iter().any(|room| room.reader().id == device.id) {
                 continue;
@@ -347,7 +357,7 @@ impl Hub {
             let room = lock(&self.private).room(author, &device, to);
             match room {
                 Ok(room) => rooms.push(room),
-                Err(_) => device.misses_private_lines(),
+                Err(_) => device.mark_missed_private(),
             }
         }
     }
@@ -359,9 +369,9 @@ impl Hub {
         }
     }
 
-    pub(super) fn settle_one(&self) {
-        if self.under_way.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.all_settled.notify_waiters();
+    pub(super) fn finish_proposal(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.all_applied.notify_waiters();
         }
     }
 
@@ -369,8 +379,8 @@ impl Hub {
     pub async fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         loop {
-            let settled = self.all_settled.notified();
-            if self.under_way.load(Ordering::SeqCst) == 0 {
+            let settled = self.all_applied.notified();
+            if self.in_flight.load(Ordering::SeqCst) == 0 {
                 return;
             }
             settled.await;
@@ -378,39 +388,38 @@ impl Hub {
     }
 }
 
-impl Draft {
+impl Proposal {
     /// Whether it may still be said or done: what its author may there can have changed since they asked.
     ///
     /// In a slow channel it counts as said from now on.
-    pub(crate) fn admitted(&self) -> Result<(), Refusal> {
-        if self.author.ending().is_some() {
+    pub(crate) fn check_policy(&self) -> Result<(), Refusal> {
+        if self.author.kill_notice().is_some() {
             return Err(Refusal::connection_ended());
         }
         match &self.to {
-            Ok(Addressee::Channel(channel)) => {
+            Ok(Recipient::Channel(channel)) => {
                 let who = self.author.who();
                 let mut verdict = self.verdict.as_deref().cloned();
                 let (mut state, act) = match &self.what {
-                    What::Line { text, .. } | What::Topic(text) => {
+                    Payload::Message { text, .. } | Payload::Topic(text) => {
                         (channel.state_for(&self.author, text.as_str(), &mut verdict), None)
                     }
-                    What::Act(act) => (channel.state(), Some(&**act)),
+                    Payload::ModAction(act) => (channel.state(), Some(&**act)),
                 };
-                let mut standing =
-                    state.standing(&channel.name, &self.author, &who, self.time, act);
-                standing.verdict = verdict.as_ref();
-                (self.may)(&standing, &self.what)?;
+                let mut access = state.access(&channel.name, &self.author, &who, self.time, act);
+                access.verdict = verdict.as_ref();
+                (self.may)(&access, &self.what)?;
                 // An operator of the server need not be in it, and another of the name may be there since.
                 if state.dropped {
                     return Err(Refusal::no_such_channel(&channel.name, &[]));
                 }
-                let counts = !standing.operator && matches!(self.what, What::Line { .. });
+                let counts = !access.operator && matches!(self.what, Payload::Message { .. });
                 if counts {
-                    state.rules.note_spoken(&who, self.time);
+                    state.moderation.note_spoken(&who, self.time);
                 }
                 Ok(())
             }
-            Ok(Addressee::Private(to)) => {
+            Ok(Recipient::Private(to)) => {
                 let is_here = to.rooms.iter().any(|room| !room.reader().has_left());
                 if is_here || to.waits {
                     Ok(())
@@ -425,14 +434,14 @@ impl Draft {
     /// Whether what is said there is kept.
     pub(crate) fn is_kept(&self) -> bool {
         match &self.to {
-            Ok(Addressee::Channel(channel)) => !channel.state().rules.settings.no_history,
+            Ok(Recipient::Channel(channel)) => !channel.state().moderation.settings.no_history,
             _ => true,
         }
     }
 }
 
 /// A line that has its place.
-struct Line {
+struct PlacedMessage {
     placed: Placed,
     from: UserName,
     text: Text,

@@ -9,13 +9,13 @@ use chat_proto::name::{ChannelName, NameError, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::hub::channel::mod_action::{Keep, Standing};
-use crate::hub::channel::moderation::List;
+use crate::hub::channel::mod_action::{AccessContext, ModerationChange};
+use crate::hub::channel::moderation::ListKind;
 use crate::hub::channel::operators::Right;
 use crate::hub::channel::{Channel, RingReader, State};
-use crate::hub::client::throttle::{Costly, Holder};
-use crate::hub::client::{Cause, Kick, Note, Party, Person};
-use crate::hub::ports::{Changed, Fact};
+use crate::hub::client::throttle::{QuotaOwner, ThrottledOp};
+use crate::hub::client::{Client, Kick, KickCause, Notification, UserId};
+use crate::hub::ports::{ChannelChange, StateChange};
 use crate::hub::{Hub, lock};
 use crate::util::clock::on_the_wall;
 
@@ -49,35 +49,35 @@ pub(crate) struct Membership {
 
 /// Puts somebody out of a channel; whoever is in it is told, but for a channel that ended. Does nothing if they
 /// are not in it any more.
-pub(super) fn put_out(state: &mut State, person: &Person, kick: Kick, now: Timestamp, by: &Person) {
-    let Some(member) = state.dismiss(person.id, now) else { return };
+pub(super) fn eject(state: &mut State, person: &Client, kick: Kick, now: Timestamp, by: &Client) {
+    let Some(member) = state.remove_member(person.id, now) else { return };
     if let Some(account) = person.signed_in() {
         // That this is kept is up to who puts them out.
         account.leaves(&kick.channel);
     }
     let Kick { channel, by: by_name, reason, cause, .. } = &kick;
     let ban = match cause {
-        Cause::Ban(term) => Some(*term),
-        Cause::Kick | Cause::Drop | Cause::OwnDrop => None,
+        KickCause::Ban(term) => Some(*term),
+        KickCause::Kick | KickCause::Drop | KickCause::OwnDrop => None,
     };
-    let told = !matches!(cause, Cause::Drop | Cause::OwnDrop);
+    let told = !matches!(cause, KickCause::Drop | KickCause::OwnDrop);
     let (channel, by_name, reason) = (channel.clone(), by_name.clone(), reason.clone());
     // Its number is lower than that of anything that happens after it.
     let last_line = state.last_line;
-    person.note(Note::Kicked(Kick { entry: member.entry, last_line, ..kick }));
+    person.push(Notification::Kicked(Kick { entry: member.entry, last_line, ..kick }));
     // Of several devices the last one is told of.
     if told
         && !state.has_beside(person)
         && let Some(user) = person.name()
     {
         let event = Event::Kicked { channel, user, by: by_name, reason, ban };
-        state.tell(event, by.by());
+        state.publish(event, by.by());
     }
 }
 
 /// Where a channel's events end for somebody who left it.
 #[derive(Clone, Copy)]
-pub(crate) struct Leaving {
+pub(crate) struct LeavePosition {
     /// What has a lower number was before.
     pub(crate) number: u64,
     /// The last line before.
@@ -88,7 +88,7 @@ impl Hub {
     /// Makes a channel, with its maker in it as its operator.
     pub(crate) fn create(
         self: &Arc<Self>,
-        person: &Arc<Person>,
+        person: &Arc<Client>,
         name: &ChannelName,
         topic: Option<Text>,
         slot: u32,
@@ -112,11 +112,11 @@ impl Hub {
         if channels.by_name.len() >= self.bounds.channels {
             return Err(Refusal::too_many_channels(self.bounds.channels));
         }
-        let maker = Holder::of(person);
+        let maker = QuotaOwner::of(person);
         if let Some(shares) = &self.bounds.shares {
             let most = match maker {
-                Holder::Account(_) => shares.channels_per_account,
-                Holder::Address(_) | Holder::Connection(_) | Holder::UnixSocket => {
+                QuotaOwner::Account(_) => shares.channels_per_account,
+                QuotaOwner::Address(_) | QuotaOwner::Connection(_) | QuotaOwner::UnixSocket => {
                     shares.channels_per_address
                 }
             };
@@ -124,7 +124,7 @@ impl Hub {
                 return Err(Refusal::too_many_own_channels(most));
             }
         }
-        self.pace(person, Costly::Create, now)?;
+        self.throttle(person, ThrottledOp::Create, now)?;
         // An id is never given twice for one name, so a channel goes on where one of this name ended.
         let last_line = channels.take_last_line(name);
         let sequence = Arc::clone(&self.sequence);
@@ -133,24 +133,30 @@ impl Hub {
         let channel = Arc::new(channel);
         let (entry, ring, account) = {
             let mut state = channel.state();
-            let account = state.appoint(person, name, Right::Full);
+            let account = state.grant_operator(person, name, Right::Full);
             state.floor = last_line;
             state.topic_by = person.account().filter(|_| topic.is_some());
             for setting in &self.bounds.new_channels {
-                state.rules.settings.set(setting);
+                state.moderation.settings.set(setting);
             }
             if channel.show_or_hide(&state) {
                 self.hidden.fetch_add(1, Ordering::Relaxed);
             }
-            let (entry, ring) = state.admit(person, slot);
+            let (entry, ring) = state.add_member(person, slot);
             (entry, ring, account)
         };
         channels.add(Arc::clone(&channel));
-        self.order.remember(Fact::Opened(name.clone(), topic.clone(), person.account()), self);
-        self.remember_operator(&channel, account);
-        self.note_part(person.account().filter(|_| topic.is_some()), &channel);
+        self.commit_log.record(
+            StateChange::ChannelCreated(name.clone(), topic.clone(), person.account()),
+            self,
+        );
+        self.record_operator(&channel, account);
+        self.index_account(person.account().filter(|_| topic.is_some()), &channel);
         for setting in &self.bounds.new_channels {
-            self.remember_rule(name, Keep::Setting(setting.name(), setting.value()));
+            self.record_moderation(
+                name,
+                ModerationChange::Setting(setting.name(), setting.value()),
+            );
         }
         let (floor, members, operator) = (last_line, 1, true);
         tracing::info!(channel = %name, by = %shown(person.name().as_ref()), "channel made");
@@ -158,60 +164,60 @@ impl Hub {
     }
 
     /// An account is an operator from now on, and stays it.
-    pub(super) fn remember_operator(
+    pub(super) fn record_operator(
         self: &Arc<Self>,
         channel: &Arc<Channel>,
-        account: Option<(Party, Right)>,
+        account: Option<(UserId, Right)>,
     ) {
         if let Some((account, right)) = account {
-            self.note_part(Some(account), channel);
-            self.remember_rule(&channel.name, Keep::Operator(account, right));
+            self.index_account(Some(account), channel);
+            self.record_moderation(&channel.name, ModerationChange::Operator(account, right));
         }
     }
 
-    pub(super) fn remember_rule(self: &Arc<Self>, name: &ChannelName, keep: Keep) {
-        let changed = Box::new(Changed { channel: name.clone(), keep });
-        self.order.remember(Fact::Run(changed), self);
+    pub(super) fn record_moderation(self: &Arc<Self>, name: &ChannelName, keep: ModerationChange) {
+        let changed = Box::new(ChannelChange { channel: name.clone(), keep });
+        self.commit_log.record(StateChange::Moderation(changed), self);
     }
 
     /// Enters a channel.
     pub(crate) fn enter(
         self: &Arc<Self>,
-        person: &Arc<Person>,
+        person: &Arc<Client>,
         user: UserName,
         name: &ChannelName,
         slot: u32,
         now: Timestamp,
-        may_enter: fn(&Standing<'_>) -> Result<(), Refusal>,
+        may_enter: fn(&AccessContext<'_>) -> Result<(), Refusal>,
     ) -> Result<Membership, Refusal> {
         let channel = self.channel(name)?;
         let who = person.who();
         let (shown, mut verdict) = (who.name.as_ref().map_or("", UserName::as_str), None);
         let mut state = channel.state_for(person, shown, &mut verdict);
-        let mut standing = state.standing(&channel.name, person, &who, now, None);
-        standing.verdict = verdict.as_ref();
-        if state.dropped || !standing.knows() {
+        let mut access = state.access(&channel.name, person, &who, now, None);
+        access.verdict = verdict.as_ref();
+        if state.dropped || !access.knows() {
             drop(state);
             return Err(self.no_such_channel(name));
         }
         let is_there = state.has_beside(person);
-        may_enter(&standing)?;
+        may_enter(&access)?;
         // An invitation lets in once.
-        let accepted = state.rules.find(List::Invitations, &who, now);
+        let accepted = state.moderation.find(ListKind::Invitations, &who, now);
         let accepted: Vec<String> =
             accepted.map(|mark| mark.key().to_owned()).into_iter().collect();
         if !accepted.is_empty() {
-            state.rules.remove(List::Invitations, &accepted);
+            state.moderation.remove(ListKind::Invitations, &accepted);
         }
-        let (entry, ring) = state.admit(person, slot);
-        let account = state.settle_operators(&channel.name);
+        let (entry, ring) = state.add_member(person, slot);
+        let account = state.ensure_operator(&channel.name);
         if is_there {
             // One more device of somebody who is in it is nobody's news.
         } else if self.is_large(&state) {
-            self.count_coming(&channel, &mut state, true);
+            self.count_presence(&channel, &mut state, true);
         } else {
             let channel = channel.name.clone();
-            state.tell(Event::Entered { channel, user, time: on_the_wall(now) }, person.by());
+            state.publish(Event::Entered { channel, user, time: on_the_wall(now) }, person.by());
         }
         let membership = Membership {
             channel: Arc::clone(&channel),
@@ -224,9 +230,12 @@ impl Hub {
             operator: state.is_operator(person),
         };
         drop(state);
-        self.remember_operator(&channel, account);
+        self.record_operator(&channel, account);
         for key in accepted {
-            self.remember_rule(&channel.name, Keep::NoMark(List::Invitations, key));
+            self.record_moderation(
+                &channel.name,
+                ModerationChange::Remove(ListKind::Invitations, key),
+            );
         }
         Ok(membership)
     }
@@ -234,31 +243,34 @@ impl Hub {
     /// Leaves a channel; `None` if the person was not in it any more.
     pub(crate) fn leave(
         self: &Arc<Self>,
-        person: &Person,
+        person: &Client,
         user: UserName,
         channel: &Arc<Channel>,
         reason: Option<Text>,
         now: Timestamp,
-    ) -> Option<Leaving> {
+    ) -> Option<LeavePosition> {
         let mut state = channel.state();
         let large = self.is_large(&state);
         // Whoever has the right by being here longest keeps it while elsewhere.
-        let account = state.settle_operators(&channel.name);
-        self.remember_operator(channel, account);
-        state.dismiss(person.id, now)?;
-        let leaving = Leaving { number: self.sequence.next(), last_line: state.last_line };
+        let account = state.ensure_operator(&channel.name);
+        self.record_operator(channel, account);
+        state.remove_member(person.id, now)?;
+        let leaving = LeavePosition { number: self.sequence.next(), last_line: state.last_line };
         if state.has_beside(person) {
             // Another device of theirs goes on.
         } else if large {
-            self.count_coming(channel, &mut state, false);
+            self.count_presence(channel, &mut state, false);
         } else {
             let channel = channel.name.clone();
-            state.tell(Event::Left { channel, user, time: on_the_wall(now), reason }, person.by());
+            state.publish(
+                Event::Left { channel, user, time: on_the_wall(now), reason },
+                person.by(),
+            );
         }
-        let account = state.settle_operators(&channel.name);
+        let account = state.ensure_operator(&channel.name);
         let is_unused = state.is_unused();
         drop(state);
-        self.remember_operator(channel, account);
+        self.record_operator(channel, account);
         if is_unused {
             self.drop_unused(channel);
         }
@@ -276,13 +288,13 @@ impl Hub {
         if state.dropped
             || !state.is_unused()
             || is_closing
-            || self.under_way.load(Ordering::SeqCst) > 0
+            || self.in_flight.load(Ordering::SeqCst) > 0
         {
             return;
         }
         tracing::info!(channel = %name, lines = 0, reason = "unused", "channel removed");
-        self.retire(&mut channels, channel, &mut state);
-        self.order.remember(Fact::Dropped(name.clone()), self);
+        self.remove_channel(&mut channels, channel, &mut state);
+        self.commit_log.record(StateChange::ChannelDropped(name.clone()), self);
     }
 
     /// Drops the channels that nobody has been in for as long as empty ones are kept, with their lines, unless an
@@ -290,8 +302,8 @@ impl Hub {
     pub fn drop_empty_channels(self: &Arc<Self>, now: Timestamp) {
         self.each_channel(|channel| {
             let mut state = channel.state();
-            for (list, mark) in state.rules.forget_ended(now) {
-                self.remember_rule(&channel.name, Keep::EndedMark(list, mark));
+            for (list, mark) in state.moderation.forget_ended(now) {
+                self.record_moderation(&channel.name, ModerationChange::Expire(list, mark));
             }
             self.reindex(channel, &mut state);
             let is_due = self.is_due(&state, now);
@@ -324,21 +336,21 @@ impl Hub {
         }
         let (name, lines) = (&channel.name, state.line_count());
         tracing::info!(channel = %name, lines, reason = %"empty", "channel removed");
-        self.retire(&mut channels, channel, &mut state);
-        self.order.remember(Fact::Dropped(name.clone()), self);
+        self.remove_channel(&mut channels, channel, &mut state);
+        self.commit_log.record(StateChange::ChannelDropped(name.clone()), self);
     }
 
     /// Names stand no more for those who were cut off long ago.
     pub fn release_names(self: &Arc<Self>, now: Timestamp) {
-        let expired = lock(&self.cut_off).expired(now);
+        let expired = lock(&self.name_holds).expired(now);
         self.release(expired);
     }
 
     /// These names stand for nobody any more.
-    pub(super) fn release(self: &Arc<Self>, names: impl IntoIterator<Item = (Box<str>, Party)>) {
+    pub(super) fn release(self: &Arc<Self>, names: impl IntoIterator<Item = (Box<str>, UserId)>) {
         for (name, party) in names {
-            self.order.remember(Fact::Released(name), self);
-            self.order.remember(Fact::Ended(party), self);
+            self.commit_log.record(StateChange::NameReleased(name), self);
+            self.commit_log.record(StateChange::UserGone(party), self);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which channels are about whom, so that no act looks at every channel or every account.
 //!
 //! * [`ChannelIndex`]: the channels whose bans and mutes may hit a person, and those that an account has a part in.
-//! * [`Members`]: the accounts that are in a channel, here or when they come back.
+//! * [`MembershipIndex`]: the accounts that are in a channel, here or when they come back.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -12,9 +12,9 @@ use chat_proto::refusal::Refusal;
 use ipnet::IpNet;
 
 use crate::hub::channel::Channel;
-use crate::hub::channel::moderation::{Sign, Who};
-use crate::hub::client::Party;
-use crate::hub::client::throttle::{Holder, Shares};
+use crate::hub::channel::moderation::{RestrictionKey, UserDetails};
+use crate::hub::client::UserId;
+use crate::hub::client::throttle::{QuotaOwner, Quotas};
 use crate::hub::lock;
 use crate::util::sync::{Rank, RankedMutex};
 
@@ -22,15 +22,15 @@ use crate::util::sync::{Rank, RankedMutex};
 #[derive(Default)]
 pub(in crate::hub) struct ChannelIndex {
     /// One entry for each ban and mute that goes by the sign.
-    by_sign: HashMap<Sign, Vec<Arc<Channel>>>,
+    by_sign: HashMap<RestrictionKey, Vec<Arc<Channel>>>,
     /// How many signs are nets of each length, of IPv4 if `true`.
     lengths: HashMap<(bool, u8), usize>,
     /// The channels that an account operates, or whose topic it set.
-    of_account: HashMap<Party, Vec<Arc<Channel>>>,
+    of_account: HashMap<UserId, Vec<Arc<Channel>>>,
     /// Bans, mutes, invitations and refused words of all channels.
     rules: usize,
     /// Of those, how many are in the channels that each has made.
-    rules_of: HashMap<Holder, usize>,
+    rules_of: HashMap<QuotaOwner, usize>,
 }
 
 impl ChannelIndex {
@@ -56,7 +56,7 @@ impl ChannelIndex {
     pub(in crate::hub) fn has_room(
         &self,
         channel: &Channel,
-        shares: &Shares,
+        shares: &Quotas,
     ) -> Result<(), Refusal> {
         let own = channel.maker.and_then(|owner| self.rules_of.get(&owner)).copied();
         if own.is_some_and(|own| own >= shares.rules_per_owner) {
@@ -74,10 +74,17 @@ impl ChannelIndex {
     }
 
     /// The bans and mutes of a channel go by a sign more, or less.
-    pub(in crate::hub) fn change(&mut self, channel: &Arc<Channel>, sign: Sign, is_added: bool) {
+    pub(in crate::hub) fn change(
+        &mut self,
+        channel: &Arc<Channel>,
+        sign: RestrictionKey,
+        is_added: bool,
+    ) {
         let length = match &sign {
-            Sign::Net(net) => Some(length(net)),
-            Sign::Look(_) | Sign::Party(_) | Sign::Reason(_) => None,
+            RestrictionKey::Net(net) => Some(length(net)),
+            RestrictionKey::Skeleton(_) | RestrictionKey::User(_) | RestrictionKey::Reason(_) => {
+                None
+            }
         };
         if is_added {
             let channels = self.by_sign.entry(sign).or_default();
@@ -105,37 +112,37 @@ impl ChannelIndex {
     }
 
     /// The channels with a ban or a mute that may hit somebody, each once.
-    pub(in crate::hub) fn about(&self, who: &Who) -> Vec<Arc<Channel>> {
+    pub(in crate::hub) fn about(&self, who: &UserDetails) -> Vec<Arc<Channel>> {
         if self.by_sign.is_empty() {
             return Vec::new();
         }
         let parties = [who.party].into_iter().chain(who.account).chain(who.before.iter().copied());
         let nets = who.address.into_iter().flat_map(|address| self.nets(address));
-        let looks = who.looks().into_iter().map(Sign::Look);
-        self.once(looks.chain(parties.map(Sign::Party)).chain(nets))
+        let looks = who.looks().into_iter().map(RestrictionKey::Skeleton);
+        self.once(looks.chain(parties.map(RestrictionKey::User)).chain(nets))
     }
 
     /// Those with a ban or a mute that may hit somebody by their name, each once.
-    pub(in crate::hub) fn about_name(&self, who: &Who) -> Vec<Arc<Channel>> {
+    pub(in crate::hub) fn about_name(&self, who: &UserDetails) -> Vec<Arc<Channel>> {
         if self.by_sign.is_empty() {
             return Vec::new();
         }
-        self.once(who.looks().into_iter().map(Sign::Look))
+        self.once(who.looks().into_iter().map(RestrictionKey::Skeleton))
     }
 
-    fn nets(&self, address: IpAddr) -> impl Iterator<Item = Sign> {
+    fn nets(&self, address: IpAddr) -> impl Iterator<Item = RestrictionKey> {
         let address = address.to_canonical();
         let lengths = self.lengths.keys().filter(move |(is_v4, _)| *is_v4 == address.is_ipv4());
         let nets = lengths.filter_map(move |(_, length)| IpNet::new(address, *length).ok());
-        nets.map(|net| Sign::Net(net.trunc()))
+        nets.map(|net| RestrictionKey::Net(net.trunc()))
     }
 
-    fn once(&self, signs: impl Iterator<Item = Sign>) -> Vec<Arc<Channel>> {
+    fn once(&self, signs: impl Iterator<Item = RestrictionKey>) -> Vec<Arc<Channel>> {
         once(signs.filter_map(|sign| self.by_sign.get(&sign)).flatten().cloned())
     }
 
     /// An account has a part in a channel.
-    pub(in crate::hub) fn concerns(&mut self, account: Party, channel: &Arc<Channel>) {
+    pub(in crate::hub) fn concerns(&mut self, account: UserId, channel: &Arc<Channel>) {
         let channels = self.of_account.entry(account).or_default();
         if !channels.iter().any(|other| Arc::ptr_eq(other, channel)) {
             channels.push(Arc::clone(channel));
@@ -143,7 +150,7 @@ impl ChannelIndex {
     }
 
     /// It has none there any more.
-    pub(in crate::hub) fn concerns_no_more(&mut self, account: Party, channel: &Arc<Channel>) {
+    pub(in crate::hub) fn concerns_no_more(&mut self, account: UserId, channel: &Arc<Channel>) {
         if let Some(channels) = self.of_account.get_mut(&account) {
             channels.retain(|other| !Arc::ptr_eq(other, channel));
             if channels.is_empty() {
@@ -155,11 +162,11 @@ impl ChannelIndex {
     /// The account is gone: takes out the channels that it had a part in, and returns those where it gave a reason, too.
     pub(in crate::hub) fn take_account(
         &mut self,
-        account: Party,
+        account: UserId,
         name: Option<&UserName>,
     ) -> Vec<Arc<Channel>> {
         let own = self.of_account.remove(&account).unwrap_or_default();
-        let reasons = name.map(|name| Sign::Reason(name.clone()));
+        let reasons = name.map(|name| RestrictionKey::Reason(name.clone()));
         let reasons = reasons.and_then(|reasons| self.by_sign.get(&reasons));
         once(own.into_iter().chain(reasons.into_iter().flatten().cloned()))
     }
@@ -180,16 +187,16 @@ fn length(net: &IpNet) -> (bool, u8) {
 /// The accounts that are in each channel. Each account's own list says the same; both change together, with the account
 /// locked.
 #[derive(Default)]
-pub(in crate::hub) struct Members(
-    RankedMutex<{ Rank::Members as u8 }, HashMap<ChannelName, HashSet<Party>>>,
+pub(in crate::hub) struct MembershipIndex(
+    RankedMutex<{ Rank::Members as u8 }, HashMap<ChannelName, HashSet<UserId>>>,
 );
 
-impl Members {
-    pub(in crate::hub) fn add(&self, channel: &ChannelName, account: Party) {
+impl MembershipIndex {
+    pub(in crate::hub) fn add(&self, channel: &ChannelName, account: UserId) {
         lock(&self.0).entry(channel.clone()).or_default().insert(account);
     }
 
-    pub(in crate::hub) fn remove(&self, channel: &ChannelName, account: Party) {
+    pub(in crate::hub) fn remove(&self, channel: &ChannelName, account: UserId) {
         let mut all = lock(&self.0);
         if let Some(accounts) = all.get_mut(channel) {
             accounts.remove(&account);
@@ -200,7 +207,7 @@ impl Members {
     }
 
     /// The channel is gone: takes out who was in it.
-    pub(in crate::hub) fn take(&self, channel: &ChannelName) -> HashSet<Party> {
+    pub(in crate::hub) fn take(&self, channel: &ChannelName) -> HashSet<UserId> {
         lock(&self.0).remove(channel).unwrap_or_default()
     }
 }

@@ -10,56 +10,56 @@ use chat_proto::target::Target;
 use chat_proto::text::Text;
 use chat_proto::verb::{self, Kind};
 
-use crate::hub::admin::command::Recorded;
+use crate::hub::admin::command::AuditEntry;
 use crate::hub::channel::State;
-use crate::hub::channel::moderation::{List, Mark, Settings, Verdict, Who};
+use crate::hub::channel::moderation::{FilterVerdict, ListEntry, ListKind, Settings, UserDetails};
 use crate::hub::channel::operators::Right;
-use crate::hub::client::{Borne, Party, Person};
+use crate::hub::client::{Client, NameRecord, UserId};
 
 use crate::util::clock::on_the_wall;
 
 /// Somebody an act is about, by the name that was typed.
 #[derive(Clone)]
-pub(crate) struct Aim {
+pub(crate) struct ActionTarget {
     pub(crate) user: UserName,
     /// Who has the name, if anybody has.
-    pub(crate) person: Option<Arc<Person>>,
+    pub(crate) person: Option<Arc<Client>>,
     /// The account of that name, also if nobody is signed in to it.
-    pub(crate) account: Option<Party>,
+    pub(crate) account: Option<UserId>,
 }
 
-impl Aim {
+impl ActionTarget {
     /// The name as whoever has it writes it.
     pub(crate) fn name(&self) -> UserName {
         self.person.as_ref().and_then(|person| person.name()).unwrap_or_else(|| self.user.clone())
     }
 
-    fn party(&self) -> Option<Party> {
+    fn party(&self) -> Option<UserId> {
         self.person.as_ref().map(|person| person.party()).or(self.account)
     }
 
-    pub(in crate::hub) fn who(&self) -> Option<Who> {
+    pub(in crate::hub) fn who(&self) -> Option<UserDetails> {
         self.person.as_ref().map(|person| person.who())
     }
 }
 
 /// Against whom a ban is.
-pub(crate) enum Against {
-    Person(Aim),
+pub(crate) enum BanSubject {
+    User(ActionTarget),
     Net(Target),
 }
 
-impl Against {
+impl BanSubject {
     pub(crate) fn target(&self) -> Target {
         match self {
-            Self::Person(aim) => Target::User(aim.name()),
+            Self::User(aim) => Target::User(aim.name()),
             Self::Net(net) => net.clone(),
         }
     }
 
-    fn aim(&self) -> Option<&Aim> {
+    fn aim(&self) -> Option<&ActionTarget> {
         match self {
-            Self::Person(aim) => Some(aim),
+            Self::User(aim) => Some(aim),
             Self::Net(_) => None,
         }
     }
@@ -67,59 +67,59 @@ impl Against {
 
 /// What a purge hides, as far as it was counted before the purge takes its place among the lines.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Counted {
+pub(crate) struct PurgeScope {
     /// Lines under these names.
-    pub(crate) names: Vec<Borne>,
+    pub(crate) names: Vec<NameRecord>,
     /// So many are at or before this id.
     pub(crate) lines: u64,
     pub(crate) upto: LineId,
 }
 
-impl Counted {
+impl PurgeScope {
     /// Nothing is counted yet.
-    pub(crate) fn of(aim: &Aim) -> Self {
-        let mut names = vec![Borne { name: aim.name(), from: None, upto: None }];
+    pub(crate) fn of(aim: &ActionTarget) -> Self {
+        let mut names = vec![NameRecord { name: aim.name(), from: None, upto: None }];
         names.extend(aim.person.iter().flat_map(|person| person.names_before()));
         Self { names, ..Self::default() }
     }
 }
 
 /// What is to be done.
-pub(crate) enum Deed {
-    Kick(Aim),
-    Ban(Against, Option<Period>),
-    Unban(Against),
-    Mute(Aim, Option<Period>),
-    Unmute(Aim),
-    Invite(Aim),
-    Op(Aim),
-    Deop(Aim),
+pub(crate) enum ModActionKind {
+    Kick(ActionTarget),
+    Ban(BanSubject, Option<Period>),
+    Unban(BanSubject),
+    Mute(ActionTarget, Option<Period>),
+    Unmute(ActionTarget),
+    Invite(ActionTarget),
+    Op(ActionTarget),
+    Deop(ActionTarget),
     Set(Setting),
-    Purge(Aim, Counted),
+    Purge(ActionTarget, PurgeScope),
     Drop,
 }
 
 /// What is to be done, and why.
-pub(crate) struct Act {
-    pub(crate) deed: Deed,
+pub(crate) struct ModAction {
+    pub(crate) deed: ModActionKind,
     pub(crate) reason: Option<Text>,
 }
 
-impl Act {
+impl ModAction {
     /// The command that asks for it.
     pub(crate) fn kind(&self) -> Kind {
         match self.deed {
-            Deed::Kick(_) => Kind::Kick,
-            Deed::Ban(..) => Kind::Ban,
-            Deed::Unban(_) => Kind::Unban,
-            Deed::Mute(..) => Kind::Mute,
-            Deed::Unmute(_) => Kind::Unmute,
-            Deed::Invite(_) => Kind::Invite,
-            Deed::Op(_) => Kind::Op,
-            Deed::Deop(_) => Kind::Deop,
-            Deed::Set(_) => Kind::Set,
-            Deed::Purge(..) => Kind::Purge,
-            Deed::Drop => Kind::Drop,
+            ModActionKind::Kick(_) => Kind::Kick,
+            ModActionKind::Ban(..) => Kind::Ban,
+            ModActionKind::Unban(_) => Kind::Unban,
+            ModActionKind::Mute(..) => Kind::Mute,
+            ModActionKind::Unmute(_) => Kind::Unmute,
+            ModActionKind::Invite(_) => Kind::Invite,
+            ModActionKind::Op(_) => Kind::Op,
+            ModActionKind::Deop(_) => Kind::Deop,
+            ModActionKind::Set(_) => Kind::Set,
+            ModActionKind::Purge(..) => Kind::Purge,
+            ModActionKind::Drop => Kind::Drop,
         }
     }
 
@@ -127,38 +127,41 @@ impl Act {
     pub(in crate::hub) fn adds_rule(&self) -> bool {
         matches!(
             self.deed,
-            Deed::Ban(..)
-                | Deed::Mute(..)
-                | Deed::Invite(_)
-                | Deed::Set(Setting::Words(WordsChange::Add(_)))
+            ModActionKind::Ban(..)
+                | ModActionKind::Mute(..)
+                | ModActionKind::Invite(_)
+                | ModActionKind::Set(Setting::Words(WordsChange::Add(_)))
         )
     }
 
     /// Whom it is about, if that is a person.
-    pub(crate) fn aim(&self) -> Option<&Aim> {
+    pub(crate) fn aim(&self) -> Option<&ActionTarget> {
         match &self.deed {
-            Deed::Ban(against, _) | Deed::Unban(against) => against.aim(),
-            Deed::Kick(aim)
-            | Deed::Mute(aim, _)
-            | Deed::Unmute(aim)
-            | Deed::Invite(aim)
-            | Deed::Op(aim)
-            | Deed::Deop(aim)
-            | Deed::Purge(aim, _) => Some(aim),
-            Deed::Set(_) | Deed::Drop => None,
+            ModActionKind::Ban(against, _) | ModActionKind::Unban(against) => against.aim(),
+            ModActionKind::Kick(aim)
+            | ModActionKind::Mute(aim, _)
+            | ModActionKind::Unmute(aim)
+            | ModActionKind::Invite(aim)
+            | ModActionKind::Op(aim)
+            | ModActionKind::Deop(aim)
+            | ModActionKind::Purge(aim, _) => Some(aim),
+            ModActionKind::Set(_) | ModActionKind::Drop => None,
         }
     }
 
     fn target(&self) -> Option<Target> {
         match &self.deed {
-            Deed::Ban(Against::Net(net), _) | Deed::Unban(Against::Net(net)) => Some(net.clone()),
+            ModActionKind::Ban(BanSubject::Net(net), _)
+            | ModActionKind::Unban(BanSubject::Net(net)) => Some(net.clone()),
             _ => self.aim().map(|aim| Target::User(aim.name())),
         }
     }
 
     /// How long it holds, from its time on, as it is shown.
     pub(in crate::hub) fn term(&self, time: Timestamp) -> Option<Term> {
-        let (Deed::Ban(_, period) | Deed::Mute(_, period)) = &self.deed else { return None };
+        let (ModActionKind::Ban(_, period) | ModActionKind::Mute(_, period)) = &self.deed else {
+            return None;
+        };
         Some(period.map_or(Term::Lasting, |period| {
             let millis = i64::try_from(period.secs()).unwrap_or(i64::MAX).saturating_mul(1000);
             Term::Until(Timestamp(on_the_wall(time).0.saturating_add(millis)))
@@ -166,11 +169,15 @@ impl Act {
     }
 
     /// The mark that it makes, and the list into which that goes.
-    pub(in crate::hub) fn mark(&self, by: &UserName, time: Timestamp) -> Option<(List, Mark)> {
+    pub(in crate::hub) fn mark(
+        &self,
+        by: &UserName,
+        time: Timestamp,
+    ) -> Option<(ListKind, ListEntry)> {
         let (list, aim) = match &self.deed {
-            Deed::Ban(against, _) => (List::Bans, against.aim()),
-            Deed::Mute(aim, _) => (List::Mutes, Some(aim)),
-            Deed::Invite(aim) => (List::Invitations, Some(aim)),
+            ModActionKind::Ban(against, _) => (ListKind::Bans, against.aim()),
+            ModActionKind::Mute(aim, _) => (ListKind::Mutes, Some(aim)),
+            ModActionKind::Invite(aim) => (ListKind::Invitations, Some(aim)),
             _ => return None,
         };
         let shown = Restricted {
@@ -181,19 +188,19 @@ impl Act {
             reason: self.reason.clone(),
         };
         let account = aim.and_then(|aim| aim.account);
-        Some((list, Mark::new(shown, aim.and_then(Aim::party), account)))
+        Some((list, ListEntry::new(shown, aim.and_then(ActionTarget::party), account)))
     }
 
     /// Which marks it ends.
-    pub(in crate::hub) fn ended(&self, state: &State) -> Option<(List, Vec<String>)> {
+    pub(in crate::hub) fn ended(&self, state: &State) -> Option<(ListKind, Vec<String>)> {
         let list = match &self.deed {
-            Deed::Unban(_) => List::Bans,
-            Deed::Unmute(_) => List::Mutes,
+            ModActionKind::Unban(_) => ListKind::Bans,
+            ModActionKind::Unmute(_) => ListKind::Mutes,
             _ => return None,
         };
-        let (target, who) = (self.target()?, self.aim().and_then(Aim::who));
-        let keys = |is_one: &dyn Fn(&Mark) -> bool| -> Vec<String> {
-            let ones = state.rules.list(list).iter().filter(|mark| is_one(mark));
+        let (target, who) = (self.target()?, self.aim().and_then(ActionTarget::who));
+        let keys = |is_one: &dyn Fn(&ListEntry) -> bool| -> Vec<String> {
+            let ones = state.moderation.list(list).iter().filter(|mark| is_one(mark));
             ones.map(|mark| mark.key().to_owned()).collect()
         };
         let mut meant = keys(&|mark| mark.is_meant(&target, who.as_ref()));
@@ -205,41 +212,51 @@ impl Act {
     }
 
     /// What is to be kept of it.
-    pub(in crate::hub) fn kept(&self, by: &UserName, time: Timestamp, state: &State) -> Kept {
-        let mut rules = Vec::new();
+    pub(in crate::hub) fn kept(
+        &self,
+        by: &UserName,
+        time: Timestamp,
+        state: &State,
+    ) -> ModActionRecord {
+        let mut moderation = Vec::new();
         if let Some((list, mark)) = self.mark(by, time) {
-            rules.push(Keep::Mark(list, mark));
+            moderation.push(ModerationChange::Add(list, mark));
         }
         let mut changes = true;
         if let Some((list, keys)) = self.ended(state) {
             changes = !keys.is_empty();
-            rules.extend(keys.into_iter().map(|key| Keep::NoMark(list, key)));
+            moderation.extend(keys.into_iter().map(|key| ModerationChange::Remove(list, key)));
         }
         let mut purged = None;
         match &self.deed {
             // With the act itself, so that no crash lets an account come back to where it was put out of.
-            Deed::Kick(aim) | Deed::Ban(Against::Person(aim), _) => {
-                rules.extend(aim.account.map(Keep::NoMember));
+            ModActionKind::Kick(aim) | ModActionKind::Ban(BanSubject::User(aim), _) => {
+                moderation.extend(aim.account.map(ModerationChange::RemoveMember));
             }
-            Deed::Op(aim) => {
+            ModActionKind::Op(aim) => {
                 changes = !state.is_owned_by(aim);
-                rules.extend(aim.account.map(|account| Keep::Operator(account, Right::Full)));
+                moderation.extend(
+                    aim.account.map(|account| ModerationChange::Operator(account, Right::Full)),
+                );
             }
-            Deed::Deop(aim) => {
+            ModActionKind::Deop(aim) => {
                 changes = state.is_operated_by(aim);
-                rules.extend(aim.account.map(Keep::NoOperator));
+                moderation.extend(aim.account.map(ModerationChange::RemoveOperator));
             }
-            Deed::Set(setting) => {
-                let mut settings = state.rules.settings.clone();
+            ModActionKind::Set(setting) => {
+                let mut settings = state.moderation.settings.clone();
                 settings.set(setting);
-                rules.push(Keep::Setting(setting.name(), settings.value(setting.name())));
+                moderation.push(ModerationChange::Setting(
+                    setting.name(),
+                    settings.value(setting.name()),
+                ));
             }
-            Deed::Purge(_, counted) => purged = Some(counted.clone()),
-            Deed::Drop => rules.push(Keep::End),
+            ModActionKind::Purge(_, counted) => purged = Some(counted.clone()),
+            ModActionKind::Drop => moderation.push(ModerationChange::DropChannel),
             _ => {}
         }
         let setting = match &self.deed {
-            Deed::Set(setting) => Some(Sentence::new(setting.to_string())),
+            ModActionKind::Set(setting) => Some(Sentence::new(setting.to_string())),
             _ => None,
         };
         let logged = Logged {
@@ -251,7 +268,7 @@ impl Act {
             setting,
             reason: self.reason.clone(),
         };
-        Kept { rules, purged, logged: changes.then_some(logged), recorded: None }
+        ModActionRecord { moderation, purged, logged: changes.then_some(logged), recorded: None }
     }
 
     /// What the record of the server's operators gets. `None` acts at the shell.
@@ -260,10 +277,10 @@ impl Act {
         by: Option<UserName>,
         channel: &ChannelName,
         time: Timestamp,
-    ) -> Recorded {
+    ) -> AuditEntry {
         let target = self.target().map(|target| target.to_string());
         let setting = match &self.deed {
-            Deed::Set(setting) => Some(setting.to_string()),
+            ModActionKind::Set(setting) => Some(setting.to_string()),
             _ => None,
         };
         let whom = target.or(setting).map(|whom| format!("{channel} {whom}"));
@@ -271,7 +288,7 @@ impl Act {
             Some(Term::Until(until)) => Some(until),
             _ => None,
         };
-        Recorded {
+        AuditEntry {
             time: on_the_wall(time),
             by,
             did: verb::of(self.kind()).name.into(),
@@ -283,32 +300,32 @@ impl Act {
 }
 
 /// What is kept of an act.
-pub(crate) struct Kept {
-    pub(crate) rules: Vec<Keep>,
+pub(crate) struct ModActionRecord {
+    pub(crate) moderation: Vec<ModerationChange>,
     /// Lines that are hidden.
-    pub(crate) purged: Option<Counted>,
+    pub(crate) purged: Option<PurgeScope>,
     /// None if it changes nothing.
     pub(crate) logged: Option<Logged>,
     /// An operator of the server did it, in a channel of others.
-    pub(crate) recorded: Option<Box<Recorded>>,
+    pub(crate) recorded: Option<Box<AuditEntry>>,
 }
 
 /// One change of how a channel is run, as it is kept.
 #[derive(Clone, Debug)]
-pub(crate) enum Keep {
-    Mark(List, Mark),
-    NoMark(List, String),
+pub(crate) enum ModerationChange {
+    Add(ListKind, ListEntry),
+    Remove(ListKind, String),
     /// The same of a mark that has ended by itself before this moment, and of no later one.
-    EndedMark(List, Mark),
+    Expire(ListKind, ListEntry),
     /// The setting's name and value.
     Setting(&'static str, String),
     /// An account is an operator.
-    Operator(Party, Right),
-    NoOperator(Party),
+    Operator(UserId, Right),
+    RemoveOperator(UserId),
     /// An account is in it no more, here or when it comes back.
-    NoMember(Party),
+    RemoveMember(UserId),
     /// The channel is gone, with everything.
-    End,
+    DropChannel,
 }
 
 /// How much a person may do to a channel.
@@ -327,7 +344,7 @@ pub(crate) enum Authority {
 }
 
 /// What a channel knows of somebody who wants something there, for policy to decide.
-pub(crate) struct Standing<'a> {
+pub(crate) struct AccessContext<'a> {
     pub(crate) channel: &'a ChannelName,
     /// Their name, once they have one.
     pub(crate) name: Option<&'a UserName>,
@@ -343,14 +360,14 @@ pub(crate) struct Standing<'a> {
     /// The operators who are there, if somebody else wants what is for them.
     pub(crate) operators: Vec<UserName>,
     /// Of the one whom an act is about.
-    pub(crate) subject: Subject,
+    pub(crate) target: TargetFacts,
     /// How many bans and mutes there are.
     pub(crate) marks: [usize; 2],
     /// What the channel's filter has found in the text that is to be shown there, if it was asked.
-    pub(crate) verdict: Option<&'a Verdict>,
+    pub(crate) verdict: Option<&'a FilterVerdict>,
 }
 
-impl Standing<'_> {
+impl AccessContext<'_> {
     /// Whether they may know that there is such a channel.
     pub(crate) fn knows(&self) -> bool {
         !self.settings.hidden
@@ -364,7 +381,7 @@ impl Standing<'_> {
 /// What a channel knows of the one whom an act is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-pub(crate) struct Subject {
+pub(crate) struct TargetFacts {
     /// It is the one who acts.
     pub(crate) oneself: bool,
     pub(crate) member: bool,

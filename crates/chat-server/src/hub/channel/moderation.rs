@@ -14,10 +14,10 @@ use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 use chat_proto::setting::Period;
 
-pub(crate) use self::list_entry::{Mark, Sign, Who};
+pub(crate) use self::list_entry::{ListEntry, RestrictionKey, UserDetails};
 pub(crate) use self::settings::Settings;
-use self::slow_mode::Spoken;
-pub(crate) use self::word_filter::{Hit, Verdict};
+use self::slow_mode::SlowMode;
+pub(crate) use self::word_filter::{FilterMatch, FilterVerdict};
 
 /// Bans that a channel keeps, and mutes; past it no more are taken.
 pub(crate) const MAX_MARKS: usize = 1000;
@@ -30,13 +30,13 @@ const MAX_INVITATIONS: usize = 100;
 
 /// One of a channel's lists of marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum List {
+pub(crate) enum ListKind {
     Bans,
     Mutes,
     Invitations,
 }
 
-impl List {
+impl ListKind {
     pub(crate) const ALL: [Self; 3] = [Self::Bans, Self::Mutes, Self::Invitations];
 
     /// As the store has it.
@@ -51,72 +51,83 @@ impl List {
 
 /// How one channel is run.
 #[derive(Default)]
-pub(crate) struct Rules {
+pub(crate) struct Moderation {
     pub(crate) settings: Settings,
-    bans: Vec<Mark>,
-    mutes: Vec<Mark>,
+    bans: Vec<ListEntry>,
+    mutes: Vec<ListEntry>,
     /// The oldest first.
-    invitations: Vec<Mark>,
-    spoken: Spoken,
+    invitations: Vec<ListEntry>,
+    spoken: SlowMode,
     /// By what bans and mutes are found, in addition (`true`) or no more, for the index of all channels.
-    changed: Vec<(Sign, bool)>,
+    changed: Vec<(RestrictionKey, bool)>,
 }
 
-impl Rules {
-    pub(crate) fn list(&self, list: List) -> &[Mark] {
+impl Moderation {
+    pub(crate) fn list(&self, list: ListKind) -> &[ListEntry] {
         match list {
-            List::Bans => &self.bans,
-            List::Mutes => &self.mutes,
-            List::Invitations => &self.invitations,
+            ListKind::Bans => &self.bans,
+            ListKind::Mutes => &self.mutes,
+            ListKind::Invitations => &self.invitations,
         }
     }
 
-    fn list_mut(&mut self, list: List) -> &mut Vec<Mark> {
+    fn list_mut(&mut self, list: ListKind) -> &mut Vec<ListEntry> {
         match list {
-            List::Bans => &mut self.bans,
-            List::Mutes => &mut self.mutes,
-            List::Invitations => &mut self.invitations,
+            ListKind::Bans => &mut self.bans,
+            ListKind::Mutes => &mut self.mutes,
+            ListKind::Invitations => &mut self.invitations,
         }
     }
 
     /// The marks of a list that hold at this moment.
-    pub(crate) fn holding(&self, list: List, now: Timestamp) -> impl Iterator<Item = &Mark> {
+    pub(crate) fn holding(
+        &self,
+        list: ListKind,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &ListEntry> {
         self.list(list).iter().filter(move |mark| mark.holds(now))
     }
 
     /// What hits somebody who is banned or muted, or lets somebody in who is invited.
-    pub(crate) fn find(&self, list: List, who: &Who, now: Timestamp) -> Option<&Mark> {
+    pub(crate) fn find(
+        &self,
+        list: ListKind,
+        who: &UserDetails,
+        now: Timestamp,
+    ) -> Option<&ListEntry> {
         if self.list(list).is_empty() {
             return None;
         }
         let looks = who.looks();
         self.holding(list, now).find(|mark| match list {
-            List::Bans | List::Mutes => mark.hits(who, &looks),
-            List::Invitations => mark.invites(who),
+            ListKind::Bans | ListKind::Mutes => mark.hits(who, &looks),
+            ListKind::Invitations => mark.invites(who),
         })
     }
 
     /// Adds a mark in place of an earlier one of the same target. Tells the keys of marks that gave way to it.
-    pub(crate) fn add(&mut self, list: List, mark: Mark) -> Vec<String> {
+    pub(crate) fn add(&mut self, list: ListKind, mark: ListEntry) -> Vec<String> {
         self.remove(list, &[mark.key().to_owned()]);
         self.note(list, &mark, true);
         let marks = self.list_mut(list);
         marks.push(mark);
         let mut gone = Vec::new();
-        while list == List::Invitations && marks.len() > MAX_INVITATIONS {
+        while list == ListKind::Invitations && marks.len() > MAX_INVITATIONS {
             gone.push(marks.remove(0).key().to_owned());
         }
         gone
     }
 
     /// Somebody takes another name: bans and mutes that hit them by the one before still do.
-    pub(crate) fn follow(&mut self, who: &Who, now: Timestamp) {
+    pub(crate) fn follow(&mut self, who: &UserDetails, now: Timestamp) {
         let looks = who.looks();
-        let nameless = Who { name: None, ..who.clone() };
+        let nameless = UserDetails { name: None, ..who.clone() };
         for mark in self.bans.iter_mut().chain(&mut self.mutes) {
             if mark.holds(now) && mark.hits(who, &looks) && !mark.hits(&nameless, &[]) {
-                let oldest = mark.follow(who.party).map(|oldest| (Sign::Party(oldest), false));
-                self.changed.extend(oldest.into_iter().chain([(Sign::Party(who.party), true)]));
+                let oldest =
+                    mark.follow(who.party).map(|oldest| (RestrictionKey::User(oldest), false));
+                self.changed
+                    .extend(oldest.into_iter().chain([(RestrictionKey::User(who.party), true)]));
             }
         }
     }
@@ -128,24 +139,24 @@ impl Rules {
     }
 
     /// What changed of the signs of bans and mutes since this was last asked.
-    pub(crate) fn take_changed(&mut self) -> Vec<(Sign, bool)> {
+    pub(crate) fn take_changed(&mut self) -> Vec<(RestrictionKey, bool)> {
         std::mem::take(&mut self.changed)
     }
 
-    fn note(&mut self, list: List, mark: &Mark, is_added: bool) {
-        if list != List::Invitations {
+    fn note(&mut self, list: ListKind, mark: &ListEntry, is_added: bool) {
+        if list != ListKind::Invitations {
             self.changed.extend(mark.signs().map(|sign| (sign, is_added)));
         }
     }
 
     /// The channel is gone.
     pub(crate) fn clear(&mut self) {
-        self.take_out(List::Bans, |_| true);
-        self.take_out(List::Mutes, |_| true);
+        self.take_out(ListKind::Bans, |_| true);
+        self.take_out(ListKind::Mutes, |_| true);
         *self = Self { changed: std::mem::take(&mut self.changed), ..Self::default() };
     }
 
-    fn take_out(&mut self, list: List, is_out: impl Fn(&Mark) -> bool) -> Vec<Mark> {
+    fn take_out(&mut self, list: ListKind, is_out: impl Fn(&ListEntry) -> bool) -> Vec<ListEntry> {
         let out: Vec<_> = self.list_mut(list).extract_if(.., |mark| is_out(mark)).collect();
         for mark in &out {
             self.note(list, mark, false);
@@ -154,14 +165,14 @@ impl Rules {
     }
 
     /// Takes out the marks with these keys.
-    pub(crate) fn remove(&mut self, list: List, keys: &[String]) {
+    pub(crate) fn remove(&mut self, list: ListKind, keys: &[String]) {
         self.take_out(list, |mark| keys.iter().any(|key| key == mark.key()));
     }
 
     /// Forgets what holds no more. Tells what it was, for the store.
-    pub(crate) fn forget_ended(&mut self, now: Timestamp) -> Vec<(List, Mark)> {
+    pub(crate) fn forget_ended(&mut self, now: Timestamp) -> Vec<(ListKind, ListEntry)> {
         let mut ended = Vec::new();
-        for list in List::ALL {
+        for list in ListKind::ALL {
             let over = self.take_out(list, |mark| !mark.holds(now));
             ended.extend(over.into_iter().map(|mark| (list, mark)));
         }
@@ -171,30 +182,31 @@ impl Rules {
 
     /// Somebody's account is erased: why they have banned or muted anybody is told no more.
     pub(crate) fn forget_reasons(&mut self, by: &UserName) {
-        for list in List::ALL {
+        for list in ListKind::ALL {
             let own = self.list_mut(list).iter_mut().filter(|mark| mark.shown.by == *by);
             let reasons = own.filter_map(|mark| mark.shown.reason.take()).count();
-            if list != List::Invitations {
-                let gone = std::iter::repeat_n((Sign::Reason(by.clone()), false), reasons);
+            if list != ListKind::Invitations {
+                let gone =
+                    std::iter::repeat_n((RestrictionKey::Reason(by.clone()), false), reasons);
                 self.changed.extend(gone);
             }
         }
     }
 
     /// Somebody says something now.
-    pub(crate) fn note_spoken(&mut self, who: &Who, now: Timestamp) {
+    pub(crate) fn note_spoken(&mut self, who: &UserDetails, now: Timestamp) {
         if let Some(every) = self.settings.slow {
             self.spoken.note(who, now, every);
         }
     }
 
     /// What they said just now counts for nothing: it was not said.
-    pub(crate) fn forget_spoken(&mut self, who: &Who, at: Timestamp) {
+    pub(crate) fn forget_spoken(&mut self, who: &UserDetails, at: Timestamp) {
         self.spoken.forget(who, at);
     }
 
     /// How long somebody has to wait, and how often one may say something; `None` if it may be now.
-    pub(crate) fn wait(&self, who: &Who, now: Timestamp) -> Option<(Period, u64)> {
+    pub(crate) fn wait(&self, who: &UserDetails, now: Timestamp) -> Option<(Period, u64)> {
         let every = self.settings.slow?;
         Some((every, self.spoken.wait_secs(who, now, every)?))
     }

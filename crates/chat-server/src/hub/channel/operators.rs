@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::hub::client::{Party, Person};
+use crate::hub::client::{Client, UserId};
 
 /// How an operator came by the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,32 +18,32 @@ pub(crate) enum Right {
 /// who lose it by leaving the system.
 #[derive(Default)]
 pub(in crate::hub) struct Operators {
-    accounts: Vec<(Party, Right)>,
+    accounts: Vec<(UserId, Right)>,
     /// Also while they are elsewhere.
-    people: Vec<(Arc<Person>, Right)>,
+    people: Vec<(Arc<Client>, Right)>,
 }
 
 impl Operators {
     /// Those with an account, as they are kept.
-    pub(in crate::hub) fn kept(accounts: Vec<(Party, Right)>) -> Self {
+    pub(in crate::hub) fn kept(accounts: Vec<(UserId, Right)>) -> Self {
         Self { accounts, people: Vec::new() }
     }
 
-    pub(in crate::hub) fn has(&self, person: &Person) -> bool {
+    pub(in crate::hub) fn has(&self, person: &Client) -> bool {
         self.right(person).is_some()
     }
 
-    pub(in crate::hub) fn has_account(&self, account: Party) -> bool {
+    pub(in crate::hub) fn has_account(&self, account: UserId) -> bool {
         self.account_right(account).is_some()
     }
 
     /// The right of an account.
-    pub(in crate::hub) fn account_right(&self, account: Party) -> Option<Right> {
+    pub(in crate::hub) fn account_right(&self, account: UserId) -> Option<Right> {
         self.accounts.iter().find(|(other, _)| *other == account).map(|(_, right)| *right)
     }
 
     /// The right of a person who is here, by their account or without one.
-    pub(in crate::hub) fn right(&self, person: &Person) -> Option<Right> {
+    pub(in crate::hub) fn right(&self, person: &Client) -> Option<Right> {
         let by_account = person.account().and_then(|account| self.account_right(account));
         by_account.or_else(|| {
             self.present().find(|(other, _)| other.id == person.id).map(|(_, right)| *right)
@@ -51,7 +51,7 @@ impl Operators {
     }
 
     /// The accounts, and those without one who are here.
-    pub(in crate::hub) fn all(&self) -> (Vec<Party>, Vec<Arc<Person>>) {
+    pub(in crate::hub) fn all(&self) -> (Vec<UserId>, Vec<Arc<Client>>) {
         let accounts = self.accounts.iter().map(|(account, _)| *account);
         let people = self.present().map(|(person, _)| Arc::clone(person));
         (accounts.collect(), people.collect())
@@ -70,16 +70,16 @@ impl Operators {
         self.accounts.len() + self.present().count()
     }
 
-    fn present(&self) -> impl Iterator<Item = &(Arc<Person>, Right)> {
+    fn present(&self) -> impl Iterator<Item = &(Arc<Client>, Right)> {
         self.people.iter().filter(|(operator, _)| !operator.has_left())
     }
 
     /// Gives a person the right. Returns the account that is to be stored, if they have one.
     pub(in crate::hub) fn add(
         &mut self,
-        person: &Arc<Person>,
+        person: &Arc<Client>,
         right: Right,
-    ) -> Option<(Party, Right)> {
+    ) -> Option<(UserId, Right)> {
         if let Some(account) = person.account() {
             return self.add_account(account, right).then_some((account, right));
         }
@@ -92,7 +92,7 @@ impl Operators {
     }
 
     /// Gives an account the right; returns whether that changes anything.
-    pub(in crate::hub) fn add_account(&mut self, account: Party, right: Right) -> bool {
+    pub(in crate::hub) fn add_account(&mut self, account: UserId, right: Right) -> bool {
         match self.accounts.iter_mut().find(|(other, _)| *other == account) {
             Some((_, had)) if *had == Right::Inherited && right == Right::Full => *had = right,
             Some(_) => return false,
@@ -105,16 +105,16 @@ impl Operators {
     /// is to be stored.
     pub(in crate::hub) fn adopt(
         &mut self,
-        person: &Person,
-        account: Party,
-    ) -> Option<(Party, Right)> {
+        person: &Client,
+        account: UserId,
+    ) -> Option<(UserId, Right)> {
         let at = self.people.iter().position(|(operator, _)| operator.id == person.id)?;
         let (_, right) = self.people.remove(at);
         self.add_account(account, right).then_some((account, right))
     }
 
     /// Takes the right from a person who is here, and from an account.
-    pub(in crate::hub) fn remove(&mut self, person: Option<&Person>, account: Option<Party>) {
+    pub(in crate::hub) fn remove(&mut self, person: Option<&Client>, account: Option<UserId>) {
         self.people.retain(|(operator, _)| person.is_none_or(|person| operator.id != person.id));
         self.accounts.retain(|(other, _)| Some(*other) != account);
     }

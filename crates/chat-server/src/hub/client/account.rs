@@ -9,21 +9,21 @@ use chat_proto::id::{LineId, Timestamp};
 use chat_proto::limits::{MAX_TOKENS, TOKEN_DAYS};
 use chat_proto::name::{ChannelName, UserName};
 
-use crate::hub::channel::index::Members;
-use crate::hub::client::Party;
+use crate::hub::channel::index::MembershipIndex;
+use crate::hub::client::UserId;
 use crate::hub::lock;
 use crate::hub::ports::{ConversationKey, TokenHash};
-use crate::hub::skeleton_index::Lookalikes;
+use crate::hub::skeleton_index::SkeletonIndex;
 use crate::util::sync::{Rank, RankedMutex};
 
 /// An account. Its number is the party that it is in private chats.
 pub(crate) struct Account {
-    pub(crate) party: Party,
+    pub(crate) party: UserId,
     /// As its owner wrote it when it was made.
     pub(crate) name: UserName,
     state: RankedMutex<{ Rank::Account as u8 }, State>,
     /// Those of every account.
-    members: Arc<Members>,
+    members: Arc<MembershipIndex>,
 }
 
 /// What of an account changes.
@@ -35,11 +35,11 @@ struct State {
     seen: Timestamp,
     /// Whether it is an operator of the server.
     admin: bool,
-    ignored: Vec<Hidden>,
+    ignored: Vec<IgnoredUser>,
     /// The channels that it is in, the one that was entered last at the end.
-    channels: Vec<Remembered>,
+    channels: Vec<AccountMembership>,
     /// What was read of private chats lately.
-    chats: HashMap<Party, LineId>,
+    chats: HashMap<UserId, LineId>,
     /// When it entered a channel last.
     entered: Timestamp,
     /// It was erased; with the number of the event that tells it.
@@ -50,7 +50,7 @@ struct State {
 
 /// A channel that an account is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Remembered {
+pub(crate) struct AccountMembership {
     pub(crate) channel: ChannelName,
     /// Lines up to this one are read.
     pub(crate) read: LineId,
@@ -58,23 +58,23 @@ pub(crate) struct Remembered {
 
 /// Somebody whom an account hides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hidden {
+pub(crate) struct IgnoredUser {
     pub(crate) name: UserName,
     /// Who had the name.
-    pub(crate) party: Option<Party>,
+    pub(crate) party: Option<UserId>,
 }
 
 /// An account as it is kept.
 #[derive(Debug)]
-pub(crate) struct KeptAccount {
-    pub(crate) party: Party,
+pub(crate) struct StoredAccount {
+    pub(crate) party: UserId,
     pub(crate) name: UserName,
     pub(crate) password: Box<str>,
     pub(crate) away: Option<Away>,
     pub(crate) seen: Timestamp,
     pub(crate) admin: bool,
-    pub(crate) ignored: Vec<Hidden>,
-    pub(crate) channels: Vec<Remembered>,
+    pub(crate) ignored: Vec<IgnoredUser>,
+    pub(crate) channels: Vec<AccountMembership>,
 }
 
 /// For how long a token holds after it was last used, in milliseconds.
@@ -94,18 +94,18 @@ const MAX_CHANNELS: usize = 256;
 
 /// Every account.
 #[derive(Default)]
-pub(crate) struct Accounts {
+pub(crate) struct AccountTable {
     by_name: BTreeMap<UserName, Arc<Account>>,
     /// What a name looks like, to whose it is.
-    by_look: Lookalikes<UserName>,
-    by_party: HashMap<Party, Arc<Account>>,
+    by_look: SkeletonIndex<UserName>,
+    by_party: HashMap<UserId, Arc<Account>>,
     tokens: HashMap<TokenHash, Token>,
-    tokens_of: BTreeMap<Party, Vec<TokenHash>>,
+    tokens_of: BTreeMap<UserId, Vec<TokenHash>>,
     /// Names of which the account is being stored.
     reserved: HashSet<UserName>,
     /// The operators of the server.
-    admins: BTreeSet<Party>,
-    members: Arc<Members>,
+    admins: BTreeSet<UserId>,
+    members: Arc<MembershipIndex>,
 }
 
 /// Accounts whose tokens are looked at together.
@@ -113,32 +113,32 @@ const ACCOUNTS_A_SLICE: usize = 256;
 
 /// What signs somebody in without the password.
 struct Token {
-    party: Party,
+    party: UserId,
     used: Timestamp,
 }
 
 /// Why somebody can't take a name.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Owned {
+pub(crate) enum NameConflict {
     /// It belongs to an account.
-    Itself,
+    Exact,
     /// It looks like this one, which does.
-    Like(UserName),
+    Similar(UserName),
 }
 
 /// What a token turned out to be.
-pub(crate) enum Opened {
+pub(crate) enum TokenCheck {
     /// It holds; `renewed` if its use is to be remembered.
-    Account { account: Arc<Account>, renewed: bool },
+    Valid { account: Arc<Account>, renewed: bool },
     /// It isn't one, or holds no more.
-    Nothing,
+    Invalid,
 }
 
-impl Accounts {
+impl AccountTable {
     /// Those that were kept when a server starts.
     pub(in crate::hub) fn load(
-        kept: Vec<KeptAccount>,
-        tokens: Vec<(TokenHash, Party, Timestamp)>,
+        kept: Vec<StoredAccount>,
+        tokens: Vec<(TokenHash, UserId, Timestamp)>,
     ) -> Self {
         let mut accounts = Self::default();
         for kept in kept {
@@ -150,8 +150,8 @@ impl Accounts {
         accounts
     }
 
-    pub(in crate::hub) fn add(&mut self, kept: KeptAccount) -> Arc<Account> {
-        let KeptAccount { party, name, password, away, seen, admin, ignored, channels } = kept;
+    pub(in crate::hub) fn add(&mut self, kept: StoredAccount) -> Arc<Account> {
+        let StoredAccount { party, name, password, away, seen, admin, ignored, channels } = kept;
         let password = password.into();
         let chats = HashMap::new();
         let (entered, gone, departed) = (Timestamp(0), None, None);
@@ -186,7 +186,7 @@ impl Accounts {
 
     /// Erases an account and all that signs in to it.
     /// `number` is that of the event which tells that it is gone.
-    pub(in crate::hub) fn remove(&mut self, party: Party, number: u64) -> Option<Arc<Account>> {
+    pub(in crate::hub) fn remove(&mut self, party: UserId, number: u64) -> Option<Arc<Account>> {
         let account = self.by_party.remove(&party)?;
         self.by_name.remove(&account.name);
         for look in account.name.loose_looks() {
@@ -220,7 +220,7 @@ impl Accounts {
         self.by_name.get(name)
     }
 
-    pub(in crate::hub) fn of(&self, party: Party) -> Option<&Arc<Account>> {
+    pub(in crate::hub) fn of(&self, party: UserId) -> Option<&Arc<Account>> {
         self.by_party.get(&party)
     }
 
@@ -239,7 +239,7 @@ impl Accounts {
     }
 
     /// Makes an account an operator of the server, or no more. Returns it if this changes anything.
-    pub(in crate::hub) fn set_admin(&mut self, party: Party, admin: bool) -> Option<Arc<Account>> {
+    pub(in crate::hub) fn set_admin(&mut self, party: UserId, admin: bool) -> Option<Arc<Account>> {
         let account = self.by_party.get(&party)?;
         if admin {
             self.admins.insert(party)
@@ -250,23 +250,23 @@ impl Accounts {
     }
 
     /// Whether a name, or one that looks like it, belongs to somebody.
-    pub(in crate::hub) fn owned(&self, name: &UserName) -> Option<Owned> {
+    pub(in crate::hub) fn owned(&self, name: &UserName) -> Option<NameConflict> {
         if self.by_name.contains_key(name) || self.reserved.contains(name) {
-            return Some(Owned::Itself);
+            return Some(NameConflict::Exact);
         }
         let like = name.loose_looks().find_map(|look| self.by_look.of(&look).next().cloned());
-        like.map(Owned::Like)
+        like.map(NameConflict::Similar)
     }
 
     /// A token was made, or was kept.
-    pub(in crate::hub) fn add_token(&mut self, hash: TokenHash, party: Party, now: Timestamp) {
+    pub(in crate::hub) fn add_token(&mut self, hash: TokenHash, party: UserId, now: Timestamp) {
         if self.tokens.insert(hash, Token { party, used: now }).is_none() {
             self.tokens_of.entry(party).or_default().push(hash);
         }
     }
 
     /// The token that is given up when one more is made.
-    pub(in crate::hub) fn surplus_token(&self, party: Party) -> Option<TokenHash> {
+    pub(in crate::hub) fn surplus_token(&self, party: UserId) -> Option<TokenHash> {
         let own = self.tokens_of.get(&party).filter(|own| own.len() >= MAX_TOKENS)?;
         let used = |hash: &&TokenHash| self.tokens.get(hash).map(|token| token.used);
         own.iter().min_by_key(used).copied()
@@ -282,7 +282,7 @@ impl Accounts {
         }
     }
 
-    pub(in crate::hub) fn revoke_all(&mut self, party: Party) {
+    pub(in crate::hub) fn revoke_all(&mut self, party: UserId) {
         for hash in self.tokens_of.remove(&party).unwrap_or_default() {
             self.tokens.remove(&hash);
         }
@@ -294,26 +294,26 @@ impl Accounts {
         hash: &TokenHash,
         name: &UserName,
         now: Timestamp,
-    ) -> Opened {
-        let Some(token) = self.tokens.get_mut(hash) else { return Opened::Nothing };
-        let Some(account) = self.by_party.get(&token.party) else { return Opened::Nothing };
+    ) -> TokenCheck {
+        let Some(token) = self.tokens.get_mut(hash) else { return TokenCheck::Invalid };
+        let Some(account) = self.by_party.get(&token.party) else { return TokenCheck::Invalid };
         if now.0 - token.used.0 >= TOKEN_MILLIS || account.name != *name {
-            return Opened::Nothing;
+            return TokenCheck::Invalid;
         }
         let renewed = now.0 - token.used.0 >= USE_MILLIS;
         if renewed {
             token.used = now;
         }
-        Opened::Account { account: Arc::clone(account), renewed }
+        TokenCheck::Valid { account: Arc::clone(account), renewed }
     }
 
     /// Takes out the tokens that hold no more, of some accounts that come after one. Returns them, and the last account that
     /// was looked at, if there was any.
     pub(in crate::hub) fn expired_tokens(
         &mut self,
-        after: Option<Party>,
+        after: Option<UserId>,
         now: Timestamp,
-    ) -> (Vec<(Party, TokenHash)>, Option<Party>) {
+    ) -> (Vec<(UserId, TokenHash)>, Option<UserId>) {
         let mut last = None;
         let mut due = Vec::new();
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
@@ -394,11 +394,11 @@ impl Account {
     }
 
     /// Whom it hides.
-    pub(crate) fn ignored(&self) -> Vec<Hidden> {
+    pub(crate) fn ignored(&self) -> Vec<IgnoredUser> {
         lock(&self.state).ignored.clone()
     }
 
-    pub(in crate::hub) fn ignore(&self, hidden: Hidden) {
+    pub(in crate::hub) fn ignore(&self, hidden: IgnoredUser) {
         let mut state = lock(&self.state);
         state.ignored.retain(|other| other.name != hidden.name);
         state.ignored.push(hidden);
@@ -409,7 +409,7 @@ impl Account {
     }
 
     /// The channels that it is in, the one that was entered last at the end.
-    pub(crate) fn channels(&self) -> Vec<Remembered> {
+    pub(crate) fn channels(&self) -> Vec<AccountMembership> {
         lock(&self.state).channels.clone()
     }
 
@@ -424,7 +424,7 @@ impl Account {
         let mut state = lock(&self.state);
         state.entered = Timestamp(now.0.max(state.entered.0 + 1));
         state.channels.retain(|known| known.channel != *channel);
-        state.channels.push(Remembered { channel: channel.clone(), read });
+        state.channels.push(AccountMembership { channel: channel.clone(), read });
         if state.gone.is_none() {
             self.members.add(channel, self.party);
         }
@@ -468,7 +468,7 @@ impl Account {
     }
 
     /// Has read a private chat up to a line.
-    pub(in crate::hub) fn reads_privately(&self, with: Party, line: LineId) {
+    pub(in crate::hub) fn reads_privately(&self, with: UserId, line: LineId) {
         let mut state = lock(&self.state);
         if state.chats.len() >= MAX_CHATS {
             state.chats.clear();
@@ -480,8 +480,9 @@ impl Account {
     /// What it has read.
     pub(crate) fn read(&self) -> HashMap<ConversationKey, LineId> {
         let state = lock(&self.state);
-        let channel =
-            |known: &Remembered| (ConversationKey::Channel(known.channel.clone()), known.read);
+        let channel = |known: &AccountMembership| {
+            (ConversationKey::Channel(known.channel.clone()), known.read)
+        };
         let chats = state.chats.iter();
         let chats = chats.map(|(with, line)| (ConversationKey::private(self.party, *with), *line));
         state.channels.iter().map(channel).chain(chats).collect()
@@ -492,9 +493,9 @@ impl Account {
 mod tests {
     use super::*;
 
-    fn kept(party: u64, name: &str) -> KeptAccount {
-        KeptAccount {
-            party: Party(party),
+    fn kept(party: u64, name: &str) -> StoredAccount {
+        StoredAccount {
+            party: UserId(party),
             name: UserName::new(name).unwrap(),
             password: "phc".into(),
             away: None,
@@ -511,13 +512,13 @@ mod tests {
 
     #[test]
     fn a_name_its_case_and_its_looks_belong_to_the_account() {
-        let accounts = Accounts::load(vec![kept(1, "Bob")], Vec::new());
+        let accounts = AccountTable::load(vec![kept(1, "Bob")], Vec::new());
         let bob = UserName::new("Bob").unwrap();
         for (name, owned) in [
-            ("bob", Some(Owned::Itself)),
-            ("BOB", Some(Owned::Itself)),
-            ("b0b", Some(Owned::Like(bob.clone()))),
-            ("bob_", Some(Owned::Like(bob))),
+            ("bob", Some(NameConflict::Exact)),
+            ("BOB", Some(NameConflict::Exact)),
+            ("b0b", Some(NameConflict::Similar(bob.clone()))),
+            ("bob_", Some(NameConflict::Similar(bob))),
             ("bobby", None),
         ] {
             assert_eq!(accounts.owned(&UserName::new(name).unwrap()), owned, "{name}");
@@ -526,10 +527,10 @@ mod tests {
 
     #[test]
     fn a_name_whose_account_is_being_stored_is_taken_already() {
-        let mut accounts = Accounts::default();
+        let mut accounts = AccountTable::default();
         let bob = UserName::new("bob").unwrap();
         accounts.reserve(bob.clone());
-        assert_eq!(accounts.owned(&bob), Some(Owned::Itself));
+        assert_eq!(accounts.owned(&bob), Some(NameConflict::Exact));
         accounts.free(&bob);
         assert_eq!(accounts.owned(&bob), None);
     }
@@ -537,15 +538,15 @@ mod tests {
     #[test]
     fn a_token_opens_its_own_account_until_it_is_revoked_or_too_old() {
         let [bob, carol] = ["bob", "carol"].map(|name| UserName::new(name).unwrap());
-        let tokens = vec![(hash(1), Party(1), Timestamp(0))];
-        let mut accounts = Accounts::load(vec![kept(1, "bob"), kept(2, "carol")], tokens);
-        let opens = |accounts: &mut Accounts, hash, name: &UserName, now| match accounts.open(
+        let tokens = vec![(hash(1), UserId(1), Timestamp(0))];
+        let mut accounts = AccountTable::load(vec![kept(1, "bob"), kept(2, "carol")], tokens);
+        let opens = |accounts: &mut AccountTable, hash, name: &UserName, now| match accounts.open(
             &hash,
             name,
             Timestamp(now),
         ) {
-            Opened::Account { account, renewed } => Some((account.party.0, renewed)),
-            Opened::Nothing => None,
+            TokenCheck::Valid { account, renewed } => Some((account.party.0, renewed)),
+            TokenCheck::Invalid => None,
         };
         assert_eq!(opens(&mut accounts, hash(1), &bob, 1), Some((1, false)));
         assert_eq!(opens(&mut accounts, hash(1), &carol, 1), None);
@@ -555,10 +556,10 @@ mod tests {
         assert_eq!(opens(&mut accounts, hash(1), &bob, USE_MILLIS + TOKEN_MILLIS), None);
         let later = Timestamp(USE_MILLIS + TOKEN_MILLIS);
         let expired = accounts.expired_tokens(None, later);
-        assert_eq!(expired, (vec![(Party(1), hash(1))], Some(Party(1))));
-        assert_eq!(accounts.expired_tokens(Some(Party(1)), later), (Vec::new(), None));
-        accounts.add_token(hash(3), Party(1), Timestamp(5));
-        accounts.revoke_all(Party(2));
+        assert_eq!(expired, (vec![(UserId(1), hash(1))], Some(UserId(1))));
+        assert_eq!(accounts.expired_tokens(Some(UserId(1)), later), (Vec::new(), None));
+        accounts.add_token(hash(3), UserId(1), Timestamp(5));
+        accounts.revoke_all(UserId(2));
         assert_eq!(opens(&mut accounts, hash(3), &bob, 6), Some((1, false)));
         accounts.revoke(&hash(3));
         assert_eq!(opens(&mut accounts, hash(3), &bob, 6), None);
@@ -566,12 +567,12 @@ mod tests {
 
     #[test]
     fn tokens_of_one_account_are_bounded() {
-        let mut accounts = Accounts::load(vec![kept(1, "bob")], Vec::new());
+        let mut accounts = AccountTable::load(vec![kept(1, "bob")], Vec::new());
         for byte in 0..32 {
-            assert_eq!(accounts.surplus_token(Party(1)), None);
-            accounts.add_token(hash(byte), Party(1), Timestamp(i64::from(100 - byte)));
+            assert_eq!(accounts.surplus_token(UserId(1)), None);
+            accounts.add_token(hash(byte), UserId(1), Timestamp(i64::from(100 - byte)));
         }
-        assert_eq!(accounts.surplus_token(Party(1)), Some(hash(31)));
-        assert_eq!(accounts.surplus_token(Party(2)), None);
+        assert_eq!(accounts.surplus_token(UserId(1)), Some(hash(31)));
+        assert_eq!(accounts.surplus_token(UserId(2)), None);
     }
 }

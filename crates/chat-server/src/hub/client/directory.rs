@@ -7,30 +7,30 @@ use std::sync::Arc;
 
 use chat_proto::name::UserName;
 
-use crate::hub::client::{Party, Person, PersonId};
-use crate::hub::skeleton_index::Lookalikes;
+use crate::hub::client::{Client, ClientId, UserId};
+use crate::hub::skeleton_index::SkeletonIndex;
 
 /// Everybody connected, and who has which name.
 #[derive(Default)]
 pub(crate) struct Directory {
     /// Everybody connected, with or without a name.
-    pub(in crate::hub) everyone: BTreeMap<PersonId, Arc<Person>>,
-    named: BTreeMap<UserName, Bearers>,
+    pub(in crate::hub) everyone: BTreeMap<ClientId, Arc<Client>>,
+    named: BTreeMap<UserName, NameOwners>,
     /// What a name looks like, to the one who has it; a name may have two such keys.
-    by_look: Lookalikes<PersonId>,
+    by_look: SkeletonIndex<ClientId>,
     /// Those who go on for somebody who was cut off: their party's number isn't their own.
-    going_on: HashMap<Party, PersonId>,
+    going_on: HashMap<UserId, ClientId>,
 }
 
 /// Those who have a name: one, or the devices of one account.
-pub(in crate::hub) struct Bearers {
-    first: Arc<Person>,
+pub(in crate::hub) struct NameOwners {
+    first: Arc<Client>,
     /// Few have more than one.
-    others: Vec<Arc<Person>>,
+    others: Vec<Arc<Client>>,
 }
 
-impl Bearers {
-    fn all(&self) -> impl Iterator<Item = &Arc<Person>> {
+impl NameOwners {
+    fn all(&self) -> impl Iterator<Item = &Arc<Client>> {
         std::iter::once(&self.first).chain(&self.others)
     }
 }
@@ -44,7 +44,7 @@ impl Directory {
     pub(in crate::hub) fn claim(
         &mut self,
         name: &UserName,
-        person: &Arc<Person>,
+        person: &Arc<Client>,
     ) -> Result<(), UserName> {
         if let Some(held) = self.lookalikes(name, person).next() {
             return Err(held);
@@ -55,7 +55,7 @@ impl Directory {
     }
 
     /// The names of others that look like this one at the first glance.
-    fn lookalikes(&self, name: &UserName, person: &Person) -> impl Iterator<Item = UserName> {
+    fn lookalikes(&self, name: &UserName, person: &Client) -> impl Iterator<Item = UserName> {
         let own = person.id;
         let looks: Vec<_> = name.loose_looks().map(std::borrow::Cow::into_owned).collect();
         looks.into_iter().flat_map(move |look| {
@@ -73,8 +73,8 @@ impl Directory {
     pub(in crate::hub) fn join(
         &mut self,
         name: &UserName,
-        party: Party,
-        person: &Arc<Person>,
+        party: UserId,
+        person: &Arc<Client>,
     ) -> Result<(), UserName> {
         let is_there = self.find(name).is_some_and(|first| first.account() == Some(party));
         if !is_there {
@@ -94,17 +94,17 @@ impl Directory {
         Ok(())
     }
 
-    fn bear(&mut self, name: &UserName, person: &Arc<Person>) {
+    fn bear(&mut self, name: &UserName, person: &Arc<Client>) {
         for look in name.loose_looks() {
             self.by_look.add(&look, person.id);
         }
-        let bearers = Bearers { first: Arc::clone(person), others: Vec::new() };
+        let bearers = NameOwners { first: Arc::clone(person), others: Vec::new() };
         self.named.insert(name.clone(), bearers);
         person.set_name(name.clone());
     }
 
     /// Gives up the name that the person has; another device of theirs goes on with it.
-    pub(in crate::hub) fn release(&mut self, person: &Person) {
+    pub(in crate::hub) fn release(&mut self, person: &Client) {
         let Some(name) = person.name() else { return };
         let Some(bearers) = self.named.get_mut(&name) else { return };
         bearers.others.retain(|other| other.id != person.id);
@@ -125,39 +125,39 @@ impl Directory {
         }
     }
 
-    pub(in crate::hub) fn remove(&mut self, person: &Person) {
+    pub(in crate::hub) fn remove(&mut self, person: &Client) {
         self.release(person);
         self.everyone.remove(&person.id);
         self.going_on.remove(&person.party());
     }
 
     /// The person goes on for somebody who was cut off.
-    pub(in crate::hub) fn goes_on(&mut self, person: &Person, party: Party) {
+    pub(in crate::hub) fn add_resumed(&mut self, person: &Client, party: UserId) {
         self.going_on.insert(party, person.id);
     }
 
     /// The person is somebody else from now on.
-    pub(in crate::hub) fn goes_on_no_more(&mut self, party: Party) {
+    pub(in crate::hub) fn remove_resumed(&mut self, party: UserId) {
         self.going_on.remove(&party);
     }
 
     /// By the name as typed in any case; of several devices the first.
-    pub(in crate::hub) fn find(&self, name: &UserName) -> Option<&Arc<Person>> {
+    pub(in crate::hub) fn find(&self, name: &UserName) -> Option<&Arc<Client>> {
         self.named.get(name).map(|bearers| &bearers.first)
     }
 
     /// Everybody who has this name.
-    pub(in crate::hub) fn bearers(&self, name: &UserName) -> impl Iterator<Item = &Arc<Person>> {
-        self.named.get(name).into_iter().flat_map(Bearers::all)
+    pub(in crate::hub) fn owners(&self, name: &UserName) -> impl Iterator<Item = &Arc<Client>> {
+        self.named.get(name).into_iter().flat_map(NameOwners::all)
     }
 
     /// Somebody without an account, by who they are.
-    pub(in crate::hub) fn guest(&self, party: Party) -> Option<&Arc<Person>> {
-        let id = self.going_on.get(&party).copied().unwrap_or(PersonId(party.0));
+    pub(in crate::hub) fn guest(&self, party: UserId) -> Option<&Arc<Client>> {
+        let id = self.going_on.get(&party).copied().unwrap_or(ClientId(party.0));
         self.everyone.get(&id).filter(|person| person.party() == party)
     }
 
-    pub(in crate::hub) fn by_name(&self) -> &BTreeMap<UserName, Bearers> {
+    pub(in crate::hub) fn by_name(&self) -> &BTreeMap<UserName, NameOwners> {
         &self.named
     }
 
@@ -165,13 +165,13 @@ impl Directory {
     pub(in crate::hub) fn named_after(
         &self,
         after: Option<&UserName>,
-    ) -> impl Iterator<Item = (&UserName, &Arc<Person>)> {
+    ) -> impl Iterator<Item = (&UserName, &Arc<Client>)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let names = self.named.range::<UserName, _>((from, Bound::Unbounded));
         names.map(|(name, bearers)| (name, &bearers.first))
     }
 
-    pub(in crate::hub) fn named(&self) -> impl ExactSizeIterator<Item = (&UserName, &Arc<Person>)> {
+    pub(in crate::hub) fn named(&self) -> impl ExactSizeIterator<Item = (&UserName, &Arc<Client>)> {
         self.named.iter().map(|(name, bearers)| (name, &bearers.first))
     }
 }

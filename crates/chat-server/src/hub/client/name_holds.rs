@@ -9,8 +9,8 @@ use std::sync::Arc;
 use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 
-use crate::hub::client::Party;
-use crate::hub::client::throttle::Holder;
+use crate::hub::client::UserId;
+use crate::hub::client::throttle::QuotaOwner;
 
 /// How long a name stands for a client that was cut off, in milliseconds: a day.
 const HELD_MILLIS: i64 = 24 * 3_600_000;
@@ -23,34 +23,34 @@ const MAX_HELD: usize = 50_000;
 
 /// The names, by [`UserName::key`].
 #[derive(Default)]
-pub(in crate::hub) struct CutOff {
-    by_name: HashMap<Arc<str>, Held>,
+pub(in crate::hub) struct NameHolds {
+    by_name: HashMap<Arc<str>, NameHold>,
     /// The oldest first.
     by_time: BTreeSet<Entry>,
-    of_owner: HashMap<Holder, BTreeSet<Entry>>,
+    of_owner: HashMap<QuotaOwner, BTreeSet<Entry>>,
     /// How many each owner has.
-    counts: BTreeSet<(usize, Holder)>,
+    counts: BTreeSet<(usize, QuotaOwner)>,
 }
 
 type Entry = (Timestamp, Arc<str>);
 
-struct Held {
-    party: Party,
+struct NameHold {
+    party: UserId,
     since: Timestamp,
-    owner: Option<Holder>,
+    owner: Option<QuotaOwner>,
 }
 
 /// A name that stands for nobody any more, and for whom it stood.
-pub(in crate::hub) type GivenUp = (Box<str>, Party);
+pub(in crate::hub) type GivenUp = (Box<str>, UserId);
 
-impl CutOff {
+impl NameHolds {
     /// A client that had this name was cut off. Without an owner, who the clients of a server were that stopped, only the
     /// bound in all holds. Returns the names that give way.
     pub(in crate::hub) fn add(
         &mut self,
         name: &str,
-        party: Party,
-        owner: Option<Holder>,
+        party: UserId,
+        owner: Option<QuotaOwner>,
         now: Timestamp,
     ) -> Vec<GivenUp> {
         let name: Arc<str> = name.into();
@@ -60,7 +60,7 @@ impl CutOff {
         if let Some(owner) = owner {
             self.change_owner(owner, |own| own.insert(entry));
         }
-        self.by_name.insert(name, Held { party, since: now, owner });
+        self.by_name.insert(name, NameHold { party, since: now, owner });
         let mut given_up = Vec::new();
         if let Some(own) = owner.and_then(|owner| self.of_owner.get(&owner))
             && own.len() > MAX_OF_OWNER
@@ -77,7 +77,7 @@ impl CutOff {
     }
 
     /// A client has taken this name.
-    pub(in crate::hub) fn take(&mut self, name: &UserName) -> Option<Party> {
+    pub(in crate::hub) fn take(&mut self, name: &UserName) -> Option<UserId> {
         self.remove(name.key()).map(|held| held.party)
     }
 
@@ -97,7 +97,7 @@ impl CutOff {
         self.remove(name).map(|held| (name.into(), held.party))
     }
 
-    fn remove(&mut self, name: &str) -> Option<Held> {
+    fn remove(&mut self, name: &str) -> Option<NameHold> {
         let (name, held) = self.by_name.remove_entry(name)?;
         let entry = (held.since, name);
         self.by_time.remove(&entry);
@@ -107,7 +107,11 @@ impl CutOff {
         Some(held)
     }
 
-    fn change_owner(&mut self, owner: Holder, change: impl FnOnce(&mut BTreeSet<Entry>) -> bool) {
+    fn change_owner(
+        &mut self,
+        owner: QuotaOwner,
+        change: impl FnOnce(&mut BTreeSet<Entry>) -> bool,
+    ) {
         let own = self.of_owner.entry(owner).or_default();
         self.counts.remove(&(own.len(), owner));
         change(own);
@@ -123,24 +127,24 @@ impl CutOff {
 mod tests {
     use super::*;
 
-    fn count(held: &CutOff) -> usize {
+    fn count(held: &NameHolds) -> usize {
         assert_eq!(held.by_name.len(), held.by_time.len());
         held.by_name.len()
     }
 
     #[test]
     fn the_names_of_one_address_give_way_to_its_own_alone() {
-        let mut held = CutOff::default();
-        let (one, other) = (Holder::Connection(1), Holder::Connection(2));
-        assert_eq!(held.add("bob", Party(1), Some(other), Timestamp(0)), []);
+        let mut held = NameHolds::default();
+        let (one, other) = (QuotaOwner::Connection(1), QuotaOwner::Connection(2));
+        assert_eq!(held.add("bob", UserId(1), Some(other), Timestamp(0)), []);
         for n in 0..1500 {
             let now = Timestamp(i64::try_from(n).unwrap());
-            let given_up = held.add(&format!("user{n}"), Party(n), Some(one), now);
-            let expected = n.checked_sub(1000).map(|n| (format!("user{n}").into(), Party(n)));
+            let given_up = held.add(&format!("user{n}"), UserId(n), Some(one), now);
+            let expected = n.checked_sub(1000).map(|n| (format!("user{n}").into(), UserId(n)));
             assert_eq!(given_up, expected.into_iter().collect::<Vec<_>>());
         }
         assert_eq!(count(&held), 1001);
-        assert_eq!(held.take(&UserName::new("Bob").unwrap()), Some(Party(1)));
+        assert_eq!(held.take(&UserName::new("Bob").unwrap()), Some(UserId(1)));
         assert_eq!(held.take(&UserName::new("bob").unwrap()), None);
         assert_eq!(held.expired(Timestamp(HELD_MILLIS + 1499)).len(), 1000);
         assert!(held.by_time.is_empty() && held.of_owner.is_empty() && held.counts.is_empty());
@@ -148,12 +152,12 @@ mod tests {
 
     #[test]
     fn in_all_the_address_with_the_most_names_gives_way() {
-        let mut held = CutOff::default();
-        held.add("bob", Party(1), Some(Holder::Connection(0)), Timestamp(0));
-        held.add("carol", Party(1), None, Timestamp(0));
+        let mut held = NameHolds::default();
+        held.add("bob", UserId(1), Some(QuotaOwner::Connection(0)), Timestamp(0));
+        held.add("carol", UserId(1), None, Timestamp(0));
         for n in 0..MAX_HELD as u64 + 100 {
-            let owner = Some(Holder::Connection(1 + n / 500));
-            held.add(&format!("user{n}"), Party(n), owner, Timestamp(1));
+            let owner = Some(QuotaOwner::Connection(1 + n / 500));
+            held.add(&format!("user{n}"), UserId(n), owner, Timestamp(1));
         }
         assert_eq!(count(&held), MAX_HELD);
         for name in ["bob", "carol"] {

@@ -6,18 +6,18 @@ use chat_proto::event::Event;
 use tokio::sync::Notify;
 
 use crate::hub::channel::{Channel, State};
-use crate::hub::client::By;
+use crate::hub::client::Source;
 use crate::hub::{Hub, lock};
 use crate::util::sync::{Rank, RankedMutex};
 
 /// The large channels in which somebody came or went since it was last told.
 #[derive(Default)]
-pub(crate) struct Comings {
-    waiting: RankedMutex<{ Rank::Comings as u8 }, Vec<Arc<Channel>>>,
+pub(crate) struct PresenceBatcher {
+    waiting: RankedMutex<{ Rank::Presence as u8 }, Vec<Arc<Channel>>>,
     begun: Notify,
 }
 
-impl Comings {
+impl PresenceBatcher {
     fn add(&self, channel: &Arc<Channel>) {
         lock(&self.waiting).push(Arc::clone(channel));
         self.begun.notify_one();
@@ -25,33 +25,33 @@ impl Comings {
 }
 
 impl Hub {
-    /// Waits until there is something that [`Hub::tell_comings`] would tell.
-    pub async fn comings_begun(&self) {
-        self.comings.begun.notified().await;
+    /// Waits until there is something that [`Hub::publish_presence`] would tell.
+    pub async fn presence_pending(&self) {
+        self.presence.begun.notified().await;
     }
 
     /// Tells each large channel how many came and went since it was told last.
-    pub fn tell_comings(&self) {
-        let waiting = std::mem::take(&mut *lock(&self.comings.waiting));
+    pub fn publish_presence(&self) {
+        let waiting = std::mem::take(&mut *lock(&self.presence.waiting));
         for channel in waiting {
             let mut state = channel.state();
             let (entered, left) =
                 (std::mem::take(&mut state.entered), std::mem::take(&mut state.left));
             let members = state.count() as u64;
             let channel = channel.name.clone();
-            state.tell(Event::Presence { channel, entered, left, members }, By::NOBODY);
+            state.publish(Event::Presence { channel, entered, left, members }, Source::NOBODY);
         }
     }
 
     /// Counts an entry or, with `false`, a leaving that will be told together with others.
-    pub(in crate::hub) fn count_coming(
+    pub(in crate::hub) fn count_presence(
         &self,
         channel: &Arc<Channel>,
         state: &mut State,
         entered: bool,
     ) {
         if state.entered + state.left == 0 {
-            self.comings.add(channel);
+            self.presence.add(channel);
         }
         if entered { state.entered += 1 } else { state.left += 1 }
     }

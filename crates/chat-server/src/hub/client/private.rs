@@ -13,7 +13,7 @@ use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use tokio::sync::mpsc;
 
-use crate::hub::client::{Bell, Note, Person, PersonId};
+use crate::hub::client::{Client, ClientId, Notification, ReadySet};
 use crate::hub::fanout::delivery::{Delivery, is_much_alive};
 
 /// Lines that may wait in one direction of a chat; past it the sender is told `user-busy`. The room is not
@@ -33,33 +33,33 @@ const MAX_PAIRS: usize = 64;
 /// Every pair, by who reads and who writes.
 #[derive(Default)]
 pub(crate) struct PrivateChats {
-    queues: HashMap<(PersonId, PersonId), mpsc::Sender<Arc<Delivery>>>,
-    partners: HashMap<PersonId, VecDeque<PersonId>>,
+    queues: HashMap<(ClientId, ClientId), mpsc::Sender<Arc<Delivery>>>,
+    partners: HashMap<ClientId, VecDeque<ClientId>>,
 }
 
 /// Room for one line, which is given back unless the line is sent.
-pub(crate) struct Room {
+pub(crate) struct SendPermit {
     permit: Option<mpsc::OwnedPermit<Arc<Delivery>>>,
-    to: Arc<Person>,
+    to: Arc<Client>,
 }
 
-impl Room {
+impl SendPermit {
     pub(in crate::hub) fn send(mut self, delivery: &Arc<Delivery>) {
         if let Some(permit) = self.permit.take() {
             permit.send(Arc::clone(delivery));
-            self.to.bell.ring(Bell::PRIVATE);
+            self.to.ready.notify(ReadySet::PRIVATE);
         }
     }
 }
 
-impl Room {
+impl SendPermit {
     /// In whose queue it is.
-    pub(in crate::hub) fn reader(&self) -> &Arc<Person> {
+    pub(in crate::hub) fn reader(&self) -> &Arc<Client> {
         &self.to
     }
 }
 
-impl Drop for Room {
+impl Drop for SendPermit {
     fn drop(&mut self) {
         if self.permit.is_some() {
             self.to.private_lines.fetch_sub(1, Ordering::AcqRel);
@@ -75,31 +75,31 @@ impl PrivateChats {
     /// `user-busy` if as much waits already as may.
     pub(in crate::hub) fn room(
         &mut self,
-        from: &Arc<Person>,
-        to: &Arc<Person>,
+        from: &Arc<Client>,
+        to: &Arc<Client>,
         to_name: &UserName,
-    ) -> Result<Room, Refusal> {
+    ) -> Result<SendPermit, Refusal> {
         let busy = || Refusal::user_busy(to_name);
         self.open(from, to).ok_or_else(busy)?;
         let queue = self.queues.get(&(to.id, from.id)).ok_or_else(busy)?;
         let permit = queue.clone().try_reserve_owned().map_err(|_| busy())?;
         let waiting = to.private_lines.fetch_add(1, Ordering::AcqRel);
-        let room = Room { permit: Some(permit), to: Arc::clone(to) };
+        let room = SendPermit { permit: Some(permit), to: Arc::clone(to) };
         let most = if is_much_alive() { FEW_WAITING_FOR_ONE } else { MAX_WAITING_FOR_ONE };
         if waiting < most { Ok(room) } else { Err(busy()) }
     }
 
     /// Makes the pair between two people if there is none; `None` if the other takes no more notes.
-    pub(in crate::hub) fn open(&mut self, from: &Arc<Person>, to: &Arc<Person>) -> Option<()> {
+    pub(in crate::hub) fn open(&mut self, from: &Arc<Client>, to: &Arc<Client>) -> Option<()> {
         if self.queues.contains_key(&(to.id, from.id)) {
             return Some(());
         }
         let (to_sender, lines) = mpsc::channel(MAX_WAITING_LINES);
-        if !to.try_note(Note::Chat { lines }) {
+        if !to.try_push(Notification::PrivateQueue { lines }) {
             return None;
         }
         let (from_sender, lines) = mpsc::channel(MAX_WAITING_LINES);
-        from.note(Note::Chat { lines });
+        from.push(Notification::PrivateQueue { lines });
         for (one, other, sender) in [(to.id, from.id, to_sender), (from.id, to.id, from_sender)] {
             let partners = self.partners.entry(one).or_default();
             partners.push_back(other);
@@ -116,13 +116,13 @@ impl PrivateChats {
     /// The queue in which `to` reads what `from` writes, if the pair is there.
     pub(in crate::hub) fn queue(
         &self,
-        to: PersonId,
-        from: PersonId,
+        to: ClientId,
+        from: ClientId,
     ) -> Option<&mpsc::Sender<Arc<Delivery>>> {
         self.queues.get(&(to, from))
     }
 
-    pub(in crate::hub) fn partners(&self, of: PersonId) -> Vec<PersonId> {
+    pub(in crate::hub) fn partners(&self, of: ClientId) -> Vec<ClientId> {
         self.partners
             .get(&of)
             .map(|partners| partners.iter().copied().collect())
@@ -130,14 +130,14 @@ impl PrivateChats {
     }
 
     /// A person is gone: gives up their pairs.
-    pub(in crate::hub) fn depart(&mut self, id: PersonId) {
+    pub(in crate::hub) fn depart(&mut self, id: ClientId) {
         for partner in self.partners(id) {
             self.close(id, partner);
         }
     }
 
     /// Gives a pair up; what waits in it is still read.
-    fn close(&mut self, one: PersonId, other: PersonId) {
+    fn close(&mut self, one: ClientId, other: ClientId) {
         for (reader, writer) in [(one, other), (other, one)] {
             self.queues.remove(&(reader, writer));
             if let Some(partners) = self.partners.get_mut(&reader) {
@@ -155,8 +155,8 @@ mod tests {
     use super::*;
     use chat_proto::id::Timestamp;
 
-    fn person(id: u64) -> Arc<Person> {
-        Arc::new(Person::new(PersonId(id), None, Timestamp(0), Arc::default()))
+    fn person(id: u64) -> Arc<Client> {
+        Arc::new(Client::new(ClientId(id), None, Timestamp(0), Arc::default()))
     }
 
     #[test]

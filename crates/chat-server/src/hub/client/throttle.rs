@@ -1,7 +1,7 @@
 //! How often one account or address may do what is costly or lasting.
 //!
 //! A token bucket for each kind of act and each holder (the generic cell rate algorithm, ITU-T I.371), which outlives
-//! the connection. The pace of one connection is in `conn/pace`; what all of one account, or all from one address, have
+//! the connection. The pace of one connection is in `conn/throttle`; what all of one account, or all from one address, have
 //! together is here. Time comes in as an argument.
 
 use std::collections::{BTreeSet, HashMap};
@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use chat_proto::id::Timestamp;
 use chat_proto::refusal::Refusal;
 
-use crate::hub::client::Person;
+use crate::hub::client::Client;
 use crate::util::net::client_prefix;
 
 /// Buckets that are remembered; past it the one that is full, or full soonest, is forgotten.
@@ -29,7 +29,7 @@ pub(in crate::hub) const STORED_BESIDE: u64 = 256;
 /// How much one account or address may do and have. The usual numbers are for a public server: a hundred people behind one
 /// address can each make a channel and an account in an hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shares {
+pub struct Quotas {
     /// Channels that one account has made and that are still there.
     pub channels_per_account: usize,
     /// The same for everybody at one address who has no account.
@@ -58,9 +58,9 @@ pub struct Shares {
     /// Connections made in a minute from one address.
     pub connects_per_minute: u32,
     /// The pace of all connections of one account together.
-    pub account_lines: Flow,
+    pub account_lines: RateLimit,
     /// The pace of all connections from one address together.
-    pub address_lines: Flow,
+    pub address_lines: RateLimit,
     /// Bytes that one account may have stored in a day.
     pub stored_per_account: u64,
     /// Bytes that everybody at one address may have stored in a day.
@@ -69,19 +69,19 @@ pub struct Shares {
 
 /// A pace of lines, counted in bytes: a line counts [`LINE`] of them at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flow {
+pub struct RateLimit {
     /// What may come at once.
     pub at_once: u64,
     /// What may come in a second after that.
     pub per_second: u64,
 }
 
-/// What a line counts at least in a [`Flow`], in bytes.
+/// What a line counts at least in a [`RateLimit`], in bytes.
 pub const LINE: u32 = 1024;
 
 /// What is costly or lasting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Costly {
+pub(crate) enum ThrottledOp {
     Create,
     Register,
     Invite,
@@ -126,9 +126,9 @@ impl Bucket {
     }
 }
 
-impl Costly {
-    fn bucket(self, holder: Holder, shares: &Shares) -> Bucket {
-        let is_account = matches!(holder, Holder::Account(_));
+impl ThrottledOp {
+    fn bucket(self, holder: QuotaOwner, shares: &Quotas) -> Bucket {
+        let is_account = matches!(holder, QuotaOwner::Account(_));
         let hourly = match self {
             Self::Create => shares.channels_per_hour,
             Self::Register => shares.accounts_per_hour,
@@ -138,14 +138,14 @@ impl Costly {
             Self::Topic => shares.topics_per_hour,
             Self::Moderate => shares.moderation_per_hour,
             Self::Connect => {
-                let is_here = matches!(holder, Holder::Address(ip) if ip.is_loopback());
+                let is_here = matches!(holder, QuotaOwner::Address(ip) if ip.is_loopback());
                 let times = if is_here { FROM_THIS_MACHINE } else { 1 };
                 let amount = u64::from(shares.connects_per_minute) * times;
                 return Bucket { amount, millis: 60_000, at_once: amount };
             }
             Self::Line => {
                 let flow = if is_account { shares.account_lines } else { shares.address_lines };
-                let Flow { at_once, per_second } = flow;
+                let RateLimit { at_once, per_second } = flow;
                 return Bucket { amount: per_second, millis: 1000, at_once };
             }
             Self::Store => {
@@ -175,7 +175,7 @@ impl Costly {
 
 /// The one whose share something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Holder {
+pub(crate) enum QuotaOwner {
     /// By its party.
     Account(u64),
     /// A whole /64 of IPv6. Everybody on this machine who comes by TCP is one.
@@ -186,8 +186,8 @@ pub(crate) enum Holder {
     UnixSocket,
 }
 
-impl Holder {
-    pub(crate) fn of(person: &Person) -> Self {
+impl QuotaOwner {
+    pub(crate) fn of(person: &Client) -> Self {
         match (person.account(), person.address()) {
             (Some(account), _) => Self::Account(account.0),
             (None, Some(address)) => Self::Address(client_prefix(address)),
@@ -196,15 +196,15 @@ impl Holder {
     }
 }
 
-type Key = (Costly, Holder);
+type Key = (ThrottledOp, QuotaOwner);
 
 /// How long it takes until there is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wait {
+pub(crate) struct RetryAfter {
     millis: i64,
 }
 
-impl Wait {
+impl RetryAfter {
     /// In seconds, at least one.
     pub(crate) fn secs(self) -> u64 {
         self.millis.saturating_add(999).unsigned_abs() / 1000
@@ -232,15 +232,15 @@ impl Throttles {
     /// `too-fast`, with the time to wait, if there is none.
     pub(in crate::hub) fn take(
         &mut self,
-        costly: Costly,
-        holder: Holder,
+        costly: ThrottledOp,
+        holder: QuotaOwner,
         connection: u64,
-        shares: &Shares,
+        shares: &Quotas,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let bucket = costly.bucket(holder, shares);
-        let own = matches!(holder, Holder::Address(_))
-            .then(|| ((costly, Holder::Connection(connection)), bucket.half()));
+        let own = matches!(holder, QuotaOwner::Address(_))
+            .then(|| ((costly, QuotaOwner::Connection(connection)), bucket.half()));
         let takes = std::iter::once(((costly, holder), bucket)).chain(own);
         self.spend(takes, 1, now).map_err(|wait| Refusal::too_often(costly.in_words(), wait.secs()))
     }
@@ -252,14 +252,15 @@ impl Throttles {
     /// The time to wait, if either has less.
     pub(in crate::hub) fn take_of_both(
         &mut self,
-        costly: Costly,
+        costly: ThrottledOp,
         (account, address): (Option<u64>, Option<IpAddr>),
         amount: u64,
-        shares: &Shares,
+        shares: &Quotas,
         now: Timestamp,
-    ) -> Result<(), Wait> {
-        let address = address.map_or(Holder::UnixSocket, |ip| Holder::Address(client_prefix(ip)));
-        let holders = std::iter::once(address).chain(account.map(Holder::Account));
+    ) -> Result<(), RetryAfter> {
+        let address =
+            address.map_or(QuotaOwner::UnixSocket, |ip| QuotaOwner::Address(client_prefix(ip)));
+        let holders = std::iter::once(address).chain(account.map(QuotaOwner::Account));
         let takes = holders.map(|holder| ((costly, holder), costly.bucket(holder, shares)));
         self.spend(takes, amount, now)
     }
@@ -270,9 +271,9 @@ impl Throttles {
         takes: impl Iterator<Item = (Key, Bucket)>,
         amount: u64,
         now: Timestamp,
-    ) -> Result<(), Wait> {
+    ) -> Result<(), RetryAfter> {
         let next = |(key, bucket)| Ok((key, self.next(key, bucket, amount, now)?));
-        let nexts = takes.map(next).collect::<Result<Vec<_>, Wait>>()?;
+        let nexts = takes.map(next).collect::<Result<Vec<_>, RetryAfter>>()?;
         for (key, full_at) in nexts {
             self.set(key, full_at);
         }
@@ -280,7 +281,13 @@ impl Throttles {
     }
 
     /// When a bucket is full again after so much more is taken from it.
-    fn next(&self, key: Key, bucket: Bucket, amount: u64, now: Timestamp) -> Result<i64, Wait> {
+    fn next(
+        &self,
+        key: Key,
+        bucket: Bucket,
+        amount: u64,
+        now: Timestamp,
+    ) -> Result<i64, RetryAfter> {
         let time = bucket.time_of(amount).max(1);
         // What is more than the whole bucket is taken from a full one.
         let most = bucket.time_of(bucket.at_once).max(time);
@@ -288,7 +295,7 @@ impl Throttles {
         let latest = now.0.saturating_add(most);
         let full_at = self.full_at.get(&key).map_or(now.0, |known| (*known).clamp(now.0, latest));
         let next = full_at.saturating_add(time);
-        if next > latest { Err(Wait { millis: next - latest }) } else { Ok(next) }
+        if next > latest { Err(RetryAfter { millis: next - latest }) } else { Ok(next) }
     }
 
     fn set(&mut self, key: Key, full_at: i64) {
@@ -308,7 +315,7 @@ impl Throttles {
 }
 
 #[cfg(test)]
-impl Shares {
+impl Quotas {
     /// The usual numbers.
     pub(crate) fn for_tests() -> Self {
         Self {
@@ -325,8 +332,8 @@ impl Shares {
             topics_per_hour: 480,
             moderation_per_hour: 1920,
             connects_per_minute: 120,
-            account_lines: Flow { at_once: 400 * 1024, per_second: 40 * 1024 },
-            address_lines: Flow { at_once: 2000 * 1024, per_second: 200 * 1024 },
+            account_lines: RateLimit { at_once: 400 * 1024, per_second: 40 * 1024 },
+            address_lines: RateLimit { at_once: 2000 * 1024, per_second: 200 * 1024 },
             stored_per_account: 64 << 20,
             stored_per_address: 256 << 20,
         }
@@ -338,8 +345,8 @@ mod tests {
     use super::*;
     use chat_proto::refusal::Code;
 
-    fn address(text: &str) -> Holder {
-        Holder::Address(client_prefix(text.parse().unwrap()))
+    fn address(text: &str) -> QuotaOwner {
+        QuotaOwner::Address(client_prefix(text.parse().unwrap()))
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -348,9 +355,9 @@ mod tests {
 
     #[test]
     fn reconnecting_gives_no_new_lines_and_an_account_has_less_than_its_address() {
-        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         let mut take = |who: (Option<u64>, Option<IpAddr>), at| {
-            throttles.take_of_both(Costly::Line, who, 4 * 1024, &shares, Timestamp(at))
+            throttles.take_of_both(ThrottledOp::Line, who, 4 * 1024, &shares, Timestamp(at))
         };
         let here = Some(ip("2001:db8::1"));
         assert_eq!((0..1000).take_while(|_| take((Some(1), here), 0).is_ok()).count(), 100);
@@ -364,9 +371,9 @@ mod tests {
 
     #[test]
     fn what_is_stored_has_a_share_of_the_day() {
-        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         let mut take = |who: (Option<u64>, Option<IpAddr>), at| {
-            throttles.take_of_both(Costly::Store, who, 1 << 20, &shares, Timestamp(at))
+            throttles.take_of_both(ThrottledOp::Store, who, 1 << 20, &shares, Timestamp(at))
         };
         let here = Some(ip("192.0.2.1"));
         for (who, at_once) in [((Some(1), here), 16), ((Some(2), here), 16), ((None, here), 32)] {
@@ -380,11 +387,11 @@ mod tests {
 
     #[test]
     fn connections_have_a_pace_and_from_this_machine_a_wider_one() {
-        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         for (address, at_once) in [("192.0.2.1", 120), ("127.0.0.1", 12_000)] {
             let who = (None, Some(ip(address)));
             let mut take =
-                |at| throttles.take_of_both(Costly::Connect, who, 1, &shares, Timestamp(at));
+                |at| throttles.take_of_both(ThrottledOp::Connect, who, 1, &shares, Timestamp(at));
             assert_eq!((0..20_000).take_while(|_| take(0).is_ok()).count(), at_once);
             assert!(take(500).is_ok());
         }
@@ -392,12 +399,12 @@ mod tests {
 
     #[test]
     fn a_quarter_of_an_hours_number_at_once_then_one_at_a_time() {
-        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         let holder = address("192.0.2.1");
         let mut connection = 0;
         let mut take = |at| {
             connection += 1;
-            throttles.take(Costly::Create, holder, connection, &shares, Timestamp(at))
+            throttles.take(ThrottledOp::Create, holder, connection, &shares, Timestamp(at))
         };
         for _ in 0..60 {
             assert!(take(0).is_ok());
@@ -412,10 +419,10 @@ mod tests {
 
     #[test]
     fn one_connection_leaves_half_to_the_others_at_its_address() {
-        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         let holder = address("192.0.2.1");
         let mut take =
-            |who, at| throttles.take(Costly::Create, holder, who, &shares, Timestamp(at));
+            |who, at| throttles.take(ThrottledOp::Create, holder, who, &shares, Timestamp(at));
         for _ in 0..30 {
             assert!(take(1, 0).is_ok());
         }
@@ -428,7 +435,7 @@ mod tests {
 
     #[test]
     fn each_kind_and_each_holder_has_its_own_and_one_ipv6_network_is_one() {
-        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
+        let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
         let now = Timestamp(1_000_000);
         let mut connection = 0;
         let mut take = |costly, holder| {
@@ -436,35 +443,41 @@ mod tests {
             throttles.take(costly, holder, connection, &shares, now)
         };
         let one = address("2001:db8:1:2::1");
-        while take(Costly::Register, one).is_ok() {}
-        assert!(take(Costly::Register, address("2001:db8:1:2:ffff::9")).is_err());
-        assert!(take(Costly::Register, address("2001:db8:1:3::1")).is_ok());
-        assert!(take(Costly::Create, one).is_ok());
-        assert!(take(Costly::Register, Holder::Account(7)).is_ok());
-        assert!(take(Costly::Register, Holder::Connection(7)).is_ok());
+        while take(ThrottledOp::Register, one).is_ok() {}
+        assert!(take(ThrottledOp::Register, address("2001:db8:1:2:ffff::9")).is_err());
+        assert!(take(ThrottledOp::Register, address("2001:db8:1:3::1")).is_ok());
+        assert!(take(ThrottledOp::Create, one).is_ok());
+        assert!(take(ThrottledOp::Register, QuotaOwner::Account(7)).is_ok());
+        assert!(take(ThrottledOp::Register, QuotaOwner::Connection(7)).is_ok());
     }
 
     #[test]
     fn a_step_of_the_clock_makes_nobody_wait_longer_than_for_an_empty_bucket() {
-        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
-        let holder = Holder::Account(1);
+        let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
+        let holder = QuotaOwner::Account(1);
         let year = Timestamp(365 * 24 * HOUR_MILLIS);
-        assert!(throttles.take(Costly::Create, holder, 0, &shares, year).is_ok());
-        let refusal = throttles.take(Costly::Create, holder, 0, &shares, Timestamp(0)).unwrap_err();
+        assert!(throttles.take(ThrottledOp::Create, holder, 0, &shares, year).is_ok());
+        let refusal =
+            throttles.take(ThrottledOp::Create, holder, 0, &shares, Timestamp(0)).unwrap_err();
         assert!(refusal.text().contains("Wait 15 s"), "{}", refusal.text());
     }
 
     #[test]
     fn the_table_is_bounded_and_forgets_what_is_full_soonest() {
-        let (mut throttles, shares) = (Throttles::default(), Shares::for_tests());
-        let busy = Holder::Account(0);
-        while throttles.take(Costly::Create, busy, 0, &shares, Timestamp(0)).is_ok() {}
+        let (mut throttles, shares) = (Throttles::default(), Quotas::for_tests());
+        let busy = QuotaOwner::Account(0);
+        while throttles.take(ThrottledOp::Create, busy, 0, &shares, Timestamp(0)).is_ok() {}
         for other in 1..=MAX_BUCKETS as u64 {
-            let taken =
-                throttles.take(Costly::Create, Holder::Account(other), 0, &shares, Timestamp(0));
+            let taken = throttles.take(
+                ThrottledOp::Create,
+                QuotaOwner::Account(other),
+                0,
+                &shares,
+                Timestamp(0),
+            );
             assert!(taken.is_ok());
         }
         assert_eq!((throttles.full_at.len(), throttles.by_time.len()), (MAX_BUCKETS, MAX_BUCKETS));
-        assert!(throttles.take(Costly::Create, busy, 0, &shares, Timestamp(0)).is_err());
+        assert!(throttles.take(ThrottledOp::Create, busy, 0, &shares, Timestamp(0)).is_err());
     }
 }

@@ -9,7 +9,7 @@ use chat_proto::event::Event;
 use chat_proto::id::LineId;
 use chat_proto::rendition::{Form, length, render, rendered};
 
-use crate::hub::client::{By, PersonId};
+use crate::hub::client::{ClientId, Source};
 
 /// Lines that are told as one delivery at the most, and about how many bytes in the text form: what is told as one is taken
 /// out and copied as one, and has one place among all that is kept for who reads slowly.
@@ -52,10 +52,10 @@ impl Drop for Alive {
 }
 
 /// An event that is told.
-pub(crate) struct Told {
+pub(crate) struct SequencedEvent {
     pub(crate) event: Event,
     /// Whose doing it is: they have their own answer and don't get this.
-    pub(crate) by: By,
+    pub(crate) by: Source,
     /// From the hub's [`super::sequence::Sequence`].
     pub(crate) number: u64,
     /// The last line of the conversation, this one included: tells how many lines lie between two
@@ -65,12 +65,12 @@ pub(crate) struct Told {
     /// copies.
     pub(crate) once: Option<u64>,
     /// Of a line said in a channel, by which its author knows for which of theirs it is the answer.
-    pub(crate) ticket: u64,
+    pub(crate) correlation_id: u64,
 }
 
-impl Told {
-    pub(crate) fn new(event: Event, by: By, number: u64, last_line: LineId) -> Self {
-        Self { event, by, number, last_line, once: None, ticket: 0 }
+impl SequencedEvent {
+    pub(crate) fn new(event: Event, by: Source, number: u64, last_line: LineId) -> Self {
+        Self { event, by, number, last_line, once: None, correlation_id: 0 }
     }
 
     /// Whether it is a line somebody said, with an id of its own.
@@ -92,8 +92,8 @@ impl Told {
 /// An event; or a run, lines that were said in a channel right after one another. It is encoded at most once for each
 /// form, when the first receiver of that form needs it, and the bytes are shared.
 pub(crate) struct Delivery {
-    first: Told,
-    more: Box<[Told]>,
+    first: SequencedEvent,
+    more: Box<[SequencedEvent]>,
     weight: usize,
     text: OnceLock<Rendition>,
     json: OnceLock<Rendition>,
@@ -107,8 +107,8 @@ struct Rendition {
     _alive: Alive,
 }
 
-impl From<Told> for Delivery {
-    fn from(told: Told) -> Self {
+impl From<SequencedEvent> for Delivery {
+    fn from(told: SequencedEvent) -> Self {
         let weight = told.weight();
         Self {
             weight,
@@ -123,7 +123,7 @@ impl From<Told> for Delivery {
 
 impl Delivery {
     /// Makes as few as may be of these lines, in their order.
-    pub(crate) fn runs(lines: Vec<Told>) -> impl Iterator<Item = Self> {
+    pub(crate) fn runs(lines: Vec<SequencedEvent>) -> impl Iterator<Item = Self> {
         let mut lines = lines.into_iter().peekable();
         std::iter::from_fn(move || {
             let first = lines.next()?;
@@ -158,16 +158,16 @@ impl Delivery {
         1 + self.more.len()
     }
 
-    pub(crate) fn first(&self) -> &Told {
+    pub(crate) fn first(&self) -> &SequencedEvent {
         &self.first
     }
 
-    pub(crate) fn last(&self) -> &Told {
+    pub(crate) fn last(&self) -> &SequencedEvent {
         self.more.last().unwrap_or(&self.first)
     }
 
     /// One of them; past the end the last.
-    pub(crate) fn told(&self, at: usize) -> &Told {
+    pub(crate) fn event_at(&self, at: usize) -> &SequencedEvent {
         at.checked_sub(1).map_or(&self.first, |at| self.more.get(at).unwrap_or_else(|| self.last()))
     }
 
@@ -177,14 +177,14 @@ impl Delivery {
     }
 
     /// Whether some of it is nothing but lines, and none of them this person's own.
-    pub(crate) fn is_said_by_others(&self, mut which: Range<usize>, own: PersonId) -> bool {
+    pub(crate) fn is_from_others(&self, mut which: Range<usize>, own: ClientId) -> bool {
         which.all(|at| {
-            let told = self.told(at);
+            let told = self.event_at(at);
             told.is_line() && told.by.id != own
         })
     }
 
-    fn all(&self) -> impl Iterator<Item = &Told> {
+    fn all(&self) -> impl Iterator<Item = &SequencedEvent> {
         std::iter::once(&self.first).chain(&self.more)
     }
 
@@ -226,7 +226,7 @@ mod tests {
     use chat_proto::name::{ChannelName, UserName};
     use chat_proto::text::Text;
 
-    fn line(id: u64, text: &str) -> Told {
+    fn line(id: u64, text: &str) -> SequencedEvent {
         let event = Event::Message {
             placed: Placed { id: LineId(id), time: Timestamp(0) },
             channel: ChannelName::new("den").unwrap(),
@@ -235,7 +235,7 @@ mod tests {
             action: false,
             past: false,
         };
-        Told::new(event, By::NOBODY, id, LineId(id))
+        SequencedEvent::new(event, Source::NOBODY, id, LineId(id))
     }
 
     #[test]
@@ -249,7 +249,7 @@ mod tests {
             for begin in 0..4 {
                 for end in begin + 1..=4 {
                     let alone: Vec<u8> = (begin..end)
-                        .flat_map(|at| rendered(&run.told(at).event, form).to_vec())
+                        .flat_map(|at| rendered(&run.event_at(at).event, form).to_vec())
                         .collect();
                     assert_eq!(run.bytes(form, begin..end), alone, "{begin}..{end}");
                 }

@@ -42,16 +42,16 @@ pub(in crate::hub) fn wake(registered: &AtomicWaker) {
 
 /// Passes wakes on to the tasks of a runtime.
 #[derive(Default)]
-pub(in crate::hub) struct Ringer {
+pub(in crate::hub) struct WakeBatch {
     waiting: RankedMutex<{ Rank::Wakes as u8 }, Vec<Waker>>,
     task: AtomicWaker,
     /// There is a task that passes on.
     is_there: AtomicBool,
 }
 
-impl Ringer {
+impl WakeBatch {
     /// Does something and wakes afterwards whoever is to be woken by it.
-    pub(in crate::hub) fn together(&self, tell: impl FnOnce()) {
+    pub(in crate::hub) fn batch(&self, tell: impl FnOnce()) {
         // A worker of the runtime wakes others cheaply.
         if !self.is_there.load(Ordering::Acquire) || Handle::try_current().is_ok() {
             return tell();
@@ -63,9 +63,9 @@ impl Ringer {
     }
 
     /// Passes on, for as long as it is polled.
-    pub(in crate::hub) async fn run(&self) {
+    pub(in crate::hub) async fn forward_wakes(&self) {
         self.is_there.store(true, Ordering::Release);
-        let _ending = Ending(self);
+        let _ending = RunGuard(self);
         let mut batch = Vec::new();
         loop {
             poll_fn(|cx| {
@@ -81,7 +81,7 @@ impl Ringer {
 }
 
 /// However the telling ends, those who are to be woken are.
-struct Gathering<'a>(&'a Ringer);
+struct Gathering<'a>(&'a WakeBatch);
 
 impl Drop for Gathering<'_> {
     fn drop(&mut self) {
@@ -93,7 +93,7 @@ impl Drop for Gathering<'_> {
     }
 }
 
-impl Ringer {
+impl WakeBatch {
     /// Has these woken; tells where the next can be gathered.
     fn pass_on(&self, mut gathered: Vec<Waker>) -> Vec<Waker> {
         if gathered.is_empty() {
@@ -125,9 +125,9 @@ impl Ringer {
 }
 
 /// Whatever ends the task, nobody is left asleep.
-struct Ending<'a>(&'a Ringer);
+struct RunGuard<'a>(&'a WakeBatch);
 
-impl Drop for Ending<'_> {
+impl Drop for RunGuard<'_> {
     fn drop(&mut self) {
         self.0.is_there.store(false, Ordering::Release);
         self.0.wake_all();
@@ -164,20 +164,20 @@ mod tests {
 
     #[test]
     fn a_batch_wakes_its_listeners_through_one_task() {
-        let ringer = Ringer::default();
+        let wake_batch = WakeBatch::default();
         let (task, listener) = (Arc::new(Count::default()), Arc::new(Count::default()));
         let tell = || {
             for _ in 0..3 {
                 wake(&listener.registered());
             }
         };
-        ringer.together(tell);
+        wake_batch.batch(tell);
         assert_eq!(listener.count(), 3, "without a task they are woken at once");
         let own = Waker::from(Arc::clone(&task));
         let mut cx = Context::from_waker(&own);
-        let mut passing = Box::pin(ringer.run());
+        let mut passing = Box::pin(wake_batch.forward_wakes());
         assert!(passing.as_mut().poll(&mut cx).is_pending());
-        ringer.together(|| {
+        wake_batch.batch(|| {
             tell();
             assert_eq!(listener.count(), 3, "not before all is told");
         });
@@ -185,11 +185,11 @@ mod tests {
         assert!(passing.as_mut().poll(&mut cx).is_pending());
         assert_eq!(listener.count(), 6);
         // What is told just before the task ends, or by somebody who fails, isn't lost.
-        ringer.together(tell);
+        wake_batch.batch(tell);
         drop(passing);
         assert_eq!(listener.count(), 9);
         let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            ringer.together(|| {
+            wake_batch.batch(|| {
                 tell();
                 std::panic::resume_unwind(Box::new(()));
             });

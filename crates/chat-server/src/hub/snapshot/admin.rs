@@ -11,11 +11,11 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::secret::Secret;
 
-use crate::hub::admin::command::Recorded;
+use crate::hub::admin::command::AuditEntry;
 use crate::hub::admin::server_moderation::Invitation;
 use crate::hub::channel::Channel;
 use crate::hub::client::account::Account;
-use crate::hub::client::{Person, PersonId};
+use crate::hub::client::{Client, ClientId};
 use crate::hub::ports::TokenHash;
 use crate::hub::{Hub, lock};
 
@@ -23,26 +23,26 @@ use crate::hub::{Hub, lock};
 const SLICE: usize = 256;
 
 /// A part of a list, and whether there is more after it.
-pub(crate) struct Page<T> {
+pub(crate) struct AdminPage<T> {
     pub(crate) rows: Vec<T>,
     pub(crate) has_more: bool,
 }
 
 /// Which rows of a list are asked for: those with `part` in their name, at most so many.
-pub(crate) struct Asked<'a> {
+pub(crate) struct ListFilter<'a> {
     pub(crate) part: Option<&'a str>,
     pub(crate) most: usize,
 }
 
 /// An account, for operators of the server.
-pub(crate) struct AccountRow {
+pub(crate) struct AccountSummary {
     pub(crate) account: Arc<Account>,
     /// Connections that are signed in to it.
     pub(crate) connections: usize,
 }
 
 /// A channel, for operators of the server.
-pub(crate) struct RunRow {
+pub(crate) struct ChannelSummary {
     pub(crate) name: ChannelName,
     pub(crate) members: usize,
     pub(crate) operators: Vec<UserName>,
@@ -52,7 +52,7 @@ pub(crate) struct RunRow {
     pub(crate) lines: u64,
 }
 
-impl Asked<'_> {
+impl ListFilter<'_> {
     fn has(&self, name: &str) -> bool {
         self.part.is_none_or(|part| name.contains(&part.to_lowercase()))
     }
@@ -63,7 +63,7 @@ impl Asked<'_> {
         &self,
         mut next: impl FnMut(Option<&T>) -> Vec<T>,
         is_asked_for: impl Fn(&T) -> bool,
-    ) -> Page<T> {
+    ) -> AdminPage<T> {
         let mut rows = Vec::new();
         let mut slice = next(None);
         while let Some(last) = slice.pop() {
@@ -76,13 +76,13 @@ impl Asked<'_> {
         }
         let has_more = rows.len() > self.most;
         rows.truncate(self.most);
-        Page { rows, has_more }
+        AdminPage { rows, has_more }
     }
 }
 
 impl Hub {
     /// Goes over everybody who is connected, without holding the lock of their list meanwhile.
-    pub(in crate::hub) fn each_person(&self, mut look_at: impl FnMut(&Arc<Person>)) {
+    pub(in crate::hub) fn each_person(&self, mut look_at: impl FnMut(&Arc<Client>)) {
         let mut after = Unbounded;
         loop {
             let some: Vec<_> = {
@@ -99,12 +99,12 @@ impl Hub {
     }
 
     /// Connections by their numbers, those after `after`.
-    pub(crate) fn connections(&self, asked: &Asked<'_>, after: u64) -> Page<Arc<Person>> {
-        let is_asked_for = |one: &Arc<Person>| {
+    pub(crate) fn connections(&self, asked: &ListFilter<'_>, after: u64) -> AdminPage<Arc<Client>> {
+        let is_asked_for = |one: &Arc<Client>| {
             asked.part.is_none() || one.name().is_some_and(|name| asked.has(name.key()))
         };
-        let next = |last: Option<&Arc<Person>>| {
-            let after = last.map_or(PersonId(after), |last| last.id);
+        let next = |last: Option<&Arc<Client>>| {
+            let after = last.map_or(ClientId(after), |last| last.id);
             let directory = lock(&self.directory);
             let range = directory.everyone.range((Excluded(after), Unbounded));
             range.take(SLICE).map(|(_, one)| Arc::clone(one)).collect()
@@ -115,9 +115,9 @@ impl Hub {
     /// Accounts by name, those after `after`.
     pub(crate) fn account_page(
         &self,
-        asked: &Asked<'_>,
+        asked: &ListFilter<'_>,
         after: Option<&UserName>,
-    ) -> Page<AccountRow> {
+    ) -> AdminPage<AccountSummary> {
         let next = |last: Option<&Arc<Account>>| {
             let after = last.map(|last| &last.name).or(after).map_or(Unbounded, Excluded);
             let accounts = lock(&self.accounts);
@@ -127,19 +127,19 @@ impl Hub {
         let page = asked.page(next, |account| asked.has(account.name.key()));
         let directory = lock(&self.directory);
         let row = |account: Arc<Account>| {
-            let bearers = directory.bearers(&account.name);
+            let bearers = directory.owners(&account.name);
             let connections = bearers.filter(|one| one.account() == Some(account.party)).count();
-            AccountRow { account, connections }
+            AccountSummary { account, connections }
         };
-        Page { rows: page.rows.into_iter().map(row).collect(), has_more: page.has_more }
+        AdminPage { rows: page.rows.into_iter().map(row).collect(), has_more: page.has_more }
     }
 
     /// Channels by name, those after `after`.
     pub(crate) fn channel_page(
         &self,
-        asked: &Asked<'_>,
+        asked: &ListFilter<'_>,
         after: Option<&ChannelName>,
-    ) -> Page<RunRow> {
+    ) -> AdminPage<ChannelSummary> {
         let next = |last: Option<&Arc<Channel>>| {
             let after = last.map(|last| &last.name).or(after).map_or(Unbounded, Excluded);
             let channels = self.channels.read();
@@ -150,7 +150,7 @@ impl Hub {
         let row = |channel: Arc<Channel>| {
             let ((accounts, people), members, lines, hidden, invite_only) = {
                 let state = channel.state();
-                let settings = &state.rules.settings;
+                let settings = &state.moderation.settings;
                 let (hidden, invite_only) = (settings.hidden, settings.invite_only);
                 let (members, lines) = (state.count(), state.line_count());
                 (state.operators.all(), members, lines, hidden, invite_only)
@@ -161,9 +161,16 @@ impl Hub {
             drop(all);
             operators.extend(people.into_iter().filter_map(|person| person.name()));
             operators.sort();
-            RunRow { name: channel.name.clone(), members, operators, hidden, invite_only, lines }
+            ChannelSummary {
+                name: channel.name.clone(),
+                members,
+                operators,
+                hidden,
+                invite_only,
+                lines,
+            }
         };
-        Page { rows: page.rows.into_iter().map(row).collect(), has_more: page.has_more }
+        AdminPage { rows: page.rows.into_iter().map(row).collect(), has_more: page.has_more }
     }
 
     /// Whether somebody may connect from there.
@@ -172,7 +179,8 @@ impl Hub {
         address: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let ban = address.and_then(|address| lock(&self.governing).bans.on_address(address, now));
+        let ban =
+            address.and_then(|address| lock(&self.server_moderation).bans.on_address(address, now));
         ban.map_or(Ok(()), |ban| Err(Refusal::barred_at_the_door(ban.term, ban.reason.as_ref())))
     }
 
@@ -184,7 +192,7 @@ impl Hub {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let operator = account.is_some_and(Account::is_admin);
-        let ban = lock(&self.governing).bans.on_name(name, operator, now);
+        let ban = lock(&self.server_moderation).bans.on_name(name, operator, now);
         let Some(ban) = ban else { return Ok(()) };
         let (term, reason) = (ban.term, ban.reason.as_ref());
         Err(match account {
@@ -195,24 +203,24 @@ impl Hub {
 
     /// Who is kept out, the oldest ban first.
     pub(crate) fn server_bans(&self, now: Timestamp) -> Vec<ServerBan> {
-        lock(&self.governing).bans.all(now)
+        lock(&self.server_moderation).bans.all(now)
     }
 
     /// The hash of an invitation, if somebody can register with it now.
     pub(crate) fn invitation(&self, invite: &Invite, now: Timestamp) -> Result<TokenHash, Refusal> {
-        let hash = self.vault.hash_of(&Secret::new(invite.expose()));
+        let hash = self.auth.hash_of(&Secret::new(invite.expose()));
         let hash = hash.ok_or_else(Refusal::invitation_spent)?;
-        lock(&self.governing).admits(&hash, now).map(|()| hash)
+        lock(&self.server_moderation).admits(&hash, now).map(|()| hash)
     }
 
     /// Invitations that can be used, the oldest first.
     pub(crate) fn invitations(&self, now: Timestamp) -> Vec<Invitation> {
-        lock(&self.governing).invitations(now)
+        lock(&self.server_moderation).invitations(now)
     }
 
     /// The last acts of the server's operators, oldest first.
-    pub(crate) fn last_acts(&self, most: usize) -> Vec<Recorded> {
-        lock(&self.governing).last_acts(most).cloned().collect()
+    pub(crate) fn last_acts(&self, most: usize) -> Vec<AuditEntry> {
+        lock(&self.server_moderation).last_acts(most).cloned().collect()
     }
 
     /// The accounts that are operators of the server, by name, and whether they are here.

@@ -8,9 +8,9 @@ use chat_proto::setting::Period;
 use chat_proto::target::Target;
 
 use super::*;
-use crate::hub::channel::mod_action::{Against, Counted, Subject};
+use crate::hub::channel::mod_action::{BanSubject, PurgeScope, TargetFacts};
 use crate::hub::channel::moderation::Settings;
-use crate::hub::client::{Person, PersonId};
+use crate::hub::client::{Client, ClientId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
@@ -89,7 +89,7 @@ fn asked(role: Role, state: State, asks: Asks) -> Option<Code> {
         term: Term::Lasting,
         reason: None,
     };
-    let standing = Standing {
+    let access = AccessContext {
         channel: &channel,
         name: None,
         member: matches!(role, Member | Operator),
@@ -105,18 +105,18 @@ fn asked(role: Role, state: State, asks: Asks) -> Option<Code> {
         settings: &settings,
         wait: (state == Slow).then(|| (Period::new(10).unwrap(), 7)),
         operators: vec![user("alice")],
-        subject: Subject::default(),
+        target: TargetFacts::default(),
         marks: [0, 0],
         verdict: None,
     };
     let answer = match asks {
-        Asks::Know => return (!standing.knows()).then_some(Code::NoSuchChannel),
-        Asks::Enter => may_enter(&standing),
-        Asks::Read => may_take_part(&standing),
-        Asks::SeeMembers => may_see_members(&standing),
-        Asks::Say(words) => may(&standing, &What::Line { text: text(words), action: false }),
-        Asks::SetTopic => may(&standing, &What::Topic(text("a bad one: https://x.example"))),
-        Asks::Run(kind) => may_run(&standing, kind),
+        Asks::Know => return (!access.knows()).then_some(Code::NoSuchChannel),
+        Asks::Enter => may_enter(&access),
+        Asks::Read => may_take_part(&access),
+        Asks::SeeMembers => may_see_members(&access),
+        Asks::Say(words) => may(&access, &Payload::Message { text: text(words), action: false }),
+        Asks::SetTopic => may(&access, &Payload::Topic(text("a bad one: https://x.example"))),
+        Asks::Run(kind) => may_run(&access, kind),
     };
     answer.err().map(|refusal| refusal.code())
 }
@@ -194,52 +194,57 @@ fn who_may_do_what_and_when() {
     assert!(refused > 300, "{refused}");
 }
 
-fn aim() -> Aim {
-    let person = Arc::new(Person::new(PersonId(1), None, Timestamp(0), Arc::default()));
-    Aim { user: user("bob"), person: Some(person), account: None }
+fn aim() -> ActionTarget {
+    let person = Arc::new(Client::new(ClientId(1), None, Timestamp(0), Arc::default()));
+    ActionTarget { user: user("bob"), person: Some(person), account: None }
 }
 
 /// What an operator is refused for reasons of the one whom it is about, or of bounds.
 #[test]
 fn what_not_even_an_operator_may_do() {
-    let member = Subject { member: true, ..Subject::default() };
-    let operator = Subject { operator: true, ..member };
-    let sole = Subject { sole_operator: true, ..operator };
-    let banned = Subject { banned: true, ..Subject::default() };
-    let marked = Subject { marked: true, ..member };
-    let outside = Subject::default();
+    let member = TargetFacts { member: true, ..TargetFacts::default() };
+    let operator = TargetFacts { operator: true, ..member };
+    let sole = TargetFacts { sole_operator: true, ..operator };
+    let banned = TargetFacts { banned: true, ..TargetFacts::default() };
+    let marked = TargetFacts { marked: true, ..member };
+    let outside = TargetFacts::default();
     let full = [MAX_MARKS, MAX_MARKS];
-    let net = || Against::Net(Target::net("10.0.0.0/8").unwrap());
+    let net = || BanSubject::Net(Target::net("10.0.0.0/8").unwrap());
     let word = || Setting::read("words", "+bad").unwrap();
-    for (deed, subject, marks, code) in [
-        (Deed::Kick(aim()), member, [0, 0], None),
-        (Deed::Kick(aim()), operator, [0, 0], None),
-        (Deed::Kick(aim()), outside, [0, 0], Some(Code::NotInChannel)),
-        (Deed::Ban(Against::Person(aim()), None), member, [0, 0], None),
-        (Deed::Ban(Against::Person(aim()), None), outside, [0, 0], None),
-        (Deed::Ban(Against::Person(aim()), None), operator, [0, 0], Some(Code::NotAllowed)),
-        (Deed::Ban(Against::Person(aim()), None), member, full, Some(Code::NotAllowed)),
-        (Deed::Ban(Against::Person(aim()), None), marked, full, None),
-        (Deed::Ban(net(), None), outside, full, Some(Code::NotAllowed)),
-        (Deed::Ban(net(), None), outside, [MAX_MARKS - 1, 0], None),
-        (Deed::Unban(net()), outside, full, None),
-        (Deed::Mute(aim(), None), member, [MAX_MARKS, 0], None),
-        (Deed::Mute(aim(), None), member, [0, MAX_MARKS], Some(Code::NotAllowed)),
-        (Deed::Mute(aim(), None), operator, [0, 0], Some(Code::NotAllowed)),
-        (Deed::Unmute(aim()), outside, full, None),
-        (Deed::Invite(aim()), outside, [0, 0], None),
-        (Deed::Invite(aim()), member, [0, 0], Some(Code::NotAllowed)),
-        (Deed::Invite(aim()), banned, [0, 0], Some(Code::NotAllowed)),
-        (Deed::Op(aim()), member, [0, 0], None),
-        (Deed::Op(aim()), outside, [0, 0], Some(Code::NotInChannel)),
-        (Deed::Deop(aim()), operator, [0, 0], None),
-        (Deed::Deop(aim()), sole, [0, 0], Some(Code::NotAllowed)),
-        (Deed::Purge(aim(), Counted::default()), outside, [0, 0], None),
-        (Deed::Set(word()), outside, [0, 0], None),
-        (Deed::Drop, outside, [0, 0], None),
+    for (deed, target, marks, code) in [
+        (ModActionKind::Kick(aim()), member, [0, 0], None),
+        (ModActionKind::Kick(aim()), operator, [0, 0], None),
+        (ModActionKind::Kick(aim()), outside, [0, 0], Some(Code::NotInChannel)),
+        (ModActionKind::Ban(BanSubject::User(aim()), None), member, [0, 0], None),
+        (ModActionKind::Ban(BanSubject::User(aim()), None), outside, [0, 0], None),
+        (
+            ModActionKind::Ban(BanSubject::User(aim()), None),
+            operator,
+            [0, 0],
+            Some(Code::NotAllowed),
+        ),
+        (ModActionKind::Ban(BanSubject::User(aim()), None), member, full, Some(Code::NotAllowed)),
+        (ModActionKind::Ban(BanSubject::User(aim()), None), marked, full, None),
+        (ModActionKind::Ban(net(), None), outside, full, Some(Code::NotAllowed)),
+        (ModActionKind::Ban(net(), None), outside, [MAX_MARKS - 1, 0], None),
+        (ModActionKind::Unban(net()), outside, full, None),
+        (ModActionKind::Mute(aim(), None), member, [MAX_MARKS, 0], None),
+        (ModActionKind::Mute(aim(), None), member, [0, MAX_MARKS], Some(Code::NotAllowed)),
+        (ModActionKind::Mute(aim(), None), operator, [0, 0], Some(Code::NotAllowed)),
+        (ModActionKind::Unmute(aim()), outside, full, None),
+        (ModActionKind::Invite(aim()), outside, [0, 0], None),
+        (ModActionKind::Invite(aim()), member, [0, 0], Some(Code::NotAllowed)),
+        (ModActionKind::Invite(aim()), banned, [0, 0], Some(Code::NotAllowed)),
+        (ModActionKind::Op(aim()), member, [0, 0], None),
+        (ModActionKind::Op(aim()), outside, [0, 0], Some(Code::NotInChannel)),
+        (ModActionKind::Deop(aim()), operator, [0, 0], None),
+        (ModActionKind::Deop(aim()), sole, [0, 0], Some(Code::NotAllowed)),
+        (ModActionKind::Purge(aim(), PurgeScope::default()), outside, [0, 0], None),
+        (ModActionKind::Set(word()), outside, [0, 0], None),
+        (ModActionKind::Drop, outside, [0, 0], None),
     ] {
         let channel = ChannelName::new("dev").unwrap();
-        let standing = Standing {
+        let access = AccessContext {
             channel: &channel,
             name: None,
             member: true,
@@ -251,13 +256,13 @@ fn what_not_even_an_operator_may_do() {
             settings: &Settings::default(),
             wait: None,
             operators: Vec::new(),
-            subject,
+            target,
             marks,
             verdict: None,
         };
-        let act = Act { deed, reason: None };
-        let refused = may(&standing, &What::Act(Box::new(act))).err().map(|it| it.code());
-        assert_eq!(refused, code, "{subject:?} {marks:?}");
+        let act = ModAction { deed, reason: None };
+        let refused = may(&access, &Payload::ModAction(Box::new(act))).err().map(|it| it.code());
+        assert_eq!(refused, code, "{target:?} {marks:?}");
     }
 }
 
@@ -268,7 +273,7 @@ fn the_words_that_a_channel_refuses_are_bounded() {
     for n in 0..MAX_PATTERNS {
         settings.set(&Setting::read("words", &format!("+word{n}")).unwrap());
     }
-    let standing = Standing {
+    let access = AccessContext {
         channel: &channel,
         name: None,
         member: true,
@@ -280,13 +285,13 @@ fn the_words_that_a_channel_refuses_are_bounded() {
         settings: &settings,
         wait: None,
         operators: Vec::new(),
-        subject: Subject::default(),
+        target: TargetFacts::default(),
         marks: [0, 0],
         verdict: None,
     };
     let set = |value| {
-        let deed = Deed::Set(Setting::read("words", value).unwrap());
-        may_act(&standing, &Act { deed, reason: None }).err().map(|refusal| refusal.code())
+        let deed = ModActionKind::Set(Setting::read("words", value).unwrap());
+        may_act(&access, &ModAction { deed, reason: None }).err().map(|refusal| refusal.code())
     };
     assert_eq!(set("+more"), Some(Code::NotAllowed));
     assert_eq!(set("-word0"), None);
@@ -297,27 +302,28 @@ fn the_words_that_a_channel_refuses_are_bounded() {
 fn what_cannot_be_taken_back_needs_a_right_of_ones_own_and_an_account() {
     let channel = ChannelName::new("dev").unwrap();
     let all = [Authority::Inherited, Authority::Unregistered, Authority::Full, Authority::Server];
-    let oneself = Subject { oneself: true, member: true, operator: true, ..Subject::default() };
-    let member = Subject { member: true, ..Subject::default() };
-    let set = |name, value| Deed::Set(Setting::read(name, value).unwrap());
-    for (deed, subject, may_do) in [
-        (Deed::Drop, member, [false, false, true, true]),
-        (Deed::Purge(aim(), Counted::default()), member, [false, false, true, true]),
-        (Deed::Op(aim()), member, [false, false, true, true]),
-        (Deed::Deop(aim()), member, [false, false, true, true]),
-        (Deed::Deop(aim()), oneself, [true; 4]),
+    let oneself =
+        TargetFacts { oneself: true, member: true, operator: true, ..TargetFacts::default() };
+    let member = TargetFacts { member: true, ..TargetFacts::default() };
+    let set = |name, value| ModActionKind::Set(Setting::read(name, value).unwrap());
+    for (deed, target, may_do) in [
+        (ModActionKind::Drop, member, [false, false, true, true]),
+        (ModActionKind::Purge(aim(), PurgeScope::default()), member, [false, false, true, true]),
+        (ModActionKind::Op(aim()), member, [false, false, true, true]),
+        (ModActionKind::Deop(aim()), member, [false, false, true, true]),
+        (ModActionKind::Deop(aim()), oneself, [true; 4]),
         (set("history", "off"), member, [false, true, true, true]),
         (set("history", "on"), member, [true; 4]),
         (set("hidden", "on"), member, [false, true, true, true]),
         (set("invite-only", "on"), member, [true; 4]),
-        (Deed::Kick(aim()), member, [true; 4]),
-        (Deed::Ban(Against::Person(aim()), None), member, [true; 4]),
-        (Deed::Mute(aim(), None), member, [true; 4]),
-        (Deed::Invite(aim()), Subject::default(), [true; 4]),
+        (ModActionKind::Kick(aim()), member, [true; 4]),
+        (ModActionKind::Ban(BanSubject::User(aim()), None), member, [true; 4]),
+        (ModActionKind::Mute(aim(), None), member, [true; 4]),
+        (ModActionKind::Invite(aim()), TargetFacts::default(), [true; 4]),
     ] {
-        let act = Act { deed, reason: None };
+        let act = ModAction { deed, reason: None };
         for (authority, may_do) in all.into_iter().zip(may_do) {
-            let standing = Standing {
+            let access = AccessContext {
                 channel: &channel,
                 name: None,
                 member: true,
@@ -329,11 +335,11 @@ fn what_cannot_be_taken_back_needs_a_right_of_ones_own_and_an_account() {
                 settings: &Settings::default(),
                 wait: None,
                 operators: Vec::new(),
-                subject,
+                target,
                 marks: [0, 0],
                 verdict: None,
             };
-            let refused = may_act(&standing, &act).err().map(|it| it.code());
+            let refused = may_act(&access, &act).err().map(|it| it.code());
             let expected = (!may_do).then_some(Code::NotAllowed);
             assert_eq!(refused, expected, "{:?} {authority:?}", act.kind());
         }
@@ -365,7 +371,7 @@ fn a_name_shown_in_a_channel_obeys_its_rules() {
         (&by_words, false, true, false, &bad, None, None),
         (&by_links, false, false, false, &link, Some(Code::NotAllowed), Some(Code::NotAllowed)),
     ] {
-        let standing = |member| Standing {
+        let access = |member| AccessContext {
             channel: &channel,
             name: Some(name),
             member,
@@ -377,12 +383,12 @@ fn a_name_shown_in_a_channel_obeys_its_rules() {
             settings,
             wait: None,
             operators: Vec::new(),
-            subject: Subject::default(),
+            target: TargetFacts::default(),
             marks: [0, 0],
             verdict: None,
         };
         let code = |answer: Result<(), Refusal>| answer.err().map(|refusal| refusal.code());
-        assert_eq!(code(may_be_renamed(&standing(true), name)), renamed, "{name} as a member");
-        assert_eq!(code(may_enter(&standing(false))), entered, "{name} enters");
+        assert_eq!(code(may_be_renamed(&access(true), name)), renamed, "{name} as a member");
+        assert_eq!(code(may_enter(&access(false))), entered, "{name} enters");
     }
 }

@@ -11,27 +11,28 @@ use tokio::io::{
 
 use super::*;
 use crate::auth::Keeper;
-use crate::commit::local::Local;
+use crate::commit::local::LocalLog;
 use crate::commit::retention::Retention;
 use crate::conn::{self, Manners, serve};
 use crate::history::Archive;
-use crate::hub::client::Party;
-use crate::hub::client::account::{Account, KeptAccount};
-use crate::hub::{Bounds, Keeping, Shares};
+use crate::hub::client::UserId;
+use crate::hub::client::account::{Account, StoredAccount};
+use crate::hub::{Backends, Limits, Quotas};
 use crate::store::{Durability, Place, Store};
 use crate::util::clock::steady_clock;
 
 /// Everything of a server but its doors.
 fn hub(place: &Place) -> Arc<Hub> {
-    hub_within(place, Bounds::small())
+    hub_within(place, Limits::small())
 }
 
-fn hub_within(place: &Place, bounds: Bounds) -> Arc<Hub> {
+fn hub_within(place: &Place, bounds: Limits) -> Arc<Hub> {
     let (book, lookups) = Store::open(place, Durability::Process).unwrap().into_parts();
-    let archive = Archive::inline(&lookups).unwrap();
-    let (order, past) = Local::inline(book, Retention::default()).unwrap();
-    let (order, archive, vault) = (Arc::new(order), Arc::new(archive), Arc::new(Keeper::inline()));
-    let keeping = Keeping { order, archive, vault, past };
+    let history = Archive::inline(&lookups).unwrap();
+    let (commit_log, past) = LocalLog::inline(book, Retention::default()).unwrap();
+    let (commit_log, history, auth) =
+        (Arc::new(commit_log), Arc::new(history), Arc::new(Keeper::inline()));
+    let keeping = Backends { commit_log, history, auth, recovered: past };
     Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, steady_clock())
 }
 
@@ -63,19 +64,19 @@ impl Peer {
         let lines = BufReader::new(read).lines();
         let mut peer = Self { lines, out, hub: Arc::clone(hub), name: name.to_owned() };
         peer.ask(name).await;
-        if let Some(party) = account.map(Party) {
+        if let Some(party) = account.map(UserId) {
             peer.person().set_account(Some(peer.account(party)), party);
         }
         peer
     }
 
     /// An account, whose name is that of the first who signs in to it.
-    fn account(&self, party: Party) -> Arc<Account> {
+    fn account(&self, party: UserId) -> Arc<Account> {
         let mut accounts = lock(&self.hub.accounts);
         if let Some(account) = accounts.of(party) {
             return Arc::clone(account);
         }
-        accounts.add(KeptAccount {
+        accounts.add(StoredAccount {
             party,
             name: UserName::new(&self.name).unwrap(),
             password: "".into(),
@@ -87,7 +88,7 @@ impl Peer {
         })
     }
 
-    fn person(&self) -> Arc<Person> {
+    fn person(&self) -> Arc<Client> {
         self.hub.person(&UserName::new(&self.name).unwrap()).unwrap()
     }
 
@@ -238,7 +239,7 @@ async fn a_channel_goes_with_its_lines_once_it_has_been_empty_for_long() {
 async fn a_channel_with_lines_stays_and_one_without_goes() {
     let folder = tempfile::tempdir().unwrap();
     let place = directory(folder.path());
-    let never = || Bounds { empty_channel_millis: None, ..Bounds::small() };
+    let never = || Limits { empty_channel_millis: None, ..Limits::small() };
     {
         let hub = hub_within(&place, never());
         let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", None).await;
@@ -316,7 +317,7 @@ async fn what_is_over_is_in_no_index() {
     alice.ask("/deop alice").await;
     let now = Timestamp(i64::MAX / 2);
     alice.quit().await;
-    hub.erase_account(Party(1000), crate::hub::client::By::NOBODY, None, SignedOutBy::Deleted);
+    hub.erase_account(UserId(1000), crate::hub::client::Source::NOBODY, None, SignedOutBy::Deleted);
     hub.drop_empty_channels(now);
     assert!(lock(&hub.index).is_empty());
     assert_eq!(hub.counts().0, 0);
@@ -350,10 +351,12 @@ async fn an_operator_of_the_server_drops_no_channel_twice() {
     alice.ask("/drop dev").await;
     alice.ask("/create dev").await;
     let made = hub.channel(&dev()).unwrap();
-    let act = Act { deed: Deed::Drop, reason: None };
+    let act = ModAction { deed: ModActionKind::Drop, reason: None };
     let own = UserName::stored("server").unwrap();
     hub.act(&shell, own, &dropped, act, now, crate::policy::channel::may).unwrap();
-    let Some(Note::Answer(Err(refusal))) = shell.take_note() else { panic!("it isn't refused") };
+    let Some(Notification::Reply(Err(refusal))) = shell.pop_notification() else {
+        panic!("it isn't refused")
+    };
     assert_eq!(refusal.code(), chat_proto::refusal::Code::NoSuchChannel);
     assert!(Arc::ptr_eq(&made, &hub.channel(&dev()).unwrap()), "the new one stays");
     assert_eq!(alice.ask("another line").await, [] as [&str; 0]);
@@ -361,8 +364,8 @@ async fn an_operator_of_the_server_drops_no_channel_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn the_rules_of_one_maker_are_bounded_over_all_their_channels() {
-    let mut bounds = Bounds::small();
-    bounds.shares = Some(Shares { rules_per_owner: 3, rules: 4, ..Shares::for_tests() });
+    let mut bounds = Limits::small();
+    bounds.shares = Some(Quotas { rules_per_owner: 3, moderation: 4, ..Quotas::for_tests() });
     let hub = hub_within(&Place::Memory, bounds);
     let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
     let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", None).await;
@@ -419,7 +422,7 @@ async fn a_channel_that_is_forgotten_and_made_again_gives_no_id_twice() {
             assert_eq!(channels.take_last_line(&dev()), LineId(3));
             channels.forgotten = LineId(3);
         }
-        hub.order.remember(Fact::Forgotten(dev(), LineId(3)), &hub);
+        hub.commit_log.record(StateChange::ChannelForgotten(dev(), LineId(3)), &hub);
         alice.ask("/create other").await;
         alice.ask("four").await;
         assert_eq!(
@@ -440,7 +443,7 @@ async fn a_channel_that_is_forgotten_and_made_again_gives_no_id_twice() {
 
 #[test]
 fn ids_of_channels_that_are_gone_are_bounded_and_the_smallest_go() {
-    let mut channels = Channels::default();
+    let mut channels = ChannelTable::default();
     let name = |n: u64| ChannelName::new(&format!("c{n}")).unwrap();
     for n in 1..=30_000 {
         channels.keep_last_line(&name(n), LineId(n));

@@ -9,22 +9,22 @@ use chat_proto::name::UserName;
 use chat_proto::target::Target;
 use ipnet::IpNet;
 
-use crate::hub::client::Party;
+use crate::hub::client::UserId;
 use crate::util::clock::end_of;
 
 /// By what somebody is known.
 #[derive(Clone, Debug)]
-pub(crate) struct Who {
+pub(crate) struct UserDetails {
     pub(crate) name: Option<UserName>,
-    pub(crate) party: Party,
+    pub(crate) party: UserId,
     /// The party that their account is, if they have one.
-    pub(crate) account: Option<Party>,
+    pub(crate) account: Option<UserId>,
     pub(crate) address: Option<IpAddr>,
     /// Who they were earlier on this connection, with or without an account.
-    pub(crate) before: Vec<Party>,
+    pub(crate) before: Vec<UserId>,
 }
 
-impl Who {
+impl UserDetails {
     /// What their name may be taken for.
     pub(crate) fn looks(&self) -> Vec<Box<str>> {
         self.name.as_ref().map(looks).unwrap_or_default()
@@ -37,11 +37,11 @@ fn looks(name: &UserName) -> Vec<Box<str>> {
 
 /// By what a ban or a mute is found in the index of all channels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Sign {
+pub(crate) enum RestrictionKey {
     /// A name that it hits has this look.
-    Look(Box<str>),
+    Skeleton(Box<str>),
     /// It hits this party or account.
-    Party(Party),
+    User(UserId),
     /// It hits those who connect from here.
     Net(IpNet),
     /// It has a reason, given by this name.
@@ -54,13 +54,13 @@ const MAX_FOLLOWED: usize = 64;
 /// One person or net. It goes by everything that was known of a person then, so that neither a new name nor
 /// another connection gets around it.
 #[derive(Clone, Debug)]
-pub(crate) struct Mark {
+pub(crate) struct ListEntry {
     pub(crate) shown: Restricted,
-    party: Option<Party>,
-    account: Option<Party>,
+    party: Option<UserId>,
+    account: Option<UserId>,
     /// Those whom it hit by their name, and who then took another. It isn't kept over a restart, and neither are
     /// they the same then.
-    followed: Vec<Party>,
+    followed: Vec<UserId>,
     looks: Vec<Box<str>>,
     /// When it ends, by the steady clock.
     ends: Option<Timestamp>,
@@ -69,9 +69,9 @@ pub(crate) struct Mark {
     target: Box<str>,
 }
 
-impl Mark {
+impl ListEntry {
     /// With the party and the account that the target had, if they were known.
-    pub(crate) fn new(shown: Restricted, party: Option<Party>, account: Option<Party>) -> Self {
+    pub(crate) fn new(shown: Restricted, party: Option<UserId>, account: Option<UserId>) -> Self {
         let looks = match &shown.target {
             Target::User(name) => looks(name),
             Target::Net(_) => Vec::new(),
@@ -85,17 +85,18 @@ impl Mark {
     }
 
     /// The parties of which it speaks.
-    pub(crate) fn parties(&self) -> (Option<Party>, Option<Party>) {
+    pub(crate) fn parties(&self) -> (Option<UserId>, Option<UserId>) {
         (self.party, self.account)
     }
 
     /// By what it is found.
-    pub(super) fn signs(&self) -> impl Iterator<Item = Sign> {
-        let looks = self.looks.iter().cloned().map(Sign::Look);
+    pub(super) fn signs(&self) -> impl Iterator<Item = RestrictionKey> {
+        let looks = self.looks.iter().cloned().map(RestrictionKey::Skeleton);
         let parties = self.party.iter().chain(&self.account).chain(&self.followed).copied();
-        let net = self.shown.target.addresses().map(Sign::Net);
-        let reason = self.shown.reason.as_ref().map(|_| Sign::Reason(self.shown.by.clone()));
-        looks.chain(parties.map(Sign::Party)).chain(net).chain(reason)
+        let net = self.shown.target.addresses().map(RestrictionKey::Net);
+        let reason =
+            self.shown.reason.as_ref().map(|_| RestrictionKey::Reason(self.shown.by.clone()));
+        looks.chain(parties.map(RestrictionKey::User)).chain(net).chain(reason)
     }
 
     /// The same for marks of the same target.
@@ -114,7 +115,7 @@ impl Mark {
     }
 
     /// Whether it speaks of this person, whose name has these looks.
-    pub(super) fn hits(&self, who: &Who, looks: &[Box<str>]) -> bool {
+    pub(super) fn hits(&self, who: &UserDetails, looks: &[Box<str>]) -> bool {
         if let target @ Target::Net(_) = &self.shown.target {
             return who.address.is_some_and(|address| target.has_address(address));
         }
@@ -130,14 +131,14 @@ impl Mark {
     }
 
     /// The same for one person alone.
-    pub(crate) fn hits_person(&self, who: &Who) -> bool {
+    pub(crate) fn hits_person(&self, who: &UserDetails) -> bool {
         let by_name = !self.looks.is_empty();
         self.hits(who, &if by_name { who.looks() } else { Vec::new() })
     }
 
     /// Whoever it hits by their name only takes another one now: from then on it goes by who they are.
     /// Returns the one that is followed no more.
-    pub(super) fn follow(&mut self, party: Party) -> Option<Party> {
+    pub(super) fn follow(&mut self, party: UserId) -> Option<UserId> {
         let is_full = self.followed.len() == MAX_FOLLOWED;
         let oldest = is_full.then(|| self.followed.remove(0));
         self.followed.push(party);
@@ -146,7 +147,7 @@ impl Mark {
 
     /// Whether it lets this person in. Nobody gets in by a name that only looks like the right one, or that
     /// belongs to an account which isn't theirs.
-    pub(super) fn invites(&self, who: &Who) -> bool {
+    pub(super) fn invites(&self, who: &UserDetails) -> bool {
         if self.account.is_some() {
             return self.account == who.account;
         }
@@ -156,8 +157,8 @@ impl Mark {
     }
 
     /// Whether somebody means this mark who names a target; `who` that is at present.
-    pub(crate) fn is_meant(&self, target: &Target, who: Option<&Who>) -> bool {
-        let is_theirs = |who: &Who| {
+    pub(crate) fn is_meant(&self, target: &Target, who: Option<&UserDetails>) -> bool {
+        let is_theirs = |who: &UserDetails| {
             self.party == Some(who.party) || (self.account.is_some() && self.account == who.account)
         };
         let addresses = target.addresses();
@@ -193,17 +194,17 @@ mod tests {
         UserName::new(name).unwrap()
     }
 
-    fn who(called: &str, party: u64, account: Option<u64>, address: &str) -> Who {
-        Who {
+    fn who(called: &str, party: u64, account: Option<u64>, address: &str) -> UserDetails {
+        UserDetails {
             name: Some(name(called)),
-            party: Party(party),
-            account: account.map(Party),
+            party: UserId(party),
+            account: account.map(UserId),
             address: address.parse().ok(),
             before: Vec::new(),
         }
     }
 
-    fn mark(target: &str, party: Option<u64>, account: Option<u64>) -> Mark {
+    fn mark(target: &str, party: Option<u64>, account: Option<u64>) -> ListEntry {
         let shown = Restricted {
             target: Target::read(target).unwrap(),
             by: name("alice"),
@@ -211,10 +212,10 @@ mod tests {
             term: Term::Until(Timestamp(1000)),
             reason: None,
         };
-        Mark::new(shown, party.map(Party), account.map(Party))
+        ListEntry::new(shown, party.map(UserId), account.map(UserId))
     }
 
-    fn hits(mark: &Mark, who: &Who) -> bool {
+    fn hits(mark: &ListEntry, who: &UserDetails) -> bool {
         mark.hits(who, &who.looks())
     }
 

@@ -2,7 +2,7 @@
 
 use chat_proto::setting::{Pattern, Period, SETTINGS, Setting, WordsChange};
 
-use super::word_filter::{Filter, Words};
+use super::word_filter::{TextFilter, WordFilter};
 
 /// The settings of one channel. Those of a new one are all as in [`Settings::default`].
 #[derive(Clone, Debug, Default)]
@@ -14,7 +14,7 @@ pub(crate) struct Settings {
     pub(crate) topic_lock: bool,
     /// What is said isn't kept.
     pub(crate) no_history: bool,
-    pub(crate) words: Words,
+    pub(crate) words: WordFilter,
     pub(crate) no_links: bool,
 }
 
@@ -29,15 +29,15 @@ impl Settings {
             Setting::History(on) => self.no_history = !on,
             Setting::Words(WordsChange::Add(pattern)) => self.words.add(pattern.clone()),
             Setting::Words(WordsChange::Remove(pattern)) => self.words.remove(pattern),
-            Setting::Words(WordsChange::Clear) => self.words = Words::default(),
+            Setting::Words(WordsChange::Clear) => self.words = WordFilter::default(),
             Setting::Links(on) => self.no_links = !on,
         }
     }
 
     /// What is refused in texts; nothing in most channels.
-    pub(crate) fn filter(&self) -> Option<Filter> {
+    pub(crate) fn filter(&self) -> Option<TextFilter> {
         let refuses = self.no_links || !self.words.patterns().is_empty();
-        refuses.then(|| Filter { words: self.words.clone(), no_links: self.no_links })
+        refuses.then(|| TextFilter { words: self.words.clone(), no_links: self.no_links })
     }
 
     /// The value of a setting, as it is stored: the words with blanks between them.

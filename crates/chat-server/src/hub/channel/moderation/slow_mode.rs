@@ -6,24 +6,24 @@ use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 use chat_proto::setting::Period;
 
-use super::Who;
-use crate::hub::client::Party;
+use super::UserDetails;
+use crate::hub::client::UserId;
 
 /// When the last line of each was. By party, so that a new name changes nothing, and by name, so that a new
 /// connection under the same name doesn't. It isn't kept over a restart.
 #[derive(Default)]
-pub(super) struct Spoken {
-    by_party: HashMap<Party, Timestamp>,
+pub(super) struct SlowMode {
+    by_party: HashMap<UserId, Timestamp>,
     by_name: HashMap<UserName, Timestamp>,
     /// The lines that were said, the oldest first.
-    lines: VecDeque<(Timestamp, Party, Option<UserName>)>,
+    lines: VecDeque<(Timestamp, UserId, Option<UserName>)>,
 }
 
 /// Lines of one channel that are remembered; past it the oldest is forgotten, and its author may speak again.
 const MAX_SPOKEN: usize = 4096;
 
-impl Spoken {
-    pub(super) fn note(&mut self, who: &Who, now: Timestamp, every: Period) {
+impl SlowMode {
+    pub(super) fn note(&mut self, who: &UserDetails, now: Timestamp, every: Period) {
         self.forget_before(now, Some(every));
         if self.lines.len() >= MAX_SPOKEN {
             self.forget_oldest();
@@ -35,7 +35,7 @@ impl Spoken {
         self.lines.push_back((now, who.party, who.name.clone()));
     }
 
-    pub(super) fn forget(&mut self, who: &Who, at: Timestamp) {
+    pub(super) fn forget(&mut self, who: &UserDetails, at: Timestamp) {
         self.forget_line(at, who.party, who.name.as_ref());
     }
 
@@ -46,7 +46,7 @@ impl Spoken {
     }
 
     /// Unless a later one came after it.
-    fn forget_line(&mut self, time: Timestamp, party: Party, name: Option<&UserName>) {
+    fn forget_line(&mut self, time: Timestamp, party: UserId, name: Option<&UserName>) {
         if self.by_party.get(&party) == Some(&time) {
             self.by_party.remove(&party);
         }
@@ -56,7 +56,12 @@ impl Spoken {
     }
 
     /// Seconds that somebody has to wait still; `None` if none.
-    pub(super) fn wait_secs(&self, who: &Who, now: Timestamp, every: Period) -> Option<u64> {
+    pub(super) fn wait_secs(
+        &self,
+        who: &UserDetails,
+        now: Timestamp,
+        every: Period,
+    ) -> Option<u64> {
         let by_name = who.name.as_ref().and_then(|name| self.by_name.get(name));
         // Signing in or out makes nobody quicker.
         let parties = who.before.iter().chain([&who.party]);
@@ -84,15 +89,15 @@ fn end(last: Timestamp, every: Period) -> i64 {
 mod tests {
     use super::*;
 
-    fn who(name: &str, party: u64) -> Who {
+    fn who(name: &str, party: u64) -> UserDetails {
         let name = UserName::new(name).ok();
-        Who { name, party: Party(party), account: None, address: None, before: Vec::new() }
+        UserDetails { name, party: UserId(party), account: None, address: None, before: Vec::new() }
     }
 
     #[test]
     fn neither_a_new_name_nor_a_new_connection_shortens_the_wait() {
         let every = Period::new(10).unwrap();
-        let mut spoken = Spoken::default();
+        let mut spoken = SlowMode::default();
         spoken.note(&who("bob", 1), Timestamp(5000), every);
         for (person, at, wait) in [
             (who("bob", 1), 5000, Some(10)),
@@ -112,7 +117,7 @@ mod tests {
     #[test]
     fn those_whose_time_is_over_take_no_room() {
         let every = Period::new(1).unwrap();
-        let mut spoken = Spoken::default();
+        let mut spoken = SlowMode::default();
         for n in 0..10_000_u32 {
             let now = Timestamp(i64::from(n) * 100);
             spoken.note(&who(&format!("user{n}"), n.into()), now, every);
@@ -123,7 +128,7 @@ mod tests {
     #[test]
     fn what_is_remembered_of_those_who_come_and_go_is_bounded() {
         let every = Period::new(21_600).unwrap();
-        let mut spoken = Spoken::default();
+        let mut spoken = SlowMode::default();
         for n in 0..10_000_u32 {
             spoken.note(&who(&format!("user{n}"), n.into()), Timestamp(n.into()), every);
         }

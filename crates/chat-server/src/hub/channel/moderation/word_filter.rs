@@ -17,7 +17,7 @@ const MOST_FOUND: usize = 64;
 
 /// Patterns of words.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Words(Arc<Patterns>);
+pub(crate) struct WordFilter(Arc<Patterns>);
 
 #[derive(Debug, Default)]
 struct Patterns {
@@ -32,7 +32,7 @@ impl Clone for Patterns {
     }
 }
 
-impl Words {
+impl WordFilter {
     pub(crate) fn patterns(&self) -> &[Pattern] {
         &self.0.all
     }
@@ -153,47 +153,47 @@ impl Starred {
 
 /// What a channel's rules say of texts. It is taken out of them to match a text without the channel's lock.
 #[derive(Clone, Debug)]
-pub(crate) struct Filter {
-    pub(super) words: Words,
+pub(crate) struct TextFilter {
+    pub(super) words: WordFilter,
     pub(super) no_links: bool,
 }
 
 /// What a text holds that is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Hit {
+pub(crate) enum FilterMatch {
     Word(Pattern),
     Link,
 }
 
 /// What a filter has found in a text. It holds for as long as the channel has the same filter.
 #[derive(Clone, Debug)]
-pub(crate) struct Verdict {
-    filter: Filter,
-    pub(crate) hit: Option<Hit>,
+pub(crate) struct FilterVerdict {
+    filter: TextFilter,
+    pub(crate) hit: Option<FilterMatch>,
 }
 
-impl Filter {
+impl TextFilter {
     /// Whether it says the same of every text because nothing was changed since the other was taken.
     fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.words.0, &other.words.0) && self.no_links == other.no_links
     }
 
     /// What a text holds that is refused.
-    pub(crate) fn find(&self, text: &str) -> Option<Hit> {
-        let word = self.words.find(text).map(|pattern| Hit::Word(pattern.clone()));
-        word.or_else(|| (self.no_links && has_link(text)).then_some(Hit::Link))
+    pub(crate) fn find(&self, text: &str) -> Option<FilterMatch> {
+        let word = self.words.find(text).map(|pattern| FilterMatch::Word(pattern.clone()));
+        word.or_else(|| (self.no_links && has_link(text)).then_some(FilterMatch::Link))
     }
 
     /// The same, to be told later.
-    pub(crate) fn look_at(self, text: &str) -> Verdict {
+    pub(crate) fn look_at(self, text: &str) -> FilterVerdict {
         let hit = self.find(text);
-        Verdict { filter: self, hit }
+        FilterVerdict { filter: self, hit }
     }
 }
 
-impl Verdict {
+impl FilterVerdict {
     /// Whether it is what this filter says.
-    pub(crate) fn is_of(&self, filter: &Filter) -> bool {
+    pub(crate) fn is_of(&self, filter: &TextFilter) -> bool {
         self.filter.is_same(filter)
     }
 }
@@ -217,8 +217,8 @@ mod tests {
 
     use super::*;
 
-    fn words(patterns: &[&str]) -> Words {
-        let mut words = Words::default();
+    fn words(patterns: &[&str]) -> WordFilter {
+        let mut words = WordFilter::default();
         for pattern in patterns {
             words.add(Pattern::new(pattern).unwrap());
         }
@@ -327,7 +327,7 @@ mod tests {
             let runs = text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty());
             let mut all = text.split_whitespace().chain(runs);
             let expected = all.find_map(|word| set.matches(word).iter().next());
-            let mut words = Words::default();
+            let mut words = WordFilter::default();
             for pattern in &patterns {
                 words.add(Pattern::new(pattern).unwrap());
             }
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_verdict_holds_until_the_rules_change() {
-        let mut now = Filter { words: words(&["bad"]), no_links: false };
+        let mut now = TextFilter { words: words(&["bad"]), no_links: false };
         let verdict = now.clone().look_at("a bad word");
         assert!(verdict.is_of(&now) && verdict.hit.is_some());
         now.words.add(Pattern::new("worse").unwrap());
