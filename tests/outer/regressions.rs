@@ -5,7 +5,7 @@ use serde_json::Value;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 
-use crate::resources::narrow;
+use crate::resources::{NO_WRITE_DEADLINE, narrow};
 
 /// Tries of what happens only if two people meet within a moment.
 const MEETINGS: usize = 150;
@@ -83,7 +83,7 @@ async fn who_is_kicked_while_leaving_and_entering_becomes_a_ghost_member() {
 
 #[tokio::test]
 async fn who_is_kicked_reads_what_is_said_afterwards() {
-    let server = TestServer::start_unpaced().await;
+    let server = Setup::unpaced().config(NO_WRITE_DEADLINE).start().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create k0").await;
     let mut bob = TestClient::over("bob", narrow(server.address()));
@@ -364,7 +364,7 @@ async fn a_web_page_makes_a_browser_chat() {
 async fn what_was_missed_until_a_kick_is_counted_wrong() {
     const LINES: usize = 20_000;
     const AT_ONCE: usize = 1000;
-    let server = TestServer::start_unpaced().await;
+    let server = Setup::unpaced().config(NO_WRITE_DEADLINE).start().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create general").await;
     let mut stuck = TestClient::over("stuck", narrow(server.address()));
