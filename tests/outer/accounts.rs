@@ -1,11 +1,11 @@
-//! Accounts: whose name it is, on several devices, and after the server was killed.
+//! Accounts on several devices, and after a kill of the server.
 
 use chat_testkit::{Form, Setup, TestClient, TestServer};
 use serde_json::Value;
 
 const PASSWORD: &str = "correct horse";
 
-/// Somebody who has read the greeting, in the JSON form, and has no name yet.
+/// A client in the JSON format that has read the greeting and has no name yet.
 async fn nameless(server: &TestServer, who: &str) -> TestClient {
     let mut device = server.newcomer(who).await;
     device.settle().await;
@@ -13,7 +13,7 @@ async fn nameless(server: &TestServer, who: &str) -> TestClient {
     device
 }
 
-/// Signs in with a password, or with the token that an earlier answer told; tells the rows and the `ok`.
+/// Signs in with a password or a token. Returns the rows and the `ok`.
 async fn sign_in(server: &TestServer, credential: &str) -> (TestClient, Vec<Value>, Value) {
     let mut device = nameless(server, "a device").await;
     let (rows, ok) = device.ask_json(&format!("/login alice {credential}")).await;
@@ -41,7 +41,7 @@ async fn an_account_and_all_that_is_kept_under_it_outlive_a_kill() {
     bob.ask_json("read").await;
     alice.ask_json("I have read that").await;
     drop(alice);
-    // Once she is gone.
+    // After she has left.
     loop {
         if bob.json().await["type"] == "gone" {
             break;
@@ -62,7 +62,7 @@ async fn an_account_and_all_that_is_kept_under_it_outlive_a_kill() {
     let (rows, _) = bob.ask_json("/whois alice").await;
     assert!(rows[0]["seen"].is_string() && rows[0]["reason"] == "at sea", "{rows:?}");
     for credential in [format!("token:{token}"), PASSWORD.to_owned()] {
-        // Nothing is typed on it afterwards, so the next one is told the same.
+        // Nothing is typed on it afterwards, so the next device receives the same.
         let (_device, rows, _) = sign_in(&server, &credential).await;
         let back: Vec<_> = of_type(&rows, "reentered").iter().map(|row| &row["channel"]).collect();
         assert_eq!(back, ["#general", "#dev"]);
@@ -91,22 +91,22 @@ async fn one_device_is_killed_and_one_is_left_alone_and_what_is_read_stays_right
     bob.ask_json("one").await;
     drop(phone);
     bob.ask_json("two").await;
-    // The desk and the tablet have both been shown both lines; nobody has typed anything since.
+    // Both devices have shown both messages; nothing was typed since.
     for device in [&mut desk, &mut tablet] {
         while device.json().await["text"] != "two" {}
     }
     let (mut phone, rows, _) = sign_in(&server, PASSWORD).await;
     let unread = of_type(&rows, "unread");
     assert_eq!((&unread[0]["count"], &unread[0]["after"]), (&2.into(), &0.into()));
-    // On one of them it is read, and then on all.
+    // Read on one device is read on all.
     desk.ask_json("I saw that").await;
     assert_eq!(phone.json().await["text"], "I saw that");
     let (_again, rows, _) = sign_in(&server, PASSWORD).await;
     assert!(of_type(&rows, "unread").is_empty(), "{rows:?}");
-    // All of them are one person.
+    // All devices are one user.
     let (rows, ok) = bob.ask_json("/users general").await;
     assert_eq!((of_type(&rows, "user").len(), &ok["count"]), (2, &2.into()));
-    // What one says is told on the others and not where it was said.
+    // The other devices receive a message of one device; that one doesn't.
     tablet.ask_json("/msg bob psst").await;
     for device in [&mut desk, &mut phone] {
         let told = device.read_until(|line| line.contains("psst")).await;
@@ -132,7 +132,7 @@ async fn whoever_is_kicked_is_out_on_all_devices() {
         assert_eq!(refused["code"], "no-conversation", "{refused}");
     }
     assert_eq!(bob.ask_json("/users").await.1["count"], 1);
-    // Nor does the account come back there by itself.
+    // The account isn't restored there either.
     let (_tablet, rows, _) = sign_in(&server, PASSWORD).await;
     assert!(of_type(&rows, "reentered").is_empty(), "{rows:?}");
 }
@@ -150,7 +150,7 @@ async fn wrong_passwords_are_slowed_down_and_the_owner_gets_in_soon() {
     }
     assert_eq!(codes[..5], ["wrong-password"; 5]);
     assert!(codes[5..].iter().any(|code| code == "too-fast"), "{codes:?}");
-    // Even the right one waits then, so that guessing gains nothing; not for long.
+    // The right password is delayed as well, so that guessing gains nothing; not for long.
     loop {
         let (_, answer) = mallory.ask_json(&format!("/login alice {PASSWORD}")).await;
         if answer["type"] == "ok" {
@@ -204,7 +204,7 @@ async fn what_an_account_wrote_is_gone_when_it_is_forgotten_also_after_a_kill() 
     let server = setup.start().await;
     let mut bob = server.person_in("bob", Form::Json).await;
     bob.ask_json("/enter general after 0").await;
-    // The lines are taken out by and by.
+    // The messages are redacted in steps.
     loop {
         let (rows, _) = bob.ask_json("/history after 0").await;
         let (found, _) = bob.ask_json("/search unmistakable").await;
@@ -256,7 +256,7 @@ async fn who_signs_in_to_an_account_that_is_banned_is_out() {
     told.extend(wolf.ask_json("/info").await.0);
     assert_eq!(of_type(&told, "kicked")[0]["channel"], "#club", "{told:?}");
     assert_eq!(wolf.ask_json("/history club").await.1["code"], "banned");
-    // So is whoever takes a name that is banned.
+    // So is a user who takes a banned name.
     host.ask_json("/ban mallory").await;
     let mut other = server.person_in("other", Form::Json).await;
     other.ask_json("/enter club").await;
@@ -315,7 +315,7 @@ async fn what_was_set_before_registering_is_kept_under_the_account() {
     assert!(told.last().unwrap()["text"].as_str().unwrap().contains("mallory"), "{rows:?}");
     let (rows, _) = alice.ask_json("/whois alice").await;
     assert_eq!(rows[0]["reason"], "at sea", "{rows:?}");
-    // What is answered is kept.
+    // An acknowledged change is stored.
     assert_eq!(alice.ask_json("/back").await.1["type"], "ok");
     server.kill().await;
     let server = setup.start().await;

@@ -1,9 +1,10 @@
-//! Questions about history: what the asker isn't shown doesn't count, and every answer that isn't complete says how to go on.
+//! History queries: messages that the user isn't shown don't count, and an incomplete answer states
+//! how to continue.
 
 use chat_testkit::{Form, Setup, TestClient, TestServer};
 use serde_json::Value;
 
-/// The texts of the lines that a question shows, and its `ok`.
+/// The texts of the messages that a query returns, and its `ok`.
 async fn shown(person: &mut TestClient, line: &str) -> (Vec<String>, Value) {
     let (rows, answer) = person.ask_json(line).await;
     assert_eq!(answer["type"], "ok", "{line}: {answer}");
@@ -42,7 +43,7 @@ async fn a_count_counts_what_the_asker_may_see() {
         ok(&mut spam, &format!("buy {number}")).await;
     }
     let last = numbered("line", 21..=40);
-    // Who is ignored doesn't count.
+    // Messages of ignored users don't count.
     ok(&mut bob, "/ignore spam").await;
     assert_eq!(shown(&mut bob, "/history 20").await.0, last);
     assert_eq!(shown(&mut bob, "/history 2 before 90").await.0, numbered("line", 39..=40));
@@ -50,7 +51,7 @@ async fn a_count_counts_what_the_asker_may_see() {
     assert_eq!(shown(&mut bob, "/enter general").await.0, last);
     ok(&mut bob, "/unignore spam").await;
     assert_eq!(shown(&mut bob, "/history 20").await.0, numbered("buy", 41..=60));
-    // Nor do lines that are hidden.
+    // Nor do hidden messages.
     ok(&mut alice, "/purge spam").await;
     for person in [&mut bob, &mut alice] {
         let (lines, answer) = shown(person, "/history 20").await;
@@ -89,7 +90,7 @@ async fn private_lines_that_waited_are_counted_without_those_of_ignored_people()
     ok(&mut alice, "/register a long password").await;
     ok(&mut spam, "/register a long password").await;
     ok(&mut alice, "/ignore spam").await;
-    // Lines of one's own on the way back to those of the other.
+    // Own messages precede those of the other user.
     ok(&mut bob, "/private alice psst 1").await;
     for number in 1..=450 {
         ok(&mut alice, &format!("/msg bob own {number}")).await;
@@ -131,11 +132,11 @@ async fn all_hits_of_a_search_and_all_mentions_can_be_shown() {
             let Some(next) = answer["next"].as_str() else { break };
             next.clone_into(&mut line);
         }
-        // Lines of different channels may have the same time.
+        // Messages of different channels may have the same time.
         found.sort_by_key(|text| text.rsplit(' ').next().map(|number| number.parse::<u32>().ok()));
         assert_eq!(found, numbered("bob: deploy", 1..=130), "{asked}");
     }
-    // A person reads what to type.
+    // The text format states what to type.
     bob.take_form(Form::Text).await;
     let told = bob.ask("/search in:#general deploy before:2999-01-01").await;
     assert_eq!(told.len(), 44, "{told:?}");

@@ -1,6 +1,6 @@
-/* A wall clock that does as it is told: preloaded into a server under test, it adds the milliseconds that stand in the file
- * CLOCK_SHIFT names to what the system's wall clock shows. It is read with every look at the clock, so the clock steps when
- * the file changes. Clocks that only go on are left alone. */
+/* A shifted wall clock: preloaded into a server under test, it adds the milliseconds in the file that
+ * CLOCK_SHIFT names to the system's wall clock. It reads the file at every call, so the clock steps
+ * when the file changes. Steady clocks are left alone. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
-//! The wall clock is wrong, or steps while the server runs: nothing is lost by it, and nothing ends or lasts longer.
+//! The wall clock is wrong, or steps while the server runs: no message is lost, and no duration
+//! changes.
 //!
-//! `clock_layer.c` comes between the server and the C library and shifts the wall clock as a test tells it.
+//! `clock_layer.c` is preloaded between the server and the C library and shifts the wall clock.
 
 use std::fs;
 use std::path::PathBuf;
@@ -46,7 +47,7 @@ impl Machine {
         self.folder.path().join("shift")
     }
 
-    /// From now on the wall clock is wrong by so many milliseconds.
+    /// Shifts the wall clock by a number of milliseconds.
     fn is_off_by(&self, millis: i64) {
         let new = self.folder.path().join("shift.new");
         fs::write(&new, millis.to_string()).unwrap();
@@ -95,7 +96,7 @@ async fn a_clock_that_was_400_days_behind_for_a_while_takes_no_line_away() {
     }
     let server = setup.start().await;
     let mut alice = alice(&server).await;
-    // Retention looks before this line is stored.
+    // Retention runs before this message is stored.
     answers.extend(say_many(&mut alice, 1).await);
     let kept = history(&mut alice).await;
     assert_eq!(kept.len(), 28, "{kept:?}");
@@ -107,7 +108,7 @@ async fn a_clock_that_was_400_days_behind_for_a_while_takes_no_line_away() {
     assert_eq!(ok(&mut alice, "/search #general line").await.0.len(), 28);
 }
 
-/// What a wall clock does that is set while a server runs.
+/// Steps of a wall clock that is set while a server runs.
 const STEPS: [i64; 3] = [400 * DAY_MILLIS, -400 * DAY_MILLIS, 0];
 
 #[tokio::test]
@@ -139,11 +140,11 @@ async fn what_ends_soon_ends_soon_though_the_clock_is_set_back() {
     ok(&mut alice, "/mute bob for 1s").await;
     ok(&mut alice, "/set slow 1s").await;
     machine.is_off_by(-400 * DAY_MILLIS);
-    // Each ends by itself, and would last 400 days by the wall clock.
+    // Each ends on time, and would last 400 days by the wall clock.
     while bob.ask_json("/say #general hello").await.1["type"] != "ok" {}
     while bob.ask_json("/say #general hello").await.1["type"] != "ok" {}
 
-    // And where the clock was wrong when it was made, also after a restart.
+    // The same with a clock that was wrong at the beginning, also after a restart.
     machine.is_off_by(400 * DAY_MILLIS);
     ok(&mut alice, "/ban bob for 2s").await;
     assert!(server.terminate().await.success());

@@ -1,7 +1,8 @@
-//! Whatever was answered `ok` is there after damage of the files, or it is reported.
+//! After damage of the files every answered message is there, or its loss is reported.
 //!
-//! People talk; the server is killed; bytes of one of its files change; the next server on the same directory is asked for
-//! everything. `DAMAGE` sets how often, `SEED` which random choices are made.
+//! Clients send messages; the server is killed; bytes of one of its files change; the next server
+//! on the same directory returns all messages. `DAMAGE` sets the number of rounds, `SEED` the
+//! random choices.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,16 +12,16 @@ use std::process::Command;
 use chat_testkit::dice::{number_in, seed_in};
 use chat_testkit::{Dice, Form, Setup, TestClient, TestServer, binary};
 
-/// Rounds of the usual run.
+/// Rounds by default.
 const USUAL: u64 = 6;
 
 const CHANNELS: [&str; 2] = ["#a", "#b"];
 const FILES: [&str; 4] = ["chat.db-wal", "recent.db-wal", "recent.db", "chat.db"];
 
-/// Lines by channel and id.
+/// Messages by channel and id.
 type Lines = HashMap<(&'static str, u64), String>;
 
-/// Says lines, each alone or several at once, and notes those that were answered.
+/// Sends messages, singly or several at once, and records those that were answered.
 async fn talk(server: &TestServer, round: u64, dice: &mut Dice) -> Lines {
     let mut answered = Lines::new();
     let mut people: Vec<TestClient> = Vec::new();
@@ -42,14 +43,14 @@ async fn talk(server: &TestServer, round: u64, dice: &mut Dice) -> Lines {
         let told = answered.insert((channel, answer["id"].as_u64().unwrap()), text);
         assert_eq!(told, None, "an id was given twice");
         if dice.below(40) == 0 {
-            // Something that isn't a line is committed to the tables.
+            // A commit other than a message goes to the tables.
             person.ask_json(&format!("/topic {at}")).await;
         }
     }
     answered
 }
 
-/// Changes a file. Returns what was done.
+/// Changes a file. Returns a description of the change.
 fn damage(data: &Path, dice: &mut Dice) -> String {
     let name = dice.pick(&FILES);
     let path = data.join(name);
@@ -57,7 +58,7 @@ fn damage(data: &Path, dice: &mut Dice) -> String {
     if bytes.is_empty() {
         return format!("{name} is empty");
     }
-    // Most of a log that was made long is of no use.
+    // Most of a preallocated log is unused.
     let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) as u64 + 1;
     let at = dice.index(usize::try_from(used).unwrap());
     let done = match dice.below(4) {
@@ -134,7 +135,7 @@ async fn what_was_answered_is_there_after_damage_or_is_reported() {
                 (server.log(), lines)
             }
             Err(log) => {
-                // It says why, and changes nothing.
+                // It states why, and changes nothing.
                 assert!(log.contains("error") || log.contains("ERROR"), "{told}: {log}");
                 refused += 1;
                 continue;

@@ -1,8 +1,8 @@
-//! The disk is full, slow or broken: lines are refused, everything else goes on, and when it works again so
-//! does the server.
+//! The disk is full, slow or broken: messages are refused, everything else works, and the server
+//! recovers with the disk.
 //!
-//! `disk_layer.c` comes between the server and the C library and does to the store's files what a test
-//! tells it.
+//! `disk_layer.c` is preloaded between the server and the C library and injects faults into calls
+//! for the store's files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// More than it takes a server to see what is asked of it.
+/// Longer than a server needs to read its input.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The layer, built once for all tests.
@@ -34,7 +34,7 @@ static LAYER: LazyLock<TempDir> = LazyLock::new(|| {
     folder
 });
 
-/// A disk that does as it is told.
+/// A disk with injected faults.
 struct Disk {
     folder: TempDir,
 }
@@ -60,16 +60,16 @@ impl Disk {
         self.folder.path().join("faults")
     }
 
-    /// From now on it behaves so; see `disk_layer.c` for the words.
+    /// Sets the faults; `disk_layer.c` lists the words.
     fn behaves(&self, words: &str) {
-        // Nothing is held now: whatever was, the test has seen the end of.
+        // No sync is held now; the test has waited for the end of any.
         let _ = fs::remove_file(self.mark());
         let new = self.folder.path().join("faults.new");
         fs::write(&new, words).unwrap();
         fs::rename(new, self.told()).unwrap();
     }
 
-    /// A sync waits for the disk to go on.
+    /// Waits until a sync is held.
     async fn is_held(&self) {
         let begun = Instant::now();
         while !self.mark().exists() {
@@ -99,7 +99,7 @@ fn texts(rows: &[Value]) -> Vec<String> {
     lines.map(|row| row["text"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Everything in a channel, out of the store.
+/// All messages of a channel, read from the store.
 async fn all(client: &mut TestClient, channel: &str) -> Vec<String> {
     let (rows, answer) = client.ask_json(&format!("/enter {channel} after 0")).await;
     assert_eq!(answer["type"], "ok", "{answer}");
@@ -114,7 +114,7 @@ fn no_faults(data: &Path) {
     assert_eq!(Store::open_to_read(data).unwrap().faults().unwrap(), Vec::<String>::new());
 }
 
-/// What alice can't say now; nothing of it may be seen by anybody, ever.
+/// Messages that alice can't send now; no client may ever receive one.
 const REFUSED: [&str; 4] = ["refused one", "/me refused two", "/msg bob refused", "/topic no"];
 
 async fn is_refused(alice: &mut TestClient, bob: &mut TestClient, key: &str) {
@@ -146,7 +146,7 @@ async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
 
         disk.behaves(fault);
         is_refused(&mut alice, &mut bob, "k1").await;
-        // What is there is read, and people come and go.
+        // Reading works, and users enter and leave.
         let (rows, _) = bob.ask_json("/history general").await;
         assert_eq!(texts(&rows), ["good 1", "good 2", "good 3"], "{fault}");
         assert_eq!(texts(&bob.ask_json("/search good").await.0).len(), 4, "{fault}");
@@ -169,7 +169,7 @@ async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
             bob.settle().await.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(texts(&heard), ["good 4", "kept at last", "good again"], "{fault}");
 
-        // And once more, with an end that nobody has prepared.
+        // Once more, with a kill.
         disk.behaves(fault);
         is_refused(&mut alice, &mut bob, "k2").await;
         server.kill().await;
@@ -280,7 +280,7 @@ async fn a_failing_disk_doesnt_keep_the_server_from_ending() {
     }
 }
 
-/// Says long lines until one is refused; returns how many were kept.
+/// Sends long messages until one is refused. Returns the number of stored ones.
 async fn fill(alice: &mut TestClient) -> u64 {
     let mut kept = 0;
     loop {
@@ -294,7 +294,7 @@ async fn fill(alice: &mut TestClient) -> u64 {
     }
 }
 
-/// Everything that a full store must do, up to the moment when there is room again.
+/// Requirements on a full store, until there is space again.
 async fn fills_up_and_goes_on(setup: &Setup, data: &Path, make_room: impl Fn(&TestServer)) {
     let mut server = setup.start().await;
     let mut alice = server.person_in("alice", Form::Json).await;
@@ -313,7 +313,7 @@ async fn fills_up_and_goes_on(setup: &Setup, data: &Path, make_room: impl Fn(&Te
     let server = setup.clone().listening_at(server.address()).start().await;
     let mut alice = server.person_in("alice", Form::Json).await;
     assert_eq!(all(&mut alice, "general").await.len() as u64, kept + 1);
-    // What waited for room is given it.
+    // Pending work finds space.
     make_room(&server);
     no_faults(data);
 }
@@ -322,7 +322,7 @@ async fn fills_up_and_goes_on(setup: &Setup, data: &Path, make_room: impl Fn(&Te
 async fn a_quota_that_is_raised_is_room_again() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    // In blocks of 512 bytes. What is written past it fails, also without the signal.
+    // In blocks of 512 bytes. Writes past it fail, also without the signal.
     let setup = Setup::unpaced().keeping(&data).prelude("trap '' XFSZ; ulimit -S -f 2048");
     let raise = |server: &TestServer| {
         let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap());
@@ -336,7 +336,7 @@ async fn a_quota_that_is_raised_is_room_again() {
 struct Small(TempDir);
 
 impl Small {
-    /// None where one may not mount.
+    /// None without the right to mount.
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
@@ -370,7 +370,7 @@ async fn a_full_file_system_recovers_when_there_is_room() {
 #[tokio::test]
 async fn a_store_that_cant_be_written_is_refused_at_the_start_with_its_cure() {
     let disk = Disk::new();
-    // With a log of changes beside the file, and without.
+    // With a write-ahead log beside the file, and without.
     for by_kill in [true, false] {
         let mut server = disk.setup().start().await;
         let mut alice = server.person_in("alice", Form::Json).await;
@@ -394,7 +394,7 @@ async fn a_store_that_cant_be_written_is_refused_at_the_start_with_its_cure() {
     let fresh = disk.folder.path().join("fresh");
     let (log, status) = disk.setup().keeping(&fresh).run_to_end().await;
     assert_eq!(status.code(), Some(1), "{log}");
-    // A directory that can't be one.
+    // A path that can't be a directory.
     let file = disk.folder.path().join("file");
     fs::write(&file, "").unwrap();
     let (log, status) = Setup::unpaced().keeping(&file.join("data")).run_to_end().await;
@@ -418,7 +418,7 @@ async fn a_slow_disk_holds_up_only_who_says_something() {
     disk.behaves("hold");
     alice.send("/say #general slow").await;
     disk.is_held().await;
-    // None of these waits for the disk; if one did, it would never be answered.
+    // None of these waits for the disk; one that did would have no answer.
     for (line, lines) in [
         ("/ping", 0),
         ("/users", 0),
@@ -433,11 +433,11 @@ async fn a_slow_disk_holds_up_only_who_says_something() {
         assert_eq!(answer["type"], "ok", "{answer}");
         assert_eq!(texts(&rows).len(), lines, "{line}: {rows:?}");
     }
-    // Nor does one who comes now.
+    // Nor does a new client.
     let mut carol = server.person_in("carol", Form::Json).await;
     let (rows, answer) = carol.ask_json("/enter general").await;
     assert_eq!((texts(&rows), answer["last"].as_u64()), (vec!["before".to_owned()], Some(1)));
-    // Who comes is told to the one who waits.
+    // The waiting client receives the entry.
     alice.read_until(|line| line.contains("carol")).await;
     disk.behaves("");
     assert_eq!(id(&alice.answer_json().await.1), 2);
@@ -448,7 +448,7 @@ async fn a_slow_disk_holds_up_only_who_says_something() {
     }
 }
 
-/// Bob was answered that there is no alice after he had been told that alice came.
+/// Bob was answered that there is no alice after he had received alice's entry.
 #[tokio::test]
 async fn a_refusal_is_told_before_what_happened_after_it_was_decided() {
     let disk = Disk::new();
@@ -461,7 +461,7 @@ async fn a_refusal_is_told_before_what_happened_after_it_was_decided() {
     disk.behaves("hold");
     alice.send("/say #general slow").await;
     disk.is_held().await;
-    // Whether it was said before is known only once the line before it is kept.
+    // Whether it is a duplicate is known only after the message before it is stored.
     bob.send("/away\n/once k @carol hi").await;
     loop {
         let (rows, answer) = dave.ask_json("/whois bob").await;
@@ -477,7 +477,7 @@ async fn a_refusal_is_told_before_what_happened_after_it_was_decided() {
     assert!(refused.is_some(), "{told:#?}");
     bob.read_until(|line| line.contains("slow")).await;
 
-    // A line that waits for its turn is decided when it has its turn.
+    // A queued message is checked when it is committed.
     carol.send("/quit").await;
     bob.read_until(|line| line.contains(r#""type":"gone""#)).await;
     disk.behaves("hold");
@@ -500,14 +500,14 @@ async fn a_disk_that_was_quick_and_becomes_slow_holds_nobody_else_up() {
     let mut bob = server.person_in("bob", Form::Json).await;
     alice.ask_json("/create general").await;
     for round in 1..=3 {
-        // So many that the disk is known to be quick.
+        // Enough commits for the disk to count as quick.
         for n in 0..100 {
             alice.ask_json(&format!("{round} {n}")).await;
         }
         disk.behaves("hold");
         alice.send("slow").await;
         disk.is_held().await;
-        // If any of these waited for the disk, it would never be answered.
+        // One that waited for the disk would have no answer.
         for _ in 0..20 {
             assert_eq!(bob.ask_json("/ping").await.1["type"], "ok");
         }
@@ -542,9 +542,9 @@ async fn what_is_refused_pushes_nothing_out() {
     }
 }
 
-/// What a test of the disk wants to know of a person.
+/// Checks on a client in tests of the disk.
 trait Quiet {
-    /// Nothing more was said.
+    /// No further message arrived.
     async fn expect_nothing_said(&mut self);
 }
 
@@ -569,7 +569,7 @@ async fn what_is_committed_is_heard_while_the_next_commit_waits() {
     let lines: String = (2..=8).map(|n| format!("line {n}\n")).collect();
     alice.send_raw(lines.as_bytes()).await;
     disk.is_held().await;
-    // The first is there for everybody, though the others wait; of those nobody has heard.
+    // The first is published, while the others wait unpublished.
     let told = bob.settle().await;
     let said: Vec<_> = told.iter().filter(|line| line.contains("line ")).collect();
     assert!(said.len() == 1 && said[0].contains("line 1"), "{told:?}");

@@ -1,15 +1,15 @@
-/* A disk that does as it is told: preloaded into a server under test, it comes between the server and
- * the C library for files of the store only.
+/* A disk with injected faults: preloaded into a server under test, it intercepts calls of the C
+ * library for files of the store only.
  *
- * DISK_FAULTS names a file that is read before every call. It holds words, none if all is well:
- *   write=ENOSPC  writing and growing fail so (also EIO, EROFS)
- *   sync=EIO      syncing fails so
- *   open=EACCES   opening for writing fails so
- *   slow=200      each sync takes so many milliseconds longer
- *   hold          a sync begins and doesn't end before this word goes; that one waits is told by a file
- *                 beside the first, with ".held" behind its name
+ * DISK_FAULTS names a file that is read before every call. It contains words, none without a fault:
+ *   write=ENOSPC  writing and growing fail with this error (also EIO, EROFS)
+ *   sync=EIO      syncing fails
+ *   open=EACCES   opening for writing fails
+ *   slow=200      each sync takes this many milliseconds longer
+ *   hold          a sync blocks until this word is removed; a file beside the first, with the suffix
+ *                 ".held", signals that one is blocked
  *
- * Everything else goes to the system by its own number, so nothing here calls itself. */
+ * Everything else is passed to the system by its number, so no function here calls itself. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-//! One folding: search, mentions, bans and word filters find the same words the same.
+//! One case folding: search, mentions, bans and word filters compare words alike.
 
 use chat_testkit::{Form, Setup, TestClient};
 use serde_json::Value;
@@ -71,7 +71,7 @@ async fn filters_bans_and_mentions_fold_as_a_search_does() {
     assert_eq!(answer(&mut athena, "/enter general").await["code"], "banned");
     assert_eq!(answer(&mut alice, "/unban Αθηνα").await["type"], "ok");
     assert_eq!(answer(&mut athena, "/enter general").await["type"], "ok");
-    // Names stay apart: this is another person's.
+    // Names stay distinct: this is another user's.
     let mut other = server.person_in("ΑΘΗΝΑ", Form::Json).await;
     assert_eq!(answer(&mut other, "/ping").await["type"], "ok");
 }

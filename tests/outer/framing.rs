@@ -2,7 +2,7 @@
 
 use chat_testkit::{Form, TestClient, TestServer};
 
-/// Two people in a channel; the second one has the form.
+/// Two users in a channel; the second one has the format.
 async fn two(server: &TestServer, form: Form) -> (TestClient, TestClient) {
     let mut alice = server.person("alice").await;
     let mut bob = server.person_in("bob", form).await;
@@ -12,7 +12,7 @@ async fn two(server: &TestServer, form: Form) -> (TestClient, TestClient) {
     (alice, bob)
 }
 
-/// The text of the next line that somebody in `#general` said.
+/// The text of the next message in `#general`.
 async fn said(listener: &mut TestClient, form: Form, by: &str) -> String {
     match form {
         Form::Text => {
@@ -44,7 +44,7 @@ async fn lines_are_the_same_however_they_are_cut() {
         }
         for cut in 0..=bytes.len() {
             alice.send_raw(&bytes[..cut]).await;
-            // A question there and back: the first part has been read alone.
+            // A round trip: the first part has been read alone.
             bob.told_by_now().await;
             alice.send_raw(&bytes[cut..]).await;
             alice.send("end").await;
@@ -184,8 +184,8 @@ async fn what_is_not_utf8_is_refused_and_the_connection_goes_on() {
     bob.expect(&["[#general] alice: the next one"]).await;
 }
 
-/// Everything that may not reach anybody: C0 but the bytes of line endings and TAB, DEL, C1, what turns
-/// text around, separators.
+/// Characters that must not reach any client: C0 except line endings and TAB, DEL, C1,
+/// bidirectional controls, separators.
 fn controls() -> String {
     let c0 = (1..0x20u8).filter(|byte| ![b'\t', b'\n'].contains(byte)).map(char::from);
     c0.chain(['\u{7f}'])
@@ -206,7 +206,7 @@ async fn control_characters_reach_nobody() {
             let expected = if "\u{c}\r\u{85}".contains(c) { "a b  c" } else { "ab c" };
             assert_eq!(said(&mut bob, form, "alice").await, expected, "{c:?}");
         }
-        // Wherever text can stand. The client fails at any control character that comes.
+        // Every field with text. The client fails at any control character.
         let all = controls().replace(['\u{c}', '\r', '\u{85}'], "");
         let mut mallory = server.newcomer("mallory").await;
         mallory.take_form_quietly(form).await;
@@ -247,7 +247,7 @@ async fn control_characters_reach_nobody() {
     }
 }
 
-/// What a newcomer who sends these bytes is told after the greeting.
+/// The output after the greeting to a client that sends these bytes.
 async fn advised(server: &TestServer, bytes: &[u8]) -> Vec<String> {
     let mut stranger = server.newcomer("stranger").await;
     stranger.send_raw(bytes).await;
@@ -290,7 +290,7 @@ async fn a_peer_that_speaks_telnet_is_answered_in_telnet_and_no_other_is() {
     let server = TestServer::start().await;
     let (_alice, mut bob) = two(&server, Form::Text).await;
     let mut peer = server.newcomer("peer").await;
-    // Nothing of telnet comes unasked: the client fails at what is no line of text.
+    // No telnet byte is sent unasked: the client fails at anything but a line of text.
     peer.settle().await;
     // DO ECHO, WILL TERMINAL-TYPE: refused. WONT, DONT: never answered.
     peer.send_raw(&[IAC, 253, 1, IAC, 251, 24, IAC, 252, 1, IAC, 254, 1]).await;
@@ -299,7 +299,7 @@ async fn a_peer_that_speaks_telnet_is_answered_in_telnet_and_no_other_is() {
         answered.extend(peer.bytes().await);
     }
     assert_eq!(answered, [IAC, 252, 1, IAC, 254, 24]);
-    // A subnegotiation is passed over, also when it holds lines; a command may be cut.
+    // A subnegotiation is skipped, also if it contains lines; a command may be split.
     peer.send_raw(&[b'd', b'a', IAC, 250, 31, b'\n', 80, IAC, IAC, 0, IAC]).await;
     bob.settle().await;
     peer.send_raw(&[240, b'v', b'x', 8, b'e', b'y', 127, b'\r', 0]).await;

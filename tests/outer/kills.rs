@@ -1,7 +1,8 @@
-//! Whatever was answered `ok` outlives the death of the server, exactly once and in its place.
+//! Every answered message survives a kill of the server, exactly once and in order.
 //!
-//! People talk as fast as they can; at a random moment the server is killed; the next one on the same
-//! directory is asked for everything. `KILLS` sets how often, `SEED` which random choices are made.
+//! Clients send messages as fast as they can; at a random moment the server is killed; the next one
+//! on the same directory returns all messages. `KILLS` sets the number of rounds, `SEED` the random
+//! choices.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -19,22 +20,22 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-/// Kills of the usual run.
+/// Kills by default.
 const USUAL: u64 = 15;
 
-/// Kills of one directory, whose past grows meanwhile.
+/// Kills of one directory, whose history grows meanwhile.
 const KILLS_OF_A_LIFE: u64 = 5;
 
-/// Unanswered lines of one sender at most.
+/// Upper bound on unanswered messages of one sender.
 const AHEAD: usize = 16;
 
-/// A server that isn't optimised, on a machine that does other things as well.
+/// For an unoptimised server on a busy machine.
 const BACK_WITHIN: Duration = Duration::from_secs(20);
 
 const CHANNELS: [&str; 3] = ["#a", "#b", "#c"];
 const SENDERS: [&str; 4] = ["ann", "ben", "cora", "dan"];
 const LISTENERS: [&str; 2] = ["ida", "joe"];
-/// They write to each other.
+/// They send each other private messages.
 const PAIR: [&str; 2] = ["pat", "quinn"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ enum Answer {
     Refused,
 }
 
-/// One line as its sender knows it.
+/// A message as its sender knows it.
 #[derive(Clone, Debug)]
 struct Sent {
     by: &'static str,
@@ -69,7 +70,7 @@ impl Sent {
     }
 }
 
-/// What somebody was shown: where, its id, by whom, the words.
+/// A received message: conversation, id, author, text.
 type Seen = (&'static str, u64, String, String);
 
 fn seen(value: &Value) -> Option<Seen> {
@@ -82,11 +83,11 @@ fn seen(value: &Value) -> Option<Seen> {
     Some((to, value["id"].as_u64()?, word("from")?, word("text")?))
 }
 
-/// A connection that may be cut in the midst of a line.
+/// A connection that may break within a line.
 struct Wire(BufReader<TcpStream>);
 
 impl Wire {
-    /// Somebody who has given their name, and is in every channel unless they are of the pair.
+    /// A named client, in every channel unless it is one of the pair.
     async fn of(name: &str, server: &TestServer) -> Self {
         let stream = TcpStream::connect(server.address()).await.unwrap();
         stream.set_nodelay(true).unwrap();
@@ -105,7 +106,7 @@ impl Wire {
         wire
     }
 
-    /// Sends one line; returns what came before its answer, and the answer.
+    /// Sends one line. Returns the output before its answer, and the answer.
     async fn ask(&mut self, line: &str) -> (Vec<Value>, Value) {
         self.send(line).await;
         let mut rows = Vec::new();
@@ -119,7 +120,7 @@ impl Wire {
     }
 
     async fn send(&mut self, lines: &str) {
-        // Whoever is cut off finds out by reading.
+        // Reading detects a broken connection.
         let _ = self.0.get_mut().write_all(lines.as_bytes()).await;
     }
 
@@ -138,7 +139,7 @@ impl Wire {
     }
 }
 
-/// Everybody, by name.
+/// All clients, by name.
 type People = HashMap<&'static str, Wire>;
 
 async fn everybody(server: &TestServer) -> People {
@@ -149,7 +150,7 @@ async fn everybody(server: &TestServer) -> People {
     people
 }
 
-/// When the server is to be killed: so many answers from now.
+/// The number of answers until the kill.
 struct Fuse {
     left: AtomicUsize,
     burnt: Notify,
@@ -163,7 +164,7 @@ impl Fuse {
     }
 }
 
-/// Says lines until the end of the connection.
+/// Sends messages until the end of the connection.
 async fn talk(
     mut wire: Wire,
     by: &'static str,
@@ -213,7 +214,7 @@ async fn listen(mut wire: Wire) -> (Vec<Sent>, Vec<Seen>) {
     (Vec::new(), heard)
 }
 
-/// Everything that is stored, by conversation.
+/// All stored messages, by conversation.
 type Stored = HashMap<&'static str, Vec<(String, String)>>;
 
 async fn read_all(server: &TestServer, people: &mut People) -> Stored {
@@ -247,7 +248,7 @@ fn in_order(conversation: &str, rows: &[Value]) -> Vec<(String, String)> {
     rows.into_iter().map(|(_, _, from, text)| (from, text)).collect()
 }
 
-/// All that anybody knows of what was said in one life.
+/// All messages known to any client in one life of the server.
 #[derive(Default)]
 struct Truth {
     sent: Vec<Sent>,
@@ -255,7 +256,7 @@ struct Truth {
 }
 
 impl Truth {
-    /// Holds what is stored against it. Of the last round nothing was sent a second time yet.
+    /// Compares the stored messages with it. Nothing of the last round has been repeated yet.
     fn check(&self, stored: &Stored, last_round: &[Sent]) {
         let place = |to: &str, id: u64| -> Option<(&str, &str)> {
             let at = usize::try_from(id).unwrap() - 1;
@@ -283,7 +284,7 @@ impl Truth {
                 assert_ne!(one.answer, Answer::Refused, "{text:?} was refused");
             }
         }
-        // Of what one sender sent, what is there is its beginning, in the order in which it was sent.
+        // The stored messages of one sender are a prefix of the sent ones, in order.
         for by in SENDERS.into_iter().chain(PAIR) {
             let theirs = || last_round.iter().filter(|one| one.by == by);
             let mut ended = false;
@@ -304,7 +305,7 @@ impl Truth {
         }
     }
 
-    /// Sends again what has a key and no answer, each twice.
+    /// Repeats messages with a key and without an answer, each twice.
     async fn send_again(&mut self, people: &mut People, stored: &Stored) {
         for one in &mut self.sent {
             if one.key.is_none() || one.answer != Answer::None {
@@ -328,7 +329,7 @@ impl Truth {
     }
 }
 
-/// People talk until the fuse has burnt, and the server is killed.
+/// Clients send messages until the kill.
 async fn talk_until_killed(
     server: &mut TestServer,
     mut people: People,
@@ -346,7 +347,7 @@ async fn talk_until_killed(
         talkers.spawn(talk(people.remove(name).unwrap(), name, round, theirs, Arc::clone(&fuse)));
     }
     fuse.burnt.notified().await;
-    // Any moment of a commit, not only the one right after its answers.
+    // Any moment of a commit, not only the one after its answers.
     #[expect(clippy::disallowed_methods, reason = "what is waited for is a moment of no event")]
     std::thread::sleep(Duration::from_micros(dice.below(3000)));
     server.kill().await;

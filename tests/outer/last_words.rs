@@ -1,4 +1,4 @@
-//! What a peer sent before it was gone is carried out, and how its lines end.
+//! Lines received before a peer is gone are executed; line endings at the end of input.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use chat_testkit::{Setup, TestServer};
 use socket2::SockRef;
 
-/// Tries of what happens only if two things meet within a moment.
+/// Attempts at a race between two events.
 const TRIES: usize = 20;
 
 #[tokio::test]
@@ -66,14 +66,14 @@ async fn a_cr_alone_ends_a_line() {
     let mut alice = server.person("alice").await;
     alice.ask("/create general").await;
     let mut raw = server.newcomer("raw").await;
-    // Nothing follows it, for a while.
+    // Nothing follows it for a while.
     raw.send_raw(b"raw\r").await;
     raw.read_until(|line| line.ends_with("leave the system")).await;
     raw.send_raw(b"/enter general\r").await;
     alice.expect(&["* raw entered #general"]).await;
     raw.send_raw(b"one\r").await;
     alice.expect(&["[#general] raw: one"]).await;
-    // Telnet was spoken: at once, and CR LF, CR NUL and CR CR LF are one ending.
+    // After telnet: at once, and CR LF, CR NUL and CR CR LF are one ending.
     raw.send_raw(b"\xff\xf1two\rthree\r\0four\r\nfive\r\r\nsix\r").await;
     for word in ["two", "three", "four", "five", "six"] {
         alice.expect(&[&format!("[#general] raw: {word}")]).await;

@@ -1,29 +1,32 @@
-//! The outer ring: the real server, reached as people reach it.
+//! The outer ring: the real server, reached by sockets, programs and signals.
 //!
-//! * [`accounts`]: whose name it is, on several devices.
-//! * [`asking`]: questions about history, filtered and in parts.
-//! * [`transcripts`]: conversations of several people, played from files in both forms.
-//! * [`old_faults`]: one test for each fault of the program that came before.
+//! * [`accounts`]: accounts on several devices.
+//! * [`asking`]: history queries, filtered and in pages.
+//! * [`transcripts`]: conversations of several users, played from files in both formats.
+//! * [`old_faults`]: one test for each fault of the program's predecessor.
 //! * [`regressions`]: one test for each fault that was found in this program.
-//! * [`folding`]: what is the same word to a search, a filter, a ban and a mention.
+//! * [`folding`]: case folding in search, filters, bans and mentions.
 //! * [`framing`]: bytes to lines, over the wire.
-//! * [`resources`]: what one peer may cost the others, and deadlines.
-//! * [`running`]: bans, mutes and settings hold at once, for their time, and over a kill.
-//! * [`operation`]: flags, settings, signals, doors, the log.
+//! * [`last_words`]: lines received before a peer is gone.
+//! * [`resources`]: what one peer can cost others, and deadlines.
+//! * [`running`]: bans, mutes and settings, their duration, and a kill.
+//! * [`operation`]: flags, settings, signals, listeners, the log.
 //! * [`programs`]: the real `telnet` and `nc`.
-//! * [`shell`]: what the pages tell people to type at a shell, typed.
-//! * [`store`]: what was said outlives a restart, and is read and searched.
-//! * [`kills`]: the server is killed under load, again and again, and loses nothing that it answered.
-//! * [`damage`]: files of the store are damaged after a kill, and what is missing is reported.
+//! * [`shares`]: what one account or address may use.
+//! * [`shell`]: shell commands of the pages.
+//! * [`store`]: messages after a restart, history and search.
+//! * [`kills`]: the server is killed under load, again and again, and loses no answered message.
+//! * [`damage`]: files of the store are damaged after a kill, and losses are reported.
 //! * [`moved`]: files of the store are moved or removed under a running server.
 //! * [`disk`]: the disk is full, slow or broken.
 //! * [`clocks`]: the wall clock is wrong, or steps.
-//! * [`operators`]: those who run the server, in the chat and at its shell.
-//! * [`commit`]: in what order people see what is said.
+//! * [`operators`]: server operators, in the chat and at the shell.
+//! * [`order`]: the order of events.
 //! * [`stress`]: many clients send random commands at once.
-//! * [`model`]: whatever clients do at once, all that they are told agrees.
-//! * [`process`]: the log when standard error takes nothing, and signals.
+//! * [`model`]: the events of all clients agree, whatever they do at once.
+//! * [`process`]: a log that nobody reads, and signals.
 //! * [`service`]: the systemd unit and its notifications.
+//! * [`tools`]: backup, check, export, import and restore.
 
 #![allow(
     clippy::expect_used,

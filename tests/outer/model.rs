@@ -1,9 +1,10 @@
-//! Eight clients send random commands, and all that they are told must agree: who is in a channel, what was said
-//! there, in which order, and what is read of it later, also after a crash.
+//! Eight clients send random commands, and all their output must agree: members, messages, their
+//! order, and the history read later, also after a crash.
 //!
-//! Four of them are two accounts on two devices each. Six read the JSON form, and each of these keeps a
-//! [`View`] of its channels from the events alone; two read the text form. After each round nobody sends anything, and the
-//! server is asked. `MODEL_SECONDS` sets for how long, `MODEL_SEED` which commands.
+//! Four of them are two accounts on two devices each. Six use the JSON format, and each of these
+//! builds a [`View`] of its channels from the events alone; two use the text format. After each
+//! round the clients stop and compare their views with the server. `MODEL_SECONDS` sets the
+//! duration, `MODEL_SEED` the commands.
 
 mod commands;
 mod player;
@@ -22,13 +23,13 @@ use tokio::task::JoinSet;
 use self::player::{Player, Role};
 use self::truth::Truth;
 
-/// For how long it runs without `MODEL_SECONDS`.
+/// Duration without `MODEL_SECONDS`.
 const USUAL: u64 = 20;
 
 /// Commands of each client in a round.
 const COMMANDS: u64 = 60;
 
-/// After so many rounds the server is killed and started again.
+/// Rounds between two kills of the server.
 const ROUNDS_OF_A_LIFE: u64 = 6;
 
 const ROLES: [Role; 8] = [
@@ -58,7 +59,7 @@ async fn everybody_plays(players: Vec<Player>) -> Vec<Player> {
     back
 }
 
-/// Nobody sends anything: what the clients were told, and what the server says now, is one.
+/// While no client sends, the views of the clients agree with the server.
 async fn check(players: &mut [Player], truth: &Mutex<Truth>) {
     for _ in 0..2 {
         for player in &mut *players {

@@ -20,7 +20,7 @@ struct Running {
 }
 
 impl Running {
-    /// A server into whose `#dev` one line was said.
+    /// A server with one message in `#dev`.
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let setup = Setup::unpaced().keeping(&folder.path().join("data"));
@@ -41,7 +41,7 @@ impl Running {
         answer["id"].as_u64().unwrap_or_else(|| panic!("{answer}"))
     }
 
-    /// No line is taken, history is read, and nothing is made where the files were.
+    /// Messages are refused, history works, and no new file is created.
     async fn is_refused(&mut self, lines: usize) {
         let before = names(&self.data());
         for line in ["refused", "/me refused", "/topic refused"] {

@@ -1,5 +1,5 @@
-//! One test for each fault of the program that came before: a server with a thread for each client,
-//! which took whatever one read gave it for a line.
+//! One test for each fault of the program's predecessor: a server with a thread for each client,
+//! which took the result of each read for a line.
 
 use chat_testkit::{Form, TestServer};
 
@@ -41,7 +41,7 @@ async fn a_reader_that_stalls_stalls_the_room() {
     bob.ask("/enter general").await;
     stalled.ask("/enter general").await;
     bob.settle().await;
-    // More than the system holds for one connection on both sides.
+    // More than the kernel buffers for one connection on both sides.
     let text = "x".repeat(4000);
     for _ in 0..4000 {
         alice.send(&text).await;

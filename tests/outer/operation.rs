@@ -1,4 +1,4 @@
-//! Flags, settings, signals, doors, the log.
+//! Flags, settings, signals, listeners, the log.
 
 use std::fs;
 use std::net::TcpListener;
@@ -18,7 +18,7 @@ async fn a_signal_ends_it_with_a_last_line_for_everybody() {
         let mut bob = server.person_in("bob", Form::Json).await;
         let mut newcomer = server.newcomer("newcomer").await;
         newcomer.settle().await;
-        // A peer that takes nothing holds nobody up.
+        // A stalled peer delays nobody.
         let silent = server.newcomer("silent").await;
         alice.ask("/create general").await;
         bob.ask("/enter general").await;
@@ -26,7 +26,7 @@ async fn a_signal_ends_it_with_a_last_line_for_everybody() {
         let begun = Instant::now();
         server.signal(signal);
         let bye = "* Bye: the server is stopping; connect again in a moment.";
-        // Whether one goes before the other or not, the other may still be told of it.
+        // Depending on the order of leaving, the other may still receive the event.
         assert_eq!(alice.read_to_end().await.last().unwrap(), bye);
         assert_eq!(newcomer.read_to_end().await, [bye]);
         let last: Value = serde_json::from_str(bob.read_to_end().await.last().unwrap()).unwrap();
@@ -46,7 +46,7 @@ async fn it_ends_in_time_though_somebody_takes_nothing() {
     alice.ask("/create general").await;
     stuck.ask("/enter general").await;
     alice.settle().await;
-    // More than the system holds for one connection.
+    // More than the kernel buffers for one connection.
     let sent = format!("{}\n", "x".repeat(4000)).repeat(4000);
     alice.send_raw(sent.as_bytes()).await;
     alice.settle().await;
@@ -94,13 +94,13 @@ async fn a_unix_socket_is_a_door_too() {
     alice.expect(&["* bob entered #general", "[#general] bob: hi"]).await;
     let info = alice.ask("/info").await.join("");
     assert!(info.contains("Connected from unix, uid "), "{info}");
-    // Who kills a server leaves the socket behind; the next server takes its place.
+    // A killed server leaves its socket file; the next server replaces it.
     server.signal(Signal::KILL);
     server.wait_for_exit().await;
     assert!(path.exists());
     let mut server = setup.start().await;
     TestClient::connect_unix("alice", &path).await.settle_in(Form::Text).await;
-    // A second server doesn't take the first one's away.
+    // A second server doesn't replace that of a running one.
     let (log, status) = setup.run_to_end().await;
     assert_eq!(status.code(), Some(1));
     assert!(log.contains("can't listen on the Unix socket"), "{log}");
@@ -160,8 +160,8 @@ async fn an_address_that_cannot_be_listened_on_is_told_with_what_to_do() {
     }
 }
 
-/// Free on both families, and below the range from which the system takes ports for connections: another test's
-/// connection could have it a moment later.
+/// A port that is free on both families, and below the ephemeral range, from which another test's
+/// connection could take it.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();

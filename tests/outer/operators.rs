@@ -1,4 +1,4 @@
-//! Those who run the server: in the chat, and at its shell.
+//! Server operators, in the chat and at the shell.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -9,7 +9,7 @@ use chat_testkit::server::{Setup, TestServer};
 use serde_json::Value;
 use tokio::process::Command;
 
-/// A server that keeps what it is told in a directory, and its admin socket.
+/// A server with a data directory, and its admin socket.
 struct Kept {
     folder: tempfile::TempDir,
     setup: Setup,
@@ -34,12 +34,12 @@ impl Kept {
         self.folder.path().join("admin.sock")
     }
 
-    /// What `chat-server admin` says, and how it ends.
+    /// The output and the exit code of `chat-server admin`.
     async fn admin(&self, words: &[&str]) -> Output {
         admin(&self.socket(), words).await
     }
 
-    /// The same in JSON: the rows and the last line. It must be done.
+    /// The same in JSON: the rows and the last line. It must succeed.
     async fn admin_json(&self, words: &[&str]) -> (Vec<Value>, Value) {
         let words = [&["--json"], words].concat();
         let output = self.admin(&words).await;
@@ -59,14 +59,14 @@ pub(crate) async fn admin(socket: &Path, words: &[&str]) -> Output {
     command.kill_on_drop(true).output().await.unwrap()
 }
 
-/// What it wrote, without its line's end.
+/// The output without its line ending.
 fn said(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).unwrap().trim_end()
 }
 
 const PASSWORD: &str = "correct horse";
 
-/// Somebody with an account of their own.
+/// A user with an account.
 async fn registered(server: &TestServer, who: &str, form: Form) -> TestClient {
     let mut client = server.person_in(who, Form::Json).await;
     let (_, answer) = client.ask_json(&format!("/register {PASSWORD}")).await;
@@ -84,7 +84,8 @@ async fn signed_in(server: &TestServer, who: &str) -> TestClient {
     client
 }
 
-/// The pattern for fail2ban on the page for operators, as a regular expression. fail2ban takes the time out of a line first.
+/// The fail2ban pattern of docs/operating.md as a regular expression. fail2ban removes the time
+/// first.
 fn failregex() -> regex::bytes::Regex {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
     let page = std::fs::read_to_string(page).unwrap();
@@ -188,7 +189,7 @@ async fn operators_of_the_server_act_in_every_channel_and_it_is_recorded() {
         ("/op #dev root-1", "op", "#dev root-1"),
     ];
     for (line, ..) in acts {
-        // Not even that there is such a channel is known to others.
+        // Others don't even learn that the channel exists.
         assert_eq!(root.ask_json(line).await.1["code"], "no-such-channel", "{line}");
     }
     kept.admin_json(&["grant", "root-1"]).await;
@@ -196,7 +197,7 @@ async fn operators_of_the_server_act_in_every_channel_and_it_is_recorded() {
         let (_, answer) = root.ask_json(line).await;
         assert_eq!(answer["type"], "ok", "{line}: {answer}");
     }
-    // In a channel that is their own, as a member, it is no act of the server's.
+    // In their own channel, as a member, it isn't a server action.
     for line in ["/enter dev", "/unmute bob"] {
         assert_eq!(root.ask_json(line).await.1["type"], "ok", "{line}");
     }
@@ -239,7 +240,7 @@ async fn the_shell_gives_the_right_to_a_channel_back_ends_one_and_deletes_an_acc
     }
     alice.send("/quit").await;
     alice.read_to_end().await;
-    // She inherited the right, which doesn't destroy.
+    // She inherited the right, which excludes irreversible commands.
     kate.read_until(|line| line.contains("now the operator")).await;
     assert_eq!(kate.ask_json("/op bob").await.1["code"], "no-such-user");
     assert_eq!(kate.ask_json("/purge kate").await.1["code"], "not-allowed");
@@ -318,7 +319,7 @@ async fn the_shell_lists_connections_accounts_and_channels_by_pages() {
     assert_eq!(said(&text), "#two  members 1  lines 0  operators alice  hidden");
 }
 
-/// The complete settings files on the page for operators, in their order.
+/// The complete settings files of docs/operating.md, in order.
 fn settings_on_the_page() -> Vec<String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
     let page = std::fs::read_to_string(page).unwrap();
@@ -366,7 +367,7 @@ async fn a_teams_server_is_as_the_page_has_it() {
     assert_eq!(refused(&guest.ask_json("bob").await.1), "not-signed-in");
     assert_eq!(refused(&guest.ask_json("/channels").await.1), "not-signed-in");
     let invite = invitation["invite"].as_str().unwrap();
-    // The one who knows the invitation's code may take a name that is free, and no other.
+    // An invitation registers a free name, and no other.
     assert_eq!(refused(&guest.ask_json("Alice").await.1), "name-registered");
     let register = format!("/register invite:{invite} correct horse");
     assert_eq!(guest.ask_json(&register).await.1["name"], "bob");
@@ -456,7 +457,7 @@ async fn an_operator_is_made_at_the_shell_and_ends_connections_in_the_chat() {
     assert_eq!(acts[1]["reason"], "enough now");
 }
 
-/// Whatever somebody says as fast as they can: nothing of it is told or kept after the answer to whoever ended them.
+/// However fast a user sends, no message is published or stored after the `ok` to `/kill`.
 #[tokio::test]
 async fn nothing_is_told_after_the_answer_to_a_kill_or_a_ban() {
     let kept = Kept::new();
@@ -502,7 +503,7 @@ async fn nothing_is_told_after_the_answer_to_a_kill_or_a_ban() {
     assert!(told_before > 0, "no line ever came before");
 }
 
-/// Whether somebody is an operator is asked again when it is a command's turn.
+/// The operator's right is checked again when the command is executed.
 #[tokio::test]
 async fn nothing_is_done_for_an_operator_who_is_one_no_more() {
     let kept = Kept::new();
@@ -539,7 +540,7 @@ async fn nothing_is_done_for_an_operator_who_is_one_no_more() {
     }
 }
 
-/// A ban that spares operators hits whoever is one no more.
+/// A ban that spares operators applies to former ones.
 #[tokio::test]
 async fn whom_a_ban_is_against_is_ended_with_the_right() {
     let kept = Kept::new();
@@ -559,13 +560,13 @@ async fn whom_a_ban_is_against_is_ended_with_the_right() {
         kept.admin_json(&["revoke", name]).await;
         let mut told = who.json().await;
         if told["type"] == "notice" {
-            // An end waits for nothing, so that they lose the right may go untold.
+            // A kill doesn't wait, so the loss of the right may not be reported.
             told = who.json().await;
         }
         assert_eq!((&told["type"], &told["banned"]), (&"killed".into(), &true.into()), "{name}");
         assert_eq!(who.json().await["type"], "bye");
         who.expect_end().await;
-        // From now on it is the address that is kept out.
+        // Now the address is banned.
         kept.admin_json(&["ban", "127.0.0.0/8"]).await;
     }
     kept.admin_json(&["unban", "127.0.0.0/8"]).await;
@@ -574,7 +575,7 @@ async fn whom_a_ban_is_against_is_ended_with_the_right() {
     dave.expect_nothing().await;
 }
 
-/// Somebody who takes nothing of what they are told is ended like everybody else.
+/// A stalled client is disconnected like any other.
 #[tokio::test]
 async fn who_reads_nothing_is_ended_at_once() {
     let kept = Kept::new();
@@ -584,7 +585,7 @@ async fn who_reads_nothing_is_ended_at_once() {
     bob.send("/create general").await;
     bob.settle().await;
     alice.send("/enter general").await;
-    // Enough to fill the sockets between them.
+    // Enough to fill the socket buffers.
     let line = "x".repeat(4000);
     for _ in 0..3000 {
         alice.send(&line).await;
@@ -674,7 +675,7 @@ async fn an_invitation_is_good_for_one_account() {
 
     let first = kept.admin(&["invitation"]).await;
     let first = said(&first).to_owned();
-    // A password that can't be one uses nothing up.
+    // An invalid password doesn't use up the invitation.
     let (refused, _) = code(&mut alice, &format!("/register {first} short")).await;
     assert_eq!(refused, "bad-argument");
     let (_, answer) = alice.ask_json(&format!("/register {first} {PASSWORD}")).await;
@@ -687,7 +688,7 @@ async fn an_invitation_is_good_for_one_account() {
     assert_eq!(waiting.len(), 1);
     assert_eq!((&waiting[0]["by"], &waiting[0]["until"]), (&"alice".into(), &answer["until"]));
 
-    // All of it is kept.
+    // All of it is stored.
     server.kill().await;
     let server = kept.start().await;
     let mut bob = server.person_in("bob", Form::Json).await;
@@ -705,7 +706,7 @@ async fn an_invitation_is_good_for_one_account() {
     assert_eq!(answer["type"], "ok");
 }
 
-/// Many who use one code at the same time: it makes one account.
+/// Concurrent uses of one code register one account.
 #[tokio::test]
 async fn an_invitation_that_many_use_at_once_makes_one_account() {
     let kept = registering_by_invitation();
@@ -789,7 +790,7 @@ async fn a_script_is_told_by_the_code_what_became_of_it() {
     assert_eq!((&line["type"], &line["code"]), (&"refused".into(), &"no-such-user".into()));
 }
 
-/// A server that refuses a question reads no more of it, and its reason arrives nevertheless.
+/// A server that refuses a request stops reading it, and its reason arrives nevertheless.
 #[tokio::test]
 async fn a_refusal_reaches_whoever_is_still_asking() {
     let kept = Kept::new();
@@ -799,7 +800,7 @@ async fn a_refusal_reaches_whoever_is_still_asking() {
         let (mut told, mut held) = (0, Vec::new());
         while told < 10 {
             if expected == "too-fast" && held.is_empty() {
-                // As many ask as may at once.
+                // As many requests as are allowed at once.
                 for _ in 0..8 {
                     held.push(tokio::net::UnixStream::connect(kept.socket()).await.unwrap());
                 }
@@ -811,7 +812,7 @@ async fn a_refusal_reaches_whoever_is_still_asking() {
             if line["code"] == expected {
                 told += 1;
             } else {
-                // On a busy machine they are given up meanwhile, and others ask.
+                // On a busy machine they time out meanwhile, and others take their place.
                 assert!(!held.is_empty() && line["code"] == "line-too-long", "{line}");
                 held.clear();
             }
@@ -819,7 +820,7 @@ async fn a_refusal_reaches_whoever_is_still_asking() {
     }
 }
 
-/// A script that reads JSON gets JSON, too, if there is no server.
+/// A script that reads JSON gets JSON also without a server.
 #[tokio::test]
 async fn an_unreachable_server_is_told_of_in_json() {
     let folder = tempfile::tempdir().unwrap();
@@ -831,7 +832,7 @@ async fn an_unreachable_server_is_told_of_in_json() {
     assert!(!output.stderr.is_empty());
 }
 
-/// Only the server's own user and root reach the socket, and what they send is bounded.
+/// Only the server's user and root can use the socket, and requests are bounded.
 #[tokio::test]
 async fn the_admin_socket_is_private_and_bounded() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -866,7 +867,7 @@ async fn a_server_that_keeps_nothing_has_an_admin_socket_where_it_is_told() {
     assert!(!without.log().contains("admin socket"));
 }
 
-/// Somebody who connects from another address of this machine, and has read nothing yet.
+/// A client from another address of this machine that has read nothing yet.
 async fn from_elsewhere(server: &TestServer, who: &str) -> TestClient {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
@@ -908,7 +909,7 @@ async fn a_net_is_kept_out_at_the_door_until_it_is_let_in_again() {
     };
     turned_away(&from_elsewhere(&server, "bob").await.read_to_end().await);
 
-    // It is kept.
+    // It is stored.
     server.kill().await;
     let server = kept.start().await;
     turned_away(&from_elsewhere(&server, "bob").await.read_to_end().await);
@@ -964,7 +965,7 @@ async fn names_and_accounts_are_kept_out_and_operators_only_by_their_very_name()
     let told = bob.read_to_end().await;
     let begins = "* The server's operator ended your connection and banned you until ";
     assert!(told[0].starts_with(begins) && told[0].ends_with(": too loud"), "{told:?}");
-    // Not alice, who runs the server.
+    // Not alice, who is a server operator.
     let (_, done) = kept.admin_json(&["ban", "*l*"]).await;
     assert_eq!(done["count"], 1, "carol");
     alice.expect_nothing().await;
@@ -993,7 +994,7 @@ async fn names_and_accounts_are_kept_out_and_operators_only_by_their_very_name()
     assert_eq!(alice.json().await["type"], "killed");
 }
 
-/// Whoever comes while they are being banned is found, or refused.
+/// A client that connects during its ban is disconnected or refused.
 #[tokio::test]
 async fn nobody_slips_in_beside_a_ban() {
     let kept = Kept::new();

@@ -1,14 +1,15 @@
-//! In what order people see what is said.
+//! The order of events.
 
 use chat_testkit::{Form, Setup, TestClient};
 
 const PEOPLE: usize = 6;
 const LINES: usize = 400;
 
-/// Lines that one has under way at the most, so that nobody reads too slowly for the ring.
+/// Upper bound on messages in flight, so that no reader is too slow for the ring.
 const AT_ONCE: usize = 40;
 
-/// What one person says: in one room, now and then in another, and sometimes where it can't be said.
+/// The messages of one user: to one channel, now and then to another, and sometimes to one that
+/// refuses them.
 fn lines(at: usize) -> Vec<(String, &'static str)> {
     let mut lines = Vec::new();
     for nth in 0..LINES {
@@ -21,17 +22,17 @@ fn lines(at: usize) -> Vec<(String, &'static str)> {
     lines
 }
 
-/// What one person has seen.
+/// The output to one user.
 #[derive(Default)]
 struct Seen {
-    /// The ids of the lines of the first room, one's own by the answers.
+    /// The ids of the messages of the first channel; own ones by their answers.
     ids: Vec<u64>,
-    /// Others' lines.
+    /// Messages of others.
     heard: usize,
     answers: Vec<&'static str>,
 }
 
-/// Says everything, while so many lines of others come.
+/// Sends all messages, while a number of messages of others arrive.
 async fn talk(person: &mut TestClient, lines: &[String], others: usize) -> Seen {
     let mut seen = Seen::default();
     let mut sent = 0;
@@ -80,7 +81,7 @@ async fn everybody_sees_the_lines_of_a_channel_in_one_order_their_own_included()
             (seen, person)
         }));
     }
-    // Nobody leaves before everybody is done.
+    // No client leaves before all are done.
     let mut done = Vec::new();
     for task in tasks {
         done.push(task.await.unwrap());
@@ -91,8 +92,8 @@ async fn everybody_sees_the_lines_of_a_channel_in_one_order_their_own_included()
     }
 }
 
-/// Nobody is woken to learn that their line was said where that shows nothing. What depends on it comes nevertheless, whether
-/// it was asked for before the line was kept or long afterwards.
+/// Acks that print nothing don't wake the session. Output that depends on them arrives
+/// nevertheless, whether it was requested before the commit or long afterwards.
 #[tokio::test]
 async fn what_comes_after_a_line_without_an_answer_is_answered() {
     let server = Setup::unpaced().start().await;

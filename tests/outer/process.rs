@@ -1,4 +1,4 @@
-//! The process: its log when standard error takes nothing, and its signals.
+//! The process: a log that nobody reads, and signals.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -21,13 +21,13 @@ use tokio::time::timeout;
 
 use super::service::hear;
 
-/// How long anything may take. Only a failing test ever waits so long.
+/// Only a failing test waits this long.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 const BYE: &str = "* Bye: the server is stopping; connect again in a moment.";
 const FLAGS: [&str; 4] = ["--listen", "127.0.0.1:0", "--ephemeral", "--no-limits"];
 
-/// Learns where a server listens as the service manager does, since its log isn't read.
+/// Reads the server's address like the service manager, since its log isn't read.
 struct Manager {
     socket: UnixDatagram,
     path: PathBuf,
@@ -48,7 +48,7 @@ impl Manager {
     }
 }
 
-/// A server with a standard error of the test's.
+/// A server whose standard error the test provides.
 struct Quiet {
     child: Child,
     address: SocketAddr,
@@ -99,7 +99,7 @@ fn signal(pid: Option<u32>, signal: Signal) {
     kill_process(pid, signal).unwrap();
 }
 
-/// A pipe that takes not one more byte.
+/// A full pipe.
 fn full_pipe() -> (io::PipeReader, io::PipeWriter) {
     let (reader, mut writer) = io::pipe().unwrap();
     let flags = fcntl_getfl(&writer).unwrap();
@@ -153,7 +153,7 @@ async fn standard_error_that_is_closed_or_gone_or_full_ends_nothing() {
     Quiet::spawn(command).await.serves_and_stops().await;
 }
 
-/// A file that may not become larger stands for a full disk: a write fails until the file is emptied.
+/// A file with a size limit stands for a full disk: writes fail until the file is emptied.
 #[tokio::test]
 async fn dropped_log_lines_are_counted_when_there_is_space_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -176,7 +176,7 @@ async fn dropped_log_lines_are_counted_when_there_is_space_again() {
     assert!(counted.contains("WARN") && counted.contains("standard error took nothing"), "{log}");
 }
 
-/// A server at a terminal that is its own.
+/// A server at its own terminal.
 struct AtTerminal {
     terminal: Box<dyn MasterPty + Send>,
     child: Box<dyn portable_pty::Child + Send + Sync>,
@@ -232,7 +232,7 @@ async fn a_terminal_that_is_paused_holds_up_nothing() {
 async fn a_lost_terminal_is_a_stop_with_goodbye() {
     let AtTerminal { terminal, child, address } = AtTerminal::start().await;
     let mut alice = newcomer(address).await;
-    // As when an ssh session is lost: SIGHUP, and standard error fails from then on.
+    // A lost ssh session: SIGHUP, and standard error fails from then on.
     drop(terminal);
     assert_eq!(alice.read_to_end().await.last().unwrap(), BYE);
     let ended = spawn_blocking({
@@ -244,7 +244,7 @@ async fn a_lost_terminal_is_a_stop_with_goodbye() {
 
 #[tokio::test]
 async fn each_signal_that_stops_says_goodbye() {
-    // Tests that are run under nohup hand an ignored SIGHUP on.
+    // Under nohup, tests pass an ignored SIGHUP on.
     let setup = Setup::default().prelude(r#"exec env --default-signal "$0" "$@""#);
     for signal in [Signal::HUP, Signal::QUIT, Signal::XCPU] {
         let mut server = setup.start().await;
@@ -302,7 +302,7 @@ async fn a_second_signal_changes_nothing() {
     let mut stuck = server.person_in("stuck", Form::Text).await;
     alice.ask("/create general").await;
     stuck.ask("/enter general").await;
-    // More than the system holds for one connection: the goodbye waits for this reader.
+    // More than the kernel buffers for one connection: the last line waits for this reader.
     alice.send_raw(format!("{}\n", "x".repeat(4000)).repeat(4000).as_bytes()).await;
     alice.settle().await;
     server.signal(Signal::TERM);

@@ -1,4 +1,4 @@
-//! The programs that people have: `telnet` at a terminal, `nc` in a pipe.
+//! The real programs: `telnet` at a terminal, `nc` in a pipe.
 
 use std::io::{Read, Write};
 use std::process::Stdio;
@@ -89,7 +89,7 @@ async fn telnet_at_a_terminal() {
     telnet.type_in("/enter general\r");
     telnet.shows("* You entered #general (2 here). Topic: Say hello").await;
     alice.expect(&["* bob entered #general"]).await;
-    // DEL takes a character back, as the terminal does.
+    // DEL removes a character, as at the terminal.
     telnet.type_in("helo\x7flo\r");
     alice.expect(&["[#general] bob: hello"]).await;
     alice.send("hi – grüß dich").await;
@@ -101,7 +101,7 @@ async fn telnet_at_a_terminal() {
     telnet.shows("* Bye.").await;
     telnet.ends().await;
     alice.expect(&["* bob left the system: see you"]).await;
-    // Nothing stood on one line with something else of the server's.
+    // No two outputs of the server share a line.
     let screen = telnet.screen.borrow().text.clone();
     for line in screen.split("\r\n") {
         // The terminal itself shows Ctrl-C.
@@ -116,8 +116,8 @@ async fn telnet_does_not_show_a_password_that_is_asked_for() {
     let mut alice = server.person("alice").await;
     alice.ask("/register correct horse").await;
     let port = server.address().port().to_string();
-    // With a minus before the port telnet says that it speaks telnet; else it does so only when something makes it,
-    // such as an interrupt.
+    // With a minus before the port telnet announces itself; else it does so only on occasion, such
+    // as an interrupt.
     for (port, interrupt) in [(format!("-{port}"), ""), (port.clone(), "\x03")] {
         let mut telnet = Terminal::start("telnet", &["--", "127.0.0.1", &port]);
         telnet.shows("* Type your name to begin, or /help for the menu.").await;
@@ -142,7 +142,7 @@ async fn telnet_does_not_show_a_password_that_is_asked_for() {
     }
 }
 
-/// Runs `nc` with this input; returns what it wrote until its end.
+/// Runs `nc` with this input. Returns its output.
 async fn nc(arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("nc")
         .args(arguments)
@@ -167,7 +167,7 @@ async fn nc_in_a_pipe_gets_the_answer_to_every_line() {
     let mut alice = server.person("alice").await;
     alice.ask("/create general").await;
     let port = server.address().port().to_string();
-    // By half-close: `-N` ends the connection's output at the end of the input.
+    // By half-close: `-N` shuts the connection's output down at the end of the input.
     let told = nc(&["-N", "127.0.0.1", &port], "bot\n/enter general\ndone\n/ping 1").await;
     assert!(told.ends_with("* You entered #general (2 here).\r\n* pong 1\r\n* Bye.\r\n"), "{told}");
     alice

@@ -1,4 +1,4 @@
-//! One test for each fault that was found from outside in this program.
+//! One test for each fault that was found in this program from outside.
 
 use chat_testkit::{Form, Setup, TestClient, TestServer};
 use serde_json::Value;
@@ -7,18 +7,18 @@ use tokio::net::TcpStream;
 
 use crate::resources::{NO_WRITE_DEADLINE, narrow};
 
-/// Tries of what happens only if two people meet within a moment.
+/// Attempts at a race between two clients.
 const MEETINGS: usize = 150;
 
-/// Tries of what one person sends in one piece.
+/// Attempts at a race within one write.
 const PIECES: usize = 60;
 
-/// So many questions before a line move it by as much against what another one sends.
+/// The number of requests before a message shifts it against those of another client.
 fn after_pings(count: usize, line: &str) -> String {
     format!("{}{line}\n", "/ping\n".repeat(count))
 }
 
-/// Whether a person is in the list of a channel's members, or of everybody.
+/// Whether a user is in the list of a channel's members, or of all users.
 async fn is_listed(asker: &mut TestClient, question: &str, name: &str) -> bool {
     let told = asker.ask(question).await;
     let Some((_, names)) = told.iter().find_map(|line| line.split_once(": ")) else {
@@ -69,7 +69,7 @@ async fn who_is_kicked_while_leaving_and_entering_becomes_a_ghost_member() {
             bob = server.person_in("bob", Form::Json).await;
         }
     }
-    // Whoever is alone in it is its operator: no ghost has been in it longer.
+    // The only member is its operator: no stale member has been in it longer.
     for mut person in [bob, alice] {
         person.send("/quit").await;
         person.read_to_end().await;
@@ -90,7 +90,7 @@ async fn who_is_kicked_reads_what_is_said_afterwards() {
     bob.settle_in(Form::Text).await;
     bob.ask("/enter k0").await;
     alice.settle().await;
-    // He has left the channel only once he reads.
+    // He leaves the channel only when he reads.
     let sent = format!("{}/leave k0\n", "/h\n".repeat(2700));
     bob.send_raw(sent.as_bytes()).await;
     alice.ask("before the kick").await;
@@ -188,7 +188,7 @@ async fn who_leaves_a_channel_is_told_twice_of_somebody_who_is_gone() {
     alice.ask("/create a").await;
     alice.ask("/create b").await;
     for n in 0..MEETINGS {
-        // In every third try they share #a alone.
+        // In every third attempt they share #a alone.
         let shares_b = n % 3 != 0;
         let mut bob = server.person("bob").await;
         bob.ask("/enter a").await;
@@ -238,7 +238,7 @@ async fn who_enters_a_channel_is_told_twice_of_somebody_who_is_gone() {
     }
 }
 
-/// Two who are in `#a` and `#b` and have entered them in different order.
+/// Two users in `#a` and `#b`, entered in different order.
 async fn listeners(server: &TestServer) -> [TestClient; 2] {
     let mut alice = server.person("alice").await;
     let mut carol = server.person("carol").await;
@@ -314,7 +314,7 @@ const WELCOME: [&str; 2] =
 const NOT_A_WEB_SERVER: &str = "! bad-line: This is a chat server, not a web server. Connect with \
      telnet, nc or chat-cli instead of a browser.";
 
-/// So many visitors in turns of a few at once, each of whom hangs up when advised.
+/// A number of visitors, a few at a time, each of which hangs up after the advice.
 async fn visitors(server: &TestServer, how_many: usize) {
     const AT_ONCE: usize = 20;
     assert_eq!(how_many % AT_ONCE, 0);
@@ -338,7 +338,7 @@ async fn visitors_who_speak_http_are_kept_for_ever() {
     let before = server.memory();
     visitors(&server, 3000).await;
     let grown = server.memory().saturating_sub(before);
-    // Whoever is kept costs two KB and more; what the allocator keeps for later varies by a megabyte.
+    // A leaked client costs 2 KB and more; the allocator's cache varies by a megabyte.
     assert!(grown < 3 * 1024 * 1024, "{grown} bytes");
 }
 
@@ -348,7 +348,7 @@ async fn a_web_page_makes_a_browser_chat() {
     let long = [b"POST /", "a".repeat(5000).as_bytes()].concat();
     for first in [&long[..], b"GET /\xe9", b"POST /\xff\xfe"] {
         let request = [first, b" HTTP/1.1\r\nHost: x\r\n\r\nhacker\r\n/channels\r\n"].concat();
-        // In one piece and in two, with a question of somebody else's there and back between them.
+        // In one write and in two, with a round trip of another client between them.
         for cut in [0, 3, 100.min(request.len())] {
             let mut browser = server.newcomer("browser").await;
             browser.send_raw(&request[..cut]).await;

@@ -1,4 +1,4 @@
-//! What one peer may cost the server and the others.
+//! The cost of one peer for the server and others.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::operators::admin;
 
 const MIB: u64 = 1024 * 1024;
 
-/// A connection that holds little in the system on this side.
+/// A connection with a small kernel buffer on this side.
 pub(crate) fn narrow(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -58,9 +58,9 @@ async fn an_endless_line_costs_no_memory() {
 #[tokio::test]
 async fn a_reader_that_never_reads_costs_little_and_nobody_else_misses_a_line() {
     const LINES: usize = 20_000;
-    /// Fewer than a channel keeps, so that who reads misses none.
+    /// Fewer than the ring holds, so that a reader misses none.
     const AT_ONCE: usize = 200;
-    // On a disk: what is kept in memory is no reader's cost.
+    // On a disk: messages stored in memory aren't a cost of a reader.
     let folder = tempfile::tempdir().unwrap();
     let setup = Setup::unpaced().keeping(&folder.path().join("data"));
     let server = setup.config(NO_WRITE_DEADLINE).start().await;
@@ -86,7 +86,7 @@ async fn a_reader_that_never_reads_costs_little_and_nobody_else_misses_a_line() 
     let grown = server.peak_memory().saturating_sub(before);
     assert!(grown < 32 * MIB, "{grown} bytes");
     alice.expect_nothing().await;
-    // The one who was stuck is told how many it missed, and has the newest.
+    // The stalled client receives the number of missed messages, and the newest.
     let mut counted = 0;
     let mut told = 0;
     while counted < LINES {
@@ -138,7 +138,7 @@ async fn out_of_open_files_those_connected_notice_nothing_and_the_others_come_in
         alice.send(&format!("line {n}")).await;
         bob.expect(&[&format!("[#general] alice: line {n}")]).await;
     }
-    // Room comes back: those who wait at the door come in.
+    // After a disconnect, waiting connections are accepted.
     let mut waiting = crowd.split_off(60);
     drop(crowd);
     for one in &mut waiting {
@@ -179,7 +179,7 @@ async fn the_server_is_full() {
     bob.send("/quit").await;
     bob.read_to_end().await;
     drop(bob);
-    // The place is free once the server has seen the last of it.
+    // The slot is free when the server has closed the connection.
     loop {
         let mut third = server.newcomer("third").await;
         if third.line().await == "* Welcome to chat.test." {
@@ -215,7 +215,7 @@ async fn who_takes_nothing_is_cut_off() {
     bob.settle().await;
     alice.settle().await;
     let text = "x".repeat(4000);
-    // Until the others are told. The system may have noticed it first.
+    // Until the others receive the event. The kernel may have noticed it first.
     loop {
         alice.send(&text).await;
         let line = bob.line().await;
@@ -240,7 +240,7 @@ async fn lines_are_paced_and_none_is_lost() {
     for n in 0..15 {
         fast.expect(&[&format!("* pong {n}")]).await;
     }
-    // Ten lines after the burst take a second, whatever the machine does besides.
+    // Ten lines after the burst take a second, also on a busy machine.
     assert!(begun.elapsed() >= Duration::from_millis(990), "{:?}", begun.elapsed());
 }
 
@@ -255,7 +255,7 @@ async fn who_breaks_off_in_the_middle_leaves_nothing_behind() {
         alice.expect(&[&format!("* bob{n} entered #general")]).await;
         // Unread input makes closing a reset.
         drop(stream);
-        // What it sent before it was gone comes first, if the system still had it.
+        // Its last lines come first, if the kernel still had them.
         let mut gone = alice.line().await;
         if gone == format!("[#general] bob{n}: hal") {
             gone = alice.line().await;

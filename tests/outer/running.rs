@@ -1,4 +1,4 @@
-//! Running a channel: what holds holds at once, by itself only for its time, and over a kill of the server.
+//! Moderation takes effect at once, ends on time, and survives a kill of the server.
 
 use std::time::{Duration, Instant};
 
@@ -16,14 +16,14 @@ async fn code(person: &mut TestClient, line: &str) -> String {
     answer["code"].as_str().unwrap_or_else(|| panic!("{line}: {answer}")).to_owned()
 }
 
-/// A line that must be carried out.
+/// A line that must succeed.
 async fn ok(person: &mut TestClient, line: &str) -> Value {
     let answer = answer(person, line).await;
     assert_eq!(answer["type"], "ok", "{line}: {answer}");
     answer
 }
 
-/// The rows of a list, without what differs from run to run.
+/// The rows of a list, without varying fields.
 async fn rows(person: &mut TestClient, line: &str) -> Vec<Value> {
     let (rows, answer) = person.ask_json(line).await;
     assert_eq!(answer["type"], "ok", "{line}: {answer}");
@@ -49,7 +49,7 @@ async fn people<const N: usize>(server: &TestServer, names: [&str; N]) -> [TestC
     people.try_into().unwrap_or_else(|_| unreachable!())
 }
 
-/// Does it again and again until it is carried out, for what ends by itself.
+/// Repeats a line until it succeeds, for restrictions that end on time.
 async fn wait_until_ok(person: &mut TestClient, line: &str) {
     let begun = Instant::now();
     while answer(person, line).await["type"] != "ok" {
@@ -149,7 +149,7 @@ async fn a_hidden_channel_is_hidden_after_a_restart_too() {
     drop(bob);
 }
 
-/// Whatever somebody says as fast as they can: nothing of it is told after the answer to their mute or their ban.
+/// However fast a user sends, no message is published after the `ok` to their mute or ban.
 #[tokio::test]
 async fn nothing_is_told_after_the_answer_to_a_mute_or_a_ban() {
     let server = TestServer::start_unpaced().await;
@@ -161,7 +161,7 @@ async fn nothing_is_told_after_the_answer_to_a_mute_or_a_ban() {
         let (act, end, refused) = if round % 2 == 0 {
             ("/mute bob", "/unmute bob", ["muted", "muted"])
         } else {
-            // The lines on their way are refused like those of anybody who isn't in it.
+            // Pending messages are refused like those of any non-member.
             ("/ban bob", "/unban bob", ["banned", "no-conversation"])
         };
         let lines: String = (0..200).map(|n| format!("{round} {n}\n")).collect();
@@ -193,7 +193,7 @@ async fn nothing_is_told_after_the_answer_to_a_mute_or_a_ban() {
                 assert_eq!(refusals, 0, "said after a refusal: {answer}");
             }
         }
-        // What was refused on its way is told by nobody later either.
+        // A refused message isn't published later either.
         ok(&mut alice, end).await;
         ok(&mut bob, "/enter dev").await;
         alice.settle().await;
@@ -223,7 +223,7 @@ async fn a_slow_channel_tells_how_long_to_wait() {
     ok(&mut alice, "/create dev").await;
     ok(&mut bob, "/enter dev").await;
     ok(&mut alice, "/set slow 1h").await;
-    // Sent at once: the second isn't asked before the first counts.
+    // Sent at once: the second is checked after the first took effect.
     bob.send_raw(b"one\ntwo\n/me waves\n/say #dev three\n").await;
     assert_eq!(bob.answer_json().await.1["type"], "ok");
     for _ in 0..3 {
@@ -242,7 +242,7 @@ async fn a_slow_channel_tells_how_long_to_wait() {
     let [mut bob] = people(&server, ["bob"]).await;
     ok(&mut bob, "/enter dev").await;
     assert_eq!(code(&mut bob, "five").await, "too-fast");
-    // Operators aren't held up, and each channel counts by itself.
+    // Operators are exempt, and each channel counts by itself.
     ok(&mut alice, "a").await;
     ok(&mut alice, "b").await;
     ok(&mut bob, "/create other").await;
@@ -253,14 +253,14 @@ async fn a_slow_channel_tells_how_long_to_wait() {
     ok(&mut bob, "/say #dev eight").await;
 }
 
-/// Somebody who has an account, on one device.
+/// A user with an account, on one device.
 async fn owner(server: &TestServer, name: &str) -> TestClient {
     let mut device = server.person_in(name, Form::Json).await;
     ok(&mut device, "/register correct horse").await;
     device
 }
 
-/// The same on one more device, or after a restart; what they are told on signing in.
+/// The same on another device, or after a restart; the output after signing in.
 async fn device(server: &TestServer, name: &str) -> (TestClient, Vec<Value>) {
     let mut device = server.newcomer(name).await;
     device.settle().await;
@@ -300,7 +300,7 @@ async fn bans_and_mutes_of_accounts_hold_on_every_device_and_over_a_kill() {
         assert_eq!(code(device, "/private carol").await, "banned");
         ok(device, "/history quiet").await;
     }
-    // Nor to carol while she isn't here.
+    // Nor to carol while she is offline.
     ok(&mut carol, "/ping").await;
     drop(carol);
     while answer(&mut alice, "/users dev").await["count"] != 1 {}
@@ -357,11 +357,11 @@ async fn an_operator_with_an_account_keeps_the_right_and_passes_it_on() {
     let (mut alice, mut bob) = (owner(&server, "alice").await, owner(&server, "bob").await);
     ok(&mut alice, "/create dev").await;
     ok(&mut bob, "/enter dev").await;
-    // What is answered is kept, and with it that he is in.
+    // An acknowledged change is stored, and so is his membership.
     ok(&mut bob, "hello").await;
     alice.send("/quit").await;
     alice.read_to_end().await;
-    // While there is an operator, though she isn't here, nobody else becomes one.
+    // While an operator is only offline, nobody is promoted.
     assert_eq!(code(&mut bob, "/set slow 10s").await, "not-allowed");
     server.kill().await;
 
@@ -392,7 +392,7 @@ async fn a_hidden_channel_is_not_told_of_by_what_it_forbids() {
     ok(&mut alice, "/set hidden on").await;
     ok(&mut alice, "/ban bandit").await;
     ok(&mut bandit, "/msg alice hi").await;
-    // Nor by the answer to whoever wants to make it: some names can't be taken by anybody.
+    // Nor does `/create` reveal it: some names are unavailable to everyone.
     let hidden = answer(&mut bandit, "/create secret").await;
     let reserved = answer(&mut bandit, "/create server").await;
     assert_eq!((&hidden["code"], &hidden["text"]), (&reserved["code"], &reserved["text"]));
@@ -415,7 +415,7 @@ async fn a_ban_and_a_mute_by_name_follow_whom_they_hit() {
         let enters = answer(&mut again, "/enter dev").await;
         let is_in = enters["type"] == "ok";
         if is_in {
-            // A new name would be seen there.
+            // A new name would be visible there.
             let line = format!("/name other{code_told}");
             assert_eq!(code(&mut again, &line).await, code_told, "{act}");
             ok(&mut again, "/leave dev").await;
@@ -464,7 +464,7 @@ async fn signing_in_makes_nobody_quicker_in_a_slow_channel() {
     assert_eq!(code(&mut guest, "three").await, "too-fast");
 }
 
-/// The next stranger after `/quit` could delete months of a channel.
+/// After `/quit`, a stranger could delete months of a channel.
 #[tokio::test]
 async fn a_stranger_who_inherits_a_channel_destroys_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -486,7 +486,7 @@ async fn a_stranger_who_inherits_a_channel_destroys_nothing() {
     ok(&mut bob, "/kick carol").await;
     server.kill().await;
 
-    // Nobody who ran it is there any more.
+    // No former operator is left.
     let server = setup.start().await;
     let [mut mallory, mut carol] = people(&server, ["mallory", "carol"]).await;
     assert_eq!(ok(&mut mallory, "/enter dev").await["operator"], true);
@@ -494,7 +494,7 @@ async fn a_stranger_who_inherits_a_channel_destroys_nothing() {
     for act in destroys {
         assert_eq!(code(&mut mallory, act).await, "not-allowed", "{act}");
     }
-    // An account doesn't make it more.
+    // An account doesn't extend it.
     ok(&mut mallory, "/register correct horse").await;
     for act in destroys {
         assert_eq!(code(&mut mallory, act).await, "not-allowed", "{act}");

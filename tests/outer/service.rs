@@ -1,4 +1,4 @@
-//! The systemd unit, and what the server tells the service manager.
+//! The systemd unit, and notifications to the service manager.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ fn unit() -> PathBuf {
 
 #[test]
 fn systemd_understands_the_unit() {
-    // It looks for the program, so a copy of the unit has the one that was built.
+    // It checks the program's path, so a copy of the unit has that of the built one.
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("chat-server.service");
     let written = fs::read_to_string(unit()).unwrap();
@@ -29,7 +29,7 @@ fn systemd_understands_the_unit() {
         .unwrap_or_else(|error| panic!("{error}: is systemd installed?"));
     let said = String::from_utf8_lossy(&verified.stderr);
     assert!(verified.status.success(), "{said}");
-    // What it doesn't know it only warns of.
+    // Unknown settings are only warnings.
     assert!(!said.contains("chat-server.service"), "{said}");
 }
 

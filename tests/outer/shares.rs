@@ -1,11 +1,11 @@
-//! Shares of one account or address, and what a person who is restricted can still make others see.
+//! Shares of one account or address, and side channels of restricted users.
 
 use std::time::{Duration, Instant};
 
 use chat_testkit::client::Skip;
 use chat_testkit::server::{Setup, TestServer};
 
-/// A server that takes lines at any pace and has small shares.
+/// A server without rate limits and with small shares.
 async fn frugal(limits: &str) -> TestServer {
     let limits = format!("[limits]\nburst_lines = 100000\nlines_per_second = 100000\n{limits}\n");
     Setup::default().config(limits).start().await
@@ -23,7 +23,7 @@ async fn channels_made_and_left_shut_nobody_out() {
     let told = mallory.ask("/create one-more").await;
     assert!(told[0].starts_with("! too-fast: Too many new channels"), "{told:?}");
     assert!(told[0].contains("Wait 45 s") || told[0].contains("Wait 44 s"), "{told:?}");
-    // Half of what the address has is left to the others there.
+    // Half of the address's share is left to others there.
     let mut other = server.person("other").await;
     for number in 0..20 {
         let made = other.ask(&format!("/create d{number}")).await;
@@ -38,7 +38,7 @@ async fn channels_made_and_left_shut_nobody_out() {
     let mut again = server.person("again").await;
     let told = again.ask("/create one-more").await;
     assert!(told[0].contains("Wait 23 s") || told[0].contains("Wait 22 s"), "{told:?}");
-    // A channel in which nothing was said is gone with its last member.
+    // A channel without messages is removed with its last member.
     let told = again.ask("/enter c0").await;
     assert!(told[0].starts_with("! no-such-channel: "), "{told:?}");
 }
@@ -106,7 +106,7 @@ async fn who_connects_anew_has_no_new_pace() {
 
 #[tokio::test]
 async fn connections_from_one_address_have_a_pace() {
-    // From this machine a hundred times as many.
+    // From loopback a hundred times as many.
     let server = Setup::default().config("limits.connects_per_minute = 1").start().await;
     let mut refused = None;
     for _ in 0..110 {

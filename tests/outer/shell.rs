@@ -1,4 +1,4 @@
-//! What the pages tell people to type at a shell, typed.
+//! Runs the shell commands of the pages.
 
 use std::fs;
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use super::programs::Terminal;
 /// How long one command may take. Only a failing test ever waits so long.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// The lines of a page's `sh` blocks that reach a server: each as it is written, and as it reaches this one.
+/// The commands of a page's `sh` blocks that use a server: as written, and for this server.
 fn lines(page: &str, server: &TestServer) -> Vec<(String, String)> {
     let path = binary::workspace().join(page);
     let page = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page}: {error}"));
@@ -35,7 +35,7 @@ fn lines(page: &str, server: &TestServer) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Runs a line that has its input; it must end well, and nothing be refused.
+/// Runs a command with its input. It must succeed without a refusal.
 async fn run(line: &str, state: &str) {
     let child = Command::new("sh")
         .args(["-c", line])
@@ -79,7 +79,7 @@ async fn what_the_pages_say_works() {
             }
             terminal.type_in("/quit\r");
             if written.starts_with("nc ") {
-                // It waits for the end of its input, after the end of the connection as well.
+                // It reads its input to the end, also after the connection has ended.
                 terminal.shows("* Bye.").await;
                 terminal.type_in("\x03");
             }

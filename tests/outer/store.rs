@@ -1,4 +1,4 @@
-//! What was said outlives a restart, and is read and searched.
+//! Messages after a restart; history and search.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 const DAY_MILLIS: i64 = 24 * 3_600_000;
 
-/// A server on a directory that outlives it.
+/// A server on a directory that outlives the process.
 struct Kept {
     folder: TempDir,
     setup: Setup,
@@ -34,13 +34,12 @@ impl Kept {
         self.folder.path().join("data")
     }
 
-    /// The next server, where the one before listened.
+    /// The next server, on the same address.
     async fn again(&self, before: &TestServer) -> TestServer {
         self.setup.clone().listening_at(before.address()).start().await
     }
 
-    /// Lines that were said before the server was ever started, so many days ago, into the channel of this
-    /// number.
+    /// Messages from before the first start, a number of days old, in the channel of this number.
     fn past(&self, number: u32, name: &str, lines: &[(i64, &str)]) {
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
         let now = i64::try_from(now).unwrap();
@@ -79,7 +78,7 @@ fn code(told: &(Vec<Value>, Value)) -> &str {
     told.1["code"].as_str().unwrap_or_else(|| panic!("no refusal: {}", told.1))
 }
 
-/// Asks for what was said; returns its lines alone.
+/// Queries history. Returns the messages alone.
 async fn past(client: &mut TestClient, line: &str) -> Vec<Value> {
     let (mut rows, _) = ok(client.ask_json(line).await);
     rows.retain(|row| row["past"] == true);
@@ -168,7 +167,7 @@ async fn entering_after_a_line_is_exact_while_others_talk() {
         let mut bob = server.person_in("bob", Form::Json).await;
         let (_, before) = ok(alice.ask_json("/history general 1").await);
         assert_eq!(before["count"], 1);
-        // More than the ring of a channel holds, while the past is being told.
+        // More than the ring holds, during the replay.
         let more = 3000;
         let ((), mut heard) = tokio::join!(say_many(&mut alice, "#general", more), async {
             let (rows, entered) = ok(bob.ask_json(&format!("/enter general after {after}")).await);
@@ -186,7 +185,7 @@ async fn entering_after_a_line_is_exact_while_others_talk() {
             heard.extend(heard_of(&told));
         }
         assert_eq!(heard, (after + 1..=end).collect::<Vec<_>>(), "after {after}");
-        // The same once more, being in it already.
+        // The same once more, as a member.
         let (rows, _) = ok(bob.ask_json(&format!("/enter general after {}", end - 2)).await);
         assert_eq!(ids(&lines_of(&rows)), [end - 1, end]);
         assert_eq!(code(&bob.ask_json("/enter general after 999999").await), "bad-argument");
@@ -196,7 +195,7 @@ async fn entering_after_a_line_is_exact_while_others_talk() {
     no_faults(&kept.data());
 }
 
-/// The ids of what was said or, by somebody who reads more slowly than is said, told to be missed.
+/// The ids of messages received, or reported as missed to a slow reader.
 fn heard_of(row: &Value) -> Vec<u64> {
     let number = |key: &str| row[key].as_u64().unwrap();
     match row["type"].as_str() {
@@ -253,7 +252,7 @@ async fn history_is_told_in_any_range_and_replayed_on_entry() {
         told[1]
     );
     assert!(carol.ask("/history 3 before 10").await.iter().any(|line| line.ends_with("alice: 9")));
-    // Who isn't in it is told nothing.
+    // Non-members receive nothing.
     let mut dave = server.person_in("dave", Form::Json).await;
     assert_eq!(code(&dave.ask_json("/history general").await), "not-in-channel");
 }
@@ -331,7 +330,7 @@ async fn what_a_lone_line_pushes_out_is_deleted_without_another_one() {
     for channel in ["general", "dev"] {
         ok(alice.ask_json(&format!("/create {channel}")).await);
     }
-    // So many that lone lines are committed by who says them.
+    // Enough commits for lone messages to be committed by their author's task.
     for n in 0..100 {
         say(&mut alice, &format!("/say #general {n}")).await;
     }
@@ -363,7 +362,7 @@ async fn who_is_kicked_while_they_are_told_the_past_hears_it_in_order() {
         }
     }
     let mut bob = server.person_in("bob", Form::Json).await;
-    // More than bob's side takes before he reads, so he is put out in the midst of it.
+    // More than bob's side buffers, so the kick comes in the middle.
     bob.send("/enter general after 0").await;
     alice.read_until(|line| line.contains(r#""type":"entered""#)).await;
     for n in 1..=5 {
@@ -381,7 +380,7 @@ async fn who_is_kicked_while_they_are_told_the_past_hears_it_in_order() {
     assert!(!bob.settle().await.iter().any(|line| line.contains("general")));
 }
 
-/// Lines of one who talks while another one looks back.
+/// Messages sent while another user reads history.
 const LINES: u64 = 2000;
 
 #[tokio::test]
@@ -398,7 +397,7 @@ async fn a_private_line_is_told_as_past_or_live_and_not_both() {
                 .await;
             for _ in 0..ahead {
                 let told = bob.answer_json().await;
-                // On a busy machine alice reads more slowly than bob writes.
+                // On a busy machine alice reads more slowly than bob sends.
                 if told.1["code"] != "user-busy" {
                     ok(told);
                     said += 1;
@@ -438,7 +437,7 @@ async fn lines_are_kept_as_long_as_each_channel_is_set_to() {
     let mut alice = server.person_in("alice", Form::Json).await;
     for (channel, left) in [("general", 2), ("dev", 4), ("all", 5), ("gone", 0)] {
         ok(alice.ask_json(&format!("/enter {channel}")).await);
-        // It is done by and by.
+        // It is done in steps.
         loop {
             let rows = past(&mut alice, &format!("/history {channel} after 0")).await;
             let told = texts(&rows);
@@ -456,7 +455,7 @@ async fn lines_are_kept_as_long_as_each_channel_is_set_to() {
     no_faults(&kept.data());
 }
 
-/// Somebody whose connection breaks, which isn't leaving.
+/// A client whose connection breaks, which isn't leaving.
 async fn lost(server: &TestServer, who: &str) -> (TestClient, impl FnOnce()) {
     let stream = TcpStream::connect(server.address()).await.unwrap();
     let stream = stream.into_std().unwrap();
@@ -498,11 +497,11 @@ async fn a_private_chat_is_read_by_its_two_and_by_nobody_else() {
         alice = server.person_in("alice", Form::Json).await;
         bob = server.person_in("bob", Form::Json).await;
     }
-    // It goes on for both.
+    // The chat continues for both.
     assert_eq!(say(&mut alice, "/msg bob three").await, 3);
     let rows = bob.read_until(|line| line.contains("three")).await;
     assert!(rows.last().unwrap().contains(r#""id":3"#), "{rows:?}");
-    // Who loses the connection comes back to it.
+    // A client that lost its connection returns to it.
     quit(alice).await;
     let mut alice = server.person_in("alice", Form::Json).await;
     assert_eq!(past_texts(&mut alice, "/history @bob").await, [""; 0], "the first alice has left");
@@ -517,10 +516,10 @@ async fn a_private_chat_is_read_by_its_two_and_by_nobody_else() {
     bob.read_until(|line| line.contains(r#""type":"gone","user":"carol""#)).await;
     let mut carol = server.person_in("carol", Form::Json).await;
     assert_eq!(past_texts(&mut carol, "/history @bob").await, ["from carol"]);
-    // A stranger who takes the name of one who has left sees nothing, also after a restart.
+    // A stranger who takes the name of a user who has left sees nothing, also after a restart.
     quit(bob).await;
     quit(alice).await;
-    // That they left is kept no later than what is said after it.
+    // The departure is stored no later than subsequent messages.
     carol.ask_json("/create after").await;
     say(&mut carol, "/say #after it").await;
     server.kill().await;
@@ -627,7 +626,7 @@ async fn one_directory_has_one_server() {
         log.contains("is in use by another server; stop that one, or give another directory"),
         "{log}"
     );
-    // The first one hasn't noticed.
+    // The first one isn't affected.
     let mut alice = server.person_in("alice", Form::Json).await;
     ok(alice.ask_json("/create general").await);
     assert_eq!(say(&mut alice, "hi").await, 1);
@@ -640,7 +639,7 @@ async fn a_database_that_isnt_ours_is_refused_and_left_as_it_is() {
     assert!(server.terminate().await.success());
     let file = Store::file_in(&kept.data());
     let good = fs::read(&file).unwrap();
-    // Where a database file has its version, and the program that it is of.
+    // Offsets of the version and the application id in a database file.
     for (at, told) in [
         (60, "run the newer program that wrote it, or restore a backup"),
         (68, "another program's database; give another directory with --data"),
@@ -667,7 +666,7 @@ async fn what_is_said_once_is_said_once_over_restarts() {
     ok(bob.ask_json("/enter general").await);
     let (_, first) = ok(alice.ask_json("/once k1 #general hi").await);
     let (_, private) = ok(alice.ask_json("/once k2 @bob psst").await);
-    // In one piece, of which the first has no answer yet.
+    // In one write; the first has no answer yet.
     alice.send_raw("/once k3 #general both\n".repeat(2).as_bytes()).await;
     let (_, one) = ok(alice.answer_json().await);
     let (_, other) = ok(alice.answer_json().await);
@@ -675,18 +674,18 @@ async fn what_is_said_once_is_said_once_over_restarts() {
     server.kill().await;
     let mut server = kept.again(&server).await;
     let mut alice = server.person_in("Alice", Form::Json).await;
-    // Not entered, other words; and bob isn't here.
+    // Not entered, another text; and bob isn't online.
     assert_eq!(ok(alice.ask_json("/once k1 #general hi").await).1, first);
     assert_eq!(ok(alice.ask_json("/once k1 #general other words").await).1, first);
     assert_eq!(ok(alice.ask_json("/once k2 @bob psst").await).1, private);
     assert_eq!(code(&alice.ask_json("/once k4 #general hi").await), "not-in-channel");
     assert_eq!(code(&alice.ask_json("/once k5 @bob hi").await), "no-such-user");
-    // The key of somebody else is another one.
+    // Keys are per name.
     let mut bob = server.person_in("bob", Form::Json).await;
     ok(bob.ask_json("/enter general").await);
     assert_eq!(say(&mut bob, "/once k1 #general bob's").await, 3);
     ok(alice.ask_json("/enter general").await);
-    // What was refused was not said.
+    // A refused message was not sent.
     assert_eq!(say(&mut alice, "/once k4 #general hi").await, 4);
     assert!(server.terminate().await.success());
     let server = kept.again(&server).await;

@@ -1,4 +1,4 @@
-//! Many clients send random commands at once: every one is answered, whatever the others do.
+//! Many clients send random commands at once, and each command is answered.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use chat_testkit::server::Setup;
 /// Clients at once.
 const CLIENTS: u64 = 12;
 
-/// For how long they go on. A lock order that can fail was found within a second.
+/// Duration of the run. It found a wrong lock order within a second.
 const TIME: Duration = Duration::from_secs(5);
 
-/// How long a command may take on a busy machine. A server that is locked up never answers.
+/// Time limit of a command on a busy machine. A deadlocked server never answers.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
-/// The names that a client changes between.
+/// The names of a client.
 fn name(client: u64, random: &mut Dice) -> String {
     let variants = ["red", "blue", "green"];
     format!("u{client}{}", variants[usize::try_from(random.below(3)).unwrap()])
@@ -27,7 +27,8 @@ fn command(own: u64, random: &mut Dice) -> String {
     let other = name(other, random);
     let channel = format!("#room{}", random.below(3));
     if random.below(4) > 0 {
-        // Half of them ban in a channel of their own, and half change their names: these two locked a server up.
+        // Half of them ban in their own channels, and half change their names: these two deadlocked
+        // a server.
         return match (own % 2, random.below(8)) {
             (0, 0) => format!("/enter #own{own}"),
             (0, 1..=3) => format!("/ban {other}"),

@@ -1,4 +1,4 @@
-//! What an operator does from the shell with the data of a server.
+//! Tools on the data of a server.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -22,7 +22,7 @@ impl Data {
         Setup::unpaced().keeping(&self.folder.path().join("data")).start().await
     }
 
-    /// Runs a tool on a directory beside the others.
+    /// Runs a tool on another directory.
     fn run(&self, data: &str, words: &[&str]) -> Output {
         let mut command = Command::new(binary::path("chat-server"));
         command.arg("--data").arg(self.folder.path().join(data));
@@ -52,7 +52,7 @@ fn said(output: &Output) -> String {
     text(&output.stdout) + &text(&output.stderr)
 }
 
-/// A server into whose `#dev` three lines were said.
+/// A server with three messages in `#dev`.
 async fn with_three_lines(data: &Data) -> TestServer {
     let server = data.server().await;
     let mut alice = server.person_in("alice", Form::Json).await;
@@ -74,7 +74,7 @@ async fn a_backup_of_a_running_server_is_a_whole_store() {
     assert!(data.fails("data", &["backup", "copy.db"]).contains("is there already"));
     assert!(data.fails("data", &["backup", "-"]).contains("can't go to standard output"));
     assert!(!data.path("copy.db.part").exists());
-    // Restored as the manual says.
+    // Restored as documented.
     fs::create_dir(data.path("restored")).unwrap();
     fs::copy(data.path("copy.db"), data.path("restored/chat.db")).unwrap();
     let restored = Setup::unpaced().keeping(&data.path("restored")).start().await;
@@ -123,13 +123,13 @@ async fn a_backup_is_put_in_place_and_the_old_files_are_kept_aside() {
     assert!(!data.path("data/chat.db.restoring").exists());
     data.succeeds("data", &["--listen", "127.0.0.1:0", "check"]);
     assert_eq!(last_id(&data, "data").await, 3);
-    // What was replaced is a whole store.
+    // The replaced files are a complete store.
     assert_eq!(last_id(&data, &format!("data/{aside}")).await, 4);
     data.succeeds("fresh", &["restore", "copy.db"]);
     assert_eq!(last_id(&data, "fresh").await, 3);
 }
 
-/// The last id of `#dev`, after a start and a clean end.
+/// The last id of `#dev`, after a start and a graceful stop.
 async fn last_id(data: &Data, name: &str) -> u64 {
     let mut server = Setup::unpaced().keeping(&data.path(name)).start().await;
     let mut zoe = server.person_in("zoe", Form::Json).await;
@@ -230,13 +230,13 @@ async fn an_export_is_imported_once_and_the_same() {
     let told = data.succeeds("other", &["import", "dev.jsonl"]);
     assert_eq!(told, format!("0 lines imported into {into}, 3 were there already\n"));
     assert_eq!(data.succeeds("other", &["export", "--channel", "dev"]), exported);
-    // Only the newest lines: the ids stay what they are.
+    // Only the newest messages: the ids stay.
     let newest = format!("{}\n{}\n", rows[0], rows[3]);
     fs::write(data.path("newest.jsonl"), newest).unwrap();
     data.succeeds("newest", &["import", "newest.jsonl"]);
     let told = data.succeeds("newest", &["--listen", "127.0.0.1:0", "check"]);
     assert!(told.contains("ok     database"), "{told}");
-    // Ids that were given once aren't given again, though their lines are gone.
+    // Ids aren't reused after their messages are gone.
     fs::write(data.path("empty.jsonl"), rows[0]).unwrap();
     data.succeeds("empty", &["import", "empty.jsonl"]);
     {
@@ -310,7 +310,7 @@ fn what_is_kept_of_an_account_is_exported() {
         admin: true,
     };
     book.commit(&[made.into()]).unwrap();
-    // It stays open, as it is while a server runs.
+    // It stays open, as in a running server.
     let row = r#"{"type":"account","name":"Alice","created":"1970-01-01T00:00:00.000Z","seen":"1970-01-01T00:00:00.000Z","away":false,"admin":true}"#;
     assert_eq!(data.succeeds("data", &["export-user", "alice"]), format!("{row}\n"));
     data.succeeds("data", &["export-user", "ALICE", "alice.jsonl"]);
@@ -377,14 +377,14 @@ async fn a_check_finds_each_fault_and_tells_its_cure() {
     assert!(told.contains("fault  database") && told.contains("restore a backup"), "{told}");
 }
 
-/// Writes over everything but the first page.
+/// Overwrites everything but the first page.
 fn damage(file: &Path) {
     let mut bytes = fs::read(file).unwrap();
     bytes[4096..].fill(0xAA);
     fs::write(file, bytes).unwrap();
 }
 
-/// Runs a tool whose output goes to `out`; returns its exit code and its complaints.
+/// Runs a tool with its output to `out`. Returns its exit code and standard error.
 fn write_to(data: &Data, out: impl Into<Stdio>, words: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(binary::path("chat-server"));
     command.arg("--data").arg(data.path("data")).current_dir(data.folder.path());
@@ -410,7 +410,7 @@ async fn output_that_is_not_taken_has_the_right_exit_code() {
         &["export", "--help"],
     ];
     for words in tools {
-        // As with `head`, which goes when it has enough.
+        // Like `head`, which closes its input early.
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         assert_eq!(write_to(&data, writer, words), (Some(0), String::new()), "{words:?}");
@@ -445,9 +445,9 @@ fn a_named_pipe_is_refused_and_not_waited_for() {
         let refused = data.fails("data", words);
         assert!(refused.contains("pipe"), "{words:?}: {refused}");
     }
-    // Tools that show no message of the day don't look at it.
+    // Tools don't read the message of the day.
     assert!(data.fails("data", &["--motd", "pipe", "backup", "x"]).contains("there is no "));
-    // One that a shell makes has its other end.
+    // A pipe of the shell has a writer.
     let mut command = Command::new("bash");
     command.arg("-c").arg("\"$0\" --config <(echo ephemeral = true) --motd <(echo hi) check");
     command.arg(binary::path("chat-server"));

@@ -1,6 +1,6 @@
-//! Conversations of several people, played from `tests/transcripts/*.txt` against the real server.
+//! Conversations of several users, played from `tests/transcripts/*.txt` against the real server.
 //!
-//! A transcript is a list of steps, each followed by all that came of it, on every connection:
+//! A transcript is a list of steps, each followed by its output on every connection:
 //!
 //! ```text
 //! # A comment.
@@ -11,19 +11,19 @@
 //! ```
 //!
 //! * `config:` one setting of the server; only at the top.
-//! * `here:` these people connect and give their names; the greeting isn't shown.
-//! * `connects:` these connect and have no name yet.
-//! * `NAME>` somebody sends a line; several with ` ⏎ ` between them are sent at once, which a password that is asked
-//!   for needs: whatever comes next is one.
-//! * `half-closes:`, `hangs-up:` these end their input, or their connection.
-//! * `grants:` these accounts become operators of the server, at its shell.
-//! * `later:` these are told something by and by, without having asked.
-//! * `NAME<` what somebody is told. `(end)` is the end of the connection.
+//! * `here:` these users connect and give their names; the greeting isn't shown.
+//! * `connects:` these clients connect and have no name yet.
+//! * `NAME>` a user sends a line; several with ` ⏎ ` between them are sent at once, as a password
+//!   prompt requires.
+//! * `half-closes:`, `hangs-up:` these clients end their output, or their connection.
+//! * `grants:` these accounts become server operators, at the shell.
+//! * `later:` these users receive something later, without a request.
+//! * `NAME<` output to a user. `(end)` is the end of the connection.
 //!
-//! What differs from run to run is shown as `{time}`, `{address}` and `{n}`. Whoever isn't mentioned
-//! after a step was told nothing. `x.json.txt` has the same steps as `x.txt`, with everybody in the
-//! JSON form. With `UPDATE=1` in the environment both are written anew from the steps of `x.txt`, for
-//! you to read and to judge. The pages that people read have such steps, too: [`pages`].
+//! Varying parts are shown as `{time}`, `{address}` and `{n}`. A user who isn't mentioned after a
+//! step received nothing. `x.json.txt` has the same steps as `x.txt`, with all clients in the JSON
+//! format. With `UPDATE=1` in the environment both are generated from the steps of `x.txt`; review
+//! the difference. The documents have such steps, too: [`pages`].
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -34,16 +34,16 @@ use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
 
 mod pages;
 
-/// One step, and what came of it.
+/// A step, and its output.
 struct Step {
-    /// In the file, from 1.
+    /// Line number in the file, from 1.
     line: usize,
     action: Action,
     told: Vec<(String, String)>,
 }
 
 impl Step {
-    /// As it stands in a transcript, each line with its ending.
+    /// The lines of the transcript, with their endings.
     fn written(&self) -> String {
         let mut written = self.action.written() + "\n";
         for (who, line) in &self.told {
@@ -118,14 +118,14 @@ fn parse(text: &str) -> Result<Vec<Step>, String> {
     Ok(steps)
 }
 
-/// In the server's own folder.
+/// Relative to the server's folder.
 const ADMIN_SOCKET: &str = "admin.sock";
 
-/// A transcript while it is played.
+/// The state of a running transcript.
 struct Play {
     form: Form,
     server: TestServer,
-    /// In the order in which they came.
+    /// In order of arrival.
     people: Vec<TestClient>,
 }
 
@@ -150,7 +150,7 @@ impl Play {
         found.unwrap_or_else(|| panic!("{who} isn't connected"))
     }
 
-    /// Does a step. Tells who is to be waited for, if it isn't enough to ask.
+    /// Executes a step. Returns the clients to wait for, if a round trip isn't enough.
     async fn act(&mut self, action: &Action) {
         match action {
             Action::Comment(_) | Action::Config(_) | Action::Later(_) => {}
@@ -159,8 +159,7 @@ impl Play {
                     let person = self.server.person_in(who, self.form).await;
                     self.people.push(person);
                 }
-                // Of those who came later the others may have been told nothing: nobody is in a
-                // channel by having a name.
+                // Others receive nothing of later users: a name alone enters no channel.
             }
             Action::Connects(names) => {
                 for who in names {
@@ -191,10 +190,10 @@ impl Play {
         }
     }
 
-    /// What everybody has been told.
+    /// The output so far of every client.
     async fn told(&mut self, action: &Action) -> Vec<(String, String)> {
         let mut all = Vec::new();
-        // Whoever acted comes first: when they have their answer, the others have been told.
+        // The acting client comes first: when it has its answer, the others have the event.
         let acted = |who: &String| match action {
             Action::Sends(sender, _) => sender == who,
             Action::HalfCloses(names) => names.contains(who),
@@ -226,19 +225,19 @@ impl Play {
             }
         }
         if somebody_is_gone {
-            // Whoever was looked at before the end was seen is told of it by now.
+            // Clients that were checked before the end have its event by now.
             for person in &mut self.people {
                 let (told, _) = person.told_by_now().await;
                 all.extend(told.iter().map(|line| (person.who().to_owned(), normal(line))));
             }
-            // As they stand in a transcript.
+            // In the notation of a transcript.
             all.sort_by_key(|(who, _)| order.iter().position(|it| it == who));
         }
         all
     }
 
-    /// Holds what everybody is told against what the transcript has. Lines that come by and by are
-    /// waited for; then there must be no more.
+    /// Compares the output to every client with the transcript. It waits for delayed lines; then
+    /// there must be no more.
     async fn hold(&mut self, step: &Step) -> Result<(), String> {
         let mut expected: HashMap<&str, Vec<&str>> = HashMap::new();
         for (who, told) in &step.told {
@@ -286,7 +285,7 @@ impl Play {
     }
 }
 
-/// A line with the parts replaced that differ from run to run.
+/// A line with its varying parts replaced.
 fn normal(line: &str) -> String {
     let mut normal = line.to_owned();
     if line.starts_with("* ") || line.starts_with("! ") || line.starts_with(r#"{"type":"error""#) {
@@ -309,7 +308,7 @@ fn normal(line: &str) -> String {
             ("online", "\"{n}\""),
         ] {
             if key == "token" && line.contains("\"re\":\"ping\"") {
-                // What the asker sent.
+                // Chosen by the client.
                 continue;
             }
             let key = format!("\"{key}\":");
@@ -319,7 +318,7 @@ fn normal(line: &str) -> String {
                     .into_iter::<serde_json::Value>();
                 let value = values.next().expect("a key has a value").expect("it is JSON");
                 let to = from + values.byte_offset();
-                // Without an end, and the address of a ban, is the same each time.
+                // A missing end and the address of a ban don't vary.
                 let is_fixed = match shown {
                     "\"{time}\"" => value.is_null(),
                     "\"{address}\"" => !line.starts_with(r#"{"type":"info""#),
@@ -362,7 +361,7 @@ fn normal(line: &str) -> String {
     normal
 }
 
-/// The moments in the server's own sentences.
+/// Times in the server's sentences.
 fn without_dates(line: &str) -> String {
     let length = "2026-11-22 07:44:05".len();
     let mut made = String::new();
@@ -379,7 +378,7 @@ fn without_dates(line: &str) -> String {
     made
 }
 
-/// The rows of `/stats` that are others each time, with what stands before their numbers.
+/// The varying rows of `/stats`, with the text before their numbers.
 const VARYING: &[&str] = &[
     "*   uptime                  ",
     "*   memory                  ",
@@ -404,7 +403,7 @@ fn is_date_and_time(text: &str) -> bool {
     text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).eq("0000-00-00 00:00:00".chars())
 }
 
-/// What is replaced must be what it is replaced as.
+/// Each varying part must have the form of its replacement.
 fn assert_shape(shown: &str, value: &serde_json::Value, line: &str) {
     let fits = match shown {
         "\"{n}\"" => value.is_u64(),
@@ -427,7 +426,7 @@ async fn check(path: &Path, form: Form) -> Result<usize, String> {
     Ok(steps.len())
 }
 
-/// Plays the steps, which stand in `path`, and holds what comes of each against what it has.
+/// Plays the steps of `path`, and compares the output of each.
 async fn check_steps(path: &Path, steps: &[Step], form: Form) -> Result<(), String> {
     let mut play = Play::begin(steps, form).await;
     for step in steps.iter().filter(|step| !matches!(step.action, Action::Comment(_))) {
@@ -440,14 +439,14 @@ async fn check_steps(path: &Path, steps: &[Step], form: Form) -> Result<(), Stri
     Ok(())
 }
 
-/// Plays the steps, and puts into each what came of it.
+/// Plays the steps, and records the output of each.
 async fn play_anew(steps: &mut [Step], form: Form) {
     let mut play = Play::begin(steps, form).await;
     for step in steps {
         play.act(&step.action).await;
         let before = std::mem::take(&mut step.told);
         if matches!(step.action, Action::HangsUp(_)) {
-            // Whoever was told so the last time is told again by and by.
+            // A client that received a delayed line last time receives it again.
             for (who, _) in before {
                 let line = play.person(&who).line().await;
                 step.told.push((who, normal(&line)));
@@ -457,7 +456,7 @@ async fn play_anew(steps: &mut [Step], form: Form) {
     }
 }
 
-/// Writes a transcript anew from the steps of `from`.
+/// Generates a transcript from the steps of `from`.
 async fn update(from: &Path, path: &Path, form: Form) {
     let mut steps = parse(&fs::read_to_string(from).unwrap()).unwrap();
     play_anew(&mut steps, form).await;
@@ -480,7 +479,7 @@ fn is_json(path: &Path) -> bool {
     path.to_string_lossy().ends_with(".json.txt")
 }
 
-/// The steps of a transcript, without what came of them.
+/// The steps of a transcript without output.
 fn steps_of(path: &Path) -> Vec<String> {
     let steps = parse(&fs::read_to_string(path).unwrap()).unwrap();
     steps.iter().map(|step| step.action.written()).collect()

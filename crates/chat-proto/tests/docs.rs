@@ -1,8 +1,8 @@
-//! The protocol page says what the code says.
+//! Compares docs/protocol.md with the code.
 //!
 //! Tables between `<!-- table: … -->` and `<!-- end -->` are generated: `UPDATE=1 cargo test -p
-//! chat-proto --test docs` writes them anew. The others are compared with the golden files and with the
-//! daemon's source.
+//! chat-proto --test docs` writes them anew. The others are compared with the golden files and with
+//! the daemon's source.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -35,7 +35,8 @@ fn coded<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 
 fn verbs() -> String {
     let mut table =
-        "| command | also | arguments | does | before a name |\n|---|---|---|---|---|\n".to_owned();
+        "| command | aliases | arguments | effect | before a name |\n|---|---|---|---|---|\n"
+            .to_owned();
     for verb in VERBS {
         let slashed: Vec<String> = verb.words().map(|word| format!("/{word}")).collect();
         let (own, also) = slashed.split_first().unwrap();
@@ -49,7 +50,7 @@ fn verbs() -> String {
 }
 
 fn codes() -> String {
-    let mut table = "| code | given when |\n|---|---|\n".to_owned();
+    let mut table = "| code | meaning |\n|---|---|\n".to_owned();
     for code in Code::ALL {
         writeln!(table, "| `{code}` | {} |", code.meaning()).unwrap();
     }
@@ -59,7 +60,7 @@ fn codes() -> String {
 /// Every limit: its name in the code, what it bounds, and its value.
 const LIMITS: &[(&str, &str, usize)] = &[
     ("MAX_LINE_BYTES", "bytes of a line, without its ending", limits::MAX_LINE_BYTES),
-    ("MAX_USER_NAME_CHARS", "characters of a person's name", limits::MAX_USER_NAME_CHARS),
+    ("MAX_USER_NAME_CHARS", "characters of a user's name", limits::MAX_USER_NAME_CHARS),
     (
         "MAX_CHANNEL_NAME_CHARS",
         "characters of a channel's name, without its `#`",
@@ -82,45 +83,45 @@ const LIMITS: &[(&str, &str, usize)] = &[
         "characters of a reason (`/quit`, `/leave`, `/away`, `/kick`, `/ban`, …)",
         limits::MAX_REASON_CHARS,
     ),
-    ("MIN_PASSWORD_CHARS", "characters of a password, at least", limits::MIN_PASSWORD_CHARS),
+    ("MIN_PASSWORD_CHARS", "characters of a password, minimum", limits::MIN_PASSWORD_CHARS),
     ("MAX_PASSWORD_CHARS", "characters of a password", limits::MAX_PASSWORD_CHARS),
     ("MAX_INVITE_CHARS", "characters of an invitation's code", limits::MAX_INVITE_CHARS),
-    ("INVITATION_DAYS", "days that an invitation is good for", limits::INVITATION_DAYS),
-    ("MAX_INVITATIONS", "invitations of one server that are not used yet", limits::MAX_INVITATIONS),
+    ("INVITATION_DAYS", "days until an invitation expires", limits::INVITATION_DAYS),
+    ("MAX_INVITATIONS", "unused invitations of one server", limits::MAX_INVITATIONS),
     ("MAX_BARRED", "bans of one server", limits::MAX_BARRED),
     ("MAX_TOKENS", "tokens of one account", limits::MAX_TOKENS),
-    ("TOKEN_DAYS", "days that a token is good for after its last use", limits::TOKEN_DAYS),
+    ("TOKEN_DAYS", "days until a token expires, from its last use", limits::TOKEN_DAYS),
     ("MAX_DEVICES", "connections signed in to one account at once", limits::MAX_DEVICES),
     (
         "MAX_WAITING_LINES",
-        "private lines that are told when one signs in",
+        "unread private messages sent after signing in",
         limits::MAX_WAITING_LINES,
     ),
-    ("MAX_HISTORY_LINES", "lines that one `/history` asks for", limits::MAX_HISTORY_LINES as usize),
-    ("HISTORY_LINES", "lines of `/history` without a count", limits::HISTORY_LINES as usize),
+    ("MAX_HISTORY_LINES", "messages of one `/history`", limits::MAX_HISTORY_LINES as usize),
+    ("HISTORY_LINES", "messages of `/history` without a count", limits::HISTORY_LINES as usize),
     ("MAX_SEARCH_WORDS", "words and quoted phrases of one `/search`", limits::MAX_SEARCH_WORDS),
-    (
-        "MAX_SEARCH_BEGINNINGS",
-        "of these, those of which only the beginning is given",
-        limits::MAX_SEARCH_BEGINNINGS,
-    ),
+    ("MAX_SEARCH_BEGINNINGS", "of these, prefixes (`deploy*`)", limits::MAX_SEARCH_BEGINNINGS),
     ("MAX_KEY_CHARS", "characters of the key of `/once`", limits::MAX_KEY_CHARS),
     ("MAX_PERIOD_SECS", "seconds of a timed ban or mute", limits::MAX_PERIOD_SECS as usize),
     ("MAX_SLOW_SECS", "seconds of `/set slow`", limits::MAX_SLOW_SECS as usize),
-    ("MAX_LOGGED_ACTS", "acts that a channel keeps for `/log`", limits::MAX_LOGGED_ACTS as usize),
-    ("LOGGED_ACTS", "acts of `/log` without a count", limits::LOGGED_ACTS as usize),
+    (
+        "MAX_LOGGED_ACTS",
+        "actions in the log of a channel (`/log`)",
+        limits::MAX_LOGGED_ACTS as usize,
+    ),
+    ("LOGGED_ACTS", "actions of `/log` without a count", limits::LOGGED_ACTS as usize),
     ("MAX_PATTERN_CHARS", "characters of one word of `/set words`", limits::MAX_PATTERN_CHARS),
     ("MAX_PATTERNS", "words of `/set words` in one channel", limits::MAX_PATTERNS),
-    ("MAX_NEAREST", "near words or names that a refusal suggests", limits::MAX_NEAREST),
+    ("MAX_NEAREST", "near words or names suggested by a refusal", limits::MAX_NEAREST),
     (
         "MAX_SHOWN_WORD_CHARS",
-        "characters of a typed word that a refusal repeats",
+        "characters of a typed word repeated by a refusal",
         limits::MAX_SHOWN_WORD_CHARS,
     ),
 ];
 
 fn limits_table() -> String {
-    let mut table = "| at most | of |\n|---|---|\n".to_owned();
+    let mut table = "| maximum | of |\n|---|---|\n".to_owned();
     for (_, what, value) in LIMITS {
         writeln!(table, "| {value} | {what} |").unwrap();
     }
@@ -251,22 +252,31 @@ fn every_setting_is_told_with_its_usual_value() {
         }
     }
     assert_eq!(usual.len(), 30, "{usual:?}");
-    let told: BTreeMap<String, u64> = rows(&page(), "| setting | usual | |")
+    let told: BTreeMap<String, u64> = rows(&page(), "| setting | default | meaning |")
         .iter()
         .map(|row| (in_code(&row[0]).pop_first().unwrap(), row[1].parse().unwrap()))
         .collect();
     assert_eq!(told, usual);
 }
 
+/// The sources of the daemon, wherever its modules are.
+fn daemon(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text = |path: PathBuf| {
+        if path.is_dir() { daemon(&path) } else { fs::read_to_string(path).unwrap() }
+    };
+    entries.map(text).collect()
+}
+
 #[test]
 fn the_bounds_in_the_prose_are_those_of_the_daemon() {
-    for (file, bound, prose) in [
-        ("hub/channel.rs", "RING: usize = 256;", "keeps the last 256 events"),
-        ("hub/private.rs", "MAX_WAITING_LINES: usize = 256;", "256 lines may wait for one reader"),
-        ("config.rs", "\"127.0.0.1:5002\"", "`127.0.0.1:5002`"),
+    let source = daemon(&in_workspace("crates/chat-server/src"));
+    for (bound, prose) in [
+        ("RING: usize = 256;", "keeps the last 256 events"),
+        ("MAX_WAITING_LINES: usize = 256;", "256 lines may wait for one reader"),
+        ("\"127.0.0.1:5002\"", "`127.0.0.1:5002`"),
     ] {
-        let source = read(&format!("crates/chat-server/src/{file}"));
-        assert!(source.contains(bound), "{bound} is no longer in {file}");
+        assert!(source.contains(bound), "{bound} is no longer in the daemon");
         assert!(page().contains(prose), "{prose}");
     }
 }
@@ -300,7 +310,7 @@ fn what_the_page_shows_is_real() {
         .iter()
         .map(|file| read(&format!("crates/chat-proto/tests/golden/{file}.txt")))
         .collect();
-    for row in rows(&page(), "| line | is |") {
+    for row in rows(&page(), "| line | meaning |") {
         let line = row[0].trim_matches('`').replace("foo", "general");
         assert!(golden.lines().any(|real| real == line), "{line}");
     }

@@ -1,4 +1,4 @@
-//! Which commands the clients send.
+//! The commands that the clients send.
 
 use chat_testkit::dice::Dice;
 
@@ -16,7 +16,7 @@ fn anybody(dice: &mut Dice) -> String {
     }
 }
 
-/// In the first, and in a client's own, lines may be hidden or not kept.
+/// In the first, and in a client's own, messages may be hidden or not stored.
 fn room(dice: &mut Dice) -> String {
     format!("#room{}", dice.below(3))
 }
@@ -25,14 +25,14 @@ fn lossy(number: u64, dice: &mut Dice) -> String {
     if dice.below(2) == 0 { "#room0".to_owned() } else { format!("#own{number}") }
 }
 
-/// Most lines are said, and people come and go; some act upon others.
+/// Mostly messages, entering and leaving; some moderation.
 pub(super) fn command(number: u64, role: Role, count: u64, dice: &mut Dice) -> String {
     match dice.below(100) {
         0..=19 => format!("line {count} of {number}"),
         20..=29 => format!("/say {} line {count} of {number}", room(dice)),
         30..=39 => format!("/enter {}", room(dice)),
         40..=45 => format!("/leave {}", room(dice)),
-        // From which id on its lines are new, is told in the JSON form alone.
+        // Only the JSON format contains the id from which messages are new.
         46..=50 if role != Role::Reader => format!("/create {}", room(dice)),
         46..=50 => "/leave".to_owned(),
         51..=74 => moderates(number, dice),
@@ -41,7 +41,7 @@ pub(super) fn command(number: u64, role: Role, count: u64, dice: &mut Dice) -> S
     }
 }
 
-/// What those who run a channel do.
+/// Commands of channel operators.
 fn moderates(number: u64, dice: &mut Dice) -> String {
     let (room, user) = (room(dice), anybody(dice));
     let time = *dice.pick(&["", " for 1s", " for 2s", " for 1h"]);
@@ -97,7 +97,7 @@ fn asks(number: u64, dice: &mut Dice) -> String {
     }
 }
 
-/// What one does oneself.
+/// Commands about the client itself.
 fn does(number: u64, role: Role, count: u64, dice: &mut Dice) -> String {
     let (room, user) = (room(dice), anybody(dice));
     match dice.below(22) {
@@ -121,7 +121,7 @@ fn does(number: u64, role: Role, count: u64, dice: &mut Dice) -> String {
     }
 }
 
-/// What an operator of the server does.
+/// Commands of server operators.
 fn governs(user: &str, dice: &mut Dice) -> String {
     match dice.below(4) {
         0 => format!("/kill {user} enough"),

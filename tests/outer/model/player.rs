@@ -1,4 +1,4 @@
-//! One client: it sends commands, and reads what comes of them.
+//! One client: it sends commands, and reads the output.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -13,13 +13,14 @@ use super::commands::{command, guest_name};
 use super::truth::{Said, Truth};
 use super::view::View;
 
-/// How long a command may take on a busy machine. A server that is locked up never answers.
+/// Time limit of a command on a busy machine. A deadlocked server never answers.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Between two tries to come back: the server doesn't tell when a name is free or a ban has ended.
+/// Between two attempts to reconnect: the server doesn't report when a name is free or a ban has
+/// ended.
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
-/// Lines sent ahead.
+/// Pipelined lines.
 const AHEAD: u64 = 4;
 
 const PASSWORD: &str = "of the two devices";
@@ -29,7 +30,7 @@ pub(super) enum Role {
     /// A device of this account.
     Account(&'static str),
     Guest,
-    /// A guest in the text form, who keeps no view.
+    /// A guest in the text format, without a view.
     Reader,
 }
 
@@ -45,7 +46,7 @@ pub(super) struct Player {
     count: u64,
     client: TestClient,
     view: View,
-    /// What the server says of each channel that it is in, while nobody sends anything.
+    /// The server's state of each channel of the client, while no client sends.
     found: BTreeMap<String, BTreeSet<String>>,
     truth: Arc<Mutex<Truth>>,
 }
@@ -78,7 +79,7 @@ impl Player {
         self.client.fail(fault)
     }
 
-    /// Connects anew, and takes a name.
+    /// Reconnects, and takes a name.
     pub(super) async fn come_back(&mut self) {
         loop {
             self.client =
@@ -94,7 +95,7 @@ impl Player {
         }
     }
 
-    /// Tells whether the connection is still there; then it has a name.
+    /// Returns whether the connection is still there; then it has a name.
     async fn take_name(&mut self) -> bool {
         loop {
             let sent = match self.role {
@@ -127,12 +128,12 @@ impl Player {
         !ended
     }
 
-    /// Sends so many commands.
+    /// Sends a number of commands.
     pub(super) async fn play(&mut self, commands: u64) {
         let mut sent = 0;
         while sent < commands {
             if self.dice.below(150) == 0 {
-                // Without a goodbye.
+                // Without `/quit`.
                 self.come_back().await;
             }
             let ahead = 1 + self.dice.below(AHEAD);
@@ -154,14 +155,16 @@ impl Player {
         }
     }
 
-    /// In the text form: sends lines, and reads until all is told. Tells whether the connection is still there.
+    /// In the text format: sends lines, and reads until all output has arrived. Returns whether the
+    /// connection is still there.
     async fn read(&mut self, lines: &[String]) -> bool {
         let _ = self.client.try_send_raw(format!("{}\r\n", lines.join("\r\n")).as_bytes()).await;
         let (_, ended) = self.client.told_by_now().await;
         !ended
     }
 
-    /// Sends lines, and reads until all are answered. Tells whether the connection is still there.
+    /// Sends lines, and reads until all are answered. Returns whether the connection is still
+    /// there.
     async fn ask(&mut self, lines: &[String]) -> bool {
         let _ = self.client.try_send_raw(format!("{}\n", lines.join("\n")).as_bytes()).await;
         self.view.catches_up();
@@ -189,7 +192,7 @@ impl Player {
         true
     }
 
-    /// Asks who is in the channels of which it doesn't know that.
+    /// Queries the members of channels whose members are unknown.
     async fn know_members(&mut self) -> bool {
         let unknown: Vec<String> = self
             .view
@@ -201,7 +204,7 @@ impl Player {
         unknown.is_empty() || self.ask(&unknown).await
     }
 
-    /// Reads what the server has told by now.
+    /// Reads the output so far.
     pub(super) async fn settle(&mut self) {
         let (told, ended) = self.client.told_by_now().await;
         if self.role != Role::Reader {
@@ -217,7 +220,7 @@ impl Player {
         }
     }
 
-    /// Asks the server where it is and who is there; returns the channels.
+    /// Queries the client's channels and their members. Returns the channels.
     pub(super) async fn look(&mut self) -> Vec<String> {
         self.client.take_form(Form::Json).await;
         let (rows, _) = self.client.ask_json("/info").await;
@@ -239,7 +242,7 @@ impl Player {
         channels
     }
 
-    /// Compares what it knows with what the server says, and both with who is in the channels.
+    /// Compares the view with the server, and both with the members of the channels.
     pub(super) fn check_members(&self, present: &BTreeMap<String, BTreeSet<String>>) {
         for (channel, found) in &self.found {
             if found != &present[channel] {
@@ -266,7 +269,7 @@ impl Player {
         }
     }
 
-    /// Goes back to the form of its role.
+    /// Returns to the format of its role.
     pub(super) async fn look_away(&mut self) {
         if self.role == Role::Reader {
             self.client.take_form(Form::Text).await;
@@ -278,7 +281,7 @@ impl Player {
         self.role != Role::Reader && self.found.contains_key(channel)
     }
 
-    /// What is stored of a channel after a line.
+    /// The stored messages of a channel after an id.
     pub(super) async fn lines(&mut self, channel: &str, after: u64) -> Vec<(u64, Said)> {
         let (rows, answer) =
             self.client.ask_json(&format!("/history {channel} 5000 after {after}")).await;

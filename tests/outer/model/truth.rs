@@ -1,13 +1,13 @@
-//! What was said: one and the same for everybody.
+//! The messages, equal for all clients.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
-/// A line as somebody was told it.
+/// A message as a client received it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
-    /// Not known to the author of several lines at once, whose name may have changed.
+    /// Unknown to the author of several messages at once, whose name may have changed.
     pub(super) from: Option<String>,
     pub(super) text: String,
     pub(super) time: String,
@@ -30,16 +30,16 @@ impl Said {
 pub(super) struct Truth {
     /// By conversation and id.
     lines: BTreeMap<(String, u64), Said>,
-    /// Lines up to this one were dropped with their channel.
+    /// Messages up to this id were deleted with their channel.
     floors: HashMap<String, u64>,
-    /// Lines up to this one were read back.
+    /// Messages up to this id were read back.
     checked: HashMap<String, u64>,
-    /// Channels in which lines were purged, or not kept.
+    /// Channels with purged or unstored messages.
     lossy: HashSet<String>,
 }
 
 impl Truth {
-    /// Somebody is told a line.
+    /// A client receives a message.
     pub(super) fn tell(&mut self, conversation: &str, id: u64, told: &Said) -> Result<(), String> {
         let known = self.lines.entry((conversation.to_owned(), id)).or_insert_with(|| told.clone());
         if known.from.is_none() {
@@ -52,7 +52,7 @@ impl Truth {
         Err(format!("line {id} of {conversation} was told as {known:?} and is told as {told:?}"))
     }
 
-    /// A channel is made, which may have been there before.
+    /// A channel is made, perhaps again.
     pub(super) fn make(&mut self, channel: &str, last: u64) {
         let floor = self.floors.entry(channel.to_owned()).or_default();
         *floor = last.max(*floor);
@@ -72,7 +72,7 @@ impl Truth {
         self.checked.clone_from(&self.floors);
     }
 
-    /// What was read of a channel after the line that is checked; tells whether there may be more.
+    /// Checks messages read after the last checked id. Returns whether there may be more.
     pub(super) fn check(&mut self, channel: &str, read: &[(u64, Said)]) -> Result<bool, String> {
         let after = self.checked(channel);
         let mut expected = after;

@@ -1,4 +1,4 @@
-//! What one client knows of its channels from the events that it was told.
+//! A client's view of its channels, from events alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -10,13 +10,13 @@ use super::truth::{Said, Truth};
 /// A channel that the client is in.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Room {
-    /// Not known until they are asked for.
+    /// Unknown until queried.
     pub(super) members: Option<BTreeSet<String>>,
-    /// A list may be ahead of the events, which have caught up after so many more answers.
+    /// A list may be ahead of the events, which have caught up after this many answers.
     behind: u8,
-    /// The newest line.
+    /// The newest message.
     last: Option<u64>,
-    /// Who was told to be muted for good.
+    /// Users reported as muted permanently.
     muted: BTreeSet<String>,
 }
 
@@ -25,7 +25,7 @@ impl Room {
         Self { last, ..Self::default() }
     }
 
-    /// Who comes or goes may leave it without an operator, and the right to somebody who is muted.
+    /// Entering or leaving may pass the operator's right to a muted user.
     fn leaves(&mut self, user: &str) {
         self.muted.clear();
         if let Some(members) = &mut self.members {
@@ -66,7 +66,7 @@ impl Room {
 pub(super) struct View {
     pub(super) name: String,
     pub(super) rooms: BTreeMap<String, Room>,
-    /// The newest line of each private chat of two accounts.
+    /// The newest message of each private chat of two accounts.
     private: BTreeMap<String, u64>,
     truth: Arc<Mutex<Truth>>,
 }
@@ -76,7 +76,7 @@ impl View {
         Self { name: String::new(), rooms: BTreeMap::new(), private: BTreeMap::new(), truth }
     }
 
-    /// Everything that was asked is answered, and more is going to be asked.
+    /// All requests are answered, and more follow.
     pub(super) fn catches_up(&mut self) {
         for room in self.rooms.values_mut() {
             room.behind = room.behind.saturating_sub(1);
@@ -167,7 +167,7 @@ impl View {
         }
     }
 
-    /// The answer to a line, and the members that it has listed.
+    /// The answer to a line, and the members listed with it.
     pub(super) fn is_answered(
         &mut self,
         line: &str,
@@ -217,7 +217,7 @@ impl View {
                     room.behind = 2;
                 }
             }
-            // An operator of the server need not be in the channel.
+            // A server operator need not be in the channel.
             "kick" | "ban" if !channel.is_empty() => {
                 if let Some(room) = self.rooms.get_mut(channel) {
                     room.leaves(user);
@@ -257,7 +257,8 @@ impl View {
             _ => line.to_owned(),
         };
         if answer["re"] == "once" {
-            // It may have been said before, with other words, also where it isn't any more.
+            // It may have been sent before, with another text, to a channel that the client has
+            // left.
             let last = self.rooms.get(channel).and_then(|room| room.last);
             if last.is_none_or(|last| id <= last) {
                 return Ok(());

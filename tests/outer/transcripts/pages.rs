@@ -1,11 +1,11 @@
-//! The examples on the pages that people read, played against the real server.
+//! The examples of the documents, played against the real server.
 //!
-//! In a page a fenced block of the kind `chat` has steps, and what came of them, as transcripts have.
-//! All blocks of one page are one conversation with one server; a block of the kind `chat afresh` begins
-//! with another server, where nobody is. Steps that readers needn't see, which bring people to where the
-//! next example begins, stand in a comment that begins with `<!-- chat` or `<!-- chat afresh`.
+//! A fenced block of the kind `chat` has steps with their output, like a transcript. All blocks of
+//! one page are one conversation with one server; a block of the kind `chat afresh` begins with an
+//! empty server. Steps that set up the next example are in a comment that begins with `<!-- chat`
+//! or `<!-- chat afresh`.
 //!
-//! What differs from run to run has the values of [`SHOWN`] on a page, and `UPDATE=1` writes them.
+//! Varying parts have the values of [`SHOWN`], and `UPDATE=1` writes them.
 
 use std::fs;
 use std::ops::Range;
@@ -16,8 +16,8 @@ use chat_testkit::{Form, binary};
 
 use super::{Action, Step, check_steps, normal, parse, play_anew};
 
-/// What differs from run to run, and what a page shows instead: the tests' server has this name on the
-/// pages, and everything happens in one moment.
+/// Varying parts, and their values on a page: the server has this name there, and the time is
+/// constant.
 const SHOWN: &[(&str, &str)] = &[
     ("\"{time}\"", "\"2026-11-22T07:44:05.120Z\""),
     ("{time}", "2026-11-22 07:44:05"),
@@ -33,27 +33,27 @@ const SHOWN: &[(&str, &str)] = &[
 /// The name of the tests' server.
 const SERVER: &str = "chat.test";
 
-/// What somebody is told, as a page has it.
+/// A line of output as a page has it.
 fn shown(normal: &str) -> String {
     SHOWN.iter().fold(normal.to_owned(), |line, (differs, shown)| line.replace(differs, shown))
 }
 
-/// The same back again: what somebody is told, as it is compared.
+/// The inverse: a line of a page as it is compared.
 fn compared(shown: &str) -> String {
     normal(&shown.replace("chat.example.org", SERVER))
 }
 
-/// A page's steps with one server.
+/// The steps of a page with one server.
 struct Story {
-    /// `line` is that of the page.
+    /// `line` is the number on the page.
     steps: Vec<Step>,
-    /// The lines of the page with its steps and with what came of them, counted from 0.
+    /// The lines of the page with steps and output, counted from 0.
     lines: Vec<usize>,
-    /// Those of them that a reader sees.
+    /// Those that are visible.
     visible: Vec<usize>,
 }
 
-/// The blocks of a page: whether each is seen, begins afresh, and its lines, counted from 0.
+/// The blocks of a page: whether each is visible, begins afresh, and its lines, counted from 0.
 fn blocks(page: &str) -> Vec<(bool, bool, Range<usize>)> {
     let mut blocks = Vec::new();
     let mut open: Option<(&str, &str, usize)> = None;
@@ -91,7 +91,7 @@ fn stories(page: &str) -> Result<Vec<Story>, String> {
         let numbers = |(_, lines): &(bool, Range<usize>)| lines.clone();
         let lines: Vec<usize> = blocks.iter().flat_map(numbers).collect();
         let visible = blocks.iter().filter(|block| block.0).flat_map(numbers).collect();
-        // Empty lines for everything else, so that each step has the number of its line on the page.
+        // Empty lines for the rest, so that line numbers are those of the page.
         let text: String = page
             .lines()
             .enumerate()
@@ -108,7 +108,7 @@ fn stories(page: &str) -> Result<Vec<Story>, String> {
     stories.into_iter().map(read).collect()
 }
 
-/// The page with everything that is told in its examples as it is now.
+/// The page with the current output in its examples.
 async fn written_anew(page: &str) -> String {
     let mut lines: Vec<String> = page.lines().map(|line| format!("{line}\n")).collect();
     for mut story in stories(page).unwrap() {
