@@ -19,7 +19,7 @@ use chat_proto::id::Timestamp;
 use chat_server::auth::Keeper;
 use chat_server::commit::local::LocalLog;
 use chat_server::commit::retention::Retention;
-use chat_server::conn::{self, Manners, Peer};
+use chat_server::conn::{self, ConnectionConfig, Peer};
 use chat_server::history::Archive;
 use chat_server::hub::{Backends, Hub, Limits, RegistrationMode};
 use chat_server::store::{Durability, Place, Store};
@@ -32,7 +32,7 @@ const PIPE: usize = 16 * 1024;
 /// A server without sockets, which keeps everything in memory.
 pub(crate) struct House {
     hub: Arc<Hub>,
-    manners: Arc<Manners>,
+    connection_config: Arc<ConnectionConfig>,
     /// None where whoever says something has it kept while they wait.
     order: Option<Arc<LocalLog>>,
 }
@@ -73,13 +73,13 @@ impl House {
             (Backends::inline(Retention::default()), None)
         };
         let hub = Hub::new(bounds, "simulated".to_owned(), Vec::new(), keeping, now);
-        let manners = Manners {
-            pace: None,
+        let connection_config = ConnectionConfig {
+            throttle: None,
             name_deadline: Duration::from_hours(1),
             write_deadline: Duration::from_hours(1),
             drain_rate: 0,
         };
-        Ok(Self { hub, manners: Arc::new(manners), order })
+        Ok(Self { hub, connection_config: Arc::new(connection_config), order })
     }
 
     /// Wakes those who hear of lines, as a server does it.
@@ -91,8 +91,8 @@ impl House {
     /// One more connection, in a task of its own; returns the peer's end.
     pub(crate) fn connect(&self) -> DuplexStream {
         let (peer, ours) = tokio::io::duplex(PIPE);
-        let (hub, manners) = (Arc::clone(&self.hub), Arc::clone(&self.manners));
-        tokio::spawn(conn::serve(ours, Peer::local("a pipe"), hub, manners, ()));
+        let (hub, connection_config) = (Arc::clone(&self.hub), Arc::clone(&self.connection_config));
+        tokio::spawn(conn::serve(ours, Peer::local("a pipe"), hub, connection_config, ()));
         peer
     }
 }

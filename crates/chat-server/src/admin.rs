@@ -22,8 +22,8 @@ use tokio::time::timeout;
 
 use self::wire::{Answer, Request};
 use crate::hub::Hub;
-use crate::listen::House;
-use crate::listen::unix::UnixDoor;
+use crate::listen::ServerContext;
+use crate::listen::unix::UnixSocketListener;
 use crate::util::spares::Spares;
 
 /// Admin requests at once. As many file descriptors are reserved for them. A further request is refused and may be repeated.
@@ -45,20 +45,20 @@ const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
 /// The wait after the system has refused to accept.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// Serves until the house closes.
-pub(crate) async fn serve(door: UnixDoor, house: House) {
+/// Serves until the context closes.
+pub(crate) async fn serve(listener: UnixSocketListener, context: ServerContext) {
     let room = Arc::new(Semaphore::new(MOST_AT_ONCE));
     let (mut spares, closed) = (Spares::new(MOST_AT_ONCE), Arc::new(Notify::new()));
     loop {
         let accepted = tokio::select! {
             biased;
-            () = house.closing.cancelled() => return,
+            () = context.closing.cancelled() => return,
             // Before another connection has what one that ended leaves.
             () = closed.notified() => {
                 spares.fill();
                 continue;
             }
-            accepted = door.accept_user() => accepted,
+            accepted = listener.accept_user() => accepted,
             () = tokio::time::sleep(WAIT), if !spares.are_all() => {
                 spares.fill();
                 continue;
@@ -70,18 +70,18 @@ pub(crate) async fn serve(door: UnixDoor, house: House) {
             Err(error) => {
                 tracing::debug!(%error, "nobody can be served on the admin socket now");
                 tokio::select! {
-                    () = house.closing.cancelled() => return,
+                    () = context.closing.cancelled() => return,
                     () = tokio::time::sleep(WAIT) => continue,
                 }
             }
         };
         let permit = Arc::clone(&room).try_acquire_owned();
-        let (hub, closed) = (Arc::clone(&house.hub), Arc::clone(&closed));
-        house.tasks.spawn(async move {
+        let (hub, closed) = (Arc::clone(&context.hub), Arc::clone(&closed));
+        context.tasks.spawn(async move {
             let served = match permit {
                 Ok(_permit) if may_ask(user) => converse(stream, &hub).await,
-                Ok(_) => turn_away(stream, &others_user(user)).await,
-                Err(_) => turn_away(stream, &too_many()).await,
+                Ok(_) => reject(stream, &others_user(user)).await,
+                Err(_) => reject(stream, &too_many()).await,
             };
             if let Err(error) = served {
                 tracing::debug!(%error, "a question on the admin socket has no answer");
@@ -126,7 +126,7 @@ async fn converse(stream: UnixStream, hub: &Arc<Hub>) -> io::Result<()> {
     let mut bounded = (&mut stream).take(MAX_QUESTION_BYTES);
     timeout(ASK_DEADLINE, bounded.read_until(b'\n', &mut line)).await??;
     if bounded.limit() == 0 && !line.ends_with(b"\n") {
-        return turn_away(stream.into_inner(), &too_long()).await;
+        return reject(stream.into_inner(), &too_long()).await;
     }
     let answered = async {
         let rows = match Request::read(&line) {
@@ -140,7 +140,7 @@ async fn converse(stream: UnixStream, hub: &Arc<Hub>) -> io::Result<()> {
 
 /// Refuses a question that wasn't read to its end. What is left of it is read and dropped, since the system takes the
 /// answer back with a connection that is closed before.
-async fn turn_away(mut stream: UnixStream, refusal: &Refusal) -> io::Result<()> {
+async fn reject(mut stream: UnixStream, refusal: &Refusal) -> io::Result<()> {
     timeout(ASK_DEADLINE, write(&mut stream, &[Answer::from(refusal.clone())])).await??;
     let mut rest = stream.take(MAX_DROPPED_BYTES);
     // Whoever takes longer has had their answer in time.

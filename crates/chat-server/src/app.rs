@@ -1,4 +1,4 @@
-//! The composition root: builds the rooms from checked settings, opens the doors, and closes them.
+//! The composition root: builds the rooms from checked settings, opens the listeners, and closes them.
 
 use std::future::Future;
 use std::io;
@@ -24,9 +24,9 @@ use crate::config::{AdminSocket, Config, MAX_CONVERSATIONS};
 use crate::history::Archive;
 use crate::hub::client::ReadySet;
 use crate::hub::{Backends, Hub, probe};
-use crate::listen::gate::Gate;
-use crate::listen::unix::UnixDoor;
-use crate::listen::{self, House};
+use crate::listen::limiter::ConnectionLimiter;
+use crate::listen::unix::UnixSocketListener;
+use crate::listen::{self, ServerContext};
 use crate::ops::heartbeat;
 use crate::ops::systemd;
 use crate::ops::watchdog::Watchdog;
@@ -45,20 +45,20 @@ const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
 const _: () = assert!(MAX_CONVERSATIONS <= ReadySet::CHANNEL_SLOTS as u64);
 
-/// A server whose doors are bound and not open yet.
+/// A server whose listeners are bound and not open yet.
 pub struct Server {
     config: Config,
     keeping: Backends,
     order: Arc<LocalLog>,
     tcp: Vec<TcpListener>,
-    unix: Option<UnixDoor>,
-    admin: Option<UnixDoor>,
+    unix: Option<UnixSocketListener>,
+    admin: Option<UnixSocketListener>,
 }
 
 impl Server {
-    /// Binds every door and opens the store. Nobody is let in before [`Server::run`].
+    /// Binds every listener and opens the store. Nobody is let in before [`Server::run`].
     pub fn bind(config: Config) -> anyhow::Result<Self> {
-        let unacknowledged = config.manners.write_deadline;
+        let unacknowledged = config.connection_config.write_deadline;
         let mut tcp = Vec::new();
         for listen in &config.listen {
             tcp.append(&mut bind_tcp(listen, unacknowledged)?);
@@ -72,7 +72,7 @@ impl Server {
         let unix = unix.transpose()?;
         let (keeping, order) = keeping(&config)?;
         // After the store: its directory is this server's then.
-        let admin = config.admin.as_ref().map(admin_door).transpose()?.flatten();
+        let admin = config.admin.as_ref().map(bind_admin).transpose()?.flatten();
         Ok(Self { config, keeping, order, tcp, unix, admin })
     }
 
@@ -83,24 +83,24 @@ impl Server {
 
     /// The path of the admin socket.
     pub fn admin_path(&self) -> Option<PathBuf> {
-        self.admin.as_ref().map(|door| door.path().to_owned())
+        self.admin.as_ref().map(|listener| listener.path().to_owned())
     }
 
     /// The path of the Unix socket.
     pub fn unix_path(&self) -> Option<PathBuf> {
-        self.unix.as_ref().map(|door| door.path().to_owned())
+        self.unix.as_ref().map(|listener| listener.path().to_owned())
     }
 
     /// Serves until `stop` is ready, then says goodbye to everybody, for a few seconds at most.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { config, keeping, order, tcp, unix, admin } = self;
-        let Config { name, motd, bounds, manners, presence_every, .. } = config.clone();
+        let Config { name, motd, bounds, connection_config, presence_every, .. } = config.clone();
         let connections = within_open_files(config.connections);
         let hub = Hub::new(bounds, name, motd, keeping, steady_clock());
-        let house = House {
+        let context = ServerContext {
             hub: Arc::clone(&hub),
-            manners: Arc::new(manners),
-            gate: Arc::new(Gate::new(connections, config.connections_per_address)),
+            connection_config: Arc::new(connection_config),
+            limiter: Arc::new(ConnectionLimiter::new(connections, config.connections_per_address)),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         };
@@ -117,37 +117,37 @@ impl Server {
         if let (Place::Directory(data), 1..) = (config.place, config.free_disk) {
             services.spawn(watch_disk(Arc::clone(&hub), data, config.free_disk));
         }
-        let mut doors = JoinSet::new();
+        let mut listeners = JoinSet::new();
         let mut entrances = Vec::new();
         let mut probes = || {
-            let (door, probes) = mpsc::channel(1);
-            entrances.push(door);
+            let (listener, probes) = mpsc::channel(1);
+            entrances.push(listener);
             probes
         };
         for listener in tcp {
-            doors.spawn(listen::accept(listener, house.clone(), probes()));
+            listeners.spawn(listen::accept(listener, context.clone(), probes()));
         }
-        if let Some(door) = unix {
-            doors.spawn(listen::accept(door, house.clone(), probes()));
+        if let Some(listener) = unix {
+            listeners.spawn(listen::accept(listener, context.clone(), probes()));
         }
         if let Some(period) = systemd::watchdog_period() {
             let parts = [order.part(), Some(probe::part(&hub))];
             let parts = parts.into_iter().flatten().collect();
             services.spawn(heartbeat::tell(period, entrances, parts, heartbeat::tell_manager));
         }
-        if let Some(door) = admin {
-            doors.spawn(admin::serve(door, house.clone()));
+        if let Some(listener) = admin {
+            listeners.spawn(admin::serve(listener, context.clone()));
         }
         stop.await;
-        house.closing.cancel();
-        while doors.join_next().await.is_some() {}
+        context.closing.cancel();
+        while listeners.join_next().await.is_some() {}
         if tokio::time::timeout(SETTLE_DEADLINE, hub.close()).await.is_err() {
             tracing::warn!("the disk did not take the last lines in time; they have no answer");
         }
         hub.close_all(Farewell::Shutdown);
-        house.tasks.close();
-        if tokio::time::timeout(FAREWELL_DEADLINE, house.tasks.wait()).await.is_err() {
-            let left = house.tasks.len();
+        context.tasks.close();
+        if tokio::time::timeout(FAREWELL_DEADLINE, context.tasks.wait()).await.is_err() {
+            let left = context.tasks.len();
             tracing::warn!(left, "some connections did not take their last lines in time");
         }
         let stopped = tokio::task::spawn_blocking(move || order.stop());
@@ -304,10 +304,10 @@ fn keeping(config: &Config) -> anyhow::Result<(Backends, Arc<LocalLog>)> {
 }
 
 /// Opens the socket for `chat-server admin`. Where nobody asked for it, a server runs without it too.
-fn admin_door(socket: &AdminSocket) -> anyhow::Result<Option<UnixDoor>> {
+fn bind_admin(socket: &AdminSocket) -> anyhow::Result<Option<UnixSocketListener>> {
     let AdminSocket { path, is_wanted } = socket;
     match listen::unix::bind_privately(path) {
-        Ok(door) => Ok(Some(door)),
+        Ok(listener) => Ok(Some(listener)),
         Err(error) if *is_wanted => {
             let (shown, hint) = (path.display(), listen::unix::hint(&error, path));
             Err(anyhow!("can't listen on the admin socket {shown}: {error}; {hint}"))
@@ -323,7 +323,7 @@ fn admin_door(socket: &AdminSocket) -> anyhow::Result<Option<UnixDoor>> {
     }
 }
 
-/// How the doors are told in the log.
+/// How the listeners are told in the log.
 pub fn describe(addresses: &[SocketAddr], unix: Option<&Path>) -> String {
     let unix = unix.map(|path| path.display().to_string());
     let all: Vec<String> = addresses.iter().map(ToString::to_string).chain(unix).collect();
@@ -342,15 +342,15 @@ mod tests {
     type Person = (Lines<BufReader<ReadHalf<DuplexStream>>>, WriteHalf<DuplexStream>);
 
     fn connect(hub: &Arc<Hub>) -> Person {
-        let manners = crate::conn::Manners {
-            pace: None,
+        let connection_config = crate::conn::ConnectionConfig {
+            throttle: None,
             name_deadline: Duration::from_mins(1),
             write_deadline: Duration::from_mins(1),
             drain_rate: 0,
         };
         let (ours, theirs) = duplex(1024);
-        let (hub, manners) = (Arc::clone(hub), Arc::new(manners));
-        tokio::spawn(crate::conn::serve(ours, Peer::local("a test"), hub, manners, ()));
+        let (hub, connection_config) = (Arc::clone(hub), Arc::new(connection_config));
+        tokio::spawn(crate::conn::serve(ours, Peer::local("a test"), hub, connection_config, ()));
         let (read, write) = split(theirs);
         (BufReader::new(read).lines(), write)
     }

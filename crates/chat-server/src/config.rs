@@ -18,7 +18,7 @@ use chat_proto::setting::Setting;
 
 use crate::cli::{Args, LogForm, Tool};
 use crate::commit::retention::{Retention, RetentionRule};
-use crate::conn::{Manners, Rate};
+use crate::conn::{ConnectionConfig, ThrottleConfig};
 use crate::hub::{LINE, Limits, Quotas, RateLimit, RegistrationMode};
 use crate::store::{Durability, Place};
 
@@ -46,7 +46,7 @@ pub struct Config {
     /// Connections from one address.
     pub connections_per_address: usize,
     /// How connections are treated.
-    pub manners: Manners,
+    pub connection_config: ConnectionConfig,
     /// The bounds of the hub.
     pub bounds: Limits,
     /// How long comings and goings of a large channel are gathered.
@@ -210,7 +210,7 @@ impl Config {
         let rate = |value, key, usual| -> Result<u32, Wrong> {
             Ok(u32::try_from(bounded(value, key, 1..=MAX_RATE, usual)?).unwrap_or(u32::MAX))
         };
-        let pace = Rate {
+        let pace = ThrottleConfig {
             burst: rate(limits.burst_lines, "limits.burst_lines", 100)?,
             per_second: rate(limits.lines_per_second, "limits.lines_per_second", 10)?,
         };
@@ -288,8 +288,8 @@ impl Config {
             motd,
             connections: count(limits.connections, "limits.connections", 100_000)?,
             connections_per_address: if args.no_limits { usize::MAX } else { per_address },
-            manners: Manners {
-                pace: (!args.no_limits).then_some(pace),
+            connection_config: ConnectionConfig {
+                throttle: (!args.no_limits).then_some(pace),
                 name_deadline: seconds(limits.name_seconds, "limits.name_seconds", 60)?,
                 write_deadline: seconds(limits.write_seconds, "limits.write_seconds", 60)?,
                 drain_rate: if args.no_limits { 0 } else { drain_rate },
@@ -324,7 +324,7 @@ impl Config {
 }
 
 /// So many times the pace of one connection.
-fn flow(pace: Rate, times: u32) -> RateLimit {
+fn flow(pace: ThrottleConfig, times: u32) -> RateLimit {
     let all = |lines: u32| u64::from(lines) * u64::from(times) * u64::from(LINE);
     RateLimit { at_once: all(pace.burst), per_second: all(pace.per_second) }
 }

@@ -6,7 +6,7 @@
 //! one, and only what is left over is kept.
 //!
 //! * [`wake`]: everything that can wake the task.
-//! * [`dialect`]: what a peer speaks, and advice for those who speak something else.
+//! * [`sniff`]: what a peer speaks, and advice for those who speak something else.
 //! * [`telnet`]: the telnet protocol between bytes and lines.
 //! * [`deadlines`]: by when a name must be given, and output taken.
 //! * [`throttle`]: how fast one connection's lines are carried out.
@@ -14,10 +14,10 @@
 
 mod buffer;
 mod deadlines;
-mod dialect;
-mod pace;
-mod parting;
+mod linger;
+mod sniff;
 pub mod telnet;
+mod throttle;
 mod wake;
 
 use std::future::poll_fn;
@@ -34,24 +34,24 @@ use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
-pub use self::pace::Rate;
-pub(crate) use self::parting::part;
+pub(crate) use self::linger::linger_close;
+pub use self::throttle::ThrottleConfig;
 pub use crate::session::Peer;
 
 use self::deadlines::{Deadline, Deadlines};
-use self::dialect::{Foreign, Opening};
-use self::pace::{Granted, Pace};
+use self::sniff::{ForeignProtocol, Sniffer};
 use self::telnet::{Signal, Telnet};
+use self::throttle::{ShareCredit, Throttle};
 use self::wake::Wake;
 use crate::hub::{Hub, LINE};
 use crate::session::Session;
 use crate::util::clock::steady_clock;
 
 /// Output that is gathered before it is written. Bounds what one stuck reader costs.
-const ENOUGH: usize = 12 * 1024;
+const WRITE_BATCH: usize = 12 * 1024;
 
 /// Output past which no further line is carried out until some is written.
-const FULL: usize = 16 * 1024;
+const MAX_PENDING_OUTPUT: usize = 16 * 1024;
 
 /// What an empty line, or telnet commands between lines, cost, as the bytes of lines count; and an answer to the telnet
 /// command that asks whether anybody is there.
@@ -84,9 +84,9 @@ const LINE_END_WAIT: Duration = Duration::from_millis(200);
 
 /// What connections have in common.
 #[derive(Clone, Debug)]
-pub struct Manners {
+pub struct ConnectionConfig {
     /// How fast one connection's lines are carried out; `None` for as fast as they come.
-    pub pace: Option<Rate>,
+    pub throttle: Option<ThrottleConfig>,
     /// How long a newcomer may take to give a name.
     pub name_deadline: Duration,
     /// How long a peer may leave its output untaken before it is cut off.
@@ -123,7 +123,7 @@ impl Loss {
     }
 }
 
-/// Serves one connection until its end, for which `ticket` is held. A fault in it is caught, logged, and ends this one
+/// Serves one connection until its end, for which `permit` is input. A fault in it is caught, logged, and ends this one
 /// alone.
 ///
 /// What it is given is put in its place here, since a future keeps the room of whatever it is given besides.
@@ -131,13 +131,13 @@ pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
     stream: S,
     peer: Peer,
     hub: Arc<Hub>,
-    manners: Arc<Manners>,
-    ticket: T,
+    connection_config: Arc<ConnectionConfig>,
+    permit: T,
 ) -> impl Future<Output = ()> {
-    let mut connection = Connection::new(stream, peer, hub, manners);
+    let mut connection = Connection::new(stream, peer, hub, connection_config);
     async move {
         tracing::debug!(address = connection.session.address(), "connected");
-        let talk = AssertUnwindSafe(connection.converse()).catch_unwind();
+        let talk = AssertUnwindSafe(connection.run()).catch_unwind();
         let end = talk.await.unwrap_or_else(|_| {
             let address = connection.session.address();
             // The panic hook has logged where it happened.
@@ -148,7 +148,7 @@ pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
             .then(|| connection.session.address().to_owned());
         Box::pin(connection.end(end)).await;
         tracing::debug!(address, "disconnected");
-        drop(ticket);
+        drop(permit);
     }
 }
 
@@ -156,17 +156,17 @@ pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
 struct Connection<S> {
     stream: S,
     session: Session,
-    manners: Arc<Manners>,
+    connection_config: Arc<ConnectionConfig>,
     codec: LineCodec,
     telnet: Telnet,
-    opening: Opening,
+    sniffer: Sniffer,
     /// It has turned out that the peer speaks this.
-    foreign: Option<Foreign>,
-    pace: Pace,
-    granted: Granted,
+    foreign: Option<ForeignProtocol>,
+    throttle: Throttle,
+    credit: ShareCredit,
     deadlines: Deadlines,
     /// Read, and not carried out yet.
-    held: BytesMut,
+    input: BytesMut,
     /// The peer has interrupted, and wasn't told yet how to quit.
     interrupted: bool,
     /// Nothing followed the CR at the end of the unfinished line in time.
@@ -182,26 +182,26 @@ struct Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    fn new(stream: S, peer: Peer, hub: Arc<Hub>, manners: Arc<Manners>) -> Self {
+    fn new(stream: S, peer: Peer, hub: Arc<Hub>, connection_config: Arc<ConnectionConfig>) -> Self {
         let now = Instant::now();
         Self {
             stream,
             session: Session::new(hub, peer, steady_clock()),
             codec: LineCodec::new(),
             telnet: Telnet::new(),
-            opening: Opening::default(),
+            sniffer: Sniffer::default(),
             foreign: None,
-            pace: Pace::new(now),
-            granted: Granted::default(),
-            deadlines: Deadlines::new(now + manners.name_deadline),
-            held: BytesMut::new(),
+            throttle: Throttle::new(now),
+            credit: ShareCredit::default(),
+            deadlines: Deadlines::new(now + connection_config.name_deadline),
+            input: BytesMut::new(),
             interrupted: false,
             line_ended: false,
             after_cr: false,
             input_ended: false,
             loss: None,
-            out: buffer::lend(),
-            manners,
+            out: buffer::take(),
+            connection_config,
         }
     }
 
@@ -216,7 +216,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.session.depart(steady_clock());
         let mut linger = LINGER;
-        let mut write_deadline = self.manners.write_deadline;
+        let mut write_deadline = self.connection_config.write_deadline;
         match end {
             End::Lost(_) => return,
             End::Foreign => {}
@@ -237,7 +237,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         drop(session);
         // The last lines may take long to arrive.
         let out = buffer::shrink(out);
-        part(stream, out, write_deadline, linger).await;
+        linger_close(stream, out, write_deadline, linger).await;
     }
 
     /// Waits until the person's lines that are being stored were sent to the others, so that these come before the event that
@@ -246,7 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let until = Instant::now() + LINES_DEADLINE;
         let mut discarded = BytesMut::new();
         while self.session.has_lines_under_way() {
-            self.session.discard(ENOUGH, &mut discarded);
+            self.session.discard(WRITE_BATCH, &mut discarded);
             if !self.session.has_lines_under_way() {
                 return;
             }
@@ -258,14 +258,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    async fn converse(&mut self) -> End {
+    async fn run(&mut self) -> End {
         self.session.greet(&mut self.out);
         loop {
             if self.session.is_killed(&mut self.out) {
                 return End::Farewell(Farewell::Killed);
             }
             self.borrow_buffer();
-            let all_told = self.session.deliver(ENOUGH, &mut self.out);
+            let all_told = self.session.deliver(WRITE_BATCH, &mut self.out);
             if let Some(foreign) = self.foreign {
                 self.out.extend_from_slice(foreign.advice().as_bytes());
                 return End::Foreign;
@@ -273,9 +273,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if all_told && let Some(farewell) = self.session.farewell() {
                 return End::Farewell(farewell);
             }
-            self.carry_out_lines();
+            self.execute_lines();
             if let Some(loss) = self.loss {
-                if self.is_carried_out() {
+                if self.is_executed() {
                     return End::Lost(loss.reason());
                 }
                 self.out.clear();
@@ -283,7 +283,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.watch_name();
             self.hide_secret();
             self.watch_line_end();
-            if self.has_lines_to_carry_out() {
+            if self.has_lines_to_execute() {
                 tokio::task::yield_now().await;
             }
             self.return_buffer();
@@ -292,7 +292,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 | Wake::Inbox
                 | Wake::More
                 | Wake::Killed
-                | Wake::Deadline(Deadline::Pace) => {}
+                | Wake::Deadline(Deadline::Throttle) => {}
                 Wake::EndOfInput => self.input_ended = true,
                 Wake::Unwritable => self.lose(Loss::ConnectionLost),
                 Wake::Unreadable(error) => {
@@ -325,9 +325,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Whether all input has come and was carried out, but for questions, and nobody has said how the connection ends.
-    fn is_carried_out(&self) -> bool {
+    fn is_executed(&self) -> bool {
         self.input_ended
-            && self.held.is_empty()
+            && self.input.is_empty()
             && self.codec.is_idle()
             && !self.session.awaits_effect()
             && self.session.farewell().is_none()
@@ -338,13 +338,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.session.is_named() {
             self.deadlines.named();
         } else if self.session.farewell().is_none() {
-            self.deadlines.name_within(self.manners.name_deadline);
+            self.deadlines.name_within(self.connection_config.name_deadline);
         }
     }
 
     /// There is a timer while a CR waits for what follows it, and not else.
     fn watch_line_end(&mut self) {
-        if self.held.is_empty() && self.codec.ends_with_cr() && !self.line_ended {
+        if self.input.is_empty() && self.codec.ends_with_cr() && !self.line_ended {
             self.deadlines.end_line_by(Instant::now() + LINE_END_WAIT);
         } else {
             self.deadlines.no_line_end();
@@ -353,14 +353,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn borrow_buffer(&mut self) {
         if self.out.capacity() == 0 {
-            self.out = buffer::lend();
+            self.out = buffer::take();
         }
     }
 
     /// An idle connection owns no buffer.
     fn return_buffer(&mut self) {
         if self.out.is_empty() {
-            buffer::give_back(std::mem::take(&mut self.out));
+            buffer::recycle(std::mem::take(&mut self.out));
         }
     }
 
@@ -372,24 +372,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Whether lines wait that could be carried out at once.
-    fn has_lines_to_carry_out(&self) -> bool {
-        if self.out.len() >= FULL || self.session.farewell().is_some() {
+    fn has_lines_to_execute(&self) -> bool {
+        if self.out.len() >= MAX_PENDING_OUTPUT || self.session.farewell().is_some() {
             return false;
         }
-        let has_next = (!self.held.is_empty() || self.line_ended)
+        let has_next = (!self.input.is_empty() || self.line_ended)
             && !self.deadlines.is_paced()
             && self.session.takes_lines();
         has_next || self.session.can_resume()
     }
 
     /// Carries out the lines that have come, within the bounds of a turn.
-    fn carry_out_lines(&mut self) {
-        if !self.has_lines_to_carry_out() && !self.input_ended {
+    fn execute_lines(&mut self) {
+        if !self.has_lines_to_execute() && !self.input_ended {
             return;
         }
         let (now, moment) = (Instant::now(), steady_clock());
         let mut lines = 0;
-        while lines < LINES_A_TURN && self.has_lines_to_carry_out() {
+        while lines < LINES_A_TURN && self.has_lines_to_execute() {
             if self.session.can_resume() {
                 self.session.resume(&mut self.out);
                 continue;
@@ -400,15 +400,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             let (line, cost) = self.next_line();
             let Some(line) = line else {
-                self.went(cost, now);
+                self.charge(cost, now);
                 break;
             };
-            self.went(cost.max(LINE), now);
+            self.charge(cost.max(LINE), now);
             self.on_line(line, moment);
             lines += 1;
             let cost = self.session.take_cost();
             if cost > 0 {
-                self.went(cost, now);
+                self.charge(cost, now);
             }
             if cost >= LINE {
                 break;
@@ -416,16 +416,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         // After all else that came with it: with its interrupt, telnet asks for a timing mark, and shows
         // nothing that comes before the answer to that (RFC 860).
-        if self.held.is_empty()
+        if self.input.is_empty()
             && std::mem::take(&mut self.interrupted)
             && self.session.farewell().is_none()
         {
             self.session.tell_how_to_quit(&mut self.out);
         }
-        let all_read = self.input_ended && self.held.is_empty();
+        let all_read = self.input_ended && self.input.is_empty();
         if all_read && !self.session.awaits_answer() && self.session.farewell().is_none() {
             if let Some(line) = self.codec.finish() {
-                self.went(LINE, now);
+                self.charge(LINE, now);
                 self.on_line(line, moment);
             }
             if !self.session.awaits_answer() && self.loss.is_none() {
@@ -440,14 +440,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ///
     /// When it may, or when to look again.
     fn may_go(&mut self, now: Instant, moment: Timestamp) -> Result<(), Instant> {
-        let Some(rate) = self.manners.pace else { return Ok(()) };
-        self.pace.may_go(rate, now)?;
-        let Some(lacking) = self.granted.lacks() else { return Ok(()) };
+        let Some(rate) = self.connection_config.throttle else { return Ok(()) };
+        self.throttle.may_go(rate, now)?;
+        let Some(lacking) = self.credit.lacks() else { return Ok(()) };
         let amount = match self.session.take_share(lacking, moment) {
             Ok(()) => lacking,
             // Others at its address don't hold up a connection that has kept to its own pace for some time.
             Err(wait) if self.session.is_settled(moment) => {
-                let rests_at = self.pace.rests_at();
+                let rests_at = self.throttle.rests_at();
                 if rests_at > now {
                     return Err(rests_at.min(now + wait));
                 }
@@ -455,22 +455,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             Err(wait) => return Err(now + wait),
         };
-        self.granted.add(amount);
+        self.credit.add(amount);
         Ok(())
     }
 
     /// Something that costs as much as so many bytes went.
-    fn went(&mut self, cost: u32, now: Instant) {
-        if let Some(rate) = self.manners.pace {
-            self.pace.went(rate, cost, now);
-            self.granted.used(cost);
+    fn charge(&mut self, cost: u32, now: Instant) {
+        if let Some(rate) = self.connection_config.throttle {
+            self.throttle.charge(rate, cost, now);
+            self.credit.used(cost);
         }
     }
 
     fn on_line(&mut self, line: LineItem, moment: Timestamp) {
         // What happened before comes first: somebody who was put out of a channel is out.
         if self.session.person().ready.is_ready() {
-            self.session.deliver(FULL, &mut self.out);
+            self.session.deliver(MAX_PENDING_OUTPUT, &mut self.out);
         }
         let before = self.out.len();
         self.session.on_line(line, moment, &mut self.out);
@@ -484,7 +484,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         if self.session.awaits_answer() {
             // A line that got its place at once has its answer at once.
-            self.session.deliver(FULL, &mut self.out);
+            self.session.deliver(MAX_PENDING_OUTPUT, &mut self.out);
         }
     }
 
@@ -498,13 +498,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.after_cr = true;
             return (Some(line), 0);
         }
-        while !self.held.is_empty() {
-            let end = end_of_piece(&self.held);
+        while !self.input.is_empty() {
+            let end = end_of_piece(&self.input);
             // A line can end at the last byte of this and nowhere before.
             let mut line = None;
             let was_discarding = self.codec.is_discarding();
-            let Self { telnet, codec, session, out, held, interrupted, after_cr, .. } = self;
-            telnet.feed(&held[..end], &mut |signal| match signal {
+            let Self { telnet, codec, session, out, input, interrupted, after_cr, .. } = self;
+            telnet.feed(&input[..end], &mut |signal| match signal {
                 Signal::Data(mut data) => {
                     if std::mem::take(after_cr) {
                         data = LineCodec::after_cr(data);
@@ -519,7 +519,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Signal::Interrupt if session.give_up_asking(out) => codec.erase_line(),
                 Signal::Interrupt => *interrupted = true,
                 // What floods the peer is answered as far as it would see it.
-                Signal::AreYouThere if out.len() < FULL => {
+                Signal::AreYouThere if out.len() < MAX_PENDING_OUTPUT => {
                     session.tell_presence(out);
                     cost += PRESENCE_COST;
                 }
@@ -530,10 +530,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let is_discarding = was_discarding && codec.is_discarding();
             cost += if is_discarding { bytes / DISCARDED_AT_ONE + 1 } else { bytes };
             // It may be a password.
-            held.get_mut(..end).unwrap_or_default().fill(0);
-            held.advance(end);
-            if held.is_empty() {
-                *held = BytesMut::new();
+            input.get_mut(..end).unwrap_or_default().fill(0);
+            input.advance(end);
+            if input.is_empty() {
+                *input = BytesMut::new();
             }
             if telnet.speaks() {
                 session.speaks_telnet();
@@ -550,7 +550,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 // An empty line, or commands of telnet.
                 cost += EMPTY_COST;
             }
-            if out.len() >= FULL || cost >= LINE {
+            if out.len() >= MAX_PENDING_OUTPUT || cost >= LINE {
                 break;
             }
         }
@@ -577,11 +577,20 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let hub = Hub::in_memory(Limits::small());
-        let manners =
-            Manners { pace: None, name_deadline: LINGER, write_deadline: LINGER, drain_rate: 0 };
+        let connection_config = ConnectionConfig {
+            throttle: None,
+            name_deadline: LINGER,
+            write_deadline: LINGER,
+            drain_rate: 0,
+        };
         let (ours, _theirs) = tokio::io::duplex(64);
-        let task =
-            serve::<DuplexStream, ()>(ours, Peer::local("a test"), hub, Arc::new(manners), ());
+        let task = serve::<DuplexStream, ()>(
+            ours,
+            Peer::local("a test"),
+            hub,
+            Arc::new(connection_config),
+            (),
+        );
         for (what, size, most) in [
             // Sixteen bytes of it are what the address gave, and the cost of a list: 1.6 MB for a hundred thousand.
             ("the task", size_of_val(&task), 496),

@@ -1,9 +1,9 @@
 //! Accepts connections and starts a task for each. Nothing slow happens here.
 //!
 //! * [`tcp`] and [`unix`]: the kinds of sockets.
-//! * [`gate`]: how many may come in.
+//! * [`limiter`]: how many may come in.
 
-pub(crate) mod gate;
+pub(crate) mod limiter;
 pub mod tcp;
 pub mod unix;
 
@@ -22,21 +22,21 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::gate::Gate;
-use crate::conn::{self, Manners, Peer};
+use self::limiter::ConnectionLimiter;
+use crate::conn::{self, ConnectionConfig, Peer};
 use crate::hub::Hub;
 use crate::util::clock::steady_clock;
 
 /// Where connections come in.
-pub(crate) trait Door: Send + Sync {
+pub(crate) trait Listener: Send + Sync {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// Waits for the next one.
-    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Caller)>> + Send;
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Incoming)>> + Send;
 }
 
 /// Who is at the door.
-pub(crate) struct Caller {
+pub(crate) struct Incoming {
     pub(crate) peer: Peer,
     /// What the limit for each address counts; `None` for those on this machine, who are exempt.
     pub(crate) counted: Option<IpAddr>,
@@ -44,10 +44,10 @@ pub(crate) struct Caller {
 
 /// What every door needs.
 #[derive(Clone)]
-pub(crate) struct House {
+pub(crate) struct ServerContext {
     pub(crate) hub: Arc<Hub>,
-    pub(crate) manners: Arc<Manners>,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) connection_config: Arc<ConnectionConfig>,
+    pub(crate) limiter: Arc<ConnectionLimiter>,
     /// The tasks of all connections.
     pub(crate) tasks: TaskTracker,
     /// Cancelled when no more connections are to come in.
@@ -55,42 +55,42 @@ pub(crate) struct House {
 }
 
 /// Connections at once that are being told that there is no room. Past it they are closed untold.
-const MAX_TURNED_AWAY: usize = 64;
+const MAX_REJECTING: usize = 64;
 
 /// How long one that is told so may take to read it.
-const TURNED_AWAY_DEADLINE: Duration = Duration::from_secs(2);
+const REJECT_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The wait after the system has refused to accept: doubled each time, up to the longest.
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Accepts until the house closes. A connection of the server's own, by which it finds out whether it is alive, comes in by
+/// Accepts until the context closes. A connection of the server's own, by which it finds out whether it is alive, comes in by
 /// `probes`.
-pub(crate) async fn accept<D: Door>(
+pub(crate) async fn accept<D: Listener>(
     door: D,
-    house: House,
+    context: ServerContext,
     mut probes: mpsc::Receiver<DuplexStream>,
 ) {
-    let turned_away = Arc::new(Semaphore::new(MAX_TURNED_AWAY));
+    let rejecting = Arc::new(Semaphore::new(MAX_REJECTING));
     let mut wait = SHORTEST_WAIT;
     loop {
         let accepted = tokio::select! {
             biased;
-            () = house.closing.cancelled() => return,
+            () = context.closing.cancelled() => return,
             Some(probe) = probes.recv() => {
-                let caller = Caller { peer: Peer::local("a probe"), counted: None };
-                admit(probe, caller, &house, &turned_away);
+                let incoming = Incoming { peer: Peer::local("a probe"), counted: None };
+                admit(probe, incoming, &context, &rejecting);
                 continue;
             }
             accepted = door.accept() => accepted,
         };
         match accepted {
-            Ok((stream, caller)) => {
+            Ok((stream, incoming)) => {
                 wait = SHORTEST_WAIT;
-                admit(stream, caller, &house, &turned_away);
+                admit(stream, incoming, &context, &rejecting);
             }
             Err(error) if is_the_callers(&error) => {
-                tracing::debug!(%error, "a caller was gone before it came in");
+                tracing::debug!(%error, "a incoming was gone before it came in");
             }
             Err(error) => {
                 if wait == SHORTEST_WAIT {
@@ -101,7 +101,7 @@ pub(crate) async fn accept<D: Door>(
                     );
                 }
                 tokio::select! {
-                    () = house.closing.cancelled() => return,
+                    () = context.closing.cancelled() => return,
                     () = tokio::time::sleep(wait) => {}
                 }
                 wait = (wait * 2).min(LONGEST_WAIT);
@@ -112,24 +112,25 @@ pub(crate) async fn accept<D: Door>(
 
 fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
-    caller: Caller,
-    house: &House,
-    turned_away: &Arc<Semaphore>,
+    incoming: Incoming,
+    context: &ServerContext,
+    rejecting: &Arc<Semaphore>,
 ) {
-    let Caller { peer, counted } = caller;
+    let Incoming { peer, counted } = incoming;
     let now = steady_clock();
-    let may = house.hub.may_come_in(peer.address, now);
-    let may = may.and_then(|()| house.hub.throttle_connect(peer.address, now));
-    match may.and_then(|()| house.gate.admit(counted)) {
-        Ok(ticket) => {
-            let (hub, manners) = (Arc::clone(&house.hub), Arc::clone(&house.manners));
-            house.tasks.spawn(conn::serve(stream, peer, hub, manners, ticket));
+    let may = context.hub.may_come_in(peer.address, now);
+    let may = may.and_then(|()| context.hub.throttle_connect(peer.address, now));
+    match may.and_then(|()| context.limiter.admit(counted)) {
+        Ok(permit) => {
+            let (hub, connection_config) =
+                (Arc::clone(&context.hub), Arc::clone(&context.connection_config));
+            context.tasks.spawn(conn::serve(stream, peer, hub, connection_config, permit));
         }
         Err(refusal) => {
             tracing::debug!(address = peer.shown, "turned away: {}", refusal.text());
-            if let Ok(permit) = Arc::clone(turned_away).try_acquire_owned() {
-                house.tasks.spawn(async move {
-                    turn_away(stream, refusal).await;
+            if let Ok(permit) = Arc::clone(rejecting).try_acquire_owned() {
+                context.tasks.spawn(async move {
+                    reject(stream, refusal).await;
                     drop(permit);
                 });
             }
@@ -137,10 +138,10 @@ fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(stream: S, refusal: Refusal) {
+async fn reject<S: AsyncRead + AsyncWrite + Unpin>(stream: S, refusal: Refusal) {
     let mut line = BytesMut::new();
     render(&Event::Refused { re: "connect".into(), refusal }, Form::Text, &mut line);
-    conn::part(stream, line, TURNED_AWAY_DEADLINE, TURNED_AWAY_DEADLINE).await;
+    conn::linger_close(stream, line, REJECT_DEADLINE, REJECT_DEADLINE).await;
 }
 
 /// Errors that concern only the connection that was to be accepted (accept(2)).

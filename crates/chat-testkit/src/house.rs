@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_proto::id::Timestamp;
 use chat_server::commit::retention::Retention;
-use chat_server::conn::{self, Manners, Peer};
+use chat_server::conn::{self, ConnectionConfig, Peer};
 use chat_server::hub::{Backends, Hub, Limits, RegistrationMode};
 use tokio::io::{DuplexStream, duplex};
 
@@ -20,20 +20,20 @@ const DEADLINE: Duration = Duration::from_hours(24);
 pub struct House {
     /// The hub.
     pub hub: Arc<Hub>,
-    manners: Arc<Manners>,
+    connection_config: Arc<ConnectionConfig>,
 }
 
 impl Default for House {
     /// The limits that a server has if nothing else is said.
     fn default() -> Self {
-        Self::new(manners())
+        Self::new(connection_config())
     }
 }
 
-/// The manners of a server for which nothing else is said, which paces nobody.
-pub fn manners() -> Manners {
-    Manners {
-        pace: None,
+/// The connection_config of a server for which nothing else is said, which paces nobody.
+pub fn connection_config() -> ConnectionConfig {
+    ConnectionConfig {
+        throttle: None,
         name_deadline: Duration::from_mins(1),
         write_deadline: Duration::from_mins(1),
         drain_rate: 128,
@@ -42,7 +42,7 @@ pub fn manners() -> Manners {
 
 impl House {
     /// An empty house.
-    pub fn new(manners: Manners) -> Self {
+    pub fn new(connection_config: ConnectionConfig) -> Self {
         let bounds = Limits {
             channels: 10_000,
             conversations_per_person: 50,
@@ -57,7 +57,7 @@ impl House {
         let keeping = Backends::inline(Retention::default());
         let now = Timestamp(1_795_333_445_120);
         let hub = Hub::new(bounds, "chat.test".to_owned(), Vec::new(), keeping, now);
-        Self { hub, manners: Arc::new(manners) }
+        Self { hub, connection_config: Arc::new(connection_config) }
     }
 
     /// Serves one more connection in a task of its own; returns the peer's end of the pipe, which
@@ -65,8 +65,8 @@ impl House {
     pub fn pipe(&self, holds: usize, sizes: &[usize]) -> DuplexStream {
         let (peer, ours) = duplex(holds);
         let ours = Chopped::new(ours, sizes);
-        let (hub, manners) = (Arc::clone(&self.hub), Arc::clone(&self.manners));
-        tokio::spawn(conn::serve(ours, Peer::local("a test"), hub, manners, ()));
+        let (hub, connection_config) = (Arc::clone(&self.hub), Arc::clone(&self.connection_config));
+        tokio::spawn(conn::serve(ours, Peer::local("a test"), hub, connection_config, ()));
         peer
     }
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use bytes::BytesMut;
 
-use super::{ENOUGH, FULL};
+use super::{MAX_PENDING_OUTPUT, WRITE_BATCH};
 
 /// Bytes that are read at once.
 const SCRATCH: usize = 8 * 1024;
@@ -24,15 +24,17 @@ pub(super) fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
 }
 
 /// An empty buffer to write from.
-pub(super) fn lend() -> BytesMut {
-    SPARE_BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| BytesMut::with_capacity(FULL))
+pub(super) fn take() -> BytesMut {
+    SPARE_BUFFERS
+        .with_borrow_mut(Vec::pop)
+        .unwrap_or_else(|| BytesMut::with_capacity(MAX_PENDING_OUTPUT))
 }
 
 /// Takes a buffer back for the next; what is in it is zeroed.
-pub(super) fn give_back(mut buffer: BytesMut) {
+pub(super) fn recycle(mut buffer: BytesMut) {
     buffer.fill(0);
     buffer.clear();
-    if buffer.try_reclaim(ENOUGH) {
+    if buffer.try_reclaim(WRITE_BATCH) {
         SPARE_BUFFERS.with_borrow_mut(|spare| {
             if spare.len() < SPARE {
                 spare.push(buffer);
@@ -47,6 +49,6 @@ pub(super) fn shrink(left: BytesMut) -> BytesMut {
         return left;
     }
     let small = BytesMut::from(&left[..]);
-    give_back(left);
+    recycle(left);
     small
 }

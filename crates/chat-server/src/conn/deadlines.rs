@@ -17,7 +17,7 @@ pub(super) enum Deadline {
     /// The last lines of a connection that is to end were not taken.
     Leave,
     /// Lines may be carried out again.
-    Pace,
+    Throttle,
     /// Nothing has followed a CR: it has ended its line.
     LineEnd,
     /// The last input of a peer that is gone had its time.
@@ -160,7 +160,7 @@ impl Set {
             (self.write, Deadline::Write),
             (self.drain.map(|drain| drain.by), Deadline::Write),
             (self.leave, Deadline::Leave),
-            (self.pace, Deadline::Pace),
+            (self.pace, Deadline::Throttle),
             (self.line_end, Deadline::LineEnd),
             (self.lost, Deadline::Lost),
         ];
@@ -181,7 +181,7 @@ impl Set {
             Deadline::Name => self.name = None,
             Deadline::Write => (self.write, self.drain) = (None, None),
             Deadline::Leave => self.leave = None,
-            Deadline::Pace => self.pace = None,
+            Deadline::Throttle => self.pace = None,
             Deadline::LineEnd => self.line_end = None,
             Deadline::Lost => self.lost = None,
         }

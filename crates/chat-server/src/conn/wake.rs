@@ -10,11 +10,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::deadlines::Deadline;
-use super::{Connection, DRAIN_WINDOW, ENOUGH, Loss, Manners, buffer};
+use super::{Connection, ConnectionConfig, DRAIN_WINDOW, Loss, WRITE_BATCH, buffer};
 
 /// What woke the task.
 pub(super) enum Wake {
-    /// Bytes were read; they are in `held`.
+    /// Bytes were read; they are in `input`.
     Input,
     /// The peer ended its input.
     EndOfInput,
@@ -43,14 +43,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         // Before everything that may go on for ever.
         if let Poll::Ready(deadline) = self.deadlines.poll(cx) {
-            if deadline == Deadline::Pace && self.loss.is_none() && self.is_reset(cx) {
+            if deadline == Deadline::Throttle && self.loss.is_none() && self.is_reset(cx) {
                 return Poll::Ready(Wake::Unwritable);
             }
             return Poll::Ready(Wake::Deadline(deadline));
         }
         // What the peer doesn't take now is not added to: it waits where it costs the least. Nobody's leaving waits for it.
         let is_leaving = self.session.farewell().is_some();
-        let has_room = self.out.is_empty() || (is_leaving && self.out.len() < ENOUGH);
+        let has_room = self.out.is_empty() || (is_leaving && self.out.len() < WRITE_BATCH);
         let person = self.session.person();
         if !has_room {
             // Nothing is taken out of the inbox now, but an end is not waited for.
@@ -60,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Ready(Wake::Killed);
         }
         let more_to_tell = self.session.has_more() || is_leaving;
-        if self.has_lines_to_carry_out() || (has_room && more_to_tell) {
+        if self.has_lines_to_execute() || (has_room && more_to_tell) {
             return Poll::Ready(Wake::More);
         }
         // At the end of the input the last answer is the end.
@@ -95,9 +95,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Nothing is read while lines wait to be carried out, so what one peer can make wait is bounded. While a question is
     /// under way one piece is read, which shows whether the peer is still there.
     fn may_read(&self) -> bool {
-        self.held.is_empty()
+        self.input.is_empty()
             && !self.input_ended
-            && self.out.len() < ENOUGH
+            && self.out.len() < WRITE_BATCH
             && !self.deadlines.is_paced()
             && (self.session.takes_lines() || self.session.is_asking())
             && self.session.farewell().is_none()
@@ -107,18 +107,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         buffer::with_scratch(|scratch| {
             let mut buf = ReadBuf::new(scratch);
             Pin::new(&mut self.stream).poll_read(cx, &mut buf).map_ok(|()| {
-                self.held = BytesMut::from(buf.filled());
+                self.input = BytesMut::from(buf.filled());
                 // The thread reads for others next, and this may be a password.
                 buf.filled_mut().fill(0);
-                self.foreign = self.opening.look(&self.held);
-                self.held.len()
+                self.foreign = self.sniffer.look(&self.input);
+                self.input.len()
             })
         })
     }
 
     /// The peer doesn't take what is there for it: how long that may go on.
     fn output_waits(&mut self) {
-        let Manners { write_deadline, drain_rate, .. } = *self.manners;
+        let ConnectionConfig { write_deadline, drain_rate, .. } = *self.connection_config;
         let now = Instant::now();
         self.deadlines.write_by(now + write_deadline);
         if self.session.farewell().is_some() {
@@ -149,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
         }
-        buffer::give_back(std::mem::take(&mut self.out));
+        buffer::recycle(std::mem::take(&mut self.out));
         Poll::Ready(Ok(()))
     }
 }

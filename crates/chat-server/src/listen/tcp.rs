@@ -12,7 +12,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::{Caller, Door};
+use super::{Incoming, Listener};
 use crate::config::listen::TcpAddress;
 use crate::conn::Peer;
 
@@ -143,16 +143,16 @@ impl AsyncWrite for Plain {
     }
 }
 
-impl Door for TcpListener {
+impl Listener for TcpListener {
     type Stream = Plain;
 
-    async fn accept(&self) -> io::Result<(Plain, Caller)> {
+    async fn accept(&self) -> io::Result<(Plain, Incoming)> {
         let (stream, peer) = Self::accept(self).await?;
         let ip = peer.ip().to_canonical();
         let counted = (!ip.is_loopback()).then_some(ip);
         let shown = SocketAddr::new(ip, peer.port()).to_string();
         let peer = Peer { shown, address: Some(ip) };
-        Ok((Plain(stream), Caller { peer, counted }))
+        Ok((Plain(stream), Incoming { peer, counted }))
     }
 }
 
@@ -187,7 +187,7 @@ mod tests {
         let listener = bind(loopback(), unacknowledged).unwrap();
         let address = listener.local_addr().unwrap();
         let _client = TcpStream::connect(address).await.unwrap();
-        let (Plain(stream), caller) = Door::accept(&listener).await.unwrap();
+        let (Plain(stream), incoming) = Listener::accept(&listener).await.unwrap();
         let options = SockRef::from(&stream);
         assert!(stream.nodelay().unwrap());
         assert!(options.keepalive().unwrap());
@@ -197,14 +197,14 @@ mod tests {
         assert_eq!(options.tcp_user_timeout().unwrap(), Some(unacknowledged));
         assert!(options.out_of_band_inline().unwrap());
         assert_eq!(options.send_buffer_size().unwrap(), 2 * SEND_BUFFER);
-        assert_eq!(caller.counted, None, "loopback is exempt from the limit for each address");
+        assert_eq!(incoming.counted, None, "loopback is exempt from the limit for each address");
     }
 
     #[tokio::test]
     async fn urgent_data_stands_in_its_place_and_holds_nothing_up() {
         let listener = bind(loopback(), Duration::from_mins(1)).unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (mut stream, _) = Door::accept(&listener).await.unwrap();
+        let (mut stream, _) = Listener::accept(&listener).await.unwrap();
         client.try_write(b"\xff\xf4\xff").unwrap();
         SockRef::from(&client).send_out_of_band(b"\xf2").unwrap();
         client.try_write(b"/msg bob secret\r\n").unwrap();

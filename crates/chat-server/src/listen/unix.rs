@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::{Caller, Door};
+use super::{Incoming, Listener};
 use crate::conn::Peer;
 
 /// Everybody on this machine may connect, as with loopback; who shall not is kept out by the rights of
@@ -20,23 +20,23 @@ const PRIVATE: u32 = 0o600;
 
 /// A bound Unix socket, which is removed when this is dropped.
 #[derive(Debug)]
-pub struct UnixDoor {
+pub struct UnixSocketListener {
     listener: UnixListener,
     path: PathBuf,
 }
 
 /// Binds a path. A socket that a server which is gone has left there is replaced; anything else there is
 /// an error.
-pub fn bind(path: &Path) -> io::Result<UnixDoor> {
+pub fn bind(path: &Path) -> io::Result<UnixSocketListener> {
     bind_with(path, MODE)
 }
 
 /// The same for the server's own user and root alone.
-pub fn bind_privately(path: &Path) -> io::Result<UnixDoor> {
+pub fn bind_privately(path: &Path) -> io::Result<UnixSocketListener> {
     bind_with(path, PRIVATE)
 }
 
-fn bind_with(path: &Path, mode: u32) -> io::Result<UnixDoor> {
+fn bind_with(path: &Path, mode: u32) -> io::Result<UnixSocketListener> {
     let listener = match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(path) => {
             fs::remove_file(path)?;
@@ -45,7 +45,7 @@ fn bind_with(path: &Path, mode: u32) -> io::Result<UnixDoor> {
         bound => bound?,
     };
     fs::set_permissions(path, Permissions::from_mode(mode))?;
-    Ok(UnixDoor { listener, path: path.to_owned() })
+    Ok(UnixSocketListener { listener, path: path.to_owned() })
 }
 
 /// What to do about a path that can't be bound.
@@ -75,7 +75,7 @@ fn is_abandoned(path: &Path) -> bool {
     is_socket && std::os::unix::net::UnixStream::connect(path).is_err_and(refused)
 }
 
-impl UnixDoor {
+impl UnixSocketListener {
     /// Waits for the next one; tells as which user they run.
     pub(crate) async fn accept_user(&self) -> io::Result<(UnixStream, u32)> {
         let (stream, _) = self.listener.accept().await?;
@@ -89,24 +89,24 @@ impl UnixDoor {
     }
 }
 
-impl Drop for UnixDoor {
+impl Drop for UnixSocketListener {
     fn drop(&mut self) {
         // If it can't be removed the next server replaces it.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-impl Door for UnixDoor {
+impl Listener for UnixSocketListener {
     type Stream = UnixStream;
 
-    async fn accept(&self) -> io::Result<(UnixStream, Caller)> {
+    async fn accept(&self) -> io::Result<(UnixStream, Incoming)> {
         let (stream, _) = self.listener.accept().await?;
         let shown = match stream.peer_cred() {
             Ok(peer) => format!("unix, uid {}", peer.uid()),
             Err(_) => "unix".to_owned(),
         };
         let peer = Peer { shown, address: None };
-        Ok((stream, Caller { peer, counted: None }))
+        Ok((stream, Incoming { peer, counted: None }))
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
         let in_use = bind(&path).unwrap_err();
         assert!(hint(&in_use, &path).contains("end the server"), "{in_use}");
         // What a server that was killed leaves behind.
-        let UnixDoor { .. } = &first;
+        let UnixSocketListener { .. } = &first;
         drop(first);
         assert!(!path.exists());
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());

@@ -108,14 +108,14 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{Bounds, Hub, probe};
+    use crate::hub::{Limits, Hub, probe};
 
     /// A door that serves each probe.
     fn door(hub: &Arc<Hub>) -> mpsc::Sender<DuplexStream> {
         let (door, mut probes) = mpsc::channel(1);
         let hub = Arc::clone(hub);
-        let manners = Arc::new(crate::conn::Manners {
-            pace: None,
+        let connection_config = Arc::new(crate::conn::ConnectionConfig {
+            throttle: None,
             drain_rate: 0,
             name_deadline: Duration::from_mins(1),
             write_deadline: Duration::from_mins(1),
@@ -127,7 +127,7 @@ mod tests {
                     stream,
                     peer,
                     Arc::clone(&hub),
-                    Arc::clone(&manners),
+                    Arc::clone(&connection_config),
                     (),
                 ));
             }
@@ -137,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_told_while_all_parts_answer() {
-        let hub = Hub::in_memory(Bounds::small());
+        let hub = Hub::in_memory(Limits::small());
         let (tell_alive, mut told) = mpsc::channel(1);
         let parts = vec![probe::part(&hub)];
         let alive = move || {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_server::conn::{Manners, Rate};
+use chat_server::conn::{ConnectionConfig, ThrottleConfig};
 use chat_testkit::client::Skip;
 use chat_testkit::{Form, House, house};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -116,8 +116,8 @@ async fn a_person_who_has_signed_out_must_take_a_name_in_time_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hundred_lines_at_once_and_then_ten_a_second() {
-    let pace = Some(Rate { burst: 100, per_second: 10 });
-    let house = House::new(Manners { pace, ..house::manners() });
+    let throttle = Some(ThrottleConfig { burst: 100, per_second: 10 });
+    let house = House::new(ConnectionConfig { throttle, ..house::connection_config() });
     let mut fast = house.newcomer("fast", 64 * 1024, &[usize::MAX]);
     let begun = Instant::now();
     let lines: String = (0..200).map(|n| format!("/ping {n}\n")).collect();
@@ -146,8 +146,8 @@ async fn bytes_empty_lines_and_telnet_count_for_the_pace() {
         (b"\xff\xf6", 12_000, 10, 40),
         (b"\xff\xf1\n", 1600, 10, 60),
     ] {
-        let pace = Some(Rate { burst: 100, per_second: 10 });
-        let house = House::new(Manners { pace, ..house::manners() });
+        let throttle = Some(ThrottleConfig { burst: 100, per_second: 10 });
+        let house = House::new(ConnectionConfig { throttle, ..house::connection_config() });
         let mut fast = house.newcomer("fast", 512 * 1024, &[usize::MAX]);
         fast.settle_in(Form::Json).await;
         sleep(20 * SECOND).await;
@@ -163,8 +163,8 @@ async fn bytes_empty_lines_and_telnet_count_for_the_pace() {
 
 #[tokio::test(start_paused = true)]
 async fn pacing_one_holds_up_nobody_else() {
-    let pace = Some(Rate { burst: 1, per_second: 1 });
-    let house = House::new(Manners { pace, ..house::manners() });
+    let throttle = Some(ThrottleConfig { burst: 1, per_second: 1 });
+    let house = House::new(ConnectionConfig { throttle, ..house::connection_config() });
     let mut fast = house.newcomer("fast", 64 * 1024, &[usize::MAX]);
     fast.send_raw("/ping\n".repeat(1000).as_bytes()).await;
     let begun = Instant::now();

@@ -1,6 +1,6 @@
 //! Lists that peers can grow, page by page.
 
-use chat_server::conn::Manners;
+use chat_server::conn::ConnectionConfig;
 use chat_testkit::{Form, House, TestClient, house};
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ async fn pages(client: &mut TestClient, line: &str) -> Vec<(Vec<String>, Value)>
 
 #[tokio::test]
 async fn channels_come_in_pages_and_before_a_name_there_is_one_short_page() {
-    let house = House::new(Manners { pace: None, ..house::manners() });
+    let house = House::new(ConnectionConfig { throttle: None, ..house::connection_config() });
     let mut alice = house.person("alice", Form::Json).await;
     let topic = "t".repeat(100);
     for number in 0..MANY {
@@ -65,7 +65,7 @@ async fn channels_come_in_pages_and_before_a_name_there_is_one_short_page() {
 
 #[tokio::test]
 async fn people_come_in_pages() {
-    let house = House::new(Manners { pace: None, ..house::manners() });
+    let house = House::new(ConnectionConfig { throttle: None, ..house::connection_config() });
     let mut alice = house.person("alice", Form::Json).await;
     alice.ask_json("/create general").await;
     let mut others = Vec::new();

@@ -13,7 +13,7 @@ use super::*;
 use crate::auth::Keeper;
 use crate::commit::local::LocalLog;
 use crate::commit::retention::Retention;
-use crate::conn::{self, Manners, serve};
+use crate::conn::{self, ConnectionConfig, serve};
 use crate::history::Archive;
 use crate::hub::client::UserId;
 use crate::hub::client::account::{Account, StoredAccount};
@@ -50,8 +50,8 @@ struct Peer {
 
 impl Peer {
     async fn new(hub: &Arc<Hub>, name: &str, address: &str, account: Option<u64>) -> Self {
-        let manners = Manners {
-            pace: None,
+        let connection_config = ConnectionConfig {
+            throttle: None,
             name_deadline: Duration::from_mins(1),
             write_deadline: Duration::from_mins(1),
             drain_rate: 0,
@@ -59,7 +59,7 @@ impl Peer {
         let (ours, theirs) = duplex(4096);
         let from = address.parse::<SocketAddr>().ok().map(|from| from.ip().to_canonical());
         let caller = conn::Peer { shown: address.to_owned(), address: from };
-        tokio::spawn(serve(ours, caller, Arc::clone(hub), Arc::new(manners), ()));
+        tokio::spawn(serve(ours, caller, Arc::clone(hub), Arc::new(connection_config), ()));
         let (read, out) = split(theirs);
         let lines = BufReader::new(read).lines();
         let mut peer = Self { lines, out, hub: Arc::clone(hub), name: name.to_owned() };
@@ -365,7 +365,7 @@ async fn an_operator_of_the_server_drops_no_channel_twice() {
 #[tokio::test(start_paused = true)]
 async fn the_rules_of_one_maker_are_bounded_over_all_their_channels() {
     let mut bounds = Limits::small();
-    bounds.shares = Some(Quotas { rules_per_owner: 3, moderation: 4, ..Quotas::for_tests() });
+    bounds.shares = Some(Quotas { rules_per_owner: 3, rules: 4, ..Quotas::for_tests() });
     let hub = hub_within(&Place::Memory, bounds);
     let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
     let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", None).await;

@@ -10,7 +10,7 @@ use crate::hub::lock;
 use crate::util::net::client_prefix;
 
 /// Counts those who are in.
-pub(crate) struct Gate {
+pub(crate) struct ConnectionLimiter {
     most: usize,
     most_from_one: usize,
     inside: Mutex<Inside>,
@@ -23,18 +23,21 @@ struct Inside {
 }
 
 /// The right to be in; it ends when this is dropped.
-pub(crate) struct Ticket {
-    gate: Arc<Gate>,
+pub(crate) struct ConnectionPermit {
+    limiter: Arc<ConnectionLimiter>,
     from: Option<IpAddr>,
 }
 
-impl Gate {
+impl ConnectionLimiter {
     pub(crate) fn new(most: usize, most_from_one: usize) -> Self {
         Self { most, most_from_one, inside: Mutex::default() }
     }
 
     /// Lets one in, counted by its address if it has one that counts.
-    pub(crate) fn admit(self: &Arc<Self>, from: Option<IpAddr>) -> Result<Ticket, Refusal> {
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        from: Option<IpAddr>,
+    ) -> Result<ConnectionPermit, Refusal> {
         let from = from.map(client_prefix);
         let mut inside = lock(&self.inside);
         if inside.all >= self.most {
@@ -48,13 +51,13 @@ impl Gate {
             *count += 1;
         }
         inside.all += 1;
-        Ok(Ticket { gate: Arc::clone(self), from })
+        Ok(ConnectionPermit { limiter: Arc::clone(self), from })
     }
 }
 
-impl Drop for Ticket {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut inside = lock(&self.gate.inside);
+        let mut inside = lock(&self.limiter.inside);
         inside.all -= 1;
         if let Some(from) = self.from
             && let Some(count) = inside.from.get_mut(&from)
@@ -77,27 +80,27 @@ mod tests {
 
     #[test]
     fn the_limits_hold_and_room_comes_back() {
-        let gate = Arc::new(Gate::new(4, 2));
-        let first = gate.admit(Some(address("192.0.2.1"))).unwrap();
-        let _second = gate.admit(Some(address("192.0.2.1"))).unwrap();
+        let limiter = Arc::new(ConnectionLimiter::new(4, 2));
+        let first = limiter.admit(Some(address("192.0.2.1"))).unwrap();
+        let _second = limiter.admit(Some(address("192.0.2.1"))).unwrap();
         assert_eq!(
-            gate.admit(Some(address("192.0.2.1"))).err().unwrap().text(),
+            limiter.admit(Some(address("192.0.2.1"))).err().unwrap().text(),
             Refusal::server_full(true).text()
         );
-        let _other = gate.admit(Some(address("192.0.2.2"))).unwrap();
+        let _other = limiter.admit(Some(address("192.0.2.2"))).unwrap();
         drop(first);
-        let _again = gate.admit(Some(address("192.0.2.1"))).unwrap();
-        let _local = gate.admit(None).unwrap();
-        assert_eq!(gate.admit(None).err().unwrap().text(), Refusal::server_full(false).text());
+        let _again = limiter.admit(Some(address("192.0.2.1"))).unwrap();
+        let _local = limiter.admit(None).unwrap();
+        assert_eq!(limiter.admit(None).err().unwrap().text(), Refusal::server_full(false).text());
     }
 
     #[test]
     fn a_whole_ipv6_network_counts_as_one_and_mapped_addresses_as_ipv4() {
-        let gate = Arc::new(Gate::new(10, 1));
-        let _one = gate.admit(Some(address("2001:db8:1:2::1"))).unwrap();
-        assert!(gate.admit(Some(address("2001:db8:1:2:ffff::9"))).is_err());
-        assert!(gate.admit(Some(address("2001:db8:1:3::1"))).is_ok());
-        let _mapped = gate.admit(Some(address("::ffff:192.0.2.7"))).unwrap();
-        assert!(gate.admit(Some(address("192.0.2.7"))).is_err());
+        let limiter = Arc::new(ConnectionLimiter::new(10, 1));
+        let _one = limiter.admit(Some(address("2001:db8:1:2::1"))).unwrap();
+        assert!(limiter.admit(Some(address("2001:db8:1:2:ffff::9"))).is_err());
+        assert!(limiter.admit(Some(address("2001:db8:1:3::1"))).is_ok());
+        let _mapped = limiter.admit(Some(address("::ffff:192.0.2.7"))).unwrap();
+        assert!(limiter.admit(Some(address("192.0.2.7"))).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! How fast one connection's lines are carried out: some at once, then so many a second. A line counts for what it
 //! costs: bytes are counted, and a short one counts as [`LINE`] of them.
 //!
-//! The generic cell rate algorithm (ITU-T I.371): one instant is all it has to remember. Time comes in as
+//! The generic cell config algorithm (ITU-T I.371): one instant is all it has to remember. Time comes in as
 //! an argument.
 
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::hub::LINE;
 /// What is taken at once of what the account and the address have: several lines, so that it is seldom asked for.
 const GRANT: u32 = 4 * LINE;
 
-/// A pace.
+/// A throttle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
+pub struct ThrottleConfig {
     /// Lines that may come at once.
     pub burst: u32,
     /// Lines in a second after that; at least one.
     pub per_second: u32,
 }
 
-impl Rate {
+impl ThrottleConfig {
     /// The time that each line takes up.
     fn interval(self) -> Duration {
         Duration::from_secs(1) / self.per_second.max(1)
@@ -34,17 +34,17 @@ impl Rate {
     }
 }
 
-/// How far one connection is within its pace, which is the same for all.
-pub(super) struct Pace {
+/// How far one connection is within its throttle, which is the same for all.
+pub(super) struct Throttle {
     /// When everything that was carried out has had its time.
     due: Instant,
 }
 
-/// What is left of what the account and the address gave, or is owed to them. Apart from the pace it takes less room.
+/// What is left of what the account and the address gave, or is owed to them. Apart from the throttle it takes less room.
 #[derive(Default)]
-pub(super) struct Granted(i32);
+pub(super) struct ShareCredit(i32);
 
-impl Pace {
+impl Throttle {
     pub(super) fn new(now: Instant) -> Self {
         Self { due: now }
     }
@@ -54,16 +54,16 @@ impl Pace {
     /// # Errors
     ///
     /// When it may.
-    pub(super) fn may_go(&self, rate: Rate, now: Instant) -> Result<(), Instant> {
-        match self.due.checked_sub(rate.tolerance()) {
+    pub(super) fn may_go(&self, config: ThrottleConfig, now: Instant) -> Result<(), Instant> {
+        match self.due.checked_sub(config.tolerance()) {
             Some(at) if at > now => Err(at),
             _ => Ok(()),
         }
     }
 
-    /// Something that costs as much as so many bytes went.
-    pub(super) fn went(&mut self, rate: Rate, cost: u32, now: Instant) {
-        self.due = self.due.max(now) + rate.interval() * cost / LINE;
+    /// Something that costs as much as so many bytes charge.
+    pub(super) fn charge(&mut self, config: ThrottleConfig, cost: u32, now: Instant) {
+        self.due = self.due.max(now) + config.interval() * cost / LINE;
     }
 
     /// When no line of this connection goes before its time any more.
@@ -72,7 +72,7 @@ impl Pace {
     }
 }
 
-impl Granted {
+impl ShareCredit {
     /// What is to be asked for of what the account and the address have; `None` if there is some left.
     pub(super) fn lacks(&self) -> Option<u32> {
         (self.0 <= 0).then(|| self.0.unsigned_abs().saturating_add(GRANT))
@@ -83,7 +83,7 @@ impl Granted {
         self.0 = self.0.saturating_add_unsigned(amount);
     }
 
-    /// Something that costs as much as so many bytes went.
+    /// Something that costs as much as so many bytes charge.
     pub(super) fn used(&mut self, cost: u32) {
         self.0 = self.0.saturating_sub_unsigned(cost);
     }
@@ -96,17 +96,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_burst_at_once_then_so_many_a_second() {
         let start = Instant::now();
-        let rate = Rate { burst: 100, per_second: 10 };
-        let mut pace = Pace::new(start);
+        let config = ThrottleConfig { burst: 100, per_second: 10 };
+        let mut throttle = Throttle::new(start);
         let mut now = start;
         let mut gone = Vec::new();
         for _ in 0..150 {
-            if let Err(at) = pace.may_go(rate, now) {
+            if let Err(at) = throttle.may_go(config, now) {
                 assert!(at > now);
                 now = at;
-                assert_eq!(pace.may_go(rate, now), Ok(()));
+                assert_eq!(throttle.may_go(config, now), Ok(()));
             }
-            pace.went(rate, LINE, now);
+            throttle.charge(config, LINE, now);
             gone.push(now - start);
         }
         assert_eq!(gone[99], Duration::ZERO);
@@ -115,22 +115,22 @@ mod tests {
         // After a rest the whole burst is there again.
         now += Duration::from_mins(1);
         for _ in 0..100 {
-            assert_eq!(pace.may_go(rate, now), Ok(()));
-            pace.went(rate, LINE, now);
+            assert_eq!(throttle.may_go(config, now), Ok(()));
+            throttle.charge(config, LINE, now);
         }
-        assert!(pace.may_go(rate, now).is_err());
+        assert!(throttle.may_go(config, now).is_err());
     }
 
     #[test]
     fn what_is_given_by_the_address_is_used_up_and_owed() {
-        let mut granted = Granted::default();
-        assert_eq!(granted.lacks(), Some(GRANT));
-        granted.add(GRANT);
+        let mut credit = ShareCredit::default();
+        assert_eq!(credit.lacks(), Some(GRANT));
+        credit.add(GRANT);
         for _ in 0..3 {
-            granted.used(LINE);
-            assert_eq!(granted.lacks(), None);
+            credit.used(LINE);
+            assert_eq!(credit.lacks(), None);
         }
-        granted.used(5 * LINE);
-        assert_eq!(granted.lacks(), Some(4 * LINE + GRANT));
+        credit.used(5 * LINE);
+        assert_eq!(credit.lacks(), Some(4 * LINE + GRANT));
     }
 }

@@ -2,14 +2,14 @@
 
 /// A protocol that this port doesn't speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Foreign {
+pub(super) enum ForeignProtocol {
     Http,
     Tls,
     Ssh,
     Irc,
 }
 
-impl Foreign {
+impl ForeignProtocol {
     /// One line of advice.
     pub(super) fn advice(self) -> &'static str {
         match self {
@@ -39,22 +39,22 @@ impl Foreign {
 /// Looking at the first bytes rather than at the first line also meets requests whose first line is too
 /// long, or is no text: a web page must not be able to make a browser chat (what follows a request's
 /// head is the page's own).
-const BEGINNINGS: &[(&[u8], Foreign)] = &[
+const BEGINNINGS: &[(&[u8], ForeignProtocol)] = &[
     // A handshake record of TLS (RFC 8446, section 5.1).
-    (&[22, 3], Foreign::Tls),
-    (b"SSH-2.0-", Foreign::Ssh),
-    (b"SSH-1.", Foreign::Ssh),
+    (&[22, 3], ForeignProtocol::Tls),
+    (b"SSH-2.0-", ForeignProtocol::Ssh),
+    (b"SSH-1.", ForeignProtocol::Ssh),
     // The methods of HTTP (RFC 9110, section 9, and RFC 5789), and the preface of HTTP/2.
-    (b"GET ", Foreign::Http),
-    (b"HEAD ", Foreign::Http),
-    (b"POST ", Foreign::Http),
-    (b"PUT ", Foreign::Http),
-    (b"DELETE ", Foreign::Http),
-    (b"CONNECT ", Foreign::Http),
-    (b"OPTIONS ", Foreign::Http),
-    (b"TRACE ", Foreign::Http),
-    (b"PATCH ", Foreign::Http),
-    (b"PRI * HTTP/", Foreign::Http),
+    (b"GET ", ForeignProtocol::Http),
+    (b"HEAD ", ForeignProtocol::Http),
+    (b"POST ", ForeignProtocol::Http),
+    (b"PUT ", ForeignProtocol::Http),
+    (b"DELETE ", ForeignProtocol::Http),
+    (b"CONNECT ", ForeignProtocol::Http),
+    (b"OPTIONS ", ForeignProtocol::Http),
+    (b"TRACE ", ForeignProtocol::Http),
+    (b"PATCH ", ForeignProtocol::Http),
+    (b"PRI * HTTP/", ForeignProtocol::Http),
 ];
 
 /// The commands with which an IRC client registers (RFC 2812, section 3.1; `CAP` of its third version). Each alone, also with blanks
@@ -71,7 +71,7 @@ fn is_irc(first: &[u8]) -> bool {
 
 /// The first bytes of a connection, while it may still turn out that the peer speaks something else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Opening {
+pub(super) struct Sniffer {
     first: [u8; LONGEST],
     /// How many there are; past the longest beginning, none matters any more.
     length: u8,
@@ -79,9 +79,9 @@ pub(super) struct Opening {
 
 const LONGEST: usize = b"PRI * HTTP/".len();
 
-impl Opening {
+impl Sniffer {
     /// Looks at bytes as they come in.
-    pub(super) fn look(&mut self, bytes: &[u8]) -> Option<Foreign> {
+    pub(super) fn look(&mut self, bytes: &[u8]) -> Option<ForeignProtocol> {
         for byte in bytes {
             let length = usize::from(self.length);
             *self.first.get_mut(length)? = *byte;
@@ -92,7 +92,7 @@ impl Opening {
                 return Some(*foreign);
             }
             if is_irc(first) {
-                return Some(Foreign::Irc);
+                return Some(ForeignProtocol::Irc);
             }
         }
         None
@@ -103,29 +103,29 @@ impl Opening {
 mod tests {
     use super::*;
 
-    fn seen(bytes: &[u8], piece: usize) -> Option<Foreign> {
-        let mut opening = Opening::default();
-        bytes.chunks(piece).find_map(|piece| opening.look(piece))
+    fn seen(bytes: &[u8], piece: usize) -> Option<ForeignProtocol> {
+        let mut sniffer = Sniffer::default();
+        bytes.chunks(piece).find_map(|piece| sniffer.look(piece))
     }
 
     #[test]
     fn strangers_are_told_apart_from_people_however_their_bytes_are_cut() {
         for (bytes, foreign) in [
-            (&b"GET / HTTP/1.1\r\n"[..], Some(Foreign::Http)),
-            (b"POST /aaaaaaaaaaaaaaaa", Some(Foreign::Http)),
-            (b"GET /\xe9", Some(Foreign::Http)),
-            (b"PRI * HTTP/2.0\r\n", Some(Foreign::Http)),
-            (b"SSH-2.0-OpenSSH_9.2\r\n", Some(Foreign::Ssh)),
-            (&[22, 3, 1, 2, 0], Some(Foreign::Tls)),
+            (&b"GET / HTTP/1.1\r\n"[..], Some(ForeignProtocol::Http)),
+            (b"POST /aaaaaaaaaaaaaaaa", Some(ForeignProtocol::Http)),
+            (b"GET /\xe9", Some(ForeignProtocol::Http)),
+            (b"PRI * HTTP/2.0\r\n", Some(ForeignProtocol::Http)),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", Some(ForeignProtocol::Ssh)),
+            (&[22, 3, 1, 2, 0], Some(ForeignProtocol::Tls)),
             (&[22, b'a', 3], None),
             (b"alice\nGET / HTTP/1.1\r\n", None),
             (b"GETTY\n", None),
             (b"get / HTTP/1.1\n", None),
             (b"SSH-fan\n", None),
-            (b"NICK bob\r\n", Some(Foreign::Irc)),
-            (b"USER a 0 * :b\r\n", Some(Foreign::Irc)),
-            (b"PASS  secret\r\n", Some(Foreign::Irc)),
-            (b"CAP LS 302\r\n", Some(Foreign::Irc)),
+            (b"NICK bob\r\n", Some(ForeignProtocol::Irc)),
+            (b"USER a 0 * :b\r\n", Some(ForeignProtocol::Irc)),
+            (b"PASS  secret\r\n", Some(ForeignProtocol::Irc)),
+            (b"CAP LS 302\r\n", Some(ForeignProtocol::Irc)),
             (b"NICK\r\n", None),
             (b"NICK \r\nalice\n", None),
             (b"CAP\nLS 302\n", None),

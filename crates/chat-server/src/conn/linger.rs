@@ -12,7 +12,7 @@ const LINGER_BYTES: u64 = 1024 * 1024;
 /// Writes what is left, within `write_deadline` in all, and closes. What the peer still sends is read and thrown away for as long as `linger`:
 /// closing a socket with unread input resets it, and a reset overtakes the last lines (RFC 9293,
 /// section 3.6.1).
-pub(crate) async fn part<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn linger_close<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     mut left: BytesMut,
     write_deadline: Duration,
