@@ -9,7 +9,7 @@ const PASSWORD: &str = "correct horse";
 async fn nameless(server: &TestServer, who: &str) -> TestClient {
     let mut device = server.newcomer(who).await;
     device.settle().await;
-    device.take_form(Form::Json).await;
+    device.take_format(Form::Json).await;
     device
 }
 

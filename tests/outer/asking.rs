@@ -104,7 +104,7 @@ async fn private_lines_that_waited_are_counted_without_those_of_ignored_people()
     }
     let mut alice = server.newcomer("alice").await;
     alice.settle().await;
-    alice.take_form(Form::Json).await;
+    alice.take_format(Form::Json).await;
     let (lines, _) = shown(&mut alice, "/login alice a long password").await;
     assert_eq!(lines, numbered("psst", 2..=4));
     assert_eq!(shown(&mut alice, "/history @bob 2").await.0, numbered("psst", 3..=4));
@@ -137,7 +137,7 @@ async fn all_hits_of_a_search_and_all_mentions_can_be_shown() {
         assert_eq!(found, numbered("bob: deploy", 1..=130), "{asked}");
     }
     // The text format states what to type.
-    bob.take_form(Form::Text).await;
+    bob.take_format(Form::Text).await;
     let told = bob.ask("/search in:#general deploy before:2999-01-01").await;
     assert_eq!(told.len(), 44, "{told:?}");
     let told = bob.ask("/search deploy").await;

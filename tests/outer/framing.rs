@@ -3,9 +3,9 @@
 use chat_testkit::{Form, TestClient, TestServer};
 
 /// Two users in a channel; the second one has the format.
-async fn two(server: &TestServer, form: Form) -> (TestClient, TestClient) {
+async fn two(server: &TestServer, format: Form) -> (TestClient, TestClient) {
     let mut alice = server.person("alice").await;
-    let mut bob = server.person_in("bob", form).await;
+    let mut bob = server.person_in("bob", format).await;
     alice.ask("/create general").await;
     bob.ask("/enter general").await;
     alice.settle().await;
@@ -13,8 +13,8 @@ async fn two(server: &TestServer, form: Form) -> (TestClient, TestClient) {
 }
 
 /// The text of the next message in `#general`.
-async fn said(listener: &mut TestClient, form: Form, by: &str) -> String {
-    match form {
+async fn said(listener: &mut TestClient, format: Form, by: &str) -> String {
+    match format {
         Form::Text => {
             let line = listener.line().await;
             let text = line.strip_prefix(&format!("[#general] {by}: "));
@@ -33,9 +33,9 @@ async fn said(listener: &mut TestClient, form: Form, by: &str) -> String {
 
 #[tokio::test]
 async fn lines_are_the_same_however_they_are_cut() {
-    for form in Form::BOTH {
+    for format in Form::BOTH {
         let server = TestServer::start_unpaced().await;
-        let (mut alice, mut bob) = two(&server, form).await;
+        let (mut alice, mut bob) = two(&server, format).await;
         let bytes = "one\ntwo\r\nthree\r\0\r\n\nfour – vier\r\n/me waves\nfive\n".as_bytes();
         let mut whole = Vec::new();
         alice.send_raw(bytes).await;
@@ -133,9 +133,9 @@ async fn the_end_of_input_is_not_abandonment() {
 
 #[tokio::test]
 async fn a_line_holds_4096_bytes_and_not_one_more() {
-    for form in Form::BOTH {
+    for format in Form::BOTH {
         let server = TestServer::start().await;
-        let (mut alice, mut bob) = two(&server, form).await;
+        let (mut alice, mut bob) = two(&server, format).await;
         for (line, over) in [
             ("x".repeat(4096), 0),
             ("x".repeat(4097), 1),
@@ -146,7 +146,7 @@ async fn a_line_holds_4096_bytes_and_not_one_more() {
             for ending in ["\n", "\r\n", "\r\0"] {
                 alice.send_raw(format!("{line}{ending}").as_bytes()).await;
                 if over == 0 {
-                    assert_eq!(said(&mut bob, form, "alice").await, line);
+                    assert_eq!(said(&mut bob, format, "alice").await, line);
                 } else {
                     let bytes =
                         if over == 1 { "1 byte".to_owned() } else { format!("{over} bytes") };
@@ -160,7 +160,7 @@ async fn a_line_holds_4096_bytes_and_not_one_more() {
             }
         }
         alice.send("the next one").await;
-        assert_eq!(said(&mut bob, form, "alice").await, "the next one");
+        assert_eq!(said(&mut bob, format, "alice").await, "the next one");
         alice.expect_nothing().await;
     }
 }
@@ -198,18 +198,18 @@ fn controls() -> String {
 
 #[tokio::test]
 async fn control_characters_reach_nobody() {
-    for form in Form::BOTH {
+    for format in Form::BOTH {
         let server = TestServer::start_unpaced().await;
-        let (mut alice, mut bob) = two(&server, form).await;
+        let (mut alice, mut bob) = two(&server, format).await;
         for c in controls().chars() {
             alice.send_raw(format!("a{c}b\t{c}c\n").as_bytes()).await;
             let expected = if "\u{c}\r\u{85}".contains(c) { "a b  c" } else { "ab c" };
-            assert_eq!(said(&mut bob, form, "alice").await, expected, "{c:?}");
+            assert_eq!(said(&mut bob, format, "alice").await, expected, "{c:?}");
         }
         // Every field with text. The client fails at any control character.
         let all = controls().replace(['\u{c}', '\r', '\u{85}'], "");
         let mut mallory = server.newcomer("mallory").await;
-        mallory.take_form_quietly(form).await;
+        mallory.take_format_quietly(format).await;
         for line in [
             "mall?ory",
             "/enter gen?eral",

@@ -67,17 +67,17 @@ fn said(output: &Output) -> &str {
 const PASSWORD: &str = "correct horse";
 
 /// A user with an account.
-async fn registered(server: &TestServer, who: &str, form: Form) -> TestClient {
+async fn registered(server: &TestServer, who: &str, format: Form) -> TestClient {
     let mut client = server.person_in(who, Form::Json).await;
     let (_, answer) = client.ask_json(&format!("/register {PASSWORD}")).await;
     assert_eq!(answer["type"], "ok", "{answer}");
-    client.take_form(form).await;
+    client.take_format(format).await;
     client
 }
 
 async fn signed_in(server: &TestServer, who: &str) -> TestClient {
     let mut client = server.newcomer(who).await;
-    client.take_form_quietly(Form::Json).await;
+    client.take_format_quietly(Form::Json).await;
     client.settle().await;
     let (_, answer) = client.ask_json(&format!("/login {who} {PASSWORD}")).await;
     assert_eq!(answer["type"], "ok", "{answer}");
@@ -347,7 +347,7 @@ async fn a_teams_server_is_as_the_page_has_it() {
     let invite = invitation["invite"].as_str().unwrap();
     let mut alice = server.newcomer("alice").await;
     alice.settle().await;
-    alice.take_form(Form::Json).await;
+    alice.take_format(Form::Json).await;
     let refused = |answer: &Value| answer["code"].as_str().unwrap_or_default().to_owned();
     assert_eq!(refused(&alice.ask_json("alice").await.1), "not-signed-in");
     assert_eq!(refused(&alice.ask_json("/register correct horse").await.1), "not-allowed");
@@ -363,7 +363,7 @@ async fn a_teams_server_is_as_the_page_has_it() {
 
     let mut guest = server.newcomer("guest").await;
     guest.settle().await;
-    guest.take_form(Form::Json).await;
+    guest.take_format(Form::Json).await;
     assert_eq!(refused(&guest.ask_json("bob").await.1), "not-signed-in");
     assert_eq!(refused(&guest.ask_json("/channels").await.1), "not-signed-in");
     let invite = invitation["invite"].as_str().unwrap();
@@ -380,7 +380,7 @@ async fn a_teams_server_is_as_the_page_has_it() {
     let server = kept.start().await;
     let mut carol = server.newcomer("carol").await;
     carol.settle().await;
-    carol.take_form(Form::Json).await;
+    carol.take_format(Form::Json).await;
     assert_eq!(refused(&carol.ask_json("bob").await.1), "name-registered");
     assert_eq!(carol.ask_json("/login bob correct horse").await.1["type"], "ok");
     let (settings, _) = carol.ask_json("/set #plans").await;

@@ -264,7 +264,7 @@ async fn owner(server: &TestServer, name: &str) -> TestClient {
 async fn device(server: &TestServer, name: &str) -> (TestClient, Vec<Value>) {
     let mut device = server.newcomer(name).await;
     device.settle().await;
-    device.take_form(Form::Json).await;
+    device.take_format(Form::Json).await;
     let (rows, answer) = device.ask_json(&format!("/login {name} correct horse")).await;
     assert_eq!(answer["type"], "ok", "{answer}");
     (device, rows)
@@ -522,7 +522,7 @@ async fn the_right_passes_to_an_account_that_is_away() {
     ok(&mut alice, "/deop alice").await;
     let mut kate = server.newcomer("kate").await;
     kate.settle().await;
-    kate.take_form(Form::Json).await;
+    kate.take_format(Form::Json).await;
     ok(&mut kate, "/login kate correct horse").await;
     ok(&mut kate, "/enter dev").await;
     ok(&mut kate, "/set slow 1s").await;

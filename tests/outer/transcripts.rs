@@ -123,14 +123,14 @@ const ADMIN_SOCKET: &str = "admin.sock";
 
 /// The state of a running transcript.
 struct Play {
-    form: Form,
+    format: Form,
     server: TestServer,
     /// In order of arrival.
     people: Vec<TestClient>,
 }
 
 impl Play {
-    async fn begin(steps: &[Step], form: Form) -> Self {
+    async fn begin(steps: &[Step], format: Form) -> Self {
         let mut setup = Setup::unpaced().flag("--admin-socket").flag(ADMIN_SOCKET);
         let settings: Vec<&str> = steps
             .iter()
@@ -142,7 +142,7 @@ impl Play {
         if !settings.is_empty() {
             setup = setup.config(settings.join("\n"));
         }
-        Self { form, server: setup.start().await, people: Vec::new() }
+        Self { format, server: setup.start().await, people: Vec::new() }
     }
 
     fn person(&mut self, who: &str) -> &mut TestClient {
@@ -156,7 +156,7 @@ impl Play {
             Action::Comment(_) | Action::Config(_) | Action::Later(_) => {}
             Action::Here(names) => {
                 for who in names {
-                    let person = self.server.person_in(who, self.form).await;
+                    let person = self.server.person_in(who, self.format).await;
                     self.people.push(person);
                 }
                 // Others receive nothing of later users: a name alone enters no channel.
@@ -164,7 +164,7 @@ impl Play {
             Action::Connects(names) => {
                 for who in names {
                     let mut person = self.server.newcomer(who).await;
-                    person.take_form_quietly(self.form).await;
+                    person.take_format_quietly(self.format).await;
                     self.people.push(person);
                 }
             }
@@ -418,17 +418,17 @@ fn assert_shape(shown: &str, value: &serde_json::Value, line: &str) {
     assert!(fits, "{value} is no {shown} in {line}");
 }
 
-async fn check(path: &Path, form: Form) -> Result<usize, String> {
+async fn check(path: &Path, format: Form) -> Result<usize, String> {
     let fail = |why: String| format!("{}:0: {why}", path.display());
     let text = fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
     let steps = parse(&text).map_err(fail)?;
-    check_steps(path, &steps, form).await?;
+    check_steps(path, &steps, format).await?;
     Ok(steps.len())
 }
 
 /// Plays the steps of `path`, and compares the output of each.
-async fn check_steps(path: &Path, steps: &[Step], form: Form) -> Result<(), String> {
-    let mut play = Play::begin(steps, form).await;
+async fn check_steps(path: &Path, steps: &[Step], format: Form) -> Result<(), String> {
+    let mut play = Play::begin(steps, format).await;
     for step in steps.iter().filter(|step| !matches!(step.action, Action::Comment(_))) {
         play.act(&step.action).await;
         play.hold(step).await.map_err(|why| {
@@ -440,8 +440,8 @@ async fn check_steps(path: &Path, steps: &[Step], form: Form) -> Result<(), Stri
 }
 
 /// Plays the steps, and records the output of each.
-async fn play_anew(steps: &mut [Step], form: Form) {
-    let mut play = Play::begin(steps, form).await;
+async fn play_anew(steps: &mut [Step], format: Form) {
+    let mut play = Play::begin(steps, format).await;
     for step in steps {
         play.act(&step.action).await;
         let before = std::mem::take(&mut step.told);
@@ -457,9 +457,9 @@ async fn play_anew(steps: &mut [Step], form: Form) {
 }
 
 /// Generates a transcript from the steps of `from`.
-async fn update(from: &Path, path: &Path, form: Form) {
+async fn update(from: &Path, path: &Path, format: Form) {
     let mut steps = parse(&fs::read_to_string(from).unwrap()).unwrap();
-    play_anew(&mut steps, form).await;
+    play_anew(&mut steps, format).await;
     let written: String = steps.iter().map(Step::written).collect();
     fs::write(path, written).unwrap();
 }
@@ -485,13 +485,13 @@ fn steps_of(path: &Path) -> Vec<String> {
     steps.iter().map(|step| step.action.written()).collect()
 }
 
-async fn check_all(form: Form) {
+async fn check_all(format: Form) {
     let paths: Vec<PathBuf> =
-        transcripts().into_iter().filter(|path| is_json(path) == (form == Form::Json)).collect();
+        transcripts().into_iter().filter(|path| is_json(path) == (format == Form::Json)).collect();
     assert!(paths.len() >= 10, "{paths:?}");
     let mut failures = Vec::new();
     for path in paths {
-        if let Err(why) = check(&path, form).await {
+        if let Err(why) = check(&path, format).await {
             failures.push(why);
         }
     }
@@ -523,8 +523,10 @@ async fn in_json() {
 
 #[test]
 fn every_command_and_every_other_word_for_one_occurs() {
-    let mut missing: Vec<&str> =
-        chat_proto::verb::VERBS.iter().flat_map(chat_proto::verb::Verb::words).collect();
+    let mut missing: Vec<&str> = chat_proto::command_table::COMMANDS
+        .iter()
+        .flat_map(chat_proto::command_table::CommandSpec::words)
+        .collect();
     for path in transcripts().iter().filter(|path| !is_json(path)) {
         for step in parse(&fs::read_to_string(path).unwrap()).unwrap() {
             if let Action::Sends(_, line) = step.action

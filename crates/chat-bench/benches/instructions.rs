@@ -14,10 +14,11 @@ mod room;
 use std::hint::black_box;
 
 use bytes::Bytes;
-use chat_proto::command::{Asked, parse};
+use chat_proto::command::{ParsedLine, parse};
+use chat_proto::encoding::encoded;
 use chat_proto::event::Event;
+use chat_proto::format::Format;
 use chat_proto::line::LineCodec;
-use chat_proto::rendition::{Form, rendered};
 use chat_server::store::{Book, Durability, Entry, Place, Store};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
@@ -35,15 +36,15 @@ fn cut_off_the_stream(input: String) -> usize {
 #[bench::plain_text(TEXT.to_owned())]
 #[bench::said_into_a_room(format!("/say #general {TEXT}"))]
 #[bench::about_the_past("/history #general 20 before 100".to_owned())]
-fn command(line: String) -> Asked {
+fn command(line: String) -> ParsedLine {
     parse(black_box(&line))
 }
 
 #[library_benchmark]
-#[bench::text(message(), Form::Text)]
-#[bench::json(message(), Form::Json)]
-fn rendition(event: Event, form: Form) -> Bytes {
-    rendered(black_box(&event), form)
+#[bench::text(message(), Format::Text)]
+#[bench::json(message(), Format::Json)]
+fn encoding(event: Event, format: Format) -> Bytes {
+    encoded(black_box(&event), format)
 }
 
 fn book() -> Book {
@@ -72,6 +73,6 @@ fn sixteen_lines(mut room: Room) -> Room {
 
 library_benchmark_group!(
     name = parts,
-    benchmarks = [cut_off_the_stream, command, rendition, store, sixteen_lines]
+    benchmarks = [cut_off_the_stream, command, encoding, store, sixteen_lines]
 );
 main!(library_benchmark_groups = parts);

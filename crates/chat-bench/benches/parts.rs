@@ -12,8 +12,9 @@ mod room;
 use std::hint::black_box;
 
 use chat_proto::command::parse;
+use chat_proto::encoding::encoded;
+use chat_proto::format::Format;
 use chat_proto::line::LineCodec;
-use chat_proto::rendition::{Form, rendered};
 use chat_server::store::{Durability, Entry, Place, Store};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -49,11 +50,11 @@ fn commands(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn renditions(criterion: &mut Criterion) {
+fn encodings(criterion: &mut Criterion) {
     let event = message();
-    let mut group = criterion.benchmark_group("rendition");
-    for (name, form) in [("text", Form::Text), ("json", Form::Json)] {
-        group.bench_function(name, |bench| bench.iter(|| rendered(black_box(&event), form)));
+    let mut group = criterion.benchmark_group("encoding");
+    for (name, format) in [("text", Format::Text), ("json", Format::Json)] {
+        group.bench_function(name, |bench| bench.iter(|| encoded(black_box(&event), format)));
     }
     group.finish();
 }
@@ -105,5 +106,5 @@ fn broadcast(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(parts, lines, commands, renditions, store, broadcast);
+criterion_group!(parts, lines, commands, encodings, store, broadcast);
 criterion_main!(parts);

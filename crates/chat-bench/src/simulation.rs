@@ -15,7 +15,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use chat_proto::id::Timestamp;
+use chat_proto::time::Timestamp;
 use chat_server::auth::Keeper;
 use chat_server::commit::local::LocalLog;
 use chat_server::commit::retention::Retention;

@@ -3,7 +3,7 @@
 mod slot;
 
 use crate::known::Known;
-use crate::proto::{EVERYWHERE, SETTINGS, VERBS, verb};
+use crate::proto::{COMMANDS, EVERYWHERE, SETTINGS, spec};
 use crate::typed::command;
 use slot::Slot;
 
@@ -42,21 +42,21 @@ pub(crate) fn complete(before: &str, known: &Known) -> Completion {
 fn commands(beginning: &str) -> Vec<String> {
     let beginning = beginning.to_lowercase();
     let begins = |word: &&str| word.starts_with(&beginning);
-    let mut found: Vec<&str> = VERBS.iter().map(|verb| verb.name).filter(begins).collect();
+    let mut found: Vec<&str> = COMMANDS.iter().map(|spec| spec.name).filter(begins).collect();
     if found.is_empty() {
-        found = VERBS.iter().flat_map(|verb| verb.aliases).copied().filter(begins).collect();
+        found = COMMANDS.iter().flat_map(|spec| spec.aliases).copied().filter(begins).collect();
     }
     found.into_iter().map(|name| format!("/{name} ")).collect()
 }
 
 /// What the word can become behind a command and these arguments.
 fn arguments(name: &str, rest: &str, word: &str, known: &Known) -> Vec<String> {
-    let Some(verb) = verb(name) else { return followed(known.people(word), " ") };
-    if verb.name == "search" {
+    let Some(spec) = spec(name) else { return followed(known.people(word), " ") };
+    if spec.name == "search" {
         return search_item(word, known);
     }
     let words: Vec<_> = rest.split(' ').filter(|word| !word.is_empty()).collect();
-    match slot::next(verb, &words) {
+    match slot::next(spec, &words) {
         Slot::Channel => followed(known.channels(&format!("#{word}")), " "),
         Slot::User | Slot::Text => followed(known.people(word), " "),
         Slot::UserOrEverywhere => with_word(EVERYWHERE, known.people(word), word),

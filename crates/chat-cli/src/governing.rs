@@ -3,7 +3,7 @@
 use std::mem;
 
 use crate::incoming::Row;
-use crate::proto::{EVERYWHERE, INVITE_SIGN, Measured};
+use crate::proto::{EVERYWHERE, INVITE_SIGN, StatLine};
 use crate::running::{shown, until};
 use crate::show::{Shown, Tone};
 use crate::tell::because;
@@ -42,7 +42,7 @@ impl Governor {
             }
             "stats" => {
                 let (name, value) = (text("name"), row.number("value").unwrap_or(0));
-                return self.keep(format!("  {}", Measured(&name, value)));
+                return self.keep(format!("  {}", StatLine(&name, value)));
             }
             _ => {
                 let by = row.text("by").unwrap_or_else(|| "the shell".to_owned());

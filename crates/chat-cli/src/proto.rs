@@ -1,18 +1,18 @@
 //! What the client takes from the protocol crate: the tables of commands and settings, cleaning of text, and how times are told.
 
 pub(crate) use chat_proto::command::EVERYWHERE;
-pub(crate) use chat_proto::event::Measured;
-pub(crate) use chat_proto::id::Lasting;
+pub(crate) use chat_proto::command_table::{COMMANDS, CommandKind, CommandSpec};
+use chat_proto::command_table::{WordMatch, lookup};
+pub(crate) use chat_proto::event::StatLine;
 pub(crate) use chat_proto::secret::{INVITE_SIGN, Secret, TOKEN_SIGN};
 pub(crate) use chat_proto::setting::SETTINGS;
-use chat_proto::verb::{Found, find};
-pub(crate) use chat_proto::verb::{Kind, VERBS, Verb};
+pub(crate) use chat_proto::time::HumanDuration;
 
 /// The command that a word stands for, by itself or by an unambiguous beginning.
-pub(crate) fn verb(word: &str) -> Option<&'static Verb> {
-    match find(word) {
-        Found::One(verb) => Some(verb),
-        Found::Several(_) | Found::Nothing(_) => None,
+pub(crate) fn spec(word: &str) -> Option<&'static CommandSpec> {
+    match lookup(word) {
+        WordMatch::One(spec) => Some(spec),
+        WordMatch::Several(_) | WordMatch::Nothing(_) => None,
     }
 }
 

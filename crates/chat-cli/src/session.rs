@@ -436,10 +436,10 @@ impl Session {
             }
             return;
         };
-        if typed.verb == Some("quit") {
+        if typed.spec == Some("quit") {
             return self.quit(typed.line, now);
         }
-        if typed.verb == Some("format") {
+        if typed.spec == Some("format") {
             let text = "chat-cli needs the JSON form and shows it as text.".to_owned();
             return self.show_refusal("bad-argument".into(), text);
         }

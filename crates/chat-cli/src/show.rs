@@ -128,8 +128,8 @@ fn terminal(
     me: Option<&str>,
     now: Timestamp,
 ) -> String {
-    let clock = |time: Timestamp, form: &str| {
-        time.to_zoned_datetime(zone.clone()).strftime(form).to_string()
+    let clock = |time: Timestamp, format: &str| {
+        time.to_zoned_datetime(zone.clone()).strftime(format).to_string()
     };
     match shown {
         Shown::Said { place, said, .. } if said.past => {

@@ -23,7 +23,7 @@ impl Sought {
     /// What the line of a `/search` looks for; nothing if it is none.
     pub(crate) fn all_in(line: &str) -> Vec<Self> {
         let Ok(Command::Search(search)) = parse(line).command else { return Vec::new() };
-        let sought = |phrase: chat_proto::command::Phrase| Self {
+        let sought = |phrase: chat_proto::command::SearchPhrase| Self {
             text: phrase.text.as_str().to_owned(),
             prefix: phrase.prefix,
         };

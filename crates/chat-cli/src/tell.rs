@@ -10,7 +10,7 @@ use chat_proto::limits::MAX_HISTORY_LINES;
 
 use crate::governing::Governor;
 use crate::incoming::{Answer, Change, Incoming, More, Person, Row};
-use crate::proto::Lasting;
+use crate::proto::HumanDuration;
 use crate::running::Runner;
 use crate::show::{Shown, Tone, same_name};
 use crate::typed::command;
@@ -199,11 +199,11 @@ impl Teller {
             )),
             "create" => told(format!("You made {} and entered it as its operator.", channel())),
             "enter" => {
-                let verb = if own.is_in(&channel()) { "are now in" } else { "entered" };
+                let spec = if own.is_in(&channel()) { "are now in" } else { "entered" };
                 let members = fields.number("members").unwrap_or(1);
                 let topic = fields.text("topic").map(|topic| format!(" Topic: {topic}"));
                 let topic = topic.unwrap_or_default();
-                told(format!("You {verb} {} ({members} here).{topic}", channel()))
+                told(format!("You {spec} {} ({members} here).{topic}", channel()))
             }
             "leave" => {
                 let left = fields.text("with").map(|user| format!("the private chat with {user}"));
@@ -362,8 +362,8 @@ fn whois(line: &Incoming, more: &More) -> Option<Shown> {
     let address = address.map(|address| format!(" Connected from {address}.")).unwrap_or_default();
     Some(Shown::told(format!(
         "{name} is here {account}, online for {}, idle for {}{away}. {shared}{address}",
-        Lasting(more.online_secs),
-        Lasting(more.idle_secs),
+        HumanDuration(more.online_secs),
+        HumanDuration(more.idle_secs),
     )))
 }
 
@@ -386,7 +386,7 @@ fn info(row: &Row) -> String {
         "You are {}, {account}{away}. {current} {channels} Connected from {} for {}.",
         row.text("name").unwrap_or_default(),
         row.text("address").unwrap_or_default(),
-        Lasting(row.number("connected").unwrap_or(0)),
+        HumanDuration(row.number("connected").unwrap_or(0)),
     )
 }
 

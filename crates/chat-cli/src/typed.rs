@@ -1,7 +1,7 @@
 //! What a typed line is, as far as the client has to know.
 
 use crate::incoming::at;
-use crate::proto::{Secret, VERBS, clean, verb};
+use crate::proto::{COMMANDS, Secret, clean, spec};
 
 /// Where something said goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(crate) struct Typed {
     /// The line for the server.
     pub(crate) line: String,
     /// The command's word, `say` for plain text; `None` if the client doesn't know it.
-    pub(crate) verb: Option<&'static str>,
+    pub(crate) spec: Option<&'static str>,
     /// What is said by it, for showing it once it is confirmed.
     pub(crate) text: Option<String>,
     /// The whole line is the password that was asked for.
@@ -40,7 +40,7 @@ pub(crate) struct Typed {
 impl Typed {
     /// The password that was asked for. Nobody is shown it.
     pub(crate) fn password(secret: &Secret) -> Self {
-        Self { line: secret.expose().to_owned(), verb: None, text: None, secret: true }
+        Self { line: secret.expose().to_owned(), spec: None, text: None, secret: true }
     }
 
     /// `None` if nothing but blanks is left of it; the server answers nothing to that.
@@ -51,17 +51,17 @@ impl Typed {
         }
         let Some((word, rest)) = command(&line) else {
             let text = line.strip_prefix('/').unwrap_or(&line).to_owned();
-            return Some(Self { line, verb: Some("say"), text: Some(text), secret: false });
+            return Some(Self { line, spec: Some("say"), text: Some(text), secret: false });
         };
-        let verb = verb(word).map(|verb| verb.name);
-        let text = match verb {
+        let spec = spec(word).map(|spec| spec.name);
+        let text = match spec {
             Some("me" | "reply") => Some(rest),
             Some("msg" | "private" | "say") => after_word(rest),
             Some("once") => after_word(rest).and_then(after_word),
             _ => None,
         };
         let text = text.filter(|text| !text.is_empty()).map(ToOwned::to_owned);
-        Some(Self { line, verb, text, secret: false })
+        Some(Self { line, spec, text, secret: false })
     }
 
     /// What it says, if that is all it does and nothing is wrong with it.
@@ -71,7 +71,7 @@ impl Typed {
         let word = |words: &str| words.split_once(' ').map(|(word, _)| word.to_owned());
         let place = |place: String| place[1..].starts_with(char::is_alphanumeric).then_some(place);
         let mut key = None;
-        let aim = match self.verb? {
+        let aim = match self.spec? {
             "say" if !self.is_command() => Aim::Current,
             "me" => Aim::Current,
             "reply" => Aim::Writer,
@@ -96,7 +96,7 @@ impl Typed {
 
     /// `/private bob text…` as two lines: one that opens the chat, and one that says the text.
     pub(crate) fn opening(&self) -> Option<[Self; 2]> {
-        self.text.as_ref().filter(|_| self.verb == Some("private"))?;
+        self.text.as_ref().filter(|_| self.spec == Some("private"))?;
         let (word, rest) = command(&self.line)?;
         let (user, text) = rest.split_once(' ')?;
         let open = Self::read(&format!("/{word} {user}"))?;
@@ -110,13 +110,14 @@ impl Typed {
 
     /// Whether it is, or asks the server to ask for, a password.
     pub(crate) fn is_about_password(&self) -> bool {
-        let secret = |verb: &&'static str| VERBS.iter().any(|own| own.secret && own.name == *verb);
-        self.secret || self.verb.as_ref().is_some_and(secret)
+        let secret =
+            |spec: &&'static str| COMMANDS.iter().any(|own| own.secret && own.name == *spec);
+        self.secret || self.spec.as_ref().is_some_and(secret)
     }
 
     /// Whether it is an action.
     pub(crate) fn is_action(&self) -> bool {
-        self.verb == Some("me")
+        self.spec == Some("me")
     }
 
     /// The line with its password hidden.
@@ -140,8 +141,8 @@ pub(crate) fn holds_password(line: &str) -> bool {
     command(line).is_some_and(|(word, rest)| {
         let word = word.to_lowercase();
         let begins = |whole: &str| word.len() >= least && whole.starts_with(word.as_str());
-        let mut secret = VERBS.iter().filter(|verb| verb.secret);
-        !rest.is_empty() && secret.any(|verb| verb.words().any(begins))
+        let mut secret = COMMANDS.iter().filter(|spec| spec.secret);
+        !rest.is_empty() && secret.any(|spec| spec.words().any(begins))
     })
 }
 
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_is_said_by_a_line() {
-        for (line, verb, text) in [
+        for (line, spec, text) in [
             ("hi all", Some("say"), Some("hi all")),
             ("//not a command", Some("say"), Some("/not a command")),
             ("/me waves", Some("me"), Some("waves")),
@@ -176,7 +177,7 @@ mod tests {
             ("a\tb\u{1b}c", Some("say"), Some("a bc")),
         ] {
             let typed = Typed::read(line).unwrap();
-            assert_eq!((typed.verb, typed.text.as_deref()), (verb, text), "{line}");
+            assert_eq!((typed.spec, typed.text.as_deref()), (spec, text), "{line}");
         }
         for blank in ["", "  ", "\u{7}\t"] {
             assert_eq!(Typed::read(blank), None, "{blank:?}");

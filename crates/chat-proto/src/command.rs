@@ -3,33 +3,31 @@
 //! Printing a command gives a line that parses to the same command.
 
 mod account;
-mod everywhere;
-mod invite;
-mod near;
-mod once;
+mod invitation_code;
+mod moderation;
+mod once_key;
 mod parse;
-mod running;
+mod range;
 mod search;
-mod span;
+mod server_ban;
 
 use std::fmt;
 
-pub use everywhere::{EVERYWHERE, Everywhere};
-pub use invite::Invite;
-pub use near::near;
-pub use once::OnceKey;
-pub use parse::{Asked, parse};
-pub use running::{Running, for_how_long, refuse_period};
-pub use search::{Before, Phrase, Search};
-pub use span::{Anchor, Span};
+pub use invitation_code::InvitationCode;
+pub use moderation::{ModCommand, for_how_long, refuse_period};
+pub use once_key::OnceKey;
+pub use parse::{ParsedLine, parse};
+pub use range::{HistoryAnchor, HistoryRange};
+pub use search::{SearchCursor, SearchPhrase, SearchQuery};
+pub use server_ban::{EVERYWHERE, ServerBanCommand};
 
+use crate::command_table::CommandKind;
 use crate::conversation::Conversation;
-use crate::id::LineId;
+use crate::format::Format;
+use crate::id::MessageId;
 use crate::name::{ChannelName, UserName};
-use crate::rendition::Form;
 use crate::secret::{Credential, INVITE_SIGN, Secret, TOKEN_SIGN};
 use crate::text::Text;
-use crate::verb::{self, Kind};
 
 /// One line, understood: its words are checked, its names and texts cannot be wrong any more.
 ///
@@ -45,7 +43,7 @@ pub enum Command {
     /// Make a channel and enter it.
     Create(ChannelName, Option<Text>),
     /// Enter a channel and make it current; what came after this line is told first.
-    Enter(ChannelName, Option<LineId>),
+    Enter(ChannelName, Option<MessageId>),
     /// Leave the current or the named conversation.
     Leave(Option<Conversation>, Option<Text>),
     /// Open a private chat, make it current, and perhaps say something there.
@@ -67,9 +65,9 @@ pub enum Command {
     /// Show or set the current channel's topic.
     Topic(Option<Text>),
     /// Stored lines of the current or the named conversation.
-    History(Option<Conversation>, Span),
+    History(Option<Conversation>, HistoryRange),
     /// Stored lines with these words, of all that one may read.
-    Search(Search),
+    Search(SearchQuery),
     /// Said into a conversation, however often the same key comes.
     Once {
         /// Chosen by the asker; it holds for a name, not for a connection.
@@ -88,11 +86,11 @@ pub enum Command {
     /// See a person again.
     Unignore(UserName),
     /// What those who run a channel ask of it: of the named one, or of the current one.
-    Run(Option<ChannelName>, Running),
+    Moderate(Option<ChannelName>, ModCommand),
     /// End a channel, with everything said in it.
     Drop(ChannelName, Option<Text>),
     /// About who is kept out of the whole server.
-    Everywhere(Everywhere),
+    Everywhere(ServerBanCommand),
     /// End every connection of a person.
     Kill(UserName, Option<Text>),
     /// Tell something to everybody.
@@ -102,10 +100,10 @@ pub enum Command {
     /// A code that lets somebody register.
     Invitation,
     /// Make the name an account. Without a password it is asked for; whether it is
-    /// [`acceptable`](crate::secret::acceptable) is still to be seen.
+    /// [`acceptable`](crate::secret::check_password) is still to be seen.
     Register {
         /// For servers where not everybody may.
-        invite: Option<Invite>,
+        invite: Option<InvitationCode>,
         /// As it was typed.
         password: Option<Secret>,
     },
@@ -124,10 +122,10 @@ pub enum Command {
         /// So many.
         count: Option<u32>,
         /// Only those from before this.
-        before: Option<Before>,
+        before: Option<SearchCursor>,
     },
     /// The form of all further output.
-    Format(Form),
+    Format(Format),
     /// Answered at once.
     Ping(Option<Text>),
     /// Leave the system.
@@ -147,46 +145,46 @@ impl Command {
     }
 
     /// The row of the table that this command belongs to.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> CommandKind {
         match self {
-            Self::Help(_) => Kind::Help,
-            Self::Name(_) => Kind::Name,
-            Self::Channels(..) => Kind::Channels,
-            Self::Create(..) => Kind::Create,
-            Self::Enter(..) => Kind::Enter,
-            Self::Leave(..) => Kind::Leave,
-            Self::Private(..) => Kind::Private,
-            Self::Msg(..) => Kind::Msg,
-            Self::Reply(_) => Kind::Reply,
-            Self::Say(..) => Kind::Say,
-            Self::Me(_) => Kind::Me,
-            Self::Info => Kind::Info,
-            Self::Users(..) => Kind::Users,
-            Self::Whois(_) => Kind::Whois,
-            Self::Topic(_) => Kind::Topic,
-            Self::History(..) => Kind::History,
-            Self::Search(_) => Kind::Search,
-            Self::Once { .. } => Kind::Once,
-            Self::Away(_) => Kind::Away,
-            Self::Back => Kind::Back,
-            Self::Ignore(_) => Kind::Ignore,
-            Self::Unignore(_) => Kind::Unignore,
-            Self::Run(_, running) => running.kind(),
-            Self::Drop(..) => Kind::Drop,
+            Self::Help(_) => CommandKind::Help,
+            Self::Name(_) => CommandKind::Name,
+            Self::Channels(..) => CommandKind::Channels,
+            Self::Create(..) => CommandKind::Create,
+            Self::Enter(..) => CommandKind::Enter,
+            Self::Leave(..) => CommandKind::Leave,
+            Self::Private(..) => CommandKind::Private,
+            Self::Msg(..) => CommandKind::Msg,
+            Self::Reply(_) => CommandKind::Reply,
+            Self::Say(..) => CommandKind::Say,
+            Self::Me(_) => CommandKind::Me,
+            Self::Info => CommandKind::Info,
+            Self::Users(..) => CommandKind::Users,
+            Self::Whois(_) => CommandKind::Whois,
+            Self::Topic(_) => CommandKind::Topic,
+            Self::History(..) => CommandKind::History,
+            Self::Search(_) => CommandKind::Search,
+            Self::Once { .. } => CommandKind::Once,
+            Self::Away(_) => CommandKind::Away,
+            Self::Back => CommandKind::Back,
+            Self::Ignore(_) => CommandKind::Ignore,
+            Self::Unignore(_) => CommandKind::Unignore,
+            Self::Moderate(_, running) => running.kind(),
+            Self::Drop(..) => CommandKind::Drop,
             Self::Everywhere(everywhere) => everywhere.kind(),
-            Self::Kill(..) => Kind::Kill,
-            Self::Announce(_) => Kind::Announce,
-            Self::Stats => Kind::Stats,
-            Self::Invitation => Kind::Invitation,
-            Self::Register { .. } => Kind::Register,
-            Self::Login(..) => Kind::Login,
-            Self::Logout => Kind::Logout,
-            Self::Password(_) => Kind::Password,
-            Self::Forget(_) => Kind::Forget,
-            Self::Mentions { .. } => Kind::Mentions,
-            Self::Format(_) => Kind::Format,
-            Self::Ping(_) => Kind::Ping,
-            Self::Quit(_) => Kind::Quit,
+            Self::Kill(..) => CommandKind::Kill,
+            Self::Announce(_) => CommandKind::Announce,
+            Self::Stats => CommandKind::Stats,
+            Self::Invitation => CommandKind::Invitation,
+            Self::Register { .. } => CommandKind::Register,
+            Self::Login(..) => CommandKind::Login,
+            Self::Logout => CommandKind::Logout,
+            Self::Password(_) => CommandKind::Password,
+            Self::Forget(_) => CommandKind::Forget,
+            Self::Mentions { .. } => CommandKind::Mentions,
+            Self::Format(_) => CommandKind::Format,
+            Self::Ping(_) => CommandKind::Ping,
+            Self::Quit(_) => CommandKind::Quit,
         }
     }
 }
@@ -197,7 +195,7 @@ impl fmt::Display for Command {
             let escape = if text.as_str().starts_with('/') { "/" } else { "" };
             return write!(f, "{escape}{text}");
         }
-        write!(f, "/{}", verb::of(self.kind()).name)?;
+        write!(f, "/{}", self.kind().spec().name)?;
         match self {
             Self::Info
             | Self::Back
@@ -216,7 +214,7 @@ impl fmt::Display for Command {
             Self::Enter(channel, Some(id)) => write!(f, " {channel} after {id}"),
             Self::History(conversation, span) => {
                 argument(f, conversation.as_ref())?;
-                argument(f, (*span != Span::default()).then_some(span))
+                argument(f, (*span != HistoryRange::default()).then_some(span))
             }
             Self::Search(search) => write!(f, " {search}"),
             Self::Once { key, to, text } => write!(f, " {key} {to} {text}"),
@@ -233,7 +231,7 @@ impl fmt::Display for Command {
                 write!(f, " {channel}")?;
                 argument(f, text.as_ref())
             }
-            Self::Run(channel, running) => {
+            Self::Moderate(channel, running) => {
                 argument(f, channel.as_ref())?;
                 write!(f, "{running}")
             }
@@ -271,7 +269,7 @@ impl fmt::Display for Command {
                 argument(f, before.as_ref())
             }
             Self::Forget(password) => argument(f, password.as_ref().map(Secret::expose).as_ref()),
-            Self::Format(form) => write!(f, " {form}"),
+            Self::Format(format) => write!(f, " {format}"),
         }
     }
 }
@@ -296,9 +294,9 @@ mod tests {
 
     #[test]
     fn once_takes_a_key_a_place_and_a_text() {
-        let asked = parse("/once  7f3a  @Bob  hi  all ");
-        assert_eq!(asked.re, "once");
-        let command = asked.command.unwrap();
+        let parsed = parse("/once  7f3a  @Bob  hi  all ");
+        assert_eq!(parsed.re, "once");
+        let command = parsed.command.unwrap();
         assert_eq!(command.to_string(), "/once 7f3a @Bob hi  all");
         let Command::Once { key, to, text } = command else { panic!("{command:?}") };
         assert_eq!((key.as_str(), text.as_str()), ("7f3a", "hi  all"));

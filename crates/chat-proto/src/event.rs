@@ -1,16 +1,17 @@
 //! What the server tells: each event is at most one line in each form.
 
-use crate::barred::Barred;
-use crate::command::Invite;
+use crate::ban_mask::ServerBanMask;
+use crate::command::InvitationCode;
+use crate::command_table::CommandKind;
 use crate::conversation::Conversation;
-use crate::id::{Lasting, LineId, Timestamp};
+use crate::format::Format;
+use crate::id::MessageId;
+use crate::mod_target::ModTarget;
 use crate::name::{ChannelName, UserName};
 use crate::refusal::Refusal;
-use crate::rendition::Form;
 use crate::secret::Secret;
-use crate::target::Target;
 use crate::text::{Text, clean};
-use crate::verb::Kind;
+use crate::time::{HumanDuration, Timestamp};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -38,7 +39,7 @@ impl Sentence {
 
 /// Why the server closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum CloseReason {
     /// The person asked to leave.
     Quit,
     /// The peer ended its input, and every line of it is answered.
@@ -53,7 +54,7 @@ pub enum Farewell {
     Killed,
 }
 
-impl Farewell {
+impl CloseReason {
     /// The reason in words.
     pub fn reason(self) -> &'static str {
         match self {
@@ -69,7 +70,7 @@ impl Farewell {
 
 /// Which password the next line is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum PasswordPurpose {
     /// One for a new account, or in place of the old one.
     New,
     /// The one that is to be changed.
@@ -80,7 +81,7 @@ pub enum Ask {
     Forget,
 }
 
-impl Ask {
+impl PasswordPurpose {
     /// The word that stands for it in the JSON form.
     pub fn word(self) -> &'static str {
         match self {
@@ -94,7 +95,7 @@ impl Ask {
 
 /// Why somebody is signed out without having asked for it on this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignedOutBy {
+pub enum SignOutReason {
     /// The password was changed on another device.
     NewPassword,
     /// The account was erased on another device.
@@ -105,7 +106,7 @@ pub enum SignedOutBy {
     Deleted,
 }
 
-impl SignedOutBy {
+impl SignOutReason {
     /// The reason in words.
     pub fn reason(self) -> &'static str {
         match self {
@@ -119,9 +120,9 @@ impl SignedOutBy {
 
 /// Where and when a line got its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub struct MessageStamp {
     /// Its place in the conversation.
-    pub id: LineId,
+    pub id: MessageId,
     /// When.
     pub time: Timestamp,
 }
@@ -132,7 +133,7 @@ pub struct Placed {
 pub enum Event {
     /// Said in a channel.
     Message {
-        placed: Placed,
+        stamp: MessageStamp,
         channel: ChannelName,
         from: UserName,
         text: Text,
@@ -143,7 +144,7 @@ pub enum Event {
     },
     /// Said privately; `with` is the other one, as the receiver sees it.
     Private {
-        placed: Placed,
+        stamp: MessageStamp,
         with: UserName,
         from: UserName,
         to: UserName,
@@ -289,16 +290,16 @@ pub enum Event {
         away: Option<Away>,
     },
     /// The line above the rows of `/ban` or `/mute`, `/set` or `/log`; text form only.
-    RunningHead {
-        kind: Kind,
+    ModListHead {
+        kind: CommandKind,
         channel: ChannelName,
         count: usize,
     },
     /// One row of `/ban` or, if not `is_ban`, of `/mute`.
-    Restricted {
+    Restriction {
         is_ban: bool,
         channel: ChannelName,
-        restricted: Box<Restricted>,
+        restricted: Box<Restriction>,
     },
     /// One row of `/set`.
     Setting {
@@ -307,14 +308,14 @@ pub enum Event {
         value: Sentence,
     },
     /// One row of `/log`.
-    Logged {
+    LogEntry {
         channel: ChannelName,
-        logged: Box<Logged>,
+        logged: Box<ModLogEntry>,
     },
     /// One person, for `/whois`.
-    Whois(Box<Person>),
+    Whois(Box<WhoisInfo>),
     /// Oneself, for `/info`.
-    Info(Box<Own>),
+    Info(Box<SelfInfo>),
     /// An account whose person isn't here, for `/whois`: when they were here last, and what they said
     /// about being away.
     LastSeen {
@@ -324,13 +325,13 @@ pub enum Event {
     },
     /// The receiver's next line is taken for the password of `name`, whatever it is.
     PasswordAsked {
-        what: Ask,
+        what: PasswordPurpose,
         name: UserName,
     },
     /// The receiver was signed out, is in no conversation and has no name any more.
     SignedOut {
         name: UserName,
-        by: SignedOutBy,
+        by: SignOutReason,
     },
     /// Signing in has put the receiver into a channel that they were in before.
     Reentered {
@@ -338,7 +339,7 @@ pub enum Event {
         members: usize,
         topic: Option<Text>,
         operator: bool,
-        last: LineId,
+        last: MessageId,
     },
     /// What others said in such a channel after line `after`, the last one that the account was told;
     /// so many of these lines name the receiver.
@@ -346,11 +347,11 @@ pub enum Event {
         channel: ChannelName,
         count: u64,
         mentions: u64,
-        after: LineId,
+        after: MessageId,
     },
     /// The line above the private lines that came while the receiver's account wasn't here; the newest
     /// `told` of them follow.
-    WhileAway {
+    UnreadPrivate {
         count: u64,
         told: u64,
     },
@@ -379,16 +380,16 @@ pub enum Event {
     Missed {
         channel: ChannelName,
         count: u64,
-        after: LineId,
+        after: MessageId,
     },
     /// Anything else.
     Notice(Sentence),
     /// The last line before the server closes.
-    Bye(Farewell),
+    Bye(CloseReason),
     /// The line that was asked is carried out.
     Ok {
         re: Cow<'static, str>,
-        done: Done,
+        reply: OkReply,
     },
     /// The line that was asked is refused.
     Refused {
@@ -401,7 +402,7 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Term {
     /// Until somebody ends it.
-    Lasting,
+    Permanent,
     /// Until then.
     Until(Timestamp),
 }
@@ -410,7 +411,7 @@ pub enum Term {
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lasting => Ok(()),
+            Self::Permanent => Ok(()),
             Self::Until(end) => write!(f, " until {}", end.date_and_time()),
         }
     }
@@ -418,9 +419,9 @@ impl fmt::Display for Term {
 
 /// Somebody who is banned or muted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restricted {
+pub struct Restriction {
     /// Who, as they were called then.
-    pub target: Target,
+    pub target: ModTarget,
     /// Who did it.
     pub by: UserName,
     /// When.
@@ -433,15 +434,15 @@ pub struct Restricted {
 
 /// What somebody did who runs a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Logged {
+pub struct ModLogEntry {
     /// When.
     pub time: Timestamp,
     /// Who, as they were called then.
     pub by: UserName,
     /// By which command.
-    pub did: Kind,
+    pub did: CommandKind,
     /// To whom.
-    pub target: Option<Target>,
+    pub target: Option<ModTarget>,
     /// Of a ban or a mute: for how long.
     pub term: Option<Term>,
     /// Of a setting: which, and to what.
@@ -459,9 +460,9 @@ pub struct Away {
 
 /// A number about the server in the unit that its name tells: lengths of time and sizes as people say them.
 #[derive(Clone, Copy, Debug)]
-pub struct Measured<'a>(pub &'a str, pub u64);
+pub struct StatLine<'a>(pub &'a str, pub u64);
 
-impl fmt::Display for Measured<'_> {
+impl fmt::Display for StatLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(name, value) = *self;
         let secs = name.strip_suffix("_secs");
@@ -469,7 +470,7 @@ impl fmt::Display for Measured<'_> {
         let words = secs.or(bytes).unwrap_or(name).replace('_', " ");
         write!(f, "{words:22}  ")?;
         match (secs, bytes) {
-            (Some(_), _) => write!(f, "{}", Lasting(value)),
+            (Some(_), _) => write!(f, "{}", HumanDuration(value)),
             (_, Some(_)) => write!(f, "{} MiB", value / (1024 * 1024)),
             _ => write!(f, "{value}"),
         }
@@ -480,7 +481,7 @@ impl fmt::Display for Measured<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerBan {
     /// Who.
-    pub target: Barred,
+    pub target: ServerBanMask,
     /// Who did it; `None` is whoever sat at the shell.
     pub by: Option<UserName>,
     /// When.
@@ -502,7 +503,7 @@ pub struct Stat {
 
 /// What `/whois` tells of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Person {
+pub struct WhoisInfo {
     /// As it is shown.
     pub name: UserName,
     /// The account that they are signed in to.
@@ -523,7 +524,7 @@ pub struct Person {
 
 /// What `/info` tells of oneself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Own {
+pub struct SelfInfo {
     /// As it is shown.
     pub name: UserName,
     /// The account that one is signed in to.
@@ -547,7 +548,7 @@ pub struct Own {
 /// `last` is the id of the channel's last line at that moment; what comes later has a greater one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the protocol page")]
-pub enum Done {
+pub enum OkReply {
     /// Everything is told by the rows before.
     Told,
     /// Rows of a list, told before.
@@ -569,14 +570,14 @@ pub enum Done {
     Created {
         channel: ChannelName,
         topic: Option<Text>,
-        last: LineId,
+        last: MessageId,
     },
     Entered {
         channel: ChannelName,
         members: usize,
         topic: Option<Text>,
         operator: bool,
-        last: LineId,
+        last: MessageId,
     },
     /// Entered before; now current again.
     Current {
@@ -584,7 +585,7 @@ pub enum Done {
         members: usize,
         topic: Option<Text>,
         operator: bool,
-        last: LineId,
+        last: MessageId,
     },
     Left {
         conversation: Conversation,
@@ -592,11 +593,11 @@ pub enum Done {
     },
     PrivateOpened {
         with: UserName,
-        placed: Option<Placed>,
+        stamp: Option<MessageStamp>,
     },
     Said {
         to: Conversation,
-        placed: Placed,
+        stamp: MessageStamp,
     },
     /// Stored lines, told before, of a conversation.
     History {
@@ -643,14 +644,14 @@ pub enum Done {
         count: usize,
     },
     /// Kept out of the server; so many connections were ended.
-    Barred {
-        target: Barred,
+    ServerBanned {
+        target: ServerBanMask,
         term: Term,
         count: usize,
     },
     /// Let into the server again.
-    Unbarred {
-        target: Barred,
+    ServerUnbanned {
+        target: ServerBanMask,
         changed: bool,
     },
     /// It was told on so many connections.
@@ -659,7 +660,7 @@ pub enum Done {
     },
     /// Somebody can register with it, until then.
     Invitation {
-        invite: Invite,
+        invite: InvitationCode,
         until: Timestamp,
     },
     /// The name is an account, and one is signed in to it; the token signs in again, without its sign.
@@ -691,12 +692,12 @@ pub enum Done {
     },
     Banned {
         channel: ChannelName,
-        target: Target,
+        target: ModTarget,
         term: Term,
     },
     Unbanned {
         channel: ChannelName,
-        target: Target,
+        target: ModTarget,
         changed: bool,
     },
     Muted {
@@ -734,7 +735,7 @@ pub enum Done {
         current: Option<Conversation>,
     },
     Format {
-        form: Form,
+        format: Format,
     },
     Pong {
         token: Option<Text>,

@@ -7,34 +7,38 @@
 //! * [`text`] and [`name`]: words and names that cannot be wrong once they exist.
 //! * [`secret`]: passwords and tokens, which nobody is shown.
 //! * [`conversation`]: where a line is said, a channel or a private chat.
-//! * [`verb`]: the one table of commands; it feeds the parser, `/help`, completion and the docs.
+//! * [`spec`]: the one table of commands; it feeds the parser, `/help`, completion and the docs.
 //! * [`command`]: what a line asks for, and its parser.
 //! * [`setting`] and [`target`]: how a channel is run, and against whom.
 //! * [`fold`]: when two words are the same to a person who types.
 //! * [`spelling`]: how a filter of words reads a text.
-//! * [`barred`]: against whom a ban from the whole server is.
+//! * [`mask`]: against whom a ban from the whole server is.
 //! * [`refusal`]: a coded "no" for the person who asked.
 //! * [`event`]: what the server tells.
-//! * [`rendition`]: every event in each form, text and JSON.
+//! * [`encoding`]: every event in each form, text and JSON.
 //!
 //! This crate never opens a socket, starts a task or reads a clock: bytes, names and times come in as
 //! arguments and go out as values. No domain type here is serialisable; the JSON form has its own
 //! structs in its own file.
 
-pub mod barred;
+pub mod ban_mask;
 pub mod command;
+pub mod command_table;
 pub mod conversation;
+pub mod encoding;
 pub mod event;
 pub mod fold;
+pub mod format;
 pub mod id;
 pub mod limits;
 pub mod line;
+pub mod mod_target;
 pub mod name;
+pub mod period;
 pub mod refusal;
-pub mod rendition;
 pub mod secret;
 pub mod setting;
 pub mod spelling;
-pub mod target;
+pub mod suggest;
 pub mod text;
-pub mod verb;
+pub mod time;

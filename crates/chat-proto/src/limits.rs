@@ -42,7 +42,7 @@ pub const INVITATION_DAYS: usize = 7;
 pub const MAX_INVITATIONS: usize = 1000;
 
 /// Bans of one server.
-pub const MAX_BARRED: usize = 10_000;
+pub const MAX_SERVER_BANS: usize = 10_000;
 
 /// Tokens of one account; who signs in once more loses the one that was used longest ago.
 pub const MAX_TOKENS: usize = 32;

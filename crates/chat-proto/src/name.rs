@@ -4,12 +4,12 @@
 //! The *key* is the same without regard to case; two names are equal when their keys are, and a person
 //! is found by it. The *looks* are what a reader may take the name for, so that a registry which gives
 //! every look to one owner only has no two names that can be mistaken for each other; see
-//! [`UserName::looks`]. The *loose looks* are the same for names that differ at a second glance only; new names are
-//! compared by them: see [`UserName::loose_looks`].
+//! [`UserName::skeletons`]. The *loose looks* are the same for names that differ at a second glance only; new names are
+//! compared by them: see [`UserName::loose_skeletons`].
 
 mod error;
-mod look;
 mod reserved;
+mod skeleton;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -37,7 +37,7 @@ impl UserName {
     /// The names that the server may seem to speak by, and what looks like them, are reserved.
     pub fn new(raw: &str) -> Result<Self, NameError> {
         let name = Name::new(raw, MAX_USER_NAME_CHARS)?;
-        if name.looks().any(|look| reserved::is_reserved(&look)) {
+        if name.skeletons().any(|look| reserved::is_reserved(&look)) {
             return Err(NameError::Reserved);
         }
         Ok(Self(name))
@@ -66,40 +66,40 @@ impl UserName {
     /// shown name, which differ because `I` resembles `l` where `i` doesn't. Two names that share a
     /// look, such as `b0b` and `bob`, or `aI` and `al`, must not be in use by two people at once.
     /// Looks are for claiming a name; to find somebody by a typed name, use the key.
-    pub fn looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.0.looks()
+    pub fn skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.0.skeletons()
     }
 
     /// The looks with `1`, `l` and `i` as one, and without `.`, `_` and `-` at the end: `vict1m`, `vlctim` and `victim.` are
     /// like `victim`.
     ///
-    /// They are for a new name beside those that are taken or [reserved](Self::is_like_reserved). Stored names may
+    /// They are for a new name beside those that are taken or [reserved](Self::resembles_reserved). Stored names may
     /// share one, since earlier versions didn't compare them.
-    pub fn loose_looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.0.loose_looks()
+    pub fn loose_skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.0.loose_skeletons()
     }
 
     /// Whether the two share a look.
-    pub fn looks_like(&self, other: &Self) -> bool {
-        self.looks().any(|look| other.looks().any(|other| other == look))
+    pub fn is_confusable_with(&self, other: &Self) -> bool {
+        self.skeletons().any(|look| other.skeletons().any(|other| other == look))
     }
 
     /// Whether a reader may take this name for a reserved one at the first glance. It isn't refused by
     /// [`new`](Self::new), since stored names may be so.
-    pub fn is_like_reserved(&self) -> bool {
+    pub fn resembles_reserved(&self) -> bool {
         let bare = self.as_str().trim_end_matches(['.', '_', '-']);
         let is_reserved =
             bare != self.as_str() && matches!(Self::new(bare), Err(NameError::Reserved));
-        is_reserved || self.loose_looks().any(|look| reserved::is_loosely_reserved(&look))
+        is_reserved || self.loose_skeletons().any(|look| reserved::is_loosely_reserved(&look))
     }
 
     /// The looks, and that of the name as [`folded`] makes it: a ban of one name is one of every name that shares one of
     /// these.
-    pub fn ban_looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
+    pub fn ban_skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let key = self.key();
         let folded = (!key.is_ascii()).then(|| folded(key)).filter(|folded| *folded != key);
-        let folded = folded.map(|folded| Cow::Owned(look::look(&folded).into_owned()));
-        self.looks().chain(folded)
+        let folded = folded.map(|folded| Cow::Owned(skeleton::look(&folded).into_owned()));
+        self.skeletons().chain(folded)
     }
 }
 
@@ -137,14 +137,14 @@ impl ChannelName {
         self.0.key()
     }
 
-    /// What a reader may take this name for; see [`UserName::looks`].
-    pub fn looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.0.looks()
+    /// What a reader may take this name for; see [`UserName::skeletons`].
+    pub fn skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.0.skeletons()
     }
 
-    /// The same at the first glance; see [`UserName::loose_looks`].
-    pub fn loose_looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.0.loose_looks()
+    /// The same at the first glance; see [`UserName::loose_skeletons`].
+    pub fn loose_skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.0.loose_skeletons()
     }
 }
 
@@ -231,17 +231,17 @@ impl Name {
         }
     }
 
-    fn looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
+    fn skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let (shown, key) = (self.shown(), self.key());
-        let of_key = look::look(key);
-        let of_shown = (shown != key).then(|| look::look(shown)).filter(|look| *look != of_key);
+        let of_key = skeleton::look(key);
+        let of_shown = (shown != key).then(|| skeleton::look(shown)).filter(|look| *look != of_key);
         std::iter::once(of_key).chain(of_shown)
     }
 
-    fn loose_looks(&self) -> impl Iterator<Item = Cow<'_, str>> {
+    fn loose_skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let (shown, key) = (self.shown(), self.key());
-        let of_key = look::loose(look::look(key));
-        let of_shown = (shown != key).then(|| look::loose(look::look(shown)));
+        let of_key = skeleton::loose(skeleton::look(key));
+        let of_shown = (shown != key).then(|| skeleton::loose(skeleton::look(shown)));
         let of_shown = of_shown.filter(|look| *look != of_key);
         std::iter::once(of_key).chain(of_shown)
     }

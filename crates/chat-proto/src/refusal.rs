@@ -10,15 +10,15 @@ mod channel;
 
 use std::fmt::{self, Write as _};
 
+use crate::command_table::{CommandKind, CommandSpec};
 use crate::conversation::Conversation;
-use crate::id::LineId;
+use crate::id::MessageId;
 use crate::limits::{
     MAX_HISTORY_LINES, MAX_KEY_CHARS, MAX_LINE_BYTES, MAX_SEARCH_BEGINNINGS, MAX_SEARCH_WORDS,
     MAX_SHOWN_WORD_CHARS,
 };
 use crate::name::{ChannelName, NameError, UserName};
 use crate::text::clean;
-use crate::verb::{Kind, Verb};
 
 macro_rules! codes {
     ($($variant:ident $name:literal $meaning:literal;)*) => {
@@ -152,22 +152,22 @@ impl Refusal {
     }
 
     /// The command needs more words.
-    pub fn missing_argument(verb: &Verb) -> Self {
+    pub fn missing_argument(spec: &CommandSpec) -> Self {
         Self::new(
             Code::MissingArgument,
             format!(
                 "/{} needs more words. Type {} – as in {}",
-                verb.name,
-                verb.usage(),
-                verb.example
+                spec.name,
+                spec.usage(),
+                spec.example
             ),
         )
     }
 
     /// The command has words that it can't use.
-    pub fn too_many_arguments(verb: &Verb, more: &str) -> Self {
-        if verb.arguments.is_empty() {
-            let text = format!("/{} takes no words after it. Type it alone.", verb.name);
+    pub fn too_many_arguments(spec: &CommandSpec, more: &str) -> Self {
+        if spec.arguments.is_empty() {
+            let text = format!("/{} takes no words after it. Type it alone.", spec.name);
             return Self::new(Code::BadArgument, text);
         }
         Self::new(
@@ -175,30 +175,30 @@ impl Refusal {
             format!(
                 "\"{}\" is more than /{} takes. Type {} – as in {}",
                 Short(more),
-                verb.name,
-                verb.usage(),
-                verb.example
+                spec.name,
+                spec.usage(),
+                spec.example
             ),
         )
     }
 
     /// A text is longer than the command takes.
-    pub fn too_long(verb: &Verb, most: usize, over: usize) -> Self {
+    pub fn too_long(spec: &CommandSpec, most: usize, over: usize) -> Self {
         Self::new(
             Code::BadArgument,
             format!(
                 "The text of /{} is {} too long; it holds at most {most}. Shorten it.",
-                verb.name,
+                spec.name,
                 Counted(over as u64, "character")
             ),
         )
     }
 
     /// `/say` or `/once` without `#channel` or `@user` where it must stand.
-    pub fn say_where(verb: &Verb, word: &str) -> Self {
-        let begins = match verb.kind {
-            Kind::Once => "once KEY",
-            _ => verb.name,
+    pub fn say_where(spec: &CommandSpec, word: &str) -> Self {
+        let begins = match spec.kind {
+            CommandKind::Once => "once KEY",
+            _ => spec.name,
         };
         Self::new(
             Code::BadArgument,
@@ -246,13 +246,13 @@ impl Refusal {
     }
 
     /// The conversation's last line is before that one.
-    pub fn no_such_line(conversation: &Conversation, asked: LineId, last: LineId) -> Self {
+    pub fn no_such_line(conversation: &Conversation, asked: MessageId, last: MessageId) -> Self {
         let mut text = match (conversation, last) {
-            (Conversation::Channel(channel), LineId(0)) => format!("{channel} has no lines yet"),
+            (Conversation::Channel(channel), MessageId(0)) => format!("{channel} has no lines yet"),
             (Conversation::Channel(channel), last) => {
                 format!("The last line of {channel} is {last}")
             }
-            (Conversation::Private(user), LineId(0)) => {
+            (Conversation::Private(user), MessageId(0)) => {
                 format!("The private chat with {user} has no lines yet")
             }
             (Conversation::Private(user), last) => {
@@ -386,10 +386,10 @@ impl Refusal {
     }
 
     /// It would be about oneself.
-    pub fn yourself(verb: &Verb) -> Self {
+    pub fn yourself(spec: &CommandSpec) -> Self {
         Self::new(
             Code::BadArgument,
-            format!("That is your own name. /{} takes somebody else's.", verb.name),
+            format!("That is your own name. /{} takes somebody else's.", spec.name),
         )
     }
 
@@ -409,9 +409,9 @@ impl Refusal {
     }
 
     /// A name first.
-    pub fn not_named(verb: Option<&Verb>) -> Self {
-        let text = match verb {
-            Some(verb) => format!("/{} needs a name first. Type your name to begin.", verb.name),
+    pub fn not_named(spec: Option<&CommandSpec>) -> Self {
+        let text = match spec {
+            Some(spec) => format!("/{} needs a name first. Type your name to begin.", spec.name),
             None => "Type your name to begin.".to_owned(),
         };
         Self::new(Code::NotNamed, text)
@@ -480,12 +480,12 @@ impl Refusal {
     }
 
     /// The current conversation is a private chat, where this can't be done.
-    pub fn needs_channel(verb: &Verb, current: &Conversation) -> Self {
+    pub fn needs_channel(spec: &CommandSpec, current: &Conversation) -> Self {
         Self::new(
             Code::NoConversation,
             format!(
                 "You are in {current}, and /{} is for channels. /enter CHANNEL makes one current.",
-                verb.name
+                spec.name
             ),
         )
     }
@@ -603,8 +603,12 @@ impl Refusal {
     }
 
     /// For the operators of a channel, who are named.
-    pub fn for_operators(verb: &Verb, channel: &ChannelName, operators: &[UserName]) -> Self {
-        let mut text = format!("/{} is for the operators of {channel}", verb.name);
+    pub fn for_operators(
+        spec: &CommandSpec,
+        channel: &ChannelName,
+        operators: &[UserName],
+    ) -> Self {
+        let mut text = format!("/{} is for the operators of {channel}", spec.name);
         let operators: Vec<&str> = operators.iter().map(UserName::as_str).collect();
         if operators.is_empty() {
             text.push_str(", of whom none is there.");

@@ -95,7 +95,7 @@ pub(crate) fn without_sign<'a>(text: &'a str, sign: &str) -> Option<&'a str> {
 
 /// Why a text can't become a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfit {
+pub enum PasswordError {
     /// It has fewer than [`MIN_PASSWORD_CHARS`] characters.
     TooShort {
         /// How many it has.
@@ -111,17 +111,17 @@ pub enum Unfit {
 }
 
 /// Whether a text, as [`Secret::typed`] makes it, can become a password.
-pub fn acceptable(password: &str) -> Result<(), Unfit> {
+pub fn check_password(password: &str) -> Result<(), PasswordError> {
     let was = password.chars().count();
     if was < MIN_PASSWORD_CHARS {
-        return Err(Unfit::TooShort { was });
+        return Err(PasswordError::TooShort { was });
     }
     if was > MAX_PASSWORD_CHARS {
-        return Err(Unfit::TooLong { over: was - MAX_PASSWORD_CHARS });
+        return Err(PasswordError::TooLong { over: was - MAX_PASSWORD_CHARS });
     }
     let signs = [TOKEN_SIGN, INVITE_SIGN];
     match signs.into_iter().find(|sign| without_sign(password, sign).is_some()) {
-        Some(sign) => Err(Unfit::Sign(sign)),
+        Some(sign) => Err(PasswordError::Sign(sign)),
         None => Ok(()),
     }
 }
@@ -181,12 +181,12 @@ mod tests {
 
     #[test]
     fn what_can_become_a_password() {
-        assert_eq!(acceptable("a b c d "), Ok(()));
-        assert_eq!(acceptable("éééééééé"), Ok(()));
-        assert_eq!(acceptable(&"€".repeat(200)), Ok(()));
-        assert_eq!(acceptable("ééééééé"), Err(Unfit::TooShort { was: 7 }));
-        assert_eq!(acceptable(&"x".repeat(203)), Err(Unfit::TooLong { over: 3 }));
-        assert_eq!(acceptable("Token:abcdef"), Err(Unfit::Sign("token:")));
-        assert_eq!(acceptable("invite:abcdef"), Err(Unfit::Sign("invite:")));
+        assert_eq!(check_password("a b c d "), Ok(()));
+        assert_eq!(check_password("éééééééé"), Ok(()));
+        assert_eq!(check_password(&"€".repeat(200)), Ok(()));
+        assert_eq!(check_password("ééééééé"), Err(PasswordError::TooShort { was: 7 }));
+        assert_eq!(check_password(&"x".repeat(203)), Err(PasswordError::TooLong { over: 3 }));
+        assert_eq!(check_password("Token:abcdef"), Err(PasswordError::Sign("token:")));
+        assert_eq!(check_password("invite:abcdef"), Err(PasswordError::Sign("invite:")));
     }
 }

@@ -11,10 +11,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use chat_proto::command_table::COMMANDS;
+use chat_proto::encoding::TYPES;
 use chat_proto::limits;
 use chat_proto::refusal::Code;
-use chat_proto::rendition::TYPES;
-use chat_proto::verb::VERBS;
 use serde_json::Value;
 
 fn in_workspace(path: &str) -> PathBuf {
@@ -33,17 +33,17 @@ fn coded<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ")
 }
 
-fn verbs() -> String {
+fn specs() -> String {
     let mut table =
         "| command | aliases | arguments | effect | before a name |\n|---|---|---|---|---|\n"
             .to_owned();
-    for verb in VERBS {
-        let slashed: Vec<String> = verb.words().map(|word| format!("/{word}")).collect();
+    for spec in COMMANDS {
+        let slashed: Vec<String> = spec.words().map(|word| format!("/{word}")).collect();
         let (own, also) = slashed.split_first().unwrap();
         let also = coded(also.iter().map(String::as_str));
-        let arguments = coded((!verb.arguments.is_empty()).then_some(verb.arguments));
-        let nameless = if verb.nameless { "yes" } else { "" };
-        writeln!(table, "| `{own}` | {also} | {arguments} | {} | {nameless} |", verb.summary)
+        let arguments = coded((!spec.arguments.is_empty()).then_some(spec.arguments));
+        let nameless = if spec.nameless { "yes" } else { "" };
+        writeln!(table, "| `{own}` | {also} | {arguments} | {} | {nameless} |", spec.summary)
             .unwrap();
     }
     table
@@ -88,7 +88,7 @@ const LIMITS: &[(&str, &str, usize)] = &[
     ("MAX_INVITE_CHARS", "characters of an invitation's code", limits::MAX_INVITE_CHARS),
     ("INVITATION_DAYS", "days until an invitation expires", limits::INVITATION_DAYS),
     ("MAX_INVITATIONS", "unused invitations of one server", limits::MAX_INVITATIONS),
-    ("MAX_BARRED", "bans of one server", limits::MAX_BARRED),
+    ("MAX_SERVER_BANS", "bans of one server", limits::MAX_SERVER_BANS),
     ("MAX_TOKENS", "tokens of one account", limits::MAX_TOKENS),
     ("TOKEN_DAYS", "days until a token expires, from its last use", limits::TOKEN_DAYS),
     ("MAX_DEVICES", "connections signed in to one account at once", limits::MAX_DEVICES),
@@ -131,7 +131,7 @@ fn limits_table() -> String {
 #[test]
 fn the_generated_tables_are_those_of_the_code() {
     let mut page = page();
-    for (name, table) in [("verbs", verbs()), ("codes", codes()), ("limits", limits_table())] {
+    for (name, table) in [("verbs", specs()), ("codes", codes()), ("limits", limits_table())] {
         let begin = format!("<!-- table: {name} -->\n");
         let (before, rest) = page.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
         let (there, after) = rest.split_once("<!-- end -->").unwrap();
@@ -221,7 +221,7 @@ fn every_type_is_told_with_its_fields() {
 fn every_ok_is_told_with_its_fields() {
     let table = rows(&page(), "| re | fields |");
     let told: BTreeSet<String> = table.iter().flat_map(|row| in_code(&row[0])).collect();
-    let all: BTreeSet<String> = VERBS.iter().map(|verb| verb.name.to_owned()).collect();
+    let all: BTreeSet<String> = COMMANDS.iter().map(|spec| spec.name.to_owned()).collect();
     assert_eq!(told, all);
     let golden = golden();
     for row in &table {
@@ -288,8 +288,11 @@ fn the_bounds_in_the_prose_are_those_of_the_protocol() {
         TOKEN_DAYS,
     };
     let page: String = page().split_whitespace().collect::<Vec<_>>().join(" ");
-    let secret: Vec<String> =
-        VERBS.iter().filter(|verb| verb.secret).map(|verb| format!("`/{}`", verb.name)).collect();
+    let secret: Vec<String> = COMMANDS
+        .iter()
+        .filter(|spec| spec.secret)
+        .map(|spec| format!("`/{}`", spec.name))
+        .collect();
     let (last, others) = secret.split_last().unwrap();
     for prose in [
         format!("have {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters"),

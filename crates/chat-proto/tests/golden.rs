@@ -11,9 +11,10 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use chat_proto::event::{Ask, Done, Event, Farewell, SignedOutBy};
+use chat_proto::encoding::{TYPES, encoded};
+use chat_proto::event::{CloseReason, Event, OkReply, PasswordPurpose, SignOutReason};
+use chat_proto::format::Format;
 use chat_proto::refusal::Code;
-use chat_proto::rendition::{Form, TYPES, rendered};
 
 #[path = "golden/cases.rs"]
 mod cases;
@@ -21,12 +22,12 @@ mod cases;
 use cases::Case;
 
 /// The line without its ending; `None` if the form has none for the event.
-fn line(event: &Event, form: Form) -> Option<String> {
-    let bytes = rendered(event, form);
+fn line(event: &Event, format: Format) -> Option<String> {
+    let bytes = encoded(event, format);
     let line = String::from_utf8(bytes.to_vec()).unwrap();
-    let ending = match form {
-        Form::Text => "\r\n",
-        Form::Json => "\n",
+    let ending = match format {
+        Format::Text => "\r\n",
+        Format::Json => "\n",
     };
     (!line.is_empty()).then(|| line.strip_suffix(ending).unwrap().to_owned())
 }
@@ -34,7 +35,7 @@ fn line(event: &Event, form: Form) -> Option<String> {
 fn text_file(cases: &[Case]) -> String {
     let mut file = String::new();
     for (name, event) in cases {
-        let line = line(event, Form::Text).unwrap_or_else(|| "(no line)".to_owned());
+        let line = line(event, Format::Text).unwrap_or_else(|| "(no line)".to_owned());
         writeln!(file, "# {name}\n{line}").unwrap();
     }
     file
@@ -44,7 +45,7 @@ fn json_file(cases: &[Case]) -> String {
     let rows: Vec<String> = cases
         .iter()
         .map(|(name, event)| {
-            let line = line(event, Form::Json).unwrap_or_else(|| "null".to_owned());
+            let line = line(event, Format::Json).unwrap_or_else(|| "null".to_owned());
             format!("\"{name}\":\n{line}")
         })
         .collect();
@@ -102,26 +103,26 @@ macro_rules! variants {
 variants!(EVENTS, event_name, Event {
     Message Private Opened Entered Left YouLeft Presence Gone Renamed Topic Kicked YouWereKicked
     Muted Unmuted Operator Set Purged Invited Dropped
-    ChannelsHead Channel UsersHead UsersMore User RunningHead Restricted Setting Logged
+    ChannelsHead Channel UsersHead UsersMore User ModListHead Restriction Setting LogEntry
     Whois Info LastSeen PasswordAsked
-    SignedOut Reentered Unread WhileAway Announcement Killed ServerBansHead ServerBan Stat Missed Notice Bye Ok Refused
+    SignedOut Reentered Unread UnreadPrivate Announcement Killed ServerBansHead ServerBan Stat Missed Notice Bye Ok Refused
 });
 
-variants!(DONES, done_name, Done {
+variants!(DONES, done_name, OkReply {
     Told Listed Page Welcomed Named Created Entered Current Left PrivateOpened Said History Found Mentions TopicShown
     TopicSet Away Ignoring NotIgnoring Kicked ListedOf Banned Unbanned Muted Unmuted Invited Operator Set Purged
-    Dropped Killed Barred Unbarred Announced Invitation Registered SignedIn SignedOut PasswordChanged Forgotten Format Pong
+    Dropped Killed ServerBanned ServerUnbanned Announced Invitation Registered SignedIn SignedOut PasswordChanged Forgotten Format Pong
 });
 
-variants!(ASKS, ask_name, Ask {
+variants!(ASKS, ask_name, PasswordPurpose {
     New Old Login Forget
 });
 
-variants!(SIGNED_OUT_BY, signed_out_by_name, SignedOutBy {
+variants!(SIGNED_OUT_BY, signed_out_by_name, SignOutReason {
     NewPassword Forgotten Operator Deleted
 });
 
-variants!(FAREWELLS, farewell_name, Farewell {
+variants!(FAREWELLS, farewell_name, CloseReason {
     Quit EndOfInput NoName Shutdown Fault Killed
 });
 
@@ -132,7 +133,7 @@ fn no_variant_is_missing() {
     let dones: HashSet<&str> = events
         .iter()
         .filter_map(|event| match event {
-            Event::Ok { done, .. } => Some(done_name(done)),
+            Event::Ok { reply, .. } => Some(done_name(reply)),
             _ => None,
         })
         .collect();
@@ -174,7 +175,7 @@ fn no_variant_is_missing() {
 fn no_type_of_the_json_form_is_missing() {
     let seen: HashSet<String> = all_events()
         .iter()
-        .filter_map(|event| line(event, Form::Json))
+        .filter_map(|event| line(event, Format::Json))
         .map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap())
         .map(|line| line["type"].as_str().unwrap().to_owned())
         .collect();

@@ -12,12 +12,12 @@ fn user(raw: &str) -> UserName {
     UserName::new(raw).unwrap_or_else(|error| panic!("{raw:?} is refused: {error}"))
 }
 
-fn looks(name: &UserName) -> HashSet<String> {
-    name.looks().map(String::from).collect()
+fn skeletons(name: &UserName) -> HashSet<String> {
+    name.skeletons().map(String::from).collect()
 }
 
 fn clash(one: &str, other: &str) -> bool {
-    !looks(&user(one)).is_disjoint(&looks(&user(other)))
+    !skeletons(&user(one)).is_disjoint(&skeletons(&user(other)))
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn look_alikes_clash() {
 fn new_names_are_compared_at_the_first_glance() {
     let alike = |one: &str, other: &str| {
         let (one, other) = (user(one), user(other));
-        one.loose_looks().any(|look| other.loose_looks().any(|other| other == look))
+        one.loose_skeletons().any(|look| other.loose_skeletons().any(|other| other == look))
     };
     for (one, other) in [
         ("vict1m-bob", "victim-bob"),
@@ -193,13 +193,13 @@ fn new_names_are_compared_at_the_first_glance() {
         assert!(!alike(one, other), "{one} and {other}");
     }
     for like in ["adm1n", "admln", "ADMIN-", "adm1n_", "serv1ce", "nuIl", "chat-c1i"] {
-        assert!(UserName::new(like).map_or(true, |name| name.is_like_reserved()), "{like}");
+        assert!(UserName::new(like).map_or(true, |name| name.resembles_reserved()), "{like}");
     }
     for like in ["server.", "system-", "root_", "all.", "help..", "AlI_"] {
-        assert!(user(like).is_like_reserved(), "{like}");
+        assert!(user(like).resembles_reserved(), "{like}");
     }
     for name in ["ali", "Ali", "alice", "tim", "servers", "administration", "allen", "lia"] {
-        assert!(!user(name).is_like_reserved(), "{name}");
+        assert!(!user(name).resembles_reserved(), "{name}");
     }
 }
 
@@ -270,7 +270,7 @@ proptest! {
             let again = user(&name.to_string());
             prop_assert_eq!(again.as_str(), name.as_str());
             prop_assert_eq!(again.key(), name.key());
-            prop_assert_eq!(looks(&again), looks(&name));
+            prop_assert_eq!(skeletons(&again), skeletons(&name));
         }
         if let Ok(name) = ChannelName::new(&raw) {
             let again = ChannelName::new(&name.to_string()).unwrap();
@@ -285,7 +285,7 @@ proptest! {
             prop_assert!(!name.key().contains(char::is_uppercase), "{}", name.key());
             let lowered = name.key().to_lowercase().replace('ς', "σ");
             prop_assert_eq!(&lowered, name.key());
-            for look in name.looks() {
+            for look in name.skeletons() {
                 prop_assert!(!look.contains(char::is_uppercase), "{}", look);
                 prop_assert!(!look.is_empty());
             }
@@ -295,12 +295,12 @@ proptest! {
     #[test]
     fn equal_names_share_a_look_and_different_case_is_no_difference(raw in raw_name()) {
         if let Ok(name) = UserName::new(&raw) {
-            prop_assert!((1..=2).contains(&name.looks().count()));
-            prop_assert!((1..=2).contains(&name.loose_looks().count()));
-            prop_assert!(name.loose_looks().all(|look| !look.is_empty()));
+            prop_assert!((1..=2).contains(&name.skeletons().count()));
+            prop_assert!((1..=2).contains(&name.loose_skeletons().count()));
+            prop_assert!(name.loose_skeletons().all(|look| !look.is_empty()));
             for other in [raw.to_lowercase(), name.key().to_owned()] {
                 if let Ok(other) = UserName::new(&other) && other == name {
-                    prop_assert!(!looks(&other).is_disjoint(&looks(&name)));
+                    prop_assert!(!skeletons(&other).is_disjoint(&skeletons(&name)));
                 }
             }
         }
@@ -320,7 +320,7 @@ proptest! {
             c => c.to_string(),
         }).collect();
         let (one, other) = (ChannelName::new(&name).unwrap(), ChannelName::new(&forged).unwrap());
-        prop_assert!(one.looks().any(|look| other.looks().any(|l| l == look)), "{} {}", name, forged);
+        prop_assert!(one.skeletons().any(|look| other.skeletons().any(|l| l == look)), "{} {}", name, forged);
     }
 
     #[test]

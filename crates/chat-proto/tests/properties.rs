@@ -9,27 +9,31 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bytes::BytesMut;
-use chat_proto::barred::Barred;
+use chat_proto::ban_mask::ServerBanMask;
 use chat_proto::command::{
-    Anchor, Before, Command, Everywhere, Invite, OnceKey, Phrase, Running, Search, Span, parse,
+    Command, HistoryAnchor, HistoryRange, InvitationCode, ModCommand, OnceKey, SearchCursor,
+    SearchPhrase, SearchQuery, ServerBanCommand, parse,
 };
+use chat_proto::command_table::{self, COMMANDS, CommandKind, WordMatch};
 use chat_proto::conversation::Conversation;
+use chat_proto::encoding::{TYPES, encode, encoded};
 use chat_proto::event::{
-    Ask, Away, Done, Event, Farewell, Own, Person, Placed, Sentence, SignedOutBy, Term,
+    Away, CloseReason, Event, MessageStamp, OkReply, PasswordPurpose, SelfInfo, Sentence,
+    SignOutReason, Term, WhoisInfo,
 };
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::format::Format;
+use chat_proto::id::MessageId;
 use chat_proto::limits::{
     MAX_HISTORY_LINES, MAX_KEY_CHARS, MAX_PERIOD_SECS, MAX_REASON_CHARS, MAX_SEARCH_BEGINNINGS,
     MAX_SEARCH_WORDS, MAX_TOPIC_CHARS,
 };
 use chat_proto::line::{LineCodec, LineItem};
 use chat_proto::name::{ChannelName, NameError, UserName};
+use chat_proto::period::Period;
 use chat_proto::refusal::{Code, Refusal};
-use chat_proto::rendition::{Form, TYPES, render, rendered};
-use chat_proto::secret::{Credential, INVITE_SIGN, Secret, Unfit, acceptable};
-use chat_proto::setting::Period;
+use chat_proto::secret::{Credential, INVITE_SIGN, PasswordError, Secret, check_password};
 use chat_proto::text::{Text, clean};
-use chat_proto::verb::{self, Found, Kind, VERBS};
+use chat_proto::time::Timestamp;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -61,8 +65,8 @@ fn raw() -> impl Strategy<Value = String> {
         )
         .prop_map(|pieces| pieces.concat()),
         1 => "/[a-z]{0,12}( [#@]?[a-zA-Z0-9]{1,5}){0,3}",
-        1 => (select(VERBS), vec(select(&["/", "#", "@", " ", "\u{a0}", "a"][..]), 0..6))
-            .prop_map(|(verb, rest)| format!("/{} {}", verb.name, rest.concat())),
+        1 => (select(COMMANDS), vec(select(&["/", "#", "@", " ", "\u{a0}", "a"][..]), 0..6))
+            .prop_map(|(spec, rest)| format!("/{} {}", spec.name, rest.concat())),
     ]
 }
 
@@ -100,24 +104,24 @@ fn conversation() -> impl Strategy<Value = Conversation> {
 }
 
 /// An id that can be typed.
-fn line_id(least: u64) -> impl Strategy<Value = LineId> {
-    (least..=i64::MAX.cast_unsigned()).prop_map(LineId)
+fn line_id(least: u64) -> impl Strategy<Value = MessageId> {
+    (least..=i64::MAX.cast_unsigned()).prop_map(MessageId)
 }
 
-fn span() -> impl Strategy<Value = Span> {
+fn span() -> impl Strategy<Value = HistoryRange> {
     let from = prop_oneof![
-        Just(Anchor::End),
-        line_id(1).prop_map(Anchor::Before),
-        line_id(0).prop_map(Anchor::After),
+        Just(HistoryAnchor::End),
+        line_id(1).prop_map(HistoryAnchor::Before),
+        line_id(0).prop_map(HistoryAnchor::After),
     ];
-    (option::of(1..=MAX_HISTORY_LINES), from).prop_map(|(count, from)| Span { count, from })
+    (option::of(1..=MAX_HISTORY_LINES), from).prop_map(|(count, from)| HistoryRange { count, from })
 }
 
 fn once_key() -> impl Strategy<Value = OnceKey> {
     argument(MAX_KEY_CHARS).prop_filter_map("no key", |word| OnceKey::new(word.as_str()))
 }
 
-fn phrase() -> impl Strategy<Value = Phrase> {
+fn phrase() -> impl Strategy<Value = SearchPhrase> {
     let words = prop_oneof![
         text(),
         "(from|in|before):[a-z]{1,5}|[#@][a-z]{1,5}|[a-z]{1,5}[*]{0,2}"
@@ -125,23 +129,24 @@ fn phrase() -> impl Strategy<Value = Phrase> {
     ];
     (words, any::<bool>()).prop_filter_map("nothing to look for", |(text, prefix)| {
         let text = Text::new(text.as_str().replace('"', "").trim())?;
-        text.as_str().contains(char::is_alphanumeric).then_some(Phrase { text, prefix })
+        text.as_str().contains(char::is_alphanumeric).then_some(SearchPhrase { text, prefix })
     })
 }
 
-fn before() -> impl Strategy<Value = Before> {
+fn before() -> impl Strategy<Value = SearchCursor> {
     // As `before:` takes it, a whole day of four digits for the year.
     let days = -719_162..2_932_897_i64;
-    let day =
-        days.clone().prop_map(|day| Before { time: Timestamp(day * 86_400_000), id: LineId(0) });
+    let day = days
+        .clone()
+        .prop_map(|day| SearchCursor { time: Timestamp(day * 86_400_000), id: MessageId(0) });
     let moment =
         (days, 0..86_400_000_i64, 1..=i64::MAX.cast_unsigned()).prop_map(|(day, rest, id)| {
-            Before { time: Timestamp(day * 86_400_000 + rest), id: LineId(id) }
+            SearchCursor { time: Timestamp(day * 86_400_000 + rest), id: MessageId(id) }
         });
     prop_oneof![day, moment]
 }
 
-fn search() -> impl Strategy<Value = Search> {
+fn search() -> impl Strategy<Value = SearchQuery> {
     let filters = (option::of(conversation()), option::of(user()), option::of(before()));
     (filters, vec(phrase(), 0..=MAX_SEARCH_WORDS)).prop_filter_map(
         "nothing to look for",
@@ -152,7 +157,7 @@ fn search() -> impl Strategy<Value = Search> {
                 phrase.prefix = false;
             }
             let enough = from.is_some() || !words.is_empty();
-            enough.then_some(Search { within, from, before, words })
+            enough.then_some(SearchQuery { within, from, before, words })
         },
     )
 }
@@ -168,9 +173,9 @@ fn credential() -> impl Strategy<Value = Credential> {
     ]
 }
 
-fn invite() -> impl Strategy<Value = Invite> {
+fn invite() -> impl Strategy<Value = InvitationCode> {
     prop_oneof!["[-_A-Za-z0-9]{1,64}", "\\PC{1,64}"]
-        .prop_filter_map("no invitation", |code| Invite::new(&code))
+        .prop_filter_map("no invitation", |code| InvitationCode::new(&code))
 }
 
 /// A password that stands where an invitation may stand before it.
@@ -204,15 +209,17 @@ fn about_accounts() -> impl Strategy<Value = Command> {
     ]
 }
 
-fn barred() -> impl Strategy<Value = Barred> {
-    let pattern = "[a-z0-9*]{1,20}\\*[a-z]{1,3}".prop_map(|typed| Barred::read(&typed).unwrap());
-    let net = (any::<[u8; 4]>(), 0..=32_u8)
-        .prop_map(|([a, b, c, d], bits)| Barred::read(&format!("{a}.{b}.{c}.{d}/{bits}")).unwrap());
-    let user = user().prop_map(|user| Barred::read(&format!("@{user}")).unwrap());
+fn barred() -> impl Strategy<Value = ServerBanMask> {
+    let pattern =
+        "[a-z0-9*]{1,20}\\*[a-z]{1,3}".prop_map(|typed| ServerBanMask::read(&typed).unwrap());
+    let net = (any::<[u8; 4]>(), 0..=32_u8).prop_map(|([a, b, c, d], bits)| {
+        ServerBanMask::read(&format!("{a}.{b}.{c}.{d}/{bits}")).unwrap()
+    });
+    let user = user().prop_map(|user| ServerBanMask::read(&format!("@{user}")).unwrap());
     prop_oneof![user, net, pattern]
 }
 
-fn everywhere() -> impl Strategy<Value = Everywhere> {
+fn everywhere() -> impl Strategy<Value = ServerBanCommand> {
     let period = option::of(1..=u64::from(MAX_PERIOD_SECS));
     let period = period.prop_map(|secs| secs.and_then(Period::new));
     // What could be taken for the time of a ban is left out.
@@ -220,10 +227,10 @@ fn everywhere() -> impl Strategy<Value = Everywhere> {
         !reason.as_ref().is_some_and(|reason| reason.as_str().to_lowercase().starts_with("for"))
     });
     prop_oneof![
-        Just(Everywhere::Bans),
+        Just(ServerBanCommand::Bans),
         (barred(), period, reason)
-            .prop_map(|(barred, period, reason)| Everywhere::Ban(barred, period, reason)),
-        barred().prop_map(Everywhere::Unban),
+            .prop_map(|(barred, period, reason)| ServerBanCommand::Ban(barred, period, reason)),
+        barred().prop_map(ServerBanCommand::Unban),
     ]
 }
 
@@ -282,41 +289,41 @@ fn command() -> BoxedStrategy<Command> {
         1 => Just(Command::Stats),
         1 => Just(Command::Invitation),
         1 => (option::of(1..=MAX_HISTORY_LINES), option::of(before())).prop_map(|(count, before)| Command::Mentions { count, before }),
-        1 => select(&Form::ALL[..]).prop_map(Command::Format),
+        1 => select(&Format::ALL[..]).prop_map(Command::Format),
         1 => option::of(line()).prop_map(Command::Ping),
         1 => reason().prop_map(Command::Quit),
     ]
     .boxed()
 }
 
-fn placed() -> impl Strategy<Value = Placed> {
+fn stamp() -> impl Strategy<Value = MessageStamp> {
     (any::<u64>(), prop_oneof![0..4_102_444_800_000_i64, any::<i64>()])
-        .prop_map(|(id, time)| Placed { id: LineId(id), time: Timestamp(time) })
+        .prop_map(|(id, time)| MessageStamp { id: MessageId(id), time: Timestamp(time) })
 }
 
-fn last() -> impl Strategy<Value = LineId> {
-    any::<u64>().prop_map(LineId)
+fn last() -> impl Strategy<Value = MessageId> {
+    any::<u64>().prop_map(MessageId)
 }
 
 fn away() -> impl Strategy<Value = Option<Away>> {
     option::of(option::of(text()).prop_map(|reason| Away { reason }))
 }
 
-fn done() -> BoxedStrategy<Done> {
+fn done() -> BoxedStrategy<OkReply> {
     let topic = || option::of(text());
     prop_oneof![
-        Just(Done::Told),
-        any::<usize>().prop_map(|count| Done::Listed { count }),
-        (any::<usize>(), text()).prop_map(|(count, next)| Done::Page { count, next }),
-        user().prop_map(|name| Done::Welcomed { name }),
-        user().prop_map(|name| Done::Named { name }),
-        (channel(), topic(), last()).prop_map(|(channel, topic, last)| Done::Created {
+        Just(OkReply::Told),
+        any::<usize>().prop_map(|count| OkReply::Listed { count }),
+        (any::<usize>(), text()).prop_map(|(count, next)| OkReply::Page { count, next }),
+        user().prop_map(|name| OkReply::Welcomed { name }),
+        user().prop_map(|name| OkReply::Named { name }),
+        (channel(), topic(), last()).prop_map(|(channel, topic, last)| OkReply::Created {
             channel,
             topic,
             last
         }),
         (channel(), any::<usize>(), topic(), any::<bool>(), last()).prop_map(
-            |(channel, members, topic, operator, last)| Done::Entered {
+            |(channel, members, topic, operator, last)| OkReply::Entered {
                 channel,
                 members,
                 topic,
@@ -325,7 +332,7 @@ fn done() -> BoxedStrategy<Done> {
             }
         ),
         (channel(), any::<usize>(), topic(), any::<bool>(), last()).prop_map(
-            |(channel, members, topic, operator, last)| Done::Current {
+            |(channel, members, topic, operator, last)| OkReply::Current {
                 channel,
                 members,
                 topic,
@@ -334,59 +341,61 @@ fn done() -> BoxedStrategy<Done> {
             }
         ),
         (conversation(), option::of(conversation()))
-            .prop_map(|(conversation, current)| Done::Left { conversation, current }),
-        (user(), option::of(placed()))
-            .prop_map(|(with, placed)| Done::PrivateOpened { with, placed }),
-        (conversation(), placed()).prop_map(|(to, placed)| Done::Said { to, placed }),
+            .prop_map(|(conversation, current)| OkReply::Left { conversation, current }),
+        (user(), option::of(stamp()))
+            .prop_map(|(with, stamp)| OkReply::PrivateOpened { with, stamp }),
+        (conversation(), stamp()).prop_map(|(to, stamp)| OkReply::Said { to, stamp }),
         (conversation(), any::<usize>())
-            .prop_map(|(conversation, count)| Done::History { conversation, count }),
-        (any::<usize>(), option::of(text())).prop_map(|(count, next)| Done::Found { count, next }),
-        (channel(), topic()).prop_map(|(channel, topic)| Done::TopicShown { channel, topic }),
-        (channel(), text()).prop_map(|(channel, topic)| Done::TopicSet { channel, topic }),
-        (away(), any::<bool>()).prop_map(|(away, changed)| Done::Away { away, changed }),
-        (user(), any::<bool>()).prop_map(|(user, changed)| Done::Ignoring { user, changed }),
-        (user(), any::<bool>()).prop_map(|(user, changed)| Done::NotIgnoring { user, changed }),
+            .prop_map(|(conversation, count)| OkReply::History { conversation, count }),
+        (any::<usize>(), option::of(text()))
+            .prop_map(|(count, next)| OkReply::Found { count, next }),
+        (channel(), topic()).prop_map(|(channel, topic)| OkReply::TopicShown { channel, topic }),
+        (channel(), text()).prop_map(|(channel, topic)| OkReply::TopicSet { channel, topic }),
+        (away(), any::<bool>()).prop_map(|(away, changed)| OkReply::Away { away, changed }),
+        (user(), any::<bool>()).prop_map(|(user, changed)| OkReply::Ignoring { user, changed }),
+        (user(), any::<bool>()).prop_map(|(user, changed)| OkReply::NotIgnoring { user, changed }),
         running::done(),
         done_to_account(),
-        (user(), any::<usize>()).prop_map(|(user, count)| Done::Killed { user, count }),
-        any::<usize>().prop_map(|count| Done::Announced { count }),
-        (barred(), any::<usize>()).prop_map(|(target, count)| Done::Barred {
+        (user(), any::<usize>()).prop_map(|(user, count)| OkReply::Killed { user, count }),
+        any::<usize>().prop_map(|count| OkReply::Announced { count }),
+        (barred(), any::<usize>()).prop_map(|(target, count)| OkReply::ServerBanned {
             target,
-            term: Term::Lasting,
+            term: Term::Permanent,
             count
         }),
-        (barred(), any::<bool>()).prop_map(|(target, changed)| Done::Unbarred { target, changed }),
-        (invite(), placed()).prop_map(|(invite, at)| Done::Invitation { invite, until: at.time }),
+        (barred(), any::<bool>())
+            .prop_map(|(target, changed)| OkReply::ServerUnbanned { target, changed }),
+        (invite(), stamp()).prop_map(|(invite, at)| OkReply::Invitation { invite, until: at.time }),
         (any::<usize>(), option::of(text()))
-            .prop_map(|(count, next)| Done::Mentions { count, next }),
-        select(&Form::ALL[..]).prop_map(|form| Done::Format { form }),
-        option::of(text()).prop_map(|token| Done::Pong { token }),
+            .prop_map(|(count, next)| OkReply::Mentions { count, next }),
+        select(&Format::ALL[..]).prop_map(|format| OkReply::Format { format }),
+        option::of(text()).prop_map(|token| OkReply::Pong { token }),
     ]
     .boxed()
 }
 
-fn done_to_account() -> impl Strategy<Value = Done> {
+fn done_to_account() -> impl Strategy<Value = OkReply> {
     prop_oneof![
-        (user(), secret()).prop_map(|(name, token)| Done::Registered { name, token }),
-        (user(), option::of(secret())).prop_map(|(name, token)| Done::SignedIn { name, token }),
-        user().prop_map(|name| Done::SignedOut { name }),
-        secret().prop_map(|token| Done::PasswordChanged { token }),
-        user().prop_map(|name| Done::Forgotten { name }),
+        (user(), secret()).prop_map(|(name, token)| OkReply::Registered { name, token }),
+        (user(), option::of(secret())).prop_map(|(name, token)| OkReply::SignedIn { name, token }),
+        user().prop_map(|name| OkReply::SignedOut { name }),
+        secret().prop_map(|token| OkReply::PasswordChanged { token }),
+        user().prop_map(|name| OkReply::Forgotten { name }),
     ]
 }
 
 fn refused_to_account() -> impl Strategy<Value = Refusal> {
-    let kind = || select(VERBS);
+    let kind = || select(COMMANDS);
     let unfit = prop_oneof![
-        any::<usize>().prop_map(|was| Unfit::TooShort { was }),
-        any::<usize>().prop_map(|over| Unfit::TooLong { over }),
-        Just(Unfit::Sign(INVITE_SIGN)),
+        any::<usize>().prop_map(|was| PasswordError::TooShort { was }),
+        any::<usize>().prop_map(|over| PasswordError::TooLong { over }),
+        Just(PasswordError::Sign(INVITE_SIGN)),
     ];
     prop_oneof![
         user().prop_map(|name| Refusal::name_registered(&name)),
         (user(), user()).prop_map(|(wanted, like)| Refusal::looks_registered(&wanted, &like)),
         user().prop_map(|name| Refusal::wrong_password(&name)),
-        kind().prop_map(|verb| Refusal::not_signed_in(&verb)),
+        kind().prop_map(|spec| Refusal::not_signed_in(&spec)),
         any::<u64>().prop_map(Refusal::login_too_soon),
         unfit.prop_map(Refusal::bad_password),
         user().prop_map(|name| Refusal::no_such_account(&name)),
@@ -394,20 +403,20 @@ fn refused_to_account() -> impl Strategy<Value = Refusal> {
 }
 
 fn refusal() -> BoxedStrategy<Refusal> {
-    let kind = || select(VERBS);
+    let kind = || select(COMMANDS);
     prop_oneof![
         (select(Code::ALL), raw()).prop_map(|(code, words)| Refusal::new(code, words)),
         any::<u64>().prop_map(Refusal::line_too_long),
         raw().prop_map(|word| Refusal::unknown_command(&word, &["list"])),
         raw().prop_map(|word| Refusal::ambiguous_command(&word, &["list", "leave"])),
-        kind().prop_map(|verb| Refusal::missing_argument(&verb)),
-        (kind(), raw()).prop_map(|(verb, more)| Refusal::too_many_arguments(&verb, &more)),
-        (kind(), raw()).prop_map(|(verb, word)| Refusal::say_where(&verb, &word)),
+        kind().prop_map(|spec| Refusal::missing_argument(&spec)),
+        (kind(), raw()).prop_map(|(spec, more)| Refusal::too_many_arguments(&spec, &more)),
+        (kind(), raw()).prop_map(|(spec, word)| Refusal::say_where(&spec, &word)),
         raw().prop_map(|word| Refusal::bad_key(&word)),
         raw().prop_map(|word| Refusal::bad_count(&word)),
         (raw(), raw()).prop_map(|(word, id)| Refusal::bad_line_id(&word, &id)),
         (conversation(), last(), last())
-            .prop_map(|(place, asked, last)| Refusal::no_such_line(&place, asked, last)),
+            .prop_map(|(place, parsed, last)| Refusal::no_such_line(&place, parsed, last)),
         raw().prop_map(|word| Refusal::bad_day(&word)),
         raw().prop_map(|word| Refusal::nothing_to_search(&word)),
         raw().prop_map(|word| Refusal::unknown_form(&word)),
@@ -419,7 +428,7 @@ fn refusal() -> BoxedStrategy<Refusal> {
         (user(), channel()).prop_map(|(user, name)| Refusal::user_not_in_channel(&user, &name)),
         refused_to_account(),
         (kind(), conversation())
-            .prop_map(|(verb, current)| Refusal::needs_channel(&verb, &current)),
+            .prop_map(|(spec, current)| Refusal::needs_channel(&spec, &current)),
         running::refusal(),
     ]
     .boxed()
@@ -428,9 +437,9 @@ fn refusal() -> BoxedStrategy<Refusal> {
 fn said() -> BoxedStrategy<Event> {
     let flags = || (any::<bool>(), any::<bool>());
     prop_oneof![
-        (placed(), channel(), user(), text(), flags()).prop_map(
-            |(placed, channel, from, text, (action, past))| Event::Message {
-                placed,
+        (stamp(), channel(), user(), text(), flags()).prop_map(
+            |(stamp, channel, from, text, (action, past))| Event::Message {
+                stamp,
                 channel,
                 from,
                 text,
@@ -438,9 +447,9 @@ fn said() -> BoxedStrategy<Event> {
                 past
             }
         ),
-        (placed(), user(), user(), user(), text(), flags()).prop_map(
-            |(placed, with, from, to, text, (action, past))| Event::Private {
-                placed,
+        (stamp(), user(), user(), user(), text(), flags()).prop_map(
+            |(stamp, with, from, to, text, (action, past))| Event::Private {
+                stamp,
                 with,
                 from,
                 to,
@@ -469,7 +478,7 @@ fn offline() -> impl Strategy<Value = Event> {
         (channel(), count(), count(), last()).prop_map(|(channel, count, mentions, after)| {
             Event::Unread { channel, count, mentions, after }
         }),
-        (count(), count()).prop_map(|(count, told)| Event::WhileAway { count, told }),
+        (count(), count()).prop_map(|(count, told)| Event::UnreadPrivate { count, told }),
         user().prop_map(|user| Event::Notice(Sentence::not_here(&user))),
     ]
 }
@@ -477,7 +486,7 @@ fn offline() -> impl Strategy<Value = Event> {
 /// What the server tells in its own words.
 fn told() -> BoxedStrategy<Event> {
     let reason = || option::of(text());
-    let time = || placed().prop_map(|placed| placed.time);
+    let time = || stamp().prop_map(|stamp| stamp.time);
     let count = any::<u64>;
     let happened = prop_oneof![
         user().prop_map(|with| Event::Opened { with }),
@@ -505,28 +514,38 @@ fn told() -> BoxedStrategy<Event> {
         (channel(), count(), count()).prop_map(|(channel, count, after)| Event::Missed {
             channel,
             count,
-            after: LineId(after)
+            after: MessageId(after)
         }),
-        (select(&[Ask::New, Ask::Old, Ask::Login, Ask::Forget][..]), user())
+        (
+            select(
+                &[
+                    PasswordPurpose::New,
+                    PasswordPurpose::Old,
+                    PasswordPurpose::Login,
+                    PasswordPurpose::Forget
+                ][..]
+            ),
+            user()
+        )
             .prop_map(|(what, name)| Event::PasswordAsked { what, name }),
-        (select(&[SignedOutBy::NewPassword, SignedOutBy::Forgotten][..]), user())
+        (select(&[SignOutReason::NewPassword, SignOutReason::Forgotten][..]), user())
             .prop_map(|(by, name)| Event::SignedOut { name, by }),
         offline(),
         raw().prop_map(|words| Event::Notice(Sentence::new(words))),
     ]
     .boxed();
     let farewells = &[
-        Farewell::Quit,
-        Farewell::EndOfInput,
-        Farewell::NoName,
-        Farewell::Shutdown,
-        Farewell::Fault,
+        CloseReason::Quit,
+        CloseReason::EndOfInput,
+        CloseReason::NoName,
+        CloseReason::Shutdown,
+        CloseReason::Fault,
     ];
     prop_oneof![
         4 => happened,
         4 => rows(),
         1 => select(&farewells[..]).prop_map(Event::Bye),
-        3 => (word(), done()).prop_map(|(re, done)| Event::Ok { re, done }),
+        3 => (word(), done()).prop_map(|(re, done)| Event::Ok { re, reply: done }),
         3 => (word(), refusal()).prop_map(|(re, refusal)| Event::Refused { re, refusal }),
     ]
     .boxed()
@@ -535,8 +554,8 @@ fn told() -> BoxedStrategy<Event> {
 fn rows() -> BoxedStrategy<Event> {
     let names = || vec(user(), 0..4);
     let somebody = || (user(), option::of(user()));
-    let person = (somebody(), away(), vec(channel(), 0..3), placed(), any::<u64>(), any::<u64>());
-    let own = (somebody(), option::of(conversation()), vec(channel(), 0..3), placed(), away());
+    let person = (somebody(), away(), vec(channel(), 0..3), stamp(), any::<u64>(), any::<u64>());
+    let own = (somebody(), option::of(conversation()), vec(channel(), 0..3), stamp(), away());
     prop_oneof![
         (0..4_usize).prop_map(|count| Event::ChannelsHead { count, part: None }),
         (channel(), any::<usize>(), option::of(text()))
@@ -548,22 +567,22 @@ fn rows() -> BoxedStrategy<Event> {
         (user(), option::of(channel()), any::<bool>(), away()).prop_map(
             |(name, channel, operator, away)| Event::User { name, channel, operator, away }
         ),
-        (user(), placed(), away()).prop_map(|(name, placed, away)| Event::LastSeen {
+        (user(), stamp(), away()).prop_map(|(name, stamp, away)| Event::LastSeen {
             name,
-            seen: placed.time,
+            seen: stamp.time,
             away
         }),
-        person.prop_map(|((name, account), away, shared, placed, idle_secs, online_secs)| {
-            let since = placed.time;
+        person.prop_map(|((name, account), away, shared, stamp, idle_secs, online_secs)| {
+            let since = stamp.time;
             let address = account.as_ref().map(|_| "192.0.2.7".to_owned());
             let person =
-                Person { name, account, away, shared, since, idle_secs, online_secs, address };
+                WhoisInfo { name, account, away, shared, since, idle_secs, online_secs, address };
             Event::Whois(Box::new(person))
         }),
-        own.prop_map(|((name, account), current, channels, placed, away)| {
-            let (since, connected_secs) = (placed.time, placed.id.0);
+        own.prop_map(|((name, account), current, channels, stamp, away)| {
+            let (since, connected_secs) = (stamp.time, stamp.id.0);
             let address = "[2001:db8::1]:50412".to_owned();
-            Event::Info(Box::new(Own {
+            Event::Info(Box::new(SelfInfo {
                 name,
                 account,
                 current,
@@ -668,35 +687,35 @@ fn check_json(line: &str) {
 
 /// One line at most, with the form's own ending, and nothing in it that a terminal obeys.
 fn check_one_line(event: &Event) {
-    for form in Form::ALL {
-        let bytes = rendered(event, form);
+    for format in Format::ALL {
+        let bytes = encoded(event, format);
         let line = str::from_utf8(&bytes).unwrap();
         if line.is_empty() {
             continue;
         }
-        let ending = match form {
-            Form::Text => "\r\n",
-            Form::Json => "\n",
+        let ending = match format {
+            Format::Text => "\r\n",
+            Format::Json => "\n",
         };
         let line = line.strip_suffix(ending).unwrap_or_else(|| panic!("{line:?} has no ending"));
         assert!(!line.contains(forbidden), "{line:?}");
-        match form {
-            Form::Text => assert!(
+        match format {
+            Format::Text => assert!(
                 line.starts_with("* ") || line.starts_with("! ") || line.starts_with('['),
                 "{line:?}"
             ),
-            Form::Json => check_json(line),
+            Format::Json => check_json(line),
         }
         // What is appended to other output is the same.
         let mut out = BytesMut::from(&b"before"[..]);
-        render(event, form, &mut out);
+        encode(event, format, &mut out);
         assert_eq!(&out[..6], b"before");
         assert_eq!(&out[6..], &bytes[..]);
     }
 }
 
-fn is_silent(event: &Event, form: Form) -> bool {
-    rendered(event, form).is_empty()
+fn is_silent(event: &Event, format: Format) -> bool {
+    encoded(event, format).is_empty()
 }
 
 proptest! {
@@ -706,19 +725,19 @@ proptest! {
     fn a_printed_command_is_read_as_the_same(command in command()) {
         let printed = command.to_string();
         prop_assert!(!printed.contains(forbidden), "{:?}", printed);
-        let asked = parse(&printed);
-        prop_assert_eq!(asked.re, verb::of(command.kind()).name, "{:?}", &printed);
+        let parsed = parse(&printed);
+        prop_assert_eq!(parsed.re, command.kind().spec().name, "{:?}", &printed);
         // Names are equal in any case; what is shown must be the same too.
-        prop_assert_eq!(asked.command.as_ref(), Ok(&command), "{:?}", &printed);
-        let again = asked.command.map(|again| format!("{again:?}"));
+        prop_assert_eq!(parsed.command.as_ref(), Ok(&command), "{:?}", &printed);
+        let again = parsed.command.map(|again| format!("{again:?}"));
         prop_assert_eq!(again, Ok(format!("{command:?}")), "{:?}", &printed);
     }
 
     #[test]
     fn every_word_of_a_command_in_any_case_asks_for_the_same(command in command(), upper: bool) {
         let printed = command.to_string();
-        if let Some(rest) = printed.strip_prefix(&format!("/{}", verb::of(command.kind()).name)) {
-            for word in verb::of(command.kind()).words() {
+        if let Some(rest) = printed.strip_prefix(&format!("/{}", command.kind().spec().name)) {
+            for word in command.kind().spec().words() {
                 let word = if upper { word.to_uppercase() } else { word.to_owned() };
                 let again = parse(&format!("/{word}{rest}")).command;
                 prop_assert_eq!(again.as_ref(), Ok(&command));
@@ -729,23 +748,23 @@ proptest! {
     #[test]
     fn a_secret_is_in_nothing_but_what_is_sent(password in "[~]{8,40}", user in user()) {
         let secret = Secret::typed(&password).unwrap();
-        prop_assert_eq!(acceptable(secret.expose()), Ok(()));
+        prop_assert_eq!(check_password(secret.expose()), Ok(()));
         let credential = Credential::typed(&password);
         for command in [
             Command::Login(user.clone(), credential),
-            Command::Register { invite: Invite::new(&password), password: Some(secret.clone()) },
+            Command::Register { invite: InvitationCode::new(&password), password: Some(secret.clone()) },
             Command::Password(Some((secret.clone(), secret.clone()))),
             Command::Forget(Some(secret.clone())),
         ] {
             prop_assert!(command.to_string().contains(&password));
             let debug = format!("{command:?}");
             prop_assert!(!debug.contains(&password));
-            prop_assert!(verb::of(command.kind()).secret);
+            prop_assert!(command.kind().spec().secret);
         }
-        let done = Done::Registered { name: user, token: secret };
+        let done = OkReply::Registered { name: user, token: secret };
         let debug = format!("{done:?}");
         prop_assert!(!debug.contains(&password));
-        let ok = rendered(&Event::Ok { re: "register".into(), done }, Form::Text);
+        let ok = encoded(&Event::Ok { re: "register".into(), reply: done }, Format::Text);
         prop_assert!(!str::from_utf8(&ok).unwrap().contains(&password));
     }
 
@@ -760,7 +779,7 @@ proptest! {
             panic!("{event:?}")
         };
         prop_assert!(!from.as_str().contains(forbidden) && !text.as_str().contains(forbidden));
-        let line = rendered(&event, Form::Text);
+        let line = encoded(&event, Format::Text);
         let line = str::from_utf8(&line).unwrap();
         let (place, said) = line.strip_prefix('[').unwrap().split_once("] ").unwrap();
         prop_assert!(place.starts_with(['#', '@']));
@@ -771,7 +790,7 @@ proptest! {
 
     #[test]
     fn what_the_server_says_never_looks_like_somebody(event in told()) {
-        let line = rendered(&event, Form::Text);
+        let line = encoded(&event, Format::Text);
         prop_assert!(!line.starts_with(b"["), "{:?}", line);
         let refused = matches!(event, Event::Refused { .. });
         prop_assert_eq!(line.starts_with(b"! "), refused, "{:?}", line);
@@ -781,11 +800,11 @@ proptest! {
     fn an_answer_has_a_line_for_programs_and_a_refusal_one_for_everybody(
         re in word(), done in done(), refusal in refusal(),
     ) {
-        let ok = Event::Ok { re: re.clone(), done };
-        prop_assert!(!is_silent(&ok, Form::Json));
-        for form in Form::ALL {
+        let ok = Event::Ok { re: re.clone(), reply: done };
+        prop_assert!(!is_silent(&ok, Format::Json));
+        for format in Format::ALL {
             let refused = Event::Refused { re: re.clone(), refusal: refusal.clone() };
-            prop_assert!(!is_silent(&refused, form));
+            prop_assert!(!is_silent(&refused, format));
         }
     }
 
@@ -815,9 +834,9 @@ proptest! {
 
     #[test]
     fn an_answer_to_a_word_that_is_no_command_is_short(word in "/[^ ]{41,2000}") {
-        let asked = parse(&word);
-        if let Err(refusal) = asked.command {
-            prop_assert!(asked.re.chars().count() <= 41, "{}", asked.re);
+        let parsed = parse(&word);
+        if let Err(refusal) = parsed.command {
+            prop_assert!(parsed.re.chars().count() <= 41, "{}", parsed.re);
             prop_assert!(refusal.text().chars().count() < 200, "{}", refusal.text());
         }
     }
@@ -825,15 +844,15 @@ proptest! {
 
 /// What one input line makes others hear is one line, and so is what it is answered.
 fn check_line(line: &str) {
-    let asked = parse(line);
-    assert!(!asked.re.contains(forbidden), "{:?}", asked.re);
-    match asked.command {
+    let parsed = parse(line);
+    assert!(!parsed.re.contains(forbidden), "{:?}", parsed.re);
+    match parsed.command {
         Ok(command) => {
-            assert_eq!(asked.re, verb::of(command.kind()).name);
+            assert_eq!(parsed.re, command.kind().spec().name);
             assert_eq!(parse(&command.to_string()).command, Ok(command.clone()), "{line:?}");
             check_heard(&command);
         }
-        Err(refusal) => check_refused(&asked.re, &refusal),
+        Err(refusal) => check_refused(&parsed.re, &refusal),
     }
 }
 
@@ -847,7 +866,7 @@ fn check_heard(command: &Command) {
     let bob = UserName::new("bob").unwrap();
     let heard = match command {
         Command::Say(_, text) | Command::Once { text, .. } | Command::Me(text) => Event::Message {
-            placed: Placed { id: LineId(1), time: Timestamp(0) },
+            stamp: MessageStamp { id: MessageId(1), time: Timestamp(0) },
             channel: general,
             from: bob,
             text: text.clone(),
@@ -857,7 +876,7 @@ fn check_heard(command: &Command) {
         Command::Leave(_, reason) | Command::Quit(reason) => {
             Event::Gone { user: bob, reason: reason.clone() }
         }
-        Command::Run(_, running) => match running::heard(general, bob, running) {
+        Command::Moderate(_, running) => match running::heard(general, bob, running) {
             Some(heard) => heard,
             None => return,
         },
@@ -877,40 +896,40 @@ fn every_command_is_generated() {
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
     let strategy = command();
-    let seen: Vec<Kind> =
+    let seen: Vec<CommandKind> =
         (0..2000).map(|_| strategy.new_tree(&mut runner).unwrap().current().kind()).collect();
-    for verb in VERBS {
-        assert!(seen.contains(&verb.kind), "/{} is never generated", verb.name);
+    for spec in COMMANDS {
+        assert!(seen.contains(&spec.kind), "/{} is never generated", spec.name);
     }
 }
 
 #[test]
 fn every_beginning_of_a_word_finds_its_command_or_all_that_it_may_be() {
-    let beginnings: BTreeSet<&str> = VERBS
+    let beginnings: BTreeSet<&str> = COMMANDS
         .iter()
-        .flat_map(verb::Verb::words)
+        .flat_map(command_table::CommandSpec::words)
         .flat_map(|word| (1..=word.len()).map(move |end| &word[..end]))
         .collect();
     for beginning in beginnings {
-        let whole = VERBS.iter().find(|verb| verb.words().any(|word| word == beginning));
-        let begun: Vec<&verb::Verb> = VERBS
+        let whole = COMMANDS.iter().find(|spec| spec.words().any(|word| word == beginning));
+        let begun: Vec<&command_table::CommandSpec> = COMMANDS
             .iter()
-            .filter(|verb| verb.words().any(|word| word.starts_with(beginning)))
+            .filter(|spec| spec.words().any(|word| word.starts_with(beginning)))
             .collect();
-        let asked = parse(&format!("/{beginning}"));
-        match (verb::find(beginning), whole, begun.as_slice()) {
-            (Found::One(found), Some(whole), _) => assert_eq!(found.name, whole.name),
-            (Found::One(found), None, [only]) => {
+        let parsed = parse(&format!("/{beginning}"));
+        match (command_table::lookup(beginning), whole, begun.as_slice()) {
+            (WordMatch::One(found), Some(whole), _) => assert_eq!(found.name, whole.name),
+            (WordMatch::One(found), None, [only]) => {
                 assert_eq!(found.name, only.name, "{beginning}");
-                assert_eq!(asked.re, only.name);
+                assert_eq!(parsed.re, only.name);
             }
-            (Found::Several(words), None, several) if several.len() > 1 => {
-                let refusal = asked.command.unwrap_err();
+            (WordMatch::Several(words), None, several) if several.len() > 1 => {
+                let refusal = parsed.command.unwrap_err();
                 assert_eq!(refusal.code(), Code::UnknownCommand);
                 assert_eq!(words.len(), several.len(), "{beginning}");
-                for (word, verb) in words.iter().zip(several) {
+                for (word, spec) in words.iter().zip(several) {
                     assert!(word.starts_with(beginning), "{beginning}: {word}");
-                    assert!(verb.words().any(|own| own == *word), "{beginning}: {word}");
+                    assert!(spec.words().any(|own| own == *word), "{beginning}: {word}");
                     assert!(refusal.text().contains(&format!("/{word}")), "{}", refusal.text());
                 }
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use chat_proto::event::Farewell;
+use chat_proto::event::CloseReason;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -144,7 +144,7 @@ impl Server {
         if tokio::time::timeout(SETTLE_DEADLINE, hub.close()).await.is_err() {
             tracing::warn!("the disk did not take the last lines in time; they have no answer");
         }
-        hub.close_all(Farewell::Shutdown);
+        hub.close_all(CloseReason::Shutdown);
         context.tasks.close();
         if tokio::time::timeout(FAREWELL_DEADLINE, context.tasks.wait()).await.is_err() {
             let left = context.tasks.len();

@@ -57,7 +57,7 @@ pub struct Args {
 
     /// The form of the log on standard error [default: text]
     #[arg(long, value_name = "FORM")]
-    pub log: Option<LogForm>,
+    pub log: Option<LogFormat>,
 
     /// Log more; twice for everything
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -213,7 +213,7 @@ pub struct ListWish {
 /// The form of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LogForm {
+pub enum LogFormat {
     /// A line for people.
     #[default]
     Text,

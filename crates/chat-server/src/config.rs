@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use chat_proto::limits::MAX_HISTORY_LINES;
 use chat_proto::name::ChannelName;
-use chat_proto::setting::Setting;
+use chat_proto::setting::ChannelSetting;
 
-use crate::cli::{Args, LogForm, Tool};
+use crate::cli::{Args, LogFormat, Tool};
 use crate::commit::retention::{Retention, RetentionRule};
 use crate::conn::{ConnectionConfig, ThrottleConfig};
 use crate::hub::{LINE, Limits, Quotas, RateLimit, RegistrationMode};
@@ -151,7 +151,7 @@ pub enum Wrong {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Logging {
     /// Its form.
-    pub form: LogForm,
+    pub format: LogFormat,
     /// How much: 0 usual, 1 more, 2 everything.
     pub verbose: u8,
 }
@@ -330,11 +330,11 @@ fn flow(pace: ThrottleConfig, times: u32) -> RateLimit {
 }
 
 /// What is on in a new channel.
-fn new_channels(on: Vec<file::NewChannel>) -> Vec<Setting> {
+fn new_channels(on: Vec<file::NewChannel>) -> Vec<ChannelSetting> {
     let setting = |on| match on {
-        file::NewChannel::InviteOnly => Setting::InviteOnly(true),
-        file::NewChannel::Hidden => Setting::Hidden(true),
-        file::NewChannel::TopicLock => Setting::TopicLock(true),
+        file::NewChannel::InviteOnly => ChannelSetting::InviteOnly(true),
+        file::NewChannel::Hidden => ChannelSetting::Hidden(true),
+        file::NewChannel::TopicLock => ChannelSetting::TopicLock(true),
     };
     let mut settings = Vec::new();
     for setting in on.into_iter().map(setting) {

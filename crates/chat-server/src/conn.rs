@@ -27,9 +27,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
-use chat_proto::event::Farewell;
-use chat_proto::id::Timestamp;
+use chat_proto::event::CloseReason;
 use chat_proto::line::{LineCodec, LineItem};
+use chat_proto::time::Timestamp;
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
@@ -99,7 +99,7 @@ pub struct ConnectionConfig {
 /// How a connection came to its end.
 enum End {
     /// With a farewell.
-    Farewell(Farewell),
+    Farewell(CloseReason),
     /// The peer speaks another protocol and has been advised.
     Foreign,
     /// The peer is gone, or takes nothing, and its input was carried out: for the others to be told why.
@@ -142,7 +142,7 @@ pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
             let address = connection.session.address();
             // The panic hook has logged where it happened.
             tracing::error!(address, "a fault ended this connection; the others go on");
-            End::Farewell(Farewell::Fault)
+            End::Farewell(CloseReason::Fault)
         });
         let address = tracing::enabled!(tracing::Level::DEBUG)
             .then(|| connection.session.address().to_owned());
@@ -211,7 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let End::Lost(reason) = end {
             self.session.lost(reason);
         }
-        if !matches!(end, End::Farewell(Farewell::Fault)) {
+        if !matches!(end, End::Farewell(CloseReason::Fault)) {
             self.finish_lines().await;
         }
         self.session.depart(steady_clock());
@@ -222,10 +222,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             End::Foreign => {}
             End::Farewell(farewell) => {
                 self.session.say_farewell(farewell, &mut self.out);
-                if farewell == Farewell::Shutdown {
+                if farewell == CloseReason::Shutdown {
                     linger = LINGER_AT_SHUTDOWN;
                 }
-                if farewell == Farewell::Killed {
+                if farewell == CloseReason::Killed {
                     write_deadline = write_deadline.min(LINGER);
                 }
             }
@@ -262,7 +262,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.session.greet(&mut self.out);
         loop {
             if self.session.is_killed(&mut self.out) {
-                return End::Farewell(Farewell::Killed);
+                return End::Farewell(CloseReason::Killed);
             }
             self.borrow_buffer();
             let all_told = self.session.deliver(WRITE_BATCH, &mut self.out);
@@ -308,7 +308,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     let loss = self.loss.unwrap_or(Loss::ConnectionLost);
                     return End::Lost(loss.reason());
                 }
-                Wake::Deadline(Deadline::Name) => self.session.end(Farewell::NoName),
+                Wake::Deadline(Deadline::Name) => self.session.end(CloseReason::NoName),
                 Wake::Deadline(Deadline::Write | Deadline::Leave) => {
                     self.lose(Loss::StoppedReading);
                 }
@@ -429,7 +429,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.on_line(line, moment);
             }
             if !self.session.awaits_answer() && self.loss.is_none() {
-                self.session.end(Farewell::EndOfInput);
+                self.session.end(CloseReason::EndOfInput);
             }
         }
     }

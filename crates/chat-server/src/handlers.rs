@@ -56,16 +56,17 @@ mod whois;
 
 use std::sync::Arc;
 
-use chat_proto::command::{Before, Command, OnceKey, Search, Span};
+use chat_proto::command::{Command, HistoryRange, OnceKey, SearchCursor, SearchQuery};
+use chat_proto::command_table;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, Done, Event};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::{Away, Event, OkReply};
+use chat_proto::format::Format;
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
-use chat_proto::rendition::Form;
 use chat_proto::secret::{Credential, Secret};
 use chat_proto::text::Text;
-use chat_proto::verb;
+use chat_proto::time::Timestamp;
 
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminRequest;
@@ -95,13 +96,13 @@ pub(crate) type Rows = Box<dyn Iterator<Item = Event> + Send>;
 /// What a handler returns.
 pub(crate) enum Outcome {
     /// Rows, and what the `ok` after them tells.
-    Answer(Vec<Event>, Done),
+    Answer(Vec<Event>, OkReply),
     /// Rows that are made when there is room for their bytes, and what the `ok` after them tells.
     List {
         rows: Rows,
         /// How many entries were looked at for it.
         looked_at: usize,
-        done: Done,
+        done: OkReply,
     },
     /// Something is to change.
     Change(Change),
@@ -111,7 +112,7 @@ pub(crate) enum Outcome {
 pub(crate) enum Change {
     Name(UserName),
     Create(ChannelName, Option<Text>),
-    Enter(ChannelName, Option<LineId>),
+    Enter(ChannelName, Option<MessageId>),
     Leave(Conversation, Option<Text>),
     OpenPrivate(UserName, Option<Text>),
     Say {
@@ -125,16 +126,16 @@ pub(crate) enum Change {
     LookBack {
         conversation: Conversation,
         of: ConversationRef,
-        span: Span,
+        span: HistoryRange,
     },
     LookFor {
-        search: Search,
+        search: SearchQuery,
         only: Option<ConversationRef>,
     },
     /// Lines that name one, so many at most.
     Mentions {
         most: u32,
-        before: Option<Before>,
+        before: Option<SearchCursor>,
     },
     Topic(Arc<Channel>, Text),
     Away(Option<Away>),
@@ -148,7 +149,7 @@ pub(crate) enum Change {
         channel: ChannelName,
         most: u32,
     },
-    Format(Form),
+    Format(Format),
     Quit(Option<Text>),
     Account(AccountChange),
     /// What an operator of the server wants, and why.
@@ -189,11 +190,11 @@ type Handled = Result<Outcome, Refusal>;
 
 /// Gives a command to its handler.
 pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
-    let verb = verb::of(command.kind());
-    policy::user::may_ask(verb, asker.me.name.is_some())?;
+    let spec = command.kind().spec();
+    policy::user::may_ask(spec, asker.me.name.is_some())?;
     let required = asker.hub.bounds.accounts_required;
-    policy::account::may_ask(verb, required, asker.me.is_signed_in())?;
-    policy::operator::may_ask(verb, verb.for_server_operators && asker.is_server_operator())?;
+    policy::account::may_ask(spec, required, asker.me.is_signed_in())?;
+    policy::operator::may_ask(spec, spec.for_server_operators && asker.is_server_operator())?;
     match command {
         Command::Help(word) => help::handle(asker, word.as_ref()),
         Command::Name(name) => name::handle(asker, name),
@@ -218,7 +219,7 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
         Command::Back => Ok(back::handle()),
         Command::Ignore(user) => ignore::handle(asker, user),
         Command::Unignore(user) => Ok(unignore::handle(user)),
-        Command::Run(channel, running) => running::handle(asker, channel.as_ref(), running),
+        Command::Moderate(channel, running) => running::handle(asker, channel.as_ref(), running),
         Command::Drop(channel, reason) => drop::handle(asker, &channel, reason),
         Command::Everywhere(wanted) => everywhere::handle(asker, wanted),
         Command::Kill(user, reason) => kill::handle(asker, user, reason),
@@ -230,17 +231,17 @@ pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
         Command::Logout => logout::handle(asker),
         Command::Password(passwords) => password::handle(asker, passwords),
         Command::Forget(password) => forget::handle(asker, password),
-        Command::Format(form) => Ok(format::handle(form)),
+        Command::Format(format) => Ok(format::handle(format)),
         Command::Ping(token) => Ok(ping::handle(token)),
         Command::Quit(reason) => Ok(quit::handle(reason)),
     }
 }
 
 /// The `ok` of a list of so many rows, and the command that shows those after them.
-fn done(count: usize, next: Option<Command>) -> Done {
+fn done(count: usize, next: Option<Command>) -> OkReply {
     match next.and_then(|next| Text::new(&next.to_string())) {
-        Some(next) => Done::Page { count, next },
-        None => Done::Listed { count },
+        Some(next) => OkReply::Page { count, next },
+        None => OkReply::Listed { count },
     }
 }
 
@@ -251,14 +252,12 @@ impl Asker<'_> {
     }
 
     /// The current conversation, which must be a channel for this command.
-    fn current_channel(&self, kind: verb::Kind) -> Result<&Arc<Channel>, Refusal> {
+    fn current_channel(&self, kind: command_table::CommandKind) -> Result<&Arc<Channel>, Refusal> {
         match &self.current()?.conversation {
             Conversation::Channel(name) => {
                 self.inbox.channel(name).ok_or_else(|| Refusal::not_in_channel(name))
             }
-            private @ Conversation::Private(_) => {
-                Err(Refusal::needs_channel(verb::of(kind), private))
-            }
+            private @ Conversation::Private(_) => Err(Refusal::needs_channel(kind.spec(), private)),
         }
     }
 

@@ -10,16 +10,17 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use chat_proto::command::{Anchor, Before, Search, Span};
+use chat_proto::command::{HistoryAnchor, HistoryRange, SearchCursor, SearchQuery};
+use chat_proto::command_table::{self, COMMANDS};
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Event, Logged, Placed, Sentence, Term};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::{Event, MessageStamp, ModLogEntry, Sentence, Term};
+use chat_proto::id::MessageId;
 use chat_proto::limits::HISTORY_LINES;
+use chat_proto::mod_target::ModTarget;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
-use chat_proto::target::Target;
 use chat_proto::text::Text;
-use chat_proto::verb::{self, VERBS};
+use chat_proto::time::Timestamp;
 
 use crate::hub::client::{Client, NameRecord, Notification, UserId};
 use crate::hub::ports::{
@@ -236,7 +237,7 @@ fn key(lookup: &Lookup, of: ConversationRef) -> Result<Option<ConversationKey>, 
 fn range(
     lookup: &Lookup,
     key: ConversationKey,
-    span: Span,
+    span: HistoryRange,
     reach: Option<VisibleRange>,
     place: Option<Conversation>,
 ) -> Result<IdRange, Refusal> {
@@ -248,18 +249,20 @@ fn range(
     };
     let count = span.count.unwrap_or(HISTORY_LINES);
     let (after, upto, count) = match span.from {
-        Anchor::End => (0, last, RangeCount::Last(count, LineId(last))),
-        Anchor::Before(id) => {
+        HistoryAnchor::End => (0, last, RangeCount::Last(count, MessageId(last))),
+        HistoryAnchor::Before(id) => {
             let upto = id.0.saturating_sub(1).min(last);
-            (0, upto, RangeCount::Last(count, LineId(upto)))
+            (0, upto, RangeCount::Last(count, MessageId(upto)))
         }
-        Anchor::After(id) if id.0 > last => {
+        HistoryAnchor::After(id) if id.0 > last => {
             let place = place.unwrap_or_else(|| key_as_place(&key));
-            return Err(Refusal::no_such_line(&place, id, LineId(last)));
+            return Err(Refusal::no_such_line(&place, id, MessageId(last)));
         }
-        Anchor::After(id) => (id.0, last, span.count.map_or(RangeCount::All, RangeCount::First)),
+        HistoryAnchor::After(id) => {
+            (id.0, last, span.count.map_or(RangeCount::All, RangeCount::First))
+        }
     };
-    Ok(IdRange { key, after: LineId(after.max(begin)), upto: LineId(upto), count })
+    Ok(IdRange { key, after: MessageId(after.max(begin)), upto: MessageId(upto), count })
 }
 
 /// For a sentence only; whoever asks about a private chat names the other one themselves.
@@ -284,10 +287,10 @@ fn page(
             unless_failed(lookup.last_lines(&stored.reader(), key, range, count as usize))
         })?;
         match found {
-            LastLines::After(id) => after = LineId(id),
+            LastLines::After(id) => after = MessageId(id),
             LastLines::Missing(left, below) => {
                 let left = u32::try_from(left).unwrap_or(count);
-                let count = RangeCount::Last(left, LineId(below));
+                let count = RangeCount::Last(left, MessageId(below));
                 let rest = Some(IdRange { key, after, upto, count });
                 return Ok(QueryResult { rest, ..QueryResult::default() });
             }
@@ -313,13 +316,13 @@ fn page(
     };
     let is_all = page.upto >= upto.0 || matches!(count, RangeCount::First(0));
     let rows = page.lines.into_iter().filter_map(|line| event(line, &whose)).collect();
-    let rest = (!is_all).then_some(IdRange { key, after: LineId(page.upto), upto, count });
+    let rest = (!is_all).then_some(IdRange { key, after: MessageId(page.upto), upto, count });
     Ok(QueryResult { rows, rest, ..QueryResult::default() })
 }
 
 fn search(lookup: &Lookup, asked: SearchRequest, cutoff: &Cutoff) -> Result<QueryResult, Refusal> {
     let SearchRequest { search, channels, party, only, hidden } = asked;
-    let Search { from, before, words, .. } = search;
+    let SearchQuery { from, before, words, .. } = search;
     let only = match only {
         None => None,
         Some(of) => match key(lookup, of)? {
@@ -364,8 +367,8 @@ fn search(lookup: &Lookup, asked: SearchRequest, cutoff: &Cutoff) -> Result<Quer
     Ok(QueryResult { rows, next: next(found.next), ..QueryResult::default() })
 }
 
-fn next(next: Option<(i64, u64)>) -> Option<Before> {
-    next.map(|(time, id)| Before { time: Timestamp(time), id: LineId(id) })
+fn next(next: Option<(i64, u64)>) -> Option<SearchCursor> {
+    next.map(|(time, id)| SearchCursor { time: Timestamp(time), id: MessageId(id) })
 }
 
 fn said_by(
@@ -385,28 +388,31 @@ fn said_by(
     let name = stored(channel);
     let counted = lookup.count_by(Key::Channel(&name), &authors, range, IDS_A_SLICE);
     let LineCount { lines, upto } = unless_failed(counted)?;
-    Ok(QueryResult { said_by: (lines, LineId(upto)), ..QueryResult::default() })
+    Ok(QueryResult { said_by: (lines, MessageId(upto)), ..QueryResult::default() })
 }
 
 fn acts(lookup: &Lookup, channel: &ChannelName, most: u32) -> Result<QueryResult, Refusal> {
     let acts = unless_failed(lookup.acts(Key::Channel(&stored(channel)), most))?;
-    let acts: Vec<Logged> = acts.into_iter().filter_map(logged).collect();
-    let head =
-        Event::RunningHead { kind: verb::Kind::Log, channel: channel.clone(), count: acts.len() };
+    let acts: Vec<ModLogEntry> = acts.into_iter().filter_map(logged).collect();
+    let head = Event::ModListHead {
+        kind: command_table::CommandKind::Log,
+        channel: channel.clone(),
+        count: acts.len(),
+    };
     let rows = acts
         .into_iter()
-        .map(|logged| Event::Logged { channel: channel.clone(), logged: Box::new(logged) });
+        .map(|logged| Event::LogEntry { channel: channel.clone(), logged: Box::new(logged) });
     Ok(QueryResult { rows: std::iter::once(head).chain(rows).collect(), ..QueryResult::default() })
 }
 
 /// An act as it is told; none if it is of a version that had other commands or names.
-fn logged(act: KeptAct) -> Option<Logged> {
-    let verb = VERBS.iter().find(|verb| verb.name == act.did)?;
-    Some(Logged {
+fn logged(act: KeptAct) -> Option<ModLogEntry> {
+    let spec = COMMANDS.iter().find(|spec| spec.name == act.did)?;
+    Some(ModLogEntry {
         time: Timestamp(act.time),
         by: UserName::stored(&act.by).ok()?,
-        did: verb.kind,
-        target: act.target.as_deref().and_then(Target::read),
+        did: spec.kind,
+        target: act.target.as_deref().and_then(ModTarget::read),
         term: act.until.map(|until| Term::Until(Timestamp(until))),
         setting: act.setting.map(Sentence::new),
         reason: act.reason.as_deref().and_then(Text::new),
@@ -446,19 +452,19 @@ impl Stored {
 /// A line of the past as the asker is told it.
 fn event(line: StoredLine, whose: &Told) -> Option<Event> {
     let StoredLine { id, time, author, action, by_other, text, .. } = line;
-    let placed = Placed { id: LineId(id), time: Timestamp(time) };
+    let stamp = MessageStamp { id: MessageId(id), time: Timestamp(time) };
     let from = UserName::new(&author).unwrap_or_else(|_| unknown());
     let text = Text::new(&text)?;
     let past = true;
     Some(match whose {
         Told::Channel(channel) => {
-            Event::Message { placed, channel: channel.clone(), from, text, action, past }
+            Event::Message { stamp, channel: channel.clone(), from, text, action, past }
         }
         Told::Private((one, other), is_one) => {
             let name = |name: &str| UserName::new(name).unwrap_or_else(|_| unknown());
             let to = name(if by_other { one } else { other });
             let with = name(if *is_one { other } else { one });
-            Event::Private { placed, with, from, to, text, action, past }
+            Event::Private { stamp, with, from, to, text, action, past }
         }
     })
 }

@@ -33,10 +33,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use chat_proto::event::{Event, Sentence};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::id::MessageId;
 use chat_proto::name::ChannelName;
 use chat_proto::refusal::Refusal;
-use chat_proto::setting::Setting;
+use chat_proto::setting::ChannelSetting;
+use chat_proto::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::hub::admin::server_moderation::ServerModeration;
@@ -78,7 +79,7 @@ pub struct Limits {
     /// Only accounts get beyond the name.
     pub accounts_required: bool,
     /// What is set in a new channel.
-    pub new_channels: Vec<Setting>,
+    pub new_channels: Vec<ChannelSetting>,
     /// How much one account or address may do and have; nothing bounds it without.
     pub shares: Option<Quotas>,
 }
@@ -138,18 +139,18 @@ struct ChannelTable {
     by_name: BTreeMap<ChannelName, Arc<Channel>>,
     by_look: SkeletonIndex<ChannelName>,
     /// The last id of each that is gone: an id is never given twice for one name.
-    gone: HashMap<ChannelName, LineId>,
+    gone: HashMap<ChannelName, MessageId>,
     /// The same, the smallest first.
-    gone_by_last: BTreeSet<(LineId, ChannelName)>,
+    gone_by_last: BTreeSet<(MessageId, ChannelName)>,
     /// Of those that were given up, the greatest last id: a channel of a name that isn't known begins after it.
-    forgotten: LineId,
+    forgotten: MessageId,
     /// How many of them each has made.
     made_by: HashMap<QuotaOwner, usize>,
 }
 
 impl ChannelTable {
     fn add(&mut self, channel: Arc<Channel>) {
-        for look in channel.name.loose_looks() {
+        for look in channel.name.loose_skeletons() {
             self.by_look.add(&look, channel.name.clone());
         }
         if let Some(maker) = channel.maker {
@@ -159,8 +160,12 @@ impl ChannelTable {
     }
 
     /// A channel is gone; its ids go on after this one if it is made again. Returns the one of which that is given up.
-    fn remove(&mut self, name: &ChannelName, last_line: LineId) -> Option<(ChannelName, LineId)> {
-        for look in name.loose_looks() {
+    fn remove(
+        &mut self,
+        name: &ChannelName,
+        last_line: MessageId,
+    ) -> Option<(ChannelName, MessageId)> {
+        for look in name.loose_skeletons() {
             self.by_look.remove(&look, name);
         }
         let maker = self.by_name.remove(name).and_then(|channel| channel.maker);
@@ -180,8 +185,8 @@ impl ChannelTable {
     fn keep_last_line(
         &mut self,
         name: &ChannelName,
-        last_line: LineId,
-    ) -> Option<(ChannelName, LineId)> {
+        last_line: MessageId,
+    ) -> Option<(ChannelName, MessageId)> {
         if last_line <= self.forgotten {
             return Some((name.clone(), last_line));
         }
@@ -197,7 +202,7 @@ impl ChannelTable {
     }
 
     /// The id after which a channel of this name begins.
-    fn take_last_line(&mut self, name: &ChannelName) -> LineId {
+    fn take_last_line(&mut self, name: &ChannelName) -> MessageId {
         let Some(last_line) = self.gone.remove(name) else { return self.forgotten };
         self.gone_by_last.remove(&(last_line, name.clone()));
         last_line
@@ -411,8 +416,9 @@ impl Hub {
         };
         let event = Event::Notice(Sentence::new(text));
         let number = self.sequence.next();
-        let told =
-            Arc::new(SequencedEvent::new(event, Source::NOBODY, number, LineId::default()).into());
+        let told = Arc::new(
+            SequencedEvent::new(event, Source::NOBODY, number, MessageId::default()).into(),
+        );
         let everybody: Vec<_> = lock(&self.directory).everyone.values().cloned().collect();
         for one in everybody.iter().filter(|one| one.is_server_operator()) {
             one.try_push(Notification::Broadcast(Arc::clone(&told)));

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use chat_proto::encoding::encode;
 use chat_proto::event::Event;
+use chat_proto::format::Format;
 use chat_proto::refusal::Refusal;
-use chat_proto::rendition::{Form, render};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -140,7 +141,7 @@ fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 
 async fn reject<S: AsyncRead + AsyncWrite + Unpin>(stream: S, refusal: Refusal) {
     let mut line = BytesMut::new();
-    render(&Event::Refused { re: "connect".into(), refusal }, Form::Text, &mut line);
+    encode(&Event::Refused { re: "connect".into(), refusal }, Format::Text, &mut line);
     conn::linger_close(stream, line, REJECT_DEADLINE, REJECT_DEADLINE).await;
 }
 

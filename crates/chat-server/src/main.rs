@@ -29,8 +29,8 @@ fn main() -> ExitCode {
     };
     let file = args.config.as_deref().map(File::read).transpose();
     let in_file = file.as_ref().ok().and_then(Option::as_ref).and_then(|file| file.log);
-    let form = args.log.or(in_file).unwrap_or_default();
-    log::start(Logging { form, verbose: args.verbose });
+    let format = args.log.or(in_file).unwrap_or_default();
+    log::start(Logging { format, verbose: args.verbose });
     let config = file
         .and_then(|file| Config::check(&args, file.unwrap_or_default()))
         .map_err(anyhow::Error::from);

@@ -30,15 +30,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use chat_proto::command::{Asked, Command, parse};
-use chat_proto::event::{Done, Event, Farewell, Sentence, SignedOutBy};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::command::{Command, ParsedLine, parse};
+use chat_proto::command_table::CommandKind;
+use chat_proto::encoding::encode;
+use chat_proto::event::{CloseReason, Event, OkReply, Sentence, SignOutReason};
+use chat_proto::format::Format;
+use chat_proto::id::MessageId;
 use chat_proto::line::LineItem;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
-use chat_proto::rendition::{Form, render};
 use chat_proto::text::{Text, clean};
-use chat_proto::verb::Kind;
+use chat_proto::time::Timestamp;
 
 use zeroize::Zeroize as _;
 
@@ -80,7 +82,7 @@ pub(crate) struct Session {
     /// What the last command has cost beside its line, in lines.
     cost: u16,
     /// A command that is carried out when no answer is due any more.
-    parked: Option<Box<(Asked, Timestamp)>>,
+    parked: Option<Box<(ParsedLine, Timestamp)>>,
     /// A question about the past.
     lookup: Option<Box<Lookup>>,
     /// Something about their account.
@@ -90,7 +92,7 @@ pub(crate) struct Session {
     /// Who has none of it takes no room for it.
     aside: Option<Box<Aside>>,
     /// Another device has signed them out, in the midst of dealing.
-    signed_out: Option<SignedOutBy>,
+    signed_out: Option<SignOutReason>,
     /// How it ends, once that is known.
     leaving: Option<Box<Leaving>>,
 }
@@ -99,7 +101,7 @@ pub(crate) struct Session {
 #[derive(Default)]
 struct Leaving {
     /// Set when the connection is to end, once everything with a lower number is told.
-    farewell: Option<(Farewell, u64)>,
+    farewell: Option<(CloseReason, u64)>,
     /// The words of `/quit`, or why somebody is gone.
     reason: Option<Text>,
 }
@@ -110,7 +112,7 @@ struct Aside {
     /// Channels that another device has entered, or left for a reason, and this one has not yet.
     followed: Vec<(ChannelName, Option<Text>)>,
     /// What was told of private chats since they were last heard of.
-    unread_privately: Vec<(UserId, LineId)>,
+    unread_privately: Vec<(UserId, MessageId)>,
     /// Private lines that may come once more.
     told_privately: Vec<ToldPrivately>,
     /// The number at which a line was found to have no addressee; whether it was said before isn't known yet. What
@@ -258,7 +260,7 @@ impl Session {
                 Waiting::Draft { correlation_id: 1.., opened: None, notice: None, .. }
             )
         };
-        self.me.form == Form::Text
+        self.me.format == Format::Text
             && self.waiting.len() <= MAX_UNLEARNT
             && self.takes_lines()
             && self.waiting.iter().all(shows_nothing)
@@ -279,12 +281,12 @@ impl Session {
     }
 
     /// Why the connection is to end, if it is.
-    pub(crate) fn farewell(&self) -> Option<Farewell> {
+    pub(crate) fn farewell(&self) -> Option<CloseReason> {
         self.last_told().map(|(farewell, _)| farewell)
     }
 
     /// The same with the number below which everything is still told.
-    fn last_told(&self) -> Option<(Farewell, u64)> {
+    fn last_told(&self) -> Option<(CloseReason, u64)> {
         self.leaving.as_ref()?.farewell
     }
 
@@ -333,10 +335,13 @@ impl Session {
         }
     }
 
-    fn carry_out_asked(&mut self, asked: Asked, now: Timestamp, out: &mut BytesMut) {
-        let Asked { re, command } = asked;
+    fn carry_out_asked(&mut self, asked: ParsedLine, now: Timestamp, out: &mut BytesMut) {
+        let ParsedLine { re, command } = asked;
         if let Ok(command) = &command
-            && !matches!(command.kind(), Kind::Ping | Kind::Format | Kind::Channels)
+            && !matches!(
+                command.kind(),
+                CommandKind::Ping | CommandKind::Format | CommandKind::Channels
+            )
         {
             self.note_read();
         }
@@ -374,7 +379,7 @@ impl Session {
     ) {
         match again {
             Some(command) if !self.waiting.is_empty() => {
-                self.parked = Some(Box::new((Asked { re, command: Ok(command) }, now)));
+                self.parked = Some(Box::new((ParsedLine { re, command: Ok(command) }, now)));
             }
             _ => self.refuse(re, refusal, out),
         }
@@ -397,12 +402,12 @@ impl Session {
     }
 
     /// Before a name is given, a plain line is the name.
-    fn understand(&self, line: &str) -> Asked {
+    fn understand(&self, line: &str) -> ParsedLine {
         match parse(line) {
-            Asked { command: Ok(Command::Say(None, text)), .. } if !self.is_named() => {
+            ParsedLine { command: Ok(Command::Say(None, text)), .. } if !self.is_named() => {
                 let name = UserName::new(text.as_str().trim());
                 let command = name.map(Command::Name).map_err(|error| Refusal::bad_name(&error));
-                Asked { re: "name".into(), command }
+                ParsedLine { re: "name".into(), command }
             }
             asked => asked,
         }
@@ -421,7 +426,7 @@ impl Session {
 
     /// The peer speaks telnet, which only shows in the text form.
     pub(crate) fn speaks_telnet(&self) {
-        if self.me.form == Form::Text {
+        if self.me.format == Format::Text {
             self.person.set_kind(ClientKind::Telnet);
         }
     }
@@ -432,13 +437,13 @@ impl Session {
     }
 
     /// The connection is to end for a reason that isn't the person's own.
-    pub(crate) fn end(&mut self, farewell: Farewell) {
+    pub(crate) fn end(&mut self, farewell: CloseReason) {
         let number = self.hub.now_number();
         self.leaving.get_or_insert_default().farewell.get_or_insert((farewell, number));
     }
 
     /// The last line.
-    pub(crate) fn say_farewell(&self, farewell: Farewell, out: &mut BytesMut) {
+    pub(crate) fn say_farewell(&self, farewell: CloseReason, out: &mut BytesMut) {
         self.show(&Event::Bye(farewell), out);
     }
 
@@ -446,7 +451,7 @@ impl Session {
     pub(crate) fn is_killed(&mut self, out: &mut BytesMut) -> bool {
         let Some(ending) = self.person.kill_notice().cloned() else { return false };
         self.lost(&in_words(&ending));
-        self.end(Farewell::Killed);
+        self.end(CloseReason::Killed);
         let KillNotice { by, reason, ban } = ending;
         self.show(&Event::Killed { by, reason, ban }, out);
         true
@@ -458,7 +463,12 @@ impl Session {
             let channels = self.inbox.channels();
             let left = matches!(
                 self.farewell(),
-                Some(Farewell::Quit | Farewell::EndOfInput | Farewell::NoName | Farewell::Killed)
+                Some(
+                    CloseReason::Quit
+                        | CloseReason::EndOfInput
+                        | CloseReason::NoName
+                        | CloseReason::Killed
+                )
             );
             let reason = self.leaving.as_ref().and_then(|leaving| leaving.reason.as_ref());
             self.hub.depart(&self.person, channels, reason, now, !left);
@@ -477,15 +487,15 @@ impl Session {
     }
 
     fn show(&self, event: &Event, out: &mut BytesMut) {
-        render(event, self.me.form, out);
+        encode(event, self.me.format, out);
     }
 
     fn notice(&self, text: impl AsRef<str>, out: &mut BytesMut) {
         self.show(&Event::Notice(Sentence::new(text)), out);
     }
 
-    fn done(&self, re: Cow<'static, str>, done: Done, out: &mut BytesMut) {
-        self.show(&Event::Ok { re, done }, out);
+    fn done(&self, re: Cow<'static, str>, done: OkReply, out: &mut BytesMut) {
+        self.show(&Event::Ok { re, reply: done }, out);
     }
 }
 
@@ -506,8 +516,8 @@ fn in_words(ending: &KillNotice) -> String {
     }
 }
 
-fn refused(re: &'static str, refusal: Refusal) -> Asked {
-    Asked { re: re.into(), command: Err(refusal) }
+fn refused(re: &'static str, refusal: Refusal) -> ParsedLine {
+    ParsedLine { re: re.into(), command: Err(refusal) }
 }
 
 #[cfg(test)]
@@ -536,9 +546,9 @@ mod tests {
         session.aside = None;
         assert!(session.is_indifferent());
 
-        session.me.form = Form::Json;
+        session.me.format = Format::Json;
         assert!(!session.is_indifferent(), "the ok is shown");
-        session.me.form = Form::Text;
+        session.me.format = Format::Text;
         let asked = parse("/info");
         session.parked = Some(Box::new((asked, steady_clock())));
         assert!(!session.is_indifferent(), "a command waits");

@@ -36,7 +36,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// everything seen so far.
 pub struct TestClient {
     who: String,
-    form: Form,
+    format: Form,
     stream: Box<dyn Stream>,
     /// Read, and not taken as lines yet.
     read: Vec<u8>,
@@ -51,7 +51,7 @@ impl TestClient {
     pub fn over(who: &str, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self {
             who: who.to_owned(),
-            form: Form::Text,
+            format: Form::Text,
             stream: Box::new(stream),
             read: Vec::new(),
             ended: false,
@@ -84,25 +84,25 @@ impl TestClient {
     }
 
     /// Takes the form and gives the name, and reads all of the greeting.
-    pub async fn settle_in(&mut self, form: Form) {
+    pub async fn settle_in(&mut self, format: Form) {
         self.expect_line("* Type your name to begin, or /help for the menu.", Skip::Others).await;
-        self.take_form(form).await;
+        self.take_format(format).await;
         self.send(&self.who.clone()).await;
         self.answer().await;
         self.settle().await;
     }
 
     /// Changes the form of the output.
-    pub async fn take_form(&mut self, form: Form) {
-        if self.form == form {
+    pub async fn take_format(&mut self, format: Form) {
+        if self.format == format {
             return;
         }
-        match form {
+        match format {
             Form::Text => self.send("/format text").await,
             Form::Json => self.send("/format json").await,
         }
-        self.form = form;
-        let answered = match form {
+        self.format = format;
+        let answered = match format {
             Form::Text => "* Output is in the text form now.",
             Form::Json => r#"{"type":"ok","re":"format","format":"json"}"#,
         };
@@ -110,16 +110,16 @@ impl TestClient {
     }
 
     /// The form of a newcomer, without a name; what the server tells meanwhile is still to be read.
-    pub async fn take_form_quietly(&mut self, form: Form) {
+    pub async fn take_format_quietly(&mut self, format: Form) {
         let greeting = self.settle().await;
-        self.take_form(form).await;
+        self.take_format(format).await;
         let before = greeting.iter().flat_map(|line| format!("{line}\r\n").into_bytes());
         self.read.splice(0..0, before);
     }
 
     /// Sends one line.
     pub async fn send(&mut self, line: &str) {
-        let ending = if self.form == Form::Text { "\r\n" } else { "\n" };
+        let ending = if self.format == Form::Text { "\r\n" } else { "\n" };
         self.send_raw(format!("{line}{ending}").as_bytes()).await;
     }
 
@@ -345,7 +345,7 @@ impl TestClient {
     /// In the JSON form the rows up to the answer, and the answer; nothing in the text form, where not
     /// every line has one.
     pub async fn answer(&mut self) -> Vec<String> {
-        if self.form == Form::Text {
+        if self.format == Form::Text {
             return Vec::new();
         }
         self.read_until(|line| {

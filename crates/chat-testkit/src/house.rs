@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_proto::id::Timestamp;
+use chat_proto::time::Timestamp;
 use chat_server::commit::retention::Retention;
 use chat_server::conn::{self, ConnectionConfig, Peer};
 use chat_server::hub::{Backends, Hub, Limits, RegistrationMode};
@@ -78,9 +78,9 @@ impl House {
     }
 
     /// Somebody who has given their name and seen the main page.
-    pub async fn person(&self, who: &str, form: Form) -> TestClient {
+    pub async fn person(&self, who: &str, format: Form) -> TestClient {
         let mut client = self.newcomer(who, 64, &[usize::MAX]);
-        client.settle_in(form).await;
+        client.settle_in(format).await;
         client
     }
 }

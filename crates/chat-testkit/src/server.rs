@@ -324,9 +324,9 @@ impl TestServer {
     }
 
     /// Somebody who has given their name and seen the main page.
-    pub async fn person_in(&self, who: &str, form: Form) -> TestClient {
+    pub async fn person_in(&self, who: &str, format: Form) -> TestClient {
         let mut client = self.newcomer(who).await;
-        client.settle_in(form).await;
+        client.settle_in(format).await;
         client
     }
 }

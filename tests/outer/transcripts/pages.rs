@@ -11,7 +11,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use chat_proto::verb::{Found, VERBS, find};
+use chat_proto::command_table::{COMMANDS, WordMatch, lookup};
 use chat_testkit::{Form, binary};
 
 use super::{Action, Step, check_steps, normal, parse, play_anew};
@@ -162,15 +162,15 @@ async fn the_examples_on_the_pages_are_what_one_sees() {
 #[test]
 fn the_guide_has_an_example_of_every_command() {
     let page = fs::read_to_string(binary::workspace().join("docs/guide.md")).unwrap();
-    let mut missing: Vec<&str> = VERBS.iter().map(|verb| verb.name).collect();
+    let mut missing: Vec<&str> = COMMANDS.iter().map(|spec| spec.name).collect();
     for story in stories(&page).unwrap() {
         for step in &story.steps {
             if let Action::Sends(_, line) = &step.action
                 && story.visible.contains(&(step.line - 1))
                 && let Some(command) = line.strip_prefix('/')
-                && let Found::One(verb) = find(command.split(' ').next().unwrap_or_default())
+                && let WordMatch::One(spec) = lookup(command.split(' ').next().unwrap_or_default())
             {
-                missing.retain(|name| *name != verb.name);
+                missing.retain(|name| *name != spec.name);
             }
         }
     }

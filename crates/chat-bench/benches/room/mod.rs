@@ -1,10 +1,11 @@
 //! What the benchmarks share: a text, a line to be stored, one that is told, and a room of people at pipes.
 
 use bytes::BytesMut;
-use chat_proto::event::{Event, Placed};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::{Event, MessageStamp};
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 use chat_server::store::Entry;
 use chat_testkit::house::House;
 use memchr::memmem;
@@ -33,7 +34,7 @@ pub(crate) fn line(id: u64) -> Entry<'static> {
 /// A line as it is told in a channel.
 pub(crate) fn message() -> Event {
     Event::Message {
-        placed: Placed { id: LineId(1_234_567), time: Timestamp(1_795_333_445_120) },
+        stamp: MessageStamp { id: MessageId(1_234_567), time: Timestamp(1_795_333_445_120) },
         channel: ChannelName::new("general").unwrap(),
         from: UserName::new("alice").unwrap(),
         text: Text::new(TEXT).unwrap(),

@@ -86,8 +86,8 @@ impl Contention {
             let mut people = Vec::new();
             for at in 0..PEOPLE {
                 let mut one = house.connect();
-                let verb = if at == 0 { "create" } else { "enter" };
-                send(&mut one, &format!("p{at}\n/{verb} all\n/ping there\n")).await?;
+                let spec = if at == 0 { "create" } else { "enter" };
+                send(&mut one, &format!("p{at}\n/{spec} all\n/ping there\n")).await?;
                 until(&mut one, "there").await?;
                 if matches!(work, Work::OwnRoom) {
                     send(&mut one, &format!("/leave\n/create own{at}\n/ping alone\n")).await?;

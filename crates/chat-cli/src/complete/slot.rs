@@ -1,6 +1,6 @@
 //! What may stand where in a command's arguments, as its row in the table tells.
 
-use crate::proto::{EVERYWHERE, Kind, Verb};
+use crate::proto::{CommandKind, CommandSpec, EVERYWHERE};
 
 /// What a word of the arguments is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,16 +26,16 @@ pub(super) enum Slot<'a> {
 }
 
 /// What the next word is, after these words of the arguments.
-pub(super) fn next<'a>(verb: &Verb, words: &[&'a str]) -> Slot<'a> {
-    let mut arguments = verb.arguments;
+pub(super) fn next<'a>(spec: &CommandSpec, words: &[&'a str]) -> Slot<'a> {
+    let mut arguments = spec.arguments;
     let mut words = words.iter().copied().peekable();
-    if !verb.everywhere.is_empty() && words.next_if(|word| is_everywhere(word)).is_some() {
-        arguments = verb.everywhere;
-    } else if verb.for_operators && !arguments.starts_with("channel") {
+    if !spec.everywhere.is_empty() && words.next_if(|word| is_everywhere(word)).is_some() {
+        arguments = spec.everywhere;
+    } else if spec.for_operators && !arguments.starts_with("channel") {
         // The channel it is about can be left out, since it is known by its sign.
         words.next_if(|word| word.starts_with('#'));
     }
-    if verb.kind == Kind::Set {
+    if spec.kind == CommandKind::Set {
         return match (words.next(), words.next()) {
             (None, _) => Slot::Setting,
             (Some(setting), None) => Slot::Value(setting),
@@ -46,7 +46,7 @@ pub(super) fn next<'a>(verb: &Verb, words: &[&'a str]) -> Slot<'a> {
         let is_time = slot.starts_with("[for ");
         // The text at the end takes all words.
         if words.peek().is_none() || slot.contains('…') {
-            return if is_time { Slot::For } else { kind(slot, verb, arguments) };
+            return if is_time { Slot::For } else { kind(slot, spec, arguments) };
         }
         if !is_time {
             words.next();
@@ -93,15 +93,15 @@ fn word_end(text: &str) -> usize {
     close.unwrap_or(text.len())
 }
 
-fn kind<'a>(slot: &'static str, verb: &Verb, arguments: &str) -> Slot<'a> {
+fn kind<'a>(slot: &'static str, spec: &CommandSpec, arguments: &str) -> Slot<'a> {
     let bare = slot.trim_matches(['[', ']', '#']);
-    if verb.secret {
+    if spec.secret {
         Slot::Other
     } else if bare.starts_with("channel") || bare == "conversation" {
         // One that is to be made has a new name.
-        if verb.name == "create" { Slot::Other } else { Slot::Channel }
+        if spec.name == "create" { Slot::Other } else { Slot::Channel }
     } else if bare.starts_with("user") {
-        let may_be_everywhere = !verb.everywhere.is_empty() && arguments == verb.arguments;
+        let may_be_everywhere = !spec.everywhere.is_empty() && arguments == spec.arguments;
         if may_be_everywhere { Slot::UserOrEverywhere } else { Slot::User }
     } else if bare == "command" {
         Slot::Command
@@ -117,7 +117,7 @@ fn kind<'a>(slot: &'static str, verb: &Verb, arguments: &str) -> Slot<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::verb;
+    use crate::proto::spec;
 
     #[test]
     fn arguments_are_cut_into_their_parts() {
@@ -155,7 +155,7 @@ mod tests {
             ("name", &[], Slot::Other),
             ("info", &[], Slot::Other),
         ] {
-            assert_eq!(next(verb(word).unwrap(), words), slot, "/{word} {words:?}");
+            assert_eq!(next(spec(word).unwrap(), words), slot, "/{word} {words:?}");
         }
     }
 
@@ -189,7 +189,7 @@ mod tests {
             ("set", &["slow", "10s"], Slot::Other),
             ("log", &[], Slot::Other),
         ] {
-            assert_eq!(next(verb(word).unwrap(), words), slot, "/{word} {words:?}");
+            assert_eq!(next(spec(word).unwrap(), words), slot, "/{word} {words:?}");
         }
     }
 }

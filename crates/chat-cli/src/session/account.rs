@@ -55,7 +55,7 @@ impl Session {
 
     /// Who `/name alice` makes one, if that is an account to which one has signed in before.
     pub(super) fn kept_name(&self, typed: &Typed) -> Option<Identity> {
-        let (_, name) = command(&typed.line).filter(|_| typed.verb == Some("name"))?;
+        let (_, name) = command(&typed.line).filter(|_| typed.spec == Some("name"))?;
         Some(Identity::new(name, [self.kept_token(name)?]))
     }
 

@@ -116,7 +116,7 @@ impl Session {
             Asked::Goal(_) => Some(Which::Away),
             Asked::Fetch(_) => Some(Which::Missed),
             Asked::Identity => Some(Which::Waiting),
-            Asked::Typed(typed) => match typed.verb {
+            Asked::Typed(typed) => match typed.spec {
                 Some("enter") => Some(Which::Replay),
                 Some("login") => Some(Which::Waiting),
                 // The line may be the password that was asked for.

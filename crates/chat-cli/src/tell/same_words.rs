@@ -4,19 +4,24 @@ mod governing;
 mod running;
 
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Ask, Away, Done, Event, Farewell, Person, Placed, Sentence, SignedOutBy};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::encoding::encoded;
+use chat_proto::event::{
+    Away, CloseReason, Event, MessageStamp, OkReply, PasswordPurpose, Sentence, SignOutReason,
+    WhoisInfo,
+};
+use chat_proto::format::Format;
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::{Code, Refusal};
-use chat_proto::rendition::{Form, rendered};
 use chat_proto::secret::Secret;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use super::*;
 use crate::show::{Look, line};
 
-fn in_form(events: &[Event], form: Form) -> Vec<String> {
-    let rendered = |event| String::from_utf8(rendered(event, form).to_vec()).unwrap();
+fn in_form(events: &[Event], format: Format) -> Vec<String> {
+    let rendered = |event| String::from_utf8(encoded(event, format).to_vec()).unwrap();
     events
         .iter()
         .flat_map(|event| rendered(event).lines().map(ToOwned::to_owned).collect::<Vec<_>>())
@@ -30,7 +35,7 @@ fn check(typed: &str, events: &[Event]) {
     let own = Own { me: Some("alice"), channels: &channels, marks: false };
     let mut teller = Teller::default();
     let mut shown = Vec::new();
-    for text in in_form(events, Form::Json) {
+    for text in in_form(events, Format::Json) {
         match Incoming::read(&text).unwrap() {
             Incoming::Ok(answer) => shown.extend(teller.answered(typed, &answer, own)),
             other => shown.extend(teller.told(&other, own)),
@@ -39,7 +44,7 @@ fn check(typed: &str, events: &[Event]) {
     let now = "2026-11-22T07:44:05Z".parse().unwrap();
     let shown: Vec<_> =
         shown.iter().map(|shown| line(shown, &Look::Plain, own.me, now).text).collect();
-    assert_eq!(shown, in_form(events, Form::Text), "{typed} {events:?}");
+    assert_eq!(shown, in_form(events, Format::Text), "{typed} {events:?}");
 }
 
 fn channel(name: &str) -> ChannelName {
@@ -54,12 +59,12 @@ fn text(words: &str) -> Text {
     Text::new(words).unwrap()
 }
 
-fn ok(re: &'static str, done: Done) -> Event {
-    Event::Ok { re: re.into(), done }
+fn ok(re: &'static str, reply: OkReply) -> Event {
+    Event::Ok { re: re.into(), reply }
 }
 
 const TIME: Timestamp = Timestamp(1_795_333_445_120);
-const PLACED: Placed = Placed { id: LineId(7), time: TIME };
+const STAMP: MessageStamp = MessageStamp { id: MessageId(7), time: TIME };
 
 #[test]
 fn of_what_others_say_and_do() {
@@ -67,7 +72,7 @@ fn of_what_others_say_and_do() {
         check(
             "",
             &[Event::Message {
-                placed: PLACED,
+                stamp: STAMP,
                 channel: channel("general"),
                 from: user("bob"),
                 text: text("hi"),
@@ -79,7 +84,7 @@ fn of_what_others_say_and_do() {
             check(
                 "",
                 &[Event::Private {
-                    placed: PLACED,
+                    stamp: STAMP,
                     with: user("bob"),
                     from: user(from),
                     to: user(to),
@@ -128,11 +133,11 @@ fn of_what_others_say_and_do() {
             Event::Entered { channel: channel("general"), user: user("bob"), time: TIME },
             Event::Presence { channel: channel("general"), entered: 2, left: 1, members: 40 },
             Event::Renamed { from: user("bob"), to: user("rob") },
-            Event::Missed { channel: channel("general"), count: 1, after: LineId(4) },
-            Event::Missed { channel: channel("general"), count: 37, after: LineId(4) },
+            Event::Missed { channel: channel("general"), count: 1, after: MessageId(4) },
+            Event::Missed { channel: channel("general"), count: 37, after: MessageId(4) },
             Event::Notice(Sentence::new("Hello, alice.")),
             Event::Refused { re: "say".into(), refusal: Refusal::new(Code::NameTaken, "No.") },
-            Event::Bye(Farewell::Shutdown),
+            Event::Bye(CloseReason::Shutdown),
         ],
     );
 }
@@ -146,8 +151,8 @@ fn of_what_ones_own_commands_made() {
             "/enter new",
             &[ok(
                 "enter",
-                Done::Entered {
-                    last: LineId(7),
+                OkReply::Entered {
+                    last: MessageId(7),
                     channel: new.clone(),
                     members: 3,
                     topic: topic.clone(),
@@ -159,8 +164,8 @@ fn of_what_ones_own_commands_made() {
             "/enter dev",
             &[ok(
                 "enter",
-                Done::Current {
-                    last: LineId(7),
+                OkReply::Current {
+                    last: MessageId(7),
                     channel: dev.clone(),
                     members: 3,
                     topic: topic.clone(),
@@ -170,14 +175,14 @@ fn of_what_ones_own_commands_made() {
         );
         check(
             "/topic",
-            &[ok("topic", Done::TopicShown { channel: dev.clone(), topic: topic.clone() })],
+            &[ok("topic", OkReply::TopicShown { channel: dev.clone(), topic: topic.clone() })],
         );
         check(
             "/create new",
-            &[ok("create", Done::Created { channel: new.clone(), topic, last: LineId(0) })],
+            &[ok("create", OkReply::Created { channel: new.clone(), topic, last: MessageId(0) })],
         );
     }
-    check("/topic x", &[ok("topic", Done::TopicSet { channel: dev.clone(), topic: text("x") })]);
+    check("/topic x", &[ok("topic", OkReply::TopicSet { channel: dev.clone(), topic: text("x") })]);
     let places =
         [None, Some(Conversation::Channel(dev.clone())), Some(Conversation::Private(user("bob")))];
     for current in places {
@@ -185,7 +190,7 @@ fn of_what_ones_own_commands_made() {
             "/leave new",
             &[ok(
                 "leave",
-                Done::Left {
+                OkReply::Left {
                     conversation: Conversation::Channel(new.clone()),
                     current: current.clone(),
                 },
@@ -195,28 +200,34 @@ fn of_what_ones_own_commands_made() {
             "/leave @carol",
             &[ok(
                 "leave",
-                Done::Left { conversation: Conversation::Private(user("carol")), current },
+                OkReply::Left { conversation: Conversation::Private(user("carol")), current },
             )],
         );
     }
     for reason in [None, Some(text("tea"))] {
         let away = Some(Away { reason });
-        check("/away", &[ok("away", Done::Away { away, changed: true })]);
+        check("/away", &[ok("away", OkReply::Away { away, changed: true })]);
     }
     for (line, event) in [
-        ("hi", ok("say", Done::Said { to: Conversation::Channel(dev.clone()), placed: PLACED })),
-        ("/name al", ok("name", Done::Named { name: user("al") })),
-        ("/private bob", ok("private", Done::PrivateOpened { with: user("bob"), placed: None })),
-        ("/back", ok("back", Done::Away { away: None, changed: true })),
-        ("/back", ok("back", Done::Away { away: None, changed: false })),
-        ("/ignore bob", ok("ignore", Done::Ignoring { user: user("bob"), changed: false })),
-        ("/unignore bob", ok("unignore", Done::NotIgnoring { user: user("bob"), changed: false })),
-        ("/ignore bob", ok("ignore", Done::Ignoring { user: user("bob"), changed: true })),
-        ("/unignore bob", ok("unignore", Done::NotIgnoring { user: user("bob"), changed: true })),
-        ("/kick bob", ok("kick", Done::Kicked { channel: dev, user: user("bob") })),
-        ("/ping", ok("ping", Done::Pong { token: None })),
-        ("/ping 42", ok("ping", Done::Pong { token: Some(text("42")) })),
-        ("/help", ok("help", Done::Told)),
+        ("hi", ok("say", OkReply::Said { to: Conversation::Channel(dev.clone()), stamp: STAMP })),
+        ("/name al", ok("name", OkReply::Named { name: user("al") })),
+        ("/private bob", ok("private", OkReply::PrivateOpened { with: user("bob"), stamp: None })),
+        ("/back", ok("back", OkReply::Away { away: None, changed: true })),
+        ("/back", ok("back", OkReply::Away { away: None, changed: false })),
+        ("/ignore bob", ok("ignore", OkReply::Ignoring { user: user("bob"), changed: false })),
+        (
+            "/unignore bob",
+            ok("unignore", OkReply::NotIgnoring { user: user("bob"), changed: false }),
+        ),
+        ("/ignore bob", ok("ignore", OkReply::Ignoring { user: user("bob"), changed: true })),
+        (
+            "/unignore bob",
+            ok("unignore", OkReply::NotIgnoring { user: user("bob"), changed: true }),
+        ),
+        ("/kick bob", ok("kick", OkReply::Kicked { channel: dev, user: user("bob") })),
+        ("/ping", ok("ping", OkReply::Pong { token: None })),
+        ("/ping 42", ok("ping", OkReply::Pong { token: Some(text("42")) })),
+        ("/help", ok("help", OkReply::Told)),
     ] {
         check(line, &[event]);
     }
@@ -233,7 +244,7 @@ fn of_lists_and_people() {
         };
         let rows = names.iter().take(count).map(row);
         let head = std::iter::once(Event::ChannelsHead { count, part: None });
-        let last = std::iter::once(ok("channels", Done::Listed { count }));
+        let last = std::iter::once(ok("channels", OkReply::Listed { count }));
         check("/channels", &head.chain(rows).chain(last).collect::<Vec<_>>());
     }
     let next = text("/channels after:#dev");
@@ -242,7 +253,7 @@ fn of_lists_and_people() {
         &[
             Event::ChannelsHead { count: 1, part: None },
             Event::Channel { name: channel("dev"), members: 3, topic: None },
-            ok("channels", Done::Page { count: 1, next }),
+            ok("channels", OkReply::Page { count: 1, next }),
         ],
     );
     for place in [None, Some(channel("dev"))] {
@@ -255,7 +266,7 @@ fn of_lists_and_people() {
         };
         let mut events: Vec<_> = names.iter().map(row).collect();
         events.insert(0, Event::UsersHead { channel: place.clone(), count: 2, names });
-        events.push(ok("users", Done::Listed { count: 2 }));
+        events.push(ok("users", OkReply::Listed { count: 2 }));
         check("/users", &events);
     }
     for (away, shared) in
@@ -264,7 +275,7 @@ fn of_lists_and_people() {
         check(
             "/whois bob",
             &[
-                Event::Whois(Box::new(Person {
+                Event::Whois(Box::new(WhoisInfo {
                     name: user("bob"),
                     account: away.is_some().then(|| user("bob")),
                     address: away.is_some().then(|| "192.0.2.7".to_owned()),
@@ -274,7 +285,7 @@ fn of_lists_and_people() {
                     idle_secs: 61,
                     online_secs: 7_500,
                 })),
-                ok("whois", Done::Told),
+                ok("whois", OkReply::Told),
             ],
         );
     }
@@ -285,7 +296,7 @@ fn of_lists_and_people() {
         check(
             "/info",
             &[
-                Event::Info(Box::new(chat_proto::event::Own {
+                Event::Info(Box::new(chat_proto::event::SelfInfo {
                     name: user("alice"),
                     account: current.is_some().then(|| user("alice")),
                     current,
@@ -295,7 +306,7 @@ fn of_lists_and_people() {
                     connected_secs: 61,
                     away: None,
                 })),
-                ok("info", Done::Told),
+                ok("info", OkReply::Told),
             ],
         );
     }
@@ -305,22 +316,22 @@ fn of_lists_and_people() {
 fn of_accounts() {
     let alice = || user("alice");
     let token = || Secret::new("3q2-7w");
-    for (typed, re, done) in [
-        ("/register sesame", "register", Done::Registered { name: alice(), token: token() }),
-        ("/login alice sesame", "login", Done::SignedIn { name: alice(), token: Some(token()) }),
-        ("/login alice token:x", "login", Done::SignedIn { name: alice(), token: None }),
-        ("/logout", "logout", Done::SignedOut { name: alice() }),
-        ("/password old new", "password", Done::PasswordChanged { token: token() }),
-        ("/forget sesame", "forget", Done::Forgotten { name: alice() }),
+    for (typed, re, reply) in [
+        ("/register sesame", "register", OkReply::Registered { name: alice(), token: token() }),
+        ("/login alice sesame", "login", OkReply::SignedIn { name: alice(), token: Some(token()) }),
+        ("/login alice token:x", "login", OkReply::SignedIn { name: alice(), token: None }),
+        ("/logout", "logout", OkReply::SignedOut { name: alice() }),
+        ("/password old new", "password", OkReply::PasswordChanged { token: token() }),
+        ("/forget sesame", "forget", OkReply::Forgotten { name: alice() }),
     ] {
-        check(typed, &[ok(re, done)]);
+        check(typed, &[ok(re, reply)]);
     }
-    for by in [SignedOutBy::NewPassword, SignedOutBy::Forgotten] {
+    for by in [SignOutReason::NewPassword, SignOutReason::Forgotten] {
         check("", &[Event::SignedOut { name: alice(), by }]);
     }
     for away in [None, Some(Away { reason: None }), Some(Away { reason: Some(text("tea")) })] {
         let seen = Event::LastSeen { name: user("bob"), seen: TIME, away };
-        check("/whois bob", &[seen, ok("whois", Done::Told)]);
+        check("/whois bob", &[seen, ok("whois", OkReply::Told)]);
     }
 }
 
@@ -329,13 +340,13 @@ fn a_password_is_asked_for_by_the_prompt_alone() {
     let mut teller = Teller::default();
     let own = Own { me: Some("alice"), channels: &[], marks: false };
     for (re, what) in [
-        ("register", Ask::New),
-        ("password", Ask::Old),
-        ("login", Ask::Login),
-        ("forget", Ask::Forget),
+        ("register", PasswordPurpose::New),
+        ("password", PasswordPurpose::Old),
+        ("login", PasswordPurpose::Login),
+        ("forget", PasswordPurpose::Forget),
     ] {
         let asked = Event::PasswordAsked { what, name: user("alice") };
-        for line in in_form(&[asked, ok(re, Done::Told)], Form::Json) {
+        for line in in_form(&[asked, ok(re, OkReply::Told)], Format::Json) {
             let shown = match Incoming::read(&line).unwrap() {
                 Incoming::Ok(answer) => teller.answered("", &answer, own),
                 other => teller.told(&other, own).into_iter().collect(),
@@ -362,13 +373,13 @@ fn of_what_was_said_while_one_was_not_here() {
                     members: 3,
                     topic,
                     operator: false,
-                    last: LineId(53),
+                    last: MessageId(53),
                 },
-                Event::Unread { channel: dev(), count, mentions, after: LineId(41) },
-                Event::WhileAway { count, told: count.min(100) },
+                Event::Unread { channel: dev(), count, mentions, after: MessageId(41) },
+                Event::UnreadPrivate { count, told: count.min(100) },
             ],
         );
     }
-    check("/mentions", &[ok("mentions", Done::Mentions { count: 0, next: None })]);
-    check("/mentions", &[ok("mentions", Done::Mentions { count: 3, next: None })]);
+    check("/mentions", &[ok("mentions", OkReply::Mentions { count: 0, next: None })]);
+    check("/mentions", &[ok("mentions", OkReply::Mentions { count: 3, next: None })]);
 }

@@ -2,7 +2,7 @@
 
 use chat_proto::command::{Command, parse};
 use chat_proto::refusal::Refusal;
-use chat_proto::secret::acceptable;
+use chat_proto::secret::check_password;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use zeroize::Zeroizing;
 
@@ -104,7 +104,7 @@ impl Asking {
         let Some(typed) = typed else { return self.stop() };
         match self.steps.first() {
             Some(Step::New) => {
-                if let Err(unfit) = acceptable(typed.expose()) {
+                if let Err(unfit) = check_password(typed.expose()) {
                     return Wish::Tell(Refusal::bad_password(unfit).text().to_owned());
                 }
             }

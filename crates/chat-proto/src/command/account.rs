@@ -1,7 +1,7 @@
 //! What follows the commands about accounts: names, passwords, tokens, invitations.
 
 use super::parse::split_word;
-use super::{Command, Invite};
+use super::{Command, InvitationCode};
 use crate::refusal::Refusal;
 use crate::secret::{INVITE_SIGN, Secret, without_sign};
 
@@ -9,7 +9,7 @@ use crate::secret::{INVITE_SIGN, Secret, without_sign};
 pub(super) fn register(rest: &str) -> Result<Command, Refusal> {
     let (word, more) = split_word(rest);
     let (invite, password) = match without_sign(word, INVITE_SIGN) {
-        Some(code) => (Some(Invite::new(code).ok_or_else(Refusal::bad_invite)?), more),
+        Some(code) => (Some(InvitationCode::new(code).ok_or_else(Refusal::bad_invite)?), more),
         None => (None, rest),
     };
     Ok(Command::Register { invite, password: Secret::typed(password) })
@@ -89,8 +89,8 @@ mod tests {
             "/password hunter2 hunter2",
             "/forget hunter2",
         ] {
-            let asked = parse(typed);
-            assert!(!format!("{asked:?}").contains("hunter2"), "{asked:?}");
+            let parsed = parse(typed);
+            assert!(!format!("{parsed:?}").contains("hunter2"), "{parsed:?}");
         }
     }
 }

@@ -4,19 +4,19 @@ use std::borrow::Cow;
 
 use zeroize::Zeroizing;
 
-use super::{AFTER_SIGN, Command, OnceKey, account, everywhere, running, search, span};
+use super::{AFTER_SIGN, Command, OnceKey, account, moderation, range, search, server_ban};
+use crate::command_table::{self, CommandKind, CommandSpec, WordMatch};
 use crate::conversation::Conversation;
+use crate::format::Format;
 use crate::limits::{MAX_REASON_CHARS, MAX_TOPIC_CHARS};
 use crate::name::{ChannelName, NameError, UserName};
 use crate::refusal::{Refusal, Short};
-use crate::rendition::Form;
 use crate::secret::{Credential, Secret};
 use crate::text::{Text, clean};
-use crate::verb::{self, Found, Kind, Verb};
 
 /// What a line asked for, and the word that its answer will carry as `re`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct ParsedLine {
     /// The canonical word of the command, `say` for plain text, or what was typed if no command is;
     /// of a long word the beginning, as in the refusal's sentence.
     pub re: Cow<'static, str>,
@@ -26,7 +26,7 @@ pub struct Asked {
 
 /// Understands one line, given without its ending. Bare control characters are removed first, so
 /// nothing of them reaches another person.
-pub fn parse(line: &str) -> Asked {
+pub fn parse(line: &str) -> ParsedLine {
     match clean(line) {
         Cow::Borrowed(line) => parse_clean(line),
         // It may be one with a password.
@@ -34,23 +34,23 @@ pub fn parse(line: &str) -> Asked {
     }
 }
 
-fn parse_clean(line: &str) -> Asked {
+fn parse_clean(line: &str) -> ParsedLine {
     let Some(slashed) = line.strip_prefix('/') else {
-        return Asked { re: "say".into(), command: said(line) };
+        return ParsedLine { re: "say".into(), command: said(line) };
     };
     if slashed.starts_with('/') {
-        return Asked { re: "say".into(), command: said(slashed) };
+        return ParsedLine { re: "say".into(), command: said(slashed) };
     }
     let (word, rest) = split_word(slashed);
-    match verb::find(word) {
-        Found::One(verb) => {
-            Asked { re: verb.name.into(), command: Arguments { verb, rest }.command() }
+    match command_table::lookup(word) {
+        WordMatch::One(spec) => {
+            ParsedLine { re: spec.name.into(), command: Arguments { spec, rest }.command() }
         }
-        Found::Several(words) => {
-            Asked { re: typed(word), command: Err(Refusal::ambiguous_command(word, &words)) }
+        WordMatch::Several(words) => {
+            ParsedLine { re: typed(word), command: Err(Refusal::ambiguous_command(word, &words)) }
         }
-        Found::Nothing(nearest) => {
-            Asked { re: typed(word), command: Err(Refusal::unknown_command(word, &nearest)) }
+        WordMatch::Nothing(nearest) => {
+            ParsedLine { re: typed(word), command: Err(Refusal::unknown_command(word, &nearest)) }
         }
     }
 }
@@ -70,114 +70,114 @@ pub(super) fn split_word(words: &str) -> (&str, &str) {
 }
 
 struct Arguments<'a> {
-    verb: &'static Verb,
+    spec: &'static CommandSpec,
     /// Everything after the command's word, blanks around it removed.
     rest: &'a str,
 }
 
 impl<'a> Arguments<'a> {
     fn command(&self) -> Result<Command, Refusal> {
-        Ok(match self.verb.kind {
-            Kind::Help => Command::Help(Text::new(without(self.rest, '/'))),
-            Kind::Name => Command::Name(self.new_name()?),
-            Kind::Channels => {
+        Ok(match self.spec.kind {
+            CommandKind::Help => Command::Help(Text::new(without(self.rest, '/'))),
+            CommandKind::Name => Command::Name(self.new_name()?),
+            CommandKind::Channels => {
                 let (part, after) = self.without_after();
                 Command::Channels(
                     Text::new(without(part, '#')),
                     after.map(channel_name).transpose()?,
                 )
             }
-            Kind::Create => {
+            CommandKind::Create => {
                 let (channel, topic) = self.word_and_rest()?;
                 Command::Create(channel_name(channel)?, self.bounded(topic, MAX_TOPIC_CHARS)?)
             }
-            Kind::Enter => {
+            CommandKind::Enter => {
                 let (channel, after) = self.word_and_rest()?;
-                Command::Enter(channel_name(channel)?, span::entered_after(self.verb, after)?)
+                Command::Enter(channel_name(channel)?, range::entered_after(self.spec, after)?)
             }
-            Kind::Leave => {
+            CommandKind::Leave => {
                 let (word, reason) = split_word(self.rest);
                 let conversation = if word.is_empty() { None } else { Some(place(word)?) };
                 Command::Leave(conversation, self.bounded(reason, MAX_REASON_CHARS)?)
             }
-            Kind::Private => {
+            CommandKind::Private => {
                 let (user, text) = self.word_and_rest()?;
                 Command::Private(user_name(user)?, Text::new(text))
             }
-            Kind::Msg => {
+            CommandKind::Msg => {
                 let (user, text) = self.word_and_rest()?;
                 Command::Msg(user_name(user)?, self.needed(text)?)
             }
-            Kind::Reply => Command::Reply(self.needed(self.rest)?),
-            Kind::Say => {
+            CommandKind::Reply => Command::Reply(self.needed(self.rest)?),
+            CommandKind::Say => {
                 let (word, text) = self.word_and_rest()?;
                 Command::Say(Some(self.place_to_say(word)?), self.needed(text)?)
             }
-            Kind::Once => {
+            CommandKind::Once => {
                 let (key, rest) = self.word_and_rest()?;
                 let (word, text) = split_word(rest);
                 let key = OnceKey::new(key).ok_or_else(|| Refusal::bad_key(key))?;
                 self.needed(word)?;
                 Command::Once { key, to: self.place_to_say(word)?, text: self.needed(text)? }
             }
-            Kind::History => span::history(self.verb, self.rest)?,
-            Kind::Search => search::search(self.verb, self.rest)?,
-            Kind::Me => Command::Me(self.needed(self.rest)?),
-            Kind::Info => self.nothing(Command::Info)?,
-            Kind::Users => {
+            CommandKind::History => range::history(self.spec, self.rest)?,
+            CommandKind::Search => search::search(self.spec, self.rest)?,
+            CommandKind::Me => Command::Me(self.needed(self.rest)?),
+            CommandKind::Info => self.nothing(Command::Info)?,
+            CommandKind::Users => {
                 let (rest, after) = self.without_after();
-                let channel = Arguments { verb: self.verb, rest }.perhaps_word(channel_name)?;
+                let channel = Arguments { spec: self.spec, rest }.perhaps_word(channel_name)?;
                 Command::Users(channel, after.map(user_name).transpose()?)
             }
-            Kind::Whois => Command::Whois(self.only_word().and_then(user_name)?),
-            Kind::Topic => Command::Topic(self.bounded(self.rest, MAX_TOPIC_CHARS)?),
-            Kind::Away => Command::Away(self.bounded(self.rest, MAX_REASON_CHARS)?),
-            Kind::Back => self.nothing(Command::Back)?,
-            Kind::Ignore => Command::Ignore(self.perhaps_word(user_name)?),
-            Kind::Unignore => Command::Unignore(self.only_word().and_then(user_name)?),
-            Kind::Drop => {
+            CommandKind::Whois => Command::Whois(self.only_word().and_then(user_name)?),
+            CommandKind::Topic => Command::Topic(self.bounded(self.rest, MAX_TOPIC_CHARS)?),
+            CommandKind::Away => Command::Away(self.bounded(self.rest, MAX_REASON_CHARS)?),
+            CommandKind::Back => self.nothing(Command::Back)?,
+            CommandKind::Ignore => Command::Ignore(self.perhaps_word(user_name)?),
+            CommandKind::Unignore => Command::Unignore(self.only_word().and_then(user_name)?),
+            CommandKind::Drop => {
                 let (channel, reason) = self.word_and_rest()?;
-                running::refuse_period(self.verb, reason)?;
+                moderation::refuse_period(self.spec, reason)?;
                 Command::Drop(channel_name(channel)?, self.bounded(reason, MAX_REASON_CHARS)?)
             }
-            Kind::Kill => {
+            CommandKind::Kill => {
                 let (user, reason) = self.word_and_rest()?;
-                running::refuse_period(self.verb, reason)?;
+                moderation::refuse_period(self.spec, reason)?;
                 Command::Kill(user_name(user)?, self.bounded(reason, MAX_REASON_CHARS)?)
             }
-            Kind::Announce => Command::Announce(self.needed(self.rest)?),
-            Kind::Stats => self.nothing(Command::Stats)?,
-            Kind::Invitation => self.nothing(Command::Invitation)?,
-            Kind::Register => account::register(self.rest)?,
-            Kind::Login => {
+            CommandKind::Announce => Command::Announce(self.needed(self.rest)?),
+            CommandKind::Stats => self.nothing(Command::Stats)?,
+            CommandKind::Invitation => self.nothing(Command::Invitation)?,
+            CommandKind::Register => account::register(self.rest)?,
+            CommandKind::Login => {
                 let (user, credential) = self.word_and_rest()?;
                 Command::Login(user_name(user)?, Credential::typed(credential))
             }
-            Kind::Logout => self.nothing(Command::Logout)?,
-            Kind::Password => account::password(self.rest)?,
-            Kind::Forget => Command::Forget(Secret::typed(self.rest)),
-            Kind::Mentions => span::mentions(self.verb, self.rest)?,
-            Kind::Ban | Kind::Unban if everywhere::is_meant(self.rest) => {
-                everywhere::everywhere(self.verb, self.rest)?
+            CommandKind::Logout => self.nothing(Command::Logout)?,
+            CommandKind::Password => account::password(self.rest)?,
+            CommandKind::Forget => Command::Forget(Secret::typed(self.rest)),
+            CommandKind::Mentions => range::mentions(self.spec, self.rest)?,
+            CommandKind::Ban | CommandKind::Unban if server_ban::is_meant(self.rest) => {
+                server_ban::everywhere(self.spec, self.rest)?
             }
-            Kind::Kick
-            | Kind::Ban
-            | Kind::Unban
-            | Kind::Mute
-            | Kind::Unmute
-            | Kind::Invite
-            | Kind::Op
-            | Kind::Deop
-            | Kind::Set
-            | Kind::Purge
-            | Kind::Log => running::running(self.verb, self.rest)?,
-            Kind::Format => match self.only_word()?.to_ascii_lowercase().as_str() {
-                "text" => Command::Format(Form::Text),
-                "json" => Command::Format(Form::Json),
+            CommandKind::Kick
+            | CommandKind::Ban
+            | CommandKind::Unban
+            | CommandKind::Mute
+            | CommandKind::Unmute
+            | CommandKind::Invite
+            | CommandKind::Op
+            | CommandKind::Deop
+            | CommandKind::Set
+            | CommandKind::Purge
+            | CommandKind::Log => moderation::running(self.spec, self.rest)?,
+            CommandKind::Format => match self.only_word()?.to_ascii_lowercase().as_str() {
+                "text" => Command::Format(Format::Text),
+                "json" => Command::Format(Format::Json),
                 other => return Err(Refusal::unknown_form(other)),
             },
-            Kind::Ping => Command::Ping(Text::new(self.rest)),
-            Kind::Quit => Command::Quit(self.bounded(self.rest, MAX_REASON_CHARS)?),
+            CommandKind::Ping => Command::Ping(Text::new(self.rest)),
+            CommandKind::Quit => Command::Quit(self.bounded(self.rest, MAX_REASON_CHARS)?),
         })
     }
 
@@ -198,7 +198,7 @@ impl<'a> Arguments<'a> {
 
     fn word_and_rest(&self) -> Result<(&'a str, &'a str), Refusal> {
         match split_word(self.rest) {
-            ("", _) => Err(Refusal::missing_argument(self.verb)),
+            ("", _) => Err(Refusal::missing_argument(self.spec)),
             found => Ok(found),
         }
     }
@@ -206,7 +206,7 @@ impl<'a> Arguments<'a> {
     fn only_word(&self) -> Result<&'a str, Refusal> {
         match self.word_and_rest()? {
             (word, "") => Ok(word),
-            (_, more) => Err(Refusal::too_many_arguments(self.verb, more)),
+            (_, more) => Err(Refusal::too_many_arguments(self.spec, more)),
         }
     }
 
@@ -222,7 +222,7 @@ impl<'a> Arguments<'a> {
         if word.starts_with(['#', '@']) {
             place(word)
         } else {
-            Err(Refusal::say_where(self.verb, word))
+            Err(Refusal::say_where(self.spec, word))
         }
     }
 
@@ -230,18 +230,18 @@ impl<'a> Arguments<'a> {
         if self.rest.is_empty() {
             Ok(command)
         } else {
-            Err(Refusal::too_many_arguments(self.verb, self.rest))
+            Err(Refusal::too_many_arguments(self.spec, self.rest))
         }
     }
 
     fn needed(&self, text: &str) -> Result<Text, Refusal> {
-        Text::new(text).ok_or_else(|| Refusal::missing_argument(self.verb))
+        Text::new(text).ok_or_else(|| Refusal::missing_argument(self.spec))
     }
 
     fn bounded(&self, text: &str, most: usize) -> Result<Option<Text>, Refusal> {
         let Some(text) = Text::new(text) else { return Ok(None) };
         match text.chars_over(most) {
-            Some(over) => Err(Refusal::too_long(self.verb, most, over)),
+            Some(over) => Err(Refusal::too_long(self.spec, most, over)),
             None => Ok(Some(text)),
         }
     }

@@ -10,56 +10,57 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 
 use super::parse::{place, user_name};
-use super::{Command, span};
+use super::{Command, range};
+use crate::command_table::CommandSpec;
 use crate::conversation::Conversation;
-use crate::id::{LineId, Timestamp};
+use crate::id::MessageId;
 use crate::limits::{MAX_SEARCH_BEGINNINGS, MAX_SEARCH_WORDS};
 use crate::name::UserName;
 use crate::refusal::Refusal;
 use crate::text::Text;
-use crate::verb::Verb;
+use crate::time::Timestamp;
 
 /// Lines that are looked for: those that answer to all of it. There are [`words`](Self::words), or
 /// [`from`](Self::from), or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Search {
+pub struct SearchQuery {
     /// Only here, not in everything that the asker may read.
     pub within: Option<Conversation>,
     /// Only what this person said.
     pub from: Option<UserName>,
     /// Only what was said before this.
-    pub before: Option<Before>,
+    pub before: Option<SearchCursor>,
     /// At most [`MAX_SEARCH_WORDS`].
-    pub words: Vec<Phrase>,
+    pub words: Vec<SearchPhrase>,
 }
 
 /// Where a search, newest first, begins or goes on: with the lines that were said before a moment, and with those of
 /// that moment that have a smaller id. With the id 0 the moment is the beginning of a day in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Before {
+pub struct SearchCursor {
     /// The moment.
     pub time: Timestamp,
     /// The id, 0 for a day.
-    pub id: LineId,
+    pub id: MessageId,
 }
 
-impl fmt::Display for Before {
+impl fmt::Display for SearchCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.id {
-            LineId(0) => write!(f, "before:{}", self.time.date()),
+            MessageId(0) => write!(f, "before:{}", self.time.date()),
             id => write!(f, "before:{}/{id}", self.time.rfc3339()),
         }
     }
 }
 
-impl Before {
+impl SearchCursor {
     /// Reads what stands behind `before:`.
     pub(super) fn read(value: &str) -> Result<Self, Refusal> {
         let read = match value.split_once('/') {
-            None => day(value).map(|time| Self { time, id: LineId(0) }),
+            None => day(value).map(|time| Self { time, id: MessageId(0) }),
             Some((time, id)) => moment(time)
-                .zip(span::digits(id).filter(|id| *id > 0 && i64::try_from(*id).is_ok()))
-                .map(|(time, id)| Self { time, id: LineId(id) }),
+                .zip(range::digits(id).filter(|id| *id > 0 && i64::try_from(*id).is_ok()))
+                .map(|(time, id)| Self { time, id: MessageId(id) }),
         };
         read.ok_or_else(|| Refusal::bad_day(value))
     }
@@ -67,14 +68,14 @@ impl Before {
 
 /// Words that follow each other; often only one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Phrase {
+pub struct SearchPhrase {
     /// It holds a letter or digit, no quotation mark, and no blanks around it.
     pub text: Text,
     /// Whether the last word may go on.
     pub prefix: bool,
 }
 
-impl fmt::Display for Search {
+impl fmt::Display for SearchQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut between = "";
         let mut item = |f: &mut fmt::Formatter<'_>, shown: &dyn fmt::Display| {
@@ -95,7 +96,7 @@ impl fmt::Display for Search {
     }
 }
 
-impl fmt::Display for Phrase {
+impl fmt::Display for SearchPhrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.text.as_str();
         // Whatever might mean something else outside of quotes stays in them.
@@ -106,8 +107,8 @@ impl fmt::Display for Phrase {
 }
 
 /// What follows `/search`.
-pub(super) fn search(verb: &Verb, rest: &str) -> Result<Command, Refusal> {
-    let mut found = Search::default();
+pub(super) fn search(spec: &CommandSpec, rest: &str) -> Result<Command, Refusal> {
+    let mut found = SearchQuery::default();
     let mut signs = None;
     let mut left = rest.trim_start();
     let mut first = true;
@@ -130,7 +131,7 @@ pub(super) fn search(verb: &Verb, rest: &str) -> Result<Command, Refusal> {
         first = false;
         let Some((text, prefix)) = phrase else { continue };
         match Text::new(text.trim()).filter(|_| text.contains(char::is_alphanumeric)) {
-            Some(text) => found.words.push(Phrase { text, prefix }),
+            Some(text) => found.words.push(SearchPhrase { text, prefix }),
             // A dash between words is passed over: the store's words are letters and digits.
             None => signs = signs.or(Some(typed)),
         }
@@ -141,7 +142,7 @@ pub(super) fn search(verb: &Verb, rest: &str) -> Result<Command, Refusal> {
     }
     match (found.words.len(), signs) {
         (0, Some(signs)) => Err(Refusal::nothing_to_search(signs)),
-        (0, None) if found.from.is_none() => Err(Refusal::missing_argument(verb)),
+        (0, None) if found.from.is_none() => Err(Refusal::missing_argument(spec)),
         (words, _) if words > MAX_SEARCH_WORDS => Err(Refusal::too_many_search_words(words)),
         _ => Ok(Command::Search(found)),
     }
@@ -170,14 +171,14 @@ fn next_item(left: &str) -> (Item<'_>, &str) {
 }
 
 /// Takes a word that is a filter; `false` if it is none.
-fn filter(found: &mut Search, word: &str) -> Result<bool, Refusal> {
+fn filter(found: &mut SearchQuery, word: &str) -> Result<bool, Refusal> {
     let Some((filter, value)) = word.split_once(':') else { return Ok(false) };
     let filter = filter.to_ascii_lowercase();
     let again = match filter.as_str() {
         "from" | "in" | "before" if value.is_empty() => return Err(Refusal::empty_filter(&filter)),
         "from" => found.from.replace(user_name(value)?).is_some(),
         "in" => found.within.replace(place(value)?).is_some(),
-        "before" => found.before.replace(Before::read(value)?).is_some(),
+        "before" => found.before.replace(SearchCursor::read(value)?).is_some(),
         _ => return Ok(false),
     };
     if again { Err(Refusal::filter_twice(&filter)) } else { Ok(true) }
@@ -263,7 +264,7 @@ mod tests {
             panic!("refused")
         };
         let time = Timestamp(1_795_305_600_000);
-        assert_eq!(search.before, Some(Before { time, id: LineId(0) }));
+        assert_eq!(search.before, Some(SearchCursor { time, id: MessageId(0) }));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::look;
+use super::skeleton;
 
 /// Lower case, in order; see the test.
 const RESERVED: &[&str] = &[
@@ -44,7 +44,7 @@ const RESERVED: &[&str] = &[
 /// Whether a name with this look could be taken for a reserved one.
 pub(super) fn is_reserved(a_look: &str) -> bool {
     static LOOKS: LazyLock<HashSet<String>> =
-        LazyLock::new(|| RESERVED.iter().map(|word| look::look(word).into_owned()).collect());
+        LazyLock::new(|| RESERVED.iter().map(|word| skeleton::look(word).into_owned()).collect());
     LOOKS.contains(a_look)
 }
 
@@ -52,7 +52,7 @@ pub(super) fn is_reserved(a_look: &str) -> bool {
 pub(super) fn is_loosely_reserved(a_loose_look: &str) -> bool {
     static LOOKS: LazyLock<HashSet<String>> = LazyLock::new(|| {
         let words = RESERVED.iter().filter(|word| **word != "all");
-        words.map(|word| look::loose(look::look(word)).into_owned()).collect()
+        words.map(|word| skeleton::loose(skeleton::look(word)).into_owned()).collect()
     });
     LOOKS.contains(a_loose_look)
 }

@@ -1,10 +1,10 @@
 //! What is refused about accounts. No sentence repeats a password, a token or an invitation.
 
 use super::{Code, Counted, Refusal};
+use crate::command_table::CommandSpec;
 use crate::limits::{MAX_INVITE_CHARS, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS};
 use crate::name::UserName;
-use crate::secret::Unfit;
-use crate::verb::Verb;
+use crate::secret::PasswordError;
 
 impl Refusal {
     /// The name is somebody's account, and one isn't signed in to it.
@@ -49,12 +49,12 @@ impl Refusal {
     }
 
     /// The command is for people with accounts.
-    pub fn not_signed_in(verb: &Verb) -> Self {
+    pub fn not_signed_in(spec: &CommandSpec) -> Self {
         Self::new(
             Code::NotSignedIn,
             format!(
                 "/{} needs an account. /register makes your name one, /login NAME signs in.",
-                verb.name
+                spec.name
             ),
         )
     }
@@ -161,26 +161,26 @@ impl Refusal {
     }
 
     /// A password was asked for, and the line held none.
-    pub fn password_expected(verb: &Verb) -> Self {
+    pub fn password_expected(spec: &CommandSpec) -> Self {
         Self::new(
             Code::MissingArgument,
-            format!("There was no password; nothing was done. Type /{} again.", verb.name),
+            format!("There was no password; nothing was done. Type /{} again.", spec.name),
         )
     }
 
     /// A text can't become a password.
-    pub fn bad_password(unfit: Unfit) -> Self {
+    pub fn bad_password(unfit: PasswordError) -> Self {
         let text = match unfit {
-            Unfit::TooShort { was } => format!(
+            PasswordError::TooShort { was } => format!(
                 "That password has {}; it needs at least {MIN_PASSWORD_CHARS}. Take a longer one.",
                 Counted(was as u64, "character")
             ),
-            Unfit::TooLong { over } => format!(
+            PasswordError::TooLong { over } => format!(
                 "That password is {} too long; it holds at most {MAX_PASSWORD_CHARS}. Take a shorter \
                  one.",
                 Counted(over as u64, "character")
             ),
-            Unfit::Sign(sign) => {
+            PasswordError::Sign(sign) => {
                 format!("A password can't begin with {sign} here. Take another one.")
             }
         };

@@ -3,19 +3,20 @@
 use std::fmt::{self, Display};
 
 use super::{Code, Refusal, Short, push_list};
+use crate::command_table::CommandSpec;
 use crate::event::Term;
-use crate::id::Lasting;
 use crate::limits::{MAX_LOGGED_ACTS, MAX_PATTERN_CHARS, MAX_PERIOD_SECS, MAX_SLOW_SECS};
 use crate::name::{ChannelName, UserName};
-use crate::setting::{Period, SETTINGS};
+use crate::period::Period;
+use crate::setting::SETTINGS;
 use crate::text::Text;
-use crate::verb::Verb;
+use crate::time::HumanDuration;
 
 impl Refusal {
     /// Banned from a channel.
     pub fn banned(channel: &ChannelName, term: Term, reason: Option<&Text>) -> Self {
         let next = match term {
-            Term::Lasting => "/channels lists others",
+            Term::Permanent => "/channels lists others",
             Term::Until(_) => "Enter it then",
         };
         Self::new(
@@ -27,7 +28,7 @@ impl Refusal {
     /// Muted in a channel.
     pub fn muted(channel: &ChannelName, term: Term, reason: Option<&Text>) -> Self {
         let next = match term {
-            Term::Lasting => "You may read on",
+            Term::Permanent => "You may read on",
             Term::Until(_) => "Say it then",
         };
         Self::new(
@@ -135,13 +136,13 @@ impl Refusal {
     }
 
     /// What can't be taken back needs an operator with an account.
-    pub fn needs_account_to_run(verb: &Verb, channel: &ChannelName) -> Self {
+    pub fn needs_account_to_run(spec: &CommandSpec, channel: &ChannelName) -> Self {
         Self::new(
             Code::NotAllowed,
             format!(
                 "/{} in {channel} needs an operator with an account. /register makes your name one, /login NAME \
                  signs in; or ask an operator of the server.",
-                verb.name
+                spec.name
             ),
         )
     }
@@ -166,12 +167,12 @@ impl Refusal {
     }
 
     /// What restricts people can't be done to an operator.
-    pub fn is_operator(verb: &Verb, user: &UserName, channel: &ChannelName) -> Self {
+    pub fn is_operator(spec: &CommandSpec, user: &UserName, channel: &ChannelName) -> Self {
         Self::new(
             Code::NotAllowed,
             format!(
                 "{user} is an operator of {channel}, whom /{} doesn't take. /deop {user} first.",
-                verb.name
+                spec.name
             ),
         )
     }
@@ -201,13 +202,13 @@ impl Refusal {
     }
 
     /// As many bans or mutes as a channel keeps.
-    pub fn too_many_restricted(verb: &Verb, channel: &ChannelName, most: usize) -> Self {
+    pub fn too_many_restricted(spec: &CommandSpec, channel: &ChannelName, most: usize) -> Self {
         Self::new(
             Code::NotAllowed,
             format!(
                 "{channel} has {most} of them, and no more are possible. /{} lists them; /un{} ends \
                  one.",
-                verb.name, verb.name
+                spec.name, spec.name
             ),
         )
     }
@@ -288,14 +289,14 @@ impl Refusal {
     }
 
     /// A time for a command that takes none.
-    pub fn takes_no_period(verb: &Verb, typed: &str) -> Self {
+    pub fn takes_no_period(spec: &CommandSpec, typed: &str) -> Self {
         Self::new(
             Code::BadArgument,
             format!(
                 "\"{}\" looks like a time, and /{} takes none. Leave it out; /ban and /mute take one, as \
                  in /ban bob for 2h.",
                 Short(typed),
-                verb.name
+                spec.name
             ),
         )
     }
@@ -318,7 +319,7 @@ impl Refusal {
             Code::BadArgument,
             format!(
                 "{typed} is too slow; it can be {} at most. Type /set slow 10s, or /set slow off.",
-                Lasting(MAX_SLOW_SECS.into())
+                HumanDuration(MAX_SLOW_SECS.into())
             ),
         )
     }

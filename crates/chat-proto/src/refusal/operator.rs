@@ -3,18 +3,18 @@
 use super::channel::Why;
 use super::{Code, Refusal, Short};
 use crate::command::EVERYWHERE;
+use crate::command_table::CommandSpec;
 use crate::event::Term;
-use crate::limits::{MAX_BARRED, MAX_INVITATIONS};
+use crate::limits::{MAX_INVITATIONS, MAX_SERVER_BANS};
 use crate::name::UserName;
 use crate::text::Text;
-use crate::verb::Verb;
 
 impl Refusal {
     /// The command is for the server's operators.
-    pub fn server_operators_only(verb: &Verb) -> Self {
+    pub fn server_operators_only(spec: &CommandSpec) -> Self {
         Self::new(
             Code::NotAllowed,
-            format!("/{} is for operators of the server. /help shows what you can do.", verb.name),
+            format!("/{} is for operators of the server. /help shows what you can do.", spec.name),
         )
     }
 
@@ -41,7 +41,7 @@ impl Refusal {
     /// Nobody from that address is let in.
     pub fn barred_at_the_door(term: Term, reason: Option<&Text>) -> Self {
         let next = match term {
-            Term::Lasting => "Ask its operator",
+            Term::Permanent => "Ask its operator",
             Term::Until(_) => "Connect again then",
         };
         let why = Why(reason);
@@ -59,7 +59,7 @@ impl Refusal {
     /// Nobody can sign in to that account.
     pub fn barred_account(name: &UserName, term: Term, reason: Option<&Text>) -> Self {
         let next = match term {
-            Term::Lasting => "Ask its operator",
+            Term::Permanent => "Ask its operator",
             Term::Until(_) => "Sign in then",
         };
         let why = Why(reason);
@@ -72,7 +72,7 @@ impl Refusal {
         Self::new(
             Code::NotAllowed,
             format!(
-                "There are {MAX_BARRED} bans from this server, and no more are possible. /ban \
+                "There are {MAX_SERVER_BANS} bans from this server, and no more are possible. /ban \
                  {EVERYWHERE} lists them; /unban {EVERYWHERE} ends one."
             ),
         )

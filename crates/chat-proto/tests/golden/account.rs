@@ -1,19 +1,19 @@
 //! What is told, answered and refused about accounts.
 
-use chat_proto::event::{Ask, Away, Done, Event, SignedOutBy};
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::{Away, Event, OkReply, PasswordPurpose, SignOutReason};
 use chat_proto::refusal::Refusal;
-use chat_proto::secret::{Secret, Unfit};
-use chat_proto::verb::{self, Kind};
+use chat_proto::secret::{PasswordError, Secret};
 
 use super::{Case, TIME, in_channel, ok, own, person, refused, some, user};
 
 const TOKEN: &str = "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-fn asked(what: Ask) -> Event {
+fn parsed(what: PasswordPurpose) -> Event {
     Event::PasswordAsked { what, name: user("alice") }
 }
 
-fn signed_out(by: SignedOutBy) -> Event {
+fn signed_out(by: SignOutReason) -> Event {
     Event::SignedOut { name: user("alice"), by }
 }
 
@@ -26,16 +26,16 @@ pub(super) fn cases() -> Vec<Case> {
     let token = || Secret::new(TOKEN);
     let silent = || Some(Away { reason: None });
     let lunch = || Some(Away { reason: some("lunch") });
-    let signed_in = |token| ok("login", Done::SignedIn { name: alice(), token });
+    let signed_in = |token| ok("login", OkReply::SignedIn { name: alice(), token });
     vec![
-        ("password asked, new", asked(Ask::New)),
-        ("password asked, old", asked(Ask::Old)),
-        ("password asked, to sign in", asked(Ask::Login)),
-        ("password asked, to erase", asked(Ask::Forget)),
-        ("signed out by a new password", signed_out(SignedOutBy::NewPassword)),
-        ("signed out by an operator", signed_out(SignedOutBy::Operator)),
-        ("signed out by deleting", signed_out(SignedOutBy::Deleted)),
-        ("signed out by erasing", signed_out(SignedOutBy::Forgotten)),
+        ("password asked, new", parsed(PasswordPurpose::New)),
+        ("password asked, old", parsed(PasswordPurpose::Old)),
+        ("password asked, to sign in", parsed(PasswordPurpose::Login)),
+        ("password asked, to erase", parsed(PasswordPurpose::Forget)),
+        ("signed out by a new password", signed_out(SignOutReason::NewPassword)),
+        ("signed out by an operator", signed_out(SignOutReason::Operator)),
+        ("signed out by deleting", signed_out(SignOutReason::Deleted)),
+        ("signed out by erasing", signed_out(SignOutReason::Forgotten)),
         ("whois, with an account", person(Some("Bob"), silent(), &["general"], 0, 59)),
         ("whois, not here", last_seen(None)),
         ("whois, not here and away", last_seen(silent())),
@@ -43,12 +43,12 @@ pub(super) fn cases() -> Vec<Case> {
         ("info, with an account", {
             own(Some("alice"), Some(in_channel("general")), &["general"], lunch(), 125)
         }),
-        ("registered", ok("register", Done::Registered { name: alice(), token: token() })),
+        ("registered", ok("register", OkReply::Registered { name: alice(), token: token() })),
         ("signed in", signed_in(Some(token()))),
         ("signed in by a token", signed_in(None)),
-        ("signed out", ok("logout", Done::SignedOut { name: alice() })),
-        ("password changed", ok("password", Done::PasswordChanged { token: token() })),
-        ("forgotten", ok("forget", Done::Forgotten { name: alice() })),
+        ("signed out", ok("logout", OkReply::SignedOut { name: alice() })),
+        ("password changed", ok("password", OkReply::PasswordChanged { token: token() })),
+        ("forgotten", ok("forget", OkReply::Forgotten { name: alice() })),
     ]
 }
 
@@ -62,7 +62,7 @@ pub(super) fn refusals() -> Vec<Case> {
         ("looks_registered", refused("name", Refusal::looks_registered(&like, &alice))),
         ("wrong_password", refused("login", Refusal::wrong_password(&alice))),
         ("bad_token", refused("login", Refusal::bad_token(&alice))),
-        ("not_signed_in", refused("logout", Refusal::not_signed_in(verb::of(Kind::Logout)))),
+        ("not_signed_in", refused("logout", Refusal::not_signed_in(CommandKind::Logout.spec()))),
         ("account_gone", refused("password", Refusal::account_gone())),
         ("account_required", {
             refused("name", Refusal::account_required(&alice, Some("/register")))
@@ -82,11 +82,11 @@ pub(super) fn refusals() -> Vec<Case> {
         ("bad_invite", refused("register", Refusal::bad_invite())),
         ("too_many_devices", refused("login", Refusal::too_many_devices(16))),
         ("password_expected", {
-            refused("login", Refusal::password_expected(verb::of(Kind::Login)))
+            refused("login", Refusal::password_expected(CommandKind::Login.spec()))
         }),
-        ("bad_password, too short", bad(Unfit::TooShort { was: 7 })),
-        ("bad_password, too long", bad(Unfit::TooLong { over: 1 })),
-        ("bad_password, a sign", bad(Unfit::Sign("token:"))),
+        ("bad_password, too short", bad(PasswordError::TooShort { was: 7 })),
+        ("bad_password, too long", bad(PasswordError::TooLong { over: 1 })),
+        ("bad_password, a sign", bad(PasswordError::Sign("token:"))),
         ("only_one_password", refused("password", Refusal::only_one_password())),
         ("more_than_old_and_new", refused("password", Refusal::more_than_old_and_new())),
         ("no_such_account", refused("login", Refusal::no_such_account(&alice))),

@@ -6,14 +6,17 @@ mod operator;
 
 mod running;
 
+use chat_proto::command_table::CommandKind;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, Done, Event, Farewell, Own, Person, Placed, Sentence};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::{
+    Away, CloseReason, Event, MessageStamp, OkReply, SelfInfo, Sentence, WhoisInfo,
+};
+use chat_proto::format::Format;
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, NameError, UserName};
 use chat_proto::refusal::{Code, Refusal};
-use chat_proto::rendition::Form;
 use chat_proto::text::Text;
-use chat_proto::verb::{self, Kind};
+use chat_proto::time::Timestamp;
 
 pub(crate) type Case = (&'static str, Event);
 
@@ -59,13 +62,13 @@ fn with(name: &str) -> Conversation {
 
 const TIME: Timestamp = Timestamp(1_795_333_445_120);
 
-fn placed(id: u64) -> Placed {
-    Placed { id: LineId(id), time: TIME }
+fn stamp(id: u64) -> MessageStamp {
+    MessageStamp { id: MessageId(id), time: TIME }
 }
 
 fn message(place: &str, from: &str, words: &str, action: bool, past: bool) -> Event {
     Event::Message {
-        placed: placed(42),
+        stamp: stamp(42),
         channel: channel(place),
         from: user(from),
         text: text(words),
@@ -76,7 +79,7 @@ fn message(place: &str, from: &str, words: &str, action: bool, past: bool) -> Ev
 
 fn private(from: &str, to: &str, words: &str, action: bool, past: bool) -> Event {
     let (with, from, to) = (user(from), user(from), user(to));
-    Event::Private { placed: placed(7), with, from, to, text: text(words), action, past }
+    Event::Private { stamp: stamp(7), with, from, to, text: text(words), action, past }
 }
 
 fn left(reason: Option<Text>) -> Event {
@@ -101,7 +104,8 @@ fn you_were_kicked(reason: Option<Text>, current: Option<Conversation>) -> Event
 fn events() -> Vec<Case> {
     let entered = Event::Entered { channel: channel("general"), user: user("bob"), time: TIME };
     let topic = |topic| Event::Topic { channel: channel("general"), topic, by: user("alice") };
-    let missed = |count| Event::Missed { channel: channel("general"), count, after: LineId(120) };
+    let missed =
+        |count| Event::Missed { channel: channel("general"), count, after: MessageId(120) };
     let presence =
         Event::Presence { channel: channel("general"), entered: 12, left: 3, members: 61 };
     vec![
@@ -112,8 +116,8 @@ fn events() -> Vec<Case> {
         ("message, blanks kept", message("general", "bob", "  two  blanks  ", false, false)),
         ("message, largest id", {
             let (channel, from, text) = (channel("general"), user("bob"), text("hi"));
-            let placed = placed(u64::MAX);
-            Event::Message { placed, channel, from, text, action: false, past: false }
+            let stamp = stamp(u64::MAX);
+            Event::Message { stamp, channel, from, text, action: false, past: false }
         }),
         ("private", private("bob", "alice", "psst", false, false)),
         ("private, action", private("bob", "alice", "winks", true, false)),
@@ -121,8 +125,8 @@ fn events() -> Vec<Case> {
         ("private, past action", private("bob", "alice", "winks", true, true)),
         ("private, one's own out of the past", {
             let (with, from, to) = (user("alice"), user("bob"), user("alice"));
-            let (placed, text) = (placed(8), text("psst"));
-            Event::Private { placed, with, from, to, text, action: false, past: true }
+            let (stamp, text) = (stamp(8), text("psst"));
+            Event::Private { stamp, with, from, to, text, action: false, past: true }
         }),
         ("opened", Event::Opened { with: user("alice") }),
         ("entered", entered),
@@ -145,11 +149,11 @@ fn events() -> Vec<Case> {
         ("missed, one", missed(1)),
         ("missed, more", missed(37)),
         ("notice", Event::Notice(Sentence::new("Welcome to chat.example.org."))),
-        ("bye, quit", Event::Bye(Farewell::Quit)),
-        ("bye, end of input", Event::Bye(Farewell::EndOfInput)),
-        ("bye, no name", Event::Bye(Farewell::NoName)),
-        ("bye, shutdown", Event::Bye(Farewell::Shutdown)),
-        ("bye, fault", Event::Bye(Farewell::Fault)),
+        ("bye, quit", Event::Bye(CloseReason::Quit)),
+        ("bye, end of input", Event::Bye(CloseReason::EndOfInput)),
+        ("bye, no name", Event::Bye(CloseReason::NoName)),
+        ("bye, shutdown", Event::Bye(CloseReason::Shutdown)),
+        ("bye, fault", Event::Bye(CloseReason::Fault)),
     ]
 }
 
@@ -160,7 +164,7 @@ fn person(
     idle_secs: u64,
     online_secs: u64,
 ) -> Event {
-    Event::Whois(Box::new(Person {
+    Event::Whois(Box::new(WhoisInfo {
         name: user("Bob"),
         account: account.map(user),
         away,
@@ -179,7 +183,7 @@ fn own(
     away: Option<Away>,
     secs: u64,
 ) -> Event {
-    Event::Info(Box::new(Own {
+    Event::Info(Box::new(SelfInfo {
         name: user("alice"),
         account: account.map(user),
         current,
@@ -240,39 +244,52 @@ fn rows() -> Vec<Case> {
     ]
 }
 
-fn ok(re: &'static str, done: Done) -> Event {
-    Event::Ok { re: re.into(), done }
+fn ok(re: &'static str, reply: OkReply) -> Event {
+    Event::Ok { re: re.into(), reply }
 }
 
 fn answers() -> Vec<Case> {
     let general = || channel("general");
-    let last = LineId(41);
-    let created = |topic, last| ok("create", Done::Created { channel: general(), topic, last });
-    let entered =
-        |topic, operator| Done::Entered { channel: general(), members: 3, topic, operator, last };
-    let current =
-        |topic, operator| Done::Current { channel: general(), members: 3, topic, operator, last };
-    let left = |conversation, current| ok("leave", Done::Left { conversation, current });
-    let away = |away, changed| Done::Away { away, changed };
+    let last = MessageId(41);
+    let created = |topic, last| ok("create", OkReply::Created { channel: general(), topic, last });
+    let entered = |topic, operator| OkReply::Entered {
+        channel: general(),
+        members: 3,
+        topic,
+        operator,
+        last,
+    };
+    let current = |topic, operator| OkReply::Current {
+        channel: general(),
+        members: 3,
+        topic,
+        operator,
+        last,
+    };
+    let left = |conversation, current| ok("leave", OkReply::Left { conversation, current });
+    let away = |away, changed| OkReply::Away { away, changed };
     let bob = || user("bob");
-    let history = |conversation, count| ok("history", Done::History { conversation, count });
+    let history = |conversation, count| ok("history", OkReply::History { conversation, count });
     let found = |count, more: bool| {
         let next = more.then(|| text("/search before:2026-11-22T07:44:05.120Z/17 deploy"));
-        ok("search", Done::Found { count, next })
+        ok("search", OkReply::Found { count, next })
     };
-    let ping = |token| ok("ping", Done::Pong { token });
+    let ping = |token| ok("ping", OkReply::Pong { token });
     vec![
-        ("told", ok("help", Done::Told)),
-        ("listed", ok("users", Done::Listed { count: 3 })),
-        ("listed, none", ok("channels", Done::Listed { count: 0 })),
-        ("listed, the ignored", ok("ignore", Done::Listed { count: 1 })),
+        ("told", ok("help", OkReply::Told)),
+        ("listed", ok("users", OkReply::Listed { count: 3 })),
+        ("listed, none", ok("channels", OkReply::Listed { count: 0 })),
+        ("listed, the ignored", ok("ignore", OkReply::Listed { count: 1 })),
         (
             "listed, and there are more",
-            ok("channels", Done::Page { count: 1000, next: text("/channels dev after:#general") }),
+            ok(
+                "channels",
+                OkReply::Page { count: 1000, next: text("/channels dev after:#general") },
+            ),
         ),
-        ("welcomed", ok("name", Done::Welcomed { name: user("alice") })),
-        ("named", ok("name", Done::Named { name: user("Al") })),
-        ("created", created(None, LineId(0))),
+        ("welcomed", ok("name", OkReply::Welcomed { name: user("alice") })),
+        ("named", ok("name", OkReply::Named { name: user("Al") })),
+        ("created", created(None, MessageId(0))),
         ("created, topic", created(some("Say hello"), last)),
         ("entered", ok("enter", entered(None, false))),
         ("entered, topic", ok("enter", entered(some("Say hello"), false))),
@@ -283,18 +300,18 @@ fn answers() -> Vec<Case> {
         ("left a channel, into a chat", left(in_channel("general"), Some(with("bob")))),
         ("left a chat", left(with("bob"), None)),
         ("left a chat, into a channel", left(with("bob"), Some(in_channel("general")))),
-        ("private chat", ok("private", Done::PrivateOpened { with: bob(), placed: None })),
+        ("private chat", ok("private", OkReply::PrivateOpened { with: bob(), stamp: None })),
         ("private chat, with a line", {
-            ok("private", Done::PrivateOpened { with: bob(), placed: Some(placed(1)) })
+            ok("private", OkReply::PrivateOpened { with: bob(), stamp: Some(stamp(1)) })
         }),
         ("said in a channel", {
-            ok("say", Done::Said { to: in_channel("general"), placed: placed(43) })
+            ok("say", OkReply::Said { to: in_channel("general"), stamp: stamp(43) })
         }),
-        ("said privately", ok("msg", Done::Said { to: with("bob"), placed: placed(2) })),
+        ("said privately", ok("msg", OkReply::Said { to: with("bob"), stamp: stamp(2) })),
         ("said once in a channel", {
-            ok("once", Done::Said { to: in_channel("general"), placed: placed(44) })
+            ok("once", OkReply::Said { to: in_channel("general"), stamp: stamp(44) })
         }),
-        ("said once privately", ok("once", Done::Said { to: with("bob"), placed: placed(3) })),
+        ("said once privately", ok("once", OkReply::Said { to: with("bob"), stamp: stamp(3) })),
         ("history", history(in_channel("general"), 20)),
         ("history, none", history(in_channel("general"), 0)),
         ("history of a chat", history(with("bob"), 1)),
@@ -303,22 +320,25 @@ fn answers() -> Vec<Case> {
         ("found, none", found(0, false)),
         ("found, more", found(50, true)),
         ("topic", {
-            ok("topic", Done::TopicShown { channel: general(), topic: some("Say hello") })
+            ok("topic", OkReply::TopicShown { channel: general(), topic: some("Say hello") })
         }),
-        ("topic, none", ok("topic", Done::TopicShown { channel: general(), topic: None })),
-        ("topic set", ok("topic", Done::TopicSet { channel: general(), topic: text("Say hello") })),
+        ("topic, none", ok("topic", OkReply::TopicShown { channel: general(), topic: None })),
+        (
+            "topic set",
+            ok("topic", OkReply::TopicSet { channel: general(), topic: text("Say hello") }),
+        ),
         ("away", ok("away", away(Some(Away { reason: None }), true))),
         ("away, reason", ok("away", away(Some(Away { reason: some("lunch") }), true))),
         ("away, again", ok("away", away(Some(Away { reason: some("lunch") }), false))),
         ("back", ok("back", away(None, true))),
         ("back, never away", ok("back", away(None, false))),
-        ("ignoring", ok("ignore", Done::Ignoring { user: bob(), changed: true })),
-        ("ignoring already", ok("ignore", Done::Ignoring { user: bob(), changed: false })),
-        ("not ignoring", ok("unignore", Done::NotIgnoring { user: bob(), changed: true })),
-        ("never ignored", ok("unignore", Done::NotIgnoring { user: bob(), changed: false })),
-        ("kicked", ok("kick", Done::Kicked { channel: general(), user: bob() })),
-        ("format text", ok("format", Done::Format { form: Form::Text })),
-        ("format json", ok("format", Done::Format { form: Form::Json })),
+        ("ignoring", ok("ignore", OkReply::Ignoring { user: bob(), changed: true })),
+        ("ignoring already", ok("ignore", OkReply::Ignoring { user: bob(), changed: false })),
+        ("not ignoring", ok("unignore", OkReply::NotIgnoring { user: bob(), changed: true })),
+        ("never ignored", ok("unignore", OkReply::NotIgnoring { user: bob(), changed: false })),
+        ("kicked", ok("kick", OkReply::Kicked { channel: general(), user: bob() })),
+        ("format text", ok("format", OkReply::Format { format: Format::Text })),
+        ("format json", ok("format", OkReply::Format { format: Format::Json })),
         ("pong", ping(None)),
         ("pong, token", ping(some("42"))),
     ]
@@ -332,10 +352,10 @@ fn refused(re: &str, refusal: Refusal) -> Event {
 pub(crate) fn refusals() -> Vec<Case> {
     let (general, genesis) = (channel("general"), channel("genesis"));
     let (bob, rob) = (user("bob"), user("b0b"));
-    let verb = |kind| verb::of(kind);
+    let spec = CommandKind::spec;
     let name = |error: NameError| refused("name", Refusal::bad_name(&error));
     let no_such_line = |conversation: Conversation, last| {
-        refused("history", Refusal::no_such_line(&conversation, LineId(57), LineId(last)))
+        refused("history", Refusal::no_such_line(&conversation, MessageId(57), MessageId(last)))
     };
     let unavailable = Refusal::new(Code::Unavailable, "The disk is full. Try again later.");
     let long_word = "x".repeat(100);
@@ -354,17 +374,20 @@ pub(crate) fn refusals() -> Vec<Case> {
         ("ambiguous_command", {
             refused("c", Refusal::ambiguous_command("c", &["channels", "create"]))
         }),
-        ("missing_argument", refused("enter", Refusal::missing_argument(verb(Kind::Enter)))),
+        ("missing_argument", refused("enter", Refusal::missing_argument(spec(CommandKind::Enter)))),
         ("too_many_arguments", {
-            refused("enter", Refusal::too_many_arguments(verb(Kind::Enter), "and more"))
+            refused("enter", Refusal::too_many_arguments(spec(CommandKind::Enter), "and more"))
         }),
         ("too_many_arguments, none wanted", {
-            refused("info", Refusal::too_many_arguments(verb(Kind::Info), "please"))
+            refused("info", Refusal::too_many_arguments(spec(CommandKind::Info), "please"))
         }),
-        ("too_long, one", refused("topic", Refusal::too_long(verb(Kind::Topic), 300, 1))),
-        ("too_long, more", refused("quit", Refusal::too_long(verb(Kind::Quit), 200, 12))),
-        ("say_where", refused("say", Refusal::say_where(verb(Kind::Say), "general"))),
-        ("say_where, once", refused("once", Refusal::say_where(verb(Kind::Once), "general"))),
+        ("too_long, one", refused("topic", Refusal::too_long(spec(CommandKind::Topic), 300, 1))),
+        ("too_long, more", refused("quit", Refusal::too_long(spec(CommandKind::Quit), 200, 12))),
+        ("say_where", refused("say", Refusal::say_where(spec(CommandKind::Say), "general"))),
+        (
+            "say_where, once",
+            refused("once", Refusal::say_where(spec(CommandKind::Once), "general")),
+        ),
         ("bad_key", refused("once", Refusal::bad_key(&long_word))),
         ("bad_count", refused("history", Refusal::bad_count("0"))),
         ("bad_line_id", refused("history", Refusal::bad_line_id("Before", "yesterday"))),
@@ -388,7 +411,7 @@ pub(crate) fn refusals() -> Vec<Case> {
         ("not_read", refused("history", Refusal::not_read())),
         ("stopping", refused("say", Refusal::stopping())),
         ("unknown_form", refused("format", Refusal::unknown_form("xml"))),
-        ("yourself", refused("msg", Refusal::yourself(verb(Kind::Msg)))),
+        ("yourself", refused("msg", Refusal::yourself(spec(CommandKind::Msg)))),
         ("bad_name, empty", name(NameError::Empty)),
         ("bad_name, too long", name(NameError::TooLong { max: 32, was: 40 })),
         ("bad_name, start", name(NameError::BadStart('-'))),
@@ -398,7 +421,7 @@ pub(crate) fn refusals() -> Vec<Case> {
         ("bad_name, together", name(NameError::NotAllowed)),
         ("name_taken", refused("name", Refusal::name_taken(&bob, &bob))),
         ("name_taken, looks like it", refused("name", Refusal::name_taken(&rob, &bob))),
-        ("not_named", refused("enter", Refusal::not_named(Some(verb(Kind::Enter))))),
+        ("not_named", refused("enter", Refusal::not_named(Some(spec(CommandKind::Enter))))),
         ("not_named, no command", refused("say", Refusal::not_named(None))),
         ("no_such_channel", refused("enter", Refusal::no_such_channel(&general, &[]))),
         ("no_such_channel, near", {
@@ -416,7 +439,7 @@ pub(crate) fn refusals() -> Vec<Case> {
         ("no_conversation", refused("say", Refusal::no_conversation())),
         (
             "needs_channel",
-            refused("topic", Refusal::needs_channel(verb(Kind::Topic), &with("bob"))),
+            refused("topic", Refusal::needs_channel(spec(CommandKind::Topic), &with("bob"))),
         ),
         ("nobody_to_reply_to", refused("reply", Refusal::nobody_to_reply_to())),
         ("too_many_conversations", refused("enter", Refusal::too_many_conversations(50))),
@@ -428,12 +451,16 @@ pub(crate) fn refusals() -> Vec<Case> {
             "for_operators",
             refused(
                 "kick",
-                Refusal::for_operators(verb(Kind::Kick), &general, std::slice::from_ref(&bob)),
+                Refusal::for_operators(
+                    spec(CommandKind::Kick),
+                    &general,
+                    std::slice::from_ref(&bob),
+                ),
             ),
         ),
         (
             "for_operators, none there",
-            refused("kick", Refusal::for_operators(verb(Kind::Kick), &general, &[])),
+            refused("kick", Refusal::for_operators(spec(CommandKind::Kick), &general, &[])),
         ),
         ("leave_whom", refused("leave", Refusal::leave_whom(&general, &bob))),
         ("gone_from_chat", refused("say", Refusal::gone_from_chat(&bob, false))),
@@ -494,14 +521,14 @@ fn hostile() -> Vec<Case> {
             refused("\"}\\", Refusal::unknown_command("\"}\\\r\n", &[]))
         }),
         ("a moment after all days", {
-            let placed = Placed { id: LineId(0), time: Timestamp(i64::MAX) };
+            let stamp = MessageStamp { id: MessageId(0), time: Timestamp(i64::MAX) };
             let (channel, from, text) = (channel("general"), user("bob"), text("hi"));
-            Event::Message { placed, channel, from, text, action: false, past: true }
+            Event::Message { stamp, channel, from, text, action: false, past: true }
         }),
         ("a moment before all days", {
-            let placed = Placed { id: LineId(0), time: Timestamp(i64::MIN) };
+            let stamp = MessageStamp { id: MessageId(0), time: Timestamp(i64::MIN) };
             let (channel, from, text) = (channel("general"), user("bob"), text("hi"));
-            Event::Message { placed, channel, from, text, action: false, past: true }
+            Event::Message { stamp, channel, from, text, action: false, past: true }
         }),
     ]
 }

@@ -1,23 +1,23 @@
 //! What is told and answered of what was said while an account wasn't here.
 
-use chat_proto::event::{Done, Event, Sentence};
-use chat_proto::id::LineId;
+use chat_proto::event::{Event, OkReply, Sentence};
+use chat_proto::id::MessageId;
 use chat_proto::limits::MAX_HISTORY_LINES;
 use chat_proto::text::Text;
 
 use super::{Case, channel, ok, private, some, user};
 
 fn reentered(topic: Option<Text>, operator: bool) -> Event {
-    Event::Reentered { channel: channel("dev"), members: 3, topic, operator, last: LineId(53) }
+    Event::Reentered { channel: channel("dev"), members: 3, topic, operator, last: MessageId(53) }
 }
 
 fn unread(count: u64, mentions: u64) -> Event {
-    Event::Unread { channel: channel("dev"), count, mentions, after: LineId(41) }
+    Event::Unread { channel: channel("dev"), count, mentions, after: MessageId(41) }
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let waiting = |count, told| Event::WhileAway { count, told };
-    let mentions = |count, next| ok("mentions", Done::Mentions { count, next });
+    let waiting = |count, told| Event::UnreadPrivate { count, told };
+    let mentions = |count, next| ok("mentions", OkReply::Mentions { count, next });
     vec![
         ("reentered", reentered(None, false)),
         ("reentered, topic", reentered(some("Say hello"), true)),

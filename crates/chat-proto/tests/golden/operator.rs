@@ -1,10 +1,10 @@
 //! What is told, answered and refused to those who run the server.
 
-use chat_proto::barred::Barred;
-use chat_proto::command::Invite;
-use chat_proto::event::{Done, Event, Farewell, ServerBan, Stat, Term};
+use chat_proto::ban_mask::ServerBanMask;
+use chat_proto::command::InvitationCode;
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::{CloseReason, Event, OkReply, ServerBan, Stat, Term};
 use chat_proto::refusal::Refusal;
-use chat_proto::verb::{self, Kind};
 
 use super::{Case, TIME, ok, refused, some, user};
 
@@ -22,7 +22,7 @@ fn banned(ban: Term) -> Event {
 }
 
 fn row(target: &str, by: Option<&str>, term: Term, reason: Option<&str>) -> Event {
-    let (target, reason) = (Barred::read(target).unwrap(), reason.and_then(some));
+    let (target, reason) = (ServerBanMask::read(target).unwrap(), reason.and_then(some));
     let ban = ServerBan { target, by: by.map(user), time: TIME, term, reason };
     Event::ServerBan(Box::new(ban))
 }
@@ -32,35 +32,35 @@ fn stat(name: &'static str, value: u64) -> Event {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let ended = |count| ok("kill", Done::Killed { user: user("bob"), count });
-    let told = |count| ok("announce", Done::Announced { count });
+    let ended = |count| ok("kill", OkReply::Killed { user: user("bob"), count });
+    let told = |count| ok("announce", OkReply::Announced { count });
     let bans = |count| Event::ServerBansHead { count };
     let until = Term::Until(TIME);
     let barred = |target, term, count| {
-        let target = Barred::read(target).unwrap();
-        ok("ban", Done::Barred { target, term, count })
+        let target = ServerBanMask::read(target).unwrap();
+        ok("ban", OkReply::ServerBanned { target, term, count })
     };
     let unbarred = |changed| {
-        let target = Barred::read("spam*bot").unwrap();
-        ok("unban", Done::Unbarred { target, changed })
+        let target = ServerBanMask::read("spam*bot").unwrap();
+        ok("unban", OkReply::ServerUnbanned { target, changed })
     };
-    let invite = Invite::new("3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
+    let invite = InvitationCode::new("3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
     vec![
         ("announcement", announced(Some("alice"))),
         ("announcement from the shell", announced(None)),
         ("killed", killed(Some("alice"), None)),
         ("killed for a reason", killed(Some("alice"), Some("spam"))),
         ("killed from the shell", killed(None, Some("spam"))),
-        ("bye, killed", Event::Bye(Farewell::Killed)),
-        ("killed and banned", banned(Term::Lasting)),
+        ("bye, killed", Event::Bye(CloseReason::Killed)),
+        ("killed and banned", banned(Term::Permanent)),
         ("killed and banned for a time", banned(until)),
         ("bans, none", bans(0)),
         ("bans, one", bans(1)),
         ("bans, more", bans(2)),
-        ("a ban of a name", row("bob", Some("alice"), Term::Lasting, None)),
+        ("a ban of a name", row("bob", Some("alice"), Term::Permanent, None)),
         ("a ban of a net from the shell", row("10.0.0.0/8", None, until, Some("spam"))),
-        ("bans listed", ok("ban", Done::Listed { count: 2 })),
-        ("banned, nobody was here", barred("bob", Term::Lasting, 0)),
+        ("bans listed", ok("ban", OkReply::Listed { count: 2 })),
+        ("banned, nobody was here", barred("bob", Term::Permanent, 0)),
         ("banned, one was here", barred("10.0.0.0/8", until, 1)),
         ("banned, more were here", barred("spam*bot", until, 2)),
         ("unbanned", unbarred(true)),
@@ -68,19 +68,19 @@ pub(super) fn cases() -> Vec<Case> {
         ("stat, a count", stat("people", 5)),
         ("stat, a length of time", stat("uptime_secs", 90_000)),
         ("stat, a size", stat("memory_bytes", 50_000_000)),
-        ("stats told", ok("stats", Done::Listed { count: 3 })),
+        ("stats told", ok("stats", OkReply::Listed { count: 3 })),
         ("one connection ended", ended(1)),
         ("connections ended", ended(2)),
         ("announced to one", told(1)),
         ("announced to more", told(12)),
-        ("invitation", ok("invitation", Done::Invitation { invite, until: TIME })),
+        ("invitation", ok("invitation", OkReply::Invitation { invite, until: TIME })),
     ]
 }
 
 /// Each case begins with the name of the function that makes the refusal.
 pub(super) fn refusals() -> Vec<Case> {
-    let kill = verb::of(Kind::Kill);
-    let (lasting, until) = (Term::Lasting, Term::Until(TIME));
+    let kill = CommandKind::Kill.spec();
+    let (lasting, until) = (Term::Permanent, Term::Until(TIME));
     let reason = some("spam");
     let spam = reason.as_ref();
     vec![

@@ -3,8 +3,9 @@
 #![allow(clippy::panic, reason = "a test fails by it")]
 
 use chat_proto::command::parse;
+use chat_proto::encoding::encoded;
 use chat_proto::event::Event;
-use chat_proto::rendition::{Form, rendered};
+use chat_proto::format::Format;
 use chat_proto::text::clean;
 
 /// Parsing never fails loudly, a command prints as a line that means the same, and what is answered
@@ -14,8 +15,8 @@ pub(crate) fn check(data: &[u8]) {
     if raw.contains('\n') {
         return;
     }
-    let asked = parse(raw);
-    match asked.command {
+    let parsed = parse(raw);
+    match parsed.command {
         Ok(command) => {
             let printed = command.to_string();
             assert_eq!(clean(&printed), printed, "printed as something unclean");
@@ -25,9 +26,9 @@ pub(crate) fn check(data: &[u8]) {
             }
         }
         Err(refusal) => {
-            for form in Form::ALL {
-                let event = Event::Refused { re: asked.re.clone(), refusal: refusal.clone() };
-                let line = rendered(&event, form);
+            for format in Format::ALL {
+                let event = Event::Refused { re: parsed.re.clone(), refusal: refusal.clone() };
+                let line = encoded(&event, format);
                 let ending = line.iter().position(|byte| *byte == b'\n');
                 assert_eq!(ending, Some(line.len() - 1), "{line:?}");
             }

@@ -1,24 +1,25 @@
 //! Generated commands, events and answers of channels that are run.
 
-use chat_proto::event::{Logged, Restricted, Term};
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::{ModLogEntry, Restriction, Term};
 use chat_proto::limits::{MAX_LOGGED_ACTS, MAX_PERIOD_SECS, MAX_SLOW_SECS};
-use chat_proto::setting::{Pattern, Period, Setting, WordsChange};
-use chat_proto::target::Target;
-use chat_proto::verb::Kind;
+use chat_proto::mod_target::ModTarget;
+use chat_proto::period::Period;
+use chat_proto::setting::{ChannelSetting, WordFilterChange, WordPattern};
 
 use super::*;
 
-fn target() -> impl Strategy<Value = Target> {
+fn target() -> impl Strategy<Value = ModTarget> {
     prop_oneof![
-        3 => user().prop_map(Target::User),
+        3 => user().prop_map(ModTarget::User),
         1 => (any::<u32>(), 0..=32_u8).prop_filter_map("no net", |(base, prefix)| {
-            Target::net(&format!("{}/{prefix}", std::net::Ipv4Addr::from(base)))
+            ModTarget::net(&format!("{}/{prefix}", std::net::Ipv4Addr::from(base)))
         }),
         1 => (any::<u128>(), 0..=128_u8).prop_filter_map("no net", |(base, prefix)| {
-            Target::net(&format!("{}/{prefix}", std::net::Ipv6Addr::from(base)))
+            ModTarget::net(&format!("{}/{prefix}", std::net::Ipv6Addr::from(base)))
         }),
         1 => any::<u32>().prop_filter_map("no name", |name| {
-            UserName::new(&std::net::Ipv4Addr::from(name).to_string()).ok().map(Target::User)
+            UserName::new(&std::net::Ipv4Addr::from(name).to_string()).ok().map(ModTarget::User)
         }),
     ]
 }
@@ -32,24 +33,26 @@ fn period(most: u64) -> impl Strategy<Value = Period> {
     .prop_filter_map("no period", Period::new)
 }
 
-fn setting() -> impl Strategy<Value = Setting> {
+fn setting() -> impl Strategy<Value = ChannelSetting> {
     let change = prop_oneof![
-        raw().prop_filter_map("no pattern", |raw| Pattern::new(&raw).map(WordsChange::Add)),
-        "[a-zß*]{1,8}".prop_filter_map("none", |raw| Pattern::new(&raw).map(WordsChange::Remove)),
-        Just(WordsChange::Clear),
+        raw()
+            .prop_filter_map("no pattern", |raw| WordPattern::new(&raw).map(WordFilterChange::Add)),
+        "[a-zß*]{1,8}"
+            .prop_filter_map("none", |raw| WordPattern::new(&raw).map(WordFilterChange::Remove)),
+        Just(WordFilterChange::Clear),
     ];
     prop_oneof![
-        any::<bool>().prop_map(Setting::InviteOnly),
-        any::<bool>().prop_map(Setting::Hidden),
-        option::of(period(MAX_SLOW_SECS.into())).prop_map(Setting::Slow),
-        any::<bool>().prop_map(Setting::TopicLock),
-        any::<bool>().prop_map(Setting::History),
-        any::<bool>().prop_map(Setting::Links),
-        change.prop_map(Setting::Words),
+        any::<bool>().prop_map(ChannelSetting::InviteOnly),
+        any::<bool>().prop_map(ChannelSetting::Hidden),
+        option::of(period(MAX_SLOW_SECS.into())).prop_map(ChannelSetting::Slow),
+        any::<bool>().prop_map(ChannelSetting::TopicLock),
+        any::<bool>().prop_map(ChannelSetting::History),
+        any::<bool>().prop_map(ChannelSetting::Links),
+        change.prop_map(ChannelSetting::Words),
     ]
 }
 
-fn running() -> impl Strategy<Value = Running> {
+fn running() -> impl Strategy<Value = ModCommand> {
     let reason = || option::of(argument(MAX_REASON_CHARS));
     // What follows a person and is no time begins in another way than one.
     let timed = || {
@@ -62,27 +65,28 @@ fn running() -> impl Strategy<Value = Running> {
         })
     };
     prop_oneof![
-        (user(), reason()).prop_map(|(user, reason)| Running::Kick(user, reason)),
-        Just(Running::Bans),
-        (target(), timed()).prop_map(|(to, (period, reason))| Running::Ban(to, period, reason)),
-        target().prop_map(Running::Unban),
-        Just(Running::Mutes),
-        (user(), timed()).prop_map(|(user, (period, reason))| Running::Mute(user, period, reason)),
-        user().prop_map(Running::Unmute),
-        user().prop_map(Running::Invite),
-        user().prop_map(Running::Op),
-        user().prop_map(Running::Deop),
-        Just(Running::Settings),
-        setting().prop_map(Running::Set),
-        (user(), reason()).prop_map(|(user, reason)| Running::Purge(user, reason)),
-        option::of(1..=MAX_LOGGED_ACTS).prop_map(Running::Log),
+        (user(), reason()).prop_map(|(user, reason)| ModCommand::Kick(user, reason)),
+        Just(ModCommand::Bans),
+        (target(), timed()).prop_map(|(to, (period, reason))| ModCommand::Ban(to, period, reason)),
+        target().prop_map(ModCommand::Unban),
+        Just(ModCommand::Mutes),
+        (user(), timed())
+            .prop_map(|(user, (period, reason))| ModCommand::Mute(user, period, reason)),
+        user().prop_map(ModCommand::Unmute),
+        user().prop_map(ModCommand::Invite),
+        user().prop_map(ModCommand::Op),
+        user().prop_map(ModCommand::Deop),
+        Just(ModCommand::Settings),
+        setting().prop_map(ModCommand::Set),
+        (user(), reason()).prop_map(|(user, reason)| ModCommand::Purge(user, reason)),
+        option::of(1..=MAX_LOGGED_ACTS).prop_map(ModCommand::Log),
     ]
 }
 
 pub(super) fn command() -> BoxedStrategy<Command> {
     prop_oneof![
         13 => (option::of(channel()), running())
-            .prop_map(|(channel, running)| Command::Run(channel, running)),
+            .prop_map(|(channel, running)| Command::Moderate(channel, running)),
         1 => (channel(), option::of(argument(MAX_REASON_CHARS)))
             .prop_map(|(channel, reason)| Command::Drop(channel, reason)),
     ]
@@ -90,7 +94,7 @@ pub(super) fn command() -> BoxedStrategy<Command> {
 }
 
 fn term() -> impl Strategy<Value = Term> {
-    prop_oneof![Just(Term::Lasting), placed().prop_map(|placed| Term::Until(placed.time))]
+    prop_oneof![Just(Term::Permanent), stamp().prop_map(|stamp| Term::Until(stamp.time))]
 }
 
 fn value() -> impl Strategy<Value = Sentence> {
@@ -101,40 +105,41 @@ fn a_name() -> impl Strategy<Value = &'static str> {
     select(&["slow", "words"][..])
 }
 
-pub(super) fn done() -> BoxedStrategy<Done> {
+pub(super) fn done() -> BoxedStrategy<OkReply> {
     let one = || (channel(), user());
     prop_oneof![
-        one().prop_map(|(channel, user)| Done::Kicked { channel, user }),
-        (channel(), any::<usize>()).prop_map(|(channel, count)| Done::ListedOf { channel, count }),
-        (channel(), target(), term()).prop_map(|(channel, target, term)| Done::Banned {
+        one().prop_map(|(channel, user)| OkReply::Kicked { channel, user }),
+        (channel(), any::<usize>())
+            .prop_map(|(channel, count)| OkReply::ListedOf { channel, count }),
+        (channel(), target(), term()).prop_map(|(channel, target, term)| OkReply::Banned {
             channel,
             target,
             term
         }),
         (channel(), target(), any::<bool>())
-            .prop_map(|(channel, target, changed)| Done::Unbanned { channel, target, changed }),
-        (one(), term()).prop_map(|((channel, user), term)| Done::Muted { channel, user, term }),
-        (one(), any::<bool>()).prop_map(|((channel, user), changed)| Done::Unmuted {
+            .prop_map(|(channel, target, changed)| OkReply::Unbanned { channel, target, changed }),
+        (one(), term()).prop_map(|((channel, user), term)| OkReply::Muted { channel, user, term }),
+        (one(), any::<bool>()).prop_map(|((channel, user), changed)| OkReply::Unmuted {
             channel,
             user,
             changed
         }),
-        one().prop_map(|(channel, user)| Done::Invited { channel, user }),
+        one().prop_map(|(channel, user)| OkReply::Invited { channel, user }),
         (one(), any::<bool>(), any::<bool>()).prop_map(|((channel, user), is_one, changed)| {
-            Done::Operator { channel, user, is_one, changed }
+            OkReply::Operator { channel, user, is_one, changed }
         }),
-        (channel(), a_name(), value()).prop_map(|(channel, name, value)| Done::Set {
+        (channel(), a_name(), value()).prop_map(|(channel, name, value)| OkReply::Set {
             channel,
             name,
             value
         }),
-        (one(), any::<usize>()).prop_map(|((channel, user), count)| Done::Purged {
+        (one(), any::<usize>()).prop_map(|((channel, user), count)| OkReply::Purged {
             channel,
             user,
             count
         }),
         (channel(), option::of(conversation()))
-            .prop_map(|(channel, current)| Done::Dropped { channel, current }),
+            .prop_map(|(channel, current)| OkReply::Dropped { channel, current }),
     ]
     .boxed()
 }
@@ -192,18 +197,18 @@ pub(super) fn happened() -> BoxedStrategy<Event> {
 
 pub(super) fn rows() -> BoxedStrategy<Event> {
     let reason = || option::of(text());
-    let restricted = (target(), user(), placed(), term(), reason());
+    let restricted = (target(), user(), stamp(), term(), reason());
     let logged =
-        (user(), placed(), select(VERBS), option::of(target()), option::of(term()), reason());
+        (user(), stamp(), select(COMMANDS), option::of(target()), option::of(term()), reason());
     prop_oneof![
-        (select(VERBS), channel(), 0..3_usize).prop_map(|(verb, channel, count)| {
-            Event::RunningHead { kind: verb.kind, channel, count }
+        (select(COMMANDS), channel(), 0..3_usize).prop_map(|(spec, channel, count)| {
+            Event::ModListHead { kind: spec.kind, channel, count }
         }),
         (any::<bool>(), channel(), restricted).prop_map(
-            |(is_ban, channel, (target, by, placed, term, reason))| {
-                let time = placed.time;
-                let restricted = Box::new(Restricted { target, by, time, term, reason });
-                Event::Restricted { is_ban, channel, restricted }
+            |(is_ban, channel, (target, by, stamp, term, reason))| {
+                let time = stamp.time;
+                let restricted = Box::new(Restriction { target, by, time, term, reason });
+                Event::Restriction { is_ban, channel, restricted }
             }
         ),
         (channel(), a_name(), value()).prop_map(|(channel, name, value)| Event::Setting {
@@ -212,10 +217,10 @@ pub(super) fn rows() -> BoxedStrategy<Event> {
             value
         }),
         (channel(), logged, option::of(value())).prop_map(
-            |(channel, (by, placed, verb, target, term, reason), setting)| {
-                let (time, did) = (placed.time, verb.kind);
-                let logged = Logged { time, by, did, target, term, setting, reason };
-                Event::Logged { channel, logged: Box::new(logged) }
+            |(channel, (by, stamp, spec, target, term, reason), setting)| {
+                let (time, did) = (stamp.time, spec.kind);
+                let logged = ModLogEntry { time, by, did, target, term, setting, reason };
+                Event::LogEntry { channel, logged: Box::new(logged) }
             }
         ),
     ]
@@ -223,7 +228,7 @@ pub(super) fn rows() -> BoxedStrategy<Event> {
 }
 
 pub(super) fn refusal() -> BoxedStrategy<Refusal> {
-    let known = |verb: verb::Verb| verb::of(verb.kind);
+    let known = |spec: command_table::CommandSpec| spec.kind.spec();
     prop_oneof![
         (channel(), term(), option::of(text()))
             .prop_map(|(channel, term, reason)| Refusal::banned(&channel, term, reason.as_ref())),
@@ -235,8 +240,8 @@ pub(super) fn refusal() -> BoxedStrategy<Refusal> {
         (user(), channel(), term())
             .prop_map(|(user, channel, term)| Refusal::muted_from_writing(&user, &channel, term)),
         (channel(), raw()).prop_map(|(channel, word)| Refusal::word_refused(&channel, &word)),
-        (select(VERBS), user(), channel()).prop_map(move |(verb, user, channel)| {
-            Refusal::is_operator(known(verb), &user, &channel)
+        (select(COMMANDS), user(), channel()).prop_map(move |(spec, user, channel)| {
+            Refusal::is_operator(known(spec), &user, &channel)
         }),
         raw().prop_map(|word| Refusal::bad_period(&word)),
         raw().prop_map(|word| Refusal::bad_address(&word)),
@@ -265,13 +270,13 @@ pub(super) fn fields(kind: &str) -> Option<(&'static [&'static str], &'static [&
 }
 
 /// What others hear of such a command.
-pub(super) fn heard(channel: ChannelName, by: UserName, running: &Running) -> Option<Event> {
+pub(super) fn heard(channel: ChannelName, by: UserName, running: &ModCommand) -> Option<Event> {
     Some(match running.clone() {
-        Running::Kick(user, reason) => Event::Kicked { channel, user, by, reason, ban: None },
-        Running::Mute(user, _, reason) => {
-            Event::Muted { channel, user, by, term: Term::Lasting, reason }
+        ModCommand::Kick(user, reason) => Event::Kicked { channel, user, by, reason, ban: None },
+        ModCommand::Mute(user, _, reason) => {
+            Event::Muted { channel, user, by, term: Term::Permanent, reason }
         }
-        Running::Set(setting) => {
+        ModCommand::Set(setting) => {
             let value = Sentence::new(setting.value());
             Event::Set { channel, name: setting.name(), value, by }
         }
@@ -285,9 +290,16 @@ fn every_way_to_run_a_channel_is_generated() {
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
     let strategy = running();
-    let seen: Vec<Kind> =
+    let seen: Vec<CommandKind> =
         (0..500).map(|_| strategy.new_tree(&mut runner).unwrap().current().kind()).collect();
-    for kind in [Kind::Kick, Kind::Ban, Kind::Unban, Kind::Mute, Kind::Set, Kind::Log] {
+    for kind in [
+        CommandKind::Kick,
+        CommandKind::Ban,
+        CommandKind::Unban,
+        CommandKind::Mute,
+        CommandKind::Set,
+        CommandKind::Log,
+    ] {
         assert!(seen.contains(&kind), "{kind:?}");
     }
 }

@@ -4,18 +4,18 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use chat_proto::barred::Barred;
+use chat_proto::ban_mask::ServerBanMask;
 use chat_proto::command::{for_how_long, refuse_period};
-use chat_proto::event::{Done, Stat, Term};
-use chat_proto::id::Timestamp;
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::{OkReply, Stat, Term};
 use chat_proto::limits::MAX_REASON_CHARS;
+use chat_proto::mod_target::ModTarget;
 use chat_proto::name::{ChannelName, UserName};
+use chat_proto::period::Period;
 use chat_proto::refusal::{Code, Refusal};
 use chat_proto::secret::Secret;
-use chat_proto::setting::Period;
-use chat_proto::target::Target;
 use chat_proto::text::{Text, clean};
-use chat_proto::verb::{self, Kind};
+use chat_proto::time::Timestamp;
 use tokio::sync::oneshot;
 
 use super::wire::{Answer, Request};
@@ -54,8 +54,8 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
         }
         Request::Kill { user, reason } => {
             let wish = AdminRequest::Kill(user_name(&user)?);
-            match decree(hub, wish, why(Kind::Kill, reason.as_deref())?, now).await? {
-                Done::Killed { user, count } => {
+            match decree(hub, wish, why(CommandKind::Kill, reason.as_deref())?, now).await? {
+                OkReply::Killed { user, count } => {
                     let text = format!("Connections of {user} that were ended: {count}.");
                     vec![Answer::counted(count, text)]
                 }
@@ -65,7 +65,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
         Request::Announce { text } => {
             let text = Text::new(&text).ok_or_else(Refusal::blank_line)?;
             match decree(hub, AdminRequest::Announce(text), None, now).await? {
-                Done::Announced { count } => {
+                OkReply::Announced { count } => {
                     vec![Answer::counted(count, format!("Connections that were told: {count}."))]
                 }
                 _ => return Err(Refusal::internal()),
@@ -79,7 +79,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             listed(rows, "numbers")
         }
         Request::Invitation {} => match decree(hub, AdminRequest::Invitation, None, now).await? {
-            Done::Invitation { invite, until } => {
+            OkReply::Invitation { invite, until } => {
                 let invite = invite.expose().to_owned();
                 let text = format!(
                     "/register invite:{invite} makes one account, until {} (UTC).",
@@ -105,10 +105,10 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             listed(acts.into_iter().map(act_row), "acts")
         }
         Request::Ban { target, r#for, reason } => {
-            let target = Barred::read(&target)?;
-            if let Barred::One(Target::User(user)) = &target
-                && Target::is_like_address(user.as_str())
-                && Target::read(user.as_str()).as_ref() == Some(&Target::User(user.clone()))
+            let target = ServerBanMask::read(&target)?;
+            if let ServerBanMask::One(ModTarget::User(user)) = &target
+                && ModTarget::is_like_address(user.as_str())
+                && ModTarget::read(user.as_str()).as_ref() == Some(&ModTarget::User(user.clone()))
                 && hub.person(user).is_err()
                 && hub.account_called(user).is_none()
             {
@@ -116,13 +116,13 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             }
             let given = r#for.as_deref().map(period).transpose()?;
             let reason = reason.unwrap_or_default();
-            let (typed, reason) = for_how_long(verb::of(Kind::Ban), clean(&reason).trim())?;
+            let (typed, reason) = for_how_long(CommandKind::Ban.spec(), clean(&reason).trim())?;
             if let (Some(_), Some(again)) = (given, typed) {
                 return Err(Refusal::period_without_for(&again.to_string()));
             }
             let wish = AdminRequest::Ban(target, given.or(typed));
             match decree(hub, wish, reason, now).await? {
-                Done::Barred { target, term, count } => {
+                OkReply::ServerBanned { target, term, count } => {
                     let text = format!("{target} is banned{term}; connections ended: {count}.");
                     let until = until(term);
                     let count = Some(count);
@@ -139,12 +139,12 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             }
         }
         Request::Unban { target } => {
-            let target = Barred::read(&target)?;
+            let target = ServerBanMask::read(&target)?;
             match decree(hub, AdminRequest::Unban(target), None, now).await? {
-                Done::Unbarred { target, changed: true } => {
+                OkReply::ServerUnbanned { target, changed: true } => {
                     vec![Answer::done(format!("{target} is not banned any more."))]
                 }
-                Done::Unbarred { target, changed: false } => {
+                OkReply::ServerUnbanned { target, changed: false } => {
                     vec![Answer::done(format!("{target} was not banned."))]
                 }
                 _ => return Err(Refusal::internal()),
@@ -170,17 +170,23 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             };
             let aim = ActionTarget { user, person, account };
             match act(hub, &channel, ModActionKind::Op(aim), None, now).await? {
-                Done::Operator { channel, user, .. } => {
+                OkReply::Operator { channel, user, .. } => {
                     vec![Answer::done(format!("{user} is an operator of {channel}."))]
                 }
                 _ => return Err(Refusal::internal()),
             }
         }
         Request::Drop { channel, reason } => {
-            match act(hub, &channel, ModActionKind::Drop, why(Kind::Drop, reason.as_deref())?, now)
-                .await?
+            match act(
+                hub,
+                &channel,
+                ModActionKind::Drop,
+                why(CommandKind::Drop, reason.as_deref())?,
+                now,
+            )
+            .await?
             {
-                Done::Dropped { channel, .. } => {
+                OkReply::Dropped { channel, .. } => {
                     vec![Answer::done(format!(
                         "{channel} is dropped, with all that was said in it."
                     ))]
@@ -219,7 +225,7 @@ async fn decree(
     wish: AdminRequest,
     reason: Option<Text>,
     now: Timestamp,
-) -> Result<Done, Refusal> {
+) -> Result<OkReply, Refusal> {
     let (asker, answer) = oneshot::channel();
     hub.submit_admin_command(Issuer::Shell(asker), wish, reason, now)?;
     answer.await.map_err(|_| Refusal::internal())?
@@ -232,7 +238,7 @@ async fn act(
     deed: ModActionKind,
     reason: Option<Text>,
     now: Timestamp,
-) -> Result<Done, Refusal> {
+) -> Result<OkReply, Refusal> {
     let name = channel_name(channel)?;
     let shell = hub.shell(now);
     let channel = hub.channel_for(&shell, &name, now)?;
@@ -373,7 +379,7 @@ fn period(typed: &str) -> Result<Period, Refusal> {
 
 fn until(term: Term) -> Option<String> {
     match term {
-        Term::Lasting => None,
+        Term::Permanent => None,
         Term::Until(end) => Some(end.rfc3339().to_string()),
     }
 }
@@ -388,9 +394,9 @@ fn user_name(typed: &str) -> Result<UserName, Refusal> {
 }
 
 /// The reason of what takes no time.
-fn why(kind: Kind, reason: Option<&str>) -> Result<Option<Text>, Refusal> {
+fn why(kind: CommandKind, reason: Option<&str>) -> Result<Option<Text>, Refusal> {
     let Some(reason) = reason.and_then(Text::new) else { return Ok(None) };
-    refuse_period(verb::of(kind), reason.as_str().trim())?;
+    refuse_period(kind.spec(), reason.as_str().trim())?;
     match reason.chars_over(MAX_REASON_CHARS) {
         None => Ok(Some(reason)),
         Some(over) => Err(Refusal::new(

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use chat_proto::event::Away;
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use super::conversation_index::ConversationIndex;
 use crate::hub::client::UserId;
@@ -32,7 +33,7 @@ pub(super) fn load(
     let mut channels: HashMap<u64, Vec<AccountMembership>> = HashMap::new();
     for row in members {
         let Some(channel) = register.channel(row.number).cloned() else { continue };
-        let remembered = AccountMembership { channel, read: LineId(row.marker) };
+        let remembered = AccountMembership { channel, read: MessageId(row.marker) };
         channels.entry(row.party).or_default().push(remembered);
     }
     for row in rows {

@@ -1,10 +1,10 @@
 //! What operators of the server decide, as the store keeps it.
 
-use chat_proto::barred::Barred;
+use chat_proto::ban_mask::ServerBanMask;
 use chat_proto::event::{ServerBan, Term};
-use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use crate::hub::admin::command::{AdminAction, AdminCommand, AuditEntry};
 use crate::hub::admin::server_moderation::{Invitation, StoredServerModeration};
@@ -20,11 +20,11 @@ pub(super) fn load(book: &Book) -> Result<StoredServerModeration, Failure> {
         (TokenHash(row.hash), Invitation::new(name(row.author), created, until))
     });
     let bans = book.server_bans()?.into_iter().filter_map(|row| {
-        let Ok(target) = Barred::read(&row.shown) else {
+        let Ok(target) = ServerBanMask::read(&row.shown) else {
             tracing::warn!(target = row.shown, "a ban is against what can't be banned any more");
             return None;
         };
-        let term = row.until.map_or(Term::Lasting, |until| Term::Until(Timestamp(until)));
+        let term = row.until.map_or(Term::Permanent, |until| Term::Until(Timestamp(until)));
         let reason = row.reason.as_deref().and_then(Text::new);
         Some(ServerBan { target, by: name(row.author), time: Timestamp(row.created), term, reason })
     });

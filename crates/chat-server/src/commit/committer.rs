@@ -5,11 +5,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chat_proto::event::Placed;
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::MessageStamp;
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use super::account;
 use super::admin;
@@ -121,7 +122,7 @@ enum Plan {
     /// The same as another line of this batch, which came first.
     Duplicate {
         number: u32,
-        placed: Placed,
+        stamp: MessageStamp,
     },
     Decided(CommitOutcome),
 }
@@ -293,21 +294,21 @@ impl Committer {
     fn step(
         &mut self,
         draft: &Proposal,
-        said_now: &mut HashMap<(UserName, Box<str>), (u32, Placed)>,
+        said_now: &mut HashMap<(UserName, Box<str>), (u32, MessageStamp)>,
         hub: &Hub,
     ) -> Plan {
         let once = draft.once.as_ref().map(|key| (draft.from.clone(), Box::from(key.as_str())));
         if let Some(once) = &once {
-            if let Some((number, placed)) = said_now.get(once) {
-                return Plan::Duplicate { number: *number, placed: *placed };
+            if let Some((number, stamp)) = said_now.get(once) {
+                return Plan::Duplicate { number: *number, stamp: *stamp };
             }
             // Also where the wall clock was set, nothing is said again.
             let now = draft.time.min(on_the_wall(draft.time));
             let since = now.0.saturating_sub(ONCE_MILLIS);
             match self.book.said_once(once.0.key(), &once.1, since) {
                 Ok(Some(said)) => {
-                    let placed = Placed { id: LineId(said.id), time: Timestamp(said.time) };
-                    return self.said_before(said.number, placed, draft);
+                    let stamp = MessageStamp { id: MessageId(said.id), time: Timestamp(said.time) };
+                    return self.said_before(said.number, stamp, draft);
                 }
                 Ok(None) => {}
                 Err(failure) => {
@@ -344,7 +345,7 @@ impl Committer {
                 let seat = self.register.next_place(&key, names, on_the_wall(draft.time));
                 let Ok(seat) = seat else { return full() };
                 if let Some(once) = once {
-                    said_now.insert(once, (seat.number, seat.placed()));
+                    said_now.insert(once, (seat.number, seat.stamp()));
                 }
                 Plan::Message { seat, by_other, hidden: !draft.is_kept() }
             }
@@ -373,10 +374,10 @@ impl Committer {
         }
     }
 
-    fn said_before(&self, number: u32, placed: Placed, draft: &Proposal) -> Plan {
+    fn said_before(&self, number: u32, stamp: MessageStamp, draft: &Proposal) -> Plan {
         let place = self.register.place(number, draft.party);
         let place = place.unwrap_or_else(|| draft.place.clone());
-        Plan::Decided(CommitOutcome::Duplicate(place, placed))
+        Plan::Decided(CommitOutcome::Duplicate(place, stamp))
     }
 
     /// Commits the batch and what is owed.
@@ -513,13 +514,13 @@ impl Committer {
             let settled = match (step, kept) {
                 (Plan::Decided(settled), _) => settled,
                 (_, Err(refusal)) => CommitOutcome::Failed(refusal.clone()),
-                (Plan::Message { seat, .. }, Ok(())) => CommitOutcome::MessageStored(seat.placed()),
+                (Plan::Message { seat, .. }, Ok(())) => CommitOutcome::MessageStored(seat.stamp()),
                 (Plan::Topic { .. }, Ok(())) => CommitOutcome::TopicStored,
                 (Plan::ModAction { mut written, .. }, Ok(())) => {
                     CommitOutcome::ModActionStored(written.hidden(), written.take_recorded())
                 }
-                (Plan::Duplicate { number, placed }, Ok(())) => {
-                    match self.said_before(number, placed, &draft) {
+                (Plan::Duplicate { number, stamp }, Ok(())) => {
+                    match self.said_before(number, stamp, &draft) {
                         Plan::Decided(settled) => settled,
                         _ => CommitOutcome::Refused(Refusal::internal()),
                     }
@@ -535,7 +536,7 @@ impl Committer {
         let Some((channel, ..)) = said.peek().copied() else { return false };
         let is_of_run = |(other, ..): &(&Arc<Channel>, _, _)| Arc::ptr_eq(other, channel);
         let run: Vec<_> =
-            said.take_while(is_of_run).map(|(_, draft, placed)| (draft, placed)).collect();
+            said.take_while(is_of_run).map(|(_, draft, stamp)| (draft, stamp)).collect();
         let length = run.len();
         hub.apply_run(channel, run);
         // Not before it is told: after a fault they are settled still.
@@ -600,12 +601,12 @@ impl Committer {
 
 impl BatchItem {
     /// A line of a channel, and its place there.
-    fn said(&self) -> Option<(&Arc<Channel>, &Proposal, Placed)> {
+    fn said(&self) -> Option<(&Arc<Channel>, &Proposal, MessageStamp)> {
         match self.line()? {
             (
                 draft @ Proposal { to: Ok(Recipient::Channel(channel)), .. },
                 Plan::Message { seat, .. },
-            ) => Some((channel, draft, seat.placed())),
+            ) => Some((channel, draft, seat.stamp())),
             _ => None,
         }
     }

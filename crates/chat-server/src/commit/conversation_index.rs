@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chat_proto::conversation::Conversation;
-use chat_proto::event::Placed;
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::MessageStamp;
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use super::{account, admin, moderation};
 use crate::hub::client::UserId;
@@ -80,8 +81,8 @@ pub(super) struct Slot {
 
 impl Slot {
     /// The place that was taken.
-    pub(super) fn placed(&self) -> Placed {
-        Placed { id: LineId(self.id), time: self.time }
+    pub(super) fn stamp(&self) -> MessageStamp {
+        MessageStamp { id: MessageId(self.id), time: self.time }
     }
 }
 
@@ -107,7 +108,7 @@ impl ConversationIndex {
         for row in rows.iter().filter(|row| row.is_of_forgotten()) {
             register.forgotten = row.floor;
             register.forgotten_number = Some(row.number);
-            past.forgotten = LineId(row.floor);
+            past.forgotten = MessageId(row.floor);
         }
         for mut row in rows {
             register.next_number = register.next_number.max(row.number.saturating_add(1));
@@ -142,8 +143,8 @@ impl ConversationIndex {
                     name: name.clone(),
                     topic: row.topic.as_deref().and_then(Text::new),
                     topic_by: topics.get(&row.number).copied().map(UserId),
-                    last: LineId(row.last),
-                    floor: LineId(row.floor),
+                    last: MessageId(row.last),
+                    floor: MessageId(row.floor),
                     open: row.open,
                     running: running.remove(&row.number).unwrap_or_default(),
                 });

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::id::MessageId;
+use chat_proto::time::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -79,7 +80,7 @@ struct SharedLog {
     /// What waits is taken only by who holds this, so that nothing overtakes anything.
     desk: RankedMutex<{ Rank::Commit as u8 }, CommitterState>,
     /// What was read: it is written with whatever is written next, and for itself alone only at the end.
-    read: RankedMutex<{ Rank::Pending as u8 }, HashMap<(UserId, ConversationKey), LineId>>,
+    read: RankedMutex<{ Rank::Pending as u8 }, HashMap<(UserId, ConversationKey), MessageId>>,
     /// Notified when something is there that wasn't.
     read_begun: Notify,
     /// How far the desk is.

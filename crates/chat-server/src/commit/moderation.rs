@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use chat_proto::event::{Logged, Restricted, Sentence, Term};
-use chat_proto::id::Timestamp;
+use chat_proto::event::{ModLogEntry, Restriction, Sentence, Term};
+use chat_proto::mod_target::ModTarget;
 use chat_proto::name::UserName;
-use chat_proto::target::Target;
 use chat_proto::text::Text;
-use chat_proto::verb;
+use chat_proto::time::Timestamp;
 
 use super::admin::record;
 use crate::hub::admin::command::AuditEntry;
@@ -50,8 +49,8 @@ pub(super) fn load(book: &Book) -> Result<(HashMap<u32, StoredModeration>, u64),
 
 /// None if it is of a version that had other names.
 fn mark(row: &KeptMark) -> Option<ListEntry> {
-    let shown = Restricted {
-        target: Target::read(&row.target)?,
+    let shown = Restriction {
+        target: ModTarget::read(&row.target)?,
         by: UserName::stored(&row.by).ok()?,
         time: Timestamp(row.time),
         term: term(row.until),
@@ -61,12 +60,12 @@ fn mark(row: &KeptMark) -> Option<ListEntry> {
 }
 
 fn term(until: Option<i64>) -> Term {
-    until.map_or(Term::Lasting, |until| Term::Until(Timestamp(until)))
+    until.map_or(Term::Permanent, |until| Term::Until(Timestamp(until)))
 }
 
 fn end(term: Term) -> Option<i64> {
     match term {
-        Term::Lasting => None,
+        Term::Permanent => None,
         Term::Until(end) => Some(end.0),
     }
 }
@@ -79,7 +78,7 @@ fn author(borne: &NameRecord) -> Author<'_> {
 /// An act with everything that is written of it.
 pub(super) struct PlannedModAction {
     moderation: Vec<ModerationChange>,
-    logged: Option<Logged>,
+    logged: Option<ModLogEntry>,
     target: Option<String>,
     /// It hides lines: under these names, and so many.
     purged: Vec<NameRecord>,
@@ -150,11 +149,11 @@ impl PlannedModAction {
             entries.push(Entry::Rule { number, rule });
         }
         let Some(logged) = &self.logged else { return };
-        let Logged { time, by, did, term, setting, reason, .. } = logged;
+        let ModLogEntry { time, by, did, term, setting, reason, .. } = logged;
         let act = ActRow {
             time: time.0,
             by: by.as_str(),
-            did: verb::of(*did).name,
+            did: did.spec().name,
             target: self.target.as_deref(),
             until: term.and_then(end),
             setting: setting.as_ref().map(Sentence::as_str),
@@ -169,7 +168,7 @@ pub(super) fn add_rule<'a>(keep: &'a ModerationChange, number: u32, entries: &mu
     let rule = match keep {
         ModerationChange::Add(list, mark) => {
             let (party, account) = mark.parties();
-            let Restricted { by, time, term, reason, .. } = &mark.shown;
+            let Restriction { by, time, term, reason, .. } = &mark.shown;
             Rule::Mark(MarkRow {
                 list: list.number(),
                 key: mark.key(),

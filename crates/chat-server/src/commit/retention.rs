@@ -5,8 +5,9 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::id::MessageId;
 use chat_proto::name::ChannelName;
+use chat_proto::time::Timestamp;
 
 use super::conversation_index::ConversationIndex;
 use crate::hub::Hub;
@@ -288,7 +289,7 @@ impl RetentionSweep {
                 book.forget_conversation(entry.number)?;
                 register.remove(key);
             } else if let ConversationKey::Channel(name) = key {
-                hub.forget_lines(name, LineId(entry.floor));
+                hub.forget_lines(name, MessageId(entry.floor));
             }
         }
         self.low.pop_front();

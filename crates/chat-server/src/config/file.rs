@@ -10,7 +10,7 @@ use serde::de::{self, IntoDeserializer as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{Wrong, problem};
-use crate::cli::LogForm;
+use crate::cli::LogFormat;
 use crate::util::input;
 
 /// The largest file: far more than all settings with a comment for each.
@@ -28,7 +28,7 @@ pub struct File {
     pub motd: Option<PathBuf>,
     pub data: Option<PathBuf>,
     pub ephemeral: Option<bool>,
-    pub log: Option<LogForm>,
+    pub log: Option<LogFormat>,
     pub admin_socket: Option<PathBuf>,
     pub durability: Option<Durability>,
     #[serde(default)]

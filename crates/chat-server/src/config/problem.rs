@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chat_proto::command::near;
+use chat_proto::suggest::suggestions;
 use toml::de::{DeTable, Error};
 
 /// A value is shown up to here.
@@ -54,7 +54,7 @@ fn unknown_key(message: &str) -> Option<(&str, Option<&str>)> {
     let mut quoted = in_backticks(message);
     let unknown = message.starts_with("unknown field").then(|| quoted.next()).flatten()?;
     let known: Vec<_> = quoted.map(|key| (key, key)).collect();
-    Some((unknown, near(unknown, known, 1).first().copied()))
+    Some((unknown, suggestions(unknown, known, 1).first().copied()))
 }
 
 fn in_backticks(message: &str) -> impl Iterator<Item = &str> {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use chat_proto::command_table::CommandKind;
+use chat_proto::mod_target::ModTarget;
 use chat_proto::name::UserName;
+use chat_proto::period::Period;
 use chat_proto::refusal::Refusal;
-use chat_proto::setting::Period;
-use chat_proto::target::Target;
 use chat_proto::text::Text;
-use chat_proto::verb::Kind;
 
 use super::{Asker, Handled, Outcome};
 use crate::hub::channel::Channel;
@@ -17,12 +17,12 @@ use crate::hub::channel::moderation::ListKind;
 pub(super) fn handle(
     asker: &Asker<'_>,
     channel: Arc<Channel>,
-    target: Target,
+    target: ModTarget,
     period: Option<Period>,
     reason: Option<Text>,
 ) -> Handled {
-    if let Target::User(user) = &target {
-        asker.not_oneself(Kind::Ban, user)?;
+    if let ModTarget::User(user) = &target {
+        asker.not_oneself(CommandKind::Ban, user)?;
         if asker.is_unknown_address(user) {
             return Err(Refusal::bad_address(user.as_str()));
         }
@@ -32,23 +32,24 @@ pub(super) fn handle(
 }
 
 pub(super) fn list(asker: &Asker<'_>, channel: &Channel) -> Outcome {
-    asker.marks(channel, ListKind::Bans, Kind::Ban)
+    asker.marks(channel, ListKind::Bans, CommandKind::Ban)
 }
 
 impl Asker<'_> {
     /// Whether a name is like an address that isn't complete, and nobody who is here and no account has it.
     pub(super) fn is_unknown_address(&self, user: &UserName) -> bool {
-        let is_named = |user: &str| Target::net(user).is_some() || Target::is_meant_as_net(user);
+        let is_named =
+            |user: &str| ModTarget::net(user).is_some() || ModTarget::is_meant_as_net(user);
         // What could be a whole address was typed with the sign of a name.
-        let is_like = Target::is_like_address(user.as_str()) && !is_named(user.as_str());
+        let is_like = ModTarget::is_like_address(user.as_str()) && !is_named(user.as_str());
         is_like && !self.is_known(user)
     }
 
     /// A person or a net, as it is known at the moment.
-    pub(super) fn against(&self, target: Target) -> BanSubject {
+    pub(super) fn against(&self, target: ModTarget) -> BanSubject {
         match target {
-            Target::User(user) => BanSubject::User(self.aim(user)),
-            net @ Target::Net(_) => BanSubject::Net(net),
+            ModTarget::User(user) => BanSubject::User(self.aim(user)),
+            net @ ModTarget::Net(_) => BanSubject::Net(net),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! `/channels`: the channels, those whose name contains what was typed.
 
 use chat_proto::command::Command;
+use chat_proto::command_table::CommandKind;
 use chat_proto::event::{Event, Sentence};
 use chat_proto::limits::{LIST_ROWS, LISTED_TOPIC_CHARS, NAMELESS_LIST_ROWS};
 use chat_proto::name::ChannelName;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
-use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Handled, Outcome, done};
 use crate::hub::snapshot::ListPage;
@@ -21,7 +21,7 @@ pub(super) fn handle(
 ) -> Handled {
     let is_named = asker.me.name.is_some();
     if after.is_some() && !is_named {
-        return Err(Refusal::not_named(Some(verb::of(Kind::Channels))));
+        return Err(Refusal::not_named(Some(CommandKind::Channels.spec())));
     }
     let most = if is_named { LIST_ROWS } else { NAMELESS_LIST_ROWS };
     let wanted = part.as_ref().map(Text::as_str);

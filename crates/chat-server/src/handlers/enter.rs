@@ -1,11 +1,11 @@
 //! `/enter`: enters a channel and makes it current.
 
-use chat_proto::id::LineId;
+use chat_proto::id::MessageId;
 use chat_proto::name::ChannelName;
 
 use super::{Asker, Change, Handled, Outcome};
 
-pub(super) fn handle(asker: &Asker<'_>, channel: ChannelName, after: Option<LineId>) -> Handled {
+pub(super) fn handle(asker: &Asker<'_>, channel: ChannelName, after: Option<MessageId>) -> Handled {
     if asker.inbox.channel(&channel).is_none() {
         asker.has_room()?;
     }

@@ -1,9 +1,9 @@
 //! `/format`: the form of all further output.
 
-use chat_proto::rendition::Form;
+use chat_proto::format::Format;
 
 use super::{Change, Outcome};
 
-pub(super) fn handle(form: Form) -> Outcome {
-    Outcome::Change(Change::Format(form))
+pub(super) fn handle(format: Format) -> Outcome {
+    Outcome::Change(Change::Format(format))
 }

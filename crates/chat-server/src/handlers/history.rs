@@ -1,6 +1,6 @@
 //! `/history`: stored lines of a conversation, by default the current one.
 
-use chat_proto::command::Span;
+use chat_proto::command::HistoryRange;
 use chat_proto::conversation::Conversation;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::{Code, Refusal};
@@ -9,7 +9,11 @@ use super::{Asker, Change, Handled, Outcome};
 use crate::hub::ports::{ConversationKey, ConversationRef};
 use crate::policy;
 
-pub(super) fn handle(asker: &Asker<'_>, named: Option<Conversation>, span: Span) -> Handled {
+pub(super) fn handle(
+    asker: &Asker<'_>,
+    named: Option<Conversation>,
+    span: HistoryRange,
+) -> Handled {
     let named = match named {
         Some(named) => named,
         None => asker.current()?.conversation.clone(),

@@ -1,9 +1,9 @@
 //! `/ignore`: hides a person, or lists the hidden.
 
-use chat_proto::event::{Done, Event, Sentence};
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::{Event, OkReply, Sentence};
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
-use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Change, Handled, Outcome};
 use crate::policy;
@@ -18,9 +18,9 @@ pub(super) fn handle(asker: &Asker<'_>, user: Option<UserName>) -> Handled {
             _ => format!("You ignore {}.", names.join(", ")),
         };
         let rows = vec![Event::Notice(Sentence::new(text))];
-        return Ok(Outcome::Answer(rows, Done::Listed { count }));
+        return Ok(Outcome::Answer(rows, OkReply::Listed { count }));
     };
-    policy::user::somebody_else(verb::of(Kind::Ignore), asker.me.name.as_ref(), &user)?;
+    policy::user::somebody_else(CommandKind::Ignore.spec(), asker.me.name.as_ref(), &user)?;
     asker.me.may_ignore_more().map_err(Refusal::too_many_ignored)?;
     // Somebody who just left, and may come back, can be ignored too.
     Ok(Outcome::Change(Change::Ignore(user)))

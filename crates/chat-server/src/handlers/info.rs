@@ -1,6 +1,6 @@
 //! `/info`: about oneself.
 
-use chat_proto::event::{Done, Event, Own};
+use chat_proto::event::{Event, OkReply, SelfInfo};
 use chat_proto::refusal::Refusal;
 
 use super::{Asker, Handled, Outcome};
@@ -10,7 +10,7 @@ use crate::util::clock::on_the_wall;
 pub(super) fn handle(asker: &Asker<'_>) -> Handled {
     let name = asker.me.name.clone().ok_or_else(|| Refusal::not_named(None))?;
     let away = asker.person.away();
-    let own = Own {
+    let own = SelfInfo {
         account: Some(name.clone()).filter(|_| asker.me.is_signed_in()),
         name,
         current: asker.me.current().cloned(),
@@ -20,5 +20,5 @@ pub(super) fn handle(asker: &Asker<'_>) -> Handled {
         connected_secs: asker.now.seconds_since(asker.person.since),
         away,
     };
-    Ok(Outcome::Answer(vec![Event::Info(Box::new(own))], Done::Told))
+    Ok(Outcome::Answer(vec![Event::Info(Box::new(own))], OkReply::Told))
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use chat_proto::command_table::CommandKind;
 use chat_proto::name::UserName;
 use chat_proto::text::Text;
-use chat_proto::verb::Kind;
 
 use super::{Asker, Handled};
 use crate::hub::channel::Channel;
@@ -16,7 +16,7 @@ pub(super) fn handle(
     user: UserName,
     reason: Option<Text>,
 ) -> Handled {
-    asker.not_oneself(Kind::Kick, &user)?;
+    asker.not_oneself(CommandKind::Kick, &user)?;
     let aim = asker.aim_here(user)?;
     asker.act(channel, ModActionKind::Kick(aim), reason)
 }

@@ -1,11 +1,11 @@
 //! `/logout`: signs this device out.
 
-use chat_proto::verb::{self, Kind};
+use chat_proto::command_table::CommandKind;
 
 use super::{AccountChange, Asker, Change, Handled, Outcome};
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>) -> Handled {
-    policy::account::is_signed_in(asker.me.is_signed_in(), verb::of(Kind::Logout))?;
+    policy::account::is_signed_in(asker.me.is_signed_in(), CommandKind::Logout.spec())?;
     Ok(Outcome::Change(Change::Account(AccountChange::SignOut)))
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use chat_proto::command_table::CommandKind;
+use chat_proto::mod_target::ModTarget;
 use chat_proto::name::UserName;
+use chat_proto::period::Period;
 use chat_proto::refusal::Refusal;
-use chat_proto::setting::Period;
-use chat_proto::target::Target;
 use chat_proto::text::Text;
-use chat_proto::verb::Kind;
 
 use super::{Asker, Handled, Outcome};
 use crate::hub::channel::Channel;
@@ -21,9 +21,10 @@ pub(super) fn handle(
     period: Option<Period>,
     reason: Option<Text>,
 ) -> Handled {
-    asker.not_oneself(Kind::Mute, &user)?;
-    let is_net = Target::net(user.as_str()).is_some() || Target::is_meant_as_net(user.as_str());
-    if (is_net || Target::is_like_address(user.as_str())) && !asker.is_known(&user) {
+    asker.not_oneself(CommandKind::Mute, &user)?;
+    let is_net =
+        ModTarget::net(user.as_str()).is_some() || ModTarget::is_meant_as_net(user.as_str());
+    if (is_net || ModTarget::is_like_address(user.as_str())) && !asker.is_known(&user) {
         return Err(Refusal::mute_of_address(user.as_str()));
     }
     // Somebody who isn't here at the moment can be muted too.
@@ -32,5 +33,5 @@ pub(super) fn handle(
 }
 
 pub(super) fn list(asker: &Asker<'_>, channel: &Channel) -> Outcome {
-    asker.marks(channel, ListKind::Mutes, Kind::Mute)
+    asker.marks(channel, ListKind::Mutes, CommandKind::Mute)
 }

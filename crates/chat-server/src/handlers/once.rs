@@ -3,9 +3,9 @@
 //! Whether it may be said is only asked if it was not said already, so the order finds that out first.
 
 use chat_proto::command::OnceKey;
+use chat_proto::command_table::CommandKind;
 use chat_proto::conversation::Conversation;
 use chat_proto::text::Text;
-use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Change, Handled, Outcome, Place};
 use crate::policy;
@@ -17,7 +17,7 @@ pub(super) fn handle(
     text: Text,
 ) -> Handled {
     if let Conversation::Private(user) = &conversation {
-        policy::user::somebody_else(verb::of(Kind::Once), asker.me.name.as_ref(), user)?;
+        policy::user::somebody_else(CommandKind::Once.spec(), asker.me.name.as_ref(), user)?;
     }
     let to = Place { conversation, with: None };
     Ok(Outcome::Change(Change::Say { to, text, action: false, once: Some(key), verdict: None }))

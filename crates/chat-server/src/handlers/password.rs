@@ -1,13 +1,13 @@
 //! `/password`: changes the password of the account.
 
+use chat_proto::command_table::CommandKind;
 use chat_proto::secret::Secret;
-use chat_proto::verb::{self, Kind};
 
 use super::{AccountChange, Asker, Change, Handled, Outcome};
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, passwords: Option<(Secret, Secret)>) -> Handled {
-    policy::account::is_signed_in(asker.me.is_signed_in(), verb::of(Kind::Password))?;
+    policy::account::is_signed_in(asker.me.is_signed_in(), CommandKind::Password.spec())?;
     if let Some((_, new)) = &passwords {
         policy::account::may_be_password(new)?;
     }

@@ -1,10 +1,10 @@
 //! `/ping`: answered at once with the token.
 
-use chat_proto::event::Done;
+use chat_proto::event::OkReply;
 use chat_proto::text::Text;
 
 use super::Outcome;
 
 pub(super) fn handle(token: Option<Text>) -> Outcome {
-    Outcome::Answer(Vec::new(), Done::Pong { token })
+    Outcome::Answer(Vec::new(), OkReply::Pong { token })
 }

@@ -1,9 +1,9 @@
 //! `/register`: makes the present name an account.
 
-use chat_proto::command::Invite;
+use chat_proto::command::InvitationCode;
+use chat_proto::command_table::CommandKind;
 use chat_proto::refusal::Refusal;
 use chat_proto::secret::Secret;
-use chat_proto::verb::{self, Kind};
 
 use super::{AccountChange, Asker, Change, Handled, Outcome};
 use crate::hub::RegistrationMode;
@@ -11,11 +11,11 @@ use crate::policy;
 
 pub(super) fn handle(
     asker: &Asker<'_>,
-    invite: Option<Invite>,
+    invite: Option<InvitationCode>,
     password: Option<Secret>,
 ) -> Handled {
     let name = asker.me.name.as_ref().or_else(|| asker.me.wanted_name()).cloned();
-    let name = name.ok_or_else(|| Refusal::not_named(Some(verb::of(Kind::Register))))?;
+    let name = name.ok_or_else(|| Refusal::not_named(Some(CommandKind::Register.spec())))?;
     let mode = asker.hub.bounds.registration;
     if mode == RegistrationMode::Closed && asker.me.name.is_none() {
         return Err(Refusal::account_required(&name, None));

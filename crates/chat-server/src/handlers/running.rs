@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use chat_proto::command::Running;
-use chat_proto::event::{Done, Event};
+use chat_proto::command::ModCommand;
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::{Event, OkReply};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
-use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Change, Handled, Outcome};
 use super::{ban, deop, invite, kick, log, mute, op, purge, set, unban, unmute};
@@ -16,37 +16,45 @@ use crate::hub::channel::mod_action::{AccessContext, ActionTarget, ModAction, Mo
 use crate::hub::channel::moderation::ListKind;
 use crate::policy;
 
-pub(super) fn handle(asker: &Asker<'_>, named: Option<&ChannelName>, running: Running) -> Handled {
+pub(super) fn handle(
+    asker: &Asker<'_>,
+    named: Option<&ChannelName>,
+    running: ModCommand,
+) -> Handled {
     let kind = running.kind();
     let channel = match named {
         Some(name) => asker.channel(name)?,
         None => Arc::clone(asker.current_channel(kind)?),
     };
-    if let Running::Settings = running {
+    if let ModCommand::Settings = running {
         return set::show(asker, &channel);
     }
     asker.may_run(&channel, kind)?;
     match running {
-        Running::Kick(user, reason) => kick::handle(asker, channel, user, reason),
-        Running::Bans => Ok(ban::list(asker, &channel)),
-        Running::Ban(target, period, reason) => ban::handle(asker, channel, target, period, reason),
-        Running::Unban(target) => unban::handle(asker, channel, target),
-        Running::Mutes => Ok(mute::list(asker, &channel)),
-        Running::Mute(user, period, reason) => mute::handle(asker, channel, user, period, reason),
-        Running::Unmute(user) => unmute::handle(asker, channel, user),
-        Running::Invite(user) => invite::handle(asker, channel, user),
-        Running::Op(user) => op::handle(asker, channel, user),
-        Running::Deop(user) => deop::handle(asker, channel, user),
-        Running::Settings => set::show(asker, &channel),
-        Running::Set(setting) => set::handle(asker, channel, setting),
-        Running::Purge(user, reason) => purge::handle(asker, channel, user, reason),
-        Running::Log(count) => Ok(log::handle(&channel, count)),
+        ModCommand::Kick(user, reason) => kick::handle(asker, channel, user, reason),
+        ModCommand::Bans => Ok(ban::list(asker, &channel)),
+        ModCommand::Ban(target, period, reason) => {
+            ban::handle(asker, channel, target, period, reason)
+        }
+        ModCommand::Unban(target) => unban::handle(asker, channel, target),
+        ModCommand::Mutes => Ok(mute::list(asker, &channel)),
+        ModCommand::Mute(user, period, reason) => {
+            mute::handle(asker, channel, user, period, reason)
+        }
+        ModCommand::Unmute(user) => unmute::handle(asker, channel, user),
+        ModCommand::Invite(user) => invite::handle(asker, channel, user),
+        ModCommand::Op(user) => op::handle(asker, channel, user),
+        ModCommand::Deop(user) => deop::handle(asker, channel, user),
+        ModCommand::Settings => set::show(asker, &channel),
+        ModCommand::Set(setting) => set::handle(asker, channel, setting),
+        ModCommand::Purge(user, reason) => purge::handle(asker, channel, user, reason),
+        ModCommand::Log(count) => Ok(log::handle(&channel, count)),
     }
 }
 
 impl Asker<'_> {
     /// Whether the asker may do what is for operators.
-    pub(super) fn may_run(&self, channel: &Channel, kind: Kind) -> Result<(), Refusal> {
+    pub(super) fn may_run(&self, channel: &Channel, kind: CommandKind) -> Result<(), Refusal> {
         let may = |standing: &AccessContext<'_>| policy::channel::may_run(standing, kind);
         channel.ask_to_run(self.person, self.now, may)
     }
@@ -79,8 +87,8 @@ impl Asker<'_> {
     }
 
     /// Somebody else.
-    pub(super) fn not_oneself(&self, kind: Kind, user: &UserName) -> Result<(), Refusal> {
-        policy::user::somebody_else(verb::of(kind), self.me.name.as_ref(), user)
+    pub(super) fn not_oneself(&self, kind: CommandKind, user: &UserName) -> Result<(), Refusal> {
+        policy::user::somebody_else(kind.spec(), self.me.name.as_ref(), user)
     }
 
     /// An act that the asker may do.
@@ -97,19 +105,19 @@ impl Asker<'_> {
     }
 
     /// The rows of `/ban` or `/mute` without an argument.
-    pub(super) fn marks(&self, channel: &Channel, list: ListKind, kind: Kind) -> Outcome {
+    pub(super) fn marks(&self, channel: &Channel, list: ListKind, kind: CommandKind) -> Outcome {
         let marks = channel.marks(list, self.now);
         let count = marks.len();
         let name = channel.name.clone();
-        let head = Event::RunningHead { kind, channel: name.clone(), count };
+        let head = Event::ModListHead { kind, channel: name.clone(), count };
         let channel = name.clone();
-        let rows = marks.into_iter().map(move |restricted| Event::Restricted {
+        let rows = marks.into_iter().map(move |restricted| Event::Restriction {
             is_ban: list == ListKind::Bans,
             channel: channel.clone(),
             restricted: Box::new(restricted),
         });
         let rows = std::iter::once(head).chain(rows);
-        let done = Done::ListedOf { channel: name, count };
+        let done = OkReply::ListedOf { channel: name, count };
         Outcome::List { rows: Box::new(rows), looked_at: count, done }
     }
 }

@@ -1,9 +1,9 @@
 //! Plain text, and `/say`: said into the current conversation, or into a named one.
 
+use chat_proto::command_table::CommandKind;
 use chat_proto::conversation::Conversation;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
-use chat_proto::verb::{self, Kind};
 
 use super::{Asker, Change, Handled, Outcome, Place};
 use crate::hub::channel::mod_action::AccessContext;
@@ -33,7 +33,7 @@ pub(super) fn may_say(
             channel.ask_to_show(asker.person, asker.now, text.as_str(), &mut verdict, may)?;
         }
         Conversation::Private(user) => {
-            policy::user::somebody_else(verb::of(Kind::Say), asker.me.name.as_ref(), user)?;
+            policy::user::somebody_else(CommandKind::Say.spec(), asker.me.name.as_ref(), user)?;
         }
     }
     Ok(verdict)

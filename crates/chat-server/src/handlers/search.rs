@@ -1,10 +1,10 @@
 //! `/search`: stored lines with certain words, of all that the asker may read.
 
-use chat_proto::command::Search;
+use chat_proto::command::SearchQuery;
 
 use super::{Asker, Change, Handled, Outcome};
 
-pub(super) fn handle(asker: &Asker<'_>, search: Search) -> Handled {
+pub(super) fn handle(asker: &Asker<'_>, search: SearchQuery) -> Handled {
     let only = match search.within.clone() {
         Some(within) => Some(asker.readable(within)?.1),
         None => None,

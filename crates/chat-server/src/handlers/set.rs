@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use chat_proto::event::{Done, Event, Sentence};
-use chat_proto::setting::Setting;
-use chat_proto::verb::Kind;
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::{Event, OkReply, Sentence};
+use chat_proto::setting::ChannelSetting;
 
 use super::{Asker, Handled, Outcome};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::ModActionKind;
 use crate::policy;
 
-pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, setting: Setting) -> Handled {
+pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, setting: ChannelSetting) -> Handled {
     asker.act(channel, ModActionKind::Set(setting), None)
 }
 
@@ -21,12 +21,12 @@ pub(super) fn show(asker: &Asker<'_>, channel: &Channel) -> Handled {
     let settings = channel.settings(channel.role(asker.person).operator);
     let count = settings.len();
     let name = channel.name.clone();
-    let head = Event::RunningHead { kind: Kind::Set, channel: name.clone(), count };
+    let head = Event::ModListHead { kind: CommandKind::Set, channel: name.clone(), count };
     let rows = settings.into_iter().map(|(setting, value)| Event::Setting {
         channel: name.clone(),
         name: setting,
         value: Sentence::new(value),
     });
     let rows = std::iter::once(head).chain(rows).collect();
-    Ok(Outcome::Answer(rows, Done::ListedOf { channel: name, count }))
+    Ok(Outcome::Answer(rows, OkReply::ListedOf { channel: name, count }))
 }

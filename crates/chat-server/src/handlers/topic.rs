@@ -1,20 +1,20 @@
 //! `/topic`: shows or sets the current channel's topic.
 
-use chat_proto::event::Done;
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::OkReply;
 use chat_proto::text::Text;
-use chat_proto::verb::Kind;
 
 use super::{Asker, Change, Handled, Outcome};
 use crate::hub::channel::mod_action::AccessContext;
 use crate::policy;
 
 pub(super) fn handle(asker: &Asker<'_>, text: Option<Text>) -> Handled {
-    let channel = asker.current_channel(Kind::Topic)?;
+    let channel = asker.current_channel(CommandKind::Topic)?;
     let topic = channel.topic();
     match text {
         None => {
             let channel = channel.name.clone();
-            Ok(Outcome::Answer(Vec::new(), Done::TopicShown { channel, topic }))
+            Ok(Outcome::Answer(Vec::new(), OkReply::TopicShown { channel, topic }))
         }
         Some(text) => {
             let may =

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use chat_proto::target::Target;
+use chat_proto::mod_target::ModTarget;
 
 use super::{Asker, Handled};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::ModActionKind;
 
-pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, target: Target) -> Handled {
+pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, target: ModTarget) -> Handled {
     let against = asker.against(target);
     asker.act(channel, ModActionKind::Unban(against), None)
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use chat_proto::event::{Done, Event, Person};
-use chat_proto::id::Timestamp;
+use chat_proto::event::{Event, OkReply, WhoisInfo};
 use chat_proto::name::UserName;
+use chat_proto::time::Timestamp;
 
 use super::{Asker, Handled, Outcome};
 use crate::hub;
@@ -25,7 +25,7 @@ pub(super) fn handle(asker: &Asker<'_>, user: &UserName) -> Handled {
         Contact::Online(person) => person,
         Contact::Offline(account) => {
             let (name, seen, away) = (account.name.clone(), account.seen(), account.away());
-            return Ok(Outcome::Answer(vec![Event::LastSeen { name, seen, away }], Done::Told));
+            return Ok(Outcome::Answer(vec![Event::LastSeen { name, seen, away }], OkReply::Told));
         }
     };
     let devices = asker.hub.devices(&person);
@@ -35,7 +35,7 @@ pub(super) fn handle(asker: &Asker<'_>, user: &UserName) -> Handled {
     let since = devices.iter().map(|device| device.since).min().unwrap_or(person.since);
     let last_line = devices.iter().map(|device| device.last_line_at.load(Ordering::Relaxed)).max();
     let last_line = Timestamp(last_line.unwrap_or(since.0));
-    let told = Person {
+    let told = WhoisInfo {
         name: person.name().unwrap_or_else(|| user.clone()),
         account: person.signed_in().map(|account| account.name.clone()),
         away: person.away(),
@@ -45,5 +45,5 @@ pub(super) fn handle(asker: &Asker<'_>, user: &UserName) -> Handled {
         online_secs: asker.now.seconds_since(since),
         address: asker.is_server_operator().then(|| addresses(&devices)),
     };
-    Ok(Outcome::Answer(vec![Event::Whois(Box::new(told))], Done::Told))
+    Ok(Outcome::Answer(vec![Event::Whois(Box::new(told))], OkReply::Told))
 }

@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use chat_proto::command::Before;
-use chat_proto::id::LineId;
+use chat_proto::command::SearchCursor;
+use chat_proto::id::MessageId;
 use chat_proto::limits::MAX_WAITING_LINES;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
@@ -48,7 +48,7 @@ pub(super) fn unread(
         let Ok(channel) = ChannelName::new(shown) else { continue };
         if one.others > 0 {
             let mentions = count_naming(lookup, &stored, reader, (&channel, one.after), cutoff);
-            let (count, after) = (one.others, LineId(one.after));
+            let (count, after) = (one.others, MessageId(one.after));
             found.unread.push(ports::UnreadCount { channel, count, mentions, after });
         }
     }
@@ -88,7 +88,7 @@ fn bring_up_to_date(
         }
     };
     let Ok(key) = key else { return Ok(()) };
-    let Some(LineId(read)) = reader.read.get(&key).copied().filter(|read| read.0 > one.after)
+    let Some(MessageId(read)) = reader.read.get(&key).copied().filter(|read| read.0 > one.after)
     else {
         return Ok(());
     };
@@ -165,7 +165,7 @@ fn newest_private(
     }
     for (chat, _) in chats.iter().zip(is_all).filter(|(_, is_all)| *is_all) {
         // What isn't told isn't read.
-        found.waiting_from.push((with(chat, reader), LineId(chat.last)));
+        found.waiting_from.push((with(chat, reader), MessageId(chat.last)));
     }
     lines.reverse();
     found.last_writer = lines.last().and_then(|(line, at)| {
@@ -190,8 +190,8 @@ fn with(chat: &UnreadChat, reader: &ports::UnreadQuery) -> UserId {
 pub(super) fn mentions(
     lookup: &Lookup,
     reader: &ports::UnreadQuery,
-    channels: &[(ChannelName, LineId)],
-    (most, before): (u32, Option<Before>),
+    channels: &[(ChannelName, MessageId)],
+    (most, before): (u32, Option<SearchCursor>),
     cutoff: &Cutoff,
 ) -> Result<QueryResult, Refusal> {
     let of = Stored::new(reader.party, reader.hidden.clone());

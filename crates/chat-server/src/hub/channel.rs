@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chat_proto::event::Event;
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 use indexmap::IndexMap;
 use tokio::sync::broadcast;
 
@@ -72,7 +73,7 @@ impl Channel {
     pub(crate) fn new(
         name: ChannelName,
         topic: Option<Text>,
-        last_line: LineId,
+        last_line: MessageId,
         sequence: Arc<Sequence>,
     ) -> Self {
         let state = State { topic, sequence, last_line, before: last_line, ..State::default() };
@@ -204,11 +205,11 @@ pub(super) struct State {
     /// There only while there are members: a channel nobody is in costs little.
     ring: Option<Ring>,
     sequence: Arc<Sequence>,
-    pub(super) last_line: LineId,
+    pub(super) last_line: MessageId,
     /// The last line of earlier channels of the name.
-    before: LineId,
+    before: MessageId,
     /// Lines up to this one are kept no more.
-    pub(super) floor: LineId,
+    pub(super) floor: MessageId,
     /// Comings and goings that are not told yet, while the channel is large.
     pub(super) entered: u64,
     pub(super) left: u64,
@@ -344,7 +345,7 @@ impl State {
         &mut self,
         event: Event,
         by: Source,
-        id: LineId,
+        id: MessageId,
         correlation_id: u64,
     ) -> SequencedEvent {
         self.last_line = id;

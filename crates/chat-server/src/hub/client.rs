@@ -15,11 +15,12 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, Done, Farewell, Placed, SignedOutBy, Term};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::{Away, CloseReason, MessageStamp, OkReply, SignOutReason, Term};
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 use futures_util::task::AtomicWaker;
 use tokio::sync::mpsc;
 
@@ -145,9 +146,9 @@ const MAX_PARTIES_BEFORE: usize = 8;
 /// What is told to one person alone, and isn't said in a conversation.
 pub(crate) enum Notification {
     /// What became of a draft of this person's.
-    Reply(Result<Done, Refusal>),
+    Reply(Result<OkReply, Refusal>),
     /// The same of a line said in a channel, for an author who doesn't come to see it there.
-    Sent { correlation_id: u64, to: Conversation, placed: Placed },
+    Sent { correlation_id: u64, to: Conversation, stamp: MessageStamp },
     /// What this person asked about the past.
     QueryResult(Result<QueryResult, Refusal>),
     /// Somebody began to write privately: their lines come out of this queue.
@@ -169,13 +170,13 @@ pub(crate) enum Notification {
     /// Their account is an operator of the server from now on, or isn't any more.
     Admin(bool),
     /// They are signed in no more.
-    SignedOut(SignedOutBy),
+    SignedOut(SignOutReason),
     /// Somebody lets this person into a channel.
     Invited { channel: ChannelName, user: UserName, by: UserId },
     /// An operator's right came to this person, because nobody else had it.
     NowOperator { channel: ChannelName },
     /// The server closes the connection.
-    Closing(Farewell),
+    Closing(CloseReason),
 }
 
 /// An operator of the server has ended somebody's connection.
@@ -204,7 +205,7 @@ pub(crate) struct Kick {
     /// Out of the entry of this number.
     pub(crate) entry: u64,
     /// After this line.
-    pub(crate) last_line: LineId,
+    pub(crate) last_line: MessageId,
 }
 
 /// By what somebody is put out.
@@ -419,14 +420,14 @@ impl Client {
     }
 
     /// The same for an answer that was decided at a number.
-    pub(super) fn push_reply_at(&self, number: Option<u64>, answer: Result<Done, Refusal>) {
+    pub(super) fn push_reply_at(&self, number: Option<u64>, answer: Result<OkReply, Refusal>) {
         self.insert_notification(number, Notification::Reply(answer));
         self.ready.notify(ReadySet::NOTES);
     }
 
     /// The same for the answer that a line of theirs was said.
-    pub(super) fn push_sent(&self, to: Conversation, placed: Placed) {
-        self.insert_notification(None, Notification::Reply(Ok(Done::Said { to, placed })));
+    pub(super) fn push_sent(&self, to: Conversation, stamp: MessageStamp) {
+        self.insert_notification(None, Notification::Reply(Ok(OkReply::Said { to, stamp })));
         self.ready.notify_own(ReadySet::NOTES);
     }
 
@@ -436,9 +437,9 @@ impl Client {
         number: u64,
         correlation_id: u64,
         to: Conversation,
-        placed: Placed,
+        stamp: MessageStamp,
     ) {
-        self.insert_notification(Some(number), Notification::Sent { correlation_id, to, placed });
+        self.insert_notification(Some(number), Notification::Sent { correlation_id, to, stamp });
         self.ready.notify_own(ReadySet::NOTES);
     }
 
@@ -728,7 +729,7 @@ mod tests {
         let opened = || Notification::PrivateOpened { with: bob.clone(), by: UserId(2) };
         let taken = (0..1000).filter(|_| person.try_push(opened())).count();
         assert_eq!(taken, MAX_WAITING_NOTES);
-        person.push(Notification::Closing(Farewell::Shutdown));
+        person.push(Notification::Closing(CloseReason::Shutdown));
         let waiting = std::iter::from_fn(|| person.pop_notification()).count();
         assert_eq!(waiting, MAX_WAITING_NOTES + 1);
     }

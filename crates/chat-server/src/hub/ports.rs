@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chat_proto::command::{Before, OnceKey, Search, Span};
+use chat_proto::command::{HistoryRange, OnceKey, SearchCursor, SearchQuery};
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, Done, Event, Placed};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::{Away, Event, MessageStamp, OkReply};
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::secret::Secret;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use crate::hub::Hub;
 use crate::hub::admin::command::{AdminCommand, AuditEntry};
@@ -190,13 +191,13 @@ impl Recipient {
 /// What became of a draft.
 pub(crate) enum CommitOutcome {
     /// A private line got its place, and is kept.
-    MessageStored(Placed),
+    MessageStored(MessageStamp),
     /// A topic is kept.
     TopicStored,
     /// An act is kept; it hides so many lines. It may be for the record of the server's operators.
     ModActionStored(usize, Option<Box<AuditEntry>>),
     /// It was said before, there and then.
-    Duplicate(Conversation, Placed),
+    Duplicate(Conversation, MessageStamp),
     /// It had its place and could not be kept: it was not said, and the place is free again.
     Failed(Refusal),
     /// It was not said, and nothing of it is kept.
@@ -226,7 +227,7 @@ pub enum StateChange {
     /// A channel is gone; its name goes on with the next id if it is made again.
     ChannelDropped(ChannelName),
     /// A channel that is gone is forgotten with its last id: new ones begin after that.
-    ChannelForgotten(ChannelName, LineId),
+    ChannelForgotten(ChannelName, MessageId),
     /// A name stands for this party: whoever has it reads what was said privately.
     NameHeld(UserName, UserId, Timestamp),
     /// A name stands for nobody any more. The text is its [`UserName::key`].
@@ -236,11 +237,11 @@ pub enum StateChange {
     /// An account was here.
     AccountSeen(UserId, Timestamp),
     /// An account is in a channel, of which lines up to this one are read.
-    MemberAdded(UserId, ChannelName, LineId, Timestamp),
+    MemberAdded(UserId, ChannelName, MessageId, Timestamp),
     /// An account is in a channel no more.
     MemberRemoved(UserId, ChannelName),
     /// An account has read a conversation up to this line.
-    ReadMarker(UserId, ConversationKey, LineId),
+    ReadMarker(UserId, ConversationKey, MessageId),
     /// A token was used.
     TokenUsed(UserId, TokenHash, Timestamp),
     /// A token holds no more.
@@ -256,7 +257,7 @@ pub struct AccountProposal {
     pub(crate) asker: Arc<Client>,
     pub(crate) what: AccountUpdate,
     /// What the asker is told once it is kept; with `None` that it is, for them to go on.
-    pub(crate) done: Option<Done>,
+    pub(crate) done: Option<OkReply>,
 }
 
 /// What becomes of an account.
@@ -289,7 +290,7 @@ pub enum AccountUpdate {
     /// It has another password, and no token but this.
     Password { party: UserId, password: Box<str>, token: Option<TokenHash>, now: Timestamp },
     /// It is in a channel, of which lines up to this one are read.
-    Enter { party: UserId, channel: ChannelName, read: LineId, now: Timestamp },
+    Enter { party: UserId, channel: ChannelName, read: MessageId, now: Timestamp },
     /// It is in a channel no more.
     Leave { party: UserId, channel: ChannelName },
     /// It hides somebody.
@@ -342,7 +343,7 @@ pub struct ChannelChange {
 pub struct RecoveredState {
     pub(crate) channels: Vec<RecoveredChannel>,
     /// The greatest last id of channels that are forgotten.
-    pub(crate) forgotten: LineId,
+    pub(crate) forgotten: MessageId,
     /// Names, as [`UserName::key`], that stood for a party when the last server ended.
     pub(crate) held: Vec<(Box<str>, UserId)>,
     /// No party has this number or a higher one.
@@ -359,9 +360,9 @@ pub(crate) struct RecoveredChannel {
     pub(crate) topic: Option<Text>,
     /// The account that set it.
     pub(crate) topic_by: Option<UserId>,
-    pub(crate) last: LineId,
+    pub(crate) last: MessageId,
     /// Lines up to this one are kept no more.
-    pub(crate) floor: LineId,
+    pub(crate) floor: MessageId,
     /// It is still there; of others only the last id is kept.
     pub(crate) open: bool,
     pub(crate) running: StoredModeration,
@@ -371,7 +372,7 @@ pub(crate) struct RecoveredChannel {
 #[derive(Clone)]
 pub enum Question {
     /// Some lines of a conversation, the first page of them; of a channel those within reach.
-    Lines(ConversationRef, Span, Option<VisibleRange>, HiddenAuthors),
+    Lines(ConversationRef, HistoryRange, Option<VisibleRange>, HiddenAuthors),
     /// The next page.
     NextPage(IdRange, HiddenAuthors),
     /// What an account hasn't read.
@@ -381,26 +382,26 @@ pub enum Question {
         /// Whom.
         reader: UnreadQuery,
         /// Where, each with the line after which it begins.
-        channels: Vec<(ChannelName, LineId)>,
+        channels: Vec<(ChannelName, MessageId)>,
         /// So many.
         most: u32,
         /// Only lines from before this.
-        before: Option<Before>,
+        before: Option<SearchCursor>,
     },
     /// Lines with certain words.
     Search(Box<SearchRequest>),
     /// The last acts of those who run a channel, at most so many.
     ChannelLog(ChannelName, u32),
     /// How many lines of a channel were said under these names, after one id up to another. It is counted in slices.
-    CountBy(ChannelName, Vec<NameRecord>, LineId, LineId),
+    CountBy(ChannelName, Vec<NameRecord>, MessageId, MessageId),
 }
 
 /// The lines of a channel that are in the past for somebody: those after one, up to another. What is before went
 /// with an earlier channel of the name, whether the store knows it yet or not.
 #[derive(Clone, Copy)]
 pub struct VisibleRange {
-    pub(crate) after: LineId,
-    pub(crate) upto: LineId,
+    pub(crate) after: MessageId,
+    pub(crate) upto: MessageId,
 }
 
 /// Which conversation a question is about.
@@ -416,8 +417,8 @@ pub enum ConversationRef {
 #[derive(Clone)]
 pub struct IdRange {
     pub(crate) key: ConversationKey,
-    pub(crate) after: LineId,
-    pub(crate) upto: LineId,
+    pub(crate) after: MessageId,
+    pub(crate) upto: MessageId,
     pub(crate) count: RangeCount,
 }
 
@@ -428,7 +429,7 @@ pub(crate) enum RangeCount {
     /// The first ones.
     First(u32),
     /// The last ones; this many are still to be found, at or before this id.
-    Last(u32, LineId),
+    Last(u32, MessageId),
 }
 
 /// Authors whose lines the asker isn't shown.
@@ -442,9 +443,9 @@ pub struct HiddenAuthors {
 /// What is looked for, and what the asker may read.
 #[derive(Clone)]
 pub struct SearchRequest {
-    pub(crate) search: Search,
+    pub(crate) search: SearchQuery,
     /// The channels that they are in, each with the line after which it begins.
-    pub(crate) channels: Vec<(ChannelName, LineId)>,
+    pub(crate) channels: Vec<(ChannelName, MessageId)>,
     /// They themselves, for private chats.
     pub(crate) party: UserId,
     /// The one conversation to look into; one of those that they may read.
@@ -460,7 +461,7 @@ pub struct UnreadQuery {
     /// To find out which lines name them.
     pub(crate) name: UserName,
     /// What they have read, as far as the store may not know it yet.
-    pub(crate) read: HashMap<ConversationKey, LineId>,
+    pub(crate) read: HashMap<ConversationKey, MessageId>,
 }
 
 /// What somebody hasn't read of a channel.
@@ -470,7 +471,7 @@ pub(crate) struct UnreadCount {
     /// How many of them name the reader.
     pub(crate) mentions: u64,
     /// The last line that was read.
-    pub(crate) after: LineId,
+    pub(crate) after: MessageId,
 }
 
 /// What was found.
@@ -481,15 +482,15 @@ pub(crate) struct QueryResult {
     /// What comes after these.
     pub(crate) rest: Option<IdRange>,
     /// If there is more than was asked for, where that begins.
-    pub(crate) next: Option<Before>,
+    pub(crate) next: Option<SearchCursor>,
     /// Of channels, what isn't read.
     pub(crate) unread: Vec<UnreadCount>,
     /// Private lines that aren't read, of which the newest are among the rows.
     pub(crate) waiting: u64,
     /// With whom these were, and the last line of each that is told.
-    pub(crate) waiting_from: Vec<(UserId, LineId)>,
+    pub(crate) waiting_from: Vec<(UserId, MessageId)>,
     /// Who wrote the last of them.
     pub(crate) last_writer: Option<(UserId, UserName)>,
     /// So many lines were said under the names that were asked for, up to this id.
-    pub(crate) said_by: (u64, LineId),
+    pub(crate) said_by: (u64, MessageId),
 }

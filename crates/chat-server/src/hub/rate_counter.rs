@@ -1,6 +1,6 @@
 //! How many lines are stored in a minute and in an hour.
 
-use chat_proto::id::Timestamp;
+use chat_proto::time::Timestamp;
 
 use crate::hub::lock;
 use crate::util::sync::{Rank, RankedMutex};

@@ -7,14 +7,15 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use chat_proto::command::near;
-use chat_proto::event::{Restricted, Term};
+use chat_proto::event::{Restriction, Term};
 use chat_proto::fold::folded;
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::id::MessageId;
 use chat_proto::limits::MAX_NEAREST;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
+use chat_proto::suggest::suggestions;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use crate::hub::channel::moderation::ListKind;
 use crate::hub::channel::{Channel, Role};
@@ -45,7 +46,7 @@ fn nearest<'a>(
     known: impl Iterator<Item = &'a UserName>,
 ) -> impl Iterator<Item = UserName> {
     let known: BTreeMap<&str, &UserName> = known.map(|known| (known.key(), known)).collect();
-    let near = near(name.key(), known.keys().map(|key| (*key, *key)), MAX_NEAREST);
+    let near = suggestions(name.key(), known.keys().map(|key| (*key, *key)), MAX_NEAREST);
     let near: Vec<_> =
         near.into_iter().filter_map(|key| known.get(key).copied().cloned()).collect();
     near.into_iter()
@@ -168,7 +169,7 @@ impl Hub {
             known.extend(nearest(name, around.filter(|other| *other != name)));
         }
         let known = known.iter().map(|name| (name.key(), name.as_str()));
-        Err(Refusal::no_such_user(name.as_str(), &near(name.key(), known, MAX_NEAREST)))
+        Err(Refusal::no_such_user(name.as_str(), &suggestions(name.key(), known, MAX_NEAREST)))
     }
 
     /// A channel by name, whether anybody may know of it or not.
@@ -197,7 +198,7 @@ impl Hub {
             let around = around(&channels.by_name, name);
             let shown = around.filter(|(_, channel)| !channel.is_hidden());
             let known = shown.map(|(name, _)| (name.key(), name.bare()));
-            near(name.key(), known, MAX_NEAREST).into_iter().map(ToOwned::to_owned).collect()
+            suggestions(name.key(), known, MAX_NEAREST).into_iter().map(ToOwned::to_owned).collect()
         };
         let near: Vec<&str> = near.iter().map(String::as_str).collect();
         Refusal::no_such_channel(name, &near)
@@ -359,12 +360,12 @@ impl Channel {
     }
 
     /// Lines up to this one are kept no more.
-    pub(crate) fn floor(&self) -> LineId {
+    pub(crate) fn floor(&self) -> MessageId {
         self.state().floor
     }
 
     /// The last line that everybody in it was handed.
-    pub(crate) fn last_line(&self) -> LineId {
+    pub(crate) fn last_line(&self) -> MessageId {
         self.state().last_line
     }
 
@@ -388,7 +389,7 @@ impl Channel {
     }
 
     /// The marks of a list that hold at this moment, the oldest first.
-    pub(crate) fn marks(&self, list: ListKind, now: Timestamp) -> Vec<Restricted> {
+    pub(crate) fn marks(&self, list: ListKind, now: Timestamp) -> Vec<Restriction> {
         self.state().moderation.holding(list, now).map(|mark| mark.shown.clone()).collect()
     }
 

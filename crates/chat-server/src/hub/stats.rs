@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use chat_proto::event::Stat;
-use chat_proto::id::Timestamp;
+use chat_proto::time::Timestamp;
 
 use crate::hub::rate_counter::Rates;
 use crate::hub::{Hub, lock};

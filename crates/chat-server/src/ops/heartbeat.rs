@@ -108,7 +108,7 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{Limits, Hub, probe};
+    use crate::hub::{Hub, Limits, probe};
 
     /// A door that serves each probe.
     fn door(hub: &Arc<Hub>) -> mpsc::Sender<DuplexStream> {

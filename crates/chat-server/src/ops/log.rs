@@ -18,7 +18,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::cli::LogForm;
+use crate::cli::LogFormat;
 use crate::config::Logging;
 
 /// Bytes of log lines that wait to be written; a line beyond that is dropped.
@@ -51,11 +51,11 @@ pub fn start(logging: Logging) {
         .with_target(false)
         // Else a write that fails is reported on standard error, with a panic if that fails too.
         .log_internal_errors(false);
-    match logging.form {
-        LogForm::Text => {
+    match logging.format {
+        LogFormat::Text => {
             registry.with(to.compact().with_ansi(io::stderr().is_terminal())).init();
         }
-        LogForm::Json => registry.with(to.json().flatten_event(true)).init(),
+        LogFormat::Json => registry.with(to.json().flatten_event(true)).init(),
     }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

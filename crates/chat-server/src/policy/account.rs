@@ -1,9 +1,9 @@
 //! What a person may do about accounts.
 
+use chat_proto::command_table::{CommandKind, CommandSpec};
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
-use chat_proto::secret::{Secret, acceptable};
-use chat_proto::verb::{Kind, Verb};
+use chat_proto::secret::{Secret, check_password};
 
 use crate::hub::RegistrationMode;
 
@@ -23,9 +23,9 @@ pub(crate) fn may_register(
 }
 
 /// Where only accounts get beyond the name, nobody else learns which channels there are.
-pub(crate) fn may_ask(verb: &Verb, required: bool, signed_in: bool) -> Result<(), Refusal> {
-    if required && !signed_in && verb.kind == Kind::Channels {
-        return Err(Refusal::not_signed_in(verb));
+pub(crate) fn may_ask(spec: &CommandSpec, required: bool, signed_in: bool) -> Result<(), Refusal> {
+    if required && !signed_in && spec.kind == CommandKind::Channels {
+        return Err(Refusal::not_signed_in(spec));
     }
     Ok(())
 }
@@ -51,8 +51,8 @@ pub(crate) fn may_sign_in(own: Option<&UserName>) -> Result<(), Refusal> {
 }
 
 /// Some commands are about one's account.
-pub(crate) fn is_signed_in(signed_in: bool, verb: &Verb) -> Result<(), Refusal> {
-    if signed_in { Ok(()) } else { Err(Refusal::not_signed_in(verb)) }
+pub(crate) fn is_signed_in(signed_in: bool, spec: &CommandSpec) -> Result<(), Refusal> {
+    if signed_in { Ok(()) } else { Err(Refusal::not_signed_in(spec)) }
 }
 
 /// The name of an account stays, but for how it is written: `own` is that of whoever is signed in.
@@ -62,20 +62,19 @@ pub(crate) fn may_change_name(own: Option<&UserName>) -> Result<(), Refusal> {
 
 /// Whether a text can become a password.
 pub(crate) fn may_be_password(password: &Secret) -> Result<(), Refusal> {
-    acceptable(password.expose()).map_err(Refusal::bad_password)
+    check_password(password.expose()).map_err(Refusal::bad_password)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use chat_proto::refusal::Code;
-    use chat_proto::verb;
 
     #[test]
     fn who_is_signed_in_and_who_is_not() {
         let bob = UserName::new("bob").unwrap();
         let code = |result: Result<(), Refusal>| result.err().map(|refusal| refusal.code());
-        let logout = verb::of(Kind::Logout);
+        let logout = CommandKind::Logout.spec();
         for (signed_in, register, sign_in, name, out) in [
             (false, None, None, None, Some(Code::NotSignedIn)),
             (true, Some(Code::NotAllowed), Some(Code::NotAllowed), Some(Code::NotAllowed), None),
@@ -117,10 +116,10 @@ mod tests {
             {
                 assert_eq!(code(may_be_guest(&bob, required, mode)), expected, "{mode:?}");
             }
-            let channels = verb::of(Kind::Channels);
+            let channels = CommandKind::Channels.spec();
             assert_eq!(code(may_ask(channels, required, false)), expected);
             assert_eq!(code(may_ask(channels, required, true)), None);
-            assert_eq!(code(may_ask(verb::of(Kind::Ping), required, false)), None);
+            assert_eq!(code(may_ask(CommandKind::Ping.spec(), required, false)), None);
         }
     }
 

@@ -3,13 +3,13 @@
 //! Every predicate is about what a channel knows of somebody ([`AccessContext`]). What restricts people doesn't
 //! hit the channel's operators.
 
-use chat_proto::event::Restricted;
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::Restriction;
 use chat_proto::limits::MAX_PATTERNS;
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
-use chat_proto::setting::{Setting, WordsChange};
+use chat_proto::setting::{ChannelSetting, WordFilterChange};
 use chat_proto::text::Text;
-use chat_proto::verb::{self, Kind};
 
 use crate::hub::channel::mod_action::{
     AccessContext, ActionTarget, Authority, ModAction, ModActionKind,
@@ -115,17 +115,17 @@ pub(crate) fn may_set_topic(access: &AccessContext<'_>, topic: &Text) -> Result<
 }
 
 /// Whether somebody may do or see what is for operators. Only to end a channel one needn't be in it.
-pub(crate) fn may_run(access: &AccessContext<'_>, kind: Kind) -> Result<(), Refusal> {
+pub(crate) fn may_run(access: &AccessContext<'_>, kind: CommandKind) -> Result<(), Refusal> {
     if access.authority == Authority::Server {
         return Ok(());
     }
-    if kind != Kind::Drop || !access.operator {
+    if kind != CommandKind::Drop || !access.operator {
         may_take_part(access)?;
     }
     if access.operator {
         return Ok(());
     }
-    Err(Refusal::for_operators(verb::of(kind), access.channel, &access.operators))
+    Err(Refusal::for_operators(kind.spec(), access.channel, &access.operators))
 }
 
 /// Whether an operator may do this.
@@ -133,19 +133,19 @@ pub(crate) fn may_act(access: &AccessContext<'_>, act: &ModAction) -> Result<(),
     may_run(access, act.kind())?;
     may_destroy(access, act)?;
     let AccessContext { channel, target, settings, marks: [bans, mutes], .. } = access;
-    let verb = verb::of(act.kind());
+    let spec = act.kind().spec();
     let user = act.aim().map(ActionTarget::name);
     let user = user.as_ref();
     let is_full = |marks: usize| marks >= MAX_MARKS && !target.marked;
     match (&act.deed, user) {
         (ModActionKind::Ban(..) | ModActionKind::Mute(..), Some(user)) if target.operator => {
-            Err(Refusal::is_operator(verb, user, channel))
+            Err(Refusal::is_operator(spec, user, channel))
         }
         (ModActionKind::Ban(..), _) if is_full(*bans) => {
-            Err(Refusal::too_many_restricted(verb, channel, MAX_MARKS))
+            Err(Refusal::too_many_restricted(spec, channel, MAX_MARKS))
         }
         (ModActionKind::Mute(..), _) if is_full(*mutes) => {
-            Err(Refusal::too_many_restricted(verb, channel, MAX_MARKS))
+            Err(Refusal::too_many_restricted(spec, channel, MAX_MARKS))
         }
         (ModActionKind::Op(_), _) if target.many_operators => {
             Err(Refusal::too_many_operators(channel, MAX_OPERATORS))
@@ -164,7 +164,7 @@ pub(crate) fn may_act(access: &AccessContext<'_>, act: &ModAction) -> Result<(),
             Err(Refusal::invited_is_banned(user, channel))
         }
         (ModActionKind::Deop(_), _) if target.sole_operator => Err(Refusal::last_operator(channel)),
-        (ModActionKind::Set(Setting::Words(WordsChange::Add(_))), _)
+        (ModActionKind::Set(ChannelSetting::Words(WordFilterChange::Add(_))), _)
             if settings.words.patterns().len() >= MAX_PATTERNS =>
         {
             Err(Refusal::too_many_patterns(channel, MAX_PATTERNS))
@@ -180,25 +180,25 @@ fn may_destroy(access: &AccessContext<'_>, act: &ModAction) -> Result<(), Refusa
     if !is_inherited && access.authority != Authority::Unregistered {
         return Ok(());
     }
-    let verb = verb::of(act.kind());
+    let spec = act.kind().spec();
     let command = match &act.deed {
-        ModActionKind::Drop | ModActionKind::Purge(..) | ModActionKind::Op(_) => verb.name,
-        ModActionKind::Deop(_) if !access.target.oneself => verb.name,
+        ModActionKind::Drop | ModActionKind::Purge(..) | ModActionKind::Op(_) => spec.name,
+        ModActionKind::Deop(_) if !access.target.oneself => spec.name,
         // The maker of a channel sets it up, with an account or without.
-        ModActionKind::Set(Setting::History(false)) if is_inherited => "set history off",
-        ModActionKind::Set(Setting::Hidden(true)) if is_inherited => "set hidden on",
+        ModActionKind::Set(ChannelSetting::History(false)) if is_inherited => "set history off",
+        ModActionKind::Set(ChannelSetting::Hidden(true)) if is_inherited => "set hidden on",
         _ => return Ok(()),
     };
     Err(if is_inherited {
         Refusal::right_inherited(command, access.channel)
     } else {
-        Refusal::needs_account_to_run(verb, access.channel)
+        Refusal::needs_account_to_run(spec, access.channel)
     })
 }
 
 fn not_banned(access: &AccessContext<'_>) -> Result<(), Refusal> {
     match access.ban {
-        Some(Restricted { term, reason, .. }) if !access.operator => {
+        Some(Restriction { term, reason, .. }) if !access.operator => {
             Err(Refusal::banned(access.channel, *term, reason.as_ref()))
         }
         _ => Ok(()),
@@ -207,7 +207,7 @@ fn not_banned(access: &AccessContext<'_>) -> Result<(), Refusal> {
 
 fn not_muted(access: &AccessContext<'_>) -> Result<(), Refusal> {
     match access.mute {
-        Some(Restricted { term, reason, .. }) => {
+        Some(Restriction { term, reason, .. }) => {
             Err(Refusal::muted(access.channel, *term, reason.as_ref()))
         }
         None => Ok(()),

@@ -1,22 +1,22 @@
 //! What a person may do at all.
 
+use chat_proto::command_table::CommandSpec;
 use chat_proto::event::Term;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
-use chat_proto::verb::Verb;
 
 /// Some commands work only once a name is given.
-pub(crate) fn may_ask(verb: &Verb, named: bool) -> Result<(), Refusal> {
-    if named || verb.nameless { Ok(()) } else { Err(Refusal::not_named(Some(verb))) }
+pub(crate) fn may_ask(spec: &CommandSpec, named: bool) -> Result<(), Refusal> {
+    if named || spec.nameless { Ok(()) } else { Err(Refusal::not_named(Some(spec))) }
 }
 
 /// Some commands make sense only about somebody else.
 pub(crate) fn somebody_else(
-    verb: &Verb,
+    spec: &CommandSpec,
     own: Option<&UserName>,
     user: &UserName,
 ) -> Result<(), Refusal> {
-    if own == Some(user) { Err(Refusal::yourself(verb)) } else { Ok(()) }
+    if own == Some(user) { Err(Refusal::yourself(spec)) } else { Ok(()) }
 }
 
 /// One person may be in so many conversations.
@@ -40,16 +40,16 @@ pub(crate) fn may_write_first(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chat_proto::verb::VERBS;
+    use chat_proto::command_table::COMMANDS;
 
     #[test]
     fn before_a_name_only_the_nameless_commands_work() {
-        for verb in VERBS {
-            assert!(may_ask(verb, true).is_ok());
+        for spec in COMMANDS {
+            assert!(may_ask(spec, true).is_ok());
             let nameless =
                 ["name", "help", "channels", "format", "ping", "quit", "register", "login"]
-                    .contains(&verb.name);
-            assert_eq!(may_ask(verb, false).is_ok(), nameless, "/{}", verb.name);
+                    .contains(&spec.name);
+            assert_eq!(may_ask(spec, false).is_ok(), nameless, "/{}", spec.name);
         }
     }
 

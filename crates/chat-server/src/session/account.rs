@@ -9,15 +9,16 @@ use std::iter;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use chat_proto::event::{Ask, Done, Event, SignedOutBy};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::command_table::{self, CommandKind};
+use chat_proto::event::{Event, OkReply, PasswordPurpose, SignOutReason};
+use chat_proto::format::Format;
+use chat_proto::id::MessageId;
 use chat_proto::limits::MAX_DEVICES;
 use chat_proto::line::LineItem;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::{Code, Refusal};
-use chat_proto::rendition::Form;
-use chat_proto::secret::{Credential, Secret, acceptable};
-use chat_proto::verb::{self, Kind};
+use chat_proto::secret::{Credential, Secret, check_password};
+use chat_proto::time::Timestamp;
 use zeroize::Zeroizing;
 
 use super::Session;
@@ -66,11 +67,11 @@ enum Goal {
 
 /// A channel that was entered.
 pub(super) struct Entry {
-    pub(super) done: Done,
+    pub(super) done: OkReply,
     pub(super) channel: ChannelName,
     /// Lines after this one are told first.
-    pub(super) after: Option<LineId>,
-    pub(super) last: LineId,
+    pub(super) after: Option<MessageId>,
+    pub(super) last: MessageId,
     /// They were put out meanwhile.
     pub(super) kick: Option<(u64, Kick)>,
 }
@@ -78,7 +79,7 @@ pub(super) struct Entry {
 /// How far it is.
 enum Stage {
     /// The next line is a password.
-    Asked(Ask),
+    Asked(PasswordPurpose),
     /// The vault looks at a password.
     Verifying,
     /// The vault hashes a password.
@@ -146,7 +147,14 @@ impl Session {
         match change {
             AccountChange::Register { name, invite, password } => {
                 let goal = Goal::Register { name, invite };
-                self.begin(re, goal, Ask::New, password.map(Credential::Password), now, out)
+                self.begin(
+                    re,
+                    goal,
+                    PasswordPurpose::New,
+                    password.map(Credential::Password),
+                    now,
+                    out,
+                )
             }
             AccountChange::SignIn(name, credential) => {
                 let account = self.hub.account(&name);
@@ -154,18 +162,18 @@ impl Session {
                     self.may_be_renamed(&account.name, now)?;
                 }
                 let goal = Goal::SignIn { name, account };
-                self.begin(re, goal, Ask::Login, credential, now, out)
+                self.begin(re, goal, PasswordPurpose::Login, credential, now, out)
             }
             AccountChange::Password(None) => {
-                self.begin(re, Goal::Change { new: None }, Ask::Old, None, now, out)
+                self.begin(re, Goal::Change { new: None }, PasswordPurpose::Old, None, now, out)
             }
             AccountChange::Password(Some((old, new))) => {
                 let old = Some(Credential::Password(old));
-                self.begin(re, Goal::Change { new: Some(new) }, Ask::Old, old, now, out)
+                self.begin(re, Goal::Change { new: Some(new) }, PasswordPurpose::Old, old, now, out)
             }
             AccountChange::Forget(password) => {
                 let password = password.map(Credential::Password);
-                self.begin(re, Goal::Forget, Ask::Forget, password, now, out)
+                self.begin(re, Goal::Forget, PasswordPurpose::Forget, password, now, out)
             }
             AccountChange::SignOut => self.begin_sign_out(re, now),
         }
@@ -176,7 +184,7 @@ impl Session {
         &mut self,
         re: Re,
         goal: Goal,
-        what: Ask,
+        what: PasswordPurpose,
         credential: Option<Credential>,
         now: Timestamp,
         out: &mut BytesMut,
@@ -188,7 +196,14 @@ impl Session {
         Ok(())
     }
 
-    fn ask_password(&mut self, re: Re, goal: Goal, what: Ask, now: Timestamp, out: &mut BytesMut) {
+    fn ask_password(
+        &mut self,
+        re: Re,
+        goal: Goal,
+        what: PasswordPurpose,
+        now: Timestamp,
+        out: &mut BytesMut,
+    ) {
         let name = match &goal {
             Goal::SignIn { name, .. } | Goal::Register { name, .. } => Some(name.clone()),
             _ => self.me.name.clone(),
@@ -196,7 +211,7 @@ impl Session {
         if let Some(name) = name {
             self.show(&Event::PasswordAsked { what, name }, out);
         }
-        self.done(re.clone(), Done::Told, out);
+        self.done(re.clone(), OkReply::Told, out);
         self.dealing = Some(Dealing::new(re, goal, Stage::Asked(what), now));
     }
 
@@ -209,11 +224,13 @@ impl Session {
             LineItem::Line(line) => {
                 let line = Zeroizing::new(line);
                 match (Credential::typed(&line), what) {
-                    (Some(Credential::Token(token)), Ask::Login) => Ok(Credential::Token(token)),
+                    (Some(Credential::Token(token)), PasswordPurpose::Login) => {
+                        Ok(Credential::Token(token))
+                    }
                     (Some(_), _) => Secret::typed(&line)
                         .map(Credential::Password)
-                        .ok_or_else(|| Refusal::password_expected(goal.verb())),
-                    (None, _) => Err(Refusal::password_expected(goal.verb())),
+                        .ok_or_else(|| Refusal::password_expected(goal.spec())),
+                    (None, _) => Err(Refusal::password_expected(goal.spec())),
                 }
             }
             LineItem::TooLong { over } => Err(Refusal::line_too_long(over)),
@@ -231,7 +248,7 @@ impl Session {
         &mut self,
         re: Re,
         mut goal: Goal,
-        what: Ask,
+        what: PasswordPurpose,
         credential: Credential,
         now: Timestamp,
         out: &mut BytesMut,
@@ -253,28 +270,28 @@ impl Session {
                 self.dealing = Some(Dealing::new(re, goal, Stage::Verifying, now));
             }
             Goal::Register { .. } => {
-                acceptable(secret.expose()).map_err(Refusal::bad_password)?;
+                check_password(secret.expose()).map_err(Refusal::bad_password)?;
                 self.hub.has_room_for_account()?;
                 self.hub.throttle(&self.person, ThrottledOp::Register, now)?;
                 self.hash(secret);
                 self.dealing = Some(Dealing::new(re, goal, Stage::Hashing, now));
             }
-            Goal::Change { new } if what == Ask::New => {
-                self.own_account(Kind::Password)?;
-                acceptable(secret.expose()).map_err(Refusal::bad_password)?;
+            Goal::Change { new } if what == PasswordPurpose::New => {
+                self.own_account(CommandKind::Password)?;
+                check_password(secret.expose()).map_err(Refusal::bad_password)?;
                 *new = None;
                 self.hash(secret);
                 self.dealing = Some(Dealing::new(re, goal, Stage::Hashing, now));
             }
             Goal::Change { new } => {
                 if let Some(new) = new {
-                    acceptable(new.expose()).map_err(Refusal::bad_password)?;
+                    check_password(new.expose()).map_err(Refusal::bad_password)?;
                 }
-                self.verify_own(secret, Kind::Password)?;
+                self.verify_own(secret, CommandKind::Password)?;
                 self.dealing = Some(Dealing::new(re, goal, Stage::Verifying, now));
             }
             Goal::Forget => {
-                self.verify_own(secret, Kind::Forget)?;
+                self.verify_own(secret, CommandKind::Forget)?;
                 self.dealing = Some(Dealing::new(re, goal, Stage::Verifying, now));
             }
             Goal::SignOut | Goal::Enter(_) => {}
@@ -282,11 +299,11 @@ impl Session {
         Ok(())
     }
 
-    fn own_account(&self, kind: Kind) -> Result<Arc<Account>, Refusal> {
-        self.person.signed_in().ok_or_else(|| Refusal::not_signed_in(verb::of(kind)))
+    fn own_account(&self, kind: CommandKind) -> Result<Arc<Account>, Refusal> {
+        self.person.signed_in().ok_or_else(|| Refusal::not_signed_in(kind.spec()))
     }
 
-    fn verify_own(&self, secret: Secret, kind: Kind) -> Result<(), Refusal> {
+    fn verify_own(&self, secret: Secret, kind: CommandKind) -> Result<(), Refusal> {
         let account = self.own_account(kind)?;
         self.verify(account.name.clone(), secret, Some(account.password()));
         Ok(())
@@ -333,9 +350,9 @@ impl Session {
         match goal {
             Goal::SignIn { ref name, account: Some(ref account) } => {
                 // Only a program keeps a token.
-                let token = match self.me.form {
-                    Form::Json => self.hub.auth.new_token(),
-                    Form::Text => None,
+                let token = match self.me.format {
+                    Format::Json => self.hub.auth.new_token(),
+                    Format::Text => None,
                 };
                 if token.is_none() && rehashed.is_none() {
                     let account = Arc::clone(account);
@@ -363,11 +380,11 @@ impl Session {
                 Ok(())
             }
             Goal::Change { new: None } => {
-                self.ask_password(re, goal, Ask::New, now, out);
+                self.ask_password(re, goal, PasswordPurpose::New, now, out);
                 Ok(())
             }
             Goal::Forget => {
-                let party = self.own_account(Kind::Forget)?.party;
+                let party = self.own_account(CommandKind::Forget)?.party;
                 self.keep(re, goal, AccountUpdate::Forget { party }, None, now)
             }
             Goal::Register { .. } | Goal::SignOut | Goal::Enter(_) => Err(Refusal::internal()),
@@ -394,7 +411,7 @@ impl Session {
                 AccountUpdate::Register { party, name, password, token, invite, ignored, away, now }
             }
             Goal::Change { .. } => {
-                let party = self.own_account(Kind::Password)?.party;
+                let party = self.own_account(CommandKind::Password)?.party;
                 AccountUpdate::Password { party, password, token, now }
             }
             _ => return Err(Refusal::internal()),
@@ -495,7 +512,7 @@ impl Session {
                 let is_new = self.me.register(name.clone());
                 tracing::info!(address = %self.person.shown_address(), %name, "registered");
                 self.token = Some(Box::new(hash));
-                let done = Done::Registered { name: name.clone(), token };
+                let done = OkReply::Registered { name: name.clone(), token };
                 if is_new {
                     self.welcome(re, done, &name, out);
                     return Ok(());
@@ -504,10 +521,10 @@ impl Session {
             }
             (Goal::Change { .. }, Some((token, hash))) => {
                 self.token = Some(Box::new(hash));
-                Done::PasswordChanged { token }
+                OkReply::PasswordChanged { token }
             }
-            (Goal::SignOut, _) => Done::SignedOut { name: self.sign_out(now, out)? },
-            (Goal::Forget, _) => Done::Forgotten { name: self.sign_out(now, out)? },
+            (Goal::SignOut, _) => OkReply::SignedOut { name: self.sign_out(now, out)? },
+            (Goal::Forget, _) => OkReply::Forgotten { name: self.sign_out(now, out)? },
             _ => return Err(Refusal::internal()),
         };
         self.done(re, done, out);
@@ -560,8 +577,8 @@ impl Session {
         let (token, hash) = token.unzip();
         self.token = hash.map(Box::new);
         let name = account.name.clone();
-        let mut done = Some(Done::SignedIn { name: name.clone(), token });
-        if self.me.form == Form::Text
+        let mut done = Some(OkReply::SignedIn { name: name.clone(), token });
+        if self.me.format == Format::Text
             && let Some(done) = done.take()
         {
             self.done(re.clone(), done, out);
@@ -584,8 +601,8 @@ impl Session {
     }
 
     /// The answer to a command that gave a name, with the main page: before the answer in the JSON form.
-    fn welcome(&mut self, re: Re, done: Done, name: &UserName, out: &mut BytesMut) {
-        if self.me.form == Form::Text {
+    fn welcome(&mut self, re: Re, done: OkReply, name: &UserName, out: &mut BytesMut) {
+        if self.me.format == Format::Text {
             self.done(re, done, out);
             self.show_main_page(name, out);
         } else {
@@ -600,7 +617,7 @@ impl Session {
     }
 
     fn begin_sign_out(&mut self, re: Re, now: Timestamp) -> Result<(), Refusal> {
-        let party = self.own_account(Kind::Logout)?.party;
+        let party = self.own_account(CommandKind::Logout)?.party;
         let deed = AccountUpdate::SignOut { party, token: self.token.as_deref().copied(), now };
         self.keep(re, Goal::SignOut, deed, None, now)
     }
@@ -621,7 +638,7 @@ impl Session {
     }
 
     /// Another device has changed the password, or erased the account.
-    pub(super) fn on_signed_out(&mut self, by: SignedOutBy, out: &mut BytesMut) {
+    pub(super) fn on_signed_out(&mut self, by: SignOutReason, out: &mut BytesMut) {
         let is_dealing = self.dealing.as_ref().is_some_and(|dealing| !dealing.asks());
         if is_dealing || self.has_lines_under_way() {
             // When this is done.
@@ -636,14 +653,15 @@ impl Session {
 }
 
 impl Goal {
-    fn verb(&self) -> &'static verb::Verb {
-        verb::of(match self {
-            Self::Register { .. } => Kind::Register,
-            Self::SignIn { .. } => Kind::Login,
-            Self::SignOut => Kind::Logout,
-            Self::Change { .. } => Kind::Password,
-            Self::Forget => Kind::Forget,
-            Self::Enter(_) => Kind::Enter,
-        })
+    fn spec(&self) -> &'static command_table::CommandSpec {
+        match self {
+            Self::Register { .. } => CommandKind::Register,
+            Self::SignIn { .. } => CommandKind::Login,
+            Self::SignOut => CommandKind::Logout,
+            Self::Change { .. } => CommandKind::Password,
+            Self::Forget => CommandKind::Forget,
+            Self::Enter(_) => CommandKind::Enter,
+        }
+        .spec()
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Done, Event};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::{Event, OkReply};
+use chat_proto::id::MessageId;
 use chat_proto::name::ChannelName;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use super::Session;
 use super::carry_out::channel_place;
@@ -46,7 +47,7 @@ impl Session {
         &mut self,
         account: &Account,
         channel: &ChannelName,
-        read: LineId,
+        read: MessageId,
         now: Timestamp,
         makes_current: bool,
         out: &mut BytesMut,
@@ -118,7 +119,7 @@ impl Session {
     }
 
     /// What the account hasn't read: of its channels how much, of what was written privately the newest lines.
-    pub(super) fn look_what_waits(&mut self, re: Cow<'static, str>, done: Option<Done>) {
+    pub(super) fn look_what_waits(&mut self, re: Cow<'static, str>, done: Option<OkReply>) {
         self.inbox.hold_chats();
         self.ask_what_waits(re, done);
     }

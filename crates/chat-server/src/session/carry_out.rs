@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, Done, Farewell, Sentence};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::{Away, CloseReason, OkReply, Sentence};
+use chat_proto::format::Format;
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
-use chat_proto::rendition::Form;
-use chat_proto::setting::Setting;
+use chat_proto::setting::ChannelSetting;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use super::account::Entry;
 use super::me::Place;
@@ -49,7 +50,7 @@ impl Session {
                 let (done, last, deed) = self.create(&channel, topic, now, out)?;
                 let set = &self.hub.bounds.new_channels;
                 if !set.is_empty() {
-                    let set: Vec<_> = set.iter().map(Setting::to_string).collect();
+                    let set: Vec<_> = set.iter().map(ChannelSetting::to_string).collect();
                     let set = set.join(", ");
                     self.notice(format!("{channel} begins with: {set}. /set changes it."), out);
                 }
@@ -70,7 +71,7 @@ impl Session {
                 }
             }
             Change::OpenPrivate(user, None) => {
-                Done::PrivateOpened { with: self.open_private(&user, now)?.1, placed: None }
+                OkReply::PrivateOpened { with: self.open_private(&user, now)?.1, stamp: None }
             }
             Change::OpenPrivate(user, Some(text)) => {
                 let (party, name) = self.open_private(&user, now)?;
@@ -103,7 +104,7 @@ impl Session {
             Change::Away(away) => {
                 let away = away.map(|away| self.showable(away, now));
                 let changed = self.person.away() != away;
-                let done = Done::Away { away: away.clone(), changed };
+                let done = OkReply::Away { away: away.clone(), changed };
                 match self.person.account().filter(|_| changed) {
                     None => {
                         self.person.set_away(away);
@@ -118,7 +119,7 @@ impl Session {
             Change::Ignore(user) => {
                 let (user, whom) = self.as_borne(user);
                 let changed = self.me.ignore(user.clone(), whom);
-                let done = Done::Ignoring { user: user.clone(), changed };
+                let done = OkReply::Ignoring { user: user.clone(), changed };
                 match self.person.account().filter(|_| changed) {
                     None => done,
                     Some(party) => {
@@ -131,7 +132,7 @@ impl Session {
                 let (user, whom) = self.as_borne(user);
                 let names = self.me.hidden_as(&user, whom);
                 let changed = self.me.unignore(&user, whom);
-                let done = Done::NotIgnoring { user, changed };
+                let done = OkReply::NotIgnoring { user, changed };
                 match self.person.account().filter(|_| changed) {
                     None => done,
                     Some(party) => {
@@ -159,13 +160,13 @@ impl Session {
                 self.tell_acts(re, channel, most);
                 return Ok(());
             }
-            Change::Format(form) => {
-                self.me.form = form;
-                self.person.set_kind(match form {
-                    Form::Text => ClientKind::Text,
-                    Form::Json => ClientKind::Json,
+            Change::Format(format) => {
+                self.me.format = format;
+                self.person.set_kind(match format {
+                    Format::Text => ClientKind::Text,
+                    Format::Json => ClientKind::Json,
                 });
-                Done::Format { form }
+                OkReply::Format { format }
             }
             Change::Account(change) => return self.deal(change, re, now, out),
             Change::Decree(wish, reason) => {
@@ -177,8 +178,8 @@ impl Session {
             Change::Quit(reason) => {
                 let reason = self.tellable(reason, now);
                 self.leaving.get_or_insert_default().reason = reason;
-                self.end(Farewell::Quit);
-                Done::Told
+                self.end(CloseReason::Quit);
+                OkReply::Told
             }
         };
         self.done(re, done, out);
@@ -199,7 +200,12 @@ impl Session {
     }
 
     /// What is told once it is kept.
-    fn keep_and_answer(&mut self, deed: AccountUpdate, done: Done, re: Re) -> Result<(), Refusal> {
+    fn keep_and_answer(
+        &mut self,
+        deed: AccountUpdate,
+        done: OkReply,
+        re: Re,
+    ) -> Result<(), Refusal> {
         self.hub.keep(&self.person, deed, Some(done))?;
         self.waiting.push_back(Waiting::act(re));
         Ok(())
@@ -222,7 +228,7 @@ impl Session {
         name: UserName,
         now: Timestamp,
         out: &mut BytesMut,
-    ) -> Result<Done, Refusal> {
+    ) -> Result<OkReply, Refusal> {
         let Limits { accounts_required, registration, .. } = self.hub.bounds;
         if let Err(refusal) = policy::account::may_be_guest(&name, accounts_required, registration)
         {
@@ -235,12 +241,12 @@ impl Session {
         self.me.name = Some(name.clone());
         self.hub.eject_where_banned(&self.person, self.inbox.channels(), now);
         if before.is_some() {
-            return Ok(Done::Named { name });
+            return Ok(OkReply::Named { name });
         }
         for line in help::main_page(&self.hub, &name) {
             self.notice(line, out);
         }
-        Ok(Done::Welcomed { name })
+        Ok(OkReply::Welcomed { name })
     }
 
     fn create(
@@ -249,7 +255,7 @@ impl Session {
         topic: Option<Text>,
         now: Timestamp,
         out: &mut BytesMut,
-    ) -> Result<(Done, LineId, Option<AccountUpdate>), Refusal> {
+    ) -> Result<(OkReply, MessageId, Option<AccountUpdate>), Refusal> {
         let slot = self.inbox.free_slot();
         let membership = self.hub.create(&self.person, name, topic.clone(), slot, now)?;
         if self.inbox.channel(name).is_some() {
@@ -259,13 +265,13 @@ impl Session {
         let last = membership.last_line;
         self.arrive_in(membership, slot);
         let deed = self.membership(name, last, now);
-        Ok((Done::Created { channel: name.clone(), topic, last }, last, deed))
+        Ok((OkReply::Created { channel: name.clone(), topic, last }, last, deed))
     }
 
     fn enter(
         &mut self,
         name: &ChannelName,
-        after: Option<LineId>,
+        after: Option<MessageId>,
         re: Re,
         now: Timestamp,
         out: &mut BytesMut,
@@ -290,7 +296,7 @@ impl Session {
                 let operator = role.operator;
                 let last = self.inbox.last_line(&channel).unwrap_or_default();
                 let done =
-                    Done::Current { channel: channel.clone(), members, topic, operator, last };
+                    OkReply::Current { channel: channel.clone(), members, topic, operator, last };
                 // What they have not heard yet comes by itself.
                 let after = after.unwrap_or(last).min(last);
                 self.look_back_on_entry(re, done, channel, Some(after), last, out);
@@ -310,7 +316,7 @@ impl Session {
         let Membership { members, operator, last_line: last, floor, .. } = membership;
         let (channel, topic) = (membership.channel.name.clone(), membership.topic.clone());
         self.arrive_in(membership, slot);
-        let done = Done::Entered { channel: channel.clone(), members, topic, operator, last };
+        let done = OkReply::Entered { channel: channel.clone(), members, topic, operator, last };
         // Where nothing is kept, there is nothing to look back at.
         let after = if floor >= last { Some(last) } else { after };
         if let Some(deed) = self.membership(&channel, last, now) {
@@ -329,7 +335,7 @@ impl Session {
     fn membership(
         &self,
         channel: &ChannelName,
-        read: LineId,
+        read: MessageId,
         now: Timestamp,
     ) -> Option<AccountUpdate> {
         let account = self.person.signed_in()?;
@@ -359,7 +365,7 @@ impl Session {
         reason: Option<Text>,
         now: Timestamp,
         out: &mut BytesMut,
-    ) -> Result<(Done, Option<AccountUpdate>), Refusal> {
+    ) -> Result<(OkReply, Option<AccountUpdate>), Refusal> {
         let mut deed = None;
         if let Conversation::Channel(name) = &conversation {
             let channel = self.inbox.channel(name).cloned();
@@ -379,7 +385,7 @@ impl Session {
             }
         }
         self.me.leave(&conversation);
-        Ok((Done::Left { conversation, current: self.me.current().cloned() }, deed))
+        Ok((OkReply::Left { conversation, current: self.me.current().cloned() }, deed))
     }
 
     /// Opens a private chat and makes it current. Somebody with whom one is open already isn't told

@@ -9,9 +9,9 @@ use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
 use chat_proto::event::Event;
-use chat_proto::id::LineId;
+use chat_proto::format::Format;
+use chat_proto::id::MessageId;
 use chat_proto::name::ChannelName;
-use chat_proto::rendition::Form;
 use tokio::sync::broadcast::error::TryRecvError as RingError;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError as QueueError;
@@ -48,11 +48,11 @@ pub(super) struct Subscription {
     /// How many events of it are taken.
     begun: u8,
     /// The last line that was taken, or that was said before the entry.
-    last_line: LineId,
+    last_line: MessageId,
     /// What of it was noted as read.
-    read: LineId,
+    read: MessageId,
     /// Lines up to this one were said before the entry; until they are looked at, on whatever device, nothing is read.
-    behind: LineId,
+    behind: MessageId,
     /// Nothing is taken out until what was before the entry is told.
     held: bool,
 }
@@ -78,7 +78,7 @@ pub(super) struct Missed {
     pub(super) channel: ChannelName,
     pub(super) count: u64,
     /// After this one.
-    pub(super) after: LineId,
+    pub(super) after: MessageId,
 }
 
 /// Which source has what is to be taken next.
@@ -134,7 +134,7 @@ impl Subscription {
         own: ClientId,
         limit: u64,
         room: usize,
-        form: Form,
+        format: Format,
         out: &mut BytesMut,
     ) -> bool {
         let Some(head) = &self.head else { return false };
@@ -147,7 +147,7 @@ impl Subscription {
         {
             return false;
         }
-        out.extend_from_slice(head.bytes(form, which));
+        out.extend_from_slice(head.bytes(format, which));
         self.last_line = self.last_line.max(head.last().last_line);
         self.begun = 0;
         self.head = None;
@@ -155,7 +155,7 @@ impl Subscription {
     }
 
     /// How many lines up to this one were missed, and after which.
-    pub(super) fn missed_up_to(&self, last_line: LineId) -> (u64, LineId) {
+    pub(super) fn missed_up_to(&self, last_line: MessageId) -> (u64, MessageId) {
         (last_line.0.saturating_sub(self.last_line.0), self.last_line)
     }
 }
@@ -183,7 +183,7 @@ impl Inbox {
             begun: 0,
             last_line,
             read: last_line,
-            behind: LineId(0),
+            behind: MessageId(0),
             held: false,
         };
         // Most people are in one channel: room for more is taken when it is needed.
@@ -213,7 +213,7 @@ impl Inbox {
 
     /// What happens in a channel is taken out again; unless lines between two ids went out of the
     /// ring meanwhile, which then are taken as told.
-    pub(super) fn release(&mut self, name: &ChannelName) -> Option<(LineId, LineId)> {
+    pub(super) fn release(&mut self, name: &ChannelName) -> Option<(MessageId, MessageId)> {
         let one = self.subscriptions.iter_mut().find(|one| one.channel.name == *name)?;
         if one.number().is_some()
             && let Some(head) = &one.head
@@ -232,7 +232,7 @@ impl Inbox {
     }
 
     /// The last line of a channel that was taken out.
-    pub(super) fn last_line(&self, name: &ChannelName) -> Option<LineId> {
+    pub(super) fn last_line(&self, name: &ChannelName) -> Option<MessageId> {
         self.subscription(name).map(|one| one.last_line)
     }
 
@@ -254,33 +254,33 @@ impl Inbox {
     }
 
     /// The last line of each channel in which something was taken out since this was last asked.
-    pub(super) fn take_unread(&mut self, account: &Account) -> Vec<(ChannelName, LineId)> {
+    pub(super) fn take_unread(&mut self, account: &Account) -> Vec<(ChannelName, MessageId)> {
         let is_news = |one: &&mut Subscription| {
             one.read < one.last_line
-                && (one.behind == LineId(0)
+                && (one.behind == MessageId(0)
                     || account.read_of(&one.channel.name).is_some_and(|read| read >= one.behind))
         };
         let news = self.subscriptions.iter_mut().filter(is_news);
         news.map(|one| {
             one.read = one.last_line;
-            one.behind = LineId(0);
+            one.behind = MessageId(0);
             (one.channel.name.clone(), one.last_line)
         })
         .collect()
     }
 
     /// What came after this line isn't read yet.
-    pub(super) fn is_read_up_to(&mut self, name: &ChannelName, line: LineId) {
+    pub(super) fn is_read_up_to(&mut self, name: &ChannelName, line: MessageId) {
         if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
             one.read = line;
-            one.behind = if line < one.last_line { one.last_line } else { LineId(0) };
+            one.behind = if line < one.last_line { one.last_line } else { MessageId(0) };
         }
     }
 
     /// What was said in a channel before the entry has been looked at.
     pub(super) fn catch_up(&mut self, name: &ChannelName) {
         if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
-            one.behind = LineId(0);
+            one.behind = MessageId(0);
         }
     }
 
@@ -288,7 +288,7 @@ impl Inbox {
     pub(super) fn catch_up_but(&mut self, but: impl Fn(&ChannelName) -> bool) {
         for one in &mut self.subscriptions {
             if !but(&one.channel.name) {
-                one.behind = LineId(0);
+                one.behind = MessageId(0);
             }
         }
     }
@@ -379,7 +379,7 @@ impl Inbox {
         person: &Client,
         limit: u64,
         enough: usize,
-        form: Form,
+        format: Format,
         out: &mut BytesMut,
     ) {
         self.todo |= person.ready.take();
@@ -393,7 +393,7 @@ impl Inbox {
         while one.number().is_some() {
             let room = enough.saturating_sub(out.len());
             // As in `next`, nothing may have come from elsewhere when it is known what is next here.
-            if person.ready.is_ready() || !one.copy(person.id, limit, room, form, out) {
+            if person.ready.is_ready() || !one.copy(person.id, limit, room, format, out) {
                 return;
             }
         }
@@ -496,10 +496,10 @@ mod tests {
     use crate::hub::client::Source;
     use crate::hub::fanout::delivery::SequencedEvent;
     use crate::hub::fanout::sequence::Sequence;
-    use chat_proto::event::{Farewell, Placed};
-    use chat_proto::id::Timestamp;
+    use chat_proto::event::{CloseReason, MessageStamp};
     use chat_proto::name::UserName;
     use chat_proto::text::Text;
+    use chat_proto::time::Timestamp;
     use tokio::sync::broadcast;
 
     const ENOUGH: usize = 64 * 1024;
@@ -518,14 +518,14 @@ mod tests {
             let person =
                 Arc::new(Client::new(ClientId(1), None, Timestamp(0), Arc::clone(&sequence)));
             let name = ChannelName::new("den").unwrap();
-            let channel = Arc::new(Channel::new(name, None, LineId(0), Arc::clone(&sequence)));
+            let channel = Arc::new(Channel::new(name, None, MessageId(0), Arc::clone(&sequence)));
             let ring = broadcast::Sender::new(RING);
             let membership = Membership {
                 channel,
                 ring: ring.subscribe(),
                 entry: 1,
-                last_line: LineId(0),
-                floor: LineId(0),
+                last_line: MessageId(0),
+                floor: MessageId(0),
                 members: 1,
                 topic: None,
                 operator: false,
@@ -541,11 +541,11 @@ mod tests {
             let name = ChannelName::new("attic").unwrap();
             let sequence = Arc::clone(&self.sequence);
             let membership = Membership {
-                channel: Arc::new(Channel::new(name, None, LineId(0), sequence)),
+                channel: Arc::new(Channel::new(name, None, MessageId(0), sequence)),
                 ring: ring.subscribe(),
                 entry: 2,
-                last_line: LineId(0),
-                floor: LineId(0),
+                last_line: MessageId(0),
+                floor: MessageId(0),
                 members: 1,
                 topic: None,
                 operator: false,
@@ -556,14 +556,14 @@ mod tests {
 
         fn line(&self, id: u64) -> SequencedEvent {
             let event = Event::Message {
-                placed: Placed { id: LineId(id), time: Timestamp(0) },
+                stamp: MessageStamp { id: MessageId(id), time: Timestamp(0) },
                 channel: ChannelName::new("den").unwrap(),
                 from: UserName::new("ann").unwrap(),
                 text: Text::new("hello").unwrap(),
                 action: false,
                 past: false,
             };
-            SequencedEvent::new(event, Source::NOBODY, self.sequence.next(), LineId(id))
+            SequencedEvent::new(event, Source::NOBODY, self.sequence.next(), MessageId(id))
         }
 
         fn tell(&self, lines: Vec<SequencedEvent>) {
@@ -590,7 +590,7 @@ mod tests {
         /// How many lines are copied.
         fn copy(&mut self, limit: u64, room: usize) -> usize {
             let mut out = BytesMut::new();
-            self.inbox.copy_lines(&self.person, limit, room, Form::Text, &mut out);
+            self.inbox.copy_lines(&self.person, limit, room, Format::Text, &mut out);
             memchr::memchr_iter(b'\n', &out).count()
         }
     }
@@ -608,7 +608,7 @@ mod tests {
     fn what_comes_in_between_is_taken_in_between() {
         let mut reader = Reader::new();
         let mut lines = vec![reader.line(1), reader.line(2)];
-        reader.person.push(Notification::Closing(Farewell::Quit));
+        reader.person.push(Notification::Closing(CloseReason::Quit));
         lines.extend([reader.line(3), reader.line(4)]);
         reader.tell(lines);
         // That nothing more waits beside them is known one line later.
@@ -634,14 +634,15 @@ mod tests {
         reader.tell(vec![reader.line(1)]);
         let [from, to] = ["ann", "anna"].map(|name| UserName::new(name).unwrap());
         let event = Event::Renamed { from, to };
-        let renamed = SequencedEvent::new(event, Source::NOBODY, reader.sequence.next(), LineId(0));
+        let renamed =
+            SequencedEvent::new(event, Source::NOBODY, reader.sequence.next(), MessageId(0));
         let renamed = Arc::new(Delivery::from(SequencedEvent { once: Some(1), ..renamed }));
         for ring in [&reader.ring, &other] {
             assert!(ring.send(Some(Arc::clone(&renamed))).is_ok());
         }
         reader.person.ready.notify(0);
         reader.person.ready.notify(1);
-        reader.person.push(Notification::Closing(Farewell::Quit));
+        reader.person.push(Notification::Closing(CloseReason::Quit));
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [0; 0]);
         assert!(!reader.inbox.has_more(), "it waits for its release alone");
         // What releases it comes all the same.
@@ -663,7 +664,7 @@ mod tests {
             let number = reader.sequence.next();
             let told = SequencedEvent {
                 once,
-                ..SequencedEvent::new(event, Source::NOBODY, number, LineId(0))
+                ..SequencedEvent::new(event, Source::NOBODY, number, MessageId(0))
             };
             assert!(ring.send(Some(Arc::new(told.into()))).is_ok());
             reader.person.ready.notify(slot);
@@ -701,11 +702,11 @@ mod tests {
                 let Some(taken) = reader.inbox.take(&reader.person, u64::MAX) else { break };
                 let Taken::Channel(delivery, at, before) = taken else { panic!("no line") };
                 if let Some(before) = before {
-                    assert_eq!(before.after, LineId(lines + missed));
+                    assert_eq!(before.after, MessageId(lines + missed));
                     missed += before.count;
                 }
                 lines += 1;
-                assert_eq!(delivery.event_at(at).last_line, LineId(lines + missed));
+                assert_eq!(delivery.event_at(at).last_line, MessageId(lines + missed));
             }
             assert_eq!(lines + missed, all, "by {each}");
             // Four have one place.

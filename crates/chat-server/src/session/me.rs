@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use chat_proto::conversation::Conversation;
+use chat_proto::format::Format;
 use chat_proto::name::UserName;
-use chat_proto::rendition::Form;
 
 use crate::hub::client::account::{self, Account};
 use crate::hub::client::{Source, UserId};
@@ -15,7 +15,7 @@ pub(crate) struct Me {
     pub(crate) name: Option<UserName>,
     /// The name is an account's.
     signed_in: bool,
-    pub(crate) form: Form,
+    pub(crate) format: Format,
     /// Every conversation that was entered or opened, the current one last, before it the one that
     /// was current before, and so on.
     places: Vec<Place>,
@@ -69,7 +69,7 @@ impl Me {
         Self {
             name: None,
             signed_in: false,
-            form: Form::default(),
+            format: Format::default(),
             places: Vec::new(),
             ignored: None,
             aside: None,

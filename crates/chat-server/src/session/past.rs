@@ -4,15 +4,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use chat_proto::command::{Anchor, Before, Command, Search, Span};
+use chat_proto::command::{Command, HistoryAnchor, HistoryRange, SearchCursor, SearchQuery};
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Done, Event};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::encoding::encode;
+use chat_proto::event::{Event, OkReply};
+use chat_proto::format::Format;
+use chat_proto::id::MessageId;
 use chat_proto::limits::HISTORY_LINES;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
-use chat_proto::rendition::{Form, render};
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use super::Session;
 use super::account::Entry;
@@ -40,7 +42,7 @@ pub(super) struct Lookup {
     /// How many lines were told.
     count: usize,
     /// If there is more than was asked for, where that begins.
-    next: Option<Before>,
+    next: Option<SearchCursor>,
     /// They were put out of the channel meanwhile, with the number below which everything was before.
     kick: Option<(u64, Kick)>,
 }
@@ -52,7 +54,7 @@ struct Purge {
     reason: Option<Text>,
     counted: PurgeScope,
     /// The last line when it was asked for.
-    last: LineId,
+    last: MessageId,
     now: Timestamp,
 }
 
@@ -66,25 +68,25 @@ impl Purge {
 /// Private lines that were told out of the past, and may still come live: with whom, after which, up to which.
 pub(super) struct ToldPrivately {
     with: UserName,
-    after: LineId,
-    upto: LineId,
+    after: MessageId,
+    upto: MessageId,
 }
 
 /// What the answer is.
 enum Then {
     History(Conversation),
-    Search(Box<Search>),
+    Search(Box<SearchQuery>),
     Mentions(u32),
     Acts(ChannelName),
     /// A purge, of which it is counted what it hides.
     Purge(Box<Purge>),
     /// The answer of `/enter`, unless it was told before the lines; and the channel whose live lines are held
     /// back for as long.
-    Entered(Option<Done>, ChannelName),
+    Entered(Option<OkReply>, ChannelName),
     /// The answer of `/login`, unless it was told before; and how many lines wait, once that is known.
-    SignedIn(Option<Done>),
+    SignedIn(Option<OkReply>),
     /// The answer after a list.
-    Listed(Done),
+    Listed(OkReply),
 }
 
 /// Bytes of a list that are told at once, whatever waits: a list of a usual size stays together.
@@ -97,7 +99,7 @@ impl Session {
         re: Cow<'static, str>,
         conversation: Conversation,
         of: ConversationRef,
-        span: Span,
+        span: HistoryRange,
     ) {
         // What is in the past for this person ends where they have heard of the channel.
         let reach = match &conversation {
@@ -122,7 +124,7 @@ impl Session {
     pub(super) fn look_for(
         &mut self,
         re: Cow<'static, str>,
-        search: Search,
+        search: SearchQuery,
         only: Option<ConversationRef>,
     ) {
         let asked = SearchRequest {
@@ -169,14 +171,14 @@ impl Session {
     pub(super) fn look_back_on_entry(
         &mut self,
         re: Cow<'static, str>,
-        done: Done,
+        done: OkReply,
         channel: ChannelName,
-        after: Option<LineId>,
-        upto: LineId,
+        after: Option<MessageId>,
+        upto: MessageId,
         out: &mut BytesMut,
     ) {
         let span = self.span_on_entry(after);
-        let nothing = upto == LineId(0) || after == Some(upto) || span.count == Some(0);
+        let nothing = upto == MessageId(0) || after == Some(upto) || span.count == Some(0);
         if nothing {
             self.done(re, done, out);
             return;
@@ -195,10 +197,12 @@ impl Session {
         self.look_back_over(re, entry, span, out);
     }
 
-    fn span_on_entry(&self, after: Option<LineId>) -> Span {
+    fn span_on_entry(&self, after: Option<MessageId>) -> HistoryRange {
         match after {
-            Some(after) => Span { count: None, from: Anchor::After(after) },
-            None => Span { count: Some(self.hub.bounds.replay_lines), from: Anchor::End },
+            Some(after) => HistoryRange { count: None, from: HistoryAnchor::After(after) },
+            None => {
+                HistoryRange { count: Some(self.hub.bounds.replay_lines), from: HistoryAnchor::End }
+            }
         }
     }
 
@@ -206,11 +210,11 @@ impl Session {
         &mut self,
         re: Cow<'static, str>,
         entry: Entry,
-        span: Span,
+        span: HistoryRange,
         out: &mut BytesMut,
     ) {
         let Entry { done, channel, last: upto, kick, .. } = entry;
-        let done = if self.me.form == Form::Text {
+        let done = if self.me.format == Format::Text {
             self.done(re.clone(), done, out);
             None
         } else {
@@ -230,7 +234,7 @@ impl Session {
     }
 
     /// What was written privately to this person while they were away.
-    pub(super) fn ask_what_waits(&mut self, re: Cow<'static, str>, done: Option<Done>) {
+    pub(super) fn ask_what_waits(&mut self, re: Cow<'static, str>, done: Option<OkReply>) {
         if let Some(reader) = self.reader() {
             self.ask_archive(re, Then::SignedIn(done), Question::Unread(reader));
         }
@@ -241,7 +245,7 @@ impl Session {
         &mut self,
         re: Cow<'static, str>,
         most: u32,
-        before: Option<Before>,
+        before: Option<SearchCursor>,
     ) -> Result<(), Refusal> {
         let reader = self.reader().ok_or_else(|| Refusal::not_named(None))?;
         let channels = self.inbox.channels();
@@ -288,7 +292,7 @@ impl Session {
         &mut self,
         re: Cow<'static, str>,
         rows: Rows,
-        done: Done,
+        done: OkReply,
         out: &mut BytesMut,
     ) {
         self.lookup = Some(Box::new(Lookup {
@@ -337,11 +341,11 @@ impl Session {
                         continue;
                     }
                     let event = Event::Unread { channel, count, mentions, after };
-                    render(&event, self.me.form, out);
+                    encode(&event, self.me.format, out);
                 }
                 if waiting > 0 {
                     let told = rows.len() as u64;
-                    render(&Event::WhileAway { count: waiting, told }, self.me.form, out);
+                    encode(&Event::UnreadPrivate { count: waiting, told }, self.me.format, out);
                 }
                 lookup.rows = Box::new(rows.into_iter());
                 lookup.rest = rest;
@@ -371,11 +375,11 @@ impl Session {
         while self.has_past_to_tell() && out.len() < enough {
             let Some(lookup) = &mut self.lookup else { return };
             if let Some(row) = lookup.rows.next() {
-                if let (Event::Private { placed, with, .. }, Then::History(_) | Then::SignedIn(_)) =
+                if let (Event::Private { stamp, with, .. }, Then::History(_) | Then::SignedIn(_)) =
                     (&row, &lookup.then)
                 {
                     let told = &mut self.aside.get_or_insert_default().told_privately;
-                    note_told(told, with, placed.id);
+                    note_told(told, with, stamp.id);
                 }
                 let hidden = match &row {
                     Event::Message { from, .. } | Event::Private { from, .. } => {
@@ -384,7 +388,7 @@ impl Session {
                     _ => false,
                 };
                 if !hidden {
-                    lookup.count += usize::from(!matches!(row, Event::RunningHead { .. }));
+                    lookup.count += usize::from(!matches!(row, Event::ModListHead { .. }));
                     self.show(&row, out);
                 }
             } else if let Some(rest) = lookup.rest.take() {
@@ -421,17 +425,18 @@ impl Session {
             self.inbox.catch_up(channel);
         }
         let done = match then {
-            Then::History(conversation) => Some(Done::History { conversation, count }),
+            Then::History(conversation) => Some(OkReply::History { conversation, count }),
             Then::Search(search) => {
-                let command = |before| Command::Search(Search { before: Some(before), ..*search });
-                Some(Done::Found { count, next: next_line(next.map(command)) })
+                let command =
+                    |before| Command::Search(SearchQuery { before: Some(before), ..*search });
+                Some(OkReply::Found { count, next: next_line(next.map(command)) })
             }
             Then::Mentions(most) => {
                 let count_of = (most != HISTORY_LINES).then_some(most);
                 let command = |before| Command::Mentions { count: count_of, before: Some(before) };
-                Some(Done::Mentions { count, next: next_line(next.map(command)) })
+                Some(OkReply::Mentions { count, next: next_line(next.map(command)) })
             }
-            Then::Acts(channel) => Some(Done::ListedOf { channel, count }),
+            Then::Acts(channel) => Some(OkReply::ListedOf { channel, count }),
             Then::Purge(purge) => {
                 let Purge { channel, aim, reason, counted, now, .. } = *purge;
                 let act = ModAction { deed: ModActionKind::Purge(aim, counted), reason };
@@ -478,14 +483,14 @@ impl Session {
 
     /// Whether a private line that comes live was told out of the past already.
     pub(super) fn was_told(&mut self, told: &SequencedEvent) -> bool {
-        let Event::Private { placed, with, .. } = &told.event else { return false };
+        let Event::Private { stamp, with, .. } = &told.event else { return false };
         let Some(aside) = &mut self.aside else { return false };
         let mut was = false;
         aside.told_privately.retain(|told| {
             let theirs = told.with == *with;
-            was |= theirs && told.after < placed.id && placed.id <= told.upto;
+            was |= theirs && told.after < stamp.id && stamp.id <= told.upto;
             // Ids grow: what is before this one has come or was told.
-            !theirs || told.upto > placed.id
+            !theirs || told.upto > stamp.id
         });
         if aside.told_privately.is_empty() {
             aside.told_privately = Vec::new();
@@ -503,8 +508,8 @@ fn next_line(command: Option<Command>) -> Option<Text> {
 /// so few matter at any time.
 const MAX_TOLD: usize = 64;
 
-fn note_told(all: &mut Vec<ToldPrivately>, with: &UserName, id: LineId) {
-    let before = LineId(id.0.saturating_sub(1));
+fn note_told(all: &mut Vec<ToldPrivately>, with: &UserName, id: MessageId) {
+    let before = MessageId(id.0.saturating_sub(1));
     let touches = |told: &&mut ToldPrivately| {
         told.with == *with && told.after <= before && before <= told.upto
     };
@@ -527,13 +532,13 @@ mod tests {
         let [bob, carol] = ["bob", "carol"].map(|name| UserName::new(name).unwrap());
         let mut all = Vec::new();
         for id in [6, 7, 8, 8, 9, 10, 15, 16] {
-            note_told(&mut all, &bob, LineId(id));
+            note_told(&mut all, &bob, MessageId(id));
         }
-        note_told(&mut all, &carol, LineId(11));
+        note_told(&mut all, &carol, MessageId(11));
         let ranges: Vec<_> = all.iter().map(|told| (told.after.0, told.upto.0)).collect();
         assert_eq!(ranges, [(5, 10), (14, 16), (10, 11)]);
         for id in (100..1000).step_by(2) {
-            note_told(&mut all, &bob, LineId(id));
+            note_told(&mut all, &bob, MessageId(id));
         }
         assert_eq!(all.len(), MAX_TOLD);
     }

@@ -3,7 +3,7 @@
 //! It counts for all devices of an account. One that is left alone reads nothing, whatever comes in on it, and
 //! neither does one whose connection is dead.
 
-use chat_proto::id::LineId;
+use chat_proto::id::MessageId;
 use chat_proto::name::UserName;
 
 use super::Session;
@@ -26,7 +26,7 @@ impl Session {
     }
 
     /// Somebody's private line was told.
-    pub(super) fn note_correspondent(&mut self, party: UserId, from: UserName, line: LineId) {
+    pub(super) fn note_correspondent(&mut self, party: UserId, from: UserName, line: MessageId) {
         if party == self.person.party() {
             // Their own, from another device.
             return;
@@ -38,7 +38,7 @@ impl Session {
         self.note_told_privately(party, line);
     }
 
-    pub(super) fn note_told_privately(&mut self, with: UserId, line: LineId) {
+    pub(super) fn note_told_privately(&mut self, with: UserId, line: MessageId) {
         let unread = &mut self.aside.get_or_insert_default().unread_privately;
         let known = unread.iter_mut().find(|(party, _)| *party == with);
         if let Some((_, last)) = known {

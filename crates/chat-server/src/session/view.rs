@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Done, Event, Placed};
-use chat_proto::id::LineId;
+use chat_proto::event::{Event, MessageStamp, OkReply};
+use chat_proto::id::MessageId;
 use chat_proto::name::ChannelName;
 use chat_proto::refusal::Refusal;
 
@@ -64,7 +64,7 @@ impl Session {
                 self.notice(MISSED_PRIVATELY, out);
             }
             if self.me.ignores_nobody() {
-                self.inbox.copy_lines(&self.person, number, enough, self.me.form, out);
+                self.inbox.copy_lines(&self.person, number, enough, self.me.format, out);
                 if out.len() >= enough {
                     return false;
                 }
@@ -79,9 +79,9 @@ impl Session {
                 Some(Taken::Private(delivery)) => {
                     let told = delivery.first();
                     if (self.was_told(told) || self.show_told(&delivery, 0, out))
-                        && let Event::Private { from, placed, .. } = &told.event
+                        && let Event::Private { from, stamp, .. } = &told.event
                     {
-                        self.note_correspondent(told.by.party, from.clone(), placed.id);
+                        self.note_correspondent(told.by.party, from.clone(), stamp.id);
                     }
                 }
                 Some(Taken::Note(number, note)) => self.on_note(number, note, out),
@@ -96,7 +96,7 @@ impl Session {
         &mut self,
         name: &ChannelName,
         number: u64,
-        last_line: LineId,
+        last_line: MessageId,
         out: &mut BytesMut,
     ) {
         self.deliver_before(number, out.len() + LAST_WORDS, out);
@@ -106,7 +106,7 @@ impl Session {
         }
     }
 
-    fn show_missed(&self, channel: ChannelName, count: u64, after: LineId, out: &mut BytesMut) {
+    fn show_missed(&self, channel: ChannelName, count: u64, after: MessageId, out: &mut BytesMut) {
         if count > 0 {
             self.show(&Event::Missed { channel, count, after }, out);
         }
@@ -146,15 +146,15 @@ impl Session {
             _ => false,
         };
         if !hidden {
-            out.extend_from_slice(delivery.bytes(self.me.form, at..at + 1));
+            out.extend_from_slice(delivery.bytes(self.me.format, at..at + 1));
         }
         !hidden
     }
 
     /// A line of one's own among those of a channel is its answer, which so comes where everybody else sees the line.
     fn see_own(&mut self, told: &SequencedEvent, out: &mut BytesMut) {
-        if let Event::Message { placed, channel, .. } = &told.event {
-            self.on_said(told.correlation_id, Conversation::Channel(channel.clone()), *placed, out);
+        if let Event::Message { stamp, channel, .. } = &told.event {
+            self.on_said(told.correlation_id, Conversation::Channel(channel.clone()), *stamp, out);
         }
     }
 
@@ -163,20 +163,20 @@ impl Session {
         &mut self,
         correlation_id: u64,
         to: Conversation,
-        placed: Placed,
+        stamp: MessageStamp,
         out: &mut BytesMut,
     ) {
         let awaited = |waiting: &Waiting| matches!(waiting, Waiting::Draft { correlation_id: own, .. } if *own == correlation_id);
         if self.waiting.front().is_some_and(awaited) {
-            self.on_answer(Ok(Done::Said { to, placed }), out);
+            self.on_answer(Ok(OkReply::Said { to, stamp }), out);
         }
     }
 
     fn on_note(&mut self, number: u64, note: Notification, out: &mut BytesMut) {
         match note {
             Notification::Reply(answer) => self.on_answer(answer, out),
-            Notification::Sent { correlation_id, to, placed } => {
-                self.on_said(correlation_id, to, placed, out)
+            Notification::Sent { correlation_id, to, stamp } => {
+                self.on_said(correlation_id, to, stamp, out)
             }
             Notification::QueryResult(found) => self.on_found(found, out),
             Notification::PrivateQueue { lines } => self.inbox.open(lines),
@@ -240,7 +240,7 @@ impl Session {
         self.show(&Event::YouWereKicked { channel, user, by, reason, ban, current }, out);
     }
 
-    fn on_answer(&mut self, answer: Result<Done, Refusal>, out: &mut BytesMut) {
+    fn on_answer(&mut self, answer: Result<OkReply, Refusal>, out: &mut BytesMut) {
         let Some(Waiting::Draft { re, bytes, opened, notice, .. }) = self.waiting.pop_front()
         else {
             return;
@@ -251,18 +251,18 @@ impl Session {
         }
         match (answer, opened) {
             (Ok(done), opened) => {
-                if let Done::Said { to: Conversation::Channel(channel), .. } = &done {
+                if let OkReply::Said { to: Conversation::Channel(channel), .. } = &done {
                     self.inbox.catch_up(channel);
                 }
                 if let Some(notice) = notice {
                     self.show(&Event::Notice(notice), out);
                 }
                 let done = match (done, opened) {
-                    (Done::Said { placed, .. }, Some(with)) => {
-                        Done::PrivateOpened { with, placed: Some(placed) }
+                    (OkReply::Said { stamp, .. }, Some(with)) => {
+                        OkReply::PrivateOpened { with, stamp: Some(stamp) }
                     }
-                    (Done::Dropped { channel, .. }, _) => {
-                        Done::Dropped { channel, current: self.me.current().cloned() }
+                    (OkReply::Dropped { channel, .. }, _) => {
+                        OkReply::Dropped { channel, current: self.me.current().cloned() }
                     }
                     (done, _) => done,
                 };

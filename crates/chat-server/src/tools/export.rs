@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use chat_proto::id::Timestamp;
 use chat_proto::name::ChannelName;
+use chat_proto::time::Timestamp;
 use serde::Serialize;
 
 use super::row::Row;

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
+use chat_proto::time::Timestamp;
 use serde::Serialize;
 
 use super::export::{LINES_A_PAGE, out, write};

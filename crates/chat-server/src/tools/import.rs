@@ -4,9 +4,9 @@ use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use chat_proto::id::Timestamp;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use super::row::Row;
 use super::tell;

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chat_proto::id::Timestamp;
+use chat_proto::time::Timestamp;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// By how many milliseconds the steady clock is ahead of `CLOCK_BOOTTIME`.

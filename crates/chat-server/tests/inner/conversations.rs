@@ -5,12 +5,12 @@ use chat_testkit::{Form, House};
 
 /// What three people at such pipes are told in the course of a conversation. The clock stands still, so
 /// the times in it are the only thing that may differ.
-async fn conversation(holds: usize, sizes: &[usize], form: Form) -> Vec<Vec<String>> {
+async fn conversation(holds: usize, sizes: &[usize], format: Form) -> Vec<Vec<String>> {
     let house = House::default();
     let mut people = Vec::new();
     for who in ["alice", "bob", "carol"] {
         let mut person = house.newcomer(who, holds, sizes);
-        person.settle_in(form).await;
+        person.settle_in(format).await;
         people.push(person);
     }
     let mut all: Vec<Vec<String>> = vec![Vec::new(); people.len()];
@@ -59,17 +59,21 @@ fn without_times(line: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn they_are_the_same_however_the_bytes_are_cut() {
-    for form in Form::BOTH {
-        let whole = conversation(64 * 1024, &[usize::MAX], form).await;
+    for format in Form::BOTH {
+        let whole = conversation(64 * 1024, &[usize::MAX], format).await;
         assert!(whole.iter().all(|told| told.len() >= 7), "{whole:#?}");
         for size in 1..=16 {
-            assert_eq!(conversation(64, &[size], form).await, whole, "pieces of {size}, {form:?}");
+            assert_eq!(
+                conversation(64, &[size], format).await,
+                whole,
+                "pieces of {size}, {format:?}"
+            );
         }
         for holds in [1, 2, 3, 5, 17] {
-            assert_eq!(conversation(holds, &[7], form).await, whole, "{holds} bytes, {form:?}");
+            assert_eq!(conversation(holds, &[7], format).await, whole, "{holds} bytes, {format:?}");
         }
         for sizes in [&[1, 2, 3, 5, 8][..], &[100, 1], &[3, 1000, 1, 1]] {
-            assert_eq!(conversation(64, sizes, form).await, whole, "{sizes:?}, {form:?}");
+            assert_eq!(conversation(64, sizes, format).await, whole, "{sizes:?}, {format:?}");
         }
     }
 }

@@ -46,7 +46,7 @@ async fn channels_come_in_pages_and_before_a_name_there_is_one_short_page() {
     let (rows, ok) = alice.ask_json("/channels C09 after:#c0997").await;
     assert_eq!((rows.len(), &ok["count"]), (2, &2.into()));
     // In words.
-    alice.take_form(Form::Text).await;
+    alice.take_format(Form::Text).await;
     let told = alice.ask("/channels").await;
     assert_eq!(told[0], "* 1000 channels:");
     let more = "* There are more. /channels after:#c0999 shows them.";

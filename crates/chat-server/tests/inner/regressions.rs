@@ -1,6 +1,6 @@
 //! One test for each fault that was found from outside, where everything happens at a known moment.
 
-use chat_proto::id::Timestamp;
+use chat_proto::time::Timestamp;
 use chat_testkit::{Form, House, TestClient};
 
 /// Later than any channel is kept.
@@ -131,9 +131,9 @@ async fn what_was_said_once_is_answered_with_the_channel_as_it_is_shown() {
 }
 
 /// Alice, who reads nothing just now, in a room with bob, who says so much that her pipe is full.
-async fn stuck(house: &House, form: Form, lines: u64) -> (TestClient, TestClient) {
+async fn stuck(house: &House, format: Form, lines: u64) -> (TestClient, TestClient) {
     let mut alice = house.newcomer("alice", 256, &[usize::MAX]);
-    alice.settle_in(form).await;
+    alice.settle_in(format).await;
     let mut bob = house.person("bob", Form::Json).await;
     alice.ask("/create den").await;
     bob.ask("/enter den").await;

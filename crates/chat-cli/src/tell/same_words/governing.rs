@@ -1,15 +1,15 @@
 //! The same of what operators of the server do.
 
-use chat_proto::barred::Barred;
-use chat_proto::command::Invite;
+use chat_proto::ban_mask::ServerBanMask;
+use chat_proto::command::InvitationCode;
 use chat_proto::event::{ServerBan, Stat, Term};
 
 use super::*;
 
 const LATER: Term = Term::Until(Timestamp(TIME.0 + 7_200_000));
 
-fn barred(typed: &str) -> Barred {
-    Barred::read(typed).unwrap()
+fn barred(typed: &str) -> ServerBanMask {
+    ServerBanMask::read(typed).unwrap()
 }
 
 #[test]
@@ -20,7 +20,7 @@ fn of_what_happens() {
         for (reason, ban) in [
             (None, None),
             (Some(text("spam")), None),
-            (None, Some(Term::Lasting)),
+            (None, Some(Term::Permanent)),
             (Some(text("spam")), Some(LATER)),
         ] {
             check("", &[Event::Killed { by: by.clone(), reason, ban }]);
@@ -30,23 +30,23 @@ fn of_what_happens() {
 
 #[test]
 fn of_what_ones_own_commands_made() {
-    let invite = Invite::new("3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
-    check("/invitation", &[ok("invitation", Done::Invitation { invite, until: TIME })]);
+    let invite = InvitationCode::new("3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
+    check("/invitation", &[ok("invitation", OkReply::Invitation { invite, until: TIME })]);
     for count in [0, 1, 2] {
-        check("/kill bob", &[ok("kill", Done::Killed { user: user("bob"), count })]);
-        check("/announce hi", &[ok("announce", Done::Announced { count })]);
-        for term in [Term::Lasting, LATER] {
+        check("/kill bob", &[ok("kill", OkReply::Killed { user: user("bob"), count })]);
+        check("/announce hi", &[ok("announce", OkReply::Announced { count })]);
+        for term in [Term::Permanent, LATER] {
             let target = barred("spam*bot");
-            check("/ban everywhere x", &[ok("ban", Done::Barred { target, term, count })]);
+            check("/ban everywhere x", &[ok("ban", OkReply::ServerBanned { target, term, count })]);
         }
     }
     for changed in [true, false] {
         let target = barred("10.0.0.0/8");
-        check("/unban everywhere x", &[ok("unban", Done::Unbarred { target, changed })]);
+        check("/unban everywhere x", &[ok("unban", OkReply::ServerUnbanned { target, changed })]);
     }
     let stats = [("people", 5), ("uptime_secs", 90_000), ("memory_bytes", 50_000_000)];
     let rows = stats.map(|(name, value)| Event::Stat(Stat { name, value }));
-    check("/stats", &[&rows[..], &[ok("stats", Done::Listed { count: 3 })]].concat());
+    check("/stats", &[&rows[..], &[ok("stats", OkReply::Listed { count: 3 })]].concat());
 }
 
 #[test]
@@ -55,12 +55,12 @@ fn of_who_is_kept_out() {
         let ban = ServerBan { target: barred(target), by, time: TIME, term, reason };
         Event::ServerBan(Box::new(ban))
     };
-    let bob = row("@10.0.0.1", Some(user("carol")), Term::Lasting, None);
+    let bob = row("@10.0.0.1", Some(user("carol")), Term::Permanent, None);
     let net = row("10.0.0.0/8", None, LATER, Some(text("spam")));
     for rows in [vec![], vec![bob.clone()], vec![bob, net]] {
         let count = rows.len();
         let head = Event::ServerBansHead { count };
-        let end = ok("ban", Done::Listed { count });
+        let end = ok("ban", OkReply::Listed { count });
         check("/ban everywhere", &[&[head], &rows[..], &[end]].concat());
     }
 }

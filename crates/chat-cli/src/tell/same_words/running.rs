@@ -1,8 +1,8 @@
 //! The same of channels that are run.
 
-use chat_proto::event::{Logged, Restricted, Term};
-use chat_proto::target::Target;
-use chat_proto::verb::Kind;
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::{ModLogEntry, Restriction, Term};
+use chat_proto::mod_target::ModTarget;
 
 use super::*;
 
@@ -11,7 +11,7 @@ const LATER: Term = Term::Until(Timestamp(TIME.0 + 7_200_000));
 #[test]
 fn of_what_happens() {
     let (dev, bob, alice) = (channel("dev"), user("bob"), user("alice"));
-    for (term, reason) in [(Term::Lasting, None), (LATER, Some(text("spam")))] {
+    for (term, reason) in [(Term::Permanent, None), (LATER, Some(text("spam")))] {
         let (channel, by) = (dev.clone(), user("carol"));
         check(
             "",
@@ -66,35 +66,35 @@ fn of_what_happens() {
 fn of_answers() {
     let dev = || channel("dev");
     let bob = || user("bob");
-    let net = || Target::net("10.0.0.0/8").unwrap();
-    for term in [Term::Lasting, LATER] {
-        let target = Target::User(bob());
-        check("/ban bob", &[ok("ban", Done::Banned { channel: dev(), target, term })]);
-        check("/ban net", &[ok("ban", Done::Banned { channel: dev(), target: net(), term })]);
-        check("/mute bob", &[ok("mute", Done::Muted { channel: dev(), user: bob(), term })]);
+    let net = || ModTarget::net("10.0.0.0/8").unwrap();
+    for term in [Term::Permanent, LATER] {
+        let target = ModTarget::User(bob());
+        check("/ban bob", &[ok("ban", OkReply::Banned { channel: dev(), target, term })]);
+        check("/ban net", &[ok("ban", OkReply::Banned { channel: dev(), target: net(), term })]);
+        check("/mute bob", &[ok("mute", OkReply::Muted { channel: dev(), user: bob(), term })]);
     }
     for changed in [true, false] {
-        let (channel, target) = (dev(), Target::User(user("10.0.0.1")));
-        check("/unban x", &[ok("unban", Done::Unbanned { channel, target, changed })]);
+        let (channel, target) = (dev(), ModTarget::User(user("10.0.0.1")));
+        check("/unban x", &[ok("unban", OkReply::Unbanned { channel, target, changed })]);
         let (channel, user) = (dev(), bob());
-        check("/unmute bob", &[ok("unmute", Done::Unmuted { channel, user, changed })]);
+        check("/unmute bob", &[ok("unmute", OkReply::Unmuted { channel, user, changed })]);
         for (re, is_one) in [("op", true), ("deop", false)] {
             let (channel, user) = (dev(), bob());
-            check("/op bob", &[ok(re, Done::Operator { channel, user, is_one, changed })]);
+            check("/op bob", &[ok(re, OkReply::Operator { channel, user, is_one, changed })]);
         }
     }
     for count in 0..3 {
-        check("/purge bob", &[ok("purge", Done::Purged { channel: dev(), user: bob(), count })]);
+        check("/purge bob", &[ok("purge", OkReply::Purged { channel: dev(), user: bob(), count })]);
     }
-    check("/invite bob", &[ok("invite", Done::Invited { channel: dev(), user: bob() })]);
+    check("/invite bob", &[ok("invite", OkReply::Invited { channel: dev(), user: bob() })]);
     let (channel, value) = (dev(), Sentence::new("bad* worse"));
-    check("/set words +bad*", &[ok("set", Done::Set { channel, name: "words", value })]);
-    check("/drop dev", &[ok("drop", Done::Dropped { channel: dev(), current: None })]);
+    check("/set words +bad*", &[ok("set", OkReply::Set { channel, name: "words", value })]);
+    check("/drop dev", &[ok("drop", OkReply::Dropped { channel: dev(), current: None })]);
 }
 
 #[test]
 fn of_lists() {
-    let logged = |did, target, setting: Option<&str>| Logged {
+    let logged = |did, target, setting: Option<&str>| ModLogEntry {
         time: TIME,
         by: user("alice"),
         did,
@@ -103,24 +103,26 @@ fn of_lists() {
         setting: setting.map(Sentence::new),
         reason: Some(text("spam")),
     };
-    let bob = || Some(Target::User(user("bob")));
+    let bob = || Some(ModTarget::User(user("bob")));
     let restricted =
-        |target, term| Restricted { target, by: user("alice"), time: TIME, term, reason: None };
+        |target, term| Restriction { target, by: user("alice"), time: TIME, term, reason: None };
     let marks = || {
         [
-            restricted(Target::User(user("bob")), LATER),
-            restricted(Target::net("10.0.0.0/8").unwrap(), Term::Lasting),
+            restricted(ModTarget::User(user("bob")), LATER),
+            restricted(ModTarget::net("10.0.0.0/8").unwrap(), Term::Permanent),
         ]
     };
     let list = |kind, re, rows: Vec<Event>| {
         let (channel, count) = (channel("dev"), rows.len());
-        let head = Event::RunningHead { kind, channel: channel.clone(), count };
-        let last = ok(re, Done::ListedOf { channel, count });
+        let head = Event::ModListHead { kind, channel: channel.clone(), count };
+        let last = ok(re, OkReply::ListedOf { channel, count });
         check("", &std::iter::once(head).chain(rows).chain([last]).collect::<Vec<_>>());
     };
     for most in 0..3 {
-        for (kind, re, is_ban) in [(Kind::Ban, "ban", true), (Kind::Mute, "mute", false)] {
-            let row = |restricted| Event::Restricted {
+        for (kind, re, is_ban) in
+            [(CommandKind::Ban, "ban", true), (CommandKind::Mute, "mute", false)]
+        {
+            let row = |restricted| Event::Restriction {
                 is_ban,
                 channel: channel("dev"),
                 restricted: Box::new(restricted),
@@ -130,22 +132,22 @@ fn of_lists() {
     }
     let setting =
         |name, value| Event::Setting { channel: channel("dev"), name, value: Sentence::new(value) };
-    list(Kind::Set, "set", vec![setting("slow", "10s"), setting("words", "off")]);
+    list(CommandKind::Set, "set", vec![setting("slow", "10s"), setting("words", "off")]);
     let acts = [
-        logged(Kind::Kick, bob(), None),
-        Logged { term: Some(LATER), ..logged(Kind::Ban, bob(), None) },
-        logged(Kind::Unban, bob(), None),
-        logged(Kind::Mute, bob(), None),
-        logged(Kind::Unmute, bob(), None),
-        logged(Kind::Invite, bob(), None),
-        logged(Kind::Op, bob(), None),
-        logged(Kind::Deop, bob(), None),
-        logged(Kind::Purge, bob(), None),
-        logged(Kind::Set, None, Some("slow 10s")),
-        logged(Kind::Drop, None, None),
+        logged(CommandKind::Kick, bob(), None),
+        ModLogEntry { term: Some(LATER), ..logged(CommandKind::Ban, bob(), None) },
+        logged(CommandKind::Unban, bob(), None),
+        logged(CommandKind::Mute, bob(), None),
+        logged(CommandKind::Unmute, bob(), None),
+        logged(CommandKind::Invite, bob(), None),
+        logged(CommandKind::Op, bob(), None),
+        logged(CommandKind::Deop, bob(), None),
+        logged(CommandKind::Purge, bob(), None),
+        logged(CommandKind::Set, None, Some("slow 10s")),
+        logged(CommandKind::Drop, None, None),
     ];
-    let row = |logged| Event::Logged { channel: channel("dev"), logged: Box::new(logged) };
+    let row = |logged| Event::LogEntry { channel: channel("dev"), logged: Box::new(logged) };
     for most in [0, 1, acts.len()] {
-        list(Kind::Log, "log", acts.iter().take(most).cloned().map(row).collect());
+        list(CommandKind::Log, "log", acts.iter().take(most).cloned().map(row).collect());
     }
 }

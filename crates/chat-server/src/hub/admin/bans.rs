@@ -5,18 +5,18 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use chat_proto::barred::{Barred, Hit};
+use chat_proto::ban_mask::{MaskMatch, ServerBanMask};
 use chat_proto::event::{ServerBan, Term};
-use chat_proto::id::Timestamp;
-use chat_proto::limits::MAX_BARRED;
+use chat_proto::limits::MAX_SERVER_BANS;
+use chat_proto::mod_target::ModTarget;
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
-use chat_proto::target::Target;
+use chat_proto::time::Timestamp;
 use ipnet::IpNet;
 
 use crate::util::clock::end_of;
 
-/// Every ban, [`MAX_BARRED`] at most. One that has run out counts for nothing, and is taken out by and by.
+/// Every ban, [`MAX_SERVER_BANS`] at most. One that has run out counts for nothing, and is taken out by and by.
 #[derive(Default)]
 pub(crate) struct Bans {
     by_key: HashMap<String, Arc<ActiveBan>>,
@@ -31,8 +31,8 @@ pub(crate) struct Bans {
 }
 
 /// Whether a hit counts. Operators of the server don't keep each other out by accident.
-pub(crate) fn counts(hit: Hit, operator: bool) -> bool {
-    hit == Hit::Named || !operator
+pub(crate) fn counts(hit: MaskMatch, operator: bool) -> bool {
+    hit == MaskMatch::Named || !operator
 }
 
 /// A ban with its end by the steady clock.
@@ -52,7 +52,7 @@ impl Deref for ActiveBan {
 impl ActiveBan {
     fn new(ban: ServerBan) -> Self {
         let ends = match ban.term {
-            Term::Lasting => None,
+            Term::Permanent => None,
             Term::Until(end) => Some(end_of(ban.time, end)),
         };
         Self { ban, ends }
@@ -70,18 +70,18 @@ impl Bans {
         self.remove(&key);
         let ban = Arc::new(ActiveBan::new(ban));
         match &ban.target {
-            Barred::One(Target::User(name)) => {
-                for look in name.ban_looks() {
+            ServerBanMask::One(ModTarget::User(name)) => {
+                for look in name.ban_skeletons() {
                     self.by_look.entry(look.into()).or_default().push(Arc::clone(&ban));
                 }
             }
-            Barred::One(net @ Target::Net(_)) => {
+            ServerBanMask::One(net @ ModTarget::Net(_)) => {
                 if let Some(net) = net.addresses() {
                     self.nets.insert(net, Arc::clone(&ban));
                     *self.lengths.entry(length(&net)).or_default() += 1;
                 }
             }
-            Barred::Like(_) => {
+            ServerBanMask::Like(_) => {
                 self.patterns.insert(key.clone(), Arc::clone(&ban));
             }
         }
@@ -92,8 +92,8 @@ impl Bans {
     pub(in crate::hub) fn remove(&mut self, key: &str) -> bool {
         let Some(ban) = self.by_key.remove(key) else { return false };
         match &ban.target {
-            Barred::One(Target::User(name)) => {
-                for look in name.ban_looks() {
+            ServerBanMask::One(ModTarget::User(name)) => {
+                for look in name.ban_skeletons() {
                     if let Some(alike) = self.by_look.get_mut(look.as_ref()) {
                         alike.retain(|other| !Arc::ptr_eq(other, &ban));
                         if alike.is_empty() {
@@ -102,7 +102,7 @@ impl Bans {
                     }
                 }
             }
-            Barred::One(net @ Target::Net(_)) => {
+            ServerBanMask::One(net @ ModTarget::Net(_)) => {
                 if let Some(net) = net.addresses() {
                     self.nets.remove(&net);
                     if let Some(count) = self.lengths.get_mut(&length(&net)) {
@@ -113,7 +113,7 @@ impl Bans {
                     }
                 }
             }
-            Barred::Like(_) => {
+            ServerBanMask::Like(_) => {
                 self.patterns.remove(key);
             }
         }
@@ -127,11 +127,11 @@ impl Bans {
         operator: bool,
         now: Timestamp,
     ) -> Option<Arc<ActiveBan>> {
-        let looks: Vec<_> = name.ban_looks().collect();
+        let looks: Vec<_> = name.ban_skeletons().collect();
         let alike = looks.iter().filter_map(|look| self.by_look.get(look.as_ref())).flatten();
         let all = alike.chain(self.patterns.values());
         let hits = |ban: &&Arc<ActiveBan>| {
-            ban.holds(now) && ban.target.hits_name(name).is_some_and(|hit| counts(hit, operator))
+            ban.holds(now) && ban.target.matches_name(name).is_some_and(|hit| counts(hit, operator))
         };
         all.filter(hits).max_by_key(|ban| lasting(ban)).cloned()
     }
@@ -151,10 +151,10 @@ impl Bans {
 
     /// The target of the ban of the same addresses, if there is one, such as another address of its /64; else the one that
     /// is given.
-    pub(in crate::hub) fn known_as(&self, target: Barred) -> Barred {
+    pub(in crate::hub) fn known_as(&self, target: ServerBanMask) -> ServerBanMask {
         let addresses = match &target {
-            Barred::One(one) => one.addresses(),
-            Barred::Like(_) => None,
+            ServerBanMask::One(one) => one.addresses(),
+            ServerBanMask::Like(_) => None,
         };
         let known = addresses.and_then(|addresses| self.nets.get(&addresses));
         known.map_or(target, |ban| ban.target.clone())
@@ -163,12 +163,12 @@ impl Bans {
     /// Whether there may be one against this.
     pub(in crate::hub) fn has_room(
         &mut self,
-        target: &Barred,
+        target: &ServerBanMask,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        if self.by_key.len() >= MAX_BARRED && !self.by_key.contains_key(&target.key()) {
+        if self.by_key.len() >= MAX_SERVER_BANS && !self.by_key.contains_key(&target.key()) {
             self.run_out(now);
-            if self.by_key.len() >= MAX_BARRED {
+            if self.by_key.len() >= MAX_SERVER_BANS {
                 return Err(Refusal::too_many_barred());
             }
         }
@@ -176,7 +176,7 @@ impl Bans {
     }
 
     /// What somebody means who ends a ban: that of this target, else the oldest of one that is folded like it.
-    pub(in crate::hub) fn meant(&self, target: Barred) -> Barred {
+    pub(in crate::hub) fn meant(&self, target: ServerBanMask) -> ServerBanMask {
         let target = self.known_as(target);
         if self.by_key.contains_key(&target.key()) {
             return target;
@@ -211,7 +211,7 @@ fn length(net: &IpNet) -> (bool, u8) {
 /// Of several, the one that holds longest is told.
 fn lasting(ban: &ServerBan) -> i64 {
     match ban.term {
-        Term::Lasting => i64::MAX,
+        Term::Permanent => i64::MAX,
         Term::Until(end) => end.0,
     }
 }
@@ -223,14 +223,14 @@ mod tests {
     const NOW: Timestamp = Timestamp(5);
 
     fn ban(target: &str, term: Term) -> ServerBan {
-        let target = Barred::read(target).unwrap();
+        let target = ServerBanMask::read(target).unwrap();
         ServerBan { target, by: None, time: NOW, term, reason: None }
     }
 
     fn bans(targets: &[&str]) -> Bans {
         let mut bans = Bans::default();
         for target in targets {
-            bans.add(ban(target, Term::Lasting));
+            bans.add(ban(target, Term::Permanent));
         }
         bans
     }
@@ -257,12 +257,12 @@ mod tests {
         assert!(bans.on_address(from("2001:db8::2:3"), NOW).is_some());
         assert!(bans.on_address(from("2001:db8:0:1::1"), NOW).is_none());
         for typed in ["2001:db8::2", "2001:db8::/64"] {
-            let known = bans.known_as(Barred::read(typed).unwrap());
+            let known = bans.known_as(ServerBanMask::read(typed).unwrap());
             assert_eq!(known.to_string(), "2001:db8::1", "{typed}");
         }
         assert!(bans.remove("2001:db8::1"));
         assert!(bans.on_address(from("2001:db8::1"), NOW).is_none());
-        let unknown = bans.known_as(Barred::read("2001:db8::2").unwrap());
+        let unknown = bans.known_as(ServerBanMask::read("2001:db8::2").unwrap());
         assert_eq!(unknown.to_string(), "2001:db8::2");
     }
 
@@ -295,10 +295,18 @@ mod tests {
             ("carol", "carol"),
             ("10.0.0.1", "10.0.0.1"),
         ] {
-            assert_eq!(bans.meant(Barred::read(typed).unwrap()).to_string(), meant, "{typed}");
+            assert_eq!(
+                bans.meant(ServerBanMask::read(typed).unwrap()).to_string(),
+                meant,
+                "{typed}"
+            );
         }
-        bans.add(ban("José", Term::Lasting));
-        assert_eq!(bans.meant(Barred::read("josé").unwrap()).key(), "@josé", "its own comes first");
+        bans.add(ban("José", Term::Permanent));
+        assert_eq!(
+            bans.meant(ServerBanMask::read("josé").unwrap()).key(),
+            "@josé",
+            "its own comes first"
+        );
     }
 
     #[test]
@@ -323,7 +331,7 @@ mod tests {
     fn a_ban_ends_by_itself_and_makes_room() {
         let mut bans = Bans::default();
         let bob = UserName::new("bob").unwrap();
-        bans.add(ban("bob", Term::Lasting));
+        bans.add(ban("bob", Term::Permanent));
         bans.add(ban("Bob", Term::Until(Timestamp(10))));
         assert!(bans.on_name(&bob, false, Timestamp(9)).is_some());
         assert!(
@@ -332,12 +340,12 @@ mod tests {
         );
         assert_eq!(bans.all(Timestamp(9)).len(), 1);
         assert_eq!(bans.all(Timestamp(10)), []);
-        for n in 1..MAX_BARRED {
-            bans.add(ban(&format!("user{n}"), Term::Lasting));
+        for n in 1..MAX_SERVER_BANS {
+            bans.add(ban(&format!("user{n}"), Term::Permanent));
         }
-        let carol = Barred::read("carol").unwrap();
+        let carol = ServerBanMask::read("carol").unwrap();
         assert_eq!(bans.has_room(&carol, Timestamp(9)), Err(Refusal::too_many_barred()));
-        assert_eq!(bans.has_room(&Barred::read("user1").unwrap(), Timestamp(9)), Ok(()));
+        assert_eq!(bans.has_room(&ServerBanMask::read("user1").unwrap(), Timestamp(9)), Ok(()));
         assert_eq!(bans.has_room(&carol, Timestamp(10)), Ok(()));
         assert!(!bans.run_out(Timestamp(10)));
     }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use chat_proto::barred::Barred;
-use chat_proto::command::Invite;
-use chat_proto::event::{Done, ServerBan};
-use chat_proto::id::Timestamp;
+use chat_proto::ban_mask::ServerBanMask;
+use chat_proto::command::InvitationCode;
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::{OkReply, ServerBan};
 use chat_proto::name::UserName;
+use chat_proto::period::Period;
 use chat_proto::refusal::Refusal;
-use chat_proto::setting::Period;
 use chat_proto::text::Text;
-use chat_proto::verb::{self, Kind};
+use chat_proto::time::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::hub::client::{Client, Notification, UserId};
@@ -27,9 +27,9 @@ pub(crate) enum AdminRequest {
     /// An account is an operator of the server, or isn't any more.
     Admin(UserName, bool),
     /// Somebody is kept out, for a time or for good.
-    Ban(Barred, Option<Period>),
+    Ban(ServerBanMask, Option<Period>),
     /// They are let in again.
-    Unban(Barred),
+    Unban(ServerBanMask),
     /// An account has another password, of which this is to be kept.
     Password(UserName, Box<str>),
     /// An account is erased, with all that it wrote.
@@ -41,7 +41,7 @@ pub(crate) enum AdminAction {
     Kill(UserName),
     Announce(Text),
     Invitation {
-        invite: Invite,
+        invite: InvitationCode,
         hash: TokenHash,
         until: Timestamp,
     },
@@ -49,9 +49,9 @@ pub(crate) enum AdminAction {
         party: UserId,
         admin: bool,
     },
-    /// With [`Barred::key`], as what follows.
+    /// With [`ServerBanMask::key`], as what follows.
     Ban(ServerBan, String),
-    Unban(Barred, String),
+    Unban(ServerBanMask, String),
     Password {
         party: UserId,
         password: Box<str>,
@@ -88,22 +88,22 @@ impl AdminCommand {
         if person.is_server_operator() {
             return Ok(());
         }
-        Err(Refusal::server_operators_only(verb::of(self.what.kind())))
+        Err(Refusal::server_operators_only(self.what.kind().spec()))
     }
 }
 
 impl AdminAction {
     /// The command for it, or the nearest one to what is decided at the shell alone.
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> CommandKind {
         match self {
-            Self::Kill(_) => Kind::Kill,
-            Self::Announce(_) => Kind::Announce,
-            Self::Invitation { .. } => Kind::Invitation,
-            Self::Ban(..) => Kind::Ban,
-            Self::Unban(..) => Kind::Unban,
-            Self::Admin { .. } => Kind::Op,
-            Self::Password { .. } => Kind::Password,
-            Self::Delete { .. } => Kind::Forget,
+            Self::Kill(_) => CommandKind::Kill,
+            Self::Announce(_) => CommandKind::Announce,
+            Self::Invitation { .. } => CommandKind::Invitation,
+            Self::Ban(..) => CommandKind::Ban,
+            Self::Unban(..) => CommandKind::Unban,
+            Self::Admin { .. } => CommandKind::Op,
+            Self::Password { .. } => CommandKind::Password,
+            Self::Delete { .. } => CommandKind::Forget,
         }
     }
 }
@@ -113,7 +113,7 @@ pub(crate) enum Issuer {
     /// Somebody in the chat.
     Client(Arc<Client>),
     /// Somebody at the server's shell, who waits for the answer.
-    Shell(oneshot::Sender<Result<Done, Refusal>>),
+    Shell(oneshot::Sender<Result<OkReply, Refusal>>),
 }
 
 impl Issuer {
@@ -133,7 +133,7 @@ impl Issuer {
     }
 
     /// Tells them what became of it.
-    pub(in crate::hub) fn answer(self, answer: Result<Done, Refusal>) {
+    pub(in crate::hub) fn answer(self, answer: Result<OkReply, Refusal>) {
         match self {
             Self::Client(person) => person.push(Notification::Reply(answer)),
             Self::Shell(waits) => {

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 
 use chat_proto::event::ServerBan;
-use chat_proto::id::Timestamp;
 use chat_proto::limits::MAX_INVITATIONS;
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
+use chat_proto::time::Timestamp;
 
 use crate::hub::admin::bans::Bans;
 use crate::hub::admin::command::AuditEntry;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use chat_proto::event::{Done, Event, SignedOutBy};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::{Event, OkReply, SignOutReason};
+use chat_proto::id::MessageId;
 use chat_proto::limits::MAX_DEVICES;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use crate::hub::channel::Channel;
 use crate::hub::client::account::{Account, IgnoredUser, StoredAccount, TokenCheck};
@@ -24,7 +25,7 @@ impl Hub {
         self: &Arc<Self>,
         asker: &Arc<Client>,
         what: AccountUpdate,
-        done: Option<Done>,
+        done: Option<OkReply>,
     ) -> Result<(), Refusal> {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
         if self.closing.load(Ordering::SeqCst) {
@@ -137,7 +138,7 @@ impl Hub {
                 if let Some(account) = account {
                     account.set_password(&password);
                     self.notify_devices(&account, Some(asker), || {
-                        Notification::SignedOut(SignedOutBy::NewPassword)
+                        Notification::SignedOut(SignOutReason::NewPassword)
                     });
                 }
             }
@@ -169,7 +170,7 @@ impl Hub {
                 }
             }
             AccountUpdate::Forget { party } => {
-                self.erase_account(party, asker.by(), Some(asker), SignedOutBy::Forgotten);
+                self.erase_account(party, asker.by(), Some(asker), SignOutReason::Forgotten);
             }
         }
     }
@@ -180,7 +181,7 @@ impl Hub {
         party: UserId,
         by: Source,
         asker: Option<&Client>,
-        why: SignedOutBy,
+        why: SignOutReason,
     ) {
         let account = lock(&self.accounts).remove(party, self.sequence.next());
         self.take_from_channels(party, account.as_deref(), by);
@@ -399,7 +400,7 @@ impl Hub {
         self: &Arc<Self>,
         account: &Account,
         channel: &ChannelName,
-        read: LineId,
+        read: MessageId,
         now: Timestamp,
     ) {
         let now = self.note_entry(account, channel, read, now);
@@ -412,7 +413,7 @@ impl Hub {
         self: &Arc<Self>,
         account: &Account,
         channel: &ChannelName,
-        read: LineId,
+        read: MessageId,
         now: Timestamp,
     ) -> Timestamp {
         let (now, oldest) = account.enters(channel, read, now);
@@ -443,7 +444,7 @@ impl Hub {
         self: &Arc<Self>,
         account: &Account,
         channel: &ChannelName,
-        line: LineId,
+        line: MessageId,
     ) {
         if account.reads(channel, line) {
             let key = ConversationKey::Channel(channel.clone());
@@ -456,7 +457,7 @@ impl Hub {
         self: &Arc<Self>,
         account: &Account,
         with: UserId,
-        line: LineId,
+        line: MessageId,
     ) {
         account.reads_privately(with, line);
         let key = ConversationKey::private(account.party, with);

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use chat_proto::barred::{Barred, Hit};
-use chat_proto::command::Invite;
-use chat_proto::event::{Done, Event, ServerBan, SignedOutBy, Term};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::ban_mask::{MaskMatch, ServerBanMask};
+use chat_proto::command::InvitationCode;
+use chat_proto::event::{Event, OkReply, ServerBan, SignOutReason, Term};
+use chat_proto::id::MessageId;
 use chat_proto::limits::INVITATION_DAYS;
 use chat_proto::name::UserName;
+use chat_proto::period::Period;
 use chat_proto::refusal::Refusal;
-use chat_proto::setting::Period;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use crate::hub::admin::bans::counts;
 use crate::hub::admin::command::{AdminAction, AdminCommand, AdminRequest, AuditEntry, Issuer};
@@ -85,7 +86,7 @@ impl Hub {
                 }
                 lock(&self.server_moderation).has_room(now)?;
                 let (shown, hash) = self.auth.new_token().ok_or_else(Refusal::internal)?;
-                let invite = Invite::new(shown.expose()).ok_or_else(Refusal::internal)?;
+                let invite = InvitationCode::new(shown.expose()).ok_or_else(Refusal::internal)?;
                 let end = Timestamp(on_the_wall(now).0.saturating_add(INVITATION_MILLIS));
                 until = Some(end);
                 (AdminAction::Invitation { invite, hash, until: end }, "invitation", "".into())
@@ -100,7 +101,7 @@ impl Hub {
                 let target = lock(&self.server_moderation).bans.known_as(target);
                 lock(&self.server_moderation).bans.has_room(&target, now)?;
                 until = period.map(|period| shown_end(period, now));
-                let term = until.map_or(Term::Lasting, Term::Until);
+                let term = until.map_or(Term::Permanent, Term::Until);
                 let whom = target.to_string().into();
                 let (key, by, reason) = (target.key(), by.cloned(), reason.cloned());
                 let ban = ServerBan { target, by, time: on_the_wall(now), term, reason };
@@ -161,21 +162,21 @@ impl Hub {
         asker: &Issuer,
         what: AdminAction,
         act: AuditEntry,
-    ) -> (Done, Vec<Ended>) {
+    ) -> (OkReply, Vec<Ended>) {
         let mut ended = Vec::new();
         let done = match what {
             AdminAction::Kill(user) => {
                 let devices: Vec<_> = lock(&self.directory).owners(&user).cloned().collect();
                 let ending = KillNotice { by: act.by, reason: act.reason, ban: None };
                 ended.extend(devices.into_iter().map(|one| (one, ending.clone())));
-                Done::Killed { user, count: ended.len() }
+                OkReply::Killed { user, count: ended.len() }
             }
             AdminAction::Announce(text) => {
                 let by = asker.person().map_or(Source::NOBODY, Client::by);
                 let event = Event::Announcement { from: act.by, text, time: act.time };
                 let number = self.sequence.next();
                 let told =
-                    Arc::new(SequencedEvent::new(event, by, number, LineId::default()).into());
+                    Arc::new(SequencedEvent::new(event, by, number, MessageId::default()).into());
                 let listens = |one: &Arc<Client>| {
                     one.id != by.id
                         && one.name().is_some()
@@ -183,12 +184,12 @@ impl Hub {
                 };
                 let mut count = 0;
                 self.each_person(|one| count += usize::from(listens(one)));
-                Done::Announced { count }
+                OkReply::Announced { count }
             }
             AdminAction::Invitation { invite, hash, until } => {
                 let invitation = Invitation::new(act.by, act.time, until);
                 lock(&self.server_moderation).invite(hash, invitation);
-                Done::Invitation { invite, until }
+                OkReply::Invitation { invite, until }
             }
             AdminAction::Admin { party, admin } => {
                 let changed = lock(&self.accounts).set_admin(party, admin);
@@ -198,7 +199,7 @@ impl Hub {
                         ended = self.banned_devices(&account, act.time);
                     }
                 }
-                Done::Told
+                OkReply::Told
             }
             AdminAction::Ban(ban, _) => {
                 // From now on nobody comes in whom it is against; who is here already is found.
@@ -212,26 +213,26 @@ impl Hub {
                 let ServerBan { target, by, term, reason, .. } = ban;
                 let ending = KillNotice { by, reason, ban: Some(term) };
                 ended.extend(hit.into_iter().map(|one| (one, ending.clone())));
-                Done::Barred { target, term, count: ended.len() }
+                OkReply::ServerBanned { target, term, count: ended.len() }
             }
             AdminAction::Unban(target, key) => {
                 let changed = lock(&self.server_moderation).bans.remove(&key);
-                Done::Unbarred { target, changed }
+                OkReply::ServerUnbanned { target, changed }
             }
             AdminAction::Password { party, password } => {
                 lock(&self.accounts).revoke_all(party);
                 if let Some(account) = self.account_of(party) {
                     account.set_password(&password);
                     self.notify_devices(&account, None, || {
-                        Notification::SignedOut(SignedOutBy::Operator)
+                        Notification::SignedOut(SignOutReason::Operator)
                     });
                 }
-                Done::Told
+                OkReply::Told
             }
             AdminAction::Delete { party } => {
                 let by = asker.person().map_or(Source::NOBODY, Client::by);
-                self.erase_account(party, by, None, SignedOutBy::Deleted);
-                Done::Told
+                self.erase_account(party, by, None, SignOutReason::Deleted);
+                OkReply::Told
             }
         };
         (done, ended)
@@ -297,9 +298,9 @@ fn shown_end(period: Period, now: Timestamp) -> Timestamp {
 }
 
 /// Whether a ban is against somebody who is here.
-fn is_against(target: &Barred, person: &Client) -> bool {
-    let by_name = person.name().and_then(|name| target.hits_name(&name));
-    let by_address = person.address().filter(|address| target.hits_address(*address));
-    let hit = by_name.or(by_address.map(|_| Hit::Alike));
+fn is_against(target: &ServerBanMask, person: &Client) -> bool {
+    let by_name = person.name().and_then(|name| target.matches_name(&name));
+    let by_address = person.address().filter(|address| target.matches_address(*address));
+    let hit = by_name.or(by_address.map(|_| MaskMatch::Alike));
     hit.is_some_and(|hit| counts(hit, person.is_server_operator()))
 }

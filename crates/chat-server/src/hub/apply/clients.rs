@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use chat_proto::event::{Event, Farewell};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::{CloseReason, Event};
+use chat_proto::id::MessageId;
 use chat_proto::name::NameError;
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use crate::hub::channel::Channel;
 use crate::hub::client::account::NameConflict;
@@ -83,7 +84,7 @@ impl Hub {
 
     /// Whether no account owns a name or one that looks like it, and it isn't banned.
     pub(crate) fn is_free(&self, name: &UserName, now: Timestamp) -> Result<(), Refusal> {
-        if name.is_like_reserved() {
+        if name.resembles_reserved() {
             return Err(Refusal::bad_name(&NameError::Reserved));
         }
         let owned = lock(&self.accounts).owned(name);
@@ -239,7 +240,7 @@ impl Hub {
             return;
         }
         let number = self.sequence.next();
-        let told = SequencedEvent::new(event.clone(), by, number, LineId::default());
+        let told = SequencedEvent::new(event.clone(), by, number, MessageId::default());
         let delivery = Arc::new(Delivery::from(SequencedEvent { once, ..told }));
         for partner in partners {
             // Whoever has no room left for it will learn it when they write.
@@ -270,7 +271,7 @@ impl Hub {
     }
 
     /// Says farewell to everybody.
-    pub fn close_all(&self, farewell: Farewell) {
+    pub fn close_all(&self, farewell: CloseReason) {
         self.each_person(|person| person.push(Notification::Closing(farewell)));
     }
 }

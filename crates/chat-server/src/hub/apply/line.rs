@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 
 use chat_proto::command::OnceKey;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Done, Event, Placed};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::{Event, MessageStamp, OkReply};
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use crate::hub::channel::Channel;
 use crate::hub::channel::moderation::FilterVerdict;
@@ -222,17 +223,17 @@ impl Hub {
         let decided = to.is_err().then_some(correlation_id);
         match (settled, to, what) {
             (
-                CommitOutcome::MessageStored(placed),
+                CommitOutcome::MessageStored(stamp),
                 Ok(Recipient::Private(correspondent)),
                 Payload::Message { text, action },
             ) => {
                 self.lines.count(time);
                 self.publish_private(
                     &author,
-                    PlacedMessage { placed, from, text, action },
+                    PlacedMessage { stamp, from, text, action },
                     *correspondent,
                 );
-                author.push_sent(place, placed);
+                author.push_sent(place, stamp);
             }
             (
                 CommitOutcome::TopicStored,
@@ -253,7 +254,7 @@ impl Hub {
                 let told = Some(topic.clone());
                 let event = Event::Topic { channel: channel.clone(), topic: told, by: from };
                 state.publish(event, author.by());
-                author.push(Notification::Reply(Ok(Done::TopicSet { channel, topic })));
+                author.push(Notification::Reply(Ok(OkReply::TopicSet { channel, topic })));
             }
             (
                 CommitOutcome::ModActionStored(hidden, recorded),
@@ -265,8 +266,8 @@ impl Hub {
                 }
                 self.apply_mod_action(&author, &from, &channel, *act, time, hidden);
             }
-            (CommitOutcome::Duplicate(to, placed), ..) => {
-                author.push_reply_at(decided, Ok(Done::Said { to, placed }));
+            (CommitOutcome::Duplicate(to, stamp), ..) => {
+                author.push_reply_at(decided, Ok(OkReply::Said { to, stamp }));
             }
             (CommitOutcome::Failed(refusal), to, what) => {
                 if let (Ok(Recipient::Channel(channel)), Payload::Message { .. }) = (to, what) {
@@ -287,14 +288,14 @@ impl Hub {
     pub(crate) fn apply_run<'a>(
         &self,
         channel: &Channel,
-        run: impl IntoIterator<Item = (&'a Proposal, Placed)>,
+        run: impl IntoIterator<Item = (&'a Proposal, MessageStamp)>,
     ) {
         let mut state = channel.state();
         let mut lines = Vec::new();
         let mut answers = Vec::new();
-        for (draft, placed) in run {
+        for (draft, stamp) in run {
             let Proposal { author, from, what, correlation_id, .. } = draft;
-            let (id, correlation_id) = (placed.id, *correlation_id);
+            let (id, correlation_id) = (stamp.id, *correlation_id);
             let Payload::Message { text, action } = what else {
                 // An order that mixes lines and topics up.
                 author.push(Notification::Reply(Err(Refusal::internal())));
@@ -307,7 +308,7 @@ impl Hub {
                 account.reads(&channel.name, id);
             }
             let event = Event::Message {
-                placed,
+                stamp,
                 channel: channel.name.clone(),
                 from: from.clone(),
                 text: text.clone(),
@@ -316,26 +317,26 @@ impl Hub {
             };
             let line = state.line(event, author.by(), id, correlation_id);
             let to = draft.place.clone();
-            answers.push((author, line.number, correlation_id, to, placed));
+            answers.push((author, line.number, correlation_id, to, stamp));
             lines.push(line);
         }
         state.publish_lines(lines);
-        for (author, number, correlation_id, to, placed) in answers {
-            author.push_sent_at(number, correlation_id, to, placed);
+        for (author, number, correlation_id, to, stamp) in answers {
+            author.push_sent_at(number, correlation_id, to, stamp);
             self.finish_proposal();
         }
     }
 
     fn publish_private(&self, author: &Arc<Client>, line: PlacedMessage, to: PrivateRecipient) {
-        let PlacedMessage { placed, from, text, action } = line;
+        let PlacedMessage { stamp, from, text, action } = line;
         let PrivateRecipient { to, mut rooms, own, waits, .. } = to;
         if waits {
             self.add_newcomers(author, &to, &mut rooms);
         }
         let tell = |with: UserName, rooms: Vec<SendPermit>| {
             let (from, to, text) = (from.clone(), to.clone(), text.clone());
-            let event = Event::Private { placed, with, from, to, text, action, past: false };
-            let told = SequencedEvent::new(event, author.by(), self.sequence.next(), placed.id);
+            let event = Event::Private { stamp, with, from, to, text, action, past: false };
+            let told = SequencedEvent::new(event, author.by(), self.sequence.next(), stamp.id);
             let delivery = Arc::new(Delivery::from(told));
             for room in rooms {
                 room.send(&delivery);
@@ -363,7 +364,7 @@ impl Hub {
     }
 
     /// Lines of a channel up to this one are kept no more.
-    pub fn forget_lines(&self, name: &ChannelName, floor: LineId) {
+    pub fn forget_lines(&self, name: &ChannelName, floor: MessageId) {
         if let Ok(channel) = self.channel(name) {
             channel.state().floor = floor;
         }
@@ -442,7 +443,7 @@ impl Proposal {
 
 /// A line that has its place.
 struct PlacedMessage {
-    placed: Placed,
+    stamp: MessageStamp,
     from: UserName,
     text: Text,
     action: bool,

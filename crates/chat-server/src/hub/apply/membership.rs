@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use chat_proto::event::Event;
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, NameError, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use crate::hub::channel::mod_action::{AccessContext, ModerationChange};
 use crate::hub::channel::moderation::ListKind;
@@ -38,9 +39,9 @@ pub(crate) struct Membership {
     pub(crate) ring: RingReader,
     /// Tells this entry from others of the same person.
     pub(crate) entry: u64,
-    pub(crate) last_line: LineId,
+    pub(crate) last_line: MessageId,
     /// Lines up to this one are kept no more, whether the store knows it yet or not.
-    pub(crate) floor: LineId,
+    pub(crate) floor: MessageId,
     /// How many are in it, oneself included.
     pub(crate) members: usize,
     pub(crate) topic: Option<Text>,
@@ -81,7 +82,7 @@ pub(crate) struct LeavePosition {
     /// What has a lower number was before.
     pub(crate) number: u64,
     /// The last line before.
-    pub(crate) last_line: LineId,
+    pub(crate) last_line: MessageId,
 }
 
 impl Hub {
@@ -95,7 +96,9 @@ impl Hub {
         now: Timestamp,
     ) -> Result<Membership, Refusal> {
         let mut channels = self.channels.write();
-        if let Some(there) = name.loose_looks().find_map(|look| channels.by_look.of(&look).next()) {
+        if let Some(there) =
+            name.loose_skeletons().find_map(|look| channels.by_look.of(&look).next())
+        {
             // A name can't be given twice, so the one of a channel that nobody may know of is as one that nobody
             // can take.
             let is_known =

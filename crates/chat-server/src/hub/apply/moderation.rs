@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use chat_proto::event::{Done, Event, Restricted, Sentence, Term};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::event::{Event, OkReply, Restriction, Sentence, Term};
+use chat_proto::id::MessageId;
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
-use chat_proto::setting::Setting;
+use chat_proto::setting::ChannelSetting;
 use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
 
 use super::membership::eject;
 use crate::hub::channel::mod_action::{
@@ -78,7 +79,7 @@ impl Hub {
         let mut state = channel.state();
         let account = state.ensure_operator(&channel.name);
         self.record_operator(channel, account);
-        let term = act.term(now).unwrap_or(Term::Lasting);
+        let term = act.term(now).unwrap_or(Term::Permanent);
         let mark = act.mark(by_name, now);
         let ended = act.ended(&state);
         let ModAction { deed, reason } = act;
@@ -89,7 +90,7 @@ impl Hub {
             ModActionKind::Unban(against) => {
                 let (target, channel) = (against.target(), channel.name.clone());
                 let changed = end(&mut state, ended);
-                Ok(Done::Unbanned { channel, target, changed })
+                Ok(OkReply::Unbanned { channel, target, changed })
             }
             ModActionKind::Mute(aim, _) => {
                 if let Some((list, mark)) = mark {
@@ -97,7 +98,7 @@ impl Hub {
                 }
                 let (user, reason) = (aim.name(), cx.reason.clone());
                 let (by, channel) = (by_name.clone(), channel.name.clone());
-                let done = Done::Muted { channel: channel.clone(), user: user.clone(), term };
+                let done = OkReply::Muted { channel: channel.clone(), user: user.clone(), term };
                 cx.publish(&state, Event::Muted { channel, user, by, term, reason });
                 Ok(done)
             }
@@ -105,7 +106,8 @@ impl Hub {
                 let (user, by) = (aim.name(), by_name.clone());
                 let changed = end(&mut state, ended);
                 let channel = channel.name.clone();
-                let done = Done::Unmuted { channel: channel.clone(), user: user.clone(), changed };
+                let done =
+                    OkReply::Unmuted { channel: channel.clone(), user: user.clone(), changed };
                 if changed {
                     cx.publish(&state, Event::Unmuted { channel, user, by });
                 }
@@ -125,7 +127,7 @@ impl Hub {
                 let by = by_name.clone();
                 let event = Event::Purged { channel: channel.clone(), user: user.clone(), by };
                 state.publish(event, cx.by.by());
-                Ok(Done::Purged { channel, user, count: hides })
+                Ok(OkReply::Purged { channel, user, count: hides })
             }
             // It is carried out above.
             ModActionKind::Drop => Err(Refusal::internal()),
@@ -150,7 +152,7 @@ impl Hub {
         }
         self.remove_channel(&mut channels, cx.channel, &mut state);
         // What is current after that the session knows.
-        let done = Done::Dropped { channel: name.clone(), current: None };
+        let done = OkReply::Dropped { channel: name.clone(), current: None };
         cx.by.push(Notification::Reply(Ok(done)));
     }
 
@@ -169,7 +171,7 @@ impl Hub {
             let mut state = channel.state();
             let ban =
                 state.moderation.find(ListKind::Bans, &who, now).map(|mark| mark.shown.clone());
-            let Some(Restricted { by, term, reason, .. }) =
+            let Some(Restriction { by, term, reason, .. }) =
                 ban.filter(|_| !state.is_operator(person))
             else {
                 continue;
@@ -180,7 +182,7 @@ impl Hub {
                 by,
                 reason,
                 entry: 0,
-                last_line: LineId::default(),
+                last_line: MessageId::default(),
             };
             self.eject_account(&mut state, person, kick, now, person);
             let account = state.ensure_operator(&channel.name);
@@ -248,7 +250,12 @@ impl Hub {
         }
     }
 
-    fn set(&self, state: &mut State, cx: &ModActionContext<'_>, setting: &Setting) -> Done {
+    fn set(
+        &self,
+        state: &mut State,
+        cx: &ModActionContext<'_>,
+        setting: &ChannelSetting,
+    ) -> OkReply {
         let (channel, name) = (cx.channel.name.clone(), setting.name());
         state.moderation.settings.set(setting);
         if cx.channel.show_or_hide(state) {
@@ -263,7 +270,7 @@ impl Hub {
         let by = cx.by_name.clone();
         let event = Event::Set { channel: channel.clone(), name, value: value(false), by };
         state.publish(event, cx.by.by());
-        Done::Set { channel, name, value: value(true) }
+        OkReply::Set { channel, name, value: value(true) }
     }
 
     fn kick(
@@ -271,7 +278,7 @@ impl Hub {
         state: &mut State,
         cx: &ModActionContext<'_>,
         aim: &ActionTarget,
-    ) -> Done {
+    ) -> OkReply {
         let (channel, user) = (cx.channel.name.clone(), aim.name());
         for device in &cx.devices {
             let kick = cx.kick(KickCause::Kick);
@@ -281,7 +288,7 @@ impl Hub {
             let account = state.ensure_operator(&channel);
             self.record_operator(cx.channel, account);
         }
-        Done::Kicked { channel, user }
+        OkReply::Kicked { channel, user }
     }
 
     /// Bans, and puts everybody out whom the ban hits.
@@ -292,10 +299,10 @@ impl Hub {
         against: &BanSubject,
         term: Term,
         mark: Option<(ListKind, ListEntry)>,
-    ) -> Done {
+    ) -> OkReply {
         let channel = cx.channel.name.clone();
         let Some((list, mark)) = mark else {
-            return Done::Banned { channel, target: against.target(), term };
+            return OkReply::Banned { channel, target: against.target(), term };
         };
         // Those whom an earlier ban hits are out already.
         let members = state.members.values().map(|member| &member.person);
@@ -309,7 +316,7 @@ impl Hub {
         }
         let account = state.ensure_operator(&channel);
         self.record_operator(cx.channel, account);
-        Done::Banned { channel, target: against.target(), term }
+        OkReply::Banned { channel, target: against.target(), term }
     }
 
     fn invite(
@@ -318,7 +325,7 @@ impl Hub {
         cx: &ModActionContext<'_>,
         aim: &ActionTarget,
         mark: Option<(ListKind, ListEntry)>,
-    ) -> Result<Done, Refusal> {
+    ) -> Result<OkReply, Refusal> {
         let (channel, user) = (cx.channel.name.clone(), aim.name());
         if let Some((list, mark)) = mark {
             for key in state.moderation.add(list, mark) {
@@ -331,7 +338,7 @@ impl Hub {
             let (channel, user) = (channel.clone(), by.clone());
             told |= device.try_push(Notification::Invited { channel, user, by: cx.by.party() });
         }
-        if told { Ok(Done::Invited { channel, user }) } else { Err(Refusal::user_busy(&user)) }
+        if told { Ok(OkReply::Invited { channel, user }) } else { Err(Refusal::user_busy(&user)) }
     }
 
     fn revoke_operator(
@@ -339,7 +346,7 @@ impl Hub {
         state: &mut State,
         cx: &ModActionContext<'_>,
         aim: &ActionTarget,
-    ) -> Done {
+    ) -> OkReply {
         let (channel, user) = (cx.channel.name.clone(), aim.name());
         let changed = state.is_operated_by(aim);
         state.operators.remove(aim.person.as_deref(), aim.account);
@@ -354,7 +361,7 @@ impl Hub {
         }
         let account = state.ensure_operator(&channel);
         self.record_operator(cx.channel, account);
-        Done::Operator { channel, user, is_one: false, changed }
+        OkReply::Operator { channel, user, is_one: false, changed }
     }
 }
 
@@ -366,7 +373,7 @@ impl ModActionContext<'_> {
             by: self.by_name.clone(),
             reason: self.reason.clone(),
             entry: 0,
-            last_line: LineId::default(),
+            last_line: MessageId::default(),
         }
     }
 
@@ -403,7 +410,7 @@ fn end(state: &mut State, ended: Option<(ListKind, Vec<String>)>) -> bool {
     !keys.is_empty()
 }
 
-fn grant_operator(state: &mut State, cx: &ModActionContext<'_>, aim: &ActionTarget) -> Done {
+fn grant_operator(state: &mut State, cx: &ModActionContext<'_>, aim: &ActionTarget) -> OkReply {
     let (channel, user) = (cx.channel.name.clone(), aim.name());
     let mut changed = false;
     if let Some(person) = &aim.person {
@@ -419,7 +426,7 @@ fn grant_operator(state: &mut State, cx: &ModActionContext<'_>, aim: &ActionTarg
             Event::Operator { channel: channel.clone(), user: user.clone(), by, is_one: true };
         state.publish(event, cx.by.by());
     }
-    Done::Operator { channel, user, is_one: true, changed }
+    OkReply::Operator { channel, user, is_one: true, changed }
 }
 
 impl Proposal {

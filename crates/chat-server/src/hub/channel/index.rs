@@ -118,7 +118,7 @@ impl ChannelIndex {
         }
         let parties = [who.party].into_iter().chain(who.account).chain(who.before.iter().copied());
         let nets = who.address.into_iter().flat_map(|address| self.nets(address));
-        let looks = who.looks().into_iter().map(RestrictionKey::Skeleton);
+        let looks = who.skeletons().into_iter().map(RestrictionKey::Skeleton);
         self.once(looks.chain(parties.map(RestrictionKey::User)).chain(nets))
     }
 
@@ -127,7 +127,7 @@ impl ChannelIndex {
         if self.by_sign.is_empty() {
             return Vec::new();
         }
-        self.once(who.looks().into_iter().map(RestrictionKey::Skeleton))
+        self.once(who.skeletons().into_iter().map(RestrictionKey::Skeleton))
     }
 
     fn nets(&self, address: IpAddr) -> impl Iterator<Item = RestrictionKey> {

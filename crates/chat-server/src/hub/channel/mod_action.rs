@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use chat_proto::event::{Logged, Restricted, Sentence, Term};
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::{ModLogEntry, Restriction, Sentence, Term};
+use chat_proto::id::MessageId;
+use chat_proto::mod_target::ModTarget;
 use chat_proto::name::{ChannelName, UserName};
-use chat_proto::setting::{Period, Setting, WordsChange};
-use chat_proto::target::Target;
+use chat_proto::period::Period;
+use chat_proto::setting::{ChannelSetting, WordFilterChange};
 use chat_proto::text::Text;
-use chat_proto::verb::{self, Kind};
+use chat_proto::time::Timestamp;
 
 use crate::hub::admin::command::AuditEntry;
 use crate::hub::channel::State;
@@ -46,13 +48,13 @@ impl ActionTarget {
 /// Against whom a ban is.
 pub(crate) enum BanSubject {
     User(ActionTarget),
-    Net(Target),
+    Net(ModTarget),
 }
 
 impl BanSubject {
-    pub(crate) fn target(&self) -> Target {
+    pub(crate) fn target(&self) -> ModTarget {
         match self {
-            Self::User(aim) => Target::User(aim.name()),
+            Self::User(aim) => ModTarget::User(aim.name()),
             Self::Net(net) => net.clone(),
         }
     }
@@ -72,7 +74,7 @@ pub(crate) struct PurgeScope {
     pub(crate) names: Vec<NameRecord>,
     /// So many are at or before this id.
     pub(crate) lines: u64,
-    pub(crate) upto: LineId,
+    pub(crate) upto: MessageId,
 }
 
 impl PurgeScope {
@@ -94,7 +96,7 @@ pub(crate) enum ModActionKind {
     Invite(ActionTarget),
     Op(ActionTarget),
     Deop(ActionTarget),
-    Set(Setting),
+    Set(ChannelSetting),
     Purge(ActionTarget, PurgeScope),
     Drop,
 }
@@ -107,19 +109,19 @@ pub(crate) struct ModAction {
 
 impl ModAction {
     /// The command that asks for it.
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> CommandKind {
         match self.deed {
-            ModActionKind::Kick(_) => Kind::Kick,
-            ModActionKind::Ban(..) => Kind::Ban,
-            ModActionKind::Unban(_) => Kind::Unban,
-            ModActionKind::Mute(..) => Kind::Mute,
-            ModActionKind::Unmute(_) => Kind::Unmute,
-            ModActionKind::Invite(_) => Kind::Invite,
-            ModActionKind::Op(_) => Kind::Op,
-            ModActionKind::Deop(_) => Kind::Deop,
-            ModActionKind::Set(_) => Kind::Set,
-            ModActionKind::Purge(..) => Kind::Purge,
-            ModActionKind::Drop => Kind::Drop,
+            ModActionKind::Kick(_) => CommandKind::Kick,
+            ModActionKind::Ban(..) => CommandKind::Ban,
+            ModActionKind::Unban(_) => CommandKind::Unban,
+            ModActionKind::Mute(..) => CommandKind::Mute,
+            ModActionKind::Unmute(_) => CommandKind::Unmute,
+            ModActionKind::Invite(_) => CommandKind::Invite,
+            ModActionKind::Op(_) => CommandKind::Op,
+            ModActionKind::Deop(_) => CommandKind::Deop,
+            ModActionKind::Set(_) => CommandKind::Set,
+            ModActionKind::Purge(..) => CommandKind::Purge,
+            ModActionKind::Drop => CommandKind::Drop,
         }
     }
 
@@ -130,7 +132,7 @@ impl ModAction {
             ModActionKind::Ban(..)
                 | ModActionKind::Mute(..)
                 | ModActionKind::Invite(_)
-                | ModActionKind::Set(Setting::Words(WordsChange::Add(_)))
+                | ModActionKind::Set(ChannelSetting::Words(WordFilterChange::Add(_)))
         )
     }
 
@@ -149,11 +151,11 @@ impl ModAction {
         }
     }
 
-    fn target(&self) -> Option<Target> {
+    fn target(&self) -> Option<ModTarget> {
         match &self.deed {
             ModActionKind::Ban(BanSubject::Net(net), _)
             | ModActionKind::Unban(BanSubject::Net(net)) => Some(net.clone()),
-            _ => self.aim().map(|aim| Target::User(aim.name())),
+            _ => self.aim().map(|aim| ModTarget::User(aim.name())),
         }
     }
 
@@ -162,7 +164,7 @@ impl ModAction {
         let (ModActionKind::Ban(_, period) | ModActionKind::Mute(_, period)) = &self.deed else {
             return None;
         };
-        Some(period.map_or(Term::Lasting, |period| {
+        Some(period.map_or(Term::Permanent, |period| {
             let millis = i64::try_from(period.secs()).unwrap_or(i64::MAX).saturating_mul(1000);
             Term::Until(Timestamp(on_the_wall(time).0.saturating_add(millis)))
         }))
@@ -180,11 +182,11 @@ impl ModAction {
             ModActionKind::Invite(aim) => (ListKind::Invitations, Some(aim)),
             _ => return None,
         };
-        let shown = Restricted {
+        let shown = Restriction {
             target: self.target()?,
             by: by.clone(),
             time: on_the_wall(time),
-            term: self.term(time).unwrap_or(Term::Lasting),
+            term: self.term(time).unwrap_or(Term::Permanent),
             reason: self.reason.clone(),
         };
         let account = aim.and_then(|aim| aim.account);
@@ -259,7 +261,7 @@ impl ModAction {
             ModActionKind::Set(setting) => Some(Sentence::new(setting.to_string())),
             _ => None,
         };
-        let logged = Logged {
+        let logged = ModLogEntry {
             time,
             by: by.clone(),
             did: self.kind(),
@@ -291,7 +293,7 @@ impl ModAction {
         AuditEntry {
             time: on_the_wall(time),
             by,
-            did: verb::of(self.kind()).name.into(),
+            did: self.kind().spec().name.into(),
             whom: whom.unwrap_or_else(|| channel.to_string()).into(),
             until,
             reason: self.reason.clone(),
@@ -305,7 +307,7 @@ pub(crate) struct ModActionRecord {
     /// Lines that are hidden.
     pub(crate) purged: Option<PurgeScope>,
     /// None if it changes nothing.
-    pub(crate) logged: Option<Logged>,
+    pub(crate) logged: Option<ModLogEntry>,
     /// An operator of the server did it, in a channel of others.
     pub(crate) recorded: Option<Box<AuditEntry>>,
 }
@@ -352,8 +354,8 @@ pub(crate) struct AccessContext<'a> {
     pub(crate) operator: bool,
     pub(crate) authority: Authority,
     pub(crate) invited: bool,
-    pub(crate) ban: Option<&'a Restricted>,
-    pub(crate) mute: Option<&'a Restricted>,
+    pub(crate) ban: Option<&'a Restriction>,
+    pub(crate) mute: Option<&'a Restriction>,
     pub(crate) settings: &'a Settings,
     /// In a slow channel: every how long one may say something, and the seconds to wait still.
     pub(crate) wait: Option<(Period, u64)>,

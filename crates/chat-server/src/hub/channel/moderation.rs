@@ -10,9 +10,9 @@ mod settings;
 mod slow_mode;
 mod word_filter;
 
-use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
-use chat_proto::setting::Period;
+use chat_proto::period::Period;
+use chat_proto::time::Timestamp;
 
 pub(crate) use self::list_entry::{ListEntry, RestrictionKey, UserDetails};
 pub(crate) use self::settings::Settings;
@@ -98,7 +98,7 @@ impl Moderation {
         if self.list(list).is_empty() {
             return None;
         }
-        let looks = who.looks();
+        let looks = who.skeletons();
         self.holding(list, now).find(|mark| match list {
             ListKind::Bans | ListKind::Mutes => mark.hits(who, &looks),
             ListKind::Invitations => mark.invites(who),
@@ -120,7 +120,7 @@ impl Moderation {
 
     /// Somebody takes another name: bans and mutes that hit them by the one before still do.
     pub(crate) fn follow(&mut self, who: &UserDetails, now: Timestamp) {
-        let looks = who.looks();
+        let looks = who.skeletons();
         let nameless = UserDetails { name: None, ..who.clone() };
         for mark in self.bans.iter_mut().chain(&mut self.mutes) {
             if mark.holds(now) && mark.hits(who, &looks) && !mark.hits(&nameless, &[]) {

@@ -5,9 +5,10 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use chat_proto::event::Away;
-use chat_proto::id::{LineId, Timestamp};
+use chat_proto::id::MessageId;
 use chat_proto::limits::{MAX_TOKENS, TOKEN_DAYS};
 use chat_proto::name::{ChannelName, UserName};
+use chat_proto::time::Timestamp;
 
 use crate::hub::channel::index::MembershipIndex;
 use crate::hub::client::UserId;
@@ -39,7 +40,7 @@ struct State {
     /// The channels that it is in, the one that was entered last at the end.
     channels: Vec<AccountMembership>,
     /// What was read of private chats lately.
-    chats: HashMap<UserId, LineId>,
+    chats: HashMap<UserId, MessageId>,
     /// When it entered a channel last.
     entered: Timestamp,
     /// It was erased; with the number of the event that tells it.
@@ -53,7 +54,7 @@ struct State {
 pub(crate) struct AccountMembership {
     pub(crate) channel: ChannelName,
     /// Lines up to this one are read.
-    pub(crate) read: LineId,
+    pub(crate) read: MessageId,
 }
 
 /// Somebody whom an account hides.
@@ -175,7 +176,7 @@ impl AccountTable {
         };
         let (state, members) = (RankedMutex::new(state), Arc::clone(&self.members));
         let account = Arc::new(Account { party, name: name.clone(), state, members });
-        for look in name.loose_looks() {
+        for look in name.loose_skeletons() {
             self.by_look.add(&look, name.clone());
         }
         self.reserved.remove(&name);
@@ -189,7 +190,7 @@ impl AccountTable {
     pub(in crate::hub) fn remove(&mut self, party: UserId, number: u64) -> Option<Arc<Account>> {
         let account = self.by_party.remove(&party)?;
         self.by_name.remove(&account.name);
-        for look in account.name.loose_looks() {
+        for look in account.name.loose_skeletons() {
             self.by_look.remove(&look, &account.name);
         }
         self.revoke_all(party);
@@ -254,7 +255,7 @@ impl AccountTable {
         if self.by_name.contains_key(name) || self.reserved.contains(name) {
             return Some(NameConflict::Exact);
         }
-        let like = name.loose_looks().find_map(|look| self.by_look.of(&look).next().cloned());
+        let like = name.loose_skeletons().find_map(|look| self.by_look.of(&look).next().cloned());
         like.map(NameConflict::Similar)
     }
 
@@ -418,7 +419,7 @@ impl Account {
     pub(crate) fn enters(
         &self,
         channel: &ChannelName,
-        read: LineId,
+        read: MessageId,
         now: Timestamp,
     ) -> (Timestamp, Option<ChannelName>) {
         let mut state = lock(&self.state);
@@ -437,7 +438,7 @@ impl Account {
     }
 
     /// Up to which line a channel is read, if it is in it.
-    pub(crate) fn read_of(&self, channel: &ChannelName) -> Option<LineId> {
+    pub(crate) fn read_of(&self, channel: &ChannelName) -> Option<MessageId> {
         let state = lock(&self.state);
         state.channels.iter().find(|known| known.channel == *channel).map(|known| known.read)
     }
@@ -457,7 +458,7 @@ impl Account {
     }
 
     /// Has read a channel up to a line; tells whether that is news.
-    pub(in crate::hub) fn reads(&self, channel: &ChannelName, line: LineId) -> bool {
+    pub(in crate::hub) fn reads(&self, channel: &ChannelName, line: MessageId) -> bool {
         let mut state = lock(&self.state);
         let known = state.channels.iter_mut().find(|known| known.channel == *channel);
         known.is_some_and(|known| {
@@ -468,7 +469,7 @@ impl Account {
     }
 
     /// Has read a private chat up to a line.
-    pub(in crate::hub) fn reads_privately(&self, with: UserId, line: LineId) {
+    pub(in crate::hub) fn reads_privately(&self, with: UserId, line: MessageId) {
         let mut state = lock(&self.state);
         if state.chats.len() >= MAX_CHATS {
             state.chats.clear();
@@ -478,7 +479,7 @@ impl Account {
     }
 
     /// What it has read.
-    pub(crate) fn read(&self) -> HashMap<ConversationKey, LineId> {
+    pub(crate) fn read(&self) -> HashMap<ConversationKey, MessageId> {
         let state = lock(&self.state);
         let channel = |known: &AccountMembership| {
             (ConversationKey::Channel(known.channel.clone()), known.read)

@@ -57,7 +57,7 @@ impl Directory {
     /// The names of others that look like this one at the first glance.
     fn lookalikes(&self, name: &UserName, person: &Client) -> impl Iterator<Item = UserName> {
         let own = person.id;
-        let looks: Vec<_> = name.loose_looks().map(std::borrow::Cow::into_owned).collect();
+        let looks: Vec<_> = name.loose_skeletons().map(std::borrow::Cow::into_owned).collect();
         looks.into_iter().flat_map(move |look| {
             let holders: Vec<_> = self.by_look.of(&look).copied().collect();
             let others = holders.into_iter().filter(move |holder| *holder != own);
@@ -79,7 +79,9 @@ impl Directory {
         let is_there = self.find(name).is_some_and(|first| first.account() == Some(party));
         if !is_there {
             // Earlier versions made accounts whose names look alike at the first glance.
-            if let Some(held) = self.lookalikes(name, person).find(|held| held.looks_like(name)) {
+            if let Some(held) =
+                self.lookalikes(name, person).find(|held| held.is_confusable_with(name))
+            {
                 return Err(held);
             }
             self.release(person);
@@ -95,7 +97,7 @@ impl Directory {
     }
 
     fn bear(&mut self, name: &UserName, person: &Arc<Client>) {
-        for look in name.loose_looks() {
+        for look in name.loose_skeletons() {
             self.by_look.add(&look, person.id);
         }
         let bearers = NameOwners { first: Arc::clone(person), others: Vec::new() };
@@ -112,11 +114,11 @@ impl Directory {
             return;
         }
         let next = if bearers.others.is_empty() { None } else { Some(bearers.others.remove(0)) };
-        for look in name.loose_looks() {
+        for look in name.loose_skeletons() {
             self.by_look.remove(&look, &person.id);
         }
         if let Some(next) = next {
-            for look in name.loose_looks() {
+            for look in name.loose_skeletons() {
                 self.by_look.add(&look, next.id);
             }
             bearers.first = next;

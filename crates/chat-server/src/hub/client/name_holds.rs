@@ -6,8 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
+use chat_proto::time::Timestamp;
 
 use crate::hub::client::UserId;
 use crate::hub::client::throttle::QuotaOwner;

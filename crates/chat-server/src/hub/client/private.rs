@@ -153,7 +153,7 @@ impl PrivateChats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chat_proto::id::Timestamp;
+    use chat_proto::time::Timestamp;
 
     fn person(id: u64) -> Arc<Client> {
         Arc::new(Client::new(ClientId(id), None, Timestamp(0), Arc::default()))

@@ -7,8 +7,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use chat_proto::id::Timestamp;
 use chat_proto::refusal::Refusal;
+use chat_proto::time::Timestamp;
 
 use crate::hub::client::Client;
 use crate::util::net::client_prefix;

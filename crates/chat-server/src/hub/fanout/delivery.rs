@@ -5,9 +5,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
+use chat_proto::encoding::{encode, encoded, estimated_len};
 use chat_proto::event::Event;
-use chat_proto::id::LineId;
-use chat_proto::rendition::{Form, length, render, rendered};
+use chat_proto::format::Format;
+use chat_proto::id::MessageId;
 
 use crate::hub::client::{ClientId, Source};
 
@@ -60,7 +61,7 @@ pub(crate) struct SequencedEvent {
     pub(crate) number: u64,
     /// The last line of the conversation, this one included: tells how many lines lie between two
     /// events.
-    pub(crate) last_line: LineId,
+    pub(crate) last_line: MessageId,
     /// For what comes in more than one way and is told once to each person: the same for all of its
     /// copies.
     pub(crate) once: Option<u64>,
@@ -69,7 +70,7 @@ pub(crate) struct SequencedEvent {
 }
 
 impl SequencedEvent {
-    pub(crate) fn new(event: Event, by: Source, number: u64, last_line: LineId) -> Self {
+    pub(crate) fn new(event: Event, by: Source, number: u64, last_line: MessageId) -> Self {
         Self { event, by, number, last_line, once: None, correlation_id: 0 }
     }
 
@@ -79,13 +80,13 @@ impl SequencedEvent {
     }
 
     /// The last line of the conversation before this.
-    pub(crate) fn line_before(&self) -> LineId {
-        LineId(self.last_line.0 - u64::from(self.is_line()))
+    pub(crate) fn line_before(&self) -> MessageId {
+        MessageId(self.last_line.0 - u64::from(self.is_line()))
     }
 
     /// About how many bytes it is in the text form.
     fn weight(&self) -> usize {
-        length(&self.event, Form::Text)
+        estimated_len(&self.event, Format::Text)
     }
 }
 
@@ -95,12 +96,12 @@ pub(crate) struct Delivery {
     first: SequencedEvent,
     more: Box<[SequencedEvent]>,
     weight: usize,
-    text: OnceLock<Rendition>,
-    json: OnceLock<Rendition>,
+    text: OnceLock<Encoded>,
+    json: OnceLock<Encoded>,
     _alive: Alive,
 }
 
-struct Rendition {
+struct Encoded {
     bytes: Bytes,
     /// Where each of a run ends in it; of a single event nothing.
     ends: Box<[u32]>,
@@ -189,12 +190,12 @@ impl Delivery {
     }
 
     /// Some of them as lines in this form, with their endings.
-    pub(crate) fn bytes(&self, form: Form, which: Range<usize>) -> &[u8] {
-        let cell = match form {
-            Form::Text => &self.text,
-            Form::Json => &self.json,
+    pub(crate) fn bytes(&self, format: Format, which: Range<usize>) -> &[u8] {
+        let cell = match format {
+            Format::Text => &self.text,
+            Format::Json => &self.json,
         };
-        let Rendition { bytes, ends, .. } = cell.get_or_init(|| self.rendition(form));
+        let Encoded { bytes, ends, .. } = cell.get_or_init(|| self.encoding(format));
         if which.len() == self.len() {
             return bytes;
         }
@@ -202,45 +203,46 @@ impl Delivery {
         bytes.get(end(which.start) as usize..end(which.end) as usize).unwrap_or_default()
     }
 
-    fn rendition(&self, form: Form) -> Rendition {
+    fn encoding(&self, format: Format) -> Encoded {
         if self.more.is_empty() {
-            let bytes = rendered(&self.first.event, form);
-            return Rendition { _alive: Alive::new(bytes.len()), bytes, ends: Box::default() };
+            let bytes = encoded(&self.first.event, format);
+            return Encoded { _alive: Alive::new(bytes.len()), bytes, ends: Box::default() };
         }
-        let mut bytes =
-            BytesMut::with_capacity(self.all().map(|told| length(&told.event, form)).sum());
+        let mut bytes = BytesMut::with_capacity(
+            self.all().map(|told| estimated_len(&told.event, format)).sum(),
+        );
         let ends = self.all().map(|told| {
-            render(&told.event, form, &mut bytes);
+            encode(&told.event, format, &mut bytes);
             u32::try_from(bytes.len()).unwrap_or(u32::MAX)
         });
         let ends = ends.collect();
-        Rendition { _alive: Alive::new(bytes.len()), bytes: bytes.freeze(), ends }
+        Encoded { _alive: Alive::new(bytes.len()), bytes: bytes.freeze(), ends }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chat_proto::event::Placed;
-    use chat_proto::id::Timestamp;
+    use chat_proto::event::MessageStamp;
     use chat_proto::name::{ChannelName, UserName};
     use chat_proto::text::Text;
+    use chat_proto::time::Timestamp;
 
     fn line(id: u64, text: &str) -> SequencedEvent {
         let event = Event::Message {
-            placed: Placed { id: LineId(id), time: Timestamp(0) },
+            stamp: MessageStamp { id: MessageId(id), time: Timestamp(0) },
             channel: ChannelName::new("den").unwrap(),
             from: UserName::new("ann").unwrap(),
             text: Text::new(text).unwrap(),
             action: false,
             past: false,
         };
-        SequencedEvent::new(event, Source::NOBODY, id, LineId(id))
+        SequencedEvent::new(event, Source::NOBODY, id, MessageId(id))
     }
 
     #[test]
     fn a_run_is_shown_as_its_lines_are_one_by_one() {
-        for form in [Form::Text, Form::Json] {
+        for format in [Format::Text, Format::Json] {
             let runs: Vec<_> =
                 Delivery::runs((1..=4).map(|id| line(id, &format!("line {id}"))).collect())
                     .collect();
@@ -249,9 +251,9 @@ mod tests {
             for begin in 0..4 {
                 for end in begin + 1..=4 {
                     let alone: Vec<u8> = (begin..end)
-                        .flat_map(|at| rendered(&run.event_at(at).event, form).to_vec())
+                        .flat_map(|at| encoded(&run.event_at(at).event, format).to_vec())
                         .collect();
-                    assert_eq!(run.bytes(form, begin..end), alone, "{begin}..{end}");
+                    assert_eq!(run.bytes(format, begin..end), alone, "{begin}..{end}");
                 }
             }
         }

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use chat_proto::command::Invite;
+use chat_proto::command::InvitationCode;
 use chat_proto::event::ServerBan;
-use chat_proto::id::Timestamp;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::secret::Secret;
+use chat_proto::time::Timestamp;
 
 use crate::hub::admin::command::AuditEntry;
 use crate::hub::admin::server_moderation::Invitation;
@@ -207,7 +207,11 @@ impl Hub {
     }
 
     /// The hash of an invitation, if somebody can register with it now.
-    pub(crate) fn invitation(&self, invite: &Invite, now: Timestamp) -> Result<TokenHash, Refusal> {
+    pub(crate) fn invitation(
+        &self,
+        invite: &InvitationCode,
+        now: Timestamp,
+    ) -> Result<TokenHash, Refusal> {
         let hash = self.auth.hash_of(&Secret::new(invite.expose()));
         let hash = hash.ok_or_else(Refusal::invitation_spent)?;
         lock(&self.server_moderation).admits(&hash, now).map(|()| hash)

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use chat_proto::event::Term;
-use chat_proto::id::Timestamp;
+use chat_proto::mod_target::ModTarget;
 use chat_proto::name::{ChannelName, UserName};
+use chat_proto::period::Period;
 use chat_proto::refusal::Code;
-use chat_proto::setting::Period;
-use chat_proto::target::Target;
+use chat_proto::time::Timestamp;
 
 use super::*;
 use crate::hub::channel::mod_action::{BanSubject, PurgeScope, TargetFacts};
@@ -53,7 +53,7 @@ enum Asks {
     SeeMembers,
     Say(&'static str),
     SetTopic,
-    Run(Kind),
+    Run(CommandKind),
 }
 
 fn user(name: &str) -> UserName {
@@ -75,18 +75,18 @@ fn settings(state: State) -> Settings {
         Links => ("links", "off"),
         Open | Banned | Muted => return settings,
     };
-    settings.set(&Setting::read(set.0, set.1).unwrap());
+    settings.set(&ChannelSetting::read(set.0, set.1).unwrap());
     settings
 }
 
 fn asked(role: Role, state: State, asks: Asks) -> Option<Code> {
     let channel = ChannelName::new("dev").unwrap();
     let settings = settings(state);
-    let mark = Restricted {
-        target: Target::User(user("bob")),
+    let mark = Restriction {
+        target: ModTarget::User(user("bob")),
         by: user("alice"),
         time: Timestamp(0),
-        term: Term::Lasting,
+        term: Term::Permanent,
         reason: None,
     };
     let access = AccessContext {
@@ -140,7 +140,7 @@ fn expected(role: Role, state: State, asks: Asks) -> Option<Code> {
         (Asks::Enter, _) => None,
         (Asks::SeeMembers, Banned) if outside => Some(Code::Banned),
         (Asks::SeeMembers, _) => None,
-        (Asks::Run(Kind::Drop), _) if role == OperatorOutside => None,
+        (Asks::Run(CommandKind::Drop), _) if role == OperatorOutside => None,
         (_, _) if not_in.is_some() => not_in,
         (Asks::Read, _) => None,
         (_, _) if operator => None,
@@ -157,18 +157,18 @@ fn expected(role: Role, state: State, asks: Asks) -> Option<Code> {
 #[test]
 fn who_may_do_what_and_when() {
     let running = [
-        Kind::Kick,
-        Kind::Ban,
-        Kind::Unban,
-        Kind::Mute,
-        Kind::Unmute,
-        Kind::Invite,
-        Kind::Op,
-        Kind::Deop,
-        Kind::Set,
-        Kind::Purge,
-        Kind::Log,
-        Kind::Drop,
+        CommandKind::Kick,
+        CommandKind::Ban,
+        CommandKind::Unban,
+        CommandKind::Mute,
+        CommandKind::Unmute,
+        CommandKind::Invite,
+        CommandKind::Op,
+        CommandKind::Deop,
+        CommandKind::Set,
+        CommandKind::Purge,
+        CommandKind::Log,
+        CommandKind::Drop,
     ];
     let all = [
         Asks::Know,
@@ -209,8 +209,8 @@ fn what_not_even_an_operator_may_do() {
     let marked = TargetFacts { marked: true, ..member };
     let outside = TargetFacts::default();
     let full = [MAX_MARKS, MAX_MARKS];
-    let net = || BanSubject::Net(Target::net("10.0.0.0/8").unwrap());
-    let word = || Setting::read("words", "+bad").unwrap();
+    let net = || BanSubject::Net(ModTarget::net("10.0.0.0/8").unwrap());
+    let word = || ChannelSetting::read("words", "+bad").unwrap();
     for (deed, target, marks, code) in [
         (ModActionKind::Kick(aim()), member, [0, 0], None),
         (ModActionKind::Kick(aim()), operator, [0, 0], None),
@@ -271,7 +271,7 @@ fn the_words_that_a_channel_refuses_are_bounded() {
     let channel = ChannelName::new("dev").unwrap();
     let mut settings = Settings::default();
     for n in 0..MAX_PATTERNS {
-        settings.set(&Setting::read("words", &format!("+word{n}")).unwrap());
+        settings.set(&ChannelSetting::read("words", &format!("+word{n}")).unwrap());
     }
     let access = AccessContext {
         channel: &channel,
@@ -290,7 +290,7 @@ fn the_words_that_a_channel_refuses_are_bounded() {
         verdict: None,
     };
     let set = |value| {
-        let deed = ModActionKind::Set(Setting::read("words", value).unwrap());
+        let deed = ModActionKind::Set(ChannelSetting::read("words", value).unwrap());
         may_act(&access, &ModAction { deed, reason: None }).err().map(|refusal| refusal.code())
     };
     assert_eq!(set("+more"), Some(Code::NotAllowed));
@@ -305,7 +305,7 @@ fn what_cannot_be_taken_back_needs_a_right_of_ones_own_and_an_account() {
     let oneself =
         TargetFacts { oneself: true, member: true, operator: true, ..TargetFacts::default() };
     let member = TargetFacts { member: true, ..TargetFacts::default() };
-    let set = |name, value| ModActionKind::Set(Setting::read(name, value).unwrap());
+    let set = |name, value| ModActionKind::Set(ChannelSetting::read(name, value).unwrap());
     for (deed, target, may_do) in [
         (ModActionKind::Drop, member, [false, false, true, true]),
         (ModActionKind::Purge(aim(), PurgeScope::default()), member, [false, false, true, true]),
@@ -351,11 +351,11 @@ fn a_name_shown_in_a_channel_obeys_its_rules() {
     let channel = ChannelName::new("dev").unwrap();
     let by_words = settings(Words);
     let by_links = settings(Links);
-    let mark = Restricted {
-        target: Target::User(user("bob")),
+    let mark = Restriction {
+        target: ModTarget::User(user("bob")),
         by: user("alice"),
         time: Timestamp(0),
-        term: Term::Lasting,
+        term: Term::Permanent,
         reason: None,
     };
     let (bad, good) = (user("a.bad.one"), user("good"));

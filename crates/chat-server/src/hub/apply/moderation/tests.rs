@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use chat_proto::event::SignedOutBy;
+use chat_proto::event::SignOutReason;
 use chat_proto::name::ChannelName;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
@@ -232,7 +232,7 @@ async fn a_channel_goes_with_its_lines_once_it_has_been_empty_for_long() {
     bob.ask("anew").await;
     let past = bob.ask("/history after 0").await;
     assert!(past.len() == 1 && past[0].ends_with("bob: anew"), "{past:?}");
-    assert_eq!(hub.channel(&dev()).unwrap().last_line(), LineId(2));
+    assert_eq!(hub.channel(&dev()).unwrap().last_line(), MessageId(2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -317,7 +317,12 @@ async fn what_is_over_is_in_no_index() {
     alice.ask("/deop alice").await;
     let now = Timestamp(i64::MAX / 2);
     alice.quit().await;
-    hub.erase_account(UserId(1000), crate::hub::client::Source::NOBODY, None, SignedOutBy::Deleted);
+    hub.erase_account(
+        UserId(1000),
+        crate::hub::client::Source::NOBODY,
+        None,
+        SignOutReason::Deleted,
+    );
     hub.drop_empty_channels(now);
     assert!(lock(&hub.index).is_empty());
     assert_eq!(hub.counts().0, 0);
@@ -399,7 +404,7 @@ async fn an_account_is_in_so_many_channels_and_no_more() {
     let account = bob.person().signed_in().unwrap();
     let channel = |n: i64| ChannelName::new(&format!("c{n}")).unwrap();
     for n in 0..=256 {
-        hub.note_entry(&account, &channel(n), LineId(0), Timestamp(n));
+        hub.note_entry(&account, &channel(n), MessageId(0), Timestamp(n));
     }
     assert_eq!(account.channels().len(), 256);
     assert!(!account.is_in(&channel(0)) && account.is_in(&channel(1)));
@@ -419,24 +424,24 @@ async fn a_channel_that_is_forgotten_and_made_again_gives_no_id_twice() {
         alice.ask("/drop dev").await;
         {
             let mut channels = hub.channels.write();
-            assert_eq!(channels.take_last_line(&dev()), LineId(3));
-            channels.forgotten = LineId(3);
+            assert_eq!(channels.take_last_line(&dev()), MessageId(3));
+            channels.forgotten = MessageId(3);
         }
-        hub.commit_log.record(StateChange::ChannelForgotten(dev(), LineId(3)), &hub);
+        hub.commit_log.record(StateChange::ChannelForgotten(dev(), MessageId(3)), &hub);
         alice.ask("/create other").await;
         alice.ask("four").await;
         assert_eq!(
             hub.channel(&ChannelName::new("other").unwrap()).unwrap().last_line(),
-            LineId(4)
+            MessageId(4)
         );
         alice.quit().await;
     }
     let hub = hub(&place);
-    assert_eq!(hub.channels.read().forgotten, LineId(3));
+    assert_eq!(hub.channels.read().forgotten, MessageId(3));
     let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
     alice.ask("/create dev").await;
     alice.ask("anew").await;
-    assert_eq!(hub.channel(&dev()).unwrap().last_line(), LineId(4));
+    assert_eq!(hub.channel(&dev()).unwrap().last_line(), MessageId(4));
     let past = alice.ask("/history after 0").await;
     assert!(past.len() == 1 && past[0].ends_with("alice: anew"), "{past:?}");
 }
@@ -446,10 +451,10 @@ fn ids_of_channels_that_are_gone_are_bounded_and_the_smallest_go() {
     let mut channels = ChannelTable::default();
     let name = |n: u64| ChannelName::new(&format!("c{n}")).unwrap();
     for n in 1..=30_000 {
-        channels.keep_last_line(&name(n), LineId(n));
+        channels.keep_last_line(&name(n), MessageId(n));
     }
-    assert_eq!(channels.forgotten, LineId(10_000));
-    assert_eq!(channels.take_last_line(&name(30_000)), LineId(30_000));
-    assert_eq!(channels.take_last_line(&name(5)), LineId(10_000));
+    assert_eq!(channels.forgotten, MessageId(10_000));
+    assert_eq!(channels.take_last_line(&name(30_000)), MessageId(30_000));
+    assert_eq!(channels.take_last_line(&name(5)), MessageId(10_000));
     assert_eq!((channels.gone.len(), channels.gone_by_last.len()), (19_999, 19_999));
 }

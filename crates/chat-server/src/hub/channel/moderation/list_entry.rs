@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use chat_proto::event::{Restricted, Term};
+use chat_proto::event::{Restriction, Term};
 use chat_proto::fold::folded;
-use chat_proto::id::Timestamp;
+use chat_proto::mod_target::ModTarget;
 use chat_proto::name::UserName;
-use chat_proto::target::Target;
+use chat_proto::time::Timestamp;
 use ipnet::IpNet;
 
 use crate::hub::client::UserId;
@@ -26,13 +26,13 @@ pub(crate) struct UserDetails {
 
 impl UserDetails {
     /// What their name may be taken for.
-    pub(crate) fn looks(&self) -> Vec<Box<str>> {
-        self.name.as_ref().map(looks).unwrap_or_default()
+    pub(crate) fn skeletons(&self) -> Vec<Box<str>> {
+        self.name.as_ref().map(skeletons).unwrap_or_default()
     }
 }
 
-fn looks(name: &UserName) -> Vec<Box<str>> {
-    name.ban_looks().map(Into::into).collect()
+fn skeletons(name: &UserName) -> Vec<Box<str>> {
+    name.ban_skeletons().map(Into::into).collect()
 }
 
 /// By what a ban or a mute is found in the index of all channels.
@@ -55,7 +55,7 @@ const MAX_FOLLOWED: usize = 64;
 /// another connection gets around it.
 #[derive(Clone, Debug)]
 pub(crate) struct ListEntry {
-    pub(crate) shown: Restricted,
+    pub(crate) shown: Restriction,
     party: Option<UserId>,
     account: Option<UserId>,
     /// Those whom it hit by their name, and who then took another. It isn't kept over a restart, and neither are
@@ -71,14 +71,14 @@ pub(crate) struct ListEntry {
 
 impl ListEntry {
     /// With the party and the account that the target had, if they were known.
-    pub(crate) fn new(shown: Restricted, party: Option<UserId>, account: Option<UserId>) -> Self {
+    pub(crate) fn new(shown: Restriction, party: Option<UserId>, account: Option<UserId>) -> Self {
         let looks = match &shown.target {
-            Target::User(name) => looks(name),
-            Target::Net(_) => Vec::new(),
+            ModTarget::User(name) => skeletons(name),
+            ModTarget::Net(_) => Vec::new(),
         };
         let (key, target) = (key(&shown.target).into(), shown.target.to_string().into());
         let ends = match shown.term {
-            Term::Lasting => None,
+            Term::Permanent => None,
             Term::Until(end) => Some(end_of(shown.time, end)),
         };
         Self { shown, party, account, followed: Vec::new(), looks, ends, key, target }
@@ -104,7 +104,7 @@ impl ListEntry {
         &self.key
     }
 
-    /// The target as [`Target::read`] reads it.
+    /// The target as [`ModTarget::read`] reads it.
     pub(crate) fn target(&self) -> &str {
         &self.target
     }
@@ -116,7 +116,7 @@ impl ListEntry {
 
     /// Whether it speaks of this person, whose name has these looks.
     pub(super) fn hits(&self, who: &UserDetails, looks: &[Box<str>]) -> bool {
-        if let target @ Target::Net(_) = &self.shown.target {
+        if let target @ ModTarget::Net(_) = &self.shown.target {
             return who.address.is_some_and(|address| target.has_address(address));
         }
         let known = |party| {
@@ -133,7 +133,7 @@ impl ListEntry {
     /// The same for one person alone.
     pub(crate) fn hits_person(&self, who: &UserDetails) -> bool {
         let by_name = !self.looks.is_empty();
-        self.hits(who, &if by_name { who.looks() } else { Vec::new() })
+        self.hits(who, &if by_name { who.skeletons() } else { Vec::new() })
     }
 
     /// Whoever it hits by their name only takes another one now: from then on it goes by who they are.
@@ -152,12 +152,12 @@ impl ListEntry {
             return self.account == who.account;
         }
         let named =
-            matches!(&self.shown.target, Target::User(name) if who.name.as_ref() == Some(name));
+            matches!(&self.shown.target, ModTarget::User(name) if who.name.as_ref() == Some(name));
         named || self.party == Some(who.party)
     }
 
     /// Whether somebody means this mark who names a target; `who` that is at present.
-    pub(crate) fn is_meant(&self, target: &Target, who: Option<&UserDetails>) -> bool {
+    pub(crate) fn is_meant(&self, target: &ModTarget, who: Option<&UserDetails>) -> bool {
         let is_theirs = |who: &UserDetails| {
             self.party == Some(who.party) || (self.account.is_some() && self.account == who.account)
         };
@@ -168,9 +168,9 @@ impl ListEntry {
     }
 
     /// Whether it is of a name that is folded like the target.
-    pub(crate) fn is_alike(&self, target: &Target) -> bool {
+    pub(crate) fn is_alike(&self, target: &ModTarget) -> bool {
         match (&self.shown.target, target) {
-            (Target::User(own), Target::User(name)) => {
+            (ModTarget::User(own), ModTarget::User(name)) => {
                 folded(own.as_str()) == folded(name.as_str())
             }
             _ => false,
@@ -179,10 +179,10 @@ impl ListEntry {
 }
 
 /// What a target is found by.
-fn key(target: &Target) -> String {
+fn key(target: &ModTarget) -> String {
     match target {
-        Target::User(name) => format!("@{}", name.key()),
-        Target::Net(net) => net.to_string(),
+        ModTarget::User(name) => format!("@{}", name.key()),
+        ModTarget::Net(net) => net.to_string(),
     }
 }
 
@@ -205,8 +205,8 @@ mod tests {
     }
 
     fn mark(target: &str, party: Option<u64>, account: Option<u64>) -> ListEntry {
-        let shown = Restricted {
-            target: Target::read(target).unwrap(),
+        let shown = Restriction {
+            target: ModTarget::read(target).unwrap(),
             by: name("alice"),
             time: Timestamp(0),
             term: Term::Until(Timestamp(1000)),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     fn hits(mark: &ListEntry, who: &UserDetails) -> bool {
-        mark.hits(who, &who.looks())
+        mark.hits(who, &who.skeletons())
     }
 
     #[test]
@@ -261,8 +261,8 @@ mod tests {
     #[test]
     fn who_is_named_is_meant_under_every_name() {
         let mark = mark("bob", Some(7), None);
-        let bob = Target::User(name("Bob"));
-        let rob = Target::User(name("rob"));
+        let bob = ModTarget::User(name("Bob"));
+        let rob = ModTarget::User(name("rob"));
         assert!(mark.is_meant(&bob, None));
         assert!(!mark.is_meant(&rob, None));
         assert!(mark.is_meant(&rob, Some(&who("rob", 7, None, ""))));

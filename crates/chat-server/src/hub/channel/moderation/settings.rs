@@ -1,6 +1,7 @@
 //! What is set in a channel.
 
-use chat_proto::setting::{Pattern, Period, SETTINGS, Setting, WordsChange};
+use chat_proto::period::Period;
+use chat_proto::setting::{ChannelSetting, SETTINGS, WordFilterChange, WordPattern};
 
 use super::word_filter::{TextFilter, WordFilter};
 
@@ -20,17 +21,19 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Changes one.
-    pub(crate) fn set(&mut self, setting: &Setting) {
+    pub(crate) fn set(&mut self, setting: &ChannelSetting) {
         match setting {
-            Setting::InviteOnly(on) => self.invite_only = *on,
-            Setting::Hidden(on) => self.hidden = *on,
-            Setting::Slow(period) => self.slow = *period,
-            Setting::TopicLock(on) => self.topic_lock = *on,
-            Setting::History(on) => self.no_history = !on,
-            Setting::Words(WordsChange::Add(pattern)) => self.words.add(pattern.clone()),
-            Setting::Words(WordsChange::Remove(pattern)) => self.words.remove(pattern),
-            Setting::Words(WordsChange::Clear) => self.words = WordFilter::default(),
-            Setting::Links(on) => self.no_links = !on,
+            ChannelSetting::InviteOnly(on) => self.invite_only = *on,
+            ChannelSetting::Hidden(on) => self.hidden = *on,
+            ChannelSetting::Slow(period) => self.slow = *period,
+            ChannelSetting::TopicLock(on) => self.topic_lock = *on,
+            ChannelSetting::History(on) => self.no_history = !on,
+            ChannelSetting::Words(WordFilterChange::Add(pattern)) => {
+                self.words.add(pattern.clone())
+            }
+            ChannelSetting::Words(WordFilterChange::Remove(pattern)) => self.words.remove(pattern),
+            ChannelSetting::Words(WordFilterChange::Clear) => self.words = WordFilter::default(),
+            ChannelSetting::Links(on) => self.no_links = !on,
         }
     }
 
@@ -51,7 +54,8 @@ impl Settings {
             "links" => on(!self.no_links),
             "slow" => self.slow.map_or_else(|| on(false), |period| period.to_string()),
             _ => {
-                let words: Vec<&str> = self.words.patterns().iter().map(Pattern::as_str).collect();
+                let words: Vec<&str> =
+                    self.words.patterns().iter().map(WordPattern::as_str).collect();
                 if words.is_empty() { on(false) } else { words.join(" ") }
             }
         }
@@ -70,10 +74,10 @@ impl Settings {
     /// Takes a value as it is stored. One that isn't known, from another version, is passed over.
     pub(crate) fn restore(&mut self, name: &str, value: &str) {
         if name == "words" && value != "off" {
-            for pattern in value.split(' ').filter_map(Pattern::new) {
+            for pattern in value.split(' ').filter_map(WordPattern::new) {
                 self.words.add(pattern);
             }
-        } else if let Ok(setting) = Setting::read(name, value) {
+        } else if let Ok(setting) = ChannelSetting::read(name, value) {
             self.set(&setting);
         }
     }
@@ -101,7 +105,7 @@ mod tests {
             ("words", "+worse"),
             ("links", "off"),
         ] {
-            settings.set(&Setting::read(name, value).unwrap());
+            settings.set(&ChannelSetting::read(name, value).unwrap());
         }
         let mut restored = Settings::default();
         for (name, ..) in SETTINGS {

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use chat_proto::id::Timestamp;
 use chat_proto::name::UserName;
-use chat_proto::setting::Period;
+use chat_proto::period::Period;
+use chat_proto::time::Timestamp;
 
 use super::UserDetails;
 use crate::hub::client::UserId;

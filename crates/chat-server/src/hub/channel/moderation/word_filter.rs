@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use chat_proto::setting::Pattern;
+use chat_proto::setting::WordPattern;
 use chat_proto::spelling::spellings;
 use memchr::memmem;
 
@@ -21,7 +21,7 @@ pub(crate) struct WordFilter(Arc<Patterns>);
 
 #[derive(Debug, Default)]
 struct Patterns {
-    all: Vec<Pattern>,
+    all: Vec<WordPattern>,
     matcher: OnceLock<Matcher>,
 }
 
@@ -33,21 +33,21 @@ impl Clone for Patterns {
 }
 
 impl WordFilter {
-    pub(crate) fn patterns(&self) -> &[Pattern] {
+    pub(crate) fn patterns(&self) -> &[WordPattern] {
         &self.0.all
     }
 
-    pub(super) fn add(&mut self, pattern: Pattern) {
+    pub(super) fn add(&mut self, pattern: WordPattern) {
         if !self.0.all.contains(&pattern) {
             self.change(|all| all.push(pattern));
         }
     }
 
-    pub(super) fn remove(&mut self, pattern: &Pattern) {
+    pub(super) fn remove(&mut self, pattern: &WordPattern) {
         self.change(|all| all.retain(|other| other != pattern));
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut Vec<Pattern>)) {
+    fn change(&mut self, change: impl FnOnce(&mut Vec<WordPattern>)) {
         let patterns = Arc::make_mut(&mut self.0);
         patterns.matcher = OnceLock::new();
         change(&mut patterns.all);
@@ -55,7 +55,7 @@ impl WordFilter {
 
     /// The first pattern that a word of the text fits. Words are what stands between blanks, and the runs of
     /// letters and digits in it, however they are spelled.
-    fn find(&self, text: &str) -> Option<&Pattern> {
+    fn find(&self, text: &str) -> Option<&WordPattern> {
         let Patterns { all, matcher } = &*self.0;
         if all.is_empty() {
             return None;
@@ -81,7 +81,7 @@ struct Matcher {
 struct Starred(Box<[Box<str>]>);
 
 impl Matcher {
-    fn new(patterns: &[Pattern]) -> Self {
+    fn new(patterns: &[WordPattern]) -> Self {
         let (mut whole, mut starred) = (HashMap::new(), Vec::new());
         for (number, pattern) in patterns.iter().enumerate() {
             let spelled: String = spellings(pattern.as_str()).take(1).collect();
@@ -161,7 +161,7 @@ pub(crate) struct TextFilter {
 /// What a text holds that is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FilterMatch {
-    Word(Pattern),
+    Word(WordPattern),
     Link,
 }
 
@@ -220,7 +220,7 @@ mod tests {
     fn words(patterns: &[&str]) -> WordFilter {
         let mut words = WordFilter::default();
         for pattern in patterns {
-            words.add(Pattern::new(pattern).unwrap());
+            words.add(WordPattern::new(pattern).unwrap());
         }
         words
     }
@@ -250,16 +250,16 @@ mod tests {
             ("Große", Some("größe")),
             ("nothing", None),
         ] {
-            assert_eq!(words.find(text).map(Pattern::as_str), found, "{text}");
+            assert_eq!(words.find(text).map(WordPattern::as_str), found, "{text}");
         }
     }
 
     #[test]
     fn what_is_taken_out_is_found_no_more() {
         let mut words = words(&["bad", "worse"]);
-        words.remove(&Pattern::new("bad").unwrap());
+        words.remove(&WordPattern::new("bad").unwrap());
         assert!(words.find("bad").is_none() && words.find("worse").is_some());
-        words.remove(&Pattern::new("worse").unwrap());
+        words.remove(&WordPattern::new("worse").unwrap());
         assert!(words.find("worse").is_none());
     }
 
@@ -329,10 +329,14 @@ mod tests {
             let expected = all.find_map(|word| set.matches(word).iter().next());
             let mut words = WordFilter::default();
             for pattern in &patterns {
-                words.add(Pattern::new(pattern).unwrap());
+                words.add(WordPattern::new(pattern).unwrap());
             }
             let expected = expected.map(|at| patterns[at].as_str());
-            assert_eq!(words.find(&text).map(Pattern::as_str), expected, "{patterns:?} {text:?}");
+            assert_eq!(
+                words.find(&text).map(WordPattern::as_str),
+                expected,
+                "{patterns:?} {text:?}"
+            );
             found += usize::from(expected.is_some());
         }
         assert!((200..1800).contains(&found), "{found}");
@@ -343,7 +347,7 @@ mod tests {
         let mut now = TextFilter { words: words(&["bad"]), no_links: false };
         let verdict = now.clone().look_at("a bad word");
         assert!(verdict.is_of(&now) && verdict.hit.is_some());
-        now.words.add(Pattern::new("worse").unwrap());
+        now.words.add(WordPattern::new("worse").unwrap());
         assert!(!verdict.is_of(&now));
         let verdict = now.clone().look_at("a good word");
         now.no_links = true;

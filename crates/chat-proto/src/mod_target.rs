@@ -12,14 +12,14 @@ const MAPPED_BITS: u8 = 96;
 
 /// A person, or everybody at some addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum ModTarget {
     /// Whoever has this name, or one that looks like it.
     User(UserName),
     /// Whoever connects from here. One address is a net of its own.
     Net(IpNet),
 }
 
-impl Target {
+impl ModTarget {
     /// Reads an address (`192.0.2.7`) or a net (`10.0.0.0/8`, `2001:db8::/32`); `None` if it is neither.
     ///
     /// Bits behind the prefix don't count, and an IPv4 address in IPv6's clothes is an IPv4 address.
@@ -78,7 +78,7 @@ impl Target {
 }
 
 /// As it is typed. A name that could be taken for an address has its `@`.
-impl fmt::Display for Target {
+impl fmt::Display for ModTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(name)
@@ -121,10 +121,10 @@ mod tests {
             ("2001:db8::/129", None),
             ("b b", None),
         ] {
-            let read = Target::read(typed);
+            let read = ModTarget::read(typed);
             assert_eq!(read.as_ref().map(ToString::to_string).as_deref(), written, "{typed}");
             if let Some(read) = read {
-                assert_eq!(Target::read(&read.to_string()), Some(read), "{typed}");
+                assert_eq!(ModTarget::read(&read.to_string()), Some(read), "{typed}");
             }
         }
     }

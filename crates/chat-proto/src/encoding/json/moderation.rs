@@ -3,10 +3,9 @@
 use serde::Serialize;
 
 use super::{Channel, Line, Made, Nullable, Place, Shown, Str, Time, is_false, words};
-use crate::event::{self, Done, Event, Restricted, Term};
+use crate::event::{self, Event, OkReply, Restriction, Term};
+use crate::mod_target::ModTarget;
 use crate::name::ChannelName;
-use crate::target::Target;
-use crate::verb;
 
 #[derive(Serialize)]
 pub(super) struct Kicked<'a> {
@@ -61,7 +60,7 @@ pub(super) struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<Shown<&'a Target>>,
+    address: Option<Shown<&'a ModTarget>>,
     by: Str<'a>,
     time: Time,
     until: Option<Time>,
@@ -78,7 +77,7 @@ pub(super) struct Logged<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<Shown<&'a Target>>,
+    address: Option<Shown<&'a ModTarget>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,20 +89,20 @@ pub(super) struct Logged<'a> {
 /// The end of a term, if it has one.
 pub(super) fn end(term: Term) -> Option<Time> {
     match term {
-        Term::Lasting => None,
+        Term::Permanent => None,
         Term::Until(end) => Some(Time(end)),
     }
 }
 
-fn user(target: &Target) -> Option<&str> {
+fn user(target: &ModTarget) -> Option<&str> {
     match target {
-        Target::User(name) => Some(name.as_str()),
-        Target::Net(_) => None,
+        ModTarget::User(name) => Some(name.as_str()),
+        ModTarget::Net(_) => None,
     }
 }
 
-fn address(target: &Target) -> Option<Shown<&Target>> {
-    matches!(target, Target::Net(_)).then_some(Shown(target))
+fn address(target: &ModTarget) -> Option<Shown<&ModTarget>> {
+    matches!(target, ModTarget::Net(_)).then_some(Shown(target))
 }
 
 fn act<'a>(channel: &'a ChannelName, user: Option<Str<'a>>, by: Str<'a>) -> Act<'a> {
@@ -159,7 +158,7 @@ pub(super) fn line(event: &Event) -> Option<Line<'_>> {
             reason: words(reason.as_ref()),
             current: current.as_ref().map(Shown),
         }),
-        Event::Restricted { is_ban, channel, restricted } => {
+        Event::Restriction { is_ban, channel, restricted } => {
             let row = row(channel, restricted);
             if *is_ban { Line::Ban(row) } else { Line::Mute(row) }
         }
@@ -169,13 +168,13 @@ pub(super) fn line(event: &Event) -> Option<Line<'_>> {
             value: value.as_str(),
             by: None,
         }),
-        Event::Logged { channel, logged } => Line::Log(log_row(channel, logged)),
+        Event::LogEntry { channel, logged } => Line::Log(log_row(channel, logged)),
         _ => return None,
     })
 }
 
-fn row<'a>(channel: &'a ChannelName, restricted: &'a Restricted) -> Row<'a> {
-    let Restricted { target, by, time, term, reason } = restricted;
+fn row<'a>(channel: &'a ChannelName, restricted: &'a Restriction) -> Row<'a> {
+    let Restriction { target, by, time, term, reason } = restricted;
     Row {
         channel: Shown(channel),
         user: user(target),
@@ -187,13 +186,13 @@ fn row<'a>(channel: &'a ChannelName, restricted: &'a Restricted) -> Row<'a> {
     }
 }
 
-fn log_row<'a>(channel: &'a ChannelName, logged: &'a event::Logged) -> Logged<'a> {
-    let event::Logged { time, by, did, target, term, setting, reason } = logged;
+fn log_row<'a>(channel: &'a ChannelName, logged: &'a event::ModLogEntry) -> Logged<'a> {
+    let event::ModLogEntry { time, by, did, target, term, setting, reason } = logged;
     Logged {
         channel: Shown(channel),
         time: Time(*time),
         by: by.as_str(),
-        did: verb::of(*did).name,
+        did: did.spec().name,
         user: target.as_ref().and_then(user),
         address: target.as_ref().and_then(address),
         until: term.and_then(end),
@@ -203,33 +202,33 @@ fn log_row<'a>(channel: &'a ChannelName, logged: &'a event::Logged) -> Logged<'a
 }
 
 /// What a command that runs a channel made; nothing for others.
-pub(super) fn made(done: &Done) -> Made<'_> {
+pub(super) fn made(reply: &OkReply) -> Made<'_> {
     let of = |channel, user| Made { channel: Some(Shown(channel)), user, ..Made::default() };
-    match done {
-        Done::Kicked { channel, user } | Done::Invited { channel, user } => {
+    match reply {
+        OkReply::Kicked { channel, user } | OkReply::Invited { channel, user } => {
             of(channel, Some(user.as_str()))
         }
-        Done::ListedOf { channel, count } => Made { count: Some(*count), ..of(channel, None) },
-        Done::Banned { channel, target, term } => {
+        OkReply::ListedOf { channel, count } => Made { count: Some(*count), ..of(channel, None) },
+        OkReply::Banned { channel, target, term } => {
             Made { address: address(target), until: end(*term), ..of(channel, user(target)) }
         }
-        Done::Unbanned { channel, target, changed } => {
+        OkReply::Unbanned { channel, target, changed } => {
             Made { address: address(target), changed: Some(*changed), ..of(channel, user(target)) }
         }
-        Done::Muted { channel, user, term } => {
+        OkReply::Muted { channel, user, term } => {
             Made { until: end(*term), ..of(channel, Some(user.as_str())) }
         }
-        Done::Unmuted { channel, user, changed }
-        | Done::Operator { channel, user, changed, .. } => {
+        OkReply::Unmuted { channel, user, changed }
+        | OkReply::Operator { channel, user, changed, .. } => {
             Made { changed: Some(*changed), ..of(channel, Some(user.as_str())) }
         }
-        Done::Set { channel, name, value } => {
+        OkReply::Set { channel, name, value } => {
             Made { name: Some(name), value: Some(value.as_str()), ..of(channel, None) }
         }
-        Done::Purged { channel, user, count } => {
+        OkReply::Purged { channel, user, count } => {
             Made { count: Some(*count), ..of(channel, Some(user.as_str())) }
         }
-        Done::Dropped { channel, current } => {
+        OkReply::Dropped { channel, current } => {
             Made { current: Some(current.as_ref().map(Shown)), ..of(channel, None) }
         }
         _ => Made::default(),

@@ -1,11 +1,12 @@
 //! The table of commands: one definition for the parser, `/help`, completion and the docs.
 
 use crate::limits::MAX_NEAREST;
+use crate::suggest::suggestions;
 
 /// Which command a word stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is described by its row in VERBS")]
-pub enum Kind {
+pub enum CommandKind {
     Help,
     Name,
     Channels,
@@ -58,9 +59,9 @@ pub enum Kind {
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "they are columns of a table")]
-pub struct Verb {
+pub struct CommandSpec {
     /// What the parser makes of it.
-    pub kind: Kind,
+    pub kind: CommandKind,
     /// The command's word, without the slash.
     pub name: &'static str,
     /// Other words for the same.
@@ -85,7 +86,7 @@ pub struct Verb {
     pub secret: bool,
 }
 
-impl Verb {
+impl CommandSpec {
     /// The command as it is typed: `/enter channel`.
     pub fn usage(&self) -> String {
         if self.arguments.is_empty() {
@@ -101,8 +102,8 @@ impl Verb {
     }
 }
 
-const ROW: Verb = Verb {
-    kind: Kind::Help,
+const ROW: CommandSpec = CommandSpec {
+    kind: CommandKind::Help,
     name: "",
     aliases: &[],
     arguments: "",
@@ -117,9 +118,9 @@ const ROW: Verb = Verb {
 };
 
 /// Every command, in the order in which `/help` lists them.
-pub const VERBS: &[Verb] = &[
-    Verb {
-        kind: Kind::Channels,
+pub const COMMANDS: &[CommandSpec] = &[
+    CommandSpec {
+        kind: CommandKind::Channels,
         name: "channels",
         aliases: &["list"],
         arguments: "[part of a name]",
@@ -129,8 +130,8 @@ pub const VERBS: &[Verb] = &[
         on_main_page: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Create,
+    CommandSpec {
+        kind: CommandKind::Create,
         name: "create",
         arguments: "channel [topic…]",
         summary: "make a channel and enter it as its operator",
@@ -138,8 +139,8 @@ pub const VERBS: &[Verb] = &[
         on_main_page: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Enter,
+    CommandSpec {
+        kind: CommandKind::Enter,
         name: "enter",
         aliases: &["join", "j"],
         arguments: "channel [after ID]",
@@ -148,8 +149,8 @@ pub const VERBS: &[Verb] = &[
         on_main_page: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Leave,
+    CommandSpec {
+        kind: CommandKind::Leave,
         name: "leave",
         aliases: &["part"],
         arguments: "[channel or @user] [reason…]",
@@ -158,8 +159,8 @@ pub const VERBS: &[Verb] = &[
         on_main_page: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Private,
+    CommandSpec {
+        kind: CommandKind::Private,
         name: "private",
         aliases: &["query", "dm"],
         arguments: "user [text…]",
@@ -168,8 +169,8 @@ pub const VERBS: &[Verb] = &[
         on_main_page: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Users,
+    CommandSpec {
+        kind: CommandKind::Users,
         name: "users",
         aliases: &["who", "names"],
         arguments: "[channel]",
@@ -178,8 +179,8 @@ pub const VERBS: &[Verb] = &[
         on_main_page: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Info,
+    CommandSpec {
+        kind: CommandKind::Info,
         name: "info",
         aliases: &["whoami"],
         summary: "who and where you are",
@@ -187,8 +188,8 @@ pub const VERBS: &[Verb] = &[
         on_main_page: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Msg,
+    CommandSpec {
+        kind: CommandKind::Msg,
         name: "msg",
         aliases: &["tell", "w"],
         arguments: "user text…",
@@ -196,8 +197,8 @@ pub const VERBS: &[Verb] = &[
         example: "/msg bob psst",
         ..ROW
     },
-    Verb {
-        kind: Kind::Reply,
+    CommandSpec {
+        kind: CommandKind::Reply,
         name: "reply",
         aliases: &["r"],
         arguments: "text…",
@@ -205,89 +206,95 @@ pub const VERBS: &[Verb] = &[
         example: "/reply on my way",
         ..ROW
     },
-    Verb {
-        kind: Kind::Say,
+    CommandSpec {
+        kind: CommandKind::Say,
         name: "say",
         arguments: "#channel-or-@user text…",
         summary: "say something into a conversation without going there",
         example: "/say #general hi all",
         ..ROW
     },
-    Verb {
-        kind: Kind::Me,
+    CommandSpec {
+        kind: CommandKind::Me,
         name: "me",
         arguments: "text…",
         summary: "tell what you do",
         example: "/me waves",
         ..ROW
     },
-    Verb {
-        kind: Kind::Whois,
+    CommandSpec {
+        kind: CommandKind::Whois,
         name: "whois",
         arguments: "user",
         summary: "about one person",
         example: "/whois bob",
         ..ROW
     },
-    Verb {
-        kind: Kind::Topic,
+    CommandSpec {
+        kind: CommandKind::Topic,
         name: "topic",
         arguments: "[text…]",
         summary: "show or set the current channel's topic",
         example: "/topic Say hello",
         ..ROW
     },
-    Verb {
-        kind: Kind::History,
+    CommandSpec {
+        kind: CommandKind::History,
         name: "history",
         arguments: "[conversation] [count] [before ID or after ID]",
         summary: "show what was said, oldest first",
         example: "/history general 20",
         ..ROW
     },
-    Verb {
-        kind: Kind::Search,
+    CommandSpec {
+        kind: CommandKind::Search,
         name: "search",
         arguments: "[conversation] words…",
         summary: "find lines by their words, newest first",
         example: "/search from:bob \"release notes\" deploy*",
         ..ROW
     },
-    Verb {
-        kind: Kind::Mentions,
+    CommandSpec {
+        kind: CommandKind::Mentions,
         name: "mentions",
         arguments: "[count] [before:DAY]",
         summary: "show the lines in your channels that name you",
         example: "/mentions 20",
         ..ROW
     },
-    Verb {
-        kind: Kind::Away,
+    CommandSpec {
+        kind: CommandKind::Away,
         name: "away",
         arguments: "[reason…]",
         summary: "tell those who write to you that you are away",
         example: "/away lunch",
         ..ROW
     },
-    Verb { kind: Kind::Back, name: "back", summary: "you are here again", example: "/back", ..ROW },
-    Verb {
-        kind: Kind::Ignore,
+    CommandSpec {
+        kind: CommandKind::Back,
+        name: "back",
+        summary: "you are here again",
+        example: "/back",
+        ..ROW
+    },
+    CommandSpec {
+        kind: CommandKind::Ignore,
         name: "ignore",
         arguments: "[user]",
         summary: "hide a person from you, or list whom you hide",
         example: "/ignore bob",
         ..ROW
     },
-    Verb {
-        kind: Kind::Unignore,
+    CommandSpec {
+        kind: CommandKind::Unignore,
         name: "unignore",
         arguments: "user",
         summary: "see a person again",
         example: "/unignore bob",
         ..ROW
     },
-    Verb {
-        kind: Kind::Kick,
+    CommandSpec {
+        kind: CommandKind::Kick,
         name: "kick",
         arguments: "user [reason…]",
         summary: "put a person out of the channel",
@@ -295,8 +302,8 @@ pub const VERBS: &[Verb] = &[
         for_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Ban,
+    CommandSpec {
+        kind: CommandKind::Ban,
         name: "ban",
         arguments: "[user or address] [for 2h] [reason…]",
         summary: "keep a person or a net out of the channel, or list the bans",
@@ -305,8 +312,8 @@ pub const VERBS: &[Verb] = &[
         everywhere: "[user, address or pattern] [for 2h] [reason…]",
         ..ROW
     },
-    Verb {
-        kind: Kind::Unban,
+    CommandSpec {
+        kind: CommandKind::Unban,
         name: "unban",
         arguments: "user or address",
         summary: "let them in again",
@@ -315,8 +322,8 @@ pub const VERBS: &[Verb] = &[
         everywhere: "user, address or pattern",
         ..ROW
     },
-    Verb {
-        kind: Kind::Mute,
+    CommandSpec {
+        kind: CommandKind::Mute,
         name: "mute",
         arguments: "[user] [for 10m] [reason…]",
         summary: "let a person only read, or list the mutes",
@@ -324,8 +331,8 @@ pub const VERBS: &[Verb] = &[
         for_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Unmute,
+    CommandSpec {
+        kind: CommandKind::Unmute,
         name: "unmute",
         arguments: "user",
         summary: "let a person speak again",
@@ -333,8 +340,8 @@ pub const VERBS: &[Verb] = &[
         for_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Invite,
+    CommandSpec {
+        kind: CommandKind::Invite,
         name: "invite",
         arguments: "user",
         summary: "let a person in once, and tell them",
@@ -342,8 +349,8 @@ pub const VERBS: &[Verb] = &[
         for_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Op,
+    CommandSpec {
+        kind: CommandKind::Op,
         name: "op",
         arguments: "user",
         summary: "make a person an operator of the channel",
@@ -351,8 +358,8 @@ pub const VERBS: &[Verb] = &[
         for_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Deop,
+    CommandSpec {
+        kind: CommandKind::Deop,
         name: "deop",
         arguments: "user",
         summary: "take the operator's right from a person, or give up one's own",
@@ -360,8 +367,8 @@ pub const VERBS: &[Verb] = &[
         for_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Set,
+    CommandSpec {
+        kind: CommandKind::Set,
         name: "set",
         arguments: "[setting value]",
         summary: "show the channel's settings, or change one",
@@ -369,8 +376,8 @@ pub const VERBS: &[Verb] = &[
         for_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Purge,
+    CommandSpec {
+        kind: CommandKind::Purge,
         name: "purge",
         arguments: "user [reason…]",
         summary: "hide all that a person said in the channel",
@@ -378,8 +385,8 @@ pub const VERBS: &[Verb] = &[
         for_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Log,
+    CommandSpec {
+        kind: CommandKind::Log,
         name: "log",
         arguments: "[count]",
         summary: "who did what to whom, when and why",
@@ -387,8 +394,8 @@ pub const VERBS: &[Verb] = &[
         for_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Drop,
+    CommandSpec {
+        kind: CommandKind::Drop,
         name: "drop",
         arguments: "channel [reason…]",
         summary: "end a channel, with everything said in it",
@@ -396,8 +403,8 @@ pub const VERBS: &[Verb] = &[
         for_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Kill,
+    CommandSpec {
+        kind: CommandKind::Kill,
         name: "kill",
         arguments: "user [reason…]",
         summary: "end every connection of a person",
@@ -405,8 +412,8 @@ pub const VERBS: &[Verb] = &[
         for_server_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Announce,
+    CommandSpec {
+        kind: CommandKind::Announce,
         name: "announce",
         arguments: "text…",
         summary: "tell something to everybody here",
@@ -414,24 +421,24 @@ pub const VERBS: &[Verb] = &[
         for_server_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Stats,
+    CommandSpec {
+        kind: CommandKind::Stats,
         name: "stats",
         summary: "how the server is doing",
         example: "/stats",
         for_server_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Invitation,
+    CommandSpec {
+        kind: CommandKind::Invitation,
         name: "invitation",
         summary: "make a code that lets somebody register",
         example: "/invitation",
         for_server_operators: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Name,
+    CommandSpec {
+        kind: CommandKind::Name,
         name: "name",
         aliases: &["nick"],
         arguments: "name",
@@ -440,8 +447,8 @@ pub const VERBS: &[Verb] = &[
         nameless: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Register,
+    CommandSpec {
+        kind: CommandKind::Register,
         name: "register",
         arguments: "[invite:CODE] [password…]",
         summary: "make your name an account of yours",
@@ -450,8 +457,8 @@ pub const VERBS: &[Verb] = &[
         secret: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Login,
+    CommandSpec {
+        kind: CommandKind::Login,
         name: "login",
         arguments: "name [password… or token:TOKEN]",
         summary: "sign in to your account",
@@ -460,15 +467,15 @@ pub const VERBS: &[Verb] = &[
         secret: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Logout,
+    CommandSpec {
+        kind: CommandKind::Logout,
         name: "logout",
         summary: "sign out on this device and go on without a name",
         example: "/logout",
         ..ROW
     },
-    Verb {
-        kind: Kind::Password,
+    CommandSpec {
+        kind: CommandKind::Password,
         name: "password",
         arguments: "[old new]",
         summary: "change your password and sign out everywhere else",
@@ -476,8 +483,8 @@ pub const VERBS: &[Verb] = &[
         secret: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Forget,
+    CommandSpec {
+        kind: CommandKind::Forget,
         name: "forget",
         arguments: "[password…]",
         summary: "erase your account and all that it wrote",
@@ -485,8 +492,8 @@ pub const VERBS: &[Verb] = &[
         secret: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Format,
+    CommandSpec {
+        kind: CommandKind::Format,
         name: "format",
         arguments: "text or json",
         summary: "the form of all further output",
@@ -494,16 +501,16 @@ pub const VERBS: &[Verb] = &[
         nameless: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Once,
+    CommandSpec {
+        kind: CommandKind::Once,
         name: "once",
         arguments: "KEY #channel-or-@user text…",
         summary: "say something once, however often you send it",
         example: "/once 7f3a #general hi all",
         ..ROW
     },
-    Verb {
-        kind: Kind::Ping,
+    CommandSpec {
+        kind: CommandKind::Ping,
         name: "ping",
         arguments: "[token]",
         summary: "answered at once with the token",
@@ -511,8 +518,8 @@ pub const VERBS: &[Verb] = &[
         nameless: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Help,
+    CommandSpec {
+        kind: CommandKind::Help,
         name: "help",
         aliases: &["menu", "h", "?"],
         arguments: "[command]",
@@ -522,8 +529,8 @@ pub const VERBS: &[Verb] = &[
         on_main_page: true,
         ..ROW
     },
-    Verb {
-        kind: Kind::Quit,
+    CommandSpec {
+        kind: CommandKind::Quit,
         name: "quit",
         aliases: &["leavesystem", "exit", "bye"],
         arguments: "[reason…]",
@@ -535,17 +542,19 @@ pub const VERBS: &[Verb] = &[
     },
 ];
 
-/// The row of a command.
-pub fn of(kind: Kind) -> &'static Verb {
-    // Every kind has its row; a test holds the table to it.
-    VERBS.iter().find(|verb| verb.kind == kind).unwrap_or(&ROW)
+impl CommandKind {
+    /// The row of this command.
+    pub fn spec(self) -> &'static CommandSpec {
+        // Every kind has its row; a test holds the table to it.
+        COMMANDS.iter().find(|spec| spec.kind == self).unwrap_or(&ROW)
+    }
 }
 
 /// What a typed command word turned out to be.
 #[derive(Clone, Debug)]
-pub enum Found {
+pub enum WordMatch {
     /// One command, by its word or an unambiguous beginning of one.
-    One(&'static Verb),
+    One(&'static CommandSpec),
     /// The beginning of several commands' words.
     Several(Vec<&'static str>),
     /// Nothing; these words are the nearest.
@@ -553,30 +562,30 @@ pub enum Found {
 }
 
 /// Looks a command word up, without its slash, in any case.
-pub fn find(word: &str) -> Found {
+pub fn lookup(word: &str) -> WordMatch {
     let word = word.to_lowercase();
-    if let Some(verb) = VERBS.iter().find(|verb| verb.words().any(|own| own == word)) {
-        return Found::One(verb);
+    if let Some(spec) = COMMANDS.iter().find(|spec| spec.words().any(|own| own == word)) {
+        return WordMatch::One(spec);
     }
-    let begun: Vec<(&'static Verb, &'static str)> = if word.is_empty() {
+    let begun: Vec<(&'static CommandSpec, &'static str)> = if word.is_empty() {
         Vec::new()
     } else {
-        VERBS
+        COMMANDS
             .iter()
-            .filter_map(|verb| Some((verb, verb.words().find(|own| own.starts_with(&word))?)))
+            .filter_map(|spec| Some((spec, spec.words().find(|own| own.starts_with(&word))?)))
             .collect()
     };
     match begun.as_slice() {
-        [] => Found::Nothing(nearest(&word)),
-        [(verb, _)] => Found::One(verb),
-        several => Found::Several(several.iter().map(|(_, own)| *own).collect()),
+        [] => WordMatch::Nothing(nearest(&word)),
+        [(spec, _)] => WordMatch::One(spec),
+        several => WordMatch::Several(several.iter().map(|(_, own)| *own).collect()),
     }
 }
 
 fn nearest(word: &str) -> Vec<&'static str> {
-    let words = VERBS.iter().flat_map(Verb::words).filter(|own| own.len() > 1);
+    let words = COMMANDS.iter().flat_map(CommandSpec::words).filter(|own| own.len() > 1);
     let words = words.map(|own| (own, own));
-    crate::command::near(word, words, MAX_NEAREST)
+    suggestions(word, words, MAX_NEAREST)
 }
 
 #[cfg(test)]
@@ -585,7 +594,7 @@ mod tests {
 
     #[test]
     fn every_word_stands_for_one_command_only() {
-        let mut words: Vec<_> = VERBS.iter().flat_map(Verb::words).collect();
+        let mut words: Vec<_> = COMMANDS.iter().flat_map(CommandSpec::words).collect();
         let all = words.len();
         words.sort_unstable();
         words.dedup();
@@ -595,17 +604,17 @@ mod tests {
 
     #[test]
     fn every_row_is_filled_and_found_by_its_kind() {
-        for verb in VERBS {
-            assert!(!verb.summary.is_empty() && !verb.example.is_empty(), "/{}", verb.name);
-            assert_eq!(of(verb.kind).name, verb.name);
-            assert!(verb.example.starts_with(&format!("/{}", verb.name)), "/{}", verb.name);
+        for spec in COMMANDS {
+            assert!(!spec.summary.is_empty() && !spec.example.is_empty(), "/{}", spec.name);
+            assert_eq!(spec.kind.spec().name, spec.name);
+            assert!(spec.example.starts_with(&format!("/{}", spec.name)), "/{}", spec.name);
         }
     }
 
     #[test]
     fn words_beginnings_and_near_misses() {
-        let one = |word: &str| match find(word) {
-            Found::One(verb) => verb.name,
+        let one = |word: &str| match lookup(word) {
+            WordMatch::One(spec) => spec.name,
             other => panic!("{word}: {other:?}"),
         };
         for (typed, name) in [
@@ -628,15 +637,17 @@ mod tests {
             assert_eq!(one(typed), name, "{typed}");
         }
         assert!(
-            matches!(find("s"), Found::Several(words) if words == ["say", "search", "set", "stats"])
+            matches!(lookup("s"), WordMatch::Several(words) if words == ["say", "search", "set", "stats"])
         );
-        assert!(matches!(find("se"), Found::Several(words) if words == ["search", "set"]));
-        assert!(matches!(find("o"), Found::Several(words) if words == ["op", "once"]));
-        assert!(matches!(find("c"), Found::Several(words) if words == ["channels", "create"]));
-        assert!(matches!(find("e"), Found::Several(words) if words == ["enter", "exit"]));
-        assert!(matches!(find("lsit"), Found::Nothing(words) if words.contains(&"list")));
-        assert!(matches!(find("entre"), Found::Nothing(words) if words[0] == "enter"));
-        assert!(matches!(find("xyzzyxyzzy"), Found::Nothing(words) if words.is_empty()));
-        assert!(matches!(find(""), Found::Nothing(_)));
+        assert!(matches!(lookup("se"), WordMatch::Several(words) if words == ["search", "set"]));
+        assert!(matches!(lookup("o"), WordMatch::Several(words) if words == ["op", "once"]));
+        assert!(
+            matches!(lookup("c"), WordMatch::Several(words) if words == ["channels", "create"])
+        );
+        assert!(matches!(lookup("e"), WordMatch::Several(words) if words == ["enter", "exit"]));
+        assert!(matches!(lookup("lsit"), WordMatch::Nothing(words) if words.contains(&"list")));
+        assert!(matches!(lookup("entre"), WordMatch::Nothing(words) if words[0] == "enter"));
+        assert!(matches!(lookup("xyzzyxyzzy"), WordMatch::Nothing(words) if words.is_empty()));
+        assert!(matches!(lookup(""), WordMatch::Nothing(_)));
     }
 }

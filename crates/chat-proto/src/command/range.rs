@@ -3,51 +3,51 @@
 use std::fmt;
 
 use super::parse::place;
-use super::{Before, Command};
-use crate::id::LineId;
+use super::{Command, SearchCursor};
+use crate::command_table::CommandSpec;
+use crate::id::MessageId;
 use crate::limits::MAX_HISTORY_LINES;
 use crate::refusal::Refusal;
-use crate::verb::Verb;
 
 /// A stretch of a conversation, always told oldest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
+pub struct HistoryRange {
     /// How many lines at most, 1 to [`MAX_HISTORY_LINES`]. Without it everything after an id, else
     /// [`HISTORY_LINES`](crate::limits::HISTORY_LINES).
     pub count: Option<u32>,
     /// Where the stretch lies.
-    pub from: Anchor,
+    pub from: HistoryAnchor,
 }
 
-/// Where a [`Span`] is fastened.
+/// Where a [`HistoryRange`] is fastened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Anchor {
+pub enum HistoryAnchor {
     /// The newest lines.
     #[default]
     End,
     /// The last ones before this line.
-    Before(LineId),
+    Before(MessageId),
     /// The first ones after this line; 0 is before all of them.
-    After(LineId),
+    After(MessageId),
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for HistoryRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let between = if self.count.is_some() { " " } else { "" };
         if let Some(count) = self.count {
             write!(f, "{count}")?;
         }
         match self.from {
-            Anchor::End => Ok(()),
-            Anchor::Before(id) => write!(f, "{between}before {id}"),
-            Anchor::After(id) => write!(f, "{between}after {id}"),
+            HistoryAnchor::End => Ok(()),
+            HistoryAnchor::Before(id) => write!(f, "{between}before {id}"),
+            HistoryAnchor::After(id) => write!(f, "{between}after {id}"),
         }
     }
 }
 
 /// What follows `/history`, in any order: a conversation, a count, a line's id after `before` or
 /// `after`. Digits alone are the count, so a channel of such a name needs its `#`.
-pub(super) fn history(verb: &Verb, rest: &str) -> Result<Command, Refusal> {
+pub(super) fn history(spec: &CommandSpec, rest: &str) -> Result<Command, Refusal> {
     let (mut conversation, mut count, mut from) = (None, None, None);
     let mut words = rest.split_whitespace();
     while let Some(word) = words.next() {
@@ -60,53 +60,53 @@ pub(super) fn history(verb: &Verb, rest: &str) -> Result<Command, Refusal> {
             conversation.replace(place(word)?).is_some()
         };
         if again {
-            return Err(Refusal::too_many_arguments(verb, word));
+            return Err(Refusal::too_many_arguments(spec, word));
         }
     }
     let from = from.unwrap_or_default();
-    if let Anchor::Before(LineId(0)) = from {
+    if let HistoryAnchor::Before(MessageId(0)) = from {
         return Err(Refusal::bad_line_id("before", "0"));
     }
-    Ok(Command::History(conversation, Span { count, from }))
+    Ok(Command::History(conversation, HistoryRange { count, from }))
 }
 
 /// What follows the channel of `/enter`: nothing, or `after` and a line's id.
-pub(super) fn entered_after(verb: &Verb, rest: &str) -> Result<Option<LineId>, Refusal> {
+pub(super) fn entered_after(spec: &CommandSpec, rest: &str) -> Result<Option<MessageId>, Refusal> {
     let mut words = rest.split_whitespace();
     let Some(word) = words.next() else { return Ok(None) };
     if !word.eq_ignore_ascii_case("after") {
-        return Err(Refusal::too_many_arguments(verb, rest));
+        return Err(Refusal::too_many_arguments(spec, rest));
     }
     let id = line_id(word, words.next().unwrap_or_default())?;
     match words.next() {
-        Some(more) => Err(Refusal::too_many_arguments(verb, more)),
+        Some(more) => Err(Refusal::too_many_arguments(spec, more)),
         None => Ok(Some(id)),
     }
 }
 
 /// What follows `/mentions`, in any order: a count, and `before:`.
-pub(super) fn mentions(verb: &Verb, rest: &str) -> Result<Command, Refusal> {
+pub(super) fn mentions(spec: &CommandSpec, rest: &str) -> Result<Command, Refusal> {
     let (mut count, mut before) = (None, None);
     for word in rest.split_whitespace() {
         let again = match word.split_once(':') {
             Some((filter, value)) if filter.eq_ignore_ascii_case("before") => {
-                before.replace(Before::read(value)?).is_some()
+                before.replace(SearchCursor::read(value)?).is_some()
             }
             _ if count.is_some() => true,
             _ => count.replace(line_count(word)?).is_some(),
         };
         if again {
-            return Err(Refusal::too_many_arguments(verb, word));
+            return Err(Refusal::too_many_arguments(spec, word));
         }
     }
     Ok(Command::Mentions { count, before })
 }
 
-fn anchor(word: &str) -> Option<fn(LineId) -> Anchor> {
+fn anchor(word: &str) -> Option<fn(MessageId) -> HistoryAnchor> {
     if word.eq_ignore_ascii_case("before") {
-        Some(Anchor::Before)
+        Some(HistoryAnchor::Before)
     } else if word.eq_ignore_ascii_case("after") {
-        Some(Anchor::After)
+        Some(HistoryAnchor::After)
     } else {
         None
     }
@@ -126,11 +126,11 @@ pub(super) fn line_count(word: &str) -> Result<u32, Refusal> {
         .ok_or_else(|| Refusal::bad_count(word))
 }
 
-fn line_id(before_or_after: &str, word: &str) -> Result<LineId, Refusal> {
+fn line_id(before_or_after: &str, word: &str) -> Result<MessageId, Refusal> {
     // Stores count with signed numbers.
     digits(word)
         .filter(|id| i64::try_from(*id).is_ok())
-        .map(LineId)
+        .map(MessageId)
         .ok_or_else(|| Refusal::bad_line_id(before_or_after, word))
 }
 

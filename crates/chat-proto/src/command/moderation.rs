@@ -4,25 +4,26 @@ use std::fmt;
 
 use super::Command;
 use super::parse::{channel_name, user_name};
+use crate::command_table::{CommandKind, CommandSpec};
 use crate::limits::{MAX_LOGGED_ACTS, MAX_REASON_CHARS, MAX_SLOW_SECS};
+use crate::mod_target::ModTarget;
 use crate::name::UserName;
+use crate::period::Period;
 use crate::refusal::Refusal;
-use crate::setting::{Period, Setting};
-use crate::target::Target;
+use crate::setting::ChannelSetting;
 use crate::text::Text;
-use crate::verb::{Kind, Verb};
 
 /// What is to be done in a channel, or to be told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Running {
+pub enum ModCommand {
     /// Put a person out.
     Kick(UserName, Option<Text>),
     /// List the bans.
     Bans,
     /// Keep somebody out, for a time or for good.
-    Ban(Target, Option<Period>, Option<Text>),
+    Ban(ModTarget, Option<Period>, Option<Text>),
     /// Let them in again.
-    Unban(Target),
+    Unban(ModTarget),
     /// List the mutes.
     Mutes,
     /// Let a person only read, for a time or for good.
@@ -38,34 +39,34 @@ pub enum Running {
     /// Show the settings.
     Settings,
     /// Change a setting.
-    Set(Setting),
+    Set(ChannelSetting),
     /// Hide all that a person said.
     Purge(UserName, Option<Text>),
     /// Tell the last acts.
     Log(Option<u32>),
 }
 
-impl Running {
+impl ModCommand {
     /// The row of the table that it belongs to.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> CommandKind {
         match self {
-            Self::Kick(..) => Kind::Kick,
-            Self::Bans | Self::Ban(..) => Kind::Ban,
-            Self::Unban(_) => Kind::Unban,
-            Self::Mutes | Self::Mute(..) => Kind::Mute,
-            Self::Unmute(_) => Kind::Unmute,
-            Self::Invite(_) => Kind::Invite,
-            Self::Op(_) => Kind::Op,
-            Self::Deop(_) => Kind::Deop,
-            Self::Settings | Self::Set(_) => Kind::Set,
-            Self::Purge(..) => Kind::Purge,
-            Self::Log(_) => Kind::Log,
+            Self::Kick(..) => CommandKind::Kick,
+            Self::Bans | Self::Ban(..) => CommandKind::Ban,
+            Self::Unban(_) => CommandKind::Unban,
+            Self::Mutes | Self::Mute(..) => CommandKind::Mute,
+            Self::Unmute(_) => CommandKind::Unmute,
+            Self::Invite(_) => CommandKind::Invite,
+            Self::Op(_) => CommandKind::Op,
+            Self::Deop(_) => CommandKind::Deop,
+            Self::Settings | Self::Set(_) => CommandKind::Set,
+            Self::Purge(..) => CommandKind::Purge,
+            Self::Log(_) => CommandKind::Log,
         }
     }
 }
 
 /// The arguments, each with a blank in front.
-impl fmt::Display for Running {
+impl fmt::Display for ModCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let for_period = |f: &mut fmt::Formatter<'_>, period: &Option<Period>| {
             period.map_or(Ok(()), |period| write!(f, " for {period}"))
@@ -97,14 +98,14 @@ impl fmt::Display for Running {
 }
 
 /// What follows the word of a command for running a channel; the channel itself may stand in front.
-pub(super) fn running(verb: &'static Verb, rest: &str) -> Result<Command, Refusal> {
+pub(super) fn running(spec: &'static CommandSpec, rest: &str) -> Result<Command, Refusal> {
     let (channel, rest) = if rest.starts_with('#') {
         let (word, rest) = split(rest);
         (Some(channel_name(word)?), rest)
     } else {
         (None, rest)
     };
-    Ok(Command::Run(channel, Arguments { verb, rest }.running()?))
+    Ok(Command::Moderate(channel, Arguments { spec, rest }.running()?))
 }
 
 /// `for 2h`, if it stands there, and the reason.
@@ -113,10 +114,10 @@ pub(super) fn running(verb: &'static Verb, rest: &str) -> Result<Command, Refusa
 ///
 /// `bad-argument` if what looks like a time is none, or stands where it has no effect.
 pub fn for_how_long(
-    verb: &'static Verb,
+    spec: &'static CommandSpec,
     rest: &str,
 ) -> Result<(Option<Period>, Option<Text>), Refusal> {
-    Arguments { verb, rest }.for_how_long(rest)
+    Arguments { spec, rest }.for_how_long(rest)
 }
 
 /// Refuses a reason that begins with a time, of a command that takes none.
@@ -124,7 +125,7 @@ pub fn for_how_long(
 /// # Errors
 ///
 /// `bad-argument`.
-pub fn refuse_period(verb: &Verb, reason: &str) -> Result<(), Refusal> {
+pub fn refuse_period(spec: &CommandSpec, reason: &str) -> Result<(), Refusal> {
     let (word, behind) = split(reason);
     let is_for = word.eq_ignore_ascii_case("for");
     let text = if is_for { behind } else { reason };
@@ -132,62 +133,62 @@ pub fn refuse_period(verb: &Verb, reason: &str) -> Result<(), Refusal> {
     let one = Period::is_like(first) || is_for && more.is_empty() && Period::is_meant(first);
     let several = || Period::apart(text).or_else(|| Period::in_words(text).filter(|_| is_for));
     match one.then_some(first).or_else(several) {
-        Some(typed) => Err(Refusal::takes_no_period(verb, typed)),
+        Some(typed) => Err(Refusal::takes_no_period(spec, typed)),
         None => Ok(()),
     }
 }
 
 struct Arguments<'a> {
-    verb: &'static Verb,
+    spec: &'static CommandSpec,
     rest: &'a str,
 }
 
 impl Arguments<'_> {
-    fn running(&self) -> Result<Running, Refusal> {
+    fn running(&self) -> Result<ModCommand, Refusal> {
         let (word, rest) = split(self.rest);
         let alone = || match rest {
             "" => Ok(()),
-            more => Err(Refusal::too_many_arguments(self.verb, more)),
+            more => Err(Refusal::too_many_arguments(self.spec, more)),
         };
-        Ok(match (self.verb.kind, word) {
-            (Kind::Ban, "") => Running::Bans,
-            (Kind::Mute, "") => Running::Mutes,
-            (Kind::Set, "") => Running::Settings,
-            (Kind::Log, "") => Running::Log(None),
-            (_, "") => return Err(Refusal::missing_argument(self.verb)),
-            (Kind::Log, word) => {
+        Ok(match (self.spec.kind, word) {
+            (CommandKind::Ban, "") => ModCommand::Bans,
+            (CommandKind::Mute, "") => ModCommand::Mutes,
+            (CommandKind::Set, "") => ModCommand::Settings,
+            (CommandKind::Log, "") => ModCommand::Log(None),
+            (_, "") => return Err(Refusal::missing_argument(self.spec)),
+            (CommandKind::Log, word) => {
                 alone()?;
-                Running::Log(Some(count(word)?))
+                ModCommand::Log(Some(count(word)?))
             }
-            (Kind::Set, word) => Running::Set(self.setting(word, rest)?),
-            (Kind::Ban, word) => {
+            (CommandKind::Set, word) => ModCommand::Set(self.setting(word, rest)?),
+            (CommandKind::Ban, word) => {
                 let (period, reason) = self.for_how_long(rest)?;
-                Running::Ban(target(word)?, period, reason)
+                ModCommand::Ban(target(word)?, period, reason)
             }
-            (Kind::Unban, word) => {
+            (CommandKind::Unban, word) => {
                 alone()?;
-                Running::Unban(target(word)?)
+                ModCommand::Unban(target(word)?)
             }
-            (Kind::Mute, word) => {
+            (CommandKind::Mute, word) => {
                 let (period, reason) = self.for_how_long(rest)?;
-                Running::Mute(user_name(word)?, period, reason)
+                ModCommand::Mute(user_name(word)?, period, reason)
             }
-            (Kind::Purge, word) => {
-                refuse_period(self.verb, rest)?;
-                Running::Purge(user_name(word)?, self.reason(rest)?)
+            (CommandKind::Purge, word) => {
+                refuse_period(self.spec, rest)?;
+                ModCommand::Purge(user_name(word)?, self.reason(rest)?)
             }
-            (Kind::Kick, word) => {
-                refuse_period(self.verb, rest)?;
-                Running::Kick(user_name(word)?, self.reason(rest)?)
+            (CommandKind::Kick, word) => {
+                refuse_period(self.spec, rest)?;
+                ModCommand::Kick(user_name(word)?, self.reason(rest)?)
             }
             (kind, word) => {
                 alone()?;
                 let user = user_name(word)?;
                 match kind {
-                    Kind::Unmute => Running::Unmute(user),
-                    Kind::Invite => Running::Invite(user),
-                    Kind::Op => Running::Op(user),
-                    _ => Running::Deop(user),
+                    CommandKind::Unmute => ModCommand::Unmute(user),
+                    CommandKind::Invite => ModCommand::Invite(user),
+                    CommandKind::Op => ModCommand::Op(user),
+                    _ => ModCommand::Deop(user),
                 }
             }
         })
@@ -218,19 +219,20 @@ impl Arguments<'_> {
     fn reason(&self, text: &str) -> Result<Option<Text>, Refusal> {
         let Some(text) = Text::new(text) else { return Ok(None) };
         match text.chars_over(MAX_REASON_CHARS) {
-            Some(over) => Err(Refusal::too_long(self.verb, MAX_REASON_CHARS, over)),
+            Some(over) => Err(Refusal::too_long(self.spec, MAX_REASON_CHARS, over)),
             None => Ok(Some(text)),
         }
     }
 
-    fn setting(&self, word: &str, value: &str) -> Result<Setting, Refusal> {
-        let setting = Setting::read(word, value).map_err(|values| match (values, value) {
-            (None, _) => Refusal::no_such_setting(word),
-            (Some(_), "") => Refusal::missing_argument(self.verb),
-            (Some(values), _) => Refusal::bad_setting(word, value, values),
-        })?;
+    fn setting(&self, word: &str, value: &str) -> Result<ChannelSetting, Refusal> {
+        let setting =
+            ChannelSetting::read(word, value).map_err(|values| match (values, value) {
+                (None, _) => Refusal::no_such_setting(word),
+                (Some(_), "") => Refusal::missing_argument(self.spec),
+                (Some(values), _) => Refusal::bad_setting(word, value, values),
+            })?;
         match setting {
-            Setting::Slow(Some(period)) if period.secs() > MAX_SLOW_SECS.into() => {
+            ChannelSetting::Slow(Some(period)) if period.secs() > MAX_SLOW_SECS.into() => {
                 Err(Refusal::too_slow(period))
             }
             setting => Ok(setting),
@@ -239,14 +241,14 @@ impl Arguments<'_> {
 }
 
 /// A person, or an address: what has a colon or a slash in it is meant as one.
-fn target(word: &str) -> Result<Target, Refusal> {
-    if let Some(net) = Target::net(word) {
+fn target(word: &str) -> Result<ModTarget, Refusal> {
+    if let Some(net) = ModTarget::net(word) {
         return Ok(net);
     }
-    if Target::is_meant_as_net(word) {
+    if ModTarget::is_meant_as_net(word) {
         return Err(Refusal::bad_address(word));
     }
-    user_name(word).map(Target::User)
+    user_name(word).map(ModTarget::User)
 }
 
 fn count(word: &str) -> Result<u32, Refusal> {

@@ -5,11 +5,11 @@ use std::fmt::{self, Display, Write as _};
 use bytes::BytesMut;
 
 use super::{NowIn, aside, because};
+use crate::command_table::CommandKind;
 use crate::conversation::Conversation;
-use crate::event::{Done, Event, Logged, Restricted, Term};
+use crate::event::{Event, ModLogEntry, OkReply, Restriction, Term};
+use crate::mod_target::ModTarget;
 use crate::name::{ChannelName, UserName};
-use crate::target::Target;
-use crate::verb::Kind;
 
 /// An event of a channel that is run; nothing for others.
 pub(super) fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
@@ -48,52 +48,52 @@ pub(super) fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
         Event::Invited { channel, by } => {
             write!(out, "* {by} invites you to {channel}. /enter {} accepts.", channel.bare())
         }
-        Event::RunningHead { kind, channel, count } => head(out, *kind, channel, *count),
-        Event::Restricted { restricted, .. } => row(out, restricted),
+        Event::ModListHead { kind, channel, count } => head(out, *kind, channel, *count),
+        Event::Restriction { restricted, .. } => row(out, restricted),
         Event::Setting { name, value, .. } => write!(out, "*   {name:11}  {}", value.as_str()),
-        Event::Logged { logged, .. } => act(out, logged),
+        Event::LogEntry { logged, .. } => act(out, logged),
         _ => Ok(()),
     }
 }
 
 /// The answer to a command that runs a channel; nothing for others.
-pub(super) fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
-    match done {
-        Done::Kicked { channel, user } => write!(out, "* You kicked {user} from {channel}."),
-        Done::Banned { channel, target, term } => {
+pub(super) fn ok(out: &mut BytesMut, reply: &OkReply) -> fmt::Result {
+    match reply {
+        OkReply::Kicked { channel, user } => write!(out, "* You kicked {user} from {channel}."),
+        OkReply::Banned { channel, target, term } => {
             write!(out, "* You banned {target} from {channel}{term}.")?;
             write!(out, " /unban {target} ends it.")
         }
-        Done::Unbanned { channel, target, changed: true } => {
+        OkReply::Unbanned { channel, target, changed: true } => {
             write!(out, "* {target} may enter {channel} again.")
         }
-        Done::Unbanned { channel, target, changed: false } => {
+        OkReply::Unbanned { channel, target, changed: false } => {
             write!(out, "* {target} was not banned from {channel}. /ban lists the bans.")
         }
-        Done::Muted { channel, user, term } => {
+        OkReply::Muted { channel, user, term } => {
             write!(out, "* You muted {user} in {channel}{term}.")?;
             write!(out, " /unmute {user} ends it.")
         }
-        Done::Unmuted { channel, user, changed: true } => {
+        OkReply::Unmuted { channel, user, changed: true } => {
             write!(out, "* {user} may speak again in {channel}.")
         }
-        Done::Unmuted { channel, user, changed: false } => {
+        OkReply::Unmuted { channel, user, changed: false } => {
             write!(out, "* {user} was not muted in {channel}. /mute lists the mutes.")
         }
-        Done::Invited { channel, user } => write!(out, "* You invited {user} to {channel}."),
-        Done::Operator { channel, user, is_one, changed } => {
+        OkReply::Invited { channel, user } => write!(out, "* You invited {user} to {channel}."),
+        OkReply::Operator { channel, user, is_one, changed } => {
             operator(out, channel, user, *is_one, *changed)
         }
-        Done::Set { channel, name, value } => {
+        OkReply::Set { channel, name, value } => {
             write!(out, "* You set {name} of {channel} to {}.", value.as_str())
         }
-        Done::Purged { channel, user, count: 1 } => {
+        OkReply::Purged { channel, user, count: 1 } => {
             write!(out, "* You hid 1 line of {user} in {channel}.")
         }
-        Done::Purged { channel, user, count } => {
+        OkReply::Purged { channel, user, count } => {
             write!(out, "* You hid {count} lines of {user} in {channel}.")
         }
-        Done::Dropped { channel, current } => dropped(out, channel, current.as_ref()),
+        OkReply::Dropped { channel, current } => dropped(out, channel, current.as_ref()),
         _ => Ok(()),
     }
 }
@@ -117,50 +117,50 @@ fn dropped(out: &mut BytesMut, channel: &ChannelName, now: Option<&Conversation>
     write!(out, "* You dropped {channel} with all that was said in it. {}", NowIn(now))
 }
 
-fn head(out: &mut BytesMut, kind: Kind, channel: &ChannelName, count: usize) -> fmt::Result {
+fn head(out: &mut BytesMut, kind: CommandKind, channel: &ChannelName, count: usize) -> fmt::Result {
     match (kind, count) {
-        (Kind::Ban, 0) => write!(out, "* Nobody is banned from {channel}."),
-        (Kind::Ban, 1) => write!(out, "* 1 ban from {channel}:"),
-        (Kind::Ban, _) => write!(out, "* {count} bans from {channel}:"),
-        (Kind::Mute, 0) => write!(out, "* Nobody is muted in {channel}."),
-        (Kind::Mute, 1) => write!(out, "* 1 mute in {channel}:"),
-        (Kind::Mute, _) => write!(out, "* {count} mutes in {channel}:"),
-        (Kind::Set, _) => write!(out, "* Settings of {channel}:"),
+        (CommandKind::Ban, 0) => write!(out, "* Nobody is banned from {channel}."),
+        (CommandKind::Ban, 1) => write!(out, "* 1 ban from {channel}:"),
+        (CommandKind::Ban, _) => write!(out, "* {count} bans from {channel}:"),
+        (CommandKind::Mute, 0) => write!(out, "* Nobody is muted in {channel}."),
+        (CommandKind::Mute, 1) => write!(out, "* 1 mute in {channel}:"),
+        (CommandKind::Mute, _) => write!(out, "* {count} mutes in {channel}:"),
+        (CommandKind::Set, _) => write!(out, "* Settings of {channel}:"),
         (_, 0) => write!(out, "* Nobody did anything about {channel} yet."),
         (_, 1) => write!(out, "* The last act in {channel}:"),
         _ => write!(out, "* The last {count} acts in {channel}:"),
     }
 }
 
-fn row(out: &mut BytesMut, restricted: &Restricted) -> fmt::Result {
-    let Restricted { target, by, time, term, reason } = restricted;
+fn row(out: &mut BytesMut, restricted: &Restriction) -> fmt::Result {
+    let Restriction { target, by, time, term, reason } = restricted;
     write!(out, "*   {target}{}, by {by} {}", term, time.date_and_time())?;
     write!(out, "{}", because(reason.as_ref()))
 }
 
-fn act(out: &mut BytesMut, logged: &Logged) -> fmt::Result {
-    let Logged { time, by, did, target, term, setting, reason } = logged;
+fn act(out: &mut BytesMut, logged: &ModLogEntry) -> fmt::Result {
+    let ModLogEntry { time, by, did, target, term, setting, reason } = logged;
     write!(out, "*   {}  {by} ", time.date_and_time())?;
     let whom = whom(target.as_ref());
     match did {
-        Kind::Kick => write!(out, "kicked {whom}")?,
-        Kind::Ban => write!(out, "banned {whom}")?,
-        Kind::Unban => write!(out, "ended the ban of {whom}")?,
-        Kind::Mute => write!(out, "muted {whom}")?,
-        Kind::Unmute => write!(out, "ended the mute of {whom}")?,
-        Kind::Invite => write!(out, "invited {whom}")?,
-        Kind::Op => write!(out, "made {whom} an operator")?,
-        Kind::Deop => write!(out, "took the operator's right from {whom}")?,
-        Kind::Purge => write!(out, "hid what {whom} said")?,
-        Kind::Set => {
+        CommandKind::Kick => write!(out, "kicked {whom}")?,
+        CommandKind::Ban => write!(out, "banned {whom}")?,
+        CommandKind::Unban => write!(out, "ended the ban of {whom}")?,
+        CommandKind::Mute => write!(out, "muted {whom}")?,
+        CommandKind::Unmute => write!(out, "ended the mute of {whom}")?,
+        CommandKind::Invite => write!(out, "invited {whom}")?,
+        CommandKind::Op => write!(out, "made {whom} an operator")?,
+        CommandKind::Deop => write!(out, "took the operator's right from {whom}")?,
+        CommandKind::Purge => write!(out, "hid what {whom} said")?,
+        CommandKind::Set => {
             write!(out, "set {}", setting.as_ref().map_or("", |setting| setting.as_str()))?;
         }
         _ => write!(out, "dropped the channel")?,
     }
-    write!(out, "{}{}", term.unwrap_or(Term::Lasting), because(reason.as_ref()))
+    write!(out, "{}{}", term.unwrap_or(Term::Permanent), because(reason.as_ref()))
 }
 
-fn whom(target: Option<&Target>) -> impl Display {
+fn whom(target: Option<&ModTarget>) -> impl Display {
     fmt::from_fn(move |f| target.map_or(Ok(()), |target| write!(f, "{target}")))
 }
 

@@ -3,7 +3,7 @@
 //! `*` the server tells, `!` refused, `[#channel]` or `[@user]` somebody said. Names and texts are
 //! types that hold no line ending, so no line of a user's can begin another.
 
-mod running;
+mod moderation;
 
 use std::fmt::{self, Display, Write as _};
 
@@ -12,13 +12,15 @@ use bytes::BytesMut;
 use crate::command::EVERYWHERE;
 use crate::conversation::Conversation;
 use crate::event::{
-    Ask, Away, Done, Event, Farewell, Measured, Own, Person, Placed, ServerBan, Stat,
+    Away, CloseReason, Event, MessageStamp, OkReply, PasswordPurpose, SelfInfo, ServerBan, Stat,
+    StatLine, WhoisInfo,
 };
-use crate::id::{Lasting, LineId};
+use crate::id::MessageId;
 use crate::limits::{MAX_HISTORY_LINES, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS};
 use crate::name::{ChannelName, UserName};
 use crate::secret::INVITE_SIGN;
 use crate::text::Text;
+use crate::time::HumanDuration;
 
 pub(super) fn render(event: &Event, out: &mut BytesMut) {
     let before = out.len();
@@ -31,12 +33,12 @@ pub(super) fn render(event: &Event, out: &mut BytesMut) {
 
 fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
     match event {
-        Event::Message { placed, channel, from, text, action, past } => {
-            said(out, ["#", channel.bare()], *placed, from, text, *action, *past);
+        Event::Message { stamp, channel, from, text, action, past } => {
+            said(out, ["#", channel.bare()], *stamp, from, text, *action, *past);
             Ok(())
         }
-        Event::Private { placed, with, from, text, action, past, .. } => {
-            said(out, ["@", with.as_str()], *placed, from, text, *action, *past);
+        Event::Private { stamp, with, from, text, action, past, .. } => {
+            said(out, ["@", with.as_str()], *stamp, from, text, *action, *past);
             Ok(())
         }
         Event::Opened { with } => {
@@ -105,7 +107,7 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
         Event::Unread { channel, count, mentions, after } => {
             unread(out, channel, *count, *mentions, *after)
         }
-        Event::WhileAway { count, told } => {
+        Event::UnreadPrivate { count, told } => {
             let messages = if *count == 1 { "message" } else { "messages" };
             write!(out, "* {count} {messages} while you were away")?;
             if told < count { write!(out, "; the newest {told}:") } else { write!(out, ":") }
@@ -132,16 +134,16 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
             write!(out, "*   {target}{term}, by {by} {}", time.date_and_time())?;
             write!(out, "{}", because(reason.as_ref()))
         }
-        Event::Stat(Stat { name, value }) => write!(out, "*   {}", Measured(name, *value)),
+        Event::Stat(Stat { name, value }) => write!(out, "*   {}", StatLine(name, *value)),
         Event::Missed { channel, count, .. } => write!(
             out,
             "* You missed {count} {} in {channel}. /history {channel} {count} shows them.",
             if *count == 1 { "line" } else { "lines" }
         ),
         Event::Notice(sentence) => write!(out, "* {}", sentence.as_str()),
-        Event::Bye(Farewell::Quit | Farewell::EndOfInput) => write!(out, "* Bye."),
+        Event::Bye(CloseReason::Quit | CloseReason::EndOfInput) => write!(out, "* Bye."),
         Event::Bye(farewell) => write!(out, "* Bye: {}.", farewell.reason()),
-        Event::Ok { done, .. } => ok(out, done),
+        Event::Ok { reply, .. } => ok(out, reply),
         Event::Refused { refusal, .. } => {
             write!(out, "! {}: {}", refusal.code(), refusal.text())
         }
@@ -155,10 +157,10 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
         | Event::Purged { .. }
         | Event::Invited { .. }
         | Event::Dropped { .. }
-        | Event::RunningHead { .. }
-        | Event::Restricted { .. }
+        | Event::ModListHead { .. }
+        | Event::Restriction { .. }
         | Event::Setting { .. }
-        | Event::Logged { .. } => running::line(event, out),
+        | Event::LogEntry { .. } => moderation::line(event, out),
     }
 }
 
@@ -166,7 +168,7 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
 fn said(
     out: &mut BytesMut,
     place: [&str; 2],
-    placed: Placed,
+    stamp: MessageStamp,
     from: &UserName,
     text: &Text,
     action: bool,
@@ -180,17 +182,17 @@ fn said(
     let [sign, name] = place;
     add(&["[", sign, name]);
     if past {
-        add(&[" ", &placed.time.date_and_time().to_string()]);
+        add(&[" ", &stamp.time.date_and_time().to_string()]);
     }
     let (before, between) = if action { ("] * ", " ") } else { ("] ", ": ") };
     add(&[before, from.as_str(), between, text.as_str()]);
 }
 
-fn whois(out: &mut BytesMut, person: &Person) -> fmt::Result {
-    let Person { name, account, away, shared, idle_secs, online_secs, address, .. } = person;
+fn whois(out: &mut BytesMut, person: &WhoisInfo) -> fmt::Result {
+    let WhoisInfo { name, account, away, shared, idle_secs, online_secs, address, .. } = person;
     let with = if account.is_some() { "with" } else { "without" };
-    write!(out, "* {name} is here {with} an account, online for {}", Lasting(*online_secs))?;
-    write!(out, ", idle for {}", Lasting(*idle_secs))?;
+    write!(out, "* {name} is here {with} an account, online for {}", HumanDuration(*online_secs))?;
+    write!(out, ", idle for {}", HumanDuration(*idle_secs))?;
     if let Some(Away { reason }) = away {
         write!(out, ", away{}", aside(reason.as_ref()))?;
     }
@@ -204,8 +206,8 @@ fn whois(out: &mut BytesMut, person: &Person) -> fmt::Result {
     }
 }
 
-fn info(out: &mut BytesMut, own: &Own) -> fmt::Result {
-    let Own { name, account, current, channels, address, connected_secs, away, .. } = own;
+fn info(out: &mut BytesMut, own: &SelfInfo) -> fmt::Result {
+    let SelfInfo { name, account, current, channels, address, connected_secs, away, .. } = own;
     let account = if account.is_some() { "signed in" } else { "without an account" };
     write!(out, "* You are {name}, {account}")?;
     if let Some(Away { reason }) = away {
@@ -219,7 +221,7 @@ fn info(out: &mut BytesMut, own: &Own) -> fmt::Result {
         [] => write!(out, " You are in no channel.")?,
         channels => write!(out, " Your channels: {}.", Listed(channels))?,
     }
-    write!(out, " Connected from {address} for {}.", Lasting(*connected_secs))
+    write!(out, " Connected from {address} for {}.", HumanDuration(*connected_secs))
 }
 
 fn unread(
@@ -227,7 +229,7 @@ fn unread(
     channel: &ChannelName,
     count: u64,
     mentions: u64,
-    after: LineId,
+    after: MessageId,
 ) -> fmt::Result {
     write!(out, "* {count} new {} in {channel}", if count == 1 { "line" } else { "lines" })?;
     match mentions {
@@ -246,16 +248,18 @@ fn unread(
     }
 }
 
-fn ask(out: &mut BytesMut, what: Ask, name: &UserName) -> fmt::Result {
+fn ask(out: &mut BytesMut, what: PasswordPurpose, name: &UserName) -> fmt::Result {
     match what {
-        Ask::New => write!(
+        PasswordPurpose::New => write!(
             out,
             "* Type a new password for {name} and press Enter. It has {MIN_PASSWORD_CHARS} to \
              {MAX_PASSWORD_CHARS} characters."
         ),
-        Ask::Old => write!(out, "* Type the present password of {name} and press Enter."),
-        Ask::Login => write!(out, "* Type the password of {name} and press Enter."),
-        Ask::Forget => write!(
+        PasswordPurpose::Old => {
+            write!(out, "* Type the present password of {name} and press Enter.")
+        }
+        PasswordPurpose::Login => write!(out, "* Type the password of {name} and press Enter."),
+        PasswordPurpose::Forget => write!(
             out,
             "* Type the password of {name} and press Enter to erase the account and all that it \
              wrote. A blank and Enter keep it."
@@ -263,36 +267,36 @@ fn ask(out: &mut BytesMut, what: Ask, name: &UserName) -> fmt::Result {
     }
 }
 
-fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
-    match done {
-        Done::Told
-        | Done::Listed { .. }
-        | Done::ListedOf { .. }
-        | Done::Welcomed { .. }
-        | Done::Said { .. }
-        | Done::Mentions { count: 1.., next: None }
-        | Done::History { count: 1.., .. } => Ok(()),
-        Done::Page { next, .. } => write!(out, "* There are more. {next} shows them."),
-        Done::Named { name } => write!(out, "* You are now {name}."),
-        Done::Created { channel, .. } => {
+fn ok(out: &mut BytesMut, reply: &OkReply) -> fmt::Result {
+    match reply {
+        OkReply::Told
+        | OkReply::Listed { .. }
+        | OkReply::ListedOf { .. }
+        | OkReply::Welcomed { .. }
+        | OkReply::Said { .. }
+        | OkReply::Mentions { count: 1.., next: None }
+        | OkReply::History { count: 1.., .. } => Ok(()),
+        OkReply::Page { next, .. } => write!(out, "* There are more. {next} shows them."),
+        OkReply::Named { name } => write!(out, "* You are now {name}."),
+        OkReply::Created { channel, .. } => {
             write!(out, "* You made {channel} and entered it as its operator.")
         }
-        Done::Entered { channel, members, topic, .. } => {
+        OkReply::Entered { channel, members, topic, .. } => {
             write!(out, "* You entered {channel} ({members} here).{}", Topic(topic.as_ref()))
         }
-        Done::Current { channel, members, topic, .. } => {
+        OkReply::Current { channel, members, topic, .. } => {
             write!(out, "* You are now in {channel} ({members} here).{}", Topic(topic.as_ref()))
         }
-        Done::Left { conversation: Conversation::Channel(channel), current } => {
+        OkReply::Left { conversation: Conversation::Channel(channel), current } => {
             write!(out, "* You left {channel}. {}", NowIn(current.as_ref()))
         }
-        Done::Left { conversation: Conversation::Private(user), current } => {
+        OkReply::Left { conversation: Conversation::Private(user), current } => {
             write!(out, "* You left the private chat with {user}. {}", NowIn(current.as_ref()))
         }
-        Done::PrivateOpened { with, .. } => {
+        OkReply::PrivateOpened { with, .. } => {
             write!(out, "* You are in a private chat with {with}. /leave ends it.")
         }
-        Done::History { conversation, count: 0 } => match conversation {
+        OkReply::History { conversation, count: 0 } => match conversation {
             Conversation::Channel(channel) => {
                 write!(out, "* There are no such lines in {channel}.")
             }
@@ -300,48 +304,50 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
                 write!(out, "* There are no such lines in the private chat with {user}.")
             }
         },
-        Done::Found { count: 0, .. } => {
+        OkReply::Found { count: 0, .. } => {
             write!(out, "* Nothing found. Try fewer words, or only the beginning of one: word*")
         }
-        Done::Found { count, next: Some(next) } => write!(
+        OkReply::Found { count, next: Some(next) } => write!(
             out,
             "* These are the newest {count}; there are more. before:DATE, from:USER or in:#CHANNEL \
              narrow it. {next} shows older ones."
         ),
-        Done::Found { count, next: None } => write!(out, "* {count} found."),
-        Done::Mentions { count: 0, .. } => write!(out, "* No line in your channels names you."),
-        Done::Mentions { next: Some(next), .. } => {
+        OkReply::Found { count, next: None } => write!(out, "* {count} found."),
+        OkReply::Mentions { count: 0, .. } => write!(out, "* No line in your channels names you."),
+        OkReply::Mentions { next: Some(next), .. } => {
             write!(out, "* There are more. {next} shows older ones.")
         }
-        Done::TopicShown { channel, topic: Some(topic) } => {
+        OkReply::TopicShown { channel, topic: Some(topic) } => {
             write!(out, "* The topic of {channel} is: {topic}")
         }
-        Done::TopicShown { channel, topic: None } => {
+        OkReply::TopicShown { channel, topic: None } => {
             write!(out, "* {channel} has no topic. /topic TEXT sets one.")
         }
-        Done::TopicSet { channel, topic } => {
+        OkReply::TopicSet { channel, topic } => {
             write!(out, "* You set the topic of {channel}: {topic}")
         }
-        Done::Away { away: Some(Away { reason }), .. } => {
+        OkReply::Away { away: Some(Away { reason }), .. } => {
             write!(out, "* You are away{}. /back when you are here again.", aside(reason.as_ref()))
         }
-        Done::Away { away: None, changed: true } => write!(out, "* You are back."),
-        Done::Away { away: None, changed: false } => write!(out, "* You were not away."),
-        Done::Ignoring { user, changed: true } => {
+        OkReply::Away { away: None, changed: true } => write!(out, "* You are back."),
+        OkReply::Away { away: None, changed: false } => write!(out, "* You were not away."),
+        OkReply::Ignoring { user, changed: true } => {
             write!(out, "* You ignore {user} now. /unignore {user} ends it.")
         }
-        Done::Ignoring { user, changed: false } => {
+        OkReply::Ignoring { user, changed: false } => {
             write!(out, "* You ignore {user} already. /unignore {user} ends it.")
         }
-        Done::NotIgnoring { user, changed: true } => {
+        OkReply::NotIgnoring { user, changed: true } => {
             write!(out, "* You don't ignore {user} any more.")
         }
-        Done::NotIgnoring { user, changed: false } => {
+        OkReply::NotIgnoring { user, changed: false } => {
             write!(out, "* You were not ignoring {user}.")
         }
-        Done::Killed { user, count: 1 } => write!(out, "* You ended 1 connection of {user}."),
-        Done::Killed { user, count } => write!(out, "* You ended {count} connections of {user}."),
-        Done::Barred { target, term, count } => {
+        OkReply::Killed { user, count: 1 } => write!(out, "* You ended 1 connection of {user}."),
+        OkReply::Killed { user, count } => {
+            write!(out, "* You ended {count} connections of {user}.")
+        }
+        OkReply::ServerBanned { target, term, count } => {
             write!(out, "* You banned {target} from this server{term}; ")?;
             match count {
                 0 => write!(out, "nobody of them was here.")?,
@@ -350,16 +356,16 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
             }
             write!(out, " /unban {EVERYWHERE} {target} ends it.")
         }
-        Done::Unbarred { target, changed: true } => {
+        OkReply::ServerUnbanned { target, changed: true } => {
             write!(out, "* {target} may enter this server again.")
         }
-        Done::Unbarred { target, changed: false } => write!(
+        OkReply::ServerUnbanned { target, changed: false } => write!(
             out,
             "* {target} was not banned from this server. /ban {EVERYWHERE} lists the bans."
         ),
-        Done::Announced { count: 1 } => write!(out, "* It was told on 1 connection."),
-        Done::Announced { count } => write!(out, "* It was told on {count} connections."),
-        Done::Invitation { invite, until } => write!(
+        OkReply::Announced { count: 1 } => write!(out, "* It was told on 1 connection."),
+        OkReply::Announced { count } => write!(out, "* It was told on {count} connections."),
+        OkReply::Invitation { invite, until } => write!(
             out,
             "* {INVITE_SIGN}{} is good for one account until {}. Somebody types /register \
              {INVITE_SIGN}{} with it.",
@@ -367,36 +373,36 @@ fn ok(out: &mut BytesMut, done: &Done) -> fmt::Result {
             until.date_and_time(),
             invite.expose()
         ),
-        Done::Kicked { .. }
-        | Done::Banned { .. }
-        | Done::Unbanned { .. }
-        | Done::Muted { .. }
-        | Done::Unmuted { .. }
-        | Done::Invited { .. }
-        | Done::Operator { .. }
-        | Done::Set { .. }
-        | Done::Purged { .. }
-        | Done::Dropped { .. } => running::ok(out, done),
-        Done::Registered { name, .. } => write!(
+        OkReply::Kicked { .. }
+        | OkReply::Banned { .. }
+        | OkReply::Unbanned { .. }
+        | OkReply::Muted { .. }
+        | OkReply::Unmuted { .. }
+        | OkReply::Invited { .. }
+        | OkReply::Operator { .. }
+        | OkReply::Set { .. }
+        | OkReply::Purged { .. }
+        | OkReply::Dropped { .. } => moderation::ok(out, reply),
+        OkReply::Registered { name, .. } => write!(
             out,
             "* {name} is an account now, and you are signed in. /login {name} signs in next time."
         ),
-        Done::SignedIn { name, .. } => {
+        OkReply::SignedIn { name, .. } => {
             write!(out, "* You are signed in as {name}. /logout signs out.")
         }
-        Done::SignedOut { name } => {
+        OkReply::SignedOut { name } => {
             write!(out, "* You are signed out of {name}. Type a name, or /login NAME, to go on.")
         }
-        Done::PasswordChanged { .. } => {
+        OkReply::PasswordChanged { .. } => {
             write!(out, "* Your password is changed, and you are signed out everywhere else.")
         }
-        Done::Forgotten { name } => write!(
+        OkReply::Forgotten { name } => write!(
             out,
             "* The account {name} is erased, with all that it wrote. Type a name to go on."
         ),
-        Done::Format { form } => write!(out, "* Output is in the {form} form now."),
-        Done::Pong { token: Some(token) } => write!(out, "* pong {token}"),
-        Done::Pong { token: None } => write!(out, "* pong"),
+        OkReply::Format { format } => write!(out, "* Output is in the {format} form now."),
+        OkReply::Pong { token: Some(token) } => write!(out, "* pong {token}"),
+        OkReply::Pong { token: None } => write!(out, "* pong"),
     }
 }
 

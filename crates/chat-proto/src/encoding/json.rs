@@ -1,19 +1,19 @@
 //! The JSON form: one object a line, told apart by `type`. The structs that are serialised live
 //! here and nowhere else.
 
-mod running;
+mod moderation;
 
 use bytes::{BufMut as _, BytesMut};
 use serde::{Serialize, Serializer};
 
-use crate::barred::Barred;
+use crate::ban_mask::ServerBanMask;
 use crate::conversation::Conversation;
-use crate::event::{Away, Done, Event, Own, Person, Placed, Stat};
-use crate::id::Timestamp;
+use crate::event::{Away, Event, MessageStamp, OkReply, SelfInfo, Stat, WhoisInfo};
+use crate::mod_target::ModTarget;
 use crate::name::{ChannelName, UserName};
 use crate::secret::Secret;
-use crate::target::Target;
 use crate::text::Text;
+use crate::time::Timestamp;
 
 /// Every `type` that an output line can have, in the order of the protocol page.
 pub const TYPES: &[&str] = &[
@@ -157,19 +157,19 @@ enum Line<'a> {
         topic: Option<Str<'a>>,
         by: Str<'a>,
     },
-    Kicked(running::Kicked<'a>),
-    Muted(running::Act<'a>),
-    Unmuted(running::Act<'a>),
-    Op(running::Act<'a>),
-    Deop(running::Act<'a>),
-    Set(running::Setting<'a>),
-    Purged(running::Act<'a>),
-    Invited(running::Act<'a>),
-    Dropped(running::Dropped<'a>),
-    Ban(running::Row<'a>),
-    Mute(running::Row<'a>),
-    Setting(running::Setting<'a>),
-    Log(running::Logged<'a>),
+    Kicked(moderation::Kicked<'a>),
+    Muted(moderation::Act<'a>),
+    Unmuted(moderation::Act<'a>),
+    Op(moderation::Act<'a>),
+    Deop(moderation::Act<'a>),
+    Set(moderation::Setting<'a>),
+    Purged(moderation::Act<'a>),
+    Invited(moderation::Act<'a>),
+    Dropped(moderation::Dropped<'a>),
+    Ban(moderation::Row<'a>),
+    Mute(moderation::Row<'a>),
+    Setting(moderation::Setting<'a>),
+    Log(moderation::Logged<'a>),
     Channel {
         name: Channel<'a>,
         members: usize,
@@ -241,7 +241,7 @@ enum Line<'a> {
         reason: Option<Str<'a>>,
     },
     ServerBan {
-        target: Shown<&'a Barred>,
+        target: Shown<&'a ServerBanMask>,
         by: Option<Str<'a>>,
         time: Time,
         until: Option<Time>,
@@ -299,7 +299,7 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<Shown<&'a Target>>,
+    address: Option<Shown<&'a ModTarget>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -329,13 +329,13 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    format: Option<Shown<crate::rendition::Form>>,
+    format: Option<Shown<crate::format::Format>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     invite: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<Shown<&'a Barred>>,
+    target: Option<Shown<&'a ServerBanMask>>,
 }
 
 struct Time(Timestamp);
@@ -361,7 +361,7 @@ fn why(away: Option<&Away>) -> Option<&str> {
 
 fn line(event: &Event) -> Option<Line<'_>> {
     Some(match event {
-        Event::Message { placed: Placed { id, time }, channel, from, text, action, past } => {
+        Event::Message { stamp: MessageStamp { id, time }, channel, from, text, action, past } => {
             Line::Message {
                 id: id.0,
                 time: Time(*time),
@@ -372,17 +372,17 @@ fn line(event: &Event) -> Option<Line<'_>> {
                 past: *past,
             }
         }
-        Event::Private { placed: Placed { id, time }, from, to, text, action, past, .. } => {
-            Line::Private {
-                id: id.0,
-                time: Time(*time),
-                from: from.as_str(),
-                to: to.as_str(),
-                text: text.as_str(),
-                action: *action,
-                past: *past,
-            }
-        }
+        Event::Private {
+            stamp: MessageStamp { id, time }, from, to, text, action, past, ..
+        } => Line::Private {
+            id: id.0,
+            time: Time(*time),
+            from: from.as_str(),
+            to: to.as_str(),
+            text: text.as_str(),
+            action: *action,
+            past: *past,
+        },
         Event::Opened { with } => Line::Opened { with: with.as_str() },
         Event::Entered { channel, user, time } => {
             Line::Entered { channel: Shown(channel), user: user.as_str(), time: Time(*time) }
@@ -423,9 +423,9 @@ fn line(event: &Event) -> Option<Line<'_>> {
         | Event::Purged { .. }
         | Event::Invited { .. }
         | Event::Dropped { .. }
-        | Event::Restricted { .. }
+        | Event::Restriction { .. }
         | Event::Setting { .. }
-        | Event::Logged { .. } => return running::line(event),
+        | Event::LogEntry { .. } => return moderation::line(event),
         Event::Channel { name, members, topic } => {
             Line::Channel { name: Shown(name), members: *members, topic: words(topic.as_ref()) }
         }
@@ -468,7 +468,7 @@ fn line(event: &Event) -> Option<Line<'_>> {
             mentions: *mentions,
             after: after.0,
         },
-        Event::WhileAway { count, told } => Line::Waiting { count: *count, told: *told },
+        Event::UnreadPrivate { count, told } => Line::Waiting { count: *count, told: *told },
         Event::Announcement { from, text, time } => Line::Announcement {
             from: from.as_ref().map(UserName::as_str),
             text: text.as_str(),
@@ -477,14 +477,14 @@ fn line(event: &Event) -> Option<Line<'_>> {
         Event::Killed { by, reason, ban } => Line::Killed {
             by: by.as_ref().map(UserName::as_str),
             banned: ban.is_some(),
-            until: ban.and_then(running::end),
+            until: ban.and_then(moderation::end),
             reason: words(reason.as_ref()),
         },
         Event::ServerBan(ban) => Line::ServerBan {
             target: Shown(&ban.target),
             by: ban.by.as_ref().map(UserName::as_str),
             time: Time(ban.time),
-            until: running::end(ban.term),
+            until: moderation::end(ban.term),
             reason: words(ban.reason.as_ref()),
         },
         Event::Stat(Stat { name, value }) => Line::Stats { name, value: *value },
@@ -493,7 +493,7 @@ fn line(event: &Event) -> Option<Line<'_>> {
         }
         Event::Notice(sentence) => Line::Notice { text: sentence.as_str() },
         Event::Bye(farewell) => Line::Bye { reason: farewell.reason() },
-        Event::Ok { re, done } => Line::Ok { re, made: made(done) },
+        Event::Ok { re, reply } => Line::Ok { re, made: made(reply) },
         Event::Refused { re, refusal } => {
             Line::Error { re, code: refusal.code().name(), text: refusal.text() }
         }
@@ -501,11 +501,11 @@ fn line(event: &Event) -> Option<Line<'_>> {
         | Event::ServerBansHead { .. }
         | Event::UsersHead { .. }
         | Event::UsersMore { .. }
-        | Event::RunningHead { .. } => return None,
+        | Event::ModListHead { .. } => return None,
     })
 }
 
-fn whois(person: &Person) -> Line<'_> {
+fn whois(person: &WhoisInfo) -> Line<'_> {
     Line::User {
         name: person.name.as_str(),
         channel: None,
@@ -524,7 +524,7 @@ fn whois(person: &Person) -> Line<'_> {
     }
 }
 
-fn info(own: &Own) -> Line<'_> {
+fn info(own: &SelfInfo) -> Line<'_> {
     Line::Info {
         name: own.name.as_str(),
         account: own.account.as_ref().map(UserName::as_str),
@@ -538,36 +538,36 @@ fn info(own: &Own) -> Line<'_> {
     }
 }
 
-fn made(done: &Done) -> Made<'_> {
+fn made(reply: &OkReply) -> Made<'_> {
     let nothing = Made::default();
-    match done {
-        Done::Told => nothing,
-        Done::Listed { count } | Done::Announced { count } => {
+    match reply {
+        OkReply::Told => nothing,
+        OkReply::Listed { count } | OkReply::Announced { count } => {
             Made { count: Some(*count), ..nothing }
         }
-        Done::Page { count, next } => {
+        OkReply::Page { count, next } => {
             Made { count: Some(*count), more: true, next: Some(next.as_str()), ..nothing }
         }
-        Done::Killed { user, count } => {
+        OkReply::Killed { user, count } => {
             Made { user: Some(user.as_str()), count: Some(*count), ..nothing }
         }
-        Done::Barred { target, term, count } => Made {
+        OkReply::ServerBanned { target, term, count } => Made {
             target: Some(Shown(target)),
             count: Some(*count),
-            until: running::end(*term),
+            until: moderation::end(*term),
             ..nothing
         },
-        Done::Unbarred { target, changed } => {
+        OkReply::ServerUnbanned { target, changed } => {
             Made { target: Some(Shown(target)), changed: Some(*changed), ..nothing }
         }
-        Done::Invitation { invite, until } => {
+        OkReply::Invitation { invite, until } => {
             Made { invite: Some(invite.expose()), until: Some(Time(*until)), ..nothing }
         }
-        Done::Welcomed { name }
-        | Done::Named { name }
-        | Done::SignedOut { name }
-        | Done::Forgotten { name } => name_of(name),
-        Done::Created { channel, topic, last } => Made {
+        OkReply::Welcomed { name }
+        | OkReply::Named { name }
+        | OkReply::SignedOut { name }
+        | OkReply::Forgotten { name } => name_of(name),
+        OkReply::Created { channel, topic, last } => Made {
             channel: Some(Shown(channel)),
             last: Some(last.0),
             members: Some(1),
@@ -575,8 +575,8 @@ fn made(done: &Done) -> Made<'_> {
             topic: Some(words(topic.as_ref())),
             ..nothing
         },
-        Done::Entered { channel, members, topic, operator, last }
-        | Done::Current { channel, members, topic, operator, last } => Made {
+        OkReply::Entered { channel, members, topic, operator, last }
+        | OkReply::Current { channel, members, topic, operator, last } => Made {
             channel: Some(Shown(channel)),
             last: Some(last.0),
             members: Some(*members),
@@ -584,60 +584,62 @@ fn made(done: &Done) -> Made<'_> {
             topic: Some(words(topic.as_ref())),
             ..nothing
         },
-        Done::Left { conversation, current } => {
+        OkReply::Left { conversation, current } => {
             Made { current: Some(current.as_ref().map(Shown)), ..of(conversation) }
         }
-        Done::History { conversation, count } => Made { count: Some(*count), ..of(conversation) },
-        Done::Found { count, next } | Done::Mentions { count, next } => Made {
+        OkReply::History { conversation, count } => {
+            Made { count: Some(*count), ..of(conversation) }
+        }
+        OkReply::Found { count, next } | OkReply::Mentions { count, next } => Made {
             count: Some(*count),
             more: next.is_some(),
             next: next.as_ref().map(Text::as_str),
             ..nothing
         },
-        Done::PrivateOpened { with, placed } => Made {
+        OkReply::PrivateOpened { with, stamp } => Made {
             with: Some(with.as_str()),
-            id: placed.map(|placed| placed.id.0),
-            time: placed.map(|placed| Time(placed.time)),
+            id: stamp.map(|stamp| stamp.id.0),
+            time: stamp.map(|stamp| Time(stamp.time)),
             ..nothing
         },
-        Done::Said { to, placed } => {
-            let placed = Made { id: Some(placed.id.0), time: Some(Time(placed.time)), ..nothing };
+        OkReply::Said { to, stamp } => {
+            let stamp = Made { id: Some(stamp.id.0), time: Some(Time(stamp.time)), ..nothing };
             match to {
-                Conversation::Channel(channel) => Made { channel: Some(Shown(channel)), ..placed },
-                Conversation::Private(user) => Made { to: Some(user.as_str()), ..placed },
+                Conversation::Channel(channel) => Made { channel: Some(Shown(channel)), ..stamp },
+                Conversation::Private(user) => Made { to: Some(user.as_str()), ..stamp },
             }
         }
-        Done::TopicShown { channel, topic } => {
+        OkReply::TopicShown { channel, topic } => {
             Made { channel: Some(Shown(channel)), topic: Some(words(topic.as_ref())), ..nothing }
         }
-        Done::TopicSet { channel, topic } => {
+        OkReply::TopicSet { channel, topic } => {
             Made { channel: Some(Shown(channel)), topic: Some(Some(topic.as_str())), ..nothing }
         }
-        Done::Away { away, changed } => Made {
+        OkReply::Away { away, changed } => Made {
             away: Some(away.is_some()),
             reason: why(away.as_ref()),
             changed: Some(*changed),
             ..nothing
         },
-        Done::Ignoring { user, changed } | Done::NotIgnoring { user, changed } => {
+        OkReply::Ignoring { user, changed } | OkReply::NotIgnoring { user, changed } => {
             Made { user: Some(user.as_str()), changed: Some(*changed), ..nothing }
         }
-        Done::Kicked { .. }
-        | Done::ListedOf { .. }
-        | Done::Banned { .. }
-        | Done::Unbanned { .. }
-        | Done::Muted { .. }
-        | Done::Unmuted { .. }
-        | Done::Invited { .. }
-        | Done::Operator { .. }
-        | Done::Set { .. }
-        | Done::Purged { .. }
-        | Done::Dropped { .. } => running::made(done),
-        Done::Registered { name, token } => with_token(name_of(name), Some(token)),
-        Done::SignedIn { name, token } => with_token(name_of(name), token.as_ref()),
-        Done::PasswordChanged { token } => with_token(nothing, Some(token)),
-        Done::Format { form } => Made { format: Some(Shown(*form)), ..nothing },
-        Done::Pong { token } => Made { token: words(token.as_ref()), ..nothing },
+        OkReply::Kicked { .. }
+        | OkReply::ListedOf { .. }
+        | OkReply::Banned { .. }
+        | OkReply::Unbanned { .. }
+        | OkReply::Muted { .. }
+        | OkReply::Unmuted { .. }
+        | OkReply::Invited { .. }
+        | OkReply::Operator { .. }
+        | OkReply::Set { .. }
+        | OkReply::Purged { .. }
+        | OkReply::Dropped { .. } => moderation::made(reply),
+        OkReply::Registered { name, token } => with_token(name_of(name), Some(token)),
+        OkReply::SignedIn { name, token } => with_token(name_of(name), token.as_ref()),
+        OkReply::PasswordChanged { token } => with_token(nothing, Some(token)),
+        OkReply::Format { format } => Made { format: Some(Shown(*format)), ..nothing },
+        OkReply::Pong { token } => Made { token: words(token.as_ref()), ..nothing },
     }
 }
 

@@ -3,49 +3,49 @@
 use std::fmt;
 
 use super::parse::split_word;
-use super::{Command, running};
-use crate::barred::Barred;
+use super::{Command, moderation};
+use crate::ban_mask::ServerBanMask;
+use crate::command_table::{CommandKind, CommandSpec};
+use crate::period::Period;
 use crate::refusal::Refusal;
-use crate::setting::Period;
 use crate::text::Text;
-use crate::verb::{Kind, Verb};
 
 /// The word that stands where a channel may stand. Nobody can have it for a name.
 pub const EVERYWHERE: &str = "everywhere";
 
 /// What is to be done about who is kept out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Everywhere {
+pub enum ServerBanCommand {
     /// List them.
     Bans,
     /// Keep somebody out, for a time or for good.
-    Ban(Barred, Option<Period>, Option<Text>),
+    Ban(ServerBanMask, Option<Period>, Option<Text>),
     /// Let them in again.
-    Unban(Barred),
+    Unban(ServerBanMask),
 }
 
-impl Everywhere {
+impl ServerBanCommand {
     /// The row of the table that it belongs to.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> CommandKind {
         match self {
-            Self::Bans | Self::Ban(..) => Kind::Ban,
-            Self::Unban(_) => Kind::Unban,
+            Self::Bans | Self::Ban(..) => CommandKind::Ban,
+            Self::Unban(_) => CommandKind::Unban,
         }
     }
 }
 
 /// The arguments, each with a blank in front.
-impl fmt::Display for Everywhere {
+impl fmt::Display for ServerBanCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " {EVERYWHERE}")?;
         match self {
             Self::Bans => Ok(()),
-            Self::Ban(barred, period, reason) => {
-                write!(f, " {barred}")?;
+            Self::Ban(mask, period, reason) => {
+                write!(f, " {mask}")?;
                 period.map_or(Ok(()), |period| write!(f, " for {period}"))?;
                 super::argument(f, reason.as_ref())
             }
-            Self::Unban(barred) => write!(f, " {barred}"),
+            Self::Unban(mask) => write!(f, " {mask}"),
         }
     }
 }
@@ -56,22 +56,22 @@ pub(super) fn is_meant(rest: &str) -> bool {
 }
 
 /// What follows the word of `/ban` or `/unban` if it is.
-pub(super) fn everywhere(verb: &'static Verb, rest: &str) -> Result<Command, Refusal> {
+pub(super) fn everywhere(spec: &'static CommandSpec, rest: &str) -> Result<Command, Refusal> {
     let (_, rest) = split_word(rest);
-    arguments(verb, rest).map(Command::Everywhere)
+    arguments(spec, rest).map(Command::Everywhere)
 }
 
-fn arguments(verb: &'static Verb, rest: &str) -> Result<Everywhere, Refusal> {
+fn arguments(spec: &'static CommandSpec, rest: &str) -> Result<ServerBanCommand, Refusal> {
     let (word, rest) = split_word(rest);
-    match (verb.kind, word) {
-        (Kind::Ban, "") => Ok(Everywhere::Bans),
-        (Kind::Ban, word) => {
-            let (period, reason) = running::for_how_long(verb, rest)?;
-            Ok(Everywhere::Ban(Barred::read(word)?, period, reason))
+    match (spec.kind, word) {
+        (CommandKind::Ban, "") => Ok(ServerBanCommand::Bans),
+        (CommandKind::Ban, word) => {
+            let (period, reason) = moderation::for_how_long(spec, rest)?;
+            Ok(ServerBanCommand::Ban(ServerBanMask::read(word)?, period, reason))
         }
-        (_, "") => Err(Refusal::missing_argument(verb)),
-        (_, word) if rest.is_empty() => Ok(Everywhere::Unban(Barred::read(word)?)),
-        _ => Err(Refusal::too_many_arguments(verb, rest)),
+        (_, "") => Err(Refusal::missing_argument(spec)),
+        (_, word) if rest.is_empty() => Ok(ServerBanCommand::Unban(ServerBanMask::read(word)?)),
+        _ => Err(Refusal::too_many_arguments(spec, rest)),
     }
 }
 

@@ -4,7 +4,7 @@
 /// shown, best first, at most `most`.
 ///
 /// Near is a Jaro-Winkler likeness of 0.75 or more, or one being the beginning of the other.
-pub fn near<'a>(
+pub fn suggestions<'a>(
     typed: &str,
     known: impl IntoIterator<Item = (&'a str, &'a str)>,
     most: usize,
@@ -28,16 +28,16 @@ pub fn near<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::near;
+    use super::suggestions;
 
     #[test]
     fn the_best_come_first_and_strangers_not_at_all() {
         let known = ["general", "genesis", "dev", "random"].map(|word| (word, word));
-        assert_eq!(near("genral", known, 3), ["general"]);
-        assert_eq!(near("gene", known, 3), ["general", "genesis"]);
-        assert_eq!(near("gen", known, 1), ["general"]);
-        assert_eq!(near("genral", [("general", "General")], 3), ["General"]);
-        assert!(near("zzz", known, 3).is_empty());
-        assert!(near("", known, 3).is_empty());
+        assert_eq!(suggestions("genral", known, 3), ["general"]);
+        assert_eq!(suggestions("gene", known, 3), ["general", "genesis"]);
+        assert_eq!(suggestions("gen", known, 1), ["general"]);
+        assert_eq!(suggestions("genral", [("general", "General")], 3), ["General"]);
+        assert!(suggestions("zzz", known, 3).is_empty());
+        assert!(suggestions("", known, 3).is_empty());
     }
 }

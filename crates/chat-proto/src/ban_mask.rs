@@ -5,15 +5,15 @@ use std::net::IpAddr;
 
 use crate::fold::folded;
 use crate::limits::MAX_USER_NAME_CHARS;
+use crate::mod_target::ModTarget;
 use crate::name::UserName;
 use crate::refusal::Refusal;
-use crate::target::Target;
 
 /// A person, some addresses, or everybody whose name is like this.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Barred {
+pub enum ServerBanMask {
     /// A person by name, or a net of addresses.
-    One(Target),
+    One(ModTarget),
     /// Whoever has such a name.
     Like(NamePattern),
 }
@@ -27,14 +27,14 @@ pub struct NamePattern {
 
 /// How a name is hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hit {
+pub enum MaskMatch {
     /// It is the very name.
     Named,
     /// It looks like the name, or is like the pattern.
     Alike,
 }
 
-impl Barred {
+impl ServerBanMask {
     /// Reads a name, with or without its `@`, an address, a net, or a pattern, as it was typed. Reads also what its
     /// `Display` writes.
     pub fn read(typed: &str) -> Result<Self, Refusal> {
@@ -42,21 +42,21 @@ impl Barred {
             let pattern = NamePattern::new(typed.strip_prefix('@').unwrap_or(typed));
             return pattern.map(Self::Like).ok_or_else(|| Refusal::bad_barred(typed));
         }
-        if let Some(net) = Target::net(typed) {
+        if let Some(net) = ModTarget::net(typed) {
             return Ok(Self::One(net));
         }
-        if Target::is_meant_as_net(typed) {
+        if ModTarget::is_meant_as_net(typed) {
             return Err(Refusal::bad_barred(typed));
         }
         let name = UserName::new(typed.strip_prefix('@').unwrap_or(typed));
-        name.map(|name| Self::One(Target::User(name))).map_err(|error| Refusal::bad_name(&error))
+        name.map(|name| Self::One(ModTarget::User(name))).map_err(|error| Refusal::bad_name(&error))
     }
 
     /// The same for all ways to type it, and for nothing else.
     pub fn key(&self) -> String {
         match self {
-            Self::One(Target::User(name)) => format!("@{}", name.key()),
-            Self::One(net @ Target::Net(_)) => net.to_string(),
+            Self::One(ModTarget::User(name)) => format!("@{}", name.key()),
+            Self::One(net @ ModTarget::Net(_)) => net.to_string(),
             Self::Like(pattern) => pattern.to_string(),
         }
     }
@@ -64,7 +64,7 @@ impl Barred {
     /// Whether it is of a name or a pattern that is [`folded`] like another.
     pub fn is_alike(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::One(Target::User(one)), Self::One(Target::User(other))) => {
+            (Self::One(ModTarget::User(one)), Self::One(ModTarget::User(other))) => {
                 folded(one.as_str()) == folded(other.as_str())
             }
             (Self::Like(one), Self::Like(other)) => one.folded == other.folded,
@@ -73,26 +73,27 @@ impl Barred {
     }
 
     /// Whether it is against whoever has this name.
-    pub fn hits_name(&self, name: &UserName) -> Option<Hit> {
+    pub fn matches_name(&self, name: &UserName) -> Option<MaskMatch> {
         match self {
-            Self::One(Target::User(own)) if own == name => Some(Hit::Named),
-            Self::One(Target::User(own)) => {
-                let alike = name.ban_looks().any(|look| own.ban_looks().any(|own| own == look));
-                alike.then_some(Hit::Alike)
+            Self::One(ModTarget::User(own)) if own == name => Some(MaskMatch::Named),
+            Self::One(ModTarget::User(own)) => {
+                let alike =
+                    name.ban_skeletons().any(|look| own.ban_skeletons().any(|own| own == look));
+                alike.then_some(MaskMatch::Alike)
             }
-            Self::One(Target::Net(_)) => None,
-            Self::Like(pattern) => pattern.is_like(name).then_some(Hit::Alike),
+            Self::One(ModTarget::Net(_)) => None,
+            Self::Like(pattern) => pattern.is_like(name).then_some(MaskMatch::Alike),
         }
     }
 
     /// Whether it is against whoever connects from there.
-    pub fn hits_address(&self, address: IpAddr) -> bool {
+    pub fn matches_address(&self, address: IpAddr) -> bool {
         matches!(self, Self::One(target) if target.has_address(address))
     }
 }
 
 /// As it is typed.
-impl fmt::Display for Barred {
+impl fmt::Display for ServerBanMask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::One(target) => target.fmt(f),
@@ -180,31 +181,35 @@ mod tests {
             ("Spam*", "spam*"),
             ("@*spam", "*spam"),
         ] {
-            let barred = Barred::read(typed).unwrap();
-            assert_eq!(barred.to_string(), written, "{typed}");
-            assert_eq!(Barred::read(written), Ok(barred), "{typed}");
+            let mask = ServerBanMask::read(typed).unwrap();
+            assert_eq!(mask.to_string(), written, "{typed}");
+            assert_eq!(ServerBanMask::read(written), Ok(mask), "{typed}");
         }
         for typed in ["*", "**", "-*", "a b*", "spam*#", "10.0.0.0/33", "10.0.*", "::g", "", "-"] {
             let is_pattern = typed == "10.0.*";
-            assert_eq!(Barred::read(typed).is_ok(), is_pattern, "{typed}");
+            assert_eq!(ServerBanMask::read(typed).is_ok(), is_pattern, "{typed}");
         }
         let long = format!("*{}", "x".repeat(MAX_USER_NAME_CHARS));
-        assert!(Barred::read(&long).is_err());
+        assert!(ServerBanMask::read(&long).is_err());
     }
 
     #[test]
     fn who_is_hit() {
-        for (barred, name, hit) in [
-            ("bob", "BOB", Some(Hit::Named)),
-            ("bob", "b0b", Some(Hit::Alike)),
+        for (mask, name, hit) in [
+            ("bob", "BOB", Some(MaskMatch::Named)),
+            ("bob", "b0b", Some(MaskMatch::Alike)),
             ("bob", "bobby", None),
-            ("bo*", "bob", Some(Hit::Alike)),
+            ("bo*", "bob", Some(MaskMatch::Alike)),
             ("10.0.0.0/8", "bob", None),
         ] {
             let name = UserName::new(name).unwrap();
-            assert_eq!(Barred::read(barred).unwrap().hits_name(&name), hit, "{barred} {name}");
+            assert_eq!(
+                ServerBanMask::read(mask).unwrap().matches_name(&name),
+                hit,
+                "{mask} {name}"
+            );
         }
-        for (barred, address, hit) in [
+        for (mask, address, hit) in [
             ("10.0.0.0/8", "10.1.2.3", true),
             ("10.0.0.0/8", "::ffff:10.1.2.3", true),
             ("10.0.0.0/8", "11.0.0.1", false),
@@ -217,7 +222,7 @@ mod tests {
             ("bob", "10.1.2.3", false),
         ] {
             let address = address.parse().unwrap();
-            assert_eq!(Barred::read(barred).unwrap().hits_address(address), hit, "{barred}");
+            assert_eq!(ServerBanMask::read(mask).unwrap().matches_address(address), hit, "{mask}");
         }
     }
 }

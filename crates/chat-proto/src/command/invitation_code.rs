@@ -9,9 +9,9 @@ use crate::text::clean;
 /// One word that somebody was given; it is as secret as a password. Two are the same only if they are
 /// so letter for letter.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Invite(Secret);
+pub struct InvitationCode(Secret);
 
-impl Invite {
+impl InvitationCode {
     /// Checks a code as it was typed, without its sign; `None` unless it is 1 to [`MAX_INVITE_CHARS`]
     /// characters, none of them a blank or a control character.
     pub fn new(raw: &str) -> Option<Self> {
@@ -26,7 +26,7 @@ impl Invite {
     }
 }
 
-impl fmt::Debug for Invite {
+impl fmt::Debug for InvitationCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Invite(…)")
     }
