@@ -11,6 +11,7 @@
 //! * [`resources`]: what one peer can cost others, and deadlines.
 //! * [`running`]: bans, mutes and settings, their duration, and a kill.
 //! * [`operation`]: flags, settings, signals, listeners, the log.
+//! * [`picture`]: the picture of the README, drawn from a real session.
 //! * [`programs`]: the real `telnet` and `nc`.
 //! * [`shares`]: what one account or address may use.
 //! * [`shell`]: shell commands of the pages.
@@ -52,6 +53,7 @@ mod old_faults;
 mod operation;
 mod operators;
 mod order;
+mod picture;
 mod process;
 mod programs;
 mod regressions;

@@ -18,17 +18,17 @@ static UPDATE: Mutex<()> = Mutex::new(());
 /// The known faults of one kind, and those that are found.
 pub(crate) struct Known {
     kind: &'static str,
-    known: BTreeSet<String>,
+    listed: BTreeSet<String>,
     found: BTreeMap<String, String>,
 }
 
 impl Known {
     pub(crate) fn of(kind: &'static str) -> Self {
-        let known = read(FILE)
+        let listed = read(FILE)
             .lines()
             .filter_map(|line| line.strip_prefix(kind)?.strip_prefix(": ").map(str::to_owned))
             .collect();
-        Self { kind, known, found: BTreeMap::new() }
+        Self { kind, listed, found: BTreeMap::new() }
     }
 
     /// A fault, under the name that the list has for it, with the sentence that says what to do.
@@ -44,12 +44,12 @@ impl Known {
         let new: Vec<&String> = self
             .found
             .iter()
-            .filter(|(name, _)| !self.known.contains(*name))
+            .filter(|(name, _)| !self.listed.contains(*name))
             .map(|(_, sentence)| sentence)
             .collect();
         assert!(new.is_empty(), "{new:#?}");
         let mended: Vec<&String> =
-            self.known.iter().filter(|name| !self.found.contains_key(*name)).collect();
+            self.listed.iter().filter(|name| !self.found.contains_key(*name)).collect();
         assert!(mended.is_empty(), "mended: take it off {FILE}: {}: {mended:#?}", self.kind);
     }
 
@@ -59,7 +59,7 @@ impl Known {
         let others = text.lines().filter(|line| !line.starts_with(self.kind)).map(str::to_owned);
         let found = self.found.keys().map(|name| format!("{}: {name}", self.kind));
         let lines: BTreeSet<String> = others.chain(found).collect();
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
         fs::write(workspace().join(FILE), text).unwrap();
     }
 }

@@ -12,19 +12,19 @@ const SAME_MEANING: &[(&str, &str)] = &[];
 /// Where each type is defined, outside tests.
 fn types(texts: &[(String, String)]) -> BTreeMap<String, Vec<String>> {
     let mut types: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut tests: Vec<String> = Vec::new();
+    let mut left_out: Vec<String> = Vec::new();
     let sources: Vec<(&String, Source)> =
         texts.iter().map(|(path, text)| (path, Source::new(text))).collect();
     for (path, source) in &sources {
         let folder =
             path.trim_end_matches(".rs").trim_end_matches("/lib").trim_end_matches("/main");
-        tests.extend(source.test_modules.iter().map(|test| format!("{folder}/{test}")));
+        left_out.extend(source.test_modules.iter().map(|test| format!("{folder}/{test}")));
     }
     for (path, source) in sources {
         let below = |test: &String| {
             path.strip_prefix(test.as_str()).is_some_and(|rest| rest.starts_with(['.', '/']))
         };
-        if tests.iter().any(below) {
+        if left_out.iter().any(below) {
             continue;
         }
         for (line, name) in source.types {

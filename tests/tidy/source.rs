@@ -131,7 +131,7 @@ fn words(code: &[u8]) -> Vec<Word> {
 }
 
 fn line_of(code: &[u8], at: usize) -> usize {
-    code[..at].iter().filter(|byte| **byte == b'\n').count() + 1
+    code[..at].split(|byte| *byte == b'\n').count()
 }
 
 /// Blanks in front of the line that `at` is in, past a visibility.

@@ -39,12 +39,13 @@ impl Crate {
             };
             files.insert(module, Source::new(text));
         }
-        let tests: Vec<Module> = files
+        let left_out: Vec<Module> = files
             .iter()
             .flat_map(|(module, source)| source.test_modules.iter().map(|test| join(module, test)))
             .collect();
-        files
-            .retain(|module, _| !tests.iter().any(|test| module == test || is_below(module, test)));
+        files.retain(|module, _| {
+            !left_out.iter().any(|test| module == test || is_below(module, test))
+        });
         Self { own_name: own_name.to_owned(), files }
     }
 
@@ -77,7 +78,8 @@ impl Crate {
         };
         while let Some((next, after)) = rest.split_first() {
             if next == "super" {
-                module = parent(&module)?.to_owned();
+                let length = parent(&module)?.len();
+                module.truncate(length);
             } else if self.files.contains_key(&join(&module, next)) {
                 module = join(&module, next);
             } else {
