@@ -200,9 +200,9 @@ const READ_KEPT_AFTER: Duration = Duration::from_millis(200);
 /// Writes what was read. Sleeps while nobody reads anything.
 async fn keep_read(hub: Arc<Hub>, order: Arc<LocalLog>) {
     loop {
-        order.read_begun().await;
+        order.read_pending().await;
         tokio::time::sleep(READ_KEPT_AFTER).await;
-        order.keep_read(&hub);
+        order.flush_read_markers(&hub);
     }
 }
 
@@ -218,7 +218,7 @@ async fn sweep(hub: Arc<Hub>, order: Arc<LocalLog>) {
                 "the wall clock was set; bans and other terms end when they were to"
             );
         }
-        order.tidy(now, &hub);
+        order.sweep(now, &hub);
         let theirs = Arc::clone(&hub);
         // It may look at very much: no task waits for that.
         let swept = tokio::task::spawn_blocking(move || {

@@ -250,8 +250,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if !self.session.has_lines_under_way() {
                 return;
             }
-            let person = self.session.person();
-            let told = poll_fn(|cx| person.ready.poll(cx, false));
+            let client = self.session.client();
+            let told = poll_fn(|cx| client.ready.poll(cx, false));
             if timeout_at(until, told).await.is_err() {
                 return;
             }
@@ -469,7 +469,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn on_line(&mut self, line: LineItem, moment: Timestamp) {
         // What happened before comes first: somebody who was put out of a channel is out.
-        if self.session.person().ready.is_ready() {
+        if self.session.client().ready.is_ready() {
             self.session.deliver(MAX_PENDING_OUTPUT, &mut self.out);
         }
         let before = self.out.len();

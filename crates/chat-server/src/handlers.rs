@@ -84,9 +84,9 @@ pub(crate) struct Asker<'a> {
     pub(crate) me: &'a Me,
     pub(crate) inbox: &'a Inbox,
     pub(crate) hub: &'a Hub,
-    pub(crate) person: &'a Client,
+    pub(crate) client: &'a Client,
     /// Which side of their private chats they are.
-    pub(crate) party: UserId,
+    pub(crate) user_id: UserId,
     pub(crate) now: Timestamp,
 }
 
@@ -262,14 +262,14 @@ impl Asker<'_> {
     }
 
     fn is_server_operator(&self) -> bool {
-        self.person.is_server_operator()
+        self.client.is_server_operator()
     }
 
     /// The channel of this name, unless the asker may not know of it.
     fn channel(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
         match self.inbox.channel(name) {
             Some(channel) => Ok(Arc::clone(channel)),
-            None => self.hub.channel_for(self.person, name, self.now),
+            None => self.hub.channel_for(self.client, name, self.now),
         }
     }
 

@@ -132,7 +132,7 @@ impl ports::Archive for Archive {
             }
             Driven::Inline(lookup) => {
                 let cutoff = work.cutoff(SEARCH_DEADLINE);
-                let found = answer(&lock(lookup), work.question, asker.party(), &cutoff);
+                let found = answer(&lock(lookup), work.question, asker.user_id(), &cutoff);
                 asker.push(Notification::QueryResult(found));
             }
         }
@@ -178,7 +178,7 @@ fn run(lookup: &Lookup, queue: &FairBacklog<Work>, onward: Option<&FairBacklog<W
             None => work.cutoff(SEARCH_DEADLINE),
         };
         let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            answer(lookup, work.question.clone(), asker.party(), &cutoff)
+            answer(lookup, work.question.clone(), asker.user_id(), &cutoff)
         }));
         let found = found.unwrap_or_else(|_| Err(Refusal::internal()));
         match onward {
@@ -321,7 +321,7 @@ fn page(
 }
 
 fn search(lookup: &Lookup, asked: SearchRequest, cutoff: &Cutoff) -> Result<QueryResult, Refusal> {
-    let SearchRequest { search, channels, party, only, hidden } = asked;
+    let SearchRequest { search, channels, user_id: party, only, hidden } = asked;
     let SearchQuery { from, before, words, .. } = search;
     let only = match only {
         None => None,
@@ -435,7 +435,7 @@ struct Stored {
 
 impl Stored {
     fn new(party: UserId, hidden: HiddenAuthors) -> Self {
-        let hidden_accounts = hidden.parties.iter().map(|party| party.0).collect();
+        let hidden_accounts = hidden.user_ids.iter().map(|party| party.0).collect();
         Self { party: party.0, hidden: hidden.names, hidden_accounts }
     }
 

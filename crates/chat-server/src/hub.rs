@@ -137,7 +137,7 @@ pub struct Hub {
 #[derive(Default)]
 struct ChannelTable {
     by_name: BTreeMap<ChannelName, Arc<Channel>>,
-    by_look: SkeletonIndex<ChannelName>,
+    by_skeleton: SkeletonIndex<ChannelName>,
     /// The last id of each that is gone: an id is never given twice for one name.
     gone: HashMap<ChannelName, MessageId>,
     /// The same, the smallest first.
@@ -150,8 +150,8 @@ struct ChannelTable {
 
 impl ChannelTable {
     fn add(&mut self, channel: Arc<Channel>) {
-        for look in channel.name.loose_skeletons() {
-            self.by_look.add(&look, channel.name.clone());
+        for skeleton in channel.name.loose_skeletons() {
+            self.by_skeleton.add(&skeleton, channel.name.clone());
         }
         if let Some(maker) = channel.maker {
             *self.made_by.entry(maker).or_default() += 1;
@@ -165,8 +165,8 @@ impl ChannelTable {
         name: &ChannelName,
         last_line: MessageId,
     ) -> Option<(ChannelName, MessageId)> {
-        for look in name.loose_skeletons() {
-            self.by_look.remove(&look, name);
+        for skeleton in name.loose_skeletons() {
+            self.by_skeleton.remove(&skeleton, name);
         }
         let maker = self.by_name.remove(name).and_then(|channel| channel.maker);
         if let Some(maker) = maker
@@ -262,8 +262,8 @@ impl Hub {
                 };
                 let channel = Arc::new(channel);
                 index.count(&channel, 0, count);
-                for (sign, is_added) in changed {
-                    index.change(&channel, sign, is_added);
+                for (key, is_added) in changed {
+                    index.change(&channel, key, is_added);
                 }
                 for account in accounts {
                     index.concerns(account, &channel);
@@ -275,10 +275,10 @@ impl Hub {
         }
         // One that a wrong clock has used in the future is good no longer for that.
         let tokens = recovered.tokens.into_iter();
-        let tokens = tokens.map(|(hash, party, used)| (hash, party, used.min(now))).collect();
+        let tokens = tokens.map(|(hash, user_id, used)| (hash, user_id, used.min(now))).collect();
         let mut name_holds = NameHolds::default();
-        for (name, party) in recovered.held {
-            name_holds.add(&name, party, None, now);
+        for (name, user_id) in recovered.held {
+            name_holds.add(&name, user_id, None, now);
         }
         let hub = Arc::new(Self {
             bounds,
@@ -303,7 +303,7 @@ impl Hub {
             sequence,
             started: now,
             lines: RateCounter::default(),
-            next_client: AtomicU64::new(recovered.next_party.max(1)),
+            next_client: AtomicU64::new(recovered.next_user_id.max(1)),
             closing: AtomicBool::new(false),
             disk_low: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
@@ -330,13 +330,13 @@ impl Hub {
     /// Takes a person's token for something costly.
     pub(crate) fn throttle(
         &self,
-        person: &Client,
+        client: &Client,
         costly: ThrottledOp,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let Some(shares) = &self.bounds.shares else { return Ok(()) };
-        let holder = QuotaOwner::of(person);
-        lock(&self.throttles).take(costly, holder, person.id.0, shares, now)
+        let holder = QuotaOwner::of(client);
+        lock(&self.throttles).take(costly, holder, client.id.0, shares, now)
     }
 
     /// Whether there may be one more account.
@@ -352,34 +352,34 @@ impl Hub {
     /// Takes what lines count, of what the person's account and address have.
     pub(crate) fn throttle_lines(
         &self,
-        person: &Client,
+        client: &Client,
         amount: u32,
         now: Timestamp,
     ) -> Result<(), RetryAfter> {
-        self.take_of_both(ThrottledOp::Line, person, amount.into(), now)
+        self.take_of_both(ThrottledOp::Line, client, amount.into(), now)
     }
 
     /// Takes what a line of so many bytes takes of the disk, of what the person's account and address may have stored.
     pub(crate) fn throttle_storage(
         &self,
-        person: &Client,
+        client: &Client,
         bytes: u16,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let bytes = STORED_BESIDE + u64::from(bytes);
-        let taken = self.take_of_both(ThrottledOp::Store, person, bytes, now);
+        let taken = self.take_of_both(ThrottledOp::Store, client, bytes, now);
         taken.map_err(|wait| Refusal::stored_too_much(wait.secs()))
     }
 
     fn take_of_both(
         &self,
         costly: ThrottledOp,
-        person: &Client,
+        client: &Client,
         amount: u64,
         now: Timestamp,
     ) -> Result<(), RetryAfter> {
         let Some(shares) = &self.bounds.shares else { return Ok(()) };
-        let who = (person.account().map(|account| account.0), person.address());
+        let who = (client.account().map(|account| account.0), client.address());
         lock(&self.throttles).take_of_both(costly, who, amount, shares, now)
     }
 
@@ -426,8 +426,8 @@ impl Hub {
     }
 
     /// Whether a person may have anything stored.
-    pub(crate) fn may_store(&self, person: &Client) -> Result<(), Refusal> {
-        if self.disk_low.load(Ordering::Acquire) && person.account().is_none() {
+    pub(crate) fn may_store(&self, client: &Client) -> Result<(), Refusal> {
+        if self.disk_low.load(Ordering::Acquire) && client.account().is_none() {
             return Err(Refusal::disk_nearly_full());
         }
         Ok(())

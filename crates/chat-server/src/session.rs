@@ -72,7 +72,7 @@ impl Peer {
 /// One connected person.
 pub(crate) struct Session {
     hub: Arc<Hub>,
-    person: Arc<Client>,
+    client: Arc<Client>,
     me: Me,
     inbox: Inbox,
     /// Answers that are due, oldest first: of lines that are being kept, and those that come after them.
@@ -163,10 +163,10 @@ const ENTRIES_A_LINE: usize = 256;
 
 impl Session {
     pub(crate) fn new(hub: Arc<Hub>, peer: Peer, now: Timestamp) -> Self {
-        let person = hub.arrive(peer.address, now);
+        let client = hub.arrive(peer.address, now);
         Self {
             hub,
-            person,
+            client,
             me: Me::new(peer.shown.into()),
             inbox: Inbox::default(),
             waiting: VecDeque::new(),
@@ -182,8 +182,8 @@ impl Session {
         }
     }
 
-    pub(crate) fn person(&self) -> &Arc<Client> {
-        &self.person
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.client
     }
 
     /// The peer's address, as it is shown.
@@ -226,15 +226,15 @@ impl Session {
     ///
     /// The time to wait. Those who wait don't come all at once.
     pub(crate) fn take_share(&self, amount: u32, now: Timestamp) -> Result<(), Duration> {
-        self.hub.throttle_lines(&self.person, amount, now).map_err(|wait| {
-            let apart = SHORTEST_WAIT + self.person.id.0 % SHORTEST_WAIT;
+        self.hub.throttle_lines(&self.client, amount, now).map_err(|wait| {
+            let apart = SHORTEST_WAIT + self.client.id.0 % SHORTEST_WAIT;
             Duration::from_millis(wait.millis().max(apart))
         })
     }
 
     /// Whether the connection is there for some time already.
     pub(crate) fn is_settled(&self, now: Timestamp) -> bool {
-        now.seconds_since(self.person.since) >= SETTLED_SECS
+        now.seconds_since(self.client.since) >= SETTLED_SECS
     }
 
     /// What the last command has cost beside its line, as the bytes of lines count.
@@ -304,7 +304,7 @@ impl Session {
 
     /// Carries one line out.
     pub(crate) fn on_line(&mut self, line: LineItem, now: Timestamp, out: &mut BytesMut) {
-        self.person.touch(now);
+        self.client.touch(now);
         if self.asks_secret() {
             let is_nothing = matches!(&line, LineItem::Line(line) if clean(line).is_empty());
             if !is_nothing {
@@ -343,7 +343,7 @@ impl Session {
                 CommandKind::Ping | CommandKind::Format | CommandKind::Channels
             )
         {
-            self.note_read();
+            self.record_read();
         }
         // An answer that is due comes first, and by then it may be decided otherwise.
         let again = command.as_ref().ok().filter(|_| !self.waiting.is_empty()).cloned();
@@ -414,8 +414,8 @@ impl Session {
     }
 
     fn ask(&self, command: Command, now: Timestamp) -> Result<Outcome, Refusal> {
-        let Self { me, inbox, hub, person, .. } = self;
-        let asker = Asker { me, inbox, hub, person, party: person.party(), now };
+        let Self { me, inbox, hub, client, .. } = self;
+        let asker = Asker { me, inbox, hub, client, user_id: client.user_id(), now };
         handlers::handle(&asker, command)
     }
 
@@ -427,7 +427,7 @@ impl Session {
     /// The peer speaks telnet, which only shows in the text form.
     pub(crate) fn speaks_telnet(&self) {
         if self.me.format == Format::Text {
-            self.person.set_kind(ClientKind::Telnet);
+            self.client.set_kind(ClientKind::Telnet);
         }
     }
 
@@ -449,7 +449,7 @@ impl Session {
 
     /// Whether an operator of the server has ended the connection; then that is told.
     pub(crate) fn is_killed(&mut self, out: &mut BytesMut) -> bool {
-        let Some(ending) = self.person.kill_notice().cloned() else { return false };
+        let Some(ending) = self.client.kill_notice().cloned() else { return false };
         self.lost(&in_words(&ending));
         self.end(CloseReason::Killed);
         let KillNotice { by, reason, ban } = ending;
@@ -459,7 +459,7 @@ impl Session {
 
     /// Leaves the system; whoever shared a conversation is told once.
     pub(crate) fn depart(&mut self, now: Timestamp) {
-        if !self.person.has_left() {
+        if !self.client.has_left() {
             let channels = self.inbox.channels();
             let left = matches!(
                 self.farewell(),
@@ -471,7 +471,7 @@ impl Session {
                 )
             );
             let reason = self.leaving.as_ref().and_then(|leaving| leaving.reason.as_ref());
-            self.hub.depart(&self.person, channels, reason, now, !left);
+            self.hub.depart(&self.client, channels, reason, now, !left);
         }
     }
 
@@ -483,7 +483,7 @@ impl Session {
 
     /// When the last line came from this person.
     fn last_line_at(&self) -> Timestamp {
-        Timestamp(self.person.last_line_at.load(Ordering::Relaxed))
+        Timestamp(self.client.last_line_at.load(Ordering::Relaxed))
     }
 
     fn show(&self, event: &Event, out: &mut BytesMut) {

@@ -109,7 +109,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             if let ServerBanMask::One(ModTarget::User(user)) = &target
                 && ModTarget::is_like_address(user.as_str())
                 && ModTarget::read(user.as_str()).as_ref() == Some(&ModTarget::User(user.clone()))
-                && hub.person(user).is_err()
+                && hub.client(user).is_err()
                 && hub.account_called(user).is_none()
             {
                 return Err(Refusal::bad_barred(user.as_str()));
@@ -162,13 +162,13 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
         }
         Request::Op { channel, user } => {
             let user = user_name(&user)?;
-            let here = hub.person(&user);
+            let here = hub.client(&user);
             let account = hub.account_called(&user);
-            let person = match (here, account) {
+            let client = match (here, account) {
                 (Err(refusal), None) => return Err(refusal),
                 (here, _) => here.ok(),
             };
-            let aim = ActionTarget { user, person, account };
+            let aim = ActionTarget { user, client, account };
             match act(hub, &channel, ModActionKind::Op(aim), None, now).await? {
                 OkReply::Operator { channel, user, .. } => {
                     vec![Answer::done(format!("{user} is an operator of {channel}."))]
@@ -202,8 +202,8 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
         Request::Users { part, after, limit } => {
             let asked = asked(part.as_deref(), limit);
             let page = hub.connections(&asked, after.unwrap_or_default());
-            let row = |person: &Arc<Client>| connection(person, now);
-            paged(&page, row, "connections", |person| person.id.0.to_string())
+            let row = |client: &Arc<Client>| connection(client, now);
+            paged(&page, row, "connections", |client| client.id.0.to_string())
         }
         Request::Accounts { part, after, limit } => {
             let after = after.as_deref().map(user_name).transpose()?;
@@ -243,7 +243,14 @@ async fn act(
     let shell = hub.shell(now);
     let channel = hub.channel_for(&shell, &name, now)?;
     let own = UserName::stored(OWN_NAME).map_err(|error| Refusal::bad_name(&error))?;
-    hub.act(&shell, own, &channel, ModAction { deed, reason }, now, policy::channel::may)?;
+    hub.moderate(
+        &shell,
+        own,
+        &channel,
+        ModAction { kind: deed, reason },
+        now,
+        policy::channel::may,
+    )?;
     loop {
         poll_fn(|cx| shell.ready.poll(cx, false)).await;
         shell.ready.take();
@@ -325,16 +332,16 @@ fn paged<T>(
     rows
 }
 
-fn connection(person: &Arc<Client>, now: Timestamp) -> Answer {
-    let last_line = Timestamp(person.last_line_at.load(Ordering::Relaxed));
+fn connection(client: &Arc<Client>, now: Timestamp) -> Answer {
+    let last_line = Timestamp(client.last_line_at.load(Ordering::Relaxed));
     Answer::User {
-        id: person.id.0,
-        name: person.name().map(|name| name.to_string()),
-        account: person.signed_in().map(|account| account.name.to_string()),
-        address: person.shown_address(),
-        since: on_the_wall(person.since).rfc3339().to_string(),
+        id: client.id.0,
+        name: client.name().map(|name| name.to_string()),
+        account: client.signed_in().map(|account| account.name.to_string()),
+        address: client.shown_address(),
+        since: on_the_wall(client.since).rfc3339().to_string(),
         idle: now.seconds_since(last_line),
-        client: person.kind().word().to_owned(),
+        client: client.kind().word().to_owned(),
     }
 }
 

@@ -19,20 +19,20 @@ use crate::util::clock::on_the_wall;
 pub(super) fn load(
     book: &Book,
     rows: Vec<AccountRow>,
-    register: &ConversationIndex,
+    index: &ConversationIndex,
     past: &mut RecoveredState,
 ) -> Result<(), Failure> {
     let mut ignored: HashMap<u64, Vec<IgnoredUser>> = HashMap::new();
     for row in book.ignored()? {
         let Ok(name) = UserName::new(&row.shown) else { continue };
-        let hidden = IgnoredUser { name, party: row.other.map(UserId) };
+        let hidden = IgnoredUser { name, user_id: row.other.map(UserId) };
         ignored.entry(row.party).or_default().push(hidden);
     }
     let mut members = book.members()?;
     members.sort_by_key(|row| row.entered);
     let mut channels: HashMap<u64, Vec<AccountMembership>> = HashMap::new();
     for row in members {
-        let Some(channel) = register.channel(row.number).cloned() else { continue };
+        let Some(channel) = index.channel(row.number).cloned() else { continue };
         let remembered = AccountMembership { channel, read: MessageId(row.marker) };
         channels.entry(row.party).or_default().push(remembered);
     }
@@ -43,7 +43,7 @@ pub(super) fn load(
         };
         let reason = row.away.as_deref().and_then(Text::new);
         past.accounts.push(StoredAccount {
-            party: UserId(row.party),
+            user_id: UserId(row.party),
             name,
             password: row.password.into(),
             away: row.is_away.then_some(Away { reason }),
@@ -62,13 +62,13 @@ pub(super) fn load(
 /// What is written for a deed.
 pub(super) fn add_entries<'a>(
     what: &'a AccountUpdate,
-    register: &ConversationIndex,
+    index: &ConversationIndex,
     entries: &mut Vec<Entry<'a>>,
 ) {
     let number = |name: &ChannelName| {
-        register.entry(&ConversationKey::Channel(name.clone())).map(|entry| entry.number)
+        index.entry(&ConversationKey::Channel(name.clone())).map(|entry| entry.number)
     };
-    let party = what.party().0;
+    let party = what.user_id().0;
     let add_token = |entries: &mut Vec<Entry<'a>>, token: &'a Option<_>, created| {
         let hash = token.as_ref().map(TokenHash::bytes);
         let entry = hash.map(|hash| Entry::from(AccountEntry::Token { hash, party, created }));
@@ -145,9 +145,9 @@ fn is_away(party: u64, away: Option<&Away>) -> Entry<'_> {
 /// What is written for a fact about an account.
 pub(super) fn fact_entry<'a>(
     fact: &'a StateChange,
-    register: &ConversationIndex,
+    index: &ConversationIndex,
 ) -> Option<Entry<'a>> {
-    let number = |key: &ConversationKey| register.entry(key).map(|entry| entry.number);
+    let number = |key: &ConversationKey| index.entry(key).map(|entry| entry.number);
     let channel = |name: &ChannelName| number(&ConversationKey::Channel(name.clone()));
     let entry = match fact {
         StateChange::AccountSeen(party, time) => {

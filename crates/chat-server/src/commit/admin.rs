@@ -44,11 +44,11 @@ pub(super) fn load(book: &Book) -> Result<StoredServerModeration, Failure> {
 }
 
 /// The account that it is about.
-pub(super) fn party(decree: &AdminCommand) -> Option<UserId> {
-    match &decree.what {
-        AdminAction::Admin { party, .. }
-        | AdminAction::Password { party, .. }
-        | AdminAction::Delete { party } => Some(*party),
+pub(super) fn party(command: &AdminCommand) -> Option<UserId> {
+    match &command.what {
+        AdminAction::Admin { user_id, .. }
+        | AdminAction::Password { user_id, .. }
+        | AdminAction::Delete { user_id } => Some(*user_id),
         AdminAction::Kill(_)
         | AdminAction::Announce(_)
         | AdminAction::Invitation { .. }
@@ -58,10 +58,10 @@ pub(super) fn party(decree: &AdminCommand) -> Option<UserId> {
 }
 
 /// What is written for a decree: what it takes, and its act.
-pub(super) fn add_entries<'a>(decree: &'a AdminCommand, entries: &mut Vec<Entry<'a>>) {
-    let AuditEntry { time, by, whom, until, reason, .. } = &decree.act;
+pub(super) fn add_entries<'a>(command: &'a AdminCommand, entries: &mut Vec<Entry<'a>>) {
+    let AuditEntry { time, by, whom, until, reason, .. } = &command.act;
     let author = by.as_ref().map(UserName::as_str);
-    match &decree.what {
+    match &command.what {
         AdminAction::Kill(_) | AdminAction::Announce(_) => {}
         AdminAction::Invitation { hash, until, .. } => {
             let (hash, created, until) = (hash.bytes(), time.0, until.0);
@@ -73,19 +73,19 @@ pub(super) fn add_entries<'a>(decree: &'a AdminCommand, entries: &mut Vec<Entry<
             entries.push(OperatorEntry::Ban { key, shown, author, created, until, reason }.into());
         }
         AdminAction::Unban(_, key) => entries.push(OperatorEntry::Unban { key }.into()),
-        AdminAction::Admin { party: UserId(party), admin } => {
+        AdminAction::Admin { user_id: UserId(party), admin } => {
             entries.push(AccountEntry::Admin { party: *party, admin: *admin }.into());
         }
-        AdminAction::Delete { party: UserId(party) } => {
+        AdminAction::Delete { user_id: UserId(party) } => {
             entries.push(AccountEntry::Forget { party: *party }.into());
         }
-        AdminAction::Password { party: UserId(party), password } => {
+        AdminAction::Password { user_id: UserId(party), password } => {
             let party = *party;
             entries.push(AccountEntry::Password { party, password }.into());
             entries.push(AccountEntry::RevokeAll { party, except: None }.into());
         }
     }
-    entries.push(record(&decree.act));
+    entries.push(record(&command.act));
 }
 
 /// An act in the record of the server's operators.

@@ -51,14 +51,14 @@ pub(super) enum Submission {
 /// The one place where lines get their ids and are written.
 pub(super) struct Committer {
     book: Book,
-    register: ConversationIndex,
-    tidying: RetentionSweep,
+    index: ConversationIndex,
+    sweep: RetentionSweep,
     /// The batch that is being carried out.
     batch: VecDeque<BatchItem>,
     /// Accounts that were erased: nothing of theirs is written any more.
     forgotten: HashSet<UserId>,
     /// Facts that are not kept yet.
-    owed: VecDeque<StateChange>,
+    pending: VecDeque<StateChange>,
     /// The last commit failed.
     failing: bool,
     progress: Arc<CommitProgress>,
@@ -108,15 +108,15 @@ enum BatchItem {
 /// What is to become of one draft of a batch.
 enum Plan {
     Message {
-        seat: Slot,
+        slot: Slot,
         by_other: bool,
         hidden: bool,
     },
     Topic {
-        seat: Slot,
+        slot: Slot,
     },
     ModAction {
-        seat: Slot,
+        slot: Slot,
         written: PlannedModAction,
     },
     /// The same as another line of this batch, which came first.
@@ -133,21 +133,21 @@ impl Committer {
         book: Book,
         retention: Retention,
     ) -> Result<(Self, RecoveredState), Failure> {
-        let (register, past) = ConversationIndex::load(&book)?;
-        let mut tidying = RetentionSweep::new(retention);
-        tidying.erase(book.erasing()?);
-        tidying.purge(book.pending_purges()?);
-        let desk = Self {
+        let (index, past) = ConversationIndex::load(&book)?;
+        let mut sweep = RetentionSweep::new(retention);
+        sweep.erase(book.erasing()?);
+        sweep.purge(book.pending_purges()?);
+        let committer = Self {
             book,
-            register,
-            tidying,
+            index,
+            sweep,
             batch: VecDeque::new(),
             forgotten: HashSet::new(),
-            owed: VecDeque::new(),
+            pending: VecDeque::new(),
             failing: false,
             progress: Arc::default(),
         };
-        Ok((desk, past))
+        Ok((committer, past))
     }
 
     /// Carries a batch out: all of it is kept and told, or nothing of it. Whatever happens, every draft is
@@ -155,11 +155,7 @@ impl Committer {
     ///
     /// An act of those who run a channel, or the server, is a batch of its own: it is about what was said before, and
     /// what may be said, or decided, after it depends on it.
-    pub(super) fn carry_out(
-        &mut self,
-        items: impl IntoIterator<Item = Submission>,
-        hub: &Arc<Hub>,
-    ) {
+    pub(super) fn run(&mut self, items: impl IntoIterator<Item = Submission>, hub: &Arc<Hub>) {
         let items = items.into_iter();
         let mut batch = Vec::with_capacity(items.size_hint().0);
         for item in items {
@@ -170,22 +166,22 @@ impl Committer {
             );
             if is_act {
                 if !batch.is_empty() {
-                    self.carry_out_together(std::mem::take(&mut batch), hub);
+                    self.run_batch(std::mem::take(&mut batch), hub);
                 }
-                self.carry_out_together(vec![item], hub);
+                self.run_batch(vec![item], hub);
             } else {
                 batch.push(item);
             }
         }
         if !batch.is_empty() {
-            self.carry_out_together(batch, hub);
+            self.run_batch(batch, hub);
         }
     }
 
-    fn carry_out_together(&mut self, items: Vec<Submission>, hub: &Arc<Hub>) {
+    fn run_batch(&mut self, items: Vec<Submission>, hub: &Arc<Hub>) {
         let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
             self.progress.enter(CommitStage::Disk);
-            self.plan(items, hub);
+            self.plan_batch(items, hub);
             let kept = self.keep();
             self.progress.enter(CommitStage::Publishing);
             self.apply(&kept, hub);
@@ -208,7 +204,7 @@ impl Committer {
         self.progress.enter(CommitStage::Disk);
         if self.keep().is_err() {
             tracing::warn!(
-                facts = self.owed.len(),
+                facts = self.pending.len(),
                 "some of what was to be remembered is not kept"
             );
         }
@@ -217,47 +213,47 @@ impl Committer {
         }
     }
 
-    fn plan(&mut self, items: Vec<Submission>, hub: &Hub) {
-        let mut said_now = HashMap::new();
-        for fact in &self.owed {
-            seat_fact(&mut self.register, fact);
+    fn plan_batch(&mut self, items: Vec<Submission>, hub: &Hub) {
+        let mut sent_in_batch = HashMap::new();
+        for fact in &self.pending {
+            slot_of_change(&mut self.index, fact);
         }
         for item in items {
             match item {
-                Submission::Proposal(draft) => {
-                    let step = self.step(&draft, &mut said_now, hub);
-                    self.batch.push_back(BatchItem::Proposal(draft, step));
+                Submission::Proposal(proposal) => {
+                    let plan = self.plan(&proposal, &mut sent_in_batch, hub);
+                    self.batch.push_back(BatchItem::Proposal(proposal, plan));
                 }
-                Submission::Account(deed) => {
-                    let refusal = self.may_do(&deed.what).err();
-                    self.batch.push_back(BatchItem::Account(*deed, refusal));
+                Submission::Account(update) => {
+                    let refusal = self.may_do(&update.what).err();
+                    self.batch.push_back(BatchItem::Account(*update, refusal));
                 }
-                Submission::Admin(decree) => {
-                    let refusal = self.may_be(&decree).err();
-                    self.batch.push_back(BatchItem::Admin(decree, refusal));
+                Submission::Admin(command) => {
+                    let refusal = self.may_be(&command).err();
+                    self.batch.push_back(BatchItem::Admin(command, refusal));
                 }
                 Submission::Change(fact) => {
-                    seat_fact(&mut self.register, &fact);
-                    self.owe(fact);
+                    slot_of_change(&mut self.index, &fact);
+                    self.queue_change(fact);
                 }
             }
         }
     }
 
     /// Takes something to be written with the next commit.
-    pub(super) fn owe(&mut self, fact: StateChange) {
-        self.owed.push_back(fact);
-        if self.owed.len() > MAX_OWED {
-            self.owed.pop_front();
+    pub(super) fn queue_change(&mut self, fact: StateChange) {
+        self.pending.push_back(fact);
+        if self.pending.len() > MAX_OWED {
+            self.pending.pop_front();
         }
     }
 
     /// Nothing becomes of an account that was erased.
     fn may_do(&mut self, what: &AccountUpdate) -> Result<(), Refusal> {
         if let AccountUpdate::Enter { channel, .. } = what {
-            seat_channel(&mut self.register, channel);
+            slot_of_channel(&mut self.index, channel);
         }
-        let party = what.party();
+        let party = what.user_id();
         if self.forgotten.contains(&party) {
             return Err(Refusal::account_gone());
         }
@@ -267,147 +263,148 @@ impl Committer {
         Ok(())
     }
 
-    fn may_be(&mut self, decree: &AdminCommand) -> Result<(), Refusal> {
-        match admin::party(decree) {
+    fn may_be(&mut self, command: &AdminCommand) -> Result<(), Refusal> {
+        match admin::party(command) {
             Some(party) if self.forgotten.contains(&party) => Err(Refusal::account_gone()),
             _ => {
-                decree.check_policy()?;
-                self.forgotten.extend(decree.forgets());
+                command.check_policy()?;
+                self.forgotten.extend(command.forgets());
                 Ok(())
             }
         }
     }
 
     /// Whoever says something, or is to hear it privately, may have erased their account since.
-    fn may_say(&self, draft: &Proposal) -> Result<(), Refusal> {
-        if draft.account.is_some_and(|account| self.forgotten.contains(&account)) {
+    fn may_send(&self, proposal: &Proposal) -> Result<(), Refusal> {
+        if proposal.account.is_some_and(|account| self.forgotten.contains(&account)) {
             return Err(Refusal::account_gone());
         }
-        match &draft.to {
-            Ok(Recipient::Private(to)) if self.forgotten.contains(&to.party) => {
+        match &proposal.to {
+            Ok(Recipient::Private(to)) if self.forgotten.contains(&to.user_id) => {
                 Err(Refusal::gone_from_chat(&to.to, false))
             }
             _ => Ok(()),
         }
     }
 
-    fn step(
+    fn plan(
         &mut self,
-        draft: &Proposal,
-        said_now: &mut HashMap<(UserName, Box<str>), (u32, MessageStamp)>,
+        proposal: &Proposal,
+        sent_in_batch: &mut HashMap<(UserName, Box<str>), (u32, MessageStamp)>,
         hub: &Hub,
     ) -> Plan {
-        let once = draft.once.as_ref().map(|key| (draft.from.clone(), Box::from(key.as_str())));
+        let once =
+            proposal.once.as_ref().map(|key| (proposal.from.clone(), Box::from(key.as_str())));
         if let Some(once) = &once {
-            if let Some((number, stamp)) = said_now.get(once) {
+            if let Some((number, stamp)) = sent_in_batch.get(once) {
                 return Plan::Duplicate { number: *number, stamp: *stamp };
             }
             // Also where the wall clock was set, nothing is said again.
-            let now = draft.time.min(on_the_wall(draft.time));
+            let now = proposal.time.min(on_the_wall(proposal.time));
             let since = now.0.saturating_sub(ONCE_MILLIS);
             match self.book.said_once(once.0.key(), &once.1, since) {
                 Ok(Some(said)) => {
                     let stamp = MessageStamp { id: MessageId(said.id), time: Timestamp(said.time) };
-                    return self.said_before(said.number, stamp, draft);
+                    return self.duplicate(said.number, stamp, proposal);
                 }
                 Ok(None) => {}
                 Err(failure) => {
-                    self.fails(&failure);
+                    self.report_failure(&failure);
                     return Plan::Decided(CommitOutcome::Refused(Refusal::not_stored()));
                 }
             }
         }
-        let to = match &draft.to {
+        let to = match &proposal.to {
             Ok(to) => to,
             Err(refusal) => return Plan::Decided(CommitOutcome::Refused(refusal.clone())),
         };
-        if let Err(refusal) = draft.check_policy().and_then(|()| self.may_say(draft)) {
+        if let Err(refusal) = proposal.check_policy().and_then(|()| self.may_send(proposal)) {
             return Plan::Decided(CommitOutcome::Refused(refusal));
         }
-        let key = to.key(draft.party);
-        match &draft.what {
-            Payload::ModAction(_) => self.act(draft, &key),
-            Payload::Topic(_) => match self.register.seat(&key, None) {
-                Ok(seat) => Plan::Topic { seat },
+        let key = to.key(proposal.user_id);
+        match &proposal.what {
+            Payload::ModAction(_) => self.act(proposal, &key),
+            Payload::Topic(_) => match self.index.slot(&key, None) {
+                Ok(slot) => Plan::Topic { slot },
                 Err(IndexFull) => full(),
             },
             Payload::Message { .. } => {
-                let names = names(draft, &key);
+                let names = names(proposal, &key);
                 let by_other = matches!(key, ConversationKey::Private(_, other)
-                    if other == draft.party);
+                    if other == proposal.user_id);
                 if matches!(key, ConversationKey::Private(..))
-                    && self.register.entry(&key).is_none()
+                    && self.index.entry(&key).is_none()
                     && let Err(refusal) =
-                        hub.throttle(&draft.author, ThrottledOp::WritePrivate, draft.time)
+                        hub.throttle(&proposal.author, ThrottledOp::WritePrivate, proposal.time)
                 {
                     return Plan::Decided(CommitOutcome::Refused(refusal));
                 }
-                let seat = self.register.next_place(&key, names, on_the_wall(draft.time));
-                let Ok(seat) = seat else { return full() };
+                let slot = self.index.next_place(&key, names, on_the_wall(proposal.time));
+                let Ok(slot) = slot else { return full() };
                 if let Some(once) = once {
-                    said_now.insert(once, (seat.number, seat.stamp()));
+                    sent_in_batch.insert(once, (slot.number, slot.stamp()));
                 }
-                Plan::Message { seat, by_other, hidden: !draft.is_kept() }
+                Plan::Message { slot, by_other, hidden: !proposal.is_kept() }
             }
         }
     }
 
-    fn act(&mut self, draft: &Proposal, key: &ConversationKey) -> Plan {
-        if draft.purges() && self.tidying.pending_purges() >= MAX_PURGES {
+    fn act(&mut self, proposal: &Proposal, key: &ConversationKey) -> Plan {
+        if proposal.purges() && self.sweep.pending_purges() >= MAX_PURGES {
             return Plan::Decided(CommitOutcome::Refused(Refusal::purges_pending()));
         }
-        let seat = self.register.act_place(key, on_the_wall(draft.time));
-        let Ok(seat) = seat else { return full() };
-        let written = draft.kept().map(|mut kept| {
+        let slot = self.index.act_place(key, on_the_wall(proposal.time));
+        let Ok(slot) = slot else { return full() };
+        let written = proposal.kept().map(|mut kept| {
             if let Some(logged) = &mut kept.logged {
-                logged.time = seat.time;
+                logged.time = slot.time;
             }
-            PlannedModAction::of(kept, seat.number, seat.id, &self.book)
+            PlannedModAction::of(kept, slot.number, slot.id, &self.book)
         });
         match written {
-            Some(Ok(written)) => Plan::ModAction { seat, written },
+            Some(Ok(written)) => Plan::ModAction { slot, written },
             Some(Err(failure)) => {
-                self.fails(&failure);
+                self.report_failure(&failure);
                 Plan::Decided(CommitOutcome::Refused(Refusal::not_stored()))
             }
             None => Plan::Decided(CommitOutcome::Refused(Refusal::internal())),
         }
     }
 
-    fn said_before(&self, number: u32, stamp: MessageStamp, draft: &Proposal) -> Plan {
-        let place = self.register.place(number, draft.party);
-        let place = place.unwrap_or_else(|| draft.place.clone());
+    fn duplicate(&self, number: u32, stamp: MessageStamp, proposal: &Proposal) -> Plan {
+        let place = self.index.place(number, proposal.user_id);
+        let place = place.unwrap_or_else(|| proposal.place.clone());
         Plan::Decided(CommitOutcome::Duplicate(place, stamp))
     }
 
     /// Commits the batch and what is owed.
     fn keep(&mut self) -> Result<(), Refusal> {
-        let mut entries = Vec::with_capacity(self.batch.len() + self.owed.len());
-        let names: Vec<String> = self.owed.iter().map(stored_name).collect();
-        for (fact, name) in self.owed.iter().zip(&names) {
-            add_fact(fact, name, &self.register, &mut entries);
+        let mut entries = Vec::with_capacity(self.batch.len() + self.pending.len());
+        let names: Vec<String> = self.pending.iter().map(stored_name).collect();
+        for (fact, name) in self.pending.iter().zip(&names) {
+            add_fact(fact, name, &self.index, &mut entries);
         }
         let lines = self.batch.iter().filter_map(BatchItem::line);
         let news: Vec<NewConversation> =
-            lines.map(|(draft, step)| NewConversation::of(draft, step)).collect();
+            lines.map(|(proposal, plan)| NewConversation::of(proposal, plan)).collect();
         let mut news = news.iter();
         let mut read = HashMap::new();
-        for job in &self.batch {
-            match job {
-                BatchItem::Proposal(draft, step) => {
-                    entries.extend(news.next().and_then(|new| new.entry(draft, step)));
-                    entries.extend(entry(draft, step));
-                    if let Plan::ModAction { seat, written } = step {
-                        written.add_to(seat.number, seat.id, &mut entries);
+        for batch_item in &self.batch {
+            match batch_item {
+                BatchItem::Proposal(proposal, plan) => {
+                    entries.extend(news.next().and_then(|new| new.entry(proposal, plan)));
+                    entries.extend(entry(proposal, plan));
+                    if let Plan::ModAction { slot, written } = plan {
+                        written.add_to(slot.number, slot.id, &mut entries);
                     }
-                    if let (Some(account), Plan::Message { seat, .. }) = (draft.account, step) {
-                        read.insert((account, seat.number), seat.id);
+                    if let (Some(account), Plan::Message { slot, .. }) = (proposal.account, plan) {
+                        read.insert((account, slot.number), slot.id);
                     }
                 }
-                BatchItem::Account(deed, None) => {
-                    account::add_entries(&deed.what, &self.register, &mut entries);
+                BatchItem::Account(update, None) => {
+                    account::add_entries(&update.what, &self.index, &mut entries);
                 }
-                BatchItem::Admin(decree, None) => admin::add_entries(decree, &mut entries),
+                BatchItem::Admin(command, None) => admin::add_entries(command, &mut entries),
                 BatchItem::Account(_, Some(_)) | BatchItem::Admin(_, Some(_)) => {}
             }
         }
@@ -415,10 +412,10 @@ impl Committer {
         for ((UserId(party), number), marker) in read {
             entries.push(AccountEntry::Marker { party, number, marker }.into());
         }
-        let floors = self.tidying.add_floors(&self.register, &mut entries);
+        let floors = self.sweep.add_floors(&self.index, &mut entries);
         if entries.is_empty() {
-            self.register.keep();
-            self.owed.clear();
+            self.index.keep();
+            self.pending.clear();
             return Ok(());
         }
         let kept = self.book.commit(&entries);
@@ -428,35 +425,35 @@ impl Committer {
                 if std::mem::take(&mut self.failing) {
                     tracing::info!("lines are stored again");
                 }
-                self.register.keep();
-                self.tidying.raise(&mut self.register, floors);
-                for fact in std::mem::take(&mut self.owed) {
+                self.index.keep();
+                self.sweep.raise(&mut self.index, floors);
+                for fact in std::mem::take(&mut self.pending) {
                     match fact {
-                        StateChange::UserGone(party) => self.tidying.over(self.register.end(party)),
+                        StateChange::UserGone(party) => self.sweep.over(self.index.end(party)),
                         StateChange::ChannelDropped(name) => self.forget_lines(&name),
                         StateChange::ChannelForgotten(name, _) => {
-                            self.tidying.over(self.register.give_up(&name).into_iter().collect());
+                            self.sweep.over(self.index.give_up(&name).into_iter().collect());
                         }
-                        StateChange::ChannelCreated(name, ..) => self.register.show_as(&name),
+                        StateChange::ChannelCreated(name, ..) => self.index.show_as(&name),
                         _ => {}
                     }
                 }
                 let lines = self.batch.iter().filter_map(BatchItem::line);
-                let purges = lines.filter_map(|(_, step)| match step {
+                let purges = lines.filter_map(|(_, plan)| match plan {
                     Plan::ModAction { written, .. } => Some(written.purges()),
                     _ => None,
                 });
-                self.tidying.purge(purges.sum());
+                self.sweep.purge(purges.sum());
                 for party in self.batch.iter().filter_map(BatchItem::forgets) {
-                    self.tidying.erase([party.0]);
-                    self.tidying.over(self.register.end(party));
+                    self.sweep.erase([party.0]);
+                    self.sweep.over(self.index.end(party));
                 }
                 self.forget_ended();
                 Ok(())
             }
             Err(failure) => {
-                self.fails(&failure);
-                self.register.take_back();
+                self.report_failure(&failure);
+                self.index.roll_back();
                 for party in self.batch.iter().filter_map(BatchItem::forgets) {
                     self.forgotten.remove(&party);
                 }
@@ -468,7 +465,7 @@ impl Committer {
     /// The lines of channels that have just been ended are taken out by and by.
     fn forget_ended(&mut self) {
         let lines = self.batch.iter().filter_map(BatchItem::line);
-        let ended = lines.filter_map(|(draft, step)| match (step, &draft.to) {
+        let ended = lines.filter_map(|(proposal, plan)| match (plan, &proposal.to) {
             (Plan::ModAction { written, .. }, Ok(Recipient::Channel(channel)))
                 if written.ends() =>
             {
@@ -483,50 +480,50 @@ impl Committer {
 
     fn forget_lines(&mut self, name: &ChannelName) {
         let key = ConversationKey::Channel(name.clone());
-        if let Some(last) = self.register.entry(&key).map(|entry| entry.last) {
-            self.tidying.raise(&mut self.register, vec![(key, last)]);
+        if let Some(last) = self.index.entry(&key).map(|entry| entry.last) {
+            self.sweep.raise(&mut self.index, vec![(key, last)]);
         }
     }
 
     fn apply(&mut self, kept: &Result<(), Refusal>, hub: &Arc<Hub>) {
-        hub.publish_batch(|| self.settle_each(kept, hub));
+        hub.publish_batch(|| self.apply_each(kept, hub));
     }
 
-    fn settle_each(&mut self, kept: &Result<(), Refusal>, hub: &Arc<Hub>) {
+    fn apply_each(&mut self, kept: &Result<(), Refusal>, hub: &Arc<Hub>) {
         loop {
             if kept.is_ok() && self.apply_run(hub) {
                 continue;
             }
-            let Some(job) = self.batch.pop_front() else { return };
-            let (draft, step) = match job {
-                BatchItem::Proposal(draft, step) => (draft, step),
-                BatchItem::Account(deed, refusal) => {
+            let Some(batch_item) = self.batch.pop_front() else { return };
+            let (proposal, plan) = match batch_item {
+                BatchItem::Proposal(proposal, plan) => (proposal, plan),
+                BatchItem::Account(update, refusal) => {
                     let kept = refusal.map_or_else(|| kept.clone(), Err);
-                    hub.apply_account_update(deed, kept);
+                    hub.apply_account_update(update, kept);
                     continue;
                 }
-                BatchItem::Admin(decree, refusal) => {
+                BatchItem::Admin(command, refusal) => {
                     let kept = refusal.map_or_else(|| kept.clone(), Err);
-                    hub.apply_admin_command(decree, kept);
+                    hub.apply_admin_command(command, kept);
                     continue;
                 }
             };
-            let settled = match (step, kept) {
+            let settled = match (plan, kept) {
                 (Plan::Decided(settled), _) => settled,
                 (_, Err(refusal)) => CommitOutcome::Failed(refusal.clone()),
-                (Plan::Message { seat, .. }, Ok(())) => CommitOutcome::MessageStored(seat.stamp()),
+                (Plan::Message { slot, .. }, Ok(())) => CommitOutcome::MessageStored(slot.stamp()),
                 (Plan::Topic { .. }, Ok(())) => CommitOutcome::TopicStored,
                 (Plan::ModAction { mut written, .. }, Ok(())) => {
                     CommitOutcome::ModActionStored(written.hidden(), written.take_recorded())
                 }
                 (Plan::Duplicate { number, stamp }, Ok(())) => {
-                    match self.said_before(number, stamp, &draft) {
+                    match self.duplicate(number, stamp, &proposal) {
                         Plan::Decided(settled) => settled,
                         _ => CommitOutcome::Refused(Refusal::internal()),
                     }
                 }
             };
-            hub.apply(draft, settled);
+            hub.apply(proposal, settled);
         }
     }
 
@@ -536,7 +533,7 @@ impl Committer {
         let Some((channel, ..)) = said.peek().copied() else { return false };
         let is_of_run = |(other, ..): &(&Arc<Channel>, _, _)| Arc::ptr_eq(other, channel);
         let run: Vec<_> =
-            said.take_while(is_of_run).map(|(_, draft, stamp)| (draft, stamp)).collect();
+            said.take_while(is_of_run).map(|(_, proposal, stamp)| (proposal, stamp)).collect();
         let length = run.len();
         hub.apply_run(channel, run);
         // Not before it is told: after a fault they are settled still.
@@ -547,35 +544,35 @@ impl Committer {
     /// After a fault in the midst of a batch: what isn't settled is refused, and what is true is read again.
     fn recover(&mut self, hub: &Arc<Hub>) {
         match ConversationIndex::load(&self.book) {
-            Ok((register, _)) => self.register = register,
-            Err(failure) => self.fails(&failure),
+            Ok((index, _)) => self.index = index,
+            Err(failure) => self.report_failure(&failure),
         }
-        while let Some(job) = self.batch.pop_front() {
-            match job {
-                BatchItem::Proposal(draft, _) => {
-                    hub.apply(draft, CommitOutcome::Refused(Refusal::internal()))
+        while let Some(batch_item) = self.batch.pop_front() {
+            match batch_item {
+                BatchItem::Proposal(proposal, _) => {
+                    hub.apply(proposal, CommitOutcome::Refused(Refusal::internal()));
                 }
-                BatchItem::Account(deed, _) => {
-                    hub.apply_account_update(deed, Err(Refusal::internal()))
+                BatchItem::Account(update, _) => {
+                    hub.apply_account_update(update, Err(Refusal::internal()));
                 }
-                BatchItem::Admin(decree, _) => {
-                    hub.apply_admin_command(decree, Err(Refusal::internal()));
+                BatchItem::Admin(command, _) => {
+                    hub.apply_admin_command(command, Err(Refusal::internal()));
                 }
             }
         }
     }
 
     /// The first failure in a row is told to the operator.
-    fn fails(&mut self, failure: &Failure) {
+    fn report_failure(&mut self, failure: &Failure) {
         if !std::mem::replace(&mut self.failing, true) {
             tracing::error!("{failure}; until then lines are refused, and reading goes on");
         }
     }
 
     /// From now on what retention has ended, and what is too old, is taken out in steps.
-    pub(super) fn begin_tidying(&mut self, now: Timestamp) {
+    pub(super) fn begin_sweep(&mut self, now: Timestamp) {
         // Nothing is older because the wall clock was set.
-        self.tidying.begin(now.min(on_the_wall(now)), ONCE_MILLIS);
+        self.sweep.begin(now.min(on_the_wall(now)), ONCE_MILLIS);
     }
 
     /// How many lines wait to be put into the store's tables; none while the store fails.
@@ -584,16 +581,16 @@ impl Committer {
     }
 
     /// Whether there is something to take out.
-    pub(super) fn has_tidying(&self) -> bool {
-        !self.failing && self.tidying.has_more()
+    pub(super) fn has_sweep(&self) -> bool {
+        !self.failing && self.sweep.has_more()
     }
 
     /// One small step of it.
-    pub(super) fn tidy(&mut self, hub: &Hub) {
+    pub(super) fn sweep_step(&mut self, hub: &Hub) {
         self.progress.enter(CommitStage::Disk);
-        if let Err(failure) = self.tidying.step(&mut self.book, &mut self.register, hub) {
+        if let Err(failure) = self.sweep.plan(&mut self.book, &mut self.index, hub) {
             tracing::warn!("old lines can't be taken out now: {failure}");
-            self.tidying.rest();
+            self.sweep.rest();
         }
         self.progress.enter(CommitStage::Idle);
     }
@@ -604,9 +601,9 @@ impl BatchItem {
     fn said(&self) -> Option<(&Arc<Channel>, &Proposal, MessageStamp)> {
         match self.line()? {
             (
-                draft @ Proposal { to: Ok(Recipient::Channel(channel)), .. },
-                Plan::Message { seat, .. },
-            ) => Some((channel, draft, seat.stamp())),
+                proposal @ Proposal { to: Ok(Recipient::Channel(channel)), .. },
+                Plan::Message { slot, .. },
+            ) => Some((channel, proposal, slot.stamp())),
             _ => None,
         }
     }
@@ -614,51 +611,52 @@ impl BatchItem {
     /// The account that is erased with it.
     fn forgets(&self) -> Option<UserId> {
         match self {
-            Self::Account(AccountProposal { what: AccountUpdate::Forget { party }, .. }, None) => {
-                Some(*party)
-            }
-            Self::Admin(decree, None) => decree.forgets(),
+            Self::Account(
+                AccountProposal { what: AccountUpdate::Forget { user_id }, .. },
+                None,
+            ) => Some(*user_id),
+            Self::Admin(command, None) => command.forgets(),
             _ => None,
         }
     }
 
     fn line(&self) -> Option<(&Proposal, &Plan)> {
         match self {
-            Self::Proposal(draft, step) => Some((draft, step)),
+            Self::Proposal(proposal, plan) => Some((proposal, plan)),
             Self::Account(..) | Self::Admin(..) => None,
         }
     }
 }
 
 /// The names of the two of a private chat now, in the order of the key.
-fn names<'a>(draft: &'a Proposal, key: &ConversationKey) -> Option<[&'a UserName; 2]> {
-    let (ConversationKey::Private(one, _), Ok(Recipient::Private(to))) = (key, &draft.to) else {
+fn names<'a>(proposal: &'a Proposal, key: &ConversationKey) -> Option<[&'a UserName; 2]> {
+    let (ConversationKey::Private(one, _), Ok(Recipient::Private(to))) = (key, &proposal.to) else {
         return None;
     };
-    Some(if *one == draft.party { [&draft.from, &to.to] } else { [&to.to, &draft.from] })
+    Some(if *one == proposal.user_id { [&proposal.from, &to.to] } else { [&to.to, &proposal.from] })
 }
 
 /// A channel that a fact is about has its number, and one that is made its name as it is shown, before any line that
 /// comes after the fact.
-fn seat_fact(register: &mut ConversationIndex, fact: &StateChange) {
+fn slot_of_change(index: &mut ConversationIndex, fact: &StateChange) {
     let name = match fact {
         StateChange::ChannelCreated(name, ..) | StateChange::ChannelDropped(name) => name,
         StateChange::Moderation(changed) => &changed.channel,
         StateChange::ChannelForgotten(_, last) => {
-            register.forget_up_to(last.0);
+            index.forget_up_to(last.0);
             return;
         }
         _ => return,
     };
-    seat_channel(register, name);
+    slot_of_channel(index, name);
     if let StateChange::ChannelCreated(name, ..) = fact {
-        register.show_as(name);
+        index.show_as(name);
     }
 }
 
 /// Without a number nothing of the channel is stored. What is said there is refused then.
-fn seat_channel(register: &mut ConversationIndex, name: &ChannelName) {
-    if register.seat(&ConversationKey::Channel(name.clone()), None).is_err() {
+fn slot_of_channel(index: &mut ConversationIndex, name: &ChannelName) {
+    if index.slot(&ConversationKey::Channel(name.clone()), None).is_err() {
         tracing::error!(channel = %name, "{FULL}");
     }
 }
@@ -682,14 +680,14 @@ fn stored_name(fact: &StateChange) -> String {
 fn add_fact<'a>(
     fact: &'a StateChange,
     name: &'a str,
-    register: &ConversationIndex,
+    index: &ConversationIndex,
     entries: &mut Vec<Entry<'a>>,
 ) {
-    let seat = |name: &ChannelName| register.entry(&ConversationKey::Channel(name.clone()));
+    let slot = |name: &ChannelName| index.entry(&ConversationKey::Channel(name.clone()));
     match fact {
         StateChange::ChannelCreated(channel, topic, by) => {
-            let Some(seat) = seat(channel) else { return };
-            let (number, shown) = (seat.number, channel.bare());
+            let Some(slot) = slot(channel) else { return };
+            let (number, shown) = (slot.number, channel.bare());
             let topic = topic.as_ref().map(Text::as_str);
             entries.push(Entry::Channel { number, name, shown, topic, open: true });
             if topic.is_some() {
@@ -697,8 +695,8 @@ fn add_fact<'a>(
             }
         }
         StateChange::ChannelDropped(channel) => {
-            let Some(seat) = seat(channel) else { return };
-            let (number, shown, floor) = (seat.number, channel.bare(), seat.last);
+            let Some(slot) = slot(channel) else { return };
+            let (number, shown, floor) = (slot.number, channel.bare(), slot.last);
             entries.push(Entry::Channel { number, name, shown, topic: None, open: false });
             entries.push(Entry::Floor { number, floor });
             entries.push(Entry::Rule { number, rule: Rule::End });
@@ -709,18 +707,18 @@ fn add_fact<'a>(
         StateChange::NameReleased(name) => entries.push(Entry::Release { name }),
         StateChange::Moderation(changed) => {
             let ChannelChange { channel, keep } = &**changed;
-            if let Some(seat) = seat(channel) {
-                moderation::add_rule(keep, seat.number, entries);
+            if let Some(slot) = slot(channel) {
+                moderation::add_rule(keep, slot.number, entries);
             }
         }
         StateChange::ChannelForgotten(..) => {
-            let Some((number, floor)) = register.forgotten() else { return };
+            let Some((number, floor)) = index.forgotten() else { return };
             let (name, shown) = (FORGOTTEN, "");
             entries.push(Entry::Channel { number, name, shown, topic: None, open: false });
             entries.push(Entry::Floor { number, floor });
         }
         StateChange::UserGone(_) => {}
-        _ => entries.extend(account::fact_entry(fact, register)),
+        _ => entries.extend(account::fact_entry(fact, index)),
     }
 }
 
@@ -732,15 +730,15 @@ enum NewConversation {
 }
 
 impl NewConversation {
-    fn of(draft: &Proposal, step: &Plan) -> Self {
-        let is_new = match step {
-            Plan::Message { seat, .. } | Plan::Topic { seat } | Plan::ModAction { seat, .. } => {
-                seat.is_new
+    fn of(proposal: &Proposal, plan: &Plan) -> Self {
+        let is_new = match plan {
+            Plan::Message { slot, .. } | Plan::Topic { slot } | Plan::ModAction { slot, .. } => {
+                slot.is_new
             }
             Plan::Duplicate { .. } | Plan::Decided(_) => false,
         };
-        match &draft.to {
-            Ok(to) if is_new => match to.key(draft.party) {
+        match &proposal.to {
+            Ok(to) if is_new => match to.key(proposal.user_id) {
                 ConversationKey::Channel(name) => Self::Channel(stored(&name), name),
                 ConversationKey::Private(one, other) => Self::Private(one.0, other.0),
             },
@@ -748,10 +746,10 @@ impl NewConversation {
         }
     }
 
-    fn entry<'a>(&'a self, draft: &'a Proposal, step: &Plan) -> Option<Entry<'a>> {
-        let (Plan::Message { seat: Slot { number, .. }, .. }
-        | Plan::Topic { seat: Slot { number, .. } }
-        | Plan::ModAction { seat: Slot { number, .. }, .. }) = *step
+    fn entry<'a>(&'a self, proposal: &'a Proposal, plan: &Plan) -> Option<Entry<'a>> {
+        let (Plan::Message { slot: Slot { number, .. }, .. }
+        | Plan::Topic { slot: Slot { number, .. } }
+        | Plan::ModAction { slot: Slot { number, .. }, .. }) = *plan
         else {
             return None;
         };
@@ -762,7 +760,7 @@ impl NewConversation {
             }
             Self::Private(one, other) => {
                 let key = ConversationKey::Private(UserId(*one), UserId(*other));
-                let [one_name, other_name] = names(draft, &key)?.map(UserName::as_str);
+                let [one_name, other_name] = names(proposal, &key)?.map(UserName::as_str);
                 let (one, other) = (*one, *other);
                 Some(Entry::Private { number, one, other, one_name, other_name })
             }
@@ -770,25 +768,25 @@ impl NewConversation {
     }
 }
 
-fn entry<'a>(draft: &'a Proposal, step: &Plan) -> Option<Entry<'a>> {
-    match (step, &draft.what) {
-        (Plan::Message { seat, by_other, hidden }, Payload::Message { text, action }) => {
+fn entry<'a>(proposal: &'a Proposal, plan: &Plan) -> Option<Entry<'a>> {
+    match (plan, &proposal.what) {
+        (Plan::Message { slot, by_other, hidden }, Payload::Message { text, action }) => {
             Some(Entry::Line {
-                number: seat.number,
-                id: seat.id,
-                time: seat.time.0,
-                author: draft.from.as_str(),
+                number: slot.number,
+                id: slot.id,
+                time: slot.time.0,
+                author: proposal.from.as_str(),
                 action: *action,
                 by_other: *by_other,
-                account: draft.account.map(|account| account.0),
+                account: proposal.account.map(|account| account.0),
                 text: text.as_str(),
-                once: draft.once.as_ref().map(|key| (draft.from.key(), key.as_str())),
+                once: proposal.once.as_ref().map(|key| (proposal.from.key(), key.as_str())),
                 hidden: *hidden,
             })
         }
-        (Plan::Topic { seat }, Payload::Topic(topic)) => {
-            let by = draft.account.map(|account| account.0);
-            Some(Entry::Topic { number: seat.number, topic: Some(topic.as_str()), by })
+        (Plan::Topic { slot }, Payload::Topic(topic)) => {
+            let by = proposal.account.map(|account| account.0);
+            Some(Entry::Topic { number: slot.number, topic: Some(topic.as_str()), by })
         }
         _ => None,
     }

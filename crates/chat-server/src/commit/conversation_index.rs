@@ -48,7 +48,7 @@ pub(super) struct ConversationEntry {
 
 impl ConversationEntry {
     /// `names` are those of a private chat now.
-    fn seat(&mut self, names: Option<[&UserName; 2]>) -> Slot {
+    fn slot(&mut self, names: Option<[&UserName; 2]>) -> Slot {
         let mut is_new = false;
         if let Some(now) = names
             && self.names.as_ref().is_none_or(|kept| !same_as_shown(kept, now))
@@ -89,34 +89,34 @@ impl Slot {
 impl ConversationIndex {
     /// What the store holds; and what of it the hub begins with.
     pub(super) fn load(book: &Book) -> Result<(Self, RecoveredState), Failure> {
-        let mut register = Self { next_number: 1, free_from: 1, ..Self::default() };
-        let mut past = RecoveredState { next_party: 1, ..RecoveredState::default() };
+        let mut index = Self { next_number: 1, free_from: 1, ..Self::default() };
+        let mut past = RecoveredState { next_user_id: 1, ..RecoveredState::default() };
         for holder in book.holders()? {
-            past.next_party = past.next_party.max(holder.party + 1);
+            past.next_user_id = past.next_user_id.max(holder.party + 1);
             past.held.push((holder.name.into(), UserId(holder.party)));
         }
-        past.next_party = past.next_party.max(book.greatest_party()? + 1);
+        past.next_user_id = past.next_user_id.max(book.greatest_party()? + 1);
         let accounts = book.accounts()?;
         let held = past.held.iter().map(|(_, party)| *party);
         let alive: HashSet<UserId> =
             held.chain(accounts.iter().map(|account| UserId(account.party))).collect();
         let topics: HashMap<u32, u64> = book.topics()?.into_iter().collect();
-        let (mut running, next_party) = moderation::load(book)?;
-        past.next_party = past.next_party.max(next_party);
+        let (mut running, next_user_id) = moderation::load(book)?;
+        past.next_user_id = past.next_user_id.max(next_user_id);
         let times = book.last_times()?;
         let rows = book.conversations()?;
         for row in rows.iter().filter(|row| row.is_of_forgotten()) {
-            register.forgotten = row.floor;
-            register.forgotten_number = Some(row.number);
+            index.forgotten = row.floor;
+            index.forgotten_number = Some(row.number);
             past.forgotten = MessageId(row.floor);
         }
         for mut row in rows {
-            register.next_number = register.next_number.max(row.number.saturating_add(1));
+            index.next_number = index.next_number.max(row.number.saturating_add(1));
             if row.is_of_forgotten() {
                 continue;
             }
             if row.parties.is_none() && row.last == 0 {
-                (row.last, row.floor) = (register.forgotten, register.forgotten);
+                (row.last, row.floor) = (index.forgotten, index.forgotten);
             }
             let mut entry = ConversationEntry {
                 number: row.number,
@@ -127,7 +127,7 @@ impl ConversationIndex {
                 ended: [false; 2],
             };
             let key = if let Some((one, other)) = row.parties {
-                past.next_party = past.next_party.max(other + 1);
+                past.next_user_id = past.next_user_id.max(other + 1);
                 entry.ended = [one, other].map(|party| !alive.contains(&UserId(party)));
                 entry.names = names(&row.one_name, &row.other_name);
                 ConversationKey::private(UserId(one), UserId(other))
@@ -150,12 +150,12 @@ impl ConversationIndex {
                 });
                 ConversationKey::Channel(name)
             };
-            register.insert(key, entry);
+            index.insert(key, entry);
         }
-        register.undo.clear();
+        index.undo.clear();
         past.server_moderation = admin::load(book)?;
-        account::load(book, accounts, &register, &mut past)?;
-        Ok((register, past))
+        account::load(book, accounts, &index, &mut past)?;
+        Ok((index, past))
     }
 
     fn insert(&mut self, key: ConversationKey, entry: ConversationEntry) {
@@ -202,17 +202,17 @@ impl ConversationIndex {
         self.undo.push((key.clone(), Some((entry.last, entry.time))));
         entry.last += places;
         entry.time = entry.time.max(time);
-        Ok(entry.seat(names))
+        Ok(entry.slot(names))
     }
 
     /// The conversation's number, without taking a place in it.
-    pub(super) fn seat(
+    pub(super) fn slot(
         &mut self,
         key: &ConversationKey,
         names: Option<[&UserName; 2]>,
     ) -> Result<Slot, IndexFull> {
         match self.by_key.get_mut(key) {
-            Some(entry) => Ok(entry.seat(names)),
+            Some(entry) => Ok(entry.slot(names)),
             None => self.begin(key, names, 0, Timestamp::default()),
         }
     }
@@ -297,7 +297,7 @@ impl ConversationIndex {
     }
 
     /// What the batch has changed is as it was. The ids that it gave are free again.
-    pub(super) fn take_back(&mut self) {
+    pub(super) fn roll_back(&mut self) {
         for (key, last) in std::mem::take(&mut self.undo).into_iter().rev() {
             match last {
                 Some((last, time)) => {
@@ -410,27 +410,27 @@ mod tests {
 
     #[test]
     fn once_numbers_are_used_up_those_that_are_free_are_given_and_then_none() {
-        let mut register =
+        let mut index =
             ConversationIndex { next_number: MAX_NUMBER - 2, ..ConversationIndex::default() };
-        let begin = |register: &mut ConversationIndex, chat: &ConversationKey| {
-            register.next_place(chat, None, Timestamp(0)).map(|seat| seat.number).ok()
+        let begin = |index: &mut ConversationIndex, chat: &ConversationKey| {
+            index.next_place(chat, None, Timestamp(0)).map(|slot| slot.number).ok()
         };
         for n in 2..5 {
             assert_eq!(
-                begin(&mut register, &chat(n)),
+                begin(&mut index, &chat(n)),
                 Some(MAX_NUMBER + u32::try_from(n).unwrap() - 4)
             );
         }
-        assert_eq!(begin(&mut register, &chat(5)), Some(1));
-        assert_eq!(begin(&mut register, &chat(6)), Some(2));
-        register.keep();
-        register.remove(&chat(5));
-        assert_eq!(begin(&mut register, &chat(7)), Some(1));
+        assert_eq!(begin(&mut index, &chat(5)), Some(1));
+        assert_eq!(begin(&mut index, &chat(6)), Some(2));
+        index.keep();
+        index.remove(&chat(5));
+        assert_eq!(begin(&mut index, &chat(7)), Some(1));
         // What isn't kept is free again.
-        register.take_back();
-        assert_eq!(begin(&mut register, &chat(8)), Some(1));
-        register.free_from = MAX_NUMBER - 2;
-        assert_eq!(begin(&mut register, &chat(9)), None, "a new one is refused");
-        assert_eq!(begin(&mut register, &chat(8)), Some(1), "others go on");
+        index.roll_back();
+        assert_eq!(begin(&mut index, &chat(8)), Some(1));
+        index.free_from = MAX_NUMBER - 2;
+        assert_eq!(begin(&mut index, &chat(9)), None, "a new one is refused");
+        assert_eq!(begin(&mut index, &chat(8)), Some(1), "others go on");
     }
 }

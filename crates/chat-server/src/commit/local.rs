@@ -51,7 +51,7 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// The order of one server.
 pub struct LocalLog {
-    desk: Driven,
+    committer: Driven,
 }
 
 enum Driven {
@@ -78,11 +78,11 @@ struct SharedLog {
     /// Holds at most what every connection may have unsettled, and the facts of people's comings and goings.
     backlog: Backlog<CommitWork>,
     /// What waits is taken only by who holds this, so that nothing overtakes anything.
-    desk: RankedMutex<{ Rank::Commit as u8 }, CommitterState>,
+    committer: RankedMutex<{ Rank::Commit as u8 }, CommitterState>,
     /// What was read: it is written with whatever is written next, and for itself alone only at the end.
     read: RankedMutex<{ Rank::Pending as u8 }, HashMap<(UserId, ConversationKey), MessageId>>,
     /// Notified when something is there that wasn't.
-    read_begun: Notify,
+    read_pending: Notify,
     /// How far the desk is.
     progress: Arc<CommitProgress>,
     /// That of those who submit.
@@ -90,7 +90,7 @@ struct SharedLog {
 }
 
 struct CommitterState {
-    desk: Committer,
+    committer: Committer,
     /// What the thread knows that it has to look after.
     watched: PendingChores,
     /// For which the desk was last used.
@@ -105,7 +105,7 @@ struct CommitterState {
 #[derive(Clone, Copy, Debug, Default)]
 struct PendingChores {
     /// There is something to take out.
-    tidying: bool,
+    sweep: bool,
     /// So many lines wait to be put into the store's tables.
     waiting: usize,
 }
@@ -124,19 +124,19 @@ impl LocalLog {
         retention: Retention,
     ) -> Result<(Self, RecoveredState), CommitStartError> {
         let flusher = Arc::new(book.flusher());
-        let (desk, past) = Committer::open(book, retention)?;
+        let (committer, past) = Committer::open(book, retention)?;
         let shared = Arc::new(SharedLog {
-            progress: desk.progress(),
+            progress: committer.progress(),
             backlog: Backlog::default(),
-            desk: RankedMutex::new(CommitterState {
-                desk,
+            committer: RankedMutex::new(CommitterState {
+                committer,
                 watched: PendingChores::default(),
                 hub: Weak::new(),
                 threaded: AFTER_A_SLOW_ONE,
                 last: None,
             }),
             read: RankedMutex::default(),
-            read_begun: Notify::new(),
+            read_pending: Notify::new(),
             runtime: OnceLock::new(),
         });
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
@@ -148,47 +148,50 @@ impl LocalLog {
         let theirs = Arc::clone(&shared);
         let order = thread("order").spawn(move || theirs.run())?;
         let threads = Threads { order, flush: (flusher, flush) };
-        Ok((Self { desk: Driven::Thread(shared, Mutex::new(Some(threads))) }, past))
+        Ok((Self { committer: Driven::Thread(shared, Mutex::new(Some(threads))) }, past))
     }
 
     /// The same without a thread: whoever submits waits until it is carried out.
     pub fn inline(book: Book, retention: Retention) -> Result<(Self, RecoveredState), Failure> {
-        let (desk, past) = Committer::open(book, retention)?;
+        let (committer, past) = Committer::open(book, retention)?;
         Ok((
             Self {
-                desk: Driven::Inline(Box::new((RankedMutex::new(desk), RankedMutex::default()))),
+                committer: Driven::Inline(Box::new((
+                    RankedMutex::new(committer),
+                    RankedMutex::default(),
+                ))),
             },
             past,
         ))
     }
 
     /// Looks for lines that are kept no more, and takes them out by and by.
-    pub fn tidy(&self, now: Timestamp, hub: &Arc<Hub>) {
-        match &self.desk {
+    pub fn sweep(&self, now: Timestamp, hub: &Arc<Hub>) {
+        match &self.committer {
             Driven::Thread(shared, _) => {
-                shared.backlog.add(CommitWork::Sweep(now, Arc::clone(hub)))
+                shared.backlog.add(CommitWork::Sweep(now, Arc::clone(hub)));
             }
-            Driven::Inline(desk) => {
-                let mut desk = lock(&desk.0);
-                desk.begin_tidying(now);
-                while desk.has_tidying() {
-                    desk.tidy(hub);
+            Driven::Inline(committer) => {
+                let mut committer = lock(&committer.0);
+                committer.begin_sweep(now);
+                while committer.has_sweep() {
+                    committer.sweep_step(hub);
                 }
             }
         }
     }
 
-    /// Waits until there is something that [`LocalLog::keep_read`] would write.
-    pub async fn read_begun(&self) {
-        match &self.desk {
-            Driven::Thread(shared, _) => shared.read_begun.notified().await,
+    /// Waits until there is something that [`LocalLog::flush_read_markers`] would write.
+    pub async fn read_pending(&self) {
+        match &self.committer {
+            Driven::Thread(shared, _) => shared.read_pending.notified().await,
             Driven::Inline(_) => std::future::pending().await,
         }
     }
 
     /// Writes what was read, if nothing else was written with it meanwhile.
-    pub fn keep_read(&self, hub: &Arc<Hub>) {
-        if let Driven::Thread(shared, _) = &self.desk {
+    pub fn flush_read_markers(&self, hub: &Arc<Hub>) {
+        if let Driven::Thread(shared, _) = &self.committer {
             let read = std::mem::take(&mut *lock(&shared.read));
             for ((party, key), line) in read {
                 let fact = Submission::Change(StateChange::ReadMarker(party, key, line));
@@ -199,7 +202,7 @@ impl LocalLog {
 
     /// The commit thread and each task that commits, as a part for the watchdog; `None` without a thread.
     pub(crate) fn part(&self) -> Option<Part> {
-        let Driven::Thread(shared, _) = &self.desk else { return None };
+        let Driven::Thread(shared, _) = &self.committer else { return None };
         let shared = Arc::clone(shared);
         let ask = move |spot: &Spot| shared.pulse(spot);
         Some(Part { name: "commit", ask: Box::new(ask) })
@@ -207,7 +210,7 @@ impl LocalLog {
 
     /// Ends: what was submitted is carried out, and the store is closed. It blocks.
     pub fn stop(&self) {
-        match &self.desk {
+        match &self.committer {
             Driven::Thread(shared, threads) => {
                 shared.backlog.close();
                 let Some(Threads { order, flush }) = lock(threads).take() else { return };
@@ -218,7 +221,7 @@ impl LocalLog {
                     tracing::error!("a thread that stores lines has failed");
                 }
             }
-            Driven::Inline(desk) => lock(&desk.0).close(),
+            Driven::Inline(committer) => lock(&committer.0).close(),
         }
     }
 }
@@ -235,58 +238,58 @@ pub enum CommitStartError {
 }
 
 impl CommitLog for LocalLog {
-    fn submit(&self, draft: Proposal, hub: &Arc<Hub>) {
-        match &self.desk {
+    fn submit(&self, proposal: Proposal, hub: &Arc<Hub>) {
+        match &self.committer {
             Driven::Thread(shared, _) => {
-                shared.submit(CommitWork::Item(Submission::Proposal(draft), Arc::clone(hub)));
+                shared.submit(CommitWork::Item(Submission::Proposal(proposal), Arc::clone(hub)));
             }
-            Driven::Inline(desk) => carry_out_inline(desk, Submission::Proposal(draft), hub),
+            Driven::Inline(committer) => run_inline(committer, Submission::Proposal(proposal), hub),
         }
     }
 
-    fn keep(&self, deed: AccountProposal, hub: &Arc<Hub>) {
-        match &self.desk {
+    fn submit_account_update(&self, update: AccountProposal, hub: &Arc<Hub>) {
+        match &self.committer {
             Driven::Thread(shared, _) => {
                 shared
                     .backlog
-                    .add(CommitWork::Item(Submission::Account(Box::new(deed)), Arc::clone(hub)));
+                    .add(CommitWork::Item(Submission::Account(Box::new(update)), Arc::clone(hub)));
             }
-            Driven::Inline(desk) => {
-                carry_out_inline(desk, Submission::Account(Box::new(deed)), hub)
+            Driven::Inline(committer) => {
+                run_inline(committer, Submission::Account(Box::new(update)), hub);
             }
         }
     }
 
-    fn submit_admin_command(&self, decree: Box<AdminCommand>, hub: &Arc<Hub>) {
-        match &self.desk {
+    fn submit_admin_command(&self, command: Box<AdminCommand>, hub: &Arc<Hub>) {
+        match &self.committer {
             Driven::Thread(shared, _) => {
-                shared.backlog.add(CommitWork::Item(Submission::Admin(decree), Arc::clone(hub)));
+                shared.backlog.add(CommitWork::Item(Submission::Admin(command), Arc::clone(hub)));
             }
-            Driven::Inline(desk) => carry_out_inline(desk, Submission::Admin(decree), hub),
+            Driven::Inline(committer) => run_inline(committer, Submission::Admin(command), hub),
         }
     }
 
     fn record(&self, fact: StateChange, hub: &Arc<Hub>) {
-        match (&self.desk, fact) {
+        match (&self.committer, fact) {
             (Driven::Thread(shared, _), StateChange::ReadMarker(party, key, line)) => {
                 let mut read = lock(&shared.read);
                 read.insert((party, key), line);
                 if read.len() == 1 {
-                    shared.read_begun.notify_one();
+                    shared.read_pending.notify_one();
                 }
             }
             (Driven::Thread(shared, _), fact) => {
                 shared.backlog.add(CommitWork::Item(Submission::Change(fact), Arc::clone(hub)));
             }
             // Perhaps the hub, or the desk, is locked by whoever asks for it.
-            (Driven::Inline(desk), fact) => lock(&desk.1).push(Submission::Change(fact)),
+            (Driven::Inline(committer), fact) => lock(&committer.1).push(Submission::Change(fact)),
         }
     }
 }
 
-fn carry_out_inline(desk: &Inline, item: Submission, hub: &Arc<Hub>) {
-    let facts = std::mem::take(&mut *lock(&desk.1));
-    lock(&desk.0).carry_out(facts.into_iter().chain([item]), hub);
+fn run_inline(committer: &Inline, item: Submission, hub: &Arc<Hub>) {
+    let facts = std::mem::take(&mut *lock(&committer.1));
+    lock(&committer.0).run(facts.into_iter().chain([item]), hub);
 }
 
 impl SharedLog {
@@ -314,7 +317,7 @@ impl SharedLog {
         let mut chores = PendingChores::default();
         loop {
             let wait = match chores {
-                PendingChores { tidying: true, .. } => Wait::Not,
+                PendingChores { sweep: true, .. } => Wait::Not,
                 PendingChores { waiting: 0, .. } => Wait::Long,
                 PendingChores { .. } => Wait::For(TICK),
             };
@@ -322,61 +325,61 @@ impl SharedLog {
             // Whoever woke this thread may be about to add more, and has no other processor to do so where there is but
             // one. What comes together is committed and told together.
             std::thread::yield_now();
-            let mut manned = self.manned_by_nobody();
+            let mut state = self.lock_committer();
             match next {
                 Next::Some(()) => {
                     let works = self.backlog.take(BATCH);
-                    self.owe_read(&mut manned.desk);
-                    manned.carry_out(works);
+                    self.queue_read_markers(&mut state.committer);
+                    state.run(works);
                     batches += 1;
                 }
                 Next::Nothing => {
                     batches = BATCHES_BEFORE_TIDYING;
                 }
                 Next::Closed => {
-                    self.owe_read(&mut manned.desk);
-                    manned.desk.close();
+                    self.queue_read_markers(&mut state.committer);
+                    state.committer.close();
                     return;
                 }
             }
             if batches >= BATCHES_BEFORE_TIDYING
-                && manned.desk.has_tidying()
-                && let Some(hub) = manned.hub.upgrade()
+                && state.committer.has_sweep()
+                && let Some(hub) = state.hub.upgrade()
             {
                 batches = 0;
-                manned.desk.tidy(&hub);
+                state.committer.sweep_step(&hub);
             }
-            chores = manned.chores();
-            manned.watched = chores;
+            chores = state.chores();
+            state.watched = chores;
         }
     }
 
     /// What was read is written with the next commit.
-    fn owe_read(&self, desk: &mut Committer) {
+    fn queue_read_markers(&self, committer: &mut Committer) {
         let read = std::mem::take(&mut *lock(&self.read));
         for ((party, key), line) in read {
-            desk.owe(StateChange::ReadMarker(party, key, line));
+            committer.queue_change(StateChange::ReadMarker(party, key, line));
         }
     }
 
     /// The desk, when whoever has it is done. If that is somebody who says something, the disk may be slow, and the
     /// thread of the runtime that waits for it may be the only one that would look for input: another one is woken.
-    fn manned_by_nobody(&self) -> MutexGuard<'_, CommitterState> {
-        if let Some(manned) = self.desk.try_lock() {
-            return manned;
+    fn lock_committer(&self) -> MutexGuard<'_, CommitterState> {
+        if let Some(state) = self.committer.try_lock() {
+            return state;
         }
         if let Some(runtime) = self.runtime.get() {
             drop(runtime.spawn(async {}));
         }
-        lock(&self.desk)
+        lock(&self.committer)
     }
 
     /// Carries this out, if it is alone and the disk is quick; else it waits for the thread.
     fn submit(&self, work: CommitWork) {
-        let manned = self.desk.try_lock();
-        match manned {
-            Some(manned) if self.may_carry_out(&manned) => {
-                self.carry_out_by_author(manned, work);
+        let state = self.committer.try_lock();
+        match state {
+            Some(state) if self.may_run_on_author(&state) => {
+                self.run_on_author(state, work);
             }
             _ => self.backlog.add(work),
         }
@@ -384,11 +387,11 @@ impl SharedLog {
 
     /// Nothing that came before waits, and nothing has just been carried out: who sends many lines at once has
     /// them committed together. And the thread looks every [`TICK`] whether the disk is slow.
-    fn may_carry_out(&self, manned: &CommitterState) -> bool {
-        manned.threaded == 0
-            && manned.watched.waiting > 0
+    fn may_run_on_author(&self, state: &CommitterState) -> bool {
+        state.threaded == 0
+            && state.watched.waiting > 0
             && self.backlog.is_empty()
-            && manned.last.is_none_or(|last| last.elapsed() > ALONE)
+            && state.last.is_none_or(|last| last.elapsed() > ALONE)
             && self.runtime().is_some_and(|runtime| runtime.metrics().num_workers() > 1)
     }
 
@@ -401,19 +404,19 @@ impl SharedLog {
         self.runtime.get()
     }
 
-    fn carry_out_by_author(&self, mut manned: MutexGuard<'_, CommitterState>, work: CommitWork) {
-        self.owe_read(&mut manned.desk);
-        manned.carry_out(vec![work]);
-        let PendingChores { tidying, waiting } = manned.chores();
-        if tidying && !manned.watched.tidying {
-            manned.watched = PendingChores { tidying, waiting };
+    fn run_on_author(&self, mut state: MutexGuard<'_, CommitterState>, work: CommitWork) {
+        self.queue_read_markers(&mut state.committer);
+        state.run(vec![work]);
+        let PendingChores { sweep, waiting } = state.chores();
+        if sweep && !state.watched.sweep {
+            state.watched = PendingChores { sweep, waiting };
             self.backlog.add(CommitWork::Chores);
         }
     }
 }
 
 impl CommitterState {
-    fn carry_out(&mut self, works: Vec<CommitWork>) {
+    fn run(&mut self, works: Vec<CommitWork>) {
         let mut items = Vec::with_capacity(works.len());
         let mut on_hub = None;
         for work in works {
@@ -424,7 +427,7 @@ impl CommitterState {
                 }
                 CommitWork::Chores => {}
                 CommitWork::Sweep(now, hub) => {
-                    self.desk.begin_tidying(now);
+                    self.committer.begin_sweep(now);
                     on_hub = Some(hub);
                 }
             }
@@ -432,14 +435,14 @@ impl CommitterState {
         let Some(hub) = on_hub else { return };
         if !items.is_empty() {
             let begun = Instant::now();
-            self.desk.carry_out(items, &hub);
+            self.committer.run(items, &hub);
             self.note_time(begun, Instant::now());
         }
         self.hub = Arc::downgrade(&hub);
     }
 
     fn chores(&self) -> PendingChores {
-        PendingChores { tidying: self.desk.has_tidying(), waiting: self.desk.waiting() }
+        PendingChores { sweep: self.committer.has_sweep(), waiting: self.committer.waiting() }
     }
 
     fn note_time(&mut self, begun: Instant, done: Instant) {

@@ -26,13 +26,13 @@ const MOST_COUNTED: u64 = 4096;
 /// How each channel is run, by its number; and a number that no party has which is spoken of.
 pub(super) fn load(book: &Book) -> Result<(HashMap<u32, StoredModeration>, u64), Failure> {
     let mut all: HashMap<u32, StoredModeration> = HashMap::new();
-    let mut next_party = 0;
+    let mut next_user_id = 0;
     for (number, name, value) in book.settings()? {
         all.entry(number).or_default().moderation.settings.restore(&name, &value);
     }
     for row in book.marks()? {
         let parties = row.party.into_iter().chain(row.account);
-        next_party = parties.fold(next_party, |next, party| next.max(party + 1));
+        next_user_id = parties.fold(next_user_id, |next, party| next.max(party + 1));
         let list = ListKind::ALL.into_iter().find(|list| list.number() == row.list);
         let moderation = &mut all.entry(row.number).or_default().moderation;
         if let (Some(list), Some(mark)) = (list, mark(&row)) {
@@ -40,11 +40,11 @@ pub(super) fn load(book: &Book) -> Result<(HashMap<u32, StoredModeration>, u64),
         }
     }
     for OperatorRow { number, party, inherited } in book.operators()? {
-        next_party = next_party.max(party + 1);
+        next_user_id = next_user_id.max(party + 1);
         let right = if inherited { Right::Inherited } else { Right::Full };
         all.entry(number).or_default().operators.push((UserId(party), right));
     }
-    Ok((all, next_party))
+    Ok((all, next_user_id))
 }
 
 /// None if it is of a version that had other names.
@@ -167,7 +167,7 @@ impl PlannedModAction {
 pub(super) fn add_rule<'a>(keep: &'a ModerationChange, number: u32, entries: &mut Vec<Entry<'a>>) {
     let rule = match keep {
         ModerationChange::Add(list, mark) => {
-            let (party, account) = mark.parties();
+            let (party, account) = mark.user_ids();
             let Restriction { by, time, term, reason, .. } = &mark.shown;
             Rule::Mark(MarkRow {
                 list: list.number(),

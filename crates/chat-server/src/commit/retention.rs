@@ -150,7 +150,7 @@ impl RetentionSweep {
     /// [`RetentionSweep::raise`] is told what this tells.
     pub(super) fn add_floors(
         &self,
-        register: &ConversationIndex,
+        index: &ConversationIndex,
         entries: &mut Vec<Entry<'_>>,
     ) -> Vec<(ConversationKey, u64)> {
         let mut raised = Vec::new();
@@ -159,9 +159,9 @@ impl RetentionSweep {
         if !bounded {
             return raised;
         }
-        for key in register.touched() {
+        for key in index.touched() {
             let Some(most) = self.retention.of(&key).lines else { continue };
-            let Some(entry) = register.entry(&key) else { continue };
+            let Some(entry) = index.entry(&key) else { continue };
             let (number, floor) = (entry.number, entry.last.saturating_sub(most));
             if floor > entry.floor {
                 entries.push(Entry::Floor { number, floor });
@@ -174,20 +174,20 @@ impl RetentionSweep {
     /// These floors are kept.
     pub(super) fn raise(
         &mut self,
-        register: &mut ConversationIndex,
+        index: &mut ConversationIndex,
         floors: Vec<(ConversationKey, u64)>,
     ) {
         for (key, floor) in floors {
-            register.raise(&key, floor);
+            index.raise(&key, floor);
             self.lower(key);
         }
     }
 
     /// Does some milliseconds' worth.
-    pub(super) fn step(
+    pub(super) fn plan(
         &mut self,
         book: &mut Book,
-        register: &mut ConversationIndex,
+        index: &mut ConversationIndex,
         hub: &Hub,
     ) -> Result<(), Failure> {
         if self.purges > 0 {
@@ -203,12 +203,12 @@ impl RetentionSweep {
             return Ok(());
         }
         if let Some(key) = self.low.front().cloned() {
-            return self.delete(&key, book, register, hub);
+            return self.delete(&key, book, index, hub);
         }
         if self.aged.is_empty()
             && let Some(number) = self.aged_from
         {
-            let some: Vec<_> = register.from(number).take(CONVERSATIONS_A_STEP).collect();
+            let some: Vec<_> = index.from(number).take(CONVERSATIONS_A_STEP).collect();
             self.aged_from = some.last().map(|(last, _)| last.saturating_add(1));
             self.aged.extend(some.into_iter().map(|(_, key)| key.clone()));
         }
@@ -216,7 +216,7 @@ impl RetentionSweep {
             let some = self.aged.len().min(CONVERSATIONS_A_STEP);
             let some: Vec<_> = self.aged.drain(..some).collect();
             for key in some {
-                self.look_at(key, book, register)?;
+                self.look_at(key, book, index)?;
             }
             return Ok(());
         }
@@ -233,9 +233,9 @@ impl RetentionSweep {
         &mut self,
         key: ConversationKey,
         book: &mut Book,
-        register: &mut ConversationIndex,
+        index: &mut ConversationIndex,
     ) -> Result<(), Failure> {
-        let Some(entry) = register.entry(&key) else { return Ok(()) };
+        let Some(entry) = index.entry(&key) else { return Ok(()) };
         let keep = self.retention.of(&key);
         let mut floor = entry.floor;
         if let Some(most) = keep.lines {
@@ -254,13 +254,11 @@ impl RetentionSweep {
         }
         if floor > entry.floor {
             book.raise_floor(entry.number, floor)?;
-            register.raise(&key, floor);
+            index.raise(&key, floor);
         }
         // Also what an earlier server didn't come to.
         if floor > 0
-            || register
-                .entry(&key)
-                .is_some_and(super::conversation_index::ConversationEntry::is_over)
+            || index.entry(&key).is_some_and(super::conversation_index::ConversationEntry::is_over)
         {
             self.lower(key);
         }
@@ -272,14 +270,14 @@ impl RetentionSweep {
         &mut self,
         key: &ConversationKey,
         book: &mut Book,
-        register: &mut ConversationIndex,
+        index: &mut ConversationIndex,
         hub: &Hub,
     ) -> Result<(), Failure> {
-        if let Some(entry) = register.entry(key) {
+        if let Some(entry) = index.entry(key) {
             if entry.is_over() && entry.floor < entry.last {
                 let last = entry.last;
                 book.raise_floor(entry.number, last)?;
-                register.raise(key, last);
+                index.raise(key, last);
                 return Ok(());
             }
             if book.sweep(entry.number, LINES_A_STEP)? == LINES_A_STEP {
@@ -287,7 +285,7 @@ impl RetentionSweep {
             }
             if entry.is_over() {
                 book.forget_conversation(entry.number)?;
-                register.remove(key);
+                index.remove(key);
             } else if let ConversationKey::Channel(name) = key {
                 hub.forget_lines(name, MessageId(entry.floor));
             }

@@ -51,12 +51,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         // What the peer doesn't take now is not added to: it waits where it costs the least. Nobody's leaving waits for it.
         let is_leaving = self.session.farewell().is_some();
         let has_room = self.out.is_empty() || (is_leaving && self.out.len() < WRITE_BATCH);
-        let person = self.session.person();
+        let client = self.session.client();
         if !has_room {
             // Nothing is taken out of the inbox now, but an end is not waited for.
-            person.ready.watch(cx);
+            client.ready.watch(cx);
         }
-        if person.kill_notice().is_some() {
+        if client.kill_notice().is_some() {
             return Poll::Ready(Wake::Killed);
         }
         let more_to_tell = self.session.has_more() || is_leaving;
@@ -65,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         // At the end of the input the last answer is the end.
         let indifferent = !self.input_ended && self.session.is_indifferent();
-        if has_room && self.session.person().ready.poll(cx, indifferent).is_ready() {
+        if has_room && self.session.client().ready.poll(cx, indifferent).is_ready() {
             return Poll::Ready(Wake::Inbox);
         }
         if has_room {

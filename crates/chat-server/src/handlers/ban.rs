@@ -32,7 +32,7 @@ pub(super) fn handle(
 }
 
 pub(super) fn list(asker: &Asker<'_>, channel: &Channel) -> Outcome {
-    asker.marks(channel, ListKind::Bans, CommandKind::Ban)
+    asker.list_entries(channel, ListKind::Bans, CommandKind::Ban)
 }
 
 impl Asker<'_> {

@@ -25,7 +25,7 @@ pub(super) fn handle(
     }
     let most = if is_named { LIST_ROWS } else { NAMELESS_LIST_ROWS };
     let wanted = part.as_ref().map(Text::as_str);
-    let page = asker.hub.channels(asker.person, wanted, after, most, asker.now);
+    let page = asker.hub.channels(asker.client, wanted, after, most, asker.now);
     let ListPage { count, rows, has_more, looked_at } = page;
     let last = rows.last().filter(|_| has_more && is_named).map(|last| last.name.clone());
     let next = last.map(|last| Command::Channels(part.clone(), Some(last)));

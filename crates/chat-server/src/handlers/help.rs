@@ -39,7 +39,7 @@ pub(crate) fn main_page(hub: &Hub, name: &UserName) -> Vec<String> {
 /// Every command that the asker may use.
 fn menu(asker: &Asker<'_>) -> Vec<String> {
     let named = asker.me.name.is_some();
-    let operator = asker.inbox.channels().any(|channel| channel.role(asker.person).operator);
+    let operator = asker.inbox.channels().any(|channel| channel.role(asker.client).operator);
     let runs_server = asker.is_server_operator();
     let required = asker.hub.bounds.accounts_required;
     let usable = COMMANDS.iter().filter(|spec| {

@@ -57,7 +57,7 @@ impl Asker<'_> {
     /// Only those who are in a channel read its past.
     fn own_channel(&self, name: &ChannelName) -> Result<ChannelName, Refusal> {
         let channel = self.channel(name)?;
-        channel.ask(self.person, self.now, policy::channel::may_take_part)?;
+        channel.ask(self.client, self.now, policy::channel::may_take_part)?;
         Ok(channel.name.clone())
     }
 
@@ -66,12 +66,14 @@ impl Asker<'_> {
     fn chat_with(&self, user: &UserName) -> ConversationRef {
         let place = self.me.place(&Conversation::Private(user.clone()));
         let whom = match place.and_then(|place| place.with) {
-            Some(with) => self.hub.whom_with(with, user),
-            None => self.hub.whom(user),
+            Some(with) => self.hub.contact_with(with, user),
+            None => self.hub.contact(user),
         };
         match whom {
-            Ok(whom) => ConversationRef::Key(ConversationKey::private(self.party, whom.party())),
-            Err(_) => ConversationRef::LastWith(self.party, user.clone()),
+            Ok(whom) => {
+                ConversationRef::Key(ConversationKey::private(self.user_id, whom.user_id()))
+            }
+            Err(_) => ConversationRef::LastWith(self.user_id, user.clone()),
         }
     }
 }

@@ -33,5 +33,5 @@ pub(super) fn handle(
 }
 
 pub(super) fn list(asker: &Asker<'_>, channel: &Channel) -> Outcome {
-    asker.marks(channel, ListKind::Mutes, CommandKind::Mute)
+    asker.list_entries(channel, ListKind::Mutes, CommandKind::Mute)
 }

@@ -7,7 +7,7 @@ use chat_proto::text::Text;
 use super::{Asker, Change, Handled, Outcome, Place};
 
 pub(super) fn handle(asker: &Asker<'_>, text: Text) -> Handled {
-    let (person, name) = asker.me.reply_to().cloned().ok_or_else(Refusal::nobody_to_reply_to)?;
-    let to = Place { conversation: Conversation::Private(name), with: Some(person) };
+    let (client, name) = asker.me.reply_to().cloned().ok_or_else(Refusal::nobody_to_reply_to)?;
+    let to = Place { conversation: Conversation::Private(name), with: Some(client) };
     Ok(Outcome::Change(Change::Say { to, text, action: false, once: None, verdict: None }))
 }

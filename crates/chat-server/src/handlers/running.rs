@@ -56,32 +56,32 @@ impl Asker<'_> {
     /// Whether the asker may do what is for operators.
     pub(super) fn may_run(&self, channel: &Channel, kind: CommandKind) -> Result<(), Refusal> {
         let may = |standing: &AccessContext<'_>| policy::channel::may_run(standing, kind);
-        channel.ask_to_run(self.person, self.now, may)
+        channel.ask_to_run(self.client, self.now, may)
     }
 
     /// Somebody by name, who need not be here.
     pub(super) fn aim(&self, user: UserName) -> ActionTarget {
-        let person = self.hub.person(&user).ok();
+        let client = self.hub.client(&user).ok();
         let account = self.hub.account_called(&user);
-        ActionTarget { user, person, account }
+        ActionTarget { user, client, account }
     }
 
     /// Whether somebody here or an account has this name.
     pub(super) fn is_known(&self, user: &UserName) -> bool {
         let aim = self.aim(user.clone());
-        aim.person.is_some() || aim.account.is_some()
+        aim.client.is_some() || aim.account.is_some()
     }
 
     /// Somebody by name, who must be here.
     pub(super) fn aim_here(&self, user: UserName) -> Result<ActionTarget, Refusal> {
-        let person = Some(self.hub.person(&user)?);
-        Ok(ActionTarget { person, ..self.aim(user) })
+        let client = Some(self.hub.client(&user)?);
+        Ok(ActionTarget { client, ..self.aim(user) })
     }
 
     /// Somebody by name, who must be here or have an account.
     pub(super) fn aim_known(&self, user: UserName) -> Result<ActionTarget, Refusal> {
         match self.aim(user) {
-            ActionTarget { user, person: None, account: None } => self.aim_here(user),
+            ActionTarget { user, client: None, account: None } => self.aim_here(user),
             aim => Ok(aim),
         }
     }
@@ -98,15 +98,20 @@ impl Asker<'_> {
         deed: ModActionKind,
         reason: Option<Text>,
     ) -> Handled {
-        let act = ModAction { deed, reason };
+        let act = ModAction { kind: deed, reason };
         let may = |standing: &AccessContext<'_>| policy::channel::may_act(standing, &act);
-        channel.ask_about(&act, self.person, self.now, may)?;
+        channel.ask_about(&act, self.client, self.now, may)?;
         Ok(Outcome::Change(Change::Act { channel, act }))
     }
 
     /// The rows of `/ban` or `/mute` without an argument.
-    pub(super) fn marks(&self, channel: &Channel, list: ListKind, kind: CommandKind) -> Outcome {
-        let marks = channel.marks(list, self.now);
+    pub(super) fn list_entries(
+        &self,
+        channel: &Channel,
+        list: ListKind,
+        kind: CommandKind,
+    ) -> Outcome {
+        let marks = channel.list_entries(list, self.now);
         let count = marks.len();
         let name = channel.name.clone();
         let head = Event::ModListHead { kind, channel: name.clone(), count };

@@ -30,7 +30,7 @@ pub(super) fn may_say(
         Conversation::Channel(name) => {
             let may = |standing: &AccessContext<'_>| policy::channel::may_say(standing, text);
             let channel = asker.channel(name)?;
-            channel.ask_to_show(asker.person, asker.now, text.as_str(), &mut verdict, may)?;
+            channel.ask_to_show(asker.client, asker.now, text.as_str(), &mut verdict, may)?;
         }
         Conversation::Private(user) => {
             policy::user::somebody_else(CommandKind::Say.spec(), asker.me.name.as_ref(), user)?;

@@ -17,8 +17,8 @@ pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, setting: ChannelS
 
 /// Everybody who is in it sees what is set.
 pub(super) fn show(asker: &Asker<'_>, channel: &Channel) -> Handled {
-    channel.ask(asker.person, asker.now, policy::channel::may_take_part)?;
-    let settings = channel.settings(channel.role(asker.person).operator);
+    channel.ask(asker.client, asker.now, policy::channel::may_take_part)?;
+    let settings = channel.settings(channel.role(asker.client).operator);
     let count = settings.len();
     let name = channel.name.clone();
     let head = Event::ModListHead { kind: CommandKind::Set, channel: name.clone(), count };

@@ -19,7 +19,7 @@ pub(super) fn handle(asker: &Asker<'_>, text: Option<Text>) -> Handled {
         Some(text) => {
             let may =
                 |standing: &AccessContext<'_>| policy::channel::may_set_topic(standing, &text);
-            channel.ask_to_show(asker.person, asker.now, text.as_str(), &mut None, may)?;
+            channel.ask_to_show(asker.client, asker.now, text.as_str(), &mut None, may)?;
             Ok(Outcome::Change(Change::Topic(channel.clone(), text)))
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn handle(
         (None, _) => None,
     };
     if let Some(channel) = &channel {
-        channel.ask(asker.person, asker.now, policy::channel::may_see_members)?;
+        channel.ask(asker.client, asker.now, policy::channel::may_see_members)?;
     }
     let ListPage { count, rows, has_more, looked_at } = match &channel {
         Some(channel) => channel.members(after, LIST_ROWS),
@@ -50,12 +50,12 @@ pub(super) fn handle(
 }
 
 fn row(user: UserRow, channel: Option<&Channel>) -> Event {
-    let UserRow { name, person } = user;
-    let operator = channel.is_some_and(|channel| channel.role(&person).operator);
+    let UserRow { name, client } = user;
+    let operator = channel.is_some_and(|channel| channel.role(&client).operator);
     Event::User {
         name,
         channel: channel.map(|channel| channel.name.clone()),
         operator,
-        away: person.away(),
+        away: client.away(),
     }
 }

@@ -21,24 +21,24 @@ fn addresses(devices: &[Arc<hub::client::Client>]) -> String {
 }
 
 pub(super) fn handle(asker: &Asker<'_>, user: &UserName) -> Handled {
-    let person = match asker.hub.whom(user)? {
-        Contact::Online(person) => person,
+    let client = match asker.hub.contact(user)? {
+        Contact::Online(client) => client,
         Contact::Offline(account) => {
             let (name, seen, away) = (account.name.clone(), account.seen(), account.away());
             return Ok(Outcome::Answer(vec![Event::LastSeen { name, seen, away }], OkReply::Told));
         }
     };
-    let devices = asker.hub.devices(&person);
+    let devices = asker.hub.devices(&client);
     let is_in = |channel: &&Arc<Channel>| devices.iter().any(|device| channel.role(device).member);
     let shares = asker.inbox.channels().filter(is_in);
     // Of several devices, since the first came and the last was used.
-    let since = devices.iter().map(|device| device.since).min().unwrap_or(person.since);
+    let since = devices.iter().map(|device| device.since).min().unwrap_or(client.since);
     let last_line = devices.iter().map(|device| device.last_line_at.load(Ordering::Relaxed)).max();
     let last_line = Timestamp(last_line.unwrap_or(since.0));
     let told = WhoisInfo {
-        name: person.name().unwrap_or_else(|| user.clone()),
-        account: person.signed_in().map(|account| account.name.clone()),
-        away: person.away(),
+        name: client.name().unwrap_or_else(|| user.clone()),
+        account: client.signed_in().map(|account| account.name.clone()),
+        away: client.away(),
         shared: shares.map(|channel| channel.name.clone()).collect(),
         since: on_the_wall(since),
         idle_secs: asker.now.seconds_since(last_line),

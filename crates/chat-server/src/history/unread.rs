@@ -36,7 +36,7 @@ pub(super) fn unread(
 ) -> Result<QueryResult, Refusal> {
     // The cutoff is for the counts of mentions alone: of a channel that comes late none is told.
     let goes_on: &dyn Fn() -> bool = &|| !cutoff.is_abandoned();
-    let stored = Stored::new(reader.party, reader.hidden.clone());
+    let stored = Stored::new(reader.user_id, reader.hidden.clone());
     let all = unless_failed(lookup.unread_channels(&stored.reader(), MOST_COUNTED, goes_on))?;
     let mut found = QueryResult::default();
     for mut one in all {
@@ -56,7 +56,7 @@ pub(super) fn unread(
         let key = ConversationKey::Private(UserId(one), UserId(other));
         reader.read.get(&key).map_or(0, |line| line.0)
     };
-    let mut chats = unless_failed(lookup.unread_chats(reader.party.0, read))?;
+    let mut chats = unless_failed(lookup.unread_chats(reader.user_id.0, read))?;
     let mut left = MOST_COUNTED_PRIVATELY;
     let mut with_others = Vec::new();
     for chat in chats.drain(..) {
@@ -174,7 +174,7 @@ fn newest_private(
     });
     let row = |(line, at): (StoredLine, usize)| {
         let chat = chats.get(at)?;
-        let is_one = UserId(chat.parties.0) == reader.party;
+        let is_one = UserId(chat.parties.0) == reader.user_id;
         event(line, &Told::Private(chat.names.clone(), is_one))
     };
     found.rows = lines.into_iter().filter_map(row).collect();
@@ -183,7 +183,7 @@ fn newest_private(
 
 fn with(chat: &UnreadChat, reader: &ports::UnreadQuery) -> UserId {
     let (one, other) = chat.parties;
-    UserId(if UserId(one) == reader.party { other } else { one })
+    UserId(if UserId(one) == reader.user_id { other } else { one })
 }
 
 /// The newest lines that name the reader, the newest last.
@@ -194,7 +194,7 @@ pub(super) fn mentions(
     (most, before): (u32, Option<SearchCursor>),
     cutoff: &Cutoff,
 ) -> Result<QueryResult, Refusal> {
-    let of = Stored::new(reader.party, reader.hidden.clone());
+    let of = Stored::new(reader.user_id, reader.hidden.clone());
     let channels: Vec<(String, u64)> =
         channels.iter().map(|(name, begin)| (stored(name), begin.0)).collect();
     let asked = Mentions {

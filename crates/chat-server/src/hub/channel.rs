@@ -103,27 +103,27 @@ impl Channel {
     /// Asks what somebody may do here.
     pub(crate) fn ask<T>(
         &self,
-        person: &Client,
+        client: &Client,
         now: Timestamp,
         question: impl FnOnce(&AccessContext<'_>) -> T,
     ) -> T {
         let state = self.state();
-        question(&state.access(&self.name, person, &person.who(), now, None))
+        question(&state.access(&self.name, client, &client.who(), now, None))
     }
 
     /// The same about a text that is to be shown here. What the channel's filter says of it is found out first, without the
     /// lock, unless `verdict` has it already.
     pub(crate) fn ask_to_show<T>(
         &self,
-        person: &Client,
+        client: &Client,
         now: Timestamp,
         text: &str,
         verdict: &mut Option<FilterVerdict>,
         question: impl FnOnce(&AccessContext<'_>) -> T,
     ) -> T {
-        let state = self.state_for(person, text, verdict);
-        let who = person.who();
-        let mut access = state.access(&self.name, person, &who, now, None);
+        let state = self.state_for(client, text, verdict);
+        let who = client.who();
+        let mut access = state.access(&self.name, client, &who, now, None);
         access.verdict = verdict.as_ref();
         question(&access)
     }
@@ -131,31 +131,31 @@ impl Channel {
     /// The state, and what the filter says of a text of somebody whom it may hit.
     pub(super) fn state_for(
         &self,
-        person: &Client,
+        client: &Client,
         text: &str,
         verdict: &mut Option<FilterVerdict>,
     ) -> MutexGuard<'_, State> {
         let state = self.state();
         let Some(filter) = state.moderation.settings.filter() else { return state };
         let is_known = verdict.as_ref().is_some_and(|verdict| verdict.is_of(&filter));
-        if is_known || state.is_operator(person) {
+        if is_known || state.is_operator(client) {
             return state;
         }
         drop(state);
-        *verdict = Some(filter.look_at(text));
+        *verdict = Some(filter.check(text));
         self.state()
     }
 
     /// The same about what is for operators, who are named if it is somebody else.
     pub(crate) fn ask_to_run<T>(
         &self,
-        person: &Client,
+        client: &Client,
         now: Timestamp,
         question: impl FnOnce(&AccessContext<'_>) -> T,
     ) -> T {
         let state = self.state();
-        let who = person.who();
-        let mut access = state.access(&self.name, person, &who, now, None);
+        let who = client.who();
+        let mut access = state.access(&self.name, client, &who, now, None);
         if access.member && !access.operator {
             access.operators = state.operators_here();
         }
@@ -165,13 +165,13 @@ impl Channel {
     /// The same about an act.
     pub(crate) fn ask_about<T>(
         &self,
-        act: &ModAction,
-        person: &Client,
+        action: &ModAction,
+        client: &Client,
         now: Timestamp,
         question: impl FnOnce(&AccessContext<'_>) -> T,
     ) -> T {
         let state = self.state();
-        question(&state.access(&self.name, person, &person.who(), now, Some(act)))
+        question(&state.access(&self.name, client, &client.who(), now, Some(action)))
     }
 
     #[track_caller]
@@ -224,7 +224,7 @@ pub(super) struct State {
 }
 
 pub(super) struct Member {
-    pub(super) person: Arc<Client>,
+    pub(super) client: Arc<Client>,
     /// The bit of the person's bell that stands for this channel.
     slot: u32,
     /// Of one sequence for all channels, so that it tells an entry also from one into an earlier channel of the name. The
@@ -245,12 +245,12 @@ impl State {
 
     /// Adds a member; tells the number of the entry. What happens in the channel from now on comes
     /// out of the receiver.
-    pub(super) fn add_member(&mut self, person: &Arc<Client>, slot: u32) -> (u64, RingReader) {
+    pub(super) fn add_member(&mut self, client: &Arc<Client>, slot: u32) -> (u64, RingReader) {
         let entry = self.sequence.next();
-        let person_in = Arc::clone(person);
-        let account = person.account();
-        let member = Member { person: person_in, slot, entry, account };
-        self.members.insert(person.id, member);
+        let person_in = Arc::clone(client);
+        let account = client.account();
+        let member = Member { client: person_in, slot, entry, account };
+        self.members.insert(client.id, member);
         if let Some(account) = account {
             self.count_in(account);
             self.outlives = true;
@@ -310,15 +310,15 @@ impl State {
     }
 
     /// Whether somebody is in it, on this device or another.
-    pub(super) fn holds(&self, person: &Client) -> bool {
-        self.members.contains_key(&person.id)
-            || person.account().is_some_and(|account| self.holds_account(account))
+    pub(super) fn holds(&self, client: &Client) -> bool {
+        self.members.contains_key(&client.id)
+            || client.account().is_some_and(|account| self.holds_account(account))
     }
 
     /// Whether somebody, who isn't or is no more a member by this person, is in it on another device.
-    pub(super) fn has_beside(&self, person: &Client) -> bool {
-        person.account().is_some_and(|account| {
-            let member = self.members.get(&person.id);
+    pub(super) fn has_beside(&self, client: &Client) -> bool {
+        client.account().is_some_and(|account| {
+            let member = self.members.get(&client.id);
             let own = usize::from(member.is_some_and(|member| member.account == Some(account)));
             self.devices.get(&account).is_some_and(|devices| *devices > own)
         })
@@ -371,7 +371,7 @@ impl State {
     /// For lines of nobody but an author, if it is that.
     fn notify_members(&self, author: Option<ClientId>) {
         for (id, member) in &self.members {
-            let ready = &member.person.ready;
+            let ready = &member.client.ready;
             if author == Some(*id) {
                 ready.notify_own(member.slot);
             } else {
@@ -380,89 +380,89 @@ impl State {
         }
     }
 
-    pub(super) fn role(&self, person: &Client) -> Role {
-        Role { member: self.members.contains_key(&person.id), operator: self.is_operator(person) }
+    pub(super) fn role(&self, client: &Client) -> Role {
+        Role { member: self.members.contains_key(&client.id), operator: self.is_operator(client) }
     }
 
     /// What is known here of somebody who wants something, perhaps of an act.
     pub(super) fn access<'a>(
         &'a self,
         channel: &'a ChannelName,
-        person: &Client,
+        client: &Client,
         who: &'a UserDetails,
         now: Timestamp,
-        act: Option<&ModAction>,
+        action: Option<&ModAction>,
     ) -> AccessContext<'a> {
-        let Role { member, operator } = self.role(person);
+        let Role { member, operator } = self.role(client);
         let find = |list| self.moderation.find(list, who, now);
-        let is_for_operators = act.is_some() && member && !operator;
+        let is_for_operators = action.is_some() && member && !operator;
         let count = |list| self.moderation.list(list).len();
         AccessContext {
             channel,
             name: who.name.as_ref(),
             member,
             operator,
-            authority: self.authority(person),
+            authority: self.authority(client),
             // An account that is in it comes back without being asked. Of members it doesn't matter.
             invited: !member
                 && (find(ListKind::Invitations).is_some()
-                    || person.signed_in().is_some_and(|account| account.is_in(channel))),
-            ban: find(ListKind::Bans).map(|mark| &mark.shown),
-            mute: find(ListKind::Mutes).map(|mark| &mark.shown),
+                    || client.signed_in().is_some_and(|account| account.is_in(channel))),
+            ban: find(ListKind::Bans).map(|list_entry| &list_entry.shown),
+            mute: find(ListKind::Mutes).map(|list_entry| &list_entry.shown),
             settings: &self.moderation.settings,
             wait: self.moderation.wait(who, now),
             operators: if is_for_operators { self.operators_here() } else { Vec::new() },
-            target: act.map(|act| self.target(act, person, now)).unwrap_or_default(),
-            marks: [count(ListKind::Bans), count(ListKind::Mutes)],
+            target: action.map(|action| self.target(action, client, now)).unwrap_or_default(),
+            list_entries: [count(ListKind::Bans), count(ListKind::Mutes)],
             verdict: None,
         }
     }
 
-    fn target(&self, act: &ModAction, by: &Client, now: Timestamp) -> TargetFacts {
-        let Some(aim) = act.aim() else { return TargetFacts::default() };
-        let person = aim.person.as_deref();
-        let operator = self.is_operated_by(aim);
-        let who = person.map(Client::who);
-        let mark = act.mark(&aim.user, now);
+    fn target(&self, action: &ModAction, by: &Client, now: Timestamp) -> TargetFacts {
+        let Some(subject) = action.subject() else { return TargetFacts::default() };
+        let client = subject.client.as_deref();
+        let operator = self.is_operated_by(subject);
+        let who = client.map(Client::who);
+        let list_entry = action.list_entry(&subject.user, now);
         let is_same =
             |key: &str, list| self.moderation.list(list).iter().any(|other| other.key() == key);
         TargetFacts {
             // An account that is away can be given the right wherever it is.
-            member: person.map_or(
-                aim.account.is_some() && matches!(act.deed, ModActionKind::Op(_)),
-                |person| self.holds(person),
+            member: client.map_or(
+                subject.account.is_some() && matches!(action.kind, ModActionKind::Op(_)),
+                |client| self.holds(client),
             ),
-            oneself: person.is_some_and(|person| person.id == by.id)
-                || by.account().is_some_and(|own| aim.account == Some(own)),
+            oneself: client.is_some_and(|client| client.id == by.id)
+                || by.account().is_some_and(|own| subject.account == Some(own)),
             operator,
-            registered: aim.account.is_some(),
+            registered: subject.account.is_some(),
             sole_operator: operator && self.operators.count() <= 1,
             many_operators: !operator && self.operators.count() >= MAX_OPERATORS,
             banned: who
                 .is_some_and(|who| self.moderation.find(ListKind::Bans, &who, now).is_some()),
-            marked: mark.is_some_and(|(list, mark)| is_same(mark.key(), list)),
+            listed: list_entry.is_some_and(|(list, list_entry)| is_same(list_entry.key(), list)),
         }
     }
 
     /// Whether the one whom an act is about is an operator.
-    pub(super) fn is_operated_by(&self, aim: &ActionTarget) -> bool {
-        aim.person.as_ref().is_some_and(|person| self.is_operator(person))
-            || aim.account.is_some_and(|account| self.operators.has_account(account))
+    pub(super) fn is_operated_by(&self, subject: &ActionTarget) -> bool {
+        subject.client.as_ref().is_some_and(|client| self.is_operator(client))
+            || subject.account.is_some_and(|account| self.operators.has_account(account))
     }
 
     /// The same of an operator whose right is not inherited.
-    pub(super) fn is_owned_by(&self, aim: &ActionTarget) -> bool {
-        let right = |person: &Arc<Client>| self.operators.right(person);
+    pub(super) fn is_owned_by(&self, subject: &ActionTarget) -> bool {
+        let right = |client: &Arc<Client>| self.operators.right(client);
         let of_account = |account| self.operators.account_right(account);
-        aim.person.as_ref().and_then(right).or(aim.account.and_then(of_account))
+        subject.client.as_ref().and_then(right).or(subject.account.and_then(of_account))
             == Some(Right::Full)
     }
 
     /// The operators who are in the channel, by name.
     pub(super) fn operators_here(&self) -> Vec<UserName> {
-        let members = self.members.values().map(|member| &member.person);
-        let operators = members.filter(|person| self.is_operator(person));
-        let mut names: Vec<_> = operators.filter_map(|person| person.name()).collect();
+        let members = self.members.values().map(|member| &member.client);
+        let operators = members.filter(|client| self.is_operator(client));
+        let mut names: Vec<_> = operators.filter_map(|client| client.name()).collect();
         names.sort();
         names
     }
@@ -470,26 +470,26 @@ impl State {
     /// Makes a person an operator of this channel. Tells the account that is to be remembered.
     pub(super) fn grant_operator(
         &mut self,
-        person: &Arc<Client>,
+        client: &Arc<Client>,
         name: &ChannelName,
         right: Right,
     ) -> Option<(UserId, Right)> {
-        person.operates(name.clone());
-        self.operators.add(person, right)
+        client.operates(name.clone());
+        self.operators.add(client, right)
     }
 
     /// How much a person may do to this channel.
-    pub(super) fn authority(&self, person: &Client) -> Authority {
-        let right = self.operators.right(person);
-        let is_server_operator = person.is_server_operator();
+    pub(super) fn authority(&self, client: &Client) -> Authority {
+        let right = self.operators.right(client);
+        let is_server_operator = client.is_server_operator();
         // A channel's own operator acts in it only as a member.
-        let acts_here = !is_server_operator || self.members.contains_key(&person.id);
+        let acts_here = !is_server_operator || self.members.contains_key(&client.id);
         match right {
-            Some(Right::Full) if person.account().is_some() && acts_here => Authority::Full,
+            Some(Right::Full) if client.account().is_some() && acts_here => Authority::Full,
             _ if is_server_operator => Authority::Server,
             Some(Right::Full) => Authority::Unregistered,
             Some(Right::Inherited) => Authority::Inherited,
-            None if self.is_operator(person) => Authority::Inherited,
+            None if self.is_operator(client) => Authority::Inherited,
             None => Authority::None,
         }
     }
@@ -506,20 +506,20 @@ impl State {
 
     /// An operator without an account who left the system has lost the right. If nobody else has it, it belongs to
     /// whoever has been in the channel longest.
-    pub(super) fn is_operator(&self, person: &Client) -> bool {
+    pub(super) fn is_operator(&self, client: &Client) -> bool {
         if self.operators.is_empty() {
-            return self.oldest().is_some_and(|oldest| oldest.id == person.id);
+            return self.oldest().is_some_and(|oldest| oldest.id == client.id);
         }
-        self.operators.has(person)
+        self.operators.has(client)
     }
 
     fn oldest(&self) -> Option<&Arc<Client>> {
         let is_here = |member: &&Member| {
             let gone = |account: Arc<Account>| account.is_gone();
-            !member.person.has_left() && !member.person.signed_in().is_some_and(gone)
+            !member.client.has_left() && !member.client.signed_in().is_some_and(gone)
         };
         let present = self.members.values().filter(is_here);
-        present.min_by_key(|member| member.entry).map(|member| &member.person)
+        present.min_by_key(|member| member.entry).map(|member| &member.client)
     }
 
     /// Makes [`State::is_operator`] lasting after somebody came or went, and tells whoever got the
@@ -529,8 +529,8 @@ impl State {
         if !self.operators.is_empty() {
             return None;
         }
-        let person = self.oldest().map(Arc::clone)?;
-        person.push(Notification::NowOperator { channel: name.clone() });
-        self.grant_operator(&person, name, Right::Inherited)
+        let client = self.oldest().map(Arc::clone)?;
+        client.push(Notification::NowOperator { channel: name.clone() });
+        self.grant_operator(&client, name, Right::Inherited)
     }
 }

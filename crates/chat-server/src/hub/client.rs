@@ -49,14 +49,14 @@ pub(crate) struct Source {
     /// The connection, which has its own answer and isn't told.
     pub(crate) id: ClientId,
     /// Who they are now.
-    pub(crate) party: UserId,
+    pub(crate) user_id: UserId,
     /// Who they were until this: another one, if they have just signed in.
     pub(crate) was: UserId,
 }
 
 impl Source {
     /// Nobody's doing: told to everybody.
-    pub(crate) const NOBODY: Self = Self { id: ClientId(0), party: UserId(0), was: UserId(0) };
+    pub(crate) const NOBODY: Self = Self { id: ClientId(0), user_id: UserId(0), was: UserId(0) };
 }
 
 /// Somebody connected, with or without a name yet.
@@ -65,7 +65,7 @@ pub struct Client {
     /// From where they are connected; none for those on this machine's Unix socket.
     address: Option<IpAddr>,
     /// A [`UserId`]; one of their own, unless they go on for somebody who was cut off, or are signed in.
-    party: AtomicU64,
+    user_id: AtomicU64,
     /// Rung by whoever has something for this person.
     pub(crate) ready: ReadySet,
     /// Since when connected.
@@ -77,7 +77,7 @@ pub struct Client {
     /// down by this person's own task.
     pub(crate) private_lines: AtomicUsize,
     /// What is at the other end, as [`ClientKind`].
-    client: AtomicU8,
+    kind: AtomicU8,
     /// Has left the system; what was theirs goes to others.
     left: AtomicBool,
     /// Lines found no room in their queues, and went to their other devices only.
@@ -126,7 +126,7 @@ struct PreviousIdentities {
     /// The names that they had, the oldest first.
     names: Vec<NameRecord>,
     /// Who they were before they signed in or out, the oldest first.
-    parties: Vec<UserId>,
+    user_ids: Vec<UserId>,
 }
 
 /// A name, and the time for which somebody had it; without a bound, for all time.
@@ -249,12 +249,12 @@ impl Client {
         Self {
             id,
             address,
-            party: AtomicU64::new(id.0),
+            user_id: AtomicU64::new(id.0),
             ready: ReadySet::default(),
             since: now,
             last_line_at: AtomicI64::new(now.0),
             private_lines: AtomicUsize::new(0),
-            client: AtomicU8::new(ClientKind::Text as u8),
+            kind: AtomicU8::new(ClientKind::Text as u8),
             left: AtomicBool::new(false),
             missed_private: AtomicBool::new(false),
             ending: OnceLock::new(),
@@ -265,8 +265,8 @@ impl Client {
     }
 
     /// Which side of their private chats they are.
-    pub(crate) fn party(&self) -> UserId {
-        UserId(self.party.load(Ordering::Acquire))
+    pub(crate) fn user_id(&self) -> UserId {
+        UserId(self.user_id.load(Ordering::Acquire))
     }
 
     /// From where they are connected, if that is over a network.
@@ -281,8 +281,8 @@ impl Client {
 
     /// Whose doing something is that this person does.
     pub(crate) fn by(&self) -> Source {
-        let party = self.party();
-        Source { id: self.id, party, was: party }
+        let user_id = self.user_id();
+        Source { id: self.id, user_id, was: user_id }
     }
 
     /// The account that they are signed in to.
@@ -292,16 +292,16 @@ impl Client {
 
     /// What is at the other end.
     pub(crate) fn kind(&self) -> ClientKind {
-        match self.client.load(Ordering::Relaxed) {
-            client if client == ClientKind::Json as u8 => ClientKind::Json,
-            client if client == ClientKind::Telnet as u8 => ClientKind::Telnet,
-            client if client == ClientKind::Shell as u8 => ClientKind::Shell,
+        match self.kind.load(Ordering::Relaxed) {
+            kind if kind == ClientKind::Json as u8 => ClientKind::Json,
+            kind if kind == ClientKind::Telnet as u8 => ClientKind::Telnet,
+            kind if kind == ClientKind::Shell as u8 => ClientKind::Shell,
             _ => ClientKind::Text,
         }
     }
 
-    pub(crate) fn set_kind(&self, client: ClientKind) {
-        self.client.store(client as u8, Ordering::Relaxed);
+    pub(crate) fn set_kind(&self, kind: ClientKind) {
+        self.kind.store(kind as u8, Ordering::Relaxed);
     }
 
     /// Whether this is no connection but the shell of the server's machine.
@@ -317,24 +317,24 @@ impl Client {
 
     /// The same as who they are in the system: an account is a party.
     pub(crate) fn account(&self) -> Option<UserId> {
-        lock(&self.profile).account.as_ref().map(|account| account.party)
+        lock(&self.profile).account.as_ref().map(|account| account.user_id)
     }
 
     /// Is signed in from now on, or with `None` signed out. `party` is who they are from now on.
-    pub(super) fn set_account(&self, account: Option<Arc<Account>>, party: UserId) {
+    pub(super) fn set_account(&self, account: Option<Arc<Account>>, user_id: UserId) {
         let mut profile = lock(&self.profile);
         profile.held = false;
         profile.account = account;
-        let was = UserId(self.party.swap(party.0, Ordering::AcqRel));
-        if was == party {
+        let was = UserId(self.user_id.swap(user_id.0, Ordering::AcqRel));
+        if was == user_id {
             return;
         }
-        let parties = &mut profile.earlier.get_or_insert_default().parties;
-        if !parties.contains(&was) {
-            if parties.len() == MAX_PARTIES_BEFORE {
-                parties.remove(0);
+        let user_ids = &mut profile.earlier.get_or_insert_default().user_ids;
+        if !user_ids.contains(&was) {
+            if user_ids.len() == MAX_PARTIES_BEFORE {
+                user_ids.remove(0);
             }
-            parties.push(was);
+            user_ids.push(was);
         }
     }
 
@@ -348,16 +348,16 @@ impl Client {
     /// By what they are known to those who run a channel.
     pub(crate) fn who(&self) -> UserDetails {
         let profile = lock(&self.profile);
-        let account = profile.account.as_ref().map(|account| account.party);
+        let account = profile.account.as_ref().map(|account| account.user_id);
         let name = profile.name.clone();
-        let before = profile.earlier.as_ref().map(|earlier| earlier.parties.clone());
+        let before = profile.earlier.as_ref().map(|earlier| earlier.user_ids.clone());
         let before = before.unwrap_or_default();
-        UserDetails { name, party: self.party(), account, address: self.address, before }
+        UserDetails { name, user_id: self.user_id(), account, address: self.address, before }
     }
 
     /// Goes on for somebody who was cut off, whose name is remembered as held.
-    pub(super) fn resume_as(&self, party: UserId) {
-        self.party.store(party.0, Ordering::Release);
+    pub(super) fn resume_as(&self, user_id: UserId) {
+        self.user_id.store(user_id.0, Ordering::Release);
         lock(&self.profile).held = true;
     }
 
@@ -384,7 +384,7 @@ impl Client {
     }
 
     /// They have their name from this moment on, and had another one `before`.
-    pub(super) fn note_name(&self, before: Option<&UserName>, now: Timestamp) {
+    pub(super) fn record_rename(&self, before: Option<&UserName>, now: Timestamp) {
         // It is held against the times of lines.
         let now = on_the_wall(now);
         let mut profile = lock(&self.profile);
@@ -400,7 +400,7 @@ impl Client {
     }
 
     /// The names that they had before.
-    pub(super) fn names_before(&self) -> Vec<NameRecord> {
+    pub(super) fn previous_names(&self) -> Vec<NameRecord> {
         let profile = lock(&self.profile);
         profile.earlier.as_ref().map(|earlier| earlier.names.clone()).unwrap_or_default()
     }
@@ -724,13 +724,13 @@ mod tests {
 
     #[test]
     fn others_notes_are_bounded_and_the_servers_own_find_room() {
-        let person = Client::new(ClientId(1), None, Timestamp(0), Arc::default());
+        let client = Client::new(ClientId(1), None, Timestamp(0), Arc::default());
         let bob = UserName::new("bob").unwrap();
         let opened = || Notification::PrivateOpened { with: bob.clone(), by: UserId(2) };
-        let taken = (0..1000).filter(|_| person.try_push(opened())).count();
+        let taken = (0..1000).filter(|_| client.try_push(opened())).count();
         assert_eq!(taken, MAX_WAITING_NOTES);
-        person.push(Notification::Closing(CloseReason::Shutdown));
-        let waiting = std::iter::from_fn(|| person.pop_notification()).count();
+        client.push(Notification::Closing(CloseReason::Shutdown));
+        let waiting = std::iter::from_fn(|| client.pop_notification()).count();
         assert_eq!(waiting, MAX_WAITING_NOTES + 1);
     }
 }

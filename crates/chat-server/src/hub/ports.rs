@@ -32,14 +32,14 @@ use crate::hub::client::{Client, NameRecord, UserId};
 pub trait CommitLog: Send + Sync {
     /// Takes a draft. Never blocks. An author has a bounded number of drafts that are not settled, which
     /// bounds what waits here.
-    fn submit(&self, draft: Proposal, hub: &Arc<Hub>);
+    fn submit(&self, proposal: Proposal, hub: &Arc<Hub>);
 
     /// Takes what becomes of an account. It is kept, or not, before the asker is told; and in the order in
     /// which it came, among drafts too.
-    fn keep(&self, deed: AccountProposal, hub: &Arc<Hub>);
+    fn submit_account_update(&self, update: AccountProposal, hub: &Arc<Hub>);
 
     /// Takes what an operator of the server decided, in the same way.
-    fn submit_admin_command(&self, decree: Box<AdminCommand>, hub: &Arc<Hub>);
+    fn submit_admin_command(&self, command: Box<AdminCommand>, hub: &Arc<Hub>);
 
     /// Takes something to remember that nobody waits for. It is kept no later than any draft that is
     /// submitted after it.
@@ -122,7 +122,7 @@ pub struct Proposal {
     pub(crate) author: Arc<Client>,
     pub(crate) from: UserName,
     /// Who the author was when they said it.
-    pub(crate) party: UserId,
+    pub(crate) user_id: UserId,
     /// They were signed in then.
     pub(crate) account: Option<UserId>,
     pub(crate) what: Payload,
@@ -168,7 +168,7 @@ pub(crate) enum Recipient {
 /// Who hears a private line. The room for it in their queues is taken before it gets its place, so a line that has
 /// a place is never refused for want of room.
 pub(crate) struct PrivateRecipient {
-    pub(crate) party: UserId,
+    pub(crate) user_id: UserId,
     pub(crate) to: UserName,
     /// Each of their devices that is here.
     pub(crate) rooms: Vec<SendPermit>,
@@ -183,7 +183,7 @@ impl Recipient {
     pub(crate) fn key(&self, author: UserId) -> ConversationKey {
         match self {
             Self::Channel(channel) => ConversationKey::Channel(channel.name.clone()),
-            Self::Private(to) => ConversationKey::private(author, to.party),
+            Self::Private(to) => ConversationKey::private(author, to.user_id),
         }
     }
 }
@@ -265,7 +265,7 @@ pub struct AccountProposal {
 pub enum AccountUpdate {
     /// It is made.
     Register {
-        party: UserId,
+        user_id: UserId,
         name: UserName,
         password: Box<str>,
         token: Option<TokenHash>,
@@ -278,7 +278,7 @@ pub enum AccountUpdate {
     },
     /// A token is made for it, and perhaps the password hashed anew.
     SignIn {
-        party: UserId,
+        user_id: UserId,
         token: Option<TokenHash>,
         /// Given up for the new one.
         surplus: Option<TokenHash>,
@@ -286,37 +286,37 @@ pub enum AccountUpdate {
         now: Timestamp,
     },
     /// A token holds no more.
-    SignOut { party: UserId, token: Option<TokenHash>, now: Timestamp },
+    SignOut { user_id: UserId, token: Option<TokenHash>, now: Timestamp },
     /// It has another password, and no token but this.
-    Password { party: UserId, password: Box<str>, token: Option<TokenHash>, now: Timestamp },
+    Password { user_id: UserId, password: Box<str>, token: Option<TokenHash>, now: Timestamp },
     /// It is in a channel, of which lines up to this one are read.
-    Enter { party: UserId, channel: ChannelName, read: MessageId, now: Timestamp },
+    Enter { user_id: UserId, channel: ChannelName, read: MessageId, now: Timestamp },
     /// It is in a channel no more.
-    Leave { party: UserId, channel: ChannelName },
+    Leave { user_id: UserId, channel: ChannelName },
     /// It hides somebody.
-    Ignore { party: UserId, name: UserName, whom: Option<UserId> },
+    Ignore { user_id: UserId, name: UserName, whom: Option<UserId> },
     /// It sees somebody again.
-    Unignore { party: UserId, names: Vec<UserName>, whom: Option<UserId> },
+    Unignore { user_id: UserId, names: Vec<UserName>, whom: Option<UserId> },
     /// It is away, or here again.
-    Away { party: UserId, away: Option<Away> },
+    Away { user_id: UserId, away: Option<Away> },
     /// It is erased, with what was written by it.
-    Forget { party: UserId },
+    Forget { user_id: UserId },
 }
 
 impl AccountUpdate {
     /// Of which account.
-    pub(crate) fn party(&self) -> UserId {
+    pub(crate) fn user_id(&self) -> UserId {
         match self {
-            Self::Register { party, .. }
-            | Self::SignIn { party, .. }
-            | Self::SignOut { party, .. }
-            | Self::Password { party, .. }
-            | Self::Enter { party, .. }
-            | Self::Leave { party, .. }
-            | Self::Ignore { party, .. }
-            | Self::Unignore { party, .. }
-            | Self::Away { party, .. }
-            | Self::Forget { party } => *party,
+            Self::Register { user_id, .. }
+            | Self::SignIn { user_id, .. }
+            | Self::SignOut { user_id, .. }
+            | Self::Password { user_id, .. }
+            | Self::Enter { user_id, .. }
+            | Self::Leave { user_id, .. }
+            | Self::Ignore { user_id, .. }
+            | Self::Unignore { user_id, .. }
+            | Self::Away { user_id, .. }
+            | Self::Forget { user_id } => *user_id,
         }
     }
 }
@@ -347,7 +347,7 @@ pub struct RecoveredState {
     /// Names, as [`UserName::key`], that stood for a party when the last server ended.
     pub(crate) held: Vec<(Box<str>, UserId)>,
     /// No party has this number or a higher one.
-    pub(crate) next_party: u64,
+    pub(crate) next_user_id: u64,
     pub(crate) accounts: Vec<StoredAccount>,
     /// When each was used last.
     pub(crate) tokens: Vec<(TokenHash, UserId, Timestamp)>,
@@ -437,7 +437,7 @@ pub(crate) enum RangeCount {
 pub struct HiddenAuthors {
     /// Their names, as [`UserName::key`].
     pub(crate) names: Vec<String>,
-    pub(crate) parties: Vec<UserId>,
+    pub(crate) user_ids: Vec<UserId>,
 }
 
 /// What is looked for, and what the asker may read.
@@ -447,7 +447,7 @@ pub struct SearchRequest {
     /// The channels that they are in, each with the line after which it begins.
     pub(crate) channels: Vec<(ChannelName, MessageId)>,
     /// They themselves, for private chats.
-    pub(crate) party: UserId,
+    pub(crate) user_id: UserId,
     /// The one conversation to look into; one of those that they may read.
     pub(crate) only: Option<ConversationRef>,
     pub(crate) hidden: HiddenAuthors,
@@ -456,7 +456,7 @@ pub struct SearchRequest {
 /// Who asks what they haven't read.
 #[derive(Clone)]
 pub struct UnreadQuery {
-    pub(crate) party: UserId,
+    pub(crate) user_id: UserId,
     pub(crate) hidden: HiddenAuthors,
     /// To find out which lines name them.
     pub(crate) name: UserName,

@@ -15,32 +15,32 @@ impl<T> Default for SkeletonIndex<T> {
 }
 
 impl<T: PartialEq> SkeletonIndex<T> {
-    pub(super) fn add(&mut self, look: &str, one: T) {
-        if self.first.contains_key(look) {
-            self.others.entry(look.into()).or_default().push(one);
+    pub(super) fn add(&mut self, skeleton: &str, one: T) {
+        if self.first.contains_key(skeleton) {
+            self.others.entry(skeleton.into()).or_default().push(one);
         } else {
-            self.first.insert(look.into(), one);
+            self.first.insert(skeleton.into(), one);
         }
     }
 
-    pub(super) fn remove(&mut self, look: &str, one: &T) {
-        let mut others = self.others.remove(look).unwrap_or_default();
-        if self.first.get(look) == Some(one) {
-            self.first.remove(look);
+    pub(super) fn remove(&mut self, skeleton: &str, one: &T) {
+        let mut others = self.others.remove(skeleton).unwrap_or_default();
+        if self.first.get(skeleton) == Some(one) {
+            self.first.remove(skeleton);
             if let Some(next) = others.pop() {
-                self.first.insert(look.into(), next);
+                self.first.insert(skeleton.into(), next);
             }
         } else {
             others.retain(|other| other != one);
         }
         if !others.is_empty() {
-            self.others.insert(look.into(), others);
+            self.others.insert(skeleton.into(), others);
         }
     }
 
     /// All that have this look.
-    pub(super) fn of(&self, look: &str) -> impl Iterator<Item = &T> {
-        self.first.get(look).into_iter().chain(self.others.get(look).into_iter().flatten())
+    pub(super) fn of(&self, skeleton: &str) -> impl Iterator<Item = &T> {
+        self.first.get(skeleton).into_iter().chain(self.others.get(skeleton).into_iter().flatten())
     }
 }
 

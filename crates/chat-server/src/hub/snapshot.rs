@@ -66,7 +66,7 @@ pub(crate) struct ListPage<T> {
 /// A person in a list.
 pub(crate) struct UserRow {
     pub(crate) name: UserName,
-    pub(crate) person: Arc<Client>,
+    pub(crate) client: Arc<Client>,
 }
 
 /// Somebody to write to.
@@ -78,16 +78,16 @@ pub(crate) enum Contact {
 }
 
 impl Contact {
-    pub(crate) fn party(&self) -> UserId {
+    pub(crate) fn user_id(&self) -> UserId {
         match self {
-            Self::Online(person) => person.party(),
-            Self::Offline(account) => account.party,
+            Self::Online(client) => client.user_id(),
+            Self::Offline(account) => account.user_id,
         }
     }
 
     pub(super) fn has_account(&self) -> bool {
         match self {
-            Self::Online(person) => person.account().is_some(),
+            Self::Online(client) => client.account().is_some(),
             Self::Offline(_) => true,
         }
     }
@@ -95,7 +95,7 @@ impl Contact {
     /// Their name now, which was `called`.
     pub(crate) fn name(&self, called: &UserName) -> UserName {
         match self {
-            Self::Online(person) => person.name().unwrap_or_else(|| called.clone()),
+            Self::Online(client) => client.name().unwrap_or_else(|| called.clone()),
             Self::Offline(account) => account.name.clone(),
         }
     }
@@ -103,32 +103,36 @@ impl Contact {
 
 impl Hub {
     /// Somebody to write to by name.
-    pub(crate) fn whom(&self, name: &UserName) -> Result<Contact, Refusal> {
-        if let Some(person) = lock(&self.directory).find(name) {
-            return Ok(Contact::Online(Arc::clone(person)));
+    pub(crate) fn contact(&self, name: &UserName) -> Result<Contact, Refusal> {
+        if let Some(client) = lock(&self.directory).find(name) {
+            return Ok(Contact::Online(Arc::clone(client)));
         }
         if let Some(account) = self.account(name) {
             return Ok(Contact::Offline(account));
         }
-        self.person(name).map(Contact::Online)
+        self.client(name).map(Contact::Online)
     }
 
     /// The very person with whom a private chat is, called `name` when it was last heard: not somebody
     /// else who took the name.
-    pub(crate) fn whom_with(&self, party: UserId, name: &UserName) -> Result<Contact, Refusal> {
+    pub(crate) fn contact_with(
+        &self,
+        user_id: UserId,
+        name: &UserName,
+    ) -> Result<Contact, Refusal> {
         let somebody_else = {
             let directory = lock(&self.directory);
-            if let Some(guest) = directory.guest(party) {
+            if let Some(guest) = directory.guest(user_id) {
                 return Ok(Contact::Online(Arc::clone(guest)));
             }
             match directory.find(name) {
-                Some(person) if person.party() == party => {
-                    return Ok(Contact::Online(Arc::clone(person)));
+                Some(client) if client.user_id() == user_id => {
+                    return Ok(Contact::Online(Arc::clone(client)));
                 }
                 found => found.is_some(),
             }
         };
-        let account = lock(&self.accounts).of(party).cloned();
+        let account = lock(&self.accounts).of(user_id).cloned();
         account.map(Contact::Offline).ok_or_else(|| Refusal::gone_from_chat(name, somebody_else))
     }
 
@@ -143,23 +147,23 @@ impl Hub {
     }
 
     /// All devices on which somebody is here, this one included.
-    pub(crate) fn devices(&self, person: &Arc<Client>) -> Vec<Arc<Client>> {
-        match (person.account(), person.name()) {
+    pub(crate) fn devices(&self, client: &Arc<Client>) -> Vec<Arc<Client>> {
+        match (client.account(), client.name()) {
             (Some(account), Some(name)) => {
                 let directory = lock(&self.directory);
                 let devices = directory.owners(&name);
                 devices.filter(|device| device.account() == Some(account)).cloned().collect()
             }
-            _ => vec![Arc::clone(person)],
+            _ => vec![Arc::clone(client)],
         }
     }
 
     /// A person by name.
-    pub(crate) fn person(&self, name: &UserName) -> Result<Arc<Client>, Refusal> {
+    pub(crate) fn client(&self, name: &UserName) -> Result<Arc<Client>, Refusal> {
         let mut known: BTreeSet<UserName> = {
             let directory = lock(&self.directory);
-            if let Some(person) = directory.find(name) {
-                return Ok(Arc::clone(person));
+            if let Some(client) = directory.find(name) {
+                return Ok(Arc::clone(client));
             }
             nearest(name, around(directory.by_name(), name).map(|(name, _)| name)).collect()
         };
@@ -183,12 +187,12 @@ impl Hub {
     /// A channel by name, for somebody. One that they may not know of is one that isn't there.
     pub(crate) fn channel_for(
         &self,
-        person: &Client,
+        client: &Client,
         name: &ChannelName,
         now: Timestamp,
     ) -> Result<Arc<Channel>, Refusal> {
         let channel = self.channel(name)?;
-        if channel.is_known_to(person, now) { Ok(channel) } else { Err(self.no_such_channel(name)) }
+        if channel.is_known_to(client, now) { Ok(channel) } else { Err(self.no_such_channel(name)) }
     }
 
     /// The same answer for a channel that isn't there and for one that nobody may know of: neither is named.
@@ -208,7 +212,7 @@ impl Hub {
     /// many at most.
     pub(crate) fn channels(
         &self,
-        person: &Client,
+        client: &Client,
         part: Option<&str>,
         after: Option<&ChannelName>,
         most: usize,
@@ -218,7 +222,7 @@ impl Hub {
         let is_wanted = |channel: &Channel| {
             let name = channel.name.bare();
             part.as_ref().is_none_or(|part| folded(name).contains(&**part))
-                && channel.is_known_to(person, now)
+                && channel.is_known_to(client, now)
         };
         let mut page = ListPage { count: 0, rows: Vec::new(), has_more: false, looked_at: 0 };
         let mut last = after.cloned();
@@ -245,7 +249,7 @@ impl Hub {
 
     /// The account of this name, whether anybody is signed in to it or not.
     pub(crate) fn account_called(&self, name: &UserName) -> Option<UserId> {
-        self.account(name).map(|account| account.party)
+        self.account(name).map(|account| account.user_id)
     }
 
     /// Why somebody may not write to somebody else first: from what channel alone they know each other, if they are
@@ -253,36 +257,36 @@ impl Hub {
     /// writes is in. Who was written to before may write.
     pub(crate) fn restricted_acquaintance<'a>(
         &self,
-        person: &Client,
+        client: &Client,
         other: &Contact,
         own: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
     ) -> Option<(bool, ChannelName, Term)> {
-        if lock(&self.index).has_no_marks() {
+        if lock(&self.index).has_no_entries() {
             return None;
         }
         if let Contact::Online(other) = other
-            && lock(&self.private).queue(other.id, person.id).is_some()
+            && lock(&self.private).queue(other.id, client.id).is_some()
         {
             return None;
         }
-        let who = person.who();
+        let who = client.who();
         let watched = lock(&self.index).about(&who);
         let restricted = watched.iter().find_map(|channel| {
             channel
-                .ask(person, now, |access| {
-                    let mark = access.ban.map(|ban| (true, ban));
-                    let mark = mark.or(access.mute.map(|mute| (false, mute)));
+                .ask(client, now, |access| {
+                    let list_entry = access.ban.map(|ban| (true, ban));
+                    let list_entry = list_entry.or(access.mute.map(|mute| (false, mute)));
                     // Nobody learns from this that there is a channel which they don't know.
                     let may = |_: &_| !access.operator && access.knows();
-                    let (is_ban, mark) = mark.filter(may)?;
-                    Some((is_ban, channel.name.clone(), mark.term))
+                    let (is_ban, list_entry) = list_entry.filter(may)?;
+                    Some((is_ban, channel.name.clone(), list_entry.term))
                 })
                 .filter(|_| channel.has_member(other))
         })?;
         let is_free = |channel: &&Arc<Channel>| {
             channel.has_member(other)
-                && channel.ask(person, now, |access| {
+                && channel.ask(client, now, |access| {
                     access.member && (access.operator || access.mute.is_none())
                 })
         };
@@ -320,9 +324,9 @@ impl Hub {
     pub(crate) fn online(&self, after: Option<&UserName>, most: usize) -> ListPage<UserRow> {
         let directory = lock(&self.directory);
         let mut all = directory.named_after(after);
-        let row = |(name, person): (&UserName, &Arc<Client>)| UserRow {
+        let row = |(name, client): (&UserName, &Arc<Client>)| UserRow {
             name: name.clone(),
-            person: Arc::clone(person),
+            client: Arc::clone(client),
         };
         let rows: Vec<_> = all.by_ref().take(most).map(row).collect();
         let count = if after.is_none() { directory.named().len() } else { rows.len() };
@@ -335,10 +339,10 @@ impl Channel {
     pub(crate) fn members(&self, after: Option<&UserName>, most: usize) -> ListPage<UserRow> {
         let people: Vec<Arc<Client>> = {
             let state = self.state();
-            state.members.values().map(|member| Arc::clone(&member.person)).collect()
+            state.members.values().map(|member| Arc::clone(&member.client)).collect()
         };
         let looked_at = people.len();
-        let row = |person: Arc<Client>| Some(UserRow { name: person.name()?, person });
+        let row = |client: Arc<Client>| Some(UserRow { name: client.name()?, client });
         let is_after = |row: &UserRow| after.is_none_or(|after| row.name > *after);
         let mut rows: Vec<_> = people.into_iter().filter_map(row).filter(is_after).collect();
         rows.sort_by(|one, other| one.name.cmp(&other.name));
@@ -370,27 +374,31 @@ impl Channel {
     }
 
     /// What a person is in it.
-    pub(crate) fn role(&self, person: &Client) -> Role {
-        self.state().role(person)
+    pub(crate) fn role(&self, client: &Client) -> Role {
+        self.state().role(client)
     }
 
     /// Whether somebody may know that it is there.
-    pub(super) fn is_known_to(&self, person: &Client, now: Timestamp) -> bool {
+    pub(super) fn is_known_to(&self, client: &Client, now: Timestamp) -> bool {
         !self.is_hidden()
-            || self.state().access(&self.name, person, &person.who(), now, None).knows()
+            || self.state().access(&self.name, client, &client.who(), now, None).knows()
     }
 
     /// Whether somebody is in it, here or when they come back.
     fn has_member(&self, whom: &Contact) -> bool {
         match whom {
-            Contact::Online(person) => self.state().holds(person),
+            Contact::Online(client) => self.state().holds(client),
             Contact::Offline(account) => account.is_in(&self.name),
         }
     }
 
     /// The marks of a list that hold at this moment, the oldest first.
-    pub(crate) fn marks(&self, list: ListKind, now: Timestamp) -> Vec<Restriction> {
-        self.state().moderation.holding(list, now).map(|mark| mark.shown.clone()).collect()
+    pub(crate) fn list_entries(&self, list: ListKind, now: Timestamp) -> Vec<Restriction> {
+        self.state()
+            .moderation
+            .holding(list, now)
+            .map(|list_entry| list_entry.shown.clone())
+            .collect()
     }
 
     /// Every setting and its value; an operator is told all of it.
@@ -410,10 +418,10 @@ mod tests {
     fn a_mistyped_name_finds_its_neighbours_among_many() {
         let hub = Hub::in_memory(Limits::small());
         let name = |name: &str| UserName::new(name).unwrap();
-        for party in 1..=20_000_u64 {
-            let called = if party == 1 { "alice".to_owned() } else { format!("user{party}") };
+        for user_id in 1..=20_000_u64 {
+            let called = if user_id == 1 { "alice".to_owned() } else { format!("user{user_id}") };
             lock(&hub.accounts).add(StoredAccount {
-                party: UserId(party),
+                user_id: UserId(user_id),
                 name: name(&called),
                 password: "".into(),
                 away: None,
@@ -423,7 +431,7 @@ mod tests {
                 channels: Vec::new(),
             });
         }
-        let refusal = hub.person(&name("alise")).unwrap_err();
+        let refusal = hub.client(&name("alise")).unwrap_err();
         assert!(refusal.text().contains("alice"), "{}", refusal.text());
         let (typed, accounts) = (name("nothere"), lock(&hub.accounts));
         assert!(around(accounts.by_name(), &typed).count() <= COMPARED);

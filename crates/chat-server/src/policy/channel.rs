@@ -14,7 +14,7 @@ use chat_proto::text::Text;
 use crate::hub::channel::mod_action::{
     AccessContext, ActionTarget, Authority, ModAction, ModActionKind,
 };
-use crate::hub::channel::moderation::{FilterMatch, MAX_MARKS, MAX_OPERATORS};
+use crate::hub::channel::moderation::{FilterMatch, MAX_LIST_ENTRIES, MAX_OPERATORS};
 use crate::hub::ports::Payload;
 
 /// Whether somebody may say or do what they ask for, at the moment when it is its turn.
@@ -22,7 +22,7 @@ pub(crate) fn may(access: &AccessContext<'_>, what: &Payload) -> Result<(), Refu
     match what {
         Payload::Message { text, .. } => may_say(access, text),
         Payload::Topic(topic) => may_set_topic(access, topic),
-        Payload::ModAction(act) => may_act(access, act),
+        Payload::ModAction(action) => may_act(access, action),
     }
 }
 
@@ -129,23 +129,23 @@ pub(crate) fn may_run(access: &AccessContext<'_>, kind: CommandKind) -> Result<(
 }
 
 /// Whether an operator may do this.
-pub(crate) fn may_act(access: &AccessContext<'_>, act: &ModAction) -> Result<(), Refusal> {
-    may_run(access, act.kind())?;
-    may_destroy(access, act)?;
-    let AccessContext { channel, target, settings, marks: [bans, mutes], .. } = access;
-    let spec = act.kind().spec();
-    let user = act.aim().map(ActionTarget::name);
+pub(crate) fn may_act(access: &AccessContext<'_>, action: &ModAction) -> Result<(), Refusal> {
+    may_run(access, action.kind())?;
+    may_destroy(access, action)?;
+    let AccessContext { channel, target, settings, list_entries: [bans, mutes], .. } = access;
+    let spec = action.kind().spec();
+    let user = action.subject().map(ActionTarget::name);
     let user = user.as_ref();
-    let is_full = |marks: usize| marks >= MAX_MARKS && !target.marked;
-    match (&act.deed, user) {
+    let is_full = |list_entries: usize| list_entries >= MAX_LIST_ENTRIES && !target.listed;
+    match (&action.kind, user) {
         (ModActionKind::Ban(..) | ModActionKind::Mute(..), Some(user)) if target.operator => {
             Err(Refusal::is_operator(spec, user, channel))
         }
         (ModActionKind::Ban(..), _) if is_full(*bans) => {
-            Err(Refusal::too_many_restricted(spec, channel, MAX_MARKS))
+            Err(Refusal::too_many_restricted(spec, channel, MAX_LIST_ENTRIES))
         }
         (ModActionKind::Mute(..), _) if is_full(*mutes) => {
-            Err(Refusal::too_many_restricted(spec, channel, MAX_MARKS))
+            Err(Refusal::too_many_restricted(spec, channel, MAX_LIST_ENTRIES))
         }
         (ModActionKind::Op(_), _) if target.many_operators => {
             Err(Refusal::too_many_operators(channel, MAX_OPERATORS))
@@ -175,13 +175,13 @@ pub(crate) fn may_act(access: &AccessContext<'_>, act: &ModAction) -> Result<(),
 
 /// Some acts can't be taken back, or take a channel from its owners: they need a right that a person was given, and an
 /// account to which it belongs.
-fn may_destroy(access: &AccessContext<'_>, act: &ModAction) -> Result<(), Refusal> {
+fn may_destroy(access: &AccessContext<'_>, action: &ModAction) -> Result<(), Refusal> {
     let is_inherited = access.authority == Authority::Inherited;
     if !is_inherited && access.authority != Authority::Unregistered {
         return Ok(());
     }
-    let spec = act.kind().spec();
-    let command = match &act.deed {
+    let spec = action.kind().spec();
+    let command = match &action.kind {
         ModActionKind::Drop | ModActionKind::Purge(..) | ModActionKind::Op(_) => spec.name,
         ModActionKind::Deop(_) if !access.target.oneself => spec.name,
         // The maker of a channel sets it up, with an account or without.

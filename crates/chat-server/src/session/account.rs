@@ -272,7 +272,7 @@ impl Session {
             Goal::Register { .. } => {
                 check_password(secret.expose()).map_err(Refusal::bad_password)?;
                 self.hub.has_room_for_account()?;
-                self.hub.throttle(&self.person, ThrottledOp::Register, now)?;
+                self.hub.throttle(&self.client, ThrottledOp::Register, now)?;
                 self.hash(secret);
                 self.dealing = Some(Dealing::new(re, goal, Stage::Hashing, now));
             }
@@ -300,7 +300,7 @@ impl Session {
     }
 
     fn own_account(&self, kind: CommandKind) -> Result<Arc<Account>, Refusal> {
-        self.person.signed_in().ok_or_else(|| Refusal::not_signed_in(kind.spec()))
+        self.client.signed_in().ok_or_else(|| Refusal::not_signed_in(kind.spec()))
     }
 
     fn verify_own(&self, secret: Secret, kind: CommandKind) -> Result<(), Refusal> {
@@ -310,12 +310,12 @@ impl Session {
     }
 
     fn verify(&self, name: UserName, secret: Secret, known: Option<Arc<str>>) {
-        let address = self.person.address();
-        self.hub.auth.ask(Question::Verify { name, address, secret, known }, &self.person);
+        let address = self.client.address();
+        self.hub.auth.ask(Question::Verify { name, address, secret, known }, &self.client);
     }
 
     fn hash(&self, secret: Secret) {
-        self.hub.auth.ask(Question::Hash(secret), &self.person);
+        self.hub.auth.ask(Question::Hash(secret), &self.client);
     }
 
     /// The vault has looked at a password, or hashed one.
@@ -363,10 +363,10 @@ impl Session {
                 if self.hub.device_count(name) >= MAX_DEVICES {
                     return Err(Refusal::too_many_devices(MAX_DEVICES));
                 }
-                let party = account.party;
-                let surplus = token.as_ref().and_then(|_| self.hub.surplus_token(party));
+                let user_id = account.user_id;
+                let surplus = token.as_ref().and_then(|_| self.hub.surplus_token(user_id));
                 let hash = token.as_ref().map(|(_, hash)| *hash);
-                let deed = AccountUpdate::SignIn { party, token: hash, surplus, rehashed, now };
+                let deed = AccountUpdate::SignIn { user_id, token: hash, surplus, rehashed, now };
                 self.keep(re, goal, deed, token, now)
             }
             Goal::SignIn { name, account: None } => {
@@ -384,8 +384,8 @@ impl Session {
                 Ok(())
             }
             Goal::Forget => {
-                let party = self.own_account(CommandKind::Forget)?.party;
-                self.keep(re, goal, AccountUpdate::Forget { party }, None, now)
+                let user_id = self.own_account(CommandKind::Forget)?.user_id;
+                self.keep(re, goal, AccountUpdate::Forget { user_id }, None, now)
             }
             Goal::Register { .. } | Goal::SignOut | Goal::Enter(_) => Err(Refusal::internal()),
         }
@@ -404,15 +404,24 @@ impl Session {
             Goal::Register { name, invite } => {
                 if self.me.name.is_none() {
                     // Where only accounts have a name, it is taken together with the account.
-                    self.hub.take_name(&self.person, name, iter::empty(), now)?;
+                    self.hub.take_name(&self.client, name, iter::empty(), now)?;
                 }
-                let (name, invite, party) = (name.clone(), *invite, self.person.party());
-                let (ignored, away) = (self.me.hidden(), self.person.away());
-                AccountUpdate::Register { party, name, password, token, invite, ignored, away, now }
+                let (name, invite, user_id) = (name.clone(), *invite, self.client.user_id());
+                let (ignored, away) = (self.me.hidden(), self.client.away());
+                AccountUpdate::Register {
+                    user_id,
+                    name,
+                    password,
+                    token,
+                    invite,
+                    ignored,
+                    away,
+                    now,
+                }
             }
             Goal::Change { .. } => {
-                let party = self.own_account(CommandKind::Password)?.party;
-                AccountUpdate::Password { party, password, token, now }
+                let user_id = self.own_account(CommandKind::Password)?.user_id;
+                AccountUpdate::Password { user_id, password, token, now }
             }
             _ => return Err(Refusal::internal()),
         };
@@ -428,7 +437,7 @@ impl Session {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         self.dealing = Some(Dealing::new(re, goal, Stage::Keeping(token), now));
-        let kept = self.hub.keep(&self.person, deed, None);
+        let kept = self.hub.submit_account_update(&self.client, deed, None);
         if kept.is_err() {
             self.dealing = None;
             self.give_up_name();
@@ -439,7 +448,7 @@ impl Session {
     /// The name was taken for an account that isn't stored.
     fn give_up_name(&self) {
         if self.me.name.is_none() {
-            self.hub.give_up_name(&self.person);
+            self.hub.give_up_name(&self.client);
         }
     }
 
@@ -468,8 +477,8 @@ impl Session {
         let Some(dealing) = self.dealing.take() else { return };
         let Dealing { re, goal, stage, now } = *dealing;
         if let Goal::Enter(entry) = goal {
-            if let (Some(account), Some(_)) = (self.person.signed_in(), &entry.kick) {
-                self.hub.record_absence_from(&account, &entry.channel);
+            if let (Some(account), Some(_)) = (self.client.signed_in(), &entry.kick) {
+                self.hub.ensure_left(&account, &entry.channel);
             }
             // They are in, whether that is remembered or not.
             self.look_back_from(re, *entry, out);
@@ -508,9 +517,9 @@ impl Session {
                 return self.complete_sign_in(re, &account, token, now, out);
             }
             (Goal::Register { name, .. }, Some((token, hash))) => {
-                self.hub.registered(&self.person, self.inbox.channels(), now);
+                self.hub.registered(&self.client, self.inbox.channels(), now);
                 let is_new = self.me.register(name.clone());
-                tracing::info!(address = %self.person.shown_address(), %name, "registered");
+                tracing::info!(address = %self.client.shown_address(), %name, "registered");
                 self.token = Some(Box::new(hash));
                 let done = OkReply::Registered { name: name.clone(), token };
                 if is_new {
@@ -570,10 +579,10 @@ impl Session {
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
         self.may_be_renamed(&account.name, now)?;
-        let before = self.hub.sign_in(&self.person, account, self.inbox.channels(), now)?;
+        let before = self.hub.sign_in(&self.client, account, self.inbox.channels(), now)?;
         self.me.sign_in(account);
-        tracing::info!(address = %self.person.shown_address(), name = %account.name, "signed in");
-        self.hub.eject_where_banned(&self.person, self.inbox.channels(), now);
+        tracing::info!(address = %self.client.shown_address(), name = %account.name, "signed in");
+        self.hub.eject_where_banned(&self.client, self.inbox.channels(), now);
         let (token, hash) = token.unzip();
         self.token = hash.map(Box::new);
         let name = account.name.clone();
@@ -587,7 +596,7 @@ impl Session {
             self.show_main_page(&name, out);
         }
         for channel in self.inbox.channels() {
-            self.hub.notify_other_devices(account, &self.person, &channel.name, None);
+            self.hub.notify_other_devices(account, &self.client, &channel.name, None);
         }
         self.enter_again(account, now, out);
         self.look_what_waits(re, done);
@@ -613,12 +622,12 @@ impl Session {
 
     /// docs/operating.md has a pattern for this line.
     fn log_failed_sign_in(&self, name: &UserName) {
-        tracing::info!(address = %self.person.shown_address(), %name, "sign-in failed");
+        tracing::info!(address = %self.client.shown_address(), %name, "sign-in failed");
     }
 
     fn begin_sign_out(&mut self, re: Re, now: Timestamp) -> Result<(), Refusal> {
-        let party = self.own_account(CommandKind::Logout)?.party;
-        let deed = AccountUpdate::SignOut { party, token: self.token.as_deref().copied(), now };
+        let user_id = self.own_account(CommandKind::Logout)?.user_id;
+        let deed = AccountUpdate::SignOut { user_id, token: self.token.as_deref().copied(), now };
         self.keep(re, Goal::SignOut, deed, None, now)
     }
 
@@ -626,7 +635,7 @@ impl Session {
     fn sign_out(&mut self, now: Timestamp, out: &mut BytesMut) -> Result<UserName, Refusal> {
         let name = self.me.name.clone().ok_or_else(|| Refusal::not_named(None))?;
         self.token = None;
-        self.hub.sign_out(&self.person, self.inbox.channels(), now);
+        self.hub.sign_out(&self.client, self.inbox.channels(), now);
         self.inbox.leave_all();
         self.me.sign_out();
         if let Some(aside) = &mut self.aside {

@@ -54,7 +54,7 @@ impl Session {
     ) -> Result<(), Refusal> {
         let slot = self.inbox.free_slot();
         let (name, may) = (account.name.clone(), policy::channel::may_enter);
-        let membership = self.hub.enter(&self.person, name, channel, slot, now, may)?;
+        let membership = self.hub.enter(&self.client, name, channel, slot, now, may)?;
         let Membership { members, operator, last_line: last, .. } = membership;
         let (channel, topic) = (membership.channel.name.clone(), membership.topic.clone());
         if makes_current {
@@ -89,13 +89,13 @@ impl Session {
     }
 
     fn follow(&mut self, channel: ChannelName, reason: Option<Text>, out: &mut BytesMut) {
-        let (Some(account), now) = (self.person.signed_in(), self.last_line_at()) else { return };
+        let (Some(account), now) = (self.client.signed_in(), self.last_line_at()) else { return };
         let own = self.inbox.channel(&channel).cloned();
         match (account.is_in(&channel), own) {
             (true, None) => {
                 let most = self.hub.bounds.conversations_per_person;
                 let has_room = policy::user::may_be_in_more(self.me.places().len(), most).is_ok();
-                let read = account.read_of(&channel);
+                let read = account.read_marker(&channel);
                 if has_room && let Some(read) = read {
                     // If it can't, there is nobody who asked.
                     let _ = self.come_back(&account, &channel, read, now, false, out);
@@ -103,7 +103,7 @@ impl Session {
             }
             (false, Some(own)) => {
                 let user = account.name.clone();
-                let left = self.hub.leave(&self.person, user.clone(), &own, reason, now);
+                let left = self.hub.leave(&self.client, user.clone(), &own, reason, now);
                 if let Some(LeavePosition { number, last_line }) = left {
                     self.finish(&channel, number, last_line, out);
                     self.me.leave(&Conversation::Channel(channel.clone()));

@@ -41,7 +41,7 @@ impl Session {
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
         if change.is_stored() {
-            self.hub.may_store(&self.person)?;
+            self.hub.may_store(&self.client)?;
         }
         let may = policy::channel::may;
         let done = match change {
@@ -74,9 +74,9 @@ impl Session {
                 OkReply::PrivateOpened { with: self.open_private(&user, now)?.1, stamp: None }
             }
             Change::OpenPrivate(user, Some(text)) => {
-                let (party, name) = self.open_private(&user, now)?;
+                let (user_id, name) = self.open_private(&user, now)?;
                 let conversation = Conversation::Private(name.clone());
-                let to = Place { conversation, with: Some(party) };
+                let to = Place { conversation, with: Some(user_id) };
                 let words = NewMessage::new(text, false, now, may);
                 return self.say(to, words, re, Some(name));
             }
@@ -85,8 +85,8 @@ impl Session {
                 return self.say(to, words, re, None);
             }
             Change::Topic(channel, topic) => {
-                self.hub.throttle(&self.person, ThrottledOp::Topic, now)?;
-                self.hub.set_topic(&self.person, self.name()?, &channel, topic, now, may)?;
+                self.hub.throttle(&self.client, ThrottledOp::Topic, now)?;
+                self.hub.set_topic(&self.client, self.name()?, &channel, topic, now, may)?;
                 self.waiting.push_back(Waiting::act(re));
                 return Ok(());
             }
@@ -103,15 +103,15 @@ impl Session {
             }
             Change::Away(away) => {
                 let away = away.map(|away| self.showable(away, now));
-                let changed = self.person.away() != away;
+                let changed = self.client.away() != away;
                 let done = OkReply::Away { away: away.clone(), changed };
-                match self.person.account().filter(|_| changed) {
+                match self.client.account().filter(|_| changed) {
                     None => {
-                        self.person.set_away(away);
+                        self.client.set_away(away);
                         done
                     }
-                    Some(party) => {
-                        let deed = AccountUpdate::Away { party, away };
+                    Some(user_id) => {
+                        let deed = AccountUpdate::Away { user_id, away };
                         return self.keep_and_answer(deed, done, re);
                     }
                 }
@@ -120,10 +120,10 @@ impl Session {
                 let (user, whom) = self.as_borne(user);
                 let changed = self.me.ignore(user.clone(), whom);
                 let done = OkReply::Ignoring { user: user.clone(), changed };
-                match self.person.account().filter(|_| changed) {
+                match self.client.account().filter(|_| changed) {
                     None => done,
-                    Some(party) => {
-                        let deed = AccountUpdate::Ignore { party, name: user, whom };
+                    Some(user_id) => {
+                        let deed = AccountUpdate::Ignore { user_id, name: user, whom };
                         return self.keep_and_answer(deed, done, re);
                     }
                 }
@@ -133,23 +133,23 @@ impl Session {
                 let names = self.me.hidden_as(&user, whom);
                 let changed = self.me.unignore(&user, whom);
                 let done = OkReply::NotIgnoring { user, changed };
-                match self.person.account().filter(|_| changed) {
+                match self.client.account().filter(|_| changed) {
                     None => done,
-                    Some(party) => {
-                        let deed = AccountUpdate::Unignore { party, names, whom };
+                    Some(user_id) => {
+                        let deed = AccountUpdate::Unignore { user_id, names, whom };
                         return self.keep_and_answer(deed, done, re);
                     }
                 }
             }
             Change::Act { channel, act } => {
                 self.may_tell_of(&act, now)?;
-                let costly = match act.deed {
+                let costly = match act.kind {
                     ModActionKind::Invite(_) => ThrottledOp::Invite,
                     _ => ThrottledOp::Moderate,
                 };
-                self.hub.throttle(&self.person, costly, now)?;
+                self.hub.throttle(&self.client, costly, now)?;
                 return match act {
-                    ModAction { deed: ModActionKind::Purge(aim, counted), reason } => {
+                    ModAction { kind: ModActionKind::Purge(aim, counted), reason } => {
                         self.purge(re, channel, (aim, reason), counted, now);
                         Ok(())
                     }
@@ -162,7 +162,7 @@ impl Session {
             }
             Change::Format(format) => {
                 self.me.format = format;
-                self.person.set_kind(match format {
+                self.client.set_kind(match format {
                     Format::Text => ClientKind::Text,
                     Format::Json => ClientKind::Json,
                 });
@@ -170,7 +170,7 @@ impl Session {
             }
             Change::Account(change) => return self.deal(change, re, now, out),
             Change::Decree(wish, reason) => {
-                let asker = Issuer::Client(Arc::clone(&self.person));
+                let asker = Issuer::Client(Arc::clone(&self.client));
                 self.hub.submit_admin_command(asker, wish, reason, now)?;
                 self.waiting.push_back(Waiting::act(re));
                 return Ok(());
@@ -194,7 +194,7 @@ impl Session {
         act: ModAction,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        self.hub.act(&self.person, self.name()?, channel, act, now, policy::channel::may)?;
+        self.hub.moderate(&self.client, self.name()?, channel, act, now, policy::channel::may)?;
         self.waiting.push_back(Waiting::act(re));
         Ok(())
     }
@@ -206,7 +206,7 @@ impl Session {
         done: OkReply,
         re: Re,
     ) -> Result<(), Refusal> {
-        self.hub.keep(&self.person, deed, Some(done))?;
+        self.hub.submit_account_update(&self.client, deed, Some(done))?;
         self.waiting.push_back(Waiting::act(re));
         Ok(())
     }
@@ -217,8 +217,8 @@ impl Session {
 
     /// A name as whoever has it writes it, and who that is.
     fn as_borne(&self, user: UserName) -> (UserName, Option<UserId>) {
-        match self.hub.whom(&user) {
-            Ok(whom) => (whom.name(&user), Some(whom.party())),
+        match self.hub.contact(&user) {
+            Ok(whom) => (whom.name(&user), Some(whom.user_id())),
             Err(_) => (user, None),
         }
     }
@@ -237,9 +237,9 @@ impl Session {
             return Err(refusal);
         }
         self.may_be_renamed(&name, now)?;
-        let before = self.hub.take_name(&self.person, &name, self.inbox.channels(), now)?;
+        let before = self.hub.take_name(&self.client, &name, self.inbox.channels(), now)?;
         self.me.name = Some(name.clone());
-        self.hub.eject_where_banned(&self.person, self.inbox.channels(), now);
+        self.hub.eject_where_banned(&self.client, self.inbox.channels(), now);
         if before.is_some() {
             return Ok(OkReply::Named { name });
         }
@@ -257,7 +257,7 @@ impl Session {
         out: &mut BytesMut,
     ) -> Result<(OkReply, MessageId, Option<AccountUpdate>), Refusal> {
         let slot = self.inbox.free_slot();
-        let membership = self.hub.create(&self.person, name, topic.clone(), slot, now)?;
+        let membership = self.hub.create(&self.client, name, topic.clone(), slot, now)?;
         if self.inbox.channel(name).is_some() {
             // One of this name that was dropped just now.
             self.see_that_it_ended(name, out);
@@ -277,10 +277,10 @@ impl Session {
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
         if let Some(after) = after {
-            let channel = self.hub.channel_for(&self.person, name, now)?;
+            let channel = self.hub.channel_for(&self.client, name, now)?;
             let name = self.name()?;
             let may = policy::channel::may_enter;
-            channel.ask_to_show(&self.person, now, name.as_str(), &mut None, may)?;
+            channel.ask_to_show(&self.client, now, name.as_str(), &mut None, may)?;
             let last = channel.last_line();
             if after > last {
                 let place = Conversation::Channel(channel.name.clone());
@@ -288,7 +288,7 @@ impl Session {
             }
         }
         if let Some(channel) = self.inbox.channel(name).cloned() {
-            let role = channel.role(&self.person);
+            let role = channel.role(&self.client);
             if role.member {
                 let (members, topic) = (channel.count(), channel.topic());
                 let channel = channel.name.clone();
@@ -306,7 +306,7 @@ impl Session {
         }
         let slot = self.inbox.free_slot();
         let membership = self.hub.enter(
-            &self.person,
+            &self.client,
             self.name()?,
             name,
             slot,
@@ -338,11 +338,11 @@ impl Session {
         read: MessageId,
         now: Timestamp,
     ) -> Option<AccountUpdate> {
-        let account = self.person.signed_in()?;
-        let now = self.hub.note_entry(&account, channel, read, now);
-        self.hub.notify_other_devices(&account, &self.person, channel, None);
-        let (party, channel) = (account.party, channel.clone());
-        Some(AccountUpdate::Enter { party, channel, read, now })
+        let account = self.client.signed_in()?;
+        let now = self.hub.record_entry(&account, channel, read, now);
+        self.hub.notify_other_devices(&account, &self.client, channel, None);
+        let (user_id, channel) = (account.user_id, channel.clone());
+        Some(AccountUpdate::Enter { user_id, channel, read, now })
     }
 
     /// Others have put this person out of a channel just now: what tells it is there already and comes
@@ -372,16 +372,16 @@ impl Session {
             let channel = channel.ok_or_else(|| Refusal::not_in_channel(name))?;
             let reason = reason.filter(|reason| self.may_say_in(&channel, reason, now));
             let told = reason.clone();
-            let left = self.hub.leave(&self.person, self.name()?, &channel, told, now);
+            let left = self.hub.leave(&self.client, self.name()?, &channel, told, now);
             let Some(LeavePosition { number, last_line }) = left else {
                 self.see_that_it_ended(name, out);
                 return Err(Refusal::not_in_channel(name));
             };
             self.finish(name, number, last_line, out);
-            if let Some(account) = self.person.signed_in() {
+            if let Some(account) = self.client.signed_in() {
                 deed = channel.left_by(&account);
                 let name = &channel.name;
-                self.hub.notify_other_devices(&account, &self.person, name, reason.as_ref());
+                self.hub.notify_other_devices(&account, &self.client, name, reason.as_ref());
             }
         }
         self.me.leave(&conversation);
@@ -395,19 +395,19 @@ impl Session {
         user: &UserName,
         now: Timestamp,
     ) -> Result<(UserId, UserName), Refusal> {
-        let whom = self.hub.whom(user)?;
-        let (name, party) = (whom.name(user), whom.party());
+        let whom = self.hub.contact(user)?;
+        let (name, user_id) = (whom.name(user), whom.user_id());
         let conversation = Conversation::Private(name.clone());
-        let already = self.me.place(&conversation).is_some_and(|at| at.with == Some(party));
+        let already = self.me.place(&conversation).is_some_and(|at| at.with == Some(user_id));
         if !already {
             self.may_write_first(&whom, &name, now)?;
-            if let Contact::Online(person) = &whom {
-                self.hub.throttle(&self.person, ThrottledOp::OpenPrivate, now)?;
-                self.hub.open_private(&self.person, &self.name()?, person, &name)?;
+            if let Contact::Online(client) = &whom {
+                self.hub.throttle(&self.client, ThrottledOp::OpenPrivate, now)?;
+                self.hub.open_private(&self.client, &self.name()?, client, &name)?;
             }
         }
-        self.me.go_to(Place { conversation, with: Some(party) });
-        Ok((party, name))
+        self.me.go_to(Place { conversation, with: Some(user_id) });
+        Ok((user_id, name))
     }
 
     /// Who knows somebody only from a channel that they are banned from or muted in, is not to follow them.
@@ -418,14 +418,14 @@ impl Session {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let own = self.inbox.channels();
-        let from = self.hub.restricted_acquaintance(&self.person, whom, own, now);
+        let from = self.hub.restricted_acquaintance(&self.client, whom, own, now);
         policy::user::may_write_first(name, from)
     }
 
     /// Whether words could be said in a channel.
     fn may_say_in(&self, channel: &Channel, words: &Text, now: Timestamp) -> bool {
         let may = |standing: &AccessContext<'_>| policy::channel::may_say(standing, words).is_ok();
-        channel.ask_to_show(&self.person, now, words.as_str(), &mut None, may)
+        channel.ask_to_show(&self.client, now, words.as_str(), &mut None, may)
     }
 
     /// What somebody who leaves the system gives as their reason, unless it couldn't be said where it is told.
@@ -441,7 +441,7 @@ impl Session {
             let may =
                 |standing: &AccessContext<'_>| policy::channel::may_show(standing, reason).is_ok();
             channels.all(|channel| {
-                channel.ask_to_show(&self.person, now, reason.as_str(), &mut None, may)
+                channel.ask_to_show(&self.client, now, reason.as_str(), &mut None, may)
             })
         });
         Away { reason }
@@ -455,14 +455,14 @@ impl Session {
         let may = |standing: &AccessContext<'_>| policy::channel::may_be_renamed(standing, name);
         let mut channels = self.inbox.channels();
         channels.try_for_each(|channel| {
-            channel.ask_to_show(&self.person, now, name.as_str(), &mut None, may)
+            channel.ask_to_show(&self.client, now, name.as_str(), &mut None, may)
         })
     }
 
     /// An invitation reaches a person as a private line does, so the same rule holds for it.
     fn may_tell_of(&self, act: &ModAction, now: Timestamp) -> Result<(), Refusal> {
-        let ModActionKind::Invite(aim) = &act.deed else { return Ok(()) };
-        match self.hub.whom(&aim.user) {
+        let ModActionKind::Invite(aim) = &act.kind else { return Ok(()) };
+        match self.hub.contact(&aim.user) {
             Ok(whom) => self.may_write_first(&whom, &aim.name(), now),
             // What is wrong with it the act tells.
             Err(_) => Ok(()),
@@ -471,9 +471,9 @@ impl Session {
 
     /// Why nothing can be said into a channel that they are not in.
     fn refusal_outside(&self, name: &ChannelName, now: Timestamp) -> Refusal {
-        let channel = self.hub.channel_for(&self.person, name, now);
+        let channel = self.hub.channel_for(&self.client, name, now);
         let may = channel
-            .and_then(|channel| channel.ask(&self.person, now, policy::channel::may_take_part));
+            .and_then(|channel| channel.ask(&self.client, now, policy::channel::may_take_part));
         may.err().unwrap_or_else(|| Refusal::not_in_channel(name))
     }
 
@@ -494,7 +494,7 @@ impl Session {
     ) -> Result<(), Refusal> {
         let from = self.name()?;
         let bytes = u16::try_from(words.text.as_str().len()).unwrap_or(u16::MAX);
-        self.hub.throttle_storage(&self.person, bytes, words.time)?;
+        self.hub.throttle_storage(&self.client, bytes, words.time)?;
         let mut notice = None;
         // Before it is looked who is to hear it.
         words.correlation_id = self.hub.now_number();
@@ -507,19 +507,19 @@ impl Session {
                 };
                 no_addressee = channel.as_ref().err().cloned();
                 self.in_turn(no_addressee.as_ref())?;
-                self.hub.say(&self.person, from, &name, channel, words)?
+                self.hub.say(&self.client, from, &name, channel, words)?
             }
             Conversation::Private(user) => {
                 let whom = match to.with {
-                    Some(with) => self.hub.whom_with(with, &user),
-                    None => self.hub.whom(&user),
+                    Some(with) => self.hub.contact_with(with, &user),
+                    None => self.hub.contact(&user),
                 };
                 let mut called = user;
                 if let Ok(whom) = &whom {
                     called = whom.name(&called);
-                    let party = whom.party();
+                    let user_id = whom.user_id();
                     // Their new name may not have been told yet.
-                    self.me.renamed(Source { id: self.person.id, party, was: party }, &called);
+                    self.me.renamed(Source { id: self.client.id, user_id, was: user_id }, &called);
                     notice = absence(whom, &called);
                 }
                 let whom = whom.and_then(|whom| {
@@ -528,7 +528,7 @@ impl Session {
                 });
                 no_addressee = whom.as_ref().err().cloned();
                 self.in_turn(no_addressee.as_ref())?;
-                self.hub.say_privately(&self.person, from, whom, called, words)?
+                self.hub.say_privately(&self.client, from, whom, called, words)?
             }
         };
         if no_addressee.is_some() {
@@ -547,7 +547,7 @@ impl Session {
 /// What somebody is told who writes to somebody that may not read it soon.
 fn absence(whom: &Contact, called: &UserName) -> Option<Sentence> {
     match whom {
-        Contact::Online(person) => person.away().map(|Away { reason }| {
+        Contact::Online(client) => client.away().map(|Away { reason }| {
             let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             Sentence::new(format!("{called} is away{because}"))
         }),

@@ -258,7 +258,9 @@ impl Inbox {
         let is_news = |one: &&mut Subscription| {
             one.read < one.last_line
                 && (one.behind == MessageId(0)
-                    || account.read_of(&one.channel.name).is_some_and(|read| read >= one.behind))
+                    || account
+                        .read_marker(&one.channel.name)
+                        .is_some_and(|read| read >= one.behind))
         };
         let news = self.subscriptions.iter_mut().filter(is_news);
         news.map(|one| {
@@ -318,21 +320,21 @@ impl Inbox {
     }
 
     /// Takes out what has the lowest number, if that is below `limit`.
-    pub(super) fn take(&mut self, person: &Client, limit: u64) -> Option<Taken> {
-        let (number, source) = self.next(person)?;
+    pub(super) fn take(&mut self, client: &Client, limit: u64) -> Option<Taken> {
+        let (number, source) = self.next(client)?;
         if number >= limit {
             return None;
         }
         self.blocked = self.waits_for_held(source);
         if self.blocked {
-            return person.pop_awaited().map(|(number, note)| Taken::Note(number, note));
+            return client.pop_awaited().map(|(number, note)| Taken::Note(number, note));
         }
         Some(match source {
-            Source::Notes => Taken::Note(number, person.pop_notification()?),
+            Source::Notes => Taken::Note(number, client.pop_notification()?),
             Source::Chat(at) => {
                 let delivery = self.chats.get_mut(at)?.head.take()?;
                 if delivery.first().is_line() {
-                    person.private_lines.fetch_sub(1, Ordering::AcqRel);
+                    client.private_lines.fetch_sub(1, Ordering::AcqRel);
                 }
                 Taken::Private(delivery)
             }
@@ -376,13 +378,13 @@ impl Inbox {
     /// `limit`, and until `out` holds `enough` bytes.
     pub(super) fn copy_lines(
         &mut self,
-        person: &Client,
+        client: &Client,
         limit: u64,
         enough: usize,
         format: Format,
         out: &mut BytesMut,
     ) {
-        self.todo |= person.ready.take();
+        self.todo |= client.ready.take();
         if !self.todo.is_power_of_two() {
             return;
         }
@@ -393,7 +395,7 @@ impl Inbox {
         while one.number().is_some() {
             let room = enough.saturating_sub(out.len());
             // As in `next`, nothing may have come from elsewhere when it is known what is next here.
-            if person.ready.is_ready() || !one.copy(person.id, limit, room, format, out) {
+            if client.ready.is_ready() || !one.copy(client.id, limit, room, format, out) {
                 return;
             }
         }
@@ -402,17 +404,17 @@ impl Inbox {
 
     /// Where the lowest number is. Sources are looked at until none has got anything meanwhile: what is
     /// there to be seen is there before anything that it caused.
-    fn next(&mut self, person: &Client) -> Option<(u64, Source)> {
+    fn next(&mut self, client: &Client) -> Option<(u64, Source)> {
         loop {
-            self.todo |= person.ready.take();
-            let next = self.lowest(person);
-            if !person.ready.is_ready() {
+            self.todo |= client.ready.take();
+            let next = self.lowest(client);
+            if !client.ready.is_ready() {
                 return next;
             }
         }
     }
 
-    fn lowest(&mut self, person: &Client) -> Option<(u64, Source)> {
+    fn lowest(&mut self, client: &Client) -> Option<(u64, Source)> {
         let mut lowest: Option<(u64, Source)> = None;
         let mut consider = |number: u64, source: Source| {
             if lowest.is_none_or(|(lowest, _)| number < lowest) {
@@ -449,7 +451,7 @@ impl Inbox {
             done |= u64::from(!any) << ReadySet::PRIVATE;
         }
         if todo & 1 << ReadySet::NOTES != 0 {
-            match person.oldest_notification() {
+            match client.oldest_notification() {
                 Some(number) => consider(number, Source::Notes),
                 None => done |= 1 << ReadySet::NOTES,
             }
@@ -506,7 +508,7 @@ mod tests {
 
     /// Somebody in one channel, and what leads to them.
     struct Reader {
-        person: Arc<Client>,
+        client: Arc<Client>,
         sequence: Arc<Sequence>,
         ring: Ring,
         inbox: Inbox,
@@ -515,7 +517,7 @@ mod tests {
     impl Reader {
         fn new() -> Self {
             let sequence = Arc::<Sequence>::default();
-            let person =
+            let client =
                 Arc::new(Client::new(ClientId(1), None, Timestamp(0), Arc::clone(&sequence)));
             let name = ChannelName::new("den").unwrap();
             let channel = Arc::new(Channel::new(name, None, MessageId(0), Arc::clone(&sequence)));
@@ -532,7 +534,7 @@ mod tests {
             };
             let mut inbox = Inbox::default();
             inbox.subscribe(membership, 0);
-            Self { person, sequence, ring, inbox }
+            Self { client, sequence, ring, inbox }
         }
 
         /// A second channel that the reader is in, with bit 1 of the bell.
@@ -570,7 +572,7 @@ mod tests {
             for run in Delivery::runs(lines) {
                 assert!(self.ring.send(Some(Arc::new(run))).is_ok(), "nobody reads");
             }
-            self.person.ready.notify(0);
+            self.client.ready.notify(0);
         }
 
         /// Everything that is there below a number: how many lines come together, and notes (0).
@@ -579,7 +581,7 @@ mod tests {
             loop {
                 let copied = self.copy(limit, room);
                 taken.extend((copied > 0).then_some(copied));
-                match self.inbox.take(&self.person, limit) {
+                match self.inbox.take(&self.client, limit) {
                     Some(Taken::Channel(..)) => taken.push(1),
                     Some(Taken::Private(_) | Taken::Note(..)) => taken.push(0),
                     None => return taken,
@@ -590,7 +592,7 @@ mod tests {
         /// How many lines are copied.
         fn copy(&mut self, limit: u64, room: usize) -> usize {
             let mut out = BytesMut::new();
-            self.inbox.copy_lines(&self.person, limit, room, Format::Text, &mut out);
+            self.inbox.copy_lines(&self.client, limit, room, Format::Text, &mut out);
             memchr::memchr_iter(b'\n', &out).count()
         }
     }
@@ -608,7 +610,7 @@ mod tests {
     fn what_comes_in_between_is_taken_in_between() {
         let mut reader = Reader::new();
         let mut lines = vec![reader.line(1), reader.line(2)];
-        reader.person.push(Notification::Closing(CloseReason::Quit));
+        reader.client.push(Notification::Closing(CloseReason::Quit));
         lines.extend([reader.line(3), reader.line(4)]);
         reader.tell(lines);
         // That nothing more waits beside them is known one line later.
@@ -640,13 +642,13 @@ mod tests {
         for ring in [&reader.ring, &other] {
             assert!(ring.send(Some(Arc::clone(&renamed))).is_ok());
         }
-        reader.person.ready.notify(0);
-        reader.person.ready.notify(1);
-        reader.person.push(Notification::Closing(CloseReason::Quit));
+        reader.client.ready.notify(0);
+        reader.client.ready.notify(1);
+        reader.client.push(Notification::Closing(CloseReason::Quit));
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [0; 0]);
         assert!(!reader.inbox.has_more(), "it waits for its release alone");
         // What releases it comes all the same.
-        reader.person.push(Notification::Committed(Ok(())));
+        reader.client.push(Notification::Committed(Ok(())));
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [0]);
         reader.inbox.release(&den);
         assert!(reader.inbox.has_more());
@@ -667,7 +669,7 @@ mod tests {
                 ..SequencedEvent::new(event, Source::NOBODY, number, MessageId(0))
             };
             assert!(ring.send(Some(Arc::new(told.into()))).is_ok());
-            reader.person.ready.notify(slot);
+            reader.client.ready.notify(slot);
         };
         let entered = || Event::Entered {
             channel: ChannelName::new("attic").unwrap(),
@@ -679,7 +681,7 @@ mod tests {
         publish(&attic, 1, entered(), None);
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1], "the first entry came before");
         reader.inbox.release(&den);
-        let Some(Taken::Channel(first, ..)) = reader.inbox.take(&reader.person, u64::MAX) else {
+        let Some(Taken::Channel(first, ..)) = reader.inbox.take(&reader.client, u64::MAX) else {
             panic!("nothing was released");
         };
         assert!(matches!(first.first().event, Event::Gone { .. }));
@@ -699,7 +701,7 @@ mod tests {
             let (mut lines, mut missed) = (0, 0);
             loop {
                 lines += reader.copy(u64::MAX, ENOUGH) as u64;
-                let Some(taken) = reader.inbox.take(&reader.person, u64::MAX) else { break };
+                let Some(taken) = reader.inbox.take(&reader.client, u64::MAX) else { break };
                 let Taken::Channel(delivery, at, before) = taken else { panic!("no line") };
                 if let Some(before) = before {
                     assert_eq!(before.after, MessageId(lines + missed));

@@ -52,7 +52,7 @@ type Ignored = Vec<Hidden>;
 /// so that a new name doesn't bring them back.
 struct Hidden {
     name: UserName,
-    person: Option<UserId>,
+    client: Option<UserId>,
     /// Their name now, as far as it was told.
     called: UserName,
 }
@@ -134,20 +134,20 @@ impl Me {
     /// Another device has hidden somebody.
     pub(crate) fn hide(&mut self, hidden: account::IgnoredUser) {
         if self.may_ignore_more().is_ok() {
-            self.ignore(hidden.name, hidden.party);
+            self.ignore(hidden.name, hidden.user_id);
         }
     }
 
     /// Whom they hide, for an account.
     pub(crate) fn hidden(&self) -> Vec<(UserName, Option<UserId>)> {
         let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
-        hidden.map(|hidden| (hidden.name.clone(), hidden.person)).collect()
+        hidden.map(|hidden| (hidden.name.clone(), hidden.client)).collect()
     }
 
     /// Under which names somebody is hidden.
-    pub(crate) fn hidden_as(&self, name: &UserName, person: Option<UserId>) -> Vec<UserName> {
+    pub(crate) fn hidden_as(&self, name: &UserName, client: Option<UserId>) -> Vec<UserName> {
         let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
-        hidden.filter(|hidden| hidden.is(name, person)).map(|hidden| hidden.name.clone()).collect()
+        hidden.filter(|hidden| hidden.is(name, client)).map(|hidden| hidden.name.clone()).collect()
     }
 
     /// Where what is typed goes.
@@ -194,7 +194,7 @@ impl Me {
     pub(crate) fn renamed(&mut self, who: Source, to: &UserName) {
         for place in &mut self.places {
             if place.with == Some(who.was) {
-                place.with = Some(who.party);
+                place.with = Some(who.user_id);
                 place.conversation = Conversation::Private(to.clone());
             }
         }
@@ -202,32 +202,32 @@ impl Me {
             && let Some((last, name)) = &mut aside.reply_to
             && *last == who.was
         {
-            *last = who.party;
+            *last = who.user_id;
             *name = to.clone();
         }
         for hidden in self.ignored.iter_mut().flat_map(|ignored| ignored.iter_mut()) {
-            if hidden.person == Some(who.was) {
-                hidden.person = Some(who.party);
+            if hidden.client == Some(who.was) {
+                hidden.client = Some(who.user_id);
                 hidden.called = to.clone();
             }
         }
     }
 
     /// Hides somebody; `false` if they were hidden already.
-    pub(crate) fn ignore(&mut self, name: UserName, person: Option<UserId>) -> bool {
+    pub(crate) fn ignore(&mut self, name: UserName, client: Option<UserId>) -> bool {
         let ignored = self.ignored.get_or_insert_default();
-        let already = ignored.iter().any(|hidden| hidden.is(&name, person));
+        let already = ignored.iter().any(|hidden| hidden.is(&name, client));
         if !already {
-            ignored.push(Hidden { called: name.clone(), name, person });
+            ignored.push(Hidden { called: name.clone(), name, client });
         }
         !already
     }
 
     /// Sees somebody again; `false` if they were not hidden.
-    pub(crate) fn unignore(&mut self, name: &UserName, person: Option<UserId>) -> bool {
+    pub(crate) fn unignore(&mut self, name: &UserName, client: Option<UserId>) -> bool {
         let Some(ignored) = &mut self.ignored else { return false };
         let before = ignored.len();
-        ignored.retain(|hidden| !hidden.is(name, person));
+        ignored.retain(|hidden| !hidden.is(name, client));
         let changed = ignored.len() < before;
         if ignored.is_empty() {
             self.ignored = None;
@@ -247,14 +247,14 @@ impl Me {
         let names = hidden().flat_map(|hidden| [&hidden.name, &hidden.called]);
         HiddenAuthors {
             names: names.map(|name| name.key().to_owned()).collect(),
-            parties: hidden().filter_map(|hidden| hidden.person).collect(),
+            user_ids: hidden().filter_map(|hidden| hidden.client).collect(),
         }
     }
 
-    pub(crate) fn ignores(&self, person: UserId, name: &UserName) -> bool {
+    pub(crate) fn ignores(&self, client: UserId, name: &UserName) -> bool {
         self.ignored
             .as_ref()
-            .is_some_and(|ignored| ignored.iter().any(|hidden| hidden.is(name, Some(person))))
+            .is_some_and(|ignored| ignored.iter().any(|hidden| hidden.is(name, Some(client))))
     }
 
     /// Whether nobody is hidden.
@@ -291,9 +291,9 @@ impl Me {
 }
 
 impl Hidden {
-    fn is(&self, name: &UserName, person: Option<UserId>) -> bool {
+    fn is(&self, name: &UserName, client: Option<UserId>) -> bool {
         let named = self.name == *name || self.called == *name;
-        named || (person.is_some() && self.person == person)
+        named || (client.is_some() && self.client == client)
     }
 }
 
@@ -312,8 +312,8 @@ mod tests {
         Me::new("test".into())
     }
 
-    fn by(party: u64) -> Source {
-        Source { id: ClientId(party), party: UserId(party), was: UserId(party) }
+    fn by(user_id: u64) -> Source {
+        Source { id: ClientId(user_id), user_id: UserId(user_id), was: UserId(user_id) }
     }
 
     fn names<const N: usize>(names: [&str; N]) -> [UserName; N] {

@@ -133,10 +133,10 @@ impl Session {
             channels: self
                 .inbox
                 .channels()
-                .filter(|channel| channel.role(&self.person).member)
+                .filter(|channel| channel.role(&self.client).member)
                 .map(|channel| (channel.name.clone(), channel.floor()))
                 .collect(),
-            party: self.person.party(),
+            user_id: self.client.user_id(),
             only,
             hidden: self.me.hidden_authors(),
         };
@@ -257,10 +257,10 @@ impl Session {
 
     fn reader(&self) -> Option<UnreadQuery> {
         Some(UnreadQuery {
-            party: self.person.party(),
+            user_id: self.client.user_id(),
             hidden: self.me.hidden_authors(),
             name: self.me.name.clone()?,
-            read: self.person.signed_in().map(|account| account.read()).unwrap_or_default(),
+            read: self.client.signed_in().map(|account| account.read()).unwrap_or_default(),
         })
     }
 
@@ -284,7 +284,7 @@ impl Session {
             next: None,
             kick: None,
         }));
-        self.hub.history.ask(question, &self.person);
+        self.hub.history.ask(question, &self.client);
     }
 
     /// Tells a list: as much of it as is written at once, and the rest as the peer takes it.
@@ -395,12 +395,12 @@ impl Session {
                 lookup.is_asked = true;
                 self.hub
                     .history
-                    .ask(Question::NextPage(rest, self.me.hidden_authors()), &self.person);
+                    .ask(Question::NextPage(rest, self.me.hidden_authors()), &self.client);
             } else if let Then::Purge(purge) = &lookup.then
                 && purge.counted.upto < purge.last
             {
                 lookup.is_asked = true;
-                self.hub.history.ask(purge.question(), &self.person);
+                self.hub.history.ask(purge.question(), &self.client);
             } else if let Then::Entered(_, channel) = &lookup.then
                 && let Some((after, upto)) = self.inbox.release(channel)
             {
@@ -410,7 +410,7 @@ impl Session {
                 let range = IdRange { key, after, upto, count: RangeCount::All };
                 self.hub
                     .history
-                    .ask(Question::NextPage(range, self.me.hidden_authors()), &self.person);
+                    .ask(Question::NextPage(range, self.me.hidden_authors()), &self.client);
             } else {
                 self.end_lookup(out);
             }
@@ -439,7 +439,7 @@ impl Session {
             Then::Acts(channel) => Some(OkReply::ListedOf { channel, count }),
             Then::Purge(purge) => {
                 let Purge { channel, aim, reason, counted, now, .. } = *purge;
-                let act = ModAction { deed: ModActionKind::Purge(aim, counted), reason };
+                let act = ModAction { kind: ModActionKind::Purge(aim, counted), reason };
                 if let Err(refusal) = self.act(re.clone(), &channel, act, now) {
                     self.show(&Event::Refused { re, refusal }, out);
                 }

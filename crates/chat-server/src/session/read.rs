@@ -14,33 +14,33 @@ const MAX_CHATS: usize = 64;
 
 impl Session {
     /// The person is there: what they were told is read.
-    pub(super) fn note_read(&mut self) {
-        let Some(account) = self.person.signed_in() else { return };
+    pub(super) fn record_read(&mut self) {
+        let Some(account) = self.client.signed_in() else { return };
         for (channel, line) in self.inbox.take_unread(&account) {
-            self.hub.note_read(&account, &channel, line);
+            self.hub.record_read(&account, &channel, line);
         }
         let Some(aside) = &mut self.aside else { return };
         for (with, line) in aside.unread_privately.drain(..) {
-            self.hub.note_read_privately(&account, with, line);
+            self.hub.record_read_private(&account, with, line);
         }
     }
 
     /// Somebody's private line was told.
-    pub(super) fn note_correspondent(&mut self, party: UserId, from: UserName, line: MessageId) {
-        if party == self.person.party() {
+    pub(super) fn note_correspondent(&mut self, user_id: UserId, from: UserName, line: MessageId) {
+        if user_id == self.client.user_id() {
             // Their own, from another device.
             return;
         }
-        self.me.was_written_to((party, from));
+        self.me.was_written_to((user_id, from));
         if !self.me.is_signed_in() {
             return;
         }
-        self.note_told_privately(party, line);
+        self.note_told_privately(user_id, line);
     }
 
     pub(super) fn note_told_privately(&mut self, with: UserId, line: MessageId) {
         let unread = &mut self.aside.get_or_insert_default().unread_privately;
-        let known = unread.iter_mut().find(|(party, _)| *party == with);
+        let known = unread.iter_mut().find(|(user_id, _)| *user_id == with);
         if let Some((_, last)) = known {
             *last = line.max(*last);
             return;

@@ -27,7 +27,7 @@ impl Session {
     /// Whether anything waits to be told.
     pub(crate) fn has_more(&self) -> bool {
         (self.inbox.has_more() && self.held_from().is_none())
-            || self.person.ready.is_ready()
+            || self.client.ready.is_ready()
             || self.has_past_to_tell()
     }
 
@@ -60,16 +60,16 @@ impl Session {
         out: &mut BytesMut,
     ) -> bool {
         while out.len() < enough {
-            if self.person.has_missed_private_lines() {
+            if self.client.has_missed_private_lines() {
                 self.notice(MISSED_PRIVATELY, out);
             }
             if self.me.ignores_nobody() {
-                self.inbox.copy_lines(&self.person, number, enough, self.me.format, out);
+                self.inbox.copy_lines(&self.client, number, enough, self.me.format, out);
                 if out.len() >= enough {
                     return false;
                 }
             }
-            match self.inbox.take(&self.person, number) {
+            match self.inbox.take(&self.client, number) {
                 Some(Taken::Channel(delivery, at, missed)) => {
                     if let Some(Missed { channel, count, after }) = missed {
                         self.show_missed(channel, count, after, out);
@@ -81,7 +81,7 @@ impl Session {
                     if (self.was_told(told) || self.show_told(&delivery, 0, out))
                         && let Event::Private { from, stamp, .. } = &told.event
                     {
-                        self.note_correspondent(told.by.party, from.clone(), stamp.id);
+                        self.note_correspondent(told.by.user_id, from.clone(), stamp.id);
                     }
                 }
                 Some(Taken::Note(number, note)) => self.on_note(number, note, out),
@@ -116,7 +116,7 @@ impl Session {
     /// than one way is shown once. Tells whether it was shown.
     fn show_told(&mut self, delivery: &Delivery, at: usize, out: &mut BytesMut) -> bool {
         let told = delivery.event_at(at);
-        if told.by.id == self.person.id {
+        if told.by.id == self.client.id {
             self.see_own(told, out);
             return false;
         }
@@ -135,10 +135,10 @@ impl Session {
             | Event::Left { user, .. }
             | Event::Gone { user, .. }
             | Event::Renamed { from: user, .. }
-            | Event::Topic { by: user, .. } => self.me.ignores(told.by.party, user),
+            | Event::Topic { by: user, .. } => self.me.ignores(told.by.user_id, user),
             Event::Kicked { by, reason: Some(_), .. }
             | Event::Muted { by, reason: Some(_), .. }
-                if self.me.ignores(told.by.party, by) =>
+                if self.me.ignores(told.by.user_id, by) =>
             {
                 self.show(&without_reason(told.event.clone()), out);
                 return true;
@@ -184,15 +184,15 @@ impl Session {
             Notification::Auth(answer) => self.on_vault(answer, out),
             Notification::OtherDevice(channel, reason) => self.follow_later(channel, reason),
             Notification::IgnoreList(IgnoreChange::Added(hidden)) => self.me.hide(hidden),
-            Notification::IgnoreList(IgnoreChange::Removed(name, party)) => {
-                self.me.unignore(&name, party);
+            Notification::IgnoreList(IgnoreChange::Removed(name, user_id)) => {
+                self.me.unignore(&name, user_id);
             }
             Notification::Broadcast(delivery) => {
                 self.show_told(&delivery, 0, out);
             }
             Notification::Admin(true) => self.notice(NOW_ADMIN, out),
             Notification::Admin(false) => {
-                self.notice("You are no operator of this server any more.", out)
+                self.notice("You are no operator of this server any more.", out);
             }
             Notification::SignedOut(by) => self.on_signed_out(by, out),
             Notification::PrivateOpened { with, by } => {

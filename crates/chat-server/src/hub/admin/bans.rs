@@ -21,7 +21,7 @@ use crate::util::clock::end_of;
 pub(crate) struct Bans {
     by_key: HashMap<String, Arc<ActiveBan>>,
     /// Of those against a name: by what it looks like.
-    by_look: HashMap<Box<str>, Vec<Arc<ActiveBan>>>,
+    by_skeleton: HashMap<Box<str>, Vec<Arc<ActiveBan>>>,
     /// Those against patterns: each is held against whoever takes a name, which takes 0.4 ms if all are.
     patterns: HashMap<String, Arc<ActiveBan>>,
     nets: HashMap<IpNet, Arc<ActiveBan>>,
@@ -71,8 +71,8 @@ impl Bans {
         let ban = Arc::new(ActiveBan::new(ban));
         match &ban.target {
             ServerBanMask::One(ModTarget::User(name)) => {
-                for look in name.ban_skeletons() {
-                    self.by_look.entry(look.into()).or_default().push(Arc::clone(&ban));
+                for skeleton in name.ban_skeletons() {
+                    self.by_skeleton.entry(skeleton.into()).or_default().push(Arc::clone(&ban));
                 }
             }
             ServerBanMask::One(net @ ModTarget::Net(_)) => {
@@ -93,11 +93,11 @@ impl Bans {
         let Some(ban) = self.by_key.remove(key) else { return false };
         match &ban.target {
             ServerBanMask::One(ModTarget::User(name)) => {
-                for look in name.ban_skeletons() {
-                    if let Some(alike) = self.by_look.get_mut(look.as_ref()) {
+                for skeleton in name.ban_skeletons() {
+                    if let Some(alike) = self.by_skeleton.get_mut(skeleton.as_ref()) {
                         alike.retain(|other| !Arc::ptr_eq(other, &ban));
                         if alike.is_empty() {
-                            self.by_look.remove(look.as_ref());
+                            self.by_skeleton.remove(skeleton.as_ref());
                         }
                     }
                 }
@@ -127,8 +127,11 @@ impl Bans {
         operator: bool,
         now: Timestamp,
     ) -> Option<Arc<ActiveBan>> {
-        let looks: Vec<_> = name.ban_skeletons().collect();
-        let alike = looks.iter().filter_map(|look| self.by_look.get(look.as_ref())).flatten();
+        let skeletons: Vec<_> = name.ban_skeletons().collect();
+        let alike = skeletons
+            .iter()
+            .filter_map(|skeleton| self.by_skeleton.get(skeleton.as_ref()))
+            .flatten();
         let all = alike.chain(self.patterns.values());
         let hits = |ban: &&Arc<ActiveBan>| {
             ban.holds(now) && ban.target.matches_name(name).is_some_and(|hit| counts(hit, operator))
@@ -280,7 +283,7 @@ mod tests {
         assert!(bans.on_name(&bob, false, NOW).is_none());
         assert!(bans.remove("10.0.0.0/8"));
         assert!(bans.on_address(from, NOW).is_none());
-        assert!(bans.by_look.is_empty() && bans.nets.is_empty() && bans.patterns.is_empty());
+        assert!(bans.by_skeleton.is_empty() && bans.nets.is_empty() && bans.patterns.is_empty());
         assert!(bans.lengths.is_empty());
     }
 

@@ -46,18 +46,18 @@ pub(crate) enum AdminAction {
         until: Timestamp,
     },
     Admin {
-        party: UserId,
+        user_id: UserId,
         admin: bool,
     },
     /// With [`ServerBanMask::key`], as what follows.
     Ban(ServerBan, String),
     Unban(ServerBanMask, String),
     Password {
-        party: UserId,
+        user_id: UserId,
         password: Box<str>,
     },
     Delete {
-        party: UserId,
+        user_id: UserId,
     },
 }
 
@@ -74,18 +74,18 @@ impl AdminCommand {
     /// The account that it erases.
     pub(crate) fn forgets(&self) -> Option<UserId> {
         match &self.what {
-            AdminAction::Delete { party } => Some(*party),
+            AdminAction::Delete { user_id } => Some(*user_id),
             _ => None,
         }
     }
 
     /// Whether it may still be: who was an operator when they asked can have lost the right since.
     pub(crate) fn check_policy(&self) -> Result<(), Refusal> {
-        let Issuer::Client(person) = &self.asker else { return Ok(()) };
-        if person.kill_notice().is_some() {
+        let Issuer::Client(client) = &self.asker else { return Ok(()) };
+        if client.kill_notice().is_some() {
             return Err(Refusal::connection_ended());
         }
-        if person.is_server_operator() {
+        if client.is_server_operator() {
             return Ok(());
         }
         Err(Refusal::server_operators_only(self.what.kind().spec()))
@@ -120,14 +120,14 @@ impl Issuer {
     /// Their name; none for whoever sits at the shell.
     pub(crate) fn name(&self) -> Option<UserName> {
         match self {
-            Self::Client(person) => person.name(),
+            Self::Client(client) => client.name(),
             Self::Shell(_) => None,
         }
     }
 
-    pub(in crate::hub) fn person(&self) -> Option<&Client> {
+    pub(in crate::hub) fn client(&self) -> Option<&Client> {
         match self {
-            Self::Client(person) => Some(person),
+            Self::Client(client) => Some(client),
             Self::Shell(_) => None,
         }
     }
@@ -135,7 +135,7 @@ impl Issuer {
     /// Tells them what became of it.
     pub(in crate::hub) fn answer(self, answer: Result<OkReply, Refusal>) {
         match self {
-            Self::Client(person) => person.push(Notification::Reply(answer)),
+            Self::Client(client) => client.push(Notification::Reply(answer)),
             Self::Shell(waits) => {
                 // Whoever has gone meanwhile doesn't want to know.
                 let _ = waits.send(answer);

@@ -21,7 +21,7 @@ use crate::util::clock::on_the_wall;
 impl Hub {
     /// Wants something to become of an account. With `done` the asker gets that as their answer once it is kept,
     /// else a note that it is.
-    pub(crate) fn keep(
+    pub(crate) fn submit_account_update(
         self: &Arc<Self>,
         asker: &Arc<Client>,
         what: AccountUpdate,
@@ -41,17 +41,18 @@ impl Hub {
             }
             lock(&self.accounts).reserve(name.clone());
         }
-        self.commit_log.keep(AccountProposal { asker: Arc::clone(asker), what, done }, self);
+        self.commit_log
+            .submit_account_update(AccountProposal { asker: Arc::clone(asker), what, done }, self);
         Ok(())
     }
 
     /// Does what is kept, and tells everybody concerned.
     pub(crate) fn apply_account_update(
         self: &Arc<Self>,
-        deed: AccountProposal,
+        update: AccountProposal,
         kept: Result<(), Refusal>,
     ) {
-        let AccountProposal { asker, what, done } = deed;
+        let AccountProposal { asker, what, done } = update;
         match (&kept, what) {
             (Ok(()), what) => self.apply_to_account(&asker, what),
             (Err(_), AccountUpdate::Register { name, invite, .. }) => {
@@ -72,7 +73,7 @@ impl Hub {
     fn apply_to_account(self: &Arc<Self>, asker: &Arc<Client>, what: AccountUpdate) {
         match what {
             AccountUpdate::Register {
-                party,
+                user_id,
                 name,
                 password,
                 token,
@@ -87,7 +88,7 @@ impl Hub {
                 let directory = lock(&self.directory);
                 let mut accounts = lock(&self.accounts);
                 let account = accounts.add(StoredAccount {
-                    party,
+                    user_id,
                     name: name.clone(),
                     password,
                     away,
@@ -95,27 +96,27 @@ impl Hub {
                     admin: false,
                     ignored: ignored
                         .into_iter()
-                        .map(|(name, party)| IgnoredUser { name, party })
+                        .map(|(name, user_id)| IgnoredUser { name, user_id })
                         .collect(),
                     channels: Vec::new(),
                 });
                 if let Some(token) = token {
-                    accounts.add_token(token, party, now);
+                    accounts.add_token(token, user_id, now);
                 }
                 // Unless they are gone by now.
                 if directory.find(&name).is_some_and(|bearer| bearer.id == asker.id) {
-                    asker.set_account(Some(account), party);
+                    asker.set_account(Some(account), user_id);
                 }
             }
-            AccountUpdate::SignIn { party, token, surplus, rehashed, now } => {
+            AccountUpdate::SignIn { user_id, token, surplus, rehashed, now } => {
                 let mut accounts = lock(&self.accounts);
                 if let Some(surplus) = surplus {
                     accounts.revoke(&surplus);
                 }
                 if let Some(token) = token {
-                    accounts.add_token(token, party, now);
+                    accounts.add_token(token, user_id, now);
                 }
-                if let (Some(account), Some(rehashed)) = (accounts.of(party), rehashed) {
+                if let (Some(account), Some(rehashed)) = (accounts.of(user_id), rehashed) {
                     account.set_password(&rehashed);
                 }
             }
@@ -126,14 +127,14 @@ impl Hub {
                     lock(&self.accounts).revoke(&token);
                 }
             }
-            AccountUpdate::Password { party, password, token, now } => {
+            AccountUpdate::Password { user_id, password, token, now } => {
                 let account = {
                     let mut accounts = lock(&self.accounts);
-                    accounts.revoke_all(party);
+                    accounts.revoke_all(user_id);
                     if let Some(token) = token {
-                        accounts.add_token(token, party, now);
+                        accounts.add_token(token, user_id, now);
                     }
-                    accounts.of(party).cloned()
+                    accounts.of(user_id).cloned()
                 };
                 if let Some(account) = account {
                     account.set_password(&password);
@@ -142,17 +143,17 @@ impl Hub {
                     });
                 }
             }
-            AccountUpdate::Ignore { party, name, whom } => {
-                let hidden = IgnoredUser { name, party: whom };
-                if let Some(account) = self.account_of(party) {
+            AccountUpdate::Ignore { user_id, name, whom } => {
+                let hidden = IgnoredUser { name, user_id: whom };
+                if let Some(account) = self.account_of(user_id) {
                     account.ignore(hidden.clone());
                     self.notify_devices(&account, Some(asker), || {
                         Notification::IgnoreList(IgnoreChange::Added(hidden.clone()))
                     });
                 }
             }
-            AccountUpdate::Unignore { party, names, whom } => {
-                let Some(account) = self.account_of(party) else { return };
+            AccountUpdate::Unignore { user_id, names, whom } => {
+                let Some(account) = self.account_of(user_id) else { return };
                 for name in names {
                     account.unignore(&name);
                     self.notify_devices(&account, Some(asker), || {
@@ -160,17 +161,17 @@ impl Hub {
                     });
                 }
             }
-            AccountUpdate::Away { party, away } => {
-                let Some(account) = self.account_of(party) else { return };
+            AccountUpdate::Away { user_id, away } => {
+                let Some(account) = self.account_of(user_id) else { return };
                 account.set_away(away.clone());
                 for device in lock(&self.directory).owners(&account.name) {
-                    if device.account() == Some(party) {
+                    if device.account() == Some(user_id) {
                         device.set_away(away.clone());
                     }
                 }
             }
-            AccountUpdate::Forget { party } => {
-                self.erase_account(party, asker.by(), Some(asker), SignOutReason::Forgotten);
+            AccountUpdate::Forget { user_id } => {
+                self.erase_account(user_id, asker.by(), Some(asker), SignOutReason::Forgotten);
             }
         }
     }
@@ -178,20 +179,20 @@ impl Hub {
     /// An account is erased; its devices are told, but for the one that asked for it.
     pub(super) fn erase_account(
         self: &Arc<Self>,
-        party: UserId,
+        user_id: UserId,
         by: Source,
         asker: Option<&Client>,
         why: SignOutReason,
     ) {
-        let account = lock(&self.accounts).remove(party, self.sequence.next());
-        self.take_from_channels(party, account.as_deref(), by);
+        let account = lock(&self.accounts).remove(user_id, self.sequence.next());
+        self.take_from_channels(user_id, account.as_deref(), by);
         if let Some(account) = account {
             self.notify_devices(&account, asker, || Notification::SignedOut(why));
         }
     }
 
-    pub(super) fn account_of(&self, party: UserId) -> Option<Arc<Account>> {
-        lock(&self.accounts).of(party).cloned()
+    pub(super) fn account_of(&self, user_id: UserId) -> Option<Arc<Account>> {
+        lock(&self.accounts).of(user_id).cloned()
     }
 
     /// A device of an account has entered a channel, or left it for a reason: its other devices follow.
@@ -215,7 +216,7 @@ impl Hub {
     ) {
         for device in lock(&self.directory).owners(&account.name) {
             let is_told = but.is_none_or(|but| device.id != but.id);
-            if is_told && device.account() == Some(account.party) {
+            if is_told && device.account() == Some(account.user_id) {
                 device.push(note());
             }
         }
@@ -232,7 +233,7 @@ impl Hub {
         match opened {
             TokenCheck::Valid { account, renewed } => {
                 if renewed {
-                    let used = StateChange::TokenUsed(account.party, *hash, on_the_wall(now));
+                    let used = StateChange::TokenUsed(account.user_id, *hash, on_the_wall(now));
                     self.commit_log.record(used, self);
                 }
                 Ok(account)
@@ -242,23 +243,23 @@ impl Hub {
     }
 
     /// The token that an account gives up for a new one.
-    pub(crate) fn surplus_token(&self, party: UserId) -> Option<TokenHash> {
-        lock(&self.accounts).surplus_token(party)
+    pub(crate) fn surplus_token(&self, user_id: UserId) -> Option<TokenHash> {
+        lock(&self.accounts).surplus_token(user_id)
     }
 
     /// Makes a person one more device of an account; `channels` are those that they are in. Tells the name that
     /// they had.
     pub(crate) fn sign_in<'a>(
         self: &Arc<Self>,
-        person: &Arc<Client>,
+        client: &Arc<Client>,
         account: &Arc<Account>,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
     ) -> Result<Option<UserName>, Refusal> {
-        let (name, party) = (&account.name, account.party);
+        let (name, user_id) = (&account.name, account.user_id);
         let (before, by, held) = {
             let mut directory = lock(&self.directory);
-            if lock(&self.accounts).of(party).is_none() {
+            if lock(&self.accounts).of(user_id).is_none() {
                 // It was erased in this moment.
                 return Err(Refusal::wrong_password(name));
             }
@@ -266,15 +267,15 @@ impl Hub {
                 return Err(Refusal::too_many_devices(MAX_DEVICES));
             }
             self.may_be_called(name, Some(account), now)?;
-            let (before, was, held) = (person.name(), person.party(), person.holds_name());
-            let joined = directory.join(name, party, person);
+            let (before, was, held) = (client.name(), client.user_id(), client.holds_name());
+            let joined = directory.join(name, user_id, client);
             joined.map_err(|holder| Refusal::name_taken(name, &holder))?;
             directory.remove_resumed(was);
-            person.set_account(Some(Arc::clone(account)), party);
+            client.set_account(Some(Arc::clone(account)), user_id);
             account.set_departed(None);
-            (before, Source { id: person.id, party, was }, held)
+            (before, Source { id: client.id, user_id, was }, held)
         };
-        person.set_away(account.away());
+        client.set_away(account.away());
         if let Some(before) = before.as_ref().filter(|_| held) {
             // What they had as somebody without an account ends.
             self.commit_log.record(StateChange::NameReleased(before.key().into()), self);
@@ -285,28 +286,28 @@ impl Hub {
         let once = Some(self.sequence.next());
         for channel in channels {
             let mut state = channel.state();
-            state.signed_in(person.id, party);
-            let account_operates = state.operators.adopt(person, party);
+            state.signed_in(client.id, user_id);
+            let account_operates = state.operators.adopt(client, user_id);
             self.record_operator(channel, account_operates);
             if let Some(event) = &event {
                 state.publish_once(event.clone(), by, once);
             }
             let read = state.last_line;
             drop(state);
-            self.note_membership(account, &channel.name, read, now);
+            self.record_membership(account, &channel.name, read, now);
         }
         if let Some(event) = &event {
             self.publish_to_partners(by, event, once);
         }
-        self.adopt_rights(person, party);
+        self.adopt_rights(client, user_id);
         Ok(before)
     }
 
     /// Where somebody has an operator's right without being there, their account has it from now on.
-    fn adopt_rights(self: &Arc<Self>, person: &Client, account: UserId) {
-        for name in person.take_operated() {
+    fn adopt_rights(self: &Arc<Self>, client: &Client, account: UserId) {
+        for name in client.take_operated() {
             if let Ok(channel) = self.channel(&name) {
-                let adopted = channel.state().operators.adopt(person, account);
+                let adopted = channel.state().operators.adopt(client, account);
                 self.record_operator(&channel, adopted);
             }
         }
@@ -349,119 +350,119 @@ impl Hub {
     /// The one who has registered is a device of the new account; `channels` are those that they are in.
     pub(crate) fn registered<'a>(
         self: &Arc<Self>,
-        person: &Client,
+        client: &Client,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
     ) {
-        let Some(account) = person.signed_in() else { return };
+        let Some(account) = client.signed_in() else { return };
         for channel in channels {
             let mut state = channel.state();
-            state.signed_in(person.id, account.party);
-            let account_operates = state.operators.adopt(person, account.party);
+            state.signed_in(client.id, account.user_id);
+            let account_operates = state.operators.adopt(client, account.user_id);
             self.record_operator(channel, account_operates);
             let read = state.last_line;
             drop(state);
-            self.note_membership(&account, &channel.name, read, now);
+            self.record_membership(&account, &channel.name, read, now);
         }
-        self.adopt_rights(person, account.party);
+        self.adopt_rights(client, account.user_id);
     }
 
     /// Makes a device nobody's again: it leaves everything, and has no name.
     pub(crate) fn sign_out<'a>(
         self: &Arc<Self>,
-        person: &Arc<Client>,
+        client: &Arc<Client>,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
     ) {
-        let (Some(account), Some(user)) = (person.signed_in(), person.name()) else { return };
+        let (Some(account), Some(user)) = (client.signed_in(), client.name()) else { return };
         {
             let mut directory = lock(&self.directory);
-            directory.release(person);
-            self.note_departure(&directory, person, &user);
+            directory.release(client);
+            self.record_departure(&directory, client, &user);
         }
-        self.note_absence(&account, now);
-        self.part(person, &user, channels, None, now);
-        let party = UserId(self.next_client.fetch_add(1, Ordering::Relaxed));
+        self.record_absence(&account, now);
+        self.part(client, &user, channels, None, now);
+        let user_id = UserId(self.next_client.fetch_add(1, Ordering::Relaxed));
         let mut directory = lock(&self.directory);
-        person.lose_name();
-        person.set_account(None, party);
-        directory.add_resumed(person, party);
+        client.lose_name();
+        client.set_account(None, user_id);
+        directory.add_resumed(client, user_id);
     }
 
     /// An account was here until now.
-    pub(super) fn note_absence(self: &Arc<Self>, account: &Account, now: Timestamp) {
+    pub(super) fn record_absence(self: &Arc<Self>, account: &Account, now: Timestamp) {
         let seen = on_the_wall(now);
         account.set_seen(seen);
-        self.commit_log.record(StateChange::AccountSeen(account.party, seen), self);
+        self.commit_log.record(StateChange::AccountSeen(account.user_id, seen), self);
     }
 
     /// An account is in a channel from now on, of which lines up to this one are read.
-    pub(crate) fn note_membership(
+    pub(crate) fn record_membership(
         self: &Arc<Self>,
         account: &Account,
         channel: &ChannelName,
         read: MessageId,
         now: Timestamp,
     ) {
-        let now = self.note_entry(account, channel, read, now);
+        let now = self.record_entry(account, channel, read, now);
         self.commit_log
-            .record(StateChange::MemberAdded(account.party, channel.clone(), read, now), self);
+            .record(StateChange::MemberAdded(account.user_id, channel.clone(), read, now), self);
     }
 
     /// The same, but for the entry itself: that is up to the caller to store. Returns its time.
-    pub(crate) fn note_entry(
+    pub(crate) fn record_entry(
         self: &Arc<Self>,
         account: &Account,
         channel: &ChannelName,
         read: MessageId,
         now: Timestamp,
     ) -> Timestamp {
-        let (now, oldest) = account.enters(channel, read, now);
+        let (now, oldest) = account.join(channel, read, now);
         if let Some(oldest) = oldest {
-            self.commit_log.record(StateChange::MemberRemoved(account.party, oldest), self);
+            self.commit_log.record(StateChange::MemberRemoved(account.user_id, oldest), self);
         }
         now
     }
 
     /// An account is in a channel no more.
     pub(crate) fn forget_membership(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
-        if account.leaves(channel) {
+        if account.leave_channel(channel) {
             self.commit_log
-                .record(StateChange::MemberRemoved(account.party, channel.clone()), self);
+                .record(StateChange::MemberRemoved(account.user_id, channel.clone()), self);
         }
     }
 
     /// A device was put out while its entry was being stored.
-    pub(crate) fn record_absence_from(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
+    pub(crate) fn ensure_left(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
         if !account.is_in(channel) {
             self.commit_log
-                .record(StateChange::MemberRemoved(account.party, channel.clone()), self);
+                .record(StateChange::MemberRemoved(account.user_id, channel.clone()), self);
         }
     }
 
     /// An account has read a channel up to a line.
-    pub(crate) fn note_read(
+    pub(crate) fn record_read(
         self: &Arc<Self>,
         account: &Account,
         channel: &ChannelName,
         line: MessageId,
     ) {
-        if account.reads(channel, line) {
+        if account.mark_read(channel, line) {
             let key = ConversationKey::Channel(channel.clone());
-            self.commit_log.record(StateChange::ReadMarker(account.party, key, line), self);
+            self.commit_log.record(StateChange::ReadMarker(account.user_id, key, line), self);
         }
     }
 
     /// An account has read what somebody wrote privately up to a line.
-    pub(crate) fn note_read_privately(
+    pub(crate) fn record_read_private(
         self: &Arc<Self>,
         account: &Account,
         with: UserId,
         line: MessageId,
     ) {
-        account.reads_privately(with, line);
-        let key = ConversationKey::private(account.party, with);
-        self.commit_log.record(StateChange::ReadMarker(account.party, key, line), self);
+        account.mark_private_read(with, line);
+        let key = ConversationKey::private(account.user_id, with);
+        self.commit_log.record(StateChange::ReadMarker(account.user_id, key, line), self);
     }
 
     /// Tokens hold no more that were not used for long.
@@ -469,8 +470,8 @@ impl Hub {
         let mut after = None;
         loop {
             let (expired, last) = lock(&self.accounts).expired_tokens(after, now);
-            for (party, hash) in expired {
-                self.commit_log.record(StateChange::TokenExpired(party, hash), self);
+            for (user_id, hash) in expired {
+                self.commit_log.record(StateChange::TokenExpired(user_id, hash), self);
             }
             if last.is_none() {
                 return;
@@ -483,7 +484,8 @@ impl Hub {
 impl Channel {
     /// A device of an account has left it, and so the account is in it no more, which is to be kept.
     pub(crate) fn left_by(&self, account: &Account) -> Option<AccountUpdate> {
-        let was_in = account.leaves(&self.name);
-        was_in.then(|| AccountUpdate::Leave { party: account.party, channel: self.name.clone() })
+        let was_in = account.leave_channel(&self.name);
+        was_in
+            .then(|| AccountUpdate::Leave { user_id: account.user_id, channel: self.name.clone() })
     }
 }

@@ -72,7 +72,7 @@ impl Hub {
         let mut until = None;
         let (what, did, whom) = match wish {
             AdminRequest::Kill(user) => {
-                let name = self.person(&user)?.name().unwrap_or(user);
+                let name = self.client(&user)?.name().unwrap_or(user);
                 let whom = name.as_str().into();
                 (AdminAction::Kill(name), "kill", whom)
             }
@@ -94,8 +94,8 @@ impl Hub {
             AdminRequest::Admin(name, admin) => {
                 let account = self.registered_account(&name)?;
                 let did = if admin { "grant" } else { "revoke" };
-                let party = account.party;
-                (AdminAction::Admin { party, admin }, did, account.name.as_str().into())
+                let user_id = account.user_id;
+                (AdminAction::Admin { user_id, admin }, did, account.name.as_str().into())
             }
             AdminRequest::Ban(target, period) => {
                 let target = lock(&self.server_moderation).bans.known_as(target);
@@ -115,13 +115,13 @@ impl Hub {
             }
             AdminRequest::Password(name, password) => {
                 let account = self.registered_account(&name)?;
-                let party = account.party;
-                let what = AdminAction::Password { party, password };
+                let user_id = account.user_id;
+                let what = AdminAction::Password { user_id, password };
                 (what, "reset-password", account.name.as_str().into())
             }
             AdminRequest::Delete(name) => {
                 let account = self.registered_account(&name)?;
-                let what = AdminAction::Delete { party: account.party };
+                let what = AdminAction::Delete { user_id: account.user_id };
                 (what, "delete-account", account.name.as_str().into())
             }
         };
@@ -136,10 +136,10 @@ impl Hub {
     /// Does what is kept, and tells everybody concerned.
     pub(crate) fn apply_admin_command(
         self: &Arc<Self>,
-        decree: Box<AdminCommand>,
+        command: Box<AdminCommand>,
         kept: Result<(), Refusal>,
     ) {
-        let AdminCommand { asker, what, act } = *decree;
+        let AdminCommand { asker, what, act } = *command;
         match kept {
             Ok(()) => {
                 log(&what, &act);
@@ -147,8 +147,8 @@ impl Hub {
                 let (done, ended) = self.carry_out(&asker, what, act);
                 asker.answer(Ok(done));
                 // After the answer, so that whoever asked hears of it first.
-                for (person, ending) in ended {
-                    person.end(ending);
+                for (client, ending) in ended {
+                    client.end(ending);
                 }
             }
             Err(refusal) => asker.answer(Err(refusal)),
@@ -172,7 +172,7 @@ impl Hub {
                 OkReply::Killed { user, count: ended.len() }
             }
             AdminAction::Announce(text) => {
-                let by = asker.person().map_or(Source::NOBODY, Client::by);
+                let by = asker.client().map_or(Source::NOBODY, Client::by);
                 let event = Event::Announcement { from: act.by, text, time: act.time };
                 let number = self.sequence.next();
                 let told =
@@ -183,7 +183,7 @@ impl Hub {
                         && one.try_push(Notification::Broadcast(Arc::clone(&told)))
                 };
                 let mut count = 0;
-                self.each_person(|one| count += usize::from(listens(one)));
+                self.each_client(|one| count += usize::from(listens(one)));
                 OkReply::Announced { count }
             }
             AdminAction::Invitation { invite, hash, until } => {
@@ -191,8 +191,8 @@ impl Hub {
                 lock(&self.server_moderation).invite(hash, invitation);
                 OkReply::Invitation { invite, until }
             }
-            AdminAction::Admin { party, admin } => {
-                let changed = lock(&self.accounts).set_admin(party, admin);
+            AdminAction::Admin { user_id, admin } => {
+                let changed = lock(&self.accounts).set_admin(user_id, admin);
                 if let Some(account) = changed {
                     self.notify_devices(&account, None, || Notification::Admin(admin));
                     if !admin {
@@ -205,7 +205,7 @@ impl Hub {
                 // From now on nobody comes in whom it is against; who is here already is found.
                 lock(&self.server_moderation).bans.add(ban.clone());
                 let mut hit = Vec::new();
-                self.each_person(|one| {
+                self.each_client(|one| {
                     if is_against(&ban.target, one) {
                         hit.push(Arc::clone(one));
                     }
@@ -219,9 +219,9 @@ impl Hub {
                 let changed = lock(&self.server_moderation).bans.remove(&key);
                 OkReply::ServerUnbanned { target, changed }
             }
-            AdminAction::Password { party, password } => {
-                lock(&self.accounts).revoke_all(party);
-                if let Some(account) = self.account_of(party) {
+            AdminAction::Password { user_id, password } => {
+                lock(&self.accounts).revoke_all(user_id);
+                if let Some(account) = self.account_of(user_id) {
                     account.set_password(&password);
                     self.notify_devices(&account, None, || {
                         Notification::SignedOut(SignOutReason::Operator)
@@ -229,9 +229,9 @@ impl Hub {
                 }
                 OkReply::Told
             }
-            AdminAction::Delete { party } => {
-                let by = asker.person().map_or(Source::NOBODY, Client::by);
-                self.erase_account(party, by, None, SignOutReason::Deleted);
+            AdminAction::Delete { user_id } => {
+                let by = asker.client().map_or(Source::NOBODY, Client::by);
+                self.erase_account(user_id, by, None, SignOutReason::Deleted);
                 OkReply::Told
             }
         };
@@ -242,7 +242,7 @@ impl Hub {
     fn banned_devices(&self, account: &Account, now: Timestamp) -> Vec<Ended> {
         let directory = lock(&self.directory);
         let bearers = directory.owners(&account.name);
-        let devices = bearers.filter(|one| one.account() == Some(account.party)).cloned();
+        let devices = bearers.filter(|one| one.account() == Some(account.user_id)).cloned();
         let devices: Vec<_> = devices.collect();
         drop(directory);
         let bans = &lock(&self.server_moderation).bans;
@@ -257,11 +257,11 @@ impl Hub {
     }
 
     /// Ends somebody who was let in in the moment before they were banned.
-    pub(super) fn kill_if_banned(&self, person: &Client, now: Timestamp) {
+    pub(super) fn kill_if_banned(&self, client: &Client, now: Timestamp) {
         let on_address = |address| lock(&self.server_moderation).bans.on_address(address, now);
-        if let Some(ban) = person.address().and_then(on_address) {
+        if let Some(ban) = client.address().and_then(on_address) {
             let (by, reason) = (ban.by.clone(), ban.reason.clone());
-            person.end(KillNotice { by, reason, ban: Some(ban.term) });
+            client.end(KillNotice { by, reason, ban: Some(ban.term) });
         }
     }
 
@@ -283,7 +283,7 @@ fn log(what: &AdminAction, act: &AuditEntry) {
         AdminAction::Ban(..) => tracing::info!(%whom, %by, "banned from the server"),
         AdminAction::Unban(..) => tracing::info!(%whom, %by, "no longer banned from the server"),
         AdminAction::Admin { admin: true, .. } => {
-            tracing::info!(%whom, %by, "operator of the server")
+            tracing::info!(%whom, %by, "operator of the server");
         }
         AdminAction::Admin { .. } => tracing::info!(%whom, %by, "no longer operator of the server"),
         AdminAction::Password { .. } => tracing::info!(%whom, %by, "password reset"),
@@ -298,9 +298,9 @@ fn shown_end(period: Period, now: Timestamp) -> Timestamp {
 }
 
 /// Whether a ban is against somebody who is here.
-fn is_against(target: &ServerBanMask, person: &Client) -> bool {
-    let by_name = person.name().and_then(|name| target.matches_name(&name));
-    let by_address = person.address().filter(|address| target.matches_address(*address));
+fn is_against(target: &ServerBanMask, client: &Client) -> bool {
+    let by_name = client.name().and_then(|name| target.matches_name(&name));
+    let by_address = client.address().filter(|address| target.matches_address(*address));
     let hit = by_name.or(by_address.map(|_| MaskMatch::Alike));
-    hit.is_some_and(|hit| counts(hit, person.is_server_operator()))
+    hit.is_some_and(|hit| counts(hit, client.is_server_operator()))
 }

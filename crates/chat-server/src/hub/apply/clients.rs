@@ -26,37 +26,37 @@ impl Hub {
     /// Somebody connected, from an address unless it is none.
     pub fn arrive(&self, address: Option<IpAddr>, now: Timestamp) -> Arc<Client> {
         let id = ClientId(self.next_client.fetch_add(1, Ordering::Relaxed));
-        let person = Arc::new(Client::new(id, address, now, Arc::clone(&self.sequence)));
-        lock(&self.directory).everyone.insert(id, Arc::clone(&person));
-        self.kill_if_banned(&person, now);
-        person
+        let client = Arc::new(Client::new(id, address, now, Arc::clone(&self.sequence)));
+        lock(&self.directory).everyone.insert(id, Arc::clone(&client));
+        self.kill_if_banned(&client, now);
+        client
     }
 
     /// The shell of the server's machine, as one who acts in channels. It is in no list.
     pub(crate) fn shell(&self, now: Timestamp) -> Arc<Client> {
         let id = ClientId(self.next_client.fetch_add(1, Ordering::Relaxed));
-        let person = Client::new(id, None, now, Arc::clone(&self.sequence));
-        person.set_kind(ClientKind::Shell);
-        Arc::new(person)
+        let client = Client::new(id, None, now, Arc::clone(&self.sequence));
+        client.set_kind(ClientKind::Shell);
+        Arc::new(client)
     }
 
     /// Takes or changes a name; `channels` are those that the person is in. Tells the old name.
     pub(crate) fn take_name<'a>(
         self: &Arc<Self>,
-        person: &Arc<Client>,
+        client: &Arc<Client>,
         name: &UserName,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
     ) -> Result<Option<UserName>, Refusal> {
-        let who = person.who();
+        let who = client.who();
         let before = {
             let mut directory = lock(&self.directory);
-            let before = person.name();
+            let before = client.name();
             self.is_free(name, now)?;
             if before.as_ref().is_some_and(|before| before.as_str() != name.as_str()) {
-                self.throttle(person, ThrottledOp::Rename, now)?;
+                self.throttle(client, ThrottledOp::Rename, now)?;
             }
-            directory.claim(name, person).map_err(|holder| Refusal::name_taken(name, &holder))?;
+            directory.claim(name, client).map_err(|holder| Refusal::name_taken(name, &holder))?;
             before
         };
         if before.is_some() {
@@ -67,17 +67,17 @@ impl Hub {
                 self.reindex(&channel, &mut state);
             }
         }
-        person.note_name(before.as_ref(), now);
-        self.pass_held_name_on(person, name, before.as_ref(), now);
+        client.record_rename(before.as_ref(), now);
+        self.transfer_name_hold(client, name, before.as_ref(), now);
         if let Some(from) = &before
             && from.as_str() != name.as_str()
         {
             let event = Event::Renamed { from: from.clone(), to: name.clone() };
             let once = Some(self.sequence.next());
             for channel in channels {
-                channel.state().publish_once(event.clone(), person.by(), once);
+                channel.state().publish_once(event.clone(), client.by(), once);
             }
-            self.publish_to_partners(person.by(), &event, once);
+            self.publish_to_partners(client.by(), &event, once);
         }
         Ok(before)
     }
@@ -96,38 +96,39 @@ impl Hub {
     }
 
     /// A person has no name again: the account for which it was taken couldn't be stored.
-    pub(crate) fn give_up_name(&self, person: &Client) {
+    pub(crate) fn give_up_name(&self, client: &Client) {
         let mut directory = lock(&self.directory);
-        directory.release(person);
-        person.lose_name();
+        directory.release(client);
+        client.lose_name();
     }
 
     /// A name was taken: by somebody who comes back to it, or in exchange for the one before.
-    fn pass_held_name_on(
+    fn transfer_name_hold(
         self: &Arc<Self>,
-        person: &Client,
+        client: &Client,
         name: &UserName,
         before: Option<&UserName>,
         now: Timestamp,
     ) {
-        let party = lock(&self.name_holds).take(name);
-        match (party, before) {
-            (Some(party), None) => {
-                lock(&self.directory).add_resumed(person, party);
-                person.resume_as(party);
+        let user_id = lock(&self.name_holds).take(name);
+        match (user_id, before) {
+            (Some(user_id), None) => {
+                lock(&self.directory).add_resumed(client, user_id);
+                client.resume_as(user_id);
             }
-            (Some(party), Some(_)) => {
+            (Some(user_id), Some(_)) => {
                 self.commit_log.record(StateChange::NameReleased(name.key().into()), self);
-                self.commit_log.record(StateChange::UserGone(party), self);
+                self.commit_log.record(StateChange::UserGone(user_id), self);
             }
             (None, _) => {}
         }
         if let Some(before) = before
             && before != name
-            && person.holds_name()
+            && client.holds_name()
         {
             self.commit_log.record(StateChange::NameReleased(before.key().into()), self);
-            self.commit_log.record(StateChange::NameHeld(name.clone(), person.party(), now), self);
+            self.commit_log
+                .record(StateChange::NameHeld(name.clone(), client.user_id(), now), self);
         }
     }
 
@@ -135,40 +136,40 @@ impl Hub {
     /// `name_holds` may come back.
     pub(crate) fn depart<'a>(
         self: &Arc<Self>,
-        person: &Client,
+        client: &Client,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         reason: Option<&Text>,
         now: Timestamp,
         name_holds: bool,
     ) {
-        person.mark_left();
-        let Some(user) = person.name() else {
-            lock(&self.directory).remove(person);
+        client.mark_left();
+        let Some(user) = client.name() else {
+            lock(&self.directory).remove(client);
             return;
         };
-        if person.holds_name() {
+        if client.holds_name() {
             // While nobody else can have taken the name yet.
             let is_closing = self.closing.load(Ordering::SeqCst);
             if name_holds || is_closing {
-                let (party, owner) = (person.party(), QuotaOwner::of(person));
+                let (user_id, owner) = (client.user_id(), QuotaOwner::of(client));
                 let owner = Some(owner).filter(|_| !is_closing);
-                let given_up = lock(&self.name_holds).add(user.key(), party, owner, now);
+                let given_up = lock(&self.name_holds).add(user.key(), user_id, owner, now);
                 self.release(given_up);
             } else {
-                self.release([(user.key().into(), person.party())]);
+                self.release([(user.key().into(), client.user_id())]);
             }
         }
         {
             let mut directory = lock(&self.directory);
-            directory.remove(person);
-            self.note_departure(&directory, person, &user);
+            directory.remove(client);
+            self.record_departure(&directory, client, &user);
         }
-        if let Some(account) = person.signed_in() {
-            self.note_absence(&account, now);
+        if let Some(account) = client.signed_in() {
+            self.record_absence(&account, now);
         }
-        self.part(person, &user, channels, reason, now);
+        self.part(client, &user, channels, reason, now);
         // Also where they were an operator without being there.
-        for name in person.take_operated() {
+        for name in client.take_operated() {
             if let Ok(channel) = self.channel(&name) {
                 channel.state().ensure_operator(&channel.name);
             }
@@ -176,8 +177,8 @@ impl Hub {
     }
 
     /// If it was the last device of an account, the account has left the system.
-    pub(super) fn note_departure(&self, directory: &Directory, person: &Client, user: &UserName) {
-        if let Some(account) = person.signed_in()
+    pub(super) fn record_departure(&self, directory: &Directory, client: &Client, user: &UserName) {
+        if let Some(account) = client.signed_in()
             && directory.owners(user).next().is_none()
         {
             account.set_departed(Some(self.sequence.next()));
@@ -188,34 +189,34 @@ impl Hub {
     /// system, once to each who shared one; else that they left the channels where none of them is.
     pub(super) fn part<'a>(
         self: &Arc<Self>,
-        person: &Client,
+        client: &Client,
         user: &UserName,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         reason: Option<&Text>,
         now: Timestamp,
     ) {
         let gone = Event::Gone { user: user.clone(), reason: reason.cloned() };
-        let (account, own) = (person.signed_in(), self.sequence.next());
+        let (account, own) = (client.signed_in(), self.sequence.next());
         // All devices of an account go as one: the last of them may be on its way while this is told.
         let once = || account.as_ref().map_or(Some(own), |account| account.gone());
         for channel in channels {
             let mut state = channel.state();
             let large = self.is_large(&state);
-            if state.remove_member(person.id, now).is_none() {
+            if state.remove_member(client.id, now).is_none() {
                 continue;
             }
-            if state.has_beside(person) {
+            if state.has_beside(client) {
                 // They are still in it.
             } else if large {
                 self.count_presence(channel, &mut state, false);
             } else if let Some(once) = once() {
-                state.publish_once(gone.clone(), person.by(), Some(once));
+                state.publish_once(gone.clone(), client.by(), Some(once));
             } else {
                 let (channel, user) = (channel.name.clone(), user.clone());
                 let reason = reason.cloned();
                 state.publish(
                     Event::Left { channel, user, time: on_the_wall(now), reason },
-                    person.by(),
+                    client.by(),
                 );
             }
             let account = state.ensure_operator(&channel.name);
@@ -227,9 +228,9 @@ impl Hub {
             }
         }
         if let Some(once) = once() {
-            self.publish_to_partners(person.by(), &gone, Some(once));
+            self.publish_to_partners(client.by(), &gone, Some(once));
         }
-        lock(&self.private).depart(person.id);
+        lock(&self.private).depart(client.id);
     }
 
     /// Tells everybody whom this person has a private chat with.
@@ -256,15 +257,15 @@ impl Hub {
     /// Opens a private chat with somebody, who is told and stays where they are.
     pub(crate) fn open_private(
         &self,
-        person: &Arc<Client>,
+        client: &Arc<Client>,
         own_name: &UserName,
         with: &Arc<Client>,
         with_name: &UserName,
     ) -> Result<(), Refusal> {
         let mut told = false;
         for device in self.devices(with) {
-            let (name, by) = (own_name.clone(), person.party());
-            told |= lock(&self.private).open(person, &device).is_some()
+            let (name, by) = (own_name.clone(), client.user_id());
+            told |= lock(&self.private).open(client, &device).is_some()
                 && device.try_push(Notification::PrivateOpened { with: name, by });
         }
         if told { Ok(()) } else { Err(Refusal::user_busy(with_name)) }
@@ -272,6 +273,6 @@ impl Hub {
 
     /// Says farewell to everybody.
     pub fn close_all(&self, farewell: CloseReason) {
-        self.each_person(|person| person.push(Notification::Closing(farewell)));
+        self.each_client(|client| client.push(Notification::Closing(farewell)));
     }
 }

@@ -88,7 +88,7 @@ impl Hub {
         now: Timestamp,
     ) -> Result<PrivateRecipient, Refusal> {
         let devices = match whom {
-            Contact::Online(person) => self.devices(person),
+            Contact::Online(client) => self.devices(client),
             Contact::Offline(_) => Vec::new(),
         };
         let own = if author.account().is_some() { self.devices(author) } else { Vec::new() };
@@ -111,16 +111,16 @@ impl Hub {
         let own = others.filter_map(|device| private.room(author, device, &to).ok()).collect();
         drop(private);
         self.claim_hold(author, now);
-        if let Contact::Online(person) = whom {
-            self.claim_hold(person, now);
+        if let Contact::Online(client) = whom {
+            self.claim_hold(client, now);
         }
-        Ok(PrivateRecipient { party: whom.party(), to, rooms, own, waits: whom.has_account() })
+        Ok(PrivateRecipient { user_id: whom.user_id(), to, rooms, own, waits: whom.has_account() })
     }
 
     /// From now on the name stands for this person, until they leave.
-    fn claim_hold(self: &Arc<Self>, person: &Client, now: Timestamp) {
-        if let Some(name) = person.claim_hold() {
-            self.commit_log.record(StateChange::NameHeld(name, person.party(), now), self);
+    fn claim_hold(self: &Arc<Self>, client: &Client, now: Timestamp) {
+        if let Some(name) = client.claim_hold() {
+            self.commit_log.record(StateChange::NameHeld(name, client.user_id(), now), self);
         }
     }
 
@@ -142,12 +142,12 @@ impl Hub {
             drop(channel.state_for(author, text.as_str(), &mut verdict));
         }
         let what = Payload::Message { text, action };
-        let (party, account) = (author.party(), author.account());
+        let (user_id, account) = (author.user_id(), author.account());
         let author = Arc::clone(author);
         self.submit(Proposal {
             author,
             from,
-            party,
+            user_id,
             account,
             what,
             time,
@@ -191,7 +191,7 @@ impl Hub {
         self.submit(Proposal {
             author: Arc::clone(by),
             from,
-            party: by.party(),
+            user_id: by.user_id(),
             account: by.account(),
             what,
             time,
@@ -204,21 +204,22 @@ impl Hub {
         })
     }
 
-    pub(super) fn submit(self: &Arc<Self>, draft: Proposal) -> Result<(), Refusal> {
+    pub(super) fn submit(self: &Arc<Self>, proposal: Proposal) -> Result<(), Refusal> {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
         if self.closing.load(Ordering::SeqCst) {
             self.finish_proposal();
             return Err(Refusal::stopping());
         }
-        self.commit_log.submit(draft, self);
+        self.commit_log.submit(proposal, self);
         Ok(())
     }
 
     /// Tells everybody concerned what became of a draft; lines of a channel that got their places go to
     /// [`Hub::apply_run`]. What is kept is told even if its author was put out
     /// in the moment while it was being kept.
-    pub(crate) fn apply(self: &Arc<Self>, draft: Proposal, settled: CommitOutcome) {
-        let Proposal { author, from, account, what, time, to, place, correlation_id, .. } = draft;
+    pub(crate) fn apply(self: &Arc<Self>, proposal: Proposal, settled: CommitOutcome) {
+        let Proposal { author, from, account, what, time, to, place, correlation_id, .. } =
+            proposal;
         // What had no addressee was decided then.
         let decided = to.is_err().then_some(correlation_id);
         match (settled, to, what) {
@@ -271,7 +272,7 @@ impl Hub {
             }
             (CommitOutcome::Failed(refusal), to, what) => {
                 if let (Ok(Recipient::Channel(channel)), Payload::Message { .. }) = (to, what) {
-                    channel.state().moderation.forget_spoken(&author.who(), time);
+                    channel.state().moderation.forget_message(&author.who(), time);
                 }
                 author.push_reply_at(decided, Err(refusal));
             }
@@ -293,8 +294,8 @@ impl Hub {
         let mut state = channel.state();
         let mut lines = Vec::new();
         let mut answers = Vec::new();
-        for (draft, stamp) in run {
-            let Proposal { author, from, what, correlation_id, .. } = draft;
+        for (proposal, stamp) in run {
+            let Proposal { author, from, what, correlation_id, .. } = proposal;
             let (id, correlation_id) = (stamp.id, *correlation_id);
             let Payload::Message { text, action } = what else {
                 // An order that mixes lines and topics up.
@@ -302,10 +303,10 @@ impl Hub {
                 self.finish_proposal();
                 continue;
             };
-            self.lines.count(draft.time);
+            self.lines.count(proposal.time);
             if let Some(account) = author.signed_in() {
                 // The order has written that with the line.
-                account.reads(&channel.name, id);
+                account.mark_read(&channel.name, id);
             }
             let event = Event::Message {
                 stamp,
@@ -316,7 +317,7 @@ impl Hub {
                 past: false,
             };
             let line = state.line(event, author.by(), id, correlation_id);
-            let to = draft.place.clone();
+            let to = proposal.place.clone();
             answers.push((author, line.number, correlation_id, to, stamp));
             lines.push(line);
         }
@@ -416,7 +417,7 @@ impl Proposal {
                 }
                 let counts = !access.operator && matches!(self.what, Payload::Message { .. });
                 if counts {
-                    state.moderation.note_spoken(&who, self.time);
+                    state.moderation.record_message(&who, self.time);
                 }
                 Ok(())
             }

@@ -50,11 +50,11 @@ pub(crate) struct Membership {
 
 /// Puts somebody out of a channel; whoever is in it is told, but for a channel that ended. Does nothing if they
 /// are not in it any more.
-pub(super) fn eject(state: &mut State, person: &Client, kick: Kick, now: Timestamp, by: &Client) {
-    let Some(member) = state.remove_member(person.id, now) else { return };
-    if let Some(account) = person.signed_in() {
+pub(super) fn eject(state: &mut State, client: &Client, kick: Kick, now: Timestamp, by: &Client) {
+    let Some(member) = state.remove_member(client.id, now) else { return };
+    if let Some(account) = client.signed_in() {
         // That this is kept is up to who puts them out.
-        account.leaves(&kick.channel);
+        account.leave_channel(&kick.channel);
     }
     let Kick { channel, by: by_name, reason, cause, .. } = &kick;
     let ban = match cause {
@@ -65,11 +65,11 @@ pub(super) fn eject(state: &mut State, person: &Client, kick: Kick, now: Timesta
     let (channel, by_name, reason) = (channel.clone(), by_name.clone(), reason.clone());
     // Its number is lower than that of anything that happens after it.
     let last_line = state.last_line;
-    person.push(Notification::Kicked(Kick { entry: member.entry, last_line, ..kick }));
+    client.push(Notification::Kicked(Kick { entry: member.entry, last_line, ..kick }));
     // Of several devices the last one is told of.
     if told
-        && !state.has_beside(person)
-        && let Some(user) = person.name()
+        && !state.has_beside(client)
+        && let Some(user) = client.name()
     {
         let event = Event::Kicked { channel, user, by: by_name, reason, ban };
         state.publish(event, by.by());
@@ -89,7 +89,7 @@ impl Hub {
     /// Makes a channel, with its maker in it as its operator.
     pub(crate) fn create(
         self: &Arc<Self>,
-        person: &Arc<Client>,
+        client: &Arc<Client>,
         name: &ChannelName,
         topic: Option<Text>,
         slot: u32,
@@ -97,12 +97,12 @@ impl Hub {
     ) -> Result<Membership, Refusal> {
         let mut channels = self.channels.write();
         if let Some(there) =
-            name.loose_skeletons().find_map(|look| channels.by_look.of(&look).next())
+            name.loose_skeletons().find_map(|skeleton| channels.by_skeleton.of(&skeleton).next())
         {
             // A name can't be given twice, so the one of a channel that nobody may know of is as one that nobody
             // can take.
             let is_known =
-                channels.by_name.get(there).is_none_or(|channel| channel.is_known_to(person, now));
+                channels.by_name.get(there).is_none_or(|channel| channel.is_known_to(client, now));
             return Err(if is_known {
                 Refusal::channel_exists(name, there)
             } else {
@@ -115,7 +115,7 @@ impl Hub {
         if channels.by_name.len() >= self.bounds.channels {
             return Err(Refusal::too_many_channels(self.bounds.channels));
         }
-        let maker = QuotaOwner::of(person);
+        let maker = QuotaOwner::of(client);
         if let Some(shares) = &self.bounds.shares {
             let most = match maker {
                 QuotaOwner::Account(_) => shares.channels_per_account,
@@ -127,7 +127,7 @@ impl Hub {
                 return Err(Refusal::too_many_own_channels(most));
             }
         }
-        self.throttle(person, ThrottledOp::Create, now)?;
+        self.throttle(client, ThrottledOp::Create, now)?;
         // An id is never given twice for one name, so a channel goes on where one of this name ended.
         let last_line = channels.take_last_line(name);
         let sequence = Arc::clone(&self.sequence);
@@ -136,25 +136,25 @@ impl Hub {
         let channel = Arc::new(channel);
         let (entry, ring, account) = {
             let mut state = channel.state();
-            let account = state.grant_operator(person, name, Right::Full);
+            let account = state.grant_operator(client, name, Right::Full);
             state.floor = last_line;
-            state.topic_by = person.account().filter(|_| topic.is_some());
+            state.topic_by = client.account().filter(|_| topic.is_some());
             for setting in &self.bounds.new_channels {
                 state.moderation.settings.set(setting);
             }
             if channel.show_or_hide(&state) {
                 self.hidden.fetch_add(1, Ordering::Relaxed);
             }
-            let (entry, ring) = state.add_member(person, slot);
+            let (entry, ring) = state.add_member(client, slot);
             (entry, ring, account)
         };
         channels.add(Arc::clone(&channel));
         self.commit_log.record(
-            StateChange::ChannelCreated(name.clone(), topic.clone(), person.account()),
+            StateChange::ChannelCreated(name.clone(), topic.clone(), client.account()),
             self,
         );
         self.record_operator(&channel, account);
-        self.index_account(person.account().filter(|_| topic.is_some()), &channel);
+        self.index_account(client.account().filter(|_| topic.is_some()), &channel);
         for setting in &self.bounds.new_channels {
             self.record_moderation(
                 name,
@@ -162,7 +162,7 @@ impl Hub {
             );
         }
         let (floor, members, operator) = (last_line, 1, true);
-        tracing::info!(channel = %name, by = %shown(person.name().as_ref()), "channel made");
+        tracing::info!(channel = %name, by = %shown(client.name().as_ref()), "channel made");
         Ok(Membership { channel, ring, entry, last_line, floor, members, topic, operator })
     }
 
@@ -186,7 +186,7 @@ impl Hub {
     /// Enters a channel.
     pub(crate) fn enter(
         self: &Arc<Self>,
-        person: &Arc<Client>,
+        client: &Arc<Client>,
         user: UserName,
         name: &ChannelName,
         slot: u32,
@@ -194,25 +194,25 @@ impl Hub {
         may_enter: fn(&AccessContext<'_>) -> Result<(), Refusal>,
     ) -> Result<Membership, Refusal> {
         let channel = self.channel(name)?;
-        let who = person.who();
+        let who = client.who();
         let (shown, mut verdict) = (who.name.as_ref().map_or("", UserName::as_str), None);
-        let mut state = channel.state_for(person, shown, &mut verdict);
-        let mut access = state.access(&channel.name, person, &who, now, None);
+        let mut state = channel.state_for(client, shown, &mut verdict);
+        let mut access = state.access(&channel.name, client, &who, now, None);
         access.verdict = verdict.as_ref();
         if state.dropped || !access.knows() {
             drop(state);
             return Err(self.no_such_channel(name));
         }
-        let is_there = state.has_beside(person);
+        let is_there = state.has_beside(client);
         may_enter(&access)?;
         // An invitation lets in once.
         let accepted = state.moderation.find(ListKind::Invitations, &who, now);
         let accepted: Vec<String> =
-            accepted.map(|mark| mark.key().to_owned()).into_iter().collect();
+            accepted.map(|list_entry| list_entry.key().to_owned()).into_iter().collect();
         if !accepted.is_empty() {
             state.moderation.remove(ListKind::Invitations, &accepted);
         }
-        let (entry, ring) = state.add_member(person, slot);
+        let (entry, ring) = state.add_member(client, slot);
         let account = state.ensure_operator(&channel.name);
         if is_there {
             // One more device of somebody who is in it is nobody's news.
@@ -220,7 +220,7 @@ impl Hub {
             self.count_presence(&channel, &mut state, true);
         } else {
             let channel = channel.name.clone();
-            state.publish(Event::Entered { channel, user, time: on_the_wall(now) }, person.by());
+            state.publish(Event::Entered { channel, user, time: on_the_wall(now) }, client.by());
         }
         let membership = Membership {
             channel: Arc::clone(&channel),
@@ -230,7 +230,7 @@ impl Hub {
             floor: state.floor,
             members: state.count(),
             topic: state.topic.clone(),
-            operator: state.is_operator(person),
+            operator: state.is_operator(client),
         };
         drop(state);
         self.record_operator(&channel, account);
@@ -246,7 +246,7 @@ impl Hub {
     /// Leaves a channel; `None` if the person was not in it any more.
     pub(crate) fn leave(
         self: &Arc<Self>,
-        person: &Client,
+        client: &Client,
         user: UserName,
         channel: &Arc<Channel>,
         reason: Option<Text>,
@@ -257,9 +257,9 @@ impl Hub {
         // Whoever has the right by being here longest keeps it while elsewhere.
         let account = state.ensure_operator(&channel.name);
         self.record_operator(channel, account);
-        state.remove_member(person.id, now)?;
+        state.remove_member(client.id, now)?;
         let leaving = LeavePosition { number: self.sequence.next(), last_line: state.last_line };
-        if state.has_beside(person) {
+        if state.has_beside(client) {
             // Another device of theirs goes on.
         } else if large {
             self.count_presence(channel, &mut state, false);
@@ -267,7 +267,7 @@ impl Hub {
             let channel = channel.name.clone();
             state.publish(
                 Event::Left { channel, user, time: on_the_wall(now), reason },
-                person.by(),
+                client.by(),
             );
         }
         let account = state.ensure_operator(&channel.name);
@@ -305,8 +305,8 @@ impl Hub {
     pub fn drop_empty_channels(self: &Arc<Self>, now: Timestamp) {
         self.each_channel(|channel| {
             let mut state = channel.state();
-            for (list, mark) in state.moderation.forget_ended(now) {
-                self.record_moderation(&channel.name, ModerationChange::Expire(list, mark));
+            for (list, list_entry) in state.moderation.forget_ended(now) {
+                self.record_moderation(&channel.name, ModerationChange::Expire(list, list_entry));
             }
             self.reindex(channel, &mut state);
             let is_due = self.is_due(&state, now);
@@ -351,9 +351,9 @@ impl Hub {
 
     /// These names stand for nobody any more.
     pub(super) fn release(self: &Arc<Self>, names: impl IntoIterator<Item = (Box<str>, UserId)>) {
-        for (name, party) in names {
+        for (name, user_id) in names {
             self.commit_log.record(StateChange::NameReleased(name), self);
-            self.commit_log.record(StateChange::UserGone(party), self);
+            self.commit_log.record(StateChange::UserGone(user_id), self);
         }
     }
 }

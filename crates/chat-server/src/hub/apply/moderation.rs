@@ -36,22 +36,22 @@ struct ModActionContext<'a> {
 
 impl Hub {
     /// Does something in a channel. Whoever asks gets the answer as a note.
-    pub(crate) fn act(
+    pub(crate) fn moderate(
         self: &Arc<Self>,
         by: &Arc<Client>,
         from: UserName,
         channel: &Arc<Channel>,
-        act: ModAction,
+        action: ModAction,
         time: Timestamp,
         may: PolicyCheck,
     ) -> Result<(), Refusal> {
         if let Some(shares) = &self.bounds.shares
-            && act.adds_rule()
+            && action.adds_rule()
             && !by.is_server_operator()
         {
             lock(&self.index).has_room(channel, shares)?;
         }
-        self.submit_to_channel(by, from, channel, Payload::ModAction(Box::new(act)), time, may)
+        self.submit_to_channel(by, from, channel, Payload::ModAction(Box::new(action)), time, may)
     }
 
     /// Carries out what is kept already, and tells it. It `hides` so many lines.
@@ -60,50 +60,53 @@ impl Hub {
         by: &Arc<Client>,
         by_name: &UserName,
         channel: &Arc<Channel>,
-        act: ModAction,
+        action: ModAction,
         now: Timestamp,
         hides: usize,
     ) {
-        log(by_name, channel, &act);
-        let person = act.aim().and_then(|aim| aim.person.as_ref());
-        let devices = person.map(|person| self.devices(person)).unwrap_or_default();
-        if matches!(act.deed, ModActionKind::Drop) {
-            let cx = ModActionContext { by, by_name, channel, devices, reason: act.reason, now };
+        log(by_name, channel, &action);
+        let client = action.subject().and_then(|subject| subject.client.as_ref());
+        let devices = client.map(|client| self.devices(client)).unwrap_or_default();
+        if matches!(action.kind, ModActionKind::Drop) {
+            let cx = ModActionContext { by, by_name, channel, devices, reason: action.reason, now };
             return self.drop_channel(&cx);
         }
-        if let ModActionKind::Kick(aim) | ModActionKind::Ban(BanSubject::User(aim), _) = &act.deed
-            && let Some(account) = aim.account.and_then(|account| self.account_of(account))
+        if let ModActionKind::Kick(subject) | ModActionKind::Ban(BanSubject::User(subject), _) =
+            &action.kind
+            && let Some(account) = subject.account.and_then(|account| self.account_of(account))
         {
-            account.leaves(&channel.name);
+            account.leave_channel(&channel.name);
         }
         let mut state = channel.state();
         let account = state.ensure_operator(&channel.name);
         self.record_operator(channel, account);
-        let term = act.term(now).unwrap_or(Term::Permanent);
-        let mark = act.mark(by_name, now);
-        let ended = act.ended(&state);
-        let ModAction { deed, reason } = act;
+        let term = action.term(now).unwrap_or(Term::Permanent);
+        let list_entry = action.list_entry(by_name, now);
+        let ended = action.ended(&state);
+        let ModAction { kind, reason } = action;
         let cx = ModActionContext { by, by_name, channel, devices, reason, now };
-        let answer = match deed {
-            ModActionKind::Kick(aim) => Ok(self.kick(&mut state, &cx, &aim)),
-            ModActionKind::Ban(against, _) => Ok(self.ban(&mut state, &cx, &against, term, mark)),
+        let answer = match kind {
+            ModActionKind::Kick(subject) => Ok(self.kick(&mut state, &cx, &subject)),
+            ModActionKind::Ban(against, _) => {
+                Ok(self.ban(&mut state, &cx, &against, term, list_entry))
+            }
             ModActionKind::Unban(against) => {
                 let (target, channel) = (against.target(), channel.name.clone());
                 let changed = end(&mut state, ended);
                 Ok(OkReply::Unbanned { channel, target, changed })
             }
-            ModActionKind::Mute(aim, _) => {
-                if let Some((list, mark)) = mark {
-                    state.moderation.add(list, mark);
+            ModActionKind::Mute(subject, _) => {
+                if let Some((list, list_entry)) = list_entry {
+                    state.moderation.add(list, list_entry);
                 }
-                let (user, reason) = (aim.name(), cx.reason.clone());
+                let (user, reason) = (subject.name(), cx.reason.clone());
                 let (by, channel) = (by_name.clone(), channel.name.clone());
                 let done = OkReply::Muted { channel: channel.clone(), user: user.clone(), term };
                 cx.publish(&state, Event::Muted { channel, user, by, term, reason });
                 Ok(done)
             }
-            ModActionKind::Unmute(aim) => {
-                let (user, by) = (aim.name(), by_name.clone());
+            ModActionKind::Unmute(subject) => {
+                let (user, by) = (subject.name(), by_name.clone());
                 let changed = end(&mut state, ended);
                 let channel = channel.name.clone();
                 let done =
@@ -113,17 +116,17 @@ impl Hub {
                 }
                 Ok(done)
             }
-            ModActionKind::Invite(aim) => self.invite(&mut state, &cx, &aim, mark),
-            ModActionKind::Op(aim) => {
-                let of_account = aim.account;
-                let done = grant_operator(&mut state, &cx, &aim);
+            ModActionKind::Invite(subject) => self.invite(&mut state, &cx, &subject, list_entry),
+            ModActionKind::Op(subject) => {
+                let of_account = subject.account;
+                let done = grant_operator(&mut state, &cx, &subject);
                 self.index_account(of_account, channel);
                 Ok(done)
             }
-            ModActionKind::Deop(aim) => Ok(self.revoke_operator(&mut state, &cx, &aim)),
+            ModActionKind::Deop(subject) => Ok(self.revoke_operator(&mut state, &cx, &subject)),
             ModActionKind::Set(setting) => Ok(self.set(&mut state, &cx, &setting)),
-            ModActionKind::Purge(aim, _) => {
-                let (channel, user) = (channel.name.clone(), aim.name());
+            ModActionKind::Purge(subject, _) => {
+                let (channel, user) = (channel.name.clone(), subject.name());
                 let by = by_name.clone();
                 let event = Event::Purged { channel: channel.clone(), user: user.clone(), by };
                 state.publish(event, cx.by.by());
@@ -144,11 +147,11 @@ impl Hub {
         let mut state = cx.channel.state();
         let name = &cx.channel.name;
         let members: Vec<Arc<Client>> =
-            state.members.values().map(|member| Arc::clone(&member.person)).collect();
-        for person in members {
-            let own = person.id == cx.by.id;
+            state.members.values().map(|member| Arc::clone(&member.client)).collect();
+        for client in members {
+            let own = client.id == cx.by.id;
             let kick = cx.kick(if own { KickCause::OwnDrop } else { KickCause::Drop });
-            eject(&mut state, &person, kick, cx.now, cx.by);
+            eject(&mut state, &client, kick, cx.now, cx.by);
         }
         self.remove_channel(&mut channels, cx.channel, &mut state);
         // What is current after that the session knows.
@@ -159,20 +162,22 @@ impl Hub {
     /// Somebody is somebody else now, by name or by account: they are put out where they are banned as that.
     pub(crate) fn eject_where_banned<'a>(
         self: &Arc<Self>,
-        person: &Arc<Client>,
+        client: &Arc<Client>,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
     ) {
-        if lock(&self.index).has_no_marks() {
+        if lock(&self.index).has_no_entries() {
             return;
         }
-        let who = person.who();
+        let who = client.who();
         for channel in channels {
             let mut state = channel.state();
-            let ban =
-                state.moderation.find(ListKind::Bans, &who, now).map(|mark| mark.shown.clone());
+            let ban = state
+                .moderation
+                .find(ListKind::Bans, &who, now)
+                .map(|list_entry| list_entry.shown.clone());
             let Some(Restriction { by, term, reason, .. }) =
-                ban.filter(|_| !state.is_operator(person))
+                ban.filter(|_| !state.is_operator(client))
             else {
                 continue;
             };
@@ -184,7 +189,7 @@ impl Hub {
                 entry: 0,
                 last_line: MessageId::default(),
             };
-            self.eject_account(&mut state, person, kick, now, person);
+            self.eject_account(&mut state, client, kick, now, client);
             let account = state.ensure_operator(&channel.name);
             self.record_operator(channel, account);
         }
@@ -195,15 +200,15 @@ impl Hub {
     fn eject_account(
         self: &Arc<Self>,
         state: &mut State,
-        person: &Client,
+        client: &Client,
         kick: Kick,
         now: Timestamp,
         by: &Client,
     ) {
         let channel = kick.channel.clone();
-        eject(state, person, kick, now, by);
-        if let Some(account) = person.signed_in() {
-            self.commit_log.record(StateChange::MemberRemoved(account.party, channel), self);
+        eject(state, client, kick, now, by);
+        if let Some(account) = client.signed_in() {
+            self.commit_log.record(StateChange::MemberRemoved(account.user_id, channel), self);
         }
     }
 
@@ -215,8 +220,8 @@ impl Hub {
         }
         let mut index = lock(&self.index);
         index.count(channel, std::mem::replace(&mut state.counted, count), count);
-        for (sign, is_added) in changed {
-            index.change(channel, sign, is_added);
+        for (key, is_added) in changed {
+            index.change(channel, key, is_added);
         }
     }
 
@@ -277,9 +282,9 @@ impl Hub {
         self: &Arc<Self>,
         state: &mut State,
         cx: &ModActionContext<'_>,
-        aim: &ActionTarget,
+        subject: &ActionTarget,
     ) -> OkReply {
-        let (channel, user) = (cx.channel.name.clone(), aim.name());
+        let (channel, user) = (cx.channel.name.clone(), subject.name());
         for device in &cx.devices {
             let kick = cx.kick(KickCause::Kick);
             self.eject_account(state, device, kick, cx.now, cx.by);
@@ -298,21 +303,22 @@ impl Hub {
         cx: &ModActionContext<'_>,
         against: &BanSubject,
         term: Term,
-        mark: Option<(ListKind, ListEntry)>,
+        list_entry: Option<(ListKind, ListEntry)>,
     ) -> OkReply {
         let channel = cx.channel.name.clone();
-        let Some((list, mark)) = mark else {
+        let Some((list, list_entry)) = list_entry else {
             return OkReply::Banned { channel, target: against.target(), term };
         };
         // Those whom an earlier ban hits are out already.
-        let members = state.members.values().map(|member| &member.person);
-        let is_hit =
-            |person: &&Arc<Client>| mark.hits_person(&person.who()) && !state.is_operator(person);
+        let members = state.members.values().map(|member| &member.client);
+        let is_hit = |client: &&Arc<Client>| {
+            list_entry.hits_person(&client.who()) && !state.is_operator(client)
+        };
         let hit: Vec<Arc<Client>> = members.filter(is_hit).map(Arc::clone).collect();
-        state.moderation.add(list, mark);
-        for person in hit {
+        state.moderation.add(list, list_entry);
+        for client in hit {
             let kick = cx.kick(KickCause::Ban(term));
-            self.eject_account(state, &person, kick, cx.now, cx.by);
+            self.eject_account(state, &client, kick, cx.now, cx.by);
         }
         let account = state.ensure_operator(&channel);
         self.record_operator(cx.channel, account);
@@ -323,12 +329,12 @@ impl Hub {
         self: &Arc<Self>,
         state: &mut State,
         cx: &ModActionContext<'_>,
-        aim: &ActionTarget,
-        mark: Option<(ListKind, ListEntry)>,
+        subject: &ActionTarget,
+        list_entry: Option<(ListKind, ListEntry)>,
     ) -> Result<OkReply, Refusal> {
-        let (channel, user) = (cx.channel.name.clone(), aim.name());
-        if let Some((list, mark)) = mark {
-            for key in state.moderation.add(list, mark) {
+        let (channel, user) = (cx.channel.name.clone(), subject.name());
+        if let Some((list, list_entry)) = list_entry {
+            for key in state.moderation.add(list, list_entry) {
                 self.record_moderation(&channel, ModerationChange::Remove(list, key));
             }
         }
@@ -336,7 +342,7 @@ impl Hub {
         let mut told = cx.devices.is_empty();
         for device in &cx.devices {
             let (channel, user) = (channel.clone(), by.clone());
-            told |= device.try_push(Notification::Invited { channel, user, by: cx.by.party() });
+            told |= device.try_push(Notification::Invited { channel, user, by: cx.by.user_id() });
         }
         if told { Ok(OkReply::Invited { channel, user }) } else { Err(Refusal::user_busy(&user)) }
     }
@@ -345,18 +351,18 @@ impl Hub {
         self: &Arc<Self>,
         state: &mut State,
         cx: &ModActionContext<'_>,
-        aim: &ActionTarget,
+        subject: &ActionTarget,
     ) -> OkReply {
-        let (channel, user) = (cx.channel.name.clone(), aim.name());
-        let changed = state.is_operated_by(aim);
-        state.operators.remove(aim.person.as_deref(), aim.account);
+        let (channel, user) = (cx.channel.name.clone(), subject.name());
+        let changed = state.is_operated_by(subject);
+        state.operators.remove(subject.client.as_deref(), subject.account);
         if changed {
             let by = cx.by_name.clone();
             let event =
                 Event::Operator { channel: channel.clone(), user: user.clone(), by, is_one: false };
             state.publish(event, cx.by.by());
         }
-        if let Some(account) = aim.account.filter(|account| state.topic_by != Some(*account)) {
+        if let Some(account) = subject.account.filter(|account| state.topic_by != Some(*account)) {
             lock(&self.index).concerns_no_more(account, cx.channel);
         }
         let account = state.ensure_operator(&channel);
@@ -386,11 +392,11 @@ impl ModActionContext<'_> {
 }
 
 /// What the operator of the server finds in the log; the reasons are in the channel's record.
-fn log(by: &UserName, channel: &Channel, act: &ModAction) {
+fn log(by: &UserName, channel: &Channel, action: &ModAction) {
     let name = &channel.name;
-    match &act.deed {
-        ModActionKind::Kick(aim) => {
-            tracing::info!(channel = %name, user = %aim.name(), %by, "kicked")
+    match &action.kind {
+        ModActionKind::Kick(subject) => {
+            tracing::info!(channel = %name, user = %subject.name(), %by, "kicked");
         }
         ModActionKind::Ban(against, _) => {
             tracing::info!(channel = %name, whom = %against.target(), %by, "banned");
@@ -410,14 +416,14 @@ fn end(state: &mut State, ended: Option<(ListKind, Vec<String>)>) -> bool {
     !keys.is_empty()
 }
 
-fn grant_operator(state: &mut State, cx: &ModActionContext<'_>, aim: &ActionTarget) -> OkReply {
-    let (channel, user) = (cx.channel.name.clone(), aim.name());
+fn grant_operator(state: &mut State, cx: &ModActionContext<'_>, subject: &ActionTarget) -> OkReply {
+    let (channel, user) = (cx.channel.name.clone(), subject.name());
     let mut changed = false;
-    if let Some(person) = &aim.person {
-        changed = !state.is_owned_by(aim);
+    if let Some(client) = &subject.client {
+        changed = !state.is_owned_by(subject);
         // That of an account is kept already, with the act.
-        state.grant_operator(person, &channel, Right::Full);
-    } else if let Some(account) = aim.account {
+        state.grant_operator(client, &channel, Right::Full);
+    } else if let Some(account) = subject.account {
         changed = state.operators.add_account(account, Right::Full);
     }
     if changed {
@@ -432,20 +438,20 @@ fn grant_operator(state: &mut State, cx: &ModActionContext<'_>, aim: &ActionTarg
 impl Proposal {
     /// Whether it is an act that hides lines.
     pub(crate) fn purges(&self) -> bool {
-        matches!(&self.what, Payload::ModAction(act) if matches!(act.deed, ModActionKind::Purge(..)))
+        matches!(&self.what, Payload::ModAction(action) if matches!(action.kind, ModActionKind::Purge(..)))
     }
 
     /// What is to be kept of an act; nothing of other drafts.
     pub(crate) fn kept(&self) -> Option<ModActionRecord> {
         match (&self.what, &self.to) {
-            (Payload::ModAction(act), Ok(Recipient::Channel(channel))) => {
+            (Payload::ModAction(action), Ok(Recipient::Channel(channel))) => {
                 let state = channel.state();
-                let mut kept = act.kept(&self.from, self.time, &state);
+                let mut kept = action.kept(&self.from, self.time, &state);
                 let is_by_server = state.authority(&self.author) == Authority::Server;
                 drop(state);
                 if is_by_server && kept.logged.is_some() {
                     let by = Some(self.from.clone()).filter(|_| !self.author.is_shell());
-                    kept.recorded = Some(Box::new(act.recorded(by, &channel.name, self.time)));
+                    kept.recorded = Some(Box::new(action.recorded(by, &channel.name, self.time)));
                 }
                 Some(kept)
             }

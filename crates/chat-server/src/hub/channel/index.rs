@@ -22,7 +22,7 @@ use crate::util::sync::{Rank, RankedMutex};
 #[derive(Default)]
 pub(in crate::hub) struct ChannelIndex {
     /// One entry for each ban and mute that goes by the sign.
-    by_sign: HashMap<RestrictionKey, Vec<Arc<Channel>>>,
+    by_key: HashMap<RestrictionKey, Vec<Arc<Channel>>>,
     /// How many signs are nets of each length, of IPv4 if `true`.
     lengths: HashMap<(bool, u8), usize>,
     /// The channels that an account operates, or whose topic it set.
@@ -36,7 +36,7 @@ pub(in crate::hub) struct ChannelIndex {
 impl ChannelIndex {
     #[cfg(test)]
     pub(in crate::hub) fn is_empty(&self) -> bool {
-        let has_none = self.by_sign.is_empty() && self.lengths.is_empty();
+        let has_none = self.by_key.is_empty() && self.lengths.is_empty();
         has_none && self.of_account.is_empty() && self.rules == 0 && self.rules_of.is_empty()
     }
 
@@ -69,37 +69,37 @@ impl ChannelIndex {
     }
 
     /// Whether no channel has a ban or a mute.
-    pub(in crate::hub) fn has_no_marks(&self) -> bool {
-        self.by_sign.is_empty()
+    pub(in crate::hub) fn has_no_entries(&self) -> bool {
+        self.by_key.is_empty()
     }
 
     /// The bans and mutes of a channel go by a sign more, or less.
     pub(in crate::hub) fn change(
         &mut self,
         channel: &Arc<Channel>,
-        sign: RestrictionKey,
+        key: RestrictionKey,
         is_added: bool,
     ) {
-        let length = match &sign {
+        let length = match &key {
             RestrictionKey::Net(net) => Some(length(net)),
             RestrictionKey::Skeleton(_) | RestrictionKey::User(_) | RestrictionKey::Reason(_) => {
                 None
             }
         };
         if is_added {
-            let channels = self.by_sign.entry(sign).or_default();
+            let channels = self.by_key.entry(key).or_default();
             if let Some(length) = length.filter(|_| channels.is_empty()) {
                 *self.lengths.entry(length).or_default() += 1;
             }
             channels.push(Arc::clone(channel));
             return;
         }
-        let Some(channels) = self.by_sign.get_mut(&sign) else { return };
+        let Some(channels) = self.by_key.get_mut(&key) else { return };
         if let Some(at) = channels.iter().position(|other| Arc::ptr_eq(other, channel)) {
             channels.swap_remove(at);
         }
         if channels.is_empty() {
-            self.by_sign.remove(&sign);
+            self.by_key.remove(&key);
             if let Some(length) = length
                 && let Some(count) = self.lengths.get_mut(&length)
             {
@@ -113,18 +113,19 @@ impl ChannelIndex {
 
     /// The channels with a ban or a mute that may hit somebody, each once.
     pub(in crate::hub) fn about(&self, who: &UserDetails) -> Vec<Arc<Channel>> {
-        if self.by_sign.is_empty() {
+        if self.by_key.is_empty() {
             return Vec::new();
         }
-        let parties = [who.party].into_iter().chain(who.account).chain(who.before.iter().copied());
+        let user_ids =
+            [who.user_id].into_iter().chain(who.account).chain(who.before.iter().copied());
         let nets = who.address.into_iter().flat_map(|address| self.nets(address));
-        let looks = who.skeletons().into_iter().map(RestrictionKey::Skeleton);
-        self.once(looks.chain(parties.map(RestrictionKey::User)).chain(nets))
+        let skeletons = who.skeletons().into_iter().map(RestrictionKey::Skeleton);
+        self.once(skeletons.chain(user_ids.map(RestrictionKey::User)).chain(nets))
     }
 
     /// Those with a ban or a mute that may hit somebody by their name, each once.
     pub(in crate::hub) fn about_name(&self, who: &UserDetails) -> Vec<Arc<Channel>> {
-        if self.by_sign.is_empty() {
+        if self.by_key.is_empty() {
             return Vec::new();
         }
         self.once(who.skeletons().into_iter().map(RestrictionKey::Skeleton))
@@ -137,8 +138,8 @@ impl ChannelIndex {
         nets.map(|net| RestrictionKey::Net(net.trunc()))
     }
 
-    fn once(&self, signs: impl Iterator<Item = RestrictionKey>) -> Vec<Arc<Channel>> {
-        once(signs.filter_map(|sign| self.by_sign.get(&sign)).flatten().cloned())
+    fn once(&self, restriction_keys: impl Iterator<Item = RestrictionKey>) -> Vec<Arc<Channel>> {
+        once(restriction_keys.filter_map(|key| self.by_key.get(&key)).flatten().cloned())
     }
 
     /// An account has a part in a channel.
@@ -167,7 +168,7 @@ impl ChannelIndex {
     ) -> Vec<Arc<Channel>> {
         let own = self.of_account.remove(&account).unwrap_or_default();
         let reasons = name.map(|name| RestrictionKey::Reason(name.clone()));
-        let reasons = reasons.and_then(|reasons| self.by_sign.get(&reasons));
+        let reasons = reasons.and_then(|reasons| self.by_key.get(&reasons));
         once(own.into_iter().chain(reasons.into_iter().flatten().cloned()))
     }
 }

@@ -25,7 +25,7 @@ use crate::util::clock::on_the_wall;
 pub(crate) struct ActionTarget {
     pub(crate) user: UserName,
     /// Who has the name, if anybody has.
-    pub(crate) person: Option<Arc<Client>>,
+    pub(crate) client: Option<Arc<Client>>,
     /// The account of that name, also if nobody is signed in to it.
     pub(crate) account: Option<UserId>,
 }
@@ -33,15 +33,15 @@ pub(crate) struct ActionTarget {
 impl ActionTarget {
     /// The name as whoever has it writes it.
     pub(crate) fn name(&self) -> UserName {
-        self.person.as_ref().and_then(|person| person.name()).unwrap_or_else(|| self.user.clone())
+        self.client.as_ref().and_then(|client| client.name()).unwrap_or_else(|| self.user.clone())
     }
 
-    fn party(&self) -> Option<UserId> {
-        self.person.as_ref().map(|person| person.party()).or(self.account)
+    fn user_id(&self) -> Option<UserId> {
+        self.client.as_ref().map(|client| client.user_id()).or(self.account)
     }
 
     pub(in crate::hub) fn who(&self) -> Option<UserDetails> {
-        self.person.as_ref().map(|person| person.who())
+        self.client.as_ref().map(|client| client.who())
     }
 }
 
@@ -54,14 +54,14 @@ pub(crate) enum BanSubject {
 impl BanSubject {
     pub(crate) fn target(&self) -> ModTarget {
         match self {
-            Self::User(aim) => ModTarget::User(aim.name()),
+            Self::User(subject) => ModTarget::User(subject.name()),
             Self::Net(net) => net.clone(),
         }
     }
 
-    fn aim(&self) -> Option<&ActionTarget> {
+    fn subject(&self) -> Option<&ActionTarget> {
         match self {
-            Self::User(aim) => Some(aim),
+            Self::User(subject) => Some(subject),
             Self::Net(_) => None,
         }
     }
@@ -79,9 +79,9 @@ pub(crate) struct PurgeScope {
 
 impl PurgeScope {
     /// Nothing is counted yet.
-    pub(crate) fn of(aim: &ActionTarget) -> Self {
-        let mut names = vec![NameRecord { name: aim.name(), from: None, upto: None }];
-        names.extend(aim.person.iter().flat_map(|person| person.names_before()));
+    pub(crate) fn of(subject: &ActionTarget) -> Self {
+        let mut names = vec![NameRecord { name: subject.name(), from: None, upto: None }];
+        names.extend(subject.client.iter().flat_map(|client| client.previous_names()));
         Self { names, ..Self::default() }
     }
 }
@@ -103,14 +103,14 @@ pub(crate) enum ModActionKind {
 
 /// What is to be done, and why.
 pub(crate) struct ModAction {
-    pub(crate) deed: ModActionKind,
+    pub(crate) kind: ModActionKind,
     pub(crate) reason: Option<Text>,
 }
 
 impl ModAction {
     /// The command that asks for it.
     pub(crate) fn kind(&self) -> CommandKind {
-        match self.deed {
+        match self.kind {
             ModActionKind::Kick(_) => CommandKind::Kick,
             ModActionKind::Ban(..) => CommandKind::Ban,
             ModActionKind::Unban(_) => CommandKind::Unban,
@@ -128,7 +128,7 @@ impl ModAction {
     /// Whether the channel has one more ban, mute, invitation or refused word after it.
     pub(in crate::hub) fn adds_rule(&self) -> bool {
         matches!(
-            self.deed,
+            self.kind,
             ModActionKind::Ban(..)
                 | ModActionKind::Mute(..)
                 | ModActionKind::Invite(_)
@@ -137,31 +137,31 @@ impl ModAction {
     }
 
     /// Whom it is about, if that is a person.
-    pub(crate) fn aim(&self) -> Option<&ActionTarget> {
-        match &self.deed {
-            ModActionKind::Ban(against, _) | ModActionKind::Unban(against) => against.aim(),
-            ModActionKind::Kick(aim)
-            | ModActionKind::Mute(aim, _)
-            | ModActionKind::Unmute(aim)
-            | ModActionKind::Invite(aim)
-            | ModActionKind::Op(aim)
-            | ModActionKind::Deop(aim)
-            | ModActionKind::Purge(aim, _) => Some(aim),
+    pub(crate) fn subject(&self) -> Option<&ActionTarget> {
+        match &self.kind {
+            ModActionKind::Ban(against, _) | ModActionKind::Unban(against) => against.subject(),
+            ModActionKind::Kick(subject)
+            | ModActionKind::Mute(subject, _)
+            | ModActionKind::Unmute(subject)
+            | ModActionKind::Invite(subject)
+            | ModActionKind::Op(subject)
+            | ModActionKind::Deop(subject)
+            | ModActionKind::Purge(subject, _) => Some(subject),
             ModActionKind::Set(_) | ModActionKind::Drop => None,
         }
     }
 
     fn target(&self) -> Option<ModTarget> {
-        match &self.deed {
+        match &self.kind {
             ModActionKind::Ban(BanSubject::Net(net), _)
             | ModActionKind::Unban(BanSubject::Net(net)) => Some(net.clone()),
-            _ => self.aim().map(|aim| ModTarget::User(aim.name())),
+            _ => self.subject().map(|subject| ModTarget::User(subject.name())),
         }
     }
 
     /// How long it holds, from its time on, as it is shown.
     pub(in crate::hub) fn term(&self, time: Timestamp) -> Option<Term> {
-        let (ModActionKind::Ban(_, period) | ModActionKind::Mute(_, period)) = &self.deed else {
+        let (ModActionKind::Ban(_, period) | ModActionKind::Mute(_, period)) = &self.kind else {
             return None;
         };
         Some(period.map_or(Term::Permanent, |period| {
@@ -171,15 +171,15 @@ impl ModAction {
     }
 
     /// The mark that it makes, and the list into which that goes.
-    pub(in crate::hub) fn mark(
+    pub(in crate::hub) fn list_entry(
         &self,
         by: &UserName,
         time: Timestamp,
     ) -> Option<(ListKind, ListEntry)> {
-        let (list, aim) = match &self.deed {
-            ModActionKind::Ban(against, _) => (ListKind::Bans, against.aim()),
-            ModActionKind::Mute(aim, _) => (ListKind::Mutes, Some(aim)),
-            ModActionKind::Invite(aim) => (ListKind::Invitations, Some(aim)),
+        let (list, subject) = match &self.kind {
+            ModActionKind::Ban(against, _) => (ListKind::Bans, against.subject()),
+            ModActionKind::Mute(subject, _) => (ListKind::Mutes, Some(subject)),
+            ModActionKind::Invite(subject) => (ListKind::Invitations, Some(subject)),
             _ => return None,
         };
         let shown = Restriction {
@@ -189,26 +189,26 @@ impl ModAction {
             term: self.term(time).unwrap_or(Term::Permanent),
             reason: self.reason.clone(),
         };
-        let account = aim.and_then(|aim| aim.account);
-        Some((list, ListEntry::new(shown, aim.and_then(ActionTarget::party), account)))
+        let account = subject.and_then(|subject| subject.account);
+        Some((list, ListEntry::new(shown, subject.and_then(ActionTarget::user_id), account)))
     }
 
     /// Which marks it ends.
     pub(in crate::hub) fn ended(&self, state: &State) -> Option<(ListKind, Vec<String>)> {
-        let list = match &self.deed {
+        let list = match &self.kind {
             ModActionKind::Unban(_) => ListKind::Bans,
             ModActionKind::Unmute(_) => ListKind::Mutes,
             _ => return None,
         };
-        let (target, who) = (self.target()?, self.aim().and_then(ActionTarget::who));
+        let (target, who) = (self.target()?, self.subject().and_then(ActionTarget::who));
         let keys = |is_one: &dyn Fn(&ListEntry) -> bool| -> Vec<String> {
-            let ones = state.moderation.list(list).iter().filter(|mark| is_one(mark));
-            ones.map(|mark| mark.key().to_owned()).collect()
+            let ones = state.moderation.list(list).iter().filter(|list_entry| is_one(list_entry));
+            ones.map(|list_entry| list_entry.key().to_owned()).collect()
         };
-        let mut meant = keys(&|mark| mark.is_meant(&target, who.as_ref()));
+        let mut meant = keys(&|list_entry| list_entry.is_meant(&target, who.as_ref()));
         // Who is kept out by a name that is folded like theirs is let in by their own.
         if meant.is_empty() {
-            meant = keys(&|mark| mark.is_alike(&target));
+            meant = keys(&|list_entry| list_entry.is_alike(&target));
         }
         Some((list, meant))
     }
@@ -221,8 +221,8 @@ impl ModAction {
         state: &State,
     ) -> ModActionRecord {
         let mut moderation = Vec::new();
-        if let Some((list, mark)) = self.mark(by, time) {
-            moderation.push(ModerationChange::Add(list, mark));
+        if let Some((list, list_entry)) = self.list_entry(by, time) {
+            moderation.push(ModerationChange::Add(list, list_entry));
         }
         let mut changes = true;
         if let Some((list, keys)) = self.ended(state) {
@@ -230,20 +230,20 @@ impl ModAction {
             moderation.extend(keys.into_iter().map(|key| ModerationChange::Remove(list, key)));
         }
         let mut purged = None;
-        match &self.deed {
+        match &self.kind {
             // With the act itself, so that no crash lets an account come back to where it was put out of.
-            ModActionKind::Kick(aim) | ModActionKind::Ban(BanSubject::User(aim), _) => {
-                moderation.extend(aim.account.map(ModerationChange::RemoveMember));
+            ModActionKind::Kick(subject) | ModActionKind::Ban(BanSubject::User(subject), _) => {
+                moderation.extend(subject.account.map(ModerationChange::RemoveMember));
             }
-            ModActionKind::Op(aim) => {
-                changes = !state.is_owned_by(aim);
+            ModActionKind::Op(subject) => {
+                changes = !state.is_owned_by(subject);
                 moderation.extend(
-                    aim.account.map(|account| ModerationChange::Operator(account, Right::Full)),
+                    subject.account.map(|account| ModerationChange::Operator(account, Right::Full)),
                 );
             }
-            ModActionKind::Deop(aim) => {
-                changes = state.is_operated_by(aim);
-                moderation.extend(aim.account.map(ModerationChange::RemoveOperator));
+            ModActionKind::Deop(subject) => {
+                changes = state.is_operated_by(subject);
+                moderation.extend(subject.account.map(ModerationChange::RemoveOperator));
             }
             ModActionKind::Set(setting) => {
                 let mut settings = state.moderation.settings.clone();
@@ -257,7 +257,7 @@ impl ModAction {
             ModActionKind::Drop => moderation.push(ModerationChange::DropChannel),
             _ => {}
         }
-        let setting = match &self.deed {
+        let setting = match &self.kind {
             ModActionKind::Set(setting) => Some(Sentence::new(setting.to_string())),
             _ => None,
         };
@@ -281,7 +281,7 @@ impl ModAction {
         time: Timestamp,
     ) -> AuditEntry {
         let target = self.target().map(|target| target.to_string());
-        let setting = match &self.deed {
+        let setting = match &self.kind {
             ModActionKind::Set(setting) => Some(setting.to_string()),
             _ => None,
         };
@@ -364,7 +364,7 @@ pub(crate) struct AccessContext<'a> {
     /// Of the one whom an act is about.
     pub(crate) target: TargetFacts,
     /// How many bans and mutes there are.
-    pub(crate) marks: [usize; 2],
+    pub(crate) list_entries: [usize; 2],
     /// What the channel's filter has found in the text that is to be shown there, if it was asked.
     pub(crate) verdict: Option<&'a FilterVerdict>,
 }
@@ -396,5 +396,5 @@ pub(crate) struct TargetFacts {
     pub(crate) many_operators: bool,
     pub(crate) banned: bool,
     /// A mark of the same target is there already, in whose place a new one comes.
-    pub(crate) marked: bool,
+    pub(crate) listed: bool,
 }

@@ -20,7 +20,7 @@ use self::slow_mode::SlowMode;
 pub(crate) use self::word_filter::{FilterMatch, FilterVerdict};
 
 /// Bans that a channel keeps, and mutes; past it no more are taken.
-pub(crate) const MAX_MARKS: usize = 1000;
+pub(crate) const MAX_LIST_ENTRIES: usize = 1000;
 
 /// Operators that a channel has by being made ones; past it no more are made.
 pub(crate) const MAX_OPERATORS: usize = 500;
@@ -57,7 +57,7 @@ pub(crate) struct Moderation {
     mutes: Vec<ListEntry>,
     /// The oldest first.
     invitations: Vec<ListEntry>,
-    spoken: SlowMode,
+    slow_mode: SlowMode,
     /// By what bans and mutes are found, in addition (`true`) or no more, for the index of all channels.
     changed: Vec<(RestrictionKey, bool)>,
 }
@@ -85,7 +85,7 @@ impl Moderation {
         list: ListKind,
         now: Timestamp,
     ) -> impl Iterator<Item = &ListEntry> {
-        self.list(list).iter().filter(move |mark| mark.holds(now))
+        self.list(list).iter().filter(move |list_entry| list_entry.holds(now))
     }
 
     /// What hits somebody who is banned or muted, or lets somebody in who is invited.
@@ -98,44 +98,48 @@ impl Moderation {
         if self.list(list).is_empty() {
             return None;
         }
-        let looks = who.skeletons();
-        self.holding(list, now).find(|mark| match list {
-            ListKind::Bans | ListKind::Mutes => mark.hits(who, &looks),
-            ListKind::Invitations => mark.invites(who),
+        let skeletons = who.skeletons();
+        self.holding(list, now).find(|list_entry| match list {
+            ListKind::Bans | ListKind::Mutes => list_entry.hits(who, &skeletons),
+            ListKind::Invitations => list_entry.invites(who),
         })
     }
 
     /// Adds a mark in place of an earlier one of the same target. Tells the keys of marks that gave way to it.
-    pub(crate) fn add(&mut self, list: ListKind, mark: ListEntry) -> Vec<String> {
-        self.remove(list, &[mark.key().to_owned()]);
-        self.note(list, &mark, true);
-        let marks = self.list_mut(list);
-        marks.push(mark);
+    pub(crate) fn add(&mut self, list: ListKind, list_entry: ListEntry) -> Vec<String> {
+        self.remove(list, &[list_entry.key().to_owned()]);
+        self.note(list, &list_entry, true);
+        let list_entries = self.list_mut(list);
+        list_entries.push(list_entry);
         let mut gone = Vec::new();
-        while list == ListKind::Invitations && marks.len() > MAX_INVITATIONS {
-            gone.push(marks.remove(0).key().to_owned());
+        while list == ListKind::Invitations && list_entries.len() > MAX_INVITATIONS {
+            gone.push(list_entries.remove(0).key().to_owned());
         }
         gone
     }
 
     /// Somebody takes another name: bans and mutes that hit them by the one before still do.
     pub(crate) fn follow(&mut self, who: &UserDetails, now: Timestamp) {
-        let looks = who.skeletons();
+        let skeletons = who.skeletons();
         let nameless = UserDetails { name: None, ..who.clone() };
-        for mark in self.bans.iter_mut().chain(&mut self.mutes) {
-            if mark.holds(now) && mark.hits(who, &looks) && !mark.hits(&nameless, &[]) {
-                let oldest =
-                    mark.follow(who.party).map(|oldest| (RestrictionKey::User(oldest), false));
+        for list_entry in self.bans.iter_mut().chain(&mut self.mutes) {
+            if list_entry.holds(now)
+                && list_entry.hits(who, &skeletons)
+                && !list_entry.hits(&nameless, &[])
+            {
+                let oldest = list_entry
+                    .follow(who.user_id)
+                    .map(|oldest| (RestrictionKey::User(oldest), false));
                 self.changed
-                    .extend(oldest.into_iter().chain([(RestrictionKey::User(who.party), true)]));
+                    .extend(oldest.into_iter().chain([(RestrictionKey::User(who.user_id), true)]));
             }
         }
     }
 
     /// Bans, mutes, invitations and refused words.
     pub(crate) fn count(&self) -> usize {
-        let marks = self.bans.len() + self.mutes.len() + self.invitations.len();
-        marks + self.settings.words.patterns().len()
+        let list_entries = self.bans.len() + self.mutes.len() + self.invitations.len();
+        list_entries + self.settings.words.patterns().len()
     }
 
     /// What changed of the signs of bans and mutes since this was last asked.
@@ -143,9 +147,9 @@ impl Moderation {
         std::mem::take(&mut self.changed)
     }
 
-    fn note(&mut self, list: ListKind, mark: &ListEntry, is_added: bool) {
+    fn note(&mut self, list: ListKind, list_entry: &ListEntry, is_added: bool) {
         if list != ListKind::Invitations {
-            self.changed.extend(mark.signs().map(|sign| (sign, is_added)));
+            self.changed.extend(list_entry.restriction_keys().map(|sign| (sign, is_added)));
         }
     }
 
@@ -157,34 +161,36 @@ impl Moderation {
     }
 
     fn take_out(&mut self, list: ListKind, is_out: impl Fn(&ListEntry) -> bool) -> Vec<ListEntry> {
-        let out: Vec<_> = self.list_mut(list).extract_if(.., |mark| is_out(mark)).collect();
-        for mark in &out {
-            self.note(list, mark, false);
+        let out: Vec<_> =
+            self.list_mut(list).extract_if(.., |list_entry| is_out(list_entry)).collect();
+        for list_entry in &out {
+            self.note(list, list_entry, false);
         }
         out
     }
 
     /// Takes out the marks with these keys.
     pub(crate) fn remove(&mut self, list: ListKind, keys: &[String]) {
-        self.take_out(list, |mark| keys.iter().any(|key| key == mark.key()));
+        self.take_out(list, |list_entry| keys.iter().any(|key| key == list_entry.key()));
     }
 
     /// Forgets what holds no more. Tells what it was, for the store.
     pub(crate) fn forget_ended(&mut self, now: Timestamp) -> Vec<(ListKind, ListEntry)> {
         let mut ended = Vec::new();
         for list in ListKind::ALL {
-            let over = self.take_out(list, |mark| !mark.holds(now));
-            ended.extend(over.into_iter().map(|mark| (list, mark)));
+            let over = self.take_out(list, |list_entry| !list_entry.holds(now));
+            ended.extend(over.into_iter().map(|list_entry| (list, list_entry)));
         }
-        self.spoken.forget_before(now, self.settings.slow);
+        self.slow_mode.forget_before(now, self.settings.slow);
         ended
     }
 
     /// Somebody's account is erased: why they have banned or muted anybody is told no more.
     pub(crate) fn forget_reasons(&mut self, by: &UserName) {
         for list in ListKind::ALL {
-            let own = self.list_mut(list).iter_mut().filter(|mark| mark.shown.by == *by);
-            let reasons = own.filter_map(|mark| mark.shown.reason.take()).count();
+            let own =
+                self.list_mut(list).iter_mut().filter(|list_entry| list_entry.shown.by == *by);
+            let reasons = own.filter_map(|list_entry| list_entry.shown.reason.take()).count();
             if list != ListKind::Invitations {
                 let gone =
                     std::iter::repeat_n((RestrictionKey::Reason(by.clone()), false), reasons);
@@ -194,20 +200,20 @@ impl Moderation {
     }
 
     /// Somebody says something now.
-    pub(crate) fn note_spoken(&mut self, who: &UserDetails, now: Timestamp) {
+    pub(crate) fn record_message(&mut self, who: &UserDetails, now: Timestamp) {
         if let Some(every) = self.settings.slow {
-            self.spoken.note(who, now, every);
+            self.slow_mode.note(who, now, every);
         }
     }
 
     /// What they said just now counts for nothing: it was not said.
-    pub(crate) fn forget_spoken(&mut self, who: &UserDetails, at: Timestamp) {
-        self.spoken.forget(who, at);
+    pub(crate) fn forget_message(&mut self, who: &UserDetails, at: Timestamp) {
+        self.slow_mode.forget(who, at);
     }
 
     /// How long somebody has to wait, and how often one may say something; `None` if it may be now.
     pub(crate) fn wait(&self, who: &UserDetails, now: Timestamp) -> Option<(Period, u64)> {
         let every = self.settings.slow?;
-        Some((every, self.spoken.wait_secs(who, now, every)?))
+        Some((every, self.slow_mode.wait_secs(who, now, every)?))
     }
 }

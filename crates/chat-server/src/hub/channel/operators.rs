@@ -29,8 +29,8 @@ impl Operators {
         Self { accounts, people: Vec::new() }
     }
 
-    pub(in crate::hub) fn has(&self, person: &Client) -> bool {
-        self.right(person).is_some()
+    pub(in crate::hub) fn has(&self, client: &Client) -> bool {
+        self.right(client).is_some()
     }
 
     pub(in crate::hub) fn has_account(&self, account: UserId) -> bool {
@@ -43,17 +43,17 @@ impl Operators {
     }
 
     /// The right of a person who is here, by their account or without one.
-    pub(in crate::hub) fn right(&self, person: &Client) -> Option<Right> {
-        let by_account = person.account().and_then(|account| self.account_right(account));
+    pub(in crate::hub) fn right(&self, client: &Client) -> Option<Right> {
+        let by_account = client.account().and_then(|account| self.account_right(account));
         by_account.or_else(|| {
-            self.present().find(|(other, _)| other.id == person.id).map(|(_, right)| *right)
+            self.present().find(|(other, _)| other.id == client.id).map(|(_, right)| *right)
         })
     }
 
     /// The accounts, and those without one who are here.
     pub(in crate::hub) fn all(&self) -> (Vec<UserId>, Vec<Arc<Client>>) {
         let accounts = self.accounts.iter().map(|(account, _)| *account);
-        let people = self.present().map(|(person, _)| Arc::clone(person));
+        let people = self.present().map(|(client, _)| Arc::clone(client));
         (accounts.collect(), people.collect())
     }
 
@@ -77,16 +77,16 @@ impl Operators {
     /// Gives a person the right. Returns the account that is to be stored, if they have one.
     pub(in crate::hub) fn add(
         &mut self,
-        person: &Arc<Client>,
+        client: &Arc<Client>,
         right: Right,
     ) -> Option<(UserId, Right)> {
-        if let Some(account) = person.account() {
+        if let Some(account) = client.account() {
             return self.add_account(account, right).then_some((account, right));
         }
-        match self.people.iter_mut().find(|(other, _)| other.id == person.id) {
+        match self.people.iter_mut().find(|(other, _)| other.id == client.id) {
             Some((_, had)) if right == Right::Full => *had = right,
             Some(_) => {}
-            None => self.people.push((Arc::clone(person), right)),
+            None => self.people.push((Arc::clone(client), right)),
         }
         None
     }
@@ -105,17 +105,17 @@ impl Operators {
     /// is to be stored.
     pub(in crate::hub) fn adopt(
         &mut self,
-        person: &Client,
+        client: &Client,
         account: UserId,
     ) -> Option<(UserId, Right)> {
-        let at = self.people.iter().position(|(operator, _)| operator.id == person.id)?;
+        let at = self.people.iter().position(|(operator, _)| operator.id == client.id)?;
         let (_, right) = self.people.remove(at);
         self.add_account(account, right).then_some((account, right))
     }
 
     /// Takes the right from a person who is here, and from an account.
-    pub(in crate::hub) fn remove(&mut self, person: Option<&Client>, account: Option<UserId>) {
-        self.people.retain(|(operator, _)| person.is_none_or(|person| operator.id != person.id));
+    pub(in crate::hub) fn remove(&mut self, client: Option<&Client>, account: Option<UserId>) {
+        self.people.retain(|(operator, _)| client.is_none_or(|client| operator.id != client.id));
         self.accounts.retain(|(other, _)| Some(*other) != account);
     }
 

@@ -19,7 +19,7 @@ use crate::util::sync::{Rank, RankedMutex};
 
 /// An account. Its number is the party that it is in private chats.
 pub(crate) struct Account {
-    pub(crate) party: UserId,
+    pub(crate) user_id: UserId,
     /// As its owner wrote it when it was made.
     pub(crate) name: UserName,
     state: RankedMutex<{ Rank::Account as u8 }, State>,
@@ -62,13 +62,13 @@ pub(crate) struct AccountMembership {
 pub(crate) struct IgnoredUser {
     pub(crate) name: UserName,
     /// Who had the name.
-    pub(crate) party: Option<UserId>,
+    pub(crate) user_id: Option<UserId>,
 }
 
 /// An account as it is kept.
 #[derive(Debug)]
 pub(crate) struct StoredAccount {
-    pub(crate) party: UserId,
+    pub(crate) user_id: UserId,
     pub(crate) name: UserName,
     pub(crate) password: Box<str>,
     pub(crate) away: Option<Away>,
@@ -98,8 +98,8 @@ const MAX_CHANNELS: usize = 256;
 pub(crate) struct AccountTable {
     by_name: BTreeMap<UserName, Arc<Account>>,
     /// What a name looks like, to whose it is.
-    by_look: SkeletonIndex<UserName>,
-    by_party: HashMap<UserId, Arc<Account>>,
+    by_skeleton: SkeletonIndex<UserName>,
+    by_user: HashMap<UserId, Arc<Account>>,
     tokens: HashMap<TokenHash, Token>,
     tokens_of: BTreeMap<UserId, Vec<TokenHash>>,
     /// Names of which the account is being stored.
@@ -114,7 +114,7 @@ const ACCOUNTS_A_SLICE: usize = 256;
 
 /// What signs somebody in without the password.
 struct Token {
-    party: UserId,
+    user_id: UserId,
     used: Timestamp,
 }
 
@@ -145,22 +145,22 @@ impl AccountTable {
         for kept in kept {
             accounts.add(kept);
         }
-        for (hash, party, used) in tokens {
-            accounts.add_token(hash, party, used);
+        for (hash, user_id, used) in tokens {
+            accounts.add_token(hash, user_id, used);
         }
         accounts
     }
 
     pub(in crate::hub) fn add(&mut self, kept: StoredAccount) -> Arc<Account> {
-        let StoredAccount { party, name, password, away, seen, admin, ignored, channels } = kept;
+        let StoredAccount { user_id, name, password, away, seen, admin, ignored, channels } = kept;
         let password = password.into();
         let chats = HashMap::new();
         let (entered, gone, departed) = (Timestamp(0), None, None);
         for known in &channels {
-            self.members.add(&known.channel, party);
+            self.members.add(&known.channel, user_id);
         }
         if admin {
-            self.admins.insert(party);
+            self.admins.insert(user_id);
         }
         let state = State {
             password,
@@ -175,35 +175,35 @@ impl AccountTable {
             departed,
         };
         let (state, members) = (RankedMutex::new(state), Arc::clone(&self.members));
-        let account = Arc::new(Account { party, name: name.clone(), state, members });
-        for look in name.loose_skeletons() {
-            self.by_look.add(&look, name.clone());
+        let account = Arc::new(Account { user_id, name: name.clone(), state, members });
+        for skeleton in name.loose_skeletons() {
+            self.by_skeleton.add(&skeleton, name.clone());
         }
         self.reserved.remove(&name);
         self.by_name.insert(name, Arc::clone(&account));
-        self.by_party.insert(party, Arc::clone(&account));
+        self.by_user.insert(user_id, Arc::clone(&account));
         account
     }
 
     /// Erases an account and all that signs in to it.
     /// `number` is that of the event which tells that it is gone.
-    pub(in crate::hub) fn remove(&mut self, party: UserId, number: u64) -> Option<Arc<Account>> {
-        let account = self.by_party.remove(&party)?;
+    pub(in crate::hub) fn remove(&mut self, user_id: UserId, number: u64) -> Option<Arc<Account>> {
+        let account = self.by_user.remove(&user_id)?;
         self.by_name.remove(&account.name);
-        for look in account.name.loose_skeletons() {
-            self.by_look.remove(&look, &account.name);
+        for skeleton in account.name.loose_skeletons() {
+            self.by_skeleton.remove(&skeleton, &account.name);
         }
-        self.revoke_all(party);
-        self.admins.remove(&party);
+        self.revoke_all(user_id);
+        self.admins.remove(&user_id);
         account.set_gone(number);
         Some(account)
     }
 
     /// A channel is gone: whatever is made under its name later is another one.
     pub(in crate::hub) fn forget_channel(&self, channel: &ChannelName) {
-        for party in self.members.take(channel) {
-            if let Some(account) = self.by_party.get(&party) {
-                account.leaves(channel);
+        for user_id in self.members.take(channel) {
+            if let Some(account) = self.by_user.get(&user_id) {
+                account.leave_channel(channel);
             }
         }
     }
@@ -221,8 +221,8 @@ impl AccountTable {
         self.by_name.get(name)
     }
 
-    pub(in crate::hub) fn of(&self, party: UserId) -> Option<&Arc<Account>> {
-        self.by_party.get(&party)
+    pub(in crate::hub) fn of(&self, user_id: UserId) -> Option<&Arc<Account>> {
+        self.by_user.get(&user_id)
     }
 
     /// How many there are.
@@ -236,16 +236,20 @@ impl AccountTable {
 
     /// Those that are operators of the server.
     pub(in crate::hub) fn admins(&self) -> impl ExactSizeIterator<Item = Option<&Arc<Account>>> {
-        self.admins.iter().map(|party| self.by_party.get(party))
+        self.admins.iter().map(|user_id| self.by_user.get(user_id))
     }
 
     /// Makes an account an operator of the server, or no more. Returns it if this changes anything.
-    pub(in crate::hub) fn set_admin(&mut self, party: UserId, admin: bool) -> Option<Arc<Account>> {
-        let account = self.by_party.get(&party)?;
+    pub(in crate::hub) fn set_admin(
+        &mut self,
+        user_id: UserId,
+        admin: bool,
+    ) -> Option<Arc<Account>> {
+        let account = self.by_user.get(&user_id)?;
         if admin {
-            self.admins.insert(party)
+            self.admins.insert(user_id)
         } else {
-            self.admins.remove(&party)
+            self.admins.remove(&user_id)
         };
         account.set_admin(admin).then(|| Arc::clone(account))
     }
@@ -255,36 +259,38 @@ impl AccountTable {
         if self.by_name.contains_key(name) || self.reserved.contains(name) {
             return Some(NameConflict::Exact);
         }
-        let like = name.loose_skeletons().find_map(|look| self.by_look.of(&look).next().cloned());
+        let like = name
+            .loose_skeletons()
+            .find_map(|skeleton| self.by_skeleton.of(&skeleton).next().cloned());
         like.map(NameConflict::Similar)
     }
 
     /// A token was made, or was kept.
-    pub(in crate::hub) fn add_token(&mut self, hash: TokenHash, party: UserId, now: Timestamp) {
-        if self.tokens.insert(hash, Token { party, used: now }).is_none() {
-            self.tokens_of.entry(party).or_default().push(hash);
+    pub(in crate::hub) fn add_token(&mut self, hash: TokenHash, user_id: UserId, now: Timestamp) {
+        if self.tokens.insert(hash, Token { user_id, used: now }).is_none() {
+            self.tokens_of.entry(user_id).or_default().push(hash);
         }
     }
 
     /// The token that is given up when one more is made.
-    pub(in crate::hub) fn surplus_token(&self, party: UserId) -> Option<TokenHash> {
-        let own = self.tokens_of.get(&party).filter(|own| own.len() >= MAX_TOKENS)?;
+    pub(in crate::hub) fn surplus_token(&self, user_id: UserId) -> Option<TokenHash> {
+        let own = self.tokens_of.get(&user_id).filter(|own| own.len() >= MAX_TOKENS)?;
         let used = |hash: &&TokenHash| self.tokens.get(hash).map(|token| token.used);
         own.iter().min_by_key(used).copied()
     }
 
     pub(in crate::hub) fn revoke(&mut self, hash: &TokenHash) {
-        let Some(Token { party, .. }) = self.tokens.remove(hash) else { return };
-        if let Some(own) = self.tokens_of.get_mut(&party) {
+        let Some(Token { user_id, .. }) = self.tokens.remove(hash) else { return };
+        if let Some(own) = self.tokens_of.get_mut(&user_id) {
             own.retain(|own| own != hash);
             if own.is_empty() {
-                self.tokens_of.remove(&party);
+                self.tokens_of.remove(&user_id);
             }
         }
     }
 
-    pub(in crate::hub) fn revoke_all(&mut self, party: UserId) {
-        for hash in self.tokens_of.remove(&party).unwrap_or_default() {
+    pub(in crate::hub) fn revoke_all(&mut self, user_id: UserId) {
+        for hash in self.tokens_of.remove(&user_id).unwrap_or_default() {
             self.tokens.remove(&hash);
         }
     }
@@ -297,7 +303,7 @@ impl AccountTable {
         now: Timestamp,
     ) -> TokenCheck {
         let Some(token) = self.tokens.get_mut(hash) else { return TokenCheck::Invalid };
-        let Some(account) = self.by_party.get(&token.party) else { return TokenCheck::Invalid };
+        let Some(account) = self.by_user.get(&token.user_id) else { return TokenCheck::Invalid };
         if now.0 - token.used.0 >= TOKEN_MILLIS || account.name != *name {
             return TokenCheck::Invalid;
         }
@@ -319,11 +325,11 @@ impl AccountTable {
         let mut due = Vec::new();
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
         let some = self.tokens_of.range((after, Bound::Unbounded)).take(ACCOUNTS_A_SLICE);
-        for (party, hashes) in some {
-            last = Some(*party);
+        for (user_id, hashes) in some {
+            last = Some(*user_id);
             let holds = |token: &Token| now.0 - token.used.0 < TOKEN_MILLIS;
             let over = hashes.iter().filter(|hash| !self.tokens.get(hash).is_some_and(holds));
-            due.extend(over.map(|hash| (*party, *hash)));
+            due.extend(over.map(|hash| (*user_id, *hash)));
         }
         for (_, hash) in &due {
             self.revoke(hash);
@@ -354,7 +360,7 @@ impl Account {
         let mut state = lock(&self.state);
         state.gone = Some(number);
         for known in &state.channels {
-            self.members.remove(&known.channel, self.party);
+            self.members.remove(&known.channel, self.user_id);
         }
     }
 
@@ -416,7 +422,7 @@ impl Account {
 
     /// Is in a channel from now on, of which lines up to `read` are read. Returns when, so that each is later than the one
     /// before, and the channel that gives way if it is in too many.
-    pub(crate) fn enters(
+    pub(crate) fn join(
         &self,
         channel: &ChannelName,
         read: MessageId,
@@ -427,28 +433,28 @@ impl Account {
         state.channels.retain(|known| known.channel != *channel);
         state.channels.push(AccountMembership { channel: channel.clone(), read });
         if state.gone.is_none() {
-            self.members.add(channel, self.party);
+            self.members.add(channel, self.user_id);
         }
         let is_full = state.channels.len() > MAX_CHANNELS;
         let oldest = is_full.then(|| state.channels.remove(0).channel);
         if let Some(oldest) = &oldest {
-            self.members.remove(oldest, self.party);
+            self.members.remove(oldest, self.user_id);
         }
         (state.entered, oldest)
     }
 
     /// Up to which line a channel is read, if it is in it.
-    pub(crate) fn read_of(&self, channel: &ChannelName) -> Option<MessageId> {
+    pub(crate) fn read_marker(&self, channel: &ChannelName) -> Option<MessageId> {
         let state = lock(&self.state);
         state.channels.iter().find(|known| known.channel == *channel).map(|known| known.read)
     }
 
     /// Tells whether it was in it.
-    pub(in crate::hub) fn leaves(&self, channel: &ChannelName) -> bool {
+    pub(in crate::hub) fn leave_channel(&self, channel: &ChannelName) -> bool {
         let mut state = lock(&self.state);
         let before = state.channels.len();
         state.channels.retain(|known| known.channel != *channel);
-        self.members.remove(channel, self.party);
+        self.members.remove(channel, self.user_id);
         state.channels.len() < before
     }
 
@@ -458,7 +464,7 @@ impl Account {
     }
 
     /// Has read a channel up to a line; tells whether that is news.
-    pub(in crate::hub) fn reads(&self, channel: &ChannelName, line: MessageId) -> bool {
+    pub(in crate::hub) fn mark_read(&self, channel: &ChannelName, line: MessageId) -> bool {
         let mut state = lock(&self.state);
         let known = state.channels.iter_mut().find(|known| known.channel == *channel);
         known.is_some_and(|known| {
@@ -469,7 +475,7 @@ impl Account {
     }
 
     /// Has read a private chat up to a line.
-    pub(in crate::hub) fn reads_privately(&self, with: UserId, line: MessageId) {
+    pub(in crate::hub) fn mark_private_read(&self, with: UserId, line: MessageId) {
         let mut state = lock(&self.state);
         if state.chats.len() >= MAX_CHATS {
             state.chats.clear();
@@ -485,7 +491,8 @@ impl Account {
             (ConversationKey::Channel(known.channel.clone()), known.read)
         };
         let chats = state.chats.iter();
-        let chats = chats.map(|(with, line)| (ConversationKey::private(self.party, *with), *line));
+        let chats =
+            chats.map(|(with, line)| (ConversationKey::private(self.user_id, *with), *line));
         state.channels.iter().map(channel).chain(chats).collect()
     }
 }
@@ -494,9 +501,9 @@ impl Account {
 mod tests {
     use super::*;
 
-    fn kept(party: u64, name: &str) -> StoredAccount {
+    fn kept(user_id: u64, name: &str) -> StoredAccount {
         StoredAccount {
-            party: UserId(party),
+            user_id: UserId(user_id),
             name: UserName::new(name).unwrap(),
             password: "phc".into(),
             away: None,
@@ -546,7 +553,7 @@ mod tests {
             name,
             Timestamp(now),
         ) {
-            TokenCheck::Valid { account, renewed } => Some((account.party.0, renewed)),
+            TokenCheck::Valid { account, renewed } => Some((account.user_id.0, renewed)),
             TokenCheck::Invalid => None,
         };
         assert_eq!(opens(&mut accounts, hash(1), &bob, 1), Some((1, false)));

@@ -17,7 +17,7 @@ pub(crate) struct Directory {
     pub(in crate::hub) everyone: BTreeMap<ClientId, Arc<Client>>,
     named: BTreeMap<UserName, NameOwners>,
     /// What a name looks like, to the one who has it; a name may have two such keys.
-    by_look: SkeletonIndex<ClientId>,
+    by_skeleton: SkeletonIndex<ClientId>,
     /// Those who go on for somebody who was cut off: their party's number isn't their own.
     going_on: HashMap<UserId, ClientId>,
 }
@@ -44,22 +44,22 @@ impl Directory {
     pub(in crate::hub) fn claim(
         &mut self,
         name: &UserName,
-        person: &Arc<Client>,
+        client: &Arc<Client>,
     ) -> Result<(), UserName> {
-        if let Some(held) = self.lookalikes(name, person).next() {
+        if let Some(held) = self.lookalikes(name, client).next() {
             return Err(held);
         }
-        self.release(person);
-        self.bear(name, person);
+        self.release(client);
+        self.bear(name, client);
         Ok(())
     }
 
     /// The names of others that look like this one at the first glance.
-    fn lookalikes(&self, name: &UserName, person: &Client) -> impl Iterator<Item = UserName> {
-        let own = person.id;
-        let looks: Vec<_> = name.loose_skeletons().map(std::borrow::Cow::into_owned).collect();
-        looks.into_iter().flat_map(move |look| {
-            let holders: Vec<_> = self.by_look.of(&look).copied().collect();
+    fn lookalikes(&self, name: &UserName, client: &Client) -> impl Iterator<Item = UserName> {
+        let own = client.id;
+        let skeletons: Vec<_> = name.loose_skeletons().map(std::borrow::Cow::into_owned).collect();
+        skeletons.into_iter().flat_map(move |skeleton| {
+            let holders: Vec<_> = self.by_skeleton.of(&skeleton).copied().collect();
             let others = holders.into_iter().filter(move |holder| *holder != own);
             others.filter_map(|holder| self.everyone.get(&holder)?.name())
         })
@@ -73,53 +73,53 @@ impl Directory {
     pub(in crate::hub) fn join(
         &mut self,
         name: &UserName,
-        party: UserId,
-        person: &Arc<Client>,
+        user_id: UserId,
+        client: &Arc<Client>,
     ) -> Result<(), UserName> {
-        let is_there = self.find(name).is_some_and(|first| first.account() == Some(party));
+        let is_there = self.find(name).is_some_and(|first| first.account() == Some(user_id));
         if !is_there {
             // Earlier versions made accounts whose names look alike at the first glance.
             if let Some(held) =
-                self.lookalikes(name, person).find(|held| held.is_confusable_with(name))
+                self.lookalikes(name, client).find(|held| held.is_confusable_with(name))
             {
                 return Err(held);
             }
-            self.release(person);
-            self.bear(name, person);
+            self.release(client);
+            self.bear(name, client);
             return Ok(());
         }
-        self.release(person);
+        self.release(client);
         if let Some(bearers) = self.named.get_mut(name) {
-            bearers.others.push(Arc::clone(person));
+            bearers.others.push(Arc::clone(client));
         }
-        person.set_name(name.clone());
+        client.set_name(name.clone());
         Ok(())
     }
 
-    fn bear(&mut self, name: &UserName, person: &Arc<Client>) {
-        for look in name.loose_skeletons() {
-            self.by_look.add(&look, person.id);
+    fn bear(&mut self, name: &UserName, client: &Arc<Client>) {
+        for skeleton in name.loose_skeletons() {
+            self.by_skeleton.add(&skeleton, client.id);
         }
-        let bearers = NameOwners { first: Arc::clone(person), others: Vec::new() };
+        let bearers = NameOwners { first: Arc::clone(client), others: Vec::new() };
         self.named.insert(name.clone(), bearers);
-        person.set_name(name.clone());
+        client.set_name(name.clone());
     }
 
     /// Gives up the name that the person has; another device of theirs goes on with it.
-    pub(in crate::hub) fn release(&mut self, person: &Client) {
-        let Some(name) = person.name() else { return };
+    pub(in crate::hub) fn release(&mut self, client: &Client) {
+        let Some(name) = client.name() else { return };
         let Some(bearers) = self.named.get_mut(&name) else { return };
-        bearers.others.retain(|other| other.id != person.id);
-        if bearers.first.id != person.id {
+        bearers.others.retain(|other| other.id != client.id);
+        if bearers.first.id != client.id {
             return;
         }
         let next = if bearers.others.is_empty() { None } else { Some(bearers.others.remove(0)) };
-        for look in name.loose_skeletons() {
-            self.by_look.remove(&look, &person.id);
+        for skeleton in name.loose_skeletons() {
+            self.by_skeleton.remove(&skeleton, &client.id);
         }
         if let Some(next) = next {
-            for look in name.loose_skeletons() {
-                self.by_look.add(&look, next.id);
+            for skeleton in name.loose_skeletons() {
+                self.by_skeleton.add(&skeleton, next.id);
             }
             bearers.first = next;
         } else {
@@ -127,20 +127,20 @@ impl Directory {
         }
     }
 
-    pub(in crate::hub) fn remove(&mut self, person: &Client) {
-        self.release(person);
-        self.everyone.remove(&person.id);
-        self.going_on.remove(&person.party());
+    pub(in crate::hub) fn remove(&mut self, client: &Client) {
+        self.release(client);
+        self.everyone.remove(&client.id);
+        self.going_on.remove(&client.user_id());
     }
 
     /// The person goes on for somebody who was cut off.
-    pub(in crate::hub) fn add_resumed(&mut self, person: &Client, party: UserId) {
-        self.going_on.insert(party, person.id);
+    pub(in crate::hub) fn add_resumed(&mut self, client: &Client, user_id: UserId) {
+        self.going_on.insert(user_id, client.id);
     }
 
     /// The person is somebody else from now on.
-    pub(in crate::hub) fn remove_resumed(&mut self, party: UserId) {
-        self.going_on.remove(&party);
+    pub(in crate::hub) fn remove_resumed(&mut self, user_id: UserId) {
+        self.going_on.remove(&user_id);
     }
 
     /// By the name as typed in any case; of several devices the first.
@@ -154,9 +154,9 @@ impl Directory {
     }
 
     /// Somebody without an account, by who they are.
-    pub(in crate::hub) fn guest(&self, party: UserId) -> Option<&Arc<Client>> {
-        let id = self.going_on.get(&party).copied().unwrap_or(ClientId(party.0));
-        self.everyone.get(&id).filter(|person| person.party() == party)
+    pub(in crate::hub) fn guest(&self, user_id: UserId) -> Option<&Arc<Client>> {
+        let id = self.going_on.get(&user_id).copied().unwrap_or(ClientId(user_id.0));
+        self.everyone.get(&id).filter(|client| client.user_id() == user_id)
     }
 
     pub(in crate::hub) fn by_name(&self) -> &BTreeMap<UserName, NameOwners> {

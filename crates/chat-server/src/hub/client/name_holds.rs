@@ -35,7 +35,7 @@ pub(in crate::hub) struct NameHolds {
 type Entry = (Timestamp, Arc<str>);
 
 struct NameHold {
-    party: UserId,
+    user_id: UserId,
     since: Timestamp,
     owner: Option<QuotaOwner>,
 }
@@ -49,7 +49,7 @@ impl NameHolds {
     pub(in crate::hub) fn add(
         &mut self,
         name: &str,
-        party: UserId,
+        user_id: UserId,
         owner: Option<QuotaOwner>,
         now: Timestamp,
     ) -> Vec<GivenUp> {
@@ -60,7 +60,7 @@ impl NameHolds {
         if let Some(owner) = owner {
             self.change_owner(owner, |own| own.insert(entry));
         }
-        self.by_name.insert(name, NameHold { party, since: now, owner });
+        self.by_name.insert(name, NameHold { user_id, since: now, owner });
         let mut given_up = Vec::new();
         if let Some(own) = owner.and_then(|owner| self.of_owner.get(&owner))
             && own.len() > MAX_OF_OWNER
@@ -78,7 +78,7 @@ impl NameHolds {
 
     /// A client has taken this name.
     pub(in crate::hub) fn take(&mut self, name: &UserName) -> Option<UserId> {
-        self.remove(name.key()).map(|held| held.party)
+        self.remove(name.key()).map(|held| held.user_id)
     }
 
     /// Takes out those who did not come back in time.
@@ -94,7 +94,7 @@ impl NameHolds {
     }
 
     fn give_up(&mut self, name: &str) -> Option<GivenUp> {
-        self.remove(name).map(|held| (name.into(), held.party))
+        self.remove(name).map(|held| (name.into(), held.user_id))
     }
 
     fn remove(&mut self, name: &str) -> Option<NameHold> {

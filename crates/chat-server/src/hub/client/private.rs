@@ -155,14 +155,14 @@ mod tests {
     use super::*;
     use chat_proto::time::Timestamp;
 
-    fn person(id: u64) -> Arc<Client> {
+    fn client(id: u64) -> Arc<Client> {
         Arc::new(Client::new(ClientId(id), None, Timestamp(0), Arc::default()))
     }
 
     #[test]
     fn who_floods_one_person_is_refused_and_others_still_reach_them() {
         let mut chats = PrivateChats::default();
-        let (alice, bob, carol) = (person(1), person(2), person(3));
+        let (alice, bob, carol) = (client(1), client(2), client(3));
         let name = UserName::new("bob").unwrap();
         let rooms: Vec<_> = (0..1000).map_while(|_| chats.room(&alice, &bob, &name).ok()).collect();
         assert_eq!(rooms.len(), MAX_WAITING_LINES);
@@ -172,9 +172,9 @@ mod tests {
     #[test]
     fn pairs_are_bounded_for_each_person_and_made_again() {
         let mut chats = PrivateChats::default();
-        let alice = person(0);
+        let alice = client(0);
         let name = UserName::new("somebody").unwrap();
-        let others: Vec<_> = (1..=200).map(person).collect();
+        let others: Vec<_> = (1..=200).map(client).collect();
         for other in &others {
             chats.room(&alice, other, &name).unwrap();
         }
@@ -188,10 +188,10 @@ mod tests {
     #[test]
     fn what_waits_for_one_person_is_bounded_over_all_who_write() {
         let mut chats = PrivateChats::default();
-        let bob = person(0);
+        let bob = client(0);
         let name = UserName::new("bob").unwrap();
         let rooms: Vec<_> = (1..=50)
-            .map(person)
+            .map(client)
             .flat_map(|other| std::iter::repeat_n(other, 100))
             .filter_map(|other| chats.room(&other, &bob, &name).ok())
             .collect();

@@ -187,11 +187,11 @@ pub(crate) enum QuotaOwner {
 }
 
 impl QuotaOwner {
-    pub(crate) fn of(person: &Client) -> Self {
-        match (person.account(), person.address()) {
+    pub(crate) fn of(client: &Client) -> Self {
+        match (client.account(), client.address()) {
             (Some(account), _) => Self::Account(account.0),
             (None, Some(address)) => Self::Address(client_prefix(address)),
-            (None, None) => Self::Connection(person.id.0),
+            (None, None) => Self::Connection(client.id.0),
         }
     }
 }

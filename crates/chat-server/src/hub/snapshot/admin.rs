@@ -82,7 +82,7 @@ impl ListFilter<'_> {
 
 impl Hub {
     /// Goes over everybody who is connected, without holding the lock of their list meanwhile.
-    pub(in crate::hub) fn each_person(&self, mut look_at: impl FnMut(&Arc<Client>)) {
+    pub(in crate::hub) fn each_client(&self, mut look_at: impl FnMut(&Arc<Client>)) {
         let mut after = Unbounded;
         loop {
             let some: Vec<_> = {
@@ -128,7 +128,7 @@ impl Hub {
         let directory = lock(&self.directory);
         let row = |account: Arc<Account>| {
             let bearers = directory.owners(&account.name);
-            let connections = bearers.filter(|one| one.account() == Some(account.party)).count();
+            let connections = bearers.filter(|one| one.account() == Some(account.user_id)).count();
             AccountSummary { account, connections }
         };
         AdminPage { rows: page.rows.into_iter().map(row).collect(), has_more: page.has_more }
@@ -159,7 +159,7 @@ impl Hub {
             let names = accounts.into_iter().filter_map(|account| all.of(account));
             let mut operators: Vec<_> = names.map(|account| account.name.clone()).collect();
             drop(all);
-            operators.extend(people.into_iter().filter_map(|person| person.name()));
+            operators.extend(people.into_iter().filter_map(|client| client.name()));
             operators.sort();
             ChannelSummary {
                 name: channel.name.clone(),

@@ -82,7 +82,7 @@ fn settings(state: State) -> Settings {
 fn asked(role: Role, state: State, asks: Asks) -> Option<Code> {
     let channel = ChannelName::new("dev").unwrap();
     let settings = settings(state);
-    let mark = Restriction {
+    let list_entry = Restriction {
         target: ModTarget::User(user("bob")),
         by: user("alice"),
         time: Timestamp(0),
@@ -100,13 +100,13 @@ fn asked(role: Role, state: State, asks: Asks) -> Option<Code> {
             Authority::None
         },
         invited: role == Invited,
-        ban: (state == Banned).then_some(&mark),
-        mute: (state == Muted).then_some(&mark),
+        ban: (state == Banned).then_some(&list_entry),
+        mute: (state == Muted).then_some(&list_entry),
         settings: &settings,
         wait: (state == Slow).then(|| (Period::new(10).unwrap(), 7)),
         operators: vec![user("alice")],
         target: TargetFacts::default(),
-        marks: [0, 0],
+        list_entries: [0, 0],
         verdict: None,
     };
     let answer = match asks {
@@ -194,9 +194,9 @@ fn who_may_do_what_and_when() {
     assert!(refused > 300, "{refused}");
 }
 
-fn aim() -> ActionTarget {
-    let person = Arc::new(Client::new(ClientId(1), None, Timestamp(0), Arc::default()));
-    ActionTarget { user: user("bob"), person: Some(person), account: None }
+fn subject() -> ActionTarget {
+    let client = Arc::new(Client::new(ClientId(1), None, Timestamp(0), Arc::default()));
+    ActionTarget { user: user("bob"), client: Some(client), account: None }
 }
 
 /// What an operator is refused for reasons of the one whom it is about, or of bounds.
@@ -206,40 +206,50 @@ fn what_not_even_an_operator_may_do() {
     let operator = TargetFacts { operator: true, ..member };
     let sole = TargetFacts { sole_operator: true, ..operator };
     let banned = TargetFacts { banned: true, ..TargetFacts::default() };
-    let marked = TargetFacts { marked: true, ..member };
+    let listed = TargetFacts { listed: true, ..member };
     let outside = TargetFacts::default();
-    let full = [MAX_MARKS, MAX_MARKS];
+    let full = [MAX_LIST_ENTRIES, MAX_LIST_ENTRIES];
     let net = || BanSubject::Net(ModTarget::net("10.0.0.0/8").unwrap());
     let word = || ChannelSetting::read("words", "+bad").unwrap();
-    for (deed, target, marks, code) in [
-        (ModActionKind::Kick(aim()), member, [0, 0], None),
-        (ModActionKind::Kick(aim()), operator, [0, 0], None),
-        (ModActionKind::Kick(aim()), outside, [0, 0], Some(Code::NotInChannel)),
-        (ModActionKind::Ban(BanSubject::User(aim()), None), member, [0, 0], None),
-        (ModActionKind::Ban(BanSubject::User(aim()), None), outside, [0, 0], None),
+    for (kind, target, list_entries, code) in [
+        (ModActionKind::Kick(subject()), member, [0, 0], None),
+        (ModActionKind::Kick(subject()), operator, [0, 0], None),
+        (ModActionKind::Kick(subject()), outside, [0, 0], Some(Code::NotInChannel)),
+        (ModActionKind::Ban(BanSubject::User(subject()), None), member, [0, 0], None),
+        (ModActionKind::Ban(BanSubject::User(subject()), None), outside, [0, 0], None),
         (
-            ModActionKind::Ban(BanSubject::User(aim()), None),
+            ModActionKind::Ban(BanSubject::User(subject()), None),
             operator,
             [0, 0],
             Some(Code::NotAllowed),
         ),
-        (ModActionKind::Ban(BanSubject::User(aim()), None), member, full, Some(Code::NotAllowed)),
-        (ModActionKind::Ban(BanSubject::User(aim()), None), marked, full, None),
+        (
+            ModActionKind::Ban(BanSubject::User(subject()), None),
+            member,
+            full,
+            Some(Code::NotAllowed),
+        ),
+        (ModActionKind::Ban(BanSubject::User(subject()), None), listed, full, None),
         (ModActionKind::Ban(net(), None), outside, full, Some(Code::NotAllowed)),
-        (ModActionKind::Ban(net(), None), outside, [MAX_MARKS - 1, 0], None),
+        (ModActionKind::Ban(net(), None), outside, [MAX_LIST_ENTRIES - 1, 0], None),
         (ModActionKind::Unban(net()), outside, full, None),
-        (ModActionKind::Mute(aim(), None), member, [MAX_MARKS, 0], None),
-        (ModActionKind::Mute(aim(), None), member, [0, MAX_MARKS], Some(Code::NotAllowed)),
-        (ModActionKind::Mute(aim(), None), operator, [0, 0], Some(Code::NotAllowed)),
-        (ModActionKind::Unmute(aim()), outside, full, None),
-        (ModActionKind::Invite(aim()), outside, [0, 0], None),
-        (ModActionKind::Invite(aim()), member, [0, 0], Some(Code::NotAllowed)),
-        (ModActionKind::Invite(aim()), banned, [0, 0], Some(Code::NotAllowed)),
-        (ModActionKind::Op(aim()), member, [0, 0], None),
-        (ModActionKind::Op(aim()), outside, [0, 0], Some(Code::NotInChannel)),
-        (ModActionKind::Deop(aim()), operator, [0, 0], None),
-        (ModActionKind::Deop(aim()), sole, [0, 0], Some(Code::NotAllowed)),
-        (ModActionKind::Purge(aim(), PurgeScope::default()), outside, [0, 0], None),
+        (ModActionKind::Mute(subject(), None), member, [MAX_LIST_ENTRIES, 0], None),
+        (
+            ModActionKind::Mute(subject(), None),
+            member,
+            [0, MAX_LIST_ENTRIES],
+            Some(Code::NotAllowed),
+        ),
+        (ModActionKind::Mute(subject(), None), operator, [0, 0], Some(Code::NotAllowed)),
+        (ModActionKind::Unmute(subject()), outside, full, None),
+        (ModActionKind::Invite(subject()), outside, [0, 0], None),
+        (ModActionKind::Invite(subject()), member, [0, 0], Some(Code::NotAllowed)),
+        (ModActionKind::Invite(subject()), banned, [0, 0], Some(Code::NotAllowed)),
+        (ModActionKind::Op(subject()), member, [0, 0], None),
+        (ModActionKind::Op(subject()), outside, [0, 0], Some(Code::NotInChannel)),
+        (ModActionKind::Deop(subject()), operator, [0, 0], None),
+        (ModActionKind::Deop(subject()), sole, [0, 0], Some(Code::NotAllowed)),
+        (ModActionKind::Purge(subject(), PurgeScope::default()), outside, [0, 0], None),
         (ModActionKind::Set(word()), outside, [0, 0], None),
         (ModActionKind::Drop, outside, [0, 0], None),
     ] {
@@ -257,12 +267,12 @@ fn what_not_even_an_operator_may_do() {
             wait: None,
             operators: Vec::new(),
             target,
-            marks,
+            list_entries,
             verdict: None,
         };
-        let act = ModAction { deed, reason: None };
-        let refused = may(&access, &Payload::ModAction(Box::new(act))).err().map(|it| it.code());
-        assert_eq!(refused, code, "{target:?} {marks:?}");
+        let action = ModAction { kind, reason: None };
+        let refused = may(&access, &Payload::ModAction(Box::new(action))).err().map(|it| it.code());
+        assert_eq!(refused, code, "{target:?} {list_entries:?}");
     }
 }
 
@@ -286,12 +296,12 @@ fn the_words_that_a_channel_refuses_are_bounded() {
         wait: None,
         operators: Vec::new(),
         target: TargetFacts::default(),
-        marks: [0, 0],
+        list_entries: [0, 0],
         verdict: None,
     };
     let set = |value| {
-        let deed = ModActionKind::Set(ChannelSetting::read("words", value).unwrap());
-        may_act(&access, &ModAction { deed, reason: None }).err().map(|refusal| refusal.code())
+        let kind = ModActionKind::Set(ChannelSetting::read("words", value).unwrap());
+        may_act(&access, &ModAction { kind, reason: None }).err().map(|refusal| refusal.code())
     };
     assert_eq!(set("+more"), Some(Code::NotAllowed));
     assert_eq!(set("-word0"), None);
@@ -306,22 +316,26 @@ fn what_cannot_be_taken_back_needs_a_right_of_ones_own_and_an_account() {
         TargetFacts { oneself: true, member: true, operator: true, ..TargetFacts::default() };
     let member = TargetFacts { member: true, ..TargetFacts::default() };
     let set = |name, value| ModActionKind::Set(ChannelSetting::read(name, value).unwrap());
-    for (deed, target, may_do) in [
+    for (kind, target, may_do) in [
         (ModActionKind::Drop, member, [false, false, true, true]),
-        (ModActionKind::Purge(aim(), PurgeScope::default()), member, [false, false, true, true]),
-        (ModActionKind::Op(aim()), member, [false, false, true, true]),
-        (ModActionKind::Deop(aim()), member, [false, false, true, true]),
-        (ModActionKind::Deop(aim()), oneself, [true; 4]),
+        (
+            ModActionKind::Purge(subject(), PurgeScope::default()),
+            member,
+            [false, false, true, true],
+        ),
+        (ModActionKind::Op(subject()), member, [false, false, true, true]),
+        (ModActionKind::Deop(subject()), member, [false, false, true, true]),
+        (ModActionKind::Deop(subject()), oneself, [true; 4]),
         (set("history", "off"), member, [false, true, true, true]),
         (set("history", "on"), member, [true; 4]),
         (set("hidden", "on"), member, [false, true, true, true]),
         (set("invite-only", "on"), member, [true; 4]),
-        (ModActionKind::Kick(aim()), member, [true; 4]),
-        (ModActionKind::Ban(BanSubject::User(aim()), None), member, [true; 4]),
-        (ModActionKind::Mute(aim(), None), member, [true; 4]),
-        (ModActionKind::Invite(aim()), TargetFacts::default(), [true; 4]),
+        (ModActionKind::Kick(subject()), member, [true; 4]),
+        (ModActionKind::Ban(BanSubject::User(subject()), None), member, [true; 4]),
+        (ModActionKind::Mute(subject(), None), member, [true; 4]),
+        (ModActionKind::Invite(subject()), TargetFacts::default(), [true; 4]),
     ] {
-        let act = ModAction { deed, reason: None };
+        let action = ModAction { kind, reason: None };
         for (authority, may_do) in all.into_iter().zip(may_do) {
             let access = AccessContext {
                 channel: &channel,
@@ -336,12 +350,12 @@ fn what_cannot_be_taken_back_needs_a_right_of_ones_own_and_an_account() {
                 wait: None,
                 operators: Vec::new(),
                 target,
-                marks: [0, 0],
+                list_entries: [0, 0],
                 verdict: None,
             };
-            let refused = may_act(&access, &act).err().map(|it| it.code());
+            let refused = may_act(&access, &action).err().map(|it| it.code());
             let expected = (!may_do).then_some(Code::NotAllowed);
-            assert_eq!(refused, expected, "{:?} {authority:?}", act.kind());
+            assert_eq!(refused, expected, "{:?} {authority:?}", action.kind());
         }
     }
 }
@@ -351,7 +365,7 @@ fn a_name_shown_in_a_channel_obeys_its_rules() {
     let channel = ChannelName::new("dev").unwrap();
     let by_words = settings(Words);
     let by_links = settings(Links);
-    let mark = Restriction {
+    let list_entry = Restriction {
         target: ModTarget::User(user("bob")),
         by: user("alice"),
         time: Timestamp(0),
@@ -379,12 +393,12 @@ fn a_name_shown_in_a_channel_obeys_its_rules() {
             authority: if operator { Authority::Full } else { Authority::None },
             invited,
             ban: None,
-            mute: mute.then_some(&mark),
+            mute: mute.then_some(&list_entry),
             settings,
             wait: None,
             operators: Vec::new(),
             target: TargetFacts::default(),
-            marks: [0, 0],
+            list_entries: [0, 0],
             verdict: None,
         };
         let code = |answer: Result<(), Refusal>| answer.err().map(|refusal| refusal.code());

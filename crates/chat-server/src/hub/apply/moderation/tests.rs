@@ -64,20 +64,20 @@ impl Peer {
         let lines = BufReader::new(read).lines();
         let mut peer = Self { lines, out, hub: Arc::clone(hub), name: name.to_owned() };
         peer.ask(name).await;
-        if let Some(party) = account.map(UserId) {
-            peer.person().set_account(Some(peer.account(party)), party);
+        if let Some(user_id) = account.map(UserId) {
+            peer.client().set_account(Some(peer.account(user_id)), user_id);
         }
         peer
     }
 
     /// An account, whose name is that of the first who signs in to it.
-    fn account(&self, party: UserId) -> Arc<Account> {
+    fn account(&self, user_id: UserId) -> Arc<Account> {
         let mut accounts = lock(&self.hub.accounts);
-        if let Some(account) = accounts.of(party) {
+        if let Some(account) = accounts.of(user_id) {
             return Arc::clone(account);
         }
         accounts.add(StoredAccount {
-            party,
+            user_id,
             name: UserName::new(&self.name).unwrap(),
             password: "".into(),
             away: None,
@@ -88,8 +88,8 @@ impl Peer {
         })
     }
 
-    fn person(&self) -> Arc<Client> {
-        self.hub.person(&UserName::new(&self.name).unwrap()).unwrap()
+    fn client(&self) -> Arc<Client> {
+        self.hub.client(&UserName::new(&self.name).unwrap()).unwrap()
     }
 
     /// Sends a line; tells everything that came until it was answered.
@@ -307,7 +307,7 @@ async fn what_is_over_is_in_no_index() {
     }
     assert!(!lock(&hub.index).is_empty());
     let outsider = Peer::new(&hub, "mallory", "10.0.0.7:1", None).await;
-    let who = outsider.person().who();
+    let who = outsider.client().who();
     let about = lock(&hub.index).about(&who);
     assert_eq!(about.len(), 2, "by the name in one, by the address in the other");
     assert_eq!(hub.counts().0, 1);
@@ -335,7 +335,7 @@ async fn an_account_is_in_no_channel_that_was_dropped_and_made_again() {
     let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", Some(1001)).await;
     alice.ask("/create dev").await;
     bob.ask("/enter dev").await;
-    let account = bob.person().signed_in().unwrap();
+    let account = bob.client().signed_in().unwrap();
     assert!(account.is_in(&dev()));
     alice.ask("/drop dev").await;
     assert!(!account.is_in(&dev()));
@@ -356,9 +356,9 @@ async fn an_operator_of_the_server_drops_no_channel_twice() {
     alice.ask("/drop dev").await;
     alice.ask("/create dev").await;
     let made = hub.channel(&dev()).unwrap();
-    let act = ModAction { deed: ModActionKind::Drop, reason: None };
+    let act = ModAction { kind: ModActionKind::Drop, reason: None };
     let own = UserName::stored("server").unwrap();
-    hub.act(&shell, own, &dropped, act, now, crate::policy::channel::may).unwrap();
+    hub.moderate(&shell, own, &dropped, act, now, crate::policy::channel::may).unwrap();
     let Some(Notification::Reply(Err(refusal))) = shell.pop_notification() else {
         panic!("it isn't refused")
     };
@@ -401,10 +401,10 @@ async fn the_rules_of_one_maker_are_bounded_over_all_their_channels() {
 async fn an_account_is_in_so_many_channels_and_no_more() {
     let hub = hub(&Place::Memory);
     let bob = Peer::new(&hub, "bob", "192.0.2.2:1", Some(1001)).await;
-    let account = bob.person().signed_in().unwrap();
+    let account = bob.client().signed_in().unwrap();
     let channel = |n: i64| ChannelName::new(&format!("c{n}")).unwrap();
     for n in 0..=256 {
-        hub.note_entry(&account, &channel(n), MessageId(0), Timestamp(n));
+        hub.record_entry(&account, &channel(n), MessageId(0), Timestamp(n));
     }
     assert_eq!(account.channels().len(), 256);
     assert!(!account.is_in(&channel(0)) && account.is_in(&channel(1)));

@@ -16,7 +16,7 @@ use crate::util::clock::end_of;
 #[derive(Clone, Debug)]
 pub(crate) struct UserDetails {
     pub(crate) name: Option<UserName>,
-    pub(crate) party: UserId,
+    pub(crate) user_id: UserId,
     /// The party that their account is, if they have one.
     pub(crate) account: Option<UserId>,
     pub(crate) address: Option<IpAddr>,
@@ -56,12 +56,12 @@ const MAX_FOLLOWED: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct ListEntry {
     pub(crate) shown: Restriction,
-    party: Option<UserId>,
+    user_id: Option<UserId>,
     account: Option<UserId>,
     /// Those whom it hit by their name, and who then took another. It isn't kept over a restart, and neither are
     /// they the same then.
     followed: Vec<UserId>,
-    looks: Vec<Box<str>>,
+    skeletons: Vec<Box<str>>,
     /// When it ends, by the steady clock.
     ends: Option<Timestamp>,
     key: Box<str>,
@@ -71,8 +71,12 @@ pub(crate) struct ListEntry {
 
 impl ListEntry {
     /// With the party and the account that the target had, if they were known.
-    pub(crate) fn new(shown: Restriction, party: Option<UserId>, account: Option<UserId>) -> Self {
-        let looks = match &shown.target {
+    pub(crate) fn new(
+        shown: Restriction,
+        user_id: Option<UserId>,
+        account: Option<UserId>,
+    ) -> Self {
+        let skeletons = match &shown.target {
             ModTarget::User(name) => skeletons(name),
             ModTarget::Net(_) => Vec::new(),
         };
@@ -81,22 +85,22 @@ impl ListEntry {
             Term::Permanent => None,
             Term::Until(end) => Some(end_of(shown.time, end)),
         };
-        Self { shown, party, account, followed: Vec::new(), looks, ends, key, target }
+        Self { shown, user_id, account, followed: Vec::new(), skeletons, ends, key, target }
     }
 
     /// The parties of which it speaks.
-    pub(crate) fn parties(&self) -> (Option<UserId>, Option<UserId>) {
-        (self.party, self.account)
+    pub(crate) fn user_ids(&self) -> (Option<UserId>, Option<UserId>) {
+        (self.user_id, self.account)
     }
 
     /// By what it is found.
-    pub(super) fn signs(&self) -> impl Iterator<Item = RestrictionKey> {
-        let looks = self.looks.iter().cloned().map(RestrictionKey::Skeleton);
-        let parties = self.party.iter().chain(&self.account).chain(&self.followed).copied();
+    pub(super) fn restriction_keys(&self) -> impl Iterator<Item = RestrictionKey> {
+        let skeletons = self.skeletons.iter().cloned().map(RestrictionKey::Skeleton);
+        let user_ids = self.user_id.iter().chain(&self.account).chain(&self.followed).copied();
         let net = self.shown.target.addresses().map(RestrictionKey::Net);
         let reason =
             self.shown.reason.as_ref().map(|_| RestrictionKey::Reason(self.shown.by.clone()));
-        looks.chain(parties.map(RestrictionKey::User)).chain(net).chain(reason)
+        skeletons.chain(user_ids.map(RestrictionKey::User)).chain(net).chain(reason)
     }
 
     /// The same for marks of the same target.
@@ -115,33 +119,33 @@ impl ListEntry {
     }
 
     /// Whether it speaks of this person, whose name has these looks.
-    pub(super) fn hits(&self, who: &UserDetails, looks: &[Box<str>]) -> bool {
+    pub(super) fn hits(&self, who: &UserDetails, skeletons: &[Box<str>]) -> bool {
         if let target @ ModTarget::Net(_) = &self.shown.target {
             return who.address.is_some_and(|address| target.has_address(address));
         }
-        let known = |party| {
-            self.party == Some(party)
-                || self.account == Some(party)
-                || self.followed.contains(&party)
+        let known = |user_id| {
+            self.user_id == Some(user_id)
+                || self.account == Some(user_id)
+                || self.followed.contains(&user_id)
         };
-        known(who.party)
+        known(who.user_id)
             || who.account.is_some_and(known)
             || who.before.iter().copied().any(known)
-            || self.looks.iter().any(|look| looks.contains(look))
+            || self.skeletons.iter().any(|skeleton| skeletons.contains(skeleton))
     }
 
     /// The same for one person alone.
     pub(crate) fn hits_person(&self, who: &UserDetails) -> bool {
-        let by_name = !self.looks.is_empty();
+        let by_name = !self.skeletons.is_empty();
         self.hits(who, &if by_name { who.skeletons() } else { Vec::new() })
     }
 
     /// Whoever it hits by their name only takes another one now: from then on it goes by who they are.
     /// Returns the one that is followed no more.
-    pub(super) fn follow(&mut self, party: UserId) -> Option<UserId> {
+    pub(super) fn follow(&mut self, user_id: UserId) -> Option<UserId> {
         let is_full = self.followed.len() == MAX_FOLLOWED;
         let oldest = is_full.then(|| self.followed.remove(0));
-        self.followed.push(party);
+        self.followed.push(user_id);
         oldest
     }
 
@@ -153,13 +157,14 @@ impl ListEntry {
         }
         let named =
             matches!(&self.shown.target, ModTarget::User(name) if who.name.as_ref() == Some(name));
-        named || self.party == Some(who.party)
+        named || self.user_id == Some(who.user_id)
     }
 
     /// Whether somebody means this mark who names a target; `who` that is at present.
     pub(crate) fn is_meant(&self, target: &ModTarget, who: Option<&UserDetails>) -> bool {
         let is_theirs = |who: &UserDetails| {
-            self.party == Some(who.party) || (self.account.is_some() && self.account == who.account)
+            self.user_id == Some(who.user_id)
+                || (self.account.is_some() && self.account == who.account)
         };
         let addresses = target.addresses();
         self.key() == key(target).as_str()
@@ -194,17 +199,17 @@ mod tests {
         UserName::new(name).unwrap()
     }
 
-    fn who(called: &str, party: u64, account: Option<u64>, address: &str) -> UserDetails {
+    fn who(called: &str, user_id: u64, account: Option<u64>, address: &str) -> UserDetails {
         UserDetails {
             name: Some(name(called)),
-            party: UserId(party),
+            user_id: UserId(user_id),
             account: account.map(UserId),
             address: address.parse().ok(),
             before: Vec::new(),
         }
     }
 
-    fn mark(target: &str, party: Option<u64>, account: Option<u64>) -> ListEntry {
+    fn list_entry(target: &str, user_id: Option<u64>, account: Option<u64>) -> ListEntry {
         let shown = Restriction {
             target: ModTarget::read(target).unwrap(),
             by: name("alice"),
@@ -212,19 +217,19 @@ mod tests {
             term: Term::Until(Timestamp(1000)),
             reason: None,
         };
-        ListEntry::new(shown, party.map(UserId), account.map(UserId))
+        ListEntry::new(shown, user_id.map(UserId), account.map(UserId))
     }
 
-    fn hits(mark: &ListEntry, who: &UserDetails) -> bool {
-        mark.hits(who, &who.skeletons())
+    fn hits(list_entry: &ListEntry, who: &UserDetails) -> bool {
+        list_entry.hits(who, &who.skeletons())
     }
 
     #[test]
     fn a_mark_holds_for_names_parties_accounts_and_addresses() {
-        let guest = mark("bob", Some(7), None);
-        let signed_in = mark("bob", Some(9), Some(9));
-        let net = mark("10.0.0.0/8", None, None);
-        for (person, by_guest, by_account, by_net) in [
+        let guest = list_entry("bob", Some(7), None);
+        let signed_in = list_entry("bob", Some(9), Some(9));
+        let net = list_entry("10.0.0.0/8", None, None);
+        for (client, by_guest, by_account, by_net) in [
             (who("bob", 8, None, "192.0.2.1"), true, true, false),
             (who("BOB", 8, None, "192.0.2.1"), true, true, false),
             (who("b0b", 8, None, "192.0.2.1"), true, true, false),
@@ -234,38 +239,38 @@ mod tests {
             (who("rob", 8, None, "::1"), false, false, false),
             (who("rob", 8, None, "a Unix socket"), false, false, false),
         ] {
-            assert_eq!(hits(&guest, &person), by_guest, "{person:?}");
-            assert_eq!(hits(&signed_in, &person), by_account, "{person:?}");
-            assert_eq!(hits(&net, &person), by_net, "{person:?}");
+            assert_eq!(hits(&guest, &client), by_guest, "{client:?}");
+            assert_eq!(hits(&signed_in, &client), by_account, "{client:?}");
+            assert_eq!(hits(&net, &client), by_net, "{client:?}");
         }
     }
 
     #[test]
     fn an_invitation_is_for_one_person() {
-        let guest = mark("bob", Some(7), None);
+        let guest = list_entry("bob", Some(7), None);
         assert!(guest.invites(&who("bob", 8, None, "")));
         assert!(guest.invites(&who("rob", 7, None, "")));
         assert!(!guest.invites(&who("b0b", 8, None, "")));
-        let signed_in = mark("bob", Some(9), Some(9));
+        let signed_in = list_entry("bob", Some(9), Some(9));
         assert!(signed_in.invites(&who("rob", 9, Some(9), "")));
         assert!(!signed_in.invites(&who("bob", 8, None, "")));
     }
 
     #[test]
     fn a_time_ends_by_itself() {
-        let mark = mark("bob", None, None);
-        assert!(mark.holds(Timestamp(999)));
-        assert!(!mark.holds(Timestamp(1000)));
+        let list_entry = list_entry("bob", None, None);
+        assert!(list_entry.holds(Timestamp(999)));
+        assert!(!list_entry.holds(Timestamp(1000)));
     }
 
     #[test]
     fn who_is_named_is_meant_under_every_name() {
-        let mark = mark("bob", Some(7), None);
+        let list_entry = list_entry("bob", Some(7), None);
         let bob = ModTarget::User(name("Bob"));
         let rob = ModTarget::User(name("rob"));
-        assert!(mark.is_meant(&bob, None));
-        assert!(!mark.is_meant(&rob, None));
-        assert!(mark.is_meant(&rob, Some(&who("rob", 7, None, ""))));
-        assert!(!mark.is_meant(&rob, Some(&who("rob", 8, None, ""))));
+        assert!(list_entry.is_meant(&bob, None));
+        assert!(!list_entry.is_meant(&rob, None));
+        assert!(list_entry.is_meant(&rob, Some(&who("rob", 7, None, ""))));
+        assert!(!list_entry.is_meant(&rob, Some(&who("rob", 8, None, ""))));
     }
 }

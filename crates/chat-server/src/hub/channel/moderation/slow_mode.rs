@@ -13,7 +13,7 @@ use crate::hub::client::UserId;
 /// connection under the same name doesn't. It isn't kept over a restart.
 #[derive(Default)]
 pub(super) struct SlowMode {
-    by_party: HashMap<UserId, Timestamp>,
+    by_user: HashMap<UserId, Timestamp>,
     by_name: HashMap<UserName, Timestamp>,
     /// The lines that were said, the oldest first.
     lines: VecDeque<(Timestamp, UserId, Option<UserName>)>,
@@ -28,27 +28,27 @@ impl SlowMode {
         if self.lines.len() >= MAX_SPOKEN {
             self.forget_oldest();
         }
-        self.by_party.insert(who.party, now);
+        self.by_user.insert(who.user_id, now);
         if let Some(name) = &who.name {
             self.by_name.insert(name.clone(), now);
         }
-        self.lines.push_back((now, who.party, who.name.clone()));
+        self.lines.push_back((now, who.user_id, who.name.clone()));
     }
 
     pub(super) fn forget(&mut self, who: &UserDetails, at: Timestamp) {
-        self.forget_line(at, who.party, who.name.as_ref());
+        self.forget_line(at, who.user_id, who.name.as_ref());
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((time, party, name)) = self.lines.pop_front() {
-            self.forget_line(time, party, name.as_ref());
+        if let Some((time, user_id, name)) = self.lines.pop_front() {
+            self.forget_line(time, user_id, name.as_ref());
         }
     }
 
     /// Unless a later one came after it.
-    fn forget_line(&mut self, time: Timestamp, party: UserId, name: Option<&UserName>) {
-        if self.by_party.get(&party) == Some(&time) {
-            self.by_party.remove(&party);
+    fn forget_line(&mut self, time: Timestamp, user_id: UserId, name: Option<&UserName>) {
+        if self.by_user.get(&user_id) == Some(&time) {
+            self.by_user.remove(&user_id);
         }
         if let Some(name) = name.filter(|name| self.by_name.get(*name) == Some(&time)) {
             self.by_name.remove(name);
@@ -64,8 +64,8 @@ impl SlowMode {
     ) -> Option<u64> {
         let by_name = who.name.as_ref().and_then(|name| self.by_name.get(name));
         // Signing in or out makes nobody quicker.
-        let parties = who.before.iter().chain([&who.party]);
-        let last = parties.filter_map(|party| self.by_party.get(party)).chain(by_name).max()?;
+        let user_ids = who.before.iter().chain([&who.user_id]);
+        let last = user_ids.filter_map(|user_id| self.by_user.get(user_id)).chain(by_name).max()?;
         let wait = end(*last, every) - now.0;
         u64::try_from(wait).ok().filter(|wait| *wait > 0).map(|wait| wait.div_ceil(1000))
     }
@@ -89,50 +89,56 @@ fn end(last: Timestamp, every: Period) -> i64 {
 mod tests {
     use super::*;
 
-    fn who(name: &str, party: u64) -> UserDetails {
+    fn who(name: &str, user_id: u64) -> UserDetails {
         let name = UserName::new(name).ok();
-        UserDetails { name, party: UserId(party), account: None, address: None, before: Vec::new() }
+        UserDetails {
+            name,
+            user_id: UserId(user_id),
+            account: None,
+            address: None,
+            before: Vec::new(),
+        }
     }
 
     #[test]
     fn neither_a_new_name_nor_a_new_connection_shortens_the_wait() {
         let every = Period::new(10).unwrap();
-        let mut spoken = SlowMode::default();
-        spoken.note(&who("bob", 1), Timestamp(5000), every);
-        for (person, at, wait) in [
+        let mut slow_mode = SlowMode::default();
+        slow_mode.note(&who("bob", 1), Timestamp(5000), every);
+        for (client, at, wait) in [
             (who("bob", 1), 5000, Some(10)),
             (who("rob", 1), 6001, Some(9)),
             (who("bob", 2), 14_999, Some(1)),
             (who("bob", 1), 15_000, None),
             (who("rob", 2), 6000, None),
         ] {
-            assert_eq!(spoken.wait_secs(&person, Timestamp(at), every), wait, "{person:?} {at}");
+            assert_eq!(slow_mode.wait_secs(&client, Timestamp(at), every), wait, "{client:?} {at}");
         }
-        spoken.forget(&who("bob", 1), Timestamp(4000));
-        assert!(spoken.wait_secs(&who("bob", 1), Timestamp(6000), every).is_some());
-        spoken.forget(&who("bob", 1), Timestamp(5000));
-        assert!(spoken.wait_secs(&who("bob", 1), Timestamp(6000), every).is_none());
+        slow_mode.forget(&who("bob", 1), Timestamp(4000));
+        assert!(slow_mode.wait_secs(&who("bob", 1), Timestamp(6000), every).is_some());
+        slow_mode.forget(&who("bob", 1), Timestamp(5000));
+        assert!(slow_mode.wait_secs(&who("bob", 1), Timestamp(6000), every).is_none());
     }
 
     #[test]
     fn those_whose_time_is_over_take_no_room() {
         let every = Period::new(1).unwrap();
-        let mut spoken = SlowMode::default();
+        let mut slow_mode = SlowMode::default();
         for n in 0..10_000_u32 {
             let now = Timestamp(i64::from(n) * 100);
-            spoken.note(&who(&format!("user{n}"), n.into()), now, every);
+            slow_mode.note(&who(&format!("user{n}"), n.into()), now, every);
         }
-        assert!(spoken.by_party.len() <= 10 && spoken.by_name.len() <= 10);
+        assert!(slow_mode.by_user.len() <= 10 && slow_mode.by_name.len() <= 10);
     }
 
     #[test]
     fn what_is_remembered_of_those_who_come_and_go_is_bounded() {
         let every = Period::new(21_600).unwrap();
-        let mut spoken = SlowMode::default();
+        let mut slow_mode = SlowMode::default();
         for n in 0..10_000_u32 {
-            spoken.note(&who(&format!("user{n}"), n.into()), Timestamp(n.into()), every);
+            slow_mode.note(&who(&format!("user{n}"), n.into()), Timestamp(n.into()), every);
         }
-        assert_eq!((spoken.by_party.len(), spoken.lines.len()), (MAX_SPOKEN, MAX_SPOKEN));
-        assert!(spoken.wait_secs(&who("user9999", 1), Timestamp(10_000), every).is_some());
+        assert_eq!((slow_mode.by_user.len(), slow_mode.lines.len()), (MAX_SPOKEN, MAX_SPOKEN));
+        assert!(slow_mode.wait_secs(&who("user9999", 1), Timestamp(10_000), every).is_some());
     }
 }

@@ -185,7 +185,7 @@ impl TextFilter {
     }
 
     /// The same, to be told later.
-    pub(crate) fn look_at(self, text: &str) -> FilterVerdict {
+    pub(crate) fn check(self, text: &str) -> FilterVerdict {
         let hit = self.find(text);
         FilterVerdict { filter: self, hit }
     }
@@ -345,11 +345,11 @@ mod tests {
     #[test]
     fn a_verdict_holds_until_the_rules_change() {
         let mut now = TextFilter { words: words(&["bad"]), no_links: false };
-        let verdict = now.clone().look_at("a bad word");
+        let verdict = now.clone().check("a bad word");
         assert!(verdict.is_of(&now) && verdict.hit.is_some());
         now.words.add(WordPattern::new("worse").unwrap());
         assert!(!verdict.is_of(&now));
-        let verdict = now.clone().look_at("a good word");
+        let verdict = now.clone().check("a good word");
         now.no_links = true;
         assert!(!verdict.is_of(&now) && verdict.hit.is_none());
     }
