@@ -231,20 +231,27 @@ fn table(page: &str, name: &str) -> Option<Table> {
     Some(table)
 }
 
-/// What a crate does that its table doesn't allow, and what the table says that isn't so.
-fn against(table: &Table, krate: &Crate, name: &str) -> Vec<String> {
-    let mut faults = Vec::new();
+/// Differences between a crate and its table, each under a short name: arrows that the table doesn't
+/// allow, and rows that are out of date.
+fn against(table: &Table, krate: &Crate, name: &str) -> BTreeMap<String, String> {
+    let mut faults = BTreeMap::new();
+    let mut fault = |short: String, sentence: String| {
+        faults.entry(format!("{name} {short}")).or_insert(format!("{name}: {sentence}"));
+    };
     let there: BTreeSet<&str> =
         krate.files.keys().map(|m| top(m)).filter(|m| !m.is_empty()).collect();
     for module in &there {
         if !table.contains_key(*module) {
-            faults.push(format!("{name}: the table has no row for the module `{module}`: add one"));
+            fault(
+                (*module).to_owned(),
+                format!("the table has no row for the module `{module}`: add one"),
+            );
         }
     }
     let mut unused: BTreeSet<(&str, &str)> = BTreeSet::new();
     for (module, may) in table {
         if !there.contains(module.as_str()) {
-            faults.push(format!("{name}: there is no module `{module}`: take its row out"));
+            fault(module.clone(), format!("there is no module `{module}`: take its row out"));
         }
         unused.extend(may.iter().map(|used| (module.as_str(), used.as_str())));
     }
@@ -256,16 +263,22 @@ fn against(table: &Table, krate: &Crate, name: &str) -> Vec<String> {
         }
         unused.remove(&(module, used));
         if table.get(module).is_some_and(|may| !may.contains(used)) {
-            faults.push(format!(
-                "{name}: {}.rs:{line} uses `{}`, and the table doesn't let `{module}` use `{used}`: move the \
-                 definition down, or pass a value or a trait in",
-                from.replace("::", "/"),
-                if to.is_empty() { "the crate's root" } else { to.as_str() },
-            ));
+            let target = if to.is_empty() { "the crate's root" } else { to.as_str() };
+            fault(
+                format!("{module} → {used}"),
+                format!(
+                    "{}.rs:{line} uses `{target}`, and the table doesn't let `{module}` use \
+                     `{used}`: move the definition down, or pass a value or a trait in",
+                    from.replace("::", "/"),
+                ),
+            );
         }
     }
     for (module, used) in unused {
-        faults.push(format!("{name}: `{module}` doesn't use `{used}`: take it out of its row"));
+        fault(
+            format!("{module} → {used}"),
+            format!("`{module}` doesn't use `{used}`: take it out of its row"),
+        );
     }
     faults
 }
@@ -336,8 +349,8 @@ fn arrows_between_modules_are_those_of_the_table() {
             let fault = format!("docs/architecture.md: the table of {name} has a circle: {circle}");
             known.found(&fault, &fault);
         }
-        for fault in against(&table, &krate, &name) {
-            known.found(&fault, &fault);
+        for (short, sentence) in against(&table, &krate, &name) {
+            known.found(&short, &sentence);
         }
     }
     known.check();
@@ -377,7 +390,7 @@ fn a_crate_in_order_passes() {
     assert_eq!(circles(&krate.arrows()), []);
     let table = table(MADE_UP, "made-up").unwrap();
     assert_eq!(circle_in(&table), None);
-    assert_eq!(against(&table, &krate, "made-up"), Vec::<String>::new());
+    assert_eq!(against(&table, &krate, "made-up"), BTreeMap::new());
 }
 
 #[test]
@@ -393,7 +406,8 @@ fn one_arrow_turned_round_fails() {
         assert!(circles.contains(&"below → above → below".to_owned()), "{turn:?}: {circles:?}");
         let faults = against(&table, &krate, "made-up");
         assert_eq!(faults.len(), 1, "{faults:?}");
-        assert!(faults[0].contains("doesn't let `below` use `above`"), "{faults:?}");
+        let sentence = &faults["made-up below → above"];
+        assert!(sentence.contains("doesn't let `below` use `above`"), "{sentence}");
     }
     // Inside a folder, also by way of a re-export of the parent's.
     for import in ["use super::one::One;", "use super::One;", "use crate::folder::One as O;"] {
@@ -415,6 +429,6 @@ fn a_table_that_is_out_of_date_fails() {
     let faults = against(&table, &made_up(&[("new.rs", "")]), "made-up");
     for fault in ["no row for the module `new`", "no module `gone`", "`below` doesn't use `above`"]
     {
-        assert!(faults.iter().any(|found| found.contains(fault)), "{fault}: {faults:?}");
+        assert!(faults.values().any(|found| found.contains(fault)), "{fault}: {faults:?}");
     }
 }
