@@ -7,6 +7,7 @@
 //! * [`moderation`]: how channels are run, to the store and back.
 //! * [`conversation_index`]: every conversation, with its number in the store and its last id.
 //! * [`retention`]: which lines are kept no more.
+//! * [`turns`]: in which order waiting work has its turn.
 
 mod account;
 mod admin;
@@ -15,3 +16,4 @@ mod conversation_index;
 pub mod local;
 mod moderation;
 pub mod retention;
+mod turns;

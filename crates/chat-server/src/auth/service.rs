@@ -42,13 +42,14 @@ impl Keeper {
     fn give(
         &self,
         job: Job,
+        flow: Flow,
         asker: &Arc<Client>,
         answer: impl FnOnce(pool::Answer) -> Answer + Send + 'static,
     ) {
         let (waits, told) = (Arc::clone(asker), Arc::clone(asker));
         let wanted = Box::new(move || !waits.has_left());
         let done = Box::new(move |found| told.push(Notification::Auth(answer(found))));
-        self.has_done(Flow::new(asker.address(), asker.id.0), job, wanted, done);
+        self.has_done(flow, job, wanted, done);
     }
 
     fn has_done(&self, flow: Flow, job: Job, wanted: pool::Wanted, done: pool::Done) {
@@ -69,10 +70,12 @@ fn hashed(found: pool::Answer) -> Answer {
 
 impl ports::Vault for Keeper {
     fn ask(&self, question: Question, asker: &Arc<Client>) {
+        let flow = Flow::new(asker.address(), asker.id.0);
         match question {
-            Question::Hash(secret) => self.give(Job::Hash(secret), asker, hashed),
+            Question::Hash(secret) => self.give(Job::Hash(secret), flow, asker, hashed),
             Question::Verify { name, address, secret, known } => {
                 let source = Source { address, connection: asker.id.0 };
+                let flow = flow.on_account(name.key());
                 let may = lock(&self.slowdown).may_try(source, name.key(), Instant::now());
                 if let Err(seconds) = may {
                     asker.push(Notification::Auth(Answer::TooSoon(seconds)));
@@ -82,7 +85,7 @@ impl ports::Vault for Keeper {
                 let one = Try { slowdown, source, name, open: true };
                 let phc = known.map(|known| Box::from(&*known));
                 let job = Job::Verify { password: secret, phc };
-                self.give(job, asker, |found| match found {
+                self.give(job, flow, asker, |found| match found {
                     pool::Answer::Verified { right: true, rehashed } => {
                         one.was_right();
                         Answer::Right { rehashed: rehashed.map(Into::into) }

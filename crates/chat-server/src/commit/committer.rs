@@ -17,6 +17,7 @@ use super::admin;
 use super::conversation_index::{ConversationIndex, IndexFull, Slot};
 use super::moderation::{self, PlannedModAction};
 use super::retention::{Retention, RetentionSweep};
+use super::turns::About;
 use crate::history::stored;
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminCommand;
@@ -97,6 +98,46 @@ impl CommitProgress {
     }
 }
 
+impl Submission {
+    /// What it is about, for its turn.
+    pub(super) fn about(&self) -> About<'_> {
+        match self {
+            Self::Proposal(Proposal { author, what, to, .. }) => match (what, to) {
+                (Payload::ModAction(_), Ok(Recipient::Channel(channel))) => {
+                    About::Act(&channel.name, author.id)
+                }
+                (_, Ok(Recipient::Channel(channel))) => About::Line(Some(&channel.name), author.id),
+                (_, Ok(Recipient::Private(_)) | Err(_)) => About::Line(None, author.id),
+            },
+            Self::Account(proposal) => match &proposal.what {
+                AccountUpdate::Enter { channel, .. } | AccountUpdate::Leave { channel, .. } => {
+                    About::Channel(channel)
+                }
+                _ => About::Else,
+            },
+            Self::Admin(_) => About::All,
+            Self::Change(change) => match change {
+                StateChange::ChannelCreated(channel, ..)
+                | StateChange::ChannelDropped(channel)
+                | StateChange::ChannelForgotten(channel, _)
+                | StateChange::MemberAdded(_, channel, ..)
+                | StateChange::MemberRemoved(_, channel) => About::Channel(channel),
+                StateChange::Moderation(changed) => About::Channel(&changed.channel),
+                _ => About::Else,
+            },
+        }
+    }
+
+    /// Whether it erases an account.
+    pub(super) fn erases(&self) -> bool {
+        match self {
+            Self::Account(proposal) => matches!(proposal.what, AccountUpdate::Forget { .. }),
+            Self::Admin(command) => command.forgets().is_some(),
+            Self::Proposal(_) | Self::Change(_) => false,
+        }
+    }
+}
+
 /// One of a batch.
 enum BatchItem {
     Proposal(Proposal, Plan),
@@ -135,7 +176,7 @@ impl Committer {
     ) -> Result<(Self, RecoveredState), Failure> {
         let (index, past) = ConversationIndex::load(&book)?;
         let mut sweep = RetentionSweep::new(retention);
-        sweep.erase(book.erasing()?);
+        sweep.erase(book.erasing()?, book.last_row());
         sweep.purge(book.pending_purges()?);
         let committer = Self {
             book,
@@ -445,7 +486,7 @@ impl Committer {
                 });
                 self.sweep.purge(purges.sum());
                 for party in self.batch.iter().filter_map(BatchItem::forgets) {
-                    self.sweep.erase([party.0]);
+                    self.sweep.erase([party.0], self.book.last_row());
                     self.sweep.over(self.index.end(party));
                 }
                 self.forget_ended();
@@ -577,12 +618,17 @@ impl Committer {
 
     /// How many lines wait to be put into the store's tables; none while the store fails.
     pub(super) fn waiting(&self) -> usize {
-        if self.failing { 0 } else { self.book.waiting() }
+        if self.failing { 0 } else { self.book.waiting().max(usize::from(self.sweep.waits())) }
+    }
+
+    /// Whether an account can be erased quickly. If not, that is prepared elsewhere.
+    pub(super) fn may_erase(&self) -> bool {
+        self.book.is_short()
     }
 
     /// Whether there is something to take out.
     pub(super) fn has_sweep(&self) -> bool {
-        !self.failing && self.sweep.has_more()
+        !self.failing && self.sweep.has_more(&self.book)
     }
 
     /// One small step of it.

@@ -5,7 +5,7 @@
 //! else does. The latter spares a line two changes of threads, which take as long as half a sync of a quick disk.
 //! The latter is done only while nothing waits, so nothing overtakes anything.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use super::committer::{CommitProgress, CommitStage, Committer, Submission};
 use super::retention::Retention;
+use super::turns::{About, Turns};
 use crate::auth::Keeper;
 use crate::history::Archive;
 use crate::hub::admin::command::AdminCommand;
@@ -48,6 +49,9 @@ const ALONE: Duration = Duration::from_micros(20);
 /// While lines wait to be put into the store's tables, which is soon after they are said, the thread looks so often
 /// whether somebody waits for a slow disk.
 const TICK: Duration = Duration::from_millis(10);
+
+/// For so long at most the erasing of an account waits until it takes the disk little time.
+const ERASING_WAITS: Duration = Duration::from_secs(1);
 
 /// The order of one server.
 pub struct LocalLog {
@@ -99,6 +103,10 @@ struct CommitterState {
     threaded: u32,
     /// When something was carried out last.
     last: Option<Instant>,
+    /// What erases accounts, and since when it waits until that takes little time.
+    erasing: VecDeque<(CommitWork, Instant)>,
+    /// What waits for acts before it.
+    turns: Turns<CommitWork>,
 }
 
 /// What is to be done between the batches.
@@ -115,6 +123,13 @@ enum CommitWork {
     Chores,
     Item(Submission, Arc<Hub>),
     Sweep(Timestamp, Arc<Hub>),
+}
+
+impl CommitWork {
+    fn about(&self) -> About<'_> {
+        let Self::Item(submission, _) = self else { return About::Else };
+        submission.about()
+    }
 }
 
 impl LocalLog {
@@ -134,6 +149,8 @@ impl LocalLog {
                 hub: Weak::new(),
                 threaded: AFTER_A_SLOW_ONE,
                 last: None,
+                erasing: VecDeque::new(),
+                turns: Turns::default(),
             }),
             read: RankedMutex::default(),
             read_pending: Notify::new(),
@@ -315,10 +332,11 @@ impl SharedLog {
     fn run(&self) {
         let mut batches = 0;
         let mut chores = PendingChores::default();
+        let (mut erases, mut has_turns) = (false, false);
         loop {
             let wait = match chores {
-                PendingChores { sweep: true, .. } => Wait::Not,
-                PendingChores { waiting: 0, .. } => Wait::Long,
+                PendingChores { sweep, .. } if sweep || has_turns => Wait::Not,
+                PendingChores { waiting: 0, .. } if !erases => Wait::Long,
                 PendingChores { .. } => Wait::For(TICK),
             };
             let next = self.backlog.wait(BATCH, wait);
@@ -328,16 +346,26 @@ impl SharedLog {
             let mut state = self.lock_committer();
             match next {
                 Next::Some(()) => {
-                    let works = self.backlog.take(BATCH);
+                    let works = state.put_off(self.backlog.take(BATCH));
+                    let works = state.turns.next(works, CommitWork::about);
                     self.queue_read_markers(&mut state.committer);
                     state.run(works);
                     batches += 1;
                 }
                 Next::Nothing => {
+                    let works = state.put_off(Vec::new());
+                    let works = state.turns.next(works, CommitWork::about);
+                    if !works.is_empty() {
+                        self.queue_read_markers(&mut state.committer);
+                        state.run(works);
+                    }
                     batches = BATCHES_BEFORE_TIDYING;
                 }
                 Next::Closed => {
                     self.queue_read_markers(&mut state.committer);
+                    let mut works = state.turns.rest();
+                    works.extend(state.erasing.drain(..).map(|(work, _)| work));
+                    state.run(works);
                     state.committer.close();
                     return;
                 }
@@ -351,6 +379,7 @@ impl SharedLog {
             }
             chores = state.chores();
             state.watched = chores;
+            (erases, has_turns) = (!state.erasing.is_empty(), !state.turns.is_empty());
         }
     }
 
@@ -391,6 +420,7 @@ impl SharedLog {
         state.threaded == 0
             && state.watched.waiting > 0
             && self.backlog.is_empty()
+            && state.turns.is_empty()
             && state.last.is_none_or(|last| last.elapsed() > ALONE)
             && self.runtime().is_some_and(|runtime| runtime.metrics().num_workers() > 1)
     }
@@ -416,6 +446,23 @@ impl SharedLog {
 }
 
 impl CommitterState {
+    /// Takes out what erases accounts, until the disk is quickly done with that; adds what has
+    /// waited for it.
+    fn put_off(&mut self, works: Vec<CommitWork>) -> Vec<CommitWork> {
+        let erases = |work: &CommitWork| matches!(work, CommitWork::Item(item, _) if item.erases());
+        if self.erasing.is_empty() && !works.iter().any(erases) {
+            return works;
+        }
+        let now = Instant::now();
+        let (erasing, mut ready): (Vec<_>, Vec<_>) = works.into_iter().partition(erases);
+        self.erasing.extend(erasing.into_iter().map(|work| (work, now)));
+        let waits = self.erasing.front().map(|(_, since)| now.duration_since(*since));
+        if self.committer.may_erase() || waits.is_some_and(|waits| waits >= ERASING_WAITS) {
+            ready.extend(self.erasing.drain(..).map(|(work, _)| work));
+        }
+        ready
+    }
+
     fn run(&mut self, works: Vec<CommitWork>) {
         let mut items = Vec::with_capacity(works.len());
         let mut on_hub = None;

@@ -71,8 +71,12 @@ pub(super) struct RetentionSweep {
     /// Conversations that have lines below their floor.
     low: VecDeque<ConversationKey>,
     low_known: HashSet<ConversationKey>,
-    /// Accounts of which every line is to be blanked.
-    erased: VecDeque<u64>,
+    /// Conversations that are over and have no line any more, each with the last row of the journal
+    /// that may have one.
+    swept: VecDeque<(ConversationKey, i64)>,
+    /// Accounts of which every line is to be blanked, each with the last row of the journal that
+    /// may have one.
+    erased: VecDeque<(u64, i64)>,
     /// Purges of which lines are to be marked as hidden, at most.
     purges: usize,
     /// Keys of `/once` before this moment are to be forgotten.
@@ -88,6 +92,7 @@ impl RetentionSweep {
             aged: VecDeque::new(),
             low: VecDeque::new(),
             low_known: HashSet::new(),
+            swept: VecDeque::new(),
             erased: VecDeque::new(),
             purges: 0,
             once_before: None,
@@ -101,13 +106,19 @@ impl RetentionSweep {
         self.once_before = Some(now.0.saturating_sub(once_millis));
     }
 
-    pub(super) fn has_more(&self) -> bool {
+    pub(super) fn has_more(&self, book: &Book) -> bool {
         self.purges > 0
-            || !self.erased.is_empty()
+            || self.erased.front().is_some_and(|(_, row)| book.is_put(*row))
+            || self.swept.front().is_some_and(|(_, row)| book.is_put(*row))
             || !self.aged.is_empty()
             || self.aged_from.is_some()
             || !self.low.is_empty()
             || self.once_before.is_some()
+    }
+
+    /// Whether something waits until what was stored before is in the tables.
+    pub(super) fn waits(&self) -> bool {
+        !self.erased.is_empty() || !self.swept.is_empty()
     }
 
     /// Nothing more is tried until everything is looked at again.
@@ -116,12 +127,13 @@ impl RetentionSweep {
         self.aged.clear();
         self.low.clear();
         self.low_known.clear();
+        self.swept.clear();
         self.once_before = None;
     }
 
-    /// Accounts that were erased.
-    pub(super) fn erase(&mut self, accounts: impl IntoIterator<Item = u64>) {
-        self.erased.extend(accounts);
+    /// Accounts that were erased, and of which the journal has nothing after this row.
+    pub(super) fn erase(&mut self, accounts: impl IntoIterator<Item = u64>, row: i64) {
+        self.erased.extend(accounts.into_iter().map(|party| (party, row)));
     }
 
     /// So many more purges are pending.
@@ -195,11 +207,21 @@ impl RetentionSweep {
             self.purges = book.purge_some(HIDDEN_A_STEP)?;
             return Ok(());
         }
-        if let Some(party) = self.erased.front().copied() {
+        if let Some((party, row)) = self.erased.front().copied()
+            && book.is_put(row)
+        {
             if !book.erase(party, ERASED_A_STEP)? {
                 book.commit(&[AccountEntry::Erased { party }.into()])?;
                 self.erased.pop_front();
             }
+            return Ok(());
+        }
+        if let Some((key, row)) = self.swept.front().cloned()
+            && book.is_put(row)
+        {
+            forget(&key, book, index)?;
+            self.swept.pop_front();
+            self.low_known.remove(&key);
             return Ok(());
         }
         if let Some(key) = self.low.front().cloned() {
@@ -284,9 +306,12 @@ impl RetentionSweep {
                 return Ok(());
             }
             if entry.is_over() {
-                book.forget_conversation(entry.number)?;
-                index.remove(key);
-            } else if let ConversationKey::Channel(name) = key {
+                // It is known as low until it is forgotten.
+                self.low.pop_front();
+                self.swept.push_back((key.clone(), book.last_row()));
+                return Ok(());
+            }
+            if let ConversationKey::Channel(name) = key {
                 hub.forget_lines(name, MessageId(entry.floor));
             }
         }
@@ -294,4 +319,17 @@ impl RetentionSweep {
         self.low_known.remove(key);
         Ok(())
     }
+}
+
+/// Forgets a conversation that is over; unless it is a channel that was made again.
+fn forget(
+    key: &ConversationKey,
+    book: &mut Book,
+    register: &mut ConversationIndex,
+) -> Result<(), Failure> {
+    if let Some(entry) = register.entry(key).filter(|entry| entry.is_over()) {
+        book.forget_conversation(entry.number)?;
+        register.remove(key);
+    }
+    Ok(())
 }

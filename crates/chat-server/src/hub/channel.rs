@@ -27,7 +27,7 @@ use crate::hub::channel::operators::{Operators, Right};
 use crate::hub::client::account::Account;
 use crate::hub::client::throttle::QuotaOwner;
 use crate::hub::client::{Client, ClientId, Notification, Source, UserId};
-use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
+use crate::hub::fanout::delivery::{ALL_PLACES, Delivery, SequencedEvent};
 use crate::hub::fanout::sequence::Sequence;
 use crate::hub::lock;
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
@@ -35,6 +35,7 @@ use crate::util::sync::{MutexGuard, Rank, RankedMutex};
 /// How many deliveries a channel holds for its slowest reader. A reader that lags further behind is
 /// told how many lines it missed and goes on from the oldest that is kept.
 pub(crate) const RING: usize = 256;
+const _: () = assert!(RING <= ALL_PLACES);
 
 /// The events of a channel. `None` takes a place of a delivery that is large.
 pub(crate) type Ring = broadcast::Sender<Option<Arc<Delivery>>>;

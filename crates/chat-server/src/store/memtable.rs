@@ -78,6 +78,9 @@ const BETWEEN_STEPS: Duration = Duration::from_micros(50);
 /// How often the files are looked at, whether something is committed or not.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// While the journal has no more than so many bytes, all of it is quickly overwritten.
+const FEW_IN_JOURNAL: u64 = 64 * 1024;
+
 /// Lines that one step indexes.
 const STEP_LINES: usize = 2000;
 
@@ -131,6 +134,8 @@ struct State {
     trouble: Trouble,
     /// After a failure, when it is tried again.
     again: Option<Instant>,
+    /// The journal is to be made short.
+    wants_short: bool,
     /// So much was said that words are left for later.
     busy: bool,
     closed: bool,
@@ -188,6 +193,8 @@ enum Due {
     Put,
     /// Some lines are to be indexed.
     Index,
+    /// The journal is to be made short.
+    Shorten,
 }
 
 /// Records of one conversation, one after the other.
@@ -311,6 +318,36 @@ impl Recent {
             self.changed.notify_one();
         }
         Ok(())
+    }
+
+    /// The last row of the journal: what was kept until now is in the tables once this row [is
+    /// put](Self::is_put).
+    pub(super) fn last_row(&self) -> i64 {
+        self.state().row
+    }
+
+    /// Whether the tables have the rows up to this one, also after a crash. In memory there is
+    /// none.
+    pub(super) fn is_put(&self, row: i64) -> bool {
+        self.journal.is_none() || self.state().put >= row
+    }
+
+    /// Whether the journal has little, so that it takes little time to [leave
+    /// nothing](Self::leave_nothing) of it. If not, the thread that puts lines into the tables
+    /// makes it short.
+    pub(super) fn is_short(&self) -> bool {
+        let mut state = self.state();
+        let is_short = self.journal.is_none() || state.kept - state.let_go <= FEW_IN_JOURNAL;
+        if !is_short && !std::mem::replace(&mut state.wants_short, true) {
+            self.changed.notify_one();
+        }
+        is_short
+    }
+
+    /// Whether all of a conversation that is in the tables is in the index.
+    pub(super) fn is_indexed(&self, number: u32) -> bool {
+        let state = self.state();
+        !state.waiting.contains_key(&number) && !state.unindexed.contains_key(&number)
     }
 
     /// How many lines wait.
@@ -512,8 +549,7 @@ impl Recent {
         if self.state().unindexed.contains_key(&number) {
             self.index_step(&mut vec![number], FEW_LINES, &mut Courtesy::none())?;
         }
-        let state = self.state();
-        Ok(!state.waiting.contains_key(&number) && !state.unindexed.contains_key(&number))
+        Ok(self.is_indexed(number))
     }
 
     /// The same for every conversation.
@@ -595,6 +631,7 @@ impl Recent {
                 }
                 Due::Put => self.put_all(&mut courtesy).and_then(|()| self.forget_safe()),
                 Due::Index => self.index_some_of_these(&mut courtesy),
+                Due::Shorten => self.make_short(&mut courtesy),
             };
             match done {
                 Ok(()) => {
@@ -611,6 +648,15 @@ impl Recent {
                 }
             }
         }
+    }
+
+    fn make_short(&self, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
+        self.state().wants_short = false;
+        self.put_all(courtesy)?;
+        if let Some(wal) = self.wal_of_tables() {
+            wal.checkpoint();
+        }
+        self.forget_safe()
     }
 
     fn index_some_of_these(&self, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
@@ -713,12 +759,15 @@ impl State {
 
     /// What is to be done, or how long that has time; `None` if there is nothing.
     fn due(&mut self, now: Instant) -> Option<Result<Due, Duration>> {
-        if self.is_idle() {
+        if self.is_idle() && !self.wants_short {
             return None;
         }
         let left = |at: Instant| at.saturating_duration_since(now);
         if let Some(again) = self.again.map(left).filter(|again| !again.is_zero()) {
             return Some(Err(again));
+        }
+        if self.wants_short {
+            return Some(Ok(Due::Shorten));
         }
         let quiet = self.last.map_or(Duration::ZERO, |last| left(last + QUIET));
         let mut wait = quiet;

@@ -19,6 +19,9 @@ use crate::util::sync::lock;
 const LINES_LOOKED_AT: usize = 2000;
 const SPOTS_LOOKED_AT: usize = 64;
 
+/// Conversations of which one step puts the last lines into the index.
+const INDEXED_A_STEP: usize = 4;
+
 impl Book {
     /// The accounts that are forgotten and whose lines are not blanked yet: also what an earlier server didn't
     /// come to.
@@ -29,12 +32,17 @@ impl Book {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Blanks some of the lines of an account that is forgotten, so many at most; tells whether there may be
-    /// more. When there are none, the account is [`AccountEntry::Erased`].
+    /// Blanks some of the lines of an account that is forgotten, so many at most; tells whether
+    /// there may be more. When there are none, the account is [`AccountEntry::Erased`]. All its
+    /// lines are in the tables.
     pub fn erase(&mut self, party: u64, most: usize) -> Result<bool, Failure> {
         // Only words that are in the index can be taken out of it.
-        if !self.recent().index_some_of_all()? {
-            return Ok(true);
+        let numbers = next_numbers(&self.recent().tables(), party)?;
+        let unindexed = numbers.into_iter().filter(|number| !self.recent().is_indexed(*number));
+        for (nth, number) in unindexed.enumerate() {
+            if nth == INDEXED_A_STEP || !self.recent().index_some(number)? {
+                return Ok(true);
+            }
         }
         let mut connection = self.recent().tables();
         Ok(overwriting(&mut connection, true, |connection| step(connection, party, most))?)
@@ -104,11 +112,23 @@ fn step(connection: &mut Connection, party: u64, most: usize) -> rusqlite::Resul
     Ok(more)
 }
 
+/// Up to which place an account's lines are blanked; none if it isn't being erased.
+fn looked(connection: &Connection, party: u64) -> rusqlite::Result<Option<i64>> {
+    let mut looked = connection.prepare_cached("SELECT looked FROM erasing WHERE party = ?1")?;
+    looked.query_row([party], |row| row.get(0)).optional()
+}
+
+/// The conversations that the next step looks at.
+fn next_numbers(connection: &Connection, party: u64) -> rusqlite::Result<Vec<u32>> {
+    let Some(looked) = looked(connection, party)? else { return Ok(Vec::new()) };
+    let from = u32::try_from(looked >> ID_BITS).unwrap_or(u32::MAX);
+    let spots = spots(connection, party, from, SPOTS_LOOKED_AT)?;
+    Ok(spots.into_iter().map(|spot| spot.number).collect())
+}
+
 /// Some lines of an account, and whether there may be more.
 fn next(change: &Transaction<'_>, party: u64, most: usize) -> rusqlite::Result<(Vec<i64>, bool)> {
-    let mut looked = change.prepare_cached("SELECT looked FROM erasing WHERE party = ?1")?;
-    let looked = looked.query_row([party], |row| row.get(0)).optional()?;
-    let Some(mut looked): Option<i64> = looked else { return Ok((Vec::new(), false)) };
+    let Some(mut looked) = looked(change, party)? else { return Ok((Vec::new(), false)) };
     let from = u32::try_from(looked >> ID_BITS).unwrap_or(u32::MAX);
     let spots = spots(change, party, from, SPOTS_LOOKED_AT)?;
     let mut lines = change.prepare_cached(

@@ -347,10 +347,25 @@ impl Book {
         Ok(lines.len())
     }
 
-    /// Forgets a conversation whose lines are swept.
+    /// The last row of the journal, of which all is in the tables once it [is put](Self::is_put).
+    pub fn last_row(&self) -> i64 {
+        self.recent.last_row()
+    }
+
+    /// Whether the tables have what was stored up to this row of the journal, also after a crash.
+    pub fn is_put(&self, row: i64) -> bool {
+        self.recent.is_put(row)
+    }
+
+    /// Whether the commit that forgets an account takes little time. If not, the [`Flusher`] makes
+    /// it so.
+    pub fn is_short(&self) -> bool {
+        self.recent.is_short()
+    }
+
+    /// Forgets a conversation whose lines are swept. Its number may be given to another one, so all
+    /// that the journal has of it [is put](Self::is_put).
     pub fn forget_conversation(&mut self, number: u32) -> Result<(), Failure> {
-        // Its number may be given to another one, to which nothing that the journal has of it may come.
-        self.recent.flush_all()?;
         let mut connection = self.recent.tables();
         let change = connection.transaction()?;
         change.execute("DELETE FROM conversation WHERE number = ?1", [number])?;

@@ -1,4 +1,4 @@
-//! A queue that is served in turns: by lane, then by address, then by connection.
+//! A queue that is served in turns: by lane, then by address, then by account, then by connection.
 //!
 //! Work that a peer can ask for and that takes a worker's time waits here, so that a peer, or an address with many
 //! connections, delays the others by its share and no more. A flow that was idle is served before the flows that had
@@ -6,7 +6,7 @@
 //! wait for those who ask all the time, and these are not starved either.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::net::IpAddr;
 use std::sync::{Condvar, Mutex};
 
@@ -24,17 +24,27 @@ pub(crate) struct Flow {
     lane: u8,
     /// An IPv6 address counts as its /64. Connections without an address are one flow.
     address: Option<IpAddr>,
+    /// A hash of the name of the account that it is about; 0 if it is about none.
+    account: u64,
     connection: u64,
 }
 
 impl Flow {
     /// What a connection asks for.
     pub(crate) fn new(address: Option<IpAddr>, connection: u64) -> Self {
-        Self { lane: 0, address: address.map(client_prefix), connection }
+        Self { lane: 0, address: address.map(client_prefix), account: 0, connection }
     }
 
     /// What the operator at the shell asks for.
-    pub(crate) const SHELL: Self = Self { lane: 0, address: None, connection: 0 };
+    pub(crate) const SHELL: Self = Self { lane: 0, address: None, account: 0, connection: 0 };
+
+    /// The work is about an account. From one address each account has its turn, however many
+    /// connections try one.
+    pub(crate) fn on_account(self, name: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        Self { account: hasher.finish(), ..self }
+    }
 
     pub(crate) fn in_lane(self, lane: u8) -> Self {
         Self { lane, ..self }
@@ -122,7 +132,8 @@ impl<T> FairBacklog<T> {
 /// Items of many flows, in turns.
 struct FairQueue<T>(Turns<u8, Addresses<T>>);
 
-type Addresses<T> = Turns<Option<IpAddr>, Connections<T>>;
+type Addresses<T> = Turns<Option<IpAddr>, Accounts<T>>;
+type Accounts<T> = Turns<u64, Connections<T>>;
 type Connections<T> = Turns<u64, VecDeque<T>>;
 
 impl<T> Default for FairQueue<T> {
@@ -133,9 +144,11 @@ impl<T> Default for FairQueue<T> {
 
 impl<T> FairQueue<T> {
     fn add(&mut self, flow: Flow, one: T) {
-        let Flow { lane, address, connection } = flow;
+        let Flow { lane, address, account, connection } = flow;
         self.0.add(lane, |lane| {
-            lane.add(address, |address| address.add(connection, |own| own.push_back(one)));
+            lane.add(address, |address| {
+                address.add(account, |account| account.add(connection, |own| own.push_back(one)));
+            });
         });
     }
 
@@ -289,7 +302,7 @@ mod tests {
     use super::*;
 
     fn flow(address: u8, connection: u64) -> Flow {
-        Flow { lane: 0, address: Some(IpAddr::from([192, 0, 2, address])), connection }
+        Flow::new(Some(IpAddr::from([192, 0, 2, address])), connection)
     }
 
     /// Takes one out and puts its successor in, as a client does that asks again and again.
@@ -320,6 +333,21 @@ mod tests {
         // Also another connection of the same address.
         queue.add(flow(1, 99), flow(1, 99));
         assert!((0..2).any(|_| serve(&mut queue) == flow(1, 99)));
+    }
+
+    /// Sixty connections behind a proxy that guessed one password each kept everybody else there
+    /// from signing in for seconds.
+    #[test]
+    fn many_connections_that_try_one_account_delay_another_account_by_two_turns() {
+        let mut queue = FairQueue::default();
+        for connection in 0..60 {
+            let flow = flow(1, connection).on_account("victim");
+            queue.add(flow, flow);
+        }
+        serve(&mut queue);
+        let other = flow(1, 99).on_account("other");
+        queue.add(other, other);
+        assert!((0..2).any(|_| serve(&mut queue) == other));
     }
 
     #[test]

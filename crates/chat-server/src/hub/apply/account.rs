@@ -383,10 +383,14 @@ impl Hub {
         self.record_absence(&account, now);
         self.part(client, &user, channels, None, now);
         let user_id = UserId(self.next_client.fetch_add(1, Ordering::Relaxed));
-        let mut directory = lock(&self.directory);
-        client.lose_name();
-        client.set_account(None, user_id);
-        directory.add_resumed(client, user_id);
+        {
+            let mut directory = lock(&self.directory);
+            client.lose_name();
+            client.set_account(None, user_id);
+            directory.add_resumed(client, user_id);
+        }
+        // A ban of their net spared them as an operator of the server.
+        self.kill_if_banned(client, now);
     }
 
     /// An account was here until now.

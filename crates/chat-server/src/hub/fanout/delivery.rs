@@ -24,9 +24,14 @@ const PLACE_BYTES: usize = 4 * 1024;
 /// Places of one delivery at the most, so that a ring always holds some.
 const MOST_PLACES: usize = 64;
 
-/// While more bytes than this are in deliveries of all rings and queues, a place holds an eighth; then a thirty-second.
+/// While more bytes than this are in deliveries of all rings and queues, a place holds an eighth;
+/// then a thirty-second; then a ring holds the newest delivery alone.
 const MANY_BYTES: usize = 24 * 1024 * 1024;
 const TOO_MANY_BYTES: usize = 40 * 1024 * 1024;
+const MOST_BYTES_ALIVE: usize = 56 * 1024 * 1024;
+
+/// All places of a ring, or more.
+pub(in crate::hub) const ALL_PLACES: usize = 256;
 
 /// Bytes of the deliveries that are alive: in the rings of all channels, in private queues, and on their way.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
@@ -136,22 +141,15 @@ impl Delivery {
                 weight += next.weight();
                 more.push(next);
             }
-            let alive = weight + size_of::<Self>();
-            Some(Self { more: more.into(), weight, _alive: Alive::new(alive), ..Self::from(first) })
+            let more: Box<[SequencedEvent]> = more.into();
+            let alive = weight + size_of::<Self>() + size_of_val(&*more);
+            Some(Self { more, weight, _alive: Alive::new(alive), ..Self::from(first) })
         })
     }
 
     /// How many places it has in a ring.
     pub(in crate::hub) fn places(&self) -> usize {
-        let alive = ALIVE.load(Ordering::Relaxed);
-        let place = if alive <= MANY_BYTES {
-            PLACE_BYTES
-        } else if alive <= TOO_MANY_BYTES {
-            PLACE_BYTES / 8
-        } else {
-            PLACE_BYTES / 32
-        };
-        (1 + self.weight / place).min(MOST_PLACES)
+        places(self.weight, ALIVE.load(Ordering::Relaxed))
     }
 
     /// How many events it is; never none.
@@ -220,6 +218,20 @@ impl Delivery {
     }
 }
 
+/// How many places a delivery of so many bytes has, while so many bytes are alive.
+fn places(weight: usize, alive: usize) -> usize {
+    let place = if alive <= MANY_BYTES {
+        PLACE_BYTES
+    } else if alive <= TOO_MANY_BYTES {
+        PLACE_BYTES / 8
+    } else if alive <= MOST_BYTES_ALIVE {
+        PLACE_BYTES / 32
+    } else {
+        return ALL_PLACES;
+    };
+    (1 + weight / place).min(MOST_PLACES)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,6 +276,18 @@ mod tests {
         for (bytes, places) in [(100, 1), (3000, 1), (7000, 2)] {
             let delivery = Delivery::from(line(1, &"x".repeat(bytes)));
             assert_eq!(delivery.places(), places, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn the_more_is_alive_the_more_places_a_delivery_has() {
+        for (alive, of_100, of_4000) in [
+            (0, 1, 1),
+            (MANY_BYTES + 1, 1, 8),
+            (TOO_MANY_BYTES + 1, 1, 32),
+            (MOST_BYTES_ALIVE + 1, ALL_PLACES, ALL_PLACES),
+        ] {
+            assert_eq!((places(100, alive), places(4000, alive)), (of_100, of_4000), "{alive}");
         }
     }
 

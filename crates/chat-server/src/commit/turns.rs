@@ -1,0 +1,193 @@
+//! In which order waiting work has its turn.
+//!
+//! What the operators of channels do is committed act by act, so a line that waited behind many
+//! acts would wait for as many commits. A turn carries out few acts, and whatever is about neither
+//! the channel nor the author of an act that waits goes before it.
+
+use std::collections::{HashSet, VecDeque};
+
+use chat_proto::name::ChannelName;
+
+use crate::hub::client::ClientId;
+
+/// Acts that are carried out in one turn while more wait.
+const ACTS_A_TURN: usize = 4;
+
+/// What a piece of work is about.
+#[derive(Clone, Copy)]
+pub(super) enum About<'a> {
+    /// An act in a channel, by its author.
+    Act(&'a ChannelName, ClientId),
+    /// A line in a channel or in private, by its author.
+    Line(Option<&'a ChannelName>, ClientId),
+    /// Something else about a channel.
+    Channel(&'a ChannelName),
+    /// The whole server: whatever comes after it waits for it.
+    All,
+    /// Nothing that an act changes.
+    Else,
+}
+
+/// Work that waits for acts before it.
+pub(super) struct Turns<W>(VecDeque<W>);
+
+impl<W> Default for Turns<W> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+/// What the work that waits is about.
+#[derive(Default)]
+struct Waiting {
+    channels: HashSet<ChannelName>,
+    authors: HashSet<ClientId>,
+    /// Something is about the whole server.
+    all: bool,
+}
+
+impl<W> Turns<W> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds work, and takes out what has its turn now, in the order in which it is carried out.
+    pub(super) fn next(&mut self, work: Vec<W>, about: impl Fn(&W) -> About<'_>) -> Vec<W> {
+        let is_act = |one: &W| matches!(about(one), About::Act(..));
+        if self.0.is_empty() && work.iter().filter(|one| is_act(one)).count() <= ACTS_A_TURN {
+            return work;
+        }
+        let mut waiting = Waiting::default();
+        let (mut now, mut later) = (Vec::with_capacity(work.len()), VecDeque::new());
+        for one in self.0.drain(..).chain(work) {
+            if waiting.takes(about(&one)) {
+                later.push_back(one);
+            } else {
+                now.push(one);
+            }
+        }
+        let mut acts = 0;
+        while let Some(next) = later.front() {
+            acts += usize::from(is_act(next));
+            if acts > ACTS_A_TURN {
+                break;
+            }
+            now.extend(later.pop_front());
+        }
+        self.0 = later;
+        now
+    }
+
+    /// Takes out all that waits.
+    pub(super) fn rest(&mut self) -> Vec<W> {
+        self.0.drain(..).collect()
+    }
+}
+
+impl Waiting {
+    /// Whether something must wait, and is noted then.
+    fn takes(&mut self, about: About<'_>) -> bool {
+        match about {
+            About::Act(channel, author) => {
+                self.channels.insert(channel.clone());
+                self.authors.insert(author);
+                true
+            }
+            About::Line(channel, author) => {
+                let waits = self.all
+                    || self.authors.contains(&author)
+                    || channel.is_some_and(|channel| self.channels.contains(channel));
+                if waits {
+                    self.authors.insert(author);
+                }
+                waits
+            }
+            About::Channel(channel) => self.all || self.channels.contains(channel),
+            About::All => {
+                self.all |= !self.channels.is_empty();
+                self.all
+            }
+            About::Else => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A letter for what it is, its channel (`-` in private) and its author.
+    type Work = (char, ChannelName, u64, bool);
+
+    fn work(kind: char, channel: &str, author: u64) -> Work {
+        let name = ChannelName::new(if channel == "-" { "none" } else { channel }).unwrap();
+        (kind, name, author, channel == "-")
+    }
+
+    fn about((kind, channel, author, is_private): &Work) -> About<'_> {
+        let author = ClientId(*author);
+        match kind {
+            'a' => About::Act(channel, author),
+            'l' => About::Line(Some(channel).filter(|_| !is_private), author),
+            'c' => About::Channel(channel),
+            's' => About::All,
+            _ => About::Else,
+        }
+    }
+
+    fn taken(turns: &mut Turns<Work>, add: Vec<Work>) -> String {
+        let shown = |(kind, _, author, _): Work| format!("{kind}{author} ");
+        turns.next(add, about).into_iter().map(shown).collect()
+    }
+
+    /// Sixty connections that muted people in channels of their own made everybody's line wait for
+    /// sixty commits.
+    #[test]
+    fn a_line_goes_before_acts_that_wait_and_are_not_about_it() {
+        let mut turns = Turns::default();
+        let acts = (1..=10).map(|n| work('a', &format!("own{n}"), n));
+        let add = acts.chain([work('l', "dev", 20), work('l', "-", 21)]).collect();
+        assert_eq!(taken(&mut turns, add), "l20 l21 a1 a2 a3 a4 ");
+        assert_eq!(taken(&mut turns, vec![work('l', "dev", 22)]), "l22 a5 a6 a7 a8 ");
+        assert_eq!(taken(&mut turns, Vec::new()), "a9 a10 ");
+        assert!(turns.is_empty());
+    }
+
+    #[test]
+    fn what_is_about_the_channel_or_the_author_of_an_act_keeps_its_place() {
+        let mut turns = Turns::default();
+        let mut add: Vec<Work> = (1..=6).map(|n| work('a', &format!("own{n}"), n)).collect();
+        add.extend([
+            // The channel of an act.
+            work('l', "own5", 20),
+            // By whoever has a line that waits.
+            work('l', "dev", 20),
+            // The author of an act.
+            work('l', "-", 6),
+            work('c', "own6", 30),
+            work('c', "dev", 31),
+            work('e', "dev", 32),
+            work('l', "dev", 33),
+        ]);
+        assert_eq!(taken(&mut turns, add), "c31 e32 l33 a1 a2 a3 a4 ");
+        assert_eq!(taken(&mut turns, Vec::new()), "a5 a6 l20 l20 l6 c30 ");
+        assert!(turns.is_empty());
+    }
+
+    #[test]
+    fn whatever_comes_after_what_is_about_the_server_waits_for_it() {
+        let mut turns = Turns::default();
+        let mut add: Vec<Work> = (1..=6).map(|n| work('a', &format!("own{n}"), n)).collect();
+        add.extend([work('s', "-", 40), work('l', "dev", 20), work('c', "dev", 21)]);
+        assert_eq!(taken(&mut turns, add), "a1 a2 a3 a4 ");
+        assert_eq!(taken(&mut turns, vec![work('l', "dev", 22)]), "a5 a6 s40 l20 c21 l22 ");
+        assert!(turns.is_empty());
+    }
+
+    #[test]
+    fn few_acts_keep_the_order_in_which_they_came() {
+        let mut turns = Turns::default();
+        let add = vec![work('a', "dev", 1), work('l', "other", 2), work('a', "other", 3)];
+        assert_eq!(taken(&mut turns, add), "a1 l2 a3 ");
+    }
+}
