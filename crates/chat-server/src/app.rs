@@ -22,7 +22,7 @@ use crate::commit::local::LocalLog;
 use crate::config::listen::Listen;
 use crate::config::{AdminSocket, Config, MAX_CONVERSATIONS};
 use crate::history::Archive;
-use crate::hub::client::ReadySet;
+use crate::hub::fanout::ready_set::ReadySet;
 use crate::hub::{Backends, Hub, probe};
 use crate::listen::limiter::ConnectionLimiter;
 use crate::listen::unix::UnixSocketListener;
@@ -334,7 +334,7 @@ pub fn describe(addresses: &[SocketAddr], unix: Option<&Path>) -> String {
 mod tests {
     use super::*;
     use crate::conn::Peer;
-    use crate::hub::Limits;
+    use crate::hub::limits::Limits;
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, ReadHalf};
     use tokio::io::{DuplexStream, WriteHalf, duplex, split};
     use tokio::time::Instant;

@@ -3,7 +3,7 @@
 //! This room knows nothing of accounts, of channels or of the store. What it is given it compares, and what it makes
 //! is for others to keep.
 //!
-//! * [`service`]: answers those who sign in; implements [`crate::hub::ports::Vault`].
+//! * [`service`]: answers those who sign in; implements [`crate::hub::ports::Authenticator`].
 //! * [`password`]: hashing and verifying.
 //! * [`pool`]: the threads that do it, so that nobody else waits.
 //! * [`token`]: what a device signs in with instead of a password.

@@ -19,7 +19,7 @@ use chat_proto::setting::ChannelSetting;
 use crate::cli::{Args, LogFormat, Tool};
 use crate::commit::retention::{Retention, RetentionRule};
 use crate::conn::{ConnectionConfig, ThrottleConfig};
-use crate::hub::{LINE, Limits, Quotas, RateLimit, RegistrationMode};
+use crate::hub::limits::{LINE, Limits, Quotas, RateLimit, RegistrationMode};
 use crate::store::{Durability, Place};
 
 use self::file::File;

@@ -43,7 +43,8 @@ use self::sniff::{ForeignProtocol, Sniffer};
 use self::telnet::{Signal, Telnet};
 use self::throttle::{ShareCredit, Throttle};
 use self::wake::Wake;
-use crate::hub::{Hub, LINE};
+use crate::hub::Hub;
+use crate::hub::limits::LINE;
 use crate::session::Session;
 use crate::util::clock::steady_clock;
 
@@ -568,8 +569,8 @@ fn end_of_piece(input: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Limits;
     use crate::hub::client::Client;
+    use crate::hub::limits::Limits;
     use tokio::io::DuplexStream;
 
     /// What every connection costs in memory while nothing happens, beside its socket and its buffers, which it then

@@ -2,7 +2,7 @@
 //!
 //! Reading may block on a disk, so it has threads of its own: one for history, one for searches and one for the few
 //! searches that take long, so that these hold up nothing else. Each serves addresses, and the connections of an address, in turns; a
-//! question whose asker has hung up is dropped. Implements [`crate::hub::ports::Archive`].
+//! question whose asker has hung up is dropped. Implements [`crate::hub::ports::HistoryReader`].
 
 mod unread;
 
@@ -22,10 +22,14 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
-use crate::hub::client::{Client, NameRecord, Notification, UserId};
-use crate::hub::ports::{
-    self, ConversationKey, ConversationRef, HiddenAuthors, IdRange, QueryResult, Question,
-    RangeCount, SearchRequest, VisibleRange,
+use crate::hub::client::Client;
+use crate::hub::client::notification::Notification;
+use crate::hub::id::ConversationKey;
+use crate::hub::id::{NameRecord, UserId};
+use crate::hub::ports;
+use crate::hub::query::{
+    ConversationRef, HiddenAuthors, HistoryQuery, IdRange, QueryResult, RangeCount, SearchRequest,
+    VisibleRange,
 };
 use crate::store::{
     self, Author, Cutoff, Hit, KeptAct, Key, Kind, LastLines, LineCount, Lookup, Lookups,
@@ -73,7 +77,7 @@ enum Driven {
 type Queue = Arc<FairBacklog<Work>>;
 
 struct Work {
-    question: Question,
+    question: HistoryQuery,
     asker: Arc<Client>,
     asked: Instant,
 }
@@ -122,8 +126,8 @@ impl Drop for Archive {
     }
 }
 
-impl ports::Archive for Archive {
-    fn ask(&self, question: Question, asker: &Arc<Client>) {
+impl ports::HistoryReader for Archive {
+    fn ask(&self, question: HistoryQuery, asker: &Arc<Client>) {
         let work = Work { question, asker: Arc::clone(asker), asked: Instant::now() };
         match &self.0 {
             Driven::Threads { history, search, .. } => {
@@ -139,8 +143,8 @@ impl ports::Archive for Archive {
     }
 }
 
-fn is_search(question: &Question) -> bool {
-    matches!(question, Question::Search(_) | Question::Mentions { .. })
+fn is_search(question: &HistoryQuery) -> bool {
+    matches!(question, HistoryQuery::Search(_) | HistoryQuery::Mentions { .. })
 }
 
 impl Work {
@@ -192,12 +196,12 @@ fn run(lookup: &Lookup, queue: &FairBacklog<Work>, onward: Option<&FairBacklog<W
 
 fn answer(
     lookup: &Lookup,
-    question: Question,
+    question: HistoryQuery,
     asker: UserId,
     cutoff: &Cutoff,
 ) -> Result<QueryResult, Refusal> {
     match question {
-        Question::Lines(of, span, reach, hidden) => {
+        HistoryQuery::Lines(of, span, reach, hidden) => {
             let place = match &of {
                 ConversationRef::LastWith(_, user) => Some(Conversation::Private(user.clone())),
                 ConversationRef::Key(ConversationKey::Channel(name)) => {
@@ -210,14 +214,14 @@ fn answer(
                 None => Ok(QueryResult::default()),
             }
         }
-        Question::NextPage(range, hidden) => page(lookup, range, hidden, asker),
-        Question::Search(sought) => search(lookup, *sought, cutoff),
-        Question::Unread(reader) => unread::unread(lookup, &reader, cutoff),
-        Question::Mentions { reader, channels, most, before } => {
+        HistoryQuery::NextPage(range, hidden) => page(lookup, range, hidden, asker),
+        HistoryQuery::Search(sought) => search(lookup, *sought, cutoff),
+        HistoryQuery::Unread(reader) => unread::unread(lookup, &reader, cutoff),
+        HistoryQuery::Mentions { reader, channels, most, before } => {
             unread::mentions(lookup, &reader, &channels, (most, before), cutoff)
         }
-        Question::ChannelLog(channel, most) => acts(lookup, &channel, most),
-        Question::CountBy(channel, names, after, upto) => {
+        HistoryQuery::ChannelLog(channel, most) => acts(lookup, &channel, most),
+        HistoryQuery::CountBy(channel, names, after, upto) => {
             said_by(lookup, &channel, &names, (after.0, upto.0))
         }
     }

@@ -20,81 +20,50 @@ pub(crate) mod apply;
 pub(crate) mod channel;
 pub mod client;
 pub(crate) mod fanout;
+pub mod id;
+pub mod limits;
 pub mod ports;
 pub(crate) mod probe;
+pub mod proposal;
+pub mod query;
 mod rate_counter;
+pub mod recovered;
 mod skeleton_index;
 pub(crate) mod snapshot;
 mod stats;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use chat_proto::event::{Event, Sentence};
 use chat_proto::id::MessageId;
-use chat_proto::name::ChannelName;
 use chat_proto::refusal::Refusal;
-use chat_proto::setting::ChannelSetting;
 use chat_proto::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::hub::admin::server_moderation::ServerModeration;
 use crate::hub::channel::Channel;
 use crate::hub::channel::index::ChannelIndex;
+use crate::hub::channel::presence::PresenceBatcher;
+use crate::hub::channel::table::ChannelTable;
+use crate::hub::client::Client;
 use crate::hub::client::account::AccountTable;
 use crate::hub::client::directory::Directory;
 use crate::hub::client::name_holds::NameHolds;
-use crate::hub::client::presence::PresenceBatcher;
+use crate::hub::client::notification::Notification;
 use crate::hub::client::private::PrivateChats;
-pub use crate::hub::client::throttle::{LINE, Quotas, RateLimit};
 use crate::hub::client::throttle::{QuotaOwner, RetryAfter, STORED_BESIDE, ThrottledOp, Throttles};
-use crate::hub::client::{Client, Notification, Source};
 use crate::hub::fanout::delivery::SequencedEvent;
 use crate::hub::fanout::sequence::Sequence;
 use crate::hub::fanout::wake_batch::WakeBatch;
-use crate::hub::ports::{Archive, CommitLog, RecoveredChannel, RecoveredState, StateChange, Vault};
+use crate::hub::id::Source;
+use crate::hub::limits::Limits;
+use crate::hub::ports::{Authenticator, CommitLog, HistoryReader};
+use crate::hub::proposal::StateChange;
 use crate::hub::rate_counter::RateCounter;
-use crate::hub::skeleton_index::SkeletonIndex;
-pub(crate) use crate::util::sync::lock;
-use crate::util::sync::{Rank, RankedMutex, RankedRwLock};
-
-/// The bounds that the hub keeps.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// How many channels there may be.
-    pub channels: usize,
-    /// How many conversations one person may be in.
-    pub conversations_per_person: usize,
-    /// A channel with more people than this tells comings and goings together.
-    pub large_channel: usize,
-    /// After how many milliseconds without people a channel goes with its lines, unless an operator of it has an
-    /// account; without a value, it stays.
-    pub empty_channel_millis: Option<i64>,
-    /// How many of a channel's last lines are told to whoever enters it.
-    pub replay_lines: u32,
-    /// Who may make an account.
-    pub registration: RegistrationMode,
-    /// Only accounts get beyond the name.
-    pub accounts_required: bool,
-    /// What is set in a new channel.
-    pub new_channels: Vec<ChannelSetting>,
-    /// How much one account or address may do and have; nothing bounds it without.
-    pub shares: Option<Quotas>,
-}
-
-/// Who may make an account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RegistrationMode {
-    /// Everybody.
-    #[default]
-    Open,
-    /// Whoever has an invitation.
-    Invitation,
-    /// Nobody.
-    Closed,
-}
+use crate::hub::recovered::{RecoveredChannel, RecoveredState};
+use crate::util::sync::{Rank, RankedMutex, RankedRwLock, lock};
 
 /// Everything that people share.
 pub struct Hub {
@@ -111,8 +80,8 @@ pub struct Hub {
     presence: PresenceBatcher,
     wake_batch: WakeBatch,
     commit_log: Arc<dyn CommitLog>,
-    pub(crate) history: Arc<dyn Archive>,
-    pub(crate) auth: Arc<dyn Vault>,
+    pub(crate) history: Arc<dyn HistoryReader>,
+    pub(crate) auth: Arc<dyn Authenticator>,
     name_holds: RankedMutex<{ Rank::NameHolds as u8 }, NameHolds>,
     index: RankedMutex<{ Rank::ChannelIndex as u8 }, ChannelIndex>,
     /// How many channels are hidden.
@@ -133,93 +102,14 @@ pub struct Hub {
     all_applied: Notify,
 }
 
-/// The channels by their name, and by what a name looks like.
-#[derive(Default)]
-struct ChannelTable {
-    by_name: BTreeMap<ChannelName, Arc<Channel>>,
-    by_skeleton: SkeletonIndex<ChannelName>,
-    /// The last id of each that is gone: an id is never given twice for one name.
-    gone: HashMap<ChannelName, MessageId>,
-    /// The same, the smallest first.
-    gone_by_last: BTreeSet<(MessageId, ChannelName)>,
-    /// Of those that were given up, the greatest last id: a channel of a name that isn't known begins after it.
-    forgotten: MessageId,
-    /// How many of them each has made.
-    made_by: HashMap<QuotaOwner, usize>,
-}
-
-impl ChannelTable {
-    fn add(&mut self, channel: Arc<Channel>) {
-        for skeleton in channel.name.loose_skeletons() {
-            self.by_skeleton.add(&skeleton, channel.name.clone());
-        }
-        if let Some(maker) = channel.maker {
-            *self.made_by.entry(maker).or_default() += 1;
-        }
-        self.by_name.insert(channel.name.clone(), channel);
-    }
-
-    /// A channel is gone; its ids go on after this one if it is made again. Returns the one of which that is given up.
-    fn remove(
-        &mut self,
-        name: &ChannelName,
-        last_line: MessageId,
-    ) -> Option<(ChannelName, MessageId)> {
-        for skeleton in name.loose_skeletons() {
-            self.by_skeleton.remove(&skeleton, name);
-        }
-        let maker = self.by_name.remove(name).and_then(|channel| channel.maker);
-        if let Some(maker) = maker
-            && let Some(made) = self.made_by.get_mut(&maker)
-        {
-            *made -= 1;
-            if *made == 0 {
-                self.made_by.remove(&maker);
-            }
-        }
-        self.keep_last_line(name, last_line)
-    }
-
-    /// Where nothing was said there is no id that could be given twice.
-    /// Past [`MAX_GONE`] the smallest last id is given up, and new channels begin after it.
-    fn keep_last_line(
-        &mut self,
-        name: &ChannelName,
-        last_line: MessageId,
-    ) -> Option<(ChannelName, MessageId)> {
-        if last_line <= self.forgotten {
-            return Some((name.clone(), last_line));
-        }
-        self.gone.insert(name.clone(), last_line);
-        self.gone_by_last.insert((last_line, name.clone()));
-        if self.gone.len() <= MAX_GONE {
-            return None;
-        }
-        let (last_line, name) = self.gone_by_last.pop_first()?;
-        self.gone.remove(&name);
-        self.forgotten = self.forgotten.max(last_line);
-        Some((name, last_line))
-    }
-
-    /// The id after which a channel of this name begins.
-    fn take_last_line(&mut self, name: &ChannelName) -> MessageId {
-        let Some(last_line) = self.gone.remove(name) else { return self.forgotten };
-        self.gone_by_last.remove(&(last_line, name.clone()));
-        last_line
-    }
-}
-
-/// Channels that are gone of which the last id is known.
-const MAX_GONE: usize = 20_000;
-
 /// Where lines are kept, and what was kept before.
 pub struct Backends {
     /// Gives each line its place.
     pub commit_log: Arc<dyn CommitLog>,
     /// Answers questions about the past.
-    pub history: Arc<dyn Archive>,
+    pub history: Arc<dyn HistoryReader>,
     /// Keeps secrets.
-    pub auth: Arc<dyn Vault>,
+    pub auth: Arc<dyn Authenticator>,
     /// What was kept when the server started.
     pub recovered: RecoveredState,
 }
@@ -436,24 +326,6 @@ impl Hub {
     /// What happened until now has lower numbers.
     pub(crate) fn now_number(&self) -> u64 {
         self.sequence.next()
-    }
-}
-
-#[cfg(test)]
-impl Limits {
-    /// For tests that aren't about them.
-    pub(crate) fn small() -> Self {
-        Self {
-            channels: 100,
-            conversations_per_person: 10,
-            large_channel: 50,
-            empty_channel_millis: Some(1000),
-            replay_lines: 20,
-            registration: RegistrationMode::Open,
-            accounts_required: false,
-            new_channels: Vec::new(),
-            shares: None,
-        }
     }
 }
 

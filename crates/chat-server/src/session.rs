@@ -49,9 +49,12 @@ use self::inbox::Inbox;
 use self::me::Me;
 use self::past::{Lookup, ToldPrivately};
 use crate::handlers::{self, Asker, Outcome};
-use crate::hub::client::{Client, ClientKind, KillNotice, MAX_DUE, UserId};
-use crate::hub::ports::TokenHash;
-use crate::hub::{Hub, LINE};
+use crate::hub::Hub;
+use crate::hub::client::notification::KillNotice;
+use crate::hub::client::{Client, ClientKind, MAX_DUE};
+use crate::hub::id::TokenHash;
+use crate::hub::id::UserId;
+use crate::hub::limits::LINE;
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
@@ -523,7 +526,7 @@ fn refused(re: &'static str, refusal: Refusal) -> ParsedLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Limits;
+    use crate::hub::limits::Limits;
     use crate::util::clock::steady_clock;
 
     fn session() -> Session {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use chat_proto::time::Timestamp;
 use chat_server::commit::retention::Retention;
 use chat_server::conn::{self, ConnectionConfig, Peer};
-use chat_server::hub::{Backends, Hub, Limits, RegistrationMode};
+use chat_server::hub::limits::{Limits, RegistrationMode};
+use chat_server::hub::{Backends, Hub};
 use tokio::io::{DuplexStream, duplex};
 
 use crate::chopped::Chopped;

@@ -23,8 +23,9 @@ use crate::hub::Hub;
 use crate::hub::admin::command::{AdminRequest, AuditEntry, Issuer};
 use crate::hub::admin::server_moderation::Invitation;
 use crate::hub::channel::mod_action::{ActionTarget, ModAction, ModActionKind};
-use crate::hub::client::{Client, Notification};
-use crate::hub::ports::auth;
+use crate::hub::client::Client;
+use crate::hub::client::notification::Notification;
+use crate::hub::query::AuthReply;
 use crate::hub::snapshot::admin::{AccountSummary, AdminPage, ChannelSummary, ListFilter};
 use crate::policy;
 use crate::util::clock::{on_the_wall, steady_clock};
@@ -285,8 +286,8 @@ async fn reset_password(
     });
     hub.auth.hash(password.clone(), tell);
     let hash = match hashed.await {
-        Ok(auth::Answer::Hashed(hash)) => hash,
-        Ok(auth::Answer::Busy) => return Err(Refusal::hashing_busy()),
+        Ok(AuthReply::Hashed(hash)) => hash,
+        Ok(AuthReply::Busy) => return Err(Refusal::hashing_busy()),
         _ => return Err(Refusal::internal()),
     };
     decree(hub, AdminRequest::Password(name.clone(), hash), None, now).await?;

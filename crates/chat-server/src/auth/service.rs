@@ -9,9 +9,11 @@ use tokio::time::Instant;
 use super::login_throttle::{Slowdown, Source};
 use super::pool::{self, Job, Pool, Start};
 use super::token::Token;
-use crate::hub::client::{Client, Notification};
-use crate::hub::ports::auth::{Answer, Question};
-use crate::hub::ports::{self, TokenHash};
+use crate::hub::client::Client;
+use crate::hub::client::notification::Notification;
+use crate::hub::id::TokenHash;
+use crate::hub::ports;
+use crate::hub::query::{AuthReply, AuthRequest};
 use crate::util::fair_queue::Flow;
 use crate::util::sync::lock;
 
@@ -44,7 +46,7 @@ impl Keeper {
         job: Job,
         flow: Flow,
         asker: &Arc<Client>,
-        answer: impl FnOnce(pool::Answer) -> Answer + Send + 'static,
+        answer: impl FnOnce(pool::Answer) -> AuthReply + Send + 'static,
     ) {
         let (waits, told) = (Arc::clone(asker), Arc::clone(asker));
         let wanted = Box::new(move || !waits.has_left());
@@ -60,25 +62,25 @@ impl Keeper {
     }
 }
 
-fn hashed(found: pool::Answer) -> Answer {
+fn hashed(found: pool::Answer) -> AuthReply {
     match found {
-        pool::Answer::Hashed(hash) => Answer::Hashed(hash.into()),
-        pool::Answer::Busy => Answer::Busy,
-        pool::Answer::Verified { .. } | pool::Answer::Failed => Answer::Failed,
+        pool::Answer::Hashed(hash) => AuthReply::Hashed(hash.into()),
+        pool::Answer::Busy => AuthReply::Busy,
+        pool::Answer::Verified { .. } | pool::Answer::Failed => AuthReply::Failed,
     }
 }
 
-impl ports::Vault for Keeper {
-    fn ask(&self, question: Question, asker: &Arc<Client>) {
+impl ports::Authenticator for Keeper {
+    fn ask(&self, question: AuthRequest, asker: &Arc<Client>) {
         let flow = Flow::new(asker.address(), asker.id.0);
         match question {
-            Question::Hash(secret) => self.give(Job::Hash(secret), flow, asker, hashed),
-            Question::Verify { name, address, secret, known } => {
+            AuthRequest::Hash(secret) => self.give(Job::Hash(secret), flow, asker, hashed),
+            AuthRequest::Verify { name, address, secret, known } => {
                 let source = Source { address, connection: asker.id.0 };
                 let flow = flow.on_account(name.key());
                 let may = lock(&self.slowdown).may_try(source, name.key(), Instant::now());
                 if let Err(seconds) = may {
-                    asker.push(Notification::Auth(Answer::TooSoon(seconds)));
+                    asker.push(Notification::Auth(AuthReply::TooSoon(seconds)));
                     return;
                 }
                 let slowdown = Arc::clone(&self.slowdown);
@@ -88,20 +90,20 @@ impl ports::Vault for Keeper {
                 self.give(job, flow, asker, |found| match found {
                     pool::Answer::Verified { right: true, rehashed } => {
                         one.was_right();
-                        Answer::Right { rehashed: rehashed.map(Into::into) }
+                        AuthReply::Right { rehashed: rehashed.map(Into::into) }
                     }
                     pool::Answer::Verified { right: false, .. } => {
                         one.was_wrong();
-                        Answer::Wrong
+                        AuthReply::Wrong
                     }
-                    pool::Answer::Busy => Answer::Busy,
-                    pool::Answer::Hashed(_) | pool::Answer::Failed => Answer::Failed,
+                    pool::Answer::Busy => AuthReply::Busy,
+                    pool::Answer::Hashed(_) | pool::Answer::Failed => AuthReply::Failed,
                 });
             }
         }
     }
 
-    fn hash(&self, secret: Secret, done: Box<dyn FnOnce(Answer) + Send>) {
+    fn hash(&self, secret: Secret, done: Box<dyn FnOnce(AuthReply) + Send>) {
         let done = Box::new(move |found| done(hashed(found)));
         self.has_done(Flow::SHELL, Job::Hash(secret), Box::new(|| true), done);
     }

@@ -9,9 +9,11 @@ use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
 use super::conversation_index::ConversationIndex;
-use crate::hub::client::UserId;
 use crate::hub::client::account::{AccountMembership, IgnoredUser, StoredAccount};
-use crate::hub::ports::{AccountUpdate, ConversationKey, RecoveredState, StateChange, TokenHash};
+use crate::hub::id::UserId;
+use crate::hub::id::{ConversationKey, TokenHash};
+use crate::hub::proposal::{AccountUpdate, StateChange};
+use crate::hub::recovered::RecoveredState;
 use crate::store::{AccountEntry, AccountRow, Book, Entry, Failure, OperatorEntry};
 use crate::util::clock::on_the_wall;
 

@@ -8,9 +8,12 @@ use chat_proto::time::Timestamp;
 
 use crate::hub::admin::command::{AdminAction, AdminCommand, AuditEntry};
 use crate::hub::admin::server_moderation::{Invitation, StoredServerModeration};
-use crate::hub::client::UserId;
-use crate::hub::ports::TokenHash;
-use crate::store::{AccountEntry, Book, Entry, Failure, OperatorEntry};
+use crate::hub::id::TokenHash;
+use crate::hub::id::UserId;
+use crate::hub::limits::MAX_AUDIT_ENTRIES;
+use crate::store::{ACTS_KEPT, AccountEntry, Book, Entry, Failure, OperatorEntry};
+
+const _: () = assert!(MAX_AUDIT_ENTRIES == ACTS_KEPT, "the hub and the store keep as many entries");
 
 /// What the hub begins with.
 pub(super) fn load(book: &Book) -> Result<StoredServerModeration, Failure> {

@@ -22,12 +22,14 @@ use crate::history::stored;
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminCommand;
 use crate::hub::channel::Channel;
-use crate::hub::client::UserId;
 use crate::hub::client::throttle::ThrottledOp;
-use crate::hub::ports::{
-    AccountProposal, AccountUpdate, ChannelChange, CommitOutcome, ConversationKey, Payload,
-    Proposal, Recipient, RecoveredState, StateChange,
+use crate::hub::id::ConversationKey;
+use crate::hub::id::UserId;
+use crate::hub::proposal::{
+    AccountProposal, AccountUpdate, ChannelChange, CommitOutcome, Payload, Proposal, Recipient,
+    StateChange,
 };
+use crate::hub::recovered::RecoveredState;
 use crate::store::{AccountEntry, Book, Entry, FORGOTTEN, Failure, Rule};
 use crate::util::clock::on_the_wall;
 

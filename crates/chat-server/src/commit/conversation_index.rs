@@ -10,8 +10,9 @@ use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
 use super::{account, admin, moderation};
-use crate::hub::client::UserId;
-use crate::hub::ports::{ConversationKey, RecoveredChannel, RecoveredState};
+use crate::hub::id::ConversationKey;
+use crate::hub::id::UserId;
+use crate::hub::recovered::{RecoveredChannel, RecoveredState};
 use crate::store::{Book, Failure, MAX_NUMBER};
 
 /// The conversations that the store knows, and those of the batch that is being carried out.

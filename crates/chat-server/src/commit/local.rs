@@ -21,13 +21,15 @@ use super::turns::{About, Turns};
 use crate::auth::Keeper;
 use crate::history::Archive;
 use crate::hub::admin::command::AdminCommand;
-use crate::hub::client::UserId;
-use crate::hub::ports::{
-    AccountProposal, CommitLog, ConversationKey, Proposal, RecoveredState, StateChange,
-};
-use crate::hub::{Backends, Hub, lock};
+use crate::hub::id::ConversationKey;
+use crate::hub::id::UserId;
+use crate::hub::ports::CommitLog;
+use crate::hub::proposal::{AccountProposal, Proposal, StateChange};
+use crate::hub::recovered::RecoveredState;
+use crate::hub::{Backends, Hub};
 use crate::ops::watchdog::{Part, Pulse, Spot};
 use crate::store::{Book, Durability, Failure, Flusher, Place, Store};
+use crate::util::sync::lock;
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
 use crate::util::work_queue::{Backlog, Next, Priority, Wait, lower_priority};
 

@@ -14,7 +14,7 @@ use crate::hub::channel::StoredModeration;
 use crate::hub::channel::mod_action::{ModActionRecord, ModerationChange, PurgeScope};
 use crate::hub::channel::moderation::{ListEntry, ListKind};
 use crate::hub::channel::operators::Right;
-use crate::hub::client::{NameRecord, UserId};
+use crate::hub::id::{NameRecord, UserId};
 use crate::store::{
     AccountEntry, ActRow, Author, Book, Entry, Failure, KeptMark, MarkRow, OperatorRow, Purge, Rule,
 };

@@ -11,7 +11,7 @@ use chat_proto::time::Timestamp;
 
 use super::conversation_index::ConversationIndex;
 use crate::hub::Hub;
-use crate::hub::ports::ConversationKey;
+use crate::hub::id::ConversationKey;
 use crate::store::{AccountEntry, Book, Entry, Failure};
 
 /// Lines that one step deletes, which takes some milliseconds.

@@ -8,7 +8,7 @@ use std::collections::{HashSet, VecDeque};
 
 use chat_proto::name::ChannelName;
 
-use crate::hub::client::ClientId;
+use crate::hub::id::ClientId;
 
 /// Acts that are carried out in one turn while more wait.
 const ACTS_A_TURN: usize = 4;

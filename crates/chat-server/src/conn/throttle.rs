@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::hub::LINE;
+use crate::hub::limits::LINE;
 
 /// What is taken at once of what the account and the address have: several lines, so that it is seldom asked for.
 const GRANT: u32 = 4 * LINE;

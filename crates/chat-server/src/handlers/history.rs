@@ -6,7 +6,8 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::{Code, Refusal};
 
 use super::{Asker, Change, Handled, Outcome};
-use crate::hub::ports::{ConversationKey, ConversationRef};
+use crate::hub::id::ConversationKey;
+use crate::hub::query::ConversationRef;
 use crate::policy;
 
 pub(super) fn handle(

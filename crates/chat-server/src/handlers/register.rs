@@ -6,7 +6,7 @@ use chat_proto::refusal::Refusal;
 use chat_proto::secret::Secret;
 
 use super::{AccountChange, Asker, Change, Handled, Outcome};
-use crate::hub::RegistrationMode;
+use crate::hub::limits::RegistrationMode;
 use crate::policy;
 
 pub(super) fn handle(

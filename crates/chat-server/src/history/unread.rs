@@ -9,8 +9,10 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 
 use super::{Stored, Told, event, stored, stored_key, unless_failed};
-use crate::hub::client::UserId;
-use crate::hub::ports::{self, ConversationKey, QueryResult};
+use crate::hub::id::ConversationKey;
+use crate::hub::id::UserId;
+use crate::hub::query;
+use crate::hub::query::QueryResult;
 use crate::store::{
     Cutoff, Hit, Hits, Kind, Lookup, Mentions, StoredLine, Unread, UnreadChat, Whose,
 };
@@ -31,7 +33,7 @@ const MOST_BYTES: usize = 128 * 1024;
 /// What an account hasn't read: how much of its channels, and the newest private lines. It ends early if the asker has gone.
 pub(super) fn unread(
     lookup: &Lookup,
-    reader: &ports::UnreadQuery,
+    reader: &query::UnreadQuery,
     cutoff: &Cutoff,
 ) -> Result<QueryResult, Refusal> {
     // The cutoff is for the counts of mentions alone: of a channel that comes late none is told.
@@ -49,7 +51,7 @@ pub(super) fn unread(
         if one.others > 0 {
             let mentions = count_naming(lookup, &stored, reader, (&channel, one.after), cutoff);
             let (count, after) = (one.others, MessageId(one.after));
-            found.unread.push(ports::UnreadCount { channel, count, mentions, after });
+            found.unread.push(query::UnreadCount { channel, count, mentions, after });
         }
     }
     let read = |(one, other)| {
@@ -78,7 +80,7 @@ pub(super) fn unread(
 fn bring_up_to_date(
     lookup: &Lookup,
     of: &Stored,
-    reader: &ports::UnreadQuery,
+    reader: &query::UnreadQuery,
     one: &mut Unread,
 ) -> Result<(), Refusal> {
     let key = match &one.whose {
@@ -104,7 +106,7 @@ fn bring_up_to_date(
 fn count_naming(
     lookup: &Lookup,
     of: &Stored,
-    reader: &ports::UnreadQuery,
+    reader: &query::UnreadQuery,
     (channel, after): (&ChannelName, u64),
     cutoff: &Cutoff,
 ) -> u64 {
@@ -124,7 +126,7 @@ fn count_naming(
 /// those of which all lines are older than what is found aren't looked into.
 fn newest_private(
     lookup: &Lookup,
-    reader: &ports::UnreadQuery,
+    reader: &query::UnreadQuery,
     of: &Stored,
     chats: &[UnreadChat],
     goes_on: &dyn Fn() -> bool,
@@ -181,7 +183,7 @@ fn newest_private(
     Ok(())
 }
 
-fn with(chat: &UnreadChat, reader: &ports::UnreadQuery) -> UserId {
+fn with(chat: &UnreadChat, reader: &query::UnreadQuery) -> UserId {
     let (one, other) = chat.parties;
     UserId(if UserId(one) == reader.user_id { other } else { one })
 }
@@ -189,7 +191,7 @@ fn with(chat: &UnreadChat, reader: &ports::UnreadQuery) -> UserId {
 /// The newest lines that name the reader, the newest last.
 pub(super) fn mentions(
     lookup: &Lookup,
-    reader: &ports::UnreadQuery,
+    reader: &query::UnreadQuery,
     channels: &[(ChannelName, MessageId)],
     (most, before): (u32, Option<SearchCursor>),
     cutoff: &Cutoff,

@@ -4,12 +4,14 @@ pub(in crate::hub) mod index;
 pub(crate) mod mod_action;
 pub(crate) mod moderation;
 pub(crate) mod operators;
+pub(in crate::hub) mod presence;
+pub(in crate::hub) mod table;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chat_proto::event::Event;
+use chat_proto::event::{Event, ModLogEntry, Sentence};
 use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
@@ -17,19 +19,24 @@ use chat_proto::time::Timestamp;
 use indexmap::IndexMap;
 use tokio::sync::broadcast;
 
+use crate::hub::channel::mod_action::BanSubject;
+use crate::hub::channel::mod_action::ModActionRecord;
+use crate::hub::channel::mod_action::ModerationChange;
 use crate::hub::channel::mod_action::{
     AccessContext, ActionTarget, Authority, ModAction, ModActionKind, TargetFacts,
 };
-use crate::hub::channel::moderation::{
-    FilterVerdict, ListKind, MAX_OPERATORS, Moderation, UserDetails,
-};
+use crate::hub::channel::moderation::ListEntry;
+use crate::hub::channel::moderation::{FilterVerdict, ListKind, MAX_OPERATORS, Moderation};
 use crate::hub::channel::operators::{Operators, Right};
+use crate::hub::client::Client;
 use crate::hub::client::account::Account;
+use crate::hub::client::notification::Notification;
 use crate::hub::client::throttle::QuotaOwner;
-use crate::hub::client::{Client, ClientId, Notification, Source, UserId};
 use crate::hub::fanout::delivery::{ALL_PLACES, Delivery, SequencedEvent};
 use crate::hub::fanout::sequence::Sequence;
-use crate::hub::lock;
+use crate::hub::id::UserDetails;
+use crate::hub::id::{ClientId, Source, UserId};
+use crate::util::sync::lock;
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
 
 /// How many deliveries a channel holds for its slowest reader. A reader that lags further behind is
@@ -533,5 +540,85 @@ impl State {
         let client = self.oldest().map(Arc::clone)?;
         client.push(Notification::NowOperator { channel: name.clone() });
         self.grant_operator(&client, name, Right::Inherited)
+    }
+
+    /// Which marks it ends.
+    pub(super) fn ended_by(&self, action: &ModAction) -> Option<(ListKind, Vec<String>)> {
+        let list = match &action.kind {
+            ModActionKind::Unban(_) => ListKind::Bans,
+            ModActionKind::Unmute(_) => ListKind::Mutes,
+            _ => return None,
+        };
+        let (target, who) = (action.target()?, action.subject().and_then(ActionTarget::who));
+        let keys = |is_one: &dyn Fn(&ListEntry) -> bool| -> Vec<String> {
+            let ones = self.moderation.list(list).iter().filter(|list_entry| is_one(list_entry));
+            ones.map(|list_entry| list_entry.key().to_owned()).collect()
+        };
+        let mut meant = keys(&|list_entry| list_entry.is_meant(&target, who.as_ref()));
+        // Who is kept out by a name that is folded like theirs is let in by their own.
+        if meant.is_empty() {
+            meant = keys(&|list_entry| list_entry.is_alike(&target));
+        }
+        Some((list, meant))
+    }
+
+    /// What is to be kept of it.
+    pub(super) fn record_of(
+        &self,
+        action: &ModAction,
+        by: &UserName,
+        time: Timestamp,
+    ) -> ModActionRecord {
+        let mut moderation = Vec::new();
+        if let Some((list, list_entry)) = action.list_entry(by, time) {
+            moderation.push(ModerationChange::Add(list, list_entry));
+        }
+        let mut changes = true;
+        if let Some((list, keys)) = self.ended_by(action) {
+            changes = !keys.is_empty();
+            moderation.extend(keys.into_iter().map(|key| ModerationChange::Remove(list, key)));
+        }
+        let mut purged = None;
+        match &action.kind {
+            // With the act itself, so that no crash lets an account come back to where it was put out of.
+            ModActionKind::Kick(subject) | ModActionKind::Ban(BanSubject::User(subject), _) => {
+                moderation.extend(subject.account.map(ModerationChange::RemoveMember));
+            }
+            ModActionKind::Op(subject) => {
+                changes = !self.is_owned_by(subject);
+                moderation.extend(
+                    subject.account.map(|account| ModerationChange::Operator(account, Right::Full)),
+                );
+            }
+            ModActionKind::Deop(subject) => {
+                changes = self.is_operated_by(subject);
+                moderation.extend(subject.account.map(ModerationChange::RemoveOperator));
+            }
+            ModActionKind::Set(setting) => {
+                let mut settings = self.moderation.settings.clone();
+                settings.set(setting);
+                moderation.push(ModerationChange::Setting(
+                    setting.name(),
+                    settings.value(setting.name()),
+                ));
+            }
+            ModActionKind::Purge(_, counted) => purged = Some(counted.clone()),
+            ModActionKind::Drop => moderation.push(ModerationChange::DropChannel),
+            _ => {}
+        }
+        let setting = match &action.kind {
+            ModActionKind::Set(setting) => Some(Sentence::new(setting.to_string())),
+            _ => None,
+        };
+        let logged = ModLogEntry {
+            time,
+            by: by.clone(),
+            did: action.kind(),
+            target: action.target(),
+            term: action.term(time),
+            setting,
+            reason: action.reason.clone(),
+        };
+        ModActionRecord { moderation, purged, logged: changes.then_some(logged), recorded: None }
     }
 }

@@ -2,8 +2,9 @@
 
 pub(crate) mod account;
 pub(crate) mod directory;
+pub(in crate::hub) mod membership_index;
 pub(in crate::hub) mod name_holds;
-pub(crate) mod presence;
+pub(crate) mod notification;
 pub(crate) mod private;
 pub(crate) mod throttle;
 
@@ -12,52 +13,26 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, CloseReason, MessageStamp, OkReply, SignOutReason, Term};
-use chat_proto::id::MessageId;
+use chat_proto::event::{Away, MessageStamp, OkReply};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
-use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
-use futures_util::task::AtomicWaker;
-use tokio::sync::mpsc;
 
-use crate::hub::channel::moderation::UserDetails;
-use crate::hub::client::account::{Account, IgnoredUser};
-use crate::hub::fanout::delivery::Delivery;
+use crate::hub::client::account::Account;
+use crate::hub::client::notification::KillNotice;
+use crate::hub::client::notification::Notification;
+use crate::hub::fanout::ready_set::ReadySet;
 use crate::hub::fanout::sequence::Sequence;
-use crate::hub::fanout::wake_batch;
-use crate::hub::lock;
-use crate::hub::ports::{QueryResult, auth};
+use crate::hub::id::ClientId;
+use crate::hub::id::NameRecord;
+use crate::hub::id::Source;
+use crate::hub::id::UserDetails;
+use crate::hub::id::UserId;
 use crate::util::clock::on_the_wall;
+use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex};
-
-/// Tells people apart for as long as the server runs; never given twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(pub(crate) u64);
-
-/// One side of private chats: somebody connected, and whoever goes on under their name after they were
-/// cut off. Never given twice, also over restarts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserId(pub(crate) u64);
-
-/// Whose doing something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Source {
-    /// The connection, which has its own answer and isn't told.
-    pub(crate) id: ClientId,
-    /// Who they are now.
-    pub(crate) user_id: UserId,
-    /// Who they were until this: another one, if they have just signed in.
-    pub(crate) was: UserId,
-}
-
-impl Source {
-    /// Nobody's doing: told to everybody.
-    pub(crate) const NOBODY: Self = Self { id: ClientId(0), user_id: UserId(0), was: UserId(0) };
-}
 
 /// Somebody connected, with or without a name yet.
 pub struct Client {
@@ -129,95 +104,11 @@ struct PreviousIdentities {
     user_ids: Vec<UserId>,
 }
 
-/// A name, and the time for which somebody had it; without a bound, for all time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NameRecord {
-    pub(crate) name: UserName,
-    pub(crate) from: Option<Timestamp>,
-    pub(crate) upto: Option<Timestamp>,
-}
-
 /// Names of one person that are remembered, for those who run channels; past it the oldest is forgotten.
 const MAX_NAMES_BEFORE: usize = 16;
 
 /// The same for who they were.
 const MAX_PARTIES_BEFORE: usize = 8;
-
-/// What is told to one person alone, and isn't said in a conversation.
-pub(crate) enum Notification {
-    /// What became of a draft of this person's.
-    Reply(Result<OkReply, Refusal>),
-    /// The same of a line said in a channel, for an author who doesn't come to see it there.
-    Sent { correlation_id: u64, to: Conversation, stamp: MessageStamp },
-    /// What this person asked about the past.
-    QueryResult(Result<QueryResult, Refusal>),
-    /// Somebody began to write privately: their lines come out of this queue.
-    PrivateQueue { lines: mpsc::Receiver<Arc<Delivery>> },
-    /// Somebody opened a private chat and made it current on their side.
-    PrivateOpened { with: UserName, by: UserId },
-    /// Put out of a channel.
-    Kicked(Kick),
-    /// What was to become of their account is kept, or not.
-    Committed(Result<(), Refusal>),
-    /// What the vault found.
-    Auth(auth::Answer),
-    /// Another device of theirs has entered a channel, or left it for a reason.
-    OtherDevice(ChannelName, Option<Text>),
-    /// Another device of theirs has changed whom they hide.
-    IgnoreList(IgnoreChange),
-    /// Told to everybody.
-    Broadcast(Arc<Delivery>),
-    /// Their account is an operator of the server from now on, or isn't any more.
-    Admin(bool),
-    /// They are signed in no more.
-    SignedOut(SignOutReason),
-    /// Somebody lets this person into a channel.
-    Invited { channel: ChannelName, user: UserName, by: UserId },
-    /// An operator's right came to this person, because nobody else had it.
-    NowOperator { channel: ChannelName },
-    /// The server closes the connection.
-    Closing(CloseReason),
-}
-
-/// An operator of the server has ended somebody's connection.
-#[derive(Clone, Debug)]
-pub(crate) struct KillNotice {
-    /// `None` is whoever sat at the shell.
-    pub(crate) by: Option<UserName>,
-    pub(crate) reason: Option<Text>,
-    /// They are kept out, too.
-    pub(crate) ban: Option<Term>,
-}
-
-/// Somebody is hidden, or seen again.
-#[derive(Clone, Debug)]
-pub(crate) enum IgnoreChange {
-    Added(IgnoredUser),
-    Removed(UserName, Option<UserId>),
-}
-
-/// Somebody was put out of a channel.
-pub(crate) struct Kick {
-    pub(crate) channel: ChannelName,
-    pub(crate) cause: KickCause,
-    pub(crate) by: UserName,
-    pub(crate) reason: Option<Text>,
-    /// Out of the entry of this number.
-    pub(crate) entry: u64,
-    /// After this line.
-    pub(crate) last_line: MessageId,
-}
-
-/// By what somebody is put out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KickCause {
-    Kick,
-    Ban(Term),
-    /// The channel ended.
-    Drop,
-    /// The same by oneself, whose answer tells it.
-    OwnDrop,
-}
 
 /// Notes that may wait for one person when another one of others' doing comes; past it the others are told `user-busy`.
 /// Notes of the server's own are few by their nature: one farewell, one answer for each draft
@@ -548,179 +439,10 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Wakes one connection's task and tells it where something waits.
-///
-/// A bit for each source: whoever puts something there sets the bit, and wakes the task only if it isn't woken already, so a
-/// reader that has much waiting isn't woken for each line. Nor is somebody for whom nothing depends on it: they find what
-/// was put there when they are woken by anything else.
-#[derive(Default)]
-pub(crate) struct ReadySet {
-    bits: AtomicU64,
-    waker: AtomicWaker,
-}
-
-impl ReadySet {
-    /// The bit of notes.
-    pub(crate) const NOTES: u32 = 63;
-    /// The bit of private lines.
-    pub(crate) const PRIVATE: u32 = 62;
-    /// The task was woken, and hasn't taken since.
-    const WOKEN: u64 = 1 << 61;
-    /// That something was said changes nothing for this person.
-    const INDIFFERENT: u64 = 1 << 60;
-    /// The bits below are the channels', by the slot that a session gave each.
-    pub(crate) const CHANNEL_SLOTS: u32 = 60;
-
-    pub(crate) fn notify(&self, bit: u32) {
-        if self.bits.fetch_or(1 << bit | Self::WOKEN, Ordering::AcqRel) & Self::WOKEN == 0 {
-            wake_batch::wake(&self.waker);
-        }
-    }
-
-    /// The same for what tells a person nothing but that their own line was said, which many needn't be woken for.
-    pub(crate) fn notify_own(&self, bit: u32) {
-        let woken = |bits| if bits & Self::INDIFFERENT == 0 { Self::WOKEN } else { 0 };
-        let set = |bits| Some(bits | 1 << bit | woken(bits));
-        let before = self.bits.fetch_update(Ordering::AcqRel, Ordering::Acquire, set);
-        if before.is_ok_and(|bits| bits & (Self::INDIFFERENT | Self::WOKEN) == 0) {
-            wake_batch::wake(&self.waker);
-        }
-    }
-
-    /// Takes all that was set.
-    pub(crate) fn take(&self) -> u64 {
-        if !self.is_ready() {
-            return 0;
-        }
-        let taken = self.bits.fetch_and(Self::INDIFFERENT, Ordering::AcqRel);
-        taken & !(Self::INDIFFERENT | Self::WOKEN)
-    }
-
-    /// Whether anything was set since it was taken.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.bits.load(Ordering::Acquire) & !Self::INDIFFERENT != 0
-    }
-
-    /// The task is woken the next time.
-    pub(crate) fn watch(&self, cx: &mut Context<'_>) {
-        self.waker.register(cx.waker());
-    }
-
-    /// Ready when any bit is set. From now on the person is or isn't `indifferent` to what comes of their own lines.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>, indifferent: bool) -> Poll<()> {
-        if self.is_ready() {
-            return Poll::Ready(());
-        }
-        self.waker.register(cx.waker());
-        let before = if indifferent {
-            self.bits.fetch_or(Self::INDIFFERENT, Ordering::AcqRel)
-        } else {
-            self.bits.fetch_and(!Self::INDIFFERENT, Ordering::AcqRel)
-        };
-        if before & !Self::INDIFFERENT == 0 { Poll::Pending } else { Poll::Ready(()) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::task::{Wake, Waker};
-    use std::time::{Duration, Instant};
-
-    const DEADLINE: Duration = Duration::from_mins(1);
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    struct Unpark(std::thread::Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    #[test]
-    fn a_bell_keeps_what_was_rung_until_it_is_taken() {
-        let ready = ReadySet::default();
-        assert_eq!(ready.take(), 0);
-        ready.notify(3);
-        ready.notify(ReadySet::NOTES);
-        ready.notify(3);
-        assert_eq!(ready.take(), 1 << 3 | 1 << 63);
-        assert_eq!(ready.take(), 0);
-    }
-
-    #[test]
-    fn who_is_indifferent_is_not_woken_for_own_lines_and_for_all_else() {
-        let ready = ReadySet::default();
-        let count = Arc::new(Count::default());
-        let own = Waker::from(Arc::clone(&count));
-        let mut cx = Context::from_waker(&own);
-        let wakes = || count.0.load(Ordering::SeqCst);
-        for (indifferent, woken) in [(false, 1), (true, 0), (false, 1)] {
-            let before = wakes();
-            assert!(ready.poll(&mut cx, indifferent).is_pending());
-            ready.notify_own(3);
-            assert_eq!(wakes() - before, woken, "{indifferent}");
-            ready.notify_own(ReadySet::NOTES);
-            assert_eq!(wakes() - before, woken, "{indifferent}");
-            ready.notify(ReadySet::PRIVATE);
-            assert_eq!(wakes() - before, 1, "{indifferent}");
-            ready.notify(4);
-            assert_eq!(wakes() - before, 1, "once is enough");
-            assert!(ready.is_ready());
-            assert_eq!(ready.take(), 1 << 3 | 1 << 4 | 1 << 62 | 1 << 63);
-            assert!(!ready.is_ready() && ready.take() == 0);
-        }
-        // Whoever is about to sleep finds what was put there while they were indifferent.
-        assert!(ready.poll(&mut cx, true).is_pending());
-        ready.notify_own(3);
-        assert!(ready.poll(&mut cx, false).is_ready());
-        assert_eq!(ready.take(), 1 << 3);
-    }
-
-    #[test]
-    fn nothing_is_lost_between_who_rings_and_who_is_about_to_sleep() {
-        const ROUNDS: u64 = 100_000;
-        let (ready, rung) = (Arc::new(ReadySet::default()), Arc::new(AtomicU64::new(0)));
-        let ringing = std::thread::spawn({
-            let (ready, rung) = (Arc::clone(&ready), Arc::clone(&rung));
-            move || {
-                for nth in 0..ROUNDS {
-                    rung.store(nth + 1, Ordering::Release);
-                    // The last is one that wakes.
-                    if nth % 3 == 0 && nth + 1 < ROUNDS {
-                        ready.notify_own(3);
-                    } else {
-                        ready.notify(4);
-                    }
-                }
-            }
-        });
-        let own = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut cx = Context::from_waker(&own);
-        let mut indifferent = false;
-        let mut seen = 0;
-        while seen < ROUNDS {
-            // As a task sleeps; indifferent and not by turns.
-            indifferent = !indifferent;
-            while ready.poll(&mut cx, indifferent).is_pending() {
-                let before = Instant::now();
-                std::thread::park_timeout(DEADLINE);
-                assert!(before.elapsed() < DEADLINE, "not woken, after {seen}");
-            }
-            ready.take();
-            seen = rung.load(Ordering::Acquire);
-        }
-        ringing.join().unwrap();
-    }
+    use chat_proto::event::CloseReason;
 
     #[test]
     fn others_notes_are_bounded_and_the_servers_own_find_room() {

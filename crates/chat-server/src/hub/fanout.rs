@@ -5,5 +5,6 @@
 //! * [`wake_batch`]: the wakes of a whole batch at once.
 
 pub(crate) mod delivery;
+pub(crate) mod ready_set;
 pub(crate) mod sequence;
 pub(in crate::hub) mod wake_batch;

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::hub::{Hub, lock};
+use crate::hub::Hub;
 use crate::ops::watchdog::{Part, Pulse, Spot};
 use crate::util::sync::Rank;
+use crate::util::sync::lock;
 
 /// The hub, as the watchdog asks it.
 pub(crate) fn part(hub: &Arc<Hub>) -> Part {
@@ -46,7 +47,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::hub::Limits;
+    use crate::hub::limits::Limits;
     use crate::ops::watchdog::Watchdog;
     use crate::util::sync::held_by_threads;
 

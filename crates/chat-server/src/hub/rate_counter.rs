@@ -2,7 +2,7 @@
 
 use chat_proto::time::Timestamp;
 
-use crate::hub::lock;
+use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex};
 
 const SECOND: i64 = 1000;

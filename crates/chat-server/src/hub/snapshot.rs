@@ -17,11 +17,13 @@ use chat_proto::suggest::suggestions;
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
+use crate::hub::Hub;
 use crate::hub::channel::moderation::ListKind;
 use crate::hub::channel::{Channel, Role};
+use crate::hub::client::Client;
 use crate::hub::client::account::Account;
-use crate::hub::client::{Client, UserId};
-use crate::hub::{Hub, lock};
+use crate::hub::id::UserId;
+use crate::util::sync::lock;
 
 /// Names that a mistyped one is compared with, which takes about 0.1 ms: all, if there are no more, else those that come
 /// right before and after it.
@@ -410,8 +412,8 @@ impl Channel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::Limits;
     use crate::hub::client::account::StoredAccount;
+    use crate::hub::limits::Limits;
 
     /// However many names there are, few are compared, and those that are like the typed one at the beginning are among them.
     #[test]

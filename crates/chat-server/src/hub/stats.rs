@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use chat_proto::event::Stat;
 use chat_proto::time::Timestamp;
 
+use crate::hub::Hub;
 use crate::hub::rate_counter::Rates;
-use crate::hub::{Hub, lock};
 use crate::ops::memory;
+use crate::util::sync::lock;
 
 impl Hub {
     /// How the server is doing.

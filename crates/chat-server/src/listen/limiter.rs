@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use chat_proto::refusal::Refusal;
 
-use crate::hub::lock;
 use crate::util::net::client_prefix;
+use crate::util::sync::lock;
 
 /// Counts those who are in.
 pub(crate) struct ConnectionLimiter {

@@ -108,7 +108,8 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{Hub, Limits, probe};
+    use crate::hub::limits::Limits;
+    use crate::hub::{Hub, probe};
 
     /// A door that serves each probe.
     fn door(hub: &Arc<Hub>) -> mpsc::Sender<DuplexStream> {

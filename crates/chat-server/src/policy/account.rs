@@ -5,7 +5,7 @@ use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::secret::{Secret, check_password};
 
-use crate::hub::RegistrationMode;
+use crate::hub::limits::RegistrationMode;
 
 /// Whoever is signed in has an account already; others may make one as the server's operator has set it.
 pub(crate) fn may_register(

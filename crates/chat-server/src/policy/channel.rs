@@ -15,7 +15,7 @@ use crate::hub::channel::mod_action::{
     AccessContext, ActionTarget, Authority, ModAction, ModActionKind,
 };
 use crate::hub::channel::moderation::{FilterMatch, MAX_LIST_ENTRIES, MAX_OPERATORS};
-use crate::hub::ports::Payload;
+use crate::hub::proposal::Payload;
 
 /// Whether somebody may say or do what they ask for, at the moment when it is its turn.
 pub(crate) fn may(access: &AccessContext<'_>, what: &Payload) -> Result<(), Refusal> {

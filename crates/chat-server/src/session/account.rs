@@ -23,11 +23,12 @@ use zeroize::Zeroizing;
 
 use super::Session;
 use crate::handlers::{AccountChange, help};
-use crate::hub::client::Kick;
 use crate::hub::client::account::Account;
+use crate::hub::client::notification::Kick;
 use crate::hub::client::throttle::ThrottledOp;
-use crate::hub::ports::auth::{Answer, Question};
-use crate::hub::ports::{AccountUpdate, TokenHash};
+use crate::hub::id::TokenHash;
+use crate::hub::proposal::AccountUpdate;
+use crate::hub::query::{AuthReply, AuthRequest};
 
 type Re = Cow<'static, str>;
 
@@ -311,30 +312,32 @@ impl Session {
 
     fn verify(&self, name: UserName, secret: Secret, known: Option<Arc<str>>) {
         let address = self.client.address();
-        self.hub.auth.ask(Question::Verify { name, address, secret, known }, &self.client);
+        self.hub.auth.ask(AuthRequest::Verify { name, address, secret, known }, &self.client);
     }
 
     fn hash(&self, secret: Secret) {
-        self.hub.auth.ask(Question::Hash(secret), &self.client);
+        self.hub.auth.ask(AuthRequest::Hash(secret), &self.client);
     }
 
     /// The vault has looked at a password, or hashed one.
-    pub(super) fn on_vault(&mut self, answer: Answer, out: &mut BytesMut) {
+    pub(super) fn on_vault(&mut self, answer: AuthReply, out: &mut BytesMut) {
         let Some(dealing) = self.dealing.take() else { return };
         let Dealing { re, goal, now, .. } = *dealing;
-        if let (Goal::SignIn { name, .. }, Answer::Wrong | Answer::TooSoon(_)) = (&goal, &answer) {
+        if let (Goal::SignIn { name, .. }, AuthReply::Wrong | AuthReply::TooSoon(_)) =
+            (&goal, &answer)
+        {
             self.log_failed_sign_in(name);
         }
         let done = match answer {
-            Answer::Right { rehashed } => self.on_right(re.clone(), goal, rehashed, now, out),
-            Answer::Hashed(hash) => self.on_hashed(re.clone(), goal, hash, now),
-            Answer::Wrong => Err(match &goal {
+            AuthReply::Right { rehashed } => self.on_right(re.clone(), goal, rehashed, now, out),
+            AuthReply::Hashed(hash) => self.on_hashed(re.clone(), goal, hash, now),
+            AuthReply::Wrong => Err(match &goal {
                 Goal::SignIn { name, .. } => Refusal::wrong_password(name),
                 _ => self.me.name.as_ref().map_or_else(Refusal::internal, Refusal::wrong_password),
             }),
-            Answer::TooSoon(seconds) => Err(Refusal::login_too_soon(seconds)),
-            Answer::Busy => Err(Refusal::hashing_busy()),
-            Answer::Failed => Err(Refusal::internal()),
+            AuthReply::TooSoon(seconds) => Err(Refusal::login_too_soon(seconds)),
+            AuthReply::Busy => Err(Refusal::hashing_busy()),
+            AuthReply::Failed => Err(Refusal::internal()),
         };
         self.refuse_unless(done, re, out);
     }

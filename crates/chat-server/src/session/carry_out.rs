@@ -18,14 +18,15 @@ use super::account::Entry;
 use super::me::Place;
 use super::{Session, Waiting};
 use crate::handlers::{Change, help};
-use crate::hub::Limits;
 use crate::hub::admin::command::Issuer;
 use crate::hub::apply::{LeavePosition, Membership, NewMessage};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::{AccessContext, ModAction, ModActionKind};
+use crate::hub::client::ClientKind;
 use crate::hub::client::throttle::ThrottledOp;
-use crate::hub::client::{ClientKind, Source, UserId};
-use crate::hub::ports::AccountUpdate;
+use crate::hub::id::{Source, UserId};
+use crate::hub::limits::Limits;
+use crate::hub::proposal::AccountUpdate;
 use crate::hub::snapshot::Contact;
 use crate::policy;
 

@@ -18,9 +18,12 @@ use tokio::sync::mpsc::error::TryRecvError as QueueError;
 
 use crate::hub::apply::Membership;
 use crate::hub::channel::{Channel, RingReader};
+use crate::hub::client::Client;
 use crate::hub::client::account::Account;
-use crate::hub::client::{Client, ClientId, Notification, ReadySet};
+use crate::hub::client::notification::Notification;
 use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
+use crate::hub::fanout::ready_set::ReadySet;
+use crate::hub::id::ClientId;
 
 /// Everything that a person reads from.
 #[derive(Default)]
@@ -495,9 +498,9 @@ impl Chat {
 mod tests {
     use super::*;
     use crate::hub::channel::{RING, Ring};
-    use crate::hub::client::Source;
     use crate::hub::fanout::delivery::SequencedEvent;
     use crate::hub::fanout::sequence::Sequence;
+    use crate::hub::id::Source;
     use chat_proto::event::{CloseReason, MessageStamp};
     use chat_proto::name::UserName;
     use chat_proto::text::Text;

@@ -7,8 +7,8 @@ use chat_proto::format::Format;
 use chat_proto::name::UserName;
 
 use crate::hub::client::account::{self, Account};
-use crate::hub::client::{Source, UserId};
-use crate::hub::ports::HiddenAuthors;
+use crate::hub::id::{Source, UserId};
+use crate::hub::query::HiddenAuthors;
 
 /// The state of one connection that handlers read.
 pub(crate) struct Me {
@@ -300,7 +300,7 @@ impl Hidden {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::client::ClientId;
+    use crate::hub::id::ClientId;
     use chat_proto::name::ChannelName;
 
     fn channel(name: &str) -> Place {

@@ -21,11 +21,12 @@ use super::account::Entry;
 use crate::handlers::Rows;
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::{ActionTarget, ModAction, ModActionKind, PurgeScope};
-use crate::hub::client::Kick;
+use crate::hub::client::notification::Kick;
 use crate::hub::fanout::delivery::SequencedEvent;
-use crate::hub::ports::{
-    ConversationKey, ConversationRef, IdRange, QueryResult, Question, RangeCount, SearchRequest,
-    UnreadCount, UnreadQuery, VisibleRange,
+use crate::hub::id::ConversationKey;
+use crate::hub::query::{
+    ConversationRef, HistoryQuery, IdRange, QueryResult, RangeCount, SearchRequest, UnreadCount,
+    UnreadQuery, VisibleRange,
 };
 
 /// A question with a long answer, from its asking to its answer. There is one at a time, and no further line is
@@ -59,9 +60,9 @@ struct Purge {
 }
 
 impl Purge {
-    fn question(&self) -> Question {
+    fn question(&self) -> HistoryQuery {
         let Self { channel, counted: PurgeScope { names, upto, .. }, last, .. } = self;
-        Question::CountBy(channel.name.clone(), names.clone(), *upto, *last)
+        HistoryQuery::CountBy(channel.name.clone(), names.clone(), *upto, *last)
     }
 }
 
@@ -116,7 +117,7 @@ impl Session {
         self.ask_archive(
             re,
             Then::History(conversation),
-            Question::Lines(of, span, reach, self.me.hidden_authors()),
+            HistoryQuery::Lines(of, span, reach, self.me.hidden_authors()),
         );
     }
 
@@ -141,12 +142,12 @@ impl Session {
             hidden: self.me.hidden_authors(),
         };
         let then = Then::Search(Box::new(search));
-        self.ask_archive(re, then, Question::Search(Box::new(asked)));
+        self.ask_archive(re, then, HistoryQuery::Search(Box::new(asked)));
     }
 
     /// `/log`.
     pub(super) fn tell_acts(&mut self, re: Cow<'static, str>, channel: ChannelName, most: u32) {
-        self.ask_archive(re, Then::Acts(channel.clone()), Question::ChannelLog(channel, most));
+        self.ask_archive(re, Then::Acts(channel.clone()), HistoryQuery::ChannelLog(channel, most));
     }
 
     /// `/purge`: what it hides is counted by the archive, in slices, and what is said meanwhile when it takes its place.
@@ -224,7 +225,7 @@ impl Session {
         let of = ConversationRef::Key(ConversationKey::Channel(channel.clone()));
         let floor = self.inbox.channel(&channel).map(|channel| channel.floor());
         let reach = VisibleRange { after: floor.unwrap_or_default(), upto };
-        let question = Question::Lines(of, span, Some(reach), self.me.hidden_authors());
+        let question = HistoryQuery::Lines(of, span, Some(reach), self.me.hidden_authors());
         self.ask_archive(re, Then::Entered(done, channel), question);
         match (&mut self.lookup, kick) {
             (Some(lookup), kick) => lookup.kick = kick,
@@ -236,7 +237,7 @@ impl Session {
     /// What was written privately to this person while they were away.
     pub(super) fn ask_what_waits(&mut self, re: Cow<'static, str>, done: Option<OkReply>) {
         if let Some(reader) = self.reader() {
-            self.ask_archive(re, Then::SignedIn(done), Question::Unread(reader));
+            self.ask_archive(re, Then::SignedIn(done), HistoryQuery::Unread(reader));
         }
     }
 
@@ -250,7 +251,7 @@ impl Session {
         let reader = self.reader().ok_or_else(|| Refusal::not_named(None))?;
         let channels = self.inbox.channels();
         let channels = channels.map(|channel| (channel.name.clone(), channel.floor())).collect();
-        let question = Question::Mentions { reader, channels, most, before };
+        let question = HistoryQuery::Mentions { reader, channels, most, before };
         self.ask_archive(re, Then::Mentions(most), question);
         Ok(())
     }
@@ -273,7 +274,7 @@ impl Session {
         }
     }
 
-    fn ask_archive(&mut self, re: Cow<'static, str>, then: Then, question: Question) {
+    fn ask_archive(&mut self, re: Cow<'static, str>, then: Then, question: HistoryQuery) {
         self.lookup = Some(Box::new(Lookup {
             re,
             then,
@@ -395,7 +396,7 @@ impl Session {
                 lookup.is_asked = true;
                 self.hub
                     .history
-                    .ask(Question::NextPage(rest, self.me.hidden_authors()), &self.client);
+                    .ask(HistoryQuery::NextPage(rest, self.me.hidden_authors()), &self.client);
             } else if let Then::Purge(purge) = &lookup.then
                 && purge.counted.upto < purge.last
             {
@@ -410,7 +411,7 @@ impl Session {
                 let range = IdRange { key, after, upto, count: RangeCount::All };
                 self.hub
                     .history
-                    .ask(Question::NextPage(range, self.me.hidden_authors()), &self.client);
+                    .ask(HistoryQuery::NextPage(range, self.me.hidden_authors()), &self.client);
             } else {
                 self.end_lookup(out);
             }

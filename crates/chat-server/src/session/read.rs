@@ -7,7 +7,7 @@ use chat_proto::id::MessageId;
 use chat_proto::name::UserName;
 
 use super::Session;
-use crate::hub::client::UserId;
+use crate::hub::id::UserId;
 
 /// Private chats of which it is remembered what was told; past it the oldest count as unread.
 const MAX_CHATS: usize = 64;

@@ -11,7 +11,7 @@ use chat_proto::refusal::Refusal;
 
 use super::inbox::{Missed, Taken};
 use super::{Session, Waiting};
-use crate::hub::client::{IgnoreChange, Kick, KickCause, Notification};
+use crate::hub::client::notification::{IgnoreChange, Kick, KickCause, Notification};
 use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
 
 /// What is still told of a channel at the most, in bytes, to who leaves it; it is told how much the rest was.
@@ -176,7 +176,7 @@ impl Session {
         match note {
             Notification::Reply(answer) => self.on_answer(answer, out),
             Notification::Sent { correlation_id, to, stamp } => {
-                self.on_said(correlation_id, to, stamp, out)
+                self.on_said(correlation_id, to, stamp, out);
             }
             Notification::QueryResult(found) => self.on_found(found, out),
             Notification::PrivateQueue { lines } => self.inbox.open(lines),

@@ -13,8 +13,10 @@ use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 use tokio::sync::oneshot;
 
-use crate::hub::client::{Client, Notification, UserId};
-use crate::hub::ports::TokenHash;
+use crate::hub::client::Client;
+use crate::hub::client::notification::Notification;
+use crate::hub::id::TokenHash;
+use crate::hub::id::UserId;
 
 /// What an operator of the server wants.
 pub(crate) enum AdminRequest {

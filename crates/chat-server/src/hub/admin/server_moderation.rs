@@ -10,8 +10,8 @@ use chat_proto::time::Timestamp;
 
 use crate::hub::admin::bans::Bans;
 use crate::hub::admin::command::AuditEntry;
-use crate::hub::ports::TokenHash;
-use crate::store::ACTS_KEPT;
+use crate::hub::id::TokenHash;
+use crate::hub::limits::MAX_AUDIT_ENTRIES;
 use crate::util::clock::end_of;
 
 /// All of it.
@@ -19,7 +19,7 @@ use crate::util::clock::end_of;
 pub(crate) struct ServerModeration {
     pub(in crate::hub) bans: Bans,
     invitations: HashMap<TokenHash, Invitation>,
-    /// Oldest first, [`ACTS_KEPT`] at most.
+    /// Oldest first, [`MAX_AUDIT_ENTRIES`] at most.
     acts: VecDeque<AuditEntry>,
 }
 
@@ -62,7 +62,7 @@ impl ServerModeration {
     }
 
     pub(in crate::hub) fn record(&mut self, act: AuditEntry) {
-        if self.acts.len() >= ACTS_KEPT {
+        if self.acts.len() >= MAX_AUDIT_ENTRIES {
             self.acts.pop_front();
         }
         self.acts.push_back(act);
@@ -184,7 +184,7 @@ mod tests {
             let time = Timestamp(time);
             all.record(AuditEntry { time, by: None, did, whom, until: None, reason: None });
         }
-        assert_eq!(all.acts.len(), ACTS_KEPT);
+        assert_eq!(all.acts.len(), MAX_AUDIT_ENTRIES);
         let last: Vec<i64> = all.last_acts(2).map(|act| act.time.0).collect();
         assert_eq!(last, [2998, 2999]);
     }

@@ -11,12 +11,16 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
+use crate::hub::Hub;
 use crate::hub::channel::Channel;
+use crate::hub::client::Client;
 use crate::hub::client::account::{Account, IgnoredUser, StoredAccount, TokenCheck};
-use crate::hub::client::{Client, IgnoreChange, Notification, Source, UserId};
-use crate::hub::ports::{AccountProposal, AccountUpdate, ConversationKey, StateChange, TokenHash};
-use crate::hub::{Hub, lock};
+use crate::hub::client::notification::{IgnoreChange, Notification};
+use crate::hub::id::{ConversationKey, TokenHash};
+use crate::hub::id::{Source, UserId};
+use crate::hub::proposal::{AccountProposal, AccountUpdate, StateChange};
 use crate::util::clock::on_the_wall;
+use crate::util::sync::lock;
 
 impl Hub {
     /// Wants something to become of an account. With `done` the asker gets that as their answer once it is kept,

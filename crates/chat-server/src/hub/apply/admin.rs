@@ -14,15 +14,19 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
+use crate::hub::Hub;
 use crate::hub::admin::bans::counts;
 use crate::hub::admin::command::{AdminAction, AdminCommand, AdminRequest, AuditEntry, Issuer};
 use crate::hub::admin::server_moderation::Invitation;
+use crate::hub::client::Client;
 use crate::hub::client::account::Account;
-use crate::hub::client::{Client, KillNotice, Notification, Source};
+use crate::hub::client::notification::{KillNotice, Notification};
 use crate::hub::fanout::delivery::SequencedEvent;
-use crate::hub::ports::StateChange;
-use crate::hub::{Hub, RegistrationMode, lock};
+use crate::hub::id::Source;
+use crate::hub::limits::RegistrationMode;
+use crate::hub::proposal::StateChange;
 use crate::util::clock::on_the_wall;
+use crate::util::sync::lock;
 
 /// For how long an invitation is good, in milliseconds.
 #[expect(clippy::cast_possible_wrap, reason = "some days fit")]

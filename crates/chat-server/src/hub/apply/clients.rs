@@ -12,15 +12,19 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
+use crate::hub::Hub;
 use crate::hub::channel::Channel;
 use crate::hub::client::account::NameConflict;
 use crate::hub::client::directory::Directory;
+use crate::hub::client::notification::Notification;
 use crate::hub::client::throttle::{QuotaOwner, ThrottledOp};
-use crate::hub::client::{Client, ClientId, ClientKind, Notification, ReadySet, Source};
+use crate::hub::client::{Client, ClientKind};
 use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
-use crate::hub::ports::StateChange;
-use crate::hub::{Hub, lock};
+use crate::hub::fanout::ready_set::ReadySet;
+use crate::hub::id::{ClientId, Source};
+use crate::hub::proposal::StateChange;
 use crate::util::clock::on_the_wall;
+use crate::util::sync::lock;
 
 impl Hub {
     /// Somebody connected, from an address unless it is none.

@@ -12,16 +12,18 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
+use crate::hub::Hub;
 use crate::hub::channel::Channel;
 use crate::hub::channel::moderation::FilterVerdict;
+use crate::hub::client::Client;
+use crate::hub::client::notification::Notification;
 use crate::hub::client::private::SendPermit;
-use crate::hub::client::{Client, Notification};
 use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
-use crate::hub::ports::{
+use crate::hub::proposal::{
     CommitOutcome, Payload, PolicyCheck, PrivateRecipient, Proposal, Recipient, StateChange,
 };
 use crate::hub::snapshot::Contact;
-use crate::hub::{Hub, lock};
+use crate::util::sync::lock;
 
 /// What somebody says, before it is known where it goes.
 pub(crate) struct NewMessage {

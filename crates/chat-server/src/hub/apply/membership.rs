@@ -10,15 +10,18 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
+use crate::hub::Hub;
 use crate::hub::channel::mod_action::{AccessContext, ModerationChange};
 use crate::hub::channel::moderation::ListKind;
 use crate::hub::channel::operators::Right;
 use crate::hub::channel::{Channel, RingReader, State};
+use crate::hub::client::Client;
+use crate::hub::client::notification::{Kick, KickCause, Notification};
 use crate::hub::client::throttle::{QuotaOwner, ThrottledOp};
-use crate::hub::client::{Client, Kick, KickCause, Notification, UserId};
-use crate::hub::ports::{ChannelChange, StateChange};
-use crate::hub::{Hub, lock};
+use crate::hub::id::UserId;
+use crate::hub::proposal::{ChannelChange, StateChange};
 use crate::util::clock::on_the_wall;
+use crate::util::sync::lock;
 
 /// Channels that nobody can make: so that the answer to whoever wants to make one that is hidden isn't for hidden ones
 /// alone.

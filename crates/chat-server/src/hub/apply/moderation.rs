@@ -12,16 +12,20 @@ use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
 use super::membership::eject;
+use crate::hub::Hub;
 use crate::hub::channel::mod_action::{
     ActionTarget, Authority, BanSubject, ModAction, ModActionKind, ModActionRecord,
     ModerationChange,
 };
 use crate::hub::channel::moderation::{ListEntry, ListKind};
 use crate::hub::channel::operators::Right;
+use crate::hub::channel::table::ChannelTable;
 use crate::hub::channel::{Channel, State};
-use crate::hub::client::{Client, Kick, KickCause, Notification, UserId};
-use crate::hub::ports::{Payload, PolicyCheck, Proposal, Recipient, StateChange};
-use crate::hub::{ChannelTable, Hub, lock};
+use crate::hub::client::Client;
+use crate::hub::client::notification::{Kick, KickCause, Notification};
+use crate::hub::id::UserId;
+use crate::hub::proposal::{Payload, PolicyCheck, Proposal, Recipient, StateChange};
+use crate::util::sync::lock;
 
 /// An act that is kept, while it is carried out.
 struct ModActionContext<'a> {
@@ -82,7 +86,7 @@ impl Hub {
         self.record_operator(channel, account);
         let term = action.term(now).unwrap_or(Term::Permanent);
         let list_entry = action.list_entry(by_name, now);
-        let ended = action.ended(&state);
+        let ended = state.ended_by(&action);
         let ModAction { kind, reason } = action;
         let cx = ModActionContext { by, by_name, channel, devices, reason, now };
         let answer = match kind {
@@ -446,7 +450,7 @@ impl Proposal {
         match (&self.what, &self.to) {
             (Payload::ModAction(action), Ok(Recipient::Channel(channel))) => {
                 let state = channel.state();
-                let mut kept = action.kept(&self.from, self.time, &state);
+                let mut kept = state.record_of(action, &self.from, self.time);
                 let is_by_server = state.authority(&self.author) == Authority::Server;
                 drop(state);
                 if is_by_server && kept.logged.is_some() {

@@ -1,22 +1,19 @@
 //! Which channels are about whom, so that no act looks at every channel or every account.
-//!
-//! * [`ChannelIndex`]: the channels whose bans and mutes may hit a person, and those that an account has a part in.
-//! * [`MembershipIndex`]: the accounts that are in a channel, here or when they come back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use chat_proto::name::{ChannelName, UserName};
+use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use ipnet::IpNet;
 
 use crate::hub::channel::Channel;
-use crate::hub::channel::moderation::{RestrictionKey, UserDetails};
-use crate::hub::client::UserId;
-use crate::hub::client::throttle::{QuotaOwner, Quotas};
-use crate::hub::lock;
-use crate::util::sync::{Rank, RankedMutex};
+use crate::hub::channel::moderation::RestrictionKey;
+use crate::hub::client::throttle::QuotaOwner;
+use crate::hub::id::UserDetails;
+use crate::hub::id::UserId;
+use crate::hub::limits::Quotas;
 
 /// The channels by the people whom their rules are about.
 #[derive(Default)]
@@ -183,32 +180,4 @@ fn once(channels: impl Iterator<Item = Arc<Channel>>) -> Vec<Arc<Channel>> {
 
 fn length(net: &IpNet) -> (bool, u8) {
     (net.addr().is_ipv4(), net.prefix_len())
-}
-
-/// The accounts that are in each channel. Each account's own list says the same; both change together, with the account
-/// locked.
-#[derive(Default)]
-pub(in crate::hub) struct MembershipIndex(
-    RankedMutex<{ Rank::Members as u8 }, HashMap<ChannelName, HashSet<UserId>>>,
-);
-
-impl MembershipIndex {
-    pub(in crate::hub) fn add(&self, channel: &ChannelName, account: UserId) {
-        lock(&self.0).entry(channel.clone()).or_default().insert(account);
-    }
-
-    pub(in crate::hub) fn remove(&self, channel: &ChannelName, account: UserId) {
-        let mut all = lock(&self.0);
-        if let Some(accounts) = all.get_mut(channel) {
-            accounts.remove(&account);
-            if accounts.is_empty() {
-                all.remove(channel);
-            }
-        }
-    }
-
-    /// The channel is gone: takes out who was in it.
-    pub(in crate::hub) fn take(&self, channel: &ChannelName) -> HashSet<UserId> {
-        lock(&self.0).remove(channel).unwrap_or_default()
-    }
 }

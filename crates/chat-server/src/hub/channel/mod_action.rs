@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat_proto::command_table::CommandKind;
-use chat_proto::event::{ModLogEntry, Restriction, Sentence, Term};
+use chat_proto::event::{ModLogEntry, Restriction, Term};
 use chat_proto::id::MessageId;
 use chat_proto::mod_target::ModTarget;
 use chat_proto::name::{ChannelName, UserName};
@@ -13,10 +13,11 @@ use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
 use crate::hub::admin::command::AuditEntry;
-use crate::hub::channel::State;
-use crate::hub::channel::moderation::{FilterVerdict, ListEntry, ListKind, Settings, UserDetails};
+use crate::hub::channel::moderation::{FilterVerdict, ListEntry, ListKind, Settings};
 use crate::hub::channel::operators::Right;
-use crate::hub::client::{Client, NameRecord, UserId};
+use crate::hub::client::Client;
+use crate::hub::id::UserDetails;
+use crate::hub::id::{NameRecord, UserId};
 
 use crate::util::clock::on_the_wall;
 
@@ -36,7 +37,7 @@ impl ActionTarget {
         self.client.as_ref().and_then(|client| client.name()).unwrap_or_else(|| self.user.clone())
     }
 
-    fn user_id(&self) -> Option<UserId> {
+    pub(in crate::hub) fn user_id(&self) -> Option<UserId> {
         self.client.as_ref().map(|client| client.user_id()).or(self.account)
     }
 
@@ -151,7 +152,7 @@ impl ModAction {
         }
     }
 
-    fn target(&self) -> Option<ModTarget> {
+    pub(in crate::hub) fn target(&self) -> Option<ModTarget> {
         match &self.kind {
             ModActionKind::Ban(BanSubject::Net(net), _)
             | ModActionKind::Unban(BanSubject::Net(net)) => Some(net.clone()),
@@ -191,86 +192,6 @@ impl ModAction {
         };
         let account = subject.and_then(|subject| subject.account);
         Some((list, ListEntry::new(shown, subject.and_then(ActionTarget::user_id), account)))
-    }
-
-    /// Which marks it ends.
-    pub(in crate::hub) fn ended(&self, state: &State) -> Option<(ListKind, Vec<String>)> {
-        let list = match &self.kind {
-            ModActionKind::Unban(_) => ListKind::Bans,
-            ModActionKind::Unmute(_) => ListKind::Mutes,
-            _ => return None,
-        };
-        let (target, who) = (self.target()?, self.subject().and_then(ActionTarget::who));
-        let keys = |is_one: &dyn Fn(&ListEntry) -> bool| -> Vec<String> {
-            let ones = state.moderation.list(list).iter().filter(|list_entry| is_one(list_entry));
-            ones.map(|list_entry| list_entry.key().to_owned()).collect()
-        };
-        let mut meant = keys(&|list_entry| list_entry.is_meant(&target, who.as_ref()));
-        // Who is kept out by a name that is folded like theirs is let in by their own.
-        if meant.is_empty() {
-            meant = keys(&|list_entry| list_entry.is_alike(&target));
-        }
-        Some((list, meant))
-    }
-
-    /// What is to be kept of it.
-    pub(in crate::hub) fn kept(
-        &self,
-        by: &UserName,
-        time: Timestamp,
-        state: &State,
-    ) -> ModActionRecord {
-        let mut moderation = Vec::new();
-        if let Some((list, list_entry)) = self.list_entry(by, time) {
-            moderation.push(ModerationChange::Add(list, list_entry));
-        }
-        let mut changes = true;
-        if let Some((list, keys)) = self.ended(state) {
-            changes = !keys.is_empty();
-            moderation.extend(keys.into_iter().map(|key| ModerationChange::Remove(list, key)));
-        }
-        let mut purged = None;
-        match &self.kind {
-            // With the act itself, so that no crash lets an account come back to where it was put out of.
-            ModActionKind::Kick(subject) | ModActionKind::Ban(BanSubject::User(subject), _) => {
-                moderation.extend(subject.account.map(ModerationChange::RemoveMember));
-            }
-            ModActionKind::Op(subject) => {
-                changes = !state.is_owned_by(subject);
-                moderation.extend(
-                    subject.account.map(|account| ModerationChange::Operator(account, Right::Full)),
-                );
-            }
-            ModActionKind::Deop(subject) => {
-                changes = state.is_operated_by(subject);
-                moderation.extend(subject.account.map(ModerationChange::RemoveOperator));
-            }
-            ModActionKind::Set(setting) => {
-                let mut settings = state.moderation.settings.clone();
-                settings.set(setting);
-                moderation.push(ModerationChange::Setting(
-                    setting.name(),
-                    settings.value(setting.name()),
-                ));
-            }
-            ModActionKind::Purge(_, counted) => purged = Some(counted.clone()),
-            ModActionKind::Drop => moderation.push(ModerationChange::DropChannel),
-            _ => {}
-        }
-        let setting = match &self.kind {
-            ModActionKind::Set(setting) => Some(Sentence::new(setting.to_string())),
-            _ => None,
-        };
-        let logged = ModLogEntry {
-            time,
-            by: by.clone(),
-            did: self.kind(),
-            target: self.target(),
-            term: self.term(time),
-            setting,
-            reason: self.reason.clone(),
-        };
-        ModActionRecord { moderation, purged, logged: changes.then_some(logged), recorded: None }
     }
 
     /// What the record of the server's operators gets. `None` acts at the shell.

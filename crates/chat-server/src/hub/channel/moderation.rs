@@ -14,10 +14,11 @@ use chat_proto::name::UserName;
 use chat_proto::period::Period;
 use chat_proto::time::Timestamp;
 
-pub(crate) use self::list_entry::{ListEntry, RestrictionKey, UserDetails};
+pub(crate) use self::list_entry::{ListEntry, RestrictionKey};
 pub(crate) use self::settings::Settings;
 use self::slow_mode::SlowMode;
 pub(crate) use self::word_filter::{FilterMatch, FilterVerdict};
+use crate::hub::id::UserDetails;
 
 /// Bans that a channel keeps, and mutes; past it no more are taken.
 pub(crate) const MAX_LIST_ENTRIES: usize = 1000;

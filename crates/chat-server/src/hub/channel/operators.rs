@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::hub::client::{Client, UserId};
+use crate::hub::client::Client;
+use crate::hub::id::UserId;
 
 /// How an operator came by the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,11 +10,11 @@ use chat_proto::limits::{MAX_TOKENS, TOKEN_DAYS};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::time::Timestamp;
 
-use crate::hub::channel::index::MembershipIndex;
-use crate::hub::client::UserId;
-use crate::hub::lock;
-use crate::hub::ports::{ConversationKey, TokenHash};
+use crate::hub::client::membership_index::MembershipIndex;
+use crate::hub::id::UserId;
+use crate::hub::id::{ConversationKey, TokenHash};
 use crate::hub::skeleton_index::SkeletonIndex;
+use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex};
 
 /// An account. Its number is the party that it is in private chats.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use chat_proto::name::UserName;
 
-use crate::hub::client::{Client, ClientId, UserId};
+use crate::hub::client::Client;
+use crate::hub::id::{ClientId, UserId};
 use crate::hub::skeleton_index::SkeletonIndex;
 
 /// Everybody connected, and who has which name.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use chat_proto::name::UserName;
 use chat_proto::time::Timestamp;
 
-use crate::hub::client::UserId;
 use crate::hub::client::throttle::QuotaOwner;
+use crate::hub::id::UserId;
 
 /// How long a name stands for a client that was cut off, in milliseconds: a day.
 const HELD_MILLIS: i64 = 24 * 3_600_000;

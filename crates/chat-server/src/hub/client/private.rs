@@ -13,8 +13,11 @@ use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use tokio::sync::mpsc;
 
-use crate::hub::client::{Client, ClientId, Notification, ReadySet};
+use crate::hub::client::Client;
+use crate::hub::client::notification::Notification;
 use crate::hub::fanout::delivery::{Delivery, is_much_alive};
+use crate::hub::fanout::ready_set::ReadySet;
+use crate::hub::id::ClientId;
 
 /// Lines that may wait in one direction of a chat; past it the sender is told `user-busy`. The room is not
 /// there before it is needed.

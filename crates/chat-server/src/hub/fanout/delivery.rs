@@ -10,7 +10,7 @@ use chat_proto::event::Event;
 use chat_proto::format::Format;
 use chat_proto::id::MessageId;
 
-use crate::hub::client::{ClientId, Source};
+use crate::hub::id::{ClientId, Source};
 
 /// Lines that are told as one delivery at the most, and about how many bytes in the text form: what is told as one is taken
 /// out and copied as one, and has one place among all that is kept for who reads slowly.

@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 use futures_util::task::AtomicWaker;
 use tokio::runtime::Handle;
 
-use crate::hub::lock;
+use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex};
 
 thread_local! {

@@ -11,13 +11,15 @@ use chat_proto::refusal::Refusal;
 use chat_proto::secret::Secret;
 use chat_proto::time::Timestamp;
 
+use crate::hub::Hub;
 use crate::hub::admin::command::AuditEntry;
 use crate::hub::admin::server_moderation::Invitation;
 use crate::hub::channel::Channel;
+use crate::hub::client::Client;
 use crate::hub::client::account::Account;
-use crate::hub::client::{Client, ClientId};
-use crate::hub::ports::TokenHash;
-use crate::hub::{Hub, lock};
+use crate::hub::id::ClientId;
+use crate::hub::id::TokenHash;
+use crate::util::sync::lock;
 
 /// Rows of a list that are read with its lock held once.
 const SLICE: usize = 256;

@@ -10,7 +10,8 @@ use chat_proto::time::Timestamp;
 use super::*;
 use crate::hub::channel::mod_action::{BanSubject, PurgeScope, TargetFacts};
 use crate::hub::channel::moderation::Settings;
-use crate::hub::client::{Client, ClientId};
+use crate::hub::client::Client;
+use crate::hub::id::ClientId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {

@@ -15,9 +15,10 @@ use crate::commit::local::LocalLog;
 use crate::commit::retention::Retention;
 use crate::conn::{self, ConnectionConfig, serve};
 use crate::history::Archive;
-use crate::hub::client::UserId;
+use crate::hub::Backends;
 use crate::hub::client::account::{Account, StoredAccount};
-use crate::hub::{Backends, Limits, Quotas};
+use crate::hub::id::UserId;
+use crate::hub::limits::{Limits, Quotas};
 use crate::store::{Durability, Place, Store};
 use crate::util::clock::steady_clock;
 
@@ -317,12 +318,7 @@ async fn what_is_over_is_in_no_index() {
     alice.ask("/deop alice").await;
     let now = Timestamp(i64::MAX / 2);
     alice.quit().await;
-    hub.erase_account(
-        UserId(1000),
-        crate::hub::client::Source::NOBODY,
-        None,
-        SignOutReason::Deleted,
-    );
+    hub.erase_account(UserId(1000), crate::hub::id::Source::NOBODY, None, SignOutReason::Deleted);
     hub.drop_empty_channels(now);
     assert!(lock(&hub.index).is_empty());
     assert_eq!(hub.counts().0, 0);

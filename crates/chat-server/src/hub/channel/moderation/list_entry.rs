@@ -1,7 +1,5 @@
 //! Somebody of whom something is said in a channel: that they are banned, muted or invited.
 
-use std::net::IpAddr;
-
 use chat_proto::event::{Restriction, Term};
 use chat_proto::fold::folded;
 use chat_proto::mod_target::ModTarget;
@@ -9,31 +7,8 @@ use chat_proto::name::UserName;
 use chat_proto::time::Timestamp;
 use ipnet::IpNet;
 
-use crate::hub::client::UserId;
+use crate::hub::id::{UserDetails, UserId, skeletons};
 use crate::util::clock::end_of;
-
-/// By what somebody is known.
-#[derive(Clone, Debug)]
-pub(crate) struct UserDetails {
-    pub(crate) name: Option<UserName>,
-    pub(crate) user_id: UserId,
-    /// The party that their account is, if they have one.
-    pub(crate) account: Option<UserId>,
-    pub(crate) address: Option<IpAddr>,
-    /// Who they were earlier on this connection, with or without an account.
-    pub(crate) before: Vec<UserId>,
-}
-
-impl UserDetails {
-    /// What their name may be taken for.
-    pub(crate) fn skeletons(&self) -> Vec<Box<str>> {
-        self.name.as_ref().map(skeletons).unwrap_or_default()
-    }
-}
-
-fn skeletons(name: &UserName) -> Vec<Box<str>> {
-    name.ban_skeletons().map(Into::into).collect()
-}
 
 /// By what a ban or a mute is found in the index of all channels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -29,7 +29,7 @@ impl Settings {
             ChannelSetting::TopicLock(on) => self.topic_lock = *on,
             ChannelSetting::History(on) => self.no_history = !on,
             ChannelSetting::Words(WordFilterChange::Add(pattern)) => {
-                self.words.add(pattern.clone())
+                self.words.add(pattern.clone());
             }
             ChannelSetting::Words(WordFilterChange::Remove(pattern)) => self.words.remove(pattern),
             ChannelSetting::Words(WordFilterChange::Clear) => self.words = WordFilter::default(),

@@ -6,8 +6,8 @@ use chat_proto::name::UserName;
 use chat_proto::period::Period;
 use chat_proto::time::Timestamp;
 
-use super::UserDetails;
-use crate::hub::client::UserId;
+use crate::hub::id::UserDetails;
+use crate::hub::id::UserId;
 
 /// When the last line of each was. By party, so that a new name changes nothing, and by name, so that a new
 /// connection under the same name doesn't. It isn't kept over a restart.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use chat_proto::event::Event;
 use tokio::sync::Notify;
 
+use crate::hub::Hub;
 use crate::hub::channel::{Channel, State};
-use crate::hub::client::Source;
-use crate::hub::{Hub, lock};
+use crate::hub::id::Source;
+use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex};
 
 /// The large channels in which somebody came or went since it was last told.
