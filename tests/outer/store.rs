@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chat_server::store::{Durability, Entry, Place, Store};
+use chat_server::store::{Durability, Store, StoreLocation, WriteOp};
 use chat_testkit::{Form, Setup, TestClient, TestServer};
 use serde_json::Value;
 use socket2::SockRef;
@@ -43,16 +43,17 @@ impl Kept {
     fn past(&self, number: u32, name: &str, lines: &[(i64, &str)]) {
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
         let now = i64::try_from(now).unwrap();
-        let store = Store::open(&Place::Directory(self.data()), Durability::Machine).unwrap();
+        let store =
+            Store::open(&StoreLocation::Directory(self.data()), Durability::Machine).unwrap();
         let (mut book, _) = store.into_parts();
         let key = format!("#{name}");
-        let channel = Entry::Channel { number, name: &key, shown: name, topic: None, open: true };
+        let channel = WriteOp::Channel { number, name: &key, shown: name, topic: None, open: true };
         let mut entries = vec![channel];
         for (id, (days, text)) in (1..).zip(lines) {
             let time = now - days * DAY_MILLIS;
             let (author, action, by_other) = ("past", false, false);
             let (account, once) = (None, None);
-            entries.push(Entry::Line {
+            entries.push(WriteOp::Line {
                 number,
                 id,
                 time,

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use chat_server::store::{AccountEntry, Durability, Place, Store};
+use chat_server::store::{AccountOp, Durability, Store, StoreLocation};
 use chat_testkit::{Form, Setup, TestServer, binary};
 use tempfile::TempDir;
 
@@ -298,10 +298,11 @@ async fn what_is_hidden_in_a_channel_is_in_no_export_and_keeps_its_place() {
 #[test]
 fn what_is_kept_of_an_account_is_exported() {
     let data = Data::new();
-    let (mut book, _) = Store::open(&Place::Directory(data.path("data")), Durability::Machine)
-        .unwrap()
-        .into_parts();
-    let made = AccountEntry::Made {
+    let (mut book, _) =
+        Store::open(&StoreLocation::Directory(data.path("data")), Durability::Machine)
+            .unwrap()
+            .into_parts();
+    let made = AccountOp::Create {
         party: 1,
         key: "alice",
         shown: "Alice",

@@ -19,7 +19,7 @@ use chat_proto::encoding::encoded;
 use chat_proto::event::Event;
 use chat_proto::format::Format;
 use chat_proto::line::LineCodec;
-use chat_server::store::{Book, Durability, Entry, Place, Store};
+use chat_server::store::{Durability, Store, StoreLocation, WriteOp, Writer};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
 use room::{Room, TEXT, line, message};
@@ -47,16 +47,17 @@ fn encoding(event: Event, format: Format) -> Bytes {
     encoded(black_box(&event), format)
 }
 
-fn book() -> Book {
-    let (mut book, _) = Store::open(&Place::Memory, Durability::Process).unwrap().into_parts();
+fn book() -> Writer {
+    let (mut book, _) =
+        Store::open(&StoreLocation::Memory, Durability::Process).unwrap().into_parts();
     let (name, shown) = ("#general", "general");
-    book.commit(&[Entry::Channel { number: 1, name, shown, topic: None, open: true }]).unwrap();
+    book.commit(&[WriteOp::Channel { number: 1, name, shown, topic: None, open: true }]).unwrap();
     book
 }
 
 #[library_benchmark]
 #[bench::of_256(args = (), setup = book)]
-fn store(mut book: Book) -> Book {
+fn store(mut book: Writer) -> Writer {
     book.commit(&(1..=256).map(line).collect::<Vec<_>>()).unwrap();
     book.flush().unwrap();
     book

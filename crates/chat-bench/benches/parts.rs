@@ -15,7 +15,7 @@ use chat_proto::command::parse;
 use chat_proto::encoding::encoded;
 use chat_proto::format::Format;
 use chat_proto::line::LineCodec;
-use chat_server::store::{Durability, Entry, Place, Store};
+use chat_server::store::{Durability, Store, StoreLocation, WriteOp};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 use room::{Room, TEXT, line, message};
@@ -62,10 +62,10 @@ fn encodings(criterion: &mut Criterion) {
 fn store(criterion: &mut Criterion) {
     const BATCH: u64 = 256;
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::Directory(folder.path().to_owned());
+    let place = StoreLocation::Directory(folder.path().to_owned());
     let (mut book, _) = Store::open(&place, Durability::Process).unwrap().into_parts();
     let (name, shown) = ("#general", "general");
-    book.commit(&[Entry::Channel { number: 1, name, shown, topic: None, open: true }]).unwrap();
+    book.commit(&[WriteOp::Channel { number: 1, name, shown, topic: None, open: true }]).unwrap();
     let mut last = 0;
     let mut group = criterion.benchmark_group("store");
     group.throughput(Throughput::Elements(BATCH));
@@ -78,7 +78,7 @@ fn store(criterion: &mut Criterion) {
             last += BATCH;
             (first..=last).map(line).collect::<Vec<_>>()
         };
-        let mut commit = |batch: Vec<Entry<'_>>| {
+        let mut commit = |batch: Vec<WriteOp<'_>>| {
             book.commit(&batch).unwrap();
             if flushed {
                 book.flush().unwrap();

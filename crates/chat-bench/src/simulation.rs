@@ -16,14 +16,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use chat_proto::time::Timestamp;
-use chat_server::auth::Keeper;
+use chat_server::auth::AuthService;
 use chat_server::commit::local::LocalLog;
 use chat_server::commit::retention::Retention;
 use chat_server::conn::{self, ConnectionConfig, Peer};
-use chat_server::history::Archive;
+use chat_server::history::HistoryService;
 use chat_server::hub::limits::{Limits, RegistrationMode};
 use chat_server::hub::{Backends, Hub};
-use chat_server::store::{Durability, Place, Store};
+use chat_server::store::{Durability, Store, StoreLocation};
 use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf};
 
@@ -56,11 +56,12 @@ impl House {
             std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis(),
         )?);
         let (keeping, order) = if threaded {
-            let (book, lookups) = Store::open(&Place::Memory, Durability::Machine)?.into_parts();
-            let archive = Arc::new(Archive::start(&lookups)?);
+            let (book, lookups) =
+                Store::open(&StoreLocation::Memory, Durability::Machine)?.into_parts();
+            let archive = Arc::new(HistoryService::start(&lookups)?);
             let (order, past) = LocalLog::start(book, Retention::default())?;
             let order = Arc::new(order);
-            let vault = Arc::new(Keeper::start().context("a thread for passwords")?);
+            let vault = Arc::new(AuthService::start().context("a thread for passwords")?);
             (
                 Backends {
                     commit_log: order.clone(),

@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin;
-use crate::auth::Keeper;
+use crate::auth::AuthService;
 use crate::commit::local::LocalLog;
 use crate::config::listen::Listen;
 use crate::config::{AdminSocket, Config, MAX_CONVERSATIONS};
-use crate::history::Archive;
+use crate::history::HistoryService;
 use crate::hub::fanout::ready_set::ReadySet;
 use crate::hub::{Backends, Hub, probe};
 use crate::listen::limiter::ConnectionLimiter;
@@ -30,7 +30,7 @@ use crate::listen::{self, ServerContext};
 use crate::ops::heartbeat;
 use crate::ops::systemd;
 use crate::ops::watchdog::Watchdog;
-use crate::store::{Place, Store};
+use crate::store::{Store, StoreLocation};
 use crate::util::clock::{self, steady_clock};
 
 /// How long lines that were said have to be stored when the server stops, how long connections have for their
@@ -114,7 +114,7 @@ impl Server {
         services.spawn(tell_comings(Arc::clone(&hub), presence_every));
         services.spawn(sweep(Arc::clone(&hub), Arc::clone(&order)));
         services.spawn(keep_read(Arc::clone(&hub), Arc::clone(&order)));
-        if let (Place::Directory(data), 1..) = (config.place, config.free_disk) {
+        if let (StoreLocation::Directory(data), 1..) = (config.place, config.free_disk) {
             services.spawn(watch_disk(Arc::clone(&hub), data, config.free_disk));
         }
         let mut listeners = JoinSet::new();
@@ -288,10 +288,10 @@ fn bind_tcp(listen: &Listen, unacknowledged: Duration) -> anyhow::Result<Vec<Tcp
 fn keeping(config: &Config) -> anyhow::Result<(Backends, Arc<LocalLog>)> {
     let store = Store::open(&config.place, config.durability)?;
     let (book, lookups) = store.into_parts();
-    let archive = Archive::start(&lookups)?;
+    let archive = HistoryService::start(&lookups)?;
     let (order, past) = LocalLog::start(book, config.retention.clone())?;
     let order = Arc::new(order);
-    let vault = Arc::new(Keeper::start()?);
+    let vault = Arc::new(AuthService::start()?);
     Ok((
         Backends {
             commit_log: order.clone(),

@@ -15,4 +15,4 @@ pub mod pool;
 mod service;
 pub mod token;
 
-pub use self::service::Keeper;
+pub use self::service::AuthService;

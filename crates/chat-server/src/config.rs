@@ -20,7 +20,7 @@ use crate::cli::{Args, LogFormat, Tool};
 use crate::commit::retention::{Retention, RetentionRule};
 use crate::conn::{ConnectionConfig, ThrottleConfig};
 use crate::hub::limits::{LINE, Limits, Quotas, RateLimit, RegistrationMode};
-use crate::store::{Durability, Place};
+use crate::store::{Durability, StoreLocation};
 
 use self::file::File;
 use self::listen::Listen;
@@ -54,7 +54,7 @@ pub struct Config {
     /// MiB of the disk that are to be free; with less only accounts write. 0: it isn't looked at.
     pub free_disk: u64,
     /// Where lines are kept.
-    pub place: Place,
+    pub place: StoreLocation,
     /// What an `ok` survives.
     pub durability: Durability,
     /// How long lines are kept.
@@ -350,11 +350,11 @@ pub const ADMIN_SOCKET: &str = "admin.sock";
 
 /// Where nobody wants it elsewhere, it is in the directory that the service manager gives for sockets, else where
 /// everything is kept. A server that keeps nothing has none.
-fn admin_socket(wanted: Option<PathBuf>, place: &Place) -> Option<AdminSocket> {
+fn admin_socket(wanted: Option<PathBuf>, place: &StoreLocation) -> Option<AdminSocket> {
     if let Some(path) = wanted {
         return Some(AdminSocket { path, is_wanted: true });
     }
-    let Place::Directory(data) = place else { return None };
+    let StoreLocation::Directory(data) = place else { return None };
     let directory = given_directory("RUNTIME_DIRECTORY").unwrap_or_else(|| data.clone());
     Some(AdminSocket { path: directory.join(ADMIN_SOCKET), is_wanted: false })
 }
@@ -365,12 +365,21 @@ fn given_directory(variable: &str) -> Option<PathBuf> {
     std::env::split_paths(&given).next()
 }
 
-fn place(args: &Args, data: Option<PathBuf>, ephemeral: Option<bool>) -> Result<Place, Wrong> {
+fn place(
+    args: &Args,
+    data: Option<PathBuf>,
+    ephemeral: Option<bool>,
+) -> Result<StoreLocation, Wrong> {
     let in_check = matches!(args.tool, Some(Tool::Check { ephemeral: true }));
     if args.ephemeral || in_check || (args.data.is_none() && ephemeral == Some(true)) {
-        return Ok(Place::Memory);
+        return Ok(StoreLocation::Memory);
     }
-    args.data.clone().or(data).or_else(state_directory).map(Place::Directory).ok_or(Wrong::NoPlace)
+    args.data
+        .clone()
+        .or(data)
+        .or_else(state_directory)
+        .map(StoreLocation::Directory)
+        .ok_or(Wrong::NoPlace)
 }
 
 /// The directory that the service manager gives (systemd.exec(5)), else one in the user's state (XDG Base
@@ -386,9 +395,9 @@ fn state_directory() -> Option<PathBuf> {
 }
 
 /// How long lines are kept; 0 is for ever.
-fn retention(history: &file::History, place: &Place) -> Result<Retention, Wrong> {
+fn retention(history: &file::History, place: &StoreLocation) -> Result<Retention, Wrong> {
     // Memory has an end, and a file's disk is for its owner to watch.
-    let in_memory = *place == Place::Memory;
+    let in_memory = *place == StoreLocation::Memory;
     let days = |value, key: &str, usual| -> Result<Option<u32>, Wrong> {
         let days = bounded(value, key, 0..=MAX_DAYS, usual)?;
         Ok(u32::try_from(days).ok().filter(|days| *days > 0))

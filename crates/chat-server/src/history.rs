@@ -32,12 +32,13 @@ use crate::hub::query::{
     VisibleRange,
 };
 use crate::store::{
-    self, Author, Cutoff, Hit, KeptAct, Key, Kind, LastLines, LineCount, Lookup, Lookups,
-    OpenError, Query, Sought, StoredLine, Whose,
+    self, AuthorPeriod, ConversationInfo, Cutoff, FullTextQuery, LastLines, LineCount,
+    ModActionRow, OpenError, Reader, ReaderFactory, SearchHit, SearchScope, StoreErrorKind,
+    StoreKey, StoredLine,
 };
-use crate::util::fair_queue::{FairBacklog, Flow};
+use crate::util::fair_queue::{FairQueue, FlowId};
 use crate::util::sync::lock;
-use crate::util::work_queue::{Next, Wait};
+use crate::util::work_queue::{Popped, Wait};
 
 /// Lines of one page. A long answer comes in several, each asked for when the one before is told, so that
 /// what waits in memory is bounded.
@@ -65,18 +66,18 @@ const SEARCH_DEADLINE: Duration = Duration::from_millis(500);
 const SEARCH_ANSWERED_BY: Duration = Duration::from_secs(5);
 
 /// The archive of one server.
-pub struct Archive(Driven);
+pub struct HistoryService(Driven);
 
 enum Driven {
     /// By threads. Each asker has one question at a time, which bounds what waits.
-    Threads { history: Queue, search: Queue, long_search: Queue },
+    Threads { history: QueryQueue, search: QueryQueue, long_search: QueryQueue },
     /// By whoever asks, for tests whose clock stands still.
-    Inline(Mutex<Lookup>),
+    Inline(Mutex<Reader>),
 }
 
-type Queue = Arc<FairBacklog<Work>>;
+type QueryQueue = Arc<FairQueue<PendingQuery>>;
 
-struct Work {
+struct PendingQuery {
     question: HistoryQuery,
     asker: Arc<Client>,
     asked: Instant,
@@ -84,7 +85,7 @@ struct Work {
 
 /// Why an archive can't start.
 #[derive(Debug, thiserror::Error)]
-pub enum Start {
+pub enum HistoryStartError {
     /// The store can't be read.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -93,30 +94,31 @@ pub enum Start {
     Thread(#[from] std::io::Error),
 }
 
-impl Archive {
+impl HistoryService {
     /// Reads with threads of its own.
-    pub fn start(lookups: &Lookups) -> Result<Self, Start> {
-        let thread = |name: &str, onward: Option<&Queue>| -> Result<Queue, Start> {
-            let lookup = lookups.lookup()?;
-            // Each connection has one question at a time.
-            let backlog = Arc::new(FairBacklog::new(usize::MAX));
-            let (theirs, onward) = (Arc::clone(&backlog), onward.cloned());
-            let thread = std::thread::Builder::new().name(name.to_owned());
-            thread.spawn(move || run(&lookup, &theirs, onward.as_deref()))?;
-            Ok(backlog)
-        };
+    pub fn start(readers: &ReaderFactory) -> Result<Self, HistoryStartError> {
+        let thread =
+            |name: &str, onward: Option<&QueryQueue>| -> Result<QueryQueue, HistoryStartError> {
+                let reader = readers.reader()?;
+                // Each connection has one question at a time.
+                let backlog = Arc::new(FairQueue::new(usize::MAX));
+                let (theirs, onward) = (Arc::clone(&backlog), onward.cloned());
+                let thread = std::thread::Builder::new().name(name.to_owned());
+                thread.spawn(move || run(&reader, &theirs, onward.as_deref()))?;
+                Ok(backlog)
+            };
         let (history, long_search) = (thread("history", None)?, thread("long-search", None)?);
         let search = thread("search", Some(&long_search))?;
         Ok(Self(Driven::Threads { history, search, long_search }))
     }
 
     /// Reads while the asker waits.
-    pub fn inline(lookups: &Lookups) -> Result<Self, OpenError> {
-        Ok(Self(Driven::Inline(Mutex::new(lookups.lookup()?))))
+    pub fn inline(readers: &ReaderFactory) -> Result<Self, OpenError> {
+        Ok(Self(Driven::Inline(Mutex::new(readers.reader()?))))
     }
 }
 
-impl Drop for Archive {
+impl Drop for HistoryService {
     fn drop(&mut self) {
         if let Driven::Threads { history, search, long_search } = &self.0 {
             for queue in [history, search, long_search] {
@@ -126,17 +128,17 @@ impl Drop for Archive {
     }
 }
 
-impl ports::HistoryReader for Archive {
+impl ports::HistoryReader for HistoryService {
     fn ask(&self, question: HistoryQuery, asker: &Arc<Client>) {
-        let work = Work { question, asker: Arc::clone(asker), asked: Instant::now() };
+        let work = PendingQuery { question, asker: Arc::clone(asker), asked: Instant::now() };
         match &self.0 {
             Driven::Threads { history, search, .. } => {
                 let backlog = if is_search(&work.question) { search } else { history };
-                backlog.add(Flow::new(asker.address(), asker.id.0), work);
+                backlog.add(FlowId::new(asker.address(), asker.id.0), work);
             }
-            Driven::Inline(lookup) => {
+            Driven::Inline(reader) => {
                 let cutoff = work.cutoff(SEARCH_DEADLINE);
-                let found = answer(&lock(lookup), work.question, asker.user_id(), &cutoff);
+                let found = answer(&lock(reader), work.question, asker.user_id(), &cutoff);
                 asker.push(Notification::QueryResult(found));
             }
         }
@@ -147,7 +149,7 @@ fn is_search(question: &HistoryQuery) -> bool {
     matches!(question, HistoryQuery::Search(_) | HistoryQuery::Mentions { .. })
 }
 
-impl Work {
+impl PendingQuery {
     /// A question that takes longer is given up; so is one whose asker has hung up.
     fn cutoff(&self, most: Duration) -> Cutoff {
         let mut until = Instant::now() + most;
@@ -164,9 +166,9 @@ impl Work {
 }
 
 /// Answers what comes. What takes long goes `onward`, if there is such a queue.
-fn run(lookup: &Lookup, queue: &FairBacklog<Work>, onward: Option<&FairBacklog<Work>>) {
-    while let Next::Some(work) = queue.next(Wait::Long) {
-        for late in queue.take_where(Work::is_late) {
+fn run(reader: &Reader, queue: &FairQueue<PendingQuery>, onward: Option<&FairQueue<PendingQuery>>) {
+    while let Popped::Some(work) = queue.next(Wait::Forever) {
+        for late in queue.take_where(PendingQuery::is_late) {
             late.asker.push(Notification::QueryResult(Err(Refusal::search_busy())));
         }
         let asker = &work.asker;
@@ -182,12 +184,12 @@ fn run(lookup: &Lookup, queue: &FairBacklog<Work>, onward: Option<&FairBacklog<W
             None => work.cutoff(SEARCH_DEADLINE),
         };
         let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            answer(lookup, work.question.clone(), asker.user_id(), &cutoff)
+            answer(reader, work.question.clone(), asker.user_id(), &cutoff)
         }));
         let found = found.unwrap_or_else(|_| Err(Refusal::internal()));
         match onward {
             Some(onward) if found.as_ref().err() == Some(&Refusal::search_too_costly()) => {
-                onward.add(Flow::new(asker.address(), asker.id.0), work);
+                onward.add(FlowId::new(asker.address(), asker.id.0), work);
             }
             _ => asker.push(Notification::QueryResult(found)),
         }
@@ -195,7 +197,7 @@ fn run(lookup: &Lookup, queue: &FairBacklog<Work>, onward: Option<&FairBacklog<W
 }
 
 fn answer(
-    lookup: &Lookup,
+    reader: &Reader,
     question: HistoryQuery,
     asker: UserId,
     cutoff: &Cutoff,
@@ -209,29 +211,29 @@ fn answer(
                 }
                 ConversationRef::Key(ConversationKey::Private(..)) => None,
             };
-            match key(lookup, of)? {
-                Some(key) => page(lookup, range(lookup, key, span, reach, place)?, hidden, asker),
+            match key(reader, of)? {
+                Some(key) => page(reader, range(reader, key, span, reach, place)?, hidden, asker),
                 None => Ok(QueryResult::default()),
             }
         }
-        HistoryQuery::NextPage(range, hidden) => page(lookup, range, hidden, asker),
-        HistoryQuery::Search(sought) => search(lookup, *sought, cutoff),
-        HistoryQuery::Unread(reader) => unread::unread(lookup, &reader, cutoff),
-        HistoryQuery::Mentions { reader, channels, most, before } => {
-            unread::mentions(lookup, &reader, &channels, (most, before), cutoff)
+        HistoryQuery::NextPage(range, hidden) => page(reader, range, hidden, asker),
+        HistoryQuery::Search(sought) => search(reader, *sought, cutoff),
+        HistoryQuery::Unread(viewer) => unread::unread(reader, &viewer, cutoff),
+        HistoryQuery::Mentions { reader: viewer, channels, most, before } => {
+            unread::mentions(reader, &viewer, &channels, (most, before), cutoff)
         }
-        HistoryQuery::ChannelLog(channel, most) => acts(lookup, &channel, most),
+        HistoryQuery::ChannelLog(channel, most) => acts(reader, &channel, most),
         HistoryQuery::CountBy(channel, names, after, upto) => {
-            said_by(lookup, &channel, &names, (after.0, upto.0))
+            said_by(reader, &channel, &names, (after.0, upto.0))
         }
     }
 }
 
-fn key(lookup: &Lookup, of: ConversationRef) -> Result<Option<ConversationKey>, Refusal> {
+fn key(reader: &Reader, of: ConversationRef) -> Result<Option<ConversationKey>, Refusal> {
     match of {
         ConversationRef::Key(key) => Ok(Some(key)),
         ConversationRef::LastWith(party, user) => {
-            let found = unless_failed(lookup.private_with(party.0, user.key(), folded))?;
+            let found = unless_failed(reader.private_with(party.0, user.key(), folded))?;
             Ok(found.map(|(one, other)| ConversationKey::Private(UserId(one), UserId(other))))
         }
     }
@@ -239,13 +241,13 @@ fn key(lookup: &Lookup, of: ConversationRef) -> Result<Option<ConversationKey>, 
 
 /// Which ids a span means. Ids have no gaps, so every span is a range.
 fn range(
-    lookup: &Lookup,
+    reader: &Reader,
     key: ConversationKey,
     span: HistoryRange,
     reach: Option<VisibleRange>,
     place: Option<Conversation>,
 ) -> Result<IdRange, Refusal> {
-    let ends = || stored_key(&key, |key| unless_failed(lookup.ends(key)));
+    let ends = || with_key(&key, |key| unless_failed(reader.ends(key)));
     let begin = reach.map_or(0, |reach| reach.after.0);
     let last = match reach {
         Some(reach) => reach.upto.0,
@@ -278,17 +280,17 @@ fn key_as_place(key: &ConversationKey) -> Conversation {
 }
 
 fn page(
-    lookup: &Lookup,
+    reader: &Reader,
     range: IdRange,
     hidden: HiddenAuthors,
     asker: UserId,
 ) -> Result<QueryResult, Refusal> {
     let IdRange { key, mut after, upto, count } = range;
-    let stored = Stored::new(asker, hidden);
+    let stored = StoredViewer::new(asker, hidden);
     if let RangeCount::Last(count, below) = count {
-        let found = stored_key(&key, |key| {
+        let found = with_key(&key, |key| {
             let range = (after.0, below.0);
-            unless_failed(lookup.last_lines(&stored.reader(), key, range, count as usize))
+            unless_failed(reader.last_lines(&stored.viewer(), key, range, count as usize))
         })?;
         match found {
             LastLines::After(id) => after = MessageId(id),
@@ -304,13 +306,13 @@ fn page(
         RangeCount::First(count) => LINES_A_PAGE.min(count as usize),
         RangeCount::All | RangeCount::Last(..) => LINES_A_PAGE,
     };
-    let page = stored_key(&key, |key| {
+    let page = with_key(&key, |key| {
         let range = (after.0, upto.0);
-        unless_failed(lookup.lines_for(&stored.reader(), key, range, most, BYTES_A_PAGE))
+        unless_failed(reader.lines_for(&stored.viewer(), key, range, most, BYTES_A_PAGE))
     })?;
-    let whose = match &key {
-        ConversationKey::Channel(name) => Told::Channel(name.clone()),
-        ConversationKey::Private(one, _) => Told::Private(page.names, *one == asker),
+    let conversation = match &key {
+        ConversationKey::Channel(name) => LineContext::Channel(name.clone()),
+        ConversationKey::Private(one, _) => LineContext::Private(page.names, *one == asker),
     };
     let count = match count {
         RangeCount::First(count) => RangeCount::First(
@@ -319,27 +321,27 @@ fn page(
         RangeCount::All | RangeCount::Last(..) => RangeCount::All,
     };
     let is_all = page.upto >= upto.0 || matches!(count, RangeCount::First(0));
-    let rows = page.lines.into_iter().filter_map(|line| event(line, &whose)).collect();
+    let rows = page.lines.into_iter().filter_map(|line| event(line, &conversation)).collect();
     let rest = (!is_all).then_some(IdRange { key, after: MessageId(page.upto), upto, count });
     Ok(QueryResult { rows, rest, ..QueryResult::default() })
 }
 
-fn search(lookup: &Lookup, asked: SearchRequest, cutoff: &Cutoff) -> Result<QueryResult, Refusal> {
+fn search(reader: &Reader, asked: SearchRequest, cutoff: &Cutoff) -> Result<QueryResult, Refusal> {
     let SearchRequest { search, channels, user_id: party, only, hidden } = asked;
     let SearchQuery { from, before, words, .. } = search;
     let only = match only {
         None => None,
-        Some(of) => match key(lookup, of)? {
+        Some(of) => match key(reader, of)? {
             None => return Ok(QueryResult::default()),
             found => found,
         },
     };
     let channels: Vec<(String, u64)> =
-        channels.iter().map(|(name, begin)| (stored(name), begin.0)).collect();
-    let of = Stored::new(party, hidden);
+        channels.iter().map(|(name, begin)| (channel_key(name), begin.0)).collect();
+    let of = StoredViewer::new(party, hidden);
     let phrases: Vec<(&str, bool)> =
         words.iter().map(|phrase| (phrase.text.as_str(), phrase.prefix)).collect();
-    let query = Query {
+    let query = FullTextQuery {
         channels: &channels,
         party: Some(party.0),
         from: from.as_ref().map(UserName::key),
@@ -351,19 +353,23 @@ fn search(lookup: &Lookup, asked: SearchRequest, cutoff: &Cutoff) -> Result<Quer
         most: MAX_FOUND,
     };
     let found = match &only {
-        None => lookup.search(&query, Sought::Everywhere, cutoff),
-        Some(key) => stored_key(key, |key| lookup.search(&query, Sought::In(key), cutoff)),
+        None => reader.search(&query, SearchScope::Everywhere, cutoff),
+        Some(key) => with_key(key, |key| reader.search(&query, SearchScope::In(key), cutoff)),
     };
     let found = match found {
-        Err(failure) if failure.kind() == Kind::TooLong => {
+        Err(failure) if failure.kind() == StoreErrorKind::TooLong => {
             return Err(Refusal::search_too_costly());
         }
         found => unless_failed(found)?,
     };
-    let row = |Hit { whose, line }| {
-        let told = match whose {
-            Whose::Channel(shown) => Told::Channel(ChannelName::new(&shown).ok()?),
-            Whose::Private((one, _), names) => Told::Private(names, UserId(one) == party),
+    let row = |SearchHit { conversation, line }| {
+        let told = match conversation {
+            ConversationInfo::Channel(shown) => {
+                LineContext::Channel(ChannelName::new(&shown).ok()?)
+            }
+            ConversationInfo::Private((one, _), names) => {
+                LineContext::Private(names, UserId(one) == party)
+            }
         };
         event(line, &told)
     };
@@ -376,7 +382,7 @@ fn next(next: Option<(i64, u64)>) -> Option<SearchCursor> {
 }
 
 fn said_by(
-    lookup: &Lookup,
+    reader: &Reader,
     channel: &ChannelName,
     names: &[NameRecord],
     range: (u64, u64),
@@ -385,18 +391,18 @@ fn said_by(
     let author =
         |borne: &NameRecord| (borne.name.key().to_owned(), millis(borne.from), millis(borne.upto));
     let authors: Vec<_> = names.iter().map(author).collect();
-    let authors: Vec<Author<'_>> = authors
+    let authors: Vec<AuthorPeriod<'_>> = authors
         .iter()
-        .map(|(name, from, upto)| Author { name, from: *from, upto: *upto })
+        .map(|(name, from, upto)| AuthorPeriod { name, from: *from, upto: *upto })
         .collect();
-    let name = stored(channel);
-    let counted = lookup.count_by(Key::Channel(&name), &authors, range, IDS_A_SLICE);
+    let name = channel_key(channel);
+    let counted = reader.count_by(StoreKey::Channel(&name), &authors, range, IDS_A_SLICE);
     let LineCount { lines, upto } = unless_failed(counted)?;
     Ok(QueryResult { said_by: (lines, MessageId(upto)), ..QueryResult::default() })
 }
 
-fn acts(lookup: &Lookup, channel: &ChannelName, most: u32) -> Result<QueryResult, Refusal> {
-    let acts = unless_failed(lookup.acts(Key::Channel(&stored(channel)), most))?;
+fn acts(reader: &Reader, channel: &ChannelName, most: u32) -> Result<QueryResult, Refusal> {
+    let acts = unless_failed(reader.acts(StoreKey::Channel(&channel_key(channel)), most))?;
     let acts: Vec<ModLogEntry> = acts.into_iter().filter_map(logged).collect();
     let head = Event::ModListHead {
         kind: command_table::CommandKind::Log,
@@ -410,7 +416,7 @@ fn acts(lookup: &Lookup, channel: &ChannelName, most: u32) -> Result<QueryResult
 }
 
 /// An act as it is told; none if it is of a version that had other commands or names.
-fn logged(act: KeptAct) -> Option<ModLogEntry> {
+fn logged(act: ModActionRow) -> Option<ModLogEntry> {
     let spec = COMMANDS.iter().find(|spec| spec.name == act.did)?;
     Some(ModLogEntry {
         time: Timestamp(act.time),
@@ -424,27 +430,27 @@ fn logged(act: KeptAct) -> Option<ModLogEntry> {
 }
 
 /// Where a line of the past was said.
-enum Told {
+enum LineContext {
     Channel(ChannelName),
     /// The names of the two, and whether the asker is the first.
     Private((String, String), bool),
 }
 
 /// Who asks, as the store knows them.
-struct Stored {
+struct StoredViewer {
     party: u64,
     hidden: Vec<String>,
     hidden_accounts: Vec<u64>,
 }
 
-impl Stored {
+impl StoredViewer {
     fn new(party: UserId, hidden: HiddenAuthors) -> Self {
         let hidden_accounts = hidden.user_ids.iter().map(|party| party.0).collect();
         Self { party: party.0, hidden: hidden.names, hidden_accounts }
     }
 
-    fn reader(&self) -> store::Reader<'_> {
-        store::Reader {
+    fn viewer(&self) -> store::Viewer<'_> {
+        store::Viewer {
             party: self.party,
             hidden: &self.hidden,
             hidden_accounts: &self.hidden_accounts,
@@ -454,17 +460,17 @@ impl Stored {
 }
 
 /// A line of the past as the asker is told it.
-fn event(line: StoredLine, whose: &Told) -> Option<Event> {
+fn event(line: StoredLine, conversation: &LineContext) -> Option<Event> {
     let StoredLine { id, time, author, action, by_other, text, .. } = line;
     let stamp = MessageStamp { id: MessageId(id), time: Timestamp(time) };
     let from = UserName::new(&author).unwrap_or_else(|_| unknown());
     let text = Text::new(&text)?;
     let past = true;
-    Some(match whose {
-        Told::Channel(channel) => {
+    Some(match conversation {
+        LineContext::Channel(channel) => {
             Event::Message { stamp, channel: channel.clone(), from, text, action, past }
         }
-        Told::Private((one, other), is_one) => {
+        LineContext::Private((one, other), is_one) => {
             let name = |name: &str| UserName::new(name).unwrap_or_else(|_| unknown());
             let to = name(if by_other { one } else { other });
             let with = name(if *is_one { other } else { one });
@@ -483,18 +489,18 @@ pub(crate) fn folded(name: &str) -> String {
 }
 
 /// The name under which the store finds a channel.
-pub(crate) fn stored(name: &ChannelName) -> String {
+pub(crate) fn channel_key(name: &ChannelName) -> String {
     format!("#{}", name.key())
 }
 
-fn stored_key<T>(key: &ConversationKey, ask: impl FnOnce(Key<'_>) -> T) -> T {
+fn with_key<T>(key: &ConversationKey, ask: impl FnOnce(StoreKey<'_>) -> T) -> T {
     match key {
-        ConversationKey::Channel(name) => ask(Key::Channel(&stored(name))),
-        ConversationKey::Private(one, other) => ask(Key::Private(one.0, other.0)),
+        ConversationKey::Channel(name) => ask(StoreKey::Channel(&channel_key(name))),
+        ConversationKey::Private(one, other) => ask(StoreKey::Private(one.0, other.0)),
     }
 }
 
-fn unless_failed<T>(result: Result<T, store::Failure>) -> Result<T, Refusal> {
+fn unless_failed<T>(result: Result<T, store::StoreError>) -> Result<T, Refusal> {
     result.map_err(|failure| {
         tracing::error!("what is stored can't be read: {failure}");
         Refusal::not_read()

@@ -12,7 +12,7 @@ use chat_server::config::file::File;
 use chat_server::config::{Config, Logging};
 use chat_server::ops::signals::StopSignals;
 use chat_server::ops::{log, systemd};
-use chat_server::store::Place;
+use chat_server::store::StoreLocation;
 use chat_server::tools;
 use clap::Parser as _;
 use tokio::runtime::{Builder, Runtime};
@@ -65,8 +65,8 @@ fn show(what: &clap::Error) -> ExitCode {
 
 fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<()> {
     let data = match &config.place {
-        Place::Directory(path) => path.display().to_string(),
-        Place::Memory => "(memory)".to_owned(),
+        StoreLocation::Directory(path) => path.display().to_string(),
+        StoreLocation::Memory => "(memory)".to_owned(),
     };
     let file = file.map_or_else(|| "(none)".to_owned(), |file| file.display().to_string());
     tracing::info!(version = %env!("CARGO_PKG_VERSION"), %data, config = %file, "chat-server starts");

@@ -1,7 +1,7 @@
 //! What is kept: one SQLite file, and the only code that touches it.
 //!
 //! This room knows nothing of the hub, of tasks or of sockets. Ids, conversation numbers and times come in as
-//! arguments. One [`Book`] writes; any number of [`Lookup`]s read at the same time, since the file is in
+//! arguments. One [`Writer`] writes; any number of [`Reader`]s read at the same time, since the file is in
 //! WAL mode, and see only what is committed.
 //!
 //! * [`schema`]: the tables and their versions.
@@ -69,24 +69,29 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-pub use self::accounts::{AccountEntry, AccountRow, IgnoredRow, MemberRow, OperatorRow, TokenRow};
-pub use self::author_index::Written;
-pub use self::channel_moderation::{ActRow, KeptAct, KeptMark, KeptSetting, MarkRow, Rule};
-use self::checkpoint::{Length, Wal};
-pub use self::cutoff::Cutoff;
-pub use self::error::{Failure, Kind, OpenError};
-use self::files::Files;
-pub use self::identity::Mismatch;
-use self::memtable::{Journal, Recent, is_flushed};
-pub use self::mention::Mentions;
-pub use self::purge::{Author, LineCount, Purge, author_key};
-pub use self::reader::{Hit, Hits, Key, LastLines, Lookup, Page, Query, Sought, StoredLine, Whose};
-pub use self::server_moderation::{
-    ACTS_KEPT, InvitationRow, OperatorEntry, ServerActRow, ServerBanRow,
+pub use self::accounts::{AccountOp, AccountRow, IgnoredRow, MemberRow, OperatorRow, TokenRow};
+pub use self::author_index::AuthoredLine;
+pub use self::channel_moderation::{
+    ChannelModerationOp, ListEntryRow, ModActionRow, NewListEntry, NewModAction, SettingRow,
 };
-pub use self::unread::{Reader, Unread, UnreadChat};
+use self::checkpoint::{Wal, WalLimits};
+pub use self::cutoff::Cutoff;
+pub use self::error::{OpenError, StoreError, StoreErrorKind};
+use self::files::OpenFiles;
+pub use self::identity::Mismatch;
+use self::memtable::{Journal, Memtable, is_flushed};
+pub use self::mention::MentionQuery;
+pub use self::purge::{AuthorPeriod, LineCount, PurgeOp, author_key};
+pub use self::reader::{
+    ConversationInfo, FullTextQuery, LastLines, LinePage, Reader, SearchHit, SearchHits,
+    SearchScope, StoreKey, StoredLine,
+};
+pub use self::server_moderation::{
+    AuditLogRow, InvitationRow, MAX_AUDIT_LOG, ServerBanRow, ServerModerationOp,
+};
+pub use self::unread::{UnreadChat, UnreadLines, Viewer};
 pub use self::writer::{
-    Book, ConversationRow, Entry, FORGOTTEN, Flusher, Holder, MAX_NUMBER, Said,
+    ConversationRow, FORGOTTEN, Flusher, MAX_NUMBER, NameHolderRow, OnceRow, WriteOp, Writer,
 };
 
 /// The file in the directory.
@@ -103,7 +108,7 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// Where it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum StoreLocation {
     /// In this directory, which is made if it isn't there.
     Directory(PathBuf),
     /// In memory, for as long as the process lives.
@@ -124,11 +129,11 @@ type Shared = Arc<Mutex<Connection>>;
 
 /// An open store.
 pub struct Store {
-    place: Place,
+    place: StoreLocation,
     writer: Shared,
     /// Kept for as long as anything writes.
     lock: Option<File>,
-    recent: Arc<Recent>,
+    memtable: Arc<Memtable>,
 }
 
 impl Store {
@@ -137,11 +142,13 @@ impl Store {
     /// # Errors
     ///
     /// What is in the way, with its cure.
-    pub fn open(place: &Place, durability: Durability) -> Result<Self, OpenError> {
-        let mut found = damage::Found::default();
+    pub fn open(place: &StoreLocation, durability: Durability) -> Result<Self, OpenError> {
+        let mut found = damage::DamageReport::default();
         let (mut connection, lock) = match place {
-            Place::Memory => (Connection::open_in_memory().map_err(OpenError::from_sqlite)?, None),
-            Place::Directory(directory) => {
+            StoreLocation::Memory => {
+                (Connection::open_in_memory().map_err(OpenError::from_sqlite)?, None)
+            }
+            StoreLocation::Directory(directory) => {
                 let lock = lock(directory, pause, TRIES)?;
                 permissions::check_links(directory)?;
                 found = damage::look(directory, true);
@@ -155,7 +162,7 @@ impl Store {
         schema::prepare(&mut connection, place, durability)?;
         let (mut journal, mut wals) = (None, Vec::new());
         let changed = Arc::new(Condvar::new());
-        if let Place::Directory(directory) = place {
+        if let StoreLocation::Directory(directory) = place {
             keep_private(&directory.join(memtable::FILE))
                 .map_err(|source| OpenError::Directory { path: directory.clone(), source })?;
             let is_long = || {
@@ -169,26 +176,27 @@ impl Store {
             wals.push(opened.wal(directory, is_long()).map_err(OpenError::from_sqlite)?);
             journal = Some(opened);
             let path = directory.join(FILE);
-            let wal = Wal::of(&mut connection, &path, Length::OF_TABLES, is_long());
+            let wal = Wal::of(&mut connection, &path, WalLimits::OF_TABLES, is_long());
             wals.push(wal.map_err(OpenError::from_sqlite)?);
         }
         let writer = Arc::new(Mutex::new(connection));
         let files = match place {
-            Place::Directory(directory) => Files::opened(directory),
-            Place::Memory => Files::default(),
+            StoreLocation::Directory(directory) => OpenFiles::opened(directory),
+            StoreLocation::Memory => OpenFiles::default(),
         };
-        let recent = Recent::new(Arc::clone(&writer), journal, wals, changed, files);
-        let recent = recent.map_err(OpenError::from_sqlite)?;
-        recent.recover()?;
+        let memtable = Memtable::new(Arc::clone(&writer), journal, wals, changed, files);
+        let memtable = memtable.map_err(OpenError::from_sqlite)?;
+        memtable.recover()?;
         memtable::note(&crate::util::sync::lock(&writer), &found.losses);
-        Ok(Self { place: place.clone(), writer, lock, recent })
+        Ok(Self { place: place.clone(), writer, lock, memtable })
     }
 
     /// The one that writes, and what makes those that read.
-    pub fn into_parts(self) -> (Book, Lookups) {
-        let Self { place, writer, lock, recent } = self;
-        let lookups = Lookups { place, writer: Arc::clone(&writer), recent: Arc::clone(&recent) };
-        (Book::new(writer, lock, recent), lookups)
+    pub fn into_parts(self) -> (Writer, ReaderFactory) {
+        let Self { place, writer, lock, memtable } = self;
+        let readers =
+            ReaderFactory { place, writer: Arc::clone(&writer), memtable: Arc::clone(&memtable) };
+        (Writer::new(writer, lock, memtable), readers)
     }
 
     /// Keeps servers and other writers off a directory, which is made if it isn't there, until what this returns is dropped.
@@ -201,14 +209,14 @@ impl Store {
     /// # Errors
     ///
     /// [`OpenError::Older`] if no server of this version has opened it yet, too.
-    pub fn open_to_read(directory: &Path) -> Result<Lookup, OpenError> {
-        let lookup = Self::open_to_copy(directory)?;
-        schema::check_is_current(&crate::util::sync::lock(lookup.connection()))?;
-        Ok(lookup)
+    pub fn open_to_read(directory: &Path) -> Result<Reader, OpenError> {
+        let reader = Self::open_to_copy(directory)?;
+        schema::check_is_current(&crate::util::sync::lock(reader.connection()))?;
+        Ok(reader)
     }
 
     /// Looks at a store as a whole, of this version or of an earlier one, beside the server that writes it.
-    pub fn open_to_copy(directory: &Path) -> Result<Lookup, OpenError> {
+    pub fn open_to_copy(directory: &Path) -> Result<Reader, OpenError> {
         let path = directory.join(FILE);
         if !identity::has_some(directory) {
             return Err(OpenError::Missing { path });
@@ -222,29 +230,31 @@ impl Store {
             return Err(OpenError::Missing { path });
         }
         wait_until_flushed(directory, pause)?;
-        Ok(Lookup::new(Arc::new(Mutex::new(connection)), None).with_losses(losses))
+        Ok(Reader::new(Arc::new(Mutex::new(connection)), None).with_losses(losses))
     }
 }
 
-/// Makes [`Lookup`]s.
+/// Makes [`Reader`]s.
 #[derive(Clone)]
-pub struct Lookups {
-    place: Place,
+pub struct ReaderFactory {
+    place: StoreLocation,
     writer: Shared,
-    recent: Arc<Recent>,
+    memtable: Arc<Memtable>,
 }
 
-impl Lookups {
+impl ReaderFactory {
     /// One more, for one thread. In memory all share the connection of the one that writes.
-    pub fn lookup(&self) -> Result<Lookup, OpenError> {
+    pub fn reader(&self) -> Result<Reader, OpenError> {
         Ok(match &self.place {
-            Place::Memory => Lookup::new(Arc::clone(&self.writer), Some(Arc::clone(&self.recent))),
-            Place::Directory(directory) => {
+            StoreLocation::Memory => {
+                Reader::new(Arc::clone(&self.writer), Some(Arc::clone(&self.memtable)))
+            }
+            StoreLocation::Directory(directory) => {
                 let path = directory.join(FILE);
                 let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
                 know_log(&connection).map_err(OpenError::from_sqlite)?;
-                let recent = Some(Arc::clone(&self.recent));
-                Lookup::new(Arc::new(Mutex::new(connection)), recent)
+                let memtable = Some(Arc::clone(&self.memtable));
+                Reader::new(Arc::new(Mutex::new(connection)), memtable)
             }
         })
     }
@@ -266,9 +276,9 @@ fn wait_until_flushed(directory: &Path, mut pause: impl FnMut()) -> Result<(), O
         match lock(directory, || {}, 1) {
             Ok(free) => {
                 drop(free);
-                let place = Place::Directory(directory.to_owned());
+                let place = StoreLocation::Directory(directory.to_owned());
                 match Store::open(&place, Durability::Machine) {
-                    Ok(store) => store.recent.flush_all()?,
+                    Ok(store) => store.memtable.flush_all()?,
                     // A server was quicker.
                     Err(OpenError::InUse { .. }) => {}
                     Err(error) => return Err(error),

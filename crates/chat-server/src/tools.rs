@@ -29,7 +29,7 @@ use anyhow::bail;
 
 use crate::cli::Tool;
 use crate::config::Config;
-use crate::store::Place;
+use crate::store::StoreLocation;
 
 /// Does what was asked for.
 ///
@@ -55,8 +55,8 @@ pub fn run(tool: &Tool, config: &Config) -> anyhow::Result<ExitCode> {
 
 fn directory(config: &Config) -> anyhow::Result<&Path> {
     match &config.place {
-        Place::Directory(directory) => Ok(directory),
-        Place::Memory => {
+        StoreLocation::Directory(directory) => Ok(directory),
+        StoreLocation::Memory => {
             bail!(
                 "with these settings (ephemeral) there is nothing on disk; name a directory with --data"
             )

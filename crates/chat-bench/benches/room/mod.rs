@@ -6,7 +6,7 @@ use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
-use chat_server::store::Entry;
+use chat_server::store::WriteOp;
 use chat_testkit::house::House;
 use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
@@ -16,8 +16,8 @@ use tokio::runtime::{Builder, Runtime};
 pub(crate) const TEXT: &str = "how soon is the deploy of today's release going to be done, bob?";
 
 /// A line of the first conversation.
-pub(crate) fn line(id: u64) -> Entry<'static> {
-    Entry::Line {
+pub(crate) fn line(id: u64) -> WriteOp<'static> {
+    WriteOp::Line {
         number: 1,
         id,
         time: 1_795_333_445_120,

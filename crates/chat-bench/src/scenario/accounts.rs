@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chat_proto::secret::Secret;
-use chat_server::auth::password::{self, Memory};
+use chat_server::auth::password::{self, HashMemory};
 use chat_server::auth::token::{Token, TokenHash};
-use chat_server::store::{AccountEntry, Durability, Entry, Place, Store};
+use chat_server::store::{AccountOp, Durability, Store, StoreLocation, WriteOp};
 
 /// The password of all of them.
 pub(super) const PASSWORD: &str = "correct horse battery";
@@ -42,10 +42,10 @@ pub(super) fn make(
     channels: usize,
     each: usize,
 ) -> anyhow::Result<Accounts> {
-    let place = Place::Directory(data.to_owned());
+    let place = StoreLocation::Directory(data.to_owned());
     let (mut book, _) = Store::open(&place, Durability::Process)?.into_parts();
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-    let password = password::hash(&Secret::new(PASSWORD), &mut Memory::default())?;
+    let password = password::hash(&Secret::new(PASSWORD), &mut HashMemory::default())?;
     let tokens: Vec<Token> = (0..count).map(|_| Token::new()).collect::<Result<_, _>>()?;
     let hashes: Vec<TokenHash> = tokens.iter().map(Token::hash).collect();
     let names: Vec<String> = (0..count).map(name).collect();
@@ -53,17 +53,17 @@ pub(super) fn make(
     let folded: Vec<String> = shown.iter().map(|name| format!("#{name}")).collect();
     let mut entries = Vec::new();
     for ((number, shown), name) in (1..).zip(&shown).zip(&folded) {
-        entries.push(Entry::Channel { number, name, shown, topic: None, open: true });
+        entries.push(WriteOp::Channel { number, name, shown, topic: None, open: true });
     }
     for (at, (name, hash)) in names.iter().zip(&hashes).enumerate() {
         let party = at as u64 + 1;
         let (key, shown, password) = (name.as_str(), name.as_str(), password.as_str());
-        let made = AccountEntry::Made { party, key, shown, password, created: now, admin: false };
+        let made = AccountOp::Create { party, key, shown, password, created: now, admin: false };
         entries.push(made.into());
-        entries.push(AccountEntry::Token { hash, party, created: now }.into());
+        entries.push(AccountOp::Token { hash, party, created: now }.into());
         for channel in channels_of(at, each, channels) {
             let number = u32::try_from(channel + 1)?;
-            entries.push(AccountEntry::Member { party, number, marker: 0, entered: now }.into());
+            entries.push(AccountOp::Member { party, number, marker: 0, entered: now }.into());
         }
         if entries.len() >= BATCH {
             book.commit(&entries)?;

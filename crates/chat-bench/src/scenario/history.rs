@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use chat_server::store::{Durability, Entry, Place, Store};
+use chat_server::store::{Durability, Store, StoreLocation, WriteOp};
 
 use super::{Bench, Scenario};
 use crate::outcome::{Figures, Finding, What};
@@ -120,13 +120,13 @@ fn figures(times: &mut Times) -> Figures {
 
 /// Makes lines as a server would have stored them, without waiting for the disk.
 fn fill(lines: u64, data: &Path) -> anyhow::Result<()> {
-    let place = Place::Directory(data.to_owned());
+    let place = StoreLocation::Directory(data.to_owned());
     let (mut book, _) = Store::open(&place, Durability::Process)?.into_parts();
     let names: Vec<String> = (0..CHANNELS).map(|at| format!("bench{at}")).collect();
     let folded: Vec<String> = names.iter().map(|name| format!("#{name}")).collect();
     let mut made = Vec::new();
     for ((number, shown), name) in (1..).zip(&names).zip(&folded) {
-        made.push(Entry::Channel { number, name, shown, topic: None, open: true });
+        made.push(WriteOp::Channel { number, name, shown, topic: None, open: true });
     }
     book.commit(&made)?;
     let authors: Vec<String> = (0..50).map(|at| format!("author{at}")).collect();
@@ -143,7 +143,7 @@ fn fill(lines: u64, data: &Path) -> anyhow::Result<()> {
             let channel =
                 if at % 2 == 0 { 0 } else { usize::try_from(1 + at / 2 % (CHANNELS - 1))? };
             ids[channel] += 1;
-            entries.push(Entry::Line {
+            entries.push(WriteOp::Line {
                 number: u32::try_from(channel + 1)?,
                 id: ids[channel],
                 time: 1_700_000_000_000 + i64::try_from(at)?,

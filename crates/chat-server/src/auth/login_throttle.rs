@@ -24,7 +24,7 @@ use crate::util::net::client_prefix;
 
 /// What is allowed of tries.
 #[derive(Clone, Copy)]
-struct Rule {
+struct ThrottleRule {
     /// So many wrong ones cost nothing.
     free: u32,
     /// So many may be under way while there was no wrong one.
@@ -35,17 +35,19 @@ struct Rule {
 
 /// An account has one owner who mistypes, and whose devices all come back at once after a restart of the server.
 #[expect(clippy::cast_possible_truncation, reason = "few devices fit")]
-const ACCOUNT: Rule =
-    Rule { free: 5, at_once: MAX_DEVICES as u32, longest: Duration::from_secs(30) };
+const ACCOUNT: ThrottleRule =
+    ThrottleRule { free: 5, at_once: MAX_DEVICES as u32, longest: Duration::from_secs(30) };
 
 /// A connection may be a bridge's. One client that tries several accounts has few.
-const CONNECTION: Rule = Rule { free: 10, at_once: u32::MAX, longest: Duration::from_secs(30) };
+const CONNECTION: ThrottleRule =
+    ThrottleRule { free: 10, at_once: u32::MAX, longest: Duration::from_secs(30) };
 
 /// The same for a connection from an address from which as many wrong passwords have come as [`ADDRESS`] has free.
-const CONNECTION_OF_MANY: Rule = Rule { free: 2, ..CONNECTION };
+const CONNECTION_OF_MANY: ThrottleRule = ThrottleRule { free: 2, ..CONNECTION };
 
 /// Behind an address there may be many people, such as all those of a proxy.
-const ADDRESS: Rule = Rule { free: 20, at_once: u32::MAX, longest: Duration::from_secs(30) };
+const ADDRESS: ThrottleRule =
+    ThrottleRule { free: 20, at_once: u32::MAX, longest: Duration::from_secs(30) };
 
 /// The first wait; each further wrong password doubles it.
 const FIRST: Duration = Duration::from_secs(1);
@@ -65,30 +67,30 @@ const KNOWN_FOR: Duration = Duration::from_hours(7 * 24);
 
 /// Addresses, connections, accounts, and addresses of accounts (those that entered it and those that tried) that are
 /// remembered at most. The one whose turn was longest ago makes room.
-pub const MOST_REMEMBERED: usize = 10_000;
+pub const MAX_REMEMBERED: usize = 10_000;
 
 /// What is remembered of tries.
 #[derive(Default)]
-pub struct Slowdown {
-    addresses: Memory<IpAddr>,
-    connections: Memory<u64>,
-    accounts: Memory<Box<str>>,
+pub struct LoginThrottle {
+    addresses: AttemptTable<IpAddr>,
+    connections: AttemptTable<u64>,
+    accounts: AttemptTable<Box<str>>,
     /// Accounts and the addresses from which they were entered lately.
-    known: Memory<Pair>,
+    known: AttemptTable<Pair>,
     /// Accounts and the other addresses that have tried them lately.
-    tried: Memory<Pair>,
+    tried: AttemptTable<Pair>,
 }
 
 /// From where a password comes.
 #[derive(Clone, Copy, Debug)]
-pub struct Source {
+pub struct LoginSource {
     /// None for a connection to a Unix socket.
     pub address: Option<IpAddr>,
     /// No two connections have the same, also one after the other.
     pub connection: u64,
 }
 
-impl Source {
+impl LoginSource {
     fn client_prefix(self) -> Option<IpAddr> {
         self.address.map(client_prefix)
     }
@@ -99,7 +101,7 @@ type Pair = (Box<str>, Option<IpAddr>);
 
 /// Tries of one address, on one account, or of one address on one account.
 #[derive(Clone, Copy, Default)]
-struct Tries {
+struct Attempts {
     /// Wrong ones that weren't forgotten when the last one came, and when that was.
     wrong: u32,
     last_wrong: Option<Instant>,
@@ -113,7 +115,7 @@ struct Tries {
     told: Option<Instant>,
 }
 
-impl Slowdown {
+impl LoginThrottle {
     /// Whether a password may be tried now on the account of this name (folded), whether there is one or not. If it
     /// may, the try is under way until [`failed`](Self::failed), [`succeeded`](Self::succeeded) or
     /// [`untried`](Self::untried) tells what came of it.
@@ -121,7 +123,7 @@ impl Slowdown {
     /// # Errors
     ///
     /// In how many seconds it may, if it may not; then nothing is under way.
-    pub fn may_try(&mut self, source: Source, name: &str, now: Instant) -> Result<(), u64> {
+    pub fn may_try(&mut self, source: LoginSource, name: &str, now: Instant) -> Result<(), u64> {
         let address = source.client_prefix();
         let key = (Box::from(name), address);
         let entered = self.known.get(&key).and_then(|tries| tries.entered);
@@ -157,7 +159,7 @@ impl Slowdown {
     }
 
     /// The password was wrong.
-    pub fn failed(&mut self, source: Source, name: &str, now: Instant) {
+    pub fn failed(&mut self, source: LoginSource, name: &str, now: Instant) {
         self.each(source, name, |tries, rule| {
             tries.under_way = tries.under_way.saturating_sub(1);
             tries.wrong = (tries.wrong_at(now) + 1).min(rule.most_wrong());
@@ -167,14 +169,14 @@ impl Slowdown {
 
     /// The password was right. That takes nothing away from what the address has tried on others, nor from what others
     /// try on the account, who are not the owner for that.
-    pub fn succeeded(&mut self, source: Source, name: &str, now: Instant) {
+    pub fn succeeded(&mut self, source: LoginSource, name: &str, now: Instant) {
         self.untried(source, name);
         let known = self.known.touch((Box::from(name), source.client_prefix()));
-        *known = Tries { under_way: known.under_way, entered: Some(now), ..Tries::default() };
+        *known = Attempts { under_way: known.under_way, entered: Some(now), ..Attempts::default() };
     }
 
     /// The password was not looked at.
-    pub fn untried(&mut self, source: Source, name: &str) {
+    pub fn untried(&mut self, source: LoginSource, name: &str) {
         self.each(source, name, |tries, _| {
             tries.under_way = tries.under_way.saturating_sub(1);
         });
@@ -188,7 +190,12 @@ impl Slowdown {
     }
 
     /// Does it to all that a try of this address on this account counts for, each with its rule.
-    fn each(&mut self, source: Source, name: &str, mut change: impl FnMut(&mut Tries, Rule)) {
+    fn each(
+        &mut self,
+        source: LoginSource,
+        name: &str,
+        mut change: impl FnMut(&mut Attempts, ThrottleRule),
+    ) {
         let address = source.client_prefix();
         change(self.connections.touch(source.connection), CONNECTION);
         self.connections.tidy(&source.connection);
@@ -209,7 +216,7 @@ impl Slowdown {
     }
 }
 
-impl Tries {
+impl Attempts {
     /// Wrong ones that aren't forgotten.
     fn wrong_at(&self, now: Instant) -> u32 {
         let since = self.last_wrong.map_or(Duration::ZERO, |last| now.duration_since(last));
@@ -230,7 +237,7 @@ impl Tries {
     }
 
     /// How long to wait from now on.
-    fn left(&self, rule: Rule, now: Instant) -> Duration {
+    fn left(&self, rule: ThrottleRule, now: Instant) -> Duration {
         let until = self.last_wrong.map(|last| last + rule.wait(self.wrong));
         let left = until.map_or(Duration::ZERO, |until| until.duration_since(now));
         let wrong = self.wrong_at(now);
@@ -240,7 +247,7 @@ impl Tries {
     }
 }
 
-impl Rule {
+impl ThrottleRule {
     /// How long to wait after so many wrong ones.
     fn wait(self, wrong: u32) -> Duration {
         match wrong.checked_sub(self.free) {
@@ -257,30 +264,30 @@ impl Rule {
 }
 
 /// So many at most, in the order in which they had their last turn.
-struct Memory<K>(IndexMap<K, Tries>);
+struct AttemptTable<K>(IndexMap<K, Attempts>);
 
-impl<K> Default for Memory<K> {
+impl<K> Default for AttemptTable<K> {
     fn default() -> Self {
         Self(IndexMap::new())
     }
 }
 
-impl<K: Hash + Eq> Memory<K> {
-    fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&Tries>
+impl<K: Hash + Eq> AttemptTable<K> {
+    fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&Attempts>
     where
         K: Borrow<Q>,
     {
         self.0.get(key)
     }
 
-    fn get_mut(&mut self, key: &K) -> Option<&mut Tries> {
+    fn get_mut(&mut self, key: &K) -> Option<&mut Attempts> {
         self.0.get_mut(key)
     }
 
     /// It is its turn.
-    fn touch(&mut self, key: K) -> &mut Tries {
+    fn touch(&mut self, key: K) -> &mut Attempts {
         let before = self.0.shift_remove(&key);
-        if before.is_none() && self.0.len() >= MOST_REMEMBERED {
+        if before.is_none() && self.0.len() >= MAX_REMEMBERED {
             self.0.shift_remove_index(0);
         }
         self.0.entry(key).or_insert(before.unwrap_or_default())
@@ -306,34 +313,34 @@ mod tests {
     use super::*;
 
     /// The only connection from there.
-    fn address(text: &str) -> Source {
+    fn address(text: &str) -> LoginSource {
         let address: IpAddr = text.parse().unwrap();
         let connection = match address {
             IpAddr::V4(v4) => u64::from(v4.to_bits()),
             IpAddr::V6(v6) => u64::from(v6.segments()[7]),
         };
-        Source { address: Some(address), connection }
+        LoginSource { address: Some(address), connection }
     }
 
-    const UNIX: Source = Source { address: None, connection: 0 };
+    const UNIX: LoginSource = LoginSource { address: None, connection: 0 };
 
     /// Wrong passwords one after the other, as soon as may be: how long to wait after each, in seconds.
     fn waits(
-        slowdown: &mut Slowdown,
+        throttle: &mut LoginThrottle,
         now: &mut Instant,
         count: usize,
-        mut who: impl FnMut(usize) -> (Source, String),
+        mut who: impl FnMut(usize) -> (LoginSource, String),
     ) -> Vec<u64> {
         let mut waits = Vec::new();
         for at in 0..count {
             let (address, name) = who(at);
-            let wait = slowdown.may_try(address, &name, *now).err().unwrap_or_default();
+            let wait = throttle.may_try(address, &name, *now).err().unwrap_or_default();
             waits.push(wait);
             if wait > 0 {
                 *now += Duration::from_secs(wait);
-                slowdown.may_try(address, &name, *now).unwrap();
+                throttle.may_try(address, &name, *now).unwrap();
             }
-            slowdown.failed(address, &name, *now);
+            throttle.failed(address, &name, *now);
         }
         waits
     }
@@ -345,55 +352,55 @@ mod tests {
     fn waits_double_up_to_a_bound_for_an_account_and_for_a_connection() {
         let mut now = Instant::now();
         // From two addresses in turn.
-        let mut slowdown = Slowdown::default();
+        let mut throttle = LoginThrottle::default();
         let on_alice = |at: usize| (address(&format!("192.0.2.{}", at % 2)), "alice".to_owned());
-        let told = waits(&mut slowdown, &mut now, 13, on_alice);
+        let told = waits(&mut throttle, &mut now, 13, on_alice);
         assert_eq!((&told[..6], &told[6..]), (&[0; 6][..], &TO_ALICE[6..]), "three each are free");
         // On a new account each time.
         for here in [address("192.0.2.1"), UNIX] {
-            let mut slowdown = Slowdown::default();
-            let told = waits(&mut slowdown, &mut now, 21, |at| (here, format!("user{at}")));
+            let mut throttle = LoginThrottle::default();
+            let told = waits(&mut throttle, &mut now, 21, |at| (here, format!("user{at}")));
             assert_eq!((&told[..10], &told[10..]), (&[0; 10][..], &FROM_ONE[..]));
         }
     }
 
     #[test]
     fn an_address_of_many_wrong_passwords_shuts_nobody_out() {
-        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
-        let from = |address: &str, connection| Source { connection, ..self::address(address) };
+        let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
+        let from = |address: &str, connection| LoginSource { connection, ..self::address(address) };
         let network = |at: usize| from(&format!("2001:db8::{at:x}"), at as u64);
         // Sixty connections, each with an account that it tries; the whole /64 is one.
         for round in 0..3 {
             for at in 0..60 {
-                let tried = slowdown.may_try(network(at), &format!("victim{at}"), now);
+                let tried = throttle.may_try(network(at), &format!("victim{at}"), now);
                 assert_eq!(tried, if round < 2 { Ok(()) } else { Err(1) }, "{at}");
                 if tried.is_ok() {
-                    slowdown.failed(network(at), &format!("victim{at}"), now);
+                    throttle.failed(network(at), &format!("victim{at}"), now);
                 }
             }
         }
         // Others there sign in at once, and mistype twice.
         for at in 100..200 {
-            assert_eq!(slowdown.may_try(network(at), &format!("user{at}"), now), Ok(()));
-            slowdown.succeeded(network(at), &format!("user{at}"), now);
+            assert_eq!(throttle.may_try(network(at), &format!("user{at}"), now), Ok(()));
+            throttle.succeeded(network(at), &format!("user{at}"), now);
         }
         let mistypes = |_| (network(300), "carol".to_owned());
-        assert_eq!(waits(&mut slowdown, &mut now, 5, mistypes), [0, 0, 1, 2, 4]);
+        assert_eq!(waits(&mut throttle, &mut now, 5, mistypes), [0, 0, 1, 2, 4]);
         let elsewhere = |_| (from("2001:db8:0:1::9", 301), "dave".to_owned());
-        assert_eq!(waits(&mut slowdown, &mut now, 5, elsewhere), [0; 5]);
+        assert_eq!(waits(&mut throttle, &mut now, 5, elsewhere), [0; 5]);
         // A connection that is new each time has the waits of the account.
-        let mut slowdown = Slowdown::default();
+        let mut throttle = LoginThrottle::default();
         let again = |at| (network(at), "alice".to_owned());
-        assert_eq!(waits(&mut slowdown, &mut now, 13, again), TO_ALICE);
+        assert_eq!(waits(&mut throttle, &mut now, 13, again), TO_ALICE);
     }
 
     #[test]
     fn an_ipv4_address_within_ipv6_is_the_same() {
-        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
-        let here = |connection| Source { connection, ..address("192.0.2.1") };
-        waits(&mut slowdown, &mut now, 20, |at| (here(at as u64), format!("user{at}")));
-        let mapped = Source { connection: 99, ..address("::ffff:192.0.2.1") };
-        let told = waits(&mut slowdown, &mut now, 3, |at| (mapped, format!("other{at}")));
+        let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
+        let here = |connection| LoginSource { connection, ..address("192.0.2.1") };
+        waits(&mut throttle, &mut now, 20, |at| (here(at as u64), format!("user{at}")));
+        let mapped = LoginSource { connection: 99, ..address("::ffff:192.0.2.1") };
+        let told = waits(&mut throttle, &mut now, 3, |at| (mapped, format!("other{at}")));
         assert_eq!(told, [0, 0, 1]);
     }
 
@@ -407,52 +414,52 @@ mod tests {
             (25, [0, 0, 0, 8]),
             (60, [0, 0, 0, 0]),
         ] {
-            let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+            let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
             let on_alice = |_: usize| (UNIX, "alice".to_owned());
-            waits(&mut slowdown, &mut now, 13, on_alice);
+            waits(&mut throttle, &mut now, 13, on_alice);
             now += Duration::from_mins(minutes);
-            let again = |_: usize| (Source { connection: 1, ..UNIX }, "alice".to_owned());
-            let again = waits(&mut slowdown, &mut now, 4, again);
+            let again = |_: usize| (LoginSource { connection: 1, ..UNIX }, "alice".to_owned());
+            let again = waits(&mut throttle, &mut now, 4, again);
             assert_eq!(again, then, "{minutes} minutes");
         }
     }
 
     #[test]
     fn the_owner_is_not_held_up_by_what_others_try() {
-        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
         let home = address("198.51.100.1");
-        assert_eq!(slowdown.may_try(home, "alice", now), Ok(()));
-        slowdown.succeeded(home, "alice", now);
+        assert_eq!(throttle.may_try(home, "alice", now), Ok(()));
+        throttle.succeeded(home, "alice", now);
         let stranger = address("203.0.113.1");
         let by_stranger = |_: usize| (stranger, "alice".to_owned());
-        assert_eq!(waits(&mut slowdown, &mut now, 13, by_stranger), TO_ALICE);
-        assert_eq!(slowdown.may_try(stranger, "alice", now), Err(30));
-        assert_eq!(slowdown.may_try(home, "alice", now), Ok(()));
-        slowdown.succeeded(home, "alice", now);
+        assert_eq!(waits(&mut throttle, &mut now, 13, by_stranger), TO_ALICE);
+        assert_eq!(throttle.may_try(stranger, "alice", now), Err(30));
+        assert_eq!(throttle.may_try(home, "alice", now), Ok(()));
+        throttle.succeeded(home, "alice", now);
         assert_eq!(
-            slowdown.may_try(stranger, "alice", now),
+            throttle.may_try(stranger, "alice", now),
             Err(30),
             "the owner's coming doesn't help the others"
         );
         // Whoever is at the owner's address is slowed down as well, if they do it themselves.
         let from_home = |_: usize| (home, "alice".to_owned());
-        assert_eq!(waits(&mut slowdown, &mut now, 7, from_home), TO_ALICE[..7]);
+        assert_eq!(waits(&mut throttle, &mut now, 7, from_home), TO_ALICE[..7]);
         now += KNOWN_FOR;
-        assert_eq!(waits(&mut slowdown, &mut now, 7, by_stranger), TO_ALICE[..7]);
-        let again = waits(&mut slowdown, &mut now, 4, from_home);
+        assert_eq!(waits(&mut throttle, &mut now, 7, by_stranger), TO_ALICE[..7]);
+        let again = waits(&mut throttle, &mut now, 4, from_home);
         assert_eq!(again, [0, 0, 0, 30], "it is known no more");
     }
 
     /// Many addresses, each of which tries again whenever it may, for so long.
-    fn strangers_guess(slowdown: &mut Slowdown, now: &mut Instant, long: Duration) {
+    fn strangers_guess(throttle: &mut LoginThrottle, now: &mut Instant, long: Duration) {
         let until = *now + long;
         for at in (0..100_u8).cycle() {
             if *now >= until {
                 return;
             }
             let here = address(&format!("192.0.2.{at}"));
-            if slowdown.may_try(here, "alice", *now).is_ok() {
-                slowdown.failed(here, "alice", *now);
+            if throttle.may_try(here, "alice", *now).is_ok() {
+                throttle.failed(here, "alice", *now);
             }
             *now += Duration::from_millis(100);
         }
@@ -460,113 +467,113 @@ mod tests {
 
     #[test]
     fn the_first_three_tries_of_an_address_wait_for_nobody() {
-        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
-        strangers_guess(&mut slowdown, &mut now, Duration::from_secs(40));
+        let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
+        strangers_guess(&mut throttle, &mut now, Duration::from_secs(40));
         let owner = address("198.51.100.1");
         for _ in 0..OWN_FREE {
-            assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
-            slowdown.failed(owner, "alice", now);
+            assert_eq!(throttle.may_try(owner, "alice", now), Ok(()));
+            throttle.failed(owner, "alice", now);
         }
-        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
+        assert_eq!(throttle.may_try(owner, "alice", now), Err(30));
         // Also all at once, and those whose outcome isn't known count.
         let other = address("198.51.100.2");
-        let tried: Vec<_> = (0..4).map(|_| slowdown.may_try(other, "alice", now)).collect();
+        let tried: Vec<_> = (0..4).map(|_| throttle.may_try(other, "alice", now)).collect();
         assert_eq!(tried, [Ok(()), Ok(()), Ok(()), Err(30)]);
         // However long others go on, five minutes after the first one.
-        strangers_guess(&mut slowdown, &mut now, LATELY);
+        strangers_guess(&mut throttle, &mut now, LATELY);
         for _ in 0..OWN_FREE {
-            assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
-            slowdown.failed(owner, "alice", now);
+            assert_eq!(throttle.may_try(owner, "alice", now), Ok(()));
+            throttle.failed(owner, "alice", now);
         }
         // And so does whoever comes by a Unix socket.
-        assert_eq!(slowdown.may_try(UNIX, "alice", now), Ok(()));
+        assert_eq!(throttle.may_try(UNIX, "alice", now), Ok(()));
     }
 
     #[test]
     fn a_wait_that_was_told_counts_down_whatever_others_try() {
-        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
         let owner = address("198.51.100.1");
-        waits(&mut slowdown, &mut now, 13, |_| (owner, "alice".to_owned()));
-        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
+        waits(&mut throttle, &mut now, 13, |_| (owner, "alice".to_owned()));
+        assert_eq!(throttle.may_try(owner, "alice", now), Err(30));
         for left in [20, 10] {
-            strangers_guess(&mut slowdown, &mut now, Duration::from_secs(10));
-            assert_eq!(slowdown.may_try(owner, "alice", now), Err(left));
+            strangers_guess(&mut throttle, &mut now, Duration::from_secs(10));
+            assert_eq!(throttle.may_try(owner, "alice", now), Err(left));
         }
-        strangers_guess(&mut slowdown, &mut now, Duration::from_secs(10));
-        slowdown.failed(UNIX, "alice", now);
-        assert_eq!(slowdown.may_try(owner, "alice", now), Ok(()));
+        strangers_guess(&mut throttle, &mut now, Duration::from_secs(10));
+        throttle.failed(UNIX, "alice", now);
+        assert_eq!(throttle.may_try(owner, "alice", now), Ok(()));
         // It was for one try.
-        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
-        slowdown.failed(owner, "alice", now);
-        assert_eq!(slowdown.may_try(owner, "alice", now), Err(30));
+        assert_eq!(throttle.may_try(owner, "alice", now), Err(30));
+        throttle.failed(owner, "alice", now);
+        assert_eq!(throttle.may_try(owner, "alice", now), Err(30));
     }
 
     #[test]
     fn a_right_password_does_not_clear_a_connection() {
-        let (mut slowdown, mut now) = (Slowdown::default(), Instant::now());
+        let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
         let here = address("192.0.2.1");
         for round in 0..20 {
-            waits(&mut slowdown, &mut now, 1, |_| (here, format!("victim{round}")));
-            if slowdown.may_try(here, "mallory", now).is_ok() {
-                slowdown.succeeded(here, "mallory", now);
+            waits(&mut throttle, &mut now, 1, |_| (here, format!("victim{round}")));
+            if throttle.may_try(here, "mallory", now).is_ok() {
+                throttle.succeeded(here, "mallory", now);
             }
         }
-        assert_eq!(slowdown.may_try(here, "mallory", now), Err(30));
+        assert_eq!(throttle.may_try(here, "mallory", now), Err(30));
     }
 
     #[test]
     fn many_at_once_are_no_more_than_one_after_the_other() {
-        let (mut slowdown, now) = (Slowdown::default(), Instant::now());
+        let (mut throttle, now) = (LoginThrottle::default(), Instant::now());
         let here = address("192.0.2.1");
         // All devices of one account.
-        let tried: Vec<_> = (0..17).map(|_| slowdown.may_try(here, "alice", now)).collect();
+        let tried: Vec<_> = (0..17).map(|_| throttle.may_try(here, "alice", now)).collect();
         assert_eq!((&tried[..16], tried[16]), (&[Ok(()); 16][..], Err(1)));
-        (0..16).for_each(|_| slowdown.untried(here, "alice"));
+        (0..16).for_each(|_| throttle.untried(here, "alice"));
         // After a wrong one.
-        (0..2).for_each(|_| slowdown.may_try(here, "alice", now).unwrap());
-        slowdown.failed(here, "alice", now);
-        let tried: Vec<_> = (0..5).map(|_| slowdown.may_try(here, "alice", now)).collect();
+        (0..2).for_each(|_| throttle.may_try(here, "alice", now).unwrap());
+        throttle.failed(here, "alice", now);
+        let tried: Vec<_> = (0..5).map(|_| throttle.may_try(here, "alice", now)).collect();
         assert_eq!(tried, [Ok(()), Ok(()), Ok(()), Err(1), Err(1)]);
-        slowdown.untried(here, "alice");
-        assert_eq!(slowdown.may_try(here, "alice", now), Ok(()));
+        throttle.untried(here, "alice");
+        assert_eq!(throttle.may_try(here, "alice", now), Ok(()));
         for _ in 0..4 {
-            slowdown.failed(here, "alice", now);
+            throttle.failed(here, "alice", now);
         }
         let later = now + Duration::from_secs(1);
-        assert_eq!(slowdown.may_try(here, "alice", later), Ok(()));
-        assert_eq!(slowdown.may_try(here, "alice", later), Err(1), "one at a time by now");
+        assert_eq!(throttle.may_try(here, "alice", later), Ok(()));
+        assert_eq!(throttle.may_try(here, "alice", later), Err(1), "one at a time by now");
     }
 
     #[test]
     fn what_is_remembered_is_bounded_and_an_account_is_forgotten_with_its_name() {
-        let (mut slowdown, now) = (Slowdown::default(), Instant::now());
-        for at in 0..MOST_REMEMBERED + 10 {
+        let (mut throttle, now) = (LoginThrottle::default(), Instant::now());
+        for at in 0..MAX_REMEMBERED + 10 {
             let at = u32::try_from(at).unwrap();
             let here = Some(IpAddr::from(at.to_be_bytes()));
-            let here = Source { address: here, connection: at.into() };
+            let here = LoginSource { address: here, connection: at.into() };
             let name = format!("user{at}");
-            slowdown.may_try(here, &name, now).unwrap();
-            slowdown.failed(here, &name, now);
-            slowdown.may_try(UNIX, &name, now).unwrap();
-            slowdown.succeeded(UNIX, &name, now);
+            throttle.may_try(here, &name, now).unwrap();
+            throttle.failed(here, &name, now);
+            throttle.may_try(UNIX, &name, now).unwrap();
+            throttle.succeeded(UNIX, &name, now);
         }
-        let Slowdown { addresses, connections, accounts, known, tried } = &slowdown;
+        let LoginThrottle { addresses, connections, accounts, known, tried } = &throttle;
         let sizes = [addresses.0.len(), connections.0.len(), accounts.0.len(), known.0.len()];
-        assert_eq!(sizes, [MOST_REMEMBERED; 4]);
+        assert_eq!(sizes, [MAX_REMEMBERED; 4]);
         // Whoever came in last hasn't tried any more.
-        assert_eq!(tried.0.len(), MOST_REMEMBERED - 1);
+        assert_eq!(tried.0.len(), MAX_REMEMBERED - 1);
         assert!(
-            slowdown.accounts.get("user9").is_none() && slowdown.accounts.get("user10").is_some()
+            throttle.accounts.get("user9").is_none() && throttle.accounts.get("user10").is_some()
         );
-        slowdown.forget("user10");
-        assert!(slowdown.accounts.get("user10").is_none());
-        assert!(slowdown.tried.0.keys().all(|(name, _)| &**name != "user10"));
-        assert!(slowdown.known.get(&(Box::from("user10"), None)).is_none());
+        throttle.forget("user10");
+        assert!(throttle.accounts.get("user10").is_none());
+        assert!(throttle.tried.0.keys().all(|(name, _)| &**name != "user10"));
+        assert!(throttle.known.get(&(Box::from("user10"), None)).is_none());
         // What came of nothing leaves nothing.
-        let mut slowdown = Slowdown::default();
-        slowdown.may_try(address("192.0.2.1"), "alice", now).unwrap();
-        slowdown.untried(address("192.0.2.1"), "alice");
-        assert!(slowdown.addresses.0.is_empty() && slowdown.accounts.0.is_empty());
-        assert!(slowdown.tried.0.is_empty() && slowdown.connections.0.is_empty());
+        let mut throttle = LoginThrottle::default();
+        throttle.may_try(address("192.0.2.1"), "alice", now).unwrap();
+        throttle.untried(address("192.0.2.1"), "alice");
+        assert!(throttle.addresses.0.is_empty() && throttle.accounts.0.is_empty());
+        assert!(throttle.tried.0.is_empty() && throttle.connections.0.is_empty());
     }
 }

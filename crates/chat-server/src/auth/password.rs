@@ -21,14 +21,14 @@ const HASH_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
 
 /// A stored hash that asks for more memory than this is not one of ours: 256 MiB.
-const MOST_KIB: u32 = 256 * 1024;
+const MAX_KIB: u32 = 256 * 1024;
 
 /// Why a password was neither hashed nor verified.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum HashError {
     /// There is no memory for it.
     #[error("there is no memory to hash a password, which takes {} MiB", .kib / 1024)]
-    Memory {
+    HashMemory {
         /// How much it takes.
         kib: u32,
     },
@@ -42,13 +42,13 @@ pub enum Trouble {
 
 /// The memory that hashing works in, used again for the next hash. It is zeroed when it is dropped.
 #[derive(Default)]
-pub struct Memory(Vec<Block>);
+pub struct HashMemory(Vec<Block>);
 
-impl Memory {
-    fn take(&mut self, params: &Params) -> Result<&mut [Block], Trouble> {
+impl HashMemory {
+    fn take(&mut self, params: &Params) -> Result<&mut [Block], HashError> {
         let blocks = params.block_count();
         if let Some(more) = blocks.checked_sub(self.0.len()) {
-            let trouble = |_| Trouble::Memory { kib: params.m_cost() };
+            let trouble = |_| HashError::HashMemory { kib: params.m_cost() };
             self.0.try_reserve_exact(more).map_err(trouble)?;
             self.0.resize(blocks, Block::new());
         }
@@ -56,14 +56,14 @@ impl Memory {
     }
 }
 
-impl Drop for Memory {
+impl Drop for HashMemory {
     fn drop(&mut self) {
         self.0.iter_mut().for_each(Block::zeroize);
     }
 }
 
 /// A hash to be kept, as a PHC string.
-pub fn hash(password: &Secret, memory: &mut Memory) -> Result<String, Trouble> {
+pub fn hash(password: &Secret, memory: &mut HashMemory) -> Result<String, HashError> {
     let mut salt = [0; SALT_BYTES];
     getrandom::fill(&mut salt)?;
     let params = usual().map_err(stored)?;
@@ -73,7 +73,7 @@ pub fn hash(password: &Secret, memory: &mut Memory) -> Result<String, Trouble> {
 }
 
 /// Whether this password made this hash. It takes as long if it didn't.
-pub fn verify(password: &Secret, phc: &str, memory: &mut Memory) -> Result<bool, Trouble> {
+pub fn verify(password: &Secret, phc: &str, memory: &mut HashMemory) -> Result<bool, HashError> {
     let kept = PasswordHash::new(phc).map_err(stored)?;
     let params = Params::try_from(&kept).map_err(stored)?;
     let algorithm = Algorithm::try_from(kept.algorithm.as_str()).map_err(stored)?;
@@ -81,7 +81,7 @@ pub fn verify(password: &Secret, phc: &str, memory: &mut Memory) -> Result<bool,
     let (Some(salt), Some(expected)) = (kept.salt, kept.hash) else {
         return Err(stored("it has no salt or no end"));
     };
-    if params.m_cost() > MOST_KIB {
+    if params.m_cost() > MAX_KIB {
         return Err(stored("it asks for too much memory"));
     }
     let mut made = Zeroizing::new(vec![0; expected.len()]);
@@ -104,7 +104,7 @@ pub fn needs_rehash(phc: &str) -> bool {
 }
 
 /// A hash that no password is known to make, for names that have no account: it takes as long to verify.
-pub fn nobodys() -> Result<String, Trouble> {
+pub fn dummy_hash() -> Result<String, HashError> {
     let params = usual().map_err(stored)?;
     phc(&params, &[0; SALT_BYTES], &[0; HASH_BYTES]).map_err(stored)
 }
@@ -118,8 +118,8 @@ fn fill(
     (algorithm, version, params): (Algorithm, Version, &Params),
     salt: &[u8],
     made: &mut [u8],
-    memory: &mut Memory,
-) -> Result<(), Trouble> {
+    memory: &mut HashMemory,
+) -> Result<(), HashError> {
     let blocks = memory.take(params)?;
     let argon2 = Argon2::new(algorithm, version, params.clone());
     let password = password.expose().as_bytes();
@@ -142,8 +142,8 @@ fn phc(
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err` by name")]
-fn stored(problem: impl ToString) -> Trouble {
-    Trouble::Stored(problem.to_string())
+fn stored(problem: impl ToString) -> HashError {
+    HashError::Stored(problem.to_string())
 }
 
 #[cfg(test)]
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_password_is_right_or_wrong() {
-        let mut memory = Memory::default();
+        let mut memory = HashMemory::default();
         let password = Secret::new("correct horse");
         let (one, other) =
             (hash(&password, &mut memory).unwrap(), hash(&password, &mut memory).unwrap());
@@ -167,28 +167,30 @@ mod tests {
             assert!(!verify(&Secret::new(wrong), &one, &mut memory).unwrap(), "{wrong}");
         }
         assert!(!needs_rehash(&one));
-        let nobodys = nobodys().unwrap();
-        assert!(!verify(&password, &nobodys, &mut memory).unwrap() && !needs_rehash(&nobodys));
+        let dummy_hash = dummy_hash().unwrap();
+        assert!(
+            !verify(&password, &dummy_hash, &mut memory).unwrap() && !needs_rehash(&dummy_hash)
+        );
     }
 
     #[test]
     fn hashes_that_were_made_otherwise_are_verified_and_made_anew() {
-        let mut memory = Memory::default();
+        let mut memory = HashMemory::default();
         assert!(verify(&Secret::new("password"), OTHER, &mut memory).unwrap());
         assert!(!verify(&Secret::new("passwort"), OTHER, &mut memory).unwrap());
         assert!(needs_rehash(OTHER) && needs_rehash("nothing"));
         // The memory that is too large by now does as well.
         let usual = hash(&Secret::new("password"), &mut memory).unwrap();
-        assert!(verify(&Secret::new("password"), &usual, &mut Memory::default()).unwrap());
+        assert!(verify(&Secret::new("password"), &usual, &mut HashMemory::default()).unwrap());
     }
 
     #[test]
     fn what_is_no_hash_is_a_trouble_and_no_wrong_password() {
-        let mut memory = Memory::default();
+        let mut memory = HashMemory::default();
         let greedy = OTHER.replace("m=65536", "m=4000000000");
         for stored in ["", "secret", "$argon2id$v=19$m=19456,t=2,p=1", &greedy] {
             let verified = verify(&Secret::new("password"), stored, &mut memory);
-            assert!(matches!(verified, Err(Trouble::Stored(_))), "{stored}");
+            assert!(matches!(verified, Err(HashError::Stored(_))), "{stored}");
         }
     }
 }

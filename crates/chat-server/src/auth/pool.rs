@@ -10,21 +10,21 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::password::{self, Memory, Trouble};
-use crate::util::fair_queue::{FairBacklog, Flow};
-use crate::util::work_queue::{Next, Priority, Wait, lower_priority};
+use super::password::{self, HashError, HashMemory};
+use crate::util::fair_queue::{FairQueue, FlowId};
+use crate::util::work_queue::{Popped, Priority, Wait, lower_priority};
 use chat_proto::secret::Secret;
 
 /// Jobs that wait at most. At two processors the last of them is done after some eight seconds. When there are more, the
-/// last job of the address with the most is answered with [`Answer::Busy`].
-pub const MOST_WAITING: usize = 256;
+/// last job of the address with the most is answered with [`HashOutcome::Busy`].
+pub const MAX_QUEUED_JOBS: usize = 256;
 
 /// For how long a clerk keeps the memory for the next job.
-const MEMORY_KEPT: Duration = Duration::from_secs(2);
+const MEMORY_LIFETIME: Duration = Duration::from_secs(2);
 
 /// Something to be hashed.
 #[derive(Debug)]
-pub enum Job {
+pub enum HashJob {
     /// A password that is to be kept.
     Hash(Secret),
     /// A password that was typed.
@@ -38,7 +38,7 @@ pub enum Job {
 
 /// What became of a job.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum HashOutcome {
     /// What is to be kept.
     Hashed(String),
     /// Whether the password was right.
@@ -55,24 +55,24 @@ pub enum Answer {
 }
 
 /// Called with the answer, on a thread of the pool: it must not block.
-pub type Done = Box<dyn FnOnce(Answer) + Send>;
+pub type OnHashed = Box<dyn FnOnce(HashOutcome) + Send>;
 
 /// Whether the answer is still wanted by anybody.
-pub type Wanted = Box<dyn Fn() -> bool + Send>;
+pub type StillWanted = Box<dyn Fn() -> bool + Send>;
 
 /// The pool of one server.
-pub struct Pool {
-    desk: Arc<Desk>,
+pub struct HashPool {
+    shared: Arc<PoolShared>,
 }
 
 /// What callers and clerks share.
-struct Desk {
-    backlog: FairBacklog<Work>,
-    nobodys: String,
+struct PoolShared {
+    queue: FairQueue<QueuedHash>,
+    dummy_hash: String,
 }
 
 /// Passwords that were typed have a lane of their own: new accounts don't hold up those who sign in.
-impl Job {
+impl HashJob {
     fn lane(&self) -> u8 {
         match self {
             Self::Verify { .. } => 0,
@@ -81,91 +81,94 @@ impl Job {
     }
 }
 
-struct Work {
-    job: Job,
-    wanted: Wanted,
-    done: Done,
+struct QueuedHash {
+    job: HashJob,
+    wanted: StillWanted,
+    done: OnHashed,
 }
 
 /// Why a pool can't start.
 #[derive(Debug, thiserror::Error)]
-pub enum Start {
+pub enum AuthStartError {
     /// No thread.
     #[error("the system has no thread for hashing passwords")]
     Thread(#[from] std::io::Error),
     /// No hash can be made at all.
     #[error(transparent)]
-    Trouble(#[from] Trouble),
+    Hash(#[from] HashError),
 }
 
-impl Pool {
+impl HashPool {
     /// Starts with one hash at a time for every two processors.
-    pub fn start() -> Result<Self, Start> {
+    pub fn start() -> Result<Self, AuthStartError> {
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
         Self::start_with((processors / 2).max(1))
     }
 
     /// Starts with so many hashes at a time.
-    pub fn start_with(threads: usize) -> Result<Self, Start> {
-        let desk = Desk { backlog: FairBacklog::new(MOST_WAITING), nobodys: password::nobodys()? };
-        let pool = Self { desk: Arc::new(desk) };
+    pub fn start_with(threads: usize) -> Result<Self, AuthStartError> {
+        let shared = PoolShared {
+            queue: FairQueue::new(MAX_QUEUED_JOBS),
+            dummy_hash: password::dummy_hash()?,
+        };
+        let pool = Self { shared: Arc::new(shared) };
         for _ in 0..threads {
-            let desk = Arc::clone(&pool.desk);
-            thread::Builder::new().name("vault".to_owned()).spawn(move || clerk(&desk))?;
+            let shared = Arc::clone(&pool.shared);
+            thread::Builder::new().name("vault".to_owned()).spawn(move || worker(&shared))?;
         }
         Ok(pool)
     }
 
     /// Has a job done in the turn of its flow. `done` is called once with the answer, unless nothing is `wanted` any
-    /// more when the job's turn comes, or the pool closes before. It may be called at once, with [`Answer::Busy`].
-    pub(crate) fn ask(&self, flow: Flow, job: Job, wanted: Wanted, done: Done) {
+    /// more when the job's turn comes, or the pool closes before. It may be called at once, with [`HashOutcome::Busy`].
+    pub(crate) fn ask(&self, flow: FlowId, job: HashJob, wanted: StillWanted, done: OnHashed) {
         let flow = flow.in_lane(job.lane());
-        if let Some(displaced) = self.desk.backlog.add(flow, Work { job, wanted, done }) {
-            (displaced.done)(Answer::Busy);
+        if let Some(displaced) = self.shared.queue.add(flow, QueuedHash { job, wanted, done }) {
+            (displaced.done)(HashOutcome::Busy);
         }
     }
 
     /// Jobs that wait.
     pub fn waiting(&self) -> usize {
-        self.desk.backlog.len()
+        self.shared.queue.len()
     }
 
     /// Nothing more is taken, and what waits is dropped without an answer.
     pub fn close(&self) {
-        self.desk.backlog.close_now();
+        self.shared.queue.close_now();
     }
 }
 
-impl Drop for Pool {
+impl Drop for HashPool {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-fn clerk(desk: &Desk) {
-    let mut memory = Memory::default();
-    let mut wait = Wait::Long;
+fn worker(shared: &PoolShared) {
+    let mut memory = HashMemory::default();
+    let mut wait = Wait::Forever;
     loop {
-        match desk.backlog.next(wait) {
-            Next::Some(work) => {
-                serve(work, &mut memory, &desk.nobodys);
-                wait = Wait::For(MEMORY_KEPT);
+        match shared.queue.next(wait) {
+            Popped::Some(work) => {
+                serve(work, &mut memory, &shared.dummy_hash);
+                wait = Wait::For(MEMORY_LIFETIME);
             }
-            Next::Nothing => {
-                memory = Memory::default();
-                wait = Wait::Long;
+            Popped::Nothing => {
+                memory = HashMemory::default();
+                wait = Wait::Forever;
             }
-            Next::Closed => return,
+            Popped::Closed => return,
         }
     }
 }
 
-fn serve(work: Work, memory: &mut Memory, nobodys: &str) {
-    let Work { job, wanted, done } = work;
+fn serve(work: QueuedHash, memory: &mut HashMemory, dummy_hash: &str) {
+    let QueuedHash { job, wanted, done } = work;
     // A fault of theirs must not take the clerk away from the others.
     let guarded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         if wanted() {
-            done(answer(&job, memory, nobodys));
+            done(answer(&job, memory, dummy_hash));
         }
     }));
     if guarded.is_err() {
@@ -173,13 +176,13 @@ fn serve(work: Work, memory: &mut Memory, nobodys: &str) {
     }
 }
 
-fn answer(job: &Job, memory: &mut Memory, nobodys: &str) -> Answer {
+fn answer(job: &HashJob, memory: &mut HashMemory, dummy_hash: &str) -> HashOutcome {
     // A thread for each hash, since a priority that was lowered can't be raised again.
     let hashed = thread::scope(|scope| {
         let thread = thread::Builder::new().name("hash".to_owned());
         let hashing = thread.spawn_scoped(scope, || {
             lower_priority(Priority::Lowest);
-            carry_out(job, memory, nobodys)
+            run(job, memory, dummy_hash)
         });
         hashing.map(thread::ScopedJoinHandle::join)
     });
@@ -187,33 +190,33 @@ fn answer(job: &Job, memory: &mut Memory, nobodys: &str) -> Answer {
         Ok(Ok(Ok(answer))) => answer,
         Ok(Ok(Err(trouble))) => {
             tracing::error!("{trouble}");
-            Answer::Failed
+            HashOutcome::Failed
         }
         // The panic hook has logged where it happened.
-        Ok(Err(_)) => Answer::Failed,
+        Ok(Err(_)) => HashOutcome::Failed,
         Err(error) => {
             tracing::error!(%error, "the system has no thread for hashing a password");
-            Answer::Failed
+            HashOutcome::Failed
         }
     }
 }
 
 /// Does one job while the caller waits, without a pool.
-pub fn carry_out_alone(job: &Job) -> Answer {
-    let done =
-        password::nobodys().and_then(|nobodys| carry_out(job, &mut Memory::default(), &nobodys));
+pub fn run_inline(job: &HashJob) -> HashOutcome {
+    let done = password::dummy_hash()
+        .and_then(|dummy_hash| run(job, &mut HashMemory::default(), &dummy_hash));
     done.unwrap_or_else(|trouble| {
         tracing::error!("{trouble}");
-        Answer::Failed
+        HashOutcome::Failed
     })
 }
 
-fn carry_out(job: &Job, memory: &mut Memory, nobodys: &str) -> Result<Answer, Trouble> {
+fn run(job: &HashJob, memory: &mut HashMemory, dummy_hash: &str) -> Result<HashOutcome, HashError> {
     match job {
-        Job::Hash(password) => password::hash(password, memory).map(Answer::Hashed),
-        Job::Verify { password, phc } => {
+        HashJob::Hash(password) => password::hash(password, memory).map(HashOutcome::Hashed),
+        HashJob::Verify { password, phc } => {
             let kept = phc.as_deref();
-            let verified = password::verify(password, kept.unwrap_or(nobodys), memory)?;
+            let verified = password::verify(password, kept.unwrap_or(dummy_hash), memory)?;
             let right = verified && kept.is_some();
             let rehashed = match kept {
                 Some(kept) if right && password::needs_rehash(kept) => {
@@ -221,7 +224,7 @@ fn carry_out(job: &Job, memory: &mut Memory, nobodys: &str) -> Result<Answer, Tr
                 }
                 _ => None,
             };
-            Ok(Answer::Verified { right, rehashed })
+            Ok(HashOutcome::Verified { right, rehashed })
         }
     }
 }
@@ -233,73 +236,73 @@ mod tests {
 
     use super::*;
 
-    fn wanted() -> Wanted {
+    fn wanted() -> StillWanted {
         Box::new(|| true)
     }
 
-    fn verify(password: &str, phc: Option<&str>) -> Job {
-        Job::Verify { password: Secret::new(password), phc: phc.map(Box::from) }
+    fn verify(password: &str, phc: Option<&str>) -> HashJob {
+        HashJob::Verify { password: Secret::new(password), phc: phc.map(Box::from) }
     }
 
     /// Has jobs done one after the other.
-    struct Asker {
-        pool: Pool,
-        tell: SyncSender<Answer>,
-        told: Receiver<Answer>,
+    struct PoolFixture {
+        pool: HashPool,
+        tell: SyncSender<HashOutcome>,
+        told: Receiver<HashOutcome>,
     }
 
-    impl Asker {
+    impl PoolFixture {
         fn new() -> Self {
-            let (tell, told) = sync_channel(MOST_WAITING);
-            Self { pool: Pool::start_with(1).unwrap(), tell, told }
+            let (tell, told) = sync_channel(MAX_QUEUED_JOBS);
+            Self { pool: HashPool::start_with(1).unwrap(), tell, told }
         }
 
-        fn done(&self) -> Done {
+        fn done(&self) -> OnHashed {
             let tell = self.tell.clone();
             Box::new(move |answer| tell.send(answer).unwrap())
         }
 
-        fn ask(&self, job: Job) -> Answer {
-            self.pool.ask(Flow::SHELL, job, wanted(), self.done());
+        fn ask(&self, job: HashJob) -> HashOutcome {
+            self.pool.ask(FlowId::SHELL, job, wanted(), self.done());
             self.told.recv().unwrap()
         }
     }
 
     #[test]
     fn passwords_are_hashed_and_verified() {
-        let asker = Asker::new();
-        let Answer::Hashed(phc) = asker.ask(Job::Hash(Secret::new("right"))) else {
+        let asker = PoolFixture::new();
+        let HashOutcome::Hashed(phc) = asker.ask(HashJob::Hash(Secret::new("right"))) else {
             panic!("no hash");
         };
-        let verified = |right| Answer::Verified { right, rehashed: None };
+        let verified = |right| HashOutcome::Verified { right, rehashed: None };
         assert_eq!(asker.ask(verify("right", Some(&phc))), verified(true));
         assert_eq!(asker.ask(verify("wrong", Some(&phc))), verified(false));
         assert_eq!(asker.ask(verify("right", None)), verified(false));
-        assert_eq!(asker.ask(verify("right", Some("no hash"))), Answer::Failed);
+        assert_eq!(asker.ask(verify("right", Some("no hash"))), HashOutcome::Failed);
         assert_eq!(asker.pool.waiting(), 0);
     }
 
     #[test]
     fn a_hash_by_older_rules_is_made_anew_if_the_password_is_right() {
-        let asker = Asker::new();
+        let asker = PoolFixture::new();
         // Of "password".
         let older = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-        let Answer::Verified { right: true, rehashed: Some(phc) } =
+        let HashOutcome::Verified { right: true, rehashed: Some(phc) } =
             asker.ask(verify("password", Some(older)))
         else {
             panic!("not made anew");
         };
         assert!(!password::needs_rehash(&phc));
-        let right = Answer::Verified { right: true, rehashed: None };
+        let right = HashOutcome::Verified { right: true, rehashed: None };
         assert_eq!(asker.ask(verify("password", Some(&phc))), right);
-        let wrong = Answer::Verified { right: false, rehashed: None };
+        let wrong = HashOutcome::Verified { right: false, rehashed: None };
         assert_eq!(asker.ask(verify("passwort", Some(older))), wrong);
     }
 
     #[test]
     fn a_name_without_an_account_takes_as_long() {
-        let asker = Asker::new();
-        let Answer::Hashed(phc) = asker.ask(Job::Hash(Secret::new("right"))) else {
+        let asker = PoolFixture::new();
+        let HashOutcome::Hashed(phc) = asker.ask(HashJob::Hash(Secret::new("right"))) else {
             panic!("no hash");
         };
         let shortest = |phc: Option<&str>| {
@@ -315,7 +318,7 @@ mod tests {
     }
 
     /// A job that keeps the clerk until it is let go.
-    fn hold(asker: &Asker) -> SyncSender<()> {
+    fn hold(asker: &PoolFixture) -> SyncSender<()> {
         let (go, went) = sync_channel(1);
         let (take, taken) = sync_channel(1);
         let held = Box::new(move || {
@@ -323,25 +326,25 @@ mod tests {
             went.recv().unwrap();
             false
         });
-        asker.pool.ask(Flow::SHELL, verify("", None), held, asker.done());
+        asker.pool.ask(FlowId::SHELL, verify("", None), held, asker.done());
         taken.recv().unwrap();
         go
     }
 
     #[test]
     fn past_the_bound_it_is_busy_and_what_nobody_wants_is_not_hashed() {
-        let asker = Asker::new();
+        let asker = PoolFixture::new();
         let go = hold(&asker);
-        for at in 0..MOST_WAITING {
+        for at in 0..MAX_QUEUED_JOBS {
             // Only the last one is still here.
-            let wanted = Box::new(move || at == MOST_WAITING - 1);
-            asker.pool.ask(Flow::SHELL, verify("", None), wanted, asker.done());
+            let wanted = Box::new(move || at == MAX_QUEUED_JOBS - 1);
+            asker.pool.ask(FlowId::SHELL, verify("", None), wanted, asker.done());
         }
-        asker.pool.ask(Flow::SHELL, verify("", None), wanted(), asker.done());
-        assert_eq!(asker.told.recv().unwrap(), Answer::Busy);
-        assert_eq!(asker.pool.waiting(), MOST_WAITING);
+        asker.pool.ask(FlowId::SHELL, verify("", None), wanted(), asker.done());
+        assert_eq!(asker.told.recv().unwrap(), HashOutcome::Busy);
+        assert_eq!(asker.pool.waiting(), MAX_QUEUED_JOBS);
         go.send(()).unwrap();
-        let wrong = Answer::Verified { right: false, rehashed: None };
+        let wrong = HashOutcome::Verified { right: false, rehashed: None };
         assert_eq!(asker.told.recv().unwrap(), wrong);
         assert_eq!(asker.ask(verify("", None)), wrong, "and there is room again");
         assert!(asker.told.try_recv().is_err());
@@ -349,7 +352,7 @@ mod tests {
 
     #[test]
     fn what_comes_at_once_is_shared_among_the_threads() {
-        let pool = Pool::start_with(3).unwrap();
+        let pool = HashPool::start_with(3).unwrap();
         // Each is done only when all three are looked at.
         let meet = Arc::new(std::sync::Barrier::new(3));
         let (tell, told) = sync_channel(3);
@@ -360,7 +363,7 @@ mod tests {
                 true
             });
             let done = Box::new(move |answer| tell.send(answer).unwrap());
-            pool.ask(Flow::SHELL, verify("", None), wanted, done);
+            pool.ask(FlowId::SHELL, verify("", None), wanted, done);
         }
         for _ in 0..3 {
             told.recv().unwrap();
@@ -369,35 +372,40 @@ mod tests {
 
     #[test]
     fn registrations_do_not_hold_up_those_who_sign_in() {
-        let asker = Asker::new();
+        let asker = PoolFixture::new();
         let go = hold(&asker);
         for _ in 0..10 {
-            asker.pool.ask(Flow::SHELL, Job::Hash(Secret::new("new")), wanted(), asker.done());
+            asker.pool.ask(
+                FlowId::SHELL,
+                HashJob::Hash(Secret::new("new")),
+                wanted(),
+                asker.done(),
+            );
         }
-        asker.pool.ask(Flow::SHELL, verify("", None), wanted(), asker.done());
+        asker.pool.ask(FlowId::SHELL, verify("", None), wanted(), asker.done());
         go.send(()).unwrap();
-        let wrong = Answer::Verified { right: false, rehashed: None };
+        let wrong = HashOutcome::Verified { right: false, rehashed: None };
         let first: Vec<_> = asker.told.iter().take(2).collect();
         assert!(first.contains(&wrong), "{first:?}");
     }
 
     #[test]
     fn a_fault_of_one_job_is_no_others() {
-        let asker = Asker::new();
+        let asker = PoolFixture::new();
         let fails = Box::new(|_| panic!("on purpose"));
-        asker.pool.ask(Flow::SHELL, verify("", None), wanted(), fails);
-        let wrong = Answer::Verified { right: false, rehashed: None };
+        asker.pool.ask(FlowId::SHELL, verify("", None), wanted(), fails);
+        let wrong = HashOutcome::Verified { right: false, rehashed: None };
         assert_eq!(asker.ask(verify("", None)), wrong);
     }
 
     #[test]
     fn what_waits_is_dropped_when_it_closes() {
-        let asker = Asker::new();
+        let asker = PoolFixture::new();
         let go = hold(&asker);
-        asker.pool.ask(Flow::SHELL, verify("", None), wanted(), asker.done());
+        asker.pool.ask(FlowId::SHELL, verify("", None), wanted(), asker.done());
         asker.pool.close();
-        asker.pool.ask(Flow::SHELL, verify("", None), wanted(), asker.done());
-        let Asker { pool, tell, told } = asker;
+        asker.pool.ask(FlowId::SHELL, verify("", None), wanted(), asker.done());
+        let PoolFixture { pool, tell, told } = asker;
         drop((pool, tell));
         go.send(()).unwrap();
         assert!(told.recv().is_err(), "every job is gone, and none was answered");

@@ -6,47 +6,47 @@ use chat_proto::name::UserName;
 use chat_proto::secret::Secret;
 use tokio::time::Instant;
 
-use super::login_throttle::{Slowdown, Source};
-use super::pool::{self, Job, Pool, Start};
+use super::login_throttle::{LoginSource, LoginThrottle};
+use super::pool::{self, AuthStartError, HashJob, HashPool};
 use super::token::Token;
 use crate::hub::client::Client;
 use crate::hub::client::notification::Notification;
 use crate::hub::id::TokenHash;
 use crate::hub::ports;
 use crate::hub::query::{AuthReply, AuthRequest};
-use crate::util::fair_queue::Flow;
+use crate::util::fair_queue::FlowId;
 use crate::util::sync::lock;
 
 /// The vault of one server.
-pub struct Keeper {
+pub struct AuthService {
     pool: Hashing,
-    slowdown: Arc<Mutex<Slowdown>>,
+    throttle: Arc<Mutex<LoginThrottle>>,
 }
 
 enum Hashing {
     /// By threads of its own.
-    Pool(Pool),
+    Pool(HashPool),
     /// By whoever asks, for tests whose clock stands still.
     Inline,
 }
 
-impl Keeper {
+impl AuthService {
     /// With threads of its own.
-    pub fn start() -> Result<Self, Start> {
-        Ok(Self { pool: Hashing::Pool(Pool::start()?), slowdown: Arc::default() })
+    pub fn start() -> Result<Self, AuthStartError> {
+        Ok(Self { pool: Hashing::Pool(HashPool::start()?), throttle: Arc::default() })
     }
 
     /// Whoever asks waits.
     pub fn inline() -> Self {
-        Self { pool: Hashing::Inline, slowdown: Arc::default() }
+        Self { pool: Hashing::Inline, throttle: Arc::default() }
     }
 
     fn give(
         &self,
-        job: Job,
-        flow: Flow,
+        job: HashJob,
+        flow: FlowId,
         asker: &Arc<Client>,
-        answer: impl FnOnce(pool::Answer) -> AuthReply + Send + 'static,
+        answer: impl FnOnce(pool::HashOutcome) -> AuthReply + Send + 'static,
     ) {
         let (waits, told) = (Arc::clone(asker), Arc::clone(asker));
         let wanted = Box::new(move || !waits.has_left());
@@ -54,50 +54,56 @@ impl Keeper {
         self.has_done(flow, job, wanted, done);
     }
 
-    fn has_done(&self, flow: Flow, job: Job, wanted: pool::Wanted, done: pool::Done) {
+    fn has_done(
+        &self,
+        flow: FlowId,
+        job: HashJob,
+        wanted: pool::StillWanted,
+        done: pool::OnHashed,
+    ) {
         match &self.pool {
-            Hashing::Inline => done(pool::carry_out_alone(&job)),
+            Hashing::Inline => done(pool::run_inline(&job)),
             Hashing::Pool(pool) => pool.ask(flow, job, wanted, done),
         }
     }
 }
 
-fn hashed(found: pool::Answer) -> AuthReply {
+fn hashed(found: pool::HashOutcome) -> AuthReply {
     match found {
-        pool::Answer::Hashed(hash) => AuthReply::Hashed(hash.into()),
-        pool::Answer::Busy => AuthReply::Busy,
-        pool::Answer::Verified { .. } | pool::Answer::Failed => AuthReply::Failed,
+        pool::HashOutcome::Hashed(hash) => AuthReply::Hashed(hash.into()),
+        pool::HashOutcome::Busy => AuthReply::Busy,
+        pool::HashOutcome::Verified { .. } | pool::HashOutcome::Failed => AuthReply::Failed,
     }
 }
 
-impl ports::Authenticator for Keeper {
+impl ports::Authenticator for AuthService {
     fn ask(&self, question: AuthRequest, asker: &Arc<Client>) {
-        let flow = Flow::new(asker.address(), asker.id.0);
+        let flow = FlowId::new(asker.address(), asker.id.0);
         match question {
-            AuthRequest::Hash(secret) => self.give(Job::Hash(secret), flow, asker, hashed),
+            AuthRequest::Hash(secret) => self.give(HashJob::Hash(secret), flow, asker, hashed),
             AuthRequest::Verify { name, address, secret, known } => {
-                let source = Source { address, connection: asker.id.0 };
+                let source = LoginSource { address, connection: asker.id.0 };
                 let flow = flow.on_account(name.key());
-                let may = lock(&self.slowdown).may_try(source, name.key(), Instant::now());
+                let may = lock(&self.throttle).may_try(source, name.key(), Instant::now());
                 if let Err(seconds) = may {
                     asker.push(Notification::Auth(AuthReply::TooSoon(seconds)));
                     return;
                 }
-                let slowdown = Arc::clone(&self.slowdown);
-                let one = Try { slowdown, source, name, open: true };
+                let throttle = Arc::clone(&self.throttle);
+                let one = LoginAttempt { throttle, source, name, open: true };
                 let phc = known.map(|known| Box::from(&*known));
-                let job = Job::Verify { password: secret, phc };
+                let job = HashJob::Verify { password: secret, phc };
                 self.give(job, flow, asker, |found| match found {
-                    pool::Answer::Verified { right: true, rehashed } => {
+                    pool::HashOutcome::Verified { right: true, rehashed } => {
                         one.was_right();
                         AuthReply::Right { rehashed: rehashed.map(Into::into) }
                     }
-                    pool::Answer::Verified { right: false, .. } => {
+                    pool::HashOutcome::Verified { right: false, .. } => {
                         one.was_wrong();
                         AuthReply::Wrong
                     }
-                    pool::Answer::Busy => AuthReply::Busy,
-                    pool::Answer::Hashed(_) | pool::Answer::Failed => AuthReply::Failed,
+                    pool::HashOutcome::Busy => AuthReply::Busy,
+                    pool::HashOutcome::Hashed(_) | pool::HashOutcome::Failed => AuthReply::Failed,
                 });
             }
         }
@@ -105,7 +111,7 @@ impl ports::Authenticator for Keeper {
 
     fn hash(&self, secret: Secret, done: Box<dyn FnOnce(AuthReply) + Send>) {
         let done = Box::new(move |found| done(hashed(found)));
-        self.has_done(Flow::SHELL, Job::Hash(secret), Box::new(|| true), done);
+        self.has_done(FlowId::SHELL, HashJob::Hash(secret), Box::new(|| true), done);
     }
 
     fn waiting(&self) -> usize {
@@ -131,29 +137,29 @@ impl ports::Authenticator for Keeper {
 }
 
 /// A password is being tried. Whatever becomes of it, the try ends.
-struct Try {
-    slowdown: Arc<Mutex<Slowdown>>,
-    source: Source,
+struct LoginAttempt {
+    throttle: Arc<Mutex<LoginThrottle>>,
+    source: LoginSource,
     name: UserName,
     open: bool,
 }
 
-impl Try {
+impl LoginAttempt {
     fn was_right(mut self) {
         self.open = false;
-        lock(&self.slowdown).succeeded(self.source, self.name.key(), Instant::now());
+        lock(&self.throttle).succeeded(self.source, self.name.key(), Instant::now());
     }
 
     fn was_wrong(mut self) {
         self.open = false;
-        lock(&self.slowdown).failed(self.source, self.name.key(), Instant::now());
+        lock(&self.throttle).failed(self.source, self.name.key(), Instant::now());
     }
 }
 
-impl Drop for Try {
+impl Drop for LoginAttempt {
     fn drop(&mut self) {
         if self.open {
-            lock(&self.slowdown).untried(self.source, self.name.key());
+            lock(&self.throttle).untried(self.source, self.name.key());
         }
     }
 }

@@ -14,16 +14,16 @@ use crate::hub::id::UserId;
 use crate::hub::id::{ConversationKey, TokenHash};
 use crate::hub::proposal::{AccountUpdate, StateChange};
 use crate::hub::recovered::RecoveredState;
-use crate::store::{AccountEntry, AccountRow, Book, Entry, Failure, OperatorEntry};
+use crate::store::{AccountOp, AccountRow, ServerModerationOp, StoreError, WriteOp, Writer};
 use crate::util::clock::on_the_wall;
 
 /// What the hub begins with.
 pub(super) fn load(
-    book: &Book,
+    book: &Writer,
     rows: Vec<AccountRow>,
     index: &ConversationIndex,
     past: &mut RecoveredState,
-) -> Result<(), Failure> {
+) -> Result<(), StoreError> {
     let mut ignored: HashMap<u64, Vec<IgnoredUser>> = HashMap::new();
     for row in book.ignored()? {
         let Ok(name) = UserName::new(&row.shown) else { continue };
@@ -65,25 +65,25 @@ pub(super) fn load(
 pub(super) fn add_entries<'a>(
     what: &'a AccountUpdate,
     index: &ConversationIndex,
-    entries: &mut Vec<Entry<'a>>,
+    entries: &mut Vec<WriteOp<'a>>,
 ) {
     let number = |name: &ChannelName| {
         index.entry(&ConversationKey::Channel(name.clone())).map(|entry| entry.number)
     };
     let party = what.user_id().0;
-    let add_token = |entries: &mut Vec<Entry<'a>>, token: &'a Option<_>, created| {
+    let add_token = |entries: &mut Vec<WriteOp<'a>>, token: &'a Option<_>, created| {
         let hash = token.as_ref().map(TokenHash::bytes);
-        let entry = hash.map(|hash| Entry::from(AccountEntry::Token { hash, party, created }));
+        let entry = hash.map(|hash| WriteOp::from(AccountOp::Token { hash, party, created }));
         entries.extend(entry);
     };
     match what {
         AccountUpdate::Register { name, password, token, invite, ignored, away, now, .. } => {
             let (key, shown) = (name.key(), name.as_str());
             let (created, admin) = (on_the_wall(*now).0, false);
-            entries.push(AccountEntry::Made { party, key, shown, password, created, admin }.into());
-            entries.push(Entry::Release { name: key });
+            entries.push(AccountOp::Create { party, key, shown, password, created, admin }.into());
+            entries.push(WriteOp::ReleaseName { name: key });
             if let Some(invite) = invite {
-                entries.push(OperatorEntry::InvitationUsed { hash: invite.bytes() }.into());
+                entries.push(ServerModerationOp::InvitationUsed { hash: invite.bytes() }.into());
             }
             add_token(entries, token, on_the_wall(*now).0);
             entries.extend(ignored.iter().map(|(name, whom)| hides(party, name, *whom)));
@@ -91,88 +91,85 @@ pub(super) fn add_entries<'a>(
         }
         AccountUpdate::SignIn { token, surplus, rehashed, now, .. } => {
             if let Some(surplus) = surplus {
-                entries.push(AccountEntry::Revoke { hash: surplus.bytes() }.into());
+                entries.push(AccountOp::Revoke { hash: surplus.bytes() }.into());
             }
             add_token(entries, token, on_the_wall(*now).0);
             if let Some(password) = rehashed {
-                entries.push(AccountEntry::Password { party, password }.into());
+                entries.push(AccountOp::Password { party, password }.into());
             }
         }
         AccountUpdate::Enter { channel, read, now, .. } => {
             let (marker, entered) = (read.0, now.0);
             let member = number(channel)
-                .map(|number| Entry::from(AccountEntry::Member { party, number, marker, entered }));
+                .map(|number| WriteOp::from(AccountOp::Member { party, number, marker, entered }));
             entries.extend(member);
         }
         AccountUpdate::Leave { channel, .. } => {
-            let none = number(channel)
-                .map(|number| Entry::from(AccountEntry::NotMember { party, number }));
+            let none =
+                number(channel).map(|number| WriteOp::from(AccountOp::NotMember { party, number }));
             entries.extend(none);
         }
         AccountUpdate::SignOut { token, now, .. } => {
             if let Some(token) = token {
-                entries.push(AccountEntry::Revoke { hash: token.bytes() }.into());
+                entries.push(AccountOp::Revoke { hash: token.bytes() }.into());
             }
-            entries.push(AccountEntry::Seen { party, time: on_the_wall(*now).0 }.into());
+            entries.push(AccountOp::Seen { party, time: on_the_wall(*now).0 }.into());
         }
         AccountUpdate::Password { password, token, now, .. } => {
-            entries.push(AccountEntry::Password { party, password }.into());
-            entries.push(AccountEntry::RevokeAll { party, except: None }.into());
+            entries.push(AccountOp::Password { party, password }.into());
+            entries.push(AccountOp::RevokeAll { party, except: None }.into());
             add_token(entries, token, on_the_wall(*now).0);
         }
         AccountUpdate::Ignore { name, whom, .. } => {
             entries.push(hides(party, name, *whom));
         }
         AccountUpdate::Unignore { names, .. } => {
-            let entry = |name: &'a UserName| {
-                Entry::from(AccountEntry::Unignore { party, name: name.key() })
-            };
+            let entry =
+                |name: &'a UserName| WriteOp::from(AccountOp::Unignore { party, name: name.key() });
             entries.extend(names.iter().map(entry));
         }
         AccountUpdate::Away { away, .. } => entries.push(is_away(party, away.as_ref())),
-        AccountUpdate::Forget { .. } => entries.push(AccountEntry::Forget { party }.into()),
+        AccountUpdate::Forget { .. } => entries.push(AccountOp::Forget { party }.into()),
     }
 }
 
-fn hides(party: u64, name: &UserName, whom: Option<UserId>) -> Entry<'_> {
+fn hides(party: u64, name: &UserName, whom: Option<UserId>) -> WriteOp<'_> {
     let (name, shown, other) = (name.key(), name.as_str(), whom.map(|whom| whom.0));
-    AccountEntry::Ignore { party, name, shown, other }.into()
+    AccountOp::Ignore { party, name, shown, other }.into()
 }
 
-fn is_away(party: u64, away: Option<&Away>) -> Entry<'_> {
+fn is_away(party: u64, away: Option<&Away>) -> WriteOp<'_> {
     let reason = away.and_then(|away| away.reason.as_ref()).map(Text::as_str);
-    AccountEntry::Away { party, is_away: away.is_some(), reason }.into()
+    AccountOp::Away { party, is_away: away.is_some(), reason }.into()
 }
 
 /// What is written for a fact about an account.
 pub(super) fn fact_entry<'a>(
     fact: &'a StateChange,
     index: &ConversationIndex,
-) -> Option<Entry<'a>> {
+) -> Option<WriteOp<'a>> {
     let number = |key: &ConversationKey| index.entry(key).map(|entry| entry.number);
     let channel = |name: &ChannelName| number(&ConversationKey::Channel(name.clone()));
     let entry = match fact {
-        StateChange::AccountSeen(party, time) => {
-            AccountEntry::Seen { party: party.0, time: time.0 }
-        }
-        StateChange::MemberAdded(party, name, read, now) => AccountEntry::Member {
+        StateChange::AccountSeen(party, time) => AccountOp::Seen { party: party.0, time: time.0 },
+        StateChange::MemberAdded(party, name, read, now) => AccountOp::Member {
             party: party.0,
             number: channel(name)?,
             marker: read.0,
             entered: now.0,
         },
         StateChange::MemberRemoved(party, name) => {
-            AccountEntry::NotMember { party: party.0, number: channel(name)? }
+            AccountOp::NotMember { party: party.0, number: channel(name)? }
         }
         StateChange::ReadMarker(party, key, line) => {
-            AccountEntry::Marker { party: party.0, number: number(key)?, marker: line.0 }
+            AccountOp::Marker { party: party.0, number: number(key)?, marker: line.0 }
         }
         StateChange::TokenUsed(_, hash, now) => {
-            AccountEntry::TokenUsed { hash: hash.bytes(), time: now.0 }
+            AccountOp::TokenUsed { hash: hash.bytes(), time: now.0 }
         }
-        StateChange::TokenExpired(_, hash) => AccountEntry::Revoke { hash: hash.bytes() },
+        StateChange::TokenExpired(_, hash) => AccountOp::Revoke { hash: hash.bytes() },
         StateChange::ExpiredBefore(now) => {
-            return Some(OperatorEntry::RanOut { now: now.0 }.into());
+            return Some(ServerModerationOp::Expire { now: now.0 }.into());
         }
         StateChange::Moderation(_)
         | StateChange::ChannelCreated(..)

@@ -11,12 +11,13 @@ use crate::hub::admin::server_moderation::{Invitation, StoredServerModeration};
 use crate::hub::id::TokenHash;
 use crate::hub::id::UserId;
 use crate::hub::limits::MAX_AUDIT_ENTRIES;
-use crate::store::{ACTS_KEPT, AccountEntry, Book, Entry, Failure, OperatorEntry};
+use crate::store::{AccountOp, MAX_AUDIT_LOG, ServerModerationOp, StoreError, WriteOp, Writer};
 
-const _: () = assert!(MAX_AUDIT_ENTRIES == ACTS_KEPT, "the hub and the store keep as many entries");
+const _: () =
+    assert!(MAX_AUDIT_ENTRIES == MAX_AUDIT_LOG, "the hub and the store keep as many entries");
 
 /// What the hub begins with.
-pub(super) fn load(book: &Book) -> Result<StoredServerModeration, Failure> {
+pub(super) fn load(book: &Writer) -> Result<StoredServerModeration, StoreError> {
     let name = |name: Option<String>| name.and_then(|name| UserName::new(&name).ok());
     let invitations = book.invitations()?.into_iter().map(|row| {
         let (created, until) = (Timestamp(row.created), Timestamp(row.until));
@@ -61,40 +62,42 @@ pub(super) fn party(command: &AdminCommand) -> Option<UserId> {
 }
 
 /// What is written for a decree: what it takes, and its act.
-pub(super) fn add_entries<'a>(command: &'a AdminCommand, entries: &mut Vec<Entry<'a>>) {
+pub(super) fn add_entries<'a>(command: &'a AdminCommand, entries: &mut Vec<WriteOp<'a>>) {
     let AuditEntry { time, by, whom, until, reason, .. } = &command.act;
     let author = by.as_ref().map(UserName::as_str);
     match &command.what {
         AdminAction::Kill(_) | AdminAction::Announce(_) => {}
         AdminAction::Invitation { hash, until, .. } => {
             let (hash, created, until) = (hash.bytes(), time.0, until.0);
-            entries.push(OperatorEntry::Invitation { hash, author, created, until }.into());
+            entries.push(ServerModerationOp::Invitation { hash, author, created, until }.into());
         }
         AdminAction::Ban(_, key) => {
             let (shown, created, until) = (&**whom, time.0, until.map(|until| until.0));
             let reason = reason.as_ref().map(Text::as_str);
-            entries.push(OperatorEntry::Ban { key, shown, author, created, until, reason }.into());
+            entries.push(
+                ServerModerationOp::Ban { key, shown, author, created, until, reason }.into(),
+            );
         }
-        AdminAction::Unban(_, key) => entries.push(OperatorEntry::Unban { key }.into()),
+        AdminAction::Unban(_, key) => entries.push(ServerModerationOp::Unban { key }.into()),
         AdminAction::Admin { user_id: UserId(party), admin } => {
-            entries.push(AccountEntry::Admin { party: *party, admin: *admin }.into());
+            entries.push(AccountOp::Admin { party: *party, admin: *admin }.into());
         }
         AdminAction::Delete { user_id: UserId(party) } => {
-            entries.push(AccountEntry::Forget { party: *party }.into());
+            entries.push(AccountOp::Forget { party: *party }.into());
         }
         AdminAction::Password { user_id: UserId(party), password } => {
             let party = *party;
-            entries.push(AccountEntry::Password { party, password }.into());
-            entries.push(AccountEntry::RevokeAll { party, except: None }.into());
+            entries.push(AccountOp::Password { party, password }.into());
+            entries.push(AccountOp::RevokeAll { party, except: None }.into());
         }
     }
     entries.push(record(&command.act));
 }
 
 /// An act in the record of the server's operators.
-pub(super) fn record(act: &AuditEntry) -> Entry<'_> {
+pub(super) fn record(act: &AuditEntry) -> WriteOp<'_> {
     let AuditEntry { time, by, did, whom, until, reason } = act;
-    let act = OperatorEntry::Act {
+    let act = ServerModerationOp::Log {
         time: time.0,
         author: by.as_ref().map(UserName::as_str),
         did,

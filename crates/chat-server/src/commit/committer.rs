@@ -18,7 +18,7 @@ use super::conversation_index::{ConversationIndex, IndexFull, Slot};
 use super::moderation::{self, PlannedModAction};
 use super::retention::{Retention, RetentionSweep};
 use super::turns::About;
-use crate::history::stored;
+use crate::history::channel_key;
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminCommand;
 use crate::hub::channel::Channel;
@@ -30,7 +30,7 @@ use crate::hub::proposal::{
     StateChange,
 };
 use crate::hub::recovered::RecoveredState;
-use crate::store::{AccountEntry, Book, Entry, FORGOTTEN, Failure, Rule};
+use crate::store::{AccountOp, ChannelModerationOp, FORGOTTEN, StoreError, WriteOp, Writer};
 use crate::util::clock::on_the_wall;
 
 /// For how long a key says a line once, in milliseconds: a day.
@@ -53,7 +53,7 @@ pub(super) enum Submission {
 
 /// The one place where lines get their ids and are written.
 pub(super) struct Committer {
-    book: Book,
+    book: Writer,
     index: ConversationIndex,
     sweep: RetentionSweep,
     /// The batch that is being carried out.
@@ -173,12 +173,12 @@ enum Plan {
 impl Committer {
     /// Takes the store over; tells what was kept in it.
     pub(super) fn open(
-        book: Book,
+        book: Writer,
         retention: Retention,
-    ) -> Result<(Self, RecoveredState), Failure> {
+    ) -> Result<(Self, RecoveredState), StoreError> {
         let (index, past) = ConversationIndex::load(&book)?;
         let mut sweep = RetentionSweep::new(retention);
-        sweep.erase(book.erasing()?, book.last_row());
+        sweep.erase(book.pending_redactions()?, book.last_row());
         sweep.purge(book.pending_purges()?);
         let committer = Self {
             book,
@@ -453,7 +453,7 @@ impl Committer {
         }
         // What somebody says they have read, and what came before it.
         for ((UserId(party), number), marker) in read {
-            entries.push(AccountEntry::Marker { party, number, marker }.into());
+            entries.push(AccountOp::Marker { party, number, marker }.into());
         }
         let floors = self.sweep.add_floors(&self.index, &mut entries);
         if entries.is_empty() {
@@ -606,7 +606,7 @@ impl Committer {
     }
 
     /// The first failure in a row is told to the operator.
-    fn report_failure(&mut self, failure: &Failure) {
+    fn report_failure(&mut self, failure: &StoreError) {
         if !std::mem::replace(&mut self.failing, true) {
             tracing::error!("{failure}; until then lines are refused, and reading goes on");
         }
@@ -720,7 +720,9 @@ fn full() -> Plan {
 /// The name under which the store finds the channel that a fact is about.
 fn stored_name(fact: &StateChange) -> String {
     match fact {
-        StateChange::ChannelCreated(name, ..) | StateChange::ChannelDropped(name) => stored(name),
+        StateChange::ChannelCreated(name, ..) | StateChange::ChannelDropped(name) => {
+            channel_key(name)
+        }
         _ => String::new(),
     }
 }
@@ -729,7 +731,7 @@ fn add_fact<'a>(
     fact: &'a StateChange,
     name: &'a str,
     index: &ConversationIndex,
-    entries: &mut Vec<Entry<'a>>,
+    entries: &mut Vec<WriteOp<'a>>,
 ) {
     let slot = |name: &ChannelName| index.entry(&ConversationKey::Channel(name.clone()));
     match fact {
@@ -737,22 +739,22 @@ fn add_fact<'a>(
             let Some(slot) = slot(channel) else { return };
             let (number, shown) = (slot.number, channel.bare());
             let topic = topic.as_ref().map(Text::as_str);
-            entries.push(Entry::Channel { number, name, shown, topic, open: true });
+            entries.push(WriteOp::Channel { number, name, shown, topic, open: true });
             if topic.is_some() {
-                entries.push(Entry::Topic { number, topic, by: by.map(|by| by.0) });
+                entries.push(WriteOp::Topic { number, topic, by: by.map(|by| by.0) });
             }
         }
         StateChange::ChannelDropped(channel) => {
             let Some(slot) = slot(channel) else { return };
             let (number, shown, floor) = (slot.number, channel.bare(), slot.last);
-            entries.push(Entry::Channel { number, name, shown, topic: None, open: false });
-            entries.push(Entry::Floor { number, floor });
-            entries.push(Entry::Rule { number, rule: Rule::End });
+            entries.push(WriteOp::Channel { number, name, shown, topic: None, open: false });
+            entries.push(WriteOp::Floor { number, floor });
+            entries.push(WriteOp::ChannelModeration { number, op: ChannelModerationOp::Clear });
         }
         StateChange::NameHeld(name, party, since) => {
-            entries.push(Entry::Hold { name: name.key(), party: party.0, since: since.0 });
+            entries.push(WriteOp::HoldName { name: name.key(), party: party.0, since: since.0 });
         }
-        StateChange::NameReleased(name) => entries.push(Entry::Release { name }),
+        StateChange::NameReleased(name) => entries.push(WriteOp::ReleaseName { name }),
         StateChange::Moderation(changed) => {
             let ChannelChange { channel, keep } = &**changed;
             if let Some(slot) = slot(channel) {
@@ -762,8 +764,8 @@ fn add_fact<'a>(
         StateChange::ChannelForgotten(..) => {
             let Some((number, floor)) = index.forgotten() else { return };
             let (name, shown) = (FORGOTTEN, "");
-            entries.push(Entry::Channel { number, name, shown, topic: None, open: false });
-            entries.push(Entry::Floor { number, floor });
+            entries.push(WriteOp::Channel { number, name, shown, topic: None, open: false });
+            entries.push(WriteOp::Floor { number, floor });
         }
         StateChange::UserGone(_) => {}
         _ => entries.extend(account::fact_entry(fact, index)),
@@ -787,14 +789,14 @@ impl NewConversation {
         };
         match &proposal.to {
             Ok(to) if is_new => match to.key(proposal.user_id) {
-                ConversationKey::Channel(name) => Self::Channel(stored(&name), name),
+                ConversationKey::Channel(name) => Self::Channel(channel_key(&name), name),
                 ConversationKey::Private(one, other) => Self::Private(one.0, other.0),
             },
             _ => Self::Nothing,
         }
     }
 
-    fn entry<'a>(&'a self, proposal: &'a Proposal, plan: &Plan) -> Option<Entry<'a>> {
+    fn entry<'a>(&'a self, proposal: &'a Proposal, plan: &Plan) -> Option<WriteOp<'a>> {
         let (Plan::Message { slot: Slot { number, .. }, .. }
         | Plan::Topic { slot: Slot { number, .. } }
         | Plan::ModAction { slot: Slot { number, .. }, .. }) = *plan
@@ -803,23 +805,27 @@ impl NewConversation {
         };
         match self {
             Self::Nothing => None,
-            Self::Channel(name, shown) => {
-                Some(Entry::Channel { number, name, shown: shown.bare(), topic: None, open: true })
-            }
+            Self::Channel(name, shown) => Some(WriteOp::Channel {
+                number,
+                name,
+                shown: shown.bare(),
+                topic: None,
+                open: true,
+            }),
             Self::Private(one, other) => {
                 let key = ConversationKey::Private(UserId(*one), UserId(*other));
                 let [one_name, other_name] = names(proposal, &key)?.map(UserName::as_str);
                 let (one, other) = (*one, *other);
-                Some(Entry::Private { number, one, other, one_name, other_name })
+                Some(WriteOp::Private { number, one, other, one_name, other_name })
             }
         }
     }
 }
 
-fn entry<'a>(proposal: &'a Proposal, plan: &Plan) -> Option<Entry<'a>> {
+fn entry<'a>(proposal: &'a Proposal, plan: &Plan) -> Option<WriteOp<'a>> {
     match (plan, &proposal.what) {
         (Plan::Message { slot, by_other, hidden }, Payload::Message { text, action }) => {
-            Some(Entry::Line {
+            Some(WriteOp::Line {
                 number: slot.number,
                 id: slot.id,
                 time: slot.time.0,
@@ -834,7 +840,7 @@ fn entry<'a>(proposal: &'a Proposal, plan: &Plan) -> Option<Entry<'a>> {
         }
         (Plan::Topic { slot }, Payload::Topic(topic)) => {
             let by = proposal.account.map(|account| account.0);
-            Some(Entry::Topic { number: slot.number, topic: Some(topic.as_str()), by })
+            Some(WriteOp::Topic { number: slot.number, topic: Some(topic.as_str()), by })
         }
         _ => None,
     }

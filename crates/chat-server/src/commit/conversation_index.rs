@@ -13,7 +13,7 @@ use super::{account, admin, moderation};
 use crate::hub::id::ConversationKey;
 use crate::hub::id::UserId;
 use crate::hub::recovered::{RecoveredChannel, RecoveredState};
-use crate::store::{Book, Failure, MAX_NUMBER};
+use crate::store::{MAX_NUMBER, StoreError, Writer};
 
 /// The conversations that the store knows, and those of the batch that is being carried out.
 #[derive(Default)]
@@ -89,7 +89,7 @@ impl Slot {
 
 impl ConversationIndex {
     /// What the store holds; and what of it the hub begins with.
-    pub(super) fn load(book: &Book) -> Result<(Self, RecoveredState), Failure> {
+    pub(super) fn load(book: &Writer) -> Result<(Self, RecoveredState), StoreError> {
         let mut index = Self { next_number: 1, free_from: 1, ..Self::default() };
         let mut past = RecoveredState { next_user_id: 1, ..RecoveredState::default() };
         for holder in book.holders()? {

@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 use super::committer::{CommitProgress, CommitStage, Committer, Submission};
 use super::retention::Retention;
 use super::turns::{About, Turns};
-use crate::auth::Keeper;
-use crate::history::Archive;
+use crate::auth::AuthService;
+use crate::history::HistoryService;
 use crate::hub::admin::command::AdminCommand;
 use crate::hub::id::ConversationKey;
 use crate::hub::id::UserId;
@@ -27,11 +27,11 @@ use crate::hub::ports::CommitLog;
 use crate::hub::proposal::{AccountProposal, Proposal, StateChange};
 use crate::hub::recovered::RecoveredState;
 use crate::hub::{Backends, Hub};
-use crate::ops::watchdog::{Part, Pulse, Spot};
-use crate::store::{Book, Durability, Failure, Flusher, Place, Store};
+use crate::ops::watchdog::{Probe, ProbePoint, Pulse};
+use crate::store::{Durability, Flusher, Store, StoreError, StoreLocation, Writer};
 use crate::util::sync::lock;
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
-use crate::util::work_queue::{Backlog, Next, Priority, Wait, lower_priority};
+use crate::util::work_queue::{Popped, Priority, Wait, WorkQueue, lower_priority};
 
 /// Drafts of one commit. Enough that its sync costs each of them little; few enough that they don't run
 /// over the ring of a channel.
@@ -82,7 +82,7 @@ struct Threads {
 /// What the thread shares with those who submit.
 struct SharedLog {
     /// Holds at most what every connection may have unsettled, and the facts of people's comings and goings.
-    backlog: Backlog<CommitWork>,
+    queue: WorkQueue<CommitWork>,
     /// What waits is taken only by who holds this, so that nothing overtakes anything.
     committer: RankedMutex<{ Rank::Commit as u8 }, CommitterState>,
     /// What was read: it is written with whatever is written next, and for itself alone only at the end.
@@ -137,14 +137,14 @@ impl CommitWork {
 impl LocalLog {
     /// Takes a store over, with a thread of its own; tells what was kept in it.
     pub fn start(
-        book: Book,
+        book: Writer,
         retention: Retention,
     ) -> Result<(Self, RecoveredState), CommitStartError> {
         let flusher = Arc::new(book.flusher());
         let (committer, past) = Committer::open(book, retention)?;
         let shared = Arc::new(SharedLog {
             progress: committer.progress(),
-            backlog: Backlog::default(),
+            queue: WorkQueue::default(),
             committer: RankedMutex::new(CommitterState {
                 committer,
                 watched: PendingChores::default(),
@@ -171,7 +171,10 @@ impl LocalLog {
     }
 
     /// The same without a thread: whoever submits waits until it is carried out.
-    pub fn inline(book: Book, retention: Retention) -> Result<(Self, RecoveredState), Failure> {
+    pub fn inline(
+        book: Writer,
+        retention: Retention,
+    ) -> Result<(Self, RecoveredState), StoreError> {
         let (committer, past) = Committer::open(book, retention)?;
         Ok((
             Self {
@@ -188,7 +191,7 @@ impl LocalLog {
     pub fn sweep(&self, now: Timestamp, hub: &Arc<Hub>) {
         match &self.committer {
             Driven::Thread(shared, _) => {
-                shared.backlog.add(CommitWork::Sweep(now, Arc::clone(hub)));
+                shared.queue.add(CommitWork::Sweep(now, Arc::clone(hub)));
             }
             Driven::Inline(committer) => {
                 let mut committer = lock(&committer.0);
@@ -214,24 +217,24 @@ impl LocalLog {
             let read = std::mem::take(&mut *lock(&shared.read));
             for ((party, key), line) in read {
                 let fact = Submission::Change(StateChange::ReadMarker(party, key, line));
-                shared.backlog.add(CommitWork::Item(fact, Arc::clone(hub)));
+                shared.queue.add(CommitWork::Item(fact, Arc::clone(hub)));
             }
         }
     }
 
     /// The commit thread and each task that commits, as a part for the watchdog; `None` without a thread.
-    pub(crate) fn part(&self) -> Option<Part> {
+    pub(crate) fn part(&self) -> Option<Probe> {
         let Driven::Thread(shared, _) = &self.committer else { return None };
         let shared = Arc::clone(shared);
-        let ask = move |spot: &Spot| shared.pulse(spot);
-        Some(Part { name: "commit", ask: Box::new(ask) })
+        let ask = move |spot: &ProbePoint| shared.pulse(spot);
+        Some(Probe { name: "commit", ask: Box::new(ask) })
     }
 
     /// Ends: what was submitted is carried out, and the store is closed. It blocks.
     pub fn stop(&self) {
         match &self.committer {
             Driven::Thread(shared, threads) => {
-                shared.backlog.close();
+                shared.queue.close();
                 let Some(Threads { order, flush }) = lock(threads).take() else { return };
                 let (flusher, flush) = flush;
                 flusher.stop();
@@ -250,7 +253,7 @@ impl LocalLog {
 pub enum CommitStartError {
     /// What is kept can't be read.
     #[error(transparent)]
-    Store(#[from] Failure),
+    Store(#[from] StoreError),
     /// There is no thread to be had.
     #[error("the system has no thread for storing lines")]
     Thread(#[from] std::io::Error),
@@ -270,7 +273,7 @@ impl CommitLog for LocalLog {
         match &self.committer {
             Driven::Thread(shared, _) => {
                 shared
-                    .backlog
+                    .queue
                     .add(CommitWork::Item(Submission::Account(Box::new(update)), Arc::clone(hub)));
             }
             Driven::Inline(committer) => {
@@ -282,7 +285,7 @@ impl CommitLog for LocalLog {
     fn submit_admin_command(&self, command: Box<AdminCommand>, hub: &Arc<Hub>) {
         match &self.committer {
             Driven::Thread(shared, _) => {
-                shared.backlog.add(CommitWork::Item(Submission::Admin(command), Arc::clone(hub)));
+                shared.queue.add(CommitWork::Item(Submission::Admin(command), Arc::clone(hub)));
             }
             Driven::Inline(committer) => run_inline(committer, Submission::Admin(command), hub),
         }
@@ -298,7 +301,7 @@ impl CommitLog for LocalLog {
                 }
             }
             (Driven::Thread(shared, _), fact) => {
-                shared.backlog.add(CommitWork::Item(Submission::Change(fact), Arc::clone(hub)));
+                shared.queue.add(CommitWork::Item(Submission::Change(fact), Arc::clone(hub)));
             }
             // Perhaps the hub, or the desk, is locked by whoever asks for it.
             (Driven::Inline(committer), fact) => lock(&committer.1).push(Submission::Change(fact)),
@@ -312,7 +315,7 @@ fn run_inline(committer: &Inline, item: Submission, hub: &Arc<Hub>) {
 }
 
 impl SharedLog {
-    fn pulse(&self, spot: &Spot) -> Pulse {
+    fn pulse(&self, spot: &ProbePoint) -> Pulse {
         let (step, stage) = self.progress.now();
         match stage {
             CommitStage::Disk => {
@@ -323,7 +326,7 @@ impl SharedLog {
                 spot.is("telling what is stored");
                 Pulse::Working { step, on_disk: false }
             }
-            CommitStage::Idle if self.backlog.is_empty() => Pulse::Idle,
+            CommitStage::Idle if self.queue.is_empty() => Pulse::Idle,
             CommitStage::Idle => {
                 spot.is("work that no thread takes up");
                 Pulse::Working { step, on_disk: false }
@@ -337,24 +340,24 @@ impl SharedLog {
         let (mut erases, mut has_turns) = (false, false);
         loop {
             let wait = match chores {
-                PendingChores { sweep, .. } if sweep || has_turns => Wait::Not,
-                PendingChores { waiting: 0, .. } if !erases => Wait::Long,
+                PendingChores { sweep, .. } if sweep || has_turns => Wait::No,
+                PendingChores { waiting: 0, .. } if !erases => Wait::Forever,
                 PendingChores { .. } => Wait::For(TICK),
             };
-            let next = self.backlog.wait(BATCH, wait);
+            let next = self.queue.wait(BATCH, wait);
             // Whoever woke this thread may be about to add more, and has no other processor to do so where there is but
             // one. What comes together is committed and told together.
             std::thread::yield_now();
             let mut state = self.lock_committer();
             match next {
-                Next::Some(()) => {
-                    let works = state.put_off(self.backlog.take(BATCH));
+                Popped::Some(()) => {
+                    let works = state.put_off(self.queue.take(BATCH));
                     let works = state.turns.next(works, CommitWork::about);
                     self.queue_read_markers(&mut state.committer);
                     state.run(works);
                     batches += 1;
                 }
-                Next::Nothing => {
+                Popped::Nothing => {
                     let works = state.put_off(Vec::new());
                     let works = state.turns.next(works, CommitWork::about);
                     if !works.is_empty() {
@@ -363,7 +366,7 @@ impl SharedLog {
                     }
                     batches = BATCHES_BEFORE_TIDYING;
                 }
-                Next::Closed => {
+                Popped::Closed => {
                     self.queue_read_markers(&mut state.committer);
                     let mut works = state.turns.rest();
                     works.extend(state.erasing.drain(..).map(|(work, _)| work));
@@ -412,7 +415,7 @@ impl SharedLog {
             Some(state) if self.may_run_on_author(&state) => {
                 self.run_on_author(state, work);
             }
-            _ => self.backlog.add(work),
+            _ => self.queue.add(work),
         }
     }
 
@@ -421,7 +424,7 @@ impl SharedLog {
     fn may_run_on_author(&self, state: &CommitterState) -> bool {
         state.threaded == 0
             && state.watched.waiting > 0
-            && self.backlog.is_empty()
+            && self.queue.is_empty()
             && state.turns.is_empty()
             && state.last.is_none_or(|last| last.elapsed() > ALONE)
             && self.runtime().is_some_and(|runtime| runtime.metrics().num_workers() > 1)
@@ -442,7 +445,7 @@ impl SharedLog {
         let PendingChores { sweep, waiting } = state.chores();
         if sweep && !state.watched.sweep {
             state.watched = PendingChores { sweep, waiting };
-            self.backlog.add(CommitWork::Chores);
+            self.queue.add(CommitWork::Chores);
         }
     }
 }
@@ -509,11 +512,11 @@ impl Backends {
     /// If SQLite can't open a database in memory.
     #[expect(clippy::expect_used, reason = "for tests, whose failure it is")]
     pub fn inline(retention: Retention) -> Self {
-        let store = Store::open(&Place::Memory, Durability::Machine).expect("memory opens");
+        let store = Store::open(&StoreLocation::Memory, Durability::Machine).expect("memory opens");
         let (book, lookups) = store.into_parts();
-        let archive = Archive::inline(&lookups).expect("memory opens");
+        let archive = HistoryService::inline(&lookups).expect("memory opens");
         let (order, past) = LocalLog::inline(book, retention).expect("it is empty");
-        let vault = Arc::new(Keeper::inline());
+        let vault = Arc::new(AuthService::inline());
         Self {
             commit_log: Arc::new(order),
             history: Arc::new(archive),

@@ -16,7 +16,8 @@ use crate::hub::channel::moderation::{ListEntry, ListKind};
 use crate::hub::channel::operators::Right;
 use crate::hub::id::{NameRecord, UserId};
 use crate::store::{
-    AccountEntry, ActRow, Author, Book, Entry, Failure, KeptMark, MarkRow, OperatorRow, Purge, Rule,
+    AccountOp, AuthorPeriod, ChannelModerationOp, ListEntryRow, NewListEntry, NewModAction,
+    OperatorRow, PurgeOp, StoreError, WriteOp, Writer,
 };
 
 /// Ids that are read at most where an act takes its place: lines that were said after it was counted what it hides. Of more
@@ -24,7 +25,7 @@ use crate::store::{
 const MOST_COUNTED: u64 = 4096;
 
 /// How each channel is run, by its number; and a number that no party has which is spoken of.
-pub(super) fn load(book: &Book) -> Result<(HashMap<u32, StoredModeration>, u64), Failure> {
+pub(super) fn load(book: &Writer) -> Result<(HashMap<u32, StoredModeration>, u64), StoreError> {
     let mut all: HashMap<u32, StoredModeration> = HashMap::new();
     let mut next_user_id = 0;
     for (number, name, value) in book.settings()? {
@@ -48,7 +49,7 @@ pub(super) fn load(book: &Book) -> Result<(HashMap<u32, StoredModeration>, u64),
 }
 
 /// None if it is of a version that had other names.
-fn mark(row: &KeptMark) -> Option<ListEntry> {
+fn mark(row: &ListEntryRow) -> Option<ListEntry> {
     let shown = Restriction {
         target: ModTarget::read(&row.target)?,
         by: UserName::stored(&row.by).ok()?,
@@ -70,9 +71,9 @@ fn end(term: Term) -> Option<i64> {
     }
 }
 
-fn author(borne: &NameRecord) -> Author<'_> {
+fn author(borne: &NameRecord) -> AuthorPeriod<'_> {
     let millis = |time: Option<Timestamp>| time.map(|time| time.0);
-    Author { name: borne.name.key(), from: millis(borne.from), upto: millis(borne.upto) }
+    AuthorPeriod { name: borne.name.key(), from: millis(borne.from), upto: millis(borne.upto) }
 }
 
 /// An act with everything that is written of it.
@@ -93,15 +94,15 @@ impl PlannedModAction {
         kept: ModActionRecord,
         number: u32,
         last: u64,
-        book: &Book,
-    ) -> Result<Self, Failure> {
+        book: &Writer,
+    ) -> Result<Self, StoreError> {
         let ModActionRecord { moderation, purged, logged, recorded } = kept;
         let target = logged.as_ref().and_then(|logged| logged.target.as_ref());
         let target = target.map(ToString::to_string);
         let mut written =
             Self { moderation, logged, target, purged: Vec::new(), hidden: 0, recorded };
         if let Some(PurgeScope { names, lines, upto }) = purged {
-            let authors: Vec<Author<'_>> = names.iter().map(author).collect();
+            let authors: Vec<AuthorPeriod<'_>> = names.iter().map(author).collect();
             let rest = book.count_by(number, &authors, (upto.0, last), MOST_COUNTED)?;
             written.hidden = lines + rest.lines;
             // Where none is found there is nothing to be hidden, unless it wasn't looked everywhere.
@@ -133,24 +134,24 @@ impl PlannedModAction {
     }
 
     /// What is to be written. `last` is the last id of the conversation.
-    pub(super) fn add_to<'a>(&'a self, number: u32, last: u64, entries: &mut Vec<Entry<'a>>) {
+    pub(super) fn add_to<'a>(&'a self, number: u32, last: u64, entries: &mut Vec<WriteOp<'a>>) {
         entries.extend(self.recorded.as_deref().map(record));
         if self.ends() {
-            entries.push(Entry::Closed { number });
-            entries.push(Entry::Floor { number, floor: last });
-            entries.push(Entry::Rule { number, rule: Rule::End });
+            entries.push(WriteOp::ChannelClosed { number });
+            entries.push(WriteOp::Floor { number, floor: last });
+            entries.push(WriteOp::ChannelModeration { number, op: ChannelModerationOp::Clear });
             return;
         }
         for rule in &self.moderation {
             add_rule(rule, number, entries);
         }
         for borne in &self.purged {
-            let rule = Rule::Purge(Purge { author: author(borne), upto: last });
-            entries.push(Entry::Rule { number, rule });
+            let rule = ChannelModerationOp::Purge(PurgeOp { author: author(borne), upto: last });
+            entries.push(WriteOp::ChannelModeration { number, op: rule });
         }
         let Some(logged) = &self.logged else { return };
         let ModLogEntry { time, by, did, term, setting, reason, .. } = logged;
-        let act = ActRow {
+        let act = NewModAction {
             time: time.0,
             by: by.as_str(),
             did: did.spec().name,
@@ -159,17 +160,21 @@ impl PlannedModAction {
             setting: setting.as_ref().map(Sentence::as_str),
             reason: reason.as_ref().map(Text::as_str),
         };
-        entries.push(Entry::Rule { number, rule: Rule::Act(act) });
+        entries.push(WriteOp::ChannelModeration { number, op: ChannelModerationOp::Log(act) });
     }
 }
 
 /// One change of how a channel is run.
-pub(super) fn add_rule<'a>(keep: &'a ModerationChange, number: u32, entries: &mut Vec<Entry<'a>>) {
+pub(super) fn add_rule<'a>(
+    keep: &'a ModerationChange,
+    number: u32,
+    entries: &mut Vec<WriteOp<'a>>,
+) {
     let rule = match keep {
         ModerationChange::Add(list, mark) => {
             let (party, account) = mark.user_ids();
             let Restriction { by, time, term, reason, .. } = &mark.shown;
-            Rule::Mark(MarkRow {
+            ChannelModerationOp::AddListEntry(NewListEntry {
                 list: list.number(),
                 key: mark.key(),
                 target: mark.target(),
@@ -182,22 +187,27 @@ pub(super) fn add_rule<'a>(keep: &'a ModerationChange, number: u32, entries: &mu
             })
         }
         ModerationChange::Remove(list, key) => {
-            Rule::NoMark { list: list.number(), key, ended: None }
+            ChannelModerationOp::RemoveListEntry { list: list.number(), key, ended: None }
         }
         // A later one against the same stays.
-        ModerationChange::Expire(list, mark) => {
-            Rule::NoMark { list: list.number(), key: mark.key(), ended: end(mark.shown.term) }
+        ModerationChange::Expire(list, mark) => ChannelModerationOp::RemoveListEntry {
+            list: list.number(),
+            key: mark.key(),
+            ended: end(mark.shown.term),
+        },
+        ModerationChange::Setting(name, value) => ChannelModerationOp::Setting { name, value },
+        ModerationChange::Operator(UserId(party), right) => ChannelModerationOp::GrantOperator {
+            party: *party,
+            inherited: *right == Right::Inherited,
+        },
+        ModerationChange::RemoveOperator(UserId(party)) => {
+            ChannelModerationOp::RevokeOperator { party: *party }
         }
-        ModerationChange::Setting(name, value) => Rule::Setting { name, value },
-        ModerationChange::Operator(UserId(party), right) => {
-            Rule::Operator { party: *party, inherited: *right == Right::Inherited }
-        }
-        ModerationChange::RemoveOperator(UserId(party)) => Rule::NoOperator { party: *party },
         ModerationChange::RemoveMember(UserId(party)) => {
-            entries.push(AccountEntry::NotMember { party: *party, number }.into());
+            entries.push(AccountOp::NotMember { party: *party, number }.into());
             return;
         }
-        ModerationChange::DropChannel => Rule::End,
+        ModerationChange::DropChannel => ChannelModerationOp::Clear,
     };
-    entries.push(Entry::Rule { number, rule });
+    entries.push(WriteOp::ChannelModeration { number, op: rule });
 }

@@ -12,7 +12,7 @@ use chat_proto::time::Timestamp;
 use super::conversation_index::ConversationIndex;
 use crate::hub::Hub;
 use crate::hub::id::ConversationKey;
-use crate::store::{AccountEntry, Book, Entry, Failure};
+use crate::store::{AccountOp, StoreError, WriteOp, Writer};
 
 /// Lines that one step deletes, which takes some milliseconds.
 const LINES_A_STEP: usize = 200;
@@ -106,7 +106,7 @@ impl RetentionSweep {
         self.once_before = Some(now.0.saturating_sub(once_millis));
     }
 
-    pub(super) fn has_more(&self, book: &Book) -> bool {
+    pub(super) fn has_more(&self, book: &Writer) -> bool {
         self.purges > 0
             || self.erased.front().is_some_and(|(_, row)| book.is_put(*row))
             || self.swept.front().is_some_and(|(_, row)| book.is_put(*row))
@@ -163,7 +163,7 @@ impl RetentionSweep {
     pub(super) fn add_floors(
         &self,
         index: &ConversationIndex,
-        entries: &mut Vec<Entry<'_>>,
+        entries: &mut Vec<WriteOp<'_>>,
     ) -> Vec<(ConversationKey, u64)> {
         let mut raised = Vec::new();
         let bounded = self.retention.usual.lines.is_some()
@@ -176,7 +176,7 @@ impl RetentionSweep {
             let Some(entry) = index.entry(&key) else { continue };
             let (number, floor) = (entry.number, entry.last.saturating_sub(most));
             if floor > entry.floor {
-                entries.push(Entry::Floor { number, floor });
+                entries.push(WriteOp::Floor { number, floor });
                 raised.push((key, floor));
             }
         }
@@ -198,10 +198,10 @@ impl RetentionSweep {
     /// Does some milliseconds' worth.
     pub(super) fn plan(
         &mut self,
-        book: &mut Book,
+        book: &mut Writer,
         index: &mut ConversationIndex,
         hub: &Hub,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), StoreError> {
         if self.purges > 0 {
             // Of some names there may have been nothing to hide, or they were pending already.
             self.purges = book.purge_some(HIDDEN_A_STEP)?;
@@ -210,8 +210,8 @@ impl RetentionSweep {
         if let Some((party, row)) = self.erased.front().copied()
             && book.is_put(row)
         {
-            if !book.erase(party, ERASED_A_STEP)? {
-                book.commit(&[AccountEntry::Erased { party }.into()])?;
+            if !book.redact(party, ERASED_A_STEP)? {
+                book.commit(&[AccountOp::Redacted { party }.into()])?;
                 self.erased.pop_front();
             }
             return Ok(());
@@ -254,9 +254,9 @@ impl RetentionSweep {
     fn look_at(
         &mut self,
         key: ConversationKey,
-        book: &mut Book,
+        book: &mut Writer,
         index: &mut ConversationIndex,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), StoreError> {
         let Some(entry) = index.entry(&key) else { return Ok(()) };
         let keep = self.retention.of(&key);
         let mut floor = entry.floor;
@@ -291,10 +291,10 @@ impl RetentionSweep {
     fn delete(
         &mut self,
         key: &ConversationKey,
-        book: &mut Book,
+        book: &mut Writer,
         index: &mut ConversationIndex,
         hub: &Hub,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), StoreError> {
         if let Some(entry) = index.entry(key) {
             if entry.is_over() && entry.floor < entry.last {
                 let last = entry.last;
@@ -324,9 +324,9 @@ impl RetentionSweep {
 /// Forgets a conversation that is over; unless it is a channel that was made again.
 fn forget(
     key: &ConversationKey,
-    book: &mut Book,
+    book: &mut Writer,
     register: &mut ConversationIndex,
-) -> Result<(), Failure> {
+) -> Result<(), StoreError> {
     if let Some(entry) = register.entry(key).filter(|entry| entry.is_over()) {
         book.forget_conversation(entry.number)?;
         register.remove(key);

@@ -3,25 +3,25 @@
 use std::sync::{Arc, Weak};
 
 use crate::hub::Hub;
-use crate::ops::watchdog::{Part, Pulse, Spot};
+use crate::ops::watchdog::{Probe, ProbePoint, Pulse};
 use crate::util::sync::Rank;
 use crate::util::sync::lock;
 
 /// The hub, as the watchdog asks it.
-pub(crate) fn part(hub: &Arc<Hub>) -> Part {
+pub(crate) fn part(hub: &Arc<Hub>) -> Probe {
     let hub: Weak<Hub> = Arc::downgrade(hub);
-    let ask = move |spot: &Spot| {
+    let ask = move |spot: &ProbePoint| {
         if let Some(hub) = hub.upgrade() {
             hub.probe(spot);
         }
         Pulse::Idle
     };
-    Part { name: "hub", ask: Box::new(ask) }
+    Probe { name: "hub", ask: Box::new(ask) }
 }
 
 impl Hub {
     /// Takes each lock for a moment, one after the other. Of the connections' own it takes none: there may be a million.
-    fn probe(&self, spot: &Spot) {
+    fn probe(&self, spot: &ProbePoint) {
         spot.is(Rank::Channels.name());
         drop(self.channels.write());
         spot.is(Rank::Channel.name());

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::ops::systemd;
-use crate::ops::watchdog::{Part, Pulse, Spot};
+use crate::ops::watchdog::{Probe, ProbePoint, Pulse};
 
 /// What a probe may be told, in bytes: the greeting and the goodbye.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -18,12 +18,12 @@ const MAX_ANSWER: usize = 64 * 1024;
 pub(crate) async fn tell(
     period: Duration,
     doors: Vec<mpsc::Sender<DuplexStream>>,
-    parts: Vec<Part>,
+    parts: Vec<Probe>,
     mut alive: impl FnMut(),
 ) {
     // Three in each period: one that is late is not the end.
     let every = period / 3;
-    let mut parts: Vec<Watched> = parts.into_iter().map(Watched::from).collect();
+    let mut parts: Vec<HeartbeatProbe> = parts.into_iter().map(HeartbeatProbe::from).collect();
     loop {
         match timeout(every, comes_through(&doors, &mut parts)).await {
             Ok(true) => alive(),
@@ -42,7 +42,7 @@ pub(crate) fn tell_manager() {
     systemd::alive();
 }
 
-async fn comes_through(doors: &[mpsc::Sender<DuplexStream>], parts: &mut [Watched]) -> bool {
+async fn comes_through(doors: &[mpsc::Sender<DuplexStream>], parts: &mut [HeartbeatProbe]) -> bool {
     for door in doors {
         if !answers(door).await {
             return false;
@@ -70,28 +70,28 @@ async fn answers(door: &mpsc::Sender<DuplexStream>) -> bool {
 }
 
 /// A part that is asked on a thread of its own, since it may be stuck.
-struct Watched {
-    ask: Arc<std::sync::Mutex<Part>>,
+struct HeartbeatProbe {
+    ask: Arc<std::sync::Mutex<Probe>>,
     /// What it answered last.
     last: Option<Pulse>,
     /// A question that has no answer yet.
     asked: Option<tokio::task::JoinHandle<Pulse>>,
 }
 
-impl From<Part> for Watched {
-    fn from(part: Part) -> Self {
+impl From<Probe> for HeartbeatProbe {
+    fn from(part: Probe) -> Self {
         Self { ask: Arc::new(std::sync::Mutex::new(part)), last: None, asked: None }
     }
 }
 
-impl Watched {
+impl HeartbeatProbe {
     /// Whether it is idle, waits for the disk, or has got on since it was asked before.
     async fn gets_on(&mut self) -> bool {
         let ask = Arc::clone(&self.ask);
         let asked = self.asked.get_or_insert_with(|| {
             tokio::task::spawn_blocking(move || {
                 let mut part = crate::util::sync::lock(&ask);
-                (part.ask)(&Spot::default())
+                (part.ask)(&ProbePoint::default())
             })
         });
         let Ok(answer) = asked.await else { return false };
@@ -158,12 +158,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_that_does_not_get_on_is_noticed_unless_it_waits_for_the_disk() {
-        let working = |on_disk| Part {
+        let working = |on_disk| Probe {
             name: "part",
-            ask: Box::new(move |_: &Spot| Pulse::Working { step: 1, on_disk }),
+            ask: Box::new(move |_: &ProbePoint| Pulse::Working { step: 1, on_disk }),
         };
-        let mut disk = Watched::from(working(true));
-        let mut stuck = Watched::from(working(false));
+        let mut disk = HeartbeatProbe::from(working(true));
+        let mut stuck = HeartbeatProbe::from(working(false));
         assert!(disk.gets_on().await && disk.gets_on().await);
         assert!(stuck.gets_on().await && !stuck.gets_on().await);
     }

@@ -31,7 +31,7 @@ pub const FLUSH_DEADLINE: Duration = Duration::from_millis(500);
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 /// The queue of the process, once [`start_queue`] was called.
-static QUEUE: OnceLock<Queue> = OnceLock::new();
+static QUEUE: OnceLock<LogQueue> = OnceLock::new();
 
 thread_local! {
     /// The writer's own line, with the number of dropped ones, is taken even if the queue is full again.
@@ -66,7 +66,7 @@ pub fn start(logging: Logging) {
 
 /// From now on log lines are written by a thread of their own.
 pub fn start_queue() -> io::Result<()> {
-    let queue = QUEUE.get_or_init(Queue::default);
+    let queue = QUEUE.get_or_init(LogQueue::default);
     let write = || {
         MAX_OF_THREAD.set(usize::MAX);
         queue.write_to(&mut io::stderr());
@@ -147,22 +147,22 @@ impl Write for LineWriter {
 }
 
 #[derive(Default)]
-struct Queue {
-    state: Mutex<State>,
+struct LogQueue {
+    state: Mutex<LogQueueState>,
     pushed: Condvar,
     written: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct LogQueueState {
     waiting: Vec<u8>,
     is_writing: bool,
     /// Lines that did not fit, or could not be written.
     dropped: usize,
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl LogQueue {
+    fn lock(&self) -> MutexGuard<'_, LogQueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -177,7 +177,7 @@ impl Queue {
     }
 
     fn wait_until_written(&self, within: Duration) {
-        let is_behind = |state: &mut State| !state.waiting.is_empty() || state.is_writing;
+        let is_behind = |state: &mut LogQueueState| !state.waiting.is_empty() || state.is_writing;
         drop(self.written.wait_timeout_while(self.lock(), within, is_behind));
     }
 
@@ -239,9 +239,9 @@ mod tests {
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     /// Takes so many bytes of a write as it is told, or fails.
-    struct Told(Receiver<io::Result<usize>>, SyncSender<Vec<u8>>);
+    struct ScriptedWriter(Receiver<io::Result<usize>>, SyncSender<Vec<u8>>);
 
-    impl Write for Told {
+    impl Write for ScriptedWriter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let most = self.0.recv().map_err(|_| ErrorKind::BrokenPipe)??.min(bytes.len());
             let _ = self.1.send(bytes[..most].to_vec());
@@ -253,11 +253,11 @@ mod tests {
         }
     }
 
-    fn start() -> (&'static Queue, SyncSender<io::Result<usize>>, Receiver<Vec<u8>>) {
-        let queue: &'static Queue = Box::leak(Box::default());
+    fn start() -> (&'static LogQueue, SyncSender<io::Result<usize>>, Receiver<Vec<u8>>) {
+        let queue: &'static LogQueue = Box::leak(Box::default());
         let (tell, told) = sync_channel(8);
         let (write, written) = sync_channel(8);
-        thread::spawn(move || queue.write_to(&mut Told(told, write)));
+        thread::spawn(move || queue.write_to(&mut ScriptedWriter(told, write)));
         (queue, tell, written)
     }
 
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn lines_that_do_not_fit_are_dropped_and_counted() {
-        let queue = Queue::default();
+        let queue = LogQueue::default();
         let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
         for _ in 0..1030 {
             queue.push(&line);

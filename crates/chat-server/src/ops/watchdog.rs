@@ -43,18 +43,18 @@ pub(crate) enum Pulse {
 }
 
 /// A part that is watched.
-pub(crate) struct Part {
+pub(crate) struct Probe {
     /// For the log.
     pub(crate) name: &'static str,
     /// Asks it; blocks while it is stuck. Writes down where it is.
-    pub(crate) ask: Box<dyn FnMut(&Spot) -> Pulse + Send>,
+    pub(crate) ask: Box<dyn FnMut(&ProbePoint) -> Pulse + Send>,
 }
 
 /// Where a question has got to.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Spot(Arc<Mutex<&'static str>>);
+pub(crate) struct ProbePoint(Arc<Mutex<&'static str>>);
 
-impl Spot {
+impl ProbePoint {
     pub(crate) fn is(&self, place: &'static str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = place;
     }
@@ -71,24 +71,24 @@ pub(crate) struct Watchdog {
 
 impl Watchdog {
     /// Watches these parts; the process ends if one of them is stuck.
-    pub(crate) fn start(parts: Vec<Part>) -> std::io::Result<Self> {
+    pub(crate) fn start(parts: Vec<Probe>) -> std::io::Result<Self> {
         Self::every(TICK, parts, end)
     }
 
     /// The same with another tick, and something else to do then.
     pub(crate) fn every(
         tick: Duration,
-        parts: Vec<Part>,
+        parts: Vec<Probe>,
         stuck: impl FnOnce(Vec<String>) + Send + 'static,
     ) -> std::io::Result<Self> {
         let mut watched = Vec::with_capacity(parts.len());
         for part in parts {
-            watched.push(Watched::start(part)?);
+            watched.push(WatchedProbe::start(part)?);
         }
         let (stop, stopped) = sync_channel(0);
         thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
             while stopped.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
-                let told: Vec<String> = watched.iter_mut().filter_map(Watched::tick).collect();
+                let told: Vec<String> = watched.iter_mut().filter_map(WatchedProbe::tick).collect();
                 if !told.is_empty() {
                     return stuck(told);
                 }
@@ -99,18 +99,18 @@ impl Watchdog {
 }
 
 /// A part, with the thread that asks it.
-struct Watched {
+struct WatchedProbe {
     name: &'static str,
-    spot: Spot,
+    spot: ProbePoint,
     ask: SyncSender<()>,
     answers: Receiver<Pulse>,
-    count: Count,
+    count: MissedTicks,
 }
 
-impl Watched {
-    fn start(part: Part) -> std::io::Result<Self> {
-        let Part { name, ask: mut question } = part;
-        let spot = Spot(Arc::new(Mutex::new("")));
+impl WatchedProbe {
+    fn start(part: Probe) -> std::io::Result<Self> {
+        let Probe { name, ask: mut question } = part;
+        let spot = ProbePoint(Arc::new(Mutex::new("")));
         let (ask, asked) = sync_channel(1);
         let (answer, answers) = sync_channel(1);
         let theirs = spot.clone();
@@ -123,7 +123,7 @@ impl Watched {
         })?;
         // The first answer is there at the first tick.
         let _ = ask.try_send(());
-        Ok(Self { name, spot, ask, answers, count: Count::default() })
+        Ok(Self { name, spot, ask, answers, count: MissedTicks::default() })
     }
 
     /// Looks for an answer, and asks again; tells it if the part is stuck.
@@ -140,8 +140,8 @@ impl Watched {
             tracing::debug!(part = self.name, "it is being asked already");
         }
         match self.count.tick(answer) {
-            Verdict::Well => None,
-            Verdict::Slow => {
+            ProbeVerdict::Well => None,
+            ProbeVerdict::Slow => {
                 let spot = self.spot.get();
                 tracing::warn!(
                     part = self.name,
@@ -150,43 +150,43 @@ impl Watched {
                 );
                 None
             }
-            Verdict::Stuck => Some(format!("{} is stuck at: {}", self.name, self.spot.get())),
+            ProbeVerdict::Stuck => Some(format!("{} is stuck at: {}", self.name, self.spot.get())),
         }
     }
 }
 
 /// How often a part hasn't got on.
 #[derive(Default)]
-struct Count {
+struct MissedTicks {
     missed: u32,
     last: Option<Pulse>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum ProbeVerdict {
     Well,
     /// It waits for the disk: told again and again.
     Slow,
     Stuck,
 }
 
-impl Count {
+impl MissedTicks {
     /// With `None` there was no answer.
-    fn tick(&mut self, answer: Option<Pulse>) -> Verdict {
+    fn tick(&mut self, answer: Option<Pulse>) -> ProbeVerdict {
         let on_disk = match answer {
             // It doesn't answer: that has nothing to do with what it was at.
             None => false,
             Some(Pulse::Working { on_disk, .. }) if answer == self.last => on_disk,
             Some(_) => {
                 (self.missed, self.last) = (0, answer);
-                return Verdict::Well;
+                return ProbeVerdict::Well;
             }
         };
         self.missed += 1;
         match (on_disk, self.missed) {
-            (false, STUCK_TICKS..) | (true, STUCK_ON_DISK_TICKS..) => Verdict::Stuck,
-            (true, missed) if missed.is_multiple_of(STUCK_TICKS) => Verdict::Slow,
-            _ => Verdict::Well,
+            (false, STUCK_TICKS..) | (true, STUCK_ON_DISK_TICKS..) => ProbeVerdict::Stuck,
+            (true, missed) if missed.is_multiple_of(STUCK_TICKS) => ProbeVerdict::Slow,
+            _ => ProbeVerdict::Well,
         }
     }
 }
@@ -244,13 +244,13 @@ mod tests {
     fn a_part_is_stuck_after_so_many_ticks_and_a_slow_disk_much_later() {
         let working = |step, on_disk| Some(Pulse::Working { step, on_disk });
         let ticks_until_stuck = |answer| {
-            let mut count = Count::default();
-            assert_eq!(count.tick(working(1, true)), Verdict::Well);
-            assert_eq!(count.tick(Some(Pulse::Idle)), Verdict::Well);
+            let mut count = MissedTicks::default();
+            assert_eq!(count.tick(working(1, true)), ProbeVerdict::Well);
+            assert_eq!(count.tick(Some(Pulse::Idle)), ProbeVerdict::Well);
             let mut ticks = 0;
             loop {
                 ticks += 1;
-                if count.tick(answer) == Verdict::Stuck {
+                if count.tick(answer) == ProbeVerdict::Stuck {
                     break ticks;
                 }
             }
@@ -263,25 +263,28 @@ mod tests {
 
     #[test]
     fn a_part_that_gets_on_or_is_idle_is_never_stuck() {
-        let mut count = Count::default();
+        let mut count = MissedTicks::default();
         for step in 0..1000 {
-            assert_eq!(count.tick(Some(Pulse::Working { step, on_disk: false })), Verdict::Well);
+            assert_eq!(
+                count.tick(Some(Pulse::Working { step, on_disk: false })),
+                ProbeVerdict::Well
+            );
         }
         for _ in 0..1000 {
-            assert_eq!(count.tick(Some(Pulse::Idle)), Verdict::Well);
+            assert_eq!(count.tick(Some(Pulse::Idle)), ProbeVerdict::Well);
         }
         // Answers that come late are no answers that are missing.
         for _ in 0..1000 {
-            assert_eq!(count.tick(None), Verdict::Well);
-            assert_eq!(count.tick(Some(Pulse::Idle)), Verdict::Well);
+            assert_eq!(count.tick(None), ProbeVerdict::Well);
+            assert_eq!(count.tick(Some(Pulse::Idle)), ProbeVerdict::Well);
         }
     }
 
     #[test]
     fn a_disk_that_hangs_is_told_each_half_minute() {
-        let mut count = Count::default();
+        let mut count = MissedTicks::default();
         let slow = (0..100).filter(|_| {
-            count.tick(Some(Pulse::Working { step: 1, on_disk: true })) == Verdict::Slow
+            count.tick(Some(Pulse::Working { step: 1, on_disk: true })) == ProbeVerdict::Slow
         });
         assert_eq!(slow.count(), 16);
     }

@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
-use super::reader::Lookup;
-use super::writer::{Book, Entry};
-use super::{Failure, redact};
+use super::reader::Reader;
+use super::writer::{WriteOp, Writer};
+use super::{StoreError, redact};
 use crate::auth::token::TokenHash;
 use crate::util::sync::lock;
 
@@ -12,9 +12,16 @@ use crate::util::sync::lock;
 /// 1970.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
-pub enum AccountEntry<'a> {
+pub enum AccountOp<'a> {
     /// There is this account. It fails if another has the name.
-    Made { party: u64, key: &'a str, shown: &'a str, password: &'a str, created: i64, admin: bool },
+    Create {
+        party: u64,
+        key: &'a str,
+        shown: &'a str,
+        password: &'a str,
+        created: i64,
+        admin: bool,
+    },
     /// Its password is another, or hashed otherwise.
     Password { party: u64, password: &'a str },
     /// It was here at this time.
@@ -46,14 +53,14 @@ pub enum AccountEntry<'a> {
     /// It doesn't run a channel any more.
     NotOperator { number: u32, party: u64 },
     /// It is none any more: all that is kept under it is deleted at once, and its lines are to be blanked by
-    /// [`Book::erase`].
+    /// [`Writer::erase`].
     Forget { party: u64 },
     /// Its lines are blanked.
-    Erased { party: u64 },
+    Redacted { party: u64 },
 }
 
-impl<'a> From<AccountEntry<'a>> for Entry<'a> {
-    fn from(entry: AccountEntry<'a>) -> Self {
+impl<'a> From<AccountOp<'a>> for WriteOp<'a> {
+    fn from(entry: AccountOp<'a>) -> Self {
         Self::Account(entry)
     }
 }
@@ -128,14 +135,14 @@ const ACCOUNT: &str =
 const IGNORED: &str = "SELECT party, name, shown, other FROM ignored";
 const MEMBER: &str = "SELECT party, number, marker, entered FROM member";
 
-impl Book {
+impl Writer {
     /// Every account.
-    pub fn accounts(&self) -> Result<Vec<AccountRow>, Failure> {
+    pub fn accounts(&self) -> Result<Vec<AccountRow>, StoreError> {
         all(&lock(self.connection()), ACCOUNT, &[], account)
     }
 
     /// Every token.
-    pub fn tokens(&self) -> Result<Vec<TokenRow>, Failure> {
+    pub fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
         all(&lock(self.connection()), "SELECT hash, party, created, used FROM token", &[], |row| {
             Ok(TokenRow {
                 hash: row.get(0)?,
@@ -147,14 +154,14 @@ impl Book {
     }
 
     /// Everybody who is ignored by an account.
-    pub fn ignored(&self) -> Result<Vec<IgnoredRow>, Failure> {
+    pub fn ignored(&self) -> Result<Vec<IgnoredRow>, StoreError> {
         all(&lock(self.connection()), IGNORED, &[], ignored)
     }
 
     /// Every channel that an account is in, and every marker in a private chat.
-    pub fn members(&self) -> Result<Vec<MemberRow>, Failure> {
+    pub fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
         // Before the tables, since what waits may be put there meanwhile.
-        let waiting = self.recent().all_markers();
+        let waiting = self.memtable().all_markers();
         let mut rows = all(&lock(self.connection()), MEMBER, &[], member)?;
         for row in &mut rows {
             let waits = waiting.get(&(row.party, row.number)).copied();
@@ -164,7 +171,7 @@ impl Book {
     }
 
     /// Every right of an account to run a channel.
-    pub fn operators(&self) -> Result<Vec<OperatorRow>, Failure> {
+    pub fn operators(&self) -> Result<Vec<OperatorRow>, StoreError> {
         all(&lock(self.connection()), "SELECT number, party, inherited FROM operator", &[], |row| {
             Ok(OperatorRow { number: row.get(0)?, party: row.get(1)?, inherited: row.get(2)? })
         })
@@ -172,7 +179,7 @@ impl Book {
 
     /// The greatest number that any party has, an account or not; 0 if there is none. The next party's is higher,
     /// so that nobody comes into what is another's.
-    pub fn greatest_party(&self) -> Result<u64, Failure> {
+    pub fn greatest_party(&self) -> Result<u64, StoreError> {
         let connection = lock(self.connection());
         let mut greatest = connection.prepare_cached(
             "SELECT max(
@@ -186,26 +193,26 @@ impl Book {
     }
 }
 
-impl Lookup {
+impl Reader {
     /// The account of this name (folded).
-    pub fn account(&self, key: &str) -> Result<Option<AccountRow>, Failure> {
+    pub fn account(&self, key: &str) -> Result<Option<AccountRow>, StoreError> {
         let connection = lock(self.connection());
         let mut one = connection.prepare_cached(&format!("{ACCOUNT} WHERE key = ?1"))?;
         Ok(one.query_row([key], account).optional()?)
     }
 
     /// Whom an account ignores.
-    pub fn ignored_by(&self, party: u64) -> Result<Vec<IgnoredRow>, Failure> {
+    pub fn ignored_by(&self, party: u64) -> Result<Vec<IgnoredRow>, StoreError> {
         all(&lock(self.connection()), &format!("{IGNORED} WHERE party = ?1"), &[&party], ignored)
     }
 
     /// The channels that an account is in, and its markers in private chats.
-    pub fn member_of(&self, party: u64) -> Result<Vec<MemberRow>, Failure> {
+    pub fn member_of(&self, party: u64) -> Result<Vec<MemberRow>, StoreError> {
         all(&lock(self.connection()), &format!("{MEMBER} WHERE party = ?1"), &[&party], member)
     }
 
     /// The numbers of the channels that an account runs.
-    pub fn operator_of(&self, party: u64) -> Result<Vec<u32>, Failure> {
+    pub fn operator_of(&self, party: u64) -> Result<Vec<u32>, StoreError> {
         let sql = "SELECT number FROM operator WHERE party = ?1 ORDER BY number";
         all(&lock(self.connection()), sql, &[&party], |row| row.get(0))
     }
@@ -216,7 +223,7 @@ fn all<T>(
     sql: &str,
     params: &[&dyn rusqlite::ToSql],
     row: fn(&Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Vec<T>, Failure> {
+) -> Result<Vec<T>, StoreError> {
     let mut all = connection.prepare_cached(sql)?;
     let rows = all.query_map(params, row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -246,56 +253,54 @@ fn member(row: &Row<'_>) -> rusqlite::Result<MemberRow> {
     Ok(MemberRow { party, number, marker: row.get(2)?, entered: row.get(3)? })
 }
 
-pub(super) fn write(change: &Transaction<'_>, entry: AccountEntry<'_>) -> rusqlite::Result<()> {
+pub(super) fn write(change: &Transaction<'_>, entry: AccountOp<'_>) -> rusqlite::Result<()> {
     let execute = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
         change.prepare_cached(sql)?.execute(params).map(|_| ())
     };
     match entry {
-        AccountEntry::Made { party, key, shown, password, created, admin } => execute(
+        AccountOp::Create { party, key, shown, password, created, admin } => execute(
             "INSERT INTO account (party, key, shown, password, created, seen, admin)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)",
             params![party, key, shown, password, created, admin],
         ),
-        AccountEntry::Password { party, password } => {
+        AccountOp::Password { party, password } => {
             execute("UPDATE account SET password = ?2 WHERE party = ?1", params![party, password])
         }
-        AccountEntry::Seen { party, time } => execute(
+        AccountOp::Seen { party, time } => execute(
             "UPDATE account SET seen = max(seen, ?2) WHERE party = ?1",
             params![party, time],
         ),
-        AccountEntry::Away { party, is_away, reason } => execute(
+        AccountOp::Away { party, is_away, reason } => execute(
             "UPDATE account SET is_away = ?2, away = ?3 WHERE party = ?1",
             params![party, is_away, reason],
         ),
-        AccountEntry::Admin { party, admin } => {
+        AccountOp::Admin { party, admin } => {
             execute("UPDATE account SET admin = ?2 WHERE party = ?1", params![party, admin])
         }
-        AccountEntry::Token { hash, party, created } => execute(
+        AccountOp::Token { hash, party, created } => execute(
             "INSERT INTO token (hash, party, created, used) VALUES (?1, ?2, ?3, ?3)",
             params![hash, party, created],
         ),
-        AccountEntry::TokenUsed { hash, time } => {
+        AccountOp::TokenUsed { hash, time } => {
             execute("UPDATE token SET used = max(used, ?2) WHERE hash = ?1", params![hash, time])
         }
-        AccountEntry::Revoke { hash } => {
-            execute("DELETE FROM token WHERE hash = ?1", params![hash])
-        }
-        AccountEntry::RevokeAll { party, except } => {
+        AccountOp::Revoke { hash } => execute("DELETE FROM token WHERE hash = ?1", params![hash]),
+        AccountOp::RevokeAll { party, except } => {
             execute("DELETE FROM token WHERE party = ?1 AND hash IS NOT ?2", params![party, except])
         }
-        AccountEntry::Ignore { party, name, shown, other } => execute(
+        AccountOp::Ignore { party, name, shown, other } => execute(
             "INSERT OR REPLACE INTO ignored (party, name, shown, other) VALUES (?1, ?2, ?3, ?4)",
             params![party, name, shown, other],
         ),
-        AccountEntry::Unignore { party, name } => {
+        AccountOp::Unignore { party, name } => {
             execute("DELETE FROM ignored WHERE party = ?1 AND name = ?2", params![party, name])
         }
-        AccountEntry::Member { party, number, marker, entered } => execute(
+        AccountOp::Member { party, number, marker, entered } => execute(
             "INSERT INTO member (party, number, marker, entered) VALUES (?1, ?2, ?3, ?4)
                 ON CONFLICT DO NOTHING",
             params![party, number, marker, entered],
         ),
-        AccountEntry::Marker { party, number, marker } => execute(
+        AccountOp::Marker { party, number, marker } => execute(
             // One that comes late doesn't make the account a member of a channel that it has left.
             "INSERT INTO member (party, number, marker, entered)
                 SELECT ?1, ?2, ?3, 0 WHERE
@@ -304,18 +309,18 @@ pub(super) fn write(change: &Transaction<'_>, entry: AccountEntry<'_>) -> rusqli
                 ON CONFLICT DO UPDATE SET marker = max(marker, excluded.marker)",
             params![party, number, marker],
         ),
-        AccountEntry::NotMember { party, number } => {
+        AccountOp::NotMember { party, number } => {
             execute("DELETE FROM member WHERE party = ?1 AND number = ?2", params![party, number])
         }
-        AccountEntry::Operator { number, party } => execute(
+        AccountOp::Operator { number, party } => execute(
             "INSERT OR IGNORE INTO operator (number, party) VALUES (?1, ?2)",
             params![number, party],
         ),
-        AccountEntry::NotOperator { number, party } => {
+        AccountOp::NotOperator { number, party } => {
             execute("DELETE FROM operator WHERE number = ?1 AND party = ?2", params![number, party])
         }
-        AccountEntry::Forget { party } => redact::forget(change, party),
-        AccountEntry::Erased { party } => {
+        AccountOp::Forget { party } => redact::forget(change, party),
+        AccountOp::Redacted { party } => {
             execute("DELETE FROM wrote WHERE party = ?1", params![party])?;
             execute("DELETE FROM erasing WHERE party = ?1", params![party])
         }

@@ -5,15 +5,15 @@
 
 use rusqlite::{Connection, params};
 
-use super::Failure;
-use super::pending_redactions::Erasing;
-use super::reader::{Lookup, StoredLine, stored_line};
-use super::writer::{BY_OTHER, ERASED, place};
+use super::StoreError;
+use super::pending_redactions::PendingRedactions;
+use super::reader::{Reader, StoredLine, stored_line};
+use super::writer::{BY_OTHER, REDACTED, rowid};
 use crate::util::sync::lock;
 
 /// A line that an account wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct AuthoredLine {
     /// The number of the conversation.
     pub number: u32,
     /// The line.
@@ -22,18 +22,18 @@ pub struct Written {
 
 /// A conversation in which an account may have written.
 #[derive(Clone, Copy)]
-pub(super) struct Spot {
+pub(super) struct AuthoredConversation {
     pub(super) number: u32,
     party: u64,
     /// In a private chat, whether it is the second party.
     is_other: Option<bool>,
 }
 
-impl Spot {
+impl AuthoredConversation {
     /// Whether the account wrote a line with these flags and of this account.
     pub(super) fn is_own(self, flags: i64, account: Option<u64>) -> bool {
         let is_side = || self.is_other == Some(flags & BY_OTHER != 0);
-        flags & ERASED == 0 && (account == Some(self.party) || account.is_none() && is_side())
+        flags & REDACTED == 0 && (account == Some(self.party) || account.is_none() && is_side())
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) fn spots(
     party: u64,
     from: u32,
     most: usize,
-) -> rusqlite::Result<Vec<Spot>> {
+) -> rusqlite::Result<Vec<AuthoredConversation>> {
     let mut some = connection.prepare_cached(
         "SELECT number, other = ?1 FROM conversation WHERE number >= ?2 AND number IN (
                 SELECT number FROM wrote WHERE party = ?1
@@ -52,12 +52,12 @@ pub(super) fn spots(
             ORDER BY number LIMIT ?3",
     )?;
     let rows = some.query_map(params![party, from, most], |row| {
-        Ok(Spot { number: row.get(0)?, party, is_other: row.get(1)? })
+        Ok(AuthoredConversation { number: row.get(0)?, party, is_other: row.get(1)? })
     })?;
     rows.collect()
 }
 
-impl Lookup {
+impl Reader {
     /// Lines that an account wrote, by conversation, oldest first: so many at most, after the id of a
     /// conversation's number. An account that is forgotten wrote nothing.
     pub fn lines_of(
@@ -65,7 +65,7 @@ impl Lookup {
         party: u64,
         (number, after): (u32, u64),
         most: usize,
-    ) -> Result<Vec<Written>, Failure> {
+    ) -> Result<Vec<AuthoredLine>, StoreError> {
         self.flush_all()?;
         let connection = lock(self.connection());
         let mut lines = connection.prepare_cached(
@@ -73,17 +73,17 @@ impl Lookup {
                 WHERE place > ?1 AND place < ?2 ORDER BY place",
         )?;
         let mut written = Vec::new();
-        if Erasing::now(&connection)?.has(party) {
+        if PendingRedactions::now(&connection)?.has(party) {
             return Ok(written);
         }
         for spot in spots(&connection, party, number, usize::MAX >> 1)? {
             let after = if spot.number == number { after } else { 0 };
-            let mut rows = lines.query([place(spot.number, after), place(spot.number + 1, 0)])?;
+            let mut rows = lines.query([rowid(spot.number, after), rowid(spot.number + 1, 0)])?;
             while written.len() < most
                 && let Some(row) = rows.next()?
             {
                 if spot.is_own(row.get(3)?, row.get(5)?) {
-                    written.push(Written { number: spot.number, line: stored_line(row)? });
+                    written.push(AuthoredLine { number: spot.number, line: stored_line(row)? });
                 }
             }
         }

@@ -3,10 +3,10 @@
 
 use rusqlite::{Transaction, params};
 
-use super::Failure;
-use super::purge::{self, Purge};
-use super::reader::{Key, Lookup, number_of};
-use super::writer::Book;
+use super::StoreError;
+use super::purge::{self, PurgeOp};
+use super::reader::{Reader, StoreKey, number_of};
+use super::writer::Writer;
 use crate::util::sync::lock;
 
 /// Acts of each channel that are kept; the oldest go first.
@@ -15,29 +15,29 @@ const MAX_ACTS: u32 = 1000;
 /// Something to be written about how a channel is run.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
-pub enum Rule<'a> {
+pub enum ChannelModerationOp<'a> {
     /// A setting is as given from now on.
     Setting { name: &'a str, value: &'a str },
     /// Somebody is marked, in place of an earlier mark in that list with that key.
-    Mark(MarkRow<'a>),
+    AddListEntry(NewListEntry<'a>),
     /// They are marked no more; or only if it has ended by itself at this time.
-    NoMark { list: u8, key: &'a str, ended: Option<i64> },
+    RemoveListEntry { list: u8, key: &'a str, ended: Option<i64> },
     /// An account is an operator.
-    Operator { party: u64, inherited: bool },
+    GrantOperator { party: u64, inherited: bool },
     /// It isn't any more.
-    NoOperator { party: u64 },
+    RevokeOperator { party: u64 },
     /// Something was done.
-    Act(ActRow<'a>),
+    Log(NewModAction<'a>),
     /// Lines of an author are hidden.
-    Purge(Purge<'a>),
+    Purge(PurgeOp<'a>),
     /// Nothing of all that holds any more: the channel is gone.
-    End,
+    Clear,
 }
 
 /// Somebody who is banned, muted or invited.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
-pub struct MarkRow<'a> {
+pub struct NewListEntry<'a> {
     /// 0 for bans, 1 for mutes, 2 for invitations.
     pub list: u8,
     pub key: &'a str,
@@ -54,7 +54,7 @@ pub struct MarkRow<'a> {
 /// What somebody did who runs a channel.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
-pub struct ActRow<'a> {
+pub struct NewModAction<'a> {
     pub time: i64,
     pub by: &'a str,
     /// The command's word.
@@ -67,12 +67,12 @@ pub struct ActRow<'a> {
 }
 
 /// A setting as it is kept: of which conversation, its name, its value.
-pub type KeptSetting = (u32, String, String);
+pub type SettingRow = (u32, String, String);
 
 /// A mark as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
-pub struct KeptMark {
+pub struct ListEntryRow {
     pub number: u32,
     pub list: u8,
     pub target: String,
@@ -87,7 +87,7 @@ pub struct KeptMark {
 /// An act as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
-pub struct KeptAct {
+pub struct ModActionRow {
     pub time: i64,
     pub by: String,
     pub did: String,
@@ -97,9 +97,9 @@ pub struct KeptAct {
     pub reason: Option<String>,
 }
 
-impl Book {
+impl Writer {
     /// Every setting that was ever changed.
-    pub fn settings(&self) -> Result<Vec<KeptSetting>, Failure> {
+    pub fn settings(&self) -> Result<Vec<SettingRow>, StoreError> {
         let connection = lock(self.connection());
         let mut all = connection.prepare_cached("SELECT number, name, value FROM setting")?;
         let rows = all.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -107,14 +107,14 @@ impl Book {
     }
 
     /// Everybody who is banned, muted or invited, the oldest first.
-    pub fn marks(&self) -> Result<Vec<KeptMark>, Failure> {
+    pub fn marks(&self) -> Result<Vec<ListEntryRow>, StoreError> {
         let connection = lock(self.connection());
         let mut all = connection.prepare_cached(
             "SELECT number, list, target, party, account, \"by\", time, until, reason FROM mark
                 ORDER BY rowid",
         )?;
         let rows = all.query_map((), |row| {
-            Ok(KeptMark {
+            Ok(ListEntryRow {
                 number: row.get(0)?,
                 list: row.get(1)?,
                 target: row.get(2)?,
@@ -130,9 +130,9 @@ impl Book {
     }
 }
 
-impl Lookup {
+impl Reader {
     /// The last acts in a channel, at most so many, the oldest first.
-    pub fn acts(&self, of: Key<'_>, most: u32) -> Result<Vec<KeptAct>, Failure> {
+    pub fn acts(&self, of: StoreKey<'_>, most: u32) -> Result<Vec<ModActionRow>, StoreError> {
         let connection = lock(self.connection());
         let Some(number) = number_of(&connection, of)? else { return Ok(Vec::new()) };
         let mut last = connection.prepare_cached(
@@ -140,7 +140,7 @@ impl Lookup {
                 ORDER BY at DESC LIMIT ?2",
         )?;
         let rows = last.query_map(params![number, most], |row| {
-            Ok(KeptAct {
+            Ok(ModActionRow {
                 time: row.get(0)?,
                 by: row.get(1)?,
                 did: row.get(2)?,
@@ -156,17 +156,21 @@ impl Lookup {
     }
 }
 
-pub(super) fn write(change: &Transaction<'_>, number: u32, rule: Rule<'_>) -> rusqlite::Result<()> {
+pub(super) fn write(
+    change: &Transaction<'_>,
+    number: u32,
+    rule: ChannelModerationOp<'_>,
+) -> rusqlite::Result<()> {
     let execute = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
         change.prepare_cached(sql)?.execute(params).map(|_| ())
     };
     match rule {
-        Rule::Setting { name, value } => execute(
+        ChannelModerationOp::Setting { name, value } => execute(
             "INSERT OR REPLACE INTO setting (number, name, value) VALUES (?1, ?2, ?3)",
             params![number, name, value],
         ),
-        Rule::Mark(row) => {
-            let MarkRow { list, key, target, party, account, by, time, until, reason } = row;
+        ChannelModerationOp::AddListEntry(row) => {
+            let NewListEntry { list, key, target, party, account, by, time, until, reason } = row;
             execute(
                 "INSERT OR REPLACE INTO mark
                     (number, list, key, target, party, account, \"by\", time, until, reason)
@@ -174,21 +178,21 @@ pub(super) fn write(change: &Transaction<'_>, number: u32, rule: Rule<'_>) -> ru
                 params![number, list, key, target, party, account, by, time, until, reason],
             )
         }
-        Rule::NoMark { list, key, ended } => execute(
+        ChannelModerationOp::RemoveListEntry { list, key, ended } => execute(
             "DELETE FROM mark WHERE number = ?1 AND list = ?2 AND key = ?3
                 AND (?4 IS NULL OR until <= ?4)",
             params![number, list, key, ended],
         ),
-        Rule::Operator { party, inherited } => execute(
+        ChannelModerationOp::GrantOperator { party, inherited } => execute(
             "INSERT INTO operator (number, party, inherited) VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET inherited = min(inherited, excluded.inherited)",
             params![number, party, inherited],
         ),
-        Rule::NoOperator { party } => {
+        ChannelModerationOp::RevokeOperator { party } => {
             execute("DELETE FROM operator WHERE number = ?1 AND party = ?2", params![number, party])
         }
-        Rule::Act(row) => {
-            let ActRow { time, by, did, target, until, setting, reason } = row;
+        ChannelModerationOp::Log(row) => {
+            let NewModAction { time, by, did, target, until, setting, reason } = row;
             execute(
                 "INSERT INTO act (number, at, time, \"by\", did, target, until, setting, reason)
                     SELECT ?1, coalesce(max(at), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM act
@@ -201,8 +205,8 @@ pub(super) fn write(change: &Transaction<'_>, number: u32, rule: Rule<'_>) -> ru
                 params![number, MAX_ACTS],
             )
         }
-        Rule::Purge(purge) => purge::begin(change, number, &purge),
-        Rule::End => {
+        ChannelModerationOp::Purge(purge) => purge::begin(change, number, &purge),
+        ChannelModerationOp::Clear => {
             for table in ["setting", "mark", "act", "operator", "member", "pending_purge"] {
                 execute(&format!("DELETE FROM {table} WHERE number = ?1"), params![number])?;
             }

@@ -20,14 +20,14 @@ use crate::util::sync::lock;
 
 /// How long a log may get, in pages of 4 KiB.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Length {
+pub(super) struct WalLimits {
     /// Past this it is written to its place aside.
     long: usize,
     /// Past this who commits does it.
     most: usize,
 }
 
-impl Length {
+impl WalLimits {
     /// That of the tables: 16 MB. The last pages of conversations in which much is said are in it many times, and are
     /// written to their place once.
     pub(super) const OF_TABLES: Self = Self { long: 4000, most: 8000 };
@@ -39,13 +39,13 @@ impl Length {
 
 /// A file's log, beside the connection that commits.
 pub(super) struct Wal {
-    progress: Arc<Progress>,
+    progress: Arc<WalProgress>,
     aside: Mutex<Connection>,
 }
 
 /// How far a log is. It is begun again with the first commit after all of it was written to its place.
-struct Progress {
-    length: Length,
+struct WalProgress {
+    length: WalLimits,
     /// So many pages are in it.
     pages: AtomicUsize,
     /// Of them so many are written to their place.
@@ -60,8 +60,8 @@ struct Progress {
     safe: AtomicI64,
 }
 
-impl Progress {
-    fn of(length: Length) -> Self {
+impl WalProgress {
+    fn of(length: WalLimits) -> Self {
         let none = || AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
         Self {
@@ -140,13 +140,13 @@ impl Wal {
     pub(super) fn of(
         writer: &mut Connection,
         path: &Path,
-        length: Length,
+        length: WalLimits,
         is_long: impl Fn() + Send + 'static,
     ) -> rusqlite::Result<Self> {
         let aside = Connection::open(path)?;
         aside.busy_timeout(BUSY)?;
         know_log(&aside)?;
-        let progress = Arc::new(Progress::of(length));
+        let progress = Arc::new(WalProgress::of(length));
         let told = Arc::clone(&progress);
         writer.wal_hook(Some(move |wal: &mut rusqlite::hooks::Wal, pages| {
             let pages = usize::try_from(pages).unwrap_or_default();
@@ -232,7 +232,7 @@ pub(super) fn has_room_to_spare(directory: &Path) -> bool {
 /// went into the log because the cache was too small for them, and count for nothing there.
 pub(super) fn lengthen(
     connection: &mut Connection,
-    Length { most, .. }: Length,
+    WalLimits { most, .. }: WalLimits,
 ) -> rusqlite::Result<()> {
     let usual: i64 = connection.pragma_query_value(None, "cache_size", |row| row.get(0))?;
     connection.pragma_update(None, "cache_size", 10)?;
@@ -256,15 +256,15 @@ mod tests {
     use super::*;
     use std::fs;
 
-    const LENGTH: Length = Length { long: 40, most: 80 };
+    const LENGTH: WalLimits = WalLimits { long: 40, most: 80 };
 
-    struct Tried {
+    struct WalFixture {
         directory: tempfile::TempDir,
         writer: Connection,
         wal: Wal,
     }
 
-    impl Tried {
+    impl WalFixture {
         fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("some.db");
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_long_log_is_written_to_its_place_aside_and_begun_again() {
-        let tried = Tried::new();
+        let tried = WalFixture::new();
         for _ in 0..5 {
             let before = tried.written();
             while !tried.wal.is_long() {
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn where_nobody_comes_to_it_who_commits_writes_the_log_to_its_place() {
-        let tried = Tried::new();
+        let tried = WalFixture::new();
         tried.commit(200);
         assert!(tried.written() > 150, "{}", tried.written());
         assert!(tried.log() < 100, "{}", tried.log());
@@ -318,9 +318,9 @@ mod tests {
 
     #[test]
     fn a_log_that_somebody_reads_is_tried_again_when_there_is_more() {
-        let tried = Tried::new();
-        let reader = Connection::open(tried.directory.path().join("some.db")).unwrap();
-        reader.execute_batch("BEGIN; SELECT count(*) FROM some").unwrap();
+        let tried = WalFixture::new();
+        let viewer = Connection::open(tried.directory.path().join("some.db")).unwrap();
+        viewer.execute_batch("BEGIN; SELECT count(*) FROM some").unwrap();
         while !tried.wal.is_long() {
             tried.commit(1);
         }
@@ -328,7 +328,7 @@ mod tests {
         assert!(!tried.wal.is_long(), "it isn't tried again and again");
         let before = tried.written();
         tried.commit(10);
-        reader.execute_batch("COMMIT").unwrap();
+        viewer.execute_batch("COMMIT").unwrap();
         assert!(tried.wal.is_long());
         tried.wal.checkpoint();
         assert!(!tried.wal.is_long() && tried.written() > before + 10);
@@ -336,14 +336,14 @@ mod tests {
 
     #[test]
     fn who_wants_all_of_a_log_written_is_told_if_it_was_not() {
-        let tried = Tried::new();
+        let tried = WalFixture::new();
         tried.writer.busy_timeout(std::time::Duration::ZERO).unwrap();
-        let reader = Connection::open(tried.directory.path().join("some.db")).unwrap();
+        let viewer = Connection::open(tried.directory.path().join("some.db")).unwrap();
         tried.commit(1);
-        reader.execute_batch("BEGIN; SELECT count(*) FROM some").unwrap();
+        viewer.execute_batch("BEGIN; SELECT count(*) FROM some").unwrap();
         tried.commit(1);
         assert!(truncate(&tried.writer).is_err());
-        reader.execute_batch("COMMIT").unwrap();
+        viewer.execute_batch("COMMIT").unwrap();
         truncate(&tried.writer).unwrap();
         assert_eq!(tried.log(), 0);
     }
@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn only_a_disk_that_fails_makes_a_log_distrusted() {
         let failure = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
-        let tried = Tried::new();
+        let tried = WalFixture::new();
         for code in [rusqlite::ffi::SQLITE_BUSY, rusqlite::ffi::SQLITE_FULL] {
             tried.wal.progress.tried(1, Err(failure(code)));
             assert!(!tried.wal.take_failure());

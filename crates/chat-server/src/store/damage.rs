@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::wal_repair::{self, Cure, Damage};
+use super::wal_repair::{self, RepairMode, WalDamage};
 use super::{FILE, memtable};
 
 /// What is damaged in the logs of a directory.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct DamageReport {
     /// What is missing, each in a sentence.
     pub(super) losses: Vec<String>,
     /// Commits of the tables are missing, and the journal has lines of them.
@@ -17,14 +17,14 @@ pub(super) struct Found {
 }
 
 /// Looks through the logs of a directory that no server has open. What can be put right is, if that is wanted.
-pub(super) fn look(directory: &Path, mend: bool) -> Found {
-    let mut found = Found::default();
+pub(super) fn look(directory: &Path, mend: bool) -> DamageReport {
+    let mut found = DamageReport::default();
     for name in [FILE, memtable::FILE] {
         let cure = match (mend, name) {
-            (false, _) => Cure::None,
-            (true, FILE) => Cure::Mend,
+            (false, _) => RepairMode::None,
+            (true, FILE) => RepairMode::Mend,
             // Its rows have checksums of their own.
-            (true, _) => Cure::Accept,
+            (true, _) => RepairMode::Accept,
         };
         let path = directory.join(name);
         match wal_repair::look(&path, cure) {
@@ -45,8 +45,8 @@ pub(super) fn look(directory: &Path, mend: bool) -> Found {
     found
 }
 
-fn told(name: &str, damage: Damage, mend: bool) -> Option<String> {
-    let Damage { mended, lost_from, lost_commits, accepted } = damage;
+fn told(name: &str, damage: WalDamage, mend: bool) -> Option<String> {
+    let WalDamage { mended, lost_from, lost_commits, accepted } = damage;
     if mended > 0 {
         let done = if mend { "are put right" } else { "can be put right by the server" };
         tracing::error!(

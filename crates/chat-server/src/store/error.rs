@@ -93,7 +93,7 @@ pub enum OpenError {
     Foreign,
     /// SQLite refuses.
     #[error(transparent)]
-    Failed(#[from] Failure),
+    Failed(#[from] StoreError),
 }
 
 impl OpenError {
@@ -142,7 +142,7 @@ impl Mismatch {
 
 /// What kind of failure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum StoreErrorKind {
     /// No room.
     Full,
     /// It can't be written.
@@ -164,25 +164,25 @@ pub enum Kind {
 /// The store could not do it. Nothing of it is done.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}; {}", .kind.what(), .kind.cure())]
-pub struct Failure {
-    kind: Kind,
+pub struct StoreError {
+    kind: StoreErrorKind,
     source: rusqlite::Error,
 }
 
-impl Failure {
+impl StoreError {
     /// One that SQLite doesn't find, in words of our own.
-    pub(super) fn told(kind: Kind, words: &str) -> Self {
+    pub(super) fn told(kind: StoreErrorKind, words: &str) -> Self {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR);
         Self { kind, source: rusqlite::Error::SqliteFailure(code, Some(words.to_owned())) }
     }
 
     /// Of what kind it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
 }
 
-impl Kind {
+impl StoreErrorKind {
     fn what(self) -> &'static str {
         match self {
             Self::Full => "there is no room to store lines",
@@ -217,18 +217,18 @@ impl Kind {
     }
 }
 
-impl From<rusqlite::Error> for Failure {
+impl From<rusqlite::Error> for StoreError {
     fn from(source: rusqlite::Error) -> Self {
         let kind = match source.sqlite_error_code() {
-            Some(ErrorCode::DiskFull | ErrorCode::TooBig) => Kind::Full,
+            Some(ErrorCode::DiskFull | ErrorCode::TooBig) => StoreErrorKind::Full,
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-                Kind::ReadOnly
+                StoreErrorKind::ReadOnly
             }
-            Some(ErrorCode::SystemIoFailure) => Kind::Io,
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Kind::Busy,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Kind::Damaged,
-            Some(ErrorCode::OperationInterrupted) => Kind::TooLong,
-            _ => Kind::Other,
+            Some(ErrorCode::SystemIoFailure) => StoreErrorKind::Io,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreErrorKind::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreErrorKind::Damaged,
+            Some(ErrorCode::OperationInterrupted) => StoreErrorKind::TooLong,
+            _ => StoreErrorKind::Other,
         };
         Self { kind, source }
     }

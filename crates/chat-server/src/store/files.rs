@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::error::{Failure, Kind};
-use super::identity::Time;
+use super::error::{StoreError, StoreErrorKind};
+use super::identity::StoreGeneration;
 use super::{FILE, LOCK, OpenError, identity, lock, memtable};
 
 /// A log is cut off to this by SQLite itself, in bytes.
@@ -23,19 +23,19 @@ pub(super) const MAX_LOG: u64 = 32 * 1024 * 1024;
 
 /// The files that one store has open.
 #[derive(Default)]
-pub(super) struct Files {
-    opened: Vec<Opened>,
+pub(super) struct OpenFiles {
+    opened: Vec<OpenFile>,
     /// The directory's lock, if it had to be made again.
     lock: Mutex<Option<File>>,
     directory: PathBuf,
     is_wrong: AtomicBool,
     /// Of which times of the store `chat.db` may be, with its log and without it.
-    times: Vec<Time>,
+    times: Vec<StoreGeneration>,
     /// It isn't of one of them any more: another file was copied over it.
     is_overwritten: AtomicBool,
 }
 
-struct Opened {
+struct OpenFile {
     path: PathBuf,
     /// Its device and its number there.
     at: (u64, u64),
@@ -45,7 +45,7 @@ struct Opened {
     least: Option<AtomicU64>,
 }
 
-impl Opened {
+impl OpenFile {
     fn look(&self) -> Result<(), &'static str> {
         match fs::metadata(&self.path) {
             Ok(found) if place_of(&found) != self.at => Err("is another file now"),
@@ -74,7 +74,7 @@ fn place_of(found: &Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }
 
-impl Files {
+impl OpenFiles {
     /// Those of a directory that are open now.
     pub(super) fn opened(directory: &Path) -> Self {
         let mut opened = Vec::new();
@@ -84,7 +84,7 @@ impl Files {
                 if let Ok(found) = fs::metadata(&path) {
                     // The other log is cut off by the store itself, when something is erased.
                     let is_log_of_tables = name == FILE && part == "-wal";
-                    opened.push(Opened {
+                    opened.push(OpenFile {
                         path,
                         at: place_of(&found),
                         is_database: part.is_empty(),
@@ -115,7 +115,7 @@ impl Files {
     }
 
     /// Whether all are in their place. The log is told when that changes.
-    pub(super) fn look(&self) -> Result<(), Failure> {
+    pub(super) fn look(&self) -> Result<(), StoreError> {
         let wrong = self.opened.iter().find_map(|file| Some((&*file.path, file.look().err()?)));
         let is_overwritten = self.is_overwritten.load(Ordering::Relaxed);
         let overwritten = || is_overwritten.then_some((Path::new(FILE), "was written over"));
@@ -125,7 +125,7 @@ impl Files {
             }
             return Ok(());
         };
-        let failure = Failure::told(Kind::Gone, &format!("{} {how}", path.display()));
+        let failure = StoreError::told(StoreErrorKind::Gone, &format!("{} {how}", path.display()));
         if !self.is_wrong.swap(true, Ordering::Relaxed) {
             tracing::error!("{failure}; until then lines are refused, and reading goes on");
         }

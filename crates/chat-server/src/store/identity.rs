@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::checkpoint::write_some;
-use super::damage::Found;
-use super::error::Kind;
-use super::{Durability, FILE, Failure, OpenError, memtable};
+use super::damage::DamageReport;
+use super::error::StoreErrorKind;
+use super::{Durability, FILE, OpenError, StoreError, memtable};
 
 /// The table of `recent.db`. `sure`: the rows count, since each commit is synced; 2 more: there is a log.
 const JOURNAL_TABLE: &str = "BEGIN;
@@ -42,7 +42,7 @@ COMMIT";
 
 /// What `chat.db` has; nothing of it before it is brought up to the version that has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Tables {
+struct TablesMark {
     id: Option<i64>,
     generation: Option<i64>,
     is_backup: bool,
@@ -53,7 +53,7 @@ struct Tables {
 
 /// What `recent.db` has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Journal {
+struct JournalMark {
     id: Option<i64>,
     generation: Option<i64>,
     next: Option<i64>,
@@ -70,7 +70,7 @@ struct Journal {
 
 /// A file as it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Read<T> {
+enum FileState<T> {
     Missing,
     /// It has no byte.
     Empty,
@@ -79,7 +79,7 @@ enum Read<T> {
     Has(T),
 }
 
-impl<T> Read<T> {
+impl<T> FileState<T> {
     fn is_nothing(&self) -> bool {
         matches!(self, Self::Missing | Self::Empty)
     }
@@ -87,14 +87,14 @@ impl<T> Read<T> {
 
 /// The files of a store as they are found.
 #[derive(Clone, Copy, Debug)]
-struct Files {
+struct StoreFiles {
     /// `chat.db` without its log.
-    alone: Read<Tables>,
+    alone: FileState<TablesMark>,
     /// With it.
-    tables: Read<Tables>,
+    tables: FileState<TablesMark>,
     /// Whether its log has something in it.
     has_log: bool,
-    journal: Read<Journal>,
+    journal: FileState<JournalMark>,
     /// Whether its log has something in it.
     journal_has_log: bool,
     /// Commits are known to be missing, and it is told otherwise: of the tables, and of the journal.
@@ -124,16 +124,16 @@ pub enum Mismatch {
     JournalBehind,
 }
 
-impl Files {
+impl StoreFiles {
     fn check(&self) -> Result<(), Mismatch> {
         let lies_beside = !self.journal.is_nothing() || self.has_log;
         let (alone, tables) = match (self.alone, self.tables) {
-            (Read::Missing, _) if lies_beside => return Err(Mismatch::NoTables),
-            (Read::Empty, _) if lies_beside => return Err(Mismatch::EmptyTables),
-            (Read::Has(alone), _) if alone.is_backup && !self.journal.is_nothing() => {
+            (FileState::Missing, _) if lies_beside => return Err(Mismatch::NoTables),
+            (FileState::Empty, _) if lies_beside => return Err(Mismatch::EmptyTables),
+            (FileState::Has(alone), _) if alone.is_backup && !self.journal.is_nothing() => {
                 return Err(Mismatch::Backup);
             }
-            (Read::Has(alone), Read::Has(tables)) => (alone, tables),
+            (FileState::Has(alone), FileState::Has(tables)) => (alone, tables),
             _ => return Ok(()),
         };
         // Its own log would begin with the row in which this is taken back.
@@ -142,10 +142,12 @@ impl Files {
         }
         let was_started = alone.generation.or(tables.generation).is_some();
         match self.journal {
-            Read::Missing if was_started => Err(Mismatch::NoJournal),
-            Read::Empty if was_started => Err(Mismatch::EmptyJournal),
-            Read::Has(journal) => journal.check(alone).and_then(|()| journal.check(tables)).and(
-                if tables.has_log && !self.has_log {
+            FileState::Missing if was_started => Err(Mismatch::NoJournal),
+            FileState::Empty if was_started => Err(Mismatch::EmptyJournal),
+            FileState::Has(journal) => journal
+                .check(alone)
+                .and_then(|()| journal.check(tables))
+                .and(if tables.has_log && !self.has_log {
                     Err(Mismatch::TablesBehind)
                 } else if journal.has_log && !self.journal_has_log {
                     Err(Mismatch::JournalBehind)
@@ -157,15 +159,14 @@ impl Files {
                     Err(Mismatch::JournalBehind)
                 } else {
                     Ok(())
-                },
-            ),
+                }),
             _ => Ok(()),
         }
     }
 }
 
-impl Journal {
-    fn check(&self, tables: Tables) -> Result<(), Mismatch> {
+impl JournalMark {
+    fn check(&self, tables: TablesMark) -> Result<(), Mismatch> {
         let is_announced = tables.generation.is_some() && tables.generation == self.next;
         if tables.generation == self.generation || is_announced {
             return Ok(());
@@ -176,9 +177,9 @@ impl Journal {
 }
 
 /// Refuses files that don't belong together. It changes none of them, and no server may have them open.
-pub(super) fn check(directory: &Path, damage: &Found) -> Result<(), OpenError> {
+pub(super) fn check(directory: &Path, damage: &DamageReport) -> Result<(), OpenError> {
     let lacks = (damage.lacks_of_tables, damage.lacks_of_journal);
-    refuse(directory, Files { lacks, ..find(directory) }.check())
+    refuse(directory, StoreFiles { lacks, ..find(directory) }.check())
 }
 
 /// Refuses, beside a server that has the files open, that one of them is missing. What else is in them changes meanwhile.
@@ -192,9 +193,9 @@ fn refuse(directory: &Path, found: Result<(), Mismatch>) -> Result<(), OpenError
     found.map_err(|mismatch| OpenError::Mismatch { path: directory.to_owned(), mismatch })
 }
 
-fn find(directory: &Path) -> Files {
+fn find(directory: &Path) -> StoreFiles {
     let file = directory.join(FILE);
-    Files {
+    StoreFiles {
         alone: found(&file, |file| tables(&open_alone(file)?)),
         tables: found(&file, |file| tables(&open_untouched(file)?)),
         has_log: has_log(&file),
@@ -227,11 +228,11 @@ pub(super) fn beside(file: &Path, part: &str) -> PathBuf {
     name.into()
 }
 
-fn found<T>(file: &Path, read: impl Fn(&Path) -> rusqlite::Result<T>) -> Read<T> {
+fn found<T>(file: &Path, read: impl Fn(&Path) -> rusqlite::Result<T>) -> FileState<T> {
     match fs::metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Read::Missing,
-        Ok(found) if found.len() == 0 => Read::Empty,
-        _ => read(file).map_or(Read::Unreadable, Read::Has),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => FileState::Missing,
+        Ok(found) if found.len() == 0 => FileState::Empty,
+        _ => read(file).map_or(FileState::Unreadable, FileState::Has),
     }
 }
 
@@ -270,15 +271,15 @@ fn with_log(put: i64) -> i64 {
     -1 - put
 }
 
-fn tables(connection: &Connection) -> rusqlite::Result<Tables> {
+fn tables(connection: &Connection) -> rusqlite::Result<TablesMark> {
     if !connection.table_exists(None, "store")? {
-        return Ok(Tables::default());
+        return Ok(TablesMark::default());
     }
     connection.query_row("SELECT id, generation, is_backup, put FROM store", (), |row| {
         let (id, generation, put): (_, _, i64) = (row.get(0)?, row.get(1)?, row.get(3)?);
         let has_log = put < 0;
         let put = if has_log { with_log(put) } else { put };
-        Ok(Tables { id, generation, is_backup: row.get(2)?, put, has_log })
+        Ok(TablesMark { id, generation, is_backup: row.get(2)?, put, has_log })
     })
 }
 
@@ -294,9 +295,9 @@ pub(super) fn put_in(directory: &Path) -> rusqlite::Result<Option<i64>> {
     tells.then(|| put_of(&connection)).transpose()
 }
 
-fn journal(connection: &Connection) -> rusqlite::Result<Journal> {
+fn journal(connection: &Connection) -> rusqlite::Result<JournalMark> {
     if !connection.table_exists(None, "store")? {
-        return Ok(Journal::default());
+        return Ok(JournalMark::default());
     }
     // An earlier version has no `put`.
     let put = if has_put(connection)? { "put" } else { "forgotten" };
@@ -308,27 +309,27 @@ fn journal(connection: &Connection) -> rusqlite::Result<Journal> {
         let (id, generation, next) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (sure, forgotten, last): (i64, _, _) = (row.get(3)?, row.get(4)?, row.get(5)?);
         let (sure, has_log) = (sure & 1 != 0, sure & HAS_LOG != 0);
-        Ok(Journal { id, generation, next, sure, forgotten, put: row.get(6)?, last, has_log })
+        Ok(JournalMark { id, generation, next, sure, forgotten, put: row.get(6)?, last, has_log })
     });
     Ok(found.optional()?.unwrap_or_default())
 }
 
 /// The id of a store and its generation.
-pub(super) type Time = (Option<i64>, Option<i64>);
+pub(super) type StoreGeneration = (Option<i64>, Option<i64>);
 
 /// Of which times the open `chat.db` is, with its log and without it.
-pub(super) fn times(directory: &Path) -> Vec<Time> {
+pub(super) fn times(directory: &Path) -> Vec<StoreGeneration> {
     let file = directory.join(FILE);
     let both = [open_untouched(&file), open_alone(&file)];
     both.into_iter().filter_map(|opened| time(&opened.ok()?).ok()).collect()
 }
 
-fn time(connection: &Connection) -> rusqlite::Result<Time> {
+fn time(connection: &Connection) -> rusqlite::Result<StoreGeneration> {
     tables(connection).map(|tables| (tables.id, tables.generation))
 }
 
 /// Whether what is in `chat.db` itself is of another time, or no database. What can't be read otherwise may be half written.
-pub(super) fn is_overwritten(directory: &Path, times: &[Time]) -> bool {
+pub(super) fn is_overwritten(directory: &Path, times: &[StoreGeneration]) -> bool {
     match open_alone(&directory.join(FILE)).and_then(|file| time(&file)) {
         Ok(found) => !times.contains(&found),
         Err(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase),
@@ -365,8 +366,8 @@ pub(super) fn take_backup(connection: &Connection) -> rusqlite::Result<()> {
 /// of.
 pub(super) fn raise(tables: &Connection, journal: &Connection, durability: Durability) {
     if let Err(error) = begin_generation(tables, journal, durability) {
-        let failure = Failure::from(error);
-        if failure.kind() == Kind::Full {
+        let failure = StoreError::from(error);
+        if failure.kind() == StoreErrorKind::Full {
             tracing::debug!("{failure}");
         } else {
             tracing::warn!("the store's files can't be marked at this start: {failure}");
@@ -478,22 +479,36 @@ pub(super) fn put(tables: &Connection, row: i64) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
 
-    fn tables(generation: Option<i64>, put: i64) -> Read<Tables> {
-        Read::Has(Tables { id: generation.map(|_| 7), generation, put, ..Tables::default() })
+    fn tables(generation: Option<i64>, put: i64) -> FileState<TablesMark> {
+        FileState::Has(TablesMark {
+            id: generation.map(|_| 7),
+            generation,
+            put,
+            ..TablesMark::default()
+        })
     }
 
-    fn journal(generation: Option<i64>, next: Option<i64>) -> Journal {
+    fn journal(generation: Option<i64>, next: Option<i64>) -> JournalMark {
         let (forgotten, put, last) = (5, 5, 9);
-        Journal { id: Some(7), generation, next, sure: true, forgotten, put, last, has_log: false }
+        JournalMark {
+            id: Some(7),
+            generation,
+            next,
+            sure: true,
+            forgotten,
+            put,
+            last,
+            has_log: false,
+        }
     }
 
     fn check(
-        alone: Read<Tables>,
-        tables: Read<Tables>,
-        journal: Read<Journal>,
+        alone: FileState<TablesMark>,
+        tables: FileState<TablesMark>,
+        journal: FileState<JournalMark>,
     ) -> Result<(), Mismatch> {
         let (has_log, journal_has_log, lacks) = (true, true, (false, false));
-        Files { alone, tables, has_log, journal, journal_has_log, lacks }.check()
+        StoreFiles { alone, tables, has_log, journal, journal_has_log, lacks }.check()
     }
 
     #[test]
@@ -501,7 +516,7 @@ mod tests {
         for old in [Some(1), None] {
             let (old, new) = (tables(old, 5), tables(Some(2), 5));
             let before = match old {
-                Read::Has(Tables { generation, .. }) => generation,
+                FileState::Has(TablesMark { generation, .. }) => generation,
                 _ => None,
             };
             for (alone, tables, journal) in [
@@ -511,20 +526,20 @@ mod tests {
                 (new, new, journal(before, Some(2))),
                 (new, new, journal(Some(2), None)),
             ] {
-                assert_eq!(check(alone, tables, Read::Has(journal)), Ok(()));
+                assert_eq!(check(alone, tables, FileState::Has(journal)), Ok(()));
             }
         }
         let nothing = tables(None, 0);
         for (alone, tables, has_log) in [
-            (Read::Missing, Read::Missing, false),
-            (Read::Empty, Read::Empty, false),
+            (FileState::Missing, FileState::Missing, false),
+            (FileState::Empty, FileState::Empty, false),
             (nothing, nothing, false),
             (nothing, nothing, true),
         ] {
-            for journal in [Read::Missing, Read::Empty] {
+            for journal in [FileState::Missing, FileState::Empty] {
                 let lacks = (false, false);
                 let files =
-                    Files { alone, tables, has_log, journal, journal_has_log: false, lacks };
+                    StoreFiles { alone, tables, has_log, journal, journal_has_log: false, lacks };
                 assert_eq!(files.check(), Ok(()), "{files:?}");
             }
         }
@@ -537,7 +552,7 @@ mod tests {
             .unwrap();
         let table = JOURNAL_TABLE.strip_prefix("BEGIN;").unwrap();
         left.execute_batch(table.split("INSERT").next().unwrap()).unwrap();
-        assert_eq!(super::journal(&left).unwrap(), Journal::default());
+        assert_eq!(super::journal(&left).unwrap(), JournalMark::default());
         for _ in 0..2 {
             prepare_journal(&left).unwrap();
             let rows: i64 =
@@ -567,18 +582,18 @@ mod tests {
     #[test]
     fn what_does_not_belong_together_is_found_out() {
         let (one, two, none) = (tables(Some(1), 5), tables(Some(2), 5), tables(None, 0));
-        let of = |generation, next| Read::Has(journal(generation, next));
-        let is_backup = |is_backup| Tables { is_backup, ..Tables::default() };
-        let backup = Read::Has(is_backup(true));
+        let of = |generation, next| FileState::Has(journal(generation, next));
+        let is_backup = |is_backup| TablesMark { is_backup, ..TablesMark::default() };
+        let backup = FileState::Has(is_backup(true));
         for (alone, tables, journal, mismatch) in [
-            (Read::Missing, Read::Missing, of(Some(1), None), Mismatch::NoTables),
-            (Read::Empty, Read::Empty, of(Some(1), None), Mismatch::EmptyTables),
-            (Read::Missing, Read::Missing, Read::Missing, Mismatch::NoTables),
-            (one, one, Read::Missing, Mismatch::NoJournal),
-            (one, one, Read::Empty, Mismatch::EmptyJournal),
-            (none, two, Read::Missing, Mismatch::NoJournal),
+            (FileState::Missing, FileState::Missing, of(Some(1), None), Mismatch::NoTables),
+            (FileState::Empty, FileState::Empty, of(Some(1), None), Mismatch::EmptyTables),
+            (FileState::Missing, FileState::Missing, FileState::Missing, Mismatch::NoTables),
+            (one, one, FileState::Missing, Mismatch::NoJournal),
+            (one, one, FileState::Empty, Mismatch::EmptyJournal),
+            (none, two, FileState::Missing, Mismatch::NoJournal),
             (backup, one, of(Some(1), None), Mismatch::Backup),
-            (backup, backup, Read::Missing, Mismatch::Backup),
+            (backup, backup, FileState::Missing, Mismatch::Backup),
             (one, one, of(Some(2), None), Mismatch::Times),
             (one, two, of(Some(2), None), Mismatch::Times),
             (two, one, of(Some(2), None), Mismatch::Times),
@@ -590,12 +605,12 @@ mod tests {
             let found = check(alone, tables, journal);
             assert_eq!(found, Err(mismatch), "{alone:?} {tables:?} {journal:?}");
         }
-        let other = Read::Has(Journal { id: Some(8), ..journal(Some(2), None) });
+        let other = FileState::Has(JournalMark { id: Some(8), ..journal(Some(2), None) });
         assert_eq!(check(one, one, other), Err(Mismatch::Stores));
         // Where syncs are left out, a power cut may take from either.
-        let unsure = Read::Has(Journal { sure: false, ..journal(Some(1), None) });
+        let unsure = FileState::Has(JournalMark { sure: false, ..journal(Some(1), None) });
         assert_eq!(check(one, tables(Some(1), 4), unsure), Ok(()));
         // The first thing that its own log has.
-        assert_eq!(check(backup, Read::Has(is_backup(false)), Read::Missing), Ok(()));
+        assert_eq!(check(backup, FileState::Has(is_backup(false)), FileState::Missing), Ok(()));
     }
 }

@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-use super::accounts::AccountEntry;
-use super::files::Files;
-use super::memtable::Recent;
-use super::reader::Lookup;
-use super::writer::{Book, ConversationRow, conversations, id_of, place};
-use super::{FILE, Failure, OpenError, Store, identity, memtable};
+use super::accounts::AccountOp;
+use super::files::OpenFiles;
+use super::memtable::Memtable;
+use super::reader::Reader;
+use super::writer::{ConversationRow, Writer, conversations, line_id, rowid};
+use super::{FILE, OpenError, Store, StoreError, identity, memtable};
 use crate::util::sync::lock;
 
-impl Lookup {
+impl Reader {
     /// Everything that is wrong with the database, each in a sentence; empty if it is whole. It reads all of
     /// it.
-    pub fn faults(&self) -> Result<Vec<String>, Failure> {
+    pub fn faults(&self) -> Result<Vec<String>, StoreError> {
         self.flush_all()?;
         let connection = lock(self.connection());
         let mut all = noted(&connection)?;
@@ -30,14 +30,14 @@ impl Lookup {
     }
 
     /// Every conversation.
-    pub fn conversations(&self) -> Result<Vec<ConversationRow>, Failure> {
+    pub fn conversations(&self) -> Result<Vec<ConversationRow>, StoreError> {
         self.flush_all()?;
         conversations(&lock(self.connection()))
     }
 
     /// Copies the database, as it is at this moment, to a file that is empty or isn't there yet; the server goes
     /// on meanwhile. It writes all that is kept anew, so nothing that was deleted is in the copy.
-    pub fn copy_to(&self, file: &Path) -> Result<(), Failure> {
+    pub fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
         self.flush_all()?;
         let source = lock(self.connection());
         let name = ToSqlOutput::Borrowed(ValueRef::Text(file.as_os_str().as_bytes()));
@@ -51,11 +51,11 @@ impl Lookup {
 }
 
 /// Lines that one step blanks in a copy: nobody waits for it.
-const ERASED_A_STEP: usize = 1000;
+const REDACTED_PER_STEP: usize = 1000;
 
 /// Blanks in a database file that nobody else has open, such as a copy, what its server had still to blank when it was
 /// made, and writes it anew then: what was blanked stays in pages that are in use no more.
-pub fn blank_erased(file: &Path) -> Result<(), OpenError> {
+pub fn redact_copy(file: &Path) -> Result<(), OpenError> {
     let connection = Connection::open(file).map_err(OpenError::from_sqlite)?;
     let has_accounts = connection.table_exists(None, "erasing").map_err(OpenError::from_sqlite)?;
     if !has_accounts {
@@ -65,15 +65,20 @@ pub fn blank_erased(file: &Path) -> Result<(), OpenError> {
     connection.pragma_update(None, "journal_mode", "memory").map_err(OpenError::from_sqlite)?;
     connection.pragma_update(None, "synchronous", "off").map_err(OpenError::from_sqlite)?;
     let connection = Arc::new(Mutex::new(connection));
-    let recent =
-        Recent::new(Arc::clone(&connection), None, Vec::new(), Arc::default(), Files::default());
-    let recent = recent.map_err(OpenError::from_sqlite)?;
-    recent.recover()?;
-    let mut book = Book::new(Arc::clone(&connection), None, Arc::clone(&recent));
-    let erasing = book.erasing()?;
+    let memtable = Memtable::new(
+        Arc::clone(&connection),
+        None,
+        Vec::new(),
+        Arc::default(),
+        OpenFiles::default(),
+    );
+    let memtable = memtable.map_err(OpenError::from_sqlite)?;
+    memtable.recover()?;
+    let mut writer = Writer::new(Arc::clone(&connection), None, Arc::clone(&memtable));
+    let erasing = writer.pending_redactions()?;
     for party in &erasing {
-        while book.erase(*party, ERASED_A_STEP)? {}
-        book.commit(&[AccountEntry::Erased { party: *party }.into()])?;
+        while writer.redact(*party, REDACTED_PER_STEP)? {}
+        writer.commit(&[AccountOp::Redacted { party: *party }.into()])?;
     }
     if erasing.is_empty() {
         return Ok(());
@@ -84,9 +89,9 @@ pub fn blank_erased(file: &Path) -> Result<(), OpenError> {
             "INSERT INTO word (word) VALUES ('delete-all'); UPDATE conversation SET indexed = 0",
         )
         .map_err(OpenError::from_sqlite)?;
-    recent.recover()?;
-    book.flush()?;
-    drop(book);
+    memtable.recover()?;
+    writer.flush()?;
+    drop(writer);
     lock(&connection).execute("VACUUM", ()).map_err(OpenError::from_sqlite)?;
     Ok(())
 }
@@ -153,7 +158,7 @@ fn noted(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     noted.query_map((), |row| row.get(0))?.collect()
 }
 
-fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
+fn faults(connection: &Connection) -> Result<Vec<String>, StoreError> {
     // All of it at one moment, whatever is written meanwhile.
     let moment = connection.unchecked_transaction()?;
     let connection = &moment;
@@ -173,11 +178,11 @@ fn faults(connection: &Connection) -> Result<Vec<String>, Failure> {
     )?;
     for row in conversations(connection)? {
         let ConversationRow { number, shown, last, floor, .. } = row;
-        let ends = [place(number, floor), place(number + 1, 0)];
+        let ends = [rowid(number, floor), rowid(number + 1, 0)];
         let (lines, first, end): (u64, Option<i64>, Option<i64>) =
             count.query_row(ends, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let name = if shown.is_empty() { "a private chat".to_owned() } else { format!("#{shown}") };
-        let (first, end) = (first.map_or(last + 1, id_of), end.map_or(floor, id_of));
+        let (first, end) = (first.map_or(last + 1, line_id), end.map_or(floor, line_id));
         if lines > 0 && (first != floor + 1 || end != last || lines != last - floor) {
             faults.push(format!(
                 "{name} has {lines} lines from {first} to {end} where {} to {last} should be",

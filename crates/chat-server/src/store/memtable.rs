@@ -37,14 +37,14 @@ pub(super) use self::journal::{FILE, Journal, is_flushed, last_row};
 use self::losses::Losses;
 pub(super) use self::losses::note;
 pub(super) use self::reading::having;
-pub(super) use self::record::Batch;
-use self::record::{Once, Part};
-use self::yielder::Courtesy;
+pub(super) use self::record::RecordBatch;
+use self::record::{ConversationRecords, OnceEntry};
+use self::yielder::Yielder;
 use super::checkpoint::{Wal, truncate, write_all};
-use super::error::Kind;
-use super::files::Files;
-use super::writer::{Entry, Said};
-use super::{Failure, Shared, identity};
+use super::error::StoreErrorKind;
+use super::files::OpenFiles;
+use super::writer::{OnceRow, WriteOp};
+use super::{Shared, StoreError, identity};
 use crate::util::sync::lock;
 
 /// Lines that one step puts into the tables, counted in bytes of records: some hundred lines, which take about a
@@ -91,8 +91,8 @@ const FEW_LINES: usize = 300;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// What waits, shared by the one that writes, those that read, and the thread that puts it into the tables.
-pub(super) struct Recent {
-    state: Mutex<State>,
+pub(super) struct Memtable {
+    state: Mutex<MemtableState>,
     /// Notified when something waits that didn't, when much does, when a log is long, and at the end.
     changed: Arc<Condvar>,
     /// None in memory, where nothing outlives the process anyhow.
@@ -103,12 +103,12 @@ pub(super) struct Recent {
     /// How many wait for the tables.
     wanted: AtomicUsize,
     /// The files behind all of it, none in memory.
-    files: Files,
+    files: OpenFiles,
 }
 
 #[derive(Default)]
-struct State {
-    waiting: BTreeMap<u32, Waiting>,
+struct MemtableState {
+    waiting: BTreeMap<u32, ConversationBuffer>,
     /// The conversation of which something was put into the tables last.
     turn: u32,
     lines: usize,
@@ -130,8 +130,8 @@ struct State {
     /// How many lines of each conversation are in the tables and not in the index.
     unindexed: BTreeMap<u32, usize>,
     /// What was said once.
-    once: HashMap<(Box<str>, Box<str>), Said>,
-    trouble: Trouble,
+    once: HashMap<(Box<str>, Box<str>), OnceRow>,
+    trouble: FlushFailures,
     /// After a failure, when it is tried again.
     again: Option<Instant>,
     /// The journal is to be made short.
@@ -143,7 +143,7 @@ struct State {
 
 /// What failed, and hasn't succeeded since.
 #[derive(Default)]
-struct Trouble {
+struct FlushFailures {
     /// The tables couldn't be written.
     put: bool,
     /// They couldn't be synced: what that was for isn't known to be on the disk.
@@ -152,7 +152,7 @@ struct Trouble {
 
 /// What waits of one conversation.
 #[derive(Default)]
-struct Waiting {
+struct ConversationBuffer {
     chunks: VecDeque<Arc<Chunk>>,
     /// The last id among the lines, and its time.
     last: u64,
@@ -163,7 +163,7 @@ struct Waiting {
     markers: BTreeMap<u64, u64>,
 }
 
-impl Waiting {
+impl ConversationBuffer {
     /// The chunk that takes the next record: not one that is full, or that is being put into the tables.
     fn open_chunk(&mut self) -> &mut Chunk {
         let newest = self.chunks.back_mut().and_then(Arc::get_mut);
@@ -184,7 +184,7 @@ impl Waiting {
 }
 
 /// What is to be done.
-enum Due {
+enum FlusherTask {
     /// The files are to be looked at.
     Look,
     /// Logs are to be written to their place.
@@ -208,20 +208,25 @@ struct Chunk {
 }
 
 /// A conversation's chunks that are put into the tables in one step.
-type Taken = (u32, Vec<Arc<Chunk>>);
+type TakenChunks = (u32, Vec<Arc<Chunk>>);
 
-impl Recent {
+impl Memtable {
     /// `changed` is notified when one of the logs is long.
     pub(super) fn new(
         tables: Shared,
         journal: Option<Journal>,
         wals: Vec<Wal>,
         changed: Arc<Condvar>,
-        files: Files,
+        files: OpenFiles,
     ) -> rusqlite::Result<Arc<Self>> {
         let row = journal.as_ref().map_or(Ok(0), Journal::forgotten)?;
         Ok(Arc::new(Self {
-            state: Mutex::new(State { row, put: row, forgotten: row, ..State::default() }),
+            state: Mutex::new(MemtableState {
+                row,
+                put: row,
+                forgotten: row,
+                ..MemtableState::default()
+            }),
             changed,
             journal: journal.map(Mutex::new),
             wals,
@@ -232,7 +237,7 @@ impl Recent {
     }
 
     /// Takes over what an earlier process kept and didn't come to put into the tables, or to index.
-    pub(super) fn recover(&self) -> Result<(), Failure> {
+    pub(super) fn recover(&self) -> Result<(), StoreError> {
         let unindexed = tables::unindexed(&lock(&self.tables))?;
         self.state().unindexed = unindexed;
         let Some(journal) = &self.journal else { return Ok(()) };
@@ -256,7 +261,7 @@ impl Recent {
             losses.rows(row + 1, next.number - 1);
             row = next.number;
             if next.is_whole {
-                let batch = Batch::read(next.records)?;
+                let batch = RecordBatch::read(next.records)?;
                 losses.look_at(&batch)?;
                 self.state().add(&batch, row, Instant::now());
             } else {
@@ -271,9 +276,9 @@ impl Recent {
     }
 
     /// On a disk that has no room, or can't be written now, lines wait on, and are read meanwhile.
-    fn recover_these(&self) -> Result<(), Failure> {
+    fn recover_these(&self) -> Result<(), StoreError> {
         match self.flush_all() {
-            Err(failure) if failure.kind() == Kind::Damaged => Err(failure),
+            Err(failure) if failure.kind() == StoreErrorKind::Damaged => Err(failure),
             Err(failure) => {
                 tracing::error!("{failure}; until then lines are refused, and reading goes on");
                 Ok(())
@@ -283,12 +288,12 @@ impl Recent {
     }
 
     /// The files are where they were opened.
-    pub(super) fn look(&self) -> Result<(), Failure> {
+    pub(super) fn look(&self) -> Result<(), StoreError> {
         self.files.look()
     }
 
     /// Keeps a batch as durably as was asked for, or nothing of it.
-    pub(super) fn keep(&self, batch: &Batch) -> Result<(), Failure> {
+    pub(super) fn keep(&self, batch: &RecordBatch) -> Result<(), StoreError> {
         let (failed, much) = {
             let state = self.state();
             (state.trouble.put, state.kept - state.let_go >= MOST_IN_JOURNAL)
@@ -304,7 +309,7 @@ impl Recent {
         }
         while self.is_full() {
             let mut numbers = self.state().in_turn();
-            self.step(&mut numbers, &mut Courtesy::none())?;
+            self.step(&mut numbers, &mut Yielder::none())?;
         }
         // Only one keeps something at a time, so that rows have the order of their numbers.
         let row = self.state().row + 1;
@@ -356,7 +361,7 @@ impl Recent {
     }
 
     /// What waits of what an author (folded) said under a key.
-    pub(super) fn said_once(&self, author: &str, key: &str) -> Option<Said> {
+    pub(super) fn said_once(&self, author: &str, key: &str) -> Option<OnceRow> {
         let state = self.state();
         if state.once.is_empty() {
             return None;
@@ -365,19 +370,19 @@ impl Recent {
     }
 
     /// The tables have all of a conversation that was kept until now.
-    pub(super) fn flush(&self, number: u32) -> Result<(), Failure> {
+    pub(super) fn flush(&self, number: u32) -> Result<(), StoreError> {
         if !self.state().waiting.contains_key(&number) {
             return Ok(());
         }
-        self.flush_these(&mut vec![number], &mut Courtesy::none())
+        self.flush_these(&mut vec![number], &mut Yielder::none())
     }
 
     /// The same for every conversation.
-    pub(super) fn flush_all(&self) -> Result<(), Failure> {
-        self.put_all(&mut Courtesy::none())
+    pub(super) fn flush_all(&self) -> Result<(), StoreError> {
+        self.put_all(&mut Yielder::none())
     }
 
-    fn put_all(&self, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
+    fn put_all(&self, yielder: &mut Yielder<'_>) -> Result<(), StoreError> {
         let (mut numbers, row, kept) = {
             let state = self.state();
             if state.waiting.is_empty() && state.row == state.put {
@@ -385,7 +390,7 @@ impl Recent {
             }
             (state.in_turn(), state.row, state.kept)
         };
-        self.flush_these(&mut numbers, courtesy)?;
+        self.flush_these(&mut numbers, yielder)?;
         if let Some(journal) = &self.journal {
             self.sync(row)?;
             lock(journal).note_put(row)?;
@@ -398,7 +403,7 @@ impl Recent {
     }
 
     /// What was put into the tables, up to this row, outlives the machine.
-    fn sync(&self, row: i64) -> Result<(), Failure> {
+    fn sync(&self, row: i64) -> Result<(), StoreError> {
         let tables = self.tables();
         // Of pages that it failed to write the system may think that they are written, and a later sync succeeds: they
         // are written once more, to their place.
@@ -424,13 +429,13 @@ impl Recent {
     }
 
     /// Deletes rows of the journal that are in the file of the tables itself, a few at a time.
-    fn forget_safe(&self) -> Result<(), Failure> {
+    fn forget_safe(&self) -> Result<(), StoreError> {
         let safe = self.wal_of_tables().map_or(0, Wal::safe_row);
         self.forget(safe, true)
     }
 
     /// Deletes rows of the journal up to this one, all at once or a few at a time.
-    fn forget(&self, row: i64, in_steps: bool) -> Result<(), Failure> {
+    fn forget(&self, row: i64, in_steps: bool) -> Result<(), StoreError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         if row <= self.state().forgotten {
             return Ok(());
@@ -453,14 +458,14 @@ impl Recent {
 
     /// Lines that were put into the tables at once are in the journal too, until they are in the file of the tables itself. If
     /// it can't take them, nothing is lost by that alone.
-    pub(super) fn mirror(&self, entries: &[Entry<'_>]) {
+    pub(super) fn mirror(&self, entries: &[WriteOp<'_>]) {
         let Some(journal) = &self.journal else { return };
-        let lines: Vec<Entry<'_>> =
+        let lines: Vec<WriteOp<'_>> =
             entries.iter().filter(|entry| record::is_line(entry)).copied().collect();
         if lines.is_empty() {
             return;
         }
-        let Ok(batch) = Batch::of(&lines) else { return };
+        let Ok(batch) = RecordBatch::of(&lines) else { return };
         let much = {
             let state = self.state();
             state.kept - state.let_go >= MOST_IN_JOURNAL
@@ -496,26 +501,26 @@ impl Recent {
     fn flush_these(
         &self,
         numbers: &mut Vec<u32>,
-        courtesy: &mut Courtesy<'_>,
-    ) -> Result<(), Failure> {
+        yielder: &mut Yielder<'_>,
+    ) -> Result<(), StoreError> {
         while !numbers.is_empty() {
-            self.step(numbers, courtesy)?;
+            self.step(numbers, yielder)?;
             let_others_in();
-            if courtesy.has_time() {
+            if yielder.has_time() {
                 self.checkpoint();
             }
         }
         Ok(())
     }
 
-    fn step(&self, numbers: &mut Vec<u32>, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
+    fn step(&self, numbers: &mut Vec<u32>, yielder: &mut Yielder<'_>) -> Result<(), StoreError> {
         let mut tables = self.tables();
         let some = {
             let mut state = self.state();
-            courtesy.hurry(state.bytes, MOST_BYTES);
+            yielder.hurry(state.bytes, MOST_BYTES);
             state.some_of(numbers)
         };
-        let put = self.unsynced(&mut tables, |tables| tables::put(tables, &some, courtesy));
+        let put = self.unsynced(&mut tables, |tables| tables::put(tables, &some, yielder));
         let mut state = self.state();
         match put {
             Ok(once) => {
@@ -532,30 +537,30 @@ impl Recent {
     }
 
     /// Some more of a conversation is in the tables, unless all lines of it up to an id are. Tells whether they are.
-    pub(super) fn flush_some(&self, number: u32, upto: u64) -> Result<bool, Failure> {
+    pub(super) fn flush_some(&self, number: u32, upto: u64) -> Result<bool, StoreError> {
         let is_there = || self.state().first_waiting(number) > upto;
         if !is_there() {
-            self.step(&mut vec![number], &mut Courtesy::none())?;
+            self.step(&mut vec![number], &mut Yielder::none())?;
         }
         Ok(is_there())
     }
 
     /// Some more of a conversation is in the tables and in the index. Tells whether all is. It takes some milliseconds,
     /// however much waits.
-    pub(super) fn index_some(&self, number: u32) -> Result<bool, Failure> {
+    pub(super) fn index_some(&self, number: u32) -> Result<bool, StoreError> {
         if self.state().waiting.contains_key(&number) {
-            self.step(&mut vec![number], &mut Courtesy::none())?;
+            self.step(&mut vec![number], &mut Yielder::none())?;
         }
         if self.state().unindexed.contains_key(&number) {
-            self.index_step(&mut vec![number], FEW_LINES, &mut Courtesy::none())?;
+            self.index_step(&mut vec![number], FEW_LINES, &mut Yielder::none())?;
         }
         Ok(self.is_indexed(number))
     }
 
     /// The same for every conversation.
-    pub(super) fn index_some_of_all(&self) -> Result<bool, Failure> {
+    pub(super) fn index_some_of_all(&self) -> Result<bool, StoreError> {
         self.flush_all()?;
-        self.index_some_of_these(&mut Courtesy::none())?;
+        self.index_some_of_these(&mut Yielder::none())?;
         Ok(self.state().unindexed.is_empty())
     }
 
@@ -563,13 +568,13 @@ impl Recent {
         &self,
         numbers: &mut Vec<u32>,
         lines: usize,
-        courtesy: &mut Courtesy<'_>,
-    ) -> Result<(), Failure> {
+        yielder: &mut Yielder<'_>,
+    ) -> Result<(), StoreError> {
         let mut tables = self.tables();
-        courtesy.hurry(self.state().bytes, MOST_BYTES);
+        yielder.hurry(self.state().bytes, MOST_BYTES);
         let upto = |number| self.state().first_waiting(number);
         let indexed = self.unsynced(&mut tables, |tables| {
-            Ok(tables::index(tables, numbers, upto, lines, courtesy)?)
+            Ok(tables::index(tables, numbers, upto, lines, yielder)?)
         })?;
         self.state().indexed(&indexed);
         Ok(())
@@ -593,8 +598,8 @@ impl Recent {
     pub(super) fn unsynced<T>(
         &self,
         tables: &mut Connection,
-        change: impl FnOnce(&mut Connection) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        change: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         if self.journal.is_none() {
             return change(tables);
         }
@@ -613,25 +618,25 @@ impl Recent {
         tables
     }
 
-    /// Puts what waits into the tables, by and by, until [`Recent::close`].
+    /// Puts what waits into the tables, by and by, until [`Memtable::close`].
     pub(super) fn run(&self, held: Option<&File>) {
         let mut look = Instant::now() + LOOK_EVERY;
         let mut fails = false;
-        let mut courtesy = Courtesy::new(&self.wanted);
+        let mut yielder = Yielder::new(&self.wanted);
         while let Some(due) = self.next(look) {
             let done = match due {
-                Due::Look => {
+                FlusherTask::Look => {
                     self.files.look_closely(held);
                     look = Instant::now() + LOOK_EVERY;
                     continue;
                 }
-                Due::Checkpoint => {
+                FlusherTask::Checkpoint => {
                     self.checkpoint();
                     continue;
                 }
-                Due::Put => self.put_all(&mut courtesy).and_then(|()| self.forget_safe()),
-                Due::Index => self.index_some_of_these(&mut courtesy),
-                Due::Shorten => self.make_short(&mut courtesy),
+                FlusherTask::Put => self.put_all(&mut yielder).and_then(|()| self.forget_safe()),
+                FlusherTask::Index => self.index_some_of_these(&mut yielder),
+                FlusherTask::Shorten => self.make_short(&mut yielder),
             };
             match done {
                 Ok(()) => {
@@ -650,23 +655,23 @@ impl Recent {
         }
     }
 
-    fn make_short(&self, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
+    fn make_short(&self, yielder: &mut Yielder<'_>) -> Result<(), StoreError> {
         self.state().wants_short = false;
-        self.put_all(courtesy)?;
+        self.put_all(yielder)?;
         if let Some(wal) = self.wal_of_tables() {
             wal.checkpoint();
         }
         self.forget_safe()
     }
 
-    fn index_some_of_these(&self, courtesy: &mut Courtesy<'_>) -> Result<(), Failure> {
+    fn index_some_of_these(&self, yielder: &mut Yielder<'_>) -> Result<(), StoreError> {
         // A step takes no more than so many.
         let mut numbers = self.state().unindexed.keys().take(STEP_LINES).copied().collect();
-        self.index_step(&mut numbers, STEP_LINES, courtesy)
+        self.index_step(&mut numbers, STEP_LINES, yielder)
     }
 
     /// Waits until something is to be done; `None` at the end.
-    fn next(&self, look: Instant) -> Option<Due> {
+    fn next(&self, look: Instant) -> Option<FlusherTask> {
         let mut state = self.state();
         loop {
             if state.closed {
@@ -675,12 +680,12 @@ impl Recent {
             let now = Instant::now();
             let until_look = self.files.are_some().then(|| look.saturating_duration_since(now));
             if until_look.is_some_and(|left| left.is_zero()) {
-                return Some(Due::Look);
+                return Some(FlusherTask::Look);
             }
             let left = match state.due(now) {
                 Some(Ok(due)) => return Some(due),
                 // All else comes with a look at the logs.
-                _ if self.has_long_log() => return Some(Due::Checkpoint),
+                _ if self.has_long_log() => return Some(FlusherTask::Checkpoint),
                 Some(Err(left)) => Some(until_look.map_or(left, |look| look.min(left))),
                 None => until_look,
             };
@@ -708,14 +713,14 @@ impl Recent {
         self.wals.iter().filter(|wal| wal.is_long()).for_each(Wal::checkpoint);
     }
 
-    /// Ends [`Recent::run`].
+    /// Ends [`Memtable::run`].
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
     }
 
     /// All is in the tables, and of what it was nothing is left in the files of the journal.
-    pub(super) fn leave_nothing(&self) -> Result<(), Failure> {
+    pub(super) fn leave_nothing(&self) -> Result<(), StoreError> {
         self.flush_all()?;
         if let Some(wal) = self.wal_of_tables() {
             wal.checkpoint();
@@ -727,7 +732,7 @@ impl Recent {
     }
 
     /// All is in the one file of the tables, and the journal is as short as it gets.
-    pub(super) fn close_files(&self) -> Result<(), Failure> {
+    pub(super) fn close_files(&self) -> Result<(), StoreError> {
         self.flush_all()?;
         let tables = self.tables();
         let _held = self.hold_logs();
@@ -746,19 +751,19 @@ impl Recent {
         self.state().bytes >= MOST_BYTES
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, MemtableState> {
         lock(&self.state)
     }
 }
 
-impl State {
+impl MemtableState {
     /// Whether there is nothing to do.
     fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.row == self.put && self.unindexed.is_empty()
     }
 
     /// What is to be done, or how long that has time; `None` if there is nothing.
-    fn due(&mut self, now: Instant) -> Option<Result<Due, Duration>> {
+    fn due(&mut self, now: Instant) -> Option<Result<FlusherTask, Duration>> {
         if self.is_idle() && !self.wants_short {
             return None;
         }
@@ -767,35 +772,35 @@ impl State {
             return Some(Err(again));
         }
         if self.wants_short {
-            return Some(Ok(Due::Shorten));
+            return Some(Ok(FlusherTask::Shorten));
         }
         let quiet = self.last.map_or(Duration::ZERO, |last| left(last + QUIET));
         let mut wait = quiet;
         if !self.waiting.is_empty() || self.row > self.put {
             if self.bytes >= MUCH_BYTES {
                 self.busy = true;
-                return Some(Ok(Due::Put));
+                return Some(Ok(FlusherTask::Put));
             }
             wait = self.since.map_or(quiet, |since| left(since + LONGEST).min(quiet));
             if wait.is_zero() {
                 self.busy = false;
-                return Some(Ok(Due::Put));
+                return Some(Ok(FlusherTask::Put));
             }
         }
         let unindexed = || self.unindexed.values().sum::<usize>();
         let may_index = !self.busy || quiet.is_zero() || unindexed() > MOST_UNINDEXED;
         if !self.unindexed.is_empty() && may_index {
-            return Some(Ok(Due::Index));
+            return Some(Ok(FlusherTask::Index));
         }
         Some(Err(wait))
     }
 
-    fn add(&mut self, batch: &Batch, row: i64, now: Instant) {
+    fn add(&mut self, batch: &RecordBatch, row: i64, now: Instant) {
         self.row = row.max(self.row);
         self.kept += batch.records().len() as u64;
         self.since.get_or_insert(now);
         self.last = Some(now);
-        for Part { number, lines, last, time, records } in batch.parts() {
+        for ConversationRecords { number, lines, last, time, records } in batch.parts() {
             let waiting = self.waiting.entry(number).or_default();
             if last > waiting.last {
                 (waiting.last, waiting.time) = (last, time);
@@ -839,7 +844,7 @@ impl State {
     }
 
     /// As much as one step takes; numbers of which nothing is left then are taken off.
-    fn some_of(&mut self, numbers: &mut Vec<u32>) -> Vec<Taken> {
+    fn some_of(&mut self, numbers: &mut Vec<u32>) -> Vec<TakenChunks> {
         let mut some = Vec::new();
         let mut bytes = 0;
         while bytes < STEP_BYTES
@@ -864,9 +869,11 @@ impl State {
     }
 
     /// These are in the tables.
-    fn remove(&mut self, some: &[Taken]) {
+    fn remove(&mut self, some: &[TakenChunks]) {
         for (number, taken) in some {
-            let Some(Waiting { chunks, .. }) = self.waiting.get_mut(number) else { continue };
+            let Some(ConversationBuffer { chunks, .. }) = self.waiting.get_mut(number) else {
+                continue;
+            };
             for chunk in chunks.drain(..taken.len().min(chunks.len())) {
                 self.lines -= chunk.lines;
                 self.bytes -= chunk.records.len();
@@ -890,7 +897,7 @@ impl State {
     }
 
     /// These keys are in the tables.
-    fn said(&mut self, once: &[Once]) {
+    fn said(&mut self, once: &[OnceEntry]) {
         for (key, said) in once {
             if self.once.get(key) == Some(said) {
                 self.once.remove(key);
@@ -906,7 +913,7 @@ fn let_others_in() {
 }
 
 /// Whether entries are of those that may wait.
-pub(super) fn may_wait(entries: &[Entry<'_>]) -> bool {
+pub(super) fn may_wait(entries: &[WriteOp<'_>]) -> bool {
     !entries.is_empty() && entries.iter().all(record::may_wait)
 }
 
@@ -915,7 +922,7 @@ mod tests {
     use super::*;
 
     /// As many bytes of a conversation as one step takes, and some more.
-    fn waits(state: &mut State, number: u32) {
+    fn waits(state: &mut MemtableState, number: u32) {
         let mut records = Vec::new();
         while records.len() <= STEP_BYTES {
             records.resize(records.len() + CHUNK_BYTES, 0);
@@ -928,7 +935,7 @@ mod tests {
 
     #[test]
     fn who_makes_room_takes_the_conversation_that_had_its_turn_longest_ago() {
-        let mut state = State::default();
+        let mut state = MemtableState::default();
         let mut turns = Vec::new();
         for number in [1, 2, 7] {
             waits(&mut state, number);

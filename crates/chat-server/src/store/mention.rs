@@ -3,20 +3,22 @@
 use chat_proto::fold::folded;
 use unicode_normalization::char::is_combining_mark;
 
-use super::Failure;
+use super::StoreError;
 use super::cutoff::Cutoff;
 use super::full_text::{expression, is_unspaced};
-use super::pending_redactions::Erasing;
-use super::reader::{Hits, Key, Lookup, STEPS_BETWEEN_LOOKS, StoredLine, newest, newest_between};
-use super::unread::Reader;
-use super::writer::place;
+use super::pending_redactions::PendingRedactions;
+use super::reader::{
+    Reader, STEPS_BETWEEN_LOOKS, SearchHits, StoreKey, StoredLine, newest, newest_between,
+};
+use super::unread::Viewer;
+use super::writer::rowid;
 use crate::util::sync::lock;
 
 /// Which lines name somebody.
 #[derive(Clone, Copy, Debug)]
-pub struct Mentions<'a> {
+pub struct MentionQuery<'a> {
     /// Whoever asks. Their own lines don't count.
-    pub reader: Reader<'a>,
+    pub viewer: Viewer<'a>,
     /// Their name.
     pub name: &'a str,
     /// Folded names, with their `#`, of the channels to look into, and the id after which.
@@ -27,37 +29,43 @@ pub struct Mentions<'a> {
     pub most: usize,
 }
 
-impl Lookup {
+impl Reader {
     /// The newest lines that have a name as a word of its own, the newest last.
     ///
     /// # Errors
     ///
     /// Of the kind `TooLong` if the cutoff is reached.
-    pub fn mentions(&self, asked: &Mentions<'_>, cutoff: &Cutoff) -> Result<Hits, Failure> {
-        let Mentions { reader, name, channels, before, most } = *asked;
+    pub fn mentions(
+        &self,
+        asked: &MentionQuery<'_>,
+        cutoff: &Cutoff,
+    ) -> Result<SearchHits, StoreError> {
+        let MentionQuery { viewer, name, channels, before, most } = *asked;
         let words = expression(&[(name, false)], None);
-        let (name, own) = (folded(name), (reader.fold)(name));
-        let erasing = Erasing::now(&lock(self.connection()))?;
+        let (name, own) = (folded(name), (viewer.fold)(name));
+        let erasing = PendingRedactions::now(&lock(self.connection()))?;
         let wanted = |line: &StoredLine| {
             before.is_none_or(|before| (line.time, line.id) < before)
-                && line.account != Some(reader.party)
+                && line.account != Some(viewer.party)
                 && !line.account.is_some_and(|account| erasing.has(account))
-                && (reader.fold)(&line.author) != own
-                && !reader.is_hidden(&line.author, line.account)
+                && (viewer.fold)(&line.author) != own
+                && !viewer.is_hidden(&line.author, line.account)
                 && names(&line.text, &name)
         };
         let mut places = Vec::new();
         let mut found = Vec::new();
         for (channel, after) in channels {
-            let Some(mut at) = self.place(Key::Channel(channel))? else { continue };
-            let recent = self.recent_with(&mut at, &words, cutoff)?;
+            let Some(mut at) = self.find_conversation(StoreKey::Channel(channel))? else {
+                continue;
+            };
+            let memtable = self.recent_with(&mut at, &words, cutoff)?;
             let shown = |line: &StoredLine| wanted(line) && !erasing.is_purged(at.number, line);
             let mut connection = lock(self.connection());
-            let range = (place(at.number, at.floor.max(*after)), place(at.number + 1, 0));
+            let range = (rowid(at.number, at.floor.max(*after)), rowid(at.number + 1, 0));
             let cutoff = cutoff.clone();
             connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cutoff.is_reached()))?;
             let looked =
-                newest_between(&connection, (&words, recent), range, most, shown, |line| {
+                newest_between(&connection, (&words, memtable), range, most, shown, |line| {
                     found.push((places.len(), line));
                 });
             connection.progress_handler(0, None::<fn() -> bool>)?;

@@ -7,17 +7,17 @@
 
 use rusqlite::Connection;
 
-use super::purge::{self, Pending};
-use super::reader::{Place, StoredLine, Whose};
+use super::purge::{self, PendingPurge};
+use super::reader::{ConversationInfo, ConversationMeta, StoredLine};
 
 /// What may still be there and is told to nobody.
-pub(super) struct Erasing {
+pub(super) struct PendingRedactions {
     /// The accounts that are forgotten, and whose lines may still be there: hardly ever any.
     accounts: Vec<u64>,
-    purges: Vec<Pending>,
+    purges: Vec<PendingPurge>,
 }
 
-impl Erasing {
+impl PendingRedactions {
     pub(super) fn now(connection: &Connection) -> rusqlite::Result<Self> {
         let mut all = connection.prepare_cached("SELECT party FROM erasing")?;
         let rows = all.query_map((), |row| row.get(0))?;
@@ -25,7 +25,7 @@ impl Erasing {
         Ok(Self { accounts, purges: purge::pending(connection)? })
     }
 
-    pub(super) fn purges(&self) -> &[Pending] {
+    pub(super) fn purges(&self) -> &[PendingPurge] {
         &self.purges
     }
 
@@ -39,19 +39,27 @@ impl Erasing {
     }
 
     /// Whether a line is told to nobody.
-    pub(super) fn hides(&self, at: &Place, line: &StoredLine) -> bool {
-        self.erases(&at.whose, line.by_other, line.account) || self.is_purged(at.number, line)
+    pub(super) fn hides(&self, at: &ConversationMeta, line: &StoredLine) -> bool {
+        self.erases(&at.conversation, line.by_other, line.account)
+            || self.is_purged(at.number, line)
     }
 
     /// Whether a forgotten account wrote a line. To an account belongs also what the same person said privately before they
     /// had it.
-    pub(super) fn erases(&self, whose: &Whose, by_other: bool, account: Option<u64>) -> bool {
+    pub(super) fn erases(
+        &self,
+        conversation: &ConversationInfo,
+        by_other: bool,
+        account: Option<u64>,
+    ) -> bool {
         if self.accounts.is_empty() {
             return false;
         }
-        let party = match whose {
-            Whose::Channel(_) => None,
-            Whose::Private((one, other), _) => Some(if by_other { *other } else { *one }),
+        let party = match conversation {
+            ConversationInfo::Channel(_) => None,
+            ConversationInfo::Private((one, other), _) => {
+                Some(if by_other { *other } else { *one })
+            }
         };
         account.or(party).is_some_and(|party| self.has(party))
     }

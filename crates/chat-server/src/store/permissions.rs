@@ -39,12 +39,13 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::store::{Durability, Place, Store};
+    use crate::store::{Durability, Store, StoreLocation};
 
     #[test]
     fn a_directory_that_others_can_write_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let open = || Store::open(&Place::Directory(folder.path().into()), Durability::Process);
+        let open =
+            || Store::open(&StoreLocation::Directory(folder.path().into()), Durability::Process);
         for (mode, is_refused) in
             [(0o700, false), (0o755, false), (0o750, false), (0o775, true), (0o1777, true)]
         {
@@ -64,7 +65,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let target = elsewhere.path().join(name);
             symlink(&target, folder.path().join(name)).unwrap();
-            let place = Place::Directory(folder.path().into());
+            let place = StoreLocation::Directory(folder.path().into());
             let refused = Store::open(&place, Durability::Process).err();
             assert!(matches!(refused, Some(OpenError::Link { .. })), "{name}: {refused:?}");
             assert!(!target.exists(), "{name}");

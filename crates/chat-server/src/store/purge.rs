@@ -1,7 +1,7 @@
 //! Hiding all lines of an author in a conversation.
 //!
 //! The commit of a purge writes one row for each name of the author (`pending_purge`), whatever the number of lines. From
-//! that commit on reading leaves the lines out, see [`Erasing`]. They are marked as hidden later, a few at a time between
+//! that commit on reading leaves the lines out, see [`PendingRedactions`]. They are marked as hidden later, a few at a time between
 //! commits, and the row is deleted with the last of them. So a purge takes the writing thread no longer in a long history
 //! than in a short one.
 //!
@@ -14,10 +14,10 @@ use std::collections::HashMap;
 use chat_proto::name::UserName;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Transaction, params};
 
-use super::Failure;
-use super::pending_redactions::Erasing;
-use super::reader::{Key, Lookup, Place, Shown, StoredLine};
-use super::writer::{Book, HIDDEN, UNTOLD, id_of, place};
+use super::StoreError;
+use super::pending_redactions::PendingRedactions;
+use super::reader::{ConversationMeta, Reader, RowFilter, StoreKey, StoredLine};
+use super::writer::{HIDDEN, NOT_SHOWN, Writer, line_id, rowid};
 use crate::util::sync::lock;
 
 /// Bits of an id within its block.
@@ -49,9 +49,9 @@ pub(super) fn end_of_block(block: u64) -> u64 {
 
 /// Folds names, each once.
 #[derive(Default)]
-pub(super) struct Keys(HashMap<String, String>);
+pub(super) struct FoldedNames(HashMap<String, String>);
 
-impl Keys {
+impl FoldedNames {
     pub(super) fn of(&mut self, name: &str) -> &str {
         if !self.0.contains_key(name) {
             if self.0.len() >= MAX_KEYS {
@@ -65,7 +65,7 @@ impl Keys {
 
 /// A name under which lines were said, from one moment to another.
 #[derive(Clone, Copy, Debug)]
-pub struct Author<'a> {
+pub struct AuthorPeriod<'a> {
     /// Folded.
     pub name: &'a str,
     /// From then on, if there is a bound.
@@ -74,7 +74,7 @@ pub struct Author<'a> {
     pub upto: Option<i64>,
 }
 
-impl Author<'_> {
+impl AuthorPeriod<'_> {
     fn is_at(&self, time: i64) -> bool {
         self.from.is_none_or(|from| from <= time) && self.upto.is_none_or(|upto| time <= upto)
     }
@@ -82,9 +82,9 @@ impl Author<'_> {
 
 /// What a purge hides: lines of an author up to an id.
 #[derive(Clone, Copy, Debug)]
-pub struct Purge<'a> {
+pub struct PurgeOp<'a> {
     /// Whose.
-    pub author: Author<'a>,
+    pub author: AuthorPeriod<'a>,
     /// The last id.
     pub upto: u64,
 }
@@ -99,7 +99,7 @@ pub struct LineCount {
 }
 
 /// A purge whose lines aren't all marked as hidden.
-pub(super) struct Pending {
+pub(super) struct PendingPurge {
     at: i64,
     pub(super) number: u32,
     pub(super) author: String,
@@ -109,7 +109,7 @@ pub(super) struct Pending {
     looked: u64,
 }
 
-impl Pending {
+impl PendingPurge {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             at: row.get(0)?,
@@ -122,8 +122,8 @@ impl Pending {
         })
     }
 
-    fn author(&self) -> Author<'_> {
-        Author { name: &self.author, from: self.since, upto: self.until }
+    fn author(&self) -> AuthorPeriod<'_> {
+        AuthorPeriod { name: &self.author, from: self.since, upto: self.until }
     }
 
     /// Whether a line is one of them, if it is by the author and isn't marked yet.
@@ -138,18 +138,18 @@ impl Pending {
 const PENDING: &str = "SELECT at, number, author, since, until, upto, looked FROM pending_purge";
 
 /// Purges whose lines aren't all marked as hidden: hardly ever any.
-pub(super) fn pending(connection: &Connection) -> rusqlite::Result<Vec<Pending>> {
+pub(super) fn pending(connection: &Connection) -> rusqlite::Result<Vec<PendingPurge>> {
     let mut all = connection.prepare_cached(PENDING)?;
-    all.query_map((), Pending::read)?.collect()
+    all.query_map((), PendingPurge::read)?.collect()
 }
 
 /// From this commit on the lines are hidden. A purge of the same that is pending goes on further.
 pub(super) fn begin(
     change: &Transaction<'_>,
     number: u32,
-    purge: &Purge<'_>,
+    purge: &PurgeOp<'_>,
 ) -> rusqlite::Result<()> {
-    let Purge { author: Author { name, from, upto: until }, upto } = *purge;
+    let PurgeOp { author: AuthorPeriod { name, from, upto: until }, upto } = *purge;
     let goes_on = change
         .prepare_cached(
             "UPDATE pending_purge SET upto = max(upto, ?5)
@@ -203,17 +203,17 @@ fn next_stretch(
     Ok((after < upto).then_some((after, end)))
 }
 
-impl Lookup {
+impl Reader {
     /// Counts lines of these authors after one id up to another that are shown. It reads so many ids at most, and tells
     /// how far it came.
     pub fn count_by(
         &self,
-        of: Key<'_>,
-        authors: &[Author<'_>],
+        of: StoreKey<'_>,
+        authors: &[AuthorPeriod<'_>],
         range: (u64, u64),
         most: u64,
-    ) -> Result<LineCount, Failure> {
-        match self.place(of)? {
+    ) -> Result<LineCount, StoreError> {
+        match self.find_conversation(of)? {
             Some(at) => self.count_at(&at, authors, range, most),
             None => Ok(LineCount { lines: 0, upto: range.1 }),
         }
@@ -221,13 +221,13 @@ impl Lookup {
 
     fn count_at(
         &self,
-        at: &Place,
-        authors: &[Author<'_>],
+        at: &ConversationMeta,
+        authors: &[AuthorPeriod<'_>],
         (after, upto): (u64, u64),
         most: u64,
-    ) -> Result<LineCount, Failure> {
+    ) -> Result<LineCount, StoreError> {
         let names: Vec<&str> = authors.iter().map(|author| author.name).collect();
-        let mut keys = Keys::default();
+        let mut keys = FoldedNames::default();
         let (mut lines, mut left, mut looked) = (0, most, after.max(at.floor));
         loop {
             let next = next_stretch(&lock(self.connection()), at.number, &names, (looked, upto))?;
@@ -236,7 +236,7 @@ impl Lookup {
                 return Ok(LineCount { lines, upto: begin });
             }
             let end = end.min(begin.saturating_add(left));
-            self.walk(at, (begin, end), Shown::Told(None), usize::MAX, |line| {
+            self.walk(at, (begin, end), RowFilter::Visible(None), usize::MAX, |line| {
                 let key = keys.of(&line.author);
                 let is_theirs =
                     authors.iter().any(|author| author.is_at(line.time) && author.name == key);
@@ -249,50 +249,50 @@ impl Lookup {
     }
 }
 
-impl Book {
-    /// The same as [`Lookup::count_by`] for a conversation by its number, up to its last line.
+impl Writer {
+    /// The same as [`Reader::count_by`] for a conversation by its number, up to its last line.
     pub fn count_by(
         &self,
         number: u32,
-        authors: &[Author<'_>],
+        authors: &[AuthorPeriod<'_>],
         range: (u64, u64),
         most: u64,
-    ) -> Result<LineCount, Failure> {
-        let reader = self.reader();
-        let at = reader.place_of(number)?;
-        reader.count_at(&at, authors, range, most)
+    ) -> Result<LineCount, StoreError> {
+        let viewer = self.reader();
+        let at = viewer.conversation_by_number(number)?;
+        viewer.count_at(&at, authors, range, most)
     }
 
     /// How many purges have lines that aren't marked as hidden.
-    pub fn pending_purges(&self) -> Result<usize, Failure> {
-        let connection = self.recent().tables();
+    pub fn pending_purges(&self) -> Result<usize, StoreError> {
+        let connection = self.memtable().tables();
         let mut count = connection.prepare_cached("SELECT count(*) FROM pending_purge")?;
         Ok(count.query_row((), |row| row.get(0))?)
     }
 
     /// Marks some of the lines of a pending purge as hidden, so many at most; tells how many purges are pending.
-    pub fn purge_some(&mut self, most: usize) -> Result<usize, Failure> {
+    pub fn purge_some(&mut self, most: usize) -> Result<usize, StoreError> {
         let first = {
-            let connection = self.recent().tables();
+            let connection = self.memtable().tables();
             let mut first = connection.prepare_cached(&format!("{PENDING} ORDER BY at LIMIT 1"))?;
-            first.query_row((), Pending::read).optional()?
+            first.query_row((), PendingPurge::read).optional()?
         };
         let Some(purge) = first else { return Ok(0) };
-        if !self.recent().flush_some(purge.number, purge.upto)? {
+        if !self.memtable().flush_some(purge.number, purge.upto)? {
             return self.pending_purges();
         }
-        let mut tables = self.recent().tables();
+        let mut tables = self.memtable().tables();
         // What a power cut takes from it is done again: the row is taken back with the lines.
-        self.recent().unsynced(&mut tables, |tables| Ok(mark(tables, &purge, most)?))?;
+        self.memtable().unsynced(&mut tables, |tables| Ok(mark(tables, &purge, most)?))?;
         drop(tables);
         self.pending_purges()
     }
 }
 
 /// One step of marking.
-fn mark(tables: &mut Connection, purge: &Pending, most: usize) -> rusqlite::Result<()> {
+fn mark(tables: &mut Connection, purge: &PendingPurge, most: usize) -> rusqlite::Result<()> {
     let change = tables.transaction()?;
-    let (mut keys, mut found, mut looked) = (Keys::default(), Vec::new(), purge.looked);
+    let (mut keys, mut found, mut looked) = (FoldedNames::default(), Vec::new(), purge.looked);
     let mut read = 0;
     let is_done = {
         let mut lines = change.prepare_cached(
@@ -302,13 +302,13 @@ fn mark(tables: &mut Connection, purge: &Pending, most: usize) -> rusqlite::Resu
             let range = (looked, purge.upto);
             let next = next_stretch(&change, purge.number, &[&purge.author], range)?;
             let Some((begin, end)) = next else { break true };
-            let mut rows = lines.query([place(purge.number, begin), place(purge.number, end)])?;
+            let mut rows = lines.query([rowid(purge.number, begin), rowid(purge.number, end)])?;
             looked = end;
             let mut is_full = false;
             while let Some(row) = rows.next()? {
                 let at: i64 = row.get(0)?;
                 read += 1;
-                let is_theirs = row.get::<_, i64>(3)? & UNTOLD == 0
+                let is_theirs = row.get::<_, i64>(3)? & NOT_SHOWN == 0
                     && purge.author().is_at(row.get(2)?)
                     && keys.of(row.get_ref(1)?.as_str()?) == purge.author;
                 if is_theirs {
@@ -316,7 +316,7 @@ fn mark(tables: &mut Connection, purge: &Pending, most: usize) -> rusqlite::Resu
                 }
                 is_full = found.len() >= most || read >= LINES_LOOKED_AT;
                 if is_full {
-                    looked = id_of(at);
+                    looked = line_id(at);
                     break;
                 }
             }
@@ -353,14 +353,14 @@ fn mark(tables: &mut Connection, purge: &Pending, most: usize) -> rusqlite::Resu
 }
 
 /// Where authors wrote, as lines are indexed.
-pub(super) struct Blocks<'a> {
+pub(super) struct AuthorBlocks<'a> {
     insert: Option<CachedStatement<'a>>,
-    keys: Keys,
+    keys: FoldedNames,
     /// The last that was written.
     last: HashMap<String, (u32, u64)>,
 }
 
-impl<'a> Blocks<'a> {
+impl<'a> AuthorBlocks<'a> {
     /// A copy of an earlier version has no table for it.
     pub(super) fn new(change: &'a Connection) -> rusqlite::Result<Self> {
         let insert = change.table_exists(None, "author_block")?.then(|| {
@@ -368,7 +368,7 @@ impl<'a> Blocks<'a> {
                 "INSERT OR IGNORE INTO author_block (number, author, block) VALUES (?1, ?2, ?3)",
             )
         });
-        Ok(Self { insert: insert.transpose()?, keys: Keys::default(), last: HashMap::new() })
+        Ok(Self { insert: insert.transpose()?, keys: FoldedNames::default(), last: HashMap::new() })
     }
 
     pub(super) fn add(&mut self, number: u32, id: u64, author: &str) -> rusqlite::Result<()> {
@@ -399,19 +399,19 @@ pub(super) fn leave_blocks<'a>(
     let mut delete = change.prepare_cached(
         "DELETE FROM author_block WHERE number = ?1 AND author = ?2 AND block = ?3",
     )?;
-    let mut keys = Keys::default();
+    let mut keys = FoldedNames::default();
     let mut done: HashMap<String, (u32, u64)> = HashMap::new();
     for (at, author) in lines {
         let number = u32::try_from(at >> super::writer::ID_BITS).unwrap_or_default();
-        let block = block_of(id_of(at));
+        let block = block_of(line_id(at));
         let key = keys.of(author).to_owned();
         if done.get(&key) == Some(&(number, block)) {
             continue;
         }
         let mut is_left = false;
         if !is_over(block) {
-            let ends = [block << BLOCK_BITS, end_of_block(block)].map(|id| place(number, id));
-            let mut rows = others.query(params![ends[0], ends[1], super::writer::ERASED])?;
+            let ends = [block << BLOCK_BITS, end_of_block(block)].map(|id| rowid(number, id));
+            let mut rows = others.query(params![ends[0], ends[1], super::writer::REDACTED])?;
             while let Some(row) = rows.next()? {
                 is_left |= keys.of(row.get_ref(0)?.as_str()?) == key;
             }
@@ -424,7 +424,7 @@ pub(super) fn leave_blocks<'a>(
     Ok(())
 }
 
-impl Erasing {
+impl PendingRedactions {
     /// Whether a purge that isn't done yet hides a line.
     pub(super) fn is_purged(&self, number: u32, line: &StoredLine) -> bool {
         let mut fitting =

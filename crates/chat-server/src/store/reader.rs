@@ -7,13 +7,13 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, Row, Rows, params};
 
 use super::cutoff::Cutoff;
-use super::error::Kind;
+use super::error::StoreErrorKind;
 use super::full_text::expression;
-use super::memtable::{Recent, having};
-use super::pending_redactions::Erasing;
-use super::unread::Reader;
-use super::writer::{ACTION, BY_OTHER, UNTOLD, id_of, place};
-use super::{Failure, Shared};
+use super::memtable::{Memtable, having};
+use super::pending_redactions::PendingRedactions;
+use super::unread::Viewer;
+use super::writer::{ACTION, BY_OTHER, NOT_SHOWN, line_id, rowid};
+use super::{Shared, StoreError};
 use crate::util::sync::lock;
 
 /// Places of lines that one page looks at, so that lines that aren't told hold no other question up for long.
@@ -30,17 +30,17 @@ const SEARCHED: usize = 1000;
 pub(super) const MAX_PRIVATE: usize = 10_000;
 
 /// One that reads, for one thread.
-pub struct Lookup {
+pub struct Reader {
     connection: Shared,
     /// What waits to be put into the tables; nothing where another process writes them.
-    recent: Option<Arc<Recent>>,
+    memtable: Option<Arc<Memtable>>,
     /// What was found to be missing when it was opened.
     losses: Vec<String>,
 }
 
 /// A conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key<'a> {
+pub enum StoreKey<'a> {
     /// A channel by its folded name, with its `#`.
     Channel(&'a str),
     /// A private chat by its two parties, the smaller number in front.
@@ -59,7 +59,7 @@ pub struct StoredLine {
     /// Of its author.
     pub account: Option<u64>,
     /// It is blanked or hidden, and told to nobody.
-    pub erased: bool,
+    pub redacted: bool,
     pub text: String,
 }
 
@@ -71,7 +71,7 @@ impl StoredLine {
             action: false,
             by_other: false,
             account: None,
-            erased: true,
+            redacted: true,
             text: String::new(),
             ..*self
         };
@@ -80,7 +80,7 @@ impl StoredLine {
 
 /// Some lines of one conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
+pub struct LinePage {
     /// Oldest first.
     pub lines: Vec<StoredLine>,
     /// Of a private chat.
@@ -100,7 +100,7 @@ pub enum LastLines {
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Query<'a> {
+pub struct FullTextQuery<'a> {
     /// Folded names, with their `#`, of the channels that may be read, and the id after which.
     pub channels: &'a [(String, u64)],
     /// Whose private chats may be read.
@@ -123,23 +123,23 @@ pub struct Query<'a> {
 
 /// Where to look.
 #[derive(Clone, Copy, Debug)]
-pub enum Sought<'a> {
+pub enum SearchScope<'a> {
     /// Everywhere that may be read.
     Everywhere,
     /// In this one, which may be read.
-    In(Key<'a>),
+    In(StoreKey<'a>),
 }
 
 /// Whose line a hit is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum ConversationInfo {
     /// The channel's shown name, without its `#`.
     Channel(String),
     /// The parties of a private chat and their names.
     Private((u64, u64), (String, String)),
 }
 
-impl Whose {
+impl ConversationInfo {
     /// Whether a party wrote a line. What it said in a channel before it was an account isn't known.
     pub(super) fn is_by(&self, party: u64, line: &StoredLine) -> bool {
         match self {
@@ -151,41 +151,41 @@ impl Whose {
 
 /// A line that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hit {
+pub struct SearchHit {
     /// Where it was said.
-    pub whose: Whose,
+    pub conversation: ConversationInfo,
     /// The line.
     pub line: StoredLine,
 }
 
 /// What was found, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hits {
+pub struct SearchHits {
     /// The lines.
-    pub hits: Vec<Hit>,
+    pub hits: Vec<SearchHit>,
     /// If there are more, they are before this one: its time and its id.
     pub next: Option<(i64, u64)>,
 }
 
 /// Which places are shown.
 #[derive(Clone, Copy)]
-pub(super) enum Shown<'a> {
+pub(super) enum RowFilter<'a> {
     /// All of them.
-    Places,
+    All,
     /// The lines that are shown to the reader; hidden ones are left out.
-    Told(Option<Reader<'a>>),
+    Visible(Option<Viewer<'a>>),
 }
 
-pub(super) struct Place {
+pub(super) struct ConversationMeta {
     pub(super) number: u32,
     /// Lines up to this one are kept no more, or aren't the asker's to read.
     pub(super) floor: u64,
-    pub(super) whose: Whose,
+    pub(super) conversation: ConversationInfo,
 }
 
-impl Lookup {
-    pub(super) fn new(connection: Shared, recent: Option<Arc<Recent>>) -> Self {
-        Self { connection, recent, losses: Vec::new() }
+impl Reader {
+    pub(super) fn new(connection: Shared, memtable: Option<Arc<Memtable>>) -> Self {
+        Self { connection, memtable, losses: Vec::new() }
     }
 
     pub(super) fn with_losses(self, losses: Vec<String>) -> Self {
@@ -197,17 +197,20 @@ impl Lookup {
     }
 
     /// What waits to be put into the tables. Whoever reads looks into it first, and into the tables then.
-    pub(super) fn recent(&self) -> Option<&Recent> {
-        self.recent.as_deref()
+    pub(super) fn memtable(&self) -> Option<&Memtable> {
+        self.memtable.as_deref()
     }
 
     /// The tables have all of every conversation.
-    pub(super) fn flush_all(&self) -> Result<(), Failure> {
-        self.recent().map_or(Ok(()), Recent::flush_all)
+    pub(super) fn flush_all(&self) -> Result<(), StoreError> {
+        self.memtable().map_or(Ok(()), Memtable::flush_all)
     }
 
     /// A conversation, if there is one.
-    pub(super) fn place(&self, of: Key<'_>) -> Result<Option<Place>, Failure> {
+    pub(super) fn find_conversation(
+        &self,
+        of: StoreKey<'_>,
+    ) -> Result<Option<ConversationMeta>, StoreError> {
         let mut found = find(&lock(&self.connection), of)?;
         if let Some(at) = &mut found {
             self.look_below(at)?;
@@ -216,16 +219,23 @@ impl Lookup {
     }
 
     /// A conversation by its number.
-    pub(super) fn place_of(&self, number: u32) -> Result<Place, Failure> {
+    pub(super) fn conversation_by_number(
+        &self,
+        number: u32,
+    ) -> Result<ConversationMeta, StoreError> {
         // Lines of it are told to nobody, so it makes no difference what it is called.
-        let mut at = Place { number, floor: 0, whose: Whose::Channel(String::new()) };
+        let mut at = ConversationMeta {
+            number,
+            floor: 0,
+            conversation: ConversationInfo::Channel(String::new()),
+        };
         self.look_below(&mut at)?;
         Ok(at)
     }
 
     /// From where on lines of a conversation are kept, what waits included.
-    pub(super) fn look_below(&self, at: &mut Place) -> Result<(), Failure> {
-        let waits = self.recent().map_or(0, |recent| recent.ends(at.number).floor);
+    pub(super) fn look_below(&self, at: &mut ConversationMeta) -> Result<(), StoreError> {
+        let waits = self.memtable().map_or(0, |memtable| memtable.ends(at.number).floor);
         // Once more: what waited may be there meanwhile.
         let connection = lock(&self.connection);
         let mut floor =
@@ -242,18 +252,18 @@ impl Lookup {
     /// Of the kind `TooLong` if the cutoff is reached.
     pub(super) fn recent_with(
         &self,
-        at: &mut Place,
+        at: &mut ConversationMeta,
         words: &str,
         cutoff: &Cutoff,
-    ) -> Result<Vec<StoredLine>, Failure> {
-        let Some(recent) = self.recent() else { return Ok(Vec::new()) };
+    ) -> Result<Vec<StoredLine>, StoreError> {
+        let Some(memtable) = self.memtable() else { return Ok(Vec::new()) };
         self.look_below(at)?;
         let mut lines = self.unindexed(at, SEARCHED + 1)?;
         while lines.len() > SEARCHED {
             if cutoff.is_reached() {
-                return Err(Failure::told(Kind::TooLong, "much isn't indexed yet"));
+                return Err(StoreError::told(StoreErrorKind::TooLong, "much isn't indexed yet"));
             }
-            if recent.index_some(at.number).is_err() {
+            if memtable.index_some(at.number).is_err() {
                 // Where nothing can be written, it is read on.
                 lines = self.unindexed(at, usize::MAX)?;
                 break;
@@ -264,7 +274,7 @@ impl Lookup {
     }
 
     /// Lines that aren't indexed yet, so many at most.
-    fn unindexed(&self, at: &Place, most: usize) -> Result<Vec<StoredLine>, Failure> {
+    fn unindexed(&self, at: &ConversationMeta, most: usize) -> Result<Vec<StoredLine>, StoreError> {
         let indexed = {
             let connection = lock(&self.connection);
             let mut indexed =
@@ -272,14 +282,14 @@ impl Lookup {
             indexed.query_row([at.number], |row| row.get(0)).optional()?.unwrap_or_default()
         };
         let range = (at.floor.max(indexed), u64::MAX);
-        let recent = self.recent_lines(at.number, range, most, |line| !line.erased)?;
+        let memtable = self.recent_lines(at.number, range, most, |line| !line.redacted)?;
         let connection = lock(&self.connection);
         let mut some = connection.prepare_cached(
             "SELECT place, time, author, flags, text, account FROM line
                 WHERE place > ?1 AND place < ?2 AND flags & ?3 = 0 ORDER BY place",
         )?;
-        let ends = params![place(at.number, range.0), place(at.number + 1, 0), UNTOLD];
-        let mut merged = Merged::new(some.query(ends)?, recent);
+        let ends = params![rowid(at.number, range.0), rowid(at.number + 1, 0), NOT_SHOWN];
+        let mut merged = Merged::new(some.query(ends)?, memtable);
         let mut lines = Vec::new();
         while lines.len() < most
             && let Some(line) = merged.next()?
@@ -296,9 +306,9 @@ impl Lookup {
         range: (u64, u64),
         most: usize,
         wanted: impl Fn(&StoredLine) -> bool,
-    ) -> Result<Vec<StoredLine>, Failure> {
-        let Some(recent) = self.recent() else { return Ok(Vec::new()) };
-        recent.between(number, range, most, wanted)
+    ) -> Result<Vec<StoredLine>, StoreError> {
+        let Some(memtable) = self.memtable() else { return Ok(Vec::new()) };
+        memtable.between(number, range, most, wanted)
     }
 
     pub(super) fn connection(&self) -> &Shared {
@@ -306,79 +316,79 @@ impl Lookup {
     }
 
     /// The id up to which lines of a conversation are kept no more, and its last id; 0 if there is none.
-    pub fn ends(&self, of: Key<'_>) -> Result<(u64, u64), Failure> {
-        let Some(at) = self.place(of)? else { return Ok((0, 0)) };
-        let recent = self.recent().map(|recent| recent.ends(at.number)).unwrap_or_default();
+    pub fn ends(&self, of: StoreKey<'_>) -> Result<(u64, u64), StoreError> {
+        let Some(at) = self.find_conversation(of)? else { return Ok((0, 0)) };
+        let memtable = self.memtable().map(|memtable| memtable.ends(at.number)).unwrap_or_default();
         let connection = lock(&self.connection);
         let mut greatest = connection.prepare_cached(
             "SELECT max((SELECT last FROM conversation WHERE number = ?1), coalesce((SELECT max(place)
                 FROM line WHERE place >= ?2 AND place < ?3), 0) & 68719476735)",
         )?;
-        let ends = params![at.number, place(at.number, 0), place(at.number + 1, 0)];
+        let ends = params![at.number, rowid(at.number, 0), rowid(at.number + 1, 0)];
         let last: u64 = greatest.query_row(ends, |row| row.get(0))?;
-        Ok((at.floor, last.max(recent.last)))
+        Ok((at.floor, last.max(memtable.last)))
     }
 
     /// Lines after one id up to another, oldest first: at most so many, and no more of them once they
     /// hold so many bytes of text. Those that are blanked, or are to be, or hidden are passed over.
     pub fn lines(
         &self,
-        of: Key<'_>,
+        of: StoreKey<'_>,
         after: u64,
         upto: u64,
         most: usize,
         most_bytes: usize,
-    ) -> Result<Page, Failure> {
-        self.page(of, (after, upto), Shown::Told(None), (most, most_bytes))
+    ) -> Result<LinePage, StoreError> {
+        self.page(of, (after, upto), RowFilter::Visible(None), (most, most_bytes))
     }
 
     /// The same for a reader, without lines that are hidden from them. The page ends also where it would take long.
     pub fn lines_for(
         &self,
-        reader: &Reader<'_>,
-        of: Key<'_>,
+        viewer: &Viewer<'_>,
+        of: StoreKey<'_>,
         (after, upto): (u64, u64),
         most: usize,
         most_bytes: usize,
-    ) -> Result<Page, Failure> {
-        self.page(of, (after, upto), Shown::Told(Some(*reader)), (most, most_bytes))
+    ) -> Result<LinePage, StoreError> {
+        self.page(of, (after, upto), RowFilter::Visible(Some(*viewer)), (most, most_bytes))
     }
 
-    /// Every place after one id up to another as [`Lookup::lines`] tells them, also those of which the line is
+    /// Every place after one id up to another as [`Reader::lines`] tells them, also those of which the line is
     /// blanked or hidden. Of one that is to be blanked nothing else is told.
-    pub fn places(
+    pub fn all_lines(
         &self,
-        of: Key<'_>,
+        of: StoreKey<'_>,
         after: u64,
         upto: u64,
         most: usize,
         most_bytes: usize,
-    ) -> Result<Page, Failure> {
-        self.page(of, (after, upto), Shown::Places, (most, most_bytes))
+    ) -> Result<LinePage, StoreError> {
+        self.page(of, (after, upto), RowFilter::All, (most, most_bytes))
     }
 
-    /// Where the last lines begin that [`Lookup::lines_for`] tells after one id up to another, so many. Looks at a
+    /// Where the last lines begin that [`Reader::lines_for`] tells after one id up to another, so many. Looks at a
     /// bounded number of places.
     pub fn last_lines(
         &self,
-        reader: &Reader<'_>,
-        of: Key<'_>,
+        viewer: &Viewer<'_>,
+        of: StoreKey<'_>,
         range: (u64, u64),
         most: usize,
-    ) -> Result<LastLines, Failure> {
-        match self.place(of)? {
-            Some(at) => self.last_of(&at, Shown::Told(Some(*reader)), range, most),
+    ) -> Result<LastLines, StoreError> {
+        match self.find_conversation(of)? {
+            Some(at) => self.last_of(&at, RowFilter::Visible(Some(*viewer)), range, most),
             None => Ok(LastLines::After(range.0)),
         }
     }
 
     fn last_of(
         &self,
-        at: &Place,
-        shown: Shown<'_>,
+        at: &ConversationMeta,
+        shown: RowFilter<'_>,
         (after, mut upto): (u64, u64),
         most: usize,
-    ) -> Result<LastLines, Failure> {
+    ) -> Result<LastLines, StoreError> {
         let after = after.max(at.floor);
         let (mut left, mut looked) = (most, 0);
         // Usually no line is hidden, and the first stretch is enough.
@@ -408,20 +418,20 @@ impl Lookup {
 
     fn page(
         &self,
-        of: Key<'_>,
+        of: StoreKey<'_>,
         (after, upto): (u64, u64),
-        shown: Shown<'_>,
+        shown: RowFilter<'_>,
         (most, most_bytes): (usize, usize),
-    ) -> Result<Page, Failure> {
-        let mut page = Page { upto, ..Page::default() };
-        let Some(at) = self.place(of)? else { return Ok(page) };
+    ) -> Result<LinePage, StoreError> {
+        let mut page = LinePage { upto, ..LinePage::default() };
+        let Some(at) = self.find_conversation(of)? else { return Ok(page) };
         let mut bytes = 0;
         page.upto = self.walk(&at, (after.max(at.floor), upto), shown, most, |line| {
             bytes += line.text.len();
             page.lines.push(line);
             page.lines.len() < most && bytes < most_bytes
         })?;
-        if let Whose::Private(_, names) = at.whose {
+        if let ConversationInfo::Private(_, names) = at.conversation {
             page.names = names;
         }
         Ok(page)
@@ -431,31 +441,31 @@ impl Lookup {
     /// that wait, and for a reader over a bounded number of places. Gives how far it came.
     pub(super) fn walk(
         &self,
-        at: &Place,
+        at: &ConversationMeta,
         (after, upto): (u64, u64),
-        shown: Shown<'_>,
+        shown: RowFilter<'_>,
         most: usize,
         mut take: impl FnMut(StoredLine) -> bool,
-    ) -> Result<u64, Failure> {
-        let erasing = Erasing::now(&lock(&self.connection))?;
+    ) -> Result<u64, StoreError> {
+        let erasing = PendingRedactions::now(&lock(&self.connection))?;
         let is_told = |line: &StoredLine| match shown {
-            Shown::Places => true,
-            Shown::Told(reader) => {
-                !line.erased
+            RowFilter::All => true,
+            RowFilter::Visible(viewer) => {
+                !line.redacted
                     && !erasing.hides(at, line)
-                    && !reader.is_some_and(|reader| reader.is_hidden(&line.author, line.account))
+                    && !viewer.is_some_and(|viewer| viewer.is_hidden(&line.author, line.account))
             }
         };
-        let recent = self.recent_lines(at.number, (after, upto), most, is_told)?;
+        let memtable = self.recent_lines(at.number, (after, upto), most, is_told)?;
         let connection = lock(&self.connection);
         let mut some = connection.prepare_cached(
             "SELECT place, time, author, flags, text, account FROM line
                 WHERE place > ?1 AND place <= ?2 ORDER BY place",
         )?;
-        let range = params![place(at.number, after), place(at.number, upto)];
-        let mut lines = Merged::new(some.query(range)?, recent);
+        let range = params![rowid(at.number, after), rowid(at.number, upto)];
+        let mut lines = Merged::new(some.query(range)?, memtable);
         let most_looked = match shown {
-            Shown::Told(Some(_)) => MAX_LOOKED_AT,
+            RowFilter::Visible(Some(_)) => MAX_LOOKED_AT,
             _ => usize::MAX,
         };
         let mut looked = 0;
@@ -463,10 +473,10 @@ impl Lookup {
             let id = line.id;
             looked += 1;
             let is_shown = is_told(&line);
-            if erasing.erases(&at.whose, line.by_other, line.account) {
+            if erasing.erases(&at.conversation, line.by_other, line.account) {
                 line.blank();
             }
-            line.erased |= erasing.is_purged(at.number, &line);
+            line.redacted |= erasing.is_purged(at.number, &line);
             if is_shown && !take(line) || looked == most_looked {
                 return Ok(id);
             }
@@ -480,10 +490,11 @@ impl Lookup {
         party: u64,
         name: &str,
         fold: fn(&str) -> String,
-    ) -> Result<Option<(u64, u64)>, Failure> {
+    ) -> Result<Option<(u64, u64)>, StoreError> {
         let connection = lock(&self.connection);
-        for at in private_places(&connection, party)? {
-            if let Whose::Private((one, other), (one_name, other_name)) = at.whose {
+        for at in private_chats(&connection, party)? {
+            if let ConversationInfo::Private((one, other), (one_name, other_name)) = at.conversation
+            {
                 let with = if one == party { other_name } else { one_name };
                 if fold(&with) == name {
                     return Ok(Some((one, other)));
@@ -500,25 +511,25 @@ impl Lookup {
     /// Of the kind `TooLong` if the cutoff is reached.
     pub fn search(
         &self,
-        query: &Query<'_>,
-        sought: Sought<'_>,
+        query: &FullTextQuery<'_>,
+        sought: SearchScope<'_>,
         cutoff: &Cutoff,
-    ) -> Result<Hits, Failure> {
+    ) -> Result<SearchHits, StoreError> {
         let words = expression(query.phrases, query.from);
-        let mut places = places(&lock(&self.connection), query, sought)?;
-        let mut recent = Vec::with_capacity(places.len());
+        let mut places = searched_conversations(&lock(&self.connection), query, sought)?;
+        let mut memtable = Vec::with_capacity(places.len());
         for at in &mut places {
-            recent.push(self.recent_with(at, &words, cutoff)?);
+            memtable.push(self.recent_with(at, &words, cutoff)?);
         }
-        let erasing = Erasing::now(&lock(&self.connection))?;
+        let erasing = PendingRedactions::now(&lock(&self.connection))?;
         let mut found: Vec<(usize, StoredLine)> = Vec::new();
-        for (at, (place, recent)) in places.iter().zip(recent).enumerate() {
+        for (at, (place, memtable)) in places.iter().zip(memtable).enumerate() {
             // In memory the one that writes has its turn between two conversations.
             let mut connection = lock(&self.connection);
             let cutoff = cutoff.clone();
             connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cutoff.is_reached()))?;
             let searched =
-                search_in(&connection, query, place, (&words, recent), &erasing, |line| {
+                search_in(&connection, query, place, (&words, memtable), &erasing, |line| {
                     found.push((at, line));
                 });
             connection.progress_handler(0, None::<fn() -> bool>)?;
@@ -528,26 +539,26 @@ impl Lookup {
     }
 }
 
-fn places(
+fn searched_conversations(
     connection: &Connection,
-    query: &Query<'_>,
-    sought: Sought<'_>,
-) -> rusqlite::Result<Vec<Place>> {
+    query: &FullTextQuery<'_>,
+    sought: SearchScope<'_>,
+) -> rusqlite::Result<Vec<ConversationMeta>> {
     Ok(match sought {
-        Sought::In(key) => {
-            let begin = query.channels.iter().find(|(name, _)| key == Key::Channel(name));
+        SearchScope::In(key) => {
+            let begin = query.channels.iter().find(|(name, _)| key == StoreKey::Channel(name));
             let begin = begin.map_or(0, |(_, begin)| *begin);
             let at = find(connection, key)?;
-            at.map(|at| Place { floor: at.floor.max(begin), ..at }).into_iter().collect()
+            at.map(|at| ConversationMeta { floor: at.floor.max(begin), ..at }).into_iter().collect()
         }
-        Sought::Everywhere => {
+        SearchScope::Everywhere => {
             let mut places = Vec::new();
             for (name, begin) in query.channels {
-                let at = find(connection, Key::Channel(name))?;
-                places.extend(at.map(|at| Place { floor: at.floor.max(*begin), ..at }));
+                let at = find(connection, StoreKey::Channel(name))?;
+                places.extend(at.map(|at| ConversationMeta { floor: at.floor.max(*begin), ..at }));
             }
             if let Some(party) = query.party {
-                places.extend(private_places(connection, party)?);
+                places.extend(private_chats(connection, party)?);
             }
             places
         }
@@ -556,7 +567,11 @@ fn places(
 
 /// The newest of what was found, of each conversation one more than are asked for. Lines of several conversations with the
 /// same time and id aren't parted, so that what comes next begins with an earlier time or a smaller id.
-pub(super) fn newest(mut found: Vec<(usize, StoredLine)>, places: &[Place], most: usize) -> Hits {
+pub(super) fn newest(
+    mut found: Vec<(usize, StoredLine)>,
+    places: &[ConversationMeta],
+    most: usize,
+) -> SearchHits {
     let order = |(_, line): &(usize, StoredLine)| (line.time, line.id);
     found.sort_by_key(|hit| Reverse(order(hit)));
     let last = most.checked_sub(1).and_then(|last| found.get(last)).map(order);
@@ -565,25 +580,27 @@ pub(super) fn newest(mut found: Vec<(usize, StoredLine)>, places: &[Place], most
     found.truncate(end);
     let hits = found
         .into_iter()
-        .filter_map(|(at, line)| Some(Hit { whose: places.get(at)?.whose.clone(), line }))
+        .filter_map(|(at, line)| {
+            Some(SearchHit { conversation: places.get(at)?.conversation.clone(), line })
+        })
         .collect();
-    Hits { hits, next }
+    SearchHits { hits, next }
 }
 
 /// The newest of one conversation.
 fn search_in(
     connection: &Connection,
-    query: &Query<'_>,
-    at: &Place,
-    words: Words<'_>,
-    erasing: &Erasing,
+    query: &FullTextQuery<'_>,
+    at: &ConversationMeta,
+    words: SearchTerms<'_>,
+    erasing: &PendingRedactions,
     found: impl FnMut(StoredLine),
 ) -> rusqlite::Result<()> {
-    let Place { number, floor, .. } = *at;
+    let ConversationMeta { number, floor, .. } = *at;
     // Of those that were said at this very time, some may be wanted.
     let since = query.before.map(|(time, id)| time.saturating_add((id > 0).into()));
     let end = since.map(|time| first_since(connection, number, time)).transpose()?;
-    let ends = (place(number, floor), end.unwrap_or_else(|| place(number + 1, 0)));
+    let ends = (rowid(number, floor), end.unwrap_or_else(|| rowid(number + 1, 0)));
     let wanted = |line: &StoredLine| {
         let author = (query.fold)(&line.author);
         query.from.is_none_or(|from| author == from)
@@ -602,7 +619,7 @@ fn first_since(connection: &Connection, number: u32, time: i64) -> rusqlite::Res
         "SELECT min(place), max(place) FROM line WHERE place < ?2 AND place >=
             ?1 + (SELECT unordered FROM conversation WHERE number = ?3)",
     )?;
-    let whole = (place(number, 0), place(number + 1, 0));
+    let whole = (rowid(number, 0), rowid(number + 1, 0));
     let ends: (Option<i64>, Option<i64>) = bounds
         .query_row(params![whole.0, whole.1, number], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some(mut low), Some(last)) = ends else { return Ok(whole.1) };
@@ -623,13 +640,13 @@ fn first_since(connection: &Connection, number: u32, time: i64) -> rusqlite::Res
 }
 
 /// Words that are looked for, and what waits that has them, the newest first.
-pub(super) type Words<'a> = (&'a str, Vec<StoredLine>);
+pub(super) type SearchTerms<'a> = (&'a str, Vec<StoredLine>);
 
 /// The newest lines that have these words, are wanted, and lie between two places: one more than are asked for, so
 /// that it is known whether there are more.
 pub(super) fn newest_between(
     connection: &Connection,
-    (words, recent): Words<'_>,
+    (words, memtable): SearchTerms<'_>,
     (begin, end): (i64, i64),
     most: usize,
     wanted: impl Fn(&StoredLine) -> bool,
@@ -642,25 +659,25 @@ pub(super) fn newest_between(
         "SELECT place, time, author, flags, text, account FROM line WHERE place = ?1",
     )?;
     let mut rows = places.query(params![words, begin, end])?;
-    let floor = id_of(begin);
-    let mut recent = recent.into_iter().filter(|line| line.id > floor).peekable();
+    let floor = line_id(begin);
+    let mut memtable = memtable.into_iter().filter(|line| line.id > floor).peekable();
     let mut next = rows.next()?.map(|row| row.get::<_, i64>(0)).transpose()?;
     let mut count = 0;
     while count <= most {
-        let kept = next.map(id_of);
-        let found_line = match recent.peek().map(|line| line.id) {
-            Some(waits) if kept.is_none_or(|kept| waits > kept) => recent.next(),
+        let kept = next.map(line_id);
+        let found_line = match memtable.peek().map(|line| line.id) {
+            Some(waits) if kept.is_none_or(|kept| waits > kept) => memtable.next(),
             waits => {
                 let Some(at) = next else { break };
                 if waits == kept {
                     // It was put into the tables, or indexed, just now.
-                    recent.next();
+                    memtable.next();
                 }
                 next = rows.next()?.map(|row| row.get(0)).transpose()?;
                 line.query_row([at], stored_line).optional()?
             }
         };
-        if let Some(line) = found_line.filter(|line| !line.erased && wanted(line)) {
+        if let Some(line) = found_line.filter(|line| !line.redacted && wanted(line)) {
             count += 1;
             found(line);
         }
@@ -673,12 +690,12 @@ pub(super) struct Merged<'a> {
     rows: Rows<'a>,
     /// Out of the tables, and not told yet.
     next: Option<StoredLine>,
-    recent: Peekable<std::vec::IntoIter<StoredLine>>,
+    memtable: Peekable<std::vec::IntoIter<StoredLine>>,
 }
 
 impl<'a> Merged<'a> {
-    pub(super) fn new(rows: Rows<'a>, recent: Vec<StoredLine>) -> Self {
-        Self { rows, next: None, recent: recent.into_iter().peekable() }
+    pub(super) fn new(rows: Rows<'a>, memtable: Vec<StoredLine>) -> Self {
+        Self { rows, next: None, memtable: memtable.into_iter().peekable() }
     }
 
     pub(super) fn next(&mut self) -> rusqlite::Result<Option<StoredLine>> {
@@ -686,12 +703,12 @@ impl<'a> Merged<'a> {
             self.next = self.rows.next()?.map(stored_line).transpose()?;
         }
         let kept = self.next.as_ref().map(|line| line.id);
-        Ok(match self.recent.peek().map(|line| line.id) {
-            Some(waits) if kept.is_none_or(|kept| waits < kept) => self.recent.next(),
+        Ok(match self.memtable.peek().map(|line| line.id) {
+            Some(waits) if kept.is_none_or(|kept| waits < kept) => self.memtable.next(),
             waits => {
                 if waits == kept {
                     // It was put into the tables just now.
-                    self.recent.next();
+                    self.memtable.next();
                 }
                 self.next.take()
             }
@@ -703,13 +720,13 @@ impl<'a> Merged<'a> {
 pub(super) fn stored_line(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
     let flags: i64 = row.get(3)?;
     Ok(StoredLine {
-        id: id_of(row.get(0)?),
+        id: line_id(row.get(0)?),
         time: row.get(1)?,
         author: row.get(2)?,
         action: flags & ACTION != 0,
         by_other: flags & BY_OTHER != 0,
         account: row.get(5)?,
-        erased: flags & UNTOLD != 0,
+        redacted: flags & NOT_SHOWN != 0,
         text: row.get(4)?,
     })
 }
@@ -718,37 +735,46 @@ pub(super) const COLUMNS: &str =
     "SELECT number, floor, shown, one, other, one_name, other_name FROM conversation";
 
 /// The number of a conversation, if there is one.
-pub(super) fn number_of(connection: &Connection, key: Key<'_>) -> rusqlite::Result<Option<u32>> {
+pub(super) fn number_of(
+    connection: &Connection,
+    key: StoreKey<'_>,
+) -> rusqlite::Result<Option<u32>> {
     Ok(find(connection, key)?.map(|place| place.number))
 }
 
-pub(super) fn find(connection: &Connection, key: Key<'_>) -> rusqlite::Result<Option<Place>> {
+pub(super) fn find(
+    connection: &Connection,
+    key: StoreKey<'_>,
+) -> rusqlite::Result<Option<ConversationMeta>> {
     match key {
-        Key::Channel(name) => connection
+        StoreKey::Channel(name) => connection
             .prepare_cached(&format!("{COLUMNS} WHERE name = ?1"))?
-            .query_row([name], found_place)
+            .query_row([name], conversation_meta)
             .optional(),
-        Key::Private(one, other) => connection
+        StoreKey::Private(one, other) => connection
             .prepare_cached(&format!("{COLUMNS} WHERE one = ?1 AND other = ?2"))?
-            .query_row([one, other], found_place)
+            .query_row([one, other], conversation_meta)
             .optional(),
     }
 }
 
 /// The private chats of a party, the newest first.
-pub(super) fn private_places(connection: &Connection, party: u64) -> rusqlite::Result<Vec<Place>> {
+pub(super) fn private_chats(
+    connection: &Connection,
+    party: u64,
+) -> rusqlite::Result<Vec<ConversationMeta>> {
     let mut all = connection.prepare_cached(&format!(
         "{COLUMNS} WHERE one = ?1 OR other = ?1 ORDER BY number DESC LIMIT ?2"
     ))?;
-    let rows = all.query_map(params![party, MAX_PRIVATE], found_place)?;
+    let rows = all.query_map(params![party, MAX_PRIVATE], conversation_meta)?;
     rows.collect()
 }
 
-pub(super) fn found_place(row: &Row<'_>) -> rusqlite::Result<Place> {
+pub(super) fn conversation_meta(row: &Row<'_>) -> rusqlite::Result<ConversationMeta> {
     let (one, other): (Option<u64>, Option<u64>) = (row.get(3)?, row.get(4)?);
-    let whose = match one.zip(other) {
-        Some(parties) => Whose::Private(parties, (row.get(5)?, row.get(6)?)),
-        None => Whose::Channel(row.get(2)?),
+    let conversation = match one.zip(other) {
+        Some(parties) => ConversationInfo::Private(parties, (row.get(5)?, row.get(6)?)),
+        None => ConversationInfo::Channel(row.get(2)?),
     };
-    Ok(Place { number: row.get(0)?, floor: row.get(1)?, whose })
+    Ok(ConversationMeta { number: row.get(0)?, floor: row.get(1)?, conversation })
 }

@@ -7,12 +7,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::Failure;
-use super::accounts::AccountEntry;
+use super::StoreError;
+use super::accounts::AccountOp;
 use super::author_index::spots;
 use super::full_text::indexed;
 use super::purge::leave_blocks;
-use super::writer::{Book, ERASED, Entry, ID_BITS, place};
+use super::writer::{ID_BITS, REDACTED, WriteOp, Writer, rowid};
 use crate::util::sync::lock;
 
 /// Lines and conversations that one step looks at, if few of the account's are among them.
@@ -22,10 +22,10 @@ const SPOTS_LOOKED_AT: usize = 64;
 /// Conversations of which one step puts the last lines into the index.
 const INDEXED_A_STEP: usize = 4;
 
-impl Book {
+impl Writer {
     /// The accounts that are forgotten and whose lines are not blanked yet: also what an earlier server didn't
     /// come to.
-    pub fn erasing(&self) -> Result<Vec<u64>, Failure> {
+    pub fn pending_redactions(&self) -> Result<Vec<u64>, StoreError> {
         let connection = lock(self.connection());
         let mut all = connection.prepare_cached("SELECT party FROM erasing ORDER BY party")?;
         let rows = all.query_map((), |row| row.get(0))?;
@@ -33,31 +33,31 @@ impl Book {
     }
 
     /// Blanks some of the lines of an account that is forgotten, so many at most; tells whether
-    /// there may be more. When there are none, the account is [`AccountEntry::Erased`]. All its
+    /// there may be more. When there are none, the account is [`AccountOp::Redacted`]. All its
     /// lines are in the tables.
-    pub fn erase(&mut self, party: u64, most: usize) -> Result<bool, Failure> {
+    pub fn redact(&mut self, party: u64, most: usize) -> Result<bool, StoreError> {
         // Only words that are in the index can be taken out of it.
-        let numbers = next_numbers(&self.recent().tables(), party)?;
-        let unindexed = numbers.into_iter().filter(|number| !self.recent().is_indexed(*number));
+        let numbers = next_numbers(&self.memtable().tables(), party)?;
+        let unindexed = numbers.into_iter().filter(|number| !self.memtable().is_indexed(*number));
         for (nth, number) in unindexed.enumerate() {
-            if nth == INDEXED_A_STEP || !self.recent().index_some(number)? {
+            if nth == INDEXED_A_STEP || !self.memtable().index_some(number)? {
                 return Ok(true);
             }
         }
-        let mut connection = self.recent().tables();
+        let mut connection = self.memtable().tables();
         Ok(overwriting(&mut connection, true, |connection| step(connection, party, most))?)
     }
 }
 
 /// Whether somebody's account is forgotten with these.
-pub(super) fn forgets(entries: &[Entry<'_>]) -> bool {
-    entries.iter().any(|entry| matches!(entry, Entry::Account(AccountEntry::Forget { .. })))
+pub(super) fn forgets(entries: &[WriteOp<'_>]) -> bool {
+    entries.iter().any(|entry| matches!(entry, WriteOp::Account(AccountOp::Forget { .. })))
 }
 
 /// Whether what these take the place of is to be overwritten.
-pub(super) fn overwrites(entries: &[Entry<'_>]) -> bool {
+pub(super) fn overwrites(entries: &[WriteOp<'_>]) -> bool {
     entries.iter().any(|entry| {
-        matches!(entry, Entry::Account(AccountEntry::Forget { .. } | AccountEntry::Password { .. }))
+        matches!(entry, WriteOp::Account(AccountOp::Forget { .. } | AccountOp::Password { .. }))
     })
 }
 
@@ -139,9 +139,9 @@ fn next(change: &Transaction<'_>, party: u64, most: usize) -> rusqlite::Result<(
     let mut seen = 0;
     let mut more = spots.len() == SPOTS_LOOKED_AT;
     for spot in spots {
-        let after = looked.max(place(spot.number, 0));
+        let after = looked.max(rowid(spot.number, 0));
         let left = LINES_LOOKED_AT - seen;
-        let mut rows = lines.query(params![after, place(spot.number + 1, 0), left])?;
+        let mut rows = lines.query(params![after, rowid(spot.number + 1, 0), left])?;
         while found.len() < most
             && let Some(row) = rows.next()?
         {
@@ -155,7 +155,7 @@ fn next(change: &Transaction<'_>, party: u64, most: usize) -> rusqlite::Result<(
             more = true;
             break;
         }
-        looked = place(spot.number + 1, 0);
+        looked = rowid(spot.number + 1, 0);
     }
     change
         .prepare_cached("UPDATE erasing SET looked = ?2 WHERE party = ?1")?
@@ -188,7 +188,7 @@ fn blank(change: &Transaction<'_>, places: &[i64]) -> rusqlite::Result<()> {
         let (text, author): (String, String) =
             line.query_row([place], |row| Ok((row.get(0)?, row.get(1)?)))?;
         words.execute(params![place, indexed(&text), indexed(&author)])?;
-        blank.execute(params![place, ERASED])?;
+        blank.execute(params![place, REDACTED])?;
         authors.push((*place, author));
     }
     leave_blocks(change, authors.iter().map(|(place, author)| (*place, author.as_str())), |_| {

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{BUSY, Durability, Failure, OpenError, Place, identity};
+use super::{BUSY, Durability, OpenError, StoreError, StoreLocation, identity};
 
 /// Tells this program's databases from others (`PRAGMA application_id`): "chat".
 const APPLICATION: i32 = 0x6368_6174;
@@ -32,7 +32,7 @@ const KNOWN: u32 = 11;
 /// Sets a writing connection up and brings its database up to this version.
 pub(super) fn prepare(
     connection: &mut Connection,
-    place: &Place,
+    place: &StoreLocation,
     durability: Durability,
 ) -> Result<(), OpenError> {
     let sqlite = OpenError::from_sqlite;
@@ -40,9 +40,9 @@ pub(super) fn prepare(
     connection.set_prepared_statement_cache_capacity(64);
     check_version(connection)?;
     identity::take_backup(connection).map_err(sqlite)?;
-    let journal = if *place == Place::Memory { "memory" } else { "wal" };
+    let journal = if *place == StoreLocation::Memory { "memory" } else { "wal" };
     let synchronous = match (place, durability) {
-        (Place::Memory, _) => "off",
+        (StoreLocation::Memory, _) => "off",
         (_, Durability::Machine) => "full",
         (_, Durability::Process) => "normal",
     };
@@ -61,7 +61,7 @@ pub(super) fn prepare(
 
 /// Refuses a database of another program, or of a later version of this one.
 pub(super) fn check_version(connection: &Connection) -> Result<(), OpenError> {
-    let sqlite = |error: rusqlite::Error| OpenError::from(Failure::from(error));
+    let sqlite = |error: rusqlite::Error| OpenError::from(StoreError::from(error));
     let number = |pragma: &str| -> rusqlite::Result<i64> {
         connection.pragma_query_value(None, pragma, |row| row.get(0))
     };

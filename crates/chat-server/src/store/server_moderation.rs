@@ -2,19 +2,19 @@
 
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::Failure;
-use super::writer::{Book, Entry};
+use super::StoreError;
+use super::writer::{WriteOp, Writer};
 use crate::auth::token::TokenHash;
 use crate::util::sync::lock;
 
 /// Acts that are kept; the oldest go.
-pub const ACTS_KEPT: usize = 2000;
+pub const MAX_AUDIT_LOG: usize = 2000;
 
 /// Something that an operator of the server decided, to be written. Times are in milliseconds since 1970; an
 /// `author` that is `None` sat at the shell.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
-pub enum OperatorEntry<'a> {
+pub enum ServerModerationOp<'a> {
     /// Somebody may register with this code.
     Invitation { hash: &'a TokenHash, author: Option<&'a str>, created: i64, until: i64 },
     /// Somebody has.
@@ -31,9 +31,9 @@ pub enum OperatorEntry<'a> {
     /// They are let in again.
     Unban { key: &'a str },
     /// What held until this moment or an earlier one holds no more.
-    RanOut { now: i64 },
+    Expire { now: i64 },
     /// One more for the record.
-    Act {
+    Log {
         time: i64,
         author: Option<&'a str>,
         did: &'a str,
@@ -43,9 +43,9 @@ pub enum OperatorEntry<'a> {
     },
 }
 
-impl<'a> From<OperatorEntry<'a>> for Entry<'a> {
-    fn from(entry: OperatorEntry<'a>) -> Self {
-        Self::Operator(entry)
+impl<'a> From<ServerModerationOp<'a>> for WriteOp<'a> {
+    fn from(entry: ServerModerationOp<'a>) -> Self {
+        Self::ServerModeration(entry)
     }
 }
 
@@ -73,7 +73,7 @@ pub struct ServerBanRow {
 /// An act as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
-pub struct ServerActRow {
+pub struct AuditLogRow {
     pub time: i64,
     pub author: Option<String>,
     pub did: String,
@@ -82,9 +82,9 @@ pub struct ServerActRow {
     pub reason: Option<String>,
 }
 
-impl Book {
+impl Writer {
     /// Every invitation that nobody has used.
-    pub fn invitations(&self) -> Result<Vec<InvitationRow>, Failure> {
+    pub fn invitations(&self) -> Result<Vec<InvitationRow>, StoreError> {
         let sql = "SELECT hash, author, created, until FROM invitation";
         all(&lock(self.connection()), sql, |row| {
             Ok(InvitationRow {
@@ -97,7 +97,7 @@ impl Book {
     }
 
     /// Everybody who is kept out of the server.
-    pub fn server_bans(&self) -> Result<Vec<ServerBanRow>, Failure> {
+    pub fn server_bans(&self) -> Result<Vec<ServerBanRow>, StoreError> {
         let sql = "SELECT shown, author, created, until, reason FROM server_ban";
         all(&lock(self.connection()), sql, |row| {
             Ok(ServerBanRow {
@@ -111,10 +111,10 @@ impl Book {
     }
 
     /// The record, oldest first.
-    pub fn acts(&self) -> Result<Vec<ServerActRow>, Failure> {
+    pub fn acts(&self) -> Result<Vec<AuditLogRow>, StoreError> {
         let sql = "SELECT time, author, did, whom, until, reason FROM server_act ORDER BY number";
         all(&lock(self.connection()), sql, |row| {
-            Ok(ServerActRow {
+            Ok(AuditLogRow {
                 time: row.get(0)?,
                 author: row.get(1)?,
                 did: row.get(2)?,
@@ -130,37 +130,40 @@ fn all<T>(
     connection: &Connection,
     sql: &str,
     row: fn(&Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Vec<T>, Failure> {
+) -> Result<Vec<T>, StoreError> {
     let mut all = connection.prepare_cached(sql)?;
     let rows = all.query_map((), row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn write(change: &Transaction<'_>, entry: OperatorEntry<'_>) -> rusqlite::Result<()> {
+pub(super) fn write(
+    change: &Transaction<'_>,
+    entry: ServerModerationOp<'_>,
+) -> rusqlite::Result<()> {
     let execute = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
         change.prepare_cached(sql)?.execute(params).map(|_| ())
     };
     match entry {
-        OperatorEntry::Invitation { hash, author, created, until } => execute(
+        ServerModerationOp::Invitation { hash, author, created, until } => execute(
             "INSERT INTO invitation (hash, author, created, until) VALUES (?1, ?2, ?3, ?4)",
             params![hash, author, created, until],
         ),
-        OperatorEntry::InvitationUsed { hash } => {
+        ServerModerationOp::InvitationUsed { hash } => {
             execute("DELETE FROM invitation WHERE hash = ?1", params![hash])
         }
-        OperatorEntry::Ban { key, shown, author, created, until, reason } => execute(
+        ServerModerationOp::Ban { key, shown, author, created, until, reason } => execute(
             "INSERT OR REPLACE INTO server_ban (key, shown, author, created, until, reason)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![key, shown, author, created, until, reason],
         ),
-        OperatorEntry::Unban { key } => {
+        ServerModerationOp::Unban { key } => {
             execute("DELETE FROM server_ban WHERE key = ?1", params![key])
         }
-        OperatorEntry::RanOut { now } => {
+        ServerModerationOp::Expire { now } => {
             execute("DELETE FROM invitation WHERE until <= ?1", params![now])?;
             execute("DELETE FROM server_ban WHERE until <= ?1", params![now])
         }
-        OperatorEntry::Act { time, author, did, whom, until, reason } => {
+        ServerModerationOp::Log { time, author, did, whom, until, reason } => {
             execute(
                 "INSERT INTO server_act (time, author, did, whom, until, reason)
                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -168,7 +171,7 @@ pub(super) fn write(change: &Transaction<'_>, entry: OperatorEntry<'_>) -> rusql
             )?;
             execute(
                 "DELETE FROM server_act WHERE number <= last_insert_rowid() - ?1",
-                params![ACTS_KEPT],
+                params![MAX_AUDIT_LOG],
             )
         }
     }

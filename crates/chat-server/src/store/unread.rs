@@ -2,19 +2,19 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::Failure;
-use super::memtable::Recent;
-use super::pending_redactions::Erasing;
+use super::StoreError;
+use super::memtable::Memtable;
+use super::pending_redactions::PendingRedactions;
 use super::reader::{
-    COLUMNS, Key, Lookup, MAX_LOOKED_AT, MAX_PRIVATE, Merged, Place, StoredLine, Whose,
-    found_place, stored_line,
+    COLUMNS, ConversationInfo, ConversationMeta, MAX_LOOKED_AT, MAX_PRIVATE, Merged, Reader,
+    StoreKey, StoredLine, conversation_meta, stored_line,
 };
-use super::writer::{BY_OTHER, UNTOLD, id_of, place};
+use super::writer::{BY_OTHER, NOT_SHOWN, line_id, rowid};
 use crate::util::sync::lock;
 
 /// Who reads.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader<'a> {
+pub struct Viewer<'a> {
     /// The number of the account.
     pub party: u64,
     /// Lines by those of these names (folded) are passed over.
@@ -27,9 +27,9 @@ pub struct Reader<'a> {
 
 /// What somebody hasn't read of one conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unread {
+pub struct UnreadLines {
     /// Which conversation.
-    pub whose: Whose,
+    pub conversation: ConversationInfo,
     /// The last line that was read, or that is kept no more.
     pub after: u64,
     /// Lines after it.
@@ -40,7 +40,7 @@ pub struct Unread {
 
 /// A private chat of which not all is read.
 pub struct UnreadChat {
-    at: Place,
+    at: ConversationMeta,
     /// The two in it.
     pub parties: (u64, u64),
     /// Their names.
@@ -53,7 +53,7 @@ pub struct UnreadChat {
     pub time: i64,
 }
 
-impl Reader<'_> {
+impl Viewer<'_> {
     /// Whether no author is passed over.
     fn sees_all(&self) -> bool {
         self.hidden.is_empty() && self.hidden_accounts.is_empty()
@@ -65,37 +65,37 @@ impl Reader<'_> {
     }
 }
 
-impl Lookup {
+impl Reader {
     /// The lines of one conversation after an id; so many are counted at most. `None` if there is no such
     /// conversation.
     pub fn unread_in(
         &self,
-        of: Key<'_>,
+        of: StoreKey<'_>,
         after: u64,
-        reader: &Reader<'_>,
+        viewer: &Viewer<'_>,
         most: u64,
-    ) -> Result<Option<Unread>, Failure> {
-        let Some(at) = self.place(of)? else { return Ok(None) };
-        Ok(Some(self.count(&at, after, reader, most)?))
+    ) -> Result<Option<UnreadLines>, StoreError> {
+        let Some(at) = self.find_conversation(of)? else { return Ok(None) };
+        Ok(Some(self.count(&at, after, viewer, most)?))
     }
 
     /// Every channel that an account is in of which there are lines that it hasn't read. So many lines of each are
     /// counted at most. It ends early where `goes_on` tells so, which is asked between two of them.
     pub fn unread_channels(
         &self,
-        reader: &Reader<'_>,
+        viewer: &Viewer<'_>,
         most: u64,
         goes_on: &dyn Fn() -> bool,
-    ) -> Result<Vec<Unread>, Failure> {
+    ) -> Result<Vec<UnreadLines>, StoreError> {
         let mut unread = Vec::new();
-        for mut at in self.channels_of(reader.party)? {
+        for mut at in self.channels_of(viewer.party)? {
             if !goes_on() {
                 break;
             }
             self.look_below(&mut at)?;
-            let waits = self.recent().map(|recent| recent.marker(reader.party, at.number));
-            let read = waits.unwrap_or_default().max(self.marker(reader.party, at.number)?);
-            let one = self.count(&at, read, reader, most)?;
+            let waits = self.memtable().map(|memtable| memtable.marker(viewer.party, at.number));
+            let read = waits.unwrap_or_default().max(self.marker(viewer.party, at.number)?);
+            let one = self.count(&at, read, viewer, most)?;
             if one.lines > 0 {
                 unread.push(one);
             }
@@ -109,9 +109,9 @@ impl Lookup {
         &self,
         party: u64,
         read: impl Fn((u64, u64)) -> u64,
-    ) -> Result<Vec<UnreadChat>, Failure> {
+    ) -> Result<Vec<UnreadChat>, StoreError> {
         // Before the tables, since what waits may be put there meanwhile.
-        let waiting = self.recent().map(Recent::all_ends).unwrap_or_default();
+        let waiting = self.memtable().map(Memtable::all_ends).unwrap_or_default();
         let connection = lock(self.connection());
         let mut all = connection.prepare_cached(&format!(
             "{COLUMNS_WITH_ENDS} WHERE one = ?1 OR other = ?1 ORDER BY number DESC LIMIT ?2"
@@ -120,20 +120,22 @@ impl Lookup {
         let mut rows = all.query(params![party, MAX_PRIVATE])?;
         let mut chats = Vec::new();
         while let Some(row) = rows.next()? {
-            let mut at = found_place(row)?;
-            let Whose::Private(parties, names) = at.whose.clone() else { continue };
-            let marker = self.recent().map_or(0, |recent| recent.marker(party, at.number));
+            let mut at = conversation_meta(row)?;
+            let ConversationInfo::Private(parties, names) = at.conversation.clone() else {
+                continue;
+            };
+            let marker = self.memtable().map_or(0, |memtable| memtable.marker(party, at.number));
             let marker: u64 = row.get::<_, u64>(7)?.max(marker).max(read(parties));
             let stored: Option<i64> = row.get(8)?;
             let waits = waiting.get(&at.number).copied().unwrap_or_default();
             at.floor = at.floor.max(waits.floor);
-            let last = stored.map_or(0, id_of).max(waits.last);
+            let last = stored.map_or(0, line_id).max(waits.last);
             let after = marker.max(at.floor);
             if last <= after {
                 continue;
             }
             let mut time_of = |at: i64| time.query_row([at], |row| row.get(0)).optional();
-            let time = match stored.filter(|at| id_of(*at) == last) {
+            let time = match stored.filter(|at| line_id(*at) == last) {
                 Some(at) => time_of(at)?.unwrap_or(waits.time),
                 None => waits.time,
             };
@@ -147,10 +149,10 @@ impl Lookup {
     pub fn count_unread(
         &self,
         chat: &UnreadChat,
-        reader: &Reader<'_>,
+        viewer: &Viewer<'_>,
         most: u64,
-    ) -> Result<Unread, Failure> {
-        self.count(&chat.at, chat.after, reader, most)
+    ) -> Result<UnreadLines, StoreError> {
+        self.count(&chat.at, chat.after, viewer, most)
     }
 
     /// The newest unread lines of a private chat that the other one said, the newest first, for as long as they are taken.
@@ -158,28 +160,29 @@ impl Lookup {
     pub fn newest_of_other(
         &self,
         chat: &UnreadChat,
-        reader: &Reader<'_>,
+        viewer: &Viewer<'_>,
         most: usize,
         mut take: impl FnMut(StoredLine) -> bool,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, StoreError> {
         let UnreadChat { at, parties, after, last, .. } = chat;
-        let erasing = Erasing::now(&lock(self.connection()))?;
-        let is_one = parties.0 == reader.party;
+        let erasing = PendingRedactions::now(&lock(self.connection()))?;
+        let is_one = parties.0 == viewer.party;
         let is_shown = |line: &StoredLine| {
             line.by_other == is_one
-                && !line.erased
+                && !line.redacted
                 && !erasing.hides(at, line)
-                && !reader.is_hidden(&line.author, line.account)
+                && !viewer.is_hidden(&line.author, line.account)
         };
         let range = (*after, *last);
-        let recent = self.recent().map(|recent| recent.newest(at.number, range, most, is_shown));
-        let recent = recent.transpose()?.unwrap_or_default();
-        let oldest = recent.last().map(|line| line.id);
-        if recent.len() >= most {
-            let _ = recent.into_iter().all(take);
+        let memtable =
+            self.memtable().map(|memtable| memtable.newest(at.number, range, most, is_shown));
+        let memtable = memtable.transpose()?.unwrap_or_default();
+        let oldest = memtable.last().map(|line| line.id);
+        if memtable.len() >= most {
+            let _ = memtable.into_iter().all(take);
             return Ok(false);
         }
-        for line in recent {
+        for line in memtable {
             if !take(line) {
                 return Ok(false);
             }
@@ -192,8 +195,8 @@ impl Lookup {
         let side = if is_one { BY_OTHER } else { 0 };
         // What waited was taken.
         let end = oldest.map_or(last + 1, |oldest| oldest.min(last + 1));
-        let ends = (place(at.number, *after), place(at.number, end));
-        let mut rows = newest.query(params![ends.0, ends.1, UNTOLD | BY_OTHER, side])?;
+        let ends = (rowid(at.number, *after), rowid(at.number, end));
+        let mut rows = newest.query(params![ends.0, ends.1, NOT_SHOWN | BY_OTHER, side])?;
         let mut looked = 0;
         while let Some(row) = rows.next()? {
             let line = stored_line(row)?;
@@ -205,16 +208,16 @@ impl Lookup {
         Ok(true)
     }
 
-    fn channels_of(&self, party: u64) -> Result<Vec<Place>, Failure> {
+    fn channels_of(&self, party: u64) -> Result<Vec<ConversationMeta>, StoreError> {
         let connection = lock(self.connection());
         let mut all = connection.prepare_cached(&format!(
             "{COLUMNS} JOIN member USING (number) WHERE party = ?1 AND one IS NULL ORDER BY number"
         ))?;
-        let rows = all.query_map([party], found_place)?;
+        let rows = all.query_map([party], conversation_meta)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    fn marker(&self, party: u64, number: u32) -> Result<u64, Failure> {
+    fn marker(&self, party: u64, number: u32) -> Result<u64, StoreError> {
         let connection = lock(self.connection());
         let mut marker = connection
             .prepare_cached("SELECT marker FROM member WHERE party = ?1 AND number = ?2")?;
@@ -224,33 +227,33 @@ impl Lookup {
 
     fn count(
         &self,
-        at: &Place,
+        at: &ConversationMeta,
         after: u64,
-        reader: &Reader<'_>,
+        viewer: &Viewer<'_>,
         most: u64,
-    ) -> Result<Unread, Failure> {
+    ) -> Result<UnreadLines, StoreError> {
         let after = after.max(at.floor);
-        let erasing = Erasing::now(&lock(self.connection()))?;
-        let is_own = |line: &StoredLine| at.whose.is_by(reader.party, line);
+        let erasing = PendingRedactions::now(&lock(self.connection()))?;
+        let is_own = |line: &StoredLine| at.conversation.is_by(viewer.party, line);
         let is_shown = |line: &StoredLine| {
-            !line.erased
+            !line.redacted
                 && !erasing.hides(at, line)
-                && (is_own(line) || !reader.is_hidden(&line.author, line.account))
+                && (is_own(line) || !viewer.is_hidden(&line.author, line.account))
         };
         let counted = usize::try_from(most).unwrap_or(usize::MAX);
-        let recent = self.recent_lines(at.number, (after, u64::MAX), counted, is_shown)?;
+        let memtable = self.recent_lines(at.number, (after, u64::MAX), counted, is_shown)?;
         // In memory the one that writes has its turn between two conversations.
         let connection = lock(self.connection());
-        if recent.is_empty() && erasing.is_empty() && reader.sees_all() {
-            let (lines, others) = count_all(&connection, at, after, reader.party, most)?;
-            return Ok(Unread { whose: at.whose.clone(), after, lines, others });
+        if memtable.is_empty() && erasing.is_empty() && viewer.sees_all() {
+            let (lines, others) = count_all(&connection, at, after, viewer.party, most)?;
+            return Ok(UnreadLines { conversation: at.conversation.clone(), after, lines, others });
         }
         let mut lines = connection.prepare_cached(
             "SELECT place, time, author, flags, '', account FROM line
                 WHERE place > ?1 AND place < ?2 AND flags & ?3 = 0 ORDER BY place",
         )?;
-        let range = params![place(at.number, after), place(at.number + 1, 0), UNTOLD];
-        let mut lines = Merged::new(lines.query(range)?, recent);
+        let range = params![rowid(at.number, after), rowid(at.number + 1, 0), NOT_SHOWN];
+        let mut lines = Merged::new(lines.query(range)?, memtable);
         let (mut count, mut others) = (0, 0);
         while count < most
             && let Some(line) = lines.next()?
@@ -260,7 +263,7 @@ impl Lookup {
                 others += u64::from(!is_own(&line));
             }
         }
-        Ok(Unread { whose: at.whose.clone(), after, lines: count, others })
+        Ok(UnreadLines { conversation: at.conversation.clone(), after, lines: count, others })
     }
 }
 
@@ -275,20 +278,20 @@ const COLUMNS_WITH_ENDS: &str =
 /// Lines after an id where all are shown, so many at most, and how many of them others said.
 fn count_all(
     connection: &Connection,
-    at: &Place,
+    at: &ConversationMeta,
     after: u64,
     party: u64,
     most: u64,
 ) -> rusqlite::Result<(u64, u64)> {
-    let own = match &at.whose {
-        Whose::Channel(_) => "account IS ?5",
-        Whose::Private((_, other), _) if *other == party => "flags & 2 <> 0",
-        Whose::Private(..) => "flags & 2 = 0",
+    let own = match &at.conversation {
+        ConversationInfo::Channel(_) => "account IS ?5",
+        ConversationInfo::Private((_, other), _) if *other == party => "flags & 2 <> 0",
+        ConversationInfo::Private(..) => "flags & 2 = 0",
     };
     let mut count = connection.prepare_cached(&format!(
         "SELECT count(*), coalesce(sum(NOT (own)), 0) FROM (SELECT {own} AS own FROM line
             WHERE place > ?1 AND place < ?2 AND flags & ?3 = 0 AND ?5 = ?5 ORDER BY place LIMIT ?4)"
     ))?;
-    let range = params![place(at.number, after), place(at.number + 1, 0), UNTOLD, most, party];
+    let range = params![rowid(at.number, after), rowid(at.number + 1, 0), NOT_SHOWN, most, party];
     count.query_row(range, |row| Ok((row.get(0)?, row.get(1)?)))
 }

@@ -31,9 +31,9 @@ const VERSION: u32 = 3_007_000;
 
 /// A checksum: two sums, of which each word changes both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sum(u32, u32);
+pub(super) struct Checksum(u32, u32);
 
-impl Sum {
+impl Checksum {
     /// The sum goes on over more bytes, which count as pairs of words; what is missing of the last pair counts as zeros.
     pub(super) fn over(self, bytes: &[u8]) -> Self {
         let Self(mut first, mut second) = self;
@@ -79,11 +79,11 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// A word by its place among those that a sum is over, and what is to be added to it.
-type Change = (usize, u32);
+type WordFix = (usize, u32);
 
 /// Each change of one word that makes the sum right. There is one, unless the highest bits of a word are wrong, which count for
 /// little in a sum.
-fn changes(words: usize, is: Sum, should: Sum) -> Vec<Change> {
+fn changes(words: usize, is: Checksum, should: Checksum) -> Vec<WordFix> {
     let mut found = Vec::new();
     let missing = (should.0.wrapping_sub(is.0), should.1.wrapping_sub(is.1));
     // How much one more in the first word of a pair changes both sums, and one more in the second.
@@ -125,14 +125,14 @@ fn add_to_word(bytes: &mut [u8], at: usize, added: u32) {
 }
 
 /// The bytes of a frame that its sum is over follow each other but for what lies between them.
-fn apply(frame: &mut Frame, (at, added): Change) {
+fn apply(frame: &mut Frame, (at, added): WordFix) {
     let at = if at < 2 { at * 4 } else { FRAME_HEADER + (at - 2) * 4 };
     add_to_word(frame, at, added);
 }
 
 /// What is wrong with a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Damage {
+pub(super) struct WalDamage {
     /// So many frames have one wrong word, and can be put right.
     pub(super) mended: usize,
     /// The first frame from which on nothing can be read.
@@ -145,7 +145,7 @@ pub(super) struct Damage {
 
 /// What is done about damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cure {
+pub(super) enum RepairMode {
     /// Nothing.
     None,
     /// What can be put right is.
@@ -162,7 +162,7 @@ fn offset(at: usize) -> u64 {
 }
 
 /// What its checksum is over.
-fn sum_of(frame: &Frame, before: Sum) -> Sum {
+fn sum_of(frame: &Frame, before: Checksum) -> Checksum {
     before.over(&frame[..8]).over(&frame[FRAME_HEADER..])
 }
 
@@ -171,7 +171,7 @@ fn is_commit(frame: &Frame) -> bool {
 }
 
 /// Whether a frame that isn't right can be put right.
-enum Mended {
+enum Repair {
     As(Box<Frame>),
     /// One word of it is wrong, and it isn't known which: it was whole, and is damaged.
     InSomeWay,
@@ -180,7 +180,7 @@ enum Mended {
 }
 
 /// A log that is looked through.
-struct Log<'a> {
+struct WalFile<'a> {
     file: &'a File,
     /// The file to whose place it is written, if that is there.
     database: Option<&'a File>,
@@ -188,7 +188,7 @@ struct Log<'a> {
     salts: [u8; 8],
 }
 
-impl Log<'_> {
+impl WalFile<'_> {
     fn frame(&self, at: usize) -> io::Result<Option<Box<Frame>>> {
         if at >= self.frames {
             return Ok(None);
@@ -203,24 +203,24 @@ impl Log<'_> {
     }
 
     /// Whether the next frame goes on from this sum.
-    fn goes_on(&self, at: usize, sum: Sum) -> io::Result<bool> {
+    fn goes_on(&self, at: usize, sum: Checksum) -> io::Result<bool> {
         let next = self.frame(at)?;
         Ok(next.is_some_and(|next| {
-            self.has_salts(&next) && sum_of(&next, sum) == Sum::stored(&next[16..])
+            self.has_salts(&next) && sum_of(&next, sum) == Checksum::stored(&next[16..])
         }))
     }
 
     /// The frame as it was, if one word of it is wrong.
-    fn mended(&self, at: usize, frame: &Frame, before: Sum) -> io::Result<Mended> {
+    fn mended(&self, at: usize, frame: &Frame, before: Checksum) -> io::Result<Repair> {
         let mut mended = Box::new(*frame);
-        let (is, stored) = (sum_of(frame, before), Sum::stored(&frame[16..]));
+        let (is, stored) = (sum_of(frame, before), Checksum::stored(&frame[16..]));
         if is == stored {
             // Frames of an earlier time have other salts, and sums that don't go on from this one.
             mended[8..16].copy_from_slice(&self.salts);
-            return Ok(Mended::As(mended));
+            return Ok(Repair::As(mended));
         }
         if !self.has_salts(frame) {
-            return Ok(Mended::No);
+            return Ok(Repair::No);
         }
         // The last word of a page counts in the second sum alone.
         let is_first_sum = is.0 != stored.0 && is.1 == stored.1;
@@ -228,23 +228,23 @@ impl Log<'_> {
         let goes_on = self.goes_on(at + 1, stored)?;
         if self.goes_on(at + 1, is)? || is_first_sum && !goes_on {
             mended[16..24].copy_from_slice(&is.to_bytes());
-            return Ok(Mended::As(mended));
+            return Ok(Repair::As(mended));
         }
         if is_either && !goes_on {
-            return Ok(Mended::InSomeWay);
+            return Ok(Repair::InSomeWay);
         }
         let changes = changes((8 + PAGE) / 4, is, stored);
         let change = match changes[..] {
-            [] => return Ok(Mended::No),
+            [] => return Ok(Repair::No),
             [one] => Some(one),
             _ => self.likeliest(at, frame, &changes)?,
         };
         Ok(match change {
             Some(change) => {
                 apply(&mut mended, change);
-                Mended::As(mended)
+                Repair::As(mended)
             }
-            None => Mended::InSomeWay,
+            None => Repair::InSomeWay,
         })
     }
 
@@ -253,8 +253,8 @@ impl Log<'_> {
         &self,
         at: usize,
         frame: &Frame,
-        changes: &[Change],
-    ) -> io::Result<Option<Change>> {
+        changes: &[WordFix],
+    ) -> io::Result<Option<WordFix>> {
         let page = word(frame, 0);
         let Some(other) = self.other_version(at, page)? else { return Ok(None) };
         let alike = |frame: &Frame, other: &[u8; PAGE]| -> i64 {
@@ -262,7 +262,7 @@ impl Log<'_> {
             words.map(|(word, other)| i64::from(word == other)).sum()
         };
         let usual = alike(frame, &other);
-        let mut gains: Vec<(i64, Change)> = Vec::with_capacity(changes.len());
+        let mut gains: Vec<(i64, WordFix)> = Vec::with_capacity(changes.len());
         for change in changes {
             let mut tried = *frame;
             apply(&mut tried, *change);
@@ -323,7 +323,7 @@ impl Log<'_> {
         for at in at + 1..self.frames {
             let Some(frame) = self.frame(at)? else { break };
             let goes_on = before.is_some_and(|before| {
-                sum_of(&frame, Sum::stored(&before[16..])) == Sum::stored(&frame[16..])
+                sum_of(&frame, Checksum::stored(&before[16..])) == Checksum::stored(&frame[16..])
             });
             if goes_on && self.has_salts(&frame) && word(&frame[..], 0) == page {
                 return Ok(true);
@@ -334,18 +334,18 @@ impl Log<'_> {
     }
 
     /// Has SQLite read a frame as it is, and those behind it that go on from it. Returns how many of them are commits.
-    fn accept(&self, at: usize, frame: &Frame, before: Sum) -> io::Result<usize> {
+    fn accept(&self, at: usize, frame: &Frame, before: Checksum) -> io::Result<usize> {
         let mut commits = usize::from(is_commit(frame));
         let mut sum = sum_of(frame, before);
-        let mut stored = Sum::stored(&frame[16..]);
-        let write = |at, sum: Sum| {
+        let mut stored = Checksum::stored(&frame[16..]);
+        let write = |at, sum: Checksum| {
             self.file.write_all_at(&self.salts, offset(at) + 8)?;
             self.file.write_all_at(&sum.to_bytes(), offset(at) + 16)
         };
         write(at, sum)?;
         for at in at + 1..self.frames {
             let Some(frame) = self.frame(at)? else { break };
-            let own = Sum::stored(&frame[16..]);
+            let own = Checksum::stored(&frame[16..]);
             if !self.has_salts(&frame) || sum_of(&frame, stored) != own {
                 break;
             }
@@ -360,12 +360,12 @@ impl Log<'_> {
     fn lose(
         &self,
         at: usize,
-        (frame, before): (&Frame, Sum),
-        (was_whole, cure): (bool, Cure),
-        damage: &mut Damage,
+        (frame, before): (&Frame, Checksum),
+        (was_whole, cure): (bool, RepairMode),
+        damage: &mut WalDamage,
     ) -> io::Result<()> {
         let mut lost = self.commits_behind(at)? + usize::from(was_whole && is_commit(frame));
-        if cure == Cure::Accept && lost > 0 {
+        if cure == RepairMode::Accept && lost > 0 {
             let accepted = self.accept(at, frame, before)?;
             damage.accepted = (accepted > 0).then_some(at);
             lost = lost.saturating_sub(accepted);
@@ -388,7 +388,8 @@ impl Log<'_> {
             let Some(frame) = self.frame(at)? else { break };
             let is_whole = self.has_salts(&frame)
                 && before.is_some_and(|before| {
-                    sum_of(&frame, Sum::stored(&before[16..])) == Sum::stored(&frame[16..])
+                    sum_of(&frame, Checksum::stored(&before[16..]))
+                        == Checksum::stored(&frame[16..])
                 });
             commits += usize::from(is_whole && is_commit(&frame));
             before = Some(frame);
@@ -398,18 +399,18 @@ impl Log<'_> {
 }
 
 /// Looks through the log of a database that no process has open.
-pub(super) fn look(database: &Path, cure: Cure) -> io::Result<Damage> {
+pub(super) fn look(database: &Path, cure: RepairMode) -> io::Result<WalDamage> {
     let path = beside(database, "-wal");
-    let mend = cure != Cure::None;
+    let mend = cure != RepairMode::None;
     let file = match File::options().read(true).write(mend).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Damage::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(WalDamage::default()),
         file => file?,
     };
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     if length < HEADER + FRAME {
-        return Ok(Damage::default());
+        return Ok(WalDamage::default());
     }
-    let mut damage = Damage::default();
+    let mut damage = WalDamage::default();
     let mut header = [0; HEADER];
     file.read_exact_at(&mut header, 0)?;
     let mut salts = [0; 8];
@@ -428,16 +429,16 @@ pub(super) fn look(database: &Path, cure: Cure) -> io::Result<Damage> {
     let salts = right[16..24].try_into().unwrap_or_default();
     let database = File::open(database).ok();
     let (database, frames) = (database.as_ref(), (length - HEADER) / FRAME);
-    let log = Log { file: &file, database, frames, salts };
-    let mut sum = Sum::stored(&right[24..]);
+    let log = WalFile { file: &file, database, frames, salts };
+    let mut sum = Checksum::stored(&right[24..]);
     for at in 0..log.frames {
         let Some(frame) = log.frame(at)? else { break };
         let mut right = frame;
-        if !log.has_salts(&right) || sum_of(&right, sum) != Sum::stored(&right[16..]) {
+        if !log.has_salts(&right) || sum_of(&right, sum) != Checksum::stored(&right[16..]) {
             let mended = match log.mended(at, &right, sum)? {
-                Mended::As(mended) => mended,
+                Repair::As(mended) => mended,
                 mended => {
-                    let was_whole = matches!(mended, Mended::InSomeWay);
+                    let was_whole = matches!(mended, Repair::InSomeWay);
                     log.lose(at, (&right, sum), (was_whole, cure), &mut damage)?;
                     break;
                 }
@@ -448,7 +449,7 @@ pub(super) fn look(database: &Path, cure: Cure) -> io::Result<Damage> {
             }
             right = mended;
         }
-        sum = Sum::stored(&right[16..]);
+        sum = Checksum::stored(&right[16..]);
     }
     if mend && (damage.mended > 0 || damage.accepted.is_some()) {
         file.sync_all()?;
@@ -465,13 +466,14 @@ pub(super) fn wipe_behind(database: &Path) -> io::Result<()> {
     file.read_exact_at(&mut header, 0)?;
     let salts = header[16..24].try_into().unwrap_or_default();
     let frames = length.saturating_sub(HEADER) / FRAME;
-    let log = Log { file: &file, database: None, frames, salts };
-    let mut sum = Sum::stored(&header[24..]);
+    let log = WalFile { file: &file, database: None, frames, salts };
+    let mut sum = Checksum::stored(&header[24..]);
     let mut is_behind = false;
     for at in 0..frames {
         let Some(frame) = log.frame(at)? else { break };
-        is_behind |= !log.has_salts(&frame) || sum_of(&frame, sum) != Sum::stored(&frame[16..]);
-        sum = Sum::stored(&frame[16..]);
+        is_behind |=
+            !log.has_salts(&frame) || sum_of(&frame, sum) != Checksum::stored(&frame[16..]);
+        sum = Checksum::stored(&frame[16..]);
         if is_behind && !log.has_salts(&frame) {
             break;
         }
@@ -484,15 +486,17 @@ pub(super) fn wipe_behind(database: &Path) -> io::Result<()> {
 
 /// A header as it was, if one word of it is wrong. Where several may be, the salts of the first frame decide.
 fn right_header(header: &[u8; HEADER], salts: [u8; 8]) -> Option<[u8; HEADER]> {
-    let sum = |header: &[u8; HEADER]| Sum::default().over(&header[..24]);
+    let sum = |header: &[u8; HEADER]| Checksum::default().over(&header[..24]);
     let is_right = |header: &[u8; HEADER]| {
         let is_ours = word(header, 0) == MAGIC && word(header, 4) == VERSION;
-        is_ours && word(header, 8) as usize == PAGE && sum(header) == Sum::stored(&header[24..])
+        is_ours
+            && word(header, 8) as usize == PAGE
+            && sum(header) == Checksum::stored(&header[24..])
     };
     if is_right(header) {
         return Some(*header);
     }
-    let (is, stored) = (sum(header), Sum::stored(&header[24..]));
+    let (is, stored) = (sum(header), Checksum::stored(&header[24..]));
     let mut with_sum = *header;
     with_sum[24..].copy_from_slice(&is.to_bytes());
     let is_of_sum = is.0 == stored.0 || is.1 == stored.1;
@@ -545,7 +549,7 @@ mod tests {
         let wal = folder.path().join("left.db-wal");
         let whole = fs::read(&wal).unwrap();
         let main = fs::read(&left).unwrap();
-        assert_eq!(look(&left, Cure::Mend).unwrap(), Damage::default());
+        assert_eq!(look(&left, RepairMode::Mend).unwrap(), WalDamage::default());
         let (mut at, mut tried, mut mended) = (0, 0, 0);
         while at < whole.len() {
             let mut bytes = whole.clone();
@@ -555,11 +559,11 @@ mod tests {
             }
             fs::write(&left, &main).unwrap();
             fs::write(&wal, &bytes).unwrap();
-            let found = look(&left, Cure::None).unwrap();
+            let found = look(&left, RepairMode::None).unwrap();
             assert_eq!(fs::read(&wal).unwrap(), bytes, "it is left as it is");
-            assert_eq!(look(&left, Cure::Mend).unwrap(), found, "{at}");
+            assert_eq!(look(&left, RepairMode::Mend).unwrap(), found, "{at}");
             tried += 1;
-            if found == (Damage { mended: 1, ..Damage::default() }) {
+            if found == (WalDamage { mended: 1, ..WalDamage::default() }) {
                 mended += 1;
                 assert_eq!(rows(&left), 20, "{at}");
             } else {
@@ -581,13 +585,13 @@ mod tests {
         let begin = HEADER + (frames - 5) * FRAME + 1000;
         bytes[begin..begin + 512].fill(0xAA);
         fs::write(&wal, &bytes).unwrap();
-        let damage = look(&left, Cure::Mend).unwrap();
+        let damage = look(&left, RepairMode::Mend).unwrap();
         assert_eq!((damage.mended, damage.lost_from), (0, Some(frames - 5)));
         assert!((1..=4).contains(&damage.lost_commits), "{damage:?}");
         fs::copy(&left, folder.path().join("lost.db")).unwrap();
         fs::write(folder.path().join("lost.db-wal"), &bytes).unwrap();
         assert!(rows(&folder.path().join("lost.db")) < 20);
-        let damage = look(&left, Cure::Accept).unwrap();
+        let damage = look(&left, RepairMode::Accept).unwrap();
         assert_eq!((damage.accepted, damage.lost_from), (Some(frames - 5), None));
         assert_eq!(rows(&left), 20, "later frames have the page again");
     }
@@ -600,16 +604,16 @@ mod tests {
         let mut bytes = fs::read(&wal).unwrap();
         // As if the fifth frame from the end were written anew, and went on from the one before.
         let begin = bytes.len() - 5 * FRAME;
-        let before = Sum::stored(&bytes[begin - FRAME + 16..]);
+        let before = Checksum::stored(&bytes[begin - FRAME + 16..]);
         bytes[begin + FRAME - 1] ^= 1;
         let mut frame: Frame = bytes[begin..begin + FRAME].try_into().unwrap();
         let sum = sum_of(&frame, before).to_bytes();
         frame[16..24].copy_from_slice(&sum);
         bytes[begin..begin + FRAME].copy_from_slice(&frame);
         fs::write(&wal, &bytes).unwrap();
-        assert!(look(&left, Cure::None).unwrap().lost_commits > 0);
+        assert!(look(&left, RepairMode::None).unwrap().lost_commits > 0);
         wipe_behind(&left).unwrap();
-        assert_eq!(look(&left, Cure::None).unwrap(), Damage::default());
+        assert_eq!(look(&left, RepairMode::None).unwrap(), WalDamage::default());
     }
 
     #[test]
@@ -620,7 +624,7 @@ mod tests {
         let whole = fs::read(&wal).unwrap();
         for length in [0, 10, HEADER, HEADER + 100, whole.len() - 1, whole.len() - FRAME - 7] {
             fs::write(&wal, &whole[..length]).unwrap();
-            assert_eq!(look(&left, Cure::Mend).unwrap(), Damage::default(), "{length}");
+            assert_eq!(look(&left, RepairMode::Mend).unwrap(), WalDamage::default(), "{length}");
         }
     }
 }

@@ -20,10 +20,10 @@ pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
     if file.exists() {
         bail!("{} is there already and is left as it is; name another file", file.display());
     }
-    let part = Part::new(file)?;
+    let part = PartialBackup::new(file)?;
     Store::open_to_copy(directory)?.copy_to(&part.0)?;
     // What somebody had erased just before isn't in a copy, however far the server has come with it.
-    maintenance::blank_erased(&part.0)?;
+    maintenance::redact_copy(&part.0)?;
     // Put in the place of a store by hand, it is told from what belongs there.
     maintenance::mark_backup(&part.0)?;
     let faults = maintenance::faults_of(&part.0)?;
@@ -45,9 +45,9 @@ pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
 }
 
 /// The copy while it is made; it goes when this is dropped.
-struct Part(PathBuf);
+struct PartialBackup(PathBuf);
 
-impl Part {
+impl PartialBackup {
     fn new(file: &Path) -> anyhow::Result<Self> {
         let mut name = OsString::from(file);
         name.push(".part");
@@ -61,7 +61,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for PartialBackup {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.0) {
             tracing::warn!(path = %self.0.display(), %error, "the half-made copy is left behind");

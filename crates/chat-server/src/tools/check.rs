@@ -14,18 +14,18 @@ use super::tell;
 use crate::config::Config;
 use crate::listen::tcp;
 use crate::store::maintenance::free_bytes;
-use crate::store::{OpenError, Place, Store};
+use crate::store::{OpenError, Store, StoreLocation};
 
 /// Less room than this is worth a word.
 const LITTLE_BYTES: u64 = 256 * 1024 * 1024;
 
 pub(super) fn run(config: &Config) -> anyhow::Result<()> {
-    let mut report = Report::default();
+    let mut report = CheckReport::default();
     report.ok("settings: they can be used")?;
     let mut runs = false;
     match &config.place {
-        Place::Memory => report.ok("data: nothing is kept on disk")?,
-        Place::Directory(directory) => {
+        StoreLocation::Memory => report.ok("data: nothing is kept on disk")?,
+        StoreLocation::Directory(directory) => {
             runs = directory_is_used(directory, &mut report)?;
             room(directory, &mut report)?;
             database(directory, runs, &mut report)?;
@@ -59,11 +59,11 @@ pub(super) fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 #[derive(Default)]
-struct Report {
+struct CheckReport {
     faults: u32,
 }
 
-impl Report {
+impl CheckReport {
     #[expect(clippy::unused_self, reason = "a report has both")]
     fn ok(&self, what: impl std::fmt::Display) -> io::Result<()> {
         tell(format_args!("ok     {what}"))
@@ -76,7 +76,7 @@ impl Report {
 }
 
 /// Tells whether a server runs on this directory.
-fn directory_is_used(directory: &Path, report: &mut Report) -> io::Result<bool> {
+fn directory_is_used(directory: &Path, report: &mut CheckReport) -> io::Result<bool> {
     let shown = directory.display();
     if !directory.exists() {
         report.ok(format_args!("data: {shown} isn't there yet; the server makes it"))?;
@@ -128,7 +128,7 @@ fn directory_is_used(directory: &Path, report: &mut Report) -> io::Result<bool> 
     }
 }
 
-fn room(directory: &Path, report: &mut Report) -> io::Result<()> {
+fn room(directory: &Path, report: &mut CheckReport) -> io::Result<()> {
     let existing = directory.ancestors().find(|folder| folder.exists());
     let Some(free) = existing.and_then(free_bytes) else { return Ok(()) };
     let shown = free / (1024 * 1024);
@@ -141,9 +141,9 @@ fn room(directory: &Path, report: &mut Report) -> io::Result<()> {
     }
 }
 
-fn database(directory: &Path, runs: bool, report: &mut Report) -> io::Result<()> {
+fn database(directory: &Path, runs: bool, report: &mut CheckReport) -> io::Result<()> {
     let faults = match Store::open_to_copy(directory) {
-        Ok(lookup) => lookup.faults(),
+        Ok(reader) => reader.faults(),
         Err(OpenError::Missing { .. }) if !runs => {
             return report.ok("database: there is none yet; the server makes it");
         }

@@ -10,9 +10,9 @@ use chat_proto::name::ChannelName;
 use chat_proto::time::Timestamp;
 use serde::Serialize;
 
-use super::row::Row;
-use crate::history::stored;
-use crate::store::{Key, Store};
+use super::row::ExportRow;
+use crate::history::channel_key;
+use crate::store::{Store, StoreKey};
 
 /// Lines and bytes that are read at once.
 pub(super) const LINES_A_PAGE: usize = 1000;
@@ -23,32 +23,37 @@ pub(super) fn run(directory: &Path, channel: &str, file: Option<&Path>) -> anyho
         format!("\"{channel}\" is no channel's name; write it as general or \"#general\"")
     })?;
     let mut out = out(file)?;
-    let lookup = Store::open_to_read(directory)?;
+    let reader = Store::open_to_read(directory)?;
     let same = |shown: &str| ChannelName::new(shown).is_ok_and(|other| other == name);
     let row =
-        lookup.conversations()?.into_iter().find(|row| row.parties.is_none() && same(&row.shown));
+        reader.conversations()?.into_iter().find(|row| row.parties.is_none() && same(&row.shown));
     let Some(row) = row else {
         bail!(
             "no lines of {name} are stored; chat-server check tells which directory is looked at"
         );
     };
     let shown = format!("#{}", row.shown);
-    write(&mut out, &Row::Channel { name: shown.clone(), topic: row.topic, last: row.last })?;
-    let key = stored(&name);
+    write(&mut out, &ExportRow::Channel { name: shown.clone(), topic: row.topic, last: row.last })?;
+    let key = channel_key(&name);
     let mut after = row.floor;
     loop {
-        let page =
-            lookup.places(Key::Channel(&key), after, row.last, LINES_A_PAGE, BYTES_A_PAGE)?;
+        let page = reader.all_lines(
+            StoreKey::Channel(&key),
+            after,
+            row.last,
+            LINES_A_PAGE,
+            BYTES_A_PAGE,
+        )?;
         let Some(last) = page.lines.last() else { break };
         after = last.id;
         for line in page.lines {
             let time = Timestamp(line.time).rfc3339().to_string();
             let (id, from, text, action) = (line.id, line.author, line.text, line.action);
             let channel = shown.clone();
-            let row = if line.erased {
-                Row::Erased { id, time, channel }
+            let row = if line.redacted {
+                ExportRow::Erased { id, time, channel }
             } else {
-                Row::Message { id, time, channel, from, text, action }
+                ExportRow::Message { id, time, channel, from, text, action }
             };
             write(&mut out, &row)?;
         }

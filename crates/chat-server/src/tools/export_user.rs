@@ -10,12 +10,12 @@ use chat_proto::time::Timestamp;
 use serde::Serialize;
 
 use super::export::{LINES_A_PAGE, out, write};
-use crate::store::{AccountRow, ConversationRow, Lookup, Store};
+use crate::store::{AccountRow, ConversationRow, Reader, Store};
 
 /// One line of the file. Neither the password nor a token is among them, also not as a hash.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Row<'a> {
+enum UserExportRow<'a> {
     /// The first one.
     Account {
         name: &'a str,
@@ -57,27 +57,27 @@ enum Row<'a> {
 }
 
 /// A conversation as the account's rows name it.
-enum Place {
+enum ExportedConversation {
     Channel(String),
     With(String),
 }
 
 pub(super) fn run(directory: &Path, name: &str, file: Option<&Path>) -> anyhow::Result<()> {
     let name = UserName::new(name).with_context(|| format!("\"{name}\" is nobody's name"))?;
-    let lookup = Store::open_to_read(directory)?;
-    let Some(account) = lookup.account(name.key())? else {
+    let reader = Store::open_to_read(directory)?;
+    let Some(account) = reader.account(name.key())? else {
         bail!("there is no account {name}; chat-server check tells which directory is looked at");
     };
-    let places: HashMap<u32, Place> = lookup
+    let places: HashMap<u32, ExportedConversation> = reader
         .conversations()?
         .into_iter()
         .map(|row| (row.number, place(row, account.party)))
         .collect();
     let mut out = out(file)?;
-    about(&mut out, &lookup, &account, &places)?;
+    about(&mut out, &reader, &account, &places)?;
     let mut after = (0, 0);
     loop {
-        let page = lookup.lines_of(account.party, after, LINES_A_PAGE)?;
+        let page = reader.lines_of(account.party, after, LINES_A_PAGE)?;
         let Some(last) = page.last() else { break };
         after = (last.number, last.line.id);
         for written in &page {
@@ -85,10 +85,12 @@ pub(super) fn run(directory: &Path, name: &str, file: Option<&Path>) -> anyhow::
             let (id, time, action) = (line.id, shown(line.time), line.action);
             let (from, text) = (line.author.as_str(), line.text.as_str());
             let row = match places.get(&written.number) {
-                Some(Place::Channel(channel)) => {
-                    Row::Message { id, time, channel, from, text, action }
+                Some(ExportedConversation::Channel(channel)) => {
+                    UserExportRow::Message { id, time, channel, from, text, action }
                 }
-                Some(Place::With(to)) => Row::Private { id, time, from, to, text, action },
+                Some(ExportedConversation::With(to)) => {
+                    UserExportRow::Private { id, time, from, to, text, action }
+                }
                 // A conversation begun since they were read.
                 None => continue,
             };
@@ -101,40 +103,45 @@ pub(super) fn run(directory: &Path, name: &str, file: Option<&Path>) -> anyhow::
 /// What comes before the lines.
 fn about(
     out: &mut impl Write,
-    lookup: &Lookup,
+    reader: &Reader,
     account: &AccountRow,
-    places: &HashMap<u32, Place>,
+    places: &HashMap<u32, ExportedConversation>,
 ) -> anyhow::Result<()> {
     let AccountRow { party, shown: name, created, seen, is_away, away, admin, .. } = account;
     let (created, seen) = (shown(*created), shown(*seen));
     let (away, reason, admin) = (*is_away, away.as_deref(), *admin);
-    write(out, &Row::Account { name, created, seen, away, reason, admin })?;
-    for ignored in lookup.ignored_by(*party)? {
-        write(out, &Row::Ignored { name: &ignored.shown })?;
+    write(out, &UserExportRow::Account { name, created, seen, away, reason, admin })?;
+    for ignored in reader.ignored_by(*party)? {
+        write(out, &UserExportRow::Ignored { name: &ignored.shown })?;
     }
-    for member in lookup.member_of(*party)? {
+    for member in reader.member_of(*party)? {
         let read = member.marker;
         match places.get(&member.number) {
-            Some(Place::Channel(channel)) => {
-                write(out, &Row::Member { channel, entered: shown(member.entered), read })?;
+            Some(ExportedConversation::Channel(channel)) => {
+                write(
+                    out,
+                    &UserExportRow::Member { channel, entered: shown(member.entered), read },
+                )?;
             }
-            Some(Place::With(with)) => write(out, &Row::Chat { with, read })?,
+            Some(ExportedConversation::With(with)) => {
+                write(out, &UserExportRow::Chat { with, read })?
+            }
             None => {}
         }
     }
-    for number in lookup.operator_of(*party)? {
-        if let Some(Place::Channel(channel)) = places.get(&number) {
-            write(out, &Row::Operator { channel })?;
+    for number in reader.operator_of(*party)? {
+        if let Some(ExportedConversation::Channel(channel)) = places.get(&number) {
+            write(out, &UserExportRow::Operator { channel })?;
         }
     }
     Ok(())
 }
 
-fn place(row: ConversationRow, party: u64) -> Place {
+fn place(row: ConversationRow, party: u64) -> ExportedConversation {
     match row.parties {
-        None => Place::Channel(format!("#{}", row.shown)),
-        Some((one, _)) if one == party => Place::With(row.other_name),
-        Some(_) => Place::With(row.one_name),
+        None => ExportedConversation::Channel(format!("#{}", row.shown)),
+        Some((one, _)) if one == party => ExportedConversation::With(row.other_name),
+        Some(_) => ExportedConversation::With(row.one_name),
     }
 }
 

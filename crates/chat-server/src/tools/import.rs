@@ -8,10 +8,10 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
-use super::row::Row;
+use super::row::ExportRow;
 use super::tell;
-use crate::history::stored;
-use crate::store::{Book, Durability, Entry, Key, Lookup, Place, Store};
+use crate::history::channel_key;
+use crate::store::{Durability, Reader, Store, StoreKey, StoreLocation, WriteOp, Writer};
 use crate::util::input;
 
 /// The highest id that a line can have.
@@ -36,11 +36,11 @@ pub(super) fn run(directory: &Path, file: Option<&Path>) -> anyhow::Result<()> {
     if file.is_none() && io::stdin().is_terminal() {
         tell(format_args!("reading rows from the terminal into {into}; Ctrl-D ends them"))?;
     }
-    let store = Store::open(&Place::Directory(directory.to_owned()), Durability::Machine)?;
-    let (book, lookups) = store.into_parts();
+    let store = Store::open(&StoreLocation::Directory(directory.to_owned()), Durability::Machine)?;
+    let (writer, lookups) = store.into_parts();
     let mut import = Import {
-        book,
-        lookup: lookups.lookup()?,
+        writer,
+        reader: lookups.reader()?,
         channel: None,
         batch: Vec::new(),
         added: 0,
@@ -62,8 +62,8 @@ pub(super) fn run(directory: &Path, file: Option<&Path>) -> anyhow::Result<()> {
     }
     import.end_channel()?;
     // A server that starts with it finds every word at once.
-    import.book.flush()?;
-    import.book.checkpoint()?;
+    import.writer.flush()?;
+    import.writer.checkpoint()?;
     let Import { added, there, .. } = import;
     tell(format_args!("{added} lines imported into {into}, {there} were there already"))?;
     Ok(())
@@ -84,17 +84,17 @@ fn next_line(input: &mut impl BufRead) -> anyhow::Result<Option<String>> {
 }
 
 struct Import {
-    book: Book,
-    lookup: Lookup,
-    channel: Option<Target>,
-    batch: Vec<Line>,
+    writer: Writer,
+    reader: Reader,
+    channel: Option<ImportedChannel>,
+    batch: Vec<ImportedLine>,
     added: u64,
     /// Lines of the file that the store has already.
     there: u64,
 }
 
 /// The channel into which lines go.
-struct Target {
+struct ImportedChannel {
     name: ChannelName,
     number: u32,
     last: u64,
@@ -105,14 +105,14 @@ struct Target {
     end: u64,
 }
 
-struct Line {
+struct ImportedLine {
     id: u64,
     time: i64,
-    said: Option<Said>,
+    said: Option<ImportedMessage>,
 }
 
 /// What an erased line hasn't got any more.
-struct Said {
+struct ImportedMessage {
     from: String,
     text: String,
     action: bool,
@@ -126,16 +126,19 @@ impl Import {
         let row = serde_json::from_str(line)
             .context("this is no row of an export; a file is what chat-server export wrote")?;
         match row {
-            Row::Channel { name, topic, last } => self.channel(&name, topic.as_deref(), last),
-            Row::Message { id, time, channel, from, text, action } => {
+            ExportRow::Channel { name, topic, last } => self.channel(&name, topic.as_deref(), last),
+            ExportRow::Message { id, time, channel, from, text, action } => {
                 let time = moment(&time)?;
                 let from = UserName::new(&from).map_err(anyhow::Error::from)?.as_str().to_owned();
                 let text =
                     Text::new(&text).context("its text has nothing in it")?.as_str().to_owned();
-                self.message(&channel, Line { id, time, said: Some(Said { from, text, action }) })
+                self.message(
+                    &channel,
+                    ImportedLine { id, time, said: Some(ImportedMessage { from, text, action }) },
+                )
             }
-            Row::Erased { id, time, channel } => {
-                self.message(&channel, Line { id, time: moment(&time)?, said: None })
+            ExportRow::Erased { id, time, channel } => {
+                self.message(&channel, ImportedLine { id, time: moment(&time)?, said: None })
             }
         }
     }
@@ -146,27 +149,33 @@ impl Import {
             bail!("{end} can't be the id of a line; the highest is {MAX_ID}");
         }
         let name = ChannelName::new(name)?;
-        let rows = self.book.conversations()?;
+        let rows = self.writer.conversations()?;
         let same = |shown: &str| ChannelName::new(shown).is_ok_and(|other| other == name);
         let there = rows.iter().find(|row| row.parties.is_none() && same(&row.shown));
         let (number, last, time, floor) = if let Some(row) = there {
             {
-                let time = self.book.last_times()?.get(&row.number).copied();
+                let time = self.writer.last_times()?.get(&row.number).copied();
                 (row.number, row.last, time.unwrap_or(i64::MIN), row.floor)
             }
         } else {
             let number = rows.iter().map(|row| row.number).max().unwrap_or_default() + 1;
             let topic = topic.and_then(Text::new);
             let topic = topic.as_ref().map(Text::as_str);
-            let (key, shown) = (stored(&name), name.bare());
-            self.book.commit(&[Entry::Channel { number, name: &key, shown, topic, open: true }])?;
+            let (key, shown) = (channel_key(&name), name.bare());
+            self.writer.commit(&[WriteOp::Channel {
+                number,
+                name: &key,
+                shown,
+                topic,
+                open: true,
+            }])?;
             (number, 0, i64::MIN, 0)
         };
-        self.channel = Some(Target { name, number, last, time, floor, end });
+        self.channel = Some(ImportedChannel { name, number, last, time, floor, end });
         Ok(())
     }
 
-    fn message(&mut self, channel: &str, line: Line) -> anyhow::Result<()> {
+    fn message(&mut self, channel: &str, line: ImportedLine) -> anyhow::Result<()> {
         let same = |name: &ChannelName| ChannelName::new(channel).is_ok_and(|other| other == *name);
         let Some(into) = self.channel.as_mut().filter(|into| same(&into.name)) else {
             bail!(
@@ -178,7 +187,7 @@ impl Import {
         }
         if into.last == 0 && line.id > 1 {
             // An export of a channel of which only the newest lines are kept.
-            self.book.raise_floor(into.number, line.id - 1)?;
+            self.writer.raise_floor(into.number, line.id - 1)?;
             (into.last, into.floor) = (line.id - 1, line.id - 1);
         }
         let (number, last) = (into.number, into.last);
@@ -203,23 +212,24 @@ impl Import {
         if let Some(into) = self.channel.take()
             && into.end > into.last
         {
-            self.book.raise_floor(into.number, into.end)?;
+            self.writer.raise_floor(into.number, into.end)?;
         }
         Ok(())
     }
 
     /// A line that is there already must be the same.
-    fn compare(&mut self, number: u32, floor: u64, line: &Line) -> anyhow::Result<()> {
+    fn compare(&mut self, number: u32, floor: u64, line: &ImportedLine) -> anyhow::Result<()> {
         self.commit()?;
         let Some(into) = self.channel.as_ref().filter(|into| into.number == number) else {
             return Ok(());
         };
-        let key = stored(&into.name);
-        let page = self.lookup.places(Key::Channel(&key), line.id - 1, line.id, 1, 1)?;
+        let key = channel_key(&into.name);
+        let page = self.reader.all_lines(StoreKey::Channel(&key), line.id - 1, line.id, 1, 1)?;
         let same = page.lines.first().is_none_or(|there| {
-            let words = |said: &Said| there.text == said.text && there.author == said.from;
+            let words =
+                |said: &ImportedMessage| there.text == said.text && there.author == said.from;
             // What is erased on one of the two sides stays as it is here.
-            there.time == line.time && (there.erased || line.said.as_ref().is_none_or(words))
+            there.time == line.time && (there.redacted || line.said.as_ref().is_none_or(words))
         });
         if line.id > floor && !same {
             bail!(
@@ -235,11 +245,11 @@ impl Import {
     fn commit(&mut self) -> anyhow::Result<()> {
         let Some(into) = &mut self.channel else { return Ok(()) };
         let number = into.number;
-        let mut entries: Vec<Entry<'_>> = self
+        let mut entries: Vec<WriteOp<'_>> = self
             .batch
             .iter()
-            .map(|Line { id, time, said }| match said {
-                Some(Said { from, text, action }) => Entry::Line {
+            .map(|ImportedLine { id, time, said }| match said {
+                Some(ImportedMessage { from, text, action }) => WriteOp::Line {
                     number,
                     id: *id,
                     time: *time,
@@ -251,18 +261,18 @@ impl Import {
                     once: None,
                     hidden: false,
                 },
-                None => Entry::Blank { number, id: *id, time: *time },
+                None => WriteOp::RedactedLine { number, id: *id, time: *time },
             })
             .collect();
-        for Line { id, time, .. } in &self.batch {
+        for ImportedLine { id, time, .. } in &self.batch {
             // An export tells what the clock was.
             if *time < into.time {
-                entries.push(Entry::Earlier { number, id: *id });
+                entries.push(WriteOp::OutOfOrder { number, id: *id });
             }
             into.time = *time;
         }
         if !entries.is_empty() {
-            self.book.commit(&entries)?;
+            self.writer.commit(&entries)?;
             self.added += self.batch.len() as u64;
         }
         self.batch.clear();

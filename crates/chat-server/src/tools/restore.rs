@@ -28,7 +28,7 @@ pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
     }
     // No server and no other tool uses the directory until this is dropped.
     let _lock = Store::lock(directory)?;
-    let part = Part::new(directory)?;
+    let part = StagedCopy::new(directory)?;
     let faults = maintenance::copy_backup(file, &part.0).map_err(|error| unusable(file, error))?;
     if !faults.is_empty() {
         bail!("{shown} is not whole, and nothing is changed: {}", faults.join("; "));
@@ -64,9 +64,9 @@ fn unusable(file: &Path, error: OpenError) -> anyhow::Error {
 }
 
 /// The copy; what is left of it goes when this is dropped.
-struct Part(PathBuf);
+struct StagedCopy(PathBuf);
 
-impl Part {
+impl StagedCopy {
     fn new(directory: &Path) -> anyhow::Result<Self> {
         let part = Self(directory.join(PART));
         drop(fs::remove_file(&part.0));
@@ -84,7 +84,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for StagedCopy {
     fn drop(&mut self) {
         // Usually it is in place.
         drop(fs::remove_file(&self.0));

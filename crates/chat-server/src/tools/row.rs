@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub(super) enum Row {
+pub(super) enum ExportRow {
     /// The first one.
     Channel {
         name: String,

@@ -4,51 +4,64 @@ use std::fs;
 use std::path::Path;
 
 use super::{export, export_user, import};
-use crate::store::{AccountEntry, Book, Durability, Entry, Place, Store};
+use crate::store::{AccountOp, Durability, Store, StoreLocation, WriteOp, Writer};
 
-fn book(directory: &Path) -> Book {
-    let place = Place::Directory(directory.to_owned());
+fn writer(directory: &Path) -> Writer {
+    let place = StoreLocation::Directory(directory.to_owned());
     Store::open(&place, Durability::Process).unwrap().into_parts().0
 }
 
-fn said(number: u32, id: u64, author: &'static str, account: Option<u64>) -> Entry<'static> {
+fn said(number: u32, id: u64, author: &'static str, account: Option<u64>) -> WriteOp<'static> {
     let time = 1_000_000 + i64::try_from(id).unwrap() * 1000;
     let (action, by_other, text, once) = (id == 2, author == "bob", "hi", None);
-    Entry::Line { number, id, time, author, action, by_other, account, text, once, hidden: false }
+    WriteOp::Line { number, id, time, author, action, by_other, account, text, once, hidden: false }
 }
 
 /// Alice has the account 10 and runs `#general`; Bob has none.
-fn fill(directory: &Path) -> Book {
-    let mut book = book(directory);
-    let account = |entry| Entry::Account(entry);
-    book.commit(&[
-        Entry::Channel { number: 1, name: "#general", shown: "General", topic: None, open: true },
-        Entry::Private { number: 2, one: 10, other: 11, one_name: "Alice", other_name: "bob" },
-        account(AccountEntry::Made {
-            party: 10,
-            key: "alice",
-            shown: "Alice",
-            password: "$argon2id$secret",
-            created: 1_000_000,
-            admin: false,
-        }),
-        account(AccountEntry::Token { hash: &[1; 32], party: 10, created: 5 }),
-        account(AccountEntry::Ignore { party: 10, name: "eve", shown: "Eve", other: None }),
-        account(AccountEntry::Away { party: 10, is_away: true, reason: Some("lunch") }),
-        account(AccountEntry::Member { party: 10, number: 1, marker: 2, entered: 1_000_000 }),
-        account(AccountEntry::Marker { party: 10, number: 2, marker: 1 }),
-        account(AccountEntry::Operator { number: 1, party: 10 }),
-        said(1, 1, "bob", None),
-        said(1, 2, "Alice", Some(10)),
-        said(1, 3, "bob", None),
-        said(2, 1, "Alice", None),
-        said(2, 2, "bob", None),
-        said(2, 3, "Alice", Some(10)),
-    ])
-    .unwrap();
+fn fill(directory: &Path) -> Writer {
+    let mut writer = writer(directory);
+    let account = |entry| WriteOp::Account(entry);
+    writer
+        .commit(&[
+            WriteOp::Channel {
+                number: 1,
+                name: "#general",
+                shown: "General",
+                topic: None,
+                open: true,
+            },
+            WriteOp::Private {
+                number: 2,
+                one: 10,
+                other: 11,
+                one_name: "Alice",
+                other_name: "bob",
+            },
+            account(AccountOp::Create {
+                party: 10,
+                key: "alice",
+                shown: "Alice",
+                password: "$argon2id$secret",
+                created: 1_000_000,
+                admin: false,
+            }),
+            account(AccountOp::Token { hash: &[1; 32], party: 10, created: 5 }),
+            account(AccountOp::Ignore { party: 10, name: "eve", shown: "Eve", other: None }),
+            account(AccountOp::Away { party: 10, is_away: true, reason: Some("lunch") }),
+            account(AccountOp::Member { party: 10, number: 1, marker: 2, entered: 1_000_000 }),
+            account(AccountOp::Marker { party: 10, number: 2, marker: 1 }),
+            account(AccountOp::Operator { number: 1, party: 10 }),
+            said(1, 1, "bob", None),
+            said(1, 2, "Alice", Some(10)),
+            said(1, 3, "bob", None),
+            said(2, 1, "Alice", None),
+            said(2, 2, "bob", None),
+            said(2, 3, "Alice", Some(10)),
+        ])
+        .unwrap();
     // As the thread of a server does that puts lines into the tables.
-    book.flush().unwrap();
-    book
+    writer.flush().unwrap();
+    writer
 }
 
 #[test]
@@ -79,10 +92,10 @@ fn all_that_is_kept_of_an_account_is_exported_and_no_secret() {
 fn places_of_erased_lines_go_through_an_export_and_an_import() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let mut book = fill(&path("data"));
+    let mut writer = fill(&path("data"));
     export::run(&path("data"), "general", Some(&path("before"))).unwrap();
-    book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
-    while book.erase(10, 8).unwrap() {}
+    writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+    while writer.redact(10, 8).unwrap() {}
     export::run(&path("data"), "general", Some(&path("after"))).unwrap();
     let (before, after) =
         (fs::read_to_string(path("before")).unwrap(), fs::read_to_string(path("after")).unwrap());

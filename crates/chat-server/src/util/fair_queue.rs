@@ -12,14 +12,14 @@ use std::sync::{Condvar, Mutex};
 
 use crate::util::net::client_prefix;
 use crate::util::sync::lock;
-use crate::util::work_queue::{Next, Wait};
+use crate::util::work_queue::{Popped, Wait};
 
 /// So many flows that were idle are served before the next of those that had a turn lately.
 const FRESH_IN_A_ROW: u32 = 3;
 
 /// The flow of a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Flow {
+pub(crate) struct FlowId {
     /// Lanes have equal shares, whatever waits in each.
     lane: u8,
     /// An IPv6 address counts as its /64. Connections without an address are one flow.
@@ -29,7 +29,7 @@ pub(crate) struct Flow {
     connection: u64,
 }
 
-impl Flow {
+impl FlowId {
     /// What a connection asks for.
     pub(crate) fn new(address: Option<IpAddr>, connection: u64) -> Self {
         Self { lane: 0, address: address.map(client_prefix), account: 0, connection }
@@ -52,27 +52,27 @@ impl Flow {
 }
 
 /// Work that waits for one thread or several.
-pub(crate) struct FairBacklog<T> {
+pub(crate) struct FairQueue<T> {
     /// Items at most.
     most: usize,
-    state: Mutex<State<T>>,
+    state: Mutex<FairQueueState<T>>,
     added: Condvar,
 }
 
-struct State<T> {
-    waiting: FairQueue<T>,
+struct FairQueueState<T> {
+    waiting: FairItems<T>,
     closed: bool,
 }
 
-impl<T> FairBacklog<T> {
+impl<T> FairQueue<T> {
     /// For so many items at most.
     pub(crate) fn new(most: usize) -> Self {
-        let state = State { waiting: FairQueue::default(), closed: false };
+        let state = FairQueueState { waiting: FairItems::default(), closed: false };
         Self { most, state: Mutex::new(state), added: Condvar::new() }
     }
 
     /// Adds something; once it is closed, that is dropped. Returns what has no room then: the last of the longest flow.
-    pub(crate) fn add(&self, flow: Flow, one: T) -> Option<T> {
+    pub(crate) fn add(&self, flow: FlowId, one: T) -> Option<T> {
         let mut state = lock(&self.state);
         if state.closed {
             return None;
@@ -111,40 +111,40 @@ impl<T> FairBacklog<T> {
     }
 
     /// Takes what has the next turn; if there is nothing, waits for something, for so long.
-    pub(crate) fn next(&self, wait: Wait) -> Next<T> {
+    pub(crate) fn next(&self, wait: Wait) -> Popped<T> {
         let mut state = lock(&self.state);
         loop {
             if let Some(one) = state.waiting.pop() {
-                return Next::Some(one);
+                return Popped::Some(one);
             }
             if state.closed {
-                return Next::Closed;
+                return Popped::Closed;
             }
-            let is_idle = |state: &State<T>| state.waiting.len() == 0 && !state.closed;
+            let is_idle = |state: &FairQueueState<T>| state.waiting.len() == 0 && !state.closed;
             match wait.on(&self.added, state, is_idle) {
                 Some(woken) => state = woken,
-                None => return Next::Nothing,
+                None => return Popped::Nothing,
             }
         }
     }
 }
 
 /// Items of many flows, in turns.
-struct FairQueue<T>(Turns<u8, Addresses<T>>);
+struct FairItems<T>(Turns<u8, Addresses<T>>);
 
 type Addresses<T> = Turns<Option<IpAddr>, Accounts<T>>;
 type Accounts<T> = Turns<u64, Connections<T>>;
 type Connections<T> = Turns<u64, VecDeque<T>>;
 
-impl<T> Default for FairQueue<T> {
+impl<T> Default for FairItems<T> {
     fn default() -> Self {
         Self(Turns::default())
     }
 }
 
-impl<T> FairQueue<T> {
-    fn add(&mut self, flow: Flow, one: T) {
-        let Flow { lane, address, account, connection } = flow;
+impl<T> FairItems<T> {
+    fn add(&mut self, flow: FlowId, one: T) {
+        let FlowId { lane, address, account, connection } = flow;
         self.0.add(lane, |lane| {
             lane.add(address, |address| {
                 address.add(account, |account| account.add(connection, |own| own.push_back(one)));
@@ -170,7 +170,7 @@ impl<T> FairQueue<T> {
 }
 
 /// What items are taken out of.
-trait Source: Default {
+trait ItemSource: Default {
     type Item;
 
     fn len(&self) -> usize;
@@ -183,7 +183,7 @@ trait Source: Default {
     fn take_where(&mut self, which: &impl Fn(&Self::Item) -> bool, taken: &mut Vec<Self::Item>);
 }
 
-impl<T> Source for VecDeque<T> {
+impl<T> ItemSource for VecDeque<T> {
     type Item = T;
 
     fn len(&self) -> usize {
@@ -232,7 +232,7 @@ impl<K, S> Default for Turns<K, S> {
     }
 }
 
-impl<K: Copy + Eq + Hash, S: Source> Turns<K, S> {
+impl<K: Copy + Eq + Hash, S: ItemSource> Turns<K, S> {
     /// `put` adds one item to the source.
     fn add(&mut self, key: K, put: impl FnOnce(&mut S)) {
         let fresh = &mut self.fresh;
@@ -244,7 +244,7 @@ impl<K: Copy + Eq + Hash, S: Source> Turns<K, S> {
     }
 }
 
-impl<K: Copy + Eq + Hash, S: Source> Source for Turns<K, S> {
+impl<K: Copy + Eq + Hash, S: ItemSource> ItemSource for Turns<K, S> {
     type Item = S::Item;
 
     fn len(&self) -> usize {
@@ -301,12 +301,12 @@ mod tests {
 
     use super::*;
 
-    fn flow(address: u8, connection: u64) -> Flow {
-        Flow::new(Some(IpAddr::from([192, 0, 2, address])), connection)
+    fn flow(address: u8, connection: u64) -> FlowId {
+        FlowId::new(Some(IpAddr::from([192, 0, 2, address])), connection)
     }
 
     /// Takes one out and puts its successor in, as a client does that asks again and again.
-    fn serve(queue: &mut FairQueue<Flow>) -> Flow {
+    fn serve(queue: &mut FairItems<FlowId>) -> FlowId {
         let served = queue.pop().unwrap();
         queue.add(served, served);
         served
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn sixty_connections_of_one_address_delay_another_address_by_two_turns() {
-        let mut queue = FairQueue::default();
+        let mut queue = FairItems::default();
         (0..60).for_each(|connection| queue.add(flow(1, connection), flow(1, connection)));
         for _ in 0..200 {
             serve(&mut queue);
@@ -339,7 +339,7 @@ mod tests {
     /// from signing in for seconds.
     #[test]
     fn many_connections_that_try_one_account_delay_another_account_by_two_turns() {
-        let mut queue = FairQueue::default();
+        let mut queue = FairItems::default();
         for connection in 0..60 {
             let flow = flow(1, connection).on_account("victim");
             queue.add(flow, flow);
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_lane_has_its_share_whatever_waits_in_the_other() {
-        let mut queue = FairQueue::default();
+        let mut queue = FairItems::default();
         for connection in 0..100 {
             let flow = flow((connection % 50) as u8, connection).in_lane(1);
             queue.add(flow, flow);
@@ -367,17 +367,17 @@ mod tests {
 
     #[test]
     fn a_full_queue_displaces_the_last_of_the_longest_flow() {
-        let backlog = FairBacklog::new(4);
+        let queue = FairQueue::new(4);
         for at in 0..4 {
-            assert_eq!(backlog.add(flow(1, at), (1, at)), None);
+            assert_eq!(queue.add(flow(1, at), (1, at)), None);
         }
-        assert_eq!(backlog.add(flow(2, 9), (2, 9)), Some((1, 3)));
-        assert_eq!(backlog.add(flow(2, 10), (2, 10)), Some((1, 2)));
-        assert_eq!(backlog.len(), 4);
-        backlog.close();
-        assert_eq!(backlog.add(flow(3, 1), (3, 1)), None, "it is dropped");
+        assert_eq!(queue.add(flow(2, 9), (2, 9)), Some((1, 3)));
+        assert_eq!(queue.add(flow(2, 10), (2, 10)), Some((1, 2)));
+        assert_eq!(queue.len(), 4);
+        queue.close();
+        assert_eq!(queue.add(flow(3, 1), (3, 1)), None, "it is dropped");
         let mut left = Vec::new();
-        while let Next::Some(one) = backlog.next(Wait::Long) {
+        while let Popped::Some(one) = queue.next(Wait::Forever) {
             left.push(one);
         }
         left.sort_unstable();
@@ -385,21 +385,21 @@ mod tests {
     }
 
     #[derive(Clone, Debug)]
-    enum Step {
+    enum QueueStep {
         Add(u8, u8, u64),
         Pop,
         Displace,
         TakeOf(u8),
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    fn step() -> impl Strategy<Value = QueueStep> {
         prop_oneof![
             5 => (0..2_u8, 0..4_u8, 0..5_u64).prop_map(|(lane, address, connection)| {
-                Step::Add(lane, address, connection)
+                QueueStep::Add(lane, address, connection)
             }),
-            4 => Just(Step::Pop),
-            1 => Just(Step::Displace),
-            1 => (0..4_u8).prop_map(Step::TakeOf),
+            4 => Just(QueueStep::Pop),
+            1 => Just(QueueStep::Displace),
+            1 => (0..4_u8).prop_map(QueueStep::TakeOf),
         ]
     }
 
@@ -408,24 +408,24 @@ mod tests {
         fn each_item_comes_out_once_and_those_of_a_flow_in_order(
             steps in prop::collection::vec(step(), 0..200),
         ) {
-            let mut queue = FairQueue::default();
-            let mut inside: Vec<(Flow, usize)> = Vec::new();
+            let mut queue = FairItems::default();
+            let mut inside: Vec<(FlowId, usize)> = Vec::new();
             for (at, step) in steps.into_iter().enumerate() {
                 match step {
-                    Step::TakeOf(_) => {}
-                    Step::Add(lane, address, connection) => {
+                    QueueStep::TakeOf(_) => {}
+                    QueueStep::Add(lane, address, connection) => {
                         let flow = flow(address, connection).in_lane(lane);
                         queue.add(flow, (flow, at));
                         inside.push((flow, at));
                     }
-                    Step::Pop => match queue.pop() {
+                    QueueStep::Pop => match queue.pop() {
                         Some(item) => {
                             let place = inside.iter().position(|(flow, _)| *flow == item.0).unwrap();
                             prop_assert_eq!(inside.remove(place), item);
                         }
                         None => prop_assert!(inside.is_empty()),
                     },
-                    Step::Displace => match queue.pop_of_longest() {
+                    QueueStep::Displace => match queue.pop_of_longest() {
                         Some(item) => {
                             let place = inside.iter().rposition(|(flow, _)| *flow == item.0).unwrap();
                             prop_assert_eq!(inside.remove(place), item);
@@ -433,8 +433,8 @@ mod tests {
                         None => prop_assert!(inside.is_empty()),
                     },
                 }
-                if let Step::TakeOf(address) = step {
-                    let is_of = |(flow, _): &(Flow, usize)| flow.address == self::flow(address, 0).address;
+                if let QueueStep::TakeOf(address) = step {
+                    let is_of = |(flow, _): &(FlowId, usize)| flow.address == self::flow(address, 0).address;
                     let mut taken = Vec::new();
                     queue.take_where(&is_of, &mut taken);
                     taken.sort_unstable_by_key(|(_, at)| *at);
@@ -455,7 +455,7 @@ mod tests {
         fn addresses_that_always_ask_have_equal_shares(
             connections in prop::collection::vec(1..20_u64, 2..6),
         ) {
-            let mut queue = FairQueue::default();
+            let mut queue = FairItems::default();
             for (address, count) in (0..).zip(&connections) {
                 (0..*count).for_each(|one| queue.add(flow(address, one), flow(address, one)));
             }
@@ -475,7 +475,7 @@ mod tests {
         /// However many new flows come, each flow that waits has a turn in bounded time.
         #[test]
         fn nobody_is_starved_by_newcomers(waiting in 1..20_u64, newcomers in 1..4_u64) {
-            let mut queue = FairQueue::default();
+            let mut queue = FairItems::default();
             (0..waiting).for_each(|one| queue.add(flow(1, one), flow(1, one)));
             for _ in 0..4 * waiting {
                 serve(&mut queue);

@@ -255,12 +255,12 @@ mod held {
 
     use super::Rank;
 
-    type Taken = Vec<(u8, &'static Location<'static>)>;
+    type HeldRanks = Vec<(u8, &'static Location<'static>)>;
 
     /// What one thread holds, in rising order of rank.
     struct Thread {
         name: String,
-        taken: Mutex<Taken>,
+        taken: Mutex<HeldRanks>,
     }
 
     static THREADS: Mutex<Vec<Weak<Thread>>> = Mutex::new(Vec::new());
@@ -280,7 +280,7 @@ mod held {
         }
     }
 
-    fn with_own<R>(do_with: impl FnOnce(&mut Taken) -> R) -> Option<R> {
+    fn with_own<R>(do_with: impl FnOnce(&mut HeldRanks) -> R) -> Option<R> {
         // A thread that ends has nothing to compare with.
         let done = OWN.try_with(|own| {
             let own = own.borrow();

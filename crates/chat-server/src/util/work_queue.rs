@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::util::sync::lock;
 
 /// What waits for one thread. Whoever adds to it bounds how much that can be; it says how.
-pub(crate) struct Backlog<T> {
-    state: Mutex<State<T>>,
+pub(crate) struct WorkQueue<T> {
+    state: Mutex<WorkQueueState<T>>,
     added: Condvar,
 }
 
-struct State<T> {
+struct WorkQueueState<T> {
     waiting: VecDeque<T>,
     closed: bool,
 }
@@ -20,9 +20,9 @@ struct State<T> {
 /// How long to wait for something.
 #[derive(Clone, Copy)]
 pub(crate) enum Wait {
-    Not,
+    No,
     For(Duration),
-    Long,
+    Forever,
 }
 
 impl Wait {
@@ -35,19 +35,19 @@ impl Wait {
         is_idle: impl Fn(&S) -> bool,
     ) -> Option<MutexGuard<'a, S>> {
         match self {
-            Self::Not => None,
+            Self::No => None,
             Self::For(time) => {
                 let waited = added.wait_timeout_while(state, time, |state| is_idle(state));
                 let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
                 (!timeout.timed_out()).then_some(state)
             }
-            Self::Long => Some(added.wait(state).unwrap_or_else(PoisonError::into_inner)),
+            Self::Forever => Some(added.wait(state).unwrap_or_else(PoisonError::into_inner)),
         }
     }
 }
 
 /// What the thread is to do next.
-pub(crate) enum Next<T> {
+pub(crate) enum Popped<T> {
     /// This.
     Some(T),
     /// Nothing waits.
@@ -72,14 +72,14 @@ pub(crate) fn lower_priority(to: Priority) {
     }
 }
 
-impl<T> Default for Backlog<T> {
+impl<T> Default for WorkQueue<T> {
     fn default() -> Self {
-        let state = State { waiting: VecDeque::new(), closed: false };
+        let state = WorkQueueState { waiting: VecDeque::new(), closed: false };
         Self { state: Mutex::new(state), added: Condvar::new() }
     }
 }
 
-impl<T> Backlog<T> {
+impl<T> WorkQueue<T> {
     /// Adds something; once it is closed, that is dropped.
     pub(crate) fn add(&self, one: T) {
         let mut state = lock(&self.state);
@@ -114,22 +114,22 @@ impl<T> Backlog<T> {
 
     /// Waits until there is something, for so long, and leaves it there. `most` is how much is usually taken at
     /// once.
-    pub(crate) fn wait(&self, most: usize, wait: Wait) -> Next<()> {
+    pub(crate) fn wait(&self, most: usize, wait: Wait) -> Popped<()> {
         let mut state = lock(&self.state);
         loop {
             if !state.waiting.is_empty() {
-                return Next::Some(());
+                return Popped::Some(());
             }
             if state.closed {
-                return Next::Closed;
+                return Popped::Closed;
             }
-            if matches!(wait, Wait::Long) {
+            if matches!(wait, Wait::Forever) {
                 state.waiting.shrink_to(most);
             }
-            let is_idle = |state: &State<T>| state.waiting.is_empty() && !state.closed;
+            let is_idle = |state: &WorkQueueState<T>| state.waiting.is_empty() && !state.closed;
             match wait.on(&self.added, state, is_idle) {
                 Some(woken) => state = woken,
-                None => return Next::Nothing,
+                None => return Popped::Nothing,
             }
         }
     }

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::store::checkpoint::{Length, Wal, has_room_to_spare, lengthen, truncate};
+use crate::store::checkpoint::{Wal, WalLimits, has_room_to_spare, lengthen, truncate};
 use crate::store::files::MAX_LOG;
-use crate::store::wal_repair::Sum;
-use crate::store::{BUSY, Durability, Failure, identity};
+use crate::store::wal_repair::Checksum;
+use crate::store::{BUSY, Durability, StoreError, identity};
 
 /// The file, beside that of the tables.
 pub(in crate::store) const FILE: &str = "recent.db";
@@ -28,7 +28,7 @@ pub(in crate::store) struct Journal {
 }
 
 /// A row as it is found.
-pub(super) struct Row {
+pub(super) struct JournalRow {
     pub(super) number: i64,
     pub(super) records: Vec<u8>,
     /// It is as it was written.
@@ -73,12 +73,12 @@ impl Journal {
         is_long: impl Fn() + Send + 'static,
     ) -> rusqlite::Result<Wal> {
         self.lengthen();
-        Wal::of(&mut self.connection, &directory.join(FILE), Length::OF_JOURNAL, is_long)
+        Wal::of(&mut self.connection, &directory.join(FILE), WalLimits::OF_JOURNAL, is_long)
     }
 
     fn lengthen(&mut self) {
         if self.has_room
-            && let Err(error) = lengthen(&mut self.connection, Length::OF_JOURNAL)
+            && let Err(error) = lengthen(&mut self.connection, WalLimits::OF_JOURNAL)
         {
             // It grows by and by then.
             tracing::debug!(%error, "the log could not be made long");
@@ -95,7 +95,7 @@ impl Journal {
     }
 
     /// The first row after this one.
-    pub(super) fn after(&self, row: i64) -> Result<Option<Row>, Failure> {
+    pub(super) fn after(&self, row: i64) -> Result<Option<JournalRow>, StoreError> {
         let sum = if self.has_sums { "sum" } else { "NULL" };
         let mut next = self.connection.prepare_cached(&format!(
             "SELECT row, records, {sum} FROM batch WHERE row > ?1 ORDER BY row LIMIT 1"
@@ -103,24 +103,24 @@ impl Journal {
         let next = next.query_row([row], |row| {
             let records: Vec<u8> = row.get(1)?;
             let sum: Option<i64> = row.get(2)?;
-            let is_whole = sum.is_none_or(|sum| sum == Sum::of(&records));
-            Ok(Row { number: row.get(0)?, records, is_whole })
+            let is_whole = sum.is_none_or(|sum| sum == Checksum::of(&records));
+            Ok(JournalRow { number: row.get(0)?, records, is_whole })
         });
         Ok(next.optional()?)
     }
 
     /// The first row, if there is one, and the last; 0 if there is none.
-    pub(super) fn ends(&self) -> Result<(Option<i64>, i64), Failure> {
+    pub(super) fn ends(&self) -> Result<(Option<i64>, i64), StoreError> {
         let sql = "SELECT (SELECT min(row) FROM batch), coalesce((SELECT max(row) FROM batch), 0)";
         Ok(self.connection.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
     /// Keeps records, or nothing of them.
-    pub(super) fn append(&mut self, row: i64, records: &[u8]) -> Result<(), Failure> {
+    pub(super) fn append(&mut self, row: i64, records: &[u8]) -> Result<(), StoreError> {
         let appended = if self.has_sums {
             self.connection
                 .prepare_cached("INSERT INTO batch (row, records, sum) VALUES (?1, ?2, ?3)")
-                .and_then(|mut insert| insert.execute(params![row, records, Sum::of(records)]))
+                .and_then(|mut insert| insert.execute(params![row, records, Checksum::of(records)]))
         } else {
             self.connection
                 .prepare_cached("INSERT INTO batch (row, records) VALUES (?1, ?2)")
@@ -134,7 +134,7 @@ impl Journal {
     }
 
     /// Deletes some of the rows up to this one, which are in the tables for good. Returns whether there are more.
-    pub(super) fn forget_some(&mut self, row: i64) -> Result<bool, Failure> {
+    pub(super) fn forget_some(&mut self, row: i64) -> Result<bool, StoreError> {
         let first: Option<i64> =
             self.connection.query_row("SELECT min(row) FROM batch", (), |row| row.get(0))?;
         let upto = first.map_or(row, |first| row.min(first + FORGOTTEN_AT_ONCE - 1));
@@ -147,14 +147,14 @@ impl Journal {
     }
 
     /// Rows up to this one are in the tables, and stay here until they are in the file itself.
-    pub(super) fn note_put(&mut self, row: i64) -> Result<(), Failure> {
+    pub(super) fn note_put(&mut self, row: i64) -> Result<(), StoreError> {
         self.unsynced(|connection| Ok(identity::note_put(connection, row)?))
     }
 
     fn unsynced(
         &mut self,
-        change: impl FnOnce(&mut Connection) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        change: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let usual: i64 =
             self.connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
         self.connection.pragma_update(None, "synchronous", "normal")?;
@@ -164,12 +164,12 @@ impl Journal {
     }
 
     /// Rows up to this one are in the tables.
-    pub(super) fn forget(&mut self, row: i64) -> Result<(), Failure> {
+    pub(super) fn forget(&mut self, row: i64) -> Result<(), StoreError> {
         delete(&mut self.connection, row)?;
         self.shrink()
     }
 
-    fn shrink(&mut self) -> Result<(), Failure> {
+    fn shrink(&mut self) -> Result<(), StoreError> {
         if self.is_empty()? && self.bytes()? > LONG {
             self.connection.execute("VACUUM", ())?;
         }
@@ -183,7 +183,7 @@ impl Journal {
     }
 
     /// Nothing of what it held is left in its files.
-    pub(super) fn leave_nothing(&mut self) -> Result<(), Failure> {
+    pub(super) fn leave_nothing(&mut self) -> Result<(), StoreError> {
         self.connection.execute("VACUUM", ())?;
         self.shorten()?;
         self.lengthen();
@@ -191,7 +191,7 @@ impl Journal {
     }
 
     /// Puts everything into the one file.
-    pub(in crate::store) fn shorten(&mut self) -> Result<(), Failure> {
+    pub(in crate::store) fn shorten(&mut self) -> Result<(), StoreError> {
         Ok(truncate(&self.connection)?)
     }
 
@@ -200,7 +200,7 @@ impl Journal {
     }
 }
 
-fn delete(connection: &mut Connection, row: i64) -> Result<(), Failure> {
+fn delete(connection: &mut Connection, row: i64) -> Result<(), StoreError> {
     let change = connection.transaction()?;
     change.prepare_cached("DELETE FROM batch WHERE row <= ?1")?.execute([row])?;
     change.prepare_cached("UPDATE store SET forgotten = max(forgotten, ?1)")?.execute([row])?;

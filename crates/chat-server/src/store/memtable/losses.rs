@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::record::Batch;
-use crate::store::writer::{id_of, place};
-use crate::store::{Failure, Shared};
+use super::record::RecordBatch;
+use crate::store::writer::{line_id, rowid};
+use crate::store::{Shared, StoreError};
 use crate::util::sync::lock;
 
 /// Conversations and rows of which single losses are told; of more it is told how many.
@@ -51,14 +51,14 @@ impl Losses {
     pub(super) fn damaged(&mut self, row: i64, records: Vec<u8>) {
         self.rows(row, row);
         // An id that it gave may be known to somebody.
-        let Ok(batch) = Batch::read(records) else { return };
+        let Ok(batch) = RecordBatch::read(records) else { return };
         for part in batch.parts().filter(|part| part.lines > 0) {
             let _ = self.reaches(part.number, part.last);
         }
     }
 
     /// The next row.
-    pub(super) fn look_at(&mut self, batch: &Batch) -> Result<(), Failure> {
+    pub(super) fn look_at(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
         for part in batch.parts().filter(|part| part.lines > 0) {
             let (number, id) = (part.number, part.last);
             match self.last_of(number)? {
@@ -74,13 +74,13 @@ impl Losses {
         Ok(())
     }
 
-    fn reaches(&mut self, number: u32, id: u64) -> Result<(), Failure> {
+    fn reaches(&mut self, number: u32, id: u64) -> Result<(), StoreError> {
         let last = self.last_of(number)?.map(|last| last.max(id));
         self.last.insert(number, last);
         Ok(())
     }
 
-    fn last_of(&mut self, number: u32) -> Result<Option<u64>, Failure> {
+    fn last_of(&mut self, number: u32) -> Result<Option<u64>, StoreError> {
         if let Some(last) = self.last.get(&number) {
             return Ok(*last);
         }
@@ -89,10 +89,10 @@ impl Losses {
             "SELECT last, (SELECT max(place) FROM line WHERE place >= ?2 AND place < ?3)
                 FROM conversation WHERE number = ?1",
         )?;
-        let range = params![number, place(number, 0), place(number + 1, 0)];
+        let range = params![number, rowid(number, 0), rowid(number + 1, 0)];
         let known = known.query_row(range, |row| {
             let (last, end): (u64, Option<i64>) = (row.get(0)?, row.get(1)?);
-            Ok(last.max(end.map_or(0, id_of)))
+            Ok(last.max(end.map_or(0, line_id)))
         });
         let known = known.optional()?;
         self.last.insert(number, known);
@@ -100,7 +100,7 @@ impl Losses {
     }
 
     /// Logs what is missing, and notes it.
-    pub(super) fn tell(self) -> Result<(), Failure> {
+    pub(super) fn tell(self) -> Result<(), StoreError> {
         if self.rows.is_empty() && self.lines.is_empty() && self.orphans.is_empty() {
             return Ok(());
         }

@@ -7,11 +7,11 @@ use rusqlite::Connection;
 
 use super::record::Record;
 use super::tables::insert_words;
-use super::{Chunk, Recent, Waiting};
-use crate::store::Failure;
+use super::{Chunk, ConversationBuffer, Memtable};
+use crate::store::StoreError;
 use crate::store::reader::StoredLine;
 use crate::store::schema;
-use crate::store::writer::{ACTION, BY_OTHER, ERASED, id_of, place};
+use crate::store::writer::{ACTION, BY_OTHER, REDACTED, line_id, rowid};
 
 /// How far a conversation goes by what waits.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,18 +24,18 @@ pub(in crate::store) struct Ends {
     pub(in crate::store) time: i64,
 }
 
-impl Waiting {
+impl ConversationBuffer {
     fn ends(&self) -> Ends {
         Ends { floor: self.floor, last: self.last, time: self.time }
     }
 }
 
-impl Recent {
+impl Memtable {
     /// How far a conversation goes; zero each if nothing of it waits.
     pub(in crate::store) fn ends(&self, number: u32) -> Ends {
         let state = self.state();
         let waiting = state.waiting.get(&number);
-        waiting.map(Waiting::ends).unwrap_or_default()
+        waiting.map(ConversationBuffer::ends).unwrap_or_default()
     }
 
     /// The same for every conversation of which something waits.
@@ -66,7 +66,7 @@ impl Recent {
         (after, upto): (u64, u64),
         most: usize,
         wanted: impl Fn(&StoredLine) -> bool,
-    ) -> Result<Vec<StoredLine>, Failure> {
+    ) -> Result<Vec<StoredLine>, StoreError> {
         let mut lines = Vec::new();
         if most > 0 {
             self.each(number, (after, upto), |line| {
@@ -86,7 +86,7 @@ impl Recent {
         range: (u64, u64),
         most: usize,
         wanted: impl Fn(&StoredLine) -> bool,
-    ) -> Result<Vec<StoredLine>, Failure> {
+    ) -> Result<Vec<StoredLine>, StoreError> {
         let mut lines = VecDeque::new();
         self.each(number, range, |line| {
             if wanted(&line) {
@@ -104,7 +104,7 @@ impl Recent {
         number: u32,
         (after, upto): (u64, u64),
         mut take: impl FnMut(StoredLine) -> bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), StoreError> {
         for chunk in self.chunks(number) {
             if chunk.last <= after {
                 continue;
@@ -124,7 +124,7 @@ impl Recent {
                     action: flags & ACTION != 0,
                     by_other: flags & BY_OTHER != 0,
                     account,
-                    erased: flags & ERASED != 0,
+                    redacted: flags & REDACTED != 0,
                     text: text.to_owned(),
                 };
                 if !take(line) {
@@ -156,12 +156,12 @@ pub(in crate::store) fn having(
     let change = memory.unchecked_transaction()?;
     insert_words(
         &change,
-        lines.iter().map(|line| (place(0, line.id), &*line.text, &*line.author)),
+        lines.iter().map(|line| (rowid(0, line.id), &*line.text, &*line.author)),
     )?;
     change.commit()?;
     let mut places =
         memory.prepare("SELECT rowid FROM word WHERE word MATCH ?1 ORDER BY rowid DESC")?;
-    let ids = places.query_map([expression], |row| row.get(0).map(id_of))?;
+    let ids = places.query_map([expression], |row| row.get(0).map(line_id))?;
     let mut found = Vec::new();
     for id in ids {
         let at = lines.binary_search_by_key(&id?, |line| line.id);

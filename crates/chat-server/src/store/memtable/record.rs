@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::accounts::AccountEntry;
-use crate::store::error::{Failure, Kind};
-use crate::store::writer::{ACTION, BY_OTHER, ERASED, Entry, Said};
+use crate::store::accounts::AccountOp;
+use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::writer::{ACTION, BY_OTHER, OnceRow, REDACTED, WriteOp};
 
 /// One entry that may wait. What is written once stays readable: kinds are added at the end, and none is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,9 +28,9 @@ pub(super) enum Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    fn of(entry: &Entry<'a>) -> Option<Self> {
+    fn of(entry: &WriteOp<'a>) -> Option<Self> {
         Some(match *entry {
-            Entry::Line {
+            WriteOp::Line {
                 number,
                 id,
                 time,
@@ -45,14 +45,14 @@ impl<'a> Record<'a> {
                 let flags = i64::from(action) * ACTION + i64::from(by_other) * BY_OTHER;
                 Self::Line { number, id, time, flags, account, author, text, once }
             }
-            Entry::Line { number, id, time, once, hidden: true, .. } => {
-                let (flags, account, author, text) = (ERASED, None, "", "");
+            WriteOp::Line { number, id, time, once, hidden: true, .. } => {
+                let (flags, account, author, text) = (REDACTED, None, "", "");
                 Self::Line { number, id, time, flags, account, author, text, once }
             }
-            Entry::Account(AccountEntry::Marker { party, number, marker }) => {
+            WriteOp::Account(AccountOp::Marker { party, number, marker }) => {
                 Self::Marker { party, number, marker }
             }
-            Entry::Floor { number, floor } => Self::Floor { number, floor },
+            WriteOp::Floor { number, floor } => Self::Floor { number, floor },
             _ => return None,
         })
     }
@@ -66,12 +66,13 @@ impl<'a> Record<'a> {
     }
 
     /// Takes the first of several off.
-    pub(super) fn next(records: &mut &'a [u8]) -> Result<Option<Self>, Failure> {
+    pub(super) fn next(records: &mut &'a [u8]) -> Result<Option<Self>, StoreError> {
         if records.is_empty() {
             return Ok(None);
         }
-        let (record, rest) = postcard::take_from_bytes(records)
-            .map_err(|_| Failure::told(Kind::Damaged, "a record of the journal can't be read"))?;
+        let (record, rest) = postcard::take_from_bytes(records).map_err(|_| {
+            StoreError::told(StoreErrorKind::Damaged, "a record of the journal can't be read")
+        })?;
         *records = rest;
         Ok(Some(record))
     }
@@ -79,36 +80,36 @@ impl<'a> Record<'a> {
 
 /// Whether an entry may wait: it depends on nothing that isn't in the tables, and all who read what it changes have it
 /// put there first.
-pub(super) fn may_wait(entry: &Entry<'_>) -> bool {
+pub(super) fn may_wait(entry: &WriteOp<'_>) -> bool {
     Record::of(entry).is_some()
 }
 
 /// Whether an entry is a line.
-pub(super) fn is_line(entry: &Entry<'_>) -> bool {
-    matches!(entry, Entry::Line { .. })
+pub(super) fn is_line(entry: &WriteOp<'_>) -> bool {
+    matches!(entry, WriteOp::Line { .. })
 }
 
 /// A line's id and its time.
-type Placed = (u64, i64);
+type IdAndTime = (u64, i64);
 
 /// The records of one commit.
 #[derive(Default)]
-pub(in crate::store) struct Batch {
+pub(in crate::store) struct RecordBatch {
     records: Vec<u8>,
     /// Where each ends, of which conversation it is, and its id and time if it is a line.
-    ends: Vec<(usize, u32, Option<Placed>)>,
+    ends: Vec<(usize, u32, Option<IdAndTime>)>,
     /// Up to which id lines of conversations are kept no more.
     floors: Vec<(u32, u64)>,
     /// Up to which id accounts have read conversations.
     markers: Vec<(u64, u32, u64)>,
-    once: Vec<Once>,
+    once: Vec<OnceEntry>,
 }
 
 /// What was said once, by whom (folded) and under which key.
-pub(super) type Once = ((Box<str>, Box<str>), Said);
+pub(super) type OnceEntry = ((Box<str>, Box<str>), OnceRow);
 
 /// One record of a batch.
-pub(super) struct Part<'a> {
+pub(super) struct ConversationRecords<'a> {
     pub(super) number: u32,
     /// How many lines it is.
     pub(super) lines: usize,
@@ -118,13 +119,13 @@ pub(super) struct Part<'a> {
     pub(super) records: &'a [u8],
 }
 
-impl Batch {
+impl RecordBatch {
     /// What these entries become.
     ///
     /// # Errors
     ///
     /// If one of them isn't of those that may wait.
-    pub(in crate::store) fn of(entries: &[Entry<'_>]) -> Result<Self, Failure> {
+    pub(in crate::store) fn of(entries: &[WriteOp<'_>]) -> Result<Self, StoreError> {
         let mut batch = Self::default();
         batch.records.reserve(entries.iter().map(length).sum());
         batch.ends.reserve(entries.len());
@@ -138,7 +139,7 @@ impl Batch {
     }
 
     /// The same out of the journal.
-    pub(super) fn read(records: Vec<u8>) -> Result<Self, Failure> {
+    pub(super) fn read(records: Vec<u8>) -> Result<Self, StoreError> {
         let mut batch = Self::default();
         let mut rest = &records[..];
         while let Some(record) = Record::next(&mut rest)? {
@@ -152,7 +153,7 @@ impl Batch {
         let line = match *record {
             Record::Line { number, id, time, once, .. } => {
                 if let Some((author, key)) = once {
-                    self.once.push(((author.into(), key.into()), Said { number, id, time }));
+                    self.once.push(((author.into(), key.into()), OnceRow { number, id, time }));
                 }
                 Some((id, time))
             }
@@ -172,14 +173,14 @@ impl Batch {
         &self.records
     }
 
-    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+    pub(super) fn parts(&self) -> impl Iterator<Item = ConversationRecords<'_>> {
         let mut begin = 0;
         self.ends.iter().map(move |(end, number, line)| {
             let records = &self.records[begin..*end];
             begin = *end;
             let lines = usize::from(line.is_some());
             let (last, time) = line.unwrap_or_default();
-            Part { number: *number, lines, last, time, records }
+            ConversationRecords { number: *number, lines, last, time, records }
         })
     }
 
@@ -191,22 +192,22 @@ impl Batch {
         &self.markers
     }
 
-    pub(super) fn once(&self) -> &[Once] {
+    pub(super) fn once(&self) -> &[OnceEntry] {
         &self.once
     }
 }
 
 /// About how many bytes a record has: no less, but where names and numbers are long.
-fn length(entry: &Entry<'_>) -> usize {
+fn length(entry: &WriteOp<'_>) -> usize {
     const AROUND_TEXT: usize = 48;
     match entry {
-        Entry::Line { text, .. } => text.len() + AROUND_TEXT,
+        WriteOp::Line { text, .. } => text.len() + AROUND_TEXT,
         _ => AROUND_TEXT,
     }
 }
 
-fn unwritable() -> Failure {
-    Failure::told(Kind::Other, "an entry can't be written into the journal")
+fn unwritable() -> StoreError {
+    StoreError::told(StoreErrorKind::Other, "an entry can't be written into the journal")
 }
 
 #[cfg(test)]
@@ -217,7 +218,7 @@ mod tests {
     #[test]
     fn records_are_read_as_they_were_written() {
         let entries = [
-            Entry::Line {
+            WriteOp::Line {
                 number: 3,
                 id: 300,
                 time: 1_700_000_000_000,
@@ -229,18 +230,18 @@ mod tests {
                 once: Some(("alice", "k")),
                 hidden: false,
             },
-            AccountEntry::Marker { party: 7, number: 3, marker: 300 }.into(),
-            Entry::Floor { number: 3, floor: 2 },
+            AccountOp::Marker { party: 7, number: 3, marker: 300 }.into(),
+            WriteOp::Floor { number: 3, floor: 2 },
         ];
-        let batch = Batch::of(&entries).unwrap();
+        let batch = RecordBatch::of(&entries).unwrap();
         let line = b"\x00\x03\xAC\x02\x80\xA0\xAB\xFE\xF9\x62\x02\x01\x07\x05alice\x02hi\x01\x05alice\x01k";
         let rest = b"\x01\x07\x03\xAC\x02\x02\x03\x02";
         assert_eq!(
             batch.records().escape_ascii().to_string(),
             [&line[..], rest].concat().escape_ascii().to_string()
         );
-        let again = Batch::read(batch.records().to_vec()).unwrap();
-        let parts = |batch: &Batch| -> Vec<_> {
+        let again = RecordBatch::read(batch.records().to_vec()).unwrap();
+        let parts = |batch: &RecordBatch| -> Vec<_> {
             batch.parts().map(|part| (part.number, part.lines, part.records.to_vec())).collect()
         };
         assert_eq!(parts(&again), parts(&batch));
@@ -253,8 +254,8 @@ mod tests {
     #[test]
     fn what_is_no_record_is_told() {
         for bytes in [&b"\x09"[..], b"\x00\x03", b"\x01\x07\x03"] {
-            let failure = Batch::read(bytes.to_vec()).err().unwrap();
-            assert_eq!(failure.kind(), Kind::Damaged);
+            let failure = RecordBatch::read(bytes.to_vec()).err().unwrap();
+            assert_eq!(failure.kind(), StoreErrorKind::Damaged);
         }
     }
 }

@@ -5,30 +5,32 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::record::{Once, Record};
-use super::yielder::Courtesy;
-use super::{Chunk, Taken};
-use crate::store::Failure;
-use crate::store::accounts::{self, AccountEntry};
+use super::record::{OnceEntry, Record};
+use super::yielder::Yielder;
+use super::{Chunk, TakenChunks};
+use crate::store::StoreError;
+use crate::store::accounts::{self, AccountOp};
 use crate::store::full_text::indexed;
-use crate::store::purge::Blocks;
-use crate::store::writer::{ERASED, Entry, ID_BITS, Said, UNTOLD, id_of, place, write_other};
+use crate::store::purge::AuthorBlocks;
+use crate::store::writer::{
+    ID_BITS, NOT_SHOWN, OnceRow, REDACTED, WriteOp, line_id, rowid, write_other,
+};
 
 /// Puts these into the tables, all of them or none, in the order of their numbers. What is there already is left as
 /// it is, so that a journal can be read twice. Tells what of it was said once.
 pub(super) fn put(
     tables: &mut Connection,
-    some: &[Taken],
-    courtesy: &mut Courtesy<'_>,
-) -> Result<Vec<Once>, Failure> {
+    some: &[TakenChunks],
+    yielder: &mut Yielder<'_>,
+) -> Result<Vec<OnceEntry>, StoreError> {
     let change = tables.transaction()?;
     let mut once = Vec::new();
     {
         let mut statements = Statements::new(&change)?;
-        let mut some: Vec<&Taken> = some.iter().collect();
+        let mut some: Vec<&TakenChunks> = some.iter().collect();
         some.sort_unstable_by_key(|(number, _)| *number);
         for (number, chunks) in some {
-            put_conversation(&change, &mut statements, *number, chunks, &mut once, courtesy)?;
+            put_conversation(&change, &mut statements, *number, chunks, &mut once, yielder)?;
         }
     }
     change.commit()?;
@@ -65,9 +67,9 @@ fn put_conversation(
     statements: &mut Statements<'_>,
     number: u32,
     chunks: &[Arc<Chunk>],
-    said_once: &mut Vec<Once>,
-    courtesy: &mut Courtesy<'_>,
-) -> Result<(), Failure> {
+    said_once: &mut Vec<OnceEntry>,
+    yielder: &mut Yielder<'_>,
+) -> Result<(), StoreError> {
     let floor = statements.floor.query_row([number], |row| row.get::<_, u64>(0));
     let floor = floor.optional()?;
     let mut markers: BTreeMap<u64, u64> = BTreeMap::new();
@@ -80,16 +82,16 @@ fn put_conversation(
                 Record::Line { id, time, flags, account, author, text, once, .. } => {
                     if let Some((author, key)) = once {
                         statements.once.execute(params![author, key, number, id, time])?;
-                        said_once.push(((author.into(), key.into()), Said { number, id, time }));
+                        said_once.push(((author.into(), key.into()), OnceRow { number, id, time }));
                     }
                     // Of a conversation that is gone, or kept no more so far back, nothing is kept.
                     if floor.is_none_or(|floor| id <= floor) {
                         continue;
                     }
-                    let at = place(number, id);
+                    let at = rowid(number, id);
                     statements.line.execute(params![at, time, author, flags, text, account])?;
                     authors.extend(account);
-                    courtesy.line_done();
+                    yielder.line_done();
                 }
                 Record::Marker { party, marker, .. } => {
                     let read = markers.entry(party).or_default();
@@ -103,10 +105,10 @@ fn put_conversation(
         statements.wrote.execute(params![party, number])?;
     }
     for (party, marker) in markers {
-        accounts::write(change, AccountEntry::Marker { party, number, marker })?;
+        accounts::write(change, AccountOp::Marker { party, number, marker })?;
     }
     if new_floor > 0 {
-        write_other(change, Entry::Floor { number, floor: new_floor })?;
+        write_other(change, WriteOp::Floor { number, floor: new_floor })?;
     }
     Ok(())
 }
@@ -118,7 +120,7 @@ pub(super) fn index(
     numbers: &mut Vec<u32>,
     upto: impl Fn(u32) -> u64,
     most: usize,
-    courtesy: &mut Courtesy<'_>,
+    yielder: &mut Yielder<'_>,
 ) -> rusqlite::Result<Vec<(u32, usize, bool)>> {
     let change = tables.transaction()?;
     let mut done = Vec::new();
@@ -131,15 +133,15 @@ pub(super) fn index(
         )?;
         let mut word =
             change.prepare_cached("INSERT INTO word (rowid, text, author) VALUES (?1, ?2, ?3)")?;
-        let mut blocks = Blocks::new(&change)?;
+        let mut blocks = AuthorBlocks::new(&change)?;
         let mut mark =
             change.prepare_cached("UPDATE conversation SET indexed = ?2 WHERE number = ?1")?;
         while left > 0
             && let Some(number) = numbers.last().copied()
         {
             let end = match upto(number) {
-                u64::MAX => place(number + 1, 0),
-                id => place(number, id),
+                u64::MAX => rowid(number + 1, 0),
+                id => rowid(number, id),
             };
             let mut rows = behind.query(params![number, ID_BITS, left, end])?;
             let (mut lines, mut last) = (0, None);
@@ -147,19 +149,19 @@ pub(super) fn index(
                 let at: i64 = row.get(0)?;
                 let (text, author) = (row.get_ref(1)?, row.get_ref(2)?);
                 let flags: i64 = row.get(3)?;
-                if flags & UNTOLD == 0 {
-                    blocks.add(number, id_of(at), author.as_str()?)?;
+                if flags & NOT_SHOWN == 0 {
+                    blocks.add(number, line_id(at), author.as_str()?)?;
                 }
-                if flags & ERASED == 0 {
+                if flags & REDACTED == 0 {
                     let (text, author) = (indexed(text.as_str()?), indexed(author.as_str()?));
                     word.execute(params![at, text, author])?;
                 }
                 last = Some(at);
                 lines += 1;
-                courtesy.line_done();
+                yielder.line_done();
             }
             if let Some(at) = last {
-                mark.execute(params![number, id_of(at)])?;
+                mark.execute(params![number, line_id(at)])?;
             }
             let all = lines < left;
             left -= lines;
@@ -182,7 +184,7 @@ pub(super) fn unindexed(tables: &Connection) -> rusqlite::Result<BTreeMap<u32, u
     )?;
     let rows = behind.query_map([ID_BITS], |row| {
         let (last, indexed): (i64, u64) = (row.get(1)?, row.get(2)?);
-        let lines = id_of(last).saturating_sub(indexed);
+        let lines = line_id(last).saturating_sub(indexed);
         Ok((row.get(0)?, usize::try_from(lines).unwrap_or(usize::MAX)))
     })?;
     rows.collect()

@@ -20,7 +20,7 @@ const LONG: Duration = Duration::from_millis(5);
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Lets others have the processor, unless they wait for what this work holds.
-pub(super) struct Courtesy<'a> {
+pub(super) struct Yielder<'a> {
     /// How many wait for it; none is asked by who has no time to give.
     wanted: Option<&'a AtomicUsize>,
     lines: u32,
@@ -28,7 +28,7 @@ pub(super) struct Courtesy<'a> {
     pauses_until: Option<Instant>,
 }
 
-impl<'a> Courtesy<'a> {
+impl<'a> Yielder<'a> {
     /// Gives way as long as nobody wants what is counted here.
     pub(super) fn new(wanted: &'a AtomicUsize) -> Self {
         Self { wanted: Some(wanted), lines: 0, gives_way_after: LINES, pauses_until: None }
@@ -79,24 +79,24 @@ impl<'a> Courtesy<'a> {
 mod tests {
     use super::*;
 
-    fn times_given(courtesy: &mut Courtesy<'_>, lines: u32) -> usize {
-        (0..lines).filter(|_| courtesy.line_done()).count()
+    fn times_given(yielder: &mut Yielder<'_>, lines: u32) -> usize {
+        (0..lines).filter(|_| yielder.line_done()).count()
     }
 
     #[test]
     fn who_has_time_gives_way_every_few_lines_unless_somebody_waits_for_them() {
         let wanted = AtomicUsize::new(0);
-        let mut courtesy = Courtesy::new(&wanted);
+        let mut yielder = Yielder::new(&wanted);
         // That this machine is busy otherwise is another test's.
         let mut given = 0;
         for _ in 0..10 {
-            given += times_given(&mut courtesy, LINES);
-            courtesy.pauses_until = None;
+            given += times_given(&mut yielder, LINES);
+            yielder.pauses_until = None;
         }
         assert_eq!(given, 10);
         wanted.store(1, Ordering::Relaxed);
-        assert_eq!(times_given(&mut courtesy, 10 * LINES), 0);
-        assert_eq!(times_given(&mut Courtesy::none(), 10 * LINES), 0);
+        assert_eq!(times_given(&mut yielder, 10 * LINES), 0);
+        assert_eq!(times_given(&mut Yielder::none(), 10 * LINES), 0);
     }
 
     #[test]
@@ -104,12 +104,12 @@ mod tests {
         let wanted = AtomicUsize::new(0);
         for (waiting, times) in [(0, 32), (24, 32), (25, 16), (50, 8), (75, 4), (100, 2), (110, 2)]
         {
-            let mut courtesy = Courtesy::new(&wanted);
-            courtesy.hurry(waiting, 100);
+            let mut yielder = Yielder::new(&wanted);
+            yielder.hurry(waiting, 100);
             let mut given = 0;
             for _ in 0..32 * LINES {
-                given += times_given(&mut courtesy, 1);
-                courtesy.pauses_until = None;
+                given += times_given(&mut yielder, 1);
+                yielder.pauses_until = None;
             }
             assert_eq!(given, times, "{waiting} of 100 wait");
         }
@@ -118,12 +118,12 @@ mod tests {
     #[test]
     fn who_is_kept_waiting_gives_way_no_more_for_a_while() {
         let wanted = AtomicUsize::new(0);
-        let mut courtesy = Courtesy::new(&wanted);
+        let mut yielder = Yielder::new(&wanted);
         let begun = Instant::now();
-        courtesy.took(begun, begun + LONG);
-        assert!(courtesy.pauses_until.is_none());
-        courtesy.took(begun, begun + 2 * LONG);
-        assert_eq!(courtesy.pauses_until, Some(begun + 2 * LONG + PAUSE));
-        assert_eq!(times_given(&mut courtesy, 10 * LINES), 0);
+        yielder.took(begun, begun + LONG);
+        assert!(yielder.pauses_until.is_none());
+        yielder.took(begun, begun + 2 * LONG);
+        assert_eq!(yielder.pauses_until, Some(begun + 2 * LONG + PAUSE));
+        assert_eq!(times_given(&mut yielder, 10 * LINES), 0);
     }
 }

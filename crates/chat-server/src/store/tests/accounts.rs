@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) const MADE: Entry<'_> = Entry::Account(AccountEntry::Made {
+pub(super) const MADE: WriteOp<'_> = WriteOp::Account(AccountOp::Create {
     party: 10,
     key: "alice",
     shown: "Alice",
@@ -11,11 +11,11 @@ pub(super) const MADE: Entry<'_> = Entry::Account(AccountEntry::Made {
     admin: false,
 });
 
-pub(super) fn by(account: u64, line: Entry<'_>) -> Entry<'_> {
+pub(super) fn by(account: u64, line: WriteOp<'_>) -> WriteOp<'_> {
     match line {
-        Entry::Line { number, id, time, author, action, by_other, text, once, .. } => {
+        WriteOp::Line { number, id, time, author, action, by_other, text, once, .. } => {
             let account = Some(account);
-            Entry::Line {
+            WriteOp::Line {
                 number,
                 id,
                 time,
@@ -32,17 +32,17 @@ pub(super) fn by(account: u64, line: Entry<'_>) -> Entry<'_> {
     }
 }
 
-fn commit(book: &mut Book, entry: AccountEntry<'_>) {
-    book.commit(&[entry.into()]).unwrap();
+fn commit(writer: &mut Writer, entry: AccountOp<'_>) {
+    writer.commit(&[entry.into()]).unwrap();
 }
 
-fn reader(party: u64) -> Reader<'static> {
-    Reader { party, hidden: &[], hidden_accounts: &[], fold }
+fn viewer(party: u64) -> Viewer<'static> {
+    Viewer { party, hidden: &[], hidden_accounts: &[], fold }
 }
 
 /// The store after a restart; in memory it is the same one.
-fn again(tried: &Tried, parts: (Book, Lookup)) -> (Book, Lookup) {
-    if tried.place == Place::Memory {
+fn again(tried: &StoreFixture, parts: (Writer, Reader)) -> (Writer, Reader) {
+    if tried.place == StoreLocation::Memory {
         return parts;
     }
     drop(parts);
@@ -52,16 +52,16 @@ fn again(tried: &Tried, parts: (Book, Lookup)) -> (Book, Lookup) {
 #[test]
 fn an_account_is_kept_with_all_that_changes_of_it() {
     for tried in both() {
-        let (mut book, lookup) = tried.open();
-        assert_eq!(book.greatest_party().unwrap(), 0);
-        book.commit(&[MADE]).unwrap();
-        assert!(book.commit(&[MADE]).is_err(), "the name has an account");
-        commit(&mut book, AccountEntry::Password { party: 10, password: "$argon2id$other" });
-        commit(&mut book, AccountEntry::Seen { party: 10, time: 3000 });
-        commit(&mut book, AccountEntry::Seen { party: 10, time: 2000 });
-        commit(&mut book, AccountEntry::Admin { party: 10, admin: true });
+        let (mut writer, reader) = tried.open();
+        assert_eq!(writer.greatest_party().unwrap(), 0);
+        writer.commit(&[MADE]).unwrap();
+        assert!(writer.commit(&[MADE]).is_err(), "the name has an account");
+        commit(&mut writer, AccountOp::Password { party: 10, password: "$argon2id$other" });
+        commit(&mut writer, AccountOp::Seen { party: 10, time: 3000 });
+        commit(&mut writer, AccountOp::Seen { party: 10, time: 2000 });
+        commit(&mut writer, AccountOp::Admin { party: 10, admin: true });
         let lunch = Some("lunch");
-        commit(&mut book, AccountEntry::Away { party: 10, is_away: true, reason: lunch });
+        commit(&mut writer, AccountOp::Away { party: 10, is_away: true, reason: lunch });
         let row = AccountRow {
             party: 10,
             key: "alice".to_owned(),
@@ -74,13 +74,13 @@ fn an_account_is_kept_with_all_that_changes_of_it() {
             admin: true,
         };
         assert!(!format!("{row:?}").contains("argon2id"), "no hash comes into a log");
-        let (mut book, lookup) = again(&tried, (book, lookup));
-        assert_eq!(book.accounts().unwrap(), std::slice::from_ref(&row));
-        assert_eq!(lookup.account("alice").unwrap(), Some(row));
-        assert_eq!(lookup.account("Alice").unwrap(), None);
-        assert_eq!(book.greatest_party().unwrap(), 10);
-        commit(&mut book, AccountEntry::Away { party: 10, is_away: false, reason: None });
-        let row = lookup.account("alice").unwrap().unwrap();
+        let (mut writer, reader) = again(&tried, (writer, reader));
+        assert_eq!(writer.accounts().unwrap(), std::slice::from_ref(&row));
+        assert_eq!(reader.account("alice").unwrap(), Some(row));
+        assert_eq!(reader.account("Alice").unwrap(), None);
+        assert_eq!(writer.greatest_party().unwrap(), 10);
+        commit(&mut writer, AccountOp::Away { party: 10, is_away: false, reason: None });
+        let row = reader.account("alice").unwrap().unwrap();
         assert!(!row.is_away && row.away.is_none());
     }
 }
@@ -88,135 +88,139 @@ fn an_account_is_kept_with_all_that_changes_of_it() {
 #[test]
 fn tokens_are_given_used_and_revoked() {
     for tried in both() {
-        let (mut book, lookup) = tried.open();
+        let (mut writer, reader) = tried.open();
         let (one, two, others) = ([1; 32], [2; 32], [3; 32]);
         for (hash, party) in [(&one, 10), (&two, 10), (&others, 11)] {
-            commit(&mut book, AccountEntry::Token { hash, party, created: 5 });
+            commit(&mut writer, AccountOp::Token { hash, party, created: 5 });
         }
-        commit(&mut book, AccountEntry::TokenUsed { hash: &two, time: 9 });
-        let (mut book, _lookup) = again(&tried, (book, lookup));
+        commit(&mut writer, AccountOp::TokenUsed { hash: &two, time: 9 });
+        let (mut writer, _lookup) = again(&tried, (writer, reader));
         let row = |hash, party, used| TokenRow { hash, party, created: 5, used };
         let all = [row(one, 10, 5), row(two, 10, 9), row(others, 11, 5)];
-        assert_eq!(book.tokens().unwrap(), all);
-        commit(&mut book, AccountEntry::RevokeAll { party: 10, except: Some(&two) });
-        assert_eq!(book.tokens().unwrap(), all[1..]);
-        commit(&mut book, AccountEntry::Revoke { hash: &others });
-        assert_eq!(book.tokens().unwrap(), all[1..2]);
-        commit(&mut book, AccountEntry::RevokeAll { party: 10, except: None });
-        assert!(book.tokens().unwrap().is_empty());
+        assert_eq!(writer.tokens().unwrap(), all);
+        commit(&mut writer, AccountOp::RevokeAll { party: 10, except: Some(&two) });
+        assert_eq!(writer.tokens().unwrap(), all[1..]);
+        commit(&mut writer, AccountOp::Revoke { hash: &others });
+        assert_eq!(writer.tokens().unwrap(), all[1..2]);
+        commit(&mut writer, AccountOp::RevokeAll { party: 10, except: None });
+        assert!(writer.tokens().unwrap().is_empty());
     }
 }
 
 #[test]
 fn who_is_ignored_where_one_is_and_what_one_runs() {
     for tried in both() {
-        let (mut book, lookup) = tried.open();
-        book.commit(&[GENERAL, DEV, CHAT, MADE]).unwrap();
-        let ignore = AccountEntry::Ignore { party: 10, name: "bob", shown: "Bob", other: Some(11) };
+        let (mut writer, reader) = tried.open();
+        writer.commit(&[GENERAL, DEV, CHAT, MADE]).unwrap();
+        let ignore = AccountOp::Ignore { party: 10, name: "bob", shown: "Bob", other: Some(11) };
         for entry in [
             ignore,
             ignore,
-            AccountEntry::Ignore { party: 10, name: "eve", shown: "eve", other: None },
-            AccountEntry::Unignore { party: 10, name: "eve" },
-            AccountEntry::Member { party: 10, number: 1, marker: 4, entered: 70 },
-            AccountEntry::Member { party: 10, number: 2, marker: 0, entered: 80 },
-            AccountEntry::Marker { party: 10, number: 1, marker: 6 },
-            AccountEntry::Marker { party: 10, number: 1, marker: 5 },
-            AccountEntry::Member { party: 10, number: 1, marker: 0, entered: 99 },
-            AccountEntry::NotMember { party: 10, number: 2 },
-            AccountEntry::Marker { party: 10, number: 2, marker: 9 },
-            AccountEntry::Marker { party: 10, number: 3, marker: 2 },
-            AccountEntry::Operator { number: 1, party: 10 },
-            AccountEntry::Operator { number: 1, party: 10 },
-            AccountEntry::Operator { number: 2, party: 10 },
-            AccountEntry::Operator { number: 1, party: 11 },
-            AccountEntry::NotOperator { number: 2, party: 10 },
+            AccountOp::Ignore { party: 10, name: "eve", shown: "eve", other: None },
+            AccountOp::Unignore { party: 10, name: "eve" },
+            AccountOp::Member { party: 10, number: 1, marker: 4, entered: 70 },
+            AccountOp::Member { party: 10, number: 2, marker: 0, entered: 80 },
+            AccountOp::Marker { party: 10, number: 1, marker: 6 },
+            AccountOp::Marker { party: 10, number: 1, marker: 5 },
+            AccountOp::Member { party: 10, number: 1, marker: 0, entered: 99 },
+            AccountOp::NotMember { party: 10, number: 2 },
+            AccountOp::Marker { party: 10, number: 2, marker: 9 },
+            AccountOp::Marker { party: 10, number: 3, marker: 2 },
+            AccountOp::Operator { number: 1, party: 10 },
+            AccountOp::Operator { number: 1, party: 10 },
+            AccountOp::Operator { number: 2, party: 10 },
+            AccountOp::Operator { number: 1, party: 11 },
+            AccountOp::NotOperator { number: 2, party: 10 },
         ] {
-            commit(&mut book, entry);
+            commit(&mut writer, entry);
         }
-        let (mut book, lookup) = again(&tried, (book, lookup));
+        let (mut writer, reader) = again(&tried, (writer, reader));
         let bob = IgnoredRow {
             party: 10,
             name: "bob".to_owned(),
             shown: "Bob".to_owned(),
             other: Some(11),
         };
-        assert_eq!(book.ignored().unwrap(), std::slice::from_ref(&bob));
-        assert_eq!(lookup.ignored_by(10).unwrap(), [bob]);
-        assert!(lookup.ignored_by(11).unwrap().is_empty());
+        assert_eq!(writer.ignored().unwrap(), std::slice::from_ref(&bob));
+        assert_eq!(reader.ignored_by(10).unwrap(), [bob]);
+        assert!(reader.ignored_by(11).unwrap().is_empty());
         let row = |number, marker, entered| MemberRow { party: 10, number, marker, entered };
         // Of a channel that was left a late marker makes nothing; of a private chat it is all there is.
-        book.flush().unwrap();
-        assert_eq!(book.members().unwrap(), [row(1, 6, 70), row(3, 2, 0)]);
-        assert_eq!(lookup.member_of(10).unwrap().len(), 2);
+        writer.flush().unwrap();
+        assert_eq!(writer.members().unwrap(), [row(1, 6, 70), row(3, 2, 0)]);
+        assert_eq!(reader.member_of(10).unwrap().len(), 2);
         let runs = |party| OperatorRow { number: 1, party, inherited: false };
-        assert_eq!(book.operators().unwrap(), [runs(10), runs(11)]);
-        assert_eq!(lookup.operator_of(10).unwrap(), [1]);
-        book.forget_conversation(1).unwrap();
-        assert_eq!(book.members().unwrap(), [row(3, 2, 0)]);
-        assert!(book.operators().unwrap().is_empty());
+        assert_eq!(writer.operators().unwrap(), [runs(10), runs(11)]);
+        assert_eq!(reader.operator_of(10).unwrap(), [1]);
+        writer.forget_conversation(1).unwrap();
+        assert_eq!(writer.members().unwrap(), [row(3, 2, 0)]);
+        assert!(writer.operators().unwrap().is_empty());
     }
 }
 
 #[test]
 fn what_is_unread_is_counted_after_the_marker() {
     for tried in both() {
-        let (mut book, lookup) = tried.open();
-        book.commit(&[
-            GENERAL,
-            DEV,
-            CHAT,
-            MADE,
-            by(10, said(1, 1, "alice", "one")),
-            said(1, 2, "carol", "two"),
-            by(12, said(1, 3, "eve", "three")),
-            by(10, said(1, 4, "alice", "four")),
-            said(1, 5, "carol", "five"),
-            said(2, 1, "carol", "not in there"),
-            said(3, 1, "bob", "psst"),
-            said(3, 2, "alice", "what?"),
-            Entry::Blank { number: 1, id: 6, time: 1_006_000 },
-            AccountEntry::Member { party: 10, number: 1, marker: 1, entered: 70 }.into(),
-        ])
-        .unwrap();
-        let channel = |after, lines, others| Unread {
-            whose: Whose::Channel("General".to_owned()),
+        let (mut writer, reader) = tried.open();
+        writer
+            .commit(&[
+                GENERAL,
+                DEV,
+                CHAT,
+                MADE,
+                by(10, said(1, 1, "alice", "one")),
+                said(1, 2, "carol", "two"),
+                by(12, said(1, 3, "eve", "three")),
+                by(10, said(1, 4, "alice", "four")),
+                said(1, 5, "carol", "five"),
+                said(2, 1, "carol", "not in there"),
+                said(3, 1, "bob", "psst"),
+                said(3, 2, "alice", "what?"),
+                WriteOp::RedactedLine { number: 1, id: 6, time: 1_006_000 },
+                AccountOp::Member { party: 10, number: 1, marker: 1, entered: 70 }.into(),
+            ])
+            .unwrap();
+        let channel = |after, lines, others| UnreadLines {
+            conversation: ConversationInfo::Channel("General".to_owned()),
             after,
             lines,
             others,
         };
-        let chat = Unread {
-            whose: Whose::Private((10, 11), ("alice".to_owned(), "bob".to_owned())),
+        let chat = UnreadLines {
+            conversation: ConversationInfo::Private(
+                (10, 11),
+                ("alice".to_owned(), "bob".to_owned()),
+            ),
             after: 0,
             lines: 2,
             others: 1,
         };
-        assert_eq!(all_unread(&lookup, &reader(10), 99), [channel(1, 4, 3), chat.clone()]);
-        assert_eq!(all_unread(&lookup, &reader(10), 2), [channel(1, 2, 2), chat.clone()]);
-        assert_eq!(all_unread(&lookup, &reader(11), 99), [chat], "that side's line is the other");
-        assert!(all_unread(&lookup, &reader(13), 99).is_empty());
+        assert_eq!(all_unread(&reader, &viewer(10), 99), [channel(1, 4, 3), chat.clone()]);
+        assert_eq!(all_unread(&reader, &viewer(10), 2), [channel(1, 2, 2), chat.clone()]);
+        assert_eq!(all_unread(&reader, &viewer(11), 99), [chat], "that side's line is the other");
+        assert!(all_unread(&reader, &viewer(13), 99).is_empty());
         let carol = ["carol".to_owned()];
-        let hiding = Reader { hidden: &carol, hidden_accounts: &[12], ..reader(10) };
-        assert_eq!(all_unread(&lookup, &hiding, 99)[0], channel(1, 1, 0));
-        let general = Key::Channel("#general");
-        let unread = lookup.unread_in(general, 4, &reader(10), 99).unwrap();
+        let hiding = Viewer { hidden: &carol, hidden_accounts: &[12], ..viewer(10) };
+        assert_eq!(all_unread(&reader, &hiding, 99)[0], channel(1, 1, 0));
+        let general = StoreKey::Channel("#general");
+        let unread = reader.unread_in(general, 4, &viewer(10), 99).unwrap();
         assert_eq!(unread, Some(channel(4, 1, 1)));
-        assert_eq!(lookup.unread_in(Key::Channel("#no"), 0, &reader(10), 99).unwrap(), None);
-        book.raise_floor(1, 3).unwrap();
-        let unread = lookup.unread_in(general, 0, &reader(10), 99).unwrap();
+        assert_eq!(reader.unread_in(StoreKey::Channel("#no"), 0, &viewer(10), 99).unwrap(), None);
+        writer.raise_floor(1, 3).unwrap();
+        let unread = reader.unread_in(general, 0, &viewer(10), 99).unwrap();
         assert_eq!(unread, Some(channel(3, 2, 1)), "what is kept no more isn't unread");
         for number in [1, 3] {
-            commit(&mut book, AccountEntry::Marker { party: 10, number, marker: 5 });
+            commit(&mut writer, AccountOp::Marker { party: 10, number, marker: 5 });
         }
-        assert!(all_unread(&lookup, &reader(10), 99).is_empty());
+        assert!(all_unread(&reader, &viewer(10), 99).is_empty());
     }
 }
 
 #[test]
 fn lines_that_name_one_are_found_the_newest_last() {
     for tried in both() {
-        let (mut book, lookup) = tried.open();
-        book.commit(&[GENERAL, DEV, CHAT, MADE]).unwrap();
+        let (mut writer, reader) = tried.open();
+        writer.commit(&[GENERAL, DEV, CHAT, MADE]).unwrap();
         let lines = [
             said(1, 1, "carol", "old alice"),
             said(1, 2, "carol", "Hi ALICE, how are you?"),
@@ -227,45 +231,46 @@ fn lines_that_name_one_are_found_the_newest_last() {
             by(12, said(1, 7, "eve", "alice!")),
             said(3, 8, "bob", "alice in private"),
         ];
-        book.commit(&lines).unwrap();
-        book.flush().unwrap();
-        book.commit(&[said(1, 9, "carol", "alice, not in the index yet")]).unwrap();
+        writer.commit(&lines).unwrap();
+        writer.flush().unwrap();
+        writer.commit(&[said(1, 9, "carol", "alice, not in the index yet")]).unwrap();
         let channels = [("#general".to_owned(), 1), ("#dev".to_owned(), 0), ("#no".to_owned(), 0)];
-        let asked = Mentions {
-            reader: reader(10),
+        let asked = MentionQuery {
+            viewer: viewer(10),
             name: "Alice",
             channels: &channels,
             before: None,
             most: 10,
         };
-        let found = |asked: &Mentions<'_>| lookup.mentions(asked, &soon()).unwrap();
+        let found = |asked: &MentionQuery<'_>| reader.mentions(asked, &soon()).unwrap();
         let all = ["Hi ALICE, how are you?", "ask alice.", "alice!", "alice, not in the index yet"];
         assert_eq!(texts(found(&asked)), all);
-        let two = found(&Mentions { most: 2, ..asked });
+        let two = found(&MentionQuery { most: 2, ..asked });
         let next = two.next;
         assert_eq!(next, Some((1_007_000, 7)));
         assert_eq!(texts(two), all[2..]);
-        assert_eq!(texts(found(&Mentions { before: next, ..asked })), all[..2]);
+        assert_eq!(texts(found(&MentionQuery { before: next, ..asked })), all[..2]);
         let carol = ["carol".to_owned()];
-        let hiding = Reader { hidden: &carol, ..reader(10) };
-        assert_eq!(texts(found(&Mentions { reader: hiding, ..asked })), ["alice!"]);
-        let hiding = Reader { hidden_accounts: &[12], ..reader(10) };
-        assert_eq!(found(&Mentions { reader: hiding, ..asked }).hits.len(), 3);
-        assert_eq!(found(&Mentions { name: "bob", ..asked }).hits.len(), 0);
+        let hiding = Viewer { hidden: &carol, ..viewer(10) };
+        assert_eq!(texts(found(&MentionQuery { viewer: hiding, ..asked })), ["alice!"]);
+        let hiding = Viewer { hidden_accounts: &[12], ..viewer(10) };
+        assert_eq!(found(&MentionQuery { viewer: hiding, ..asked }).hits.len(), 3);
+        assert_eq!(found(&MentionQuery { name: "bob", ..asked }).hits.len(), 0);
     }
 }
 
 #[test]
 fn a_search_passes_over_lines_by_accounts_that_are_hidden() {
     for tried in both() {
-        let (mut book, lookup) = tried.open();
-        book.commit(&[GENERAL, by(12, said(1, 1, "eve", "hi")), said(1, 2, "eve", "hi there")])
+        let (mut writer, reader) = tried.open();
+        writer
+            .commit(&[GENERAL, by(12, said(1, 1, "eve", "hi")), said(1, 2, "eve", "hi there")])
             .unwrap();
         let channels = [("#general".to_owned(), 0)];
         let phrases = [("hi", false)];
-        let query = Query { hidden_accounts: &[12], ..query(&phrases, &channels) };
+        let query = FullTextQuery { hidden_accounts: &[12], ..query(&phrases, &channels) };
         assert_eq!(
-            texts(lookup.search(&query, Sought::Everywhere, &soon()).unwrap()),
+            texts(reader.search(&query, SearchScope::Everywhere, &soon()).unwrap()),
             ["hi there"]
         );
     }

@@ -11,21 +11,21 @@ impl Dir {
     /// A store with so many lines, as a process that was killed leaves it.
     fn killed(lines: u64) -> Self {
         let dir = Self(tempfile::tempdir().unwrap());
-        let (book, lookups) = dir.open().unwrap().into_parts();
-        let killed = dir.with_lines(book, 1, lines);
-        drop(lookups);
+        let (writer, readers) = dir.open().unwrap().into_parts();
+        let killed = dir.with_lines(writer, 1, lines);
+        drop(readers);
         killed
     }
 
-    fn with_lines(&self, mut book: Book, first: u64, last: u64) -> Self {
+    fn with_lines(&self, mut writer: Writer, first: u64, last: u64) -> Self {
         if first == 1 {
-            book.commit(&[GENERAL]).unwrap();
+            writer.commit(&[GENERAL]).unwrap();
         }
         for id in first..=last {
-            book.commit(&[said(1, id, "alice", "a line")]).unwrap();
+            writer.commit(&[said(1, id, "alice", "a line")]).unwrap();
             // Of the last one nothing is in the tables.
             if id < last {
-                book.flush().unwrap();
+                writer.flush().unwrap();
             }
         }
         self.copy()
@@ -59,14 +59,14 @@ impl Dir {
     }
 
     fn open(&self) -> Result<Store, OpenError> {
-        Store::open(&Place::Directory(self.0.path().to_owned()), Durability::Machine)
+        Store::open(&StoreLocation::Directory(self.0.path().to_owned()), Durability::Machine)
     }
 
     fn lines(&self) -> u64 {
-        let (book, lookups) = self.open().unwrap().into_parts();
-        let lookup = lookups.lookup().unwrap();
-        assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
-        book.conversations().unwrap()[0].last
+        let (writer, readers) = self.open().unwrap().into_parts();
+        let reader = readers.reader().unwrap();
+        assert_eq!(reader.faults().unwrap(), Vec::<String>::new());
+        writer.conversations().unwrap()[0].last
     }
 
     /// A start and a look are refused, however often, and change nothing.
@@ -89,9 +89,9 @@ impl Dir {
 fn files_as_a_killed_process_leaves_them_are_taken_again_and_again() {
     let mut dir = Dir::killed(3);
     for last in [4, 5] {
-        let (book, lookups) = dir.open().unwrap().into_parts();
-        let killed = dir.with_lines(book, last, last);
-        drop(lookups);
+        let (writer, readers) = dir.open().unwrap().into_parts();
+        let killed = dir.with_lines(writer, last, last);
+        drop(readers);
         dir = killed;
     }
     assert_eq!(dir.lines(), 5);

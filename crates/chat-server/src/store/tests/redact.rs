@@ -9,9 +9,9 @@ fn word(at: u64) -> String {
     format!("q{:010x}z", (at * 0x9E_3779_B97F) % (1 << 40))
 }
 
-fn erase(book: &mut Book, party: u64) -> usize {
+fn redact(writer: &mut Writer, party: u64) -> usize {
     let mut steps = 1;
-    while book.erase(party, 8).unwrap() {
+    while writer.redact(party, 8).unwrap() {
         steps += 1;
     }
     steps
@@ -19,15 +19,15 @@ fn erase(book: &mut Book, party: u64) -> usize {
 
 /// `alice` of account 10 and `bob` without one, in a channel and in private; some of alice's private lines are from
 /// before her account.
-fn filled(book: &mut Book) {
+fn filled(writer: &mut Writer) {
     let mut entries = vec![GENERAL, CHAT, MADE];
     let ignore =
-        |party, other, name| Entry::from(AccountEntry::Ignore { party, name, shown: name, other });
+        |party, other, name| WriteOp::from(AccountOp::Ignore { party, name, shown: name, other });
     entries.extend([
-        AccountEntry::Token { hash: &[1; 32], party: 10, created: 5 }.into(),
-        AccountEntry::Member { party: 10, number: 1, marker: 1, entered: 70 }.into(),
-        AccountEntry::Operator { number: 1, party: 10 }.into(),
-        Entry::Hold { name: "alice", party: 10, since: 5 },
+        AccountOp::Token { hash: &[1; 32], party: 10, created: 5 }.into(),
+        AccountOp::Member { party: 10, number: 1, marker: 1, entered: 70 }.into(),
+        AccountOp::Operator { number: 1, party: 10 }.into(),
+        WriteOp::HoldName { name: "alice", party: 10, since: 5 },
         ignore(10, None, "eve"),
         ignore(11, Some(10), "alice"),
         ignore(11, None, "mallory"),
@@ -42,7 +42,7 @@ fn filled(book: &mut Book) {
         let line = said(3, id, if id % 2 == 0 { "alice" } else { "bob" }, text);
         entries.push(if id % 2 == 0 && id > 10 { by(10, line) } else { line });
     }
-    book.commit(&entries).unwrap();
+    writer.commit(&entries).unwrap();
 }
 
 fn is_alices(at: u64) -> bool {
@@ -52,84 +52,84 @@ fn is_alices(at: u64) -> bool {
 #[test]
 fn what_an_account_wrote_is_blanked_in_steps_and_the_rest_stays() {
     for tried in both() {
-        let (mut book, lookup) = tried.open();
-        filled(&mut book);
+        let (mut writer, reader) = tried.open();
+        filled(&mut writer);
         let mut last = said(1, 41, "alice", "not indexed yet xyzzy");
-        if let Entry::Line { once, .. } = &mut last {
+        if let WriteOp::Line { once, .. } = &mut last {
             *once = Some(("alice", "key"));
         }
-        book.commit(&[by(10, last)]).unwrap();
-        assert!(book.waiting() > 0);
-        book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
-        assert!(book.accounts().unwrap().is_empty() && book.tokens().unwrap().is_empty());
-        assert!(book.members().unwrap().is_empty() && book.operators().unwrap().is_empty());
-        assert!(book.holders().unwrap().is_empty());
-        assert_eq!(book.said_once("alice", "key", 0).unwrap(), None);
-        let ignored = book.ignored().unwrap();
+        writer.commit(&[by(10, last)]).unwrap();
+        assert!(writer.waiting() > 0);
+        writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+        assert!(writer.accounts().unwrap().is_empty() && writer.tokens().unwrap().is_empty());
+        assert!(writer.members().unwrap().is_empty() && writer.operators().unwrap().is_empty());
+        assert!(writer.holders().unwrap().is_empty());
+        assert_eq!(writer.said_once("alice", "key", 0).unwrap(), None);
+        let ignored = writer.ignored().unwrap();
         assert_eq!(ignored.len(), 1, "only one who ignores somebody else: {ignored:?}");
-        assert_eq!(book.greatest_party().unwrap(), 11);
+        assert_eq!(writer.greatest_party().unwrap(), 11);
         // Half done, then another process.
-        assert!(book.erase(10, 8).unwrap());
-        let (mut book, lookup) = if tried.place == Place::Memory {
-            (book, lookup)
+        assert!(writer.redact(10, 8).unwrap());
+        let (mut writer, reader) = if tried.place == StoreLocation::Memory {
+            (writer, reader)
         } else {
-            drop((book, lookup));
+            drop((writer, reader));
             tried.open()
         };
-        assert_eq!(book.erasing().unwrap(), [10]);
-        assert_eq!(erase(&mut book, 10), 3, "31 lines in all");
-        book.commit(&[AccountEntry::Erased { party: 10 }.into()]).unwrap();
-        assert!(book.erasing().unwrap().is_empty());
+        assert_eq!(writer.pending_redactions().unwrap(), [10]);
+        assert_eq!(redact(&mut writer, 10), 3, "31 lines in all");
+        writer.commit(&[AccountOp::Redacted { party: 10 }.into()]).unwrap();
+        assert!(writer.pending_redactions().unwrap().is_empty());
 
-        let general = Key::Channel("#general");
+        let general = StoreKey::Channel("#general");
         let odd: Vec<u64> = (1..=40).filter(|id| !is_alices(*id)).collect();
-        assert_eq!(ids(&lookup.lines(general, 0, 99, 99, 9999).unwrap()), odd);
-        assert_eq!(ids(&lookup.lines(general, 10, 20, 3, 9999).unwrap()), [11, 13, 15]);
-        let chat = lookup.lines(Key::Private(10, 11), 0, 99, 99, 9999).unwrap();
+        assert_eq!(ids(&reader.lines(general, 0, 99, 99, 9999).unwrap()), odd);
+        assert_eq!(ids(&reader.lines(general, 10, 20, 3, 9999).unwrap()), [11, 13, 15]);
+        let chat = reader.lines(StoreKey::Private(10, 11), 0, 99, 99, 9999).unwrap();
         assert!(chat.lines.iter().all(|line| line.by_other) && chat.lines.len() == 10);
         assert_eq!(chat.names, (String::new(), "bob".to_owned()));
         for at in 1..=40 {
-            let found = search(&lookup, &[(&word(at), false)]);
+            let found = search(&reader, &[(&word(at), false)]);
             assert_eq!(found.len(), usize::from(!is_alices(at)), "{at}");
         }
-        assert!(search(&lookup, &[("xyzzy", false)]).is_empty());
-        assert_eq!(lookup.ends(general).unwrap().1, 41, "no id is given twice");
-        assert_eq!(book.last_before(1, 0, 1_020_500, 99).unwrap().0, 20, "times are still known");
-        assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
-        let places = lookup.places(general, 0, 99, 99, 9999).unwrap().lines;
+        assert!(search(&reader, &[("xyzzy", false)]).is_empty());
+        assert_eq!(reader.ends(general).unwrap().1, 41, "no id is given twice");
+        assert_eq!(writer.last_before(1, 0, 1_020_500, 99).unwrap().0, 20, "times are still known");
+        assert_eq!(reader.faults().unwrap(), Vec::<String>::new());
+        let places = reader.all_lines(general, 0, 99, 99, 9999).unwrap().lines;
         assert_eq!(places.len(), 41);
-        assert!(places.iter().all(|line| line.erased == line.text.is_empty()));
+        assert!(places.iter().all(|line| line.redacted == line.text.is_empty()));
         // Retention goes on over what is blank.
-        book.raise_floor(1, 41).unwrap();
-        while book.sweep(1, 7).unwrap() > 0 {}
-        assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
-        assert!(search(&lookup, &[("said", false)]).is_empty());
+        writer.raise_floor(1, 41).unwrap();
+        while writer.sweep(1, 7).unwrap() > 0 {}
+        assert_eq!(reader.faults().unwrap(), Vec::<String>::new());
+        assert!(search(&reader, &[("said", false)]).is_empty());
     }
 }
 
 #[test]
 fn nothing_of_it_is_in_the_file_or_in_a_copy_of_it() {
     let [tried, _] = both();
-    let (mut book, lookup) = tried.open();
-    filled(&mut book);
-    let Place::Directory(directory) = &tried.place else { return };
+    let (mut writer, reader) = tried.open();
+    filled(&mut writer);
+    let StoreLocation::Directory(directory) = &tried.place else { return };
     let holds = |file: &Path, text: &str| {
         let bytes = fs::read(file).unwrap();
         bytes.windows(text.len()).any(|some| some == text.as_bytes())
     };
-    book.checkpoint().unwrap();
+    writer.checkpoint().unwrap();
     let live = directory.join(FILE);
     assert!((1..=60).all(|at| holds(&live, &word(at))) && holds(&live, "$argon2id$alices"));
-    let password = AccountEntry::Password { party: 10, password: "$argon2id$new" };
-    book.commit(&[password.into()]).unwrap();
-    book.checkpoint().unwrap();
+    let password = AccountOp::Password { party: 10, password: "$argon2id$new" };
+    writer.commit(&[password.into()]).unwrap();
+    writer.checkpoint().unwrap();
     assert!(!holds(&live, "$argon2id$alices"));
 
-    book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
-    erase(&mut book, 10);
+    writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+    redact(&mut writer, 10);
     let copy = directory.join("copy.db");
-    lookup.copy_to(&copy).unwrap();
-    book.checkpoint().unwrap();
+    reader.copy_to(&copy).unwrap();
+    writer.checkpoint().unwrap();
     for file in [&live, &copy] {
         assert!(!holds(file, "$argon2id$new") && !holds(file, "alice"));
         for at in 1..=60 {
@@ -142,31 +142,31 @@ fn nothing_of_it_is_in_the_file_or_in_a_copy_of_it() {
 #[test]
 fn rows_of_the_journal_that_an_earlier_process_left_go_with_the_account() {
     let [tried, _] = both();
-    let (mut book, _) = tried.open();
-    filled(&mut book);
-    book.commit(&[by(10, said(1, 41, "alice", "qxyzzyz"))]).unwrap();
-    book.flush().unwrap();
-    drop(book);
-    let Place::Directory(directory) = &tried.place else { return };
+    let (mut writer, _) = tried.open();
+    filled(&mut writer);
+    writer.commit(&[by(10, said(1, 41, "alice", "qxyzzyz"))]).unwrap();
+    writer.flush().unwrap();
+    drop(writer);
+    let StoreLocation::Directory(directory) = &tried.place else { return };
     let holds = || {
         let bytes = fs::read(directory.join("recent.db")).unwrap();
         bytes.windows(7).any(|some| some == b"qxyzzyz")
     };
-    let (mut book, _) = tried.open();
+    let (mut writer, _) = tried.open();
     assert!(holds(), "the file of the tables may not have it yet");
-    book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
+    writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
     assert!(!holds());
 }
 
 #[test]
 fn what_an_account_wrote_is_told_with_what_it_said_privately_before() {
     for tried in both() {
-        let (mut book, lookup) = tried.open();
-        filled(&mut book);
+        let (mut writer, reader) = tried.open();
+        filled(&mut writer);
         let mut written = Vec::new();
         let mut after = (0, 0);
         loop {
-            let page = lookup.lines_of(10, after, 7).unwrap();
+            let page = reader.lines_of(10, after, 7).unwrap();
             let Some(last) = page.last() else { break };
             after = (last.number, last.line.id);
             written.extend(page.into_iter().map(|line| (line.number, line.line.id)));
@@ -174,90 +174,93 @@ fn what_an_account_wrote_is_told_with_what_it_said_privately_before() {
         let evens =
             |number, upto| (1..=upto).filter(|id| is_alices(*id)).map(move |id| (number, id));
         assert_eq!(written, evens(1, 40).chain(evens(3, 20)).collect::<Vec<_>>());
-        assert!(lookup.lines_of(12, (0, 0), 7).unwrap().is_empty());
+        assert!(reader.lines_of(12, (0, 0), 7).unwrap().is_empty());
     }
 }
 
 #[test]
 fn blank_places_are_taken_in_and_taken_out() {
     for tried in both() {
-        let (mut book, lookup) = tried.open();
-        let blank = Entry::Blank { number: 1, id: 2, time: 1_002_000 };
-        book.commit(&[GENERAL, said(1, 1, "carol", "one"), blank]).unwrap();
-        let (mut book, lookup) = if tried.place == Place::Memory {
-            (book, lookup)
+        let (mut writer, reader) = tried.open();
+        let blank = WriteOp::RedactedLine { number: 1, id: 2, time: 1_002_000 };
+        writer.commit(&[GENERAL, said(1, 1, "carol", "one"), blank]).unwrap();
+        let (mut writer, reader) = if tried.place == StoreLocation::Memory {
+            (writer, reader)
         } else {
-            drop((book, lookup));
+            drop((writer, reader));
             tried.open()
         };
-        book.commit(&[said(1, 3, "carol", "three")]).unwrap();
-        assert_eq!(ids(&lookup.lines(Key::Channel("#general"), 0, 9, 9, 999).unwrap()), [1, 3]);
-        assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
-        book.raise_floor(1, 3).unwrap();
-        assert_eq!(book.sweep(1, 9).unwrap(), 3);
+        writer.commit(&[said(1, 3, "carol", "three")]).unwrap();
+        assert_eq!(
+            ids(&reader.lines(StoreKey::Channel("#general"), 0, 9, 9, 999).unwrap()),
+            [1, 3]
+        );
+        assert_eq!(reader.faults().unwrap(), Vec::<String>::new());
+        writer.raise_floor(1, 3).unwrap();
+        assert_eq!(writer.sweep(1, 9).unwrap(), 3);
     }
 }
 
 #[test]
 fn what_is_to_be_blanked_is_told_nobody_from_the_commit_on() {
     for tried in both() {
-        let (mut book, lookup) = tried.open();
-        filled(&mut book);
-        book.commit(&[by(10, said(1, 41, "alice", "carol, look"))]).unwrap();
-        book.commit(&[said(1, 42, "carol", "I look")]).unwrap();
-        let reader = Reader { party: 11, hidden: &[], hidden_accounts: &[], fold };
+        let (mut writer, reader) = tried.open();
+        filled(&mut writer);
+        writer.commit(&[by(10, said(1, 41, "alice", "carol, look"))]).unwrap();
+        writer.commit(&[said(1, 42, "carol", "I look")]).unwrap();
+        let viewer = Viewer { party: 11, hidden: &[], hidden_accounts: &[], fold };
         let channels = [("#general".to_owned(), 0)];
         let channels = channels.as_slice();
-        let asked = Mentions { reader, name: "carol", channels, before: None, most: 9 };
-        let mentions = || lookup.mentions(&asked, &soon()).unwrap().hits.len();
-        let (general, chat) = (Key::Channel("#general"), Key::Private(10, 11));
-        let unread = |of| lookup.unread_in(of, 0, &reader, 99).unwrap().unwrap().others;
+        let asked = MentionQuery { viewer, name: "carol", channels, before: None, most: 9 };
+        let mentions = || reader.mentions(&asked, &soon()).unwrap().hits.len();
+        let (general, chat) = (StoreKey::Channel("#general"), StoreKey::Private(10, 11));
+        let unread = |of| reader.unread_in(of, 0, &viewer, 99).unwrap().unwrap().others;
         assert_eq!((mentions(), unread(general), unread(chat)), (1, 42, 10));
-        let alice = [Author { name: "alice", from: None, upto: None }];
-        assert_eq!(book.count_by(1, &alice, (0, 99), 99).unwrap().lines, 21);
+        let alice = [AuthorPeriod { name: "alice", from: None, upto: None }];
+        assert_eq!(writer.count_by(1, &alice, (0, 99), 99).unwrap().lines, 21);
 
-        book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
+        writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
         let odd: Vec<u64> = (1..=40).filter(|id| !is_alices(*id)).collect();
-        assert_eq!(ids(&lookup.lines(general, 0, 40, 99, 9999).unwrap()), odd);
+        assert_eq!(ids(&reader.lines(general, 0, 40, 99, 9999).unwrap()), odd);
         // A page is full, however many lines are passed over.
-        assert_eq!(ids(&lookup.lines(general, 1, 40, 3, 9999).unwrap()), [3, 5, 7]);
-        assert_eq!(ids(&lookup.lines(chat, 0, 40, 99, 9999).unwrap()), odd[..10]);
-        let places = lookup.places(general, 0, 99, 99, 9999).unwrap().lines;
+        assert_eq!(ids(&reader.lines(general, 1, 40, 3, 9999).unwrap()), [3, 5, 7]);
+        assert_eq!(ids(&reader.lines(chat, 0, 40, 99, 9999).unwrap()), odd[..10]);
+        let places = reader.all_lines(general, 0, 99, 99, 9999).unwrap().lines;
         assert_eq!(places.len(), 42);
         for line in places {
             let blank = line.text.is_empty() && line.author.is_empty() && line.account.is_none();
             assert_eq!(
-                (line.erased, blank),
-                (line.id < 42 && is_alices(line.id) || line.id == 41, line.erased)
+                (line.redacted, blank),
+                (line.id < 42 && is_alices(line.id) || line.id == 41, line.redacted)
             );
         }
         let channels = [("#general".to_owned(), 0)];
         for at in 1..=60 {
             let word = word(at);
             let phrases = [(word.as_str(), false)];
-            let query = Query { party: Some(11), ..query(&phrases, &channels) };
-            let found = lookup.search(&query, Sought::Everywhere, &soon()).unwrap().hits.len();
+            let query = FullTextQuery { party: Some(11), ..query(&phrases, &channels) };
+            let found = reader.search(&query, SearchScope::Everywhere, &soon()).unwrap().hits.len();
             assert_eq!(found, usize::from(!is_alices(at)), "{at}");
         }
         assert_eq!((mentions(), unread(general), unread(chat)), (0, 21, 0));
-        assert!(lookup.lines_of(10, (0, 0), 7).unwrap().is_empty());
-        assert_eq!(book.count_by(1, &alice, (0, 99), 99).unwrap().lines, 0);
+        assert!(reader.lines_of(10, (0, 0), 7).unwrap().is_empty());
+        assert_eq!(writer.count_by(1, &alice, (0, 99), 99).unwrap().lines, 0);
     }
 }
 
 #[test]
 fn a_copy_made_before_all_is_blanked_holds_none_of_it() {
     let [tried, _] = both();
-    let (mut book, lookup) = tried.open();
-    filled(&mut book);
-    book.commit(&[by(10, said(1, 41, "alice", "not indexed yet qxyzzyz"))]).unwrap();
-    assert!(book.waiting() > 0);
-    book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
-    assert!(book.erase(10, 8).unwrap(), "there is more to blank");
-    let Place::Directory(directory) = &tried.place else { return };
+    let (mut writer, reader) = tried.open();
+    filled(&mut writer);
+    writer.commit(&[by(10, said(1, 41, "alice", "not indexed yet qxyzzyz"))]).unwrap();
+    assert!(writer.waiting() > 0);
+    writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+    assert!(writer.redact(10, 8).unwrap(), "there is more to blank");
+    let StoreLocation::Directory(directory) = &tried.place else { return };
     let copy = directory.join("copy.db");
-    lookup.copy_to(&copy).unwrap();
-    maintenance::blank_erased(&copy).unwrap();
+    reader.copy_to(&copy).unwrap();
+    maintenance::redact_copy(&copy).unwrap();
     let bytes = fs::read(&copy).unwrap();
     let holds = |text: &str| bytes.windows(text.len()).any(|some| some == text.as_bytes());
     assert!(!holds("$argon2id$alices") && !holds("alice") && !holds("qxyzzyz"));
@@ -270,25 +273,25 @@ fn a_copy_made_before_all_is_blanked_holds_none_of_it() {
     });
     assert_eq!(copied.collect::<Vec<_>>(), ["copy.db"]);
     // The server goes on with its own.
-    assert_eq!(book.erasing().unwrap(), [10]);
+    assert_eq!(writer.pending_redactions().unwrap(), [10]);
 }
 
 #[test]
 fn a_copy_made_right_after_forgetting_holds_none_of_it_in_unused_pages() {
     let [tried, _] = both();
-    let (mut book, lookup) = tried.open();
-    filled(&mut book);
+    let (mut writer, reader) = tried.open();
+    filled(&mut writer);
     // Long and many enough to have whole pages to themselves.
     let texts: Vec<String> = (0..600).map(|at| format!("qsecretz{at} ").repeat(20)).collect();
     let long = (41..).zip(&texts).map(|(id, text)| by(10, said(1, id, "alice", text)));
-    book.commit(&long.collect::<Vec<_>>()).unwrap();
-    book.flush().unwrap();
-    book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
-    let Place::Directory(directory) = &tried.place else { return };
+    writer.commit(&long.collect::<Vec<_>>()).unwrap();
+    writer.flush().unwrap();
+    writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
+    let StoreLocation::Directory(directory) = &tried.place else { return };
     let copy = directory.join("copy.db");
-    lookup.copy_to(&copy).unwrap();
+    reader.copy_to(&copy).unwrap();
     let before = fs::metadata(&copy).unwrap().len();
-    maintenance::blank_erased(&copy).unwrap();
+    maintenance::redact_copy(&copy).unwrap();
     let bytes = fs::read(&copy).unwrap();
     assert!((bytes.len() as u64) < before * 2 / 3, "{} of {before}", bytes.len());
     for gone in ["qsecretz", "alice", "$argon2id$alices"] {
@@ -302,10 +305,10 @@ fn a_copy_made_right_after_forgetting_holds_none_of_it_in_unused_pages() {
 #[test]
 fn the_topics_and_the_reasons_of_an_account_go_with_it() {
     for tried in both() {
-        let (mut book, lookup) = tried.open();
-        filled(&mut book);
+        let (mut writer, reader) = tried.open();
+        filled(&mut writer);
         let act = |by, setting| {
-            let row = ActRow {
+            let row = NewModAction {
                 time: 5,
                 by,
                 did: "set",
@@ -314,10 +317,10 @@ fn the_topics_and_the_reasons_of_an_account_go_with_it() {
                 setting,
                 reason: Some("why"),
             };
-            Entry::Rule { number: 1, rule: Rule::Act(row) }
+            WriteOp::ChannelModeration { number: 1, op: ChannelModerationOp::Log(row) }
         };
         let mark = |by, key| {
-            let row = MarkRow {
+            let row = NewListEntry {
                 list: 0,
                 key,
                 target: key,
@@ -328,35 +331,36 @@ fn the_topics_and_the_reasons_of_an_account_go_with_it() {
                 until: None,
                 reason: Some("why"),
             };
-            Entry::Rule { number: 1, rule: Rule::Mark(row) }
+            WriteOp::ChannelModeration { number: 1, op: ChannelModerationOp::AddListEntry(row) }
         };
-        let topic = |number, by| Entry::Topic { number, topic: Some("a topic"), by };
-        book.commit(&[
-            DEV,
-            topic(1, Some(10)),
-            topic(2, Some(11)),
-            act("Alice", Some("words +rude")),
-            act("carol", Some("words +rude")),
-            mark("alice", "@eve"),
-            mark("carol", "@mallory"),
-        ])
-        .unwrap();
-        assert_eq!(book.topics().unwrap(), [(1, 10), (2, 11)]);
-        book.commit(&[AccountEntry::Forget { party: 10 }.into()]).unwrap();
+        let topic = |number, by| WriteOp::Topic { number, topic: Some("a topic"), by };
+        writer
+            .commit(&[
+                DEV,
+                topic(1, Some(10)),
+                topic(2, Some(11)),
+                act("Alice", Some("words +rude")),
+                act("carol", Some("words +rude")),
+                mark("alice", "@eve"),
+                mark("carol", "@mallory"),
+            ])
+            .unwrap();
+        assert_eq!(writer.topics().unwrap(), [(1, 10), (2, 11)]);
+        writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
         let told = |number| {
-            let all = book.conversations().unwrap();
+            let all = writer.conversations().unwrap();
             all.into_iter().find(|row| row.number == number).unwrap().topic
         };
         assert_eq!((told(1), told(2).as_deref()), (None, Some("a topic")));
-        assert_eq!(book.topics().unwrap(), [(2, 11)]);
-        let acts = lookup.acts(Key::Channel("#general"), 9).unwrap();
+        assert_eq!(writer.topics().unwrap(), [(2, 11)]);
+        let acts = reader.acts(StoreKey::Channel("#general"), 9).unwrap();
         let kept: Vec<_> =
             acts.iter().map(|act| (act.setting.as_deref(), act.reason.as_deref())).collect();
         assert_eq!(kept, [(None, None), (Some("words +rude"), Some("why"))]);
-        let reasons: Vec<_> = book.marks().unwrap().into_iter().map(|mark| mark.reason).collect();
+        let reasons: Vec<_> = writer.marks().unwrap().into_iter().map(|mark| mark.reason).collect();
         assert_eq!(reasons, [None, Some("why".to_owned())]);
         // Who sets it next has it, and so does nobody with an account.
-        book.commit(&[topic(2, None)]).unwrap();
-        assert!(book.topics().unwrap().is_empty());
+        writer.commit(&[topic(2, None)]).unwrap();
+        assert!(writer.topics().unwrap().is_empty());
     }
 }

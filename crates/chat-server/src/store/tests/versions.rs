@@ -25,7 +25,7 @@ fn version_1(file: &Path) {
 #[test]
 fn a_database_of_version_1_goes_on_with_all_that_was_in_it() {
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::Directory(folder.path().to_owned());
+    let place = StoreLocation::Directory(folder.path().to_owned());
     version_1(&folder.path().join(FILE));
     // Beside the program of version 1, which may still run.
     let older = Store::open_to_read(folder.path());
@@ -34,27 +34,27 @@ fn a_database_of_version_1_goes_on_with_all_that_was_in_it() {
     Store::open_to_copy(folder.path()).unwrap().copy_to(&copy).unwrap();
     assert_eq!(maintenance::faults_of(&copy).unwrap(), Vec::<String>::new());
 
-    let (mut book, lookups) = Store::open(&place, Durability::Machine).unwrap().into_parts();
-    let lookup = lookups.lookup().unwrap();
-    let page = lookup.lines(Key::Channel("#general"), 0, 9, 9, 999).unwrap();
+    let (mut writer, readers) = Store::open(&place, Durability::Machine).unwrap().into_parts();
+    let reader = readers.reader().unwrap();
+    let page = reader.lines(StoreKey::Channel("#general"), 0, 9, 9, 999).unwrap();
     assert_eq!(ids(&page), [1, 2]);
-    assert!(page.lines.iter().all(|line| line.account.is_none() && !line.erased));
+    assert!(page.lines.iter().all(|line| line.account.is_none() && !line.redacted));
     for words in ["indexed before", "waits to be indexed"] {
-        assert_eq!(search(&lookup, &[(words, false)]), [words]);
+        assert_eq!(search(&reader, &[(words, false)]), [words]);
     }
-    assert_eq!(book.holders().unwrap().len(), 1);
-    assert!(book.accounts().unwrap().is_empty());
-    book.commit(&[said(1, 3, "alice", "and on")]).unwrap();
-    drop((book, lookups, lookup));
+    assert_eq!(writer.holders().unwrap().len(), 1);
+    assert!(writer.accounts().unwrap().is_empty());
+    writer.commit(&[said(1, 3, "alice", "and on")]).unwrap();
+    drop((writer, readers, reader));
     assert!(Store::open_to_read(folder.path()).is_ok());
-    let (book, _) = Store::open(&place, Durability::Machine).unwrap().into_parts();
-    assert_eq!(book.conversations().unwrap()[0].last, 3);
+    let (writer, _) = Store::open(&place, Durability::Machine).unwrap().into_parts();
+    assert_eq!(writer.conversations().unwrap()[0].last, 3);
 }
 
 #[test]
 fn times_of_a_clock_that_went_back_hide_nothing_from_a_search_before_a_day() {
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::Directory(folder.path().to_owned());
+    let place = StoreLocation::Directory(folder.path().to_owned());
     let file = folder.path().join(FILE);
     version_1(&file);
     Connection::open(&file)
@@ -66,13 +66,13 @@ fn times_of_a_clock_that_went_back_hide_nothing_from_a_search_before_a_day() {
                 (1 << 36 | 5, 4000, 'bob', 0, 'indexed last');",
         )
         .unwrap();
-    let (mut book, lookups) = Store::open(&place, Durability::Machine).unwrap().into_parts();
-    book.flush().unwrap();
-    let lookup = lookups.lookup().unwrap();
+    let (mut writer, readers) = Store::open(&place, Durability::Machine).unwrap().into_parts();
+    writer.flush().unwrap();
+    let reader = readers.reader().unwrap();
     let before = |time| {
         let (phrases, channels) = ([("indexed", false)], [("#general".to_owned(), 0)]);
-        let query = Query { before: Some((time, 0)), ..query(&phrases, &channels) };
-        texts(lookup.search(&query, Sought::Everywhere, &soon()).unwrap())
+        let query = FullTextQuery { before: Some((time, 0)), ..query(&phrases, &channels) };
+        texts(reader.search(&query, SearchScope::Everywhere, &soon()).unwrap())
     };
     assert_eq!(before(600), ["indexed early"]);
     assert_eq!(before(1500), ["indexed before", "indexed early"]);
@@ -81,20 +81,20 @@ fn times_of_a_clock_that_went_back_hide_nothing_from_a_search_before_a_day() {
         ["indexed late", "waits to be indexed", "indexed before", "indexed early"]
     );
     assert_eq!(before(9000).len(), 5);
-    assert_eq!(book.last_times().unwrap()[&1], 4000);
-    assert_eq!(book.last_before(1, 0, 900, 9).unwrap(), (0, false), "the first keeps the third");
-    let unordered: u64 = crate::util::sync::lock(book.connection())
+    assert_eq!(writer.last_times().unwrap()[&1], 4000);
+    assert_eq!(writer.last_before(1, 0, 900, 9).unwrap(), (0, false), "the first keeps the third");
+    let unordered: u64 = crate::util::sync::lock(writer.connection())
         .query_row("SELECT unordered FROM conversation", (), |row| row.get(0))
         .unwrap();
     assert_eq!(unordered, 3);
-    book.commit(&[Entry::Earlier { number: 1, id: 5 }]).unwrap();
+    writer.commit(&[WriteOp::OutOfOrder { number: 1, id: 5 }]).unwrap();
     assert_eq!(before(600), ["indexed early"]);
 }
 
 #[test]
 fn words_that_an_earlier_version_indexed_are_folded_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::Directory(folder.path().to_owned());
+    let place = StoreLocation::Directory(folder.path().to_owned());
     let file = folder.path().join(FILE);
     version_1(&file);
     Connection::open(&file)
@@ -106,16 +106,16 @@ fn words_that_an_earlier_version_indexed_are_folded_anew() {
             UPDATE conversation SET indexed = 3;",
         )
         .unwrap();
-    let (mut book, lookups) = Store::open(&place, Durability::Machine).unwrap().into_parts();
-    let lookup = lookups.lookup().unwrap();
+    let (mut writer, readers) = Store::open(&place, Durability::Machine).unwrap().into_parts();
+    let reader = readers.reader().unwrap();
     for words in ["STRASSE", "straße", "ISPARTA", "STRASSE NACH"] {
-        assert_eq!(search(&lookup, &[(words, false)]), ["straße nach ısparta"], "{words}");
+        assert_eq!(search(&reader, &[(words, false)]), ["straße nach ısparta"], "{words}");
     }
-    book.flush().unwrap();
-    assert_eq!(search(&lookup, &[("strasse", false)]).len(), 1);
+    writer.flush().unwrap();
+    assert_eq!(search(&reader, &[("strasse", false)]).len(), 1);
     // What is taken out of the index is what was put there.
-    book.raise_floor(1, 3).unwrap();
-    while book.sweep(1, 100).unwrap() > 0 {}
-    assert!(search(&lookup, &[("strasse", false)]).is_empty());
-    assert_eq!(lookup.faults().unwrap(), Vec::<String>::new());
+    writer.raise_floor(1, 3).unwrap();
+    while writer.sweep(1, 100).unwrap() > 0 {}
+    assert!(search(&reader, &[("strasse", false)]).is_empty());
+    assert_eq!(reader.faults().unwrap(), Vec::<String>::new());
 }

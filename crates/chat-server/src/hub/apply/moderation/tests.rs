@@ -10,35 +10,35 @@ use tokio::io::{
 };
 
 use super::*;
-use crate::auth::Keeper;
+use crate::auth::AuthService;
 use crate::commit::local::LocalLog;
 use crate::commit::retention::Retention;
 use crate::conn::{self, ConnectionConfig, serve};
-use crate::history::Archive;
+use crate::history::HistoryService;
 use crate::hub::Backends;
 use crate::hub::client::account::{Account, StoredAccount};
 use crate::hub::id::UserId;
 use crate::hub::limits::{Limits, Quotas};
-use crate::store::{Durability, Place, Store};
+use crate::store::{Durability, Store, StoreLocation};
 use crate::util::clock::steady_clock;
 
 /// Everything of a server but its doors.
-fn hub(place: &Place) -> Arc<Hub> {
+fn hub(place: &StoreLocation) -> Arc<Hub> {
     hub_within(place, Limits::small())
 }
 
-fn hub_within(place: &Place, bounds: Limits) -> Arc<Hub> {
+fn hub_within(place: &StoreLocation, bounds: Limits) -> Arc<Hub> {
     let (book, lookups) = Store::open(place, Durability::Process).unwrap().into_parts();
-    let history = Archive::inline(&lookups).unwrap();
+    let history = HistoryService::inline(&lookups).unwrap();
     let (commit_log, past) = LocalLog::inline(book, Retention::default()).unwrap();
     let (commit_log, history, auth) =
-        (Arc::new(commit_log), Arc::new(history), Arc::new(Keeper::inline()));
+        (Arc::new(commit_log), Arc::new(history), Arc::new(AuthService::inline()));
     let keeping = Backends { commit_log, history, auth, recovered: past };
     Hub::new(bounds, "test".to_owned(), Vec::new(), keeping, steady_clock())
 }
 
-fn directory(path: &Path) -> Place {
-    Place::Directory(path.join("data"))
+fn directory(path: &Path) -> StoreLocation {
+    StoreLocation::Directory(path.join("data"))
 }
 
 /// Somebody connected, in the text form.
@@ -118,7 +118,7 @@ impl Peer {
 
 #[tokio::test(start_paused = true)]
 async fn a_ban_of_an_account_holds_for_every_name_and_device() {
-    let hub = hub(&Place::Memory);
+    let hub = hub(&StoreLocation::Memory);
     let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", None).await;
     let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", Some(1000)).await;
     let mut phone = Peer::new(&hub, "bobs-phone", "192.0.2.3:1", Some(1000)).await;
@@ -146,7 +146,7 @@ async fn a_ban_of_an_account_holds_for_every_name_and_device() {
 
 #[tokio::test(start_paused = true)]
 async fn a_ban_of_a_net_puts_out_whoever_connects_from_there_but_operators() {
-    let hub = hub(&Place::Memory);
+    let hub = hub(&StoreLocation::Memory);
     let mut alice = Peer::new(&hub, "alice", "10.0.0.1:1", None).await;
     let mut bob = Peer::new(&hub, "bob", "10.255.0.2:1", None).await;
     let mut carol = Peer::new(&hub, "carol", "[2001:db8::7]:1", None).await;
@@ -266,7 +266,7 @@ fn dev() -> ChannelName {
 
 #[tokio::test(start_paused = true)]
 async fn invitations_are_bounded_and_the_oldest_is_void() {
-    let hub = hub(&Place::Memory);
+    let hub = hub(&StoreLocation::Memory);
     let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", None).await;
     alice.ask("/create dev").await;
     alice.ask("/set invite-only on").await;
@@ -283,7 +283,7 @@ async fn invitations_are_bounded_and_the_oldest_is_void() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_over_is_in_no_index() {
-    let hub = hub(&Place::Memory);
+    let hub = hub(&StoreLocation::Memory);
     let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
     let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", Some(1001)).await;
     for line in [
@@ -326,7 +326,7 @@ async fn what_is_over_is_in_no_index() {
 
 #[tokio::test(start_paused = true)]
 async fn an_account_is_in_no_channel_that_was_dropped_and_made_again() {
-    let hub = hub(&Place::Memory);
+    let hub = hub(&StoreLocation::Memory);
     let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
     let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", Some(1001)).await;
     alice.ask("/create dev").await;
@@ -342,7 +342,7 @@ async fn an_account_is_in_no_channel_that_was_dropped_and_made_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_operator_of_the_server_drops_no_channel_twice() {
-    let hub = hub(&Place::Memory);
+    let hub = hub(&StoreLocation::Memory);
     let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
     alice.ask("/create dev").await;
     alice.ask("a line").await;
@@ -367,7 +367,7 @@ async fn an_operator_of_the_server_drops_no_channel_twice() {
 async fn the_rules_of_one_maker_are_bounded_over_all_their_channels() {
     let mut bounds = Limits::small();
     bounds.shares = Some(Quotas { rules_per_owner: 3, rules: 4, ..Quotas::for_tests() });
-    let hub = hub_within(&Place::Memory, bounds);
+    let hub = hub_within(&StoreLocation::Memory, bounds);
     let mut alice = Peer::new(&hub, "alice", "192.0.2.1:1", Some(1000)).await;
     let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", None).await;
     alice.ask("/create dev").await;
@@ -395,7 +395,7 @@ async fn the_rules_of_one_maker_are_bounded_over_all_their_channels() {
 
 #[tokio::test(start_paused = true)]
 async fn an_account_is_in_so_many_channels_and_no_more() {
-    let hub = hub(&Place::Memory);
+    let hub = hub(&StoreLocation::Memory);
     let bob = Peer::new(&hub, "bob", "192.0.2.2:1", Some(1001)).await;
     let account = bob.client().signed_in().unwrap();
     let channel = |n: i64| ChannelName::new(&format!("c{n}")).unwrap();
