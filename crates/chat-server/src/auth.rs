@@ -1,13 +1,12 @@
-//! Who somebody is: passwords, tokens, and how fast they may be tried.
+//! Authentication: password hashing, tokens, and the login throttle.
 //!
-//! This room knows nothing of accounts, of channels or of the store. What it is given it compares, and what it makes
-//! is for others to keep.
+//! This module knows nothing of accounts, channels or the store, and stores nothing.
 //!
-//! * [`service`]: answers those who sign in; implements [`crate::hub::ports::Authenticator`].
-//! * [`password`]: hashing and verifying.
-//! * [`pool`]: the threads that do it, so that nobody else waits.
-//! * [`token`]: what a device signs in with instead of a password.
-//! * [`login_throttle`]: how long to wait after wrong passwords.
+//! * [`service`]: the service of one server; implements [`crate::hub::ports::Vault`].
+//! * [`password`]: hashing and verification.
+//! * [`pool`]: the threads that hash.
+//! * [`token`]: tokens, which replace a password on a device.
+//! * [`login_throttle`]: delays after wrong passwords.
 
 pub mod login_throttle;
 pub mod password;

@@ -1,8 +1,9 @@
-//! Answers questions about the past: pages of history, and searches.
+//! Answers queries about stored messages: pages of history, and searches.
 //!
-//! Reading may block on a disk, so it has threads of its own: one for history, one for searches and one for the few
-//! searches that take long, so that these hold up nothing else. Each serves addresses, and the connections of an address, in turns; a
-//! question whose asker has hung up is dropped. Implements [`crate::hub::ports::HistoryReader`].
+//! Reads may block on a disk, so they run on threads: one for history, one for searches and one for
+//! slow searches, which then delay nothing else. Each serves addresses, and the connections of an
+//! address, in turns. A query is dropped once its client has disconnected. Implements
+//! [`crate::hub::ports::Archive`].
 
 mod unread;
 
@@ -40,38 +41,38 @@ use crate::util::fair_queue::{FairQueue, FlowId};
 use crate::util::sync::lock;
 use crate::util::work_queue::{Popped, Wait};
 
-/// Lines of one page. A long answer comes in several, each asked for when the one before is told, so that
-/// what waits in memory is bounded.
+/// Lines per page. A long answer comes in several pages, each requested when the one before is
+/// sent, which bounds the memory in use.
 const LINES_A_PAGE: usize = 200;
 
-/// Bytes of text after which a page ends, too.
+/// Bytes of text that end a page.
 const BYTES_A_PAGE: usize = 32 * 1024;
 
-/// Ids of which the authors are looked at in one slice: some milliseconds, after which others have their turn.
+/// Ids scanned per slice, some milliseconds; then other queries get their turn.
 const IDS_A_SLICE: u64 = 10_000;
 
-/// Lines that a search finds at most.
+/// Hits per search.
 const MAX_FOUND: usize = 50;
 
-/// A search that takes more processor time than this, or waits for the disk for long, is made again from the beginning, by
-/// the thread for those that take long.
+/// Bounds on processor time and on time for a search. Past either, it is run again from the start
+/// on the thread for slow searches.
 const QUICK_SEARCH: Duration = Duration::from_millis(50);
 const QUICK_SEARCH_DEADLINE: Duration = Duration::from_millis(200);
 
-/// How long one search may take once it has its turn.
+/// Time limit of a search from its turn on.
 const SEARCH_DEADLINE: Duration = Duration::from_millis(500);
 
-/// When a search must be answered, from the asking. With ten costly searches of other addresses before it, it still has
-/// its turn.
+/// Time limit of a search from the query on. With ten slow searches of other addresses before it,
+/// it still gets its turn.
 const SEARCH_ANSWERED_BY: Duration = Duration::from_secs(5);
 
-/// The archive of one server.
+/// The history service of one server.
 pub struct HistoryService(Driven);
 
 enum Driven {
-    /// By threads. Each asker has one question at a time, which bounds what waits.
+    /// Threads. Each client has one query at a time, which bounds the queues.
     Threads { history: QueryQueue, search: QueryQueue, long_search: QueryQueue },
-    /// By whoever asks, for tests whose clock stands still.
+    /// The caller's thread, for tests with a paused clock.
     Inline(Mutex<Reader>),
 }
 
@@ -83,24 +84,24 @@ struct PendingQuery {
     asked: Instant,
 }
 
-/// Why an archive can't start.
+/// A failure to start the service.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryStartError {
     /// The store can't be read.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// There is no thread to be had.
+    /// A thread could not be started.
     #[error("the system has no thread for reading what is stored")]
     Thread(#[from] std::io::Error),
 }
 
 impl HistoryService {
-    /// Reads with threads of its own.
+    /// Starts the service with its threads.
     pub fn start(readers: &ReaderFactory) -> Result<Self, HistoryStartError> {
         let thread =
             |name: &str, onward: Option<&QueryQueue>| -> Result<QueryQueue, HistoryStartError> {
                 let reader = readers.reader()?;
-                // Each connection has one question at a time.
+                // Each connection has one query at a time.
                 let backlog = Arc::new(FairQueue::new(usize::MAX));
                 let (theirs, onward) = (Arc::clone(&backlog), onward.cloned());
                 let thread = std::thread::Builder::new().name(name.to_owned());
@@ -112,7 +113,7 @@ impl HistoryService {
         Ok(Self(Driven::Threads { history, search, long_search }))
     }
 
-    /// Reads while the asker waits.
+    /// Reads on the caller's thread.
     pub fn inline(readers: &ReaderFactory) -> Result<Self, OpenError> {
         Ok(Self(Driven::Inline(Mutex::new(readers.reader()?))))
     }
@@ -150,7 +151,7 @@ fn is_search(question: &HistoryQuery) -> bool {
 }
 
 impl PendingQuery {
-    /// A question that takes longer is given up; so is one whose asker has hung up.
+    /// Returns the cutoff of a query: a time limit, or the client's disconnect.
     fn cutoff(&self, most: Duration) -> Cutoff {
         let mut until = Instant::now() + most;
         if is_search(&self.question) {
@@ -165,7 +166,7 @@ impl PendingQuery {
     }
 }
 
-/// Answers what comes. What takes long goes `onward`, if there is such a queue.
+/// Serves a queue. Slow queries are moved to `onward`, if given.
 fn run(reader: &Reader, queue: &FairQueue<PendingQuery>, onward: Option<&FairQueue<PendingQuery>>) {
     while let Popped::Some(work) = queue.next(Wait::Forever) {
         for late in queue.take_where(PendingQuery::is_late) {
@@ -239,7 +240,7 @@ fn key(reader: &Reader, of: ConversationRef) -> Result<Option<ConversationKey>, 
     }
 }
 
-/// Which ids a span means. Ids have no gaps, so every span is a range.
+/// Returns the range of ids for a span. Ids have no gaps, so every span is a range.
 fn range(
     reader: &Reader,
     key: ConversationKey,
@@ -271,7 +272,7 @@ fn range(
     Ok(IdRange { key, after: MessageId(after.max(begin)), upto: MessageId(upto), count })
 }
 
-/// For a sentence only; whoever asks about a private chat names the other one themselves.
+/// Names a conversation in an error message. A query about a private chat brings its own name.
 fn key_as_place(key: &ConversationKey) -> Conversation {
     match key {
         ConversationKey::Channel(name) => Conversation::Channel(name.clone()),
@@ -415,7 +416,8 @@ fn acts(reader: &Reader, channel: &ChannelName, most: u32) -> Result<QueryResult
     Ok(QueryResult { rows: std::iter::once(head).chain(rows).collect(), ..QueryResult::default() })
 }
 
-/// An act as it is told; none if it is of a version that had other commands or names.
+/// Converts an entry of the moderation log. `None` if a version with other commands or names wrote
+/// it.
 fn logged(act: ModActionRow) -> Option<ModLogEntry> {
     let spec = COMMANDS.iter().find(|spec| spec.name == act.did)?;
     Some(ModLogEntry {
@@ -429,14 +431,14 @@ fn logged(act: ModActionRow) -> Option<ModLogEntry> {
     })
 }
 
-/// Where a line of the past was said.
+/// The conversation of stored lines.
 enum LineContext {
     Channel(ChannelName),
-    /// The names of the two, and whether the asker is the first.
+    /// Both names, and whether the viewer is the first party.
     Private((String, String), bool),
 }
 
-/// Who asks, as the store knows them.
+/// The viewer in the store's terms.
 struct StoredViewer {
     party: u64,
     hidden: Vec<String>,
@@ -459,7 +461,7 @@ impl StoredViewer {
     }
 }
 
-/// A line of the past as the asker is told it.
+/// Converts a stored line to an event for the viewer.
 fn event(line: StoredLine, conversation: &LineContext) -> Option<Event> {
     let StoredLine { id, time, author, action, by_other, text, .. } = line;
     let stamp = MessageStamp { id: MessageId(id), time: Timestamp(time) };
@@ -479,7 +481,7 @@ fn event(line: StoredLine, conversation: &LineContext) -> Option<Event> {
     })
 }
 
-/// Stands for a name that was one for an earlier version and is none for this.
+/// Replaces a stored name that this version doesn't accept.
 fn unknown() -> UserName {
     UserName::new("unknown").unwrap_or_else(|error| unreachable!("a plain word is a name: {error}"))
 }
@@ -488,7 +490,7 @@ pub(crate) fn folded(name: &str) -> String {
     store::author_key(name)
 }
 
-/// The name under which the store finds a channel.
+/// Returns the name under which the store finds a channel.
 pub(crate) fn channel_key(name: &ChannelName) -> String {
     format!("#{}", name.key())
 }

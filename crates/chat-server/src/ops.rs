@@ -1,4 +1,4 @@
-//! What the operator and the service manager see.
+//! Operations: log, signals, service manager, watchdog, memory.
 
 pub(crate) mod heartbeat;
 pub mod log;

@@ -1,32 +1,32 @@
-//! What is kept: one SQLite file, and the only code that touches it.
+//! Storage: one SQLite database, its journal, and the only code that touches them.
 //!
-//! This room knows nothing of the hub, of tasks or of sockets. Ids, conversation numbers and times come in as
-//! arguments. One [`Writer`] writes; any number of [`Reader`]s read at the same time, since the file is in
-//! WAL mode, and see only what is committed.
+//! This module knows nothing of tasks, sockets or sessions. Ids, conversation numbers and times
+//! come in as arguments. One [`Writer`] writes. Any number of [`Reader`]s read at the same time,
+//! since the database is in WAL mode, and see only what is committed.
 //!
-//! * [`schema`]: the tables and their versions.
-//! * [`writer`][]: writing.
-//! * [`accounts`]: accounts and what is kept under them.
-//! * [`server_moderation`]: what operators of the server decided.
-//! * [`damage`]: which damage of the files is found.
-//! * [`redact`]: how all of an account's is taken out.
-//! * [`pending_redactions`]: what is to be taken out and is passed over until then.
-//! * [`channel_moderation`]: how channels are run.
-//! * [`purge`]: how all of an author's lines in a conversation are hidden.
-//! * [`reader`]: reading pages of lines, and searching.
-//! * [`unread`]: what an account hasn't read yet.
-//! * [`mention`]: lines that name somebody.
-//! * [`cutoff`]: when a query is given up.
-//! * [`full_text`]: how words of any language are found.
-//! * [`author_index`]: what an account wrote.
-//! * [`memtable`]: lines that are kept and are not in the tables yet.
-//! * [`checkpoint`]: how what is committed comes to its place in the files.
-//! * [`error`]: what goes wrong, and what to do about it.
-//! * [`wal_repair`]: damage in the logs of a server that was killed.
-//! * [`files`]: whether the open files are where they were.
-//! * [`permissions`]: whether directory and files are safe from other users.
-//! * [`identity`]: whether the files of a store belong together.
-//! * [`maintenance`]: what an operator does with a store: check it, copy it.
+//! * [`schema`]: tables and migrations.
+//! * [`writer`][]: commits and write operations.
+//! * [`accounts`]: accounts, tokens, ignore lists, memberships.
+//! * [`server_moderation`]: invitations, server bans, the audit log.
+//! * [`channel_moderation`]: settings, bans, mutes and the moderation log of channels.
+//! * [`redact`]: removes the lines of a deleted account.
+//! * [`purge`]: hides the lines of one author in a channel.
+//! * [`pending_redactions`]: lines that redactions and purges have not reached yet.
+//! * [`reader`]: pages of lines, and search.
+//! * [`unread`]: unread counts.
+//! * [`mention`]: lines that mention a name.
+//! * [`cutoff`]: the deadline of a query.
+//! * [`full_text`]: tokenization for full-text search.
+//! * [`author_index`]: the lines of one account.
+//! * [`memtable`]: lines in the journal that are not in the tables yet.
+//! * [`checkpoint`]: WAL checkpoints.
+//! * [`error`]: errors and their cures.
+//! * [`wal_repair`]: damage in the WAL of a server that was killed.
+//! * [`damage`]: damage found before the files are opened.
+//! * [`files`]: detects files that were moved or replaced while open.
+//! * [`permissions`]: permissions of the directory and its files.
+//! * [`identity`]: detects files of different stores or generations.
+//! * [`maintenance`]: checks and copies for the operator.
 
 mod accounts;
 mod author_index;
@@ -94,34 +94,34 @@ pub use self::writer::{
     ConversationRow, FORGOTTEN, Flusher, MAX_NUMBER, NameHolderRow, OnceRow, WriteOp, Writer,
 };
 
-/// The file in the directory.
+/// The database in the directory.
 const FILE: &str = "chat.db";
 
-/// Its mode, and that of the files beside it.
+/// Mode of the database and of the files beside it.
 const PRIVATE: u32 = 0o600;
 
-/// Held locked by whoever writes.
+/// Locked by the process that writes.
 const LOCK: &str = "lock";
 
-/// How long one connection waits for another's lock, which is held for moments only.
+/// Timeout for another connection's lock, which is held for moments only.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Where it is kept.
+/// Location of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreLocation {
-    /// In this directory, which is made if it isn't there.
+    /// A directory, created if missing.
     Directory(PathBuf),
-    /// In memory, for as long as the process lives.
+    /// Memory, for the lifetime of the process.
     Memory,
 }
 
-/// What a commit survives.
+/// The failures that a commit survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// A power cut: it is synced to the disk before it counts.
+    /// A power cut: every commit is synced to disk.
     #[default]
     Machine,
-    /// The end of the process, but not of the machine: a power cut may take the last moments.
+    /// A crash of the process, but not of the machine: a power cut may lose the last moments.
     Process,
 }
 
@@ -131,17 +131,17 @@ type Shared = Arc<Mutex<Connection>>;
 pub struct Store {
     place: StoreLocation,
     writer: Shared,
-    /// Kept for as long as anything writes.
+    /// Held for as long as anything writes.
     lock: Option<File>,
     memtable: Arc<Memtable>,
 }
 
 impl Store {
-    /// Opens a store, and brings it up to this version.
+    /// Opens a store and migrates it to this version.
     ///
     /// # Errors
     ///
-    /// What is in the way, with its cure.
+    /// The obstacle, with its cure.
     pub fn open(place: &StoreLocation, durability: Durability) -> Result<Self, OpenError> {
         let mut found = damage::DamageReport::default();
         let (mut connection, lock) = match place {
@@ -191,7 +191,7 @@ impl Store {
         Ok(Self { place: place.clone(), writer, lock, memtable })
     }
 
-    /// The one that writes, and what makes those that read.
+    /// Splits the store into its writer and a factory of readers.
     pub fn into_parts(self) -> (Writer, ReaderFactory) {
         let Self { place, writer, lock, memtable } = self;
         let readers =
@@ -199,23 +199,25 @@ impl Store {
         (Writer::new(writer, lock, memtable), readers)
     }
 
-    /// Keeps servers and other writers off a directory, which is made if it isn't there, until what this returns is dropped.
+    /// Locks a directory, created if missing, against servers and other writers until the returned
+    /// file is dropped.
     pub fn lock(directory: &Path) -> Result<File, OpenError> {
         lock(directory, pause, TRIES)
     }
 
-    /// Reads a store beside the server that writes it.
+    /// Opens a store for reading beside the server that writes it.
     ///
     /// # Errors
     ///
-    /// [`OpenError::Older`] if no server of this version has opened it yet, too.
+    /// [`OpenError::Older`] also if no server of this version has opened the store yet.
     pub fn open_to_read(directory: &Path) -> Result<Reader, OpenError> {
         let reader = Self::open_to_copy(directory)?;
         schema::check_is_current(&crate::util::sync::lock(reader.connection()))?;
         Ok(reader)
     }
 
-    /// Looks at a store as a whole, of this version or of an earlier one, beside the server that writes it.
+    /// Opens a store of this or an earlier version for checks and copies, beside the server that
+    /// writes it.
     pub fn open_to_copy(directory: &Path) -> Result<Reader, OpenError> {
         let path = directory.join(FILE);
         if !identity::has_some(directory) {
@@ -225,7 +227,7 @@ impl Store {
         let losses = check_free(directory)?;
         let connection = read_connection(&path).map_err(OpenError::from_sqlite)?;
         schema::check_version(&connection)?;
-        // A server that was killed in its first start leaves a database without a table.
+        // A server killed during its first start leaves a database without tables.
         if schema::is_new(&connection)? {
             return Err(OpenError::Missing { path });
         }
@@ -234,7 +236,7 @@ impl Store {
     }
 }
 
-/// Makes [`Reader`]s.
+/// Opens [`Reader`]s.
 #[derive(Clone)]
 pub struct ReaderFactory {
     place: StoreLocation,
@@ -243,7 +245,7 @@ pub struct ReaderFactory {
 }
 
 impl ReaderFactory {
-    /// One more, for one thread. In memory all share the connection of the one that writes.
+    /// Opens a reader for one thread. In memory, all readers share the writer's connection.
     pub fn reader(&self) -> Result<Reader, OpenError> {
         Ok(match &self.place {
             StoreLocation::Memory => {
@@ -260,11 +262,12 @@ impl ReaderFactory {
     }
 }
 
-/// How often it is looked whether a server has put into the tables what waits: for half a minute in all. It does so within
+/// Number of polls for a flush by the running server: half a minute in all. A server flushes within
 /// seconds.
 const LOOKS: u32 = 1500;
 
-/// Waits until the tables have all that was said until now. If no server runs, they are given it.
+/// Waits until the tables have every line committed so far. Without a running server, flushes the
+/// journal itself.
 fn wait_until_flushed(directory: &Path, mut pause: impl FnMut()) -> Result<(), OpenError> {
     let Some(last) = memtable::last_row(directory).map_err(OpenError::from_sqlite)? else {
         return Ok(());
@@ -279,7 +282,7 @@ fn wait_until_flushed(directory: &Path, mut pause: impl FnMut()) -> Result<(), O
                 let place = StoreLocation::Directory(directory.to_owned());
                 match Store::open(&place, Durability::Machine) {
                     Ok(store) => store.memtable.flush_all()?,
-                    // A server was quicker.
+                    // A server took the lock first.
                     Err(OpenError::InUse { .. }) => {}
                     Err(error) => return Err(error),
                 }
@@ -291,17 +294,18 @@ fn wait_until_flushed(directory: &Path, mut pause: impl FnMut()) -> Result<(), O
     Err(OpenError::Unflushed)
 }
 
-/// Opens a connection's log, which is done with the first reading: later another file may be in its place.
+/// Makes a connection open its WAL, which happens at the first read. Later another file may have
+/// taken its place.
 fn know_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))
 }
 
 fn read_connection(path: &Path) -> rusqlite::Result<Connection> {
-    // Not read-only: after a crash the first to come has to put the WAL in order.
+    // Not read-only: after a crash the first connection has to recover the WAL.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
-    // The log of a server that was killed is left as it is.
+    // The WAL of a killed server stays as it is.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -8_000)?;
@@ -309,8 +313,8 @@ fn read_connection(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// How often a lock that is held is tried again, and how long it is waited for in between: for two seconds in all. A
-/// server that is just ending holds it for moments, and so does a child of one that is being started.
+/// Number of tries for a lock, and the pause between them: two seconds in all. A server that is
+/// just ending holds it for moments, and so does a child of one that is being started.
 const TRIES: u32 = 100;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
@@ -319,15 +323,15 @@ fn pause() {
     std::thread::sleep(BETWEEN_TRIES);
 }
 
-/// Looks whether the files of a store belong together, unless a server has them open, which did so when it started. Returns
-/// what is damaged in their logs.
+/// Checks that the files of a store belong together, unless a running server has them open and
+/// checked them at its start. Returns the damage in their WALs.
 fn check_free(directory: &Path) -> Result<Vec<String>, OpenError> {
     match lock(directory, || {}, 1) {
         Err(OpenError::InUse { .. }) => {
             identity::check_presence(directory)?;
             Ok(Vec::new())
         }
-        // Where one may only read, no server starts meanwhile either.
+        // With read access only, no server starts meanwhile either.
         free => {
             let found = damage::look(directory, free.is_ok());
             identity::check(directory, &found)?;
@@ -336,17 +340,18 @@ fn check_free(directory: &Path) -> Result<Vec<String>, OpenError> {
     }
 }
 
-/// New files outlive a power cut, before something counts on them. Where that can't be asked for, the store goes without.
+/// Syncs the directory, so that new files survive a power cut. Continues without where that fails.
 fn sync_directory(directory: &Path) {
     if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
         tracing::debug!(%error, "the directory could not be synced");
     }
 }
 
-/// Only the user that the server runs as reads what is kept, whatever the rights of the directory are. SQLite gives
-/// the files beside the database the database's mode, but only when it makes them.
+/// Makes the database and the files beside it readable by the server's user alone, whatever the
+/// mode of the directory. SQLite copies the database's mode to the files beside it only when it
+/// creates them.
 fn keep_private(database: &Path) -> io::Result<()> {
-    // Where it can't be made, SQLite finds that too, and tells the cure.
+    // If the file can't be created, SQLite reports that with its cure.
     if let Ok(made) = File::options().write(true).create_new(true).mode(PRIVATE).open(database) {
         give_to_owner(&made, database);
     }
@@ -364,8 +369,7 @@ fn keep_private(database: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What root makes in the directory of the user that the server runs as belongs to that user: a tool may be called before
-/// the server.
+/// Gives a file created by root to the owner of the directory: a tool may run before the server.
 fn give_to_owner(file: &File, path: &Path) {
     if !rustix::process::geteuid().is_root() {
         return;
@@ -383,8 +387,7 @@ fn give_to_owner(file: &File, path: &Path) {
     }
 }
 
-/// Locks a directory, which is made if it isn't there, in so many tries. `pause` waits until a lock that is held is tried
-/// again.
+/// Locks a directory, created if missing. `pause` runs between two tries.
 fn lock(directory: &Path, mut pause: impl FnMut(), tries: u32) -> Result<File, OpenError> {
     let io = |source| OpenError::Directory { path: directory.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;

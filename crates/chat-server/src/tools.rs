@@ -1,14 +1,14 @@
-//! What an operator does from the shell with a server or its data: `chat-server admin`, `backup`, `check`, `export`,
+//! The operator's commands at the shell: `chat-server admin`, `backup`, `check`, `export`,
 //! `export-user`, `import`, `restore`.
 //!
-//! * [`admin`]: what is asked of a running server.
+//! * [`admin`]: queries and commands to a running server.
 //! * [`backup`]: a copy of everything, while the server runs.
-//! * [`check`]: settings, directory, database and doors: each fault with its cure.
+//! * [`check`]: checks settings, directory, database and listeners; each fault with its cure.
 //! * [`export`]: one channel as JSON Lines.
-//! * [`export_user`]: all that is kept of one account.
-//! * [`import`]: what an export wrote, into a store that no server has open.
-//! * [`restore`]: a backup in the place of a store.
-//! * [`row`]: a row of those lines.
+//! * [`export_user`]: all data of one account.
+//! * [`import`]: an export, into the store of a stopped server.
+//! * [`restore`]: a backup in place of a store.
+//! * [`row`]: a row of an export.
 
 mod admin;
 mod backup;
@@ -31,11 +31,11 @@ use crate::cli::Tool;
 use crate::config::Config;
 use crate::store::StoreLocation;
 
-/// Does what was asked for.
+/// Runs a command.
 ///
 /// # Errors
 ///
-/// What went wrong, with what to do about it.
+/// The failure, with its cure.
 pub fn run(tool: &Tool, config: &Config) -> anyhow::Result<ExitCode> {
     match tool {
         Tool::Admin(admin) => return admin::run(admin, config),
@@ -64,12 +64,12 @@ fn directory(config: &Config) -> anyhow::Result<&Path> {
     }
 }
 
-/// A file that isn't standard input or output.
+/// Returns a path unless it means standard input or output.
 fn named(file: Option<&PathBuf>) -> Option<&Path> {
     file.map(PathBuf::as_path).filter(|file| *file != Path::new("-"))
 }
 
-/// A reader such as `head` that has all it wants closes the pipe: no fault.
+/// A reader such as `head` closes the pipe when it has enough: no error.
 fn unless_unread(done: anyhow::Result<()>) -> anyhow::Result<()> {
     let is_unread = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref().is_some_and(|error: &io::Error| error.kind() == ErrorKind::BrokenPipe)
@@ -77,7 +77,7 @@ fn unless_unread(done: anyhow::Result<()>) -> anyhow::Result<()> {
     done.or_else(|error| if error.chain().any(is_unread) { Ok(()) } else { Err(error) })
 }
 
-/// One line on standard output. Where nobody reads it any more, the work goes on, for the exit code's sake.
+/// Prints a line. If no one reads it any more, the work goes on for the sake of the exit code.
 fn tell(line: impl std::fmt::Display) -> io::Result<()> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -1,4 +1,4 @@
-//! Small things that every module may use, and that use none.
+//! Building blocks for every module, which depend on none.
 
 pub(crate) mod clock;
 pub(crate) mod fair_queue;

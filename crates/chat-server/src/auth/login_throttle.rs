@@ -1,13 +1,14 @@
-//! How long to wait after wrong passwords.
+//! Delays logins after wrong passwords.
 //!
-//! Wrong ones are counted for the account that they are tried on and for the connection that they come from. Whoever
-//! tries many waits longer and longer; nobody is locked out. So that strangers can't keep an account's owner
-//! away, what an address from which the account was entered lately tries on it is counted by itself, the first few
-//! tries of any other address don't wait for what others have tried on the account, and a wait that was told is
-//! never made longer by what others try meanwhile.
+//! Wrong passwords count against the account and against the connection. Repeated failures wait
+//! longer and longer; no account is locked out. So that strangers can't lock out the owner of an
+//! account, attempts from an address that recently logged in to the account count separately, the
+//! first few attempts from any other address don't wait for failures of others, and a delay once
+//! announced is never extended by attempts of others.
 //!
-//! Many people may share an address. So an address from which many wrong passwords come has no wait of its own: each
-//! of its connections has fewer free ones then, and those that wait to be verified have turns.
+//! Many people may share an address. So an address with many wrong passwords has no delay of its
+//! own: its connections get fewer free attempts, and its queued verifications take turns with those
+//! of other addresses.
 //!
 //! Time comes in as an argument.
 
@@ -22,71 +23,72 @@ use tokio::time::Instant;
 
 use crate::util::net::client_prefix;
 
-/// What is allowed of tries.
+/// A rule for attempts.
 #[derive(Clone, Copy)]
 struct ThrottleRule {
-    /// So many wrong ones cost nothing.
+    /// Free wrong attempts.
     free: u32,
-    /// So many may be under way while there was no wrong one.
+    /// Concurrent attempts without a wrong one.
     at_once: u32,
-    /// The longest wait.
+    /// The longest delay.
     longest: Duration,
 }
 
-/// An account has one owner who mistypes, and whose devices all come back at once after a restart of the server.
+/// An account has one owner, who mistypes, and whose devices all reconnect at once after a restart
+/// of the server.
 #[expect(clippy::cast_possible_truncation, reason = "few devices fit")]
 const ACCOUNT: ThrottleRule =
     ThrottleRule { free: 5, at_once: MAX_DEVICES as u32, longest: Duration::from_secs(30) };
 
-/// A connection may be a bridge's. One client that tries several accounts has few.
+/// A connection may belong to a bridge. A client that tries several accounts has few.
 const CONNECTION: ThrottleRule =
     ThrottleRule { free: 10, at_once: u32::MAX, longest: Duration::from_secs(30) };
 
-/// The same for a connection from an address from which as many wrong passwords have come as [`ADDRESS`] has free.
+/// For a connection from an address that has used up the free attempts of [`ADDRESS`].
 const CONNECTION_OF_MANY: ThrottleRule = ThrottleRule { free: 2, ..CONNECTION };
 
-/// Behind an address there may be many people, such as all those of a proxy.
+/// An address may stand for many people, such as the users of a proxy.
 const ADDRESS: ThrottleRule =
     ThrottleRule { free: 20, at_once: u32::MAX, longest: Duration::from_secs(30) };
 
-/// The first wait; each further wrong password doubles it.
+/// The first delay. Each further wrong password doubles it.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// After each such time without a wrong password one is forgotten.
+/// One wrong password is forgotten after each such time without another.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(5);
 
-/// So many tries of an address on an account within [`LATELY`] don't wait for others: whoever mistypes once isn't
-/// left to those who guess at the same time.
+/// Attempts of an address on an account within [`LATELY`] that don't wait for failures of others,
+/// so that an owner who mistypes once isn't locked out by attackers.
 const OWN_FREE: u32 = 3;
 
-/// The time from an address's first try on an account after which its tries on it count as first ones again.
+/// The period after the first attempt of an address on an account in which [`OWN_FREE`] counts.
 const LATELY: Duration = Duration::from_mins(5);
 
-/// For how long an address counts as the owner's after they signed in from it.
+/// How long an address counts as the owner's after a login.
 const KNOWN_FOR: Duration = Duration::from_hours(7 * 24);
 
-/// Addresses, connections, accounts, and addresses of accounts (those that entered it and those that tried) that are
-/// remembered at most. The one whose turn was longest ago makes room.
+/// Size of each table: addresses, connections, accounts, and addresses of accounts (those that
+/// logged in and those that tried). The least recently used entry makes room.
 pub const MAX_REMEMBERED: usize = 10_000;
 
-/// What is remembered of tries.
+/// The recent attempts.
 #[derive(Default)]
 pub struct LoginThrottle {
     addresses: AttemptTable<IpAddr>,
     connections: AttemptTable<u64>,
     accounts: AttemptTable<Box<str>>,
-    /// Accounts and the addresses from which they were entered lately.
+    /// Accounts, with addresses that recently logged in.
     known: AttemptTable<Pair>,
-    /// Accounts and the other addresses that have tried them lately.
+    /// Accounts, with other addresses that recently tried.
     tried: AttemptTable<Pair>,
 }
 
-/// From where a password comes.
+/// The source of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginSource {
-    /// None for a connection to a Unix socket.
+    /// `None` for a Unix socket.
     pub address: Option<IpAddr>,
-    /// No two connections have the same, also one after the other.
+    /// Unique over the lifetime of the process.
     pub connection: u64,
 }
 
@@ -96,33 +98,33 @@ impl LoginSource {
     }
 }
 
-/// An account, and an address from which it is tried.
+/// An account, and an address that tries it.
 type Pair = (Box<str>, Option<IpAddr>);
 
-/// Tries of one address, on one account, or of one address on one account.
+/// Attempts of an address, on an account, or of an address on an account.
 #[derive(Clone, Copy, Default)]
 struct Attempts {
-    /// Wrong ones that weren't forgotten when the last one came, and when that was.
+    /// Wrong attempts as of the last one, and its time.
     wrong: u32,
     last_wrong: Option<Instant>,
-    /// Tries whose outcome isn't known yet: counted as wrong ones, so that many at once aren't free.
+    /// Attempts in progress: counted as wrong, so that concurrent ones aren't free.
     under_way: u32,
-    /// When the account was entered from the address.
+    /// When the address logged in to the account.
     entered: Option<Instant>,
-    /// When the address first tried the account lately.
+    /// When the address first tried the account in this period.
     first: Option<Instant>,
-    /// When the address may try the account again, as it was told.
+    /// When the address may try the account again, as announced.
     told: Option<Instant>,
 }
 
 impl LoginThrottle {
-    /// Whether a password may be tried now on the account of this name (folded), whether there is one or not. If it
-    /// may, the try is under way until [`failed`](Self::failed), [`succeeded`](Self::succeeded) or
-    /// [`untried`](Self::untried) tells what came of it.
+    /// Asks whether a password may be tried now on an account (folded name), existing or not. If
+    /// so, the attempt is in progress until [`failed`](Self::failed),
+    /// [`succeeded`](Self::succeeded) or [`untried`](Self::untried) is called.
     ///
     /// # Errors
     ///
-    /// In how many seconds it may, if it may not; then nothing is under way.
+    /// The delay in seconds, if it may not.
     pub fn may_try(&mut self, source: LoginSource, name: &str, now: Instant) -> Result<(), u64> {
         let address = source.client_prefix();
         let key = (Box::from(name), address);
@@ -158,7 +160,7 @@ impl LoginThrottle {
         Ok(())
     }
 
-    /// The password was wrong.
+    /// Ends an attempt: the password was wrong.
     pub fn failed(&mut self, source: LoginSource, name: &str, now: Instant) {
         self.each(source, name, |tries, rule| {
             tries.under_way = tries.under_way.saturating_sub(1);
@@ -167,29 +169,29 @@ impl LoginThrottle {
         });
     }
 
-    /// The password was right. That takes nothing away from what the address has tried on others, nor from what others
-    /// try on the account, who are not the owner for that.
+    /// Ends an attempt: the password was right. It clears neither the failures of the address on
+    /// other accounts nor those of others on the account, whose author isn't the owner for that.
     pub fn succeeded(&mut self, source: LoginSource, name: &str, now: Instant) {
         self.untried(source, name);
         let known = self.known.touch((Box::from(name), source.client_prefix()));
         *known = Attempts { under_way: known.under_way, entered: Some(now), ..Attempts::default() };
     }
 
-    /// The password was not looked at.
+    /// Ends an attempt without a verification.
     pub fn untried(&mut self, source: LoginSource, name: &str) {
         self.each(source, name, |tries, _| {
             tries.under_way = tries.under_way.saturating_sub(1);
         });
     }
 
-    /// The account is none any more: whoever takes its name is somebody else.
+    /// Forgets a deleted account: its name may have another owner next.
     pub fn forget(&mut self, name: &str) {
         self.accounts.remove(name);
         self.known.0.retain(|(known, _), _| &**known != name);
         self.tried.0.retain(|(tried, _), _| &**tried != name);
     }
 
-    /// Does it to all that a try of this address on this account counts for, each with its rule.
+    /// Applies a change to every entry that an attempt counts for, each with its rule.
     fn each(
         &mut self,
         source: LoginSource,
@@ -217,14 +219,14 @@ impl LoginThrottle {
 }
 
 impl Attempts {
-    /// Wrong ones that aren't forgotten.
+    /// Returns the wrong attempts that aren't forgotten.
     fn wrong_at(&self, now: Instant) -> u32 {
         let since = self.last_wrong.map_or(Duration::ZERO, |last| now.duration_since(last));
         let forgotten = since.as_secs() / FORGOTTEN_AFTER.as_secs();
         self.wrong.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
     }
 
-    /// How long an address waits at most for what others have tried on an account.
+    /// Returns the longest wait of an address for failures of others.
     fn held_up_at_most(&mut self, now: Instant) -> Duration {
         if self.first.is_none_or(|first| now.duration_since(first) >= LATELY) {
             *self = Self { under_way: self.under_way, ..Self::default() };
@@ -236,7 +238,7 @@ impl Attempts {
         until.map_or(LATELY, |until| until.duration_since(now))
     }
 
-    /// How long to wait from now on.
+    /// Returns the delay from now on.
     fn left(&self, rule: ThrottleRule, now: Instant) -> Duration {
         let until = self.last_wrong.map(|last| last + rule.wait(self.wrong));
         let left = until.map_or(Duration::ZERO, |until| until.duration_since(now));
@@ -248,7 +250,7 @@ impl Attempts {
 }
 
 impl ThrottleRule {
-    /// How long to wait after so many wrong ones.
+    /// Returns the delay after a number of wrong attempts.
     fn wait(self, wrong: u32) -> Duration {
         match wrong.checked_sub(self.free) {
             None => Duration::ZERO,
@@ -256,14 +258,14 @@ impl ThrottleRule {
         }
     }
 
-    /// More wrong ones than make the wait the longest are not counted, so that they are forgotten in bounded time.
+    /// The count stops where the delay is longest, so that it is forgotten in bounded time.
     fn most_wrong(self) -> u32 {
         let mut wrong = (self.free..u32::MAX).skip_while(|wrong| self.wait(*wrong) < self.longest);
         wrong.next().unwrap_or(u32::MAX)
     }
 }
 
-/// So many at most, in the order in which they had their last turn.
+/// A bounded table in order of last use.
 struct AttemptTable<K>(IndexMap<K, Attempts>);
 
 impl<K> Default for AttemptTable<K> {
@@ -284,7 +286,7 @@ impl<K: Hash + Eq> AttemptTable<K> {
         self.0.get_mut(key)
     }
 
-    /// It is its turn.
+    /// Returns an entry and makes it the most recent.
     fn touch(&mut self, key: K) -> &mut Attempts {
         let before = self.0.shift_remove(&key);
         if before.is_none() && self.0.len() >= MAX_REMEMBERED {
@@ -293,7 +295,7 @@ impl<K: Hash + Eq> AttemptTable<K> {
         self.0.entry(key).or_insert(before.unwrap_or_default())
     }
 
-    /// What tells nothing isn't remembered.
+    /// Removes an entry without information.
     fn tidy(&mut self, key: &K) {
         if self.0.get(key).is_some_and(|tries| tries.wrong == 0 && tries.under_way == 0) {
             self.0.shift_remove(key);
@@ -312,7 +314,7 @@ impl<K: Hash + Eq> AttemptTable<K> {
 mod tests {
     use super::*;
 
-    /// The only connection from there.
+    /// The only connection from an address.
     fn address(text: &str) -> LoginSource {
         let address: IpAddr = text.parse().unwrap();
         let connection = match address {
@@ -324,7 +326,7 @@ mod tests {
 
     const UNIX: LoginSource = LoginSource { address: None, connection: 0 };
 
-    /// Wrong passwords one after the other, as soon as may be: how long to wait after each, in seconds.
+    /// Tries wrong passwords as soon as allowed and returns the delay after each, in seconds.
     fn waits(
         throttle: &mut LoginThrottle,
         now: &mut Instant,
@@ -369,7 +371,7 @@ mod tests {
         let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
         let from = |address: &str, connection| LoginSource { connection, ..self::address(address) };
         let network = |at: usize| from(&format!("2001:db8::{at:x}"), at as u64);
-        // Sixty connections, each with an account that it tries; the whole /64 is one.
+        // Sixty connections, each trying an account; the whole /64 counts as one.
         for round in 0..3 {
             for at in 0..60 {
                 let tried = throttle.may_try(network(at), &format!("victim{at}"), now);
@@ -379,7 +381,7 @@ mod tests {
                 }
             }
         }
-        // Others there sign in at once, and mistype twice.
+        // Others there log in at once, and mistype twice.
         for at in 100..200 {
             assert_eq!(throttle.may_try(network(at), &format!("user{at}"), now), Ok(()));
             throttle.succeeded(network(at), &format!("user{at}"), now);
@@ -388,7 +390,7 @@ mod tests {
         assert_eq!(waits(&mut throttle, &mut now, 5, mistypes), [0, 0, 1, 2, 4]);
         let elsewhere = |_| (from("2001:db8:0:1::9", 301), "dave".to_owned());
         assert_eq!(waits(&mut throttle, &mut now, 5, elsewhere), [0; 5]);
-        // A connection that is new each time has the waits of the account.
+        // A new connection each time has the delays of the account.
         let mut throttle = LoginThrottle::default();
         let again = |at| (network(at), "alice".to_owned());
         assert_eq!(waits(&mut throttle, &mut now, 13, again), TO_ALICE);
@@ -406,7 +408,7 @@ mod tests {
 
     #[test]
     fn what_was_wrong_is_forgotten_by_and_by() {
-        // Ten count; each five minutes take one away, and the address's own three are free again then.
+        // Ten count. Each five minutes forget one, and the address's own three are free again then.
         for (minutes, then) in [
             (0, [30, 30, 30, 30]),
             (1, [0, 30, 30, 30]),
@@ -441,7 +443,7 @@ mod tests {
             Err(30),
             "the owner's coming doesn't help the others"
         );
-        // Whoever is at the owner's address is slowed down as well, if they do it themselves.
+        // Attempts from the owner's address are delayed as well.
         let from_home = |_: usize| (home, "alice".to_owned());
         assert_eq!(waits(&mut throttle, &mut now, 7, from_home), TO_ALICE[..7]);
         now += KNOWN_FOR;
@@ -450,7 +452,7 @@ mod tests {
         assert_eq!(again, [0, 0, 0, 30], "it is known no more");
     }
 
-    /// Many addresses, each of which tries again whenever it may, for so long.
+    /// Many addresses try again whenever they may, for a time.
     fn strangers_guess(throttle: &mut LoginThrottle, now: &mut Instant, long: Duration) {
         let until = *now + long;
         for at in (0..100_u8).cycle() {
@@ -475,7 +477,7 @@ mod tests {
             throttle.failed(owner, "alice", now);
         }
         assert_eq!(throttle.may_try(owner, "alice", now), Err(30));
-        // Also all at once, and those whose outcome isn't known count.
+        // Also concurrent attempts count.
         let other = address("198.51.100.2");
         let tried: Vec<_> = (0..4).map(|_| throttle.may_try(other, "alice", now)).collect();
         assert_eq!(tried, [Ok(()), Ok(()), Ok(()), Err(30)]);
@@ -485,7 +487,7 @@ mod tests {
             assert_eq!(throttle.may_try(owner, "alice", now), Ok(()));
             throttle.failed(owner, "alice", now);
         }
-        // And so does whoever comes by a Unix socket.
+        // So does a connection to a Unix socket.
         assert_eq!(throttle.may_try(UNIX, "alice", now), Ok(()));
     }
 
@@ -502,7 +504,7 @@ mod tests {
         strangers_guess(&mut throttle, &mut now, Duration::from_secs(10));
         throttle.failed(UNIX, "alice", now);
         assert_eq!(throttle.may_try(owner, "alice", now), Ok(()));
-        // It was for one try.
+        // It was valid for one attempt.
         assert_eq!(throttle.may_try(owner, "alice", now), Err(30));
         throttle.failed(owner, "alice", now);
         assert_eq!(throttle.may_try(owner, "alice", now), Err(30));
@@ -529,7 +531,7 @@ mod tests {
         let tried: Vec<_> = (0..17).map(|_| throttle.may_try(here, "alice", now)).collect();
         assert_eq!((&tried[..16], tried[16]), (&[Ok(()); 16][..], Err(1)));
         (0..16).for_each(|_| throttle.untried(here, "alice"));
-        // After a wrong one.
+        // After a wrong attempt.
         (0..2).for_each(|_| throttle.may_try(here, "alice", now).unwrap());
         throttle.failed(here, "alice", now);
         let tried: Vec<_> = (0..5).map(|_| throttle.may_try(here, "alice", now)).collect();
@@ -560,7 +562,7 @@ mod tests {
         let LoginThrottle { addresses, connections, accounts, known, tried } = &throttle;
         let sizes = [addresses.0.len(), connections.0.len(), accounts.0.len(), known.0.len()];
         assert_eq!(sizes, [MAX_REMEMBERED; 4]);
-        // Whoever came in last hasn't tried any more.
+        // The last entry has logged in and isn't among them.
         assert_eq!(tried.0.len(), MAX_REMEMBERED - 1);
         assert!(
             throttle.accounts.get("user9").is_none() && throttle.accounts.get("user10").is_some()
@@ -569,7 +571,7 @@ mod tests {
         assert!(throttle.accounts.get("user10").is_none());
         assert!(throttle.tried.0.keys().all(|(name, _)| &**name != "user10"));
         assert!(throttle.known.get(&(Box::from("user10"), None)).is_none());
-        // What came of nothing leaves nothing.
+        // An attempt without effect leaves nothing.
         let mut throttle = LoginThrottle::default();
         throttle.may_try(address("192.0.2.1"), "alice", now).unwrap();
         throttle.untried(address("192.0.2.1"), "alice");

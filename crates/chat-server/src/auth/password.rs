@@ -1,7 +1,7 @@
-//! Hashing passwords, and verifying them.
+//! Hashes and verifies passwords.
 //!
-//! Argon2id (RFC 9106), as PHC strings, which say how they were made: a hash that was made otherwise is still
-//! verified, and made anew when its password is known again.
+//! Argon2id (RFC 9106), as PHC strings, which include their parameters: a hash with other
+//! parameters is still verified, and rehashed when its password is known again.
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
@@ -10,37 +10,37 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use chat_proto::secret::Secret;
 
-/// What one hash costs: 19 MiB, passed over twice, by one thread. The least that OWASP's Password Storage Cheat Sheet
-/// advises for Argon2id.
+/// The cost of a hash: 19 MiB, two passes, one lane. The minimum for Argon2id in OWASP's Password
+/// Storage Cheat Sheet.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// Bytes of a hash, and of the salt that makes each another.
+/// Bytes of a hash, and of its salt.
 const HASH_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
 
-/// A stored hash that asks for more memory than this is not one of ours: 256 MiB.
+/// A stored hash that needs more memory isn't valid: 256 MiB.
 const MAX_KIB: u32 = 256 * 1024;
 
-/// Why a password was neither hashed nor verified.
+/// A failure to hash or verify a password.
 #[derive(Debug, thiserror::Error)]
 pub enum HashError {
-    /// There is no memory for it.
+    /// Memory could not be allocated.
     #[error("there is no memory to hash a password, which takes {} MiB", .kib / 1024)]
     HashMemory {
-        /// How much it takes.
+        /// The memory needed.
         kib: u32,
     },
-    /// There is no salt.
+    /// No randomness for the salt.
     #[error("the system gives no random numbers")]
     Random(#[from] getrandom::Error),
-    /// What is stored is no hash, or none that can be meant.
+    /// The stored hash is malformed or implausible.
     #[error("what is stored as the hash of a password is none: {0}")]
     Stored(String),
 }
 
-/// The memory that hashing works in, used again for the next hash. It is zeroed when it is dropped.
+/// The working memory of a hash, reused for the next one. It is zeroed on drop.
 #[derive(Default)]
 pub struct HashMemory(Vec<Block>);
 
@@ -62,7 +62,7 @@ impl Drop for HashMemory {
     }
 }
 
-/// A hash to be kept, as a PHC string.
+/// Returns a hash as a PHC string.
 pub fn hash(password: &Secret, memory: &mut HashMemory) -> Result<String, HashError> {
     let mut salt = [0; SALT_BYTES];
     getrandom::fill(&mut salt)?;
@@ -72,7 +72,7 @@ pub fn hash(password: &Secret, memory: &mut HashMemory) -> Result<String, HashEr
     phc(&params, &salt, made.as_ref()).map_err(stored)
 }
 
-/// Whether this password made this hash. It takes as long if it didn't.
+/// Whether a password matches a hash. Takes as long if it doesn't.
 pub fn verify(password: &Secret, phc: &str, memory: &mut HashMemory) -> Result<bool, HashError> {
     let kept = PasswordHash::new(phc).map_err(stored)?;
     let params = Params::try_from(&kept).map_err(stored)?;
@@ -89,7 +89,7 @@ pub fn verify(password: &Secret, phc: &str, memory: &mut HashMemory) -> Result<b
     Ok(made.as_slice().ct_eq(expected.as_bytes()).to_bool())
 }
 
-/// Whether a hash was made otherwise than it would be today.
+/// Whether a hash has other parameters than new ones.
 pub fn needs_rehash(phc: &str) -> bool {
     let is_usual = || {
         let kept = PasswordHash::new(phc).ok()?;
@@ -103,7 +103,8 @@ pub fn needs_rehash(phc: &str) -> bool {
     is_usual() != Some(true)
 }
 
-/// A hash that no password is known to make, for names that have no account: it takes as long to verify.
+/// Returns a hash without a known password, for names without an account: verifying it takes as
+/// long.
 pub fn dummy_hash() -> Result<String, HashError> {
     let params = usual().map_err(stored)?;
     phc(&params, &[0; SALT_BYTES], &[0; HASH_BYTES]).map_err(stored)
@@ -150,7 +151,7 @@ fn stored(problem: impl ToString) -> HashError {
 mod tests {
     use super::*;
 
-    /// Of "password": out of the tests of the reference implementation (`src/test.c`).
+    /// A hash of "password" from the tests of the reference implementation (`src/test.c`).
     const OTHER: &str =
         "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
 
@@ -179,7 +180,7 @@ mod tests {
         assert!(verify(&Secret::new("password"), OTHER, &mut memory).unwrap());
         assert!(!verify(&Secret::new("passwort"), OTHER, &mut memory).unwrap());
         assert!(needs_rehash(OTHER) && needs_rehash("nothing"));
-        // The memory that is too large by now does as well.
+        // Memory that is too large by now works as well.
         let usual = hash(&Secret::new("password"), &mut memory).unwrap();
         assert!(verify(&Secret::new("password"), &usual, &mut HashMemory::default()).unwrap());
     }

@@ -1,9 +1,9 @@
-//! The threads that hash, so that nobody who chats waits for it.
+//! The threads that hash passwords.
 //!
-//! A hash keeps a processor busy for some tens of milliseconds. So few are made at a time, and each by a thread of the
-//! lowest priority, which runs when the processor has nothing else to do. That thread touches nothing that
-//! others wait for: a lock that it held would make them as slow as it is. Its clerk, a thread of the usual
-//! priority, takes jobs and gives the answers.
+//! A hash takes some tens of milliseconds of processor time. So few run at a time, each on a thread
+//! of the lowest priority, which runs when the processor is otherwise idle. That thread holds no
+//! lock, since any thread waiting for it would become as slow. Its worker, a thread of normal
+//! priority, takes jobs and delivers outcomes.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -15,63 +15,64 @@ use crate::util::fair_queue::{FairQueue, FlowId};
 use crate::util::work_queue::{Popped, Priority, Wait, lower_priority};
 use chat_proto::secret::Secret;
 
-/// Jobs that wait at most. At two processors the last of them is done after some eight seconds. When there are more, the
-/// last job of the address with the most is answered with [`HashOutcome::Busy`].
+/// Queued jobs at most. With two processors the last of them finishes after some eight seconds.
+/// Past the bound, the last job of the address with the most jobs ends as [`HashOutcome::Busy`].
 pub const MAX_QUEUED_JOBS: usize = 256;
 
-/// For how long a clerk keeps the memory for the next job.
+/// How long a worker keeps its memory for the next job.
 const MEMORY_LIFETIME: Duration = Duration::from_secs(2);
 
-/// Something to be hashed.
+/// A job for the pool.
 #[derive(Debug)]
 pub enum HashJob {
-    /// A password that is to be kept.
+    /// Hash a new password.
     Hash(Secret),
-    /// A password that was typed.
+    /// Verify a password.
     Verify {
-        /// As it was typed.
+        /// The password as typed.
         password: Secret,
-        /// The hash that is kept. `None` if there is no such account: then it is wrong, after as long a time.
+        /// The stored hash. `None` if there is no such account: the outcome is wrong, after as long
+        /// a time.
         phc: Option<Box<str>>,
     },
 }
 
-/// What became of a job.
+/// The outcome of a job.
 #[derive(Debug, PartialEq, Eq)]
 pub enum HashOutcome {
-    /// What is to be kept.
+    /// The new hash.
     Hashed(String),
-    /// Whether the password was right.
+    /// The password was verified.
     Verified {
-        /// It was.
+        /// Whether it was right.
         right: bool,
-        /// A hash that is to be kept instead of the one before, which was made by older rules.
+        /// A hash with current parameters to replace the stored one.
         rehashed: Option<String>,
     },
-    /// It could not be done; the operator was told why.
+    /// The job failed; the error is logged.
     Failed,
-    /// More waits than can be done soon.
+    /// The queue was full.
     Busy,
 }
 
-/// Called with the answer, on a thread of the pool: it must not block.
+/// Called with the outcome on a thread of the pool. Must not block.
 pub type OnHashed = Box<dyn FnOnce(HashOutcome) + Send>;
 
-/// Whether the answer is still wanted by anybody.
+/// Whether the outcome is still wanted.
 pub type StillWanted = Box<dyn Fn() -> bool + Send>;
 
-/// The pool of one server.
+/// The hashing pool of one server.
 pub struct HashPool {
     shared: Arc<PoolShared>,
 }
 
-/// What callers and clerks share.
+/// State shared by callers and workers.
 struct PoolShared {
     queue: FairQueue<QueuedHash>,
     dummy_hash: String,
 }
 
-/// Passwords that were typed have a lane of their own: new accounts don't hold up those who sign in.
+/// Verifications have a lane of their own: registrations don't delay logins.
 impl HashJob {
     fn lane(&self) -> u8 {
         match self {
@@ -87,25 +88,25 @@ struct QueuedHash {
     done: OnHashed,
 }
 
-/// Why a pool can't start.
+/// A failure to start the pool.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthStartError {
-    /// No thread.
+    /// A thread could not be started.
     #[error("the system has no thread for hashing passwords")]
     Thread(#[from] std::io::Error),
-    /// No hash can be made at all.
+    /// Hashing doesn't work at all.
     #[error(transparent)]
     Hash(#[from] HashError),
 }
 
 impl HashPool {
-    /// Starts with one hash at a time for every two processors.
+    /// Starts one worker for every two processors.
     pub fn start() -> Result<Self, AuthStartError> {
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
         Self::start_with((processors / 2).max(1))
     }
 
-    /// Starts with so many hashes at a time.
+    /// Starts a number of workers.
     pub fn start_with(threads: usize) -> Result<Self, AuthStartError> {
         let shared = PoolShared {
             queue: FairQueue::new(MAX_QUEUED_JOBS),
@@ -119,8 +120,9 @@ impl HashPool {
         Ok(pool)
     }
 
-    /// Has a job done in the turn of its flow. `done` is called once with the answer, unless nothing is `wanted` any
-    /// more when the job's turn comes, or the pool closes before. It may be called at once, with [`HashOutcome::Busy`].
+    /// Queues a job in its flow. `done` is called once with the outcome, unless `wanted` returns
+    /// false when the job's turn comes, or the pool closes before. It may be called at once, with
+    /// [`HashOutcome::Busy`].
     pub(crate) fn ask(&self, flow: FlowId, job: HashJob, wanted: StillWanted, done: OnHashed) {
         let flow = flow.in_lane(job.lane());
         if let Some(displaced) = self.shared.queue.add(flow, QueuedHash { job, wanted, done }) {
@@ -128,12 +130,12 @@ impl HashPool {
         }
     }
 
-    /// Jobs that wait.
+    /// Returns the number of queued jobs.
     pub fn waiting(&self) -> usize {
         self.shared.queue.len()
     }
 
-    /// Nothing more is taken, and what waits is dropped without an answer.
+    /// Closes the pool and drops queued jobs without an outcome.
     pub fn close(&self) {
         self.shared.queue.close_now();
     }
@@ -165,7 +167,7 @@ fn worker(shared: &PoolShared) {
 
 fn serve(work: QueuedHash, memory: &mut HashMemory, dummy_hash: &str) {
     let QueuedHash { job, wanted, done } = work;
-    // A fault of theirs must not take the clerk away from the others.
+    // A panic in a callback must not end the worker.
     let guarded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         if wanted() {
             done(answer(&job, memory, dummy_hash));
@@ -177,7 +179,7 @@ fn serve(work: QueuedHash, memory: &mut HashMemory, dummy_hash: &str) {
 }
 
 fn answer(job: &HashJob, memory: &mut HashMemory, dummy_hash: &str) -> HashOutcome {
-    // A thread for each hash, since a priority that was lowered can't be raised again.
+    // A thread per hash, since a lowered priority can't be raised again.
     let hashed = thread::scope(|scope| {
         let thread = thread::Builder::new().name("hash".to_owned());
         let hashing = thread.spawn_scoped(scope, || {
@@ -192,7 +194,7 @@ fn answer(job: &HashJob, memory: &mut HashMemory, dummy_hash: &str) -> HashOutco
             tracing::error!("{trouble}");
             HashOutcome::Failed
         }
-        // The panic hook has logged where it happened.
+        // The panic hook has logged it.
         Ok(Err(_)) => HashOutcome::Failed,
         Err(error) => {
             tracing::error!(%error, "the system has no thread for hashing a password");
@@ -201,7 +203,7 @@ fn answer(job: &HashJob, memory: &mut HashMemory, dummy_hash: &str) -> HashOutco
     }
 }
 
-/// Does one job while the caller waits, without a pool.
+/// Runs a job on the caller's thread.
 pub fn run_inline(job: &HashJob) -> HashOutcome {
     let done = password::dummy_hash()
         .and_then(|dummy_hash| run(job, &mut HashMemory::default(), &dummy_hash));
@@ -244,7 +246,7 @@ mod tests {
         HashJob::Verify { password: Secret::new(password), phc: phc.map(Box::from) }
     }
 
-    /// Has jobs done one after the other.
+    /// Runs jobs one after the other.
     struct PoolFixture {
         pool: HashPool,
         tell: SyncSender<HashOutcome>,
@@ -317,7 +319,7 @@ mod tests {
         assert!(one < other * 10 && other < one * 10, "{one:?} with an account, {other:?} without");
     }
 
-    /// A job that keeps the clerk until it is let go.
+    /// A job that blocks the worker until it is released.
     fn hold(asker: &PoolFixture) -> SyncSender<()> {
         let (go, went) = sync_channel(1);
         let (take, taken) = sync_channel(1);
@@ -336,7 +338,7 @@ mod tests {
         let asker = PoolFixture::new();
         let go = hold(&asker);
         for at in 0..MAX_QUEUED_JOBS {
-            // Only the last one is still here.
+            // Only the last one is still connected.
             let wanted = Box::new(move || at == MAX_QUEUED_JOBS - 1);
             asker.pool.ask(FlowId::SHELL, verify("", None), wanted, asker.done());
         }
@@ -353,7 +355,7 @@ mod tests {
     #[test]
     fn what_comes_at_once_is_shared_among_the_threads() {
         let pool = HashPool::start_with(3).unwrap();
-        // Each is done only when all three are looked at.
+        // Each finishes only when all three run.
         let meet = Arc::new(std::sync::Barrier::new(3));
         let (tell, told) = sync_channel(3);
         for _ in 0..3 {

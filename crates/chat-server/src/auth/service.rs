@@ -1,4 +1,4 @@
-//! Answers the questions of those who sign in.
+//! The authentication service of one server.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,26 +17,26 @@ use crate::hub::query::{AuthReply, AuthRequest};
 use crate::util::fair_queue::FlowId;
 use crate::util::sync::lock;
 
-/// The vault of one server.
+/// Hashes passwords, throttles logins and makes tokens.
 pub struct AuthService {
     pool: Hashing,
     throttle: Arc<Mutex<LoginThrottle>>,
 }
 
 enum Hashing {
-    /// By threads of its own.
+    /// On the threads of the pool.
     Pool(HashPool),
-    /// By whoever asks, for tests whose clock stands still.
+    /// On the caller's thread, for tests with a paused clock.
     Inline,
 }
 
 impl AuthService {
-    /// With threads of its own.
+    /// Starts the service with a pool.
     pub fn start() -> Result<Self, AuthStartError> {
         Ok(Self { pool: Hashing::Pool(HashPool::start()?), throttle: Arc::default() })
     }
 
-    /// Whoever asks waits.
+    /// Hashes on the caller's thread.
     pub fn inline() -> Self {
         Self { pool: Hashing::Inline, throttle: Arc::default() }
     }
@@ -136,7 +136,7 @@ impl ports::Authenticator for AuthService {
     }
 }
 
-/// A password is being tried. Whatever becomes of it, the try ends.
+/// A login attempt in progress. Dropping it ends it.
 struct LoginAttempt {
     throttle: Arc<Mutex<LoginThrottle>>,
     source: LoginSource,

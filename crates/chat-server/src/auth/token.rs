@@ -1,7 +1,7 @@
-//! Tokens: what a device signs in with instead of a password.
+//! Tokens, which replace a password on a device.
 //!
-//! A token is 32 random bytes, so nobody guesses one, and a plain hash of it is as good as a slow one. Only the
-//! hash is kept.
+//! A token is 32 random bytes and can't be guessed, so a plain hash of it is as good as a slow one.
+//! Only the hash is stored.
 
 use std::fmt;
 
@@ -15,25 +15,25 @@ use chat_proto::secret::Secret;
 /// Bytes of a token.
 const BYTES: usize = 32;
 
-/// What a token is kept by.
+/// The stored hash of a token.
 pub type TokenHash = [u8; 32];
 
-/// A token. Its memory is zeroed when it is dropped, and its `Debug` tells nothing.
+/// A token. Its memory is zeroed on drop, and its `Debug` reveals nothing.
 pub struct Token([u8; BYTES]);
 
 impl Token {
-    /// A new one.
+    /// Creates a token.
     ///
     /// # Errors
     ///
-    /// If the system gives no random numbers.
+    /// If the system has no random numbers.
     pub fn new() -> Result<Self, getrandom::Error> {
         let mut token = Self([0; BYTES]);
         getrandom::fill(&mut token.0)?;
         Ok(token)
     }
 
-    /// One as it was [`shown`](Self::shown). `None` if it can't be one.
+    /// Parses a token as it was [`shown`](Self::shown). `None` if it is malformed.
     pub fn parse(shown: &str) -> Option<Self> {
         let mut token = Self([0; BYTES]);
         let bytes = Base64UrlUnpadded::decode(shown, &mut token.0).ok()?;
@@ -41,18 +41,18 @@ impl Token {
         Some(token)
     }
 
-    /// The token in 43 letters, digits, `-` and `_`.
+    /// Returns the token as 43 letters, digits, `-` and `_`.
     pub fn shown(&self) -> Secret {
         let mut room = Zeroizing::new([0; BYTES.div_ceil(3) * 4]);
         Secret::new(Base64UrlUnpadded::encode(&self.0, room.as_mut()).unwrap_or_default())
     }
 
-    /// What it is kept by.
+    /// Returns the hash to store.
     pub fn hash(&self) -> TokenHash {
         Sha256::digest(self.0).into()
     }
 
-    /// Whether this is the token that is kept by this hash, in a time that tells nothing of either.
+    /// Whether a hash is of this token, in constant time.
     pub fn is_of(&self, hash: &TokenHash) -> bool {
         self.hash().ct_eq(hash).to_bool()
     }
@@ -84,7 +84,7 @@ mod tests {
         assert!(again.is_of(&one.hash()));
         assert!(!other.is_of(&one.hash()));
         assert_ne!(one.hash(), one.0, "the hash isn't the token");
-        // FIPS 180-4's function, of 32 zeros.
+        // SHA-256 of 32 zero bytes (FIPS 180-4).
         let zeros = Token([0; BYTES]).hash();
         assert_eq!(zeros[..4], [0x66, 0x68, 0x7a, 0xad]);
     }

@@ -1,4 +1,4 @@
-//! What an account hasn't read, and which lines name it.
+//! Unread counts and mentions of an account.
 
 use std::cmp::Reverse;
 
@@ -18,26 +18,28 @@ use crate::store::{
     StoredLine, UnreadChat, UnreadLines,
 };
 
-/// Lines of one conversation that are counted; where more aren't read, it is told that these aren't.
+/// Unread lines counted per conversation; past it, the count is reported as a lower bound.
 const MOST_COUNTED: u64 = 10_000;
 
-/// Lines that name somebody and are counted for one channel.
+/// Mentions counted per channel.
 const MOST_NAMING: usize = 100;
 
-/// Unread lines that are counted over all private chats. Chats past it are reported at a later sign-in, when these lines are
-/// read.
+/// Unread lines counted over all private chats. Chats past it are reported at a later sign-in, when
+/// these lines are read.
 const MOST_COUNTED_PRIVATELY: u64 = 10_000;
 
-/// Bytes of text of the unread private lines that one sign-in sends. Older lines are sent at a later one.
+/// Bytes of unread private lines sent at a sign-in. Older lines are sent at a later one.
 const MOST_BYTES: usize = 128 * 1024;
 
-/// What an account hasn't read: how much of its channels, and the newest private lines. It ends early if the asker has gone.
+/// Returns the unread counts of channels and the newest unread private lines. Ends early if the
+/// client has disconnected.
 pub(super) fn unread(
     reader: &Reader,
     viewer: &query::UnreadQuery,
     cutoff: &Cutoff,
 ) -> Result<QueryResult, Refusal> {
-    // The cutoff is for the counts of mentions alone: of a channel that comes late none is told.
+    // The time limit applies to the counts of mentions alone: channels past it are reported
+    // without.
     let goes_on: &dyn Fn() -> bool = &|| !cutoff.is_abandoned();
     let stored = StoredViewer::new(viewer.user_id, viewer.hidden.clone());
     let all = unless_failed(reader.unread_channels(&stored.viewer(), MOST_COUNTED, goes_on))?;
@@ -77,7 +79,7 @@ pub(super) fn unread(
     Ok(found)
 }
 
-/// What was read since the store was told of it last.
+/// Applies read markers that the store doesn't have yet.
 fn bring_up_to_date(
     reader: &Reader,
     of: &StoredViewer,
@@ -118,13 +120,13 @@ fn count_naming(
         before: None,
         most: MOST_NAMING,
     };
-    // A count that takes too long isn't told.
+    // A count past the cutoff isn't reported.
     let hits = reader.mentions(&asked, cutoff);
     hits.map_or(0, |hits| hits.hits.len() as u64)
 }
 
-/// The newest private lines of others that aren't read, the newest last. The chat with the newest line comes first, so
-/// those of which all lines are older than what is found aren't looked into.
+/// Finds the newest unread private lines of others, newest last. Chats are sorted by their newest
+/// line, so chats with only older lines than those found are skipped.
 fn newest_private(
     reader: &Reader,
     viewer: &query::UnreadQuery,
@@ -133,7 +135,7 @@ fn newest_private(
     goes_on: &dyn Fn() -> bool,
     found: &mut QueryResult,
 ) -> Result<(), Refusal> {
-    // The newest first; each with its chat, by its place among them.
+    // Newest first, each with the index of its chat.
     let mut lines: Vec<(StoredLine, usize)> = Vec::new();
     let mut is_all = vec![false; chats.len()];
     for (at, chat) in chats.iter().enumerate() {
@@ -151,7 +153,7 @@ fn newest_private(
             bytes += line.text.len();
             taken += 1;
             lines.push((line, at));
-            // One more than is told shows that there are more.
+            // One more than is sent shows that there are more.
             taken < most && bytes <= MOST_BYTES
         });
         is_all[at] = unless_failed(all)?;
@@ -167,7 +169,7 @@ fn newest_private(
         }
     }
     for (chat, _) in chats.iter().zip(is_all).filter(|(_, is_all)| *is_all) {
-        // What isn't told isn't read.
+        // Lines that aren't sent stay unread.
         found.waiting_from.push((with(chat, viewer), MessageId(chat.last)));
     }
     lines.reverse();
@@ -189,7 +191,7 @@ fn with(chat: &UnreadChat, viewer: &query::UnreadQuery) -> UserId {
     UserId(if UserId(one) == viewer.user_id { other } else { one })
 }
 
-/// The newest lines that name the reader, the newest last.
+/// Returns the newest lines that mention the viewer, newest last.
 pub(super) fn mentions(
     reader: &Reader,
     viewer: &query::UnreadQuery,

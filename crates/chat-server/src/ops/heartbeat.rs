@@ -1,5 +1,6 @@
-//! Tells the service manager that the server is alive, as long as a probe comes through all of it: a connection is accepted and
-//! has a session, the thread that stores lines gets on or waits for the disk, and every lock of the hub can be taken.
+//! Reports to the service manager that the server is alive, as long as a probe passes through all
+//! of it: a connection is accepted and gets a session, the committer makes progress or waits for
+//! the disk, and every lock of the hub can be taken.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +12,17 @@ use tokio::time::timeout;
 use crate::ops::systemd;
 use crate::ops::watchdog::{Probe, ProbePoint, Pulse};
 
-/// What a probe may be told, in bytes: the greeting and the goodbye.
+/// Bytes that a probe may receive: the greeting and the goodbye.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Probes so long as the sender of the doors is there. The service manager hears of each that comes through.
+/// Probes as long as the listeners exist, and reports each success.
 pub(crate) async fn tell(
     period: Duration,
     doors: Vec<mpsc::Sender<DuplexStream>>,
     parts: Vec<Probe>,
     mut alive: impl FnMut(),
 ) {
-    // Three in each period: one that is late is not the end.
+    // Three probes in each period, so that a late one is harmless.
     let every = period / 3;
     let mut parts: Vec<HeartbeatProbe> = parts.into_iter().map(HeartbeatProbe::from).collect();
     loop {
@@ -37,7 +38,7 @@ pub(crate) async fn tell(
     }
 }
 
-/// Tells the real service manager.
+/// Notifies the service manager.
 pub(crate) fn tell_manager() {
     systemd::alive();
 }
@@ -56,25 +57,25 @@ async fn comes_through(doors: &[mpsc::Sender<DuplexStream>], parts: &mut [Heartb
     true
 }
 
-/// Whether a connection is greeted, and ends when it says so. One that is turned away is answered as well.
+/// Whether a connection is greeted and closes on `/quit`. A refused connection is answered as well.
 async fn answers(door: &mpsc::Sender<DuplexStream>) -> bool {
     let (mut ours, theirs) = duplex(4096);
     if door.send(theirs).await.is_err() {
         return false;
     }
-    // It may be turned away before it is read.
+    // It may be refused before it is read.
     let _ = ours.write_all(b"/quit\n").await;
     let mut told = Vec::new();
     let read = ours.take(MAX_ANSWER as u64).read_to_end(&mut told).await;
     read.is_ok() && !told.is_empty()
 }
 
-/// A part that is asked on a thread of its own, since it may be stuck.
+/// A probe that runs on a thread of its own, since it may block.
 struct HeartbeatProbe {
     ask: Arc<std::sync::Mutex<Probe>>,
-    /// What it answered last.
+    /// The last result.
     last: Option<Pulse>,
-    /// A question that has no answer yet.
+    /// A run in progress.
     asked: Option<tokio::task::JoinHandle<Pulse>>,
 }
 
@@ -85,7 +86,8 @@ impl From<Probe> for HeartbeatProbe {
 }
 
 impl HeartbeatProbe {
-    /// Whether it is idle, waits for the disk, or has got on since it was asked before.
+    /// Whether the probed part is idle, waits for the disk, or has made progress since the last
+    /// run.
     async fn gets_on(&mut self) -> bool {
         let ask = Arc::clone(&self.ask);
         let asked = self.asked.get_or_insert_with(|| {
@@ -111,7 +113,7 @@ mod tests {
     use crate::hub::limits::Limits;
     use crate::hub::{Hub, probe};
 
-    /// A door that serves each probe.
+    /// A listener that serves each probe.
     fn door(hub: &Arc<Hub>) -> mpsc::Sender<DuplexStream> {
         let (door, mut probes) = mpsc::channel(1);
         let hub = Arc::clone(hub);

@@ -1,9 +1,9 @@
 //! The log, on standard error.
 //!
-//! A server's log lines go through a bounded queue to a thread that writes them. If standard error takes nothing (a
-//! pipe that is not read, a terminal that is paused, a full disk), lines are dropped and counted, and the server goes
-//! on. A tool writes its lines itself. If standard error is the journal, each line begins with its priority
-//! (sd-daemon(3)).
+//! Log lines of a server go through a bounded queue to a thread that writes them. If standard error
+//! is blocked (an unread pipe, a paused terminal, a full disk), lines are dropped and counted, and
+//! the server goes on. A tool writes its lines directly. If standard error is the journal, each
+//! line begins with its priority (sd-daemon(3)).
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
@@ -21,20 +21,22 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::cli::LogFormat;
 use crate::config::Logging;
 
-/// Bytes of log lines that wait to be written; a line beyond that is dropped.
+/// Bytes of queued log lines. Further lines are dropped.
 const MAX_WAITING: usize = 1024 * 1024;
 
-/// How long the end of the process waits for its last log lines to be written. A pipe and a file take them at once.
+/// How long the process waits at its end for the last log lines. A pipe and a file take them at
+/// once.
 pub const FLUSH_DEADLINE: Duration = Duration::from_millis(500);
 
-/// Pause before the next try if standard error is non-blocking and takes nothing now.
+/// Pause before a retry if standard error is non-blocking and takes nothing now.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
-/// The queue of the process, once [`start_queue`] was called.
+/// The queue of the process, after [`start_queue`].
 static QUEUE: OnceLock<LogQueue> = OnceLock::new();
 
 thread_local! {
-    /// The writer's own line, with the number of dropped ones, is taken even if the queue is full again.
+    /// The writer's own line, with the number of dropped ones, is accepted even if the queue is
+    /// full again.
     static MAX_OF_THREAD: Cell<usize> = const { Cell::new(MAX_WAITING) };
 }
 
@@ -49,7 +51,7 @@ pub fn start(logging: Logging) {
     let to = tracing_subscriber::fmt::layer()
         .with_writer(Stderr { is_journal: is_journal() })
         .with_target(false)
-        // Else a write that fails is reported on standard error, with a panic if that fails too.
+        // Otherwise a failed write is reported on standard error, with a panic if that fails too.
         .log_internal_errors(false);
     match logging.format {
         LogFormat::Text => {
@@ -64,7 +66,7 @@ pub fn start(logging: Logging) {
     }));
 }
 
-/// From now on log lines are written by a thread of their own.
+/// Starts the thread that writes log lines.
 pub fn start_queue() -> io::Result<()> {
     let queue = QUEUE.get_or_init(LogQueue::default);
     let write = || {
@@ -82,7 +84,8 @@ pub fn flush(within: Duration) {
     }
 }
 
-/// Whether standard error is the stream to the journal that the service manager names (systemd.exec(5)).
+/// Whether standard error is the stream to the journal that the service manager names
+/// (systemd.exec(5)).
 fn is_journal() -> bool {
     let Some(named) = std::env::var_os("JOURNAL_STREAM") else { return false };
     let stream = rustix::fs::fstat(io::stderr());
@@ -181,7 +184,8 @@ impl LogQueue {
         drop(self.written.wait_timeout_while(self.lock(), within, is_behind));
     }
 
-    /// Writes lines as they come. Once a write succeeds, the number of lines dropped before it is logged.
+    /// Writes lines as they come. Once a write succeeds, the number of lines dropped before it is
+    /// logged.
     fn write_to(&self, out: &mut impl Write) {
         let mut ends_in_line = false;
         loop {
@@ -214,7 +218,8 @@ impl LogQueue {
     }
 }
 
-/// Waits while `out` takes nothing, also if it is non-blocking; returns how much is written before an error.
+/// Writes bytes and waits while `out` is blocked, even if it is non-blocking. Returns how many were
+/// written before an error.
 #[expect(
     clippy::disallowed_methods,
     reason = "a non-blocking file has no event for a thread that writes"
@@ -238,7 +243,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-    /// Takes so many bytes of a write as it is told, or fails.
+    /// Accepts as many bytes as scripted, or fails.
     struct ScriptedWriter(Receiver<io::Result<usize>>, SyncSender<Vec<u8>>);
 
     impl Write for ScriptedWriter {

@@ -1,6 +1,7 @@
-//! How much memory the process occupies.
+//! Memory use of the process.
 
-/// Bytes that are in memory now; none if the system doesn't tell. The kernel answers at once, without a disk.
+/// Returns the resident bytes, if the system reports them. The kernel answers at once, without a
+/// disk.
 pub(crate) fn occupied_bytes() -> Option<u64> {
     let told = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = told.split(' ').nth(1)?.parse().ok()?;

@@ -1,5 +1,5 @@
-//! What each signal does to a server. SIGKILL, the signals of a fault (SIGSEGV, SIGABRT, …) and those that suspend
-//! (SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU) keep their default action; SIGPIPE is ignored by the standard library.
+//! Signals. SIGKILL, the signals of a fault (SIGSEGV, SIGABRT, …) and those that suspend (SIGSTOP,
+//! SIGTSTP, SIGTTIN, SIGTTOU) keep their default action. The standard library ignores SIGPIPE.
 
 use std::fs;
 use std::future::poll_fn;
@@ -10,18 +10,18 @@ use std::task::Poll;
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// They stop the server.
+/// Signals that stop the server.
 const STOPPING: [(Number, &str); 5] = [
     (Number::TERM, "SIGTERM"),
     (Number::INT, "SIGINT"),
     (Number::HUP, "SIGHUP"),
     (Number::QUIT, "SIGQUIT"),
-    // The soft limit of processor time; at the hard one comes SIGKILL.
+    // The soft limit of processor time; SIGKILL follows at the hard one.
     (Number::XCPU, "SIGXCPU"),
 ];
 
-/// They do nothing. Their default action would end the process; with SIGXFSZ, a file over its size limit is an error
-/// of the write.
+/// Ignored signals. Their default action would end the process. With SIGXFSZ ignored, exceeding the
+/// file size limit is a write error.
 const IGNORED: [Number; 9] = [
     Number::USR1,
     Number::USR2,
@@ -34,14 +34,15 @@ const IGNORED: [Number; 9] = [
     Number::XFSZ,
 ];
 
-/// Those without a name do nothing either: from SIGRTMIN to SIGRTMAX, of which the C library may need the first.
+/// Real-time signals are ignored too: from SIGRTMIN to SIGRTMAX, of which the C library may need
+/// the first.
 const REAL_TIME: RangeInclusive<i32> = 34..=64;
 
-/// The signals that stop the server.
+/// Waits for a signal that stops the server.
 pub struct StopSignals(Vec<(Signal, &'static str)>);
 
 impl StopSignals {
-    /// From now on these signals no longer end the process by themselves, and the ignored ones don't either.
+    /// Installs the handlers, so that neither these nor the ignored signals end the process.
     pub fn new() -> io::Result<Self> {
         for number in IGNORED {
             drop(signal(SignalKind::from_raw(number.as_raw()))?);
@@ -53,7 +54,8 @@ impl StopSignals {
         }
         let ignored = ignored_at_start();
         let stopping = STOPPING.iter().filter(|(number, _)| match *number {
-            // nohup(1) starts a program with SIGHUP ignored, a shell script one in the background with SIGQUIT.
+            // nohup(1) starts a program with SIGHUP ignored, a shell script one in the background
+            // with SIGQUIT.
             Number::HUP | Number::QUIT => ignored >> (number.as_raw() - 1) & 1 == 0,
             _ => true,
         });
@@ -63,7 +65,7 @@ impl StopSignals {
         Ok(Self(stopping.map(listen).collect::<io::Result<_>>()?))
     }
 
-    /// Waits for the first one; returns its name. Later ones do nothing.
+    /// Waits for the first signal and returns its name. Later ones have no effect.
     pub async fn wait(mut self) -> &'static str {
         poll_fn(|context| {
             let came = self
@@ -76,7 +78,7 @@ impl StopSignals {
     }
 }
 
-/// The signals that are ignored since the start of the process, one bit each, as proc(5) has them.
+/// Returns the signals that were ignored at the start of the process, as a bit set (proc(5)).
 fn ignored_at_start() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

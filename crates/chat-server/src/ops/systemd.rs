@@ -1,10 +1,10 @@
-//! What the service manager is told (`sd_notify(3)`). Without one, nothing happens.
+//! Notifications for the service manager (`sd_notify(3)`). Without one, they have no effect.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// Connections are accepted from now on.
+/// The server accepts connections.
 pub fn ready(status: &str) {
     notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
@@ -14,12 +14,12 @@ pub fn stopping() {
     notify(&[NotifyState::Stopping, NotifyState::Status("Saying goodbye to everybody")]);
 }
 
-/// How often the service manager wants to hear that the server is alive, if it does.
+/// Returns the watchdog period of the service manager, if it has one.
 pub(crate) fn watchdog_period() -> Option<Duration> {
     sd_notify::watchdog_enabled()
 }
 
-/// The server has answered a probe.
+/// The server has passed a probe.
 pub(crate) fn alive() {
     notify(&[NotifyState::Watchdog]);
 }

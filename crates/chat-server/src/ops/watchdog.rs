@@ -1,9 +1,10 @@
-//! Notices that a part of the server doesn't answer any more, writes to the log what is stuck, and ends the process, so
-//! that the service manager starts it again.
+//! Detects a part of the server that no longer responds, logs what is stuck, and aborts the process
+//! so that the service manager restarts it.
 //!
-//! Each part is asked by a thread of its own, which may block for ever; the watchdog itself takes no lock that another
-//! thread could hold for long. It counts its own ticks, not time: a clock that is set, a machine that sleeps and a
-//! process that is stopped with SIGSTOP are one tick, however long that took.
+//! Each probe runs on a thread of its own, which may block forever. The watchdog itself takes no
+//! lock that another thread could hold for long. It counts its own ticks, not time: a changed
+//! clock, a suspended machine and a process stopped with SIGSTOP count as one tick, however long
+//! that took.
 
 use std::fs;
 use std::sync::mpsc::{
@@ -16,41 +17,41 @@ use std::time::Duration;
 use super::log;
 use crate::util::sync::held_by_threads;
 
-/// How often each part is asked.
+/// Interval of the probes.
 const TICK: Duration = Duration::from_secs(5);
 
-/// A part that hasn't answered for so many ticks is stuck. Half a minute: every lock of the hub is held for less than a
-/// millisecond, and a machine so busy that a thread waits longer serves nobody.
+/// Ticks without a response after which a part is stuck. Half a minute: every lock of the hub is
+/// held for less than a millisecond, and a machine so busy that a thread waits longer is of no use.
 const STUCK_TICKS: u32 = 6;
 
-/// The same for a commit that waits for the disk. Ten minutes: a disk that is reset, or a network storage that fails
-/// over, comes back within a few; and a restart helps nobody whose disk is slow.
+/// The same for a commit that waits for the disk. Ten minutes: a disk that resets, or a network
+/// storage that fails over, returns within a few, and a restart doesn't help a slow disk.
 const STUCK_ON_DISK_TICKS: u32 = 120;
 
-/// How long the report may take, and then its lines in the log, before the process ends without them.
+/// Time limits for the report and for its lines in the log before the process aborts.
 const REPORT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Threads in a report.
 const MAX_THREADS: usize = 128;
 
-/// What a part answers.
+/// The result of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pulse {
-    /// It has nothing to do, or has done it.
+    /// The part is idle.
     Idle,
-    /// It is at work. The step changes whenever it gets on.
+    /// The part is working. The step changes with its progress.
     Working { step: u64, on_disk: bool },
 }
 
-/// A part that is watched.
+/// A probe of one part of the server.
 pub(crate) struct Probe {
-    /// For the log.
+    /// The name in the log.
     pub(crate) name: &'static str,
-    /// Asks it; blocks while it is stuck. Writes down where it is.
+    /// Runs the probe; blocks while the part is stuck. Records how far it came.
     pub(crate) ask: Box<dyn FnMut(&ProbePoint) -> Pulse + Send>,
 }
 
-/// Where a question has got to.
+/// How far a probe came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProbePoint(Arc<Mutex<&'static str>>);
 
@@ -64,18 +65,18 @@ impl ProbePoint {
     }
 }
 
-/// Watches for as long as this is there.
+/// Watches until it is dropped.
 pub(crate) struct Watchdog {
     _stop: SyncSender<()>,
 }
 
 impl Watchdog {
-    /// Watches these parts; the process ends if one of them is stuck.
+    /// Starts the watchdog. The process aborts if a part is stuck.
     pub(crate) fn start(parts: Vec<Probe>) -> std::io::Result<Self> {
         Self::every(TICK, parts, end)
     }
 
-    /// The same with another tick, and something else to do then.
+    /// Starts the watchdog with another tick and action.
     pub(crate) fn every(
         tick: Duration,
         parts: Vec<Probe>,
@@ -98,7 +99,7 @@ impl Watchdog {
     }
 }
 
-/// A part, with the thread that asks it.
+/// A probe with its thread.
 struct WatchedProbe {
     name: &'static str,
     spot: ProbePoint,
@@ -121,17 +122,17 @@ impl WatchedProbe {
                 }
             }
         })?;
-        // The first answer is there at the first tick.
+        // The first result is there at the first tick.
         let _ = ask.try_send(());
         Ok(Self { name, spot, ask, answers, count: MissedTicks::default() })
     }
 
-    /// Looks for an answer, and asks again; tells it if the part is stuck.
+    /// Takes the result and probes again. Returns a sentence if the part is stuck.
     fn tick(&mut self) -> Option<String> {
         let answer = match self.answers.try_recv() {
             Ok(answer) => Some(answer),
             Err(TryRecvError::Empty) => None,
-            // The thread that asks has failed, which the log tells: nothing is known of the part.
+            // The probe has panicked, which is logged: nothing is known of the part.
             Err(TryRecvError::Disconnected) => return None,
         };
         if answer.is_some()
@@ -155,7 +156,7 @@ impl WatchedProbe {
     }
 }
 
-/// How often a part hasn't got on.
+/// Ticks without progress.
 #[derive(Default)]
 struct MissedTicks {
     missed: u32,
@@ -165,16 +166,16 @@ struct MissedTicks {
 #[derive(Debug, PartialEq, Eq)]
 enum ProbeVerdict {
     Well,
-    /// It waits for the disk: told again and again.
+    /// It waits for the disk: logged repeatedly.
     Slow,
     Stuck,
 }
 
 impl MissedTicks {
-    /// With `None` there was no answer.
+    /// `None` is a missing result.
     fn tick(&mut self, answer: Option<Pulse>) -> ProbeVerdict {
         let on_disk = match answer {
-            // It doesn't answer: that has nothing to do with what it was at.
+            // No result: what the part was doing before doesn't matter.
             None => false,
             Some(Pulse::Working { on_disk, .. }) if answer == self.last => on_disk,
             Some(_) => {
@@ -191,7 +192,7 @@ impl MissedTicks {
     }
 }
 
-/// Writes the report and ends the process.
+/// Logs the report and aborts the process.
 fn end(stuck: Vec<String>) {
     let (done, reported) = sync_channel(1);
     let report = thread::Builder::new().name("report".to_owned()).spawn(move || {
@@ -213,7 +214,7 @@ fn end(stuck: Vec<String>) {
     std::process::abort();
 }
 
-/// What the kernel tells of each thread.
+/// Returns what the kernel reports about each thread.
 fn threads() -> Vec<String> {
     let Ok(tasks) = fs::read_dir("/proc/self/task") else { return Vec::new() };
     let told = tasks.filter_map(Result::ok).take(MAX_THREADS).map(|task| {
@@ -221,7 +222,7 @@ fn threads() -> Vec<String> {
             let text = fs::read_to_string(task.path().join(file)).unwrap_or_default();
             text.trim().to_owned()
         };
-        // Its state is the first word after its name, which stands in brackets.
+        // The state is the first word after the name in brackets.
         let stat = read("stat");
         let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').next());
         let (id, state) = (task.file_name(), state.unwrap_or("?"));
@@ -256,7 +257,7 @@ mod tests {
             }
         };
         assert_eq!(ticks_until_stuck(None), STUCK_TICKS);
-        // The first one is the one to compare with.
+        // The first result is the one to compare with.
         assert_eq!(ticks_until_stuck(working(2, false)), STUCK_TICKS + 1);
         assert_eq!(ticks_until_stuck(working(2, true)), STUCK_ON_DISK_TICKS + 1);
     }
@@ -273,7 +274,7 @@ mod tests {
         for _ in 0..1000 {
             assert_eq!(count.tick(Some(Pulse::Idle)), ProbeVerdict::Well);
         }
-        // Answers that come late are no answers that are missing.
+        // Late results aren't missing results.
         for _ in 0..1000 {
             assert_eq!(count.tick(None), ProbeVerdict::Well);
             assert_eq!(count.tick(Some(Pulse::Idle)), ProbeVerdict::Well);

@@ -1,4 +1,4 @@
-//! Accounts and all that is kept under them: tokens, ignored people, memberships, the right to run a channel.
+//! Accounts and what belongs to them: tokens, ignore lists, memberships, operator rights.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
@@ -8,12 +8,12 @@ use super::{StoreError, redact};
 use crate::auth::token::TokenHash;
 use crate::util::sync::lock;
 
-/// Something about an account to be written. `party` is the account's number; times are in milliseconds since
-/// 1970.
+/// A write operation on an account. `party` is the account's number. Times are in milliseconds
+/// since 1970.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub enum AccountOp<'a> {
-    /// There is this account. It fails if another has the name.
+    /// Creates an account. Fails if the name is taken.
     Create {
         party: u64,
         key: &'a str,
@@ -22,40 +22,40 @@ pub enum AccountOp<'a> {
         created: i64,
         admin: bool,
     },
-    /// Its password is another, or hashed otherwise.
+    /// Changes or rehashes the password.
     Password { party: u64, password: &'a str },
-    /// It was here at this time.
+    /// Last seen at this time.
     Seen { party: u64, time: i64 },
-    /// It is away from now on, or back.
+    /// Sets or clears the away state.
     Away { party: u64, is_away: bool, reason: Option<&'a str> },
-    /// It runs the server, or doesn't.
+    /// Grants or revokes the right to run the server.
     Admin { party: u64, admin: bool },
-    /// It can be entered with this token.
+    /// Adds a token.
     Token { hash: &'a TokenHash, party: u64, created: i64 },
-    /// This token was used.
+    /// Records the use of a token.
     TokenUsed { hash: &'a TokenHash, time: i64 },
-    /// This token is none any more.
+    /// Removes a token.
     Revoke { hash: &'a TokenHash },
-    /// Its tokens are none any more, but for one.
+    /// Removes all tokens but one.
     RevokeAll { party: u64, except: Option<&'a TokenHash> },
-    /// It ignores whoever has this name (folded), and the account that had it then.
+    /// Ignores a name (folded) and the account that has it now.
     Ignore { party: u64, name: &'a str, shown: &'a str, other: Option<u64> },
-    /// It doesn't ignore this name (folded) any more.
+    /// Stops ignoring a name (folded).
     Unignore { party: u64, name: &'a str },
-    /// It is in a channel, and has read it up to `marker`. If it was there already, nothing changes.
+    /// Adds a membership with a read marker. An existing membership stays as it is.
     Member { party: u64, number: u32, marker: u64, entered: i64 },
-    /// It has read a private chat, or a channel that it is in, up to `marker`, which never falls.
+    /// Advances the read marker in a private chat or in a channel of the account. It never falls.
     Marker { party: u64, number: u32, marker: u64 },
-    /// It is not in a channel any more.
+    /// Removes a membership.
     NotMember { party: u64, number: u32 },
-    /// It runs a channel.
+    /// Makes the account an operator of a channel.
     Operator { number: u32, party: u64 },
-    /// It doesn't run a channel any more.
+    /// Revokes the operator right.
     NotOperator { number: u32, party: u64 },
-    /// It is none any more: all that is kept under it is deleted at once, and its lines are to be blanked by
-    /// [`Writer::erase`].
+    /// Deletes the account and everything under it. Its lines stay until [`Writer::redact`] has
+    /// redacted them.
     Forget { party: u64 },
-    /// Its lines are blanked.
+    /// All lines of a deleted account are redacted.
     Redacted { party: u64 },
 }
 
@@ -65,14 +65,14 @@ impl<'a> From<AccountOp<'a>> for WriteOp<'a> {
     }
 }
 
-/// An account as it is kept.
+/// A stored account.
 #[derive(Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct AccountRow {
     pub party: u64,
     pub key: String,
     pub shown: String,
-    /// A PHC string.
+    /// As a PHC string.
     pub password: String,
     pub created: i64,
     pub seen: i64,
@@ -83,7 +83,7 @@ pub struct AccountRow {
 
 impl std::fmt::Debug for AccountRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Without the password's hash: it belongs into no log.
+        // Without the password hash, which belongs in no log.
         f.debug_struct("AccountRow")
             .field("party", &self.party)
             .field("shown", &self.shown)
@@ -91,7 +91,7 @@ impl std::fmt::Debug for AccountRow {
     }
 }
 
-/// A token as it is kept.
+/// A stored token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct TokenRow {
@@ -101,7 +101,7 @@ pub struct TokenRow {
     pub used: i64,
 }
 
-/// One whom an account ignores.
+/// An entry of an ignore list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct IgnoredRow {
@@ -111,7 +111,7 @@ pub struct IgnoredRow {
     pub other: Option<u64>,
 }
 
-/// A channel that an account is in, or a private chat of which it has read something.
+/// A membership in a channel, or a read marker in a private chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct MemberRow {
@@ -121,7 +121,7 @@ pub struct MemberRow {
     pub entered: i64,
 }
 
-/// An account that runs a channel.
+/// An operator right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct OperatorRow {
@@ -136,12 +136,12 @@ const IGNORED: &str = "SELECT party, name, shown, other FROM ignored";
 const MEMBER: &str = "SELECT party, number, marker, entered FROM member";
 
 impl Writer {
-    /// Every account.
+    /// Returns every account.
     pub fn accounts(&self) -> Result<Vec<AccountRow>, StoreError> {
         all(&lock(self.connection()), ACCOUNT, &[], account)
     }
 
-    /// Every token.
+    /// Returns every token.
     pub fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
         all(&lock(self.connection()), "SELECT hash, party, created, used FROM token", &[], |row| {
             Ok(TokenRow {
@@ -153,14 +153,14 @@ impl Writer {
         })
     }
 
-    /// Everybody who is ignored by an account.
+    /// Returns every ignore list entry.
     pub fn ignored(&self) -> Result<Vec<IgnoredRow>, StoreError> {
         all(&lock(self.connection()), IGNORED, &[], ignored)
     }
 
-    /// Every channel that an account is in, and every marker in a private chat.
+    /// Returns every membership and every read marker in a private chat.
     pub fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
-        // Before the tables, since what waits may be put there meanwhile.
+        // Read before the tables: buffered entries may be flushed in between.
         let waiting = self.memtable().all_markers();
         let mut rows = all(&lock(self.connection()), MEMBER, &[], member)?;
         for row in &mut rows {
@@ -170,15 +170,15 @@ impl Writer {
         Ok(rows)
     }
 
-    /// Every right of an account to run a channel.
+    /// Returns every operator right.
     pub fn operators(&self) -> Result<Vec<OperatorRow>, StoreError> {
         all(&lock(self.connection()), "SELECT number, party, inherited FROM operator", &[], |row| {
             Ok(OperatorRow { number: row.get(0)?, party: row.get(1)?, inherited: row.get(2)? })
         })
     }
 
-    /// The greatest number that any party has, an account or not; 0 if there is none. The next party's is higher,
-    /// so that nobody comes into what is another's.
+    /// Returns the greatest number of any party, with or without an account, or 0. Numbers are
+    /// never reused, so that no party reads the conversations of another.
     pub fn greatest_party(&self) -> Result<u64, StoreError> {
         let connection = lock(self.connection());
         let mut greatest = connection.prepare_cached(
@@ -194,24 +194,24 @@ impl Writer {
 }
 
 impl Reader {
-    /// The account of this name (folded).
+    /// Returns the account of this name (folded).
     pub fn account(&self, key: &str) -> Result<Option<AccountRow>, StoreError> {
         let connection = lock(self.connection());
         let mut one = connection.prepare_cached(&format!("{ACCOUNT} WHERE key = ?1"))?;
         Ok(one.query_row([key], account).optional()?)
     }
 
-    /// Whom an account ignores.
+    /// Returns the ignore list of an account.
     pub fn ignored_by(&self, party: u64) -> Result<Vec<IgnoredRow>, StoreError> {
         all(&lock(self.connection()), &format!("{IGNORED} WHERE party = ?1"), &[&party], ignored)
     }
 
-    /// The channels that an account is in, and its markers in private chats.
+    /// Returns the memberships and private read markers of an account.
     pub fn member_of(&self, party: u64) -> Result<Vec<MemberRow>, StoreError> {
         all(&lock(self.connection()), &format!("{MEMBER} WHERE party = ?1"), &[&party], member)
     }
 
-    /// The numbers of the channels that an account runs.
+    /// Returns the numbers of the channels that an account runs.
     pub fn operator_of(&self, party: u64) -> Result<Vec<u32>, StoreError> {
         let sql = "SELECT number FROM operator WHERE party = ?1 ORDER BY number";
         all(&lock(self.connection()), sql, &[&party], |row| row.get(0))
@@ -301,7 +301,7 @@ pub(super) fn write(change: &Transaction<'_>, entry: AccountOp<'_>) -> rusqlite:
             params![party, number, marker, entered],
         ),
         AccountOp::Marker { party, number, marker } => execute(
-            // One that comes late doesn't make the account a member of a channel that it has left.
+            // A late marker doesn't add a membership that has ended.
             "INSERT INTO member (party, number, marker, entered)
                 SELECT ?1, ?2, ?3, 0 WHERE
                     EXISTS (SELECT 1 FROM member WHERE party = ?1 AND number = ?2)
@@ -327,7 +327,7 @@ pub(super) fn write(change: &Transaction<'_>, entry: AccountOp<'_>) -> rusqlite:
     }
 }
 
-/// What is kept of accounts in a conversation that is forgotten.
+/// Deletes memberships, markers and operator rights of a conversation.
 pub(super) fn forget_conversation(change: &Transaction<'_>, number: u32) -> rusqlite::Result<()> {
     change.execute("DELETE FROM member WHERE number = ?1", [number])?;
     change.execute("DELETE FROM operator WHERE number = ?1", [number])?;

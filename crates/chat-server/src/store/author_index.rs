@@ -1,7 +1,8 @@
-//! What an account wrote.
+//! The lines of one account.
 //!
-//! Where is kept: a conversation of which it wrote a line is read from its beginning. To an account belongs also what the
-//! same person said in private chats before they had it.
+//! The index records the conversations in which an account wrote. Each of these is read from its
+//! beginning. Lines that the same client sent in private chats before it had the account belong to
+//! the account too.
 
 use rusqlite::{Connection, params};
 
@@ -11,7 +12,7 @@ use super::reader::{Reader, StoredLine, stored_line};
 use super::writer::{BY_OTHER, REDACTED, rowid};
 use crate::util::sync::lock;
 
-/// A line that an account wrote.
+/// A line of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthoredLine {
     /// The number of the conversation.
@@ -20,24 +21,24 @@ pub struct AuthoredLine {
     pub line: StoredLine,
 }
 
-/// A conversation in which an account may have written.
+/// A conversation that may hold lines of an account.
 #[derive(Clone, Copy)]
 pub(super) struct AuthoredConversation {
     pub(super) number: u32,
     party: u64,
-    /// In a private chat, whether it is the second party.
+    /// In a private chat, whether the account is the second party.
     is_other: Option<bool>,
 }
 
 impl AuthoredConversation {
-    /// Whether the account wrote a line with these flags and of this account.
+    /// Whether a line with these flags and this account is the account's own.
     pub(super) fn is_own(self, flags: i64, account: Option<u64>) -> bool {
         let is_side = || self.is_other == Some(flags & BY_OTHER != 0);
         flags & REDACTED == 0 && (account == Some(self.party) || account.is_none() && is_side())
     }
 }
 
-/// The conversations in which an account may have written, from this number on.
+/// Returns the conversations that may hold lines of an account, from a number on.
 pub(super) fn spots(
     connection: &Connection,
     party: u64,
@@ -58,8 +59,8 @@ pub(super) fn spots(
 }
 
 impl Reader {
-    /// Lines that an account wrote, by conversation, oldest first: so many at most, after the id of a
-    /// conversation's number. An account that is forgotten wrote nothing.
+    /// Returns lines of an account by conversation, oldest first, after an id in the conversation
+    /// with this number. A deleted account has none.
     pub fn lines_of(
         &self,
         party: u64,

@@ -1,5 +1,5 @@
-//! How channels are run, as it is kept: settings, who is banned, muted or invited, who runs them, and what was
-//! done.
+//! Moderation state of channels: settings, bans, mutes, invitations, operators, and the moderation
+//! log.
 
 use rusqlite::{Transaction, params};
 
@@ -9,32 +9,32 @@ use super::reader::{Reader, StoreKey, number_of};
 use super::writer::Writer;
 use crate::util::sync::lock;
 
-/// Acts of each channel that are kept; the oldest go first.
+/// Entries per moderation log. The oldest go first.
 const MAX_ACTS: u32 = 1000;
 
-/// Something to be written about how a channel is run.
+/// A write operation on the moderation state of a channel.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub enum ChannelModerationOp<'a> {
-    /// A setting is as given from now on.
+    /// Changes a setting.
     Setting { name: &'a str, value: &'a str },
-    /// Somebody is marked, in place of an earlier mark in that list with that key.
+    /// Adds an entry to a list, replacing one with the same key.
     AddListEntry(NewListEntry<'a>),
-    /// They are marked no more; or only if it has ended by itself at this time.
+    /// Removes an entry, or only one that has ended by this time.
     RemoveListEntry { list: u8, key: &'a str, ended: Option<i64> },
-    /// An account is an operator.
+    /// Makes an account an operator.
     GrantOperator { party: u64, inherited: bool },
-    /// It isn't any more.
+    /// Revokes the operator right.
     RevokeOperator { party: u64 },
-    /// Something was done.
+    /// Adds an entry to the moderation log.
     Log(NewModAction<'a>),
-    /// Lines of an author are hidden.
+    /// Hides lines of an author.
     Purge(PurgeOp<'a>),
-    /// Nothing of all that holds any more: the channel is gone.
+    /// Clears all of it: the channel is gone.
     Clear,
 }
 
-/// Somebody who is banned, muted or invited.
+/// A new entry of the ban, mute or invitation list.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct NewListEntry<'a> {
@@ -46,30 +46,30 @@ pub struct NewListEntry<'a> {
     pub account: Option<u64>,
     pub by: &'a str,
     pub time: i64,
-    /// When it ends by itself.
+    /// Expiry.
     pub until: Option<i64>,
     pub reason: Option<&'a str>,
 }
 
-/// What somebody did who runs a channel.
+/// A new entry of the moderation log.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct NewModAction<'a> {
     pub time: i64,
     pub by: &'a str,
-    /// The command's word.
+    /// The command.
     pub did: &'a str,
     pub target: Option<&'a str>,
     pub until: Option<i64>,
-    /// The setting's word and its value.
+    /// Name and value of the setting.
     pub setting: Option<&'a str>,
     pub reason: Option<&'a str>,
 }
 
-/// A setting as it is kept: of which conversation, its name, its value.
+/// A stored setting: conversation number, name, value.
 pub type SettingRow = (u32, String, String);
 
-/// A mark as it is kept.
+/// A stored entry of the ban, mute or invitation list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct ListEntryRow {
@@ -84,7 +84,7 @@ pub struct ListEntryRow {
     pub reason: Option<String>,
 }
 
-/// An act as it is kept.
+/// A stored entry of the moderation log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct ModActionRow {
@@ -98,7 +98,7 @@ pub struct ModActionRow {
 }
 
 impl Writer {
-    /// Every setting that was ever changed.
+    /// Returns every setting that was ever changed.
     pub fn settings(&self) -> Result<Vec<SettingRow>, StoreError> {
         let connection = lock(self.connection());
         let mut all = connection.prepare_cached("SELECT number, name, value FROM setting")?;
@@ -106,7 +106,7 @@ impl Writer {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Everybody who is banned, muted or invited, the oldest first.
+    /// Returns every list entry, oldest first.
     pub fn marks(&self) -> Result<Vec<ListEntryRow>, StoreError> {
         let connection = lock(self.connection());
         let mut all = connection.prepare_cached(
@@ -131,7 +131,7 @@ impl Writer {
 }
 
 impl Reader {
-    /// The last acts in a channel, at most so many, the oldest first.
+    /// Returns the last entries of a channel's moderation log, oldest first.
     pub fn acts(&self, of: StoreKey<'_>, most: u32) -> Result<Vec<ModActionRow>, StoreError> {
         let connection = lock(self.connection());
         let Some(number) = number_of(&connection, of)? else { return Ok(Vec::new()) };

@@ -1,10 +1,10 @@
-//! The write-ahead logs of the store's files.
+//! WAL checkpoints.
 //!
-//! What is committed goes into the log. Once that is long it is written to its place (a checkpoint), which takes
-//! milliseconds, and many where much was said. Whoever commits would do it while everybody waits for their lines. So a
-//! thread for which nobody waits does it, by a connection of its own, and SQLite goes on committing meanwhile. Who
-//! commits does only the rest, once the log is much longer: what came while that thread wrote, or all of it if that
-//! thread didn't come to it.
+//! A commit goes into the WAL. A checkpoint copies a long WAL to the database, which takes
+//! milliseconds, and longer after much traffic. If the committing thread did it, everyone would
+//! wait. So a background thread checkpoints on its own connection, and SQLite goes on committing
+//! meanwhile. The committing thread checkpoints only when the WAL has become much longer, because
+//! the background thread fell behind.
 
 use std::ffi::c_int;
 use std::path::Path;
@@ -18,45 +18,45 @@ use super::maintenance::free_bytes;
 use super::{BUSY, know_log};
 use crate::util::sync::lock;
 
-/// How long a log may get, in pages of 4 KiB.
+/// Bounds on the length of a WAL, in pages of 4 KiB.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WalLimits {
-    /// Past this it is written to its place aside.
+    /// Past this, the background thread checkpoints.
     long: usize,
-    /// Past this who commits does it.
+    /// Past this, the committing thread checkpoints.
     most: usize,
 }
 
 impl WalLimits {
-    /// That of the tables: 16 MB. The last pages of conversations in which much is said are in it many times, and are
-    /// written to their place once.
+    /// For the tables: 16 MB. The last pages of busy conversations are in the WAL many times and
+    /// are copied once.
     pub(super) const OF_TABLES: Self = Self { long: 4000, most: 8000 };
 
-    /// That of the journal. Few of its pages are in it more than once, so the shorter it is, the less there is to do at
-    /// a time.
+    /// For the journal. Few pages are in its WAL more than once, so short checkpoints cost the
+    /// least.
     pub(super) const OF_JOURNAL: Self = Self { long: 200, most: 1000 };
 }
 
-/// A file's log, beside the connection that commits.
+/// The WAL of one database, beside the connection that commits.
 pub(super) struct Wal {
     progress: Arc<WalProgress>,
     aside: Mutex<Connection>,
 }
 
-/// How far a log is. It is begun again with the first commit after all of it was written to its place.
+/// Progress of checkpoints. The WAL restarts with the first commit after a complete checkpoint.
 struct WalProgress {
     length: WalLimits,
-    /// So many pages are in it.
+    /// Pages in the WAL.
     pages: AtomicUsize,
-    /// Of them so many are written to their place.
+    /// Pages of them that are checkpointed.
     written: AtomicUsize,
-    /// So many were in it when that was tried last.
+    /// Pages in the WAL at the last try.
     tried: AtomicUsize,
-    /// The disk failed, and wasn't asked since whether all is on it.
+    /// A write failed, and the caller hasn't been informed yet.
     failed: AtomicBool,
-    /// Up to which row of the journal the tables had all, and how long the log was then.
+    /// The last journal row that the tables had, and the length of the WAL at that time.
     put: Mutex<(i64, usize)>,
-    /// The last of these rows that is in the file itself.
+    /// The last journal row that is in the database file itself.
     safe: AtomicI64,
 }
 
@@ -83,8 +83,8 @@ impl WalProgress {
         }
     }
 
-    /// It is long, and there is enough that wasn't there when it was tried last: while somebody reads, only what is older
-    /// than what they read is written.
+    /// Whether the WAL is long and has grown since the last try: while a reader is active, only
+    /// pages older than its snapshot are copied.
     fn is_long(&self) -> bool {
         let pages = self.pages.load(Ordering::Relaxed);
         let left = pages.saturating_sub(self.written.load(Ordering::Relaxed));
@@ -92,7 +92,7 @@ impl WalProgress {
         left >= self.length.long && new >= self.length.long / 4
     }
 
-    /// Tries to write it to its place, and notes how many pages it has and how many of them are written.
+    /// Runs a checkpoint and records its result.
     fn write(&self, write: impl FnOnce() -> rusqlite::Result<(c_int, c_int)>) {
         let pages = self.pages.load(Ordering::Relaxed);
         let (row, length) = *lock(&self.put);
@@ -100,17 +100,18 @@ impl WalProgress {
         if let Ok((all, written)) = done
             && (all == written || usize::try_from(written).is_ok_and(|written| written >= length))
         {
-            // Where it was begun again since, all of it was written.
+            // If the WAL has restarted since, all of it was copied.
             self.safe.fetch_max(row, Ordering::Relaxed);
         }
         self.tried(pages, done);
     }
 
-    /// It was tried, when it had so many pages; SQLite tells how many it has and how many of them are written.
+    /// Records a checkpoint that began with this many pages. SQLite returns the pages in the WAL
+    /// and the pages copied.
     fn tried(&self, pages: usize, done: rusqlite::Result<(c_int, c_int)>) {
         self.tried.store(pages, Ordering::Relaxed);
         match done {
-            // Perhaps it was begun again meanwhile.
+            // The WAL may have restarted meanwhile.
             Ok((_, written)) => {
                 let written = usize::try_from(written).unwrap_or_default();
                 let still = written.min(self.pages.load(Ordering::Relaxed));
@@ -127,7 +128,7 @@ impl WalProgress {
     }
 }
 
-/// Whether something else is at it, or there is no room: nothing is lost then.
+/// Whether the error is a busy database or a full disk, where nothing is lost.
 fn comes_to_an_end(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();
     let codes = [ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked, ErrorCode::DiskFull];
@@ -135,8 +136,8 @@ fn comes_to_an_end(error: &rusqlite::Error) -> bool {
 }
 
 impl Wal {
-    /// Of a file that a connection writes: from now on it tells how long the log is. `is_long` is called with every
-    /// commit while somebody should [`checkpoint`](Wal::checkpoint) it.
+    /// Watches the WAL of a writing connection. `is_long` is called with every commit while a
+    /// [`checkpoint`](Wal::checkpoint) is due.
     pub(super) fn of(
         writer: &mut Connection,
         path: &Path,
@@ -152,7 +153,7 @@ impl Wal {
             let pages = usize::try_from(pages).unwrap_or_default();
             told.committed(pages);
             if pages >= length.most {
-                // The commit is done, whatever comes of this.
+                // The commit is complete, whatever the result.
                 told.write(|| wal.checkpoint_v2(CheckpointMode::PASSIVE));
             } else if told.is_long() {
                 is_long();
@@ -162,74 +163,76 @@ impl Wal {
         Ok(Self { progress, aside: Mutex::new(aside) })
     }
 
-    /// Whether it is to be written to its place.
+    /// Whether a checkpoint is due.
     pub(super) fn is_long(&self) -> bool {
         self.progress.is_long()
     }
 
-    /// Writes to its place what is in it now. It waits for nobody, and nobody for it.
+    /// Checkpoints what is in the WAL now. Neither waits nor blocks.
     pub(super) fn checkpoint(&self) {
         let aside = lock(&self.aside);
         self.progress.write(|| aside.wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::PASSIVE));
     }
 
-    /// All that was committed until now, with which the tables have all rows of the journal up to this one.
+    /// Records that with everything committed so far, the tables have all journal rows up to this
+    /// one.
     pub(super) fn has_put(&self, row: i64) {
         *lock(&self.progress.put) = (row, self.progress.pages.load(Ordering::Relaxed));
     }
 
-    /// Rows of the journal up to this one were in the file itself when it was opened.
+    /// Records the journal rows that the database file had when it was opened.
     pub(super) fn is_safe(&self, row: i64) {
         self.progress.safe.fetch_max(row, Ordering::Relaxed);
     }
 
-    /// The last row of the journal that is in the file itself, whatever becomes of the log.
+    /// Returns the last journal row that is in the database file itself, whatever happens to the
+    /// WAL.
     pub(super) fn safe_row(&self) -> i64 {
         self.progress.safe.load(Ordering::Relaxed)
     }
 
-    /// Nobody writes it aside for as long as this is held: who wants all of it written would be told that it is busy.
+    /// Blocks background checkpoints while held: a full checkpoint would fail as busy.
     pub(super) fn hold(&self) -> MutexGuard<'_, Connection> {
         lock(&self.aside)
     }
 
-    /// Whether the disk failed since this was asked last: what the system was to write may be lost, whatever a later sync
-    /// tells.
+    /// Returns and clears the write failure. Data that the system failed to write may be lost even
+    /// if a later sync succeeds.
     pub(super) fn take_failure(&self) -> bool {
         self.progress.failed.swap(false, Ordering::Relaxed)
     }
 }
 
-/// Writes to its place what nobody's reading keeps in a connection's log, and waits for nobody. Tells how many pages the log
-/// has, and how many of them are written.
+/// Checkpoints what no reader needs, without waiting. Returns the pages in the WAL and the pages
+/// copied.
 pub(super) fn write_some(connection: &Connection) -> rusqlite::Result<(c_int, c_int)> {
     connection.wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::PASSIVE)
 }
 
-/// Writes all of a connection's log to its place.
+/// Checkpoints all of a WAL.
 ///
 /// # Errors
 ///
-/// As busy, if others read from it all the time.
+/// Busy, if readers are always active.
 pub(super) fn write_all(connection: &Connection) -> rusqlite::Result<()> {
     connection.wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::FULL).map(drop)
 }
 
-/// The same, and makes its file empty.
+/// Checkpoints all of a WAL and truncates its file.
 pub(super) fn truncate(connection: &Connection) -> rusqlite::Result<()> {
     connection.wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::TRUNCATE).map(drop)
 }
 
-/// Where there is less room, in bytes, the log takes none that isn't needed.
+/// With less free space than this, in bytes, the WAL isn't preallocated.
 const ROOM_TO_SPARE: u64 = 256 * 1024 * 1024;
 
 pub(super) fn has_room_to_spare(directory: &Path) -> bool {
     free_bytes(directory).is_some_and(|free| free >= ROOM_TO_SPARE)
 }
 
-/// Makes the write-ahead log as long as it gets. Where a file grows, each sync also has to wait for the file system's
-/// own log, which makes it twice as slow (measured on ext4). What is written for it is rolled back: the pages
-/// went into the log because the cache was too small for them, and count for nothing there.
+/// Extends the WAL file to its full length. While a file grows, each sync also waits for the
+/// journal of the file system, which doubles its time (measured on ext4). The data is rolled back:
+/// its pages went into the WAL only because the cache was too small, and count for nothing there.
 pub(super) fn lengthen(
     connection: &mut Connection,
     WalLimits { most, .. }: WalLimits,
@@ -275,19 +278,19 @@ mod tests {
             Self { directory, writer, wal }
         }
 
-        /// Each is a page of its own, and changes the one that leads to it.
+        /// Each row is a page of its own, and changes its parent.
         fn commit(&self, rows: usize) {
             for _ in 0..rows {
                 self.writer.execute("INSERT INTO some VALUES (zeroblob(4000))", ()).unwrap();
             }
         }
 
-        /// Pages of the file itself.
+        /// Pages in the database file.
         fn written(&self) -> u64 {
             fs::metadata(self.directory.path().join("some.db")).unwrap().len() / 4096
         }
 
-        /// Those of the log, whether it is used whole or not.
+        /// Pages in the WAL file, used or not.
         fn log(&self) -> u64 {
             fs::metadata(self.directory.path().join("some.db-wal")).unwrap().len() / 4096
         }

@@ -1,4 +1,4 @@
-//! When a query that may take long is given up.
+//! The deadline of a query.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,33 +6,34 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// When a query is given up: at a time, or when its answer has no reader any more.
+/// Ends a query at a time, or when its answer is no longer wanted.
 #[derive(Clone)]
 pub struct Cutoff {
     at: Instant,
-    /// When the thread has had so much processor time.
+    /// Limit on the thread's processor time.
     cpu: Option<Duration>,
     is_abandoned: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
 impl Cutoff {
-    /// At a time, or earlier: when the answer is of no use any more.
+    /// Ends at a time, or earlier once the answer is abandoned.
     pub fn new(at: Instant, is_abandoned: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self { at, cpu: None, is_abandoned: Some(Arc::new(is_abandoned)) }
     }
 
-    /// Also when this thread has had so much more processor time, which is the same on a busy machine.
+    /// Ends also after this much more processor time of the thread, which is the same on a busy
+    /// machine.
     #[must_use]
     pub fn after_cpu(self, most: Duration) -> Self {
         Self { cpu: Some(thread_cpu() + most), ..self }
     }
 
-    /// Whether the answer is of no use any more.
+    /// Whether the answer is no longer wanted.
     pub fn is_abandoned(&self) -> bool {
         self.is_abandoned.as_ref().is_some_and(|is_abandoned| is_abandoned())
     }
 
-    /// Whether the query is to end now.
+    /// Whether the query must end now.
     pub(super) fn is_reached(&self) -> bool {
         self.is_abandoned()
             || self.cpu.is_some_and(|cpu| thread_cpu() > cpu)

@@ -1,29 +1,29 @@
-//! Which damage is found in the files of a store before they are opened.
+//! Damage in the files of a store, found before they are opened.
 
 use std::path::Path;
 
 use super::wal_repair::{self, RepairMode, WalDamage};
 use super::{FILE, memtable};
 
-/// What is damaged in the logs of a directory.
+/// Damage in the WALs of a directory.
 #[derive(Debug, Default)]
 pub(super) struct DamageReport {
-    /// What is missing, each in a sentence.
+    /// The losses, one sentence each.
     pub(super) losses: Vec<String>,
-    /// Commits of the tables are missing, and the journal has lines of them.
+    /// Commits of the tables are missing that the journal counts on.
     pub(super) lacks_of_tables: bool,
     /// Commits of the journal are missing.
     pub(super) lacks_of_journal: bool,
 }
 
-/// Looks through the logs of a directory that no server has open. What can be put right is, if that is wanted.
+/// Scans the WALs of a directory that no server has open. With `mend`, repairs what it can.
 pub(super) fn look(directory: &Path, mend: bool) -> DamageReport {
     let mut found = DamageReport::default();
     for name in [FILE, memtable::FILE] {
         let cure = match (mend, name) {
             (false, _) => RepairMode::None,
             (true, FILE) => RepairMode::Mend,
-            // Its rows have checksums of their own.
+            // Journal rows have checksums of their own.
             (true, _) => RepairMode::Accept,
         };
         let path = directory.join(name);
@@ -61,7 +61,7 @@ fn told(name: &str, damage: WalDamage, mend: bool) -> Option<String> {
     }
     let at = lost_from?;
     if lost_commits == 0 {
-        // It may be one that was being written when the server ended.
+        // It may have been in progress when the server ended.
         tracing::error!(
             "the last commit in {name}-wal can't be read: the server ended while it was written, before it was answered, or it is \
              damaged, and its lines are missing"

@@ -1,4 +1,4 @@
-//! What goes wrong with a store, and what to do about it.
+//! Errors of a store, with their cures.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::identity::Mismatch;
 /// Why a store can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Somebody else writes it.
+    /// Another process writes the store.
     #[error(
         "{path} is in use by another server; stop that one, or give another directory with --data"
     )]
@@ -17,15 +17,15 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
     },
-    /// The directory can't be made or written.
+    /// The directory can't be created or written.
     #[error(
         "the directory {path} can't be used; it must belong to the user that runs the server, or give \
          another one with --data"
     )]
     Directory {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// Other users can write the directory.
@@ -33,9 +33,9 @@ pub enum OpenError {
         "other users can write the directory {path} (mode {mode:o}), and could replace what is stored; run: chmod go-w {path}"
     )]
     Shared {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Its mode.
+        /// The mode of the directory.
         mode: u32,
     },
     /// A file of the store is a symbolic link.
@@ -43,16 +43,16 @@ pub enum OpenError {
         "{path} is a symbolic link, which is not followed; put the file itself there, or give the directory that has it with --data"
     )]
     Link {
-        /// Which.
+        /// Its path.
         path: PathBuf,
     },
-    /// There is no store.
+    /// No store exists.
     #[error("there is no store in {path}; name the server's directory with --data")]
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// A later version of this program wrote it.
+    /// A later version of this program wrote the store.
     #[error(
         "the database is of version {found}, and this program knows versions up to {known}; run the newer \
          program that wrote it, or restore a backup from before"
@@ -60,10 +60,10 @@ pub enum OpenError {
     Newer {
         /// The version of the file.
         found: u32,
-        /// The newest that this program knows.
+        /// The newest version that this program knows.
         known: u32,
     },
-    /// An earlier version of this program wrote it, and only a server brings it up to this one.
+    /// An earlier version of this program wrote the store. Only a server migrates it.
     #[error(
         "the database is of version {found}, and this program reads version {known}; start the server of this \
          version once, or use the program that wrote it"
@@ -71,27 +71,27 @@ pub enum OpenError {
     Older {
         /// The version of the file.
         found: u32,
-        /// The one that this program reads.
+        /// The version that this program reads.
         known: u32,
     },
-    /// A server has still to put lines into the tables, and doesn't come to it.
+    /// The running server has not flushed its journal in time.
     #[error(
         "the server doesn't come to put what was just said into the database; if its log tells of no fault of the disk, \
          try again when it has less to do"
     )]
     Unflushed,
-    /// Its files don't belong together.
+    /// The files don't belong together.
     #[error("{}", mismatch.sentence(path))]
     Mismatch {
         /// The directory.
         path: PathBuf,
-        /// How.
+        /// The kind of mismatch.
         mismatch: Mismatch,
     },
-    /// It is a database of something else.
+    /// The database belongs to another program.
     #[error("chat.db there is another program's database; give another directory with --data")]
     Foreign,
-    /// SQLite refuses.
+    /// An error of SQLite.
     #[error(transparent)]
     Failed(#[from] StoreError),
 }
@@ -103,7 +103,7 @@ impl OpenError {
 }
 
 impl Mismatch {
-    /// What is wrong, and what to do about it.
+    /// Returns a sentence with the fault and its cure.
     fn sentence(self, directory: &Path) -> String {
         let shown = directory.display();
         let restore = format!("chat-server --data {shown} restore");
@@ -140,20 +140,20 @@ impl Mismatch {
     }
 }
 
-/// What kind of failure it is.
+/// The kind of a [`StoreError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreErrorKind {
-    /// No room.
+    /// The disk is full.
     Full,
-    /// It can't be written.
+    /// The database is read-only.
     ReadOnly,
-    /// The disk fails.
+    /// An I/O error.
     Io,
-    /// Somebody else holds it.
+    /// Another process holds a lock.
     Busy,
-    /// The file is damaged.
+    /// A file is damaged.
     Damaged,
-    /// It was given up because it took too long.
+    /// The query exceeded its deadline.
     TooLong,
     /// An open file was removed, moved or replaced.
     Gone,
@@ -161,7 +161,7 @@ pub enum StoreErrorKind {
     Other,
 }
 
-/// The store could not do it. Nothing of it is done.
+/// A failed operation of the store. It had no effect.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}; {}", .kind.what(), .kind.cure())]
 pub struct StoreError {
@@ -170,13 +170,13 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// One that SQLite doesn't find, in words of our own.
+    /// An error that SQLite doesn't detect.
     pub(super) fn told(kind: StoreErrorKind, words: &str) -> Self {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR);
         Self { kind, source: rusqlite::Error::SqliteFailure(code, Some(words.to_owned())) }
     }
 
-    /// Of what kind it is.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }

@@ -1,11 +1,13 @@
-//! Whether the files of a store that is open are where they were opened.
+//! Detects files of an open store that were moved or replaced.
 //!
-//! SQLite goes on with a file that was removed or moved, and with one beside it that was put in its place: what is
-//! committed then is gone at the next start. So the paths are looked at before each commit and every half second. While
-//! something is wrong nothing is committed; what is read comes from the opened files.
+//! SQLite keeps working with a file that was removed or moved, and with one that was put in its
+//! place beside the database. Such commits are gone at the next start. So the paths are checked
+//! before each commit and every half second. While something is wrong, no commit succeeds. Reads
+//! come from the opened files.
 //!
-//! A look at six paths takes 12 µs, measured in a loop, where the sync of a commit takes 38 µs of processor time. Each commit pays
-//! it, so that no line is answered `ok` after its file was removed.
+//! A check of six paths takes 12 µs, measured in a loop, where the sync of a commit takes 38 µs of
+//! processor time. Each commit pays it, so that no line is answered `ok` after its file was
+//! removed.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -18,30 +20,30 @@ use super::error::{StoreError, StoreErrorKind};
 use super::identity::StoreGeneration;
 use super::{FILE, LOCK, OpenError, identity, lock, memtable};
 
-/// A log is cut off to this by SQLite itself, in bytes.
+/// SQLite truncates a WAL to this many bytes.
 pub(super) const MAX_LOG: u64 = 32 * 1024 * 1024;
 
-/// The files that one store has open.
+/// The files that a store has open.
 #[derive(Default)]
 pub(super) struct OpenFiles {
     opened: Vec<OpenFile>,
-    /// The directory's lock, if it had to be made again.
+    /// The lock file, if it had to be created again.
     lock: Mutex<Option<File>>,
     directory: PathBuf,
     is_wrong: AtomicBool,
-    /// Of which times of the store `chat.db` may be, with its log and without it.
+    /// The generations that `chat.db` may have, with its WAL and without it.
     times: Vec<StoreGeneration>,
-    /// It isn't of one of them any more: another file was copied over it.
+    /// The file has another generation: another file was copied over it.
     is_overwritten: AtomicBool,
 }
 
 struct OpenFile {
     path: PathBuf,
-    /// Its device and its number there.
+    /// Device and inode.
     at: (u64, u64),
-    /// A database always has bytes; a log may have none.
+    /// A database is never empty; a WAL may be.
     is_database: bool,
-    /// It stays at least this long while it is open.
+    /// Minimum length while it is open.
     least: Option<AtomicU64>,
 }
 
@@ -59,7 +61,7 @@ impl OpenFile {
             {
                 Err("is gone")
             }
-            // What can't be looked at may be there.
+            // A file that can't be examined may be there.
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -75,14 +77,14 @@ fn place_of(found: &Metadata) -> (u64, u64) {
 }
 
 impl OpenFiles {
-    /// Those of a directory that are open now.
+    /// Records the files of a directory that are open now.
     pub(super) fn opened(directory: &Path) -> Self {
         let mut opened = Vec::new();
         for name in [FILE, memtable::FILE] {
             for part in ["", "-wal", "-shm"] {
                 let path = identity::beside(&directory.join(name), part);
                 if let Ok(found) = fs::metadata(&path) {
-                    // The other log is cut off by the store itself, when something is erased.
+                    // The store truncates the other WAL itself when it redacts.
                     let is_log_of_tables = name == FILE && part == "-wal";
                     opened.push(OpenFile {
                         path,
@@ -97,7 +99,7 @@ impl OpenFiles {
         Self { opened, directory: directory.to_owned(), times, ..Self::default() }
     }
 
-    /// Does what cuts logs off rightly.
+    /// Runs an operation that may truncate WALs.
     pub(super) fn cut_off<T>(&self, does: impl FnOnce() -> T) -> T {
         let forget = || {
             for least in self.opened.iter().filter_map(|file| file.least.as_ref()) {
@@ -114,7 +116,7 @@ impl OpenFiles {
         !self.opened.is_empty()
     }
 
-    /// Whether all are in their place. The log is told when that changes.
+    /// Checks that all files are in place. Logs when that changes.
     pub(super) fn look(&self) -> Result<(), StoreError> {
         let wrong = self.opened.iter().find_map(|file| Some((&*file.path, file.look().err()?)));
         let is_overwritten = self.is_overwritten.load(Ordering::Relaxed);
@@ -132,7 +134,8 @@ impl OpenFiles {
         Err(failure)
     }
 
-    /// The same, and a lock that was removed is made again, so that no other server takes the directory.
+    /// Checks more closely, and creates a removed lock file again so that no other server takes the
+    /// directory.
     pub(super) fn look_closely(&self, held: Option<&File>) {
         let is_ours = |held: &File| {
             let place = held.metadata().map(|found| place_of(&found)).ok();
@@ -155,7 +158,7 @@ impl OpenFiles {
                 );
                 *again = Some(made);
             }
-            // A tool looks, or another server is there, which finds the database in use.
+            // A tool is checking, or another server is there, which finds the database in use.
             Err(OpenError::InUse { .. }) => {}
             Err(error) => tracing::debug!(%error, "the lock can't be made again"),
         }

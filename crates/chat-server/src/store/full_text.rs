@@ -1,8 +1,8 @@
-//! How words of any language are found.
+//! Tokenization for full-text search.
 //!
-//! SQLite's tokenizer splits at what is no letter or digit. Scripts that put no blanks between words
-//! would be one long word for it, so each of their characters is made a word of its own, and what is
-//! looked for becomes a phrase of such words.
+//! SQLite's tokenizer splits at characters that are no letters or digits. In scripts without spaces
+//! a sentence would be one word. So each character of these scripts becomes a word, and a search
+//! term becomes a phrase of such words.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use chat_proto::fold::folded;
 use unicode_script::{Script, UnicodeScript as _};
 
-/// Whether words are written without blanks between them in this character's script.
+/// Whether the script of a character writes words without spaces.
 pub(super) fn is_unspaced(c: char) -> bool {
-    // The long vowel sign of Japanese is of no script of its own.
+    // The Japanese long vowel sign belongs to no script.
     c >= '\u{0E00}'
         && (c == 'ー'
             || matches!(
@@ -27,7 +27,7 @@ pub(super) fn is_unspaced(c: char) -> bool {
             ))
 }
 
-/// A text as it is indexed. The tokenizer takes plain capitals for small letters itself.
+/// Returns a text as it is indexed. The tokenizer folds ASCII capitals itself.
 pub(super) fn indexed(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -43,8 +43,8 @@ pub(super) fn indexed(text: &str) -> Cow<'_, str> {
     Cow::Owned(made)
 }
 
-/// An FTS5 expression for lines that have all these phrases (whose last word may go on) and, if given, this
-/// author. Everything of the asker's is in quotes, so nothing of it is syntax.
+/// Returns an FTS5 expression for lines with all these phrases (the last word of a phrase may be a
+/// prefix) and, if given, this author. User input is quoted, so none of it is syntax.
 pub(super) fn expression(phrases: &[(&str, bool)], author: Option<&str>) -> String {
     let mut made = String::new();
     for (text, prefix) in phrases {

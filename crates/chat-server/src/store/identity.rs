@@ -1,17 +1,18 @@
-//! Whether the files of a store belong together.
+//! Detects files of different stores or generations.
 //!
-//! `chat.db` and `recent.db` have the store's id and a generation, a random number that is drawn at each start. The start
-//! writes it in three steps, each of which is synced: it is announced in `recent.db` (`next`), it replaces the
-//! one in `chat.db`, and it replaces the one in `recent.db`. So after a crash at any moment the generation of `chat.db`
-//! is one of the two in `recent.db`, and a file of another store or of another time has neither.
+//! `chat.db` and `recent.db` have the store's id and a generation, a random number drawn at each
+//! start. A start writes it in three synced steps: it is announced in `recent.db` (`next`), it
+//! replaces the one in `chat.db`, and it replaces the one in `recent.db`. So after a crash at any
+//! moment the generation of `chat.db` is one of the two in `recent.db`, and a file of another store
+//! or generation has neither.
 //!
-//! SQLite takes a write-ahead log for that of the file beside which it lies, whatever that file is. Therefore `chat.db` is
-//! also read without its log: a generation is written to the file itself before the store is used.
+//! SQLite applies a WAL to whatever database it lies beside. Therefore `chat.db` is also read
+//! without its WAL: a generation is written to the file itself before the store is used.
 //!
-//! Rows of `recent.db` are numbered without end. `chat.db` has the last row that was put into its tables, which is
-//! synced before `recent.db` forgets the row. A file that lacks what the other one counts on is an older copy, or its log is gone.
-//! That a file was used is the first thing in its log, and comes into the file itself with it: until then the file says that
-//! there is a log.
+//! Rows of `recent.db` are numbered without end. `chat.db` has the number of the last row in its
+//! tables, which is synced before `recent.db` deletes the row. A file that lacks what the other one
+//! counts on is an older copy, or its WAL is gone. The first write after a backup goes to the WAL
+//! and reaches the file with it: until then the file says that a WAL exists.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -26,7 +27,8 @@ use super::damage::DamageReport;
 use super::error::StoreErrorKind;
 use super::{Durability, FILE, OpenError, StoreError, memtable};
 
-/// The table of `recent.db`. `sure`: the rows count, since each commit is synced; 2 more: there is a log.
+/// The table of `recent.db`. `sure`: row numbers are reliable, since each commit is synced; 2 more:
+/// a WAL exists.
 const JOURNAL_TABLE: &str = "BEGIN;
 CREATE TABLE IF NOT EXISTS store (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -40,18 +42,18 @@ CREATE TABLE IF NOT EXISTS store (
 INSERT INTO store (one) VALUES (1);
 COMMIT";
 
-/// What `chat.db` has; nothing of it before it is brought up to the version that has it.
+/// The marks in `chat.db`; none before the migration that adds them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct TablesMark {
     id: Option<i64>,
     generation: Option<i64>,
     is_backup: bool,
     put: i64,
-    /// There is a log.
+    /// A WAL exists.
     has_log: bool,
 }
 
-/// What `recent.db` has.
+/// The marks in `recent.db`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct JournalMark {
     id: Option<i64>,
@@ -62,19 +64,19 @@ struct JournalMark {
     forgotten: i64,
     /// Rows up to this one were in the tables.
     put: i64,
-    /// The last row that it ever had.
+    /// The last row ever written.
     last: i64,
-    /// There is a log.
+    /// A WAL exists.
     has_log: bool,
 }
 
-/// A file as it is found.
+/// State of a file before it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileState<T> {
     Missing,
-    /// It has no byte.
+    /// The file is empty.
     Empty,
-    /// SQLite can't read it, and finds that when it is opened.
+    /// SQLite can't read it, and reports that when the file is opened.
     Unreadable,
     Has(T),
 }
@@ -85,40 +87,40 @@ impl<T> FileState<T> {
     }
 }
 
-/// The files of a store as they are found.
+/// State of all files of a store.
 #[derive(Clone, Copy, Debug)]
 struct StoreFiles {
-    /// `chat.db` without its log.
+    /// `chat.db` without its WAL.
     alone: FileState<TablesMark>,
-    /// With it.
+    /// `chat.db` with its WAL.
     tables: FileState<TablesMark>,
-    /// Whether its log has something in it.
+    /// Whether its WAL has content.
     has_log: bool,
     journal: FileState<JournalMark>,
-    /// Whether its log has something in it.
+    /// Whether its WAL has content.
     journal_has_log: bool,
-    /// Commits are known to be missing, and it is told otherwise: of the tables, and of the journal.
+    /// Known losses of commits, reported elsewhere: of the tables, and of the journal.
     lacks: (bool, bool),
 }
 
-/// How the files of a store don't belong together.
+/// A mismatch between the files of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
-    /// `chat.db` isn't there, and a file beside it is.
+    /// `chat.db` is missing beside another file.
     NoTables,
-    /// `chat.db` has no byte, and a file beside it has.
+    /// `chat.db` is empty beside a file that isn't.
     EmptyTables,
-    /// `recent.db` isn't there.
+    /// `recent.db` is missing.
     NoJournal,
-    /// `recent.db` has no byte.
+    /// `recent.db` is empty.
     EmptyJournal,
-    /// `chat.db` is a backup, and files of the store whose place it took lie beside it.
+    /// `chat.db` is a backup beside files of the store that it replaced.
     Backup,
     /// The two are of different stores.
     Stores,
-    /// The two are of different times of one store.
+    /// The two are of different generations of one store.
     Times,
-    /// `chat.db` lacks what `recent.db` has forgotten.
+    /// `chat.db` lacks rows that `recent.db` has deleted.
     TablesBehind,
     /// `recent.db` lacks rows that are in `chat.db`.
     JournalBehind,
@@ -136,7 +138,7 @@ impl StoreFiles {
             (FileState::Has(alone), FileState::Has(tables)) => (alone, tables),
             _ => return Ok(()),
         };
-        // Its own log would begin with the row in which this is taken back.
+        // Its own WAL would begin with the row that clears the mark.
         if tables.is_backup && self.has_log {
             return Err(Mismatch::Backup);
         }
@@ -176,13 +178,13 @@ impl JournalMark {
     }
 }
 
-/// Refuses files that don't belong together. It changes none of them, and no server may have them open.
+/// Refuses files that don't belong together. Changes none of them; no server may have them open.
 pub(super) fn check(directory: &Path, damage: &DamageReport) -> Result<(), OpenError> {
     let lacks = (damage.lacks_of_tables, damage.lacks_of_journal);
     refuse(directory, StoreFiles { lacks, ..find(directory) }.check())
 }
 
-/// Refuses, beside a server that has the files open, that one of them is missing. What else is in them changes meanwhile.
+/// Refuses missing files beside a server that has the store open. Their content changes meanwhile.
 pub(super) fn check_presence(directory: &Path) -> Result<(), OpenError> {
     let files = find(directory);
     let is_missing = files.alone.is_nothing() || files.journal.is_nothing();
@@ -205,7 +207,7 @@ fn find(directory: &Path) -> StoreFiles {
     }
 }
 
-/// Whether a store's directory has a file of one. A file of no byte counts for none.
+/// Whether a directory has a file of a store that isn't empty.
 pub(super) fn has_some(directory: &Path) -> bool {
     [FILE, memtable::FILE].iter().any(|name| {
         let file = directory.join(name);
@@ -221,7 +223,7 @@ fn has_log(file: &Path) -> bool {
     has_bytes(&beside(file, "-wal"))
 }
 
-/// A file with a part behind its name, as SQLite names those that belong to it.
+/// Returns the path with a suffix, as SQLite names the files of a database.
 pub(super) fn beside(file: &Path, part: &str) -> PathBuf {
     let mut name = OsString::from(file);
     name.push(part);
@@ -236,7 +238,7 @@ fn found<T>(file: &Path, read: impl Fn(&Path) -> rusqlite::Result<T>) -> FileSta
     }
 }
 
-/// Opens a file without its log and without a lock.
+/// Opens a database without its WAL and without a lock.
 pub(super) fn open_alone(file: &Path) -> rusqlite::Result<Connection> {
     let mut address = "file:".to_owned();
     for byte in std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).as_os_str().as_bytes()
@@ -255,7 +257,7 @@ pub(super) fn open_alone(file: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(address, flags)
 }
 
-/// Opens a file with its log, which is left as it is when this is closed; where there is none, none is made.
+/// Opens a database with its WAL, which stays as it is on close. Creates no WAL.
 pub(super) fn open_untouched(file: &Path) -> rusqlite::Result<Connection> {
     if !has_log(file) {
         return open_alone(file);
@@ -263,10 +265,10 @@ pub(super) fn open_untouched(file: &Path) -> rusqlite::Result<Connection> {
     super::read_connection(file)
 }
 
-/// Added to `sure` while there is a log.
+/// Added to `sure` while a WAL exists.
 const HAS_LOG: i64 = 2;
 
-/// How `put` is written while there is a log, and how it is read then.
+/// Encodes and decodes `put` while a WAL exists.
 fn with_log(put: i64) -> i64 {
     -1 - put
 }
@@ -283,12 +285,13 @@ fn tables(connection: &Connection) -> rusqlite::Result<TablesMark> {
     })
 }
 
-/// The last row of the journal that these tables have.
+/// Returns the last journal row in these tables.
 pub(super) fn put_of(connection: &Connection) -> rusqlite::Result<i64> {
     tables(connection).map(|tables| tables.put)
 }
 
-/// The same of a store that a server may have open; `None` if the tables are of a version that doesn't tell.
+/// Returns the same for a store that a server may have open; `None` for an earlier version without
+/// this mark.
 pub(super) fn put_in(directory: &Path) -> rusqlite::Result<Option<i64>> {
     let connection = super::read_connection(&directory.join(FILE))?;
     let tells = connection.table_exists(None, "store")?;
@@ -314,10 +317,10 @@ fn journal(connection: &Connection) -> rusqlite::Result<JournalMark> {
     Ok(found.optional()?.unwrap_or_default())
 }
 
-/// The id of a store and its generation.
+/// A store's id and generation.
 pub(super) type StoreGeneration = (Option<i64>, Option<i64>);
 
-/// Of which times the open `chat.db` is, with its log and without it.
+/// Returns the generations of the open `chat.db`, with its WAL and without it.
 pub(super) fn times(directory: &Path) -> Vec<StoreGeneration> {
     let file = directory.join(FILE);
     let both = [open_untouched(&file), open_alone(&file)];
@@ -328,7 +331,8 @@ fn time(connection: &Connection) -> rusqlite::Result<StoreGeneration> {
     tables(connection).map(|tables| (tables.id, tables.generation))
 }
 
-/// Whether what is in `chat.db` itself is of another time, or no database. What can't be read otherwise may be half written.
+/// Whether `chat.db` itself has another generation or is no database. Any other read error may be a
+/// write in progress.
 pub(super) fn is_overwritten(directory: &Path, times: &[StoreGeneration]) -> bool {
     match open_alone(&directory.join(FILE)).and_then(|file| time(&file)) {
         Ok(found) => !times.contains(&found),
@@ -336,12 +340,12 @@ pub(super) fn is_overwritten(directory: &Path, times: &[StoreGeneration]) -> boo
     }
 }
 
-/// Whether a file is one that `backup` or `restore` wrote and no server has opened since.
+/// Whether `backup` or `restore` wrote the file and no server has opened it since.
 pub(super) fn is_backup(file: &Path) -> rusqlite::Result<bool> {
     Ok(tables(&open_alone(file)?)?.is_backup)
 }
 
-/// Makes a file that nobody else has open a backup.
+/// Marks a database that no other process has open as a backup.
 pub(super) fn mark_backup(connection: &Connection) -> rusqlite::Result<()> {
     if connection.table_exists(None, "store")? {
         let sql = "UPDATE store SET generation = NULL, is_backup = 1, put = 0";
@@ -353,7 +357,7 @@ pub(super) fn mark_backup(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "delete")
 }
 
-/// Takes a backup over, before anything else is written into it.
+/// Clears the mark of a backup before any other write.
 pub(super) fn take_backup(connection: &Connection) -> rusqlite::Result<()> {
     if tables(connection)?.is_backup {
         connection.execute("UPDATE store SET is_backup = 0", ())?;
@@ -362,8 +366,7 @@ pub(super) fn take_backup(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Draws the next generation of a store that was checked. Where it can't be written, the store stays of the one that it is
-/// of.
+/// Draws the next generation of a checked store. On a failed write the store keeps its generation.
 pub(super) fn raise(tables: &Connection, journal: &Connection, durability: Durability) {
     if let Err(error) = begin_generation(tables, journal, durability) {
         let failure = StoreError::from(error);
@@ -384,7 +387,7 @@ fn begin_generation(
         let (pages, written) = write_some(connection)?;
         Ok(pages == written)
     };
-    // Somebody reads what is only in the log.
+    // A reader needs pages that are only in the WAL.
     if !is_written(of_tables)? {
         return Ok(());
     }
@@ -395,9 +398,9 @@ fn begin_generation(
         let sql = "UPDATE store SET id = ?1, generation = ?2, next = ?3, sure = 0";
         journal.execute(sql, params![id, tables.generation, generation])
     })?;
-    // A copy that is made of the file alone has it too.
+    // So that a copy of the file alone has it too.
     is_written(of_journal)?;
-    // Where syncs were left out, a power cut may have taken from one what the other counts on.
+    // Without syncs, a power cut may have taken from one file what the other counts on.
     let put = tables.put.max(journal.forgotten);
     synced(of_tables, |tables| {
         let sql = "UPDATE store SET id = ?1, generation = ?2, put = ?3";
@@ -416,11 +419,12 @@ fn begin_generation(
         let sql = "UPDATE store SET sure = ?1";
         synced(of_journal, |journal| journal.execute(sql, [sure]))?;
     }
-    // These stay in the logs until much more is there.
+    // These stay in the WALs until much more is there.
     synced(of_tables, |tables| self::put(tables, put))
 }
 
-/// Gives a new journal what it has of its store. A server that was killed meanwhile may have left the table without its row.
+/// Adds the marks to a new journal. A server killed meanwhile may have left the table without its
+/// row.
 pub(super) fn prepare_journal(connection: &Connection) -> rusqlite::Result<()> {
     let is_there = connection.table_exists(None, "store")?
         && connection.query_row("SELECT count(*) FROM store", (), |row| row.get::<_, i64>(0))? > 0;
@@ -441,8 +445,8 @@ fn has_put(journal: &Connection) -> rusqlite::Result<bool> {
     journal.query_row(sql, (), |row| row.get::<_, i64>(0)).map(|columns| columns > 0)
 }
 
-/// Rows of a journal up to this one are in the tables, for what is compared at a start. Of two threads that put rows into
-/// the tables, the one with fewer rows may come here last.
+/// Records in the journal that rows up to this one are in the tables, for the comparison at a
+/// start. Of two flushing threads, the one with fewer rows may come last.
 pub(super) fn note_put(journal: &Connection, row: i64) -> rusqlite::Result<()> {
     if has_put(journal)? {
         let mut note = journal.prepare_cached("UPDATE store SET put = max(put, ?1)")?;
@@ -455,7 +459,7 @@ fn random(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT random()", (), |row| row.get(0))
 }
 
-/// Does something that survives a power cut, whatever is usual.
+/// Makes a change that survives a power cut, whatever the usual setting.
 fn synced<T>(
     connection: &Connection,
     change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -467,9 +471,9 @@ fn synced<T>(
     done
 }
 
-/// Rows of the journal up to this one are in the tables. What was written before it is synced with it. Of two threads that
-/// put rows into the tables, the one with fewer rows may come here last. A row is more than what is written while there is
-/// a log.
+/// Records in the tables that they have journal rows up to this one. Earlier writes are synced with
+/// it. Of two flushing threads, the one with fewer rows may come last. Any row exceeds the value
+/// that is written while a WAL exists.
 pub(super) fn put(tables: &Connection, row: i64) -> rusqlite::Result<()> {
     tables.prepare_cached("UPDATE store SET put = max(put, ?1)")?.execute([row])?;
     Ok(())
@@ -561,8 +565,8 @@ mod tests {
         }
     }
 
-    /// A server that was stopped under load refused to start again: `chat.db` counted fewer rows than the journal had
-    /// deleted.
+    /// A server that was stopped under load refused to start again: `chat.db` counted fewer rows
+    /// than the journal had deleted.
     #[test]
     fn rows_that_were_put_into_the_tables_are_not_taken_back_by_a_thread_that_puts_fewer() {
         let one = Connection::open_in_memory().unwrap();
@@ -607,10 +611,10 @@ mod tests {
         }
         let other = FileState::Has(JournalMark { id: Some(8), ..journal(Some(2), None) });
         assert_eq!(check(one, one, other), Err(Mismatch::Stores));
-        // Where syncs are left out, a power cut may take from either.
+        // Without syncs, a power cut may take from either file.
         let unsure = FileState::Has(JournalMark { sure: false, ..journal(Some(1), None) });
         assert_eq!(check(one, tables(Some(1), 4), unsure), Ok(()));
-        // The first thing that its own log has.
+        // The first content of its own WAL.
         assert_eq!(check(backup, FileState::Has(is_backup(false)), FileState::Missing), Ok(()));
     }
 }

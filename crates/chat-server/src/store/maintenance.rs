@@ -1,4 +1,4 @@
-//! What an operator does with a store: look whether it is whole, and copy it.
+//! Maintenance for the operator: integrity checks and copies.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,7 @@ use super::{FILE, OpenError, Store, StoreError, identity, memtable};
 use crate::util::sync::lock;
 
 impl Reader {
-    /// Everything that is wrong with the database, each in a sentence; empty if it is whole. It reads all of
-    /// it.
+    /// Returns every fault of the database, one sentence each. Reads all of it.
     pub fn faults(&self) -> Result<Vec<String>, StoreError> {
         self.flush_all()?;
         let connection = lock(self.connection());
@@ -29,19 +28,19 @@ impl Reader {
         Ok(all)
     }
 
-    /// Every conversation.
+    /// Returns every conversation.
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, StoreError> {
         self.flush_all()?;
         conversations(&lock(self.connection()))
     }
 
-    /// Copies the database, as it is at this moment, to a file that is empty or isn't there yet; the server goes
-    /// on meanwhile. It writes all that is kept anew, so nothing that was deleted is in the copy.
+    /// Copies a snapshot of the database to a file that is empty or missing, while the server goes
+    /// on. The copy is written anew, so it holds nothing that was deleted.
     pub fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
         self.flush_all()?;
         let source = lock(self.connection());
         let name = ToSqlOutput::Borrowed(ValueRef::Text(file.as_os_str().as_bytes()));
-        // It writes into the copy alone, which a connection that only asks is refused as well.
+        // `VACUUM INTO` writes to the copy alone, but `query_only` refuses it.
         source.pragma_update(None, "query_only", false)?;
         let copied = source.execute("VACUUM INTO ?1", [name]);
         source.pragma_update(None, "query_only", true)?;
@@ -50,18 +49,18 @@ impl Reader {
     }
 }
 
-/// Lines that one step blanks in a copy: nobody waits for it.
+/// Lines redacted per step in a copy, where no one waits.
 const REDACTED_PER_STEP: usize = 1000;
 
-/// Blanks in a database file that nobody else has open, such as a copy, what its server had still to blank when it was
-/// made, and writes it anew then: what was blanked stays in pages that are in use no more.
+/// Completes the pending redactions of a database that no other process has open, such as a copy,
+/// then rewrites it: redacted text would stay in free pages.
 pub fn redact_copy(file: &Path) -> Result<(), OpenError> {
     let connection = Connection::open(file).map_err(OpenError::from_sqlite)?;
     let has_accounts = connection.table_exists(None, "erasing").map_err(OpenError::from_sqlite)?;
     if !has_accounts {
         return Ok(());
     }
-    // A copy that isn't whole is thrown away.
+    // An incomplete copy is thrown away.
     connection.pragma_update(None, "journal_mode", "memory").map_err(OpenError::from_sqlite)?;
     connection.pragma_update(None, "synchronous", "off").map_err(OpenError::from_sqlite)?;
     let connection = Arc::new(Mutex::new(connection));
@@ -83,7 +82,7 @@ pub fn redact_copy(file: &Path) -> Result<(), OpenError> {
     if erasing.is_empty() {
         return Ok(());
     }
-    // A page of the index of which every word was taken out is still listed by its first one.
+    // The first word of an index page stays listed after every word of the page was deleted.
     lock(&connection)
         .execute_batch(
             "INSERT INTO word (word) VALUES ('delete-all'); UPDATE conversation SET indexed = 0",
@@ -96,17 +95,18 @@ pub fn redact_copy(file: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Marks a database file that nobody else has open as a backup.
+/// Marks a database that no other process has open as a backup.
 pub fn mark_backup(file: &Path) -> Result<(), OpenError> {
     let connection = Connection::open(file).map_err(OpenError::from_sqlite)?;
     identity::mark_backup(&connection).map_err(OpenError::from_sqlite)
 }
 
-/// Copies a backup, or the database of a store that no server has open, to a file that is empty, and marks that as a backup.
-/// Tells instead, each in a sentence, what is wrong with it.
+/// Copies a backup, or the database of a stopped server, to an empty file, and marks it as a
+/// backup. Returns the faults of the source, one sentence each, and copies nothing if there are
+/// any.
 pub fn copy_backup(file: &Path, to: &Path) -> Result<Vec<String>, OpenError> {
     let sqlite = OpenError::from_sqlite;
-    // A log beside a backup isn't its own.
+    // A WAL beside a backup isn't its own.
     let source = if identity::is_backup(file).map_err(sqlite)? {
         identity::open_alone(file).map_err(sqlite)?
     } else {
@@ -127,7 +127,7 @@ pub fn copy_backup(file: &Path, to: &Path) -> Result<Vec<String>, OpenError> {
     Ok(faults)
 }
 
-/// Every file that a store may have in its directory, the database first.
+/// Returns every file that a store may have in its directory, the database first.
 pub fn files_in(directory: &Path) -> Vec<PathBuf> {
     let beside = |name| {
         ["", "-wal", "-shm", "-journal"].map(|part| identity::beside(&directory.join(name), part))
@@ -135,20 +135,20 @@ pub fn files_in(directory: &Path) -> Vec<PathBuf> {
     [FILE, memtable::FILE].into_iter().flat_map(beside).collect()
 }
 
-/// What is wrong with a database file that nobody writes, such as a backup.
+/// Returns the faults of a database that no process writes, such as a backup.
 pub fn faults_of(file: &Path) -> Result<Vec<String>, OpenError> {
     let connection = Connection::open(file).map_err(OpenError::from_sqlite)?;
     super::schema::check_version(&connection)?;
     Ok(faults(&connection)?)
 }
 
-/// The room that is left on the disk of a directory; `None` if that isn't told.
+/// Returns the free space on the disk of a directory, if known.
 pub fn free_bytes(directory: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(directory).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// What servers found to be missing. A backup has none of it.
+/// Returns the losses that servers have recorded. A backup has none.
 fn noted(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     if !connection.table_exists(None, "damage")? {
         return Ok(Vec::new());
@@ -159,7 +159,7 @@ fn noted(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 fn faults(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    // All of it at one moment, whatever is written meanwhile.
+    // One snapshot for all checks.
     let moment = connection.unchecked_transaction()?;
     let connection = &moment;
     let mut faults = Vec::new();
@@ -197,7 +197,7 @@ fn faults(connection: &Connection) -> Result<Vec<String>, StoreError> {
 }
 
 impl Store {
-    /// The file that holds everything, in a store's directory.
+    /// Returns the path of the database in a store's directory.
     pub fn file_in(directory: &Path) -> PathBuf {
         directory.join(FILE)
     }

@@ -1,21 +1,21 @@
-//! Lines that are kept, and wait to be put into the tables, and their words into the index.
+//! Committed lines that wait to be flushed to the tables and to the full-text index.
 //!
-//! A line has its place among those of its conversation, and its words have theirs in the index; so a few lines of
-//! many conversations change as many pages, each of which is written and synced whole. Therefore a commit of nothing
-//! but lines goes into a [`Journal`] as one row, which is as good as synced tables, and its lines wait here until
-//! thousands of them are put into the tables together, which costs a fraction for each. Whoever reads looks here first
-//! and into the tables then: what was put there meanwhile is found twice rather than never. So nobody reads past what was
-//! said, and reading waits for no disk.
+//! A line has its place in its conversation, and its words have theirs in the index. So a few lines
+//! of many conversations change as many pages, each of which is written and synced whole. Therefore
+//! a commit of lines is one row of a [`Journal`], which is as durable as synced tables, and the
+//! lines stay in the memtable until thousands of them are flushed together, at a fraction of the
+//! cost. Readers look into the memtable first and into the tables second: a line flushed in between
+//! is found twice rather than never, so no read misses a committed line or waits for a disk.
 //!
-//! Indexing costs most of all. It is done with the lines, but while very much is said it waits for a quieter moment; how
-//! far each conversation is indexed stands in the tables, and whoever searches looks through the rest.
+//! Indexing costs most. It is part of the flush, but under heavy traffic it is postponed. The
+//! tables record how far each conversation is indexed, and a search scans the rest.
 //!
-//! * [`yielder`]: how that lets others have the processor.
-//! * [`journal`]: where they are kept meanwhile.
-//! * [`losses`]: what of it is found missing at a start.
-//! * [`reading`]: how they are read until then.
-//! * [`record`]: what a commit becomes there.
-//! * [`tables`]: how they are put into the tables.
+//! * [`yielder`]: yields the processor to other threads.
+//! * [`journal`]: the journal file.
+//! * [`losses`]: losses found at a start.
+//! * [`reading`]: reads from the memtable.
+//! * [`record`]: the encoding of a commit in the journal.
+//! * [`tables`]: flushes to the tables and the index.
 
 mod journal;
 mod losses;
@@ -47,124 +47,124 @@ use super::writer::{OnceRow, WriteOp};
 use super::{Shared, StoreError, identity};
 use crate::util::sync::lock;
 
-/// Lines that one step puts into the tables, counted in bytes of records: some hundred lines, which take about a
-/// millisecond. Whoever wants the tables meanwhile, or must make room for more lines, usually waits for no more than that.
+/// Bytes of records per flush step: some hundred lines, which take about a millisecond. A thread
+/// that needs the tables, or room in the memtable, usually waits for no more than that.
 const STEP_BYTES: usize = 64 * 1024;
 
-/// Records of one conversation that are handed over together, in bytes.
+/// Bytes of records per chunk of one conversation.
 const CHUNK_BYTES: usize = 32 * 1024;
 
-/// Once nothing was said for so long, all that waits is put into the tables.
+/// Idle time after which everything is flushed.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// However much is said, nothing waits longer than this.
+/// Longest time in the memtable.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// So much waits at most, in bytes; past it, whoever keeps a line makes room first.
+/// Size of the memtable, in bytes. Past it, a commit flushes first.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
-/// So much is in the journal at most, in bytes.
+/// Size of the journal, in bytes.
 const MOST_IN_JOURNAL: u64 = 64 * 1024 * 1024;
 
-/// Past so much it isn't waited for quiet, and words are left for later.
+/// Past this size, the flush starts at once and indexing is postponed.
 const MUCH_BYTES: usize = MOST_BYTES / 4;
 
-/// Lines of which the words are left for later at most: so many are indexed within seconds.
+/// Unindexed lines at most: indexing them takes seconds.
 const MOST_UNINDEXED: usize = 2_000_000;
 
-/// Between two steps, for those who want the tables meanwhile.
+/// Pause between two steps, for threads that wait for the tables.
 const BETWEEN_STEPS: Duration = Duration::from_micros(50);
 
-/// How often the files are looked at, whether something is committed or not.
+/// Interval of the check of the files, with or without commits.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// While the journal has no more than so many bytes, all of it is quickly overwritten.
 const FEW_IN_JOURNAL: u64 = 64 * 1024;
 
-/// Lines that one step indexes.
+/// Lines indexed per step.
 const STEP_LINES: usize = 2000;
 
-/// The same where a thread waits for the step.
+/// Lines indexed per step while a thread waits for it.
 const FEW_LINES: usize = 300;
 
-/// How long after a failure it is tried again.
+/// Delay before a retry after a failure.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What waits, shared by the one that writes, those that read, and the thread that puts it into the tables.
+/// The memtable, shared by the writer, the readers and the flushing thread.
 pub(super) struct Memtable {
     state: Mutex<MemtableState>,
-    /// Notified when something waits that didn't, when much does, when a log is long, and at the end.
+    /// Notified when the memtable becomes non-empty or large, when a WAL is long, and at the end.
     changed: Arc<Condvar>,
-    /// None in memory, where nothing outlives the process anyhow.
+    /// `None` for a store in memory.
     journal: Option<Mutex<Journal>>,
-    /// Those of the journal and of the tables; likewise none in memory.
+    /// The WALs of the journal and of the tables; none in memory.
     wals: Vec<Wal>,
     tables: Shared,
-    /// How many wait for the tables.
+    /// Threads that wait for the tables.
     wanted: AtomicUsize,
-    /// The files behind all of it, none in memory.
+    /// The open files; none in memory.
     files: OpenFiles,
 }
 
 #[derive(Default)]
 struct MemtableState {
     waiting: BTreeMap<u32, ConversationBuffer>,
-    /// The conversation of which something was put into the tables last.
+    /// The conversation that was flushed last.
     turn: u32,
     lines: usize,
     bytes: usize,
-    /// The journal's last row, the last of which all is in the tables, and the last that is deleted: once it is in the file
-    /// of the tables itself, so that damage of their log loses nothing.
+    /// The last row of the journal, the last that is flushed, and the last that is deleted. A row
+    /// is deleted once the database file itself has it, so that damage of the WAL loses nothing.
     row: i64,
     put: i64,
     forgotten: i64,
-    /// Bytes of all rows ever, and of those that are forgotten.
+    /// Bytes of all rows ever written, and of those deleted.
     kept: u64,
     let_go: u64,
-    /// How many bytes of rows there were when rows were put into the tables, for those that aren't forgotten.
+    /// Bytes of rows written at each flush, for rows that aren't deleted.
     puts: VecDeque<(i64, u64)>,
-    /// Since when something waits.
+    /// When the oldest line came.
     since: Option<Instant>,
-    /// When something came last.
+    /// When the newest line came.
     last: Option<Instant>,
-    /// How many lines of each conversation are in the tables and not in the index.
+    /// Lines of each conversation that are in the tables and not in the index.
     unindexed: BTreeMap<u32, usize>,
-    /// What was said once.
+    /// Idempotency keys of buffered lines.
     once: HashMap<(Box<str>, Box<str>), OnceRow>,
     trouble: FlushFailures,
-    /// After a failure, when it is tried again.
+    /// When to retry after a failure.
     again: Option<Instant>,
     /// The journal is to be made short.
     wants_short: bool,
-    /// So much was said that words are left for later.
+    /// Indexing is postponed because of heavy traffic.
     busy: bool,
     closed: bool,
 }
 
-/// What failed, and hasn't succeeded since.
+/// Failures that no success has cleared.
 #[derive(Default)]
 struct FlushFailures {
-    /// The tables couldn't be written.
+    /// Writing the tables failed.
     put: bool,
-    /// They couldn't be synced: what that was for isn't known to be on the disk.
+    /// Syncing the tables failed: their last writes may not be on disk.
     sync: bool,
 }
 
-/// What waits of one conversation.
+/// The buffered records of one conversation.
 #[derive(Default)]
 struct ConversationBuffer {
     chunks: VecDeque<Arc<Chunk>>,
-    /// The last id among the lines, and its time.
+    /// The last id, and its time.
     last: u64,
     time: i64,
-    /// Up to which id lines are kept no more.
+    /// Lines up to this id are removed by retention.
     floor: u64,
-    /// Up to which id accounts have read it.
+    /// Read markers by account.
     markers: BTreeMap<u64, u64>,
 }
 
 impl ConversationBuffer {
-    /// The chunk that takes the next record: not one that is full, or that is being put into the tables.
+    /// Returns the chunk for the next record: neither full nor being flushed.
     fn open_chunk(&mut self) -> &mut Chunk {
         let newest = self.chunks.back_mut().and_then(Arc::get_mut);
         let is_open = newest.is_some_and(|chunk| {
@@ -178,40 +178,40 @@ impl ConversationBuffer {
             self.chunks.push_back(Arc::default());
         }
         let last = self.chunks.len() - 1;
-        // It is nobody else's, so nothing is copied.
+        // No one else holds it, so nothing is copied.
         Arc::make_mut(&mut self.chunks[last])
     }
 }
 
-/// What is to be done.
+/// The next task of the flushing thread.
 enum FlusherTask {
-    /// The files are to be looked at.
+    /// Check the files.
     Look,
-    /// Logs are to be written to their place.
+    /// Checkpoint long WALs.
     Checkpoint,
-    /// Everything that waits is to be put into the tables.
+    /// Flush everything.
     Put,
-    /// Some lines are to be indexed.
+    /// Index some lines.
     Index,
     /// The journal is to be made short.
     Shorten,
 }
 
-/// Records of one conversation, one after the other.
+/// Consecutive records of one conversation.
 #[derive(Clone, Default)]
 struct Chunk {
     records: Vec<u8>,
     lines: usize,
-    /// The first and the last id among them.
+    /// The first and the last id in it.
     first: Option<u64>,
     last: u64,
 }
 
-/// A conversation's chunks that are put into the tables in one step.
+/// The chunks of a conversation that one step flushes.
 type TakenChunks = (u32, Vec<Arc<Chunk>>);
 
 impl Memtable {
-    /// `changed` is notified when one of the logs is long.
+    /// `changed` is notified when a WAL is long.
     pub(super) fn new(
         tables: Shared,
         journal: Option<Journal>,
@@ -236,7 +236,7 @@ impl Memtable {
         }))
     }
 
-    /// Takes over what an earlier process kept and didn't come to put into the tables, or to index.
+    /// Recovers lines that an earlier process committed and didn't flush or index.
     pub(super) fn recover(&self) -> Result<(), StoreError> {
         let unindexed = tables::unindexed(&lock(&self.tables))?;
         self.state().unindexed = unindexed;
@@ -247,7 +247,7 @@ impl Memtable {
             state.put = put.max(state.forgotten);
             let (first, last) = lock(journal).ends()?;
             state.row = state.put.max(last);
-            // Rows that the file of the tables itself has are deleted with the next ones.
+            // Rows that the database file itself has are deleted with the next ones.
             if let Some(wal) = self.wal_of_tables() {
                 wal.is_safe(state.forgotten);
             }
@@ -275,7 +275,7 @@ impl Memtable {
         losses.tell()
     }
 
-    /// On a disk that has no room, or can't be written now, lines wait on, and are read meanwhile.
+    /// On a full or read-only disk the lines stay in the memtable, where they can be read.
     fn recover_these(&self) -> Result<(), StoreError> {
         match self.flush_all() {
             Err(failure) if failure.kind() == StoreErrorKind::Damaged => Err(failure),
@@ -287,23 +287,23 @@ impl Memtable {
         }
     }
 
-    /// The files are where they were opened.
+    /// Checks that the files are where they were opened.
     pub(super) fn look(&self) -> Result<(), StoreError> {
         self.files.look()
     }
 
-    /// Keeps a batch as durably as was asked for, or nothing of it.
+    /// Commits a batch as durably as configured, or fails without effect.
     pub(super) fn keep(&self, batch: &RecordBatch) -> Result<(), StoreError> {
         let (failed, much) = {
             let state = self.state();
             (state.trouble.put, state.kept - state.let_go >= MOST_IN_JOURNAL)
         };
-        // Where the tables can't be written, no more is promised.
+        // While the tables can't be written, no more is promised.
         if failed || much {
             self.flush_all()?;
         }
         if much {
-            // The log of the tables is read all the time, or can't be written to its place.
+            // A reader is always active, or a checkpoint fails.
             let put = self.state().put;
             self.forget(put, false)?;
         }
@@ -311,7 +311,7 @@ impl Memtable {
             let mut numbers = self.state().in_turn();
             self.step(&mut numbers, &mut Yielder::none())?;
         }
-        // Only one keeps something at a time, so that rows have the order of their numbers.
+        // Only one thread commits, so rows are in the order of their numbers.
         let row = self.state().row + 1;
         if let Some(journal) = &self.journal {
             lock(journal).append(row, batch.records())?;
@@ -355,12 +355,12 @@ impl Memtable {
         !state.waiting.contains_key(&number) && !state.unindexed.contains_key(&number)
     }
 
-    /// How many lines wait.
+    /// Returns the number of buffered lines.
     pub(super) fn lines(&self) -> usize {
         self.state().lines
     }
 
-    /// What waits of what an author (folded) said under a key.
+    /// Returns the buffered line of an author (folded) under an idempotency key.
     pub(super) fn said_once(&self, author: &str, key: &str) -> Option<OnceRow> {
         let state = self.state();
         if state.once.is_empty() {
@@ -369,7 +369,7 @@ impl Memtable {
         state.once.get(&(author.into(), key.into())).copied()
     }
 
-    /// The tables have all of a conversation that was kept until now.
+    /// Flushes a conversation.
     pub(super) fn flush(&self, number: u32) -> Result<(), StoreError> {
         if !self.state().waiting.contains_key(&number) {
             return Ok(());
@@ -402,11 +402,11 @@ impl Memtable {
         Ok(())
     }
 
-    /// What was put into the tables, up to this row, outlives the machine.
+    /// Makes the flush durable up to this row.
     fn sync(&self, row: i64) -> Result<(), StoreError> {
         let tables = self.tables();
-        // Of pages that it failed to write the system may think that they are written, and a later sync succeeds: they
-        // are written once more, to their place.
+        // The system may take pages that it failed to write for written, and a later sync succeeds.
+        // So everything is checkpointed once more.
         let failures = self.wals.iter().filter(|wal| wal.take_failure()).count();
         let is_distrusted = self.state().trouble.sync || failures > 0;
         let synced = identity::put(&tables, row).and_then(|()| {
@@ -428,13 +428,13 @@ impl Memtable {
         self.wals.last()
     }
 
-    /// Deletes rows of the journal that are in the file of the tables itself, a few at a time.
+    /// Deletes rows that the database file itself has, a few at a time.
     fn forget_safe(&self) -> Result<(), StoreError> {
         let safe = self.wal_of_tables().map_or(0, Wal::safe_row);
         self.forget(safe, true)
     }
 
-    /// Deletes rows of the journal up to this one, all at once or a few at a time.
+    /// Deletes rows up to this one, at once or a few at a time.
     fn forget(&self, row: i64, in_steps: bool) -> Result<(), StoreError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         if row <= self.state().forgotten {
@@ -456,8 +456,8 @@ impl Memtable {
         Ok(())
     }
 
-    /// Lines that were put into the tables at once are in the journal too, until they are in the file of the tables itself. If
-    /// it can't take them, nothing is lost by that alone.
+    /// Also journals lines that were written directly to the tables, until the database file itself
+    /// has them. A failure alone loses nothing.
     pub(super) fn mirror(&self, entries: &[WriteOp<'_>]) {
         let Some(journal) = &self.journal else { return };
         let lines: Vec<WriteOp<'_>> =
@@ -497,7 +497,7 @@ impl Memtable {
         }
     }
 
-    /// Takes the last of these first, and each off once nothing of it waits.
+    /// Flushes these conversations, the last first, and removes each from the list when done.
     fn flush_these(
         &self,
         numbers: &mut Vec<u32>,
@@ -536,7 +536,8 @@ impl Memtable {
         }
     }
 
-    /// Some more of a conversation is in the tables, unless all lines of it up to an id are. Tells whether they are.
+    /// Flushes some more of a conversation, unless all lines up to an id are flushed. Returns
+    /// whether they are.
     pub(super) fn flush_some(&self, number: u32, upto: u64) -> Result<bool, StoreError> {
         let is_there = || self.state().first_waiting(number) > upto;
         if !is_there() {
@@ -545,8 +546,8 @@ impl Memtable {
         Ok(is_there())
     }
 
-    /// Some more of a conversation is in the tables and in the index. Tells whether all is. It takes some milliseconds,
-    /// however much waits.
+    /// Flushes and indexes some more of a conversation, for a few milliseconds. Returns whether all
+    /// is done.
     pub(super) fn index_some(&self, number: u32) -> Result<bool, StoreError> {
         if self.state().waiting.contains_key(&number) {
             self.step(&mut vec![number], &mut Yielder::none())?;
@@ -580,7 +581,7 @@ impl Memtable {
         Ok(())
     }
 
-    /// These lines are in the tables, and aren't indexed.
+    /// Records lines that were written directly to the tables and aren't indexed.
     pub(super) fn put_directly(&self, numbers: impl Iterator<Item = u32>) {
         let mut state = self.state();
         let was_idle = state.is_idle();
@@ -593,8 +594,8 @@ impl Memtable {
         }
     }
 
-    /// Does something that may be lost in a power cut: the journal has it until the tables are synced, and what isn't
-    /// indexed is known.
+    /// Makes a change that a power cut may undo: the journal has it until the tables are synced,
+    /// and the extent of the index is recorded.
     pub(super) fn unsynced<T>(
         &self,
         tables: &mut Connection,
@@ -610,7 +611,7 @@ impl Memtable {
         done
     }
 
-    /// The tables, when whoever has them is done with a step.
+    /// Waits for the tables.
     pub(super) fn tables(&self) -> MutexGuard<'_, Connection> {
         self.wanted.fetch_add(1, Ordering::Relaxed);
         let tables = lock(&self.tables);
@@ -618,7 +619,7 @@ impl Memtable {
         tables
     }
 
-    /// Puts what waits into the tables, by and by, until [`Memtable::close`].
+    /// Flushes until [`Memtable::close`].
     pub(super) fn run(&self, held: Option<&File>) {
         let mut look = Instant::now() + LOOK_EVERY;
         let mut fails = false;
@@ -665,12 +666,12 @@ impl Memtable {
     }
 
     fn index_some_of_these(&self, yielder: &mut Yielder<'_>) -> Result<(), StoreError> {
-        // A step takes no more than so many.
+        // One step takes no more conversations.
         let mut numbers = self.state().unindexed.keys().take(STEP_LINES).copied().collect();
         self.index_step(&mut numbers, STEP_LINES, yielder)
     }
 
-    /// Waits until something is to be done; `None` at the end.
+    /// Waits for the next task; `None` at the end.
     fn next(&self, look: Instant) -> Option<FlusherTask> {
         let mut state = self.state();
         loop {
@@ -684,7 +685,7 @@ impl Memtable {
             }
             let left = match state.due(now) {
                 Some(Ok(due)) => return Some(due),
-                // All else comes with a look at the logs.
+                // Everything else comes with a check of the WALs.
                 _ if self.has_long_log() => return Some(FlusherTask::Checkpoint),
                 Some(Err(left)) => Some(until_look.map_or(left, |look| look.min(left))),
                 None => until_look,
@@ -699,7 +700,7 @@ impl Memtable {
         }
     }
 
-    /// No log is written to its place aside meanwhile. Who locks the tables as well does so first.
+    /// Blocks background checkpoints. A thread that also locks the tables does so first.
     fn hold_logs(&self) -> Vec<MutexGuard<'_, Connection>> {
         self.wals.iter().map(Wal::hold).collect()
     }
@@ -708,7 +709,7 @@ impl Memtable {
         self.wals.iter().any(Wal::is_long)
     }
 
-    /// Writes logs that are long to their place.
+    /// Checkpoints long WALs.
     fn checkpoint(&self) {
         self.wals.iter().filter(|wal| wal.is_long()).for_each(Wal::checkpoint);
     }
@@ -719,7 +720,7 @@ impl Memtable {
         self.changed.notify_all();
     }
 
-    /// All is in the tables, and of what it was nothing is left in the files of the journal.
+    /// Flushes everything and wipes the journal's files.
     pub(super) fn leave_nothing(&self) -> Result<(), StoreError> {
         self.flush_all()?;
         if let Some(wal) = self.wal_of_tables() {
@@ -731,7 +732,7 @@ impl Memtable {
         self.journal.as_ref().map_or(Ok(()), |journal| lock(journal).leave_nothing())
     }
 
-    /// All is in the one file of the tables, and the journal is as short as it gets.
+    /// Moves everything into the database file and shortens the journal.
     pub(super) fn close_files(&self) -> Result<(), StoreError> {
         self.flush_all()?;
         let tables = self.tables();
@@ -757,12 +758,12 @@ impl Memtable {
 }
 
 impl MemtableState {
-    /// Whether there is nothing to do.
+    /// Whether nothing is left to do.
     fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.row == self.put && self.unindexed.is_empty()
     }
 
-    /// What is to be done, or how long that has time; `None` if there is nothing.
+    /// Returns the next task, or the time until it is due; `None` if there is none.
     fn due(&mut self, now: Instant) -> Option<Result<FlusherTask, Duration>> {
         if self.is_idle() && !self.wants_short {
             return None;
@@ -826,15 +827,16 @@ impl MemtableState {
         self.once.extend(batch.once().iter().cloned());
     }
 
-    /// The first line of a conversation that waits; lines in the tables are indexed only below it, so that all up to one
-    /// are indexed or none.
+    /// Returns the first buffered line of a conversation. Only lines below it are indexed, so that
+    /// the index covers all lines up to an id.
     fn first_waiting(&self, number: u32) -> u64 {
         let chunks = self.waiting.get(&number).map(|waiting| &waiting.chunks);
         chunks.into_iter().flatten().find_map(|chunk| chunk.first).unwrap_or(u64::MAX)
     }
 
-    /// Conversations of which something waits, in turns, the next one last. Of it more waits than of those that had theirs
-    /// just now; and much of one conversation is put into the tables for less than a little of many.
+    /// Returns the conversations with buffered lines, in turns, the next one last. Those that were
+    /// flushed longest ago have the most, and much of one conversation costs less than a little of
+    /// many.
     fn in_turn(&self) -> Vec<u32> {
         let after = self.waiting.range((Bound::Excluded(self.turn), Bound::Unbounded));
         let before = self.waiting.range(..=self.turn);
@@ -843,7 +845,7 @@ impl MemtableState {
         numbers
     }
 
-    /// As much as one step takes; numbers of which nothing is left then are taken off.
+    /// Takes what one step flushes, and removes conversations with nothing left from the list.
     fn some_of(&mut self, numbers: &mut Vec<u32>) -> Vec<TakenChunks> {
         let mut some = Vec::new();
         let mut bytes = 0;
@@ -868,7 +870,7 @@ impl MemtableState {
         some
     }
 
-    /// These are in the tables.
+    /// Removes flushed chunks.
     fn remove(&mut self, some: &[TakenChunks]) {
         for (number, taken) in some {
             let Some(ConversationBuffer { chunks, .. }) = self.waiting.get_mut(number) else {
@@ -885,7 +887,7 @@ impl MemtableState {
         }
     }
 
-    /// So many lines of conversations were indexed, and whether that are all.
+    /// Records indexed lines of conversations, and whether those were all.
     fn indexed(&mut self, some: &[(u32, usize, bool)]) {
         for (number, lines, all) in some {
             if *all {
@@ -896,7 +898,7 @@ impl MemtableState {
         }
     }
 
-    /// These keys are in the tables.
+    /// Removes flushed idempotency keys.
     fn said(&mut self, once: &[OnceEntry]) {
         for (key, said) in once {
             if self.once.get(key) == Some(said) {
@@ -906,13 +908,13 @@ impl MemtableState {
     }
 }
 
-/// A lock that is taken again at once isn't had by who waits for it.
+/// Pauses: a lock that is retaken at once never reaches a waiting thread.
 #[expect(clippy::disallowed_methods, reason = "the lock tells nobody that somebody waits for it")]
 fn let_others_in() {
     std::thread::sleep(BETWEEN_STEPS);
 }
 
-/// Whether entries are of those that may wait.
+/// Whether all operations may be journaled.
 pub(super) fn may_wait(entries: &[WriteOp<'_>]) -> bool {
     !entries.is_empty() && entries.iter().all(record::may_wait)
 }
@@ -921,7 +923,7 @@ pub(super) fn may_wait(entries: &[WriteOp<'_>]) -> bool {
 mod tests {
     use super::*;
 
-    /// As many bytes of a conversation as one step takes, and some more.
+    /// Buffers somewhat more of a conversation than one step takes.
     fn waits(state: &mut MemtableState, number: u32) {
         let mut records = Vec::new();
         while records.len() <= STEP_BYTES {

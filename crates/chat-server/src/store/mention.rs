@@ -1,4 +1,4 @@
-//! Lines that name somebody.
+//! Lines that mention a name.
 
 use chat_proto::fold::folded;
 use unicode_normalization::char::is_combining_mark;
@@ -14,27 +14,27 @@ use super::unread::Viewer;
 use super::writer::rowid;
 use crate::util::sync::lock;
 
-/// Which lines name somebody.
+/// A query for mentions.
 #[derive(Clone, Copy, Debug)]
 pub struct MentionQuery<'a> {
-    /// Whoever asks. Their own lines don't count.
+    /// The viewer. Their own lines don't count.
     pub viewer: Viewer<'a>,
-    /// Their name.
+    /// The mentioned name.
     pub name: &'a str,
-    /// Folded names, with their `#`, of the channels to look into, and the id after which.
+    /// The channels to search: folded name with `#`, and the id after which to search.
     pub channels: &'a [(String, u64)],
-    /// Only lines from before this time, or at it with a smaller id.
+    /// Only lines before this time, or at it with a smaller id.
     pub before: Option<(i64, u64)>,
-    /// Lines at most.
+    /// Maximum number of lines.
     pub most: usize,
 }
 
 impl Reader {
-    /// The newest lines that have a name as a word of its own, the newest last.
+    /// Returns the newest lines with the name as a word of its own, newest last.
     ///
     /// # Errors
     ///
-    /// Of the kind `TooLong` if the cutoff is reached.
+    /// Of kind `TooLong` past the cutoff.
     pub fn mentions(
         &self,
         asked: &MentionQuery<'_>,
@@ -78,7 +78,7 @@ impl Reader {
     }
 }
 
-/// Whether a text has this name (folded) as a word of its own.
+/// Whether a text has a name (folded) as a word of its own.
 fn names(text: &str, name: &str) -> bool {
     let text = folded(text);
     text.match_indices(name).any(|(at, _)| {
@@ -88,24 +88,24 @@ fn names(text: &str, name: &str) -> bool {
     })
 }
 
-/// Signs within a name.
+/// Punctuation allowed in names.
 fn is_sign(c: char) -> bool {
     matches!(c, '-' | '_' | '.')
 }
 
-/// Whether two letters next to each other belong to one word.
+/// Whether two adjacent characters belong to one word.
 fn is_one_word(one: Option<char>, other: Option<char>) -> bool {
     let (Some(one), Some(other)) = (one, other) else { return false };
     let letter = |c: char| c.is_alphanumeric() || is_combining_mark(c);
     letter(one) && letter(other) && !is_unspaced(one) && !is_unspaced(other)
 }
 
-/// Whether what stands before a name that begins with this letter is another word: `big-bob` is one word.
+/// Whether the text before a name ends with another word: `big-bob` is one word.
 fn ends_before(before: &str, first: Option<char>) -> bool {
     !is_one_word(before.trim_end_matches(is_sign).chars().next_back(), first)
 }
 
-/// Whether what stands after a name that ends with this letter is another word: `bob.` is two, `bob.smith` is one.
+/// Whether the text after a name begins another word: `bob.` ends the name, `bob.smith` doesn't.
 fn begins_after(after: &str, last: Option<char>) -> bool {
     let last = last.map(|last| if is_sign(last) { 'a' } else { last });
     !is_one_word(last, after.trim_start_matches(is_sign).chars().next())

@@ -1,18 +1,18 @@
-//! Lines that are to be blanked or hidden and aren't yet: reading leaves them out.
+//! Lines that redactions and purges have not reached yet. Reads leave them out.
 //!
-//! From the commit that forgets an account until its last line is blanked, the account is in the table `erasing`.
-//! Who reads asks for it first and for the lines then: whatever is missing there is blanked already, or was
-//! asked for before the account was forgotten. The same holds of a purge and the table `pending_purge`, see
-//! [`super::purge`].
+//! From the commit that deletes an account until its last line is redacted, the account is in the
+//! table `erasing`. A read loads this table first and the lines second: an account that is missing
+//! from it is redacted already, or was deleted after the read began. The same holds for a purge and
+//! the table `pending_purge`, see [`super::purge`].
 
 use rusqlite::Connection;
 
 use super::purge::{self, PendingPurge};
 use super::reader::{ConversationInfo, ConversationMeta, StoredLine};
 
-/// What may still be there and is told to nobody.
+/// Accounts and purges whose lines may still be stored but are not shown.
 pub(super) struct PendingRedactions {
-    /// The accounts that are forgotten, and whose lines may still be there: hardly ever any.
+    /// Deleted accounts with lines that aren't redacted: rarely any.
     accounts: Vec<u64>,
     purges: Vec<PendingPurge>,
 }
@@ -29,7 +29,7 @@ impl PendingRedactions {
         &self.purges
     }
 
-    /// Whether there is nothing of the kind.
+    /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.accounts.is_empty() && self.purges.is_empty()
     }
@@ -38,14 +38,14 @@ impl PendingRedactions {
         self.accounts.contains(&account)
     }
 
-    /// Whether a line is told to nobody.
+    /// Whether a line must not be shown.
     pub(super) fn hides(&self, at: &ConversationMeta, line: &StoredLine) -> bool {
         self.erases(&at.conversation, line.by_other, line.account)
             || self.is_purged(at.number, line)
     }
 
-    /// Whether a forgotten account wrote a line. To an account belongs also what the same person said privately before they
-    /// had it.
+    /// Whether a deleted account wrote a line. Lines that the same client sent in private chats
+    /// before it had the account belong to the account too.
     pub(super) fn erases(
         &self,
         conversation: &ConversationInfo,

@@ -1,4 +1,4 @@
-//! Whether a store's directory and files are safe from other users of the machine.
+//! Permissions of a store's directory and files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::{FILE, LOCK, OpenError, identity, memtable};
 
-/// The bits of a mode that let others than the owner write.
+/// Mode bits for writing by group and others.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Refuses a directory that other users can write: they could put files in the place of the store's.
+/// Refuses a directory that other users can write: they could replace the files.
 pub(super) fn check_directory(directory: &Path) -> Result<(), OpenError> {
     let found = fs::metadata(directory)
         .map_err(|source| OpenError::Directory { path: directory.to_owned(), source })?;
@@ -20,7 +20,7 @@ pub(super) fn check_directory(directory: &Path) -> Result<(), OpenError> {
     Err(OpenError::Shared { path: directory.to_owned(), mode })
 }
 
-/// Refuses files of a store that are symbolic links: what is written would go wherever they lead.
+/// Refuses symbolic links: writes would go wherever they lead.
 pub(super) fn check_links(directory: &Path) -> Result<(), OpenError> {
     let databases = [FILE, memtable::FILE].map(|name| directory.join(name));
     let of_databases = databases
@@ -76,7 +76,7 @@ mod tests {
     fn the_lock_is_private() {
         let folder = tempfile::tempdir().unwrap();
         let lock = folder.path().join(LOCK);
-        // An earlier version made it so.
+        // As an earlier version created it.
         fs::write(&lock, "").unwrap();
         fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).unwrap();
         let held = Store::lock(folder.path()).unwrap();

@@ -1,13 +1,14 @@
-//! Hiding all lines of an author in a conversation.
+//! Hides all lines of an author in a conversation.
 //!
-//! The commit of a purge writes one row for each name of the author (`pending_purge`), whatever the number of lines. From
-//! that commit on reading leaves the lines out, see [`PendingRedactions`]. They are marked as hidden later, a few at a time between
-//! commits, and the row is deleted with the last of them. So a purge takes the writing thread no longer in a long history
-//! than in a short one.
+//! The commit of a purge writes one row (`pending_purge`) for each name of the author, whatever the
+//! number of lines. From that commit on, reads leave the lines out, see [`PendingRedactions`]. The
+//! lines are marked as hidden later, a few at a time between commits, and the row is deleted with
+//! the last of them. So a purge takes the writing thread no longer in a long history than in a
+//! short one.
 //!
-//! `author_block` has the blocks of ids in which each author wrote, and only these are read. It is filled with the index
-//! of words, so lines that aren't indexed yet are all read. Authors are stored as [`author_key`] folds them; a version that
-//! folds names otherwise must fill it anew.
+//! `author_block` has the blocks of ids in which each author wrote, and only these are read. It is
+//! filled together with the full-text index, so unindexed lines are all read. Authors are stored as
+//! [`author_key`] folds them. A version that folds names otherwise must rebuild it.
 
 use std::collections::HashMap;
 
@@ -23,31 +24,31 @@ use crate::util::sync::lock;
 /// Bits of an id within its block.
 const BLOCK_BITS: u32 = 8;
 
-/// Ids that are read at once where no index tells the blocks.
+/// Ids read at once where no index exists.
 const UNINDEXED_STRETCH: u64 = 4096;
 
-/// Lines that one step of marking reads, if few of the author's are among them.
+/// Lines read per marking step, if few of them match.
 const LINES_LOOKED_AT: usize = 2000;
 
-/// Names of which the folded form is remembered.
+/// Names in the cache of folded names.
 const MAX_KEYS: usize = 1000;
 
-/// A name as the tables compare it.
+/// Returns a name as the tables compare it.
 pub fn author_key(name: &str) -> String {
     UserName::new(name).map_or_else(|_| name.to_lowercase(), |name| name.key().to_owned())
 }
 
-/// The block of an id.
+/// Returns the block of an id.
 pub(super) fn block_of(id: u64) -> u64 {
     id >> BLOCK_BITS
 }
 
-/// The last id of a block.
+/// Returns the last id of a block.
 pub(super) fn end_of_block(block: u64) -> u64 {
     (block << BLOCK_BITS) | ((1 << BLOCK_BITS) - 1)
 }
 
-/// Folds names, each once.
+/// A cache of folded names.
 #[derive(Default)]
 pub(super) struct FoldedNames(HashMap<String, String>);
 
@@ -63,14 +64,14 @@ impl FoldedNames {
     }
 }
 
-/// A name under which lines were said, from one moment to another.
+/// A name that an author had from one time to another.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthorPeriod<'a> {
-    /// Folded.
+    /// The folded name.
     pub name: &'a str,
-    /// From then on, if there is a bound.
+    /// Lower bound, inclusive.
     pub from: Option<i64>,
-    /// Up to then, if there is a bound.
+    /// Upper bound, inclusive.
     pub upto: Option<i64>,
 }
 
@@ -80,21 +81,21 @@ impl AuthorPeriod<'_> {
     }
 }
 
-/// What a purge hides: lines of an author up to an id.
+/// A purge: hides the lines of an author up to an id.
 #[derive(Clone, Copy, Debug)]
 pub struct PurgeOp<'a> {
-    /// Whose.
+    /// The author.
     pub author: AuthorPeriod<'a>,
     /// The last id.
     pub upto: u64,
 }
 
-/// How many lines authors said, as far as it was looked.
+/// A count of lines, as far as the scan came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LineCount {
     /// The lines.
     pub lines: u64,
-    /// They were counted up to this id.
+    /// The id up to which they were counted.
     pub upto: u64,
 }
 
@@ -126,7 +127,7 @@ impl PendingPurge {
         AuthorPeriod { name: &self.author, from: self.since, upto: self.until }
     }
 
-    /// Whether a line is one of them, if it is by the author and isn't marked yet.
+    /// Whether a line by the author is part of the purge and not marked yet.
     pub(super) fn covers(&self, number: u32, line: &StoredLine) -> bool {
         self.number == number
             && line.id > self.looked
@@ -137,13 +138,13 @@ impl PendingPurge {
 
 const PENDING: &str = "SELECT at, number, author, since, until, upto, looked FROM pending_purge";
 
-/// Purges whose lines aren't all marked as hidden: hardly ever any.
+/// Returns the purges whose lines aren't all marked: rarely any.
 pub(super) fn pending(connection: &Connection) -> rusqlite::Result<Vec<PendingPurge>> {
     let mut all = connection.prepare_cached(PENDING)?;
     all.query_map((), PendingPurge::read)?.collect()
 }
 
-/// From this commit on the lines are hidden. A purge of the same that is pending goes on further.
+/// Hides the lines from this commit on. Extends a pending purge of the same author.
 pub(super) fn begin(
     change: &Transaction<'_>,
     number: u32,
@@ -167,7 +168,7 @@ pub(super) fn begin(
     Ok(())
 }
 
-/// The next ids, after one and up to another, among which lines of these authors (folded) may be.
+/// Returns the next range of ids, within bounds, that may hold lines of these authors (folded).
 fn next_stretch(
     connection: &Connection,
     number: u32,
@@ -204,8 +205,8 @@ fn next_stretch(
 }
 
 impl Reader {
-    /// Counts lines of these authors after one id up to another that are shown. It reads so many ids at most, and tells
-    /// how far it came.
+    /// Counts visible lines of these authors in a range of ids. Reads a bounded number of ids and
+    /// returns how far it came.
     pub fn count_by(
         &self,
         of: StoreKey<'_>,
@@ -250,7 +251,7 @@ impl Reader {
 }
 
 impl Writer {
-    /// The same as [`Reader::count_by`] for a conversation by its number, up to its last line.
+    /// Does the same as [`Reader::count_by`] for a conversation by its number, up to its last line.
     pub fn count_by(
         &self,
         number: u32,
@@ -263,14 +264,14 @@ impl Writer {
         viewer.count_at(&at, authors, range, most)
     }
 
-    /// How many purges have lines that aren't marked as hidden.
+    /// Returns the number of pending purges.
     pub fn pending_purges(&self) -> Result<usize, StoreError> {
         let connection = self.memtable().tables();
         let mut count = connection.prepare_cached("SELECT count(*) FROM pending_purge")?;
         Ok(count.query_row((), |row| row.get(0))?)
     }
 
-    /// Marks some of the lines of a pending purge as hidden, so many at most; tells how many purges are pending.
+    /// Marks some lines of a pending purge as hidden. Returns the number of pending purges.
     pub fn purge_some(&mut self, most: usize) -> Result<usize, StoreError> {
         let first = {
             let connection = self.memtable().tables();
@@ -282,7 +283,7 @@ impl Writer {
             return self.pending_purges();
         }
         let mut tables = self.memtable().tables();
-        // What a power cut takes from it is done again: the row is taken back with the lines.
+        // A step lost in a power cut is repeated: the row is rolled back with the lines.
         self.memtable().unsynced(&mut tables, |tables| Ok(mark(tables, &purge, most)?))?;
         drop(tables);
         self.pending_purges()
@@ -334,7 +335,7 @@ fn mark(tables: &mut Connection, purge: &PendingPurge, most: usize) -> rusqlite:
     }
     let is_whole = purge.since.is_none() && purge.until.is_none();
     if is_whole {
-        // Nothing of theirs is left there to be hidden.
+        // Nothing of the author is left to be hidden.
         let end = if is_done { purge.upto } else { looked };
         change
             .prepare_cached(
@@ -352,16 +353,16 @@ fn mark(tables: &mut Connection, purge: &PendingPurge, most: usize) -> rusqlite:
     change.commit()
 }
 
-/// Where authors wrote, as lines are indexed.
+/// Records the blocks of authors while lines are indexed.
 pub(super) struct AuthorBlocks<'a> {
     insert: Option<CachedStatement<'a>>,
     keys: FoldedNames,
-    /// The last that was written.
+    /// The last block written for each author.
     last: HashMap<String, (u32, u64)>,
 }
 
 impl<'a> AuthorBlocks<'a> {
-    /// A copy of an earlier version has no table for it.
+    /// A copy of an earlier version lacks the table.
     pub(super) fn new(change: &'a Connection) -> rusqlite::Result<Self> {
         let insert = change.table_exists(None, "author_block")?.then(|| {
             change.prepare_cached(
@@ -383,8 +384,8 @@ impl<'a> AuthorBlocks<'a> {
     }
 }
 
-/// These lines, of which each is given with its author, are deleted or blanked: where an author has no other line in a block, that
-/// isn't known any more. `is_over` tells whether nothing of a block stays, whoever wrote it.
+/// Removes the blocks of deleted or redacted lines, given with their authors, in which the author
+/// has no other line. `is_over` returns whether all lines of a block are gone.
 pub(super) fn leave_blocks<'a>(
     change: &Transaction<'_>,
     lines: impl Iterator<Item = (i64, &'a str)>,
@@ -425,7 +426,7 @@ pub(super) fn leave_blocks<'a>(
 }
 
 impl PendingRedactions {
-    /// Whether a purge that isn't done yet hides a line.
+    /// Whether a pending purge hides a line.
     pub(super) fn is_purged(&self, number: u32, line: &StoredLine) -> bool {
         let mut fitting =
             self.purges().iter().filter(|purge| purge.covers(number, line)).peekable();

@@ -1,4 +1,4 @@
-//! Reading: pages of lines, and searching.
+//! Reads pages of lines, and searches.
 
 use std::cmp::Reverse;
 use std::iter::Peekable;
@@ -16,38 +16,38 @@ use super::writer::{ACTION, BY_OTHER, NOT_SHOWN, line_id, rowid};
 use super::{Shared, StoreError};
 use crate::util::sync::lock;
 
-/// Places of lines that one page looks at, so that lines that aren't told hold no other question up for long.
+/// Rows examined per page, so that lines that aren't shown delay no other query for long.
 pub(super) const MAX_LOOKED_AT: usize = 20_000;
 
-/// How many steps of SQLite's machine pass between looks at the clock: some tenths of a millisecond.
+/// Steps of SQLite's virtual machine between checks of the cutoff: some tenths of a millisecond.
 pub(super) const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
-/// Of a conversation of which more lines aren't indexed, some are before it is searched: an index for them alone would
-/// take as long.
+/// Unindexed lines that a search scans. More are indexed first: a temporary index would take as
+/// long.
 const SEARCHED: usize = 1000;
 
-/// Private chats of one account that are looked into, the newest ones.
+/// Private chats of an account that a search covers, the newest ones.
 pub(super) const MAX_PRIVATE: usize = 10_000;
 
-/// One that reads, for one thread.
+/// Reads the store, for one thread.
 pub struct Reader {
     connection: Shared,
-    /// What waits to be put into the tables; nothing where another process writes them.
+    /// The memtable; `None` where another process writes.
     memtable: Option<Arc<Memtable>>,
-    /// What was found to be missing when it was opened.
+    /// Losses found when it was opened.
     losses: Vec<String>,
 }
 
-/// A conversation.
+/// Identifies a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKey<'a> {
-    /// A channel by its folded name, with its `#`.
+    /// A channel by its folded name, with `#`.
     Channel(&'a str),
-    /// A private chat by its two parties, the smaller number in front.
+    /// A private chat by its two parties, the smaller number first.
     Private(u64, u64),
 }
 
-/// A line as it is kept.
+/// A stored line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct StoredLine {
@@ -56,15 +56,15 @@ pub struct StoredLine {
     pub author: String,
     pub action: bool,
     pub by_other: bool,
-    /// Of its author.
+    /// The author's account.
     pub account: Option<u64>,
-    /// It is blanked or hidden, and told to nobody.
+    /// Redacted or hidden: not shown to anyone.
     pub redacted: bool,
     pub text: String,
 }
 
 impl StoredLine {
-    /// Nothing but its place and its time is left.
+    /// Removes everything but id and time.
     fn blank(&mut self) {
         *self = Self {
             author: String::new(),
@@ -78,69 +78,70 @@ impl StoredLine {
     }
 }
 
-/// Some lines of one conversation.
+/// A page of lines of one conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinePage {
     /// Oldest first.
     pub lines: Vec<StoredLine>,
-    /// Of a private chat.
+    /// Names of the parties of a private chat.
     pub names: (String, String),
-    /// Up to this id there are no other such lines.
+    /// No other such lines exist up to this id.
     pub upto: u64,
 }
 
-/// The beginning of the last lines of one conversation.
+/// The start of the last lines of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastLines {
-    /// They are those after this id.
+    /// They follow this id.
     After(u64),
     /// This many are still to be found, at or before this id.
     Missing(usize, u64),
 }
 
-/// What is looked for.
+/// A full-text query.
 #[derive(Clone, Copy, Debug)]
 pub struct FullTextQuery<'a> {
-    /// Folded names, with their `#`, of the channels that may be read, and the id after which.
+    /// The readable channels: folded name with `#`, and the id after which to search.
     pub channels: &'a [(String, u64)],
-    /// Whose private chats may be read.
+    /// The party whose private chats are searched.
     pub party: Option<u64>,
-    /// Said by somebody of this name (folded), which `fold` makes of a name as it is kept.
+    /// Only lines by this name (folded); `fold` folds a stored name.
     pub from: Option<&'a str>,
-    /// How names are folded.
+    /// Folds a name.
     pub fold: fn(&str) -> String,
-    /// Said before this time, or at it with a smaller id.
+    /// Only lines before this time, or at it with a smaller id.
     pub before: Option<(i64, u64)>,
-    /// Words that follow each other, and whether the last of them may go on.
+    /// Phrases; the flag makes the last word a prefix.
     pub phrases: &'a [(&'a str, bool)],
-    /// Lines by those of these names (folded) are passed over.
+    /// Ignored names (folded).
     pub hidden: &'a [String],
-    /// So are lines by these accounts.
+    /// Ignored accounts.
     pub hidden_accounts: &'a [u64],
-    /// Lines at most.
+    /// Maximum number of lines.
     pub most: usize,
 }
 
-/// Where to look.
+/// The conversations that a query covers.
 #[derive(Clone, Copy, Debug)]
 pub enum SearchScope<'a> {
-    /// Everywhere that may be read.
+    /// All readable conversations.
     Everywhere,
-    /// In this one, which may be read.
+    /// One readable conversation.
     In(StoreKey<'a>),
 }
 
-/// Whose line a hit is.
+/// Names of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConversationInfo {
-    /// The channel's shown name, without its `#`.
+    /// The channel's display name, without `#`.
     Channel(String),
-    /// The parties of a private chat and their names.
+    /// The parties of a private chat, and their names.
     Private((u64, u64), (String, String)),
 }
 
 impl ConversationInfo {
-    /// Whether a party wrote a line. What it said in a channel before it was an account isn't known.
+    /// Whether a party wrote a line. Lines sent to a channel before the party had an account aren't
+    /// known.
     pub(super) fn is_by(&self, party: u64, line: &StoredLine) -> bool {
         match self {
             Self::Channel(_) => line.account == Some(party),
@@ -149,36 +150,36 @@ impl ConversationInfo {
     }
 }
 
-/// A line that was found.
+/// A search hit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchHit {
-    /// Where it was said.
+    /// The conversation.
     pub conversation: ConversationInfo,
     /// The line.
     pub line: StoredLine,
 }
 
-/// What was found, newest first.
+/// Search hits, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchHits {
-    /// The lines.
+    /// The hits.
     pub hits: Vec<SearchHit>,
-    /// If there are more, they are before this one: its time and its id.
+    /// Time and id of the last hit, if there are more before it.
     pub next: Option<(i64, u64)>,
 }
 
-/// Which places are shown.
+/// Selects the rows that a read returns.
 #[derive(Clone, Copy)]
 pub(super) enum RowFilter<'a> {
-    /// All of them.
+    /// All rows.
     All,
-    /// The lines that are shown to the reader; hidden ones are left out.
+    /// The lines shown to the viewer.
     Visible(Option<Viewer<'a>>),
 }
 
 pub(super) struct ConversationMeta {
     pub(super) number: u32,
-    /// Lines up to this one are kept no more, or aren't the asker's to read.
+    /// Lines up to this one are removed by retention, or not readable.
     pub(super) floor: u64,
     pub(super) conversation: ConversationInfo,
 }
@@ -196,17 +197,17 @@ impl Reader {
         &self.losses
     }
 
-    /// What waits to be put into the tables. Whoever reads looks into it first, and into the tables then.
+    /// Returns the memtable. Reads look into it first and into the tables second.
     pub(super) fn memtable(&self) -> Option<&Memtable> {
         self.memtable.as_deref()
     }
 
-    /// The tables have all of every conversation.
+    /// Flushes everything.
     pub(super) fn flush_all(&self) -> Result<(), StoreError> {
         self.memtable().map_or(Ok(()), Memtable::flush_all)
     }
 
-    /// A conversation, if there is one.
+    /// Returns a conversation, if it exists.
     pub(super) fn find_conversation(
         &self,
         of: StoreKey<'_>,
@@ -218,12 +219,12 @@ impl Reader {
         Ok(found)
     }
 
-    /// A conversation by its number.
+    /// Returns a conversation by its number.
     pub(super) fn conversation_by_number(
         &self,
         number: u32,
     ) -> Result<ConversationMeta, StoreError> {
-        // Lines of it are told to nobody, so it makes no difference what it is called.
+        // Its lines aren't shown, so it needs no name.
         let mut at = ConversationMeta {
             number,
             floor: 0,
@@ -233,10 +234,10 @@ impl Reader {
         Ok(at)
     }
 
-    /// From where on lines of a conversation are kept, what waits included.
+    /// Updates the retention floor of a conversation, the memtable included.
     pub(super) fn look_below(&self, at: &mut ConversationMeta) -> Result<(), StoreError> {
         let waits = self.memtable().map_or(0, |memtable| memtable.ends(at.number).floor);
-        // Once more: what waited may be there meanwhile.
+        // Read again: the floor may have been flushed meanwhile.
         let connection = lock(&self.connection);
         let mut floor =
             connection.prepare_cached("SELECT floor FROM conversation WHERE number = ?1")?;
@@ -245,11 +246,12 @@ impl Reader {
         Ok(())
     }
 
-    /// What isn't indexed yet of a conversation and has these words, the newest first. If that is much, it is indexed.
+    /// Returns unindexed lines of a conversation that match, newest first. Indexes some if there
+    /// are many.
     ///
     /// # Errors
     ///
-    /// Of the kind `TooLong` if the cutoff is reached.
+    /// Of kind `TooLong` past the cutoff.
     pub(super) fn recent_with(
         &self,
         at: &mut ConversationMeta,
@@ -264,7 +266,7 @@ impl Reader {
                 return Err(StoreError::told(StoreErrorKind::TooLong, "much isn't indexed yet"));
             }
             if memtable.index_some(at.number).is_err() {
-                // Where nothing can be written, it is read on.
+                // On a read-only disk, all of them are scanned.
                 lines = self.unindexed(at, usize::MAX)?;
                 break;
             }
@@ -273,7 +275,7 @@ impl Reader {
         Ok(having(&lines, words)?)
     }
 
-    /// Lines that aren't indexed yet, so many at most.
+    /// Returns unindexed lines.
     fn unindexed(&self, at: &ConversationMeta, most: usize) -> Result<Vec<StoredLine>, StoreError> {
         let indexed = {
             let connection = lock(&self.connection);
@@ -299,7 +301,7 @@ impl Reader {
         Ok(lines)
     }
 
-    /// Lines that wait and are wanted.
+    /// Returns buffered lines that match.
     pub(super) fn recent_lines(
         &self,
         number: u32,
@@ -315,7 +317,7 @@ impl Reader {
         &self.connection
     }
 
-    /// The id up to which lines of a conversation are kept no more, and its last id; 0 if there is none.
+    /// Returns the retention floor and the last id of a conversation, or zeros.
     pub fn ends(&self, of: StoreKey<'_>) -> Result<(u64, u64), StoreError> {
         let Some(at) = self.find_conversation(of)? else { return Ok((0, 0)) };
         let memtable = self.memtable().map(|memtable| memtable.ends(at.number)).unwrap_or_default();
@@ -329,8 +331,8 @@ impl Reader {
         Ok((at.floor, last.max(memtable.last)))
     }
 
-    /// Lines after one id up to another, oldest first: at most so many, and no more of them once they
-    /// hold so many bytes of text. Those that are blanked, or are to be, or hidden are passed over.
+    /// Returns lines in a range of ids, oldest first, bounded by count and by bytes of text. Omits
+    /// lines that are redacted, hidden or about to be.
     pub fn lines(
         &self,
         of: StoreKey<'_>,
@@ -342,7 +344,8 @@ impl Reader {
         self.page(of, (after, upto), RowFilter::Visible(None), (most, most_bytes))
     }
 
-    /// The same for a reader, without lines that are hidden from them. The page ends also where it would take long.
+    /// Does the same for a viewer, without lines of ignored authors. The page also ends after a
+    /// bounded number of rows.
     pub fn lines_for(
         &self,
         viewer: &Viewer<'_>,
@@ -354,8 +357,8 @@ impl Reader {
         self.page(of, (after, upto), RowFilter::Visible(Some(*viewer)), (most, most_bytes))
     }
 
-    /// Every place after one id up to another as [`Reader::lines`] tells them, also those of which the line is
-    /// blanked or hidden. Of one that is to be blanked nothing else is told.
+    /// Returns every row in a range of ids, also redacted and hidden ones. Of a line about to be
+    /// redacted only id and time are returned.
     pub fn all_lines(
         &self,
         of: StoreKey<'_>,
@@ -367,8 +370,8 @@ impl Reader {
         self.page(of, (after, upto), RowFilter::All, (most, most_bytes))
     }
 
-    /// Where the last lines begin that [`Reader::lines_for`] tells after one id up to another, so many. Looks at a
-    /// bounded number of places.
+    /// Returns the start of the last lines in a range of ids that [`Reader::lines_for`] returns.
+    /// Examines a bounded number of rows.
     pub fn last_lines(
         &self,
         viewer: &Viewer<'_>,
@@ -437,8 +440,8 @@ impl Reader {
         Ok(page)
     }
 
-    /// Goes over lines after one id up to another, oldest first, for as long as they are taken: at most so many of those
-    /// that wait, and for a reader over a bounded number of places. Gives how far it came.
+    /// Visits lines in a range of ids, oldest first, until `take` returns false: a bounded number
+    /// of buffered ones, and for a viewer a bounded number of rows. Returns how far it came.
     pub(super) fn walk(
         &self,
         at: &ConversationMeta,
@@ -484,7 +487,7 @@ impl Reader {
         Ok(upto)
     }
 
-    /// The private chat that a party had last with somebody of this name (folded): its two parties.
+    /// Returns the parties of a party's last private chat with this name (folded).
     pub fn private_with(
         &self,
         party: u64,
@@ -504,11 +507,11 @@ impl Reader {
         Ok(None)
     }
 
-    /// Looks for lines, until the cutoff.
+    /// Searches until the cutoff.
     ///
     /// # Errors
     ///
-    /// Of the kind `TooLong` if the cutoff is reached.
+    /// Of kind `TooLong` past the cutoff.
     pub fn search(
         &self,
         query: &FullTextQuery<'_>,
@@ -524,7 +527,7 @@ impl Reader {
         let erasing = PendingRedactions::now(&lock(&self.connection))?;
         let mut found: Vec<(usize, StoredLine)> = Vec::new();
         for (at, (place, memtable)) in places.iter().zip(memtable).enumerate() {
-            // In memory the one that writes has its turn between two conversations.
+            // In memory, the writer gets its turn between two conversations.
             let mut connection = lock(&self.connection);
             let cutoff = cutoff.clone();
             connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cutoff.is_reached()))?;
@@ -565,8 +568,8 @@ fn searched_conversations(
     })
 }
 
-/// The newest of what was found, of each conversation one more than are asked for. Lines of several conversations with the
-/// same time and id aren't parted, so that what comes next begins with an earlier time or a smaller id.
+/// Merges the hits of several conversations, each with one more than requested. Lines with equal
+/// time and id stay together, so that the next page begins with an earlier time or a smaller id.
 pub(super) fn newest(
     mut found: Vec<(usize, StoredLine)>,
     places: &[ConversationMeta],
@@ -587,7 +590,7 @@ pub(super) fn newest(
     SearchHits { hits, next }
 }
 
-/// The newest of one conversation.
+/// Searches one conversation, newest first.
 fn search_in(
     connection: &Connection,
     query: &FullTextQuery<'_>,
@@ -597,7 +600,7 @@ fn search_in(
     found: impl FnMut(StoredLine),
 ) -> rusqlite::Result<()> {
     let ConversationMeta { number, floor, .. } = *at;
-    // Of those that were said at this very time, some may be wanted.
+    // Some lines with this very time may match.
     let since = query.before.map(|(time, id)| time.saturating_add((id > 0).into()));
     let end = since.map(|time| first_since(connection, number, time)).transpose()?;
     let ends = (rowid(number, floor), end.unwrap_or_else(|| rowid(number + 1, 0)));
@@ -612,8 +615,8 @@ fn search_in(
     newest_between(connection, words, ends, query.most, wanted, found)
 }
 
-/// A place before which all lines lie that were said before a time. Others may lie before it too; where times grow with
-/// ids, halving finds it.
+/// Returns a row id below which all lines before a time lie. Binary search finds it where times
+/// grow with ids; other lines may lie below it too.
 fn first_since(connection: &Connection, number: u32, time: i64) -> rusqlite::Result<i64> {
     let mut bounds = connection.prepare_cached(
         "SELECT min(place), max(place) FROM line WHERE place < ?2 AND place >=
@@ -639,11 +642,11 @@ fn first_since(connection: &Connection, number: u32, time: i64) -> rusqlite::Res
     Ok(low)
 }
 
-/// Words that are looked for, and what waits that has them, the newest first.
+/// The FTS5 expression, and the buffered lines that match it, newest first.
 pub(super) type SearchTerms<'a> = (&'a str, Vec<StoredLine>);
 
-/// The newest lines that have these words, are wanted, and lie between two places: one more than are asked for, so
-/// that it is known whether there are more.
+/// Visits the newest matching lines between two row ids, one more than requested to show whether
+/// there are more.
 pub(super) fn newest_between(
     connection: &Connection,
     (words, memtable): SearchTerms<'_>,
@@ -670,7 +673,7 @@ pub(super) fn newest_between(
             waits => {
                 let Some(at) = next else { break };
                 if waits == kept {
-                    // It was put into the tables, or indexed, just now.
+                    // It was flushed or indexed just now.
                     memtable.next();
                 }
                 next = rows.next()?.map(|row| row.get(0)).transpose()?;
@@ -685,10 +688,10 @@ pub(super) fn newest_between(
     Ok(())
 }
 
-/// Lines out of the tables and what waited when they were asked for, by their ids.
+/// Merges lines of the tables with buffered lines read before, by id.
 pub(super) struct Merged<'a> {
     rows: Rows<'a>,
-    /// Out of the tables, and not told yet.
+    /// The next line of the tables.
     next: Option<StoredLine>,
     memtable: Peekable<std::vec::IntoIter<StoredLine>>,
 }
@@ -707,7 +710,7 @@ impl<'a> Merged<'a> {
             Some(waits) if kept.is_none_or(|kept| waits < kept) => self.memtable.next(),
             waits => {
                 if waits == kept {
-                    // It was put into the tables just now.
+                    // It was flushed just now.
                     self.memtable.next();
                 }
                 self.next.take()
@@ -716,7 +719,7 @@ impl<'a> Merged<'a> {
     }
 }
 
-/// Of the columns place, time, author, flags, text, account.
+/// Reads the columns place, time, author, flags, text, account.
 pub(super) fn stored_line(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
     let flags: i64 = row.get(3)?;
     Ok(StoredLine {
@@ -734,7 +737,7 @@ pub(super) fn stored_line(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
 pub(super) const COLUMNS: &str =
     "SELECT number, floor, shown, one, other, one_name, other_name FROM conversation";
 
-/// The number of a conversation, if there is one.
+/// Returns the number of a conversation, if it exists.
 pub(super) fn number_of(
     connection: &Connection,
     key: StoreKey<'_>,
@@ -758,7 +761,7 @@ pub(super) fn find(
     }
 }
 
-/// The private chats of a party, the newest first.
+/// Returns the private chats of a party, newest first.
 pub(super) fn private_chats(
     connection: &Connection,
     party: u64,

@@ -1,9 +1,9 @@
-//! Erasing an account: what is kept under it at once, and what it wrote in small steps.
+//! Redaction: deletes an account at once, and its lines in small steps.
 //!
-//! A line that was written is never taken out of its conversation, since ids have no gaps. It is blanked: its
-//! place and time stay, and its text, its author and its words are gone. What is deleted here is
-//! overwritten in the file as well, which costs too much to be done always: pages that were freed before
-//! may hold something of it until they are used again. A copy never does.
+//! A line is never removed from its conversation, since ids have no gaps. It is redacted: id and
+//! time stay; text, author and index entries are deleted. Deleted data is overwritten in the file
+//! as well, which is too expensive to do always: pages freed earlier may hold remains until they
+//! are reused. A copy never does.
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
@@ -15,7 +15,7 @@ use super::purge::leave_blocks;
 use super::writer::{ID_BITS, REDACTED, WriteOp, Writer, rowid};
 use crate::util::sync::lock;
 
-/// Lines and conversations that one step looks at, if few of the account's are among them.
+/// Lines and conversations examined per step, if few of them match.
 const LINES_LOOKED_AT: usize = 2000;
 const SPOTS_LOOKED_AT: usize = 64;
 
@@ -23,8 +23,8 @@ const SPOTS_LOOKED_AT: usize = 64;
 const INDEXED_A_STEP: usize = 4;
 
 impl Writer {
-    /// The accounts that are forgotten and whose lines are not blanked yet: also what an earlier server didn't
-    /// come to.
+    /// Returns the deleted accounts with lines that aren't redacted, including those left by an
+    /// earlier server.
     pub fn pending_redactions(&self) -> Result<Vec<u64>, StoreError> {
         let connection = lock(self.connection());
         let mut all = connection.prepare_cached("SELECT party FROM erasing ORDER BY party")?;
@@ -32,11 +32,10 @@ impl Writer {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Blanks some of the lines of an account that is forgotten, so many at most; tells whether
-    /// there may be more. When there are none, the account is [`AccountOp::Redacted`]. All its
-    /// lines are in the tables.
+    /// Redacts some lines of a deleted account. Returns whether there may be more. When there are
+    /// none, commit [`AccountOp::Redacted`].
     pub fn redact(&mut self, party: u64, most: usize) -> Result<bool, StoreError> {
-        // Only words that are in the index can be taken out of it.
+        // Only indexed words can be deleted from the index.
         let numbers = next_numbers(&self.memtable().tables(), party)?;
         let unindexed = numbers.into_iter().filter(|number| !self.memtable().is_indexed(*number));
         for (nth, number) in unindexed.enumerate() {
@@ -49,19 +48,19 @@ impl Writer {
     }
 }
 
-/// Whether somebody's account is forgotten with these.
+/// Whether an operation deletes an account.
 pub(super) fn forgets(entries: &[WriteOp<'_>]) -> bool {
     entries.iter().any(|entry| matches!(entry, WriteOp::Account(AccountOp::Forget { .. })))
 }
 
-/// Whether what these take the place of is to be overwritten.
+/// Whether an operation must overwrite the data that it replaces.
 pub(super) fn overwrites(entries: &[WriteOp<'_>]) -> bool {
     entries.iter().any(|entry| {
         matches!(entry, WriteOp::Account(AccountOp::Forget { .. } | AccountOp::Password { .. }))
     })
 }
 
-/// Does something that overwrites what it deletes, if that is asked for.
+/// Runs a change with `secure_delete`, if requested.
 pub(super) fn overwriting<T>(
     connection: &mut Connection,
     overwrites: bool,
@@ -78,7 +77,7 @@ pub(super) fn overwriting<T>(
     Ok(done)
 }
 
-/// Deletes what is kept under an account. Its lines are blanked later.
+/// Deletes an account and everything under it but its lines.
 pub(super) fn forget(change: &Transaction<'_>, party: u64) -> rusqlite::Result<()> {
     change.execute("INSERT OR IGNORE INTO erasing (party) VALUES (?1)", [party])?;
     for sql in [
@@ -91,7 +90,7 @@ pub(super) fn forget(change: &Transaction<'_>, party: u64) -> rusqlite::Result<(
         "DELETE FROM account WHERE party = ?1",
         "DELETE FROM token WHERE party = ?1",
         "DELETE FROM ignored WHERE party = ?1",
-        // The name is free, and who takes it next is somebody else.
+        // The name is free for another owner.
         "DELETE FROM ignored WHERE other = ?1",
         "DELETE FROM member WHERE party = ?1",
         "DELETE FROM operator WHERE party = ?1",
@@ -126,7 +125,7 @@ fn next_numbers(connection: &Connection, party: u64) -> rusqlite::Result<Vec<u32
     Ok(spots.into_iter().map(|spot| spot.number).collect())
 }
 
-/// Some lines of an account, and whether there may be more.
+/// Returns some lines of an account, and whether there may be more.
 fn next(change: &Transaction<'_>, party: u64, most: usize) -> rusqlite::Result<(Vec<i64>, bool)> {
     let Some(mut looked) = looked(change, party)? else { return Ok((Vec::new(), false)) };
     let from = u32::try_from(looked >> ID_BITS).unwrap_or(u32::MAX);
@@ -163,12 +162,12 @@ fn next(change: &Transaction<'_>, party: u64, most: usize) -> rusqlite::Result<(
     Ok((found, more))
 }
 
-/// Takes text, author and words out of lines.
+/// Deletes text, author and index entries of lines.
 fn blank(change: &Transaction<'_>, places: &[i64]) -> rusqlite::Result<()> {
     if places.is_empty() {
         return Ok(());
     }
-    // Without it a word that is taken out is only marked so, and stays in the file.
+    // Without it, deleted words are only marked and stay in the file.
     let secure = |on: bool| {
         change
             .prepare_cached("INSERT INTO word (word, rank) VALUES ('secure-delete', ?1)")?

@@ -1,17 +1,17 @@
-//! The tables and their versions.
+//! Tables and migrations.
 
 use rusqlite::Connection;
 
 use super::{BUSY, Durability, OpenError, StoreError, StoreLocation, identity};
 
-/// Tells this program's databases from others (`PRAGMA application_id`): "chat".
+/// Identifies databases of this program (`PRAGMA application_id`): "chat".
 const APPLICATION: i32 = 0x6368_6174;
 
-/// What the index is: without a copy of the texts, which are in their lines.
+/// The full-text index, without a copy of the texts.
 pub(super) const INDEX: &str =
     "fts5 (text, author, content='', columnsize=0, tokenize='unicode61 remove_diacritics 2')";
 
-/// Each brings the version before it one further. What was released is never changed.
+/// Each migrates from the version before. Released migrations never change.
 const MIGRATIONS: [&str; KNOWN as usize] = [
     include_str!("schema/0001_lines.sql"),
     include_str!("schema/0002_accounts.sql"),
@@ -26,10 +26,10 @@ const MIGRATIONS: [&str; KNOWN as usize] = [
     include_str!("schema/0011_damage.sql"),
 ];
 
-/// The newest version, which is this program's.
+/// The version of this program.
 const KNOWN: u32 = 11;
 
-/// Sets a writing connection up and brings its database up to this version.
+/// Configures a writing connection and migrates its database.
 pub(super) fn prepare(
     connection: &mut Connection,
     place: &StoreLocation,
@@ -51,7 +51,7 @@ pub(super) fn prepare(
     connection.pragma_update(None, "cache_size", -4_000).map_err(sqlite)?;
     connection.pragma_update(None, "journal_size_limit", super::files::MAX_LOG).map_err(sqlite)?;
     migrate(connection).map_err(sqlite)?;
-    // SQLite opens for reading what it can't open for writing. That is to be told now, not with every line.
+    // SQLite opens a database that it can't write read-only. Report that now, not with every line.
     if connection.is_readonly("main").map_err(sqlite)? {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
         return Err(sqlite(rusqlite::Error::SqliteFailure(code, None)));
@@ -79,18 +79,18 @@ pub(super) fn check_version(connection: &Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Whether a database has no table of a store yet.
+/// Whether a database has no table of a store.
 pub(super) fn is_new(connection: &Connection) -> Result<bool, OpenError> {
     Ok(version(connection).map_err(OpenError::from_sqlite)? == 0)
 }
 
-/// Refuses a database that isn't brought up to this version yet.
+/// Refuses a database that isn't migrated to this version.
 pub(super) fn check_is_current(connection: &Connection) -> Result<(), OpenError> {
     let found = version(connection).map_err(OpenError::from_sqlite)?;
     if found == KNOWN { Ok(()) } else { Err(OpenError::Older { found, known: KNOWN }) }
 }
 
-/// A number that can't be one is taken for a later version's.
+/// A value out of range counts as a later version.
 fn version(connection: &Connection) -> rusqlite::Result<u32> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(u32::try_from(found).unwrap_or(u32::MAX))

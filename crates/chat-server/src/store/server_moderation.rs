@@ -1,4 +1,4 @@
-//! What operators of the server decided: invitations, bans, and a record of all that they did.
+//! Server moderation: invitations, server bans, and the audit log.
 
 use rusqlite::{Connection, Row, Transaction, params};
 
@@ -7,19 +7,19 @@ use super::writer::{WriteOp, Writer};
 use crate::auth::token::TokenHash;
 use crate::util::sync::lock;
 
-/// Acts that are kept; the oldest go.
+/// Entries in the audit log. The oldest go first.
 pub const MAX_AUDIT_LOG: usize = 2000;
 
-/// Something that an operator of the server decided, to be written. Times are in milliseconds since 1970; an
-/// `author` that is `None` sat at the shell.
+/// A write operation of server moderation. Times are in milliseconds since 1970. An `author` of
+/// `None` is the shell.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub enum ServerModerationOp<'a> {
-    /// Somebody may register with this code.
+    /// Adds an invitation code for one registration.
     Invitation { hash: &'a TokenHash, author: Option<&'a str>, created: i64, until: i64 },
-    /// Somebody has.
+    /// Removes a used invitation.
     InvitationUsed { hash: &'a TokenHash },
-    /// Somebody is kept out, or is for another time or reason.
+    /// Adds or replaces a server ban.
     Ban {
         key: &'a str,
         shown: &'a str,
@@ -28,11 +28,11 @@ pub enum ServerModerationOp<'a> {
         until: Option<i64>,
         reason: Option<&'a str>,
     },
-    /// They are let in again.
+    /// Removes a server ban.
     Unban { key: &'a str },
-    /// What held until this moment or an earlier one holds no more.
+    /// Removes what has expired by this time.
     Expire { now: i64 },
-    /// One more for the record.
+    /// Adds an entry to the audit log.
     Log {
         time: i64,
         author: Option<&'a str>,
@@ -49,7 +49,7 @@ impl<'a> From<ServerModerationOp<'a>> for WriteOp<'a> {
     }
 }
 
-/// An invitation as it is kept.
+/// A stored invitation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct InvitationRow {
@@ -59,7 +59,7 @@ pub struct InvitationRow {
     pub until: i64,
 }
 
-/// A ban from the server as it is kept.
+/// A stored server ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct ServerBanRow {
@@ -70,7 +70,7 @@ pub struct ServerBanRow {
     pub reason: Option<String>,
 }
 
-/// An act as it is kept.
+/// A stored entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct AuditLogRow {
@@ -83,7 +83,7 @@ pub struct AuditLogRow {
 }
 
 impl Writer {
-    /// Every invitation that nobody has used.
+    /// Returns every unused invitation.
     pub fn invitations(&self) -> Result<Vec<InvitationRow>, StoreError> {
         let sql = "SELECT hash, author, created, until FROM invitation";
         all(&lock(self.connection()), sql, |row| {
@@ -96,7 +96,7 @@ impl Writer {
         })
     }
 
-    /// Everybody who is kept out of the server.
+    /// Returns every server ban.
     pub fn server_bans(&self) -> Result<Vec<ServerBanRow>, StoreError> {
         let sql = "SELECT shown, author, created, until, reason FROM server_ban";
         all(&lock(self.connection()), sql, |row| {
@@ -110,7 +110,7 @@ impl Writer {
         })
     }
 
-    /// The record, oldest first.
+    /// Returns the audit log, oldest first.
     pub fn acts(&self) -> Result<Vec<AuditLogRow>, StoreError> {
         let sql = "SELECT time, author, did, whom, until, reason FROM server_act ORDER BY number";
         all(&lock(self.connection()), sql, |row| {

@@ -1,4 +1,4 @@
-//! What every store does, in a file as in memory.
+//! Tests that every store passes, on disk and in memory.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ mod redact;
 mod server_moderation;
 mod versions;
 
-/// A store to try, and what it lives in.
+/// A store under test, with its directory.
 struct StoreFixture {
     place: StoreLocation,
     _folder: TempDir,
@@ -116,7 +116,7 @@ fn a_commit_is_whole_or_not_at_all() {
     }
 }
 
-/// As on a disk on which a file can't grow beyond its length and so many pages.
+/// Limits the growth of a database to a number of pages, as on a full disk.
 fn bound(connection: &Connection, more: i64) {
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     connection.pragma_update(None, "max_page_count", pages + more).unwrap();
@@ -196,7 +196,7 @@ fn what_waits_is_read_from_outside_once_it_is_in_the_tables() {
         assert_eq!(ids(&outside.lines(key, 0, 9, 9, 999).unwrap()), [1]);
         flusher.stop();
     });
-    // No server runs, and an earlier one left something.
+    // No server runs, and an earlier one left unflushed lines.
     writer.commit(&[said(1, 2, "alice", "waits too")]).unwrap();
     drop((writer, reader, flusher));
     let outside = Store::open_to_read(directory).unwrap();
@@ -215,7 +215,7 @@ fn the_thread_that_fills_the_tables_writes_a_long_log_to_its_place() {
     let flusher = writer.flusher();
     std::thread::scope(|threads| {
         threads.spawn(|| flusher.run());
-        // Fewer pages than let who commits do it.
+        // Fewer pages than make the committing thread checkpoint.
         for id in 1..=150 {
             writer.commit(&[said(1, id, "alice", &text)]).unwrap();
         }
@@ -237,7 +237,7 @@ fn lines_that_wait_and_lines_in_the_tables_are_read_as_one() {
         let member = AccountOp::Member { party: 10, number: 1, marker: 0, entered: 1 };
         writer.commit(&[member.into()]).unwrap();
         writer.commit(&[said(1, 2, "bob", "word 2"), said(1, 3, "alice", "word 3")]).unwrap();
-        // Beside something that doesn't wait, a line doesn't either.
+        // A line beside an operation that isn't journaled isn't journaled either.
         writer.commit(&[DEV, said(1, 4, "bob", "word 4")]).unwrap();
         writer.commit(&[said(1, 5, "alice", "word 5")]).unwrap();
         assert_eq!(
@@ -289,7 +289,7 @@ fn a_start_takes_over_more_than_waits_in_memory() {
     {
         let (mut writer, _) = tried.open();
         writer.commit(&[GENERAL]).unwrap();
-        // The tables take nothing, so that all of it is in the journal when the server ends.
+        // The tables are full, so all of it is in the journal when the server ends.
         bound(&crate::util::sync::lock(writer.connection()), 0);
         for batch in 0..50 {
             if writer.commit(&lines(1 + batch * 100)).is_err() {
@@ -452,7 +452,7 @@ fn what_comes_next_is_neither_left_out_nor_told_twice() {
     for tried in both() {
         let (mut writer, reader) = tried.open();
         writer.commit(&[GENERAL, DEV]).unwrap();
-        // Many have the same time, as lines of one batch do, and some the same id as well.
+        // Many share a time, as lines of one batch do, and some share the id too.
         let mut lines = Vec::new();
         for id in 1..=20 {
             for number in [1, 2] {
@@ -511,7 +511,7 @@ fn a_count_of_lines_counts_those_that_are_told() {
             assert_eq!(ids(&told((7, 3000), 3)), [8, 9, 10]);
             assert_eq!(told((10, 3000), 3), LinePage { upto: 3000, ..LinePage::default() });
         }
-        // More than one question looks at.
+        // More than one query examines.
         writer.commit(&batch(3001..=60_000, "mallory")).unwrap();
         let (mut left, mut below, mut asked) = (3, 60_000, 0);
         let after = loop {
@@ -540,7 +540,7 @@ fn a_count_of_lines_counts_those_that_are_told() {
     }
 }
 
-/// The channels and the private chats of which an account hasn't read all.
+/// Unread counts of all channels and private chats of an account.
 fn all_unread(reader: &Reader, viewer: &Viewer<'_>, most: u64) -> Vec<UnreadLines> {
     let mut all = reader.unread_channels(viewer, most, &|| true).unwrap();
     for chat in reader.unread_chats(viewer.party, |_| 0).unwrap() {
@@ -691,7 +691,7 @@ fn a_search_is_given_up_at_its_deadline() {
     writer.commit(&[GENERAL].into_iter().chain(lines).collect::<Vec<_>>()).unwrap();
     let channels = [("#general".to_owned(), 0)];
     let phrases = [("common", false)];
-    // Somebody whom all lines are to be compared with and who said none of them.
+    // An ignored name that all lines are compared with and that wrote none.
     let query = FullTextQuery { hidden: &["alice".to_owned()], ..query(&phrases, &channels) };
     let failure =
         reader.search(&query, SearchScope::Everywhere, &Instant::now().into()).unwrap_err();
@@ -711,7 +711,7 @@ fn words_are_found_before_and_after_they_are_indexed_and_after_a_crash() {
         assert_eq!(search(&reader, &[("word", false)]).len(), 2);
         assert_eq!(search(&reader, &[("wo", true), ("one", false)]), ["one word"]);
         if tried.place != StoreLocation::Memory {
-            // As after a crash: nothing is tidied up.
+            // As after a crash, without cleanup.
             writer.commit(&[said(2, 2, "bob", "last word")]).unwrap();
             drop((writer, reader));
             (writer, reader) = tried.open();

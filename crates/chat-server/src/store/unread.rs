@@ -1,4 +1,4 @@
-//! What an account hasn't read yet: the lines after its markers.
+//! Unread counts: the lines after read markers.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -12,40 +12,40 @@ use super::reader::{
 use super::writer::{BY_OTHER, NOT_SHOWN, line_id, rowid};
 use crate::util::sync::lock;
 
-/// Who reads.
+/// The viewer of lines.
 #[derive(Clone, Copy, Debug)]
 pub struct Viewer<'a> {
-    /// The number of the account.
+    /// Number of the account.
     pub party: u64,
-    /// Lines by those of these names (folded) are passed over.
+    /// Ignored names (folded).
     pub hidden: &'a [String],
-    /// So are lines by these accounts.
+    /// Ignored accounts.
     pub hidden_accounts: &'a [u64],
-    /// How names are folded.
+    /// Folds a name.
     pub fold: fn(&str) -> String,
 }
 
-/// What somebody hasn't read of one conversation.
+/// Unread lines of one conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadLines {
-    /// Which conversation.
+    /// The conversation.
     pub conversation: ConversationInfo,
-    /// The last line that was read, or that is kept no more.
+    /// The last line that was read or removed by retention.
     pub after: u64,
     /// Lines after it.
     pub lines: u64,
-    /// How many of them others said.
+    /// Of these, lines by others.
     pub others: u64,
 }
 
-/// A private chat of which not all is read.
+/// A private chat with unread lines.
 pub struct UnreadChat {
     at: ConversationMeta,
-    /// The two in it.
+    /// The two parties.
     pub parties: (u64, u64),
     /// Their names.
     pub names: (String, String),
-    /// The last line that was read, or that is kept no more.
+    /// The last line that was read or removed by retention.
     pub after: u64,
     /// The last line.
     pub last: u64,
@@ -54,7 +54,7 @@ pub struct UnreadChat {
 }
 
 impl Viewer<'_> {
-    /// Whether no author is passed over.
+    /// Whether no author is ignored.
     fn sees_all(&self) -> bool {
         self.hidden.is_empty() && self.hidden_accounts.is_empty()
     }
@@ -66,8 +66,8 @@ impl Viewer<'_> {
 }
 
 impl Reader {
-    /// The lines of one conversation after an id; so many are counted at most. `None` if there is no such
-    /// conversation.
+    /// Counts the lines of one conversation after an id, up to a bound. `None` if the conversation
+    /// doesn't exist.
     pub fn unread_in(
         &self,
         of: StoreKey<'_>,
@@ -79,8 +79,8 @@ impl Reader {
         Ok(Some(self.count(&at, after, viewer, most)?))
     }
 
-    /// Every channel that an account is in of which there are lines that it hasn't read. So many lines of each are
-    /// counted at most. It ends early where `goes_on` tells so, which is asked between two of them.
+    /// Returns every channel of an account with unread lines, each counted up to a bound. Ends
+    /// early once `goes_on` returns false, which is called between two channels.
     pub fn unread_channels(
         &self,
         viewer: &Viewer<'_>,
@@ -103,14 +103,14 @@ impl Reader {
         Ok(unread)
     }
 
-    /// Every private chat of an account of which there are lines that it hasn't read, the one with the newest line first.
-    /// `read` tells up to which line the account has read one, as far as the store may not know it yet.
+    /// Returns every private chat of an account with unread lines, the one with the newest line
+    /// first. `read` returns read markers that the store may not have yet.
     pub fn unread_chats(
         &self,
         party: u64,
         read: impl Fn((u64, u64)) -> u64,
     ) -> Result<Vec<UnreadChat>, StoreError> {
-        // Before the tables, since what waits may be put there meanwhile.
+        // Read before the tables: buffered lines may be flushed in between.
         let waiting = self.memtable().map(Memtable::all_ends).unwrap_or_default();
         let connection = lock(self.connection());
         let mut all = connection.prepare_cached(&format!(
@@ -145,7 +145,7 @@ impl Reader {
         Ok(chats)
     }
 
-    /// What an account hasn't read of a private chat; so many lines are counted at most.
+    /// Counts the unread lines of a private chat, up to a bound.
     pub fn count_unread(
         &self,
         chat: &UnreadChat,
@@ -155,7 +155,7 @@ impl Reader {
         self.count(&chat.at, chat.after, viewer, most)
     }
 
-    /// The newest unread lines of a private chat that the other one said, the newest first, for as long as they are taken.
+    /// Visits the newest unread lines by the other party, newest first, until `take` returns false.
     /// Returns whether these were all.
     pub fn newest_of_other(
         &self,
@@ -193,7 +193,7 @@ impl Reader {
                 WHERE place > ?1 AND place < ?2 AND flags & ?3 = ?4 ORDER BY place DESC",
         )?;
         let side = if is_one { BY_OTHER } else { 0 };
-        // What waited was taken.
+        // Buffered lines were taken already.
         let end = oldest.map_or(last + 1, |oldest| oldest.min(last + 1));
         let ends = (rowid(at.number, *after), rowid(at.number, end));
         let mut rows = newest.query(params![ends.0, ends.1, NOT_SHOWN | BY_OTHER, side])?;
@@ -242,7 +242,7 @@ impl Reader {
         };
         let counted = usize::try_from(most).unwrap_or(usize::MAX);
         let memtable = self.recent_lines(at.number, (after, u64::MAX), counted, is_shown)?;
-        // In memory the one that writes has its turn between two conversations.
+        // In memory, the writer gets its turn between two conversations.
         let connection = lock(self.connection());
         if memtable.is_empty() && erasing.is_empty() && viewer.sees_all() {
             let (lines, others) = count_all(&connection, at, after, viewer.party, most)?;
@@ -275,7 +275,7 @@ const COLUMNS_WITH_ENDS: &str =
             WHERE place >= (conversation.number << 36) AND place < ((conversation.number + 1) << 36))
         FROM conversation";
 
-/// Lines after an id where all are shown, so many at most, and how many of them others said.
+/// Counts lines after an id where all are shown, up to a bound, and those by others.
 fn count_all(
     connection: &Connection,
     at: &ConversationMeta,

@@ -1,12 +1,13 @@
-//! Damage in the write-ahead logs that a server which was killed has left.
+//! Finds and repairs damage in the WAL of a server that was killed.
 //!
-//! SQLite takes the log up to the first frame whose checksum is wrong for all of it, and says nothing: a bit that flipped in an early
-//! frame takes every later commit with it. So the logs are looked through before SQLite opens them, while no other process has
-//! them open.
+//! SQLite reads a WAL up to the first frame with a wrong checksum, and reports nothing: a flipped
+//! bit in an early frame loses every later commit. So the WALs are scanned before SQLite opens
+//! them, while no other process has them open.
 //!
-//! A checksum of SQLite is linear. Where not more than one word of 4 bytes is wrong in a frame, the right one follows from it,
-//! and the frame is put right. Of what can't be put right it is known whether later commits lie behind it. The checksum of a frame
-//! begins with the one of the frame before, as that has it stored, so frames behind a bad one can be told from others.
+//! SQLite's checksum is linear. If at most one 4-byte word of a frame is wrong, the right one
+//! follows from the checksum, and the frame is repaired. For damage beyond repair the scan finds
+//! whether later commits lie behind it. The checksum of a frame continues the stored one of the
+//! frame before, so frames behind a bad one can be recognized.
 //!
 //! Format: <https://sqlite.org/fileformat2.html#the_write_ahead_log>.
 
@@ -20,21 +21,21 @@ use super::identity::beside;
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 
-/// The only page size that the server makes.
+/// The only page size that the server uses.
 const PAGE: usize = 4096;
 
 const FRAME: usize = FRAME_HEADER + PAGE;
 
-/// Checksums are of words in the order of this machine's bytes.
+/// Magic number for checksums of words in native byte order.
 const MAGIC: u32 = 0x377f_0682 | if cfg!(target_endian = "big") { 1 } else { 0 };
 const VERSION: u32 = 3_007_000;
 
-/// A checksum: two sums, of which each word changes both.
+/// A checksum: two sums, both changed by each word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Checksum(u32, u32);
 
 impl Checksum {
-    /// The sum goes on over more bytes, which count as pairs of words; what is missing of the last pair counts as zeros.
+    /// Continues the checksum over more bytes, taken as pairs of words and padded with zeros.
     pub(super) fn over(self, bytes: &[u8]) -> Self {
         let Self(mut first, mut second) = self;
         let (pairs, rest) = bytes.as_chunks::<8>();
@@ -53,7 +54,7 @@ impl Checksum {
         Self(first, second)
     }
 
-    /// Of bytes of any length.
+    /// Returns the checksum of any bytes.
     pub(super) fn of(bytes: &[u8]) -> i64 {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let Self(first, second) = Self(length, !length).over(bytes);
@@ -72,21 +73,21 @@ impl Checksum {
     }
 }
 
-/// A number of a header.
+/// Reads a number of a header.
 fn word(bytes: &[u8], at: usize) -> u32 {
     let word = bytes.get(at..at + 4).and_then(|word| word.try_into().ok());
     u32::from_be_bytes(word.unwrap_or_default())
 }
 
-/// A word by its place among those that a sum is over, and what is to be added to it.
+/// A fix of one word: its index among the summed words, and the value to add.
 type WordFix = (usize, u32);
 
-/// Each change of one word that makes the sum right. There is one, unless the highest bits of a word are wrong, which count for
-/// little in a sum.
+/// Returns every fix of one word that makes the checksum right. There is one, unless the highest
+/// bits of a word are wrong, which count for little.
 fn changes(words: usize, is: Checksum, should: Checksum) -> Vec<WordFix> {
     let mut found = Vec::new();
     let missing = (should.0.wrapping_sub(is.0), should.1.wrapping_sub(is.1));
-    // How much one more in the first word of a pair changes both sums, and one more in the second.
+    // The effect on both sums of adding one to the first and to the second word of a pair.
     let (mut first, mut second) = ((1_u32, 1_u32), (0_u32, 1_u32));
     let next = |(one, other): (u32, u32)| {
         let one = one.wrapping_add(other);
@@ -110,9 +111,9 @@ fn changes(words: usize, is: Checksum, should: Checksum) -> Vec<WordFix> {
     found
 }
 
-/// Of an odd number, modulo 2^32.
+/// Returns the inverse of an odd number modulo 2^32.
 fn inverse(odd: u32) -> u32 {
-    // Each step doubles the bits that are right: three at first.
+    // Each step doubles the correct bits, three at first.
     (0..4)
         .fold(odd, |inverse, _| inverse.wrapping_mul(2_u32.wrapping_sub(odd.wrapping_mul(inverse))))
 }
@@ -124,44 +125,44 @@ fn add_to_word(bytes: &mut [u8], at: usize, added: u32) {
     }
 }
 
-/// The bytes of a frame that its sum is over follow each other but for what lies between them.
+/// Applies a fix. The summed bytes of a frame are contiguous except for one gap.
 fn apply(frame: &mut Frame, (at, added): WordFix) {
     let at = if at < 2 { at * 4 } else { FRAME_HEADER + (at - 2) * 4 };
     add_to_word(frame, at, added);
 }
 
-/// What is wrong with a log.
+/// The damage found in a WAL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct WalDamage {
-    /// So many frames have one wrong word, and can be put right.
+    /// Frames with one wrong word, which can be repaired.
     pub(super) mended: usize,
-    /// The first frame from which on nothing can be read.
+    /// The first unreadable frame.
     pub(super) lost_from: Option<usize>,
-    /// So many commits lie behind it.
+    /// Commits behind it.
     pub(super) lost_commits: usize,
-    /// A frame that isn't right is read as it is, for the sake of the commits behind it.
+    /// A damaged frame that is kept for the commits behind it.
     pub(super) accepted: Option<usize>,
 }
 
-/// What is done about damage.
+/// What a scan does about damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RepairMode {
-    /// Nothing.
+    /// Report only.
     None,
-    /// What can be put right is.
+    /// Repair what can be repaired.
     Mend,
-    /// Also, a frame that can't be put right is read as it is: what it has is checked otherwise.
+    /// Also keep a frame beyond repair: its content has other checksums.
     Accept,
 }
 
-/// A frame, with its header.
+/// A frame with its header.
 type Frame = [u8; FRAME];
 
 fn offset(at: usize) -> u64 {
     (HEADER + at * FRAME) as u64
 }
 
-/// What its checksum is over.
+/// Returns the checksum of a frame.
 fn sum_of(frame: &Frame, before: Checksum) -> Checksum {
     before.over(&frame[..8]).over(&frame[FRAME_HEADER..])
 }
@@ -170,19 +171,19 @@ fn is_commit(frame: &Frame) -> bool {
     word(frame, 4) != 0
 }
 
-/// Whether a frame that isn't right can be put right.
+/// Whether a damaged frame can be repaired.
 enum Repair {
     As(Box<Frame>),
-    /// One word of it is wrong, and it isn't known which: it was whole, and is damaged.
+    /// One unknown word is wrong: the frame was complete, and is damaged.
     InSomeWay,
-    /// It is damaged, was not written to its end, or is no frame of this log.
+    /// The frame is damaged, incomplete, or from an earlier WAL.
     No,
 }
 
-/// A log that is looked through.
+/// A WAL during a scan.
 struct WalFile<'a> {
     file: &'a File,
-    /// The file to whose place it is written, if that is there.
+    /// The database, if it exists.
     database: Option<&'a File>,
     frames: usize,
     salts: [u8; 8],
@@ -202,7 +203,7 @@ impl WalFile<'_> {
         frame[8..16] == self.salts
     }
 
-    /// Whether the next frame goes on from this sum.
+    /// Whether the next frame continues this checksum.
     fn goes_on(&self, at: usize, sum: Checksum) -> io::Result<bool> {
         let next = self.frame(at)?;
         Ok(next.is_some_and(|next| {
@@ -210,12 +211,13 @@ impl WalFile<'_> {
         }))
     }
 
-    /// The frame as it was, if one word of it is wrong.
+    /// Returns the repaired frame, if one word is wrong.
     fn mended(&self, at: usize, frame: &Frame, before: Checksum) -> io::Result<Repair> {
         let mut mended = Box::new(*frame);
         let (is, stored) = (sum_of(frame, before), Checksum::stored(&frame[16..]));
         if is == stored {
-            // Frames of an earlier time have other salts, and sums that don't go on from this one.
+            // Frames of an earlier WAL have other salts, and checksums that don't continue this
+            // one.
             mended[8..16].copy_from_slice(&self.salts);
             return Ok(Repair::As(mended));
         }
@@ -248,7 +250,7 @@ impl WalFile<'_> {
         })
     }
 
-    /// The change after which a page is most like another version of it, if one is.
+    /// Returns the fix after which a page is most similar to another version of it.
     fn likeliest(
         &self,
         at: usize,
@@ -279,7 +281,7 @@ impl WalFile<'_> {
         let mut bests = gains.iter().filter(|(gain, _)| *gain == best);
         Ok(match (bests.next(), bests.next()) {
             (Some((1.., change)), None) => Some(*change),
-            // A later version of the page is read in its place, so long as it is that page.
+            // A later version of the page replaces it, if it is that page.
             (Some((0.., change)), _) if usual > 3 && self.is_replaced(at, page)? => {
                 Some(*change).filter(|(at, _)| *at >= 2)
             }
@@ -287,7 +289,7 @@ impl WalFile<'_> {
         })
     }
 
-    /// The page as it was before a frame, or else as it is after it.
+    /// Returns the page as of before a frame, or else after it.
     fn other_version(&self, at: usize, page: u32) -> io::Result<Option<Box<[u8; PAGE]>>> {
         for other in (0..at).rev().chain(at + 1..self.frames) {
             if self.page_of(other)? == Some(page) {
@@ -303,7 +305,7 @@ impl WalFile<'_> {
         }
     }
 
-    /// The page of a frame of this time.
+    /// Returns the page number of a frame of this WAL.
     fn page_of(&self, at: usize) -> io::Result<Option<u32>> {
         let mut header = [0; FRAME_HEADER];
         self.file.read_exact_at(&mut header, offset(at))?;
@@ -317,7 +319,7 @@ impl WalFile<'_> {
         Ok(page)
     }
 
-    /// Whether a later frame that is whole has the page again.
+    /// Whether a later intact frame has the page again.
     fn is_replaced(&self, at: usize, page: u32) -> io::Result<bool> {
         let mut before = self.frame(at)?;
         for at in at + 1..self.frames {
@@ -333,7 +335,8 @@ impl WalFile<'_> {
         Ok(false)
     }
 
-    /// Has SQLite read a frame as it is, and those behind it that go on from it. Returns how many of them are commits.
+    /// Makes SQLite accept a frame as it is, with those that continue it. Returns the number of
+    /// commits among them.
     fn accept(&self, at: usize, frame: &Frame, before: Checksum) -> io::Result<usize> {
         let mut commits = usize::from(is_commit(frame));
         let mut sum = sum_of(frame, before);
@@ -356,7 +359,7 @@ impl WalFile<'_> {
         Ok(commits)
     }
 
-    /// A frame can't be put right.
+    /// Records a frame beyond repair.
     fn lose(
         &self,
         at: usize,
@@ -374,13 +377,14 @@ impl WalFile<'_> {
             }
         }
         damage.lost_commits = lost;
-        // Without a commit behind it, it is one that was being written when the server ended, or what was taken back.
+        // Without a commit behind it, it was being written when the server ended, or was rolled
+        // back.
         let may_be_commit = self.has_salts(frame) && is_commit(frame);
         damage.lost_from = (lost > 0 || may_be_commit).then_some(at);
         Ok(())
     }
 
-    /// Commits behind a frame that can't be read.
+    /// Returns the number of commits behind an unreadable frame.
     fn commits_behind(&self, at: usize) -> io::Result<usize> {
         let mut commits = 0;
         let mut before = self.frame(at)?;
@@ -398,7 +402,7 @@ impl WalFile<'_> {
     }
 }
 
-/// Looks through the log of a database that no process has open.
+/// Scans the WAL of a database that no process has open.
 pub(super) fn look(database: &Path, cure: RepairMode) -> io::Result<WalDamage> {
     let path = beside(database, "-wal");
     let mend = cure != RepairMode::None;
@@ -416,7 +420,7 @@ pub(super) fn look(database: &Path, cure: RepairMode) -> io::Result<WalDamage> {
     let mut salts = [0; 8];
     file.read_exact_at(&mut salts, offset(0) + 8)?;
     let Some(right) = right_header(&header, salts) else {
-        // An empty log is made of zeros by some file systems after a power cut.
+        // Some file systems fill an empty WAL with zeros after a power cut.
         damage.lost_from = (header != [0; HEADER]).then_some(0);
         return Ok(damage);
     };
@@ -457,8 +461,8 @@ pub(super) fn look(database: &Path, cure: RepairMode) -> io::Result<WalDamage> {
     Ok(damage)
 }
 
-/// Takes away what a commit that failed has left behind the last one that counts, so that it isn't taken for commits that a bad
-/// frame hides. No other thread writes the database.
+/// Removes the remains of a failed commit behind the last valid one, so that they aren't taken for
+/// commits hidden by a bad frame. No other thread writes the database.
 pub(super) fn wipe_behind(database: &Path) -> io::Result<()> {
     let file = File::options().read(true).write(true).open(beside(database, "-wal"))?;
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
@@ -484,7 +488,8 @@ pub(super) fn wipe_behind(database: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A header as it was, if one word of it is wrong. Where several may be, the salts of the first frame decide.
+/// Returns the repaired header, if one word is wrong. Where several fixes are possible, the salts
+/// of the first frame decide.
 fn right_header(header: &[u8; HEADER], salts: [u8; 8]) -> Option<[u8; HEADER]> {
     let sum = |header: &[u8; HEADER]| Checksum::default().over(&header[..24]);
     let is_right = |header: &[u8; HEADER]| {
@@ -518,7 +523,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    /// A log with a commit for each row, as a killed process leaves it.
+    /// A WAL with a commit per row, as a killed process leaves it.
     fn killed(folder: &Path, rows: i64) -> PathBuf {
         let path = folder.join("some.db");
         let some = Connection::open(&path).unwrap();
@@ -567,7 +572,7 @@ mod tests {
                 mended += 1;
                 assert_eq!(rows(&left), 20, "{at}");
             } else {
-                // Of the high bits of a word it isn't always known which word it is.
+                // An error in high bits may fit several words.
                 assert!(found.lost_commits > 0, "{at}: {found:?}");
             }
             at += if at < 200 { 1 } else { 397 };
@@ -602,7 +607,7 @@ mod tests {
         let left = killed(folder.path(), 20);
         let wal = folder.path().join("left.db-wal");
         let mut bytes = fs::read(&wal).unwrap();
-        // As if the fifth frame from the end were written anew, and went on from the one before.
+        // As if the fifth frame from the end were written anew, continuing the one before.
         let begin = bytes.len() - 5 * FRAME;
         let before = Checksum::stored(&bytes[begin - FRAME + 16..]);
         bytes[begin + FRAME - 1] ^= 1;

@@ -1,4 +1,4 @@
-//! Writing: whole commits, and small steps that take out what is kept no more.
+//! Writes: commits, and small steps that delete what retention removes.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,16 +17,17 @@ use super::reader::Reader;
 use super::server_moderation::{self, ServerModerationOp};
 use super::{ChannelModerationOp, Shared, StoreError, channel_moderation, redact, wal_repair};
 
-/// Bits of a line's id in its place. 68 billion lines for each conversation, 134 million conversations.
+/// Bits of the line id in a row id: 68 billion lines per conversation, 134 million conversations.
 pub(super) const ID_BITS: u32 = 36;
 
-/// The name of the conversation that no channel can be: its floor is the greatest last id of channels that are forgotten.
+/// The name of a placeholder conversation, which no channel can have. Its floor is the greatest
+/// last id of forgotten channels.
 pub const FORGOTTEN: &str = "#";
 
-/// The greatest number that a conversation may have: that of the one after it has places, too.
+/// The greatest conversation number: the number after it has row ids, too.
 pub const MAX_NUMBER: u32 = (1 << (63 - ID_BITS)) - 2;
 
-/// The place of a line: what tables find it by.
+/// Returns the row id of a line.
 pub(super) fn rowid(number: u32, id: u64) -> i64 {
     let id = id.min((1 << ID_BITS) - 1);
     i64::from(number) << ID_BITS | i64::try_from(id).unwrap_or(i64::MAX)
@@ -38,33 +39,33 @@ pub(super) fn line_id(place: i64) -> u64 {
 
 /// `/me`.
 pub(super) const ACTION: i64 = 1;
-/// Said by the second party of a private chat.
+/// By the second party of a private chat.
 pub(super) const BY_OTHER: i64 = 2;
-/// Blanked: nothing but its place and its time is left.
+/// Redacted: only id and time are left.
 pub(super) const REDACTED: i64 = 4;
-/// Hidden by those who run the channel.
+/// Hidden by a purge.
 pub(super) const HIDDEN: i64 = 8;
-/// Lines with one of these are told to nobody, though their ids are given.
+/// Lines with one of these flags are not shown, though they keep their ids.
 pub(super) const NOT_SHOWN: i64 = REDACTED | HIDDEN;
 
-/// The one that writes.
+/// Writes the store; one per store.
 pub struct Writer {
     connection: Shared,
     memtable: Arc<Memtable>,
-    /// Nobody else writes for as long as this is held.
+    /// Keeps other processes from writing.
     lock: Option<Arc<File>>,
 }
 
-/// Something to be written. Later entries see earlier ones.
+/// A write operation. Later operations of a commit see earlier ones.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub enum WriteOp<'a> {
-    /// A channel is as given from now on.
+    /// Creates or updates a channel.
     Channel { number: u32, name: &'a str, shown: &'a str, topic: Option<&'a str>, open: bool },
-    /// A private chat has these names from now on.
+    /// Creates or renames the parties of a private chat.
     Private { number: u32, one: u64, other: u64, one_name: &'a str, other_name: &'a str },
-    /// A line was said, by this account if its author has one; with `once`, by this author (folded) and under
-    /// this key. One that is hidden from the beginning is blanked at once.
+    /// Adds a line, with the author's account if any. `once` is the author (folded) and the
+    /// idempotency key. A hidden line is stored redacted.
     Line {
         number: u32,
         id: u64,
@@ -77,29 +78,29 @@ pub enum WriteOp<'a> {
         once: Option<(&'a str, &'a str)>,
         hidden: bool,
     },
-    /// A place in a conversation of which the line is blanked.
+    /// Adds a redacted line.
     RedactedLine { number: u32, id: u64, time: i64 },
-    /// A channel is there no more.
+    /// Closes a channel.
     ChannelClosed { number: u32 },
-    /// How a channel is run.
+    /// Changes the moderation state of a channel.
     ChannelModeration { number: u32, op: ChannelModerationOp<'a> },
-    /// A topic is set, by this account if whoever sets it has one.
+    /// Sets a topic, with the account that set it if any.
     Topic { number: u32, topic: Option<&'a str>, by: Option<u64> },
-    /// Lines up to this one are kept no more.
+    /// Raises the retention floor.
     Floor { number: u32, floor: u64 },
-    /// This line has an earlier time than the one before it.
+    /// Records that this line has an earlier time than the one before it.
     OutOfOrder { number: u32, id: u64 },
-    /// A name (folded) stands for a party.
+    /// Holds a name (folded) for a party.
     HoldName { name: &'a str, party: u64, since: i64 },
-    /// A name (folded) stands for nobody.
+    /// Releases a name (folded).
     ReleaseName { name: &'a str },
-    /// Something about an account.
+    /// Changes an account.
     Account(AccountOp<'a>),
-    /// Something that an operator of the server decided.
+    /// Changes server moderation.
     ServerModeration(ServerModerationOp<'a>),
 }
 
-/// A conversation as it is kept.
+/// A stored conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct ConversationRow {
@@ -107,23 +108,23 @@ pub struct ConversationRow {
     pub shown: String,
     pub topic: Option<String>,
     pub open: bool,
-    /// Of a private chat.
+    /// The parties of a private chat.
     pub parties: Option<(u64, u64)>,
     pub one_name: String,
     pub other_name: String,
-    /// The last id that was given.
+    /// The last assigned id.
     pub last: u64,
     pub floor: u64,
 }
 
 impl ConversationRow {
-    /// Whether it is [`FORGOTTEN`].
+    /// Whether it is the placeholder [`FORGOTTEN`].
     pub fn is_of_forgotten(&self) -> bool {
         self.parties.is_none() && self.shown.is_empty()
     }
 }
 
-/// A name that stands for a party.
+/// A name held for a party.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct NameHolderRow {
@@ -132,7 +133,7 @@ pub struct NameHolderRow {
     pub since: i64,
 }
 
-/// Where and when something was said once.
+/// The line stored under an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct OnceRow {
@@ -146,7 +147,7 @@ impl Writer {
         Self { connection, memtable, lock: lock.map(Arc::new) }
     }
 
-    /// Writes all of it, as durably as was asked for, or nothing.
+    /// Commits all operations as durably as configured, or none.
     pub fn commit(&mut self, entries: &[WriteOp<'_>]) -> Result<(), StoreError> {
         self.memtable.look()?;
         if memtable::may_wait(entries) {
@@ -162,7 +163,7 @@ impl Writer {
                 _ => None,
             })
         };
-        // A line that doesn't wait comes after those that do.
+        // A line that isn't journaled comes after those that are.
         for number in lines() {
             self.memtable.flush(number)?;
         }
@@ -180,25 +181,25 @@ impl Writer {
         Ok(())
     }
 
-    /// How many lines wait to be put into the tables.
+    /// Returns the number of unflushed lines.
     pub fn waiting(&self) -> usize {
         self.memtable.lines()
     }
 
-    /// Puts all lines that wait into the tables, and their words into the index.
+    /// Flushes and indexes all lines.
     pub fn flush(&self) -> Result<(), StoreError> {
         while !self.memtable.index_some_of_all()? {}
         Ok(())
     }
 
-    /// What puts lines into the tables, for a thread of its own.
+    /// Returns the flusher, for a thread of its own.
     pub fn flusher(&self) -> Flusher {
         Flusher(Arc::clone(&self.memtable), self.lock.clone())
     }
 
-    /// Every conversation.
+    /// Returns every conversation.
     pub fn conversations(&self) -> Result<Vec<ConversationRow>, StoreError> {
-        // Before the tables, since what waits may be put there meanwhile.
+        // Read before the tables: buffered lines may be flushed in between.
         let waiting = self.memtable.all_ends();
         let mut rows = conversations(&self.memtable.tables())?;
         for row in &mut rows {
@@ -208,7 +209,7 @@ impl Writer {
         Ok(rows)
     }
 
-    /// The time of the last line or act of each conversation that has one, by its number.
+    /// Returns the time of the last line or moderation log entry of each conversation.
     pub fn last_times(&self) -> Result<HashMap<u32, i64>, StoreError> {
         let waiting = self.memtable.all_ends();
         let connection = self.memtable.tables();
@@ -229,7 +230,7 @@ impl Writer {
         Ok(times)
     }
 
-    /// Of the topics that an account set, the number of the channel and the account.
+    /// Returns channel number and account of each topic that an account set.
     pub fn topics(&self) -> Result<Vec<(u32, u64)>, StoreError> {
         let connection = self.memtable.tables();
         let mut all = connection.prepare_cached(
@@ -239,7 +240,7 @@ impl Writer {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Every name that stands for a party.
+    /// Returns every held name.
     pub fn holders(&self) -> Result<Vec<NameHolderRow>, StoreError> {
         let connection = self.memtable.tables();
         let mut all = connection.prepare_cached("SELECT name, party, since FROM holder")?;
@@ -249,7 +250,8 @@ impl Writer {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// What this author (folded) said under this key, unless it was before `since`.
+    /// Returns the line of this author (folded) under an idempotency key, unless it is older than
+    /// `since`.
     pub fn said_once(
         &self,
         author: &str,
@@ -269,7 +271,7 @@ impl Writer {
         Ok(said.optional()?)
     }
 
-    /// Forgets some keys from before this time; tells how many.
+    /// Deletes some idempotency keys from before a time. Returns how many.
     pub fn forget_once_before(&mut self, time: i64, most: usize) -> Result<usize, StoreError> {
         let connection = self.memtable.tables();
         let mut some = connection.prepare_cached(
@@ -279,14 +281,14 @@ impl Writer {
         Ok(some.execute(params![time, most])?)
     }
 
-    /// Lines up to this one are not there any more, whether they are deleted yet or not.
+    /// Removes lines up to this one, whether they are deleted yet or not.
     pub fn raise_floor(&mut self, number: u32, floor: u64) -> Result<(), StoreError> {
         self.commit(&[WriteOp::Floor { number, floor }])
     }
 
-    /// The last of the lines after an id that are all older than this time, of so many at most; and whether there may be
-    /// more of them. A line that is as young keeps those after it, whatever their times are: what an earlier version
-    /// stored, or an import brought, has the times of the clock that there was.
+    /// Returns the last of the lines after an id that are all older than a time, up to a bound, and
+    /// whether there may be more. A younger line keeps all lines after it, whatever their times: an
+    /// earlier version or an import may have stored lines by a wrong clock.
     pub fn last_before(
         &self,
         number: u32,
@@ -311,10 +313,10 @@ impl Writer {
         Ok((last, seen == most))
     }
 
-    /// Deletes some of the lines that are not there any more; tells how many. So many at most, and if that many there
+    /// Deletes some removed lines, up to a bound. Returns how many; if that equals the bound, there
     /// may be more.
     pub fn sweep(&mut self, number: u32, most: usize) -> Result<usize, StoreError> {
-        // Only words that are in the index can be taken out of it.
+        // Only indexed words can be deleted from the index.
         if !self.memtable.index_some(number)? {
             return Ok(most);
         }
@@ -336,7 +338,7 @@ impl Writer {
             )?;
             let mut line = step.prepare_cached("DELETE FROM line WHERE place = ?1")?;
             for (place, flags, text, author) in &lines {
-                // The index counts its lines, and refuses to take one out twice.
+                // The index counts its lines, and fails if one is deleted twice.
                 if flags & REDACTED == 0 {
                     words.execute(params![place, indexed(text), indexed(author)])?;
                 }
@@ -368,8 +370,7 @@ impl Writer {
         self.memtable.is_short()
     }
 
-    /// Forgets a conversation whose lines are swept. Its number may be given to another one, so all
-    /// that the journal has of it [is put](Self::is_put).
+    /// Deletes a conversation whose lines are deleted.
     pub fn forget_conversation(&mut self, number: u32) -> Result<(), StoreError> {
         let mut connection = self.memtable.tables();
         let change = connection.transaction()?;
@@ -380,12 +381,12 @@ impl Writer {
         Ok(change.commit()?)
     }
 
-    /// Puts everything into the one file.
+    /// Moves everything into the database file.
     pub fn checkpoint(&mut self) -> Result<(), StoreError> {
         self.memtable.close_files()
     }
 
-    /// Reads what it has written.
+    /// Returns a reader on the writer's connection.
     pub(super) fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.connection), Some(Arc::clone(&self.memtable)))
     }
@@ -399,11 +400,11 @@ impl Writer {
     }
 }
 
-/// Puts lines into the tables once nothing else is to be done, or many wait.
+/// Flushes lines when traffic pauses, or when many are buffered.
 pub struct Flusher(Arc<Memtable>, Option<Arc<File>>);
 
 impl Flusher {
-    /// Works until [`Flusher::stop`].
+    /// Runs until [`Flusher::stop`].
     pub fn run(&self) {
         self.0.run(self.1.as_deref());
     }
@@ -420,19 +421,19 @@ fn commit(connection: &mut Connection, entries: &[WriteOp<'_>]) -> rusqlite::Res
     change.commit()
 }
 
-/// A commit of which only the sync failed lies whole in the WAL, and a start after a crash would take it for
-/// done. One that changes nothing takes its place there, whether that can be synced or not.
+/// Overwrites a commit that failed only at its sync. It lies complete in the WAL, and a start after
+/// a crash would accept it. An empty commit takes its place, synced or not.
 pub(super) fn overwrite_failed(connection: &Connection, error: &rusqlite::Error) {
-    // The disk fails, as is known already; what fails of it here is tried again by the next commit.
+    // The disk failure is already known. The next commit retries what fails here.
     let _ = commit_nothing(connection);
-    // Of one that found no room the end isn't there.
+    // A commit on a full disk has no end.
     let may_be_whole = error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
     if may_be_whole && let Some(path) = connection.path().filter(|path| !path.is_empty()) {
         let _ = wal_repair::wipe_behind(Path::new(path));
     }
 }
 
-/// Commits without changing anything. What was written before it is synced with it.
+/// Commits without a change. Earlier writes are synced with it.
 pub(super) fn commit_nothing(connection: &Connection) -> rusqlite::Result<()> {
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     connection.pragma_update(None, "user_version", version)
@@ -535,7 +536,7 @@ pub(super) fn write_other(change: &Transaction<'_>, entry: WriteOp<'_>) -> rusql
     }
 }
 
-/// A statement that is prepared when it is needed first.
+/// A statement that is prepared on first use.
 struct Lazy<'a> {
     on: &'a Connection,
     sql: &'static str,
@@ -556,7 +557,7 @@ impl<'a> Lazy<'a> {
 }
 
 pub(super) fn conversations(connection: &Connection) -> Result<Vec<ConversationRow>, StoreError> {
-    // The greatest place is one seek in the tree of lines.
+    // The greatest row id is one seek in the table of lines.
     let mut all = connection.prepare_cached(
         "SELECT number, shown, topic, open, one, other, one_name, other_name, last, floor,
             (SELECT max(place) FROM line WHERE place >= (number << 36)

@@ -1,4 +1,4 @@
-//! `chat-server admin`: asks a running server over its admin socket.
+//! `chat-server admin`: talks to a running server over its admin socket.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::Shutdown;
@@ -12,14 +12,14 @@ use crate::admin::wire::{Answer, Request};
 use crate::cli::{Admin, AdminWish, ListWish};
 use crate::config::{ADMIN_SOCKET, Config};
 
-/// How a script tells what became of it. Clap ends with 2 if the command line is wrong.
+/// Exit code of a refusal. Clap exits with 2 on a wrong command line.
 const REFUSED: u8 = 1;
 const UNREACHED: u8 = 3;
 
-/// Longer than a server takes for any answer.
+/// Longer than any answer takes.
 const DEADLINE: Duration = Duration::from_secs(90);
 
-/// Where the service of the package has its sockets.
+/// Directory of the packaged service's sockets.
 const SERVICE_DIRECTORY: &str = "/run/chat-server";
 
 pub(super) fn run(admin: &Admin, config: &Config) -> anyhow::Result<ExitCode> {
@@ -69,7 +69,7 @@ pub(super) fn run(admin: &Admin, config: &Config) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// A script that reads JSON finds why in the last line, as with a refusal.
+/// Prints the reason as the last line, as with a refusal, for scripts that read JSON.
 fn unreached(admin: &Admin, why: &str) -> anyhow::Result<ExitCode> {
     complain(why);
     if admin.json {
@@ -80,11 +80,11 @@ fn unreached(admin: &Admin, why: &str) -> anyhow::Result<ExitCode> {
 }
 
 fn complain(what: &str) {
-    // Without an error output the exit code has to do.
+    // Without standard error the exit code must do.
     let _ = writeln!(io::stderr(), "chat-server admin: {what}");
 }
 
-/// Where the server of these settings has its socket; if there is none, where the service has it.
+/// Returns the socket of the configured server, or else of the packaged service.
 fn socket(admin: &Admin, config: &Config) -> Option<PathBuf> {
     if let Some(given) = &admin.socket {
         return Some(given.clone());
@@ -105,7 +105,7 @@ fn ask(path: &Path, request: &Request) -> io::Result<Vec<String>> {
     stream.set_write_timeout(Some(DEADLINE))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
-    // A server that refuses may do so before it has read all, and close: its answer is there all the same.
+    // A server may refuse before it has read everything, and close: the answer is still there.
     let sent = stream.write_all(&line).and_then(|()| stream.shutdown(Shutdown::Write));
     let mut lines = Vec::new();
     for line in BufReader::new(stream).lines() {
@@ -165,8 +165,8 @@ fn request(wish: &AdminWish) -> Request {
     }
 }
 
-/// A line for people: of a list its rows, of anything else the sentence at its end; of a code and of a password
-/// these alone, for a script to take.
+/// Returns the answer for people: the rows of a list, the sentence of anything else, or a bare code
+/// or password for scripts.
 fn shown(answer: Answer) -> Option<String> {
     let by = |by: Option<String>| by.unwrap_or_else(|| "(shell)".to_owned());
     Some(match answer {

@@ -22,9 +22,9 @@ pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
     }
     let part = PartialBackup::new(file)?;
     Store::open_to_copy(directory)?.copy_to(&part.0)?;
-    // What somebody had erased just before isn't in a copy, however far the server has come with it.
+    // Text deleted just before isn't in a copy, however far the server has come with its redaction.
     maintenance::redact_copy(&part.0)?;
-    // Put in the place of a store by hand, it is told from what belongs there.
+    // The mark distinguishes it if it is put in place of a store by hand.
     maintenance::mark_backup(&part.0)?;
     let faults = maintenance::faults_of(&part.0)?;
     if !faults.is_empty() {
@@ -33,7 +33,7 @@ pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
     let copied = || -> io::Result<u64> {
         let copy = File::open(&part.0)?;
         copy.sync_all()?;
-        // A link, unlike a rename, never replaces what came there meanwhile.
+        // A link, unlike a rename, never replaces a file created meanwhile.
         fs::hard_link(&part.0, file)?;
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
@@ -44,7 +44,7 @@ pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The copy while it is made; it goes when this is dropped.
+/// The unfinished copy, removed on drop.
 struct PartialBackup(PathBuf);
 
 impl PartialBackup {
@@ -52,7 +52,7 @@ impl PartialBackup {
         let mut name = OsString::from(file);
         name.push(".part");
         let path = PathBuf::from(name);
-        // Only for its owner: it holds private chats.
+        // Readable by its owner alone: it holds private chats.
         let made = File::options().write(true).create_new(true).mode(0o600).open(&path);
         made.with_context(|| {
             format!("{} can't be made; if an earlier backup left it, remove it", path.display())

@@ -1,4 +1,5 @@
-//! `chat-server check`: settings, directory, database and doors: each fault with its cure.
+//! `chat-server check`: checks settings, directory, database and listeners; each fault with its
+//! cure.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -16,7 +17,7 @@ use crate::listen::tcp;
 use crate::store::maintenance::free_bytes;
 use crate::store::{OpenError, Store, StoreLocation};
 
-/// Less room than this is worth a word.
+/// Less free space than this is reported.
 const LITTLE_BYTES: u64 = 256 * 1024 * 1024;
 
 pub(super) fn run(config: &Config) -> anyhow::Result<()> {
@@ -75,7 +76,7 @@ impl CheckReport {
     }
 }
 
-/// Tells whether a server runs on this directory.
+/// Reports whether a server uses this directory.
 fn directory_is_used(directory: &Path, report: &mut CheckReport) -> io::Result<bool> {
     let shown = directory.display();
     if !directory.exists() {

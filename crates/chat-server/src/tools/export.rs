@@ -14,7 +14,7 @@ use super::row::ExportRow;
 use crate::history::channel_key;
 use crate::store::{Store, StoreKey};
 
-/// Lines and bytes that are read at once.
+/// Lines and bytes read at once.
 pub(super) const LINES_A_PAGE: usize = 1000;
 pub(super) const BYTES_A_PAGE: usize = 1024 * 1024;
 
@@ -61,7 +61,7 @@ pub(super) fn run(directory: &Path, channel: &str, file: Option<&Path>) -> anyho
     out.flush().context("the output can't be written")
 }
 
-/// A file that isn't there yet, or standard output. Only for its owner: it may hold private chats.
+/// Opens a new file, or standard output. Readable by its owner alone: it may hold private chats.
 pub(super) fn out(file: Option<&Path>) -> anyhow::Result<impl Write> {
     let out: Box<dyn Write> = match file {
         Some(file) => {

@@ -1,4 +1,5 @@
-//! `chat-server export-user NAME [FILE]`: all that is kept of one account, as JSON Lines, while the server runs.
+//! `chat-server export-user NAME [FILE]`: all data of one account, as JSON Lines, while the server
+//! runs.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -12,11 +13,11 @@ use serde::Serialize;
 use super::export::{LINES_A_PAGE, out, write};
 use crate::store::{AccountRow, ConversationRow, Reader, Store};
 
-/// One line of the file. Neither the password nor a token is among them, also not as a hash.
+/// A row of the file. Neither the password nor a token is among them, not even as a hash.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum UserExportRow<'a> {
-    /// The first one.
+    /// The first row.
     Account {
         name: &'a str,
         created: String,
@@ -26,13 +27,13 @@ enum UserExportRow<'a> {
         reason: Option<&'a str>,
         admin: bool,
     },
-    /// Somebody who is ignored.
+    /// An entry of the ignore list.
     Ignored { name: &'a str },
-    /// A channel that the account is in.
+    /// A membership in a channel.
     Member { channel: &'a str, entered: String, read: u64 },
-    /// A private chat, and how far it was read.
+    /// A private chat with its read marker.
     Chat { with: &'a str, read: u64 },
-    /// A channel that the account runs.
+    /// An operator right.
     Operator { channel: &'a str },
     /// A line in a channel.
     Message {
@@ -56,7 +57,7 @@ enum UserExportRow<'a> {
     },
 }
 
-/// A conversation as the account's rows name it.
+/// A conversation as the rows name it.
 enum ExportedConversation {
     Channel(String),
     With(String),
@@ -91,7 +92,7 @@ pub(super) fn run(directory: &Path, name: &str, file: Option<&Path>) -> anyhow::
                 Some(ExportedConversation::With(to)) => {
                     UserExportRow::Private { id, time, from, to, text, action }
                 }
-                // A conversation begun since they were read.
+                // A conversation started since they were read.
                 None => continue,
             };
             write(&mut out, &row)?;
@@ -100,7 +101,7 @@ pub(super) fn run(directory: &Path, name: &str, file: Option<&Path>) -> anyhow::
     out.flush().context("the output can't be written")
 }
 
-/// What comes before the lines.
+/// Writes the rows before the lines.
 fn about(
     out: &mut impl Write,
     reader: &Reader,

@@ -1,4 +1,4 @@
-//! `chat-server import [FILE]`: what an export wrote, into a store that no server has open.
+//! `chat-server import [FILE]`: imports an export into the store of a stopped server.
 
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _};
 use std::path::Path;
@@ -14,13 +14,13 @@ use crate::history::channel_key;
 use crate::store::{Durability, Reader, Store, StoreKey, StoreLocation, WriteOp, Writer};
 use crate::util::input;
 
-/// The highest id that a line can have.
+/// The highest line id.
 const MAX_ID: u64 = (1 << 36) - 1;
 
 /// Longer than a row with the longest line, each character escaped.
 const MAX_ROW_BYTES: u64 = 64 * 1024;
 
-/// Lines of one commit.
+/// Lines per commit.
 const BATCH: usize = 5000;
 
 pub(super) fn run(directory: &Path, file: Option<&Path>) -> anyhow::Result<()> {
@@ -61,7 +61,7 @@ pub(super) fn run(directory: &Path, file: Option<&Path>) -> anyhow::Result<()> {
         }
     }
     import.end_channel()?;
-    // A server that starts with it finds every word at once.
+    // The next server finds everything indexed.
     import.writer.flush()?;
     import.writer.checkpoint()?;
     let Import { added, there, .. } = import;
@@ -69,7 +69,7 @@ pub(super) fn run(directory: &Path, file: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The next line, without a byte order mark.
+/// Returns the next line, without a byte order mark.
 fn next_line(input: &mut impl BufRead) -> anyhow::Result<Option<String>> {
     let mut line = Vec::new();
     let count = input.take(MAX_ROW_BYTES).read_until(b'\n', &mut line);
@@ -89,11 +89,11 @@ struct Import {
     channel: Option<ImportedChannel>,
     batch: Vec<ImportedLine>,
     added: u64,
-    /// Lines of the file that the store has already.
+    /// Lines that the store has already.
     there: u64,
 }
 
-/// The channel into which lines go.
+/// The channel that receives lines.
 struct ImportedChannel {
     name: ChannelName,
     number: u32,
@@ -101,7 +101,7 @@ struct ImportedChannel {
     /// The time of the last line.
     time: i64,
     floor: u64,
-    /// So many ids were given where it comes from.
+    /// Ids assigned at the source.
     end: u64,
 }
 
@@ -111,7 +111,7 @@ struct ImportedLine {
     said: Option<ImportedMessage>,
 }
 
-/// What an erased line hasn't got any more.
+/// The parts that a redacted line lacks.
 struct ImportedMessage {
     from: String,
     text: String,
@@ -186,7 +186,7 @@ impl Import {
             bail!("ids begin with 1");
         }
         if into.last == 0 && line.id > 1 {
-            // An export of a channel of which only the newest lines are kept.
+            // The export of a channel with limited retention.
             self.writer.raise_floor(into.number, line.id - 1)?;
             (into.last, into.floor) = (line.id - 1, line.id - 1);
         }
@@ -206,7 +206,7 @@ impl Import {
         if self.batch.len() >= BATCH { self.commit() } else { Ok(()) }
     }
 
-    /// An id is never given twice for one name, also if its line is kept no more.
+    /// Ids are never reused for a name, even if a line was removed.
     fn end_channel(&mut self) -> anyhow::Result<()> {
         self.commit()?;
         if let Some(into) = self.channel.take()
@@ -217,7 +217,7 @@ impl Import {
         Ok(())
     }
 
-    /// A line that is there already must be the same.
+    /// Compares a line with the stored one, which must be the same.
     fn compare(&mut self, number: u32, floor: u64, line: &ImportedLine) -> anyhow::Result<()> {
         self.commit()?;
         let Some(into) = self.channel.as_ref().filter(|into| into.number == number) else {
@@ -228,7 +228,7 @@ impl Import {
         let same = page.lines.first().is_none_or(|there| {
             let words =
                 |said: &ImportedMessage| there.text == said.text && there.author == said.from;
-            // What is erased on one of the two sides stays as it is here.
+            // A line that is redacted on one of the two sides stays as it is here.
             there.time == line.time && (there.redacted || line.said.as_ref().is_none_or(words))
         });
         if line.id > floor && !same {
@@ -265,7 +265,7 @@ impl Import {
             })
             .collect();
         for ImportedLine { id, time, .. } in &self.batch {
-            // An export tells what the clock was.
+            // An export has the times of the clock as it was.
             if *time < into.time {
                 entries.push(WriteOp::OutOfOrder { number, id: *id });
             }
@@ -280,7 +280,7 @@ impl Import {
     }
 }
 
-/// Milliseconds since 1970.
+/// Returns milliseconds since 1970.
 fn moment(time: &str) -> anyhow::Result<i64> {
     let moment = Timestamp::from_rfc3339(time)
         .with_context(|| format!("\"{time}\" is no time such as 2026-11-22T07:44:05.120Z"))?;

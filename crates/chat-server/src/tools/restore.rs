@@ -1,4 +1,4 @@
-//! `chat-server restore FILE`: puts a backup in place of what a store's directory has.
+//! `chat-server restore FILE`: puts a backup in place of a store.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use super::tell;
 use crate::store::{OpenError, Store, maintenance};
 use crate::util::clock::steady_clock;
 
-/// The copy of the backup until it is in place. One that an earlier call left there is replaced.
+/// The staged copy of the backup. One left by an earlier call is replaced.
 const PART: &str = "chat.db.restoring";
 
 pub(super) fn run(directory: &Path, file: &Path) -> anyhow::Result<()> {
@@ -63,7 +63,7 @@ fn unusable(file: &Path, error: OpenError) -> anyhow::Error {
     }
 }
 
-/// The copy; what is left of it goes when this is dropped.
+/// The staged copy, removed on drop.
 struct StagedCopy(PathBuf);
 
 impl StagedCopy {
@@ -75,7 +75,7 @@ impl StagedCopy {
         Ok(part)
     }
 
-    /// It belongs to the user that the server runs as, and outlives a power cut.
+    /// Gives the copy to the server's user and syncs it.
     fn finish(&self, directory: &Path) -> anyhow::Result<u64> {
         give(directory, &self.0)?;
         let copy = File::open(&self.0)?;
@@ -86,13 +86,13 @@ impl StagedCopy {
 
 impl Drop for StagedCopy {
     fn drop(&mut self) {
-        // Usually it is in place.
+        // Usually it has been moved into place.
         drop(fs::remove_file(&self.0));
     }
 }
 
-/// Gives a file to the owner of the directory, as whom the server runs: with systemd's `DynamicUser=` that is nobody who
-/// calls a tool.
+/// Gives a file to the owner of the directory, the server's user: with systemd's `DynamicUser=` no
+/// one runs a tool as that user.
 fn give(directory: &Path, file: &Path) -> anyhow::Result<()> {
     let (owner, now) = (fs::metadata(directory)?, fs::metadata(file)?);
     if (owner.uid(), owner.gid()) == (now.uid(), now.gid()) {
@@ -100,7 +100,7 @@ fn give(directory: &Path, file: &Path) -> anyhow::Result<()> {
     }
     let given = std::os::unix::fs::chown(file, Some(owner.uid()), Some(owner.gid()));
     match given {
-        // It is the same user's, with a group that only root may give.
+        // Same user, with a group that only root may set.
         Err(_) if owner.uid() == now.uid() => Ok(()),
         given => given.with_context(|| {
             format!(
@@ -113,8 +113,9 @@ fn give(directory: &Path, file: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Moves the files of the store into a folder beside them, and the copy to where the database was. A start at any moment in
-/// between either finds all the old files or is refused: the copy is marked as a backup, and takes no log and no journal.
+/// Moves the files of the store into a folder beside them, and the copy into place. A start at any
+/// moment in between either finds all the old files or is refused: the copy is marked as a backup,
+/// and accepts no WAL and no journal.
 fn exchange(directory: &Path, part: &Path) -> anyhow::Result<Option<PathBuf>> {
     let database = Store::file_in(directory);
     let old: Vec<PathBuf> = maintenance::files_in(directory)

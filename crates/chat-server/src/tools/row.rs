@@ -1,12 +1,12 @@
-//! A row of an export: the JSON form of the protocol, and before them one for the channel itself.
+//! Rows of an export: the protocol's JSON encoding, after a row for the channel itself.
 
 use serde::{Deserialize, Serialize};
 
-/// One line of the file.
+/// A row of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum ExportRow {
-    /// The first one.
+    /// The first row.
     Channel {
         name: String,
         #[serde(default)]
@@ -14,7 +14,7 @@ pub(super) enum ExportRow {
         #[serde(default)]
         last: u64,
     },
-    /// Something that was said.
+    /// A message.
     Message {
         id: u64,
         time: String,
@@ -24,6 +24,6 @@ pub(super) enum ExportRow {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         action: bool,
     },
-    /// A place whose line was erased with its author's account.
+    /// A line that was redacted with its author's account.
     Erased { id: u64, time: String, channel: String },
 }

@@ -1,4 +1,4 @@
-//! Tools over what no server writes yet, or not in a moment.
+//! Tools on data that no server writes yet, or not quickly.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn said(number: u32, id: u64, author: &'static str, account: Option<u64>) -> Wri
     WriteOp::Line { number, id, time, author, action, by_other, account, text, once, hidden: false }
 }
 
-/// Alice has the account 10 and runs `#general`; Bob has none.
+/// Alice has account 10 and is operator of `#general`; Bob has none.
 fn fill(directory: &Path) -> Writer {
     let mut writer = writer(directory);
     let account = |entry| WriteOp::Account(entry);
@@ -59,7 +59,7 @@ fn fill(directory: &Path) -> Writer {
             said(2, 3, "Alice", Some(10)),
         ])
         .unwrap();
-    // As the thread of a server does that puts lines into the tables.
+    // As a server's flusher does.
     writer.flush().unwrap();
     writer
 }
@@ -102,7 +102,7 @@ fn places_of_erased_lines_go_through_an_export_and_an_import() {
     let row =
         r##"{"type":"erased","id":2,"time":"1970-01-01T00:16:42.000Z","channel":"#General"}"##;
     assert_eq!(after.lines().nth(2), Some(row));
-    // What is erased on either side stays what it is where it is taken in.
+    // A line redacted on either side stays so after an import.
     for (first, second, expected) in [("after", "before", &after), ("before", "after", &before)] {
         let into = path(&format!("{first}-first"));
         import::run(&into, Some(&path(first))).unwrap();

@@ -1,9 +1,9 @@
-//! A queue that is served in turns: by lane, then by address, then by account, then by connection.
+//! A queue that serves lanes, addresses and connections in turns.
 //!
-//! Work that a peer can ask for and that takes a worker's time waits here, so that a peer, or an address with many
-//! connections, delays the others by its share and no more. A flow that was idle is served before the flows that had
-//! a turn lately, but for every fourth turn, as in FQ-CoDel (RFC 8290, section 4.2): an occasional question doesn't
-//! wait for those who ask all the time, and these are not starved either.
+//! It holds work that a client may request and that takes a worker's time. A client, or an address
+//! with many connections, delays the others by its share and no more. A flow that was idle is
+//! served before recently served flows, except every fourth turn, as in FQ-CoDel (RFC 8290, section
+//! 4.2): an occasional request doesn't wait for constant ones, which aren't starved either.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -14,13 +14,13 @@ use crate::util::net::client_prefix;
 use crate::util::sync::lock;
 use crate::util::work_queue::{Popped, Wait};
 
-/// So many flows that were idle are served before the next of those that had a turn lately.
+/// Idle flows served before the next recently served one.
 const FRESH_IN_A_ROW: u32 = 3;
 
-/// The flow of a piece of work.
+/// Identifies the flow of a work item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FlowId {
-    /// Lanes have equal shares, whatever waits in each.
+    /// Lanes have equal shares, whatever is queued in each.
     lane: u8,
     /// An IPv6 address counts as its /64. Connections without an address are one flow.
     address: Option<IpAddr>,
@@ -30,12 +30,12 @@ pub(crate) struct FlowId {
 }
 
 impl FlowId {
-    /// What a connection asks for.
+    /// Returns the flow of a connection.
     pub(crate) fn new(address: Option<IpAddr>, connection: u64) -> Self {
         Self { lane: 0, address: address.map(client_prefix), account: 0, connection }
     }
 
-    /// What the operator at the shell asks for.
+    /// The flow of the operator at the shell.
     pub(crate) const SHELL: Self = Self { lane: 0, address: None, account: 0, connection: 0 };
 
     /// The work is about an account. From one address each account has its turn, however many
@@ -51,9 +51,9 @@ impl FlowId {
     }
 }
 
-/// Work that waits for one thread or several.
+/// Work for one thread or several.
 pub(crate) struct FairQueue<T> {
-    /// Items at most.
+    /// Maximum number of items.
     most: usize,
     state: Mutex<FairQueueState<T>>,
     added: Condvar,
@@ -65,13 +65,14 @@ struct FairQueueState<T> {
 }
 
 impl<T> FairQueue<T> {
-    /// For so many items at most.
+    /// Creates a queue for a maximum number of items.
     pub(crate) fn new(most: usize) -> Self {
         let state = FairQueueState { waiting: FairItems::default(), closed: false };
         Self { most, state: Mutex::new(state), added: Condvar::new() }
     }
 
-    /// Adds something; once it is closed, that is dropped. Returns what has no room then: the last of the longest flow.
+    /// Adds an item, or drops it once the queue is closed. Returns the item displaced from a full
+    /// queue: the last of the longest flow.
     pub(crate) fn add(&self, flow: FlowId, one: T) -> Option<T> {
         let mut state = lock(&self.state);
         if state.closed {
@@ -85,32 +86,32 @@ impl<T> FairQueue<T> {
         displaced
     }
 
-    /// Takes what needs no turn any more.
+    /// Removes items that match.
     pub(crate) fn take_where(&self, which: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
         lock(&self.state).waiting.take_where(&which, &mut taken);
         taken
     }
 
-    /// How much waits.
+    /// Returns the number of items.
     pub(crate) fn len(&self) -> usize {
         lock(&self.state).waiting.len()
     }
 
-    /// Nothing more is taken; what waits is still done.
+    /// Closes the queue. Queued items are still served.
     pub(crate) fn close(&self) {
         lock(&self.state).closed = true;
         self.added.notify_all();
     }
 
-    /// Nothing more is taken, and what waits is dropped.
+    /// Closes the queue and drops its items.
     pub(crate) fn close_now(&self) {
         self.close();
         let dropped = std::mem::take(&mut lock(&self.state).waiting);
         drop(dropped);
     }
 
-    /// Takes what has the next turn; if there is nothing, waits for something, for so long.
+    /// Takes the next item in turn, or waits for one.
     pub(crate) fn next(&self, wait: Wait) -> Popped<T> {
         let mut state = lock(&self.state);
         loop {
@@ -169,7 +170,7 @@ impl<T> FairItems<T> {
     }
 }
 
-/// What items are taken out of.
+/// A source of items.
 trait ItemSource: Default {
     type Item;
 
@@ -199,7 +200,7 @@ impl<T> ItemSource for VecDeque<T> {
     }
 
     fn take_where(&mut self, which: &impl Fn(&T) -> bool, taken: &mut Vec<T>) {
-        // Most often there is none.
+        // Usually none matches.
         if self.iter().any(which) {
             let (which_are, others) = std::mem::take(self).into_iter().partition(which);
             taken.extend::<Self>(which_are);
@@ -208,14 +209,15 @@ impl<T> ItemSource for VecDeque<T> {
     }
 }
 
-/// Sources that have turns.
+/// Sources served in turns.
 struct Turns<K, S> {
     sources: HashMap<K, S>,
-    /// Those that had no turn since they were idle.
+    /// Sources without a turn since they were idle.
     fresh: VecDeque<K>,
-    /// Those that had one. One without an item stays until its next turn, so that it isn't fresh again too soon.
+    /// Sources that had one. An empty one stays until its next turn, so that it isn't fresh again
+    /// too soon.
     served: VecDeque<K>,
-    /// Turns of fresh ones since the last of another.
+    /// Turns of fresh sources since the last of another.
     fresh_in_a_row: u32,
     len: usize,
 }
@@ -273,7 +275,7 @@ impl<K: Copy + Eq + Hash, S: ItemSource> ItemSource for Turns<K, S> {
     }
 
     fn pop_of_longest(&mut self) -> Option<S::Item> {
-        // The last of the longest: the one that was served last.
+        // Of several longest, the one that was served last.
         let length = |key: &&K| self.sources.get(key).map_or(0, S::len);
         let longest = *self.fresh.iter().chain(&self.served).max_by_key(length)?;
         let item = self.sources.get_mut(&longest)?.pop_of_longest();
@@ -305,7 +307,7 @@ mod tests {
         FlowId::new(Some(IpAddr::from([192, 0, 2, address])), connection)
     }
 
-    /// Takes one out and puts its successor in, as a client does that asks again and again.
+    /// Takes an item and adds its successor, as a client with constant requests.
     fn serve(queue: &mut FairItems<FlowId>) -> FlowId {
         let served = queue.pop().unwrap();
         queue.add(served, served);

@@ -1,4 +1,4 @@
-//! Files that are named on the command line or in the settings, read without ever waiting for one.
+//! Opens files named on the command line or in the settings without ever blocking.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _, Read as _};
@@ -7,8 +7,8 @@ use std::path::Path;
 
 use rustix::fs::{OFlags, fcntl_setfl};
 
-/// Opens a file. A named pipe, for whose other end a read would wait, is refused; a pipe that was inherited, as in
-/// `--config <(command)`, has its other end.
+/// Opens a file. Refuses a named pipe, where a read would wait for the other end. An inherited
+/// pipe, as in `--config <(command)`, has its other end.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
@@ -29,7 +29,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Reads a text of so many bytes at most, without a byte order mark.
+/// Reads a text of a bounded size, without a byte order mark.
 pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
     let mut bytes = Vec::new();
     open(path)?.take(most + 1).read_to_end(&mut bytes)?;

@@ -1,8 +1,9 @@
-//! Which addresses belong to the same people.
+//! Network addresses of clients.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Who has one IPv6 address has its whole /64 (RFC 4291, section 2.5.4), so that is what counts.
+/// Returns the prefix that limits count by. A client is assumed to own its whole IPv6 /64 (RFC
+/// 4291, section 2.5.4).
 pub(crate) fn client_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {

@@ -1,8 +1,8 @@
-//! Open files in reserve, for what must go on when all others are taken.
+//! Spare file descriptors, for work that must go on when all others are in use.
 
 use std::fs::File;
 
-/// Open files that can be given up, so that as many others can be opened.
+/// Spare descriptors to give up when another file must be opened.
 pub(crate) struct Spares {
     most: usize,
     files: Vec<File>,
@@ -15,7 +15,7 @@ impl Spares {
         spares
     }
 
-    /// Opens those that are missing, as far as there is room.
+    /// Opens missing spares, as far as possible.
     pub(crate) fn fill(&mut self) {
         while self.files.len() < self.most
             && let Ok(file) = File::open("/dev/null")
@@ -28,7 +28,7 @@ impl Spares {
         self.files.len() == self.most
     }
 
-    /// Makes room for one; `false` if none is left.
+    /// Closes a spare. Returns `false` if none is left.
     pub(crate) fn give_one(&mut self) -> bool {
         self.files.pop().is_some()
     }

@@ -1,20 +1,22 @@
-//! Locks that have a rank, and one way to take any lock.
+//! Ranked locks, and one function to take any lock.
 //!
-//! Every lock of the hub has a [`Rank`]. A thread takes them in rising order, and never two of the same rank; so no
-//! two threads can wait for each other. Builds with debug assertions check that each time a lock is taken, whether
-//! another thread holds it or not. In release builds a ranked lock costs what the standard one costs.
+//! Every lock of the hub has a [`Rank`]. A thread takes them in rising order, and never two of the
+//! same rank; so no two threads can wait for each other. Builds with debug assertions check this
+//! each time a lock is taken, whether another thread holds it or not. In release builds a ranked
+//! lock costs what the standard one costs.
 //!
-//! The store's locks and those of the queues of work have no rank. Code that holds one of them takes no lock of the hub.
+//! The locks of the store and of work queues have no rank. A thread that holds one of them takes no
+//! lock of the hub.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{self, Arc, PoisonError, TryLockError};
 
-/// Which locks may be taken while another is held: those that stand further down.
+/// The order of locks: while one is held, only those further down may be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Rank {
-    /// The place at which batches are committed and told.
+    /// The commit in progress.
     Commit,
     /// The list of channels.
     Channels,
@@ -22,33 +24,33 @@ pub(crate) enum Rank {
     Channel,
     /// The queues of the private chats.
     Private,
-    /// Names to people.
+    /// Connected clients by name.
     Directory,
     /// The list of accounts.
     Accounts,
-    /// Name, account and such of one connection.
+    /// Name, account and profile of a connection.
     Profile,
     /// One account.
     Account,
-    /// The accounts that are in each channel.
+    /// The accounts in each channel.
     Members,
-    /// The channels by the people whom their rules are about.
+    /// The channels by the targets of their bans and mutes.
     ChannelIndex,
-    /// The large channels in which people came or went.
+    /// Joins and leaves of large channels.
     Presence,
-    /// The names of those who were cut off.
+    /// Names held for clients that were disconnected.
     NameHolds,
-    /// The notes of one connection.
+    /// The notifications of a connection.
     Notifications,
-    /// What operators of the server decided.
+    /// Server moderation.
     ServerModeration,
-    /// Numbers about the server.
+    /// Counters of the server.
     Rates,
     /// The tasks that a batch wakes.
     Wakes,
-    /// What waits for the next commit.
+    /// Proposals for the next commit.
     Pending,
-    /// What was used of the hourly shares.
+    /// Use of the hourly quotas.
     Throttles,
 }
 
@@ -75,13 +77,13 @@ impl Rank {
         Self::Throttles,
     ];
 
-    /// The rank of this number.
+    /// Returns the rank of a number.
     #[cfg(debug_assertions)]
     pub(crate) fn of(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }
 
-    /// How it is called in the log.
+    /// Returns its name in the log.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Commit => "commit",
@@ -126,7 +128,7 @@ impl<const RANK: u8, T> RankedMutex<RANK, T> {
         Some(Guard { guard, _held: held::Held::of(RANK) })
     }
 
-    /// The value, of which there is no other user.
+    /// Returns the value without locking.
     pub(crate) fn get_mut(&mut self) -> &mut T {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
@@ -156,11 +158,11 @@ impl<const RANK: u8, T> RankedRwLock<RANK, T> {
     }
 }
 
-/// Holds a ranked lock.
+/// The guard of a ranked lock.
 #[clippy::has_significant_drop]
 pub(crate) struct Guard<G> {
     guard: G,
-    // After the lock itself is free.
+    // Dropped after the lock itself.
     _held: held::Held,
 }
 
@@ -187,9 +189,9 @@ impl<G> fmt::Debug for Guard<G> {
     }
 }
 
-/// What [`lock`] can take.
+/// A lock that [`lock`] can take.
 pub(crate) trait Lock {
-    /// Holds it.
+    /// Its guard.
     type Guard<'a>
     where
         Self: 'a;
@@ -216,7 +218,7 @@ impl<const RANK: u8, T> Lock for RankedMutex<RANK, T> {
 
     #[track_caller]
     fn hold(&self) -> Self::Guard<'_> {
-        // Before it can wait in vain.
+        // Checked before it can deadlock.
         let held = held::Held::of(RANK);
         let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Guard { guard, _held: held }
@@ -235,14 +237,15 @@ impl<L: Lock> Lock for Arc<L> {
     }
 }
 
-/// Takes a lock. A panic while it was held has been caught and logged where it happened, and each
-/// section leaves its data whole before it can panic; so the others go on.
+/// Takes a lock, even a poisoned one: the panic was caught and logged, and each critical section
+/// keeps its data valid before it can panic.
 #[track_caller]
 pub(crate) fn lock<L: Lock>(mutex: &L) -> L::Guard<'_> {
     mutex.hold()
 }
 
-/// The ranked locks that each thread holds or waits for, for the log. Known only in builds with debug assertions.
+/// Returns the ranked locks that each thread holds or waits for, for the log. Known only in builds
+/// with debug assertions.
 pub(crate) fn held_by_threads() -> Vec<String> {
     held::by_threads()
 }
@@ -257,7 +260,7 @@ mod held {
 
     type HeldRanks = Vec<(u8, &'static Location<'static>)>;
 
-    /// What one thread holds, in rising order of rank.
+    /// The locks that a thread holds, in rising order of rank.
     struct Thread {
         name: String,
         taken: Mutex<HeldRanks>,
@@ -281,7 +284,7 @@ mod held {
     }
 
     fn with_own<R>(do_with: impl FnOnce(&mut HeldRanks) -> R) -> Option<R> {
-        // A thread that ends has nothing to compare with.
+        // A thread that is ending has nothing to compare with.
         let done = OWN.try_with(|own| {
             let own = own.borrow();
             do_with(&mut own.taken.lock().unwrap_or_else(PoisonError::into_inner))
@@ -305,7 +308,7 @@ mod held {
             });
             if let Some(Some((other, taken_at))) = wrong {
                 let [rank, other] = [rank, other].map(|rank| Rank::of(rank).map(Rank::name));
-                // A second panic while one unwinds would end the process without a word.
+                // A second panic during unwinding would abort the process without a message.
                 assert!(
                     std::thread::panicking(),
                     "the lock {rank:?} is taken while {other:?} is held, which was taken at {taken_at}"
@@ -385,7 +388,7 @@ mod tests {
         let held = lock(&high);
         assert!(refuses(|| drop(lock(&low))));
         assert!(refuses(|| drop(low.try_lock())));
-        // Another one of the same rank could wait for this one elsewhere.
+        // Two locks of one rank could deadlock.
         assert!(refuses(|| drop(lock(&High::new(3)))));
         assert!(held_by_threads().iter().any(|thread| thread.contains("notes at")));
         drop(held);
@@ -405,7 +408,7 @@ mod tests {
         *channels.write() += 1;
         let read = channels.read();
         assert_eq!(*read + *lock(&low), 3);
-        // A writer that waits between two readers of one thread would stop it.
+        // A writer waiting between two reads of one thread would deadlock it.
         assert!(refuses(|| drop(channels.read())));
     }
 

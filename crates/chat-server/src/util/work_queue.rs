@@ -1,4 +1,4 @@
-//! Work that waits for a thread of its own: for what may block, such as a disk.
+//! A queue of work for a thread that may block, such as on a disk.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::util::sync::lock;
 
-/// What waits for one thread. Whoever adds to it bounds how much that can be; it says how.
+/// A queue for one thread. Its users bound its length, and document how.
 pub(crate) struct WorkQueue<T> {
     state: Mutex<WorkQueueState<T>>,
     added: Condvar,
@@ -17,7 +17,7 @@ struct WorkQueueState<T> {
     closed: bool,
 }
 
-/// How long to wait for something.
+/// How long to wait for an item.
 #[derive(Clone, Copy)]
 pub(crate) enum Wait {
     No,
@@ -26,8 +26,8 @@ pub(crate) enum Wait {
 }
 
 impl Wait {
-    /// Waits for a notification while the queue is idle: nothing is in it, and it is open. `None` if that is still so when
-    /// the time is over.
+    /// Waits on a condition while the queue is open and empty. `None` if it still is after the
+    /// time.
     pub(crate) fn on<'a, S>(
         self,
         added: &Condvar,
@@ -46,26 +46,26 @@ impl Wait {
     }
 }
 
-/// What the thread is to do next.
+/// The result of a wait.
 pub(crate) enum Popped<T> {
-    /// This.
+    /// An item.
     Some(T),
-    /// Nothing waits.
+    /// The queue is empty.
     Nothing,
-    /// Nothing waits, and nothing comes any more.
+    /// The queue is empty and closed.
     Closed,
 }
 
-/// How a thread gives way to others, as a nice value.
+/// The priority of a thread, as a nice value.
 #[derive(Clone, Copy)]
 pub(crate) enum Priority {
-    /// It has a tenth of the time of somebody who would always have something to do: others may wait for what it holds.
+    /// A tenth of the share of a busy thread, for threads that hold what others wait for.
     Low = 10,
-    /// It works when the processor has nothing else to do. Nobody waits for it.
+    /// Runs only when the processor is otherwise idle. No thread waits for it.
     Lowest = 19,
 }
 
-/// From now on this thread gives way to others. That can't be taken back.
+/// Lowers the priority of this thread, irrevocably.
 pub(crate) fn lower_priority(to: Priority) {
     if let Err(error) = rustix::process::setpriority_process(None, to as i32) {
         tracing::debug!(%error, "a thread goes on at the usual priority");
@@ -80,7 +80,7 @@ impl<T> Default for WorkQueue<T> {
 }
 
 impl<T> WorkQueue<T> {
-    /// Adds something; once it is closed, that is dropped.
+    /// Adds an item, or drops it once the queue is closed.
     pub(crate) fn add(&self, one: T) {
         let mut state = lock(&self.state);
         if state.closed {
@@ -94,25 +94,25 @@ impl<T> WorkQueue<T> {
         }
     }
 
-    /// Whether nothing waits.
+    /// Whether the queue is empty.
     pub(crate) fn is_empty(&self) -> bool {
         lock(&self.state).waiting.is_empty()
     }
 
-    /// Nothing more is taken; what waits is still done.
+    /// Closes the queue. Queued items are still served.
     pub(crate) fn close(&self) {
         lock(&self.state).closed = true;
         self.added.notify_all();
     }
 
-    /// Takes what waits, `most` at most, without waiting for anything.
+    /// Takes up to `most` items without waiting.
     pub(crate) fn take(&self, most: usize) -> Vec<T> {
         let mut state = lock(&self.state);
         let some = state.waiting.len().min(most);
         state.waiting.drain(..some).collect()
     }
 
-    /// Waits until there is something, for so long, and leaves it there. `most` is how much is usually taken at
+    /// Waits for an item and leaves it in the queue. `most` is the usual number of items taken at
     /// once.
     pub(crate) fn wait(&self, most: usize, wait: Wait) -> Popped<()> {
         let mut state = lock(&self.state);

@@ -216,7 +216,7 @@ fn hidden_lines_are_told_to_nobody_and_keep_their_ids() {
     }
     assert_eq!(texts(&readers), ["bob, don't buy", "buy three", "buy four"]);
     assert_eq!((found(&readers, "buy"), count(&writer, &[author])), (3, 0));
-    // They go with the others, and leave nothing in the index.
+    // They are swept with the other lines and leave nothing in the index.
     writer.raise_floor(1, 6).unwrap();
     assert_eq!(writer.sweep(1, 100).unwrap(), 6);
     writer.commit(&[said(8, "alice", "buy six")]).unwrap();

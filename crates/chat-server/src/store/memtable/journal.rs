@@ -1,6 +1,6 @@
-//! A database file of its own for what waits: a row for each commit.
+//! The journal: a database with one row per commit of lines.
 //!
-//! That it is a file of its own lets lines be kept while others are put into the tables, which locks theirs.
+//! It is a separate file, so that commits proceed while a flush locks the tables.
 
 use std::path::Path;
 
@@ -11,35 +11,35 @@ use crate::store::files::MAX_LOG;
 use crate::store::wal_repair::Checksum;
 use crate::store::{BUSY, Durability, StoreError, identity};
 
-/// The file, beside that of the tables.
+/// The file beside the database.
 pub(in crate::store) const FILE: &str = "recent.db";
 
-/// Tells this file from others (`PRAGMA application_id`): "chaj".
+/// Identifies the file (`PRAGMA application_id`): "chaj".
 const APPLICATION: i32 = 0x6368_616A;
 
-/// An empty file that is longer than this is made short again, in bytes.
+/// An empty journal longer than this, in bytes, is shortened.
 const LONG: i64 = 16 * 1024 * 1024;
 
 pub(in crate::store) struct Journal {
     connection: Connection,
     has_room: bool,
-    /// Rows have a checksum; those that an earlier version wrote have none.
+    /// Rows have a checksum. Those of earlier versions have none.
     has_sums: bool,
 }
 
-/// A row as it is found.
+/// A stored row.
 pub(super) struct JournalRow {
     pub(super) number: i64,
     pub(super) records: Vec<u8>,
-    /// It is as it was written.
+    /// The checksum matches.
     pub(super) is_whole: bool,
 }
 
-/// Rows that are deleted at once: a commit waits no longer for it than for another one.
+/// Rows deleted at once, so that a delete delays a commit no longer than another commit.
 const FORGOTTEN_AT_ONCE: i64 = 128;
 
 impl Journal {
-    /// Opens the journal in a store's directory, or makes one.
+    /// Opens or creates the journal in a store's directory.
     pub(in crate::store) fn open(
         directory: &Path,
         durability: Durability,
@@ -55,7 +55,7 @@ impl Journal {
         connection.pragma_update(None, "cache_size", -1_000)?;
         connection.pragma_update(None, "journal_size_limit", MAX_LOG)?;
         if !connection.table_exists(None, "batch")? {
-            // Where there is one already, nothing is written: perhaps there is no room.
+            // Nothing is written to an existing journal: the disk may be full.
             connection.execute_batch(&format!(
                 "PRAGMA application_id = {APPLICATION};
                 CREATE TABLE batch (row INTEGER PRIMARY KEY, records BLOB NOT NULL)"
@@ -66,7 +66,7 @@ impl Journal {
         Ok(Self { connection, has_room: has_room_to_spare(directory), has_sums })
     }
 
-    /// Its log, from now on; `is_long` is called as [`Wal::of`] tells.
+    /// Watches its WAL; see [`Wal::of`] for `is_long`.
     pub(in crate::store) fn wal(
         &mut self,
         directory: &Path,
@@ -80,12 +80,12 @@ impl Journal {
         if self.has_room
             && let Err(error) = lengthen(&mut self.connection, WalLimits::OF_JOURNAL)
         {
-            // It grows by and by then.
+            // It grows as needed then.
             tracing::debug!(%error, "the log could not be made long");
         }
     }
 
-    /// The last row of which all is in the tables. Rows after it have higher numbers, also when it is gone.
+    /// Returns the last deleted row. Later rows have higher numbers, also in an empty journal.
     pub(in crate::store) fn forgotten(&self) -> rusqlite::Result<i64> {
         self.connection.query_row("SELECT forgotten FROM store", (), |row| row.get(0))
     }
@@ -94,7 +94,7 @@ impl Journal {
         self.connection.query_row("SELECT NOT EXISTS (SELECT * FROM batch)", (), |row| row.get(0))
     }
 
-    /// The first row after this one.
+    /// Returns the first row after this one.
     pub(super) fn after(&self, row: i64) -> Result<Option<JournalRow>, StoreError> {
         let sum = if self.has_sums { "sum" } else { "NULL" };
         let mut next = self.connection.prepare_cached(&format!(
@@ -109,13 +109,13 @@ impl Journal {
         Ok(next.optional()?)
     }
 
-    /// The first row, if there is one, and the last; 0 if there is none.
+    /// Returns the first row, if any, and the last, or 0.
     pub(super) fn ends(&self) -> Result<(Option<i64>, i64), StoreError> {
         let sql = "SELECT (SELECT min(row) FROM batch), coalesce((SELECT max(row) FROM batch), 0)";
         Ok(self.connection.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
-    /// Keeps records, or nothing of them.
+    /// Appends a row, or fails without effect.
     pub(super) fn append(&mut self, row: i64, records: &[u8]) -> Result<(), StoreError> {
         let appended = if self.has_sums {
             self.connection
@@ -133,12 +133,13 @@ impl Journal {
         Ok(())
     }
 
-    /// Deletes some of the rows up to this one, which are in the tables for good. Returns whether there are more.
+    /// Deletes some rows up to this one, which are durable in the tables. Returns whether there are
+    /// more.
     pub(super) fn forget_some(&mut self, row: i64) -> Result<bool, StoreError> {
         let first: Option<i64> =
             self.connection.query_row("SELECT min(row) FROM batch", (), |row| row.get(0))?;
         let upto = first.map_or(row, |first| row.min(first + FORGOTTEN_AT_ONCE - 1));
-        // What a power cut brings back is deleted again.
+        // Rows that a power cut brings back are deleted again.
         self.unsynced(|connection| delete(connection, upto))?;
         if upto == row {
             self.shrink()?;
@@ -146,7 +147,8 @@ impl Journal {
         Ok(upto < row)
     }
 
-    /// Rows up to this one are in the tables, and stay here until they are in the file itself.
+    /// Records that rows up to this one are in the tables. They stay until the database file itself
+    /// has them.
     pub(super) fn note_put(&mut self, row: i64) -> Result<(), StoreError> {
         self.unsynced(|connection| Ok(identity::note_put(connection, row)?))
     }
@@ -163,7 +165,7 @@ impl Journal {
         done
     }
 
-    /// Rows up to this one are in the tables.
+    /// Deletes rows up to this one, which are in the tables.
     pub(super) fn forget(&mut self, row: i64) -> Result<(), StoreError> {
         delete(&mut self.connection, row)?;
         self.shrink()
@@ -182,7 +184,7 @@ impl Journal {
         Ok(pages * number("page_size")?)
     }
 
-    /// Nothing of what it held is left in its files.
+    /// Wipes deleted rows from the files.
     pub(super) fn leave_nothing(&mut self) -> Result<(), StoreError> {
         self.connection.execute("VACUUM", ())?;
         self.shorten()?;
@@ -190,7 +192,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Puts everything into the one file.
+    /// Checkpoints and truncates the WAL.
     pub(in crate::store) fn shorten(&mut self) -> Result<(), StoreError> {
         Ok(truncate(&self.connection)?)
     }
@@ -207,7 +209,7 @@ fn delete(connection: &mut Connection, row: i64) -> Result<(), StoreError> {
     Ok(change.commit()?)
 }
 
-/// Rows have a checksum from now on. Where there is no room, they go without.
+/// Adds the checksum column. On a full disk, rows go without.
 fn give_sums(connection: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) FROM pragma_table_info('batch') WHERE name = 'sum'";
     if connection.query_row(sql, (), |row| row.get::<_, i64>(0))? > 0 {
@@ -220,7 +222,7 @@ fn give_sums(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(given.is_ok())
 }
 
-/// The last row that the journal of a server, running or not, has at this moment, if it has any.
+/// Returns the last row of a journal that a server may have open.
 pub(in crate::store) fn last_row(directory: &Path) -> rusqlite::Result<Option<i64>> {
     ask(directory, "SELECT max(row) FROM batch")
 }

@@ -1,8 +1,8 @@
-//! What is found missing when a server takes over what an earlier one left.
+//! Losses found when a server takes over the journal of an earlier one.
 //!
-//! Rows of the journal have numbers without gaps, and so have the lines of a conversation: where one is missing, or its checksum is
-//! wrong, the file was damaged. It is logged, and noted in the table `damage` for `check`, which goes on to tell it until a
-//! backup is put in place.
+//! Rows of the journal are numbered without gaps, and so are the lines of a conversation. A missing
+//! number or a wrong checksum means damage. It is logged, and recorded in the table `damage`, from
+//! which `check` reports it until a backup is restored.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,19 +13,19 @@ use crate::store::writer::{line_id, rowid};
 use crate::store::{Shared, StoreError};
 use crate::util::sync::lock;
 
-/// Conversations and rows of which single losses are told; of more it is told how many.
+/// Losses logged one by one; of more, only the number is logged.
 const MAX_TOLD: usize = 20;
 
-/// What is missing.
+/// The losses found so far.
 pub(super) struct Losses {
     tables: Shared,
-    /// The last id of each conversation that was looked at, and none if there is no such conversation.
+    /// The last id of each conversation seen, and `None` if there is no such conversation.
     last: HashMap<u32, Option<u64>>,
-    /// Lines of conversations, from one id to another.
+    /// Missing lines of conversations, first and last id.
     lines: Vec<(u32, u64, u64)>,
-    /// Lines of conversations that aren't there.
+    /// Lines of unknown conversations.
     orphans: BTreeMap<u32, (u64, u64)>,
-    /// Rows, from one to another.
+    /// Missing rows, first and last.
     rows: Vec<(i64, i64)>,
 }
 
@@ -40,24 +40,24 @@ impl Losses {
         }
     }
 
-    /// Rows that aren't there, if the last isn't before the first.
+    /// Records missing rows, unless the range is empty.
     pub(super) fn rows(&mut self, first: i64, last: i64) {
         if first <= last {
             self.rows.push((first, last));
         }
     }
 
-    /// A row that isn't as it was written. What it has is no more than a hint.
+    /// Records a damaged row. Its content is no more than a hint.
     pub(super) fn damaged(&mut self, row: i64, records: Vec<u8>) {
         self.rows(row, row);
-        // An id that it gave may be known to somebody.
+        // Clients may have seen its ids.
         let Ok(batch) = RecordBatch::read(records) else { return };
         for part in batch.parts().filter(|part| part.lines > 0) {
             let _ = self.reaches(part.number, part.last);
         }
     }
 
-    /// The next row.
+    /// Examines the next row.
     pub(super) fn look_at(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
         for part in batch.parts().filter(|part| part.lines > 0) {
             let (number, id) = (part.number, part.last);
@@ -99,7 +99,7 @@ impl Losses {
         Ok(known)
     }
 
-    /// Logs what is missing, and notes it.
+    /// Logs and records the losses.
     pub(super) fn tell(self) -> Result<(), StoreError> {
         if self.rows.is_empty() && self.lines.is_empty() && self.orphans.is_empty() {
             return Ok(());
@@ -132,7 +132,7 @@ impl Losses {
     }
 }
 
-/// Logs what is missing, each in a sentence, and notes it for `check`.
+/// Logs losses, one sentence each, and records them for `check`.
 pub(in crate::store) fn note(tables: &Connection, told: &[String]) {
     let more = told.len().saturating_sub(MAX_TOLD);
     let more = (more > 0).then(|| format!("and {more} more losses of the kind"));
@@ -149,7 +149,7 @@ pub(in crate::store) fn note(tables: &Connection, told: &[String]) {
     }
 }
 
-/// A conversation as it is called in the log.
+/// Returns the name of a conversation for the log.
 fn name_of(tables: &Connection, number: u32) -> rusqlite::Result<String> {
     let sql = "SELECT shown FROM conversation WHERE number = ?1";
     let shown: Option<String> = tables.query_row(sql, [number], |row| row.get(0)).optional()?;

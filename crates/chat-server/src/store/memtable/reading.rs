@@ -1,4 +1,4 @@
-//! How what waits is read.
+//! Reads from the memtable.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::store::reader::StoredLine;
 use crate::store::schema;
 use crate::store::writer::{ACTION, BY_OTHER, REDACTED, line_id, rowid};
 
-/// How far a conversation goes by what waits.
+/// The end of a conversation, as far as the memtable has it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::store) struct Ends {
-    /// Lines up to this one are kept no more.
+    /// Lines up to this one are removed by retention.
     pub(in crate::store) floor: u64,
     /// The last line.
     pub(in crate::store) last: u64,
@@ -31,19 +31,19 @@ impl ConversationBuffer {
 }
 
 impl Memtable {
-    /// How far a conversation goes; zero each if nothing of it waits.
+    /// Returns the end of a conversation; zeros if nothing is buffered.
     pub(in crate::store) fn ends(&self, number: u32) -> Ends {
         let state = self.state();
         let waiting = state.waiting.get(&number);
         waiting.map(ConversationBuffer::ends).unwrap_or_default()
     }
 
-    /// The same for every conversation of which something waits.
+    /// Returns the ends of all buffered conversations.
     pub(in crate::store) fn all_ends(&self) -> HashMap<u32, Ends> {
         self.state().waiting.iter().map(|(number, waiting)| (*number, waiting.ends())).collect()
     }
 
-    /// Up to which line accounts have read conversations, as far as that waits.
+    /// Returns all buffered read markers.
     pub(in crate::store) fn all_markers(&self) -> HashMap<(u64, u32), u64> {
         let state = self.state();
         let markers = state.waiting.iter().flat_map(|(number, waiting)| {
@@ -52,14 +52,15 @@ impl Memtable {
         markers.collect()
     }
 
-    /// Up to which line an account has read a conversation, if that waits.
+    /// Returns the buffered read marker of an account.
     pub(in crate::store) fn marker(&self, party: u64, number: u32) -> u64 {
         let state = self.state();
         let waiting = state.waiting.get(&number);
         waiting.and_then(|waiting| waiting.markers.get(&party)).copied().unwrap_or_default()
     }
 
-    /// Lines of a conversation after one id up to another that are wanted, oldest first, so many at most.
+    /// Returns lines of a conversation that match, oldest first, from the first id (exclusive) to
+    /// the second.
     pub(in crate::store) fn between(
         &self,
         number: u32,
@@ -79,7 +80,7 @@ impl Memtable {
         Ok(lines)
     }
 
-    /// The newest of them, the newest first.
+    /// Returns the newest of them, newest first.
     pub(in crate::store) fn newest(
         &self,
         number: u32,
@@ -98,7 +99,7 @@ impl Memtable {
         Ok(lines.into())
     }
 
-    /// Lines of a conversation after one id up to another, oldest first, for as long as they are taken.
+    /// Visits lines of a conversation, oldest first, until `take` returns false.
     fn each(
         &self,
         number: u32,
@@ -142,7 +143,7 @@ impl Memtable {
     }
 }
 
-/// Those of these lines, which have the order of their ids, that have these words, the newest first.
+/// Returns those of these lines, sorted by id, that match the words, newest first.
 pub(in crate::store) fn having(
     lines: &[StoredLine],
     expression: &str,
@@ -150,7 +151,7 @@ pub(in crate::store) fn having(
     if lines.is_empty() {
         return Ok(Vec::new());
     }
-    // An index of their own, so that words mean the same in it.
+    // A temporary index gives words the same meaning.
     let memory = Connection::open_in_memory()?;
     memory.execute_batch(&format!("CREATE VIRTUAL TABLE word USING {}", schema::INDEX))?;
     let change = memory.unchecked_transaction()?;

@@ -1,4 +1,4 @@
-//! What a commit of lines becomes in the journal.
+//! The encoding of a commit of lines in the journal.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,8 @@ use crate::store::accounts::AccountOp;
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::writer::{ACTION, BY_OTHER, OnceRow, REDACTED, WriteOp};
 
-/// One entry that may wait. What is written once stays readable: kinds are added at the end, and none is changed.
+/// A write operation that may be journaled. Stored records stay readable: new kinds are appended,
+/// and none is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Record<'a> {
     /// A line, with the columns of its table.
@@ -18,12 +19,12 @@ pub(super) enum Record<'a> {
         account: Option<u64>,
         author: &'a str,
         text: &'a str,
-        /// By whom (folded) and under which key it was said once.
+        /// Author (folded) and idempotency key.
         once: Option<(&'a str, &'a str)>,
     },
-    /// An account has read a conversation up to a line.
+    /// A read marker of an account.
     Marker { party: u64, number: u32, marker: u64 },
-    /// Lines of a conversation up to this one are kept no more.
+    /// Lines up to this one are removed by retention.
     Floor { number: u32, floor: u64 },
 }
 
@@ -65,7 +66,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Takes the first of several off.
+    /// Decodes and removes the first record.
     pub(super) fn next(records: &mut &'a [u8]) -> Result<Option<Self>, StoreError> {
         if records.is_empty() {
             return Ok(None);
@@ -78,13 +79,13 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Whether an entry may wait: it depends on nothing that isn't in the tables, and all who read what it changes have it
-/// put there first.
+/// Whether an operation may be journaled: it depends on nothing outside the tables, and every
+/// reader of what it changes flushes first.
 pub(super) fn may_wait(entry: &WriteOp<'_>) -> bool {
     Record::of(entry).is_some()
 }
 
-/// Whether an entry is a line.
+/// Whether an operation is a line.
 pub(super) fn is_line(entry: &WriteOp<'_>) -> bool {
     matches!(entry, WriteOp::Line { .. })
 }
@@ -96,22 +97,22 @@ type IdAndTime = (u64, i64);
 #[derive(Default)]
 pub(in crate::store) struct RecordBatch {
     records: Vec<u8>,
-    /// Where each ends, of which conversation it is, and its id and time if it is a line.
+    /// End offset and conversation of each record, with id and time of a line.
     ends: Vec<(usize, u32, Option<IdAndTime>)>,
-    /// Up to which id lines of conversations are kept no more.
+    /// Retention floors of conversations.
     floors: Vec<(u32, u64)>,
-    /// Up to which id accounts have read conversations.
+    /// Read markers.
     markers: Vec<(u64, u32, u64)>,
     once: Vec<OnceEntry>,
 }
 
-/// What was said once, by whom (folded) and under which key.
+/// Author (folded) and idempotency key of a line.
 pub(super) type OnceEntry = ((Box<str>, Box<str>), OnceRow);
 
 /// One record of a batch.
 pub(super) struct ConversationRecords<'a> {
     pub(super) number: u32,
-    /// How many lines it is.
+    /// Number of lines in it.
     pub(super) lines: usize,
     /// The last id in it, and its time.
     pub(super) last: u64,
@@ -120,11 +121,11 @@ pub(super) struct ConversationRecords<'a> {
 }
 
 impl RecordBatch {
-    /// What these entries become.
+    /// Encodes operations.
     ///
     /// # Errors
     ///
-    /// If one of them isn't of those that may wait.
+    /// If an operation may not be journaled.
     pub(in crate::store) fn of(entries: &[WriteOp<'_>]) -> Result<Self, StoreError> {
         let mut batch = Self::default();
         batch.records.reserve(entries.iter().map(length).sum());
@@ -138,7 +139,7 @@ impl RecordBatch {
         Ok(batch)
     }
 
-    /// The same out of the journal.
+    /// Decodes a row of the journal.
     pub(super) fn read(records: Vec<u8>) -> Result<Self, StoreError> {
         let mut batch = Self::default();
         let mut rest = &records[..];
@@ -197,7 +198,7 @@ impl RecordBatch {
     }
 }
 
-/// About how many bytes a record has: no less, but where names and numbers are long.
+/// Estimates the bytes of a record: never too low, except for long names and numbers.
 fn length(entry: &WriteOp<'_>) -> usize {
     const AROUND_TEXT: usize = 48;
     match entry {

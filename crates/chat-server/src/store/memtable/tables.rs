@@ -1,4 +1,4 @@
-//! How records, and words, are put into the tables.
+//! Flushes records to the tables and words to the full-text index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::store::writer::{
     ID_BITS, NOT_SHOWN, OnceRow, REDACTED, WriteOp, line_id, rowid, write_other,
 };
 
-/// Puts these into the tables, all of them or none, in the order of their numbers. What is there already is left as
-/// it is, so that a journal can be read twice. Tells what of it was said once.
+/// Flushes chunks in the order of their conversation numbers, all or none. Existing lines stay as
+/// they are, so that a journal can be replayed. Returns the idempotency keys in them.
 pub(super) fn put(
     tables: &mut Connection,
     some: &[TakenChunks],
@@ -84,7 +84,7 @@ fn put_conversation(
                         statements.once.execute(params![author, key, number, id, time])?;
                         said_once.push(((author.into(), key.into()), OnceRow { number, id, time }));
                     }
-                    // Of a conversation that is gone, or kept no more so far back, nothing is kept.
+                    // Lines of a deleted conversation, or below the retention floor, are dropped.
                     if floor.is_none_or(|floor| id <= floor) {
                         continue;
                     }
@@ -113,8 +113,8 @@ fn put_conversation(
     Ok(())
 }
 
-/// Indexes lines of the last of these conversations, below an id of each and so many at most, and takes those off of which
-/// all are indexed. Tells of each how many that were, and whether it was all.
+/// Indexes lines of the last of these conversations below an id each, up to a bound, and removes
+/// conversations that are done from the list. Returns the count of each, and whether it is done.
 pub(super) fn index(
     tables: &mut Connection,
     numbers: &mut Vec<u32>,
@@ -175,7 +175,7 @@ pub(super) fn index(
     Ok(done)
 }
 
-/// Of how many lines of each conversation the words aren't indexed, that is what an earlier process didn't come to.
+/// Returns the number of unindexed lines per conversation, left by an earlier process.
 pub(super) fn unindexed(tables: &Connection) -> rusqlite::Result<BTreeMap<u32, usize>> {
     let mut behind = tables.prepare(
         "SELECT number, (SELECT max(place) FROM line WHERE place >= (number << ?1)
@@ -190,7 +190,7 @@ pub(super) fn unindexed(tables: &Connection) -> rusqlite::Result<BTreeMap<u32, u
     rows.collect()
 }
 
-/// Indexes words. FTS5 writes a segment of its own whenever a row id is lower than the one before.
+/// Indexes lines. FTS5 starts a new segment whenever a row id is lower than the one before.
 pub(super) fn insert_words<'a>(
     into: &Connection,
     words: impl Iterator<Item = (i64, &'a str, &'a str)>,

@@ -1,27 +1,29 @@
-//! How work that has time lets others have the processor.
+//! Yields the processor to more urgent threads.
 //!
-//! Where there is one processor, what has a low priority still keeps it for some milliseconds once it has it, and whoever
-//! is waiting for lines waits so long. If it gives way every few lines it works while the others wait for the disk.
+//! On one processor a thread of low priority keeps it for some milliseconds at a time, and threads
+//! that send or receive lines wait. If the thread yields every few lines, it runs while the others
+//! wait for the disk.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// It gives way after so many lines, which take some 50 µs, and with each quarter of what may wait after twice as many:
-/// the busier the others are the longer they take each time, and it is to keep up with them before they wait for it.
+/// Lines between two yields, which take some 50 µs. The number doubles with each quarter of the
+/// memtable that is full: the busier the others are, the longer each yield takes, and the flush
+/// must keep up before they wait for it.
 const LINES: u32 = 32;
 const QUARTERS: usize = 4;
 
-/// The server itself wants the processor for no longer than this at once; when it takes longer, other programs keep it
-/// busy.
+/// The server's own threads want the processor for no longer than this at once. A longer yield
+/// means that other programs are busy.
 const LONG: Duration = Duration::from_millis(5);
 
-/// For so long it doesn't give way then: a scheduler takes that for having had one's share, so who goes on with it comes
-/// to nothing.
+/// How long it doesn't yield then: the scheduler treats a yield as a used-up share, so a thread
+/// that goes on yielding gets nothing done.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Lets others have the processor, unless they wait for what this work holds.
+/// Yields the processor, unless another thread waits for the work.
 pub(super) struct Yielder<'a> {
-    /// How many wait for it; none is asked by who has no time to give.
+    /// Threads that wait for the work; `None` if it never yields.
     wanted: Option<&'a AtomicUsize>,
     lines: u32,
     gives_way_after: u32,
@@ -29,28 +31,28 @@ pub(super) struct Yielder<'a> {
 }
 
 impl<'a> Yielder<'a> {
-    /// Gives way as long as nobody wants what is counted here.
+    /// Yields while the count of waiting threads is zero.
     pub(super) fn new(wanted: &'a AtomicUsize) -> Self {
         Self { wanted: Some(wanted), lines: 0, gives_way_after: LINES, pauses_until: None }
     }
 
-    /// Gives way to nobody: somebody waits for the work.
+    /// Never yields: a thread waits for the work.
     pub(super) fn none() -> Self {
         Self { wanted: None, lines: 0, gives_way_after: LINES, pauses_until: None }
     }
 
-    /// Whether there is time to give.
+    /// Whether there is time to yield.
     pub(super) fn has_time(&self) -> bool {
         self.wanted.is_some()
     }
 
-    /// So much waits to be done, of what may wait at most.
+    /// Sets the load, as a part of the capacity.
     pub(super) fn hurry(&mut self, waiting: usize, most: usize) {
         let quarters = (waiting * QUARTERS / most).min(QUARTERS);
         self.gives_way_after = LINES << quarters;
     }
 
-    /// A line is done. Tells whether others were let in.
+    /// Counts a line. Returns whether it yielded.
     pub(super) fn line_done(&mut self) -> bool {
         let Some(wanted) = self.wanted else { return false };
         self.lines += 1;
@@ -87,7 +89,7 @@ mod tests {
     fn who_has_time_gives_way_every_few_lines_unless_somebody_waits_for_them() {
         let wanted = AtomicUsize::new(0);
         let mut yielder = Yielder::new(&wanted);
-        // That this machine is busy otherwise is another test's.
+        // Load from other programs is covered by another test.
         let mut given = 0;
         for _ in 0..10 {
             given += times_given(&mut yielder, LINES);

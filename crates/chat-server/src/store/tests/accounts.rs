@@ -1,4 +1,4 @@
-//! Accounts, and what is kept under them.
+//! Accounts and what belongs to them.
 
 use super::*;
 
@@ -145,7 +145,8 @@ fn who_is_ignored_where_one_is_and_what_one_runs() {
         assert_eq!(reader.ignored_by(10).unwrap(), [bob]);
         assert!(reader.ignored_by(11).unwrap().is_empty());
         let row = |number, marker, entered| MemberRow { party: 10, number, marker, entered };
-        // Of a channel that was left a late marker makes nothing; of a private chat it is all there is.
+        // A late marker of a channel that was left creates nothing; of a private chat it is all
+        // there is.
         writer.flush().unwrap();
         assert_eq!(writer.members().unwrap(), [row(1, 6, 70), row(3, 2, 0)]);
         assert_eq!(reader.member_of(10).unwrap().len(), 2);

@@ -1,4 +1,4 @@
-//! Files that don't belong together.
+//! Mismatched files.
 
 use super::*;
 use crate::store::Mismatch;
@@ -8,7 +8,7 @@ const FILES: [&str; 4] = ["chat.db", "chat.db-wal", "recent.db", "recent.db-wal"
 struct Dir(TempDir);
 
 impl Dir {
-    /// A store with so many lines, as a process that was killed leaves it.
+    /// A store with this many lines, as a killed process leaves it.
     fn killed(lines: u64) -> Self {
         let dir = Self(tempfile::tempdir().unwrap());
         let (writer, readers) = dir.open().unwrap().into_parts();
@@ -23,7 +23,7 @@ impl Dir {
         }
         for id in first..=last {
             writer.commit(&[said(1, id, "alice", "a line")]).unwrap();
-            // Of the last one nothing is in the tables.
+            // Nothing of the last line is in the tables.
             if id < last {
                 writer.flush().unwrap();
             }
@@ -69,7 +69,7 @@ impl Dir {
         writer.conversations().unwrap()[0].last
     }
 
-    /// A start and a look are refused, however often, and change nothing.
+    /// Opening and checking are refused, however often, and change nothing.
     fn is_refused(&self, as_what: Mismatch) {
         let bytes = || FILES.map(|file| fs::read(self.path(file)).ok());
         let before = bytes();
@@ -131,7 +131,7 @@ fn a_log_that_is_missing_is_refused() {
     let dir = Dir::killed(3);
     dir.remove("recent.db-wal");
     dir.is_refused(Mismatch::JournalBehind);
-    // Also where nothing else tells: both are gone, or nothing was said.
+    // Also where nothing else shows it: both are gone, or no line was stored.
     let dir = Dir::killed(3);
     dir.remove("recent.db-wal");
     dir.remove("chat.db-wal");
@@ -143,7 +143,7 @@ fn a_log_that_is_missing_is_refused() {
         dir.remove(file);
         dir.is_refused(mismatch);
     }
-    // What another program puts into the file itself is not gone.
+    // What another program writes to the file itself stays.
     let dir = Dir::killed(3);
     for file in ["chat.db", "recent.db"] {
         assert!(Connection::open(dir.path(file)).unwrap().table_exists(None, "store").unwrap());
@@ -157,7 +157,7 @@ fn a_backup_by_hand_beside_files_of_the_old_store_is_refused() {
     let backup = tempfile::tempdir().unwrap();
     let backup = backup.path().join("copy.db");
     Dir::killed(3).backup_to(&backup);
-    // Beside what a crash leaves, and a clean end.
+    // Beside the files of a crash, and of a clean end.
     for clean in [false, true] {
         let dir = Dir::killed(3);
         if clean {
@@ -170,7 +170,7 @@ fn a_backup_by_hand_beside_files_of_the_old_store_is_refused() {
     fs::copy(&backup, dir.path("chat.db")).unwrap();
     dir.remove("recent.db");
     dir.remove("recent.db-wal");
-    // Its log has generations of its own, or nothing of them.
+    // Its WAL has generations of its own, or none of them.
     assert!(matches!(dir.open(), Err(OpenError::Mismatch { .. })));
     dir.remove("chat.db-wal");
     assert_eq!(dir.lines(), 3);
@@ -191,7 +191,7 @@ fn files_of_another_time_or_of_another_store_are_refused() {
         mixed.take(&Dir::killed(2), file);
         mixed.is_refused(Mismatch::Stores);
     }
-    // Both are of one time, and a log is of another.
+    // Both are of one generation, and a WAL is of another.
     let killed = Dir::killed(3);
     let whole = killed.copy();
     assert_eq!(whole.lines(), 3);

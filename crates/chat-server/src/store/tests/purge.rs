@@ -1,4 +1,4 @@
-//! Purges: what they hide at once, and what is marked later.
+//! Purges: hidden at once, marked later.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn blocks(writer: &Writer, of: &str) -> u64 {
     crate::util::sync::lock(writer.connection()).query_row(sql, [of], |row| row.get(0)).unwrap()
 }
 
-/// What is shown of them, in every way to read lines.
+/// The visible lines, in every way to read them.
 fn shown(reader: &Reader, upto: u64) -> [u64; 5] {
     let page = reader.lines(OF_GENERAL, 0, upto, usize::MAX, usize::MAX).unwrap();
     let by_nae16 = page.lines.iter().filter(|line| line.author == "nä16").count();
@@ -71,7 +71,7 @@ fn a_purge_hides_at_once_and_marks_lines_later_also_after_a_restart() {
         assert_eq!(shown(&reader, 2000), [theirs, theirs, theirs, 2000, theirs]);
 
         writer.commit(&[purge("nä16", 2000)]).unwrap();
-        // What comes after it isn't hidden.
+        // Lines after the purge aren't hidden.
         writer.commit(&[said(1, 2001, "nä16", "word and on, carol")]).unwrap();
         let hidden = [1, 1, 1, 2001 - theirs, 1];
         assert_eq!(shown(&reader, 2001), hidden);

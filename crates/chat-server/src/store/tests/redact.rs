@@ -1,11 +1,11 @@
-//! Erasing an account.
+//! Redaction of an account.
 
 use super::accounts::{MADE, by};
 use super::*;
 
-/// Words that occur once, long enough to be found in a file.
+/// Unique words, long enough to be found in a file.
 fn word(at: u64) -> String {
-    // A step through all numbers of 40 bits, so that neighbours don't resemble each other.
+    // Multiplication spreads the numbers over 40 bits, so that neighbours differ.
     format!("q{:010x}z", (at * 0x9E_3779_B97F) % (1 << 40))
 }
 
@@ -17,8 +17,8 @@ fn redact(writer: &mut Writer, party: u64) -> usize {
     steps
 }
 
-/// `alice` of account 10 and `bob` without one, in a channel and in private; some of alice's private lines are from
-/// before her account.
+/// `alice` with account 10 and `bob` without one, in a channel and in private. Some of alice's
+/// private lines precede her account.
 fn filled(writer: &mut Writer) {
     let mut entries = vec![GENERAL, CHAT, MADE];
     let ignore =
@@ -68,7 +68,7 @@ fn what_an_account_wrote_is_blanked_in_steps_and_the_rest_stays() {
         let ignored = writer.ignored().unwrap();
         assert_eq!(ignored.len(), 1, "only one who ignores somebody else: {ignored:?}");
         assert_eq!(writer.greatest_party().unwrap(), 11);
-        // Half done, then another process.
+        // Half done; then another process continues.
         assert!(writer.redact(10, 8).unwrap());
         let (mut writer, reader) = if tried.place == StoreLocation::Memory {
             (writer, reader)
@@ -99,7 +99,7 @@ fn what_an_account_wrote_is_blanked_in_steps_and_the_rest_stays() {
         let places = reader.all_lines(general, 0, 99, 99, 9999).unwrap().lines;
         assert_eq!(places.len(), 41);
         assert!(places.iter().all(|line| line.redacted == line.text.is_empty()));
-        // Retention goes on over what is blank.
+        // Retention passes redacted lines.
         writer.raise_floor(1, 41).unwrap();
         while writer.sweep(1, 7).unwrap() > 0 {}
         assert_eq!(reader.faults().unwrap(), Vec::<String>::new());
@@ -222,7 +222,7 @@ fn what_is_to_be_blanked_is_told_nobody_from_the_commit_on() {
         writer.commit(&[AccountOp::Forget { party: 10 }.into()]).unwrap();
         let odd: Vec<u64> = (1..=40).filter(|id| !is_alices(*id)).collect();
         assert_eq!(ids(&reader.lines(general, 0, 40, 99, 9999).unwrap()), odd);
-        // A page is full, however many lines are passed over.
+        // A page is full, however many lines are omitted.
         assert_eq!(ids(&reader.lines(general, 1, 40, 3, 9999).unwrap()), [3, 5, 7]);
         assert_eq!(ids(&reader.lines(chat, 0, 40, 99, 9999).unwrap()), odd[..10]);
         let places = reader.all_lines(general, 0, 99, 99, 9999).unwrap().lines;
@@ -272,7 +272,7 @@ fn a_copy_made_before_all_is_blanked_holds_none_of_it() {
         entry.unwrap().file_name().into_string().ok().filter(|name| name.starts_with("copy"))
     });
     assert_eq!(copied.collect::<Vec<_>>(), ["copy.db"]);
-    // The server goes on with its own.
+    // The server continues with its own.
     assert_eq!(writer.pending_redactions().unwrap(), [10]);
 }
 
@@ -281,7 +281,7 @@ fn a_copy_made_right_after_forgetting_holds_none_of_it_in_unused_pages() {
     let [tried, _] = both();
     let (mut writer, reader) = tried.open();
     filled(&mut writer);
-    // Long and many enough to have whole pages to themselves.
+    // Long and many enough to fill whole pages.
     let texts: Vec<String> = (0..600).map(|at| format!("qsecretz{at} ").repeat(20)).collect();
     let long = (41..).zip(&texts).map(|(id, text)| by(10, said(1, id, "alice", text)));
     writer.commit(&long.collect::<Vec<_>>()).unwrap();
@@ -359,7 +359,7 @@ fn the_topics_and_the_reasons_of_an_account_go_with_it() {
         assert_eq!(kept, [(None, None), (Some("words +rude"), Some("why"))]);
         let reasons: Vec<_> = writer.marks().unwrap().into_iter().map(|mark| mark.reason).collect();
         assert_eq!(reasons, [None, Some("why".to_owned())]);
-        // Who sets it next has it, and so does nobody with an account.
+        // The next account to set it owns it; without an account no one does.
         writer.commit(&[topic(2, None)]).unwrap();
         assert!(writer.topics().unwrap().is_empty());
     }

@@ -1,4 +1,4 @@
-//! What operators of the server decided.
+//! Server moderation.
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// As the program of version 1 left it.
+/// A database as version 1 left it.
 fn version_1(file: &Path) {
     let connection = Connection::open(file).unwrap();
     connection.pragma_update(None, "journal_mode", "wal").unwrap();
@@ -27,7 +27,7 @@ fn a_database_of_version_1_goes_on_with_all_that_was_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let place = StoreLocation::Directory(folder.path().to_owned());
     version_1(&folder.path().join(FILE));
-    // Beside the program of version 1, which may still run.
+    // Beside version 1, which may still run.
     let older = Store::open_to_read(folder.path());
     assert!(matches!(older, Err(OpenError::Older { found: 1, .. })));
     let copy = folder.path().join("copy.db");
@@ -113,7 +113,7 @@ fn words_that_an_earlier_version_indexed_are_folded_anew() {
     }
     writer.flush().unwrap();
     assert_eq!(search(&reader, &[("strasse", false)]).len(), 1);
-    // What is taken out of the index is what was put there.
+    // Index entries are deleted as they were added.
     writer.raise_floor(1, 3).unwrap();
     while writer.sweep(1, 100).unwrap() > 0 {}
     assert!(search(&reader, &[("strasse", false)]).is_empty());
