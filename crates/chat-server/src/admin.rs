@@ -4,9 +4,9 @@
 //! whether it is done or refused. What is asked goes through the same functions of the hub as in the chat.
 //!
 //! * [`wire`]: the lines, for both ends.
-//! * [`carry_out`]: what each question does.
+//! * [`execute`]: what each request does.
 
-mod carry_out;
+mod execute;
 pub(crate) mod wire;
 
 use std::io;
@@ -130,7 +130,7 @@ async fn converse(stream: UnixStream, hub: &Arc<Hub>) -> io::Result<()> {
     }
     let answered = async {
         let rows = match Request::read(&line) {
-            Ok(request) => carry_out::carry_out(hub, request).await,
+            Ok(request) => execute::execute(hub, request).await,
             Err(refusal) => vec![Answer::from(refusal)],
         };
         write(stream.get_mut(), &rows).await

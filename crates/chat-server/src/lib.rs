@@ -7,7 +7,9 @@
 //! * [`admin`]: serves `chat-server admin`.
 //! * [`conn`]: one task for each connection; the only code that reads or writes a client's bytes.
 //! * [`session`]: one person's state machine; synchronous.
-//! * [`handlers`]: one file for each command.
+//! * [`commands`]: one file for each command.
+//! * [`client_state`]: what commands read of one client: name, conversations, ignored users.
+//! * [`inbox`]: the sources that one client reads, merged in order.
 //! * [`policy`]: may they? pure predicates.
 //! * [`hub`]: who is here, the channels, the private chats; synchronous.
 //! * [`commit`]: gives each line its place in its conversation, and makes it durable.
@@ -22,11 +24,13 @@ mod admin;
 pub mod app;
 pub mod auth;
 pub mod cli;
+mod client_state;
+mod commands;
 pub mod config;
 pub mod conn;
-mod handlers;
 pub mod history;
 pub mod hub;
+mod inbox;
 pub mod listen;
 pub mod ops;
 

@@ -4,23 +4,19 @@
 //! handler, which reads and asks; what the handler wants changed is carried out here, through the
 //! hub; what the hub and other people tell comes back through the inbox.
 //!
-//! * [`me`]: what a person is at the moment: name, conversations, whom they ignore.
-//! * [`inbox`]: where things for them wait, and how they are taken out.
-//! * [`view`]: what of it they see.
-//! * [`carry_out`]: what a handler wanted changed.
-//! * [`past`]: what they are told of the past.
+//! * [`deliver`]: what the client sees of events.
+//! * [`execute`]: effects of commands.
+//! * [`history`]: long answers: history, searches, lists.
 //! * [`account`]: signing in and out.
-//! * [`read`]: what they have read.
-//! * [`back`]: what they come back to.
+//! * [`read_marker`]: what the client has read.
+//! * [`resume`]: channels and unread messages of an account.
 
 mod account;
-mod back;
-mod carry_out;
-pub(crate) mod inbox;
-pub(crate) mod me;
-mod past;
-mod read;
-mod view;
+mod deliver;
+mod execute;
+mod history;
+mod read_marker;
+mod resume;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -45,16 +41,16 @@ use chat_proto::time::Timestamp;
 use zeroize::Zeroize as _;
 
 use self::account::Dealing;
-use self::inbox::Inbox;
-use self::me::Me;
-use self::past::{Lookup, ToldPrivately};
-use crate::handlers::{self, Asker, Outcome};
+use self::history::{Lookup, ToldPrivately};
+use crate::client_state::Me;
+use crate::commands::{self, Asker, Outcome};
 use crate::hub::Hub;
 use crate::hub::client::notification::KillNotice;
 use crate::hub::client::{Client, ClientKind, MAX_DUE};
 use crate::hub::id::TokenHash;
 use crate::hub::id::UserId;
 use crate::hub::limits::LINE;
+use crate::inbox::Inbox;
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
@@ -419,7 +415,7 @@ impl Session {
     fn ask(&self, command: Command, now: Timestamp) -> Result<Outcome, Refusal> {
         let Self { me, inbox, hub, client, .. } = self;
         let asker = Asker { me, inbox, hub, client, user_id: client.user_id(), now };
-        handlers::handle(&asker, command)
+        commands::handle(&asker, command)
     }
 
     /// The answer to a peer that interrupts, at a terminal by Ctrl-C.

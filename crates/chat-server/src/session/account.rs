@@ -22,7 +22,7 @@ use chat_proto::time::Timestamp;
 use zeroize::Zeroizing;
 
 use super::Session;
-use crate::handlers::{AccountChange, help};
+use crate::commands::{AccountChange, connection::help};
 use crate::hub::client::account::Account;
 use crate::hub::client::notification::Kick;
 use crate::hub::client::throttle::ThrottledOp;

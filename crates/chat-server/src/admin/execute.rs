@@ -1,0 +1,418 @@
+//! What each question on the admin socket does.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use chat_proto::ban_mask::ServerBanMask;
+use chat_proto::command::{for_how_long, refuse_period};
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::{OkReply, Stat, Term};
+use chat_proto::limits::MAX_REASON_CHARS;
+use chat_proto::mod_target::ModTarget;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::period::Period;
+use chat_proto::refusal::{Code, Refusal};
+use chat_proto::secret::Secret;
+use chat_proto::text::{Text, clean};
+use chat_proto::time::Timestamp;
+use tokio::sync::oneshot;
+
+use super::wire::{Answer, Request};
+use crate::hub::Hub;
+use crate::hub::admin::command::{AdminRequest, AuditEntry, Issuer};
+use crate::hub::admin::server_moderation::Invitation;
+use crate::hub::channel::mod_action::{ActionTarget, ModAction, ModActionKind};
+use crate::hub::client::Client;
+use crate::hub::client::notification::Notification;
+use crate::hub::query::AuthReply;
+use crate::hub::snapshot::admin::{AccountSummary, AdminPage, ChannelSummary, ListFilter};
+use crate::policy;
+use crate::util::clock::{on_the_wall, steady_clock};
+
+/// All lines of the answer, the last one of which tells what became of it.
+pub(super) async fn execute(hub: &Arc<Hub>, request: Request) -> Vec<Answer> {
+    let now = steady_clock();
+    answer(hub, request, now).await.unwrap_or_else(|refusal| vec![refusal.into()])
+}
+
+async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<Answer>, Refusal> {
+    Ok(match request {
+        Request::Grant { name } => {
+            let name = user_name(&name)?;
+            decree(hub, AdminRequest::Admin(name.clone(), true), None, now).await?;
+            vec![Answer::done(format!("{name} is an operator of the server."))]
+        }
+        Request::Revoke { name } => {
+            let name = user_name(&name)?;
+            decree(hub, AdminRequest::Admin(name.clone(), false), None, now).await?;
+            vec![Answer::done(format!("{name} is no operator of the server."))]
+        }
+        Request::Operators {} => {
+            let all = hub.operators().into_iter();
+            let rows = all.map(|(name, here)| Answer::Operator { name: name.to_string(), here });
+            listed(rows, "operators")
+        }
+        Request::Kill { user, reason } => {
+            let wish = AdminRequest::Kill(user_name(&user)?);
+            match decree(hub, wish, why(CommandKind::Kill, reason.as_deref())?, now).await? {
+                OkReply::Killed { user, count } => {
+                    let text = format!("Connections of {user} that were ended: {count}.");
+                    vec![Answer::counted(count, text)]
+                }
+                _ => return Err(Refusal::internal()),
+            }
+        }
+        Request::Announce { text } => {
+            let text = Text::new(&text).ok_or_else(Refusal::blank_line)?;
+            match decree(hub, AdminRequest::Announce(text), None, now).await? {
+                OkReply::Announced { count } => {
+                    vec![Answer::counted(count, format!("Connections that were told: {count}."))]
+                }
+                _ => return Err(Refusal::internal()),
+            }
+        }
+        Request::Stats {} => {
+            let rows = hub.stats(now).into_iter().map(|Stat { name, value }| {
+                let name = name.to_owned();
+                Answer::Stats { name, value }
+            });
+            listed(rows, "numbers")
+        }
+        Request::Invitation {} => match decree(hub, AdminRequest::Invitation, None, now).await? {
+            OkReply::Invitation { invite, until } => {
+                let invite = invite.expose().to_owned();
+                let text = format!(
+                    "/register invite:{invite} makes one account, until {} (UTC).",
+                    until.date_and_time()
+                );
+                let until = Some(until.rfc3339().to_string());
+                let invite = Some(invite);
+                vec![Answer::Done { count: None, invite, password: None, until, next: None, text }]
+            }
+            _ => return Err(Refusal::internal()),
+        },
+        Request::Invitations {} => {
+            let all = hub.invitations(now).into_iter();
+            let rows = all.map(|Invitation { by, created, until, .. }| Answer::Invitation {
+                by: by.map(|by| by.to_string()),
+                time: created.rfc3339().to_string(),
+                until: until.rfc3339().to_string(),
+            });
+            listed(rows, "invitations")
+        }
+        Request::Log { count } => {
+            let acts = hub.last_acts(count.unwrap_or(usize::MAX));
+            listed(acts.into_iter().map(act_row), "acts")
+        }
+        Request::Ban { target, r#for, reason } => {
+            let target = ServerBanMask::read(&target)?;
+            if let ServerBanMask::One(ModTarget::User(user)) = &target
+                && ModTarget::is_like_address(user.as_str())
+                && ModTarget::read(user.as_str()).as_ref() == Some(&ModTarget::User(user.clone()))
+                && hub.client(user).is_err()
+                && hub.account_called(user).is_none()
+            {
+                return Err(Refusal::bad_barred(user.as_str()));
+            }
+            let given = r#for.as_deref().map(period).transpose()?;
+            let reason = reason.unwrap_or_default();
+            let (typed, reason) = for_how_long(CommandKind::Ban.spec(), clean(&reason).trim())?;
+            if let (Some(_), Some(again)) = (given, typed) {
+                return Err(Refusal::period_without_for(&again.to_string()));
+            }
+            let wish = AdminRequest::Ban(target, given.or(typed));
+            match decree(hub, wish, reason, now).await? {
+                OkReply::ServerBanned { target, term, count } => {
+                    let text = format!("{target} is banned{term}; connections ended: {count}.");
+                    let until = until(term);
+                    let count = Some(count);
+                    vec![Answer::Done {
+                        count,
+                        invite: None,
+                        password: None,
+                        until,
+                        next: None,
+                        text,
+                    }]
+                }
+                _ => return Err(Refusal::internal()),
+            }
+        }
+        Request::Unban { target } => {
+            let target = ServerBanMask::read(&target)?;
+            match decree(hub, AdminRequest::Unban(target), None, now).await? {
+                OkReply::ServerUnbanned { target, changed: true } => {
+                    vec![Answer::done(format!("{target} is not banned any more."))]
+                }
+                OkReply::ServerUnbanned { target, changed: false } => {
+                    vec![Answer::done(format!("{target} was not banned."))]
+                }
+                _ => return Err(Refusal::internal()),
+            }
+        }
+        Request::Bans {} => {
+            let rows = hub.server_bans(now).into_iter().map(|ban| Answer::Ban {
+                target: ban.target.to_string(),
+                by: ban.by.map(|by| by.to_string()),
+                time: ban.time.rfc3339().to_string(),
+                until: until(ban.term),
+                reason: ban.reason.map(|reason| reason.to_string()),
+            });
+            listed(rows, "bans")
+        }
+        Request::Op { channel, user } => {
+            let user = user_name(&user)?;
+            let here = hub.client(&user);
+            let account = hub.account_called(&user);
+            let client = match (here, account) {
+                (Err(refusal), None) => return Err(refusal),
+                (here, _) => here.ok(),
+            };
+            let aim = ActionTarget { user, client, account };
+            match act(hub, &channel, ModActionKind::Op(aim), None, now).await? {
+                OkReply::Operator { channel, user, .. } => {
+                    vec![Answer::done(format!("{user} is an operator of {channel}."))]
+                }
+                _ => return Err(Refusal::internal()),
+            }
+        }
+        Request::Drop { channel, reason } => {
+            match act(
+                hub,
+                &channel,
+                ModActionKind::Drop,
+                why(CommandKind::Drop, reason.as_deref())?,
+                now,
+            )
+            .await?
+            {
+                OkReply::Dropped { channel, .. } => {
+                    vec![Answer::done(format!(
+                        "{channel} is dropped, with all that was said in it."
+                    ))]
+                }
+                _ => return Err(Refusal::internal()),
+            }
+        }
+        Request::DeleteAccount { name } => {
+            let name = user_name(&name)?;
+            decree(hub, AdminRequest::Delete(name.clone()), None, now).await?;
+            vec![Answer::done(format!("The account {name} is deleted, with all that it wrote."))]
+        }
+        Request::Users { part, after, limit } => {
+            let asked = asked(part.as_deref(), limit);
+            let page = hub.connections(&asked, after.unwrap_or_default());
+            let row = |client: &Arc<Client>| connection(client, now);
+            paged(&page, row, "connections", |client| client.id.0.to_string())
+        }
+        Request::Accounts { part, after, limit } => {
+            let after = after.as_deref().map(user_name).transpose()?;
+            let page = hub.account_page(&asked(part.as_deref(), limit), after.as_ref());
+            paged(&page, account, "accounts", |row| row.account.name.to_string())
+        }
+        Request::Channels { part, after, limit } => {
+            let after = after.as_deref().map(channel_name).transpose()?;
+            let part = part.as_deref().map(|part| part.trim_start_matches('#'));
+            let page = hub.channel_page(&asked(part, limit), after.as_ref());
+            paged(&page, channel, "channels", |row| row.name.to_string())
+        }
+        Request::ResetPassword { name } => reset_password(hub, user_name(&name)?, now).await?,
+    })
+}
+
+async fn decree(
+    hub: &Arc<Hub>,
+    wish: AdminRequest,
+    reason: Option<Text>,
+    now: Timestamp,
+) -> Result<OkReply, Refusal> {
+    let (asker, answer) = oneshot::channel();
+    hub.submit_admin_command(Issuer::Shell(asker), wish, reason, now)?;
+    answer.await.map_err(|_| Refusal::internal())?
+}
+
+/// Does something in a channel, under the server's own name.
+async fn act(
+    hub: &Arc<Hub>,
+    channel: &str,
+    deed: ModActionKind,
+    reason: Option<Text>,
+    now: Timestamp,
+) -> Result<OkReply, Refusal> {
+    let name = channel_name(channel)?;
+    let shell = hub.shell(now);
+    let channel = hub.channel_for(&shell, &name, now)?;
+    let own = UserName::stored(OWN_NAME).map_err(|error| Refusal::bad_name(&error))?;
+    hub.moderate(
+        &shell,
+        own,
+        &channel,
+        ModAction { kind: deed, reason },
+        now,
+        policy::channel::may,
+    )?;
+    loop {
+        poll_fn(|cx| shell.ready.poll(cx, false)).await;
+        shell.ready.take();
+        while let Some(note) = shell.pop_notification() {
+            if let Notification::Reply(answer) = note {
+                return answer;
+            }
+        }
+    }
+}
+
+/// As whom channels see the shell; nobody can take this name.
+const OWN_NAME: &str = "server";
+
+/// Characters of a password that the server makes: 120 random bits.
+const NEW_PASSWORD_CHARS: usize = 20;
+
+async fn reset_password(
+    hub: &Arc<Hub>,
+    name: UserName,
+    now: Timestamp,
+) -> Result<Vec<Answer>, Refusal> {
+    // Before a hash is made for nothing.
+    hub.registered_account(&name)?;
+    let (random, _) = hub.auth.new_token().ok_or_else(Refusal::internal)?;
+    let password = random.expose().get(..NEW_PASSWORD_CHARS).ok_or_else(Refusal::internal)?;
+    let password = Secret::new(password);
+    let (done, hashed) = oneshot::channel();
+    let tell = Box::new(move |answer| {
+        // Whoever has gone meanwhile doesn't want to know.
+        let _ = done.send(answer);
+    });
+    hub.auth.hash(password.clone(), tell);
+    let hash = match hashed.await {
+        Ok(AuthReply::Hashed(hash)) => hash,
+        Ok(AuthReply::Busy) => return Err(Refusal::hashing_busy()),
+        _ => return Err(Refusal::internal()),
+    };
+    decree(hub, AdminRequest::Password(name.clone(), hash), None, now).await?;
+    let text = format!(
+        "The password of {name} is {} now, and it is signed out everywhere. /password changes it.",
+        password.expose()
+    );
+    let password = Some(password.expose().to_owned());
+    Ok(vec![Answer::Done { count: None, invite: None, password, until: None, next: None, text }])
+}
+
+fn listed(rows: impl Iterator<Item = Answer>, what: &str) -> Vec<Answer> {
+    let mut rows: Vec<Answer> = rows.collect();
+    let count = rows.len();
+    let text = if count == 0 { format!("There are no {what}.") } else { String::new() };
+    rows.push(Answer::counted(count, text));
+    rows
+}
+
+/// Rows of one answer, which is made in memory.
+const MAX_ROWS: usize = 1000;
+
+fn asked(part: Option<&str>, limit: Option<usize>) -> ListFilter<'_> {
+    ListFilter { part, most: limit.unwrap_or(MAX_ROWS).clamp(1, MAX_ROWS) }
+}
+
+/// The last line tells how to go on if there are more.
+fn paged<T>(
+    page: &AdminPage<T>,
+    row: impl FnMut(&T) -> Answer,
+    what: &str,
+    key: impl FnOnce(&T) -> String,
+) -> Vec<Answer> {
+    let mut rows = listed(page.rows.iter().map(row), what);
+    if page.has_more
+        && let Some(last) = page.rows.last()
+        && let Some(Answer::Done { next, text, .. }) = rows.last_mut()
+    {
+        let key = key(last);
+        *text = format!("There are more {what}: --after '{key}' shows them.");
+        *next = Some(key);
+    }
+    rows
+}
+
+fn connection(client: &Arc<Client>, now: Timestamp) -> Answer {
+    let last_line = Timestamp(client.last_line_at.load(Ordering::Relaxed));
+    Answer::User {
+        id: client.id.0,
+        name: client.name().map(|name| name.to_string()),
+        account: client.signed_in().map(|account| account.name.to_string()),
+        address: client.shown_address(),
+        since: on_the_wall(client.since).rfc3339().to_string(),
+        idle: now.seconds_since(last_line),
+        client: client.kind().word().to_owned(),
+    }
+}
+
+fn account(row: &AccountSummary) -> Answer {
+    let AccountSummary { account, connections } = row;
+    let seen = (*connections == 0).then(|| account.seen().rfc3339().to_string());
+    Answer::Account {
+        name: account.name.to_string(),
+        operator: account.is_admin(),
+        connections: *connections,
+        seen,
+    }
+}
+
+fn channel(row: &ChannelSummary) -> Answer {
+    let ChannelSummary { name, members, operators, hidden, invite_only, lines } = row;
+    Answer::Channel {
+        name: name.to_string(),
+        members: *members,
+        operators: operators.iter().map(ToString::to_string).collect(),
+        hidden: *hidden,
+        invite_only: *invite_only,
+        lines: *lines,
+    }
+}
+
+fn act_row(act: AuditEntry) -> Answer {
+    let AuditEntry { time, by, did, whom, until, reason } = act;
+    Answer::Act {
+        time: time.rfc3339().to_string(),
+        by: by.map(|by| by.to_string()),
+        did: did.into(),
+        whom: Some(whom.into()).filter(|whom: &String| !whom.is_empty()),
+        until: until.map(|until| until.rfc3339().to_string()),
+        reason: reason.map(|reason| reason.to_string()),
+    }
+}
+
+fn period(typed: &str) -> Result<Period, Refusal> {
+    Period::read(typed).ok_or_else(|| Refusal::bad_period(typed))
+}
+
+fn until(term: Term) -> Option<String> {
+    match term {
+        Term::Permanent => None,
+        Term::Until(end) => Some(end.rfc3339().to_string()),
+    }
+}
+
+fn channel_name(typed: &str) -> Result<ChannelName, Refusal> {
+    ChannelName::new(typed).map_err(|error| Refusal::bad_name(&error))
+}
+
+fn user_name(typed: &str) -> Result<UserName, Refusal> {
+    let bare = typed.strip_prefix('@').unwrap_or(typed);
+    UserName::new(bare).map_err(|error| Refusal::bad_name(&error))
+}
+
+/// The reason of what takes no time.
+fn why(kind: CommandKind, reason: Option<&str>) -> Result<Option<Text>, Refusal> {
+    let Some(reason) = reason.and_then(Text::new) else { return Ok(None) };
+    refuse_period(kind.spec(), reason.as_str().trim())?;
+    match reason.chars_over(MAX_REASON_CHARS) {
+        None => Ok(Some(reason)),
+        Some(over) => Err(Refusal::new(
+            Code::BadArgument,
+            format!(
+                "The reason has {over} characters more than the {MAX_REASON_CHARS} that it may have. \
+                 Shorten it."
+            ),
+        )),
+    }
+}

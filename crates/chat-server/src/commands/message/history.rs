@@ -1,0 +1,80 @@
+//! `/history`: stored lines of a conversation, by default the current one.
+
+use chat_proto::command::HistoryRange;
+use chat_proto::conversation::Conversation;
+use chat_proto::name::{ChannelName, UserName};
+use chat_proto::refusal::{Code, Refusal};
+
+use crate::commands::{Asker, Change, Handled, Outcome};
+use crate::hub::id::ConversationKey;
+use crate::hub::query::ConversationRef;
+use crate::policy;
+
+pub(crate) fn handle(
+    asker: &Asker<'_>,
+    named: Option<Conversation>,
+    span: HistoryRange,
+) -> Handled {
+    let named = match named {
+        Some(named) => named,
+        None => asker.current()?.conversation.clone(),
+    };
+    let typed = named.to_string();
+    let (conversation, of) = asker.readable(named).map_err(|refusal| {
+        let word = typed.trim_start_matches('#');
+        let is_count = refusal.code() == Code::NoSuchChannel && is_like_count(word);
+        if is_count { Refusal::bad_count(word) } else { refusal }
+    })?;
+    Ok(Outcome::Change(Change::LookBack { conversation, of, span }))
+}
+
+/// Whether a word was perhaps meant as a count and is none: `10x`, `1.5`, `1e3`.
+fn is_like_count(word: &str) -> bool {
+    let letters = word.chars().filter(char::is_ascii_alphabetic).count();
+    word.starts_with(|c: char| c.is_ascii_digit())
+        && letters <= 2
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
+}
+
+impl Asker<'_> {
+    /// A conversation whose past the asker may read, as it is known here and as the archive knows it.
+    pub(crate) fn readable(
+        &self,
+        named: Conversation,
+    ) -> Result<(Conversation, ConversationRef), Refusal> {
+        match named {
+            Conversation::Channel(name) => {
+                let name = self.own_channel(&name)?;
+                let of = ConversationRef::Key(ConversationKey::Channel(name.clone()));
+                Ok((Conversation::Channel(name), of))
+            }
+            Conversation::Private(user) => {
+                let of = self.chat_with(&user);
+                Ok((Conversation::Private(user), of))
+            }
+        }
+    }
+
+    /// Only those who are in a channel read its past.
+    fn own_channel(&self, name: &ChannelName) -> Result<ChannelName, Refusal> {
+        let channel = self.channel(name)?;
+        channel.ask(self.client, self.now, policy::channel::may_take_part)?;
+        Ok(channel.name.clone())
+    }
+
+    /// The private chat with whoever has this name; if nobody has, or if the one of an open chat has left, the
+    /// last one that the asker had with somebody of this name.
+    fn chat_with(&self, user: &UserName) -> ConversationRef {
+        let place = self.me.place(&Conversation::Private(user.clone()));
+        let whom = match place.and_then(|place| place.with) {
+            Some(with) => self.hub.contact_with(with, user),
+            None => self.hub.contact(user),
+        };
+        match whom {
+            Ok(whom) => {
+                ConversationRef::Key(ConversationKey::private(self.user_id, whom.user_id()))
+            }
+            Err(_) => ConversationRef::LastWith(self.user_id, user.clone()),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! `/once`: said into a named conversation once, however often the same key comes.
+//!
+//! Whether it may be said is only asked if it was not said already, so the order finds that out first.
+
+use chat_proto::command::OnceKey;
+use chat_proto::command_table::CommandKind;
+use chat_proto::conversation::Conversation;
+use chat_proto::text::Text;
+
+use crate::commands::{Asker, Change, Handled, Outcome, Place};
+use crate::policy;
+
+pub(crate) fn handle(
+    asker: &Asker<'_>,
+    key: OnceKey,
+    conversation: Conversation,
+    text: Text,
+) -> Handled {
+    if let Conversation::Private(user) = &conversation {
+        policy::user::somebody_else(CommandKind::Once.spec(), asker.me.name.as_ref(), user)?;
+    }
+    let to = Place { conversation, with: None };
+    Ok(Outcome::Change(Change::Say { to, text, action: false, once: Some(key), verdict: None }))
+}

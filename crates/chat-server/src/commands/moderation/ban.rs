@@ -1,0 +1,55 @@
+//! `/ban`: keeps a person or a net out of a channel, or lists the bans.
+
+use std::sync::Arc;
+
+use chat_proto::command_table::CommandKind;
+use chat_proto::mod_target::ModTarget;
+use chat_proto::name::UserName;
+use chat_proto::period::Period;
+use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
+
+use crate::commands::{Asker, Handled, Outcome};
+use crate::hub::channel::Channel;
+use crate::hub::channel::mod_action::{BanSubject, ModActionKind};
+use crate::hub::channel::moderation::ListKind;
+
+pub(super) fn handle(
+    asker: &Asker<'_>,
+    channel: Arc<Channel>,
+    target: ModTarget,
+    period: Option<Period>,
+    reason: Option<Text>,
+) -> Handled {
+    if let ModTarget::User(user) = &target {
+        asker.not_oneself(CommandKind::Ban, user)?;
+        if asker.is_unknown_address(user) {
+            return Err(Refusal::bad_address(user.as_str()));
+        }
+    }
+    let against = asker.against(target);
+    asker.act(channel, ModActionKind::Ban(against, period), reason)
+}
+
+pub(super) fn list(asker: &Asker<'_>, channel: &Channel) -> Outcome {
+    asker.list_entries(channel, ListKind::Bans, CommandKind::Ban)
+}
+
+impl Asker<'_> {
+    /// Whether a name is like an address that isn't complete, and nobody who is here and no account has it.
+    pub(crate) fn is_unknown_address(&self, user: &UserName) -> bool {
+        let is_named =
+            |user: &str| ModTarget::net(user).is_some() || ModTarget::is_meant_as_net(user);
+        // What could be a whole address was typed with the sign of a name.
+        let is_like = ModTarget::is_like_address(user.as_str()) && !is_named(user.as_str());
+        is_like && !self.is_known(user)
+    }
+
+    /// A person or a net, as it is known at the moment.
+    pub(super) fn against(&self, target: ModTarget) -> BanSubject {
+        match target {
+            ModTarget::User(user) => BanSubject::User(self.aim(user)),
+            net @ ModTarget::Net(_) => BanSubject::Net(net),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `/mute`: lets a person only read in a channel, or lists the mutes.
+
+use std::sync::Arc;
+
+use chat_proto::command_table::CommandKind;
+use chat_proto::mod_target::ModTarget;
+use chat_proto::name::UserName;
+use chat_proto::period::Period;
+use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
+
+use crate::commands::{Asker, Handled, Outcome};
+use crate::hub::channel::Channel;
+use crate::hub::channel::mod_action::ModActionKind;
+use crate::hub::channel::moderation::ListKind;
+
+pub(super) fn handle(
+    asker: &Asker<'_>,
+    channel: Arc<Channel>,
+    user: UserName,
+    period: Option<Period>,
+    reason: Option<Text>,
+) -> Handled {
+    asker.not_oneself(CommandKind::Mute, &user)?;
+    let is_net =
+        ModTarget::net(user.as_str()).is_some() || ModTarget::is_meant_as_net(user.as_str());
+    if (is_net || ModTarget::is_like_address(user.as_str())) && !asker.is_known(&user) {
+        return Err(Refusal::mute_of_address(user.as_str()));
+    }
+    // Somebody who isn't here at the moment can be muted too.
+    let aim = asker.aim(user);
+    asker.act(channel, ModActionKind::Mute(aim, period), reason)
+}
+
+pub(super) fn list(asker: &Asker<'_>, channel: &Channel) -> Outcome {
+    asker.list_entries(channel, ListKind::Mutes, CommandKind::Mute)
+}

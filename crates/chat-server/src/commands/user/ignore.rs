@@ -1,0 +1,27 @@
+//! `/ignore`: hides a person, or lists the hidden.
+
+use chat_proto::command_table::CommandKind;
+use chat_proto::event::{Event, OkReply, Sentence};
+use chat_proto::name::UserName;
+use chat_proto::refusal::Refusal;
+
+use crate::commands::{Asker, Change, Handled, Outcome};
+use crate::policy;
+
+pub(crate) fn handle(asker: &Asker<'_>, user: Option<UserName>) -> Handled {
+    let Some(user) = user else {
+        let names = asker.me.ignored_names();
+        let count = names.len();
+        let names: Vec<_> = names.iter().map(UserName::as_str).collect();
+        let text = match count {
+            0 => "You ignore nobody. /ignore USER hides a person from you.".to_owned(),
+            _ => format!("You ignore {}.", names.join(", ")),
+        };
+        let rows = vec![Event::Notice(Sentence::new(text))];
+        return Ok(Outcome::Answer(rows, OkReply::Listed { count }));
+    };
+    policy::user::somebody_else(CommandKind::Ignore.spec(), asker.me.name.as_ref(), &user)?;
+    asker.me.may_ignore_more().map_err(Refusal::too_many_ignored)?;
+    // Somebody who just left, and may come back, can be ignored too.
+    Ok(Outcome::Change(Change::Ignore(user)))
+}

@@ -1,9 +1,0 @@
-//! `/unignore`: sees a person again.
-
-use chat_proto::name::UserName;
-
-use super::{Change, Outcome};
-
-pub(super) fn handle(user: UserName) -> Outcome {
-    Outcome::Change(Change::Unignore(user))
-}

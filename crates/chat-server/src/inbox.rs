@@ -1,0 +1,721 @@
+//! Where things for one person wait, and the order in which they are taken out.
+//!
+//! Each channel has a ring, each private chat a queue, and notes a queue of their own. What waits in all of them
+//! is taken out by its number, so that nothing is seen before what it came after. While nothing but lines of one channel
+//! waits, which is mostly so, they are copied run by run.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::BytesMut;
+use chat_proto::event::Event;
+use chat_proto::format::Format;
+use chat_proto::id::MessageId;
+use chat_proto::name::ChannelName;
+use tokio::sync::broadcast::error::TryRecvError as RingError;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError as QueueError;
+
+use crate::hub::apply::Membership;
+use crate::hub::channel::{Channel, RingReader};
+use crate::hub::client::Client;
+use crate::hub::client::account::Account;
+use crate::hub::client::notification::Notification;
+use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
+use crate::hub::fanout::ready_set::ReadySet;
+use crate::hub::id::ClientId;
+
+/// Everything that a person reads from.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    subscriptions: Vec<Subscription>,
+    chats: Vec<Chat>,
+    /// No private line is taken out until what was before is told.
+    chats_held: bool,
+    /// Bits of the bell that were taken and whose sources are not known to be empty.
+    todo: u64,
+    /// What comes next waits for what is held.
+    blocked: bool,
+}
+
+/// A channel that the person is in.
+pub(crate) struct Subscription {
+    pub(crate) channel: Arc<Channel>,
+    /// Tells this entry from others of the same person.
+    pub(crate) entry: u64,
+    /// The bit of the bell.
+    slot: u32,
+    ring: RingReader,
+    /// Out of the ring, and not all of it taken yet.
+    head: Option<Arc<Delivery>>,
+    /// How many events of it are taken.
+    begun: u8,
+    /// The last line that was taken, or that was said before the entry.
+    last_line: MessageId,
+    /// What of it was noted as read.
+    read: MessageId,
+    /// Lines up to this one were said before the entry; until they are looked at, on whatever device, nothing is read.
+    behind: MessageId,
+    /// Nothing is taken out until what was before the entry is told.
+    held: bool,
+}
+
+/// Private lines from one person.
+struct Chat {
+    queue: mpsc::Receiver<Arc<Delivery>>,
+    /// Out of the queue, and not taken yet.
+    head: Option<Arc<Delivery>>,
+}
+
+/// What was taken out.
+pub(crate) enum Taken {
+    /// An event of a channel, which of its delivery it is, and what was missed before.
+    Channel(Arc<Delivery>, usize, Option<Missed>),
+    Private(Arc<Delivery>),
+    /// With its number.
+    Note(u64, Notification),
+}
+
+/// Lines of a channel that one read too slowly for.
+pub(crate) struct Missed {
+    pub(crate) channel: ChannelName,
+    pub(crate) count: u64,
+    /// After this one.
+    pub(crate) after: MessageId,
+}
+
+/// Which source has what is to be taken next.
+#[derive(Clone, Copy)]
+enum Source {
+    Subscription(usize),
+    Chat(usize),
+    Notes,
+}
+
+impl Subscription {
+    /// The number of what comes next out of the ring.
+    fn number(&mut self) -> Option<u64> {
+        if self.head.is_none() {
+            self.head = next_of_ring(&mut self.ring);
+        }
+        self.head.as_ref().map(|head| head.event_at(self.begun.into()).number)
+    }
+
+    /// What comes next, if its number was asked for.
+    fn head(&self) -> Option<&SequencedEvent> {
+        self.head.as_ref().map(|head| head.event_at(self.begun.into()))
+    }
+
+    /// Takes the next event.
+    fn take(&mut self) -> Option<Taken> {
+        let head = self.head.as_ref()?;
+        let at = usize::from(self.begun);
+        let told = head.event_at(at);
+        let (count, after) = self.missed_up_to(told.line_before());
+        let missed = (count > 0).then(|| {
+            let channel = self.channel.name.clone();
+            Missed { channel, count, after }
+        });
+        self.last_line = self.last_line.max(told.last_line);
+        let delivery = match u8::try_from(at + 1) {
+            Ok(begun) if usize::from(begun) < head.len() => {
+                self.begun = begun;
+                Arc::clone(head)
+            }
+            _ => {
+                self.begun = 0;
+                self.head.take()?
+            }
+        };
+        Some(Taken::Channel(delivery, at, missed))
+    }
+
+    /// Copies what is left of the next delivery, if it is nothing but lines of others that come right after the last, with
+    /// numbers below `limit`, and there is room for it. Tells whether it was copied.
+    fn copy(
+        &mut self,
+        own: ClientId,
+        limit: u64,
+        room: usize,
+        format: Format,
+        out: &mut BytesMut,
+    ) -> bool {
+        let Some(head) = &self.head else { return false };
+        let which = usize::from(self.begun)..head.len();
+        let is_next = head.event_at(which.start).line_before() <= self.last_line;
+        if !is_next
+            || head.last().number >= limit
+            || head.weight() > room
+            || !head.is_from_others(which.clone(), own)
+        {
+            return false;
+        }
+        out.extend_from_slice(head.bytes(format, which));
+        self.last_line = self.last_line.max(head.last().last_line);
+        self.begun = 0;
+        self.head = None;
+        true
+    }
+
+    /// How many lines up to this one were missed, and after which.
+    pub(crate) fn missed_up_to(&self, last_line: MessageId) -> (u64, MessageId) {
+        (last_line.0.saturating_sub(self.last_line.0), self.last_line)
+    }
+}
+
+impl Inbox {
+    /// The bit for a channel that is about to be entered. There are as many bits as conversations that
+    /// a person may be in at the most.
+    pub(crate) fn free_slot(&self) -> u32 {
+        self.used_slots().trailing_ones() % ReadySet::CHANNEL_SLOTS
+    }
+
+    fn used_slots(&self) -> u64 {
+        self.subscriptions.iter().fold(0, |used, one| used | 1 << one.slot)
+    }
+
+    pub(crate) fn subscribe(&mut self, membership: Membership, slot: u32) {
+        let Membership { channel, ring, entry, last_line, .. } = membership;
+        let head = None;
+        let subscription = Subscription {
+            channel,
+            entry,
+            slot,
+            ring,
+            head,
+            begun: 0,
+            last_line,
+            read: last_line,
+            behind: MessageId(0),
+            held: false,
+        };
+        // Most people are in one channel: room for more is taken when it is needed.
+        self.subscriptions.reserve_exact(1);
+        self.subscriptions.push(subscription);
+        // Something may have come before it was here.
+        self.todo |= 1 << slot;
+    }
+
+    /// Nothing of a channel is taken out until it is released.
+    pub(crate) fn hold(&mut self, name: &ChannelName) {
+        if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
+            one.held = true;
+        }
+    }
+
+    /// Nothing of private chats is taken out until it is released.
+    pub(crate) fn hold_chats(&mut self) {
+        self.chats_held = true;
+    }
+
+    pub(crate) fn release_chats(&mut self) {
+        self.chats_held = false;
+        self.blocked = false;
+        self.todo |= 1 << ReadySet::PRIVATE;
+    }
+
+    /// What happens in a channel is taken out again; unless lines between two ids went out of the
+    /// ring meanwhile, which then are taken as told.
+    pub(crate) fn release(&mut self, name: &ChannelName) -> Option<(MessageId, MessageId)> {
+        let one = self.subscriptions.iter_mut().find(|one| one.channel.name == *name)?;
+        if one.number().is_some()
+            && let Some(head) = &one.head
+        {
+            let before = head.event_at(one.begun.into()).line_before();
+            let (missed, after) = one.missed_up_to(before);
+            if missed > 0 {
+                one.last_line = before;
+                return Some((after, before));
+            }
+        }
+        one.held = false;
+        self.todo |= 1 << one.slot;
+        self.blocked = false;
+        None
+    }
+
+    /// The last line of a channel that was taken out.
+    pub(crate) fn last_line(&self, name: &ChannelName) -> Option<MessageId> {
+        self.subscription(name).map(|one| one.last_line)
+    }
+
+    /// Ends a subscription; what waits in it is not seen any more.
+    pub(crate) fn unsubscribe(&mut self, name: &ChannelName) -> Option<Subscription> {
+        let at = self.subscriptions.iter().position(|one| one.channel.name == *name)?;
+        let ended = self.subscriptions.remove(at);
+        self.todo &= !(1 << ended.slot);
+        self.blocked = false;
+        if self.subscriptions.is_empty() {
+            self.subscriptions = Vec::new();
+        }
+        Some(ended)
+    }
+
+    /// Ends all subscriptions and private chats.
+    pub(crate) fn leave_all(&mut self) {
+        *self = Self { todo: self.todo & 1 << ReadySet::NOTES, ..Self::default() };
+    }
+
+    /// The last line of each channel in which something was taken out since this was last asked.
+    pub(crate) fn take_unread(&mut self, account: &Account) -> Vec<(ChannelName, MessageId)> {
+        let is_news = |one: &&mut Subscription| {
+            one.read < one.last_line
+                && (one.behind == MessageId(0)
+                    || account
+                        .read_marker(&one.channel.name)
+                        .is_some_and(|read| read >= one.behind))
+        };
+        let news = self.subscriptions.iter_mut().filter(is_news);
+        news.map(|one| {
+            one.read = one.last_line;
+            one.behind = MessageId(0);
+            (one.channel.name.clone(), one.last_line)
+        })
+        .collect()
+    }
+
+    /// What came after this line isn't read yet.
+    pub(crate) fn is_read_up_to(&mut self, name: &ChannelName, line: MessageId) {
+        if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
+            one.read = line;
+            one.behind = if line < one.last_line { one.last_line } else { MessageId(0) };
+        }
+    }
+
+    /// What was said in a channel before the entry has been looked at.
+    pub(crate) fn catch_up(&mut self, name: &ChannelName) {
+        if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
+            one.behind = MessageId(0);
+        }
+    }
+
+    /// The same for all channels but some.
+    pub(crate) fn catch_up_but(&mut self, but: impl Fn(&ChannelName) -> bool) {
+        for one in &mut self.subscriptions {
+            if !but(&one.channel.name) {
+                one.behind = MessageId(0);
+            }
+        }
+    }
+
+    pub(crate) fn subscription(&self, name: &ChannelName) -> Option<&Subscription> {
+        self.subscriptions.iter().find(|one| one.channel.name == *name)
+    }
+
+    pub(crate) fn channels(&self) -> impl Iterator<Item = &Arc<Channel>> {
+        self.subscriptions.iter().map(|one| &one.channel)
+    }
+
+    /// The channel of this name, if the person is in it.
+    pub(crate) fn channel(&self, name: &ChannelName) -> Option<&Arc<Channel>> {
+        self.subscription(name).map(|one| &one.channel)
+    }
+
+    /// Begins to read a private chat.
+    pub(crate) fn open(&mut self, queue: mpsc::Receiver<Arc<Delivery>>) {
+        self.chats.push(Chat { queue, head: None });
+        self.todo |= 1 << ReadySet::PRIVATE;
+    }
+
+    /// Whether anything may wait.
+    pub(crate) fn has_more(&self) -> bool {
+        self.todo != 0 && !self.blocked
+    }
+
+    /// Takes out what has the lowest number, if that is below `limit`.
+    pub(crate) fn take(&mut self, client: &Client, limit: u64) -> Option<Taken> {
+        let (number, source) = self.next(client)?;
+        if number >= limit {
+            return None;
+        }
+        self.blocked = self.waits_for_held(source);
+        if self.blocked {
+            return client.pop_awaited().map(|(number, note)| Taken::Note(number, note));
+        }
+        Some(match source {
+            Source::Notes => Taken::Note(number, client.pop_notification()?),
+            Source::Chat(at) => {
+                let delivery = self.chats.get_mut(at)?.head.take()?;
+                if delivery.first().is_line() {
+                    client.private_lines.fetch_sub(1, Ordering::AcqRel);
+                }
+                Taken::Private(delivery)
+            }
+            Source::Subscription(at) => self.subscriptions.get_mut(at)?.take()?,
+        })
+    }
+
+    /// Whether the next event of a source comes after what is held. A departure or a new name is sent once, in
+    /// whichever conversation it comes first, so it waits for the same person's lines that are held. An entry
+    /// waits for held events with a lower number: one may be the departure of the last client with that name.
+    fn waits_for_held(&mut self, source: Source) -> bool {
+        let head = match source {
+            Source::Notes => return false,
+            Source::Chat(at) => {
+                self.chats.get(at).and_then(|chat| Some(chat.head.as_ref()?.first()))
+            }
+            Source::Subscription(at) => self.subscriptions.get(at).and_then(Subscription::head),
+        };
+        let Some(head) = head else { return false };
+        if head.once.is_some() {
+            return self.chats_held || self.subscriptions.iter().any(|one| one.held);
+        }
+        let number = head.number;
+        matches!(head.event, Event::Entered { .. }) && self.holds_before(number)
+    }
+
+    /// Whether an event with a lower number is held.
+    fn holds_before(&mut self, number: u64) -> bool {
+        let mut held = self.subscriptions.iter_mut().filter(|one| one.held);
+        if held.any(|one| one.number().is_some_and(|held| held < number)) {
+            return true;
+        }
+        self.chats_held && {
+            self.chats.retain_mut(Chat::is_open);
+            let mut heads = self.chats.iter().filter_map(|chat| chat.head.as_ref());
+            heads.any(|head| head.first().number < number)
+        }
+    }
+
+    /// Copies what comes next, as long as that is lines of others in one channel and nothing else waits; with numbers below
+    /// `limit`, and until `out` holds `enough` bytes.
+    pub(crate) fn copy_lines(
+        &mut self,
+        client: &Client,
+        limit: u64,
+        enough: usize,
+        format: Format,
+        out: &mut BytesMut,
+    ) {
+        self.todo |= client.ready.take();
+        if !self.todo.is_power_of_two() {
+            return;
+        }
+        let mut one = self.subscriptions.iter_mut();
+        let Some(one) = one.find(|one| self.todo == 1 << one.slot).filter(|one| !one.held) else {
+            return;
+        };
+        while one.number().is_some() {
+            let room = enough.saturating_sub(out.len());
+            // As in `next`, nothing may have come from elsewhere when it is known what is next here.
+            if client.ready.is_ready() || !one.copy(client.id, limit, room, format, out) {
+                return;
+            }
+        }
+        self.todo = 0;
+    }
+
+    /// Where the lowest number is. Sources are looked at until none has got anything meanwhile: what is
+    /// there to be seen is there before anything that it caused.
+    fn next(&mut self, client: &Client) -> Option<(u64, Source)> {
+        loop {
+            self.todo |= client.ready.take();
+            let next = self.lowest(client);
+            if !client.ready.is_ready() {
+                return next;
+            }
+        }
+    }
+
+    fn lowest(&mut self, client: &Client) -> Option<(u64, Source)> {
+        let mut lowest: Option<(u64, Source)> = None;
+        let mut consider = |number: u64, source: Source| {
+            if lowest.is_none_or(|(lowest, _)| number < lowest) {
+                lowest = Some((number, source));
+            }
+        };
+        let mut todo = self.todo;
+        let mut done = 0;
+        for (at, one) in self.subscriptions.iter_mut().enumerate() {
+            if todo & 1 << one.slot == 0 {
+                continue;
+            }
+            if one.held {
+                done |= 1 << one.slot;
+                continue;
+            }
+            match one.number() {
+                Some(number) => consider(number, Source::Subscription(at)),
+                None => done |= 1 << one.slot,
+            }
+        }
+        if todo & 1 << ReadySet::PRIVATE != 0 {
+            let mut any = false;
+            if !self.chats_held {
+                self.chats.retain_mut(Chat::is_open);
+            }
+            let chats = if self.chats_held { &[] } else { self.chats.as_slice() };
+            for (at, chat) in chats.iter().enumerate() {
+                if let Some(head) = &chat.head {
+                    any = true;
+                    consider(head.first().number, Source::Chat(at));
+                }
+            }
+            done |= u64::from(!any) << ReadySet::PRIVATE;
+        }
+        if todo & 1 << ReadySet::NOTES != 0 {
+            match client.oldest_notification() {
+                Some(number) => consider(number, Source::Notes),
+                None => done |= 1 << ReadySet::NOTES,
+            }
+        }
+        todo &= !done;
+        // Bits of channels that were left mean nothing any more.
+        self.todo = todo & (self.used_slots() | 1 << ReadySet::PRIVATE | 1 << ReadySet::NOTES);
+        lowest
+    }
+}
+
+fn next_of_ring(ring: &mut RingReader) -> Option<Arc<Delivery>> {
+    loop {
+        match ring.try_recv() {
+            Ok(Some(delivery)) => return Some(delivery),
+            // A place of the one before. What comes next tells how many lines that were.
+            Ok(None) | Err(RingError::Lagged(_)) => {}
+            Err(RingError::Empty | RingError::Closed) => return None,
+        }
+    }
+}
+
+impl Chat {
+    /// Looks for the next line; `false` once the chat is given up and empty.
+    fn is_open(&mut self) -> bool {
+        if self.head.is_some() {
+            return true;
+        }
+        match self.queue.try_recv() {
+            Ok(delivery) => {
+                self.head = Some(delivery);
+                true
+            }
+            Err(QueueError::Empty) => true,
+            Err(QueueError::Disconnected) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::channel::{RING, Ring};
+    use crate::hub::fanout::delivery::SequencedEvent;
+    use crate::hub::fanout::sequence::Sequence;
+    use crate::hub::id::Source;
+    use chat_proto::event::{CloseReason, MessageStamp};
+    use chat_proto::name::UserName;
+    use chat_proto::text::Text;
+    use chat_proto::time::Timestamp;
+    use tokio::sync::broadcast;
+
+    const ENOUGH: usize = 64 * 1024;
+
+    /// Somebody in one channel, and what leads to them.
+    struct Reader {
+        client: Arc<Client>,
+        sequence: Arc<Sequence>,
+        ring: Ring,
+        inbox: Inbox,
+    }
+
+    impl Reader {
+        fn new() -> Self {
+            let sequence = Arc::<Sequence>::default();
+            let client =
+                Arc::new(Client::new(ClientId(1), None, Timestamp(0), Arc::clone(&sequence)));
+            let name = ChannelName::new("den").unwrap();
+            let channel = Arc::new(Channel::new(name, None, MessageId(0), Arc::clone(&sequence)));
+            let ring = broadcast::Sender::new(RING);
+            let membership = Membership {
+                channel,
+                ring: ring.subscribe(),
+                entry: 1,
+                last_line: MessageId(0),
+                floor: MessageId(0),
+                members: 1,
+                topic: None,
+                operator: false,
+            };
+            let mut inbox = Inbox::default();
+            inbox.subscribe(membership, 0);
+            Self { client, sequence, ring, inbox }
+        }
+
+        /// A second channel that the reader is in, with bit 1 of the bell.
+        fn second_channel(&mut self) -> Ring {
+            let ring = broadcast::Sender::new(RING);
+            let name = ChannelName::new("attic").unwrap();
+            let sequence = Arc::clone(&self.sequence);
+            let membership = Membership {
+                channel: Arc::new(Channel::new(name, None, MessageId(0), sequence)),
+                ring: ring.subscribe(),
+                entry: 2,
+                last_line: MessageId(0),
+                floor: MessageId(0),
+                members: 1,
+                topic: None,
+                operator: false,
+            };
+            self.inbox.subscribe(membership, 1);
+            ring
+        }
+
+        fn line(&self, id: u64) -> SequencedEvent {
+            let event = Event::Message {
+                stamp: MessageStamp { id: MessageId(id), time: Timestamp(0) },
+                channel: ChannelName::new("den").unwrap(),
+                from: UserName::new("ann").unwrap(),
+                text: Text::new("hello").unwrap(),
+                action: false,
+                past: false,
+            };
+            SequencedEvent::new(event, Source::NOBODY, self.sequence.next(), MessageId(id))
+        }
+
+        fn tell(&self, lines: Vec<SequencedEvent>) {
+            for run in Delivery::runs(lines) {
+                assert!(self.ring.send(Some(Arc::new(run))).is_ok(), "nobody reads");
+            }
+            self.client.ready.notify(0);
+        }
+
+        /// Everything that is there below a number: how many lines come together, and notes (0).
+        fn take_all(&mut self, limit: u64, room: usize) -> Vec<usize> {
+            let mut taken = Vec::new();
+            loop {
+                let copied = self.copy(limit, room);
+                taken.extend((copied > 0).then_some(copied));
+                match self.inbox.take(&self.client, limit) {
+                    Some(Taken::Channel(..)) => taken.push(1),
+                    Some(Taken::Private(_) | Taken::Note(..)) => taken.push(0),
+                    None => return taken,
+                }
+            }
+        }
+
+        /// How many lines are copied.
+        fn copy(&mut self, limit: u64, room: usize) -> usize {
+            let mut out = BytesMut::new();
+            self.inbox.copy_lines(&self.client, limit, room, Format::Text, &mut out);
+            memchr::memchr_iter(b'\n', &out).count()
+        }
+    }
+
+    #[test]
+    fn lines_are_copied_together_where_there_is_room_for_them() {
+        let mut reader = Reader::new();
+        for (room, taken) in [(ENOUGH, &[5][..]), (100, &[1; 5])] {
+            reader.tell((1..=5).map(|id| reader.line(id)).collect());
+            assert_eq!(reader.take_all(u64::MAX, room), taken, "{room}");
+        }
+    }
+
+    #[test]
+    fn what_comes_in_between_is_taken_in_between() {
+        let mut reader = Reader::new();
+        let mut lines = vec![reader.line(1), reader.line(2)];
+        reader.client.push(Notification::Closing(CloseReason::Quit));
+        lines.extend([reader.line(3), reader.line(4)]);
+        reader.tell(lines);
+        // That nothing more waits beside them is known one line later.
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1, 1, 0, 1, 1]);
+    }
+
+    #[test]
+    fn a_bound_in_the_midst_of_a_run_holds() {
+        let mut reader = Reader::new();
+        let lines: Vec<_> = (1..=4).map(|id| reader.line(id)).collect();
+        let limit = lines[2].number;
+        reader.tell(lines);
+        assert_eq!(reader.take_all(limit, ENOUGH), [1, 1]);
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [2]);
+    }
+
+    #[test]
+    fn a_new_name_is_not_told_before_the_lines_of_its_owner_that_are_held() {
+        let mut reader = Reader::new();
+        let den = ChannelName::new("den").unwrap();
+        let other = reader.second_channel();
+        reader.inbox.hold(&den);
+        reader.tell(vec![reader.line(1)]);
+        let [from, to] = ["ann", "anna"].map(|name| UserName::new(name).unwrap());
+        let event = Event::Renamed { from, to };
+        let renamed =
+            SequencedEvent::new(event, Source::NOBODY, reader.sequence.next(), MessageId(0));
+        let renamed = Arc::new(Delivery::from(SequencedEvent { once: Some(1), ..renamed }));
+        for ring in [&reader.ring, &other] {
+            assert!(ring.send(Some(Arc::clone(&renamed))).is_ok());
+        }
+        reader.client.ready.notify(0);
+        reader.client.ready.notify(1);
+        reader.client.push(Notification::Closing(CloseReason::Quit));
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [0; 0]);
+        assert!(!reader.inbox.has_more(), "it waits for its release alone");
+        // What releases it comes all the same.
+        reader.client.push(Notification::Committed(Ok(())));
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [0]);
+        reader.inbox.release(&den);
+        assert!(reader.inbox.has_more());
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1, 1, 1, 0]);
+    }
+
+    #[test]
+    fn an_entry_comes_after_a_departure_that_is_held() {
+        let mut reader = Reader::new();
+        let den = ChannelName::new("den").unwrap();
+        let attic = reader.second_channel();
+        reader.inbox.hold(&den);
+        let user = UserName::new("ann").unwrap();
+        let publish = |ring: &Ring, slot: u32, event: Event, once: Option<u64>| {
+            let number = reader.sequence.next();
+            let told = SequencedEvent {
+                once,
+                ..SequencedEvent::new(event, Source::NOBODY, number, MessageId(0))
+            };
+            assert!(ring.send(Some(Arc::new(told.into()))).is_ok());
+            reader.client.ready.notify(slot);
+        };
+        let entered = || Event::Entered {
+            channel: ChannelName::new("attic").unwrap(),
+            user: user.clone(),
+            time: Timestamp(0),
+        };
+        publish(&attic, 1, entered(), None);
+        publish(&reader.ring, 0, Event::Gone { user: user.clone(), reason: None }, Some(1));
+        publish(&attic, 1, entered(), None);
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1], "the first entry came before");
+        reader.inbox.release(&den);
+        let Some(Taken::Channel(first, ..)) = reader.inbox.take(&reader.client, u64::MAX) else {
+            panic!("nothing was released");
+        };
+        assert!(matches!(first.first().event, Event::Gone { .. }));
+        assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1]);
+    }
+
+    #[test]
+    fn what_is_missed_of_runs_is_counted() {
+        for (each, rounds, kept) in
+            [(1, 600, RING), (3, 600, 3 * RING), (6, 300, 3 * RING), (40, 100, 4 * RING)]
+        {
+            let mut reader = Reader::new();
+            let all = each * rounds;
+            for round in 0..rounds {
+                reader.tell((1..=each).map(|nth| reader.line(round * each + nth)).collect());
+            }
+            let (mut lines, mut missed) = (0, 0);
+            loop {
+                lines += reader.copy(u64::MAX, ENOUGH) as u64;
+                let Some(taken) = reader.inbox.take(&reader.client, u64::MAX) else { break };
+                let Taken::Channel(delivery, at, before) = taken else { panic!("no line") };
+                if let Some(before) = before {
+                    assert_eq!(before.after, MessageId(lines + missed));
+                    missed += before.count;
+                }
+                lines += 1;
+                assert_eq!(delivery.event_at(at).last_line, MessageId(lines + missed));
+            }
+            assert_eq!(lines + missed, all, "by {each}");
+            // Four have one place.
+            assert_eq!(lines, kept as u64, "by {each}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What one person sees of all that is told.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Event, MessageStamp, OkReply};
+use chat_proto::id::MessageId;
+use chat_proto::name::ChannelName;
+use chat_proto::refusal::Refusal;
+
+use super::{Session, Waiting};
+use crate::hub::client::notification::{IgnoreChange, Kick, KickCause, Notification};
+use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
+use crate::inbox::{Missed, Taken};
+
+/// What is still told of a channel at the most, in bytes, to who leaves it; it is told how much the rest was.
+const LAST_WORDS: usize = 64 * 1024;
+
+/// To one device of several that reads too slowly; the others were told.
+const MISSED_PRIVATELY: &str =
+    "You missed private lines, which your other devices got. /history @USER shows them.";
+
+const NOW_ADMIN: &str = "You are an operator of this server now. /help shows what you can do.";
+
+impl Session {
+    /// Whether anything waits to be told.
+    pub(crate) fn has_more(&self) -> bool {
+        (self.inbox.has_more() && self.held_from().is_none())
+            || self.client.ready.is_ready()
+            || self.has_past_to_tell()
+    }
+
+    /// Takes out what waits and appends it to `out`, until nothing waits or `out` holds `enough`
+    /// bytes. Tells whether nothing waits. Once the connection is to end, what happens afterwards
+    /// doesn't count: a busy channel holds nobody back.
+    pub(crate) fn deliver(&mut self, enough: usize, out: &mut BytesMut) -> bool {
+        self.tell_past(enough, out);
+        self.follow_all(out);
+        let last = self.last_told().map_or(u64::MAX, |(_, number)| number);
+        let limit = self.held_from().map_or(last, |held| held.min(last));
+        let all = self.deliver_before(limit, enough, out);
+        self.follow_all(out);
+        all
+    }
+
+    /// Discards what waits, until nothing does: only the lines under way count now.
+    pub(crate) fn discard(&mut self, enough: usize, out: &mut BytesMut) {
+        while !self.deliver_before(u64::MAX, enough, out) {
+            out.clear();
+        }
+        out.clear();
+    }
+
+    /// The same for what has a lower number than this.
+    pub(super) fn deliver_before(
+        &mut self,
+        number: u64,
+        enough: usize,
+        out: &mut BytesMut,
+    ) -> bool {
+        while out.len() < enough {
+            if self.client.has_missed_private_lines() {
+                self.notice(MISSED_PRIVATELY, out);
+            }
+            if self.me.ignores_nobody() {
+                self.inbox.copy_lines(&self.client, number, enough, self.me.format, out);
+                if out.len() >= enough {
+                    return false;
+                }
+            }
+            match self.inbox.take(&self.client, number) {
+                Some(Taken::Channel(delivery, at, missed)) => {
+                    if let Some(Missed { channel, count, after }) = missed {
+                        self.show_missed(channel, count, after, out);
+                    }
+                    self.show_told(&delivery, at, out);
+                }
+                Some(Taken::Private(delivery)) => {
+                    let told = delivery.first();
+                    if (self.was_told(told) || self.show_told(&delivery, 0, out))
+                        && let Event::Private { from, stamp, .. } = &told.event
+                    {
+                        self.note_correspondent(told.by.user_id, from.clone(), stamp.id);
+                    }
+                }
+                Some(Taken::Note(number, note)) => self.on_note(number, note, out),
+                None => return true,
+            }
+        }
+        false
+    }
+
+    /// Tells what is left of a channel up to a place, and reads no more of it.
+    pub(super) fn finish(
+        &mut self,
+        name: &ChannelName,
+        number: u64,
+        last_line: MessageId,
+        out: &mut BytesMut,
+    ) {
+        self.deliver_before(number, out.len() + LAST_WORDS, out);
+        if let Some(ended) = self.inbox.unsubscribe(name) {
+            let (missed, after) = ended.missed_up_to(last_line);
+            self.show_missed(name.clone(), missed, after, out);
+        }
+    }
+
+    fn show_missed(&self, channel: ChannelName, count: u64, after: MessageId, out: &mut BytesMut) {
+        if count > 0 {
+            self.show(&Event::Missed { channel, count, after }, out);
+        }
+    }
+
+    /// Own doings have their own answer, the doings of the ignored are hidden, and what comes in more
+    /// than one way is shown once. Tells whether it was shown.
+    fn show_told(&mut self, delivery: &Delivery, at: usize, out: &mut BytesMut) -> bool {
+        let told = delivery.event_at(at);
+        if told.by.id == self.client.id {
+            self.see_own(told, out);
+            return false;
+        }
+        if let Some(once) = told.once
+            && !self.me.is_first_of(once)
+        {
+            return false;
+        }
+        if let Event::Renamed { to, .. } = &told.event {
+            self.me.renamed(told.by, to);
+        }
+        let hidden = match &told.event {
+            Event::Message { from: user, .. }
+            | Event::Private { from: user, .. }
+            | Event::Entered { user, .. }
+            | Event::Left { user, .. }
+            | Event::Gone { user, .. }
+            | Event::Renamed { from: user, .. }
+            | Event::Topic { by: user, .. } => self.me.ignores(told.by.user_id, user),
+            Event::Kicked { by, reason: Some(_), .. }
+            | Event::Muted { by, reason: Some(_), .. }
+                if self.me.ignores(told.by.user_id, by) =>
+            {
+                self.show(&without_reason(told.event.clone()), out);
+                return true;
+            }
+            _ => false,
+        };
+        if !hidden {
+            out.extend_from_slice(delivery.bytes(self.me.format, at..at + 1));
+        }
+        !hidden
+    }
+
+    /// A line of one's own among those of a channel is its answer, which so comes where everybody else sees the line.
+    fn see_own(&mut self, told: &SequencedEvent, out: &mut BytesMut) {
+        if let Event::Message { stamp, channel, .. } = &told.event {
+            self.on_said(told.correlation_id, Conversation::Channel(channel.clone()), *stamp, out);
+        }
+    }
+
+    /// The answer to a line in a channel comes in two ways; the first counts.
+    fn on_said(
+        &mut self,
+        correlation_id: u64,
+        to: Conversation,
+        stamp: MessageStamp,
+        out: &mut BytesMut,
+    ) {
+        let awaited = |waiting: &Waiting| matches!(waiting, Waiting::Draft { correlation_id: own, .. } if *own == correlation_id);
+        if self.waiting.front().is_some_and(awaited) {
+            self.on_answer(Ok(OkReply::Said { to, stamp }), out);
+        }
+    }
+
+    fn on_note(&mut self, number: u64, note: Notification, out: &mut BytesMut) {
+        match note {
+            Notification::Reply(answer) => self.on_answer(answer, out),
+            Notification::Sent { correlation_id, to, stamp } => {
+                self.on_said(correlation_id, to, stamp, out);
+            }
+            Notification::QueryResult(found) => self.on_found(found, out),
+            Notification::PrivateQueue { lines } => self.inbox.open(lines),
+            Notification::Committed(kept) => self.on_kept(kept, out),
+            Notification::Auth(answer) => self.on_vault(answer, out),
+            Notification::OtherDevice(channel, reason) => self.follow_later(channel, reason),
+            Notification::IgnoreList(IgnoreChange::Added(hidden)) => self.me.hide(hidden),
+            Notification::IgnoreList(IgnoreChange::Removed(name, user_id)) => {
+                self.me.unignore(&name, user_id);
+            }
+            Notification::Broadcast(delivery) => {
+                self.show_told(&delivery, 0, out);
+            }
+            Notification::Admin(true) => self.notice(NOW_ADMIN, out),
+            Notification::Admin(false) => {
+                self.notice("You are no operator of this server any more.", out);
+            }
+            Notification::SignedOut(by) => self.on_signed_out(by, out),
+            Notification::PrivateOpened { with, by } => {
+                if !self.me.ignores(by, &with) {
+                    self.show(&Event::Opened { with }, out);
+                }
+            }
+            Notification::Kicked(kick) => {
+                if let Some(kick) = self.put_off(number, kick) {
+                    self.on_kick(0, kick, out);
+                }
+            }
+            Notification::Invited { channel, user, by } => {
+                if !self.me.ignores(by, &user) {
+                    self.show(&Event::Invited { channel, by: user }, out);
+                }
+            }
+            Notification::NowOperator { channel } => {
+                self.notice(format!("You are now the operator of {channel}."), out);
+            }
+            Notification::Closing(farewell) => self.end(farewell),
+        }
+    }
+
+    /// What was before a number, and isn't told yet, comes first.
+    pub(super) fn on_kick(&mut self, number: u64, kick: Kick, out: &mut BytesMut) {
+        let Kick { channel, cause, by, reason, entry, last_line } = kick;
+        let reason = reason.filter(|_| !self.me.ignores_name(&by));
+        let current = self.inbox.subscription(&channel).map(|one| one.entry);
+        if current == Some(entry) {
+            self.finish(&channel, number, last_line, out);
+            self.me.leave(&Conversation::Channel(channel.clone()));
+        }
+        let current = self.me.current().cloned();
+        let ban = match cause {
+            KickCause::OwnDrop => return,
+            KickCause::Drop => {
+                self.show(&Event::Dropped { channel, by, reason, current }, out);
+                return;
+            }
+            KickCause::Ban(term) => Some(term),
+            KickCause::Kick => None,
+        };
+        let Some(user) = self.me.name.clone() else { return };
+        self.show(&Event::YouWereKicked { channel, user, by, reason, ban, current }, out);
+    }
+
+    fn on_answer(&mut self, answer: Result<OkReply, Refusal>, out: &mut BytesMut) {
+        let Some(Waiting::Draft { re, bytes, opened, notice, .. }) = self.waiting.pop_front()
+        else {
+            return;
+        };
+        self.waiting_bytes -= u32::from(bytes);
+        if let Some(aside) = &mut self.aside {
+            aside.no_addressee = None;
+        }
+        match (answer, opened) {
+            (Ok(done), opened) => {
+                if let OkReply::Said { to: Conversation::Channel(channel), .. } = &done {
+                    self.inbox.catch_up(channel);
+                }
+                if let Some(notice) = notice {
+                    self.show(&Event::Notice(notice), out);
+                }
+                let done = match (done, opened) {
+                    (OkReply::Said { stamp, .. }, Some(with)) => {
+                        OkReply::PrivateOpened { with, stamp: Some(stamp) }
+                    }
+                    (OkReply::Dropped { channel, .. }, _) => {
+                        OkReply::Dropped { channel, current: self.me.current().cloned() }
+                    }
+                    (done, _) => done,
+                };
+                self.done(re, done, out);
+            }
+            (Err(refusal), _) => self.show(&Event::Refused { re, refusal }, out),
+        }
+        while let Some(Waiting::Known(event)) =
+            self.waiting.pop_front_if(|next| matches!(next, Waiting::Known(_)))
+        {
+            self.show(&event, out);
+        }
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+            if !self.is_dealing()
+                && let Some(by) = self.signed_out.take()
+            {
+                self.on_signed_out(by, out);
+            }
+        }
+    }
+}
+
+/// An ignored person's act is shown for what it changes, without their words.
+fn without_reason(mut event: Event) -> Event {
+    if let Event::Kicked { reason, .. } | Event::Muted { reason, .. } = &mut event {
+        *reason = None;
+    }
+    event
+}

@@ -1,0 +1,126 @@
+//! What somebody comes back to: the channels that their account is in, and what was written to them meanwhile.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use chat_proto::conversation::Conversation;
+use chat_proto::event::{Event, OkReply};
+use chat_proto::id::MessageId;
+use chat_proto::name::ChannelName;
+use chat_proto::refusal::Refusal;
+use chat_proto::text::Text;
+use chat_proto::time::Timestamp;
+
+use super::Session;
+use super::execute::channel_place;
+use crate::hub::apply::{LeavePosition, Membership};
+use crate::hub::client::account::{Account, AccountMembership};
+use crate::policy;
+use crate::util::clock::on_the_wall;
+
+impl Session {
+    /// Enters the channels of the account again; the one that was entered last is current.
+    pub(super) fn enter_again(
+        &mut self,
+        account: &Arc<Account>,
+        now: Timestamp,
+        out: &mut BytesMut,
+    ) {
+        for AccountMembership { channel, read } in account.channels() {
+            if self.inbox.channel(&channel).is_some() {
+                continue;
+            }
+            let most = self.hub.bounds.conversations_per_person;
+            if policy::user::may_be_in_more(self.me.places().len(), most).is_err() {
+                return;
+            }
+            if let Err(refusal) = self.come_back(account, &channel, read, now, true, out) {
+                self.hub.forget_membership(account, &channel);
+                self.notice(refusal.text(), out);
+            }
+        }
+    }
+
+    /// Enters a channel that the account is in, of which lines up to `read` are read.
+    fn come_back(
+        &mut self,
+        account: &Account,
+        channel: &ChannelName,
+        read: MessageId,
+        now: Timestamp,
+        makes_current: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), Refusal> {
+        let slot = self.inbox.free_slot();
+        let (name, may) = (account.name.clone(), policy::channel::may_enter);
+        let membership = self.hub.enter(&self.client, name, channel, slot, now, may)?;
+        let Membership { members, operator, last_line: last, .. } = membership;
+        let (channel, topic) = (membership.channel.name.clone(), membership.topic.clone());
+        if makes_current {
+            self.arrive_in(membership, slot);
+        } else {
+            self.me.be_in(channel_place(channel.clone()));
+            self.inbox.subscribe(membership, slot);
+        }
+        self.inbox.is_read_up_to(&channel, read);
+        self.show(&Event::Reentered { channel, members, topic, operator, last }, out);
+        Ok(())
+    }
+
+    /// Another device of theirs has entered a channel, or left it: this one does the same once what is under way on
+    /// it is answered.
+    pub(super) fn follow_later(&mut self, channel: ChannelName, reason: Option<Text>) {
+        let followed = &mut self.aside.get_or_insert_default().followed;
+        followed.retain(|(other, _)| *other != channel);
+        followed.push((channel, reason));
+    }
+
+    /// Does as the other devices did, and stays where it is.
+    pub(super) fn follow_all(&mut self, out: &mut BytesMut) {
+        let Some(aside) = &mut self.aside else { return };
+        if aside.followed.is_empty() || self.awaits_answer() {
+            return;
+        }
+        let followed = self.aside.as_mut().map(|aside| std::mem::take(&mut aside.followed));
+        for (channel, reason) in followed.into_iter().flatten() {
+            self.follow(channel, reason, out);
+        }
+    }
+
+    fn follow(&mut self, channel: ChannelName, reason: Option<Text>, out: &mut BytesMut) {
+        let (Some(account), now) = (self.client.signed_in(), self.last_line_at()) else { return };
+        let own = self.inbox.channel(&channel).cloned();
+        match (account.is_in(&channel), own) {
+            (true, None) => {
+                let most = self.hub.bounds.conversations_per_person;
+                let has_room = policy::user::may_be_in_more(self.me.places().len(), most).is_ok();
+                let read = account.read_marker(&channel);
+                if has_room && let Some(read) = read {
+                    // If it can't, there is nobody who asked.
+                    let _ = self.come_back(&account, &channel, read, now, false, out);
+                }
+            }
+            (false, Some(own)) => {
+                let user = account.name.clone();
+                let left = self.hub.leave(&self.client, user.clone(), &own, reason, now);
+                if let Some(LeavePosition { number, last_line }) = left {
+                    self.finish(&channel, number, last_line, out);
+                    self.me.leave(&Conversation::Channel(channel.clone()));
+                    let current = self.me.current().cloned();
+                    self.show(
+                        &Event::YouLeft { channel, user, time: on_the_wall(now), current },
+                        out,
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What the account hasn't read: of its channels how much, of what was written privately the newest lines.
+    pub(super) fn look_what_waits(&mut self, re: Cow<'static, str>, done: Option<OkReply>) {
+        self.inbox.hold_chats();
+        self.ask_what_waits(re, done);
+    }
+}
