@@ -24,6 +24,7 @@ use chat_server::history::HistoryService;
 use chat_server::hub::limits::{Limits, RegistrationMode};
 use chat_server::hub::{Backends, Hub};
 use chat_server::store::{Durability, Store, StoreLocation};
+use chat_server::test_support::inline_backends;
 use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf};
 
@@ -72,7 +73,7 @@ impl House {
                 Some(order),
             )
         } else {
-            (Backends::inline(Retention::default()), None)
+            (inline_backends(Retention::default()), None)
         };
         let hub = Hub::new(bounds, "simulated".to_owned(), Vec::new(), keeping, now);
         let connection_config = ConnectionConfig {

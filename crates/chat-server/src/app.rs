@@ -23,13 +23,13 @@ use crate::config::listen::Listen;
 use crate::config::{AdminSocket, Config, MAX_CONVERSATIONS};
 use crate::history::HistoryService;
 use crate::hub::fanout::ready_set::ReadySet;
-use crate::hub::{Backends, Hub, probe};
+use crate::hub::{Backends, Hub};
 use crate::listen::limiter::ConnectionLimiter;
 use crate::listen::unix::UnixSocketListener;
 use crate::listen::{self, ServerContext};
 use crate::ops::heartbeat;
 use crate::ops::systemd;
-use crate::ops::watchdog::Watchdog;
+use crate::ops::watchdog::{Probe, ProbePoint, Pulse, Watchdog};
 use crate::store::{Store, StoreLocation};
 use crate::util::clock::{self, steady_clock};
 
@@ -104,8 +104,7 @@ impl Server {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         };
-        let parts = [Some(probe::part(&hub)), order.part()];
-        let watchdog = Watchdog::start(parts.into_iter().flatten().collect());
+        let watchdog = Watchdog::start(vec![hub_part(&hub), order.part()]);
         if let Err(error) = &watchdog {
             tracing::warn!(%error, "there is no thread that would notice a server that is stuck");
         }
@@ -131,8 +130,7 @@ impl Server {
             listeners.spawn(listen::accept(listener, context.clone(), probes()));
         }
         if let Some(period) = systemd::watchdog_period() {
-            let parts = [order.part(), Some(probe::part(&hub))];
-            let parts = parts.into_iter().flatten().collect();
+            let parts = vec![order.part(), hub_part(&hub)];
             services.spawn(heartbeat::tell(period, entrances, parts, heartbeat::tell_manager));
         }
         if let Some(listener) = admin {
@@ -321,6 +319,18 @@ fn bind_admin(socket: &AdminSocket) -> anyhow::Result<Option<UnixSocketListener>
             Ok(None)
         }
     }
+}
+
+/// The hub, as a part for the watchdog: it is stuck if one of its locks is never free.
+pub(crate) fn hub_part(hub: &Arc<Hub>) -> Probe {
+    let hub = Arc::downgrade(hub);
+    let ask = move |spot: &ProbePoint| {
+        if let Some(hub) = hub.upgrade() {
+            hub.probe(|lock| spot.is(lock));
+        }
+        Pulse::Idle
+    };
+    Probe { name: "hub", ask: Box::new(ask) }
 }
 
 /// How the listeners are told in the log.

@@ -13,7 +13,10 @@ mod account;
 mod admin;
 mod committer;
 mod conversation_index;
+#[cfg(any(test, feature = "test_support"))]
+pub mod inline;
 pub mod local;
 mod moderation;
+mod recovery;
 pub mod retention;
 mod turns;

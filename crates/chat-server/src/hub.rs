@@ -328,18 +328,3 @@ impl Hub {
         self.sequence.next()
     }
 }
-
-#[cfg(test)]
-impl Hub {
-    /// One that keeps everything in memory, with nothing in it.
-    pub(crate) fn in_memory(bounds: Limits) -> Arc<Self> {
-        let keeping = Backends::inline(crate::commit::retention::Retention::default());
-        Self::new(
-            bounds,
-            "test".to_owned(),
-            Vec::new(),
-            keeping,
-            crate::util::clock::steady_clock(),
-        )
-    }
-}

@@ -38,5 +38,7 @@ pub mod commit;
 mod policy;
 mod session;
 pub mod store;
+#[cfg(any(test, feature = "test_support"))]
+pub mod test_support;
 pub mod tools;
 mod util;

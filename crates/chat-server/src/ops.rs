@@ -2,7 +2,6 @@
 
 pub(crate) mod heartbeat;
 pub mod log;
-pub(crate) mod memory;
 pub mod signals;
 pub mod systemd;
 pub(crate) mod watchdog;

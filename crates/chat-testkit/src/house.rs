@@ -6,8 +6,9 @@ use std::time::Duration;
 use chat_proto::time::Timestamp;
 use chat_server::commit::retention::Retention;
 use chat_server::conn::{self, ConnectionConfig, Peer};
+use chat_server::hub::Hub;
 use chat_server::hub::limits::{Limits, RegistrationMode};
-use chat_server::hub::{Backends, Hub};
+use chat_server::test_support::inline_backends;
 use tokio::io::{DuplexStream, duplex};
 
 use crate::chopped::Chopped;
@@ -55,7 +56,7 @@ impl House {
             new_channels: Vec::new(),
             shares: None,
         };
-        let keeping = Backends::inline(Retention::default());
+        let keeping = inline_backends(Retention::default());
         let now = Timestamp(1_795_333_445_120);
         let hub = Hub::new(bounds, "chat.test".to_owned(), Vec::new(), keeping, now);
         Self { hub, connection_config: Arc::new(connection_config) }

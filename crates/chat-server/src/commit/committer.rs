@@ -16,6 +16,7 @@ use super::account;
 use super::admin;
 use super::conversation_index::{ConversationIndex, IndexFull, Slot};
 use super::moderation::{self, PlannedModAction};
+use super::recovery;
 use super::retention::{Retention, RetentionSweep};
 use super::turns::About;
 use crate::history::channel_key;
@@ -176,7 +177,7 @@ impl Committer {
         book: Writer,
         retention: Retention,
     ) -> Result<(Self, RecoveredState), StoreError> {
-        let (index, past) = ConversationIndex::load(&book)?;
+        let (index, past) = recovery::load(&book)?;
         let mut sweep = RetentionSweep::new(retention);
         sweep.erase(book.pending_redactions()?, book.last_row());
         sweep.purge(book.pending_purges()?);
@@ -586,7 +587,7 @@ impl Committer {
 
     /// After a fault in the midst of a batch: what isn't settled is refused, and what is true is read again.
     fn recover(&mut self, hub: &Arc<Hub>) {
-        match ConversationIndex::load(&self.book) {
+        match recovery::load(&self.book) {
             Ok((index, _)) => self.index = index,
             Err(failure) => self.report_failure(&failure),
         }

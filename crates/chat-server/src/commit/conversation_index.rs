@@ -9,7 +9,7 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
-use super::{account, admin, moderation};
+use crate::hub::channel::StoredModeration;
 use crate::hub::id::ConversationKey;
 use crate::hub::id::UserId;
 use crate::hub::recovered::{RecoveredChannel, RecoveredState};
@@ -88,22 +88,16 @@ impl Slot {
 }
 
 impl ConversationIndex {
-    /// What the store holds; and what of it the hub begins with.
-    pub(super) fn load(book: &Writer) -> Result<(Self, RecoveredState), StoreError> {
+    /// Reads the conversations of the store, and adds the channels to the recovered state. `alive`
+    /// are the users that can come back.
+    pub(super) fn load(
+        book: &Writer,
+        alive: &HashSet<UserId>,
+        mut moderation: HashMap<u32, StoredModeration>,
+        past: &mut RecoveredState,
+    ) -> Result<Self, StoreError> {
         let mut index = Self { next_number: 1, free_from: 1, ..Self::default() };
-        let mut past = RecoveredState { next_user_id: 1, ..RecoveredState::default() };
-        for holder in book.holders()? {
-            past.next_user_id = past.next_user_id.max(holder.party + 1);
-            past.held.push((holder.name.into(), UserId(holder.party)));
-        }
-        past.next_user_id = past.next_user_id.max(book.greatest_party()? + 1);
-        let accounts = book.accounts()?;
-        let held = past.held.iter().map(|(_, party)| *party);
-        let alive: HashSet<UserId> =
-            held.chain(accounts.iter().map(|account| UserId(account.party))).collect();
         let topics: HashMap<u32, u64> = book.topics()?.into_iter().collect();
-        let (mut running, next_user_id) = moderation::load(book)?;
-        past.next_user_id = past.next_user_id.max(next_user_id);
         let times = book.last_times()?;
         let rows = book.conversations()?;
         for row in rows.iter().filter(|row| row.is_of_forgotten()) {
@@ -147,16 +141,14 @@ impl ConversationIndex {
                     last: MessageId(row.last),
                     floor: MessageId(row.floor),
                     open: row.open,
-                    running: running.remove(&row.number).unwrap_or_default(),
+                    running: moderation.remove(&row.number).unwrap_or_default(),
                 });
                 ConversationKey::Channel(name)
             };
             index.insert(key, entry);
         }
         index.undo.clear();
-        past.server_moderation = admin::load(book)?;
-        account::load(book, accounts, &index, &mut past)?;
-        Ok((index, past))
+        Ok(index)
     }
 
     fn insert(&mut self, key: ConversationKey, entry: ConversationEntry) {

@@ -18,19 +18,15 @@ use tokio::sync::Notify;
 use super::committer::{CommitProgress, CommitStage, Committer, Submission};
 use super::retention::Retention;
 use super::turns::{About, Turns};
-use crate::auth::AuthService;
-use crate::history::HistoryService;
+use crate::hub::Hub;
 use crate::hub::admin::command::AdminCommand;
-use crate::hub::id::ConversationKey;
-use crate::hub::id::UserId;
+use crate::hub::id::{ConversationKey, UserId};
 use crate::hub::ports::CommitLog;
 use crate::hub::proposal::{AccountProposal, Proposal, StateChange};
 use crate::hub::recovered::RecoveredState;
-use crate::hub::{Backends, Hub};
 use crate::ops::watchdog::{Probe, ProbePoint, Pulse};
-use crate::store::{Durability, Flusher, Store, StoreError, StoreLocation, Writer};
-use crate::util::sync::lock;
-use crate::util::sync::{MutexGuard, Rank, RankedMutex};
+use crate::store::{Flusher, StoreError, Writer};
+use crate::util::sync::{MutexGuard, Rank, RankedMutex, lock};
 use crate::util::work_queue::{Popped, Priority, Wait, WorkQueue, lower_priority};
 
 /// Drafts of one commit. Enough that its sync costs each of them little; few enough that they don't run
@@ -57,21 +53,9 @@ const ERASING_WAITS: Duration = Duration::from_secs(1);
 
 /// The order of one server.
 pub struct LocalLog {
-    committer: Driven,
+    shared: Arc<SharedLog>,
+    threads: Mutex<Option<Threads>>,
 }
-
-enum Driven {
-    /// By a thread, and by those who submit.
-    Thread(Arc<SharedLog>, Mutex<Option<Threads>>),
-    /// By whoever submits, for tests whose clock stands still; facts wait for the next draft.
-    Inline(Box<Inline>),
-}
-
-/// The desk, and the facts that wait for the next draft.
-type Inline = (
-    RankedMutex<{ Rank::Commit as u8 }, Committer>,
-    RankedMutex<{ Rank::Pending as u8 }, Vec<Submission>>,
-);
 
 struct Threads {
     order: JoinHandle<()>,
@@ -167,83 +151,44 @@ impl LocalLog {
         let theirs = Arc::clone(&shared);
         let order = thread("order").spawn(move || theirs.run())?;
         let threads = Threads { order, flush: (flusher, flush) };
-        Ok((Self { committer: Driven::Thread(shared, Mutex::new(Some(threads))) }, past))
+        Ok((Self { shared, threads: Mutex::new(Some(threads)) }, past))
     }
 
-    /// The same without a thread: whoever submits waits until it is carried out.
-    pub fn inline(
-        book: Writer,
-        retention: Retention,
-    ) -> Result<(Self, RecoveredState), StoreError> {
-        let (committer, past) = Committer::open(book, retention)?;
-        Ok((
-            Self {
-                committer: Driven::Inline(Box::new((
-                    RankedMutex::new(committer),
-                    RankedMutex::default(),
-                ))),
-            },
-            past,
-        ))
-    }
-
-    /// Looks for lines that are kept no more, and takes them out by and by.
+    /// Starts a retention sweep, which deletes expired messages in small steps between the batches.
     pub fn sweep(&self, now: Timestamp, hub: &Arc<Hub>) {
-        match &self.committer {
-            Driven::Thread(shared, _) => {
-                shared.queue.add(CommitWork::Sweep(now, Arc::clone(hub)));
-            }
-            Driven::Inline(committer) => {
-                let mut committer = lock(&committer.0);
-                committer.begin_sweep(now);
-                while committer.has_sweep() {
-                    committer.sweep_step(hub);
-                }
-            }
-        }
+        self.shared.queue.add(CommitWork::Sweep(now, Arc::clone(hub)));
     }
 
-    /// Waits until there is something that [`LocalLog::flush_read_markers`] would write.
+    /// Waits until there are read markers that [`LocalLog::flush_read_markers`] would write.
     pub async fn read_pending(&self) {
-        match &self.committer {
-            Driven::Thread(shared, _) => shared.read_pending.notified().await,
-            Driven::Inline(_) => std::future::pending().await,
-        }
+        self.shared.read_pending.notified().await;
     }
 
-    /// Writes what was read, if nothing else was written with it meanwhile.
+    /// Writes the read markers that no batch has written meanwhile.
     pub fn flush_read_markers(&self, hub: &Arc<Hub>) {
-        if let Driven::Thread(shared, _) = &self.committer {
-            let read = std::mem::take(&mut *lock(&shared.read));
-            for ((party, key), line) in read {
-                let fact = Submission::Change(StateChange::ReadMarker(party, key, line));
-                shared.queue.add(CommitWork::Item(fact, Arc::clone(hub)));
-            }
+        let read = std::mem::take(&mut *lock(&self.shared.read));
+        for ((user_id, key), line) in read {
+            let change = Submission::Change(StateChange::ReadMarker(user_id, key, line));
+            self.shared.queue.add(CommitWork::Item(change, Arc::clone(hub)));
         }
     }
 
-    /// The commit thread and each task that commits, as a part for the watchdog; `None` without a thread.
-    pub(crate) fn part(&self) -> Option<Probe> {
-        let Driven::Thread(shared, _) = &self.committer else { return None };
-        let shared = Arc::clone(shared);
+    /// The commit thread and each task that commits, as a part for the watchdog.
+    pub(crate) fn part(&self) -> Probe {
+        let shared = Arc::clone(&self.shared);
         let ask = move |spot: &ProbePoint| shared.pulse(spot);
-        Some(Probe { name: "commit", ask: Box::new(ask) })
+        Probe { name: "commit", ask: Box::new(ask) }
     }
 
-    /// Ends: what was submitted is carried out, and the store is closed. It blocks.
+    /// Commits what was submitted, and closes the store. Blocks.
     pub fn stop(&self) {
-        match &self.committer {
-            Driven::Thread(shared, threads) => {
-                shared.queue.close();
-                let Some(Threads { order, flush }) = lock(threads).take() else { return };
-                let (flusher, flush) = flush;
-                flusher.stop();
-                let ended = [flush.join(), order.join()];
-                if ended.iter().any(Result::is_err) {
-                    tracing::error!("a thread that stores lines has failed");
-                }
-            }
-            Driven::Inline(committer) => lock(&committer.0).close(),
+        self.shared.queue.close();
+        let Some(Threads { order, flush }) = lock(&self.threads).take() else { return };
+        let (flusher, flush) = flush;
+        flusher.stop();
+        let ended = [flush.join(), order.join()];
+        if ended.iter().any(Result::is_err) {
+            tracing::error!("a thread that stores lines has failed");
         }
     }
 }
@@ -261,57 +206,30 @@ pub enum CommitStartError {
 
 impl CommitLog for LocalLog {
     fn submit(&self, proposal: Proposal, hub: &Arc<Hub>) {
-        match &self.committer {
-            Driven::Thread(shared, _) => {
-                shared.submit(CommitWork::Item(Submission::Proposal(proposal), Arc::clone(hub)));
-            }
-            Driven::Inline(committer) => run_inline(committer, Submission::Proposal(proposal), hub),
-        }
+        self.shared.submit(CommitWork::Item(Submission::Proposal(proposal), Arc::clone(hub)));
     }
 
     fn submit_account_update(&self, update: AccountProposal, hub: &Arc<Hub>) {
-        match &self.committer {
-            Driven::Thread(shared, _) => {
-                shared
-                    .queue
-                    .add(CommitWork::Item(Submission::Account(Box::new(update)), Arc::clone(hub)));
-            }
-            Driven::Inline(committer) => {
-                run_inline(committer, Submission::Account(Box::new(update)), hub);
-            }
-        }
+        let item = Submission::Account(Box::new(update));
+        self.shared.queue.add(CommitWork::Item(item, Arc::clone(hub)));
     }
 
     fn submit_admin_command(&self, command: Box<AdminCommand>, hub: &Arc<Hub>) {
-        match &self.committer {
-            Driven::Thread(shared, _) => {
-                shared.queue.add(CommitWork::Item(Submission::Admin(command), Arc::clone(hub)));
-            }
-            Driven::Inline(committer) => run_inline(committer, Submission::Admin(command), hub),
-        }
+        let item = Submission::Admin(command);
+        self.shared.queue.add(CommitWork::Item(item, Arc::clone(hub)));
     }
 
-    fn record(&self, fact: StateChange, hub: &Arc<Hub>) {
-        match (&self.committer, fact) {
-            (Driven::Thread(shared, _), StateChange::ReadMarker(party, key, line)) => {
-                let mut read = lock(&shared.read);
-                read.insert((party, key), line);
-                if read.len() == 1 {
-                    shared.read_pending.notify_one();
-                }
+    fn record(&self, change: StateChange, hub: &Arc<Hub>) {
+        if let StateChange::ReadMarker(user_id, key, line) = change {
+            let mut read = lock(&self.shared.read);
+            read.insert((user_id, key), line);
+            if read.len() == 1 {
+                self.shared.read_pending.notify_one();
             }
-            (Driven::Thread(shared, _), fact) => {
-                shared.queue.add(CommitWork::Item(Submission::Change(fact), Arc::clone(hub)));
-            }
-            // Perhaps the hub, or the desk, is locked by whoever asks for it.
-            (Driven::Inline(committer), fact) => lock(&committer.1).push(Submission::Change(fact)),
+            return;
         }
+        self.shared.queue.add(CommitWork::Item(Submission::Change(change), Arc::clone(hub)));
     }
-}
-
-fn run_inline(committer: &Inline, item: Submission, hub: &Arc<Hub>) {
-    let facts = std::mem::take(&mut *lock(&committer.1));
-    lock(&committer.0).run(facts.into_iter().chain([item]), hub);
 }
 
 impl SharedLog {
@@ -501,27 +419,5 @@ impl CommitterState {
         self.last = Some(done);
         self.threaded =
             if done - begun > QUICK { AFTER_A_SLOW_ONE } else { self.threaded.saturating_sub(1) };
-    }
-}
-
-impl Backends {
-    /// Everything in memory and without threads: whoever asks waits. For tests whose clock stands still.
-    ///
-    /// # Panics
-    ///
-    /// If SQLite can't open a database in memory.
-    #[expect(clippy::expect_used, reason = "for tests, whose failure it is")]
-    pub fn inline(retention: Retention) -> Self {
-        let store = Store::open(&StoreLocation::Memory, Durability::Machine).expect("memory opens");
-        let (book, lookups) = store.into_parts();
-        let archive = HistoryService::inline(&lookups).expect("memory opens");
-        let (order, past) = LocalLog::inline(book, retention).expect("it is empty");
-        let vault = Arc::new(AuthService::inline());
-        Self {
-            commit_log: Arc::new(order),
-            history: Arc::new(archive),
-            auth: vault,
-            recovered: past,
-        }
     }
 }

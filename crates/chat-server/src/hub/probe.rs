@@ -1,42 +1,26 @@
 //! Whether every lock of the hub can be taken, for the watchdog.
 
-use std::sync::{Arc, Weak};
-
 use crate::hub::Hub;
-use crate::ops::watchdog::{Probe, ProbePoint, Pulse};
-use crate::util::sync::Rank;
-use crate::util::sync::lock;
-
-/// The hub, as the watchdog asks it.
-pub(crate) fn part(hub: &Arc<Hub>) -> Probe {
-    let hub: Weak<Hub> = Arc::downgrade(hub);
-    let ask = move |spot: &ProbePoint| {
-        if let Some(hub) = hub.upgrade() {
-            hub.probe(spot);
-        }
-        Pulse::Idle
-    };
-    Probe { name: "hub", ask: Box::new(ask) }
-}
+use crate::util::sync::{Rank, lock};
 
 impl Hub {
     /// Takes each lock for a moment, one after the other. Of the connections' own it takes none: there may be a million.
-    fn probe(&self, spot: &ProbePoint) {
-        spot.is(Rank::Channels.name());
+    pub(crate) fn probe(&self, mut enters: impl FnMut(&'static str)) {
+        enters(Rank::Channels.name());
         drop(self.channels.write());
-        spot.is(Rank::Channel.name());
+        enters(Rank::Channel.name());
         self.each_channel(|channel| drop(channel.state()));
-        spot.is(Rank::Private.name());
+        enters(Rank::Private.name());
         drop(lock(&self.private));
-        spot.is(Rank::Directory.name());
+        enters(Rank::Directory.name());
         drop(lock(&self.directory));
-        spot.is(Rank::Accounts.name());
+        enters(Rank::Accounts.name());
         drop(lock(&self.accounts));
-        spot.is(Rank::ChannelIndex.name());
+        enters(Rank::ChannelIndex.name());
         drop(lock(&self.index));
-        spot.is(Rank::NameHolds.name());
+        enters(Rank::NameHolds.name());
         drop(lock(&self.name_holds));
-        spot.is(Rank::ServerModeration.name());
+        enters(Rank::ServerModeration.name());
         drop(lock(&self.server_moderation));
     }
 }
@@ -47,6 +31,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::app::hub_part;
     use crate::hub::limits::Limits;
     use crate::ops::watchdog::Watchdog;
     use crate::util::sync::held_by_threads;
@@ -57,7 +42,8 @@ mod tests {
         let frozen = lock(&hub.directory);
         let (told, stuck) = sync_channel(1);
         let tell = move |stuck| drop(told.send(stuck));
-        let watchdog = Watchdog::every(Duration::from_millis(10), vec![part(&hub)], tell).unwrap();
+        let watchdog =
+            Watchdog::every(Duration::from_millis(10), vec![hub_part(&hub)], tell).unwrap();
         let stuck = stuck.recv_timeout(Duration::from_mins(1)).unwrap();
         assert_eq!(stuck, ["hub is stuck at: directory"]);
         if cfg!(debug_assertions) {

@@ -54,6 +54,13 @@ fn nearest<'a>(
     near.into_iter()
 }
 
+/// A channel that restricts a user: they are banned from it or, if not `is_ban`, muted in it.
+pub(crate) struct ChannelRestriction {
+    pub(crate) is_ban: bool,
+    pub(crate) channel: ChannelName,
+    pub(crate) term: Term,
+}
+
 /// A page of a list.
 pub(crate) struct ListPage<T> {
     /// For the head of the list.
@@ -263,7 +270,7 @@ impl Hub {
         other: &Contact,
         own: impl Iterator<Item = &'a Arc<Channel>>,
         now: Timestamp,
-    ) -> Option<(bool, ChannelName, Term)> {
+    ) -> Option<ChannelRestriction> {
         if lock(&self.index).has_no_entries() {
             return None;
         }
@@ -282,7 +289,11 @@ impl Hub {
                     // Nobody learns from this that there is a channel which they don't know.
                     let may = |_: &_| !access.operator && access.knows();
                     let (is_ban, list_entry) = list_entry.filter(may)?;
-                    Some((is_ban, channel.name.clone(), list_entry.term))
+                    Some(ChannelRestriction {
+                        is_ban,
+                        channel: channel.name.clone(),
+                        term: list_entry.term,
+                    })
                 })
                 .filter(|_| channel.has_member(other))
         })?;

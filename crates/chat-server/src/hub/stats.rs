@@ -7,7 +7,7 @@ use chat_proto::time::Timestamp;
 
 use crate::hub::Hub;
 use crate::hub::rate_counter::Rates;
-use crate::ops::memory;
+use crate::util::memory;
 use crate::util::sync::lock;
 
 impl Hub {

@@ -110,8 +110,9 @@ impl HeartbeatProbe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::hub_part;
+    use crate::hub::Hub;
     use crate::hub::limits::Limits;
-    use crate::hub::{Hub, probe};
 
     /// A listener that serves each probe.
     fn door(hub: &Arc<Hub>) -> mpsc::Sender<DuplexStream> {
@@ -142,7 +143,7 @@ mod tests {
     async fn it_is_told_while_all_parts_answer() {
         let hub = Hub::in_memory(Limits::small());
         let (tell_alive, mut told) = mpsc::channel(1);
-        let parts = vec![probe::part(&hub)];
+        let parts = vec![hub_part(&hub)];
         let alive = move || {
             let _ = tell_alive.try_send(());
         };

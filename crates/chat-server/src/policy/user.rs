@@ -1,9 +1,10 @@
 //! What a person may do at all.
 
 use chat_proto::command_table::CommandSpec;
-use chat_proto::event::Term;
-use chat_proto::name::{ChannelName, UserName};
+use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
+
+use crate::hub::snapshot::ChannelRestriction;
 
 /// Some commands work only once a name is given.
 pub(crate) fn may_ask(spec: &CommandSpec, named: bool) -> Result<(), Refusal> {
@@ -28,12 +29,16 @@ pub(crate) fn may_be_in_more(present: usize, most: usize) -> Result<(), Refusal>
 /// `false`, muted in. `from` is that channel, and for how long.
 pub(crate) fn may_write_first(
     user: &UserName,
-    from: Option<(bool, ChannelName, Term)>,
+    from: Option<ChannelRestriction>,
 ) -> Result<(), Refusal> {
     match from {
         None => Ok(()),
-        Some((true, channel, term)) => Err(Refusal::banned_from_writing(user, &channel, term)),
-        Some((false, channel, term)) => Err(Refusal::muted_from_writing(user, &channel, term)),
+        Some(ChannelRestriction { is_ban: true, channel, term }) => {
+            Err(Refusal::banned_from_writing(user, &channel, term))
+        }
+        Some(ChannelRestriction { is_ban: false, channel, term }) => {
+            Err(Refusal::muted_from_writing(user, &channel, term))
+        }
     }
 }
 

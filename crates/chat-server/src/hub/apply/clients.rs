@@ -137,14 +137,14 @@ impl Hub {
     }
 
     /// Takes a person out of everything. Whoever shared a channel or a private chat is told once. Who was
-    /// `name_holds` may come back.
+    /// `may_return` is set if the connection was lost.
     pub(crate) fn depart<'a>(
         self: &Arc<Self>,
         client: &Client,
         channels: impl Iterator<Item = &'a Arc<Channel>>,
         reason: Option<&Text>,
         now: Timestamp,
-        name_holds: bool,
+        may_return: bool,
     ) {
         client.mark_left();
         let Some(user) = client.name() else {
@@ -154,7 +154,7 @@ impl Hub {
         if client.holds_name() {
             // While nobody else can have taken the name yet.
             let is_closing = self.closing.load(Ordering::SeqCst);
-            if name_holds || is_closing {
+            if may_return || is_closing {
                 let (user_id, owner) = (client.user_id(), QuotaOwner::of(client));
                 let owner = Some(owner).filter(|_| !is_closing);
                 let given_up = lock(&self.name_holds).add(user.key(), user_id, owner, now);

@@ -11,7 +11,7 @@ use tokio::io::{
 
 use super::*;
 use crate::auth::AuthService;
-use crate::commit::local::LocalLog;
+use crate::commit::inline::InlineLog;
 use crate::commit::retention::Retention;
 use crate::conn::{self, ConnectionConfig, serve};
 use crate::history::HistoryService;
@@ -30,7 +30,7 @@ fn hub(place: &StoreLocation) -> Arc<Hub> {
 fn hub_within(place: &StoreLocation, bounds: Limits) -> Arc<Hub> {
     let (book, lookups) = Store::open(place, Durability::Process).unwrap().into_parts();
     let history = HistoryService::inline(&lookups).unwrap();
-    let (commit_log, past) = LocalLog::inline(book, Retention::default()).unwrap();
+    let (commit_log, past) = InlineLog::new(book, Retention::default()).unwrap();
     let (commit_log, history, auth) =
         (Arc::new(commit_log), Arc::new(history), Arc::new(AuthService::inline()));
     let keeping = Backends { commit_log, history, auth, recovered: past };
