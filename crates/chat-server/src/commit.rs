@@ -1,6 +1,7 @@
 //! Where a line gets its place in its conversation and becomes durable.
 //!
-//! * [`local`]: one server, which keeps its lines itself; implements [`crate::hub::ports::CommitLog`].
+//! * [`local`]: one server, which keeps its lines itself; implements
+//!   [`crate::hub::ports::CommitLog`].
 //! * [`committer`]: how a batch of drafts is carried out.
 //! * [`account`]: what becomes of accounts, as the store keeps it.
 //! * [`admin`]: what operators of the server decide, as the store keeps it.

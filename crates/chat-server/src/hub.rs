@@ -1,19 +1,23 @@
-//! Who is here, the channels and the private chats.
+//! The shared state: clients, channels and private chats.
 //!
-//! This room knows nothing of sockets, bytes of a client or tasks. It is synchronous: every lock in it
-//! is held for a short section and never across an await. Locks are per channel, so that busy rooms don't
-//! wait for each other. Where several are held at once, they are taken in the order of their ranks,
-//! [`Rank`], which builds with debug assertions check.
+//! The hub is synchronous and knows no sockets, tasks or client bytes. Locks are held for short
+//! sections and never across an await. They are per channel, so busy channels don't wait for each
+//! other. Several locks are taken in the order of their ranks ([`Rank`]); builds with debug
+//! assertions check it.
 //!
-//! * [`kind`]: one connection's place in the system; accounts, names, private chats, throttles.
-//! * [`channel`]: one channel, its members, its ring of deliveries, and its moderation.
-//! * [`admin`]: what operators of the server decide.
+//! * [`id`], [`query`], [`limits`]: identities, questions to other modules, and bounds; they import
+//!   nothing of the hub.
 //! * [`fanout`]: events on their way to several clients, and the wakes of a batch.
-//! * [`apply`]: the only place that changes what is shared.
-//! * [`snapshot`]: the only place that reads it for answers.
-//! * [`stats`] and [`rate_counter`]: numbers about the server.
-//! * [`probe`]: whether every lock can be taken.
-//! * [`ports`]: what the hub asks of the modules outside, as traits.
+//! * [`client`]: one connection and its user; accounts, names, private chats, throttles.
+//! * [`admin`]: commands and bans of server operators.
+//! * [`channel`]: one channel, its members, its ring of deliveries, and its moderation.
+//! * [`proposal`]: what is submitted to the commit log.
+//! * [`recovered`]: the state that the store held at start.
+//! * [`apply`]: the only writer of the shared state.
+//! * [`snapshot`]: the only reader of it for answers.
+//! * [`stats`] and [`rate_counter`]: figures about the server.
+//! * [`probe`]: takes each lock once, for the watchdog.
+//! * [`ports`]: traits that other modules implement.
 
 pub(crate) mod admin;
 pub(crate) mod apply;
@@ -65,12 +69,12 @@ use crate::hub::rate_counter::RateCounter;
 use crate::hub::recovered::{RecoveredChannel, RecoveredState};
 use crate::util::sync::{Rank, RankedMutex, RankedRwLock, lock};
 
-/// Everything that people share.
+/// The state that all clients share.
 pub struct Hub {
     pub(crate) bounds: Limits,
     /// The server's name, for greetings.
     pub(crate) server_name: String,
-    /// What is shown on connecting.
+    /// Lines shown on connect.
     pub(crate) motd: Vec<String>,
     directory: RankedMutex<{ Rank::Directory as u8 }, Directory>,
     accounts: RankedMutex<{ Rank::Accounts as u8 }, AccountTable>,
@@ -84,38 +88,38 @@ pub struct Hub {
     pub(crate) auth: Arc<dyn Authenticator>,
     name_holds: RankedMutex<{ Rank::NameHolds as u8 }, NameHolds>,
     index: RankedMutex<{ Rank::ChannelIndex as u8 }, ChannelIndex>,
-    /// How many channels are hidden.
+    /// The number of hidden channels.
     hidden: AtomicUsize,
     throttles: RankedMutex<{ Rank::Throttles as u8 }, Throttles>,
     sequence: Arc<Sequence>,
     next_client: AtomicU64,
     started: Timestamp,
-    /// Lines that were stored.
+    /// Counts stored messages.
     lines: RateCounter,
-    /// Set when the server stops: from then on nothing is said any more.
+    /// Set on shutdown: new proposals are refused.
     closing: AtomicBool,
-    /// So little of the disk is free that only accounts may write.
+    /// The disk is nearly full: only accounts may write.
     disk_low: AtomicBool,
-    /// How many drafts are not settled.
+    /// Proposals that are not applied yet.
     in_flight: AtomicU64,
     /// Notified when none is left.
     all_applied: Notify,
 }
 
-/// Where lines are kept, and what was kept before.
+/// The modules that the hub uses, and the recovered state.
 pub struct Backends {
-    /// Gives each line its place.
+    /// Orders and stores proposals.
     pub commit_log: Arc<dyn CommitLog>,
-    /// Answers questions about the past.
+    /// Answers queries about stored messages.
     pub history: Arc<dyn HistoryReader>,
-    /// Keeps secrets.
+    /// Hashes passwords and makes tokens.
     pub auth: Arc<dyn Authenticator>,
-    /// What was kept when the server started.
+    /// The state that the store held at start.
     pub recovered: RecoveredState,
 }
 
 impl Hub {
-    /// A hub with nobody in it yet, and with the channels that were kept.
+    /// A hub without clients, with the recovered channels.
     pub fn new(
         bounds: Limits,
         server_name: String,
@@ -163,7 +167,7 @@ impl Hub {
                 given_up.extend(channels.keep_last_line(&name, last));
             }
         }
-        // One that a wrong clock has used in the future is good no longer for that.
+        // A clock that was wrong may have stamped a use in the future.
         let tokens = recovered.tokens.into_iter();
         let tokens = tokens.map(|(hash, user_id, used)| (hash, user_id, used.min(now))).collect();
         let mut name_holds = NameHolds::default();
@@ -207,17 +211,17 @@ impl Hub {
 }
 
 impl Hub {
-    /// Tells a batch: everybody who is to hear of it is woken when all of it is told.
+    /// Publishes a batch: clients are woken after all of it is published.
     pub(crate) fn publish_batch(&self, tell: impl FnOnce()) {
         self.wake_batch.batch(tell);
     }
 
-    /// Wakes those who are to hear of a batch that was told outside the runtime, for as long as it is polled.
+    /// Forwards the wakes of batches published outside the runtime, while it is polled.
     pub async fn forward_wakes(&self) {
         self.wake_batch.forward_wakes().await;
     }
 
-    /// Takes a person's token for something costly.
+    /// Takes a token from the client's bucket for a costly operation.
     pub(crate) fn throttle(
         &self,
         client: &Client,
@@ -229,7 +233,7 @@ impl Hub {
         lock(&self.throttles).take(costly, holder, client.id.0, shares, now)
     }
 
-    /// Whether there may be one more account.
+    /// Refuses an account beyond the limit.
     pub(crate) fn has_room_for_account(&self) -> Result<(), Refusal> {
         match &self.bounds.shares {
             Some(shares) if lock(&self.accounts).count() >= shares.accounts => {
@@ -239,7 +243,7 @@ impl Hub {
         }
     }
 
-    /// Takes what lines count, of what the person's account and address have.
+    /// Takes the cost of lines from the buckets of the client's account and address.
     pub(crate) fn throttle_lines(
         &self,
         client: &Client,
@@ -249,7 +253,7 @@ impl Hub {
         self.take_of_both(ThrottledOp::Line, client, amount.into(), now)
     }
 
-    /// Takes what a line of so many bytes takes of the disk, of what the person's account and address may have stored.
+    /// Takes the bytes of a stored line from the buckets of the client's account and address.
     pub(crate) fn throttle_storage(
         &self,
         client: &Client,
@@ -273,7 +277,7 @@ impl Hub {
         lock(&self.throttles).take_of_both(costly, who, amount, shares, now)
     }
 
-    /// Whether one more may connect from there.
+    /// Takes a token for a new connection from this address.
     pub(crate) fn throttle_connect(
         &self,
         address: Option<IpAddr>,
@@ -287,7 +291,7 @@ impl Hub {
         taken.map_err(|wait| Refusal::connects_too_often(wait.secs()))
     }
 
-    /// Notes how the disk is; operators of the server who are here are told when that changes.
+    /// Updates the state of the disk; server operators who are online are notified of a change.
     pub(crate) fn disk_is(&self, low: bool, free_mib: u64) {
         if self.disk_low.swap(low, Ordering::AcqRel) == low {
             return;
@@ -315,7 +319,7 @@ impl Hub {
         }
     }
 
-    /// Whether a person may have anything stored.
+    /// Refuses guests while the disk is nearly full.
     pub(crate) fn may_store(&self, client: &Client) -> Result<(), Refusal> {
         if self.disk_low.load(Ordering::Acquire) && client.account().is_none() {
             return Err(Refusal::disk_nearly_full());
@@ -323,7 +327,7 @@ impl Hub {
         Ok(())
     }
 
-    /// What happened until now has lower numbers.
+    /// A sequence number: every earlier event has a lower one.
     pub(crate) fn now_number(&self) -> u64 {
         self.sequence.next()
     }

@@ -37,8 +37,8 @@ use crate::util::clock::on_the_wall;
 /// For how long a key says a line once, in milliseconds: a day.
 const ONCE_MILLIS: i64 = 24 * 3_600_000;
 
-/// Facts that wait for a store which fails. Past it the oldest are given up: a name that a private chat was had
-/// under, or a channel without lines.
+/// Facts that wait for a store which fails. Past it the oldest are given up: a name that a private
+/// chat was had under, or a channel without lines.
 const MAX_OWED: usize = 100_000;
 
 /// Names whose purges have lines to be marked as hidden. Past it another purge waits.
@@ -194,11 +194,11 @@ impl Committer {
         Ok((committer, past))
     }
 
-    /// Carries a batch out: all of it is kept and told, or nothing of it. Whatever happens, every draft is
-    /// settled.
+    /// Carries a batch out: all of it is kept and told, or nothing of it. Whatever happens, every
+    /// draft is settled.
     ///
-    /// An act of those who run a channel, or the server, is a batch of its own: it is about what was said before, and
-    /// what may be said, or decided, after it depends on it.
+    /// An act of those who run a channel, or the server, is a batch of its own: it is about what
+    /// was said before, and what may be said, or decided, after it depends on it.
     pub(super) fn run(&mut self, items: impl IntoIterator<Item = Submission>, hub: &Arc<Hub>) {
         let items = items.into_iter();
         let mut batch = Vec::with_capacity(items.size_hint().0);
@@ -585,7 +585,8 @@ impl Committer {
         true
     }
 
-    /// After a fault in the midst of a batch: what isn't settled is refused, and what is true is read again.
+    /// After a fault in the midst of a batch: what isn't settled is refused, and what is true is
+    /// read again.
     fn recover(&mut self, hub: &Arc<Hub>) {
         match recovery::load(&self.book) {
             Ok((index, _)) => self.index = index,
@@ -685,8 +686,8 @@ fn names<'a>(proposal: &'a Proposal, key: &ConversationKey) -> Option<[&'a UserN
     Some(if *one == proposal.user_id { [&proposal.from, &to.to] } else { [&to.to, &proposal.from] })
 }
 
-/// A channel that a fact is about has its number, and one that is made its name as it is shown, before any line that
-/// comes after the fact.
+/// A channel that a fact is about has its number, and one that is made its name as it is shown,
+/// before any line that comes after the fact.
 fn slot_of_change(index: &mut ConversationIndex, fact: &StateChange) {
     let name = match fact {
         StateChange::ChannelCreated(name, ..) | StateChange::ChannelDropped(name) => name,

@@ -20,7 +20,8 @@ use crate::store::{MAX_NUMBER, StoreError, Writer};
 pub(super) struct ConversationIndex {
     by_key: HashMap<ConversationKey, ConversationEntry>,
     by_number: BTreeMap<u32, ConversationKey>,
-    /// The greatest last id of channels that are forgotten, and the number under which the store has it.
+    /// The greatest last id of channels that are forgotten, and the number under which the store
+    /// has it.
     forgotten: u64,
     forgotten_number: Option<u32>,
     /// The private chats of each party.
@@ -28,7 +29,8 @@ pub(super) struct ConversationIndex {
     next_number: u32,
     /// Once that is too great, numbers that are free are looked for from here on.
     free_from: u32,
-    /// What the batch has changed: the last id and its time that were there before, none if there was no entry.
+    /// What the batch has changed: the last id and its time that were there before, none if there
+    /// was no entry.
     undo: Vec<(ConversationKey, Option<(u64, Timestamp)>)>,
 }
 
@@ -162,8 +164,8 @@ impl ConversationIndex {
         self.by_key.insert(key, entry);
     }
 
-    /// The next place in a conversation, at this time or at that of the last line if that is later. `names` are those of
-    /// a private chat now.
+    /// The next place in a conversation, at this time or at that of the last line if that is later.
+    /// `names` are those of a private chat now.
     pub(super) fn next_place(
         &mut self,
         key: &ConversationKey,
@@ -232,7 +234,8 @@ impl ConversationIndex {
         Ok(Slot { number, id: last, time, is_new: true })
     }
 
-    /// A number that no conversation has: the next one, or once there is none, one of a conversation that is forgotten.
+    /// A number that no conversation has: the next one, or once there is none, one of a
+    /// conversation that is forgotten.
     fn free_number(&mut self) -> Option<u32> {
         if self.next_number <= MAX_NUMBER {
             let number = self.next_number;
@@ -277,7 +280,8 @@ impl ConversationIndex {
         self.forgotten_number.map(|number| (number, self.forgotten))
     }
 
-    /// A channel is forgotten: it goes as a private chat goes that is over. Returns it if it is there.
+    /// A channel is forgotten: it goes as a private chat goes that is over. Returns it if it is
+    /// there.
     pub(super) fn give_up(&mut self, name: &ChannelName) -> Option<ConversationKey> {
         let key = ConversationKey::Channel(name.clone());
         self.by_key.get_mut(&key)?.ended = [true; 2];

@@ -1,4 +1,5 @@
-//! A commit log for tests whose clock stands still: a submission is committed before the call returns.
+//! A commit log for tests whose clock stands still: a submission is committed before the call
+//! returns.
 
 use std::sync::Arc;
 

@@ -1,9 +1,10 @@
-//! One server that keeps its lines itself and commits in groups: while one commit is being synced, the next
-//! batch gathers.
+//! One server that keeps its lines itself and commits in groups: while one commit is being synced,
+//! the next batch gathers.
 //!
-//! One at a time has the desk, and with it the store: a thread of its own, or whoever says something while nobody
-//! else does. The latter spares a line two changes of threads, which take as long as half a sync of a quick disk.
-//! The latter is done only while nothing waits, so nothing overtakes anything.
+//! One at a time has the desk, and with it the store: a thread of its own, or whoever says
+//! something while nobody else does. The latter spares a line two changes of threads, which take as
+//! long as half a sync of a quick disk. The latter is done only while nothing waits, so nothing
+//! overtakes anything.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -29,23 +30,24 @@ use crate::store::{Flusher, StoreError, Writer};
 use crate::util::sync::{MutexGuard, Rank, RankedMutex, lock};
 use crate::util::work_queue::{Popped, Priority, Wait, WorkQueue, lower_priority};
 
-/// Drafts of one commit. Enough that its sync costs each of them little; few enough that they don't run
-/// over the ring of a channel.
+/// Drafts of one commit. Enough that its sync costs each of them little; few enough that they don't
+/// run over the ring of a channel.
 const BATCH: usize = 256;
 
 /// While there is always something to write, a step of tidying comes after so many batches.
 const BATCHES_BEFORE_TIDYING: u32 = 16;
 
-/// A commit that takes longer than this is for the thread alone, and so are some that follow it: nobody who says
-/// something waits at a slow disk more than once in a while.
+/// A commit that takes longer than this is for the thread alone, and so are some that follow it:
+/// nobody who says something waits at a slow disk more than once in a while.
 const QUICK: Duration = Duration::from_millis(5);
 const AFTER_A_SLOW_ONE: u32 = 64;
 
-/// A line that comes sooner after the last commit than anybody could have answered it, comes with others.
+/// A line that comes sooner after the last commit than anybody could have answered it, comes with
+/// others.
 const ALONE: Duration = Duration::from_micros(20);
 
-/// While lines wait to be put into the store's tables, which is soon after they are said, the thread looks so often
-/// whether somebody waits for a slow disk.
+/// While lines wait to be put into the store's tables, which is soon after they are said, the
+/// thread looks so often whether somebody waits for a slow disk.
 const TICK: Duration = Duration::from_millis(10);
 
 /// For so long at most the erasing of an account waits until it takes the disk little time.
@@ -65,11 +67,13 @@ struct Threads {
 
 /// What the thread shares with those who submit.
 struct SharedLog {
-    /// Holds at most what every connection may have unsettled, and the facts of people's comings and goings.
+    /// Holds at most what every connection may have unsettled, and the facts of people's comings
+    /// and goings.
     queue: WorkQueue<CommitWork>,
     /// What waits is taken only by who holds this, so that nothing overtakes anything.
     committer: RankedMutex<{ Rank::Commit as u8 }, CommitterState>,
-    /// What was read: it is written with whatever is written next, and for itself alone only at the end.
+    /// What was read: it is written with whatever is written next, and for itself alone only at the
+    /// end.
     read: RankedMutex<{ Rank::Pending as u8 }, HashMap<(UserId, ConversationKey), MessageId>>,
     /// Notified when something is there that wasn't.
     read_pending: Notify,
@@ -263,8 +267,8 @@ impl SharedLog {
                 PendingChores { .. } => Wait::For(TICK),
             };
             let next = self.queue.wait(BATCH, wait);
-            // Whoever woke this thread may be about to add more, and has no other processor to do so where there is but
-            // one. What comes together is committed and told together.
+            // Whoever woke this thread may be about to add more, and has no other processor to do
+            // so where there is but one. What comes together is committed and told together.
             std::thread::yield_now();
             let mut state = self.lock_committer();
             match next {
@@ -314,8 +318,9 @@ impl SharedLog {
         }
     }
 
-    /// The desk, when whoever has it is done. If that is somebody who says something, the disk may be slow, and the
-    /// thread of the runtime that waits for it may be the only one that would look for input: another one is woken.
+    /// The desk, when whoever has it is done. If that is somebody who says something, the disk may
+    /// be slow, and the thread of the runtime that waits for it may be the only one that would look
+    /// for input: another one is woken.
     fn lock_committer(&self) -> MutexGuard<'_, CommitterState> {
         if let Some(state) = self.committer.try_lock() {
             return state;
@@ -337,8 +342,9 @@ impl SharedLog {
         }
     }
 
-    /// Nothing that came before waits, and nothing has just been carried out: who sends many lines at once has
-    /// them committed together. And the thread looks every [`TICK`] whether the disk is slow.
+    /// Nothing that came before waits, and nothing has just been carried out: who sends many lines
+    /// at once has them committed together. And the thread looks every [`TICK`] whether the disk is
+    /// slow.
     fn may_run_on_author(&self, state: &CommitterState) -> bool {
         state.threaded == 0
             && state.watched.waiting > 0

@@ -20,8 +20,8 @@ use crate::store::{
     OperatorRow, PurgeOp, StoreError, WriteOp, Writer,
 };
 
-/// Ids that are read at most where an act takes its place: lines that were said after it was counted what it hides. Of more
-/// lines the answer counts none, though they are hidden.
+/// Ids that are read at most where an act takes its place: lines that were said after it was
+/// counted what it hides. Of more lines the answer counts none, though they are hidden.
 const MOST_COUNTED: u64 = 4096;
 
 /// How each channel is run, by its number; and a number that no party has which is spoken of.
@@ -105,7 +105,8 @@ impl PlannedModAction {
             let authors: Vec<AuthorPeriod<'_>> = names.iter().map(author).collect();
             let rest = book.count_by(number, &authors, (upto.0, last), MOST_COUNTED)?;
             written.hidden = lines + rest.lines;
-            // Where none is found there is nothing to be hidden, unless it wasn't looked everywhere.
+            // Where none is found there is nothing to be hidden, unless it wasn't looked
+            // everywhere.
             if written.hidden > 0 || (rest.upto < last) {
                 written.purged = names;
             }

@@ -1,7 +1,7 @@
 //! Which lines are kept no more, and how they are taken out without holding anybody up.
 //!
-//! What is over is invisible at once, by the floor of its conversation; it is deleted in small steps
-//! between the batches.
+//! What is over is invisible at once, by the floor of its conversation; it is deleted in small
+//! steps between the batches.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

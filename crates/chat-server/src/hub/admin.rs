@@ -1,6 +1,6 @@
-//! What operators of the server decide.
+//! Administration of the server.
 //!
-//! * [`command`]: a command of an operator, as it is requested and as it is stored.
+//! * [`command`]: a command of a server operator, as it is requested and as it is stored.
 //! * [`bans`]: bans from the server.
 //! * [`server_moderation`]: bans, invitations and the audit log in memory.
 

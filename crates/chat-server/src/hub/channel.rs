@@ -54,7 +54,8 @@ pub(crate) type RingReader = broadcast::Receiver<Option<Arc<Delivery>>>;
 pub(crate) struct Channel {
     /// As its maker wrote it.
     pub(crate) name: ChannelName,
-    /// As the setting is; written with the state locked, and read without, where many channels are looked at.
+    /// As the setting is; written with the state locked, and read without, where many channels are
+    /// looked at.
     hidden: AtomicBool,
     /// In whose share of channels it counts.
     pub(super) maker: Option<QuotaOwner>,
@@ -119,8 +120,8 @@ impl Channel {
         question(&state.access(&self.name, client, &client.who(), now, None))
     }
 
-    /// The same about a text that is to be shown here. What the channel's filter says of it is found out first, without the
-    /// lock, unless `verdict` has it already.
+    /// The same about a text that is to be shown here. What the channel's filter says of it is
+    /// found out first, without the lock, unless `verdict` has it already.
     pub(crate) fn ask_to_show<T>(
         &self,
         client: &Client,
@@ -223,7 +224,8 @@ pub(super) struct State {
     pub(super) left: u64,
     /// Since when nobody is in it.
     pub(super) empty_since: Option<Timestamp>,
-    /// An account was in it, or it was there when the server started: it isn't dropped with its last member.
+    /// An account was in it, or it was there when the server started: it isn't dropped with its
+    /// last member.
     pub(super) outlives: bool,
     /// So many rules are counted in the index.
     pub(super) counted: usize,
@@ -235,8 +237,8 @@ pub(super) struct Member {
     pub(super) client: Arc<Client>,
     /// The bit of the person's bell that stands for this channel.
     slot: u32,
-    /// Of one sequence for all channels, so that it tells an entry also from one into an earlier channel of the name. The
-    /// smallest has been here longest.
+    /// Of one sequence for all channels, so that it tells an entry also from one into an earlier
+    /// channel of the name. The smallest has been here longest.
     pub(super) entry: u64,
     /// As which it is counted among the devices of one account.
     account: Option<UserId>,
@@ -323,7 +325,8 @@ impl State {
             || client.account().is_some_and(|account| self.holds_account(account))
     }
 
-    /// Whether somebody, who isn't or is no more a member by this person, is in it on another device.
+    /// Whether somebody, who isn't or is no more a member by this person, is in it on another
+    /// device.
     pub(super) fn has_beside(&self, client: &Client) -> bool {
         client.account().is_some_and(|account| {
             let member = self.members.get(&client.id);
@@ -337,7 +340,8 @@ impl State {
         self.members.len() - self.doubles
     }
 
-    /// Hands lines that were said one after the other to everybody who is in. The numbers are the ring's next.
+    /// Hands lines that were said one after the other to everybody who is in. The numbers are the
+    /// ring's next.
     pub(super) fn publish_lines(&self, lines: Vec<SequencedEvent>) {
         let (Some(ring), Some(first)) = (&self.ring, lines.first()) else { return };
         let author = first.by.id;
@@ -411,7 +415,8 @@ impl State {
             member,
             operator,
             authority: self.authority(client),
-            // An account that is in it comes back without being asked. Of members it doesn't matter.
+            // An account that is in it comes back without being asked. Of members it doesn't
+            // matter.
             invited: !member
                 && (find(ListKind::Invitations).is_some()
                     || client.signed_in().is_some_and(|account| account.is_in(channel))),
@@ -512,8 +517,8 @@ impl State {
         self.last_line.0.saturating_sub(self.floor.0)
     }
 
-    /// An operator without an account who left the system has lost the right. If nobody else has it, it belongs to
-    /// whoever has been in the channel longest.
+    /// An operator without an account who left the system has lost the right. If nobody else has
+    /// it, it belongs to whoever has been in the channel longest.
     pub(super) fn is_operator(&self, client: &Client) -> bool {
         if self.operators.is_empty() {
             return self.oldest().is_some_and(|oldest| oldest.id == client.id);
@@ -580,7 +585,8 @@ impl State {
         }
         let mut purged = None;
         match &action.kind {
-            // With the act itself, so that no crash lets an account come back to where it was put out of.
+            // With the act itself, so that no crash lets an account come back to where it was put
+            // out of.
             ModActionKind::Kick(subject) | ModActionKind::Ban(BanSubject::User(subject), _) => {
                 moderation.extend(subject.account.map(ModerationChange::RemoveMember));
             }

@@ -1,4 +1,4 @@
-//! One connection's place in the system: its name, the bell that wakes its task, and its notes.
+//! One connection: its names, account, ready set and notifications.
 
 pub(crate) mod account;
 pub(crate) mod directory;
@@ -34,38 +34,39 @@ use crate::util::clock::on_the_wall;
 use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex};
 
-/// Somebody connected, with or without a name yet.
+/// A connected client, with or without a name.
 pub struct Client {
     pub(crate) id: ClientId,
-    /// From where they are connected; none for those on this machine's Unix socket.
+    /// The peer's address; none on the Unix socket.
     address: Option<IpAddr>,
-    /// A [`UserId`]; one of their own, unless they go on for somebody who was cut off, or are signed in.
+    /// The [`UserId`]. The client's own number, unless it resumes an earlier identity or is signed
+    /// in.
     user_id: AtomicU64,
-    /// Rung by whoever has something for this person.
+    /// Marks the sources that have something for this client, and wakes its task.
     pub(crate) ready: ReadySet,
-    /// Since when connected.
+    /// When it connected.
     pub(crate) since: Timestamp,
-    /// When the last line came from this person, in milliseconds as in [`Timestamp`]. Written by its
-    /// own task, read by `/whois`.
+    /// When its last line arrived, in milliseconds as in [`Timestamp`]. Written by its own task,
+    /// read by `/whois`.
     pub(crate) last_line_at: AtomicI64,
-    /// Private lines for which room was taken and that were not read yet. Counted up by those who write,
-    /// down by this person's own task.
+    /// Private messages that are queued or have a permit. Senders increment it, the client's task
+    /// decrements it.
     pub(crate) private_lines: AtomicUsize,
-    /// What is at the other end, as [`ClientKind`].
+    /// A [`ClientKind`].
     kind: AtomicU8,
-    /// Has left the system; what was theirs goes to others.
+    /// The client has disconnected; its rights pass to others.
     left: AtomicBool,
-    /// Lines found no room in their queues, and went to their other devices only.
+    /// A private message found no room in this client's queues and went to its other devices only.
     missed_private: AtomicBool,
-    /// Set once an operator of the server has ended the connection.
+    /// Set once a server operator has killed the connection.
     ending: OnceLock<Box<KillNotice>>,
     profile: RankedMutex<{ Rank::Profile as u8 }, Profile>,
-    /// With their numbers, which grow.
+    /// With their sequence numbers, ascending.
     notes: RankedMutex<{ Rank::Notifications as u8 }, VecDeque<(u64, Notification)>>,
     sequence: Arc<Sequence>,
 }
 
-/// What is at the other end of a connection.
+/// The kind of peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum ClientKind {
@@ -74,7 +75,7 @@ pub(crate) enum ClientKind {
     /// A program that reads JSON.
     Json,
     Telnet,
-    /// No connection: `chat-server admin`.
+    /// `chat-server admin`, which is no connection.
     Shell,
 }
 
@@ -82,44 +83,44 @@ pub(crate) enum ClientKind {
 struct Profile {
     name: Option<UserName>,
     away: Option<Box<Away>>,
-    /// The account that they are signed in to.
+    /// The account that the client is signed in to.
     account: Option<Arc<Account>>,
-    /// The channels of which this person was made an operator.
+    /// The channels of which the client was made an operator.
     #[expect(clippy::box_collection, reason = "most have none, and a vector is three words")]
     operates: Option<Box<Vec<ChannelName>>>,
-    /// It is remembered that the name stands for this person.
+    /// A name hold for this client is stored.
     held: bool,
-    /// Since when they have the name; at the beginning of time they had none.
+    /// Since when it has the name; zero before the first.
     named_at: Timestamp,
-    /// Few were ever somebody else.
+    /// Boxed: few clients had another identity before.
     earlier: Option<Box<PreviousIdentities>>,
 }
 
-/// Who somebody was earlier on the same connection.
+/// Earlier identities on the same connection.
 #[derive(Default)]
 struct PreviousIdentities {
-    /// The names that they had, the oldest first.
+    /// Earlier names, oldest first.
     names: Vec<NameRecord>,
-    /// Who they were before they signed in or out, the oldest first.
+    /// User ids before each sign-in and sign-out, oldest first.
     user_ids: Vec<UserId>,
 }
 
-/// Names of one person that are remembered, for those who run channels; past it the oldest is forgotten.
+/// Earlier names kept of one client, for moderation; beyond it the oldest is dropped.
 const MAX_NAMES_BEFORE: usize = 16;
 
-/// The same for who they were.
+/// Earlier user ids kept of one client.
 const MAX_PARTIES_BEFORE: usize = 8;
 
-/// Notes that may wait for one person when another one of others' doing comes; past it the others are told `user-busy`.
-/// Notes of the server's own are few by their nature: one farewell, one answer for each draft
-/// that isn't settled and each question, one kick for each channel.
+/// Notifications that may wait when another client sends one more; beyond it the sender gets
+/// `user-busy`. The server's own are few by nature: one close, one reply for each pending proposal
+/// and query, one kick for each channel.
 const MAX_WAITING_NOTES: usize = 64 + MAX_DUE;
 
-/// Answers that may be due to one person: lines said after each other are kept together.
+/// Replies that may be pending for one client: acks of lines sent together are kept together.
 pub(crate) const MAX_DUE: usize = 64;
 
 impl ClientKind {
-    /// The word for it.
+    /// The word for it, as `/whois` shows it.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -155,33 +156,33 @@ impl Client {
         }
     }
 
-    /// Which side of their private chats they are.
+    /// The identity in private chats.
     pub(crate) fn user_id(&self) -> UserId {
         UserId(self.user_id.load(Ordering::Acquire))
     }
 
-    /// From where they are connected, if that is over a network.
+    /// The peer's address; none on the Unix socket.
     pub(crate) fn address(&self) -> Option<IpAddr> {
         self.address
     }
 
-    /// The same without a port, as operators of the server and the log have it.
+    /// The address without a port, for server operators and the log.
     pub(crate) fn shown_address(&self) -> String {
         self.address.map_or_else(|| "unix".to_owned(), |address| address.to_string())
     }
 
-    /// Whose doing something is that this person does.
+    /// This client as the source of an event.
     pub(crate) fn by(&self) -> Source {
         let user_id = self.user_id();
         Source { id: self.id, user_id, was: user_id }
     }
 
-    /// The account that they are signed in to.
+    /// The account that the client is signed in to.
     pub(crate) fn signed_in(&self) -> Option<Arc<Account>> {
         lock(&self.profile).account.clone()
     }
 
-    /// What is at the other end.
+    /// The kind of peer.
     pub(crate) fn kind(&self) -> ClientKind {
         match self.kind.load(Ordering::Relaxed) {
             kind if kind == ClientKind::Json as u8 => ClientKind::Json,
@@ -195,23 +196,23 @@ impl Client {
         self.kind.store(kind as u8, Ordering::Relaxed);
     }
 
-    /// Whether this is no connection but the shell of the server's machine.
+    /// Whether this is `chat-server admin`.
     pub(crate) fn is_shell(&self) -> bool {
         self.kind() == ClientKind::Shell
     }
 
-    /// Whether they run the server.
+    /// Whether it is a server operator.
     pub(crate) fn is_server_operator(&self) -> bool {
         self.is_shell()
             || lock(&self.profile).account.as_ref().is_some_and(|account| account.is_admin())
     }
 
-    /// The same as who they are in the system: an account is a party.
+    /// The user id of the account that the client is signed in to.
     pub(crate) fn account(&self) -> Option<UserId> {
         lock(&self.profile).account.as_ref().map(|account| account.user_id)
     }
 
-    /// Is signed in from now on, or with `None` signed out. `party` is who they are from now on.
+    /// Signs in, or with `None` out. `user_id` is the identity from now on.
     pub(super) fn set_account(&self, account: Option<Arc<Account>>, user_id: UserId) {
         let mut profile = lock(&self.profile);
         profile.held = false;
@@ -229,14 +230,14 @@ impl Client {
         }
     }
 
-    /// Has no name from now on.
+    /// Drops the name.
     pub(super) fn lose_name(&self) {
         let mut profile = lock(&self.profile);
         profile.name = None;
         profile.away = None;
     }
 
-    /// By what they are known to those who run a channel.
+    /// What moderation matches.
     pub(crate) fn who(&self) -> UserDetails {
         let profile = lock(&self.profile);
         let account = profile.account.as_ref().map(|account| account.user_id);
@@ -246,13 +247,13 @@ impl Client {
         UserDetails { name, user_id: self.user_id(), account, address: self.address, before }
     }
 
-    /// Goes on for somebody who was cut off, whose name is remembered as held.
+    /// Resumes the identity of a client that lost its connection; its name hold is stored.
     pub(super) fn resume_as(&self, user_id: UserId) {
         self.user_id.store(user_id.0, Ordering::Release);
         lock(&self.profile).held = true;
     }
 
-    /// The name, if it isn't remembered yet that it stands for this person; from now on it is.
+    /// The name, if its hold is not stored yet. It counts as stored afterwards.
     pub(super) fn claim_hold(&self) -> Option<UserName> {
         let mut profile = lock(&self.profile);
         let name = profile.name.clone().filter(|_| !profile.held && profile.account.is_none())?;
@@ -260,7 +261,7 @@ impl Client {
         Some(name)
     }
 
-    /// Whether it is remembered that the name stands for this person.
+    /// Whether the name hold is stored.
     pub(super) fn holds_name(&self) -> bool {
         lock(&self.profile).held
     }
@@ -274,9 +275,9 @@ impl Client {
         lock(&self.profile).name = Some(name);
     }
 
-    /// They have their name from this moment on, and had another one `before`.
+    /// Notes when the present name was taken, and the one `before`.
     pub(super) fn record_rename(&self, before: Option<&UserName>, now: Timestamp) {
-        // It is held against the times of lines.
+        // It is compared with the times of messages.
         let now = on_the_wall(now);
         let mut profile = lock(&self.profile);
         let from = std::mem::replace(&mut profile.named_at, now);
@@ -290,7 +291,7 @@ impl Client {
         }
     }
 
-    /// The names that they had before.
+    /// The earlier names.
     pub(super) fn previous_names(&self) -> Vec<NameRecord> {
         let profile = lock(&self.profile);
         profile.earlier.as_ref().map(|earlier| earlier.names.clone()).unwrap_or_default()
@@ -304,25 +305,25 @@ impl Client {
         lock(&self.profile).away = away.map(Box::new);
     }
 
-    /// Leaves a note of the server's own, which always finds room.
+    /// Queues a notification of the server's own, which always finds room.
     pub(crate) fn push(&self, note: Notification) {
         self.insert_notification(None, note);
         self.ready.notify(ReadySet::NOTES);
     }
 
-    /// The same for an answer that was decided at a number.
+    /// Queues a reply that was decided at a sequence number.
     pub(super) fn push_reply_at(&self, number: Option<u64>, answer: Result<OkReply, Refusal>) {
         self.insert_notification(number, Notification::Reply(answer));
         self.ready.notify(ReadySet::NOTES);
     }
 
-    /// The same for the answer that a line of theirs was said.
+    /// Queues the ack of a private message.
     pub(super) fn push_sent(&self, to: Conversation, stamp: MessageStamp) {
         self.insert_notification(None, Notification::Reply(Ok(OkReply::Said { to, stamp })));
         self.ready.notify_own(ReadySet::NOTES);
     }
 
-    /// The same for a line that was told already, at this number.
+    /// Queues the ack of a channel message that was published at this number.
     pub(super) fn push_sent_at(
         &self,
         number: u64,
@@ -334,11 +335,11 @@ impl Client {
         self.ready.notify_own(ReadySet::NOTES);
     }
 
-    /// Puts a note where its number belongs, or at the end with the next one.
+    /// Inserts by sequence number, or at the end with the next one.
     fn insert_notification(&self, number: Option<u64>, note: Notification) {
         let mut notes = lock(&self.notes);
         if notes.is_empty() {
-            // Mostly it is the only one.
+            // Usually it is the only one.
             notes.reserve_exact(1);
         }
         let number = number.unwrap_or_else(|| self.sequence.next());
@@ -346,7 +347,7 @@ impl Client {
         notes.insert(at, (number, note));
     }
 
-    /// Leaves a note of somebody else's doing; `false` if too many wait already.
+    /// Queues a notification caused by another client; `false` if too many wait.
     pub(crate) fn try_push(&self, note: Notification) -> bool {
         {
             let mut notes = lock(&self.notes);
@@ -359,12 +360,12 @@ impl Client {
         true
     }
 
-    /// The number of the oldest note.
+    /// The sequence number of the oldest notification.
     pub(crate) fn oldest_notification(&self) -> Option<u64> {
         lock(&self.notes).front().map(|(number, _)| *number)
     }
 
-    /// Takes the answer to a question that other notes may have to wait for, with its number.
+    /// Takes the result that other notifications may have to wait for, with its number.
     pub(crate) fn pop_awaited(&self) -> Option<(u64, Notification)> {
         let mut notes = lock(&self.notes);
         let is_awaited = |(_, note): &(u64, Notification)| {
@@ -374,7 +375,7 @@ impl Client {
         notes.remove(at)
     }
 
-    /// Takes the oldest note.
+    /// Takes the oldest notification.
     pub(crate) fn pop_notification(&self) -> Option<Notification> {
         let mut notes = lock(&self.notes);
         let note = notes.pop_front().map(|(_, note)| note);
@@ -385,7 +386,7 @@ impl Client {
         note
     }
 
-    /// Notes that the person was made an operator of a channel.
+    /// Notes that the client was made an operator of a channel.
     pub(crate) fn operates(&self, channel: ChannelName) {
         let mut profile = lock(&self.profile);
         let operates = profile.operates.get_or_insert_default();
@@ -394,12 +395,12 @@ impl Client {
         }
     }
 
-    /// The channels of which the person was made an operator, for them to pass the right on.
+    /// The channels of which the client was made an operator.
     pub(crate) fn take_operated(&self) -> Vec<ChannelName> {
         lock(&self.profile).operates.take().map(|operates| *operates).unwrap_or_default()
     }
 
-    /// Ends the connection, also one that takes nothing out of its inbox.
+    /// Kills the connection, even if the client drains nothing from its inbox.
     pub(super) fn end(&self, ending: KillNotice) {
         let _ = self.ending.set(Box::new(ending));
         self.ready.notify(ReadySet::NOTES);
@@ -414,7 +415,7 @@ impl Client {
         self.missed_private.store(true, Ordering::Release);
     }
 
-    /// Whether private lines were missed since this was last asked.
+    /// Whether private messages were missed since the last call.
     pub(crate) fn has_missed_private_lines(&self) -> bool {
         self.missed_private.load(Ordering::Relaxed)
             && self.missed_private.swap(false, Ordering::AcqRel)

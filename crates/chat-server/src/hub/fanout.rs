@@ -1,7 +1,8 @@
-//! Events on their way to several clients.
+//! Fan-out of events to clients.
 //!
-//! * [`delivery`]: an event, or a run of lines, encoded once for each format.
-//! * [`sequence`]: the order in which events happened.
+//! * [`delivery`]: an event, or a run of messages, encoded once for each format.
+//! * [`ready_set`]: marks what waits for a client, and wakes its task.
+//! * [`sequence`]: the order of events.
 //! * [`wake_batch`]: the wakes of a whole batch at once.
 
 pub(crate) mod delivery;

@@ -5,32 +5,31 @@ use std::net::IpAddr;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::time::Timestamp;
 
-/// Tells people apart for as long as the server runs; never given twice.
+/// A connection; unique while the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub(crate) u64);
 
-/// One side of private chats: somebody connected, and whoever goes on under their name after they were
-/// cut off. Never given twice, also over restarts.
+/// An identity in private chats. It outlives a lost connection and a restart, and is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(pub(crate) u64);
 
-/// Whose doing something is.
+/// The source of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
-    /// The connection, which has its own answer and isn't told.
+    /// The connection, which gets a reply instead of the event.
     pub(crate) id: ClientId,
-    /// Who they are now.
+    /// The present identity.
     pub(crate) user_id: UserId,
-    /// Who they were until this: another one, if they have just signed in.
+    /// The identity before this event: another one right after signing in.
     pub(crate) was: UserId,
 }
 
 impl Source {
-    /// Nobody's doing: told to everybody.
+    /// No client: the event goes to everyone.
     pub(crate) const NOBODY: Self = Self { id: ClientId(0), user_id: UserId(0), was: UserId(0) };
 }
 
-/// A name, and the time for which somebody had it; without a bound, for all time.
+/// A name, and the time in which a user had it; without a bound, for all time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameRecord {
     pub(crate) name: UserName,
@@ -38,12 +37,12 @@ pub struct NameRecord {
     pub(crate) upto: Option<Timestamp>,
 }
 
-/// A conversation, the same for everybody in it.
+/// A conversation, the same for all its members.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ConversationKey {
-    /// A channel, by its name.
+    /// A channel, by name.
     Channel(ChannelName),
-    /// A private chat, by the two in it, the smaller number in front.
+    /// A private chat, by its two users, the smaller number first.
     Private(UserId, UserId),
 }
 
@@ -53,7 +52,7 @@ impl ConversationKey {
     }
 }
 
-/// What is kept of a token.
+/// The hash of a token, which is what is stored of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenHash(pub(crate) [u8; 32]);
 
@@ -63,20 +62,20 @@ impl TokenHash {
     }
 }
 
-/// By what somebody is known.
+/// What bans, mutes and invitations match.
 #[derive(Clone, Debug)]
 pub(crate) struct UserDetails {
     pub(crate) name: Option<UserName>,
     pub(crate) user_id: UserId,
-    /// The party that their account is, if they have one.
+    /// The user id of the account, if signed in.
     pub(crate) account: Option<UserId>,
     pub(crate) address: Option<IpAddr>,
-    /// Who they were earlier on this connection, with or without an account.
+    /// Earlier identities on this connection.
     pub(crate) before: Vec<UserId>,
 }
 
 impl UserDetails {
-    /// What their name may be taken for.
+    /// The skeletons of the name.
     pub(crate) fn skeletons(&self) -> Vec<Box<str>> {
         self.name.as_ref().map(skeletons).unwrap_or_default()
     }

@@ -1,102 +1,101 @@
-//! What bounds the hub, and what one account or address may do and have.
+//! Limits of the hub, and quotas of one account or address.
 
 use chat_proto::setting::ChannelSetting;
 
-/// Entries of the audit log of the server's operators that are kept; older ones are dropped.
+/// Entries kept in the audit log; beyond it the oldest is dropped.
 pub(crate) const MAX_AUDIT_ENTRIES: usize = 2000;
 
-/// The bounds that the hub keeps.
+/// Limits of the hub.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How many channels there may be.
+    /// Channels.
     pub channels: usize,
-    /// How many conversations one person may be in.
+    /// Conversations of one client.
     pub conversations_per_person: usize,
-    /// A channel with more people than this tells comings and goings together.
+    /// Channels with more clients publish joins and leaves in batches.
     pub large_channel: usize,
-    /// After how many milliseconds without people a channel goes with its lines, unless an operator of it has an
-    /// account; without a value, it stays.
+    /// Milliseconds after which an empty channel is dropped with its messages, unless an operator
+    /// has an account; without a value it stays.
     pub empty_channel_millis: Option<i64>,
-    /// How many of a channel's last lines are told to whoever enters it.
+    /// Messages replayed to a client that joins.
     pub replay_lines: u32,
-    /// Who may make an account.
+    /// Who may register.
     pub registration: RegistrationMode,
-    /// Only accounts get beyond the name.
+    /// Only accounts may pass the sign-in.
     pub accounts_required: bool,
-    /// What is set in a new channel.
+    /// Settings of a new channel.
     pub new_channels: Vec<ChannelSetting>,
-    /// How much one account or address may do and have; nothing bounds it without.
+    /// Quotas of one account or address; `None` switches them off.
     pub shares: Option<Quotas>,
 }
 
-/// Who may make an account.
+/// Who may register.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RegistrationMode {
-    /// Everybody.
+    /// Anyone.
     #[default]
     Open,
-    /// Whoever has an invitation.
+    /// Users with an invitation.
     Invitation,
-    /// Nobody.
+    /// No one.
     Closed,
 }
 
-/// How much one account or address may do and have. The usual numbers are for a public server: a hundred people behind one
-/// address can each make a channel and an account in an hour.
+/// Quotas of one account or address. The defaults suit a public server: a hundred users behind one
+/// address can each create a channel and an account in an hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quotas {
-    /// Channels that one account has made and that are still there.
+    /// Existing channels created by one account.
     pub channels_per_account: usize,
-    /// The same for everybody at one address who has no account.
+    /// Existing channels created by guests of one address.
     pub channels_per_address: usize,
-    /// Channels made in an hour.
+    /// Channels created in an hour.
     pub channels_per_hour: u32,
-    /// Accounts made in an hour.
+    /// Accounts registered in an hour.
     pub accounts_per_hour: u32,
-    /// Invitations to a channel in an hour.
+    /// Channel invitations in an hour.
     pub invitations_per_hour: u32,
-    /// Accounts in all; past it nobody registers.
+    /// Accounts in total.
     pub accounts: usize,
-    /// Bans, mutes, invitations and refused words of all channels that one account has made, or people without one at one
-    /// address.
+    /// Bans, mutes, invitations and refused words in all channels of one owner.
     pub rules_per_owner: usize,
-    /// The same of all channels.
+    /// The same in all channels.
     pub rules: usize,
-    /// Private chats opened in an hour, and those in which the first line is said.
+    /// Private chats opened in an hour, and first messages of private chats.
     pub private_chats_per_hour: u32,
-    /// Changes of a name in an hour.
+    /// Renames in an hour.
     pub renames_per_hour: u32,
-    /// Topics set in an hour.
+    /// Topic changes in an hour.
     pub topics_per_hour: u32,
-    /// Other commands that run a channel, in an hour.
+    /// Other moderation commands in an hour.
     pub moderation_per_hour: u32,
-    /// Connections made in a minute from one address.
+    /// Connections in a minute from one address.
     pub connects_per_minute: u32,
-    /// The pace of all connections of one account together.
+    /// The rate of all connections of one account.
     pub account_lines: RateLimit,
-    /// The pace of all connections from one address together.
+    /// The rate of all connections from one address.
     pub address_lines: RateLimit,
-    /// Bytes that one account may have stored in a day.
+    /// Bytes stored in a day by one account.
     pub stored_per_account: u64,
-    /// Bytes that everybody at one address may have stored in a day.
+    /// Bytes stored in a day by one address.
     pub stored_per_address: u64,
 }
 
-/// A pace of lines, counted in bytes: a line counts [`LINE`] of them at least.
+/// A rate of lines, counted in bytes; a line costs at least [`LINE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// What may come at once.
+    /// The burst.
     pub at_once: u64,
-    /// What may come in a second after that.
+    /// The sustained rate.
     pub per_second: u64,
 }
 
-/// What a line counts at least in a [`RateLimit`], in bytes.
+/// The minimum cost of a line in a [`RateLimit`], in bytes.
 pub const LINE: u32 = 1024;
 
 #[cfg(test)]
 impl Limits {
-    /// For tests that aren't about them.
+    /// For tests that don't depend on them.
     pub(crate) fn small() -> Self {
         Self {
             channels: 100,
@@ -114,7 +113,7 @@ impl Limits {
 
 #[cfg(test)]
 impl Quotas {
-    /// The usual numbers.
+    /// The defaults.
     pub(crate) fn for_tests() -> Self {
         Self {
             channels_per_account: 500,

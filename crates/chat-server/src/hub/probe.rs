@@ -1,10 +1,11 @@
-//! Whether every lock of the hub can be taken, for the watchdog.
+//! Takes each lock of the hub once, for the watchdog.
 
 use crate::hub::Hub;
 use crate::util::sync::{Rank, lock};
 
 impl Hub {
-    /// Takes each lock for a moment, one after the other. Of the connections' own it takes none: there may be a million.
+    /// Takes each lock for a moment. Locks of single connections are left out: there may be a
+    /// million.
     pub(crate) fn probe(&self, mut enters: impl FnMut(&'static str)) {
         enters(Rank::Channels.name());
         drop(self.channels.write());

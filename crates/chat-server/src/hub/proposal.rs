@@ -1,4 +1,4 @@
-//! Proposals to the commit log, and what becomes of them.
+//! Proposals to the commit log, and their outcomes.
 
 use std::sync::Arc;
 
@@ -19,36 +19,35 @@ use crate::hub::client::Client;
 use crate::hub::client::private::SendPermit;
 use crate::hub::id::{ConversationKey, TokenHash, UserId};
 
-/// What is not settled yet: a line without a place, or a topic that isn't set.
+/// A message, a topic or a moderation action that is not committed yet.
 pub struct Proposal {
     pub(crate) author: Arc<Client>,
     pub(crate) from: UserName,
-    /// Who the author was when they said it.
+    /// The author's identity at submission.
     pub(crate) user_id: UserId,
-    /// They were signed in then.
+    /// The author's account at submission.
     pub(crate) account: Option<UserId>,
     pub(crate) what: Payload,
-    /// When it was said. The order may give the line a later time: that of the one before it.
+    /// When it was submitted. The log may stamp it later: never before the previous message.
     pub(crate) time: Timestamp,
-    /// Who hears it; or why it may not be said, unless it turns out to be said already.
+    /// The recipients; or why it is refused, unless it turns out to be a duplicate.
     pub(crate) to: Result<Recipient, Refusal>,
-    /// As the author names the conversation; for the answer.
+    /// The conversation as its author names it, for the reply.
     pub(crate) place: Conversation,
-    /// It is to be said once, however often it is sent.
+    /// The key of `/once`: a repeated submission is a duplicate.
     pub(crate) once: Option<OnceKey>,
-    /// Of a line: by which its author knows the answer to it from others.
+    /// Of a message: correlates the ack with the submission.
     pub(crate) correlation_id: u64,
-    /// In a channel: whether its author may. It is asked where it counts, since what one may changes.
+    /// In a channel: the policy to check at commit time, when rights may have changed.
     pub(crate) may: PolicyCheck,
-    /// What the channel's filter found in the text when its author asked. It is looked for again only if the filter has
-    /// changed since.
+    /// What the channel's filter found at submission. Checked again only if the filter has changed.
     pub(crate) verdict: Option<Box<FilterVerdict>>,
 }
 
-/// Whether somebody of this standing in a channel may say or do something there.
+/// Decides from a channel's facts whether a payload is allowed.
 pub(crate) type PolicyCheck = fn(&AccessContext<'_>, &Payload) -> Result<(), Refusal>;
 
-/// What a draft is about.
+/// The content of a proposal.
 pub(crate) enum Payload {
     Message {
         text: Text,
@@ -56,32 +55,32 @@ pub(crate) enum Payload {
         action: bool,
     },
     Topic(Text),
-    /// What somebody does who runs the channel. It has its place among the lines: who is muted says nothing
-    /// after it.
+    /// A moderation action. It is ordered among the messages, so a muted user's next message is
+    /// refused.
     ModAction(Box<ModAction>),
 }
 
-/// Who hears a line.
+/// The recipients.
 pub(crate) enum Recipient {
     Channel(Arc<Channel>),
     Private(Box<PrivateRecipient>),
 }
 
-/// Who hears a private line. The room for it in their queues is taken before it gets its place, so a line that has
-/// a place is never refused for want of room.
+/// The recipients of a private message. Their queue permits are reserved before it is committed, so
+/// a committed message always finds room.
 pub(crate) struct PrivateRecipient {
     pub(crate) user_id: UserId,
     pub(crate) to: UserName,
-    /// Each of their devices that is here.
+    /// A permit for each device that is online.
     pub(crate) rooms: Vec<SendPermit>,
-    /// The author's other devices, which see it as well.
+    /// Permits for the author's other devices.
     pub(crate) own: Vec<SendPermit>,
-    /// What is written to an account waits for it.
+    /// The recipient has an account, which gets the message later.
     pub(crate) waits: bool,
 }
 
 impl Recipient {
-    /// The conversation in which they hear it from this author.
+    /// The key of the conversation with this author.
     pub(crate) fn key(&self, author: UserId) -> ConversationKey {
         match self {
             Self::Channel(channel) => ConversationKey::Channel(channel.name.clone()),
@@ -90,108 +89,109 @@ impl Recipient {
     }
 }
 
-/// What became of a draft.
+/// What became of a proposal.
 pub(crate) enum CommitOutcome {
-    /// A private line got its place, and is kept.
+    /// A private message is stored.
     MessageStored(MessageStamp),
-    /// A topic is kept.
+    /// A topic is stored.
     TopicStored,
-    /// An act is kept; it hides so many lines. It may be for the record of the server's operators.
+    /// A moderation action is stored; it hides so many messages. The audit entry is set if a server
+    /// operator did it.
     ModActionStored(usize, Option<Box<AuditEntry>>),
-    /// It was said before, there and then.
+    /// It was committed before, with this stamp.
     Duplicate(Conversation, MessageStamp),
-    /// It had its place and could not be kept: it was not said, and the place is free again.
+    /// It could not be stored; its id is free again.
     Failed(Refusal),
-    /// It was not said, and nothing of it is kept.
+    /// It was refused and nothing is stored.
     Refused(Refusal),
 }
 
-/// Something to remember.
+/// A change that nobody waits for.
 #[derive(Clone, Debug)]
 pub enum StateChange {
-    /// A channel was made, with a topic by this account if its maker has one.
+    /// A channel was created, with a topic by this account if its maker has one.
     ChannelCreated(ChannelName, Option<Text>, Option<UserId>),
-    /// A channel is gone; its name goes on with the next id if it is made again.
+    /// A channel is gone; its ids continue if it is created again.
     ChannelDropped(ChannelName),
-    /// A channel that is gone is forgotten with its last id: new ones begin after that.
+    /// A channel that is gone is forgotten: new channels begin after its last id.
     ChannelForgotten(ChannelName, MessageId),
-    /// A name stands for this party: whoever has it reads what was said privately.
+    /// A user holds this name: whoever resumes it reads its private messages.
     NameHeld(UserName, UserId, Timestamp),
-    /// A name stands for nobody any more. The text is its [`UserName::key`].
+    /// A name hold ended. The text is [`UserName::key`].
     NameReleased(Box<str>),
-    /// A party won't come back.
+    /// A user can't return.
     UserGone(UserId),
-    /// An account was here.
+    /// An account was online.
     AccountSeen(UserId, Timestamp),
-    /// An account is in a channel, of which lines up to this one are read.
+    /// An account joined a channel, with this read marker.
     MemberAdded(UserId, ChannelName, MessageId, Timestamp),
-    /// An account is in a channel no more.
+    /// An account left a channel.
     MemberRemoved(UserId, ChannelName),
-    /// An account has read a conversation up to this line.
+    /// An account's read marker moved.
     ReadMarker(UserId, ConversationKey, MessageId),
     /// A token was used.
     TokenUsed(UserId, TokenHash, Timestamp),
-    /// A token holds no more.
+    /// A token expired.
     TokenExpired(UserId, TokenHash),
-    /// Invitations until this moment hold no more.
+    /// Bans and invitations that ended before this moment expired.
     ExpiredBefore(Timestamp),
-    /// How a channel is run has changed by itself.
+    /// A channel's moderation changed without a command.
     Moderation(Box<ChannelChange>),
 }
 
-/// Something that becomes of an account, at somebody's wish.
+/// A change of an account that a client requested.
 pub struct AccountProposal {
     pub(crate) asker: Arc<Client>,
     pub(crate) what: AccountUpdate,
-    /// What the asker is told once it is kept; with `None` that it is, for them to go on.
+    /// The reply once it is stored; with `None` a notification that it is.
     pub(crate) done: Option<OkReply>,
 }
 
-/// What becomes of an account.
+/// A change of an account.
 #[expect(missing_docs, reason = "the fields are what is kept of it")]
 pub enum AccountUpdate {
-    /// It is made.
+    /// It is registered.
     Register {
         user_id: UserId,
         name: UserName,
         password: Box<str>,
         token: Option<TokenHash>,
-        /// Used up by it.
+        /// The invitation that it uses up.
         invite: Option<TokenHash>,
-        /// Whom its owner hides already.
+        /// Users whom its owner ignores already.
         ignored: Vec<(UserName, Option<UserId>)>,
         away: Option<Away>,
         now: Timestamp,
     },
-    /// A token is made for it, and perhaps the password hashed anew.
+    /// A token is made, and perhaps the password rehashed.
     SignIn {
         user_id: UserId,
         token: Option<TokenHash>,
-        /// Given up for the new one.
+        /// The token that the new one replaces.
         surplus: Option<TokenHash>,
         rehashed: Option<Box<str>>,
         now: Timestamp,
     },
-    /// A token holds no more.
+    /// A token is revoked.
     SignOut { user_id: UserId, token: Option<TokenHash>, now: Timestamp },
-    /// It has another password, and no token but this.
+    /// It has a new password, and no other token.
     Password { user_id: UserId, password: Box<str>, token: Option<TokenHash>, now: Timestamp },
-    /// It is in a channel, of which lines up to this one are read.
+    /// It joins a channel, with this read marker.
     Enter { user_id: UserId, channel: ChannelName, read: MessageId, now: Timestamp },
-    /// It is in a channel no more.
+    /// It leaves a channel.
     Leave { user_id: UserId, channel: ChannelName },
-    /// It hides somebody.
+    /// It ignores a user.
     Ignore { user_id: UserId, name: UserName, whom: Option<UserId> },
-    /// It sees somebody again.
+    /// It stops ignoring a user.
     Unignore { user_id: UserId, names: Vec<UserName>, whom: Option<UserId> },
-    /// It is away, or here again.
+    /// It is away, or back.
     Away { user_id: UserId, away: Option<Away> },
-    /// It is erased, with what was written by it.
+    /// It is deleted, with its messages.
     Forget { user_id: UserId },
 }
 
 impl AccountUpdate {
-    /// Of which account.
+    /// The account that it changes.
     pub(crate) fn user_id(&self) -> UserId {
         match self {
             Self::Register { user_id, .. }
@@ -208,7 +208,7 @@ impl AccountUpdate {
     }
 }
 
-/// How a channel is run has changed.
+/// A change of a channel's moderation.
 #[derive(Clone, Debug)]
 pub struct ChannelChange {
     pub(crate) channel: ChannelName,

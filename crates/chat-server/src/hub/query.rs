@@ -1,5 +1,4 @@
-//! Questions and answers that the hub exchanges with the modules outside: about stored messages,
-//! and about passwords.
+//! Queries to the history and requests to the password service, with their results.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,52 +12,52 @@ use chat_proto::secret::Secret;
 
 use crate::hub::id::{ConversationKey, NameRecord, UserId};
 
-/// A question about the past.
+/// A query about stored messages.
 #[derive(Clone)]
 pub enum HistoryQuery {
-    /// Some lines of a conversation, the first page of them; of a channel those within reach.
+    /// Messages of a conversation, first page; of a channel those in the visible range.
     Lines(ConversationRef, HistoryRange, Option<VisibleRange>, HiddenAuthors),
     /// The next page.
     NextPage(IdRange, HiddenAuthors),
-    /// What an account hasn't read.
+    /// Unread messages of an account.
     Unread(UnreadQuery),
-    /// Lines that name somebody.
+    /// Messages that mention a user.
     Mentions {
-        /// Whom.
+        /// The user.
         reader: UnreadQuery,
-        /// Where, each with the line after which it begins.
+        /// The channels, each with the id after which it begins.
         channels: Vec<(ChannelName, MessageId)>,
-        /// So many.
+        /// The maximum number.
         most: u32,
-        /// Only lines from before this.
+        /// Only messages before this one.
         before: Option<SearchCursor>,
     },
-    /// Lines with certain words.
+    /// Full-text search.
     Search(Box<SearchRequest>),
-    /// The last acts of those who run a channel, at most so many.
+    /// The last entries of a channel's moderation log.
     ChannelLog(ChannelName, u32),
-    /// How many lines of a channel were said under these names, after one id up to another. It is counted in slices.
+    /// The number of messages under these names, in a range of ids. Counted in slices.
     CountBy(ChannelName, Vec<NameRecord>, MessageId, MessageId),
 }
 
-/// The lines of a channel that are in the past for somebody: those after one, up to another. What is before went
-/// with an earlier channel of the name, whether the store knows it yet or not.
+/// The ids that a user may read in a channel: those after `after`, up to `upto`. Earlier ones
+/// belong to an earlier channel of the name, whether the store has removed them yet or not.
 #[derive(Clone, Copy)]
 pub struct VisibleRange {
     pub(crate) after: MessageId,
     pub(crate) upto: MessageId,
 }
 
-/// Which conversation a question is about.
+/// The conversation of a query.
 #[derive(Clone)]
 pub enum ConversationRef {
-    /// This one.
+    /// By its key.
     Key(ConversationKey),
-    /// The private chat that a party had last with somebody of this name.
+    /// The last private chat of a user with this name.
     LastWith(UserId, UserName),
 }
 
-/// Lines of a conversation: those after one id up to another.
+/// A range of ids in a conversation: after one, up to another.
 #[derive(Clone)]
 pub struct IdRange {
     pub(crate) key: ConversationKey,
@@ -67,7 +66,7 @@ pub struct IdRange {
     pub(crate) count: RangeCount,
 }
 
-/// How many lines of a range. Lines that the asker isn't shown don't count.
+/// How many messages of a range. Those of ignored authors don't count.
 #[derive(Clone, Copy)]
 pub(crate) enum RangeCount {
     All,
@@ -77,7 +76,7 @@ pub(crate) enum RangeCount {
     Last(u32, MessageId),
 }
 
-/// Authors whose lines the asker isn't shown.
+/// Authors whose messages are left out.
 #[derive(Clone, Debug, Default)]
 pub struct HiddenAuthors {
     /// Their names, as [`UserName::key`].
@@ -85,92 +84,92 @@ pub struct HiddenAuthors {
     pub(crate) user_ids: Vec<UserId>,
 }
 
-/// What is looked for, and what the asker may read.
+/// A search, and what the user may read.
 #[derive(Clone)]
 pub struct SearchRequest {
     pub(crate) search: SearchQuery,
-    /// The channels that they are in, each with the line after which it begins.
+    /// The user's channels, each with the id after which it begins.
     pub(crate) channels: Vec<(ChannelName, MessageId)>,
-    /// They themselves, for private chats.
+    /// The user, for private chats.
     pub(crate) user_id: UserId,
-    /// The one conversation to look into; one of those that they may read.
+    /// Restricts the search to one conversation that the user may read.
     pub(crate) only: Option<ConversationRef>,
     pub(crate) hidden: HiddenAuthors,
 }
 
-/// Who asks what they haven't read.
+/// A user whose unread messages are queried.
 #[derive(Clone)]
 pub struct UnreadQuery {
     pub(crate) user_id: UserId,
     pub(crate) hidden: HiddenAuthors,
-    /// To find out which lines name them.
+    /// Finds the messages that mention the user.
     pub(crate) name: UserName,
-    /// What they have read, as far as the store may not know it yet.
+    /// Read markers that the store may not have yet.
     pub(crate) read: HashMap<ConversationKey, MessageId>,
 }
 
-/// What somebody hasn't read of a channel.
+/// Unread messages of a channel.
 pub(crate) struct UnreadCount {
     pub(crate) channel: ChannelName,
     pub(crate) count: u64,
-    /// How many of them name the reader.
+    /// How many of them mention the user.
     pub(crate) mentions: u64,
-    /// The last line that was read.
+    /// The read marker.
     pub(crate) after: MessageId,
 }
 
-/// What was found.
+/// The result of a query.
 #[derive(Default)]
 pub(crate) struct QueryResult {
-    /// Each a line of the past, or an act.
+    /// Messages or log entries.
     pub(crate) rows: Vec<Event>,
-    /// What comes after these.
+    /// The next page.
     pub(crate) rest: Option<IdRange>,
-    /// If there is more than was asked for, where that begins.
+    /// Where more results begin, if there are any.
     pub(crate) next: Option<SearchCursor>,
-    /// Of channels, what isn't read.
+    /// Unread counts of channels.
     pub(crate) unread: Vec<UnreadCount>,
-    /// Private lines that aren't read, of which the newest are among the rows.
+    /// The number of unread private messages; the newest are among the rows.
     pub(crate) waiting: u64,
-    /// With whom these were, and the last line of each that is told.
+    /// Their authors, and the last message returned of each.
     pub(crate) waiting_from: Vec<(UserId, MessageId)>,
-    /// Who wrote the last of them.
+    /// The author of the last one.
     pub(crate) last_writer: Option<(UserId, UserName)>,
-    /// So many lines were said under the names that were asked for, up to this id.
+    /// The number counted, up to this id.
     pub(crate) said_by: (u64, MessageId),
 }
 
-/// About a password.
+/// A request about a password.
 pub enum AuthRequest {
-    /// What is to be kept of it.
+    /// Its hash.
     Hash(Secret),
-    /// Whether it is the right one.
+    /// Whether it is correct.
     Verify {
-        /// Whose.
+        /// The account's name.
         name: UserName,
-        /// From where it came; none for those on this machine.
+        /// The peer's address; none on the Unix socket.
         address: Option<IpAddr>,
-        /// As it was typed.
+        /// As typed.
         secret: Secret,
-        /// What is kept of the right one; none if there is no such account, which takes as long.
+        /// The stored hash; none for an unknown account, which takes as long.
         known: Option<Arc<str>>,
     },
 }
 
-/// What it found.
+/// The reply.
 pub enum AuthReply {
-    /// To be kept, as a PHC string.
+    /// The hash, as a PHC string.
     Hashed(Box<str>),
-    /// It is the right one; perhaps it is to be kept in another way from now on.
+    /// It is correct; `rehashed` if it is to be stored with new parameters.
     Right {
         /// As a PHC string.
         rehashed: Option<Box<str>>,
     },
-    /// It isn't, or there is no such account.
+    /// It is wrong, or the account is unknown.
     Wrong,
-    /// There were too many wrong ones: the next is looked at after so many seconds.
+    /// Too many wrong ones: retry after so many seconds.
     TooSoon(u64),
-    /// So much waits that no more is taken.
+    /// The queue is full.
     Busy,
     /// The system failed.
     Failed,

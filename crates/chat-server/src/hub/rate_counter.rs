@@ -1,4 +1,4 @@
-//! How many lines are stored in a minute and in an hour.
+//! Counts stored messages per minute and per hour.
 
 use chat_proto::time::Timestamp;
 
@@ -8,10 +8,10 @@ use crate::util::sync::{Rank, RankedMutex};
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
 
-/// How many of its spans of time each count looks back on.
+/// Spans that each window covers.
 const SPANS: i64 = 60;
 
-/// Counts lines by the second for a minute, and by the minute for an hour.
+/// Counts by the second for a minute, and by the minute for an hour.
 pub(crate) struct RateCounter(RankedMutex<{ Rank::Rates as u8 }, Counters>);
 
 struct Counters {
@@ -20,13 +20,13 @@ struct Counters {
     minutes: Window,
 }
 
-/// Lines of the last [`SPANS`] spans of time, the present one among them.
+/// The last [`SPANS`] spans, the present one included.
 struct Window {
     /// How long a span is, in milliseconds.
     millis: i64,
-    /// The newest that was counted, in spans since 1970.
+    /// The newest span counted, since 1970.
     newest: i64,
-    /// Each at its number's remainder.
+    /// Each span at its number modulo [`SPANS`].
     spans: [u64; 60],
 }
 
@@ -37,10 +37,10 @@ impl Default for RateCounter {
     }
 }
 
-/// So many lines.
+/// Messages stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rates {
-    /// Since the server was started.
+    /// Since the server started.
     pub(crate) all: u64,
     /// In the last 59 whole seconds and the present one.
     pub(crate) minute: u64,
@@ -66,7 +66,7 @@ impl RateCounter {
 impl Window {
     fn add(&mut self, now: Timestamp) {
         self.go_to(now);
-        // A line that was said in an earlier span counts for this one.
+        // A message of an earlier span counts for this one.
         let newest = self.newest;
         *self.span(newest) += 1;
     }
@@ -81,7 +81,7 @@ impl Window {
         &mut self.spans[at]
     }
 
-    /// Empties the spans that have passed without a line.
+    /// Clears the spans without messages.
     fn go_to(&mut self, now: Timestamp) {
         let present = now.0.div_euclid(self.millis);
         if present - self.newest >= SPANS {

@@ -10,32 +10,32 @@ use crate::hub::channel::StoredModeration;
 use crate::hub::client::account::StoredAccount;
 use crate::hub::id::{TokenHash, UserId};
 
-/// What was kept when a server starts.
+/// The state that the store held when the server started.
 #[derive(Default)]
 pub struct RecoveredState {
     pub(crate) channels: Vec<RecoveredChannel>,
-    /// The greatest last id of channels that are forgotten.
+    /// The greatest last id of forgotten channels.
     pub(crate) forgotten: MessageId,
-    /// Names, as [`UserName::key`], that stood for a party when the last server ended.
+    /// Name holds, by [`UserName::key`].
     pub(crate) held: Vec<(Box<str>, UserId)>,
-    /// No party has this number or a higher one.
+    /// No user id is this number or higher.
     pub(crate) next_user_id: u64,
     pub(crate) accounts: Vec<StoredAccount>,
-    /// When each was used last.
+    /// With the last use of each.
     pub(crate) tokens: Vec<(TokenHash, UserId, Timestamp)>,
     pub(crate) server_moderation: StoredServerModeration,
 }
 
-/// A channel that was there once.
+/// A stored channel.
 pub(crate) struct RecoveredChannel {
     pub(crate) name: ChannelName,
     pub(crate) topic: Option<Text>,
     /// The account that set it.
     pub(crate) topic_by: Option<UserId>,
     pub(crate) last: MessageId,
-    /// Lines up to this one are kept no more.
+    /// Messages up to this id are deleted.
     pub(crate) floor: MessageId,
-    /// It is still there; of others only the last id is kept.
+    /// It exists; of others only the last id is stored.
     pub(crate) open: bool,
     pub(crate) running: StoredModeration,
 }

@@ -1,8 +1,9 @@
-//! Who has a name that looks like another at the first glance.
+//! Finds names by their skeletons.
 
 use std::collections::HashMap;
 
-/// By loose look. Almost always one has it; stored names of an earlier version may share one.
+/// By loose skeleton. Almost always one entry has it; names stored by an earlier version may share
+/// one.
 pub(super) struct SkeletonIndex<T> {
     first: HashMap<Box<str>, T>,
     others: HashMap<Box<str>, Vec<T>>,
@@ -38,7 +39,7 @@ impl<T: PartialEq> SkeletonIndex<T> {
         }
     }
 
-    /// All that have this look.
+    /// All entries with this skeleton.
     pub(super) fn of(&self, skeleton: &str) -> impl Iterator<Item = &T> {
         self.first.get(skeleton).into_iter().chain(self.others.get(skeleton).into_iter().flatten())
     }

@@ -1,4 +1,4 @@
-//! What is shared, read for answers.
+//! The only reader of the shared state for answers.
 
 pub(crate) mod admin;
 
@@ -25,14 +25,14 @@ use crate::hub::client::account::Account;
 use crate::hub::id::UserId;
 use crate::util::sync::lock;
 
-/// Names that a mistyped one is compared with, which takes about 0.1 ms: all, if there are no more, else those that come
-/// right before and after it.
+/// Names that a mistyped one is compared with, which takes about 0.1 ms: all, if there are no more,
+/// otherwise its neighbours in the order.
 const COMPARED: usize = 512;
 
-/// Channels that are looked at together.
+/// Channels read with the lock held once.
 const CHANNELS_A_SLICE: usize = 64;
 
-/// The names that one may be a mistyped one of.
+/// Candidates for a mistyped name.
 fn around<'a, N: Ord, T>(
     all: &'a BTreeMap<N, T>,
     name: &'a N,
@@ -42,7 +42,7 @@ fn around<'a, N: Ord, T>(
     before.chain(all.range(name..).take(some))
 }
 
-/// Those names that are nearest to one.
+/// The names nearest to one.
 fn nearest<'a>(
     name: &UserName,
     known: impl Iterator<Item = &'a UserName>,
@@ -66,23 +66,23 @@ pub(crate) struct ListPage<T> {
     /// For the head of the list.
     pub(crate) count: usize,
     pub(crate) rows: Vec<T>,
-    /// Whether more come after these.
+    /// Whether more rows follow.
     pub(crate) has_more: bool,
-    /// How many entries were looked at for it.
+    /// Entries examined for it.
     pub(crate) looked_at: usize,
 }
 
-/// A person in a list.
+/// A user in a list.
 pub(crate) struct UserRow {
     pub(crate) name: UserName,
     pub(crate) client: Arc<Client>,
 }
 
-/// Somebody to write to.
+/// A recipient of private messages.
 pub(crate) enum Contact {
-    /// They are here, perhaps on several devices.
+    /// Online, perhaps on several devices.
     Online(Arc<Client>),
-    /// They have an account and aren't here.
+    /// An account that is offline.
     Offline(Arc<Account>),
 }
 
@@ -101,7 +101,7 @@ impl Contact {
         }
     }
 
-    /// Their name now, which was `called`.
+    /// The present name; `called` is the last known one.
     pub(crate) fn name(&self, called: &UserName) -> UserName {
         match self {
             Self::Online(client) => client.name().unwrap_or_else(|| called.clone()),
@@ -111,7 +111,7 @@ impl Contact {
 }
 
 impl Hub {
-    /// Somebody to write to by name.
+    /// A recipient by name.
     pub(crate) fn contact(&self, name: &UserName) -> Result<Contact, Refusal> {
         if let Some(client) = lock(&self.directory).find(name) {
             return Ok(Contact::Online(Arc::clone(client)));
@@ -122,8 +122,8 @@ impl Hub {
         self.client(name).map(Contact::Online)
     }
 
-    /// The very person with whom a private chat is, called `name` when it was last heard: not somebody
-    /// else who took the name.
+    /// The user of an existing private chat, last known as `name`: not another user who took the
+    /// name.
     pub(crate) fn contact_with(
         &self,
         user_id: UserId,
@@ -145,17 +145,17 @@ impl Hub {
         account.map(Contact::Offline).ok_or_else(|| Refusal::gone_from_chat(name, somebody_else))
     }
 
-    /// An account by its name.
+    /// An account by name.
     pub(crate) fn account(&self, name: &UserName) -> Option<Arc<Account>> {
         lock(&self.accounts).find(name).cloned()
     }
 
-    /// On how many devices somebody of this name is here.
+    /// The number of devices online under this name.
     pub(crate) fn device_count(&self, name: &UserName) -> usize {
         lock(&self.directory).owners(name).count()
     }
 
-    /// All devices on which somebody is here, this one included.
+    /// All devices of the user, this one included.
     pub(crate) fn devices(&self, client: &Arc<Client>) -> Vec<Arc<Client>> {
         match (client.account(), client.name()) {
             (Some(account), Some(name)) => {
@@ -167,7 +167,7 @@ impl Hub {
         }
     }
 
-    /// A person by name.
+    /// A client by name.
     pub(crate) fn client(&self, name: &UserName) -> Result<Arc<Client>, Refusal> {
         let mut known: BTreeSet<UserName> = {
             let directory = lock(&self.directory);
@@ -185,7 +185,7 @@ impl Hub {
         Err(Refusal::no_such_user(name.as_str(), &suggestions(name.key(), known, MAX_NEAREST)))
     }
 
-    /// A channel by name, whether anybody may know of it or not.
+    /// A channel by name, hidden or not.
     pub(super) fn channel(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
         let channels = self.channels.read();
         let found = channels.by_name.get(name).cloned();
@@ -193,7 +193,8 @@ impl Hub {
         found.ok_or_else(|| self.no_such_channel(name))
     }
 
-    /// A channel by name, for somebody. One that they may not know of is one that isn't there.
+    /// A channel by name, for a client. A hidden one that it may not know of is reported as
+    /// missing.
     pub(crate) fn channel_for(
         &self,
         client: &Client,
@@ -204,7 +205,7 @@ impl Hub {
         if channel.is_known_to(client, now) { Ok(channel) } else { Err(self.no_such_channel(name)) }
     }
 
-    /// The same answer for a channel that isn't there and for one that nobody may know of: neither is named.
+    /// The refusal for a missing channel, the same for a hidden one: neither is suggested.
     pub(super) fn no_such_channel(&self, name: &ChannelName) -> Refusal {
         let near: Vec<String> = {
             let channels = self.channels.read();
@@ -217,8 +218,8 @@ impl Hub {
         Refusal::no_such_channel(name, &near)
     }
 
-    /// The channels that a person may know of and whose name contains `part` in any case, by name: those after a name, so
-    /// many at most.
+    /// The channels that a client may know of and whose name contains `part` in any case, by name:
+    /// those after `after`, at most `most`.
     pub(crate) fn channels(
         &self,
         client: &Client,
@@ -256,14 +257,14 @@ impl Hub {
         }
     }
 
-    /// The account of this name, whether anybody is signed in to it or not.
+    /// The account of this name, online or not.
     pub(crate) fn account_called(&self, name: &UserName) -> Option<UserId> {
         self.account(name).map(|account| account.user_id)
     }
 
-    /// Why somebody may not write to somebody else first: from what channel alone they know each other, if they are
-    /// banned from it or, with `false`, muted in it, and for how long. `own` are the channels that the one who
-    /// writes is in. Who was written to before may write.
+    /// The channel whose ban or mute prevents a first private message: the two share only channels
+    /// in which the sender is restricted. `own` are the sender's channels. An open chat is not
+    /// restricted.
     pub(crate) fn restricted_acquaintance<'a>(
         &self,
         client: &Client,
@@ -286,7 +287,7 @@ impl Hub {
                 .ask(client, now, |access| {
                     let list_entry = access.ban.map(|ban| (true, ban));
                     let list_entry = list_entry.or(access.mute.map(|mute| (false, mute)));
-                    // Nobody learns from this that there is a channel which they don't know.
+                    // The refusal doesn't reveal an unknown channel.
                     let may = |_: &_| !access.operator && access.knows();
                     let (is_ban, list_entry) = list_entry.filter(may)?;
                     Some(ChannelRestriction {
@@ -307,8 +308,8 @@ impl Hub {
         own.by_ref().find(is_free).is_none().then_some(restricted)
     }
 
-    /// Goes over all channels, without holding the lock of their list meanwhile. One that is made meanwhile may be passed
-    /// over.
+    /// Visits all channels without holding the lock of their list. One that is created meanwhile
+    /// may be skipped.
     pub(super) fn each_channel(&self, mut look_at: impl FnMut(&Arc<Channel>)) {
         let mut after = Bound::Unbounded;
         loop {
@@ -325,7 +326,7 @@ impl Hub {
         }
     }
 
-    /// How many channels there are of which everybody may know, and how many people have a name.
+    /// The number of visible channels, and of named users.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let channels = self.channels.read();
         let shown = channels.by_name.len().saturating_sub(self.hidden.load(Ordering::Relaxed));
@@ -333,7 +334,7 @@ impl Hub {
         (shown, lock(&self.directory).named().len())
     }
 
-    /// Everybody who has a name, by name: a page of those after a name, or the first page and how many there are in all.
+    /// The named users, by name: a page after `after`; or the first page, with the total.
     pub(crate) fn online(&self, after: Option<&UserName>, most: usize) -> ListPage<UserRow> {
         let directory = lock(&self.directory);
         let mut all = directory.named_after(after);
@@ -348,7 +349,7 @@ impl Hub {
 }
 
 impl Channel {
-    /// Everybody in it, by name: a page of those after a name, or the first page and how many there are in all.
+    /// The members, by name: a page after `after`; or the first page, with the total.
     pub(crate) fn members(&self, after: Option<&UserName>, most: usize) -> ListPage<UserRow> {
         let people: Vec<Arc<Client>> = {
             let state = self.state();
@@ -359,7 +360,7 @@ impl Channel {
         let is_after = |row: &UserRow| after.is_none_or(|after| row.name > *after);
         let mut rows: Vec<_> = people.into_iter().filter_map(row).filter(is_after).collect();
         rows.sort_by(|one, other| one.name.cmp(&other.name));
-        // Several devices of one person.
+        // Several devices of one user.
         rows.dedup_by(|one, other| one.name == other.name);
         let has_more = rows.len() > most;
         let count = if after.is_none() { rows.len() } else { rows.len().min(most) };
@@ -367,7 +368,7 @@ impl Channel {
         ListPage { count, rows, has_more, looked_at }
     }
 
-    /// How many are in it.
+    /// The number of members.
     pub(crate) fn count(&self) -> usize {
         self.state().count()
     }
@@ -376,28 +377,28 @@ impl Channel {
         self.state().topic.clone()
     }
 
-    /// Lines up to this one are kept no more.
+    /// Messages up to this id are deleted.
     pub(crate) fn floor(&self) -> MessageId {
         self.state().floor
     }
 
-    /// The last line that everybody in it was handed.
+    /// The last message published.
     pub(crate) fn last_line(&self) -> MessageId {
         self.state().last_line
     }
 
-    /// What a person is in it.
+    /// A client's role in it.
     pub(crate) fn role(&self, client: &Client) -> Role {
         self.state().role(client)
     }
 
-    /// Whether somebody may know that it is there.
+    /// Whether a client may know of it.
     pub(super) fn is_known_to(&self, client: &Client, now: Timestamp) -> bool {
         !self.is_hidden()
             || self.state().access(&self.name, client, &client.who(), now, None).knows()
     }
 
-    /// Whether somebody is in it, here or when they come back.
+    /// Whether the user is a member, online or not.
     fn has_member(&self, whom: &Contact) -> bool {
         match whom {
             Contact::Online(client) => self.state().holds(client),
@@ -405,7 +406,7 @@ impl Channel {
         }
     }
 
-    /// The marks of a list that hold at this moment, the oldest first.
+    /// The list entries in force, oldest first.
     pub(crate) fn list_entries(&self, list: ListKind, now: Timestamp) -> Vec<Restriction> {
         self.state()
             .moderation
@@ -414,7 +415,7 @@ impl Channel {
             .collect()
     }
 
-    /// Every setting and its value; an operator is told all of it.
+    /// Every setting and its value; words are shown to operators only.
     pub(crate) fn settings(&self, to_operator: bool) -> Vec<(&'static str, String)> {
         self.state().moderation.settings.all(to_operator).collect()
     }
@@ -426,7 +427,8 @@ mod tests {
     use crate::hub::client::account::StoredAccount;
     use crate::hub::limits::Limits;
 
-    /// However many names there are, few are compared, and those that are like the typed one at the beginning are among them.
+    /// However many names there are, few are compared, and the neighbours of the typed one are
+    /// among them.
     #[test]
     fn a_mistyped_name_finds_its_neighbours_among_many() {
         let hub = Hub::in_memory(Limits::small());

@@ -1,4 +1,4 @@
-//! Numbers about the server, for its operators.
+//! Figures about the server, for its operators.
 
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use crate::util::memory;
 use crate::util::sync::lock;
 
 impl Hub {
-    /// How the server is doing.
+    /// The present figures.
     pub(crate) fn stats(&self, now: Timestamp) -> Vec<Stat> {
         let (connections, people) = {
             let directory = lock(&self.directory);

@@ -7,7 +7,8 @@ use chat_proto::secret::{Secret, check_password};
 
 use crate::hub::limits::RegistrationMode;
 
-/// Whoever is signed in has an account already; others may make one as the server's operator has set it.
+/// Whoever is signed in has an account already; others may make one as the server's operator has
+/// set it.
 pub(crate) fn may_register(
     signed_in: bool,
     name: &UserName,

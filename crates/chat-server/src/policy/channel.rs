@@ -1,7 +1,7 @@
 //! What a person may do in a channel.
 //!
-//! Every predicate is about what a channel knows of somebody ([`AccessContext`]). What restricts people doesn't
-//! hit the channel's operators.
+//! Every predicate is about what a channel knows of somebody ([`AccessContext`]). What restricts
+//! people doesn't hit the channel's operators.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::event::Restriction;
@@ -26,7 +26,8 @@ pub(crate) fn may(access: &AccessContext<'_>, what: &Payload) -> Result<(), Refu
     }
 }
 
-/// Whether somebody may enter. Who may not know of the channel isn't told anything of it in the first place.
+/// Whether somebody may enter. Who may not know of the channel isn't told anything of it in the
+/// first place.
 pub(crate) fn may_enter(access: &AccessContext<'_>) -> Result<(), Refusal> {
     let AccessContext { channel, member, operator, invited, settings, .. } = access;
     // Who is in it enters again to read on, or to make it current.
@@ -114,7 +115,8 @@ pub(crate) fn may_set_topic(access: &AccessContext<'_>, topic: &Text) -> Result<
     not_filtered(access, topic)
 }
 
-/// Whether somebody may do or see what is for operators. Only to end a channel one needn't be in it.
+/// Whether somebody may do or see what is for operators. Only to end a channel one needn't be in
+/// it.
 pub(crate) fn may_run(access: &AccessContext<'_>, kind: CommandKind) -> Result<(), Refusal> {
     if access.authority == Authority::Server {
         return Ok(());
@@ -173,8 +175,8 @@ pub(crate) fn may_act(access: &AccessContext<'_>, action: &ModAction) -> Result<
     }
 }
 
-/// Some acts can't be taken back, or take a channel from its owners: they need a right that a person was given, and an
-/// account to which it belongs.
+/// Some acts can't be taken back, or take a channel from its owners: they need a right that a
+/// person was given, and an account to which it belongs.
 fn may_destroy(access: &AccessContext<'_>, action: &ModAction) -> Result<(), Refusal> {
     let is_inherited = access.authority == Authority::Inherited;
     if !is_inherited && access.authority != Authority::Unregistered {

@@ -25,8 +25,8 @@ pub(crate) fn may_be_in_more(present: usize, most: usize) -> Result<(), Refusal>
     if present < most { Ok(()) } else { Err(Refusal::too_many_conversations(most)) }
 }
 
-/// Somebody may not write first to a person whom they know only from a channel that they are banned from or, with
-/// `false`, muted in. `from` is that channel, and for how long.
+/// Somebody may not write first to a person whom they know only from a channel that they are banned
+/// from or, with `false`, muted in. `from` is that channel, and for how long.
 pub(crate) fn may_write_first(
     user: &UserName,
     from: Option<ChannelRestriction>,

@@ -1,4 +1,4 @@
-//! Who is kept out of the server.
+//! Bans from the server.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,21 +16,21 @@ use ipnet::IpNet;
 
 use crate::util::clock::end_of;
 
-/// Every ban, [`MAX_SERVER_BANS`] at most. One that has run out counts for nothing, and is taken out by and by.
+/// Every ban, [`MAX_SERVER_BANS`] at most. An expired ban has no effect and is removed later.
 #[derive(Default)]
 pub(crate) struct Bans {
     by_key: HashMap<String, Arc<ActiveBan>>,
-    /// Of those against a name: by what it looks like.
+    /// Bans of names, by their skeletons.
     by_skeleton: HashMap<Box<str>, Vec<Arc<ActiveBan>>>,
-    /// Those against patterns: each is held against whoever takes a name, which takes 0.4 ms if all are.
+    /// Bans of patterns. Each is matched when a name is taken: 0.4 ms for a full list.
     patterns: HashMap<String, Arc<ActiveBan>>,
     nets: HashMap<IpNet, Arc<ActiveBan>>,
-    /// How many nets there are of each length, of IPv4 if `true`: one look for each finds all that an address is in,
-    /// since this is asked of everybody who connects.
+    /// The number of nets of each prefix length, of IPv4 if `true`. An address is looked up once
+    /// for each length in use, since every new connection is checked.
     lengths: HashMap<(bool, u8), usize>,
 }
 
-/// Whether a hit counts. Operators of the server don't keep each other out by accident.
+/// Whether a match counts: a pattern or a similar name doesn't ban a server operator.
 pub(crate) fn counts(hit: MaskMatch, operator: bool) -> bool {
     hit == MaskMatch::Named || !operator
 }
@@ -64,7 +64,7 @@ impl ActiveBan {
 }
 
 impl Bans {
-    /// In place of one against the same, if there is one.
+    /// Adds a ban; it replaces one of the same target.
     pub(in crate::hub) fn add(&mut self, ban: ServerBan) {
         let key = ban.target.key();
         self.remove(&key);
@@ -88,7 +88,7 @@ impl Bans {
         self.by_key.insert(key, ban);
     }
 
-    /// Tells whether there was one.
+    /// Returns whether there was one.
     pub(in crate::hub) fn remove(&mut self, key: &str) -> bool {
         let Some(ban) = self.by_key.remove(key) else { return false };
         match &ban.target {
@@ -120,7 +120,7 @@ impl Bans {
         true
     }
 
-    /// The ban that keeps this name out; `operator` tells whether it is the account of an operator of the server.
+    /// The ban that matches this name. `operator` is set for the account of a server operator.
     pub(in crate::hub) fn on_name(
         &self,
         name: &UserName,
@@ -139,7 +139,7 @@ impl Bans {
         all.filter(hits).max_by_key(|ban| lasting(ban)).cloned()
     }
 
-    /// The ban that keeps out whoever comes from there.
+    /// The ban that matches this address.
     pub(in crate::hub) fn on_address(
         &self,
         address: IpAddr,
@@ -152,8 +152,8 @@ impl Bans {
         bans.filter(|ban| ban.holds(now)).max_by_key(|ban| lasting(ban)).cloned()
     }
 
-    /// The target of the ban of the same addresses, if there is one, such as another address of its /64; else the one that
-    /// is given.
+    /// The target of an existing ban of the same addresses, such as another address of its /64;
+    /// otherwise the given one.
     pub(in crate::hub) fn known_as(&self, target: ServerBanMask) -> ServerBanMask {
         let addresses = match &target {
             ServerBanMask::One(one) => one.addresses(),
@@ -163,7 +163,7 @@ impl Bans {
         known.map_or(target, |ban| ban.target.clone())
     }
 
-    /// Whether there may be one against this.
+    /// Refuses a new ban beyond the limit.
     pub(in crate::hub) fn has_room(
         &mut self,
         target: &ServerBanMask,
@@ -178,7 +178,8 @@ impl Bans {
         Ok(())
     }
 
-    /// What somebody means who ends a ban: that of this target, else the oldest of one that is folded like it.
+    /// The ban that `/unban` with this target removes: the one of this target, otherwise the oldest
+    /// whose name folds to the same.
     pub(in crate::hub) fn meant(&self, target: ServerBanMask) -> ServerBanMask {
         let target = self.known_as(target);
         if self.by_key.contains_key(&target.key()) {
@@ -188,7 +189,7 @@ impl Bans {
         alike.min_by_key(|ban| ban.time).map(|ban| ban.target.clone()).unwrap_or(target)
     }
 
-    /// Those that hold, the oldest first.
+    /// The bans in force, oldest first.
     pub(in crate::hub) fn all(&self, now: Timestamp) -> Vec<ServerBan> {
         let held = self.by_key.values().filter(|ban| ban.holds(now));
         let mut all: Vec<_> = held.map(|ban| ban.ban.clone()).collect();
@@ -196,7 +197,7 @@ impl Bans {
         all
     }
 
-    /// Takes out what holds no more; tells whether there was anything.
+    /// Removes expired bans; returns whether there was any.
     pub(in crate::hub) fn run_out(&mut self, now: Timestamp) -> bool {
         let over = self.by_key.iter().filter(|(_, ban)| !ban.holds(now));
         let over: Vec<String> = over.map(|(key, _)| key.clone()).collect();
@@ -211,7 +212,7 @@ fn length(net: &IpNet) -> (bool, u8) {
     (net.addr().is_ipv4(), net.prefix_len())
 }
 
-/// Of several, the one that holds longest is told.
+/// When a ban ends; of several that match, the one that ends last is reported.
 fn lasting(ban: &ServerBan) -> i64 {
     match ban.term {
         Term::Permanent => i64::MAX,

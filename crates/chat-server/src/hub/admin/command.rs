@@ -1,4 +1,4 @@
-//! What operators of the server decide: as they wish it, as it is kept, and what is told of it.
+//! Commands of server operators: as requested, as stored, and their audit entries.
 
 use std::sync::Arc;
 
@@ -18,27 +18,27 @@ use crate::hub::client::notification::Notification;
 use crate::hub::id::TokenHash;
 use crate::hub::id::UserId;
 
-/// What an operator of the server wants.
+/// What a server operator requests.
 pub(crate) enum AdminRequest {
-    /// Every connection of this person ends.
+    /// Ends every connection of this user.
     Kill(UserName),
-    /// Everybody is told something.
+    /// Sends a message to every client.
     Announce(Text),
-    /// Somebody may register.
+    /// Makes a code that allows one registration.
     Invitation,
-    /// An account is an operator of the server, or isn't any more.
+    /// Grants an account the right of a server operator, or revokes it.
     Admin(UserName, bool),
-    /// Somebody is kept out, for a time or for good.
+    /// Bans from the server, for a time or permanently.
     Ban(ServerBanMask, Option<Period>),
-    /// They are let in again.
+    /// Removes a ban.
     Unban(ServerBanMask),
-    /// An account has another password, of which this is to be kept.
+    /// Sets an account's password; this is its hash.
     Password(UserName, Box<str>),
-    /// An account is erased, with all that it wrote.
+    /// Deletes an account with all its messages.
     Delete(UserName),
 }
 
-/// What is to be, once it is kept.
+/// What a command does once it is stored.
 pub(crate) enum AdminAction {
     Kill(UserName),
     Announce(Text),
@@ -51,7 +51,7 @@ pub(crate) enum AdminAction {
         user_id: UserId,
         admin: bool,
     },
-    /// With [`ServerBanMask::key`], as what follows.
+    /// With [`ServerBanMask::key`], like the next.
     Ban(ServerBan, String),
     Unban(ServerBanMask, String),
     Password {
@@ -63,17 +63,17 @@ pub(crate) enum AdminAction {
     },
 }
 
-/// Something that an operator of the server decided. It is kept, or not, before anybody is told; and in the
-/// order in which it came, among drafts too.
+/// A command of a server operator. It is stored, or refused, before anyone is notified, and in the
+/// order of submission among proposals.
 pub struct AdminCommand {
     pub(crate) asker: Issuer,
     pub(crate) what: AdminAction,
-    /// For the record.
+    /// For the audit log.
     pub(crate) act: AuditEntry,
 }
 
 impl AdminCommand {
-    /// The account that it erases.
+    /// The account that the command deletes.
     pub(crate) fn forgets(&self) -> Option<UserId> {
         match &self.what {
             AdminAction::Delete { user_id } => Some(*user_id),
@@ -81,7 +81,7 @@ impl AdminCommand {
         }
     }
 
-    /// Whether it may still be: who was an operator when they asked can have lost the right since.
+    /// Checks the issuer's right again, which may have been revoked since the submission.
     pub(crate) fn check_policy(&self) -> Result<(), Refusal> {
         let Issuer::Client(client) = &self.asker else { return Ok(()) };
         if client.kill_notice().is_some() {
@@ -95,7 +95,7 @@ impl AdminCommand {
 }
 
 impl AdminAction {
-    /// The command for it, or the nearest one to what is decided at the shell alone.
+    /// The command that users type for it, or the nearest one to what only the shell can do.
     fn kind(&self) -> CommandKind {
         match self {
             Self::Kill(_) => CommandKind::Kill,
@@ -110,16 +110,16 @@ impl AdminAction {
     }
 }
 
-/// Who decides.
+/// Who issues a command.
 pub(crate) enum Issuer {
-    /// Somebody in the chat.
+    /// A client.
     Client(Arc<Client>),
-    /// Somebody at the server's shell, who waits for the answer.
+    /// `chat-server admin`, which waits for the reply.
     Shell(oneshot::Sender<Result<OkReply, Refusal>>),
 }
 
 impl Issuer {
-    /// Their name; none for whoever sits at the shell.
+    /// The issuer's name; none for the shell.
     pub(crate) fn name(&self) -> Option<UserName> {
         match self {
             Self::Client(client) => client.name(),
@@ -134,27 +134,27 @@ impl Issuer {
         }
     }
 
-    /// Tells them what became of it.
+    /// Sends the reply.
     pub(in crate::hub) fn answer(self, answer: Result<OkReply, Refusal>) {
         match self {
             Self::Client(client) => client.push(Notification::Reply(answer)),
             Self::Shell(waits) => {
-                // Whoever has gone meanwhile doesn't want to know.
+                // An admin client that has disconnected needs no reply.
                 let _ = waits.send(answer);
             }
         }
     }
 }
 
-/// One entry of the record.
+/// An entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AuditEntry {
     pub(crate) time: Timestamp,
-    /// `None` is whoever sat at the shell.
+    /// `None` is the shell.
     pub(crate) by: Option<UserName>,
-    /// The word of what was done.
+    /// The word for the action.
     pub(crate) did: Box<str>,
-    /// To whom, or what was told.
+    /// Its target, or the text of an announcement.
     pub(crate) whom: Box<str>,
     pub(crate) until: Option<Timestamp>,
     pub(crate) reason: Option<Text>,

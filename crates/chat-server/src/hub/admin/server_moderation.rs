@@ -1,4 +1,4 @@
-//! What operators of the server decided, in memory: bans, invitations, and the record of all that they did.
+//! Server moderation in memory: bans, invitations, and the audit log.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -14,7 +14,7 @@ use crate::hub::id::TokenHash;
 use crate::hub::limits::MAX_AUDIT_ENTRIES;
 use crate::util::clock::end_of;
 
-/// All of it.
+/// Bans, invitations and the audit log.
 #[derive(Default)]
 pub(crate) struct ServerModeration {
     pub(in crate::hub) bans: Bans,
@@ -23,21 +23,21 @@ pub(crate) struct ServerModeration {
     acts: VecDeque<AuditEntry>,
 }
 
-/// A code that lets somebody register.
+/// A code that allows one registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Invitation {
-    /// `None` is whoever sat at the shell.
+    /// `None` is the shell.
     pub(crate) by: Option<UserName>,
     pub(crate) created: Timestamp,
-    /// As it is shown.
+    /// The end, as it is shown.
     pub(crate) until: Timestamp,
-    /// The same by the steady clock.
+    /// The end by the steady clock.
     ends: Timestamp,
-    /// An account that uses it is being stored.
+    /// Reserved for an account that is being stored.
     pub(in crate::hub) taken: bool,
 }
 
-/// As it was kept when a server starts.
+/// The stored part, at start.
 #[derive(Debug, Default)]
 pub(crate) struct StoredServerModeration {
     pub(crate) bans: Vec<ServerBan>,
@@ -68,18 +68,18 @@ impl ServerModeration {
         self.acts.push_back(act);
     }
 
-    /// The last acts, oldest first.
+    /// The last entries, oldest first.
     pub(in crate::hub) fn last_acts(&self, most: usize) -> impl Iterator<Item = &AuditEntry> {
         self.acts.iter().skip(self.acts.len().saturating_sub(most))
     }
 
-    /// Whether somebody can register by this hash now.
+    /// Refuses an invitation that is unknown, expired or in use.
     pub(in crate::hub) fn admits(&self, hash: &TokenHash, now: Timestamp) -> Result<(), Refusal> {
         let holds = |one: &&Invitation| !one.taken && now < one.ends;
         self.invitations.get(hash).filter(holds).map(|_| ()).ok_or_else(Refusal::invitation_spent)
     }
 
-    /// Keeps an invitation for an account that is being stored: nobody else can use it meanwhile.
+    /// Reserves an invitation for an account that is being stored.
     pub(in crate::hub) fn take(&mut self, hash: &TokenHash, now: Timestamp) -> Result<(), Refusal> {
         self.admits(hash, now)?;
         if let Some(one) = self.invitations.get_mut(hash) {
@@ -88,19 +88,19 @@ impl ServerModeration {
         Ok(())
     }
 
-    /// The account wasn't stored, so the invitation isn't used.
+    /// Releases it: the account was not stored.
     pub(in crate::hub) fn give_back(&mut self, hash: &TokenHash) {
         if let Some(one) = self.invitations.get_mut(hash) {
             one.taken = false;
         }
     }
 
-    /// The account is stored.
+    /// Removes it: the account is stored.
     pub(in crate::hub) fn use_up(&mut self, hash: &TokenHash) {
         self.invitations.remove(hash);
     }
 
-    /// Whether there may be one more.
+    /// Refuses an invitation beyond the limit.
     pub(in crate::hub) fn has_room(&mut self, now: Timestamp) -> Result<(), Refusal> {
         self.run_out(now);
         if self.invitations.len() < MAX_INVITATIONS {
@@ -114,7 +114,7 @@ impl ServerModeration {
         self.invitations.insert(hash, invitation);
     }
 
-    /// Those that can be used, the oldest first.
+    /// The valid invitations, oldest first.
     pub(in crate::hub) fn invitations(&self, now: Timestamp) -> Vec<Invitation> {
         let mut all: Vec<_> =
             self.invitations.values().filter(|one| now < one.ends).cloned().collect();
@@ -122,7 +122,7 @@ impl ServerModeration {
         all
     }
 
-    /// Takes out what holds no more; tells whether there was anything.
+    /// Removes what has expired; returns whether there was anything.
     pub(in crate::hub) fn run_out(&mut self, now: Timestamp) -> bool {
         let before = self.invitations.len();
         self.invitations.retain(|_, one| one.taken || now < one.ends);

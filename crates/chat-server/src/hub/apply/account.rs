@@ -23,8 +23,8 @@ use crate::util::clock::on_the_wall;
 use crate::util::sync::lock;
 
 impl Hub {
-    /// Wants something to become of an account. With `done` the asker gets that as their answer once it is kept,
-    /// else a note that it is.
+    /// Wants something to become of an account. With `done` the asker gets that as their answer
+    /// once it is kept, else a note that it is.
     pub(crate) fn submit_account_update(
         self: &Arc<Self>,
         asker: &Arc<Client>,
@@ -199,7 +199,8 @@ impl Hub {
         lock(&self.accounts).of(user_id).cloned()
     }
 
-    /// A device of an account has entered a channel, or left it for a reason: its other devices follow.
+    /// A device of an account has entered a channel, or left it for a reason: its other devices
+    /// follow.
     pub(crate) fn notify_other_devices(
         &self,
         account: &Account,
@@ -251,8 +252,8 @@ impl Hub {
         lock(&self.accounts).surplus_token(user_id)
     }
 
-    /// Makes a person one more device of an account; `channels` are those that they are in. Tells the name that
-    /// they had.
+    /// Makes a person one more device of an account; `channels` are those that they are in. Tells
+    /// the name that they had.
     pub(crate) fn sign_in<'a>(
         self: &Arc<Self>,
         client: &Arc<Client>,
@@ -307,7 +308,8 @@ impl Hub {
         Ok(before)
     }
 
-    /// Where somebody has an operator's right without being there, their account has it from now on.
+    /// Where somebody has an operator's right without being there, their account has it from now
+    /// on.
     fn adopt_rights(self: &Arc<Self>, client: &Client, account: UserId) {
         for name in client.take_operated() {
             if let Ok(channel) = self.channel(&name) {
@@ -317,8 +319,8 @@ impl Hub {
         }
     }
 
-    /// An account that is erased runs no channel any more; its topics go, and the reasons that it gave. The store has
-    /// it so already.
+    /// An account that is erased runs no channel any more; its topics go, and the reasons that it
+    /// gave. The store has it so already.
     fn take_from_channels(
         self: &Arc<Self>,
         account: UserId,
@@ -351,7 +353,8 @@ impl Hub {
         }
     }
 
-    /// The one who has registered is a device of the new account; `channels` are those that they are in.
+    /// The one who has registered is a device of the new account; `channels` are those that they
+    /// are in.
     pub(crate) fn registered<'a>(
         self: &Arc<Self>,
         client: &Client,
@@ -490,7 +493,8 @@ impl Hub {
 }
 
 impl Channel {
-    /// A device of an account has left it, and so the account is in it no more, which is to be kept.
+    /// A device of an account has left it, and so the account is in it no more, which is to be
+    /// kept.
     pub(crate) fn left_by(&self, account: &Account) -> Option<AccountUpdate> {
         let was_in = account.leave_channel(&self.name);
         was_in

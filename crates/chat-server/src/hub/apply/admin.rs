@@ -272,7 +272,8 @@ impl Hub {
     /// What held until now holds no more.
     pub fn run_out(self: &Arc<Self>, now: Timestamp) {
         if lock(&self.server_moderation).run_out(now) {
-            // What is stored has the wall clock's time. What stays in the store is looked at again at the next start.
+            // What is stored has the wall clock's time. What stays in the store is looked at again
+            // at the next start.
             self.commit_log.record(StateChange::ExpiredBefore(now.min(on_the_wall(now))), self);
         }
     }

@@ -136,8 +136,8 @@ impl Hub {
         }
     }
 
-    /// Takes a person out of everything. Whoever shared a channel or a private chat is told once. Who was
-    /// `may_return` is set if the connection was lost.
+    /// Takes a person out of everything. Whoever shared a channel or a private chat is told once.
+    /// Who was `may_return` is set if the connection was lost.
     pub(crate) fn depart<'a>(
         self: &Arc<Self>,
         client: &Client,
@@ -189,8 +189,9 @@ impl Hub {
         }
     }
 
-    /// Takes a person out of every conversation. Unless other devices of theirs are here, it is told that they left the
-    /// system, once to each who shared one; else that they left the channels where none of them is.
+    /// Takes a person out of every conversation. Unless other devices of theirs are here, it is
+    /// told that they left the system, once to each who shared one; else that they left the
+    /// channels where none of them is.
     pub(super) fn part<'a>(
         self: &Arc<Self>,
         client: &Client,
@@ -201,7 +202,8 @@ impl Hub {
     ) {
         let gone = Event::Gone { user: user.clone(), reason: reason.cloned() };
         let (account, own) = (client.signed_in(), self.sequence.next());
-        // All devices of an account go as one: the last of them may be on its way while this is told.
+        // All devices of an account go as one: the last of them may be on its way while this is
+        // told.
         let once = || account.as_ref().map_or(Some(own), |account| account.gone());
         for channel in channels {
             let mut state = channel.state();

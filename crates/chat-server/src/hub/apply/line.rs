@@ -49,8 +49,8 @@ impl NewMessage {
 
 impl Hub {
     /// Says something into a channel, or finds out whether it was said already where that isn't
-    /// possible any more. The author has the answer when they see the line among the others', or as a note;
-    /// both have the ticket that is told here.
+    /// possible any more. The author has the answer when they see the line among the others', or as
+    /// a note; both have the ticket that is told here.
     pub(crate) fn say(
         self: &Arc<Self>,
         author: &Arc<Client>,
@@ -80,8 +80,8 @@ impl Hub {
         self.submit_words(author, from, words, place, addressee)
     }
 
-    /// Takes room for a line in the queues of all devices that are to hear it. One that reads too slowly misses
-    /// it, unless there is no other.
+    /// Takes room for a line in the queues of all devices that are to hear it. One that reads too
+    /// slowly misses it, unless there is no other.
     fn correspondent(
         self: &Arc<Self>,
         author: &Arc<Client>,
@@ -216,9 +216,9 @@ impl Hub {
         Ok(())
     }
 
-    /// Tells everybody concerned what became of a draft; lines of a channel that got their places go to
-    /// [`Hub::apply_run`]. What is kept is told even if its author was put out
-    /// in the moment while it was being kept.
+    /// Tells everybody concerned what became of a draft; lines of a channel that got their places
+    /// go to [`Hub::apply_run`]. What is kept is told even if its author was put out in the moment
+    /// while it was being kept.
     pub(crate) fn apply(self: &Arc<Self>, proposal: Proposal, settled: CommitOutcome) {
         let Proposal { author, from, account, what, time, to, place, correlation_id, .. } =
             proposal;
@@ -393,7 +393,8 @@ impl Hub {
 }
 
 impl Proposal {
-    /// Whether it may still be said or done: what its author may there can have changed since they asked.
+    /// Whether it may still be said or done: what its author may there can have changed since they
+    /// asked.
     ///
     /// In a slow channel it counts as said from now on.
     pub(crate) fn check_policy(&self) -> Result<(), Refusal> {
@@ -413,7 +414,8 @@ impl Proposal {
                 let mut access = state.access(&channel.name, &self.author, &who, self.time, act);
                 access.verdict = verdict.as_ref();
                 (self.may)(&access, &self.what)?;
-                // An operator of the server need not be in it, and another of the name may be there since.
+                // An operator of the server need not be in it, and another of the name may be there
+                // since.
                 if state.dropped {
                     return Err(Refusal::no_such_channel(&channel.name, &[]));
                 }

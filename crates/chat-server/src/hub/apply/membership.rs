@@ -23,8 +23,8 @@ use crate::hub::proposal::{ChannelChange, StateChange};
 use crate::util::clock::on_the_wall;
 use crate::util::sync::lock;
 
-/// Channels that nobody can make: so that the answer to whoever wants to make one that is hidden isn't for hidden ones
-/// alone.
+/// Channels that nobody can make: so that the answer to whoever wants to make one that is hidden
+/// isn't for hidden ones alone.
 const RESERVED: [&str; 3] = ["root", "server", "system"];
 
 /// How long a channel without people and without a line stays.
@@ -51,8 +51,8 @@ pub(crate) struct Membership {
     pub(crate) operator: bool,
 }
 
-/// Puts somebody out of a channel; whoever is in it is told, but for a channel that ended. Does nothing if they
-/// are not in it any more.
+/// Puts somebody out of a channel; whoever is in it is told, but for a channel that ended. Does
+/// nothing if they are not in it any more.
 pub(super) fn eject(state: &mut State, client: &Client, kick: Kick, now: Timestamp, by: &Client) {
     let Some(member) = state.remove_member(client.id, now) else { return };
     if let Some(account) = client.signed_in() {
@@ -102,8 +102,8 @@ impl Hub {
         if let Some(there) =
             name.loose_skeletons().find_map(|skeleton| channels.by_skeleton.of(&skeleton).next())
         {
-            // A name can't be given twice, so the one of a channel that nobody may know of is as one that nobody
-            // can take.
+            // A name can't be given twice, so the one of a channel that nobody may know of is as
+            // one that nobody can take.
             let is_known =
                 channels.by_name.get(there).is_none_or(|channel| channel.is_known_to(client, now));
             return Err(if is_known {
@@ -131,7 +131,8 @@ impl Hub {
             }
         }
         self.throttle(client, ThrottledOp::Create, now)?;
-        // An id is never given twice for one name, so a channel goes on where one of this name ended.
+        // An id is never given twice for one name, so a channel goes on where one of this name
+        // ended.
         let last_line = channels.take_last_line(name);
         let sequence = Arc::clone(&self.sequence);
         let mut channel = Channel::new(name.clone(), topic.clone(), last_line, sequence);
@@ -283,9 +284,9 @@ impl Hub {
         Some(leaving)
     }
 
-    /// Drops a channel that nobody is in and in which nothing was ever said, unless an account runs it. While a line
-    /// is on its way it stays for [`Hub::drop_empty_channels`], since the line may be its first; and so does each when the
-    /// server stops.
+    /// Drops a channel that nobody is in and in which nothing was ever said, unless an account runs
+    /// it. While a line is on its way it stays for [`Hub::drop_empty_channels`], since the line may
+    /// be its first; and so does each when the server stops.
     pub(super) fn drop_unused(self: &Arc<Self>, channel: &Arc<Channel>) {
         let name = &channel.name;
         let mut channels = self.channels.write();
@@ -303,8 +304,8 @@ impl Hub {
         self.commit_log.record(StateChange::ChannelDropped(name.clone()), self);
     }
 
-    /// Drops the channels that nobody has been in for as long as empty ones are kept, with their lines, unless an
-    /// operator of theirs has an account. Forgets bans and mutes that have ended.
+    /// Drops the channels that nobody has been in for as long as empty ones are kept, with their
+    /// lines, unless an operator of theirs has an account. Forgets bans and mutes that have ended.
     pub fn drop_empty_channels(self: &Arc<Self>, now: Timestamp) {
         self.each_channel(|channel| {
             let mut state = channel.state();

@@ -163,7 +163,8 @@ impl Hub {
         cx.by.push(Notification::Reply(Ok(done)));
     }
 
-    /// Somebody is somebody else now, by name or by account: they are put out where they are banned as that.
+    /// Somebody is somebody else now, by name or by account: they are put out where they are banned
+    /// as that.
     pub(crate) fn eject_where_banned<'a>(
         self: &Arc<Self>,
         client: &Arc<Client>,
@@ -199,8 +200,8 @@ impl Hub {
         }
     }
 
-    /// Puts somebody out of a channel, and remembers that their account is out: they may have entered while what puts
-    /// them out was being stored.
+    /// Puts somebody out of a channel, and remembers that their account is out: they may have
+    /// entered while what puts them out was being stored.
     fn eject_account(
         self: &Arc<Self>,
         state: &mut State,

@@ -157,7 +157,8 @@ impl ChannelIndex {
         }
     }
 
-    /// The account is gone: takes out the channels that it had a part in, and returns those where it gave a reason, too.
+    /// The account is gone: takes out the channels that it had a part in, and returns those where
+    /// it gave a reason, too.
     pub(in crate::hub) fn take_account(
         &mut self,
         account: UserId,

@@ -59,7 +59,8 @@ pub(crate) struct Moderation {
     /// The oldest first.
     invitations: Vec<ListEntry>,
     slow_mode: SlowMode,
-    /// By what bans and mutes are found, in addition (`true`) or no more, for the index of all channels.
+    /// By what bans and mutes are found, in addition (`true`) or no more, for the index of all
+    /// channels.
     changed: Vec<(RestrictionKey, bool)>,
 }
 
@@ -106,7 +107,8 @@ impl Moderation {
         })
     }
 
-    /// Adds a mark in place of an earlier one of the same target. Tells the keys of marks that gave way to it.
+    /// Adds a mark in place of an earlier one of the same target. Tells the keys of marks that gave
+    /// way to it.
     pub(crate) fn add(&mut self, list: ListKind, list_entry: ListEntry) -> Vec<String> {
         self.remove(list, &[list_entry.key().to_owned()]);
         self.note(list, &list_entry, true);

@@ -8,15 +8,15 @@ use crate::hub::id::UserId;
 /// How an operator came by the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Right {
-    /// It passed to the member who had been there longest when the channel had no operator. It moderates and never
-    /// destroys.
+    /// It passed to the member who had been there longest when the channel had no operator. It
+    /// moderates and never destroys.
     Inherited,
     /// The operator made the channel, or was given the right by an operator.
     Full,
 }
 
-/// The operators of one channel: accounts, which keep the right while they are away, and people without one,
-/// who lose it by leaving the system.
+/// The operators of one channel: accounts, which keep the right while they are away, and people
+/// without one, who lose it by leaving the system.
 #[derive(Default)]
 pub(in crate::hub) struct Operators {
     accounts: Vec<(UserId, Right)>,
@@ -102,8 +102,8 @@ impl Operators {
         true
     }
 
-    /// A person who had the right without an account is signed in to one, which has it from now on. Returns it, if it
-    /// is to be stored.
+    /// A person who had the right without an account is signed in to one, which has it from now on.
+    /// Returns it, if it is to be stored.
     pub(in crate::hub) fn adopt(
         &mut self,
         client: &Client,

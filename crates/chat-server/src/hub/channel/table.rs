@@ -19,7 +19,8 @@ pub(in crate::hub) struct ChannelTable {
     pub(in crate::hub) gone: HashMap<ChannelName, MessageId>,
     /// The same, the smallest first.
     pub(in crate::hub) gone_by_last: BTreeSet<(MessageId, ChannelName)>,
-    /// Of those that were given up, the greatest last id: a channel of a name that isn't known begins after it.
+    /// Of those that were given up, the greatest last id: a channel of a name that isn't known
+    /// begins after it.
     pub(in crate::hub) forgotten: MessageId,
     /// How many of them each has made.
     pub(in crate::hub) made_by: HashMap<QuotaOwner, usize>,
@@ -36,7 +37,8 @@ impl ChannelTable {
         self.by_name.insert(channel.name.clone(), channel);
     }
 
-    /// A channel is gone; its ids go on after this one if it is made again. Returns the one of which that is given up.
+    /// A channel is gone; its ids go on after this one if it is made again. Returns the one of
+    /// which that is given up.
     pub(in crate::hub) fn remove(
         &mut self,
         name: &ChannelName,

@@ -1,4 +1,4 @@
-//! Accounts: who owns which name, in memory. What is asked of one while somebody chats needs no disk.
+//! Accounts in memory: names, tokens, and what each account remembers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
@@ -17,55 +17,55 @@ use crate::hub::skeleton_index::SkeletonIndex;
 use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex};
 
-/// An account. Its number is the party that it is in private chats.
+/// An account. Its number is its user id in private chats.
 pub(crate) struct Account {
     pub(crate) user_id: UserId,
-    /// As its owner wrote it when it was made.
+    /// As the owner typed it on registration.
     pub(crate) name: UserName,
     state: RankedMutex<{ Rank::Account as u8 }, State>,
-    /// Those of every account.
+    /// The index over all accounts.
     members: Arc<MembershipIndex>,
 }
 
-/// What of an account changes.
+/// The mutable part of an account.
 struct State {
-    /// Of its password, as a PHC string.
+    /// The password hash, as a PHC string.
     password: Arc<str>,
     away: Option<Away>,
-    /// When it was last here.
+    /// When it was last online.
     seen: Timestamp,
-    /// Whether it is an operator of the server.
+    /// Whether it is a server operator.
     admin: bool,
     ignored: Vec<IgnoredUser>,
-    /// The channels that it is in, the one that was entered last at the end.
+    /// The channels that it is a member of, in the order of joining.
     channels: Vec<AccountMembership>,
-    /// What was read of private chats lately.
+    /// Recent read markers of private chats.
     chats: HashMap<UserId, MessageId>,
-    /// When it entered a channel last.
+    /// When it last joined a channel.
     entered: Timestamp,
-    /// It was erased; with the number of the event that tells it.
+    /// Deleted; with the sequence number of that event.
     gone: Option<u64>,
-    /// None of its devices is here; with the number of the event that tells it.
+    /// No device is online; with the sequence number of the last departure.
     departed: Option<u64>,
 }
 
-/// A channel that an account is in.
+/// A channel that an account is a member of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AccountMembership {
     pub(crate) channel: ChannelName,
-    /// Lines up to this one are read.
+    /// The read marker.
     pub(crate) read: MessageId,
 }
 
-/// Somebody whom an account hides.
+/// A user whom an account ignores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IgnoredUser {
     pub(crate) name: UserName,
-    /// Who had the name.
+    /// The user who had the name.
     pub(crate) user_id: Option<UserId>,
 }
 
-/// An account as it is kept.
+/// An account as it is stored.
 #[derive(Debug)]
 pub(crate) struct StoredAccount {
     pub(crate) user_id: UserId,
@@ -78,65 +78,65 @@ pub(crate) struct StoredAccount {
     pub(crate) channels: Vec<AccountMembership>,
 }
 
-/// For how long a token holds after it was last used, in milliseconds.
+/// How long an unused token is valid, in milliseconds.
 #[expect(clippy::cast_possible_wrap, reason = "some days fit")]
 const TOKEN_MILLIS: i64 = TOKEN_DAYS as i64 * 24 * 3_600_000;
 
-/// A token's use is remembered anew after so long, in milliseconds: a day.
+/// A token's use is stored once in this time: a day.
 const USE_MILLIS: i64 = 24 * 3_600_000;
 
-/// Private chats of which it is remembered here what was read. The store knows it within moments, so that past it all
-/// are given up.
+/// Read markers of private chats kept in memory. The store has each within moments, so all are
+/// dropped beyond it.
 const MAX_CHATS: usize = 256;
 
-/// Channels that an account is in; past it, it is out of the one that it entered first. No connection is in more than 60 at
-/// once.
+/// Channels that an account is a member of; beyond it, it leaves the one that it joined first. One
+/// connection is in at most 60.
 const MAX_CHANNELS: usize = 256;
 
-/// Every account.
+/// All accounts.
 #[derive(Default)]
 pub(crate) struct AccountTable {
     by_name: BTreeMap<UserName, Arc<Account>>,
-    /// What a name looks like, to whose it is.
+    /// Skeletons of names, to the names.
     by_skeleton: SkeletonIndex<UserName>,
     by_user: HashMap<UserId, Arc<Account>>,
     tokens: HashMap<TokenHash, Token>,
     tokens_of: BTreeMap<UserId, Vec<TokenHash>>,
-    /// Names of which the account is being stored.
+    /// Names whose accounts are being stored.
     reserved: HashSet<UserName>,
-    /// The operators of the server.
+    /// The server operators.
     admins: BTreeSet<UserId>,
     members: Arc<MembershipIndex>,
 }
 
-/// Accounts whose tokens are looked at together.
+/// Accounts whose tokens are checked with the lock held once.
 const ACCOUNTS_A_SLICE: usize = 256;
 
-/// What signs somebody in without the password.
+/// A token, which signs in without a password.
 struct Token {
     user_id: UserId,
     used: Timestamp,
 }
 
-/// Why somebody can't take a name.
+/// Why a name can't be taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NameConflict {
-    /// It belongs to an account.
+    /// An account has this name.
     Exact,
-    /// It looks like this one, which does.
+    /// An account has this similar name.
     Similar(UserName),
 }
 
-/// What a token turned out to be.
+/// The result of checking a token.
 pub(crate) enum TokenCheck {
-    /// It holds; `renewed` if its use is to be remembered.
+    /// It is valid; `renewed` if its use is to be stored.
     Valid { account: Arc<Account>, renewed: bool },
-    /// It isn't one, or holds no more.
+    /// It is unknown or expired.
     Invalid,
 }
 
 impl AccountTable {
-    /// Those that were kept when a server starts.
+    /// Loads the stored accounts.
     pub(in crate::hub) fn load(
         kept: Vec<StoredAccount>,
         tokens: Vec<(TokenHash, UserId, Timestamp)>,
@@ -185,8 +185,7 @@ impl AccountTable {
         account
     }
 
-    /// Erases an account and all that signs in to it.
-    /// `number` is that of the event which tells that it is gone.
+    /// Deletes an account and its tokens. `number` is the sequence number of that event.
     pub(in crate::hub) fn remove(&mut self, user_id: UserId, number: u64) -> Option<Arc<Account>> {
         let account = self.by_user.remove(&user_id)?;
         self.by_name.remove(&account.name);
@@ -199,7 +198,8 @@ impl AccountTable {
         Some(account)
     }
 
-    /// A channel is gone: whatever is made under its name later is another one.
+    /// Removes a channel that is gone from every account: a later one of the name is another
+    /// channel.
     pub(in crate::hub) fn forget_channel(&self, channel: &ChannelName) {
         for user_id in self.members.take(channel) {
             if let Some(account) = self.by_user.get(&user_id) {
@@ -208,7 +208,7 @@ impl AccountTable {
         }
     }
 
-    /// Keeps a name for whoever is registering it.
+    /// Reserves a name whose account is being stored.
     pub(in crate::hub) fn reserve(&mut self, name: UserName) {
         self.reserved.insert(name);
     }
@@ -225,7 +225,7 @@ impl AccountTable {
         self.by_user.get(&user_id)
     }
 
-    /// How many there are.
+    /// The number of accounts.
     pub(in crate::hub) fn count(&self) -> usize {
         self.by_name.len()
     }
@@ -234,12 +234,12 @@ impl AccountTable {
         &self.by_name
     }
 
-    /// Those that are operators of the server.
+    /// The accounts that are server operators.
     pub(in crate::hub) fn admins(&self) -> impl ExactSizeIterator<Item = Option<&Arc<Account>>> {
         self.admins.iter().map(|user_id| self.by_user.get(user_id))
     }
 
-    /// Makes an account an operator of the server, or no more. Returns it if this changes anything.
+    /// Sets the right of a server operator. Returns the account if that is a change.
     pub(in crate::hub) fn set_admin(
         &mut self,
         user_id: UserId,
@@ -254,7 +254,7 @@ impl AccountTable {
         account.set_admin(admin).then(|| Arc::clone(account))
     }
 
-    /// Whether a name, or one that looks like it, belongs to somebody.
+    /// Whether an account has this name or a similar one.
     pub(in crate::hub) fn owned(&self, name: &UserName) -> Option<NameConflict> {
         if self.by_name.contains_key(name) || self.reserved.contains(name) {
             return Some(NameConflict::Exact);
@@ -265,14 +265,14 @@ impl AccountTable {
         like.map(NameConflict::Similar)
     }
 
-    /// A token was made, or was kept.
+    /// Adds a token.
     pub(in crate::hub) fn add_token(&mut self, hash: TokenHash, user_id: UserId, now: Timestamp) {
         if self.tokens.insert(hash, Token { user_id, used: now }).is_none() {
             self.tokens_of.entry(user_id).or_default().push(hash);
         }
     }
 
-    /// The token that is given up when one more is made.
+    /// The token that a new one replaces: the least recently used, once there are too many.
     pub(in crate::hub) fn surplus_token(&self, user_id: UserId) -> Option<TokenHash> {
         let own = self.tokens_of.get(&user_id).filter(|own| own.len() >= MAX_TOKENS)?;
         let used = |hash: &&TokenHash| self.tokens.get(hash).map(|token| token.used);
@@ -295,7 +295,7 @@ impl AccountTable {
         }
     }
 
-    /// Looks what a token opens. The name must be that of its account.
+    /// Checks a token. The name must be that of its account.
     pub(in crate::hub) fn open(
         &mut self,
         hash: &TokenHash,
@@ -314,8 +314,8 @@ impl AccountTable {
         TokenCheck::Valid { account: Arc::clone(account), renewed }
     }
 
-    /// Takes out the tokens that hold no more, of some accounts that come after one. Returns them, and the last account that
-    /// was looked at, if there was any.
+    /// Removes the expired tokens of some accounts after `after`. Returns them, and the last
+    /// account checked.
     pub(in crate::hub) fn expired_tokens(
         &mut self,
         after: Option<UserId>,
@@ -339,23 +339,23 @@ impl AccountTable {
 }
 
 impl Account {
-    /// Of its password, as a PHC string.
+    /// The password hash, as a PHC string.
     pub(crate) fn password(&self) -> Arc<str> {
         Arc::clone(&lock(&self.state).password)
     }
 
-    /// Whether it was erased, while somebody is still signed in to it.
+    /// Whether it was deleted while a client is still signed in to it.
     pub(in crate::hub) fn is_gone(&self) -> bool {
         lock(&self.state).gone.is_some()
     }
 
-    /// The number of the event that tells that its last device has left, or that it was erased.
+    /// The sequence number of its deletion, or of the departure of its last device.
     pub(in crate::hub) fn gone(&self) -> Option<u64> {
         let state = lock(&self.state);
         state.gone.or(state.departed)
     }
 
-    /// It is erased; with the number of the event that tells it.
+    /// Marks it as deleted.
     fn set_gone(&self, number: u64) {
         let mut state = lock(&self.state);
         state.gone = Some(number);
@@ -364,7 +364,7 @@ impl Account {
         }
     }
 
-    /// With a number, none of its devices is here from now on; else one is.
+    /// Marks it as offline with the number of the last departure, or as online with `None`.
     pub(in crate::hub) fn set_departed(&self, number: Option<u64>) {
         lock(&self.state).departed = number;
     }
@@ -381,7 +381,7 @@ impl Account {
         lock(&self.state).away = away;
     }
 
-    /// When it was last here.
+    /// When it was last online.
     pub(crate) fn seen(&self) -> Timestamp {
         lock(&self.state).seen
     }
@@ -390,7 +390,7 @@ impl Account {
         lock(&self.state).seen = now;
     }
 
-    /// Whether it is an operator of the server.
+    /// Whether it is a server operator.
     pub(crate) fn is_admin(&self) -> bool {
         lock(&self.state).admin
     }
@@ -400,7 +400,7 @@ impl Account {
         std::mem::replace(&mut lock(&self.state).admin, admin) != admin
     }
 
-    /// Whom it hides.
+    /// The users whom it ignores.
     pub(crate) fn ignored(&self) -> Vec<IgnoredUser> {
         lock(&self.state).ignored.clone()
     }
@@ -415,13 +415,13 @@ impl Account {
         lock(&self.state).ignored.retain(|hidden| hidden.name != *name);
     }
 
-    /// The channels that it is in, the one that was entered last at the end.
+    /// The channels that it is a member of, in the order of joining.
     pub(crate) fn channels(&self) -> Vec<AccountMembership> {
         lock(&self.state).channels.clone()
     }
 
-    /// Is in a channel from now on, of which lines up to `read` are read. Returns when, so that each is later than the one
-    /// before, and the channel that gives way if it is in too many.
+    /// Joins a channel with this read marker. Returns the time, which rises with each call, and the
+    /// channel that is left if there are too many.
     pub(crate) fn join(
         &self,
         channel: &ChannelName,
@@ -443,13 +443,13 @@ impl Account {
         (state.entered, oldest)
     }
 
-    /// Up to which line a channel is read, if it is in it.
+    /// The read marker of a channel, if it is a member.
     pub(crate) fn read_marker(&self, channel: &ChannelName) -> Option<MessageId> {
         let state = lock(&self.state);
         state.channels.iter().find(|known| known.channel == *channel).map(|known| known.read)
     }
 
-    /// Tells whether it was in it.
+    /// Returns whether it was a member.
     pub(in crate::hub) fn leave_channel(&self, channel: &ChannelName) -> bool {
         let mut state = lock(&self.state);
         let before = state.channels.len();
@@ -458,12 +458,12 @@ impl Account {
         state.channels.len() < before
     }
 
-    /// Whether it is in a channel, on some device or when it comes back.
+    /// Whether it is a member, online or not.
     pub(crate) fn is_in(&self, channel: &ChannelName) -> bool {
         lock(&self.state).channels.iter().any(|known| known.channel == *channel)
     }
 
-    /// Has read a channel up to a line; tells whether that is news.
+    /// Moves the read marker of a channel; returns whether it moved.
     pub(in crate::hub) fn mark_read(&self, channel: &ChannelName, line: MessageId) -> bool {
         let mut state = lock(&self.state);
         let known = state.channels.iter_mut().find(|known| known.channel == *channel);
@@ -474,7 +474,7 @@ impl Account {
         })
     }
 
-    /// Has read a private chat up to a line.
+    /// Moves the read marker of a private chat.
     pub(in crate::hub) fn mark_private_read(&self, with: UserId, line: MessageId) {
         let mut state = lock(&self.state);
         if state.chats.len() >= MAX_CHATS {
@@ -484,7 +484,7 @@ impl Account {
         *read = line.max(*read);
     }
 
-    /// What it has read.
+    /// All read markers.
     pub(crate) fn read(&self) -> HashMap<ConversationKey, MessageId> {
         let state = lock(&self.state);
         let channel = |known: &AccountMembership| {

@@ -1,5 +1,5 @@
-//! Names to people: no two people here have one name, nor names that look alike. One who is signed in may
-//! have a name on several devices.
+//! Names of connected clients. Two users never have one name, nor names with the same skeleton.
+//! Devices of one account share a name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -11,22 +11,22 @@ use crate::hub::client::Client;
 use crate::hub::id::{ClientId, UserId};
 use crate::hub::skeleton_index::SkeletonIndex;
 
-/// Everybody connected, and who has which name.
+/// All connections, and who has which name.
 #[derive(Default)]
 pub(crate) struct Directory {
-    /// Everybody connected, with or without a name.
+    /// All connections, with or without a name.
     pub(in crate::hub) everyone: BTreeMap<ClientId, Arc<Client>>,
     named: BTreeMap<UserName, NameOwners>,
-    /// What a name looks like, to the one who has it; a name may have two such keys.
+    /// Skeletons of names, to their owners. A name may have two.
     by_skeleton: SkeletonIndex<ClientId>,
-    /// Those who go on for somebody who was cut off: their party's number isn't their own.
+    /// Clients that resumed an earlier identity: their user id isn't their own number.
     going_on: HashMap<UserId, ClientId>,
 }
 
-/// Those who have a name: one, or the devices of one account.
+/// The owners of a name: one client, or the devices of one account.
 pub(in crate::hub) struct NameOwners {
     first: Arc<Client>,
-    /// Few have more than one.
+    /// Most have only one.
     others: Vec<Arc<Client>>,
 }
 
@@ -37,11 +37,11 @@ impl NameOwners {
 }
 
 impl Directory {
-    /// Gives the name to the person, who gives up the one they had.
+    /// Gives the name to a client, which releases its own.
     ///
     /// # Errors
     ///
-    /// The one who has it, or a name that looks like it.
+    /// The name that is taken: this one or a similar one.
     pub(in crate::hub) fn claim(
         &mut self,
         name: &UserName,
@@ -55,7 +55,7 @@ impl Directory {
         Ok(())
     }
 
-    /// The names of others that look like this one at the first glance.
+    /// Names of others with the same loose skeleton.
     fn lookalikes(&self, name: &UserName, client: &Client) -> impl Iterator<Item = UserName> {
         let own = client.id;
         let skeletons: Vec<_> = name.loose_skeletons().map(std::borrow::Cow::into_owned).collect();
@@ -66,11 +66,11 @@ impl Directory {
         })
     }
 
-    /// Gives the name of an account to one more of its devices. `party` is the account's.
+    /// Gives an account's name to one more of its devices. `user_id` is the account's.
     ///
     /// # Errors
     ///
-    /// The one who has it, or a name that looks like it, and isn't the account.
+    /// The name that is taken: this one or a similar one, by another user.
     pub(in crate::hub) fn join(
         &mut self,
         name: &UserName,
@@ -79,7 +79,7 @@ impl Directory {
     ) -> Result<(), UserName> {
         let is_there = self.find(name).is_some_and(|first| first.account() == Some(user_id));
         if !is_there {
-            // Earlier versions made accounts whose names look alike at the first glance.
+            // Earlier versions allowed accounts with the same loose skeleton.
             if let Some(held) =
                 self.lookalikes(name, client).find(|held| held.is_confusable_with(name))
             {
@@ -106,7 +106,7 @@ impl Directory {
         client.set_name(name.clone());
     }
 
-    /// Gives up the name that the person has; another device of theirs goes on with it.
+    /// Releases the client's name; another device of the account keeps it.
     pub(in crate::hub) fn release(&mut self, client: &Client) {
         let Some(name) = client.name() else { return };
         let Some(bearers) = self.named.get_mut(&name) else { return };
@@ -134,27 +134,27 @@ impl Directory {
         self.going_on.remove(&client.user_id());
     }
 
-    /// The person goes on for somebody who was cut off.
+    /// Notes that a client resumed an earlier identity.
     pub(in crate::hub) fn add_resumed(&mut self, client: &Client, user_id: UserId) {
         self.going_on.insert(user_id, client.id);
     }
 
-    /// The person is somebody else from now on.
+    /// Removes a resumed identity.
     pub(in crate::hub) fn remove_resumed(&mut self, user_id: UserId) {
         self.going_on.remove(&user_id);
     }
 
-    /// By the name as typed in any case; of several devices the first.
+    /// Finds a client by name in any case; of several devices the first.
     pub(in crate::hub) fn find(&self, name: &UserName) -> Option<&Arc<Client>> {
         self.named.get(name).map(|bearers| &bearers.first)
     }
 
-    /// Everybody who has this name.
+    /// All owners of this name.
     pub(in crate::hub) fn owners(&self, name: &UserName) -> impl Iterator<Item = &Arc<Client>> {
         self.named.get(name).into_iter().flat_map(NameOwners::all)
     }
 
-    /// Somebody without an account, by who they are.
+    /// A client without an account, by its user id.
     pub(in crate::hub) fn guest(&self, user_id: UserId) -> Option<&Arc<Client>> {
         let id = self.going_on.get(&user_id).copied().unwrap_or(ClientId(user_id.0));
         self.everyone.get(&id).filter(|client| client.user_id() == user_id)

@@ -1,4 +1,4 @@
-//! The accounts that are in each channel, here or when they come back.
+//! The index of accounts by the channels they are members of.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,8 +7,8 @@ use chat_proto::name::ChannelName;
 use crate::hub::id::UserId;
 use crate::util::sync::{Rank, RankedMutex, lock};
 
-/// The accounts that are in each channel. Each account's own list says the same; both change together, with the account
-/// locked.
+/// The member accounts of each channel. Each account has its own list; both change together, with
+/// the account locked.
 #[derive(Default)]
 pub(in crate::hub) struct MembershipIndex(
     RankedMutex<{ Rank::Members as u8 }, HashMap<ChannelName, HashSet<UserId>>>,
@@ -29,7 +29,7 @@ impl MembershipIndex {
         }
     }
 
-    /// The channel is gone: takes out who was in it.
+    /// Removes a channel that is gone; returns its members.
     pub(in crate::hub) fn take(&self, channel: &ChannelName) -> HashSet<UserId> {
         lock(&self.0).remove(channel).unwrap_or_default()
     }

@@ -1,7 +1,7 @@
-//! Names that stand for a client that was cut off: a client that comes back under such a name goes on with the
-//! private chats that were had under it.
+//! Names held for clients that lost their connection: a client that takes such a name resumes the
+//! identity and its private chats.
 //!
-//! A client that leaves by its own will leaves nothing: the next one with its name is another one.
+//! A client that quits leaves no hold: the next client with the name has another identity.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use chat_proto::time::Timestamp;
 use crate::hub::client::throttle::QuotaOwner;
 use crate::hub::id::UserId;
 
-/// How long a name stands for a client that was cut off, in milliseconds: a day.
+/// How long a name is held, in milliseconds: a day.
 const HELD_MILLIS: i64 = 24 * 3_600_000;
 
-/// Names of the clients of one address; past it the oldest is given up.
+/// Names held for one address; beyond it the oldest is dropped.
 const MAX_OF_OWNER: usize = 1000;
 
-/// Names in all; past it the oldest of the address with the most is given up.
+/// Names held in total; beyond it the oldest of the address with the most is dropped.
 const MAX_HELD: usize = 50_000;
 
-/// The names, by [`UserName::key`].
+/// The holds, by [`UserName::key`].
 #[derive(Default)]
 pub(in crate::hub) struct NameHolds {
     by_name: HashMap<Arc<str>, NameHold>,
-    /// The oldest first.
+    /// Oldest first.
     by_time: BTreeSet<Entry>,
     of_owner: HashMap<QuotaOwner, BTreeSet<Entry>>,
-    /// How many each owner has.
+    /// The number of holds of each owner.
     counts: BTreeSet<(usize, QuotaOwner)>,
 }
 
@@ -40,12 +40,12 @@ struct NameHold {
     owner: Option<QuotaOwner>,
 }
 
-/// A name that stands for nobody any more, and for whom it stood.
+/// A hold that ended: the name, and its user.
 pub(in crate::hub) type GivenUp = (Box<str>, UserId);
 
 impl NameHolds {
-    /// A client that had this name was cut off. Without an owner, who the clients of a server were that stopped, only the
-    /// bound in all holds. Returns the names that give way.
+    /// Holds a name. Without an owner, as for clients of the previous process, only the total bound
+    /// applies. Returns the holds that are dropped for it.
     pub(in crate::hub) fn add(
         &mut self,
         name: &str,
@@ -76,12 +76,12 @@ impl NameHolds {
         given_up
     }
 
-    /// A client has taken this name.
+    /// Takes the hold of a name that a client takes.
     pub(in crate::hub) fn take(&mut self, name: &UserName) -> Option<UserId> {
         self.remove(name.key()).map(|held| held.user_id)
     }
 
-    /// Takes out those who did not come back in time.
+    /// Removes expired holds.
     pub(in crate::hub) fn expired(&mut self, now: Timestamp) -> Vec<GivenUp> {
         let mut all = Vec::new();
         while let Some((since, name)) = self.by_time.first()

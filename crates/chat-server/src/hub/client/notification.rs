@@ -1,4 +1,4 @@
-//! What is sent to one client alone and isn't a message of a conversation.
+//! Notifications to one client, apart from the messages of its conversations.
 
 use std::sync::Arc;
 
@@ -15,78 +15,78 @@ use crate::hub::fanout::delivery::Delivery;
 use crate::hub::id::UserId;
 use crate::hub::query::{AuthReply, QueryResult};
 
-/// What is told to one person alone, and isn't said in a conversation.
+/// A notification to one client.
 pub(crate) enum Notification {
-    /// What became of a draft of this person's.
+    /// The reply to a proposal.
     Reply(Result<OkReply, Refusal>),
-    /// The same of a line said in a channel, for an author who doesn't come to see it there.
+    /// The ack of a channel message, for an author that doesn't receive it there.
     Sent { correlation_id: u64, to: Conversation, stamp: MessageStamp },
-    /// What this person asked about the past.
+    /// The result of a history query.
     QueryResult(Result<QueryResult, Refusal>),
-    /// Somebody began to write privately: their lines come out of this queue.
+    /// A private chat was opened by a message; it comes out of this queue.
     PrivateQueue { lines: mpsc::Receiver<Arc<Delivery>> },
-    /// Somebody opened a private chat and made it current on their side.
+    /// A user opened a private chat with this one.
     PrivateOpened { with: UserName, by: UserId },
-    /// Put out of a channel.
+    /// Removed from a channel.
     Kicked(Kick),
-    /// What was to become of their account is kept, or not.
+    /// An account update is stored, or refused.
     Committed(Result<(), Refusal>),
-    /// What the vault found.
+    /// The reply of the password service.
     Auth(AuthReply),
-    /// Another device of theirs has entered a channel, or left it for a reason.
+    /// Another device of the account joined a channel, or left it with a reason.
     OtherDevice(ChannelName, Option<Text>),
-    /// Another device of theirs has changed whom they hide.
+    /// Another device of the account changed the ignore list.
     IgnoreList(IgnoreChange),
-    /// Told to everybody.
+    /// An event for every client.
     Broadcast(Arc<Delivery>),
-    /// Their account is an operator of the server from now on, or isn't any more.
+    /// The account became a server operator, or no longer is one.
     Admin(bool),
-    /// They are signed in no more.
+    /// The client was signed out.
     SignedOut(SignOutReason),
-    /// Somebody lets this person into a channel.
+    /// A user invited this one into a channel.
     Invited { channel: ChannelName, user: UserName, by: UserId },
-    /// An operator's right came to this person, because nobody else had it.
+    /// The right of an operator passed to this client because no other operator was left.
     NowOperator { channel: ChannelName },
     /// The server closes the connection.
     Closing(CloseReason),
 }
 
-/// An operator of the server has ended somebody's connection.
+/// A server operator killed the connection.
 #[derive(Clone, Debug)]
 pub(crate) struct KillNotice {
-    /// `None` is whoever sat at the shell.
+    /// `None` is the shell.
     pub(crate) by: Option<UserName>,
     pub(crate) reason: Option<Text>,
-    /// They are kept out, too.
+    /// Set if the user is banned too.
     pub(crate) ban: Option<Term>,
 }
 
-/// Somebody is hidden, or seen again.
+/// A user is ignored, or no longer is.
 #[derive(Clone, Debug)]
 pub(crate) enum IgnoreChange {
     Added(IgnoredUser),
     Removed(UserName, Option<UserId>),
 }
 
-/// Somebody was put out of a channel.
+/// A client was removed from a channel.
 pub(crate) struct Kick {
     pub(crate) channel: ChannelName,
     pub(crate) cause: KickCause,
     pub(crate) by: UserName,
     pub(crate) reason: Option<Text>,
-    /// Out of the entry of this number.
+    /// The membership that ends.
     pub(crate) entry: u64,
-    /// After this line.
+    /// The last message before it.
     pub(crate) last_line: MessageId,
 }
 
-/// By what somebody is put out.
+/// Why a client was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KickCause {
     Kick,
     Ban(Term),
-    /// The channel ended.
+    /// The channel was dropped.
     Drop,
-    /// The same by oneself, whose answer tells it.
+    /// The same by this client, which gets it as a reply.
     OwnDrop,
 }

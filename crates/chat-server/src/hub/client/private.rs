@@ -1,9 +1,8 @@
 //! Private chats: each a pair of bounded queues, one for each direction.
 //!
-//! A chat's queues hold nobody else's lines, so somebody who floods one person fills only the queue
-//! between the two. A pair is made when the first line is on its way and is only transport: it goes
-//! when one of the two leaves the system, or when either has written with many others since; the
-//! next line makes a new one.
+//! A queue holds the messages of one sender only, so a flood fills only the queue between the two.
+//! A pair is created with the first message. It is only transport: it ends when either user leaves,
+//! or has opened many other chats since; the next message creates a new pair.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -19,28 +18,28 @@ use crate::hub::fanout::delivery::{Delivery, is_much_alive};
 use crate::hub::fanout::ready_set::ReadySet;
 use crate::hub::id::ClientId;
 
-/// Lines that may wait in one direction of a chat; past it the sender is told `user-busy`. The room is not
-/// there before it is needed.
+/// Messages that may wait in one direction of a chat; beyond it the sender gets `user-busy`. The
+/// queue is allocated on demand.
 const MAX_WAITING_LINES: usize = 256;
 
-/// Private lines from everybody that may wait for one person, which bounds what somebody who doesn't read
-/// can cost.
+/// Private messages that may wait for one client in total, which bounds the cost of one that
+/// doesn't read.
 const MAX_WAITING_FOR_ONE: usize = 1024;
 
-/// The same while much waits in the server.
+/// The same while deliveries take much memory.
 const FEW_WAITING_FOR_ONE: usize = 64;
 
-/// Pairs that one person is part of; past it the oldest is given up.
+/// Pairs of one client; beyond it the oldest is dropped.
 const MAX_PAIRS: usize = 64;
 
-/// Every pair, by who reads and who writes.
+/// The queues, by reader and writer.
 #[derive(Default)]
 pub(crate) struct PrivateChats {
     queues: HashMap<(ClientId, ClientId), mpsc::Sender<Arc<Delivery>>>,
     partners: HashMap<ClientId, VecDeque<ClientId>>,
 }
 
-/// Room for one line, which is given back unless the line is sent.
+/// A slot reserved in a queue, released unless it is used.
 pub(crate) struct SendPermit {
     permit: Option<mpsc::OwnedPermit<Arc<Delivery>>>,
     to: Arc<Client>,
@@ -56,7 +55,7 @@ impl SendPermit {
 }
 
 impl SendPermit {
-    /// In whose queue it is.
+    /// The client whose queue it is.
     pub(in crate::hub) fn reader(&self) -> &Arc<Client> {
         &self.to
     }
@@ -71,11 +70,11 @@ impl Drop for SendPermit {
 }
 
 impl PrivateChats {
-    /// Takes room for one line from one person to another.
+    /// Reserves a slot for one message.
     ///
     /// # Errors
     ///
-    /// `user-busy` if as much waits already as may.
+    /// `user-busy` if the queue is full.
     pub(in crate::hub) fn room(
         &mut self,
         from: &Arc<Client>,
@@ -92,7 +91,8 @@ impl PrivateChats {
         if waiting < most { Ok(room) } else { Err(busy()) }
     }
 
-    /// Makes the pair between two people if there is none; `None` if the other takes no more notes.
+    /// Creates the pair of two clients if there is none; `None` if the other takes no more
+    /// notifications.
     pub(in crate::hub) fn open(&mut self, from: &Arc<Client>, to: &Arc<Client>) -> Option<()> {
         if self.queues.contains_key(&(to.id, from.id)) {
             return Some(());
@@ -116,7 +116,7 @@ impl PrivateChats {
         Some(())
     }
 
-    /// The queue in which `to` reads what `from` writes, if the pair is there.
+    /// The queue in which `to` reads what `from` writes, if there is one.
     pub(in crate::hub) fn queue(
         &self,
         to: ClientId,
@@ -132,14 +132,14 @@ impl PrivateChats {
             .unwrap_or_default()
     }
 
-    /// A person is gone: gives up their pairs.
+    /// Drops the pairs of a client that left.
     pub(in crate::hub) fn depart(&mut self, id: ClientId) {
         for partner in self.partners(id) {
             self.close(id, partner);
         }
     }
 
-    /// Gives a pair up; what waits in it is still read.
+    /// Drops a pair; messages in its queues are still read.
     fn close(&mut self, one: ClientId, other: ClientId) {
         for (reader, writer) in [(one, other), (other, one)] {
             self.queues.remove(&(reader, writer));

@@ -1,8 +1,8 @@
-//! How often one account or address may do what is costly or lasting.
+//! Rate limits of one account or address for costly or lasting operations.
 //!
-//! A token bucket for each kind of act and each holder (the generic cell rate algorithm, ITU-T I.371), which outlives
-//! the connection. The pace of one connection is in `conn/throttle`; what all of one account, or all from one address, have
-//! together is here. Time comes in as an argument.
+//! A token bucket for each operation and owner (the generic cell rate algorithm, ITU-T I.371),
+//! which outlives the connection. The throttle of one connection is in `conn/throttle`. Time comes
+//! in as an argument.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -15,27 +15,26 @@ use crate::hub::limits::Quotas;
 use crate::hub::limits::RateLimit;
 use crate::util::net::client_prefix;
 
-/// Buckets that are remembered; past it the one that is full, or full soonest, is forgotten.
+/// Buckets in memory; beyond it the one that is full soonest is dropped.
 const MAX_BUCKETS: usize = 50_000;
 
 const HOUR_MILLIS: i64 = 3_600_000;
 const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
 
-/// So many times as often as from another address connections may come from this machine: a proxy may stand there, with
-/// the whole public behind it.
+/// Factor for connections from this machine, where a proxy may stand in front of the public.
 const FROM_THIS_MACHINE: u64 = 100;
 
-/// What a stored line takes beside its text, about: names, ids, and its words in the index.
+/// The overhead of a stored message: names, ids, and index entries, roughly.
 pub(in crate::hub) const STORED_BESIDE: u64 = 256;
 
-/// What is costly or lasting.
+/// Operations that are costly or lasting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ThrottledOp {
     Create,
     Register,
     Invite,
     OpenPrivate,
-    /// The first line of a private chat.
+    /// The first message of a private chat.
     WritePrivate,
     Rename,
     Topic,
@@ -48,27 +47,27 @@ pub(crate) enum ThrottledOp {
 /// How a bucket fills.
 #[derive(Clone, Copy)]
 struct Bucket {
-    /// So much in so many milliseconds.
+    /// This amount in this many milliseconds.
     amount: u64,
     millis: i64,
-    /// So much of it may be taken at once.
+    /// The burst.
     at_once: u64,
 }
 
 impl Bucket {
-    /// A quarter of an hour's number may be taken at once.
+    /// The burst is a quarter of an hour's amount.
     fn hourly(amount: u32) -> Self {
         let amount = u64::from(amount);
         Self { amount, millis: HOUR_MILLIS, at_once: (amount / 4).max(1) }
     }
 
-    /// Half of it.
+    /// Half the bucket.
     fn half(self) -> Self {
         let amount = self.amount / 2;
         Self { amount, at_once: (amount / 4).max(1), ..self }
     }
 
-    /// The time in which so much comes.
+    /// The time in which this amount comes.
     fn time_of(self, amount: u64) -> i64 {
         let millis = i128::from(amount) * i128::from(self.millis) / i128::from(self.amount.max(1));
         i64::try_from(millis).unwrap_or(i64::MAX)
@@ -122,16 +121,16 @@ impl ThrottledOp {
     }
 }
 
-/// The one whose share something is.
+/// The owner of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum QuotaOwner {
-    /// By its party.
+    /// By its user id.
     Account(u64),
-    /// A whole /64 of IPv6. Everybody on this machine who comes by TCP is one.
+    /// A whole /64 of IPv6. All TCP clients on this machine are one.
     Address(IpAddr),
     /// A connection to the Unix socket, which has no address.
     Connection(u64),
-    /// Everybody on the Unix socket together.
+    /// All connections to the Unix socket together.
     UnixSocket,
 }
 
@@ -147,7 +146,7 @@ impl QuotaOwner {
 
 type Key = (ThrottledOp, QuotaOwner);
 
-/// How long it takes until there is enough.
+/// How long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RetryAfter {
     millis: i64,
@@ -173,12 +172,12 @@ pub(in crate::hub) struct Throttles {
 }
 
 impl Throttles {
-    /// Takes one token: a quarter of an hour's number may be taken at once. Of what an address has, one connection may use
-    /// half, so that it leaves something to the others there.
+    /// Takes one token. Of an address's bucket one connection may use half, so that it leaves some
+    /// to the others.
     ///
     /// # Errors
     ///
-    /// `too-fast`, with the time to wait, if there is none.
+    /// `too-fast`, with the time to wait.
     pub(in crate::hub) fn take(
         &mut self,
         costly: ThrottledOp,
@@ -194,7 +193,7 @@ impl Throttles {
         self.spend(takes, 1, now).map_err(|wait| Refusal::too_often(costly.in_words(), wait.secs()))
     }
 
-    /// Takes so much of what the account has, if there is one, and of what the address has.
+    /// Takes an amount from the bucket of the account, if there is one, and of the address.
     ///
     /// # Errors
     ///
@@ -214,7 +213,7 @@ impl Throttles {
         self.spend(takes, amount, now)
     }
 
-    /// Takes so much from each of these, or nothing from any.
+    /// Takes an amount from each of these, or nothing from any.
     fn spend(
         &mut self,
         takes: impl Iterator<Item = (Key, Bucket)>,
@@ -229,7 +228,7 @@ impl Throttles {
         Ok(())
     }
 
-    /// When a bucket is full again after so much more is taken from it.
+    /// When a bucket is full again after taking this amount.
     fn next(
         &self,
         key: Key,
@@ -238,9 +237,9 @@ impl Throttles {
         now: Timestamp,
     ) -> Result<i64, RetryAfter> {
         let time = bucket.time_of(amount).max(1);
-        // What is more than the whole bucket is taken from a full one.
+        // An amount beyond the burst is taken from a full bucket.
         let most = bucket.time_of(bucket.at_once).max(time);
-        // After a step back of the clock nobody waits longer than for an empty bucket.
+        // After a step back of the clock, nobody waits longer than for an empty bucket.
         let latest = now.0.saturating_add(most);
         let full_at = self.full_at.get(&key).map_or(now.0, |known| (*known).clamp(now.0, latest));
         let next = full_at.saturating_add(time);
@@ -286,7 +285,7 @@ mod tests {
         assert_eq!((0..1000).take_while(|_| take((Some(1), here), 0).is_ok()).count(), 100);
         assert_eq!(take((Some(1), here), 0).unwrap_err().millis(), 100);
         assert_eq!((0..1000).take_while(|_| take((None, here), 0).is_ok()).count(), 400);
-        // Its network is the same one, another network isn't.
+        // The same /64 shares a bucket, another one doesn't.
         assert_eq!(take((None, Some(ip("2001:db8::ffff"))), 0).unwrap_err().millis(), 20);
         assert!(take((None, Some(ip("2001:db8:0:1::1"))), 0).is_ok());
         assert!(take((None, here), 20).is_ok());
@@ -304,7 +303,7 @@ mod tests {
         }
         let hour = HOUR_MILLIS;
         assert_eq!((0..1000).take_while(|_| take((None, here), 6 * hour).is_ok()).count(), 64);
-        // On the Unix socket all are one.
+        // The Unix socket has one bucket.
         assert_eq!((0..1000).take_while(|_| take((None, None), 0).is_ok()).count(), 64);
     }
 

@@ -1,4 +1,4 @@
-//! Events on their way to several people.
+//! Events on their way to several clients.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -12,20 +12,19 @@ use chat_proto::id::MessageId;
 
 use crate::hub::id::{ClientId, Source};
 
-/// Lines that are told as one delivery at the most, and about how many bytes in the text form: what is told as one is taken
-/// out and copied as one, and has one place among all that is kept for who reads slowly.
+/// Messages in one run at most, and their bytes in the text form, roughly: a run is taken out and
+/// copied as one, and takes one place of what is retained for slow readers.
 const MOST_LINES: usize = 4;
 const MOST_BYTES: usize = 8 * 1024;
 
-/// A delivery of more bytes than this in the text form has more than one place in a ring, so a ring is bounded in bytes
-/// too.
+/// A larger delivery takes several places in a ring, which bounds a ring in bytes too.
 const PLACE_BYTES: usize = 4 * 1024;
 
-/// Places of one delivery at the most, so that a ring always holds some.
+/// Places of one delivery at most, so a ring always holds several.
 const MOST_PLACES: usize = 64;
 
-/// While more bytes than this are in deliveries of all rings and queues, a place holds an eighth;
-/// then a thirty-second; then a ring holds the newest delivery alone.
+/// Memory of all deliveries beyond which a place holds an eighth; then a thirty-second; then a ring
+/// holds the newest delivery alone.
 const MANY_BYTES: usize = 24 * 1024 * 1024;
 const TOO_MANY_BYTES: usize = 40 * 1024 * 1024;
 const MOST_BYTES_ALIVE: usize = 56 * 1024 * 1024;
@@ -33,15 +32,15 @@ const MOST_BYTES_ALIVE: usize = 56 * 1024 * 1024;
 /// All places of a ring, or more.
 pub(in crate::hub) const ALL_PLACES: usize = 256;
 
-/// Bytes of the deliveries that are alive: in the rings of all channels, in private queues, and on their way.
+/// Bytes of all deliveries in rings, in private queues, and on their way.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether readers that don't read hold so much that senders are to make do with less.
+/// Whether slow readers hold so much that senders get less.
 pub(in crate::hub) fn is_much_alive() -> bool {
     ALIVE.load(Ordering::Relaxed) > MANY_BYTES
 }
 
-/// Bytes that count as alive until this is dropped.
+/// Counted in [`ALIVE`] until it is dropped.
 struct Alive(usize);
 
 impl Alive {
@@ -57,20 +56,20 @@ impl Drop for Alive {
     }
 }
 
-/// An event that is told.
+/// An event to publish.
 pub(crate) struct SequencedEvent {
     pub(crate) event: Event,
-    /// Whose doing it is: they have their own answer and don't get this.
+    /// The source, which gets its own reply instead.
     pub(crate) by: Source,
     /// From the hub's [`super::sequence::Sequence`].
     pub(crate) number: u64,
-    /// The last line of the conversation, this one included: tells how many lines lie between two
-    /// events.
+    /// The last message of the conversation, this one included: shows how many messages lie between
+    /// two events.
     pub(crate) last_line: MessageId,
-    /// For what comes in more than one way and is told once to each person: the same for all of its
-    /// copies.
+    /// The same for all copies of an event that reaches a client in several ways, which shows it
+    /// once.
     pub(crate) once: Option<u64>,
-    /// Of a line said in a channel, by which its author knows for which of theirs it is the answer.
+    /// Of a channel message: correlates the ack with the submission.
     pub(crate) correlation_id: u64,
 }
 
@@ -79,24 +78,24 @@ impl SequencedEvent {
         Self { event, by, number, last_line, once: None, correlation_id: 0 }
     }
 
-    /// Whether it is a line somebody said, with an id of its own.
+    /// Whether it is a message, with an id of its own.
     pub(crate) fn is_line(&self) -> bool {
         matches!(self.event, Event::Message { .. } | Event::Private { .. })
     }
 
-    /// The last line of the conversation before this.
+    /// The last message of the conversation before this.
     pub(crate) fn line_before(&self) -> MessageId {
         MessageId(self.last_line.0 - u64::from(self.is_line()))
     }
 
-    /// About how many bytes it is in the text form.
+    /// Bytes in the text form, roughly.
     fn weight(&self) -> usize {
         estimated_len(&self.event, Format::Text)
     }
 }
 
-/// An event; or a run, lines that were said in a channel right after one another. It is encoded at most once for each
-/// form, when the first receiver of that form needs it, and the bytes are shared.
+/// An event; or a run of consecutive messages of a channel. It is encoded at most once for each
+/// format, when the first receiver needs it, and the bytes are shared.
 pub(crate) struct Delivery {
     first: SequencedEvent,
     more: Box<[SequencedEvent]>,
@@ -108,7 +107,7 @@ pub(crate) struct Delivery {
 
 struct Encoded {
     bytes: Bytes,
-    /// Where each of a run ends in it; of a single event nothing.
+    /// Where each event of a run ends; empty for a single event.
     ends: Box<[u32]>,
     _alive: Alive,
 }
@@ -128,7 +127,7 @@ impl From<SequencedEvent> for Delivery {
 }
 
 impl Delivery {
-    /// Makes as few as may be of these lines, in their order.
+    /// Packs messages into as few runs as possible, in their order.
     pub(crate) fn runs(lines: Vec<SequencedEvent>) -> impl Iterator<Item = Self> {
         let mut lines = lines.into_iter().peekable();
         std::iter::from_fn(move || {
@@ -147,12 +146,12 @@ impl Delivery {
         })
     }
 
-    /// How many places it has in a ring.
+    /// The places it takes in a ring.
     pub(in crate::hub) fn places(&self) -> usize {
         places(self.weight, ALIVE.load(Ordering::Relaxed))
     }
 
-    /// How many events it is; never none.
+    /// The number of events, at least one.
     pub(crate) fn len(&self) -> usize {
         1 + self.more.len()
     }
@@ -165,17 +164,17 @@ impl Delivery {
         self.more.last().unwrap_or(&self.first)
     }
 
-    /// One of them; past the end the last.
+    /// An event of the run; past the end the last.
     pub(crate) fn event_at(&self, at: usize) -> &SequencedEvent {
         at.checked_sub(1).map_or(&self.first, |at| self.more.get(at).unwrap_or_else(|| self.last()))
     }
 
-    /// About how many bytes it is in the text form.
+    /// Bytes in the text form, roughly.
     pub(crate) fn weight(&self) -> usize {
         self.weight
     }
 
-    /// Whether some of it is nothing but lines, and none of them this person's own.
+    /// Whether a part of the run is messages only, none of them by this client.
     pub(crate) fn is_from_others(&self, mut which: Range<usize>, own: ClientId) -> bool {
         which.all(|at| {
             let told = self.event_at(at);
@@ -187,7 +186,7 @@ impl Delivery {
         std::iter::once(&self.first).chain(&self.more)
     }
 
-    /// Some of them as lines in this form, with their endings.
+    /// A part of the run as encoded lines, with their endings.
     pub(crate) fn bytes(&self, format: Format, which: Range<usize>) -> &[u8] {
         let cell = match format {
             Format::Text => &self.text,
@@ -218,7 +217,7 @@ impl Delivery {
     }
 }
 
-/// How many places a delivery of so many bytes has, while so many bytes are alive.
+/// The places of a delivery of this size, at this total.
 fn places(weight: usize, alive: usize) -> usize {
     let place = if alive <= MANY_BYTES {
         PLACE_BYTES

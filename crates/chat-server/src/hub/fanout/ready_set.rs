@@ -1,4 +1,4 @@
-//! Wakes one connection's task, and says where something waits for it.
+//! Wakes one connection's task, and marks the sources that have something for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -7,11 +7,8 @@ use futures_util::task::AtomicWaker;
 
 use crate::hub::fanout::wake_batch;
 
-/// Wakes one connection's task and tells it where something waits.
-///
-/// A bit for each source: whoever puts something there sets the bit, and wakes the task only if it isn't woken already, so a
-/// reader that has much waiting isn't woken for each line. Nor is somebody for whom nothing depends on it: they find what
-/// was put there when they are woken by anything else.
+/// One bit for each source. Whoever adds to a source sets its bit, and wakes the task unless it is
+/// awake already. Acks that print nothing don't wake it: they are found at the next wake.
 #[derive(Default)]
 pub(crate) struct ReadySet {
     bits: AtomicU64,
@@ -19,15 +16,15 @@ pub(crate) struct ReadySet {
 }
 
 impl ReadySet {
-    /// The bit of notes.
+    /// The bit of notifications.
     pub(crate) const NOTES: u32 = 63;
-    /// The bit of private lines.
+    /// The bit of private messages.
     pub(crate) const PRIVATE: u32 = 62;
     /// The task was woken, and hasn't taken since.
     const WOKEN: u64 = 1 << 61;
-    /// That something was said changes nothing for this person.
+    /// Acks of the client's own messages print nothing.
     const INDIFFERENT: u64 = 1 << 60;
-    /// The bits below are the channels', by the slot that a session gave each.
+    /// The bits below are the channels', by the slot that the session assigned.
     pub(crate) const CHANNEL_SLOTS: u32 = 60;
 
     pub(crate) fn notify(&self, bit: u32) {
@@ -36,7 +33,7 @@ impl ReadySet {
         }
     }
 
-    /// The same for what tells a person nothing but that their own line was said, which many needn't be woken for.
+    /// Marks an ack of the client's own message, which doesn't wake it if it prints nothing.
     pub(crate) fn notify_own(&self, bit: u32) {
         let woken = |bits| if bits & Self::INDIFFERENT == 0 { Self::WOKEN } else { 0 };
         let set = |bits| Some(bits | 1 << bit | woken(bits));
@@ -46,7 +43,7 @@ impl ReadySet {
         }
     }
 
-    /// Takes all that was set.
+    /// Takes all bits.
     pub(crate) fn take(&self) -> u64 {
         if !self.is_ready() {
             return 0;
@@ -55,17 +52,18 @@ impl ReadySet {
         taken & !(Self::INDIFFERENT | Self::WOKEN)
     }
 
-    /// Whether anything was set since it was taken.
+    /// Whether any bit is set.
     pub(crate) fn is_ready(&self) -> bool {
         self.bits.load(Ordering::Acquire) & !Self::INDIFFERENT != 0
     }
 
-    /// The task is woken the next time.
+    /// Registers the task for the next wake.
     pub(crate) fn watch(&self, cx: &mut Context<'_>) {
         self.waker.register(cx.waker());
     }
 
-    /// Ready when any bit is set. From now on the person is or isn't `indifferent` to what comes of their own lines.
+    /// Ready when any bit is set. `indifferent` is set while acks of the client's own messages
+    /// print nothing.
     pub(crate) fn poll(&self, cx: &mut Context<'_>, indifferent: bool) -> Poll<()> {
         if self.is_ready() {
             return Poll::Ready(());
@@ -140,7 +138,7 @@ mod tests {
             assert_eq!(ready.take(), 1 << 3 | 1 << 4 | 1 << 62 | 1 << 63);
             assert!(!ready.is_ready() && ready.take() == 0);
         }
-        // Whoever is about to sleep finds what was put there while they were indifferent.
+        // A task about to sleep finds what was set while it was indifferent.
         assert!(ready.poll(&mut cx, true).is_pending());
         ready.notify_own(3);
         assert!(ready.poll(&mut cx, false).is_ready());
@@ -156,7 +154,7 @@ mod tests {
             move || {
                 for nth in 0..ROUNDS {
                     rung.store(nth + 1, Ordering::Release);
-                    // The last is one that wakes.
+                    // The last one wakes.
                     if nth % 3 == 0 && nth + 1 < ROUNDS {
                         ready.notify_own(3);
                     } else {
@@ -170,7 +168,7 @@ mod tests {
         let mut indifferent = false;
         let mut seen = 0;
         while seen < ROUNDS {
-            // As a task sleeps; indifferent and not by turns.
+            // As a task sleeps: by turns indifferent and not.
             indifferent = !indifferent;
             while ready.poll(&mut cx, indifferent).is_pending() {
                 let before = Instant::now();

@@ -1,10 +1,9 @@
-//! The order in which things happen, over all channels and private chats.
+//! The order of events over all channels and private chats.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Gives numbers that grow. Whatever somebody causes after they have seen something has a higher
-/// number than what they saw, so a receiver who takes things out by their numbers sees no effect
-/// before its cause, wherever the two come in.
+/// Rising numbers. An effect has a higher number than its cause, so a receiver that takes events by
+/// number never sees an effect before its cause, whichever queues they come from.
 #[derive(Debug, Default)]
 pub(crate) struct Sequence(AtomicU64);
 

@@ -1,8 +1,9 @@
 //! Wakes of a whole batch at once.
 //!
-//! Who tells a batch of lines from a thread outside the runtime would wake the runtime with the first of them, which
-//! then hears that line alone and goes back to sleep. So wakes are gathered until the whole batch is told, and one task
-//! inside the runtime passes them on: everybody finds all that is there for them, and one system call wakes them all.
+//! A thread outside the runtime that publishes a batch would wake the runtime with the first
+//! message, which would then handle that message alone and sleep again. So wakes are gathered until
+//! the batch is published, and one task inside the runtime forwards them: each client finds all
+//! that waits for it, and one system call wakes them all.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -16,16 +17,16 @@ use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex};
 
 thread_local! {
-    /// Wakes that this thread puts off, while it tells a batch.
+    /// Wakes deferred by this thread while it publishes a batch.
     static GATHERED: RefCell<Option<Vec<Waker>>> = const { RefCell::new(None) };
-    /// Where it gathers the next.
+    /// A spare buffer for the next batch.
     static SPARE: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Wakes that a thread keeps room for.
+/// Capacity of the spare buffer.
 const SPARE_ROOM: usize = 1024;
 
-/// Wakes whoever is registered: now, or with the batch that this thread tells.
+/// Wakes the registered task: now, or with this thread's batch.
 pub(in crate::hub) fn wake(registered: &AtomicWaker) {
     let Some(waker) = registered.take() else { return };
     let now = GATHERED.with_borrow_mut(|gathered| match gathered {
@@ -40,17 +41,17 @@ pub(in crate::hub) fn wake(registered: &AtomicWaker) {
     }
 }
 
-/// Passes wakes on to the tasks of a runtime.
+/// Forwards wakes to the tasks of a runtime.
 #[derive(Default)]
 pub(in crate::hub) struct WakeBatch {
     waiting: RankedMutex<{ Rank::Wakes as u8 }, Vec<Waker>>,
     task: AtomicWaker,
-    /// There is a task that passes on.
+    /// Whether the forwarding task runs.
     is_there: AtomicBool,
 }
 
 impl WakeBatch {
-    /// Does something and wakes afterwards whoever is to be woken by it.
+    /// Publishes, and forwards the wakes afterwards.
     pub(in crate::hub) fn batch(&self, tell: impl FnOnce()) {
         // A worker of the runtime wakes others cheaply.
         if !self.is_there.load(Ordering::Acquire) || Handle::try_current().is_ok() {
@@ -62,7 +63,7 @@ impl WakeBatch {
         drop(gathering);
     }
 
-    /// Passes on, for as long as it is polled.
+    /// Forwards wakes while it is polled.
     pub(in crate::hub) async fn forward_wakes(&self) {
         self.is_there.store(true, Ordering::Release);
         let _ending = RunGuard(self);
@@ -80,7 +81,7 @@ impl WakeBatch {
     }
 }
 
-/// However the telling ends, those who are to be woken are.
+/// Forwards the gathered wakes, also after a panic.
 struct Gathering<'a>(&'a WakeBatch);
 
 impl Drop for Gathering<'_> {
@@ -94,7 +95,7 @@ impl Drop for Gathering<'_> {
 }
 
 impl WakeBatch {
-    /// Has these woken; tells where the next can be gathered.
+    /// Queues wakes for the task; returns a buffer for the next batch.
     fn pass_on(&self, mut gathered: Vec<Waker>) -> Vec<Waker> {
         if gathered.is_empty() {
             return gathered;
@@ -124,7 +125,7 @@ impl WakeBatch {
     }
 }
 
-/// Whatever ends the task, nobody is left asleep.
+/// Wakes everything when the task ends.
 struct RunGuard<'a>(&'a WakeBatch);
 
 impl Drop for RunGuard<'_> {
@@ -184,7 +185,7 @@ mod tests {
         assert_eq!((task.count(), listener.count()), (1, 3));
         assert!(passing.as_mut().poll(&mut cx).is_pending());
         assert_eq!(listener.count(), 6);
-        // What is told just before the task ends, or by somebody who fails, isn't lost.
+        // Wakes of a batch just before the task ends, or of one that panics, are not lost.
         wake_batch.batch(tell);
         drop(passing);
         assert_eq!(listener.count(), 9);

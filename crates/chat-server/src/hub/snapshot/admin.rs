@@ -1,4 +1,4 @@
-//! What operators of the server decided, read for answers: who may come in, and lists of all that holds.
+//! Reads server moderation and lists for server operators.
 
 use std::net::IpAddr;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -21,36 +21,36 @@ use crate::hub::id::ClientId;
 use crate::hub::id::TokenHash;
 use crate::util::sync::lock;
 
-/// Rows of a list that are read with its lock held once.
+/// Rows read with the lock held once.
 const SLICE: usize = 256;
 
-/// A part of a list, and whether there is more after it.
+/// A page of a list, and whether more rows follow.
 pub(crate) struct AdminPage<T> {
     pub(crate) rows: Vec<T>,
     pub(crate) has_more: bool,
 }
 
-/// Which rows of a list are asked for: those with `part` in their name, at most so many.
+/// Which rows to list: those with `part` in their name, at most `most`.
 pub(crate) struct ListFilter<'a> {
     pub(crate) part: Option<&'a str>,
     pub(crate) most: usize,
 }
 
-/// An account, for operators of the server.
+/// An account, for server operators.
 pub(crate) struct AccountSummary {
     pub(crate) account: Arc<Account>,
-    /// Connections that are signed in to it.
+    /// Connections signed in to it.
     pub(crate) connections: usize,
 }
 
-/// A channel, for operators of the server.
+/// A channel, for server operators.
 pub(crate) struct ChannelSummary {
     pub(crate) name: ChannelName,
     pub(crate) members: usize,
     pub(crate) operators: Vec<UserName>,
     pub(crate) hidden: bool,
     pub(crate) invite_only: bool,
-    /// At most: those that were hidden or not stored count as well.
+    /// An upper bound: hidden messages count too.
     pub(crate) lines: u64,
 }
 
@@ -59,8 +59,8 @@ impl ListFilter<'_> {
         self.part.is_none_or(|part| name.contains(&part.to_lowercase()))
     }
 
-    /// The rows that are asked for, out of a list that is read in slices: `next` returns those after one, none at the end.
-    /// No lock is held between them.
+    /// The requested rows of a list that is read in slices: `next` returns those after one, none at
+    /// the end. No lock is held in between.
     fn page<T>(
         &self,
         mut next: impl FnMut(Option<&T>) -> Vec<T>,
@@ -83,7 +83,7 @@ impl ListFilter<'_> {
 }
 
 impl Hub {
-    /// Goes over everybody who is connected, without holding the lock of their list meanwhile.
+    /// Visits all connections without holding the lock of their list.
     pub(in crate::hub) fn each_client(&self, mut look_at: impl FnMut(&Arc<Client>)) {
         let mut after = Unbounded;
         loop {
@@ -175,7 +175,7 @@ impl Hub {
         AdminPage { rows: page.rows.into_iter().map(row).collect(), has_more: page.has_more }
     }
 
-    /// Whether somebody may connect from there.
+    /// Refuses a banned address.
     pub(crate) fn may_come_in(
         &self,
         address: Option<IpAddr>,
@@ -186,7 +186,7 @@ impl Hub {
         ban.map_or(Ok(()), |ban| Err(Refusal::barred_at_the_door(ban.term, ban.reason.as_ref())))
     }
 
-    /// Whether somebody may take a name; with `account` by signing in to that.
+    /// Refuses a banned name; `account` is the one being signed in to.
     pub(crate) fn may_be_called(
         &self,
         name: &UserName,
@@ -203,12 +203,12 @@ impl Hub {
         })
     }
 
-    /// Who is kept out, the oldest ban first.
+    /// The server bans in force, oldest first.
     pub(crate) fn server_bans(&self, now: Timestamp) -> Vec<ServerBan> {
         lock(&self.server_moderation).bans.all(now)
     }
 
-    /// The hash of an invitation, if somebody can register with it now.
+    /// The hash of an invitation, if it is valid.
     pub(crate) fn invitation(
         &self,
         invite: &InvitationCode,
@@ -219,17 +219,17 @@ impl Hub {
         lock(&self.server_moderation).admits(&hash, now).map(|()| hash)
     }
 
-    /// Invitations that can be used, the oldest first.
+    /// The valid invitations, oldest first.
     pub(crate) fn invitations(&self, now: Timestamp) -> Vec<Invitation> {
         lock(&self.server_moderation).invitations(now)
     }
 
-    /// The last acts of the server's operators, oldest first.
+    /// The last audit entries, oldest first.
     pub(crate) fn last_acts(&self, most: usize) -> Vec<AuditEntry> {
         lock(&self.server_moderation).last_acts(most).cloned().collect()
     }
 
-    /// The accounts that are operators of the server, by name, and whether they are here.
+    /// The accounts of server operators, by name, and whether they are online.
     pub(crate) fn operators(&self) -> Vec<(UserName, bool)> {
         let directory = lock(&self.directory);
         let accounts = lock(&self.accounts);

@@ -26,15 +26,15 @@ pub(crate) enum RestrictionKey {
 /// People that one mark follows through new names; past it the oldest is given up.
 const MAX_FOLLOWED: usize = 64;
 
-/// One person or net. It goes by everything that was known of a person then, so that neither a new name nor
-/// another connection gets around it.
+/// One person or net. It goes by everything that was known of a person then, so that neither a new
+/// name nor another connection gets around it.
 #[derive(Clone, Debug)]
 pub(crate) struct ListEntry {
     pub(crate) shown: Restriction,
     user_id: Option<UserId>,
     account: Option<UserId>,
-    /// Those whom it hit by their name, and who then took another. It isn't kept over a restart, and neither are
-    /// they the same then.
+    /// Those whom it hit by their name, and who then took another. It isn't kept over a restart,
+    /// and neither are they the same then.
     followed: Vec<UserId>,
     skeletons: Vec<Box<str>>,
     /// When it ends, by the steady clock.
@@ -115,8 +115,8 @@ impl ListEntry {
         self.hits(who, &if by_name { who.skeletons() } else { Vec::new() })
     }
 
-    /// Whoever it hits by their name only takes another one now: from then on it goes by who they are.
-    /// Returns the one that is followed no more.
+    /// Whoever it hits by their name only takes another one now: from then on it goes by who they
+    /// are. Returns the one that is followed no more.
     pub(super) fn follow(&mut self, user_id: UserId) -> Option<UserId> {
         let is_full = self.followed.len() == MAX_FOLLOWED;
         let oldest = is_full.then(|| self.followed.remove(0));
@@ -124,8 +124,8 @@ impl ListEntry {
         oldest
     }
 
-    /// Whether it lets this person in. Nobody gets in by a name that only looks like the right one, or that
-    /// belongs to an account which isn't theirs.
+    /// Whether it lets this person in. Nobody gets in by a name that only looks like the right one,
+    /// or that belongs to an account which isn't theirs.
     pub(super) fn invites(&self, who: &UserDetails) -> bool {
         if self.account.is_some() {
             return self.account == who.account;

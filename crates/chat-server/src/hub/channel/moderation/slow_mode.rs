@@ -9,8 +9,8 @@ use chat_proto::time::Timestamp;
 use crate::hub::id::UserDetails;
 use crate::hub::id::UserId;
 
-/// When the last line of each was. By party, so that a new name changes nothing, and by name, so that a new
-/// connection under the same name doesn't. It isn't kept over a restart.
+/// When the last line of each was. By party, so that a new name changes nothing, and by name, so
+/// that a new connection under the same name doesn't. It isn't kept over a restart.
 #[derive(Default)]
 pub(super) struct SlowMode {
     by_user: HashMap<UserId, Timestamp>,
@@ -19,7 +19,8 @@ pub(super) struct SlowMode {
     lines: VecDeque<(Timestamp, UserId, Option<UserName>)>,
 }
 
-/// Lines of one channel that are remembered; past it the oldest is forgotten, and its author may speak again.
+/// Lines of one channel that are remembered; past it the oldest is forgotten, and its author may
+/// speak again.
 const MAX_SPOKEN: usize = 4096;
 
 impl SlowMode {

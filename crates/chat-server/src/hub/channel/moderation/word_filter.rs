@@ -1,7 +1,8 @@
 //! Words and links that are refused.
 //!
-//! Patterns are made ready to be matched when they are first needed, by the thread that needs them, and not under the lock of
-//! a channel. A text is matched in a time that grows with its length, whatever the patterns are.
+//! Patterns are made ready to be matched when they are first needed, by the thread that needs them,
+//! and not under the lock of a channel. A text is matched in a time that grows with its length,
+//! whatever the patterns are.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -11,8 +12,8 @@ use chat_proto::setting::WordPattern;
 use chat_proto::spelling::spellings;
 use memchr::memmem;
 
-/// Parts that are found in one word before all patterns are looked for in it instead. A long word of one letter has a part
-/// of each pattern at each of its places.
+/// Parts that are found in one word before all patterns are looked for in it instead. A long word
+/// of one letter has a part of each pattern at each of its places.
 const MOST_FOUND: usize = 64;
 
 /// Patterns of words.
@@ -53,8 +54,8 @@ impl WordFilter {
         change(&mut patterns.all);
     }
 
-    /// The first pattern that a word of the text fits. Words are what stands between blanks, and the runs of
-    /// letters and digits in it, however they are spelled.
+    /// The first pattern that a word of the text fits. Words are what stands between blanks, and
+    /// the runs of letters and digits in it, however they are spelled.
     fn find(&self, text: &str) -> Option<&WordPattern> {
         let Patterns { all, matcher } = &*self.0;
         if all.is_empty() {
@@ -72,11 +73,13 @@ struct Matcher {
     /// Those without a star.
     whole: HashMap<Box<str>, usize>,
     starred: Vec<(usize, Starred)>,
-    /// Finds the longest part of each of those with a star; without a value, each is looked for in each word.
+    /// Finds the longest part of each of those with a star; without a value, each is looked for in
+    /// each word.
     parts: Option<AhoCorasick>,
 }
 
-/// A pattern with a star, or several: what stands before the first star, between the stars, and behind the last one.
+/// A pattern with a star, or several: what stands before the first star, between the stars, and
+/// behind the last one.
 #[derive(Debug)]
 struct Starred(Box<[Box<str>]>);
 
@@ -137,7 +140,8 @@ impl Starred {
         self.0.iter().max_by_key(|part| part.len()).map_or("", |part| &**part)
     }
 
-    /// Each part is looked for behind the one before it, so every byte of the word is looked at once.
+    /// Each part is looked for behind the one before it, so every byte of the word is looked at
+    /// once.
     fn fits(&self, word: &str) -> bool {
         let [first, inner @ .., last] = &*self.0 else { return false };
         let rest = word.strip_prefix(&**first).and_then(|rest| rest.strip_suffix(&**last));
@@ -151,7 +155,8 @@ impl Starred {
     }
 }
 
-/// What a channel's rules say of texts. It is taken out of them to match a text without the channel's lock.
+/// What a channel's rules say of texts. It is taken out of them to match a text without the
+/// channel's lock.
 #[derive(Clone, Debug)]
 pub(crate) struct TextFilter {
     pub(super) words: WordFilter,
@@ -173,7 +178,8 @@ pub(crate) struct FilterVerdict {
 }
 
 impl TextFilter {
-    /// Whether it says the same of every text because nothing was changed since the other was taken.
+    /// Whether it says the same of every text because nothing was changed since the other was
+    /// taken.
     fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.words.0, &other.words.0) && self.no_links == other.no_links
     }
