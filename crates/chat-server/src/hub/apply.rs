@@ -1,4 +1,4 @@
-//! The only place that changes what people share.
+//! The only writer of the shared state.
 
 mod account;
 mod admin;

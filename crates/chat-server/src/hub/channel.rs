@@ -1,4 +1,4 @@
-//! One channel: its members, its topic, and the ring through which everything in it goes.
+//! One channel: members, topic, and the ring through which its events are published.
 
 pub(in crate::hub) mod index;
 pub(crate) mod mod_action;
@@ -39,46 +39,45 @@ use crate::hub::id::{ClientId, Source, UserId};
 use crate::util::sync::lock;
 use crate::util::sync::{MutexGuard, Rank, RankedMutex};
 
-/// How many deliveries a channel holds for its slowest reader. A reader that lags further behind is
-/// told how many lines it missed and goes on from the oldest that is kept.
+/// Deliveries held for the slowest reader. A reader that lags further learns how many messages it
+/// missed, and continues with the oldest held.
 pub(crate) const RING: usize = 256;
 const _: () = assert!(RING <= ALL_PLACES);
 
-/// The events of a channel. `None` takes a place of a delivery that is large.
+/// The events of a channel. `None` fills a further place of a large delivery.
 pub(crate) type Ring = broadcast::Sender<Option<Arc<Delivery>>>;
 
-/// What comes out of it for one reader.
+/// One reader's end of the ring.
 pub(crate) type RingReader = broadcast::Receiver<Option<Arc<Delivery>>>;
 
-/// A channel. It is kept for some time when nobody is in it.
+/// A channel. It stays for some time while it is empty.
 pub(crate) struct Channel {
-    /// As its maker wrote it.
+    /// As its maker typed it.
     pub(crate) name: ChannelName,
-    /// As the setting is; written with the state locked, and read without, where many channels are
-    /// looked at.
+    /// The setting, written with the state locked and read without, when many channels are visited.
     hidden: AtomicBool,
-    /// In whose share of channels it counts.
+    /// The owner of its quota.
     pub(super) maker: Option<QuotaOwner>,
     state: RankedMutex<{ Rank::Channel as u8 }, State>,
 }
 
-/// What a person is in a channel.
+/// A client's role in a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Role {
     pub(crate) member: bool,
     pub(crate) operator: bool,
 }
 
-/// How a channel that was kept is run.
+/// The stored moderation of a channel.
 #[derive(Default)]
 pub(crate) struct StoredModeration {
     pub(crate) moderation: Moderation,
-    /// The operators who have an account.
+    /// Operators with an account.
     pub(crate) operators: Vec<(UserId, Right)>,
 }
 
 impl Channel {
-    /// A channel that nobody is in yet, where so many lines were said before.
+    /// An empty channel whose last id is this one.
     pub(crate) fn new(
         name: ChannelName,
         topic: Option<Text>,
@@ -89,7 +88,7 @@ impl Channel {
         Self { name, hidden: AtomicBool::new(false), maker: None, state: RankedMutex::new(state) }
     }
 
-    /// Goes on as it was run before.
+    /// Restores the stored moderation.
     pub(super) fn restore(&mut self, running: StoredModeration) {
         let StoredModeration { moderation, operators } = running;
         self.hidden = AtomicBool::new(moderation.settings.hidden);
@@ -98,18 +97,18 @@ impl Channel {
         (state.moderation, state.operators) = (moderation, Operators::kept(operators));
     }
 
-    /// Whether outsiders find no trace of it.
+    /// Whether outsiders can't see it.
     pub(super) fn is_hidden(&self) -> bool {
         self.hidden.load(Ordering::Acquire)
     }
 
-    /// From now on [`Channel::is_hidden`] is as the setting. Returns whether that changed.
+    /// Updates [`Channel::is_hidden`] from the setting; returns whether it changed.
     pub(super) fn show_or_hide(&self, state: &State) -> bool {
         let hidden = state.moderation.settings.hidden;
         self.hidden.swap(hidden, Ordering::AcqRel) != hidden
     }
 
-    /// Asks what somebody may do here.
+    /// Evaluates a policy for a client.
     pub(crate) fn ask<T>(
         &self,
         client: &Client,
@@ -120,8 +119,8 @@ impl Channel {
         question(&state.access(&self.name, client, &client.who(), now, None))
     }
 
-    /// The same about a text that is to be shown here. What the channel's filter says of it is
-    /// found out first, without the lock, unless `verdict` has it already.
+    /// Evaluates a policy for a text to be shown here. The filter runs first, without the lock,
+    /// unless `verdict` has its result.
     pub(crate) fn ask_to_show<T>(
         &self,
         client: &Client,
@@ -137,7 +136,7 @@ impl Channel {
         question(&access)
     }
 
-    /// The state, and what the filter says of a text of somebody whom it may hit.
+    /// The state, with the filter's result for a text if its author isn't exempt.
     pub(super) fn state_for(
         &self,
         client: &Client,
@@ -155,7 +154,7 @@ impl Channel {
         self.state()
     }
 
-    /// The same about what is for operators, who are named if it is somebody else.
+    /// Evaluates a policy for an operator's command; a refusal names the operators.
     pub(crate) fn ask_to_run<T>(
         &self,
         client: &Client,
@@ -171,7 +170,7 @@ impl Channel {
         question(&access)
     }
 
-    /// The same about an act.
+    /// Evaluates a policy for a moderation action.
     pub(crate) fn ask_about<T>(
         &self,
         action: &ModAction,
@@ -189,10 +188,10 @@ impl Channel {
     }
 }
 
-/// Puts a delivery into a ring, at as many places as it needs.
+/// Sends a delivery into a ring, at as many places as it needs.
 fn put(ring: &Ring, delivery: Delivery) {
     let places = delivery.places();
-    // Without a receiver nobody is in to hear it.
+    // Fails without receivers, when there is no one to read it.
     let _ = ring.send(Some(Arc::new(delivery)));
     for _ in 1..places {
         let _ = ring.send(None);
@@ -205,47 +204,47 @@ pub(super) struct State {
     /// The account that set it.
     pub(super) topic_by: Option<UserId>,
     pub(super) members: IndexMap<ClientId, Member>,
-    /// Those who are signed in, and on how many of their devices they are in it.
+    /// Member accounts, and the number of their devices in the channel.
     devices: HashMap<UserId, usize>,
-    /// Devices of theirs beside the first.
+    /// Devices beyond the first of each account.
     doubles: usize,
     pub(super) operators: Operators,
     pub(super) moderation: Moderation,
-    /// There only while there are members: a channel nobody is in costs little.
+    /// Present only while there are members: an empty channel costs little.
     ring: Option<Ring>,
     sequence: Arc<Sequence>,
     pub(super) last_line: MessageId,
-    /// The last line of earlier channels of the name.
+    /// The last id of earlier channels of the name.
     before: MessageId,
-    /// Lines up to this one are kept no more.
+    /// Messages up to this id are deleted.
     pub(super) floor: MessageId,
-    /// Comings and goings that are not told yet, while the channel is large.
+    /// Joins and leaves to be published together, while the channel is large.
     pub(super) entered: u64,
     pub(super) left: u64,
-    /// Since when nobody is in it.
+    /// Since when it is empty.
     pub(super) empty_since: Option<Timestamp>,
-    /// An account was in it, or it was there when the server started: it isn't dropped with its
-    /// last member.
+    /// An account was a member, or the channel was recovered: it isn't dropped with its last
+    /// member.
     pub(super) outlives: bool,
-    /// So many rules are counted in the index.
+    /// The list entries and refused words counted in the index.
     pub(super) counted: usize,
-    /// Taken off the list of channels: who still holds it must look again.
+    /// Removed from the list of channels: a holder of a reference must look it up again.
     pub(super) dropped: bool,
 }
 
 pub(super) struct Member {
     pub(super) client: Arc<Client>,
-    /// The bit of the person's bell that stands for this channel.
+    /// The channel's bit in the client's ready set.
     slot: u32,
-    /// Of one sequence for all channels, so that it tells an entry also from one into an earlier
-    /// channel of the name. The smallest has been here longest.
+    /// A number of the hub's sequence, so it differs even between channels of one name. The
+    /// smallest is the longest membership.
     pub(super) entry: u64,
-    /// As which it is counted among the devices of one account.
+    /// The account as which it is counted among devices.
     account: Option<UserId>,
 }
 
 impl State {
-    /// Whether nobody is in it, no line was ever said there, and no account runs it.
+    /// Whether it is empty, without messages, and without an account as operator.
     pub(super) fn is_unused(&self) -> bool {
         self.members.is_empty()
             && self.last_line == self.before
@@ -253,8 +252,7 @@ impl State {
             && !self.operators.outlive_members()
     }
 
-    /// Adds a member; tells the number of the entry. What happens in the channel from now on comes
-    /// out of the receiver.
+    /// Adds a member; returns the entry's number, and the receiver of the events from now on.
     pub(super) fn add_member(&mut self, client: &Arc<Client>, slot: u32) -> (u64, RingReader) {
         let entry = self.sequence.next();
         let person_in = Arc::clone(client);
@@ -270,7 +268,7 @@ impl State {
         (entry, ring.subscribe())
     }
 
-    /// Takes a member out; `None` if they were not in.
+    /// Removes a member; `None` if it was none.
     pub(super) fn remove_member(&mut self, id: ClientId, now: Timestamp) -> Option<Member> {
         let member = self.members.swap_remove(&id)?;
         if let Some(account) = member.account {
@@ -303,7 +301,7 @@ impl State {
         }
     }
 
-    /// A member is signed in from now on.
+    /// Notes that a member signed in.
     pub(super) fn signed_in(&mut self, id: ClientId, account: UserId) {
         if let Some(member) = self.members.get_mut(&id)
             && member.account.is_none()
@@ -314,19 +312,18 @@ impl State {
         }
     }
 
-    /// Whether somebody is in it on any device.
+    /// Whether any device of the account is a member.
     pub(super) fn holds_account(&self, account: UserId) -> bool {
         self.devices.contains_key(&account)
     }
 
-    /// Whether somebody is in it, on this device or another.
+    /// Whether the client or another device of its account is a member.
     pub(super) fn holds(&self, client: &Client) -> bool {
         self.members.contains_key(&client.id)
             || client.account().is_some_and(|account| self.holds_account(account))
     }
 
-    /// Whether somebody, who isn't or is no more a member by this person, is in it on another
-    /// device.
+    /// Whether another device of the client's account is a member.
     pub(super) fn has_beside(&self, client: &Client) -> bool {
         client.account().is_some_and(|account| {
             let member = self.members.get(&client.id);
@@ -335,13 +332,12 @@ impl State {
         })
     }
 
-    /// How many people are in it; several devices of one count once.
+    /// The number of members; devices of one account count once.
     pub(super) fn count(&self) -> usize {
         self.members.len() - self.doubles
     }
 
-    /// Hands lines that were said one after the other to everybody who is in. The numbers are the
-    /// ring's next.
+    /// Publishes consecutive messages. Their numbers are the ring's next.
     pub(super) fn publish_lines(&self, lines: Vec<SequencedEvent>) {
         let (Some(ring), Some(first)) = (&self.ring, lines.first()) else { return };
         let author = first.by.id;
@@ -352,7 +348,7 @@ impl State {
         self.notify_members(alone.then_some(author));
     }
 
-    /// A line that gets its place now.
+    /// Assigns a message its number.
     pub(super) fn line(
         &mut self,
         event: Event,
@@ -367,12 +363,12 @@ impl State {
         }
     }
 
-    /// Hands an event to everybody who is in.
+    /// Publishes an event.
     pub(super) fn publish(&self, event: Event, by: Source) {
         self.publish_once(event, by, None);
     }
 
-    /// The same for an event that comes in other ways too, all with this number.
+    /// Publishes an event that reaches clients in several ways, all with this number.
     pub(super) fn publish_once(&self, event: Event, by: Source, once: Option<u64>) {
         let Some(ring) = &self.ring else { return };
         let told = SequencedEvent::new(event, by, self.sequence.next(), self.last_line);
@@ -380,7 +376,7 @@ impl State {
         self.notify_members(None);
     }
 
-    /// For lines of nobody but an author, if it is that.
+    /// Marks the channel ready for its members; `author` is set if all messages are theirs.
     fn notify_members(&self, author: Option<ClientId>) {
         for (id, member) in &self.members {
             let ready = &member.client.ready;
@@ -396,7 +392,7 @@ impl State {
         Role { member: self.members.contains_key(&client.id), operator: self.is_operator(client) }
     }
 
-    /// What is known here of somebody who wants something, perhaps of an act.
+    /// The facts about a client for a policy, perhaps with those about an action's target.
     pub(super) fn access<'a>(
         &'a self,
         channel: &'a ChannelName,
@@ -415,8 +411,7 @@ impl State {
             member,
             operator,
             authority: self.authority(client),
-            // An account that is in it comes back without being asked. Of members it doesn't
-            // matter.
+            // A member account that reconnects needs no invitation. For members it doesn't matter.
             invited: !member
                 && (find(ListKind::Invitations).is_some()
                     || client.signed_in().is_some_and(|account| account.is_in(channel))),
@@ -440,7 +435,7 @@ impl State {
         let is_same =
             |key: &str, list| self.moderation.list(list).iter().any(|other| other.key() == key);
         TargetFacts {
-            // An account that is away can be given the right wherever it is.
+            // An account that is offline can become operator from anywhere.
             member: client.map_or(
                 subject.account.is_some() && matches!(action.kind, ModActionKind::Op(_)),
                 |client| self.holds(client),
@@ -457,13 +452,13 @@ impl State {
         }
     }
 
-    /// Whether the one whom an act is about is an operator.
+    /// Whether the target of an action is an operator.
     pub(super) fn is_operated_by(&self, subject: &ActionTarget) -> bool {
         subject.client.as_ref().is_some_and(|client| self.is_operator(client))
             || subject.account.is_some_and(|account| self.operators.has_account(account))
     }
 
-    /// The same of an operator whose right is not inherited.
+    /// Whether it is an operator whose right isn't inherited.
     pub(super) fn is_owned_by(&self, subject: &ActionTarget) -> bool {
         let right = |client: &Arc<Client>| self.operators.right(client);
         let of_account = |account| self.operators.account_right(account);
@@ -471,7 +466,7 @@ impl State {
             == Some(Right::Full)
     }
 
-    /// The operators who are in the channel, by name.
+    /// The operators who are members, by name.
     pub(super) fn operators_here(&self) -> Vec<UserName> {
         let members = self.members.values().map(|member| &member.client);
         let operators = members.filter(|client| self.is_operator(client));
@@ -480,7 +475,7 @@ impl State {
         names
     }
 
-    /// Makes a person an operator of this channel. Tells the account that is to be remembered.
+    /// Makes a client an operator. Returns the account whose right is to be stored.
     pub(super) fn grant_operator(
         &mut self,
         client: &Arc<Client>,
@@ -491,11 +486,12 @@ impl State {
         self.operators.add(client, right)
     }
 
-    /// How much a person may do to this channel.
+    /// A client's authority over this channel.
     pub(super) fn authority(&self, client: &Client) -> Authority {
         let right = self.operators.right(client);
         let is_server_operator = client.is_server_operator();
-        // A channel's own operator acts in it only as a member.
+        // A channel's own operator who is a server operator too acts as the former only as a
+        // member.
         let acts_here = !is_server_operator || self.members.contains_key(&client.id);
         match right {
             Some(Right::Full) if client.account().is_some() && acts_here => Authority::Full,
@@ -507,18 +503,18 @@ impl State {
         }
     }
 
-    /// Whether any line of it is stored.
+    /// Whether any message is stored.
     pub(super) fn has_lines(&self) -> bool {
         self.last_line > self.floor
     }
 
-    /// How many lines it has at most: those that were hidden or not stored count as well.
+    /// An upper bound of its messages: hidden ones and those not kept count too.
     pub(super) fn line_count(&self) -> u64 {
         self.last_line.0.saturating_sub(self.floor.0)
     }
 
-    /// An operator without an account who left the system has lost the right. If nobody else has
-    /// it, it belongs to whoever has been in the channel longest.
+    /// A guest who left the system loses the right. If no operator is left, the member of longest
+    /// standing has it.
     pub(super) fn is_operator(&self, client: &Client) -> bool {
         if self.operators.is_empty() {
             return self.oldest().is_some_and(|oldest| oldest.id == client.id);
@@ -535,8 +531,8 @@ impl State {
         present.min_by_key(|member| member.entry).map(|member| &member.client)
     }
 
-    /// Makes [`State::is_operator`] lasting after somebody came or went, and tells whoever got the
-    /// right. Tells the account that is to be remembered.
+    /// Makes an inherited right permanent after a join or leave, and notifies its new owner.
+    /// Returns the account whose right is to be stored.
     pub(super) fn ensure_operator(&mut self, name: &ChannelName) -> Option<(UserId, Right)> {
         self.operators.forget_gone();
         if !self.operators.is_empty() {
@@ -547,7 +543,7 @@ impl State {
         self.grant_operator(&client, name, Right::Inherited)
     }
 
-    /// Which marks it ends.
+    /// The list entries that an action removes.
     pub(super) fn ended_by(&self, action: &ModAction) -> Option<(ListKind, Vec<String>)> {
         let list = match &action.kind {
             ModActionKind::Unban(_) => ListKind::Bans,
@@ -560,14 +556,14 @@ impl State {
             ones.map(|list_entry| list_entry.key().to_owned()).collect()
         };
         let mut meant = keys(&|list_entry| list_entry.is_meant(&target, who.as_ref()));
-        // Who is kept out by a name that is folded like theirs is let in by their own.
+        // A user banned by a name that folds to the same can be unbanned by their own.
         if meant.is_empty() {
             meant = keys(&|list_entry| list_entry.is_alike(&target));
         }
         Some((list, meant))
     }
 
-    /// What is to be kept of it.
+    /// What to store of an action.
     pub(super) fn record_of(
         &self,
         action: &ModAction,
@@ -585,8 +581,7 @@ impl State {
         }
         let mut purged = None;
         match &action.kind {
-            // With the act itself, so that no crash lets an account come back to where it was put
-            // out of.
+            // With the action itself, so that after a crash the account is still out.
             ModActionKind::Kick(subject) | ModActionKind::Ban(BanSubject::User(subject), _) => {
                 moderation.extend(subject.account.map(ModerationChange::RemoveMember));
             }

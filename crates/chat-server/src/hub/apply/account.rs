@@ -1,4 +1,4 @@
-//! People sign in to accounts and out of them, and accounts change.
+//! Applies changes of accounts, sign-ins and sign-outs.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,8 +23,8 @@ use crate::util::clock::on_the_wall;
 use crate::util::sync::lock;
 
 impl Hub {
-    /// Wants something to become of an account. With `done` the asker gets that as their answer
-    /// once it is kept, else a note that it is.
+    /// Submits a change of an account. With `done` the client gets that reply once it is stored,
+    /// otherwise a notification.
     pub(crate) fn submit_account_update(
         self: &Arc<Self>,
         asker: &Arc<Client>,
@@ -50,7 +50,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Does what is kept, and tells everybody concerned.
+    /// Applies a stored change, and notifies those concerned.
     pub(crate) fn apply_account_update(
         self: &Arc<Self>,
         update: AccountProposal,
@@ -107,7 +107,7 @@ impl Hub {
                 if let Some(token) = token {
                     accounts.add_token(token, user_id, now);
                 }
-                // Unless they are gone by now.
+                // Unless the client has left meanwhile.
                 if directory.find(&name).is_some_and(|bearer| bearer.id == asker.id) {
                     asker.set_account(Some(account), user_id);
                 }
@@ -124,7 +124,7 @@ impl Hub {
                     account.set_password(&rehashed);
                 }
             }
-            // What others ask of it is so already.
+            // These took effect before they were stored.
             AccountUpdate::Enter { .. } | AccountUpdate::Leave { .. } => {}
             AccountUpdate::SignOut { token, .. } => {
                 if let Some(token) = token {
@@ -180,7 +180,7 @@ impl Hub {
         }
     }
 
-    /// An account is erased; its devices are told, but for the one that asked for it.
+    /// Deletes an account, and notifies its devices except the one that requested it.
     pub(super) fn erase_account(
         self: &Arc<Self>,
         user_id: UserId,
@@ -199,8 +199,7 @@ impl Hub {
         lock(&self.accounts).of(user_id).cloned()
     }
 
-    /// A device of an account has entered a channel, or left it for a reason: its other devices
-    /// follow.
+    /// A device joined a channel, or left it with a reason: notifies the account's other devices.
     pub(crate) fn notify_other_devices(
         &self,
         account: &Account,
@@ -212,7 +211,7 @@ impl Hub {
         self.notify_devices(account, Some(but), note);
     }
 
-    /// Leaves a note to every device of an account, perhaps but one.
+    /// Sends a notification to the devices of an account, except `but`.
     pub(super) fn notify_devices(
         &self,
         account: &Account,
@@ -227,7 +226,7 @@ impl Hub {
         }
     }
 
-    /// The account that a token opens.
+    /// The account of a valid token.
     pub(crate) fn open_account(
         self: &Arc<Self>,
         name: &UserName,
@@ -247,13 +246,13 @@ impl Hub {
         }
     }
 
-    /// The token that an account gives up for a new one.
+    /// The token that a new one replaces.
     pub(crate) fn surplus_token(&self, user_id: UserId) -> Option<TokenHash> {
         lock(&self.accounts).surplus_token(user_id)
     }
 
-    /// Makes a person one more device of an account; `channels` are those that they are in. Tells
-    /// the name that they had.
+    /// Signs a client in as one more device of an account; `channels` are those it is in. Returns
+    /// its previous name.
     pub(crate) fn sign_in<'a>(
         self: &Arc<Self>,
         client: &Arc<Client>,
@@ -265,7 +264,7 @@ impl Hub {
         let (before, by, held) = {
             let mut directory = lock(&self.directory);
             if lock(&self.accounts).of(user_id).is_none() {
-                // It was erased in this moment.
+                // The account was deleted in this moment.
                 return Err(Refusal::wrong_password(name));
             }
             if directory.owners(name).count() >= MAX_DEVICES {
@@ -282,7 +281,7 @@ impl Hub {
         };
         client.set_away(account.away());
         if let Some(before) = before.as_ref().filter(|_| held) {
-            // What they had as somebody without an account ends.
+            // The identity as a guest ends.
             self.commit_log.record(StateChange::NameReleased(before.key().into()), self);
             self.commit_log.record(StateChange::UserGone(by.was), self);
         }
@@ -308,8 +307,7 @@ impl Hub {
         Ok(before)
     }
 
-    /// Where somebody has an operator's right without being there, their account has it from now
-    /// on.
+    /// Moves operator rights in channels that the client isn't in to its account.
     fn adopt_rights(self: &Arc<Self>, client: &Client, account: UserId) {
         for name in client.take_operated() {
             if let Ok(channel) = self.channel(&name) {
@@ -319,8 +317,8 @@ impl Hub {
         }
     }
 
-    /// An account that is erased runs no channel any more; its topics go, and the reasons that it
-    /// gave. The store has it so already.
+    /// Removes a deleted account's operator rights, topics and reasons from the channels. The store
+    /// has removed them already.
     fn take_from_channels(
         self: &Arc<Self>,
         account: UserId,
@@ -353,8 +351,7 @@ impl Hub {
         }
     }
 
-    /// The one who has registered is a device of the new account; `channels` are those that they
-    /// are in.
+    /// Makes the client that registered a device of the new account; `channels` are those it is in.
     pub(crate) fn registered<'a>(
         self: &Arc<Self>,
         client: &Client,
@@ -374,7 +371,7 @@ impl Hub {
         self.adopt_rights(client, account.user_id);
     }
 
-    /// Makes a device nobody's again: it leaves everything, and has no name.
+    /// Signs a device out: it leaves every conversation and loses its name.
     pub(crate) fn sign_out<'a>(
         self: &Arc<Self>,
         client: &Arc<Client>,
@@ -396,18 +393,18 @@ impl Hub {
             client.set_account(None, user_id);
             directory.add_resumed(client, user_id);
         }
-        // A ban of their net spared them as an operator of the server.
+        // A ban of its net exempted it as a server operator.
         self.kill_if_banned(client, now);
     }
 
-    /// An account was here until now.
+    /// Records that an account was online until now.
     pub(super) fn record_absence(self: &Arc<Self>, account: &Account, now: Timestamp) {
         let seen = on_the_wall(now);
         account.set_seen(seen);
         self.commit_log.record(StateChange::AccountSeen(account.user_id, seen), self);
     }
 
-    /// An account is in a channel from now on, of which lines up to this one are read.
+    /// Records that an account joined a channel, with this read marker.
     pub(crate) fn record_membership(
         self: &Arc<Self>,
         account: &Account,
@@ -420,7 +417,7 @@ impl Hub {
             .record(StateChange::MemberAdded(account.user_id, channel.clone(), read, now), self);
     }
 
-    /// The same, but for the entry itself: that is up to the caller to store. Returns its time.
+    /// Joins without storing the membership, which is up to the caller. Returns the time.
     pub(crate) fn record_entry(
         self: &Arc<Self>,
         account: &Account,
@@ -435,7 +432,7 @@ impl Hub {
         now
     }
 
-    /// An account is in a channel no more.
+    /// Records that an account left a channel.
     pub(crate) fn forget_membership(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
         if account.leave_channel(channel) {
             self.commit_log
@@ -443,7 +440,7 @@ impl Hub {
         }
     }
 
-    /// A device was put out while its entry was being stored.
+    /// Records the departure of an account that was ejected while its join was being stored.
     pub(crate) fn ensure_left(self: &Arc<Self>, account: &Account, channel: &ChannelName) {
         if !account.is_in(channel) {
             self.commit_log
@@ -451,7 +448,7 @@ impl Hub {
         }
     }
 
-    /// An account has read a channel up to a line.
+    /// Moves an account's read marker in a channel.
     pub(crate) fn record_read(
         self: &Arc<Self>,
         account: &Account,
@@ -464,7 +461,7 @@ impl Hub {
         }
     }
 
-    /// An account has read what somebody wrote privately up to a line.
+    /// Moves an account's read marker in a private chat.
     pub(crate) fn record_read_private(
         self: &Arc<Self>,
         account: &Account,
@@ -476,7 +473,7 @@ impl Hub {
         self.commit_log.record(StateChange::ReadMarker(account.user_id, key, line), self);
     }
 
-    /// Tokens hold no more that were not used for long.
+    /// Expires tokens that were unused for too long.
     pub fn expire_tokens(self: &Arc<Self>, now: Timestamp) {
         let mut after = None;
         loop {
@@ -493,8 +490,7 @@ impl Hub {
 }
 
 impl Channel {
-    /// A device of an account has left it, and so the account is in it no more, which is to be
-    /// kept.
+    /// Removes the membership of an account whose device left; returns the update to store.
     pub(crate) fn left_by(&self, account: &Account) -> Option<AccountUpdate> {
         let was_in = account.leave_channel(&self.name);
         was_in

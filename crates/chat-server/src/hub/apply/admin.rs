@@ -1,4 +1,4 @@
-//! What operators of the server decide is done, and told.
+//! Applies commands of server operators.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,24 +28,24 @@ use crate::hub::proposal::StateChange;
 use crate::util::clock::on_the_wall;
 use crate::util::sync::lock;
 
-/// For how long an invitation is good, in milliseconds.
+/// How long an invitation is valid, in milliseconds.
 #[expect(clippy::cast_possible_wrap, reason = "some days fit")]
 const INVITATION_MILLIS: i64 = INVITATION_DAYS as i64 * 24 * 3_600_000;
 
-/// What a wish takes.
+/// The action that a request stands for.
 struct Decision {
     what: AdminAction,
-    /// For the record: the word, and whom it is about.
+    /// For the audit log: the word, and the target.
     did: &'static str,
     whom: Box<str>,
     until: Option<Timestamp>,
 }
 
-/// Somebody whose connection is to be ended.
+/// A client to be killed.
 type Ended = (Arc<Client>, KillNotice);
 
 impl Hub {
-    /// Wants something to be. The asker gets the answer once it is kept and done.
+    /// Submits a command. The issuer gets the reply once it is stored and applied.
     pub(crate) fn submit_admin_command(
         self: &Arc<Self>,
         asker: Issuer,
@@ -132,12 +132,12 @@ impl Hub {
         Ok(Decision { what, did, whom, until })
     }
 
-    /// An account by its name, for whoever may know which there are.
+    /// An account by name, for issuers that may know which accounts exist.
     pub(crate) fn registered_account(&self, name: &UserName) -> Result<Arc<Account>, Refusal> {
         self.account(name).ok_or_else(|| Refusal::no_such_account(name))
     }
 
-    /// Does what is kept, and tells everybody concerned.
+    /// Applies a stored command, and notifies those concerned.
     pub(crate) fn apply_admin_command(
         self: &Arc<Self>,
         command: Box<AdminCommand>,
@@ -150,7 +150,7 @@ impl Hub {
                 lock(&self.server_moderation).record(act.clone());
                 let (done, ended) = self.carry_out(&asker, what, act);
                 asker.answer(Ok(done));
-                // After the answer, so that whoever asked hears of it first.
+                // After the reply, so that the issuer sees it first.
                 for (client, ending) in ended {
                     client.end(ending);
                 }
@@ -160,7 +160,7 @@ impl Hub {
         self.finish_proposal();
     }
 
-    /// Tells also whose connections are to be ended, and how.
+    /// Also returns the clients to kill.
     fn carry_out(
         self: &Arc<Self>,
         asker: &Issuer,
@@ -206,7 +206,7 @@ impl Hub {
                 OkReply::Told
             }
             AdminAction::Ban(ban, _) => {
-                // From now on nobody comes in whom it is against; who is here already is found.
+                // The ban holds for new connections first; then the connected ones are searched.
                 lock(&self.server_moderation).bans.add(ban.clone());
                 let mut hit = Vec::new();
                 self.each_client(|one| {
@@ -242,7 +242,7 @@ impl Hub {
         (done, ended)
     }
 
-    /// Those of an account's devices whom a ban is against that doesn't spare them any more.
+    /// An account's devices that a ban matches now that it doesn't exempt them.
     fn banned_devices(&self, account: &Account, now: Timestamp) -> Vec<Ended> {
         let directory = lock(&self.directory);
         let bearers = directory.owners(&account.name);
@@ -260,7 +260,7 @@ impl Hub {
         barred.collect()
     }
 
-    /// Ends somebody who was let in in the moment before they were banned.
+    /// Kills a client that connected just before its ban.
     pub(super) fn kill_if_banned(&self, client: &Client, now: Timestamp) {
         let on_address = |address| lock(&self.server_moderation).bans.on_address(address, now);
         if let Some(ban) = client.address().and_then(on_address) {
@@ -269,17 +269,17 @@ impl Hub {
         }
     }
 
-    /// What held until now holds no more.
+    /// Removes expired bans and invitations.
     pub fn run_out(self: &Arc<Self>, now: Timestamp) {
         if lock(&self.server_moderation).run_out(now) {
-            // What is stored has the wall clock's time. What stays in the store is looked at again
-            // at the next start.
+            // Stored times are the wall clock's. What stays in the store is checked again at the
+            // next start.
             self.commit_log.record(StateChange::ExpiredBefore(now.min(on_the_wall(now))), self);
         }
     }
 }
 
-/// What the operator of the server finds in the log; the reasons are in the record.
+/// The log has no reasons; the audit log has.
 fn log(what: &AdminAction, act: &AuditEntry) {
     let by = act.by.as_ref().map_or("(shell)", UserName::as_str);
     let whom = &*act.whom;
@@ -302,7 +302,7 @@ fn shown_end(period: Period, now: Timestamp) -> Timestamp {
     Timestamp(on_the_wall(now).0.saturating_add(millis))
 }
 
-/// Whether a ban is against somebody who is here.
+/// Whether a ban matches a connected client.
 fn is_against(target: &ServerBanMask, client: &Client) -> bool {
     let by_name = client.name().and_then(|name| target.matches_name(&name));
     let by_address = client.address().filter(|address| target.matches_address(*address));

@@ -1,4 +1,4 @@
-//! People come, take names, and go.
+//! Applies connects, names and disconnects.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::util::clock::on_the_wall;
 use crate::util::sync::lock;
 
 impl Hub {
-    /// Somebody connected, from an address unless it is none.
+    /// Adds a client; the address is `None` on the Unix socket.
     pub fn arrive(&self, address: Option<IpAddr>, now: Timestamp) -> Arc<Client> {
         let id = ClientId(self.next_client.fetch_add(1, Ordering::Relaxed));
         let client = Arc::new(Client::new(id, address, now, Arc::clone(&self.sequence)));
@@ -36,7 +36,7 @@ impl Hub {
         client
     }
 
-    /// The shell of the server's machine, as one who acts in channels. It is in no list.
+    /// The shell of the server's machine, as a client that moderates channels. It is in no list.
     pub(crate) fn shell(&self, now: Timestamp) -> Arc<Client> {
         let id = ClientId(self.next_client.fetch_add(1, Ordering::Relaxed));
         let client = Client::new(id, None, now, Arc::clone(&self.sequence));
@@ -44,7 +44,7 @@ impl Hub {
         Arc::new(client)
     }
 
-    /// Takes or changes a name; `channels` are those that the person is in. Tells the old name.
+    /// Takes or changes a name; `channels` are those the client is in. Returns the previous name.
     pub(crate) fn take_name<'a>(
         self: &Arc<Self>,
         client: &Arc<Client>,
@@ -86,7 +86,7 @@ impl Hub {
         Ok(before)
     }
 
-    /// Whether no account owns a name or one that looks like it, and it isn't banned.
+    /// Refuses a name that is reserved, banned, or similar to an account's.
     pub(crate) fn is_free(&self, name: &UserName, now: Timestamp) -> Result<(), Refusal> {
         if name.resembles_reserved() {
             return Err(Refusal::bad_name(&NameError::Reserved));
@@ -99,14 +99,14 @@ impl Hub {
         }
     }
 
-    /// A person has no name again: the account for which it was taken couldn't be stored.
+    /// Drops the name of a client whose registration couldn't be stored.
     pub(crate) fn give_up_name(&self, client: &Client) {
         let mut directory = lock(&self.directory);
         directory.release(client);
         client.lose_name();
     }
 
-    /// A name was taken: by somebody who comes back to it, or in exchange for the one before.
+    /// Moves name holds: to the client that takes a held name, and along with a rename.
     fn transfer_name_hold(
         self: &Arc<Self>,
         client: &Client,
@@ -152,7 +152,7 @@ impl Hub {
             return;
         };
         if client.holds_name() {
-            // While nobody else can have taken the name yet.
+            // Before another client can take the name.
             let is_closing = self.closing.load(Ordering::SeqCst);
             if may_return || is_closing {
                 let (user_id, owner) = (client.user_id(), QuotaOwner::of(client));
@@ -172,7 +172,7 @@ impl Hub {
             self.record_absence(&account, now);
         }
         self.part(client, &user, channels, reason, now);
-        // Also where they were an operator without being there.
+        // Also in channels that it operates without being in them.
         for name in client.take_operated() {
             if let Ok(channel) = self.channel(&name) {
                 channel.state().ensure_operator(&channel.name);
@@ -180,7 +180,7 @@ impl Hub {
         }
     }
 
-    /// If it was the last device of an account, the account has left the system.
+    /// Marks an account as offline after its last device left.
     pub(super) fn record_departure(&self, directory: &Directory, client: &Client, user: &UserName) {
         if let Some(account) = client.signed_in()
             && directory.owners(user).next().is_none()
@@ -189,9 +189,9 @@ impl Hub {
         }
     }
 
-    /// Takes a person out of every conversation. Unless other devices of theirs are here, it is
-    /// told that they left the system, once to each who shared one; else that they left the
-    /// channels where none of them is.
+    /// Removes a client from every conversation. If no other device of the account is online, its
+    /// departure is published, once to each user who shared one; otherwise it leaves the channels
+    /// in which no other device is.
     pub(super) fn part<'a>(
         self: &Arc<Self>,
         client: &Client,
@@ -202,8 +202,7 @@ impl Hub {
     ) {
         let gone = Event::Gone { user: user.clone(), reason: reason.cloned() };
         let (account, own) = (client.signed_in(), self.sequence.next());
-        // All devices of an account go as one: the last of them may be on its way while this is
-        // told.
+        // The account's devices share one number: the last one may be leaving at the same time.
         let once = || account.as_ref().map_or(Some(own), |account| account.gone());
         for channel in channels {
             let mut state = channel.state();
@@ -212,7 +211,7 @@ impl Hub {
                 continue;
             }
             if state.has_beside(client) {
-                // They are still in it.
+                // Another device is still in it.
             } else if large {
                 self.count_presence(channel, &mut state, false);
             } else if let Some(once) = once() {
@@ -239,7 +238,7 @@ impl Hub {
         lock(&self.private).depart(client.id);
     }
 
-    /// Tells everybody whom this person has a private chat with.
+    /// Publishes an event to the client's private chats.
     pub(super) fn publish_to_partners(&self, by: Source, event: &Event, once: Option<u64>) {
         let private = lock(&self.private);
         let partners = private.partners(by.id);
@@ -250,7 +249,7 @@ impl Hub {
         let told = SequencedEvent::new(event.clone(), by, number, MessageId::default());
         let delivery = Arc::new(Delivery::from(SequencedEvent { once, ..told }));
         for partner in partners {
-            // Whoever has no room left for it will learn it when they write.
+            // A partner whose queue is full learns it with the next message.
             let told = private
                 .queue(partner, by.id)
                 .is_some_and(|queue| queue.try_send(Arc::clone(&delivery)).is_ok());
@@ -260,7 +259,7 @@ impl Hub {
         }
     }
 
-    /// Opens a private chat with somebody, who is told and stays where they are.
+    /// Opens a private chat. The other user is notified and keeps the current conversation.
     pub(crate) fn open_private(
         &self,
         client: &Arc<Client>,
@@ -277,7 +276,7 @@ impl Hub {
         if told { Ok(()) } else { Err(Refusal::user_busy(with_name)) }
     }
 
-    /// Says farewell to everybody.
+    /// Closes every connection.
     pub fn close_all(&self, farewell: CloseReason) {
         self.each_client(|client| client.push(Notification::Closing(farewell)));
     }

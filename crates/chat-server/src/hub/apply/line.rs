@@ -1,4 +1,4 @@
-//! Lines and topics: on their way to where they are kept, and from there to everybody concerned.
+//! Applies messages and topics.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,19 +25,19 @@ use crate::hub::proposal::{
 use crate::hub::snapshot::Contact;
 use crate::util::sync::lock;
 
-/// What somebody says, before it is known where it goes.
+/// A message before its recipients are known.
 pub(crate) struct NewMessage {
     pub(crate) text: Text,
     /// `/me`.
     pub(crate) action: bool,
     pub(crate) time: Timestamp,
-    /// It is to be said once, however often it is sent.
+    /// The key of `/once`.
     pub(crate) once: Option<OnceKey>,
-    /// Whether one may, in a channel.
+    /// The policy of a channel.
     pub(crate) may: PolicyCheck,
-    /// By which its answer is known: its place in the order of all that happens.
+    /// Correlates the ack with the submission: a sequence number.
     pub(crate) correlation_id: u64,
-    /// What the channel's filter has found in the text.
+    /// What the channel's filter found.
     pub(crate) verdict: Option<FilterVerdict>,
 }
 
@@ -48,9 +48,9 @@ impl NewMessage {
 }
 
 impl Hub {
-    /// Says something into a channel, or finds out whether it was said already where that isn't
-    /// possible any more. The author has the answer when they see the line among the others', or as
-    /// a note; both have the ticket that is told here.
+    /// Submits a message to a channel; a repeated one is recognised even if the channel is gone.
+    /// The author gets the ack with the message, or as a notification; both carry the correlation
+    /// id returned here.
     pub(crate) fn say(
         self: &Arc<Self>,
         author: &Arc<Client>,
@@ -64,8 +64,8 @@ impl Hub {
         self.submit_words(author, from, words, Conversation::Channel(name), to)
     }
 
-    /// Says something to one person, whose name is `to`; or finds out whether it was said already.
-    /// The author gets the answer as a note.
+    /// Submits a message to one user, named `to`; a repeated one is recognised even if the user is
+    /// gone. The author gets the ack as a notification.
     pub(crate) fn say_privately(
         self: &Arc<Self>,
         author: &Arc<Client>,
@@ -80,8 +80,8 @@ impl Hub {
         self.submit_words(author, from, words, place, addressee)
     }
 
-    /// Takes room for a line in the queues of all devices that are to hear it. One that reads too
-    /// slowly misses it, unless there is no other.
+    /// Reserves a slot in the queues of all recipient devices. A device that reads too slowly
+    /// misses the message, unless it is the only one.
     fn correspondent(
         self: &Arc<Self>,
         author: &Arc<Client>,
@@ -119,7 +119,7 @@ impl Hub {
         Ok(PrivateRecipient { user_id: whom.user_id(), to, rooms, own, waits: whom.has_account() })
     }
 
-    /// From now on the name stands for this person, until they leave.
+    /// Holds the name for this client until it leaves.
     fn claim_hold(self: &Arc<Self>, client: &Client, now: Timestamp) {
         if let Some(name) = client.claim_hold() {
             self.commit_log.record(StateChange::NameHeld(name, client.user_id(), now), self);
@@ -140,7 +140,7 @@ impl Hub {
             to => to,
         };
         if let (Some(_), Ok(Recipient::Channel(channel))) = (&once, &to) {
-            // Nobody has asked before whether it may be said.
+            // No policy was checked before.
             drop(channel.state_for(author, text.as_str(), &mut verdict));
         }
         let what = Payload::Message { text, action };
@@ -163,7 +163,7 @@ impl Hub {
         Ok(correlation_id)
     }
 
-    /// Sets a channel's topic. Whoever asks gets the answer as a note.
+    /// Submits a topic. The author gets the reply as a notification.
     pub(crate) fn set_topic(
         self: &Arc<Self>,
         by: &Arc<Client>,
@@ -176,7 +176,7 @@ impl Hub {
         self.submit_to_channel(by, from, channel, Payload::Topic(topic), time, may)
     }
 
-    /// What is done to a channel takes its turn among the lines.
+    /// Submits a payload that is ordered among the channel's messages.
     pub(super) fn submit_to_channel(
         self: &Arc<Self>,
         by: &Arc<Client>,
@@ -216,13 +216,12 @@ impl Hub {
         Ok(())
     }
 
-    /// Tells everybody concerned what became of a draft; lines of a channel that got their places
-    /// go to [`Hub::apply_run`]. What is kept is told even if its author was put out in the moment
-    /// while it was being kept.
+    /// Applies a committed proposal; consecutive messages of a channel go to [`Hub::apply_run`].
+    /// What is stored is published even if its author was ejected meanwhile.
     pub(crate) fn apply(self: &Arc<Self>, proposal: Proposal, settled: CommitOutcome) {
         let Proposal { author, from, account, what, time, to, place, correlation_id, .. } =
             proposal;
-        // What had no addressee was decided then.
+        // Without a recipient it was decided at submission.
         let decided = to.is_err().then_some(correlation_id);
         match (settled, to, what) {
             (
@@ -281,13 +280,13 @@ impl Hub {
             (CommitOutcome::Refused(refusal), ..) | (_, Err(refusal), _) => {
                 author.push_reply_at(decided, Err(refusal));
             }
-            // An order that mixes lines and topics up.
+            // The log mixed up messages and topics.
             _ => author.push(Notification::Reply(Err(Refusal::internal()))),
         }
         self.finish_proposal();
     }
 
-    /// Tells lines that were said in a channel one right after the other and got these places.
+    /// Publishes consecutive messages of a channel.
     pub(crate) fn apply_run<'a>(
         &self,
         channel: &Channel,
@@ -300,14 +299,14 @@ impl Hub {
             let Proposal { author, from, what, correlation_id, .. } = proposal;
             let (id, correlation_id) = (stamp.id, *correlation_id);
             let Payload::Message { text, action } = what else {
-                // An order that mixes lines and topics up.
+                // The log mixed up messages and topics.
                 author.push(Notification::Reply(Err(Refusal::internal())));
                 self.finish_proposal();
                 continue;
             };
             self.lines.count(proposal.time);
             if let Some(account) = author.signed_in() {
-                // The order has written that with the line.
+                // The log has stored the read marker with the message.
                 account.mark_read(&channel.name, id);
             }
             let event = Event::Message {
@@ -351,7 +350,7 @@ impl Hub {
         }
     }
 
-    /// Devices of an account that have come while a line to it was being kept hear it too.
+    /// Adds devices that connected while the message was being stored.
     fn add_newcomers(&self, author: &Arc<Client>, to: &UserName, rooms: &mut Vec<SendPermit>) {
         let devices: Vec<_> = lock(&self.directory).owners(to).cloned().collect();
         for device in devices {
@@ -366,7 +365,7 @@ impl Hub {
         }
     }
 
-    /// Lines of a channel up to this one are kept no more.
+    /// Messages up to this id are deleted.
     pub fn forget_lines(&self, name: &ChannelName, floor: MessageId) {
         if let Ok(channel) = self.channel(name) {
             channel.state().floor = floor;
@@ -379,7 +378,7 @@ impl Hub {
         }
     }
 
-    /// From now on nothing more is said: what was begun is finished first.
+    /// Refuses further proposals, and waits until the pending ones are applied.
     pub async fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         loop {
@@ -393,10 +392,9 @@ impl Hub {
 }
 
 impl Proposal {
-    /// Whether it may still be said or done: what its author may there can have changed since they
-    /// asked.
+    /// Checks the policy again at commit time, since rights may have changed.
     ///
-    /// In a slow channel it counts as said from now on.
+    /// From now on slow mode counts the message as sent.
     pub(crate) fn check_policy(&self) -> Result<(), Refusal> {
         if self.author.kill_notice().is_some() {
             return Err(Refusal::connection_ended());
@@ -414,8 +412,8 @@ impl Proposal {
                 let mut access = state.access(&channel.name, &self.author, &who, self.time, act);
                 access.verdict = verdict.as_ref();
                 (self.may)(&access, &self.what)?;
-                // An operator of the server need not be in it, and another of the name may be there
-                // since.
+                // A server operator need not be a member, and the name may belong to a later
+                // channel.
                 if state.dropped {
                     return Err(Refusal::no_such_channel(&channel.name, &[]));
                 }
@@ -437,7 +435,7 @@ impl Proposal {
         }
     }
 
-    /// Whether what is said there is kept.
+    /// Whether the message is kept in history.
     pub(crate) fn is_kept(&self) -> bool {
         match &self.to {
             Ok(Recipient::Channel(channel)) => !channel.state().moderation.settings.no_history,
@@ -446,7 +444,7 @@ impl Proposal {
     }
 }
 
-/// A line that has its place.
+/// A committed message.
 struct PlacedMessage {
     stamp: MessageStamp,
     from: UserName,

@@ -1,4 +1,4 @@
-//! Channels made, entered and left.
+//! Applies channels created, joined and left.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,14 +23,14 @@ use crate::hub::proposal::{ChannelChange, StateChange};
 use crate::util::clock::on_the_wall;
 use crate::util::sync::lock;
 
-/// Channels that nobody can make: so that the answer to whoever wants to make one that is hidden
-/// isn't for hidden ones alone.
+/// Names that no channel can have. Without them, the refusal for a hidden channel's name would
+/// reveal it.
 const RESERVED: [&str; 3] = ["root", "server", "system"];
 
-/// How long a channel without people and without a line stays.
+/// How long an empty channel without messages stays.
 const UNUSED_CHANNEL_MILLIS: i64 = 24 * 3_600_000;
 
-/// A name as the log has it.
+/// A name for the log.
 pub(super) fn shown(name: Option<&UserName>) -> &str {
     name.map_or("(nobody)", UserName::as_str)
 }
@@ -38,25 +38,25 @@ pub(super) fn shown(name: Option<&UserName>) -> &str {
 /// What a new member gets.
 pub(crate) struct Membership {
     pub(crate) channel: Arc<Channel>,
-    /// What happens from now on.
+    /// The events from now on.
     pub(crate) ring: RingReader,
-    /// Tells this entry from others of the same person.
+    /// Distinguishes memberships of the same client.
     pub(crate) entry: u64,
     pub(crate) last_line: MessageId,
-    /// Lines up to this one are kept no more, whether the store knows it yet or not.
+    /// Messages up to this id are deleted, whether the store has removed them yet or not.
     pub(crate) floor: MessageId,
-    /// How many are in it, oneself included.
+    /// The number of members, this one included.
     pub(crate) members: usize,
     pub(crate) topic: Option<Text>,
     pub(crate) operator: bool,
 }
 
-/// Puts somebody out of a channel; whoever is in it is told, but for a channel that ended. Does
-/// nothing if they are not in it any more.
+/// Removes a client from a channel, and publishes it unless the channel was dropped. Does nothing
+/// if it isn't a member.
 pub(super) fn eject(state: &mut State, client: &Client, kick: Kick, now: Timestamp, by: &Client) {
     let Some(member) = state.remove_member(client.id, now) else { return };
     if let Some(account) = client.signed_in() {
-        // That this is kept is up to who puts them out.
+        // The caller stores this.
         account.leave_channel(&kick.channel);
     }
     let Kick { channel, by: by_name, reason, cause, .. } = &kick;
@@ -66,10 +66,10 @@ pub(super) fn eject(state: &mut State, client: &Client, kick: Kick, now: Timesta
     };
     let told = !matches!(cause, KickCause::Drop | KickCause::OwnDrop);
     let (channel, by_name, reason) = (channel.clone(), by_name.clone(), reason.clone());
-    // Its number is lower than that of anything that happens after it.
+    // Its number is lower than that of any later event.
     let last_line = state.last_line;
     client.push(Notification::Kicked(Kick { entry: member.entry, last_line, ..kick }));
-    // Of several devices the last one is told of.
+    // Published for the last device only.
     if told
         && !state.has_beside(client)
         && let Some(user) = client.name()
@@ -79,17 +79,17 @@ pub(super) fn eject(state: &mut State, client: &Client, kick: Kick, now: Timesta
     }
 }
 
-/// Where a channel's events end for somebody who left it.
+/// Where the events of a channel end for a client that left.
 #[derive(Clone, Copy)]
 pub(crate) struct LeavePosition {
-    /// What has a lower number was before.
+    /// Events with lower numbers came before.
     pub(crate) number: u64,
-    /// The last line before.
+    /// The last message before.
     pub(crate) last_line: MessageId,
 }
 
 impl Hub {
-    /// Makes a channel, with its maker in it as its operator.
+    /// Creates a channel with its maker as operator.
     pub(crate) fn create(
         self: &Arc<Self>,
         client: &Arc<Client>,
@@ -102,8 +102,7 @@ impl Hub {
         if let Some(there) =
             name.loose_skeletons().find_map(|skeleton| channels.by_skeleton.of(&skeleton).next())
         {
-            // A name can't be given twice, so the one of a channel that nobody may know of is as
-            // one that nobody can take.
+            // A name is unique, so that of a hidden channel is refused like a reserved one.
             let is_known =
                 channels.by_name.get(there).is_none_or(|channel| channel.is_known_to(client, now));
             return Err(if is_known {
@@ -131,8 +130,7 @@ impl Hub {
             }
         }
         self.throttle(client, ThrottledOp::Create, now)?;
-        // An id is never given twice for one name, so a channel goes on where one of this name
-        // ended.
+        // Ids are never reused under a name: the channel continues those of an earlier one.
         let last_line = channels.take_last_line(name);
         let sequence = Arc::clone(&self.sequence);
         let mut channel = Channel::new(name.clone(), topic.clone(), last_line, sequence);
@@ -170,7 +168,7 @@ impl Hub {
         Ok(Membership { channel, ring, entry, last_line, floor, members, topic, operator })
     }
 
-    /// An account is an operator from now on, and stays it.
+    /// Records an account's right as operator.
     pub(super) fn record_operator(
         self: &Arc<Self>,
         channel: &Arc<Channel>,
@@ -187,7 +185,7 @@ impl Hub {
         self.commit_log.record(StateChange::Moderation(changed), self);
     }
 
-    /// Enters a channel.
+    /// Joins a channel.
     pub(crate) fn enter(
         self: &Arc<Self>,
         client: &Arc<Client>,
@@ -209,7 +207,7 @@ impl Hub {
         }
         let is_there = state.has_beside(client);
         may_enter(&access)?;
-        // An invitation lets in once.
+        // An invitation is used once.
         let accepted = state.moderation.find(ListKind::Invitations, &who, now);
         let accepted: Vec<String> =
             accepted.map(|list_entry| list_entry.key().to_owned()).into_iter().collect();
@@ -219,7 +217,7 @@ impl Hub {
         let (entry, ring) = state.add_member(client, slot);
         let account = state.ensure_operator(&channel.name);
         if is_there {
-            // One more device of somebody who is in it is nobody's news.
+            // Another device of a member is not announced.
         } else if self.is_large(&state) {
             self.count_presence(&channel, &mut state, true);
         } else {
@@ -247,7 +245,7 @@ impl Hub {
         Ok(membership)
     }
 
-    /// Leaves a channel; `None` if the person was not in it any more.
+    /// Leaves a channel; `None` if the client was not a member.
     pub(crate) fn leave(
         self: &Arc<Self>,
         client: &Client,
@@ -258,13 +256,13 @@ impl Hub {
     ) -> Option<LeavePosition> {
         let mut state = channel.state();
         let large = self.is_large(&state);
-        // Whoever has the right by being here longest keeps it while elsewhere.
+        // The member of longest standing keeps the inherited right after leaving.
         let account = state.ensure_operator(&channel.name);
         self.record_operator(channel, account);
         state.remove_member(client.id, now)?;
         let leaving = LeavePosition { number: self.sequence.next(), last_line: state.last_line };
         if state.has_beside(client) {
-            // Another device of theirs goes on.
+            // Another device stays.
         } else if large {
             self.count_presence(channel, &mut state, false);
         } else {
@@ -284,9 +282,9 @@ impl Hub {
         Some(leaving)
     }
 
-    /// Drops a channel that nobody is in and in which nothing was ever said, unless an account runs
-    /// it. While a line is on its way it stays for [`Hub::drop_empty_channels`], since the line may
-    /// be its first; and so does each when the server stops.
+    /// Drops an empty channel without messages and without an account as operator. While a proposal
+    /// is pending it stays for [`Hub::drop_empty_channels`], since its first message may be on the
+    /// way; so it does on shutdown.
     pub(super) fn drop_unused(self: &Arc<Self>, channel: &Arc<Channel>) {
         let name = &channel.name;
         let mut channels = self.channels.write();
@@ -304,8 +302,8 @@ impl Hub {
         self.commit_log.record(StateChange::ChannelDropped(name.clone()), self);
     }
 
-    /// Drops the channels that nobody has been in for as long as empty ones are kept, with their
-    /// lines, unless an operator of theirs has an account. Forgets bans and mutes that have ended.
+    /// Drops channels that were empty for the configured time, with their messages, unless an
+    /// operator has an account. Removes expired bans and mutes.
     pub fn drop_empty_channels(self: &Arc<Self>, now: Timestamp) {
         self.each_channel(|channel| {
             let mut state = channel.state();
@@ -321,7 +319,7 @@ impl Hub {
         });
     }
 
-    /// Whether nobody has been in a channel for as long as it is kept without.
+    /// Whether a channel was empty for the configured time.
     fn is_due(&self, state: &State, now: Timestamp) -> bool {
         let empty_millis = state.empty_since.map(|since| now.0.saturating_sub(since.0));
         let stays = if state.has_lines() {
@@ -337,7 +335,7 @@ impl Hub {
     fn drop_due(self: &Arc<Self>, channel: &Arc<Channel>, now: Timestamp) {
         let mut channels = self.channels.write();
         let mut state = channel.state();
-        // Somebody may have come since.
+        // A client may have joined since.
         if !self.is_due(&state, now) {
             return;
         }
@@ -347,13 +345,13 @@ impl Hub {
         self.commit_log.record(StateChange::ChannelDropped(name.clone()), self);
     }
 
-    /// Names stand no more for those who were cut off long ago.
+    /// Releases expired name holds.
     pub fn release_names(self: &Arc<Self>, now: Timestamp) {
         let expired = lock(&self.name_holds).expired(now);
         self.release(expired);
     }
 
-    /// These names stand for nobody any more.
+    /// Releases these name holds.
     pub(super) fn release(self: &Arc<Self>, names: impl IntoIterator<Item = (Box<str>, UserId)>) {
         for (name, user_id) in names {
             self.commit_log.record(StateChange::NameReleased(name), self);

@@ -1,4 +1,4 @@
-//! What those who run a channel do there.
+//! Applies moderation actions.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,19 +27,19 @@ use crate::hub::id::UserId;
 use crate::hub::proposal::{Payload, PolicyCheck, Proposal, Recipient, StateChange};
 use crate::util::sync::lock;
 
-/// An act that is kept, while it is carried out.
+/// A committed action while it is applied.
 struct ModActionContext<'a> {
     by: &'a Arc<Client>,
     by_name: &'a UserName,
     channel: &'a Arc<Channel>,
-    /// All devices of the one whom it is about.
+    /// All devices of its target.
     devices: Vec<Arc<Client>>,
     reason: Option<Text>,
     now: Timestamp,
 }
 
 impl Hub {
-    /// Does something in a channel. Whoever asks gets the answer as a note.
+    /// Submits a moderation action. The author gets the reply as a notification.
     pub(crate) fn moderate(
         self: &Arc<Self>,
         by: &Arc<Client>,
@@ -58,7 +58,7 @@ impl Hub {
         self.submit_to_channel(by, from, channel, Payload::ModAction(Box::new(action)), time, may)
     }
 
-    /// Carries out what is kept already, and tells it. It `hides` so many lines.
+    /// Applies a committed action, which `hides` so many messages.
     pub(super) fn apply_mod_action(
         self: &Arc<Self>,
         by: &Arc<Client>,
@@ -136,16 +136,16 @@ impl Hub {
                 state.publish(event, cx.by.by());
                 Ok(OkReply::Purged { channel, user, count: hides })
             }
-            // It is carried out above.
+            // Handled above.
             ModActionKind::Drop => Err(Refusal::internal()),
         };
-        // What others ask of it afterwards is so already.
+        // Everything else takes effect with the reindex.
         self.reindex(channel, &mut state);
-        // Before anything else happens here, so that it comes in its place.
+        // Before any later event of the channel, so that the reply is in order.
         by.push(Notification::Reply(answer));
     }
 
-    /// The channel ends for everybody in it. Whoever is told so finds it gone.
+    /// Drops a channel. A client that is notified finds it gone.
     fn drop_channel(self: &Arc<Self>, cx: &ModActionContext<'_>) {
         let mut channels = self.channels.write();
         let mut state = cx.channel.state();
@@ -158,13 +158,13 @@ impl Hub {
             eject(&mut state, &client, kick, cx.now, cx.by);
         }
         self.remove_channel(&mut channels, cx.channel, &mut state);
-        // What is current after that the session knows.
+        // The session knows which conversation is current then.
         let done = OkReply::Dropped { channel: name.clone(), current: None };
         cx.by.push(Notification::Reply(Ok(done)));
     }
 
-    /// Somebody is somebody else now, by name or by account: they are put out where they are banned
-    /// as that.
+    /// After a rename or a sign-in: ejects the client from channels in which its new identity is
+    /// banned.
     pub(crate) fn eject_where_banned<'a>(
         self: &Arc<Self>,
         client: &Arc<Client>,
@@ -200,8 +200,8 @@ impl Hub {
         }
     }
 
-    /// Puts somebody out of a channel, and remembers that their account is out: they may have
-    /// entered while what puts them out was being stored.
+    /// Ejects a client, and records that its account left: it may have joined while the action was
+    /// being stored.
     fn eject_account(
         self: &Arc<Self>,
         state: &mut State,
@@ -217,7 +217,7 @@ impl Hub {
         }
     }
 
-    /// What changed of a channel's bans and mutes is in the index from now on.
+    /// Updates the index with the channel's changes of bans and mutes.
     pub(super) fn reindex(&self, channel: &Arc<Channel>, state: &mut State) {
         let (changed, count) = (state.moderation.take_changed(), state.moderation.count());
         if changed.is_empty() && count == state.counted {
@@ -230,14 +230,14 @@ impl Hub {
         }
     }
 
-    /// An account operates a channel from now on, or has set its topic.
+    /// Indexes an account that operates a channel or set its topic.
     pub(super) fn index_account(&self, account: Option<UserId>, channel: &Arc<Channel>) {
         if let Some(account) = account {
             lock(&self.index).concerns(account, channel);
         }
     }
 
-    /// Takes a channel off every list.
+    /// Removes a channel from every list.
     pub(super) fn remove_channel(
         self: &Arc<Self>,
         channels: &mut ChannelTable,
@@ -301,7 +301,7 @@ impl Hub {
         OkReply::Kicked { channel, user }
     }
 
-    /// Bans, and puts everybody out whom the ban hits.
+    /// Bans, and ejects the members that the ban matches.
     fn ban(
         self: &Arc<Self>,
         state: &mut State,
@@ -314,7 +314,7 @@ impl Hub {
         let Some((list, list_entry)) = list_entry else {
             return OkReply::Banned { channel, target: against.target(), term };
         };
-        // Those whom an earlier ban hits are out already.
+        // Users whom an earlier ban matches are out already.
         let members = state.members.values().map(|member| &member.client);
         let is_hit = |client: &&Arc<Client>| {
             list_entry.hits_person(&client.who()) && !state.is_operator(client)
@@ -388,7 +388,7 @@ impl ModActionContext<'_> {
         }
     }
 
-    /// Tells everybody in the channel, if the one whom it is about is one of them.
+    /// Publishes an event if the target is a member.
     fn publish(&self, state: &State, event: Event) {
         if self.devices.iter().any(|device| state.members.contains_key(&device.id)) {
             state.publish(event, self.by.by());
@@ -396,7 +396,7 @@ impl ModActionContext<'_> {
     }
 }
 
-/// What the operator of the server finds in the log; the reasons are in the channel's record.
+/// The log has no reasons; the channel's moderation log has.
 fn log(by: &UserName, channel: &Channel, action: &ModAction) {
     let name = &channel.name;
     match &action.kind {
@@ -414,7 +414,7 @@ fn log(by: &UserName, channel: &Channel, action: &ModAction) {
     }
 }
 
-/// Ends marks; tells whether there was any.
+/// Removes list entries; returns whether there was any.
 fn end(state: &mut State, ended: Option<(ListKind, Vec<String>)>) -> bool {
     let Some((list, keys)) = ended else { return false };
     state.moderation.remove(list, &keys);
@@ -426,7 +426,7 @@ fn grant_operator(state: &mut State, cx: &ModActionContext<'_>, subject: &Action
     let mut changed = false;
     if let Some(client) = &subject.client {
         changed = !state.is_owned_by(subject);
-        // That of an account is kept already, with the act.
+        // That of an account is stored with the action.
         state.grant_operator(client, &channel, Right::Full);
     } else if let Some(account) = subject.account {
         changed = state.operators.add_account(account, Right::Full);
@@ -441,12 +441,12 @@ fn grant_operator(state: &mut State, cx: &ModActionContext<'_>, subject: &Action
 }
 
 impl Proposal {
-    /// Whether it is an act that hides lines.
+    /// Whether it is a purge.
     pub(crate) fn purges(&self) -> bool {
         matches!(&self.what, Payload::ModAction(action) if matches!(action.kind, ModActionKind::Purge(..)))
     }
 
-    /// What is to be kept of an act; nothing of other drafts.
+    /// What to store of a moderation action; `None` for other payloads.
     pub(crate) fn kept(&self) -> Option<ModActionRecord> {
         match (&self.what, &self.to) {
             (Payload::ModAction(action), Ok(Recipient::Channel(channel))) => {

@@ -1,4 +1,5 @@
-//! Which channels are about whom, so that no act looks at every channel or every account.
+//! Indexes channels by the users that their moderation concerns, so that no action visits every
+//! channel.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,18 +16,18 @@ use crate::hub::id::UserDetails;
 use crate::hub::id::UserId;
 use crate::hub::limits::Quotas;
 
-/// The channels by the people whom their rules are about.
+/// The index of channels.
 #[derive(Default)]
 pub(in crate::hub) struct ChannelIndex {
-    /// One entry for each ban and mute that goes by the sign.
+    /// One entry for each ban and mute with this key.
     by_key: HashMap<RestrictionKey, Vec<Arc<Channel>>>,
-    /// How many signs are nets of each length, of IPv4 if `true`.
+    /// The number of keys that are nets of each prefix length, of IPv4 if `true`.
     lengths: HashMap<(bool, u8), usize>,
     /// The channels that an account operates, or whose topic it set.
     of_account: HashMap<UserId, Vec<Arc<Channel>>>,
-    /// Bans, mutes, invitations and refused words of all channels.
+    /// List entries and refused words in all channels.
     rules: usize,
-    /// Of those, how many are in the channels that each has made.
+    /// The same by the channels' owners.
     rules_of: HashMap<QuotaOwner, usize>,
 }
 
@@ -37,7 +38,7 @@ impl ChannelIndex {
         has_none && self.of_account.is_empty() && self.rules == 0 && self.rules_of.is_empty()
     }
 
-    /// A channel has so many bans, mutes, invitations and refused words, and had so many before.
+    /// Updates the count of a channel's list entries and refused words.
     pub(in crate::hub) fn count(&mut self, channel: &Channel, before: usize, now: usize) {
         self.rules = self.rules.saturating_sub(before) + now;
         if let Some(owner) = channel.maker {
@@ -49,7 +50,7 @@ impl ChannelIndex {
         }
     }
 
-    /// Whether a channel may have one more of these.
+    /// Refuses a further one beyond the quotas.
     pub(in crate::hub) fn has_room(
         &self,
         channel: &Channel,
@@ -70,7 +71,7 @@ impl ChannelIndex {
         self.by_key.is_empty()
     }
 
-    /// The bans and mutes of a channel go by a sign more, or less.
+    /// Adds or removes a key of a channel's bans and mutes.
     pub(in crate::hub) fn change(
         &mut self,
         channel: &Arc<Channel>,
@@ -108,7 +109,7 @@ impl ChannelIndex {
         }
     }
 
-    /// The channels with a ban or a mute that may hit somebody, each once.
+    /// The channels whose bans or mutes may match a user, each once.
     pub(in crate::hub) fn about(&self, who: &UserDetails) -> Vec<Arc<Channel>> {
         if self.by_key.is_empty() {
             return Vec::new();
@@ -120,7 +121,7 @@ impl ChannelIndex {
         self.once(skeletons.chain(user_ids.map(RestrictionKey::User)).chain(nets))
     }
 
-    /// Those with a ban or a mute that may hit somebody by their name, each once.
+    /// The channels whose bans or mutes may match a user's name, each once.
     pub(in crate::hub) fn about_name(&self, who: &UserDetails) -> Vec<Arc<Channel>> {
         if self.by_key.is_empty() {
             return Vec::new();
@@ -139,7 +140,7 @@ impl ChannelIndex {
         once(restriction_keys.filter_map(|key| self.by_key.get(&key)).flatten().cloned())
     }
 
-    /// An account has a part in a channel.
+    /// Adds a channel that concerns an account.
     pub(in crate::hub) fn concerns(&mut self, account: UserId, channel: &Arc<Channel>) {
         let channels = self.of_account.entry(account).or_default();
         if !channels.iter().any(|other| Arc::ptr_eq(other, channel)) {
@@ -147,7 +148,7 @@ impl ChannelIndex {
         }
     }
 
-    /// It has none there any more.
+    /// Removes it.
     pub(in crate::hub) fn concerns_no_more(&mut self, account: UserId, channel: &Arc<Channel>) {
         if let Some(channels) = self.of_account.get_mut(&account) {
             channels.retain(|other| !Arc::ptr_eq(other, channel));
@@ -157,8 +158,8 @@ impl ChannelIndex {
         }
     }
 
-    /// The account is gone: takes out the channels that it had a part in, and returns those where
-    /// it gave a reason, too.
+    /// Removes a deleted account; returns the channels that concerned it, and those where it gave a
+    /// reason.
     pub(in crate::hub) fn take_account(
         &mut self,
         account: UserId,

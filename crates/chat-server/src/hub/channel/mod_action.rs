@@ -1,4 +1,4 @@
-//! What those who run a channel do: as it is asked for, as policy looks at it, and as it is kept.
+//! Moderation actions: as requested, as facts for the policy, and as stored.
 
 use std::sync::Arc;
 
@@ -21,18 +21,18 @@ use crate::hub::id::{NameRecord, UserId};
 
 use crate::util::clock::on_the_wall;
 
-/// Somebody an act is about, by the name that was typed.
+/// The target of an action, by the name as typed.
 #[derive(Clone)]
 pub(crate) struct ActionTarget {
     pub(crate) user: UserName,
-    /// Who has the name, if anybody has.
+    /// The client with this name, if any.
     pub(crate) client: Option<Arc<Client>>,
-    /// The account of that name, also if nobody is signed in to it.
+    /// The account of this name, online or not.
     pub(crate) account: Option<UserId>,
 }
 
 impl ActionTarget {
-    /// The name as whoever has it writes it.
+    /// The name as its owner writes it.
     pub(crate) fn name(&self) -> UserName {
         self.client.as_ref().and_then(|client| client.name()).unwrap_or_else(|| self.user.clone())
     }
@@ -46,7 +46,7 @@ impl ActionTarget {
     }
 }
 
-/// Against whom a ban is.
+/// The subject of a ban.
 pub(crate) enum BanSubject {
     User(ActionTarget),
     Net(ModTarget),
@@ -68,12 +68,12 @@ impl BanSubject {
     }
 }
 
-/// What a purge hides, as far as it was counted before the purge takes its place among the lines.
+/// What a purge hides, as far as it was counted before the purge is committed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PurgeScope {
-    /// Lines under these names.
+    /// Messages under these names.
     pub(crate) names: Vec<NameRecord>,
-    /// So many are at or before this id.
+    /// The number at or before `upto`.
     pub(crate) lines: u64,
     pub(crate) upto: MessageId,
 }
@@ -87,7 +87,7 @@ impl PurgeScope {
     }
 }
 
-/// What is to be done.
+/// The kind of an action.
 pub(crate) enum ModActionKind {
     Kick(ActionTarget),
     Ban(BanSubject, Option<Period>),
@@ -102,14 +102,14 @@ pub(crate) enum ModActionKind {
     Drop,
 }
 
-/// What is to be done, and why.
+/// A moderation action and its reason.
 pub(crate) struct ModAction {
     pub(crate) kind: ModActionKind,
     pub(crate) reason: Option<Text>,
 }
 
 impl ModAction {
-    /// The command that asks for it.
+    /// The command for it.
     pub(crate) fn kind(&self) -> CommandKind {
         match self.kind {
             ModActionKind::Kick(_) => CommandKind::Kick,
@@ -126,7 +126,7 @@ impl ModAction {
         }
     }
 
-    /// Whether the channel has one more ban, mute, invitation or refused word after it.
+    /// Whether it adds a list entry or a refused word.
     pub(in crate::hub) fn adds_rule(&self) -> bool {
         matches!(
             self.kind,
@@ -137,7 +137,7 @@ impl ModAction {
         )
     }
 
-    /// Whom it is about, if that is a person.
+    /// Its target, if that is a user.
     pub(crate) fn subject(&self) -> Option<&ActionTarget> {
         match &self.kind {
             ModActionKind::Ban(against, _) | ModActionKind::Unban(against) => against.subject(),
@@ -160,7 +160,7 @@ impl ModAction {
         }
     }
 
-    /// How long it holds, from its time on, as it is shown.
+    /// How long it holds, from its time on.
     pub(in crate::hub) fn term(&self, time: Timestamp) -> Option<Term> {
         let (ModActionKind::Ban(_, period) | ModActionKind::Mute(_, period)) = &self.kind else {
             return None;
@@ -171,7 +171,7 @@ impl ModAction {
         }))
     }
 
-    /// The mark that it makes, and the list into which that goes.
+    /// The list entry that it adds, and to which list.
     pub(in crate::hub) fn list_entry(
         &self,
         by: &UserName,
@@ -194,7 +194,7 @@ impl ModAction {
         Some((list, ListEntry::new(shown, subject.and_then(ActionTarget::user_id), account)))
     }
 
-    /// What the record of the server's operators gets. `None` acts at the shell.
+    /// The audit entry for an action of a server operator; `None` is the shell.
     pub(in crate::hub) fn recorded(
         &self,
         by: Option<UserName>,
@@ -222,54 +222,54 @@ impl ModAction {
     }
 }
 
-/// What is kept of an act.
+/// What is stored of an action.
 pub(crate) struct ModActionRecord {
     pub(crate) moderation: Vec<ModerationChange>,
-    /// Lines that are hidden.
+    /// The messages that it hides.
     pub(crate) purged: Option<PurgeScope>,
-    /// None if it changes nothing.
+    /// `None` if it changes nothing.
     pub(crate) logged: Option<ModLogEntry>,
-    /// An operator of the server did it, in a channel of others.
+    /// Set if a server operator acts in another's channel.
     pub(crate) recorded: Option<Box<AuditEntry>>,
 }
 
-/// One change of how a channel is run, as it is kept.
+/// One change of a channel's moderation.
 #[derive(Clone, Debug)]
 pub(crate) enum ModerationChange {
     Add(ListKind, ListEntry),
     Remove(ListKind, String),
-    /// The same of a mark that has ended by itself before this moment, and of no later one.
+    /// Removes an entry that expired, but not a later one of the same target.
     Expire(ListKind, ListEntry),
     /// The setting's name and value.
     Setting(&'static str, String),
-    /// An account is an operator.
+    /// Makes an account an operator.
     Operator(UserId, Right),
     RemoveOperator(UserId),
-    /// An account is in it no more, here or when it comes back.
+    /// Removes an account's membership.
     RemoveMember(UserId),
-    /// The channel is gone, with everything.
+    /// Drops the channel.
     DropChannel,
 }
 
-/// How much a person may do to a channel.
+/// A client's authority over a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Authority {
-    /// No operator.
+    /// Not an operator.
     None,
-    /// An operator because the others left.
+    /// An operator since no other was left.
     Inherited,
-    /// An operator who made it, or was given the right, and has no account.
+    /// The maker or an appointed operator, as a guest.
     Unregistered,
     /// The same with an account.
     Full,
-    /// An operator of the server.
+    /// A server operator.
     Server,
 }
 
-/// What a channel knows of somebody who wants something there, for policy to decide.
+/// The facts about a client that a channel's policy decides on.
 pub(crate) struct AccessContext<'a> {
     pub(crate) channel: &'a ChannelName,
-    /// Their name, once they have one.
+    /// The name, if any.
     pub(crate) name: Option<&'a UserName>,
     pub(crate) member: bool,
     pub(crate) operator: bool,
@@ -278,20 +278,20 @@ pub(crate) struct AccessContext<'a> {
     pub(crate) ban: Option<&'a Restriction>,
     pub(crate) mute: Option<&'a Restriction>,
     pub(crate) settings: &'a Settings,
-    /// In a slow channel: every how long one may say something, and the seconds to wait still.
+    /// In slow mode: the interval, and the seconds left.
     pub(crate) wait: Option<(Period, u64)>,
-    /// The operators who are there, if somebody else wants what is for them.
+    /// The operators who are members, named in a refusal.
     pub(crate) operators: Vec<UserName>,
-    /// Of the one whom an act is about.
+    /// The facts about the target of an action.
     pub(crate) target: TargetFacts,
-    /// How many bans and mutes there are.
+    /// The number of bans and of mutes.
     pub(crate) list_entries: [usize; 2],
-    /// What the channel's filter has found in the text that is to be shown there, if it was asked.
+    /// The filter's result for the text to be shown, if it ran.
     pub(crate) verdict: Option<&'a FilterVerdict>,
 }
 
 impl AccessContext<'_> {
-    /// Whether they may know that there is such a channel.
+    /// Whether the client may know of the channel.
     pub(crate) fn knows(&self) -> bool {
         !self.settings.hidden
             || self.member
@@ -301,21 +301,21 @@ impl AccessContext<'_> {
     }
 }
 
-/// What a channel knows of the one whom an act is about.
+/// The facts about the target of an action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct TargetFacts {
-    /// It is the one who acts.
+    /// It is the client itself.
     pub(crate) oneself: bool,
     pub(crate) member: bool,
     pub(crate) operator: bool,
     /// It has an account.
     pub(crate) registered: bool,
-    /// An operator, and no other is there.
+    /// It is the only operator.
     pub(crate) sole_operator: bool,
-    /// The channel has as many operators as it can.
+    /// The list of operators is full.
     pub(crate) many_operators: bool,
     pub(crate) banned: bool,
-    /// A mark of the same target is there already, in whose place a new one comes.
+    /// An entry of the same target exists, which a new one replaces.
     pub(crate) listed: bool,
 }

@@ -1,9 +1,9 @@
-//! How a channel is run: its settings, and who is banned, muted or invited. Pure data.
+//! A channel's moderation: settings, bans, mutes and invitations. Pure data.
 //!
-//! * [`list_entry`]: one person or net, and how long what is said of them holds.
-//! * [`settings`]: what is set.
-//! * [`word_filter`]: the words and links that are refused.
-//! * [`slow_mode`]: who said something lately, for slow channels.
+//! * [`list_entry`]: a user or a net on a list.
+//! * [`settings`]: the settings.
+//! * [`word_filter`]: refused words and links.
+//! * [`slow_mode`]: recent authors, for slow mode.
 
 mod list_entry;
 mod settings;
@@ -20,16 +20,16 @@ use self::slow_mode::SlowMode;
 pub(crate) use self::word_filter::{FilterMatch, FilterVerdict};
 use crate::hub::id::UserDetails;
 
-/// Bans that a channel keeps, and mutes; past it no more are taken.
+/// Entries of the list of bans, and of mutes; beyond it a new one is refused.
 pub(crate) const MAX_LIST_ENTRIES: usize = 1000;
 
-/// Operators that a channel has by being made ones; past it no more are made.
+/// Appointed operators; beyond it a new one is refused.
 pub(crate) const MAX_OPERATORS: usize = 500;
 
-/// Invitations that are not taken up; past it the oldest is void.
+/// Pending invitations; beyond it the oldest is dropped.
 const MAX_INVITATIONS: usize = 100;
 
-/// One of a channel's lists of marks.
+/// The lists of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ListKind {
     Bans,
@@ -40,7 +40,7 @@ pub(crate) enum ListKind {
 impl ListKind {
     pub(crate) const ALL: [Self; 3] = [Self::Bans, Self::Mutes, Self::Invitations];
 
-    /// As the store has it.
+    /// As stored.
     pub(crate) fn number(self) -> u8 {
         match self {
             Self::Bans => 0,
@@ -50,17 +50,16 @@ impl ListKind {
     }
 }
 
-/// How one channel is run.
+/// The moderation of one channel.
 #[derive(Default)]
 pub(crate) struct Moderation {
     pub(crate) settings: Settings,
     bans: Vec<ListEntry>,
     mutes: Vec<ListEntry>,
-    /// The oldest first.
+    /// Oldest first.
     invitations: Vec<ListEntry>,
     slow_mode: SlowMode,
-    /// By what bans and mutes are found, in addition (`true`) or no more, for the index of all
-    /// channels.
+    /// Keys of bans and mutes that were added (`true`) or removed, for the index of channels.
     changed: Vec<(RestrictionKey, bool)>,
 }
 
@@ -81,7 +80,7 @@ impl Moderation {
         }
     }
 
-    /// The marks of a list that hold at this moment.
+    /// The entries in force.
     pub(crate) fn holding(
         &self,
         list: ListKind,
@@ -90,7 +89,7 @@ impl Moderation {
         self.list(list).iter().filter(move |list_entry| list_entry.holds(now))
     }
 
-    /// What hits somebody who is banned or muted, or lets somebody in who is invited.
+    /// The entry that matches a user.
     pub(crate) fn find(
         &self,
         list: ListKind,
@@ -107,8 +106,8 @@ impl Moderation {
         })
     }
 
-    /// Adds a mark in place of an earlier one of the same target. Tells the keys of marks that gave
-    /// way to it.
+    /// Adds an entry, which replaces one of the same target. Returns the keys of entries dropped
+    /// for it.
     pub(crate) fn add(&mut self, list: ListKind, list_entry: ListEntry) -> Vec<String> {
         self.remove(list, &[list_entry.key().to_owned()]);
         self.note(list, &list_entry, true);
@@ -121,7 +120,7 @@ impl Moderation {
         gone
     }
 
-    /// Somebody takes another name: bans and mutes that hit them by the one before still do.
+    /// Before a rename: bans and mutes that match by name follow the user.
     pub(crate) fn follow(&mut self, who: &UserDetails, now: Timestamp) {
         let skeletons = who.skeletons();
         let nameless = UserDetails { name: None, ..who.clone() };
@@ -139,13 +138,13 @@ impl Moderation {
         }
     }
 
-    /// Bans, mutes, invitations and refused words.
+    /// The number of list entries and refused words.
     pub(crate) fn count(&self) -> usize {
         let list_entries = self.bans.len() + self.mutes.len() + self.invitations.len();
         list_entries + self.settings.words.patterns().len()
     }
 
-    /// What changed of the signs of bans and mutes since this was last asked.
+    /// Takes the changes of keys since the last call.
     pub(crate) fn take_changed(&mut self) -> Vec<(RestrictionKey, bool)> {
         std::mem::take(&mut self.changed)
     }
@@ -156,7 +155,7 @@ impl Moderation {
         }
     }
 
-    /// The channel is gone.
+    /// Clears everything when the channel is gone.
     pub(crate) fn clear(&mut self) {
         self.take_out(ListKind::Bans, |_| true);
         self.take_out(ListKind::Mutes, |_| true);
@@ -172,12 +171,12 @@ impl Moderation {
         out
     }
 
-    /// Takes out the marks with these keys.
+    /// Removes the entries with these keys.
     pub(crate) fn remove(&mut self, list: ListKind, keys: &[String]) {
         self.take_out(list, |list_entry| keys.iter().any(|key| key == list_entry.key()));
     }
 
-    /// Forgets what holds no more. Tells what it was, for the store.
+    /// Removes expired entries and returns them.
     pub(crate) fn forget_ended(&mut self, now: Timestamp) -> Vec<(ListKind, ListEntry)> {
         let mut ended = Vec::new();
         for list in ListKind::ALL {
@@ -188,7 +187,7 @@ impl Moderation {
         ended
     }
 
-    /// Somebody's account is erased: why they have banned or muted anybody is told no more.
+    /// Removes the reasons given by a deleted account.
     pub(crate) fn forget_reasons(&mut self, by: &UserName) {
         for list in ListKind::ALL {
             let own =
@@ -202,19 +201,19 @@ impl Moderation {
         }
     }
 
-    /// Somebody says something now.
+    /// Notes a message for slow mode.
     pub(crate) fn record_message(&mut self, who: &UserDetails, now: Timestamp) {
         if let Some(every) = self.settings.slow {
             self.slow_mode.note(who, now, every);
         }
     }
 
-    /// What they said just now counts for nothing: it was not said.
+    /// Takes back a message that was not stored.
     pub(crate) fn forget_message(&mut self, who: &UserDetails, at: Timestamp) {
         self.slow_mode.forget(who, at);
     }
 
-    /// How long somebody has to wait, and how often one may say something; `None` if it may be now.
+    /// The interval and the seconds left; `None` if the user may send now.
     pub(crate) fn wait(&self, who: &UserDetails, now: Timestamp) -> Option<(Period, u64)> {
         let every = self.settings.slow?;
         Some((every, self.slow_mode.wait_secs(who, now, every)?))

@@ -1,31 +1,31 @@
-//! Who runs a channel.
+//! The operators of a channel.
 
 use std::sync::Arc;
 
 use crate::hub::client::Client;
 use crate::hub::id::UserId;
 
-/// How an operator came by the right.
+/// How an operator got the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Right {
-    /// It passed to the member who had been there longest when the channel had no operator. It
-    /// moderates and never destroys.
+    /// Inherited by the member of longest standing when no operator was left. It moderates and
+    /// never destroys.
     Inherited,
-    /// The operator made the channel, or was given the right by an operator.
+    /// The maker, or appointed by an operator.
     Full,
 }
 
-/// The operators of one channel: accounts, which keep the right while they are away, and people
-/// without one, who lose it by leaving the system.
+/// The operators: accounts, which keep the right while offline, and guests, who lose it on leaving
+/// the system.
 #[derive(Default)]
 pub(in crate::hub) struct Operators {
     accounts: Vec<(UserId, Right)>,
-    /// Also while they are elsewhere.
+    /// Also while they are in other channels.
     people: Vec<(Arc<Client>, Right)>,
 }
 
 impl Operators {
-    /// Those with an account, as they are kept.
+    /// Restores the stored ones.
     pub(in crate::hub) fn kept(accounts: Vec<(UserId, Right)>) -> Self {
         Self { accounts, people: Vec::new() }
     }
@@ -43,7 +43,7 @@ impl Operators {
         self.accounts.iter().find(|(other, _)| *other == account).map(|(_, right)| *right)
     }
 
-    /// The right of a person who is here, by their account or without one.
+    /// The right of a client, by its account or as a guest.
     pub(in crate::hub) fn right(&self, client: &Client) -> Option<Right> {
         let by_account = client.account().and_then(|account| self.account_right(account));
         by_account.or_else(|| {
@@ -51,14 +51,14 @@ impl Operators {
         })
     }
 
-    /// The accounts, and those without one who are here.
+    /// The accounts, and the guests online.
     pub(in crate::hub) fn all(&self) -> (Vec<UserId>, Vec<Arc<Client>>) {
         let accounts = self.accounts.iter().map(|(account, _)| *account);
         let people = self.present().map(|(client, _)| Arc::clone(client));
         (accounts.collect(), people.collect())
     }
 
-    /// Whether any of them has an account.
+    /// Whether any has an account.
     pub(in crate::hub) fn outlive_members(&self) -> bool {
         !self.accounts.is_empty()
     }
@@ -75,7 +75,7 @@ impl Operators {
         self.people.iter().filter(|(operator, _)| !operator.has_left())
     }
 
-    /// Gives a person the right. Returns the account that is to be stored, if they have one.
+    /// Grants a client the right. Returns the account to store, if it has one.
     pub(in crate::hub) fn add(
         &mut self,
         client: &Arc<Client>,
@@ -92,7 +92,7 @@ impl Operators {
         None
     }
 
-    /// Gives an account the right; returns whether that changes anything.
+    /// Grants an account the right; returns whether that is a change.
     pub(in crate::hub) fn add_account(&mut self, account: UserId, right: Right) -> bool {
         match self.accounts.iter_mut().find(|(other, _)| *other == account) {
             Some((_, had)) if *had == Right::Inherited && right == Right::Full => *had = right,
@@ -102,8 +102,7 @@ impl Operators {
         true
     }
 
-    /// A person who had the right without an account is signed in to one, which has it from now on.
-    /// Returns it, if it is to be stored.
+    /// Moves a guest's right to the account it signed in to. Returns the account to store.
     pub(in crate::hub) fn adopt(
         &mut self,
         client: &Client,
@@ -114,13 +113,13 @@ impl Operators {
         self.add_account(account, right).then_some((account, right))
     }
 
-    /// Takes the right from a person who is here, and from an account.
+    /// Revokes the right of a client and of an account.
     pub(in crate::hub) fn remove(&mut self, client: Option<&Client>, account: Option<UserId>) {
         self.people.retain(|(operator, _)| client.is_none_or(|client| operator.id != client.id));
         self.accounts.retain(|(other, _)| Some(*other) != account);
     }
 
-    /// Forgets those who have left the system.
+    /// Drops guests who left the system.
     pub(in crate::hub) fn forget_gone(&mut self) {
         self.people.retain(|(operator, _)| !operator.has_left());
     }

@@ -1,4 +1,4 @@
-//! Comings and goings of large channels, told together.
+//! Joins and leaves of large channels, published together.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::hub::id::Source;
 use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex};
 
-/// The large channels in which somebody came or went since it was last told.
+/// Large channels with unpublished joins or leaves.
 #[derive(Default)]
 pub(crate) struct PresenceBatcher {
     waiting: RankedMutex<{ Rank::Presence as u8 }, Vec<Arc<Channel>>>,
@@ -26,12 +26,12 @@ impl PresenceBatcher {
 }
 
 impl Hub {
-    /// Waits until there is something that [`Hub::publish_presence`] would tell.
+    /// Waits until [`Hub::publish_presence`] has something to publish.
     pub async fn presence_pending(&self) {
         self.presence.begun.notified().await;
     }
 
-    /// Tells each large channel how many came and went since it was told last.
+    /// Publishes the number of joins and leaves of each large channel.
     pub fn publish_presence(&self) {
         let waiting = std::mem::take(&mut *lock(&self.presence.waiting));
         for channel in waiting {
@@ -44,7 +44,7 @@ impl Hub {
         }
     }
 
-    /// Counts an entry or, with `false`, a leaving that will be told together with others.
+    /// Counts a join or, with `false`, a leave to be published later.
     pub(in crate::hub) fn count_presence(
         &self,
         channel: &Arc<Channel>,
@@ -57,7 +57,7 @@ impl Hub {
         if entered { state.entered += 1 } else { state.left += 1 }
     }
 
-    /// Whether comings and goings are counted instead of told one by one.
+    /// Whether joins and leaves are counted instead of published one by one.
     pub(in crate::hub) fn is_large(&self, state: &State) -> bool {
         state.members.len() > self.bounds.large_channel
     }

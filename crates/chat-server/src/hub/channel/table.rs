@@ -10,19 +10,18 @@ use crate::hub::channel::Channel;
 use crate::hub::client::throttle::QuotaOwner;
 use crate::hub::skeleton_index::SkeletonIndex;
 
-/// The channels by their name, and by what a name looks like.
+/// The channels, by name and by skeleton.
 #[derive(Default)]
 pub(in crate::hub) struct ChannelTable {
     pub(in crate::hub) by_name: BTreeMap<ChannelName, Arc<Channel>>,
     pub(in crate::hub) by_skeleton: SkeletonIndex<ChannelName>,
-    /// The last id of each that is gone: an id is never given twice for one name.
+    /// The last id of channels that are gone: ids are never reused under a name.
     pub(in crate::hub) gone: HashMap<ChannelName, MessageId>,
-    /// The same, the smallest first.
+    /// The same, smallest first.
     pub(in crate::hub) gone_by_last: BTreeSet<(MessageId, ChannelName)>,
-    /// Of those that were given up, the greatest last id: a channel of a name that isn't known
-    /// begins after it.
+    /// The greatest last id of forgotten channels: a channel of an unknown name begins after it.
     pub(in crate::hub) forgotten: MessageId,
-    /// How many of them each has made.
+    /// The number of channels of each owner.
     pub(in crate::hub) made_by: HashMap<QuotaOwner, usize>,
 }
 
@@ -37,8 +36,8 @@ impl ChannelTable {
         self.by_name.insert(channel.name.clone(), channel);
     }
 
-    /// A channel is gone; its ids go on after this one if it is made again. Returns the one of
-    /// which that is given up.
+    /// Removes a channel, whose ids continue if it is created again. Returns the one that is
+    /// forgotten for it.
     pub(in crate::hub) fn remove(
         &mut self,
         name: &ChannelName,
@@ -59,8 +58,8 @@ impl ChannelTable {
         self.keep_last_line(name, last_line)
     }
 
-    /// Where nothing was said there is no id that could be given twice.
-    /// Past [`MAX_GONE`] the smallest last id is given up, and new channels begin after it.
+    /// A channel without messages has no ids to continue. Beyond [`MAX_GONE`] the smallest last id
+    /// is forgotten, and new channels begin after it.
     pub(in crate::hub) fn keep_last_line(
         &mut self,
         name: &ChannelName,
@@ -88,5 +87,5 @@ impl ChannelTable {
     }
 }
 
-/// Channels that are gone of which the last id is known.
+/// Channels that are gone whose last id is known.
 const MAX_GONE: usize = 20_000;

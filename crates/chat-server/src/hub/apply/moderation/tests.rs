@@ -22,7 +22,7 @@ use crate::hub::limits::{Limits, Quotas};
 use crate::store::{Durability, Store, StoreLocation};
 use crate::util::clock::steady_clock;
 
-/// Everything of a server but its doors.
+/// A whole server without listeners.
 fn hub(place: &StoreLocation) -> Arc<Hub> {
     hub_within(place, Limits::small())
 }
@@ -41,7 +41,7 @@ fn directory(path: &Path) -> StoreLocation {
     StoreLocation::Directory(path.join("data"))
 }
 
-/// Somebody connected, in the text form.
+/// A connected client in the text form.
 struct Peer {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     out: WriteHalf<DuplexStream>,
@@ -71,7 +71,7 @@ impl Peer {
         peer
     }
 
-    /// An account, whose name is that of the first who signs in to it.
+    /// An account, named after the first client that signs in to it.
     fn account(&self, user_id: UserId) -> Arc<Account> {
         let mut accounts = lock(&self.hub.accounts);
         if let Some(account) = accounts.of(user_id) {
@@ -93,7 +93,7 @@ impl Peer {
         self.hub.client(&UserName::new(&self.name).unwrap()).unwrap()
     }
 
-    /// Sends a line; tells everything that came until it was answered.
+    /// Sends a line; returns everything up to its reply.
     async fn ask(&mut self, line: &str) -> Vec<String> {
         self.out.write_all(format!("{line}\n/ping done\n").as_bytes()).await.unwrap();
         let mut told = Vec::new();
@@ -139,7 +139,7 @@ async fn a_ban_of_an_account_holds_for_every_name_and_device() {
     assert!(stranger.ask("/enter dev").await[0].starts_with("* You entered"));
     carol.ask("still here").await;
     assert_eq!(carol.ask("/users").await, ["* 3 in #dev: alice, carol, yan"]);
-    // The account's ban ends whichever of its names is given.
+    // The account's ban is removed by any of its names.
     alice.ask("/unban zed").await;
     assert!(bob.ask("/enter dev").await[0].starts_with("* You entered"));
 }
@@ -178,7 +178,7 @@ async fn an_operator_with_an_account_stays_one_over_a_restart_and_others_do_not(
         bob.ask("/enter dev").await;
         alice.ask("/op bob").await;
         alice.quit().await;
-        // Nobody is promoted while there is an operator, present or not.
+        // Nobody inherits the right while there is an operator, present or not.
         bob.ask("/set invite-only on").await;
         bob.quit().await;
         hub.drop_empty_channels(steady_clock().max(Timestamp(i64::MAX / 2)));
@@ -187,7 +187,7 @@ async fn an_operator_with_an_account_stays_one_over_a_restart_and_others_do_not(
     let hub = hub(&place);
     let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", None).await;
     assert!(bob.ask_one("/enter dev").await.starts_with("! invite-only: "));
-    // Another person under the account's name hasn't its right.
+    // Another user under the account's name hasn't its right.
     let mut mallory = Peer::new(&hub, "alice", "192.0.2.3:1", None).await;
     assert!(mallory.ask_one("/enter dev").await.starts_with("! invite-only: "));
     mallory.quit().await;
@@ -196,7 +196,7 @@ async fn an_operator_with_an_account_stays_one_over_a_restart_and_others_do_not(
     alice.ask("/invite bob").await;
     bob.ask("/enter dev").await;
     assert!(bob.ask_one("/kick alice").await.starts_with("! not-allowed: "));
-    // A transfer, to somebody without an account: from then on the channel goes when it is empty.
+    // After a transfer to a guest the channel is dropped when it is empty.
     alice.ask("/op bob").await;
     assert_eq!(alice.ask("/deop alice").await, ["* alice is no operator of #dev any more."]);
     assert!(alice.ask_one("/kick bob").await.starts_with("! not-allowed: "));
@@ -220,7 +220,7 @@ async fn a_channel_goes_with_its_lines_once_it_has_been_empty_for_long() {
         assert!(alice.ask("/users dev").await[0].contains("1 in #dev"));
         alice.quit().await;
         hub.drop_empty_channels(Timestamp(i64::MAX / 2));
-        // What is to be remembered goes with the next draft, here.
+        // Recorded changes are committed with the next proposal here.
         let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", None).await;
         bob.ask("/create other").await;
         bob.ask("hello").await;
@@ -347,7 +347,7 @@ async fn an_operator_of_the_server_drops_no_channel_twice() {
     alice.ask("/create dev").await;
     alice.ask("a line").await;
     let (now, shell) = (steady_clock(), hub.shell(steady_clock()));
-    // Two asked for it at once.
+    // Two submissions at once.
     let dropped = hub.channel_for(&shell, &dev(), now).unwrap();
     alice.ask("/drop dev").await;
     alice.ask("/create dev").await;

@@ -1,4 +1,4 @@
-//! Somebody of whom something is said in a channel: that they are banned, muted or invited.
+//! A user or net on a channel's list of bans, mutes or invitations.
 
 use chat_proto::event::{Restriction, Term};
 use chat_proto::fold::folded;
@@ -10,42 +10,41 @@ use ipnet::IpNet;
 use crate::hub::id::{UserDetails, UserId, skeletons};
 use crate::util::clock::end_of;
 
-/// By what a ban or a mute is found in the index of all channels.
+/// A key of a ban or mute in the index of channels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum RestrictionKey {
-    /// A name that it hits has this look.
+    /// A skeleton of the name.
     Skeleton(Box<str>),
-    /// It hits this party or account.
+    /// A user id or account.
     User(UserId),
-    /// It hits those who connect from here.
+    /// A net.
     Net(IpNet),
-    /// It has a reason, given by this name.
+    /// It has a reason given by this name.
     Reason(UserName),
 }
 
-/// People that one mark follows through new names; past it the oldest is given up.
+/// Users that one entry follows through renames; beyond it the oldest is dropped.
 const MAX_FOLLOWED: usize = 64;
 
-/// One person or net. It goes by everything that was known of a person then, so that neither a new
-/// name nor another connection gets around it.
+/// A list entry. It matches everything known of the user at that time, so neither a new name nor a
+/// new connection evades it.
 #[derive(Clone, Debug)]
 pub(crate) struct ListEntry {
     pub(crate) shown: Restriction,
     user_id: Option<UserId>,
     account: Option<UserId>,
-    /// Those whom it hit by their name, and who then took another. It isn't kept over a restart,
-    /// and neither are they the same then.
+    /// Users matched by name who renamed. Lost on restart, as their user ids are.
     followed: Vec<UserId>,
     skeletons: Vec<Box<str>>,
-    /// When it ends, by the steady clock.
+    /// The end, by the steady clock.
     ends: Option<Timestamp>,
     key: Box<str>,
-    /// The target as it is written.
+    /// The target as typed.
     target: Box<str>,
 }
 
 impl ListEntry {
-    /// With the party and the account that the target had, if they were known.
+    /// With the user id and account of the target, if known.
     pub(crate) fn new(
         shown: Restriction,
         user_id: Option<UserId>,
@@ -63,12 +62,12 @@ impl ListEntry {
         Self { shown, user_id, account, followed: Vec::new(), skeletons, ends, key, target }
     }
 
-    /// The parties of which it speaks.
+    /// The user id and account of the target.
     pub(crate) fn user_ids(&self) -> (Option<UserId>, Option<UserId>) {
         (self.user_id, self.account)
     }
 
-    /// By what it is found.
+    /// The keys for the index.
     pub(super) fn restriction_keys(&self) -> impl Iterator<Item = RestrictionKey> {
         let skeletons = self.skeletons.iter().cloned().map(RestrictionKey::Skeleton);
         let user_ids = self.user_id.iter().chain(&self.account).chain(&self.followed).copied();
@@ -78,22 +77,22 @@ impl ListEntry {
         skeletons.chain(user_ids.map(RestrictionKey::User)).chain(net).chain(reason)
     }
 
-    /// The same for marks of the same target.
+    /// Equal for entries of the same target.
     pub(crate) fn key(&self) -> &str {
         &self.key
     }
 
-    /// The target as [`ModTarget::read`] reads it.
+    /// The target as [`ModTarget::read`] parses it.
     pub(crate) fn target(&self) -> &str {
         &self.target
     }
 
-    /// Whether it holds at this moment.
+    /// Whether it is in force.
     pub(crate) fn holds(&self, now: Timestamp) -> bool {
         self.ends.is_none_or(|end| now < end)
     }
 
-    /// Whether it speaks of this person, whose name has these looks.
+    /// Whether it matches a user whose name has these skeletons.
     pub(super) fn hits(&self, who: &UserDetails, skeletons: &[Box<str>]) -> bool {
         if let target @ ModTarget::Net(_) = &self.shown.target {
             return who.address.is_some_and(|address| target.has_address(address));
@@ -109,14 +108,13 @@ impl ListEntry {
             || self.skeletons.iter().any(|skeleton| skeletons.contains(skeleton))
     }
 
-    /// The same for one person alone.
+    /// The same for a single check.
     pub(crate) fn hits_person(&self, who: &UserDetails) -> bool {
         let by_name = !self.skeletons.is_empty();
         self.hits(who, &if by_name { who.skeletons() } else { Vec::new() })
     }
 
-    /// Whoever it hits by their name only takes another one now: from then on it goes by who they
-    /// are. Returns the one that is followed no more.
+    /// Follows a user matched by name through a rename. Returns the user dropped for it.
     pub(super) fn follow(&mut self, user_id: UserId) -> Option<UserId> {
         let is_full = self.followed.len() == MAX_FOLLOWED;
         let oldest = is_full.then(|| self.followed.remove(0));
@@ -124,8 +122,8 @@ impl ListEntry {
         oldest
     }
 
-    /// Whether it lets this person in. Nobody gets in by a name that only looks like the right one,
-    /// or that belongs to an account which isn't theirs.
+    /// Whether it invites this user. A similar name, or the name of another's account, doesn't
+    /// match.
     pub(super) fn invites(&self, who: &UserDetails) -> bool {
         if self.account.is_some() {
             return self.account == who.account;
@@ -135,7 +133,7 @@ impl ListEntry {
         named || self.user_id == Some(who.user_id)
     }
 
-    /// Whether somebody means this mark who names a target; `who` that is at present.
+    /// Whether a command with this target means the entry; `who` is the target's present user.
     pub(crate) fn is_meant(&self, target: &ModTarget, who: Option<&UserDetails>) -> bool {
         let is_theirs = |who: &UserDetails| {
             self.user_id == Some(who.user_id)
@@ -147,7 +145,7 @@ impl ListEntry {
             || who.is_some_and(is_theirs)
     }
 
-    /// Whether it is of a name that is folded like the target.
+    /// Whether its name folds to the same as the target's.
     pub(crate) fn is_alike(&self, target: &ModTarget) -> bool {
         match (&self.shown.target, target) {
             (ModTarget::User(own), ModTarget::User(name)) => {
@@ -158,7 +156,7 @@ impl ListEntry {
     }
 }
 
-/// What a target is found by.
+/// The key of a target.
 fn key(target: &ModTarget) -> String {
     match target {
         ModTarget::User(name) => format!("@{}", name.key()),

@@ -1,11 +1,11 @@
-//! What is set in a channel.
+//! A channel's settings.
 
 use chat_proto::period::Period;
 use chat_proto::setting::{ChannelSetting, SETTINGS, WordFilterChange, WordPattern};
 
 use super::word_filter::{TextFilter, WordFilter};
 
-/// The settings of one channel. Those of a new one are all as in [`Settings::default`].
+/// The settings; [`Settings::default`] are those of a new channel.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct Settings {
@@ -13,14 +13,14 @@ pub(crate) struct Settings {
     pub(crate) hidden: bool,
     pub(crate) slow: Option<Period>,
     pub(crate) topic_lock: bool,
-    /// What is said isn't kept.
+    /// Messages aren't kept in history.
     pub(crate) no_history: bool,
     pub(crate) words: WordFilter,
     pub(crate) no_links: bool,
 }
 
 impl Settings {
-    /// Changes one.
+    /// Changes a setting.
     pub(crate) fn set(&mut self, setting: &ChannelSetting) {
         match setting {
             ChannelSetting::InviteOnly(on) => self.invite_only = *on,
@@ -37,13 +37,13 @@ impl Settings {
         }
     }
 
-    /// What is refused in texts; nothing in most channels.
+    /// The filter; `None` for most channels.
     pub(crate) fn filter(&self) -> Option<TextFilter> {
         let refuses = self.no_links || !self.words.patterns().is_empty();
         refuses.then(|| TextFilter { words: self.words.clone(), no_links: self.no_links })
     }
 
-    /// The value of a setting, as it is stored: the words with blanks between them.
+    /// The stored value; words are separated by spaces.
     pub(crate) fn value(&self, name: &str) -> String {
         let on = |on: bool| if on { "on" } else { "off" }.to_owned();
         match name {
@@ -61,7 +61,7 @@ impl Settings {
         }
     }
 
-    /// The same for people: those who don't run the channel aren't told the words.
+    /// The displayed value: only operators see the words.
     pub(crate) fn shown(&self, name: &str, to_operator: bool) -> String {
         let words = self.words.patterns().len();
         match (name, words) {
@@ -71,7 +71,7 @@ impl Settings {
         }
     }
 
-    /// Takes a value as it is stored. One that isn't known, from another version, is passed over.
+    /// Restores a stored value. An unknown one, of another version, is skipped.
     pub(crate) fn restore(&mut self, name: &str, value: &str) {
         if name == "words" && value != "off" {
             for pattern in value.split(' ').filter_map(WordPattern::new) {
@@ -82,7 +82,7 @@ impl Settings {
         }
     }
 
-    /// Every setting's name and value as it is shown.
+    /// Every setting's name and displayed value.
     pub(crate) fn all(&self, to_operator: bool) -> impl Iterator<Item = (&'static str, String)> {
         SETTINGS.iter().map(move |(name, ..)| (*name, self.shown(name, to_operator)))
     }

@@ -1,4 +1,4 @@
-//! Who said something lately, for channels in which people speak slowly.
+//! Recent authors, for slow mode.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,18 +9,18 @@ use chat_proto::time::Timestamp;
 use crate::hub::id::UserDetails;
 use crate::hub::id::UserId;
 
-/// When the last line of each was. By party, so that a new name changes nothing, and by name, so
-/// that a new connection under the same name doesn't. It isn't kept over a restart.
+/// The last message of each author: by user id, so that a rename doesn't help, and by name, so that
+/// a new connection doesn't. Lost on restart.
 #[derive(Default)]
 pub(super) struct SlowMode {
     by_user: HashMap<UserId, Timestamp>,
     by_name: HashMap<UserName, Timestamp>,
-    /// The lines that were said, the oldest first.
+    /// The messages, oldest first.
     lines: VecDeque<(Timestamp, UserId, Option<UserName>)>,
 }
 
-/// Lines of one channel that are remembered; past it the oldest is forgotten, and its author may
-/// speak again.
+/// Messages remembered in one channel; beyond it the oldest is dropped, and its author may send
+/// again.
 const MAX_SPOKEN: usize = 4096;
 
 impl SlowMode {
@@ -46,7 +46,7 @@ impl SlowMode {
         }
     }
 
-    /// Unless a later one came after it.
+    /// Unless a later one followed.
     fn forget_line(&mut self, time: Timestamp, user_id: UserId, name: Option<&UserName>) {
         if self.by_user.get(&user_id) == Some(&time) {
             self.by_user.remove(&user_id);
@@ -56,7 +56,7 @@ impl SlowMode {
         }
     }
 
-    /// Seconds that somebody has to wait still; `None` if none.
+    /// The seconds left; `None` if the user may send now.
     pub(super) fn wait_secs(
         &self,
         who: &UserDetails,
@@ -64,14 +64,14 @@ impl SlowMode {
         every: Period,
     ) -> Option<u64> {
         let by_name = who.name.as_ref().and_then(|name| self.by_name.get(name));
-        // Signing in or out makes nobody quicker.
+        // Signing in or out doesn't shorten it.
         let user_ids = who.before.iter().chain([&who.user_id]);
         let last = user_ids.filter_map(|user_id| self.by_user.get(user_id)).chain(by_name).max()?;
         let wait = end(*last, every) - now.0;
         u64::try_from(wait).ok().filter(|wait| *wait > 0).map(|wait| wait.div_ceil(1000))
     }
 
-    /// Forgets those whose time is over.
+    /// Drops messages whose interval is over.
     pub(super) fn forget_before(&mut self, now: Timestamp, every: Option<Period>) {
         let Some(every) = every else { return *self = Self::default() };
         while self.lines.front().is_some_and(|(time, ..)| end(*time, every) <= now.0) {
@@ -80,7 +80,7 @@ impl SlowMode {
     }
 }
 
-/// The moment from which somebody may speak again, in milliseconds as in [`Timestamp`].
+/// When the author may send again, in milliseconds as in [`Timestamp`].
 fn end(last: Timestamp, every: Period) -> i64 {
     let millis = i64::try_from(every.secs()).unwrap_or(i64::MAX).saturating_mul(1000);
     last.0.saturating_add(millis)

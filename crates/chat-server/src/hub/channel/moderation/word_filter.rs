@@ -1,8 +1,7 @@
-//! Words and links that are refused.
+//! Filters words and links.
 //!
-//! Patterns are made ready to be matched when they are first needed, by the thread that needs them,
-//! and not under the lock of a channel. A text is matched in a time that grows with its length,
-//! whatever the patterns are.
+//! Patterns are compiled on first use, by the thread that needs them and not under a channel's
+//! lock. Matching takes time linear in the length of the text, whatever the patterns are.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -12,11 +11,11 @@ use chat_proto::setting::WordPattern;
 use chat_proto::spelling::spellings;
 use memchr::memmem;
 
-/// Parts that are found in one word before all patterns are looked for in it instead. A long word
-/// of one letter has a part of each pattern at each of its places.
+/// Hits in one word before all patterns are tried on it instead. A long word of one letter can
+/// contain a part of each pattern at each position.
 const MOST_FOUND: usize = 64;
 
-/// Patterns of words.
+/// A set of patterns.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WordFilter(Arc<Patterns>);
 
@@ -26,7 +25,7 @@ struct Patterns {
     matcher: OnceLock<Matcher>,
 }
 
-/// What is changed has to be made ready again.
+/// A changed set is compiled again.
 impl Clone for Patterns {
     fn clone(&self) -> Self {
         Self { all: self.all.clone(), matcher: OnceLock::new() }
@@ -54,8 +53,8 @@ impl WordFilter {
         change(&mut patterns.all);
     }
 
-    /// The first pattern that a word of the text fits. Words are what stands between blanks, and
-    /// the runs of letters and digits in it, however they are spelled.
+    /// The first pattern that matches a word of the text. Words are separated by spaces; runs of
+    /// letters and digits in them count too, in every spelling.
     fn find(&self, text: &str) -> Option<&WordPattern> {
         let Patterns { all, matcher } = &*self.0;
         if all.is_empty() {
@@ -67,19 +66,18 @@ impl WordFilter {
     }
 }
 
-/// Patterns as a text is spelled, each with its number.
+/// Compiled patterns, by number.
 #[derive(Debug)]
 struct Matcher {
     /// Those without a star.
     whole: HashMap<Box<str>, usize>,
     starred: Vec<(usize, Starred)>,
-    /// Finds the longest part of each of those with a star; without a value, each is looked for in
-    /// each word.
+    /// Finds the longest part of each pattern with a star; without a value, each pattern is tried
+    /// on each word.
     parts: Option<AhoCorasick>,
 }
 
-/// A pattern with a star, or several: what stands before the first star, between the stars, and
-/// behind the last one.
+/// A pattern with stars: the parts before, between and after them.
 #[derive(Debug)]
 struct Starred(Box<[Box<str>]>);
 
@@ -103,10 +101,10 @@ impl Matcher {
         Self { whole, starred, parts: parts.ok() }
     }
 
-    /// The number of the first pattern that the first word with one fits.
+    /// The number of the first pattern that matches, in the first word with a match.
     fn find(&self, text: &str) -> Option<usize> {
         let is_between = |c: char| !c.is_alphanumeric();
-        // A run that is a whole word was looked at as that.
+        // A run that is a whole word was tried already.
         let broken = text.split_whitespace().filter(|word| word.contains(is_between));
         let runs = broken.flat_map(|word| word.split(is_between)).filter(|run| !run.is_empty());
         text.split_whitespace().chain(runs).find_map(|word| {
@@ -118,7 +116,7 @@ impl Matcher {
     fn find_starred(&self, word: &str) -> Option<usize> {
         let fits = |(number, pattern): &(usize, Starred)| pattern.fits(word).then_some(*number);
         let Some(parts) = &self.parts else { return self.starred.iter().find_map(fits) };
-        // Mostly a word has no part of any.
+        // Most words contain no part.
         let mut found = parts.find_overlapping_iter(word).map(|found| found.pattern().as_usize());
         let one = found.next()?;
         let mut has_part = vec![false; self.starred.len()];
@@ -140,8 +138,7 @@ impl Starred {
         self.0.iter().max_by_key(|part| part.len()).map_or("", |part| &**part)
     }
 
-    /// Each part is looked for behind the one before it, so every byte of the word is looked at
-    /// once.
+    /// Each part is searched after the previous one, so each byte is scanned once.
     fn fits(&self, word: &str) -> bool {
         let [first, inner @ .., last] = &*self.0 else { return false };
         let rest = word.strip_prefix(&**first).and_then(|rest| rest.strip_suffix(&**last));
@@ -155,22 +152,21 @@ impl Starred {
     }
 }
 
-/// What a channel's rules say of texts. It is taken out of them to match a text without the
-/// channel's lock.
+/// The filter of a channel, cloned to run without the channel's lock.
 #[derive(Clone, Debug)]
 pub(crate) struct TextFilter {
     pub(super) words: WordFilter,
     pub(super) no_links: bool,
 }
 
-/// What a text holds that is refused.
+/// What a filter matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FilterMatch {
     Word(WordPattern),
     Link,
 }
 
-/// What a filter has found in a text. It holds for as long as the channel has the same filter.
+/// The result of a filter for a text; valid while the channel has the same filter.
 #[derive(Clone, Debug)]
 pub(crate) struct FilterVerdict {
     filter: TextFilter,
@@ -178,19 +174,18 @@ pub(crate) struct FilterVerdict {
 }
 
 impl TextFilter {
-    /// Whether it says the same of every text because nothing was changed since the other was
-    /// taken.
+    /// Whether nothing has changed since the other was cloned.
     fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.words.0, &other.words.0) && self.no_links == other.no_links
     }
 
-    /// What a text holds that is refused.
+    /// The first match in a text.
     pub(crate) fn find(&self, text: &str) -> Option<FilterMatch> {
         let word = self.words.find(text).map(|pattern| FilterMatch::Word(pattern.clone()));
         word.or_else(|| (self.no_links && has_link(text)).then_some(FilterMatch::Link))
     }
 
-    /// The same, to be told later.
+    /// Runs the filter and keeps the result.
     pub(crate) fn check(self, text: &str) -> FilterVerdict {
         let hit = self.find(text);
         FilterVerdict { filter: self, hit }
@@ -198,13 +193,13 @@ impl TextFilter {
 }
 
 impl FilterVerdict {
-    /// Whether it is what this filter says.
+    /// Whether it is the result of this filter.
     pub(crate) fn is_of(&self, filter: &TextFilter) -> bool {
         self.filter.is_same(filter)
     }
 }
 
-/// Whether a text holds a link: what has a scheme, or begins as the names of web servers do.
+/// Whether a text contains a link: a scheme, or the usual start of a web address.
 pub(crate) fn has_link(text: &str) -> bool {
     let begins_like_one = |word: &str| {
         let bare = word.trim_start_matches(|c: char| !c.is_alphanumeric());
@@ -306,7 +301,7 @@ mod tests {
         }
     }
 
-    /// What the patterns mean, as regular expressions say it.
+    /// The reference: patterns as regular expressions.
     #[test]
     fn patterns_are_matched_as_regular_expressions_would() {
         let mut state = 12345_u64;
