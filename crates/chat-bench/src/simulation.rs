@@ -19,7 +19,7 @@ use chat_proto::time::Timestamp;
 use chat_server::auth::AuthService;
 use chat_server::commit::local::LocalLog;
 use chat_server::commit::retention::Retention;
-use chat_server::conn::{self, ConnectionConfig, Peer};
+use chat_server::conn::{self, ConnectionConfig, PeerInfo};
 use chat_server::history::HistoryService;
 use chat_server::hub::limits::{Limits, RegistrationMode};
 use chat_server::hub::{Backends, Hub};
@@ -95,7 +95,7 @@ impl House {
     pub(crate) fn connect(&self) -> DuplexStream {
         let (peer, ours) = tokio::io::duplex(PIPE);
         let (hub, connection_config) = (Arc::clone(&self.hub), Arc::clone(&self.connection_config));
-        tokio::spawn(conn::serve(ours, Peer::local("a pipe"), hub, connection_config, ()));
+        tokio::spawn(conn::serve(ours, PeerInfo::local("a pipe"), hub, connection_config, ()));
         peer
     }
 }

@@ -20,7 +20,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
-use self::wire::{Answer, Request};
+use self::wire::{SocketReply, SocketRequest};
 use crate::hub::Hub;
 use crate::listen::ServerContext;
 use crate::listen::unix::UnixSocketListener;
@@ -129,9 +129,9 @@ async fn converse(stream: UnixStream, hub: &Arc<Hub>) -> io::Result<()> {
         return reject(stream.into_inner(), &too_long()).await;
     }
     let answered = async {
-        let rows = match Request::read(&line) {
+        let rows = match SocketRequest::read(&line) {
             Ok(request) => execute::execute(hub, request).await,
-            Err(refusal) => vec![Answer::from(refusal)],
+            Err(refusal) => vec![SocketReply::from(refusal)],
         };
         write(stream.get_mut(), &rows).await
     };
@@ -141,7 +141,7 @@ async fn converse(stream: UnixStream, hub: &Arc<Hub>) -> io::Result<()> {
 /// Refuses a question that wasn't read to its end. What is left of it is read and dropped, since the system takes the
 /// answer back with a connection that is closed before.
 async fn reject(mut stream: UnixStream, refusal: &Refusal) -> io::Result<()> {
-    timeout(ASK_DEADLINE, write(&mut stream, &[Answer::from(refusal.clone())])).await??;
+    timeout(ASK_DEADLINE, write(&mut stream, &[SocketReply::from(refusal.clone())])).await??;
     let mut rest = stream.take(MAX_DROPPED_BYTES);
     // Whoever takes longer has had their answer in time.
     if let Ok(dropped) = timeout(DROP_DEADLINE, tokio::io::copy(&mut rest, &mut sink())).await {
@@ -150,7 +150,7 @@ async fn reject(mut stream: UnixStream, refusal: &Refusal) -> io::Result<()> {
     Ok(())
 }
 
-async fn write(stream: &mut UnixStream, rows: &[Answer]) -> io::Result<()> {
+async fn write(stream: &mut UnixStream, rows: &[SocketReply]) -> io::Result<()> {
     for row in rows {
         let mut line = serde_json::to_vec(row)?;
         line.push(b'\n');

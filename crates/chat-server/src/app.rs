@@ -343,7 +343,7 @@ pub fn describe(addresses: &[SocketAddr], unix: Option<&Path>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conn::Peer;
+    use crate::conn::PeerInfo;
     use crate::hub::limits::Limits;
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, ReadHalf};
     use tokio::io::{DuplexStream, WriteHalf, duplex, split};
@@ -360,7 +360,13 @@ mod tests {
         };
         let (ours, theirs) = duplex(1024);
         let (hub, connection_config) = (Arc::clone(hub), Arc::new(connection_config));
-        tokio::spawn(crate::conn::serve(ours, Peer::local("a test"), hub, connection_config, ()));
+        tokio::spawn(crate::conn::serve(
+            ours,
+            PeerInfo::local("a test"),
+            hub,
+            connection_config,
+            (),
+        ));
         let (read, write) = split(theirs);
         (BufReader::new(read).lines(), write)
     }

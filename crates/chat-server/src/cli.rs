@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
     after_help = "Examples:\n  chat-server\n  chat-server --listen '[::]:5002' --name chat.example.org\n  \
                   chat-server --config /etc/chat-server/config.toml\n\nThen: telnet 127.0.0.1 5002"
 )]
-pub struct Args {
+pub struct ServerArgs {
     /// What to do instead of serving
     #[command(subcommand)]
     pub tool: Option<Tool>,
@@ -95,7 +95,7 @@ pub enum Tool {
     },
     /// Run a server that is up: its operators, who is kept out, invitations. Ends with 0 if it is done, 1 if it is
     /// refused, 2 if the command line is wrong, 3 if no server can be reached
-    Admin(Admin),
+    Admin(AdminArgs),
     /// Put a backup in place of what is stored, and keep that aside; the server must be stopped
     Restore {
         /// What backup wrote
@@ -110,7 +110,7 @@ pub enum Tool {
 
 /// What an operator asks of a running server.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Admin {
+pub struct AdminArgs {
     /// Answer with a JSON object a line, for programs
     #[arg(long, global = true)]
     pub json: bool,
@@ -122,13 +122,13 @@ pub struct Admin {
 
     /// What is to be done
     #[command(subcommand)]
-    pub wish: AdminWish,
+    pub wish: AdminSubcommand,
 }
 
 /// What is to be done.
 #[derive(Clone, Debug, Subcommand)]
 #[expect(missing_docs, reason = "each stands in the help")]
-pub enum AdminWish {
+pub enum AdminSubcommand {
     /// Make an account an operator of the server
     Grant { name: String },
     /// Take that right from it
@@ -175,7 +175,7 @@ pub enum AdminWish {
     /// List connections: number, name, account, address, since when, idle for how long, kind of client
     Users {
         #[command(flatten)]
-        page: ListWish,
+        page: ListOptions,
         /// Those after this number
         #[arg(long, value_name = "NUMBER")]
         after: Option<u64>,
@@ -183,7 +183,7 @@ pub enum AdminWish {
     /// List accounts
     Accounts {
         #[command(flatten)]
-        page: ListWish,
+        page: ListOptions,
         /// Those after this name
         #[arg(long, value_name = "NAME")]
         after: Option<String>,
@@ -191,7 +191,7 @@ pub enum AdminWish {
     /// List channels, also hidden ones
     Channels {
         #[command(flatten)]
-        page: ListWish,
+        page: ListOptions,
         /// Those after this name
         #[arg(long, value_name = "NAME")]
         after: Option<String>,
@@ -202,7 +202,7 @@ pub enum AdminWish {
 
 /// Which rows of a list are wanted.
 #[derive(Clone, Debug, clap::Args)]
-pub struct ListWish {
+pub struct ListOptions {
     /// Only names that contain this
     pub part: Option<String>,
     /// So many rows at most [default and most: 1000]

@@ -11,24 +11,24 @@ use crate::hub::id::{Source, UserId};
 use crate::hub::query::HiddenAuthors;
 
 /// The state of one connection that handlers read.
-pub(crate) struct Me {
+pub(crate) struct ClientState {
     pub(crate) name: Option<UserName>,
     /// The name is an account's.
     signed_in: bool,
     pub(crate) format: Format,
     /// Every conversation that was entered or opened, the current one last, before it the one that
     /// was current before, and so on.
-    places: Vec<Place>,
+    joined: Vec<JoinedConversation>,
     ignored: Option<Box<Ignored>>,
     /// Who has none of it takes no room for it.
-    aside: Option<Box<Aside>>,
+    cold: Option<Box<ColdState>>,
     /// The peer's address, as it is shown.
     pub(crate) address: Box<str>,
 }
 
 /// What many never have.
 #[derive(Default)]
-struct Aside {
+struct ColdState {
     /// Who wrote privately last, by the name that they had.
     reply_to: Option<(UserId, UserName)>,
     /// Numbers of things that come in more than one way and were told.
@@ -39,7 +39,7 @@ struct Aside {
 
 /// A conversation that one is in.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct JoinedConversation {
     pub(crate) conversation: Conversation,
     /// For a private chat, who it is with: whoever else may have the name later is somebody else.
     pub(crate) with: Option<UserId>,
@@ -64,15 +64,15 @@ const MAX_IGNORED: usize = 100;
 /// within moments of each other.
 const REMEMBERED: usize = 256;
 
-impl Me {
+impl ClientState {
     pub(crate) fn new(address: Box<str>) -> Self {
         Self {
             name: None,
             signed_in: false,
             format: Format::default(),
-            places: Vec::new(),
+            joined: Vec::new(),
             ignored: None,
-            aside: None,
+            cold: None,
             address,
         }
     }
@@ -89,41 +89,41 @@ impl Me {
     /// Has registered the name. Returns whether the person had no name before.
     pub(crate) fn register(&mut self, name: UserName) -> bool {
         self.signed_in = true;
-        if let Some(aside) = &mut self.aside {
-            aside.wanted_name = None;
+        if let Some(cold) = &mut self.cold {
+            cold.wanted_name = None;
         }
         self.name.replace(name).is_none()
     }
 
     /// The name that was refused because it is no account's.
     pub(crate) fn wanted_name(&self) -> Option<&UserName> {
-        self.aside.as_ref()?.wanted_name.as_ref()
+        self.cold.as_ref()?.wanted_name.as_ref()
     }
 
     /// A name was refused because it is no account's.
-    pub(crate) fn wants_name(&mut self, name: UserName) {
-        self.aside.get_or_insert_default().wanted_name = Some(name);
+    pub(crate) fn set_wanted_name(&mut self, name: UserName) {
+        self.cold.get_or_insert_default().wanted_name = Some(name);
     }
 
     /// Has no name any more, is in no conversation, and hides nobody.
     pub(crate) fn sign_out(&mut self) {
         self.name = None;
         self.signed_in = false;
-        self.places = Vec::new();
-        if let Some(aside) = &mut self.aside {
-            aside.reply_to = None;
+        self.joined = Vec::new();
+        if let Some(cold) = &mut self.cold {
+            cold.reply_to = None;
         }
         self.ignored = None;
     }
 
     /// Who wrote privately last, by the name that they had.
     pub(crate) fn reply_to(&self) -> Option<&(UserId, UserName)> {
-        self.aside.as_ref()?.reply_to.as_ref()
+        self.cold.as_ref()?.reply_to.as_ref()
     }
 
     /// Somebody has written privately.
-    pub(crate) fn was_written_to(&mut self, by: (UserId, UserName)) {
-        self.aside.get_or_insert_default().reply_to = Some(by);
+    pub(crate) fn set_reply_to(&mut self, by: (UserId, UserName)) {
+        self.cold.get_or_insert_default().reply_to = Some(by);
     }
 
     /// Whether the name is an account's.
@@ -133,7 +133,7 @@ impl Me {
 
     /// Another device has hidden somebody.
     pub(crate) fn hide(&mut self, hidden: account::IgnoredUser) {
-        if self.may_ignore_more().is_ok() {
+        if self.check_ignore_limit().is_ok() {
             self.ignore(hidden.name, hidden.user_id);
         }
     }
@@ -151,55 +151,55 @@ impl Me {
     }
 
     /// Where what is typed goes.
-    pub(crate) fn current_place(&self) -> Option<&Place> {
-        self.places.last()
+    pub(crate) fn current_joined(&self) -> Option<&JoinedConversation> {
+        self.joined.last()
     }
 
     /// The conversation into which what is typed goes.
     pub(crate) fn current(&self) -> Option<&Conversation> {
-        self.current_place().map(|place| &place.conversation)
+        self.current_joined().map(|joined| &joined.conversation)
     }
 
     /// Every conversation, the current one last.
-    pub(crate) fn places(&self) -> &[Place] {
-        &self.places
+    pub(crate) fn joined(&self) -> &[JoinedConversation] {
+        &self.joined
     }
 
     /// The place of a conversation that one is in.
-    pub(crate) fn place(&self, conversation: &Conversation) -> Option<&Place> {
-        self.places.iter().find(|place| place.conversation == *conversation)
+    pub(crate) fn find_joined(&self, conversation: &Conversation) -> Option<&JoinedConversation> {
+        self.joined.iter().find(|joined| joined.conversation == *conversation)
     }
 
     /// Makes a conversation current, which may be new.
-    pub(crate) fn go_to(&mut self, place: Place) {
-        self.leave(&place.conversation);
+    pub(crate) fn make_current(&mut self, joined: JoinedConversation) {
+        self.leave(&joined.conversation);
         // Most people are in one: room for more is taken when it is needed.
-        self.places.reserve_exact(1);
-        self.places.push(place);
+        self.joined.reserve_exact(1);
+        self.joined.push(joined);
     }
 
     /// Is in one more conversation; the current one stays, if there is one.
-    pub(crate) fn be_in(&mut self, place: Place) {
-        self.leave(&place.conversation);
-        self.places.reserve_exact(1);
-        self.places.insert(0, place);
+    pub(crate) fn add_joined(&mut self, joined: JoinedConversation) {
+        self.leave(&joined.conversation);
+        self.joined.reserve_exact(1);
+        self.joined.insert(0, joined);
     }
 
     /// Leaves a conversation; the one before becomes current.
     pub(crate) fn leave(&mut self, conversation: &Conversation) {
-        self.places.retain(|place| place.conversation != *conversation);
+        self.joined.retain(|joined| joined.conversation != *conversation);
     }
 
     /// Somebody has another name now.
     pub(crate) fn renamed(&mut self, who: Source, to: &UserName) {
-        for place in &mut self.places {
-            if place.with == Some(who.was) {
-                place.with = Some(who.user_id);
-                place.conversation = Conversation::Private(to.clone());
+        for joined in &mut self.joined {
+            if joined.with == Some(who.was) {
+                joined.with = Some(who.user_id);
+                joined.conversation = Conversation::Private(to.clone());
             }
         }
-        if let Some(aside) = &mut self.aside
-            && let Some((last, name)) = &mut aside.reply_to
+        if let Some(cold) = &mut self.cold
+            && let Some((last, name)) = &mut cold.reply_to
             && *last == who.was
         {
             *last = who.user_id;
@@ -263,7 +263,7 @@ impl Me {
     }
 
     /// How many more may be hidden.
-    pub(crate) fn may_ignore_more(&self) -> Result<(), usize> {
+    pub(crate) fn check_ignore_limit(&self) -> Result<(), usize> {
         let ignored = self.ignored.as_ref().map_or(0, |ignored| ignored.len());
         if ignored < MAX_IGNORED { Ok(()) } else { Err(MAX_IGNORED) }
     }
@@ -277,8 +277,8 @@ impl Me {
     }
 
     /// Whether something that comes in more than one way comes for the first time.
-    pub(crate) fn is_first_of(&mut self, once: u64) -> bool {
-        let told = &mut self.aside.get_or_insert_default().told;
+    pub(crate) fn is_first(&mut self, once: u64) -> bool {
+        let told = &mut self.cold.get_or_insert_default().told;
         if told.contains(&once) {
             return false;
         }
@@ -303,13 +303,13 @@ mod tests {
     use crate::hub::id::ClientId;
     use chat_proto::name::ChannelName;
 
-    fn channel(name: &str) -> Place {
+    fn channel(name: &str) -> JoinedConversation {
         let name = ChannelName::new(name).unwrap();
-        Place { conversation: Conversation::Channel(name), with: None }
+        JoinedConversation { conversation: Conversation::Channel(name), with: None }
     }
 
-    fn me() -> Me {
-        Me::new("test".into())
+    fn state() -> ClientState {
+        ClientState::new("test".into())
     }
 
     fn by(user_id: u64) -> Source {
@@ -322,67 +322,70 @@ mod tests {
 
     #[test]
     fn the_conversation_before_becomes_current() {
-        let mut me = me();
+        let mut state = state();
         for name in ["one", "two", "three", "two"] {
-            me.go_to(channel(name));
+            state.make_current(channel(name));
         }
-        assert_eq!(me.current(), Some(&channel("two").conversation));
-        me.leave(&channel("one").conversation);
-        assert_eq!(me.current(), Some(&channel("two").conversation));
-        me.leave(&channel("two").conversation);
-        assert_eq!(me.current(), Some(&channel("three").conversation));
-        me.leave(&channel("three").conversation);
-        assert_eq!(me.current(), None);
+        assert_eq!(state.current(), Some(&channel("two").conversation));
+        state.leave(&channel("one").conversation);
+        assert_eq!(state.current(), Some(&channel("two").conversation));
+        state.leave(&channel("two").conversation);
+        assert_eq!(state.current(), Some(&channel("three").conversation));
+        state.leave(&channel("three").conversation);
+        assert_eq!(state.current(), None);
     }
 
     #[test]
     fn a_new_name_does_not_bring_an_ignored_person_back() {
-        let mut me = me();
+        let mut state = state();
         let [bob, rob] = names(["bob", "rob"]);
-        assert!(me.ignore(bob.clone(), Some(UserId(7))));
-        assert!(!me.ignore(bob.clone(), Some(UserId(7))));
-        assert!(me.ignores(UserId(7), &rob));
-        assert!(me.ignores(UserId(8), &bob));
-        assert!(!me.ignores(UserId(8), &rob));
-        assert!(me.unignore(&bob, Some(UserId(7))));
-        assert!(!me.ignores(UserId(7), &bob));
+        assert!(state.ignore(bob.clone(), Some(UserId(7))));
+        assert!(!state.ignore(bob.clone(), Some(UserId(7))));
+        assert!(state.ignores(UserId(7), &rob));
+        assert!(state.ignores(UserId(8), &bob));
+        assert!(!state.ignores(UserId(8), &rob));
+        assert!(state.unignore(&bob, Some(UserId(7))));
+        assert!(!state.ignores(UserId(7), &bob));
     }
 
     #[test]
     fn an_ignored_person_who_was_renamed_is_seen_again_under_either_name() {
         for (typed, now_there) in [("rob", Some(UserId(7))), ("rob", None), ("bob", None)] {
-            let mut me = me();
+            let mut state = state();
             let [bob, carol, rob, typed] = names(["bob", "carol", "rob", typed]);
-            me.ignore(bob, Some(UserId(7)));
-            me.ignore(carol.clone(), Some(UserId(8)));
-            me.renamed(by(7), &rob);
-            assert_eq!(me.ignored_names(), [carol.clone(), rob.clone()]);
-            assert!(me.unignore(&typed, now_there));
-            assert_eq!(me.ignored_names(), [carol]);
-            assert!(!me.ignores(UserId(7), &rob));
+            state.ignore(bob, Some(UserId(7)));
+            state.ignore(carol.clone(), Some(UserId(8)));
+            state.renamed(by(7), &rob);
+            assert_eq!(state.ignored_names(), [carol.clone(), rob.clone()]);
+            assert!(state.unignore(&typed, now_there));
+            assert_eq!(state.ignored_names(), [carol]);
+            assert!(!state.ignores(UserId(7), &rob));
         }
     }
 
     #[test]
     fn a_private_chat_stays_with_its_person_whatever_their_name() {
-        let mut me = me();
+        let mut state = state();
         let [bob, rob] = names(["bob", "rob"]);
-        me.go_to(Place { conversation: Conversation::Private(bob.clone()), with: Some(UserId(7)) });
-        me.renamed(by(8), &rob);
-        assert_eq!(me.current(), Some(&Conversation::Private(bob)));
-        me.renamed(by(7), &rob);
-        assert_eq!(me.current(), Some(&Conversation::Private(rob)));
+        state.make_current(JoinedConversation {
+            conversation: Conversation::Private(bob.clone()),
+            with: Some(UserId(7)),
+        });
+        state.renamed(by(8), &rob);
+        assert_eq!(state.current(), Some(&Conversation::Private(bob)));
+        state.renamed(by(7), &rob);
+        assert_eq!(state.current(), Some(&Conversation::Private(rob)));
     }
 
     #[test]
     fn what_comes_in_two_ways_is_told_once() {
-        let mut me = me();
-        assert!(me.is_first_of(1));
-        assert!(me.is_first_of(2));
-        assert!(!me.is_first_of(1));
+        let mut state = state();
+        assert!(state.is_first(1));
+        assert!(state.is_first(2));
+        assert!(!state.is_first(1));
         for once in 3..1000 {
-            assert!(me.is_first_of(once));
-            assert!(!me.is_first_of(once));
+            assert!(state.is_first(once));
+            assert!(!state.is_first(once));
         }
     }
 }

@@ -32,7 +32,7 @@ use self::connection::{format, help, info, ping, quit};
 use self::message::{history, me, mentions, msg, once, private, reply, say, search};
 use self::server::{announce, invitation, kill, server_bans, stats};
 use self::user::{away, back, ignore, name, unignore, whois};
-use crate::client_state::{Me, Place};
+use crate::client_state::{ClientState, JoinedConversation};
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminRequest;
 use crate::hub::channel::Channel;
@@ -46,8 +46,8 @@ use crate::inbox::Inbox;
 use crate::policy;
 
 /// Who asks, and what a handler may read.
-pub(crate) struct Asker<'a> {
-    pub(crate) me: &'a Me,
+pub(crate) struct CommandContext<'a> {
+    pub(crate) state: &'a ClientState,
     pub(crate) inbox: &'a Inbox,
     pub(crate) hub: &'a Hub,
     pub(crate) client: &'a Client,
@@ -60,7 +60,7 @@ pub(crate) struct Asker<'a> {
 pub(crate) type Rows = Box<dyn Iterator<Item = Event> + Send>;
 
 /// What a handler returns.
-pub(crate) enum Outcome {
+pub(crate) enum Response {
     /// Rows, and what the `ok` after them tells.
     Answer(Vec<Event>, OkReply),
     /// Rows that are made when there is room for their bytes, and what the `ok` after them tells.
@@ -71,30 +71,30 @@ pub(crate) enum Outcome {
         done: OkReply,
     },
     /// Something is to change.
-    Change(Change),
+    Effect(Effect),
 }
 
 /// What a handler wants changed.
-pub(crate) enum Change {
+pub(crate) enum Effect {
     Name(UserName),
     Create(ChannelName, Option<Text>),
     Enter(ChannelName, Option<MessageId>),
     Leave(Conversation, Option<Text>),
     OpenPrivate(UserName, Option<Text>),
     Say {
-        to: Place,
+        to: JoinedConversation,
         text: Text,
         action: bool,
         once: Option<OnceKey>,
         /// What the channel's filter has found in it.
         verdict: Option<FilterVerdict>,
     },
-    LookBack {
+    ReadHistory {
         conversation: Conversation,
         of: ConversationRef,
         span: HistoryRange,
     },
-    LookFor {
+    Search {
         search: SearchQuery,
         only: Option<ConversationRef>,
     },
@@ -107,22 +107,22 @@ pub(crate) enum Change {
     Away(Option<Away>),
     Ignore(UserName),
     Unignore(UserName),
-    Act {
+    Moderate {
         channel: Arc<Channel>,
-        act: ModAction,
+        action: ModAction,
     },
-    TellActs {
+    ShowLog {
         channel: ChannelName,
         most: u32,
     },
     Format(Format),
     Quit(Option<Text>),
-    Account(AccountChange),
+    Account(AccountEffect),
     /// What an operator of the server wants, and why.
-    Decree(AdminRequest, Option<Text>),
+    Admin(AdminRequest, Option<Text>),
 }
 
-impl Change {
+impl Effect {
     /// Whether anything of it that a person without an account wants is stored.
     pub(crate) fn is_stored(&self) -> bool {
         matches!(
@@ -131,14 +131,14 @@ impl Change {
                 | Self::OpenPrivate(_, Some(_))
                 | Self::Say { .. }
                 | Self::Topic(..)
-                | Self::Act { .. }
-                | Self::Account(AccountChange::Register { .. })
+                | Self::Moderate { .. }
+                | Self::Account(AccountEffect::Register { .. })
         )
     }
 }
 
 /// What a handler wants changed about an account.
-pub(crate) enum AccountChange {
+pub(crate) enum AccountEffect {
     /// Makes the name an account.
     Register {
         name: UserName,
@@ -152,51 +152,53 @@ pub(crate) enum AccountChange {
     Forget(Option<Secret>),
 }
 
-type Handled = Result<Outcome, Refusal>;
+type CommandResult = Result<Response, Refusal>;
 
 /// Gives a command to its handler.
-pub(crate) fn handle(asker: &Asker<'_>, command: Command) -> Handled {
+pub(crate) fn handle(context: &CommandContext<'_>, command: Command) -> CommandResult {
     let spec = command.kind().spec();
-    policy::user::may_ask(spec, asker.me.name.is_some())?;
-    let required = asker.hub.bounds.accounts_required;
-    policy::account::may_ask(spec, required, asker.me.is_signed_in())?;
-    policy::operator::may_ask(spec, spec.for_server_operators && asker.is_server_operator())?;
+    policy::user::may_ask(spec, context.state.name.is_some())?;
+    let required = context.hub.bounds.accounts_required;
+    policy::account::may_ask(spec, required, context.state.is_signed_in())?;
+    policy::operator::may_ask(spec, spec.for_server_operators && context.is_server_operator())?;
     match command {
-        Command::Help(word) => help::handle(asker, word.as_ref()),
-        Command::Name(name) => name::handle(asker, name),
-        Command::Channels(part, after) => channels::handle(asker, part, after.as_ref()),
-        Command::Create(channel, topic) => create::handle(asker, channel, topic),
-        Command::Enter(channel, after) => enter::handle(asker, channel, after),
-        Command::Leave(conversation, reason) => leave::handle(asker, conversation, reason),
-        Command::Private(user, text) => private::handle(asker, user, text),
-        Command::Msg(user, text) => msg::handle(asker, user, text),
-        Command::Reply(text) => reply::handle(asker, text),
-        Command::Say(to, text) => say::handle(asker, to, text),
-        Command::Me(text) => me::handle(asker, text),
-        Command::History(conversation, span) => history::handle(asker, conversation, span),
+        Command::Help(word) => help::handle(context, word.as_ref()),
+        Command::Name(name) => name::handle(context, name),
+        Command::Channels(part, after) => channels::handle(context, part, after.as_ref()),
+        Command::Create(channel, topic) => create::handle(context, channel, topic),
+        Command::Enter(channel, after) => enter::handle(context, channel, after),
+        Command::Leave(conversation, reason) => leave::handle(context, conversation, reason),
+        Command::Private(user, text) => private::handle(context, user, text),
+        Command::Msg(user, text) => msg::handle(context, user, text),
+        Command::Reply(text) => reply::handle(context, text),
+        Command::Say(to, text) => say::handle(context, to, text),
+        Command::Me(text) => me::handle(context, text),
+        Command::History(conversation, span) => history::handle(context, conversation, span),
         Command::Mentions { count, before } => Ok(mentions::handle(count, before)),
-        Command::Search(search) => search::handle(asker, search),
-        Command::Once { key, to, text } => once::handle(asker, key, to, text),
-        Command::Info => info::handle(asker),
-        Command::Users(channel, after) => users::handle(asker, channel.as_ref(), after.as_ref()),
-        Command::Whois(user) => whois::handle(asker, &user),
-        Command::Topic(text) => topic::handle(asker, text),
+        Command::Search(search) => search::handle(context, search),
+        Command::Once { key, to, text } => once::handle(context, key, to, text),
+        Command::Info => info::handle(context),
+        Command::Users(channel, after) => users::handle(context, channel.as_ref(), after.as_ref()),
+        Command::Whois(user) => whois::handle(context, &user),
+        Command::Topic(text) => topic::handle(context, text),
         Command::Away(reason) => Ok(away::handle(reason)),
         Command::Back => Ok(back::handle()),
-        Command::Ignore(user) => ignore::handle(asker, user),
+        Command::Ignore(user) => ignore::handle(context, user),
         Command::Unignore(user) => Ok(unignore::handle(user)),
-        Command::Moderate(channel, running) => moderation::handle(asker, channel.as_ref(), running),
-        Command::Drop(channel, reason) => drop::handle(asker, &channel, reason),
-        Command::Everywhere(wanted) => server_bans::handle(asker, wanted),
-        Command::Kill(user, reason) => kill::handle(asker, user, reason),
+        Command::Moderate(channel, command) => {
+            moderation::handle(context, channel.as_ref(), command)
+        }
+        Command::Drop(channel, reason) => drop::handle(context, &channel, reason),
+        Command::Everywhere(wanted) => server_bans::handle(context, wanted),
+        Command::Kill(user, reason) => kill::handle(context, user, reason),
         Command::Announce(text) => Ok(announce::handle(text)),
-        Command::Stats => Ok(stats::handle(asker)),
+        Command::Stats => Ok(stats::handle(context)),
         Command::Invitation => Ok(invitation::handle()),
-        Command::Register { invite, password } => register::handle(asker, invite, password),
-        Command::Login(name, credential) => login::handle(asker, name, credential),
-        Command::Logout => logout::handle(asker),
-        Command::Password(passwords) => password::handle(asker, passwords),
-        Command::Forget(password) => forget::handle(asker, password),
+        Command::Register { invite, password } => register::handle(context, invite, password),
+        Command::Login(name, credential) => login::handle(context, name, credential),
+        Command::Logout => logout::handle(context),
+        Command::Password(passwords) => password::handle(context, passwords),
+        Command::Forget(password) => forget::handle(context, password),
         Command::Format(format) => Ok(format::handle(format)),
         Command::Ping(token) => Ok(ping::handle(token)),
         Command::Quit(reason) => Ok(quit::handle(reason)),
@@ -211,10 +213,10 @@ fn done(count: usize, next: Option<Command>) -> OkReply {
     }
 }
 
-impl Asker<'_> {
+impl CommandContext<'_> {
     /// The conversation into which one talks.
-    fn current(&self) -> Result<&Place, Refusal> {
-        self.me.current_place().ok_or_else(Refusal::no_conversation)
+    fn current(&self) -> Result<&JoinedConversation, Refusal> {
+        self.state.current_joined().ok_or_else(Refusal::no_conversation)
     }
 
     /// The current conversation, which must be a channel for this command.
@@ -240,13 +242,13 @@ impl Asker<'_> {
     }
 
     /// Somebody to write to, by the name that they have now.
-    fn somebody(user: UserName) -> Place {
-        Place { conversation: Conversation::Private(user), with: None }
+    fn named(user: UserName) -> JoinedConversation {
+        JoinedConversation { conversation: Conversation::Private(user), with: None }
     }
 
     /// Whether one may be in one more conversation.
-    fn has_room(&self) -> Result<(), Refusal> {
+    fn check_conversation_limit(&self) -> Result<(), Refusal> {
         let most = self.hub.bounds.conversations_per_person;
-        policy::user::may_be_in_more(self.me.places().len(), most)
+        policy::user::may_be_in_more(self.state.joined().len(), most)
     }
 }

@@ -16,13 +16,13 @@ use chat_proto::limits::MAX_HISTORY_LINES;
 use chat_proto::name::ChannelName;
 use chat_proto::setting::ChannelSetting;
 
-use crate::cli::{Args, LogFormat, Tool};
+use crate::cli::{LogFormat, ServerArgs, Tool};
 use crate::commit::retention::{Retention, RetentionRule};
 use crate::conn::{ConnectionConfig, ThrottleConfig};
 use crate::hub::limits::{LINE, Limits, Quotas, RateLimit, RegistrationMode};
 use crate::store::{Durability, StoreLocation};
 
-use self::file::File;
+use self::file::ConfigFile;
 use self::listen::Listen;
 
 /// Where a server listens if nothing else is said.
@@ -72,7 +72,7 @@ pub struct AdminSocket {
 
 /// Why settings can't be used: what is wrong, where, and what would be right.
 #[derive(Debug, thiserror::Error)]
-pub enum Wrong {
+pub enum ConfigError {
     /// A file can't be read.
     #[error("{path} can't be read")]
     Unreadable {
@@ -158,8 +158,8 @@ pub struct Logging {
 
 impl Config {
     /// Puts flags and file together; flags win.
-    pub fn check(args: &Args, file: File) -> Result<Self, Wrong> {
-        let File {
+    pub fn check(args: &ServerArgs, file: ConfigFile) -> Result<Self, ConfigError> {
+        let ConfigFile {
             listen,
             unix,
             name,
@@ -182,13 +182,13 @@ impl Config {
         };
         let unix = args.unix.clone().or(unix);
         if listen.is_empty() && unix.is_none() {
-            return Err(Wrong::NoDoor);
+            return Err(ConfigError::NoDoor);
         }
         let admin = admin_socket(args.admin_socket.clone().or(admin_socket_in_file), &kept_in);
         if let Some(path) =
             unix.clone().filter(|path| admin.as_ref().is_some_and(|a| a.path == *path))
         {
-            return Err(Wrong::SameSocket { path });
+            return Err(ConfigError::SameSocket { path });
         }
         let name = args.name.clone().or(name);
         let name = name.as_deref().and_then(greeting::name).unwrap_or_else(machine_name);
@@ -196,25 +196,25 @@ impl Config {
         let serves = matches!(args.tool, None | Some(Tool::Check { .. }));
         let motd = match args.motd.clone().or(motd).filter(|_| serves) {
             Some(path) => {
-                greeting::motd(&path).map_err(|source| Wrong::Unreadable { path, source })?
+                greeting::motd(&path).map_err(|source| ConfigError::Unreadable { path, source })?
             }
             None => Vec::new(),
         };
         let listen = if serves { listen::resolve(&listen)? } else { Vec::new() };
-        let seconds = |value, key, usual| -> Result<Duration, Wrong> {
+        let seconds = |value, key, usual| -> Result<Duration, ConfigError> {
             Ok(Duration::from_secs(bounded(value, key, 1..=MAX_SECONDS, usual)?))
         };
-        let count = |value, key, usual| -> Result<usize, Wrong> {
+        let count = |value, key, usual| -> Result<usize, ConfigError> {
             Ok(usize::try_from(bounded(value, key, 1..=MAX_COUNT, usual)?).unwrap_or(usize::MAX))
         };
-        let rate = |value, key, usual| -> Result<u32, Wrong> {
+        let rate = |value, key, usual| -> Result<u32, ConfigError> {
             Ok(u32::try_from(bounded(value, key, 1..=MAX_RATE, usual)?).unwrap_or(u32::MAX))
         };
         let pace = ThrottleConfig {
             burst: rate(limits.burst_lines, "limits.burst_lines", 100)?,
             per_second: rate(limits.lines_per_second, "limits.lines_per_second", 10)?,
         };
-        let mib = |value, key, usual| -> Result<u64, Wrong> {
+        let mib = |value, key, usual| -> Result<u64, ConfigError> {
             Ok(bounded(value, key, 1..=MAX_RATE, usual)? << 20)
         };
         let per_address =
@@ -314,8 +314,8 @@ impl Config {
             free_disk: if args.no_limits { 0 } else { free_disk },
             presence_every: seconds(limits.presence_seconds, "limits.presence_seconds", 10)?,
             durability: match durability {
-                None | Some(file::Durability::Machine) => Durability::Machine,
-                Some(file::Durability::Process) => Durability::Process,
+                None | Some(file::DurabilitySetting::Machine) => Durability::Machine,
+                Some(file::DurabilitySetting::Process) => Durability::Process,
             },
             retention: retention(&history, &kept_in)?,
             place: kept_in,
@@ -366,10 +366,10 @@ fn given_directory(variable: &str) -> Option<PathBuf> {
 }
 
 fn place(
-    args: &Args,
+    args: &ServerArgs,
     data: Option<PathBuf>,
     ephemeral: Option<bool>,
-) -> Result<StoreLocation, Wrong> {
+) -> Result<StoreLocation, ConfigError> {
     let in_check = matches!(args.tool, Some(Tool::Check { ephemeral: true }));
     if args.ephemeral || in_check || (args.data.is_none() && ephemeral == Some(true)) {
         return Ok(StoreLocation::Memory);
@@ -379,7 +379,7 @@ fn place(
         .or(data)
         .or_else(state_directory)
         .map(StoreLocation::Directory)
-        .ok_or(Wrong::NoPlace)
+        .ok_or(ConfigError::NoPlace)
 }
 
 /// The directory that the service manager gives (systemd.exec(5)), else one in the user's state (XDG Base
@@ -395,14 +395,17 @@ fn state_directory() -> Option<PathBuf> {
 }
 
 /// How long lines are kept; 0 is for ever.
-fn retention(history: &file::History, place: &StoreLocation) -> Result<Retention, Wrong> {
+fn retention(
+    history: &file::HistorySection,
+    place: &StoreLocation,
+) -> Result<Retention, ConfigError> {
     // Memory has an end, and a file's disk is for its owner to watch.
     let in_memory = *place == StoreLocation::Memory;
-    let days = |value, key: &str, usual| -> Result<Option<u32>, Wrong> {
+    let days = |value, key: &str, usual| -> Result<Option<u32>, ConfigError> {
         let days = bounded(value, key, 0..=MAX_DAYS, usual)?;
         Ok(u32::try_from(days).ok().filter(|days| *days > 0))
     };
-    let lines = |value, key: &str, usual| -> Result<Option<u64>, Wrong> {
+    let lines = |value, key: &str, usual| -> Result<Option<u64>, ConfigError> {
         Ok(Some(bounded(value, key, 0..=MAX_COUNT, usual)?).filter(|lines| *lines > 0))
     };
     let usual = RetentionRule {
@@ -413,8 +416,8 @@ fn retention(history: &file::History, place: &StoreLocation) -> Result<Retention
             0,
         )?,
     };
-    let own = |(name, keep): (&String, &file::Keep)| {
-        let wrong = |_| Wrong::Channel { name: name.clone() };
+    let own = |(name, keep): (&String, &file::KeepSection)| {
+        let wrong = |_| ConfigError::Channel { name: name.clone() };
         let channel = ChannelName::new(name).map_err(wrong)?;
         let days = match keep.keep_days {
             None => usual.days,
@@ -426,7 +429,7 @@ fn retention(history: &file::History, place: &StoreLocation) -> Result<Retention
         };
         Ok((channel, RetentionRule { days, lines }))
     };
-    let channels = history.channels.iter().map(own).collect::<Result<_, Wrong>>()?;
+    let channels = history.channels.iter().map(own).collect::<Result<_, ConfigError>>()?;
     Ok(Retention { usual, channels })
 }
 
@@ -447,11 +450,11 @@ fn bounded(
     key: &str,
     bounds: RangeInclusive<u64>,
     usual: u64,
-) -> Result<u64, Wrong> {
+) -> Result<u64, ConfigError> {
     match value {
         Some(value) if !bounds.contains(&value) => {
             let (least, most) = bounds.into_inner();
-            Err(Wrong::OutOfBounds { key: key.to_owned(), least, most, usual })
+            Err(ConfigError::OutOfBounds { key: key.to_owned(), least, most, usual })
         }
         Some(value) => Ok(value),
         None => Ok(usual),

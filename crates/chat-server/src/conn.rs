@@ -36,7 +36,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::linger::linger_close;
 pub use self::throttle::ThrottleConfig;
-pub use crate::session::Peer;
+pub use crate::session::PeerInfo;
 
 use self::deadlines::{Deadline, Deadlines};
 use self::sniff::{ForeignProtocol, Sniffer};
@@ -130,7 +130,7 @@ impl Loss {
 /// What it is given is put in its place here, since a future keeps the room of whatever it is given besides.
 pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
     stream: S,
-    peer: Peer,
+    peer: PeerInfo,
     hub: Arc<Hub>,
     connection_config: Arc<ConnectionConfig>,
     permit: T,
@@ -183,7 +183,12 @@ struct Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    fn new(stream: S, peer: Peer, hub: Arc<Hub>, connection_config: Arc<ConnectionConfig>) -> Self {
+    fn new(
+        stream: S,
+        peer: PeerInfo,
+        hub: Arc<Hub>,
+        connection_config: Arc<ConnectionConfig>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             stream,
@@ -246,9 +251,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn finish_lines(&mut self) {
         let until = Instant::now() + LINES_DEADLINE;
         let mut discarded = BytesMut::new();
-        while self.session.has_lines_under_way() {
+        while self.session.has_submitted() {
             self.session.discard(WRITE_BATCH, &mut discarded);
-            if !self.session.has_lines_under_way() {
+            if !self.session.has_submitted() {
                 return;
             }
             let client = self.session.client();
@@ -421,7 +426,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && std::mem::take(&mut self.interrupted)
             && self.session.farewell().is_none()
         {
-            self.session.tell_how_to_quit(&mut self.out);
+            self.session.show_quit_hint(&mut self.out);
         }
         let all_read = self.input_ended && self.input.is_empty();
         if all_read && !self.session.awaits_answer() && self.session.farewell().is_none() {
@@ -517,11 +522,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Signal::EraseChar => codec.erase_char(),
                 Signal::EraseLine => codec.erase_line(),
                 // What was typed of a password, unseen, is gone with the question.
-                Signal::Interrupt if session.give_up_asking(out) => codec.erase_line(),
+                Signal::Interrupt if session.cancel_password_prompt(out) => codec.erase_line(),
                 Signal::Interrupt => *interrupted = true,
                 // What floods the peer is answered as far as it would see it.
                 Signal::AreYouThere if out.len() < MAX_PENDING_OUTPUT => {
-                    session.tell_presence(out);
+                    session.show_presence(out);
                     cost += PRESENCE_COST;
                 }
                 Signal::AreYouThere => {}
@@ -587,7 +592,7 @@ mod tests {
         let (ours, _theirs) = tokio::io::duplex(64);
         let task = serve::<DuplexStream, ()>(
             ours,
-            Peer::local("a test"),
+            PeerInfo::local("a test"),
             hub,
             Arc::new(connection_config),
             (),

@@ -33,7 +33,7 @@ pub(crate) struct Inbox {
     /// No private line is taken out until what was before is told.
     chats_held: bool,
     /// Bits of the bell that were taken and whose sources are not known to be empty.
-    todo: u64,
+    pending: u64,
     /// What comes next waits for what is held.
     blocked: bool,
 }
@@ -68,12 +68,12 @@ struct Chat {
 }
 
 /// What was taken out.
-pub(crate) enum Taken {
+pub(crate) enum InboxItem {
     /// An event of a channel, which of its delivery it is, and what was missed before.
     Channel(Arc<Delivery>, usize, Option<Missed>),
     Private(Arc<Delivery>),
     /// With its number.
-    Note(u64, Notification),
+    Notification(u64, Notification),
 }
 
 /// Lines of a channel that one read too slowly for.
@@ -86,10 +86,10 @@ pub(crate) struct Missed {
 
 /// Which source has what is to be taken next.
 #[derive(Clone, Copy)]
-enum Source {
+enum InboxSource {
     Subscription(usize),
     Chat(usize),
-    Notes,
+    Notifications,
 }
 
 impl Subscription {
@@ -107,7 +107,7 @@ impl Subscription {
     }
 
     /// Takes the next event.
-    fn take(&mut self) -> Option<Taken> {
+    fn take(&mut self) -> Option<InboxItem> {
         let head = self.head.as_ref()?;
         let at = usize::from(self.begun);
         let told = head.event_at(at);
@@ -127,7 +127,7 @@ impl Subscription {
                 self.head.take()?
             }
         };
-        Some(Taken::Channel(delivery, at, missed))
+        Some(InboxItem::Channel(delivery, at, missed))
     }
 
     /// Copies what is left of the next delivery, if it is nothing but lines of others that come right after the last, with
@@ -193,7 +193,7 @@ impl Inbox {
         self.subscriptions.reserve_exact(1);
         self.subscriptions.push(subscription);
         // Something may have come before it was here.
-        self.todo |= 1 << slot;
+        self.pending |= 1 << slot;
     }
 
     /// Nothing of a channel is taken out until it is released.
@@ -211,7 +211,7 @@ impl Inbox {
     pub(crate) fn release_chats(&mut self) {
         self.chats_held = false;
         self.blocked = false;
-        self.todo |= 1 << ReadySet::PRIVATE;
+        self.pending |= 1 << ReadySet::PRIVATE;
     }
 
     /// What happens in a channel is taken out again; unless lines between two ids went out of the
@@ -229,7 +229,7 @@ impl Inbox {
             }
         }
         one.held = false;
-        self.todo |= 1 << one.slot;
+        self.pending |= 1 << one.slot;
         self.blocked = false;
         None
     }
@@ -243,7 +243,7 @@ impl Inbox {
     pub(crate) fn unsubscribe(&mut self, name: &ChannelName) -> Option<Subscription> {
         let at = self.subscriptions.iter().position(|one| one.channel.name == *name)?;
         let ended = self.subscriptions.remove(at);
-        self.todo &= !(1 << ended.slot);
+        self.pending &= !(1 << ended.slot);
         self.blocked = false;
         if self.subscriptions.is_empty() {
             self.subscriptions = Vec::new();
@@ -253,7 +253,7 @@ impl Inbox {
 
     /// Ends all subscriptions and private chats.
     pub(crate) fn leave_all(&mut self) {
-        *self = Self { todo: self.todo & 1 << ReadySet::NOTES, ..Self::default() };
+        *self = Self { pending: self.pending & 1 << ReadySet::NOTES, ..Self::default() };
     }
 
     /// The last line of each channel in which something was taken out since this was last asked.
@@ -275,7 +275,7 @@ impl Inbox {
     }
 
     /// What came after this line isn't read yet.
-    pub(crate) fn is_read_up_to(&mut self, name: &ChannelName, line: MessageId) {
+    pub(crate) fn set_read(&mut self, name: &ChannelName, line: MessageId) {
         if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
             one.read = line;
             one.behind = if line < one.last_line { one.last_line } else { MessageId(0) };
@@ -290,7 +290,7 @@ impl Inbox {
     }
 
     /// The same for all channels but some.
-    pub(crate) fn catch_up_but(&mut self, but: impl Fn(&ChannelName) -> bool) {
+    pub(crate) fn catch_up_except(&mut self, but: impl Fn(&ChannelName) -> bool) {
         for one in &mut self.subscriptions {
             if !but(&one.channel.name) {
                 one.behind = MessageId(0);
@@ -314,47 +314,53 @@ impl Inbox {
     /// Begins to read a private chat.
     pub(crate) fn open(&mut self, queue: mpsc::Receiver<Arc<Delivery>>) {
         self.chats.push(Chat { queue, head: None });
-        self.todo |= 1 << ReadySet::PRIVATE;
+        self.pending |= 1 << ReadySet::PRIVATE;
     }
 
     /// Whether anything may wait.
     pub(crate) fn has_more(&self) -> bool {
-        self.todo != 0 && !self.blocked
+        self.pending != 0 && !self.blocked
     }
 
     /// Takes out what has the lowest number, if that is below `limit`.
-    pub(crate) fn take(&mut self, client: &Client, limit: u64) -> Option<Taken> {
+    pub(crate) fn take(&mut self, client: &Client, limit: u64) -> Option<InboxItem> {
         let (number, source) = self.next(client)?;
         if number >= limit {
             return None;
         }
         self.blocked = self.waits_for_held(source);
         if self.blocked {
-            return client.pop_awaited().map(|(number, note)| Taken::Note(number, note));
+            return client
+                .pop_awaited()
+                .map(|(number, note)| InboxItem::Notification(number, note));
         }
         Some(match source {
-            Source::Notes => Taken::Note(number, client.pop_notification()?),
-            Source::Chat(at) => {
+            InboxSource::Notifications => {
+                InboxItem::Notification(number, client.pop_notification()?)
+            }
+            InboxSource::Chat(at) => {
                 let delivery = self.chats.get_mut(at)?.head.take()?;
                 if delivery.first().is_line() {
                     client.private_lines.fetch_sub(1, Ordering::AcqRel);
                 }
-                Taken::Private(delivery)
+                InboxItem::Private(delivery)
             }
-            Source::Subscription(at) => self.subscriptions.get_mut(at)?.take()?,
+            InboxSource::Subscription(at) => self.subscriptions.get_mut(at)?.take()?,
         })
     }
 
     /// Whether the next event of a source comes after what is held. A departure or a new name is sent once, in
     /// whichever conversation it comes first, so it waits for the same person's lines that are held. An entry
     /// waits for held events with a lower number: one may be the departure of the last client with that name.
-    fn waits_for_held(&mut self, source: Source) -> bool {
+    fn waits_for_held(&mut self, source: InboxSource) -> bool {
         let head = match source {
-            Source::Notes => return false,
-            Source::Chat(at) => {
+            InboxSource::Notifications => return false,
+            InboxSource::Chat(at) => {
                 self.chats.get(at).and_then(|chat| Some(chat.head.as_ref()?.first()))
             }
-            Source::Subscription(at) => self.subscriptions.get(at).and_then(Subscription::head),
+            InboxSource::Subscription(at) => {
+                self.subscriptions.get(at).and_then(Subscription::head)
+            }
         };
         let Some(head) = head else { return false };
         if head.once.is_some() {
@@ -387,12 +393,13 @@ impl Inbox {
         format: Format,
         out: &mut BytesMut,
     ) {
-        self.todo |= client.ready.take();
-        if !self.todo.is_power_of_two() {
+        self.pending |= client.ready.take();
+        if !self.pending.is_power_of_two() {
             return;
         }
         let mut one = self.subscriptions.iter_mut();
-        let Some(one) = one.find(|one| self.todo == 1 << one.slot).filter(|one| !one.held) else {
+        let Some(one) = one.find(|one| self.pending == 1 << one.slot).filter(|one| !one.held)
+        else {
             return;
         };
         while one.number().is_some() {
@@ -402,14 +409,14 @@ impl Inbox {
                 return;
             }
         }
-        self.todo = 0;
+        self.pending = 0;
     }
 
     /// Where the lowest number is. Sources are looked at until none has got anything meanwhile: what is
     /// there to be seen is there before anything that it caused.
-    fn next(&mut self, client: &Client) -> Option<(u64, Source)> {
+    fn next(&mut self, client: &Client) -> Option<(u64, InboxSource)> {
         loop {
-            self.todo |= client.ready.take();
+            self.pending |= client.ready.take();
             let next = self.lowest(client);
             if !client.ready.is_ready() {
                 return next;
@@ -417,17 +424,17 @@ impl Inbox {
         }
     }
 
-    fn lowest(&mut self, client: &Client) -> Option<(u64, Source)> {
-        let mut lowest: Option<(u64, Source)> = None;
-        let mut consider = |number: u64, source: Source| {
+    fn lowest(&mut self, client: &Client) -> Option<(u64, InboxSource)> {
+        let mut lowest: Option<(u64, InboxSource)> = None;
+        let mut consider = |number: u64, source: InboxSource| {
             if lowest.is_none_or(|(lowest, _)| number < lowest) {
                 lowest = Some((number, source));
             }
         };
-        let mut todo = self.todo;
+        let mut pending = self.pending;
         let mut done = 0;
         for (at, one) in self.subscriptions.iter_mut().enumerate() {
-            if todo & 1 << one.slot == 0 {
+            if pending & 1 << one.slot == 0 {
                 continue;
             }
             if one.held {
@@ -435,11 +442,11 @@ impl Inbox {
                 continue;
             }
             match one.number() {
-                Some(number) => consider(number, Source::Subscription(at)),
+                Some(number) => consider(number, InboxSource::Subscription(at)),
                 None => done |= 1 << one.slot,
             }
         }
-        if todo & 1 << ReadySet::PRIVATE != 0 {
+        if pending & 1 << ReadySet::PRIVATE != 0 {
             let mut any = false;
             if !self.chats_held {
                 self.chats.retain_mut(Chat::is_open);
@@ -448,20 +455,21 @@ impl Inbox {
             for (at, chat) in chats.iter().enumerate() {
                 if let Some(head) = &chat.head {
                     any = true;
-                    consider(head.first().number, Source::Chat(at));
+                    consider(head.first().number, InboxSource::Chat(at));
                 }
             }
             done |= u64::from(!any) << ReadySet::PRIVATE;
         }
-        if todo & 1 << ReadySet::NOTES != 0 {
+        if pending & 1 << ReadySet::NOTES != 0 {
             match client.oldest_notification() {
-                Some(number) => consider(number, Source::Notes),
+                Some(number) => consider(number, InboxSource::Notifications),
                 None => done |= 1 << ReadySet::NOTES,
             }
         }
-        todo &= !done;
+        pending &= !done;
         // Bits of channels that were left mean nothing any more.
-        self.todo = todo & (self.used_slots() | 1 << ReadySet::PRIVATE | 1 << ReadySet::NOTES);
+        self.pending =
+            pending & (self.used_slots() | 1 << ReadySet::PRIVATE | 1 << ReadySet::NOTES);
         lowest
     }
 }
@@ -585,8 +593,8 @@ mod tests {
                 let copied = self.copy(limit, room);
                 taken.extend((copied > 0).then_some(copied));
                 match self.inbox.take(&self.client, limit) {
-                    Some(Taken::Channel(..)) => taken.push(1),
-                    Some(Taken::Private(_) | Taken::Note(..)) => taken.push(0),
+                    Some(InboxItem::Channel(..)) => taken.push(1),
+                    Some(InboxItem::Private(_) | InboxItem::Notification(..)) => taken.push(0),
                     None => return taken,
                 }
             }
@@ -684,7 +692,8 @@ mod tests {
         publish(&attic, 1, entered(), None);
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1], "the first entry came before");
         reader.inbox.release(&den);
-        let Some(Taken::Channel(first, ..)) = reader.inbox.take(&reader.client, u64::MAX) else {
+        let Some(InboxItem::Channel(first, ..)) = reader.inbox.take(&reader.client, u64::MAX)
+        else {
             panic!("nothing was released");
         };
         assert!(matches!(first.first().event, Event::Gone { .. }));
@@ -705,7 +714,7 @@ mod tests {
             loop {
                 lines += reader.copy(u64::MAX, ENOUGH) as u64;
                 let Some(taken) = reader.inbox.take(&reader.client, u64::MAX) else { break };
-                let Taken::Channel(delivery, at, before) = taken else { panic!("no line") };
+                let InboxItem::Channel(delivery, at, before) = taken else { panic!("no line") };
                 if let Some(before) = before {
                     assert_eq!(before.after, MessageId(lines + missed));
                     missed += before.count;

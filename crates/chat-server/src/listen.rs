@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::limiter::ConnectionLimiter;
-use crate::conn::{self, ConnectionConfig, Peer};
+use crate::conn::{self, ConnectionConfig, PeerInfo};
 use crate::hub::Hub;
 use crate::util::clock::steady_clock;
 
@@ -38,7 +38,7 @@ pub(crate) trait Listener: Send + Sync {
 
 /// Who is at the door.
 pub(crate) struct Incoming {
-    pub(crate) peer: Peer,
+    pub(crate) peer: PeerInfo,
     /// What the limit for each address counts; `None` for those on this machine, who are exempt.
     pub(crate) counted: Option<IpAddr>,
 }
@@ -79,7 +79,7 @@ pub(crate) async fn accept<D: Listener>(
             biased;
             () = context.closing.cancelled() => return,
             Some(probe) = probes.recv() => {
-                let incoming = Incoming { peer: Peer::local("a probe"), counted: None };
+                let incoming = Incoming { peer: PeerInfo::local("a probe"), counted: None };
                 admit(probe, incoming, &context, &rejecting);
                 continue;
             }

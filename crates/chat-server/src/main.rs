@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use chat_server::app::{Server, describe};
-use chat_server::cli::Args;
-use chat_server::config::file::File;
+use chat_server::cli::ServerArgs;
+use chat_server::config::file::ConfigFile;
 use chat_server::config::{Config, Logging};
 use chat_server::ops::signals::StopSignals;
 use chat_server::ops::{log, systemd};
@@ -23,11 +23,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     forbid_core_dumps();
-    let args = match Args::try_parse() {
+    let args = match ServerArgs::try_parse() {
         Ok(args) => args,
         Err(error) => return show(&error),
     };
-    let file = args.config.as_deref().map(File::read).transpose();
+    let file = args.config.as_deref().map(ConfigFile::read).transpose();
     let in_file = file.as_ref().ok().and_then(Option::as_ref).and_then(|file| file.log);
     let format = args.log.or(in_file).unwrap_or_default();
     log::start(Logging { format, verbose: args.verbose });

@@ -40,10 +40,10 @@ use chat_proto::time::Timestamp;
 
 use zeroize::Zeroize as _;
 
-use self::account::Dealing;
-use self::history::{Lookup, ToldPrivately};
-use crate::client_state::Me;
-use crate::commands::{self, Asker, Outcome};
+use self::account::AuthFlow;
+use self::history::{ActiveQuery, ReplayedRange};
+use crate::client_state::ClientState;
+use crate::commands::{self, CommandContext, Response};
 use crate::hub::Hub;
 use crate::hub::client::notification::KillNotice;
 use crate::hub::client::{Client, ClientKind, MAX_DUE};
@@ -54,14 +54,14 @@ use crate::inbox::Inbox;
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
-pub struct Peer {
+pub struct PeerInfo {
     /// As they are shown to themselves and in the log.
     pub shown: String,
     /// From where they are connected, if that is over a network.
     pub address: Option<IpAddr>,
 }
 
-impl Peer {
+impl PeerInfo {
     /// Somebody who isn't connected over a network.
     pub fn local(shown: &str) -> Self {
         Self { shown: shown.to_owned(), address: None }
@@ -72,24 +72,24 @@ impl Peer {
 pub(crate) struct Session {
     hub: Arc<Hub>,
     client: Arc<Client>,
-    me: Me,
+    state: ClientState,
     inbox: Inbox,
     /// Answers that are due, oldest first: of lines that are being kept, and those that come after them.
-    waiting: VecDeque<Waiting>,
+    pending: VecDeque<PendingReply>,
     /// What was said and waits for its answer, in bytes.
-    waiting_bytes: u32,
+    pending_bytes: u32,
     /// What the last command has cost beside its line, in lines.
     cost: u16,
     /// A command that is carried out when no answer is due any more.
     parked: Option<Box<(ParsedLine, Timestamp)>>,
     /// A question about the past.
-    lookup: Option<Box<Lookup>>,
+    query: Option<Box<ActiveQuery>>,
     /// Something about their account.
-    dealing: Option<Box<Dealing>>,
+    auth_flow: Option<Box<AuthFlow>>,
     /// The token that this connection was given, or has used.
     token: Option<Box<TokenHash>>,
     /// Who has none of it takes no room for it.
-    aside: Option<Box<Aside>>,
+    cold: Option<Box<Cold>>,
     /// Another device has signed them out, in the midst of dealing.
     signed_out: Option<SignOutReason>,
     /// How it ends, once that is known.
@@ -107,22 +107,22 @@ struct Leaving {
 
 /// What many never have.
 #[derive(Default)]
-struct Aside {
+struct Cold {
     /// Channels that another device has entered, or left for a reason, and this one has not yet.
     followed: Vec<(ChannelName, Option<Text>)>,
     /// What was told of private chats since they were last heard of.
-    unread_privately: Vec<(UserId, MessageId)>,
+    private_deliveries: Vec<(UserId, MessageId)>,
     /// Private lines that may come once more.
-    told_privately: Vec<ToldPrivately>,
+    replayed: Vec<ReplayedRange>,
     /// The number at which a line was found to have no addressee; whether it was said before isn't known yet. What
     /// happened later is told after the answer.
     no_addressee: Option<u64>,
 }
 
 /// An answer that is due.
-enum Waiting {
+enum PendingReply {
     /// Of a line, or a topic, that is being kept.
-    Draft {
+    Submitted {
         /// The command.
         re: Cow<'static, str>,
         /// By which the answer to a line is known.
@@ -135,21 +135,21 @@ enum Waiting {
         notice: Option<Sentence>,
     },
     /// It is known, and waits for those before it.
-    Known(Event),
+    Ready(Event),
 }
 
-impl Waiting {
+impl PendingReply {
     /// Of what isn't a line.
-    fn act(re: Cow<'static, str>) -> Self {
-        Self::Draft { re, correlation_id: 0, bytes: 0, opened: None, notice: None }
+    fn submitted(re: Cow<'static, str>) -> Self {
+        Self::Submitted { re, correlation_id: 0, bytes: 0, opened: None, notice: None }
     }
 }
 
 /// Of that somebody's own lines were said, so many may be there without their being woken for it.
-const MAX_UNLEARNT: usize = 4;
+const MAX_SILENT_ACKS: usize = 4;
 
 /// Of what waits for such answers, so many bytes; one line may go past it.
-const MAX_WAITING_BYTES: u32 = 64 * 1024;
+const MAX_PENDING_BYTES: u32 = 64 * 1024;
 
 /// Milliseconds after which a connection looks again whether its address has lines left, at least.
 const SHORTEST_WAIT: u64 = 250;
@@ -161,21 +161,21 @@ const SETTLED_SECS: u64 = 10;
 const ENTRIES_A_LINE: usize = 256;
 
 impl Session {
-    pub(crate) fn new(hub: Arc<Hub>, peer: Peer, now: Timestamp) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, peer: PeerInfo, now: Timestamp) -> Self {
         let client = hub.arrive(peer.address, now);
         Self {
             hub,
             client,
-            me: Me::new(peer.shown.into()),
+            state: ClientState::new(peer.shown.into()),
             inbox: Inbox::default(),
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
+            pending: VecDeque::new(),
+            pending_bytes: 0,
             cost: 0,
             parked: None,
-            lookup: None,
-            dealing: None,
+            query: None,
+            auth_flow: None,
             token: None,
-            aside: None,
+            cold: None,
             signed_out: None,
             leaving: None,
         }
@@ -187,36 +187,36 @@ impl Session {
 
     /// The peer's address, as it is shown.
     pub(crate) fn address(&self) -> &str {
-        &self.me.address
+        &self.state.address
     }
 
     pub(crate) fn is_named(&self) -> bool {
-        self.me.name.is_some()
+        self.state.name.is_some()
     }
 
     /// Whether anything that was asked has no answer yet.
     pub(crate) fn awaits_answer(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.pending.is_empty()
             || self.parked.is_some()
-            || self.lookup.is_some()
-            || self.is_dealing()
+            || self.query.is_some()
+            || self.is_auth_busy()
     }
 
     /// Whether a question is under way, which changes nothing.
     pub(crate) fn is_asking(&self) -> bool {
-        self.lookup.is_some() || self.is_verifying()
+        self.query.is_some() || self.is_verifying()
     }
 
     /// Whether what is under way changes something, also for a peer that is gone.
     pub(crate) fn awaits_effect(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.pending.is_empty()
             || self.parked.is_some()
-            || (self.is_dealing() && !self.is_verifying())
+            || (self.is_auth_busy() && !self.is_verifying())
     }
 
     /// Whether anything of this person's is being kept, and isn't told yet.
-    pub(crate) fn has_lines_under_way(&self) -> bool {
-        self.waiting.iter().any(|waiting| matches!(waiting, Waiting::Draft { .. }))
+    pub(crate) fn has_submitted(&self) -> bool {
+        self.pending.iter().any(|waiting| matches!(waiting, PendingReply::Submitted { .. }))
     }
 
     /// Takes what lines count of what the person's account and address have.
@@ -243,49 +243,49 @@ impl Session {
 
     /// Whether the next line can be taken.
     pub(crate) fn takes_lines(&self) -> bool {
-        self.waiting.len() < MAX_DUE
-            && self.waiting_bytes < MAX_WAITING_BYTES
+        self.pending.len() < MAX_DUE
+            && self.pending_bytes < MAX_PENDING_BYTES
             && self.parked.is_none()
-            && self.lookup.is_none()
-            && !self.is_dealing()
+            && self.query.is_none()
+            && !self.is_auth_busy()
     }
 
     /// Whether it makes no difference when it is learnt that something was said: its `ok` shows nothing, and nothing was put
     /// off until then. What isn't learnt yet is kept, so it isn't much.
-    pub(crate) fn is_indifferent(&self) -> bool {
-        let shows_nothing = |waiting: &Waiting| {
+    pub(crate) fn has_silent_acks_only(&self) -> bool {
+        let shows_nothing = |waiting: &PendingReply| {
             matches!(
                 waiting,
-                Waiting::Draft { correlation_id: 1.., opened: None, notice: None, .. }
+                PendingReply::Submitted { correlation_id: 1.., opened: None, notice: None, .. }
             )
         };
-        self.me.format == Format::Text
-            && self.waiting.len() <= MAX_UNLEARNT
+        self.state.format == Format::Text
+            && self.pending.len() <= MAX_SILENT_ACKS
             && self.takes_lines()
-            && self.waiting.iter().all(shows_nothing)
-            && self.aside.as_ref().is_none_or(|aside| aside.followed.is_empty())
+            && self.pending.iter().all(shows_nothing)
+            && self.cold.as_ref().is_none_or(|cold| cold.followed.is_empty())
     }
 
     /// Whether a command waits no more for the answers before it.
     pub(crate) fn can_resume(&self) -> bool {
-        self.parked.is_some() && self.waiting.is_empty()
+        self.parked.is_some() && self.pending.is_empty()
     }
 
     /// Carries out the command that has waited.
     pub(crate) fn resume(&mut self, out: &mut BytesMut) {
         if let Some(parked) = self.parked.take() {
             let (asked, now) = *parked;
-            self.carry_out_asked(asked, now, out);
+            self.run_command(asked, now, out);
         }
     }
 
     /// Why the connection is to end, if it is.
     pub(crate) fn farewell(&self) -> Option<CloseReason> {
-        self.last_told().map(|(farewell, _)| farewell)
+        self.closing_position().map(|(farewell, _)| farewell)
     }
 
     /// The same with the number below which everything is still told.
-    fn last_told(&self) -> Option<(CloseReason, u64)> {
+    fn closing_position(&self) -> Option<(CloseReason, u64)> {
         self.leaving.as_ref()?.farewell
     }
 
@@ -326,15 +326,15 @@ impl Session {
             LineItem::NotUtf8 => refused("line", Refusal::not_utf8()),
         };
         let says = asked.command.as_ref().map_or(true, Command::says);
-        if says || self.waiting.is_empty() {
-            self.carry_out_asked(asked, now, out);
+        if says || self.pending.is_empty() {
+            self.run_command(asked, now, out);
         } else {
             // It may depend on what was said before, and its answer comes after theirs.
             self.parked = Some(Box::new((asked, now)));
         }
     }
 
-    fn carry_out_asked(&mut self, asked: ParsedLine, now: Timestamp, out: &mut BytesMut) {
+    fn run_command(&mut self, asked: ParsedLine, now: Timestamp, out: &mut BytesMut) {
         let ParsedLine { re, command } = asked;
         if let Ok(command) = &command
             && !matches!(
@@ -345,20 +345,20 @@ impl Session {
             self.record_read();
         }
         // An answer that is due comes first, and by then it may be decided otherwise.
-        let again = command.as_ref().ok().filter(|_| !self.waiting.is_empty()).cloned();
+        let again = command.as_ref().ok().filter(|_| !self.pending.is_empty()).cloned();
         match command.and_then(|command| self.ask(command, now)) {
-            Ok(Outcome::Answer(rows, done)) => {
+            Ok(Response::Answer(rows, done)) => {
                 for row in &rows {
                     self.show(row, out);
                 }
                 self.done(re, done, out);
             }
-            Ok(Outcome::List { rows, looked_at, done }) => {
+            Ok(Response::List { rows, looked_at, done }) => {
                 self.cost = u16::try_from(looked_at / ENTRIES_A_LINE).unwrap_or(u16::MAX);
-                self.tell_list(re, rows, done, out);
+                self.show_list(re, rows, done, out);
             }
-            Ok(Outcome::Change(change)) => {
-                if let Err(refusal) = self.carry_out(change, re.clone(), now, out) {
+            Ok(Response::Effect(change)) => {
+                if let Err(refusal) = self.execute(change, re.clone(), now, out) {
                     self.refuse_in_turn(re, refusal, again, now, out);
                 }
             }
@@ -377,7 +377,7 @@ impl Session {
         out: &mut BytesMut,
     ) {
         match again {
-            Some(command) if !self.waiting.is_empty() => {
+            Some(command) if !self.pending.is_empty() => {
                 self.parked = Some(Box::new((ParsedLine { re, command: Ok(command) }, now)));
             }
             _ => self.refuse(re, refusal, out),
@@ -386,17 +386,17 @@ impl Session {
 
     /// The number from which on nothing is told before an answer.
     fn held_from(&self) -> Option<u64> {
-        let number = self.aside.as_ref()?.no_addressee?;
+        let number = self.cold.as_ref()?.no_addressee?;
         Some(number.saturating_add(1))
     }
 
     /// Answers with a refusal, after the answers that are due.
     fn refuse(&mut self, re: Cow<'static, str>, refusal: Refusal, out: &mut BytesMut) {
         let event = Event::Refused { re, refusal };
-        if self.waiting.is_empty() {
+        if self.pending.is_empty() {
             self.show(&event, out);
         } else {
-            self.waiting.push_back(Waiting::Known(event));
+            self.pending.push_back(PendingReply::Ready(event));
         }
     }
 
@@ -412,26 +412,26 @@ impl Session {
         }
     }
 
-    fn ask(&self, command: Command, now: Timestamp) -> Result<Outcome, Refusal> {
-        let Self { me, inbox, hub, client, .. } = self;
-        let asker = Asker { me, inbox, hub, client, user_id: client.user_id(), now };
-        commands::handle(&asker, command)
+    fn ask(&self, command: Command, now: Timestamp) -> Result<Response, Refusal> {
+        let Self { state, inbox, hub, client, .. } = self;
+        let context = CommandContext { state, inbox, hub, client, user_id: client.user_id(), now };
+        commands::handle(&context, command)
     }
 
     /// The answer to a peer that interrupts, at a terminal by Ctrl-C.
-    pub(crate) fn tell_how_to_quit(&self, out: &mut BytesMut) {
+    pub(crate) fn show_quit_hint(&self, out: &mut BytesMut) {
         self.notice("Type /quit to leave.", out);
     }
 
     /// The peer speaks telnet, which only shows in the text form.
     pub(crate) fn speaks_telnet(&self) {
-        if self.me.format == Format::Text {
+        if self.state.format == Format::Text {
             self.client.set_kind(ClientKind::Telnet);
         }
     }
 
     /// The answer to a telnet peer that asks whether anybody is there.
-    pub(crate) fn tell_presence(&self, out: &mut BytesMut) {
+    pub(crate) fn show_presence(&self, out: &mut BytesMut) {
         self.notice("Still here.", out);
     }
 
@@ -486,7 +486,7 @@ impl Session {
     }
 
     fn show(&self, event: &Event, out: &mut BytesMut) {
-        encode(event, self.me.format, out);
+        encode(event, self.state.format, out);
     }
 
     fn notice(&self, text: impl AsRef<str>, out: &mut BytesMut) {
@@ -526,44 +526,50 @@ mod tests {
     use crate::util::clock::steady_clock;
 
     fn session() -> Session {
-        Session::new(Hub::in_memory(Limits::small()), Peer::local("a test"), steady_clock())
+        Session::new(Hub::in_memory(Limits::small()), PeerInfo::local("a test"), steady_clock())
     }
 
-    fn line(correlation_id: u64) -> Waiting {
-        Waiting::Draft { re: "say".into(), correlation_id, bytes: 5, opened: None, notice: None }
+    fn line(correlation_id: u64) -> PendingReply {
+        PendingReply::Submitted {
+            re: "say".into(),
+            correlation_id,
+            bytes: 5,
+            opened: None,
+            notice: None,
+        }
     }
 
     #[test]
     fn who_waits_for_an_answer_that_matters_is_not_indifferent() {
         let mut session = session();
-        session.waiting.push_back(line(1));
-        assert!(session.is_indifferent());
+        session.pending.push_back(line(1));
+        assert!(session.has_silent_acks_only());
         // A device that follows another one was not woken once its own line was said, and stayed where it was.
         let channel = ChannelName::new("dev").unwrap();
         session.follow_later(channel, None);
-        assert!(!session.is_indifferent());
-        session.aside = None;
-        assert!(session.is_indifferent());
+        assert!(!session.has_silent_acks_only());
+        session.cold = None;
+        assert!(session.has_silent_acks_only());
 
-        session.me.format = Format::Json;
-        assert!(!session.is_indifferent(), "the ok is shown");
-        session.me.format = Format::Text;
+        session.state.format = Format::Json;
+        assert!(!session.has_silent_acks_only(), "the ok is shown");
+        session.state.format = Format::Text;
         let asked = parse("/info");
         session.parked = Some(Box::new((asked, steady_clock())));
-        assert!(!session.is_indifferent(), "a command waits");
+        assert!(!session.has_silent_acks_only(), "a command waits");
         session.parked = None;
         let bob = UserName::new("bob").unwrap();
         for waiting in [
-            Waiting::act("topic".into()),
-            Waiting::Known(Event::Refused { re: "x".into(), refusal: Refusal::blank_line() }),
-            Waiting::Draft {
+            PendingReply::submitted("topic".into()),
+            PendingReply::Ready(Event::Refused { re: "x".into(), refusal: Refusal::blank_line() }),
+            PendingReply::Submitted {
                 re: "private".into(),
                 correlation_id: 2,
                 bytes: 1,
                 opened: Some(bob),
                 notice: None,
             },
-            Waiting::Draft {
+            PendingReply::Submitted {
                 re: "msg".into(),
                 correlation_id: 2,
                 bytes: 1,
@@ -571,17 +577,17 @@ mod tests {
                 notice: Some(Sentence::new("away")),
             },
         ] {
-            session.waiting.push_back(waiting);
-            assert!(!session.is_indifferent());
-            session.waiting.pop_back();
+            session.pending.push_back(waiting);
+            assert!(!session.has_silent_acks_only());
+            session.pending.pop_back();
         }
-        assert!(session.is_indifferent());
-        for correlation_id in 2..=MAX_UNLEARNT as u64 {
-            session.waiting.push_back(line(correlation_id));
+        assert!(session.has_silent_acks_only());
+        for correlation_id in 2..=MAX_SILENT_ACKS as u64 {
+            session.pending.push_back(line(correlation_id));
         }
-        assert!(session.is_indifferent());
-        session.waiting.push_back(line(9));
-        assert!(!session.is_indifferent(), "too much would be kept");
+        assert!(session.has_silent_acks_only());
+        session.pending.push_back(line(9));
+        assert!(!session.has_silent_acks_only(), "too much would be kept");
     }
 
     #[test]
@@ -589,12 +595,12 @@ mod tests {
         let mut session = session();
         for correlation_id in 0..MAX_DUE as u64 {
             assert!(session.takes_lines());
-            session.waiting.push_back(line(correlation_id));
+            session.pending.push_back(line(correlation_id));
         }
         assert!(!session.takes_lines());
-        session.waiting.clear();
+        session.pending.clear();
         assert!(session.takes_lines());
-        session.waiting_bytes = MAX_WAITING_BYTES;
+        session.pending_bytes = MAX_PENDING_BYTES;
         assert!(!session.takes_lines());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_proto::time::Timestamp;
 use chat_server::commit::retention::Retention;
-use chat_server::conn::{self, ConnectionConfig, Peer};
+use chat_server::conn::{self, ConnectionConfig, PeerInfo};
 use chat_server::hub::Hub;
 use chat_server::hub::limits::{Limits, RegistrationMode};
 use chat_server::test_support::inline_backends;
@@ -68,7 +68,7 @@ impl House {
         let (peer, ours) = duplex(holds);
         let ours = Chopped::new(ours, sizes);
         let (hub, connection_config) = (Arc::clone(&self.hub), Arc::clone(&self.connection_config));
-        tokio::spawn(conn::serve(ours, Peer::local("a test"), hub, connection_config, ()));
+        tokio::spawn(conn::serve(ours, PeerInfo::local("a test"), hub, connection_config, ()));
         peer
     }
 

@@ -18,7 +18,7 @@ use chat_proto::text::{Text, clean};
 use chat_proto::time::Timestamp;
 use tokio::sync::oneshot;
 
-use super::wire::{Answer, Request};
+use super::wire::{SocketReply, SocketRequest};
 use crate::hub::Hub;
 use crate::hub::admin::command::{AdminRequest, AuditEntry, Issuer};
 use crate::hub::admin::server_moderation::Invitation;
@@ -31,81 +31,98 @@ use crate::policy;
 use crate::util::clock::{on_the_wall, steady_clock};
 
 /// All lines of the answer, the last one of which tells what became of it.
-pub(super) async fn execute(hub: &Arc<Hub>, request: Request) -> Vec<Answer> {
+pub(super) async fn execute(hub: &Arc<Hub>, request: SocketRequest) -> Vec<SocketReply> {
     let now = steady_clock();
     answer(hub, request, now).await.unwrap_or_else(|refusal| vec![refusal.into()])
 }
 
-async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<Answer>, Refusal> {
+async fn answer(
+    hub: &Arc<Hub>,
+    request: SocketRequest,
+    now: Timestamp,
+) -> Result<Vec<SocketReply>, Refusal> {
     Ok(match request {
-        Request::Grant { name } => {
+        SocketRequest::Grant { name } => {
             let name = user_name(&name)?;
             decree(hub, AdminRequest::Admin(name.clone(), true), None, now).await?;
-            vec![Answer::done(format!("{name} is an operator of the server."))]
+            vec![SocketReply::done(format!("{name} is an operator of the server."))]
         }
-        Request::Revoke { name } => {
+        SocketRequest::Revoke { name } => {
             let name = user_name(&name)?;
             decree(hub, AdminRequest::Admin(name.clone(), false), None, now).await?;
-            vec![Answer::done(format!("{name} is no operator of the server."))]
+            vec![SocketReply::done(format!("{name} is no operator of the server."))]
         }
-        Request::Operators {} => {
+        SocketRequest::Operators {} => {
             let all = hub.operators().into_iter();
-            let rows = all.map(|(name, here)| Answer::Operator { name: name.to_string(), here });
+            let rows =
+                all.map(|(name, here)| SocketReply::Operator { name: name.to_string(), here });
             listed(rows, "operators")
         }
-        Request::Kill { user, reason } => {
+        SocketRequest::Kill { user, reason } => {
             let wish = AdminRequest::Kill(user_name(&user)?);
             match decree(hub, wish, why(CommandKind::Kill, reason.as_deref())?, now).await? {
                 OkReply::Killed { user, count } => {
                     let text = format!("Connections of {user} that were ended: {count}.");
-                    vec![Answer::counted(count, text)]
+                    vec![SocketReply::counted(count, text)]
                 }
                 _ => return Err(Refusal::internal()),
             }
         }
-        Request::Announce { text } => {
+        SocketRequest::Announce { text } => {
             let text = Text::new(&text).ok_or_else(Refusal::blank_line)?;
             match decree(hub, AdminRequest::Announce(text), None, now).await? {
                 OkReply::Announced { count } => {
-                    vec![Answer::counted(count, format!("Connections that were told: {count}."))]
+                    vec![SocketReply::counted(
+                        count,
+                        format!("Connections that were told: {count}."),
+                    )]
                 }
                 _ => return Err(Refusal::internal()),
             }
         }
-        Request::Stats {} => {
+        SocketRequest::Stats {} => {
             let rows = hub.stats(now).into_iter().map(|Stat { name, value }| {
                 let name = name.to_owned();
-                Answer::Stats { name, value }
+                SocketReply::Stats { name, value }
             });
             listed(rows, "numbers")
         }
-        Request::Invitation {} => match decree(hub, AdminRequest::Invitation, None, now).await? {
-            OkReply::Invitation { invite, until } => {
-                let invite = invite.expose().to_owned();
-                let text = format!(
-                    "/register invite:{invite} makes one account, until {} (UTC).",
-                    until.date_and_time()
-                );
-                let until = Some(until.rfc3339().to_string());
-                let invite = Some(invite);
-                vec![Answer::Done { count: None, invite, password: None, until, next: None, text }]
+        SocketRequest::Invitation {} => {
+            match decree(hub, AdminRequest::Invitation, None, now).await? {
+                OkReply::Invitation { invite, until } => {
+                    let invite = invite.expose().to_owned();
+                    let text = format!(
+                        "/register invite:{invite} makes one account, until {} (UTC).",
+                        until.date_and_time()
+                    );
+                    let until = Some(until.rfc3339().to_string());
+                    let invite = Some(invite);
+                    vec![SocketReply::Done {
+                        count: None,
+                        invite,
+                        password: None,
+                        until,
+                        next: None,
+                        text,
+                    }]
+                }
+                _ => return Err(Refusal::internal()),
             }
-            _ => return Err(Refusal::internal()),
-        },
-        Request::Invitations {} => {
+        }
+        SocketRequest::Invitations {} => {
             let all = hub.invitations(now).into_iter();
-            let rows = all.map(|Invitation { by, created, until, .. }| Answer::Invitation {
+            let rows = all.map(|Invitation { by, created, until, .. }| SocketReply::Invitation {
                 by: by.map(|by| by.to_string()),
                 time: created.rfc3339().to_string(),
                 until: until.rfc3339().to_string(),
             });
             listed(rows, "invitations")
         }
-        Request::Log { count } => {
+        SocketRequest::Log { count } => {
             let acts = hub.last_acts(count.unwrap_or(usize::MAX));
             listed(acts.into_iter().map(act_row), "acts")
         }
-        Request::Ban { target, r#for, reason } => {
+        SocketRequest::Ban { target, r#for, reason } => {
             let target = ServerBanMask::read(&target)?;
             if let ServerBanMask::One(ModTarget::User(user)) = &target
                 && ModTarget::is_like_address(user.as_str())
@@ -127,7 +144,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
                     let text = format!("{target} is banned{term}; connections ended: {count}.");
                     let until = until(term);
                     let count = Some(count);
-                    vec![Answer::Done {
+                    vec![SocketReply::Done {
                         count,
                         invite: None,
                         password: None,
@@ -139,20 +156,20 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
                 _ => return Err(Refusal::internal()),
             }
         }
-        Request::Unban { target } => {
+        SocketRequest::Unban { target } => {
             let target = ServerBanMask::read(&target)?;
             match decree(hub, AdminRequest::Unban(target), None, now).await? {
                 OkReply::ServerUnbanned { target, changed: true } => {
-                    vec![Answer::done(format!("{target} is not banned any more."))]
+                    vec![SocketReply::done(format!("{target} is not banned any more."))]
                 }
                 OkReply::ServerUnbanned { target, changed: false } => {
-                    vec![Answer::done(format!("{target} was not banned."))]
+                    vec![SocketReply::done(format!("{target} was not banned."))]
                 }
                 _ => return Err(Refusal::internal()),
             }
         }
-        Request::Bans {} => {
-            let rows = hub.server_bans(now).into_iter().map(|ban| Answer::Ban {
+        SocketRequest::Bans {} => {
+            let rows = hub.server_bans(now).into_iter().map(|ban| SocketReply::Ban {
                 target: ban.target.to_string(),
                 by: ban.by.map(|by| by.to_string()),
                 time: ban.time.rfc3339().to_string(),
@@ -161,7 +178,7 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             });
             listed(rows, "bans")
         }
-        Request::Op { channel, user } => {
+        SocketRequest::Op { channel, user } => {
             let user = user_name(&user)?;
             let here = hub.client(&user);
             let account = hub.account_called(&user);
@@ -172,12 +189,12 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             let aim = ActionTarget { user, client, account };
             match act(hub, &channel, ModActionKind::Op(aim), None, now).await? {
                 OkReply::Operator { channel, user, .. } => {
-                    vec![Answer::done(format!("{user} is an operator of {channel}."))]
+                    vec![SocketReply::done(format!("{user} is an operator of {channel}."))]
                 }
                 _ => return Err(Refusal::internal()),
             }
         }
-        Request::Drop { channel, reason } => {
+        SocketRequest::Drop { channel, reason } => {
             match act(
                 hub,
                 &channel,
@@ -188,36 +205,40 @@ async fn answer(hub: &Arc<Hub>, request: Request, now: Timestamp) -> Result<Vec<
             .await?
             {
                 OkReply::Dropped { channel, .. } => {
-                    vec![Answer::done(format!(
+                    vec![SocketReply::done(format!(
                         "{channel} is dropped, with all that was said in it."
                     ))]
                 }
                 _ => return Err(Refusal::internal()),
             }
         }
-        Request::DeleteAccount { name } => {
+        SocketRequest::DeleteAccount { name } => {
             let name = user_name(&name)?;
             decree(hub, AdminRequest::Delete(name.clone()), None, now).await?;
-            vec![Answer::done(format!("The account {name} is deleted, with all that it wrote."))]
+            vec![SocketReply::done(format!(
+                "The account {name} is deleted, with all that it wrote."
+            ))]
         }
-        Request::Users { part, after, limit } => {
+        SocketRequest::Users { part, after, limit } => {
             let asked = asked(part.as_deref(), limit);
             let page = hub.connections(&asked, after.unwrap_or_default());
             let row = |client: &Arc<Client>| connection(client, now);
             paged(&page, row, "connections", |client| client.id.0.to_string())
         }
-        Request::Accounts { part, after, limit } => {
+        SocketRequest::Accounts { part, after, limit } => {
             let after = after.as_deref().map(user_name).transpose()?;
             let page = hub.account_page(&asked(part.as_deref(), limit), after.as_ref());
             paged(&page, account, "accounts", |row| row.account.name.to_string())
         }
-        Request::Channels { part, after, limit } => {
+        SocketRequest::Channels { part, after, limit } => {
             let after = after.as_deref().map(channel_name).transpose()?;
             let part = part.as_deref().map(|part| part.trim_start_matches('#'));
             let page = hub.channel_page(&asked(part, limit), after.as_ref());
             paged(&page, channel, "channels", |row| row.name.to_string())
         }
-        Request::ResetPassword { name } => reset_password(hub, user_name(&name)?, now).await?,
+        SocketRequest::ResetPassword { name } => {
+            reset_password(hub, user_name(&name)?, now).await?
+        }
     })
 }
 
@@ -273,7 +294,7 @@ async fn reset_password(
     hub: &Arc<Hub>,
     name: UserName,
     now: Timestamp,
-) -> Result<Vec<Answer>, Refusal> {
+) -> Result<Vec<SocketReply>, Refusal> {
     // Before a hash is made for nothing.
     hub.registered_account(&name)?;
     let (random, _) = hub.auth.new_token().ok_or_else(Refusal::internal)?;
@@ -296,14 +317,21 @@ async fn reset_password(
         password.expose()
     );
     let password = Some(password.expose().to_owned());
-    Ok(vec![Answer::Done { count: None, invite: None, password, until: None, next: None, text }])
+    Ok(vec![SocketReply::Done {
+        count: None,
+        invite: None,
+        password,
+        until: None,
+        next: None,
+        text,
+    }])
 }
 
-fn listed(rows: impl Iterator<Item = Answer>, what: &str) -> Vec<Answer> {
-    let mut rows: Vec<Answer> = rows.collect();
+fn listed(rows: impl Iterator<Item = SocketReply>, what: &str) -> Vec<SocketReply> {
+    let mut rows: Vec<SocketReply> = rows.collect();
     let count = rows.len();
     let text = if count == 0 { format!("There are no {what}.") } else { String::new() };
-    rows.push(Answer::counted(count, text));
+    rows.push(SocketReply::counted(count, text));
     rows
 }
 
@@ -317,14 +345,14 @@ fn asked(part: Option<&str>, limit: Option<usize>) -> ListFilter<'_> {
 /// The last line tells how to go on if there are more.
 fn paged<T>(
     page: &AdminPage<T>,
-    row: impl FnMut(&T) -> Answer,
+    row: impl FnMut(&T) -> SocketReply,
     what: &str,
     key: impl FnOnce(&T) -> String,
-) -> Vec<Answer> {
+) -> Vec<SocketReply> {
     let mut rows = listed(page.rows.iter().map(row), what);
     if page.has_more
         && let Some(last) = page.rows.last()
-        && let Some(Answer::Done { next, text, .. }) = rows.last_mut()
+        && let Some(SocketReply::Done { next, text, .. }) = rows.last_mut()
     {
         let key = key(last);
         *text = format!("There are more {what}: --after '{key}' shows them.");
@@ -333,9 +361,9 @@ fn paged<T>(
     rows
 }
 
-fn connection(client: &Arc<Client>, now: Timestamp) -> Answer {
+fn connection(client: &Arc<Client>, now: Timestamp) -> SocketReply {
     let last_line = Timestamp(client.last_line_at.load(Ordering::Relaxed));
-    Answer::User {
+    SocketReply::User {
         id: client.id.0,
         name: client.name().map(|name| name.to_string()),
         account: client.signed_in().map(|account| account.name.to_string()),
@@ -346,10 +374,10 @@ fn connection(client: &Arc<Client>, now: Timestamp) -> Answer {
     }
 }
 
-fn account(row: &AccountSummary) -> Answer {
+fn account(row: &AccountSummary) -> SocketReply {
     let AccountSummary { account, connections } = row;
     let seen = (*connections == 0).then(|| account.seen().rfc3339().to_string());
-    Answer::Account {
+    SocketReply::Account {
         name: account.name.to_string(),
         operator: account.is_admin(),
         connections: *connections,
@@ -357,9 +385,9 @@ fn account(row: &AccountSummary) -> Answer {
     }
 }
 
-fn channel(row: &ChannelSummary) -> Answer {
+fn channel(row: &ChannelSummary) -> SocketReply {
     let ChannelSummary { name, members, operators, hidden, invite_only, lines } = row;
-    Answer::Channel {
+    SocketReply::Channel {
         name: name.to_string(),
         members: *members,
         operators: operators.iter().map(ToString::to_string).collect(),
@@ -369,9 +397,9 @@ fn channel(row: &ChannelSummary) -> Answer {
     }
 }
 
-fn act_row(act: AuditEntry) -> Answer {
+fn act_row(act: AuditEntry) -> SocketReply {
     let AuditEntry { time, by, did, whom, until, reason } = act;
-    Answer::Act {
+    SocketReply::Act {
         time: time.rfc3339().to_string(),
         by: by.map(|by| by.to_string()),
         did: did.into(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What is asked. Names and texts are as they were typed.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Request {
+pub(crate) enum SocketRequest {
     Grant { name: String },
     Revoke { name: String },
     Operators {},
@@ -31,7 +31,7 @@ pub(crate) enum Request {
 /// One line of an answer. Times are as in the chat's JSON form; a `by` that is null sat at the shell.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-pub(crate) enum Answer {
+pub(crate) enum SocketReply {
     Operator {
         name: String,
         here: bool,
@@ -122,7 +122,7 @@ pub(crate) enum Answer {
     },
 }
 
-impl Request {
+impl SocketRequest {
     /// Understands a line.
     pub(super) fn read(line: &[u8]) -> Result<Self, Refusal> {
         serde_json::from_slice(line).map_err(|error| {
@@ -134,7 +134,7 @@ impl Request {
     }
 }
 
-impl Answer {
+impl SocketReply {
     /// The last line of what needs no more than a sentence.
     pub(super) fn done(text: String) -> Self {
         Self::Done { count: None, invite: None, password: None, until: None, next: None, text }
@@ -153,7 +153,7 @@ impl Answer {
     }
 }
 
-impl From<Refusal> for Answer {
+impl From<Refusal> for SocketReply {
     fn from(refusal: Refusal) -> Self {
         Self::Refused { code: refusal.code().name().to_owned(), text: refusal.text().to_owned() }
     }
@@ -176,7 +176,7 @@ mod tests {
             ("stats", false),
             ("", false),
         ] {
-            assert_eq!(Request::read(line.as_bytes()).is_ok(), understood, "{line}");
+            assert_eq!(SocketRequest::read(line.as_bytes()).is_ok(), understood, "{line}");
         }
     }
 }

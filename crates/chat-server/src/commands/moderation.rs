@@ -21,57 +21,57 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use super::{Asker, Change, Handled, Outcome};
+use super::{CommandContext, CommandResult, Effect, Response};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::{AccessContext, ActionTarget, ModAction, ModActionKind};
 use crate::hub::channel::moderation::ListKind;
 use crate::policy;
 
 pub(super) fn handle(
-    asker: &Asker<'_>,
+    context: &CommandContext<'_>,
     named: Option<&ChannelName>,
-    running: ModCommand,
-) -> Handled {
-    let kind = running.kind();
+    command: ModCommand,
+) -> CommandResult {
+    let kind = command.kind();
     let channel = match named {
-        Some(name) => asker.channel(name)?,
-        None => Arc::clone(asker.current_channel(kind)?),
+        Some(name) => context.channel(name)?,
+        None => Arc::clone(context.current_channel(kind)?),
     };
-    if let ModCommand::Settings = running {
-        return set::show(asker, &channel);
+    if let ModCommand::Settings = command {
+        return set::show(context, &channel);
     }
-    asker.may_run(&channel, kind)?;
-    match running {
-        ModCommand::Kick(user, reason) => kick::handle(asker, channel, user, reason),
-        ModCommand::Bans => Ok(ban::list(asker, &channel)),
+    context.may_run(&channel, kind)?;
+    match command {
+        ModCommand::Kick(user, reason) => kick::handle(context, channel, user, reason),
+        ModCommand::Bans => Ok(ban::list(context, &channel)),
         ModCommand::Ban(target, period, reason) => {
-            ban::handle(asker, channel, target, period, reason)
+            ban::handle(context, channel, target, period, reason)
         }
-        ModCommand::Unban(target) => unban::handle(asker, channel, target),
-        ModCommand::Mutes => Ok(mute::list(asker, &channel)),
+        ModCommand::Unban(target) => unban::handle(context, channel, target),
+        ModCommand::Mutes => Ok(mute::list(context, &channel)),
         ModCommand::Mute(user, period, reason) => {
-            mute::handle(asker, channel, user, period, reason)
+            mute::handle(context, channel, user, period, reason)
         }
-        ModCommand::Unmute(user) => unmute::handle(asker, channel, user),
-        ModCommand::Invite(user) => invite::handle(asker, channel, user),
-        ModCommand::Op(user) => op::handle(asker, channel, user),
-        ModCommand::Deop(user) => deop::handle(asker, channel, user),
-        ModCommand::Settings => set::show(asker, &channel),
-        ModCommand::Set(setting) => set::handle(asker, channel, setting),
-        ModCommand::Purge(user, reason) => purge::handle(asker, channel, user, reason),
+        ModCommand::Unmute(user) => unmute::handle(context, channel, user),
+        ModCommand::Invite(user) => invite::handle(context, channel, user),
+        ModCommand::Op(user) => op::handle(context, channel, user),
+        ModCommand::Deop(user) => deop::handle(context, channel, user),
+        ModCommand::Settings => set::show(context, &channel),
+        ModCommand::Set(setting) => set::handle(context, channel, setting),
+        ModCommand::Purge(user, reason) => purge::handle(context, channel, user, reason),
         ModCommand::Log(count) => Ok(log::handle(&channel, count)),
     }
 }
 
-impl Asker<'_> {
+impl CommandContext<'_> {
     /// Whether the asker may do what is for operators.
     pub(super) fn may_run(&self, channel: &Channel, kind: CommandKind) -> Result<(), Refusal> {
-        let may = |standing: &AccessContext<'_>| policy::channel::may_run(standing, kind);
+        let may = |access: &AccessContext<'_>| policy::channel::may_run(access, kind);
         channel.ask_to_run(self.client, self.now, may)
     }
 
     /// Somebody by name, who need not be here.
-    pub(super) fn aim(&self, user: UserName) -> ActionTarget {
+    pub(super) fn target(&self, user: UserName) -> ActionTarget {
         let client = self.hub.client(&user).ok();
         let account = self.hub.account_called(&user);
         ActionTarget { user, client, account }
@@ -79,40 +79,40 @@ impl Asker<'_> {
 
     /// Whether somebody here or an account has this name.
     pub(super) fn is_known(&self, user: &UserName) -> bool {
-        let aim = self.aim(user.clone());
-        aim.client.is_some() || aim.account.is_some()
+        let target = self.target(user.clone());
+        target.client.is_some() || target.account.is_some()
     }
 
     /// Somebody by name, who must be here.
-    pub(super) fn aim_here(&self, user: UserName) -> Result<ActionTarget, Refusal> {
+    pub(super) fn present_target(&self, user: UserName) -> Result<ActionTarget, Refusal> {
         let client = Some(self.hub.client(&user)?);
-        Ok(ActionTarget { client, ..self.aim(user) })
+        Ok(ActionTarget { client, ..self.target(user) })
     }
 
     /// Somebody by name, who must be here or have an account.
-    pub(super) fn aim_known(&self, user: UserName) -> Result<ActionTarget, Refusal> {
-        match self.aim(user) {
-            ActionTarget { user, client: None, account: None } => self.aim_here(user),
-            aim => Ok(aim),
+    pub(super) fn known_target(&self, user: UserName) -> Result<ActionTarget, Refusal> {
+        match self.target(user) {
+            ActionTarget { user, client: None, account: None } => self.present_target(user),
+            target => Ok(target),
         }
     }
 
     /// Somebody else.
-    pub(super) fn not_oneself(&self, kind: CommandKind, user: &UserName) -> Result<(), Refusal> {
-        policy::user::somebody_else(kind.spec(), self.me.name.as_ref(), user)
+    pub(super) fn not_self(&self, kind: CommandKind, user: &UserName) -> Result<(), Refusal> {
+        policy::user::somebody_else(kind.spec(), self.state.name.as_ref(), user)
     }
 
     /// An act that the asker may do.
-    pub(super) fn act(
+    pub(super) fn moderate(
         &self,
         channel: Arc<Channel>,
-        deed: ModActionKind,
+        kind: ModActionKind,
         reason: Option<Text>,
-    ) -> Handled {
-        let act = ModAction { kind: deed, reason };
-        let may = |standing: &AccessContext<'_>| policy::channel::may_act(standing, &act);
-        channel.ask_about(&act, self.client, self.now, may)?;
-        Ok(Outcome::Change(Change::Act { channel, act }))
+    ) -> CommandResult {
+        let action = ModAction { kind, reason };
+        let may = |access: &AccessContext<'_>| policy::channel::may_act(access, &action);
+        channel.ask_about(&action, self.client, self.now, may)?;
+        Ok(Response::Effect(Effect::Moderate { channel, action }))
     }
 
     /// The rows of `/ban` or `/mute` without an argument.
@@ -121,7 +121,7 @@ impl Asker<'_> {
         channel: &Channel,
         list: ListKind,
         kind: CommandKind,
-    ) -> Outcome {
+    ) -> Response {
         let marks = channel.list_entries(list, self.now);
         let count = marks.len();
         let name = channel.name.clone();
@@ -134,6 +134,6 @@ impl Asker<'_> {
         });
         let rows = std::iter::once(head).chain(rows);
         let done = OkReply::ListedOf { channel: name, count };
-        Outcome::List { rows: Box::new(rows), looked_at: count, done }
+        Response::List { rows: Box::new(rows), looked_at: count, done }
     }
 }

@@ -9,7 +9,7 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, IntoDeserializer as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{Wrong, problem};
+use super::{ConfigError, problem};
 use crate::cli::LogFormat;
 use crate::util::input;
 
@@ -20,7 +20,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is described in the example config")]
-pub struct File {
+pub struct ConfigFile {
     #[serde(default, deserialize_with = "one_or_more")]
     pub listen: Option<Vec<String>>,
     pub unix: Option<PathBuf>,
@@ -30,22 +30,22 @@ pub struct File {
     pub ephemeral: Option<bool>,
     pub log: Option<LogFormat>,
     pub admin_socket: Option<PathBuf>,
-    pub durability: Option<Durability>,
+    pub durability: Option<DurabilitySetting>,
     #[serde(default)]
-    pub history: History,
+    pub history: HistorySection,
     #[serde(default)]
-    pub accounts: Accounts,
+    pub accounts: AccountsSection,
     #[serde(default)]
-    pub channels: Channels,
+    pub channels: ChannelsSection,
     #[serde(default)]
-    pub limits: Limits,
+    pub limits: LimitsSection,
 }
 
 /// What an `ok` survives.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "each is described in the example config")]
-pub enum Durability {
+pub enum DurabilitySetting {
     Machine,
     Process,
 }
@@ -54,7 +54,7 @@ pub enum Durability {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is described in the example config")]
-pub struct Accounts {
+pub struct AccountsSection {
     pub registration: Option<Registration>,
     pub required: Option<bool>,
 }
@@ -73,7 +73,7 @@ pub enum Registration {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is described in the example config")]
-pub struct Channels {
+pub struct ChannelsSection {
     #[serde(default, deserialize_with = "one_or_more")]
     pub new: Option<Vec<NewChannel>>,
 }
@@ -92,19 +92,19 @@ pub enum NewChannel {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is described in the example config")]
-pub struct History {
+pub struct HistorySection {
     pub replay_lines: Option<u64>,
     pub keep_days: Option<u64>,
     pub keep_lines: Option<u64>,
     #[serde(default)]
-    pub channels: BTreeMap<String, Keep>,
+    pub channels: BTreeMap<String, KeepSection>,
 }
 
 /// A table such as `[history.channels."#dev"]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is described in the example config")]
-pub struct Keep {
+pub struct KeepSection {
     pub keep_days: Option<u64>,
     pub keep_lines: Option<u64>,
 }
@@ -113,7 +113,7 @@ pub struct Keep {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is described in the example config")]
-pub struct Limits {
+pub struct LimitsSection {
     pub connections: Option<u64>,
     pub connections_per_address: Option<u64>,
     pub burst_lines: Option<u64>,
@@ -146,12 +146,12 @@ pub struct Limits {
     pub empty_channel_hours: Option<u64>,
 }
 
-impl File {
+impl ConfigFile {
     /// Reads a file.
-    pub fn read(path: &Path) -> Result<Self, Wrong> {
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = input::read_text(path, MAX_FILE_BYTES)
-            .map_err(|source| Wrong::Unreadable { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|problem| Wrong::File { path: path.to_owned(), problem })
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|problem| ConfigError::File { path: path.to_owned(), problem })
     }
 
     /// Understands the text of a file.
@@ -266,25 +266,25 @@ mod tests {
             ),
             ("name = \"a\"\nname = \"b\"", "line 2: name is there already; leave one out"),
         ] {
-            assert_eq!(File::parse(text).unwrap_err(), problem, "{text}");
+            assert_eq!(ConfigFile::parse(text).unwrap_err(), problem, "{text}");
         }
         for (text, words) in [
             ("listen = [", "line 1: listen can't be read: "),
             ("\nname = chat.example.org", "line 2: name can't be read: "),
             ("just words", "line 1: just words can't be read: "),
         ] {
-            let problem = File::parse(text).unwrap_err();
+            let problem = ConfigFile::parse(text).unwrap_err();
             assert!(problem.starts_with(words) && problem.contains("key = value"), "{problem}");
         }
-        assert_eq!(File::parse("").unwrap().listen, None);
+        assert_eq!(ConfigFile::parse("").unwrap().listen, None);
     }
 
     #[test]
     fn one_text_is_a_list_of_one() {
         for text in ["listen = \"[::]:5002\"", "listen = [\"[::]:5002\"]"] {
-            assert_eq!(File::parse(text).unwrap().listen, Some(vec!["[::]:5002".to_owned()]));
+            assert_eq!(ConfigFile::parse(text).unwrap().listen, Some(vec!["[::]:5002".to_owned()]));
         }
-        let channels = File::parse("channels.new = \"hidden\"").unwrap().channels;
+        let channels = ConfigFile::parse("channels.new = \"hidden\"").unwrap().channels;
         assert!(matches!(channels.new.as_deref(), Some([NewChannel::Hidden])));
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
-use super::Wrong;
+use super::ConfigError;
 
 /// One `--listen`, or one of the setting's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +23,16 @@ pub struct TcpAddress {
 }
 
 /// Resolves all of them, and settles which socket takes what.
-pub(super) fn resolve(written: &[String]) -> Result<Vec<Listen>, Wrong> {
+pub(super) fn resolve(written: &[String]) -> Result<Vec<Listen>, ConfigError> {
     let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
     for text in written {
         if let Ok(address) = text.parse().map(canonical) {
             let same = taken.iter().find(|(_, other)| overlap(*other, address));
             if let Some((other, _)) = same {
-                return Err(Wrong::SameAddress { one: (*other).to_owned(), other: text.clone() });
+                return Err(ConfigError::SameAddress {
+                    one: (*other).to_owned(),
+                    other: text.clone(),
+                });
             }
             taken.push((text, address));
         }
@@ -39,7 +42,7 @@ pub(super) fn resolve(written: &[String]) -> Result<Vec<Listen>, Wrong> {
         let addresses = match text.parse() {
             Ok(address) => vec![canonical(address)],
             Err(_) if written[..at].contains(text) => {
-                return Err(Wrong::SameAddress { one: text.clone(), other: text.clone() });
+                return Err(ConfigError::SameAddress { one: text.clone(), other: text.clone() });
             }
             Err(_) => {
                 let mut new = look_up(text)?;
@@ -85,9 +88,9 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
-fn look_up(text: &str) -> Result<Vec<SocketAddr>, Wrong> {
+fn look_up(text: &str) -> Result<Vec<SocketAddr>, ConfigError> {
     if text.contains('/') {
-        return Err(Wrong::PathAsAddress { path: text.to_owned() });
+        return Err(ConfigError::PathAsAddress { path: text.to_owned() });
     }
     let found = || -> io::Result<Vec<SocketAddr>> {
         let wrong = || io::Error::new(ErrorKind::InvalidInput, "it has no port");
@@ -101,7 +104,7 @@ fn look_up(text: &str) -> Result<Vec<SocketAddr>, Wrong> {
             (bare.unwrap_or(host), port).to_socket_addrs()?.map(canonical).collect();
         if found.is_empty() { Err(ErrorKind::AddrNotAvailable.into()) } else { Ok(found) }
     };
-    found().map_err(|source| Wrong::Address { address: text.to_owned(), source })
+    found().map_err(|source| ConfigError::Address { address: text.to_owned(), source })
 }
 
 #[cfg(test)]

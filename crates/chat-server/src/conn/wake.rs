@@ -64,8 +64,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Ready(Wake::More);
         }
         // At the end of the input the last answer is the end.
-        let indifferent = !self.input_ended && self.session.is_indifferent();
-        if has_room && self.session.client().ready.poll(cx, indifferent).is_ready() {
+        let silent_acks_only = !self.input_ended && self.session.has_silent_acks_only();
+        if has_room && self.session.client().ready.poll(cx, silent_acks_only).is_ready() {
             return Poll::Ready(Wake::Inbox);
         }
         if has_room {

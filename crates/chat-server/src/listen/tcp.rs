@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::{Incoming, Listener};
 use crate::config::listen::TcpAddress;
-use crate::conn::Peer;
+use crate::conn::PeerInfo;
 
 /// Connections that may wait to be accepted; the system has its own bound (net.core.somaxconn).
 const BACKLOG: u32 = 4096;
@@ -151,7 +151,7 @@ impl Listener for TcpListener {
         let ip = peer.ip().to_canonical();
         let counted = (!ip.is_loopback()).then_some(ip);
         let shown = SocketAddr::new(ip, peer.port()).to_string();
-        let peer = Peer { shown, address: Some(ip) };
+        let peer = PeerInfo { shown, address: Some(ip) };
         Ok((Plain(stream), Incoming { peer, counted }))
     }
 }

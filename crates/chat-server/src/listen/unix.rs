@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::{Incoming, Listener};
-use crate::conn::Peer;
+use crate::conn::PeerInfo;
 
 /// Everybody on this machine may connect, as with loopback; who shall not is kept out by the rights of
 /// the directory.
@@ -105,7 +105,7 @@ impl Listener for UnixSocketListener {
             Ok(peer) => format!("unix, uid {}", peer.uid()),
             Err(_) => "unix".to_owned(),
         };
-        let peer = Peer { shown, address: None };
+        let peer = PeerInfo { shown, address: None };
         Ok((stream, Incoming { peer, counted: None }))
     }
 }

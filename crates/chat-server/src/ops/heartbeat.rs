@@ -126,7 +126,7 @@ mod tests {
         });
         tokio::spawn(async move {
             while let Some(stream) = probes.recv().await {
-                let peer = crate::conn::Peer::local("a probe");
+                let peer = crate::conn::PeerInfo::local("a probe");
                 tokio::spawn(crate::conn::serve(
                     stream,
                     peer,

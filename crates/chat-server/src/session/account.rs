@@ -22,7 +22,7 @@ use chat_proto::time::Timestamp;
 use zeroize::Zeroizing;
 
 use super::Session;
-use crate::commands::{AccountChange, connection::help};
+use crate::commands::{AccountEffect, connection::help};
 use crate::hub::client::account::Account;
 use crate::hub::client::notification::Kick;
 use crate::hub::client::throttle::ThrottledOp;
@@ -37,16 +37,16 @@ const WITHOUT_TOKEN: &str = "The server can't store anything at the moment, so t
                              again next time.";
 
 /// Something about an account that is under way.
-pub(super) struct Dealing {
+pub(super) struct AuthFlow {
     re: Re,
-    goal: Goal,
-    stage: Stage,
+    intent: AuthIntent,
+    step: AuthStep,
     /// When its last line came.
     now: Timestamp,
 }
 
 /// What is wanted.
-enum Goal {
+enum AuthIntent {
     Register {
         name: UserName,
         invite: Option<TokenHash>,
@@ -58,16 +58,16 @@ enum Goal {
     },
     SignOut,
     /// The new password, once it is known.
-    Change {
+    ChangePassword {
         new: Option<Secret>,
     },
     Forget,
     /// To be remembered as in a channel, which is entered already; what is told then.
-    Enter(Box<Entry>),
+    Enter(Box<PendingEntry>),
 }
 
 /// A channel that was entered.
-pub(super) struct Entry {
+pub(super) struct PendingEntry {
     pub(super) done: OkReply,
     pub(super) channel: ChannelName,
     /// Lines after this one are told first.
@@ -78,105 +78,121 @@ pub(super) struct Entry {
 }
 
 /// How far it is.
-enum Stage {
+enum AuthStep {
     /// The next line is a password.
-    Asked(PasswordPurpose),
+    AwaitingPassword(PasswordPurpose),
     /// The vault looks at a password.
     Verifying,
     /// The vault hashes a password.
     Hashing,
     /// It is being stored; with the token that is told afterwards.
-    Keeping(Option<(Secret, TokenHash)>),
+    Storing(Option<(Secret, TokenHash)>),
 }
 
-impl Dealing {
-    fn new(re: Re, goal: Goal, stage: Stage, now: Timestamp) -> Box<Self> {
-        Box::new(Self { re, goal, stage, now })
+impl AuthFlow {
+    fn new(re: Re, intent: AuthIntent, step: AuthStep, now: Timestamp) -> Box<Self> {
+        Box::new(Self { re, intent, step, now })
     }
 
     /// Whether the next line is the password.
     pub(super) fn asks(&self) -> bool {
-        matches!(self.stage, Stage::Asked(_))
+        matches!(self.step, AuthStep::AwaitingPassword(_))
     }
 }
 
 impl Session {
     /// Whether something is under way that no line can be carried out beside.
-    pub(super) fn is_dealing(&self) -> bool {
-        self.dealing.as_ref().is_some_and(|dealing| !dealing.asks())
+    pub(super) fn is_auth_busy(&self) -> bool {
+        self.auth_flow.as_ref().is_some_and(|auth_flow| !auth_flow.asks())
     }
 
     /// Whether the password of an account is looked at, of which nothing but a sign-in comes.
     pub(super) fn is_verifying(&self) -> bool {
-        self.dealing.as_ref().is_some_and(|dealing| {
-            matches!((&dealing.goal, &dealing.stage), (Goal::SignIn { .. }, Stage::Verifying))
+        self.auth_flow.as_ref().is_some_and(|auth_flow| {
+            matches!(
+                (&auth_flow.intent, &auth_flow.step),
+                (AuthIntent::SignIn { .. }, AuthStep::Verifying)
+            )
         })
     }
 
     /// Whether the next line is a password.
     pub(super) fn asks_secret(&self) -> bool {
-        self.dealing.as_ref().is_some_and(|dealing| dealing.asks())
+        self.auth_flow.as_ref().is_some_and(|auth_flow| auth_flow.asks())
     }
 
     /// Whether what is typed is a password, or may be one in a moment: not to be seen.
     pub(crate) fn hides_typing(&self) -> bool {
-        self.dealing.as_ref().is_some_and(|dealing| {
-            let asks_once_more = matches!(dealing.goal, Goal::Change { new: None })
-                && matches!(dealing.stage, Stage::Verifying);
-            dealing.asks() || asks_once_more
+        self.auth_flow.as_ref().is_some_and(|auth_flow| {
+            let asks_once_more =
+                matches!(auth_flow.intent, AuthIntent::ChangePassword { new: None })
+                    && matches!(auth_flow.step, AuthStep::Verifying);
+            auth_flow.asks() || asks_once_more
         })
     }
 
     /// The peer interrupts instead of giving the password. Tells whether one was asked for.
-    pub(crate) fn give_up_asking(&mut self, out: &mut BytesMut) -> bool {
+    pub(crate) fn cancel_password_prompt(&mut self, out: &mut BytesMut) -> bool {
         let asks = self.asks_secret();
         if asks {
-            self.dealing = None;
+            self.auth_flow = None;
             self.notice("No password is asked for any more; nothing was done.", out);
         }
         asks
     }
 
     /// Begins what a handler allowed.
-    pub(super) fn deal(
+    pub(super) fn start_auth(
         &mut self,
-        change: AccountChange,
+        change: AccountEffect,
         re: Re,
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
         match change {
-            AccountChange::Register { name, invite, password } => {
-                let goal = Goal::Register { name, invite };
+            AccountEffect::Register { name, invite, password } => {
+                let intent = AuthIntent::Register { name, invite };
                 self.begin(
                     re,
-                    goal,
+                    intent,
                     PasswordPurpose::New,
                     password.map(Credential::Password),
                     now,
                     out,
                 )
             }
-            AccountChange::SignIn(name, credential) => {
+            AccountEffect::SignIn(name, credential) => {
                 let account = self.hub.account(&name);
                 if let Some(account) = &account {
                     self.may_be_renamed(&account.name, now)?;
                 }
-                let goal = Goal::SignIn { name, account };
-                self.begin(re, goal, PasswordPurpose::Login, credential, now, out)
+                let intent = AuthIntent::SignIn { name, account };
+                self.begin(re, intent, PasswordPurpose::Login, credential, now, out)
             }
-            AccountChange::Password(None) => {
-                self.begin(re, Goal::Change { new: None }, PasswordPurpose::Old, None, now, out)
-            }
-            AccountChange::Password(Some((old, new))) => {
+            AccountEffect::Password(None) => self.begin(
+                re,
+                AuthIntent::ChangePassword { new: None },
+                PasswordPurpose::Old,
+                None,
+                now,
+                out,
+            ),
+            AccountEffect::Password(Some((old, new))) => {
                 let old = Some(Credential::Password(old));
-                self.begin(re, Goal::Change { new: Some(new) }, PasswordPurpose::Old, old, now, out)
+                self.begin(
+                    re,
+                    AuthIntent::ChangePassword { new: Some(new) },
+                    PasswordPurpose::Old,
+                    old,
+                    now,
+                    out,
+                )
             }
-            AccountChange::Forget(password) => {
+            AccountEffect::Forget(password) => {
                 let password = password.map(Credential::Password);
-                self.begin(re, Goal::Forget, PasswordPurpose::Forget, password, now, out)
+                self.begin(re, AuthIntent::Forget, PasswordPurpose::Forget, password, now, out)
             }
-            AccountChange::SignOut => self.begin_sign_out(re, now),
+            AccountEffect::SignOut => self.begin_sign_out(re, now),
         }
     }
 
@@ -184,43 +200,45 @@ impl Session {
     fn begin(
         &mut self,
         re: Re,
-        goal: Goal,
+        intent: AuthIntent,
         what: PasswordPurpose,
         credential: Option<Credential>,
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
         if let Some(credential) = credential {
-            return self.go_on_with(re, goal, what, credential, now, out);
+            return self.go_on_with(re, intent, what, credential, now, out);
         }
-        self.ask_password(re, goal, what, now, out);
+        self.prompt_password(re, intent, what, now, out);
         Ok(())
     }
 
-    fn ask_password(
+    fn prompt_password(
         &mut self,
         re: Re,
-        goal: Goal,
+        intent: AuthIntent,
         what: PasswordPurpose,
         now: Timestamp,
         out: &mut BytesMut,
     ) {
-        let name = match &goal {
-            Goal::SignIn { name, .. } | Goal::Register { name, .. } => Some(name.clone()),
-            _ => self.me.name.clone(),
+        let name = match &intent {
+            AuthIntent::SignIn { name, .. } | AuthIntent::Register { name, .. } => {
+                Some(name.clone())
+            }
+            _ => self.state.name.clone(),
         };
         if let Some(name) = name {
             self.show(&Event::PasswordAsked { what, name }, out);
         }
         self.done(re.clone(), OkReply::Told, out);
-        self.dealing = Some(Dealing::new(re, goal, Stage::Asked(what), now));
+        self.auth_flow = Some(AuthFlow::new(re, intent, AuthStep::AwaitingPassword(what), now));
     }
 
     /// The line that was asked for.
     pub(super) fn on_secret(&mut self, line: LineItem, now: Timestamp, out: &mut BytesMut) {
-        let Some(dealing) = self.dealing.take() else { return };
-        let Dealing { re, goal, stage, .. } = *dealing;
-        let Stage::Asked(what) = stage else { return };
+        let Some(auth_flow) = self.auth_flow.take() else { return };
+        let AuthFlow { re, intent, step, .. } = *auth_flow;
+        let AuthStep::AwaitingPassword(what) = step else { return };
         let credential = match line {
             LineItem::Line(line) => {
                 let line = Zeroizing::new(line);
@@ -230,15 +248,15 @@ impl Session {
                     }
                     (Some(_), _) => Secret::typed(&line)
                         .map(Credential::Password)
-                        .ok_or_else(|| Refusal::password_expected(goal.spec())),
-                    (None, _) => Err(Refusal::password_expected(goal.spec())),
+                        .ok_or_else(|| Refusal::password_expected(intent.spec())),
+                    (None, _) => Err(Refusal::password_expected(intent.spec())),
                 }
             }
             LineItem::TooLong { over } => Err(Refusal::line_too_long(over)),
             LineItem::NotUtf8 => Err(Refusal::not_utf8()),
         };
         let done = credential
-            .and_then(|credential| self.go_on_with(re.clone(), goal, what, credential, now, out));
+            .and_then(|credential| self.go_on_with(re.clone(), intent, what, credential, now, out));
         if let Err(refusal) = done {
             self.refuse(re, refusal, out);
         }
@@ -248,54 +266,54 @@ impl Session {
     fn go_on_with(
         &mut self,
         re: Re,
-        mut goal: Goal,
+        mut intent: AuthIntent,
         what: PasswordPurpose,
         credential: Credential,
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
         let secret = match credential {
-            Credential::Token(token) => match goal {
-                Goal::SignIn { name, .. } => {
+            Credential::Token(token) => match intent {
+                AuthIntent::SignIn { name, .. } => {
                     return self.open_by_token(re, &name, &token, now, out);
                 }
                 _ => token,
             },
             Credential::Password(password) => password,
         };
-        match &mut goal {
-            Goal::SignIn { name, account } => {
+        match &mut intent {
+            AuthIntent::SignIn { name, account } => {
                 let known = account.as_ref().map(|account| account.password());
                 let name = name.clone();
                 self.verify(name, secret, known);
-                self.dealing = Some(Dealing::new(re, goal, Stage::Verifying, now));
+                self.auth_flow = Some(AuthFlow::new(re, intent, AuthStep::Verifying, now));
             }
-            Goal::Register { .. } => {
+            AuthIntent::Register { .. } => {
                 check_password(secret.expose()).map_err(Refusal::bad_password)?;
                 self.hub.has_room_for_account()?;
                 self.hub.throttle(&self.client, ThrottledOp::Register, now)?;
                 self.hash(secret);
-                self.dealing = Some(Dealing::new(re, goal, Stage::Hashing, now));
+                self.auth_flow = Some(AuthFlow::new(re, intent, AuthStep::Hashing, now));
             }
-            Goal::Change { new } if what == PasswordPurpose::New => {
+            AuthIntent::ChangePassword { new } if what == PasswordPurpose::New => {
                 self.own_account(CommandKind::Password)?;
                 check_password(secret.expose()).map_err(Refusal::bad_password)?;
                 *new = None;
                 self.hash(secret);
-                self.dealing = Some(Dealing::new(re, goal, Stage::Hashing, now));
+                self.auth_flow = Some(AuthFlow::new(re, intent, AuthStep::Hashing, now));
             }
-            Goal::Change { new } => {
+            AuthIntent::ChangePassword { new } => {
                 if let Some(new) = new {
                     check_password(new.expose()).map_err(Refusal::bad_password)?;
                 }
                 self.verify_own(secret, CommandKind::Password)?;
-                self.dealing = Some(Dealing::new(re, goal, Stage::Verifying, now));
+                self.auth_flow = Some(AuthFlow::new(re, intent, AuthStep::Verifying, now));
             }
-            Goal::Forget => {
+            AuthIntent::Forget => {
                 self.verify_own(secret, CommandKind::Forget)?;
-                self.dealing = Some(Dealing::new(re, goal, Stage::Verifying, now));
+                self.auth_flow = Some(AuthFlow::new(re, intent, AuthStep::Verifying, now));
             }
-            Goal::SignOut | Goal::Enter(_) => {}
+            AuthIntent::SignOut | AuthIntent::Enter(_) => {}
         }
         Ok(())
     }
@@ -320,20 +338,24 @@ impl Session {
     }
 
     /// The vault has looked at a password, or hashed one.
-    pub(super) fn on_vault(&mut self, answer: AuthReply, out: &mut BytesMut) {
-        let Some(dealing) = self.dealing.take() else { return };
-        let Dealing { re, goal, now, .. } = *dealing;
-        if let (Goal::SignIn { name, .. }, AuthReply::Wrong | AuthReply::TooSoon(_)) =
-            (&goal, &answer)
+    pub(super) fn on_auth_answer(&mut self, answer: AuthReply, out: &mut BytesMut) {
+        let Some(auth_flow) = self.auth_flow.take() else { return };
+        let AuthFlow { re, intent, now, .. } = *auth_flow;
+        if let (AuthIntent::SignIn { name, .. }, AuthReply::Wrong | AuthReply::TooSoon(_)) =
+            (&intent, &answer)
         {
             self.log_failed_sign_in(name);
         }
         let done = match answer {
-            AuthReply::Right { rehashed } => self.on_right(re.clone(), goal, rehashed, now, out),
-            AuthReply::Hashed(hash) => self.on_hashed(re.clone(), goal, hash, now),
-            AuthReply::Wrong => Err(match &goal {
-                Goal::SignIn { name, .. } => Refusal::wrong_password(name),
-                _ => self.me.name.as_ref().map_or_else(Refusal::internal, Refusal::wrong_password),
+            AuthReply::Right { rehashed } => {
+                self.on_verified(re.clone(), intent, rehashed, now, out)
+            }
+            AuthReply::Hashed(hash) => self.on_hashed(re.clone(), intent, hash, now),
+            AuthReply::Wrong => Err(match &intent {
+                AuthIntent::SignIn { name, .. } => Refusal::wrong_password(name),
+                _ => {
+                    self.state.name.as_ref().map_or_else(Refusal::internal, Refusal::wrong_password)
+                }
             }),
             AuthReply::TooSoon(seconds) => Err(Refusal::login_too_soon(seconds)),
             AuthReply::Busy => Err(Refusal::hashing_busy()),
@@ -342,18 +364,18 @@ impl Session {
         self.refuse_unless(done, re, out);
     }
 
-    fn on_right(
+    fn on_verified(
         &mut self,
         re: Re,
-        goal: Goal,
+        intent: AuthIntent,
         rehashed: Option<Box<str>>,
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
-        match goal {
-            Goal::SignIn { ref name, account: Some(ref account) } => {
+        match intent {
+            AuthIntent::SignIn { ref name, account: Some(ref account) } => {
                 // Only a program keeps a token.
-                let token = match self.me.format {
+                let token = match self.state.format {
                     Format::Json => self.hub.auth.new_token(),
                     Format::Text => None,
                 };
@@ -369,48 +391,50 @@ impl Session {
                 let user_id = account.user_id;
                 let surplus = token.as_ref().and_then(|_| self.hub.surplus_token(user_id));
                 let hash = token.as_ref().map(|(_, hash)| *hash);
-                let deed = AccountUpdate::SignIn { user_id, token: hash, surplus, rehashed, now };
-                self.keep(re, goal, deed, token, now)
+                let update = AccountUpdate::SignIn { user_id, token: hash, surplus, rehashed, now };
+                self.submit(re, intent, update, token, now)
             }
-            Goal::SignIn { name, account: None } => {
+            AuthIntent::SignIn { name, account: None } => {
                 self.log_failed_sign_in(&name);
                 Err(Refusal::wrong_password(&name))
             }
-            Goal::Change { new: Some(new) } => {
+            AuthIntent::ChangePassword { new: Some(new) } => {
                 self.hash(new);
-                let goal = Goal::Change { new: None };
-                self.dealing = Some(Dealing::new(re, goal, Stage::Hashing, now));
+                let intent = AuthIntent::ChangePassword { new: None };
+                self.auth_flow = Some(AuthFlow::new(re, intent, AuthStep::Hashing, now));
                 Ok(())
             }
-            Goal::Change { new: None } => {
-                self.ask_password(re, goal, PasswordPurpose::New, now, out);
+            AuthIntent::ChangePassword { new: None } => {
+                self.prompt_password(re, intent, PasswordPurpose::New, now, out);
                 Ok(())
             }
-            Goal::Forget => {
+            AuthIntent::Forget => {
                 let user_id = self.own_account(CommandKind::Forget)?.user_id;
-                self.keep(re, goal, AccountUpdate::Forget { user_id }, None, now)
+                self.submit(re, intent, AccountUpdate::Forget { user_id }, None, now)
             }
-            Goal::Register { .. } | Goal::SignOut | Goal::Enter(_) => Err(Refusal::internal()),
+            AuthIntent::Register { .. } | AuthIntent::SignOut | AuthIntent::Enter(_) => {
+                Err(Refusal::internal())
+            }
         }
     }
 
     fn on_hashed(
         &mut self,
         re: Re,
-        goal: Goal,
+        intent: AuthIntent,
         password: Box<str>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let (shown, hash) = self.hub.auth.new_token().ok_or_else(Refusal::internal)?;
         let token = Some(hash);
-        let deed = match &goal {
-            Goal::Register { name, invite } => {
-                if self.me.name.is_none() {
+        let update = match &intent {
+            AuthIntent::Register { name, invite } => {
+                if self.state.name.is_none() {
                     // Where only accounts have a name, it is taken together with the account.
                     self.hub.take_name(&self.client, name, iter::empty(), now)?;
                 }
                 let (name, invite, user_id) = (name.clone(), *invite, self.client.user_id());
-                let (ignored, away) = (self.me.hidden(), self.client.away());
+                let (ignored, away) = (self.state.hidden(), self.client.away());
                 AccountUpdate::Register {
                     user_id,
                     name,
@@ -422,74 +446,74 @@ impl Session {
                     now,
                 }
             }
-            Goal::Change { .. } => {
+            AuthIntent::ChangePassword { .. } => {
                 let user_id = self.own_account(CommandKind::Password)?.user_id;
                 AccountUpdate::Password { user_id, password, token, now }
             }
             _ => return Err(Refusal::internal()),
         };
-        self.keep(re, goal, deed, Some((shown, hash)), now)
+        self.submit(re, intent, update, Some((shown, hash)), now)
     }
 
-    fn keep(
+    fn submit(
         &mut self,
         re: Re,
-        goal: Goal,
-        deed: AccountUpdate,
+        intent: AuthIntent,
+        update: AccountUpdate,
         token: Option<(Secret, TokenHash)>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        self.dealing = Some(Dealing::new(re, goal, Stage::Keeping(token), now));
-        let kept = self.hub.submit_account_update(&self.client, deed, None);
+        self.auth_flow = Some(AuthFlow::new(re, intent, AuthStep::Storing(token), now));
+        let kept = self.hub.submit_account_update(&self.client, update, None);
         if kept.is_err() {
-            self.dealing = None;
-            self.give_up_name();
+            self.auth_flow = None;
+            self.release_name();
         }
         kept
     }
 
     /// The name was taken for an account that isn't stored.
-    fn give_up_name(&self) {
-        if self.me.name.is_none() {
+    fn release_name(&self) {
+        if self.state.name.is_none() {
             self.hub.give_up_name(&self.client);
         }
     }
 
     /// The account is in a channel: live lines wait until that is stored, and what was before is told.
-    pub(super) fn keep_entry(
+    pub(super) fn store_entry(
         &mut self,
         re: Re,
-        entry: Entry,
-        deed: AccountUpdate,
+        entry: PendingEntry,
+        update: AccountUpdate,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         self.inbox.hold(&entry.channel);
-        self.keep(re, Goal::Enter(Box::new(entry)), deed, None, now)
+        self.submit(re, AuthIntent::Enter(Box::new(entry)), update, None, now)
     }
 
     /// The entry that is being stored, if it is of this channel.
-    pub(super) fn entry_under_way(&mut self, channel: &ChannelName) -> Option<&mut Entry> {
-        match &mut self.dealing.as_mut()?.goal {
-            Goal::Enter(entry) if entry.channel == *channel => Some(entry),
+    pub(super) fn entry_under_way(&mut self, channel: &ChannelName) -> Option<&mut PendingEntry> {
+        match &mut self.auth_flow.as_mut()?.intent {
+            AuthIntent::Enter(entry) if entry.channel == *channel => Some(entry),
             _ => None,
         }
     }
 
     /// What was to be stored is, or isn't.
-    pub(super) fn on_kept(&mut self, kept: Result<(), Refusal>, out: &mut BytesMut) {
-        let Some(dealing) = self.dealing.take() else { return };
-        let Dealing { re, goal, stage, now } = *dealing;
-        if let Goal::Enter(entry) = goal {
+    pub(super) fn on_committed(&mut self, kept: Result<(), Refusal>, out: &mut BytesMut) {
+        let Some(auth_flow) = self.auth_flow.take() else { return };
+        let AuthFlow { re, intent, step, now } = *auth_flow;
+        if let AuthIntent::Enter(entry) = intent {
             if let (Some(account), Some(_)) = (self.client.signed_in(), &entry.kick) {
                 self.hub.ensure_left(&account, &entry.channel);
             }
             // They are in, whether that is remembered or not.
-            self.look_back_from(re, *entry, out);
+            self.replay_entry(re, *entry, out);
             self.refuse_unless(Ok(()), Re::default(), out);
             return;
         }
-        let mut token = if let Stage::Keeping(token) = stage { token } else { None };
-        let is_sign_in = matches!(goal, Goal::SignIn { account: Some(_), .. });
+        let mut token = if let AuthStep::Storing(token) = step { token } else { None };
+        let is_sign_in = matches!(intent, AuthIntent::SignIn { account: Some(_), .. });
         let kept = match kept {
             // The password is right, and only the token, or a newer hash, isn't stored.
             Err(refusal) if is_sign_in && refusal.code() == Code::Unavailable => {
@@ -501,27 +525,27 @@ impl Session {
             kept => kept,
         };
         if kept.is_err() {
-            self.give_up_name();
+            self.release_name();
         }
-        let done = kept.and_then(|()| self.on_stored(re.clone(), goal, token, now, out));
+        let done = kept.and_then(|()| self.on_stored(re.clone(), intent, token, now, out));
         self.refuse_unless(done, re, out);
     }
 
     fn on_stored(
         &mut self,
         re: Re,
-        goal: Goal,
+        intent: AuthIntent,
         token: Option<(Secret, TokenHash)>,
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
-        let done = match (goal, token) {
-            (Goal::SignIn { account: Some(account), .. }, token) => {
+        let done = match (intent, token) {
+            (AuthIntent::SignIn { account: Some(account), .. }, token) => {
                 return self.complete_sign_in(re, &account, token, now, out);
             }
-            (Goal::Register { name, .. }, Some((token, hash))) => {
+            (AuthIntent::Register { name, .. }, Some((token, hash))) => {
                 self.hub.registered(&self.client, self.inbox.channels(), now);
-                let is_new = self.me.register(name.clone());
+                let is_new = self.state.register(name.clone());
                 tracing::info!(address = %self.client.shown_address(), %name, "registered");
                 self.token = Some(Box::new(hash));
                 let done = OkReply::Registered { name: name.clone(), token };
@@ -531,12 +555,12 @@ impl Session {
                 }
                 done
             }
-            (Goal::Change { .. }, Some((token, hash))) => {
+            (AuthIntent::ChangePassword { .. }, Some((token, hash))) => {
                 self.token = Some(Box::new(hash));
                 OkReply::PasswordChanged { token }
             }
-            (Goal::SignOut, _) => OkReply::SignedOut { name: self.sign_out(now, out)? },
-            (Goal::Forget, _) => OkReply::Forgotten { name: self.sign_out(now, out)? },
+            (AuthIntent::SignOut, _) => OkReply::SignedOut { name: self.sign_out(now, out)? },
+            (AuthIntent::Forget, _) => OkReply::Forgotten { name: self.sign_out(now, out)? },
             _ => return Err(Refusal::internal()),
         };
         self.done(re, done, out);
@@ -545,10 +569,10 @@ impl Session {
 
     fn refuse_unless(&mut self, done: Result<(), Refusal>, re: Re, out: &mut BytesMut) {
         if let Err(refusal) = done {
-            self.dealing = None;
+            self.auth_flow = None;
             self.refuse(re, refusal, out);
         }
-        if self.dealing.is_none()
+        if self.auth_flow.is_none()
             && let Some(by) = self.signed_out.take()
         {
             self.on_signed_out(by, out);
@@ -583,14 +607,14 @@ impl Session {
     ) -> Result<(), Refusal> {
         self.may_be_renamed(&account.name, now)?;
         let before = self.hub.sign_in(&self.client, account, self.inbox.channels(), now)?;
-        self.me.sign_in(account);
+        self.state.sign_in(account);
         tracing::info!(address = %self.client.shown_address(), name = %account.name, "signed in");
         self.hub.eject_where_banned(&self.client, self.inbox.channels(), now);
         let (token, hash) = token.unzip();
         self.token = hash.map(Box::new);
         let name = account.name.clone();
         let mut done = Some(OkReply::SignedIn { name: name.clone(), token });
-        if self.me.format == Format::Text
+        if self.state.format == Format::Text
             && let Some(done) = done.take()
         {
             self.done(re.clone(), done, out);
@@ -601,8 +625,8 @@ impl Session {
         for channel in self.inbox.channels() {
             self.hub.notify_other_devices(account, &self.client, &channel.name, None);
         }
-        self.enter_again(account, now, out);
-        self.look_what_waits(re, done);
+        self.rejoin_channels(account, now, out);
+        self.show_unread(re, done);
         Ok(())
     }
 
@@ -614,7 +638,7 @@ impl Session {
 
     /// The answer to a command that gave a name, with the main page: before the answer in the JSON form.
     fn welcome(&mut self, re: Re, done: OkReply, name: &UserName, out: &mut BytesMut) {
-        if self.me.format == Format::Text {
+        if self.state.format == Format::Text {
             self.done(re, done, out);
             self.show_main_page(name, out);
         } else {
@@ -630,29 +654,29 @@ impl Session {
 
     fn begin_sign_out(&mut self, re: Re, now: Timestamp) -> Result<(), Refusal> {
         let user_id = self.own_account(CommandKind::Logout)?.user_id;
-        let deed = AccountUpdate::SignOut { user_id, token: self.token.as_deref().copied(), now };
-        self.keep(re, Goal::SignOut, deed, None, now)
+        let update = AccountUpdate::SignOut { user_id, token: self.token.as_deref().copied(), now };
+        self.submit(re, AuthIntent::SignOut, update, None, now)
     }
 
     /// Leaves everything, and has no name any more. Tells the name.
     fn sign_out(&mut self, now: Timestamp, out: &mut BytesMut) -> Result<UserName, Refusal> {
-        let name = self.me.name.clone().ok_or_else(|| Refusal::not_named(None))?;
+        let name = self.state.name.clone().ok_or_else(|| Refusal::not_named(None))?;
         self.token = None;
         self.hub.sign_out(&self.client, self.inbox.channels(), now);
         self.inbox.leave_all();
-        self.me.sign_out();
-        if let Some(aside) = &mut self.aside {
-            aside.told_privately = Vec::new();
-            aside.unread_privately = Vec::new();
+        self.state.sign_out();
+        if let Some(cold) = &mut self.cold {
+            cold.replayed = Vec::new();
+            cold.private_deliveries = Vec::new();
         }
-        self.give_up_lookup(out);
+        self.cancel_query(out);
         Ok(name)
     }
 
     /// Another device has changed the password, or erased the account.
     pub(super) fn on_signed_out(&mut self, by: SignOutReason, out: &mut BytesMut) {
-        let is_dealing = self.dealing.as_ref().is_some_and(|dealing| !dealing.asks());
-        if is_dealing || self.has_lines_under_way() {
+        let is_auth_busy = self.auth_flow.as_ref().is_some_and(|auth_flow| !auth_flow.asks());
+        if is_auth_busy || self.has_submitted() {
             // When this is done.
             self.signed_out = Some(by);
             return;
@@ -664,13 +688,13 @@ impl Session {
     }
 }
 
-impl Goal {
+impl AuthIntent {
     fn spec(&self) -> &'static command_table::CommandSpec {
         match self {
             Self::Register { .. } => CommandKind::Register,
             Self::SignIn { .. } => CommandKind::Login,
             Self::SignOut => CommandKind::Logout,
-            Self::Change { .. } => CommandKind::Password,
+            Self::ChangePassword { .. } => CommandKind::Password,
             Self::Forget => CommandKind::Forget,
             Self::Enter(_) => CommandKind::Enter,
         }

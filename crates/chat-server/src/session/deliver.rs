@@ -9,10 +9,10 @@ use chat_proto::id::MessageId;
 use chat_proto::name::ChannelName;
 use chat_proto::refusal::Refusal;
 
-use super::{Session, Waiting};
+use super::{PendingReply, Session};
 use crate::hub::client::notification::{IgnoreChange, Kick, KickCause, Notification};
 use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
-use crate::inbox::{Missed, Taken};
+use crate::inbox::{InboxItem, Missed};
 
 /// What is still told of a channel at the most, in bytes, to who leaves it; it is told how much the rest was.
 const LAST_WORDS: usize = 64 * 1024;
@@ -28,16 +28,16 @@ impl Session {
     pub(crate) fn has_more(&self) -> bool {
         (self.inbox.has_more() && self.held_from().is_none())
             || self.client.ready.is_ready()
-            || self.has_past_to_tell()
+            || self.has_rows_to_show()
     }
 
     /// Takes out what waits and appends it to `out`, until nothing waits or `out` holds `enough`
     /// bytes. Tells whether nothing waits. Once the connection is to end, what happens afterwards
     /// doesn't count: a busy channel holds nobody back.
     pub(crate) fn deliver(&mut self, enough: usize, out: &mut BytesMut) -> bool {
-        self.tell_past(enough, out);
+        self.show_rows(enough, out);
         self.follow_all(out);
-        let last = self.last_told().map_or(u64::MAX, |(_, number)| number);
+        let last = self.closing_position().map_or(u64::MAX, |(_, number)| number);
         let limit = self.held_from().map_or(last, |held| held.min(last));
         let all = self.deliver_before(limit, enough, out);
         self.follow_all(out);
@@ -63,28 +63,30 @@ impl Session {
             if self.client.has_missed_private_lines() {
                 self.notice(MISSED_PRIVATELY, out);
             }
-            if self.me.ignores_nobody() {
-                self.inbox.copy_lines(&self.client, number, enough, self.me.format, out);
+            if self.state.ignores_nobody() {
+                self.inbox.copy_lines(&self.client, number, enough, self.state.format, out);
                 if out.len() >= enough {
                     return false;
                 }
             }
             match self.inbox.take(&self.client, number) {
-                Some(Taken::Channel(delivery, at, missed)) => {
+                Some(InboxItem::Channel(delivery, at, missed)) => {
                     if let Some(Missed { channel, count, after }) = missed {
                         self.show_missed(channel, count, after, out);
                     }
-                    self.show_told(&delivery, at, out);
+                    self.show_event(&delivery, at, out);
                 }
-                Some(Taken::Private(delivery)) => {
+                Some(InboxItem::Private(delivery)) => {
                     let told = delivery.first();
-                    if (self.was_told(told) || self.show_told(&delivery, 0, out))
+                    if (self.was_replayed(told) || self.show_event(&delivery, 0, out))
                         && let Event::Private { from, stamp, .. } = &told.event
                     {
-                        self.note_correspondent(told.by.user_id, from.clone(), stamp.id);
+                        self.record_private_sender(told.by.user_id, from.clone(), stamp.id);
                     }
                 }
-                Some(Taken::Note(number, note)) => self.on_note(number, note, out),
+                Some(InboxItem::Notification(number, note)) => {
+                    self.on_notification(number, note, out)
+                }
                 None => return true,
             }
         }
@@ -92,7 +94,7 @@ impl Session {
     }
 
     /// Tells what is left of a channel up to a place, and reads no more of it.
-    pub(super) fn finish(
+    pub(super) fn unsubscribe(
         &mut self,
         name: &ChannelName,
         number: u64,
@@ -114,19 +116,19 @@ impl Session {
 
     /// Own doings have their own answer, the doings of the ignored are hidden, and what comes in more
     /// than one way is shown once. Tells whether it was shown.
-    fn show_told(&mut self, delivery: &Delivery, at: usize, out: &mut BytesMut) -> bool {
+    fn show_event(&mut self, delivery: &Delivery, at: usize, out: &mut BytesMut) -> bool {
         let told = delivery.event_at(at);
         if told.by.id == self.client.id {
-            self.see_own(told, out);
+            self.on_own_event(told, out);
             return false;
         }
         if let Some(once) = told.once
-            && !self.me.is_first_of(once)
+            && !self.state.is_first(once)
         {
             return false;
         }
         if let Event::Renamed { to, .. } = &told.event {
-            self.me.renamed(told.by, to);
+            self.state.renamed(told.by, to);
         }
         let hidden = match &told.event {
             Event::Message { from: user, .. }
@@ -135,10 +137,10 @@ impl Session {
             | Event::Left { user, .. }
             | Event::Gone { user, .. }
             | Event::Renamed { from: user, .. }
-            | Event::Topic { by: user, .. } => self.me.ignores(told.by.user_id, user),
+            | Event::Topic { by: user, .. } => self.state.ignores(told.by.user_id, user),
             Event::Kicked { by, reason: Some(_), .. }
             | Event::Muted { by, reason: Some(_), .. }
-                if self.me.ignores(told.by.user_id, by) =>
+                if self.state.ignores(told.by.user_id, by) =>
             {
                 self.show(&without_reason(told.event.clone()), out);
                 return true;
@@ -146,49 +148,49 @@ impl Session {
             _ => false,
         };
         if !hidden {
-            out.extend_from_slice(delivery.bytes(self.me.format, at..at + 1));
+            out.extend_from_slice(delivery.bytes(self.state.format, at..at + 1));
         }
         !hidden
     }
 
     /// A line of one's own among those of a channel is its answer, which so comes where everybody else sees the line.
-    fn see_own(&mut self, told: &SequencedEvent, out: &mut BytesMut) {
+    fn on_own_event(&mut self, told: &SequencedEvent, out: &mut BytesMut) {
         if let Event::Message { stamp, channel, .. } = &told.event {
-            self.on_said(told.correlation_id, Conversation::Channel(channel.clone()), *stamp, out);
+            self.on_ack(told.correlation_id, Conversation::Channel(channel.clone()), *stamp, out);
         }
     }
 
     /// The answer to a line in a channel comes in two ways; the first counts.
-    fn on_said(
+    fn on_ack(
         &mut self,
         correlation_id: u64,
         to: Conversation,
         stamp: MessageStamp,
         out: &mut BytesMut,
     ) {
-        let awaited = |waiting: &Waiting| matches!(waiting, Waiting::Draft { correlation_id: own, .. } if *own == correlation_id);
-        if self.waiting.front().is_some_and(awaited) {
-            self.on_answer(Ok(OkReply::Said { to, stamp }), out);
+        let awaited = |waiting: &PendingReply| matches!(waiting, PendingReply::Submitted { correlation_id: own, .. } if *own == correlation_id);
+        if self.pending.front().is_some_and(awaited) {
+            self.on_reply(Ok(OkReply::Said { to, stamp }), out);
         }
     }
 
-    fn on_note(&mut self, number: u64, note: Notification, out: &mut BytesMut) {
+    fn on_notification(&mut self, number: u64, note: Notification, out: &mut BytesMut) {
         match note {
-            Notification::Reply(answer) => self.on_answer(answer, out),
+            Notification::Reply(answer) => self.on_reply(answer, out),
             Notification::Sent { correlation_id, to, stamp } => {
-                self.on_said(correlation_id, to, stamp, out);
+                self.on_ack(correlation_id, to, stamp, out);
             }
-            Notification::QueryResult(found) => self.on_found(found, out),
+            Notification::QueryResult(found) => self.on_query_result(found, out),
             Notification::PrivateQueue { lines } => self.inbox.open(lines),
-            Notification::Committed(kept) => self.on_kept(kept, out),
-            Notification::Auth(answer) => self.on_vault(answer, out),
+            Notification::Committed(kept) => self.on_committed(kept, out),
+            Notification::Auth(answer) => self.on_auth_answer(answer, out),
             Notification::OtherDevice(channel, reason) => self.follow_later(channel, reason),
-            Notification::IgnoreList(IgnoreChange::Added(hidden)) => self.me.hide(hidden),
+            Notification::IgnoreList(IgnoreChange::Added(hidden)) => self.state.hide(hidden),
             Notification::IgnoreList(IgnoreChange::Removed(name, user_id)) => {
-                self.me.unignore(&name, user_id);
+                self.state.unignore(&name, user_id);
             }
             Notification::Broadcast(delivery) => {
-                self.show_told(&delivery, 0, out);
+                self.show_event(&delivery, 0, out);
             }
             Notification::Admin(true) => self.notice(NOW_ADMIN, out),
             Notification::Admin(false) => {
@@ -196,17 +198,17 @@ impl Session {
             }
             Notification::SignedOut(by) => self.on_signed_out(by, out),
             Notification::PrivateOpened { with, by } => {
-                if !self.me.ignores(by, &with) {
+                if !self.state.ignores(by, &with) {
                     self.show(&Event::Opened { with }, out);
                 }
             }
             Notification::Kicked(kick) => {
-                if let Some(kick) = self.put_off(number, kick) {
+                if let Some(kick) = self.defer_kick(number, kick) {
                     self.on_kick(0, kick, out);
                 }
             }
             Notification::Invited { channel, user, by } => {
-                if !self.me.ignores(by, &user) {
+                if !self.state.ignores(by, &user) {
                     self.show(&Event::Invited { channel, by: user }, out);
                 }
             }
@@ -220,13 +222,13 @@ impl Session {
     /// What was before a number, and isn't told yet, comes first.
     pub(super) fn on_kick(&mut self, number: u64, kick: Kick, out: &mut BytesMut) {
         let Kick { channel, cause, by, reason, entry, last_line } = kick;
-        let reason = reason.filter(|_| !self.me.ignores_name(&by));
+        let reason = reason.filter(|_| !self.state.ignores_name(&by));
         let current = self.inbox.subscription(&channel).map(|one| one.entry);
         if current == Some(entry) {
-            self.finish(&channel, number, last_line, out);
-            self.me.leave(&Conversation::Channel(channel.clone()));
+            self.unsubscribe(&channel, number, last_line, out);
+            self.state.leave(&Conversation::Channel(channel.clone()));
         }
-        let current = self.me.current().cloned();
+        let current = self.state.current().cloned();
         let ban = match cause {
             KickCause::OwnDrop => return,
             KickCause::Drop => {
@@ -236,18 +238,19 @@ impl Session {
             KickCause::Ban(term) => Some(term),
             KickCause::Kick => None,
         };
-        let Some(user) = self.me.name.clone() else { return };
+        let Some(user) = self.state.name.clone() else { return };
         self.show(&Event::YouWereKicked { channel, user, by, reason, ban, current }, out);
     }
 
-    fn on_answer(&mut self, answer: Result<OkReply, Refusal>, out: &mut BytesMut) {
-        let Some(Waiting::Draft { re, bytes, opened, notice, .. }) = self.waiting.pop_front()
+    fn on_reply(&mut self, answer: Result<OkReply, Refusal>, out: &mut BytesMut) {
+        let Some(PendingReply::Submitted { re, bytes, opened, notice, .. }) =
+            self.pending.pop_front()
         else {
             return;
         };
-        self.waiting_bytes -= u32::from(bytes);
-        if let Some(aside) = &mut self.aside {
-            aside.no_addressee = None;
+        self.pending_bytes -= u32::from(bytes);
+        if let Some(cold) = &mut self.cold {
+            cold.no_addressee = None;
         }
         match (answer, opened) {
             (Ok(done), opened) => {
@@ -262,7 +265,7 @@ impl Session {
                         OkReply::PrivateOpened { with, stamp: Some(stamp) }
                     }
                     (OkReply::Dropped { channel, .. }, _) => {
-                        OkReply::Dropped { channel, current: self.me.current().cloned() }
+                        OkReply::Dropped { channel, current: self.state.current().cloned() }
                     }
                     (done, _) => done,
                 };
@@ -270,14 +273,14 @@ impl Session {
             }
             (Err(refusal), _) => self.show(&Event::Refused { re, refusal }, out),
         }
-        while let Some(Waiting::Known(event)) =
-            self.waiting.pop_front_if(|next| matches!(next, Waiting::Known(_)))
+        while let Some(PendingReply::Ready(event)) =
+            self.pending.pop_front_if(|next| matches!(next, PendingReply::Ready(_)))
         {
             self.show(&event, out);
         }
-        if self.waiting.is_empty() {
-            self.waiting = VecDeque::new();
-            if !self.is_dealing()
+        if self.pending.is_empty() {
+            self.pending = VecDeque::new();
+            if !self.is_auth_busy()
                 && let Some(by) = self.signed_out.take()
             {
                 self.on_signed_out(by, out);

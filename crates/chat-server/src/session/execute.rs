@@ -14,10 +14,10 @@ use chat_proto::setting::ChannelSetting;
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
-use super::account::Entry;
-use super::{Session, Waiting};
-use crate::client_state::Place;
-use crate::commands::{Change, connection::help};
+use super::account::PendingEntry;
+use super::{PendingReply, Session};
+use crate::client_state::JoinedConversation;
+use crate::commands::{Effect, connection::help};
 use crate::hub::admin::command::Issuer;
 use crate::hub::apply::{LeavePosition, Membership, NewMessage};
 use crate::hub::channel::Channel;
@@ -34,76 +34,77 @@ type Re = Cow<'static, str>;
 
 impl Session {
     /// Carries a change out and tells its `ok`, or for a line that is said lets the answer bring it.
-    pub(super) fn carry_out(
+    pub(super) fn execute(
         &mut self,
-        change: Change,
+        effect: Effect,
         re: Re,
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
-        if change.is_stored() {
+        if effect.is_stored() {
             self.hub.may_store(&self.client)?;
         }
         let may = policy::channel::may;
-        let done = match change {
-            Change::Name(name) => self.take_name(name, now, out)?,
-            Change::Create(channel, topic) => {
-                let (done, last, deed) = self.create(&channel, topic, now, out)?;
+        let done = match effect {
+            Effect::Name(name) => self.take_name(name, now, out)?,
+            Effect::Create(channel, topic) => {
+                let (done, last, update) = self.create(&channel, topic, now, out)?;
                 let set = &self.hub.bounds.new_channels;
                 if !set.is_empty() {
                     let set: Vec<_> = set.iter().map(ChannelSetting::to_string).collect();
                     let set = set.join(", ");
                     self.notice(format!("{channel} begins with: {set}. /set changes it."), out);
                 }
-                match deed {
-                    Some(deed) => {
-                        let entry = Entry { done, channel, after: Some(last), last, kick: None };
-                        return self.keep_entry(re, entry, deed, now);
+                match update {
+                    Some(update) => {
+                        let entry =
+                            PendingEntry { done, channel, after: Some(last), last, kick: None };
+                        return self.store_entry(re, entry, update, now);
                     }
                     None => done,
                 }
             }
-            Change::Enter(channel, after) => return self.enter(&channel, after, re, now, out),
-            Change::Leave(conversation, reason) => {
-                let (done, deed) = self.leave(conversation, reason, now, out)?;
-                match deed {
-                    Some(deed) => return self.keep_and_answer(deed, done, re),
+            Effect::Enter(channel, after) => return self.enter(&channel, after, re, now, out),
+            Effect::Leave(conversation, reason) => {
+                let (done, update) = self.leave(conversation, reason, now, out)?;
+                match update {
+                    Some(update) => return self.store_and_reply(update, done, re),
                     None => done,
                 }
             }
-            Change::OpenPrivate(user, None) => {
+            Effect::OpenPrivate(user, None) => {
                 OkReply::PrivateOpened { with: self.open_private(&user, now)?.1, stamp: None }
             }
-            Change::OpenPrivate(user, Some(text)) => {
+            Effect::OpenPrivate(user, Some(text)) => {
                 let (user_id, name) = self.open_private(&user, now)?;
                 let conversation = Conversation::Private(name.clone());
-                let to = Place { conversation, with: Some(user_id) };
+                let to = JoinedConversation { conversation, with: Some(user_id) };
                 let words = NewMessage::new(text, false, now, may);
                 return self.say(to, words, re, Some(name));
             }
-            Change::Say { to, text, action, once, verdict } => {
+            Effect::Say { to, text, action, once, verdict } => {
                 let words = NewMessage { once, verdict, ..NewMessage::new(text, action, now, may) };
                 return self.say(to, words, re, None);
             }
-            Change::Topic(channel, topic) => {
+            Effect::Topic(channel, topic) => {
                 self.hub.throttle(&self.client, ThrottledOp::Topic, now)?;
                 self.hub.set_topic(&self.client, self.name()?, &channel, topic, now, may)?;
-                self.waiting.push_back(Waiting::act(re));
+                self.pending.push_back(PendingReply::submitted(re));
                 return Ok(());
             }
-            Change::LookBack { conversation, of, span } => {
-                self.look_back(re, conversation, of, span);
+            Effect::ReadHistory { conversation, of, span } => {
+                self.query_history(re, conversation, of, span);
                 return Ok(());
             }
-            Change::Mentions { most, before } => {
-                return self.look_for_mentions(re, most, before);
+            Effect::Mentions { most, before } => {
+                return self.query_mentions(re, most, before);
             }
-            Change::LookFor { search, only } => {
-                self.look_for(re, search, only);
+            Effect::Search { search, only } => {
+                self.query_search(re, search, only);
                 return Ok(());
             }
-            Change::Away(away) => {
-                let away = away.map(|away| self.showable(away, now));
+            Effect::Away(away) => {
+                let away = away.map(|away| self.publishable_away(away, now));
                 let changed = self.client.away() != away;
                 let done = OkReply::Away { away: away.clone(), changed };
                 match self.client.account().filter(|_| changed) {
@@ -112,72 +113,72 @@ impl Session {
                         done
                     }
                     Some(user_id) => {
-                        let deed = AccountUpdate::Away { user_id, away };
-                        return self.keep_and_answer(deed, done, re);
+                        let update = AccountUpdate::Away { user_id, away };
+                        return self.store_and_reply(update, done, re);
                     }
                 }
             }
-            Change::Ignore(user) => {
-                let (user, whom) = self.as_borne(user);
-                let changed = self.me.ignore(user.clone(), whom);
+            Effect::Ignore(user) => {
+                let (user, whom) = self.resolve_user(user);
+                let changed = self.state.ignore(user.clone(), whom);
                 let done = OkReply::Ignoring { user: user.clone(), changed };
                 match self.client.account().filter(|_| changed) {
                     None => done,
                     Some(user_id) => {
-                        let deed = AccountUpdate::Ignore { user_id, name: user, whom };
-                        return self.keep_and_answer(deed, done, re);
+                        let update = AccountUpdate::Ignore { user_id, name: user, whom };
+                        return self.store_and_reply(update, done, re);
                     }
                 }
             }
-            Change::Unignore(user) => {
-                let (user, whom) = self.as_borne(user);
-                let names = self.me.hidden_as(&user, whom);
-                let changed = self.me.unignore(&user, whom);
+            Effect::Unignore(user) => {
+                let (user, whom) = self.resolve_user(user);
+                let names = self.state.hidden_as(&user, whom);
+                let changed = self.state.unignore(&user, whom);
                 let done = OkReply::NotIgnoring { user, changed };
                 match self.client.account().filter(|_| changed) {
                     None => done,
                     Some(user_id) => {
-                        let deed = AccountUpdate::Unignore { user_id, names, whom };
-                        return self.keep_and_answer(deed, done, re);
+                        let update = AccountUpdate::Unignore { user_id, names, whom };
+                        return self.store_and_reply(update, done, re);
                     }
                 }
             }
-            Change::Act { channel, act } => {
-                self.may_tell_of(&act, now)?;
-                let costly = match act.kind {
+            Effect::Moderate { channel, action } => {
+                self.may_invite(&action, now)?;
+                let costly = match action.kind {
                     ModActionKind::Invite(_) => ThrottledOp::Invite,
                     _ => ThrottledOp::Moderate,
                 };
                 self.hub.throttle(&self.client, costly, now)?;
-                return match act {
-                    ModAction { kind: ModActionKind::Purge(aim, counted), reason } => {
-                        self.purge(re, channel, (aim, reason), counted, now);
+                return match action {
+                    ModAction { kind: ModActionKind::Purge(target, counted), reason } => {
+                        self.purge(re, channel, (target, reason), counted, now);
                         Ok(())
                     }
-                    act => self.act(re, &channel, act, now),
+                    action => self.moderate(re, &channel, action, now),
                 };
             }
-            Change::TellActs { channel, most } => {
-                self.tell_acts(re, channel, most);
+            Effect::ShowLog { channel, most } => {
+                self.query_channel_log(re, channel, most);
                 return Ok(());
             }
-            Change::Format(format) => {
-                self.me.format = format;
+            Effect::Format(format) => {
+                self.state.format = format;
                 self.client.set_kind(match format {
                     Format::Text => ClientKind::Text,
                     Format::Json => ClientKind::Json,
                 });
                 OkReply::Format { format }
             }
-            Change::Account(change) => return self.deal(change, re, now, out),
-            Change::Decree(wish, reason) => {
-                let asker = Issuer::Client(Arc::clone(&self.client));
-                self.hub.submit_admin_command(asker, wish, reason, now)?;
-                self.waiting.push_back(Waiting::act(re));
+            Effect::Account(effect) => return self.start_auth(effect, re, now, out),
+            Effect::Admin(request, reason) => {
+                let issuer = Issuer::Client(Arc::clone(&self.client));
+                self.hub.submit_admin_command(issuer, request, reason, now)?;
+                self.pending.push_back(PendingReply::submitted(re));
                 return Ok(());
             }
-            Change::Quit(reason) => {
-                let reason = self.tellable(reason, now);
+            Effect::Quit(reason) => {
+                let reason = self.publishable_reason(reason, now);
                 self.leaving.get_or_insert_default().reason = reason;
                 self.end(CloseReason::Quit);
                 OkReply::Told
@@ -188,36 +189,43 @@ impl Session {
     }
 
     /// An act whose answer comes when it is stored.
-    pub(super) fn act(
+    pub(super) fn moderate(
         &mut self,
         re: Re,
         channel: &Arc<Channel>,
-        act: ModAction,
+        action: ModAction,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        self.hub.moderate(&self.client, self.name()?, channel, act, now, policy::channel::may)?;
-        self.waiting.push_back(Waiting::act(re));
+        self.hub.moderate(
+            &self.client,
+            self.name()?,
+            channel,
+            action,
+            now,
+            policy::channel::may,
+        )?;
+        self.pending.push_back(PendingReply::submitted(re));
         Ok(())
     }
 
     /// What is told once it is kept.
-    fn keep_and_answer(
+    fn store_and_reply(
         &mut self,
-        deed: AccountUpdate,
+        update: AccountUpdate,
         done: OkReply,
         re: Re,
     ) -> Result<(), Refusal> {
-        self.hub.submit_account_update(&self.client, deed, Some(done))?;
-        self.waiting.push_back(Waiting::act(re));
+        self.hub.submit_account_update(&self.client, update, Some(done))?;
+        self.pending.push_back(PendingReply::submitted(re));
         Ok(())
     }
 
     pub(super) fn name(&self) -> Result<UserName, Refusal> {
-        self.me.name.clone().ok_or_else(|| Refusal::not_named(None))
+        self.state.name.clone().ok_or_else(|| Refusal::not_named(None))
     }
 
     /// A name as whoever has it writes it, and who that is.
-    fn as_borne(&self, user: UserName) -> (UserName, Option<UserId>) {
+    fn resolve_user(&self, user: UserName) -> (UserName, Option<UserId>) {
         match self.hub.contact(&user) {
             Ok(whom) => (whom.name(&user), Some(whom.user_id())),
             Err(_) => (user, None),
@@ -234,12 +242,12 @@ impl Session {
         if let Err(refusal) = policy::account::may_be_guest(&name, accounts_required, registration)
         {
             self.hub.is_free(&name, now)?;
-            self.me.wants_name(name);
+            self.state.set_wanted_name(name);
             return Err(refusal);
         }
         self.may_be_renamed(&name, now)?;
         let before = self.hub.take_name(&self.client, &name, self.inbox.channels(), now)?;
-        self.me.name = Some(name.clone());
+        self.state.name = Some(name.clone());
         self.hub.eject_where_banned(&self.client, self.inbox.channels(), now);
         if before.is_some() {
             return Ok(OkReply::Named { name });
@@ -261,12 +269,12 @@ impl Session {
         let membership = self.hub.create(&self.client, name, topic.clone(), slot, now)?;
         if self.inbox.channel(name).is_some() {
             // One of this name that was dropped just now.
-            self.see_that_it_ended(name, out);
+            self.finish_ended_channel(name, out);
         }
         let last = membership.last_line;
-        self.arrive_in(membership, slot);
-        let deed = self.membership(name, last, now);
-        Ok((OkReply::Created { channel: name.clone(), topic, last }, last, deed))
+        self.join(membership, slot);
+        let update = self.account_entry(name, last, now);
+        Ok((OkReply::Created { channel: name.clone(), topic, last }, last, update))
     }
 
     fn enter(
@@ -293,17 +301,17 @@ impl Session {
             if role.member {
                 let (members, topic) = (channel.count(), channel.topic());
                 let channel = channel.name.clone();
-                self.me.go_to(channel_place(channel.clone()));
+                self.state.make_current(joined_channel(channel.clone()));
                 let operator = role.operator;
                 let last = self.inbox.last_line(&channel).unwrap_or_default();
                 let done =
                     OkReply::Current { channel: channel.clone(), members, topic, operator, last };
                 // What they have not heard yet comes by itself.
                 let after = after.unwrap_or(last).min(last);
-                self.look_back_on_entry(re, done, channel, Some(after), last, out);
+                self.replay_on_entry(re, done, channel, Some(after), last, out);
                 return Ok(());
             }
-            self.see_that_it_ended(name, out);
+            self.finish_ended_channel(name, out);
         }
         let slot = self.inbox.free_slot();
         let membership = self.hub.enter(
@@ -316,24 +324,24 @@ impl Session {
         )?;
         let Membership { members, operator, last_line: last, floor, .. } = membership;
         let (channel, topic) = (membership.channel.name.clone(), membership.topic.clone());
-        self.arrive_in(membership, slot);
+        self.join(membership, slot);
         let done = OkReply::Entered { channel: channel.clone(), members, topic, operator, last };
         // Where nothing is kept, there is nothing to look back at.
         let after = if floor >= last { Some(last) } else { after };
-        if let Some(deed) = self.membership(&channel, last, now) {
-            return self.keep_entry(
+        if let Some(update) = self.account_entry(&channel, last, now) {
+            return self.store_entry(
                 re,
-                Entry { done, channel, after, last, kick: None },
-                deed,
+                PendingEntry { done, channel, after, last, kick: None },
+                update,
                 now,
             );
         }
-        self.look_back_on_entry(re, done, channel, after, last, out);
+        self.replay_on_entry(re, done, channel, after, last, out);
         Ok(())
     }
 
     /// The account is in the channel from now on, and has seen what is shown of it: to be kept.
-    fn membership(
+    fn account_entry(
         &self,
         channel: &ChannelName,
         read: MessageId,
@@ -348,15 +356,15 @@ impl Session {
 
     /// Others have put this person out of a channel just now: what tells it is there already and comes
     /// before anything else.
-    fn see_that_it_ended(&mut self, name: &ChannelName, out: &mut BytesMut) {
+    fn finish_ended_channel(&mut self, name: &ChannelName, out: &mut BytesMut) {
         self.deliver(out.len() + FULL_RING, out);
         if self.inbox.unsubscribe(name).is_some() {
-            self.me.leave(&Conversation::Channel(name.clone()));
+            self.state.leave(&Conversation::Channel(name.clone()));
         }
     }
 
-    pub(super) fn arrive_in(&mut self, membership: Membership, slot: u32) {
-        self.me.go_to(channel_place(membership.channel.name.clone()));
+    pub(super) fn join(&mut self, membership: Membership, slot: u32) {
+        self.state.make_current(joined_channel(membership.channel.name.clone()));
         self.inbox.subscribe(membership, slot);
     }
 
@@ -367,7 +375,7 @@ impl Session {
         now: Timestamp,
         out: &mut BytesMut,
     ) -> Result<(OkReply, Option<AccountUpdate>), Refusal> {
-        let mut deed = None;
+        let mut update = None;
         if let Conversation::Channel(name) = &conversation {
             let channel = self.inbox.channel(name).cloned();
             let channel = channel.ok_or_else(|| Refusal::not_in_channel(name))?;
@@ -375,18 +383,18 @@ impl Session {
             let told = reason.clone();
             let left = self.hub.leave(&self.client, self.name()?, &channel, told, now);
             let Some(LeavePosition { number, last_line }) = left else {
-                self.see_that_it_ended(name, out);
+                self.finish_ended_channel(name, out);
                 return Err(Refusal::not_in_channel(name));
             };
-            self.finish(name, number, last_line, out);
+            self.unsubscribe(name, number, last_line, out);
             if let Some(account) = self.client.signed_in() {
-                deed = channel.left_by(&account);
+                update = channel.left_by(&account);
                 let name = &channel.name;
                 self.hub.notify_other_devices(&account, &self.client, name, reason.as_ref());
             }
         }
-        self.me.leave(&conversation);
-        Ok((OkReply::Left { conversation, current: self.me.current().cloned() }, deed))
+        self.state.leave(&conversation);
+        Ok((OkReply::Left { conversation, current: self.state.current().cloned() }, update))
     }
 
     /// Opens a private chat and makes it current. Somebody with whom one is open already isn't told
@@ -399,7 +407,8 @@ impl Session {
         let whom = self.hub.contact(user)?;
         let (name, user_id) = (whom.name(user), whom.user_id());
         let conversation = Conversation::Private(name.clone());
-        let already = self.me.place(&conversation).is_some_and(|at| at.with == Some(user_id));
+        let already =
+            self.state.find_joined(&conversation).is_some_and(|at| at.with == Some(user_id));
         if !already {
             self.may_write_first(&whom, &name, now)?;
             if let Contact::Online(client) = &whom {
@@ -407,7 +416,7 @@ impl Session {
                 self.hub.open_private(&self.client, &self.name()?, client, &name)?;
             }
         }
-        self.me.go_to(Place { conversation, with: Some(user_id) });
+        self.state.make_current(JoinedConversation { conversation, with: Some(user_id) });
         Ok((user_id, name))
     }
 
@@ -425,22 +434,22 @@ impl Session {
 
     /// Whether words could be said in a channel.
     fn may_say_in(&self, channel: &Channel, words: &Text, now: Timestamp) -> bool {
-        let may = |standing: &AccessContext<'_>| policy::channel::may_say(standing, words).is_ok();
+        let may = |access: &AccessContext<'_>| policy::channel::may_say(access, words).is_ok();
         channel.ask_to_show(&self.client, now, words.as_str(), &mut None, may)
     }
 
     /// What somebody who leaves the system gives as their reason, unless it couldn't be said where it is told.
-    fn tellable(&self, reason: Option<Text>, now: Timestamp) -> Option<Text> {
+    fn publishable_reason(&self, reason: Option<Text>, now: Timestamp) -> Option<Text> {
         let mut channels = self.inbox.channels();
         reason.filter(|reason| channels.all(|channel| self.may_say_in(channel, reason, now)))
     }
 
     /// Away without the reason, if that couldn't be shown in a channel that they are in.
-    fn showable(&self, away: Away, now: Timestamp) -> Away {
+    fn publishable_away(&self, away: Away, now: Timestamp) -> Away {
         let mut channels = self.inbox.channels();
         let reason = away.reason.filter(|reason| {
             let may =
-                |standing: &AccessContext<'_>| policy::channel::may_show(standing, reason).is_ok();
+                |access: &AccessContext<'_>| policy::channel::may_show(access, reason).is_ok();
             channels.all(|channel| {
                 channel.ask_to_show(&self.client, now, reason.as_str(), &mut None, may)
             })
@@ -450,10 +459,10 @@ impl Session {
 
     /// A new name is shown in every channel that they are in, which each must take.
     pub(super) fn may_be_renamed(&self, name: &UserName, now: Timestamp) -> Result<(), Refusal> {
-        if self.me.name.as_ref().is_none_or(|own| own.as_str() == name.as_str()) {
+        if self.state.name.as_ref().is_none_or(|own| own.as_str() == name.as_str()) {
             return Ok(());
         }
-        let may = |standing: &AccessContext<'_>| policy::channel::may_be_renamed(standing, name);
+        let may = |access: &AccessContext<'_>| policy::channel::may_be_renamed(access, name);
         let mut channels = self.inbox.channels();
         channels.try_for_each(|channel| {
             channel.ask_to_show(&self.client, now, name.as_str(), &mut None, may)
@@ -461,10 +470,10 @@ impl Session {
     }
 
     /// An invitation reaches a person as a private line does, so the same rule holds for it.
-    fn may_tell_of(&self, act: &ModAction, now: Timestamp) -> Result<(), Refusal> {
-        let ModActionKind::Invite(aim) = &act.kind else { return Ok(()) };
-        match self.hub.contact(&aim.user) {
-            Ok(whom) => self.may_write_first(&whom, &aim.name(), now),
+    fn may_invite(&self, action: &ModAction, now: Timestamp) -> Result<(), Refusal> {
+        let ModActionKind::Invite(target) = &action.kind else { return Ok(()) };
+        match self.hub.contact(&target.user) {
+            Ok(whom) => self.may_write_first(&whom, &target.name(), now),
             // What is wrong with it the act tells.
             Err(_) => Ok(()),
         }
@@ -479,16 +488,16 @@ impl Session {
     }
 
     /// What has no addressee isn't under way together with lines before it.
-    fn in_turn(&self, no_addressee: Option<&Refusal>) -> Result<(), Refusal> {
+    fn no_addressee_waits(&self, no_addressee: Option<&Refusal>) -> Result<(), Refusal> {
         match no_addressee {
-            Some(refusal) if !self.waiting.is_empty() => Err(refusal.clone()),
+            Some(refusal) if !self.pending.is_empty() => Err(refusal.clone()),
             _ => Ok(()),
         }
     }
 
     fn say(
         &mut self,
-        to: Place,
+        to: JoinedConversation,
         mut words: NewMessage,
         re: Re,
         opened: Option<UserName>,
@@ -507,7 +516,7 @@ impl Session {
                     None => Err(self.refusal_outside(&name, words.time)),
                 };
                 no_addressee = channel.as_ref().err().cloned();
-                self.in_turn(no_addressee.as_ref())?;
+                self.no_addressee_waits(no_addressee.as_ref())?;
                 self.hub.say(&self.client, from, &name, channel, words)?
             }
             Conversation::Private(user) => {
@@ -520,7 +529,8 @@ impl Session {
                     called = whom.name(&called);
                     let user_id = whom.user_id();
                     // Their new name may not have been told yet.
-                    self.me.renamed(Source { id: self.client.id, user_id, was: user_id }, &called);
+                    self.state
+                        .renamed(Source { id: self.client.id, user_id, was: user_id }, &called);
                     notice = absence(whom, &called);
                 }
                 let whom = whom.and_then(|whom| {
@@ -528,19 +538,25 @@ impl Session {
                     Ok(whom)
                 });
                 no_addressee = whom.as_ref().err().cloned();
-                self.in_turn(no_addressee.as_ref())?;
+                self.no_addressee_waits(no_addressee.as_ref())?;
                 self.hub.say_privately(&self.client, from, whom, called, words)?
             }
         };
         if no_addressee.is_some() {
-            self.aside.get_or_insert_default().no_addressee = Some(correlation_id);
+            self.cold.get_or_insert_default().no_addressee = Some(correlation_id);
         }
-        if self.waiting.is_empty() {
+        if self.pending.is_empty() {
             // Mostly it is the only one.
-            self.waiting.reserve_exact(1);
+            self.pending.reserve_exact(1);
         }
-        self.waiting_bytes += u32::from(bytes);
-        self.waiting.push_back(Waiting::Draft { re, correlation_id, bytes, opened, notice });
+        self.pending_bytes += u32::from(bytes);
+        self.pending.push_back(PendingReply::Submitted {
+            re,
+            correlation_id,
+            bytes,
+            opened,
+            notice,
+        });
         Ok(())
     }
 }
@@ -556,8 +572,8 @@ fn absence(whom: &Contact, called: &UserName) -> Option<Sentence> {
     }
 }
 
-pub(super) fn channel_place(name: ChannelName) -> Place {
-    Place { conversation: Conversation::Channel(name), with: None }
+pub(super) fn joined_channel(name: ChannelName) -> JoinedConversation {
+    JoinedConversation { conversation: Conversation::Channel(name), with: None }
 }
 
 /// More than a ring and the notes of one person hold.

@@ -17,7 +17,7 @@ use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
 use super::Session;
-use super::account::Entry;
+use super::account::PendingEntry;
 use crate::commands::Rows;
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::{ActionTarget, ModAction, ModActionKind, PurgeScope};
@@ -31,9 +31,9 @@ use crate::hub::query::{
 
 /// A question with a long answer, from its asking to its answer. There is one at a time, and no further line is
 /// carried out until it is answered.
-pub(super) struct Lookup {
+pub(super) struct ActiveQuery {
     re: Cow<'static, str>,
-    then: Then,
+    kind: QueryKind,
     /// Found, and not told yet.
     rows: Rows,
     /// What comes after these.
@@ -49,9 +49,9 @@ pub(super) struct Lookup {
 }
 
 /// A purge that is carried out once it is counted what it hides.
-struct Purge {
+struct PurgeRequest {
     channel: Arc<Channel>,
-    aim: ActionTarget,
+    target: ActionTarget,
     reason: Option<Text>,
     counted: PurgeScope,
     /// The last line when it was asked for.
@@ -59,7 +59,7 @@ struct Purge {
     now: Timestamp,
 }
 
-impl Purge {
+impl PurgeRequest {
     fn question(&self) -> HistoryQuery {
         let Self { channel, counted: PurgeScope { names, upto, .. }, last, .. } = self;
         HistoryQuery::CountBy(channel.name.clone(), names.clone(), *upto, *last)
@@ -67,20 +67,20 @@ impl Purge {
 }
 
 /// Private lines that were told out of the past, and may still come live: with whom, after which, up to which.
-pub(super) struct ToldPrivately {
+pub(super) struct ReplayedRange {
     with: UserName,
     after: MessageId,
     upto: MessageId,
 }
 
 /// What the answer is.
-enum Then {
+enum QueryKind {
     History(Conversation),
     Search(Box<SearchQuery>),
     Mentions(u32),
     Acts(ChannelName),
     /// A purge, of which it is counted what it hides.
-    Purge(Box<Purge>),
+    Purge(Box<PurgeRequest>),
     /// The answer of `/enter`, unless it was told before the lines; and the channel whose live lines are held
     /// back for as long.
     Entered(Option<OkReply>, ChannelName),
@@ -95,7 +95,7 @@ const AT_ONCE: usize = 16 * 1024;
 
 impl Session {
     /// `/history`.
-    pub(super) fn look_back(
+    pub(super) fn query_history(
         &mut self,
         re: Cow<'static, str>,
         conversation: Conversation,
@@ -114,15 +114,15 @@ impl Session {
             // What is stored and not heard yet may be told in either way, and in one only.
             self.inbox.hold_chats();
         }
-        self.ask_archive(
+        self.start_query(
             re,
-            Then::History(conversation),
-            HistoryQuery::Lines(of, span, reach, self.me.hidden_authors()),
+            QueryKind::History(conversation),
+            HistoryQuery::Lines(of, span, reach, self.state.hidden_authors()),
         );
     }
 
     /// `/search`.
-    pub(super) fn look_for(
+    pub(super) fn query_search(
         &mut self,
         re: Cow<'static, str>,
         search: SearchQuery,
@@ -139,15 +139,24 @@ impl Session {
                 .collect(),
             user_id: self.client.user_id(),
             only,
-            hidden: self.me.hidden_authors(),
+            hidden: self.state.hidden_authors(),
         };
-        let then = Then::Search(Box::new(search));
-        self.ask_archive(re, then, HistoryQuery::Search(Box::new(asked)));
+        let kind = QueryKind::Search(Box::new(search));
+        self.start_query(re, kind, HistoryQuery::Search(Box::new(asked)));
     }
 
     /// `/log`.
-    pub(super) fn tell_acts(&mut self, re: Cow<'static, str>, channel: ChannelName, most: u32) {
-        self.ask_archive(re, Then::Acts(channel.clone()), HistoryQuery::ChannelLog(channel, most));
+    pub(super) fn query_channel_log(
+        &mut self,
+        re: Cow<'static, str>,
+        channel: ChannelName,
+        most: u32,
+    ) {
+        self.start_query(
+            re,
+            QueryKind::Acts(channel.clone()),
+            HistoryQuery::ChannelLog(channel, most),
+        );
     }
 
     /// `/purge`: what it hides is counted by the archive, in slices, and what is said meanwhile when it takes its place.
@@ -155,21 +164,21 @@ impl Session {
         &mut self,
         re: Cow<'static, str>,
         channel: Arc<Channel>,
-        (aim, reason): (ActionTarget, Option<Text>),
+        (target, reason): (ActionTarget, Option<Text>),
         counted: PurgeScope,
         now: Timestamp,
     ) {
         let last = channel.last_line();
         // What is before went with an earlier channel of the name.
         let counted = PurgeScope { upto: channel.floor(), ..counted };
-        let purge = Purge { channel, aim, reason, counted, last, now };
+        let purge = PurgeRequest { channel, target, reason, counted, last, now };
         let question = purge.question();
-        self.ask_archive(re, Then::Purge(Box::new(purge)), question);
+        self.start_query(re, QueryKind::Purge(Box::new(purge)), question);
     }
 
     /// The lines before an entry, which has just been; live ones wait until they are told. In the text form the
     /// answer comes first, so that a person sees where they are.
-    pub(super) fn look_back_on_entry(
+    pub(super) fn replay_on_entry(
         &mut self,
         re: Cow<'static, str>,
         done: OkReply,
@@ -184,18 +193,18 @@ impl Session {
             self.done(re, done, out);
             return;
         }
-        self.look_back_over(re, Entry { done, channel, after, last: upto, kick: None }, span, out);
+        self.replay(re, PendingEntry { done, channel, after, last: upto, kick: None }, span, out);
     }
 
     /// The same for a channel whose live lines are held back already.
-    pub(super) fn look_back_from(
+    pub(super) fn replay_entry(
         &mut self,
         re: Cow<'static, str>,
-        entry: Entry,
+        entry: PendingEntry,
         out: &mut BytesMut,
     ) {
         let span = self.span_on_entry(entry.after);
-        self.look_back_over(re, entry, span, out);
+        self.replay(re, entry, span, out);
     }
 
     fn span_on_entry(&self, after: Option<MessageId>) -> HistoryRange {
@@ -207,15 +216,15 @@ impl Session {
         }
     }
 
-    fn look_back_over(
+    fn replay(
         &mut self,
         re: Cow<'static, str>,
-        entry: Entry,
+        entry: PendingEntry,
         span: HistoryRange,
         out: &mut BytesMut,
     ) {
-        let Entry { done, channel, last: upto, kick, .. } = entry;
-        let done = if self.me.format == Format::Text {
+        let PendingEntry { done, channel, last: upto, kick, .. } = entry;
+        let done = if self.state.format == Format::Text {
             self.done(re.clone(), done, out);
             None
         } else {
@@ -225,24 +234,24 @@ impl Session {
         let of = ConversationRef::Key(ConversationKey::Channel(channel.clone()));
         let floor = self.inbox.channel(&channel).map(|channel| channel.floor());
         let reach = VisibleRange { after: floor.unwrap_or_default(), upto };
-        let question = HistoryQuery::Lines(of, span, Some(reach), self.me.hidden_authors());
-        self.ask_archive(re, Then::Entered(done, channel), question);
-        match (&mut self.lookup, kick) {
-            (Some(lookup), kick) => lookup.kick = kick,
+        let question = HistoryQuery::Lines(of, span, Some(reach), self.state.hidden_authors());
+        self.start_query(re, QueryKind::Entered(done, channel), question);
+        match (&mut self.query, kick) {
+            (Some(query), kick) => query.kick = kick,
             (None, Some((number, kick))) => self.on_kick(number, kick, out),
             (None, None) => {}
         }
     }
 
     /// What was written privately to this person while they were away.
-    pub(super) fn ask_what_waits(&mut self, re: Cow<'static, str>, done: Option<OkReply>) {
+    pub(super) fn query_unread(&mut self, re: Cow<'static, str>, done: Option<OkReply>) {
         if let Some(reader) = self.reader() {
-            self.ask_archive(re, Then::SignedIn(done), HistoryQuery::Unread(reader));
+            self.start_query(re, QueryKind::SignedIn(done), HistoryQuery::Unread(reader));
         }
     }
 
     /// `/mentions`.
-    pub(super) fn look_for_mentions(
+    pub(super) fn query_mentions(
         &mut self,
         re: Cow<'static, str>,
         most: u32,
@@ -252,32 +261,32 @@ impl Session {
         let channels = self.inbox.channels();
         let channels = channels.map(|channel| (channel.name.clone(), channel.floor())).collect();
         let question = HistoryQuery::Mentions { reader, channels, most, before };
-        self.ask_archive(re, Then::Mentions(most), question);
+        self.start_query(re, QueryKind::Mentions(most), question);
         Ok(())
     }
 
     fn reader(&self) -> Option<UnreadQuery> {
         Some(UnreadQuery {
             user_id: self.client.user_id(),
-            hidden: self.me.hidden_authors(),
-            name: self.me.name.clone()?,
+            hidden: self.state.hidden_authors(),
+            name: self.state.name.clone()?,
             read: self.client.signed_in().map(|account| account.read()).unwrap_or_default(),
         })
     }
 
     /// The person has signed out: what they asked is not told.
-    pub(super) fn give_up_lookup(&mut self, out: &mut BytesMut) {
-        let Some(lookup) = self.lookup.take() else { return };
-        let Lookup { re, then, .. } = *lookup;
-        if !matches!(then, Then::Entered(None, _) | Then::SignedIn(None)) {
+    pub(super) fn cancel_query(&mut self, out: &mut BytesMut) {
+        let Some(query) = self.query.take() else { return };
+        let ActiveQuery { re, kind, .. } = *query;
+        if !matches!(kind, QueryKind::Entered(None, _) | QueryKind::SignedIn(None)) {
             self.show(&Event::Refused { re, refusal: Refusal::not_named(None) }, out);
         }
     }
 
-    fn ask_archive(&mut self, re: Cow<'static, str>, then: Then, question: HistoryQuery) {
-        self.lookup = Some(Box::new(Lookup {
+    fn start_query(&mut self, re: Cow<'static, str>, kind: QueryKind, question: HistoryQuery) {
+        self.query = Some(Box::new(ActiveQuery {
             re,
-            then,
+            kind,
             rows: Box::new(std::iter::empty()),
             rest: None,
             is_asked: true,
@@ -289,16 +298,16 @@ impl Session {
     }
 
     /// Tells a list: as much of it as is written at once, and the rest as the peer takes it.
-    pub(super) fn tell_list(
+    pub(super) fn show_list(
         &mut self,
         re: Cow<'static, str>,
         rows: Rows,
         done: OkReply,
         out: &mut BytesMut,
     ) {
-        self.lookup = Some(Box::new(Lookup {
+        self.query = Some(Box::new(ActiveQuery {
             re,
-            then: Then::Listed(done),
+            kind: QueryKind::Listed(done),
             rows,
             rest: None,
             is_asked: false,
@@ -306,18 +315,22 @@ impl Session {
             next: None,
             kick: None,
         }));
-        self.tell_past(out.len() + AT_ONCE, out);
+        self.show_rows(out.len() + AT_ONCE, out);
     }
 
     /// Whether some of the past can be told.
-    pub(super) fn has_past_to_tell(&self) -> bool {
-        self.lookup.as_ref().is_some_and(|lookup| !lookup.is_asked)
+    pub(super) fn has_rows_to_show(&self) -> bool {
+        self.query.as_ref().is_some_and(|query| !query.is_asked)
     }
 
     /// An answer has come.
-    pub(super) fn on_found(&mut self, found: Result<QueryResult, Refusal>, out: &mut BytesMut) {
-        let Some(lookup) = &mut self.lookup else { return };
-        lookup.is_asked = false;
+    pub(super) fn on_query_result(
+        &mut self,
+        found: Result<QueryResult, Refusal>,
+        out: &mut BytesMut,
+    ) {
+        let Some(query) = &mut self.query else { return };
+        query.is_asked = false;
         match found {
             Ok(QueryResult {
                 rows,
@@ -329,42 +342,45 @@ impl Session {
                 last_writer,
                 said_by,
             }) => {
-                if let Then::Purge(purge) = &mut lookup.then {
+                if let QueryKind::Purge(purge) = &mut query.kind {
                     purge.counted.lines += said_by.0;
                     purge.counted.upto = said_by.1;
                 }
-                if matches!(lookup.then, Then::SignedIn(_)) {
+                if matches!(query.kind, QueryKind::SignedIn(_)) {
                     // Of the others nothing is to be looked at.
-                    self.inbox.catch_up_but(|name| unread.iter().any(|one| one.channel == *name));
+                    self.inbox
+                        .catch_up_except(|name| unread.iter().any(|one| one.channel == *name));
                 }
                 for UnreadCount { channel, count, mentions, after } in unread {
                     if self.inbox.channel(&channel).is_none() {
                         continue;
                     }
                     let event = Event::Unread { channel, count, mentions, after };
-                    encode(&event, self.me.format, out);
+                    encode(&event, self.state.format, out);
                 }
                 if waiting > 0 {
                     let told = rows.len() as u64;
-                    encode(&Event::UnreadPrivate { count: waiting, told }, self.me.format, out);
+                    encode(&Event::UnreadPrivate { count: waiting, told }, self.state.format, out);
                 }
-                lookup.rows = Box::new(rows.into_iter());
-                lookup.rest = rest;
-                lookup.next = next;
+                query.rows = Box::new(rows.into_iter());
+                query.rest = rest;
+                query.next = next;
                 if let Some(writer) = last_writer {
-                    self.me.was_written_to(writer);
+                    self.state.set_reply_to(writer);
                 }
                 for (with, line) in waiting_from {
-                    self.note_told_privately(with, line);
+                    self.record_private_delivery(with, line);
                 }
             }
-            Err(refusal) if matches!(lookup.then, Then::Entered(..) | Then::SignedIn(_)) => {
+            Err(refusal)
+                if matches!(query.kind, QueryKind::Entered(..) | QueryKind::SignedIn(_)) =>
+            {
                 // They are in, whether the past can be read or not.
                 self.notice(refusal.text(), out);
             }
             Err(refusal) => {
-                let re = std::mem::take(&mut lookup.re);
-                self.lookup = None;
+                let re = std::mem::take(&mut query.re);
+                self.query = None;
                 self.inbox.release_chats();
                 self.show(&Event::Refused { re, refusal }, out);
             }
@@ -372,82 +388,86 @@ impl Session {
     }
 
     /// Tells of the past until `out` holds `enough` bytes, and asks for more of it.
-    pub(super) fn tell_past(&mut self, enough: usize, out: &mut BytesMut) {
-        while self.has_past_to_tell() && out.len() < enough {
-            let Some(lookup) = &mut self.lookup else { return };
-            if let Some(row) = lookup.rows.next() {
-                if let (Event::Private { stamp, with, .. }, Then::History(_) | Then::SignedIn(_)) =
-                    (&row, &lookup.then)
+    pub(super) fn show_rows(&mut self, enough: usize, out: &mut BytesMut) {
+        while self.has_rows_to_show() && out.len() < enough {
+            let Some(query) = &mut self.query else { return };
+            if let Some(row) = query.rows.next() {
+                if let (
+                    Event::Private { stamp, with, .. },
+                    QueryKind::History(_) | QueryKind::SignedIn(_),
+                ) = (&row, &query.kind)
                 {
-                    let told = &mut self.aside.get_or_insert_default().told_privately;
-                    note_told(told, with, stamp.id);
+                    let told = &mut self.cold.get_or_insert_default().replayed;
+                    record_replayed(told, with, stamp.id);
                 }
                 let hidden = match &row {
                     Event::Message { from, .. } | Event::Private { from, .. } => {
-                        self.me.ignores_name(from)
+                        self.state.ignores_name(from)
                     }
                     _ => false,
                 };
                 if !hidden {
-                    lookup.count += usize::from(!matches!(row, Event::ModListHead { .. }));
+                    query.count += usize::from(!matches!(row, Event::ModListHead { .. }));
                     self.show(&row, out);
                 }
-            } else if let Some(rest) = lookup.rest.take() {
-                lookup.is_asked = true;
+            } else if let Some(rest) = query.rest.take() {
+                query.is_asked = true;
                 self.hub
                     .history
-                    .ask(HistoryQuery::NextPage(rest, self.me.hidden_authors()), &self.client);
-            } else if let Then::Purge(purge) = &lookup.then
+                    .ask(HistoryQuery::NextPage(rest, self.state.hidden_authors()), &self.client);
+            } else if let QueryKind::Purge(purge) = &query.kind
                 && purge.counted.upto < purge.last
             {
-                lookup.is_asked = true;
+                query.is_asked = true;
                 self.hub.history.ask(purge.question(), &self.client);
-            } else if let Then::Entered(_, channel) = &lookup.then
+            } else if let QueryKind::Entered(_, channel) = &query.kind
                 && let Some((after, upto)) = self.inbox.release(channel)
             {
                 // So much was said meanwhile that the ring doesn't hold it any more.
                 let key = ConversationKey::Channel(channel.clone());
-                lookup.is_asked = true;
+                query.is_asked = true;
                 let range = IdRange { key, after, upto, count: RangeCount::All };
                 self.hub
                     .history
-                    .ask(HistoryQuery::NextPage(range, self.me.hidden_authors()), &self.client);
+                    .ask(HistoryQuery::NextPage(range, self.state.hidden_authors()), &self.client);
             } else {
-                self.end_lookup(out);
+                self.finish_query(out);
             }
         }
     }
 
-    fn end_lookup(&mut self, out: &mut BytesMut) {
-        let Some(lookup) = self.lookup.take() else { return };
-        let Lookup { re, then, count, next, kick, .. } = *lookup;
+    fn finish_query(&mut self, out: &mut BytesMut) {
+        let Some(query) = self.query.take() else { return };
+        let ActiveQuery { re, kind, count, next, kick, .. } = *query;
         self.inbox.release_chats();
-        if let Then::History(Conversation::Channel(channel)) | Then::Entered(_, channel) = &then {
+        if let QueryKind::History(Conversation::Channel(channel)) | QueryKind::Entered(_, channel) =
+            &kind
+        {
             self.inbox.catch_up(channel);
         }
-        let done = match then {
-            Then::History(conversation) => Some(OkReply::History { conversation, count }),
-            Then::Search(search) => {
+        let done = match kind {
+            QueryKind::History(conversation) => Some(OkReply::History { conversation, count }),
+            QueryKind::Search(search) => {
                 let command =
                     |before| Command::Search(SearchQuery { before: Some(before), ..*search });
                 Some(OkReply::Found { count, next: next_line(next.map(command)) })
             }
-            Then::Mentions(most) => {
+            QueryKind::Mentions(most) => {
                 let count_of = (most != HISTORY_LINES).then_some(most);
                 let command = |before| Command::Mentions { count: count_of, before: Some(before) };
                 Some(OkReply::Mentions { count, next: next_line(next.map(command)) })
             }
-            Then::Acts(channel) => Some(OkReply::ListedOf { channel, count }),
-            Then::Purge(purge) => {
-                let Purge { channel, aim, reason, counted, now, .. } = *purge;
-                let act = ModAction { kind: ModActionKind::Purge(aim, counted), reason };
-                if let Err(refusal) = self.act(re.clone(), &channel, act, now) {
+            QueryKind::Acts(channel) => Some(OkReply::ListedOf { channel, count }),
+            QueryKind::Purge(purge) => {
+                let PurgeRequest { channel, target, reason, counted, now, .. } = *purge;
+                let action = ModAction { kind: ModActionKind::Purge(target, counted), reason };
+                if let Err(refusal) = self.moderate(re.clone(), &channel, action, now) {
                     self.show(&Event::Refused { re, refusal }, out);
                 }
                 return;
             }
-            Then::Entered(done, _) | Then::SignedIn(done) => done,
-            Then::Listed(done) => Some(done),
+            QueryKind::Entered(done, _) | QueryKind::SignedIn(done) => done,
+            QueryKind::Listed(done) => Some(done),
         };
         if let Some(done) = done {
             self.done(re, done, out);
@@ -458,7 +478,7 @@ impl Session {
     }
 
     /// Who is put out while they are told what was before their entry, is told so afterwards.
-    pub(super) fn put_off(&mut self, number: u64, kick: Kick) -> Option<Kick> {
+    pub(super) fn defer_kick(&mut self, number: u64, kick: Kick) -> Option<Kick> {
         // One of an earlier entry, perhaps into another channel of the name, is told before.
         if self.inbox.subscription(&kick.channel).is_none_or(|current| current.entry != kick.entry)
         {
@@ -470,12 +490,12 @@ impl Session {
             entry.kick = Some((number, kick));
             return None;
         }
-        match &mut self.lookup {
-            Some(lookup)
-                if matches!(&lookup.then, Then::Entered(_, channel) if *channel == kick.channel)
-                    && lookup.kick.is_none() =>
+        match &mut self.query {
+            Some(query)
+                if matches!(&query.kind, QueryKind::Entered(_, channel) if *channel == kick.channel)
+                    && query.kick.is_none() =>
             {
-                lookup.kick = Some((number, kick));
+                query.kick = Some((number, kick));
                 None
             }
             _ => Some(kick),
@@ -483,18 +503,18 @@ impl Session {
     }
 
     /// Whether a private line that comes live was told out of the past already.
-    pub(super) fn was_told(&mut self, told: &SequencedEvent) -> bool {
+    pub(super) fn was_replayed(&mut self, told: &SequencedEvent) -> bool {
         let Event::Private { stamp, with, .. } = &told.event else { return false };
-        let Some(aside) = &mut self.aside else { return false };
+        let Some(cold) = &mut self.cold else { return false };
         let mut was = false;
-        aside.told_privately.retain(|told| {
+        cold.replayed.retain(|told| {
             let theirs = told.with == *with;
             was |= theirs && told.after < stamp.id && stamp.id <= told.upto;
             // Ids grow: what is before this one has come or was told.
             !theirs || told.upto > stamp.id
         });
-        if aside.told_privately.is_empty() {
-            aside.told_privately = Vec::new();
+        if cold.replayed.is_empty() {
+            cold.replayed = Vec::new();
         }
         was
     }
@@ -507,21 +527,21 @@ fn next_line(command: Option<Command>) -> Option<Text> {
 
 /// How many ranges are remembered; past it the oldest is given up. A line comes live within moments of being kept,
 /// so few matter at any time.
-const MAX_TOLD: usize = 64;
+const MAX_REPLAYED: usize = 64;
 
-fn note_told(all: &mut Vec<ToldPrivately>, with: &UserName, id: MessageId) {
+fn record_replayed(all: &mut Vec<ReplayedRange>, with: &UserName, id: MessageId) {
     let before = MessageId(id.0.saturating_sub(1));
-    let touches = |told: &&mut ToldPrivately| {
+    let touches = |told: &&mut ReplayedRange| {
         told.with == *with && told.after <= before && before <= told.upto
     };
     if let Some(told) = all.iter_mut().find(touches) {
         told.upto = told.upto.max(id);
         return;
     }
-    if all.len() == MAX_TOLD {
+    if all.len() == MAX_REPLAYED {
         all.remove(0);
     }
-    all.push(ToldPrivately { with: with.clone(), after: before, upto: id });
+    all.push(ReplayedRange { with: with.clone(), after: before, upto: id });
 }
 
 #[cfg(test)]
@@ -533,14 +553,14 @@ mod tests {
         let [bob, carol] = ["bob", "carol"].map(|name| UserName::new(name).unwrap());
         let mut all = Vec::new();
         for id in [6, 7, 8, 8, 9, 10, 15, 16] {
-            note_told(&mut all, &bob, MessageId(id));
+            record_replayed(&mut all, &bob, MessageId(id));
         }
-        note_told(&mut all, &carol, MessageId(11));
+        record_replayed(&mut all, &carol, MessageId(11));
         let ranges: Vec<_> = all.iter().map(|told| (told.after.0, told.upto.0)).collect();
         assert_eq!(ranges, [(5, 10), (14, 16), (10, 11)]);
         for id in (100..1000).step_by(2) {
-            note_told(&mut all, &bob, MessageId(id));
+            record_replayed(&mut all, &bob, MessageId(id));
         }
-        assert_eq!(all.len(), MAX_TOLD);
+        assert_eq!(all.len(), MAX_REPLAYED);
     }
 }

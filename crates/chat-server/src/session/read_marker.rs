@@ -19,27 +19,32 @@ impl Session {
         for (channel, line) in self.inbox.take_unread(&account) {
             self.hub.record_read(&account, &channel, line);
         }
-        let Some(aside) = &mut self.aside else { return };
-        for (with, line) in aside.unread_privately.drain(..) {
+        let Some(cold) = &mut self.cold else { return };
+        for (with, line) in cold.private_deliveries.drain(..) {
             self.hub.record_read_private(&account, with, line);
         }
     }
 
     /// Somebody's private line was told.
-    pub(super) fn note_correspondent(&mut self, user_id: UserId, from: UserName, line: MessageId) {
+    pub(super) fn record_private_sender(
+        &mut self,
+        user_id: UserId,
+        from: UserName,
+        line: MessageId,
+    ) {
         if user_id == self.client.user_id() {
             // Their own, from another device.
             return;
         }
-        self.me.was_written_to((user_id, from));
-        if !self.me.is_signed_in() {
+        self.state.set_reply_to((user_id, from));
+        if !self.state.is_signed_in() {
             return;
         }
-        self.note_told_privately(user_id, line);
+        self.record_private_delivery(user_id, line);
     }
 
-    pub(super) fn note_told_privately(&mut self, with: UserId, line: MessageId) {
-        let unread = &mut self.aside.get_or_insert_default().unread_privately;
+    pub(super) fn record_private_delivery(&mut self, with: UserId, line: MessageId) {
+        let unread = &mut self.cold.get_or_insert_default().private_deliveries;
         let known = unread.iter_mut().find(|(user_id, _)| *user_id == with);
         if let Some((_, last)) = known {
             *last = line.max(*last);

@@ -13,7 +13,7 @@ use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
 use super::Session;
-use super::execute::channel_place;
+use super::execute::joined_channel;
 use crate::hub::apply::{LeavePosition, Membership};
 use crate::hub::client::account::{Account, AccountMembership};
 use crate::policy;
@@ -21,7 +21,7 @@ use crate::util::clock::on_the_wall;
 
 impl Session {
     /// Enters the channels of the account again; the one that was entered last is current.
-    pub(super) fn enter_again(
+    pub(super) fn rejoin_channels(
         &mut self,
         account: &Arc<Account>,
         now: Timestamp,
@@ -32,10 +32,10 @@ impl Session {
                 continue;
             }
             let most = self.hub.bounds.conversations_per_person;
-            if policy::user::may_be_in_more(self.me.places().len(), most).is_err() {
+            if policy::user::may_be_in_more(self.state.joined().len(), most).is_err() {
                 return;
             }
-            if let Err(refusal) = self.come_back(account, &channel, read, now, true, out) {
+            if let Err(refusal) = self.rejoin(account, &channel, read, now, true, out) {
                 self.hub.forget_membership(account, &channel);
                 self.notice(refusal.text(), out);
             }
@@ -43,7 +43,7 @@ impl Session {
     }
 
     /// Enters a channel that the account is in, of which lines up to `read` are read.
-    fn come_back(
+    fn rejoin(
         &mut self,
         account: &Account,
         channel: &ChannelName,
@@ -58,12 +58,12 @@ impl Session {
         let Membership { members, operator, last_line: last, .. } = membership;
         let (channel, topic) = (membership.channel.name.clone(), membership.topic.clone());
         if makes_current {
-            self.arrive_in(membership, slot);
+            self.join(membership, slot);
         } else {
-            self.me.be_in(channel_place(channel.clone()));
+            self.state.add_joined(joined_channel(channel.clone()));
             self.inbox.subscribe(membership, slot);
         }
-        self.inbox.is_read_up_to(&channel, read);
+        self.inbox.set_read(&channel, read);
         self.show(&Event::Reentered { channel, members, topic, operator, last }, out);
         Ok(())
     }
@@ -71,18 +71,18 @@ impl Session {
     /// Another device of theirs has entered a channel, or left it: this one does the same once what is under way on
     /// it is answered.
     pub(super) fn follow_later(&mut self, channel: ChannelName, reason: Option<Text>) {
-        let followed = &mut self.aside.get_or_insert_default().followed;
+        let followed = &mut self.cold.get_or_insert_default().followed;
         followed.retain(|(other, _)| *other != channel);
         followed.push((channel, reason));
     }
 
     /// Does as the other devices did, and stays where it is.
     pub(super) fn follow_all(&mut self, out: &mut BytesMut) {
-        let Some(aside) = &mut self.aside else { return };
-        if aside.followed.is_empty() || self.awaits_answer() {
+        let Some(cold) = &mut self.cold else { return };
+        if cold.followed.is_empty() || self.awaits_answer() {
             return;
         }
-        let followed = self.aside.as_mut().map(|aside| std::mem::take(&mut aside.followed));
+        let followed = self.cold.as_mut().map(|cold| std::mem::take(&mut cold.followed));
         for (channel, reason) in followed.into_iter().flatten() {
             self.follow(channel, reason, out);
         }
@@ -94,20 +94,21 @@ impl Session {
         match (account.is_in(&channel), own) {
             (true, None) => {
                 let most = self.hub.bounds.conversations_per_person;
-                let has_room = policy::user::may_be_in_more(self.me.places().len(), most).is_ok();
+                let has_room =
+                    policy::user::may_be_in_more(self.state.joined().len(), most).is_ok();
                 let read = account.read_marker(&channel);
                 if has_room && let Some(read) = read {
                     // If it can't, there is nobody who asked.
-                    let _ = self.come_back(&account, &channel, read, now, false, out);
+                    let _ = self.rejoin(&account, &channel, read, now, false, out);
                 }
             }
             (false, Some(own)) => {
                 let user = account.name.clone();
                 let left = self.hub.leave(&self.client, user.clone(), &own, reason, now);
                 if let Some(LeavePosition { number, last_line }) = left {
-                    self.finish(&channel, number, last_line, out);
-                    self.me.leave(&Conversation::Channel(channel.clone()));
-                    let current = self.me.current().cloned();
+                    self.unsubscribe(&channel, number, last_line, out);
+                    self.state.leave(&Conversation::Channel(channel.clone()));
+                    let current = self.state.current().cloned();
                     self.show(
                         &Event::YouLeft { channel, user, time: on_the_wall(now), current },
                         out,
@@ -119,8 +120,8 @@ impl Session {
     }
 
     /// What the account hasn't read: of its channels how much, of what was written privately the newest lines.
-    pub(super) fn look_what_waits(&mut self, re: Cow<'static, str>, done: Option<OkReply>) {
+    pub(super) fn show_unread(&mut self, re: Cow<'static, str>, done: Option<OkReply>) {
         self.inbox.hold_chats();
-        self.ask_what_waits(re, done);
+        self.query_unread(re, done);
     }
 }

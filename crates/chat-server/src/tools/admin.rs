@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::tell;
-use crate::admin::wire::{Answer, Request};
-use crate::cli::{Admin, AdminWish, ListWish};
+use crate::admin::wire::{SocketReply, SocketRequest};
+use crate::cli::{AdminArgs, AdminSubcommand, ListOptions};
 use crate::config::{ADMIN_SOCKET, Config};
 
 /// Exit code of a refusal. Clap exits with 2 on a wrong command line.
@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(90);
 /// Directory of the packaged service's sockets.
 const SERVICE_DIRECTORY: &str = "/run/chat-server";
 
-pub(super) fn run(admin: &Admin, config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) fn run(admin: &AdminArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let path = socket(admin, config);
     let Some(path) = path else {
         return unreached(
@@ -44,20 +44,20 @@ pub(super) fn run(admin: &Admin, config: &Config) -> anyhow::Result<ExitCode> {
     };
     let mut code = None;
     for line in &lines {
-        let Ok(answer) = serde_json::from_str::<Answer>(line) else {
+        let Ok(answer) = serde_json::from_str::<SocketReply>(line) else {
             return unreached(
                 admin,
                 "what answers there is no server of this version; use its own chat-server",
             );
         };
         code = match &answer {
-            Answer::Done { .. } => Some(ExitCode::SUCCESS),
-            Answer::Refused { .. } => Some(ExitCode::from(REFUSED)),
+            SocketReply::Done { .. } => Some(ExitCode::SUCCESS),
+            SocketReply::Refused { .. } => Some(ExitCode::from(REFUSED)),
             _ => None,
         };
         if admin.json {
             tell(line)?;
-        } else if let Answer::Refused { code, text } = answer {
+        } else if let SocketReply::Refused { code, text } = answer {
             complain(&format!("{code}: {text}"));
         } else if let Some(line) = shown(answer) {
             tell(line)?;
@@ -70,10 +70,10 @@ pub(super) fn run(admin: &Admin, config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 /// Prints the reason as the last line, as with a refusal, for scripts that read JSON.
-fn unreached(admin: &Admin, why: &str) -> anyhow::Result<ExitCode> {
+fn unreached(admin: &AdminArgs, why: &str) -> anyhow::Result<ExitCode> {
     complain(why);
     if admin.json {
-        let last = Answer::Refused { code: "unreachable".to_owned(), text: why.to_owned() };
+        let last = SocketReply::Refused { code: "unreachable".to_owned(), text: why.to_owned() };
         tell(serde_json::to_string(&last)?)?;
     }
     Ok(ExitCode::from(UNREACHED))
@@ -85,7 +85,7 @@ fn complain(what: &str) {
 }
 
 /// Returns the socket of the configured server, or else of the packaged service.
-fn socket(admin: &Admin, config: &Config) -> Option<PathBuf> {
+fn socket(admin: &AdminArgs, config: &Config) -> Option<PathBuf> {
     if let Some(given) = &admin.socket {
         return Some(given.clone());
     }
@@ -99,7 +99,7 @@ fn socket(admin: &Admin, config: &Config) -> Option<PathBuf> {
     }
 }
 
-fn ask(path: &Path, request: &Request) -> io::Result<Vec<String>> {
+fn ask(path: &Path, request: &SocketRequest) -> io::Result<Vec<String>> {
     let mut stream = UnixStream::connect(path)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     stream.set_write_timeout(Some(DEADLINE))?;
@@ -121,79 +121,85 @@ fn ask(path: &Path, request: &Request) -> io::Result<Vec<String>> {
     Ok(lines)
 }
 
-fn request(wish: &AdminWish) -> Request {
+fn request(wish: &AdminSubcommand) -> SocketRequest {
     let words = |words: &[String]| words.join(" ");
     let perhaps = |all: &[String]| (!all.is_empty()).then(|| words(all));
     match wish {
-        AdminWish::Grant { name } => Request::Grant { name: name.clone() },
-        AdminWish::Revoke { name } => Request::Revoke { name: name.clone() },
-        AdminWish::Operators => Request::Operators {},
-        AdminWish::Kill { user, reason } => {
-            Request::Kill { user: user.clone(), reason: perhaps(reason) }
+        AdminSubcommand::Grant { name } => SocketRequest::Grant { name: name.clone() },
+        AdminSubcommand::Revoke { name } => SocketRequest::Revoke { name: name.clone() },
+        AdminSubcommand::Operators => SocketRequest::Operators {},
+        AdminSubcommand::Kill { user, reason } => {
+            SocketRequest::Kill { user: user.clone(), reason: perhaps(reason) }
         }
-        AdminWish::Ban { target, period, reason } => {
+        AdminSubcommand::Ban { target, period, reason } => {
             let (target, period) = (target.clone(), period.clone());
-            Request::Ban { target, r#for: period, reason: perhaps(reason) }
+            SocketRequest::Ban { target, r#for: period, reason: perhaps(reason) }
         }
-        AdminWish::Unban { target } => Request::Unban { target: target.clone() },
-        AdminWish::Bans => Request::Bans {},
-        AdminWish::Announce { text } => Request::Announce { text: words(text) },
-        AdminWish::Stats => Request::Stats {},
-        AdminWish::Invitation => Request::Invitation {},
-        AdminWish::Invitations => Request::Invitations {},
-        AdminWish::Log { count } => Request::Log { count: *count },
-        AdminWish::ResetPassword { name } => Request::ResetPassword { name: name.clone() },
-        AdminWish::Op { channel, user } => {
-            Request::Op { channel: channel.clone(), user: user.clone() }
+        AdminSubcommand::Unban { target } => SocketRequest::Unban { target: target.clone() },
+        AdminSubcommand::Bans => SocketRequest::Bans {},
+        AdminSubcommand::Announce { text } => SocketRequest::Announce { text: words(text) },
+        AdminSubcommand::Stats => SocketRequest::Stats {},
+        AdminSubcommand::Invitation => SocketRequest::Invitation {},
+        AdminSubcommand::Invitations => SocketRequest::Invitations {},
+        AdminSubcommand::Log { count } => SocketRequest::Log { count: *count },
+        AdminSubcommand::ResetPassword { name } => {
+            SocketRequest::ResetPassword { name: name.clone() }
         }
-        AdminWish::Drop { channel, reason } => {
-            Request::Drop { channel: channel.clone(), reason: perhaps(reason) }
+        AdminSubcommand::Op { channel, user } => {
+            SocketRequest::Op { channel: channel.clone(), user: user.clone() }
         }
-        AdminWish::Users { page, after } => {
-            let ListWish { part, limit } = page.clone();
-            Request::Users { part, after: *after, limit }
+        AdminSubcommand::Drop { channel, reason } => {
+            SocketRequest::Drop { channel: channel.clone(), reason: perhaps(reason) }
         }
-        AdminWish::Accounts { page, after } => {
-            let ListWish { part, limit } = page.clone();
-            Request::Accounts { part, after: after.clone(), limit }
+        AdminSubcommand::Users { page, after } => {
+            let ListOptions { part, limit } = page.clone();
+            SocketRequest::Users { part, after: *after, limit }
         }
-        AdminWish::Channels { page, after } => {
-            let ListWish { part, limit } = page.clone();
-            Request::Channels { part, after: after.clone(), limit }
+        AdminSubcommand::Accounts { page, after } => {
+            let ListOptions { part, limit } = page.clone();
+            SocketRequest::Accounts { part, after: after.clone(), limit }
         }
-        AdminWish::DeleteAccount { name } => Request::DeleteAccount { name: name.clone() },
+        AdminSubcommand::Channels { page, after } => {
+            let ListOptions { part, limit } = page.clone();
+            SocketRequest::Channels { part, after: after.clone(), limit }
+        }
+        AdminSubcommand::DeleteAccount { name } => {
+            SocketRequest::DeleteAccount { name: name.clone() }
+        }
     }
 }
 
 /// Returns the answer for people: the rows of a list, the sentence of anything else, or a bare code
 /// or password for scripts.
-fn shown(answer: Answer) -> Option<String> {
+fn shown(answer: SocketReply) -> Option<String> {
     let by = |by: Option<String>| by.unwrap_or_else(|| "(shell)".to_owned());
     Some(match answer {
-        Answer::Operator { name, here } => format!("{name}{}", if here { "  here" } else { "" }),
-        Answer::Stats { name, value } => format!("{name:22}  {value}"),
-        Answer::Invitation { by: who, time, until } => {
+        SocketReply::Operator { name, here } => {
+            format!("{name}{}", if here { "  here" } else { "" })
+        }
+        SocketReply::Stats { name, value } => format!("{name:22}  {value}"),
+        SocketReply::Invitation { by: who, time, until } => {
             format!("made {time} by {}, good until {until}", by(who))
         }
-        Answer::Ban { target, by: who, time, until, reason } => {
+        SocketReply::Ban { target, by: who, time, until, reason } => {
             let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("{target}{until}, by {} {time}{reason}", by(who))
         }
-        Answer::Act { time, by: who, did, whom, until, reason } => {
+        SocketReply::Act { time, by: who, did, whom, until, reason } => {
             let whom = whom.map(|whom| format!(" {whom}")).unwrap_or_default();
             let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("{time}  {}  {did}{whom}{until}{reason}", by(who))
         }
-        Answer::User { id, name, account, address, since, idle, client } => {
+        SocketReply::User { id, name, account, address, since, idle, client } => {
             let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
             let (name, account) = (or_none(name), or_none(account));
             format!(
                 "{id}  {name}  account {account}  {address}  since {since}  idle {idle}s  {client}"
             )
         }
-        Answer::Account { name, operator, connections, seen } => {
+        SocketReply::Account { name, operator, connections, seen } => {
             let operator = if operator { "  operator" } else { "" };
             let here = match seen {
                 Some(seen) => format!("last seen {seen}"),
@@ -201,7 +207,7 @@ fn shown(answer: Answer) -> Option<String> {
             };
             format!("{name}{operator}  {here}")
         }
-        Answer::Channel { name, members, operators, hidden, invite_only, lines } => {
+        SocketReply::Channel { name, members, operators, hidden, invite_only, lines } => {
             let hidden = if hidden { "  hidden" } else { "" };
             let invite_only = if invite_only { "  invite-only" } else { "" };
             let operators = if operators.is_empty() { "-".to_owned() } else { operators.join(",") };
@@ -209,9 +215,9 @@ fn shown(answer: Answer) -> Option<String> {
                 "{name}  members {members}  lines {lines}  operators {operators}{hidden}{invite_only}"
             )
         }
-        Answer::Done { invite: Some(invite), .. } => format!("invite:{invite}"),
-        Answer::Done { password: Some(password), .. } => password,
-        Answer::Done { text, .. } if !text.is_empty() => text,
-        Answer::Done { .. } | Answer::Refused { .. } => return None,
+        SocketReply::Done { invite: Some(invite), .. } => format!("invite:{invite}"),
+        SocketReply::Done { password: Some(password), .. } => password,
+        SocketReply::Done { text, .. } if !text.is_empty() => text,
+        SocketReply::Done { .. } | SocketReply::Refused { .. } => return None,
     })
 }

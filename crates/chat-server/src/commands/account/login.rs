@@ -3,11 +3,15 @@
 use chat_proto::name::UserName;
 use chat_proto::secret::Credential;
 
-use crate::commands::{AccountChange, Asker, Change, Handled, Outcome};
+use crate::commands::{AccountEffect, CommandContext, CommandResult, Effect, Response};
 use crate::policy;
 
-pub(crate) fn handle(asker: &Asker<'_>, name: UserName, credential: Option<Credential>) -> Handled {
-    let own = asker.me.name.as_ref().filter(|_| asker.me.is_signed_in());
+pub(crate) fn handle(
+    context: &CommandContext<'_>,
+    name: UserName,
+    credential: Option<Credential>,
+) -> CommandResult {
+    let own = context.state.name.as_ref().filter(|_| context.state.is_signed_in());
     policy::account::may_sign_in(own)?;
-    Ok(Outcome::Change(Change::Account(AccountChange::SignIn(name, credential))))
+    Ok(Response::Effect(Effect::Account(AccountEffect::SignIn(name, credential))))
 }

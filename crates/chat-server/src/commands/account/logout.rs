@@ -2,10 +2,10 @@
 
 use chat_proto::command_table::CommandKind;
 
-use crate::commands::{AccountChange, Asker, Change, Handled, Outcome};
+use crate::commands::{AccountEffect, CommandContext, CommandResult, Effect, Response};
 use crate::policy;
 
-pub(crate) fn handle(asker: &Asker<'_>) -> Handled {
-    policy::account::is_signed_in(asker.me.is_signed_in(), CommandKind::Logout.spec())?;
-    Ok(Outcome::Change(Change::Account(AccountChange::SignOut)))
+pub(crate) fn handle(context: &CommandContext<'_>) -> CommandResult {
+    policy::account::is_signed_in(context.state.is_signed_in(), CommandKind::Logout.spec())?;
+    Ok(Response::Effect(Effect::Account(AccountEffect::SignOut)))
 }

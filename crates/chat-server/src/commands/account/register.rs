@@ -5,28 +5,28 @@ use chat_proto::command_table::CommandKind;
 use chat_proto::refusal::Refusal;
 use chat_proto::secret::Secret;
 
-use crate::commands::{AccountChange, Asker, Change, Handled, Outcome};
+use crate::commands::{AccountEffect, CommandContext, CommandResult, Effect, Response};
 use crate::hub::limits::RegistrationMode;
 use crate::policy;
 
 pub(crate) fn handle(
-    asker: &Asker<'_>,
+    context: &CommandContext<'_>,
     invite: Option<InvitationCode>,
     password: Option<Secret>,
-) -> Handled {
-    let name = asker.me.name.as_ref().or_else(|| asker.me.wanted_name()).cloned();
+) -> CommandResult {
+    let name = context.state.name.as_ref().or_else(|| context.state.wanted_name()).cloned();
     let name = name.ok_or_else(|| Refusal::not_named(Some(CommandKind::Register.spec())))?;
-    let mode = asker.hub.bounds.registration;
-    if mode == RegistrationMode::Closed && asker.me.name.is_none() {
+    let mode = context.hub.bounds.registration;
+    if mode == RegistrationMode::Closed && context.state.name.is_none() {
         return Err(Refusal::account_required(&name, None));
     }
-    policy::account::may_register(asker.me.is_signed_in(), &name, mode, invite.is_some())?;
+    policy::account::may_register(context.state.is_signed_in(), &name, mode, invite.is_some())?;
     // Where everybody may register, none is used up.
     let invite = invite.filter(|_| mode == RegistrationMode::Invitation);
-    let invite = invite.map(|invite| asker.hub.invitation(&invite, asker.now)).transpose()?;
+    let invite = invite.map(|invite| context.hub.invitation(&invite, context.now)).transpose()?;
     if let Some(password) = &password {
         policy::account::may_be_password(password)?;
     }
-    let change = AccountChange::Register { name, invite, password };
-    Ok(Outcome::Change(Change::Account(change)))
+    let change = AccountEffect::Register { name, invite, password };
+    Ok(Response::Effect(Effect::Account(change)))
 }

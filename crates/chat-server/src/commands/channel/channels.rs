@@ -8,24 +8,24 @@ use chat_proto::name::ChannelName;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::commands::{Asker, Handled, Outcome, done};
+use crate::commands::{CommandContext, CommandResult, Response, done};
 use crate::hub::snapshot::ListPage;
 
 /// Before a name is given there is one short page.
 const NAME_FIRST: &str = "There are more. Give a name first, then /channels shows them.";
 
 pub(crate) fn handle(
-    asker: &Asker<'_>,
+    context: &CommandContext<'_>,
     part: Option<Text>,
     after: Option<&ChannelName>,
-) -> Handled {
-    let is_named = asker.me.name.is_some();
+) -> CommandResult {
+    let is_named = context.state.name.is_some();
     if after.is_some() && !is_named {
         return Err(Refusal::not_named(Some(CommandKind::Channels.spec())));
     }
     let most = if is_named { LIST_ROWS } else { NAMELESS_LIST_ROWS };
     let wanted = part.as_ref().map(Text::as_str);
-    let page = asker.hub.channels(asker.client, wanted, after, most, asker.now);
+    let page = context.hub.channels(context.client, wanted, after, most, context.now);
     let ListPage { count, rows, has_more, looked_at } = page;
     let last = rows.last().filter(|_| has_more && is_named).map(|last| last.name.clone());
     let next = last.map(|last| Command::Channels(part.clone(), Some(last)));
@@ -38,5 +38,5 @@ pub(crate) fn handle(
         topic: channel.topic().map(|topic| topic.shortened(LISTED_TOPIC_CHARS)),
     });
     let rows = std::iter::once(head).chain(rows).chain(end);
-    Ok(Outcome::List { rows: Box::new(rows), looked_at, done })
+    Ok(Response::List { rows: Box::new(rows), looked_at, done })
 }

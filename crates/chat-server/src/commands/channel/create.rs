@@ -3,9 +3,13 @@
 use chat_proto::name::ChannelName;
 use chat_proto::text::Text;
 
-use crate::commands::{Asker, Change, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Effect, Response};
 
-pub(crate) fn handle(asker: &Asker<'_>, channel: ChannelName, topic: Option<Text>) -> Handled {
-    asker.has_room()?;
-    Ok(Outcome::Change(Change::Create(channel, topic)))
+pub(crate) fn handle(
+    context: &CommandContext<'_>,
+    channel: ChannelName,
+    topic: Option<Text>,
+) -> CommandResult {
+    context.check_conversation_limit()?;
+    Ok(Response::Effect(Effect::Create(channel, topic)))
 }

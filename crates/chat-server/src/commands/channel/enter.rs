@@ -3,11 +3,15 @@
 use chat_proto::id::MessageId;
 use chat_proto::name::ChannelName;
 
-use crate::commands::{Asker, Change, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Effect, Response};
 
-pub(crate) fn handle(asker: &Asker<'_>, channel: ChannelName, after: Option<MessageId>) -> Handled {
-    if asker.inbox.channel(&channel).is_none() {
-        asker.has_room()?;
+pub(crate) fn handle(
+    context: &CommandContext<'_>,
+    channel: ChannelName,
+    after: Option<MessageId>,
+) -> CommandResult {
+    if context.inbox.channel(&channel).is_none() {
+        context.check_conversation_limit()?;
     }
-    Ok(Outcome::Change(Change::Enter(channel, after)))
+    Ok(Response::Effect(Effect::Enter(channel, after)))
 }

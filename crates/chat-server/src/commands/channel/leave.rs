@@ -5,29 +5,29 @@ use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::commands::{Asker, Change, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Effect, Response};
 
 pub(crate) fn handle(
-    asker: &Asker<'_>,
+    context: &CommandContext<'_>,
     named: Option<Conversation>,
     reason: Option<Text>,
-) -> Handled {
+) -> CommandResult {
     let named = match named {
         Some(named) => named,
-        None => asker.current()?.conversation.clone(),
+        None => context.current()?.conversation.clone(),
     };
     // As it is known here, not as it was typed.
-    let own = asker.me.place(&named).map(|place| place.conversation.clone());
+    let own = context.state.find_joined(&named).map(|place| place.conversation.clone());
     match (own, named) {
-        (Some(own), _) => Ok(Outcome::Change(Change::Leave(own, reason))),
+        (Some(own), _) => Ok(Response::Effect(Effect::Leave(own, reason))),
         (None, Conversation::Channel(channel)) => {
             if let Ok(user) = UserName::new(channel.bare())
-                && asker.me.place(&Conversation::Private(user.clone())).is_some()
+                && context.state.find_joined(&Conversation::Private(user.clone())).is_some()
             {
                 return Err(Refusal::leave_whom(&channel, &user));
             }
             // Whether it exists or not is told in the same way as everywhere.
-            asker.channel(&channel)?;
+            context.channel(&channel)?;
             Err(Refusal::not_in_channel(&channel))
         }
         (None, Conversation::Private(user)) => Err(Refusal::no_private_chat(&user)),

@@ -4,23 +4,22 @@ use chat_proto::command_table::CommandKind;
 use chat_proto::event::OkReply;
 use chat_proto::text::Text;
 
-use crate::commands::{Asker, Change, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Effect, Response};
 use crate::hub::channel::mod_action::AccessContext;
 use crate::policy;
 
-pub(crate) fn handle(asker: &Asker<'_>, text: Option<Text>) -> Handled {
-    let channel = asker.current_channel(CommandKind::Topic)?;
+pub(crate) fn handle(context: &CommandContext<'_>, text: Option<Text>) -> CommandResult {
+    let channel = context.current_channel(CommandKind::Topic)?;
     let topic = channel.topic();
     match text {
         None => {
             let channel = channel.name.clone();
-            Ok(Outcome::Answer(Vec::new(), OkReply::TopicShown { channel, topic }))
+            Ok(Response::Answer(Vec::new(), OkReply::TopicShown { channel, topic }))
         }
         Some(text) => {
-            let may =
-                |standing: &AccessContext<'_>| policy::channel::may_set_topic(standing, &text);
-            channel.ask_to_show(asker.client, asker.now, text.as_str(), &mut None, may)?;
-            Ok(Outcome::Change(Change::Topic(channel.clone(), text)))
+            let may = |access: &AccessContext<'_>| policy::channel::may_set_topic(access, &text);
+            channel.ask_to_show(context.client, context.now, text.as_str(), &mut None, may)?;
+            Ok(Response::Effect(Effect::Topic(channel.clone(), text)))
         }
     }
 }

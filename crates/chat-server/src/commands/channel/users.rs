@@ -7,7 +7,7 @@ use chat_proto::limits::LIST_ROWS;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 
-use crate::commands::{Asker, Handled, Outcome, done};
+use crate::commands::{CommandContext, CommandResult, Response, done};
 use crate::hub::channel::Channel;
 use crate::hub::snapshot::{ListPage, UserRow};
 use crate::policy;
@@ -16,23 +16,23 @@ use crate::policy;
 const NAMES_IN_LINE: usize = 100;
 
 pub(crate) fn handle(
-    asker: &Asker<'_>,
+    context: &CommandContext<'_>,
     name: Option<&ChannelName>,
     after: Option<&UserName>,
-) -> Handled {
-    let channel = match (name, asker.me.current()) {
-        (Some(name), _) => Some(asker.channel(name)?),
+) -> CommandResult {
+    let channel = match (name, context.state.current()) {
+        (Some(name), _) => Some(context.channel(name)?),
         (None, Some(Conversation::Channel(name))) => {
-            Some(asker.channel(name).map_err(|_| Refusal::not_in_channel(name))?)
+            Some(context.channel(name).map_err(|_| Refusal::not_in_channel(name))?)
         }
         (None, _) => None,
     };
     if let Some(channel) = &channel {
-        channel.ask(asker.client, asker.now, policy::channel::may_see_members)?;
+        channel.ask(context.client, context.now, policy::channel::may_see_members)?;
     }
     let ListPage { count, rows, has_more, looked_at } = match &channel {
         Some(channel) => channel.members(after, LIST_ROWS),
-        None => asker.hub.online(after, LIST_ROWS),
+        None => context.hub.online(after, LIST_ROWS),
     };
     let name = channel.as_ref().map(|channel| channel.name.clone());
     let last = rows.last().filter(|_| has_more).map(|last| last.name.clone());
@@ -46,7 +46,7 @@ pub(crate) fn handle(
     let rows = std::iter::once(head)
         .chain(more.into_iter().map(|names| Event::UsersMore { names }))
         .chain(rows.into_iter().map(move |user| row(user, channel.as_deref())));
-    Ok(Outcome::List { rows: Box::new(rows), looked_at, done })
+    Ok(Response::List { rows: Box::new(rows), looked_at, done })
 }
 
 fn row(user: UserRow, channel: Option<&Channel>) -> Event {

@@ -2,8 +2,8 @@
 
 use chat_proto::format::Format;
 
-use crate::commands::{Change, Outcome};
+use crate::commands::{Effect, Response};
 
-pub(crate) fn handle(format: Format) -> Outcome {
-    Outcome::Change(Change::Format(format))
+pub(crate) fn handle(format: Format) -> Response {
+    Response::Effect(Effect::Format(format))
 }

@@ -7,17 +7,17 @@ use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::commands::{Asker, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Response};
 use crate::hub::Hub;
 use crate::policy;
 
-pub(crate) fn handle(asker: &Asker<'_>, word: Option<&Text>) -> Handled {
+pub(crate) fn handle(context: &CommandContext<'_>, word: Option<&Text>) -> CommandResult {
     let rows = match word {
-        None => menu(asker),
-        Some(word) => usage(asker, word.as_str())?,
+        None => menu(context),
+        Some(word) => usage(context, word.as_str())?,
     };
     let rows = rows.into_iter().map(|row| Event::Notice(Sentence::new(row))).collect();
-    Ok(Outcome::Answer(rows, OkReply::Told))
+    Ok(Response::Answer(rows, OkReply::Told))
 }
 
 /// The lines that greet whoever has just taken a name.
@@ -37,11 +37,11 @@ pub(crate) fn main_page(hub: &Hub, name: &UserName) -> Vec<String> {
 }
 
 /// Every command that the asker may use.
-fn menu(asker: &Asker<'_>) -> Vec<String> {
-    let named = asker.me.name.is_some();
-    let operator = asker.inbox.channels().any(|channel| channel.role(asker.client).operator);
-    let runs_server = asker.is_server_operator();
-    let required = asker.hub.bounds.accounts_required;
+fn menu(context: &CommandContext<'_>) -> Vec<String> {
+    let named = context.state.name.is_some();
+    let operator = context.inbox.channels().any(|channel| channel.role(context.client).operator);
+    let runs_server = context.is_server_operator();
+    let required = context.hub.bounds.accounts_required;
     let usable = COMMANDS.iter().filter(|spec| {
         (named || spec.nameless)
             && policy::account::may_ask(spec, required, named).is_ok()
@@ -71,7 +71,7 @@ fn rows<'a>(
     lines.into_iter()
 }
 
-fn usage(asker: &Asker<'_>, word: &str) -> Result<Vec<String>, Refusal> {
+fn usage(context: &CommandContext<'_>, word: &str) -> Result<Vec<String>, Refusal> {
     let spec = match command_table::lookup(word.trim_start_matches('/')) {
         WordMatch::One(spec) => spec,
         WordMatch::Several(words) => return Err(Refusal::ambiguous_command(word, &words)),
@@ -83,7 +83,7 @@ fn usage(asker: &Asker<'_>, word: &str) -> Result<Vec<String>, Refusal> {
         let also: Vec<_> = spec.aliases.iter().map(|alias| format!("/{alias}")).collect();
         lines.push(format!("  also: {}", also.join(", ")));
     }
-    if !spec.everywhere.is_empty() && asker.is_server_operator() {
+    if !spec.everywhere.is_empty() && context.is_server_operator() {
         let usage = format!("/{} {EVERYWHERE} {}", spec.name, spec.everywhere);
         lines.push(format!("  for the whole server: {usage}"));
     }

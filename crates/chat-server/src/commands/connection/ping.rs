@@ -3,8 +3,8 @@
 use chat_proto::event::OkReply;
 use chat_proto::text::Text;
 
-use crate::commands::Outcome;
+use crate::commands::Response;
 
-pub(crate) fn handle(token: Option<Text>) -> Outcome {
-    Outcome::Answer(Vec::new(), OkReply::Pong { token })
+pub(crate) fn handle(token: Option<Text>) -> Response {
+    Response::Answer(Vec::new(), OkReply::Pong { token })
 }

@@ -2,8 +2,8 @@
 
 use chat_proto::text::Text;
 
-use crate::commands::{Change, Outcome};
+use crate::commands::{Effect, Response};
 
-pub(crate) fn handle(reason: Option<Text>) -> Outcome {
-    Outcome::Change(Change::Quit(reason))
+pub(crate) fn handle(reason: Option<Text>) -> Response {
+    Response::Effect(Effect::Quit(reason))
 }

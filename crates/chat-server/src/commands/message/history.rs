@@ -5,27 +5,27 @@ use chat_proto::conversation::Conversation;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::{Code, Refusal};
 
-use crate::commands::{Asker, Change, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Effect, Response};
 use crate::hub::id::ConversationKey;
 use crate::hub::query::ConversationRef;
 use crate::policy;
 
 pub(crate) fn handle(
-    asker: &Asker<'_>,
+    context: &CommandContext<'_>,
     named: Option<Conversation>,
     span: HistoryRange,
-) -> Handled {
+) -> CommandResult {
     let named = match named {
         Some(named) => named,
-        None => asker.current()?.conversation.clone(),
+        None => context.current()?.conversation.clone(),
     };
     let typed = named.to_string();
-    let (conversation, of) = asker.readable(named).map_err(|refusal| {
+    let (conversation, of) = context.readable(named).map_err(|refusal| {
         let word = typed.trim_start_matches('#');
         let is_count = refusal.code() == Code::NoSuchChannel && is_like_count(word);
         if is_count { Refusal::bad_count(word) } else { refusal }
     })?;
-    Ok(Outcome::Change(Change::LookBack { conversation, of, span }))
+    Ok(Response::Effect(Effect::ReadHistory { conversation, of, span }))
 }
 
 /// Whether a word was perhaps meant as a count and is none: `10x`, `1.5`, `1e3`.
@@ -36,7 +36,7 @@ fn is_like_count(word: &str) -> bool {
         && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
 }
 
-impl Asker<'_> {
+impl CommandContext<'_> {
     /// A conversation whose past the asker may read, as it is known here and as the archive knows it.
     pub(crate) fn readable(
         &self,
@@ -65,7 +65,7 @@ impl Asker<'_> {
     /// The private chat with whoever has this name; if nobody has, or if the one of an open chat has left, the
     /// last one that the asker had with somebody of this name.
     fn chat_with(&self, user: &UserName) -> ConversationRef {
-        let place = self.me.place(&Conversation::Private(user.clone()));
+        let place = self.state.find_joined(&Conversation::Private(user.clone()));
         let whom = match place.and_then(|place| place.with) {
             Some(with) => self.hub.contact_with(with, user),
             None => self.hub.contact(user),

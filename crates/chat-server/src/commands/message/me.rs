@@ -3,10 +3,10 @@
 use chat_proto::text::Text;
 
 use super::say::may_say;
-use crate::commands::{Asker, Change, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Effect, Response};
 
-pub(crate) fn handle(asker: &Asker<'_>, text: Text) -> Handled {
-    let to = asker.current()?.clone();
-    let verdict = may_say(asker, &to.conversation, &text)?;
-    Ok(Outcome::Change(Change::Say { to, text, action: true, once: None, verdict }))
+pub(crate) fn handle(context: &CommandContext<'_>, text: Text) -> CommandResult {
+    let to = context.current()?.clone();
+    let verdict = may_say(context, &to.conversation, &text)?;
+    Ok(Response::Effect(Effect::Say { to, text, action: true, once: None, verdict }))
 }

@@ -7,18 +7,18 @@ use chat_proto::command_table::CommandKind;
 use chat_proto::conversation::Conversation;
 use chat_proto::text::Text;
 
-use crate::commands::{Asker, Change, Handled, Outcome, Place};
+use crate::commands::{CommandContext, CommandResult, Effect, JoinedConversation, Response};
 use crate::policy;
 
 pub(crate) fn handle(
-    asker: &Asker<'_>,
+    context: &CommandContext<'_>,
     key: OnceKey,
     conversation: Conversation,
     text: Text,
-) -> Handled {
+) -> CommandResult {
     if let Conversation::Private(user) = &conversation {
-        policy::user::somebody_else(CommandKind::Once.spec(), asker.me.name.as_ref(), user)?;
+        policy::user::somebody_else(CommandKind::Once.spec(), context.state.name.as_ref(), user)?;
     }
-    let to = Place { conversation, with: None };
-    Ok(Outcome::Change(Change::Say { to, text, action: false, once: Some(key), verdict: None }))
+    let to = JoinedConversation { conversation, with: None };
+    Ok(Response::Effect(Effect::Say { to, text, action: false, once: Some(key), verdict: None }))
 }

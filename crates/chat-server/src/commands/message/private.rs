@@ -5,13 +5,17 @@ use chat_proto::conversation::Conversation;
 use chat_proto::name::UserName;
 use chat_proto::text::Text;
 
-use crate::commands::{Asker, Change, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Effect, Response};
 use crate::policy;
 
-pub(crate) fn handle(asker: &Asker<'_>, user: UserName, text: Option<Text>) -> Handled {
-    policy::user::somebody_else(CommandKind::Private.spec(), asker.me.name.as_ref(), &user)?;
-    if asker.me.place(&Conversation::Private(user.clone())).is_none() {
-        asker.has_room()?;
+pub(crate) fn handle(
+    context: &CommandContext<'_>,
+    user: UserName,
+    text: Option<Text>,
+) -> CommandResult {
+    policy::user::somebody_else(CommandKind::Private.spec(), context.state.name.as_ref(), &user)?;
+    if context.state.find_joined(&Conversation::Private(user.clone())).is_none() {
+        context.check_conversation_limit()?;
     }
-    Ok(Outcome::Change(Change::OpenPrivate(user, text)))
+    Ok(Response::Effect(Effect::OpenPrivate(user, text)))
 }

@@ -5,35 +5,43 @@ use chat_proto::conversation::Conversation;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::commands::{Asker, Change, Handled, Outcome, Place};
+use crate::commands::{CommandContext, CommandResult, Effect, JoinedConversation, Response};
 use crate::hub::channel::mod_action::AccessContext;
 use crate::hub::channel::moderation::FilterVerdict;
 use crate::policy;
 
-pub(crate) fn handle(asker: &Asker<'_>, to: Option<Conversation>, text: Text) -> Handled {
+pub(crate) fn handle(
+    context: &CommandContext<'_>,
+    to: Option<Conversation>,
+    text: Text,
+) -> CommandResult {
     let to = match to {
-        Some(conversation) => Place { conversation, with: None },
-        None => asker.current()?.clone(),
+        Some(conversation) => JoinedConversation { conversation, with: None },
+        None => context.current()?.clone(),
     };
-    let verdict = may_say(asker, &to.conversation, &text)?;
-    Ok(Outcome::Change(Change::Say { to, text, action: false, once: None, verdict }))
+    let verdict = may_say(context, &to.conversation, &text)?;
+    Ok(Response::Effect(Effect::Say { to, text, action: false, once: None, verdict }))
 }
 
 /// Whether the asker may say something into this conversation. Returns what a channel's filter has found in it.
 pub(crate) fn may_say(
-    asker: &Asker<'_>,
+    context: &CommandContext<'_>,
     to: &Conversation,
     text: &Text,
 ) -> Result<Option<FilterVerdict>, Refusal> {
     let mut verdict = None;
     match to {
         Conversation::Channel(name) => {
-            let may = |standing: &AccessContext<'_>| policy::channel::may_say(standing, text);
-            let channel = asker.channel(name)?;
-            channel.ask_to_show(asker.client, asker.now, text.as_str(), &mut verdict, may)?;
+            let may = |access: &AccessContext<'_>| policy::channel::may_say(access, text);
+            let channel = context.channel(name)?;
+            channel.ask_to_show(context.client, context.now, text.as_str(), &mut verdict, may)?;
         }
         Conversation::Private(user) => {
-            policy::user::somebody_else(CommandKind::Say.spec(), asker.me.name.as_ref(), user)?;
+            policy::user::somebody_else(
+                CommandKind::Say.spec(),
+                context.state.name.as_ref(),
+                user,
+            )?;
         }
     }
     Ok(verdict)

@@ -2,12 +2,12 @@
 
 use chat_proto::command::SearchQuery;
 
-use crate::commands::{Asker, Change, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Effect, Response};
 
-pub(crate) fn handle(asker: &Asker<'_>, search: SearchQuery) -> Handled {
+pub(crate) fn handle(context: &CommandContext<'_>, search: SearchQuery) -> CommandResult {
     let only = match search.within.clone() {
-        Some(within) => Some(asker.readable(within)?.1),
+        Some(within) => Some(context.readable(within)?.1),
         None => None,
     };
-    Ok(Outcome::Change(Change::LookFor { search, only }))
+    Ok(Response::Effect(Effect::Search { search, only }))
 }

@@ -9,33 +9,33 @@ use chat_proto::period::Period;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::commands::{Asker, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Response};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::{BanSubject, ModActionKind};
 use crate::hub::channel::moderation::ListKind;
 
 pub(super) fn handle(
-    asker: &Asker<'_>,
+    context: &CommandContext<'_>,
     channel: Arc<Channel>,
     target: ModTarget,
     period: Option<Period>,
     reason: Option<Text>,
-) -> Handled {
+) -> CommandResult {
     if let ModTarget::User(user) = &target {
-        asker.not_oneself(CommandKind::Ban, user)?;
-        if asker.is_unknown_address(user) {
+        context.not_self(CommandKind::Ban, user)?;
+        if context.is_unknown_address(user) {
             return Err(Refusal::bad_address(user.as_str()));
         }
     }
-    let against = asker.against(target);
-    asker.act(channel, ModActionKind::Ban(against, period), reason)
+    let subject = context.subject(target);
+    context.moderate(channel, ModActionKind::Ban(subject, period), reason)
 }
 
-pub(super) fn list(asker: &Asker<'_>, channel: &Channel) -> Outcome {
-    asker.list_entries(channel, ListKind::Bans, CommandKind::Ban)
+pub(super) fn list(context: &CommandContext<'_>, channel: &Channel) -> Response {
+    context.list_entries(channel, ListKind::Bans, CommandKind::Ban)
 }
 
-impl Asker<'_> {
+impl CommandContext<'_> {
     /// Whether a name is like an address that isn't complete, and nobody who is here and no account has it.
     pub(crate) fn is_unknown_address(&self, user: &UserName) -> bool {
         let is_named =
@@ -46,9 +46,9 @@ impl Asker<'_> {
     }
 
     /// A person or a net, as it is known at the moment.
-    pub(super) fn against(&self, target: ModTarget) -> BanSubject {
+    pub(super) fn subject(&self, target: ModTarget) -> BanSubject {
         match target {
-            ModTarget::User(user) => BanSubject::User(self.aim(user)),
+            ModTarget::User(user) => BanSubject::User(self.target(user)),
             net @ ModTarget::Net(_) => BanSubject::Net(net),
         }
     }

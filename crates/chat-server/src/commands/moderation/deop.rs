@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use chat_proto::name::UserName;
 
-use crate::commands::{Asker, Handled};
+use crate::commands::{CommandContext, CommandResult};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::ModActionKind;
 
-pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
+pub(super) fn handle(
+    context: &CommandContext<'_>,
+    channel: Arc<Channel>,
+    user: UserName,
+) -> CommandResult {
     // An account has the right also while nobody is signed in to it.
-    let aim = asker.aim_known(user)?;
-    asker.act(channel, ModActionKind::Deop(aim), None)
+    let target = context.known_target(user)?;
+    context.moderate(channel, ModActionKind::Deop(target), None)
 }

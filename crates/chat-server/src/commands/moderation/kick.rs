@@ -6,17 +6,17 @@ use chat_proto::command_table::CommandKind;
 use chat_proto::name::UserName;
 use chat_proto::text::Text;
 
-use crate::commands::{Asker, Handled};
+use crate::commands::{CommandContext, CommandResult};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::ModActionKind;
 
 pub(super) fn handle(
-    asker: &Asker<'_>,
+    context: &CommandContext<'_>,
     channel: Arc<Channel>,
     user: UserName,
     reason: Option<Text>,
-) -> Handled {
-    asker.not_oneself(CommandKind::Kick, &user)?;
-    let aim = asker.aim_here(user)?;
-    asker.act(channel, ModActionKind::Kick(aim), reason)
+) -> CommandResult {
+    context.not_self(CommandKind::Kick, &user)?;
+    let target = context.present_target(user)?;
+    context.moderate(channel, ModActionKind::Kick(target), reason)
 }

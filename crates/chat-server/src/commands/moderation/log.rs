@@ -2,10 +2,10 @@
 
 use chat_proto::limits::LOGGED_ACTS;
 
-use crate::commands::{Change, Outcome};
+use crate::commands::{Effect, Response};
 use crate::hub::channel::Channel;
 
-pub(super) fn handle(channel: &Channel, count: Option<u32>) -> Outcome {
+pub(super) fn handle(channel: &Channel, count: Option<u32>) -> Response {
     let (channel, most) = (channel.name.clone(), count.unwrap_or(LOGGED_ACTS));
-    Outcome::Change(Change::TellActs { channel, most })
+    Response::Effect(Effect::ShowLog { channel, most })
 }

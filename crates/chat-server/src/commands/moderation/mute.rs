@@ -9,29 +9,29 @@ use chat_proto::period::Period;
 use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 
-use crate::commands::{Asker, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Response};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::ModActionKind;
 use crate::hub::channel::moderation::ListKind;
 
 pub(super) fn handle(
-    asker: &Asker<'_>,
+    context: &CommandContext<'_>,
     channel: Arc<Channel>,
     user: UserName,
     period: Option<Period>,
     reason: Option<Text>,
-) -> Handled {
-    asker.not_oneself(CommandKind::Mute, &user)?;
+) -> CommandResult {
+    context.not_self(CommandKind::Mute, &user)?;
     let is_net =
         ModTarget::net(user.as_str()).is_some() || ModTarget::is_meant_as_net(user.as_str());
-    if (is_net || ModTarget::is_like_address(user.as_str())) && !asker.is_known(&user) {
+    if (is_net || ModTarget::is_like_address(user.as_str())) && !context.is_known(&user) {
         return Err(Refusal::mute_of_address(user.as_str()));
     }
     // Somebody who isn't here at the moment can be muted too.
-    let aim = asker.aim(user);
-    asker.act(channel, ModActionKind::Mute(aim, period), reason)
+    let target = context.target(user);
+    context.moderate(channel, ModActionKind::Mute(target, period), reason)
 }
 
-pub(super) fn list(asker: &Asker<'_>, channel: &Channel) -> Outcome {
-    asker.list_entries(channel, ListKind::Mutes, CommandKind::Mute)
+pub(super) fn list(context: &CommandContext<'_>, channel: &Channel) -> Response {
+    context.list_entries(channel, ListKind::Mutes, CommandKind::Mute)
 }

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use chat_proto::name::UserName;
 
-use crate::commands::{Asker, Handled};
+use crate::commands::{CommandContext, CommandResult};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::ModActionKind;
 
-pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
-    let aim = asker.aim_known(user)?;
-    asker.act(channel, ModActionKind::Op(aim), None)
+pub(super) fn handle(
+    context: &CommandContext<'_>,
+    channel: Arc<Channel>,
+    user: UserName,
+) -> CommandResult {
+    let target = context.known_target(user)?;
+    context.moderate(channel, ModActionKind::Op(target), None)
 }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use chat_proto::name::UserName;
 use chat_proto::text::Text;
 
-use crate::commands::{Asker, Handled};
+use crate::commands::{CommandContext, CommandResult};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::{ModActionKind, PurgeScope};
 
 pub(super) fn handle(
-    asker: &Asker<'_>,
+    context: &CommandContext<'_>,
     channel: Arc<Channel>,
     user: UserName,
     reason: Option<Text>,
-) -> Handled {
+) -> CommandResult {
     // Whoever said it may be gone.
-    let aim = asker.aim(user);
-    let counted = PurgeScope::of(&aim);
-    asker.act(channel, ModActionKind::Purge(aim, counted), reason)
+    let target = context.target(user);
+    let counted = PurgeScope::of(&target);
+    context.moderate(channel, ModActionKind::Purge(target, counted), reason)
 }

@@ -6,19 +6,23 @@ use chat_proto::command_table::CommandKind;
 use chat_proto::event::{Event, OkReply, Sentence};
 use chat_proto::setting::ChannelSetting;
 
-use crate::commands::{Asker, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Response};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::ModActionKind;
 use crate::policy;
 
-pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, setting: ChannelSetting) -> Handled {
-    asker.act(channel, ModActionKind::Set(setting), None)
+pub(super) fn handle(
+    context: &CommandContext<'_>,
+    channel: Arc<Channel>,
+    setting: ChannelSetting,
+) -> CommandResult {
+    context.moderate(channel, ModActionKind::Set(setting), None)
 }
 
 /// Everybody who is in it sees what is set.
-pub(super) fn show(asker: &Asker<'_>, channel: &Channel) -> Handled {
-    channel.ask(asker.client, asker.now, policy::channel::may_take_part)?;
-    let settings = channel.settings(channel.role(asker.client).operator);
+pub(super) fn show(context: &CommandContext<'_>, channel: &Channel) -> CommandResult {
+    channel.ask(context.client, context.now, policy::channel::may_take_part)?;
+    let settings = channel.settings(channel.role(context.client).operator);
     let count = settings.len();
     let name = channel.name.clone();
     let head = Event::ModListHead { kind: CommandKind::Set, channel: name.clone(), count };
@@ -28,5 +32,5 @@ pub(super) fn show(asker: &Asker<'_>, channel: &Channel) -> Handled {
         value: Sentence::new(value),
     });
     let rows = std::iter::once(head).chain(rows).collect();
-    Ok(Outcome::Answer(rows, OkReply::ListedOf { channel: name, count }))
+    Ok(Response::Answer(rows, OkReply::ListedOf { channel: name, count }))
 }

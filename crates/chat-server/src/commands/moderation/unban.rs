@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use chat_proto::mod_target::ModTarget;
 
-use crate::commands::{Asker, Handled};
+use crate::commands::{CommandContext, CommandResult};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::ModActionKind;
 
-pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, target: ModTarget) -> Handled {
-    let against = asker.against(target);
-    asker.act(channel, ModActionKind::Unban(against), None)
+pub(super) fn handle(
+    context: &CommandContext<'_>,
+    channel: Arc<Channel>,
+    target: ModTarget,
+) -> CommandResult {
+    let subject = context.subject(target);
+    context.moderate(channel, ModActionKind::Unban(subject), None)
 }

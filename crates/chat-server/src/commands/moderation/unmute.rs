@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use chat_proto::name::UserName;
 
-use crate::commands::{Asker, Handled};
+use crate::commands::{CommandContext, CommandResult};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::ModActionKind;
 
-pub(super) fn handle(asker: &Asker<'_>, channel: Arc<Channel>, user: UserName) -> Handled {
-    let aim = asker.aim(user);
-    asker.act(channel, ModActionKind::Unmute(aim), None)
+pub(super) fn handle(
+    context: &CommandContext<'_>,
+    channel: Arc<Channel>,
+    user: UserName,
+) -> CommandResult {
+    let target = context.target(user);
+    context.moderate(channel, ModActionKind::Unmute(target), None)
 }

@@ -2,9 +2,9 @@
 
 use chat_proto::text::Text;
 
-use crate::commands::{Change, Outcome};
+use crate::commands::{Effect, Response};
 use crate::hub::admin::command::AdminRequest;
 
-pub(crate) fn handle(text: Text) -> Outcome {
-    Outcome::Change(Change::Decree(AdminRequest::Announce(text), None))
+pub(crate) fn handle(text: Text) -> Response {
+    Response::Effect(Effect::Admin(AdminRequest::Announce(text), None))
 }

@@ -1,8 +1,8 @@
 //! `/invitation`: makes a code that lets somebody register.
 
-use crate::commands::{Change, Outcome};
+use crate::commands::{Effect, Response};
 use crate::hub::admin::command::AdminRequest;
 
-pub(crate) fn handle() -> Outcome {
-    Outcome::Change(Change::Decree(AdminRequest::Invitation, None))
+pub(crate) fn handle() -> Response {
+    Response::Effect(Effect::Admin(AdminRequest::Invitation, None))
 }

@@ -2,10 +2,10 @@
 
 use chat_proto::event::{Event, OkReply};
 
-use crate::commands::{Asker, Outcome};
+use crate::commands::{CommandContext, Response};
 
-pub(crate) fn handle(asker: &Asker<'_>) -> Outcome {
-    let rows: Vec<_> = asker.hub.stats(asker.now).into_iter().map(Event::Stat).collect();
+pub(crate) fn handle(context: &CommandContext<'_>) -> Response {
+    let rows: Vec<_> = context.hub.stats(context.now).into_iter().map(Event::Stat).collect();
     let count = rows.len();
-    Outcome::Answer(rows, OkReply::Listed { count })
+    Response::Answer(rows, OkReply::Listed { count })
 }

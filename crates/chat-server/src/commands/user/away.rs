@@ -3,8 +3,8 @@
 use chat_proto::event::Away;
 use chat_proto::text::Text;
 
-use crate::commands::{Change, Outcome};
+use crate::commands::{Effect, Response};
 
-pub(crate) fn handle(reason: Option<Text>) -> Outcome {
-    Outcome::Change(Change::Away(Some(Away { reason })))
+pub(crate) fn handle(reason: Option<Text>) -> Response {
+    Response::Effect(Effect::Away(Some(Away { reason })))
 }

@@ -1,7 +1,7 @@
 //! `/back`: here again.
 
-use crate::commands::{Change, Outcome};
+use crate::commands::{Effect, Response};
 
-pub(crate) fn handle() -> Outcome {
-    Outcome::Change(Change::Away(None))
+pub(crate) fn handle() -> Response {
+    Response::Effect(Effect::Away(None))
 }

@@ -5,12 +5,12 @@ use chat_proto::event::{Event, OkReply, Sentence};
 use chat_proto::name::UserName;
 use chat_proto::refusal::Refusal;
 
-use crate::commands::{Asker, Change, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Effect, Response};
 use crate::policy;
 
-pub(crate) fn handle(asker: &Asker<'_>, user: Option<UserName>) -> Handled {
+pub(crate) fn handle(context: &CommandContext<'_>, user: Option<UserName>) -> CommandResult {
     let Some(user) = user else {
-        let names = asker.me.ignored_names();
+        let names = context.state.ignored_names();
         let count = names.len();
         let names: Vec<_> = names.iter().map(UserName::as_str).collect();
         let text = match count {
@@ -18,10 +18,10 @@ pub(crate) fn handle(asker: &Asker<'_>, user: Option<UserName>) -> Handled {
             _ => format!("You ignore {}.", names.join(", ")),
         };
         let rows = vec![Event::Notice(Sentence::new(text))];
-        return Ok(Outcome::Answer(rows, OkReply::Listed { count }));
+        return Ok(Response::Answer(rows, OkReply::Listed { count }));
     };
-    policy::user::somebody_else(CommandKind::Ignore.spec(), asker.me.name.as_ref(), &user)?;
-    asker.me.may_ignore_more().map_err(Refusal::too_many_ignored)?;
+    policy::user::somebody_else(CommandKind::Ignore.spec(), context.state.name.as_ref(), &user)?;
+    context.state.check_ignore_limit().map_err(Refusal::too_many_ignored)?;
     // Somebody who just left, and may come back, can be ignored too.
-    Ok(Outcome::Change(Change::Ignore(user)))
+    Ok(Response::Effect(Effect::Ignore(user)))
 }

@@ -2,11 +2,11 @@
 
 use chat_proto::name::UserName;
 
-use crate::commands::{Asker, Change, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Effect, Response};
 use crate::policy;
 
-pub(crate) fn handle(asker: &Asker<'_>, name: UserName) -> Handled {
-    let own = asker.me.name.as_ref().filter(|_| asker.me.is_signed_in());
+pub(crate) fn handle(context: &CommandContext<'_>, name: UserName) -> CommandResult {
+    let own = context.state.name.as_ref().filter(|_| context.state.is_signed_in());
     policy::account::may_change_name(own)?;
-    Ok(Outcome::Change(Change::Name(name)))
+    Ok(Response::Effect(Effect::Name(name)))
 }

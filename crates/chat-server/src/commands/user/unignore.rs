@@ -2,8 +2,8 @@
 
 use chat_proto::name::UserName;
 
-use crate::commands::{Change, Outcome};
+use crate::commands::{Effect, Response};
 
-pub(crate) fn handle(user: UserName) -> Outcome {
-    Outcome::Change(Change::Unignore(user))
+pub(crate) fn handle(user: UserName) -> Response {
+    Response::Effect(Effect::Unignore(user))
 }

@@ -8,7 +8,7 @@ use chat_proto::event::{Event, OkReply, WhoisInfo};
 use chat_proto::name::UserName;
 use chat_proto::time::Timestamp;
 
-use crate::commands::{Asker, Handled, Outcome};
+use crate::commands::{CommandContext, CommandResult, Response};
 use crate::hub;
 use crate::hub::channel::Channel;
 use crate::hub::snapshot::Contact;
@@ -20,17 +20,17 @@ fn addresses(devices: &[Arc<hub::client::Client>]) -> String {
     all.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-pub(crate) fn handle(asker: &Asker<'_>, user: &UserName) -> Handled {
-    let client = match asker.hub.contact(user)? {
+pub(crate) fn handle(context: &CommandContext<'_>, user: &UserName) -> CommandResult {
+    let client = match context.hub.contact(user)? {
         Contact::Online(client) => client,
         Contact::Offline(account) => {
             let (name, seen, away) = (account.name.clone(), account.seen(), account.away());
-            return Ok(Outcome::Answer(vec![Event::LastSeen { name, seen, away }], OkReply::Told));
+            return Ok(Response::Answer(vec![Event::LastSeen { name, seen, away }], OkReply::Told));
         }
     };
-    let devices = asker.hub.devices(&client);
+    let devices = context.hub.devices(&client);
     let is_in = |channel: &&Arc<Channel>| devices.iter().any(|device| channel.role(device).member);
-    let shares = asker.inbox.channels().filter(is_in);
+    let shares = context.inbox.channels().filter(is_in);
     // Of several devices, since the first came and the last was used.
     let since = devices.iter().map(|device| device.since).min().unwrap_or(client.since);
     let last_line = devices.iter().map(|device| device.last_line_at.load(Ordering::Relaxed)).max();
@@ -41,9 +41,9 @@ pub(crate) fn handle(asker: &Asker<'_>, user: &UserName) -> Handled {
         away: client.away(),
         shared: shares.map(|channel| channel.name.clone()).collect(),
         since: on_the_wall(since),
-        idle_secs: asker.now.seconds_since(last_line),
-        online_secs: asker.now.seconds_since(since),
-        address: asker.is_server_operator().then(|| addresses(&devices)),
+        idle_secs: context.now.seconds_since(last_line),
+        online_secs: context.now.seconds_since(since),
+        address: context.is_server_operator().then(|| addresses(&devices)),
     };
-    Ok(Outcome::Answer(vec![Event::Whois(Box::new(told))], OkReply::Told))
+    Ok(Response::Answer(vec![Event::Whois(Box::new(told))], OkReply::Told))
 }

@@ -59,7 +59,7 @@ impl Peer {
         };
         let (ours, theirs) = duplex(4096);
         let from = address.parse::<SocketAddr>().ok().map(|from| from.ip().to_canonical());
-        let caller = conn::Peer { shown: address.to_owned(), address: from };
+        let caller = conn::PeerInfo { shown: address.to_owned(), address: from };
         tokio::spawn(serve(ours, caller, Arc::clone(hub), Arc::new(connection_config), ()));
         let (read, out) = split(theirs);
         let lines = BufReader::new(read).lines();
