@@ -1,14 +1,14 @@
-//! Where a line gets its place in its conversation and becomes durable.
+//! The commit log: one order for proposals, durable before they are applied.
 //!
-//! * [`local`]: one server, which keeps its lines itself; implements
-//!   [`crate::hub::ports::CommitLog`].
-//! * [`committer`]: how a batch of drafts is carried out.
-//! * [`account`]: what becomes of accounts, as the store keeps it.
-//! * [`admin`]: what operators of the server decide, as the store keeps it.
-//! * [`moderation`]: how channels are run, to the store and back.
+//! * [`local`]: the log of a single server; implements [`crate::hub::ports::CommitLog`].
+//! * [`committer`]: commits a batch of submissions.
+//! * [`account`]: changes of accounts, to the store and back.
+//! * [`admin`]: commands of server operators, to the store and back.
+//! * [`moderation`]: channel moderation, to the store and back.
 //! * [`conversation_index`]: every conversation, with its number in the store and its last id.
-//! * [`retention`]: which lines are kept no more.
-//! * [`turns`]: in which order waiting work has its turn.
+//! * [`recovery`]: reads the state at start.
+//! * [`retention`]: deletes expired messages.
+//! * [`turns`]: the order of waiting work.
 
 mod account;
 mod admin;

@@ -1,6 +1,6 @@
-//! May they? Pure predicates from a state to yes or a named refusal.
+//! Permissions: pure predicates from facts to yes or a refusal.
 //!
-//! This room reads nothing and changes nothing: whoever asks brings the facts.
+//! Policies read and change nothing; the caller passes the facts.
 
 pub(crate) mod account;
 pub(crate) mod channel;

@@ -1,4 +1,4 @@
-//! What becomes of accounts, as the store keeps it.
+//! Changes of accounts, to the store and back.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use crate::hub::recovered::RecoveredState;
 use crate::store::{AccountOp, AccountRow, ServerModerationOp, StoreError, WriteOp, Writer};
 use crate::util::clock::on_the_wall;
 
-/// What the hub begins with.
+/// Adds the stored accounts to the recovered state.
 pub(super) fn load(
     book: &Writer,
     rows: Vec<AccountRow>,
@@ -61,7 +61,7 @@ pub(super) fn load(
     Ok(())
 }
 
-/// What is written for a deed.
+/// The write operations of an account update.
 pub(super) fn add_entries<'a>(
     what: &'a AccountUpdate,
     index: &ConversationIndex,
@@ -143,7 +143,7 @@ fn is_away(party: u64, away: Option<&Away>) -> WriteOp<'_> {
     AccountOp::Away { party, is_away: away.is_some(), reason }.into()
 }
 
-/// What is written for a fact about an account.
+/// The write operation of a recorded change of an account.
 pub(super) fn fact_entry<'a>(
     fact: &'a StateChange,
     index: &ConversationIndex,

@@ -1,4 +1,4 @@
-//! What operators of the server decide, as the store keeps it.
+//! Commands of server operators, to the store and back.
 
 use chat_proto::ban_mask::ServerBanMask;
 use chat_proto::event::{ServerBan, Term};
@@ -16,7 +16,7 @@ use crate::store::{AccountOp, MAX_AUDIT_LOG, ServerModerationOp, StoreError, Wri
 const _: () =
     assert!(MAX_AUDIT_ENTRIES == MAX_AUDIT_LOG, "the hub and the store keep as many entries");
 
-/// What the hub begins with.
+/// The stored server moderation.
 pub(super) fn load(book: &Writer) -> Result<StoredServerModeration, StoreError> {
     let name = |name: Option<String>| name.and_then(|name| UserName::new(&name).ok());
     let invitations = book.invitations()?.into_iter().map(|row| {
@@ -47,7 +47,7 @@ pub(super) fn load(book: &Writer) -> Result<StoredServerModeration, StoreError> 
     })
 }
 
-/// The account that it is about.
+/// The account that a command changes.
 pub(super) fn party(command: &AdminCommand) -> Option<UserId> {
     match &command.what {
         AdminAction::Admin { user_id, .. }
@@ -61,7 +61,7 @@ pub(super) fn party(command: &AdminCommand) -> Option<UserId> {
     }
 }
 
-/// What is written for a decree: what it takes, and its act.
+/// The write operations of a command: its effect, and its audit entry.
 pub(super) fn add_entries<'a>(command: &'a AdminCommand, entries: &mut Vec<WriteOp<'a>>) {
     let AuditEntry { time, by, whom, until, reason, .. } = &command.act;
     let author = by.as_ref().map(UserName::as_str);
@@ -94,7 +94,7 @@ pub(super) fn add_entries<'a>(command: &'a AdminCommand, entries: &mut Vec<Write
     entries.push(record(&command.act));
 }
 
-/// An act in the record of the server's operators.
+/// The write operation of an audit entry.
 pub(super) fn record(act: &AuditEntry) -> WriteOp<'_> {
     let AuditEntry { time, by, did, whom, until, reason } = act;
     let act = ServerModerationOp::Log {

@@ -1,4 +1,4 @@
-//! How a batch of drafts is carried out: places given, everything kept in one commit, then told.
+//! Commits a batch of submissions: assigns ids, stores everything in one commit, then applies it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -34,17 +34,17 @@ use crate::hub::recovered::RecoveredState;
 use crate::store::{AccountOp, ChannelModerationOp, FORGOTTEN, StoreError, WriteOp, Writer};
 use crate::util::clock::on_the_wall;
 
-/// For how long a key says a line once, in milliseconds: a day.
+/// How long a key of `/once` prevents duplicates, in milliseconds: a day.
 const ONCE_MILLIS: i64 = 24 * 3_600_000;
 
-/// Facts that wait for a store which fails. Past it the oldest are given up: a name that a private
-/// chat was had under, or a channel without lines.
+/// Changes kept while the store fails. Beyond it the oldest is dropped: a name hold, or a channel
+/// without messages.
 const MAX_OWED: usize = 100_000;
 
-/// Names whose purges have lines to be marked as hidden. Past it another purge waits.
+/// Names with pending purges; beyond it another purge is refused.
 const MAX_PURGES: usize = 256;
 
-/// What comes to the desk.
+/// A submission.
 pub(super) enum Submission {
     Proposal(Proposal),
     Account(Box<AccountProposal>),
@@ -52,38 +52,38 @@ pub(super) enum Submission {
     Change(StateChange),
 }
 
-/// The one place where lines get their ids and are written.
+/// Assigns ids and writes; the only place that does.
 pub(super) struct Committer {
     book: Writer,
     index: ConversationIndex,
     sweep: RetentionSweep,
-    /// The batch that is being carried out.
+    /// The batch in progress.
     batch: VecDeque<BatchItem>,
-    /// Accounts that were erased: nothing of theirs is written any more.
+    /// Deleted accounts, for which nothing more is written.
     forgotten: HashSet<UserId>,
-    /// Facts that are not kept yet.
+    /// Recorded changes that are not stored yet.
     pending: VecDeque<StateChange>,
     /// The last commit failed.
     failing: bool,
     progress: Arc<CommitProgress>,
 }
 
-/// How far the batch is that is being carried out, for the watchdog.
+/// The progress of the batch, for the watchdog.
 #[derive(Default)]
 pub(super) struct CommitProgress(AtomicU64);
 
-/// What the desk is at.
+/// What the committer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CommitStage {
     Idle = 0,
-    /// It reads or writes the store.
+    /// Reads or writes the store.
     Disk = 1,
-    /// It tells what is kept.
+    /// Publishes what is stored.
     Publishing = 2,
 }
 
 impl CommitProgress {
-    /// Called only with the lock of the desk held.
+    /// Called only with the committer locked.
     fn enter(&self, stage: CommitStage) {
         let step = self.0.load(Ordering::Relaxed) | 3;
         self.0.store(step.wrapping_add(1) | stage as u64, Ordering::Release);
@@ -131,7 +131,7 @@ impl Submission {
         }
     }
 
-    /// Whether it erases an account.
+    /// Whether it deletes an account.
     pub(super) fn erases(&self) -> bool {
         match self {
             Self::Account(proposal) => matches!(proposal.what, AccountUpdate::Forget { .. }),
@@ -141,15 +141,15 @@ impl Submission {
     }
 }
 
-/// One of a batch.
+/// An item of the batch.
 enum BatchItem {
     Proposal(Proposal, Plan),
-    /// With why it isn't done, if that is known already.
+    /// With the refusal, if it is decided already.
     Account(AccountProposal, Option<Refusal>),
     Admin(Box<AdminCommand>, Option<Refusal>),
 }
 
-/// What is to become of one draft of a batch.
+/// The plan for one proposal of the batch.
 enum Plan {
     Message {
         slot: Slot,
@@ -163,7 +163,7 @@ enum Plan {
         slot: Slot,
         written: PlannedModAction,
     },
-    /// The same as another line of this batch, which came first.
+    /// A duplicate of an earlier message of this batch.
     Duplicate {
         number: u32,
         stamp: MessageStamp,
@@ -172,7 +172,7 @@ enum Plan {
 }
 
 impl Committer {
-    /// Takes the store over; tells what was kept in it.
+    /// Takes the store over; returns the recovered state.
     pub(super) fn open(
         book: Writer,
         retention: Retention,
@@ -194,11 +194,10 @@ impl Committer {
         Ok((committer, past))
     }
 
-    /// Carries a batch out: all of it is kept and told, or nothing of it. Whatever happens, every
-    /// draft is settled.
+    /// Commits a batch as a whole or not at all. In any case every proposal gets an outcome.
     ///
-    /// An act of those who run a channel, or the server, is a batch of its own: it is about what
-    /// was said before, and what may be said, or decided, after it depends on it.
+    /// A moderation action and a command of a server operator are batches of their own: they
+    /// concern earlier messages, and later ones depend on them.
     pub(super) fn run(&mut self, items: impl IntoIterator<Item = Submission>, hub: &Arc<Hub>) {
         let items = items.into_iter();
         let mut batch = Vec::with_capacity(items.size_hint().0);
@@ -231,19 +230,19 @@ impl Committer {
             self.apply(&kept, hub);
         }));
         if done.is_err() {
-            // The panic hook has logged where it happened.
+            // The panic hook has logged it.
             self.progress.enter(CommitStage::Disk);
             self.recover(hub);
         }
         self.progress.enter(CommitStage::Idle);
     }
 
-    /// How far it is.
+    /// The progress.
     pub(super) fn progress(&self) -> Arc<CommitProgress> {
         Arc::clone(&self.progress)
     }
 
-    /// Writes what is owed, and makes the file whole.
+    /// Writes pending changes, and checkpoints the store.
     pub(super) fn close(&mut self) {
         self.progress.enter(CommitStage::Disk);
         if self.keep().is_err() {
@@ -284,7 +283,7 @@ impl Committer {
         }
     }
 
-    /// Takes something to be written with the next commit.
+    /// Queues a change for the next commit.
     pub(super) fn queue_change(&mut self, fact: StateChange) {
         self.pending.push_back(fact);
         if self.pending.len() > MAX_OWED {
@@ -292,7 +291,7 @@ impl Committer {
         }
     }
 
-    /// Nothing becomes of an account that was erased.
+    /// A deleted account can't change.
     fn may_do(&mut self, what: &AccountUpdate) -> Result<(), Refusal> {
         if let AccountUpdate::Enter { channel, .. } = what {
             slot_of_channel(&mut self.index, channel);
@@ -318,7 +317,7 @@ impl Committer {
         }
     }
 
-    /// Whoever says something, or is to hear it privately, may have erased their account since.
+    /// The author or the recipient may have deleted their account since the submission.
     fn may_send(&self, proposal: &Proposal) -> Result<(), Refusal> {
         if proposal.account.is_some_and(|account| self.forgotten.contains(&account)) {
             return Err(Refusal::account_gone());
@@ -343,7 +342,7 @@ impl Committer {
             if let Some((number, stamp)) = sent_in_batch.get(once) {
                 return Plan::Duplicate { number: *number, stamp: *stamp };
             }
-            // Also where the wall clock was set, nothing is said again.
+            // A wall clock that was set doesn't allow duplicates.
             let now = proposal.time.min(on_the_wall(proposal.time));
             let since = now.0.saturating_sub(ONCE_MILLIS);
             match self.book.said_once(once.0.key(), &once.1, since) {
@@ -421,7 +420,7 @@ impl Committer {
         Plan::Decided(CommitOutcome::Duplicate(place, stamp))
     }
 
-    /// Commits the batch and what is owed.
+    /// Commits the batch and the pending changes.
     fn keep(&mut self) -> Result<(), Refusal> {
         let mut entries = Vec::with_capacity(self.batch.len() + self.pending.len());
         let names: Vec<String> = self.pending.iter().map(stored_name).collect();
@@ -452,7 +451,7 @@ impl Committer {
                 BatchItem::Account(_, Some(_)) | BatchItem::Admin(_, Some(_)) => {}
             }
         }
-        // What somebody says they have read, and what came before it.
+        // A message also moves its author's read marker.
         for ((UserId(party), number), marker) in read {
             entries.push(AccountOp::Marker { party, number, marker }.into());
         }
@@ -506,7 +505,7 @@ impl Committer {
         }
     }
 
-    /// The lines of channels that have just been ended are taken out by and by.
+    /// Messages of channels dropped in this batch are deleted in steps.
     fn forget_ended(&mut self) {
         let lines = self.batch.iter().filter_map(BatchItem::line);
         let ended = lines.filter_map(|(proposal, plan)| match (plan, &proposal.to) {
@@ -571,7 +570,7 @@ impl Committer {
         }
     }
 
-    /// Lines that come next and go to one channel are told together. Tells whether there were any.
+    /// Applies consecutive messages of one channel together. Returns whether there were any.
     fn apply_run(&mut self, hub: &Arc<Hub>) -> bool {
         let mut said = self.batch.iter().map_while(BatchItem::said).peekable();
         let Some((channel, ..)) = said.peek().copied() else { return false };
@@ -580,13 +579,12 @@ impl Committer {
             said.take_while(is_of_run).map(|(_, proposal, stamp)| (proposal, stamp)).collect();
         let length = run.len();
         hub.apply_run(channel, run);
-        // Not before it is told: after a fault they are settled still.
+        // Not before it is applied: after a panic the rest still gets an outcome.
         self.batch.drain(..length);
         true
     }
 
-    /// After a fault in the midst of a batch: what isn't settled is refused, and what is true is
-    /// read again.
+    /// After a panic: refuses what has no outcome, and reads the index again.
     fn recover(&mut self, hub: &Arc<Hub>) {
         match recovery::load(&self.book) {
             Ok((index, _)) => self.index = index,
@@ -607,35 +605,35 @@ impl Committer {
         }
     }
 
-    /// The first failure in a row is told to the operator.
+    /// Logs the first failure in a row.
     fn report_failure(&mut self, failure: &StoreError) {
         if !std::mem::replace(&mut self.failing, true) {
             tracing::error!("{failure}; until then lines are refused, and reading goes on");
         }
     }
 
-    /// From now on what retention has ended, and what is too old, is taken out in steps.
+    /// Starts deleting what has expired, in steps.
     pub(super) fn begin_sweep(&mut self, now: Timestamp) {
-        // Nothing is older because the wall clock was set.
+        // A wall clock that was set makes nothing expire early.
         self.sweep.begin(now.min(on_the_wall(now)), ONCE_MILLIS);
     }
 
-    /// How many lines wait to be put into the store's tables; none while the store fails.
+    /// Messages waiting for the tables; none while the store fails.
     pub(super) fn waiting(&self) -> usize {
         if self.failing { 0 } else { self.book.waiting().max(usize::from(self.sweep.waits())) }
     }
 
-    /// Whether an account can be erased quickly. If not, that is prepared elsewhere.
+    /// Whether an account can be deleted quickly. If not, another thread prepares it.
     pub(super) fn may_erase(&self) -> bool {
         self.book.is_short()
     }
 
-    /// Whether there is something to take out.
+    /// Whether the sweep has work.
     pub(super) fn has_sweep(&self) -> bool {
         !self.failing && self.sweep.has_more(&self.book)
     }
 
-    /// One small step of it.
+    /// One small step of the sweep.
     pub(super) fn sweep_step(&mut self, hub: &Hub) {
         self.progress.enter(CommitStage::Disk);
         if let Err(failure) = self.sweep.plan(&mut self.book, &mut self.index, hub) {
@@ -647,7 +645,7 @@ impl Committer {
 }
 
 impl BatchItem {
-    /// A line of a channel, and its place there.
+    /// A channel message and its stamp.
     fn said(&self) -> Option<(&Arc<Channel>, &Proposal, MessageStamp)> {
         match self.line()? {
             (
@@ -658,7 +656,7 @@ impl BatchItem {
         }
     }
 
-    /// The account that is erased with it.
+    /// The account that it deletes.
     fn forgets(&self) -> Option<UserId> {
         match self {
             Self::Account(
@@ -678,7 +676,7 @@ impl BatchItem {
     }
 }
 
-/// The names of the two of a private chat now, in the order of the key.
+/// The present names of a private chat, in the order of the key.
 fn names<'a>(proposal: &'a Proposal, key: &ConversationKey) -> Option<[&'a UserName; 2]> {
     let (ConversationKey::Private(one, _), Ok(Recipient::Private(to))) = (key, &proposal.to) else {
         return None;
@@ -686,8 +684,8 @@ fn names<'a>(proposal: &'a Proposal, key: &ConversationKey) -> Option<[&'a UserN
     Some(if *one == proposal.user_id { [&proposal.from, &to.to] } else { [&to.to, &proposal.from] })
 }
 
-/// A channel that a fact is about has its number, and one that is made its name as it is shown,
-/// before any line that comes after the fact.
+/// Assigns the channel of a change its number, and a created one its displayed name, before any
+/// later message.
 fn slot_of_change(index: &mut ConversationIndex, fact: &StateChange) {
     let name = match fact {
         StateChange::ChannelCreated(name, ..) | StateChange::ChannelDropped(name) => name,
@@ -704,7 +702,7 @@ fn slot_of_change(index: &mut ConversationIndex, fact: &StateChange) {
     }
 }
 
-/// Without a number nothing of the channel is stored. What is said there is refused then.
+/// A channel without a number can't be stored, and its messages are refused.
 fn slot_of_channel(index: &mut ConversationIndex, name: &ChannelName) {
     if index.slot(&ConversationKey::Channel(name.clone()), None).is_err() {
         tracing::error!(channel = %name, "{FULL}");
@@ -719,7 +717,7 @@ fn full() -> Plan {
     Plan::Decided(CommitOutcome::Refused(Refusal::no_number_left()))
 }
 
-/// The name under which the store finds the channel that a fact is about.
+/// The store's key for the channel of a change.
 fn stored_name(fact: &StateChange) -> String {
     match fact {
         StateChange::ChannelCreated(name, ..) | StateChange::ChannelDropped(name) => {
@@ -774,7 +772,7 @@ fn add_fact<'a>(
     }
 }
 
-/// A conversation that the store doesn't know yet, or not by its present names.
+/// A conversation that the store doesn't know, or not by its present names.
 enum NewConversation {
     Nothing,
     Channel(String, ChannelName),

@@ -15,22 +15,20 @@ use crate::hub::id::UserId;
 use crate::hub::recovered::{RecoveredChannel, RecoveredState};
 use crate::store::{MAX_NUMBER, StoreError, Writer};
 
-/// The conversations that the store knows, and those of the batch that is being carried out.
+/// The stored conversations, and those of the batch in progress.
 #[derive(Default)]
 pub(super) struct ConversationIndex {
     by_key: HashMap<ConversationKey, ConversationEntry>,
     by_number: BTreeMap<u32, ConversationKey>,
-    /// The greatest last id of channels that are forgotten, and the number under which the store
-    /// has it.
+    /// The greatest last id of forgotten channels, and the number that stores it.
     forgotten: u64,
     forgotten_number: Option<u32>,
-    /// The private chats of each party.
+    /// The private chats of each user.
     by_party: HashMap<UserId, Vec<u32>>,
     next_number: u32,
-    /// Once that is too great, numbers that are free are looked for from here on.
+    /// After the last number, free ones are searched from here.
     free_from: u32,
-    /// What the batch has changed: the last id and its time that were there before, none if there
-    /// was no entry.
+    /// Undo log of the batch: the previous last id and time, none for a new entry.
     undo: Vec<(ConversationKey, Option<(u64, Timestamp)>)>,
 }
 
@@ -39,18 +37,18 @@ pub(super) struct ConversationIndex {
 pub(super) struct ConversationEntry {
     pub(super) number: u32,
     pub(super) last: u64,
-    /// No later line or act has an earlier time, wherever the wall clock goes.
+    /// Later messages and actions have no earlier time, whatever the wall clock does.
     time: Timestamp,
-    /// Lines up to this one are kept no more.
+    /// Messages up to this id are deleted.
     pub(super) floor: u64,
-    /// Of a private chat, as the store has them.
+    /// The stored names of a private chat.
     names: Option<[UserName; 2]>,
-    /// Which of the two of a private chat won't come back.
+    /// Which user of a private chat can't return.
     ended: [bool; 2],
 }
 
 impl ConversationEntry {
-    /// `names` are those of a private chat now.
+    /// `names` are the present ones of a private chat.
     fn slot(&mut self, names: Option<[&UserName; 2]>) -> Slot {
         let mut is_new = false;
         if let Some(now) = names
@@ -62,28 +60,28 @@ impl ConversationEntry {
         Slot { number: self.number, id: self.last, time: self.time, is_new }
     }
 
-    /// Nobody can read it any more.
+    /// Whether no one can read it any more.
     pub(super) fn is_over(&self) -> bool {
         self.ended == [true, true]
     }
 }
 
-/// As many conversations are there as have numbers.
+/// All numbers are in use.
 #[derive(Debug)]
 pub(super) struct IndexFull;
 
-/// What a draft needs to know of its conversation.
+/// What a proposal needs to know of its conversation.
 pub(super) struct Slot {
     pub(super) number: u32,
     pub(super) id: u64,
-    /// The time of the last line or act: of this one, if a place was taken for it.
+    /// The time of the last message or action: of this one, if an id was assigned.
     pub(super) time: Timestamp,
     /// The store doesn't know the conversation, or not by these names.
     pub(super) is_new: bool,
 }
 
 impl Slot {
-    /// The place that was taken.
+    /// The assigned stamp.
     pub(super) fn stamp(&self) -> MessageStamp {
         MessageStamp { id: MessageId(self.id), time: self.time }
     }
@@ -164,8 +162,8 @@ impl ConversationIndex {
         self.by_key.insert(key, entry);
     }
 
-    /// The next place in a conversation, at this time or at that of the last line if that is later.
-    /// `names` are those of a private chat now.
+    /// Assigns the next id, at this time or that of the last message if later. `names` are the
+    /// present ones of a private chat.
     pub(super) fn next_place(
         &mut self,
         key: &ConversationKey,
@@ -175,7 +173,7 @@ impl ConversationIndex {
         self.place_at(key, names, time, 1)
     }
 
-    /// The same for an act, which has a time and takes no place.
+    /// Assigns an action its time, without an id.
     pub(super) fn act_place(
         &mut self,
         key: &ConversationKey,
@@ -200,7 +198,7 @@ impl ConversationIndex {
         Ok(entry.slot(names))
     }
 
-    /// The conversation's number, without taking a place in it.
+    /// The conversation's number, without an assignment.
     pub(super) fn slot(
         &mut self,
         key: &ConversationKey,
@@ -212,7 +210,7 @@ impl ConversationIndex {
         }
     }
 
-    /// A conversation that isn't known, in which so many places are taken.
+    /// Adds a conversation with this many ids assigned.
     fn begin(
         &mut self,
         key: &ConversationKey,
@@ -234,8 +232,7 @@ impl ConversationIndex {
         Ok(Slot { number, id: last, time, is_new: true })
     }
 
-    /// A number that no conversation has: the next one, or once there is none, one of a
-    /// conversation that is forgotten.
+    /// A free number: the next one or, after the last, that of a forgotten conversation.
     fn free_number(&mut self) -> Option<u32> {
         if self.next_number <= MAX_NUMBER {
             let number = self.next_number;
@@ -252,12 +249,12 @@ impl ConversationIndex {
         (number <= MAX_NUMBER).then_some(number)
     }
 
-    /// A channel is made, perhaps again: from now on its name is written so.
+    /// A channel was created: its displayed name may have changed.
     pub(super) fn show_as(&mut self, name: &ChannelName) {
         let key = ConversationKey::Channel(name.clone());
         if let Some(entry) = self.by_key.get_mut(&key) {
             if entry.is_over() {
-                // It was forgotten, and isn't yet out of the store.
+                // It was forgotten, and isn't deleted from the store yet.
                 entry.ended = [false; 2];
                 entry.last = entry.last.max(self.forgotten);
                 entry.floor = entry.last;
@@ -266,7 +263,7 @@ impl ConversationIndex {
         }
     }
 
-    /// New channels begin after this id. Returns the number under which the store has it.
+    /// New channels begin after this id. Returns the number that stores it.
     pub(super) fn forget_up_to(&mut self, last: u64) -> Option<u32> {
         self.forgotten = self.forgotten.max(last);
         if self.forgotten_number.is_none() {
@@ -275,32 +272,31 @@ impl ConversationIndex {
         self.forgotten_number
     }
 
-    /// What [`ConversationIndex::forget_up_to`] was told, and where it is stored.
+    /// The number and id of [`ConversationIndex::forget_up_to`].
     pub(super) fn forgotten(&self) -> Option<(u32, u64)> {
         self.forgotten_number.map(|number| (number, self.forgotten))
     }
 
-    /// A channel is forgotten: it goes as a private chat goes that is over. Returns it if it is
-    /// there.
+    /// Marks a forgotten channel for deletion. Returns its key if it is known.
     pub(super) fn give_up(&mut self, name: &ChannelName) -> Option<ConversationKey> {
         let key = ConversationKey::Channel(name.clone());
         self.by_key.get_mut(&key)?.ended = [true; 2];
         Some(key)
     }
 
-    /// What the batch has changed is kept.
+    /// The batch is stored.
     pub(super) fn keep(&mut self) {
         self.undo.clear();
     }
 
-    /// What the batch has changed is as it was. The ids that it gave are free again.
+    /// The batch failed: restores the previous state. Its ids are free again.
     pub(super) fn roll_back(&mut self) {
         for (key, last) in std::mem::take(&mut self.undo).into_iter().rev() {
             match last {
                 Some((last, time)) => {
                     if let Some(entry) = self.by_key.get_mut(&key) {
                         (entry.last, entry.time) = (last, time);
-                        // To be told to the store again with the next line.
+                        // The next message stores the names again.
                         entry.names = None;
                     }
                 }
@@ -311,7 +307,7 @@ impl ConversationIndex {
         }
     }
 
-    /// Forgets a conversation.
+    /// Removes a conversation.
     pub(super) fn remove(&mut self, key: &ConversationKey) {
         let Some(entry) = self.by_key.remove(key) else { return };
         self.by_number.remove(&entry.number);
@@ -328,7 +324,7 @@ impl ConversationIndex {
         }
     }
 
-    /// A party won't come back. Tells the private chats that are over by that.
+    /// A user can't return. Returns the private chats that no one can read any more.
     pub(super) fn end(&mut self, party: UserId) -> Vec<ConversationKey> {
         let mut over = Vec::new();
         for number in self.by_party.get(&party).into_iter().flatten() {
@@ -344,7 +340,7 @@ impl ConversationIndex {
         over
     }
 
-    /// The channel of this number.
+    /// The channel with this number.
     pub(super) fn channel(&self, number: u32) -> Option<&ChannelName> {
         match self.by_number.get(&number)? {
             ConversationKey::Channel(name) => Some(name),
@@ -356,24 +352,24 @@ impl ConversationIndex {
         self.by_key.get(key)
     }
 
-    /// Lines up to this one are kept no more.
+    /// Raises the floor: messages up to this id are deleted.
     pub(super) fn raise(&mut self, key: &ConversationKey, floor: u64) {
         if let Some(entry) = self.by_key.get_mut(key) {
             entry.floor = entry.floor.max(floor);
         }
     }
 
-    /// The conversations into which the batch says something, each once.
+    /// The conversations of the batch, each once.
     pub(super) fn touched(&self) -> HashSet<ConversationKey> {
         self.undo.iter().map(|(key, _)| key.clone()).collect()
     }
 
-    /// The conversations of this number and those after it, with their numbers.
+    /// Conversations from this number on.
     pub(super) fn from(&self, number: u32) -> impl Iterator<Item = (u32, &ConversationKey)> {
         self.by_number.range(number..).map(|(number, key)| (*number, key))
     }
 
-    /// The conversation of this number as somebody names it who is on the side of `party`.
+    /// The conversation with this number, as one of its users names it.
     pub(super) fn place(&self, number: u32, party: UserId) -> Option<Conversation> {
         let key = self.by_number.get(&number)?;
         match key {
@@ -383,7 +379,7 @@ impl ConversationIndex {
                 let with = if *one == party { other_name } else { one_name };
                 Some(Conversation::Private(with.clone()))
             }
-            // It has the number of one that is forgotten.
+            // The number now belongs to another conversation.
             ConversationKey::Private(..) => None,
         }
     }
@@ -423,7 +419,7 @@ mod tests {
         index.keep();
         index.remove(&chat(5));
         assert_eq!(begin(&mut index, &chat(7)), Some(1));
-        // What isn't kept is free again.
+        // A number that was not stored is free again.
         index.roll_back();
         assert_eq!(begin(&mut index, &chat(8)), Some(1));
         index.free_from = MAX_NUMBER - 2;

@@ -1,10 +1,10 @@
-//! One server that keeps its lines itself and commits in groups: while one commit is being synced,
-//! the next batch gathers.
+//! The commit log of a single server. It commits in groups: while one commit syncs, the next batch
+//! gathers.
 //!
-//! One at a time has the desk, and with it the store: a thread of its own, or whoever says
-//! something while nobody else does. The latter spares a line two changes of threads, which take as
-//! long as half a sync of a quick disk. The latter is done only while nothing waits, so nothing
-//! overtakes anything.
+//! One thread at a time locks the committer, and with it the store: the commit thread, or the
+//! author's own task while the server is idle. The latter spares a message two thread switches,
+//! which take as long as half a sync of a fast disk. It requires an empty queue, so the order is
+//! kept.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -30,30 +30,29 @@ use crate::store::{Flusher, StoreError, Writer};
 use crate::util::sync::{MutexGuard, Rank, RankedMutex, lock};
 use crate::util::work_queue::{Popped, Priority, Wait, WorkQueue, lower_priority};
 
-/// Drafts of one commit. Enough that its sync costs each of them little; few enough that they don't
-/// run over the ring of a channel.
+/// Submissions of one commit: enough to amortise its sync, few enough not to overrun a channel's
+/// ring.
 const BATCH: usize = 256;
 
-/// While there is always something to write, a step of tidying comes after so many batches.
+/// Under constant load, one sweep step follows so many batches.
 const BATCHES_BEFORE_TIDYING: u32 = 16;
 
-/// A commit that takes longer than this is for the thread alone, and so are some that follow it:
-/// nobody who says something waits at a slow disk more than once in a while.
+/// After a commit that takes longer than this, the next ones belong to the commit thread, so tasks
+/// rarely wait for a slow disk.
 const QUICK: Duration = Duration::from_millis(5);
 const AFTER_A_SLOW_ONE: u32 = 64;
 
-/// A line that comes sooner after the last commit than anybody could have answered it, comes with
-/// others.
+/// A message sooner after the last commit than this is part of a burst.
 const ALONE: Duration = Duration::from_micros(20);
 
-/// While lines wait to be put into the store's tables, which is soon after they are said, the
-/// thread looks so often whether somebody waits for a slow disk.
+/// While messages wait for the tables, the commit thread checks this often whether a task waits for
+/// a slow disk.
 const TICK: Duration = Duration::from_millis(10);
 
-/// For so long at most the erasing of an account waits until it takes the disk little time.
+/// How long the deletion of an account may wait until it takes the disk little time.
 const ERASING_WAITS: Duration = Duration::from_secs(1);
 
-/// The order of one server.
+/// The commit log of a single server.
 pub struct LocalLog {
     shared: Arc<SharedLog>,
     threads: Mutex<Option<Threads>>,
@@ -61,50 +60,49 @@ pub struct LocalLog {
 
 struct Threads {
     order: JoinHandle<()>,
-    /// Puts lines into the store's tables.
+    /// Moves messages to the store's tables.
     flush: (Arc<Flusher>, JoinHandle<()>),
 }
 
-/// What the thread shares with those who submit.
+/// Shared by the commit thread and the submitting tasks.
 struct SharedLog {
-    /// Holds at most what every connection may have unsettled, and the facts of people's comings
-    /// and goings.
+    /// Bounded by the pending proposals of every connection, and the changes of connects and
+    /// disconnects.
     queue: WorkQueue<CommitWork>,
-    /// What waits is taken only by who holds this, so that nothing overtakes anything.
+    /// Work is taken from the queue only with this lock, which keeps the order.
     committer: RankedMutex<{ Rank::Commit as u8 }, CommitterState>,
-    /// What was read: it is written with whatever is written next, and for itself alone only at the
-    /// end.
+    /// Read markers: written with the next commit, and alone only if none follows.
     read: RankedMutex<{ Rank::Pending as u8 }, HashMap<(UserId, ConversationKey), MessageId>>,
-    /// Notified when something is there that wasn't.
+    /// Notified when read markers become pending.
     read_pending: Notify,
-    /// How far the desk is.
+    /// The committer's progress.
     progress: Arc<CommitProgress>,
-    /// That of those who submit.
+    /// The runtime of the submitting tasks.
     runtime: OnceLock<Handle>,
 }
 
 struct CommitterState {
     committer: Committer,
-    /// What the thread knows that it has to look after.
+    /// The chores that the commit thread knows of.
     watched: PendingChores,
-    /// For which the desk was last used.
+    /// The hub of the last batch.
     hub: Weak<Hub>,
-    /// So many more commits are for the thread alone, as it isn't known that the disk is quick.
+    /// Commits that remain for the commit thread until the disk counts as fast again.
     threaded: u32,
-    /// When something was carried out last.
+    /// When the last batch ended.
     last: Option<Instant>,
-    /// What erases accounts, and since when it waits until that takes little time.
+    /// Deletions of accounts that wait until they take little time, and since when.
     erasing: VecDeque<(CommitWork, Instant)>,
-    /// What waits for acts before it.
+    /// Work that waits for moderation actions before it.
     turns: Turns<CommitWork>,
 }
 
-/// What is to be done between the batches.
+/// Work between the batches.
 #[derive(Clone, Copy, Debug, Default)]
 struct PendingChores {
-    /// There is something to take out.
+    /// The sweep has work.
     sweep: bool,
-    /// So many lines wait to be put into the store's tables.
+    /// Messages waiting for the tables.
     waiting: usize,
 }
 
@@ -123,7 +121,7 @@ impl CommitWork {
 }
 
 impl LocalLog {
-    /// Takes a store over, with a thread of its own; tells what was kept in it.
+    /// Starts the threads; returns the recovered state.
     pub fn start(
         book: Writer,
         retention: Retention,
@@ -197,13 +195,13 @@ impl LocalLog {
     }
 }
 
-/// Why an order can't start.
+/// Why the log can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitStartError {
-    /// What is kept can't be read.
+    /// The store can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is no thread to be had.
+    /// The system has no thread.
     #[error("the system has no thread for storing lines")]
     Thread(#[from] std::io::Error),
 }
@@ -267,8 +265,8 @@ impl SharedLog {
                 PendingChores { .. } => Wait::For(TICK),
             };
             let next = self.queue.wait(BATCH, wait);
-            // Whoever woke this thread may be about to add more, and has no other processor to do
-            // so where there is but one. What comes together is committed and told together.
+            // The task that woke this thread may be about to submit more, and may have no other
+            // core to do so. What comes together is committed together.
             std::thread::yield_now();
             let mut state = self.lock_committer();
             match next {
@@ -310,7 +308,7 @@ impl SharedLog {
         }
     }
 
-    /// What was read is written with the next commit.
+    /// Queues the pending read markers for the next commit.
     fn queue_read_markers(&self, committer: &mut Committer) {
         let read = std::mem::take(&mut *lock(&self.read));
         for ((party, key), line) in read {
@@ -318,9 +316,8 @@ impl SharedLog {
         }
     }
 
-    /// The desk, when whoever has it is done. If that is somebody who says something, the disk may
-    /// be slow, and the thread of the runtime that waits for it may be the only one that would look
-    /// for input: another one is woken.
+    /// Waits for the committer lock. If a task holds it, the disk may be slow, and that worker may
+    /// be the only one that polls for input: another one is woken.
     fn lock_committer(&self) -> MutexGuard<'_, CommitterState> {
         if let Some(state) = self.committer.try_lock() {
             return state;
@@ -331,7 +328,7 @@ impl SharedLog {
         lock(&self.committer)
     }
 
-    /// Carries this out, if it is alone and the disk is quick; else it waits for the thread.
+    /// Commits on the calling task if the server is idle and the disk fast; otherwise queues.
     fn submit(&self, work: CommitWork) {
         let state = self.committer.try_lock();
         match state {
@@ -342,9 +339,8 @@ impl SharedLog {
         }
     }
 
-    /// Nothing that came before waits, and nothing has just been carried out: who sends many lines
-    /// at once has them committed together. And the thread looks every [`TICK`] whether the disk is
-    /// slow.
+    /// The queue is empty and no batch has just ended: bursts are committed together. The commit
+    /// thread checks for a slow disk every [`TICK`].
     fn may_run_on_author(&self, state: &CommitterState) -> bool {
         state.threaded == 0
             && state.watched.waiting > 0
@@ -375,8 +371,8 @@ impl SharedLog {
 }
 
 impl CommitterState {
-    /// Takes out what erases accounts, until the disk is quickly done with that; adds what has
-    /// waited for it.
+    /// Holds back deletions of accounts until they take the disk little time; adds those that
+    /// waited long enough.
     fn put_off(&mut self, works: Vec<CommitWork>) -> Vec<CommitWork> {
         let erases = |work: &CommitWork| matches!(work, CommitWork::Item(item, _) if item.erases());
         if self.erasing.is_empty() && !works.iter().any(erases) {

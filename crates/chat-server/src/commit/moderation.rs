@@ -1,4 +1,4 @@
-//! How channels are run: as the store has it, and as the hub does.
+//! Channel moderation, to the store and back.
 
 use std::collections::HashMap;
 
@@ -20,11 +20,11 @@ use crate::store::{
     OperatorRow, PurgeOp, StoreError, WriteOp, Writer,
 };
 
-/// Ids that are read at most where an act takes its place: lines that were said after it was
-/// counted what it hides. Of more lines the answer counts none, though they are hidden.
+/// Ids read at commit time to count what a purge hides. Of more messages since the count, the reply
+/// counts none, though they are hidden.
 const MOST_COUNTED: u64 = 4096;
 
-/// How each channel is run, by its number; and a number that no party has which is spoken of.
+/// The moderation of each channel, by number; and a user id above all that occur.
 pub(super) fn load(book: &Writer) -> Result<(HashMap<u32, StoredModeration>, u64), StoreError> {
     let mut all: HashMap<u32, StoredModeration> = HashMap::new();
     let mut next_user_id = 0;
@@ -48,7 +48,7 @@ pub(super) fn load(book: &Writer) -> Result<(HashMap<u32, StoredModeration>, u64
     Ok((all, next_user_id))
 }
 
-/// None if it is of a version that had other names.
+/// `None` for an entry of a version with other names.
 fn mark(row: &ListEntryRow) -> Option<ListEntry> {
     let shown = Restriction {
         target: ModTarget::read(&row.target)?,
@@ -76,20 +76,20 @@ fn author(borne: &NameRecord) -> AuthorPeriod<'_> {
     AuthorPeriod { name: borne.name.key(), from: millis(borne.from), upto: millis(borne.upto) }
 }
 
-/// An act with everything that is written of it.
+/// A moderation action with all that is written of it.
 pub(super) struct PlannedModAction {
     moderation: Vec<ModerationChange>,
     logged: Option<ModLogEntry>,
     target: Option<String>,
-    /// It hides lines: under these names, and so many.
+    /// A purge: the names, and the number of messages hidden.
     purged: Vec<NameRecord>,
     hidden: u64,
-    /// For the record of the server's operators.
+    /// For the audit log.
     recorded: Option<Box<AuditEntry>>,
 }
 
 impl PlannedModAction {
-    /// Counts the lines that an act in this conversation hides, as far as that isn't done yet.
+    /// Counts the messages hidden by a purge, as far as they are not counted yet.
     pub(super) fn of(
         kept: ModActionRecord,
         number: u32,
@@ -105,8 +105,7 @@ impl PlannedModAction {
             let authors: Vec<AuthorPeriod<'_>> = names.iter().map(author).collect();
             let rest = book.count_by(number, &authors, (upto.0, last), MOST_COUNTED)?;
             written.hidden = lines + rest.lines;
-            // Where none is found there is nothing to be hidden, unless it wasn't looked
-            // everywhere.
+            // Without a match there is nothing to hide, unless not every id was read.
             if written.hidden > 0 || (rest.upto < last) {
                 written.purged = names;
             }
@@ -114,27 +113,27 @@ impl PlannedModAction {
         Ok(written)
     }
 
-    /// How many lines it hides.
+    /// The number of messages hidden.
     pub(super) fn hidden(&self) -> usize {
         usize::try_from(self.hidden).unwrap_or(usize::MAX)
     }
 
-    /// Under how many names lines are still to be marked as hidden.
+    /// The number of names with messages to be marked as hidden.
     pub(super) fn purges(&self) -> usize {
         self.purged.len()
     }
 
-    /// What the record of the server's operators gets.
+    /// The audit entry.
     pub(super) fn take_recorded(&mut self) -> Option<Box<AuditEntry>> {
         self.recorded.take()
     }
 
-    /// Whether the channel is gone after it.
+    /// Whether it drops the channel.
     pub(super) fn ends(&self) -> bool {
         self.moderation.iter().any(|rule| matches!(rule, ModerationChange::DropChannel))
     }
 
-    /// What is to be written. `last` is the last id of the conversation.
+    /// The write operations. `last` is the last id of the conversation.
     pub(super) fn add_to<'a>(&'a self, number: u32, last: u64, entries: &mut Vec<WriteOp<'a>>) {
         entries.extend(self.recorded.as_deref().map(record));
         if self.ends() {
@@ -165,7 +164,7 @@ impl PlannedModAction {
     }
 }
 
-/// One change of how a channel is run.
+/// The write operation of a moderation change.
 pub(super) fn add_rule<'a>(
     keep: &'a ModerationChange,
     number: u32,
@@ -190,7 +189,7 @@ pub(super) fn add_rule<'a>(
         ModerationChange::Remove(list, key) => {
             ChannelModerationOp::RemoveListEntry { list: list.number(), key, ended: None }
         }
-        // A later one against the same stays.
+        // A later entry of the same target stays.
         ModerationChange::Expire(list, mark) => ChannelModerationOp::RemoveListEntry {
             list: list.number(),
             key: mark.key(),

@@ -1,7 +1,7 @@
-//! Which lines are kept no more, and how they are taken out without holding anybody up.
+//! Deletes expired messages without delaying commits.
 //!
-//! What is over is invisible at once, by the floor of its conversation; it is deleted in small
-//! steps between the batches.
+//! The floor of a conversation hides them at once; they are deleted in small steps between the
+//! batches.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -14,38 +14,38 @@ use crate::hub::Hub;
 use crate::hub::id::ConversationKey;
 use crate::store::{AccountOp, StoreError, WriteOp, Writer};
 
-/// Lines that one step deletes, which takes some milliseconds.
+/// Messages deleted by one step, in some milliseconds.
 const LINES_A_STEP: usize = 200;
 
-/// Lines that one step marks as hidden, which takes about a millisecond.
+/// Messages marked as hidden by one step, in about a millisecond.
 const HIDDEN_A_STEP: usize = 200;
 
-/// Lines that one step blanks: each is overwritten in the index too, which takes its time.
+/// Messages redacted by one step: each is overwritten in the index too, which is slow.
 const ERASED_A_STEP: usize = 8;
 
-/// Lines of a conversation of which one step looks at the age.
+/// Messages whose age one step checks.
 const LOOKED_A_STEP: usize = 5_000;
 
-/// Conversations that one step looks at.
+/// Conversations checked by one step.
 const CONVERSATIONS_A_STEP: usize = 32;
 
 const DAY_MILLIS: i64 = 24 * 3_600_000;
 
-/// How long lines are kept; without a bound, for ever.
+/// How long messages are kept; without a bound, forever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetentionRule {
-    /// Days after which a line goes.
+    /// Days until a message expires.
     pub days: Option<u32>,
-    /// Lines of each conversation; the oldest go first.
+    /// Messages of each conversation; the oldest expire first.
     pub lines: Option<u64>,
 }
 
-/// How long the lines of each conversation are kept.
+/// The retention of each conversation.
 #[derive(Clone, Debug, Default)]
 pub struct Retention {
-    /// Where nothing else is said.
+    /// The default.
     pub usual: RetentionRule,
-    /// Channels of which something else is said.
+    /// Channels with rules of their own.
     pub channels: HashMap<ChannelName, RetentionRule>,
 }
 
@@ -60,26 +60,25 @@ impl Retention {
     }
 }
 
-/// What is still to be taken out.
+/// The pending work of the sweep.
 pub(super) struct RetentionSweep {
     retention: Retention,
     now: Timestamp,
-    /// The conversations whose age is to be looked at begin with this number.
+    /// Conversations from this number on are still to be checked.
     aged_from: Option<u32>,
-    /// Before them, these.
+    /// These are checked first.
     aged: VecDeque<ConversationKey>,
-    /// Conversations that have lines below their floor.
+    /// Conversations with messages below their floor.
     low: VecDeque<ConversationKey>,
     low_known: HashSet<ConversationKey>,
-    /// Conversations that are over and have no line any more, each with the last row of the journal
-    /// that may have one.
+    /// Ended conversations without messages, each with the last journal row that may have one.
     swept: VecDeque<(ConversationKey, i64)>,
-    /// Accounts of which every line is to be blanked, each with the last row of the journal that
-    /// may have one.
+    /// Deleted accounts whose messages are redacted, each with the last journal row that may have
+    /// one.
     erased: VecDeque<(u64, i64)>,
-    /// Purges of which lines are to be marked as hidden, at most.
+    /// Purges with messages to be marked as hidden, at most.
     purges: usize,
-    /// Keys of `/once` before this moment are to be forgotten.
+    /// Keys of `/once` before this moment expire.
     once_before: Option<i64>,
 }
 
@@ -99,7 +98,7 @@ impl RetentionSweep {
         }
     }
 
-    /// Everything is to be looked at.
+    /// Starts a sweep over everything.
     pub(super) fn begin(&mut self, now: Timestamp, once_millis: i64) {
         self.now = now;
         self.aged_from = Some(0);
@@ -116,12 +115,12 @@ impl RetentionSweep {
             || self.once_before.is_some()
     }
 
-    /// Whether something waits until what was stored before is in the tables.
+    /// Whether work waits until earlier messages are in the tables.
     pub(super) fn waits(&self) -> bool {
         !self.erased.is_empty() || !self.swept.is_empty()
     }
 
-    /// Nothing more is tried until everything is looked at again.
+    /// Drops the pending work until the next sweep.
     pub(super) fn rest(&mut self) {
         self.aged_from = None;
         self.aged.clear();
@@ -131,12 +130,12 @@ impl RetentionSweep {
         self.once_before = None;
     }
 
-    /// Accounts that were erased, and of which the journal has nothing after this row.
+    /// Deleted accounts of which the journal has nothing after this row.
     pub(super) fn erase(&mut self, accounts: impl IntoIterator<Item = u64>, row: i64) {
         self.erased.extend(accounts.into_iter().map(|party| (party, row)));
     }
 
-    /// So many more purges are pending.
+    /// Adds pending purges.
     pub(super) fn purge(&mut self, purges: usize) {
         self.purges += purges;
     }
@@ -145,7 +144,7 @@ impl RetentionSweep {
         self.purges
     }
 
-    /// Private chats that nobody can read any more.
+    /// Conversations that no one can read any more.
     pub(super) fn over(&mut self, keys: Vec<ConversationKey>) {
         for key in keys {
             self.lower(key);
@@ -158,8 +157,8 @@ impl RetentionSweep {
         }
     }
 
-    /// The lines of this batch have pushed others out: for the same commit. Once that is done,
-    /// [`RetentionSweep::raise`] is told what this tells.
+    /// Raises floors for messages pushed out by this batch, in the same commit. Once it is stored,
+    /// [`RetentionSweep::raise`] takes the result.
     pub(super) fn add_floors(
         &self,
         index: &ConversationIndex,
@@ -183,7 +182,7 @@ impl RetentionSweep {
         raised
     }
 
-    /// These floors are kept.
+    /// These floors are stored.
     pub(super) fn raise(
         &mut self,
         index: &mut ConversationIndex,
@@ -195,7 +194,7 @@ impl RetentionSweep {
         }
     }
 
-    /// Does some milliseconds' worth.
+    /// One step, of some milliseconds.
     pub(super) fn plan(
         &mut self,
         book: &mut Writer,
@@ -203,7 +202,7 @@ impl RetentionSweep {
         hub: &Hub,
     ) -> Result<(), StoreError> {
         if self.purges > 0 {
-            // Of some names there may have been nothing to hide, or they were pending already.
+            // Some names had nothing to hide, or were pending already.
             self.purges = book.purge_some(HIDDEN_A_STEP)?;
             return Ok(());
         }
@@ -250,7 +249,7 @@ impl RetentionSweep {
         Ok(())
     }
 
-    /// Raises a conversation's floor as far as its lines are too old or too many.
+    /// Raises a conversation's floor past messages that are too old or too many.
     fn look_at(
         &mut self,
         key: ConversationKey,
@@ -278,7 +277,7 @@ impl RetentionSweep {
             book.raise_floor(entry.number, floor)?;
             index.raise(&key, floor);
         }
-        // Also what an earlier server didn't come to.
+        // Also those left over by an earlier process.
         if floor > 0
             || index.entry(&key).is_some_and(super::conversation_index::ConversationEntry::is_over)
         {
@@ -287,7 +286,7 @@ impl RetentionSweep {
         Ok(())
     }
 
-    /// Deletes some lines below the floor; what is over for good goes with its last line.
+    /// Deletes some messages below the floor; an ended conversation goes with its last message.
     fn delete(
         &mut self,
         key: &ConversationKey,
@@ -306,7 +305,7 @@ impl RetentionSweep {
                 return Ok(());
             }
             if entry.is_over() {
-                // It is known as low until it is forgotten.
+                // It stays in the set until it is removed.
                 self.low.pop_front();
                 self.swept.push_back((key.clone(), book.last_row()));
                 return Ok(());
@@ -321,7 +320,7 @@ impl RetentionSweep {
     }
 }
 
-/// Forgets a conversation that is over; unless it is a channel that was made again.
+/// Removes an ended conversation, unless it is a channel that was created again.
 fn forget(
     key: &ConversationKey,
     book: &mut Writer,

@@ -1,8 +1,8 @@
-//! In which order waiting work has its turn.
+//! The order of waiting work.
 //!
-//! What the operators of channels do is committed act by act, so a line that waited behind many
-//! acts would wait for as many commits. A turn carries out few acts, and whatever is about neither
-//! the channel nor the author of an act that waits goes before it.
+//! Moderation actions are committed one by one, so a message behind many of them would wait for as
+//! many commits. A turn runs few actions, and work that concerns neither the channel nor the author
+//! of a waiting action overtakes it.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -10,25 +10,25 @@ use chat_proto::name::ChannelName;
 
 use crate::hub::id::ClientId;
 
-/// Acts that are carried out in one turn while more wait.
+/// Actions of one turn while more wait.
 const ACTS_A_TURN: usize = 4;
 
-/// What a piece of work is about.
+/// What a piece of work concerns.
 #[derive(Clone, Copy)]
 pub(super) enum About<'a> {
-    /// An act in a channel, by its author.
+    /// An action in a channel, by its author.
     Act(&'a ChannelName, ClientId),
-    /// A line in a channel or in private, by its author.
+    /// A message in a channel or in private, by its author.
     Line(Option<&'a ChannelName>, ClientId),
-    /// Something else about a channel.
+    /// Something else in a channel.
     Channel(&'a ChannelName),
-    /// The whole server: whatever comes after it waits for it.
+    /// The whole server: everything after it waits.
     All,
-    /// Nothing that an act changes.
+    /// Nothing that an action changes.
     Else,
 }
 
-/// Work that waits for acts before it.
+/// Work that waits for actions before it.
 pub(super) struct Turns<W>(VecDeque<W>);
 
 impl<W> Default for Turns<W> {
@@ -37,12 +37,12 @@ impl<W> Default for Turns<W> {
     }
 }
 
-/// What the work that waits is about.
+/// What the waiting work concerns.
 #[derive(Default)]
 struct Waiting {
     channels: HashSet<ChannelName>,
     authors: HashSet<ClientId>,
-    /// Something is about the whole server.
+    /// Some of it concerns the whole server.
     all: bool,
 }
 
@@ -51,7 +51,7 @@ impl<W> Turns<W> {
         self.0.is_empty()
     }
 
-    /// Adds work, and takes out what has its turn now, in the order in which it is carried out.
+    /// Adds work; takes out what runs now, in order.
     pub(super) fn next(&mut self, work: Vec<W>, about: impl Fn(&W) -> About<'_>) -> Vec<W> {
         let is_act = |one: &W| matches!(about(one), About::Act(..));
         if self.0.is_empty() && work.iter().filter(|one| is_act(one)).count() <= ACTS_A_TURN {
@@ -78,14 +78,14 @@ impl<W> Turns<W> {
         now
     }
 
-    /// Takes out all that waits.
+    /// Takes out all waiting work.
     pub(super) fn rest(&mut self) -> Vec<W> {
         self.0.drain(..).collect()
     }
 }
 
 impl Waiting {
-    /// Whether something must wait, and is noted then.
+    /// Whether it must wait, which is noted then.
     fn takes(&mut self, about: About<'_>) -> bool {
         match about {
             About::Act(channel, author) => {
@@ -116,7 +116,7 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    /// A letter for what it is, its channel (`-` in private) and its author.
+    /// A letter for the kind, its channel (`-` in private) and its author.
     type Work = (char, ChannelName, u64, bool);
 
     fn work(kind: char, channel: &str, author: u64) -> Work {
@@ -140,8 +140,8 @@ mod tests {
         turns.next(add, about).into_iter().map(shown).collect()
     }
 
-    /// Sixty connections that muted people in channels of their own made everybody's line wait for
-    /// sixty commits.
+    /// Sixty connections that muted users in channels of their own delayed every message by sixty
+    /// commits.
     #[test]
     fn a_line_goes_before_acts_that_wait_and_are_not_about_it() {
         let mut turns = Turns::default();
@@ -158,11 +158,11 @@ mod tests {
         let mut turns = Turns::default();
         let mut add: Vec<Work> = (1..=6).map(|n| work('a', &format!("own{n}"), n)).collect();
         add.extend([
-            // The channel of an act.
+            // The channel of an action.
             work('l', "own5", 20),
-            // By whoever has a line that waits.
+            // By an author with a waiting message.
             work('l', "dev", 20),
-            // The author of an act.
+            // The author of an action.
             work('l', "-", 6),
             work('c', "own6", 30),
             work('c', "dev", 31),

@@ -1,4 +1,4 @@
-//! What a person may do about accounts.
+//! Permissions about accounts.
 
 use chat_proto::command_table::{CommandKind, CommandSpec};
 use chat_proto::name::UserName;
@@ -7,8 +7,7 @@ use chat_proto::secret::{Secret, check_password};
 
 use crate::hub::limits::RegistrationMode;
 
-/// Whoever is signed in has an account already; others may make one as the server's operator has
-/// set it.
+/// Registration, as configured; a signed-in client has an account already.
 pub(crate) fn may_register(
     signed_in: bool,
     name: &UserName,
@@ -23,7 +22,7 @@ pub(crate) fn may_register(
     }
 }
 
-/// Where only accounts get beyond the name, nobody else learns which channels there are.
+/// With required accounts, guests can't list channels.
 pub(crate) fn may_ask(spec: &CommandSpec, required: bool, signed_in: bool) -> Result<(), Refusal> {
     if required && !signed_in && spec.kind == CommandKind::Channels {
         return Err(Refusal::not_signed_in(spec));
@@ -31,7 +30,7 @@ pub(crate) fn may_ask(spec: &CommandSpec, required: bool, signed_in: bool) -> Re
     Ok(())
 }
 
-/// Whether a person may go by a name without an account.
+/// Whether a guest may take a name.
 pub(crate) fn may_be_guest(
     name: &UserName,
     required: bool,
@@ -46,22 +45,22 @@ pub(crate) fn may_be_guest(
     Err(Refusal::account_required(name, register))
 }
 
-/// One connection is signed in to one account at a time; `own` is the one it is in now.
+/// A connection is signed in to one account at a time; `own` is the present one.
 pub(crate) fn may_sign_in(own: Option<&UserName>) -> Result<(), Refusal> {
     own.map_or(Ok(()), |own| Err(Refusal::already_signed_in(own)))
 }
 
-/// Some commands are about one's account.
+/// Some commands need an account.
 pub(crate) fn is_signed_in(signed_in: bool, spec: &CommandSpec) -> Result<(), Refusal> {
     if signed_in { Ok(()) } else { Err(Refusal::not_signed_in(spec)) }
 }
 
-/// The name of an account stays, but for how it is written: `own` is that of whoever is signed in.
+/// An account's name is fixed except for its case; `own` is the signed-in account's.
 pub(crate) fn may_change_name(own: Option<&UserName>) -> Result<(), Refusal> {
     own.map_or(Ok(()), |own| Err(Refusal::signed_in_name(own)))
 }
 
-/// Whether a text can become a password.
+/// Whether a text can be a password.
 pub(crate) fn may_be_password(password: &Secret) -> Result<(), Refusal> {
     check_password(password.expose()).map_err(Refusal::bad_password)
 }

@@ -1,7 +1,7 @@
-//! What a person may do in a channel.
+//! Permissions in a channel.
 //!
-//! Every predicate is about what a channel knows of somebody ([`AccessContext`]). What restricts
-//! people doesn't hit the channel's operators.
+//! Each predicate takes the channel's facts about a client ([`AccessContext`]). Restrictions don't
+//! apply to the channel's operators.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::event::Restriction;
@@ -17,7 +17,7 @@ use crate::hub::channel::mod_action::{
 use crate::hub::channel::moderation::{FilterMatch, MAX_LIST_ENTRIES, MAX_OPERATORS};
 use crate::hub::proposal::Payload;
 
-/// Whether somebody may say or do what they ask for, at the moment when it is its turn.
+/// Checks a payload at commit time.
 pub(crate) fn may(access: &AccessContext<'_>, what: &Payload) -> Result<(), Refusal> {
     match what {
         Payload::Message { text, .. } => may_say(access, text),
@@ -26,11 +26,10 @@ pub(crate) fn may(access: &AccessContext<'_>, what: &Payload) -> Result<(), Refu
     }
 }
 
-/// Whether somebody may enter. Who may not know of the channel isn't told anything of it in the
-/// first place.
+/// Joining. A hidden channel is reported as missing before this.
 pub(crate) fn may_enter(access: &AccessContext<'_>) -> Result<(), Refusal> {
     let AccessContext { channel, member, operator, invited, settings, .. } = access;
-    // Who is in it enters again to read on, or to make it current.
+    // A member joins again to read on, or to make it current.
     if *member || *operator {
         return Ok(());
     }
@@ -49,7 +48,7 @@ pub(crate) fn may_enter(access: &AccessContext<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a member may take another name, which everybody in the channel is shown.
+/// Renaming as a member; the name is shown in the channel.
 pub(crate) fn may_be_renamed(access: &AccessContext<'_>, name: &UserName) -> Result<(), Refusal> {
     let AccessContext { channel, operator, ban, mute, .. } = access;
     if *operator {
@@ -65,7 +64,7 @@ pub(crate) fn may_be_renamed(access: &AccessContext<'_>, name: &UserName) -> Res
     }
 }
 
-/// Whether a text may be shown as that of a member, in a place where slow mode doesn't count.
+/// Showing a text as a member where slow mode doesn't apply.
 pub(crate) fn may_show(access: &AccessContext<'_>, text: &Text) -> Result<(), Refusal> {
     if access.operator {
         return Ok(());
@@ -74,7 +73,7 @@ pub(crate) fn may_show(access: &AccessContext<'_>, text: &Text) -> Result<(), Re
     not_filtered(access, text)
 }
 
-/// Whether somebody may read what was said there, or take part in another way.
+/// Reading and other participation.
 pub(crate) fn may_take_part(access: &AccessContext<'_>) -> Result<(), Refusal> {
     if access.member {
         return Ok(());
@@ -83,12 +82,12 @@ pub(crate) fn may_take_part(access: &AccessContext<'_>) -> Result<(), Refusal> {
     Err(Refusal::not_in_channel(access.channel))
 }
 
-/// Whether somebody may see who is there.
+/// Listing the members.
 pub(crate) fn may_see_members(access: &AccessContext<'_>) -> Result<(), Refusal> {
     if access.member { Ok(()) } else { not_banned(access) }
 }
 
-/// Whether somebody may say something there.
+/// Sending a message.
 pub(crate) fn may_say(access: &AccessContext<'_>, text: &Text) -> Result<(), Refusal> {
     may_take_part(access)?;
     if access.operator {
@@ -102,7 +101,7 @@ pub(crate) fn may_say(access: &AccessContext<'_>, text: &Text) -> Result<(), Ref
     }
 }
 
-/// Whether somebody may set the topic.
+/// Setting the topic.
 pub(crate) fn may_set_topic(access: &AccessContext<'_>, topic: &Text) -> Result<(), Refusal> {
     may_take_part(access)?;
     if access.operator {
@@ -115,8 +114,7 @@ pub(crate) fn may_set_topic(access: &AccessContext<'_>, topic: &Text) -> Result<
     not_filtered(access, topic)
 }
 
-/// Whether somebody may do or see what is for operators. Only to end a channel one needn't be in
-/// it.
+/// Operator commands. Only `/drop` doesn't need membership.
 pub(crate) fn may_run(access: &AccessContext<'_>, kind: CommandKind) -> Result<(), Refusal> {
     if access.authority == Authority::Server {
         return Ok(());
@@ -130,7 +128,7 @@ pub(crate) fn may_run(access: &AccessContext<'_>, kind: CommandKind) -> Result<(
     Err(Refusal::for_operators(kind.spec(), access.channel, &access.operators))
 }
 
-/// Whether an operator may do this.
+/// A moderation action by an operator.
 pub(crate) fn may_act(access: &AccessContext<'_>, action: &ModAction) -> Result<(), Refusal> {
     may_run(access, action.kind())?;
     may_destroy(access, action)?;
@@ -152,7 +150,7 @@ pub(crate) fn may_act(access: &AccessContext<'_>, action: &ModAction) -> Result<
         (ModActionKind::Op(_), _) if target.many_operators => {
             Err(Refusal::too_many_operators(channel, MAX_OPERATORS))
         }
-        // The right can be given back to the owner of a channel, who may find no way in any more.
+        // Restores the right of a channel's owner, who may have no other way back.
         (ModActionKind::Op(_), _) if access.authority == Authority::Server && target.registered => {
             Ok(())
         }
@@ -175,8 +173,8 @@ pub(crate) fn may_act(access: &AccessContext<'_>, action: &ModAction) -> Result<
     }
 }
 
-/// Some acts can't be taken back, or take a channel from its owners: they need a right that a
-/// person was given, and an account to which it belongs.
+/// Destructive actions, and those that take a channel from its owners, need an appointed operator
+/// with an account.
 fn may_destroy(access: &AccessContext<'_>, action: &ModAction) -> Result<(), Refusal> {
     let is_inherited = access.authority == Authority::Inherited;
     if !is_inherited && access.authority != Authority::Unregistered {
@@ -186,7 +184,7 @@ fn may_destroy(access: &AccessContext<'_>, action: &ModAction) -> Result<(), Ref
     let command = match &action.kind {
         ModActionKind::Drop | ModActionKind::Purge(..) | ModActionKind::Op(_) => spec.name,
         ModActionKind::Deop(_) if !access.target.oneself => spec.name,
-        // The maker of a channel sets it up, with an account or without.
+        // The maker sets a channel up, as a guest too.
         ModActionKind::Set(ChannelSetting::History(false)) if is_inherited => "set history off",
         ModActionKind::Set(ChannelSetting::Hidden(true)) if is_inherited => "set hidden on",
         _ => return Ok(()),
@@ -216,7 +214,7 @@ fn not_muted(access: &AccessContext<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// What is refused in a text. Mostly it was looked for already.
+/// The filter's match in a text; usually it is computed already.
 fn hit(access: &AccessContext<'_>, text: &str) -> Option<FilterMatch> {
     let filter = access.settings.filter()?;
     match access.verdict.filter(|verdict| verdict.is_of(&filter)) {

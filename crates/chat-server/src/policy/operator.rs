@@ -1,9 +1,9 @@
-//! What an operator of the server may do.
+//! Permissions of server operators.
 
 use chat_proto::command_table::CommandSpec;
 use chat_proto::refusal::Refusal;
 
-/// Some commands are for operators of the server alone; `operator` tells whether the asker is one.
+/// Commands for server operators; `operator` is set for one.
 pub(crate) fn may_ask(spec: &CommandSpec, operator: bool) -> Result<(), Refusal> {
     if operator || !spec.for_server_operators {
         Ok(())
@@ -12,7 +12,7 @@ pub(crate) fn may_ask(spec: &CommandSpec, operator: bool) -> Result<(), Refusal>
     }
 }
 
-/// Keeping people out of the server, by a command that channels have as well.
+/// Server bans, by a command that channels have too.
 pub(crate) fn may_bar(spec: &CommandSpec, operator: bool) -> Result<(), Refusal> {
     if operator { Ok(()) } else { Err(Refusal::server_operators_only(spec)) }
 }

@@ -1,4 +1,4 @@
-//! What a person may do at all.
+//! Permissions of any user.
 
 use chat_proto::command_table::CommandSpec;
 use chat_proto::name::UserName;
@@ -6,12 +6,12 @@ use chat_proto::refusal::Refusal;
 
 use crate::hub::snapshot::ChannelRestriction;
 
-/// Some commands work only once a name is given.
+/// Most commands need a name.
 pub(crate) fn may_ask(spec: &CommandSpec, named: bool) -> Result<(), Refusal> {
     if named || spec.nameless { Ok(()) } else { Err(Refusal::not_named(Some(spec))) }
 }
 
-/// Some commands make sense only about somebody else.
+/// Some commands make no sense about oneself.
 pub(crate) fn somebody_else(
     spec: &CommandSpec,
     own: Option<&UserName>,
@@ -20,13 +20,13 @@ pub(crate) fn somebody_else(
     if own == Some(user) { Err(Refusal::yourself(spec)) } else { Ok(()) }
 }
 
-/// One person may be in so many conversations.
+/// The limit of conversations.
 pub(crate) fn may_be_in_more(present: usize, most: usize) -> Result<(), Refusal> {
     if present < most { Ok(()) } else { Err(Refusal::too_many_conversations(most)) }
 }
 
-/// Somebody may not write first to a person whom they know only from a channel that they are banned
-/// from or, with `false`, muted in. `from` is that channel, and for how long.
+/// The first private message to a user whom the author knows only from a channel in which the
+/// author is restricted; `from` is that channel.
 pub(crate) fn may_write_first(
     user: &UserName,
     from: Option<ChannelRestriction>,

@@ -19,7 +19,7 @@ enum Role {
     Invited,
     Member,
     Operator,
-    /// Elsewhere at the moment.
+    /// Not a member.
     OperatorOutside,
 }
 
@@ -27,7 +27,7 @@ use Role::{Invited, Member, Operator, OperatorOutside, Outsider};
 
 const ROLES: [Role; 5] = [Outsider, Invited, Member, Operator, OperatorOutside];
 
-/// What is so in the channel, or about the one who asks.
+/// A state of the channel, or of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
@@ -47,7 +47,7 @@ const STATES: [State; 9] = [Open, Banned, Muted, InviteOnly, Hidden, Slow, Topic
 
 #[derive(Clone, Copy, Debug)]
 enum Asks {
-    /// Whether they may know of the channel: `no-such-channel` stands for no.
+    /// Whether the client may know of the channel; `no-such-channel` is no.
     Know,
     Enter,
     Read,
@@ -122,12 +122,12 @@ fn asked(role: Role, state: State, asks: Asks) -> Option<Code> {
     answer.err().map(|refusal| refusal.code())
 }
 
-/// In the order in which it is decided.
+/// In the order of the decisions.
 #[expect(clippy::match_same_arms, reason = "it is read from above")]
 fn expected(role: Role, state: State, asks: Asks) -> Option<Code> {
     let outside = matches!(role, Outsider | Invited);
     let operator = matches!(role, Operator | OperatorOutside);
-    // Who isn't in it.
+    // Not a member.
     let not_in = match (role, state) {
         (Outsider | Invited, Banned) => Some(Code::Banned),
         (Outsider | Invited | OperatorOutside, _) => Some(Code::NotInChannel),
@@ -200,7 +200,7 @@ fn subject() -> ActionTarget {
     ActionTarget { user: user("bob"), client: Some(client), account: None }
 }
 
-/// What an operator is refused for reasons of the one whom it is about, or of bounds.
+/// Refusals for operators, because of the target or of limits.
 #[test]
 fn what_not_even_an_operator_may_do() {
     let member = TargetFacts { member: true, ..TargetFacts::default() };
