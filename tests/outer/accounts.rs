@@ -1,6 +1,6 @@
 //! Accounts on several devices, and after a kill of the server.
 
-use chat_testkit::{Form, Setup, TestClient, TestServer};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer};
 use serde_json::Value;
 
 const PASSWORD: &str = "correct horse";
@@ -9,7 +9,7 @@ const PASSWORD: &str = "correct horse";
 async fn nameless(server: &TestServer, who: &str) -> TestClient {
     let mut device = server.newcomer(who).await;
     device.settle().await;
-    device.take_format(Form::Json).await;
+    device.take_format(ClientFormat::Json).await;
     device
 }
 
@@ -28,15 +28,15 @@ fn of_type<'a>(rows: &'a [Value], kind: &str) -> Vec<&'a Value> {
 #[tokio::test]
 async fn an_account_and_all_that_is_kept_under_it_outlive_a_kill() {
     let data = tempfile::tempdir().unwrap();
-    let setup = Setup::unpaced().keeping(data.path());
+    let setup = ServerSetup::unpaced().keeping(data.path());
     let mut server = setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     let (_, ok) = alice.ask_json(&format!("/register {PASSWORD}")).await;
     let token = ok["token"].as_str().unwrap().to_owned();
     for line in ["/create general", "/create dev", "/ignore mallory", "/away at sea"] {
         assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
     }
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     bob.ask_json("/enter general").await;
     bob.ask_json("read").await;
     alice.ask_json("I have read that").await;
@@ -58,7 +58,7 @@ async fn an_account_and_all_that_is_kept_under_it_outlive_a_kill() {
         let (_, refused) = thief.ask_json(&format!("/name {name}")).await;
         assert_eq!(refused["code"], "name-registered", "{refused}");
     }
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     let (rows, _) = bob.ask_json("/whois alice").await;
     assert!(rows[0]["seen"].is_string() && rows[0]["reason"] == "at sea", "{rows:?}");
     for credential in [format!("token:{token}"), PASSWORD.to_owned()] {
@@ -81,12 +81,12 @@ async fn an_account_and_all_that_is_kept_under_it_outlive_a_kill() {
 #[tokio::test]
 async fn one_device_is_killed_and_one_is_left_alone_and_what_is_read_stays_right() {
     let server = TestServer::start_unpaced().await;
-    let mut desk = server.person_in("alice", Form::Json).await;
+    let mut desk = server.person_in("alice", ClientFormat::Json).await;
     desk.ask_json(&format!("/register {PASSWORD}")).await;
     desk.ask_json("/create general").await;
     let (phone, ..) = sign_in(&server, PASSWORD).await;
     let (mut tablet, ..) = sign_in(&server, PASSWORD).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     bob.ask_json("/enter general").await;
     bob.ask_json("one").await;
     drop(phone);
@@ -118,9 +118,9 @@ async fn one_device_is_killed_and_one_is_left_alone_and_what_is_read_stays_right
 #[tokio::test]
 async fn whoever_is_kicked_is_out_on_all_devices() {
     let server = TestServer::start_unpaced().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json(&format!("/register {PASSWORD}")).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     bob.ask_json("/create general").await;
     alice.ask_json("/enter general").await;
     let (mut phone, ..) = sign_in(&server, PASSWORD).await;
@@ -140,7 +140,7 @@ async fn whoever_is_kicked_is_out_on_all_devices() {
 #[tokio::test]
 async fn wrong_passwords_are_slowed_down_and_the_owner_gets_in_soon() {
     let server = TestServer::start_unpaced().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json(&format!("/register {PASSWORD}")).await;
     let mut mallory = nameless(&server, "mallory").await;
     let mut codes = Vec::new();
@@ -165,7 +165,7 @@ async fn many_sign_in_with_their_passwords_at_once() {
     let server = TestServer::start_unpaced().await;
     let mut people = Vec::new();
     for n in 0..30 {
-        let mut one = server.person_in(&format!("user{n}"), Form::Json).await;
+        let mut one = server.person_in(&format!("user{n}"), ClientFormat::Json).await;
         one.send(&format!("/register {PASSWORD}")).await;
         people.push(one);
     }
@@ -187,12 +187,12 @@ async fn many_sign_in_with_their_passwords_at_once() {
 #[tokio::test]
 async fn what_an_account_wrote_is_gone_when_it_is_forgotten_also_after_a_kill() {
     let data = tempfile::tempdir().unwrap();
-    let setup = Setup::unpaced().keeping(data.path());
+    let setup = ServerSetup::unpaced().keeping(data.path());
     let mut server = setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json(&format!("/register {PASSWORD}")).await;
     alice.ask_json("/create general").await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     bob.ask_json("/enter general").await;
     for n in 0..50 {
         alice.ask_json(&format!("unmistakable words {n}")).await;
@@ -202,7 +202,7 @@ async fn what_an_account_wrote_is_gone_when_it_is_forgotten_also_after_a_kill() 
     assert_eq!(alice.ask_json(&format!("/forget {PASSWORD}")).await.1["type"], "ok");
     server.kill().await;
     let server = setup.start().await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     bob.ask_json("/enter general after 0").await;
     // The messages are redacted in steps.
     loop {
@@ -223,16 +223,16 @@ async fn what_an_account_wrote_is_gone_when_it_is_forgotten_also_after_a_kill() 
 #[tokio::test]
 async fn a_channel_that_was_ended_does_not_let_its_members_into_the_next_one() {
     let server = TestServer::start_unpaced().await;
-    let mut kate = server.person_in("alice", Form::Json).await;
+    let mut kate = server.person_in("alice", ClientFormat::Json).await;
     kate.ask_json(&format!("/register {PASSWORD}")).await;
-    let mut maker = server.person_in("maker", Form::Json).await;
+    let mut maker = server.person_in("maker", ClientFormat::Json).await;
     maker.ask_json(&format!("/register {PASSWORD}")).await;
     maker.ask_json("/create x").await;
     kate.ask_json("/enter x").await;
     drop(kate);
     while maker.json().await["type"] != "gone" {}
     assert_eq!(maker.ask_json("/drop x").await.1["type"], "ok");
-    let mut stranger = server.person_in("stranger", Form::Json).await;
+    let mut stranger = server.person_in("stranger", ClientFormat::Json).await;
     for line in ["/create x", "/set invite-only on", "private"] {
         assert_eq!(stranger.ask_json(line).await.1["type"], "ok", "{line}");
     }
@@ -243,13 +243,13 @@ async fn a_channel_that_was_ended_does_not_let_its_members_into_the_next_one() {
 #[tokio::test]
 async fn who_signs_in_to_an_account_that_is_banned_is_out() {
     let server = TestServer::start_unpaced().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json(&format!("/register {PASSWORD}")).await;
     drop(alice);
-    let mut host = server.person_in("host", Form::Json).await;
+    let mut host = server.person_in("host", ClientFormat::Json).await;
     host.ask_json("/create club").await;
     host.ask_json("/ban alice").await;
-    let mut wolf = server.person_in("wolf", Form::Json).await;
+    let mut wolf = server.person_in("wolf", ClientFormat::Json).await;
     wolf.ask_json("/enter club").await;
     let (mut told, ok) = wolf.ask_json(&format!("/login alice {PASSWORD}")).await;
     assert_eq!(ok["type"], "ok");
@@ -258,7 +258,7 @@ async fn who_signs_in_to_an_account_that_is_banned_is_out() {
     assert_eq!(wolf.ask_json("/history club").await.1["code"], "banned");
     // So is a user who takes a banned name.
     host.ask_json("/ban mallory").await;
-    let mut other = server.person_in("other", Form::Json).await;
+    let mut other = server.person_in("other", ClientFormat::Json).await;
     other.ask_json("/enter club").await;
     other.ask_json("/name mallory").await;
     let (told, _) = other.ask_json("/info").await;
@@ -268,10 +268,10 @@ async fn who_signs_in_to_an_account_that_is_banned_is_out() {
 #[tokio::test]
 async fn a_channel_whose_operator_is_forgotten_goes_to_another_member() {
     let server = TestServer::start_unpaced().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json(&format!("/register {PASSWORD}")).await;
     alice.ask_json("/create dev").await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     bob.ask_json("/enter dev").await;
     let (rows, ok) = alice.ask_json(&format!("/forget {PASSWORD}")).await;
     assert_eq!(ok["type"], "ok");
@@ -283,9 +283,9 @@ async fn a_channel_whose_operator_is_forgotten_goes_to_another_member() {
 async fn what_was_left_or_entered_is_so_after_a_kill() {
     for round in 0..5 {
         let data = tempfile::tempdir().unwrap();
-        let setup = Setup::unpaced().keeping(data.path());
+        let setup = ServerSetup::unpaced().keeping(data.path());
         let mut server = setup.start().await;
-        let mut alice = server.person_in("alice", Form::Json).await;
+        let mut alice = server.person_in("alice", ClientFormat::Json).await;
         alice.ask_json(&format!("/register {PASSWORD}")).await;
         for line in ["/create one", "/create two", "/leave one"] {
             assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
@@ -301,9 +301,9 @@ async fn what_was_left_or_entered_is_so_after_a_kill() {
 #[tokio::test]
 async fn what_was_set_before_registering_is_kept_under_the_account() {
     let data = tempfile::tempdir().unwrap();
-    let setup = Setup::unpaced().keeping(data.path());
+    let setup = ServerSetup::unpaced().keeping(data.path());
     let mut server = setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     for line in ["/ignore mallory", "/away at sea", &format!("/register {PASSWORD}")] {
         assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
     }
@@ -327,10 +327,10 @@ async fn what_was_set_before_registering_is_kept_under_the_account() {
 #[tokio::test]
 async fn the_topics_and_reasons_of_an_account_are_erased_with_it() {
     let data = tempfile::tempdir().unwrap();
-    let setup = Setup::unpaced().keeping(data.path());
+    let setup = ServerSetup::unpaced().keeping(data.path());
     let mut server = setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     let lines = [
         format!("/register {PASSWORD}"),
         "/create made alice made this".to_owned(),

@@ -1,7 +1,7 @@
 //! History queries: messages that the user isn't shown don't count, and an incomplete answer states
 //! how to continue.
 
-use chat_testkit::{Form, Setup, TestClient, TestServer};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer};
 use serde_json::Value;
 
 /// The texts of the messages that a query returns, and its `ok`.
@@ -23,14 +23,14 @@ fn numbered(word: &str, numbers: impl Iterator<Item = u32>) -> Vec<String> {
 async fn people<const N: usize>(server: &TestServer, names: [&str; N]) -> [TestClient; N] {
     let mut people = Vec::new();
     for name in names {
-        people.push(server.person_in(name, Form::Json).await);
+        people.push(server.person_in(name, ClientFormat::Json).await);
     }
     people.try_into().unwrap_or_else(|_| unreachable!())
 }
 
 #[tokio::test]
 async fn a_count_counts_what_the_asker_may_see() {
-    let server = Setup::unpaced().start().await;
+    let server = ServerSetup::unpaced().start().await;
     let [mut alice, mut spam, mut bob] = people(&server, ["alice", "spam", "bob"]).await;
     ok(&mut alice, "/register a long password").await;
     ok(&mut alice, "/create general").await;
@@ -60,13 +60,13 @@ async fn a_count_counts_what_the_asker_may_see() {
     assert_eq!(shown(&mut bob, "/history 3 before 41").await.0, numbered("line", 38..=40));
     ok(&mut alice, "line 41").await;
     assert_eq!(shown(&mut bob, "/history 2 after 39").await.0, numbered("line", 40..=41));
-    let mut carol = server.person_in("carol", Form::Json).await;
+    let mut carol = server.person_in("carol", ClientFormat::Json).await;
     assert_eq!(shown(&mut carol, "/enter general").await.0, numbered("line", 22..=41));
 }
 
 #[tokio::test]
 async fn lines_of_an_erased_account_do_not_count() {
-    let server = Setup::unpaced().start().await;
+    let server = ServerSetup::unpaced().start().await;
     let [mut alice, mut dave] = people(&server, ["alice", "dave"]).await;
     ok(&mut alice, "/create general").await;
     ok(&mut dave, "/register a long password").await;
@@ -85,7 +85,7 @@ async fn lines_of_an_erased_account_do_not_count() {
 
 #[tokio::test]
 async fn private_lines_that_waited_are_counted_without_those_of_ignored_people() {
-    let server = Setup::unpaced().start().await;
+    let server = ServerSetup::unpaced().start().await;
     let [mut alice, mut bob, mut spam] = people(&server, ["alice", "bob", "spam"]).await;
     ok(&mut alice, "/register a long password").await;
     ok(&mut spam, "/register a long password").await;
@@ -104,7 +104,7 @@ async fn private_lines_that_waited_are_counted_without_those_of_ignored_people()
     }
     let mut alice = server.newcomer("alice").await;
     alice.settle().await;
-    alice.take_format(Form::Json).await;
+    alice.take_format(ClientFormat::Json).await;
     let (lines, _) = shown(&mut alice, "/login alice a long password").await;
     assert_eq!(lines, numbered("psst", 2..=4));
     assert_eq!(shown(&mut alice, "/history @bob 2").await.0, numbered("psst", 3..=4));
@@ -112,7 +112,7 @@ async fn private_lines_that_waited_are_counted_without_those_of_ignored_people()
 
 #[tokio::test]
 async fn all_hits_of_a_search_and_all_mentions_can_be_shown() {
-    let server = Setup::unpaced().start().await;
+    let server = ServerSetup::unpaced().start().await;
     let [mut alice, mut bob] = people(&server, ["alice", "bob"]).await;
     for channel in ["general", "dev"] {
         ok(&mut alice, &format!("/create {channel}")).await;
@@ -137,7 +137,7 @@ async fn all_hits_of_a_search_and_all_mentions_can_be_shown() {
         assert_eq!(found, numbered("bob: deploy", 1..=130), "{asked}");
     }
     // The text format states what to type.
-    bob.take_format(Form::Text).await;
+    bob.take_format(ClientFormat::Text).await;
     let told = bob.ask("/search in:#general deploy before:2999-01-01").await;
     assert_eq!(told.len(), 44, "{told:?}");
     let told = bob.ask("/search deploy").await;
@@ -150,8 +150,8 @@ async fn all_hits_of_a_search_and_all_mentions_can_be_shown() {
 
 #[tokio::test]
 async fn what_is_nearly_an_address_or_a_count_is_not_taken_for_a_name() {
-    let server = Setup::unpaced().start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let server = ServerSetup::unpaced().start().await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     ok(&mut alice, "/create dev").await;
     for line in [
         "/mute 10.0.0.1",

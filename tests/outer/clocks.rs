@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer, binary};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -35,9 +35,9 @@ impl Machine {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn setup(&self) -> Setup {
+    fn setup(&self) -> ServerSetup {
         let layer = LAYER.path().join("layer.so");
-        Setup::unpaced()
+        ServerSetup::unpaced()
             .keeping(&self.folder.path().join("data"))
             .environment("LD_PRELOAD", layer.to_str().unwrap())
             .environment("CLOCK_SHIFT", self.shift().to_str().unwrap())
@@ -76,7 +76,7 @@ async fn history(client: &mut TestClient) -> Vec<Value> {
 }
 
 async fn alice(server: &TestServer) -> TestClient {
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json("/create general").await;
     alice.ask_json("/enter general").await;
     alice
@@ -116,8 +116,8 @@ async fn a_ban_and_a_mute_hold_though_the_clock_is_set() {
     let machine = Machine::new();
     let server = machine.setup().start().await;
     let mut alice = alice(&server).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
-    let mut carol = server.person_in("carol", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
+    let mut carol = server.person_in("carol", ClientFormat::Json).await;
     ok(&mut carol, "/enter #general").await;
     ok(&mut alice, "/ban bob for 1h").await;
     ok(&mut alice, "/mute carol for 1h").await;
@@ -135,7 +135,7 @@ async fn what_ends_soon_ends_soon_though_the_clock_is_set_back() {
     let machine = Machine::new();
     let mut server = machine.setup().start().await;
     let mut alice = alice(&server).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     ok(&mut bob, "/enter #general").await;
     ok(&mut alice, "/mute bob for 1s").await;
     ok(&mut alice, "/set slow 1s").await;
@@ -150,7 +150,7 @@ async fn what_ends_soon_ends_soon_though_the_clock_is_set_back() {
     assert!(server.terminate().await.success());
     machine.is_off_by(0);
     let server = machine.setup().start().await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     while bob.ask_json("/enter #general").await.1["type"] != "ok" {}
 }
 
@@ -159,7 +159,7 @@ async fn what_is_said_once_is_said_once_though_the_clock_is_set() {
     let machine = Machine::new();
     let server = machine.setup().start().await;
     let mut alice = alice(&server).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     ok(&mut alice, "/private bob").await;
     for (n, shift) in STEPS.into_iter().enumerate() {
         let keys =
@@ -183,7 +183,7 @@ async fn times_are_those_of_the_wall_clock_also_after_it_was_set() {
     machine.is_off_by(400 * DAY_MILLIS);
     let said = day(&ok(&mut alice, "/say #general hello").await.1["time"]);
     assert!(said > before, "{said}");
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     ok(&mut bob, "/enter #general").await;
     let told = alice.read_until(|line| line.contains(r#""type":"entered""#)).await;
     let told: Value = serde_json::from_str(told.last().unwrap()).unwrap();
@@ -199,7 +199,7 @@ async fn while_a_server_runs_its_lines_never_go_back_in_time() {
     let machine = Machine::new();
     let server = machine.setup().start().await;
     let mut alice = alice(&server).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     ok(&mut bob, "/enter general").await;
     let mut told = Vec::new();
     let mut live = Vec::new();

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use chat_testkit::dice::{number_in, seed_in};
-use chat_testkit::{Dice, Form, Setup, TestClient, TestServer, binary};
+use chat_testkit::{ClientFormat, Dice, ServerSetup, TestClient, TestServer, binary};
 
 /// Rounds by default.
 const USUAL: u64 = 6;
@@ -26,7 +26,7 @@ async fn talk(server: &TestServer, round: u64, dice: &mut Dice) -> Lines {
     let mut answered = Lines::new();
     let mut people: Vec<TestClient> = Vec::new();
     for name in ["ann", "ben"] {
-        let mut person = server.person_in(name, Form::Json).await;
+        let mut person = server.person_in(name, ClientFormat::Json).await;
         for channel in CHANNELS {
             person.ask_json(&format!("/create {channel}")).await;
             person.ask_json(&format!("/enter {channel}")).await;
@@ -81,7 +81,7 @@ fn damage(data: &Path, dice: &mut Dice) -> String {
 }
 
 async fn stored(server: &TestServer) -> Lines {
-    let mut reader = server.person_in("reader", Form::Json).await;
+    let mut reader = server.person_in("reader", ClientFormat::Json).await;
     let mut lines = Lines::new();
     for channel in CHANNELS {
         let (rows, _) = reader.ask_json(&format!("/enter {channel} after 0")).await;
@@ -112,7 +112,7 @@ async fn what_was_answered_is_there_after_damage_or_is_reported() {
         let mut dice = Dice::new(seed);
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let setup = Setup::unpaced().keeping(&data);
+        let setup = ServerSetup::unpaced().keeping(&data);
         let mut answered = Lines::new();
         for life in 0..=dice.below(2) {
             let mut server = setup.start().await;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use chat_server::store::Store;
 use chat_testkit::server::STOP_DEADLINE;
-use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer, binary};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -48,9 +48,9 @@ impl Disk {
         self.folder.path().join("data")
     }
 
-    fn setup(&self) -> Setup {
+    fn setup(&self) -> ServerSetup {
         let layer = LAYER.path().join("layer.so");
-        Setup::unpaced()
+        ServerSetup::unpaced()
             .keeping(&self.data())
             .environment("LD_PRELOAD", layer.to_str().unwrap())
             .environment("DISK_FAULTS", self.told().to_str().unwrap())
@@ -134,8 +134,8 @@ async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
         let disk = Disk::new();
         let setup = disk.setup();
         let mut server = setup.start().await;
-        let mut alice = server.person_in("alice", Form::Json).await;
-        let mut bob = server.person_in("bob", Form::Json).await;
+        let mut alice = server.person_in("alice", ClientFormat::Json).await;
+        let mut bob = server.person_in("bob", ClientFormat::Json).await;
         alice.ask_json("/create general").await;
         bob.ask_json("/enter general").await;
         for n in 1..=3 {
@@ -150,7 +150,7 @@ async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
         let (rows, _) = bob.ask_json("/history general").await;
         assert_eq!(texts(&rows), ["good 1", "good 2", "good 3"], "{fault}");
         assert_eq!(texts(&bob.ask_json("/search good").await.0).len(), 4, "{fault}");
-        let mut carol = server.person_in("carol", Form::Json).await;
+        let mut carol = server.person_in("carol", ClientFormat::Json).await;
         assert_eq!(texts(&carol.ask_json("/enter general").await.0).len(), 3, "{fault}");
         assert_eq!(carol.ask_json("/create other").await.1["type"], "ok");
         is_unavailable(&carol.ask_json("/say #other refused there").await.1);
@@ -175,7 +175,7 @@ async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
         server.kill().await;
         disk.behaves("");
         let mut server = setup.listening_at(server.address()).start().await;
-        let mut alice = server.person_in("alice", Form::Json).await;
+        let mut alice = server.person_in("alice", ClientFormat::Json).await;
         let kept = ["good 1", "good 2", "good 3", "good 4", "kept at last"];
         assert_eq!(all(&mut alice, "general").await, kept, "{fault}");
         assert_eq!(all(&mut alice, "other").await, ["good there"], "{fault}");
@@ -191,8 +191,8 @@ async fn a_disk_that_fails_refuses_lines_and_nothing_else() {
 async fn an_act_that_cant_be_stored_is_not_done() {
     let disk = Disk::new();
     let mut server = disk.setup().start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     alice.ask_json("/register correct horse").await;
     alice.ask_json("/create general").await;
     bob.ask_json("/enter general").await;
@@ -236,22 +236,22 @@ async fn an_act_that_cant_be_stored_is_not_done() {
 async fn a_full_disk_stops_no_login_by_password() {
     let disk = Disk::new();
     let mut server = disk.setup().start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json("/register correct horse").await;
     alice.ask_json("/create general").await;
     disk.behaves("write=ENOSPC");
     is_unavailable(&alice.ask_json("not stored").await.1);
-    let mut other = server.person_in("other", Form::Json).await;
+    let mut other = server.person_in("other", ClientFormat::Json).await;
     let (rows, answer) = other.ask_json("/login alice correct horse").await;
     assert_eq!((answer["type"].as_str(), answer["token"].as_str()), (Some("ok"), None), "{answer}");
     let told = rows.iter().filter_map(|row| row["text"].as_str());
     assert!(told.clone().any(|text| text.contains("has no token")), "{rows:?}");
     assert_eq!(other.ask_json("/whois alice").await.1["type"], "ok");
-    let mut wrong = server.person_in("wrong", Form::Json).await;
+    let mut wrong = server.person_in("wrong", ClientFormat::Json).await;
     let (_, answer) = wrong.ask_json("/login alice wrong horse").await;
     assert_eq!(answer["code"], "wrong-password");
     disk.behaves("");
-    let mut again = server.person_in("again", Form::Json).await;
+    let mut again = server.person_in("again", ClientFormat::Json).await;
     let (_, answer) = again.ask_json("/login alice correct horse").await;
     assert!(answer["token"].is_string(), "{answer}");
     assert_eq!(other.ask_json("/say #general and on").await.1["type"], "ok");
@@ -264,7 +264,7 @@ async fn a_failing_disk_doesnt_keep_the_server_from_ending() {
     for fault in ["write=ENOSPC", "sync=EIO"] {
         let disk = Disk::new();
         let mut server = disk.setup().start().await;
-        let mut alice = server.person_in("alice", Form::Json).await;
+        let mut alice = server.person_in("alice", ClientFormat::Json).await;
         alice.ask_json("/create general").await;
         assert_eq!(id(&alice.ask_json("good").await.1), 1);
         disk.behaves(fault);
@@ -274,7 +274,7 @@ async fn a_failing_disk_doesnt_keep_the_server_from_ending() {
         assert!(begun.elapsed() < STOP_DEADLINE, "{fault}: {:?}", begun.elapsed());
         disk.behaves("");
         let server = disk.setup().start().await;
-        let mut alice = server.person_in("alice", Form::Json).await;
+        let mut alice = server.person_in("alice", ClientFormat::Json).await;
         assert_eq!(all(&mut alice, "general").await, ["good"], "{fault}");
         no_faults(&disk.data());
     }
@@ -295,10 +295,10 @@ async fn fill(alice: &mut TestClient) -> u64 {
 }
 
 /// Requirements on a full store, until there is space again.
-async fn fills_up_and_goes_on(setup: &Setup, data: &Path, make_room: impl Fn(&TestServer)) {
+async fn fills_up_and_goes_on(setup: &ServerSetup, data: &Path, make_room: impl Fn(&TestServer)) {
     let mut server = setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     alice.ask_json("/create general").await;
     let kept = fill(&mut alice).await;
     assert!(kept > 10, "{kept}");
@@ -311,7 +311,7 @@ async fn fills_up_and_goes_on(setup: &Setup, data: &Path, make_room: impl Fn(&Te
     assert_eq!(heard.iter().filter(|line| line.contains("full")).count(), 0);
     server.kill().await;
     let server = setup.clone().listening_at(server.address()).start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     assert_eq!(all(&mut alice, "general").await.len() as u64, kept + 1);
     // Pending work finds space.
     make_room(&server);
@@ -323,7 +323,7 @@ async fn a_quota_that_is_raised_is_room_again() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     // In blocks of 512 bytes. Writes past it fail, also without the signal.
-    let setup = Setup::unpaced().keeping(&data).prelude("trap '' XFSZ; ulimit -S -f 2048");
+    let setup = ServerSetup::unpaced().keeping(&data).prelude("trap '' XFSZ; ulimit -S -f 2048");
     let raise = |server: &TestServer| {
         let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap());
         let limit = Rlimit { current: Some(1 << 30), maximum: None };
@@ -361,7 +361,7 @@ async fn a_full_file_system_recovers_when_there_is_room() {
     let data = small.0.path().join("data");
     let other = small.0.path().join("other");
     fs::write(&other, vec![1; 1 << 20]).unwrap();
-    let setup = Setup::unpaced().keeping(&data);
+    let setup = ServerSetup::unpaced().keeping(&data);
     let make_room = |_: &TestServer| drop(fs::remove_file(&other));
     fills_up_and_goes_on(&setup, &data, make_room).await;
     assert!(!other.exists());
@@ -373,7 +373,7 @@ async fn a_store_that_cant_be_written_is_refused_at_the_start_with_its_cure() {
     // With a write-ahead log beside the file, and without.
     for by_kill in [true, false] {
         let mut server = disk.setup().start().await;
-        let mut alice = server.person_in("alice", Form::Json).await;
+        let mut alice = server.person_in("alice", ClientFormat::Json).await;
         alice.ask_json("/create general").await;
         alice.ask_json("/say #general hi").await;
         if by_kill {
@@ -397,7 +397,7 @@ async fn a_store_that_cant_be_written_is_refused_at_the_start_with_its_cure() {
     // A path that can't be a directory.
     let file = disk.folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let (log, status) = Setup::unpaced().keeping(&file.join("data")).run_to_end().await;
+    let (log, status) = ServerSetup::unpaced().keeping(&file.join("data")).run_to_end().await;
     assert_eq!(status.code(), Some(1), "{log}");
     assert!(
         log.contains("can't be used; it must belong to the user that runs the server"),
@@ -409,8 +409,8 @@ async fn a_store_that_cant_be_written_is_refused_at_the_start_with_its_cure() {
 async fn a_slow_disk_holds_up_only_who_says_something() {
     let disk = Disk::new();
     let server = disk.setup().start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     alice.ask_json("/create general").await;
     alice.ask_json("/create other").await;
     assert_eq!(id(&alice.ask_json("/say #general before").await.1), 1);
@@ -434,7 +434,7 @@ async fn a_slow_disk_holds_up_only_who_says_something() {
         assert_eq!(texts(&rows).len(), lines, "{line}: {rows:?}");
     }
     // Nor does a new client.
-    let mut carol = server.person_in("carol", Form::Json).await;
+    let mut carol = server.person_in("carol", ClientFormat::Json).await;
     let (rows, answer) = carol.ask_json("/enter general").await;
     assert_eq!((texts(&rows), answer["last"].as_u64()), (vec!["before".to_owned()], Some(1)));
     // The waiting client receives the entry.
@@ -453,10 +453,10 @@ async fn a_slow_disk_holds_up_only_who_says_something() {
 async fn a_refusal_is_told_before_what_happened_after_it_was_decided() {
     let disk = Disk::new();
     let server = disk.setup().start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     alice.ask_json("/create general").await;
-    let mut dave = server.person_in("dave", Form::Json).await;
+    let mut dave = server.person_in("dave", ClientFormat::Json).await;
     bob.ask_json("/enter general").await;
     disk.behaves("hold");
     alice.send("/say #general slow").await;
@@ -469,7 +469,7 @@ async fn a_refusal_is_told_before_what_happened_after_it_was_decided() {
             break;
         }
     }
-    let mut carol = server.person_in("carol", Form::Json).await;
+    let mut carol = server.person_in("carol", ClientFormat::Json).await;
     carol.ask_json("/enter general").await;
     disk.behaves("");
     let told = bob.read_until(|line| line.contains(r#""type":"entered""#)).await;
@@ -484,7 +484,7 @@ async fn a_refusal_is_told_before_what_happened_after_it_was_decided() {
     bob.send("/say #general slow").await;
     disk.is_held().await;
     bob.send("/msg carol hi").await;
-    let mut carol = server.person_in("carol", Form::Json).await;
+    let mut carol = server.person_in("carol", ClientFormat::Json).await;
     carol.ask_json("/enter general").await;
     disk.behaves("");
     let told = bob.read_until(|line| line.contains(r#""re":"msg""#)).await;
@@ -496,8 +496,8 @@ async fn a_refusal_is_told_before_what_happened_after_it_was_decided() {
 async fn a_disk_that_was_quick_and_becomes_slow_holds_nobody_else_up() {
     let disk = Disk::new();
     let server = disk.setup().start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     alice.ask_json("/create general").await;
     for round in 1..=3 {
         // Enough commits for the disk to count as quick.
@@ -511,7 +511,7 @@ async fn a_disk_that_was_quick_and_becomes_slow_holds_nobody_else_up() {
         for _ in 0..20 {
             assert_eq!(bob.ask_json("/ping").await.1["type"], "ok");
         }
-        let mut carol = server.person_in("carol", Form::Json).await;
+        let mut carol = server.person_in("carol", ClientFormat::Json).await;
         carol.ask_json("/enter general").await;
         disk.behaves("");
         assert_eq!(id(&alice.answer_json().await.1), round * 101);
@@ -525,7 +525,7 @@ async fn a_disk_that_was_quick_and_becomes_slow_holds_nobody_else_up() {
 async fn what_is_refused_pushes_nothing_out() {
     let disk = Disk::new();
     let server = disk.setup().config("[history]\nkeep_lines = 5\n").start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json("/create general").await;
     for n in 1..=10 {
         assert_eq!(id(&alice.ask_json(&format!("line {n}")).await.1), n);
@@ -559,8 +559,8 @@ impl Quiet for TestClient {
 async fn what_is_committed_is_heard_while_the_next_commit_waits() {
     let disk = Disk::new();
     let server = disk.setup().start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     alice.ask_json("/create general").await;
     bob.ask_json("/enter general").await;
     disk.behaves("slow=200");
@@ -586,8 +586,8 @@ async fn a_signal_ends_it_in_time_though_the_disk_is_slow() {
         let disk = Disk::new();
         let setup = disk.setup();
         let mut server = setup.start().await;
-        let mut alice = server.person_in("alice", Form::Json).await;
-        let mut bob = server.person_in("bob", Form::Json).await;
+        let mut alice = server.person_in("alice", ClientFormat::Json).await;
+        let mut bob = server.person_in("bob", ClientFormat::Json).await;
         alice.ask_json("/create general").await;
         bob.ask_json("/enter general").await;
         assert_eq!(id(&alice.ask_json("line 1").await.1), 1);
@@ -613,7 +613,7 @@ async fn a_signal_ends_it_in_time_though_the_disk_is_slow() {
         }
         let heard = bob.read_to_end().await;
         let server = setup.listening_at(server.address()).start().await;
-        let mut alice = server.person_in("alice", Form::Json).await;
+        let mut alice = server.person_in("alice", ClientFormat::Json).await;
         let there = all(&mut alice, "general").await;
         assert!(there.len() as u64 >= kept, "{slow}: {kept} were answered: {there:?}");
         for (at, text) in (1..).zip(&there) {

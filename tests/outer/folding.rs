@@ -1,6 +1,6 @@
 //! One case folding: search, mentions, bans and word filters compare words alike.
 
-use chat_testkit::{Form, Setup, TestClient};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient};
 use serde_json::Value;
 
 async fn texts(person: &mut TestClient, line: &str) -> Vec<String> {
@@ -17,9 +17,9 @@ async fn answer(person: &mut TestClient, line: &str) -> Value {
 #[tokio::test]
 async fn a_search_finds_a_word_in_any_case_with_accents_and_without() {
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+    let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
     let mut server = setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     answer(&mut alice, "/create general").await;
     let said = ["Αθήνα", "straße", "ısparta", "İstanbul", "ΟΔΟΣ", "crème brûlée", "Ёлка"];
     for text in said {
@@ -46,7 +46,7 @@ async fn a_search_finds_a_word_in_any_case_with_accents_and_without() {
         if !restarted {
             assert!(server.terminate().await.success());
             server = setup.start().await;
-            alice = server.person_in("alice", Form::Json).await;
+            alice = server.person_in("alice", ClientFormat::Json).await;
             answer(&mut alice, "/enter general").await;
         }
     }
@@ -54,10 +54,10 @@ async fn a_search_finds_a_word_in_any_case_with_accents_and_without() {
 
 #[tokio::test]
 async fn filters_bans_and_mentions_fold_as_a_search_does() {
-    let server = Setup::unpaced().start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let server = ServerSetup::unpaced().start().await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     answer(&mut alice, "/create general").await;
-    let mut athena = server.person_in("Αθήνα", Form::Json).await;
+    let mut athena = server.person_in("Αθήνα", ClientFormat::Json).await;
     answer(&mut athena, "/enter general").await;
     for word in ["strasse", "ισπαρτα", "ısparta"] {
         assert_eq!(answer(&mut alice, &format!("/set words +{word}")).await["type"], "ok");
@@ -72,6 +72,6 @@ async fn filters_bans_and_mentions_fold_as_a_search_does() {
     assert_eq!(answer(&mut alice, "/unban Αθηνα").await["type"], "ok");
     assert_eq!(answer(&mut athena, "/enter general").await["type"], "ok");
     // Names stay distinct: this is another user's.
-    let mut other = server.person_in("ΑΘΗΝΑ", Form::Json).await;
+    let mut other = server.person_in("ΑΘΗΝΑ", ClientFormat::Json).await;
     assert_eq!(answer(&mut other, "/ping").await["type"], "ok");
 }

@@ -1,9 +1,9 @@
 //! Bytes to lines, over the wire.
 
-use chat_testkit::{Form, TestClient, TestServer};
+use chat_testkit::{ClientFormat, TestClient, TestServer};
 
 /// Two users in a channel; the second one has the format.
-async fn two(server: &TestServer, format: Form) -> (TestClient, TestClient) {
+async fn two(server: &TestServer, format: ClientFormat) -> (TestClient, TestClient) {
     let mut alice = server.person("alice").await;
     let mut bob = server.person_in("bob", format).await;
     alice.ask("/create general").await;
@@ -13,14 +13,14 @@ async fn two(server: &TestServer, format: Form) -> (TestClient, TestClient) {
 }
 
 /// The text of the next message in `#general`.
-async fn said(listener: &mut TestClient, format: Form, by: &str) -> String {
+async fn said(listener: &mut TestClient, format: ClientFormat, by: &str) -> String {
     match format {
-        Form::Text => {
+        ClientFormat::Text => {
             let line = listener.line().await;
             let text = line.strip_prefix(&format!("[#general] {by}: "));
             text.unwrap_or_else(|| listener.fail(&format!("not {by}'s: {line}"))).to_owned()
         }
-        Form::Json => {
+        ClientFormat::Json => {
             let object = listener.json().await;
             assert_eq!(
                 (object["type"].as_str(), object["from"].as_str()),
@@ -33,7 +33,7 @@ async fn said(listener: &mut TestClient, format: Form, by: &str) -> String {
 
 #[tokio::test]
 async fn lines_are_the_same_however_they_are_cut() {
-    for format in Form::BOTH {
+    for format in ClientFormat::BOTH {
         let server = TestServer::start_unpaced().await;
         let (mut alice, mut bob) = two(&server, format).await;
         let bytes = "one\ntwo\r\nthree\r\0\r\n\nfour – vier\r\n/me waves\nfive\n".as_bytes();
@@ -66,7 +66,7 @@ async fn lines_are_the_same_however_they_are_cut() {
 #[tokio::test]
 async fn every_line_is_answered_once_and_in_order_however_many_are_sent_ahead() {
     let server = TestServer::start_unpaced().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask("/create general").await;
     let lines: Vec<(String, &str)> = (0..600)
         .map(|n| match n % 6 {
@@ -98,12 +98,12 @@ async fn every_line_is_answered_once_and_in_order_however_many_are_sent_ahead() 
 #[tokio::test]
 async fn the_end_of_input_is_not_abandonment() {
     for (input, farewell) in [
-        ("dave\n/enter general\nlast, without an ending", Form::Text),
-        ("dave\r\n/enter general\r\nlast, without an ending\r", Form::Text),
-        ("/format json\ndave\n/enter general\nlast, without an ending", Form::Json),
+        ("dave\n/enter general\nlast, without an ending", ClientFormat::Text),
+        ("dave\r\n/enter general\r\nlast, without an ending\r", ClientFormat::Text),
+        ("/format json\ndave\n/enter general\nlast, without an ending", ClientFormat::Json),
     ] {
         let server = TestServer::start().await;
-        let (mut alice, mut bob) = two(&server, Form::Text).await;
+        let (mut alice, mut bob) = two(&server, ClientFormat::Text).await;
         let mut dave = server.newcomer("dave").await;
         dave.send_raw(input.as_bytes()).await;
         dave.half_close().await;
@@ -118,11 +118,11 @@ async fn the_end_of_input_is_not_abandonment() {
                 .await;
         }
         match farewell {
-            Form::Text => {
+            ClientFormat::Text => {
                 assert_eq!(told.last().unwrap(), "* Bye.");
                 assert!(told.iter().any(|line| line == "* You entered #general (3 here)."));
             }
-            Form::Json => {
+            ClientFormat::Json => {
                 let [.., answer, bye] = told.as_slice() else { panic!("{told:?}") };
                 assert!(answer.starts_with(r#"{"type":"ok","re":"say","id":1,"#), "{told:?}");
                 assert_eq!(bye, r#"{"type":"bye","reason":"your input ended"}"#);
@@ -133,7 +133,7 @@ async fn the_end_of_input_is_not_abandonment() {
 
 #[tokio::test]
 async fn a_line_holds_4096_bytes_and_not_one_more() {
-    for format in Form::BOTH {
+    for format in ClientFormat::BOTH {
         let server = TestServer::start().await;
         let (mut alice, mut bob) = two(&server, format).await;
         for (line, over) in [
@@ -168,7 +168,7 @@ async fn a_line_holds_4096_bytes_and_not_one_more() {
 #[tokio::test]
 async fn what_is_not_utf8_is_refused_and_the_connection_goes_on() {
     let server = TestServer::start().await;
-    let (mut alice, mut bob) = two(&server, Form::Text).await;
+    let (mut alice, mut bob) = two(&server, ClientFormat::Text).await;
     for line in
         [&b"a\xc3("[..], b"\xe2\x82", b"\xf0\x9f\x98", b"\x80", b"\xed\xa0\x80", b"\xc0\xaf"]
     {
@@ -198,7 +198,7 @@ fn controls() -> String {
 
 #[tokio::test]
 async fn control_characters_reach_nobody() {
-    for format in Form::BOTH {
+    for format in ClientFormat::BOTH {
         let server = TestServer::start_unpaced().await;
         let (mut alice, mut bob) = two(&server, format).await;
         for c in controls().chars() {
@@ -288,7 +288,7 @@ const IAC: u8 = 255;
 #[tokio::test]
 async fn a_peer_that_speaks_telnet_is_answered_in_telnet_and_no_other_is() {
     let server = TestServer::start().await;
-    let (_alice, mut bob) = two(&server, Form::Text).await;
+    let (_alice, mut bob) = two(&server, ClientFormat::Text).await;
     let mut peer = server.newcomer("peer").await;
     // No telnet byte is sent unasked: the client fails at anything but a line of text.
     peer.settle().await;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use chat_server::store::{OpenError, Store};
 use chat_testkit::dice::{number_in, seed_in};
-use chat_testkit::{Dice, Form, Setup, TestServer, binary};
+use chat_testkit::{ClientFormat, Dice, ServerSetup, TestServer, binary};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -219,7 +219,7 @@ type Stored = HashMap<&'static str, Vec<(String, String)>>;
 
 async fn read_all(server: &TestServer, people: &mut People) -> Stored {
     let mut stored = Stored::new();
-    let mut reader = server.person_in("reader", Form::Json).await;
+    let mut reader = server.person_in("reader", ClientFormat::Json).await;
     for channel in CHANNELS {
         let (rows, answer) = reader.ask_json(&format!("/enter {channel} after 0")).await;
         assert_eq!(answer["type"], "ok", "{answer}");
@@ -360,7 +360,7 @@ async fn talk_until_killed(
     truth
 }
 
-async fn start(setup: &Setup, slowest: &mut Duration) -> TestServer {
+async fn start(setup: &ServerSetup, slowest: &mut Duration) -> TestServer {
     let begun = Instant::now();
     let server = setup.start().await;
     *slowest = (*slowest).max(begun.elapsed());
@@ -370,7 +370,7 @@ async fn start(setup: &Setup, slowest: &mut Duration) -> TestServer {
 
 async fn one_life(seed: u64, kills: u64, data: &Path, slowest: &mut Duration) -> usize {
     let mut dice = Dice::new(seed);
-    let mut setup = Setup::unpaced().keeping(data);
+    let mut setup = ServerSetup::unpaced().keeping(data);
     let mut server = start(&setup, slowest).await;
     setup = setup.listening_at(server.address());
     let mut truth = Truth::default();

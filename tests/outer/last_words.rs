@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
-use chat_testkit::{Setup, TestServer};
+use chat_testkit::{ServerSetup, TestServer};
 use socket2::SockRef;
 
 /// Attempts at a race between two events.
@@ -14,7 +14,7 @@ const TRIES: usize = 20;
 async fn lines_of_a_peer_that_never_reads_are_carried_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.sock");
-    let server = Setup::default().flag("--unix").flag(path.to_str().unwrap()).start().await;
+    let server = ServerSetup::default().flag("--unix").flag(path.to_str().unwrap()).start().await;
     server.wait_for_log("listening path=").await;
     let mut alice = server.person("alice").await;
     alice.ask("/create general").await;

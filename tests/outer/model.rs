@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use chat_server::store::Store;
 use chat_testkit::dice::{Dice, number_in, seed_in};
-use chat_testkit::server::Setup;
+use chat_testkit::server::ServerSetup;
 use tokio::task::JoinSet;
 
 use self::player::{Player, Role};
@@ -105,7 +105,7 @@ async fn what_all_are_told_agrees() {
     eprintln!("MODEL_SEED={seed}");
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let mut setup = Setup::unpaced().keeping(&data);
+    let mut setup = ServerSetup::unpaced().keeping(&data);
     let mut server = setup.start().await;
     let address = server.address();
     setup = setup.listening_at(address);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer, binary};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -14,7 +14,7 @@ const FILES: [&str; 6] =
 
 struct Running {
     folder: TempDir,
-    setup: Setup,
+    setup: ServerSetup,
     server: TestServer,
     alice: TestClient,
 }
@@ -23,9 +23,9 @@ impl Running {
     /// A server with one message in `#dev`.
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+        let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
         let server = setup.start().await;
-        let mut alice = server.person_in("alice", Form::Json).await;
+        let mut alice = server.person_in("alice", ClientFormat::Json).await;
         alice.ask_json("/create dev").await;
         let mut running = Self { folder, setup, server, alice };
         assert_eq!(running.say("one").await, 1);
@@ -82,7 +82,7 @@ async fn a_file_that_is_moved_away_stops_lines_until_it_is_back() {
     }
     assert!(running.server.terminate().await.success());
     let server = running.setup.start().await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     assert_eq!(bob.ask_json("/enter dev").await.1["last"].as_u64(), Some(last as u64));
 }
 
@@ -101,7 +101,7 @@ async fn a_file_that_is_removed_is_told_in_the_log_though_nobody_says_anything()
         assert!(running.server.terminate().await.success());
         if name.ends_with("-wal") || name.ends_with("-shm") {
             let server = running.setup.start().await;
-            let mut bob = server.person_in("bob", Form::Json).await;
+            let mut bob = server.person_in("bob", ClientFormat::Json).await;
             assert_eq!(bob.ask_json("/enter dev").await.1["last"].as_u64(), Some(1), "{name}");
         } else {
             let (log, status) = running.setup.run_to_end().await;

@@ -1,7 +1,7 @@
 //! One test for each fault of the program's predecessor: a server with a thread for each client,
 //! which took the result of each read for a line.
 
-use chat_testkit::{Form, TestServer};
+use chat_testkit::{ClientFormat, TestServer};
 
 #[tokio::test]
 async fn messages_merge_and_split_for_want_of_framing() {
@@ -73,7 +73,7 @@ async fn name_and_time_are_the_clients_own_and_can_be_forged() {
     let server = TestServer::start().await;
     let mut mallory = server.person("mallory").await;
     let mut text = server.person("text").await;
-    let mut json = server.person_in("json", Form::Json).await;
+    let mut json = server.person_in("json", ClientFormat::Json).await;
     mallory.ask("/create general").await;
     text.ask("/enter general").await;
     json.ask("/enter general").await;

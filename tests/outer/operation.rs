@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
 use chat_testkit::server::STOP_DEADLINE;
-use chat_testkit::{Form, Setup, TestClient, TestServer};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ async fn a_signal_ends_it_with_a_last_line_for_everybody() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut server = TestServer::start().await;
         let mut alice = server.person("alice").await;
-        let mut bob = server.person_in("bob", Form::Json).await;
+        let mut bob = server.person_in("bob", ClientFormat::Json).await;
         let mut newcomer = server.newcomer("newcomer").await;
         newcomer.settle().await;
         // A stalled peer delays nobody.
@@ -82,11 +82,11 @@ async fn what_was_said_before_the_signal_is_delivered() {
 async fn a_unix_socket_is_a_door_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.sock");
-    let setup = Setup::default().flag("--unix").flag(path.to_str().unwrap());
+    let setup = ServerSetup::default().flag("--unix").flag(path.to_str().unwrap());
     let mut server = setup.start().await;
     server.wait_for_log("listening path=").await;
     let mut alice = TestClient::connect_unix("alice", &path).await;
-    alice.settle_in(Form::Text).await;
+    alice.settle_in(ClientFormat::Text).await;
     let mut bob = server.person("bob").await;
     alice.ask("/create general").await;
     bob.ask("/enter general").await;
@@ -99,12 +99,12 @@ async fn a_unix_socket_is_a_door_too() {
     server.wait_for_exit().await;
     assert!(path.exists());
     let mut server = setup.start().await;
-    TestClient::connect_unix("alice", &path).await.settle_in(Form::Text).await;
+    TestClient::connect_unix("alice", &path).await.settle_in(ClientFormat::Text).await;
     // A second server doesn't replace that of a running one.
     let (log, status) = setup.run_to_end().await;
     assert_eq!(status.code(), Some(1));
     assert!(log.contains("can't listen on the Unix socket"), "{log}");
-    TestClient::connect_unix("bob", &path).await.settle_in(Form::Text).await;
+    TestClient::connect_unix("bob", &path).await.settle_in(ClientFormat::Text).await;
     assert!(server.terminate().await.success());
     assert!(!path.exists(), "it is removed at the end");
 }
@@ -125,16 +125,16 @@ async fn a_wrong_setting_is_refused_in_a_sentence() {
         ("log = \"loud\"", "line 1: log must be \"text\" or \"json\", and is \"loud\""),
         ("motd = \"nowhere.txt\"", "nowhere.txt can't be read"),
     ] {
-        let (log, status) = Setup::default().config(config).run_to_end().await;
+        let (log, status) = ServerSetup::default().config(config).run_to_end().await;
         assert_eq!(status.code(), Some(1), "{config}: {log}");
         assert!(log.contains("ERROR") && log.contains(told), "{config}: {log}");
     }
-    let nowhere = Setup::default().flag("--config").flag("nowhere.toml").run_to_end().await;
+    let nowhere = ServerSetup::default().flag("--config").flag("nowhere.toml").run_to_end().await;
     assert!(nowhere.0.contains("nowhere.toml can't be read"), "{}", nowhere.0);
-    let nonsense = Setup::default().flag("--listen").flag("nonsense").run_to_end().await;
+    let nonsense = ServerSetup::default().flag("--listen").flag("nonsense").run_to_end().await;
     assert!(nonsense.0.contains("\"nonsense\" is no address to listen on"), "{}", nonsense.0);
     assert_eq!(nonsense.1.code(), Some(1));
-    let unknown = Setup::default().flag("--lisen").run_to_end().await;
+    let unknown = ServerSetup::default().flag("--lisen").run_to_end().await;
     assert!(unknown.0.contains("--listen"), "{}", unknown.0);
     assert_eq!(unknown.1.code(), Some(2));
 }
@@ -152,7 +152,7 @@ async fn an_address_that_cannot_be_listened_on_is_told_with_what_to_do() {
         (&["--listen", "127.0.0.1:5002", "--listen", "127.0.0.1:5002"], "leave one out"),
         (&["--listen", "127.0.0.1:5002", "--listen", "0.0.0.0:5002"], "leave one out"),
     ] {
-        let setup = flags.iter().fold(Setup::default(), |setup, flag| setup.flag(*flag));
+        let setup = flags.iter().fold(ServerSetup::default(), |setup, flag| setup.flag(*flag));
         let (log, status) = setup.run_to_end().await;
         assert_eq!(status.code(), Some(1), "{flags:?}: {log}");
         let lines = log.lines().filter(|line| !line.contains("INFO chat-server starts"));
@@ -179,7 +179,7 @@ async fn one_port_is_listened_on_for_both_families_in_either_order() {
     let (v4, v6) = (format!("0.0.0.0:{port}"), format!("[::]:{port}"));
     let specific = format!("127.0.0.1:{port}");
     for addresses in [&[&v4, &v6][..], &[&v6, &v4], &[&v6, &specific], &[&v6]] {
-        let setup = addresses.iter().fold(Setup::default(), |setup, address| {
+        let setup = addresses.iter().fold(ServerSetup::default(), |setup, address| {
             setup.flag("--listen").flag((*address).clone())
         });
         let mut server = setup.start().await;
@@ -198,7 +198,7 @@ async fn one_port_is_listened_on_for_both_families_in_either_order() {
 async fn a_name_is_listened_on_at_all_its_addresses() {
     let port = free_port();
     let local = format!("localhost:{port}");
-    let server = Setup::default().flag("--listen").flag(local).start().await;
+    let server = ServerSetup::default().flag("--listen").flag(local).start().await;
     let address = format!("127.0.0.1:{port}");
     server.wait_for_log(&format!("listening address={address}")).await;
     TestClient::connect("alice", address.parse().unwrap()).await.settle().await;
@@ -209,7 +209,7 @@ async fn the_name_and_the_message_of_the_day_greet() {
     let folder = tempfile::tempdir().unwrap();
     let motd = folder.path().join("motd");
     fs::write(&motd, "Be kind.\n\n\x1b[31mRed\x1b[0m\ttext\n! internal: forged\n").unwrap();
-    let setup = Setup::bare().flag("--name").flag("chat.example.org");
+    let setup = ServerSetup::bare().flag("--name").flag("chat.example.org");
     let server = setup.flag("--motd").flag(motd.to_str().unwrap()).start().await;
     let mut alice = server.newcomer("alice").await;
     let told = alice.settle().await;
@@ -227,25 +227,26 @@ async fn a_byte_order_mark_of_a_file_is_passed_over() {
     let motd = folder.path().join("motd");
     fs::write(&motd, "\u{FEFF}Be kind.\r\n").unwrap();
     let config = format!("\u{FEFF}name = \"chat.example.org\"\nmotd = {motd:?}\n");
-    let server = Setup::bare().config(config).start().await;
+    let server = ServerSetup::bare().config(config).start().await;
     let told = server.newcomer("alice").await.settle().await;
     assert_eq!(told[..2], ["* Welcome to chat.example.org.", "* Be kind."]);
 }
 
 #[tokio::test]
 async fn flags_win_over_the_file() {
-    let server = Setup::bare().config("name = \"from.file\"").start().await;
+    let server = ServerSetup::bare().config("name = \"from.file\"").start().await;
     assert_eq!(server.newcomer("x").await.line().await, "* Welcome to from.file.");
-    let both = Setup::bare().flag("--name").flag("from.flag").config("name = \"from.file\"");
+    let both = ServerSetup::bare().flag("--name").flag("from.flag").config("name = \"from.file\"");
     let server = both.start().await;
     assert_eq!(server.newcomer("x").await.line().await, "* Welcome to from.flag.");
 }
 
 #[tokio::test]
 async fn the_log_can_be_json() {
-    for setup in
-        [Setup::default().flag("--log").flag("json"), Setup::default().config("log = \"json\"")]
-    {
+    for setup in [
+        ServerSetup::default().flag("--log").flag("json"),
+        ServerSetup::default().config("log = \"json\""),
+    ] {
         let mut server = setup.start().await;
         server.person("alice").await;
         assert!(server.terminate().await.success());
@@ -271,12 +272,12 @@ async fn the_usual_log_tells_nothing_of_what_is_said() {
 
 #[tokio::test]
 async fn two_doors_lead_to_one_house() {
-    let server = Setup::default().flag("--listen").flag("[::1]:0").start().await;
+    let server = ServerSetup::default().flag("--listen").flag("[::1]:0").start().await;
     let line = server.wait_for_log("listening address=[::1]:").await;
     let second = line.rsplit('=').next().unwrap().parse().unwrap();
     let mut alice = server.person("alice").await;
     let mut bob = TestClient::connect("bob", second).await;
-    bob.settle_in(Form::Text).await;
+    bob.settle_in(ClientFormat::Text).await;
     assert_eq!(bob.ask("/users").await, ["* 2 online: alice, bob"]);
     alice.expect_nothing().await;
 }

@@ -4,23 +4,23 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use chat_testkit::binary;
-use chat_testkit::client::{Form, Skip, TestClient};
-use chat_testkit::server::{Setup, TestServer};
+use chat_testkit::client::{ClientFormat, Skip, TestClient};
+use chat_testkit::server::{ServerSetup, TestServer};
 use serde_json::Value;
 use tokio::process::Command;
 
 /// A server with a data directory, and its admin socket.
 struct Kept {
     folder: tempfile::TempDir,
-    setup: Setup,
+    setup: ServerSetup,
 }
 
 impl Kept {
     fn new() -> Self {
-        Self::with(Setup::unpaced())
+        Self::with(ServerSetup::unpaced())
     }
 
-    fn with(setup: Setup) -> Self {
+    fn with(setup: ServerSetup) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let setup = setup.keeping(folder.path());
         Self { folder, setup }
@@ -67,8 +67,8 @@ fn said(output: &Output) -> &str {
 const PASSWORD: &str = "correct horse";
 
 /// A user with an account.
-async fn registered(server: &TestServer, who: &str, format: Form) -> TestClient {
-    let mut client = server.person_in(who, Form::Json).await;
+async fn registered(server: &TestServer, who: &str, format: ClientFormat) -> TestClient {
+    let mut client = server.person_in(who, ClientFormat::Json).await;
     let (_, answer) = client.ask_json(&format!("/register {PASSWORD}")).await;
     assert_eq!(answer["type"], "ok", "{answer}");
     client.take_format(format).await;
@@ -77,7 +77,7 @@ async fn registered(server: &TestServer, who: &str, format: Form) -> TestClient 
 
 async fn signed_in(server: &TestServer, who: &str) -> TestClient {
     let mut client = server.newcomer(who).await;
-    client.take_format_quietly(Form::Json).await;
+    client.take_format_quietly(ClientFormat::Json).await;
     client.settle().await;
     let (_, answer) = client.ask_json(&format!("/login {who} {PASSWORD}")).await;
     assert_eq!(answer["type"], "ok", "{answer}");
@@ -103,8 +103,8 @@ async fn the_log_has_a_line_for_each_thing_that_operators_look_for() {
     assert!(first.contains(&data) && first.contains("version="), "{first}");
     assert!(first.ends_with("config=(none)"), "{first}");
 
-    let mut alice = registered(&server, "alice", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = registered(&server, "alice", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     for line in ["/create dev", "/create old", "in old", "/drop old"] {
         assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
     }
@@ -112,7 +112,7 @@ async fn the_log_has_a_line_for_each_thing_that_operators_look_for() {
     for line in ["/kick #dev bob", "/ban #dev bob for 1h", "/ban #dev 192.0.2.0/24"] {
         assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
     }
-    let mut zoe = server.person_in("zoe", Form::Json).await;
+    let mut zoe = server.person_in("zoe", ClientFormat::Json).await;
     for line in
         ["/login alice not that horse", "/login alice token:AAAA", "/login nadia correct horse"]
     {
@@ -161,10 +161,10 @@ async fn the_log_has_a_line_for_each_thing_that_operators_look_for() {
 #[tokio::test]
 async fn in_the_journal_each_line_has_its_priority() {
     let journal = "export JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2)";
-    let server = Setup::default().prelude(journal).start().await;
+    let server = ServerSetup::default().prelude(journal).start().await;
     let line = server.wait_for_log("listening").await;
     assert!(line.starts_with("<6>2"), "{line}");
-    let elsewhere = Setup::default().environment("JOURNAL_STREAM", "1:2").start().await;
+    let elsewhere = ServerSetup::default().environment("JOURNAL_STREAM", "1:2").start().await;
     let line = elsewhere.wait_for_log("listening").await;
     assert!(line.starts_with('2'), "{line}");
 }
@@ -173,9 +173,9 @@ async fn in_the_journal_each_line_has_its_priority() {
 async fn operators_of_the_server_act_in_every_channel_and_it_is_recorded() {
     let kept = Kept::new();
     let mut server = kept.start().await;
-    let mut alice = registered(&server, "alice", Form::Json).await;
-    let mut root = registered(&server, "root-1", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = registered(&server, "alice", ClientFormat::Json).await;
+    let mut root = registered(&server, "root-1", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     for line in ["/create dev", "/set hidden on", "/set invite-only on", "/invite bob"] {
         assert_eq!(alice.ask_json(line).await.1["type"], "ok", "{line}");
     }
@@ -232,8 +232,8 @@ async fn operators_of_the_server_act_in_every_channel_and_it_is_recorded() {
 async fn the_shell_gives_the_right_to_a_channel_back_ends_one_and_deletes_an_account() {
     let kept = Kept::new();
     let server = kept.start().await;
-    let mut kate = registered(&server, "kate", Form::Json).await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut kate = registered(&server, "kate", ClientFormat::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     assert_eq!(alice.ask_json("/create dev").await.1["type"], "ok");
     for line in ["/enter dev", "months of work"] {
         assert_eq!(kate.ask_json(line).await.1["type"], "ok", "{line}");
@@ -262,7 +262,7 @@ async fn the_shell_gives_the_right_to_a_channel_back_ends_one_and_deletes_an_acc
         assert!(why.contains(code), "{words:?}: {why}");
     }
 
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     assert_eq!(bob.ask_json("/enter dev").await.1["type"], "ok");
     kept.admin_json(&["delete-account", "kate"]).await;
     let told = kate.read_until(|line| line.contains(r#""type":"signedout""#)).await;
@@ -279,7 +279,7 @@ async fn the_shell_gives_the_right_to_a_channel_back_ends_one_and_deletes_an_acc
 async fn the_shell_lists_connections_accounts_and_channels_by_pages() {
     let kept = Kept::new();
     let server = kept.start().await;
-    let mut alice = registered(&server, "alice", Form::Json).await;
+    let mut alice = registered(&server, "alice", ClientFormat::Json).await;
     let _bob = server.person("bob").await;
     let mut nameless = server.newcomer("nameless").await;
     nameless.settle().await;
@@ -330,9 +330,9 @@ fn settings_on_the_page() -> Vec<String> {
 #[tokio::test]
 async fn an_open_server_is_as_the_page_has_it() {
     let [open, _] = &settings_on_the_page()[..] else { panic!("an open server and a team's") };
-    let kept = Kept::with(Setup::default().config(open));
+    let kept = Kept::with(ServerSetup::default().config(open));
     let server = kept.start().await;
-    let mut guest = server.person_in("guest-1", Form::Json).await;
+    let mut guest = server.person_in("guest-1", ClientFormat::Json).await;
     for line in ["/create talk", "hello", "/register correct horse", "/channels"] {
         assert_eq!(guest.ask_json(line).await.1["type"], "ok", "{line}");
     }
@@ -341,13 +341,13 @@ async fn an_open_server_is_as_the_page_has_it() {
 #[tokio::test]
 async fn a_teams_server_is_as_the_page_has_it() {
     let [_, team] = &settings_on_the_page()[..] else { panic!("an open server and a team's") };
-    let kept = Kept::with(Setup::default().config(team));
+    let kept = Kept::with(ServerSetup::default().config(team));
     let mut server = kept.start().await;
     let (_, invitation) = kept.admin_json(&["invitation"]).await;
     let invite = invitation["invite"].as_str().unwrap();
     let mut alice = server.newcomer("alice").await;
     alice.settle().await;
-    alice.take_format(Form::Json).await;
+    alice.take_format(ClientFormat::Json).await;
     let refused = |answer: &Value| answer["code"].as_str().unwrap_or_default().to_owned();
     assert_eq!(refused(&alice.ask_json("alice").await.1), "not-signed-in");
     assert_eq!(refused(&alice.ask_json("/register correct horse").await.1), "not-allowed");
@@ -363,7 +363,7 @@ async fn a_teams_server_is_as_the_page_has_it() {
 
     let mut guest = server.newcomer("guest").await;
     guest.settle().await;
-    guest.take_format(Form::Json).await;
+    guest.take_format(ClientFormat::Json).await;
     assert_eq!(refused(&guest.ask_json("bob").await.1), "not-signed-in");
     assert_eq!(refused(&guest.ask_json("/channels").await.1), "not-signed-in");
     let invite = invitation["invite"].as_str().unwrap();
@@ -380,7 +380,7 @@ async fn a_teams_server_is_as_the_page_has_it() {
     let server = kept.start().await;
     let mut carol = server.newcomer("carol").await;
     carol.settle().await;
-    carol.take_format(Form::Json).await;
+    carol.take_format(ClientFormat::Json).await;
     assert_eq!(refused(&carol.ask_json("bob").await.1), "name-registered");
     assert_eq!(carol.ask_json("/login bob correct horse").await.1["type"], "ok");
     let (settings, _) = carol.ask_json("/set #plans").await;
@@ -392,9 +392,9 @@ async fn a_teams_server_is_as_the_page_has_it() {
 async fn an_operator_is_made_at_the_shell_and_ends_connections_in_the_chat() {
     let kept = Kept::new();
     let server = kept.start().await;
-    let mut alice = registered(&server, "alice", Form::Text).await;
+    let mut alice = registered(&server, "alice", ClientFormat::Text).await;
     let mut bob = server.person("bob").await;
-    let mut carol = server.person_in("carol", Form::Json).await;
+    let mut carol = server.person_in("carol", ClientFormat::Json).await;
     for one in [&mut alice, &mut bob, &mut carol] {
         one.send("/create general").await;
         one.send("/enter general").await;
@@ -462,13 +462,13 @@ async fn an_operator_is_made_at_the_shell_and_ends_connections_in_the_chat() {
 async fn nothing_is_told_after_the_answer_to_a_kill_or_a_ban() {
     let kept = Kept::new();
     let server = kept.start().await;
-    let mut alice = registered(&server, "alice", Form::Json).await;
+    let mut alice = registered(&server, "alice", ClientFormat::Json).await;
     kept.admin(&["grant", "alice"]).await;
     alice.settle().await;
     alice.ask_json("/create dev").await;
     let mut told_before = 0;
     for round in 0..30 {
-        let mut bob = server.person_in("bob", Form::Json).await;
+        let mut bob = server.person_in("bob", ClientFormat::Json).await;
         bob.ask_json("/enter dev").await;
         alice.settle().await;
         let lines: String = (0..200).map(|n| format!("{round} {n}\n")).collect();
@@ -508,7 +508,7 @@ async fn nothing_is_told_after_the_answer_to_a_kill_or_a_ban() {
 async fn nothing_is_done_for_an_operator_who_is_one_no_more() {
     let kept = Kept::new();
     let server = kept.start().await;
-    let mut alice = registered(&server, "alice", Form::Json).await;
+    let mut alice = registered(&server, "alice", ClientFormat::Json).await;
     for _ in 0..10 {
         kept.admin(&["grant", "alice"]).await;
         alice.settle().await;
@@ -545,9 +545,9 @@ async fn nothing_is_done_for_an_operator_who_is_one_no_more() {
 async fn whom_a_ban_is_against_is_ended_with_the_right() {
     let kept = Kept::new();
     let server = kept.start().await;
-    let mut alice = registered(&server, "alice", Form::Json).await;
-    let mut carol = registered(&server, "carol", Form::Json).await;
-    let mut dave = registered(&server, "dave", Form::Json).await;
+    let mut alice = registered(&server, "alice", ClientFormat::Json).await;
+    let mut carol = registered(&server, "carol", ClientFormat::Json).await;
+    let mut dave = registered(&server, "dave", ClientFormat::Json).await;
     for name in ["alice", "carol", "dave"] {
         kept.admin(&["grant", name]).await;
     }
@@ -601,7 +601,7 @@ async fn who_reads_nothing_is_ended_at_once() {
 async fn an_announcement_is_told_to_everybody_who_has_a_name() {
     let kept = Kept::new();
     let server = kept.start().await;
-    let mut alice = registered(&server, "alice", Form::Json).await;
+    let mut alice = registered(&server, "alice", ClientFormat::Json).await;
     kept.admin(&["grant", "alice"]).await;
     let mut bob = server.person("bob").await;
     let mut nobody = server.newcomer("nobody").await;
@@ -622,7 +622,7 @@ async fn an_announcement_is_told_to_everybody_who_has_a_name() {
 async fn numbers_about_the_server() {
     let kept = Kept::new();
     let server = kept.start().await;
-    let mut alice = registered(&server, "alice", Form::Json).await;
+    let mut alice = registered(&server, "alice", ClientFormat::Json).await;
     kept.admin(&["grant", "alice"]).await;
     alice.settle().await;
     for line in ["/create general", "hi", "there"] {
@@ -653,7 +653,7 @@ async fn numbers_about_the_server() {
 }
 
 fn registering_by_invitation() -> Kept {
-    Kept::with(Setup::unpaced().config("[accounts]\nregistration = \"invitation\"\n"))
+    Kept::with(ServerSetup::unpaced().config("[accounts]\nregistration = \"invitation\"\n"))
 }
 
 async fn code(client: &mut TestClient, line: &str) -> (String, String) {
@@ -666,7 +666,7 @@ async fn code(client: &mut TestClient, line: &str) -> (String, String) {
 async fn an_invitation_is_good_for_one_account() {
     let kept = registering_by_invitation();
     let mut server = kept.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     let (refused, text) = code(&mut alice, "/register correct horse").await;
     assert_eq!(refused, "not-allowed");
     assert!(text.contains("needs an invitation"), "{text}");
@@ -691,7 +691,7 @@ async fn an_invitation_is_good_for_one_account() {
     // All of it is stored.
     server.kill().await;
     let server = kept.start().await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     let (_, text) = code(&mut bob, &format!("/register {first} {PASSWORD}")).await;
     assert!(text.contains("not good any more"), "{text}");
     let (_, answer) = bob.ask_json(&format!("/register {second} {PASSWORD}")).await;
@@ -715,7 +715,7 @@ async fn an_invitation_that_many_use_at_once_makes_one_account() {
     let line = format!("/register {} {PASSWORD}", said(&invite));
     let mut all = Vec::new();
     for n in 0..8 {
-        all.push(server.person_in(&format!("racer{n}"), Form::Json).await);
+        all.push(server.person_in(&format!("racer{n}"), ClientFormat::Json).await);
     }
     for one in &mut all {
         one.send(&line).await;
@@ -737,7 +737,7 @@ async fn an_invitation_that_many_use_at_once_makes_one_account() {
 
 #[tokio::test]
 async fn a_server_can_take_no_new_accounts() {
-    let kept = Kept::with(Setup::unpaced().config("[accounts]\nregistration = \"closed\"\n"));
+    let kept = Kept::with(ServerSetup::unpaced().config("[accounts]\nregistration = \"closed\"\n"));
     let server = kept.start().await;
     let mut alice = server.person("alice").await;
     let refused = "! not-allowed: This server makes no new accounts. Ask its operator for one, or go on \
@@ -751,7 +751,7 @@ async fn a_server_can_take_no_new_accounts() {
 async fn a_forgotten_password_is_reset_at_the_shell() {
     let kept = Kept::new();
     let server = kept.start().await;
-    let mut alice = registered(&server, "alice", Form::Text).await;
+    let mut alice = registered(&server, "alice", ClientFormat::Text).await;
     let reset = kept.admin(&["reset-password", "alice"]).await;
     let password = said(&reset).to_owned();
     assert_eq!(password.len(), 20);
@@ -859,7 +859,7 @@ async fn the_admin_socket_is_private_and_bounded() {
 async fn a_server_that_keeps_nothing_has_an_admin_socket_where_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("here.sock");
-    let setup = Setup::unpaced().flag("--admin-socket").flag(socket.to_str().unwrap());
+    let setup = ServerSetup::unpaced().flag("--admin-socket").flag(socket.to_str().unwrap());
     let server = setup.start().await;
     assert_eq!(admin(&socket, &["stats"]).await.status.code(), Some(0));
     drop(server);
@@ -878,13 +878,13 @@ async fn from_elsewhere(server: &TestServer, who: &str) -> TestClient {
 async fn a_net_is_kept_out_at_the_door_until_it_is_let_in_again() {
     let kept = Kept::new();
     let mut server = kept.start().await;
-    let mut alice = registered(&server, "alice", Form::Json).await;
+    let mut alice = registered(&server, "alice", ClientFormat::Json).await;
     kept.admin(&["grant", "alice"]).await;
     alice.settle().await;
     let mut nameless = from_elsewhere(&server, "nameless").await;
     nameless.settle().await;
     let mut bob = from_elsewhere(&server, "bob").await;
-    bob.settle_in(Form::Json).await;
+    bob.settle_in(ClientFormat::Json).await;
 
     let (_, answer) = alice.ask_json("/ban everywhere 127.0.0.2/31 for 2h spam").await;
     let until = answer["until"].as_str().unwrap().to_owned();
@@ -921,7 +921,7 @@ async fn a_net_is_kept_out_at_the_door_until_it_is_let_in_again() {
     assert_eq!((&row["by"], &row["until"]), (&"alice".into(), &until.into()));
     let (_, answer) = alice.ask_json("/unban everywhere 127.0.0.3/31").await;
     assert_eq!(answer["changed"], true);
-    from_elsewhere(&server, "bob").await.settle_in(Form::Text).await;
+    from_elsewhere(&server, "bob").await.settle_in(ClientFormat::Text).await;
     let (_, answer) = alice.ask_json("/unban everywhere 127.0.0.2/31").await;
     assert_eq!(answer["changed"], false);
 }
@@ -930,9 +930,9 @@ async fn a_net_is_kept_out_at_the_door_until_it_is_let_in_again() {
 async fn names_and_accounts_are_kept_out_and_operators_only_by_their_very_name() {
     let kept = Kept::new();
     let mut server = kept.start().await;
-    let mut alice = registered(&server, "alice", Form::Text).await;
+    let mut alice = registered(&server, "alice", ClientFormat::Text).await;
     kept.admin(&["grant", "alice"]).await;
-    let mut bob = registered(&server, "bob", Form::Text).await;
+    let mut bob = registered(&server, "bob", ClientFormat::Text).await;
     let mut spammer = server.person("Spam-1").await;
     alice.settle().await;
 

@@ -1,6 +1,6 @@
 //! The order of events.
 
-use chat_testkit::{Form, Setup, TestClient};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient};
 
 const PEOPLE: usize = 6;
 const LINES: usize = 400;
@@ -57,10 +57,10 @@ async fn talk(person: &mut TestClient, lines: &[String], others: usize) -> Seen 
 
 #[tokio::test]
 async fn everybody_sees_the_lines_of_a_channel_in_one_order_their_own_included() {
-    let server = Setup::unpaced().start().await;
+    let server = ServerSetup::unpaced().start().await;
     let mut people = Vec::new();
     for at in 0..PEOPLE {
-        let mut person = server.person_in(&format!("p{at}"), Form::Json).await;
+        let mut person = server.person_in(&format!("p{at}"), ClientFormat::Json).await;
         let verb = if at == 0 { "/create" } else { "/enter" };
         for room in ["one", "two"] {
             person.ask(&format!("{verb} {room}")).await;
@@ -96,8 +96,8 @@ async fn everybody_sees_the_lines_of_a_channel_in_one_order_their_own_included()
 /// nevertheless, whether it was requested before the commit or long afterwards.
 #[tokio::test]
 async fn what_comes_after_a_line_without_an_answer_is_answered() {
-    let server = Setup::unpaced().start().await;
-    let mut bob = server.person_in("bob", Form::Text).await;
+    let server = ServerSetup::unpaced().start().await;
+    let mut bob = server.person_in("bob", ClientFormat::Text).await;
     bob.ask("/create den").await;
     let goodbye = ["* Bye."].as_slice();
     let cases = [
@@ -116,7 +116,7 @@ async fn what_comes_after_a_line_without_an_answer_is_answered() {
                 let name = format!("ann{lines}-{at_once}-{nth}")
                     .replace("true", "t")
                     .replace("false", "f");
-                let mut ann = server.person_in(&name, Form::Text).await;
+                let mut ann = server.person_in(&name, ClientFormat::Text).await;
                 ann.ask("/enter den").await;
                 let mut said = format!("{}the last\n", "one of many\n".repeat(lines - 1));
                 if at_once {

@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use chat_testkit::{Setup, binary};
+use chat_testkit::{ServerSetup, binary};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use regex::Regex;
 
@@ -219,7 +219,7 @@ fn picture(panes: [&Pane; 2]) -> String {
 
 #[tokio::test]
 async fn the_picture_of_the_readme_is_a_real_session() {
-    let setup = Setup::bare().flag("--name").flag("chat.example.org");
+    let setup = ServerSetup::bare().flag("--name").flag("chat.example.org");
     let server = setup.start().await;
     let address = server.address();
     let state = server.folder().to_str().expect("a path of ours is UTF-8").to_owned();

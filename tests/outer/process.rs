@@ -9,7 +9,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use chat_testkit::server::STOP_DEADLINE;
-use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer, binary};
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
@@ -245,7 +245,7 @@ async fn a_lost_terminal_is_a_stop_with_goodbye() {
 #[tokio::test]
 async fn each_signal_that_stops_says_goodbye() {
     // Under nohup, tests pass an ignored SIGHUP on.
-    let setup = Setup::default().prelude(r#"exec env --default-signal "$0" "$@""#);
+    let setup = ServerSetup::default().prelude(r#"exec env --default-signal "$0" "$@""#);
     for signal in [Signal::HUP, Signal::QUIT, Signal::XCPU] {
         let mut server = setup.start().await;
         let mut alice = server.person("alice").await;
@@ -288,7 +288,7 @@ async fn signals_without_a_meaning_do_nothing() {
 
 #[tokio::test]
 async fn a_server_under_nohup_outlives_its_terminal() {
-    let mut server = Setup::default().prelude("trap '' HUP").start().await;
+    let mut server = ServerSetup::default().prelude("trap '' HUP").start().await;
     let mut alice = server.person("alice").await;
     server.signal(Signal::HUP);
     alice.ask("/ping").await;
@@ -299,7 +299,7 @@ async fn a_server_under_nohup_outlives_its_terminal() {
 async fn a_second_signal_changes_nothing() {
     let mut server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
-    let mut stuck = server.person_in("stuck", Form::Text).await;
+    let mut stuck = server.person_in("stuck", ClientFormat::Text).await;
     alice.ask("/create general").await;
     stuck.ask("/enter general").await;
     // More than the kernel buffers for one connection: the last line waits for this reader.

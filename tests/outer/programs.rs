@@ -207,7 +207,7 @@ async fn nc_at_a_terminal() {
 async fn nc_over_a_unix_socket() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.sock");
-    let setup = chat_testkit::Setup::default().flag("--unix").flag(path.to_str().unwrap());
+    let setup = chat_testkit::ServerSetup::default().flag("--unix").flag(path.to_str().unwrap());
     let server = setup.start().await;
     server.wait_for_log("listening path=").await;
     let told = nc(&["-N", "-U", path.to_str().unwrap()], "bot\n/users\n").await;

@@ -1,6 +1,6 @@
 //! One test for each fault that was found in this program from outside.
 
-use chat_testkit::{Form, Setup, TestClient, TestServer};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer};
 use serde_json::Value;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::TcpStream;
@@ -37,7 +37,7 @@ async fn who_is_kicked_while_leaving_and_entering_becomes_a_ghost_member() {
     let server = TestServer::start_unpaced().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create a").await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     for n in 0..MEETINGS {
         bob.ask("/enter a").await;
         alice.settle().await;
@@ -66,7 +66,7 @@ async fn who_is_kicked_while_leaving_and_entering_becomes_a_ghost_member() {
             bob.read_to_end().await;
             assert!(!is_listed(&mut alice, "/users a", "bob").await, "try {n}");
             assert!(!is_listed(&mut alice, "/leave a\n/users\n/enter a", "bob").await, "try {n}");
-            bob = server.person_in("bob", Form::Json).await;
+            bob = server.person_in("bob", ClientFormat::Json).await;
         }
     }
     // The only member is its operator: no stale member has been in it longer.
@@ -74,7 +74,7 @@ async fn who_is_kicked_while_leaving_and_entering_becomes_a_ghost_member() {
         person.send("/quit").await;
         person.read_to_end().await;
     }
-    let mut carol = server.person_in("carol", Form::Json).await;
+    let mut carol = server.person_in("carol", ClientFormat::Json).await;
     let told = carol.ask("/enter a").await;
     let told = told.iter().find(|line| line.contains(r#""type":"ok""#)).unwrap();
     let told: Value = serde_json::from_str(told).unwrap();
@@ -83,11 +83,11 @@ async fn who_is_kicked_while_leaving_and_entering_becomes_a_ghost_member() {
 
 #[tokio::test]
 async fn who_is_kicked_reads_what_is_said_afterwards() {
-    let server = Setup::unpaced().config(NO_WRITE_DEADLINE).start().await;
+    let server = ServerSetup::unpaced().config(NO_WRITE_DEADLINE).start().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create k0").await;
     let mut bob = TestClient::over("bob", narrow(server.address()));
-    bob.settle_in(Form::Text).await;
+    bob.settle_in(ClientFormat::Text).await;
     bob.ask("/enter k0").await;
     alice.settle().await;
     // He leaves the channel only when he reads.
@@ -123,7 +123,7 @@ async fn an_interrupt_with_urgent_data_turns_a_command_into_public_text() {
         let urgent = stream.try_clone().unwrap();
         let name = format!("alice{n}");
         let mut alice = TestClient::over(&name, TcpStream::from_std(stream).unwrap());
-        alice.settle_in(Form::Text).await;
+        alice.settle_in(ClientFormat::Text).await;
         alice.ask("/enter general").await;
         bob.settle().await;
         carol.settle().await;
@@ -364,11 +364,11 @@ async fn a_web_page_makes_a_browser_chat() {
 async fn what_was_missed_until_a_kick_is_counted_wrong() {
     const LINES: usize = 20_000;
     const AT_ONCE: usize = 1000;
-    let server = Setup::unpaced().config(NO_WRITE_DEADLINE).start().await;
+    let server = ServerSetup::unpaced().config(NO_WRITE_DEADLINE).start().await;
     let mut alice = server.person("alice").await;
     alice.ask("/create general").await;
     let mut stuck = TestClient::over("stuck", narrow(server.address()));
-    stuck.settle_in(Form::Text).await;
+    stuck.settle_in(ClientFormat::Text).await;
     stuck.ask("/enter general").await;
     alice.settle().await;
     let text = "x".repeat(500);
@@ -440,7 +440,7 @@ async fn a_stray_telnet_byte_swallows_the_end_of_a_line() {
 async fn private_lines_to_somebody_who_reads_are_lost_without_a_word() {
     const LINES: usize = 1000;
     let server = TestServer::start_unpaced().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     let mut bob = server.person("bob").await;
     let sent: String = (0..LINES).map(|n| format!("/msg bob {n}\n")).collect();
     let last = "[@alice] alice: done";
@@ -483,10 +483,10 @@ async fn a_search_without_a_hit_says_that_no_channels_are_open() {
 #[tokio::test]
 async fn a_wrong_setting_tells_its_cause_twice() {
     for (setup, cause) in [
-        (Setup::default().flag("--config").flag("nowhere.toml"), "os error 2"),
-        (Setup::default().flag("--motd").flag("nowhere.txt"), "os error 2"),
-        (Setup::default().config("motd = \"nowhere.txt\""), "os error 2"),
-        (Setup::default().flag("--listen").flag("nonsense"), "it has no port"),
+        (ServerSetup::default().flag("--config").flag("nowhere.toml"), "os error 2"),
+        (ServerSetup::default().flag("--motd").flag("nowhere.txt"), "os error 2"),
+        (ServerSetup::default().config("motd = \"nowhere.txt\""), "os error 2"),
+        (ServerSetup::default().flag("--listen").flag("nonsense"), "it has no port"),
     ] {
         let (log, status) = setup.run_to_end().await;
         assert_eq!(status.code(), Some(1), "{log}");

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use chat_testkit::client::Skip;
-use chat_testkit::{Setup, TestClient, TestServer};
+use chat_testkit::{ServerSetup, TestClient, TestServer};
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
 
@@ -28,7 +28,7 @@ pub(crate) const NO_WRITE_DEADLINE: &str = "limits.write_seconds = 36000";
 /// A client in `#general` that reads nothing for a while.
 async fn stuck(server: &TestServer) -> TestClient {
     let mut stuck = TestClient::over("stuck", narrow(server.address()));
-    stuck.settle_in(chat_testkit::Form::Text).await;
+    stuck.settle_in(chat_testkit::ClientFormat::Text).await;
     stuck.ask("/enter general").await;
     stuck
 }
@@ -62,7 +62,7 @@ async fn a_reader_that_never_reads_costs_little_and_nobody_else_misses_a_line() 
     const AT_ONCE: usize = 200;
     // On a disk: messages stored in memory aren't a cost of a reader.
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+    let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
     let server = setup.config(NO_WRITE_DEADLINE).start().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;
@@ -123,7 +123,7 @@ async fn fifty_silent_connections_hinder_nobody() {
 
 #[tokio::test]
 async fn out_of_open_files_those_connected_notice_nothing_and_the_others_come_in_later() {
-    let server = Setup::unpaced().open_files(64).start().await;
+    let server = ServerSetup::unpaced().open_files(64).start().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;
     alice.ask("/create general").await;
@@ -151,7 +151,7 @@ async fn out_of_open_files_those_connected_notice_nothing_and_the_others_come_in
 #[tokio::test]
 async fn out_of_open_files_the_admin_socket_still_answers() {
     let data = tempfile::tempdir().unwrap();
-    let server = Setup::unpaced().keeping(data.path()).open_files(64).start().await;
+    let server = ServerSetup::unpaced().keeping(data.path()).open_files(64).start().await;
     server.wait_for_log("WARN the limit of open files (LimitNOFILE=) has no room").await;
     let mut crowd = Vec::new();
     for _ in 0..80 {
@@ -166,7 +166,7 @@ async fn out_of_open_files_the_admin_socket_still_answers() {
 
 #[tokio::test]
 async fn the_server_is_full() {
-    let server = Setup::default().config("limits.connections = 2").start().await;
+    let server = ServerSetup::default().config("limits.connections = 2").start().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;
     for _ in 0..100 {
@@ -191,7 +191,7 @@ async fn the_server_is_full() {
 
 #[tokio::test]
 async fn a_name_must_be_given_in_time() {
-    let server = Setup::default().config("limits.name_seconds = 1").start().await;
+    let server = ServerSetup::default().config("limits.name_seconds = 1").start().await;
     let mut named = server.person("named").await;
     let mut silent = server.newcomer("silent").await;
     // Lines that give no name change nothing.
@@ -206,7 +206,7 @@ async fn a_name_must_be_given_in_time() {
 
 #[tokio::test]
 async fn who_takes_nothing_is_cut_off() {
-    let server = Setup::unpaced().config("limits.write_seconds = 1").start().await;
+    let server = ServerSetup::unpaced().config("limits.write_seconds = 1").start().await;
     let mut alice = server.person("alice").await;
     let mut bob = server.person("bob").await;
     alice.ask("/create general").await;
@@ -230,7 +230,7 @@ async fn who_takes_nothing_is_cut_off() {
 #[tokio::test]
 async fn lines_are_paced_and_none_is_lost() {
     let config = "limits.burst_lines = 5\nlimits.lines_per_second = 10";
-    let server = Setup::default().config(config).start().await;
+    let server = ServerSetup::default().config(config).start().await;
     let mut fast = server.newcomer("fast").await;
     fast.expect(&["* Welcome to chat.test.", "* Type your name to begin, or /help for the menu."])
         .await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chat_testkit::{Form, Setup, TestClient, TestServer};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer};
 use serde_json::{Value, json};
 
 /// The answer to a line.
@@ -44,7 +44,7 @@ async fn rows(person: &mut TestClient, line: &str) -> Vec<Value> {
 async fn people<const N: usize>(server: &TestServer, names: [&str; N]) -> [TestClient; N] {
     let mut people = Vec::new();
     for name in names {
-        people.push(server.person_in(name, Form::Json).await);
+        people.push(server.person_in(name, ClientFormat::Json).await);
     }
     people.try_into().unwrap_or_else(|_| unreachable!())
 }
@@ -60,7 +60,7 @@ async fn wait_until_ok(person: &mut TestClient, line: &str) {
 #[tokio::test]
 async fn how_a_channel_is_run_outlives_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+    let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
     let mut server = setup.start().await;
     let mut alice = owner(&server, "alice").await;
     let [mut bob, mut carol] = people(&server, ["bob", "carol"]).await;
@@ -130,7 +130,7 @@ async fn how_a_channel_is_run_outlives_a_kill() {
 #[tokio::test]
 async fn a_hidden_channel_is_hidden_after_a_restart_too() {
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+    let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
     let mut server = setup.start().await;
     let [mut alice, bob] = people(&server, ["alice", "bob"]).await;
     ok(&mut alice, "/create secret").await;
@@ -255,7 +255,7 @@ async fn a_slow_channel_tells_how_long_to_wait() {
 
 /// A user with an account, on one device.
 async fn owner(server: &TestServer, name: &str) -> TestClient {
-    let mut device = server.person_in(name, Form::Json).await;
+    let mut device = server.person_in(name, ClientFormat::Json).await;
     ok(&mut device, "/register correct horse").await;
     device
 }
@@ -264,7 +264,7 @@ async fn owner(server: &TestServer, name: &str) -> TestClient {
 async fn device(server: &TestServer, name: &str) -> (TestClient, Vec<Value>) {
     let mut device = server.newcomer(name).await;
     device.settle().await;
-    device.take_format(Form::Json).await;
+    device.take_format(ClientFormat::Json).await;
     let (rows, answer) = device.ask_json(&format!("/login {name} correct horse")).await;
     assert_eq!(answer["type"], "ok", "{answer}");
     (device, rows)
@@ -278,7 +278,7 @@ fn back_in(rows: &[Value]) -> Vec<&str> {
 #[tokio::test]
 async fn bans_and_mutes_of_accounts_hold_on_every_device_and_over_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+    let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
     let mut server = setup.start().await;
     let (mut alice, mut bob) = (owner(&server, "alice").await, owner(&server, "bob").await);
     let mut carol = owner(&server, "carol").await;
@@ -324,7 +324,7 @@ async fn bans_and_mutes_of_accounts_hold_on_every_device_and_over_a_kill() {
 #[tokio::test]
 async fn an_account_that_is_put_out_while_it_is_away_does_not_come_back() {
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+    let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
     let mut server = setup.start().await;
     let (mut alice, mut bob) = (owner(&server, "alice").await, owner(&server, "bob").await);
     for channel in ["dev", "other", "third"] {
@@ -352,7 +352,7 @@ async fn an_account_that_is_put_out_while_it_is_away_does_not_come_back() {
 #[tokio::test]
 async fn an_operator_with_an_account_keeps_the_right_and_passes_it_on() {
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+    let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
     let mut server = setup.start().await;
     let (mut alice, mut bob) = (owner(&server, "alice").await, owner(&server, "bob").await);
     ok(&mut alice, "/create dev").await;
@@ -401,17 +401,17 @@ async fn a_hidden_channel_is_not_told_of_by_what_it_forbids() {
 #[tokio::test]
 async fn a_ban_and_a_mute_by_name_follow_whom_they_hit() {
     let server = TestServer::start_unpaced().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     ok(&mut alice, "/create dev").await;
     for (act, code_told) in [("/mute", "muted"), ("/ban", "banned")] {
         let name = format!("bob{code_told}");
-        let mut bob = server.person_in(&name, Form::Json).await;
+        let mut bob = server.person_in(&name, ClientFormat::Json).await;
         ok(&mut alice, &format!("{act} {name}")).await;
         // Its end shows that the name is free.
         bob.send("/quit").await;
         bob.read_to_end().await;
         // Another connection under the name, which then takes another one.
-        let mut again = server.person_in(&name, Form::Json).await;
+        let mut again = server.person_in(&name, ClientFormat::Json).await;
         let enters = answer(&mut again, "/enter dev").await;
         let is_in = enters["type"] == "ok";
         if is_in {
@@ -453,7 +453,7 @@ async fn signing_in_makes_nobody_quicker_in_a_slow_channel() {
     drop(lou);
     ok(&mut alice, "/create dev").await;
     ok(&mut alice, "/set slow 1h").await;
-    let mut guest = server.person_in("zoe", Form::Json).await;
+    let mut guest = server.person_in("zoe", ClientFormat::Json).await;
     ok(&mut guest, "/enter dev").await;
     ok(&mut guest, "one").await;
     ok(&mut guest, "/login lou correct horse").await;
@@ -468,7 +468,7 @@ async fn signing_in_makes_nobody_quicker_in_a_slow_channel() {
 #[tokio::test]
 async fn a_stranger_who_inherits_a_channel_destroys_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+    let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
     let mut server = setup.start().await;
     let [mut alice, mut bob] = people(&server, ["alice", "bob"]).await;
     ok(&mut alice, "/create dev").await;
@@ -478,7 +478,7 @@ async fn a_stranger_who_inherits_a_channel_destroys_nothing() {
     alice.read_to_end().await;
     bob.read_until(|line| line.contains(r#""type":"gone""#)).await;
     let destroys = ["/drop dev", "/purge alice", "/op carol", "/deop carol"];
-    let mut carol = server.person_in("carol", Form::Json).await;
+    let mut carol = server.person_in("carol", ClientFormat::Json).await;
     ok(&mut carol, "/enter dev").await;
     for act in destroys {
         assert_eq!(code(&mut bob, act).await, "not-allowed", "{act}");
@@ -522,7 +522,7 @@ async fn the_right_passes_to_an_account_that_is_away() {
     ok(&mut alice, "/deop alice").await;
     let mut kate = server.newcomer("kate").await;
     kate.settle().await;
-    kate.take_format(Form::Json).await;
+    kate.take_format(ClientFormat::Json).await;
     ok(&mut kate, "/login kate correct horse").await;
     ok(&mut kate, "/enter dev").await;
     ok(&mut kate, "/set slow 1s").await;

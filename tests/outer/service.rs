@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use chat_testkit::{Setup, binary};
+use chat_testkit::{ServerSetup, binary};
 use tokio::net::UnixDatagram;
 use tokio::time::timeout;
 
@@ -50,7 +50,7 @@ async fn the_service_manager_is_told_of_the_beginning_and_the_end() {
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
     let mut server =
-        Setup::default().environment("NOTIFY_SOCKET", path.to_str().unwrap()).start().await;
+        ServerSetup::default().environment("NOTIFY_SOCKET", path.to_str().unwrap()).start().await;
     let ready = hear(&manager).await;
     let status = format!("STATUS=Listening on {}", server.address());
     assert!(ready.iter().any(|line| line == "READY=1"), "{ready:?}");
@@ -66,7 +66,7 @@ async fn the_service_manager_hears_again_and_again_that_the_server_is_alive() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
-    let setup = Setup::default().environment("NOTIFY_SOCKET", path.to_str().unwrap());
+    let setup = ServerSetup::default().environment("NOTIFY_SOCKET", path.to_str().unwrap());
     let mut server = setup.environment("WATCHDOG_USEC", "300000").start().await;
     let mut alive = 0;
     while alive < 3 {
@@ -85,7 +85,7 @@ pub(super) async fn hear(manager: &UnixDatagram) -> Vec<String> {
 
 #[tokio::test]
 async fn without_a_service_manager_nothing_is_missing() {
-    let gone = Setup::default().environment("NOTIFY_SOCKET", "/nowhere/at/all");
+    let gone = ServerSetup::default().environment("NOTIFY_SOCKET", "/nowhere/at/all");
     let mut server = gone.start().await;
     server.wait_for_log("WARN the service manager can't be told").await;
     server.person("alice").await;

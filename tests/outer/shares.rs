@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use chat_testkit::client::Skip;
-use chat_testkit::server::{Setup, TestServer};
+use chat_testkit::server::{ServerSetup, TestServer};
 
 /// A server without rate limits and with small shares.
 async fn frugal(limits: &str) -> TestServer {
     let limits = format!("[limits]\nburst_lines = 100000\nlines_per_second = 100000\n{limits}\n");
-    Setup::default().config(limits).start().await
+    ServerSetup::default().config(limits).start().await
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn accounts_renames_topics_chats_and_acts_are_paced_for_each_address() {
 #[tokio::test]
 async fn who_connects_anew_has_no_new_pace() {
     let config = "[limits]\nburst_lines = 10\nlines_per_second = 10\npace_of_address = 2";
-    let server = Setup::default().config(config).start().await;
+    let server = ServerSetup::default().config(config).start().await;
     let begun = Instant::now();
     for _ in 0..6 {
         let mut again = server.newcomer("again").await;
@@ -107,7 +107,7 @@ async fn who_connects_anew_has_no_new_pace() {
 #[tokio::test]
 async fn connections_from_one_address_have_a_pace() {
     // From loopback a hundred times as many.
-    let server = Setup::default().config("limits.connects_per_minute = 1").start().await;
+    let server = ServerSetup::default().config("limits.connects_per_minute = 1").start().await;
     let mut refused = None;
     for _ in 0..110 {
         let mut again = server.newcomer("again").await;

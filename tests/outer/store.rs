@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use chat_server::store::{Durability, Store, StoreLocation, WriteOp};
-use chat_testkit::{Form, Setup, TestClient, TestServer};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer};
 use serde_json::Value;
 use socket2::SockRef;
 use tempfile::TempDir;
@@ -15,13 +15,13 @@ const DAY_MILLIS: i64 = 24 * 3_600_000;
 /// A server on a directory that outlives the process.
 struct Kept {
     folder: TempDir,
-    setup: Setup,
+    setup: ServerSetup,
 }
 
 impl Kept {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let setup = Setup::unpaced().keeping(&folder.path().join("data"));
+        let setup = ServerSetup::unpaced().keeping(&folder.path().join("data"));
         Self { folder, setup }
     }
 
@@ -123,7 +123,7 @@ fn no_faults(data: &Path) {
 async fn a_channel_its_topic_and_its_lines_outlive_a_restart() {
     let kept = Kept::new();
     let mut server = kept.setup.start().await;
-    let mut alice = server.person_in("Alice", Form::Json).await;
+    let mut alice = server.person_in("Alice", ClientFormat::Json).await;
     ok(alice.ask_json("/create Dev First").await);
     assert_eq!(say(&mut alice, "one").await, 1);
     assert_eq!(say(&mut alice, "/me does two").await, 2);
@@ -133,7 +133,7 @@ async fn a_channel_its_topic_and_its_lines_outlive_a_restart() {
     assert!(server.terminate().await.success());
 
     let mut server = kept.again(&server).await;
-    let mut alice = server.person_in("Alice", Form::Json).await;
+    let mut alice = server.person_in("Alice", ClientFormat::Json).await;
     let (_, entered) = ok(alice.ask_json("/enter dev").await);
     assert_eq!((&entered["topic"], entered["last"].as_u64()), (&"Set".into(), Some(3)));
     assert_eq!(say(&mut alice, "four").await, 4);
@@ -141,7 +141,7 @@ async fn a_channel_its_topic_and_its_lines_outlive_a_restart() {
     server.kill().await;
 
     let server = kept.again(&server).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     let (rows, entered) = ok(bob.ask_json("/enter dev after 0").await);
     let rows = lines_of(&rows);
     assert_eq!((&entered["topic"], &entered["channel"]), (&"Set anew".into(), &"#Dev".into()));
@@ -162,10 +162,10 @@ async fn entering_after_a_line_is_exact_while_others_talk() {
     let lines = vec![(0, "past"); 5000];
     kept.past(1, "general", &lines);
     let server = kept.setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     ok(alice.ask_json("/enter general").await);
     for after in [0, 17, 4999, 5000] {
-        let mut bob = server.person_in("bob", Form::Json).await;
+        let mut bob = server.person_in("bob", ClientFormat::Json).await;
         let (_, before) = ok(alice.ask_json("/history general 1").await);
         assert_eq!(before["count"], 1);
         // More than the ring holds, during the replay.
@@ -214,12 +214,12 @@ fn lines_of(rows: &[Value]) -> Vec<Value> {
 async fn history_is_told_in_any_range_and_replayed_on_entry() {
     let kept = Kept::new();
     let mut server = kept.setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     ok(alice.ask_json("/create general").await);
     say_many(&mut alice, "#general", 700).await;
     server.kill().await;
     let server = kept.again(&server).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     let range = |from: u64, to: u64| (from..=to).collect::<Vec<_>>();
     assert_eq!(ids(&past(&mut bob, "/enter general").await), range(681, 700));
     for (line, found) in [
@@ -254,7 +254,7 @@ async fn history_is_told_in_any_range_and_replayed_on_entry() {
     );
     assert!(carol.ask("/history 3 before 10").await.iter().any(|line| line.ends_with("alice: 9")));
     // Non-members receive nothing.
-    let mut dave = server.person_in("dave", Form::Json).await;
+    let mut dave = server.person_in("dave", ClientFormat::Json).await;
     assert_eq!(code(&dave.ask_json("/history general").await), "not-in-channel");
 }
 
@@ -263,10 +263,10 @@ async fn as_many_lines_are_replayed_as_the_settings_say() {
     for lines in [0, 3] {
         let kept = Kept::with(&format!("[history]\nreplay_lines = {lines}"));
         let server = kept.setup.start().await;
-        let mut alice = server.person_in("alice", Form::Json).await;
+        let mut alice = server.person_in("alice", ClientFormat::Json).await;
         ok(alice.ask_json("/create general").await);
         say_many(&mut alice, "#general", 30).await;
-        let mut bob = server.person_in("bob", Form::Json).await;
+        let mut bob = server.person_in("bob", ClientFormat::Json).await;
         let told = past(&mut bob, "/enter general").await;
         assert_eq!(ids(&told), (31 - lines..=30).collect::<Vec<_>>());
         assert_eq!(past(&mut bob, "/enter general after 5").await.len(), 25);
@@ -279,7 +279,7 @@ async fn lines_are_kept_as_many_as_each_channel_is_set_to() {
                   [history.channels.\"#all\"]\nkeep_lines = 0";
     let kept = Kept::with(config);
     let mut server = kept.setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     for channel in ["general", "dev", "all"] {
         ok(alice.ask_json(&format!("/create {channel}")).await);
         say_many(&mut alice, &format!("#{channel}"), 600).await;
@@ -296,7 +296,7 @@ async fn lines_are_kept_as_many_as_each_channel_is_set_to() {
         if !kill {
             server.kill().await;
             server = kept.again(&server).await;
-            alice = server.person_in("alice", Form::Json).await;
+            alice = server.person_in("alice", ClientFormat::Json).await;
             for channel in ["general", "dev", "all"] {
                 ok(alice.ask_json(&format!("/enter {channel}")).await);
             }
@@ -312,7 +312,7 @@ async fn lines_are_kept_as_many_as_each_channel_is_set_to() {
 async fn the_first_lines_after_one_that_is_gone_are_those_that_are_left() {
     let kept = Kept::with("[history]\nkeep_lines = 20\n");
     let server = kept.setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     ok(alice.ask_json("/create general").await);
     say_many(&mut alice, "#general", 100).await;
     for (asked, first, last) in
@@ -327,7 +327,7 @@ async fn the_first_lines_after_one_that_is_gone_are_those_that_are_left() {
 async fn what_a_lone_line_pushes_out_is_deleted_without_another_one() {
     let kept = Kept::with("[history.channels.\"#dev\"]\nkeep_lines = 5\n");
     let server = kept.setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     for channel in ["general", "dev"] {
         ok(alice.ask_json(&format!("/create {channel}")).await);
     }
@@ -353,7 +353,7 @@ async fn what_a_lone_line_pushes_out_is_deleted_without_another_one() {
 async fn who_is_kicked_while_they_are_told_the_past_hears_it_in_order() {
     let kept = Kept::new();
     let server = kept.setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     ok(alice.ask_json("/create general").await);
     let said = "x".repeat(800);
     for _ in 0..50 {
@@ -362,7 +362,7 @@ async fn who_is_kicked_while_they_are_told_the_past_hears_it_in_order() {
             ok(alice.answer_json().await);
         }
     }
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     // More than bob's side buffers, so the kick comes in the middle.
     bob.send("/enter general after 0").await;
     alice.read_until(|line| line.contains(r#""type":"entered""#)).await;
@@ -388,8 +388,8 @@ const LINES: u64 = 2000;
 async fn a_private_line_is_told_as_past_or_live_and_not_both() {
     let kept = Kept::new();
     let server = kept.setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     let talk = async {
         let mut said = 0;
         while said < LINES {
@@ -435,7 +435,7 @@ async fn lines_are_kept_as_long_as_each_channel_is_set_to() {
     }
     kept.past(4, "gone", &ages[..2]);
     let mut server = kept.setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     for (channel, left) in [("general", 2), ("dev", 4), ("all", 5), ("gone", 0)] {
         ok(alice.ask_json(&format!("/enter {channel}")).await);
         // It is done in steps.
@@ -462,7 +462,7 @@ async fn lost(server: &TestServer, who: &str) -> (TestClient, impl FnOnce()) {
     let stream = stream.into_std().unwrap();
     let other = stream.try_clone().unwrap();
     let mut client = TestClient::over(who, TcpStream::from_std(stream).unwrap());
-    client.settle_in(Form::Json).await;
+    client.settle_in(ClientFormat::Json).await;
     let reset = move || {
         SockRef::from(&other).set_linger(Some(std::time::Duration::ZERO)).unwrap();
         drop(other);
@@ -474,8 +474,8 @@ async fn lost(server: &TestServer, who: &str) -> (TestClient, impl FnOnce()) {
 async fn a_private_chat_is_read_by_its_two_and_by_nobody_else() {
     let kept = Kept::new();
     let mut server = kept.setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     assert_eq!(say(&mut alice, "/msg bob one secret").await, 1);
     assert_eq!(say(&mut bob, "/msg alice two secret").await, 2);
     for _ in 0..2 {
@@ -488,15 +488,15 @@ async fn a_private_chat_is_read_by_its_two_and_by_nobody_else() {
             assert_eq!(found, ["two secret", "one secret"]);
             assert_eq!(past_texts(one, &format!("/search in:@{other} two")).await, ["two secret"]);
         }
-        let mut eve = server.person_in("eve", Form::Json).await;
+        let mut eve = server.person_in("eve", ClientFormat::Json).await;
         for line in ["/history @alice", "/history @bob", "/search secret", "/search in:@bob secret"]
         {
             assert_eq!(past_texts(&mut eve, line).await, [""; 0], "{line}");
         }
         server.kill().await;
         server = kept.again(&server).await;
-        alice = server.person_in("alice", Form::Json).await;
-        bob = server.person_in("bob", Form::Json).await;
+        alice = server.person_in("alice", ClientFormat::Json).await;
+        bob = server.person_in("bob", ClientFormat::Json).await;
     }
     // The chat continues for both.
     assert_eq!(say(&mut alice, "/msg bob three").await, 3);
@@ -504,7 +504,7 @@ async fn a_private_chat_is_read_by_its_two_and_by_nobody_else() {
     assert!(rows.last().unwrap().contains(r#""id":3"#), "{rows:?}");
     // A client that lost its connection returns to it.
     quit(alice).await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     assert_eq!(past_texts(&mut alice, "/history @bob").await, [""; 0], "the first alice has left");
     assert_eq!(past_texts(&mut alice, "/search secret").await, [""; 0]);
     assert_eq!(say(&mut alice, "/msg bob as another").await, 1);
@@ -515,7 +515,7 @@ async fn a_private_chat_is_read_by_its_two_and_by_nobody_else() {
     reset();
     drop(carol);
     bob.read_until(|line| line.contains(r#""type":"gone","user":"carol""#)).await;
-    let mut carol = server.person_in("carol", Form::Json).await;
+    let mut carol = server.person_in("carol", ClientFormat::Json).await;
     assert_eq!(past_texts(&mut carol, "/history @bob").await, ["from carol"]);
     // A stranger who takes the name of a user who has left sees nothing, also after a restart.
     quit(bob).await;
@@ -525,11 +525,11 @@ async fn a_private_chat_is_read_by_its_two_and_by_nobody_else() {
     say(&mut carol, "/say #after it").await;
     server.kill().await;
     let server = kept.again(&server).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     for line in ["/history @alice", "/history @carol", "/search secret", "/search from:carol"] {
         assert_eq!(past_texts(&mut bob, line).await, [""; 0], "{line}");
     }
-    let mut carol = server.person_in("carol", Form::Json).await;
+    let mut carol = server.person_in("carol", ClientFormat::Json).await;
     assert_eq!(past_texts(&mut carol, "/history @bob").await, [""; 0], "this bob is another");
     no_faults(&kept.data());
 }
@@ -538,8 +538,8 @@ async fn a_private_chat_is_read_by_its_two_and_by_nobody_else() {
 async fn whom_one_ignores_is_hidden_in_the_past() {
     let kept = Kept::new();
     let mut server = kept.setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
-    let mut mallory = server.person_in("Mallory", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    let mut mallory = server.person_in("Mallory", ClientFormat::Json).await;
     ok(alice.ask_json("/create general").await);
     ok(mallory.ask_json("/enter general").await);
     say(&mut alice, "good word").await;
@@ -547,7 +547,7 @@ async fn whom_one_ignores_is_hidden_in_the_past() {
     say(&mut alice, "good word again").await;
     server.kill().await;
     let server = kept.again(&server).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     ok(bob.ask_json("/ignore mallory").await);
     let good = ["good word", "good word again"];
     for line in ["/enter general", "/history general", "/enter general after 0"] {
@@ -567,8 +567,8 @@ async fn a_search_finds_by_words_phrases_people_places_and_days() {
     let kept = Kept::new();
     kept.past(1, "old", &[(400, "The release notes of long ago"), (0, "release of today")]);
     let mut server = kept.setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     ok(alice.ask_json("/create general").await);
     ok(bob.ask_json("/enter general").await);
     ok(alice.ask_json("/create secret").await);
@@ -577,7 +577,7 @@ async fn a_search_finds_by_words_phrases_people_places_and_days() {
     say(&mut alice, "/say #secret hidden release").await;
     server.kill().await;
     let server = kept.again(&server).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     ok(bob.ask_json("/enter general").await);
     ok(bob.ask_json("/enter old").await);
     let day = {
@@ -628,7 +628,7 @@ async fn one_directory_has_one_server() {
         "{log}"
     );
     // The first one isn't affected.
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     ok(alice.ask_json("/create general").await);
     assert_eq!(say(&mut alice, "hi").await, 1);
 }
@@ -661,8 +661,8 @@ async fn a_database_that_isnt_ours_is_refused_and_left_as_it_is() {
 async fn what_is_said_once_is_said_once_over_restarts() {
     let kept = Kept::new();
     let mut server = kept.setup.start().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     ok(alice.ask_json("/create general").await);
     ok(bob.ask_json("/enter general").await);
     let (_, first) = ok(alice.ask_json("/once k1 #general hi").await);
@@ -674,7 +674,7 @@ async fn what_is_said_once_is_said_once_over_restarts() {
     assert_eq!(one, other);
     server.kill().await;
     let mut server = kept.again(&server).await;
-    let mut alice = server.person_in("Alice", Form::Json).await;
+    let mut alice = server.person_in("Alice", ClientFormat::Json).await;
     // Not entered, another text; and bob isn't online.
     assert_eq!(ok(alice.ask_json("/once k1 #general hi").await).1, first);
     assert_eq!(ok(alice.ask_json("/once k1 #general other words").await).1, first);
@@ -682,7 +682,7 @@ async fn what_is_said_once_is_said_once_over_restarts() {
     assert_eq!(code(&alice.ask_json("/once k4 #general hi").await), "not-in-channel");
     assert_eq!(code(&alice.ask_json("/once k5 @bob hi").await), "no-such-user");
     // Keys are per name.
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     ok(bob.ask_json("/enter general").await);
     assert_eq!(say(&mut bob, "/once k1 #general bob's").await, 3);
     ok(alice.ask_json("/enter general").await);
@@ -690,7 +690,7 @@ async fn what_is_said_once_is_said_once_over_restarts() {
     assert_eq!(say(&mut alice, "/once k4 #general hi").await, 4);
     assert!(server.terminate().await.success());
     let server = kept.again(&server).await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     let there = past_texts(&mut alice, "/enter general after 0").await;
     assert_eq!(there, ["hi", "both", "bob's", "hi"]);
     no_faults(&kept.data());

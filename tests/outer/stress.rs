@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use chat_testkit::client::{Form, TestClient};
+use chat_testkit::client::{ClientFormat, TestClient};
 use chat_testkit::dice::{Dice, seed_in};
-use chat_testkit::server::Setup;
+use chat_testkit::server::ServerSetup;
 
 /// Clients at once.
 const CLIENTS: u64 = 12;
@@ -61,7 +61,7 @@ fn command(own: u64, random: &mut Dice) -> String {
 async fn connect(own: u64, address: SocketAddr, random: &mut Dice) -> TestClient {
     let mut client = TestClient::connect(&name(own, random), address).await;
     client.set_deadline(ANSWERED_WITHIN);
-    client.settle_in(Form::Text).await;
+    client.settle_in(ClientFormat::Text).await;
     client
 }
 
@@ -89,7 +89,7 @@ async fn every_command_is_answered_whatever_others_do_meanwhile() {
     let seed = seed_in("STRESS_SEED");
     eprintln!("STRESS_SEED={seed}");
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Setup::unpaced().keeping(folder.path()).start().await;
+    let mut server = ServerSetup::unpaced().keeping(folder.path()).start().await;
     let address = server.address();
     let mut playing = tokio::task::JoinSet::new();
     for own in 0..CLIENTS {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use chat_server::store::{AccountOp, Durability, Store, StoreLocation};
-use chat_testkit::{Form, Setup, TestServer, binary};
+use chat_testkit::{ClientFormat, ServerSetup, TestServer, binary};
 use tempfile::TempDir;
 
 struct Data {
@@ -19,7 +19,7 @@ impl Data {
     }
 
     async fn server(&self) -> TestServer {
-        Setup::unpaced().keeping(&self.folder.path().join("data")).start().await
+        ServerSetup::unpaced().keeping(&self.folder.path().join("data")).start().await
     }
 
     /// Runs a tool on another directory.
@@ -55,7 +55,7 @@ fn said(output: &Output) -> String {
 /// A server with three messages in `#dev`.
 async fn with_three_lines(data: &Data) -> TestServer {
     let server = data.server().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json("/create Dev About it").await;
     for line in ["one", "/me waves", "größer als 東京"] {
         assert_eq!(alice.ask_json(line).await.1["type"], "ok");
@@ -68,7 +68,7 @@ async fn a_backup_of_a_running_server_is_a_whole_store() {
     let data = Data::new();
     let server = with_three_lines(&data).await;
     assert!(data.succeeds("data", &["backup", "copy.db"]).contains("opened and found whole"));
-    let mut bob = server.person_in("bob", Form::Json).await;
+    let mut bob = server.person_in("bob", ClientFormat::Json).await;
     bob.ask_json("/enter dev").await;
     bob.ask_json("after the backup").await;
     assert!(data.fails("data", &["backup", "copy.db"]).contains("is there already"));
@@ -77,8 +77,8 @@ async fn a_backup_of_a_running_server_is_a_whole_store() {
     // Restored as documented.
     fs::create_dir(data.path("restored")).unwrap();
     fs::copy(data.path("copy.db"), data.path("restored/chat.db")).unwrap();
-    let restored = Setup::unpaced().keeping(&data.path("restored")).start().await;
-    let mut carol = restored.person_in("carol", Form::Json).await;
+    let restored = ServerSetup::unpaced().keeping(&data.path("restored")).start().await;
+    let mut carol = restored.person_in("carol", ClientFormat::Json).await;
     let (rows, entered) = carol.ask_json("/enter dev after 0").await;
     assert_eq!((entered["last"].as_u64(), &entered["topic"]), (Some(3), &"About it".into()));
     assert_eq!(rows.iter().filter(|row| row["type"] == "message").count(), 3);
@@ -90,7 +90,7 @@ async fn a_backup_is_put_in_place_and_the_old_files_are_kept_aside() {
     let data = Data::new();
     let mut server = with_three_lines(&data).await;
     data.succeeds("data", &["backup", "copy.db"]);
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json("/enter dev").await;
     assert_eq!(alice.ask_json("after the backup").await.1["id"], 4);
     let refused = data.fails("data", &["restore", "copy.db"]);
@@ -131,8 +131,8 @@ async fn a_backup_is_put_in_place_and_the_old_files_are_kept_aside() {
 
 /// The last id of `#dev`, after a start and a graceful stop.
 async fn last_id(data: &Data, name: &str) -> u64 {
-    let mut server = Setup::unpaced().keeping(&data.path(name)).start().await;
-    let mut zoe = server.person_in("zoe", Form::Json).await;
+    let mut server = ServerSetup::unpaced().keeping(&data.path(name)).start().await;
+    let mut zoe = server.person_in("zoe", ClientFormat::Json).await;
     let last = zoe.ask_json("/enter dev").await.1["last"].as_u64().unwrap();
     assert!(server.terminate().await.success());
     last
@@ -165,7 +165,7 @@ async fn a_half_of_a_store_is_refused_with_its_cure() {
         ),
         ("undone", "chat.db is a backup", "undone/chat.db".to_owned()),
     ] {
-        let setup = Setup::unpaced().keeping(&data.path(name));
+        let setup = ServerSetup::unpaced().keeping(&data.path(name));
         let (log, status) = setup.run_to_end().await;
         assert_eq!(status.code(), Some(1), "{name}: {log}");
         assert!(log.contains(words) && log.contains("restore"), "{name}: {log}");
@@ -240,8 +240,8 @@ async fn an_export_is_imported_once_and_the_same() {
     fs::write(data.path("empty.jsonl"), rows[0]).unwrap();
     data.succeeds("empty", &["import", "empty.jsonl"]);
     {
-        let server = Setup::unpaced().keeping(&data.path("empty")).start().await;
-        let mut alice = server.person_in("alice", Form::Json).await;
+        let server = ServerSetup::unpaced().keeping(&data.path("empty")).start().await;
+        let mut alice = server.person_in("alice", ClientFormat::Json).await;
         alice.ask_json("/enter dev").await;
         assert_eq!(alice.ask_json("four").await.1["id"], 4);
     }
@@ -265,9 +265,9 @@ async fn an_export_is_imported_once_and_the_same() {
 async fn what_is_hidden_in_a_channel_is_in_no_export_and_keeps_its_place() {
     let data = Data::new();
     {
-        let mut server = Setup::unpaced().keeping(&data.path("data")).start().await;
-        let mut alice = server.person_in("alice", Form::Json).await;
-        let mut bob = server.person_in("bob", Form::Json).await;
+        let mut server = ServerSetup::unpaced().keeping(&data.path("data")).start().await;
+        let mut alice = server.person_in("alice", ClientFormat::Json).await;
+        let mut bob = server.person_in("bob", ClientFormat::Json).await;
         alice.ask_json("/register correct horse").await;
         alice.ask_json("/create dev").await;
         bob.ask_json("/enter dev").await;
@@ -323,7 +323,7 @@ fn what_is_kept_of_an_account_is_exported() {
 async fn a_check_beside_people_who_talk_finds_no_fault() {
     let data = Data::new();
     let server = data.server().await;
-    let mut alice = server.person_in("alice", Form::Json).await;
+    let mut alice = server.person_in("alice", ClientFormat::Json).await;
     alice.ask_json("/create general").await;
     let talk = async {
         loop {

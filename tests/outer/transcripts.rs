@@ -30,7 +30,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chat_testkit::{Form, Setup, TestClient, TestServer, binary};
+use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer, binary};
 
 mod pages;
 
@@ -123,15 +123,15 @@ const ADMIN_SOCKET: &str = "admin.sock";
 
 /// The state of a running transcript.
 struct Play {
-    format: Form,
+    format: ClientFormat,
     server: TestServer,
     /// In order of arrival.
     people: Vec<TestClient>,
 }
 
 impl Play {
-    async fn begin(steps: &[Step], format: Form) -> Self {
-        let mut setup = Setup::unpaced().flag("--admin-socket").flag(ADMIN_SOCKET);
+    async fn begin(steps: &[Step], format: ClientFormat) -> Self {
+        let mut setup = ServerSetup::unpaced().flag("--admin-socket").flag(ADMIN_SOCKET);
         let settings: Vec<&str> = steps
             .iter()
             .filter_map(|step| match &step.action {
@@ -418,7 +418,7 @@ fn assert_shape(shown: &str, value: &serde_json::Value, line: &str) {
     assert!(fits, "{value} is no {shown} in {line}");
 }
 
-async fn check(path: &Path, format: Form) -> Result<usize, String> {
+async fn check(path: &Path, format: ClientFormat) -> Result<usize, String> {
     let fail = |why: String| format!("{}:0: {why}", path.display());
     let text = fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
     let steps = parse(&text).map_err(fail)?;
@@ -427,7 +427,7 @@ async fn check(path: &Path, format: Form) -> Result<usize, String> {
 }
 
 /// Plays the steps of `path`, and compares the output of each.
-async fn check_steps(path: &Path, steps: &[Step], format: Form) -> Result<(), String> {
+async fn check_steps(path: &Path, steps: &[Step], format: ClientFormat) -> Result<(), String> {
     let mut play = Play::begin(steps, format).await;
     for step in steps.iter().filter(|step| !matches!(step.action, Action::Comment(_))) {
         play.act(&step.action).await;
@@ -440,7 +440,7 @@ async fn check_steps(path: &Path, steps: &[Step], format: Form) -> Result<(), St
 }
 
 /// Plays the steps, and records the output of each.
-async fn play_anew(steps: &mut [Step], format: Form) {
+async fn play_anew(steps: &mut [Step], format: ClientFormat) {
     let mut play = Play::begin(steps, format).await;
     for step in steps {
         play.act(&step.action).await;
@@ -457,7 +457,7 @@ async fn play_anew(steps: &mut [Step], format: Form) {
 }
 
 /// Generates a transcript from the steps of `from`.
-async fn update(from: &Path, path: &Path, format: Form) {
+async fn update(from: &Path, path: &Path, format: ClientFormat) {
     let mut steps = parse(&fs::read_to_string(from).unwrap()).unwrap();
     play_anew(&mut steps, format).await;
     let written: String = steps.iter().map(Step::written).collect();
@@ -485,9 +485,11 @@ fn steps_of(path: &Path) -> Vec<String> {
     steps.iter().map(|step| step.action.written()).collect()
 }
 
-async fn check_all(format: Form) {
-    let paths: Vec<PathBuf> =
-        transcripts().into_iter().filter(|path| is_json(path) == (format == Form::Json)).collect();
+async fn check_all(format: ClientFormat) {
+    let paths: Vec<PathBuf> = transcripts()
+        .into_iter()
+        .filter(|path| is_json(path) == (format == ClientFormat::Json))
+        .collect();
     assert!(paths.len() >= 10, "{paths:?}");
     let mut failures = Vec::new();
     for path in paths {
@@ -502,11 +504,11 @@ async fn check_all(format: Form) {
 async fn in_text() {
     if std::env::var_os("UPDATE").is_some() {
         for path in transcripts().iter().filter(|path| !is_json(path)) {
-            update(path, path, Form::Text).await;
-            update(path, &path.with_extension("json.txt"), Form::Json).await;
+            update(path, path, ClientFormat::Text).await;
+            update(path, &path.with_extension("json.txt"), ClientFormat::Json).await;
         }
     }
-    check_all(Form::Text).await;
+    check_all(ClientFormat::Text).await;
 }
 
 #[tokio::test]
@@ -514,7 +516,7 @@ async fn in_json() {
     if std::env::var_os("UPDATE").is_some() {
         return;
     }
-    check_all(Form::Json).await;
+    check_all(ClientFormat::Json).await;
     for path in transcripts().iter().filter(|path| !is_json(path)) {
         let json = path.with_extension("json.txt");
         assert_eq!(steps_of(path), steps_of(&json), "{} has other steps", json.display());

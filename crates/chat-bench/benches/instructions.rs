@@ -9,7 +9,7 @@
     reason = "a benchmark fails by it; the groups are a macro's"
 )]
 
-mod room;
+mod channel;
 
 use std::hint::black_box;
 
@@ -22,7 +22,7 @@ use chat_proto::line::LineCodec;
 use chat_server::store::{Durability, Store, StoreLocation, WriteOp, Writer};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
-use room::{Room, TEXT, line, message};
+use channel::{ChannelFixture, TEXT, line, message};
 
 #[library_benchmark]
 #[bench::of_64(format!("{TEXT}\r\n").repeat(64))]
@@ -64,12 +64,12 @@ fn store(mut book: Writer) -> Writer {
 }
 
 #[library_benchmark]
-#[bench::to_100(args = (100), setup = Room::of)]
-fn sixteen_lines(mut room: Room) -> Room {
+#[bench::to_100(args = (100), setup = ChannelFixture::of)]
+fn sixteen_lines(mut channel: ChannelFixture) -> ChannelFixture {
     let mut said = format!("{TEXT}\n").repeat(15);
     said.push_str("the last\n");
-    room.say(said.as_bytes(), b"the last");
-    room
+    channel.say(said.as_bytes(), b"the last");
+    channel
 }
 
 library_benchmark_group!(

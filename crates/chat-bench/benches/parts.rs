@@ -7,7 +7,7 @@
     reason = "a benchmark fails by it; the group is a macro's"
 )]
 
-mod room;
+mod channel;
 
 use std::hint::black_box;
 
@@ -18,7 +18,7 @@ use chat_proto::line::LineCodec;
 use chat_server::store::{Durability, Store, StoreLocation, WriteOp};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
-use room::{Room, TEXT, line, message};
+use channel::{ChannelFixture, TEXT, line, message};
 
 fn lines(criterion: &mut Criterion) {
     const LINES: u64 = 64;
@@ -95,12 +95,12 @@ fn store(criterion: &mut Criterion) {
 fn broadcast(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("broadcast");
     for (people, lines) in [(100, 1), (100, 16), (1000, 16)] {
-        let mut room = Room::of(people);
+        let mut channel = ChannelFixture::of(people);
         let mut said = format!("{TEXT}\n").repeat(lines - 1);
         said.push_str("the last\n");
         group.throughput(Throughput::Elements((people as u64 - 1) * lines as u64));
         group.bench_function(format!("{lines} lines to {people} people"), |bench| {
-            bench.iter(|| room.say(said.as_bytes(), b"the last"));
+            bench.iter(|| channel.say(said.as_bytes(), b"the last"));
         });
     }
     group.finish();

@@ -27,7 +27,7 @@ pub(crate) enum Dialect {
 pub(crate) const HALL: &str = "hall";
 
 /// Lines to be sent, and what the line holds that answers the last of them.
-pub(crate) struct Ask {
+pub(crate) struct SignInRequest {
     pub(crate) lines: String,
     pub(crate) answer: &'static [u8],
 }
@@ -45,38 +45,49 @@ pub(crate) enum To<'a> {
 
 impl Dialect {
     /// Gives the name. It is sent as soon as the connection is there.
-    pub(crate) fn sign_in(self, name: &str) -> Ask {
+    pub(crate) fn sign_in(self, name: &str) -> SignInRequest {
         match self {
-            Self::Text => Ask { lines: format!("{name}\r\n"), answer: b"* Hello, " },
-            Self::Json => {
-                Ask { lines: format!("/format json\n/name {name}\n"), answer: br#""re":"name""# }
-            }
-            Self::Irc => Ask {
+            Self::Text => SignInRequest { lines: format!("{name}\r\n"), answer: b"* Hello, " },
+            Self::Json => SignInRequest {
+                lines: format!("/format json\n/name {name}\n"),
+                answer: br#""re":"name""#,
+            },
+            Self::Irc => SignInRequest {
                 lines: format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n"),
                 answer: b" 001 ",
             },
-            Self::Floor => Ask { lines: String::new(), answer: floor::GREETING.as_bytes() },
+            Self::Floor => {
+                SignInRequest { lines: String::new(), answer: floor::GREETING.as_bytes() }
+            }
         }
     }
 
     /// Makes a room and is in it then.
-    pub(crate) fn make(self, room: &str) -> Ask {
+    pub(crate) fn make(self, room: &str) -> SignInRequest {
         match self {
-            Self::Text => Ask { lines: format!("/create {room}\r\n"), answer: b"* You made #" },
-            Self::Json => Ask { lines: format!("/create {room}\n"), answer: br#""re":"create""# },
+            Self::Text => {
+                SignInRequest { lines: format!("/create {room}\r\n"), answer: b"* You made #" }
+            }
+            Self::Json => {
+                SignInRequest { lines: format!("/create {room}\n"), answer: br#""re":"create""# }
+            }
             Self::Irc | Self::Floor => self.enter(room),
         }
     }
 
     /// Enters a room that is there.
-    pub(crate) fn enter(self, room: &str) -> Ask {
+    pub(crate) fn enter(self, room: &str) -> SignInRequest {
         match self {
-            Self::Text => Ask { lines: format!("/enter {room}\r\n"), answer: b"* You entered #" },
-            Self::Json => Ask { lines: format!("/enter {room}\n"), answer: br#""re":"enter""# },
+            Self::Text => {
+                SignInRequest { lines: format!("/enter {room}\r\n"), answer: b"* You entered #" }
+            }
+            Self::Json => {
+                SignInRequest { lines: format!("/enter {room}\n"), answer: br#""re":"enter""# }
+            }
             // The end of the list of who is there.
-            Self::Irc => Ask { lines: format!("JOIN #{room}\r\n"), answer: b" 366 " },
-            Self::Floor if room == HALL => Ask { lines: String::new(), answer: b"" },
-            Self::Floor => Ask {
+            Self::Irc => SignInRequest { lines: format!("JOIN #{room}\r\n"), answer: b" 366 " },
+            Self::Floor if room == HALL => SignInRequest { lines: String::new(), answer: b"" },
+            Self::Floor => SignInRequest {
                 lines: format!("{}{room}\n", floor::ENTER),
                 answer: floor::ENTERED.as_bytes(),
             },
@@ -84,22 +95,30 @@ impl Dialect {
     }
 
     /// Leaves a room.
-    pub(crate) fn leave(self, room: &str) -> Ask {
+    pub(crate) fn leave(self, room: &str) -> SignInRequest {
         match self {
-            Self::Text => Ask { lines: format!("/leave #{room}\r\n"), answer: b"* You left #" },
-            Self::Json => Ask { lines: format!("/leave #{room}\n"), answer: br#""re":"leave""# },
-            Self::Irc => Ask { lines: format!("PART #{room}\r\n"), answer: b" PART " },
-            Self::Floor => Ask { lines: String::new(), answer: b"" },
+            Self::Text => {
+                SignInRequest { lines: format!("/leave #{room}\r\n"), answer: b"* You left #" }
+            }
+            Self::Json => {
+                SignInRequest { lines: format!("/leave #{room}\n"), answer: br#""re":"leave""# }
+            }
+            Self::Irc => SignInRequest { lines: format!("PART #{room}\r\n"), answer: b" PART " },
+            Self::Floor => SignInRequest { lines: String::new(), answer: b"" },
         }
     }
 
     /// A question of which the answer comes after everything that was told before.
-    pub(crate) fn settle(self) -> Ask {
+    pub(crate) fn settle(self) -> SignInRequest {
         match self {
-            Self::Text => Ask { lines: "/ping settled\r\n".to_owned(), answer: b"settled" },
-            Self::Json => Ask { lines: "/ping settled\n".to_owned(), answer: b"settled" },
-            Self::Irc => Ask { lines: "PING :settled\r\n".to_owned(), answer: b"settled" },
-            Self::Floor => Ask { lines: String::new(), answer: b"" },
+            Self::Text => {
+                SignInRequest { lines: "/ping settled\r\n".to_owned(), answer: b"settled" }
+            }
+            Self::Json => SignInRequest { lines: "/ping settled\n".to_owned(), answer: b"settled" },
+            Self::Irc => {
+                SignInRequest { lines: "PING :settled\r\n".to_owned(), answer: b"settled" }
+            }
+            Self::Floor => SignInRequest { lines: String::new(), answer: b"" },
         }
     }
 

@@ -36,28 +36,28 @@ use anyhow::ensure;
 use clap::{Parser, Subcommand};
 
 use crate::dialect::Dialect;
-use crate::outcome::Outcome;
+use crate::outcome::BenchOutcome;
 use crate::plan::Scale;
 use crate::report::summary::Summary;
 use crate::scenario::{Bench, Scenario};
-use crate::subject::Kind;
+use crate::subject::SubjectKind;
 
 /// Load for chat-server and its peers.
 #[derive(Parser)]
 #[command(name = "chat-bench", version)]
-struct Args {
+struct BenchArgs {
     #[command(subcommand)]
-    command: Command,
+    command: BenchCommand,
     #[command(flatten)]
-    how: How,
+    how: MeasureArgs,
 }
 
 /// How it is measured.
 #[derive(clap::Args)]
-struct How {
+struct MeasureArgs {
     /// The servers that are measured; each is started
     #[arg(long, value_enum, value_delimiter = ',', global = true)]
-    server: Vec<Kind>,
+    server: Vec<SubjectKind>,
     /// Measure the server that listens there instead
     #[arg(long, value_name = "ADDR", requires = "pid", global = true)]
     connect: Option<SocketAddr>,
@@ -82,7 +82,7 @@ struct How {
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum BenchCommand {
     Connect(scenario::connect::Connect),
     Idle(scenario::idle::Idle),
     Fanout(scenario::fanout::Fanout),
@@ -95,8 +95,8 @@ enum Command {
     Passwords(scenario::passwords::Passwords),
     Replay(scenario::replay::Replay),
     Durable(scenario::durable::Durable),
-    History(scenario::history::History),
-    Report(report::Report),
+    History(scenario::history::HistoryScenario),
+    Report(report::BenchReport),
     Million(simulation::million::Million),
     Contention(simulation::contention::Contention),
     /// The bare loop, which sends each line to everybody else; it runs until it is killed
@@ -107,7 +107,7 @@ enum Command {
     },
 }
 
-impl How {
+impl MeasureArgs {
     fn scale(&self) -> Scale {
         match (self.smoke, self.quick) {
             (true, _) => Scale::Smoke,
@@ -127,12 +127,12 @@ impl How {
     }
 
     /// The servers that are asked for and can do it; where none is asked for, the first that can.
-    fn kinds(&self, scenario: &dyn Scenario) -> Vec<Kind> {
+    fn kinds(&self, scenario: &dyn Scenario) -> Vec<SubjectKind> {
         if self.connect.is_some() {
-            return vec![Kind::Other];
+            return vec![SubjectKind::Other];
         }
-        let all = if self.server.is_empty() { &Kind::STARTED[..] } else { &self.server };
-        let mut suit: Vec<Kind> =
+        let all = if self.server.is_empty() { &SubjectKind::STARTED[..] } else { &self.server };
+        let mut suit: Vec<SubjectKind> =
             all.iter().copied().filter(|kind| scenario.suits(*kind)).collect();
         if self.server.is_empty() {
             suit.truncate(1);
@@ -164,7 +164,7 @@ impl How {
             }
             for kind in kinds {
                 let found = scenario.run(&bench, kind)?;
-                outcomes.extend(found.into_iter().map(|finding| Outcome {
+                outcomes.extend(found.into_iter().map(|finding| BenchOutcome {
                     scenario: scenario.name().to_owned(),
                     server: kind,
                     finding,
@@ -187,27 +187,29 @@ fn told(table: &str) -> anyhow::Result<()> {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Args { command, how } = Args::parse();
+    let BenchArgs { command, how } = BenchArgs::parse();
     subject::process::open_as_many_as_allowed()?;
     how.run(match command {
-        Command::Connect(scenario) => Box::new(scenario),
-        Command::Idle(scenario) => Box::new(scenario),
-        Command::Fanout(scenario) => Box::new(scenario),
-        Command::Rooms(scenario) => Box::new(scenario),
-        Command::Pingpong(scenario) => Box::new(scenario),
-        Command::Slow(scenario) => Box::new(scenario),
-        Command::Storm(scenario) => Box::new(scenario),
-        Command::Mixed(scenario) => Box::new(scenario),
-        Command::Login(scenario) => Box::new(scenario),
-        Command::Passwords(scenario) => Box::new(scenario),
-        Command::Replay(scenario) => Box::new(scenario),
-        Command::Durable(scenario) => Box::new(scenario),
-        Command::History(scenario) => Box::new(scenario),
-        Command::Report(report) => {
+        BenchCommand::Connect(scenario) => Box::new(scenario),
+        BenchCommand::Idle(scenario) => Box::new(scenario),
+        BenchCommand::Fanout(scenario) => Box::new(scenario),
+        BenchCommand::Rooms(scenario) => Box::new(scenario),
+        BenchCommand::Pingpong(scenario) => Box::new(scenario),
+        BenchCommand::Slow(scenario) => Box::new(scenario),
+        BenchCommand::Storm(scenario) => Box::new(scenario),
+        BenchCommand::Mixed(scenario) => Box::new(scenario),
+        BenchCommand::Login(scenario) => Box::new(scenario),
+        BenchCommand::Passwords(scenario) => Box::new(scenario),
+        BenchCommand::Replay(scenario) => Box::new(scenario),
+        BenchCommand::Durable(scenario) => Box::new(scenario),
+        BenchCommand::History(scenario) => Box::new(scenario),
+        BenchCommand::Report(report) => {
             return report.run(&how.bench()?, how.scale(), &how.server);
         }
-        Command::Million(million) => return told(&million.run(&indicatif::ProgressBar::new(0))?),
-        Command::Contention(contention) => return told(&contention.run()?),
-        Command::Floor { batch } => return subject::floor::run(batch),
+        BenchCommand::Million(million) => {
+            return told(&million.run(&indicatif::ProgressBar::new(0))?);
+        }
+        BenchCommand::Contention(contention) => return told(&contention.run()?),
+        BenchCommand::Floor { batch } => return subject::floor::run(batch),
     })
 }

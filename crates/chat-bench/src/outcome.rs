@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::load::Load;
-use crate::subject::Kind;
+use crate::subject::SubjectKind;
 
 /// What a figure tells, and in which unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum What {
+pub(crate) enum Measure {
     /// Processor time of the server for each arrival, in microseconds.
     CpuPerDelivery,
     /// Arrivals a second, in thousands.
@@ -51,7 +51,7 @@ pub(crate) enum What {
     Ratio,
 }
 
-impl What {
+impl Measure {
     /// What it is called in tables.
     pub(crate) fn title(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl What {
 }
 
 /// Figures of one measurement.
-pub(crate) type Figures = BTreeMap<What, f64>;
+pub(crate) type Figures = BTreeMap<Measure, f64>;
 
 /// One measurement of a scenario.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -93,9 +93,9 @@ pub(crate) struct Finding {
 
 /// A finding and where it comes from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Outcome {
+pub(crate) struct BenchOutcome {
     pub(crate) scenario: String,
-    pub(crate) server: Kind,
+    pub(crate) server: SubjectKind,
     #[serde(flatten)]
     pub(crate) finding: Finding,
 }
@@ -121,12 +121,12 @@ pub(crate) fn mebibytes(bytes: u64) -> f64 {
 pub(crate) fn of_load(load: &Load) -> Figures {
     let millis = |quantile| float(load.latency.value_at_quantile(quantile)) / 1e6;
     Figures::from([
-        (What::DeliveriesPerSecond, float(load.deliveries) / load.lasted.as_secs_f64() / 1e3),
-        (What::Median, millis(0.5)),
-        (What::P99, millis(0.99)),
-        (What::P999, millis(0.999)),
-        (What::Slowest, float(load.latency.max()) / 1e6),
-        (What::Lost, float(load.lost)),
-        (What::Dropped, float(load.dropped as u64)),
+        (Measure::DeliveriesPerSecond, float(load.deliveries) / load.lasted.as_secs_f64() / 1e3),
+        (Measure::Median, millis(0.5)),
+        (Measure::P99, millis(0.99)),
+        (Measure::P999, millis(0.999)),
+        (Measure::Slowest, float(load.latency.max()) / 1e6),
+        (Measure::Lost, float(load.lost)),
+        (Measure::Dropped, float(load.dropped as u64)),
     ])
 }

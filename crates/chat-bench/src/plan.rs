@@ -4,7 +4,7 @@ use crate::scenario::Scenario;
 use crate::scenario::connect::Connect;
 use crate::scenario::durable::Durable;
 use crate::scenario::fanout::Fanout;
-use crate::scenario::history::History;
+use crate::scenario::history::HistoryScenario;
 use crate::scenario::idle::Idle;
 use crate::scenario::login::Login;
 use crate::scenario::mixed::Mixed;
@@ -105,7 +105,7 @@ pub(crate) fn scenarios(scale: Scale) -> Vec<Box<dyn Scenario>> {
         lines: scale.pick(2000, 40_000, 800_000),
         singles: scale.pick(20, 300, 3000),
     }));
-    all.push(Box::new(History {
+    all.push(Box::new(HistoryScenario {
         lines: scale.pick(2000, 20_000, 10_000_000),
         tries: scale.pick(5, 50, 200),
     }));

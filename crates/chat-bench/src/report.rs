@@ -23,17 +23,17 @@ use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
-use self::machine::Machine;
+use self::machine::MachineInfo;
 use self::plot::PLOTS;
 use self::summary::Summary;
-use crate::outcome::Outcome;
+use crate::outcome::BenchOutcome;
 use crate::plan::{self, Scale};
 use crate::scenario::{Bench, Scenario};
-use crate::subject::Kind;
+use crate::subject::SubjectKind;
 
 /// All scenarios with all servers that are installed, written as a page with tables and plots
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Report {
+pub(crate) struct BenchReport {
     /// The page; plots are drawn into the folder of its name beside it [default: docs/benchmarks.md; with
     /// --quick and --smoke report.md where the data is]
     #[arg(long, value_name = "FILE")]
@@ -52,22 +52,27 @@ pub(crate) struct Report {
 /// What is kept of a report.
 #[derive(Serialize, Deserialize)]
 struct Results {
-    machine: Machine,
-    outcomes: Vec<Outcome>,
-    failures: Vec<Failure>,
+    machine: MachineInfo,
+    outcomes: Vec<BenchOutcome>,
+    failures: Vec<FailedScenario>,
 }
 
 /// Something that a server didn't do.
 #[derive(Clone, Serialize, Deserialize, PartialEq)]
-struct Failure {
+struct FailedScenario {
     scenario: String,
-    server: Kind,
+    server: SubjectKind,
     why: String,
 }
 
-impl Report {
+impl BenchReport {
     /// Measures and writes.
-    pub(crate) fn run(&self, bench: &Bench, scale: Scale, kinds: &[Kind]) -> anyhow::Result<()> {
+    pub(crate) fn run(
+        &self,
+        bench: &Bench,
+        scale: Scale,
+        kinds: &[SubjectKind],
+    ) -> anyhow::Result<()> {
         let page = self.page.clone().unwrap_or_else(|| match scale {
             Scale::Full => PathBuf::from("docs/benchmarks.md"),
             Scale::Quick | Scale::Smoke => bench.folder.join("report.md"),
@@ -87,7 +92,12 @@ impl Report {
         Ok(())
     }
 
-    fn measure(&self, bench: &Bench, scale: Scale, kinds: &[Kind]) -> anyhow::Result<Results> {
+    fn measure(
+        &self,
+        bench: &Bench,
+        scale: Scale,
+        kinds: &[SubjectKind],
+    ) -> anyhow::Result<Results> {
         build_the_server()?;
         let kinds = present(kinds);
         let mut scenarios = plan::scenarios(scale);
@@ -106,8 +116,11 @@ impl Report {
                 "{elapsed_precise} {bar:32} {pos}/{len}, {eta} left: {msg}",
             )?,
         );
-        let mut results =
-            Results { machine: Machine::this(&kinds)?, outcomes: Vec::new(), failures: Vec::new() };
+        let mut results = Results {
+            machine: MachineInfo::this(&kinds)?,
+            outcomes: Vec::new(),
+            failures: Vec::new(),
+        };
         for repeat in 0..repeats {
             // The other way round every second time, so that nobody is always first.
             let turns: Vec<_> =
@@ -131,19 +144,24 @@ impl Report {
 
 impl Results {
     /// Runs a scenario; tells whether the server could do it.
-    fn add(&mut self, scenario: &dyn Scenario, server: Kind, bench: &Bench) -> bool {
+    fn add(&mut self, scenario: &dyn Scenario, server: SubjectKind, bench: &Bench) -> bool {
         let name = scenario.name().to_owned();
         let ran = scenario.run(bench, server);
         let could = ran.is_ok();
         match ran {
-            Ok(findings) => self.outcomes.extend(findings.into_iter().map(|finding| Outcome {
-                scenario: name.clone(),
-                server,
-                finding,
-            })),
+            Ok(findings) => {
+                self.outcomes.extend(findings.into_iter().map(|finding| BenchOutcome {
+                    scenario: name.clone(),
+                    server,
+                    finding,
+                }))
+            }
             Err(error) => {
-                let failure =
-                    Failure { scenario: name, server, why: format!("{error:#}; {scenario:?}") };
+                let failure = FailedScenario {
+                    scenario: name,
+                    server,
+                    why: format!("{error:#}; {scenario:?}"),
+                };
                 if !self.failures.contains(&failure) {
                     self.failures.push(failure);
                 }
@@ -154,15 +172,15 @@ impl Results {
 }
 
 /// The JSON form is measured where it makes a difference.
-fn is_told(scenario: &dyn Scenario, kind: Kind) -> bool {
+fn is_told(scenario: &dyn Scenario, kind: SubjectKind) -> bool {
     let in_json = ["fanout", "durable", "history"].contains(&scenario.name());
-    scenario.suits(kind) && (kind != Kind::ChatJson || in_json)
+    scenario.suits(kind) && (kind != SubjectKind::ChatJson || in_json)
 }
 
 /// Those of the servers that are there.
 #[expect(clippy::print_stderr, reason = "for whoever runs the benchmark")]
-fn present(asked: &[Kind]) -> Vec<Kind> {
-    let asked = if asked.is_empty() { &Kind::STARTED[..] } else { asked };
+fn present(asked: &[SubjectKind]) -> Vec<SubjectKind> {
+    let asked = if asked.is_empty() { &SubjectKind::STARTED[..] } else { asked };
     let (there, missing): (Vec<_>, Vec<_>) =
         asked.iter().copied().partition(|kind| kind.program().is_some());
     for kind in missing {
@@ -199,13 +217,14 @@ fn write(results: &Results, path: &Path) -> anyhow::Result<()> {
     parts.push(table::of(&summary));
     if !results.failures.is_empty() {
         parts.push("### Not done".to_owned());
-        parts.push(results.failures.iter().map(Failure::told).collect::<Vec<_>>().join("\n"));
+        parts
+            .push(results.failures.iter().map(FailedScenario::told).collect::<Vec<_>>().join("\n"));
     }
     parts.retain(|part| !part.is_empty());
     page::write(path, &parts.join("\n\n"))
 }
 
-impl Failure {
+impl FailedScenario {
     fn told(&self) -> String {
         let why = self.why.replace(['\r', '\n'], " ");
         format!("- {}, {}: {why}", self.scenario, self.server.title())

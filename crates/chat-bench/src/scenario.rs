@@ -35,7 +35,7 @@ use std::path::PathBuf;
 
 use crate::dialect::Dialect;
 use crate::outcome::Finding;
-use crate::subject::{Kind, Server, Setup};
+use crate::subject::{SubjectKind, SubjectServer, SubjectSetup};
 
 /// Something that can be measured of a server.
 pub(crate) trait Scenario: std::fmt::Debug {
@@ -43,10 +43,10 @@ pub(crate) trait Scenario: std::fmt::Debug {
     fn name(&self) -> &'static str;
 
     /// Whether a server of this kind can do it.
-    fn suits(&self, kind: Kind) -> bool;
+    fn suits(&self, kind: SubjectKind) -> bool;
 
     /// Measures it.
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>>;
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>>;
 }
 
 /// What the servers are that are measured, and where they keep their data.
@@ -59,17 +59,21 @@ pub(crate) struct Bench {
 
 impl Bench {
     /// A server with nothing in it, or the one that runs already.
-    pub(crate) fn server(&self, kind: Kind) -> anyhow::Result<Server> {
-        self.server_with(kind, &Setup::default())
+    pub(crate) fn server(&self, kind: SubjectKind) -> anyhow::Result<SubjectServer> {
+        self.server_with(kind, &SubjectSetup::default())
     }
 
     /// A server that is started so, or the one that runs already.
-    pub(crate) fn server_with(&self, kind: Kind, setup: &Setup) -> anyhow::Result<Server> {
+    pub(crate) fn server_with(
+        &self,
+        kind: SubjectKind,
+        setup: &SubjectSetup,
+    ) -> anyhow::Result<SubjectServer> {
         match (kind, self.attached) {
-            (Kind::Other, Some((address, pid, dialect))) => {
-                Ok(Server::attach(address, pid, dialect))
+            (SubjectKind::Other, Some((address, pid, dialect))) => {
+                Ok(SubjectServer::attach(address, pid, dialect))
             }
-            _ => Server::start(kind, setup, &self.folder),
+            _ => SubjectServer::start(kind, setup, &self.folder),
         }
     }
 }

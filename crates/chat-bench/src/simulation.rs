@@ -32,14 +32,14 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, 
 const PIPE: usize = 16 * 1024;
 
 /// A server without sockets, which keeps everything in memory.
-pub(crate) struct House {
+pub(crate) struct SimulatedHub {
     hub: Arc<Hub>,
     connection_config: Arc<ConnectionConfig>,
     /// None where whoever says something has it kept while they wait.
     order: Option<Arc<LocalLog>>,
 }
 
-impl House {
+impl SimulatedHub {
     /// With a thread that gives lines their places, as a server has it, or without.
     pub(crate) fn new(threaded: bool) -> anyhow::Result<Self> {
         let bounds = Limits {
@@ -100,7 +100,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for SimulatedHub {
     fn drop(&mut self) {
         if let Some(order) = &self.order {
             order.stop();

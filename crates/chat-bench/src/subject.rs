@@ -10,7 +10,7 @@ pub(crate) mod floor;
 mod kind;
 pub(crate) mod process;
 
-pub(crate) use self::kind::Kind;
+pub(crate) use self::kind::SubjectKind;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -31,7 +31,7 @@ const START: Duration = Duration::from_mins(1);
 
 /// What a server is started with.
 #[derive(Default)]
-pub(crate) struct Setup {
+pub(crate) struct SubjectSetup {
     /// Where its data is; else in a folder that goes when it ends.
     pub(crate) data: Option<PathBuf>,
     /// It may have all cores, even if one would be its own.
@@ -39,8 +39,8 @@ pub(crate) struct Setup {
 }
 
 /// A running server. A child of ours ends with it.
-pub(crate) struct Server {
-    kind: Kind,
+pub(crate) struct SubjectServer {
+    kind: SubjectKind,
     pub(crate) dialect: Dialect,
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
@@ -50,9 +50,13 @@ pub(crate) struct Server {
     _folder: Option<TempDir>,
 }
 
-impl Server {
+impl SubjectServer {
     /// Starts one. Its folder is made in `folder`, whose disk is the one that it writes to.
-    pub(crate) fn start(kind: Kind, setup: &Setup, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        kind: SubjectKind,
+        setup: &SubjectSetup,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("there must be a folder {}", folder.display()))?;
         let folder = TempDir::new_in(folder)?;
@@ -90,7 +94,7 @@ impl Server {
     /// One that runs already.
     pub(crate) fn attach(address: SocketAddr, pid: u32, dialect: Dialect) -> Self {
         Self {
-            kind: Kind::Other,
+            kind: SubjectKind::Other,
             dialect,
             address,
             process: Process::new(pid),
@@ -106,7 +110,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for SubjectServer {
     fn drop(&mut self) {
         drop(Reaped(self.child.take()));
     }

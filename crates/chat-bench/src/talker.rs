@@ -12,9 +12,9 @@ use crate::dialect::Dialect;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection in our JSON form that waits.
-pub(crate) struct Talker(BufReader<TcpStream>);
+pub(crate) struct BenchClient(BufReader<TcpStream>);
 
-impl Talker {
+impl BenchClient {
     /// Connects and takes a name.
     pub(crate) fn new(address: SocketAddr, name: &str) -> anyhow::Result<Self> {
         let mut talker = Self::stranger(address)?;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::stamp::{self, TEXT_BYTES};
 
 /// Numbers that look like chance and are the same in every run (`SplitMix64`).
-pub(crate) struct Dice(pub(crate) u64);
+pub(crate) struct BenchRng(pub(crate) u64);
 
-impl Dice {
+impl BenchRng {
     /// A number below `most`.
     pub(crate) fn below(&mut self, most: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -49,7 +49,7 @@ const TEXTS: usize = 64;
 
 impl Texts {
     pub(crate) fn new() -> Self {
-        let mut dice = Dice(5);
+        let mut dice = BenchRng(5);
         let words = (0..TEXTS).map(|_| {
             let mut words = [b'x'; TEXT_BYTES];
             for (place, byte) in words.iter_mut().zip(dice.text().bytes()) {

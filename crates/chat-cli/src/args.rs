@@ -46,7 +46,7 @@ channel; 2 wrong use of the command line; 3 the server can't be reached, or was 
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that may be given or not")]
 #[command(name = "chat-cli", version, after_long_help = EXAMPLES, after_help = "See --help for examples and exit codes.")]
-pub(crate) struct Args {
+pub(crate) struct ClientArgs {
     /// Where the server is: HOST:PORT, HOST (port 5002), or the path of a Unix socket (with a `/`)
     #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:5002")]
     pub(crate) connect: Address,
@@ -104,7 +104,7 @@ pub(crate) struct Args {
     pub(crate) no_color: bool,
 }
 
-impl Args {
+impl ClientArgs {
     /// Whether colours are wanted. <https://no-color.org>: set and not empty means none.
     pub(crate) fn colours(&self) -> bool {
         let forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -166,12 +166,12 @@ mod tests {
 
     #[test]
     fn the_definition_holds() {
-        Args::command().debug_assert();
+        ClientArgs::command().debug_assert();
     }
 
     #[test]
     fn channels_get_their_sign_and_repeat() {
-        let args = Args::parse_from(["chat-cli", "-e", "general", "--enter", "#dev"]);
+        let args = ClientArgs::parse_from(["chat-cli", "-e", "general", "--enter", "#dev"]);
         assert_eq!(args.enter, ["#general", "#dev"]);
         assert_eq!(args.connect.to_string(), "127.0.0.1:5002");
     }
@@ -188,7 +188,7 @@ mod tests {
             ["-c", ":5"],
         ] {
             let given = ["chat-cli", wrong[0], wrong[1]];
-            assert!(Args::try_parse_from(given).is_err(), "{wrong:?}");
+            assert!(ClientArgs::try_parse_from(given).is_err(), "{wrong:?}");
         }
     }
 
@@ -196,7 +196,7 @@ mod tests {
     fn what_sends() {
         let send = |more: &[&str]| {
             let given = ["chat-cli", "--user", "cron", "--send"].iter().chain(more);
-            Args::try_parse_from(given).map(|args| (args.send, args.timeout.as_secs()))
+            ClientArgs::try_parse_from(given).map(|args| (args.send, args.timeout.as_secs()))
         };
         for (more, secs) in [
             (&["#dev"][..], 60),

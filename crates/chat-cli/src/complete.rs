@@ -2,10 +2,10 @@
 
 mod slot;
 
-use crate::known::Known;
+use crate::completions::KnownNames;
+use crate::input_line::command;
 use crate::proto::{COMMANDS, EVERYWHERE, SETTINGS, spec};
-use crate::typed::command;
-use slot::Slot;
+use slot::ArgumentSlot;
 
 /// What the word at the cursor could become.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) struct Completion {
 }
 
 /// Completes the word that ends at the end of `before`, the line up to the cursor.
-pub(crate) fn complete(before: &str, known: &Known) -> Completion {
+pub(crate) fn complete(before: &str, known: &KnownNames) -> Completion {
     let start = before.rfind(' ').map_or(0, |blank| blank + 1);
     let word = &before[start..];
     let first = start == 0;
@@ -50,25 +50,25 @@ fn commands(beginning: &str) -> Vec<String> {
 }
 
 /// What the word can become behind a command and these arguments.
-fn arguments(name: &str, rest: &str, word: &str, known: &Known) -> Vec<String> {
+fn arguments(name: &str, rest: &str, word: &str, known: &KnownNames) -> Vec<String> {
     let Some(spec) = spec(name) else { return followed(known.people(word), " ") };
     if spec.name == "search" {
         return search_item(word, known);
     }
     let words: Vec<_> = rest.split(' ').filter(|word| !word.is_empty()).collect();
     match slot::next(spec, &words) {
-        Slot::Channel => followed(known.channels(&format!("#{word}")), " "),
-        Slot::User | Slot::Text => followed(known.people(word), " "),
-        Slot::UserOrEverywhere => with_word(EVERYWHERE, known.people(word), word),
-        Slot::For => with_word("for", known.people(word), word),
-        Slot::Setting => beginning_with(word, SETTINGS.iter().map(|(name, ..)| *name)),
-        Slot::Value(setting) => beginning_with(word, values(setting)),
-        Slot::Command => {
+        ArgumentSlot::Channel => followed(known.channels(&format!("#{word}")), " "),
+        ArgumentSlot::User | ArgumentSlot::Text => followed(known.people(word), " "),
+        ArgumentSlot::UserOrEverywhere => with_word(EVERYWHERE, known.people(word), word),
+        ArgumentSlot::For => with_word("for", known.people(word), word),
+        ArgumentSlot::Setting => beginning_with(word, SETTINGS.iter().map(|(name, ..)| *name)),
+        ArgumentSlot::Value(setting) => beginning_with(word, values(setting)),
+        ArgumentSlot::Command => {
             let found = commands(word).into_iter();
             found.map(|name| name.trim_start_matches('/').to_owned()).collect()
         }
-        Slot::OneOf(words) => beginning_with(word, words.split(" or ")),
-        Slot::Other => Vec::new(),
+        ArgumentSlot::OneOf(words) => beginning_with(word, words.split(" or ")),
+        ArgumentSlot::Other => Vec::new(),
     }
 }
 
@@ -96,7 +96,7 @@ fn values(setting: &str) -> impl Iterator<Item = &'static str> {
 }
 
 /// A name may stand by itself, or behind what says what it is for.
-fn search_item(word: &str, known: &Known) -> Vec<String> {
+fn search_item(word: &str, known: &KnownNames) -> Vec<String> {
     let found = match word.split_once(':') {
         Some(("from", name)) => known.people(name),
         Some(("in", name)) if name.starts_with('#') => known.channels(name),
@@ -119,8 +119,8 @@ mod tests {
     const SET: &[&str] =
         &["invite-only ", "hidden ", "slow ", "topic-lock ", "history ", "words ", "links "];
 
-    fn known() -> Known {
-        let mut known = Known::default();
+    fn known() -> KnownNames {
+        let mut known = KnownNames::default();
         for channel in ["#gentoo", "#dev", "#general"] {
             known.channel(channel);
         }

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use rustix::fs::{OFlags, fcntl_setfl};
 
-use crate::args::Args;
-use crate::identity::Credential;
+use crate::args::ClientArgs;
+use crate::identity::SignInCredential;
 use crate::proto::Secret;
 use crate::tokens::{must_be_private, text_of};
 
@@ -18,16 +18,18 @@ const VARIABLE: &str = "CHAT_TOKEN";
 
 /// What was given, the best first: a token costs the server nothing, a password is hashed slowly. The error is for a
 /// person to read.
-pub(crate) fn given(args: &Args) -> Result<Vec<Credential>, String> {
+pub(crate) fn given(args: &ClientArgs) -> Result<Vec<SignInCredential>, String> {
     let mut given = Vec::new();
     if let Some(path) = &args.token_file {
-        given.push(Credential::token(first_line("token", path)?.expose()));
+        given.push(SignInCredential::token(first_line("token", path)?.expose()));
     } else if let Some(token) = env::var_os(VARIABLE).filter(|token| !token.is_empty()) {
         let token = token.into_string().map_err(|_| format!("{VARIABLE} isn't UTF-8"))?;
-        given.push(Credential::token(one_word(&token).ok_or(format!("{VARIABLE} is no token"))?));
+        given.push(SignInCredential::token(
+            one_word(&token).ok_or(format!("{VARIABLE} is no token"))?,
+        ));
     }
     if let Some(path) = &args.password_file {
-        given.push(Credential::Password(first_line("password", path)?));
+        given.push(SignInCredential::Password(first_line("password", path)?));
     }
     Ok(given)
 }

@@ -1,13 +1,29 @@
-//! Why the client ends, and by which code whoever started it knows that.
+//! How the client ends, and its exit code.
 
-/// Whether a refusal at the door, `code: sentence` before anything was asked, may pass by itself; any other holds for
-/// whoever comes again as well.
-pub(crate) fn passes_at_door(told: &str) -> bool {
+/// Whether a refusal of the connection itself, `code: sentence`, is temporary. Any other is
+/// repeated at each attempt.
+pub(crate) fn is_temporary_refusal(told: &str) -> bool {
     let code = told.split_once(':').map_or(told, |(code, _)| code);
     matches!(code, "server-full" | "unavailable")
 }
 
-/// Why the client leaves.
+/// How the client ended.
+#[derive(Debug)]
+pub(crate) struct ClientExit {
+    pub(crate) cause: ExitCause,
+    /// The reason, unless it was shown already.
+    pub(crate) why: Option<String>,
+}
+
+/// What ended the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExitCause {
+    Exit(Exit),
+    /// The number of a signal.
+    Signal(u8),
+}
+
+/// Why the client ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// All was sent and answered.

@@ -6,7 +6,7 @@ use crate::proto::{Secret, TOKEN_SIGN};
 
 /// What proves that a name is one's own.
 #[derive(Clone, Debug)]
-pub(crate) enum Credential {
+pub(crate) enum SignInCredential {
     /// Given by the server, without the sign in front.
     Token {
         secret: Secret,
@@ -16,7 +16,7 @@ pub(crate) enum Credential {
     Password(Secret),
 }
 
-impl Credential {
+impl SignInCredential {
     /// A token as somebody wrote it down, with or without its sign.
     pub(crate) fn token(written: &str) -> Self {
         let secret = Secret::new(written.strip_prefix(TOKEN_SIGN).unwrap_or(written));
@@ -36,11 +36,11 @@ impl Credential {
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     name: String,
-    credentials: VecDeque<Credential>,
+    credentials: VecDeque<SignInCredential>,
 }
 
 impl Identity {
-    pub(crate) fn new(name: &str, credentials: impl IntoIterator<Item = Credential>) -> Self {
+    pub(crate) fn new(name: &str, credentials: impl IntoIterator<Item = SignInCredential>) -> Self {
         Self { name: name.to_owned(), credentials: credentials.into_iter().collect() }
     }
 
@@ -54,17 +54,17 @@ impl Identity {
     }
 
     /// What is tried now.
-    pub(crate) fn credential(&self) -> Option<&Credential> {
+    pub(crate) fn credential(&self) -> Option<&SignInCredential> {
         self.credentials.front()
     }
 
     /// The line for the server: it signs in, or takes the name if there is nothing to sign in with.
     pub(crate) fn line(&self) -> String {
         match self.credentials.front() {
-            Some(Credential::Token { secret, .. }) => {
+            Some(SignInCredential::Token { secret, .. }) => {
                 format!("/login {} {TOKEN_SIGN}{}", self.name, secret.expose())
             }
-            Some(Credential::Password(secret)) => {
+            Some(SignInCredential::Password(secret)) => {
                 format!("/login {} {}", self.name, secret.expose())
             }
             None => format!("/name {}", self.name),
@@ -72,7 +72,7 @@ impl Identity {
     }
 
     /// The credential that was tried is wrong: it goes. Gives it, and whether there is another.
-    pub(crate) fn next(&mut self) -> (Option<Credential>, bool) {
+    pub(crate) fn next(&mut self) -> (Option<SignInCredential>, bool) {
         let wrong = self.credentials.pop_front();
         (wrong, !self.credentials.is_empty())
     }
@@ -80,7 +80,7 @@ impl Identity {
     /// The server has given a token: it is all that is needed from now on.
     pub(crate) fn set_token(&mut self, token: Secret) {
         self.credentials.clear();
-        self.credentials.push_back(Credential::Token { secret: token, kept: true });
+        self.credentials.push_back(SignInCredential::Token { secret: token, kept: true });
     }
 }
 
@@ -90,8 +90,8 @@ mod tests {
 
     #[test]
     fn what_signs_in() {
-        let password = Credential::Password(Secret::new("open sesame"));
-        let mut identity = Identity::new("alice", [Credential::token("token:abc"), password]);
+        let password = SignInCredential::Password(Secret::new("open sesame"));
+        let mut identity = Identity::new("alice", [SignInCredential::token("token:abc"), password]);
         assert_eq!(identity.line(), "/login alice token:abc");
         let (wrong, more) = identity.next();
         assert!(wrong.is_some_and(|wrong| wrong.is_token() && !wrong.is_kept()) && more);

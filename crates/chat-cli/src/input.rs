@@ -14,7 +14,7 @@ const MAX_LINE_BYTES: u64 = 64 * 1024;
 
 /// What a person or a pipe gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
+pub(crate) enum UserInput {
     /// A line, without its ending.
     Line(String),
     /// A line without its passwords, and those for the time that the server asks.
@@ -24,7 +24,7 @@ pub(crate) enum Input {
     /// [`Prompt::wants_beginning`]: crate::outbox::Prompt::wants_beginning
     Begun,
     /// A line that can't be sent.
-    Unfit(Unfit),
+    Unfit(InvalidLine),
     /// Ctrl-C.
     Interrupt,
     /// There will be no more.
@@ -33,32 +33,32 @@ pub(crate) enum Input {
 
 /// A line that can't be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unfit {
+pub(crate) struct InvalidLine {
     /// Which one, from 1.
     pub(crate) number: u64,
-    pub(crate) why: UnfitWhy,
+    pub(crate) why: InvalidReason,
 }
 
 /// What is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UnfitWhy {
+pub(crate) enum InvalidReason {
     NotUtf8,
     TooLong,
 }
 
 /// A queue of input; whoever reads it hears what the other end is given.
-pub(crate) fn queue() -> (mpsc::Sender<Input>, mpsc::Receiver<Input>) {
+pub(crate) fn queue() -> (mpsc::Sender<UserInput>, mpsc::Receiver<UserInput>) {
     mpsc::channel(MAX_WAITING)
 }
 
 /// Reads the standard input into the queue until either ends. The thread isn't waited for: it may
 /// be inside a read that never returns, and ends with the process.
-pub(crate) fn read_stdin(queue: mpsc::Sender<Input>) -> io::Result<()> {
+pub(crate) fn read_stdin(queue: mpsc::Sender<UserInput>) -> io::Result<()> {
     let reader = move || read(&mut io::stdin().lock(), |input| queue.blocking_send(input).is_ok());
     thread::Builder::new().name("stdin".into()).spawn(reader).map(drop)
 }
 
-fn read(from: &mut impl BufRead, mut give: impl FnMut(Input) -> bool) {
+fn read(from: &mut impl BufRead, mut give: impl FnMut(UserInput) -> bool) {
     for number in 1.. {
         match line(from, number) {
             Ok(Some(input)) => {
@@ -69,10 +69,10 @@ fn read(from: &mut impl BufRead, mut give: impl FnMut(Input) -> bool) {
             Ok(None) | Err(_) => break,
         }
     }
-    give(Input::End);
+    give(UserInput::End);
 }
 
-fn line(from: &mut impl BufRead, number: u64) -> io::Result<Option<Input>> {
+fn line(from: &mut impl BufRead, number: u64) -> io::Result<Option<UserInput>> {
     let mut bytes = Vec::new();
     from.take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes)?;
     if bytes.is_empty() {
@@ -82,11 +82,11 @@ fn line(from: &mut impl BufRead, number: u64) -> io::Result<Option<Input>> {
         bytes.pop();
     } else if bytes.len() as u64 >= MAX_LINE_BYTES {
         from.skip_until(b'\n')?;
-        return Ok(Some(Input::Unfit(Unfit { number, why: UnfitWhy::TooLong })));
+        return Ok(Some(UserInput::Unfit(InvalidLine { number, why: InvalidReason::TooLong })));
     }
     Ok(Some(match String::from_utf8(bytes) {
-        Ok(line) => Input::Line(line),
-        Err(_) => Input::Unfit(Unfit { number, why: UnfitWhy::NotUtf8 }),
+        Ok(line) => UserInput::Line(line),
+        Err(_) => UserInput::Unfit(InvalidLine { number, why: InvalidReason::NotUtf8 }),
     }))
 }
 
@@ -104,16 +104,16 @@ mod tests {
             given.push(input);
             true
         });
-        let unfit = |number, why| Input::Unfit(Unfit { number, why });
+        let unfit = |number, why| UserInput::Unfit(InvalidLine { number, why });
         assert_eq!(
             given,
             [
-                Input::Line("one".into()),
-                Input::Line(String::new()),
-                unfit(3, UnfitWhy::NotUtf8),
-                unfit(4, UnfitWhy::TooLong),
-                Input::Line("last".into()),
-                Input::End,
+                UserInput::Line("one".into()),
+                UserInput::Line(String::new()),
+                unfit(3, InvalidReason::NotUtf8),
+                unfit(4, InvalidReason::TooLong),
+                UserInput::Line("last".into()),
+                UserInput::End,
             ]
         );
     }

@@ -19,31 +19,30 @@
 
 mod address;
 mod args;
+mod backoff;
 mod complete;
+mod completions;
 mod credentials;
 mod exit;
-mod governing;
+mod highlight;
 mod identity;
-mod incoming;
 mod input;
-mod known;
-mod link;
-mod luck;
-mod outbox;
-mod pause;
+mod input_line;
+mod line_permits;
+mod mention;
+mod output_queue;
 mod plain;
 mod proto;
-mod room;
+mod render;
+mod rng;
 mod run;
-mod running;
 mod send;
+mod server_event;
 mod session;
 mod show;
-mod sought;
-mod tell;
 mod terminal;
 mod tokens;
-mod typed;
+mod transport;
 
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
@@ -52,14 +51,14 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use tokio::runtime::Builder;
 
-use args::Args;
-use run::{Ended, How};
+use args::ClientArgs;
+use exit::{ClientExit, ExitCause};
 
 /// Added to a signal's number, as shells have it.
 const BY_SIGNAL: u8 = 128;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let args = match Args::try_parse() {
+    let args = match ClientArgs::try_parse() {
         Ok(args) => args,
         Err(error) => return Ok(show(&error)),
     };
@@ -86,13 +85,13 @@ fn show(what: &clap::Error) -> ExitCode {
     }
 }
 
-fn leave(ended: Ended) -> ExitCode {
+fn leave(ended: ClientExit) -> ExitCode {
     if let Some(why) = ended.why {
         // Without an error output the exit code has to do.
         let _ = writeln!(io::stderr(), "chat-cli: {why}");
     }
-    match ended.how {
-        How::Exit(exit) => ExitCode::from(exit.code()),
-        How::Signal(number) => ExitCode::from(BY_SIGNAL + number),
+    match ended.cause {
+        ExitCause::Exit(exit) => ExitCode::from(exit.code()),
+        ExitCause::Signal(number) => ExitCode::from(BY_SIGNAL + number),
     }
 }

@@ -4,23 +4,23 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use crate::outbox::{Broken, Outbox, Stream};
+use crate::output_queue::{Broken, OutputQueue, OutputStream};
 
 /// Starts the thread; it ends when the box is closed and empty, or nobody reads any more.
-pub(crate) fn start(outbox: Arc<Outbox>) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name("output".into()).spawn(move || write(&outbox))
+pub(crate) fn start(output: Arc<OutputQueue>) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("output".into()).spawn(move || write(&output))
 }
 
-fn write(outbox: &Outbox) {
+fn write(output: &OutputQueue) {
     loop {
-        let batch = outbox.take();
+        let batch = output.take();
         let mut out = String::new();
         if batch.dropped > 0 {
             out = format!("* … {} lines not shown\n", batch.dropped);
         }
         let mut complaints = String::new();
         for (stream, line) in batch.lines {
-            let to = if stream == Stream::Out { &mut out } else { &mut complaints };
+            let to = if stream == OutputStream::Out { &mut out } else { &mut complaints };
             to.push_str(&line);
             to.push('\n');
         }
@@ -30,11 +30,11 @@ fn write(outbox: &Outbox) {
         if let Err(error) = stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()) {
             // Who closes a pipe knows it; a full disk is told.
             if error.kind() == io::ErrorKind::BrokenPipe {
-                outbox.break_off(Broken::Unwanted);
-            } else if !outbox.is_broken() {
+                output.break_off(Broken::Unwanted);
+            } else if !output.is_broken() {
                 let told = format!("chat-cli: the output can't be written: {error}\n");
                 let _ = io::stderr().write_all(told.as_bytes());
-                outbox.break_off(Broken::Lost);
+                output.break_off(Broken::Lost);
             }
         }
         if batch.last {

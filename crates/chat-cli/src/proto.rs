@@ -1,6 +1,6 @@
 //! What the client takes from the protocol crate: the tables of commands and settings, cleaning of text, and how times are told.
 
-pub(crate) use chat_proto::command::EVERYWHERE;
+pub(crate) use chat_proto::command_table::EVERYWHERE;
 pub(crate) use chat_proto::command_table::{COMMANDS, CommandKind, CommandSpec};
 use chat_proto::command_table::{WordMatch, lookup};
 pub(crate) use chat_proto::event::StatLine;

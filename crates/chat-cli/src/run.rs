@@ -14,49 +14,39 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
 use crate::address::Address;
-use crate::args::Args;
+use crate::args::ClientArgs;
+use crate::completions::KnownNames;
 use crate::credentials;
-use crate::exit::Exit;
-use crate::identity::Credential;
-use crate::input::{self, Input};
-use crate::known::Known;
-use crate::link::{Heard, Link, hear, made};
-use crate::luck::{Luck, seed};
-use crate::outbox::{Outbox, Prompt, Stream, WhenFull};
+use crate::exit::{ClientExit, Exit, ExitCause};
+use crate::identity::SignInCredential;
+use crate::input::{self, UserInput};
+use crate::line_permits::LinePermits;
+use crate::output_queue::{OutputQueue, OutputStream, Prompt, WhenFull};
 use crate::plain;
-use crate::room::Room;
+use crate::rng::{Rng, seed};
 use crate::send;
-use crate::session::{Action, Mode, Now, Session, Wish};
-use crate::show::{self, Look, Shown};
+use crate::session::{ClientSession, Mode, Now, SessionAction, SessionOptions};
+use crate::show::{self, DisplayItem, DisplayStyle};
 use crate::terminal::{Terminal, Wiring};
-use crate::tokens::{self, Keeper, Server};
+use crate::tokens::{self, ServerIdentity, TokenStore};
+use crate::transport::{ReceivedLine, Transport, finished_connect, receive};
 use signals::Signals;
 
 /// Lines of the server that are handled before anything else is looked at.
 const MAX_LINES_AT_ONCE: usize = 256;
 
-/// How the client ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) how: How,
-    /// A line that tells why, if it wasn't told yet.
-    pub(crate) why: Option<String>,
-}
-
-/// By itself, or by a signal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
-    Exit(Exit),
-    Signal(u8),
-}
-
 /// Runs the client until it is done.
-pub(crate) async fn run(args: Args) -> io::Result<Ended> {
+pub(crate) async fn run(args: ClientArgs) -> io::Result<ClientExit> {
     let folder = if args.no_keep { None } else { tokens::folder() };
-    let keeper = Keeper::new(folder, Server { address: args.connect.to_string(), tls_name: None });
+    let keeper = TokenStore::new(
+        folder,
+        ServerIdentity { address: args.connect.to_string(), tls_name: None },
+    );
     let credentials = match credentials::given(&args) {
         Ok(credentials) => credentials,
-        Err(why) => return Ok(Ended { how: How::Exit(Exit::NotSignedIn), why: Some(why) }),
+        Err(why) => {
+            return Ok(ClientExit { cause: ExitCause::Exit(Exit::NotSignedIn), why: Some(why) });
+        }
     };
     if args.send.is_some() {
         return send::run(args, credentials, &keeper).await;
@@ -68,18 +58,18 @@ pub(crate) async fn run(args: Args) -> io::Result<Ended> {
     } else {
         WhenFull::Wait
     };
-    let outbox = Arc::new(Outbox::new(when_full));
-    let mut client = Client::new(args, mode, Arc::clone(&outbox), keeper, credentials);
+    let output = Arc::new(OutputQueue::new(when_full));
+    let mut client = ClientLoop::new(args, mode, Arc::clone(&output), keeper, credentials)?;
     match mode {
         Mode::Terminal => client.run(Signals::listen()?).await,
         Mode::Pipe => {
-            let writer = plain::start(Arc::clone(&outbox))?;
+            let writer = plain::start(Arc::clone(&output))?;
             input::read_stdin(client.input_sender.clone())?;
             let mut ended = client.run(Signals::none()).await?;
-            outbox.close();
+            output.close();
             joined(writer);
-            if outbox.has_lost_output() && ended.how == How::Exit(Exit::Done) {
-                ended.how = How::Exit(Exit::Refused);
+            if output.has_lost_output() && ended.cause == ExitCause::Exit(Exit::Done) {
+                ended.cause = ExitCause::Exit(Exit::Refused);
             }
             Ok(ended)
         }
@@ -91,69 +81,69 @@ fn joined(writer: thread::JoinHandle<()>) {
     let _ = writer.join();
 }
 
-struct Client {
+struct ClientLoop {
     address: Address,
     mode: Mode,
     colours: bool,
     bell: bool,
-    look: Look,
-    keeper: Keeper,
-    session: Session,
-    known: Arc<Mutex<Known>>,
-    room: Arc<Room>,
-    /// Places in `room` that the session's lines have.
-    roomed: usize,
-    outbox: Arc<Outbox>,
-    input: mpsc::Receiver<Input>,
-    input_sender: mpsc::Sender<Input>,
-    link: Option<Link>,
-    connecting: Option<JoinHandle<Result<Link, String>>>,
+    look: DisplayStyle,
+    keeper: TokenStore,
+    session: ClientSession,
+    names: Arc<Mutex<KnownNames>>,
+    permits: Arc<LinePermits>,
+    /// Places in `permits` that the session's lines have.
+    permits_held: usize,
+    output: Arc<OutputQueue>,
+    input: mpsc::Receiver<UserInput>,
+    input_sender: mpsc::Sender<UserInput>,
+    transport: Option<Transport>,
+    connecting: Option<JoinHandle<Result<Transport, String>>>,
     terminal: Option<Terminal>,
     prompt: Prompt,
     /// No input is wanted any more.
     deaf: bool,
     exit: Option<Exit>,
     why: Option<String>,
-    luck: Luck,
+    rng: Rng,
 }
 
 /// What can happen.
-enum Happening {
-    Heard(Heard),
-    Connected(Result<Link, String>),
-    Input(Input),
+enum LoopEvent {
+    Heard(ReceivedLine),
+    Connected(Result<Transport, String>),
+    Input(UserInput),
     Time,
     Output,
     Signal(u8),
 }
 
-impl Client {
+impl ClientLoop {
     fn new(
-        args: Args,
+        args: ClientArgs,
         mode: Mode,
-        outbox: Arc<Outbox>,
-        keeper: Keeper,
-        credentials: Vec<Credential>,
-    ) -> Self {
+        output: Arc<OutputQueue>,
+        keeper: TokenStore,
+        credentials: Vec<SignInCredential>,
+    ) -> io::Result<Self> {
         let colours = args.colours();
-        let known = Arc::new(Mutex::new(Known::default()));
-        let luck = Luck::default();
-        let wish = Wish {
+        let names = Arc::new(Mutex::new(KnownNames::default()));
+        let rng = Rng::from_os()?;
+        let wish = SessionOptions {
             mode,
             address: args.connect.to_string(),
             name: args.name,
             credentials,
             kept: keeper.all(),
             enter: args.enter,
-            seed: seed(),
+            seed: seed()?,
         };
-        let session = Session::new(wish, Arc::clone(&known), luck.now());
+        let session = ClientSession::new(wish, Arc::clone(&names), rng.now());
         let look = match mode {
-            Mode::Pipe => Look::Plain,
-            Mode::Terminal => Look::Terminal { colours, zone: TimeZone::system() },
+            Mode::Pipe => DisplayStyle::Plain,
+            Mode::Terminal => DisplayStyle::Terminal { colours, zone: TimeZone::system() },
         };
         let (input_sender, input) = input::queue();
-        Self {
+        Ok(Self {
             address: args.connect,
             mode,
             colours,
@@ -161,130 +151,130 @@ impl Client {
             look,
             keeper,
             session,
-            known,
-            room: Arc::default(),
-            roomed: 0,
-            outbox,
+            names,
+            permits: Arc::default(),
+            permits_held: 0,
+            output,
             input,
             input_sender,
-            link: None,
+            transport: None,
             connecting: None,
             terminal: None,
             prompt: Prompt::default(),
             deaf: false,
             exit: None,
             why: None,
-            luck,
-        }
+            rng,
+        })
     }
 
-    async fn run(&mut self, mut signals: Signals) -> io::Result<Ended> {
+    async fn run(&mut self, mut signals: Signals) -> io::Result<ClientExit> {
         self.connect();
-        let how = loop {
+        let cause = loop {
             let happening = self.next(&mut signals).await;
-            if let Happening::Signal(number) = happening {
-                break How::Signal(number);
+            if let LoopEvent::Signal(number) = happening {
+                break ExitCause::Signal(number);
             }
             self.handle(happening)?;
             self.act();
             if let Some(exit) = self.exit {
-                break How::Exit(exit);
+                break ExitCause::Exit(exit);
             }
         };
         if let Some(terminal) = self.terminal.take() {
             terminal.give_back()?;
         }
-        Ok(Ended { how, why: self.why.take() })
+        Ok(ClientExit { cause, why: self.why.take() })
     }
 
     fn connect(&mut self) {
-        self.link = None;
-        self.connecting = Some(tokio::spawn(Link::connect(self.address.clone())));
+        self.transport = None;
+        self.connecting = Some(tokio::spawn(Transport::connect(self.address.clone())));
     }
 
-    async fn next(&mut self, signals: &mut Signals) -> Happening {
-        let room = self.outbox.has_room();
-        if !room {
-            self.session.wait_for_output(self.luck.now());
+    async fn next(&mut self, signals: &mut Signals) -> LoopEvent {
+        let permits = self.output.has_room();
+        if !permits {
+            self.session.wait_for_output(self.rng.now());
         }
-        let deadline = self.session.deadline().filter(|_| room);
-        let wants_input = self.session.wants_input() && !self.deaf && room;
+        let deadline = self.session.deadline().filter(|_| permits);
+        let wants_input = self.session.wants_input() && !self.deaf && permits;
         tokio::select! {
-            heard = hear(self.link.as_mut()), if self.link.is_some() && room => {
-                Happening::Heard(heard)
+            heard = receive(self.transport.as_mut()), if self.transport.is_some() && permits => {
+                LoopEvent::Heard(heard)
             }
-            connected = made(self.connecting.as_mut()), if self.connecting.is_some() => {
+            connected = finished_connect(self.connecting.as_mut()), if self.connecting.is_some() => {
                 self.connecting = None;
-                Happening::Connected(connected)
+                LoopEvent::Connected(connected)
             }
             input = self.input.recv(), if wants_input => {
-                Happening::Input(input.unwrap_or(Input::End))
+                LoopEvent::Input(input.unwrap_or(UserInput::End))
             }
             () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
-                Happening::Time
+                LoopEvent::Time
             }
-            () = self.outbox.changed() => Happening::Output,
-            number = signals.next() => Happening::Signal(number),
+            () = self.output.changed() => LoopEvent::Output,
+            number = signals.next() => LoopEvent::Signal(number),
         }
     }
 
-    fn handle(&mut self, happening: Happening) -> io::Result<()> {
-        let now = self.luck.now();
+    fn handle(&mut self, happening: LoopEvent) -> io::Result<()> {
+        let now = self.rng.now();
         match happening {
-            Happening::Heard(heard) => self.heard(heard, now),
-            Happening::Connected(Ok(link)) => {
-                self.link = Some(link);
+            LoopEvent::Heard(heard) => self.heard(heard, now),
+            LoopEvent::Connected(Ok(transport)) => {
+                self.transport = Some(transport);
                 self.session.connected(now);
                 if self.mode == Mode::Terminal && self.terminal.is_none() {
                     self.terminal = Some(Terminal::take(Wiring {
-                        outbox: Arc::clone(&self.outbox),
+                        output: Arc::clone(&self.output),
                         input: self.input_sender.clone(),
-                        known: Arc::clone(&self.known),
-                        room: Arc::clone(&self.room),
+                        names: Arc::clone(&self.names),
+                        permits: Arc::clone(&self.permits),
                         colours: self.colours,
                     })?);
                 }
             }
-            Happening::Connected(Err(why)) => self.session.lost(&why, now),
-            Happening::Input(Input::Line(line)) => {
+            LoopEvent::Connected(Err(why)) => self.session.lost(&why, now),
+            LoopEvent::Input(UserInput::Line(line)) => {
                 // The editor has taken a place for it.
-                self.roomed += 1;
+                self.permits_held += 1;
                 self.session.typed(&line, now);
             }
-            Happening::Input(Input::Asked(line, passwords)) => {
-                self.roomed += 1;
+            LoopEvent::Input(UserInput::Asked(line, passwords)) => {
+                self.permits_held += 1;
                 self.session.passwords_typed(passwords);
                 self.session.typed(&line, now);
             }
-            Happening::Input(Input::Begun) => self.session.begun(now),
-            Happening::Input(Input::Unfit(unfit)) => self.session.typed_unfit(unfit),
-            Happening::Input(Input::Interrupt) => self.session.interrupted(),
-            Happening::Input(Input::End) => self.end_input(now),
-            Happening::Time => self.session.on_time(now),
+            LoopEvent::Input(UserInput::Begun) => self.session.begun(now),
+            LoopEvent::Input(UserInput::Unfit(unfit)) => self.session.typed_unfit(unfit),
+            LoopEvent::Input(UserInput::Interrupt) => self.session.interrupted(),
+            LoopEvent::Input(UserInput::End) => self.end_input(now),
+            LoopEvent::Time => self.session.on_time(now),
             // Who writes to nobody is not asked for more: what was sent is still waited for.
-            Happening::Output if self.outbox.is_broken() && !self.deaf => {
+            LoopEvent::Output if self.output.is_broken() && !self.deaf => {
                 self.session.input_cut_off();
                 self.end_input(now);
             }
-            Happening::Output | Happening::Signal(_) => {}
+            LoopEvent::Output | LoopEvent::Signal(_) => {}
         }
         Ok(())
     }
 
     fn end_input(&mut self, now: Now) {
         // A terminal's editor goes on: the farewell may not come, and another Ctrl-D may.
-        self.deaf = self.mode == Mode::Pipe || self.outbox.is_broken();
+        self.deaf = self.mode == Mode::Pipe || self.output.is_broken();
         self.session.input_ended(now);
     }
 
-    fn heard(&mut self, heard: Heard, now: Now) {
+    fn heard(&mut self, heard: ReceivedLine, now: Now) {
         let mut next = Some(heard);
         let mut count = 0;
         while let Some(heard) = next {
             match heard {
                 Ok(line) => self.session.line(&line, now),
                 Err(why) => {
-                    self.link = None;
+                    self.transport = None;
                     self.session.lost(&why, now);
                 }
             }
@@ -292,7 +282,7 @@ impl Client {
             self.act();
             count += 1;
             let more = count < MAX_LINES_AT_ONCE && self.exit.is_none();
-            next = self.link.as_mut().filter(|_| more).and_then(Link::heard_already);
+            next = self.transport.as_mut().filter(|_| more).and_then(Transport::heard_already);
         }
     }
 
@@ -308,9 +298,9 @@ impl Client {
         }
         let unanswered = self.session.unanswered();
         if self.mode == Mode::Terminal {
-            self.room.settle(self.roomed, unanswered);
+            self.permits.settle(self.permits_held, unanswered);
         }
-        self.roomed = unanswered;
+        self.permits_held = unanswered;
         let ready = self.session.is_ready();
         let prompt = Prompt {
             text: self.session.prompt(),
@@ -321,39 +311,39 @@ impl Client {
         };
         if self.mode == Mode::Terminal && prompt != self.prompt {
             self.prompt = prompt.clone();
-            self.outbox.set_prompt(prompt);
+            self.output.set_prompt(prompt);
         }
     }
 
-    fn perform(&mut self, action: Action) {
-        let now = self.luck.now();
+    fn perform(&mut self, action: SessionAction) {
+        let now = self.rng.now();
         match action {
-            Action::Send(line) => {
-                let sent = self.link.as_ref().map_or(Ok(()), |link| link.send(line));
+            SessionAction::Send(line) => {
+                let sent = self.transport.as_ref().map_or(Ok(()), |transport| transport.send(line));
                 if let Err(why) = sent {
-                    self.link = None;
+                    self.transport = None;
                     self.session.lost(&why, now);
                 }
             }
-            Action::Show(shown) => {
+            SessionAction::Show(shown) => {
                 let line = show::line(&shown, &self.look, self.session.me(), now.time);
-                self.outbox.put(Stream::Out, line.text, line.bell && self.bell);
+                self.output.put(OutputStream::Out, line.text, line.bell && self.bell);
             }
-            Action::Complain(text) if self.mode == Mode::Terminal => self.why = Some(text),
-            Action::Complain(text) => {
-                self.outbox.put(Stream::Err, format!("chat-cli: {text}"), false);
+            SessionAction::Complain(text) if self.mode == Mode::Terminal => self.why = Some(text),
+            SessionAction::Complain(text) => {
+                self.output.put(OutputStream::Err, format!("chat-cli: {text}"), false);
             }
-            Action::Keep(account, token) => {
+            SessionAction::Keep(account, token) => {
                 let kept = self.keeper.keep(&account, &token);
                 self.tell_trouble(kept, now);
             }
-            Action::Forget(account, token) => {
+            SessionAction::Forget(account, token) => {
                 let forgotten = self.keeper.forget(&account, token.as_ref());
                 self.tell_trouble(forgotten, now);
             }
-            Action::Connect => self.connect(),
-            Action::HangUp => self.link = None,
-            Action::Finish(exit) => self.exit = Some(exit),
+            SessionAction::Connect => self.connect(),
+            SessionAction::HangUp => self.transport = None,
+            SessionAction::Finish(exit) => self.exit = Some(exit),
         }
     }
 
@@ -362,10 +352,10 @@ impl Client {
         let Err(why) = result else { return };
         match self.mode {
             Mode::Terminal => {
-                let line = show::line(&Shown::warning(why), &self.look, None, now.time);
-                self.outbox.put(Stream::Out, line.text, false);
+                let line = show::line(&DisplayItem::warning(why), &self.look, None, now.time);
+                self.output.put(OutputStream::Out, line.text, false);
             }
-            Mode::Pipe => self.outbox.put(Stream::Err, format!("chat-cli: {why}"), false),
+            Mode::Pipe => self.output.put(OutputStream::Err, format!("chat-cli: {why}"), false),
         }
     }
 }

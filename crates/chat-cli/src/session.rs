@@ -1,23 +1,23 @@
 //! The state machine of the client: what comes in, what is to be done. No IO, no clock.
 //!
-//! Every line for the server goes through [`Session::ask`] and waits in `asked` until its `ok` or
+//! Every line for the server goes through [`ClientSession::ask`] and waits in `pending` until its `ok` or
 //! `error` has come; answers come in the order of the questions, so the first one waiting is meant.
 //!
-//! What the person types waits in `unsaid` for its turn: each line is said exactly once, in order, through
-//! lost connections. What others say is shown once: `places` knows how far each conversation was read.
+//! What the person types waits in `outbox` for its turn: each line is said exactly once, in order, through
+//! lost connections. What others say is shown once: `conversations` knows how far each conversation was read.
 
 mod account;
 mod answers;
+mod conversations;
 mod devices;
 mod entry;
-mod goal;
+mod history;
 mod leaving;
-mod past;
-mod place;
-mod saying;
+mod outbox;
+mod resume;
+mod sending;
 #[cfg(test)]
 mod tests;
-mod unsaid;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -26,22 +26,23 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::completions::KnownNames;
 use crate::exit::Exit;
-use crate::identity::{Credential, Identity};
-use crate::incoming::Incoming;
-use crate::input::{Unfit, UnfitWhy};
-use crate::known::Known;
-use crate::outbox::Unread;
+use crate::identity::{Identity, SignInCredential};
+use crate::input::{InvalidLine, InvalidReason};
+use crate::input_line::InputLine;
+use crate::mention::same_name;
+use crate::output_queue::UnreadCount;
 use crate::proto::{Secret, clean};
-use crate::show::{Shown, same_name};
-use crate::tell::Teller;
-use crate::typed::Typed;
+use crate::render::Renderer;
+use crate::server_event::ServerEvent;
+use crate::show::DisplayItem;
 use account::Reentered;
-use goal::Goal;
-use past::{Fetch, Gathered, Waiting};
-use place::Places;
-pub(crate) use saying::MAX_UNSAID;
-use unsaid::Unsaid;
+use conversations::Conversations;
+use history::{HeldMessages, HistoryBuffer, MissedFetch};
+use outbox::Outbox;
+use resume::ResumeStep;
+pub(crate) use sending::MAX_OUTBOX;
 
 /// Lines that may be unanswered before no more are taken from a pipe.
 const MAX_ASKED: usize = 256;
@@ -66,11 +67,11 @@ pub(crate) enum Mode {
 
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) enum SessionAction {
     /// A line for the server, without its ending.
     Send(String),
     /// A line for the person.
-    Show(Shown),
+    Show(DisplayItem),
     /// A line for the error output.
     Complain(String),
     /// Try to connect; end what there was before.
@@ -90,18 +91,18 @@ pub(crate) enum Action {
 pub(crate) struct Now {
     pub(crate) instant: Instant,
     pub(crate) time: Timestamp,
-    pub(crate) luck: u8,
+    pub(crate) jitter: u8,
 }
 
 /// What the client was started for.
 #[derive(Clone, Debug)]
-pub(crate) struct Wish {
+pub(crate) struct SessionOptions {
     pub(crate) mode: Mode,
     /// As the sentences name it.
     pub(crate) address: String,
     pub(crate) name: Option<String>,
     /// What signs in under that name, the best first.
-    pub(crate) credentials: Vec<Credential>,
+    pub(crate) credentials: Vec<SignInCredential>,
     /// Accounts with their tokens, or why one can't be used.
     pub(crate) kept: Vec<Result<(String, Secret), String>>,
     /// With their `#`.
@@ -111,7 +112,7 @@ pub(crate) struct Wish {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Stage {
+enum SessionStage {
     /// The link is being made.
     Connecting,
     /// Connected; `/format json` isn't answered yet.
@@ -123,7 +124,7 @@ enum Stage {
     /// The server waits for a name, and so does the client.
     Nameless,
     /// The channels are being entered; `home` is where lines go in the end.
-    Entering { goals: VecDeque<Goal>, home: Option<String> },
+    Entering { steps: VecDeque<ResumeStep>, home: Option<String> },
     /// Lines go to the server.
     Ready { since: Instant },
     /// No connection.
@@ -136,7 +137,7 @@ enum Stage {
 
 /// How well the server is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
+enum ServerContact {
     /// Nothing was heard that is of the protocol.
     Stranger,
     /// It spoke JSON.
@@ -147,37 +148,37 @@ enum Standing {
 
 /// A line that was sent and is not answered yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Asked {
+enum PendingRequest {
     Format,
     /// The name, or the signing in.
     Identity,
-    Goal(Goal),
+    Goal(ResumeStep),
     /// A list that completion wants to know, and nobody is shown.
     Lookup,
     /// Lines that were missed.
-    Fetch(Fetch),
-    /// The first of `unsaid`.
+    Fetch(MissedFetch),
+    /// The first of `outbox`.
     Line,
     Ping,
     Quit,
-    Typed(Typed),
+    Typed(InputLine),
 }
 
 /// The state machine; see the module.
-pub(crate) struct Session {
-    wish: Wish,
-    stage: Stage,
-    asked: VecDeque<Asked>,
-    unsaid: Unsaid,
+pub(crate) struct ClientSession {
+    options: SessionOptions,
+    stage: SessionStage,
+    pending: VecDeque<PendingRequest>,
+    outbox: Outbox,
     /// Keys that were given to lines.
     keys: u64,
-    /// Nothing is said before this: the server couldn't take the first of `unsaid`.
+    /// Nothing is said before this: the server couldn't take the first of `outbox`.
     retry_at: Option<Instant>,
     /// How often it couldn't, in a row.
     stalls: u32,
     /// The goal that is asked for again then.
-    goal_at: Option<(Goal, Instant)>,
-    goal_stalls: u32,
+    step_at: Option<(ResumeStep, Instant)>,
+    step_stalls: u32,
     /// When the connection came back.
     back_at: Option<Instant>,
     /// `/quit`, once all is said, and when it isn't waited for any longer.
@@ -186,19 +187,19 @@ pub(crate) struct Session {
     password_asked: bool,
     /// Passwords that were typed ahead of being asked for.
     passwords: VecDeque<Secret>,
-    gathered: Gathered,
+    gathered: HistoryBuffer,
     history_place: Option<String>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<HeldMessages>,
     /// Whoever last wrote privately.
     last_writer: Option<String>,
-    actions: Vec<Action>,
-    teller: Teller,
+    actions: Vec<SessionAction>,
+    teller: Renderer,
     /// Shared with completion, which reads it when Tab is pressed; locked for single calls.
-    known: Arc<Mutex<Known>>,
+    names: Arc<Mutex<KnownNames>>,
     me: Option<String>,
     identity: Option<Identity>,
     kept: Vec<(String, Secret)>,
-    places: Places,
+    conversations: Conversations,
     /// Channels that signing in has put one into; they count once it is answered.
     reentered: Vec<Reentered>,
     /// What one is signed in to.
@@ -207,7 +208,7 @@ pub(crate) struct Session {
     to_look_up: Vec<String>,
     refused: bool,
     input_ended: bool,
-    standing: Standing,
+    contact: ServerContact,
     farewell: Option<String>,
     /// An operator of the server has ended the connection, or it is refused for good: it isn't made again, and the
     /// client ends so.
@@ -218,23 +219,27 @@ pub(crate) struct Session {
     progress_at: Instant,
 }
 
-impl Session {
+impl ClientSession {
     /// The caller is to connect at once.
-    pub(crate) fn new(mut wish: Wish, known: Arc<Mutex<Known>>, now: Now) -> Self {
-        let kept = mem::take(&mut wish.kept);
+    pub(crate) fn new(
+        mut options: SessionOptions,
+        names: Arc<Mutex<KnownNames>>,
+        now: Now,
+    ) -> Self {
+        let kept = mem::take(&mut options.kept);
         let mut session = Self {
             identity: None,
             kept: Vec::new(),
-            places: Places::default(),
-            wish,
-            stage: Stage::Connecting,
-            asked: VecDeque::new(),
-            unsaid: Unsaid::default(),
+            conversations: Conversations::default(),
+            options,
+            stage: SessionStage::Connecting,
+            pending: VecDeque::new(),
+            outbox: Outbox::default(),
             keys: 0,
             retry_at: None,
             stalls: 0,
-            goal_at: None,
-            goal_stalls: 0,
+            step_at: None,
+            step_stalls: 0,
             back_at: None,
             quit_at: None,
             password_asked: false,
@@ -242,17 +247,17 @@ impl Session {
             account: None,
             to_look_up: Vec::new(),
             passwords: VecDeque::new(),
-            gathered: Gathered::default(),
+            gathered: HistoryBuffer::default(),
             history_place: None,
             waiting: Vec::new(),
             last_writer: None,
             actions: Vec::new(),
-            teller: Teller::default(),
-            known,
+            teller: Renderer::default(),
+            names,
             me: None,
             refused: false,
             input_ended: false,
-            standing: Standing::Stranger,
+            contact: ServerContact::Stranger,
             farewell: None,
             ends_with: None,
             failures: 0,
@@ -265,7 +270,7 @@ impl Session {
     }
 
     /// What has to be done since the last call.
-    pub(crate) fn actions(&mut self) -> Vec<Action> {
+    pub(crate) fn actions(&mut self) -> Vec<SessionAction> {
         mem::take(&mut self.actions)
     }
 
@@ -277,67 +282,69 @@ impl Session {
     /// What stands before the cursor: where a line will go.
     pub(crate) fn prompt(&self) -> String {
         let current = match &self.stage {
-            Stage::Entering { home, .. } => home.as_deref(),
-            _ => self.places.current(),
+            SessionStage::Entering { home, .. } => home.as_deref(),
+            _ => self.conversations.current(),
         };
         let place = current.unwrap_or("(nowhere)");
         match &self.stage {
-            Stage::Nameless => NAME_PROMPT.into(),
-            Stage::Ready { .. } => format!("{place}> "),
-            Stage::Offline { .. } => format!("(offline) {place}> "),
-            Stage::Leaving { .. } | Stage::Over => "(leaving)> ".into(),
+            SessionStage::Nameless => NAME_PROMPT.into(),
+            SessionStage::Ready { .. } => format!("{place}> "),
+            SessionStage::Offline { .. } => format!("(offline) {place}> "),
+            SessionStage::Leaving { .. } | SessionStage::Over => "(leaving)> ".into(),
             _ if self.is_settled() => format!("(connecting) {place}> "),
             _ => "(connecting)> ".into(),
         }
     }
 
     /// What was said elsewhere than in the current conversation.
-    pub(crate) fn unread(&self) -> &[Unread] {
-        self.places.unread()
+    pub(crate) fn unread(&self) -> &[UnreadCount] {
+        self.conversations.unread()
     }
 
     /// Things typed that are not answered yet.
     pub(crate) fn unanswered(&self) -> usize {
-        self.unsaid.len()
+        self.outbox.len()
     }
 
     /// Whether lines can be sent.
     pub(crate) fn is_ready(&self) -> bool {
-        matches!(self.stage, Stage::Ready { .. } | Stage::Nameless)
+        matches!(self.stage, SessionStage::Ready { .. } | SessionStage::Nameless)
     }
 
     /// Whether a line of input may come now. A terminal's always may; a pipe's waits until it can
     /// be sent, so that the pipe stands still instead of the client growing.
     pub(crate) fn wants_input(&self) -> bool {
-        match (self.wish.mode, &self.stage) {
-            (Mode::Terminal, stage) => *stage != Stage::Over,
-            (Mode::Pipe, Stage::Ready { .. }) => {
-                self.quit_at.is_none() && self.asked.len() + self.unsaid.len() < MAX_ASKED
+        match (self.options.mode, &self.stage) {
+            (Mode::Terminal, stage) => *stage != SessionStage::Over,
+            (Mode::Pipe, SessionStage::Ready { .. }) => {
+                self.quit_at.is_none() && self.pending.len() + self.outbox.len() < MAX_ASKED
             }
-            (Mode::Pipe, Stage::Nameless) => self.asked.is_empty(),
+            (Mode::Pipe, SessionStage::Nameless) => self.pending.is_empty(),
             (Mode::Pipe, _) => false,
         }
     }
 
-    /// When [`Session::on_time`] wants to be called at the latest.
+    /// When [`ClientSession::on_time`] wants to be called at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let answer = (!self.asked.is_empty() && self.wish.mode == Mode::Pipe)
+        let answer = (!self.pending.is_empty() && self.options.mode == Mode::Pipe)
             .then_some(self.progress_at + ANSWER_TIMEOUT);
         match &self.stage {
-            Stage::Connecting | Stage::Over => None,
-            Stage::Greeting { .. } | Stage::Naming => Some(self.progress_at + ANSWER_TIMEOUT),
-            Stage::NamePause { until } | Stage::Offline { until } | Stage::Leaving { until } => {
-                Some(*until)
+            SessionStage::Connecting | SessionStage::Over => None,
+            SessionStage::Greeting { .. } | SessionStage::Naming => {
+                Some(self.progress_at + ANSWER_TIMEOUT)
             }
-            Stage::Nameless | Stage::Entering { .. } | Stage::Ready { .. } => {
-                let silence = if self.asked.contains(&Asked::Ping) {
+            SessionStage::NamePause { until }
+            | SessionStage::Offline { until }
+            | SessionStage::Leaving { until } => Some(*until),
+            SessionStage::Nameless | SessionStage::Entering { .. } | SessionStage::Ready { .. } => {
+                let silence = if self.pending.contains(&PendingRequest::Ping) {
                     self.heard_at + LONGEST_SILENCE
                 } else {
                     self.heard_at + SILENCE
                 };
-                let goal = self.goal_at.as_ref().map(|(_, at)| *at);
+                let step = self.step_at.as_ref().map(|(_, at)| *at);
                 let quit = self.quit_at.as_ref().map(|(_, at)| *at);
-                [answer, Some(silence), self.retry_at, goal, quit].into_iter().flatten().min()
+                [answer, Some(silence), self.retry_at, step, quit].into_iter().flatten().min()
             }
         }
     }
@@ -352,17 +359,17 @@ impl Session {
         }
         let silent = now.instant.duration_since(self.heard_at);
         match self.stage {
-            Stage::Offline { .. } => self.connect(),
-            Stage::NamePause { .. } => self.take_name(now),
-            Stage::Leaving { .. } => self.finish_left(),
-            Stage::Greeting { .. } | Stage::Naming => {
+            SessionStage::Offline { .. } => self.connect(),
+            SessionStage::NamePause { .. } => self.take_name(now),
+            SessionStage::Leaving { .. } => self.finish_left(),
+            SessionStage::Greeting { .. } | SessionStage::Naming => {
                 self.drop_link(&format!("no answer for {} s", ANSWER_TIMEOUT.as_secs()), now);
             }
             _ if silent >= LONGEST_SILENCE => {
                 self.drop_link(&format!("no word for {} s", LONGEST_SILENCE.as_secs()), now);
             }
-            _ if silent >= SILENCE && !self.asked.contains(&Asked::Ping) => {
-                self.ask(Asked::Ping, "/ping".into(), now);
+            _ if silent >= SILENCE && !self.pending.contains(&PendingRequest::Ping) => {
+                self.ask(PendingRequest::Ping, "/ping".into(), now);
             }
             _ => self.drop_link(&format!("no answer for {} s", ANSWER_TIMEOUT.as_secs()), now),
         }
@@ -373,9 +380,9 @@ impl Session {
         let due = |at: Instant| at <= now.instant;
         if self.quit_at.as_ref().is_some_and(|(_, at)| due(*at)) {
             self.finish_left();
-        } else if self.goal_at.as_ref().is_some_and(|(_, at)| due(*at)) {
-            if let Some((goal, _)) = self.goal_at.take() {
-                self.ask_for(goal, now);
+        } else if self.step_at.as_ref().is_some_and(|(_, at)| due(*at)) {
+            if let Some((step, _)) = self.step_at.take() {
+                self.ask_for(step, now);
             }
         } else if self.retry_at.is_some_and(due) {
             self.retry_at = None;
@@ -395,27 +402,30 @@ impl Session {
 
     /// The link is made.
     pub(crate) fn connected(&mut self, now: Now) {
-        self.stage = Stage::Greeting { strange: 0, refusal: None };
+        self.stage = SessionStage::Greeting { strange: 0, refusal: None };
         self.farewell = None;
         self.heard_at = now.instant;
         self.progress_at = now.instant;
-        self.ask(Asked::Format, "/format json".into(), now);
+        self.ask(PendingRequest::Format, "/format json".into(), now);
     }
 
     /// A line of the server's.
     pub(crate) fn line(&mut self, text: &str, now: Now) {
         self.heard_at = now.instant;
-        if matches!(self.stage, Stage::Over | Stage::Offline { .. } | Stage::Connecting) {
+        if matches!(
+            self.stage,
+            SessionStage::Over | SessionStage::Offline { .. } | SessionStage::Connecting
+        ) {
             return;
         }
-        let Some(incoming) = Incoming::read(text) else { return self.greeting_line(text, now) };
-        self.standing = self.standing.max(Standing::Met);
+        let Some(incoming) = ServerEvent::read(text) else { return self.greeting_line(text, now) };
+        self.contact = self.contact.max(ServerContact::Met);
         match incoming {
-            Incoming::Ok(answer) => {
+            ServerEvent::Ok(answer) => {
                 self.progress_at = now.instant;
                 self.answered(&answer, now);
             }
-            Incoming::Error { re, code, text } => {
+            ServerEvent::Error { re, code, text } => {
                 self.progress_at = now.instant;
                 self.refused(&re, code, text, now);
             }
@@ -427,11 +437,11 @@ impl Session {
 
     /// A line of input, without its ending.
     pub(crate) fn typed(&mut self, line: &str, now: Now) {
-        if self.password_asked && self.stage == Stage::Nameless {
+        if self.password_asked && self.stage == SessionStage::Nameless {
             return self.send_password(&Secret::new(&clean(line)), now);
         }
-        let Some(typed) = Typed::read(line) else {
-            if matches!(self.stage, Stage::Offline { .. }) {
+        let Some(typed) = InputLine::read(line) else {
+            if matches!(self.stage, SessionStage::Offline { .. }) {
                 self.connect();
             }
             return;
@@ -444,48 +454,53 @@ impl Session {
             return self.show_refusal("bad-argument".into(), text);
         }
         if let Some([open, say]) =
-            typed.opening().filter(|_| matches!(self.stage, Stage::Ready { .. }))
+            typed.opening().filter(|_| matches!(self.stage, SessionStage::Ready { .. }))
         {
             self.put(open, now);
             return self.put(say, now);
         }
         match &self.stage {
             // What waits for the server to recover doesn't keep the person from asking.
-            Stage::Ready { .. }
+            SessionStage::Ready { .. }
                 if self.retry_at.is_some()
                     && typed.saying().is_none()
-                    && self.wish.mode == Mode::Terminal =>
+                    && self.options.mode == Mode::Terminal =>
             {
                 self.send(typed, now);
             }
-            Stage::Ready { .. } => self.put(typed, now),
-            Stage::Nameless if typed.is_command() => match self.kept_name(&typed) {
+            SessionStage::Ready { .. } => self.put(typed, now),
+            SessionStage::Nameless if typed.is_command() => match self.kept_name(&typed) {
                 Some(identity) => {
                     self.identity = Some(identity);
                     self.take_name(now);
                 }
                 None => self.send(typed, now),
             },
-            Stage::Nameless => {
+            SessionStage::Nameless => {
                 self.identity = Some(self.identity_of(typed.line.trim()));
                 self.take_name(now);
             }
-            Stage::Greeting { .. } | Stage::Naming | Stage::Entering { .. } | Stage::Connecting
+            SessionStage::Greeting { .. }
+            | SessionStage::Naming
+            | SessionStage::Entering { .. }
+            | SessionStage::Connecting
                 if !self.is_settled() =>
             {
                 self.put(typed, now);
             }
-            Stage::Over | Stage::Leaving { .. } => {}
+            SessionStage::Over | SessionStage::Leaving { .. } => {}
             _ => self.put_offline(typed, now),
         }
     }
 
     /// A line of a pipe that can't be sent.
-    pub(crate) fn typed_unfit(&mut self, unfit: Unfit) {
-        let Unfit { number, .. } = unfit;
+    pub(crate) fn typed_unfit(&mut self, unfit: InvalidLine) {
+        let InvalidLine { number, .. } = unfit;
         let (code, text) = match unfit.why {
-            UnfitWhy::NotUtf8 => ("bad-line", format!("Line {number} of the input isn't UTF-8.")),
-            UnfitWhy::TooLong => {
+            InvalidReason::NotUtf8 => {
+                ("bad-line", format!("Line {number} of the input isn't UTF-8."))
+            }
+            InvalidReason::TooLong => {
                 ("line-too-long", format!("Line {number} of the input is far too long."))
             }
         };
@@ -494,7 +509,7 @@ impl Session {
 
     /// Ctrl-C before an empty line.
     pub(crate) fn interrupted(&mut self) {
-        self.show(Shown::told("/quit or Ctrl-D leaves."));
+        self.show(DisplayItem::told("/quit or Ctrl-D leaves."));
     }
 
     /// The person has begun to type, or wants something completed.
@@ -505,10 +520,10 @@ impl Session {
         }
     }
 
-    /// Whether [`Session::begun`] would find out what completion may need.
+    /// Whether [`ClientSession::begun`] would find out what completion may need.
     pub(crate) fn wants_beginning(&self) -> bool {
-        matches!(self.stage, Stage::Ready { .. })
-            && self.wish.mode == Mode::Terminal
+        matches!(self.stage, SessionStage::Ready { .. })
+            && self.options.mode == Mode::Terminal
             && !self.to_look_up.is_empty()
     }
 
@@ -520,33 +535,35 @@ impl Session {
     /// No more input will come: the person wants to leave, the pipe has ended.
     pub(crate) fn input_ended(&mut self, now: Now) {
         self.input_ended = true;
-        match self.wish.mode {
+        match self.options.mode {
             Mode::Terminal => self.quit("/quit".into(), now),
             Mode::Pipe => self.leave_when_all_is_answered(now),
         }
     }
 
-    fn show(&mut self, shown: Shown) {
-        self.actions.push(Action::Show(shown));
+    fn show(&mut self, shown: DisplayItem) {
+        self.actions.push(SessionAction::Show(shown));
     }
 
     fn show_refusal(&mut self, code: String, text: String) {
         self.refused = true;
-        match self.wish.mode {
-            Mode::Terminal => self.show(Shown::Refused { code, text }),
-            Mode::Pipe => self.actions.push(Action::Complain(format!("refused: {code}: {text}"))),
+        match self.options.mode {
+            Mode::Terminal => self.show(DisplayItem::Refused { code, text }),
+            Mode::Pipe => {
+                self.actions.push(SessionAction::Complain(format!("refused: {code}: {text}")))
+            }
         }
     }
 
     fn is_settled(&self) -> bool {
-        self.standing == Standing::Settled
+        self.contact == ServerContact::Settled
     }
 
     fn is_me(&self, name: &str) -> bool {
         self.me.as_deref().is_some_and(|me| same_name(me, name))
     }
 
-    fn with_known(&self, change: impl FnOnce(&mut Known)) {
-        change(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
+    fn with_known(&self, change: impl FnOnce(&mut KnownNames)) {
+        change(&mut self.names.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

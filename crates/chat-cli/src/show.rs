@@ -1,24 +1,23 @@
 //! What a person sees: each thing to show becomes one line of text. No IO, no clock.
 
-mod mention;
 mod paint;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-pub(crate) use mention::{same_name, word_at};
 use paint::Paint;
 
-use crate::incoming::Said;
-use crate::sought::Sought;
+use crate::highlight::Highlight;
+use crate::mention;
+use crate::server_event::ChatMessage;
 
 /// One thing to show; always one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum DisplayItem {
     /// Somebody, perhaps oneself, said it in `place` (`#general` or `@bob`).
-    Said { place: String, said: Said, own: bool },
+    Said { place: String, said: ChatMessage, own: bool },
     /// A search found it; the words it was found by stand out.
-    Found { place: String, said: Said, words: Vec<Sought> },
+    Found { place: String, said: ChatMessage, words: Vec<Highlight> },
     /// What the lines below are, or those above were.
     Heading(String),
     /// The server or the client tells it.
@@ -42,7 +41,7 @@ pub(crate) enum Tone {
     Warning,
 }
 
-impl Shown {
+impl DisplayItem {
     pub(crate) fn told(text: impl Into<String>) -> Self {
         Self::Told { tone: Tone::Normal, text: text.into() }
     }
@@ -58,7 +57,7 @@ impl Shown {
 
 /// How lines look.
 #[derive(Clone, Debug)]
-pub(crate) enum Look {
+pub(crate) enum DisplayStyle {
     /// The text form of the protocol, for pipes.
     Plain,
     /// With local times, for a terminal.
@@ -67,7 +66,7 @@ pub(crate) enum Look {
 
 /// A line that is ready for the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct DisplayLine {
     /// Without its ending.
     pub(crate) text: String,
     /// Whether it asks for the bell.
@@ -75,12 +74,17 @@ pub(crate) struct Line {
 }
 
 /// Makes the line. `me` is one's own name, `now` when it came.
-pub(crate) fn line(shown: &Shown, look: &Look, me: Option<&str>, now: Timestamp) -> Line {
+pub(crate) fn line(
+    shown: &DisplayItem,
+    look: &DisplayStyle,
+    me: Option<&str>,
+    now: Timestamp,
+) -> DisplayLine {
     match look {
-        Look::Plain => Line { text: plain(shown), bell: false },
-        Look::Terminal { colours, zone } => {
+        DisplayStyle::Plain => DisplayLine { text: plain(shown), bell: false },
+        DisplayStyle::Terminal { colours, zone } => {
             let paint = Paint { colours: *colours };
-            Line { text: terminal(shown, paint, zone, me, now), bell: rings(shown, me) }
+            DisplayLine { text: terminal(shown, paint, zone, me, now), bell: rings(shown, me) }
         }
     }
 }
@@ -90,39 +94,42 @@ pub(crate) fn calls(place: &str, text: &str, me: Option<&str>) -> bool {
     place.starts_with('@') || me.is_some_and(|me| mention::first(text, me).is_some())
 }
 
-fn rings(shown: &Shown, me: Option<&str>) -> bool {
+fn rings(shown: &DisplayItem, me: Option<&str>) -> bool {
     match shown {
-        Shown::Said { place, said, own } => !own && !said.past && calls(place, &said.text, me),
-        Shown::Told { tone, .. } => *tone == Tone::Calling,
-        Shown::Found { .. } | Shown::Heading(_) | Shown::Refused { .. } | Shown::Typed { .. } => {
-            false
+        DisplayItem::Said { place, said, own } => {
+            !own && !said.past && calls(place, &said.text, me)
         }
+        DisplayItem::Told { tone, .. } => *tone == Tone::Calling,
+        DisplayItem::Found { .. }
+        | DisplayItem::Heading(_)
+        | DisplayItem::Refused { .. }
+        | DisplayItem::Typed { .. } => false,
     }
 }
 
-fn plain(shown: &Shown) -> String {
+fn plain(shown: &DisplayItem) -> String {
     match shown {
-        Shown::Said { place, said, .. } | Shown::Found { place, said, .. } => {
+        DisplayItem::Said { place, said, .. } | DisplayItem::Found { place, said, .. } => {
             let past = match said.time {
                 Some(time) if said.past => format!(" {}", time.strftime("%Y-%m-%d %H:%M:%S")),
                 _ => String::new(),
             };
-            let Said { from, text, .. } = said;
+            let ChatMessage { from, text, .. } = said;
             if said.action {
                 format!("[{place}{past}] * {from} {text}")
             } else {
                 format!("[{place}{past}] {from}: {text}")
             }
         }
-        Shown::Told { text, .. } => format!("* {text}"),
-        Shown::Heading(text) => format!("* — {text} —"),
-        Shown::Refused { code, text } => format!("! {code}: {text}"),
-        Shown::Typed { line } => format!("> {line}"),
+        DisplayItem::Told { text, .. } => format!("* {text}"),
+        DisplayItem::Heading(text) => format!("* — {text} —"),
+        DisplayItem::Refused { code, text } => format!("! {code}: {text}"),
+        DisplayItem::Typed { line } => format!("> {line}"),
     }
 }
 
 fn terminal(
-    shown: &Shown,
+    shown: &DisplayItem,
     paint: Paint,
     zone: &TimeZone,
     me: Option<&str>,
@@ -132,8 +139,8 @@ fn terminal(
         time.to_zoned_datetime(zone.clone()).strftime(format).to_string()
     };
     match shown {
-        Shown::Said { place, said, .. } if said.past => {
-            let Said { from, text, .. } = said;
+        DisplayItem::Said { place, said, .. } if said.past => {
+            let ChatMessage { from, text, .. } = said;
             let when = said.time.map(|time| clock(time, "%Y-%m-%d %H:%M ")).unwrap_or_default();
             let line = if said.action {
                 format!("{when}[{place}] * {from} {text}")
@@ -142,7 +149,7 @@ fn terminal(
             };
             paint.faint(&line)
         }
-        Shown::Said { place, said, own } => {
+        DisplayItem::Said { place, said, own } => {
             let when = paint.faint(&clock(said.time.unwrap_or(now), "%H:%M"));
             let (place_name, place) = (place, paint.place(place));
             let from = paint.speaker(&said.from, *own);
@@ -157,7 +164,7 @@ fn terminal(
                 format!("{when} {place} {from}: {text}")
             }
         }
-        Shown::Found { place, said, words } => {
+        DisplayItem::Found { place, said, words } => {
             let when = said.time.map(|time| clock(time, "%Y-%m-%d %H:%M ")).unwrap_or_default();
             let text = paint.sought(&said.text, words);
             let colon = if said.action { "" } else { ":" };
@@ -165,16 +172,16 @@ fn terminal(
             let from = paint.speaker(&said.from, false);
             format!("{}{} {star}{from}{colon} {text}", paint.faint(&when), paint.place(place))
         }
-        Shown::Heading(text) => paint.faint(&format!("— {text} —")),
-        Shown::Told { tone, text } => {
+        DisplayItem::Heading(text) => paint.faint(&format!("— {text} —")),
+        DisplayItem::Told { tone, text } => {
             let when = paint.faint(&clock(now, "%H:%M"));
             format!("{when} {}", paint.told(*tone, text))
         }
-        Shown::Refused { code, text } => {
+        DisplayItem::Refused { code, text } => {
             let when = paint.faint(&clock(now, "%H:%M"));
             format!("{when} {}", paint.refused(&format!("! {code}: {text}")))
         }
-        Shown::Typed { line } => paint.faint(&format!("{} > {line}", clock(now, "%H:%M"))),
+        DisplayItem::Typed { line } => paint.faint(&format!("{} > {line}", clock(now, "%H:%M"))),
     }
 }
 

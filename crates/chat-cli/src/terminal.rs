@@ -1,13 +1,14 @@
 //! The terminal of a person: an editor for one line, below what scrolls by.
 //!
 //! Two threads: one waits for keys, the other owns the editor and is the only one that writes. If
-//! the terminal is stopped, that one stands still in its write, and nobody else: see `outbox`.
+//! the terminal is stopped, that one stands still in its write, and nobody else: see `output`.
 
-mod asking;
 mod buffer;
 mod editor;
-mod history;
+mod input_history;
+mod password_prompt;
 mod screen;
+mod shorten;
 mod unread;
 
 use std::io::{self, Write as _};
@@ -22,14 +23,14 @@ use crossterm::{execute, terminal};
 use signal_hook::consts::SIGTSTP;
 use signal_hook::low_level::raise;
 
-use crate::input::Input;
-use crate::known::Known;
-use crate::outbox::{Batch, Broken, Outbox, Prompt};
-use crate::room::Room;
-use crate::session::{MAX_UNSAID, NAME_PROMPT};
-use crate::typed::command;
-use asking::Asking;
-use editor::{Editor, Wish};
+use crate::completions::KnownNames;
+use crate::input::UserInput;
+use crate::input_line::command;
+use crate::line_permits::LinePermits;
+use crate::output_queue::{Broken, OutputBatch, OutputQueue, Prompt};
+use crate::session::{MAX_OUTBOX, NAME_PROMPT};
+use editor::{Editor, EditorAction};
+use password_prompt::PasswordPrompt;
 use screen::{Screen, Size};
 
 /// How long a terminal may take to show the last lines before it is left as it is.
@@ -37,33 +38,33 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What the threads share with the rest of the client.
 pub(crate) struct Wiring {
-    pub(crate) outbox: Arc<Outbox>,
-    pub(crate) input: tokio::sync::mpsc::Sender<Input>,
-    pub(crate) known: Arc<Mutex<Known>>,
-    pub(crate) room: Arc<Room>,
+    pub(crate) output: Arc<OutputQueue>,
+    pub(crate) input: tokio::sync::mpsc::Sender<UserInput>,
+    pub(crate) names: Arc<Mutex<KnownNames>>,
+    pub(crate) permits: Arc<LinePermits>,
     pub(crate) colours: bool,
 }
 
 /// A terminal in use. It has to be given back.
 pub(crate) struct Terminal {
-    outbox: Arc<Outbox>,
+    output: Arc<OutputQueue>,
     finished: mpsc::Receiver<()>,
 }
 
 impl Terminal {
     /// Takes the terminal: from now on keys come one by one.
     pub(crate) fn take(wiring: Wiring) -> io::Result<Self> {
-        let outbox = Arc::clone(&wiring.outbox);
-        let keys = Arc::clone(&wiring.outbox);
+        let output = Arc::clone(&wiring.output);
+        let keys = Arc::clone(&wiring.output);
         let (finish, finished) = mpsc::sync_channel(1);
         terminal::enable_raw_mode()?;
-        let terminal = Self { outbox, finished };
+        let terminal = Self { output, finished };
         execute!(io::stdout(), EnableBracketedPaste)?;
         thread::Builder::new().name("keys".into()).spawn(move || read_keys(&keys))?;
-        let writing = Writing(Arc::clone(&wiring.outbox));
+        let writing = Writing(Arc::clone(&wiring.output));
         thread::Builder::new().name("editor".into()).spawn(move || {
             let _writing = writing;
-            Desk::new(wiring).work();
+            EditorThread::new(wiring).work();
             // Nobody waits any more if this fails.
             let _ = finish.send(());
         })?;
@@ -72,7 +73,7 @@ impl Terminal {
 
     /// Gives the terminal back, after what waits was shown if it takes that.
     pub(crate) fn give_back(self) -> io::Result<()> {
-        self.outbox.close();
+        self.output.close();
         let shown = self.finished.recv_timeout(FAREWELL).is_ok();
         if shown {
             execute!(io::stdout(), DisableBracketedPaste)?;
@@ -83,7 +84,7 @@ impl Terminal {
 
 /// Says that nobody writes any more when it is dropped, be it by a panic: then the client leaves,
 /// and gives the terminal back.
-struct Writing(Arc<Outbox>);
+struct Writing(Arc<OutputQueue>);
 
 impl Drop for Writing {
     fn drop(&mut self) {
@@ -91,12 +92,12 @@ impl Drop for Writing {
     }
 }
 
-fn read_keys(outbox: &Outbox) {
+fn read_keys(output: &OutputQueue) {
     // An error means that the terminal is gone.
     while let Ok(event) = event::read() {
-        outbox.put_key(event);
+        output.put_key(event);
     }
-    outbox.break_off(Broken::Unwanted);
+    output.break_off(Broken::Unwanted);
 }
 
 fn size() -> Size {
@@ -109,18 +110,18 @@ fn size() -> Size {
 }
 
 /// The thread that owns the editor.
-struct Desk {
+struct EditorThread {
     wiring: Wiring,
     editor: Editor,
     /// Passwords are being typed, and not shown.
-    asking: Option<Asking>,
+    asking: Option<PasswordPrompt>,
     screen: Screen,
     prompt: Prompt,
     /// What the desk itself has to tell, above the line.
     remarks: Vec<String>,
 }
 
-impl Desk {
+impl EditorThread {
     fn new(wiring: Wiring) -> Self {
         let screen = Screen::new(wiring.colours);
         Self {
@@ -135,10 +136,10 @@ impl Desk {
 
     fn work(&mut self) {
         loop {
-            let batch = self.wiring.outbox.take();
+            let batch = self.wiring.output.take();
             let last = batch.last;
             if self.handle(batch).is_err() {
-                self.wiring.outbox.break_off(Broken::Unwanted);
+                self.wiring.output.break_off(Broken::Unwanted);
             }
             if last {
                 return;
@@ -146,7 +147,7 @@ impl Desk {
         }
     }
 
-    fn handle(&mut self, batch: Batch) -> io::Result<()> {
+    fn handle(&mut self, batch: OutputBatch) -> io::Result<()> {
         let mut lines = Vec::with_capacity(batch.lines.len() + 1);
         if batch.dropped > 0 {
             lines.push(format!("* … {} lines not shown", batch.dropped));
@@ -169,11 +170,12 @@ impl Desk {
     fn frame(&mut self, lines: &[String]) -> String {
         if let Some(asking) = &self.asking {
             let prompt = Prompt { text: asking.prompt(), ready: true, ..Prompt::default() };
-            let input = screen::Input { prompt: &prompt, text: "", cursor: 0, candidates: None };
+            let input =
+                screen::InputView { prompt: &prompt, text: "", cursor: 0, candidates: None };
             return self.screen.frame(lines, input, size());
         }
         let buffer = self.editor.buffer();
-        let input = screen::Input {
+        let input = screen::InputView {
             prompt: &self.prompt,
             text: buffer.text(),
             cursor: buffer.cursor(),
@@ -207,10 +209,10 @@ impl Desk {
                 if matches!(key.code, KeyCode::Char(_) | KeyCode::Tab | KeyCode::BackTab) {
                     self.tell_beginning();
                 }
-                let known = Arc::clone(&self.wiring.known);
-                let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-                let wish = self.editor.key(key, &known);
-                drop(known);
+                let names = Arc::clone(&self.wiring.names);
+                let names = names.lock().unwrap_or_else(PoisonError::into_inner);
+                let wish = self.editor.key(key, &names);
+                drop(names);
                 self.grant(wish)?;
             }
             // Everything is drawn again after each batch of events.
@@ -223,53 +225,57 @@ impl Desk {
     /// next key will do.
     fn tell_beginning(&mut self) {
         if self.prompt.wants_beginning {
-            self.prompt.wants_beginning = self.wiring.input.try_send(Input::Begun).is_err();
+            self.prompt.wants_beginning = self.wiring.input.try_send(UserInput::Begun).is_err();
         }
     }
 
-    fn grant_asking(&mut self, wish: asking::Wish) {
+    fn grant_asking(&mut self, wish: password_prompt::PromptOutcome) {
         match wish {
-            asking::Wish::Wait => {}
-            asking::Wish::Tell(text) => self.remarks.push(format!("* {text}")),
-            asking::Wish::Give(input) => {
+            password_prompt::PromptOutcome::Wait => {}
+            password_prompt::PromptOutcome::Tell(text) => self.remarks.push(format!("* {text}")),
+            password_prompt::PromptOutcome::Give(input) => {
                 self.asking = None;
-                self.wiring.room.force();
+                self.wiring.permits.force();
                 self.give(input);
             }
-            asking::Wish::Stop(text) => {
+            password_prompt::PromptOutcome::Stop(text) => {
                 self.asking = None;
                 self.remarks.push(format!("* {text}"));
             }
         }
     }
 
-    fn grant(&mut self, wish: Wish) -> io::Result<()> {
+    fn grant(&mut self, wish: EditorAction) -> io::Result<()> {
         match wish {
-            Wish::Draw => {}
-            Wish::Send(line) if let Some((asking, told)) = Asking::before(&line) => {
+            EditorAction::Draw => {}
+            EditorAction::Send(line)
+                if let Some((asking, told)) = PasswordPrompt::before(&line) =>
+            {
                 self.asking = Some(asking);
                 self.remarks.extend(told.map(|told| format!("* {told}")));
             }
             // Names, commands and empty lines wait for nothing.
-            Wish::Send(line)
+            EditorAction::Send(line)
                 if self.prompt.text == NAME_PROMPT
                     || line.trim().is_empty()
                     || command(&line).is_some() =>
             {
-                self.wiring.room.force();
-                self.give(Input::Line(line));
+                self.wiring.permits.force();
+                self.give(UserInput::Line(line));
             }
-            Wish::Send(line) if self.wiring.room.take() => self.give(Input::Line(line)),
-            Wish::Send(line) => {
+            EditorAction::Send(line) if self.wiring.permits.take() => {
+                self.give(UserInput::Line(line))
+            }
+            EditorAction::Send(line) => {
                 self.editor.keep(&line);
                 self.remarks.push(format!(
-                    "* {MAX_UNSAID} lines wait to be said. This one stays here; press Enter again later."
+                    "* {MAX_OUTBOX} lines wait to be said. This one stays here; press Enter again later."
                 ));
             }
-            Wish::Interrupt => self.give(Input::Interrupt),
-            Wish::End => self.give(Input::End),
-            Wish::Clear => write(&self.screen.clear())?,
-            Wish::Suspend => {
+            EditorAction::Interrupt => self.give(UserInput::Interrupt),
+            EditorAction::End => self.give(UserInput::End),
+            EditorAction::Clear => write(&self.screen.clear())?,
+            EditorAction::Suspend => {
                 write(&self.screen.erase(size()))?;
                 execute!(io::stdout(), DisableBracketedPaste)?;
                 terminal::disable_raw_mode()?;
@@ -282,7 +288,7 @@ impl Desk {
         Ok(())
     }
 
-    fn give(&self, input: Input) {
+    fn give(&self, input: UserInput) {
         // The client is about to leave if this fails.
         let _ = self.wiring.input.blocking_send(input);
     }

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
+use crate::mention::same_name;
 use crate::proto::Secret;
-use crate::show::same_name;
 use label::{label, may_be_of};
 
 /// Bits of a mode that let others in.
@@ -29,23 +29,23 @@ const MAX_FILE_BYTES: u64 = 16 * 1024;
 
 /// Where the tokens of one server are kept.
 #[derive(Clone, Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct TokenStore {
     /// `None` if there is nowhere to keep anything.
     folder: Option<PathBuf>,
-    server: Server,
+    server: ServerIdentity,
 }
 
 /// Which server a token is for. A token shown to another is given away.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Server {
+pub(crate) struct ServerIdentity {
     pub(crate) address: String,
     /// The name that the server's certificate has to be for.
     pub(crate) tls_name: Option<String>,
 }
 
-impl Keeper {
+impl TokenStore {
     /// Keeps them in the folder.
-    pub(crate) fn new(folder: Option<PathBuf>, server: Server) -> Self {
+    pub(crate) fn new(folder: Option<PathBuf>, server: ServerIdentity) -> Self {
         Self { folder, server }
     }
 

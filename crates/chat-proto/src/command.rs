@@ -10,6 +10,7 @@ mod parse;
 mod range;
 mod search;
 mod server_ban;
+mod words;
 
 use std::fmt;
 
@@ -19,7 +20,7 @@ pub use once_key::OnceKey;
 pub use parse::{ParsedLine, parse};
 pub use range::{HistoryAnchor, HistoryRange};
 pub use search::{SearchCursor, SearchPhrase, SearchQuery};
-pub use server_ban::{EVERYWHERE, ServerBanCommand};
+pub use server_ban::ServerBanCommand;
 
 use crate::command_table::CommandKind;
 use crate::conversation::Conversation;

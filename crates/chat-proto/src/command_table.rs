@@ -56,6 +56,9 @@ pub enum CommandKind {
     Quit,
 }
 
+/// The word that stands for the whole server where a channel may stand. It is a reserved name.
+pub const EVERYWHERE: &str = "everywhere";
+
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "they are columns of a table")]

@@ -10,6 +10,7 @@ use crate::mod_target::ModTarget;
 use crate::name::{ChannelName, UserName};
 use crate::refusal::Refusal;
 use crate::secret::Secret;
+pub use crate::term::Term;
 use crate::text::{Text, clean};
 use crate::time::{HumanDuration, Timestamp};
 
@@ -396,25 +397,6 @@ pub enum Event {
         re: Cow<'static, str>,
         refusal: Refusal,
     },
-}
-
-/// How long something holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Term {
-    /// Until somebody ends it.
-    Permanent,
-    /// Until then.
-    Until(Timestamp),
-}
-
-/// As it stands behind a sentence: ` until 2026-11-22 07:44:05`, or nothing.
-impl fmt::Display for Term {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Permanent => Ok(()),
-            Self::Until(end) => write!(f, " until {}", end.date_and_time()),
-        }
-    }
 }
 
 /// Somebody who is banned or muted.

@@ -40,5 +40,6 @@ pub mod secret;
 pub mod setting;
 pub mod spelling;
 pub mod suggest;
+pub mod term;
 pub mod text;
 pub mod time;

@@ -137,7 +137,7 @@ impl Refusal {
             let text = "There is no command after the slash. /help shows them all.";
             return Self::new(Code::UnknownCommand, text);
         }
-        let mut text = format!("There is no command /{}.", Short(word));
+        let mut text = format!("There is no command /{}.", Truncated(word));
         push_nearest(&mut text, "/", nearest);
         text.push_str(" /help shows them all.");
         Self::new(Code::UnknownCommand, text)
@@ -145,7 +145,7 @@ impl Refusal {
 
     /// Several commands begin like this.
     pub fn ambiguous_command(word: &str, words: &[&str]) -> Self {
-        let mut text = format!("/{} may be ", Short(word));
+        let mut text = format!("/{} may be ", Truncated(word));
         push_list(&mut text, "/", words, " or ");
         text.push_str(". Type more of it.");
         Self::new(Code::UnknownCommand, text)
@@ -174,7 +174,7 @@ impl Refusal {
             Code::BadArgument,
             format!(
                 "\"{}\" is more than /{} takes. Type {} – as in {}",
-                Short(more),
+                Truncated(more),
                 spec.name,
                 spec.usage(),
                 spec.example
@@ -205,7 +205,7 @@ impl Refusal {
             format!(
                 "\"{}\" is neither #channel nor @user. Type /{begins} #channel text, or /{begins} \
                  @user text.",
-                Short(word)
+                Truncated(word)
             ),
         )
     }
@@ -217,7 +217,7 @@ impl Refusal {
             format!(
                 "\"{}\" can't be a key. A key is one word of at most {MAX_KEY_CHARS} characters; \
                  take another one.",
-                Short(typed)
+                Truncated(typed)
             ),
         )
     }
@@ -228,7 +228,7 @@ impl Refusal {
             Code::BadArgument,
             format!(
                 "\"{}\" can't be a count of lines. Type a number from 1 to {MAX_HISTORY_LINES}.",
-                Short(typed)
+                Truncated(typed)
             ),
         )
     }
@@ -239,7 +239,7 @@ impl Refusal {
         let mut text = if typed.is_empty() {
             format!("There is no line's id behind \"{word}\".")
         } else {
-            format!("\"{}\" behind \"{word}\" is no line's id.", Short(typed))
+            format!("\"{}\" behind \"{word}\" is no line's id.", Truncated(typed))
         };
         let _ = write!(text, " Type a number there, as in {word} 17.");
         Self::new(Code::BadArgument, text)
@@ -299,7 +299,7 @@ impl Refusal {
             Code::BadArgument,
             format!(
                 "\"{}\" is no day. Type year, month and day, as in before:2026-11-01.",
-                Short(typed)
+                Truncated(typed)
             ),
         )
     }
@@ -310,7 +310,7 @@ impl Refusal {
             Code::BadArgument,
             format!(
                 "\"{}\" has no letter or digit in it to search for. Type a word.",
-                Short(typed)
+                Truncated(typed)
             ),
         )
     }
@@ -381,7 +381,7 @@ impl Refusal {
     pub fn unknown_form(word: &str) -> Self {
         Self::new(
             Code::BadArgument,
-            format!("There is no form \"{}\". Type /format text or /format json.", Short(word)),
+            format!("There is no form \"{}\". Type /format text or /format json.", Truncated(word)),
         )
     }
 
@@ -457,7 +457,7 @@ impl Refusal {
 
     /// Nobody here has this name.
     pub fn no_such_user(typed: &str, nearest: &[&str]) -> Self {
-        let mut text = format!("Nobody here is called {}.", Short(typed));
+        let mut text = format!("Nobody here is called {}.", Truncated(typed));
         push_nearest(&mut text, "", nearest);
         text.push_str(" /users shows who is here.");
         Self::new(Code::NoSuchUser, text)
@@ -689,9 +689,9 @@ impl fmt::Display for Counted {
 }
 
 /// A typed word, shortened so that an answer stays much shorter than the line it answers.
-pub(crate) struct Short<'a>(pub(crate) &'a str);
+pub(crate) struct Truncated<'a>(pub(crate) &'a str);
 
-impl fmt::Display for Short<'_> {
+impl fmt::Display for Truncated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.char_indices().nth(MAX_SHOWN_WORD_CHARS) {
             Some((end, _)) => write!(f, "{}…", self.0.get(..end).unwrap_or_default()),

@@ -25,12 +25,12 @@ impl Timestamp {
 
     /// The day in UTC, as `before:` takes it: `2026-11-22`.
     pub fn date(self) -> impl fmt::Display {
-        Shown { at: self, pattern: "%Y-%m-%d" }
+        FormattedTime { at: self, pattern: "%Y-%m-%d" }
     }
 
     /// Date and time in UTC to the second, as the text form has it: `2026-11-22 07:44:05`.
     pub fn date_and_time(self) -> impl fmt::Display {
-        Shown { at: self, pattern: "%Y-%m-%d %H:%M:%S" }
+        FormattedTime { at: self, pattern: "%Y-%m-%d %H:%M:%S" }
     }
 
     /// A moment before the year 0 or past 9999 can only come from a broken clock; the nearest bound is shown.
@@ -41,12 +41,12 @@ impl Timestamp {
     }
 }
 
-struct Shown {
+struct FormattedTime {
     at: Timestamp,
     pattern: &'static str,
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for FormattedTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.at.in_bounds().strftime(self.pattern).fmt(f)
     }

@@ -17,27 +17,27 @@ const SHOWN: usize = 60;
 
 /// The form of a connection's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum ClientFormat {
     /// For people.
     Text,
     /// For programs.
     Json,
 }
 
-impl Form {
+impl ClientFormat {
     /// Both.
     pub const BOTH: [Self; 2] = [Self::Text, Self::Json];
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+trait TestStream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> TestStream for S {}
 
 /// One person at a connection. Whatever it waits for comes before a deadline, or the test fails with
 /// everything seen so far.
 pub struct TestClient {
     who: String,
-    format: Form,
-    stream: Box<dyn Stream>,
+    format: ClientFormat,
+    stream: Box<dyn TestStream>,
     /// Read, and not taken as lines yet.
     read: Vec<u8>,
     ended: bool,
@@ -51,7 +51,7 @@ impl TestClient {
     pub fn over(who: &str, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self {
             who: who.to_owned(),
-            format: Form::Text,
+            format: ClientFormat::Text,
             stream: Box::new(stream),
             read: Vec::new(),
             ended: false,
@@ -84,7 +84,7 @@ impl TestClient {
     }
 
     /// Takes the form and gives the name, and reads all of the greeting.
-    pub async fn settle_in(&mut self, format: Form) {
+    pub async fn settle_in(&mut self, format: ClientFormat) {
         self.expect_line("* Type your name to begin, or /help for the menu.", Skip::Others).await;
         self.take_format(format).await;
         self.send(&self.who.clone()).await;
@@ -93,24 +93,24 @@ impl TestClient {
     }
 
     /// Changes the form of the output.
-    pub async fn take_format(&mut self, format: Form) {
+    pub async fn take_format(&mut self, format: ClientFormat) {
         if self.format == format {
             return;
         }
         match format {
-            Form::Text => self.send("/format text").await,
-            Form::Json => self.send("/format json").await,
+            ClientFormat::Text => self.send("/format text").await,
+            ClientFormat::Json => self.send("/format json").await,
         }
         self.format = format;
         let answered = match format {
-            Form::Text => "* Output is in the text form now.",
-            Form::Json => r#"{"type":"ok","re":"format","format":"json"}"#,
+            ClientFormat::Text => "* Output is in the text form now.",
+            ClientFormat::Json => r#"{"type":"ok","re":"format","format":"json"}"#,
         };
         self.expect_line(answered, Skip::Nothing).await;
     }
 
     /// The form of a newcomer, without a name; what the server tells meanwhile is still to be read.
-    pub async fn take_format_quietly(&mut self, format: Form) {
+    pub async fn take_format_quietly(&mut self, format: ClientFormat) {
         let greeting = self.settle().await;
         self.take_format(format).await;
         let before = greeting.iter().flat_map(|line| format!("{line}\r\n").into_bytes());
@@ -119,7 +119,7 @@ impl TestClient {
 
     /// Sends one line.
     pub async fn send(&mut self, line: &str) {
-        let ending = if self.format == Form::Text { "\r\n" } else { "\n" };
+        let ending = if self.format == ClientFormat::Text { "\r\n" } else { "\n" };
         self.send_raw(format!("{line}{ending}").as_bytes()).await;
     }
 
@@ -345,7 +345,7 @@ impl TestClient {
     /// In the JSON form the rows up to the answer, and the answer; nothing in the text form, where not
     /// every line has one.
     pub async fn answer(&mut self) -> Vec<String> {
-        if self.format == Form::Text {
+        if self.format == ClientFormat::Text {
             return Vec::new();
         }
         self.read_until(|line| {

@@ -2,7 +2,7 @@
 //!
 //! * [`binary`]: where the built programs are.
 //! * [`server`]: the real server as a child process on a free port.
-//! * [`house`]: the server's insides without a process or a socket, for a paused clock.
+//! * [`hub`]: the server's insides without a process or a socket, for a paused clock.
 //! * [`kind`]: one person at a connection, in either form.
 //! * [`chopped`]: a stream that gives and takes only a few bytes at once.
 //! * [`dice`]: random choices that are the same for the same seed.
@@ -23,10 +23,10 @@ pub mod binary;
 pub mod chopped;
 pub mod client;
 pub mod dice;
-pub mod house;
 pub mod server;
+pub mod test_hub;
 
-pub use self::client::{Form, TestClient};
+pub use self::client::{ClientFormat, TestClient};
 pub use self::dice::Dice;
-pub use self::house::House;
-pub use self::server::{Setup, TestServer};
+pub use self::server::{ServerSetup, TestServer};
+pub use self::test_hub::TestHub;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::binary;
-use crate::client::{Form, TestClient};
+use crate::client::{ClientFormat, TestClient};
 
 /// How long anything may take. Only a failing test ever waits so long.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -23,7 +23,7 @@ pub const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
 /// How the server is to be started.
 #[derive(Clone, Debug)]
-pub struct Setup {
+pub struct ServerSetup {
     flags: Vec<String>,
     config: Option<String>,
     environment: Vec<(String, String)>,
@@ -31,7 +31,7 @@ pub struct Setup {
     prelude: Option<String>,
 }
 
-impl Default for Setup {
+impl Default for ServerSetup {
     /// On a free port, called `chat.test`, keeping nothing.
     fn default() -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Default for Setup {
     }
 }
 
-impl Setup {
+impl ServerSetup {
     /// Without pacing.
     pub fn unpaced() -> Self {
         Self::default().flag("--no-limits")
@@ -172,19 +172,19 @@ impl Setup {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let mut child = self.command(folder.path()).spawn().expect("the server starts");
         let stderr = child.stderr.take().expect("it is piped");
-        let (log, reader) = watch::channel(Log::default());
+        let (log, reader) = watch::channel(CapturedLog::default());
         std::thread::spawn(move || gather(stderr, &log));
         TestServer { child, address: None, log: reader, folder, exited: None }
     }
 }
 
 #[derive(Debug, Default)]
-struct Log {
+struct CapturedLog {
     lines: Vec<String>,
     ended: bool,
 }
 
-fn gather(stderr: ChildStderr, log: &watch::Sender<Log>) {
+fn gather(stderr: ChildStderr, log: &watch::Sender<CapturedLog>) {
     for line in BufReader::new(stderr).lines() {
         let Ok(line) = line else { break };
         log.send_modify(|log| log.lines.push(line));
@@ -197,7 +197,7 @@ fn gather(stderr: ChildStderr, log: &watch::Sender<Log>) {
 pub struct TestServer {
     child: Child,
     address: Option<SocketAddr>,
-    log: watch::Receiver<Log>,
+    log: watch::Receiver<CapturedLog>,
     folder: TempDir,
     exited: Option<ExitStatus>,
 }
@@ -205,12 +205,12 @@ pub struct TestServer {
 impl TestServer {
     /// With the usual limits.
     pub async fn start() -> Self {
-        Setup::default().start().await
+        ServerSetup::default().start().await
     }
 
     /// Without pacing.
     pub async fn start_unpaced() -> Self {
-        Setup::unpaced().start().await
+        ServerSetup::unpaced().start().await
     }
 
     /// Where it listens.
@@ -251,7 +251,7 @@ impl TestServer {
                 None => false,
             })
         };
-        let find = |log: &Log| log.lines.iter().find(|line| has_words(line)).cloned();
+        let find = |log: &CapturedLog| log.lines.iter().find(|line| has_words(line)).cloned();
         let mut log = self.log.clone();
         let found = timeout(DEADLINE, log.wait_for(|log| log.ended || find(log).is_some())).await;
         match found {
@@ -320,11 +320,11 @@ impl TestServer {
 
     /// Somebody who has given their name and seen the main page, in the text form.
     pub async fn person(&self, who: &str) -> TestClient {
-        self.person_in(who, Form::Text).await
+        self.person_in(who, ClientFormat::Text).await
     }
 
     /// Somebody who has given their name and seen the main page.
-    pub async fn person_in(&self, who: &str, format: Form) -> TestClient {
+    pub async fn person_in(&self, who: &str, format: ClientFormat) -> TestClient {
         let mut client = self.newcomer(who).await;
         client.settle_in(format).await;
         client

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat_testkit::client::{Form, TestClient};
+use chat_testkit::client::{ClientFormat, TestClient};
 use chat_testkit::dice::Dice;
 use serde_json::Value;
 
@@ -87,7 +87,7 @@ impl Player {
             self.client.set_deadline(ANSWERED_WITHIN);
             self.view = View::new(Arc::clone(&self.truth));
             if self.role != Role::Reader {
-                self.client.take_format_quietly(Form::Json).await;
+                self.client.take_format_quietly(ClientFormat::Json).await;
             }
             if self.take_name().await {
                 return;
@@ -222,7 +222,7 @@ impl Player {
 
     /// Queries the client's channels and their members. Returns the channels.
     pub(super) async fn look(&mut self) -> Vec<String> {
-        self.client.take_format(Form::Json).await;
+        self.client.take_format(ClientFormat::Json).await;
         let (rows, _) = self.client.ask_json("/info").await;
         let info = rows.iter().find(|row| row["type"] == "info").unwrap_or(&Value::Null);
         info["name"].as_str().unwrap_or_default().clone_into(&mut self.view.name);
@@ -272,7 +272,7 @@ impl Player {
     /// Returns to the format of its role.
     pub(super) async fn look_away(&mut self) {
         if self.role == Role::Reader {
-            self.client.take_format(Form::Text).await;
+            self.client.take_format(ClientFormat::Text).await;
         }
     }
 

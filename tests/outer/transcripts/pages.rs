@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use chat_proto::command_table::{COMMANDS, WordMatch, lookup};
-use chat_testkit::{Form, binary};
+use chat_testkit::{ClientFormat, binary};
 
 use super::{Action, Step, check_steps, normal, parse, play_anew};
 
@@ -112,7 +112,7 @@ fn stories(page: &str) -> Result<Vec<Story>, String> {
 async fn written_anew(page: &str) -> String {
     let mut lines: Vec<String> = page.lines().map(|line| format!("{line}\n")).collect();
     for mut story in stories(page).unwrap() {
-        play_anew(&mut story.steps, Form::Text).await;
+        play_anew(&mut story.steps, ClientFormat::Text).await;
         for line in story.lines {
             lines[line].clear();
         }
@@ -151,7 +151,7 @@ async fn the_examples_on_the_pages_are_what_one_sees() {
         let is_guide = path.ends_with("docs/guide.md") || path.ends_with("docs/channel.md");
         assert!(!is_guide || !stories.is_empty(), "{} has no examples", path.display());
         for story in stories {
-            if let Err(why) = check_steps(&path, &story.steps, Form::Text).await {
+            if let Err(why) = check_steps(&path, &story.steps, ClientFormat::Text).await {
                 failures.push(why);
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Swarm, Watch};
-use crate::dialect::Ask;
+use crate::dialect::SignInRequest;
 
 /// Of a crowd, so many look how long lines were under way; the others count only. Enough to see those who are
 /// served first and those who are served last.
@@ -65,7 +65,7 @@ pub(crate) fn enter<'a>(
 
 /// Waits until everything that was told until now has been read by these.
 pub(crate) fn settle(swarm: &mut Swarm, who: &[usize]) -> anyhow::Result<()> {
-    let ask: Ask = swarm.dialect().settle();
+    let ask: SignInRequest = swarm.dialect().settle();
     in_waves(swarm, who.len(), swarm.at_once(), |swarm, at| swarm.ask(who[at], &ask))
 }
 

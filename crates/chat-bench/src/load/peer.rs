@@ -25,7 +25,7 @@ pub(crate) enum Watch {
 }
 
 /// What all connections have found.
-pub(super) struct Found {
+pub(super) struct PeerProgress {
     /// When stamps count from.
     pub(super) begun: Instant,
     /// Lines with a stamp.
@@ -39,7 +39,7 @@ pub(super) struct Found {
 }
 
 /// One connection.
-pub(super) struct Peer {
+pub(super) struct LoadPeer {
     pub(super) stream: TcpStream,
     pub(super) watch: Watch,
     /// What is looked for once the answer has come.
@@ -55,14 +55,14 @@ pub(super) struct Peer {
 
 /// What came of reading.
 #[derive(Default)]
-pub(super) struct Came {
+pub(super) struct PeerInput {
     /// What was waited for is there.
     pub(super) answer: bool,
     /// The server closed the connection.
     pub(super) end: bool,
 }
 
-impl Peer {
+impl LoadPeer {
     pub(super) fn new(stream: TcpStream, watch: Watch) -> Self {
         Self {
             stream,
@@ -103,12 +103,12 @@ impl Peer {
         closed: bool,
         room: &mut [u8],
         dialect: Dialect,
-        found: &mut Found,
-    ) -> anyhow::Result<Came> {
-        let mut came = Came::default();
+        found: &mut PeerProgress,
+    ) -> anyhow::Result<PeerInput> {
+        let mut came = PeerInput::default();
         loop {
             match self.stream.read(room) {
-                Ok(0) => return Ok(Came { end: true, ..came }),
+                Ok(0) => return Ok(PeerInput { end: true, ..came }),
                 Ok(some) => {
                     came.answer |= self.take(id, &room[..some], dialect, found)?;
                     if some < room.len() && !closed {
@@ -117,7 +117,7 @@ impl Peer {
                 }
                 Err(error) if not_now(&error) => return Ok(came),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Ok(Came { end: true, ..came }),
+                Err(_) => return Ok(PeerInput { end: true, ..came }),
             }
         }
     }
@@ -128,7 +128,7 @@ impl Peer {
         id: usize,
         bytes: &[u8],
         dialect: Dialect,
-        found: &mut Found,
+        found: &mut PeerProgress,
     ) -> anyhow::Result<bool> {
         if dialect.may_ask(bytes) {
             for line in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -180,7 +180,7 @@ impl Peer {
         line: &[u8],
         now: u64,
         dialect: Dialect,
-        found: &mut Found,
+        found: &mut PeerProgress,
     ) -> anyhow::Result<(bool, bool)> {
         match self.watch {
             Watch::Nothing => Ok((false, false)),

@@ -11,9 +11,9 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::peer::{Found, Peer, Watch, nanos};
+use super::peer::{LoadPeer, PeerProgress, Watch, nanos};
 use super::timer::Timer;
-use crate::dialect::{Ask, Dialect};
+use crate::dialect::{Dialect, SignInRequest};
 
 /// Read at once: much, so that a server that writes much needs few reads.
 const READ_BYTES: usize = 256 * 1024;
@@ -38,7 +38,7 @@ pub(crate) struct Swarm {
     poll: Poll,
     timer: Timer,
     events: Events,
-    peers: Vec<Option<Peer>>,
+    peers: Vec<Option<LoadPeer>>,
     free: Vec<usize>,
     /// Those for whom something waits to be written.
     unwritten: Vec<usize>,
@@ -48,7 +48,7 @@ pub(crate) struct Swarm {
     answered: Option<Vec<usize>>,
     /// Connections that the server closed.
     closed: usize,
-    found: Found,
+    found: PeerProgress,
     room: Vec<u8>,
 }
 
@@ -75,7 +75,7 @@ impl Swarm {
             awaited: 0,
             answered: None,
             closed: 0,
-            found: Found {
+            found: PeerProgress {
                 begun: Instant::now(),
                 marks: 0,
                 oks: 0,
@@ -144,7 +144,7 @@ impl Swarm {
     }
 
     /// Begins a connection that asks this as soon as it is there; tells by what it is known.
-    pub(crate) fn connect(&mut self, ask: &Ask) -> anyhow::Result<usize> {
+    pub(crate) fn connect(&mut self, ask: &SignInRequest) -> anyhow::Result<usize> {
         let id = self.free.pop().unwrap_or(self.peers.len());
         let mut stream = connect(self.address, id)
             .context("connecting; if too many files are open, `ulimit -Hn` must be raised")?;
@@ -152,7 +152,7 @@ impl Swarm {
         self.poll.registry().register(&mut stream, Token(id), interest)?;
         // Each line is one write, so that waiting for more would only cost time.
         stream.set_nodelay(true)?;
-        let peer = Some(Peer::new(stream, Watch::Count));
+        let peer = Some(LoadPeer::new(stream, Watch::Count));
         match self.peers.get_mut(id) {
             Some(place) => *place = peer,
             None => self.peers.push(peer),
@@ -163,7 +163,7 @@ impl Swarm {
 
     /// Asks something; [`awaited`](Self::awaited) falls when it is answered. What has no answer counts as
     /// answered.
-    pub(crate) fn ask(&mut self, id: usize, ask: &Ask) -> anyhow::Result<()> {
+    pub(crate) fn ask(&mut self, id: usize, ask: &SignInRequest) -> anyhow::Result<()> {
         let peer = self.peer(id)?;
         peer.out().extend_from_slice(ask.lines.as_bytes());
         if !ask.answer.is_empty() {
@@ -219,7 +219,7 @@ impl Swarm {
         Ok(())
     }
 
-    fn peer(&mut self, id: usize) -> anyhow::Result<&mut Peer> {
+    fn peer(&mut self, id: usize) -> anyhow::Result<&mut LoadPeer> {
         self.peers.get_mut(id).and_then(Option::as_mut).context("the server closed a connection")
     }
 

@@ -5,12 +5,12 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use crate::subject::Kind;
+use crate::subject::SubjectKind;
 use crate::subject::cores::Cores;
 
 /// The machine and the programs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Machine {
+pub(crate) struct MachineInfo {
     /// The day, in UTC.
     date: String,
     processor: String,
@@ -23,12 +23,12 @@ pub(crate) struct Machine {
     versions: BTreeMap<String, String>,
 }
 
-impl Machine {
+impl MachineInfo {
     /// This one, with these servers.
-    pub(crate) fn this(kinds: &[Kind]) -> anyhow::Result<Self> {
+    pub(crate) fn this(kinds: &[SubjectKind]) -> anyhow::Result<Self> {
         let (system, cores) = (rustix::system::uname(), Cores::of_this_machine()?);
         let shown = |name: &std::ffi::CStr| name.to_string_lossy().into_owned();
-        let version = |kind: &Kind| Some((kind.title().to_owned(), kind.version()?));
+        let version = |kind: &SubjectKind| Some((kind.title().to_owned(), kind.version()?));
         Ok(Self {
             date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
             processor: value("/proc/cpuinfo", "model name").unwrap_or_default(),

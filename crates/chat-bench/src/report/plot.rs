@@ -11,8 +11,8 @@ use plotters::prelude::{
 use plotters::style::Color as _;
 
 use super::summary::Summary;
-use crate::outcome::{What, float};
-use crate::subject::Kind;
+use crate::outcome::{Measure, float};
+use crate::subject::SubjectKind;
 
 /// A figure over the size of what it was measured with.
 pub(crate) struct Plot {
@@ -23,7 +23,7 @@ pub(crate) struct Plot {
     /// How `with` must end.
     with: &'static str,
     across: &'static str,
-    up: What,
+    up: Measure,
     /// Whether sizes grow by factors rather than by steps; figures, too.
     is_log: bool,
 }
@@ -36,7 +36,7 @@ pub(crate) const PLOTS: [Plot; 3] = [
         scenario: "load",
         with: "",
         across: "lines a second",
-        up: What::P99,
+        up: Measure::P99,
         is_log: true,
     },
     Plot {
@@ -45,7 +45,7 @@ pub(crate) const PLOTS: [Plot; 3] = [
         scenario: "fanout",
         with: "people, 16 in flight",
         across: "people in the room",
-        up: What::CpuPerDelivery,
+        up: Measure::CpuPerDelivery,
         is_log: true,
     },
     Plot {
@@ -54,7 +54,7 @@ pub(crate) const PLOTS: [Plot; 3] = [
         scenario: "idle",
         with: "",
         across: "people",
-        up: What::Memory,
+        up: Measure::Memory,
         is_log: false,
     },
 ];
@@ -64,19 +64,19 @@ const SIZE: (u32, u32) = (860, 460);
 const LEGEND: u32 = 170;
 
 /// Colours that are told apart by everybody (Okabe and Ito).
-fn colour(kind: Kind) -> RGBColor {
+fn colour(kind: SubjectKind) -> RGBColor {
     match kind {
-        Kind::Chat => RGBColor(213, 94, 0),
-        Kind::ChatJson => RGBColor(230, 159, 0),
-        Kind::Floor => RGBColor(153, 153, 153),
-        Kind::FloorBatch => RGBColor(0, 0, 0),
-        Kind::Ngircd => RGBColor(0, 158, 115),
-        Kind::Inspircd => RGBColor(0, 114, 178),
-        Kind::Other => RGBColor(204, 121, 167),
+        SubjectKind::Chat => RGBColor(213, 94, 0),
+        SubjectKind::ChatJson => RGBColor(230, 159, 0),
+        SubjectKind::Floor => RGBColor(153, 153, 153),
+        SubjectKind::FloorBatch => RGBColor(0, 0, 0),
+        SubjectKind::Ngircd => RGBColor(0, 158, 115),
+        SubjectKind::Inspircd => RGBColor(0, 114, 178),
+        SubjectKind::Other => RGBColor(204, 121, 167),
     }
 }
 
-type Line = (Kind, Vec<(f64, f64)>);
+type PlotLine = (SubjectKind, Vec<(f64, f64)>);
 
 impl Plot {
     /// Draws it into a folder. Nothing is drawn of what wasn't measured; tells whether it was.
@@ -106,8 +106,8 @@ impl Plot {
         Ok(true)
     }
 
-    fn lines(&self, summary: &Summary) -> Vec<Line> {
-        let mut lines: Vec<Line> = Vec::new();
+    fn lines(&self, summary: &Summary) -> Vec<PlotLine> {
+        let mut lines: Vec<PlotLine> = Vec::new();
         for row in &summary.0 {
             let is_shown = row.scenario == self.scenario && row.with.ends_with(self.with);
             let Some(figure) = row.figures.get(&self.up).filter(|_| is_shown) else { continue };
@@ -125,7 +125,13 @@ impl Plot {
         lines
     }
 
-    fn draw_over<X, Y>(&self, path: &Path, across: X, up: Y, lines: &[Line]) -> anyhow::Result<()>
+    fn draw_over<X, Y>(
+        &self,
+        path: &Path,
+        across: X,
+        up: Y,
+        lines: &[PlotLine],
+    ) -> anyhow::Result<()>
     where
         X: AsRangedCoord<Value = f64>,
         Y: AsRangedCoord<Value = f64>,

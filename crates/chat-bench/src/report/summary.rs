@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::outcome::{Outcome, What};
-use crate::subject::Kind;
+use crate::outcome::{BenchOutcome, Measure};
+use crate::subject::SubjectKind;
 
 /// One line of a table.
-pub(crate) struct Row {
+pub(crate) struct SummaryRow {
     pub(crate) scenario: String,
     pub(crate) with: String,
     pub(crate) size: u64,
-    pub(crate) server: Kind,
-    pub(crate) figures: BTreeMap<What, Spread>,
+    pub(crate) server: SubjectKind,
+    pub(crate) figures: BTreeMap<Measure, Spread>,
 }
 
 /// All rows, scenario by scenario, and in each the same thing of all servers side by side.
-pub(crate) struct Summary(pub(crate) Vec<Row>);
+pub(crate) struct Summary(pub(crate) Vec<SummaryRow>);
 
 /// A figure that was measured several times.
 #[derive(Clone, Default)]
@@ -45,8 +45,8 @@ impl Spread {
 
 impl Summary {
     /// Puts outcomes together.
-    pub(crate) fn of(outcomes: &[Outcome]) -> Self {
-        let mut rows: Vec<Row> = Vec::new();
+    pub(crate) fn of(outcomes: &[BenchOutcome]) -> Self {
+        let mut rows: Vec<SummaryRow> = Vec::new();
         // Where each first occurred, so that tables have the order in which things were measured.
         let mut scenarios: Vec<&str> = Vec::new();
         let mut withs: Vec<(&str, &str)> = Vec::new();
@@ -58,13 +58,13 @@ impl Summary {
             if !withs.contains(&(scenario, &finding.with)) {
                 withs.push((scenario, &finding.with));
             }
-            let same = |row: &&mut Row| {
+            let same = |row: &&mut SummaryRow| {
                 row.scenario == scenario && row.with == finding.with && row.server == outcome.server
             };
             let row = if let Some(row) = rows.iter_mut().find(same) {
                 row
             } else {
-                rows.push(Row {
+                rows.push(SummaryRow {
                     scenario: scenario.to_owned(),
                     with: finding.with.clone(),
                     size: finding.size,
@@ -92,36 +92,36 @@ mod tests {
     use super::*;
     use crate::outcome::{Figures, Finding};
 
-    fn outcome(scenario: &str, with: &str, server: Kind, value: f64) -> Outcome {
-        let figures = Figures::from([(What::P99, value)]);
+    fn outcome(scenario: &str, with: &str, server: SubjectKind, value: f64) -> BenchOutcome {
+        let figures = Figures::from([(Measure::P99, value)]);
         let finding = Finding::new(with, 1, figures);
-        Outcome { scenario: scenario.to_owned(), server, finding }
+        BenchOutcome { scenario: scenario.to_owned(), server, finding }
     }
 
     #[test]
     fn the_same_of_all_servers_stands_together_with_its_median() {
         let summary = Summary::of(&[
-            outcome("b", "x", Kind::Floor, 3.0),
-            outcome("a", "x", Kind::Chat, 1.0),
-            outcome("b", "x", Kind::Chat, 9.0),
-            outcome("b", "x", Kind::Floor, 1.0),
-            outcome("b", "x", Kind::Floor, 2.0),
-            outcome("b", "x", Kind::Chat, 7.0),
+            outcome("b", "x", SubjectKind::Floor, 3.0),
+            outcome("a", "x", SubjectKind::Chat, 1.0),
+            outcome("b", "x", SubjectKind::Chat, 9.0),
+            outcome("b", "x", SubjectKind::Floor, 1.0),
+            outcome("b", "x", SubjectKind::Floor, 2.0),
+            outcome("b", "x", SubjectKind::Chat, 7.0),
         ]);
         let rows: Vec<_> = summary
             .0
             .iter()
             .map(|row| {
-                let spread = &row.figures[&What::P99];
+                let spread = &row.figures[&Measure::P99];
                 (row.scenario.as_str(), row.server, spread.median(), spread.ends())
             })
             .collect();
         assert_eq!(
             rows,
             [
-                ("b", Kind::Chat, 8.0, Some((7.0, 9.0))),
-                ("b", Kind::Floor, 2.0, Some((1.0, 3.0))),
-                ("a", Kind::Chat, 1.0, Some((1.0, 1.0))),
+                ("b", SubjectKind::Chat, 8.0, Some((7.0, 9.0))),
+                ("b", SubjectKind::Floor, 2.0, Some((1.0, 3.0))),
+                ("a", SubjectKind::Chat, 1.0, Some((1.0, 1.0))),
             ]
         );
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::summary::{Row, Spread, Summary};
-use crate::outcome::What;
+use super::summary::{Spread, Summary, SummaryRow};
+use crate::outcome::Measure;
 
 /// One table for each scenario, under its name.
 pub(crate) fn of(summary: &Summary) -> String {
@@ -12,8 +12,9 @@ pub(crate) fn of(summary: &Summary) -> String {
     tables.collect::<Vec<_>>().join("\n")
 }
 
-fn table(rows: &[Row]) -> String {
-    let columns: BTreeSet<What> = rows.iter().flat_map(|row| row.figures.keys().copied()).collect();
+fn table(rows: &[SummaryRow]) -> String {
+    let columns: BTreeSet<Measure> =
+        rows.iter().flat_map(|row| row.figures.keys().copied()).collect();
     let line = |with: &str, server: &str, cells: Vec<String>| {
         format!("| {with} | {server} | {} |", cells.join(" | "))
     };

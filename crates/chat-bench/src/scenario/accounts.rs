@@ -15,7 +15,7 @@ pub(super) const PASSWORD: &str = "correct horse battery";
 const BATCH: usize = 10_000;
 
 /// Accounts in a store.
-pub(super) struct Accounts {
+pub(super) struct AccountLogins {
     /// The token of each, as it is typed.
     pub(super) tokens: Vec<String>,
 }
@@ -41,7 +41,7 @@ pub(super) fn make(
     count: usize,
     channels: usize,
     each: usize,
-) -> anyhow::Result<Accounts> {
+) -> anyhow::Result<AccountLogins> {
     let place = StoreLocation::Directory(data.to_owned());
     let (mut book, _) = Store::open(&place, Durability::Process)?.into_parts();
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
@@ -73,5 +73,5 @@ pub(super) fn make(
     book.commit(&entries)?;
     book.checkpoint()?;
     let tokens = tokens.iter().map(|token| token.shown().expose().to_owned()).collect();
-    Ok(Accounts { tokens })
+    Ok(AccountLogins { tokens })
 }

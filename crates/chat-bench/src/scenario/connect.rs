@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::{Bench, Scenario};
 use crate::load::crowd;
 use crate::meter::Meter;
-use crate::outcome::{Figures, Finding, What, float, mebibytes};
-use crate::subject::Kind;
+use crate::outcome::{Figures, Finding, Measure, float, mebibytes};
+use crate::subject::SubjectKind;
 
 /// People connect and give a name
 #[derive(Clone, Debug, clap::Args)]
@@ -21,21 +21,21 @@ impl Scenario for Connect {
         "connect"
     }
 
-    fn suits(&self, _: Kind) -> bool {
+    fn suits(&self, _: SubjectKind) -> bool {
         true
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
         let (meter, begun) = (Meter::begin(&server)?, Instant::now());
         crowd::gather(&mut swarm, "p", 0, self.people)?;
         let lasted = begun.elapsed().as_secs_f64();
         let count = self.people as u64;
-        let mut figures = meter.end(What::CpuEach, count)?;
+        let mut figures = meter.end(Measure::CpuEach, count)?;
         figures.extend(Figures::from([
-            (What::PerSecond, float(count) / lasted),
-            (What::Memory, mebibytes(server.process.memory()?)),
+            (Measure::PerSecond, float(count) / lasted),
+            (Measure::Memory, mebibytes(server.process.memory()?)),
         ]));
         swarm.reset_all()?;
         Ok(vec![Finding::new(format!("{} people", self.people), self.people, figures)])

@@ -10,10 +10,10 @@ use tempfile::TempDir;
 use super::{Bench, Scenario};
 use crate::load::{Watch, crowd};
 use crate::meter::Meter;
-use crate::outcome::{Figures, Finding, What, float};
-use crate::subject::{Kind, Server, Setup};
-use crate::talker::Talker;
-use crate::words::{Dice, Times};
+use crate::outcome::{Figures, Finding, Measure, float};
+use crate::subject::{SubjectKind, SubjectServer, SubjectSetup};
+use crate::talker::BenchClient;
+use crate::words::{BenchRng, Times};
 
 /// Lines a second from many senders; one sender against a bare `SQLite` commit
 #[derive(Clone, Debug, clap::Args)]
@@ -36,13 +36,13 @@ impl Scenario for Durable {
         "durable"
     }
 
-    fn suits(&self, kind: Kind) -> bool {
-        kind == Kind::ChatJson
+    fn suits(&self, kind: SubjectKind) -> bool {
+        kind == SubjectKind::ChatJson
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         // Server and bare commit are to meet the same: no core is either's own.
-        let start = || bench.server_with(kind, &Setup { data: None, all_cores: true });
+        let start = || bench.server_with(kind, &SubjectSetup { data: None, all_cores: true });
         let mut findings = Vec::new();
         for (senders, channels) in [(64, 64), (256, 64), (64, 8)] {
             let figures = self.many(&start()?, senders, channels)?;
@@ -52,11 +52,11 @@ impl Scenario for Durable {
         let folder = TempDir::new_in(&bench.folder)?;
         let (mut ours, mut bare) = self.one(&start()?, folder.path())?;
         let figures = |times: &mut Times| {
-            Figures::from([(What::Median, times.millis(50)), (What::P99, times.millis(99))])
+            Figures::from([(Measure::Median, times.millis(50)), (Measure::P99, times.millis(99))])
         };
         let ratio = ours.millis(50) / bare.millis(50).max(f64::MIN_POSITIVE);
         let mut one = figures(&mut ours);
-        one.insert(What::Ratio, ratio);
+        one.insert(Measure::Ratio, ratio);
         findings.push(Finding::new("one sender, each ok awaited", 1, one));
         findings.push(Finding::new("a bare commit", 1, figures(&mut bare)));
         Ok(findings)
@@ -64,13 +64,18 @@ impl Scenario for Durable {
 }
 
 impl Durable {
-    fn many(&self, server: &Server, senders: usize, channels: usize) -> anyhow::Result<Figures> {
+    fn many(
+        &self,
+        server: &SubjectServer,
+        senders: usize,
+        channels: usize,
+    ) -> anyhow::Result<Figures> {
         let mut swarm = server.swarm()?;
         let who = crowd::gather(&mut swarm, "p", 0, senders)?;
         let names: Vec<String> = (0..channels).map(|at| format!("room{at}")).collect();
         crowd::enter(&mut swarm, &who, |at| &names[at % channels], |at| at < channels)?;
         crowd::settle(&mut swarm, &who)?;
-        let texts: Vec<String> = (1..=64).map(|seed| Dice(seed).text() + "\n").collect();
+        let texts: Vec<String> = (1..=64).map(|seed| BenchRng(seed).text() + "\n").collect();
         let mut next = texts.iter().cycle();
         let mut answered = vec![0; who.iter().max().map_or(0, |most| most + 1)];
         let lines = self.lines.next_multiple_of(senders as u64 * WINDOW);
@@ -101,15 +106,15 @@ impl Durable {
             }
         }
         let lasted = begun.elapsed().as_secs_f64();
-        let mut figures = meter.end(What::CpuEach, lines)?;
-        figures.insert(What::PerSecond, float(lines) / lasted);
+        let mut figures = meter.end(Measure::CpuEach, lines)?;
+        figures.insert(Measure::PerSecond, float(lines) / lasted);
         swarm.reset_all()?;
         Ok(figures)
     }
 
     /// Alternates, so that a change of the disk's mood meets both.
-    fn one(&self, server: &Server, folder: &Path) -> anyhow::Result<(Times, Times)> {
-        let mut client = Talker::new(server.address, "single")?;
+    fn one(&self, server: &SubjectServer, folder: &Path) -> anyhow::Result<(Times, Times)> {
+        let mut client = BenchClient::new(server.address, "single")?;
         client.ask("/create single")?;
         let bare = Connection::open(folder.join("bare.db"))?;
         bare.pragma_update(None, "journal_mode", "wal")?;
@@ -120,7 +125,7 @@ impl Durable {
         )?;
         let mut insert = bare.prepare("INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5)")?;
         let (mut ours, mut theirs) = (Times::default(), Times::default());
-        let mut dice = Dice(7);
+        let mut dice = BenchRng(7);
         for id in 1..=i64::try_from(self.singles)? {
             let text = dice.text();
             let begun = Instant::now();

@@ -8,8 +8,8 @@ use crate::load::closed::{Closed, Until};
 use crate::load::crowd;
 use crate::load::open::Open;
 use crate::meter::Meter;
-use crate::outcome::{Finding, What, of_load};
-use crate::subject::Kind;
+use crate::outcome::{Finding, Measure, of_load};
+use crate::subject::SubjectKind;
 use crate::words::Texts;
 
 /// One room; everybody hears everything
@@ -37,11 +37,11 @@ impl Scenario for Fanout {
         if self.rate.is_some() { "load" } else { "fanout" }
     }
 
-    fn suits(&self, _: Kind) -> bool {
+    fn suits(&self, _: SubjectKind) -> bool {
         true
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
         let who = crowd::gather(&mut swarm, "p", 0, self.people)?;
@@ -65,7 +65,7 @@ impl Scenario for Fanout {
             let (in_flight, until) = (self.in_flight.max(1), Until::Lasted(lasting));
             Closed { room: HALL, speakers, hearers, in_flight, until }.run(&mut swarm)?
         };
-        let mut figures = meter.end(What::CpuPerDelivery, load.deliveries)?;
+        let mut figures = meter.end(Measure::CpuPerDelivery, load.deliveries)?;
         figures.extend(of_load(&load));
         swarm.reset_all()?;
         let people = self.people;

@@ -6,14 +6,14 @@ use std::time::Instant;
 use chat_server::store::{Durability, Store, StoreLocation, WriteOp};
 
 use super::{Bench, Scenario};
-use crate::outcome::{Figures, Finding, What};
-use crate::subject::{Kind, Setup};
-use crate::talker::Talker;
-use crate::words::{Dice, Times};
+use crate::outcome::{Figures, Finding, Measure};
+use crate::subject::{SubjectKind, SubjectSetup};
+use crate::talker::BenchClient;
+use crate::words::{BenchRng, Times};
 
 /// History, entry and search with many lines stored
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct History {
+pub(crate) struct HistoryScenario {
     /// How many; they are made if they aren't there, and left
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) lines: u64,
@@ -44,16 +44,16 @@ const SEARCHES: [(&str, &str); 9] = [
     ("one person", "from:author3 bababa"),
 ];
 
-impl Scenario for History {
+impl Scenario for HistoryScenario {
     fn name(&self) -> &'static str {
         "history"
     }
 
-    fn suits(&self, kind: Kind) -> bool {
-        kind == Kind::ChatJson
+    fn suits(&self, kind: SubjectKind) -> bool {
+        kind == SubjectKind::ChatJson
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let data = bench.folder.join(format!("history-{}", self.lines));
         // What was given up half way is no history of so many lines.
         let whole = data.join("whole");
@@ -64,18 +64,19 @@ impl Scenario for History {
             fill(self.lines, &data)?;
             std::fs::write(&whole, "")?;
         }
-        let server = bench.server_with(kind, &Setup { data: Some(data), all_cores: false })?;
+        let server =
+            bench.server_with(kind, &SubjectSetup { data: Some(data), all_cores: false })?;
         let mut findings = Vec::new();
         let mut find = |what: String, figures| {
             findings.push(Finding { with: what, size: self.lines, figures });
         };
         let start = server.start.as_secs_f64() * 1e3;
-        find("from the start until it listens".to_owned(), Figures::from([(What::Took, start)]));
-        let mut client = Talker::new(server.address, "reader")?;
+        find("from the start until it listens".to_owned(), Figures::from([(Measure::Took, start)]));
+        let mut client = BenchClient::new(server.address, "reader")?;
         for channel in 0..50 {
             client.ask(&format!("/enter bench{channel}"))?;
         }
-        let mut dice = Dice(3);
+        let mut dice = BenchRng(3);
         let big = self.lines / 2;
         let times = self.measure(&mut client, || {
             format!("/history bench0 20 before {}", 21 + dice.below(big - 21))
@@ -97,10 +98,10 @@ impl Scenario for History {
     }
 }
 
-impl History {
+impl HistoryScenario {
     fn measure(
         &self,
-        client: &mut Talker,
+        client: &mut BenchClient,
         mut line: impl FnMut() -> String,
     ) -> anyhow::Result<Figures> {
         let mut times = Times::default();
@@ -115,7 +116,7 @@ impl History {
 }
 
 fn figures(times: &mut Times) -> Figures {
-    Figures::from([(What::Median, times.millis(50)), (What::P99, times.millis(99))])
+    Figures::from([(Measure::Median, times.millis(50)), (Measure::P99, times.millis(99))])
 }
 
 /// Makes lines as a server would have stored them, without waiting for the disk.
@@ -131,7 +132,7 @@ fn fill(lines: u64, data: &Path) -> anyhow::Result<()> {
     book.commit(&made)?;
     let authors: Vec<String> = (0..50).map(|at| format!("author{at}")).collect();
     let mut ids = vec![0_u64; usize::try_from(CHANNELS)?];
-    let mut dice = Dice(11);
+    let mut dice = BenchRng(11);
     let mut done = 0;
     while done < lines {
         let some = BATCH.min(lines - done);

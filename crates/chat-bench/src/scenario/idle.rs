@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{Bench, Scenario};
 use crate::load::{Swarm, crowd};
-use crate::outcome::{Figures, Finding, What, float, mebibytes};
-use crate::subject::{Kind, Server};
+use crate::outcome::{Figures, Finding, Measure, float, mebibytes};
+use crate::subject::{SubjectKind, SubjectServer};
 
 /// People who have a name, are in one room each, and do nothing
 #[derive(Clone, Debug, clap::Args)]
@@ -26,11 +26,11 @@ impl Scenario for Idle {
         "idle"
     }
 
-    fn suits(&self, _: Kind) -> bool {
+    fn suits(&self, _: SubjectKind) -> bool {
         true
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
         let room = self.room.max(1);
@@ -48,10 +48,10 @@ impl Scenario for Idle {
             let memory = server.process.memory()?;
             let (least, at_first) = *first.get_or_insert((here, memory));
             let mut figures =
-                Figures::from([(What::Memory, mebibytes(memory)), (What::IdleCpu, idle)]);
+                Figures::from([(Measure::Memory, mebibytes(memory)), (Measure::IdleCpu, idle)]);
             if here > least {
                 let slope = float(memory.saturating_sub(at_first)) / float((here - least) as u64);
-                figures.insert(What::MemoryEach, slope / 1024.0);
+                figures.insert(Measure::MemoryEach, slope / 1024.0);
             }
             let with = format!("{here} people, {room} in a room");
             findings.push(Finding::new(with, here, figures));
@@ -62,7 +62,7 @@ impl Scenario for Idle {
 }
 
 /// Processor time that a server takes while nobody does anything, in percent of a core.
-fn idle_cpu(swarm: &mut Swarm, server: &Server, seconds: f64) -> anyhow::Result<f64> {
+fn idle_cpu(swarm: &mut Swarm, server: &SubjectServer, seconds: f64) -> anyhow::Result<f64> {
     let (before, begun) = (server.process.cpu()?, Instant::now());
     let quiet = Duration::from_secs_f64(seconds);
     while begun.elapsed() < quiet {

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::{Bench, Scenario, accounts};
-use crate::dialect::{Ask, Dialect, To};
+use crate::dialect::{Dialect, SignInRequest, To};
 use crate::load::crowd;
 use crate::meter::Meter;
-use crate::outcome::{Figures, Finding, What, float, mebibytes};
-use crate::subject::{Kind, Setup};
+use crate::outcome::{Figures, Finding, Measure, float, mebibytes};
+use crate::subject::{SubjectKind, SubjectSetup};
 use crate::words::Texts;
 
 /// Accounts sign in by token at once, and are back in their channels
@@ -32,15 +32,15 @@ impl Scenario for Login {
         "login"
     }
 
-    fn suits(&self, kind: Kind) -> bool {
+    fn suits(&self, kind: SubjectKind) -> bool {
         kind.is_ours()
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let folder = tempfile::TempDir::new_in(&bench.folder)?;
         let data = folder.path().join("data");
         let accounts = accounts::make(&data, self.people, self.channels, self.each)?;
-        let setup = Setup { data: Some(data), all_cores: true };
+        let setup = SubjectSetup { data: Some(data), all_cores: true };
         let server = bench.server_with(kind, &setup)?;
         let mut swarm = server.swarm()?;
         let (meter, begun) = (Meter::begin(&server)?, Instant::now());
@@ -52,7 +52,7 @@ impl Scenario for Login {
         })?;
         crowd::settle(&mut swarm, &who)?;
         let took = begun.elapsed();
-        let mut figures = meter.end(What::CpuEach, self.people as u64)?;
+        let mut figures = meter.end(Measure::CpuEach, self.people as u64)?;
         let memory = server.process.memory()?;
         // Whether they are back is heard: in each channel somebody speaks.
         let mut heard = 0;
@@ -77,10 +77,10 @@ impl Scenario for Login {
             swarm.turn(Duration::from_millis(100))?;
         }
         figures.extend(Figures::from([
-            (What::Took, took.as_secs_f64() * 1e3),
-            (What::PerSecond, float(self.people as u64) / took.as_secs_f64()),
-            (What::Memory, mebibytes(memory)),
-            (What::Lost, float(heard.saturating_sub(swarm.marks()))),
+            (Measure::Took, took.as_secs_f64() * 1e3),
+            (Measure::PerSecond, float(self.people as u64) / took.as_secs_f64()),
+            (Measure::Memory, mebibytes(memory)),
+            (Measure::Lost, float(heard.saturating_sub(swarm.marks()))),
         ]));
         swarm.reset_all()?;
         let with = format!("{} people in {} channels each", self.people, self.each);
@@ -88,11 +88,11 @@ impl Scenario for Login {
     }
 }
 
-fn sign_in(dialect: Dialect, name: &str, token: &str) -> Ask {
+fn sign_in(dialect: Dialect, name: &str, token: &str) -> SignInRequest {
     if dialect == Dialect::Json {
         let lines = format!("/format json\n/login {name} token:{token}\n");
-        return Ask { lines, answer: br#""re":"login""# };
+        return SignInRequest { lines, answer: br#""re":"login""# };
     }
     let lines = format!("/login {name} token:{token}\r\n");
-    Ask { lines, answer: b"* You are signed in as " }
+    SignInRequest { lines, answer: b"* You are signed in as " }
 }

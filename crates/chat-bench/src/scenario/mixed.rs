@@ -11,9 +11,9 @@ use crate::dialect::To;
 use crate::load::open::Open;
 use crate::load::{Swarm, Watch, crowd};
 use crate::meter::Meter;
-use crate::outcome::{Finding, What, mebibytes, of_load};
-use crate::subject::Kind;
-use crate::words::{Dice, Texts};
+use crate::outcome::{Finding, Measure, mebibytes, of_load};
+use crate::subject::SubjectKind;
+use crate::words::{BenchRng, Texts};
 
 /// A day like any other, in seconds
 #[derive(Clone, Debug, clap::Args)]
@@ -61,15 +61,15 @@ impl Scenario for Mixed {
         "mixed"
     }
 
-    fn suits(&self, kind: Kind) -> bool {
+    fn suits(&self, kind: SubjectKind) -> bool {
         kind.has_names()
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
         let dialect = swarm.dialect();
-        let mut dice = Dice(23);
+        let mut dice = BenchRng(23);
         let mut town = self.settle(&mut swarm, &mut dice)?;
         let mut texts = Texts::new();
         let open = Open { rate: self.rate, lasting: Duration::from_secs_f64(self.seconds) };
@@ -93,9 +93,9 @@ impl Scenario for Mixed {
             }
             Ok(heard)
         })?;
-        let mut figures = meter.end(What::CpuPerDelivery, load.deliveries)?;
+        let mut figures = meter.end(Measure::CpuPerDelivery, load.deliveries)?;
         figures.extend(of_load(&load));
-        figures.insert(What::Memory, mebibytes(server.process.memory()?));
+        figures.insert(Measure::Memory, mebibytes(server.process.memory()?));
         swarm.reset_all()?;
         let with = format!("{} people in {} rooms, {} deeds/s", self.people, self.rooms, self.rate);
         Ok(vec![Finding::new(with, self.people, figures)])
@@ -104,7 +104,7 @@ impl Scenario for Mixed {
 
 impl Mixed {
     /// Everybody comes and is in their rooms.
-    fn settle(&self, swarm: &mut Swarm, dice: &mut Dice) -> anyhow::Result<Town> {
+    fn settle(&self, swarm: &mut Swarm, dice: &mut BenchRng) -> anyhow::Result<Town> {
         let rooms: Vec<String> = (0..self.rooms.max(1)).map(|at| format!("room{at}")).collect();
         let founders = crowd::gather(swarm, "founder", 0, rooms.len().div_ceil(FOUNDED))?;
         for nth in 0..FOUNDED {
@@ -168,7 +168,7 @@ impl Mixed {
 
 impl Town {
     /// One of those who come and go does so, in the first of their rooms.
-    fn move_one(&mut self, swarm: &mut Swarm, dice: &mut Dice) -> anyhow::Result<()> {
+    fn move_one(&mut self, swarm: &mut Swarm, dice: &mut BenchRng) -> anyhow::Result<()> {
         let most = self.restless.len() as u64;
         let at = usize::try_from(dice.below(most))?;
         let Some((person, is_in)) = self.restless.get_mut(at) else { return Ok(()) };
@@ -182,7 +182,7 @@ impl Town {
     }
 
     /// One of those who are counted writes to another; tells how many hear it.
-    fn whisper(&self, swarm: &mut Swarm, dice: &mut Dice, text: &[u8]) -> anyhow::Result<u64> {
+    fn whisper(&self, swarm: &mut Swarm, dice: &mut BenchRng, text: &[u8]) -> anyhow::Result<u64> {
         let room = &self.counted[zipf(dice, self.rooms.len())];
         let (Some(from), Some(to)) = (pick(dice, room), pick(dice, room)) else { return Ok(0) };
         if from == to {
@@ -194,12 +194,12 @@ impl Town {
     }
 }
 
-fn pick(dice: &mut Dice, some: &[usize]) -> Option<usize> {
+fn pick(dice: &mut BenchRng, some: &[usize]) -> Option<usize> {
     some.get(usize::try_from(dice.below(some.len() as u64)).ok()?).copied()
 }
 
 /// One of `count`, the first by far the most often: about as often as the inverse of its place (Zipf's law).
-fn zipf(dice: &mut Dice, count: usize) -> usize {
+fn zipf(dice: &mut BenchRng, count: usize) -> usize {
     // The logarithm of the place is spread evenly.
     let fraction = crate::outcome::float(dice.below(1 << 20)) / f64::from(1 << 20);
     let place = crate::outcome::float(count as u64 + 1).powf(fraction) - 1.0;
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_first_are_the_most_frequent_and_all_occur() {
-        let mut dice = Dice(1);
+        let mut dice = BenchRng(1);
         let mut seen = [0; 100];
         for _ in 0..100_000 {
             seen[zipf(&mut dice, 100)] += 1;

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::{Bench, Scenario, accounts};
-use crate::dialect::{Ask, Dialect, To};
+use crate::dialect::{Dialect, SignInRequest, To};
 use crate::load::crowd;
 use crate::load::open::Open;
 use crate::meter::Meter;
-use crate::outcome::{Finding, What, of_load};
-use crate::subject::{Kind, Setup};
-use crate::words::{Dice, Texts};
+use crate::outcome::{Finding, Measure, of_load};
+use crate::subject::{SubjectKind, SubjectSetup};
+use crate::words::{BenchRng, Texts};
 
 /// People log in by password at once while others talk
 #[derive(Clone, Debug, clap::Args)]
@@ -36,15 +36,16 @@ impl Scenario for Passwords {
         "passwords"
     }
 
-    fn suits(&self, kind: Kind) -> bool {
+    fn suits(&self, kind: SubjectKind) -> bool {
         kind.is_ours()
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let folder = tempfile::TempDir::new_in(&bench.folder)?;
         let data = folder.path().join("data");
         accounts::make(&data, self.people, 1, 1)?;
-        let server = bench.server_with(kind, &Setup { data: Some(data), all_cores: true })?;
+        let server =
+            bench.server_with(kind, &SubjectSetup { data: Some(data), all_cores: true })?;
         let mut swarm = server.swarm()?;
         let dialect = swarm.dialect();
         let rooms = (self.others / ROOM).max(1);
@@ -55,7 +56,7 @@ impl Scenario for Passwords {
         crowd::let_some_look(&mut swarm, &who)?;
         // They have connected already: only what a password costs is to be seen.
         let forms = if dialect == Dialect::Json {
-            Ask { lines: "/format json\n".to_owned(), answer: br#""re":"format""# }
+            SignInRequest { lines: "/format json\n".to_owned(), answer: br#""re":"format""# }
         } else {
             dialect.settle()
         };
@@ -65,7 +66,7 @@ impl Scenario for Passwords {
         }
         swarm.answered()?;
         let open = Open { rate: self.rate, lasting: Duration::from_secs_f64(self.seconds) };
-        let (mut texts, mut dice) = (Texts::new(), Dice(19));
+        let (mut texts, mut dice) = (Texts::new(), BenchRng(19));
         let mut findings = Vec::new();
         for some in [&[][..], &logging_in] {
             let (meter, begun) = (Meter::begin(&server)?, Instant::now());
@@ -84,10 +85,10 @@ impl Scenario for Passwords {
             })?;
             swarm.answered()?;
             let took = took.unwrap_or_else(|| begun.elapsed());
-            let mut figures = meter.end(What::CpuPerDelivery, load.deliveries)?;
+            let mut figures = meter.end(Measure::CpuPerDelivery, load.deliveries)?;
             figures.extend(of_load(&load));
             if !some.is_empty() {
-                figures.insert(What::Took, took.as_secs_f64() * 1e3);
+                figures.insert(Measure::Took, took.as_secs_f64() * 1e3);
             }
             let with = format!("{} log in while {} talk", some.len(), who.len());
             findings.push(Finding::new(with, some.len(), figures));
@@ -97,11 +98,11 @@ impl Scenario for Passwords {
     }
 }
 
-fn log_in(dialect: Dialect, name: &str) -> Ask {
+fn log_in(dialect: Dialect, name: &str) -> SignInRequest {
     let lines = format!("/login {name} {}\n", accounts::PASSWORD);
     let answer: &[u8] = match dialect {
         Dialect::Json => br#""re":"login""#,
         _ => b"* You are signed in as ",
     };
-    Ask { lines, answer }
+    SignInRequest { lines, answer }
 }

@@ -6,8 +6,8 @@ use super::{Bench, Scenario};
 use crate::dialect::To;
 use crate::load::{Load, Watch, crowd};
 use crate::meter::Meter;
-use crate::outcome::{Finding, What, float, of_load};
-use crate::subject::Kind;
+use crate::outcome::{Finding, Measure, float, of_load};
+use crate::subject::SubjectKind;
 use crate::words::Texts;
 
 /// Pairs who write to each other, back and forth
@@ -29,11 +29,11 @@ impl Scenario for Pingpong {
         "pingpong"
     }
 
-    fn suits(&self, _: Kind) -> bool {
+    fn suits(&self, _: SubjectKind) -> bool {
         true
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
         // The partner of each is its neighbour; `partner` is by what it is known, and its name.
@@ -81,7 +81,7 @@ impl Scenario for Pingpong {
         }
         let lasted = begun.elapsed();
         let latency = swarm.take_latency()?;
-        let mut figures = meter.end(What::CpuPerDelivery, lines)?;
+        let mut figures = meter.end(Measure::CpuPerDelivery, lines)?;
         figures.extend(of_load(&Load {
             deliveries: lines,
             lost: 0,
@@ -89,8 +89,8 @@ impl Scenario for Pingpong {
             lasted,
             latency,
         }));
-        figures.insert(What::PerSecond, float(lines) / lasted.as_secs_f64());
-        figures.remove(&What::DeliveriesPerSecond);
+        figures.insert(Measure::PerSecond, float(lines) / lasted.as_secs_f64());
+        figures.remove(&Measure::DeliveriesPerSecond);
         swarm.reset_all()?;
         Ok(vec![Finding::new(format!("{} pairs", self.pairs), self.pairs, figures)])
     }

@@ -6,8 +6,8 @@ use super::{Bench, Scenario};
 use crate::load::closed::{Closed, Until};
 use crate::load::crowd;
 use crate::meter::Meter;
-use crate::outcome::{Figures, Finding, What, float};
-use crate::subject::Kind;
+use crate::outcome::{Figures, Finding, Measure, float};
+use crate::subject::SubjectKind;
 
 /// Many enter a room at once and are told all that was said there
 #[derive(Clone, Debug, clap::Args)]
@@ -27,11 +27,11 @@ impl Scenario for Replay {
         "replay"
     }
 
-    fn suits(&self, kind: Kind) -> bool {
+    fn suits(&self, kind: SubjectKind) -> bool {
         kind.is_ours()
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
         let said = crowd::gather(&mut swarm, "says", 0, 2)?;
@@ -50,10 +50,10 @@ impl Scenario for Replay {
         let all = self.lines * self.people as u64;
         swarm.until("what was said", |swarm| swarm.marks() - before >= all)?;
         let lasted = begun.elapsed();
-        let mut figures = meter.end(What::CpuPerDelivery, all)?;
+        let mut figures = meter.end(Measure::CpuPerDelivery, all)?;
         figures.extend(Figures::from([
-            (What::DeliveriesPerSecond, float(all) / lasted.as_secs_f64() / 1e3),
-            (What::Took, lasted.as_secs_f64() * 1e3),
+            (Measure::DeliveriesPerSecond, float(all) / lasted.as_secs_f64() / 1e3),
+            (Measure::Took, lasted.as_secs_f64() * 1e3),
         ]));
         swarm.reset_all()?;
         let with = format!("{} people, {} lines each", self.people, self.lines);

@@ -7,9 +7,9 @@ use crate::dialect::To;
 use crate::load::crowd;
 use crate::load::open::Open;
 use crate::meter::Meter;
-use crate::outcome::{Finding, What, of_load};
-use crate::subject::Kind;
-use crate::words::{Dice, Texts};
+use crate::outcome::{Finding, Measure, of_load};
+use crate::subject::SubjectKind;
+use crate::words::{BenchRng, Texts};
 
 /// Many small rooms
 #[derive(Clone, Debug, clap::Args)]
@@ -36,11 +36,11 @@ impl Scenario for Rooms {
         "rooms"
     }
 
-    fn suits(&self, kind: Kind) -> bool {
+    fn suits(&self, kind: SubjectKind) -> bool {
         kind.has_names() || self.memberships == 1
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
         let (count, each) = (self.count.max(1), self.people.max(1));
@@ -61,7 +61,7 @@ impl Scenario for Rooms {
         }
         crowd::settle(&mut swarm, &who)?;
         crowd::let_some_look(&mut swarm, &who)?;
-        let (mut texts, mut dice) = (Texts::new(), Dice(17));
+        let (mut texts, mut dice) = (Texts::new(), BenchRng(17));
         let open = Open { rate: self.rate, lasting: Duration::from_secs_f64(self.seconds) };
         let meter = Meter::begin(&server)?;
         let load = open.run(&mut swarm, |swarm, due| {
@@ -71,7 +71,7 @@ impl Scenario for Rooms {
             swarm.dialect().say(to, &texts.next(due), swarm.out(members[at][nth])?);
             Ok(members[at].len() as u64 - 1)
         })?;
-        let mut figures = meter.end(What::CpuPerDelivery, load.deliveries)?;
+        let mut figures = meter.end(Measure::CpuPerDelivery, load.deliveries)?;
         figures.extend(of_load(&load));
         swarm.reset_all()?;
         let several = if own == 1 { String::new() } else { format!(", each in {own}") };

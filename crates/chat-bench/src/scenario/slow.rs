@@ -5,8 +5,8 @@ use crate::dialect::HALL;
 use crate::load::closed::{Closed, Until};
 use crate::load::{Load, crowd};
 use crate::meter::Meter;
-use crate::outcome::{Figures, Finding, What, float, mebibytes, of_load};
-use crate::subject::Kind;
+use crate::outcome::{Figures, Finding, Measure, float, mebibytes, of_load};
+use crate::subject::SubjectKind;
 
 /// Some never read
 #[derive(Clone, Debug, clap::Args)]
@@ -27,11 +27,11 @@ impl Scenario for Slow {
         "slow"
     }
 
-    fn suits(&self, _: Kind) -> bool {
+    fn suits(&self, _: SubjectKind) -> bool {
         true
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
         let who = crowd::gather(&mut swarm, "p", 0, self.people.max(self.stuck + 2))?;
@@ -53,14 +53,14 @@ impl Scenario for Slow {
             closed.hearers = (who.len() - 1 - stuck.len()) as u64;
             let meter = Meter::begin(&server)?;
             let load = closed.run(&mut swarm)?;
-            let mut figures = meter.end(What::CpuPerDelivery, load.deliveries)?;
+            let mut figures = meter.end(Measure::CpuPerDelivery, load.deliveries)?;
             figures.extend(of_load(&load));
             let memory = server.process.memory()?;
             if let Some((without, before)) = &without {
                 let p99 = |load: &Load| float(load.latency.value_at_quantile(0.99));
                 figures.extend(Figures::from([
-                    (What::Growth, mebibytes(memory.saturating_sub(*before))),
-                    (What::Ratio, p99(&load) / p99(without).max(1.0)),
+                    (Measure::Growth, mebibytes(memory.saturating_sub(*before))),
+                    (Measure::Ratio, p99(&load) / p99(without).max(1.0)),
                 ]));
             }
             let with = format!("{} of {} never read", stuck.len(), who.len());

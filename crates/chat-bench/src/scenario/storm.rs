@@ -6,8 +6,8 @@ use super::{Bench, Scenario};
 use crate::dialect::HALL;
 use crate::load::crowd;
 use crate::meter::Meter;
-use crate::outcome::{Figures, Finding, What, float, mebibytes};
-use crate::subject::Kind;
+use crate::outcome::{Figures, Finding, Measure, float, mebibytes};
+use crate::subject::SubjectKind;
 
 /// People connect, enter a room and vanish, over and over
 #[derive(Clone, Debug, clap::Args)]
@@ -28,11 +28,11 @@ impl Scenario for Storm {
         "storm"
     }
 
-    fn suits(&self, _: Kind) -> bool {
+    fn suits(&self, _: SubjectKind) -> bool {
         true
     }
 
-    fn run(&self, bench: &Bench, kind: Kind) -> anyhow::Result<Vec<Finding>> {
+    fn run(&self, bench: &Bench, kind: SubjectKind) -> anyhow::Result<Vec<Finding>> {
         let server = bench.server(kind)?;
         let mut swarm = server.swarm()?;
         let dialect = swarm.dialect();
@@ -79,7 +79,7 @@ impl Scenario for Storm {
             }
         }
         let lasted = begun.elapsed();
-        let mut figures = meter.end(What::CpuEach, done)?;
+        let mut figures = meter.end(Measure::CpuEach, done)?;
         let calm = Instant::now();
         while server.process.descriptors()? > before.1 && calm.elapsed() < CALM {
             swarm.turn(Duration::from_millis(10))?;
@@ -87,9 +87,9 @@ impl Scenario for Storm {
         let grown = server.process.memory()?.saturating_sub(before.0);
         let left = server.process.descriptors()?.saturating_sub(before.1);
         figures.extend(Figures::from([
-            (What::PerSecond, float(done) / lasted.as_secs_f64()),
-            (What::Growth, mebibytes(grown)),
-            (What::Descriptors, float(left as u64)),
+            (Measure::PerSecond, float(done) / lasted.as_secs_f64()),
+            (Measure::Growth, mebibytes(grown)),
+            (Measure::Descriptors, float(left as u64)),
         ]));
         swarm.reset_all()?;
         Ok(vec![Finding::new("connect, enter, vanish", at_once, figures)])

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::DuplexStream;
 use tokio::runtime::Builder;
 
-use super::{House, send, until};
+use super::{SimulatedHub, send, until};
 use crate::outcome::float;
 use crate::subject::process::Process;
 
@@ -22,7 +22,7 @@ pub(crate) struct Contention {
 
 /// What is done over and over, by many at once.
 #[derive(Clone, Copy)]
-enum Work {
+enum WorkKind {
     /// Nobody meets anybody.
     Ping,
     /// A line in a room of one's own, with nobody else in it.
@@ -35,7 +35,7 @@ enum Work {
     Moves,
 }
 
-impl Work {
+impl WorkKind {
     const ALL: [Self; 5] = [Self::Ping, Self::OwnRoom, Self::OneRoom, Self::Private, Self::Moves];
 
     fn title(self) -> &'static str {
@@ -64,7 +64,7 @@ impl Contention {
             ),
             format!("|---|{}", "---|".repeat(self.threads.len())),
         ];
-        for work in Work::ALL {
+        for work in WorkKind::ALL {
             let mut row = vec![format!("| {} |", work.title())];
             for threads in &self.threads {
                 let (done, took, cpu) = self.measure(work, *threads)?;
@@ -77,9 +77,9 @@ impl Contention {
         Ok(rows.join("\n"))
     }
 
-    fn measure(&self, work: Work, threads: usize) -> anyhow::Result<(u64, Duration, Duration)> {
+    fn measure(&self, work: WorkKind, threads: usize) -> anyhow::Result<(u64, Duration, Duration)> {
         let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
-        let house = House::new(true)?;
+        let house = SimulatedHub::new(true)?;
         let lasting = Duration::from_secs_f64(self.seconds);
         let measured = runtime.block_on(async {
             house.begin();
@@ -89,7 +89,7 @@ impl Contention {
                 let spec = if at == 0 { "create" } else { "enter" };
                 send(&mut one, &format!("p{at}\n/{spec} all\n/ping there\n")).await?;
                 until(&mut one, "there").await?;
-                if matches!(work, Work::OwnRoom) {
+                if matches!(work, WorkKind::OwnRoom) {
                     send(&mut one, &format!("/leave\n/create own{at}\n/ping alone\n")).await?;
                     until(&mut one, "alone").await?;
                 }
@@ -117,7 +117,7 @@ impl Contention {
 
 /// Two who do it until then; tells how often.
 async fn pair(
-    work: Work,
+    work: WorkKind,
     pipes: [DuplexStream; 2],
     names: [String; 2],
     end: Instant,
@@ -126,26 +126,26 @@ async fn pair(
     let mut done = 0;
     while Instant::now() < end {
         match work {
-            Work::Ping => {
+            WorkKind::Ping => {
                 send(&mut one, "/ping x\n").await?;
                 until(&mut one, "* pong").await?;
                 done += 1;
             }
-            Work::OwnRoom | Work::OneRoom => {
+            WorkKind::OwnRoom | WorkKind::OneRoom => {
                 // The answer to the ping comes when the line has its place.
                 send(&mut one, "how soon is the deploy of today's release done?\n/ping x\n")
                     .await?;
                 until(&mut one, "* pong").await?;
                 done += 1;
             }
-            Work::Private => {
+            WorkKind::Private => {
                 send(&mut one, &format!("/msg {} how soon?\n", names[1])).await?;
                 until(&mut other, "how soon?").await?;
                 send(&mut other, &format!("/msg {} now!\n", names[0])).await?;
                 until(&mut one, "now!").await?;
                 done += 2;
             }
-            Work::Moves => {
+            WorkKind::Moves => {
                 send(&mut one, "/leave\n").await?;
                 until(&mut one, "* You left").await?;
                 send(&mut one, "/enter all\n").await?;

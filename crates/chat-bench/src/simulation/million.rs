@@ -6,7 +6,7 @@ use indicatif::ProgressBar;
 use tokio::io::DuplexStream;
 use tokio::runtime::Builder;
 
-use super::{House, PIPE, drain, send, until};
+use super::{PIPE, SimulatedHub, drain, send, until};
 use crate::outcome::float;
 use crate::subject::process::Process;
 
@@ -51,7 +51,7 @@ impl Million {
         let pipe = (resident()? - empty) / float(pipes.len() as u64);
         drop(pipes);
         let before = resident()?;
-        let house = House::new(false)?;
+        let house = SimulatedHub::new(false)?;
         let begun = Instant::now();
         let mut people: Vec<DuplexStream> = Vec::with_capacity(self.sessions);
         let mut scratch = vec![0; PIPE];

@@ -25,7 +25,7 @@ pub(crate) const ENTERED: &str = "* entered";
 /// The room that has no name.
 const HALL: usize = 0;
 
-struct Guest {
+struct FloorClient {
     stream: TcpStream,
     room: usize,
     /// What the socket didn't take.
@@ -36,7 +36,7 @@ struct Guest {
 
 /// Who is in it, and what was said there and isn't passed on yet.
 #[derive(Default)]
-struct Room {
+struct FloorChannel {
     people: Vec<usize>,
     /// Whole lines.
     said: Vec<u8>,
@@ -45,7 +45,7 @@ struct Room {
 }
 
 /// What came of reading.
-enum Came {
+enum FloorInput {
     /// Nothing, or it was said.
     Nothing,
     /// The name of a room.
@@ -55,10 +55,10 @@ enum Came {
 }
 
 #[derive(Default)]
-struct House {
-    guests: Vec<Option<Guest>>,
+struct FloorServer {
+    guests: Vec<Option<FloorClient>>,
     free: Vec<usize>,
-    rooms: Vec<Room>,
+    rooms: Vec<FloorChannel>,
     names: HashMap<Vec<u8>, usize>,
     /// Where something was said.
     heard: Vec<usize>,
@@ -72,7 +72,7 @@ pub(crate) fn run(batch: bool) -> anyhow::Result<()> {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     eprintln!("address={}", listener.local_addr()?);
     let mut events = Events::with_capacity(4096);
-    let mut house = House { rooms: vec![Room::default()], ..House::default() };
+    let mut house = FloorServer { rooms: vec![FloorChannel::default()], ..FloorServer::default() };
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match poll.poll(&mut events, None) {
@@ -100,16 +100,17 @@ pub(crate) fn run(batch: bool) -> anyhow::Result<()> {
                 house.read(id, &mut buffer);
             }
             if !batch {
-                house.pass_on(Room::one_by_one);
+                house.pass_on(FloorChannel::one_by_one);
             }
         }
-        house.pass_on(Room::at_once);
+        house.pass_on(FloorChannel::at_once);
     }
 }
 
-impl House {
+impl FloorServer {
     fn welcome(&mut self, id: usize, stream: TcpStream) {
-        let mut guest = Guest { stream, room: HALL, unwritten: Vec::new(), carry: Vec::new() };
+        let mut guest =
+            FloorClient { stream, room: HALL, unwritten: Vec::new(), carry: Vec::new() };
         guest.tell(GREETING);
         match self.guests.get_mut(id) {
             Some(place) => *place = Some(guest),
@@ -128,18 +129,18 @@ impl House {
             self.heard.push(guest.room);
         }
         match came {
-            Came::Nothing => {}
-            Came::Enter(name) => {
+            FloorInput::Nothing => {}
+            FloorInput::Enter(name) => {
                 leave(room, id);
                 let next = self.rooms.len();
                 guest.room = *self.names.entry(name).or_insert(next);
                 if guest.room == next {
-                    self.rooms.push(Room::default());
+                    self.rooms.push(FloorChannel::default());
                 }
                 self.rooms[guest.room].people.push(id);
                 guest.tell(ENTERED);
             }
-            Came::End => {
+            FloorInput::End => {
                 leave(room, id);
                 self.guests[id] = None;
                 self.free.push(id);
@@ -148,7 +149,7 @@ impl House {
     }
 
     /// Passes on what was said.
-    fn pass_on(&mut self, how: impl Fn(&Room, &mut [Option<Guest>])) {
+    fn pass_on(&mut self, how: impl Fn(&FloorChannel, &mut [Option<FloorClient>])) {
         for at in self.heard.drain(..) {
             let room = &mut self.rooms[at];
             how(room, &mut self.guests);
@@ -158,15 +159,15 @@ impl House {
     }
 }
 
-fn leave(room: &mut Room, id: usize) {
+fn leave(room: &mut FloorChannel, id: usize) {
     if let Some(at) = room.people.iter().position(|other| *other == id) {
         room.people.swap_remove(at);
     }
 }
 
-impl Room {
+impl FloorChannel {
     /// A write for each line and receiver.
-    fn one_by_one(&self, guests: &mut [Option<Guest>]) {
+    fn one_by_one(&self, guests: &mut [Option<FloorClient>]) {
         let mut begin = 0;
         for (whose, end) in &self.whose {
             for line in self.said[begin..*end].split_inclusive(|byte| *byte == b'\n') {
@@ -183,7 +184,7 @@ impl Room {
     }
 
     /// A write for each receiver.
-    fn at_once(&self, guests: &mut [Option<Guest>]) {
+    fn at_once(&self, guests: &mut [Option<FloorClient>]) {
         let all = [IoSlice::new(&self.said)];
         for id in &self.people {
             let Some(guest) = &mut guests[*id] else { continue };
@@ -204,7 +205,7 @@ impl Room {
     }
 }
 
-impl Guest {
+impl FloorClient {
     fn tell(&mut self, line: &str) {
         self.write(&[IoSlice::new(line.as_bytes()), IoSlice::new(b"\n")]);
     }
@@ -232,14 +233,14 @@ impl Guest {
     }
 
     /// Reads what there is, and says it in the room that it is in.
-    fn read(&mut self, id: usize, buffer: &mut [u8], room: &mut Room) -> Came {
+    fn read(&mut self, id: usize, buffer: &mut [u8], room: &mut FloorChannel) -> FloorInput {
         loop {
             match self.stream.read(buffer) {
-                Ok(0) => return Came::End,
+                Ok(0) => return FloorInput::End,
                 Ok(some) => {
                     let read = &buffer[..some];
                     if let Some(name) = read.strip_prefix(ENTER.as_bytes()) {
-                        return Came::Enter(name.to_vec());
+                        return FloorInput::Enter(name.to_vec());
                     }
                     match memchr::memrchr(b'\n', read) {
                         None => self.carry.extend_from_slice(read),
@@ -251,9 +252,9 @@ impl Guest {
                         }
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Came::Nothing,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return FloorInput::Nothing,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Came::End,
+                Err(_) => return FloorInput::End,
             }
         }
     }

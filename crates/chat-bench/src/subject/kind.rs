@@ -15,7 +15,7 @@ use crate::dialect::Dialect;
 /// A server that can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum SubjectKind {
     /// Ours, in the text form
     Chat,
     /// Ours, in the JSON form
@@ -39,7 +39,7 @@ pub(super) struct Launch {
     pub(super) address: Option<SocketAddr>,
 }
 
-impl Kind {
+impl SubjectKind {
     /// In the order in which they are told.
     pub(crate) const STARTED: [Self; 6] =
         [Self::Chat, Self::ChatJson, Self::Floor, Self::FloorBatch, Self::Ngircd, Self::Inspircd];

@@ -4,7 +4,7 @@ use crate::proto::{CommandKind, CommandSpec, EVERYWHERE};
 
 /// What a word of the arguments is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slot<'a> {
+pub(super) enum ArgumentSlot<'a> {
     Channel,
     User,
     /// A command's word.
@@ -26,7 +26,7 @@ pub(super) enum Slot<'a> {
 }
 
 /// What the next word is, after these words of the arguments.
-pub(super) fn next<'a>(spec: &CommandSpec, words: &[&'a str]) -> Slot<'a> {
+pub(super) fn next<'a>(spec: &CommandSpec, words: &[&'a str]) -> ArgumentSlot<'a> {
     let mut arguments = spec.arguments;
     let mut words = words.iter().copied().peekable();
     if !spec.everywhere.is_empty() && words.next_if(|word| is_everywhere(word)).is_some() {
@@ -37,26 +37,26 @@ pub(super) fn next<'a>(spec: &CommandSpec, words: &[&'a str]) -> Slot<'a> {
     }
     if spec.kind == CommandKind::Set {
         return match (words.next(), words.next()) {
-            (None, _) => Slot::Setting,
-            (Some(setting), None) => Slot::Value(setting),
-            _ => Slot::Other,
+            (None, _) => ArgumentSlot::Setting,
+            (Some(setting), None) => ArgumentSlot::Value(setting),
+            _ => ArgumentSlot::Other,
         };
     }
     for slot in slots(arguments) {
         let is_time = slot.starts_with("[for ");
         // The text at the end takes all words.
         if words.peek().is_none() || slot.contains('…') {
-            return if is_time { Slot::For } else { kind(slot, spec, arguments) };
+            return if is_time { ArgumentSlot::For } else { kind(slot, spec, arguments) };
         }
         if !is_time {
             words.next();
         } else if words.next_if(|word| word.eq_ignore_ascii_case("for")).is_some()
             && words.next().is_none()
         {
-            return Slot::Other;
+            return ArgumentSlot::Other;
         }
     }
-    Slot::Other
+    ArgumentSlot::Other
 }
 
 fn is_everywhere(word: &str) -> bool {
@@ -93,24 +93,24 @@ fn word_end(text: &str) -> usize {
     close.unwrap_or(text.len())
 }
 
-fn kind<'a>(slot: &'static str, spec: &CommandSpec, arguments: &str) -> Slot<'a> {
+fn kind<'a>(slot: &'static str, spec: &CommandSpec, arguments: &str) -> ArgumentSlot<'a> {
     let bare = slot.trim_matches(['[', ']', '#']);
     if spec.secret {
-        Slot::Other
+        ArgumentSlot::Other
     } else if bare.starts_with("channel") || bare == "conversation" {
         // One that is to be made has a new name.
-        if spec.name == "create" { Slot::Other } else { Slot::Channel }
+        if spec.name == "create" { ArgumentSlot::Other } else { ArgumentSlot::Channel }
     } else if bare.starts_with("user") {
         let may_be_everywhere = !spec.everywhere.is_empty() && arguments == spec.arguments;
-        if may_be_everywhere { Slot::UserOrEverywhere } else { Slot::User }
+        if may_be_everywhere { ArgumentSlot::UserOrEverywhere } else { ArgumentSlot::User }
     } else if bare == "command" {
-        Slot::Command
+        ArgumentSlot::Command
     } else if bare.contains('…') {
-        Slot::Text
+        ArgumentSlot::Text
     } else if bare.contains(" or ") && bare == bare.to_lowercase() {
-        Slot::OneOf(bare)
+        ArgumentSlot::OneOf(bare)
     } else {
-        Slot::Other
+        ArgumentSlot::Other
     }
 }
 
@@ -136,24 +136,24 @@ mod tests {
     #[test]
     fn what_comes_next() {
         for (word, words, slot) in [
-            ("enter", &[][..], Slot::Channel),
-            ("enter", &["dev"], Slot::Other),
-            ("create", &[], Slot::Other),
-            ("create", &["dev"], Slot::Text),
-            ("leave", &["dev"], Slot::Text),
-            ("history", &[], Slot::Channel),
-            ("msg", &[], Slot::User),
-            ("msg", &["bob"], Slot::Text),
-            ("msg", &["bob", "hi", "you"], Slot::Text),
-            ("whois", &["bob"], Slot::Other),
-            ("kick", &["bob"], Slot::Text),
-            ("help", &[], Slot::Command),
-            ("format", &[], Slot::OneOf("text or json")),
-            ("login", &[], Slot::Other),
-            ("login", &["alice"], Slot::Other),
-            ("register", &[], Slot::Other),
-            ("name", &[], Slot::Other),
-            ("info", &[], Slot::Other),
+            ("enter", &[][..], ArgumentSlot::Channel),
+            ("enter", &["dev"], ArgumentSlot::Other),
+            ("create", &[], ArgumentSlot::Other),
+            ("create", &["dev"], ArgumentSlot::Text),
+            ("leave", &["dev"], ArgumentSlot::Text),
+            ("history", &[], ArgumentSlot::Channel),
+            ("msg", &[], ArgumentSlot::User),
+            ("msg", &["bob"], ArgumentSlot::Text),
+            ("msg", &["bob", "hi", "you"], ArgumentSlot::Text),
+            ("whois", &["bob"], ArgumentSlot::Other),
+            ("kick", &["bob"], ArgumentSlot::Text),
+            ("help", &[], ArgumentSlot::Command),
+            ("format", &[], ArgumentSlot::OneOf("text or json")),
+            ("login", &[], ArgumentSlot::Other),
+            ("login", &["alice"], ArgumentSlot::Other),
+            ("register", &[], ArgumentSlot::Other),
+            ("name", &[], ArgumentSlot::Other),
+            ("info", &[], ArgumentSlot::Other),
         ] {
             assert_eq!(next(spec(word).unwrap(), words), slot, "/{word} {words:?}");
         }
@@ -162,32 +162,32 @@ mod tests {
     #[test]
     fn what_operators_type_next() {
         for (word, words, slot) in [
-            ("kick", &[][..], Slot::User),
-            ("kick", &["#dev"], Slot::User),
-            ("kick", &["#dev", "bob"], Slot::Text),
-            ("ban", &[], Slot::UserOrEverywhere),
-            ("ban", &["#dev"], Slot::UserOrEverywhere),
-            ("ban", &["bob"], Slot::For),
-            ("ban", &["#dev", "bob"], Slot::For),
-            ("ban", &["bob", "for"], Slot::Other),
-            ("ban", &["bob", "for", "2h"], Slot::Text),
-            ("ban", &["bob", "spam"], Slot::Text),
-            ("ban", &["everywhere"], Slot::User),
-            ("ban", &["EVERYWHERE", "bob"], Slot::For),
-            ("ban", &["#dev", "everywhere"], Slot::For),
-            ("unban", &[], Slot::UserOrEverywhere),
-            ("unban", &["everywhere"], Slot::User),
-            ("unban", &["everywhere", "bob"], Slot::Other),
-            ("mute", &["bob"], Slot::For),
-            ("drop", &[], Slot::Channel),
-            ("drop", &["#dev"], Slot::Text),
-            ("kill", &[], Slot::User),
-            ("announce", &[], Slot::Text),
-            ("set", &[], Slot::Setting),
-            ("set", &["slow"], Slot::Value("slow")),
-            ("set", &["#dev", "slow"], Slot::Value("slow")),
-            ("set", &["slow", "10s"], Slot::Other),
-            ("log", &[], Slot::Other),
+            ("kick", &[][..], ArgumentSlot::User),
+            ("kick", &["#dev"], ArgumentSlot::User),
+            ("kick", &["#dev", "bob"], ArgumentSlot::Text),
+            ("ban", &[], ArgumentSlot::UserOrEverywhere),
+            ("ban", &["#dev"], ArgumentSlot::UserOrEverywhere),
+            ("ban", &["bob"], ArgumentSlot::For),
+            ("ban", &["#dev", "bob"], ArgumentSlot::For),
+            ("ban", &["bob", "for"], ArgumentSlot::Other),
+            ("ban", &["bob", "for", "2h"], ArgumentSlot::Text),
+            ("ban", &["bob", "spam"], ArgumentSlot::Text),
+            ("ban", &["everywhere"], ArgumentSlot::User),
+            ("ban", &["EVERYWHERE", "bob"], ArgumentSlot::For),
+            ("ban", &["#dev", "everywhere"], ArgumentSlot::For),
+            ("unban", &[], ArgumentSlot::UserOrEverywhere),
+            ("unban", &["everywhere"], ArgumentSlot::User),
+            ("unban", &["everywhere", "bob"], ArgumentSlot::Other),
+            ("mute", &["bob"], ArgumentSlot::For),
+            ("drop", &[], ArgumentSlot::Channel),
+            ("drop", &["#dev"], ArgumentSlot::Text),
+            ("kill", &[], ArgumentSlot::User),
+            ("announce", &[], ArgumentSlot::Text),
+            ("set", &[], ArgumentSlot::Setting),
+            ("set", &["slow"], ArgumentSlot::Value("slow")),
+            ("set", &["#dev", "slow"], ArgumentSlot::Value("slow")),
+            ("set", &["slow", "10s"], ArgumentSlot::Other),
+            ("log", &[], ArgumentSlot::Other),
         ] {
             assert_eq!(next(spec(word).unwrap(), words), slot, "/{word} {words:?}");
         }

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use chat_proto::limits::MAX_LINE_BYTES;
 
-use crate::exit::{Exit, passes_at_door};
+use crate::backoff::backoff;
+use crate::exit::{Exit, is_temporary_refusal};
 use crate::identity::Identity;
-use crate::incoming::{Answer, Incoming};
-use crate::input::{Input, Unfit, UnfitWhy};
-use crate::pause::pause;
+use crate::input::{InvalidLine, InvalidReason, UserInput};
 use crate::proto::{Secret, clean};
+use crate::server_event::{OkAnswer, ServerEvent};
 use crate::session::Now;
 
 /// Lines that wait to be said; with more the input isn't read.
@@ -30,7 +30,7 @@ const MAX_STRANGE: u32 = 50;
 
 /// What was ordered.
 #[derive(Clone, Debug)]
-pub(crate) struct Order {
+pub(crate) struct SendOptions {
     /// As the sentences name it.
     pub(crate) address: String,
     pub(crate) identity: Identity,
@@ -48,7 +48,7 @@ pub(crate) struct Order {
 
 /// What is to be done, in this order.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub(crate) enum SendAction {
     /// Try to connect; end what there was before.
     Connect,
     /// A line for the server.
@@ -67,7 +67,7 @@ pub(crate) enum Step {
 
 /// A line to say.
 #[derive(Debug)]
-struct Line {
+struct QueuedLine {
     /// In the input, from 1.
     number: u64,
     text: String,
@@ -78,7 +78,7 @@ struct Line {
 
 /// A question to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ask {
+enum SendRequest {
     Format,
     Identity,
     Enter,
@@ -89,26 +89,26 @@ enum Ask {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum SendStage {
     /// No connection, and none is needed.
     Idle,
     Connecting,
     /// The question is sent and not answered.
-    Asked(Ask, Instant),
+    Asked(SendRequest, Instant),
     /// Connected; nothing is asked.
     Ready,
     /// Connected; the question is asked again then.
-    Pause(Ask, Instant),
+    Pause(SendRequest, Instant),
     /// A new connection is tried then.
     Offline(Instant),
     Over,
 }
 
 /// See the module.
-pub(crate) struct Job {
-    order: Order,
-    stage: Stage,
-    lines: VecDeque<Line>,
+pub(crate) struct SendJob {
+    order: SendOptions,
+    stage: SendStage,
+    lines: VecDeque<QueuedLine>,
     /// Lines of the input so far.
     number: u64,
     /// No more lines will come.
@@ -129,14 +129,14 @@ pub(crate) struct Job {
     /// What went wrong last.
     trouble: Option<String>,
     exit: Exit,
-    steps: Vec<Step>,
+    steps: Vec<SendAction>,
 }
 
-impl Job {
-    pub(crate) fn new(order: Order) -> Self {
+impl SendJob {
+    pub(crate) fn new(order: SendOptions) -> Self {
         Self {
             order,
-            stage: Stage::Idle,
+            stage: SendStage::Idle,
             lines: VecDeque::new(),
             number: 0,
             ended: false,
@@ -155,23 +155,23 @@ impl Job {
     }
 
     /// What has to be done since the last call.
-    pub(crate) fn steps(&mut self) -> Vec<Step> {
+    pub(crate) fn steps(&mut self) -> Vec<SendAction> {
         mem::take(&mut self.steps)
     }
 
     /// Whether there is room for a line of input.
     pub(crate) fn wants_input(&self) -> bool {
-        !self.ended && self.stage != Stage::Over && self.lines.len() < MAX_WAITING
+        !self.ended && self.stage != SendStage::Over && self.lines.len() < MAX_WAITING
     }
 
-    /// When [`Job::on_time`] wants to be called at the latest.
+    /// When [`SendJob::on_time`] wants to be called at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let own = match self.stage {
-            Stage::Idle | Stage::Connecting | Stage::Ready => None,
-            Stage::Over => return None,
-            Stage::Asked(Ask::Quit, since) => return Some(since + FAREWELL),
-            Stage::Asked(_, since) => Some(since + ANSWER_TIMEOUT),
-            Stage::Pause(_, until) | Stage::Offline(until) => Some(until),
+            SendStage::Idle | SendStage::Connecting | SendStage::Ready => None,
+            SendStage::Over => return None,
+            SendStage::Asked(SendRequest::Quit, since) => return Some(since + FAREWELL),
+            SendStage::Asked(_, since) => Some(since + ANSWER_TIMEOUT),
+            SendStage::Pause(_, until) | SendStage::Offline(until) => Some(until),
         };
         let whole = self.since.map(|since| since + self.order.timeout);
         [own, whole].into_iter().flatten().min()
@@ -182,40 +182,40 @@ impl Job {
         if self.deadline().is_none_or(|deadline| now.instant < deadline) {
             return;
         }
-        if self.stage != Stage::Over
+        if self.stage != SendStage::Over
             && self.since.is_some_and(|since| since + self.order.timeout <= now.instant)
         {
             return self.time_is_up();
         }
         match self.stage {
-            Stage::Asked(Ask::Quit, _) => self.finish(),
-            Stage::Asked(..) => {
-                self.steps.push(Step::HangUp);
+            SendStage::Asked(SendRequest::Quit, _) => self.finish(),
+            SendStage::Asked(..) => {
+                self.steps.push(SendAction::HangUp);
                 self.lost(&format!("no answer for {} s", ANSWER_TIMEOUT.as_secs()), now);
             }
-            Stage::Pause(ask, _) => self.ask(ask, now),
-            Stage::Offline(_) => self.connect(),
-            Stage::Idle | Stage::Connecting | Stage::Ready | Stage::Over => {}
+            SendStage::Pause(ask, _) => self.ask(ask, now),
+            SendStage::Offline(_) => self.connect(),
+            SendStage::Idle | SendStage::Connecting | SendStage::Ready | SendStage::Over => {}
         }
     }
 
     /// The input gives something.
-    pub(crate) fn given(&mut self, input: Input, now: Now) {
+    pub(crate) fn given(&mut self, input: UserInput, now: Now) {
         match input {
-            Input::Line(text) => {
+            UserInput::Line(text) => {
                 self.number += 1;
                 self.take(&text);
             }
-            Input::Unfit(Unfit { number, why }) => {
+            UserInput::Unfit(InvalidLine { number, why }) => {
                 self.number = number;
                 self.unfit(match why {
-                    UnfitWhy::NotUtf8 => "isn't UTF-8",
-                    UnfitWhy::TooLong => "is far too long. Cut it into several",
+                    InvalidReason::NotUtf8 => "isn't UTF-8",
+                    InvalidReason::TooLong => "is far too long. Cut it into several",
                 });
             }
-            Input::End => self.ended = true,
+            UserInput::End => self.ended = true,
             // Only an editor gives these.
-            Input::Asked(..) | Input::Begun | Input::Interrupt => {}
+            UserInput::Asked(..) | UserInput::Begun | UserInput::Interrupt => {}
         }
         if self.since.is_none() && !self.lines.is_empty() {
             self.since = Some(now.instant);
@@ -230,7 +230,7 @@ impl Job {
         if text.is_empty() {
             return;
         }
-        let line = Line {
+        let line = QueuedLine {
             number: self.number,
             text: text.to_owned(),
             key: format!("{}-{}", self.order.key, self.number),
@@ -255,7 +255,7 @@ impl Job {
         }
     }
 
-    fn request(&self, line: &Line) -> String {
+    fn request(&self, line: &QueuedLine) -> String {
         format!("/once {} {} {}", line.key, self.order.to, line.text)
     }
 
@@ -264,18 +264,18 @@ impl Job {
         self.entered = false;
         self.strange = 0;
         self.farewell = None;
-        self.ask(Ask::Format, now);
+        self.ask(SendRequest::Format, now);
     }
 
     /// The link could not be made, or is lost.
     pub(crate) fn lost(&mut self, why: &str, now: Now) {
         let address = &self.order.address;
         let why = match self.stage {
-            Stage::Over => return,
-            Stage::Asked(Ask::Quit, _) => return self.finish(),
-            Stage::Connecting => format!("can't reach {address}: {why}"),
+            SendStage::Over => return,
+            SendStage::Asked(SendRequest::Quit, _) => return self.finish(),
+            SendStage::Connecting => format!("can't reach {address}: {why}"),
             // What it said at the door tells more.
-            Stage::Asked(Ask::Format, _) if self.trouble.is_some() => {
+            SendStage::Asked(SendRequest::Format, _) if self.trouble.is_some() => {
                 self.trouble.take().unwrap_or_default()
             }
             _ => match self.farewell.take() {
@@ -285,30 +285,30 @@ impl Job {
         };
         self.lost_at = Some(now.instant);
         if self.lines.is_empty() {
-            self.stage = Stage::Idle;
+            self.stage = SendStage::Idle;
             return self.go_on(now);
         }
         if !self.order.again {
             return self.fail(&why, Exit::Lost);
         }
         self.trouble = Some(why);
-        self.stage = Stage::Offline(now.instant + self.next_pause(now));
+        self.stage = SendStage::Offline(now.instant + self.next_pause(now));
     }
 
     /// A line of the server's.
     pub(crate) fn heard(&mut self, text: &str, now: Now) {
-        let Stage::Asked(ask, _) = self.stage else { return };
-        match Incoming::read(text) {
-            None if ask == Ask::Format => self.greeting(text, now),
-            Some(Incoming::Ok(answer)) => {
+        let SendStage::Asked(ask, _) = self.stage else { return };
+        match ServerEvent::read(text) {
+            None if ask == SendRequest::Format => self.greeting(text, now),
+            Some(ServerEvent::Ok(answer)) => {
                 self.reached = true;
                 self.answered(ask, &answer, now);
             }
-            Some(Incoming::Error { code, text, .. }) => {
+            Some(ServerEvent::Error { code, text, .. }) => {
                 self.reached = true;
                 self.refused(ask, &code, &text, now);
             }
-            Some(Incoming::Bye { reason }) => self.farewell = Some(reason),
+            Some(ServerEvent::Bye { reason }) => self.farewell = Some(reason),
             // What others say and do isn't looked at.
             None | Some(_) => {}
         }
@@ -318,40 +318,40 @@ impl Job {
         let text = clean(text.trim_end());
         if let Some(told) = text.strip_prefix("! ") {
             let why = format!("{} refused: {told}", self.order.address);
-            if !passes_at_door(told) {
+            if !is_temporary_refusal(told) {
                 return self.fail(&why, Exit::Refused);
             }
             self.trouble = Some(why);
         } else if !text.starts_with('*') {
             self.strange += 1;
             if self.strange > MAX_STRANGE {
-                self.steps.push(Step::HangUp);
+                self.steps.push(SendAction::HangUp);
                 self.lost("it doesn't speak the chat line protocol", now);
             }
         }
     }
 
-    fn answered(&mut self, ask: Ask, answer: &Answer, now: Now) {
-        self.stage = Stage::Ready;
+    fn answered(&mut self, ask: SendRequest, answer: &OkAnswer, now: Now) {
+        self.stage = SendStage::Ready;
         match ask {
-            Ask::Format => self.ask(Ask::Identity, now),
-            Ask::Identity => {
+            SendRequest::Format => self.ask(SendRequest::Identity, now),
+            SendRequest::Identity => {
                 if let Some(token) = answer.token() {
                     let name = self.order.identity.name().to_owned();
                     self.order.identity.set_token(token.clone());
-                    self.steps.push(Step::Keep(name, token));
+                    self.steps.push(SendAction::Keep(name, token));
                 }
                 self.go_on(now);
             }
-            Ask::Enter | Ask::Create => {
+            SendRequest::Enter | SendRequest::Create => {
                 self.entered = true;
                 self.go_on(now);
             }
-            Ask::Line => {
+            SendRequest::Line => {
                 self.said += 1;
                 self.next_line(now);
             }
-            Ask::Quit => self.finish(),
+            SendRequest::Quit => self.finish(),
         }
     }
 
@@ -365,68 +365,68 @@ impl Job {
         self.go_on(now);
     }
 
-    fn refused(&mut self, ask: Ask, code: &str, text: &str, now: Now) {
-        self.stage = Stage::Ready;
+    fn refused(&mut self, ask: SendRequest, code: &str, text: &str, now: Now) {
+        self.stage = SendStage::Ready;
         // What is refused was not said.
-        if let Some(line) = self.lines.front_mut().filter(|_| ask == Ask::Line) {
+        if let Some(line) = self.lines.front_mut().filter(|_| ask == SendRequest::Line) {
             line.uncertain = false;
         }
         let channel = self.order.to.starts_with('#');
         let returning = self.lost_at.is_some_and(|at| now.instant.duration_since(at) < RETURNING);
         let passes = match code {
-            "unavailable" | "too-fast" | "user-busy" | "server-full" => ask != Ask::Quit,
-            "name-taken" => ask == Ask::Identity,
-            "no-such-user" => ask == Ask::Line && returning,
+            "unavailable" | "too-fast" | "user-busy" | "server-full" => ask != SendRequest::Quit,
+            "name-taken" => ask == SendRequest::Identity,
+            "no-such-user" => ask == SendRequest::Line && returning,
             _ => false,
         };
         match (ask, code) {
             _ if passes && self.order.again => {
                 self.trouble = Some(format!("refused: {code}: {text}"));
-                self.stage = Stage::Pause(ask, now.instant + self.next_pause(now));
+                self.stage = SendStage::Pause(ask, now.instant + self.next_pause(now));
             }
-            (Ask::Identity, "wrong-password") => self.wrong_credential(code, text, now),
-            (Ask::Identity, "name-registered" | "not-signed-in") => self.fail(
+            (SendRequest::Identity, "wrong-password") => self.wrong_credential(code, text, now),
+            (SendRequest::Identity, "name-registered" | "not-signed-in") => self.fail(
                 &format!(
                     "not signed in: {code}: {text} --token-file or --password-file says how to sign in"
                 ),
                 Exit::NotSignedIn,
             ),
-            (Ask::Identity, _) => {
+            (SendRequest::Identity, _) => {
                 self.fail(&format!("the name was refused: {code}: {text}"), Exit::Refused);
             }
-            (Ask::Format, _) => {
+            (SendRequest::Format, _) => {
                 let why = format!("it doesn't know the JSON form ({code}: {text})");
                 self.fail(&format!("lost {}: {why}", self.order.address), Exit::Lost);
             }
-            (Ask::Line, "not-in-channel") if channel && !self.entered => self.ask(Ask::Enter, now),
-            (Ask::Line | Ask::Enter, "no-such-channel") if self.order.create && !self.entered => {
-                self.ask(Ask::Create, now);
+            (SendRequest::Line, "not-in-channel") if channel && !self.entered => self.ask(SendRequest::Enter, now),
+            (SendRequest::Line | SendRequest::Enter, "no-such-channel") if self.order.create && !self.entered => {
+                self.ask(SendRequest::Create, now);
             }
-            (Ask::Create, "channel-exists") => self.ask(Ask::Enter, now),
-            (Ask::Enter | Ask::Create, _)
-            | (Ask::Line, "no-such-channel" | "not-in-channel" | "not-named" | "not-signed-in") => {
+            (SendRequest::Create, "channel-exists") => self.ask(SendRequest::Enter, now),
+            (SendRequest::Enter | SendRequest::Create, _)
+            | (SendRequest::Line, "no-such-channel" | "not-in-channel" | "not-named" | "not-signed-in") => {
                 self.fail(&format!("{} was refused: {code}: {text}", self.order.to), Exit::Refused);
             }
-            (Ask::Line, _) => {
+            (SendRequest::Line, _) => {
                 if let Some(line) = self.lines.front() {
                     self.complain(format!("line {} was refused: {code}: {text}", line.number));
                 }
                 self.exit = Exit::Refused;
                 self.next_line(now);
             }
-            (Ask::Quit, _) => self.finish(),
+            (SendRequest::Quit, _) => self.finish(),
         }
     }
 
     fn wrong_credential(&mut self, code: &str, text: &str, now: Now) {
         let name = self.order.identity.name().to_owned();
         let (wrong, more) = self.order.identity.next();
-        let is_token = wrong.as_ref().is_some_and(crate::identity::Credential::is_token);
-        if let Some(crate::identity::Credential::Token { secret, kept: true }) = wrong {
-            self.steps.push(Step::Forget(name, secret));
+        let is_token = wrong.as_ref().is_some_and(crate::identity::SignInCredential::is_token);
+        if let Some(crate::identity::SignInCredential::Token { secret, kept: true }) = wrong {
+            self.steps.push(SendAction::Forget(name, secret));
         }
         if more {
-            return self.ask(Ask::Identity, now);
+            return self.ask(SendRequest::Identity, now);
         }
         let what = if is_token { "the token is not valid (any more)" } else { "not signed in" };
         self.fail(&format!("{what}: {code}: {text}"), Exit::NotSignedIn);
@@ -435,28 +435,28 @@ impl Job {
     /// Says the next line, or leaves, if it is time for either.
     fn go_on(&mut self, now: Now) {
         match (self.stage, self.lines.is_empty()) {
-            (Stage::Idle, false) => self.connect(),
-            (Stage::Ready, false) => self.ask(Ask::Line, now),
-            (Stage::Idle, true) if self.ended => self.finish(),
-            (Stage::Ready, true) if self.ended => self.ask(Ask::Quit, now),
+            (SendStage::Idle, false) => self.connect(),
+            (SendStage::Ready, false) => self.ask(SendRequest::Line, now),
+            (SendStage::Idle, true) if self.ended => self.finish(),
+            (SendStage::Ready, true) if self.ended => self.ask(SendRequest::Quit, now),
             _ => {}
         }
     }
 
     fn connect(&mut self) {
-        self.stage = Stage::Connecting;
-        self.steps.push(Step::Connect);
+        self.stage = SendStage::Connecting;
+        self.steps.push(SendAction::Connect);
     }
 
-    fn ask(&mut self, ask: Ask, now: Now) {
+    fn ask(&mut self, ask: SendRequest, now: Now) {
         let to = &self.order.to;
         let line = match ask {
-            Ask::Format => "/format json".into(),
-            Ask::Identity => self.order.identity.line(),
-            Ask::Enter => format!("/enter {to}"),
-            Ask::Create => format!("/create {to}"),
-            Ask::Quit => "/quit".into(),
-            Ask::Line => match self.lines.front_mut() {
+            SendRequest::Format => "/format json".into(),
+            SendRequest::Identity => self.order.identity.line(),
+            SendRequest::Enter => format!("/enter {to}"),
+            SendRequest::Create => format!("/create {to}"),
+            SendRequest::Quit => "/quit".into(),
+            SendRequest::Line => match self.lines.front_mut() {
                 Some(line) => {
                     line.uncertain = true;
                     self.lines.front().map(|line| self.request(line)).unwrap_or_default()
@@ -464,12 +464,12 @@ impl Job {
                 None => return self.go_on(now),
             },
         };
-        self.steps.push(Step::Send(line));
-        self.stage = Stage::Asked(ask, now.instant);
+        self.steps.push(SendAction::Send(line));
+        self.stage = SendStage::Asked(ask, now.instant);
     }
 
     fn next_pause(&mut self, now: Now) -> Duration {
-        let pause = pause(self.attempt, now.luck);
+        let pause = backoff(self.attempt, now.jitter);
         self.attempt = self.attempt.saturating_add(1);
         pause
     }
@@ -483,33 +483,33 @@ impl Job {
     }
 
     fn complain(&mut self, text: String) {
-        self.steps.push(Step::Complain(text));
+        self.steps.push(SendAction::Complain(text));
     }
 
     fn fail(&mut self, why: &str, exit: Exit) {
         let uncertain = self.lines.front().filter(|line| line.uncertain).map(|line| line.number);
-        let unsaid = self.lines.len() - usize::from(uncertain.is_some());
-        let mut text = match unsaid {
+        let outbox = self.lines.len() - usize::from(uncertain.is_some());
+        let mut text = match outbox {
             0 => String::new(),
             1 => "1 line was not said".into(),
             more => format!("{more} lines were not said"),
         };
         if let Some(number) = uncertain {
-            let and = if unsaid > 0 { ", and " } else { "" };
+            let and = if outbox > 0 { ", and " } else { "" };
             text = format!("{text}{and}line {number} may have been said or not");
         }
         if !self.ended {
             text.push_str("; the input may hold more");
         }
         self.complain(format!("{}. {text}.", why.trim_end_matches('.')));
-        self.stage = Stage::Over;
-        self.steps.push(Step::HangUp);
-        self.steps.push(Step::Finish(exit));
+        self.stage = SendStage::Over;
+        self.steps.push(SendAction::HangUp);
+        self.steps.push(SendAction::Finish(exit));
     }
 
     fn finish(&mut self) {
-        self.stage = Stage::Over;
-        self.steps.push(Step::Finish(self.exit));
+        self.stage = SendStage::Over;
+        self.steps.push(SendAction::Finish(self.exit));
     }
 }
 

@@ -3,12 +3,15 @@
 use chat_proto::command::{Command, parse};
 use chat_proto::secret as proto;
 
-use super::{Action, Asked, Exit, Mode, Now, Session, Stage, Standing};
-use crate::identity::{Credential, Identity};
-use crate::incoming::{Answer, Incoming};
+use super::{
+    ClientSession, Exit, Mode, Now, PendingRequest, ServerContact, SessionAction, SessionStage,
+};
+use crate::identity::{Identity, SignInCredential};
+use crate::input_line::{InputLine, command};
+use crate::mention::same_name;
 use crate::proto::Secret;
-use crate::show::{Shown, same_name};
-use crate::typed::{Typed, command};
+use crate::server_event::{OkAnswer, ServerEvent};
+use crate::show::DisplayItem;
 
 /// A channel that signing in has put one into.
 #[derive(Debug)]
@@ -26,7 +29,7 @@ pub(super) struct Reentered {
     calls: bool,
 }
 
-impl Session {
+impl ClientSession {
     /// What was kept from before, and who one is to be.
     pub(super) fn begin_with(&mut self, kept: Vec<Result<(String, Secret), String>>) {
         for kept in kept {
@@ -35,17 +38,18 @@ impl Session {
                 Err(why) => self.warn(why),
             }
         }
-        let given = std::mem::take(&mut self.wish.credentials);
-        if let Some(name) = self.wish.name.clone() {
+        let given = std::mem::take(&mut self.options.credentials);
+        if let Some(name) = self.options.name.clone() {
             // A token that was given is to be used, and no other.
-            let kept = self.kept_token(&name).filter(|_| !given.iter().any(Credential::is_token));
+            let kept =
+                self.kept_token(&name).filter(|_| !given.iter().any(SignInCredential::is_token));
             self.identity = Some(Identity::new(&name, kept.into_iter().chain(given)));
         }
     }
 
-    fn kept_token(&self, account: &str) -> Option<Credential> {
+    fn kept_token(&self, account: &str) -> Option<SignInCredential> {
         let (_, secret) = self.kept.iter().find(|(own, _)| same_name(own, account))?;
-        Some(Credential::Token { secret: secret.clone(), kept: true })
+        Some(SignInCredential::Token { secret: secret.clone(), kept: true })
     }
 
     /// Who one is by this name, which may be an account to which one has signed in before.
@@ -54,44 +58,44 @@ impl Session {
     }
 
     /// Who `/name alice` makes one, if that is an account to which one has signed in before.
-    pub(super) fn kept_name(&self, typed: &Typed) -> Option<Identity> {
+    pub(super) fn kept_name(&self, typed: &InputLine) -> Option<Identity> {
         let (_, name) = command(&typed.line).filter(|_| typed.spec == Some("name"))?;
         Some(Identity::new(name, [self.kept_token(name)?]))
     }
 
     /// Keeps the token that the answer gives, if it gives one.
-    pub(super) fn keep_token(&mut self, answer: &Answer) {
+    pub(super) fn keep_token(&mut self, answer: &OkAnswer) {
         let (Some(token), Some(identity)) = (answer.token(), &mut self.identity) else { return };
         let account = self.me.clone().unwrap_or_else(|| identity.name().to_owned());
         identity.rename(&account);
         identity.set_token(token.clone());
         self.kept.retain(|(own, _)| !same_name(own, &account));
         self.kept.push((account.clone(), token.clone()));
-        self.actions.push(Action::Keep(account, token));
+        self.actions.push(SessionAction::Keep(account, token));
     }
 
     fn forget_token(&mut self, account: &str, only: Option<Secret>) {
         self.kept.retain(|(own, token)| {
             !same_name(own, account) || only.as_ref().is_some_and(|only| only != token)
         });
-        self.actions.push(Action::Forget(account.to_owned(), only));
+        self.actions.push(SessionAction::Forget(account.to_owned(), only));
     }
 
     /// What an answer to something typed means for who one is.
-    pub(super) fn settle_account(&mut self, typed: &Typed, answer: &Answer, now: Now) {
+    pub(super) fn settle_account(&mut self, typed: &InputLine, answer: &OkAnswer, now: Now) {
         let name = answer.fields().text("name");
         match (answer.re.as_str(), name) {
             // Without a name it only says that the password is asked for.
             ("name" | "login", Some(name)) => {
-                let password = password_in(&typed.line).map(Credential::Password);
+                let password = password_in(&typed.line).map(SignInCredential::Password);
                 self.identity = Some(Identity::new(&name, password));
-                if self.stage == Stage::Nameless {
+                if self.stage == SessionStage::Nameless {
                     self.named(answer, now);
                 } else {
                     if answer.re == "login" {
                         self.account = Some(name.clone());
                         let back = self.reenter();
-                        self.places.go_along();
+                        self.conversations.go_along();
                         self.count_new(&back);
                     }
                     self.me = Some(name);
@@ -99,9 +103,9 @@ impl Session {
                 }
             }
             ("register", Some(name)) => {
-                let password = password_in(&typed.line).map(Credential::Password);
+                let password = password_in(&typed.line).map(SignInCredential::Password);
                 self.identity = Some(Identity::new(&name, password));
-                if self.stage == Stage::Nameless {
+                if self.stage == SessionStage::Nameless {
                     self.named(answer, now);
                 } else {
                     self.account = Some(name);
@@ -121,12 +125,12 @@ impl Session {
     }
 
     /// What the server tells of an account that signs in: where it is again, and what is new there.
-    pub(super) fn note_absence(&mut self, incoming: &Incoming) {
+    pub(super) fn note_absence(&mut self, incoming: &ServerEvent) {
         match incoming {
-            Incoming::Reentered { channel, members, last, .. } => {
-                self.with_known(|known| known.channel(channel));
-                let is_new = !self.places.is_in(channel);
-                let missed = self.places.last(channel).is_some_and(|own| Some(own) != *last);
+            ServerEvent::Reentered { channel, members, last, .. } => {
+                self.with_known(|names| names.channel(channel));
+                let is_new = !self.conversations.is_in(channel);
+                let missed = self.conversations.last(channel).is_some_and(|own| Some(own) != *last);
                 if self.is_coming_back() && !is_new && missed {
                     // What is said there from now on comes after what was said meanwhile.
                     self.wait_in(channel);
@@ -142,7 +146,7 @@ impl Session {
                     calls,
                 });
             }
-            Incoming::Unread { channel, count, mentions, .. } => {
+            ServerEvent::Unread { channel, count, mentions, .. } => {
                 let mut reentered = self.reentered.iter_mut();
                 if let Some(own) = reentered.find(|own| same_name(&own.channel, channel)) {
                     (own.count, own.calls) = (*count, *mentions > 0);
@@ -154,7 +158,7 @@ impl Session {
 
     /// Whether it is the same person who signs in again, after the connection was lost.
     pub(super) fn is_coming_back(&self) -> bool {
-        self.is_settled() && self.asked.front() == Some(&Asked::Identity)
+        self.is_settled() && self.pending.front() == Some(&PendingRequest::Identity)
     }
 
     /// One is in the channels that signing in has put one into. How far one had read one that one was in before
@@ -163,9 +167,9 @@ impl Session {
         let back = std::mem::take(&mut self.reentered);
         for Reentered { channel, members, last, is_new, .. } in &back {
             self.look_up_later(channel, *members);
-            self.places.put_into(channel);
-            if *is_new || self.places.last(channel).is_none() {
-                self.places.set_last(channel, *last);
+            self.conversations.put_into(channel);
+            if *is_new || self.conversations.last(channel).is_none() {
+                self.conversations.set_last(channel, *last);
             }
         }
         back
@@ -174,7 +178,7 @@ impl Session {
     /// What is new in channels that one wasn't in before; in the others it is shown itself.
     pub(super) fn count_new(&mut self, back: &[Reentered]) {
         for own in back.iter().filter(|own| own.is_new && own.count > 0) {
-            self.places.unseen(&own.channel, own.count, own.calls);
+            self.conversations.unseen(&own.channel, own.count, own.calls);
         }
     }
 
@@ -186,7 +190,7 @@ impl Session {
     /// The password that was asked for is sent.
     pub(super) fn send_password(&mut self, password: &Secret, now: Now) {
         self.password_asked = false;
-        self.send(Typed::password(password), now);
+        self.send(InputLine::password(password), now);
     }
 
     /// The server asks, and the answer may be there already.
@@ -202,13 +206,13 @@ impl Session {
     pub(super) fn signed_out(&mut self, name: &str, reason: &str, now: Now) {
         let token =
             self.identity.as_ref().and_then(Identity::credential).and_then(|own| match own {
-                Credential::Token { secret, .. } => Some(secret.clone()),
-                Credential::Password(_) => None,
+                SignInCredential::Token { secret, .. } => Some(secret.clone()),
+                SignInCredential::Password(_) => None,
             });
         if token.is_some() {
             self.forget_token(name, token);
         }
-        if self.wish.mode == Mode::Pipe {
+        if self.options.mode == Mode::Pipe {
             return self.fail(format!("signed out of {name}: {reason}"), Exit::NotSignedIn);
         }
         // What was meant for others is no name.
@@ -218,22 +222,22 @@ impl Session {
     }
 
     /// One has no name any more. Gives what was typed and not sent.
-    fn sign_out(&mut self) -> Vec<Typed> {
-        let in_flight = usize::from(self.asked.contains(&Asked::Line));
-        let unsent = self.unsaid.take_after(in_flight);
+    fn sign_out(&mut self) -> Vec<InputLine> {
+        let in_flight = usize::from(self.pending.contains(&PendingRequest::Line));
+        let unsent = self.outbox.take_after(in_flight);
         self.me = None;
         self.identity = None;
         self.account = None;
-        self.places.leave_all();
+        self.conversations.leave_all();
         self.to_look_up.clear();
-        self.wish.enter.clear();
+        self.options.enter.clear();
         self.waiting.clear();
-        self.goal_at = None;
+        self.step_at = None;
         self.retry_at = None;
         self.back_at = None;
-        self.stage = Stage::Nameless;
+        self.stage = SessionStage::Nameless;
         // Whoever one is next has not been here before.
-        self.standing = Standing::Met;
+        self.contact = ServerContact::Met;
         unsent
     }
 
@@ -242,23 +246,23 @@ impl Session {
         let Some(identity) = &mut self.identity else { return self.show_refusal(code, text) };
         let name = identity.name().to_owned();
         let (wrong, more) = identity.next();
-        let kept = wrong.as_ref().is_some_and(Credential::is_kept);
-        if let Some(Credential::Token { secret, kept: true }) = wrong {
+        let kept = wrong.as_ref().is_some_and(SignInCredential::is_kept);
+        if let Some(SignInCredential::Token { secret, kept: true }) = wrong {
             self.forget_token(&name, Some(secret));
         }
         if more {
             return self.take_name(now);
         }
-        if self.wish.mode == Mode::Pipe {
+        if self.options.mode == Mode::Pipe {
             let what =
                 if kept { "the kept sign-in is not valid any more" } else { "not signed in" };
             return self.fail(format!("{what}: {code}: {text}"), Exit::NotSignedIn);
         }
         self.name_tries = 0;
         self.identity = None;
-        self.stage = Stage::Nameless;
+        self.stage = SessionStage::Nameless;
         if kept {
-            self.show(Shown::warning(format!(
+            self.show(DisplayItem::warning(format!(
                 "The sign-in that was kept for {name} is not valid any more, and is deleted. /login {name} \
                  asks for the password."
             )));

@@ -3,11 +3,13 @@
 use std::mem;
 use std::time::Duration;
 
-use super::{Action, Asked, Exit, Mode, Now, Session, Stage, Standing};
-use crate::exit::passes_at_door;
-use crate::pause::pause;
-use crate::show::Shown;
-use crate::typed::Typed;
+use super::{
+    ClientSession, Exit, Mode, Now, PendingRequest, ServerContact, SessionAction, SessionStage,
+};
+use crate::backoff::backoff;
+use crate::exit::is_temporary_refusal;
+use crate::input_line::InputLine;
+use crate::show::DisplayItem;
 
 /// Lines before the first one in JSON that are neither a greeting nor a refusal; more of them are
 /// another protocol.
@@ -21,22 +23,22 @@ pub(super) const STEADY: Duration = Duration::from_secs(10);
 /// Failures that are told one by one; by then the pauses have stopped growing.
 pub(super) const TOLD_FAILURES: u32 = 6;
 
-impl Session {
+impl ClientSession {
     /// The link could not be made, or is lost.
     pub(crate) fn lost(&mut self, reason: &str, now: Now) {
-        let stage = mem::replace(&mut self.stage, Stage::Over);
-        let was_connected = stage != Stage::Connecting;
-        let was_refused = matches!(stage, Stage::Greeting { refusal: Some(_), .. });
-        let address = &self.wish.address;
+        let stage = mem::replace(&mut self.stage, SessionStage::Over);
+        let was_connected = stage != SessionStage::Connecting;
+        let was_refused = matches!(stage, SessionStage::Greeting { refusal: Some(_), .. });
+        let address = &self.options.address;
         // For the error output of a script, which has to name the server, and for a person, who
         // knows it.
         let (named, short) = match &stage {
-            Stage::Over => return,
-            Stage::Leaving { .. } => return self.finish_left(),
-            Stage::Connecting => {
+            SessionStage::Over => return,
+            SessionStage::Leaving { .. } => return self.finish_left(),
+            SessionStage::Connecting => {
                 (format!("can't reach {address}: {reason}"), format!("No connection: {reason}"))
             }
-            Stage::Greeting { refusal: Some(refusal), .. } => {
+            SessionStage::Greeting { refusal: Some(refusal), .. } => {
                 (format!("{address} refused: {refusal}"), format!("The server refused: {refusal}"))
             }
             _ => match self.farewell.take() {
@@ -51,21 +53,21 @@ impl Session {
         self.forget_past();
         // They are asked for again, after the last one shown.
         self.waiting.clear();
-        self.goal_at = None;
+        self.step_at = None;
         self.retry_at = None;
         self.password_asked = false;
         self.passwords.clear();
         self.reentered.clear();
         self.to_look_up.clear();
-        let unconfirmed: Vec<Typed> = mem::take(&mut self.asked)
+        let unconfirmed: Vec<InputLine> = mem::take(&mut self.pending)
             .into_iter()
-            .filter_map(|asked| match asked {
-                Asked::Typed(typed) => Some(typed),
+            .filter_map(|pending| match pending {
+                PendingRequest::Typed(typed) => Some(typed),
                 _ => None,
             })
             .collect();
-        if self.wish.mode == Mode::Pipe || self.standing == Standing::Stranger {
-            let count = unconfirmed.len() + self.unsaid.len();
+        if self.options.mode == Mode::Pipe || self.contact == ServerContact::Stranger {
+            let count = unconfirmed.len() + self.outbox.len();
             let lines = if count == 1 { "line was" } else { "lines were" };
             let more =
                 if count > 0 { format!("; {count} {lines} not confirmed") } else { String::new() };
@@ -76,71 +78,73 @@ impl Session {
             return self.finish_left();
         }
         self.tell_back("Not confirmed", &unconfirmed);
-        let back = self.unsaid.given_back(!unconfirmed.is_empty());
+        let back = self.outbox.given_back(!unconfirmed.is_empty());
         self.tell_back("Not sent", &back);
         if let Some(exit) = self.ends_with {
             return self.fail(named, exit);
         }
-        if let Stage::Ready { since } = stage
+        if let SessionStage::Ready { since } = stage
             && now.instant.duration_since(since) >= STEADY
         {
             self.failures = 0;
         }
-        if let Stage::Entering { home, .. } = stage {
-            self.places.stay_in(home);
-            self.places.arrive();
+        if let SessionStage::Entering { home, .. } = stage {
+            self.conversations.stay_in(home);
+            self.conversations.arrive();
         }
-        let pause = pause(self.failures, now.luck);
+        let pause = backoff(self.failures, now.jitter);
         self.failures = self.failures.saturating_add(1);
         let secs = pause.as_secs();
         if self.failures < TOLD_FAILURES {
-            self.show(Shown::warning(format!("{short}. Trying again in {secs} s.")));
+            self.show(DisplayItem::warning(format!("{short}. Trying again in {secs} s.")));
         } else if self.failures == TOLD_FAILURES {
-            self.show(Shown::warning(format!(
+            self.show(DisplayItem::warning(format!(
                 "{short}. Trying again every {secs} s from now on; an empty line tries at once."
             )));
         }
         if was_connected {
             self.tell_kept();
         }
-        self.stage = Stage::Offline { until: now.instant + pause };
+        self.stage = SessionStage::Offline { until: now.instant + pause };
     }
 
     /// Answers to what the client asked for itself have no effect any more.
     pub(super) fn is_leaving(&self) -> bool {
-        matches!(self.stage, Stage::Leaving { .. })
+        matches!(self.stage, SessionStage::Leaving { .. })
     }
 
     pub(super) fn quit(&mut self, line: String, now: Now) {
         match self.stage {
-            Stage::Over | Stage::Leaving { .. } => {}
-            Stage::Connecting | Stage::Offline { .. } => self.finish_left(),
+            SessionStage::Over | SessionStage::Leaving { .. } => {}
+            SessionStage::Connecting | SessionStage::Offline { .. } => self.finish_left(),
             // The server would take the line for the password.
-            _ if self.password_asked && self.wish.mode == Mode::Pipe => {
+            _ if self.password_asked && self.options.mode == Mode::Pipe => {
                 let why = "the input ended before the password that the server asked for";
                 self.fail(why.into(), Exit::NotSignedIn);
             }
             _ if self.password_asked => self.finish_left(),
             // Asked for again, it isn't put off any longer.
-            _ if self.quit_at.is_some() && self.wish.mode == Mode::Terminal => self.finish_left(),
-            Stage::Ready { .. } if !self.unsaid.is_empty() => {
-                let patience = match self.wish.mode {
+            _ if self.quit_at.is_some() && self.options.mode == Mode::Terminal => {
+                self.finish_left()
+            }
+            SessionStage::Ready { .. } if !self.outbox.is_empty() => {
+                let patience = match self.options.mode {
                     Mode::Terminal => FAREWELL,
                     Mode::Pipe => PIPE_PATIENCE,
                 };
                 self.quit_at = Some((line, now.instant + patience));
             }
             _ => {
-                self.goal_at = None;
-                self.ask(Asked::Quit, line, now);
-                self.stage = Stage::Leaving { until: now.instant + FAREWELL };
+                self.step_at = None;
+                self.ask(PendingRequest::Quit, line, now);
+                self.stage = SessionStage::Leaving { until: now.instant + FAREWELL };
             }
         }
     }
 
     pub(super) fn quit_when_all_is_said(&mut self, now: Now) {
-        if self.unsaid.is_empty()
-            && matches!(self.stage, Stage::Ready { .. })
+        if self.outbox.is_empty()
+            && matches!(self.stage, SessionStage::Ready { .. })
             && let Some((line, _)) = self.quit_at.take()
         {
             self.quit(line, now);
@@ -148,67 +152,72 @@ impl Session {
     }
 
     pub(super) fn leave_when_all_is_answered(&mut self, now: Now) {
-        let idle = matches!(self.stage, Stage::Ready { .. } | Stage::Nameless);
-        if !(self.input_ended && idle && self.asked.is_empty() && self.unsaid.is_empty()) {
+        let idle = matches!(self.stage, SessionStage::Ready { .. } | SessionStage::Nameless);
+        if !(self.input_ended && idle && self.pending.is_empty() && self.outbox.is_empty()) {
             return;
         }
-        if self.stage == Stage::Nameless && !self.wish.enter.is_empty() {
+        if self.stage == SessionStage::Nameless && !self.options.enter.is_empty() {
             return self.fail("the input ended before a name was given".into(), Exit::Refused);
         }
         self.quit("/quit".into(), now);
     }
 
     pub(super) fn finish_left(&mut self) {
-        let asked = self.asked.iter().filter(|asked| matches!(asked, Asked::Typed(_))).count();
-        let unanswered = asked + self.unsaid.len();
-        if unanswered > 0 && self.wish.mode == Mode::Pipe {
+        let pending = self
+            .pending
+            .iter()
+            .filter(|pending| matches!(pending, PendingRequest::Typed(_)))
+            .count();
+        let unanswered = pending + self.outbox.len();
+        if unanswered > 0 && self.options.mode == Mode::Pipe {
             return self.fail(
-                format!("left {} before {unanswered} answers came", self.wish.address),
+                format!("left {} before {unanswered} answers came", self.options.address),
                 Exit::Lost,
             );
         }
         self.quit_at = None;
-        let unsaid = self.unsaid.take();
-        self.tell_left(&unsaid);
-        self.stage = Stage::Over;
+        let outbox = self.outbox.take();
+        self.tell_left(&outbox);
+        self.stage = SessionStage::Over;
         // A person has seen what was refused and gone on; only a script has to be told.
-        let refused = self.refused && self.wish.mode == Mode::Pipe;
+        let refused = self.refused && self.options.mode == Mode::Pipe;
         let exit = if refused { Exit::Refused } else { Exit::Done };
-        self.actions.push(Action::Finish(exit));
+        self.actions.push(SessionAction::Finish(exit));
     }
 
     pub(super) fn fail(&mut self, why: String, exit: Exit) {
-        self.stage = Stage::Over;
-        self.actions.push(Action::Complain(why));
-        self.actions.push(Action::Finish(exit));
+        self.stage = SessionStage::Over;
+        self.actions.push(SessionAction::Complain(why));
+        self.actions.push(SessionAction::Finish(exit));
     }
 
     pub(super) fn connect(&mut self) {
-        self.stage = Stage::Connecting;
-        self.actions.push(Action::Connect);
+        self.stage = SessionStage::Connecting;
+        self.actions.push(SessionAction::Connect);
     }
 
     pub(super) fn drop_link(&mut self, reason: &str, now: Now) {
-        self.actions.push(Action::HangUp);
+        self.actions.push(SessionAction::HangUp);
         self.lost(reason, now);
     }
 
     pub(super) fn greeting_line(&mut self, text: &str, now: Now) {
-        let Stage::Greeting { strange, refusal } = &mut self.stage else { return };
+        let SessionStage::Greeting { strange, refusal } = &mut self.stage else { return };
         let text = crate::proto::clean(text.trim_end());
         if let Some(told) = text.strip_prefix("! ") {
             *refusal = Some(told.to_owned());
-            if !passes_at_door(told) {
+            if !is_temporary_refusal(told) {
                 self.ends_with = Some(Exit::Refused);
                 self.drop_link("it refused", now);
             }
         } else if text.starts_with('*') {
             // Scripts have no use for it, it is known from the first time, and how to begin is only
             // for who has not begun.
-            let greets = self.wish.mode == Mode::Terminal && self.standing == Standing::Stranger;
+            let greets =
+                self.options.mode == Mode::Terminal && self.contact == ServerContact::Stranger;
             let beginning = text.starts_with("* Type your name to begin");
             if greets && !(beginning && self.identity.is_some()) {
-                self.show(Shown::told(text.trim_start_matches(['*', ' ']).to_owned()));
+                self.show(DisplayItem::told(text.trim_start_matches(['*', ' ']).to_owned()));
             }
         } else {
             *strange += 1;
@@ -220,20 +229,20 @@ impl Session {
 
     /// The person knows what becomes of what they typed.
     fn tell_kept(&mut self) {
-        let lines = match self.unsaid.len() {
+        let lines = match self.outbox.len() {
             0 => return,
             1 => "1 line isn't".to_owned(),
             count => format!("{count} lines aren't"),
         };
-        self.show(Shown::warning(format!(
+        self.show(DisplayItem::warning(format!(
             "{lines} said yet, as far as is known; what is missing goes once the connection is back."
         )));
     }
 
     /// What is left behind stands at the end of the screen.
-    fn tell_left(&mut self, unsaid: &[Typed]) {
-        for typed in unsaid {
-            self.show(Shown::warning(format!(
+    fn tell_left(&mut self, outbox: &[InputLine]) {
+        for typed in outbox {
+            self.show(DisplayItem::warning(format!(
                 "Left without knowing that it was said: {}",
                 typed.discreet()
             )));

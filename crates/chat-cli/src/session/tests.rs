@@ -4,17 +4,17 @@ mod devices;
 use super::entry::MAX_NAME_TRIES;
 use super::leaving::{MAX_STRANGE, STEADY};
 use super::*;
-use crate::show::{Look, line};
+use crate::show::{DisplayStyle, line};
 
 /// Plays a session by hand: what is done comes out as short lines, the time stands still unless
 /// it is moved.
-struct Play {
-    session: Session,
+struct SessionScript {
+    session: ClientSession,
     start: Instant,
     now: Now,
 }
 
-impl Play {
+impl SessionScript {
     fn new(mode: Mode, name: Option<&str>, enter: &[&str]) -> Self {
         Self::with(mode, name, enter, |_| {})
     }
@@ -23,11 +23,14 @@ impl Play {
         mode: Mode,
         name: Option<&str>,
         enter: &[&str],
-        change: impl FnOnce(&mut Wish),
+        change: impl FnOnce(&mut SessionOptions),
     ) -> Self {
-        let now =
-            Now { instant: Instant::now(), time: "2026-11-22T07:44:05Z".parse().unwrap(), luck: 0 };
-        let mut wish = Wish {
+        let now = Now {
+            instant: Instant::now(),
+            time: "2026-11-22T07:44:05Z".parse().unwrap(),
+            jitter: 0,
+        };
+        let mut options = SessionOptions {
             mode,
             address: "here:5002".into(),
             name: name.map(Into::into),
@@ -36,9 +39,9 @@ impl Play {
             enter: enter.iter().map(ToString::to_string).collect(),
             seed: 0xfeed,
         };
-        change(&mut wish);
-        let known = Arc::new(Mutex::new(Known::default()));
-        Self { session: Session::new(wish, known, now), start: now.instant, now }
+        change(&mut options);
+        let names = Arc::new(Mutex::new(KnownNames::default()));
+        Self { session: ClientSession::new(options, names, now), start: now.instant, now }
     }
 
     /// At a terminal, named alice and in #general, nothing unanswered.
@@ -59,16 +62,18 @@ impl Play {
 
     fn done(&mut self) -> Vec<String> {
         let me = self.session.me().map(ToOwned::to_owned);
-        let text = |shown: &Shown| line(shown, &Look::Plain, me.as_deref(), self.now.time).text;
+        let text = |shown: &DisplayItem| {
+            line(shown, &DisplayStyle::Plain, me.as_deref(), self.now.time).text
+        };
         let actions = self.session.actions();
         actions
             .iter()
             .map(|action| match action {
-                Action::Send(line) => format!("send {line}"),
-                Action::Show(shown) => format!("show {}", text(shown)),
-                Action::Complain(text) => format!("complain {text}"),
-                Action::Keep(account, token) => format!("keep {account} {}", token.expose()),
-                Action::Forget(account, token) => {
+                SessionAction::Send(line) => format!("send {line}"),
+                SessionAction::Show(shown) => format!("show {}", text(shown)),
+                SessionAction::Complain(text) => format!("complain {text}"),
+                SessionAction::Keep(account, token) => format!("keep {account} {}", token.expose()),
+                SessionAction::Forget(account, token) => {
                     let token = token.as_ref().map_or("whatever", Secret::expose);
                     format!("forget {account} {token}")
                 }
@@ -118,7 +123,7 @@ fn error(code: &str) -> String {
 
 #[test]
 fn a_session_begins_with_the_form_the_name_and_the_channels() {
-    let mut play = Play::new(Mode::Terminal, Some("alice"), &["#general", "#dev"]);
+    let mut play = SessionScript::new(Mode::Terminal, Some("alice"), &["#general", "#dev"]);
     assert_eq!(play.session.prompt(), "(connecting)> ");
     assert_eq!(play.connects(), ["send /format json"]);
     assert_eq!(
@@ -143,7 +148,7 @@ fn a_session_begins_with_the_form_the_name_and_the_channels() {
         .is_empty(),
         "what completion wants to know isn't shown"
     );
-    assert_eq!(play.session.known.lock().unwrap().people("b"), ["bob"]);
+    assert_eq!(play.session.names.lock().unwrap().people("b"), ["bob"]);
     assert_eq!(
         play.gets(&[r##"{"type":"ok","re":"enter","channel":"#dev","members":1}"##]),
         ["show * You entered #dev (1 here).", "send /channels"]
@@ -154,7 +159,7 @@ fn a_session_begins_with_the_form_the_name_and_the_channels() {
 
 #[test]
 fn a_channel_that_is_absent_is_made_and_a_race_for_it_lost_in_peace() {
-    let mut play = Play::new(Mode::Pipe, Some("alice"), &["#dev"]);
+    let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &["#dev"]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
     assert_eq!(play.gets(&[&error("no-such-channel")]), ["send /create #dev"]);
@@ -167,7 +172,7 @@ fn a_channel_that_is_absent_is_made_and_a_race_for_it_lost_in_peace() {
 
 #[test]
 fn at_a_terminal_a_refused_name_is_asked_for_again() {
-    let mut play = Play::new(Mode::Terminal, Some("bob"), &["#dev"]);
+    let mut play = SessionScript::new(Mode::Terminal, Some("bob"), &["#dev"]);
     play.connects();
     assert_eq!(play.gets(&[FORMAT_OK, TAKEN]), ["send /name bob", "show ! name-taken: Taken."]);
     assert_eq!(play.session.prompt(), "name> ");
@@ -178,7 +183,7 @@ fn at_a_terminal_a_refused_name_is_asked_for_again() {
 
 #[test]
 fn commands_work_before_there_is_a_name() {
-    let mut play = Play::new(Mode::Terminal, None, &["#dev"]);
+    let mut play = SessionScript::new(Mode::Terminal, None, &["#dev"]);
     play.connects();
     play.gets(&[FORMAT_OK]);
     assert_eq!(play.types("/channels"), ["show > /channels", "send /channels"]);
@@ -198,7 +203,7 @@ fn commands_work_before_there_is_a_name() {
 
 #[test]
 fn ones_own_line_is_shown_once_it_has_its_place() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     assert_eq!(play.types("hi all"), ["send /once feed-1 #general hi all"]);
     assert_eq!(
         play.gets(&[r##"{"type":"ok","re":"say","id":7,"time":"2026-11-22T07:44:05.1Z","channel":"#general"}"##]),
@@ -226,7 +231,7 @@ fn ones_own_line_is_shown_once_it_has_its_place() {
 
 #[test]
 fn the_prompt_follows_where_lines_go() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     for (typed, answer, prompt) in [
         ("/private bob", r#"{"type":"ok","re":"private","with":"bob"}"#, "@bob> "),
         ("/enter dev", r##"{"type":"ok","re":"enter","channel":"#dev","members":1}"##, "#dev> "),
@@ -263,7 +268,7 @@ fn the_prompt_follows_where_lines_go() {
 
 #[test]
 fn a_lost_connection_is_told_and_tried_again_with_growing_pauses() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     assert_eq!(
         play.loses("the server closed it"),
         ["show * Connection lost: the server closed it. Trying again in 1 s."]
@@ -292,7 +297,7 @@ fn a_lost_connection_is_told_and_tried_again_with_growing_pauses() {
 
 #[test]
 fn why_the_server_says_good_bye_is_told_once() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     assert!(play.gets(&[r#"{"type":"bye","reason":"the server is stopping"}"#]).is_empty());
     assert_eq!(
         play.loses("the server closed it"),
@@ -302,7 +307,7 @@ fn why_the_server_says_good_bye_is_told_once() {
 
 #[test]
 fn whoever_is_sent_away_by_an_operator_does_not_come_back_by_itself() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     assert_eq!(
         play.gets(&[
             r#"{"type":"killed","by":"carol","reason":"spam"}"#,
@@ -322,7 +327,7 @@ fn whoever_is_sent_away_by_an_operator_does_not_come_back_by_itself() {
 
 #[test]
 fn a_steady_connection_makes_the_pauses_begin_anew() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.loses("x");
     play.waits();
     let (_, _) = (play.loses("x"), play.waits());
@@ -339,7 +344,7 @@ fn a_steady_connection_makes_the_pauses_begin_anew() {
 
 #[test]
 fn everything_is_entered_again_the_current_one_last_and_from_where_one_was() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.gets(&[r##"{"type":"message","id":41,"channel":"#general","from":"bob","text":"a"}"##]);
     play.types("/enter dev");
     play.gets(&[r##"{"type":"ok","re":"enter","channel":"#dev","members":1}"##]);
@@ -381,7 +386,7 @@ fn everything_is_entered_again_the_current_one_last_and_from_where_one_was() {
 
 #[test]
 fn a_private_chat_is_gone_back_to_only_if_it_was_current() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.types("/private bob");
     play.gets(&[r#"{"type":"ok","re":"private","with":"bob"}"#]);
     play.loses("x");
@@ -400,7 +405,7 @@ fn a_private_chat_is_gone_back_to_only_if_it_was_current() {
 
 #[test]
 fn a_name_held_by_the_dead_connection_is_asked_for_again_some_times() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.loses("x");
     play.waits();
     play.connects();
@@ -425,7 +430,7 @@ fn a_name_held_by_the_dead_connection_is_asked_for_again_some_times() {
 
 #[test]
 fn lines_without_an_answer_are_told_when_the_connection_is_lost() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.types("/topic new");
     play.types("/login alice sesame");
     play.types("after that");
@@ -444,7 +449,7 @@ fn lines_without_an_answer_are_told_when_the_connection_is_lost() {
 
 #[test]
 fn a_silent_server_is_asked_and_then_given_up() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     assert_eq!(play.waits(), (60, vec!["send /ping".into()]));
     assert!(play.gets(&[r#"{"type":"ok","re":"ping"}"#]).is_empty());
     assert_eq!(play.waits(), (120, vec!["send /ping".into()]));
@@ -455,7 +460,7 @@ fn a_silent_server_is_asked_and_then_given_up() {
 
 #[test]
 fn a_pipe_leaves_when_its_input_has_ended_and_all_is_answered() {
-    let mut play = Play::new(Mode::Pipe, Some("alice"), &[]);
+    let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     assert!(!play.session.wants_input());
     play.gets(&[FORMAT_OK, NAME_OK]);
@@ -474,7 +479,7 @@ fn a_pipe_leaves_when_its_input_has_ended_and_all_is_answered() {
 
 #[test]
 fn a_refused_line_of_a_pipe_is_told_and_makes_the_exit_code() {
-    let mut play = Play::new(Mode::Pipe, Some("alice"), &[]);
+    let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
     play.types("hi");
@@ -489,7 +494,7 @@ fn a_refused_line_of_a_pipe_is_told_and_makes_the_exit_code() {
 #[test]
 fn the_first_line_of_a_pipe_is_the_name_and_a_refused_one_ends_it() {
     for first in ["bob", "/name bob"] {
-        let mut play = Play::new(Mode::Pipe, None, &[]);
+        let mut play = SessionScript::new(Mode::Pipe, None, &[]);
         play.connects();
         play.gets(&[FORMAT_OK]);
         assert!(play.session.wants_input());
@@ -504,12 +509,12 @@ fn the_first_line_of_a_pipe_is_the_name_and_a_refused_one_ends_it() {
 
 #[test]
 fn a_pipe_does_not_try_again() {
-    let mut play = Play::new(Mode::Pipe, Some("alice"), &[]);
+    let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     assert_eq!(
         play.loses("Connection refused"),
         ["complain can't reach here:5002: Connection refused", "finish(lost)"]
     );
-    let mut play = Play::new(Mode::Pipe, Some("alice"), &[]);
+    let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
     play.types("hi");
@@ -517,7 +522,7 @@ fn a_pipe_does_not_try_again() {
         play.loses("the server closed it"),
         ["complain lost here:5002: the server closed it; 1 line was not confirmed", "finish(lost)"]
     );
-    let mut play = Play::new(Mode::Pipe, Some("alice"), &[]);
+    let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     play.gets(&["! server-full: Too many people are here.\r"]);
     assert_eq!(
@@ -531,18 +536,18 @@ fn whoever_is_refused_at_the_door_for_good_does_not_come_again() {
     let banned = "! banned: This address is banned from this server.\r";
     let told = "complain here:5002 refused: banned: This address is banned from this server.";
     for mode in [Mode::Pipe, Mode::Terminal] {
-        let mut play = Play::new(mode, Some("alice"), &[]);
+        let mut play = SessionScript::new(mode, Some("alice"), &[]);
         play.connects();
         assert_eq!(play.gets(&[banned]), ["hangup", told, "finish(refused)"]);
     }
     // Somebody who was here before is told so as well.
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.loses("the server closed it");
     play.waits();
     play.connects();
     assert_eq!(play.gets(&[banned]), ["hangup", told, "finish(refused)"]);
     for passing in ["! server-full: Too many.\r", "! unavailable: Not now.\r"] {
-        let mut play = Play::settled();
+        let mut play = SessionScript::settled();
         play.loses("the server closed it");
         play.waits();
         play.connects();
@@ -553,7 +558,7 @@ fn whoever_is_refused_at_the_door_for_good_does_not_come_again() {
 
 #[test]
 fn a_pipe_gives_up_a_server_that_stops_answering() {
-    let mut play = Play::new(Mode::Pipe, Some("alice"), &[]);
+    let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
     play.types("hi");
@@ -576,12 +581,12 @@ fn a_pipe_gives_up_a_server_that_stops_answering() {
 
 #[test]
 fn what_does_not_speak_the_protocol_is_left() {
-    let mut play = Play::new(Mode::Terminal, Some("alice"), &[]);
+    let mut play = SessionScript::new(Mode::Terminal, Some("alice"), &[]);
     play.connects();
     let (secs, done) = play.waits();
     assert_eq!(secs, 10);
     assert_eq!(done, ["hangup", "complain lost here:5002: no answer for 10 s", "finish(lost)"]);
-    let mut play = Play::new(Mode::Terminal, Some("alice"), &[]);
+    let mut play = SessionScript::new(Mode::Terminal, Some("alice"), &[]);
     play.connects();
     let lines = vec!["HTTP/1.1 400 Bad Request"; MAX_STRANGE + 1];
     assert_eq!(play.gets(&lines).last().unwrap(), "finish(lost)");
@@ -589,7 +594,7 @@ fn what_does_not_speak_the_protocol_is_left() {
 
 #[test]
 fn a_long_message_of_the_day_is_shown_and_shuts_nobody_out() {
-    let mut play = Play::new(Mode::Terminal, None, &[]);
+    let mut play = SessionScript::new(Mode::Terminal, None, &[]);
     play.connects();
     let lines = vec!["* Be kind to each other."; 600];
     assert_eq!(play.gets(&lines).len(), 600);
@@ -599,7 +604,7 @@ fn a_long_message_of_the_day_is_shown_and_shuts_nobody_out() {
 
 #[test]
 fn lines_typed_while_entering_are_sent_once_that_is_done() {
-    let mut play = Play::new(Mode::Terminal, Some("alice"), &["#general"]);
+    let mut play = SessionScript::new(Mode::Terminal, Some("alice"), &["#general"]);
     play.connects();
     assert!(play.types("hi").is_empty());
     play.gets(&[FORMAT_OK, NAME_OK]);
@@ -631,7 +636,7 @@ fn privately(id: u64, from: &str, text: &str) -> String {
     format!(r#"{{"type":"private","id":{id},"from":"{from}","to":"alice","text":"{text}"}}"#)
 }
 
-impl Play {
+impl SessionScript {
     /// Loses the connection, and has the name again.
     fn comes_back(&mut self) -> Vec<String> {
         self.loses("x");
@@ -643,7 +648,7 @@ impl Play {
 
 #[test]
 fn lines_are_said_one_by_one_in_order_and_with_the_same_key_again() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.gets(&[&live(7, "bob", "a")]);
     assert_eq!(play.types("one"), ["send /once feed-1 #general one"]);
     assert!(play.types("two").is_empty(), "two waits for one");
@@ -672,7 +677,7 @@ fn lines_are_said_one_by_one_in_order_and_with_the_same_key_again() {
 
 #[test]
 fn what_was_said_but_not_confirmed_is_shown_once_in_its_place() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.gets(&[&live(7, "bob", "a")]);
     play.types("one");
     play.comes_back();
@@ -698,7 +703,7 @@ fn what_was_said_but_not_confirmed_is_shown_once_in_its_place() {
 
 #[test]
 fn a_connection_lost_while_catching_up_loses_and_doubles_nothing() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.gets(&[&live(7, "bob", "a")]);
     play.types("one");
     play.comes_back();
@@ -712,7 +717,7 @@ fn a_connection_lost_while_catching_up_loses_and_doubles_nothing() {
 #[test]
 fn an_action_is_looked_for_before_it_is_sent_again() {
     for (rows, again) in [(vec![], true), (vec![past(8, "alice", "waves")], false)] {
-        let mut play = Play::settled();
+        let mut play = SessionScript::settled();
         play.gets(&[&live(7, "bob", "a")]);
         assert_eq!(play.types("/me waves"), ["show > /me waves", "send /me waves"]);
         play.comes_back();
@@ -727,7 +732,7 @@ fn an_action_is_looked_for_before_it_is_sent_again() {
 
 #[test]
 fn under_another_name_a_line_is_looked_for_before_it_is_sent_again() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.gets(&[&live(7, "bob", "a")]);
     play.types("one");
     play.loses("x");
@@ -743,7 +748,7 @@ fn under_another_name_a_line_is_looked_for_before_it_is_sent_again() {
 
 #[test]
 fn what_cannot_be_stored_is_kept_and_tried_again_in_order() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.types("one");
     play.types("two");
     assert_eq!(
@@ -769,12 +774,12 @@ fn what_cannot_be_stored_is_kept_and_tried_again_in_order() {
 
 #[test]
 fn a_pipe_is_not_patient_for_ever() {
-    let mut play = Play::new(Mode::Pipe, Some("alice"), &["#general"]);
+    let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &["#general"]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK, &entered(0)]);
     play.types("one");
     play.session.input_ended(play.now);
-    for _ in 0..saying::MAX_PIPE_TRIES {
+    for _ in 0..sending::MAX_PIPE_TRIES {
         play.gets(&[&error("unavailable")]);
         assert_eq!(play.waits().1, ["send /once feed-1 #general one"]);
     }
@@ -787,7 +792,7 @@ fn a_pipe_is_not_patient_for_ever() {
 
 #[test]
 fn whoever_was_here_before_a_restart_is_waited_for() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.types("/msg bob one");
     play.comes_back();
     play.gets(&[&entered(0)]);
@@ -803,7 +808,7 @@ fn whoever_was_here_before_a_restart_is_waited_for() {
 
 #[test]
 fn private_lines_of_the_time_away_come_before_those_of_now() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.gets(&[&privately(3, "bob", "a")]);
     assert_eq!(play.comes_back()[2], "send /history @bob after 3");
     assert!(play.gets(&[&privately(6, "bob", "d")]).is_empty(), "it waits for those before");
@@ -827,7 +832,7 @@ fn private_lines_of_the_time_away_come_before_those_of_now() {
 
 #[test]
 fn lines_read_too_slowly_are_fetched_and_shown_in_their_place() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.gets(&[&live(7, "bob", "a")]);
     let missed = r##"{"type":"missed","channel":"#general","count":2,"after":7}"##;
     assert_eq!(play.gets(&[missed]), ["send /history #general 500 after 7"]);
@@ -854,7 +859,7 @@ fn lines_read_too_slowly_are_fetched_and_shown_in_their_place() {
 
 #[test]
 fn the_past_is_shown_under_headings() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.gets(&[&live(7, "bob", "a")]);
     play.types("/history 2");
     let history = r##"{"type":"ok","re":"history","channel":"#general","count":2}"##;
@@ -885,7 +890,7 @@ fn the_past_is_shown_under_headings() {
 
 #[test]
 fn entering_shows_what_was_said_last_and_no_line_twice() {
-    let mut play = Play::new(Mode::Terminal, Some("alice"), &["#general"]);
+    let mut play = SessionScript::new(Mode::Terminal, Some("alice"), &["#general"]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
     let done = play.gets(&[&past(4, "bob", "a"), &past(5, "bob", "b"), &entered(5)]);
@@ -911,7 +916,7 @@ fn entering_shows_what_was_said_last_and_no_line_twice() {
 
 #[test]
 fn a_line_goes_where_one_was_when_it_was_typed() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.types("one");
     play.types("two");
     let kicked =
@@ -927,9 +932,9 @@ fn a_line_goes_where_one_was_when_it_was_typed() {
 
 #[test]
 fn more_lines_than_are_kept_are_given_back() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.loses("x");
-    for n in 0..MAX_UNSAID {
+    for n in 0..MAX_OUTBOX {
         play.types(&format!("line {n}"));
     }
     assert_eq!(
@@ -940,13 +945,13 @@ fn more_lines_than_are_kept_are_given_back() {
 
 #[test]
 fn who_quits_with_lines_unsaid_is_told_which() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.types("one");
     play.types("two");
     assert!(play.types("/quit").is_empty(), "what is said goes first");
     let left = play.gets(&[&said_ok(1), &said_ok(2)]);
     assert_eq!(left.last().unwrap(), "send /quit");
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.types("one");
     play.types("/quit");
     assert_eq!(
@@ -963,7 +968,7 @@ fn who_quits_while_answers_still_come_stays_out() {
     for (name, answers) in
         [(None, &[FORMAT_OK][..]), (Some("alice"), &[NAME_OK]), (Some("alice"), &[TAKEN])]
     {
-        let mut play = Play::new(Mode::Terminal, name, &["#general"]);
+        let mut play = SessionScript::new(Mode::Terminal, name, &["#general"]);
         play.connects();
         if name.is_some() {
             play.gets(&[FORMAT_OK]);
@@ -976,7 +981,7 @@ fn who_quits_while_answers_still_come_stays_out() {
         assert_eq!(play.loses("end"), ["finish(done)"]);
     }
     // What comes with an answer is shown: the server takes it as read.
-    let mut play = Play::new(Mode::Terminal, Some("alice"), &["#general"]);
+    let mut play = SessionScript::new(Mode::Terminal, Some("alice"), &["#general"]);
     play.connects();
     assert_eq!(play.gets(&[FORMAT_OK, NAME_OK]).last().unwrap(), "send /enter #general");
     play.types("/quit");
@@ -988,20 +993,20 @@ fn who_quits_while_answers_still_come_stays_out() {
 
 #[test]
 fn quitting_works_everywhere() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     assert_eq!(play.types("/qui good night"), ["send /qui good night"]);
     assert_eq!(play.waits().1, ["finish(done)"], "a farewell that doesn't come isn't waited for");
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.loses("x");
     assert_eq!(play.types("/quit"), ["finish(done)"]);
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.session.input_ended(play.now);
     assert_eq!(play.done(), ["send /quit"]);
 }
 
 #[test]
 fn the_form_is_the_clients_own_affair() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     let done = play.types("/FORM text");
     assert_eq!(done, ["show ! bad-argument: chat-cli needs the JSON form and shows it as text."]);
 }

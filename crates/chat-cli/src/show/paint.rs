@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use nu_ansi_term::{Color, Style};
 
-use super::{Tone, mention};
-use crate::sought::Sought;
+use super::Tone;
+use crate::highlight::Highlight;
+use crate::mention;
 
 /// Colours for speakers: readable on dark and on light, and none that means trouble.
 const SPEAKERS: &[Color] = &[
@@ -68,8 +69,8 @@ impl Paint {
     }
 
     /// The text with the words it was found by standing out.
-    pub(super) fn sought(self, text: &str, words: &[Sought]) -> String {
-        self.marked(text, Style::new(), |rest| Sought::first_of(words, rest))
+    pub(super) fn sought(self, text: &str, words: &[Highlight]) -> String {
+        self.marked(text, Style::new(), |rest| Highlight::first_of(words, rest))
     }
 
     fn marked(

@@ -2,8 +2,8 @@ use super::*;
 
 const TIME: &str = "2026-11-22T07:44:05.123Z";
 
-fn said(place: &str, from: &str, text: &str) -> Shown {
-    let said = Said {
+fn said(place: &str, from: &str, text: &str) -> DisplayItem {
+    let said = ChatMessage {
         id: Some(7),
         time: Some(TIME.parse().unwrap()),
         from: from.into(),
@@ -11,28 +11,29 @@ fn said(place: &str, from: &str, text: &str) -> Shown {
         action: false,
         past: false,
     };
-    Shown::Said { place: place.into(), said, own: false }
+    DisplayItem::Said { place: place.into(), said, own: false }
 }
 
-fn changed(mut shown: Shown, change: impl Fn(&mut Said, &mut bool)) -> Shown {
-    if let Shown::Said { said, own, .. } = &mut shown {
+fn changed(mut shown: DisplayItem, change: impl Fn(&mut ChatMessage, &mut bool)) -> DisplayItem {
+    if let DisplayItem::Said { said, own, .. } = &mut shown {
         change(said, own);
     }
     shown
 }
 
-fn look(colours: bool) -> Look {
+fn look(colours: bool) -> DisplayStyle {
     let zone = TimeZone::fixed(jiff::tz::offset(2));
-    Look::Terminal { colours, zone }
+    DisplayStyle::Terminal { colours, zone }
 }
 
-fn shown_as(shown: &Shown, look: &Look) -> Line {
+fn shown_as(shown: &DisplayItem, look: &DisplayStyle) -> DisplayLine {
     line(shown, look, Some("alice"), TIME.parse().unwrap())
 }
 
 #[test]
 fn plain_lines_are_those_of_the_text_form() {
-    let refused = Shown::Refused { code: "no-such-channel".into(), text: "There is none.".into() };
+    let refused =
+        DisplayItem::Refused { code: "no-such-channel".into(), text: "There is none.".into() };
     for (shown, expected) in [
         (said("#general", "bob", "hi"), "[#general] bob: hi"),
         (said("@bob", "bob", "psst"), "[@bob] bob: psst"),
@@ -44,10 +45,13 @@ fn plain_lines_are_those_of_the_text_form() {
             changed(said("#general", "bob", "hi"), |said, _| said.past = true),
             "[#general 2026-11-22 07:44:05] bob: hi",
         ),
-        (Shown::told("You are now al."), "* You are now al."),
+        (DisplayItem::told("You are now al."), "* You are now al."),
         (refused, "! no-such-channel: There is none."),
     ] {
-        assert_eq!(shown_as(&shown, &Look::Plain), Line { text: expected.into(), bell: false });
+        assert_eq!(
+            shown_as(&shown, &DisplayStyle::Plain),
+            DisplayLine { text: expected.into(), bell: false }
+        );
     }
 }
 
@@ -63,9 +67,9 @@ fn at_a_terminal_the_local_time_stands_in_front() {
             changed(said("#general", "bob", "waves"), |said, _| said.action = true),
             "09:44 [#general] * bob waves",
         ),
-        (Shown::quiet("bob entered #general"), "09:44 * bob entered #general"),
-        (Shown::warning("Connection lost."), "09:44 * Connection lost."),
-        (Shown::Typed { line: "/users".into() }, "09:44 > /users"),
+        (DisplayItem::quiet("bob entered #general"), "09:44 * bob entered #general"),
+        (DisplayItem::warning("Connection lost."), "09:44 * Connection lost."),
+        (DisplayItem::Typed { line: "/users".into() }, "09:44 > /users"),
     ] {
         assert_eq!(shown_as(&shown, &look(false)).text, expected);
     }
@@ -73,8 +77,8 @@ fn at_a_terminal_the_local_time_stands_in_front() {
 
 #[test]
 fn the_bell_is_rung_for_private_lines_and_mentions() {
-    let own = |_: &mut Said, own: &mut bool| *own = true;
-    let past = |said: &mut Said, _: &mut bool| said.past = true;
+    let own = |_: &mut ChatMessage, own: &mut bool| *own = true;
+    let past = |said: &mut ChatMessage, _: &mut bool| said.past = true;
     for (shown, rung) in [
         (said("#general", "bob", "hi"), false),
         (said("#general", "bob", "hi Alice!"), true),
@@ -82,8 +86,8 @@ fn the_bell_is_rung_for_private_lines_and_mentions() {
         (changed(said("@bob", "alice", "psst"), own), false),
         (changed(said("#general", "alice", "I, alice"), own), false),
         (changed(said("#general", "bob", "hi alice"), past), false),
-        (Shown::told("alice"), false),
-        (Shown::Told { tone: Tone::Calling, text: "bob opened a private chat".into() }, true),
+        (DisplayItem::told("alice"), false),
+        (DisplayItem::Told { tone: Tone::Calling, text: "bob opened a private chat".into() }, true),
     ] {
         assert_eq!(shown_as(&shown, &look(true)).bell, rung, "{shown:?}");
     }
@@ -106,9 +110,9 @@ fn without_colours_there_is_no_escape_at_all() {
     let all = [
         said("#general", "bob", "hi alice"),
         said("@bob", "bob", "psst"),
-        Shown::warning("Connection lost."),
-        Shown::Refused { code: "x".into(), text: "y".into() },
-        Shown::Typed { line: "/users".into() },
+        DisplayItem::warning("Connection lost."),
+        DisplayItem::Refused { code: "x".into(), text: "y".into() },
+        DisplayItem::Typed { line: "/users".into() },
     ];
     for shown in all {
         let text = shown_as(&shown, &look(false)).text;

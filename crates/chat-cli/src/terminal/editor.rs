@@ -3,16 +3,16 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::buffer::Buffer;
-use super::history::History;
+use super::input_history::InputHistory;
 use crate::complete::{Completion, complete};
-use crate::known::Known;
+use crate::completions::KnownNames;
 use crate::proto::clean;
 
 /// The line editor.
 #[derive(Debug, Default)]
 pub(super) struct Editor {
     buffer: Buffer,
-    history: History,
+    history: InputHistory,
     cycle: Option<Cycle>,
 }
 
@@ -25,7 +25,7 @@ struct Cycle {
 
 /// What a key asks of the world outside the line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum EditorAction {
     /// Only that the line is drawn again.
     Draw,
     /// The line is to be sent.
@@ -59,17 +59,17 @@ impl Editor {
         self.buffer.insert(&lines.join(" "));
     }
 
-    pub(super) fn key(&mut self, key: KeyEvent, known: &Known) -> Wish {
+    pub(super) fn key(&mut self, key: KeyEvent, known: &KnownNames) -> EditorAction {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let alt = key.modifiers.contains(KeyModifiers::ALT);
         match key.code {
             KeyCode::Tab => {
                 self.tab(known, true);
-                return Wish::Draw;
+                return EditorAction::Draw;
             }
             KeyCode::BackTab => {
                 self.tab(known, false);
-                return Wish::Draw;
+                return EditorAction::Draw;
             }
             _ => self.cycle = None,
         }
@@ -93,22 +93,22 @@ impl Editor {
             KeyCode::Down => self.down(),
             _ => {}
         }
-        Wish::Draw
+        EditorAction::Draw
     }
 
-    fn control(&mut self, c: char) -> Wish {
+    fn control(&mut self, c: char) -> EditorAction {
         match c.to_ascii_lowercase() {
             'j' | 'm' => return self.send(),
-            'c' if self.buffer.text().is_empty() => return Wish::Interrupt,
+            'c' if self.buffer.text().is_empty() => return EditorAction::Interrupt,
             'c' => {
                 // Not lost: Up brings it back.
                 let line = self.buffer.take();
                 self.history.push(&line);
             }
-            'd' if self.buffer.text().is_empty() => return Wish::End,
+            'd' if self.buffer.text().is_empty() => return EditorAction::End,
             'd' => self.buffer.erase_right(),
-            'l' => return Wish::Clear,
-            'z' => return Wish::Suspend,
+            'l' => return EditorAction::Clear,
+            'z' => return EditorAction::Suspend,
             'a' => self.buffer.home(),
             'e' => self.buffer.end(),
             'b' => self.buffer.left(),
@@ -122,7 +122,7 @@ impl Editor {
             'n' => self.down(),
             _ => {}
         }
-        Wish::Draw
+        EditorAction::Draw
     }
 
     fn alt(&mut self, c: char) {
@@ -134,10 +134,10 @@ impl Editor {
         }
     }
 
-    fn send(&mut self) -> Wish {
+    fn send(&mut self) -> EditorAction {
         let line = self.buffer.take();
         self.history.push(&line);
-        Wish::Send(line)
+        EditorAction::Send(line)
     }
 
     /// The line couldn't be sent: it stands there as before.
@@ -157,7 +157,7 @@ impl Editor {
         }
     }
 
-    fn tab(&mut self, known: &Known, forward: bool) {
+    fn tab(&mut self, known: &KnownNames, forward: bool) {
         if let Some(cycle) = &mut self.cycle {
             let count = cycle.completion.candidates.len();
             let step = if forward { 1 } else { count - 1 };
@@ -190,8 +190,8 @@ impl Editor {
 mod tests {
     use super::*;
 
-    fn known() -> Known {
-        let mut known = Known::default();
+    fn known() -> KnownNames {
+        let mut known = KnownNames::default();
         known.channel("#general");
         known.spoke("barbara");
         known.spoke("bob");
@@ -200,7 +200,7 @@ mod tests {
 
     /// Presses keys: `^x` is Ctrl-X, `~x` Alt-X, `↑↓←→` the arrows, `⇥` Tab, `⇤` Shift-Tab, `⏎`
     /// Enter, `⌫` Backspace.
-    fn press(editor: &mut Editor, keys: &str) -> Vec<Wish> {
+    fn press(editor: &mut Editor, keys: &str) -> Vec<EditorAction> {
         let mut wishes = Vec::new();
         let mut chars = keys.chars();
         while let Some(c) = chars.next() {
@@ -218,7 +218,7 @@ mod tests {
                 c => (KeyCode::Char(c), KeyModifiers::NONE),
             };
             let wish = editor.key(KeyEvent::new(code, modifiers), &known());
-            if wish != Wish::Draw {
+            if wish != EditorAction::Draw {
                 wishes.push(wish);
             }
         }
@@ -272,12 +272,12 @@ mod tests {
     #[test]
     fn what_goes_out() {
         let mut editor = Editor::default();
-        assert_eq!(press(&mut editor, "hi⏎"), [Wish::Send("hi".into())]);
-        assert_eq!(press(&mut editor, "⏎"), [Wish::Send(String::new())]);
-        assert_eq!(press(&mut editor, "x^c^c"), [Wish::Interrupt]);
-        assert_eq!(press(&mut editor, "x^d^a^d^d"), [Wish::End]);
-        assert_eq!(press(&mut editor, "^l^z"), [Wish::Clear, Wish::Suspend]);
-        assert_eq!(press(&mut editor, "a^j"), [Wish::Send("a".into())]);
+        assert_eq!(press(&mut editor, "hi⏎"), [EditorAction::Send("hi".into())]);
+        assert_eq!(press(&mut editor, "⏎"), [EditorAction::Send(String::new())]);
+        assert_eq!(press(&mut editor, "x^c^c"), [EditorAction::Interrupt]);
+        assert_eq!(press(&mut editor, "x^d^a^d^d"), [EditorAction::End]);
+        assert_eq!(press(&mut editor, "^l^z"), [EditorAction::Clear, EditorAction::Suspend]);
+        assert_eq!(press(&mut editor, "a^j"), [EditorAction::Send("a".into())]);
     }
 
     #[test]

@@ -9,8 +9,9 @@ use nu_ansi_term::{Color, Style};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::shorten::shortened;
 use super::unread::pieces;
-use crate::outbox::Prompt;
+use crate::output_queue::Prompt;
 
 /// Columns and rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub(super) struct Size {
 
 /// The line being typed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Input<'a> {
+pub(super) struct InputView<'a> {
     pub(super) prompt: &'a Prompt,
     pub(super) text: &'a str,
     /// In bytes of `text`.
@@ -45,7 +46,7 @@ impl Screen {
 
     /// The bytes that put `lines` above the line being typed and draw that again. One write of
     /// them all shows no state in between.
-    pub(super) fn frame(&mut self, lines: &[String], input: Input<'_>, size: Size) -> String {
+    pub(super) fn frame(&mut self, lines: &[String], input: InputView<'_>, size: Size) -> String {
         let mut out = self.erase(size);
         for line in lines {
             out.push_str(line);
@@ -60,7 +61,7 @@ impl Screen {
         let mut out = String::new();
         if let Some(before) = self.drawn.take() {
             // Terminals wrap anew when their width changes, so the width of now counts.
-            up(&mut out, place(&before, size.columns).row);
+            up(&mut out, cursor_after(&before, size.columns).row);
             out.push_str("\r\x1b[J");
         }
         out
@@ -72,7 +73,7 @@ impl Screen {
         "\x1b[2J\x1b[H".into()
     }
 
-    fn draw(&mut self, input: Input<'_>, size: Size, out: &mut String) {
+    fn draw(&mut self, input: InputView<'_>, size: Size, out: &mut String) {
         let prompt = shortened(&input.prompt.text, (size.columns / 2).max(1));
         // One row is left for what scrolls by, one for the candidates.
         let rows = size.rows.saturating_sub(2).max(1);
@@ -88,7 +89,7 @@ impl Screen {
         out.push_str(&self.painted(style, &prompt));
         out.push_str(&text);
         let whole = format!("{elsewhere}{prompt}{text}");
-        let mut end = place(&whole, size.columns);
+        let mut end = cursor_after(&whole, size.columns);
         if end.column == 0 && end.row > 0 {
             // The last column is full: terminals wrap only when more comes.
             out.push_str("\r\n");
@@ -99,7 +100,7 @@ impl Screen {
             end.row += 1;
         }
         let before = format!("{elsewhere}{prompt}{}", &text[..cursor]);
-        let at = place(&before, size.columns);
+        let at = cursor_after(&before, size.columns);
         up(out, end.row - at.row);
         out.push('\r');
         if at.column > 0 {
@@ -140,24 +141,24 @@ impl Screen {
 
 /// A place below and right of where something was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct CursorPosition {
     row: usize,
     column: usize,
 }
 
 /// Where the cursor is after `text`, on a screen that wraps.
-fn place(text: &str, columns: usize) -> Place {
+fn cursor_after(text: &str, columns: usize) -> CursorPosition {
     let columns = columns.max(1);
-    let mut at = Place { row: 0, column: 0 };
+    let mut at = CursorPosition { row: 0, column: 0 };
     for grapheme in text.graphemes(true) {
         let width = grapheme.width();
         // A wide character that doesn't fit into the last column goes to the next row whole.
         if at.column + width > columns {
-            at = Place { row: at.row + 1, column: 0 };
+            at = CursorPosition { row: at.row + 1, column: 0 };
         }
         at.column += width;
         if at.column >= columns {
-            at = Place { row: at.row + 1, column: 0 };
+            at = CursorPosition { row: at.row + 1, column: 0 };
         }
     }
     at
@@ -197,24 +198,6 @@ fn window(
     let begun = if start > 0 { "…" } else { "" };
     let more = if end < text.len() { "…" } else { "" };
     (format!("{begun}{}{more}", &text[start..end]), cursor - start + begun.len())
-}
-
-/// At most `columns` of the text; what is left out is left out in the middle, since a prompt's end
-/// is what tells that it is one.
-pub(super) fn shortened(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let Some(room) = columns.checked_sub(1) else { return String::new() };
-    let tail = if text.ends_with("> ") && room > 2 { "> " } else { "" };
-    let mut kept = String::new();
-    for grapheme in text.graphemes(true) {
-        if kept.width() + grapheme.width() > room - tail.len() {
-            break;
-        }
-        kept.push_str(grapheme);
-    }
-    kept + "…" + tail
 }
 
 fn up(out: &mut String, rows: usize) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Server;
+use super::ServerIdentity;
 
 /// The longest name that file systems take.
 const MAX_BYTES: usize = 255;
@@ -10,7 +10,7 @@ const MAX_BYTES: usize = 255;
 /// A name for the file: `alice@chat.example.org%3A5002`, with the certificate's name behind another `@`.
 /// What can't stand in it is written as `%` and two digits; of a name that is too long the end is only hinted at.
 /// Two of those may come out the same, so what is in the file has to be looked at.
-pub(super) fn label(server: &Server, account: &str) -> String {
+pub(super) fn label(server: &ServerIdentity, account: &str) -> String {
     let mut label = format!("{}{}", plain(account), end(server));
     if label.len() > MAX_BYTES {
         let hint = format!("~{:016x}", hash(&label));
@@ -21,11 +21,11 @@ pub(super) fn label(server: &Server, account: &str) -> String {
 }
 
 /// Whether a file of this name may be of that server.
-pub(super) fn may_be_of(name: &str, server: &Server) -> bool {
+pub(super) fn may_be_of(name: &str, server: &ServerIdentity) -> bool {
     name.ends_with(&end(server)) || name.contains('~')
 }
 
-fn end(server: &Server) -> String {
+fn end(server: &ServerIdentity) -> String {
     let tls_name = server.tls_name.as_ref().map(|name| format!("@{}", plain(name)));
     format!("@{}{}", plain(&server.address), tls_name.unwrap_or_default())
 }
@@ -55,8 +55,8 @@ fn hash(text: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn server(address: &str, tls_name: Option<&str>) -> Server {
-        Server { address: address.into(), tls_name: tls_name.map(Into::into) }
+    fn server(address: &str, tls_name: Option<&str>) -> ServerIdentity {
+        ServerIdentity { address: address.into(), tls_name: tls_name.map(Into::into) }
     }
 
     #[test]

@@ -2,16 +2,16 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-fn server(address: &str) -> Server {
-    Server { address: address.into(), tls_name: None }
+fn server(address: &str) -> ServerIdentity {
+    ServerIdentity { address: address.into(), tls_name: None }
 }
 
 /// A keeper whose folder, and the one above it, are not there yet.
-fn keeper(in_folder: &Path) -> Keeper {
-    Keeper::new(Some(in_folder.join("state/chat-cli")), server("here:5002"))
+fn keeper(in_folder: &Path) -> TokenStore {
+    TokenStore::new(Some(in_folder.join("state/chat-cli")), server("here:5002"))
 }
 
-fn kept(keeper: &Keeper, account: &str) -> Option<String> {
+fn kept(keeper: &TokenStore, account: &str) -> Option<String> {
     keeper.load(account).unwrap().map(|token| token.expose().to_owned())
 }
 
@@ -29,15 +29,16 @@ fn tokens_are_kept_for_their_server_and_account_alone() {
     here.keep("alice", &Secret::new("three")).unwrap();
     assert_eq!(kept(&here, "ALICE").as_deref(), Some("three"), "names have no case");
     assert_eq!(kept(&here, "bob").as_deref(), Some("two"));
-    let there = Keeper { server: server("there:5002"), ..here.clone() };
+    let there = TokenStore { server: server("there:5002"), ..here.clone() };
     assert_eq!(kept(&there, "alice"), None);
-    let by_name = Server { tls_name: Some("chat.example.org".into()), ..here.server.clone() };
-    let by_name = Keeper { server: by_name, ..here.clone() };
+    let by_name =
+        ServerIdentity { tls_name: Some("chat.example.org".into()), ..here.server.clone() };
+    let by_name = TokenStore { server: by_name, ..here.clone() };
     assert_eq!(kept(&by_name, "alice"), None);
     by_name.keep("alice", &Secret::new("four")).unwrap();
     assert_eq!(kept(&by_name, "alice").as_deref(), Some("four"));
     assert_eq!(kept(&here, "alice").as_deref(), Some("three"));
-    let all = |keeper: &Keeper| -> Vec<_> {
+    let all = |keeper: &TokenStore| -> Vec<_> {
         let all = keeper.all().into_iter().map(Result::unwrap);
         all.map(|(account, token)| format!("{account} {}", token.expose())).collect()
     };
@@ -107,11 +108,11 @@ fn what_lies_there_instead_is_not_used() {
 
 #[test]
 fn without_a_place_nothing_is_kept() {
-    let nowhere = Keeper::new(None, server("here:5002"));
+    let nowhere = TokenStore::new(None, server("here:5002"));
     nowhere.keep("alice", &Secret::new("one")).unwrap();
     assert_eq!(kept(&nowhere, "alice"), None);
     nowhere.forget("alice", None).unwrap();
-    let impossible = Keeper::new(Some("/dev/null/chat-cli".into()), server("here:5002"));
+    let impossible = TokenStore::new(Some("/dev/null/chat-cli".into()), server("here:5002"));
     let why = impossible.keep("alice", &Secret::new("one")).unwrap_err();
     assert!(why.contains("/dev/null/chat-cli"), "{why}");
 }

@@ -1,6 +1,6 @@
 //! What follows the commands about accounts: names, passwords, tokens, invitations.
 
-use super::parse::split_word;
+use super::words::split_word;
 use super::{Command, InvitationCode};
 use crate::refusal::Refusal;
 use crate::secret::{INVITE_SIGN, Secret, without_sign};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Command;
-use super::parse::{channel_name, user_name};
+use super::words::{channel_name, split_word, user_name};
 use crate::command_table::{CommandKind, CommandSpec};
 use crate::limits::{MAX_LOGGED_ACTS, MAX_REASON_CHARS, MAX_SLOW_SECS};
 use crate::mod_target::ModTarget;
@@ -100,12 +100,12 @@ impl fmt::Display for ModCommand {
 /// What follows the word of a command for running a channel; the channel itself may stand in front.
 pub(super) fn running(spec: &'static CommandSpec, rest: &str) -> Result<Command, Refusal> {
     let (channel, rest) = if rest.starts_with('#') {
-        let (word, rest) = split(rest);
+        let (word, rest) = split_word(rest);
         (Some(channel_name(word)?), rest)
     } else {
         (None, rest)
     };
-    Ok(Command::Moderate(channel, Arguments { spec, rest }.running()?))
+    Ok(Command::Moderate(channel, ModArguments { spec, rest }.running()?))
 }
 
 /// `for 2h`, if it stands there, and the reason.
@@ -117,7 +117,7 @@ pub fn for_how_long(
     spec: &'static CommandSpec,
     rest: &str,
 ) -> Result<(Option<Period>, Option<Text>), Refusal> {
-    Arguments { spec, rest }.for_how_long(rest)
+    ModArguments { spec, rest }.for_how_long(rest)
 }
 
 /// Refuses a reason that begins with a time, of a command that takes none.
@@ -126,10 +126,10 @@ pub fn for_how_long(
 ///
 /// `bad-argument`.
 pub fn refuse_period(spec: &CommandSpec, reason: &str) -> Result<(), Refusal> {
-    let (word, behind) = split(reason);
+    let (word, behind) = split_word(reason);
     let is_for = word.eq_ignore_ascii_case("for");
     let text = if is_for { behind } else { reason };
-    let (first, more) = split(text);
+    let (first, more) = split_word(text);
     let one = Period::is_like(first) || is_for && more.is_empty() && Period::is_meant(first);
     let several = || Period::apart(text).or_else(|| Period::in_words(text).filter(|_| is_for));
     match one.then_some(first).or_else(several) {
@@ -138,14 +138,14 @@ pub fn refuse_period(spec: &CommandSpec, reason: &str) -> Result<(), Refusal> {
     }
 }
 
-struct Arguments<'a> {
+struct ModArguments<'a> {
     spec: &'static CommandSpec,
     rest: &'a str,
 }
 
-impl Arguments<'_> {
+impl ModArguments<'_> {
     fn running(&self) -> Result<ModCommand, Refusal> {
-        let (word, rest) = split(self.rest);
+        let (word, rest) = split_word(self.rest);
         let alone = || match rest {
             "" => Ok(()),
             more => Err(Refusal::too_many_arguments(self.spec, more)),
@@ -196,8 +196,8 @@ impl Arguments<'_> {
 
     /// `for 2h`, if it stands there, and the reason. Words such as `for spamming` are a reason.
     fn for_how_long(&self, rest: &str) -> Result<(Option<Period>, Option<Text>), Refusal> {
-        let (word, behind) = split(rest);
-        let (typed, reason) = split(behind);
+        let (word, behind) = split_word(rest);
+        let (typed, reason) = split_word(behind);
         if word.eq_ignore_ascii_case("for") {
             if Period::is_meant(typed) {
                 let period = Period::read(typed).ok_or_else(|| Refusal::bad_period(typed))?;
@@ -257,11 +257,6 @@ fn count(word: &str) -> Result<u32, Refusal> {
     count
         .filter(|count| (1..=MAX_LOGGED_ACTS).contains(count))
         .ok_or_else(|| Refusal::bad_log_count(word))
-}
-
-fn split(words: &str) -> (&str, &str) {
-    let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
-    (word, rest.trim())
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use zeroize::Zeroizing;
 
+use super::words::{channel_name, conversation, split_word, user_name};
 use super::{AFTER_SIGN, Command, OnceKey, account, moderation, range, search, server_ban};
 use crate::command_table::{self, CommandKind, CommandSpec, WordMatch};
 use crate::conversation::Conversation;
 use crate::format::Format;
 use crate::limits::{MAX_REASON_CHARS, MAX_TOPIC_CHARS};
-use crate::name::{ChannelName, NameError, UserName};
-use crate::refusal::{Refusal, Short};
+use crate::name::UserName;
+use crate::refusal::{Refusal, Truncated};
 use crate::secret::{Credential, Secret};
 use crate::text::{Text, clean};
 
@@ -56,17 +57,11 @@ fn parse_clean(line: &str) -> ParsedLine {
 }
 
 fn typed(word: &str) -> Cow<'static, str> {
-    Short(&word.to_lowercase()).to_string().into()
+    Truncated(&word.to_lowercase()).to_string().into()
 }
 
 fn said(text: &str) -> Result<Command, Refusal> {
     Text::new(text).map(|text| Command::Say(None, text)).ok_or_else(Refusal::blank_line)
-}
-
-/// The first word and what follows it, without the blanks between.
-pub(super) fn split_word(words: &str) -> (&str, &str) {
-    let (word, rest) = words.split_once(' ').unwrap_or((words, ""));
-    (word, rest.trim())
 }
 
 struct Arguments<'a> {
@@ -97,7 +92,7 @@ impl<'a> Arguments<'a> {
             }
             CommandKind::Leave => {
                 let (word, reason) = split_word(self.rest);
-                let conversation = if word.is_empty() { None } else { Some(place(word)?) };
+                let conversation = if word.is_empty() { None } else { Some(conversation(word)?) };
                 Command::Leave(conversation, self.bounded(reason, MAX_REASON_CHARS)?)
             }
             CommandKind::Private => {
@@ -220,7 +215,7 @@ impl<'a> Arguments<'a> {
     /// A conversation whose sign must stand, since a text follows.
     fn place_to_say(&self, word: &str) -> Result<Conversation, Refusal> {
         if word.starts_with(['#', '@']) {
-            place(word)
+            conversation(word)
         } else {
             Err(Refusal::say_where(self.spec, word))
         }
@@ -250,31 +245,4 @@ impl<'a> Arguments<'a> {
 /// Some words, without a sign that may stand in front of them.
 fn without(words: &str, sign: char) -> &str {
     words.trim_start_matches(|c: char| c == sign || c.is_whitespace())
-}
-
-/// A conversation where a bare word can only be a channel.
-pub(super) fn place(word: &str) -> Result<Conversation, Refusal> {
-    if word.starts_with('@') {
-        user_name(word).map(Conversation::Private)
-    } else {
-        channel_name(word).map(Conversation::Channel)
-    }
-}
-
-pub(super) fn channel_name(word: &str) -> Result<ChannelName, Refusal> {
-    ChannelName::new(word).map_err(|error| Refusal::bad_name(&error))
-}
-
-/// The name of a person to be looked up; the `@` may stand or not.
-pub(super) fn user_name(word: &str) -> Result<UserName, Refusal> {
-    let bare = word.strip_prefix('@').unwrap_or(word);
-    UserName::new(bare).map_err(|error| refuse_name(error, bare))
-}
-
-/// Nobody can have a reserved name, so asking for one asks for somebody who isn't here.
-fn refuse_name(error: NameError, typed: &str) -> Refusal {
-    match error {
-        NameError::Reserved => Refusal::no_such_user(typed, &[]),
-        other => Refusal::bad_name(&other),
-    }
 }

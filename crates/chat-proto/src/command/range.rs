@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::parse::place;
+use super::words;
 use super::{Command, SearchCursor};
 use crate::command_table::CommandSpec;
 use crate::id::MessageId;
@@ -57,7 +57,7 @@ pub(super) fn history(spec: &CommandSpec, rest: &str) -> Result<Command, Refusal
         } else if is_number(word) {
             count.replace(line_count(word)?).is_some()
         } else {
-            conversation.replace(place(word)?).is_some()
+            conversation.replace(words::conversation(word)?).is_some()
         };
         if again {
             return Err(Refusal::too_many_arguments(spec, word));

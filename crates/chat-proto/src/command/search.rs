@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
-use super::parse::{place, user_name};
+use super::words::{conversation, user_name};
 use super::{Command, range};
 use crate::command_table::CommandSpec;
 use crate::conversation::Conversation;
@@ -117,13 +117,13 @@ pub(super) fn search(spec: &CommandSpec, rest: &str) -> Result<Command, Refusal>
         let typed = left.strip_suffix(behind).unwrap_or(left);
         left = behind.trim_start();
         let phrase = match item {
-            Item::Quoted { text, prefix } => Some((text, prefix)),
-            Item::Word(word) if first && word.starts_with(['#', '@']) => {
-                found.within = Some(place(word)?);
+            SearchToken::Quoted { text, prefix } => Some((text, prefix)),
+            SearchToken::Word(word) if first && word.starts_with(['#', '@']) => {
+                found.within = Some(conversation(word)?);
                 None
             }
-            Item::Word(word) if filter(&mut found, word)? => None,
-            Item::Word(word) => {
+            SearchToken::Word(word) if filter(&mut found, word)? => None,
+            SearchToken::Word(word) => {
                 let text = word.trim_end_matches('*');
                 Some((text, text.len() < word.len()))
             }
@@ -148,7 +148,7 @@ pub(super) fn search(spec: &CommandSpec, rest: &str) -> Result<Command, Refusal>
     }
 }
 
-enum Item<'a> {
+enum SearchToken<'a> {
     /// A star, if any, is still at its end.
     Word(&'a str),
     Quoted {
@@ -159,15 +159,15 @@ enum Item<'a> {
 
 /// The first item, and what is behind it. A quotation mark always begins or ends an item, so none is in
 /// one; an unclosed one is closed by the end.
-fn next_item(left: &str) -> (Item<'_>, &str) {
+fn next_item(left: &str) -> (SearchToken<'_>, &str) {
     let Some(quoted) = left.strip_prefix('"') else {
         let end = left.find(|c: char| c == '"' || c.is_whitespace()).unwrap_or(left.len());
         let (word, behind) = left.split_at(end);
-        return (Item::Word(word), behind);
+        return (SearchToken::Word(word), behind);
     };
     let (text, behind) = quoted.split_once('"').unwrap_or((quoted, ""));
     let without_stars = behind.trim_start_matches('*');
-    (Item::Quoted { text, prefix: without_stars.len() < behind.len() }, without_stars)
+    (SearchToken::Quoted { text, prefix: without_stars.len() < behind.len() }, without_stars)
 }
 
 /// Takes a word that is a filter; `false` if it is none.
@@ -177,7 +177,7 @@ fn filter(found: &mut SearchQuery, word: &str) -> Result<bool, Refusal> {
     let again = match filter.as_str() {
         "from" | "in" | "before" if value.is_empty() => return Err(Refusal::empty_filter(&filter)),
         "from" => found.from.replace(user_name(value)?).is_some(),
-        "in" => found.within.replace(place(value)?).is_some(),
+        "in" => found.within.replace(conversation(value)?).is_some(),
         "before" => found.before.replace(SearchCursor::read(value)?).is_some(),
         _ => return Ok(false),
     };

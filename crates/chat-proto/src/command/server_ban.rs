@@ -2,16 +2,13 @@
 
 use std::fmt;
 
-use super::parse::split_word;
+use super::words::split_word;
 use super::{Command, moderation};
 use crate::ban_mask::ServerBanMask;
-use crate::command_table::{CommandKind, CommandSpec};
+use crate::command_table::{CommandKind, CommandSpec, EVERYWHERE};
 use crate::period::Period;
 use crate::refusal::Refusal;
 use crate::text::Text;
-
-/// The word that stands where a channel may stand. Nobody can have it for a name.
-pub const EVERYWHERE: &str = "everywhere";
 
 /// What is to be done about who is kept out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +112,9 @@ mod tests {
             let refused = parse(typed).command.map_err(|refusal| refusal.code());
             assert_eq!(refused, Err(code), "{typed}");
         }
-        assert!(UserName::new(super::EVERYWHERE).is_err(), "a person can't be meant by it");
+        assert!(
+            UserName::new(crate::command_table::EVERYWHERE).is_err(),
+            "a person can't be meant by it"
+        );
     }
 }

@@ -70,9 +70,9 @@ pub(super) fn render(event: &Event, out: &mut BytesMut) {
 
 /// Shown as its `Display` has it.
 #[derive(Clone, Copy)]
-struct Shown<T>(T);
+struct AsDisplayed<T>(T);
 
-impl<T: std::fmt::Display> Serialize for Shown<T> {
+impl<T: std::fmt::Display> Serialize for AsDisplayed<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
@@ -82,16 +82,16 @@ impl<T: std::fmt::Display> Serialize for Shown<T> {
 type Nullable<T> = Option<T>;
 
 type Str<'a> = &'a str;
-type Channel<'a> = Shown<&'a ChannelName>;
-type Place<'a> = Shown<&'a Conversation>;
+type ChannelStr<'a> = AsDisplayed<&'a ChannelName>;
+type ConversationStr<'a> = AsDisplayed<&'a Conversation>;
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Line<'a> {
+enum JsonLine<'a> {
     Ok {
         re: Str<'a>,
         #[serde(flatten)]
-        made: Made<'a>,
+        made: OkFields<'a>,
     },
     Error {
         re: Str<'a>,
@@ -100,8 +100,8 @@ enum Line<'a> {
     },
     Message {
         id: u64,
-        time: Time,
-        channel: Channel<'a>,
+        time: JsonTime,
+        channel: ChannelStr<'a>,
         from: Str<'a>,
         text: Str<'a>,
         #[serde(skip_serializing_if = "is_false")]
@@ -111,7 +111,7 @@ enum Line<'a> {
     },
     Private {
         id: u64,
-        time: Time,
+        time: JsonTime,
         from: Str<'a>,
         to: Str<'a>,
         text: Str<'a>,
@@ -124,21 +124,21 @@ enum Line<'a> {
         with: Str<'a>,
     },
     Entered {
-        channel: Channel<'a>,
+        channel: ChannelStr<'a>,
         user: Str<'a>,
-        time: Time,
+        time: JsonTime,
     },
     Left {
-        channel: Channel<'a>,
+        channel: ChannelStr<'a>,
         user: Str<'a>,
-        time: Time,
+        time: JsonTime,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<Str<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        current: Option<Nullable<Place<'a>>>,
+        current: Option<Nullable<ConversationStr<'a>>>,
     },
     Presence {
-        channel: Channel<'a>,
+        channel: ChannelStr<'a>,
         entered: u64,
         left: u64,
         members: u64,
@@ -153,32 +153,32 @@ enum Line<'a> {
         to: Str<'a>,
     },
     Topic {
-        channel: Channel<'a>,
+        channel: ChannelStr<'a>,
         topic: Option<Str<'a>>,
         by: Str<'a>,
     },
-    Kicked(moderation::Kicked<'a>),
-    Muted(moderation::Act<'a>),
-    Unmuted(moderation::Act<'a>),
-    Op(moderation::Act<'a>),
-    Deop(moderation::Act<'a>),
-    Set(moderation::Setting<'a>),
-    Purged(moderation::Act<'a>),
-    Invited(moderation::Act<'a>),
-    Dropped(moderation::Dropped<'a>),
-    Ban(moderation::Row<'a>),
-    Mute(moderation::Row<'a>),
-    Setting(moderation::Setting<'a>),
-    Log(moderation::Logged<'a>),
+    Kicked(moderation::KickedLine<'a>),
+    Muted(moderation::ModActionLine<'a>),
+    Unmuted(moderation::ModActionLine<'a>),
+    Op(moderation::ModActionLine<'a>),
+    Deop(moderation::ModActionLine<'a>),
+    Set(moderation::SettingLine<'a>),
+    Purged(moderation::ModActionLine<'a>),
+    Invited(moderation::ModActionLine<'a>),
+    Dropped(moderation::DroppedLine<'a>),
+    Ban(moderation::RestrictionLine<'a>),
+    Mute(moderation::RestrictionLine<'a>),
+    Setting(moderation::SettingLine<'a>),
+    Log(moderation::LogLine<'a>),
     Channel {
-        name: Channel<'a>,
+        name: ChannelStr<'a>,
         members: usize,
         topic: Option<Str<'a>>,
     },
     User {
         name: Str<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        channel: Option<Channel<'a>>,
+        channel: Option<ChannelStr<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         operator: Option<bool>,
         away: bool,
@@ -192,10 +192,10 @@ enum Line<'a> {
     Info {
         name: Str<'a>,
         account: Option<Str<'a>>,
-        current: Option<Place<'a>>,
-        channels: Vec<Channel<'a>>,
+        current: Option<ConversationStr<'a>>,
+        channels: Vec<ChannelStr<'a>>,
         address: Str<'a>,
-        since: Time,
+        since: JsonTime,
         connected: u64,
         away: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -210,14 +210,14 @@ enum Line<'a> {
         reason: Str<'a>,
     },
     Reentered {
-        channel: Channel<'a>,
+        channel: ChannelStr<'a>,
         members: usize,
         operator: bool,
         topic: Option<Str<'a>>,
         last: u64,
     },
     Unread {
-        channel: Channel<'a>,
+        channel: ChannelStr<'a>,
         count: u64,
         mentions: u64,
         after: u64,
@@ -229,22 +229,22 @@ enum Line<'a> {
     Announcement {
         from: Option<Str<'a>>,
         text: Str<'a>,
-        time: Time,
+        time: JsonTime,
     },
     Killed {
         by: Option<Str<'a>>,
         #[serde(skip_serializing_if = "is_false")]
         banned: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
-        until: Option<Time>,
+        until: Option<JsonTime>,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<Str<'a>>,
     },
     ServerBan {
-        target: Shown<&'a ServerBanMask>,
+        target: AsDisplayed<&'a ServerBanMask>,
         by: Option<Str<'a>>,
-        time: Time,
-        until: Option<Time>,
+        time: JsonTime,
+        until: Option<JsonTime>,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<Str<'a>>,
     },
@@ -253,7 +253,7 @@ enum Line<'a> {
         value: u64,
     },
     Missed {
-        channel: Channel<'a>,
+        channel: ChannelStr<'a>,
         count: u64,
         after: u64,
     },
@@ -268,8 +268,8 @@ enum Line<'a> {
 #[derive(Serialize)]
 struct Whois<'a> {
     account: Option<Str<'a>>,
-    channels: Vec<Channel<'a>>,
-    since: Time,
+    channels: Vec<ChannelStr<'a>>,
+    since: JsonTime,
     idle: u64,
     online: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -280,18 +280,18 @@ struct Whois<'a> {
 #[derive(Serialize)]
 struct Absent<'a> {
     account: Str<'a>,
-    seen: Time,
+    seen: JsonTime,
 }
 
 /// What a command made: the fields of its `ok`.
 #[derive(Default, Serialize)]
-struct Made<'a> {
+struct OkFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<Time>,
+    time: Option<JsonTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    channel: Option<Channel<'a>>,
+    channel: Option<ChannelStr<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -299,9 +299,9 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<Shown<&'a ModTarget>>,
+    address: Option<AsDisplayed<&'a ModTarget>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<Time>,
+    until: Option<JsonTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -315,7 +315,7 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    current: Option<Nullable<Place<'a>>>,
+    current: Option<Nullable<ConversationStr<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     away: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -329,18 +329,18 @@ struct Made<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    format: Option<Shown<crate::format::Format>>,
+    format: Option<AsDisplayed<crate::format::Format>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     invite: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<Shown<&'a ServerBanMask>>,
+    target: Option<AsDisplayed<&'a ServerBanMask>>,
 }
 
-struct Time(Timestamp);
+struct JsonTime(Timestamp);
 
-impl Serialize for Time {
+impl Serialize for JsonTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0.rfc3339())
     }
@@ -359,13 +359,13 @@ fn why(away: Option<&Away>) -> Option<&str> {
     away.and_then(|away| words(away.reason.as_ref()))
 }
 
-fn line(event: &Event) -> Option<Line<'_>> {
+fn line(event: &Event) -> Option<JsonLine<'_>> {
     Some(match event {
         Event::Message { stamp: MessageStamp { id, time }, channel, from, text, action, past } => {
-            Line::Message {
+            JsonLine::Message {
                 id: id.0,
-                time: Time(*time),
-                channel: Shown(channel),
+                time: JsonTime(*time),
+                channel: AsDisplayed(channel),
                 from: from.as_str(),
                 text: text.as_str(),
                 action: *action,
@@ -374,46 +374,50 @@ fn line(event: &Event) -> Option<Line<'_>> {
         }
         Event::Private {
             stamp: MessageStamp { id, time }, from, to, text, action, past, ..
-        } => Line::Private {
+        } => JsonLine::Private {
             id: id.0,
-            time: Time(*time),
+            time: JsonTime(*time),
             from: from.as_str(),
             to: to.as_str(),
             text: text.as_str(),
             action: *action,
             past: *past,
         },
-        Event::Opened { with } => Line::Opened { with: with.as_str() },
-        Event::Entered { channel, user, time } => {
-            Line::Entered { channel: Shown(channel), user: user.as_str(), time: Time(*time) }
-        }
-        Event::Left { channel, user, time, reason } => Line::Left {
-            channel: Shown(channel),
+        Event::Opened { with } => JsonLine::Opened { with: with.as_str() },
+        Event::Entered { channel, user, time } => JsonLine::Entered {
+            channel: AsDisplayed(channel),
             user: user.as_str(),
-            time: Time(*time),
+            time: JsonTime(*time),
+        },
+        Event::Left { channel, user, time, reason } => JsonLine::Left {
+            channel: AsDisplayed(channel),
+            user: user.as_str(),
+            time: JsonTime(*time),
             reason: words(reason.as_ref()),
             current: None,
         },
-        Event::YouLeft { channel, user, time, current } => Line::Left {
-            channel: Shown(channel),
+        Event::YouLeft { channel, user, time, current } => JsonLine::Left {
+            channel: AsDisplayed(channel),
             user: user.as_str(),
-            time: Time(*time),
+            time: JsonTime(*time),
             reason: None,
-            current: Some(current.as_ref().map(Shown)),
+            current: Some(current.as_ref().map(AsDisplayed)),
         },
-        Event::Presence { channel, entered, left, members } => Line::Presence {
-            channel: Shown(channel),
+        Event::Presence { channel, entered, left, members } => JsonLine::Presence {
+            channel: AsDisplayed(channel),
             entered: *entered,
             left: *left,
             members: *members,
         },
         Event::Gone { user, reason } => {
-            Line::Gone { user: user.as_str(), reason: words(reason.as_ref()) }
+            JsonLine::Gone { user: user.as_str(), reason: words(reason.as_ref()) }
         }
-        Event::Renamed { from, to } => Line::Renamed { from: from.as_str(), to: to.as_str() },
-        Event::Topic { channel, topic, by } => {
-            Line::Topic { channel: Shown(channel), topic: words(topic.as_ref()), by: by.as_str() }
-        }
+        Event::Renamed { from, to } => JsonLine::Renamed { from: from.as_str(), to: to.as_str() },
+        Event::Topic { channel, topic, by } => JsonLine::Topic {
+            channel: AsDisplayed(channel),
+            topic: words(topic.as_ref()),
+            by: by.as_str(),
+        },
         Event::Kicked { .. }
         | Event::YouWereKicked { .. }
         | Event::Muted { .. }
@@ -426,12 +430,14 @@ fn line(event: &Event) -> Option<Line<'_>> {
         | Event::Restriction { .. }
         | Event::Setting { .. }
         | Event::LogEntry { .. } => return moderation::line(event),
-        Event::Channel { name, members, topic } => {
-            Line::Channel { name: Shown(name), members: *members, topic: words(topic.as_ref()) }
-        }
-        Event::User { name, channel, operator, away } => Line::User {
+        Event::Channel { name, members, topic } => JsonLine::Channel {
+            name: AsDisplayed(name),
+            members: *members,
+            topic: words(topic.as_ref()),
+        },
+        Event::User { name, channel, operator, away } => JsonLine::User {
             name: name.as_str(),
-            channel: channel.as_ref().map(Shown),
+            channel: channel.as_ref().map(AsDisplayed),
             operator: channel.as_ref().map(|_| *operator),
             away: away.is_some(),
             reason: why(away.as_ref()),
@@ -440,62 +446,62 @@ fn line(event: &Event) -> Option<Line<'_>> {
         },
         Event::Whois(person) => whois(person),
         Event::Info(own) => info(own),
-        Event::LastSeen { name, seen, away } => Line::User {
+        Event::LastSeen { name, seen, away } => JsonLine::User {
             name: name.as_str(),
             channel: None,
             operator: None,
             away: away.is_some(),
             reason: why(away.as_ref()),
             more: None,
-            absent: Some(Absent { account: name.as_str(), seen: Time(*seen) }),
+            absent: Some(Absent { account: name.as_str(), seen: JsonTime(*seen) }),
         },
         Event::PasswordAsked { what, name } => {
-            Line::Password { r#for: what.word(), name: name.as_str() }
+            JsonLine::Password { r#for: what.word(), name: name.as_str() }
         }
         Event::SignedOut { name, by } => {
-            Line::SignedOut { name: name.as_str(), reason: by.reason() }
+            JsonLine::SignedOut { name: name.as_str(), reason: by.reason() }
         }
-        Event::Reentered { channel, members, topic, operator, last } => Line::Reentered {
-            channel: Shown(channel),
+        Event::Reentered { channel, members, topic, operator, last } => JsonLine::Reentered {
+            channel: AsDisplayed(channel),
             members: *members,
             operator: *operator,
             topic: words(topic.as_ref()),
             last: last.0,
         },
-        Event::Unread { channel, count, mentions, after } => Line::Unread {
-            channel: Shown(channel),
+        Event::Unread { channel, count, mentions, after } => JsonLine::Unread {
+            channel: AsDisplayed(channel),
             count: *count,
             mentions: *mentions,
             after: after.0,
         },
-        Event::UnreadPrivate { count, told } => Line::Waiting { count: *count, told: *told },
-        Event::Announcement { from, text, time } => Line::Announcement {
+        Event::UnreadPrivate { count, told } => JsonLine::Waiting { count: *count, told: *told },
+        Event::Announcement { from, text, time } => JsonLine::Announcement {
             from: from.as_ref().map(UserName::as_str),
             text: text.as_str(),
-            time: Time(*time),
+            time: JsonTime(*time),
         },
-        Event::Killed { by, reason, ban } => Line::Killed {
+        Event::Killed { by, reason, ban } => JsonLine::Killed {
             by: by.as_ref().map(UserName::as_str),
             banned: ban.is_some(),
             until: ban.and_then(moderation::end),
             reason: words(reason.as_ref()),
         },
-        Event::ServerBan(ban) => Line::ServerBan {
-            target: Shown(&ban.target),
+        Event::ServerBan(ban) => JsonLine::ServerBan {
+            target: AsDisplayed(&ban.target),
             by: ban.by.as_ref().map(UserName::as_str),
-            time: Time(ban.time),
+            time: JsonTime(ban.time),
             until: moderation::end(ban.term),
             reason: words(ban.reason.as_ref()),
         },
-        Event::Stat(Stat { name, value }) => Line::Stats { name, value: *value },
+        Event::Stat(Stat { name, value }) => JsonLine::Stats { name, value: *value },
         Event::Missed { channel, count, after } => {
-            Line::Missed { channel: Shown(channel), count: *count, after: after.0 }
+            JsonLine::Missed { channel: AsDisplayed(channel), count: *count, after: after.0 }
         }
-        Event::Notice(sentence) => Line::Notice { text: sentence.as_str() },
-        Event::Bye(farewell) => Line::Bye { reason: farewell.reason() },
-        Event::Ok { re, reply } => Line::Ok { re, made: made(reply) },
+        Event::Notice(sentence) => JsonLine::Notice { text: sentence.as_str() },
+        Event::Bye(farewell) => JsonLine::Bye { reason: farewell.reason() },
+        Event::Ok { re, reply } => JsonLine::Ok { re, made: made(reply) },
         Event::Refused { re, refusal } => {
-            Line::Error { re, code: refusal.code().name(), text: refusal.text() }
+            JsonLine::Error { re, code: refusal.code().name(), text: refusal.text() }
         }
         Event::ChannelsHead { .. }
         | Event::ServerBansHead { .. }
@@ -505,8 +511,8 @@ fn line(event: &Event) -> Option<Line<'_>> {
     })
 }
 
-fn whois(person: &WhoisInfo) -> Line<'_> {
-    Line::User {
+fn whois(person: &WhoisInfo) -> JsonLine<'_> {
+    JsonLine::User {
         name: person.name.as_str(),
         channel: None,
         operator: None,
@@ -514,8 +520,8 @@ fn whois(person: &WhoisInfo) -> Line<'_> {
         reason: why(person.away.as_ref()),
         more: Some(Whois {
             account: person.account.as_ref().map(UserName::as_str),
-            channels: person.shared.iter().map(Shown).collect(),
-            since: Time(person.since),
+            channels: person.shared.iter().map(AsDisplayed).collect(),
+            since: JsonTime(person.since),
             idle: person.idle_secs,
             online: person.online_secs,
             address: person.address.as_deref(),
@@ -524,51 +530,51 @@ fn whois(person: &WhoisInfo) -> Line<'_> {
     }
 }
 
-fn info(own: &SelfInfo) -> Line<'_> {
-    Line::Info {
+fn info(own: &SelfInfo) -> JsonLine<'_> {
+    JsonLine::Info {
         name: own.name.as_str(),
         account: own.account.as_ref().map(UserName::as_str),
-        current: own.current.as_ref().map(Shown),
-        channels: own.channels.iter().map(Shown).collect(),
+        current: own.current.as_ref().map(AsDisplayed),
+        channels: own.channels.iter().map(AsDisplayed).collect(),
         address: &own.address,
-        since: Time(own.since),
+        since: JsonTime(own.since),
         connected: own.connected_secs,
         away: own.away.is_some(),
         reason: why(own.away.as_ref()),
     }
 }
 
-fn made(reply: &OkReply) -> Made<'_> {
-    let nothing = Made::default();
+fn made(reply: &OkReply) -> OkFields<'_> {
+    let nothing = OkFields::default();
     match reply {
         OkReply::Told => nothing,
         OkReply::Listed { count } | OkReply::Announced { count } => {
-            Made { count: Some(*count), ..nothing }
+            OkFields { count: Some(*count), ..nothing }
         }
         OkReply::Page { count, next } => {
-            Made { count: Some(*count), more: true, next: Some(next.as_str()), ..nothing }
+            OkFields { count: Some(*count), more: true, next: Some(next.as_str()), ..nothing }
         }
         OkReply::Killed { user, count } => {
-            Made { user: Some(user.as_str()), count: Some(*count), ..nothing }
+            OkFields { user: Some(user.as_str()), count: Some(*count), ..nothing }
         }
-        OkReply::ServerBanned { target, term, count } => Made {
-            target: Some(Shown(target)),
+        OkReply::ServerBanned { target, term, count } => OkFields {
+            target: Some(AsDisplayed(target)),
             count: Some(*count),
             until: moderation::end(*term),
             ..nothing
         },
         OkReply::ServerUnbanned { target, changed } => {
-            Made { target: Some(Shown(target)), changed: Some(*changed), ..nothing }
+            OkFields { target: Some(AsDisplayed(target)), changed: Some(*changed), ..nothing }
         }
         OkReply::Invitation { invite, until } => {
-            Made { invite: Some(invite.expose()), until: Some(Time(*until)), ..nothing }
+            OkFields { invite: Some(invite.expose()), until: Some(JsonTime(*until)), ..nothing }
         }
         OkReply::Welcomed { name }
         | OkReply::Named { name }
         | OkReply::SignedOut { name }
         | OkReply::Forgotten { name } => name_of(name),
-        OkReply::Created { channel, topic, last } => Made {
-            channel: Some(Shown(channel)),
+        OkReply::Created { channel, topic, last } => OkFields {
+            channel: Some(AsDisplayed(channel)),
             last: Some(last.0),
             members: Some(1),
             operator: Some(true),
@@ -576,8 +582,8 @@ fn made(reply: &OkReply) -> Made<'_> {
             ..nothing
         },
         OkReply::Entered { channel, members, topic, operator, last }
-        | OkReply::Current { channel, members, topic, operator, last } => Made {
-            channel: Some(Shown(channel)),
+        | OkReply::Current { channel, members, topic, operator, last } => OkFields {
+            channel: Some(AsDisplayed(channel)),
             last: Some(last.0),
             members: Some(*members),
             operator: Some(*operator),
@@ -585,44 +591,51 @@ fn made(reply: &OkReply) -> Made<'_> {
             ..nothing
         },
         OkReply::Left { conversation, current } => {
-            Made { current: Some(current.as_ref().map(Shown)), ..of(conversation) }
+            OkFields { current: Some(current.as_ref().map(AsDisplayed)), ..of(conversation) }
         }
         OkReply::History { conversation, count } => {
-            Made { count: Some(*count), ..of(conversation) }
+            OkFields { count: Some(*count), ..of(conversation) }
         }
-        OkReply::Found { count, next } | OkReply::Mentions { count, next } => Made {
+        OkReply::Found { count, next } | OkReply::Mentions { count, next } => OkFields {
             count: Some(*count),
             more: next.is_some(),
             next: next.as_ref().map(Text::as_str),
             ..nothing
         },
-        OkReply::PrivateOpened { with, stamp } => Made {
+        OkReply::PrivateOpened { with, stamp } => OkFields {
             with: Some(with.as_str()),
             id: stamp.map(|stamp| stamp.id.0),
-            time: stamp.map(|stamp| Time(stamp.time)),
+            time: stamp.map(|stamp| JsonTime(stamp.time)),
             ..nothing
         },
         OkReply::Said { to, stamp } => {
-            let stamp = Made { id: Some(stamp.id.0), time: Some(Time(stamp.time)), ..nothing };
+            let stamp =
+                OkFields { id: Some(stamp.id.0), time: Some(JsonTime(stamp.time)), ..nothing };
             match to {
-                Conversation::Channel(channel) => Made { channel: Some(Shown(channel)), ..stamp },
-                Conversation::Private(user) => Made { to: Some(user.as_str()), ..stamp },
+                Conversation::Channel(channel) => {
+                    OkFields { channel: Some(AsDisplayed(channel)), ..stamp }
+                }
+                Conversation::Private(user) => OkFields { to: Some(user.as_str()), ..stamp },
             }
         }
-        OkReply::TopicShown { channel, topic } => {
-            Made { channel: Some(Shown(channel)), topic: Some(words(topic.as_ref())), ..nothing }
-        }
-        OkReply::TopicSet { channel, topic } => {
-            Made { channel: Some(Shown(channel)), topic: Some(Some(topic.as_str())), ..nothing }
-        }
-        OkReply::Away { away, changed } => Made {
+        OkReply::TopicShown { channel, topic } => OkFields {
+            channel: Some(AsDisplayed(channel)),
+            topic: Some(words(topic.as_ref())),
+            ..nothing
+        },
+        OkReply::TopicSet { channel, topic } => OkFields {
+            channel: Some(AsDisplayed(channel)),
+            topic: Some(Some(topic.as_str())),
+            ..nothing
+        },
+        OkReply::Away { away, changed } => OkFields {
             away: Some(away.is_some()),
             reason: why(away.as_ref()),
             changed: Some(*changed),
             ..nothing
         },
         OkReply::Ignoring { user, changed } | OkReply::NotIgnoring { user, changed } => {
-            Made { user: Some(user.as_str()), changed: Some(*changed), ..nothing }
+            OkFields { user: Some(user.as_str()), changed: Some(*changed), ..nothing }
         }
         OkReply::Kicked { .. }
         | OkReply::ListedOf { .. }
@@ -638,22 +651,26 @@ fn made(reply: &OkReply) -> Made<'_> {
         OkReply::Registered { name, token } => with_token(name_of(name), Some(token)),
         OkReply::SignedIn { name, token } => with_token(name_of(name), token.as_ref()),
         OkReply::PasswordChanged { token } => with_token(nothing, Some(token)),
-        OkReply::Format { format } => Made { format: Some(Shown(*format)), ..nothing },
-        OkReply::Pong { token } => Made { token: words(token.as_ref()), ..nothing },
+        OkReply::Format { format } => OkFields { format: Some(AsDisplayed(*format)), ..nothing },
+        OkReply::Pong { token } => OkFields { token: words(token.as_ref()), ..nothing },
     }
 }
 
-fn of(conversation: &Conversation) -> Made<'_> {
+fn of(conversation: &Conversation) -> OkFields<'_> {
     match conversation {
-        Conversation::Channel(channel) => Made { channel: Some(Shown(channel)), ..Made::default() },
-        Conversation::Private(user) => Made { with: Some(user.as_str()), ..Made::default() },
+        Conversation::Channel(channel) => {
+            OkFields { channel: Some(AsDisplayed(channel)), ..OkFields::default() }
+        }
+        Conversation::Private(user) => {
+            OkFields { with: Some(user.as_str()), ..OkFields::default() }
+        }
     }
 }
 
-fn with_token<'a>(made: Made<'a>, token: Option<&'a Secret>) -> Made<'a> {
-    Made { token: token.map(Secret::expose), ..made }
+fn with_token<'a>(made: OkFields<'a>, token: Option<&'a Secret>) -> OkFields<'a> {
+    OkFields { token: token.map(Secret::expose), ..made }
 }
 
-fn name_of(name: &UserName) -> Made<'_> {
-    Made { name: Some(name.as_str()), ..Made::default() }
+fn name_of(name: &UserName) -> OkFields<'_> {
+    OkFields { name: Some(name.as_str()), ..OkFields::default() }
 }

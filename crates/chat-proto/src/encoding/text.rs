@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Write as _};
 
 use bytes::BytesMut;
 
-use crate::command::EVERYWHERE;
+use crate::command_table::EVERYWHERE;
 use crate::conversation::Conversation;
 use crate::event::{
     Away, CloseReason, Event, MessageStamp, OkReply, PasswordPurpose, SelfInfo, ServerBan, Stat,
@@ -49,7 +49,11 @@ fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
             write!(out, "* {user} left {channel}{}", because(reason.as_ref()))
         }
         Event::YouLeft { channel, current, .. } => {
-            write!(out, "* You left {channel} on another device. {}", NowIn(current.as_ref()))
+            write!(
+                out,
+                "* You left {channel} on another device. {}",
+                CurrentNotice(current.as_ref())
+            )
         }
         Event::Presence { channel, entered, left, members } => {
             write!(out, "* {entered} entered, {left} left {channel} ({members} here)")
@@ -288,10 +292,14 @@ fn ok(out: &mut BytesMut, reply: &OkReply) -> fmt::Result {
             write!(out, "* You are now in {channel} ({members} here).{}", Topic(topic.as_ref()))
         }
         OkReply::Left { conversation: Conversation::Channel(channel), current } => {
-            write!(out, "* You left {channel}. {}", NowIn(current.as_ref()))
+            write!(out, "* You left {channel}. {}", CurrentNotice(current.as_ref()))
         }
         OkReply::Left { conversation: Conversation::Private(user), current } => {
-            write!(out, "* You left the private chat with {user}. {}", NowIn(current.as_ref()))
+            write!(
+                out,
+                "* You left the private chat with {user}. {}",
+                CurrentNotice(current.as_ref())
+            )
         }
         OkReply::PrivateOpened { with, .. } => {
             write!(out, "* You are in a private chat with {with}. /leave ends it.")
@@ -415,9 +423,9 @@ fn aside(reason: Option<&Text>) -> impl Display {
     fmt::from_fn(move |f| reason.map_or(Ok(()), |reason| write!(f, " ({reason})")))
 }
 
-struct NowIn<'a>(Option<&'a Conversation>);
+struct CurrentNotice<'a>(Option<&'a Conversation>);
 
-impl Display for NowIn<'_> {
+impl Display for CurrentNotice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(current) => write!(f, "You are now in {current}."),

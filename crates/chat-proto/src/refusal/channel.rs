@@ -2,13 +2,13 @@
 
 use std::fmt::{self, Display};
 
-use super::{Code, Refusal, Short, push_list};
+use super::{Code, Refusal, Truncated, push_list};
 use crate::command_table::CommandSpec;
-use crate::event::Term;
 use crate::limits::{MAX_LOGGED_ACTS, MAX_PATTERN_CHARS, MAX_PERIOD_SECS, MAX_SLOW_SECS};
 use crate::name::{ChannelName, UserName};
 use crate::period::Period;
 use crate::setting::SETTINGS;
+use crate::term::Term;
 use crate::text::Text;
 use crate::time::HumanDuration;
 
@@ -21,7 +21,7 @@ impl Refusal {
         };
         Self::new(
             Code::Banned,
-            format!("You are banned from {channel}{}{}. {next}.", term, Why(reason)),
+            format!("You are banned from {channel}{}{}. {next}.", term, ReasonSuffix(reason)),
         )
     }
 
@@ -33,7 +33,7 @@ impl Refusal {
         };
         Self::new(
             Code::Muted,
-            format!("You are muted in {channel}{}{}. {next}.", term, Why(reason)),
+            format!("You are muted in {channel}{}{}. {next}.", term, ReasonSuffix(reason)),
         )
     }
 
@@ -270,7 +270,7 @@ impl Refusal {
             Code::BadArgument,
             format!(
                 "\"{}\" is no time up to {} days. Type a number and s, m, h, d or w, as in for 2h.",
-                Short(typed),
+                Truncated(typed),
                 MAX_PERIOD_SECS / 86_400
             ),
         )
@@ -278,7 +278,7 @@ impl Refusal {
 
     /// A reason that begins with a time.
     pub fn period_without_for(typed: &str) -> Self {
-        let shown = Short(typed);
+        let shown = Truncated(typed);
         Self::new(
             Code::BadArgument,
             format!(
@@ -295,7 +295,7 @@ impl Refusal {
             format!(
                 "\"{}\" looks like a time, and /{} takes none. Leave it out; /ban and /mute take one, as \
                  in /ban bob for 2h.",
-                Short(typed),
+                Truncated(typed),
                 spec.name
             ),
         )
@@ -308,7 +308,7 @@ impl Refusal {
             format!(
                 "\"{}\" looks like an address, and nobody here is called so; a mute is of a person. /ban \
                  takes addresses, as in /ban 192.0.2.7.",
-                Short(typed)
+                Truncated(typed)
             ),
         )
     }
@@ -330,7 +330,7 @@ impl Refusal {
             Code::BadArgument,
             format!(
                 "\"{}\" is no address. Type one as in 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32.",
-                Short(typed)
+                Truncated(typed)
             ),
         )
     }
@@ -341,14 +341,14 @@ impl Refusal {
             Code::BadArgument,
             format!(
                 "\"{}\" can't be a count of acts. Type a number from 1 to {MAX_LOGGED_ACTS}.",
-                Short(typed)
+                Truncated(typed)
             ),
         )
     }
 
     /// `/set` with a word that is no setting.
     pub fn no_such_setting(typed: &str) -> Self {
-        let mut text = format!("There is no setting \"{}\". Type one of ", Short(typed));
+        let mut text = format!("There is no setting \"{}\". Type one of ", Truncated(typed));
         let names: Vec<&str> = SETTINGS.iter().map(|(name, ..)| *name).collect();
         push_list(&mut text, "", &names, " and ");
         text.push('.');
@@ -358,7 +358,7 @@ impl Refusal {
     /// `/set` with a value that the setting can't have.
     pub fn bad_setting(word: &str, typed: &str, values: &str) -> Self {
         let word = word.to_lowercase();
-        let mut text = format!("\"{}\" is nothing for {word}. Type {values}", Short(typed));
+        let mut text = format!("\"{}\" is nothing for {word}. Type {values}", Truncated(typed));
         if word == "words" {
             let more = format!(
                 "; a word has at most {MAX_PATTERN_CHARS} characters, and * in it stands for any letters"
@@ -371,9 +371,9 @@ impl Refusal {
 }
 
 /// A reason in the middle of a sentence.
-pub(super) struct Why<'a>(pub(super) Option<&'a Text>);
+pub(super) struct ReasonSuffix<'a>(pub(super) Option<&'a Text>);
 
-impl Display for Why<'_> {
+impl Display for ReasonSuffix<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |reason| write!(f, " ({reason})"))
     }

@@ -1,12 +1,12 @@
 //! What is refused to those who run the server, and to those who don't.
 
-use super::channel::Why;
-use super::{Code, Refusal, Short};
-use crate::command::EVERYWHERE;
+use super::channel::ReasonSuffix;
+use super::{Code, Refusal, Truncated};
 use crate::command_table::CommandSpec;
-use crate::event::Term;
+use crate::command_table::EVERYWHERE;
 use crate::limits::{MAX_INVITATIONS, MAX_SERVER_BANS};
 use crate::name::UserName;
+use crate::term::Term;
 use crate::text::Text;
 
 impl Refusal {
@@ -44,13 +44,13 @@ impl Refusal {
             Term::Permanent => "Ask its operator",
             Term::Until(_) => "Connect again then",
         };
-        let why = Why(reason);
+        let why = ReasonSuffix(reason);
         Self::new(Code::Banned, format!("You are banned from this server{term}{why}. {next}."))
     }
 
     /// Nobody can take that name.
     pub fn barred_name(name: &UserName, term: Term, reason: Option<&Text>) -> Self {
-        let why = Why(reason);
+        let why = ReasonSuffix(reason);
         let text =
             format!("The name {name} is banned from this server{term}{why}. Take another name.");
         Self::new(Code::Banned, text)
@@ -62,7 +62,7 @@ impl Refusal {
             Term::Permanent => "Ask its operator",
             Term::Until(_) => "Sign in then",
         };
-        let why = Why(reason);
+        let why = ReasonSuffix(reason);
         let text = format!("The account {name} is banned from this server{term}{why}. {next}.");
         Self::new(Code::Banned, text)
     }
@@ -85,7 +85,7 @@ impl Refusal {
             format!(
                 "\"{}\" is no name, address or pattern. Type one as in bob, 192.0.2.7, 10.0.0.0/8, \
                  2001:db8::/32 or spam*bot.",
-                Short(typed)
+                Truncated(typed)
             ),
         )
     }

@@ -1,15 +1,15 @@
 //! Conversations come out the same however the bytes are cut.
 
 use chat_testkit::client::Skip;
-use chat_testkit::{Form, House};
+use chat_testkit::{ClientFormat, TestHub};
 
 /// What three people at such pipes are told in the course of a conversation. The clock stands still, so
 /// the times in it are the only thing that may differ.
-async fn conversation(holds: usize, sizes: &[usize], format: Form) -> Vec<Vec<String>> {
-    let house = House::default();
+async fn conversation(holds: usize, sizes: &[usize], format: ClientFormat) -> Vec<Vec<String>> {
+    let hub = TestHub::default();
     let mut people = Vec::new();
     for who in ["alice", "bob", "carol"] {
-        let mut person = house.newcomer(who, holds, sizes);
+        let mut person = hub.newcomer(who, holds, sizes);
         person.settle_in(format).await;
         people.push(person);
     }
@@ -59,7 +59,7 @@ fn without_times(line: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn they_are_the_same_however_the_bytes_are_cut() {
-    for format in Form::BOTH {
+    for format in ClientFormat::BOTH {
         let whole = conversation(64 * 1024, &[usize::MAX], format).await;
         assert!(whole.iter().all(|told| told.len() >= 7), "{whole:#?}");
         for size in 1..=16 {
@@ -80,9 +80,9 @@ async fn they_are_the_same_however_the_bytes_are_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn lines_sent_ahead_are_answered_in_order_through_a_pipe_of_one_byte() {
-    let house = House::default();
-    let mut alice = house.person("alice", Form::Text).await;
-    let (mut reader, mut writer) = tokio::io::split(house.pipe(1, &[1]));
+    let hub = TestHub::default();
+    let mut alice = hub.person("alice", ClientFormat::Text).await;
+    let (mut reader, mut writer) = tokio::io::split(hub.pipe(1, &[1]));
     let writing = tokio::spawn(async move {
         let lines: String = (0..200).map(|n| format!("/ping {n}\n")).collect();
         let input = format!("bob\n{lines}/msg alice done");

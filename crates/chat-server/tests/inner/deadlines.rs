@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chat_server::conn::{ConnectionConfig, ThrottleConfig};
 use chat_testkit::client::Skip;
-use chat_testkit::{Form, House, house};
+use chat_testkit::{ClientFormat, TestHub, test_hub};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep};
 
@@ -12,9 +12,9 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn a_name_must_be_given_within_a_minute() {
-    let house = House::default();
+    let hub = TestHub::default();
     let begun = Instant::now();
-    let mut silent = house.newcomer("silent", 64, &[usize::MAX]);
+    let mut silent = hub.newcomer("silent", 64, &[usize::MAX]);
     let told = silent.read_to_end().await;
     assert_eq!(
         told.last().unwrap(),
@@ -26,19 +26,19 @@ async fn a_name_must_be_given_within_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_has_a_name_may_be_silent_for_days() {
-    let house = House::default();
-    let mut late = house.newcomer("late", 64, &[usize::MAX]);
+    let hub = TestHub::default();
+    let mut late = hub.newcomer("late", 64, &[usize::MAX]);
     sleep(59 * SECOND).await;
-    late.settle_in(Form::Text).await;
+    late.settle_in(ClientFormat::Text).await;
     sleep(7 * 24 * 3600 * SECOND).await;
     late.expect_nothing().await;
 }
 
 /// Somebody in `#general` with alice, at a pipe that holds little. Reads nothing from now on.
-async fn beside_alice(house: &House) -> (chat_testkit::TestClient, tokio::io::DuplexStream) {
-    let mut alice = house.person("alice", Form::Text).await;
+async fn beside_alice(hub: &TestHub) -> (chat_testkit::TestClient, tokio::io::DuplexStream) {
+    let mut alice = hub.person("alice", ClientFormat::Text).await;
     alice.ask("/create general").await;
-    let mut slow = house.pipe(4096, &[usize::MAX]);
+    let mut slow = hub.pipe(4096, &[usize::MAX]);
     slow.write_all(b"slow\n/enter general\n").await.unwrap();
     alice.expect_line("* slow entered #general", Skip::Nothing).await;
     (alice, slow)
@@ -46,8 +46,8 @@ async fn beside_alice(house: &House) -> (chat_testkit::TestClient, tokio::io::Du
 
 #[tokio::test(start_paused = true)]
 async fn who_takes_nothing_for_a_minute_is_cut_off() {
-    let house = House::default();
-    let (mut alice, _slow) = beside_alice(&house).await;
+    let hub = TestHub::default();
+    let (mut alice, _slow) = beside_alice(&hub).await;
     let begun = Instant::now();
     for _ in 0..20 {
         alice.send(&"x".repeat(4000)).await;
@@ -61,8 +61,8 @@ async fn who_takes_nothing_for_a_minute_is_cut_off() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_line_is_served_and_one_that_only_sips_is_cut_off_after_five_minutes() {
     for (bytes, is_served) in [(8_000, true), (100, false)] {
-        let house = House::default();
-        let (mut alice, mut slow) = beside_alice(&house).await;
+        let hub = TestHub::default();
+        let (mut alice, mut slow) = beside_alice(&hub).await;
         for _ in 0..100 {
             alice.send(&"x".repeat(4000)).await;
         }
@@ -87,8 +87,8 @@ async fn a_slow_line_is_served_and_one_that_only_sips_is_cut_off_after_five_minu
 /// A newcomer takes a byte now and then of the list that it asked for.
 #[tokio::test(start_paused = true)]
 async fn sipping_does_not_put_off_the_end_of_a_connection_without_a_name() {
-    let house = House::default();
-    let mut newcomer = house.pipe(64, &[usize::MAX]);
+    let hub = TestHub::default();
+    let mut newcomer = hub.pipe(64, &[usize::MAX]);
     newcomer.write_all(&b"/help\n/channels\n".repeat(3)).await.unwrap();
     let begun = Instant::now();
     let mut byte = [0];
@@ -102,8 +102,8 @@ async fn sipping_does_not_put_off_the_end_of_a_connection_without_a_name() {
 
 #[tokio::test(start_paused = true)]
 async fn a_person_who_has_signed_out_must_take_a_name_in_time_too() {
-    let house = House::default();
-    let mut alice = house.person("alice", Form::Text).await;
+    let hub = TestHub::default();
+    let mut alice = hub.person("alice", ClientFormat::Text).await;
     alice.ask("/register long-enough-1").await;
     sleep(3600 * SECOND).await;
     alice.send("/logout").await;
@@ -117,8 +117,8 @@ async fn a_person_who_has_signed_out_must_take_a_name_in_time_too() {
 #[tokio::test(start_paused = true)]
 async fn a_hundred_lines_at_once_and_then_ten_a_second() {
     let throttle = Some(ThrottleConfig { burst: 100, per_second: 10 });
-    let house = House::new(ConnectionConfig { throttle, ..house::connection_config() });
-    let mut fast = house.newcomer("fast", 64 * 1024, &[usize::MAX]);
+    let hub = TestHub::new(ConnectionConfig { throttle, ..test_hub::connection_config() });
+    let mut fast = hub.newcomer("fast", 64 * 1024, &[usize::MAX]);
     let begun = Instant::now();
     let lines: String = (0..200).map(|n| format!("/ping {n}\n")).collect();
     fast.send_raw(lines.as_bytes()).await;
@@ -147,9 +147,9 @@ async fn bytes_empty_lines_and_telnet_count_for_the_pace() {
         (b"\xff\xf1\n", 1600, 10, 60),
     ] {
         let throttle = Some(ThrottleConfig { burst: 100, per_second: 10 });
-        let house = House::new(ConnectionConfig { throttle, ..house::connection_config() });
-        let mut fast = house.newcomer("fast", 512 * 1024, &[usize::MAX]);
-        fast.settle_in(Form::Json).await;
+        let hub = TestHub::new(ConnectionConfig { throttle, ..test_hub::connection_config() });
+        let mut fast = hub.newcomer("fast", 512 * 1024, &[usize::MAX]);
+        fast.settle_in(ClientFormat::Json).await;
         sleep(20 * SECOND).await;
         let begun = Instant::now();
         let mut all = flood.repeat(count);
@@ -164,11 +164,11 @@ async fn bytes_empty_lines_and_telnet_count_for_the_pace() {
 #[tokio::test(start_paused = true)]
 async fn pacing_one_holds_up_nobody_else() {
     let throttle = Some(ThrottleConfig { burst: 1, per_second: 1 });
-    let house = House::new(ConnectionConfig { throttle, ..house::connection_config() });
-    let mut fast = house.newcomer("fast", 64 * 1024, &[usize::MAX]);
+    let hub = TestHub::new(ConnectionConfig { throttle, ..test_hub::connection_config() });
+    let mut fast = hub.newcomer("fast", 64 * 1024, &[usize::MAX]);
     fast.send_raw("/ping\n".repeat(1000).as_bytes()).await;
     let begun = Instant::now();
-    let mut other = house.newcomer("other", 64 * 1024, &[usize::MAX]);
+    let mut other = hub.newcomer("other", 64 * 1024, &[usize::MAX]);
     other.send("/ping").await;
     other.expect_line("* pong", Skip::Others).await;
     assert!(begun.elapsed() < SECOND, "{:?}", begun.elapsed());

@@ -1,7 +1,7 @@
 //! Lists that peers can grow, page by page.
 
 use chat_server::conn::ConnectionConfig;
-use chat_testkit::{Form, House, TestClient, house};
+use chat_testkit::{ClientFormat, TestClient, TestHub, test_hub};
 use serde_json::Value;
 
 /// More than a page.
@@ -25,8 +25,8 @@ async fn pages(client: &mut TestClient, line: &str) -> Vec<(Vec<String>, Value)>
 
 #[tokio::test]
 async fn channels_come_in_pages_and_before_a_name_there_is_one_short_page() {
-    let house = House::new(ConnectionConfig { throttle: None, ..house::connection_config() });
-    let mut alice = house.person("alice", Form::Json).await;
+    let hub = TestHub::new(ConnectionConfig { throttle: None, ..test_hub::connection_config() });
+    let mut alice = hub.person("alice", ClientFormat::Json).await;
     let topic = "t".repeat(100);
     for number in 0..MANY {
         for line in [&format!("/create c{number:04} {topic}"), "hello", "/leave"] {
@@ -46,7 +46,7 @@ async fn channels_come_in_pages_and_before_a_name_there_is_one_short_page() {
     let (rows, ok) = alice.ask_json("/channels C09 after:#c0997").await;
     assert_eq!((rows.len(), &ok["count"]), (2, &2.into()));
     // In words.
-    alice.take_format(Form::Text).await;
+    alice.take_format(ClientFormat::Text).await;
     let told = alice.ask("/channels").await;
     assert_eq!(told[0], "* 1000 channels:");
     let more = "* There are more. /channels after:#c0999 shows them.";
@@ -54,7 +54,7 @@ async fn channels_come_in_pages_and_before_a_name_there_is_one_short_page() {
     let told = alice.ask("/channels after:c0999").await;
     assert_eq!((told[0].as_str(), told.len()), ("* 5 channels:", 6));
 
-    let mut newcomer = house.newcomer("newcomer", 64, &[usize::MAX]);
+    let mut newcomer = hub.newcomer("newcomer", 64, &[usize::MAX]);
     newcomer.settle().await;
     let told = newcomer.ask("/channels").await;
     assert_eq!((told[0].as_str(), told.len()), ("* 50 channels:", 52));
@@ -65,12 +65,12 @@ async fn channels_come_in_pages_and_before_a_name_there_is_one_short_page() {
 
 #[tokio::test]
 async fn people_come_in_pages() {
-    let house = House::new(ConnectionConfig { throttle: None, ..house::connection_config() });
-    let mut alice = house.person("alice", Form::Json).await;
+    let hub = TestHub::new(ConnectionConfig { throttle: None, ..test_hub::connection_config() });
+    let mut alice = hub.person("alice", ClientFormat::Json).await;
     alice.ask_json("/create general").await;
     let mut others = Vec::new();
     for number in 0..MANY {
-        let mut other = house.newcomer("other", 4096, &[usize::MAX]);
+        let mut other = hub.newcomer("other", 4096, &[usize::MAX]);
         other.send(&format!("u{number:04}")).await;
         other.send("/enter general").await;
         other.settle().await;
@@ -95,15 +95,15 @@ async fn people_come_in_pages() {
 /// What a peer doesn't take isn't made: of the rows of a list no more than a buffer of them is there.
 #[tokio::test]
 async fn a_list_is_made_as_it_is_taken() {
-    let house = House::default();
-    let mut alice = house.person("alice", Form::Json).await;
+    let hub = TestHub::default();
+    let mut alice = hub.person("alice", ClientFormat::Json).await;
     for number in 0..300 {
         for line in [&format!("/create c{number:04} {}", "t".repeat(80)), "hello", "/leave"] {
             alice.ask_json(line).await;
         }
     }
-    let mut bob = house.newcomer("bob", 64, &[usize::MAX]);
-    bob.settle_in(Form::Json).await;
+    let mut bob = hub.newcomer("bob", 64, &[usize::MAX]);
+    bob.settle_in(ClientFormat::Json).await;
     bob.send("/channels").await;
     // Nothing else is carried out meanwhile, and the rows are those of the moment at which they are taken.
     alice.ask_json("/enter c0299").await;

@@ -1,16 +1,16 @@
 //! One test for each fault that was found from outside, where everything happens at a known moment.
 
 use chat_proto::time::Timestamp;
-use chat_testkit::{Form, House, TestClient};
+use chat_testkit::{ClientFormat, TestClient, TestHub};
 
 /// Later than any channel is kept.
 const FAR_FUTURE: Timestamp = Timestamp(i64::MAX);
 
 /// Alice, operator of a channel, and bob in it, whose pipe holds so many bytes.
-async fn two_in(house: &House, channel: &str, holds: usize) -> (TestClient, TestClient) {
-    let mut alice = house.person("alice", Form::Text).await;
-    let mut bob = house.newcomer("bob", holds, &[usize::MAX]);
-    bob.settle_in(Form::Text).await;
+async fn two_in(hub: &TestHub, channel: &str, holds: usize) -> (TestClient, TestClient) {
+    let mut alice = hub.person("alice", ClientFormat::Text).await;
+    let mut bob = hub.newcomer("bob", holds, &[usize::MAX]);
+    bob.settle_in(ClientFormat::Text).await;
     alice.ask(&format!("/create {channel}")).await;
     bob.ask(&format!("/enter {channel}")).await;
     alice.settle().await;
@@ -19,8 +19,8 @@ async fn two_in(house: &House, channel: &str, holds: usize) -> (TestClient, Test
 
 #[tokio::test(start_paused = true)]
 async fn who_is_kicked_reads_what_is_said_afterwards() {
-    let house = House::default();
-    let (mut alice, mut bob) = two_in(&house, "k0", 16 * 1024).await;
+    let hub = TestHub::default();
+    let (mut alice, mut bob) = two_in(&hub, "k0", 16 * 1024).await;
     // All of it is at the server, which carries out no more before some of its output is read.
     bob.send_raw(format!("{}/leave k0\n", "/h\n".repeat(2700)).as_bytes()).await;
     alice.ask("before the kick").await;
@@ -45,8 +45,8 @@ async fn what_was_missed_until_a_kick_is_counted_wrong() {
     // Less than a ring holds, as much as one, and more, with few lines and with many after the kick.
     for before in [10, 255, 256, 257, 1000, 3000] {
         for after in [0, 1, 254, 255, 256, 257, 3000] {
-            let house = House::default();
-            let (mut alice, mut bob) = two_in(&house, "general", 4096).await;
+            let hub = TestHub::default();
+            let (mut alice, mut bob) = two_in(&hub, "general", 4096).await;
             for n in 0..before {
                 alice.send(&format!("{n} {}", "x".repeat(100))).await;
             }
@@ -77,15 +77,15 @@ async fn what_was_missed_until_a_kick_is_counted_wrong() {
 
 #[tokio::test(start_paused = true)]
 async fn a_channel_made_again_begins_with_lines_that_were_missed() {
-    let house = House::default();
-    let mut alice = house.person("alice", Form::Json).await;
-    let mut bob = house.person("bob", Form::Json).await;
+    let hub = TestHub::default();
+    let mut alice = hub.person("alice", ClientFormat::Json).await;
+    let mut bob = hub.person("bob", ClientFormat::Json).await;
     alice.ask("/create general").await;
     for _ in 0..3 {
         alice.ask("hi").await;
     }
     alice.ask("/leave general").await;
-    house.hub.drop_empty_channels(FAR_FUTURE);
+    hub.hub.drop_empty_channels(FAR_FUTURE);
     let gone = bob.ask("/enter general").await.join("\n");
     assert!(gone.contains("no-such-channel"), "{gone}");
     alice.ask("/create general").await;
@@ -109,9 +109,9 @@ async fn a_channel_made_again_begins_with_lines_that_were_missed() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_said_once_is_answered_with_the_channel_as_it_is_shown() {
-    let house = House::default();
-    let mut alice = house.person("alice", Form::Json).await;
-    let mut bob = house.person("bob", Form::Json).await;
+    let hub = TestHub::default();
+    let mut alice = hub.person("alice", ClientFormat::Json).await;
+    let mut bob = hub.person("bob", ClientFormat::Json).await;
     alice.ask_json("/register correct horse").await;
     alice.ask_json("/create Y").await;
     bob.ask_json("/enter y").await;
@@ -131,10 +131,10 @@ async fn what_was_said_once_is_answered_with_the_channel_as_it_is_shown() {
 }
 
 /// Alice, who reads nothing just now, in a room with bob, who says so much that her pipe is full.
-async fn stuck(house: &House, format: Form, lines: u64) -> (TestClient, TestClient) {
-    let mut alice = house.newcomer("alice", 256, &[usize::MAX]);
+async fn stuck(hub: &TestHub, format: ClientFormat, lines: u64) -> (TestClient, TestClient) {
+    let mut alice = hub.newcomer("alice", 256, &[usize::MAX]);
     alice.settle_in(format).await;
-    let mut bob = house.person("bob", Form::Json).await;
+    let mut bob = hub.person("bob", ClientFormat::Json).await;
     alice.ask("/create den").await;
     bob.ask("/enter den").await;
     alice.settle().await;
@@ -148,8 +148,8 @@ async fn stuck(house: &House, format: Form, lines: u64) -> (TestClient, TestClie
 async fn the_answer_to_a_line_that_went_out_of_the_ring_comes_after_what_was_said_later() {
     const BEFORE: u64 = 250;
     const AFTER: u64 = 600;
-    let house = House::default();
-    let (mut alice, mut bob) = stuck(&house, Form::Json, BEFORE).await;
+    let hub = TestHub::default();
+    let (mut alice, mut bob) = stuck(&hub, ClientFormat::Json, BEFORE).await;
     alice.send("mine").await;
     bob.read_until(|line| line.contains("mine")).await;
     for n in 0..AFTER {
@@ -186,8 +186,8 @@ async fn the_answer_to_a_line_that_went_out_of_the_ring_comes_after_what_was_sai
 #[tokio::test(start_paused = true)]
 async fn who_leaves_while_output_waits_is_still_there_for_a_minute() {
     for leave in ["/quit", ""] {
-        let house = House::default();
-        let (mut alice, mut bob) = stuck(&house, Form::Text, 20).await;
+        let hub = TestHub::default();
+        let (mut alice, mut bob) = stuck(&hub, ClientFormat::Text, 20).await;
         if leave.is_empty() {
             alice.half_close().await;
         } else {

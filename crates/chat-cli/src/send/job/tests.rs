@@ -1,18 +1,21 @@
 use super::*;
-use crate::identity::Credential;
+use crate::identity::SignInCredential;
 
 /// Plays a job by hand: its steps come out as short lines, the time stands still unless it is moved.
-struct Play {
-    job: Job,
+struct JobScript {
+    job: SendJob,
     start: Instant,
     now: Now,
 }
 
-impl Play {
-    fn new(change: impl FnOnce(&mut Order)) -> Self {
-        let now =
-            Now { instant: Instant::now(), time: "2026-11-22T07:44:05Z".parse().unwrap(), luck: 0 };
-        let mut order = Order {
+impl JobScript {
+    fn new(change: impl FnOnce(&mut SendOptions)) -> Self {
+        let now = Now {
+            instant: Instant::now(),
+            time: "2026-11-22T07:44:05Z".parse().unwrap(),
+            jitter: 0,
+        };
+        let mut order = SendOptions {
             address: "here:5002".into(),
             identity: Identity::new("cron", []),
             to: "#dev".into(),
@@ -22,11 +25,11 @@ impl Play {
             key: "k".into(),
         };
         change(&mut order);
-        Self { job: Job::new(order), start: now.instant, now }
+        Self { job: SendJob::new(order), start: now.instant, now }
     }
 
     /// With an input that has ended after these lines, and a connection on which the name is taken.
-    fn named(lines: &[&str], change: impl FnOnce(&mut Order)) -> Self {
+    fn named(lines: &[&str], change: impl FnOnce(&mut SendOptions)) -> Self {
         let mut play = Self::new(change);
         assert_eq!(play.reads(lines), ["connect"]);
         play.ends();
@@ -37,26 +40,26 @@ impl Play {
 
     fn done(&mut self) -> Vec<String> {
         let step = |step| match step {
-            Step::Connect => "connect".to_owned(),
-            Step::HangUp => "hang up".into(),
-            Step::Send(line) => format!("send {line}"),
-            Step::Complain(text) => format!("complain {text}"),
-            Step::Keep(name, token) => format!("keep {name} {}", token.expose()),
-            Step::Forget(name, token) => format!("forget {name} {}", token.expose()),
-            Step::Finish(exit) => format!("finish {}", exit.code()),
+            SendAction::Connect => "connect".to_owned(),
+            SendAction::HangUp => "hang up".into(),
+            SendAction::Send(line) => format!("send {line}"),
+            SendAction::Complain(text) => format!("complain {text}"),
+            SendAction::Keep(name, token) => format!("keep {name} {}", token.expose()),
+            SendAction::Forget(name, token) => format!("forget {name} {}", token.expose()),
+            SendAction::Finish(exit) => format!("finish {}", exit.code()),
         };
         self.job.steps().into_iter().map(step).collect()
     }
 
     fn reads(&mut self, lines: &[&str]) -> Vec<String> {
         for line in lines {
-            self.job.given(Input::Line((*line).to_owned()), self.now);
+            self.job.given(UserInput::Line((*line).to_owned()), self.now);
         }
         self.done()
     }
 
     fn ends(&mut self) -> Vec<String> {
-        self.job.given(Input::End, self.now);
+        self.job.given(UserInput::End, self.now);
         self.done()
     }
 
@@ -95,7 +98,7 @@ const BYE: &str = r#"{"type":"ok","re":"quit"}"#;
 
 #[test]
 fn lines_are_said_one_by_one_and_the_channel_entered_if_it_must_be() {
-    let mut play = Play::named(&["one", "", "  two ", "/three"], |_| {});
+    let mut play = JobScript::named(&["one", "", "  two ", "/three"], |_| {});
     assert_eq!(play.gets(NAME_OK), ["send /once k-1 #dev one"]);
     assert_eq!(play.refused("not-in-channel"), ["send /enter #dev"]);
     assert!(
@@ -111,14 +114,14 @@ fn lines_are_said_one_by_one_and_the_channel_entered_if_it_must_be() {
 
 #[test]
 fn without_a_line_nobody_is_called() {
-    let mut play = Play::new(|_| {});
+    let mut play = JobScript::new(|_| {});
     assert!(play.reads(&["", " \t"]).is_empty());
     assert_eq!(play.ends(), ["finish 0"]);
 }
 
 #[test]
 fn a_line_without_an_answer_is_sent_again_with_its_key() {
-    let mut play = Play::named(&["one", "two"], |_| {});
+    let mut play = JobScript::named(&["one", "two"], |_| {});
     play.gets(NAME_OK);
     assert!(play.loses().is_empty());
     assert_eq!(play.waits(), (1, vec!["connect".into()]));
@@ -138,7 +141,7 @@ fn a_line_without_an_answer_is_sent_again_with_its_key() {
 
 #[test]
 fn a_silent_server_counts_as_lost() {
-    let mut play = Play::named(&["one"], |_| {});
+    let mut play = JobScript::named(&["one"], |_| {});
     play.gets(NAME_OK);
     assert_eq!(play.waits(), (10, vec!["hang up".into()]));
     assert_eq!(play.waits(), (11, vec!["connect".into()]));
@@ -146,7 +149,7 @@ fn a_silent_server_counts_as_lost() {
 
 #[test]
 fn time_runs_out() {
-    let mut play = Play::new(|order| order.timeout = Duration::from_secs(5));
+    let mut play = JobScript::new(|order| order.timeout = Duration::from_secs(5));
     play.reads(&["one", "two"]);
     play.ends();
     play.loses();
@@ -158,7 +161,8 @@ fn time_runs_out() {
         "complain given up after 5 s: can't reach here:5002: it broke. 2 lines were not said.";
     assert_eq!(play.waits(), (5, vec![told.into(), "hang up".into(), "finish 3".into()]));
 
-    let mut play = Play::named(&["one", "two"], |order| order.timeout = Duration::from_secs(5));
+    let mut play =
+        JobScript::named(&["one", "two"], |order| order.timeout = Duration::from_secs(5));
     play.gets(NAME_OK);
     play.gets(SAID);
     let told =
@@ -168,7 +172,7 @@ fn time_runs_out() {
 
 #[test]
 fn each_line_has_its_own_time_and_the_input_may_take_any() {
-    let mut play = Play::new(|_| {});
+    let mut play = JobScript::new(|_| {});
     play.reads(&["one"]);
     play.connects();
     play.gets(FORMAT_OK);
@@ -183,23 +187,23 @@ fn each_line_has_its_own_time_and_the_input_may_take_any() {
 
 #[test]
 fn without_once_nothing_is_tried_again() {
-    let mut play = Play::named(&["one", "two"], |order| order.again = false);
+    let mut play = JobScript::named(&["one", "two"], |order| order.again = false);
     play.gets(NAME_OK);
     let told = "complain lost here:5002: it broke. 1 line was not said, and line 1 may have been said or not.";
     assert_eq!(play.loses(), [told, "hang up", "finish 3"]);
-    let mut play = Play::named(&["one"], |order| order.again = false);
+    let mut play = JobScript::named(&["one"], |order| order.again = false);
     play.gets(r#"{"type":"bye","reason":"the server is stopping"}"#);
     let told =
         "complain here:5002 closed the connection: the server is stopping. 1 line was not said.";
     assert_eq!(play.loses(), [told, "hang up", "finish 3"]);
-    let mut play = Play::named(&["one"], |order| order.again = false);
+    let mut play = JobScript::named(&["one"], |order| order.again = false);
     let told = "complain the name was refused: name-taken: No. 1 line was not said.";
     assert_eq!(play.refused("name-taken"), [told, "hang up", "finish 1"]);
 }
 
 #[test]
 fn a_refused_line_is_told_and_the_next_one_said() {
-    let mut play = Play::named(&["one", "two"], |order| order.to = "@bob".into());
+    let mut play = JobScript::named(&["one", "two"], |order| order.to = "@bob".into());
     assert_eq!(play.gets(NAME_OK), ["send /once k-1 @bob one"]);
     assert_eq!(
         play.refused("muted"),
@@ -211,7 +215,7 @@ fn a_refused_line_is_told_and_the_next_one_said() {
 
 #[test]
 fn whoever_was_put_out_does_not_come_back() {
-    let mut play = Play::named(&["one"], |_| {});
+    let mut play = JobScript::named(&["one"], |_| {});
     play.gets(NAME_OK);
     play.refused("not-in-channel");
     play.gets(ENTERED);
@@ -221,11 +225,11 @@ fn whoever_was_put_out_does_not_come_back() {
 
 #[test]
 fn an_absent_channel_is_made_only_if_that_was_wished() {
-    let mut play = Play::named(&["one"], |_| {});
+    let mut play = JobScript::named(&["one"], |_| {});
     play.gets(NAME_OK);
     let told = "complain #dev was refused: no-such-channel: No. 1 line was not said.";
     assert_eq!(play.refused("no-such-channel"), [told, "hang up", "finish 1"]);
-    let mut play = Play::named(&["one"], |order| order.create = true);
+    let mut play = JobScript::named(&["one"], |order| order.create = true);
     play.gets(NAME_OK);
     assert_eq!(play.refused("no-such-channel"), ["send /create #dev"]);
     assert_eq!(play.refused("channel-exists"), ["send /enter #dev"], "somebody was faster");
@@ -234,7 +238,7 @@ fn an_absent_channel_is_made_only_if_that_was_wished() {
 
 #[test]
 fn what_cannot_be_said_is_not_sent() {
-    let mut play = Play::new(|_| {});
+    let mut play = JobScript::new(|_| {});
     let most = MAX_LINE_BYTES - "/once k-1 #dev ".len();
     assert_eq!(play.reads(&["x".repeat(most).as_str()]), ["connect"]);
     let told = format!(
@@ -242,7 +246,8 @@ fn what_cannot_be_said_is_not_sent() {
          several. It was not sent."
     );
     assert_eq!(play.reads(&["x".repeat(most + 1).as_str()]), [told]);
-    play.job.given(Input::Unfit(Unfit { number: 3, why: UnfitWhy::NotUtf8 }), play.now);
+    play.job
+        .given(UserInput::Unfit(InvalidLine { number: 3, why: InvalidReason::NotUtf8 }), play.now);
     assert_eq!(play.done(), ["complain line 3 of the input isn't UTF-8. It was not sent."]);
     play.ends();
     play.connects();
@@ -254,9 +259,10 @@ fn what_cannot_be_said_is_not_sent() {
 
 #[test]
 fn who_has_an_account_signs_in() {
-    let kept = || Credential::Token { secret: Secret::new("old"), kept: true };
-    let password = || Credential::Password(Secret::new("sesame"));
-    let mut play = Play::new(|order| order.identity = Identity::new("cron", [kept(), password()]));
+    let kept = || SignInCredential::Token { secret: Secret::new("old"), kept: true };
+    let password = || SignInCredential::Password(Secret::new("sesame"));
+    let mut play =
+        JobScript::new(|order| order.identity = Identity::new("cron", [kept(), password()]));
     play.reads(&["one"]);
     play.connects();
     assert_eq!(play.gets(FORMAT_OK), ["send /login cron token:old"]);
@@ -273,7 +279,7 @@ fn who_has_an_account_signs_in() {
                 not; the input may hold more.";
     assert_eq!(play.refused("wrong-password"), ["forget cron new", told, "hang up", "finish 4"]);
 
-    let mut play = Play::named(&["one"], |_| {});
+    let mut play = JobScript::named(&["one"], |_| {});
     let told = "complain not signed in: name-registered: No. --token-file or --password-file says how to sign \
                 in. 1 line was not said.";
     assert_eq!(play.refused("name-registered"), [told, "hang up", "finish 4"]);
@@ -281,7 +287,7 @@ fn who_has_an_account_signs_in() {
 
 #[test]
 fn what_the_server_says_at_the_door_is_told() {
-    let mut play = Play::new(|order| order.timeout = Duration::from_secs(1));
+    let mut play = JobScript::new(|order| order.timeout = Duration::from_secs(1));
     play.reads(&["one"]);
     play.ends();
     play.connects();
@@ -292,14 +298,14 @@ fn what_the_server_says_at_the_door_is_told() {
     assert_eq!(play.waits().1[0], told);
     // Only what may pass is waited for.
     for again in [true, false] {
-        let mut play = Play::new(|order| order.again = again);
+        let mut play = JobScript::new(|order| order.again = again);
         play.reads(&["one"]);
         play.ends();
         play.connects();
         let told = "complain here:5002 refused: banned: Not this address. 1 line was not said.";
         assert_eq!(play.gets("! banned: Not this address."), [told, "hang up", "finish 1"]);
     }
-    let mut play = Play::new(|_| {});
+    let mut play = JobScript::new(|_| {});
     play.reads(&["one"]);
     play.connects();
     for _ in 0..MAX_STRANGE {
@@ -310,7 +316,7 @@ fn what_the_server_says_at_the_door_is_told() {
 
 #[test]
 fn who_is_on_the_way_back_is_waited_for() {
-    let mut play = Play::named(&["one"], |order| order.to = "@bob".into());
+    let mut play = JobScript::named(&["one"], |order| order.to = "@bob".into());
     play.gets(NAME_OK);
     play.loses();
     play.waits();

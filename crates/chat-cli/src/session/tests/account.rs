@@ -6,13 +6,13 @@ const SIGNED_IN: &str = r#"{"type":"ok","re":"login","name":"alice"}"#;
 const WITH_TOKEN: &str = r#"{"type":"ok","re":"login","name":"alice","token":"new"}"#;
 
 /// Alice at the terminal, to whom a token was given before.
-fn kept() -> Play {
+fn kept() -> SessionScript {
     with_kept(Some("alice"))
 }
 
-fn with_kept(name: Option<&str>) -> Play {
-    let mut play = Play::with(Mode::Terminal, name, &[], |wish| {
-        wish.kept = vec![
+fn with_kept(name: Option<&str>) -> SessionScript {
+    let mut play = SessionScript::with(Mode::Terminal, name, &[], |options| {
+        options.kept = vec![
             Ok(("Alice".into(), Secret::new("old"))),
             Err("the kept sign-in is not used: it may be read by others".into()),
         ];
@@ -80,11 +80,11 @@ fn a_dead_token_goes_and_is_told() {
 
 #[test]
 fn what_was_given_is_tried_in_its_order() {
-    let given = |wish: &mut Wish| {
-        wish.kept = vec![Ok(("alice".into(), Secret::new("old")))];
-        wish.credentials = vec![Credential::Password(Secret::new("open sesame"))];
+    let given = |options: &mut SessionOptions| {
+        options.kept = vec![Ok(("alice".into(), Secret::new("old")))];
+        options.credentials = vec![SignInCredential::Password(Secret::new("open sesame"))];
     };
-    let mut play = Play::with(Mode::Pipe, Some("alice"), &[], given);
+    let mut play = SessionScript::with(Mode::Pipe, Some("alice"), &[], given);
     play.connects();
     assert_eq!(play.gets(&[FORMAT_OK]), ["send /login alice token:old"]);
     assert_eq!(
@@ -95,9 +95,9 @@ fn what_was_given_is_tried_in_its_order() {
         play.gets(&[&error("wrong-password")]),
         ["complain not signed in: wrong-password: No.", "finish(notsignedin)"]
     );
-    let mut play = Play::with(Mode::Pipe, Some("alice"), &[], |wish| {
-        given(wish);
-        wish.credentials = vec![Credential::token("mine")];
+    let mut play = SessionScript::with(Mode::Pipe, Some("alice"), &[], |options| {
+        given(options);
+        options.credentials = vec![SignInCredential::token("mine")];
     });
     play.connects();
     assert_eq!(play.gets(&[FORMAT_OK]), ["send /login alice token:mine"]);
@@ -105,7 +105,7 @@ fn what_was_given_is_tried_in_its_order() {
 
 #[test]
 fn registering_and_changing_the_password_give_new_tokens() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     assert_eq!(
         play.types("/register open sesame"),
         ["show > /register …", "send /register open sesame"]
@@ -133,7 +133,7 @@ fn registering_and_changing_the_password_give_new_tokens() {
 
 #[test]
 fn without_a_token_the_password_signs_in_again() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.types("/register invite:k7 open sesame");
     play.gets(&[r#"{"type":"ok","re":"register","name":"alice"}"#]);
     play.loses("x");
@@ -145,7 +145,7 @@ fn without_a_token_the_password_signs_in_again() {
 #[test]
 fn who_signs_out_has_no_name_and_nothing_is_kept() {
     for (typed, re) in [("/logout", "logout"), ("/forget open sesame", "forget")] {
-        let mut play = Play::settled();
+        let mut play = SessionScript::settled();
         play.types("/register open sesame");
         play.gets(&[r#"{"type":"ok","re":"register","name":"alice","token":"one"}"#]);
         play.types(typed);
@@ -164,7 +164,7 @@ fn who_signs_out_has_no_name_and_nothing_is_kept() {
 
 #[test]
 fn what_a_pipe_has_for_after_the_signing_out_comes_after_it() {
-    let mut play = Play::new(Mode::Pipe, Some("alice"), &[]);
+    let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
     assert_eq!(play.types("/logout"), ["send /logout"]);
@@ -200,7 +200,7 @@ fn who_is_signed_out_elsewhere_is_told_and_loses_what_was_typed() {
         play.gets(&[&error("not-named")]),
         ["show ! not-named: No.", "show * Not said: /say #dev one (Up brings it back)"]
     );
-    let mut play = Play::new(Mode::Pipe, Some("alice"), &[]);
+    let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
     let done = play.gets(&[GONE]);
@@ -211,7 +211,7 @@ fn who_is_signed_out_elsewhere_is_told_and_loses_what_was_typed() {
 fn a_pipe_may_be_asked_for_its_password() {
     const ASKED: &str = r#"{"type":"password","for":"login","name":"alice"}"#;
     const ASKS: &str = r#"{"type":"ok","re":"login"}"#;
-    let mut play = Play::new(Mode::Pipe, None, &["#dev"]);
+    let mut play = SessionScript::new(Mode::Pipe, None, &["#dev"]);
     play.connects();
     play.gets(&[FORMAT_OK]);
     assert_eq!(play.types("/login alice"), ["send /login alice"]);
@@ -223,14 +223,14 @@ fn a_pipe_may_be_asked_for_its_password() {
         "the password is not shown"
     );
     // With a name, the lines wait in their order.
-    let mut play = Play::new(Mode::Pipe, Some("alice"), &[]);
+    let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     play.gets(&[FORMAT_OK, NAME_OK]);
     assert_eq!(play.types("/forget"), ["send /forget"]);
     assert!(play.types("sesame").is_empty());
     assert_eq!(play.gets(&[ASKED, r#"{"type":"ok","re":"forget"}"#]), ["send sesame"]);
     // An end where a password should be is no password.
-    let mut play = Play::new(Mode::Pipe, None, &[]);
+    let mut play = SessionScript::new(Mode::Pipe, None, &[]);
     play.connects();
     play.gets(&[FORMAT_OK]);
     play.types("/login alice");
@@ -250,7 +250,7 @@ fn passwords_typed_ahead_are_sent_once_they_are_asked_for() {
     const ASKED: &str = r#"{"type":"password","for":"old","name":"alice"}"#;
     const OK: &str = r#"{"type":"ok","re":"password"}"#;
     let passwords = || vec![Secret::new("old one"), Secret::new("new one")];
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.session.passwords_typed(passwords());
     assert_eq!(play.types("/password"), ["show > /password", "send /password"]);
     assert_eq!(play.gets(&[ASKED, OK]), ["send old one"]);
@@ -280,7 +280,7 @@ const REENTERED: &[&str] = &[
     r#"{"type":"private","id":9,"from":"carol","to":"alice","text":"psst","past":true}"#,
 ];
 
-fn unread(play: &Play) -> Vec<(&str, u64, bool)> {
+fn unread(play: &SessionScript) -> Vec<(&str, u64, bool)> {
     let unread = play.session.unread().iter();
     unread.map(|unread| (unread.place.as_str(), unread.count, unread.calls)).collect()
 }
@@ -338,7 +338,7 @@ fn who_signs_in_is_where_they_were_and_sees_what_waited() {
             "send /history @bob after 4",
         ]
     );
-    let next = |play: &mut Play| {
+    let next = |play: &mut SessionScript| {
         let ok = r#"{"type":"ok","re":"history","with":"x","count":0}"#;
         play.gets(&[ok]).last().unwrap().clone()
     };
@@ -353,7 +353,7 @@ fn who_signs_in_is_where_they_were_and_sees_what_waited() {
 
 #[test]
 fn who_signs_in_with_a_name_already_stays_in_the_channels() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.gets(&[&privately(1, "bob", "for alice")]);
     play.types("/login carol sesame");
     let mut shown = play.gets(REENTERED);
@@ -383,7 +383,7 @@ fn who_signs_in_with_a_name_already_stays_in_the_channels() {
 
 #[test]
 fn a_pipe_prints_the_sentences_of_the_text_form() {
-    let mut play = Play::new(Mode::Pipe, Some("alice"), &[]);
+    let mut play = SessionScript::new(Mode::Pipe, Some("alice"), &[]);
     play.connects();
     play.gets(&[FORMAT_OK]);
     let mut shown = play.gets(REENTERED);
@@ -405,7 +405,7 @@ fn lines_elsewhere_are_counted_until_one_goes_there() {
             r#"{{"type":"message","id":{id},"channel":"{channel}","from":"{from}","text":"{text}"}}"#
         )
     };
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.types("/enter dev");
     play.gets(&[r##"{"type":"ok","re":"enter","channel":"#dev","members":1}"##]);
     play.gets(&[
@@ -434,7 +434,7 @@ fn lines_elsewhere_are_counted_until_one_goes_there() {
 
 #[test]
 fn what_was_missed_elsewhere_is_counted_too() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.gets(&[r##"{"type":"message","id":8,"channel":"#general","from":"bob","text":"hi"}"##]);
     play.types("/enter dev");
     play.gets(&[r##"{"type":"ok","re":"enter","channel":"#dev","members":1,"last":4}"##]);
@@ -454,7 +454,7 @@ fn what_was_missed_elsewhere_is_counted_too() {
 
 #[test]
 fn lines_with_ones_name_are_shown_for_the_asking() {
-    let mut play = Play::settled();
+    let mut play = SessionScript::settled();
     play.types("/mentions");
     assert_eq!(
         play.gets(&[

@@ -21,9 +21,9 @@ fn in_dev(id: u64, text: &str) -> String {
 }
 
 /// Alice, who begins by this command line and is in #general and #dev, of which #dev is current to the server.
-fn begins(mode: Mode, enter: &[&str]) -> (Play, Vec<String>) {
-    let mut play = Play::with(mode, Some("alice"), enter, |wish| {
-        wish.credentials = vec![Credential::token("t")];
+fn begins(mode: Mode, enter: &[&str]) -> (SessionScript, Vec<String>) {
+    let mut play = SessionScript::with(mode, Some("alice"), enter, |options| {
+        options.credentials = vec![SignInCredential::token("t")];
     });
     play.connects();
     play.gets(&[FORMAT_OK, &reentered("#general", 7), &reentered("#dev", 3)]);
@@ -32,7 +32,7 @@ fn begins(mode: Mode, enter: &[&str]) -> (Play, Vec<String>) {
 }
 
 /// At a terminal, in #general and #dev, and #dev is current.
-fn signed_in() -> Play {
+fn signed_in() -> SessionScript {
     let (mut play, sent) = begins(Mode::Terminal, &[]);
     assert_eq!(sent, ["send /channels"]);
     play.gets(&[CHANNELS]);
@@ -48,7 +48,7 @@ fn what_another_device_enters_is_entered_here_and_stays_in_the_background() {
         "and nothing is asked while nobody types"
     );
     assert_eq!(play.session.prompt(), "#dev> ");
-    assert_eq!(play.session.known.lock().unwrap().channels("#o"), ["#ops"]);
+    assert_eq!(play.session.names.lock().unwrap().channels("#o"), ["#ops"]);
     play.gets(&[&live(10, "bob", "x").replace("#general", "#ops")]);
     assert_eq!(play.session.unread()[0].place, "#ops");
     assert_eq!(
@@ -73,7 +73,7 @@ fn who_is_there_is_asked_once_the_person_begins_to_type() {
     play.session.begun(play.now);
     assert_eq!(play.done(), [""; 0]);
     play.gets(&[r##"{"type":"user","name":"carol","channel":"#general"}"##]);
-    assert_eq!(play.session.known.lock().unwrap().people("c"), ["carol"]);
+    assert_eq!(play.session.names.lock().unwrap().people("c"), ["carol"]);
     // The server has to have her where she sees herself before it takes her for somebody who reads.
     let (mut play, _) = begins(Mode::Terminal, &["#general"]);
     play.gets(&[CHANNELS]);

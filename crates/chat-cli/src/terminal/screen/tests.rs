@@ -1,14 +1,14 @@
 use super::*;
 
 /// A terminal in memory that shows what a real one would.
-struct Shown {
+struct ScreenGrid {
     parser: vt100::Parser,
     screen: Screen,
     size: Size,
     prompt: Prompt,
 }
 
-impl Shown {
+impl ScreenGrid {
     fn new(rows: u16, columns: u16) -> Self {
         Self {
             parser: vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 1000),
@@ -30,7 +30,7 @@ impl Shown {
         candidates: Option<(&[String], usize)>,
     ) {
         let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
-        let input = Input { prompt: &self.prompt, text, cursor, candidates };
+        let input = InputView { prompt: &self.prompt, text, cursor, candidates };
         let frame = self.screen.frame(&lines, input, self.size);
         self.parser.process(frame.as_bytes());
     }
@@ -50,7 +50,7 @@ impl Shown {
 
 #[test]
 fn lines_scroll_by_above_the_line_being_typed() {
-    let mut shown = Shown::new(6, 30);
+    let mut shown = ScreenGrid::new(6, 30);
     shown.draws(&[], "", 0);
     shown.draws(&[], "hal", 3);
     assert_eq!(shown.rows(), ["#general> hal"]);
@@ -68,7 +68,7 @@ fn lines_scroll_by_above_the_line_being_typed() {
 fn a_line_that_wraps_survives_wherever_the_cursor_is() {
     let text = "abcdefghijklmnopqrstuvwxyz0123456789";
     for cursor in 0..=text.len() {
-        let mut shown = Shown::new(10, 20);
+        let mut shown = ScreenGrid::new(10, 20);
         shown.draws(&["before"], text, cursor);
         shown.draws(&["after"], text, cursor);
         let expected =
@@ -82,7 +82,7 @@ fn a_line_that_wraps_survives_wherever_the_cursor_is() {
 
 #[test]
 fn a_line_that_fills_the_last_column_is_no_trouble() {
-    let mut shown = Shown::new(5, 20);
+    let mut shown = ScreenGrid::new(5, 20);
     for text in ["abcdefghi", "abcdefghij", "abcdefghijk", "abcdefghij", ""] {
         shown.draws(&[], text, text.len());
     }
@@ -94,7 +94,7 @@ fn a_line_that_fills_the_last_column_is_no_trouble() {
 fn wide_characters_are_counted_as_the_terminal_does() {
     let text = "漢字かな交じり文と русский текст и ещё немного";
     for cursor in text.char_indices().map(|(at, _)| at).chain([text.len()]) {
-        let mut shown = Shown::new(12, 21);
+        let mut shown = ScreenGrid::new(12, 21);
         shown.draws(&["before"], text, cursor);
         shown.draws(&["after"], text, cursor);
         let rows = shown.rows();
@@ -109,7 +109,7 @@ fn wide_characters_are_counted_as_the_terminal_does() {
 fn a_line_longer_than_the_screen_is_shown_around_the_cursor() {
     let text = "words ".repeat(400);
     for cursor in [0, 1000, 2000, text.len()] {
-        let mut shown = Shown::new(8, 40);
+        let mut shown = ScreenGrid::new(8, 40);
         shown.draws(&["one"], &text, cursor);
         shown.draws(&["two"], &text, cursor);
         let rows = shown.rows();
@@ -123,7 +123,7 @@ fn a_line_longer_than_the_screen_is_shown_around_the_cursor() {
 #[test]
 fn candidates_stand_below_and_go_again() {
     let names: Vec<String> = ["bob: ", "barbara: ", "bea: "].map(Into::into).into();
-    let mut shown = Shown::new(4, 30);
+    let mut shown = ScreenGrid::new(4, 30);
     for n in 0..4 {
         shown.draws(&[&format!("{n}")], "b", 1);
     }
@@ -132,14 +132,14 @@ fn candidates_stand_below_and_go_again() {
     assert_eq!(shown.cursor(), (2, 15));
     shown.draws(&["x"], "bob: h", 6);
     assert_eq!(shown.rows(), ["2", "3", "x", "#general> bob: h"]);
-    let mut narrow = Shown::new(4, 12);
+    let mut narrow = ScreenGrid::new(4, 12);
     narrow.offers(&[], "b", 1, Some((&names, 1)));
     assert_eq!(narrow.rows(), ["#ge…> b", "barbara  b…"]);
 }
 
 #[test]
 fn a_prompt_is_shortened_before_the_line_is() {
-    let mut shown = Shown::new(4, 24);
+    let mut shown = ScreenGrid::new(4, 24);
     shown.prompt.text = "#a-very-long-channel-name> ".into();
     shown.draws(&[], "hi", 2);
     assert_eq!(shown.rows(), ["#a-very-l…> hi"]);
@@ -148,13 +148,13 @@ fn a_prompt_is_shortened_before_the_line_is() {
 #[test]
 fn tiny_screens_do_no_harm() {
     for (rows, columns) in [(1, 1), (1, 2), (2, 3), (3, 1)] {
-        let mut shown = Shown::new(rows, columns);
+        let mut shown = ScreenGrid::new(rows, columns);
         for cursor in [0, 6] {
             shown.draws(&["one"], "漢字", cursor);
         }
     }
     for size in [Size { columns: 0, rows: 0 }, Size { columns: 1, rows: 0 }] {
-        let mut shown = Shown::new(5, 20);
+        let mut shown = ScreenGrid::new(5, 20);
         shown.size = size;
         shown.draws(&["one"], "hello", 2);
     }
@@ -163,10 +163,10 @@ fn tiny_screens_do_no_harm() {
 #[test]
 fn after_a_change_of_width_what_the_terminal_wrapped_anew_is_taken_away() {
     let text = "abcdefghijklmnopqrstuvwxyz";
-    let mut shown = Shown::new(8, 40);
+    let mut shown = ScreenGrid::new(8, 40);
     shown.draws(&["before"], text, text.len());
     // A terminal of 20 columns that wrapped the line anew: the cursor is one row down.
-    let mut narrow = Shown::new(8, 20);
+    let mut narrow = ScreenGrid::new(8, 20);
     narrow.parser.process(format!("before\r\n#general> {text}").as_bytes());
     narrow.screen = shown.screen;
     narrow.draws(&["after"], text, text.len());

@@ -2,52 +2,55 @@
 
 use serde::Serialize;
 
-use super::{Channel, Line, Made, Nullable, Place, Shown, Str, Time, is_false, words};
+use super::{
+    AsDisplayed, ChannelStr, ConversationStr, JsonLine, JsonTime, Nullable, OkFields, Str,
+    is_false, words,
+};
 use crate::event::{self, Event, OkReply, Restriction, Term};
 use crate::mod_target::ModTarget;
 use crate::name::ChannelName;
 
 #[derive(Serialize)]
-pub(super) struct Kicked<'a> {
-    channel: Channel<'a>,
+pub(super) struct KickedLine<'a> {
+    channel: ChannelStr<'a>,
     user: Str<'a>,
     by: Str<'a>,
     #[serde(skip_serializing_if = "is_false")]
     banned: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<Time>,
+    until: Option<JsonTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Str<'a>>,
     /// Only for the one who was kicked: what is current now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    current: Option<Nullable<Place<'a>>>,
+    current: Option<Nullable<ConversationStr<'a>>>,
 }
 
 /// What somebody did, perhaps to somebody.
 #[derive(Serialize)]
-pub(super) struct Act<'a> {
-    channel: Channel<'a>,
+pub(super) struct ModActionLine<'a> {
+    channel: ChannelStr<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Str<'a>>,
     by: Str<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<Time>,
+    until: Option<JsonTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Str<'a>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Dropped<'a> {
-    channel: Channel<'a>,
+pub(super) struct DroppedLine<'a> {
+    channel: ChannelStr<'a>,
     by: Str<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Str<'a>>,
-    current: Option<Place<'a>>,
+    current: Option<ConversationStr<'a>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Setting<'a> {
-    channel: Channel<'a>,
+pub(super) struct SettingLine<'a> {
+    channel: ChannelStr<'a>,
     name: Str<'a>,
     value: Str<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,31 +58,31 @@ pub(super) struct Setting<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Row<'a> {
-    channel: Channel<'a>,
+pub(super) struct RestrictionLine<'a> {
+    channel: ChannelStr<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<Shown<&'a ModTarget>>,
+    address: Option<AsDisplayed<&'a ModTarget>>,
     by: Str<'a>,
-    time: Time,
-    until: Option<Time>,
+    time: JsonTime,
+    until: Option<JsonTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Str<'a>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Logged<'a> {
-    channel: Channel<'a>,
-    time: Time,
+pub(super) struct LogLine<'a> {
+    channel: ChannelStr<'a>,
+    time: JsonTime,
     by: Str<'a>,
     did: Str<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<Shown<&'a ModTarget>>,
+    address: Option<AsDisplayed<&'a ModTarget>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<Time>,
+    until: Option<JsonTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     setting: Option<Str<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,10 +90,10 @@ pub(super) struct Logged<'a> {
 }
 
 /// The end of a term, if it has one.
-pub(super) fn end(term: Term) -> Option<Time> {
+pub(super) fn end(term: Term) -> Option<JsonTime> {
     match term {
         Term::Permanent => None,
-        Term::Until(end) => Some(Time(end)),
+        Term::Until(end) => Some(JsonTime(end)),
     }
 }
 
@@ -101,19 +104,19 @@ fn user(target: &ModTarget) -> Option<&str> {
     }
 }
 
-fn address(target: &ModTarget) -> Option<Shown<&ModTarget>> {
-    matches!(target, ModTarget::Net(_)).then_some(Shown(target))
+fn address(target: &ModTarget) -> Option<AsDisplayed<&ModTarget>> {
+    matches!(target, ModTarget::Net(_)).then_some(AsDisplayed(target))
 }
 
-fn act<'a>(channel: &'a ChannelName, user: Option<Str<'a>>, by: Str<'a>) -> Act<'a> {
-    Act { channel: Shown(channel), user, by, until: None, reason: None }
+fn act<'a>(channel: &'a ChannelName, user: Option<Str<'a>>, by: Str<'a>) -> ModActionLine<'a> {
+    ModActionLine { channel: AsDisplayed(channel), user, by, until: None, reason: None }
 }
 
 /// An event of a channel that is run; nothing for others.
-pub(super) fn line(event: &Event) -> Option<Line<'_>> {
+pub(super) fn line(event: &Event) -> Option<JsonLine<'_>> {
     Some(match event {
-        Event::Kicked { channel, user, by, reason, ban } => Line::Kicked(Kicked {
-            channel: Shown(channel),
+        Event::Kicked { channel, user, by, reason, ban } => JsonLine::Kicked(KickedLine {
+            channel: AsDisplayed(channel),
             user: user.as_str(),
             by: by.as_str(),
             banned: ban.is_some(),
@@ -121,76 +124,78 @@ pub(super) fn line(event: &Event) -> Option<Line<'_>> {
             reason: words(reason.as_ref()),
             current: None,
         }),
-        Event::YouWereKicked { channel, user, by, reason, ban, current } => Line::Kicked(Kicked {
-            channel: Shown(channel),
-            user: user.as_str(),
-            by: by.as_str(),
-            banned: ban.is_some(),
-            until: ban.and_then(end),
-            reason: words(reason.as_ref()),
-            current: Some(current.as_ref().map(Shown)),
-        }),
-        Event::Muted { channel, user, by, term, reason } => Line::Muted(Act {
+        Event::YouWereKicked { channel, user, by, reason, ban, current } => {
+            JsonLine::Kicked(KickedLine {
+                channel: AsDisplayed(channel),
+                user: user.as_str(),
+                by: by.as_str(),
+                banned: ban.is_some(),
+                until: ban.and_then(end),
+                reason: words(reason.as_ref()),
+                current: Some(current.as_ref().map(AsDisplayed)),
+            })
+        }
+        Event::Muted { channel, user, by, term, reason } => JsonLine::Muted(ModActionLine {
             until: end(*term),
             reason: words(reason.as_ref()),
             ..act(channel, Some(user.as_str()), by.as_str())
         }),
         Event::Unmuted { channel, user, by } => {
-            Line::Unmuted(act(channel, Some(user.as_str()), by.as_str()))
+            JsonLine::Unmuted(act(channel, Some(user.as_str()), by.as_str()))
         }
         Event::Operator { channel, user, by, is_one } => {
             let act = act(channel, Some(user.as_str()), by.as_str());
-            if *is_one { Line::Op(act) } else { Line::Deop(act) }
+            if *is_one { JsonLine::Op(act) } else { JsonLine::Deop(act) }
         }
-        Event::Set { channel, name, value, by } => Line::Set(Setting {
-            channel: Shown(channel),
+        Event::Set { channel, name, value, by } => JsonLine::Set(SettingLine {
+            channel: AsDisplayed(channel),
             name,
             value: value.as_str(),
             by: Some(by.as_str()),
         }),
         Event::Purged { channel, user, by } => {
-            Line::Purged(act(channel, Some(user.as_str()), by.as_str()))
+            JsonLine::Purged(act(channel, Some(user.as_str()), by.as_str()))
         }
-        Event::Invited { channel, by } => Line::Invited(act(channel, None, by.as_str())),
-        Event::Dropped { channel, by, reason, current } => Line::Dropped(Dropped {
-            channel: Shown(channel),
+        Event::Invited { channel, by } => JsonLine::Invited(act(channel, None, by.as_str())),
+        Event::Dropped { channel, by, reason, current } => JsonLine::Dropped(DroppedLine {
+            channel: AsDisplayed(channel),
             by: by.as_str(),
             reason: words(reason.as_ref()),
-            current: current.as_ref().map(Shown),
+            current: current.as_ref().map(AsDisplayed),
         }),
         Event::Restriction { is_ban, channel, restricted } => {
             let row = row(channel, restricted);
-            if *is_ban { Line::Ban(row) } else { Line::Mute(row) }
+            if *is_ban { JsonLine::Ban(row) } else { JsonLine::Mute(row) }
         }
-        Event::Setting { channel, name, value } => Line::Setting(Setting {
-            channel: Shown(channel),
+        Event::Setting { channel, name, value } => JsonLine::Setting(SettingLine {
+            channel: AsDisplayed(channel),
             name,
             value: value.as_str(),
             by: None,
         }),
-        Event::LogEntry { channel, logged } => Line::Log(log_row(channel, logged)),
+        Event::LogEntry { channel, logged } => JsonLine::Log(log_row(channel, logged)),
         _ => return None,
     })
 }
 
-fn row<'a>(channel: &'a ChannelName, restricted: &'a Restriction) -> Row<'a> {
+fn row<'a>(channel: &'a ChannelName, restricted: &'a Restriction) -> RestrictionLine<'a> {
     let Restriction { target, by, time, term, reason } = restricted;
-    Row {
-        channel: Shown(channel),
+    RestrictionLine {
+        channel: AsDisplayed(channel),
         user: user(target),
         address: address(target),
         by: by.as_str(),
-        time: Time(*time),
+        time: JsonTime(*time),
         until: end(*term),
         reason: words(reason.as_ref()),
     }
 }
 
-fn log_row<'a>(channel: &'a ChannelName, logged: &'a event::ModLogEntry) -> Logged<'a> {
+fn log_row<'a>(channel: &'a ChannelName, logged: &'a event::ModLogEntry) -> LogLine<'a> {
     let event::ModLogEntry { time, by, did, target, term, setting, reason } = logged;
-    Logged {
-        channel: Shown(channel),
-        time: Time(*time),
+    LogLine {
+        channel: AsDisplayed(channel),
+        time: JsonTime(*time),
         by: by.as_str(),
         did: did.spec().name,
         user: target.as_ref().and_then(user),
@@ -202,35 +207,43 @@ fn log_row<'a>(channel: &'a ChannelName, logged: &'a event::ModLogEntry) -> Logg
 }
 
 /// What a command that runs a channel made; nothing for others.
-pub(super) fn made(reply: &OkReply) -> Made<'_> {
-    let of = |channel, user| Made { channel: Some(Shown(channel)), user, ..Made::default() };
+pub(super) fn made(reply: &OkReply) -> OkFields<'_> {
+    let of = |channel, user| OkFields {
+        channel: Some(AsDisplayed(channel)),
+        user,
+        ..OkFields::default()
+    };
     match reply {
         OkReply::Kicked { channel, user } | OkReply::Invited { channel, user } => {
             of(channel, Some(user.as_str()))
         }
-        OkReply::ListedOf { channel, count } => Made { count: Some(*count), ..of(channel, None) },
+        OkReply::ListedOf { channel, count } => {
+            OkFields { count: Some(*count), ..of(channel, None) }
+        }
         OkReply::Banned { channel, target, term } => {
-            Made { address: address(target), until: end(*term), ..of(channel, user(target)) }
+            OkFields { address: address(target), until: end(*term), ..of(channel, user(target)) }
         }
-        OkReply::Unbanned { channel, target, changed } => {
-            Made { address: address(target), changed: Some(*changed), ..of(channel, user(target)) }
-        }
+        OkReply::Unbanned { channel, target, changed } => OkFields {
+            address: address(target),
+            changed: Some(*changed),
+            ..of(channel, user(target))
+        },
         OkReply::Muted { channel, user, term } => {
-            Made { until: end(*term), ..of(channel, Some(user.as_str())) }
+            OkFields { until: end(*term), ..of(channel, Some(user.as_str())) }
         }
         OkReply::Unmuted { channel, user, changed }
         | OkReply::Operator { channel, user, changed, .. } => {
-            Made { changed: Some(*changed), ..of(channel, Some(user.as_str())) }
+            OkFields { changed: Some(*changed), ..of(channel, Some(user.as_str())) }
         }
         OkReply::Set { channel, name, value } => {
-            Made { name: Some(name), value: Some(value.as_str()), ..of(channel, None) }
+            OkFields { name: Some(name), value: Some(value.as_str()), ..of(channel, None) }
         }
         OkReply::Purged { channel, user, count } => {
-            Made { count: Some(*count), ..of(channel, Some(user.as_str())) }
+            OkFields { count: Some(*count), ..of(channel, Some(user.as_str())) }
         }
         OkReply::Dropped { channel, current } => {
-            Made { current: Some(current.as_ref().map(Shown)), ..of(channel, None) }
+            OkFields { current: Some(current.as_ref().map(AsDisplayed)), ..of(channel, None) }
         }
-        _ => Made::default(),
+        _ => OkFields::default(),
     }
 }

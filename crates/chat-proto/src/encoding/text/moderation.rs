@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use bytes::BytesMut;
 
-use super::{NowIn, aside, because};
+use super::{CurrentNotice, aside, because};
 use crate::command_table::CommandKind;
 use crate::conversation::Conversation;
 use crate::event::{Event, ModLogEntry, OkReply, Restriction, Term};
@@ -20,11 +20,11 @@ pub(super) fn line(event: &Event, out: &mut BytesMut) -> fmt::Result {
         }
         Event::YouWereKicked { channel, by, reason, ban, current, .. } => {
             write!(out, "* {by} kicked you from {channel}{}", and_banned("you", *ban))?;
-            write!(out, "{}. {}", aside(reason.as_ref()), NowIn(current.as_ref()))
+            write!(out, "{}. {}", aside(reason.as_ref()), CurrentNotice(current.as_ref()))
         }
         Event::Dropped { channel, by, reason, current } => {
             write!(out, "* {by} dropped {channel}{}. ", aside(reason.as_ref()))?;
-            write!(out, "{}", NowIn(current.as_ref()))
+            write!(out, "{}", CurrentNotice(current.as_ref()))
         }
         Event::Muted { channel, user, by, term, reason } => {
             let reason = because(reason.as_ref());
@@ -114,7 +114,7 @@ fn operator(
 }
 
 fn dropped(out: &mut BytesMut, channel: &ChannelName, now: Option<&Conversation>) -> fmt::Result {
-    write!(out, "* You dropped {channel} with all that was said in it. {}", NowIn(now))
+    write!(out, "* You dropped {channel} with all that was said in it. {}", CurrentNotice(now))
 }
 
 fn head(out: &mut BytesMut, kind: CommandKind, channel: &ChannelName, count: usize) -> fmt::Result {

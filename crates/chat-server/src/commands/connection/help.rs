@@ -1,6 +1,6 @@
 //! `/help`: the menu, or one command's usage; and the main page with the short menu.
 
-use chat_proto::command::EVERYWHERE;
+use chat_proto::command_table::EVERYWHERE;
 use chat_proto::command_table::{self, COMMANDS, CommandSpec, WordMatch};
 use chat_proto::event::{Event, OkReply, Sentence};
 use chat_proto::name::UserName;

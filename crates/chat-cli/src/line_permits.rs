@@ -2,19 +2,19 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::session::MAX_UNSAID;
+use crate::session::MAX_OUTBOX;
 
 /// Places for lines. The editor takes one for each line it gives away, so that a line for which there is none
 /// stays in the editor.
 #[derive(Debug, Default)]
-pub(crate) struct Room {
+pub(crate) struct LinePermits {
     taken: AtomicUsize,
 }
 
-impl Room {
+impl LinePermits {
     /// Takes a place, if there is one.
     pub(crate) fn take(&self) -> bool {
-        let one_more = |taken| (taken < MAX_UNSAID).then_some(taken + 1);
+        let one_more = |taken| (taken < MAX_OUTBOX).then_some(taken + 1);
         self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
     }
 
@@ -37,13 +37,13 @@ mod tests {
 
     #[test]
     fn places_are_taken_up_to_the_bound_and_given_back() {
-        let room = Room::default();
-        assert!((0..MAX_UNSAID).all(|_| room.take()));
-        assert!(!room.take());
-        room.force();
-        room.settle(2, 1);
-        assert!(!room.take());
-        room.settle(1, 0);
-        assert!(room.take() && !room.take());
+        let permits = LinePermits::default();
+        assert!((0..MAX_OUTBOX).all(|_| permits.take()));
+        assert!(!permits.take());
+        permits.force();
+        permits.settle(2, 1);
+        assert!(!permits.take());
+        permits.settle(1, 0);
+        assert!(permits.take() && !permits.take());
     }
 }

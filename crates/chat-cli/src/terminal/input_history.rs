@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use crate::typed::holds_password;
+use crate::input_line::holds_password;
 
 /// Lines that are kept.
 const MAX_LINES: usize = 1_000;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(super) struct InputHistory {
     lines: VecDeque<String>,
     /// Which of `lines` is shown; `None` if it is the one being typed.
     at: Option<usize>,
@@ -17,7 +17,7 @@ pub(super) struct History {
     draft: String,
 }
 
-impl History {
+impl InputHistory {
     /// A line was sent; the next Up begins from it.
     pub(super) fn push(&mut self, line: &str) {
         self.at = None;
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn up_and_down_and_back_to_the_draft() {
-        let mut history = History::default();
+        let mut history = InputHistory::default();
         assert_eq!(history.up("draft"), None);
         for line in ["one", "two", "two", "", "/login alice sesame"] {
             history.push(line);
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_oldest_are_forgotten() {
-        let mut history = History::default();
+        let mut history = InputHistory::default();
         for n in 0..MAX_LINES + 5 {
             history.push(&n.to_string());
         }

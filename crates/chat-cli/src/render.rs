@@ -3,17 +3,21 @@
 //! The sentences are those of the server's text form, so that a person who has used `telnet` finds
 //! them again.
 
+mod moderation;
+mod server_moderation;
+
 use std::fmt::{self, Display};
 use std::mem;
 
 use chat_proto::limits::MAX_HISTORY_LINES;
 
-use crate::governing::Governor;
-use crate::incoming::{Answer, Change, Incoming, More, Person, Row};
+use crate::input_line::command;
+use crate::mention::same_name;
 use crate::proto::HumanDuration;
-use crate::running::Runner;
-use crate::show::{Shown, Tone, same_name};
-use crate::typed::command;
+use crate::server_event::{CurrentChange, JsonRow, OkAnswer, ServerEvent, UserRow, WhoisDetails};
+use crate::show::{DisplayItem, Tone};
+use moderation::{ModerationRenderer, and_banned};
+use server_moderation::ServerModerationRenderer;
 
 /// Rows of one list that are kept until its `ok`; those beyond are only counted, by the server.
 const MAX_ROWS: usize = 5_000;
@@ -21,16 +25,16 @@ const MAX_ROWS: usize = 5_000;
 /// Turns lines into what is shown. It keeps the rows of a list until its `ok` has come, since the
 /// list is headed by their number.
 #[derive(Debug, Default)]
-pub(crate) struct Teller {
-    people: Vec<Person>,
+pub(crate) struct Renderer {
+    people: Vec<UserRow>,
     channels: Vec<String>,
-    runner: Runner,
-    governor: Governor,
+    runner: ModerationRenderer,
+    governor: ServerModerationRenderer,
 }
 
 /// What of oneself the sentences depend on.
 #[derive(Clone, Copy)]
-pub(crate) struct Own<'a> {
+pub(crate) struct OwnState<'a> {
     /// One's name, once there is one.
     pub(crate) me: Option<&'a str>,
     /// The channels one is in, from before the line.
@@ -39,7 +43,7 @@ pub(crate) struct Own<'a> {
     pub(crate) marks: bool,
 }
 
-impl Own<'_> {
+impl OwnState<'_> {
     fn is_me(self, name: &str) -> bool {
         self.me.is_some_and(|me| same_name(me, name))
     }
@@ -49,64 +53,66 @@ impl Own<'_> {
     }
 }
 
-impl Teller {
+impl Renderer {
     /// What is shown of a line that is not the answer to one's own.
-    pub(crate) fn told(&mut self, line: &Incoming, own: Own<'_>) -> Option<Shown> {
+    pub(crate) fn told(&mut self, line: &ServerEvent, own: OwnState<'_>) -> Option<DisplayItem> {
         Some(match line {
-            Incoming::Message { channel, said } => Shown::Said {
+            ServerEvent::Message { channel, said } => DisplayItem::Said {
                 place: channel.clone(),
                 own: own.is_me(&said.from),
                 said: said.clone(),
             },
-            Incoming::Private { to, said } => {
+            ServerEvent::Private { to, said } => {
                 let mine = own.is_me(&said.from);
                 let other = if mine { to } else { &said.from };
-                Shown::Said { place: format!("@{other}"), own: mine, said: said.clone() }
+                DisplayItem::Said { place: format!("@{other}"), own: mine, said: said.clone() }
             }
-            Incoming::Opened { with } => Shown::Told {
+            ServerEvent::Opened { with } => DisplayItem::Told {
                 tone: Tone::Calling,
                 text: format!("{with} opened a private chat with you. /private {with} to answer."),
             },
-            Incoming::Entered { channel, user } => {
-                Shown::quiet(format!("{user} entered {channel}"))
+            ServerEvent::Entered { channel, user } => {
+                DisplayItem::quiet(format!("{user} entered {channel}"))
             }
-            Incoming::Left { channel, user, reason } => {
-                Shown::quiet(format!("{user} left {channel}{}", because(reason.as_ref())))
+            ServerEvent::Left { channel, user, reason } => {
+                DisplayItem::quiet(format!("{user} left {channel}{}", because(reason.as_ref())))
             }
-            Incoming::Presence { channel, entered, left, members } => {
-                Shown::quiet(format!("{entered} entered, {left} left {channel} ({members} here)"))
+            ServerEvent::Presence { channel, entered, left, members } => DisplayItem::quiet(
+                format!("{entered} entered, {left} left {channel} ({members} here)"),
+            ),
+            ServerEvent::Gone { user, reason } => {
+                DisplayItem::quiet(format!("{user} left the system{}", because(reason.as_ref())))
             }
-            Incoming::Gone { user, reason } => {
-                Shown::quiet(format!("{user} left the system{}", because(reason.as_ref())))
+            ServerEvent::Renamed { from, to } => DisplayItem::quiet(format!("{from} is now {to}")),
+            ServerEvent::Topic { channel, topic: Some(topic), by } => {
+                DisplayItem::told(format!("{by} set the topic of {channel}: {topic}"))
             }
-            Incoming::Renamed { from, to } => Shown::quiet(format!("{from} is now {to}")),
-            Incoming::Topic { channel, topic: Some(topic), by } => {
-                Shown::told(format!("{by} set the topic of {channel}: {topic}"))
+            ServerEvent::Topic { channel, topic: None, by } => {
+                DisplayItem::told(format!("{by} removed the topic of {channel}"))
             }
-            Incoming::Topic { channel, topic: None, by } => {
-                Shown::told(format!("{by} removed the topic of {channel}"))
-            }
-            Incoming::Run(row) => return self.runner.told(row),
-            Incoming::Govern(row) => return self.governor.told(row),
-            Incoming::Kicked { channel, user, by, reason, ban: [you, them], current } => {
+            ServerEvent::Run(row) => return self.runner.told(row),
+            ServerEvent::Govern(row) => return self.governor.told(row),
+            ServerEvent::Kicked { channel, user, by, reason, ban, current } => {
                 if own.is_me(user) {
+                    let banned = and_banned(*ban, "you");
                     let reason = aside(reason.as_ref());
                     let now = match current {
-                        Change::Now(current) => {
+                        CurrentChange::Now(current) => {
                             format!(". {}", NowIn(current.as_deref()))
                         }
-                        Change::Unchanged => String::new(),
+                        CurrentChange::Unchanged => String::new(),
                     };
-                    Shown::Told {
+                    DisplayItem::Told {
                         tone: Tone::Calling,
-                        text: format!("{by} kicked you from {channel}{you}{reason}{now}"),
+                        text: format!("{by} kicked you from {channel}{banned}{reason}{now}"),
                     }
                 } else {
+                    let banned = and_banned(*ban, "them");
                     let reason = because(reason.as_ref());
-                    Shown::told(format!("{by} kicked {user} from {channel}{them}{reason}"))
+                    DisplayItem::told(format!("{by} kicked {user} from {channel}{banned}{reason}"))
                 }
             }
-            Incoming::Channel { name, members, topic } => {
+            ServerEvent::Channel { name, members, topic } => {
                 if self.channels.len() < MAX_ROWS {
                     let topic = topic.as_ref().map(|topic| format!("  {topic}"));
                     let topic = topic.unwrap_or_default();
@@ -114,58 +120,63 @@ impl Teller {
                 }
                 return None;
             }
-            Incoming::User(Person { more: Some(more), .. }) => whois(line, more)?,
-            Incoming::User(Person { name, seen: Some(seen), away, reason, .. }) => {
+            ServerEvent::User(UserRow { more: Some(more), .. }) => whois(line, more)?,
+            ServerEvent::User(UserRow { name, seen: Some(seen), away, reason, .. }) => {
                 let away =
                     if *away { format!(", away{}", aside(reason.as_ref())) } else { String::new() };
                 let seen = seen.strftime("%Y-%m-%d %H:%M:%S");
-                Shown::told(format!("{name} was last seen {seen}{away}."))
+                DisplayItem::told(format!("{name} was last seen {seen}{away}."))
             }
-            Incoming::User(person) => {
+            ServerEvent::User(person) => {
                 if self.people.len() < MAX_ROWS {
                     self.people.push(person.clone());
                 }
                 return None;
             }
-            Incoming::Info(row) => Shown::told(info(row)),
-            Incoming::SignedOut { name, reason } => Shown::warning(format!(
+            ServerEvent::Info(row) => DisplayItem::told(info(row)),
+            ServerEvent::SignedOut { name, reason } => DisplayItem::warning(format!(
                 "You are signed out of {name}: {reason}. Type a name, or /login NAME, to go on."
             )),
-            Incoming::Missed { channel, count, .. } => Shown::warning(format!(
+            ServerEvent::Missed { channel, count, .. } => DisplayItem::warning(format!(
                 "You missed {count} {} in {channel}. /history {channel} {count} shows them.",
                 if *count == 1 { "line" } else { "lines" }
             )),
-            Incoming::Reentered { channel, members, topic, .. } => {
+            ServerEvent::Reentered { channel, members, topic, .. } => {
                 let topic = topic.as_ref().map(|topic| format!(" Topic: {topic}"));
                 let topic = topic.unwrap_or_default();
-                Shown::told(format!("You are back in {channel} ({members} here).{topic}"))
+                DisplayItem::told(format!("You are back in {channel} ({members} here).{topic}"))
             }
-            Incoming::Unread { channel, count, mentions, after } => {
-                Shown::told(unread(channel, *count, *mentions, *after))
+            ServerEvent::Unread { channel, count, mentions, after } => {
+                DisplayItem::told(unread(channel, *count, *mentions, *after))
             }
-            Incoming::Waiting { count, told } => {
+            ServerEvent::Waiting { count, told } => {
                 let messages = if *count == 1 { "message" } else { "messages" };
                 let newest =
                     if told < count { format!("; the newest {told}") } else { String::new() };
-                Shown::told(format!("{count} {messages} while you were away{newest}:"))
+                DisplayItem::told(format!("{count} {messages} while you were away{newest}:"))
             }
-            Incoming::Notice { text } => Shown::told(text),
-            Incoming::Bye { reason } => Shown::told(format!("Bye: {reason}.")),
-            Incoming::Error { code, text, .. } => {
-                Shown::Refused { code: code.clone(), text: text.clone() }
+            ServerEvent::Notice { text } => DisplayItem::told(text),
+            ServerEvent::Bye { reason } => DisplayItem::told(format!("Bye: {reason}.")),
+            ServerEvent::Error { code, text, .. } => {
+                DisplayItem::Refused { code: code.clone(), text: text.clone() }
             }
-            Incoming::Ok(_) | Incoming::Password | Incoming::Unknown => return None,
+            ServerEvent::Ok(_) | ServerEvent::Password | ServerEvent::Unknown => return None,
         })
     }
 
     /// What is shown of the `ok` to `line`; something said is shown by who sent it.
-    pub(crate) fn answered(&mut self, line: &str, answer: &Answer, own: Own<'_>) -> Vec<Shown> {
+    pub(crate) fn answered(
+        &mut self,
+        line: &str,
+        answer: &OkAnswer,
+        own: OwnState<'_>,
+    ) -> Vec<DisplayItem> {
         let people = mem::take(&mut self.people);
         let channels = mem::take(&mut self.channels);
         let fields = answer.fields();
         let text = |name: &str| fields.text(name).unwrap_or_default();
         let channel = || text("channel");
-        let told = |text: String| vec![Shown::told(text)];
+        let told = |text: String| vec![DisplayItem::told(text)];
         if let Some(shown) = self.governor.answered(&answer.re, fields) {
             return shown;
         }
@@ -293,32 +304,34 @@ impl Teller {
 }
 
 /// Another device of one's own has entered the channel.
-pub(crate) fn followed_in(channel: &str, members: u64, topic: Option<&String>) -> Shown {
+pub(crate) fn followed_in(channel: &str, members: u64, topic: Option<&String>) -> DisplayItem {
     let topic = topic.map(|topic| format!(" Topic: {topic}")).unwrap_or_default();
-    Shown::told(format!("You entered {channel} on another device ({members} here).{topic}"))
+    DisplayItem::told(format!("You entered {channel} on another device ({members} here).{topic}"))
 }
 
 /// Another device of one's own has left the channel; with where one is now, if one was there.
-pub(crate) fn followed_out(channel: &str, now_in: &Change) -> Shown {
+pub(crate) fn followed_out(channel: &str, now_in: &CurrentChange) -> DisplayItem {
     let now_in = match now_in {
-        Change::Now(current) => format!(" {}", NowIn(current.as_deref())),
-        Change::Unchanged => String::new(),
+        CurrentChange::Now(current) => format!(" {}", NowIn(current.as_deref())),
+        CurrentChange::Unchanged => String::new(),
     };
-    Shown::told(format!("You left {channel} on another device.{now_in}"))
+    DisplayItem::told(format!("You left {channel} on another device.{now_in}"))
 }
 
 /// One was in the channel before the connection was lost.
-pub(crate) fn left_behind(channel: &str) -> Shown {
-    Shown::warning(format!("You are not in {channel} any more. /enter {channel} goes back there."))
+pub(crate) fn left_behind(channel: &str) -> DisplayItem {
+    DisplayItem::warning(format!(
+        "You are not in {channel} any more. /enter {channel} goes back there."
+    ))
 }
 
 /// How a list goes on.
-fn more(fields: &Row) -> Option<Shown> {
+fn more(fields: &JsonRow) -> Option<DisplayItem> {
     let next = fields.text("next")?;
-    Some(Shown::told(format!("There are more. {next} shows them.")))
+    Some(DisplayItem::told(format!("There are more. {next} shows them.")))
 }
 
-fn listed_channels(part: &str, count: Option<u64>, rows: Vec<String>) -> Vec<Shown> {
+fn listed_channels(part: &str, count: Option<u64>, rows: Vec<String>) -> Vec<DisplayItem> {
     let count = count.unwrap_or(rows.len() as u64);
     let head = match count {
         0 if part.is_empty() => "No channels are open. /create NAME makes one.".into(),
@@ -326,10 +339,10 @@ fn listed_channels(part: &str, count: Option<u64>, rows: Vec<String>) -> Vec<Sho
         1 => "1 channel:".into(),
         count => format!("{count} channels:"),
     };
-    std::iter::once(head).chain(rows).map(Shown::told).collect()
+    std::iter::once(head).chain(rows).map(DisplayItem::told).collect()
 }
 
-fn listed_people(count: Option<u64>, people: &[Person], marks: bool) -> String {
+fn listed_people(count: Option<u64>, people: &[UserRow], marks: bool) -> String {
     let count = count.unwrap_or(people.len() as u64);
     match people.first().and_then(|person| person.channel.as_deref()) {
         Some(channel) => format!("{count} in {channel}: {}", names(people, marks)),
@@ -337,8 +350,8 @@ fn listed_people(count: Option<u64>, people: &[Person], marks: bool) -> String {
     }
 }
 
-fn names(people: &[Person], marks: bool) -> String {
-    let marked = |person: &Person| match (person.operator && marks, person.away && marks) {
+fn names(people: &[UserRow], marks: bool) -> String {
+    let marked = |person: &UserRow| match (person.operator && marks, person.away && marks) {
         (true, true) => format!("{} (operator, away)", person.name),
         (true, false) => format!("{} (operator)", person.name),
         (false, true) => format!("{} (away)", person.name),
@@ -347,8 +360,8 @@ fn names(people: &[Person], marks: bool) -> String {
     people.iter().map(marked).collect::<Vec<_>>().join(", ")
 }
 
-fn whois(line: &Incoming, more: &More) -> Option<Shown> {
-    let Incoming::User(Person { name, away, reason, .. }) = line else { return None };
+fn whois(line: &ServerEvent, more: &WhoisDetails) -> Option<DisplayItem> {
+    let ServerEvent::User(UserRow { name, away, reason, .. }) = line else { return None };
     let account = match &more.account {
         Some(_) => "with an account",
         None => "without an account",
@@ -360,14 +373,14 @@ fn whois(line: &Incoming, more: &More) -> Option<Shown> {
     };
     let address = more.address.as_ref();
     let address = address.map(|address| format!(" Connected from {address}.")).unwrap_or_default();
-    Some(Shown::told(format!(
+    Some(DisplayItem::told(format!(
         "{name} is here {account}, online for {}, idle for {}{away}. {shared}{address}",
         HumanDuration(more.online_secs),
         HumanDuration(more.idle_secs),
     )))
 }
 
-fn info(row: &Row) -> String {
+fn info(row: &JsonRow) -> String {
     let account = if row.text("account").is_some() { "signed in" } else { "without an account" };
     let away = if row.flag("away") == Some(true) {
         format!(", away{}", aside(row.text("reason").as_ref()))
@@ -428,32 +441,32 @@ impl Display for NowIn<'_> {
 }
 
 #[cfg(test)]
-mod same_words;
+mod text_parity;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::show::{Look, line};
+    use crate::show::{DisplayStyle, line};
 
     /// Each server line with what a pipe shows of it; an `ok` after its rows.
-    fn transcript(own: Own<'_>, lines: &[&str]) -> Vec<String> {
-        let mut teller = Teller::default();
+    fn transcript(own: OwnState<'_>, lines: &[&str]) -> Vec<String> {
+        let mut teller = Renderer::default();
         let mut shown = Vec::new();
         for text in lines {
-            let incoming = Incoming::read(text).unwrap();
+            let incoming = ServerEvent::read(text).unwrap();
             match &incoming {
-                Incoming::Ok(answer) => shown.extend(teller.answered("", answer, own)),
+                ServerEvent::Ok(answer) => shown.extend(teller.answered("", answer, own)),
                 other => shown.extend(teller.told(other, own)),
             }
         }
         let now = "2026-11-22T07:44:05Z".parse().unwrap();
-        shown.iter().map(|shown| line(shown, &Look::Plain, own.me, now).text).collect()
+        shown.iter().map(|shown| line(shown, &DisplayStyle::Plain, own.me, now).text).collect()
     }
 
     #[test]
     fn every_line_has_its_sentence() {
         let channels = ["#dev".to_owned()];
-        let own = Own { me: Some("alice"), channels: &channels, marks: false };
+        let own = OwnState { me: Some("alice"), channels: &channels, marks: false };
         for (line, expected) in [
             (r##"{"type":"entered","channel":"#dev","user":"bob"}"##, "* bob entered #dev"),
             (
@@ -545,7 +558,7 @@ mod tests {
 
     #[test]
     fn rows_stand_under_their_number() {
-        let own = Own { me: Some("alice"), channels: &[], marks: true };
+        let own = OwnState { me: Some("alice"), channels: &[], marks: true };
         let channels = transcript(
             own,
             &[
@@ -572,7 +585,7 @@ mod tests {
 
     #[test]
     fn a_first_name_and_lines_said_need_no_sentence() {
-        let own = Own { me: None, channels: &[], marks: true };
+        let own = OwnState { me: None, channels: &[], marks: true };
         assert!(transcript(own, &[r#"{"type":"ok","re":"name","name":"al"}"#]).is_empty());
         assert!(transcript(own, &[r#"{"type":"ok","re":"say","id":1}"#]).is_empty());
     }

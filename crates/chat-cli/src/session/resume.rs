@@ -1,13 +1,16 @@
 //! A conversation that is to be entered before lines are sent, and what to try when it can't be.
 
-use super::place::Places;
+use std::collections::VecDeque;
+
+use super::conversations::Conversations;
+use crate::mention::same_name;
 
 /// How often a private chat is opened anew while the other one isn't back yet.
 const MAX_REOPENINGS: u32 = 3;
 
 /// One conversation to enter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Goal {
+pub(super) enum ResumeStep {
     /// Enter `channel`; after a reconnection from the line after `after`, so that nothing is missed.
     Enter { channel: String, after: Option<u64>, tried_to_make: bool },
     /// Make it, since there is none.
@@ -18,22 +21,38 @@ pub(super) enum Goal {
     Reopen { user: String, tries: u32 },
 }
 
-/// What to do about a goal that was refused.
+/// The steps that restore everything after a reconnection, the current conversation last.
+pub(super) fn steps(conversations: &Conversations) -> VecDeque<ResumeStep> {
+    let current = conversations.current().unwrap_or_default();
+    let last = |place: &str| conversations.last(place);
+    let is_current = |channel: &&String| same_name(channel, current);
+    let others = conversations.channels().iter().filter(|channel| !is_current(channel));
+    let channels = others.chain(conversations.channels().iter().filter(is_current));
+    let channels = channels.map(|channel| ResumeStep::enter(channel, last(channel)));
+    let chats = conversations.chats().map(|chat| ResumeStep::catch_up(chat, last(chat)));
+    let mut steps: VecDeque<ResumeStep> = chats.chain(channels).collect();
+    if let Some(user) = current.strip_prefix('@') {
+        steps.push_back(ResumeStep::Reopen { user: user.to_owned(), tries: 0 });
+    }
+    steps
+}
+
+/// What to do about a step that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Detour {
     /// Another way to the same.
-    Other(Goal),
+    Other(ResumeStep),
     /// The server doesn't have the line any more from which to go on.
-    Anew(Goal),
+    Anew(ResumeStep),
     /// Ask again after a pause.
-    Later(Goal),
+    Later(ResumeStep),
     /// Go on without it, and say nothing: there is nothing there.
     Without,
     /// There is none.
     None,
 }
 
-impl Goal {
+impl ResumeStep {
     pub(super) fn enter(channel: &str, after: Option<u64>) -> Self {
         Self::Enter { channel: channel.to_owned(), after, tried_to_make: false }
     }
@@ -101,11 +120,11 @@ impl Goal {
     }
 
     /// The server agreed.
-    pub(super) fn reached(&self, places: &mut Places) {
+    pub(super) fn reached(&self, conversations: &mut Conversations) {
         match self {
-            Self::Enter { channel, .. } | Self::Make { channel } => places.entered(channel),
+            Self::Enter { channel, .. } | Self::Make { channel } => conversations.entered(channel),
             Self::CatchUp { .. } => {}
-            Self::Reopen { user, .. } => places.set_current(Some(format!("@{user}"))),
+            Self::Reopen { user, .. } => conversations.set_current(Some(format!("@{user}"))),
         }
     }
 }

@@ -8,11 +8,19 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::proto::{Secret, clean};
-use crate::{governing, running};
 
-/// Something said, in a channel or privately.
+/// Types of events about a channel's moderation. `kicked` is a variant of its own.
+const MODERATION_TYPES: &[&str] = &[
+    "muted", "unmuted", "op", "deop", "set", "purged", "invited", "dropped", "ban", "mute",
+    "setting", "log",
+];
+
+/// Types of events about the whole server.
+const SERVER_MODERATION_TYPES: &[&str] = &["announcement", "killed", "stats", "serverban"];
+
+/// A message in a channel or a private chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct ChatMessage {
     pub(crate) id: Option<u64>,
     pub(crate) time: Option<Timestamp>,
     pub(crate) from: String,
@@ -23,15 +31,15 @@ pub(crate) struct Said {
 
 /// The `ok` to a line: which command, and what it made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct OkAnswer {
     pub(crate) re: String,
-    fields: Row,
+    fields: JsonRow,
 }
 
 /// One line of the server's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Incoming {
-    Ok(Answer),
+pub(crate) enum ServerEvent {
+    Ok(OkAnswer),
     Error {
         re: String,
         code: String,
@@ -39,11 +47,11 @@ pub(crate) enum Incoming {
     },
     Message {
         channel: String,
-        said: Said,
+        said: ChatMessage,
     },
     Private {
         to: String,
-        said: Said,
+        said: ChatMessage,
     },
     Opened {
         with: String,
@@ -82,20 +90,20 @@ pub(crate) enum Incoming {
         by: String,
         reason: Option<String>,
         /// For a ban as well, how that goes on behind the channel.
-        ban: [String; 2],
-        current: Change,
+        ban: Option<KickBan>,
+        current: CurrentChange,
     },
     /// About a channel that is run.
-    Run(Row),
+    Run(JsonRow),
     /// About the whole server.
-    Govern(Row),
+    Govern(JsonRow),
     Channel {
         name: String,
         members: u64,
         topic: Option<String>,
     },
-    User(Person),
-    Info(Row),
+    User(UserRow),
+    Info(JsonRow),
     Password,
     SignedOut {
         name: String,
@@ -131,9 +139,16 @@ pub(crate) enum Incoming {
     Unknown,
 }
 
+/// A ban that came with a kick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KickBan {
+    /// Its end, unless it is permanent.
+    pub(crate) until: Option<Timestamp>,
+}
+
 /// A field that may be absent, null, or a text: what became of the current conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum CurrentChange {
     /// Nothing is said about it.
     Unchanged,
     /// It is this now.
@@ -142,21 +157,21 @@ pub(crate) enum Change {
 
 /// One row of `/users`, or the answer to `/whois`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Person {
+pub(crate) struct UserRow {
     pub(crate) name: String,
     pub(crate) channel: Option<String>,
     pub(crate) operator: bool,
     pub(crate) away: bool,
     pub(crate) reason: Option<String>,
     /// Only in the answer to `/whois`.
-    pub(crate) more: Option<More>,
+    pub(crate) more: Option<WhoisDetails>,
     /// When an account that isn't here was here last; only in the answer to `/whois`.
     pub(crate) seen: Option<Timestamp>,
 }
 
 /// What `/whois` tells beyond a row of `/users`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct More {
+pub(crate) struct WhoisDetails {
     pub(crate) account: Option<String>,
     pub(crate) channels: Vec<String>,
     pub(crate) idle_secs: u64,
@@ -167,9 +182,14 @@ pub(crate) struct More {
 
 /// The fields of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Row(Map<String, Value>);
+pub(crate) struct JsonRow(Map<String, Value>);
 
-impl Row {
+impl JsonRow {
+    /// The ban that a kick may be as well.
+    pub(crate) fn ban(&self) -> Option<KickBan> {
+        (self.flag("banned") == Some(true)).then(|| KickBan { until: self.moment("until") })
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.0.get(name)?.as_str().map(clean)
     }
@@ -199,10 +219,10 @@ impl Row {
         self.0.get(name)?.as_str()?.parse().ok()
     }
 
-    pub(crate) fn change(&self, name: &str) -> Change {
+    pub(crate) fn change(&self, name: &str) -> CurrentChange {
         match self.0.get(name) {
-            None => Change::Unchanged,
-            Some(value) => Change::Now(value.as_str().map(clean)),
+            None => CurrentChange::Unchanged,
+            Some(value) => CurrentChange::Now(value.as_str().map(clean)),
         }
     }
 
@@ -210,8 +230,8 @@ impl Row {
         self.text(name).unwrap_or_default()
     }
 
-    fn said(&self) -> Said {
-        Said {
+    fn said(&self) -> ChatMessage {
+        ChatMessage {
             id: self.number("id"),
             time: self.time(),
             from: self.must("from"),
@@ -221,15 +241,15 @@ impl Row {
         }
     }
 
-    fn person(&self) -> Person {
-        let more = self.has("online").then(|| More {
+    fn person(&self) -> UserRow {
+        let more = self.has("online").then(|| WhoisDetails {
             account: self.text("account"),
             channels: self.texts("channels"),
             idle_secs: self.number("idle").unwrap_or(0),
             online_secs: self.number("online").unwrap_or(0),
             address: self.text("address"),
         });
-        Person {
+        UserRow {
             name: self.must("name"),
             channel: self.text("channel"),
             operator: self.flag("operator").unwrap_or(false),
@@ -241,8 +261,8 @@ impl Row {
     }
 }
 
-impl Answer {
-    pub(crate) fn fields(&self) -> &Row {
+impl OkAnswer {
+    pub(crate) fn fields(&self) -> &JsonRow {
         &self.fields
     }
 
@@ -271,13 +291,13 @@ pub(crate) fn at(user: &str) -> String {
     format!("@{}", user.strip_prefix('@').unwrap_or(user))
 }
 
-impl Incoming {
+impl ServerEvent {
     /// `None` if the line is no JSON object, as those before `/format json` took effect.
     pub(crate) fn read(line: &str) -> Option<Self> {
-        let row = Row(serde_json::from_str(line).ok()?);
+        let row = JsonRow(serde_json::from_str(line).ok()?);
         let count = |name| row.number(name).unwrap_or(0);
         Some(match row.must("type").as_str() {
-            "ok" => Self::Ok(Answer { re: row.must("re"), fields: row }),
+            "ok" => Self::Ok(OkAnswer { re: row.must("re"), fields: row }),
             "error" => {
                 Self::Error { re: row.must("re"), code: row.must("code"), text: row.must("text") }
             }
@@ -308,11 +328,11 @@ impl Incoming {
                 user: row.must("user"),
                 by: row.must("by"),
                 reason: row.text("reason"),
-                ban: ["you", "them"].map(|whom| running::and_banned(&row, whom)),
+                ban: row.ban(),
                 current: row.change("current"),
             },
-            kind if running::is_about(kind) => Self::Run(row),
-            kind if governing::is_about(kind) => Self::Govern(row),
+            kind if MODERATION_TYPES.contains(&kind) => Self::Run(row),
+            kind if SERVER_MODERATION_TYPES.contains(&kind) => Self::Govern(row),
             "channel" => Self::Channel {
                 name: row.must("name"),
                 members: count("members"),
@@ -354,27 +374,28 @@ mod tests {
     #[test]
     fn lines_that_are_no_objects() {
         for line in ["* Welcome to here.", "", "42", "[1]", "{", "\"ok\""] {
-            assert_eq!(Incoming::read(line), None, "{line}");
+            assert_eq!(ServerEvent::read(line), None, "{line}");
         }
     }
 
     #[test]
     fn unknown_types_fields_and_kinds_of_values_are_passed_over() {
-        assert_eq!(Incoming::read(r#"{"type":"fanfare","x":1}"#), Some(Incoming::Unknown));
-        assert_eq!(Incoming::read(r#"{"no":"type"}"#), Some(Incoming::Unknown));
+        assert_eq!(ServerEvent::read(r#"{"type":"fanfare","x":1}"#), Some(ServerEvent::Unknown));
+        assert_eq!(ServerEvent::read(r#"{"no":"type"}"#), Some(ServerEvent::Unknown));
         assert_eq!(
-            Incoming::read(r##"{"type":"entered","channel":"#a","user":"bob","new":[1]}"##),
-            Some(Incoming::Entered { channel: "#a".into(), user: "bob".into() })
+            ServerEvent::read(r##"{"type":"entered","channel":"#a","user":"bob","new":[1]}"##),
+            Some(ServerEvent::Entered { channel: "#a".into(), user: "bob".into() })
         );
         assert_eq!(
-            Incoming::read(r##"{"type":"missed","channel":"#a","count":"many"}"##),
-            Some(Incoming::Missed { channel: "#a".into(), count: 0, after: None })
+            ServerEvent::read(r##"{"type":"missed","channel":"#a","count":"many"}"##),
+            Some(ServerEvent::Missed { channel: "#a".into(), count: 0, after: None })
         );
     }
 
     #[test]
     fn an_answer_stays_an_answer_whatever_its_fields_are() {
-        let Some(Incoming::Ok(answer)) = Incoming::read(r#"{"type":"ok","re":7,"id":"x"}"#) else {
+        let Some(ServerEvent::Ok(answer)) = ServerEvent::read(r#"{"type":"ok","re":7,"id":"x"}"#)
+        else {
             panic!("it pairs with a question");
         };
         assert_eq!((answer.re.as_str(), answer.fields().number("id")), ("", None));
@@ -382,21 +403,24 @@ mod tests {
 
     #[test]
     fn absent_null_and_named_differ() {
-        let current = |line: &str| match Incoming::read(line) {
-            Some(Incoming::Kicked { current, .. }) => current,
+        let current = |line: &str| match ServerEvent::read(line) {
+            Some(ServerEvent::Kicked { current, .. }) => current,
             other => panic!("{other:?}"),
         };
-        assert_eq!(current(r#"{"type":"kicked"}"#), Change::Unchanged);
-        assert_eq!(current(r#"{"type":"kicked","current":null}"#), Change::Now(None));
+        assert_eq!(current(r#"{"type":"kicked"}"#), CurrentChange::Unchanged);
+        assert_eq!(current(r#"{"type":"kicked","current":null}"#), CurrentChange::Now(None));
         assert_eq!(
             current(r##"{"type":"kicked","current":"#b"}"##),
-            Change::Now(Some("#b".into()))
+            CurrentChange::Now(Some("#b".into()))
         );
     }
 
     #[test]
     fn no_text_can_move_the_cursor() {
         let line = r#"{"type":"notice","text":"a\u001b[2Jb\r\nc\u009b31m\u202ed\te"}"#;
-        assert_eq!(Incoming::read(line), Some(Incoming::Notice { text: "a[2Jb c31md e".into() }));
+        assert_eq!(
+            ServerEvent::read(line),
+            Some(ServerEvent::Notice { text: "a[2Jb c31md e".into() })
+        );
     }
 }

@@ -2,31 +2,24 @@
 
 use std::mem;
 
-use crate::incoming::Row;
+use super::because;
+use super::moderation::{and_banned, shown, until};
 use crate::proto::{EVERYWHERE, INVITE_SIGN, StatLine};
-use crate::running::{shown, until};
-use crate::show::{Shown, Tone};
-use crate::tell::because;
+use crate::server_event::JsonRow;
+use crate::show::{DisplayItem, Tone};
 
 /// Rows of one list that are kept until its `ok`. There are no more bans from one server.
 const MAX_ROWS: usize = 10_000;
 
-/// Types of lines about the whole server.
-const TYPES: &[&str] = &["announcement", "killed", "stats", "serverban"];
-
-pub(crate) fn is_about(kind: &str) -> bool {
-    TYPES.contains(&kind)
-}
-
 /// Turns lines about the whole server into what is shown of them, and keeps rows until their `ok`.
 #[derive(Debug, Default)]
-pub(crate) struct Governor {
+pub(crate) struct ServerModerationRenderer {
     rows: Vec<String>,
 }
 
-impl Governor {
+impl ServerModerationRenderer {
     /// What is shown of a line that is not the answer to one's own.
-    pub(crate) fn told(&mut self, row: &Row) -> Option<Shown> {
+    pub(crate) fn told(&mut self, row: &JsonRow) -> Option<DisplayItem> {
         let text = |name: &str| row.text(name).unwrap_or_default();
         let reason = because(row.text("reason").as_ref());
         let told = match text("type").as_str() {
@@ -37,7 +30,7 @@ impl Governor {
             "killed" => {
                 let by = row.text("by").map(|by| format!("{by}, an operator of the server,"));
                 let by = by.unwrap_or_else(|| "The server's operator".to_owned());
-                let banned = crate::running::and_banned(row, "you");
+                let banned = and_banned(row.ban(), "you");
                 format!("{by} ended your connection{banned}{reason}")
             }
             "stats" => {
@@ -47,14 +40,14 @@ impl Governor {
             _ => {
                 let by = row.text("by").unwrap_or_else(|| "the shell".to_owned());
                 let time = row.time().map(shown).unwrap_or_default();
-                let (target, until) = (text("target"), until(row));
+                let (target, until) = (text("target"), until(row.moment("until")));
                 return self.keep(format!("  {target}{until}, by {by} {time}{reason}"));
             }
         };
-        Some(Shown::Told { tone: Tone::Calling, text: told })
+        Some(DisplayItem::Told { tone: Tone::Calling, text: told })
     }
 
-    fn keep(&mut self, row: String) -> Option<Shown> {
+    fn keep(&mut self, row: String) -> Option<DisplayItem> {
         if self.rows.len() < MAX_ROWS {
             self.rows.push(row);
         }
@@ -62,7 +55,7 @@ impl Governor {
     }
 
     /// What is shown of the `ok` to a command of these; `None` for others.
-    pub(crate) fn answered(&mut self, re: &str, fields: &Row) -> Option<Vec<Shown>> {
+    pub(crate) fn answered(&mut self, re: &str, fields: &JsonRow) -> Option<Vec<DisplayItem>> {
         let rows = mem::take(&mut self.rows);
         let text = |name: &str| fields.text(name).unwrap_or_default();
         let count = fields.number("count").unwrap_or(0);
@@ -76,16 +69,16 @@ impl Governor {
                 let connections = if count == 1 { "connection" } else { "connections" };
                 format!("It was told on {count} {connections}.")
             }
-            ("stats", _) => return Some(rows.into_iter().map(Shown::told).collect()),
+            ("stats", _) => return Some(rows.into_iter().map(DisplayItem::told).collect()),
             ("invitation", _) => {
                 let invite = format!("{INVITE_SIGN}{}", text("invite"));
                 format!(
                     "{invite} is good for one account{}. Somebody types /register {invite} with it.",
-                    until(fields)
+                    until(fields.moment("until"))
                 )
             }
             ("ban", Some(target)) => {
-                let until = until(fields);
+                let until = until(fields.moment("until"));
                 let ended = match count {
                     0 => "nobody of them was here".to_owned(),
                     1 => "1 connection was ended".to_owned(),
@@ -102,7 +95,7 @@ impl Governor {
                     1 => "1 ban from this server:".to_owned(),
                     count => format!("{count} bans from this server:"),
                 };
-                return Some(std::iter::once(head).chain(rows).map(Shown::told).collect());
+                return Some(std::iter::once(head).chain(rows).map(DisplayItem::told).collect());
             }
             ("unban", Some(target)) if fields.flag("changed") == Some(false) => format!(
                 "{target} was not banned from this server. /ban {EVERYWHERE} lists the bans."
@@ -110,6 +103,6 @@ impl Governor {
             ("unban", Some(target)) => format!("{target} may enter this server again."),
             _ => return None,
         };
-        Some(vec![Shown::told(told)])
+        Some(vec![DisplayItem::told(told)])
     }
 }

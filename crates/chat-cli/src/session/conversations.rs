@@ -1,10 +1,7 @@
 //! Which channels one is in, how far one has read each conversation, and where one's lines go.
 
-use std::collections::VecDeque;
-
-use super::goal::Goal;
-use crate::outbox::Unread;
-use crate::show::same_name;
+use crate::mention::same_name;
+use crate::output_queue::UnreadCount;
 
 /// Conversations of which it is known how far they were read; more than one can be in (50 on a usual
 /// server), so that only what was left long ago is forgotten.
@@ -15,7 +12,7 @@ const MAX_CHATS: usize = 50;
 
 /// Where one is.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct Conversations {
     /// In the order of entry.
     channels: Vec<String>,
     current: Option<String>,
@@ -24,20 +21,20 @@ pub(super) struct Places {
     /// On the way through all of the channels: what is new in one stays so.
     passing: bool,
     /// The one heard of last stands last.
-    read: Vec<Read>,
+    read: Vec<ReadPosition>,
     /// What was said elsewhere; the one in which something was said last stands last.
-    unread: Vec<Unread>,
+    unread: Vec<UnreadCount>,
 }
 
 /// How far a conversation was read.
 #[derive(Debug)]
-struct Read {
+struct ReadPosition {
     place: String,
     /// The last line shown; `None` in a private chat in which nothing was said yet.
     last: Option<u64>,
 }
 
-impl Places {
+impl Conversations {
     pub(super) fn current(&self) -> Option<&str> {
         self.current.as_deref()
     }
@@ -156,7 +153,7 @@ impl Places {
     }
 
     /// What was said elsewhere since one was there; the latest last.
-    pub(super) fn unread(&self) -> &[Unread] {
+    pub(super) fn unread(&self) -> &[UnreadCount] {
         &self.unread
     }
 
@@ -168,7 +165,7 @@ impl Places {
         let at = self.unread.iter().position(|unread| same_name(&unread.place, place));
         let mut unread = match at {
             Some(at) => self.unread.remove(at),
-            None => Unread { place: place.to_owned(), count: 0, calls: false },
+            None => UnreadCount { place: place.to_owned(), count: 0, calls: false },
         };
         unread.count = unread.count.saturating_add(count);
         unread.calls |= calls;
@@ -220,15 +217,16 @@ impl Places {
         self.read.retain(|read| !same_name(&read.place, place));
     }
 
-    fn entry(&mut self, place: &str) -> &mut Read {
+    fn entry(&mut self, place: &str) -> &mut ReadPosition {
         let at = self.read.iter().position(|read| same_name(&read.place, place));
         let read = match at {
             Some(at) => self.read.remove(at),
-            None => Read { place: place.to_owned(), last: None },
+            None => ReadPosition { place: place.to_owned(), last: None },
         };
         if self.read.len() >= MAX_READ {
             // One is not in it, or in more channels than are kept: then the oldest has to do.
-            let unused = |read: &Read| !self.channels.iter().any(|own| same_name(own, &read.place));
+            let unused =
+                |read: &ReadPosition| !self.channels.iter().any(|own| same_name(own, &read.place));
             let oldest = self.read.iter().position(unused).unwrap_or(0);
             self.read.remove(oldest);
         }
@@ -250,7 +248,7 @@ impl Places {
         if let Some(at) = self.read.iter().position(|read| same_name(&read.place, &from)) {
             let last = self.read.remove(at).last;
             self.forget_last(&to);
-            self.read.push(Read { place: to, last });
+            self.read.push(ReadPosition { place: to, last });
         }
     }
 
@@ -261,21 +259,6 @@ impl Places {
         };
         chats().skip(chats().count().saturating_sub(MAX_CHATS))
     }
-
-    /// What leads back to all of it after a reconnection, the current conversation last.
-    pub(super) fn goals(&self) -> VecDeque<Goal> {
-        let current = self.current.as_deref().unwrap_or_default();
-        let is_current = |channel: &&String| same_name(channel, current);
-        let others = self.channels.iter().filter(|channel| !is_current(channel));
-        let last = self.channels.iter().filter(is_current);
-        let chats = self.chats().map(|chat| Goal::catch_up(chat, self.last(chat)));
-        let channels = others.chain(last).map(|channel| Goal::enter(channel, self.last(channel)));
-        let mut goals: VecDeque<Goal> = chats.chain(channels).collect();
-        if let Some(user) = current.strip_prefix('@') {
-            goals.push_back(Goal::Reopen { user: user.to_owned(), tries: 0 });
-        }
-        goals
-    }
 }
 
 #[cfg(test)]
@@ -284,25 +267,25 @@ mod tests {
 
     #[test]
     fn how_far_one_has_read_is_bounded_and_keeps_the_channels_one_is_in() {
-        let mut places = Places::default();
-        places.entered("#home");
-        places.set_last("#home", Some(7));
+        let mut conversations = Conversations::default();
+        conversations.entered("#home");
+        conversations.set_last("#home", Some(7));
         for n in 0..2 * MAX_READ {
-            places.set_last(&format!("@n{n}"), Some(1));
+            conversations.set_last(&format!("@n{n}"), Some(1));
         }
-        assert_eq!(places.read.len(), MAX_READ);
-        assert_eq!(places.last("#HOME"), Some(7));
-        assert_eq!(places.last("@n0"), None);
+        assert_eq!(conversations.read.len(), MAX_READ);
+        assert_eq!(conversations.last("#HOME"), Some(7));
+        assert_eq!(conversations.last("@n0"), None);
     }
 
     #[test]
     fn only_a_live_line_can_lead_back() {
-        let mut places = Places::default();
-        places.set_last("@bob", Some(57));
-        places.raise_last("@bob", Some(3));
-        assert_eq!(places.last("@bob"), Some(57));
-        places.set_last("@bob", Some(1));
-        places.renamed("bob", "rob");
-        assert_eq!((places.last("@bob"), places.last("@rob")), (None, Some(1)));
+        let mut conversations = Conversations::default();
+        conversations.set_last("@bob", Some(57));
+        conversations.raise_last("@bob", Some(3));
+        assert_eq!(conversations.last("@bob"), Some(57));
+        conversations.set_last("@bob", Some(1));
+        conversations.renamed("bob", "rob");
+        assert_eq!((conversations.last("@bob"), conversations.last("@rob")), (None, Some(1)));
     }
 }

@@ -6,23 +6,23 @@ use chat_proto::secret::check_password;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use zeroize::Zeroizing;
 
-use crate::input::Input;
+use crate::input::UserInput;
 use crate::proto::{Secret, clean};
 
 /// Room for the longest password, so that typing one leaves no copies in memory.
 const ROOM: usize = chat_proto::limits::MAX_LINE_BYTES;
 
 /// A line that waits for its passwords.
-pub(super) struct Asking {
+pub(super) struct PasswordPrompt {
     line: String,
     /// What is asked for: the rest of it, first what is typed now.
-    steps: Vec<Step>,
+    steps: Vec<PasswordStep>,
     given: Vec<Secret>,
     text: Zeroizing<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+enum PasswordStep {
     /// One that there is.
     Present(String),
     /// One that there is to be.
@@ -33,28 +33,35 @@ enum Step {
 
 /// What a key asks of the world outside.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum PromptOutcome {
     /// Nothing.
     Wait,
     /// Only a sentence to tell.
     Tell(String),
     /// All was typed; this is for the client.
-    Give(Input),
+    Give(UserInput),
     /// It is not to be.
     Stop(String),
 }
 
-impl Asking {
+impl PasswordPrompt {
     /// Whether a line lacks a password; the sentence is to be told before.
     pub(super) fn before(line: &str) -> Option<(Self, Option<&'static str>)> {
         let (steps, told) = match parse(line).command.ok()? {
-            Command::Register { password: None, .. } => (vec![Step::New, Step::Again], None),
-            Command::Login(name, None) => (vec![Step::Present(format!("of {name}"))], None),
-            Command::Password(None) => {
-                (vec![Step::Present("until now".into()), Step::New, Step::Again], None)
+            Command::Register { password: None, .. } => {
+                (vec![PasswordStep::New, PasswordStep::Again], None)
             }
+            Command::Login(name, None) => (vec![PasswordStep::Present(format!("of {name}"))], None),
+            Command::Password(None) => (
+                vec![
+                    PasswordStep::Present("until now".into()),
+                    PasswordStep::New,
+                    PasswordStep::Again,
+                ],
+                None,
+            ),
             Command::Forget(None) => (
-                vec![Step::Present("of the account".into())],
+                vec![PasswordStep::Present("of the account".into())],
                 Some("This erases the account and all that it wrote. An empty line keeps it."),
             ),
             _ => return None,
@@ -67,9 +74,9 @@ impl Asking {
     /// What stands before the cursor.
     pub(super) fn prompt(&self) -> String {
         match self.steps.first() {
-            Some(Step::Present(whose)) => format!("Password {whose}: "),
-            Some(Step::New) | None => "New password: ".into(),
-            Some(Step::Again) => "The same again: ".into(),
+            Some(PasswordStep::Present(whose)) => format!("Password {whose}: "),
+            Some(PasswordStep::New) | None => "New password: ".into(),
+            Some(PasswordStep::Again) => "The same again: ".into(),
         }
     }
 
@@ -80,7 +87,7 @@ impl Asking {
         }
     }
 
-    pub(super) fn key(&mut self, key: KeyEvent) -> Wish {
+    pub(super) fn key(&mut self, key: KeyEvent) -> PromptOutcome {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Enter => return self.enter(),
@@ -95,47 +102,47 @@ impl Asking {
             }
             _ => {}
         }
-        Wish::Wait
+        PromptOutcome::Wait
     }
 
-    fn enter(&mut self) -> Wish {
+    fn enter(&mut self) -> PromptOutcome {
         let typed = Secret::typed(&self.text);
         self.text.clear();
         let Some(typed) = typed else { return self.stop() };
         match self.steps.first() {
-            Some(Step::New) => {
+            Some(PasswordStep::New) => {
                 if let Err(unfit) = check_password(typed.expose()) {
-                    return Wish::Tell(Refusal::bad_password(unfit).text().to_owned());
+                    return PromptOutcome::Tell(Refusal::bad_password(unfit).text().to_owned());
                 }
             }
-            Some(Step::Again) if self.given.last() != Some(&typed) => {
+            Some(PasswordStep::Again) if self.given.last() != Some(&typed) => {
                 self.given.pop();
-                self.steps.insert(0, Step::New);
-                return Wish::Tell("They are not the same. Once more, both.".into());
+                self.steps.insert(0, PasswordStep::New);
+                return PromptOutcome::Tell("They are not the same. Once more, both.".into());
             }
             _ => {}
         }
-        if self.steps.remove(0) != Step::Again {
+        if self.steps.remove(0) != PasswordStep::Again {
             self.given.push(typed);
         }
-        if self.steps.is_empty() { Wish::Give(self.whole()) } else { Wish::Wait }
+        if self.steps.is_empty() { PromptOutcome::Give(self.whole()) } else { PromptOutcome::Wait }
     }
 
     /// The line with its passwords. An old and a new one can't both stand on it if there is a blank in one: then
     /// the server is to ask for them.
-    fn whole(&mut self) -> Input {
+    fn whole(&mut self) -> UserInput {
         let blank = |secret: &Secret| secret.expose().contains(' ');
         let given = std::mem::take(&mut self.given);
         if given.len() > 1 && given.iter().any(blank) {
-            return Input::Asked(self.line.clone(), given);
+            return UserInput::Asked(self.line.clone(), given);
         }
         let words: Vec<_> = given.iter().map(Secret::expose).collect();
-        Input::Line(format!("{} {}", self.line, words.join(" ")))
+        UserInput::Line(format!("{} {}", self.line, words.join(" ")))
     }
 
-    fn stop(&mut self) -> Wish {
+    fn stop(&mut self) -> PromptOutcome {
         let word = self.line.split(' ').next().unwrap_or_default();
-        Wish::Stop(format!("{word} was not sent."))
+        PromptOutcome::Stop(format!("{word} was not sent."))
     }
 }
 
@@ -145,7 +152,7 @@ mod tests {
 
     /// What comes of typing these lines one after the other.
     fn types(line: &str, typed: &[&str]) -> Vec<String> {
-        let (mut asking, told) = Asking::before(line).unwrap();
+        let (mut asking, told) = PasswordPrompt::before(line).unwrap();
         let mut seen: Vec<_> = told.map(ToOwned::to_owned).into_iter().collect();
         for text in typed {
             seen.push(asking.prompt());
@@ -153,14 +160,14 @@ mod tests {
                 asking.key(KeyEvent::from(KeyCode::Char(c)));
             }
             match asking.key(KeyEvent::from(KeyCode::Enter)) {
-                Wish::Wait => {}
-                Wish::Tell(text) | Wish::Stop(text) => seen.push(text),
-                Wish::Give(Input::Line(line)) => seen.push(line),
-                Wish::Give(Input::Asked(line, secrets)) => {
+                PromptOutcome::Wait => {}
+                PromptOutcome::Tell(text) | PromptOutcome::Stop(text) => seen.push(text),
+                PromptOutcome::Give(UserInput::Line(line)) => seen.push(line),
+                PromptOutcome::Give(UserInput::Asked(line, secrets)) => {
                     seen.push(line);
                     seen.extend(secrets.iter().map(|secret| secret.expose().to_owned()));
                 }
-                Wish::Give(other) => panic!("{other:?}"),
+                PromptOutcome::Give(other) => panic!("{other:?}"),
             }
         }
         seen
@@ -223,7 +230,7 @@ mod tests {
             assert_eq!(types(line, typed), seen, "{line} {typed:?}");
         }
         for whole in ["/login alice sesame", "/register sesame", "/password a b", "/users", "hi"] {
-            assert!(Asking::before(whole).is_none(), "{whole}");
+            assert!(PasswordPrompt::before(whole).is_none(), "{whole}");
         }
     }
 
@@ -236,17 +243,17 @@ mod tests {
 
     #[test]
     fn keys() {
-        let (mut asking, _) = Asking::before("/login alice").unwrap();
+        let (mut asking, _) = PasswordPrompt::before("/login alice").unwrap();
         let control = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
         asking.paste("wrong\nline");
-        assert_eq!(asking.key(control('u')), Wish::Wait);
+        assert_eq!(asking.key(control('u')), PromptOutcome::Wait);
         asking.paste("sesamee");
         asking.key(KeyEvent::from(KeyCode::Backspace));
         asking.key(KeyEvent::from(KeyCode::Up));
         let given = asking.key(control('m'));
-        assert_eq!(given, Wish::Give(Input::Line("/login alice sesame".into())));
+        assert_eq!(given, PromptOutcome::Give(UserInput::Line("/login alice sesame".into())));
         for key in [control('c'), control('d'), KeyEvent::from(KeyCode::Esc)] {
-            assert_eq!(asking.key(key), Wish::Stop("/login was not sent.".into()));
+            assert_eq!(asking.key(key), PromptOutcome::Stop("/login was not sent.".into()));
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) enum WhenFull {
 
 /// Where a line belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stream {
+pub(crate) enum OutputStream {
     Out,
     Err,
 }
@@ -44,12 +44,12 @@ pub(crate) struct Prompt {
     /// Whether it is to be told once somebody begins to type.
     pub(crate) wants_beginning: bool,
     /// What was said elsewhere since one was there; the conversation in which something was said last comes last.
-    pub(crate) unread: Vec<Unread>,
+    pub(crate) unread: Vec<UnreadCount>,
 }
 
 /// Lines of a conversation that isn't the current one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unread {
+pub(crate) struct UnreadCount {
     /// `#general` or `@bob`.
     pub(crate) place: String,
     pub(crate) count: u64,
@@ -59,10 +59,10 @@ pub(crate) struct Unread {
 
 /// What the writer finds.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Batch {
+pub(crate) struct OutputBatch {
     /// Lines dropped before the first of `lines`.
     pub(crate) dropped: u64,
-    pub(crate) lines: Vec<(Stream, String)>,
+    pub(crate) lines: Vec<(OutputStream, String)>,
     pub(crate) bell: bool,
     pub(crate) keys: Vec<Event>,
     pub(crate) prompt: Option<Prompt>,
@@ -71,10 +71,10 @@ pub(crate) struct Batch {
 }
 
 /// See the module.
-pub(crate) struct Outbox {
+pub(crate) struct OutputQueue {
     when_full: WhenFull,
     /// Locked for moments only: to put something in or to take a batch out.
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<QueueState>,
     /// The writer, asleep until there is something.
     filled: Condvar,
     /// Whoever puts lines in, asleep until there is room or nobody writes any more.
@@ -82,9 +82,9 @@ pub(crate) struct Outbox {
 }
 
 #[derive(Default)]
-struct Waiting {
+struct QueueState {
     dropped: u64,
-    lines: VecDeque<(Stream, String)>,
+    lines: VecDeque<(OutputStream, String)>,
     bell: bool,
     keys: VecDeque<Event>,
     prompt: Option<Prompt>,
@@ -101,7 +101,7 @@ pub(crate) enum Broken {
     Lost,
 }
 
-impl Outbox {
+impl OutputQueue {
     pub(crate) fn new(when_full: WhenFull) -> Self {
         Self {
             when_full,
@@ -111,12 +111,12 @@ impl Outbox {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, QueueState> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A line, without its ending, and whether it rings the bell.
-    pub(crate) fn put(&self, stream: Stream, line: String, bell: bool) {
+    pub(crate) fn put(&self, stream: OutputStream, line: String, bell: bool) {
         let mut waiting = self.waiting();
         if waiting.broken.is_some() {
             return;
@@ -186,7 +186,7 @@ impl Outbox {
     }
 
     /// For the writer: waits until there is something.
-    pub(crate) fn take(&self) -> Batch {
+    pub(crate) fn take(&self) -> OutputBatch {
         let mut waiting = self.waiting();
         while waiting.is_empty() {
             waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
@@ -198,15 +198,15 @@ impl Outbox {
     }
 }
 
-impl Waiting {
+impl QueueState {
     fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.keys.is_empty() && self.prompt.is_none() && !self.closed
     }
 
-    fn batch(&mut self) -> Batch {
+    fn batch(&mut self) -> OutputBatch {
         let count = self.lines.len().min(MAX_BATCH);
         let lines = self.lines.drain(..count).collect();
-        Batch {
+        OutputBatch {
             dropped: mem::take(&mut self.dropped),
             lines,
             bell: mem::take(&mut self.bell),
@@ -221,25 +221,25 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    fn put(outbox: &Outbox, line: &(impl ToString + ?Sized)) {
-        outbox.put(Stream::Out, line.to_string(), false);
+    fn put(output: &OutputQueue, line: &(impl ToString + ?Sized)) {
+        output.put(OutputStream::Out, line.to_string(), false);
     }
 
     #[test]
     fn a_stopped_terminal_loses_the_oldest_and_is_told_how_many() {
-        let outbox = Outbox::new(WhenFull::DropOldest);
+        let output = OutputQueue::new(WhenFull::DropOldest);
         for n in 0..MAX_LINES + 3 {
-            put(&outbox, &n);
+            put(&output, &n);
         }
-        assert!(outbox.has_room());
-        let batch = outbox.take();
+        assert!(output.has_room());
+        let batch = output.take();
         assert_eq!((batch.dropped, batch.lines.len(), batch.last), (3, MAX_BATCH, false));
         assert_eq!(batch.lines[0].1, "3");
-        put(&outbox, "more");
-        outbox.close();
+        put(&output, "more");
+        output.close();
         let mut rest = Vec::new();
         loop {
-            let batch = outbox.take();
+            let batch = output.take();
             assert_eq!(batch.dropped, 0);
             rest.extend(batch.lines);
             if batch.last {
@@ -252,36 +252,36 @@ mod tests {
 
     #[test]
     fn a_pipe_loses_nothing_and_says_when_there_is_no_room() {
-        let outbox = Outbox::new(WhenFull::Wait);
+        let output = OutputQueue::new(WhenFull::Wait);
         for n in 0..MAX_LINES {
-            assert!(outbox.has_room());
-            put(&outbox, &n);
+            assert!(output.has_room());
+            put(&output, &n);
         }
-        assert!(!outbox.has_room());
-        put(&outbox, "one of a batch that was under way");
-        assert_eq!(outbox.take().dropped, 0);
-        assert!(outbox.has_room());
+        assert!(!output.has_room());
+        put(&output, "one of a batch that was under way");
+        assert_eq!(output.take().dropped, 0);
+        assert!(output.has_room());
     }
 
     #[test]
     fn what_nobody_reads_is_forgotten() {
-        let outbox = Outbox::new(WhenFull::Wait);
-        put(&outbox, "a");
-        outbox.break_off(Broken::Unwanted);
-        put(&outbox, "b");
-        outbox.close();
-        assert!(outbox.is_broken() && outbox.has_room());
-        assert_eq!(outbox.take(), Batch { last: true, ..Batch::default() });
+        let output = OutputQueue::new(WhenFull::Wait);
+        put(&output, "a");
+        output.break_off(Broken::Unwanted);
+        put(&output, "b");
+        output.close();
+        assert!(output.is_broken() && output.has_room());
+        assert_eq!(output.take(), OutputBatch { last: true, ..OutputBatch::default() });
     }
 
     #[test]
     fn the_latest_prompt_counts_and_one_bell_is_enough() {
-        let outbox = Outbox::new(WhenFull::DropOldest);
+        let output = OutputQueue::new(WhenFull::DropOldest);
         for text in ["a", "b"] {
-            outbox.set_prompt(Prompt { text: text.into(), ready: true, ..Prompt::default() });
-            outbox.put(Stream::Out, text.into(), true);
+            output.set_prompt(Prompt { text: text.into(), ready: true, ..Prompt::default() });
+            output.put(OutputStream::Out, text.into(), true);
         }
-        let batch = outbox.take();
+        let batch = output.take();
         assert_eq!(batch.prompt.unwrap().text, "b");
         assert!(batch.bell);
     }

@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use super::unsaid::{Fate, Item, Line, Sent};
-use super::{Asked, Mode, Now, Session, Stage};
-use crate::incoming::Answer;
-use crate::pause::pause;
+use super::outbox::{OutboxItem, PendingMessage, ResendDecision, SendRecord};
+use super::{ClientSession, Mode, Now, PendingRequest, SessionStage};
+use crate::backoff::backoff;
+use crate::input_line::{InputLine, MessageTarget, holds_password};
 use crate::proto::Secret;
-use crate::show::Shown;
-use crate::typed::{Aim, Typed, holds_password};
+use crate::server_event::OkAnswer;
+use crate::show::DisplayItem;
 
 /// Things typed that may wait in a terminal; some screens of text, and less than a server's burst.
-pub(crate) const MAX_UNSAID: usize = 100;
+pub(crate) const MAX_OUTBOX: usize = 100;
 /// How often a pipe sends a line that is refused for the moment: for half a minute in all.
 pub(super) const MAX_PIPE_TRIES: u32 = 5;
 /// After a reconnection somebody who isn't there may be on the way back for this long, by which time a client
@@ -21,23 +21,23 @@ const RETURNING: Duration = Duration::from_secs(15);
 /// Lines that are given back one by one.
 pub(super) const TOLD_UNSAID: usize = 10;
 
-impl Session {
+impl ClientSession {
     /// Something typed that isn't answered by the client itself.
-    pub(super) fn put(&mut self, typed: Typed, now: Now) {
-        if self.wish.mode == Mode::Terminal && self.unsaid.len() >= MAX_UNSAID {
-            let wait = format!("{MAX_UNSAID} lines wait already");
-            return self.show(Shown::warning(format!("Not said, {wait}: {}", back(&typed))));
+    pub(super) fn put(&mut self, typed: InputLine, now: Now) {
+        if self.options.mode == Mode::Terminal && self.outbox.len() >= MAX_OUTBOX {
+            let wait = format!("{MAX_OUTBOX} lines wait already");
+            return self.show(DisplayItem::warning(format!("Not said, {wait}: {}", back(&typed))));
         }
         // Where a line goes is settled when it is typed, unless a command before it may change that.
-        let early = !self.unsaid.has_command() && !self.is_asked_by_person() && self.is_settled();
+        let early = !self.outbox.has_command() && !self.is_asked_by_person() && self.is_settled();
         let place = early.then(|| self.place_of_lines().map(ToOwned::to_owned)).flatten();
         let writer = self.last_writer.as_ref().filter(|_| early).map(|user| format!("@{user}"));
         self.keys += 1;
-        self.unsaid.push(typed, format!("{:x}-{}", self.wish.seed, self.keys));
-        if let Some(line) = self.unsaid.last_line()
+        self.outbox.push(typed, format!("{:x}-{}", self.options.seed, self.keys));
+        if let Some(line) = self.outbox.last_line()
             && line.to.is_none()
         {
-            line.to = if line.saying.aim == Aim::Writer { writer } else { place };
+            line.to = if line.saying.aim == MessageTarget::Writer { writer } else { place };
         }
         self.say_next(now);
     }
@@ -45,38 +45,43 @@ impl Session {
     /// The conversation one is in, also while the connection is being made again.
     pub(super) fn place_of_lines(&self) -> Option<&str> {
         match &self.stage {
-            Stage::Entering { home, .. } => home.as_deref(),
-            _ => self.places.current(),
+            SessionStage::Entering { home, .. } => home.as_deref(),
+            _ => self.conversations.current(),
         }
     }
 
     fn is_asked_by_person(&self) -> bool {
-        self.asked.iter().any(|asked| matches!(asked, Asked::Typed(_)))
+        self.pending.iter().any(|pending| matches!(pending, PendingRequest::Typed(_)))
     }
 
     /// Sends the next thing typed, if it is its turn.
     pub(super) fn say_next(&mut self, now: Now) {
-        while matches!(self.stage, Stage::Ready { .. })
+        while matches!(self.stage, SessionStage::Ready { .. })
             && self.retry_at.is_none()
-            && !self.asked.iter().any(|asked| matches!(asked, Asked::Typed(_) | Asked::Line))
+            && !self
+                .pending
+                .iter()
+                .any(|pending| matches!(pending, PendingRequest::Typed(_) | PendingRequest::Line))
         {
             if self.password_asked {
-                match self.unsaid.pop() {
+                match self.outbox.pop() {
                     None => break,
-                    Some(Item::Command(typed) | Item::Line(Line { typed, .. })) => {
+                    Some(
+                        OutboxItem::Command(typed) | OutboxItem::Line(PendingMessage { typed, .. }),
+                    ) => {
                         self.send_password(&Secret::new(&typed.line), now);
                     }
                 }
                 continue;
             }
-            match self.unsaid.first() {
+            match self.outbox.first() {
                 None => break,
-                Some(Item::Command(_)) => {
-                    if let Some(Item::Command(typed)) = self.unsaid.pop() {
+                Some(OutboxItem::Command(_)) => {
+                    if let Some(OutboxItem::Command(typed)) = self.outbox.pop() {
                         self.send(typed, now);
                     }
                 }
-                Some(Item::Line(line)) => {
+                Some(OutboxItem::Line(line)) => {
                     let line = line.clone();
                     self.say(line, now);
                 }
@@ -85,46 +90,47 @@ impl Session {
         self.quit_when_all_is_said(now);
     }
 
-    fn say(&mut self, line: Line, now: Now) {
+    fn say(&mut self, line: PendingMessage, now: Now) {
         let me = self.me.clone().unwrap_or_default();
         let to = line.to.clone().or_else(|| match line.saying.aim {
-            Aim::Writer => self.last_writer.as_ref().map(|user| format!("@{user}")),
-            _ => self.places.current().map(ToOwned::to_owned),
+            MessageTarget::Writer => self.last_writer.as_ref().map(|user| format!("@{user}")),
+            _ => self.conversations.current().map(ToOwned::to_owned),
         });
         let Some(to) = to else {
             // There is nowhere to say it, which the server tells best.
-            self.unsaid.pop();
+            self.outbox.pop();
             return self.send(line.typed, now);
         };
         match line.fate(&me) {
-            Fate::Send => {}
-            Fate::Said => {
+            ResendDecision::Send => {}
+            ResendDecision::Said => {
                 // It was shown where it stands.
-                self.unsaid.pop();
+                self.outbox.pop();
                 return;
             }
-            Fate::Unknown => {
-                self.unsaid.pop();
-                return self.show(Shown::warning(format!(
+            ResendDecision::Unknown => {
+                self.outbox.pop();
+                return self.show(DisplayItem::warning(format!(
                     "It can't be told whether this was said into {to}: {}. /history {to} shows it if it was.",
                     back(&line.typed)
                 )));
             }
         }
         self.go_home(now);
-        let Some(request) = line.request(&to, self.places.current()) else {
-            self.unsaid.pop();
+        let Some(request) = line.request(&to, self.conversations.current()) else {
+            self.outbox.pop();
             let text = back(&line.typed);
-            return self.show(Shown::warning(format!("Not said, you are not in {to} now: {text}")));
+            return self
+                .show(DisplayItem::warning(format!("Not said, you are not in {to} now: {text}")));
         };
-        let after = self.places.last(&to).or_else(|| to.starts_with('#').then_some(0));
-        if self.wish.mode == Mode::Terminal && line.typed.is_command() && line.sent.is_none() {
-            self.show(Shown::Typed { line: line.typed.discreet() });
+        let after = self.conversations.last(&to).or_else(|| to.starts_with('#').then_some(0));
+        if self.options.mode == Mode::Terminal && line.typed.is_command() && line.sent.is_none() {
+            self.show(DisplayItem::Typed { line: line.typed.discreet() });
         }
-        if let Some(line) = self.unsaid.first_line() {
+        if let Some(line) = self.outbox.first_line() {
             line.to = Some(to);
             // Of a line with a key that may be stored already the first sending counts.
-            line.sent.get_or_insert(Sent {
+            line.sent.get_or_insert(SendRecord {
                 by: me,
                 after,
                 uncertain: false,
@@ -132,13 +138,13 @@ impl Session {
                 found: None,
             });
         }
-        self.ask(Asked::Line, request, now);
+        self.ask(PendingRequest::Line, request, now);
         self.look_up_rest(now);
     }
 
     /// The line is said.
-    pub(super) fn said(&mut self, answer: &Answer, now: Now) {
-        let Some(Item::Line(line)) = self.unsaid.pop() else { return };
+    pub(super) fn said(&mut self, answer: &OkAnswer, now: Now) {
+        let Some(OutboxItem::Line(line)) = self.outbox.pop() else { return };
         self.stalls = 0;
         let id = answer.fields().number("id");
         let found = line.sent.as_ref().and_then(|sent| sent.found);
@@ -151,17 +157,17 @@ impl Session {
 
     /// The line is refused, for the moment or for good.
     pub(super) fn not_said(&mut self, code: String, text: String, now: Now) {
-        let Some(line) = self.unsaid.first_line() else { return };
+        let Some(line) = self.outbox.first_line() else { return };
         let to_person = line.to.as_deref().is_some_and(|to| to.starts_with('@'));
         let back_at = self.back_at.filter(|_| to_person && code == "no-such-user");
         let returning = back_at.is_some_and(|at| now.instant.duration_since(at) < RETURNING);
         let momentary = code == "unavailable" || returning;
-        let out_of_patience = self.wish.mode == Mode::Pipe && line.tries >= MAX_PIPE_TRIES;
+        let out_of_patience = self.options.mode == Mode::Pipe && line.tries >= MAX_PIPE_TRIES;
         if momentary && !out_of_patience {
             line.tries += 1;
             let first = line.tries == 1;
             let said = line.saying.text.clone();
-            let pause = pause(self.stalls, now.luck);
+            let pause = backoff(self.stalls, now.jitter);
             self.stalls = self.stalls.saturating_add(1);
             self.retry_at = Some(now.instant + pause);
             if first {
@@ -173,26 +179,26 @@ impl Session {
             return;
         }
         let typed = line.typed.clone();
-        self.unsaid.pop();
+        self.outbox.pop();
         self.show_refusal(code, text);
-        if self.wish.mode == Mode::Terminal {
-            self.show(Shown::warning(format!("Not said: {}", back(&typed))));
+        if self.options.mode == Mode::Terminal {
+            self.show(DisplayItem::warning(format!("Not said: {}", back(&typed))));
         }
     }
 
     /// What the person has to know while it goes on.
     pub(super) fn warn(&mut self, text: String) {
-        match self.wish.mode {
-            Mode::Terminal => self.show(Shown::warning(text)),
-            Mode::Pipe => self.actions.push(super::Action::Complain(text)),
+        match self.options.mode {
+            Mode::Terminal => self.show(DisplayItem::warning(text)),
+            Mode::Pipe => self.actions.push(super::SessionAction::Complain(text)),
         }
     }
 
     /// What is typed without a connection waits, and the person knows.
-    pub(super) fn put_offline(&mut self, typed: Typed, now: Now) {
-        let full = self.unsaid.len() >= MAX_UNSAID;
+    pub(super) fn put_offline(&mut self, typed: InputLine, now: Now) {
+        let full = self.outbox.len() >= MAX_OUTBOX;
         if typed.saying().is_none() || (self.place_of_lines().is_none() && !typed.has_target()) {
-            return self.show(Shown::warning(format!(
+            return self.show(DisplayItem::warning(format!(
                 "Not sent, there is no connection: {}",
                 back(&typed)
             )));
@@ -200,27 +206,29 @@ impl Session {
         let text = typed.discreet();
         self.put(typed, now);
         if !full {
-            let to = self.unsaid.last_line().and_then(|line| line.to.clone());
+            let to = self.outbox.last_line().and_then(|line| line.to.clone());
             let into = to.map(|to| format!(" into {to}")).unwrap_or_default();
-            self.show(Shown::warning(format!(
+            self.show(DisplayItem::warning(format!(
                 "Not said yet: {text} (it goes{into} once the connection is back)"
             )));
         }
     }
 
     /// Gives lines back to the person.
-    pub(super) fn tell_back(&mut self, why: &str, lines: &[Typed]) {
+    pub(super) fn tell_back(&mut self, why: &str, lines: &[InputLine]) {
         for typed in lines.iter().take(TOLD_UNSAID) {
-            self.show(Shown::warning(format!("{why}: {}", back(typed))));
+            self.show(DisplayItem::warning(format!("{why}: {}", back(typed))));
         }
         if let Some(more) = lines.len().checked_sub(TOLD_UNSAID).filter(|more| *more > 0) {
-            self.show(Shown::warning(format!("{why}: {more} more lines (Up brings them back)")));
+            self.show(DisplayItem::warning(format!(
+                "{why}: {more} more lines (Up brings them back)"
+            )));
         }
     }
 }
 
 /// The line, and how to have it again; one with a password nobody has again.
-fn back(typed: &Typed) -> String {
+fn back(typed: &InputLine) -> String {
     let line = typed.discreet();
     if typed.secret || holds_password(&typed.line) {
         line

@@ -11,7 +11,7 @@ pub(crate) fn same_name(one: &str, other: &str) -> bool {
 }
 
 /// Where the name stands first in the text, as a word of its own and in any case.
-pub(super) fn first(text: &str, name: &str) -> Option<Range<usize>> {
+pub(crate) fn first(text: &str, name: &str) -> Option<Range<usize>> {
     word_at(text, name, false)
 }
 

@@ -1,7 +1,7 @@
 //! What the client says of the JSON form is, word for word, what the server says in text form.
 
-mod governing;
-mod running;
+mod moderation;
+mod server_moderation;
 
 use chat_proto::conversation::Conversation;
 use chat_proto::encoding::encoded;
@@ -18,7 +18,7 @@ use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
 use super::*;
-use crate::show::{Look, line};
+use crate::show::{DisplayStyle, line};
 
 fn in_form(events: &[Event], format: Format) -> Vec<String> {
     let rendered = |event| String::from_utf8(encoded(event, format).to_vec()).unwrap();
@@ -32,18 +32,18 @@ fn in_form(events: &[Event], format: Format) -> Vec<String> {
 #[track_caller]
 fn check(typed: &str, events: &[Event]) {
     let channels = ["#dev".to_owned()];
-    let own = Own { me: Some("alice"), channels: &channels, marks: false };
-    let mut teller = Teller::default();
+    let own = OwnState { me: Some("alice"), channels: &channels, marks: false };
+    let mut teller = Renderer::default();
     let mut shown = Vec::new();
     for text in in_form(events, Format::Json) {
-        match Incoming::read(&text).unwrap() {
-            Incoming::Ok(answer) => shown.extend(teller.answered(typed, &answer, own)),
+        match ServerEvent::read(&text).unwrap() {
+            ServerEvent::Ok(answer) => shown.extend(teller.answered(typed, &answer, own)),
             other => shown.extend(teller.told(&other, own)),
         }
     }
     let now = "2026-11-22T07:44:05Z".parse().unwrap();
     let shown: Vec<_> =
-        shown.iter().map(|shown| line(shown, &Look::Plain, own.me, now).text).collect();
+        shown.iter().map(|shown| line(shown, &DisplayStyle::Plain, own.me, now).text).collect();
     assert_eq!(shown, in_form(events, Format::Text), "{typed} {events:?}");
 }
 
@@ -337,8 +337,8 @@ fn of_accounts() {
 
 #[test]
 fn a_password_is_asked_for_by_the_prompt_alone() {
-    let mut teller = Teller::default();
-    let own = Own { me: Some("alice"), channels: &[], marks: false };
+    let mut teller = Renderer::default();
+    let own = OwnState { me: Some("alice"), channels: &[], marks: false };
     for (re, what) in [
         ("register", PasswordPurpose::New),
         ("password", PasswordPurpose::Old),
@@ -347,8 +347,8 @@ fn a_password_is_asked_for_by_the_prompt_alone() {
     ] {
         let asked = Event::PasswordAsked { what, name: user("alice") };
         for line in in_form(&[asked, ok(re, OkReply::Told)], Format::Json) {
-            let shown = match Incoming::read(&line).unwrap() {
-                Incoming::Ok(answer) => teller.answered("", &answer, own),
+            let shown = match ServerEvent::read(&line).unwrap() {
+                ServerEvent::Ok(answer) => teller.answered("", &answer, own),
                 other => teller.told(&other, own).into_iter().collect(),
             };
             assert!(shown.is_empty(), "{line}");

@@ -11,27 +11,27 @@ const MAX_CHANNELS: usize = 1_000;
 
 /// Names and channels, by when they were last heard of.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
-    people: Heard,
-    channels: Heard,
+pub(crate) struct KnownNames {
+    people: KnownName,
+    channels: KnownName,
 }
 
 #[derive(Debug, Default)]
-struct Heard {
+struct KnownName {
     /// By the name in lower case: as it is shown, and the rank.
-    names: HashMap<String, (String, Rank)>,
+    names: HashMap<String, (String, NameRank)>,
     /// Counts up; what has a higher one was heard of later.
     clock: u64,
 }
 
 /// Those who spoke come before those who were only seen, the latest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
+struct NameRank {
     spoke: u64,
     seen: u64,
 }
 
-impl Known {
+impl KnownNames {
     pub(crate) fn spoke(&mut self, name: &str) {
         self.people.hear(name, true, MAX_PEOPLE);
     }
@@ -67,7 +67,7 @@ impl Known {
     }
 }
 
-impl Heard {
+impl KnownName {
     fn hear(&mut self, name: &str, spoke: bool, most: usize) {
         if name.is_empty() {
             return;
@@ -81,7 +81,7 @@ impl Heard {
                 self.names.remove(&oldest);
             }
         }
-        let nothing = || (name.to_owned(), Rank { spoke: 0, seen: 0 });
+        let nothing = || (name.to_owned(), NameRank { spoke: 0, seen: 0 });
         let (shown, rank) = self.names.entry(folded).or_insert_with(nothing);
         name.clone_into(shown);
         rank.seen = now;
@@ -92,7 +92,7 @@ impl Heard {
 
     fn find(&self, beginning: &str) -> Vec<String> {
         let beginning = folded(beginning);
-        let begins = |(shown, _): &&(String, Rank)| folded(shown).starts_with(&*beginning);
+        let begins = |(shown, _): &&(String, NameRank)| folded(shown).starts_with(&*beginning);
         let mut found: Vec<_> = self.names.values().filter(begins).collect();
         found.sort_by(|(_, one), (_, other)| other.cmp(one));
         found.into_iter().map(|(shown, _)| shown.clone()).collect()
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_latest_speaker_comes_first() {
-        let mut known = Known::default();
+        let mut known = KnownNames::default();
         known.spoke("Bob");
         known.saw("barbara");
         known.spoke("bea");
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_forgets_the_oldest() {
-        let mut known = Known::default();
+        let mut known = KnownNames::default();
         known.spoke("first-speaker");
         known.saw("first-seen");
         for n in 0..MAX_PEOPLE - 1 {

@@ -7,7 +7,7 @@ use chat_proto::name::{ChannelName, UserName};
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 use chat_server::store::WriteOp;
-use chat_testkit::house::House;
+use chat_testkit::test_hub::TestHub;
 use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::runtime::{Builder, Runtime};
@@ -44,7 +44,7 @@ pub(crate) fn message() -> Event {
 }
 
 /// A room of people at pipes in this process: no system call is in the way.
-pub(crate) struct Room {
+pub(crate) struct ChannelFixture {
     runtime: Runtime,
     speaker: DuplexStream,
     hearers: Vec<DuplexStream>,
@@ -53,12 +53,12 @@ pub(crate) struct Room {
 /// Bytes that a pipe holds: more than all that is on its way at once.
 const PIPE: usize = 64 * 1024;
 
-impl Room {
+impl ChannelFixture {
     /// One who speaks and the others, who hear it.
     pub(crate) fn of(people: usize) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let (speaker, hearers) = runtime.block_on(async {
-            let house = House::default();
+            let house = TestHub::default();
             let mut all = Vec::new();
             for at in 0..people {
                 let mut pipe = house.pipe(PIPE, &[usize::MAX]);

@@ -4,36 +4,26 @@ use std::mem;
 
 use jiff::Timestamp;
 
-use crate::incoming::Row;
-use crate::show::{Shown, Tone};
-use crate::tell::{NowIn, aside, because};
+use super::{NowIn, aside, because};
+use crate::server_event::{JsonRow, KickBan};
+use crate::show::{DisplayItem, Tone};
 
 /// Rows of one list that are kept until its `ok`.
 const MAX_ROWS: usize = 5_000;
-
-/// Types of lines about a channel that is run, but for `kicked`.
-const TYPES: &[&str] = &[
-    "muted", "unmuted", "op", "deop", "set", "purged", "invited", "dropped", "ban", "mute",
-    "setting", "log",
-];
 
 /// Commands that run a channel, but for `kick`.
 const COMMANDS: &[&str] =
     &["ban", "unban", "mute", "unmute", "invite", "op", "deop", "set", "purge", "log", "drop"];
 
-pub(crate) fn is_about(kind: &str) -> bool {
-    TYPES.contains(&kind)
-}
-
 /// Turns lines about channels that are run into what is shown of them, and keeps rows until their `ok`.
 #[derive(Debug, Default)]
-pub(crate) struct Runner {
+pub(crate) struct ModerationRenderer {
     rows: Vec<String>,
 }
 
-impl Runner {
+impl ModerationRenderer {
     /// What is shown of a line that is not the answer to one's own.
-    pub(crate) fn told(&mut self, row: &Row) -> Option<Shown> {
+    pub(crate) fn told(&mut self, row: &JsonRow) -> Option<DisplayItem> {
         let text = |name: &str| row.text(name).unwrap_or_default();
         let (by, user, channel) = (text("by"), text("user"), text("channel"));
         let reason = row.text("reason");
@@ -41,7 +31,7 @@ impl Runner {
         let told = match kind.as_str() {
             "muted" => {
                 let reason = because(reason.as_ref());
-                format!("{by} muted {user} in {channel}{}{reason}", until(row))
+                format!("{by} muted {user} in {channel}{}{reason}", until(row.moment("until")))
             }
             "unmuted" => format!("{by} lets {user} speak again in {channel}"),
             "op" => format!("{by} made {user} an operator of {channel}"),
@@ -51,12 +41,12 @@ impl Runner {
             "invited" => {
                 let bare = channel.trim_start_matches('#');
                 let text = format!("{by} invites you to {channel}. /enter {bare} accepts.");
-                return Some(Shown::Told { tone: Tone::Calling, text });
+                return Some(DisplayItem::Told { tone: Tone::Calling, text });
             }
             "dropped" => {
                 let now = NowIn(row.text("current").as_deref()).to_string();
                 let text = format!("{by} dropped {channel}{}. {now}", aside(reason.as_ref()));
-                return Some(Shown::Told { tone: Tone::Calling, text });
+                return Some(DisplayItem::Told { tone: Tone::Calling, text });
             }
             _ => {
                 if self.rows.len() < MAX_ROWS {
@@ -65,11 +55,11 @@ impl Runner {
                 return None;
             }
         };
-        Some(Shown::told(told))
+        Some(DisplayItem::told(told))
     }
 
     /// What is shown of the `ok` to a command of these; `None` for others.
-    pub(crate) fn answered(&mut self, re: &str, fields: &Row) -> Option<Vec<Shown>> {
+    pub(crate) fn answered(&mut self, re: &str, fields: &JsonRow) -> Option<Vec<DisplayItem>> {
         let rows = mem::take(&mut self.rows);
         if !COMMANDS.contains(&re) {
             return None;
@@ -80,13 +70,13 @@ impl Runner {
         let changed = fields.flag("changed") != Some(false);
         if let Some(count) = fields.number("count").filter(|_| re != "purge") {
             let head = head(re, count, &channel);
-            return Some(std::iter::once(head).chain(rows).map(Shown::told).collect());
+            return Some(std::iter::once(head).chain(rows).map(DisplayItem::told).collect());
         }
         let told = match (re, changed) {
             ("ban", _) => {
                 format!(
                     "You banned {target} from {channel}{}. /unban {target} ends it.",
-                    until(fields)
+                    until(fields.moment("until"))
                 )
             }
             ("unban", true) => format!("{target} may enter {channel} again."),
@@ -96,7 +86,7 @@ impl Runner {
             ("mute", _) => {
                 format!(
                     "You muted {target} in {channel}{}. /unmute {target} ends it.",
-                    until(fields)
+                    until(fields.moment("until"))
                 )
             }
             ("unmute", true) => format!("{target} may speak again in {channel}."),
@@ -121,21 +111,17 @@ impl Runner {
                 format!("You dropped {channel} with all that was said in it. {now}")
             }
         };
-        Some(vec![Shown::told(told)])
+        Some(vec![DisplayItem::told(told)])
     }
 }
 
 /// What follows a kick that is a ban as well.
-pub(crate) fn and_banned(row: &Row, whom: &str) -> String {
-    if row.flag("banned") == Some(true) {
-        format!(" and banned {whom}{}", until(row))
-    } else {
-        String::new()
-    }
+pub(super) fn and_banned(ban: Option<KickBan>, whom: &str) -> String {
+    ban.map_or_else(String::new, |ban| format!(" and banned {whom}{}", until(ban.until)))
 }
 
 /// A row of a list.
-fn listed(kind: &str, row: &Row) -> String {
+fn listed(kind: &str, row: &JsonRow) -> String {
     let text = |name: &str| row.text(name).unwrap_or_default();
     let by = text("by");
     let target = row.text("user").map(|user| typed(&user)).unwrap_or(text("address"));
@@ -143,12 +129,14 @@ fn listed(kind: &str, row: &Row) -> String {
     let time = row.time().map(shown).unwrap_or_default();
     match kind {
         "setting" => format!("  {:11}  {}", text("name"), text("value")),
-        "log" => format!("  {time}  {by} {}{}{reason}", did(row, &target), until(row)),
-        _ => format!("  {target}{}, by {by} {time}{reason}", until(row)),
+        "log" => {
+            format!("  {time}  {by} {}{}{reason}", did(row, &target), until(row.moment("until")))
+        }
+        _ => format!("  {target}{}, by {by} {time}{reason}", until(row.moment("until"))),
     }
 }
 
-fn did(row: &Row, target: &str) -> String {
+fn did(row: &JsonRow, target: &str) -> String {
     match row.text("did").unwrap_or_default().as_str() {
         "kick" => format!("kicked {target}"),
         "ban" => format!("banned {target}"),
@@ -179,12 +167,12 @@ fn head(re: &str, count: u64, channel: &str) -> String {
     }
 }
 
-pub(crate) fn until(row: &Row) -> String {
-    row.moment("until").map(|end| format!(" until {}", shown(end))).unwrap_or_default()
+pub(super) fn until(end: Option<Timestamp>) -> String {
+    end.map(|end| format!(" until {}", shown(end))).unwrap_or_default()
 }
 
 /// In UTC, as the server has it.
-pub(crate) fn shown(time: Timestamp) -> String {
+pub(super) fn shown(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 

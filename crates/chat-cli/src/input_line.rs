@@ -1,11 +1,11 @@
 //! What a typed line is, as far as the client has to know.
 
-use crate::incoming::at;
 use crate::proto::{COMMANDS, Secret, clean, spec};
+use crate::server_event::at;
 
 /// Where something said goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Aim {
+pub(crate) enum MessageTarget {
     /// The current conversation.
     Current,
     /// This one: `#general` or `@bob`.
@@ -16,8 +16,8 @@ pub(crate) enum Aim {
 
 /// What a line says, apart from how it was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Saying {
-    pub(crate) aim: Aim,
+pub(crate) struct OutgoingMessage {
+    pub(crate) aim: MessageTarget,
     pub(crate) text: String,
     pub(crate) action: bool,
     /// The key that the person chose.
@@ -26,7 +26,7 @@ pub(crate) struct Saying {
 
 /// A line as it is sent, and what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Typed {
+pub(crate) struct InputLine {
     /// The line for the server.
     pub(crate) line: String,
     /// The command's word, `say` for plain text; `None` if the client doesn't know it.
@@ -37,7 +37,7 @@ pub(crate) struct Typed {
     pub(crate) secret: bool,
 }
 
-impl Typed {
+impl InputLine {
     /// The password that was asked for. Nobody is shown it.
     pub(crate) fn password(secret: &Secret) -> Self {
         Self { line: secret.expose().to_owned(), spec: None, text: None, secret: true }
@@ -65,33 +65,33 @@ impl Typed {
     }
 
     /// What it says, if that is all it does and nothing is wrong with it.
-    pub(crate) fn saying(&self) -> Option<Saying> {
+    pub(crate) fn saying(&self) -> Option<OutgoingMessage> {
         let text = self.text.clone()?;
         let rest = command(&self.line).map_or("", |(_, rest)| rest);
         let word = |words: &str| words.split_once(' ').map(|(word, _)| word.to_owned());
         let place = |place: String| place[1..].starts_with(char::is_alphanumeric).then_some(place);
         let mut key = None;
         let aim = match self.spec? {
-            "say" if !self.is_command() => Aim::Current,
-            "me" => Aim::Current,
-            "reply" => Aim::Writer,
-            "msg" => Aim::Named(place(at(&word(rest)?))?),
-            "say" => {
-                Aim::Named(word(rest).filter(|to| to.starts_with(['#', '@'])).and_then(place)?)
-            }
+            "say" if !self.is_command() => MessageTarget::Current,
+            "me" => MessageTarget::Current,
+            "reply" => MessageTarget::Writer,
+            "msg" => MessageTarget::Named(place(at(&word(rest)?))?),
+            "say" => MessageTarget::Named(
+                word(rest).filter(|to| to.starts_with(['#', '@'])).and_then(place)?,
+            ),
             "once" => {
                 key = word(rest);
                 let to = word(after_word(rest)?).filter(|to| to.starts_with(['#', '@']));
-                Aim::Named(to.and_then(place)?)
+                MessageTarget::Named(to.and_then(place)?)
             }
             _ => return None,
         };
-        Some(Saying { aim, text, action: self.is_action(), key })
+        Some(OutgoingMessage { aim, text, action: self.is_action(), key })
     }
 
     /// Whether it names where it goes.
     pub(crate) fn has_target(&self) -> bool {
-        matches!(self.saying(), Some(Saying { aim: Aim::Named(_), .. }))
+        matches!(self.saying(), Some(OutgoingMessage { aim: MessageTarget::Named(_), .. }))
     }
 
     /// `/private bob text…` as two lines: one that opens the chat, and one that says the text.
@@ -176,22 +176,22 @@ mod tests {
             ("/xyzzy a b", None, None),
             ("a\tb\u{1b}c", Some("say"), Some("a bc")),
         ] {
-            let typed = Typed::read(line).unwrap();
+            let typed = InputLine::read(line).unwrap();
             assert_eq!((typed.spec, typed.text.as_deref()), (spec, text), "{line}");
         }
         for blank in ["", "  ", "\u{7}\t"] {
-            assert_eq!(Typed::read(blank), None, "{blank:?}");
+            assert_eq!(InputLine::read(blank), None, "{blank:?}");
         }
     }
 
     #[test]
     fn where_something_said_goes() {
-        let named = |place: &str| Some(Aim::Named(place.into()));
+        let named = |place: &str| Some(MessageTarget::Named(place.into()));
         for (line, aim) in [
-            ("hi", Some(Aim::Current)),
-            ("//hi", Some(Aim::Current)),
-            ("/me waves", Some(Aim::Current)),
-            ("/r hi", Some(Aim::Writer)),
+            ("hi", Some(MessageTarget::Current)),
+            ("//hi", Some(MessageTarget::Current)),
+            ("/me waves", Some(MessageTarget::Current)),
+            ("/r hi", Some(MessageTarget::Writer)),
             ("/msg bob hi", named("@bob")),
             ("/w @bob hi", named("@bob")),
             ("/say #dev hi", named("#dev")),
@@ -203,12 +203,12 @@ mod tests {
             ("/private bob hi", None),
             ("/users", None),
         ] {
-            let saying = Typed::read(line).unwrap().saying();
+            let saying = InputLine::read(line).unwrap().saying();
             assert_eq!(saying.map(|saying| saying.aim), aim, "{line}");
         }
-        let [open, say] = Typed::read("/dm bob  hi you").unwrap().opening().unwrap();
+        let [open, say] = InputLine::read("/dm bob  hi you").unwrap().opening().unwrap();
         assert_eq!((open.line.as_str(), say.line.as_str()), ("/dm bob", "/msg bob hi you"));
-        assert_eq!(Typed::read("/dm bob").unwrap().opening(), None);
+        assert_eq!(InputLine::read("/dm bob").unwrap().opening(), None);
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
             ("/me login sesame", "/me login sesame"),
             ("login alice sesame", "login alice sesame"),
         ] {
-            assert_eq!(Typed::read(line).unwrap().discreet(), shown);
+            assert_eq!(InputLine::read(line).unwrap().discreet(), shown);
         }
     }
 }

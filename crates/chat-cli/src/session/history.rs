@@ -6,11 +6,12 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use super::goal::Goal;
-use super::{Asked, Mode, Now, Session};
-use crate::incoming::{Answer, Said};
-use crate::show::{Shown, calls, same_name};
-use crate::sought::Sought;
+use super::resume::ResumeStep;
+use super::{ClientSession, Mode, Now, PendingRequest};
+use crate::highlight::Highlight;
+use crate::mention::same_name;
+use crate::server_event::{ChatMessage, OkAnswer};
+use crate::show::{DisplayItem, calls};
 
 /// Lines that wait for their heading, since it tells their number; with more of them it doesn't.
 const MAX_GATHERED: usize = 1_000;
@@ -26,8 +27,8 @@ const OFFERED: u32 = chat_proto::limits::HISTORY_LINES;
 
 /// Lines of the past that were told and not shown yet.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
-    rows: Vec<(String, Said)>,
+pub(super) struct HistoryBuffer {
+    rows: Vec<(String, ChatMessage)>,
     /// Whether their heading is shown.
     headed: bool,
     /// Lines of this answer that were shown, in all.
@@ -38,14 +39,14 @@ pub(super) struct Gathered {
 
 /// A conversation whose live lines wait.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct HeldMessages {
     place: String,
-    rows: VecDeque<(Said, bool)>,
+    rows: VecDeque<(ChatMessage, bool)>,
     /// Some had no room: they have to be asked for.
     overflowed: bool,
 }
 
-impl Waiting {
+impl HeldMessages {
     pub(super) fn is_of(&self, place: &str) -> bool {
         same_name(&self.place, place)
     }
@@ -53,20 +54,20 @@ impl Waiting {
 
 /// Lines that were missed are fetched, a page at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fetch {
+pub(super) struct MissedFetch {
     channel: String,
     after: u64,
     fetched: u64,
 }
 
-impl Fetch {
+impl MissedFetch {
     fn line(&self) -> String {
         format!("/history {} {PAGE} after {}", self.channel, self.after)
     }
 }
 
 /// Which past it is that comes before the next answer.
-enum Which {
+enum HistoryKind {
     /// Shown on entering.
     Replay,
     /// Said while the connection was lost.
@@ -79,10 +80,10 @@ enum Which {
     History,
     /// As well; those that name one.
     Mentions,
-    Search(Vec<Sought>),
+    Search(Vec<Highlight>),
 }
 
-impl Which {
+impl HistoryKind {
     /// Whether the person asked to see just these lines, seen before or not.
     fn is_asked_for(&self) -> bool {
         matches!(self, Self::History | Self::Mentions | Self::Search(_))
@@ -106,24 +107,26 @@ impl Which {
     }
 }
 
-impl Session {
-    fn which(&self) -> Option<Which> {
-        match self.asked.front()? {
-            Asked::Goal(Goal::Enter { .. }) if !self.is_settled() => Some(Which::Replay),
-            Asked::Goal(Goal::Enter { after: None, .. } | Goal::CatchUp { after: None, .. }) => {
-                Some(Which::Replay)
+impl ClientSession {
+    fn which(&self) -> Option<HistoryKind> {
+        match self.pending.front()? {
+            PendingRequest::Goal(ResumeStep::Enter { .. }) if !self.is_settled() => {
+                Some(HistoryKind::Replay)
             }
-            Asked::Goal(_) => Some(Which::Away),
-            Asked::Fetch(_) => Some(Which::Missed),
-            Asked::Identity => Some(Which::Waiting),
-            Asked::Typed(typed) => match typed.spec {
-                Some("enter") => Some(Which::Replay),
-                Some("login") => Some(Which::Waiting),
+            PendingRequest::Goal(
+                ResumeStep::Enter { after: None, .. } | ResumeStep::CatchUp { after: None, .. },
+            ) => Some(HistoryKind::Replay),
+            PendingRequest::Goal(_) => Some(HistoryKind::Away),
+            PendingRequest::Fetch(_) => Some(HistoryKind::Missed),
+            PendingRequest::Identity => Some(HistoryKind::Waiting),
+            PendingRequest::Typed(typed) => match typed.spec {
+                Some("enter") => Some(HistoryKind::Replay),
+                Some("login") => Some(HistoryKind::Waiting),
                 // The line may be the password that was asked for.
-                None if typed.secret => Some(Which::Waiting),
-                Some("history") => Some(Which::History),
-                Some("mentions") => Some(Which::Mentions),
-                Some("search") => Some(Which::Search(Sought::all_in(&typed.line))),
+                None if typed.secret => Some(HistoryKind::Waiting),
+                Some("history") => Some(HistoryKind::History),
+                Some("mentions") => Some(HistoryKind::Mentions),
+                Some("search") => Some(HistoryKind::Search(Highlight::all_in(&typed.line))),
                 _ => None,
             },
             _ => None,
@@ -131,7 +134,7 @@ impl Session {
     }
 
     /// Something said came, live or out of the past.
-    pub(super) fn heard(&mut self, place: String, said: Said, own: bool) {
+    pub(super) fn heard(&mut self, place: String, said: ChatMessage, own: bool) {
         if said.past {
             return self.heard_past(place, said);
         }
@@ -144,29 +147,29 @@ impl Session {
             }
             return;
         }
-        self.places.set_last(&place, said.id);
+        self.conversations.set_last(&place, said.id);
         self.count_unread(&place, &said, own);
-        self.show(Shown::Said { place, said, own });
+        self.show(DisplayItem::Said { place, said, own });
     }
 
-    fn count_unread(&mut self, place: &str, said: &Said, own: bool) {
+    fn count_unread(&mut self, place: &str, said: &ChatMessage, own: bool) {
         if !own {
             let calls = calls(place, &said.text, self.me.as_deref());
-            self.places.unseen(place, 1, calls);
+            self.conversations.unseen(place, 1, calls);
         }
     }
 
-    fn heard_past(&mut self, place: String, said: Said) {
+    fn heard_past(&mut self, place: String, said: ChatMessage) {
         let Some(which) = self.which() else {
             let own = self.is_me(&said.from);
-            return self.show(Shown::Said { place, said, own });
+            return self.show(DisplayItem::Said { place, said, own });
         };
         if !which.is_asked_for() {
-            self.unsaid.compare(&place, said.id, &said.from, &said.text, said.action);
+            self.outbox.compare(&place, said.id, &said.from, &said.text, said.action);
             // Who signs in by typing so has other chats, of which nothing is known yet.
-            let is_known =
-                self.asked.front() == Some(&Asked::Identity) || !matches!(which, Which::Waiting);
-            if is_known && said.id.is_some() && said.id <= self.places.last(&place) {
+            let is_known = self.pending.front() == Some(&PendingRequest::Identity)
+                || !matches!(which, HistoryKind::Waiting);
+            if is_known && said.id.is_some() && said.id <= self.conversations.last(&place) {
                 return;
             }
         }
@@ -177,17 +180,17 @@ impl Session {
     }
 
     /// Shows what was told before the answer that has come.
-    pub(super) fn show_past(&mut self, which_of: &Asked) {
-        self.asked.push_front(which_of.clone());
+    pub(super) fn show_past(&mut self, which_of: &PendingRequest) {
+        self.pending.push_front(which_of.clone());
         let which = self.which();
-        self.asked.pop_front();
+        self.pending.pop_front();
         let Some(which) = which else { return };
         self.show_gathered(&which, true);
         let gathered = mem::take(&mut self.gathered);
-        let Some(first) = gathered.first.filter(|_| self.wish.mode == Mode::Terminal) else {
+        let Some(first) = gathered.first.filter(|_| self.options.mode == Mode::Terminal) else {
             return;
         };
-        if let (Which::History, Asked::Typed(typed)) = (which, which_of)
+        if let (HistoryKind::History, PendingRequest::Typed(typed)) = (which, which_of)
             && let Some(place) = self.history_place.take()
             && first > 1
         {
@@ -197,16 +200,16 @@ impl Session {
             } else {
                 format!("/history {place} {OFFERED} before {first} shows what was said before")
             };
-            self.show(Shown::Heading(more));
+            self.show(DisplayItem::Heading(more));
         }
     }
 
-    fn show_gathered(&mut self, which: &Which, complete: bool) {
+    fn show_gathered(&mut self, which: &HistoryKind, complete: bool) {
         let rows = mem::take(&mut self.gathered.rows);
         let Some((place, _)) = rows.first() else { return };
         self.history_place = Some(place.clone());
-        if !self.gathered.headed && self.wish.mode == Mode::Terminal {
-            self.show(Shown::Heading(which.heading(place, complete.then_some(rows.len()))));
+        if !self.gathered.headed && self.options.mode == Mode::Terminal {
+            self.show(DisplayItem::Heading(which.heading(place, complete.then_some(rows.len()))));
         }
         self.gathered.headed = true;
         for (place, said) in rows {
@@ -214,23 +217,26 @@ impl Session {
             self.gathered.first = self.gathered.first.or(said.id);
             let own = self.is_me(&said.from);
             match which {
-                Which::Search(words) => {
-                    self.show(Shown::Found { place, said, words: words.clone() });
+                HistoryKind::Search(words) => {
+                    self.show(DisplayItem::Found { place, said, words: words.clone() });
                 }
-                Which::Mentions => {
-                    let words = self.me.as_deref().map(Sought::word).into_iter().collect();
-                    self.show(Shown::Found { place, said, words });
+                HistoryKind::Mentions => {
+                    let words = self.me.as_deref().map(Highlight::word).into_iter().collect();
+                    self.show(DisplayItem::Found { place, said, words });
                 }
-                Which::History => self.show(Shown::Said { place, said, own }),
-                Which::Replay | Which::Away | Which::Missed | Which::Waiting => {
+                HistoryKind::History => self.show(DisplayItem::Said { place, said, own }),
+                HistoryKind::Replay
+                | HistoryKind::Away
+                | HistoryKind::Missed
+                | HistoryKind::Waiting => {
                     if place.starts_with('@') && !own {
                         self.last_writer = Some(said.from.clone());
                     }
-                    self.places.raise_last(&place, said.id);
-                    if !matches!(which, Which::Replay) {
+                    self.conversations.raise_last(&place, said.id);
+                    if !matches!(which, HistoryKind::Replay) {
                         self.count_unread(&place, &said, own);
                     }
-                    self.show(Shown::Said { place, said, own });
+                    self.show(DisplayItem::Said { place, said, own });
                 }
             }
         }
@@ -238,14 +244,14 @@ impl Session {
 
     /// What was told for an answer that is a refusal, or doesn't come.
     pub(super) fn forget_past(&mut self) {
-        self.gathered = Gathered::default();
+        self.gathered = HistoryBuffer::default();
     }
 
     pub(super) fn waits_in(&self, place: &str) -> bool {
         self.waiting.iter().any(|waiting| same_name(&waiting.place, place))
     }
 
-    fn waiting_in(&mut self, place: &str) -> Option<&mut Waiting> {
+    fn waiting_in(&mut self, place: &str) -> Option<&mut HeldMessages> {
         self.waiting.iter_mut().find(|waiting| same_name(&waiting.place, place))
     }
 
@@ -253,7 +259,7 @@ impl Session {
     pub(super) fn wait_in(&mut self, place: &str) {
         if self.waiting_in(place).is_none() {
             let place = place.to_owned();
-            self.waiting.push(Waiting { place, rows: VecDeque::new(), overflowed: false });
+            self.waiting.push(HeldMessages { place, rows: VecDeque::new(), overflowed: false });
         }
     }
 
@@ -262,7 +268,7 @@ impl Session {
         let at = self.waiting.iter().position(|waiting| same_name(&waiting.place, place));
         let Some(waiting) = at.map(|at| self.waiting.remove(at)) else { return false };
         for (said, own) in waiting.rows {
-            if said.id.is_none() || said.id > self.places.last(&waiting.place) {
+            if said.id.is_none() || said.id > self.conversations.last(&waiting.place) {
                 self.heard(waiting.place.clone(), said, own);
             }
         }
@@ -271,7 +277,7 @@ impl Session {
 
     /// The server has dropped lines for a slow reader: they are fetched.
     pub(super) fn missed_lines(&mut self, channel: &str, after: Option<u64>, now: Now) {
-        let Some(after) = self.places.last(channel).or(after) else { return };
+        let Some(after) = self.conversations.last(channel).or(after) else { return };
         if self.waiting_in(channel).is_some() {
             // Also the lines that wait have a gap now.
             if let Some(waiting) = self.waiting_in(channel) {
@@ -280,19 +286,19 @@ impl Session {
             return;
         }
         self.wait_in(channel);
-        self.fetch(Fetch { channel: channel.to_owned(), after, fetched: 0 }, now);
+        self.fetch(MissedFetch { channel: channel.to_owned(), after, fetched: 0 }, now);
     }
 
-    fn fetch(&mut self, fetch: Fetch, now: Now) {
+    fn fetch(&mut self, fetch: MissedFetch, now: Now) {
         let line = fetch.line();
-        self.ask(Asked::Fetch(fetch), line, now);
+        self.ask(PendingRequest::Fetch(fetch), line, now);
     }
 
     /// A page of what was missed is shown.
-    pub(super) fn fetched(&mut self, fetch: Fetch, answer: &Answer, now: Now) {
+    pub(super) fn fetched(&mut self, fetch: MissedFetch, answer: &OkAnswer, now: Now) {
         let count = answer.fields().number("count").unwrap_or(0);
         let fetched = fetch.fetched + count;
-        let after = self.places.last(&fetch.channel).unwrap_or(fetch.after).max(fetch.after);
+        let after = self.conversations.last(&fetch.channel).unwrap_or(fetch.after).max(fetch.after);
         let overflowed = self
             .waiting_in(&fetch.channel)
             .is_some_and(|waiting| mem::take(&mut waiting.overflowed));
@@ -301,10 +307,10 @@ impl Session {
             waiting.rows.clear();
         }
         if more && fetched < MAX_FETCHED {
-            return self.fetch(Fetch { channel: fetch.channel, after, fetched }, now);
+            return self.fetch(MissedFetch { channel: fetch.channel, after, fetched }, now);
         }
         if more {
-            self.show(Shown::warning(format!(
+            self.show(DisplayItem::warning(format!(
                 "There may be more. /history {} {PAGE} after {after} shows them.",
                 fetch.channel
             )));
@@ -313,10 +319,10 @@ impl Session {
     }
 
     /// What was missed can't be had.
-    pub(super) fn not_fetched(&mut self, fetch: &Fetch, code: &str, text: &str) {
-        let Fetch { channel, after, .. } = fetch;
-        let after = self.places.last(channel).unwrap_or(*after);
-        self.show(Shown::warning(format!(
+    pub(super) fn not_fetched(&mut self, fetch: &MissedFetch, code: &str, text: &str) {
+        let MissedFetch { channel, after, .. } = fetch;
+        let after = self.conversations.last(channel).unwrap_or(*after);
+        self.show(DisplayItem::warning(format!(
             "You missed lines in {channel} ({code}: {text}). /history {channel} {PAGE} after {after} \
              shows them."
         )));

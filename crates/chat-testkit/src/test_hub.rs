@@ -12,20 +12,20 @@ use chat_server::test_support::inline_backends;
 use tokio::io::{DuplexStream, duplex};
 
 use crate::chopped::Chopped;
-use crate::client::{Form, TestClient};
+use crate::client::{ClientFormat, TestClient};
 
 /// Longer than any deadline of the server: with a paused clock it passes at once when nothing else can
 /// happen any more.
 const DEADLINE: Duration = Duration::from_hours(24);
 
 /// One hub, and how its connections are treated.
-pub struct House {
+pub struct TestHub {
     /// The hub.
     pub hub: Arc<Hub>,
     connection_config: Arc<ConnectionConfig>,
 }
 
-impl Default for House {
+impl Default for TestHub {
     /// The limits that a server has if nothing else is said.
     fn default() -> Self {
         Self::new(connection_config())
@@ -42,7 +42,7 @@ pub fn connection_config() -> ConnectionConfig {
     }
 }
 
-impl House {
+impl TestHub {
     /// An empty house.
     pub fn new(connection_config: ConnectionConfig) -> Self {
         let bounds = Limits {
@@ -80,7 +80,7 @@ impl House {
     }
 
     /// Somebody who has given their name and seen the main page.
-    pub async fn person(&self, who: &str, format: Form) -> TestClient {
+    pub async fn person(&self, who: &str, format: ClientFormat) -> TestClient {
         let mut client = self.newcomer(who, 64, &[usize::MAX]);
         client.settle_in(format).await;
         client

@@ -2,37 +2,37 @@
 
 use std::collections::VecDeque;
 
-use crate::show::same_name;
-use crate::typed::{Aim, Saying, Typed};
+use crate::input_line::{InputLine, MessageTarget, OutgoingMessage};
+use crate::mention::same_name;
 use chat_proto::limits::MAX_LINE_BYTES;
 
 /// One thing typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Item {
+pub(super) enum OutboxItem {
     /// It is sent once; without its answer it is given back.
-    Command(Typed),
+    Command(InputLine),
     /// It is said once, however often it has to be sent.
-    Line(Line),
+    Line(PendingMessage),
 }
 
 /// Something to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) typed: Typed,
-    pub(super) saying: Saying,
+pub(super) struct PendingMessage {
+    pub(super) typed: InputLine,
+    pub(super) saying: OutgoingMessage,
     /// `#general` or `@bob`; `None` while a command before it may still change where it goes.
     pub(super) to: Option<String>,
     /// By it the server knows the line again.
     pub(super) key: String,
     /// Set when it is sent first.
-    pub(super) sent: Option<Sent>,
+    pub(super) sent: Option<SendRecord>,
     /// Times that it was refused for the moment.
     pub(super) tries: u32,
 }
 
 /// What has to be known of a line that was sent, should the connection be lost before its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sent {
+pub(super) struct SendRecord {
     /// One's name then: keys are per name.
     pub(super) by: String,
     /// The last line seen there then; the line itself has a greater id.
@@ -47,7 +47,7 @@ pub(super) struct Sent {
 
 /// What became of an uncertain line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum ResendDecision {
     /// It may be sent: it wasn't said, or the server knows it by its key.
     Send,
     /// It was said.
@@ -56,12 +56,12 @@ pub(super) enum Fate {
     Unknown,
 }
 
-impl Line {
-    fn new(typed: Typed, saying: Saying, key: String) -> Self {
+impl PendingMessage {
+    fn new(typed: InputLine, saying: OutgoingMessage, key: String) -> Self {
         let key = saying.key.clone().unwrap_or(key);
         let to = match &saying.aim {
-            Aim::Named(place) => Some(place.clone()),
-            Aim::Current | Aim::Writer => None,
+            MessageTarget::Named(place) => Some(place.clone()),
+            MessageTarget::Current | MessageTarget::Writer => None,
         };
         Self { typed, saying, to, key, sent: None, tries: 0 }
     }
@@ -93,30 +93,30 @@ impl Line {
     }
 
     /// Whether it may be sent, by `me`.
-    pub(super) fn fate(&self, me: &str) -> Fate {
+    pub(super) fn fate(&self, me: &str) -> ResendDecision {
         let Some(sent) = self.sent.as_ref().filter(|sent| sent.uncertain) else {
-            return Fate::Send;
+            return ResendDecision::Send;
         };
         let known_by_key = self.to.as_ref().is_some_and(|to| self.with_key(to).is_some());
         if known_by_key && same_name(&sent.by, me) {
-            Fate::Send
+            ResendDecision::Send
         } else if sent.found.is_some() {
-            Fate::Said
+            ResendDecision::Said
         } else if sent.checked {
-            Fate::Send
+            ResendDecision::Send
         } else {
-            Fate::Unknown
+            ResendDecision::Unknown
         }
     }
 }
 
 /// See the module. The first line may be on its way to the server.
 #[derive(Debug, Default)]
-pub(super) struct Unsaid {
-    items: VecDeque<Item>,
+pub(super) struct Outbox {
+    items: VecDeque<OutboxItem>,
 }
 
-impl Unsaid {
+impl Outbox {
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }
@@ -125,75 +125,75 @@ impl Unsaid {
         self.items.is_empty()
     }
 
-    pub(super) fn push(&mut self, typed: Typed, key: String) {
+    pub(super) fn push(&mut self, typed: InputLine, key: String) {
         self.items.push_back(match typed.saying() {
-            Some(saying) => Item::Line(Line::new(typed, saying, key)),
-            None => Item::Command(typed),
+            Some(saying) => OutboxItem::Line(PendingMessage::new(typed, saying, key)),
+            None => OutboxItem::Command(typed),
         });
     }
 
     /// Whether a command waits, that may change where later lines go.
     pub(super) fn has_command(&self) -> bool {
-        self.items.iter().any(|item| matches!(item, Item::Command(_)))
+        self.items.iter().any(|item| matches!(item, OutboxItem::Command(_)))
     }
 
     /// The last one typed, if it is a line.
-    pub(super) fn last_line(&mut self) -> Option<&mut Line> {
+    pub(super) fn last_line(&mut self) -> Option<&mut PendingMessage> {
         match self.items.back_mut() {
-            Some(Item::Line(line)) => Some(line),
+            Some(OutboxItem::Line(line)) => Some(line),
             _ => None,
         }
     }
 
-    pub(super) fn first(&self) -> Option<&Item> {
+    pub(super) fn first(&self) -> Option<&OutboxItem> {
         self.items.front()
     }
 
-    pub(super) fn first_line(&mut self) -> Option<&mut Line> {
+    pub(super) fn first_line(&mut self) -> Option<&mut PendingMessage> {
         match self.items.front_mut() {
-            Some(Item::Line(line)) => Some(line),
+            Some(OutboxItem::Line(line)) => Some(line),
             _ => None,
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<Item> {
+    pub(super) fn pop(&mut self) -> Option<OutboxItem> {
         self.items.pop_front()
     }
 
     /// The connection is lost: takes out what can't go on. Commands were typed for what one saw then; and
     /// where a line after such a command was to go is not known.
-    pub(super) fn given_back(&mut self, command_lost: bool) -> Vec<Typed> {
-        if let Some(Line { sent: Some(sent), .. }) = self.first_line() {
+    pub(super) fn given_back(&mut self, command_lost: bool) -> Vec<InputLine> {
+        if let Some(PendingMessage { sent: Some(sent), .. }) = self.first_line() {
             sent.uncertain = true;
             sent.checked = false;
         }
         let mut after_command = command_lost;
         let mut back = Vec::new();
         self.items.retain(|item| match item {
-            Item::Command(typed) => {
+            OutboxItem::Command(typed) => {
                 after_command = true;
                 back.push(typed.clone());
                 false
             }
-            Item::Line(line) if line.to.is_none() && after_command => {
+            OutboxItem::Line(line) if line.to.is_none() && after_command => {
                 back.push(line.typed.clone());
                 false
             }
-            Item::Line(_) => true,
+            OutboxItem::Line(_) => true,
         });
         back
     }
 
     /// Everything, in order.
-    pub(super) fn take(&mut self) -> Vec<Typed> {
+    pub(super) fn take(&mut self) -> Vec<InputLine> {
         self.take_after(0)
     }
 
     /// Everything after the first so many, in order.
-    pub(super) fn take_after(&mut self, first: usize) -> Vec<Typed> {
+    pub(super) fn take_after(&mut self, first: usize) -> Vec<InputLine> {
         let typed = |item| match item {
-            Item::Command(typed) => typed,
-            Item::Line(line) => line.typed,
+            OutboxItem::Command(typed) => typed,
+            OutboxItem::Line(line) => line.typed,
         };
         self.items.drain(first.min(self.items.len())..).map(typed).collect()
     }
@@ -232,7 +232,7 @@ impl Unsaid {
     pub(super) fn renamed(&mut self, from: &str, to: &str) {
         let (from, to) = (format!("@{from}"), format!("@{to}"));
         for item in &mut self.items {
-            if let Item::Line(line) = item
+            if let OutboxItem::Line(line) = item
                 && line.to.as_deref().is_some_and(|place| same_name(place, &from))
             {
                 line.to = Some(to.clone());
@@ -245,10 +245,10 @@ impl Unsaid {
 mod tests {
     use super::*;
 
-    fn line(typed: &str) -> Line {
-        let typed = Typed::read(typed).unwrap();
+    fn line(typed: &str) -> PendingMessage {
+        let typed = InputLine::read(typed).unwrap();
         let saying = typed.saying().unwrap();
-        let mut line = Line::new(typed, saying, "k1".into());
+        let mut line = PendingMessage::new(typed, saying, "k1".into());
         line.to.get_or_insert("#dev".into());
         line
     }
@@ -282,20 +282,20 @@ mod tests {
     #[test]
     fn an_uncertain_line_is_sent_again_only_if_that_cannot_double_it() {
         let sent = |uncertain, checked, found| {
-            Some(Sent { by: "alice".into(), after: Some(7), uncertain, checked, found })
+            Some(SendRecord { by: "alice".into(), after: Some(7), uncertain, checked, found })
         };
         for (typed, me, sent, fate) in [
-            ("hi", "alice", None, Fate::Send),
-            ("hi", "alice", sent(true, false, None), Fate::Send),
-            ("hi", "al", sent(true, false, None), Fate::Unknown),
-            ("hi", "al", sent(true, true, None), Fate::Send),
-            ("hi", "al", sent(true, true, Some(8)), Fate::Said),
-            ("/me waves", "alice", sent(false, false, None), Fate::Send),
-            ("/me waves", "alice", sent(true, false, None), Fate::Unknown),
-            ("/me waves", "alice", sent(true, true, None), Fate::Send),
-            ("/me waves", "alice", sent(true, true, Some(8)), Fate::Said),
+            ("hi", "alice", None, ResendDecision::Send),
+            ("hi", "alice", sent(true, false, None), ResendDecision::Send),
+            ("hi", "al", sent(true, false, None), ResendDecision::Unknown),
+            ("hi", "al", sent(true, true, None), ResendDecision::Send),
+            ("hi", "al", sent(true, true, Some(8)), ResendDecision::Said),
+            ("/me waves", "alice", sent(false, false, None), ResendDecision::Send),
+            ("/me waves", "alice", sent(true, false, None), ResendDecision::Unknown),
+            ("/me waves", "alice", sent(true, true, None), ResendDecision::Send),
+            ("/me waves", "alice", sent(true, true, Some(8)), ResendDecision::Said),
         ] {
-            let line = Line { sent, ..line(typed) };
+            let line = PendingMessage { sent, ..line(typed) };
             assert_eq!(line.fate(me), fate, "{line:?}");
         }
     }
@@ -311,31 +311,31 @@ mod tests {
             ("#dev", 8, "alice", "waves!", true, None),
             ("#dev", 8, "alice", "waves", false, None),
         ] {
-            let mut unsaid = Unsaid::default();
+            let mut outbox = Outbox::default();
             let mut action_line = line("/me waves");
-            action_line.sent = Some(Sent {
+            action_line.sent = Some(SendRecord {
                 by: "alice".into(),
                 after: Some(7),
                 uncertain: true,
                 checked: false,
                 found: None,
             });
-            unsaid.items.push_back(Item::Line(action_line));
-            unsaid.compare(place, Some(id), from, text, action);
-            let got = unsaid.first_line().and_then(|line| line.sent.as_ref()?.found);
+            outbox.items.push_back(OutboxItem::Line(action_line));
+            outbox.compare(place, Some(id), from, text, action);
+            let got = outbox.first_line().and_then(|line| line.sent.as_ref()?.found);
             assert_eq!(got, found, "{place} {id} {from} {text}");
         }
     }
 
     #[test]
     fn a_lost_connection_gives_back_commands_and_lines_that_depend_on_them() {
-        let mut unsaid = Unsaid::default();
+        let mut outbox = Outbox::default();
         for typed in ["one", "/say #ops two", "/enter ops", "three", "/msg bob four"] {
-            unsaid.push(Typed::read(typed).unwrap(), "k".into());
+            outbox.push(InputLine::read(typed).unwrap(), "k".into());
         }
-        let back: Vec<_> = unsaid.given_back(false).into_iter().map(|typed| typed.line).collect();
+        let back: Vec<_> = outbox.given_back(false).into_iter().map(|typed| typed.line).collect();
         assert_eq!(back, ["/enter ops", "three"]);
-        let kept: Vec<_> = unsaid.take().into_iter().map(|typed| typed.line).collect();
+        let kept: Vec<_> = outbox.take().into_iter().map(|typed| typed.line).collect();
         assert_eq!(kept, ["one", "/say #ops two", "/msg bob four"]);
     }
 }

@@ -28,16 +28,16 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A line from the server, or why there will be no more.
-pub(crate) type Heard = Result<String, String>;
+pub(crate) type ReceivedLine = Result<String, String>;
 
 /// A connection. Dropping it closes the socket.
-pub(crate) struct Link {
-    heard: mpsc::Receiver<Heard>,
+pub(crate) struct Transport {
+    heard: mpsc::Receiver<ReceivedLine>,
     unsent: mpsc::Sender<String>,
     _tasks: JoinSet<()>,
 }
 
-impl Link {
+impl Transport {
     /// Connects; the error is for a person to read.
     pub(crate) async fn connect(address: Address) -> Result<Self, String> {
         let connecting = async {
@@ -73,12 +73,12 @@ impl Link {
     }
 
     /// The next line.
-    pub(crate) async fn hear(&mut self) -> Heard {
+    pub(crate) async fn receive(&mut self) -> ReceivedLine {
         self.heard.recv().await.unwrap_or_else(|| Err("the connection ended".into()))
     }
 
     /// The next line if it has come already.
-    pub(crate) fn heard_already(&mut self) -> Option<Heard> {
+    pub(crate) fn heard_already(&mut self) -> Option<ReceivedLine> {
         self.heard.try_recv().ok()
     }
 
@@ -92,17 +92,17 @@ impl Link {
 }
 
 /// The next line of a link that may not be there yet.
-pub(crate) async fn hear(link: Option<&mut Link>) -> Heard {
-    match link {
-        Some(link) => link.hear().await,
+pub(crate) async fn receive(transport: Option<&mut Transport>) -> ReceivedLine {
+    match transport {
+        Some(transport) => transport.receive().await,
         None => pending().await,
     }
 }
 
 /// The link that is being made, if one is.
-pub(crate) async fn made(
-    connecting: Option<&mut JoinHandle<Result<Link, String>>>,
-) -> Result<Link, String> {
+pub(crate) async fn finished_connect(
+    connecting: Option<&mut JoinHandle<Result<Transport, String>>>,
+) -> Result<Transport, String> {
     match connecting {
         Some(connecting) => match connecting.await {
             Ok(result) => result,
@@ -121,7 +121,7 @@ fn cause(error: &io::Error) -> String {
     }
 }
 
-async fn read(mut reader: impl AsyncRead + Unpin, lines: mpsc::Sender<Heard>) {
+async fn read(mut reader: impl AsyncRead + Unpin, lines: mpsc::Sender<ReceivedLine>) {
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut partial = Vec::new();
     let why = loop {
@@ -176,26 +176,26 @@ mod tests {
     async fn lines_are_whole_however_they_are_cut() {
         let (ours, theirs) = tokio::io::duplex(3);
         let (reader, writer) = tokio::io::split(ours);
-        let mut link = Link::over(reader, writer);
+        let mut transport = Transport::over(reader, writer);
         let (mut from_client, mut to_client) = tokio::io::split(theirs);
         let serve = async {
             to_client.write_all("first\r\nzwölf 漢字\n\nlast".as_bytes()).await.unwrap();
             to_client.shutdown().await.unwrap();
         };
-        let hear = async {
+        let receive = async {
             let mut heard = Vec::new();
             loop {
-                match link.hear().await {
+                match transport.receive().await {
                     Ok(text) => heard.push(text),
                     Err(why) => return (heard, why),
                 }
             }
         };
-        let ((), (heard, why)) = tokio::join!(serve, hear);
+        let ((), (heard, why)) = tokio::join!(serve, receive);
         assert_eq!(heard, ["first\r", "zwölf 漢字", ""], "a last line without an end is none");
         assert_eq!(why, "the server closed it");
-        link.send("one".into()).unwrap();
-        link.send("two".into()).unwrap();
+        transport.send("one".into()).unwrap();
+        transport.send("two".into()).unwrap();
         let mut sent = [0; 8];
         from_client.read_exact(&mut sent).await.unwrap();
         assert_eq!(&sent, b"one\ntwo\n");
@@ -205,24 +205,24 @@ mod tests {
     async fn a_server_that_does_not_read_is_heard_all_the_same() {
         let (ours, theirs) = tokio::io::duplex(16);
         let (reader, writer) = tokio::io::split(ours);
-        let mut link = Link::over(reader, writer);
+        let mut transport = Transport::over(reader, writer);
         let (_never_read, mut to_client) = tokio::io::split(theirs);
         for _ in 0..100 {
-            link.send("a line that nobody reads".into()).unwrap();
+            transport.send("a line that nobody reads".into()).unwrap();
         }
         to_client.write_all(b"hello\n").await.unwrap();
-        assert_eq!(link.hear().await.unwrap(), "hello");
+        assert_eq!(transport.receive().await.unwrap(), "hello");
     }
 
     #[tokio::test]
     async fn a_line_without_an_end_ends_the_link_and_not_the_memory() {
         let (ours, mut theirs) = tokio::io::duplex(CHUNK_BYTES);
         let (reader, writer) = tokio::io::split(ours);
-        let mut link = Link::over(reader, writer);
+        let mut transport = Transport::over(reader, writer);
         let flood =
             tokio::spawn(async move { while theirs.write_all(&[b'x'; 4096]).await.is_ok() {} });
-        assert_eq!(link.hear().await.unwrap_err(), "it sent a line without an end");
-        drop(link);
+        assert_eq!(transport.receive().await.unwrap_err(), "it sent a line without an end");
+        drop(transport);
         flood.await.unwrap();
     }
 
@@ -232,8 +232,8 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         drop(listener);
         let closed = Address::Tcp { host: "127.0.0.1".into(), port };
-        assert_eq!(Link::connect(closed).await.err().unwrap(), "Connection refused");
+        assert_eq!(Transport::connect(closed).await.err().unwrap(), "Connection refused");
         let absent = Address::Unix("/nonexistent/chat.sock".into());
-        assert_eq!(Link::connect(absent).await.err().unwrap(), "No such file or directory");
+        assert_eq!(Transport::connect(absent).await.err().unwrap(), "No such file or directory");
     }
 }

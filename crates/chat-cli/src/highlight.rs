@@ -4,17 +4,17 @@ use std::ops::Range;
 
 use chat_proto::command::{Command, parse};
 
-use crate::show::word_at;
+use crate::mention::word_at;
 
 /// A word, or several that follow each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sought {
+pub(crate) struct Highlight {
     text: String,
     /// A word that only begins so counts as well.
     prefix: bool,
 }
 
-impl Sought {
+impl Highlight {
     /// This word.
     pub(crate) fn word(word: &str) -> Self {
         Self { text: word.to_owned(), prefix: false }
@@ -53,8 +53,12 @@ mod tests {
             ("/search from:bob", "hello bob", None),
             ("/users now", "now", None),
         ] {
-            let all = Sought::all_in(search);
-            assert_eq!(Sought::first_of(&all, text).map(|at| &text[at]), found, "{search}: {text}");
+            let all = Highlight::all_in(search);
+            assert_eq!(
+                Highlight::first_of(&all, text).map(|at| &text[at]),
+                found,
+                "{search}: {text}"
+            );
         }
     }
 }

@@ -1,0 +1,22 @@
+//! Text cut to a number of columns.
+
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+/// At most `columns` of the text; what is left out is left out in the middle, since a prompt's end
+/// is what tells that it is one.
+pub(super) fn shortened(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let Some(room) = columns.checked_sub(1) else { return String::new() };
+    let tail = if text.ends_with("> ") && room > 2 { "> " } else { "" };
+    let mut kept = String::new();
+    for grapheme in text.graphemes(true) {
+        if kept.width() + grapheme.width() > room - tail.len() {
+            break;
+        }
+        kept.push_str(grapheme);
+    }
+    kept + "…" + tail
+}
