@@ -16,7 +16,7 @@ use chat_proto::limits::MAX_HISTORY_LINES;
 use chat_proto::name::ChannelName;
 use chat_proto::setting::ChannelSetting;
 
-use crate::cli::{LogFormat, ServerArgs, Tool};
+use crate::cli::{ServerArgs, Tool};
 use crate::commit::retention::{Retention, RetentionRule};
 use crate::conn::{ConnectionConfig, ThrottleConfig};
 use crate::hub::limits::{LINE, Limits, Quotas, RateLimit, RegistrationMode};
@@ -145,15 +145,6 @@ pub enum ConfigError {
     /// No door.
     #[error("there is nowhere to listen; give listen an address, or unix a path")]
     NoDoor,
-}
-
-/// How the log is written; settled before everything else.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Logging {
-    /// Its form.
-    pub format: LogFormat,
-    /// How much: 0 usual, 1 more, 2 everything.
-    pub verbose: u8,
 }
 
 impl Config {

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use chat_server::app::{Server, describe};
 use chat_server::cli::ServerArgs;
+use chat_server::config::Config;
 use chat_server::config::file::ConfigFile;
-use chat_server::config::{Config, Logging};
 use chat_server::ops::signals::StopSignals;
 use chat_server::ops::{log, systemd};
 use chat_server::store::StoreLocation;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let file = args.config.as_deref().map(ConfigFile::read).transpose();
     let in_file = file.as_ref().ok().and_then(Option::as_ref).and_then(|file| file.log);
     let format = args.log.or(in_file).unwrap_or_default();
-    log::start(Logging { format, verbose: args.verbose });
+    log::start(log::Logging { format, verbose: args.verbose });
     let config = file
         .and_then(|file| Config::check(&args, file.unwrap_or_default()))
         .map_err(anyhow::Error::from);

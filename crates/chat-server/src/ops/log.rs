@@ -19,7 +19,15 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::LogFormat;
-use crate::config::Logging;
+
+/// Format and level of the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Logging {
+    /// The format.
+    pub format: LogFormat,
+    /// The level: 0 default, 1 more, 2 everything.
+    pub verbose: u8,
+}
 
 /// Bytes of queued log lines. Further lines are dropped.
 const MAX_WAITING: usize = 1024 * 1024;
