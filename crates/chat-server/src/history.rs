@@ -35,7 +35,7 @@ use crate::hub::query::{
 use crate::store::{
     self, AuthorPeriod, ConversationInfo, Cutoff, FullTextQuery, LastLines, LineCount,
     ModActionRow, OpenError, Reader, ReaderFactory, SearchHit, SearchScope, StoreErrorKind,
-    StoreKey, StoredLine,
+    StoreKey, StoredLine, channel_key,
 };
 use crate::util::fair_queue::{FairQueue, FlowId};
 use crate::util::sync::lock;
@@ -488,11 +488,6 @@ fn unknown() -> UserName {
 
 pub(crate) fn folded(name: &str) -> String {
     store::author_key(name)
-}
-
-/// Returns the name under which the store finds a channel.
-pub(crate) fn channel_key(name: &ChannelName) -> String {
-    format!("#{}", name.key())
 }
 
 fn with_key<T>(key: &ConversationKey, ask: impl FnOnce(StoreKey<'_>) -> T) -> T {

@@ -5,14 +5,20 @@
 //! since the database is in WAL mode, and see only what is committed.
 //!
 //! * [`schema`]: tables and migrations.
-//! * [`writer`][]: commits and write operations.
+//! * [`row`]: row ids, flags and stored lines.
+//! * [`write_op`]: write operations, the parts of a commit.
+//! * [`apply`]: applies them to the tables.
+//! * [`writer`][]: commits.
 //! * [`accounts`]: accounts, tokens, ignore lists, memberships.
 //! * [`server_moderation`]: invitations, server bans, the audit log.
 //! * [`channel_moderation`]: settings, bans, mutes and the moderation log of channels.
 //! * [`redact`]: removes the lines of a deleted account.
 //! * [`purge`]: hides the lines of one author in a channel.
 //! * [`pending_redactions`]: lines that redactions and purges have not reached yet.
-//! * [`reader`]: pages of lines, and search.
+//! * [`author_blocks`]: the index of the blocks of ids in which each author wrote.
+//! * [`reader`]: pages of lines.
+//! * [`viewer`]: the viewer of lines.
+//! * [`search`]: full-text search.
 //! * [`unread`]: unread counts.
 //! * [`mention`]: lines that mention a name.
 //! * [`cutoff`]: the deadline of a query.
@@ -24,11 +30,15 @@
 //! * [`wal_repair`]: damage in the WAL of a server that was killed.
 //! * [`damage`]: damage found before the files are opened.
 //! * [`files`]: detects files that were moved or replaced while open.
+//! * [`paths`]: file names and free space.
+//! * [`mod@lock`]: the lock of the directory.
 //! * [`permissions`]: permissions of the directory and its files.
 //! * [`identity`]: detects files of different stores or generations.
 //! * [`maintenance`]: checks and copies for the operator.
 
 mod accounts;
+mod apply;
+mod author_blocks;
 mod author_index;
 mod channel_moderation;
 mod checkpoint;
@@ -38,70 +48,66 @@ mod error;
 mod files;
 mod full_text;
 mod identity;
+mod lock;
 pub mod maintenance;
 mod memtable;
 mod mention;
+mod paths;
 mod pending_redactions;
 mod permissions;
 mod purge;
 mod reader;
 mod redact;
+mod row;
 mod schema;
+mod search;
 mod server_moderation;
 mod unread;
+mod viewer;
 mod wal_repair;
+mod write_op;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, Permissions, TryLockError};
-use std::io;
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
-};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use rustix::fs::OFlags;
-use rustix::io::Errno;
 
-pub use self::accounts::{AccountOp, AccountRow, IgnoredRow, MemberRow, OperatorRow, TokenRow};
+pub use self::accounts::{AccountRow, IgnoredRow, MemberRow, OperatorRow, TokenRow};
+pub use self::apply::MAX_AUDIT_LOG;
+pub use self::author_blocks::author_key;
 pub use self::author_index::AuthoredLine;
-pub use self::channel_moderation::{
-    ChannelModerationOp, ListEntryRow, ModActionRow, NewListEntry, NewModAction, SettingRow,
-};
+pub use self::channel_moderation::{ListEntryRow, ModActionRow, SettingRow};
 use self::checkpoint::{Wal, WalLimits};
 pub use self::cutoff::Cutoff;
-pub use self::error::{OpenError, StoreError, StoreErrorKind};
+pub use self::error::{Mismatch, OpenError, StoreError, StoreErrorKind};
 use self::files::OpenFiles;
-pub use self::identity::Mismatch;
+use self::lock::{TRIES, lock, pause};
 use self::memtable::{Journal, Memtable, is_flushed};
 pub use self::mention::MentionQuery;
-pub use self::purge::{AuthorPeriod, LineCount, PurgeOp, author_key};
-pub use self::reader::{
-    ConversationInfo, FullTextQuery, LastLines, LinePage, Reader, SearchHit, SearchHits,
-    SearchScope, StoreKey, StoredLine,
+pub use self::paths::free_bytes;
+use self::paths::{FILE, JOURNAL_FILE};
+use self::permissions::keep_private;
+pub use self::purge::LineCount;
+pub use self::reader::{LastLines, LinePage, Reader};
+pub use self::row::{
+    ConversationInfo, FORGOTTEN, MAX_NUMBER, OnceRow, StoreKey, StoredLine, channel_key,
 };
-pub use self::server_moderation::{
-    AuditLogRow, InvitationRow, MAX_AUDIT_LOG, ServerBanRow, ServerModerationOp,
+pub use self::search::{FullTextQuery, SearchHit, SearchHits, SearchScope};
+pub use self::server_moderation::{AuditLogRow, InvitationRow, ServerBanRow};
+pub use self::unread::{UnreadChat, UnreadLines};
+pub use self::viewer::Viewer;
+pub use self::write_op::{
+    AccountOp, AuthorPeriod, ChannelModerationOp, NewListEntry, NewModAction, PurgeOp,
+    ServerModerationOp, WriteOp,
 };
-pub use self::unread::{UnreadChat, UnreadLines, Viewer};
-pub use self::writer::{
-    ConversationRow, FORGOTTEN, Flusher, MAX_NUMBER, NameHolderRow, OnceRow, WriteOp, Writer,
-};
-
-/// The database in the directory.
-const FILE: &str = "chat.db";
-
-/// Mode of the database and of the files beside it.
-const PRIVATE: u32 = 0o600;
-
-/// Locked by the process that writes.
-const LOCK: &str = "lock";
+pub use self::writer::{ConversationRow, Flusher, NameHolderRow, Writer};
 
 /// Timeout for another connection's lock, which is held for moments only.
 const BUSY: Duration = Duration::from_secs(5);
@@ -163,7 +169,7 @@ impl Store {
         let (mut journal, mut wals) = (None, Vec::new());
         let changed = Arc::new(Condvar::new());
         if let StoreLocation::Directory(directory) = place {
-            keep_private(&directory.join(memtable::FILE))
+            keep_private(&directory.join(JOURNAL_FILE))
                 .map_err(|source| OpenError::Directory { path: directory.clone(), source })?;
             let is_long = || {
                 let changed = Arc::clone(&changed);
@@ -313,16 +319,6 @@ fn read_connection(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Number of tries for a lock, and the pause between them: two seconds in all. A server that is
-/// just ending holds it for moments, and so does a child of one that is being started.
-const TRIES: u32 = 100;
-const BETWEEN_TRIES: Duration = Duration::from_millis(20);
-
-#[expect(clippy::disallowed_methods, reason = "no event tells that another process lets a lock go")]
-fn pause() {
-    std::thread::sleep(BETWEEN_TRIES);
-}
-
 /// Checks that the files of a store belong together, unless a running server has them open and
 /// checked them at its start. Returns the damage in their WALs.
 fn check_free(directory: &Path) -> Result<Vec<String>, OpenError> {
@@ -345,73 +341,4 @@ fn sync_directory(directory: &Path) {
     if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
         tracing::debug!(%error, "the directory could not be synced");
     }
-}
-
-/// Makes the database and the files beside it readable by the server's user alone, whatever the
-/// mode of the directory. SQLite copies the database's mode to the files beside it only when it
-/// creates them.
-fn keep_private(database: &Path) -> io::Result<()> {
-    // If the file can't be created, SQLite reports that with its cure.
-    if let Ok(made) = File::options().write(true).create_new(true).mode(PRIVATE).open(database) {
-        give_to_owner(&made, database);
-    }
-    for beside in ["", "-wal", "-shm"] {
-        let path = identity::beside(database, beside);
-        let found = match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            found => found?,
-        };
-        let is_ours = found.uid() == rustix::process::geteuid().as_raw();
-        if is_ours && found.permissions().mode() & 0o777 != PRIVATE {
-            fs::set_permissions(&path, Permissions::from_mode(PRIVATE))?;
-        }
-    }
-    Ok(())
-}
-
-/// Gives a file created by root to the owner of the directory: a tool may run before the server.
-fn give_to_owner(file: &File, path: &Path) {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let given = || -> io::Result<()> {
-        let (Some(directory), found) = (path.parent(), file.metadata()?) else { return Ok(()) };
-        let owner = fs::metadata(directory)?;
-        if found.uid() == 0 && owner.uid() != 0 {
-            fchown(file, Some(owner.uid()), Some(owner.gid()))?;
-        }
-        Ok(())
-    };
-    if let Err(error) = given() {
-        tracing::debug!(%error, path = %path.display(), "a file can't be given to the owner of its directory");
-    }
-}
-
-/// Locks a directory, created if missing. `pause` runs between two tries.
-fn lock(directory: &Path, mut pause: impl FnMut(), tries: u32) -> Result<File, OpenError> {
-    let io = |source| OpenError::Directory { path: directory.to_owned(), source };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
-    let path = directory.join(LOCK);
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true).mode(PRIVATE);
-    let opened = options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(&path);
-    let file = opened.map_err(|source| match Errno::from_io_error(&source) {
-        Some(Errno::LOOP) => OpenError::Link { path: path.clone() },
-        _ => io(source),
-    })?;
-    give_to_owner(&file, &path);
-    let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
-    if mode != PRIVATE
-        && let Err(error) = file.set_permissions(Permissions::from_mode(PRIVATE))
-    {
-        tracing::debug!(%error, path = %path.display(), "the mode of the lock stays as it is");
-    }
-    for _ in 0..tries {
-        match file.try_lock() {
-            Ok(()) => return permissions::check_directory(directory).map(|()| file),
-            Err(TryLockError::WouldBlock) => pause(),
-            Err(TryLockError::Error(source)) => return Err(io(source)),
-        }
-    }
-    Err(OpenError::InUse { path: directory.to_owned() })
 }

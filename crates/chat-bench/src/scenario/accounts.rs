@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use chat_proto::secret::Secret;
 use chat_server::auth::password::{self, HashMemory};
-use chat_server::auth::token::{Token, TokenHash};
+use chat_server::auth::token::Token;
 use chat_server::store::{AccountOp, Durability, Store, StoreLocation, WriteOp};
 
 /// The password of all of them.
@@ -47,7 +47,7 @@ pub(super) fn make(
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let password = password::hash(&Secret::new(PASSWORD), &mut HashMemory::default())?;
     let tokens: Vec<Token> = (0..count).map(|_| Token::new()).collect::<Result<_, _>>()?;
-    let hashes: Vec<TokenHash> = tokens.iter().map(Token::hash).collect();
+    let hashes: Vec<[u8; 32]> = tokens.iter().map(Token::hash).collect();
     let names: Vec<String> = (0..count).map(name).collect();
     let shown: Vec<String> = (0..channels).map(channel).collect();
     let folded: Vec<String> = shown.iter().map(|name| format!("#{name}")).collect();

@@ -15,9 +15,6 @@ use chat_proto::secret::Secret;
 /// Bytes of a token.
 const BYTES: usize = 32;
 
-/// The stored hash of a token.
-pub type TokenHash = [u8; 32];
-
 /// A token. Its memory is zeroed on drop, and its `Debug` reveals nothing.
 pub struct Token([u8; BYTES]);
 
@@ -48,12 +45,12 @@ impl Token {
     }
 
     /// Returns the hash to store.
-    pub fn hash(&self) -> TokenHash {
+    pub fn hash(&self) -> [u8; 32] {
         Sha256::digest(self.0).into()
     }
 
     /// Whether a hash is of this token, in constant time.
-    pub fn is_of(&self, hash: &TokenHash) -> bool {
+    pub fn is_of(&self, hash: &[u8; 32]) -> bool {
         self.hash().ct_eq(hash).to_bool()
     }
 }

@@ -19,7 +19,6 @@ use super::moderation::{self, PlannedModAction};
 use super::recovery;
 use super::retention::{Retention, RetentionSweep};
 use super::turns::About;
-use crate::history::channel_key;
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminCommand;
 use crate::hub::channel::Channel;
@@ -31,6 +30,7 @@ use crate::hub::proposal::{
     StateChange,
 };
 use crate::hub::recovered::RecoveredState;
+use crate::store::channel_key;
 use crate::store::{AccountOp, ChannelModerationOp, FORGOTTEN, StoreError, WriteOp, Writer};
 use crate::util::clock::on_the_wall;
 

@@ -8,14 +8,14 @@ use chat_proto::limits::MAX_WAITING_LINES;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 
-use super::{LineContext, StoredViewer, channel_key, event, unless_failed, with_key};
+use super::{LineContext, StoredViewer, event, unless_failed, with_key};
 use crate::hub::id::ConversationKey;
 use crate::hub::id::UserId;
 use crate::hub::query;
 use crate::hub::query::QueryResult;
 use crate::store::{
     ConversationInfo, Cutoff, MentionQuery, Reader, SearchHit, SearchHits, StoreErrorKind,
-    StoredLine, UnreadChat, UnreadLines,
+    StoredLine, UnreadChat, UnreadLines, channel_key,
 };
 
 /// Unread lines counted per conversation; past it, the count is reported as a lower bound.

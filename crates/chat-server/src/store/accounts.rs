@@ -1,69 +1,11 @@
 //! Accounts and what belongs to them: tokens, ignore lists, memberships, operator rights.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
+use super::StoreError;
 use super::reader::Reader;
-use super::writer::{WriteOp, Writer};
-use super::{StoreError, redact};
-use crate::auth::token::TokenHash;
+use super::writer::Writer;
 use crate::util::sync::lock;
-
-/// A write operation on an account. `party` is the account's number. Times are in milliseconds
-/// since 1970.
-#[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the fields are the columns of the schema")]
-pub enum AccountOp<'a> {
-    /// Creates an account. Fails if the name is taken.
-    Create {
-        party: u64,
-        key: &'a str,
-        shown: &'a str,
-        password: &'a str,
-        created: i64,
-        admin: bool,
-    },
-    /// Changes or rehashes the password.
-    Password { party: u64, password: &'a str },
-    /// Last seen at this time.
-    Seen { party: u64, time: i64 },
-    /// Sets or clears the away state.
-    Away { party: u64, is_away: bool, reason: Option<&'a str> },
-    /// Grants or revokes the right to run the server.
-    Admin { party: u64, admin: bool },
-    /// Adds a token.
-    Token { hash: &'a TokenHash, party: u64, created: i64 },
-    /// Records the use of a token.
-    TokenUsed { hash: &'a TokenHash, time: i64 },
-    /// Removes a token.
-    Revoke { hash: &'a TokenHash },
-    /// Removes all tokens but one.
-    RevokeAll { party: u64, except: Option<&'a TokenHash> },
-    /// Ignores a name (folded) and the account that has it now.
-    Ignore { party: u64, name: &'a str, shown: &'a str, other: Option<u64> },
-    /// Stops ignoring a name (folded).
-    Unignore { party: u64, name: &'a str },
-    /// Adds a membership with a read marker. An existing membership stays as it is.
-    Member { party: u64, number: u32, marker: u64, entered: i64 },
-    /// Advances the read marker in a private chat or in a channel of the account. It never falls.
-    Marker { party: u64, number: u32, marker: u64 },
-    /// Removes a membership.
-    NotMember { party: u64, number: u32 },
-    /// Makes the account an operator of a channel.
-    Operator { number: u32, party: u64 },
-    /// Revokes the operator right.
-    NotOperator { number: u32, party: u64 },
-    /// Deletes the account and everything under it. Its lines stay until [`Writer::redact`] has
-    /// redacted them.
-    Forget { party: u64 },
-    /// All lines of a deleted account are redacted.
-    Redacted { party: u64 },
-}
-
-impl<'a> From<AccountOp<'a>> for WriteOp<'a> {
-    fn from(entry: AccountOp<'a>) -> Self {
-        Self::Account(entry)
-    }
-}
 
 /// A stored account.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,7 +37,7 @@ impl std::fmt::Debug for AccountRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
 pub struct TokenRow {
-    pub hash: TokenHash,
+    pub hash: [u8; 32],
     pub party: u64,
     pub created: i64,
     pub used: i64,
@@ -251,86 +193,4 @@ fn ignored(row: &Row<'_>) -> rusqlite::Result<IgnoredRow> {
 fn member(row: &Row<'_>) -> rusqlite::Result<MemberRow> {
     let (party, number) = (row.get(0)?, row.get(1)?);
     Ok(MemberRow { party, number, marker: row.get(2)?, entered: row.get(3)? })
-}
-
-pub(super) fn write(change: &Transaction<'_>, entry: AccountOp<'_>) -> rusqlite::Result<()> {
-    let execute = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
-        change.prepare_cached(sql)?.execute(params).map(|_| ())
-    };
-    match entry {
-        AccountOp::Create { party, key, shown, password, created, admin } => execute(
-            "INSERT INTO account (party, key, shown, password, created, seen, admin)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)",
-            params![party, key, shown, password, created, admin],
-        ),
-        AccountOp::Password { party, password } => {
-            execute("UPDATE account SET password = ?2 WHERE party = ?1", params![party, password])
-        }
-        AccountOp::Seen { party, time } => execute(
-            "UPDATE account SET seen = max(seen, ?2) WHERE party = ?1",
-            params![party, time],
-        ),
-        AccountOp::Away { party, is_away, reason } => execute(
-            "UPDATE account SET is_away = ?2, away = ?3 WHERE party = ?1",
-            params![party, is_away, reason],
-        ),
-        AccountOp::Admin { party, admin } => {
-            execute("UPDATE account SET admin = ?2 WHERE party = ?1", params![party, admin])
-        }
-        AccountOp::Token { hash, party, created } => execute(
-            "INSERT INTO token (hash, party, created, used) VALUES (?1, ?2, ?3, ?3)",
-            params![hash, party, created],
-        ),
-        AccountOp::TokenUsed { hash, time } => {
-            execute("UPDATE token SET used = max(used, ?2) WHERE hash = ?1", params![hash, time])
-        }
-        AccountOp::Revoke { hash } => execute("DELETE FROM token WHERE hash = ?1", params![hash]),
-        AccountOp::RevokeAll { party, except } => {
-            execute("DELETE FROM token WHERE party = ?1 AND hash IS NOT ?2", params![party, except])
-        }
-        AccountOp::Ignore { party, name, shown, other } => execute(
-            "INSERT OR REPLACE INTO ignored (party, name, shown, other) VALUES (?1, ?2, ?3, ?4)",
-            params![party, name, shown, other],
-        ),
-        AccountOp::Unignore { party, name } => {
-            execute("DELETE FROM ignored WHERE party = ?1 AND name = ?2", params![party, name])
-        }
-        AccountOp::Member { party, number, marker, entered } => execute(
-            "INSERT INTO member (party, number, marker, entered) VALUES (?1, ?2, ?3, ?4)
-                ON CONFLICT DO NOTHING",
-            params![party, number, marker, entered],
-        ),
-        AccountOp::Marker { party, number, marker } => execute(
-            // A late marker doesn't add a membership that has ended.
-            "INSERT INTO member (party, number, marker, entered)
-                SELECT ?1, ?2, ?3, 0 WHERE
-                    EXISTS (SELECT 1 FROM member WHERE party = ?1 AND number = ?2)
-                    OR EXISTS (SELECT 1 FROM conversation WHERE number = ?2 AND one IS NOT NULL)
-                ON CONFLICT DO UPDATE SET marker = max(marker, excluded.marker)",
-            params![party, number, marker],
-        ),
-        AccountOp::NotMember { party, number } => {
-            execute("DELETE FROM member WHERE party = ?1 AND number = ?2", params![party, number])
-        }
-        AccountOp::Operator { number, party } => execute(
-            "INSERT OR IGNORE INTO operator (number, party) VALUES (?1, ?2)",
-            params![number, party],
-        ),
-        AccountOp::NotOperator { number, party } => {
-            execute("DELETE FROM operator WHERE number = ?1 AND party = ?2", params![number, party])
-        }
-        AccountOp::Forget { party } => redact::forget(change, party),
-        AccountOp::Redacted { party } => {
-            execute("DELETE FROM wrote WHERE party = ?1", params![party])?;
-            execute("DELETE FROM erasing WHERE party = ?1", params![party])
-        }
-    }
-}
-
-/// Deletes memberships, markers and operator rights of a conversation.
-pub(super) fn forget_conversation(change: &Transaction<'_>, number: u32) -> rusqlite::Result<()> {
-    change.execute("DELETE FROM member WHERE number = ?1", [number])?;
-    change.execute("DELETE FROM operator WHERE number = ?1", [number])?;
-    change.execute("DELETE FROM wrote WHERE number = ?1", [number])?;
-    Ok(())
 }

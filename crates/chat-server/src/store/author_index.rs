@@ -8,8 +8,8 @@ use rusqlite::{Connection, params};
 
 use super::StoreError;
 use super::pending_redactions::PendingRedactions;
-use super::reader::{Reader, StoredLine, stored_line};
-use super::writer::{BY_OTHER, REDACTED, rowid};
+use super::reader::Reader;
+use super::row::{BY_OTHER, REDACTED, StoredLine, rowid, stored_line};
 use crate::util::sync::lock;
 
 /// A line of an account.

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME, ErrorCode};
 
-use super::maintenance::free_bytes;
-use super::{BUSY, know_log};
+use super::paths::free_bytes;
+use super::{BUSY, know_log, wal_repair};
 use crate::util::sync::lock;
 
 /// Bounds on the length of a WAL, in pages of 4 KiB.
@@ -252,6 +252,24 @@ pub(super) fn lengthen(
     let filled = fill();
     connection.pragma_update(None, "cache_size", usual)?;
     filled
+}
+
+/// Overwrites a commit that failed only at its sync. It lies complete in the WAL, and a start after
+/// a crash would accept it. An empty commit takes its place, synced or not.
+pub(super) fn overwrite_failed(connection: &Connection, error: &rusqlite::Error) {
+    // The disk failure is already known. The next commit retries what fails here.
+    let _ = commit_nothing(connection);
+    // A commit on a full disk has no end.
+    let may_be_whole = error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
+    if may_be_whole && let Some(path) = connection.path().filter(|path| !path.is_empty()) {
+        let _ = wal_repair::wipe_behind(Path::new(path));
+    }
+}
+
+/// Commits without a change. Earlier writes are synced with it.
+pub(super) fn commit_nothing(connection: &Connection) -> rusqlite::Result<()> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "user_version", version)
 }
 
 #[cfg(test)]

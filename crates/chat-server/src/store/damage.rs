@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::paths::{FILE, JOURNAL_FILE};
 use super::wal_repair::{self, RepairMode, WalDamage};
-use super::{FILE, memtable};
 
 /// Damage in the WALs of a directory.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct DamageReport {
 /// Scans the WALs of a directory that no server has open. With `mend`, repairs what it can.
 pub(super) fn look(directory: &Path, mend: bool) -> DamageReport {
     let mut found = DamageReport::default();
-    for name in [FILE, memtable::FILE] {
+    for name in [FILE, JOURNAL_FILE] {
         let cure = match (mend, name) {
             (false, _) => RepairMode::None,
             (true, FILE) => RepairMode::Mend,

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::identity::Mismatch;
-
 /// Why a store can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -100,6 +98,29 @@ impl OpenError {
     pub(super) fn from_sqlite(error: rusqlite::Error) -> Self {
         Self::Failed(error.into())
     }
+}
+
+/// A mismatch between the files of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// `chat.db` is missing beside another file.
+    NoTables,
+    /// `chat.db` is empty beside a file that isn't.
+    EmptyTables,
+    /// `recent.db` is missing.
+    NoJournal,
+    /// `recent.db` is empty.
+    EmptyJournal,
+    /// `chat.db` is a backup beside files of the store that it replaced.
+    Backup,
+    /// The two are of different stores.
+    Stores,
+    /// The two are of different generations of one store.
+    Times,
+    /// `chat.db` lacks rows that `recent.db` has deleted.
+    TablesBehind,
+    /// `recent.db` lacks rows that are in `chat.db`.
+    JournalBehind,
 }
 
 impl Mismatch {

@@ -18,7 +18,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::error::{StoreError, StoreErrorKind};
 use super::identity::StoreGeneration;
-use super::{FILE, LOCK, OpenError, identity, lock, memtable};
+use super::lock::lock;
+use super::paths::{FILE, JOURNAL_FILE, LOCK, beside};
+use super::{OpenError, identity};
 
 /// SQLite truncates a WAL to this many bytes.
 pub(super) const MAX_LOG: u64 = 32 * 1024 * 1024;
@@ -80,9 +82,9 @@ impl OpenFiles {
     /// Records the files of a directory that are open now.
     pub(super) fn opened(directory: &Path) -> Self {
         let mut opened = Vec::new();
-        for name in [FILE, memtable::FILE] {
+        for name in [FILE, JOURNAL_FILE] {
             for part in ["", "-wal", "-shm"] {
-                let path = identity::beside(&directory.join(name), part);
+                let path = beside(&directory.join(name), part);
                 if let Ok(found) = fs::metadata(&path) {
                     // The store truncates the other WAL itself when it redacts.
                     let is_log_of_tables = name == FILE && part == "-wal";

@@ -14,18 +14,18 @@
 //! counts on is an older copy, or its WAL is gone. The first write after a backup goes to the WAL
 //! and reaches the file with it: until then the file says that a WAL exists.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::checkpoint::write_some;
 use super::damage::DamageReport;
-use super::error::StoreErrorKind;
-use super::{Durability, FILE, OpenError, StoreError, memtable};
+use super::error::{Mismatch, StoreErrorKind};
+use super::paths::{FILE, JOURNAL_FILE, beside};
+use super::{Durability, OpenError, StoreError};
 
 /// The table of `recent.db`. `sure`: row numbers are reliable, since each commit is synced; 2 more:
 /// a WAL exists.
@@ -103,29 +103,6 @@ struct StoreFiles {
     lacks: (bool, bool),
 }
 
-/// A mismatch between the files of a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mismatch {
-    /// `chat.db` is missing beside another file.
-    NoTables,
-    /// `chat.db` is empty beside a file that isn't.
-    EmptyTables,
-    /// `recent.db` is missing.
-    NoJournal,
-    /// `recent.db` is empty.
-    EmptyJournal,
-    /// `chat.db` is a backup beside files of the store that it replaced.
-    Backup,
-    /// The two are of different stores.
-    Stores,
-    /// The two are of different generations of one store.
-    Times,
-    /// `chat.db` lacks rows that `recent.db` has deleted.
-    TablesBehind,
-    /// `recent.db` lacks rows that are in `chat.db`.
-    JournalBehind,
-}
-
 impl StoreFiles {
     fn check(&self) -> Result<(), Mismatch> {
         let lies_beside = !self.journal.is_nothing() || self.has_log;
@@ -201,15 +178,15 @@ fn find(directory: &Path) -> StoreFiles {
         alone: found(&file, |file| tables(&open_alone(file)?)),
         tables: found(&file, |file| tables(&open_untouched(file)?)),
         has_log: has_log(&file),
-        journal_has_log: has_log(&directory.join(memtable::FILE)),
+        journal_has_log: has_log(&directory.join(JOURNAL_FILE)),
         lacks: (false, false),
-        journal: found(&directory.join(memtable::FILE), |file| journal(&open_untouched(file)?)),
+        journal: found(&directory.join(JOURNAL_FILE), |file| journal(&open_untouched(file)?)),
     }
 }
 
 /// Whether a directory has a file of a store that isn't empty.
 pub(super) fn has_some(directory: &Path) -> bool {
-    [FILE, memtable::FILE].iter().any(|name| {
+    [FILE, JOURNAL_FILE].iter().any(|name| {
         let file = directory.join(name);
         has_bytes(&file) || has_log(&file)
     })
@@ -221,13 +198,6 @@ fn has_bytes(file: &Path) -> bool {
 
 fn has_log(file: &Path) -> bool {
     has_bytes(&beside(file, "-wal"))
-}
-
-/// Returns the path with a suffix, as SQLite names the files of a database.
-pub(super) fn beside(file: &Path, part: &str) -> PathBuf {
-    let mut name = OsString::from(file);
-    name.push(part);
-    name.into()
 }
 
 fn found<T>(file: &Path, read: impl Fn(&Path) -> rusqlite::Result<T>) -> FileState<T> {

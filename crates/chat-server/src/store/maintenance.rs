@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-use super::accounts::AccountOp;
 use super::files::OpenFiles;
 use super::memtable::Memtable;
+use super::paths::{FILE, JOURNAL_FILE, beside};
 use super::reader::Reader;
-use super::writer::{ConversationRow, Writer, conversations, line_id, rowid};
-use super::{FILE, OpenError, Store, StoreError, identity, memtable};
+use super::row::{line_id, rowid};
+use super::write_op::AccountOp;
+use super::writer::{ConversationRow, Writer, conversations};
+use super::{OpenError, Store, StoreError, identity};
 use crate::util::sync::lock;
 
 impl Reader {
@@ -129,10 +131,9 @@ pub fn copy_backup(file: &Path, to: &Path) -> Result<Vec<String>, OpenError> {
 
 /// Returns every file that a store may have in its directory, the database first.
 pub fn files_in(directory: &Path) -> Vec<PathBuf> {
-    let beside = |name| {
-        ["", "-wal", "-shm", "-journal"].map(|part| identity::beside(&directory.join(name), part))
-    };
-    [FILE, memtable::FILE].into_iter().flat_map(beside).collect()
+    let beside =
+        |name| ["", "-wal", "-shm", "-journal"].map(|part| beside(&directory.join(name), part));
+    [FILE, JOURNAL_FILE].into_iter().flat_map(beside).collect()
 }
 
 /// Returns the faults of a database that no process writes, such as a backup.
@@ -140,12 +141,6 @@ pub fn faults_of(file: &Path) -> Result<Vec<String>, OpenError> {
     let connection = Connection::open(file).map_err(OpenError::from_sqlite)?;
     super::schema::check_version(&connection)?;
     Ok(faults(&connection)?)
-}
-
-/// Returns the free space on the disk of a directory, if known.
-pub fn free_bytes(directory: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(directory).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Returns the losses that servers have recorded. A backup has none.

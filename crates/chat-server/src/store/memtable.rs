@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-pub(super) use self::journal::{FILE, Journal, is_flushed, last_row};
+pub(super) use self::journal::{Journal, is_flushed, last_row};
 use self::losses::Losses;
 pub(super) use self::losses::note;
 pub(super) use self::reading::having;
@@ -43,7 +43,8 @@ use self::yielder::Yielder;
 use super::checkpoint::{Wal, truncate, write_all};
 use super::error::StoreErrorKind;
 use super::files::OpenFiles;
-use super::writer::{OnceRow, WriteOp};
+use super::row::OnceRow;
+use super::write_op::WriteOp;
 use super::{Shared, StoreError, identity};
 use crate::util::sync::lock;
 

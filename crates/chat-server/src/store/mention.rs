@@ -7,11 +7,10 @@ use super::StoreError;
 use super::cutoff::Cutoff;
 use super::full_text::{expression, is_unspaced};
 use super::pending_redactions::PendingRedactions;
-use super::reader::{
-    Reader, STEPS_BETWEEN_LOOKS, SearchHits, StoreKey, StoredLine, newest, newest_between,
-};
-use super::unread::Viewer;
-use super::writer::rowid;
+use super::reader::{Reader, STEPS_BETWEEN_LOOKS};
+use super::row::{StoreKey, StoredLine, rowid};
+use super::search::{SearchHits, newest, newest_between};
+use super::viewer::Viewer;
 use crate::util::sync::lock;
 
 /// A query for mentions.

@@ -5,10 +5,11 @@
 //! from it is redacted already, or was deleted after the read began. The same holds for a purge and
 //! the table `pending_purge`, see [`super::purge`].
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
-use super::purge::{self, PendingPurge};
-use super::reader::{ConversationInfo, ConversationMeta, StoredLine};
+use super::author_blocks::author_key;
+use super::row::{ConversationInfo, ConversationMeta, StoredLine};
+use super::write_op::AuthorPeriod;
 
 /// Accounts and purges whose lines may still be stored but are not shown.
 pub(super) struct PendingRedactions {
@@ -22,7 +23,7 @@ impl PendingRedactions {
         let mut all = connection.prepare_cached("SELECT party FROM erasing")?;
         let rows = all.query_map((), |row| row.get(0))?;
         let accounts = rows.collect::<rusqlite::Result<_>>()?;
-        Ok(Self { accounts, purges: purge::pending(connection)? })
+        Ok(Self { accounts, purges: pending_purges(connection)? })
     }
 
     pub(super) fn purges(&self) -> &[PendingPurge] {
@@ -63,4 +64,61 @@ impl PendingRedactions {
         };
         account.or(party).is_some_and(|party| self.has(party))
     }
+
+    /// Whether a pending purge hides a line.
+    pub(super) fn is_purged(&self, number: u32, line: &StoredLine) -> bool {
+        let mut fitting =
+            self.purges().iter().filter(|purge| purge.covers(number, line)).peekable();
+        if fitting.peek().is_none() {
+            return false;
+        }
+        let key = author_key(&line.author);
+        fitting.any(|purge| purge.author == key)
+    }
+}
+
+/// A purge whose lines aren't all marked as hidden.
+pub(super) struct PendingPurge {
+    pub(super) at: i64,
+    pub(super) number: u32,
+    pub(super) author: String,
+    pub(super) since: Option<i64>,
+    pub(super) until: Option<i64>,
+    pub(super) upto: u64,
+    pub(super) looked: u64,
+}
+
+impl PendingPurge {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            at: row.get(0)?,
+            number: row.get(1)?,
+            author: row.get(2)?,
+            since: row.get(3)?,
+            until: row.get(4)?,
+            upto: row.get(5)?,
+            looked: row.get(6)?,
+        })
+    }
+
+    pub(super) fn author(&self) -> AuthorPeriod<'_> {
+        AuthorPeriod { name: &self.author, from: self.since, upto: self.until }
+    }
+
+    /// Whether a line by the author is part of the purge and not marked yet.
+    pub(super) fn covers(&self, number: u32, line: &StoredLine) -> bool {
+        self.number == number
+            && line.id > self.looked
+            && line.id <= self.upto
+            && self.author().is_at(line.time)
+    }
+}
+
+pub(super) const PENDING: &str =
+    "SELECT at, number, author, since, until, upto, looked FROM pending_purge";
+
+/// Returns the purges whose lines aren't all marked: rarely any.
+fn pending_purges(connection: &Connection) -> rusqlite::Result<Vec<PendingPurge>> {
+    let mut all = connection.prepare_cached(PENDING)?;
+    all.query_map((), PendingPurge::read)?.collect()
 }

@@ -1,7 +1,8 @@
 //! Hides all lines of an author in a conversation.
 //!
 //! The commit of a purge writes one row (`pending_purge`) for each name of the author, whatever the
-//! number of lines. From that commit on, reads leave the lines out, see [`PendingRedactions`]. The
+//! number of lines. From that commit on, reads leave the lines out, see
+//! [`PendingRedactions`](super::pending_redactions::PendingRedactions). The
 //! lines are marked as hidden later, a few at a time between commits, and the row is deleted with
 //! the last of them. So a purge takes the writing thread no longer in a long history than in a
 //! short one.
@@ -10,85 +11,22 @@
 //! filled together with the full-text index, so unindexed lines are all read. Authors are stored as
 //! [`author_key`] folds them. A version that folds names otherwise must rebuild it.
 
-use std::collections::HashMap;
-
-use chat_proto::name::UserName;
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::StoreError;
-use super::pending_redactions::PendingRedactions;
-use super::reader::{ConversationMeta, Reader, RowFilter, StoreKey, StoredLine};
-use super::writer::{HIDDEN, NOT_SHOWN, Writer, line_id, rowid};
+use super::author_blocks::{BLOCK_BITS, FoldedNames, block_of, end_of_block};
+use super::pending_redactions::{PENDING, PendingPurge};
+use super::reader::{Reader, RowFilter};
+use super::row::{ConversationMeta, HIDDEN, NOT_SHOWN, StoreKey, line_id, rowid};
+use super::write_op::AuthorPeriod;
+use super::writer::Writer;
 use crate::util::sync::lock;
-
-/// Bits of an id within its block.
-const BLOCK_BITS: u32 = 8;
 
 /// Ids read at once where no index exists.
 const UNINDEXED_STRETCH: u64 = 4096;
 
 /// Lines read per marking step, if few of them match.
 const LINES_LOOKED_AT: usize = 2000;
-
-/// Names in the cache of folded names.
-const MAX_KEYS: usize = 1000;
-
-/// Returns a name as the tables compare it.
-pub fn author_key(name: &str) -> String {
-    UserName::new(name).map_or_else(|_| name.to_lowercase(), |name| name.key().to_owned())
-}
-
-/// Returns the block of an id.
-pub(super) fn block_of(id: u64) -> u64 {
-    id >> BLOCK_BITS
-}
-
-/// Returns the last id of a block.
-pub(super) fn end_of_block(block: u64) -> u64 {
-    (block << BLOCK_BITS) | ((1 << BLOCK_BITS) - 1)
-}
-
-/// A cache of folded names.
-#[derive(Default)]
-pub(super) struct FoldedNames(HashMap<String, String>);
-
-impl FoldedNames {
-    pub(super) fn of(&mut self, name: &str) -> &str {
-        if !self.0.contains_key(name) {
-            if self.0.len() >= MAX_KEYS {
-                self.0.clear();
-            }
-            self.0.insert(name.to_owned(), author_key(name));
-        }
-        self.0.get(name).map_or("", String::as_str)
-    }
-}
-
-/// A name that an author had from one time to another.
-#[derive(Clone, Copy, Debug)]
-pub struct AuthorPeriod<'a> {
-    /// The folded name.
-    pub name: &'a str,
-    /// Lower bound, inclusive.
-    pub from: Option<i64>,
-    /// Upper bound, inclusive.
-    pub upto: Option<i64>,
-}
-
-impl AuthorPeriod<'_> {
-    fn is_at(&self, time: i64) -> bool {
-        self.from.is_none_or(|from| from <= time) && self.upto.is_none_or(|upto| time <= upto)
-    }
-}
-
-/// A purge: hides the lines of an author up to an id.
-#[derive(Clone, Copy, Debug)]
-pub struct PurgeOp<'a> {
-    /// The author.
-    pub author: AuthorPeriod<'a>,
-    /// The last id.
-    pub upto: u64,
-}
 
 /// A count of lines, as far as the scan came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,75 +35,6 @@ pub struct LineCount {
     pub lines: u64,
     /// The id up to which they were counted.
     pub upto: u64,
-}
-
-/// A purge whose lines aren't all marked as hidden.
-pub(super) struct PendingPurge {
-    at: i64,
-    pub(super) number: u32,
-    pub(super) author: String,
-    since: Option<i64>,
-    until: Option<i64>,
-    upto: u64,
-    looked: u64,
-}
-
-impl PendingPurge {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            at: row.get(0)?,
-            number: row.get(1)?,
-            author: row.get(2)?,
-            since: row.get(3)?,
-            until: row.get(4)?,
-            upto: row.get(5)?,
-            looked: row.get(6)?,
-        })
-    }
-
-    fn author(&self) -> AuthorPeriod<'_> {
-        AuthorPeriod { name: &self.author, from: self.since, upto: self.until }
-    }
-
-    /// Whether a line by the author is part of the purge and not marked yet.
-    pub(super) fn covers(&self, number: u32, line: &StoredLine) -> bool {
-        self.number == number
-            && line.id > self.looked
-            && line.id <= self.upto
-            && self.author().is_at(line.time)
-    }
-}
-
-const PENDING: &str = "SELECT at, number, author, since, until, upto, looked FROM pending_purge";
-
-/// Returns the purges whose lines aren't all marked: rarely any.
-pub(super) fn pending(connection: &Connection) -> rusqlite::Result<Vec<PendingPurge>> {
-    let mut all = connection.prepare_cached(PENDING)?;
-    all.query_map((), PendingPurge::read)?.collect()
-}
-
-/// Hides the lines from this commit on. Extends a pending purge of the same author.
-pub(super) fn begin(
-    change: &Transaction<'_>,
-    number: u32,
-    purge: &PurgeOp<'_>,
-) -> rusqlite::Result<()> {
-    let PurgeOp { author: AuthorPeriod { name, from, upto: until }, upto } = *purge;
-    let goes_on = change
-        .prepare_cached(
-            "UPDATE pending_purge SET upto = max(upto, ?5)
-                WHERE number = ?1 AND author = ?2 AND since IS ?3 AND until IS ?4",
-        )?
-        .execute(params![number, name, from, until, upto])?;
-    if goes_on == 0 {
-        change
-            .prepare_cached(
-                "INSERT INTO pending_purge (number, author, since, until, upto)
-                    VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![number, name, from, until, upto])?;
-    }
-    Ok(())
 }
 
 /// Returns the next range of ids, within bounds, that may hold lines of these authors (folded).
@@ -351,89 +220,4 @@ fn mark(tables: &mut Connection, purge: &PendingPurge, most: usize) -> rusqlite:
             .execute(params![purge.at, looked])?;
     }
     change.commit()
-}
-
-/// Records the blocks of authors while lines are indexed.
-pub(super) struct AuthorBlocks<'a> {
-    insert: Option<CachedStatement<'a>>,
-    keys: FoldedNames,
-    /// The last block written for each author.
-    last: HashMap<String, (u32, u64)>,
-}
-
-impl<'a> AuthorBlocks<'a> {
-    /// A copy of an earlier version lacks the table.
-    pub(super) fn new(change: &'a Connection) -> rusqlite::Result<Self> {
-        let insert = change.table_exists(None, "author_block")?.then(|| {
-            change.prepare_cached(
-                "INSERT OR IGNORE INTO author_block (number, author, block) VALUES (?1, ?2, ?3)",
-            )
-        });
-        Ok(Self { insert: insert.transpose()?, keys: FoldedNames::default(), last: HashMap::new() })
-    }
-
-    pub(super) fn add(&mut self, number: u32, id: u64, author: &str) -> rusqlite::Result<()> {
-        let Some(insert) = &mut self.insert else { return Ok(()) };
-        let at = (number, block_of(id));
-        let key = self.keys.of(author);
-        if self.last.get(key) != Some(&at) {
-            insert.execute(params![at.0, key, at.1])?;
-            self.last.insert(key.to_owned(), at);
-        }
-        Ok(())
-    }
-}
-
-/// Removes the blocks of deleted or redacted lines, given with their authors, in which the author
-/// has no other line. `is_over` returns whether all lines of a block are gone.
-pub(super) fn leave_blocks<'a>(
-    change: &Transaction<'_>,
-    lines: impl Iterator<Item = (i64, &'a str)>,
-    is_over: impl Fn(u64) -> bool,
-) -> rusqlite::Result<()> {
-    if !change.table_exists(None, "author_block")? {
-        return Ok(());
-    }
-    let mut others = change.prepare_cached(
-        "SELECT author FROM line WHERE place >= ?1 AND place <= ?2 AND flags & ?3 = 0",
-    )?;
-    let mut delete = change.prepare_cached(
-        "DELETE FROM author_block WHERE number = ?1 AND author = ?2 AND block = ?3",
-    )?;
-    let mut keys = FoldedNames::default();
-    let mut done: HashMap<String, (u32, u64)> = HashMap::new();
-    for (at, author) in lines {
-        let number = u32::try_from(at >> super::writer::ID_BITS).unwrap_or_default();
-        let block = block_of(line_id(at));
-        let key = keys.of(author).to_owned();
-        if done.get(&key) == Some(&(number, block)) {
-            continue;
-        }
-        let mut is_left = false;
-        if !is_over(block) {
-            let ends = [block << BLOCK_BITS, end_of_block(block)].map(|id| rowid(number, id));
-            let mut rows = others.query(params![ends[0], ends[1], super::writer::REDACTED])?;
-            while let Some(row) = rows.next()? {
-                is_left |= keys.of(row.get_ref(0)?.as_str()?) == key;
-            }
-        }
-        if !is_left {
-            delete.execute(params![number, key, block])?;
-        }
-        done.insert(key, (number, block));
-    }
-    Ok(())
-}
-
-impl PendingRedactions {
-    /// Whether a pending purge hides a line.
-    pub(super) fn is_purged(&self, number: u32, line: &StoredLine) -> bool {
-        let mut fitting =
-            self.purges().iter().filter(|purge| purge.covers(number, line)).peekable();
-        if fitting.peek().is_none() {
-            return false;
-        }
-        let key = author_key(&line.author);
-        fitting.any(|purge| purge.author == key)
-    }
 }

@@ -8,11 +8,12 @@
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::StoreError;
-use super::accounts::AccountOp;
+use super::apply::overwriting;
+use super::author_blocks::leave_blocks;
 use super::author_index::spots;
 use super::full_text::indexed;
-use super::purge::leave_blocks;
-use super::writer::{ID_BITS, REDACTED, WriteOp, Writer, rowid};
+use super::row::{ID_BITS, REDACTED, rowid};
+use super::writer::Writer;
 use crate::util::sync::lock;
 
 /// Lines and conversations examined per step, if few of them match.
@@ -33,7 +34,7 @@ impl Writer {
     }
 
     /// Redacts some lines of a deleted account. Returns whether there may be more. When there are
-    /// none, commit [`AccountOp::Redacted`].
+    /// none, commit [`super::AccountOp::Redacted`].
     pub fn redact(&mut self, party: u64, most: usize) -> Result<bool, StoreError> {
         // Only indexed words can be deleted from the index.
         let numbers = next_numbers(&self.memtable().tables(), party)?;
@@ -46,61 +47,6 @@ impl Writer {
         let mut connection = self.memtable().tables();
         Ok(overwriting(&mut connection, true, |connection| step(connection, party, most))?)
     }
-}
-
-/// Whether an operation deletes an account.
-pub(super) fn forgets(entries: &[WriteOp<'_>]) -> bool {
-    entries.iter().any(|entry| matches!(entry, WriteOp::Account(AccountOp::Forget { .. })))
-}
-
-/// Whether an operation must overwrite the data that it replaces.
-pub(super) fn overwrites(entries: &[WriteOp<'_>]) -> bool {
-    entries.iter().any(|entry| {
-        matches!(entry, WriteOp::Account(AccountOp::Forget { .. } | AccountOp::Password { .. }))
-    })
-}
-
-/// Runs a change with `secure_delete`, if requested.
-pub(super) fn overwriting<T>(
-    connection: &mut Connection,
-    overwrites: bool,
-    change: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    if !overwrites {
-        return change(connection);
-    }
-    connection.pragma_update(None, "secure_delete", true)?;
-    let done = change(connection);
-    let usual = connection.pragma_update(None, "secure_delete", false);
-    let done = done?;
-    usual?;
-    Ok(done)
-}
-
-/// Deletes an account and everything under it but its lines.
-pub(super) fn forget(change: &Transaction<'_>, party: u64) -> rusqlite::Result<()> {
-    change.execute("INSERT OR IGNORE INTO erasing (party) VALUES (?1)", [party])?;
-    for sql in [
-        "UPDATE conversation SET topic = NULL, topic_by = NULL WHERE topic_by = ?1",
-        "UPDATE mark SET reason = NULL WHERE \"by\" COLLATE NOCASE =
-            (SELECT shown FROM account WHERE party = ?1)",
-        "UPDATE act SET reason = NULL, setting = NULL WHERE \"by\" COLLATE NOCASE =
-            (SELECT shown FROM account WHERE party = ?1)",
-        "DELETE FROM once WHERE author = (SELECT key FROM account WHERE party = ?1)",
-        "DELETE FROM account WHERE party = ?1",
-        "DELETE FROM token WHERE party = ?1",
-        "DELETE FROM ignored WHERE party = ?1",
-        // The name is free for another owner.
-        "DELETE FROM ignored WHERE other = ?1",
-        "DELETE FROM member WHERE party = ?1",
-        "DELETE FROM operator WHERE party = ?1",
-        "DELETE FROM holder WHERE party = ?1",
-        "UPDATE conversation SET one_name = '' WHERE one = ?1",
-        "UPDATE conversation SET other_name = '' WHERE other = ?1",
-    ] {
-        change.execute(sql, [party])?;
-    }
-    Ok(())
 }
 
 fn step(connection: &mut Connection, party: u64, most: usize) -> rusqlite::Result<bool> {

@@ -1,9 +1,12 @@
 //! Tests that every store passes, on disk and in memory.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::lock::BETWEEN_TRIES;
 use super::*;
 
 mod accounts;
@@ -209,7 +212,7 @@ fn the_thread_that_fills_the_tables_writes_a_long_log_to_its_place() {
     let StoreLocation::Directory(directory) = &tried.place else { return };
     let (mut writer, _lookup) = tried.open();
     writer.commit(&[GENERAL]).unwrap();
-    let file = || fs::metadata(directory.join(memtable::FILE)).unwrap().len();
+    let file = || fs::metadata(directory.join(JOURNAL_FILE)).unwrap().len();
     let before = file();
     let text = "x".repeat(4000);
     let flusher = writer.flusher();

@@ -5,25 +5,13 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::StoreError;
 use super::memtable::Memtable;
 use super::pending_redactions::PendingRedactions;
-use super::reader::{
-    COLUMNS, ConversationInfo, ConversationMeta, MAX_LOOKED_AT, MAX_PRIVATE, Merged, Reader,
-    StoreKey, StoredLine, conversation_meta, stored_line,
+use super::reader::{COLUMNS, MAX_LOOKED_AT, MAX_PRIVATE, Merged, Reader, conversation_meta};
+use super::row::{
+    BY_OTHER, ConversationInfo, ConversationMeta, NOT_SHOWN, StoreKey, StoredLine, line_id, rowid,
+    stored_line,
 };
-use super::writer::{BY_OTHER, NOT_SHOWN, line_id, rowid};
+use super::viewer::Viewer;
 use crate::util::sync::lock;
-
-/// The viewer of lines.
-#[derive(Clone, Copy, Debug)]
-pub struct Viewer<'a> {
-    /// Number of the account.
-    pub party: u64,
-    /// Ignored names (folded).
-    pub hidden: &'a [String],
-    /// Ignored accounts.
-    pub hidden_accounts: &'a [u64],
-    /// Folds a name.
-    pub fold: fn(&str) -> String,
-}
 
 /// Unread lines of one conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,18 +39,6 @@ pub struct UnreadChat {
     pub last: u64,
     /// Its time.
     pub time: i64,
-}
-
-impl Viewer<'_> {
-    /// Whether no author is ignored.
-    fn sees_all(&self) -> bool {
-        self.hidden.is_empty() && self.hidden_accounts.is_empty()
-    }
-
-    pub(super) fn is_hidden(&self, author: &str, account: Option<u64>) -> bool {
-        account.is_some_and(|account| self.hidden_accounts.contains(&account))
-            || !self.hidden.is_empty() && self.hidden.contains(&(self.fold)(author))
-    }
 }
 
 impl Reader {

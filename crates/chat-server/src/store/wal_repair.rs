@@ -16,7 +16,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::identity::beside;
+use super::paths::beside;
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;

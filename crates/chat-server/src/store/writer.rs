@@ -2,51 +2,19 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{
-    CachedStatement, Connection, ErrorCode, OptionalExtension as _, Transaction, params,
-};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::accounts::{self, AccountOp};
+use super::apply::{forget_conversation, overwriting, write};
+use super::author_blocks::{end_of_block, leave_blocks};
+use super::checkpoint::overwrite_failed;
 use super::full_text::indexed;
 use super::memtable::{self, Memtable, RecordBatch};
-use super::purge::{end_of_block, leave_blocks};
 use super::reader::Reader;
-use super::server_moderation::{self, ServerModerationOp};
-use super::{ChannelModerationOp, Shared, StoreError, channel_moderation, redact, wal_repair};
-
-/// Bits of the line id in a row id: 68 billion lines per conversation, 134 million conversations.
-pub(super) const ID_BITS: u32 = 36;
-
-/// The name of a placeholder conversation, which no channel can have. Its floor is the greatest
-/// last id of forgotten channels.
-pub const FORGOTTEN: &str = "#";
-
-/// The greatest conversation number: the number after it has row ids, too.
-pub const MAX_NUMBER: u32 = (1 << (63 - ID_BITS)) - 2;
-
-/// Returns the row id of a line.
-pub(super) fn rowid(number: u32, id: u64) -> i64 {
-    let id = id.min((1 << ID_BITS) - 1);
-    i64::from(number) << ID_BITS | i64::try_from(id).unwrap_or(i64::MAX)
-}
-
-pub(super) fn line_id(place: i64) -> u64 {
-    place.unsigned_abs() & ((1 << ID_BITS) - 1)
-}
-
-/// `/me`.
-pub(super) const ACTION: i64 = 1;
-/// By the second party of a private chat.
-pub(super) const BY_OTHER: i64 = 2;
-/// Redacted: only id and time are left.
-pub(super) const REDACTED: i64 = 4;
-/// Hidden by a purge.
-pub(super) const HIDDEN: i64 = 8;
-/// Lines with one of these flags are not shown, though they keep their ids.
-pub(super) const NOT_SHOWN: i64 = REDACTED | HIDDEN;
+use super::row::{OnceRow, REDACTED, line_id, rowid};
+use super::write_op::{WriteOp, forgets, overwrites};
+use super::{Shared, StoreError};
 
 /// Writes the store; one per store.
 pub struct Writer {
@@ -54,50 +22,6 @@ pub struct Writer {
     memtable: Arc<Memtable>,
     /// Keeps other processes from writing.
     lock: Option<Arc<File>>,
-}
-
-/// A write operation. Later operations of a commit see earlier ones.
-#[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the fields are the columns of the schema")]
-pub enum WriteOp<'a> {
-    /// Creates or updates a channel.
-    Channel { number: u32, name: &'a str, shown: &'a str, topic: Option<&'a str>, open: bool },
-    /// Creates or renames the parties of a private chat.
-    Private { number: u32, one: u64, other: u64, one_name: &'a str, other_name: &'a str },
-    /// Adds a line, with the author's account if any. `once` is the author (folded) and the
-    /// idempotency key. A hidden line is stored redacted.
-    Line {
-        number: u32,
-        id: u64,
-        time: i64,
-        author: &'a str,
-        action: bool,
-        by_other: bool,
-        account: Option<u64>,
-        text: &'a str,
-        once: Option<(&'a str, &'a str)>,
-        hidden: bool,
-    },
-    /// Adds a redacted line.
-    RedactedLine { number: u32, id: u64, time: i64 },
-    /// Closes a channel.
-    ChannelClosed { number: u32 },
-    /// Changes the moderation state of a channel.
-    ChannelModeration { number: u32, op: ChannelModerationOp<'a> },
-    /// Sets a topic, with the account that set it if any.
-    Topic { number: u32, topic: Option<&'a str>, by: Option<u64> },
-    /// Raises the retention floor.
-    Floor { number: u32, floor: u64 },
-    /// Records that this line has an earlier time than the one before it.
-    OutOfOrder { number: u32, id: u64 },
-    /// Holds a name (folded) for a party.
-    HoldName { name: &'a str, party: u64, since: i64 },
-    /// Releases a name (folded).
-    ReleaseName { name: &'a str },
-    /// Changes an account.
-    Account(AccountOp<'a>),
-    /// Changes server moderation.
-    ServerModeration(ServerModerationOp<'a>),
 }
 
 /// A stored conversation.
@@ -118,7 +42,7 @@ pub struct ConversationRow {
 }
 
 impl ConversationRow {
-    /// Whether it is the placeholder [`FORGOTTEN`].
+    /// Whether it is the placeholder [`FORGOTTEN`](super::FORGOTTEN).
     pub fn is_of_forgotten(&self) -> bool {
         self.parties.is_none() && self.shown.is_empty()
     }
@@ -133,15 +57,6 @@ pub struct NameHolderRow {
     pub since: i64,
 }
 
-/// The line stored under an idempotency key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are the columns of the schema")]
-pub struct OnceRow {
-    pub number: u32,
-    pub id: u64,
-    pub time: i64,
-}
-
 impl Writer {
     pub(super) fn new(connection: Shared, lock: Option<File>, memtable: Arc<Memtable>) -> Self {
         Self { connection, memtable, lock: lock.map(Arc::new) }
@@ -153,10 +68,10 @@ impl Writer {
         if memtable::may_wait(entries) {
             return self.memtable.keep(&RecordBatch::of(entries)?);
         }
-        if redact::forgets(entries) {
+        if forgets(entries) {
             self.memtable.leave_nothing()?;
         }
-        let overwrites = redact::overwrites(entries);
+        let must_overwrite = overwrites(entries);
         let lines = || {
             entries.iter().filter_map(|entry| match entry {
                 WriteOp::Line { number, .. } => Some(*number),
@@ -168,9 +83,8 @@ impl Writer {
             self.memtable.flush(number)?;
         }
         let mut connection = self.memtable.tables();
-        let done = redact::overwriting(&mut connection, overwrites, |connection| {
-            commit(connection, entries)
-        });
+        let done =
+            overwriting(&mut connection, must_overwrite, |connection| commit(connection, entries));
         if let Err(error) = &done {
             overwrite_failed(&connection, error);
         }
@@ -377,7 +291,7 @@ impl Writer {
         change.execute("DELETE FROM conversation WHERE number = ?1", [number])?;
         change.execute("DELETE FROM author_block WHERE number = ?1", [number])?;
         change.execute("DELETE FROM pending_purge WHERE number = ?1", [number])?;
-        accounts::forget_conversation(&change, number)?;
+        forget_conversation(&change, number)?;
         Ok(change.commit()?)
     }
 
@@ -419,141 +333,6 @@ fn commit(connection: &mut Connection, entries: &[WriteOp<'_>]) -> rusqlite::Res
     let change = connection.transaction()?;
     write(&change, entries)?;
     change.commit()
-}
-
-/// Overwrites a commit that failed only at its sync. It lies complete in the WAL, and a start after
-/// a crash would accept it. An empty commit takes its place, synced or not.
-pub(super) fn overwrite_failed(connection: &Connection, error: &rusqlite::Error) {
-    // The disk failure is already known. The next commit retries what fails here.
-    let _ = commit_nothing(connection);
-    // A commit on a full disk has no end.
-    let may_be_whole = error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
-    if may_be_whole && let Some(path) = connection.path().filter(|path| !path.is_empty()) {
-        let _ = wal_repair::wipe_behind(Path::new(path));
-    }
-}
-
-/// Commits without a change. Earlier writes are synced with it.
-pub(super) fn commit_nothing(connection: &Connection) -> rusqlite::Result<()> {
-    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    connection.pragma_update(None, "user_version", version)
-}
-
-fn write(change: &Transaction<'_>, entries: &[WriteOp<'_>]) -> rusqlite::Result<()> {
-    let mut line = Lazy::new(
-        change,
-        "INSERT INTO line (place, time, author, flags, text, account) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    );
-    let mut wrote =
-        Lazy::new(change, "INSERT OR IGNORE INTO wrote (party, number) VALUES (?1, ?2)");
-    for entry in entries {
-        match *entry {
-            WriteOp::Line {
-                number,
-                id,
-                time,
-                author,
-                action,
-                by_other,
-                account,
-                text,
-                once,
-                hidden,
-            } => {
-                let place = rowid(number, id);
-                let mut flags = i64::from(action) * ACTION + i64::from(by_other) * BY_OTHER;
-                let (mut author, mut text, mut account) = (author, text, account);
-                if hidden {
-                    flags = REDACTED;
-                    (author, text, account) = ("", "", None);
-                }
-                line.get()?.execute(params![place, time, author, flags, text, account])?;
-                if let Some(account) = account {
-                    wrote.get()?.execute(params![account, number])?;
-                }
-                if let Some((author, key)) = once {
-                    change
-                        .prepare_cached(
-                            "INSERT OR REPLACE INTO once (author, key, number, id, time)
-                                VALUES (?1, ?2, ?3, ?4, ?5)",
-                        )?
-                        .execute(params![author, key, number, id, time])?;
-                }
-            }
-            WriteOp::RedactedLine { number, id, time } => {
-                let place = rowid(number, id);
-                line.get()?.execute(params![place, time, "", REDACTED, "", None::<u64>])?;
-            }
-            other => write_other(change, other)?,
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn write_other(change: &Transaction<'_>, entry: WriteOp<'_>) -> rusqlite::Result<()> {
-    let execute = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
-        change.prepare_cached(sql)?.execute(params).map(|_| ())
-    };
-    match entry {
-        WriteOp::Line { .. } | WriteOp::RedactedLine { .. } => Ok(()),
-        WriteOp::Account(entry) => accounts::write(change, entry),
-        WriteOp::ServerModeration(entry) => server_moderation::write(change, entry),
-        WriteOp::ChannelClosed { number } => execute(
-            "UPDATE conversation SET open = 0, topic = NULL, topic_by = NULL WHERE number = ?1",
-            params![number],
-        ),
-        WriteOp::ChannelModeration { number, op: rule } => channel_moderation::write(change, number, rule),
-        WriteOp::Channel { number, name, shown, topic, open } => execute(
-            "INSERT INTO conversation (number, name, shown, topic, open) VALUES (?1, ?2, ?3, ?4, ?5)
-                ON CONFLICT (number) DO UPDATE SET shown = ?3, topic = ?4, topic_by = NULL, open = ?5",
-            params![number, name, shown, topic, open],
-        ),
-        WriteOp::Private { number, one, other, one_name, other_name } => execute(
-            "INSERT INTO conversation (number, one, other, one_name, other_name)
-                VALUES (?1, ?2, ?3, ?4, ?5)
-                ON CONFLICT (number) DO UPDATE SET one_name = ?4, other_name = ?5",
-            params![number, one, other, one_name, other_name],
-        ),
-        WriteOp::Topic { number, topic, by } => execute(
-            "UPDATE conversation SET topic = ?2, topic_by = ?3 WHERE number = ?1",
-            params![number, topic, by],
-        ),
-        WriteOp::Floor { number, floor } => execute(
-            "UPDATE conversation SET floor = max(floor, ?2), last = max(last, ?2) WHERE number = ?1",
-            params![number, floor],
-        ),
-        WriteOp::OutOfOrder { number, id } => execute(
-            "UPDATE conversation SET unordered = max(unordered, ?2) WHERE number = ?1",
-            params![number, id],
-        ),
-        WriteOp::HoldName { name, party, since } => execute(
-            "INSERT OR REPLACE INTO holder (name, party, since) VALUES (?1, ?2, ?3)",
-            params![name, party, since],
-        ),
-        WriteOp::ReleaseName { name } => {
-            execute("DELETE FROM holder WHERE name = ?1", params![name])
-        }
-    }
-}
-
-/// A statement that is prepared on first use.
-struct Lazy<'a> {
-    on: &'a Connection,
-    sql: &'static str,
-    made: Option<CachedStatement<'a>>,
-}
-
-impl<'a> Lazy<'a> {
-    fn new(on: &'a Connection, sql: &'static str) -> Self {
-        Self { on, sql, made: None }
-    }
-
-    fn get(&mut self) -> rusqlite::Result<&mut CachedStatement<'a>> {
-        Ok(match self.made.take() {
-            Some(made) => self.made.insert(made),
-            None => self.made.insert(self.on.prepare_cached(self.sql)?),
-        })
-    }
 }
 
 pub(super) fn conversations(connection: &Connection) -> Result<Vec<ConversationRow>, StoreError> {

@@ -14,8 +14,7 @@ use socket2::SockRef;
 use super::tell;
 use crate::config::Config;
 use crate::listen::tcp;
-use crate::store::maintenance::free_bytes;
-use crate::store::{OpenError, Store, StoreLocation};
+use crate::store::{OpenError, Store, StoreLocation, free_bytes};
 
 /// Less free space than this is reported.
 const LITTLE_BYTES: u64 = 256 * 1024 * 1024;

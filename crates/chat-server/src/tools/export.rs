@@ -11,7 +11,7 @@ use chat_proto::time::Timestamp;
 use serde::Serialize;
 
 use super::row::ExportRow;
-use crate::history::channel_key;
+use crate::store::channel_key;
 use crate::store::{Store, StoreKey};
 
 /// Lines and bytes read at once.

@@ -10,7 +10,7 @@ use chat_proto::time::Timestamp;
 
 use super::row::ExportRow;
 use super::tell;
-use crate::history::channel_key;
+use crate::store::channel_key;
 use crate::store::{Durability, Reader, Store, StoreKey, StoreLocation, WriteOp, Writer};
 use crate::util::input;
 

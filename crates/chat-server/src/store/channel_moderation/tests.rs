@@ -2,8 +2,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::store::{
-    AuthorPeriod, Durability, FullTextQuery, OperatorRow, ReaderFactory, SearchScope, Store,
-    StoreLocation, WriteOp, author_key,
+    AuthorPeriod, ChannelModerationOp, Durability, FullTextQuery, NewListEntry, NewModAction,
+    OperatorRow, PurgeOp, ReaderFactory, SearchScope, Store, StoreLocation, WriteOp, author_key,
 };
 
 fn open(place: &StoreLocation) -> (Writer, ReaderFactory) {

@@ -8,11 +8,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::store::checkpoint::{Wal, WalLimits, has_room_to_spare, lengthen, truncate};
 use crate::store::files::MAX_LOG;
+use crate::store::paths::JOURNAL_FILE;
 use crate::store::wal_repair::Checksum;
 use crate::store::{BUSY, Durability, StoreError, identity};
-
-/// The file beside the database.
-pub(in crate::store) const FILE: &str = "recent.db";
 
 /// Identifies the file (`PRAGMA application_id`): "chaj".
 const APPLICATION: i32 = 0x6368_616A;
@@ -44,7 +42,7 @@ impl Journal {
         directory: &Path,
         durability: Durability,
     ) -> rusqlite::Result<Self> {
-        let connection = Connection::open(directory.join(FILE))?;
+        let connection = Connection::open(directory.join(JOURNAL_FILE))?;
         connection.busy_timeout(BUSY)?;
         let synchronous = match durability {
             Durability::Machine => "full",
@@ -73,7 +71,7 @@ impl Journal {
         is_long: impl Fn() + Send + 'static,
     ) -> rusqlite::Result<Wal> {
         self.lengthen();
-        Wal::of(&mut self.connection, &directory.join(FILE), WalLimits::OF_JOURNAL, is_long)
+        Wal::of(&mut self.connection, &directory.join(JOURNAL_FILE), WalLimits::OF_JOURNAL, is_long)
     }
 
     fn lengthen(&mut self) {
@@ -127,7 +125,7 @@ impl Journal {
                 .and_then(|mut insert| insert.execute(params![row, records]))
         };
         if let Err(error) = &appended {
-            crate::store::writer::overwrite_failed(&self.connection, error);
+            crate::store::checkpoint::overwrite_failed(&self.connection, error);
         }
         appended?;
         Ok(())
@@ -237,7 +235,7 @@ pub(in crate::store) fn is_flushed(directory: &Path, row: i64) -> rusqlite::Resu
 }
 
 fn ask(directory: &Path, sql: &str) -> rusqlite::Result<Option<i64>> {
-    let path = directory.join(FILE);
+    let path = directory.join(JOURNAL_FILE);
     if !path.exists() {
         return Ok(None);
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::record::RecordBatch;
-use crate::store::writer::{line_id, rowid};
+use crate::store::row::{line_id, rowid};
 use crate::store::{Shared, StoreError};
 use crate::util::sync::lock;
 

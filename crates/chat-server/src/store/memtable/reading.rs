@@ -9,9 +9,8 @@ use super::record::Record;
 use super::tables::insert_words;
 use super::{Chunk, ConversationBuffer, Memtable};
 use crate::store::StoreError;
-use crate::store::reader::StoredLine;
+use crate::store::row::{ACTION, BY_OTHER, REDACTED, StoredLine, line_id, rowid};
 use crate::store::schema;
-use crate::store::writer::{ACTION, BY_OTHER, REDACTED, line_id, rowid};
 
 /// The end of a conversation, as far as the memtable has it.
 #[derive(Clone, Copy, Debug, Default)]

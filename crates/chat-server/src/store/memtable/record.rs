@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::accounts::AccountOp;
 use crate::store::error::{StoreError, StoreErrorKind};
-use crate::store::writer::{ACTION, BY_OTHER, OnceRow, REDACTED, WriteOp};
+use crate::store::row::{ACTION, BY_OTHER, OnceRow, REDACTED};
+use crate::store::write_op::{AccountOp, WriteOp};
 
 /// A write operation that may be journaled. Stored records stay readable: new kinds are appended,
 /// and none is changed.

@@ -9,12 +9,11 @@ use super::record::{OnceEntry, Record};
 use super::yielder::Yielder;
 use super::{Chunk, TakenChunks};
 use crate::store::StoreError;
-use crate::store::accounts::{self, AccountOp};
+use crate::store::apply::write_other;
+use crate::store::author_blocks::AuthorBlocks;
 use crate::store::full_text::indexed;
-use crate::store::purge::AuthorBlocks;
-use crate::store::writer::{
-    ID_BITS, NOT_SHOWN, OnceRow, REDACTED, WriteOp, line_id, rowid, write_other,
-};
+use crate::store::row::{ID_BITS, NOT_SHOWN, OnceRow, REDACTED, line_id, rowid};
+use crate::store::write_op::{AccountOp, WriteOp};
 
 /// Flushes chunks in the order of their conversation numbers, all or none. Existing lines stay as
 /// they are, so that a journal can be replayed. Returns the idempotency keys in them.
@@ -105,7 +104,7 @@ fn put_conversation(
         statements.wrote.execute(params![party, number])?;
     }
     for (party, marker) in markers {
-        accounts::write(change, AccountOp::Marker { party, number, marker })?;
+        write_other(change, AccountOp::Marker { party, number, marker }.into())?;
     }
     if new_floor > 0 {
         write_other(change, WriteOp::Floor { number, floor: new_floor })?;

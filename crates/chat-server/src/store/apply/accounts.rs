@@ -1,0 +1,116 @@
+//! Applies operations on accounts.
+
+use rusqlite::{Transaction, params};
+
+use crate::store::write_op::AccountOp;
+
+pub(super) fn write(change: &Transaction<'_>, entry: AccountOp<'_>) -> rusqlite::Result<()> {
+    let execute = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
+        change.prepare_cached(sql)?.execute(params).map(|_| ())
+    };
+    match entry {
+        AccountOp::Create { party, key, shown, password, created, admin } => execute(
+            "INSERT INTO account (party, key, shown, password, created, seen, admin)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)",
+            params![party, key, shown, password, created, admin],
+        ),
+        AccountOp::Password { party, password } => {
+            execute("UPDATE account SET password = ?2 WHERE party = ?1", params![party, password])
+        }
+        AccountOp::Seen { party, time } => execute(
+            "UPDATE account SET seen = max(seen, ?2) WHERE party = ?1",
+            params![party, time],
+        ),
+        AccountOp::Away { party, is_away, reason } => execute(
+            "UPDATE account SET is_away = ?2, away = ?3 WHERE party = ?1",
+            params![party, is_away, reason],
+        ),
+        AccountOp::Admin { party, admin } => {
+            execute("UPDATE account SET admin = ?2 WHERE party = ?1", params![party, admin])
+        }
+        AccountOp::Token { hash, party, created } => execute(
+            "INSERT INTO token (hash, party, created, used) VALUES (?1, ?2, ?3, ?3)",
+            params![hash, party, created],
+        ),
+        AccountOp::TokenUsed { hash, time } => {
+            execute("UPDATE token SET used = max(used, ?2) WHERE hash = ?1", params![hash, time])
+        }
+        AccountOp::Revoke { hash } => execute("DELETE FROM token WHERE hash = ?1", params![hash]),
+        AccountOp::RevokeAll { party, except } => {
+            execute("DELETE FROM token WHERE party = ?1 AND hash IS NOT ?2", params![party, except])
+        }
+        AccountOp::Ignore { party, name, shown, other } => execute(
+            "INSERT OR REPLACE INTO ignored (party, name, shown, other) VALUES (?1, ?2, ?3, ?4)",
+            params![party, name, shown, other],
+        ),
+        AccountOp::Unignore { party, name } => {
+            execute("DELETE FROM ignored WHERE party = ?1 AND name = ?2", params![party, name])
+        }
+        AccountOp::Member { party, number, marker, entered } => execute(
+            "INSERT INTO member (party, number, marker, entered) VALUES (?1, ?2, ?3, ?4)
+                ON CONFLICT DO NOTHING",
+            params![party, number, marker, entered],
+        ),
+        AccountOp::Marker { party, number, marker } => execute(
+            // A late marker doesn't add a membership that has ended.
+            "INSERT INTO member (party, number, marker, entered)
+                SELECT ?1, ?2, ?3, 0 WHERE
+                    EXISTS (SELECT 1 FROM member WHERE party = ?1 AND number = ?2)
+                    OR EXISTS (SELECT 1 FROM conversation WHERE number = ?2 AND one IS NOT NULL)
+                ON CONFLICT DO UPDATE SET marker = max(marker, excluded.marker)",
+            params![party, number, marker],
+        ),
+        AccountOp::NotMember { party, number } => {
+            execute("DELETE FROM member WHERE party = ?1 AND number = ?2", params![party, number])
+        }
+        AccountOp::Operator { number, party } => execute(
+            "INSERT OR IGNORE INTO operator (number, party) VALUES (?1, ?2)",
+            params![number, party],
+        ),
+        AccountOp::NotOperator { number, party } => {
+            execute("DELETE FROM operator WHERE number = ?1 AND party = ?2", params![number, party])
+        }
+        AccountOp::Forget { party } => forget(change, party),
+        AccountOp::Redacted { party } => {
+            execute("DELETE FROM wrote WHERE party = ?1", params![party])?;
+            execute("DELETE FROM erasing WHERE party = ?1", params![party])
+        }
+    }
+}
+
+/// Deletes memberships, markers and operator rights of a conversation.
+pub(in crate::store) fn forget_conversation(
+    change: &Transaction<'_>,
+    number: u32,
+) -> rusqlite::Result<()> {
+    change.execute("DELETE FROM member WHERE number = ?1", [number])?;
+    change.execute("DELETE FROM operator WHERE number = ?1", [number])?;
+    change.execute("DELETE FROM wrote WHERE number = ?1", [number])?;
+    Ok(())
+}
+
+/// Deletes an account and everything under it but its lines.
+fn forget(change: &Transaction<'_>, party: u64) -> rusqlite::Result<()> {
+    change.execute("INSERT OR IGNORE INTO erasing (party) VALUES (?1)", [party])?;
+    for sql in [
+        "UPDATE conversation SET topic = NULL, topic_by = NULL WHERE topic_by = ?1",
+        "UPDATE mark SET reason = NULL WHERE \"by\" COLLATE NOCASE =
+            (SELECT shown FROM account WHERE party = ?1)",
+        "UPDATE act SET reason = NULL, setting = NULL WHERE \"by\" COLLATE NOCASE =
+            (SELECT shown FROM account WHERE party = ?1)",
+        "DELETE FROM once WHERE author = (SELECT key FROM account WHERE party = ?1)",
+        "DELETE FROM account WHERE party = ?1",
+        "DELETE FROM token WHERE party = ?1",
+        "DELETE FROM ignored WHERE party = ?1",
+        // The name is free for another owner.
+        "DELETE FROM ignored WHERE other = ?1",
+        "DELETE FROM member WHERE party = ?1",
+        "DELETE FROM operator WHERE party = ?1",
+        "DELETE FROM holder WHERE party = ?1",
+        "UPDATE conversation SET one_name = '' WHERE one = ?1",
+        "UPDATE conversation SET other_name = '' WHERE other = ?1",
+    ] {
+        change.execute(sql, [party])?;
+    }
+    Ok(())
+}
