@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use chat_proto::conversation::Conversation;
-use chat_proto::format::Format;
 use chat_proto::name::UserName;
 
+use crate::dialect::Dialect;
 use crate::hub::client::account::{self, Account};
 use crate::hub::id::{Source, UserId};
 use crate::hub::query::HiddenAuthors;
@@ -15,7 +15,7 @@ pub(crate) struct ClientState {
     pub(crate) name: Option<UserName>,
     /// The name is an account's.
     signed_in: bool,
-    pub(crate) format: Format,
+    pub(crate) dialect: Dialect,
     /// Every conversation that was entered or opened, the current one last, before it the one that
     /// was current before, and so on.
     joined: Vec<JoinedConversation>,
@@ -69,7 +69,7 @@ impl ClientState {
         Self {
             name: None,
             signed_in: false,
-            format: Format::default(),
+            dialect: Dialect::default(),
             joined: Vec::new(),
             ignored: None,
             cold: None,

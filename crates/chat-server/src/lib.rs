@@ -6,6 +6,7 @@
 //! * [`listen`]: accepts connections, and does nothing slow.
 //! * [`admin`]: serves `chat-server admin`.
 //! * [`conn`]: one task for each connection; the only code that reads or writes a client's bytes.
+//! * [`dialect`]: what a peer speaks: encodings and the behaviour that depends on them.
 //! * [`session`]: one person's state machine; synchronous.
 //! * [`commands`]: one file for each command.
 //! * [`client_state`]: what commands read of one client: name, conversations, ignored users.
@@ -28,6 +29,7 @@ mod client_state;
 mod commands;
 pub mod config;
 pub mod conn;
+mod dialect;
 pub mod history;
 pub mod hub;
 mod inbox;

@@ -28,9 +28,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use chat_proto::command::{Command, ParsedLine, parse};
 use chat_proto::command_table::CommandKind;
-use chat_proto::encoding::encode;
 use chat_proto::event::{CloseReason, Event, OkReply, Sentence, SignOutReason};
-use chat_proto::format::Format;
 use chat_proto::id::MessageId;
 use chat_proto::line::LineItem;
 use chat_proto::name::{ChannelName, UserName};
@@ -46,7 +44,7 @@ use crate::client_state::ClientState;
 use crate::commands::{self, CommandContext, Response};
 use crate::hub::Hub;
 use crate::hub::client::notification::KillNotice;
-use crate::hub::client::{Client, ClientKind, MAX_DUE};
+use crate::hub::client::{Client, MAX_DUE};
 use crate::hub::id::TokenHash;
 use crate::hub::id::UserId;
 use crate::hub::limits::LINE;
@@ -259,7 +257,7 @@ impl Session {
                 PendingReply::Submitted { correlation_id: 1.., opened: None, notice: None, .. }
             )
         };
-        self.state.format == Format::Text
+        !self.state.dialect.shows_acks()
             && self.pending.len() <= MAX_SILENT_ACKS
             && self.takes_lines()
             && self.pending.iter().all(shows_nothing)
@@ -425,9 +423,7 @@ impl Session {
 
     /// The peer speaks telnet, which only shows in the text form.
     pub(crate) fn speaks_telnet(&self) {
-        if self.state.format == Format::Text {
-            self.client.set_kind(ClientKind::Telnet);
-        }
+        self.client.set_kind(self.state.dialect.telnet_kind());
     }
 
     /// The answer to a telnet peer that asks whether anybody is there.
@@ -486,7 +482,7 @@ impl Session {
     }
 
     fn show(&self, event: &Event, out: &mut BytesMut) {
-        encode(event, self.state.format, out);
+        self.state.dialect.encode(event, out);
     }
 
     fn notice(&self, text: impl AsRef<str>, out: &mut BytesMut) {
@@ -522,8 +518,10 @@ fn refused(re: &'static str, refusal: Refusal) -> ParsedLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialect;
     use crate::hub::limits::Limits;
     use crate::util::clock::steady_clock;
+    use chat_proto::format::Format;
 
     fn session() -> Session {
         Session::new(Hub::in_memory(Limits::small()), PeerInfo::local("a test"), steady_clock())
@@ -551,9 +549,9 @@ mod tests {
         session.cold = None;
         assert!(session.has_silent_acks_only());
 
-        session.state.format = Format::Json;
+        session.state.dialect = Dialect::chat(Format::Json);
         assert!(!session.has_silent_acks_only(), "the ok is shown");
-        session.state.format = Format::Text;
+        session.state.dialect = Dialect::default();
         let asked = parse("/info");
         session.parked = Some(Box::new((asked, steady_clock())));
         assert!(!session.has_silent_acks_only(), "a command waits");

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use chat_proto::command_table::{self, CommandKind};
 use chat_proto::event::{Event, OkReply, PasswordPurpose, SignOutReason};
-use chat_proto::format::Format;
 use chat_proto::id::MessageId;
 use chat_proto::limits::MAX_DEVICES;
 use chat_proto::line::LineItem;
@@ -375,10 +374,8 @@ impl Session {
         match intent {
             AuthIntent::SignIn { ref name, account: Some(ref account) } => {
                 // Only a program keeps a token.
-                let token = match self.state.format {
-                    Format::Json => self.hub.auth.new_token(),
-                    Format::Text => None,
-                };
+                let stores = self.state.dialect.stores_tokens();
+                let token = stores.then(|| self.hub.auth.new_token()).flatten();
                 if token.is_none() && rehashed.is_none() {
                     let account = Arc::clone(account);
                     return self.complete_sign_in(re, &account, None, now, out);
@@ -614,7 +611,7 @@ impl Session {
         self.token = hash.map(Box::new);
         let name = account.name.clone();
         let mut done = Some(OkReply::SignedIn { name: name.clone(), token });
-        if self.state.format == Format::Text
+        if self.state.dialect.reply_first()
             && let Some(done) = done.take()
         {
             self.done(re.clone(), done, out);
@@ -638,7 +635,7 @@ impl Session {
 
     /// The answer to a command that gave a name, with the main page: before the answer in the JSON form.
     fn welcome(&mut self, re: Re, done: OkReply, name: &UserName, out: &mut BytesMut) {
-        if self.state.format == Format::Text {
+        if self.state.dialect.reply_first() {
             self.done(re, done, out);
             self.show_main_page(name, out);
         } else {

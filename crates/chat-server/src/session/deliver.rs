@@ -64,7 +64,13 @@ impl Session {
                 self.notice(MISSED_PRIVATELY, out);
             }
             if self.state.ignores_nobody() {
-                self.inbox.copy_lines(&self.client, number, enough, self.state.format, out);
+                self.inbox.copy_lines(
+                    &self.client,
+                    number,
+                    enough,
+                    self.state.dialect.format(),
+                    out,
+                );
                 if out.len() >= enough {
                     return false;
                 }
@@ -148,7 +154,7 @@ impl Session {
             _ => false,
         };
         if !hidden {
-            out.extend_from_slice(delivery.bytes(self.state.format, at..at + 1));
+            out.extend_from_slice(delivery.bytes(self.state.dialect.format(), at..at + 1));
         }
         !hidden
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
 use chat_proto::event::{Away, CloseReason, OkReply, Sentence};
-use chat_proto::format::Format;
 use chat_proto::id::MessageId;
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
@@ -18,11 +17,11 @@ use super::account::PendingEntry;
 use super::{PendingReply, Session};
 use crate::client_state::JoinedConversation;
 use crate::commands::{Effect, connection::help};
+use crate::dialect::Dialect;
 use crate::hub::admin::command::Issuer;
 use crate::hub::apply::{LeavePosition, Membership, NewMessage};
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::{AccessContext, ModAction, ModActionKind};
-use crate::hub::client::ClientKind;
 use crate::hub::client::throttle::ThrottledOp;
 use crate::hub::id::{Source, UserId};
 use crate::hub::limits::Limits;
@@ -163,11 +162,8 @@ impl Session {
                 return Ok(());
             }
             Effect::Format(format) => {
-                self.state.format = format;
-                self.client.set_kind(match format {
-                    Format::Text => ClientKind::Text,
-                    Format::Json => ClientKind::Json,
-                });
+                self.state.dialect = Dialect::chat(format);
+                self.client.set_kind(self.state.dialect.client_kind());
                 OkReply::Format { format }
             }
             Effect::Account(effect) => return self.start_auth(effect, re, now, out),

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use chat_proto::command::{Command, HistoryAnchor, HistoryRange, SearchCursor, SearchQuery};
 use chat_proto::conversation::Conversation;
-use chat_proto::encoding::encode;
 use chat_proto::event::{Event, OkReply};
-use chat_proto::format::Format;
 use chat_proto::id::MessageId;
 use chat_proto::limits::HISTORY_LINES;
 use chat_proto::name::{ChannelName, UserName};
@@ -224,7 +222,7 @@ impl Session {
         out: &mut BytesMut,
     ) {
         let PendingEntry { done, channel, last: upto, kick, .. } = entry;
-        let done = if self.state.format == Format::Text {
+        let done = if self.state.dialect.reply_first() {
             self.done(re.clone(), done, out);
             None
         } else {
@@ -356,11 +354,12 @@ impl Session {
                         continue;
                     }
                     let event = Event::Unread { channel, count, mentions, after };
-                    encode(&event, self.state.format, out);
+                    self.state.dialect.encode(&event, out);
                 }
                 if waiting > 0 {
                     let told = rows.len() as u64;
-                    encode(&Event::UnreadPrivate { count: waiting, told }, self.state.format, out);
+                    let event = Event::UnreadPrivate { count: waiting, told };
+                    self.state.dialect.encode(&event, out);
                 }
                 query.rows = Box::new(rows.into_iter());
                 query.rest = rest;
