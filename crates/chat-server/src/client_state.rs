@@ -1,4 +1,4 @@
-//! What a person is at the moment, as their own connection knows it.
+//! The state of one client that commands read.
 
 use std::collections::VecDeque;
 
@@ -10,58 +10,55 @@ use crate::hub::client::account::{self, Account};
 use crate::hub::id::{Source, UserId};
 use crate::hub::query::HiddenAuthors;
 
-/// The state of one connection that handlers read.
+/// The name, conversations and ignored users of one client.
 pub(crate) struct ClientState {
     pub(crate) name: Option<UserName>,
-    /// The name is an account's.
+    /// Whether the name is an account's.
     signed_in: bool,
     pub(crate) dialect: Dialect,
-    /// Every conversation that was entered or opened, the current one last, before it the one that
-    /// was current before, and so on.
+    /// Every open conversation, in the order of use; the current one is last.
     joined: Vec<JoinedConversation>,
     ignored: Option<Box<Ignored>>,
-    /// Who has none of it takes no room for it.
+    /// Rare fields, boxed so that an idle client is small.
     cold: Option<Box<ColdState>>,
-    /// The peer's address, as it is shown.
+    /// The peer's address as displayed.
     pub(crate) address: Box<str>,
 }
 
-/// What many never have.
+/// Fields that most clients never use.
 #[derive(Default)]
 struct ColdState {
-    /// Who wrote privately last, by the name that they had.
+    /// The author of the last private message, for `/reply`.
     reply_to: Option<(UserId, UserName)>,
-    /// Numbers of things that come in more than one way and were told.
+    /// Ids of delivered events that arrive in more than one way.
     told: VecDeque<u64>,
-    /// The name that was refused because it is no account's: `/register` makes it one.
+    /// A name that was refused because it isn't an account's; `/register` claims it.
     wanted_name: Option<UserName>,
 }
 
-/// A conversation that one is in.
+/// A conversation that the client is in.
 #[derive(Clone, Debug)]
 pub(crate) struct JoinedConversation {
     pub(crate) conversation: Conversation,
-    /// For a private chat, who it is with: whoever else may have the name later is somebody else.
+    /// The other user of a private chat. A later user of the same name is another one.
     pub(crate) with: Option<UserId>,
 }
 
-/// Whom a person hides, for as long as the connection lives.
+/// Ignored users, for as long as the connection lives.
 type Ignored = Vec<Hidden>;
 
-/// Somebody who is hidden: under the name that was given, and whoever bore it then under every other name,
-/// so that a new name doesn't bring them back.
+/// An ignored user, by name and by id, so that a rename doesn't end it.
 struct Hidden {
     name: UserName,
     client: Option<UserId>,
-    /// Their name now, as far as it was told.
+    /// The current name, as far as renames were delivered.
     called: UserName,
 }
 
-/// How many people one person can hide.
+/// Upper bound on ignored users.
 const MAX_IGNORED: usize = 100;
 
-/// How many of the numbers of things told once are remembered. All ways by which such a thing comes are read
-/// within moments of each other.
+/// Upper bound on the ids in memory. All copies of an event arrive within moments of each other.
 const REMEMBERED: usize = 256;
 
 impl ClientState {
@@ -77,7 +74,7 @@ impl ClientState {
         }
     }
 
-    /// Is signed in from now on: whom the account hides is hidden.
+    /// Signs in to an account, and ignores the users that the account ignores.
     pub(crate) fn sign_in(&mut self, account: &Account) {
         self.name = Some(account.name.clone());
         self.signed_in = true;
@@ -86,7 +83,7 @@ impl ClientState {
         }
     }
 
-    /// Has registered the name. Returns whether the person had no name before.
+    /// Records that the name is an account's. Returns whether the client had no name before.
     pub(crate) fn register(&mut self, name: UserName) -> bool {
         self.signed_in = true;
         if let Some(cold) = &mut self.cold {
@@ -95,17 +92,17 @@ impl ClientState {
         self.name.replace(name).is_none()
     }
 
-    /// The name that was refused because it is no account's.
+    /// The name that was refused because it isn't an account's.
     pub(crate) fn wanted_name(&self) -> Option<&UserName> {
         self.cold.as_ref()?.wanted_name.as_ref()
     }
 
-    /// A name was refused because it is no account's.
+    /// Records a name that was refused because it isn't an account's.
     pub(crate) fn set_wanted_name(&mut self, name: UserName) {
         self.cold.get_or_insert_default().wanted_name = Some(name);
     }
 
-    /// Has no name any more, is in no conversation, and hides nobody.
+    /// Clears the name, the conversations and the ignored users.
     pub(crate) fn sign_out(&mut self) {
         self.name = None;
         self.signed_in = false;
@@ -116,12 +113,12 @@ impl ClientState {
         self.ignored = None;
     }
 
-    /// Who wrote privately last, by the name that they had.
+    /// The author of the last private message.
     pub(crate) fn reply_to(&self) -> Option<&(UserId, UserName)> {
         self.cold.as_ref()?.reply_to.as_ref()
     }
 
-    /// Somebody has written privately.
+    /// Records the author of a private message.
     pub(crate) fn set_reply_to(&mut self, by: (UserId, UserName)) {
         self.cold.get_or_insert_default().reply_to = Some(by);
     }
@@ -131,66 +128,66 @@ impl ClientState {
         self.signed_in
     }
 
-    /// Another device has hidden somebody.
+    /// Ignores a user whom another device ignores.
     pub(crate) fn hide(&mut self, hidden: account::IgnoredUser) {
         if self.check_ignore_limit().is_ok() {
             self.ignore(hidden.name, hidden.user_id);
         }
     }
 
-    /// Whom they hide, for an account.
+    /// The ignored users, for storage in an account.
     pub(crate) fn hidden(&self) -> Vec<(UserName, Option<UserId>)> {
         let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
         hidden.map(|hidden| (hidden.name.clone(), hidden.client)).collect()
     }
 
-    /// Under which names somebody is hidden.
+    /// The names under which a user is ignored.
     pub(crate) fn hidden_as(&self, name: &UserName, client: Option<UserId>) -> Vec<UserName> {
         let hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
         hidden.filter(|hidden| hidden.is(name, client)).map(|hidden| hidden.name.clone()).collect()
     }
 
-    /// Where what is typed goes.
+    /// The current conversation, to which plain lines go.
     pub(crate) fn current_joined(&self) -> Option<&JoinedConversation> {
         self.joined.last()
     }
 
-    /// The conversation into which what is typed goes.
+    /// The current conversation, to which plain lines go.
     pub(crate) fn current(&self) -> Option<&Conversation> {
         self.current_joined().map(|joined| &joined.conversation)
     }
 
-    /// Every conversation, the current one last.
+    /// Every open conversation, the current one last.
     pub(crate) fn joined(&self) -> &[JoinedConversation] {
         &self.joined
     }
 
-    /// The place of a conversation that one is in.
+    /// An open conversation.
     pub(crate) fn find_joined(&self, conversation: &Conversation) -> Option<&JoinedConversation> {
         self.joined.iter().find(|joined| joined.conversation == *conversation)
     }
 
-    /// Makes a conversation current, which may be new.
+    /// Makes a conversation current; it may be new.
     pub(crate) fn make_current(&mut self, joined: JoinedConversation) {
         self.leave(&joined.conversation);
-        // Most people are in one: room for more is taken when it is needed.
+        // Most clients are in one conversation.
         self.joined.reserve_exact(1);
         self.joined.push(joined);
     }
 
-    /// Is in one more conversation; the current one stays, if there is one.
+    /// Adds a conversation. The current one stays, if there is one.
     pub(crate) fn add_joined(&mut self, joined: JoinedConversation) {
         self.leave(&joined.conversation);
         self.joined.reserve_exact(1);
         self.joined.insert(0, joined);
     }
 
-    /// Leaves a conversation; the one before becomes current.
+    /// Leaves a conversation; the one used before becomes current.
     pub(crate) fn leave(&mut self, conversation: &Conversation) {
         self.joined.retain(|joined| joined.conversation != *conversation);
     }
 
-    /// Somebody has another name now.
+    /// Follows a rename.
     pub(crate) fn renamed(&mut self, who: Source, to: &UserName) {
         for joined in &mut self.joined {
             if joined.with == Some(who.was) {
@@ -213,7 +210,7 @@ impl ClientState {
         }
     }
 
-    /// Hides somebody; `false` if they were hidden already.
+    /// Ignores a user. Returns `false` if the user was ignored already.
     pub(crate) fn ignore(&mut self, name: UserName, client: Option<UserId>) -> bool {
         let ignored = self.ignored.get_or_insert_default();
         let already = ignored.iter().any(|hidden| hidden.is(&name, client));
@@ -223,7 +220,7 @@ impl ClientState {
         !already
     }
 
-    /// Sees somebody again; `false` if they were not hidden.
+    /// Stops ignoring a user. Returns `false` if the user wasn't ignored.
     pub(crate) fn unignore(&mut self, name: &UserName, client: Option<UserId>) -> bool {
         let Some(ignored) = &mut self.ignored else { return false };
         let before = ignored.len();
@@ -235,13 +232,13 @@ impl ClientState {
         changed
     }
 
-    /// Whether lines under this name are hidden, where only the name is known of who said them.
+    /// Whether messages under this name are ignored, where only the author's name is known.
     pub(crate) fn ignores_name(&self, name: &UserName) -> bool {
         let mut hidden = self.ignored.iter().flat_map(|ignored| ignored.iter());
         hidden.any(|hidden| hidden.name == *name || hidden.called == *name)
     }
 
-    /// The authors whose lines are hidden.
+    /// The ignored authors, for queries.
     pub(crate) fn hidden_authors(&self) -> HiddenAuthors {
         let hidden = || self.ignored.iter().flat_map(|ignored| ignored.iter());
         let names = hidden().flat_map(|hidden| [&hidden.name, &hidden.called]);
@@ -257,18 +254,18 @@ impl ClientState {
             .is_some_and(|ignored| ignored.iter().any(|hidden| hidden.is(name, Some(client))))
     }
 
-    /// Whether nobody is hidden.
+    /// Whether no user is ignored.
     pub(crate) fn ignores_nobody(&self) -> bool {
         self.ignored.as_ref().is_none_or(|ignored| ignored.is_empty())
     }
 
-    /// How many more may be hidden.
+    /// Checks [`MAX_IGNORED`].
     pub(crate) fn check_ignore_limit(&self) -> Result<(), usize> {
         let ignored = self.ignored.as_ref().map_or(0, |ignored| ignored.len());
         if ignored < MAX_IGNORED { Ok(()) } else { Err(MAX_IGNORED) }
     }
 
-    /// The names of the hidden, in order.
+    /// The names of the ignored users, sorted.
     pub(crate) fn ignored_names(&self) -> Vec<UserName> {
         let ignored = self.ignored.iter().flat_map(|ignored| ignored.iter());
         let mut names: Vec<_> = ignored.map(|hidden| hidden.called.clone()).collect();
@@ -276,7 +273,8 @@ impl ClientState {
         names
     }
 
-    /// Whether something that comes in more than one way comes for the first time.
+    /// Records the id of an event that arrives in more than one way. Returns whether it is the
+    /// first.
     pub(crate) fn is_first(&mut self, once: u64) -> bool {
         let told = &mut self.cold.get_or_insert_default().told;
         if told.contains(&once) {

@@ -1,8 +1,8 @@
-//! What each command does: one file for each.
+//! One file for each command.
 //!
-//! A handler reads, asks [`crate::policy`], and returns what it found or what it wants changed. It never
-//! changes anything, never writes to anybody and never echoes: the answer comes by the same road
-//! for everybody.
+//! A command reads its context, asks [`crate::policy`], and returns rows or an effect. It changes
+//! nothing and writes to no client: the session executes the effect, and every client gets the
+//! result in the same way.
 
 mod account;
 mod channel;
@@ -45,36 +45,36 @@ use crate::hub::query::ConversationRef;
 use crate::inbox::Inbox;
 use crate::policy;
 
-/// Who asks, and what a handler may read.
+/// The client that runs a command, and what the command may read.
 pub(crate) struct CommandContext<'a> {
     pub(crate) state: &'a ClientState,
     pub(crate) inbox: &'a Inbox,
     pub(crate) hub: &'a Hub,
     pub(crate) client: &'a Client,
-    /// Which side of their private chats they are.
+    /// The client's side of its private chats.
     pub(crate) user_id: UserId,
     pub(crate) now: Timestamp,
 }
 
-/// Rows of an answer, made one by one.
+/// Rows of a list, generated on demand.
 pub(crate) type Rows = Box<dyn Iterator<Item = Event> + Send>;
 
-/// What a handler returns.
+/// The response of a command.
 pub(crate) enum Response {
-    /// Rows, and what the `ok` after them tells.
+    /// Rows, and the `ok` after them.
     Answer(Vec<Event>, OkReply),
-    /// Rows that are made when there is room for their bytes, and what the `ok` after them tells.
+    /// Rows that are generated as the peer reads them, and the `ok` after them.
     List {
         rows: Rows,
-        /// How many entries were looked at for it.
+        /// Number of entries examined.
         looked_at: usize,
         done: OkReply,
     },
-    /// Something is to change.
+    /// A change.
     Effect(Effect),
 }
 
-/// What a handler wants changed.
+/// A change that a command asks for.
 pub(crate) enum Effect {
     Name(UserName),
     Create(ChannelName, Option<Text>),
@@ -86,7 +86,7 @@ pub(crate) enum Effect {
         text: Text,
         action: bool,
         once: Option<OnceKey>,
-        /// What the channel's filter has found in it.
+        /// The finding of the channel's word filter.
         verdict: Option<FilterVerdict>,
     },
     ReadHistory {
@@ -98,7 +98,7 @@ pub(crate) enum Effect {
         search: SearchQuery,
         only: Option<ConversationRef>,
     },
-    /// Lines that name one, so many at most.
+    /// Messages that mention the client, at most `most`.
     Mentions {
         most: u32,
         before: Option<SearchCursor>,
@@ -118,12 +118,12 @@ pub(crate) enum Effect {
     Format(Format),
     Quit(Option<Text>),
     Account(AccountEffect),
-    /// What an operator of the server wants, and why.
+    /// A command of a server operator, with its reason.
     Admin(AdminRequest, Option<Text>),
 }
 
 impl Effect {
-    /// Whether anything of it that a person without an account wants is stored.
+    /// Whether the effect stores anything for a client without an account.
     pub(crate) fn is_stored(&self) -> bool {
         matches!(
             self,
@@ -137,9 +137,9 @@ impl Effect {
     }
 }
 
-/// What a handler wants changed about an account.
+/// An account operation.
 pub(crate) enum AccountEffect {
-    /// Makes the name an account.
+    /// Registers the name.
     Register {
         name: UserName,
         invite: Option<TokenHash>,
@@ -147,14 +147,14 @@ pub(crate) enum AccountEffect {
     },
     SignIn(UserName, Option<Credential>),
     SignOut,
-    /// From the old one to the new one.
+    /// The old and the new password.
     Password(Option<(Secret, Secret)>),
     Forget(Option<Secret>),
 }
 
 type CommandResult = Result<Response, Refusal>;
 
-/// Gives a command to its handler.
+/// Checks who may run a command, and runs it.
 pub(crate) fn handle(context: &CommandContext<'_>, command: Command) -> CommandResult {
     let spec = command.kind().spec();
     policy::user::may_ask(spec, context.state.name.is_some())?;
@@ -205,7 +205,7 @@ pub(crate) fn handle(context: &CommandContext<'_>, command: Command) -> CommandR
     }
 }
 
-/// The `ok` of a list of so many rows, and the command that shows those after them.
+/// The `ok` of a list, with the command that shows the next page.
 fn done(count: usize, next: Option<Command>) -> OkReply {
     match next.and_then(|next| Text::new(&next.to_string())) {
         Some(next) => OkReply::Page { count, next },
@@ -214,12 +214,12 @@ fn done(count: usize, next: Option<Command>) -> OkReply {
 }
 
 impl CommandContext<'_> {
-    /// The conversation into which one talks.
+    /// The current conversation.
     fn current(&self) -> Result<&JoinedConversation, Refusal> {
         self.state.current_joined().ok_or_else(Refusal::no_conversation)
     }
 
-    /// The current conversation, which must be a channel for this command.
+    /// The current channel. A private chat is refused.
     fn current_channel(&self, kind: command_table::CommandKind) -> Result<&Arc<Channel>, Refusal> {
         match &self.current()?.conversation {
             Conversation::Channel(name) => {
@@ -233,7 +233,7 @@ impl CommandContext<'_> {
         self.client.is_server_operator()
     }
 
-    /// The channel of this name, unless the asker may not know of it.
+    /// The channel of this name, unless it is hidden from the client.
     fn channel(&self, name: &ChannelName) -> Result<Arc<Channel>, Refusal> {
         match self.inbox.channel(name) {
             Some(channel) => Ok(Arc::clone(channel)),
@@ -241,12 +241,12 @@ impl CommandContext<'_> {
         }
     }
 
-    /// Somebody to write to, by the name that they have now.
+    /// A private chat by the user's current name.
     fn named(user: UserName) -> JoinedConversation {
         JoinedConversation { conversation: Conversation::Private(user), with: None }
     }
 
-    /// Whether one may be in one more conversation.
+    /// Checks the limit of conversations.
     fn check_conversation_limit(&self) -> Result<(), Refusal> {
         let most = self.hub.bounds.conversations_per_person;
         policy::user::may_be_in_more(self.state.joined().len(), most)

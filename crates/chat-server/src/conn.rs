@@ -1,16 +1,16 @@
 //! One task for each connection: the only code that reads or writes a client's bytes.
 //!
-//! The task sleeps until something wakes it ([`wake::Wake`] lists all that can), takes out what waits for
-//! the person, carries out the lines that have come, and writes what came of it with one system call.
-//! An idle connection owns no buffer: bytes are read into a buffer of the thread's and written from
-//! one, and only what is left over is kept.
+//! The task sleeps until it is woken ([`wake::Wake`] lists the causes), takes events from the
+//! inbox, runs the lines that have arrived, and writes the output with one system call. An idle
+//! connection owns no buffer: input and output use buffers of the thread, and only a remainder is
+//! copied.
 //!
 //! * [`wake`]: everything that can wake the task.
-//! * [`sniff`]: what a peer speaks, and advice for those who speak something else.
+//! * [`sniff`]: detects other protocols and answers with advice.
 //! * [`telnet`]: the telnet protocol between bytes and lines.
-//! * [`deadlines`]: by when a name must be given, and output taken.
-//! * [`throttle`]: how fast one connection's lines are carried out.
-//! * [`buffer`]: buffers that are lent.
+//! * [`deadlines`]: deadlines for a name and for output.
+//! * [`throttle`]: the rate of one connection's lines.
+//! * [`buffer`]: buffers shared by the connections of a thread.
 
 mod buffer;
 mod deadlines;
@@ -48,66 +48,67 @@ use crate::hub::limits::LINE;
 use crate::session::Session;
 use crate::util::clock::steady_clock;
 
-/// Output that is gathered before it is written. Bounds what one stuck reader costs.
+/// Output gathered before a write. Bounds the memory of a stalled reader.
 const WRITE_BATCH: usize = 12 * 1024;
 
-/// Output past which no further line is carried out until some is written.
+/// Output beyond which no further line runs.
 const MAX_PENDING_OUTPUT: usize = 16 * 1024;
 
-/// What an empty line, or telnet commands between lines, cost, as the bytes of lines count; and an answer to the telnet
-/// command that asks whether anybody is there.
+/// Cost, in bytes of input, of an empty line or of telnet commands between lines, and of a reply to
+/// Are You There.
 const EMPTY_COST: u32 = LINE / 8;
 const PRESENCE_COST: u32 = LINE / 4;
 
-/// Of a line that is too long, so many bytes that are thrown away cost what one byte of others does.
+/// Discarded bytes of a line that is too long which cost as much as one byte of others.
 const DISCARDED_AT_ONE: u32 = 1024;
 
-/// Lines that are carried out before the other tasks have their turn, so that those who listen keep up
-/// with one who sends a lot at once.
+/// Lines that run before other tasks have a turn, so that recipients keep up with an author who
+/// sends many lines at once.
 const LINES_A_TURN: u32 = 16;
 
-/// How long what a peer still sends is read and thrown away after the last line, so that the last line arrives.
+/// How long further input is read and discarded after the last output, so that the output arrives.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_AT_SHUTDOWN: Duration = Duration::from_millis(300);
 
-/// How long the lines that a peer sent before it was gone are carried out, at the usual pace.
+/// How long the remaining lines of a closed connection run, at the usual rate.
 const LOST_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long the lines of a peer whose connection has ended are waited for. The disk hangs if that isn't enough.
+/// How long the end waits for pending proposals. A commit that takes longer means a hung disk.
 const LINES_DEADLINE: Duration = Duration::from_secs(10);
 
-/// So many times the write deadline a peer may take less than the least before it is cut off.
+/// Write deadlines over which a peer may stay below the minimum rate.
 const DRAIN_WINDOW: u32 = 5;
 
-/// A CR that nothing follows for this long has ended its line. The bytes of a line ending that is cut across packets
-/// come sooner; a person at a client that sends CR alone hardly notices it.
+/// A CR followed by nothing for this long has ended its line. The rest of a split line ending
+/// arrives sooner, and a user whose client sends CR alone hardly notices it.
 const LINE_END_WAIT: Duration = Duration::from_millis(200);
 
-/// What connections have in common.
+/// Settings that all connections share.
 #[derive(Clone, Debug)]
 pub struct ConnectionConfig {
-    /// How fast one connection's lines are carried out; `None` for as fast as they come.
+    /// The rate of one connection's lines; `None` for no limit.
     pub throttle: Option<ThrottleConfig>,
-    /// How long a newcomer may take to give a name.
+    /// How long a client may stay without a name.
     pub name_deadline: Duration,
-    /// How long a peer may leave its output untaken before it is cut off.
+    /// How long output may stay unread before the connection is closed.
     pub write_deadline: Duration,
-    /// Bytes a second that a peer takes at least while output waits, over [`DRAIN_WINDOW`] times the write deadline; 0
-    /// for any.
+    /// Minimum bytes per second that a peer reads while output waits, over [`DRAIN_WINDOW`] write
+    /// deadlines; 0 for none.
     pub drain_rate: usize,
 }
 
-/// How a connection came to its end.
+/// How a connection ended.
 enum End {
-    /// With a farewell.
+    /// With a last line.
     Farewell(CloseReason),
-    /// The peer speaks another protocol and has been advised.
+    /// The peer speaks another protocol and got advice.
     Foreign,
-    /// The peer is gone, or takes nothing, and its input was carried out: for the others to be told why.
+    /// The peer is gone or reads nothing, and its input has run. The reason is shown to other
+    /// users.
     Lost(&'static str),
 }
 
-/// Why a peer takes no more output. Its input is carried out to its end nevertheless.
+/// Why no more output can be written. The remaining input still runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Loss {
     ConnectionLost,
@@ -115,7 +116,7 @@ enum Loss {
 }
 
 impl Loss {
-    /// For the others.
+    /// The reason as other users see it.
     fn reason(self) -> &'static str {
         match self {
             Self::ConnectionLost => "connection lost",
@@ -124,10 +125,10 @@ impl Loss {
     }
 }
 
-/// Serves one connection until its end, for which `permit` is input. A fault in it is caught, logged, and ends this one
-/// alone.
+/// Serves one connection until it ends; `permit` is held until then. A panic is caught and logged,
+/// and ends this connection only.
 ///
-/// What it is given is put in its place here, since a future keeps the room of whatever it is given besides.
+/// The state is built outside the async block, which keeps the future small.
 pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
     stream: S,
     peer: PeerInfo,
@@ -141,7 +142,7 @@ pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
         let talk = AssertUnwindSafe(connection.run()).catch_unwind();
         let end = talk.await.unwrap_or_else(|_| {
             let address = connection.session.address();
-            // The panic hook has logged where it happened.
+            // The panic hook has logged the place.
             tracing::error!(address, "a fault ended this connection; the others go on");
             End::Farewell(CloseReason::Fault)
         });
@@ -161,24 +162,24 @@ struct Connection<S> {
     codec: LineCodec,
     telnet: Telnet,
     sniffer: Sniffer,
-    /// It has turned out that the peer speaks this.
+    /// The other protocol that the peer speaks.
     foreign: Option<ForeignProtocol>,
     throttle: Throttle,
     credit: ShareCredit,
     deadlines: Deadlines,
-    /// Read, and not carried out yet.
+    /// Input that hasn't run.
     input: BytesMut,
-    /// The peer has interrupted, and wasn't told yet how to quit.
+    /// The peer has interrupted and has no reply yet.
     interrupted: bool,
-    /// Nothing followed the CR at the end of the unfinished line in time.
+    /// The CR at the end of the input has ended its line.
     line_ended: bool,
-    /// A CR has ended the last line: an LF or NUL that comes next belongs to it.
+    /// The last line ended with a CR, so a following LF or NUL belongs to it.
     after_cr: bool,
     /// The peer has ended its input.
     input_ended: bool,
-    /// The peer takes no more output, which is discarded.
+    /// No more output can be written; it is discarded.
     loss: Option<Loss>,
-    /// Rendered, and not written yet.
+    /// Output that isn't written.
     out: BytesMut,
 }
 
@@ -211,7 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Tells the others, says the last words, and closes.
+    /// Leaves the hub, writes the last line, and closes.
     async fn end(mut self, end: End) {
         let loss = self.loss;
         if let End::Lost(reason) = end {
@@ -241,13 +242,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let Self { stream, session, out, .. } = self;
         drop(session);
-        // The last lines may take long to arrive.
+        // The last output may take long to arrive.
         let out = buffer::shrink(out);
         linger_close(stream, out, write_deadline, linger).await;
     }
 
-    /// Waits until the person's lines that are being stored were sent to the others, so that these come before the event that
-    /// the person left.
+    /// Waits until the client's pending messages are published, so that they come before its
+    /// departure.
     async fn finish_lines(&mut self) {
         let until = Instant::now() + LINES_DEADLINE;
         let mut discarded = BytesMut::new();
@@ -302,7 +303,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Wake::EndOfInput => self.input_ended = true,
                 Wake::Unwritable => self.lose(Loss::ConnectionLost),
                 Wake::Unreadable(error) => {
-                    // Who has closed the connection has sent all that there is; else the last line may be half of one.
+                    // A peer that closed its end has sent everything; otherwise the last line may
+                    // be incomplete.
                     if !matches!(error, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) {
                         self.codec.erase_line();
                     }
@@ -322,7 +324,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// No more output can be written. What came before is carried out, and what can still be read, for some time.
+    /// Stops writing. The remaining input runs, and is read for some time.
     fn lose(&mut self, loss: Loss) {
         self.loss.get_or_insert(loss);
         self.deadlines.discarded();
@@ -330,7 +332,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.out.clear();
     }
 
-    /// Whether all input has come and was carried out, but for questions, and nobody has said how the connection ends.
+    /// Whether all input has run, except queries, and no end is decided.
     fn is_executed(&self) -> bool {
         self.input_ended
             && self.input.is_empty()
@@ -339,7 +341,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && self.session.farewell().is_none()
     }
 
-    /// There is a deadline while there is no name: at the beginning, and after signing out.
+    /// Sets a deadline while the client has no name: at the beginning, and after signing out.
     fn watch_name(&mut self) {
         if self.session.is_named() {
             self.deadlines.named();
@@ -348,7 +350,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// There is a timer while a CR waits for what follows it, and not else.
+    /// Sets a timer while a CR waits for what follows it.
     fn watch_line_end(&mut self) {
         if self.input.is_empty() && self.codec.ends_with_cr() && !self.line_ended {
             self.deadlines.end_line_by(Instant::now() + LINE_END_WAIT);
@@ -363,21 +365,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// An idle connection owns no buffer.
+    /// Frees empty buffers: an idle connection owns none.
     fn return_buffer(&mut self) {
         if self.out.is_empty() {
             buffer::recycle(std::mem::take(&mut self.out));
         }
     }
 
-    /// What a telnet peer types is not shown while it is a password.
+    /// Hides the typing of a telnet peer while it is a password.
     fn hide_secret(&mut self) {
         if let Some(request) = self.telnet.hide_typing(self.session.hides_typing()) {
             self.out.extend_from_slice(&request);
         }
     }
 
-    /// Whether lines wait that could be carried out at once.
+    /// Whether lines can run now.
     fn has_lines_to_execute(&self) -> bool {
         if self.out.len() >= MAX_PENDING_OUTPUT || self.session.farewell().is_some() {
             return false;
@@ -388,7 +390,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         has_next || self.session.can_resume()
     }
 
-    /// Carries out the lines that have come, within the bounds of a turn.
+    /// Runs lines, within the bounds of one turn.
     fn execute_lines(&mut self) {
         if !self.has_lines_to_execute() && !self.input_ended {
             return;
@@ -420,8 +422,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 break;
             }
         }
-        // After all else that came with it: with its interrupt, telnet asks for a timing mark, and shows
-        // nothing that comes before the answer to that (RFC 860).
+        // After all other output: after an interrupt, a telnet client asks for a timing mark and
+        // displays nothing until the reply (RFC 860).
         if self.input.is_empty()
             && std::mem::take(&mut self.interrupted)
             && self.session.farewell().is_none()
@@ -440,18 +442,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Whether a line may go now: by this connection's own pace, and by that of its account and address.
+    /// Checks the rates of the connection, its account and its address.
     ///
     /// # Errors
     ///
-    /// When it may, or when to look again.
+    /// When the line may run, or when to check again.
     fn may_go(&mut self, now: Instant, moment: Timestamp) -> Result<(), Instant> {
         let Some(rate) = self.connection_config.throttle else { return Ok(()) };
         self.throttle.may_go(rate, now)?;
         let Some(lacking) = self.credit.lacks() else { return Ok(()) };
         let amount = match self.session.take_share(lacking, moment) {
             Ok(()) => lacking,
-            // Others at its address don't hold up a connection that has kept to its own pace for some time.
+            // A connection that has kept to its rate for some time isn't delayed by others at its
+            // address.
             Err(wait) if self.session.is_settled(moment) => {
                 let rests_at = self.throttle.rests_at();
                 if rests_at > now {
@@ -465,7 +468,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(())
     }
 
-    /// Something that costs as much as so many bytes went.
+    /// Charges a cost in bytes to the rates.
     fn charge(&mut self, cost: u32, now: Instant) {
         if let Some(rate) = self.connection_config.throttle {
             self.throttle.charge(rate, cost, now);
@@ -474,7 +477,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn on_line(&mut self, line: LineItem, moment: Timestamp) {
-        // What happened before comes first: somebody who was put out of a channel is out.
+        // Earlier events first: a client that was kicked is out of the channel.
         if self.session.client().ready.is_ready() {
             self.session.deliver(MAX_PENDING_OUTPUT, &mut self.out);
         }
@@ -483,19 +486,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.session.hides_typing()
             && let Some(request) = self.telnet.hide_typing(true)
         {
-            // Before whatever asks for the password is shown.
+            // Before the password prompt is displayed.
             let asking = self.out.split_off(before);
             self.out.extend_from_slice(&request);
             self.out.extend_from_slice(&asking);
         }
         if self.session.awaits_answer() {
-            // A line that got its place at once has its answer at once.
+            // A proposal that commits at once has its reply at once.
             self.session.deliver(MAX_PENDING_OUTPUT, &mut self.out);
         }
     }
 
-    /// Takes the next whole line out of what was read; tells what that costs. What a telnet peer wants besides is done on
-    /// the way.
+    /// Takes the next whole line out of the input, and returns its cost. Telnet commands before it
+    /// are carried out.
     fn next_line(&mut self) -> (Option<LineItem>, u32) {
         let mut cost = 0;
         if std::mem::take(&mut self.line_ended)
@@ -506,7 +509,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         while !self.input.is_empty() {
             let end = end_of_piece(&self.input);
-            // A line can end at the last byte of this and nowhere before.
+            // A line can end only at the last byte of this piece.
             let mut line = None;
             let was_discarding = self.codec.is_discarding();
             let Self { telnet, codec, session, out, input, interrupted, after_cr, .. } = self;
@@ -521,10 +524,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 Signal::EraseChar => codec.erase_char(),
                 Signal::EraseLine => codec.erase_line(),
-                // What was typed of a password, unseen, is gone with the question.
+                // The hidden part of a password is dropped with its prompt.
                 Signal::Interrupt if session.cancel_password_prompt(out) => codec.erase_line(),
                 Signal::Interrupt => *interrupted = true,
-                // What floods the peer is answered as far as it would see it.
+                // Replies are bounded by the output buffer.
                 Signal::AreYouThere if out.len() < MAX_PENDING_OUTPUT => {
                     session.show_presence(out);
                     cost += PRESENCE_COST;
@@ -544,7 +547,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if telnet.speaks() {
                 session.speaks_telnet();
             }
-            // At a terminal, telnet sends CR NUL for Enter, and many a client CR alone.
+            // At a terminal, telnet sends CR NUL for Enter, and many clients CR alone.
             if telnet.speaks() && codec.ends_with_cr() {
                 *after_cr = true;
                 line = line.or_else(|| codec.end_at_cr());
@@ -553,7 +556,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return (line, cost);
             }
             if codec.is_idle() {
-                // An empty line, or commands of telnet.
+                // An empty line, or telnet commands.
                 cost += EMPTY_COST;
             }
             if out.len() >= MAX_PENDING_OUTPUT || cost >= LINE {
@@ -564,7 +567,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-/// Up to where a piece of input goes at whose last byte a line may end, and nowhere before.
+/// The length of a piece of input in which a line can end only at the last byte.
 fn end_of_piece(input: &[u8]) -> usize {
     let Some(at) = memchr::memchr3(b'\n', b'\r', 0, input) else { return input.len() };
     let is_pair = input.get(at) == Some(&b'\r') && matches!(input.get(at + 1), Some(b'\n' | 0));
@@ -578,8 +581,8 @@ mod tests {
     use crate::hub::limits::Limits;
     use tokio::io::DuplexStream;
 
-    /// What every connection costs in memory while nothing happens, beside its socket and its buffers, which it then
-    /// has none of. Whoever raises a bound says why, and what a hundred thousand of them cost.
+    /// Bounds the memory of an idle connection, besides its socket and buffers, of which it has
+    /// none. A higher bound needs a reason, and the cost for 100,000 connections.
     #[test]
     fn an_idle_connection_is_small() {
         let hub = Hub::in_memory(Limits::small());
@@ -598,7 +601,8 @@ mod tests {
             (),
         );
         for (what, size, most) in [
-            // Sixteen bytes of it are what the address gave, and the cost of a list: 1.6 MB for a hundred thousand.
+            // Includes 16 bytes for the address's share and the cost of a list: 1.6 MB for 100,000
+            // connections.
             ("the task", size_of_val(&task), 496),
             ("its session", size_of::<Session>(), 256),
             ("its person", size_of::<Client>(), 240),

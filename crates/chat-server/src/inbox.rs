@@ -1,8 +1,8 @@
-//! Where things for one person wait, and the order in which they are taken out.
+//! The inbox of one client: its event sources, merged by sequence number.
 //!
-//! Each channel has a ring, each private chat a queue, and notes a queue of their own. What waits in all of them
-//! is taken out by its number, so that nothing is seen before what it came after. While nothing but lines of one channel
-//! waits, which is mostly so, they are copied run by run.
+//! Each channel has a ring, each private chat a queue, and notifications have one queue. Events
+//! leave in the order of their sequence numbers, so none is seen before its cause. While only
+//! messages of one channel wait, which is the usual case, they are copied a run at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,66 +25,67 @@ use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
 use crate::hub::fanout::ready_set::ReadySet;
 use crate::hub::id::ClientId;
 
-/// Everything that a person reads from.
+/// The event sources of one client.
 #[derive(Default)]
 pub(crate) struct Inbox {
     subscriptions: Vec<Subscription>,
     chats: Vec<Chat>,
-    /// No private line is taken out until what was before is told.
+    /// Whether private messages wait for a replay.
     chats_held: bool,
-    /// Bits of the bell that were taken and whose sources are not known to be empty.
+    /// Bits taken from the ready set whose sources may hold events.
     pending: u64,
-    /// What comes next waits for what is held.
+    /// Whether the next event waits for a held source.
     blocked: bool,
 }
 
-/// A channel that the person is in.
+/// A subscription to a channel.
 pub(crate) struct Subscription {
     pub(crate) channel: Arc<Channel>,
-    /// Tells this entry from others of the same person.
+    /// Tells this entry from other entries of the same client.
     pub(crate) entry: u64,
-    /// The bit of the bell.
+    /// The channel's bit in the ready set.
     slot: u32,
     ring: RingReader,
-    /// Out of the ring, and not all of it taken yet.
+    /// Taken from the ring, and not fully delivered.
     head: Option<Arc<Delivery>>,
-    /// How many events of it are taken.
+    /// Number of delivered events of `head`.
     begun: u8,
-    /// The last line that was taken, or that was said before the entry.
+    /// The last message that was delivered, or that was sent before the entry.
     last_line: MessageId,
-    /// What of it was noted as read.
+    /// The last message that was recorded as read.
     read: MessageId,
-    /// Lines up to this one were said before the entry; until they are looked at, on whatever device, nothing is read.
+    /// The last message before the entry, if some are unread. The read marker doesn't move until
+    /// one of the account's devices has read them.
     behind: MessageId,
-    /// Nothing is taken out until what was before the entry is told.
+    /// Whether live events wait for a replay.
     held: bool,
 }
 
-/// Private lines from one person.
+/// Private messages of one user.
 struct Chat {
     queue: mpsc::Receiver<Arc<Delivery>>,
-    /// Out of the queue, and not taken yet.
+    /// Taken from the queue, and not delivered.
     head: Option<Arc<Delivery>>,
 }
 
-/// What was taken out.
+/// An event of the inbox.
 pub(crate) enum InboxItem {
-    /// An event of a channel, which of its delivery it is, and what was missed before.
+    /// An event of a channel: its delivery, its index, and what was missed before it.
     Channel(Arc<Delivery>, usize, Option<Missed>),
     Private(Arc<Delivery>),
-    /// With its number.
+    /// With its sequence number.
     Notification(u64, Notification),
 }
 
-/// Lines of a channel that one read too slowly for.
+/// Messages of a channel that the client missed.
 pub(crate) struct Missed {
     pub(crate) channel: ChannelName,
     pub(crate) count: u64,
-    /// After this one.
+    /// The last message before the gap.
     pub(crate) after: MessageId,
 }
 
-/// Which source has what is to be taken next.
+/// The source of the next event.
 #[derive(Clone, Copy)]
 enum InboxSource {
     Subscription(usize),
@@ -93,7 +94,7 @@ enum InboxSource {
 }
 
 impl Subscription {
-    /// The number of what comes next out of the ring.
+    /// The sequence number of the next event in the ring.
     fn number(&mut self) -> Option<u64> {
         if self.head.is_none() {
             self.head = next_of_ring(&mut self.ring);
@@ -101,7 +102,7 @@ impl Subscription {
         self.head.as_ref().map(|head| head.event_at(self.begun.into()).number)
     }
 
-    /// What comes next, if its number was asked for.
+    /// The next event. `number` must have been called before.
     fn head(&self) -> Option<&SequencedEvent> {
         self.head.as_ref().map(|head| head.event_at(self.begun.into()))
     }
@@ -130,8 +131,9 @@ impl Subscription {
         Some(InboxItem::Channel(delivery, at, missed))
     }
 
-    /// Copies what is left of the next delivery, if it is nothing but lines of others that come right after the last, with
-    /// numbers below `limit`, and there is room for it. Tells whether it was copied.
+    /// Copies the rest of the next delivery if it consists of other clients' messages without a
+    /// gap, with sequence numbers below `limit`, and fits into `room`. Returns whether it was
+    /// copied.
     fn copy(
         &mut self,
         own: ClientId,
@@ -157,15 +159,14 @@ impl Subscription {
         true
     }
 
-    /// How many lines up to this one were missed, and after which.
+    /// The number of messages missed up to `last_line`, and the last one before the gap.
     pub(crate) fn missed_up_to(&self, last_line: MessageId) -> (u64, MessageId) {
         (last_line.0.saturating_sub(self.last_line.0), self.last_line)
     }
 }
 
 impl Inbox {
-    /// The bit for a channel that is about to be entered. There are as many bits as conversations that
-    /// a person may be in at the most.
+    /// A free bit for a channel. There are as many bits as a client may have conversations.
     pub(crate) fn free_slot(&self) -> u32 {
         self.used_slots().trailing_ones() % ReadySet::CHANNEL_SLOTS
     }
@@ -189,21 +190,21 @@ impl Inbox {
             behind: MessageId(0),
             held: false,
         };
-        // Most people are in one channel: room for more is taken when it is needed.
+        // Most clients are in one channel.
         self.subscriptions.reserve_exact(1);
         self.subscriptions.push(subscription);
-        // Something may have come before it was here.
+        // Events may have come before the subscription.
         self.pending |= 1 << slot;
     }
 
-    /// Nothing of a channel is taken out until it is released.
+    /// Holds a channel's events until its release.
     pub(crate) fn hold(&mut self, name: &ChannelName) {
         if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
             one.held = true;
         }
     }
 
-    /// Nothing of private chats is taken out until it is released.
+    /// Holds private messages until their release.
     pub(crate) fn hold_chats(&mut self) {
         self.chats_held = true;
     }
@@ -214,8 +215,8 @@ impl Inbox {
         self.pending |= 1 << ReadySet::PRIVATE;
     }
 
-    /// What happens in a channel is taken out again; unless lines between two ids went out of the
-    /// ring meanwhile, which then are taken as told.
+    /// Releases a channel's events. If the ring has lost messages meanwhile, it returns the range,
+    /// counts them as delivered, and stays held.
     pub(crate) fn release(&mut self, name: &ChannelName) -> Option<(MessageId, MessageId)> {
         let one = self.subscriptions.iter_mut().find(|one| one.channel.name == *name)?;
         if one.number().is_some()
@@ -234,12 +235,12 @@ impl Inbox {
         None
     }
 
-    /// The last line of a channel that was taken out.
+    /// The last delivered message of a channel.
     pub(crate) fn last_line(&self, name: &ChannelName) -> Option<MessageId> {
         self.subscription(name).map(|one| one.last_line)
     }
 
-    /// Ends a subscription; what waits in it is not seen any more.
+    /// Ends a subscription and drops its events.
     pub(crate) fn unsubscribe(&mut self, name: &ChannelName) -> Option<Subscription> {
         let at = self.subscriptions.iter().position(|one| one.channel.name == *name)?;
         let ended = self.subscriptions.remove(at);
@@ -256,7 +257,7 @@ impl Inbox {
         *self = Self { pending: self.pending & 1 << ReadySet::NOTES, ..Self::default() };
     }
 
-    /// The last line of each channel in which something was taken out since this was last asked.
+    /// The last message of each channel with deliveries since the last call.
     pub(crate) fn take_unread(&mut self, account: &Account) -> Vec<(ChannelName, MessageId)> {
         let is_news = |one: &&mut Subscription| {
             one.read < one.last_line
@@ -274,7 +275,7 @@ impl Inbox {
         .collect()
     }
 
-    /// What came after this line isn't read yet.
+    /// Sets the read marker of a channel.
     pub(crate) fn set_read(&mut self, name: &ChannelName, line: MessageId) {
         if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
             one.read = line;
@@ -282,14 +283,14 @@ impl Inbox {
         }
     }
 
-    /// What was said in a channel before the entry has been looked at.
+    /// Marks the messages before the entry as read.
     pub(crate) fn catch_up(&mut self, name: &ChannelName) {
         if let Some(one) = self.subscriptions.iter_mut().find(|one| one.channel.name == *name) {
             one.behind = MessageId(0);
         }
     }
 
-    /// The same for all channels but some.
+    /// Marks the messages before the entry as read in all channels except some.
     pub(crate) fn catch_up_except(&mut self, but: impl Fn(&ChannelName) -> bool) {
         for one in &mut self.subscriptions {
             if !but(&one.channel.name) {
@@ -306,23 +307,23 @@ impl Inbox {
         self.subscriptions.iter().map(|one| &one.channel)
     }
 
-    /// The channel of this name, if the person is in it.
+    /// The channel of this name, if the client is in it.
     pub(crate) fn channel(&self, name: &ChannelName) -> Option<&Arc<Channel>> {
         self.subscription(name).map(|one| &one.channel)
     }
 
-    /// Begins to read a private chat.
+    /// Adds the queue of a private chat.
     pub(crate) fn open(&mut self, queue: mpsc::Receiver<Arc<Delivery>>) {
         self.chats.push(Chat { queue, head: None });
         self.pending |= 1 << ReadySet::PRIVATE;
     }
 
-    /// Whether anything may wait.
+    /// Whether any source may hold an event.
     pub(crate) fn has_more(&self) -> bool {
         self.pending != 0 && !self.blocked
     }
 
-    /// Takes out what has the lowest number, if that is below `limit`.
+    /// Takes the event with the lowest sequence number, if that is below `limit`.
     pub(crate) fn take(&mut self, client: &Client, limit: u64) -> Option<InboxItem> {
         let (number, source) = self.next(client)?;
         if number >= limit {
@@ -349,9 +350,10 @@ impl Inbox {
         })
     }
 
-    /// Whether the next event of a source comes after what is held. A departure or a new name is sent once, in
-    /// whichever conversation it comes first, so it waits for the same person's lines that are held. An entry
-    /// waits for held events with a lower number: one may be the departure of the last client with that name.
+    /// Whether the next event of a source comes after what is held. A departure or a rename is
+    /// published once, in the first conversation, so it waits for held messages of the same client.
+    /// An entry waits for held events with a lower number: one may be the departure of the last
+    /// client with that name.
     fn waits_for_held(&mut self, source: InboxSource) -> bool {
         let head = match source {
             InboxSource::Notifications => return false,
@@ -383,8 +385,8 @@ impl Inbox {
         }
     }
 
-    /// Copies what comes next, as long as that is lines of others in one channel and nothing else waits; with numbers below
-    /// `limit`, and until `out` holds `enough` bytes.
+    /// Copies messages while only messages of other clients in one channel wait, with sequence
+    /// numbers below `limit`, until `out` holds `enough` bytes.
     pub(crate) fn copy_lines(
         &mut self,
         client: &Client,
@@ -404,7 +406,7 @@ impl Inbox {
         };
         while one.number().is_some() {
             let room = enough.saturating_sub(out.len());
-            // As in `next`, nothing may have come from elsewhere when it is known what is next here.
+            // As in `next`, no other source may have got an event meanwhile.
             if client.ready.is_ready() || !one.copy(client.id, limit, room, format, out) {
                 return;
             }
@@ -412,8 +414,8 @@ impl Inbox {
         self.pending = 0;
     }
 
-    /// Where the lowest number is. Sources are looked at until none has got anything meanwhile: what is
-    /// there to be seen is there before anything that it caused.
+    /// The source with the lowest sequence number. It looks again until no source has got an event
+    /// meanwhile, so a cause is always seen before its effect.
     fn next(&mut self, client: &Client) -> Option<(u64, InboxSource)> {
         loop {
             self.pending |= client.ready.take();
@@ -467,7 +469,7 @@ impl Inbox {
             }
         }
         pending &= !done;
-        // Bits of channels that were left mean nothing any more.
+        // Bits of channels that were left are stale.
         self.pending =
             pending & (self.used_slots() | 1 << ReadySet::PRIVATE | 1 << ReadySet::NOTES);
         lowest
@@ -478,7 +480,7 @@ fn next_of_ring(ring: &mut RingReader) -> Option<Arc<Delivery>> {
     loop {
         match ring.try_recv() {
             Ok(Some(delivery)) => return Some(delivery),
-            // A place of the one before. What comes next tells how many lines that were.
+            // A filler slot of the delivery before, or a gap, which the next event counts.
             Ok(None) | Err(RingError::Lagged(_)) => {}
             Err(RingError::Empty | RingError::Closed) => return None,
         }
@@ -486,7 +488,7 @@ fn next_of_ring(ring: &mut RingReader) -> Option<Arc<Delivery>> {
 }
 
 impl Chat {
-    /// Looks for the next line; `false` once the chat is given up and empty.
+    /// Takes the next message. Returns `false` once the chat is closed and empty.
     fn is_open(&mut self) -> bool {
         if self.head.is_some() {
             return true;
@@ -517,7 +519,7 @@ mod tests {
 
     const ENOUGH: usize = 64 * 1024;
 
-    /// Somebody in one channel, and what leads to them.
+    /// A client in one channel, with the ends that feed it.
     struct Reader {
         client: Arc<Client>,
         sequence: Arc<Sequence>,
@@ -548,7 +550,7 @@ mod tests {
             Self { client, sequence, ring, inbox }
         }
 
-        /// A second channel that the reader is in, with bit 1 of the bell.
+        /// A second channel of the client, with bit 1 of the ready set.
         fn second_channel(&mut self) -> Ring {
             let ring = broadcast::Sender::new(RING);
             let name = ChannelName::new("attic").unwrap();
@@ -586,7 +588,8 @@ mod tests {
             self.client.ready.notify(0);
         }
 
-        /// Everything that is there below a number: how many lines come together, and notes (0).
+        /// Takes everything below a sequence number. Returns the number of messages copied
+        /// together, and 0 for a notification.
         fn take_all(&mut self, limit: u64, room: usize) -> Vec<usize> {
             let mut taken = Vec::new();
             loop {
@@ -600,7 +603,7 @@ mod tests {
             }
         }
 
-        /// How many lines are copied.
+        /// The number of copied messages.
         fn copy(&mut self, limit: u64, room: usize) -> usize {
             let mut out = BytesMut::new();
             self.inbox.copy_lines(&self.client, limit, room, Format::Text, &mut out);
@@ -624,7 +627,7 @@ mod tests {
         reader.client.push(Notification::Closing(CloseReason::Quit));
         lines.extend([reader.line(3), reader.line(4)]);
         reader.tell(lines);
-        // That nothing more waits beside them is known one line later.
+        // One event later it is known that nothing else waits.
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [1, 1, 0, 1, 1]);
     }
 
@@ -658,7 +661,7 @@ mod tests {
         reader.client.push(Notification::Closing(CloseReason::Quit));
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [0; 0]);
         assert!(!reader.inbox.has_more(), "it waits for its release alone");
-        // What releases it comes all the same.
+        // The reply that leads to the release isn't held.
         reader.client.push(Notification::Committed(Ok(())));
         assert_eq!(reader.take_all(u64::MAX, ENOUGH), [0]);
         reader.inbox.release(&den);
@@ -723,7 +726,7 @@ mod tests {
                 assert_eq!(delivery.event_at(at).last_line, MessageId(lines + missed));
             }
             assert_eq!(lines + missed, all, "by {each}");
-            // Four have one place.
+            // Four runs share one slot.
             assert_eq!(lines, kept as u64, "by {each}");
         }
     }

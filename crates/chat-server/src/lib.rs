@@ -1,24 +1,24 @@
-//! The chat daemon: people reach it with telnet, nc or chat-cli.
+//! The chat daemon, for telnet, nc and chat-cli.
 //!
-//! A line travels from top to bottom and back, each room knowing only those below it:
+//! A line passes these modules from top to bottom and back; each one uses only those below it:
 //!
-//! * [`app`]: the composition root; builds the rooms from a checked [`config`] and stops them.
-//! * [`listen`]: accepts connections, and does nothing slow.
+//! * [`app`]: the composition root; builds the modules from a checked [`config`] and stops them.
+//! * [`listen`]: the accept loop; does nothing slow.
 //! * [`admin`]: serves `chat-server admin`.
 //! * [`conn`]: one task for each connection; the only code that reads or writes a client's bytes.
-//! * [`dialect`]: what a peer speaks: encodings and the behaviour that depends on them.
-//! * [`session`]: one person's state machine; synchronous.
+//! * [`session`]: the state machine of one client; synchronous.
 //! * [`commands`]: one file for each command.
+//! * [`policy`]: permissions: pure predicates.
+//! * [`inbox`]: the event sources of one client, merged in order.
 //! * [`client_state`]: what commands read of one client: name, conversations, ignored users.
-//! * [`inbox`]: the sources that one client reads, merged in order.
-//! * [`policy`]: may they? pure predicates.
-//! * [`hub`]: who is here, the channels, the private chats; synchronous.
-//! * [`commit`]: gives each line its place in its conversation, and makes it durable.
-//! * [`history`]: answers questions about stored messages.
-//! * [`store`]: what is kept, in one SQLite file.
+//! * [`dialect`]: what a peer speaks: encodings and the behaviour that depends on them.
+//! * [`hub`]: the shared state: clients, channels, private chats; synchronous.
+//! * [`commit`]: orders proposals and makes them durable.
+//! * [`history`]: answers queries about stored messages.
+//! * [`store`]: the database, one SQLite file.
 //! * [`auth`]: passwords and tokens.
-//! * [`tools`]: what an operator does with the data from the shell.
-//! * [`ops`]: the log and the service manager.
+//! * [`tools`]: the operator's commands at the shell.
+//! * [`ops`]: log, signals, service manager.
 //! * [`util`]: locks, work queues, network prefixes, clocks.
 
 mod admin;

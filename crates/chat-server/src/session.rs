@@ -1,8 +1,8 @@
-//! One person's state machine: a line comes in, bytes for them go out.
+//! The state machine of one client: a line comes in, bytes for the client go out.
 //!
-//! Nothing in it waits: it never sees a socket, never awaits, and reads no clock. A line goes to its
-//! handler, which reads and asks; what the handler wants changed is carried out here, through the
-//! hub; what the hub and other people tell comes back through the inbox.
+//! It is synchronous: no sockets, no awaits, no clock. A command reads the state, checks the policy
+//! and returns an effect, which the session executes through the hub. Events of other clients and
+//! replies of the hub come in through the inbox.
 //!
 //! * [`deliver`]: what the client sees of events.
 //! * [`execute`]: effects of commands.
@@ -50,112 +50,114 @@ use crate::hub::id::UserId;
 use crate::hub::limits::LINE;
 use crate::inbox::Inbox;
 
-/// Who is at the other end of a connection.
+/// The peer of a connection.
 #[derive(Clone, Debug)]
 pub struct PeerInfo {
-    /// As they are shown to themselves and in the log.
+    /// The address as displayed to the client and in the log.
     pub shown: String,
-    /// From where they are connected, if that is over a network.
+    /// The IP address; none for a local peer.
     pub address: Option<IpAddr>,
 }
 
 impl PeerInfo {
-    /// Somebody who isn't connected over a network.
+    /// A peer that isn't connected over a network.
     pub fn local(shown: &str) -> Self {
         Self { shown: shown.to_owned(), address: None }
     }
 }
 
-/// One connected person.
+/// The session of one client.
 pub(crate) struct Session {
     hub: Arc<Hub>,
     client: Arc<Client>,
     state: ClientState,
     inbox: Inbox,
-    /// Answers that are due, oldest first: of lines that are being kept, and those that come after them.
+    /// Replies that are due, oldest first: of proposals that are being committed, and those after
+    /// them.
     pending: VecDeque<PendingReply>,
-    /// What was said and waits for its answer, in bytes.
+    /// Bytes of the messages in `pending`.
     pending_bytes: u32,
-    /// What the last command has cost beside its line, in lines.
+    /// Cost of the last command in addition to its line, in lines.
     cost: u16,
-    /// A command that is carried out when no answer is due any more.
+    /// A command that waits until `pending` is empty.
     parked: Option<Box<(ParsedLine, Timestamp)>>,
-    /// A question about the past.
+    /// The query or list that is being answered.
     query: Option<Box<ActiveQuery>>,
-    /// Something about their account.
+    /// The account operation in progress.
     auth_flow: Option<Box<AuthFlow>>,
-    /// The token that this connection was given, or has used.
+    /// The token that this connection was issued or signed in with.
     token: Option<Box<TokenHash>>,
-    /// Who has none of it takes no room for it.
+    /// Rare fields, boxed so that an idle session is small.
     cold: Option<Box<Cold>>,
-    /// Another device has signed them out, in the midst of dealing.
+    /// A sign-out by another device that came during an account operation.
     signed_out: Option<SignOutReason>,
-    /// How it ends, once that is known.
+    /// How the session ends, once that is decided.
     leaving: Option<Box<Leaving>>,
 }
 
-/// How a connection ends.
+/// How a session ends.
 #[derive(Default)]
 struct Leaving {
-    /// Set when the connection is to end, once everything with a lower number is told.
+    /// The reason, and the sequence number below which events are still delivered.
     farewell: Option<(CloseReason, u64)>,
-    /// The words of `/quit`, or why somebody is gone.
+    /// The reason of `/quit`, or of a lost connection.
     reason: Option<Text>,
 }
 
-/// What many never have.
+/// Fields that most sessions never use.
 #[derive(Default)]
 struct Cold {
-    /// Channels that another device has entered, or left for a reason, and this one has not yet.
+    /// Channels that another device has entered or left, with the reason; this session follows
+    /// later.
     followed: Vec<(ChannelName, Option<Text>)>,
-    /// What was told of private chats since they were last heard of.
+    /// The newest delivered message of each private chat since the last input.
     private_deliveries: Vec<(UserId, MessageId)>,
-    /// Private lines that may come once more.
+    /// Private messages from history that may arrive live as well.
     replayed: Vec<ReplayedRange>,
-    /// The number at which a line was found to have no addressee; whether it was said before isn't known yet. What
-    /// happened later is told after the answer.
+    /// The sequence number at which a message had no recipient. `/once` may still find that the
+    /// message was sent earlier, so later events are delivered after the reply.
     no_addressee: Option<u64>,
 }
 
-/// An answer that is due.
+/// A reply that is due.
 enum PendingReply {
-    /// Of a line, or a topic, that is being kept.
+    /// The reply to a proposal that is being committed.
     Submitted {
-        /// The command.
+        /// The word of the command.
         re: Cow<'static, str>,
-        /// By which the answer to a line is known.
+        /// Matches an ack with its message; 0 for anything but a message.
         correlation_id: u64,
-        /// Of what was said.
+        /// Length of the message.
         bytes: u16,
-        /// The private chat that was opened with it.
+        /// The user with whom the command opens a private chat.
         opened: Option<UserName>,
-        /// What is told before it if it was said.
+        /// A notice to print before an `ok`.
         notice: Option<Sentence>,
     },
-    /// It is known, and waits for those before it.
+    /// A reply that waits for those before it.
     Ready(Event),
 }
 
 impl PendingReply {
-    /// Of what isn't a line.
+    /// The reply to a proposal that isn't a message.
     fn submitted(re: Cow<'static, str>) -> Self {
         Self::Submitted { re, correlation_id: 0, bytes: 0, opened: None, notice: None }
     }
 }
 
-/// Of that somebody's own lines were said, so many may be there without their being woken for it.
+/// Upper bound on undelivered acks before the session is woken for them.
 const MAX_SILENT_ACKS: usize = 4;
 
-/// Of what waits for such answers, so many bytes; one line may go past it.
+/// Upper bound on the bytes of messages in `pending`; one message may exceed it.
 const MAX_PENDING_BYTES: u32 = 64 * 1024;
 
-/// Milliseconds after which a connection looks again whether its address has lines left, at least.
+/// Minimum wait in milliseconds before a throttled connection tries again.
 const SHORTEST_WAIT: u64 = 250;
 
-/// A connection of this age goes on at its own pace whatever others at its address do.
+/// Age from which a connection isn't delayed by others at its address.
 const SETTLED_SECS: u64 = 10;
 
-/// Entries that are looked at for a list and cost as much as a line.
+/// Entries examined for a list that cost as much as a line.
 const ENTRIES_A_LINE: usize = 256;
 
 impl Session {
@@ -183,7 +185,7 @@ impl Session {
         &self.client
     }
 
-    /// The peer's address, as it is shown.
+    /// The peer's address as displayed.
     pub(crate) fn address(&self) -> &str {
         &self.state.address
     }
@@ -192,7 +194,7 @@ impl Session {
         self.state.name.is_some()
     }
 
-    /// Whether anything that was asked has no answer yet.
+    /// Whether any command has no reply yet.
     pub(crate) fn awaits_answer(&self) -> bool {
         !self.pending.is_empty()
             || self.parked.is_some()
@@ -200,28 +202,28 @@ impl Session {
             || self.is_auth_busy()
     }
 
-    /// Whether a question is under way, which changes nothing.
+    /// Whether a read-only operation is in progress.
     pub(crate) fn is_asking(&self) -> bool {
         self.query.is_some() || self.is_verifying()
     }
 
-    /// Whether what is under way changes something, also for a peer that is gone.
+    /// Whether the operation in progress changes state. It is completed even if the peer is gone.
     pub(crate) fn awaits_effect(&self) -> bool {
         !self.pending.is_empty()
             || self.parked.is_some()
             || (self.is_auth_busy() && !self.is_verifying())
     }
 
-    /// Whether anything of this person's is being kept, and isn't told yet.
+    /// Whether a proposal of this client is being committed.
     pub(crate) fn has_submitted(&self) -> bool {
         self.pending.iter().any(|waiting| matches!(waiting, PendingReply::Submitted { .. }))
     }
 
-    /// Takes what lines count of what the person's account and address have.
+    /// Takes `amount` from the shares of the client's account and address.
     ///
     /// # Errors
     ///
-    /// The time to wait. Those who wait don't come all at once.
+    /// The time to wait. It is spread over the waiting connections.
     pub(crate) fn take_share(&self, amount: u32, now: Timestamp) -> Result<(), Duration> {
         self.hub.throttle_lines(&self.client, amount, now).map_err(|wait| {
             let apart = SHORTEST_WAIT + self.client.id.0 % SHORTEST_WAIT;
@@ -229,17 +231,17 @@ impl Session {
         })
     }
 
-    /// Whether the connection is there for some time already.
+    /// Whether the connection has existed for [`SETTLED_SECS`].
     pub(crate) fn is_settled(&self, now: Timestamp) -> bool {
         now.seconds_since(self.client.since) >= SETTLED_SECS
     }
 
-    /// What the last command has cost beside its line, as the bytes of lines count.
+    /// Returns and resets the cost of the last command, in bytes of input.
     pub(crate) fn take_cost(&mut self) -> u32 {
         u32::from(std::mem::take(&mut self.cost)) * LINE
     }
 
-    /// Whether the next line can be taken.
+    /// Whether the session accepts the next line.
     pub(crate) fn takes_lines(&self) -> bool {
         self.pending.len() < MAX_DUE
             && self.pending_bytes < MAX_PENDING_BYTES
@@ -248,8 +250,9 @@ impl Session {
             && !self.is_auth_busy()
     }
 
-    /// Whether it makes no difference when it is learnt that something was said: its `ok` shows nothing, and nothing was put
-    /// off until then. What isn't learnt yet is kept, so it isn't much.
+    /// Whether all due replies are acks that print nothing, and nothing else waits for them. The
+    /// session isn't woken for these. They are held in memory until then, so their number is
+    /// bounded.
     pub(crate) fn has_silent_acks_only(&self) -> bool {
         let shows_nothing = |waiting: &PendingReply| {
             matches!(
@@ -264,12 +267,12 @@ impl Session {
             && self.cold.as_ref().is_none_or(|cold| cold.followed.is_empty())
     }
 
-    /// Whether a command waits no more for the answers before it.
+    /// Whether the parked command can run.
     pub(crate) fn can_resume(&self) -> bool {
         self.parked.is_some() && self.pending.is_empty()
     }
 
-    /// Carries out the command that has waited.
+    /// Runs the parked command.
     pub(crate) fn resume(&mut self, out: &mut BytesMut) {
         if let Some(parked) = self.parked.take() {
             let (asked, now) = *parked;
@@ -277,17 +280,17 @@ impl Session {
         }
     }
 
-    /// Why the connection is to end, if it is.
+    /// The close reason, if the session is ending.
     pub(crate) fn farewell(&self) -> Option<CloseReason> {
         self.closing_position().map(|(farewell, _)| farewell)
     }
 
-    /// The same with the number below which everything is still told.
+    /// The close reason, and the sequence number below which events are still delivered.
     fn closing_position(&self) -> Option<(CloseReason, u64)> {
         self.leaving.as_ref()?.farewell
     }
 
-    /// Greets whoever has just connected.
+    /// Prints the greeting.
     pub(crate) fn greet(&self, out: &mut BytesMut) {
         self.notice(format!("Welcome to {}.", self.hub.server_name), out);
         for line in &self.hub.motd {
@@ -299,7 +302,7 @@ impl Session {
         self.notice("Type your name to begin, or /help for the menu.", out);
     }
 
-    /// Carries one line out.
+    /// Runs one line of input.
     pub(crate) fn on_line(&mut self, line: LineItem, now: Timestamp, out: &mut BytesMut) {
         self.client.touch(now);
         if self.asks_secret() {
@@ -310,11 +313,11 @@ impl Session {
             return;
         }
         let asked = match line {
-            // Nothing is left of it once control characters are removed: an empty line.
+            // Nothing but control characters: an empty line.
             LineItem::Line(line) if clean(&line).is_empty() => return,
             LineItem::Line(mut line) => {
                 let asked = self.understand(&line);
-                // It may have a password, unless it is for others to read.
+                // The line may contain a password, unless it is a message.
                 if !asked.command.as_ref().is_ok_and(Command::says) {
                     line.zeroize();
                 }
@@ -327,7 +330,7 @@ impl Session {
         if says || self.pending.is_empty() {
             self.run_command(asked, now, out);
         } else {
-            // It may depend on what was said before, and its answer comes after theirs.
+            // The command may depend on the proposals before it, and its reply comes after theirs.
             self.parked = Some(Box::new((asked, now)));
         }
     }
@@ -342,7 +345,7 @@ impl Session {
         {
             self.record_read();
         }
-        // An answer that is due comes first, and by then it may be decided otherwise.
+        // If replies are due, a refused command is checked again after them.
         let again = command.as_ref().ok().filter(|_| !self.pending.is_empty()).cloned();
         match command.and_then(|command| self.ask(command, now)) {
             Ok(Response::Answer(rows, done)) => {
@@ -364,8 +367,8 @@ impl Session {
         }
     }
 
-    /// Refuses, or asks once more when no answer is due any more: so a refusal is told before all that happens after it
-    /// was decided.
+    /// Refuses a command. If replies are due, the command runs again after them instead: so the
+    /// refusal comes before all events after the decision.
     fn refuse_in_turn(
         &mut self,
         re: Cow<'static, str>,
@@ -382,13 +385,13 @@ impl Session {
         }
     }
 
-    /// The number from which on nothing is told before an answer.
+    /// The sequence number from which events wait for a due reply.
     fn held_from(&self) -> Option<u64> {
         let number = self.cold.as_ref()?.no_addressee?;
         Some(number.saturating_add(1))
     }
 
-    /// Answers with a refusal, after the answers that are due.
+    /// Refuses a command, after the replies that are due.
     fn refuse(&mut self, re: Cow<'static, str>, refusal: Refusal, out: &mut BytesMut) {
         let event = Event::Refused { re, refusal };
         if self.pending.is_empty() {
@@ -398,7 +401,7 @@ impl Session {
         }
     }
 
-    /// Before a name is given, a plain line is the name.
+    /// Parses a line. Before the client has a name, a plain line is the name.
     fn understand(&self, line: &str) -> ParsedLine {
         match parse(line) {
             ParsedLine { command: Ok(Command::Say(None, text)), .. } if !self.is_named() => {
@@ -416,33 +419,33 @@ impl Session {
         commands::handle(&context, command)
     }
 
-    /// The answer to a peer that interrupts, at a terminal by Ctrl-C.
+    /// The reply to an interrupt, which is Ctrl-C at a terminal.
     pub(crate) fn show_quit_hint(&self, out: &mut BytesMut) {
         self.notice("Type /quit to leave.", out);
     }
 
-    /// The peer speaks telnet, which only shows in the text form.
+    /// Records that the peer speaks telnet.
     pub(crate) fn speaks_telnet(&self) {
         self.client.set_kind(self.state.dialect.telnet_kind());
     }
 
-    /// The answer to a telnet peer that asks whether anybody is there.
+    /// The reply to telnet's Are You There.
     pub(crate) fn show_presence(&self, out: &mut BytesMut) {
         self.notice("Still here.", out);
     }
 
-    /// The connection is to end for a reason that isn't the person's own.
+    /// Ends the session for a reason other than `/quit`.
     pub(crate) fn end(&mut self, farewell: CloseReason) {
         let number = self.hub.now_number();
         self.leaving.get_or_insert_default().farewell.get_or_insert((farewell, number));
     }
 
-    /// The last line.
+    /// Prints the last line.
     pub(crate) fn say_farewell(&self, farewell: CloseReason, out: &mut BytesMut) {
         self.show(&Event::Bye(farewell), out);
     }
 
-    /// Whether an operator of the server has ended the connection; then that is told.
+    /// Whether a server operator has killed the connection. Prints the reason if so.
     pub(crate) fn is_killed(&mut self, out: &mut BytesMut) -> bool {
         let Some(ending) = self.client.kill_notice().cloned() else { return false };
         self.lost(&in_words(&ending));
@@ -452,7 +455,7 @@ impl Session {
         true
     }
 
-    /// Leaves the system; whoever shared a conversation is told once.
+    /// Leaves the system. Each user who shares a conversation is notified once.
     pub(crate) fn depart(&mut self, now: Timestamp) {
         if !self.client.has_left() {
             let channels = self.inbox.channels();
@@ -470,13 +473,13 @@ impl Session {
         }
     }
 
-    /// Why the person left, if they didn't say so themselves.
+    /// Sets the reason of the departure unless the user gave one.
     pub(crate) fn lost(&mut self, reason: &str) {
         let leaving = self.leaving.get_or_insert_default();
         leaving.reason = leaving.reason.take().or_else(|| Text::new(reason));
     }
 
-    /// When the last line came from this person.
+    /// The time of the last input.
     fn last_line_at(&self) -> Timestamp {
         Timestamp(self.client.last_line_at.load(Ordering::Relaxed))
     }
@@ -495,13 +498,13 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// However a connection ends, its person is here no more.
+    /// The client leaves the system however its task ends.
     fn drop(&mut self) {
         self.depart(self.last_line_at());
     }
 }
 
-/// What others are told of somebody whose connection was ended.
+/// The reason of a kill as other users see it.
 fn in_words(ending: &KillNotice) -> String {
     let by = ending.by.as_ref().map_or("the server's operator", UserName::as_str);
     let did = if ending.ban.is_some() { "banned" } else { "killed" };
@@ -542,7 +545,7 @@ mod tests {
         let mut session = session();
         session.pending.push_back(line(1));
         assert!(session.has_silent_acks_only());
-        // A device that follows another one was not woken once its own line was said, and stayed where it was.
+        // Regression: a device that follows another wasn't woken after the ack of its own message.
         let channel = ChannelName::new("dev").unwrap();
         session.follow_later(channel, None);
         assert!(!session.has_silent_acks_only());

@@ -64,32 +64,32 @@ pub(super) fn handle(
 }
 
 impl CommandContext<'_> {
-    /// Whether the asker may do what is for operators.
+    /// Checks whether the client may run a command for channel operators.
     pub(super) fn may_run(&self, channel: &Channel, kind: CommandKind) -> Result<(), Refusal> {
         let may = |access: &AccessContext<'_>| policy::channel::may_run(access, kind);
         channel.ask_to_run(self.client, self.now, may)
     }
 
-    /// Somebody by name, who need not be here.
+    /// A user by name, who needn't be online.
     pub(super) fn target(&self, user: UserName) -> ActionTarget {
         let client = self.hub.client(&user).ok();
         let account = self.hub.account_called(&user);
         ActionTarget { user, client, account }
     }
 
-    /// Whether somebody here or an account has this name.
+    /// Whether an online user or an account has this name.
     pub(super) fn is_known(&self, user: &UserName) -> bool {
         let target = self.target(user.clone());
         target.client.is_some() || target.account.is_some()
     }
 
-    /// Somebody by name, who must be here.
+    /// A user by name, who must be online.
     pub(super) fn present_target(&self, user: UserName) -> Result<ActionTarget, Refusal> {
         let client = Some(self.hub.client(&user)?);
         Ok(ActionTarget { client, ..self.target(user) })
     }
 
-    /// Somebody by name, who must be here or have an account.
+    /// A user by name, who must be online or have an account.
     pub(super) fn known_target(&self, user: UserName) -> Result<ActionTarget, Refusal> {
         match self.target(user) {
             ActionTarget { user, client: None, account: None } => self.present_target(user),
@@ -97,12 +97,12 @@ impl CommandContext<'_> {
         }
     }
 
-    /// Somebody else.
+    /// Refuses a command on oneself.
     pub(super) fn not_self(&self, kind: CommandKind, user: &UserName) -> Result<(), Refusal> {
         policy::user::somebody_else(kind.spec(), self.state.name.as_ref(), user)
     }
 
-    /// An act that the asker may do.
+    /// Checks a moderation action and returns it as an effect.
     pub(super) fn moderate(
         &self,
         channel: Arc<Channel>,

@@ -1,5 +1,5 @@
-//! Buffers that are lent: each thread has one to read into and some to write from, so that a
-//! connection owns one only while something is left over.
+//! Buffers of a thread, for input and output. A connection owns a buffer only while it has a
+//! remainder.
 
 use std::cell::RefCell;
 
@@ -7,10 +7,10 @@ use bytes::BytesMut;
 
 use super::{MAX_PENDING_OUTPUT, WRITE_BATCH};
 
-/// Bytes that are read at once.
+/// Bytes per read.
 const SCRATCH: usize = 8 * 1024;
 
-/// Buffers that one thread keeps for the next to write.
+/// Free output buffers that a thread keeps.
 const SPARE: usize = 4;
 
 thread_local! {
@@ -18,19 +18,19 @@ thread_local! {
     static SPARE_BUFFERS: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lends the buffer to read into.
+/// Runs a function with the thread's input buffer.
 pub(super) fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
     SCRATCH_BUFFER.with_borrow_mut(|scratch| read(scratch))
 }
 
-/// An empty buffer to write from.
+/// Returns an empty output buffer.
 pub(super) fn take() -> BytesMut {
     SPARE_BUFFERS
         .with_borrow_mut(Vec::pop)
         .unwrap_or_else(|| BytesMut::with_capacity(MAX_PENDING_OUTPUT))
 }
 
-/// Takes a buffer back for the next; what is in it is zeroed.
+/// Returns a buffer to the thread; its content is zeroed.
 pub(super) fn recycle(mut buffer: BytesMut) {
     buffer.fill(0);
     buffer.clear();
@@ -43,7 +43,7 @@ pub(super) fn recycle(mut buffer: BytesMut) {
     }
 }
 
-/// Moves what is left over into a buffer of its own size.
+/// Moves the remainder into a buffer of its own size.
 pub(super) fn shrink(left: BytesMut) -> BytesMut {
     if left.capacity() < left.len() * 2 {
         return left;

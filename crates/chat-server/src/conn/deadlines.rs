@@ -1,4 +1,4 @@
-//! By when something must have happened on one connection. Without a deadline there is no timer.
+//! The deadlines of one connection. Without a deadline there is no timer.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Which deadline has come.
+/// A deadline that has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deadline {
-    /// No name was given.
+    /// The client has no name.
     Name,
-    /// Nothing of the output was taken, or too little of it for long.
+    /// The peer has read nothing, or too little for too long.
     Write,
-    /// The last lines of a connection that is to end were not taken.
+    /// The peer hasn't read the last output of an ending connection.
     Leave,
-    /// Lines may be carried out again.
+    /// Lines may run again.
     Throttle,
-    /// Nothing has followed a CR: it has ended its line.
+    /// Nothing has followed a CR, so it has ended its line.
     LineEnd,
-    /// The last input of a peer that is gone had its time.
+    /// The remaining input of a closed connection had its time.
     Lost,
 }
 
@@ -40,12 +40,12 @@ struct Set {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// How much is taken of output that has waited ever since.
+/// The rate at which waiting output is read.
 #[derive(Clone, Copy)]
 struct Drain {
-    /// By when it must be as much as a slow line takes.
+    /// The end of the window.
     by: Instant,
-    /// Bytes that are still to be taken until then.
+    /// Bytes to be read until then.
     left: usize,
 }
 
@@ -54,29 +54,29 @@ impl Deadlines {
         Self(Some(Box::new(Set { name: Some(name_by), ..Set::default() })))
     }
 
-    /// There is no name, or no name any more.
+    /// Sets the deadline for a name.
     pub(super) fn name_within(&mut self, time: Duration) {
         self.0.get_or_insert_default().name.get_or_insert_with(|| Instant::now() + time);
     }
 
-    /// A name was given.
+    /// Clears the deadline for a name.
     pub(super) fn named(&mut self) {
         if let Some(set) = &mut self.0 {
             set.name = None;
         }
     }
 
-    /// Output waits; unless some of it is taken until then, the peer is cut off.
+    /// Sets the write deadline, unless it is set: output waits.
     pub(super) fn write_by(&mut self, by: Instant) {
         self.0.get_or_insert_default().write.get_or_insert(by);
     }
 
-    /// Output waits; unless so much of it is taken until then, the peer is cut off.
+    /// Sets the deadline for the minimum rate, unless it is set.
     pub(super) fn drain_by(&mut self, by: Instant, bytes: usize) {
         self.0.get_or_insert_default().drain.get_or_insert(Drain { by, left: bytes });
     }
 
-    /// Some output was taken.
+    /// Records that some output was read.
     pub(super) fn written(&mut self, bytes: usize) {
         if let Some(set) = &mut self.0 {
             set.write = None;
@@ -87,26 +87,26 @@ impl Deadlines {
         }
     }
 
-    /// What waits is not for the peer any more.
+    /// Clears the deadlines of output that is discarded.
     pub(super) fn discarded(&mut self) {
         if let Some(set) = &mut self.0 {
             (set.write, set.drain, set.leave) = (None, None, None);
         }
     }
 
-    /// No output waits, neither here nor where it comes from.
+    /// Clears the deadline for the minimum rate: no output waits, here or in the inbox.
     pub(super) fn drained(&mut self) {
         if let Some(set) = &mut self.0 {
             set.drain = None;
         }
     }
 
-    /// The connection is to end, and its last lines wait.
+    /// Sets the deadline of the last output.
     pub(super) fn leave_by(&mut self, by: Instant) {
         self.0.get_or_insert_default().leave.get_or_insert(by);
     }
 
-    /// No line is carried out until then.
+    /// Pauses the input until then.
     pub(super) fn throttle(&mut self, until: Instant) {
         self.0.get_or_insert_default().pace = Some(until);
     }
@@ -115,24 +115,24 @@ impl Deadlines {
         self.0.as_ref().is_some_and(|set| set.pace.is_some())
     }
 
-    /// A CR came last; unless more comes until then, it has ended its line.
+    /// Sets the time after which a CR has ended its line.
     pub(super) fn end_line_by(&mut self, by: Instant) {
         self.0.get_or_insert_default().line_end.get_or_insert(by);
     }
 
-    /// No CR waits for what follows it.
+    /// Clears the CR's time.
     pub(super) fn no_line_end(&mut self) {
         if let Some(set) = &mut self.0 {
             set.line_end = None;
         }
     }
 
-    /// The peer is gone; what came from it is carried out until then.
+    /// Sets the end of a closed connection's remaining input.
     pub(super) fn lost_until(&mut self, until: Instant) {
         self.0.get_or_insert_default().lost.get_or_insert(until);
     }
 
-    /// Ready when one has come, which is then over.
+    /// Ready when a deadline has passed, which is then cleared.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
         let Some(set) = &mut self.0 else { return Poll::Pending };
         if set.is_empty() {

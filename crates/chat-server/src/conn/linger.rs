@@ -1,4 +1,4 @@
-//! The end of a connection, so that its last lines arrive.
+//! Closing a connection so that its last output arrives.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-/// How much of what a peer still sends is read and thrown away.
+/// Upper bound on the input that is read and discarded.
 const LINGER_BYTES: u64 = 1024 * 1024;
 
-/// Writes what is left, within `write_deadline` in all, and closes. What the peer still sends is read and thrown away for as long as `linger`:
-/// closing a socket with unread input resets it, and a reset overtakes the last lines (RFC 9293,
-/// section 3.6.1).
+/// Writes the remaining output within `write_deadline`, and closes. Input is read and discarded for
+/// as long as `linger`: closing a socket with unread input resets it, and a reset overtakes the
+/// last output (RFC 9293, section 3.6.1).
 pub(crate) async fn linger_close<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     mut left: BytesMut,

@@ -1,4 +1,4 @@
-//! What a peer speaks: chat, or a protocol that has come to the wrong port.
+//! Detects protocols that have come to the wrong port.
 
 /// A protocol that this port doesn't speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +33,12 @@ impl ForeignProtocol {
     }
 }
 
-/// How the first line of each begins. None of it is a name that anybody could take: a blank never is in one,
-/// and `SSH-2.0-` is followed by a version.
+/// The first bytes of each protocol. None is a valid name: names contain no blanks, and a version
+/// follows `SSH-2.0-`.
 ///
-/// Looking at the first bytes rather than at the first line also meets requests whose first line is too
-/// long, or is no text: a web page must not be able to make a browser chat (what follows a request's
-/// head is the page's own).
+/// The first bytes are checked rather than the first line, which also finds requests whose first
+/// line is too long or isn't text: a web page must not be able to make a browser chat (the page
+/// controls what follows a request's head).
 const BEGINNINGS: &[(&[u8], ForeignProtocol)] = &[
     // A handshake record of TLS (RFC 8446, section 5.1).
     (&[22, 3], ForeignProtocol::Tls),
@@ -57,8 +57,9 @@ const BEGINNINGS: &[(&[u8], ForeignProtocol)] = &[
     (b"PRI * HTTP/", ForeignProtocol::Http),
 ];
 
-/// The commands with which an IRC client registers (RFC 2812, section 3.1; `CAP` of its third version). Each alone, also with blanks
-/// after it, is a name that a person may take: an argument must follow.
+/// The commands with which an IRC client registers (RFC 2812, section 3.1; `CAP` of its third
+/// version). Each one alone, even with blanks after it, is a valid name, so an argument must
+/// follow.
 const IRC_COMMANDS: &[&[u8]] = &[b"NICK ", b"USER ", b"PASS ", b"CAP "];
 
 fn is_irc(first: &[u8]) -> bool {
@@ -69,18 +70,18 @@ fn is_irc(first: &[u8]) -> bool {
     IRC_COMMANDS.iter().any(|command| first.strip_prefix(*command).is_some_and(has_argument))
 }
 
-/// The first bytes of a connection, while it may still turn out that the peer speaks something else.
+/// The first bytes of a connection, while the protocol is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sniffer {
     first: [u8; LONGEST],
-    /// How many there are; past the longest beginning, none matters any more.
+    /// Their number. Beyond the longest beginning no further byte matters.
     length: u8,
 }
 
 const LONGEST: usize = b"PRI * HTTP/".len();
 
 impl Sniffer {
-    /// Looks at bytes as they come in.
+    /// Checks bytes as they arrive.
     pub(super) fn look(&mut self, bytes: &[u8]) -> Option<ForeignProtocol> {
         for byte in bytes {
             let length = usize::from(self.length);

@@ -1,30 +1,29 @@
 //! The telnet protocol (RFC 854, RFC 855) between bytes and lines: a pure state machine.
 //!
-//! 0xFF never occurs in UTF-8, so a peer's first one tells that it speaks telnet. Before that every byte
-//! is data and nothing of telnet is ever sent. From then on commands are taken out, also when cut across
-//! packets; every option that is offered or asked for is refused, but for the echo that the server takes over
-//! while somebody types a password (RFC 857); a refusal is never answered, so there is no loop; and BS and DEL
-//! erase.
+//! 0xFF never occurs in UTF-8, so the first one shows that a peer speaks telnet. Before that every
+//! byte is data, and no telnet command is sent. Then commands are removed, also when split across
+//! packets. Every option is refused except the echo, which the server takes over during a password
+//! (RFC 857). A refusal is never answered, so there is no loop. BS and DEL erase.
 
-/// What a piece of input means.
+/// The meaning of a piece of input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal<'a> {
     /// Bytes of lines.
     Data(&'a [u8]),
-    /// The last character typed is to go (BS, DEL, IAC EC).
+    /// Erase the last character (BS, DEL, IAC EC).
     EraseChar,
-    /// The line typed so far is to go (IAC EL).
+    /// Erase the line (IAC EL).
     EraseLine,
-    /// The peer interrupts (IAC IP, IAC BRK, IAC ABORT), at a terminal by Ctrl-C.
+    /// Interrupt (IAC IP, IAC BRK, IAC ABORT), at a terminal by Ctrl-C.
     Interrupt,
-    /// The peer asks whether anybody is there (IAC AYT).
+    /// Are You There (IAC AYT).
     AreYouThere,
-    /// To be sent.
+    /// A reply to send.
     Reply([u8; 3]),
 }
 
-/// Where in a command the input is. The arguments of a subnegotiation are passed over, so what is
-/// remembered is one byte whatever comes.
+/// The position within a command. Arguments of a subnegotiation are skipped, so the state is one
+/// byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     #[default]
@@ -48,10 +47,10 @@ enum State {
     },
 }
 
-/// A subnegotiation that is longer than this has lost its end; what follows is data again.
+/// Length beyond which a subnegotiation counts as unterminated; what follows is data.
 const MAX_SUBNEGOTIATION: u16 = 512;
 
-/// One peer's telnet.
+/// The telnet state of one peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Telnet {
     speaks: bool,
@@ -59,20 +58,20 @@ pub struct Telnet {
     echo: Echo,
 }
 
-/// Whether the peer shows what is typed, or leaves that to the server, which doesn't: the states of RFC 1143
-/// for the server's side of one option.
+/// Which side echoes: the peer, or the server, which doesn't print the input. The states of RFC
+/// 1143 for the server's side of one option.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Echo {
     #[default]
     Theirs,
-    /// WILL was sent and is not answered yet.
+    /// WILL was sent and isn't answered.
     WantsOurs,
     Ours,
-    /// WONT was sent and is not answered yet.
+    /// WONT was sent and isn't answered.
     WantsTheirs,
 }
 
-/// End of file, of RFC 1184 as the next two; nobody's leaving is taken from it.
+/// End of file, of RFC 1184 like the next two. It ends no session.
 const EOF: u8 = 236;
 const ABORT: u8 = 238;
 const SE: u8 = 240;
@@ -95,17 +94,17 @@ const BS: u8 = 8;
 const DEL: u8 = 127;
 
 impl Telnet {
-    /// A peer that hasn't shown yet what it speaks.
+    /// A peer that hasn't sent a telnet command.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether the peer has shown that it speaks telnet.
+    /// Whether the peer speaks telnet.
     pub fn speaks(&self) -> bool {
         self.speaks
     }
 
-    /// Takes some input apart.
+    /// Splits input into signals.
     pub fn feed<'a>(&mut self, input: &'a [u8], sink: &mut impl FnMut(Signal<'a>)) {
         let mut rest = input;
         while let Some((&byte, after)) = rest.split_first() {
@@ -153,8 +152,8 @@ impl Telnet {
         }
     }
 
-    /// Takes the echo over, so that what is typed isn't shown, or gives it back. Tells what is to be sent: nothing to
-    /// a peer that hasn't shown that it speaks telnet.
+    /// Takes over the echo, so that input isn't displayed, or gives it back. Returns the bytes to
+    /// send: none to a peer that doesn't speak telnet.
     pub fn hide_typing(&mut self, hide: bool) -> Option<[u8; 3]> {
         let hidden = matches!(self.echo, Echo::WantsOurs | Echo::Ours);
         if !self.speaks || hidden == hide {
@@ -164,14 +163,14 @@ impl Telnet {
         Some([IAC, if hide { WILL } else { WONT }, ECHO])
     }
 
-    /// IAC DONT ECHO: the answer to WONT, or the peer keeps its echo.
+    /// IAC DONT ECHO: the answer to WONT, or a refusal of WILL.
     fn is_told_to_leave_echo<'a>(&mut self, sink: &mut impl FnMut(Signal<'a>)) {
         if std::mem::take(&mut self.echo) == Echo::Ours {
             sink(Signal::Reply([IAC, WONT, ECHO]));
         }
     }
 
-    /// How many bytes from the beginning are data.
+    /// The number of leading data bytes.
     fn plain_length(self, input: &[u8]) -> usize {
         let end = if self.speaks {
             memchr::memchr3(IAC, BS, DEL, input)
@@ -188,7 +187,7 @@ impl Telnet {
             DO => self.state = State::Asked { refusal: WONT },
             WONT | DONT => self.state = State::Declined { dont: byte == DONT },
             SB => self.state = State::Subnegotiation { length: 0 },
-            // An escaped 0xFF is data, though no UTF-8 has it.
+            // An escaped 0xFF is data, though it isn't valid UTF-8.
             IAC => sink(Signal::Data(&rest[..1])),
             IP | BRK | ABORT => sink(Signal::Interrupt),
             AYT => sink(Signal::AreYouThere),
@@ -196,7 +195,7 @@ impl Telnet {
             EL => sink(Signal::EraseLine),
             // End of file, suspend, end of record, no-operation, data mark, abort output, go ahead.
             EOF..=WILL => {}
-            // No command: a stray 0xFF, and data.
+            // Not a command: a stray 0xFF, and data.
             _ => sink(Signal::Data(&rest[..1])),
         }
     }
@@ -206,7 +205,7 @@ impl Telnet {
 mod tests {
     use super::*;
 
-    /// What comes of some input, cut into pieces of this many bytes. Data is joined, so that cuts
+    /// The signals of an input that is cut into pieces of this length. Data is joined, so cuts
     /// don't show.
     fn fed(input: &[u8], piece: usize) -> Vec<String> {
         let mut telnet = Telnet::new();
@@ -292,7 +291,7 @@ mod tests {
             }
             assert!(feed(&mut telnet, b"\xff\xfe\x01").is_empty());
         }
-        // A peer that wants to keep its echo, at once or later.
+        // The peer refuses the server's echo, at once or later.
         telnet.hide_typing(true);
         assert!(feed(&mut telnet, b"\xff\xfe\x01").is_empty());
         assert_eq!(telnet.hide_typing(false), None);

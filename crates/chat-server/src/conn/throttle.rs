@@ -1,8 +1,7 @@
-//! How fast one connection's lines are carried out: some at once, then so many a second. A line counts for what it
-//! costs: bytes are counted, and a short one counts as [`LINE`] of them.
+//! The rate of one connection's lines: a burst, then a number per second. The cost of a line is its
+//! length in bytes; a short one counts as [`LINE`] bytes.
 //!
-//! The generic cell config algorithm (ITU-T I.371): one instant is all it has to remember. Time comes in as
-//! an argument.
+//! The generic cell rate algorithm (ITU-T I.371), whose state is one instant. Time is an argument.
 
 use std::time::Duration;
 
@@ -10,37 +9,38 @@ use tokio::time::Instant;
 
 use crate::hub::limits::LINE;
 
-/// What is taken at once of what the account and the address have: several lines, so that it is seldom asked for.
+/// Amount taken at once from the shares of the account and the address: several lines, which keeps
+/// the calls few.
 const GRANT: u32 = 4 * LINE;
 
-/// A throttle.
+/// A rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThrottleConfig {
-    /// Lines that may come at once.
+    /// Lines that may run at once.
     pub burst: u32,
-    /// Lines in a second after that; at least one.
+    /// Lines per second after the burst; at least one.
     pub per_second: u32,
 }
 
 impl ThrottleConfig {
-    /// The time that each line takes up.
+    /// The interval of one line.
     fn interval(self) -> Duration {
         Duration::from_secs(1) / self.per_second.max(1)
     }
 
-    /// How far the lines may be ahead of their time.
+    /// How far lines may run ahead of their time.
     fn tolerance(self) -> Duration {
         self.interval() * self.burst.saturating_sub(1)
     }
 }
 
-/// How far one connection is within its throttle, which is the same for all.
+/// The position of one connection within the shared rate limit.
 pub(super) struct Throttle {
-    /// When everything that was carried out has had its time.
+    /// The time at which all lines so far are paid for.
     due: Instant,
 }
 
-/// What is left of what the account and the address gave, or is owed to them. Apart from the throttle it takes less room.
+/// The unused part of the shares of the account and the address; a debt if negative.
 #[derive(Default)]
 pub(super) struct ShareCredit(i32);
 
@@ -49,11 +49,11 @@ impl Throttle {
         Self { due: now }
     }
 
-    /// Whether a line may go now.
+    /// Checks whether a line may run now.
     ///
     /// # Errors
     ///
-    /// When it may.
+    /// When it may run.
     pub(super) fn may_go(&self, config: ThrottleConfig, now: Instant) -> Result<(), Instant> {
         match self.due.checked_sub(config.tolerance()) {
             Some(at) if at > now => Err(at),
@@ -61,29 +61,29 @@ impl Throttle {
         }
     }
 
-    /// Something that costs as much as so many bytes charge.
+    /// Charges a cost in bytes.
     pub(super) fn charge(&mut self, config: ThrottleConfig, cost: u32, now: Instant) {
         self.due = self.due.max(now) + config.interval() * cost / LINE;
     }
 
-    /// When no line of this connection goes before its time any more.
+    /// The time from which the whole burst is available.
     pub(super) fn rests_at(&self) -> Instant {
         self.due
     }
 }
 
 impl ShareCredit {
-    /// What is to be asked for of what the account and the address have; `None` if there is some left.
+    /// The amount to take from the shares; `None` if some is left.
     pub(super) fn lacks(&self) -> Option<u32> {
         (self.0 <= 0).then(|| self.0.unsigned_abs().saturating_add(GRANT))
     }
 
-    /// It was given.
+    /// Adds what was taken.
     pub(super) fn add(&mut self, amount: u32) {
         self.0 = self.0.saturating_add_unsigned(amount);
     }
 
-    /// Something that costs as much as so many bytes charge.
+    /// Charges a cost in bytes.
     pub(super) fn used(&mut self, cost: u32) {
         self.0 = self.0.saturating_sub_unsigned(cost);
     }
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(gone[99], Duration::ZERO);
         assert_eq!(gone[100], Duration::from_millis(100));
         assert_eq!(gone[149], Duration::from_secs(5));
-        // After a rest the whole burst is there again.
+        // After a pause the whole burst is available.
         now += Duration::from_mins(1);
         for _ in 0..100 {
             assert_eq!(throttle.may_go(config, now), Ok(()));

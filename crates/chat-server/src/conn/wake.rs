@@ -1,4 +1,4 @@
-//! Everything that can wake a connection's task, in one place.
+//! Everything that can wake a connection's task.
 
 use std::future::poll_fn;
 use std::io;
@@ -12,27 +12,27 @@ use tokio::time::Instant;
 use super::deadlines::Deadline;
 use super::{Connection, ConnectionConfig, DRAIN_WINDOW, Loss, WRITE_BATCH, buffer};
 
-/// What woke the task.
+/// The cause of a wake-up.
 pub(super) enum Wake {
     /// Bytes were read; they are in `input`.
     Input,
     /// The peer ended its input.
     EndOfInput,
-    /// Something waits in the inbox.
+    /// The inbox may hold events.
     Inbox,
-    /// There are lines that can be carried out, or there is more to tell.
+    /// Lines can run, or more events can be delivered.
     More,
     Deadline(Deadline),
-    /// An operator of the server has ended the connection.
+    /// A server operator has killed the connection.
     Killed,
-    /// The peer takes no output any more. What it has sent may still be read.
+    /// No more output can be written. Input may still be read.
     Unwritable,
-    /// Nothing more can be read.
+    /// No more input can be read.
     Unreadable(io::ErrorKind),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Writes what is there to write, and waits.
+    /// Writes the output, and waits for a wake-up.
     pub(super) async fn wake(&mut self) -> Wake {
         poll_fn(|cx| self.poll_wake(cx)).await
     }
@@ -41,19 +41,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !self.out.is_empty() && matches!(self.poll_write(cx), Poll::Ready(Err(_))) {
             return Poll::Ready(Wake::Unwritable);
         }
-        // Before everything that may go on for ever.
+        // Before sources that may be ready forever.
         if let Poll::Ready(deadline) = self.deadlines.poll(cx) {
             if deadline == Deadline::Throttle && self.loss.is_none() && self.is_reset(cx) {
                 return Poll::Ready(Wake::Unwritable);
             }
             return Poll::Ready(Wake::Deadline(deadline));
         }
-        // What the peer doesn't take now is not added to: it waits where it costs the least. Nobody's leaving waits for it.
+        // While output waits, no more is rendered: events in the inbox cost the least. A departure
+        // doesn't wait for it.
         let is_leaving = self.session.farewell().is_some();
         let has_room = self.out.is_empty() || (is_leaving && self.out.len() < WRITE_BATCH);
         let client = self.session.client();
         if !has_room {
-            // Nothing is taken out of the inbox now, but an end is not waited for.
+            // The inbox isn't read now, but an end is noticed.
             client.ready.watch(cx);
         }
         if client.kill_notice().is_some() {
@@ -63,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.has_lines_to_execute() || (has_room && more_to_tell) {
             return Poll::Ready(Wake::More);
         }
-        // At the end of the input the last answer is the end.
+        // At the end of the input the last reply is the end.
         let silent_acks_only = !self.input_ended && self.session.has_silent_acks_only();
         if has_room && self.session.client().ready.poll(cx, silent_acks_only).is_ready() {
             return Poll::Ready(Wake::Inbox);
@@ -78,7 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Poll::Ready(Ok(0)) => Poll::Ready(Wake::EndOfInput),
             Poll::Ready(Ok(_)) => Poll::Ready(Wake::Input),
             Poll::Ready(Err(error)) => Poll::Ready(Wake::Unreadable(error.kind())),
-            // It may send for ever: what has come until now is all.
+            // The peer may send forever; only the input so far counts.
             Poll::Pending if self.loss == Some(Loss::StoppedReading) => {
                 Poll::Ready(Wake::Unreadable(io::ErrorKind::WouldBlock))
             }
@@ -86,14 +87,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// While a peer is paced it isn't read, so its end isn't seen; writing nothing shows a reset (not the end of
-    /// input, after which answers are still due).
+    /// A throttled peer isn't read, so its end isn't noticed. An empty write detects a reset,
+    /// though not the end of input, after which replies are still due.
     fn is_reset(&mut self, cx: &mut Context<'_>) -> bool {
         matches!(Pin::new(&mut self.stream).poll_write(cx, &[]), Poll::Ready(Err(_)))
     }
 
-    /// Nothing is read while lines wait to be carried out, so what one peer can make wait is bounded. While a question is
-    /// under way one piece is read, which shows whether the peer is still there.
+    /// Input isn't read while lines wait to run, which bounds the input in memory. During a query
+    /// one piece is read, which shows whether the peer is still there.
     fn may_read(&self) -> bool {
         self.input.is_empty()
             && !self.input_ended
@@ -108,7 +109,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let mut buf = ReadBuf::new(scratch);
             Pin::new(&mut self.stream).poll_read(cx, &mut buf).map_ok(|()| {
                 self.input = BytesMut::from(buf.filled());
-                // The thread reads for others next, and this may be a password.
+                // The thread's buffer is used for other connections next, and the input may be a
+                // password.
                 buf.filled_mut().fill(0);
                 self.foreign = self.sniffer.look(&self.input);
                 self.input.len()
@@ -116,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         })
     }
 
-    /// The peer doesn't take what is there for it: how long that may go on.
+    /// Sets the write deadlines of output that waits.
     fn output_waits(&mut self) {
         let ConnectionConfig { write_deadline, drain_rate, .. } = *self.connection_config;
         let now = Instant::now();
@@ -136,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             match Pin::new(&mut self.stream).poll_write(cx, &self.out) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
-                    // It may be a token.
+                    // The output may contain a token.
                     self.out.get_mut(..written).unwrap_or_default().fill(0);
                     self.out.advance(written);
                     self.deadlines.written(written);

@@ -1,8 +1,8 @@
-//! Signing in and out, and what becomes of accounts.
+//! Accounts: signing in and out, registration, passwords, erasure.
 //!
-//! Each takes several steps: a password may have to be asked for, it is hashed elsewhere, and what is to last is
-//! stored first. Meanwhile no line is carried out but the password that is asked for, so each step finds the
-//! person as the one before has left them.
+//! Each operation takes several steps: prompting for a password, hashing it on another thread,
+//! committing the result. Until it is complete, the session runs no line except the password, so
+//! each step finds the state that the one before left.
 
 use std::borrow::Cow;
 use std::iter;
@@ -31,11 +31,11 @@ use crate::hub::query::{AuthReply, AuthRequest};
 
 type Re = Cow<'static, str>;
 
-/// What comes before the answer to a sign-in whose token can't be stored.
+/// Printed before the reply to a sign-in whose token can't be stored.
 const WITHOUT_TOKEN: &str = "The server can't store anything at the moment, so this sign-in has no token. Sign in with your password \
                              again next time.";
 
-/// Something about an account that is under way.
+/// An account operation in progress.
 pub(super) struct AuthFlow {
     re: Re,
     intent: AuthIntent,
@@ -44,47 +44,47 @@ pub(super) struct AuthFlow {
     now: Timestamp,
 }
 
-/// What is wanted.
+/// What the operation is for.
 enum AuthIntent {
     Register {
         name: UserName,
         invite: Option<TokenHash>,
     },
-    /// By the password of an account, if there is one of this name.
+    /// Checks the password of the account of this name, if there is one.
     SignIn {
         name: UserName,
         account: Option<Arc<Account>>,
     },
     SignOut,
-    /// The new password, once it is known.
+    /// With the new password once it is known.
     ChangePassword {
         new: Option<Secret>,
     },
     Forget,
-    /// To be remembered as in a channel, which is entered already; what is told then.
+    /// Records the entry into a channel, which the client is in already, and replies.
     Enter(Box<PendingEntry>),
 }
 
-/// A channel that was entered.
+/// An entry whose record is being committed.
 pub(super) struct PendingEntry {
     pub(super) done: OkReply,
     pub(super) channel: ChannelName,
-    /// Lines after this one are told first.
+    /// Messages after this one are replayed.
     pub(super) after: Option<MessageId>,
     pub(super) last: MessageId,
-    /// They were put out meanwhile.
+    /// A kick during the entry, with its sequence number.
     pub(super) kick: Option<(u64, Kick)>,
 }
 
-/// How far it is.
+/// The step that the operation waits for.
 enum AuthStep {
     /// The next line is a password.
     AwaitingPassword(PasswordPurpose),
-    /// The vault looks at a password.
+    /// The auth service verifies a password.
     Verifying,
-    /// The vault hashes a password.
+    /// The auth service hashes a password.
     Hashing,
-    /// It is being stored; with the token that is told afterwards.
+    /// The result is being committed. A new token is printed afterwards.
     Storing(Option<(Secret, TokenHash)>),
 }
 
@@ -100,12 +100,12 @@ impl AuthFlow {
 }
 
 impl Session {
-    /// Whether something is under way that no line can be carried out beside.
+    /// Whether an operation is in progress that no command may run beside.
     pub(super) fn is_auth_busy(&self) -> bool {
         self.auth_flow.as_ref().is_some_and(|auth_flow| !auth_flow.asks())
     }
 
-    /// Whether the password of an account is looked at, of which nothing but a sign-in comes.
+    /// Whether the password of a sign-in is being verified. This changes no state.
     pub(super) fn is_verifying(&self) -> bool {
         self.auth_flow.as_ref().is_some_and(|auth_flow| {
             matches!(
@@ -120,7 +120,7 @@ impl Session {
         self.auth_flow.as_ref().is_some_and(|auth_flow| auth_flow.asks())
     }
 
-    /// Whether what is typed is a password, or may be one in a moment: not to be seen.
+    /// Whether input must not be echoed: it is a password, or may be one in a moment.
     pub(crate) fn hides_typing(&self) -> bool {
         self.auth_flow.as_ref().is_some_and(|auth_flow| {
             let asks_once_more =
@@ -130,7 +130,7 @@ impl Session {
         })
     }
 
-    /// The peer interrupts instead of giving the password. Tells whether one was asked for.
+    /// Cancels a password prompt on an interrupt. Returns whether there was one.
     pub(crate) fn cancel_password_prompt(&mut self, out: &mut BytesMut) -> bool {
         let asks = self.asks_secret();
         if asks {
@@ -140,7 +140,7 @@ impl Session {
         asks
     }
 
-    /// Begins what a handler allowed.
+    /// Starts an account operation that its command has allowed.
     pub(super) fn start_auth(
         &mut self,
         change: AccountEffect,
@@ -195,7 +195,7 @@ impl Session {
         }
     }
 
-    /// Asks for the password if there is none.
+    /// Continues with the password, or prompts for it.
     fn begin(
         &mut self,
         re: Re,
@@ -233,7 +233,7 @@ impl Session {
         self.auth_flow = Some(AuthFlow::new(re, intent, AuthStep::AwaitingPassword(what), now));
     }
 
-    /// The line that was asked for.
+    /// Reads the line after a password prompt.
     pub(super) fn on_secret(&mut self, line: LineItem, now: Timestamp, out: &mut BytesMut) {
         let Some(auth_flow) = self.auth_flow.take() else { return };
         let AuthFlow { re, intent, step, .. } = *auth_flow;
@@ -261,7 +261,7 @@ impl Session {
         }
     }
 
-    /// The password, or the token, is there.
+    /// Continues with the password or token.
     fn go_on_with(
         &mut self,
         re: Re,
@@ -336,7 +336,7 @@ impl Session {
         self.hub.auth.ask(AuthRequest::Hash(secret), &self.client);
     }
 
-    /// The vault has looked at a password, or hashed one.
+    /// Continues after a password was verified or hashed.
     pub(super) fn on_auth_answer(&mut self, answer: AuthReply, out: &mut BytesMut) {
         let Some(auth_flow) = self.auth_flow.take() else { return };
         let AuthFlow { re, intent, now, .. } = *auth_flow;
@@ -373,14 +373,13 @@ impl Session {
     ) -> Result<(), Refusal> {
         match intent {
             AuthIntent::SignIn { ref name, account: Some(ref account) } => {
-                // Only a program keeps a token.
                 let stores = self.state.dialect.stores_tokens();
                 let token = stores.then(|| self.hub.auth.new_token()).flatten();
                 if token.is_none() && rehashed.is_none() {
                     let account = Arc::clone(account);
                     return self.complete_sign_in(re, &account, None, now, out);
                 }
-                // Before anything is stored for them.
+                // Checked before anything is stored.
                 self.hub.may_be_called(name, Some(account), now)?;
                 if self.hub.device_count(name) >= MAX_DEVICES {
                     return Err(Refusal::too_many_devices(MAX_DEVICES));
@@ -427,7 +426,7 @@ impl Session {
         let update = match &intent {
             AuthIntent::Register { name, invite } => {
                 if self.state.name.is_none() {
-                    // Where only accounts have a name, it is taken together with the account.
+                    // Where only accounts have names, the name is claimed with the account.
                     self.hub.take_name(&self.client, name, iter::empty(), now)?;
                 }
                 let (name, invite, user_id) = (name.clone(), *invite, self.client.user_id());
@@ -469,14 +468,15 @@ impl Session {
         kept
     }
 
-    /// The name was taken for an account that isn't stored.
+    /// Releases a name that was claimed for an account that isn't stored.
     fn release_name(&self) {
         if self.state.name.is_none() {
             self.hub.give_up_name(&self.client);
         }
     }
 
-    /// The account is in a channel: live lines wait until that is stored, and what was before is told.
+    /// Records the entry into a channel. Live messages wait until the commit and the replay are
+    /// done.
     pub(super) fn store_entry(
         &mut self,
         re: Re,
@@ -488,7 +488,7 @@ impl Session {
         self.submit(re, AuthIntent::Enter(Box::new(entry)), update, None, now)
     }
 
-    /// The entry that is being stored, if it is of this channel.
+    /// The entry into this channel whose record is being committed.
     pub(super) fn entry_under_way(&mut self, channel: &ChannelName) -> Option<&mut PendingEntry> {
         match &mut self.auth_flow.as_mut()?.intent {
             AuthIntent::Enter(entry) if entry.channel == *channel => Some(entry),
@@ -496,7 +496,7 @@ impl Session {
         }
     }
 
-    /// What was to be stored is, or isn't.
+    /// Continues after the commit.
     pub(super) fn on_committed(&mut self, kept: Result<(), Refusal>, out: &mut BytesMut) {
         let Some(auth_flow) = self.auth_flow.take() else { return };
         let AuthFlow { re, intent, step, now } = *auth_flow;
@@ -504,7 +504,7 @@ impl Session {
             if let (Some(account), Some(_)) = (self.client.signed_in(), &entry.kick) {
                 self.hub.ensure_left(&account, &entry.channel);
             }
-            // They are in, whether that is remembered or not.
+            // The client is in the channel even if the record isn't stored.
             self.replay_entry(re, *entry, out);
             self.refuse_unless(Ok(()), Re::default(), out);
             return;
@@ -512,7 +512,7 @@ impl Session {
         let mut token = if let AuthStep::Storing(token) = step { token } else { None };
         let is_sign_in = matches!(intent, AuthIntent::SignIn { account: Some(_), .. });
         let kept = match kept {
-            // The password is right, and only the token, or a newer hash, isn't stored.
+            // The password is right; only the token or the new hash isn't stored.
             Err(refusal) if is_sign_in && refusal.code() == Code::Unavailable => {
                 if token.take().is_some() {
                     self.notice(WITHOUT_TOKEN, out);
@@ -592,8 +592,7 @@ impl Session {
         Ok(())
     }
 
-    /// One more device of the account: in the text form the answer comes first, so that a person sees what the
-    /// rows belong to.
+    /// Adds this device to the account.
     fn complete_sign_in(
         &mut self,
         re: Re,
@@ -633,7 +632,7 @@ impl Session {
         }
     }
 
-    /// The answer to a command that gave a name, with the main page: before the answer in the JSON form.
+    /// Replies to a command that gave the client a name, with the main page.
     fn welcome(&mut self, re: Re, done: OkReply, name: &UserName, out: &mut BytesMut) {
         if self.state.dialect.reply_first() {
             self.done(re, done, out);
@@ -655,7 +654,7 @@ impl Session {
         self.submit(re, AuthIntent::SignOut, update, None, now)
     }
 
-    /// Leaves everything, and has no name any more. Tells the name.
+    /// Leaves all conversations and releases the name. Returns the name.
     fn sign_out(&mut self, now: Timestamp, out: &mut BytesMut) -> Result<UserName, Refusal> {
         let name = self.state.name.clone().ok_or_else(|| Refusal::not_named(None))?;
         self.token = None;
@@ -670,11 +669,11 @@ impl Session {
         Ok(name)
     }
 
-    /// Another device has changed the password, or erased the account.
+    /// Signs out after another device has changed the password or erased the account.
     pub(super) fn on_signed_out(&mut self, by: SignOutReason, out: &mut BytesMut) {
         let is_auth_busy = self.auth_flow.as_ref().is_some_and(|auth_flow| !auth_flow.asks());
         if is_auth_busy || self.has_submitted() {
-            // When this is done.
+            // Done after the operation in progress.
             self.signed_out = Some(by);
             return;
         }

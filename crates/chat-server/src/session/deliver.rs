@@ -1,4 +1,4 @@
-//! What one person sees of all that is told.
+//! Delivers events of the inbox to the client.
 
 use std::collections::VecDeque;
 
@@ -14,26 +14,27 @@ use crate::hub::client::notification::{IgnoreChange, Kick, KickCause, Notificati
 use crate::hub::fanout::delivery::{Delivery, SequencedEvent};
 use crate::inbox::{InboxItem, Missed};
 
-/// What is still told of a channel at the most, in bytes, to who leaves it; it is told how much the rest was.
+/// Upper bound in bytes on the events of a channel delivered after leaving it. The rest is counted
+/// as missed.
 const LAST_WORDS: usize = 64 * 1024;
 
-/// To one device of several that reads too slowly; the others were told.
+/// Sent to a device that reads too slowly; the other devices got the messages.
 const MISSED_PRIVATELY: &str =
     "You missed private lines, which your other devices got. /history @USER shows them.";
 
 const NOW_ADMIN: &str = "You are an operator of this server now. /help shows what you can do.";
 
 impl Session {
-    /// Whether anything waits to be told.
+    /// Whether anything waits for delivery.
     pub(crate) fn has_more(&self) -> bool {
         (self.inbox.has_more() && self.held_from().is_none())
             || self.client.ready.is_ready()
             || self.has_rows_to_show()
     }
 
-    /// Takes out what waits and appends it to `out`, until nothing waits or `out` holds `enough`
-    /// bytes. Tells whether nothing waits. Once the connection is to end, what happens afterwards
-    /// doesn't count: a busy channel holds nobody back.
+    /// Appends events from the inbox to `out`, until the inbox is empty or `out` holds `enough`
+    /// bytes. Returns whether the inbox is empty. Once the session is ending, later events don't
+    /// count, so a busy channel can't delay the end.
     pub(crate) fn deliver(&mut self, enough: usize, out: &mut BytesMut) -> bool {
         self.show_rows(enough, out);
         self.follow_all(out);
@@ -44,7 +45,7 @@ impl Session {
         all
     }
 
-    /// Discards what waits, until nothing does: only the lines under way count now.
+    /// Discards all events. Only the effect of pending proposals matters now.
     pub(crate) fn discard(&mut self, enough: usize, out: &mut BytesMut) {
         while !self.deliver_before(u64::MAX, enough, out) {
             out.clear();
@@ -52,7 +53,7 @@ impl Session {
         out.clear();
     }
 
-    /// The same for what has a lower number than this.
+    /// Delivers events with a sequence number below `number`.
     pub(super) fn deliver_before(
         &mut self,
         number: u64,
@@ -99,7 +100,7 @@ impl Session {
         false
     }
 
-    /// Tells what is left of a channel up to a place, and reads no more of it.
+    /// Delivers the events of a channel below a sequence number, and ends the subscription.
     pub(super) fn unsubscribe(
         &mut self,
         name: &ChannelName,
@@ -120,8 +121,8 @@ impl Session {
         }
     }
 
-    /// Own doings have their own answer, the doings of the ignored are hidden, and what comes in more
-    /// than one way is shown once. Tells whether it was shown.
+    /// Prints an event, unless it is the client's own, comes from an ignored user, or was delivered
+    /// by another way. Returns whether it was printed.
     fn show_event(&mut self, delivery: &Delivery, at: usize, out: &mut BytesMut) -> bool {
         let told = delivery.event_at(at);
         if told.by.id == self.client.id {
@@ -159,14 +160,14 @@ impl Session {
         !hidden
     }
 
-    /// A line of one's own among those of a channel is its answer, which so comes where everybody else sees the line.
+    /// The client's own message in a channel is its ack, at the place where others see the message.
     fn on_own_event(&mut self, told: &SequencedEvent, out: &mut BytesMut) {
         if let Event::Message { stamp, channel, .. } = &told.event {
             self.on_ack(told.correlation_id, Conversation::Channel(channel.clone()), *stamp, out);
         }
     }
 
-    /// The answer to a line in a channel comes in two ways; the first counts.
+    /// An ack comes through the channel and as a notification; the first one counts.
     fn on_ack(
         &mut self,
         correlation_id: u64,
@@ -225,7 +226,7 @@ impl Session {
         }
     }
 
-    /// What was before a number, and isn't told yet, comes first.
+    /// Delivers earlier events first.
     pub(super) fn on_kick(&mut self, number: u64, kick: Kick, out: &mut BytesMut) {
         let Kick { channel, cause, by, reason, entry, last_line } = kick;
         let reason = reason.filter(|_| !self.state.ignores_name(&by));
@@ -295,7 +296,7 @@ impl Session {
     }
 }
 
-/// An ignored person's act is shown for what it changes, without their words.
+/// A moderation action of an ignored user, without the reason.
 fn without_reason(mut event: Event) -> Event {
     if let Event::Kicked { reason, .. } | Event::Muted { reason, .. } = &mut event {
         *reason = None;

@@ -1,4 +1,4 @@
-//! What a handler wanted changed, carried out through the hub.
+//! Executes the effects of commands through the hub.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use crate::policy;
 type Re = Cow<'static, str>;
 
 impl Session {
-    /// Carries a change out and tells its `ok`, or for a line that is said lets the answer bring it.
+    /// Executes an effect and prints its `ok`. The reply to a proposal comes after its commit.
     pub(super) fn execute(
         &mut self,
         effect: Effect,
@@ -184,7 +184,7 @@ impl Session {
         Ok(())
     }
 
-    /// An act whose answer comes when it is stored.
+    /// Proposes a moderation action. The reply comes after its commit.
     pub(super) fn moderate(
         &mut self,
         re: Re,
@@ -204,7 +204,7 @@ impl Session {
         Ok(())
     }
 
-    /// What is told once it is kept.
+    /// Proposes an account update and replies after its commit.
     fn store_and_reply(
         &mut self,
         update: AccountUpdate,
@@ -220,7 +220,7 @@ impl Session {
         self.state.name.clone().ok_or_else(|| Refusal::not_named(None))
     }
 
-    /// A name as whoever has it writes it, and who that is.
+    /// Resolves a name to the user's spelling of it and the user's id.
     fn resolve_user(&self, user: UserName) -> (UserName, Option<UserId>) {
         match self.hub.contact(&user) {
             Ok(whom) => (whom.name(&user), Some(whom.user_id())),
@@ -264,7 +264,7 @@ impl Session {
         let slot = self.inbox.free_slot();
         let membership = self.hub.create(&self.client, name, topic.clone(), slot, now)?;
         if self.inbox.channel(name).is_some() {
-            // One of this name that was dropped just now.
+            // A dropped channel of the same name, whose end isn't delivered yet.
             self.finish_ended_channel(name, out);
         }
         let last = membership.last_line;
@@ -302,7 +302,7 @@ impl Session {
                 let last = self.inbox.last_line(&channel).unwrap_or_default();
                 let done =
                     OkReply::Current { channel: channel.clone(), members, topic, operator, last };
-                // What they have not heard yet comes by itself.
+                // Messages after `last` are delivered live.
                 let after = after.unwrap_or(last).min(last);
                 self.replay_on_entry(re, done, channel, Some(after), last, out);
                 return Ok(());
@@ -322,7 +322,7 @@ impl Session {
         let (channel, topic) = (membership.channel.name.clone(), membership.topic.clone());
         self.join(membership, slot);
         let done = OkReply::Entered { channel: channel.clone(), members, topic, operator, last };
-        // Where nothing is kept, there is nothing to look back at.
+        // An ephemeral channel has no history.
         let after = if floor >= last { Some(last) } else { after };
         if let Some(update) = self.account_entry(&channel, last, now) {
             return self.store_entry(
@@ -336,7 +336,7 @@ impl Session {
         Ok(())
     }
 
-    /// The account is in the channel from now on, and has seen what is shown of it: to be kept.
+    /// The update that records the account's entry into a channel, with the read marker.
     fn account_entry(
         &self,
         channel: &ChannelName,
@@ -350,8 +350,8 @@ impl Session {
         Some(AccountUpdate::Enter { user_id, channel, read, now })
     }
 
-    /// Others have put this person out of a channel just now: what tells it is there already and comes
-    /// before anything else.
+    /// Finishes a channel that this client was removed from. The event is queued already and is
+    /// delivered before anything else.
     fn finish_ended_channel(&mut self, name: &ChannelName, out: &mut BytesMut) {
         self.deliver(out.len() + FULL_RING, out);
         if self.inbox.unsubscribe(name).is_some() {
@@ -393,8 +393,8 @@ impl Session {
         Ok((OkReply::Left { conversation, current: self.state.current().cloned() }, update))
     }
 
-    /// Opens a private chat and makes it current. Somebody with whom one is open already isn't told
-    /// again.
+    /// Opens a private chat and makes it current. The other user isn't notified of a chat that is
+    /// open already.
     fn open_private(
         &mut self,
         user: &UserName,
@@ -416,7 +416,8 @@ impl Session {
         Ok((user_id, name))
     }
 
-    /// Who knows somebody only from a channel that they are banned from or muted in, is not to follow them.
+    /// A user who knows another only from a channel in which they are banned or muted can't open a
+    /// private chat.
     fn may_write_first(
         &self,
         whom: &Contact,
@@ -428,19 +429,19 @@ impl Session {
         policy::user::may_write_first(name, from)
     }
 
-    /// Whether words could be said in a channel.
+    /// Whether a text could be sent to a channel.
     fn may_say_in(&self, channel: &Channel, words: &Text, now: Timestamp) -> bool {
         let may = |access: &AccessContext<'_>| policy::channel::may_say(access, words).is_ok();
         channel.ask_to_show(&self.client, now, words.as_str(), &mut None, may)
     }
 
-    /// What somebody who leaves the system gives as their reason, unless it couldn't be said where it is told.
+    /// The reason of a departure, if it could be sent to every channel that shows it.
     fn publishable_reason(&self, reason: Option<Text>, now: Timestamp) -> Option<Text> {
         let mut channels = self.inbox.channels();
         reason.filter(|reason| channels.all(|channel| self.may_say_in(channel, reason, now)))
     }
 
-    /// Away without the reason, if that couldn't be shown in a channel that they are in.
+    /// The away state, without a reason that couldn't be shown in one of the client's channels.
     fn publishable_away(&self, away: Away, now: Timestamp) -> Away {
         let mut channels = self.inbox.channels();
         let reason = away.reason.filter(|reason| {
@@ -453,7 +454,7 @@ impl Session {
         Away { reason }
     }
 
-    /// A new name is shown in every channel that they are in, which each must take.
+    /// Checks a new name against every channel of the client, since all of them show it.
     pub(super) fn may_be_renamed(&self, name: &UserName, now: Timestamp) -> Result<(), Refusal> {
         if self.state.name.as_ref().is_none_or(|own| own.as_str() == name.as_str()) {
             return Ok(());
@@ -465,17 +466,17 @@ impl Session {
         })
     }
 
-    /// An invitation reaches a person as a private line does, so the same rule holds for it.
+    /// An invitation reaches a user like a private message, so the same rule applies.
     fn may_invite(&self, action: &ModAction, now: Timestamp) -> Result<(), Refusal> {
         let ModActionKind::Invite(target) = &action.kind else { return Ok(()) };
         match self.hub.contact(&target.user) {
             Ok(whom) => self.may_write_first(&whom, &target.name(), now),
-            // What is wrong with it the act tells.
+            // The action itself refuses an unknown user.
             Err(_) => Ok(()),
         }
     }
 
-    /// Why nothing can be said into a channel that they are not in.
+    /// Why a message to a channel is refused that the client isn't in.
     fn refusal_outside(&self, name: &ChannelName, now: Timestamp) -> Refusal {
         let channel = self.hub.channel_for(&self.client, name, now);
         let may = channel
@@ -483,7 +484,7 @@ impl Session {
         may.err().unwrap_or_else(|| Refusal::not_in_channel(name))
     }
 
-    /// What has no addressee isn't under way together with lines before it.
+    /// A message without a recipient waits until no replies are due.
     fn no_addressee_waits(&self, no_addressee: Option<&Refusal>) -> Result<(), Refusal> {
         match no_addressee {
             Some(refusal) if !self.pending.is_empty() => Err(refusal.clone()),
@@ -502,7 +503,7 @@ impl Session {
         let bytes = u16::try_from(words.text.as_str().len()).unwrap_or(u16::MAX);
         self.hub.throttle_storage(&self.client, bytes, words.time)?;
         let mut notice = None;
-        // Before it is looked who is to hear it.
+        // Taken before the recipients are looked up.
         words.correlation_id = self.hub.now_number();
         let no_addressee;
         let correlation_id = match to.conversation {
@@ -524,7 +525,7 @@ impl Session {
                 if let Ok(whom) = &whom {
                     called = whom.name(&called);
                     let user_id = whom.user_id();
-                    // Their new name may not have been told yet.
+                    // The rename may not be delivered yet.
                     self.state
                         .renamed(Source { id: self.client.id, user_id, was: user_id }, &called);
                     notice = absence(whom, &called);
@@ -542,7 +543,7 @@ impl Session {
             self.cold.get_or_insert_default().no_addressee = Some(correlation_id);
         }
         if self.pending.is_empty() {
-            // Mostly it is the only one.
+            // Usually there is one.
             self.pending.reserve_exact(1);
         }
         self.pending_bytes += u32::from(bytes);
@@ -557,7 +558,7 @@ impl Session {
     }
 }
 
-/// What somebody is told who writes to somebody that may not read it soon.
+/// The notice to an author whose recipient is away or offline.
 fn absence(whom: &Contact, called: &UserName) -> Option<Sentence> {
     match whom {
         Contact::Online(client) => client.away().map(|Away { reason }| {
@@ -572,5 +573,5 @@ pub(super) fn joined_channel(name: ChannelName) -> JoinedConversation {
     JoinedConversation { conversation: Conversation::Channel(name), with: None }
 }
 
-/// More than a ring and the notes of one person hold.
+/// More than the events in a ring and in one client's notifications.
 const FULL_RING: usize = 16 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! What a person is told at length, of the past or as a list: page by page, while they hear what happens meanwhile.
+//! Long replies: history, searches and lists, page by page, while live events are delivered.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,32 +27,32 @@ use crate::hub::query::{
     UnreadQuery, VisibleRange,
 };
 
-/// A question with a long answer, from its asking to its answer. There is one at a time, and no further line is
-/// carried out until it is answered.
+/// A query whose reply is being printed. There is one at a time, and it must be complete before the
+/// next command runs.
 pub(super) struct ActiveQuery {
     re: Cow<'static, str>,
     kind: QueryKind,
-    /// Found, and not told yet.
+    /// Rows that aren't printed yet.
     rows: Rows,
-    /// What comes after these.
+    /// The next page.
     rest: Option<IdRange>,
-    /// A question is on its way.
+    /// Whether a page has been requested.
     is_asked: bool,
-    /// How many lines were told.
+    /// Number of printed rows.
     count: usize,
-    /// If there is more than was asked for, where that begins.
+    /// Where the results continue past the requested number.
     next: Option<SearchCursor>,
-    /// They were put out of the channel meanwhile, with the number below which everything was before.
+    /// A kick during the query, with the sequence number below which events come first.
     kick: Option<(u64, Kick)>,
 }
 
-/// A purge that is carried out once it is counted what it hides.
+/// A purge that waits for the number of messages that it hides.
 struct PurgeRequest {
     channel: Arc<Channel>,
     target: ActionTarget,
     reason: Option<Text>,
     counted: PurgeScope,
-    /// The last line when it was asked for.
+    /// The last message at the time of the command.
     last: MessageId,
     now: Timestamp,
 }
@@ -64,31 +64,32 @@ impl PurgeRequest {
     }
 }
 
-/// Private lines that were told out of the past, and may still come live: with whom, after which, up to which.
+/// Private messages printed from history that may arrive live as well: the peer, and the range
+/// `after` to `upto`.
 pub(super) struct ReplayedRange {
     with: UserName,
     after: MessageId,
     upto: MessageId,
 }
 
-/// What the answer is.
+/// What the query is for, which decides its reply.
 enum QueryKind {
     History(Conversation),
     Search(Box<SearchQuery>),
     Mentions(u32),
     Acts(ChannelName),
-    /// A purge, of which it is counted what it hides.
+    /// Counts what a purge hides.
     Purge(Box<PurgeRequest>),
-    /// The answer of `/enter`, unless it was told before the lines; and the channel whose live lines are held
-    /// back for as long.
+    /// The reply of `/enter`, unless it is printed already, and the channel whose live messages
+    /// wait.
     Entered(Option<OkReply>, ChannelName),
-    /// The answer of `/login`, unless it was told before; and how many lines wait, once that is known.
+    /// The reply of `/login`, unless it is printed already.
     SignedIn(Option<OkReply>),
-    /// The answer after a list.
+    /// The reply after a list.
     Listed(OkReply),
 }
 
-/// Bytes of a list that are told at once, whatever waits: a list of a usual size stays together.
+/// Bytes of a list that are printed at once, so that a usual list isn't interleaved with events.
 const AT_ONCE: usize = 16 * 1024;
 
 impl Session {
@@ -100,7 +101,7 @@ impl Session {
         of: ConversationRef,
         span: HistoryRange,
     ) {
-        // What is in the past for this person ends where they have heard of the channel.
+        // History ends where delivery has got to.
         let reach = match &conversation {
             Conversation::Channel(name) => self.inbox.last_line(name).map(|upto| {
                 let floor = self.inbox.channel(name).map(|channel| channel.floor());
@@ -109,7 +110,7 @@ impl Session {
             Conversation::Private(_) => None,
         };
         if reach.is_none() {
-            // What is stored and not heard yet may be told in either way, and in one only.
+            // Stored messages that aren't delivered yet must not come twice.
             self.inbox.hold_chats();
         }
         self.start_query(
@@ -128,7 +129,7 @@ impl Session {
     ) {
         let asked = SearchRequest {
             search: search.clone(),
-            // Of a channel that they have just been put out of they may hear by and by.
+            // The event that the client was removed from a channel may not be delivered yet.
             channels: self
                 .inbox
                 .channels()
@@ -157,7 +158,8 @@ impl Session {
         );
     }
 
-    /// `/purge`: what it hides is counted by the archive, in slices, and what is said meanwhile when it takes its place.
+    /// `/purge`: the history service counts in slices; messages sent meanwhile are counted at apply
+    /// time.
     pub(super) fn purge(
         &mut self,
         re: Cow<'static, str>,
@@ -167,15 +169,14 @@ impl Session {
         now: Timestamp,
     ) {
         let last = channel.last_line();
-        // What is before went with an earlier channel of the name.
+        // Earlier messages belong to a dropped channel of the same name.
         let counted = PurgeScope { upto: channel.floor(), ..counted };
         let purge = PurgeRequest { channel, target, reason, counted, last, now };
         let question = purge.question();
         self.start_query(re, QueryKind::Purge(Box::new(purge)), question);
     }
 
-    /// The lines before an entry, which has just been; live ones wait until they are told. In the text form the
-    /// answer comes first, so that a person sees where they are.
+    /// Replays messages before an entry; live ones wait until then.
     pub(super) fn replay_on_entry(
         &mut self,
         re: Cow<'static, str>,
@@ -194,7 +195,7 @@ impl Session {
         self.replay(re, PendingEntry { done, channel, after, last: upto, kick: None }, span, out);
     }
 
-    /// The same for a channel whose live lines are held back already.
+    /// Replays messages of a channel whose live messages wait already.
     pub(super) fn replay_entry(
         &mut self,
         re: Cow<'static, str>,
@@ -241,7 +242,7 @@ impl Session {
         }
     }
 
-    /// What was written privately to this person while they were away.
+    /// Queries unread messages of the account.
     pub(super) fn query_unread(&mut self, re: Cow<'static, str>, done: Option<OkReply>) {
         if let Some(reader) = self.reader() {
             self.start_query(re, QueryKind::SignedIn(done), HistoryQuery::Unread(reader));
@@ -272,7 +273,7 @@ impl Session {
         })
     }
 
-    /// The person has signed out: what they asked is not told.
+    /// Cancels the query at a sign-out.
     pub(super) fn cancel_query(&mut self, out: &mut BytesMut) {
         let Some(query) = self.query.take() else { return };
         let ActiveQuery { re, kind, .. } = *query;
@@ -295,7 +296,7 @@ impl Session {
         self.hub.history.ask(question, &self.client);
     }
 
-    /// Tells a list: as much of it as is written at once, and the rest as the peer takes it.
+    /// Prints a list: the first part at once, the rest as the peer reads it.
     pub(super) fn show_list(
         &mut self,
         re: Cow<'static, str>,
@@ -316,12 +317,12 @@ impl Session {
         self.show_rows(out.len() + AT_ONCE, out);
     }
 
-    /// Whether some of the past can be told.
+    /// Whether rows can be printed.
     pub(super) fn has_rows_to_show(&self) -> bool {
         self.query.as_ref().is_some_and(|query| !query.is_asked)
     }
 
-    /// An answer has come.
+    /// Takes a page of results.
     pub(super) fn on_query_result(
         &mut self,
         found: Result<QueryResult, Refusal>,
@@ -345,7 +346,7 @@ impl Session {
                     purge.counted.upto = said_by.1;
                 }
                 if matches!(query.kind, QueryKind::SignedIn(_)) {
-                    // Of the others nothing is to be looked at.
+                    // The other channels have nothing unread.
                     self.inbox
                         .catch_up_except(|name| unread.iter().any(|one| one.channel == *name));
                 }
@@ -374,7 +375,7 @@ impl Session {
             Err(refusal)
                 if matches!(query.kind, QueryKind::Entered(..) | QueryKind::SignedIn(_)) =>
             {
-                // They are in, whether the past can be read or not.
+                // The entry or sign-in succeeds even if history can't be read.
                 self.notice(refusal.text(), out);
             }
             Err(refusal) => {
@@ -386,7 +387,7 @@ impl Session {
         }
     }
 
-    /// Tells of the past until `out` holds `enough` bytes, and asks for more of it.
+    /// Prints rows until `out` holds `enough` bytes, and requests further pages.
     pub(super) fn show_rows(&mut self, enough: usize, out: &mut BytesMut) {
         while self.has_rows_to_show() && out.len() < enough {
             let Some(query) = &mut self.query else { return };
@@ -422,7 +423,7 @@ impl Session {
             } else if let QueryKind::Entered(_, channel) = &query.kind
                 && let Some((after, upto)) = self.inbox.release(channel)
             {
-                // So much was said meanwhile that the ring doesn't hold it any more.
+                // The ring no longer holds some of the messages sent during the replay.
                 let key = ConversationKey::Channel(channel.clone());
                 query.is_asked = true;
                 let range = IdRange { key, after, upto, count: RangeCount::All };
@@ -476,9 +477,9 @@ impl Session {
         }
     }
 
-    /// Who is put out while they are told what was before their entry, is told so afterwards.
+    /// Defers a kick during the replay of an entry until after the replay. Returns any other kick.
     pub(super) fn defer_kick(&mut self, number: u64, kick: Kick) -> Option<Kick> {
-        // One of an earlier entry, perhaps into another channel of the name, is told before.
+        // A kick from an earlier entry, perhaps of an earlier channel of the name, comes first.
         if self.inbox.subscription(&kick.channel).is_none_or(|current| current.entry != kick.entry)
         {
             return Some(kick);
@@ -501,7 +502,7 @@ impl Session {
         }
     }
 
-    /// Whether a private line that comes live was told out of the past already.
+    /// Whether a live private message was printed from history already.
     pub(super) fn was_replayed(&mut self, told: &SequencedEvent) -> bool {
         let Event::Private { stamp, with, .. } = &told.event else { return false };
         let Some(cold) = &mut self.cold else { return false };
@@ -509,7 +510,7 @@ impl Session {
         cold.replayed.retain(|told| {
             let theirs = told.with == *with;
             was |= theirs && told.after < stamp.id && stamp.id <= told.upto;
-            // Ids grow: what is before this one has come or was told.
+            // Ids rise: every message before this one has arrived or was replayed.
             !theirs || told.upto > stamp.id
         });
         if cold.replayed.is_empty() {
@@ -519,13 +520,13 @@ impl Session {
     }
 }
 
-/// The line to type for what comes next.
+/// The command that continues the results.
 fn next_line(command: Option<Command>) -> Option<Text> {
     command.and_then(|command| Text::new(&command.to_string()))
 }
 
-/// How many ranges are remembered; past it the oldest is given up. A line comes live within moments of being kept,
-/// so few matter at any time.
+/// Upper bound on the ranges in memory; the oldest is dropped. A message arrives live within
+/// moments of its commit, so few ranges matter at a time.
 const MAX_REPLAYED: usize = 64;
 
 fn record_replayed(all: &mut Vec<ReplayedRange>, with: &UserName, id: MessageId) {

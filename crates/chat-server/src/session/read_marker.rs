@@ -1,7 +1,7 @@
-//! What a person has read: what their device was told of before they typed a line.
+//! Read markers: a message is read if it was delivered before the last input.
 //!
-//! It counts for all devices of an account. One that is left alone reads nothing, whatever comes in on it, and
-//! neither does one whose connection is dead.
+//! Markers are shared by the devices of an account. A device without input, or with a dead
+//! connection, reads nothing.
 
 use chat_proto::id::MessageId;
 use chat_proto::name::UserName;
@@ -9,11 +9,11 @@ use chat_proto::name::UserName;
 use super::Session;
 use crate::hub::id::UserId;
 
-/// Private chats of which it is remembered what was told; past it the oldest count as unread.
+/// Private chats with a pending marker; beyond it the oldest one stays unread.
 const MAX_CHATS: usize = 64;
 
 impl Session {
-    /// The person is there: what they were told is read.
+    /// Marks everything delivered so far as read.
     pub(super) fn record_read(&mut self) {
         let Some(account) = self.client.signed_in() else { return };
         for (channel, line) in self.inbox.take_unread(&account) {
@@ -25,7 +25,7 @@ impl Session {
         }
     }
 
-    /// Somebody's private line was told.
+    /// Records the author of a private message for `/reply` and for the read marker.
     pub(super) fn record_private_sender(
         &mut self,
         user_id: UserId,
@@ -33,7 +33,7 @@ impl Session {
         line: MessageId,
     ) {
         if user_id == self.client.user_id() {
-            // Their own, from another device.
+            // Sent by another device of the same account.
             return;
         }
         self.state.set_reply_to((user_id, from));

@@ -1,4 +1,4 @@
-//! What somebody comes back to: the channels that their account is in, and what was written to them meanwhile.
+//! Resumption of an account: its channels, and what came in the meantime.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::policy;
 use crate::util::clock::on_the_wall;
 
 impl Session {
-    /// Enters the channels of the account again; the one that was entered last is current.
+    /// Enters the account's channels again. The last one entered becomes current.
     pub(super) fn rejoin_channels(
         &mut self,
         account: &Arc<Account>,
@@ -42,7 +42,7 @@ impl Session {
         }
     }
 
-    /// Enters a channel that the account is in, of which lines up to `read` are read.
+    /// Enters a channel of the account, in which messages up to `read` are read.
     fn rejoin(
         &mut self,
         account: &Account,
@@ -68,15 +68,15 @@ impl Session {
         Ok(())
     }
 
-    /// Another device of theirs has entered a channel, or left it: this one does the same once what is under way on
-    /// it is answered.
+    /// Queues a change of the account's channels by another device. This session follows once its
+    /// due replies are printed.
     pub(super) fn follow_later(&mut self, channel: ChannelName, reason: Option<Text>) {
         let followed = &mut self.cold.get_or_insert_default().followed;
         followed.retain(|(other, _)| *other != channel);
         followed.push((channel, reason));
     }
 
-    /// Does as the other devices did, and stays where it is.
+    /// Follows the changes of other devices. The current conversation stays.
     pub(super) fn follow_all(&mut self, out: &mut BytesMut) {
         let Some(cold) = &mut self.cold else { return };
         if cold.followed.is_empty() || self.awaits_answer() {
@@ -98,7 +98,7 @@ impl Session {
                     policy::user::may_be_in_more(self.state.joined().len(), most).is_ok();
                 let read = account.read_marker(&channel);
                 if has_room && let Some(read) = read {
-                    // If it can't, there is nobody who asked.
+                    // A refusal has no command to reply to.
                     let _ = self.rejoin(&account, &channel, read, now, false, out);
                 }
             }
@@ -119,7 +119,8 @@ impl Session {
         }
     }
 
-    /// What the account hasn't read: of its channels how much, of what was written privately the newest lines.
+    /// Prints the number of unread messages in each channel, and the newest unread private
+    /// messages.
     pub(super) fn show_unread(&mut self, re: Cow<'static, str>, done: Option<OkReply>) {
         self.inbox.hold_chats();
         self.query_unread(re, done);

@@ -1,4 +1,4 @@
-//! `/forget`: erases the account, with what it wrote.
+//! `/forget`: erases the account and its messages.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::secret::Secret;

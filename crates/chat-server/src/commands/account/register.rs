@@ -1,4 +1,4 @@
-//! `/register`: makes the present name an account.
+//! `/register`: makes the current name an account.
 
 use chat_proto::command::InvitationCode;
 use chat_proto::command_table::CommandKind;
@@ -21,7 +21,7 @@ pub(crate) fn handle(
         return Err(Refusal::account_required(&name, None));
     }
     policy::account::may_register(context.state.is_signed_in(), &name, mode, invite.is_some())?;
-    // Where everybody may register, none is used up.
+    // In the open mode an invitation isn't used up.
     let invite = invite.filter(|_| mode == RegistrationMode::Invitation);
     let invite = invite.map(|invite| context.hub.invitation(&invite, context.now)).transpose()?;
     if let Some(password) = &password {

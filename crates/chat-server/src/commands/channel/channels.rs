@@ -1,4 +1,4 @@
-//! `/channels`: the channels, those whose name contains what was typed.
+//! `/channels`: lists the channels whose names contain a text.
 
 use chat_proto::command::Command;
 use chat_proto::command_table::CommandKind;
@@ -11,7 +11,7 @@ use chat_proto::text::Text;
 use crate::commands::{CommandContext, CommandResult, Response, done};
 use crate::hub::snapshot::ListPage;
 
-/// Before a name is given there is one short page.
+/// Without a name, a client gets one short page.
 const NAME_FIRST: &str = "There are more. Give a name first, then /channels shows them.";
 
 pub(crate) fn handle(

@@ -1,4 +1,4 @@
-//! `/create`: makes a channel and enters it as its operator.
+//! `/create`: creates a channel and enters it as its operator.
 
 use chat_proto::name::ChannelName;
 use chat_proto::text::Text;

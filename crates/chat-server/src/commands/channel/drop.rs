@@ -1,4 +1,4 @@
-//! `/drop`: ends a channel, with everything said in it.
+//! `/drop`: ends a channel and deletes its messages.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::name::ChannelName;

@@ -1,4 +1,5 @@
-//! `/leave`: leaves the current or the named conversation; the one before becomes current.
+//! `/leave`: leaves a conversation, by default the current one; the one used before becomes
+//! current.
 
 use chat_proto::conversation::Conversation;
 use chat_proto::name::UserName;
@@ -16,7 +17,7 @@ pub(crate) fn handle(
         Some(named) => named,
         None => context.current()?.conversation.clone(),
     };
-    // As it is known here, not as it was typed.
+    // In the conversation's spelling, not the typed one.
     let own = context.state.find_joined(&named).map(|place| place.conversation.clone());
     match (own, named) {
         (Some(own), _) => Ok(Response::Effect(Effect::Leave(own, reason))),
@@ -26,7 +27,7 @@ pub(crate) fn handle(
             {
                 return Err(Refusal::leave_whom(&channel, &user));
             }
-            // Whether it exists or not is told in the same way as everywhere.
+            // A hidden channel is refused like one that doesn't exist.
             context.channel(&channel)?;
             Err(Refusal::not_in_channel(&channel))
         }

@@ -1,4 +1,4 @@
-//! `/users`: who is in a channel, by default the current one, or online.
+//! `/users`: lists the members of a channel, by default the current one, or all online users.
 
 use chat_proto::command::Command;
 use chat_proto::conversation::Conversation;
@@ -12,7 +12,7 @@ use crate::hub::channel::Channel;
 use crate::hub::snapshot::{ListPage, UserRow};
 use crate::policy;
 
-/// Names in one line of the text form, so that the longest line stays about as long as a line may be.
+/// Names in one line of the text format, which stays about as long as the longest line of input.
 const NAMES_IN_LINE: usize = 100;
 
 pub(crate) fn handle(

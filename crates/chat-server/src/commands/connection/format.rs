@@ -1,4 +1,4 @@
-//! `/format`: the form of all further output.
+//! `/format`: sets the format of further output.
 
 use chat_proto::format::Format;
 

@@ -20,7 +20,7 @@ pub(crate) fn handle(context: &CommandContext<'_>, word: Option<&Text>) -> Comma
     Ok(Response::Answer(rows, OkReply::Told))
 }
 
-/// The lines that greet whoever has just taken a name.
+/// The main page, printed after a client's first name.
 pub(crate) fn main_page(hub: &Hub, name: &UserName) -> Vec<String> {
     let (channels, people) = hub.counts();
     let channels = match channels {
@@ -36,7 +36,7 @@ pub(crate) fn main_page(hub: &Hub, name: &UserName) -> Vec<String> {
     std::iter::once(format!("Hello, {name}. {channels} and {people}.")).chain(menu).collect()
 }
 
-/// Every command that the asker may use.
+/// Every command that the client may use.
 fn menu(context: &CommandContext<'_>) -> Vec<String> {
     let named = context.state.name.is_some();
     let operator = context.inbox.channels().any(|channel| channel.role(context.client).operator);
@@ -57,7 +57,7 @@ fn menu(context: &CommandContext<'_>) -> Vec<String> {
         .collect()
 }
 
-/// Characters of the first column; what is longer moves only its own row.
+/// Maximum width of the first column; a longer entry moves only its own row.
 const MAX_COLUMN: usize = 36;
 
 fn rows<'a>(

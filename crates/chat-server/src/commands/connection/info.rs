@@ -1,4 +1,4 @@
-//! `/info`: about oneself.
+//! `/info`: the client's own data.
 
 use chat_proto::event::{Event, OkReply, SelfInfo};
 use chat_proto::refusal::Refusal;

@@ -1,4 +1,4 @@
-//! `/ping`: answered at once with the token.
+//! `/ping`: replies with the token.
 
 use chat_proto::event::OkReply;
 use chat_proto::text::Text;

@@ -1,4 +1,4 @@
-//! `/history`: stored lines of a conversation, by default the current one.
+//! `/history`: stored messages of a conversation, by default the current one.
 
 use chat_proto::command::HistoryRange;
 use chat_proto::conversation::Conversation;
@@ -28,7 +28,7 @@ pub(crate) fn handle(
     Ok(Response::Effect(Effect::ReadHistory { conversation, of, span }))
 }
 
-/// Whether a word was perhaps meant as a count and is none: `10x`, `1.5`, `1e3`.
+/// Whether a word looks like a malformed count: `10x`, `1.5`, `1e3`.
 fn is_like_count(word: &str) -> bool {
     let letters = word.chars().filter(char::is_ascii_alphabetic).count();
     word.starts_with(|c: char| c.is_ascii_digit())
@@ -37,7 +37,8 @@ fn is_like_count(word: &str) -> bool {
 }
 
 impl CommandContext<'_> {
-    /// A conversation whose past the asker may read, as it is known here and as the archive knows it.
+    /// A conversation whose history the client may read, as the session and the history service
+    /// know it.
     pub(crate) fn readable(
         &self,
         named: Conversation,
@@ -55,15 +56,15 @@ impl CommandContext<'_> {
         }
     }
 
-    /// Only those who are in a channel read its past.
+    /// Only members read a channel's history.
     fn own_channel(&self, name: &ChannelName) -> Result<ChannelName, Refusal> {
         let channel = self.channel(name)?;
         channel.ask(self.client, self.now, policy::channel::may_take_part)?;
         Ok(channel.name.clone())
     }
 
-    /// The private chat with whoever has this name; if nobody has, or if the one of an open chat has left, the
-    /// last one that the asker had with somebody of this name.
+    /// The private chat with the user of this name. If no user has it, or the one of an open chat
+    /// has left, it is the client's last chat with a user of that name.
     fn chat_with(&self, user: &UserName) -> ConversationRef {
         let place = self.state.find_joined(&Conversation::Private(user.clone()));
         let whom = match place.and_then(|place| place.with) {

@@ -1,4 +1,4 @@
-//! `/me`: an action in the current conversation.
+//! `/me`: sends an action to the current conversation.
 
 use chat_proto::text::Text;
 

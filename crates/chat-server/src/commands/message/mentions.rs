@@ -1,4 +1,4 @@
-//! `/mentions`: lines of one's channels that name one.
+//! `/mentions`: messages in the client's channels that mention the client.
 
 use chat_proto::command::SearchCursor;
 use chat_proto::limits::HISTORY_LINES;

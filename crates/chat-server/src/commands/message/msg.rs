@@ -1,4 +1,4 @@
-//! `/msg`: one private message; the current conversation stays.
+//! `/msg`: sends one private message; the current conversation stays.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::name::UserName;

@@ -1,6 +1,7 @@
-//! `/once`: said into a named conversation once, however often the same key comes.
+//! `/once`: sends a message exactly once for each key.
 //!
-//! Whether it may be said is only asked if it was not said already, so the order finds that out first.
+//! The commit log looks the key up first: permission is checked only if the message wasn't sent
+//! already.
 
 use chat_proto::command::OnceKey;
 use chat_proto::command_table::CommandKind;

@@ -1,4 +1,5 @@
-//! `/private`: opens a private chat and makes it current. The other person is told and never moved.
+//! `/private`: opens a private chat and makes it current. The other user is notified; their current
+//! conversation stays.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::conversation::Conversation;

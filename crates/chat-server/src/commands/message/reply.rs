@@ -1,4 +1,4 @@
-//! `/reply`: to whoever last wrote privately.
+//! `/reply`: sends a private message to the author of the last one.
 
 use chat_proto::conversation::Conversation;
 use chat_proto::refusal::Refusal;

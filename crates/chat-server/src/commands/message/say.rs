@@ -1,4 +1,4 @@
-//! Plain text, and `/say`: said into the current conversation, or into a named one.
+//! Plain text and `/say`: send a message to the current conversation, or to a named one.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::conversation::Conversation;
@@ -23,7 +23,8 @@ pub(crate) fn handle(
     Ok(Response::Effect(Effect::Say { to, text, action: false, once: None, verdict }))
 }
 
-/// Whether the asker may say something into this conversation. Returns what a channel's filter has found in it.
+/// Checks whether the client may send a text to a conversation. Returns the finding of the
+/// channel's word filter.
 pub(crate) fn may_say(
     context: &CommandContext<'_>,
     to: &Conversation,

@@ -1,4 +1,4 @@
-//! `/search`: stored lines with certain words, of all that the asker may read.
+//! `/search`: stored messages with certain words, in conversations that the client may read.
 
 use chat_proto::command::SearchQuery;
 

@@ -1,4 +1,4 @@
-//! `/ban`: keeps a person or a net out of a channel, or lists the bans.
+//! `/ban`: bans a user or a net from a channel, or lists the bans.
 
 use std::sync::Arc;
 
@@ -36,16 +36,16 @@ pub(super) fn list(context: &CommandContext<'_>, channel: &Channel) -> Response 
 }
 
 impl CommandContext<'_> {
-    /// Whether a name is like an address that isn't complete, and nobody who is here and no account has it.
+    /// Whether a name resembles an incomplete address, and no online user and no account has it.
     pub(crate) fn is_unknown_address(&self, user: &UserName) -> bool {
         let is_named =
             |user: &str| ModTarget::net(user).is_some() || ModTarget::is_meant_as_net(user);
-        // What could be a whole address was typed with the sign of a name.
+        // A complete address was typed as a name, with an @.
         let is_like = ModTarget::is_like_address(user.as_str()) && !is_named(user.as_str());
         is_like && !self.is_known(user)
     }
 
-    /// A person or a net, as it is known at the moment.
+    /// A user or a net, with the user's client and account.
     pub(super) fn subject(&self, target: ModTarget) -> BanSubject {
         match target {
             ModTarget::User(user) => BanSubject::User(self.target(user)),

@@ -1,4 +1,4 @@
-//! `/deop`: takes the operator's right from a person, or gives up one's own.
+//! `/deop`: takes a user's operator rights in a channel, or gives up one's own.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub(super) fn handle(
     channel: Arc<Channel>,
     user: UserName,
 ) -> CommandResult {
-    // An account has the right also while nobody is signed in to it.
+    // An account keeps its rights while no device is signed in to it.
     let target = context.known_target(user)?;
     context.moderate(channel, ModActionKind::Deop(target), None)
 }

@@ -1,4 +1,4 @@
-//! `/invite`: lets a person into a channel once, and tells them.
+//! `/invite`: lets a user enter a channel once, and notifies them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `/kick`: puts a person out of a channel.
+//! `/kick`: removes a user from a channel.
 
 use std::sync::Arc;
 

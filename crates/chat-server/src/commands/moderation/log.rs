@@ -1,4 +1,4 @@
-//! `/log`: who did what to whom in a channel, when and why.
+//! `/log`: lists the moderation actions of a channel.
 
 use chat_proto::limits::LOGGED_ACTS;
 

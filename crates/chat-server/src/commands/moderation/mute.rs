@@ -1,4 +1,4 @@
-//! `/mute`: lets a person only read in a channel, or lists the mutes.
+//! `/mute`: forbids a user to send messages to a channel, or lists the mutes.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(super) fn handle(
     if (is_net || ModTarget::is_like_address(user.as_str())) && !context.is_known(&user) {
         return Err(Refusal::mute_of_address(user.as_str()));
     }
-    // Somebody who isn't here at the moment can be muted too.
+    // The user needn't be online.
     let target = context.target(user);
     context.moderate(channel, ModActionKind::Mute(target, period), reason)
 }

@@ -1,4 +1,4 @@
-//! `/op`: makes a person an operator of a channel.
+//! `/op`: makes a user an operator of a channel.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `/purge`: hides all that a person said in a channel.
+//! `/purge`: hides all messages of a user in a channel.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(super) fn handle(
     user: UserName,
     reason: Option<Text>,
 ) -> CommandResult {
-    // Whoever said it may be gone.
+    // The user needn't be online.
     let target = context.target(user);
     let counted = PurgeScope::of(&target);
     context.moderate(channel, ModActionKind::Purge(target, counted), reason)

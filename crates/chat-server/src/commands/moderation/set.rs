@@ -19,7 +19,7 @@ pub(super) fn handle(
     context.moderate(channel, ModActionKind::Set(setting), None)
 }
 
-/// Everybody who is in it sees what is set.
+/// Every member may see the settings.
 pub(super) fn show(context: &CommandContext<'_>, channel: &Channel) -> CommandResult {
     channel.ask(context.client, context.now, policy::channel::may_take_part)?;
     let settings = channel.settings(channel.role(context.client).operator);

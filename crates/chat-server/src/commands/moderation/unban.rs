@@ -1,4 +1,4 @@
-//! `/unban`: lets a person or a net into a channel again.
+//! `/unban`: ends a ban.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `/unmute`: lets a person speak in a channel again.
+//! `/unmute`: ends a mute.
 
 use std::sync::Arc;
 

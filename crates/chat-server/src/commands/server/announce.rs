@@ -1,4 +1,4 @@
-//! `/announce`: tells something to everybody.
+//! `/announce`: sends a notice to every client.
 
 use chat_proto::text::Text;
 

@@ -1,4 +1,4 @@
-//! `/invitation`: makes a code that lets somebody register.
+//! `/invitation`: creates a code for one registration.
 
 use crate::commands::{Effect, Response};
 use crate::hub::admin::command::AdminRequest;

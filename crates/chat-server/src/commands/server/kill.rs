@@ -1,4 +1,4 @@
-//! `/kill`: ends every connection of a person.
+//! `/kill`: ends every connection of a user.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::name::UserName;

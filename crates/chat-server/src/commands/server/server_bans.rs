@@ -1,4 +1,4 @@
-//! `/ban everywhere` and `/unban everywhere`: who is kept out of the server.
+//! `/ban everywhere` and `/unban everywhere`: bans from the server.
 
 use chat_proto::ban_mask::ServerBanMask;
 use chat_proto::command::ServerBanCommand;

@@ -1,4 +1,4 @@
-//! `/stats`: how the server is doing.
+//! `/stats`: figures of the server.
 
 use chat_proto::event::{Event, OkReply};
 

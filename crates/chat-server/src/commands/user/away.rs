@@ -1,4 +1,4 @@
-//! `/away`: tells those who write that one is away.
+//! `/away`: marks the user as away.
 
 use chat_proto::event::Away;
 use chat_proto::text::Text;

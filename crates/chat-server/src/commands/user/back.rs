@@ -1,4 +1,4 @@
-//! `/back`: here again.
+//! `/back`: ends the away state.
 
 use crate::commands::{Effect, Response};
 

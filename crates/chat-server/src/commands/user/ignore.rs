@@ -1,4 +1,4 @@
-//! `/ignore`: hides a person, or lists the hidden.
+//! `/ignore`: hides a user's messages, or lists the ignored users.
 
 use chat_proto::command_table::CommandKind;
 use chat_proto::event::{Event, OkReply, Sentence};
@@ -22,6 +22,6 @@ pub(crate) fn handle(context: &CommandContext<'_>, user: Option<UserName>) -> Co
     };
     policy::user::somebody_else(CommandKind::Ignore.spec(), context.state.name.as_ref(), &user)?;
     context.state.check_ignore_limit().map_err(Refusal::too_many_ignored)?;
-    // Somebody who just left, and may come back, can be ignored too.
+    // The user needn't be online.
     Ok(Response::Effect(Effect::Ignore(user)))
 }

@@ -1,4 +1,4 @@
-//! `/unignore`: sees a person again.
+//! `/unignore`: shows a user's messages again.
 
 use chat_proto::name::UserName;
 

@@ -1,4 +1,4 @@
-//! `/whois`: about one person.
+//! `/whois`: shows a user's profile.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(crate) fn handle(context: &CommandContext<'_>, user: &UserName) -> CommandRe
     let devices = context.hub.devices(&client);
     let is_in = |channel: &&Arc<Channel>| devices.iter().any(|device| channel.role(device).member);
     let shares = context.inbox.channels().filter(is_in);
-    // Of several devices, since the first came and the last was used.
+    // With several devices: online since the first one came, idle since the last input on any.
     let since = devices.iter().map(|device| device.since).min().unwrap_or(client.since);
     let last_line = devices.iter().map(|device| device.last_line_at.load(Ordering::Relaxed)).max();
     let last_line = Timestamp(last_line.unwrap_or(since.0));
