@@ -14,7 +14,7 @@ use chat_proto::time::Timestamp;
 
 use super::account;
 use super::admin;
-use super::conversation_index::{ConversationIndex, IndexFull, Slot};
+use super::conversation_index::{ConversationIndex, ConversationSlot, IndexFull};
 use super::moderation::{self, PlannedModAction};
 use super::recovery;
 use super::retention::{Retention, RetentionSweep};
@@ -152,15 +152,15 @@ enum BatchItem {
 /// The plan for one proposal of the batch.
 enum Plan {
     Message {
-        slot: Slot,
+        slot: ConversationSlot,
         by_other: bool,
         hidden: bool,
     },
     Topic {
-        slot: Slot,
+        slot: ConversationSlot,
     },
     ModAction {
-        slot: Slot,
+        slot: ConversationSlot,
         written: PlannedModAction,
     },
     /// A duplicate of an earlier message of this batch.
@@ -797,9 +797,9 @@ impl NewConversation {
     }
 
     fn entry<'a>(&'a self, proposal: &'a Proposal, plan: &Plan) -> Option<WriteOp<'a>> {
-        let (Plan::Message { slot: Slot { number, .. }, .. }
-        | Plan::Topic { slot: Slot { number, .. } }
-        | Plan::ModAction { slot: Slot { number, .. }, .. }) = *plan
+        let (Plan::Message { slot: ConversationSlot { number, .. }, .. }
+        | Plan::Topic { slot: ConversationSlot { number, .. } }
+        | Plan::ModAction { slot: ConversationSlot { number, .. }, .. }) = *plan
         else {
             return None;
         };

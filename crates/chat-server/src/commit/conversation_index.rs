@@ -49,7 +49,7 @@ pub(super) struct ConversationEntry {
 
 impl ConversationEntry {
     /// `names` are the present ones of a private chat.
-    fn slot(&mut self, names: Option<[&UserName; 2]>) -> Slot {
+    fn slot(&mut self, names: Option<[&UserName; 2]>) -> ConversationSlot {
         let mut is_new = false;
         if let Some(now) = names
             && self.names.as_ref().is_none_or(|kept| !same_as_shown(kept, now))
@@ -57,7 +57,7 @@ impl ConversationEntry {
             self.names = Some(now.map(Clone::clone));
             is_new = true;
         }
-        Slot { number: self.number, id: self.last, time: self.time, is_new }
+        ConversationSlot { number: self.number, id: self.last, time: self.time, is_new }
     }
 
     /// Whether no one can read it any more.
@@ -71,7 +71,7 @@ impl ConversationEntry {
 pub(super) struct IndexFull;
 
 /// What a proposal needs to know of its conversation.
-pub(super) struct Slot {
+pub(super) struct ConversationSlot {
     pub(super) number: u32,
     pub(super) id: u64,
     /// The time of the last message or action: of this one, if an id was assigned.
@@ -80,7 +80,7 @@ pub(super) struct Slot {
     pub(super) is_new: bool,
 }
 
-impl Slot {
+impl ConversationSlot {
     /// The assigned stamp.
     pub(super) fn stamp(&self) -> MessageStamp {
         MessageStamp { id: MessageId(self.id), time: self.time }
@@ -169,7 +169,7 @@ impl ConversationIndex {
         key: &ConversationKey,
         names: Option<[&UserName; 2]>,
         time: Timestamp,
-    ) -> Result<Slot, IndexFull> {
+    ) -> Result<ConversationSlot, IndexFull> {
         self.place_at(key, names, time, 1)
     }
 
@@ -178,7 +178,7 @@ impl ConversationIndex {
         &mut self,
         key: &ConversationKey,
         time: Timestamp,
-    ) -> Result<Slot, IndexFull> {
+    ) -> Result<ConversationSlot, IndexFull> {
         self.place_at(key, None, time, 0)
     }
 
@@ -188,7 +188,7 @@ impl ConversationIndex {
         names: Option<[&UserName; 2]>,
         time: Timestamp,
         places: u64,
-    ) -> Result<Slot, IndexFull> {
+    ) -> Result<ConversationSlot, IndexFull> {
         let Some(entry) = self.by_key.get_mut(key) else {
             return self.begin(key, names, places, time);
         };
@@ -203,7 +203,7 @@ impl ConversationIndex {
         &mut self,
         key: &ConversationKey,
         names: Option<[&UserName; 2]>,
-    ) -> Result<Slot, IndexFull> {
+    ) -> Result<ConversationSlot, IndexFull> {
         match self.by_key.get_mut(key) {
             Some(entry) => Ok(entry.slot(names)),
             None => self.begin(key, names, 0, Timestamp::default()),
@@ -217,7 +217,7 @@ impl ConversationIndex {
         names: Option<[&UserName; 2]>,
         last: u64,
         time: Timestamp,
-    ) -> Result<Slot, IndexFull> {
+    ) -> Result<ConversationSlot, IndexFull> {
         let number = self.free_number().ok_or(IndexFull)?;
         let floor = match key {
             ConversationKey::Channel(_) => self.forgotten,
@@ -229,7 +229,7 @@ impl ConversationIndex {
             key.clone(),
             ConversationEntry { number, last, time, floor, names, ended: [false; 2] },
         );
-        Ok(Slot { number, id: last, time, is_new: true })
+        Ok(ConversationSlot { number, id: last, time, is_new: true })
     }
 
     /// A free number: the next one or, after the last, that of a forgotten conversation.

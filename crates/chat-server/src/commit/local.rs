@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use super::committer::{CommitProgress, CommitStage, Committer, Submission};
 use super::retention::Retention;
-use super::turns::{About, Turns};
+use super::turns::{About, WorkTurns};
 use crate::hub::Hub;
 use crate::hub::admin::command::AdminCommand;
 use crate::hub::id::{ConversationKey, UserId};
@@ -94,7 +94,7 @@ struct CommitterState {
     /// Deletions of accounts that wait until they take little time, and since when.
     erasing: VecDeque<(CommitWork, Instant)>,
     /// Work that waits for moderation actions before it.
-    turns: Turns<CommitWork>,
+    turns: WorkTurns<CommitWork>,
 }
 
 /// Work between the batches.
@@ -138,7 +138,7 @@ impl LocalLog {
                 threaded: AFTER_A_SLOW_ONE,
                 last: None,
                 erasing: VecDeque::new(),
-                turns: Turns::default(),
+                turns: WorkTurns::default(),
             }),
             read: RankedMutex::default(),
             read_pending: Notify::new(),

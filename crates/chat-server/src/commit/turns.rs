@@ -29,9 +29,9 @@ pub(super) enum About<'a> {
 }
 
 /// Work that waits for actions before it.
-pub(super) struct Turns<W>(VecDeque<W>);
+pub(super) struct WorkTurns<W>(VecDeque<W>);
 
-impl<W> Default for Turns<W> {
+impl<W> Default for WorkTurns<W> {
     fn default() -> Self {
         Self(VecDeque::new())
     }
@@ -39,14 +39,14 @@ impl<W> Default for Turns<W> {
 
 /// What the waiting work concerns.
 #[derive(Default)]
-struct Waiting {
+struct WaitingWork {
     channels: HashSet<ChannelName>,
     authors: HashSet<ClientId>,
     /// Some of it concerns the whole server.
     all: bool,
 }
 
-impl<W> Turns<W> {
+impl<W> WorkTurns<W> {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -57,7 +57,7 @@ impl<W> Turns<W> {
         if self.0.is_empty() && work.iter().filter(|one| is_act(one)).count() <= ACTS_A_TURN {
             return work;
         }
-        let mut waiting = Waiting::default();
+        let mut waiting = WaitingWork::default();
         let (mut now, mut later) = (Vec::with_capacity(work.len()), VecDeque::new());
         for one in self.0.drain(..).chain(work) {
             if waiting.takes(about(&one)) {
@@ -84,7 +84,7 @@ impl<W> Turns<W> {
     }
 }
 
-impl Waiting {
+impl WaitingWork {
     /// Whether it must wait, which is noted then.
     fn takes(&mut self, about: About<'_>) -> bool {
         match about {
@@ -135,7 +135,7 @@ mod tests {
         }
     }
 
-    fn taken(turns: &mut Turns<Work>, add: Vec<Work>) -> String {
+    fn taken(turns: &mut WorkTurns<Work>, add: Vec<Work>) -> String {
         let shown = |(kind, _, author, _): Work| format!("{kind}{author} ");
         turns.next(add, about).into_iter().map(shown).collect()
     }
@@ -144,7 +144,7 @@ mod tests {
     /// commits.
     #[test]
     fn a_line_goes_before_acts_that_wait_and_are_not_about_it() {
-        let mut turns = Turns::default();
+        let mut turns = WorkTurns::default();
         let acts = (1..=10).map(|n| work('a', &format!("own{n}"), n));
         let add = acts.chain([work('l', "dev", 20), work('l', "-", 21)]).collect();
         assert_eq!(taken(&mut turns, add), "l20 l21 a1 a2 a3 a4 ");
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_is_about_the_channel_or_the_author_of_an_act_keeps_its_place() {
-        let mut turns = Turns::default();
+        let mut turns = WorkTurns::default();
         let mut add: Vec<Work> = (1..=6).map(|n| work('a', &format!("own{n}"), n)).collect();
         add.extend([
             // The channel of an action.
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn whatever_comes_after_what_is_about_the_server_waits_for_it() {
-        let mut turns = Turns::default();
+        let mut turns = WorkTurns::default();
         let mut add: Vec<Work> = (1..=6).map(|n| work('a', &format!("own{n}"), n)).collect();
         add.extend([work('s', "-", 40), work('l', "dev", 20), work('c', "dev", 21)]);
         assert_eq!(taken(&mut turns, add), "a1 a2 a3 a4 ");
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn few_acts_keep_the_order_in_which_they_came() {
-        let mut turns = Turns::default();
+        let mut turns = WorkTurns::default();
         let add = vec![work('a', "dev", 1), work('l', "other", 2), work('a', "other", 3)];
         assert_eq!(taken(&mut turns, add), "a1 l2 a3 ");
     }

@@ -58,7 +58,7 @@ pub(crate) struct Channel {
     hidden: AtomicBool,
     /// The owner of its quota.
     pub(super) maker: Option<QuotaOwner>,
-    state: RankedMutex<{ Rank::Channel as u8 }, State>,
+    state: RankedMutex<{ Rank::Channel as u8 }, ChannelState>,
 }
 
 /// A client's role in a channel.
@@ -84,7 +84,13 @@ impl Channel {
         last_line: MessageId,
         sequence: Arc<Sequence>,
     ) -> Self {
-        let state = State { topic, sequence, last_line, before: last_line, ..State::default() };
+        let state = ChannelState {
+            topic,
+            sequence,
+            last_line,
+            before: last_line,
+            ..ChannelState::default()
+        };
         Self { name, hidden: AtomicBool::new(false), maker: None, state: RankedMutex::new(state) }
     }
 
@@ -103,7 +109,7 @@ impl Channel {
     }
 
     /// Updates [`Channel::is_hidden`] from the setting; returns whether it changed.
-    pub(super) fn show_or_hide(&self, state: &State) -> bool {
+    pub(super) fn show_or_hide(&self, state: &ChannelState) -> bool {
         let hidden = state.moderation.settings.hidden;
         self.hidden.swap(hidden, Ordering::AcqRel) != hidden
     }
@@ -142,7 +148,7 @@ impl Channel {
         client: &Client,
         text: &str,
         verdict: &mut Option<FilterVerdict>,
-    ) -> MutexGuard<'_, State> {
+    ) -> MutexGuard<'_, ChannelState> {
         let state = self.state();
         let Some(filter) = state.moderation.settings.filter() else { return state };
         let is_known = verdict.as_ref().is_some_and(|verdict| verdict.is_of(&filter));
@@ -183,7 +189,7 @@ impl Channel {
     }
 
     #[track_caller]
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, ChannelState> {
         lock(&self.state)
     }
 }
@@ -199,7 +205,7 @@ fn put(ring: &Ring, delivery: Delivery) {
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct ChannelState {
     pub(super) topic: Option<Text>,
     /// The account that set it.
     pub(super) topic_by: Option<UserId>,
@@ -243,7 +249,7 @@ pub(super) struct Member {
     account: Option<UserId>,
 }
 
-impl State {
+impl ChannelState {
     /// Whether it is empty, without messages, and without an account as operator.
     pub(super) fn is_unused(&self) -> bool {
         self.members.is_empty()

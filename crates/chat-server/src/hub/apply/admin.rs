@@ -42,7 +42,7 @@ struct Decision {
 }
 
 /// A client to be killed.
-type Ended = (Arc<Client>, KillNotice);
+type KilledClient = (Arc<Client>, KillNotice);
 
 impl Hub {
     /// Submits a command. The issuer gets the reply once it is stored and applied.
@@ -166,7 +166,7 @@ impl Hub {
         asker: &Issuer,
         what: AdminAction,
         act: AuditEntry,
-    ) -> (OkReply, Vec<Ended>) {
+    ) -> (OkReply, Vec<KilledClient>) {
         let mut ended = Vec::new();
         let done = match what {
             AdminAction::Kill(user) => {
@@ -243,7 +243,7 @@ impl Hub {
     }
 
     /// An account's devices that a ban matches now that it doesn't exempt them.
-    fn banned_devices(&self, account: &Account, now: Timestamp) -> Vec<Ended> {
+    fn banned_devices(&self, account: &Account, now: Timestamp) -> Vec<KilledClient> {
         let directory = lock(&self.directory);
         let bearers = directory.owners(&account.name);
         let devices = bearers.filter(|one| one.account() == Some(account.user_id)).cloned();

@@ -136,8 +136,8 @@ impl Hub {
         }
     }
 
-    /// Takes a person out of everything. Whoever shared a channel or a private chat is told once.
-    /// Who was `may_return` is set if the connection was lost.
+    /// Removes a client from the system, and publishes it once to each user who shared a
+    /// conversation. `may_return` is set if the connection was lost: its name is held then.
     pub(crate) fn depart<'a>(
         self: &Arc<Self>,
         client: &Client,

@@ -14,7 +14,7 @@ use crate::hub::Hub;
 use crate::hub::channel::mod_action::{AccessContext, ModerationChange};
 use crate::hub::channel::moderation::ListKind;
 use crate::hub::channel::operators::Right;
-use crate::hub::channel::{Channel, RingReader, State};
+use crate::hub::channel::{Channel, ChannelState, RingReader};
 use crate::hub::client::Client;
 use crate::hub::client::notification::{Kick, KickCause, Notification};
 use crate::hub::client::throttle::{QuotaOwner, ThrottledOp};
@@ -53,7 +53,13 @@ pub(crate) struct Membership {
 
 /// Removes a client from a channel, and publishes it unless the channel was dropped. Does nothing
 /// if it isn't a member.
-pub(super) fn eject(state: &mut State, client: &Client, kick: Kick, now: Timestamp, by: &Client) {
+pub(super) fn eject(
+    state: &mut ChannelState,
+    client: &Client,
+    kick: Kick,
+    now: Timestamp,
+    by: &Client,
+) {
     let Some(member) = state.remove_member(client.id, now) else { return };
     if let Some(account) = client.signed_in() {
         // The caller stores this.
@@ -320,7 +326,7 @@ impl Hub {
     }
 
     /// Whether a channel was empty for the configured time.
-    fn is_due(&self, state: &State, now: Timestamp) -> bool {
+    fn is_due(&self, state: &ChannelState, now: Timestamp) -> bool {
         let empty_millis = state.empty_since.map(|since| now.0.saturating_sub(since.0));
         let stays = if state.has_lines() {
             self.bounds.empty_channel_millis

@@ -20,7 +20,7 @@ use crate::hub::channel::mod_action::{
 use crate::hub::channel::moderation::{ListEntry, ListKind};
 use crate::hub::channel::operators::Right;
 use crate::hub::channel::table::ChannelTable;
-use crate::hub::channel::{Channel, State};
+use crate::hub::channel::{Channel, ChannelState};
 use crate::hub::client::Client;
 use crate::hub::client::notification::{Kick, KickCause, Notification};
 use crate::hub::id::UserId;
@@ -204,7 +204,7 @@ impl Hub {
     /// being stored.
     fn eject_account(
         self: &Arc<Self>,
-        state: &mut State,
+        state: &mut ChannelState,
         client: &Client,
         kick: Kick,
         now: Timestamp,
@@ -218,7 +218,7 @@ impl Hub {
     }
 
     /// Updates the index with the channel's changes of bans and mutes.
-    pub(super) fn reindex(&self, channel: &Arc<Channel>, state: &mut State) {
+    pub(super) fn reindex(&self, channel: &Arc<Channel>, state: &mut ChannelState) {
         let (changed, count) = (state.moderation.take_changed(), state.moderation.count());
         if changed.is_empty() && count == state.counted {
             return;
@@ -242,7 +242,7 @@ impl Hub {
         self: &Arc<Self>,
         channels: &mut ChannelTable,
         channel: &Arc<Channel>,
-        state: &mut State,
+        state: &mut ChannelState,
     ) {
         state.dropped = true;
         if let Some((name, last)) = channels.remove(&channel.name, state.last_line) {
@@ -262,7 +262,7 @@ impl Hub {
 
     fn set(
         &self,
-        state: &mut State,
+        state: &mut ChannelState,
         cx: &ModActionContext<'_>,
         setting: &ChannelSetting,
     ) -> OkReply {
@@ -285,7 +285,7 @@ impl Hub {
 
     fn kick(
         self: &Arc<Self>,
-        state: &mut State,
+        state: &mut ChannelState,
         cx: &ModActionContext<'_>,
         subject: &ActionTarget,
     ) -> OkReply {
@@ -304,7 +304,7 @@ impl Hub {
     /// Bans, and ejects the members that the ban matches.
     fn ban(
         self: &Arc<Self>,
-        state: &mut State,
+        state: &mut ChannelState,
         cx: &ModActionContext<'_>,
         against: &BanSubject,
         term: Term,
@@ -332,7 +332,7 @@ impl Hub {
 
     fn invite(
         self: &Arc<Self>,
-        state: &mut State,
+        state: &mut ChannelState,
         cx: &ModActionContext<'_>,
         subject: &ActionTarget,
         list_entry: Option<(ListKind, ListEntry)>,
@@ -354,7 +354,7 @@ impl Hub {
 
     fn revoke_operator(
         self: &Arc<Self>,
-        state: &mut State,
+        state: &mut ChannelState,
         cx: &ModActionContext<'_>,
         subject: &ActionTarget,
     ) -> OkReply {
@@ -389,7 +389,7 @@ impl ModActionContext<'_> {
     }
 
     /// Publishes an event if the target is a member.
-    fn publish(&self, state: &State, event: Event) {
+    fn publish(&self, state: &ChannelState, event: Event) {
         if self.devices.iter().any(|device| state.members.contains_key(&device.id)) {
             state.publish(event, self.by.by());
         }
@@ -415,13 +415,17 @@ fn log(by: &UserName, channel: &Channel, action: &ModAction) {
 }
 
 /// Removes list entries; returns whether there was any.
-fn end(state: &mut State, ended: Option<(ListKind, Vec<String>)>) -> bool {
+fn end(state: &mut ChannelState, ended: Option<(ListKind, Vec<String>)>) -> bool {
     let Some((list, keys)) = ended else { return false };
     state.moderation.remove(list, &keys);
     !keys.is_empty()
 }
 
-fn grant_operator(state: &mut State, cx: &ModActionContext<'_>, subject: &ActionTarget) -> OkReply {
+fn grant_operator(
+    state: &mut ChannelState,
+    cx: &ModActionContext<'_>,
+    subject: &ActionTarget,
+) -> OkReply {
     let (channel, user) = (cx.channel.name.clone(), subject.name());
     let mut changed = false;
     if let Some(client) = &subject.client {

@@ -6,7 +6,7 @@ use chat_proto::event::Event;
 use tokio::sync::Notify;
 
 use crate::hub::Hub;
-use crate::hub::channel::{Channel, State};
+use crate::hub::channel::{Channel, ChannelState};
 use crate::hub::id::Source;
 use crate::util::sync::lock;
 use crate::util::sync::{Rank, RankedMutex};
@@ -48,7 +48,7 @@ impl Hub {
     pub(in crate::hub) fn count_presence(
         &self,
         channel: &Arc<Channel>,
-        state: &mut State,
+        state: &mut ChannelState,
         entered: bool,
     ) {
         if state.entered + state.left == 0 {
@@ -58,7 +58,7 @@ impl Hub {
     }
 
     /// Whether joins and leaves are counted instead of published one by one.
-    pub(in crate::hub) fn is_large(&self, state: &State) -> bool {
+    pub(in crate::hub) fn is_large(&self, state: &ChannelState) -> bool {
         state.members.len() > self.bounds.large_channel
     }
 }

@@ -22,13 +22,13 @@ pub(crate) struct Account {
     pub(crate) user_id: UserId,
     /// As the owner typed it on registration.
     pub(crate) name: UserName,
-    state: RankedMutex<{ Rank::Account as u8 }, State>,
+    state: RankedMutex<{ Rank::Account as u8 }, AccountState>,
     /// The index over all accounts.
     members: Arc<MembershipIndex>,
 }
 
 /// The mutable part of an account.
-struct State {
+struct AccountState {
     /// The password hash, as a PHC string.
     password: Arc<str>,
     away: Option<Away>,
@@ -100,7 +100,7 @@ pub(crate) struct AccountTable {
     /// Skeletons of names, to the names.
     by_skeleton: SkeletonIndex<UserName>,
     by_user: HashMap<UserId, Arc<Account>>,
-    tokens: HashMap<TokenHash, Token>,
+    tokens: HashMap<TokenHash, AccountToken>,
     tokens_of: BTreeMap<UserId, Vec<TokenHash>>,
     /// Names whose accounts are being stored.
     reserved: HashSet<UserName>,
@@ -113,7 +113,7 @@ pub(crate) struct AccountTable {
 const ACCOUNTS_A_SLICE: usize = 256;
 
 /// A token, which signs in without a password.
-struct Token {
+struct AccountToken {
     user_id: UserId,
     used: Timestamp,
 }
@@ -162,7 +162,7 @@ impl AccountTable {
         if admin {
             self.admins.insert(user_id);
         }
-        let state = State {
+        let state = AccountState {
             password,
             away,
             seen,
@@ -267,7 +267,7 @@ impl AccountTable {
 
     /// Adds a token.
     pub(in crate::hub) fn add_token(&mut self, hash: TokenHash, user_id: UserId, now: Timestamp) {
-        if self.tokens.insert(hash, Token { user_id, used: now }).is_none() {
+        if self.tokens.insert(hash, AccountToken { user_id, used: now }).is_none() {
             self.tokens_of.entry(user_id).or_default().push(hash);
         }
     }
@@ -280,7 +280,7 @@ impl AccountTable {
     }
 
     pub(in crate::hub) fn revoke(&mut self, hash: &TokenHash) {
-        let Some(Token { user_id, .. }) = self.tokens.remove(hash) else { return };
+        let Some(AccountToken { user_id, .. }) = self.tokens.remove(hash) else { return };
         if let Some(own) = self.tokens_of.get_mut(&user_id) {
             own.retain(|own| own != hash);
             if own.is_empty() {
@@ -327,7 +327,7 @@ impl AccountTable {
         let some = self.tokens_of.range((after, Bound::Unbounded)).take(ACCOUNTS_A_SLICE);
         for (user_id, hashes) in some {
             last = Some(*user_id);
-            let holds = |token: &Token| now.0 - token.used.0 < TOKEN_MILLIS;
+            let holds = |token: &AccountToken| now.0 - token.used.0 < TOKEN_MILLIS;
             let over = hashes.iter().filter(|hash| !self.tokens.get(hash).is_some_and(holds));
             due.extend(over.map(|hash| (*user_id, *hash)));
         }
