@@ -1,7 +1,7 @@
 //! Accepts connections and starts a task for each. Nothing slow happens here.
 //!
 //! * [`tcp`] and [`unix`]: the kinds of sockets.
-//! * [`limiter`]: how many may come in.
+//! * [`limiter`]: the number of connections, in all and for each address.
 
 pub(crate) mod limiter;
 pub mod tcp;
@@ -28,22 +28,23 @@ use crate::conn::{self, ConnectionConfig, PeerInfo};
 use crate::hub::Hub;
 use crate::util::clock::steady_clock;
 
-/// Where connections come in.
+/// A socket that accepts connections.
 pub(crate) trait Listener: Send + Sync {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Waits for the next one.
+    /// Waits for the next connection.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Incoming)>> + Send;
 }
 
-/// Who is at the door.
+/// What is known of a connection when it is accepted.
 pub(crate) struct Incoming {
     pub(crate) peer: PeerInfo,
-    /// What the limit for each address counts; `None` for those on this machine, who are exempt.
+    /// The address that the limit for each address counts; `None` for connections from this machine,
+    /// which are exempt.
     pub(crate) counted: Option<IpAddr>,
 }
 
-/// What every door needs.
+/// What every listener needs.
 #[derive(Clone)]
 pub(crate) struct ServerContext {
     pub(crate) hub: Arc<Hub>,
@@ -51,24 +52,24 @@ pub(crate) struct ServerContext {
     pub(crate) limiter: Arc<ConnectionLimiter>,
     /// The tasks of all connections.
     pub(crate) tasks: TaskTracker,
-    /// Cancelled when no more connections are to come in.
+    /// Cancelled when no more connections are to be accepted.
     pub(crate) closing: CancellationToken,
 }
 
-/// Connections at once that are being told that there is no room. Past it they are closed untold.
+/// Refused connections that are sent the reason at once. Past it they are closed without a word.
 const MAX_REJECTING: usize = 64;
 
-/// How long one that is told so may take to read it.
+/// How long a refused connection may take to read the reason.
 const REJECT_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The wait after the system has refused to accept: doubled each time, up to the longest.
+/// The wait after accept(2) has failed: doubled each time, up to the longest.
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Accepts until the context closes. A connection of the server's own, by which it finds out whether it is alive, comes in by
 /// `probes`.
-pub(crate) async fn accept<D: Listener>(
-    door: D,
+pub(crate) async fn accept<L: Listener>(
+    listener: L,
     context: ServerContext,
     mut probes: mpsc::Receiver<DuplexStream>,
 ) {
@@ -80,18 +81,18 @@ pub(crate) async fn accept<D: Listener>(
             () = context.closing.cancelled() => return,
             Some(probe) = probes.recv() => {
                 let incoming = Incoming { peer: PeerInfo::local("a probe"), counted: None };
-                admit(probe, incoming, &context, &rejecting);
+                start(probe, incoming, &context, &rejecting);
                 continue;
             }
-            accepted = door.accept() => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, incoming)) => {
                 wait = SHORTEST_WAIT;
-                admit(stream, incoming, &context, &rejecting);
+                start(stream, incoming, &context, &rejecting);
             }
-            Err(error) if is_the_callers(&error) => {
-                tracing::debug!(%error, "a incoming was gone before it came in");
+            Err(error) if concerns_one_connection(&error) => {
+                tracing::debug!(%error, "a connection was gone before it was accepted");
             }
             Err(error) => {
                 if wait == SHORTEST_WAIT {
@@ -111,7 +112,7 @@ pub(crate) async fn accept<D: Listener>(
     }
 }
 
-fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+fn start<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     incoming: Incoming,
     context: &ServerContext,
@@ -121,14 +122,14 @@ fn admit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let now = steady_clock();
     let may = context.hub.may_come_in(peer.address, now);
     let may = may.and_then(|()| context.hub.throttle_connect(peer.address, now));
-    match may.and_then(|()| context.limiter.admit(counted)) {
+    match may.and_then(|()| context.limiter.acquire(counted)) {
         Ok(permit) => {
             let (hub, connection_config) =
                 (Arc::clone(&context.hub), Arc::clone(&context.connection_config));
             context.tasks.spawn(conn::serve(stream, peer, hub, connection_config, permit));
         }
         Err(refusal) => {
-            tracing::debug!(address = peer.shown, "turned away: {}", refusal.text());
+            tracing::debug!(address = peer.shown, "refused: {}", refusal.text());
             if let Ok(permit) = Arc::clone(rejecting).try_acquire_owned() {
                 context.tasks.spawn(async move {
                     reject(stream, refusal).await;
@@ -146,7 +147,7 @@ async fn reject<S: AsyncRead + AsyncWrite + Unpin>(stream: S, refusal: Refusal) 
 }
 
 /// Errors that concern only the connection that was to be accepted (accept(2)).
-fn is_the_callers(error: &io::Error) -> bool {
+fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

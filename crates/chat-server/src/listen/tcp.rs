@@ -16,22 +16,23 @@ use super::{Incoming, Listener};
 use crate::config::listen::TcpAddress;
 use crate::conn::PeerInfo;
 
-/// Connections that may wait to be accepted; the system has its own bound (net.core.somaxconn).
+/// Connections that may wait to be accepted. The system has its own bound (net.core.somaxconn).
 const BACKLOG: u32 = 4096;
 
 /// The usual value of `net.ipv4.ip_unprivileged_port_start`.
 const FIRST_UNPRIVILEGED: u16 = 1024;
 
-/// A quiet peer is asked for a sign of life after this time, then this often, so many times.
+/// Keepalive: the first probe of a silent peer, the interval of further ones, and their number
+/// (tcp(7)).
 const KEEPALIVE_AFTER: Duration = Duration::from_mins(1);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 const KEEPALIVE_TIMES: u32 = 4;
 
-/// What the system holds of output that a peer doesn't take, in bytes; it takes twice as much room for it (socket(7)).
-/// Left to itself it holds megabytes, which no server's own memory shows.
+/// The send buffer of a socket in bytes; the kernel allocates twice as much (socket(7)). Its own
+/// default grows to megabytes for a peer that doesn't read, outside of the server's memory.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// Binds an address, and doesn't listen yet.
+/// Binds an address without listening.
 pub(crate) fn open(at: TcpAddress) -> io::Result<TcpSocket> {
     let TcpAddress { address, is_only_v6 } = at;
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
@@ -43,9 +44,9 @@ pub(crate) fn open(at: TcpAddress) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Listens there. What is set here is inherited by every connection that is accepted (Linux,
-/// tcp(7)), which costs nothing for each: no delay of small lines, keepalive, the time after which
-/// unacknowledged output breaks the connection, and how much of it the system holds.
+/// Listens on an address. Accepted connections inherit the options that are set here (Linux, tcp(7)),
+/// without a system call for each: no delay of small writes, keepalive, the time after which
+/// unacknowledged output breaks the connection, and the send buffer.
 pub fn bind(at: TcpAddress, unacknowledged: Duration) -> io::Result<TcpListener> {
     let socket = open(at)?;
     socket.set_nodelay(true)?;
@@ -63,12 +64,13 @@ pub fn bind(at: TcpAddress, unacknowledged: Duration) -> io::Result<TcpListener>
     socket.listen(BACKLOG)
 }
 
-/// Whether this machine doesn't have such an address. Of a name with several, the others are enough.
+/// Whether this machine doesn't have such an address. If a host name has several, the others are
+/// enough.
 pub fn is_missing(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
 }
 
-/// What to do about an address that can't be bound.
+/// Advice for an address that can't be bound.
 pub fn hint(error: &io::Error, address: SocketAddr) -> &'static str {
     let is_link_local = match address.ip() {
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
@@ -103,8 +105,8 @@ pub struct Plain(TcpStream);
 const IAC: u8 = 255;
 
 impl AsyncRead for Plain {
-    /// The system ends a read where urgent data begins, and Tokio takes a short read to mean that nothing
-    /// more is there. So after a piece that may have ended there, the rest is asked for at once.
+    /// The kernel ends a read where urgent data begins, and Tokio takes a short read to mean that
+    /// nothing more is there. So a read that may have ended there is followed by another at once.
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -117,7 +119,7 @@ impl AsyncRead for Plain {
             piece = buf.filled().len();
             match rustix::net::recv(&self.0, buf.initialize_unfilled(), RecvFlags::DONTWAIT) {
                 Ok((more, _)) => buf.advance(more),
-                // Whatever is wrong is found again by the next read.
+                // The next read finds the error again.
                 Err(_) => break,
             }
         }

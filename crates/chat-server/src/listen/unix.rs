@@ -11,8 +11,8 @@ use tokio::net::{UnixListener, UnixStream};
 use super::{Incoming, Listener};
 use crate::conn::PeerInfo;
 
-/// Everybody on this machine may connect, as with loopback; who shall not is kept out by the rights of
-/// the directory.
+/// Every user of this machine may connect, as with loopback; the rights of the directory keep others
+/// out.
 const MODE: u32 = 0o666;
 
 /// Only the server's own user and root may connect.
@@ -25,8 +25,8 @@ pub struct UnixSocketListener {
     path: PathBuf,
 }
 
-/// Binds a path. A socket that a server which is gone has left there is replaced; anything else there is
-/// an error.
+/// Binds a path. A socket that no server listens on any more is replaced; any other file there is an
+/// error.
 pub fn bind(path: &Path) -> io::Result<UnixSocketListener> {
     bind_with(path, MODE)
 }
@@ -76,14 +76,14 @@ fn is_abandoned(path: &Path) -> bool {
 }
 
 impl UnixSocketListener {
-    /// Waits for the next one; tells as which user they run.
+    /// Waits for the next connection; returns it with the user id of the peer.
     pub(crate) async fn accept_user(&self) -> io::Result<(UnixStream, u32)> {
         let (stream, _) = self.listener.accept().await?;
         let user = stream.peer_cred()?.uid();
         Ok((stream, user))
     }
 
-    /// Where it is.
+    /// The path of the socket.
     pub fn path(&self) -> &Path {
         &self.path
     }
