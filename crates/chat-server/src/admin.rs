@@ -45,8 +45,8 @@ const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
 /// The wait after the system has refused to accept.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// Serves until the context closes.
-pub(crate) async fn serve(listener: UnixSocketListener, context: ServerContext) {
+/// Serves until the server closes.
+pub(crate) async fn serve(listener: Arc<UnixSocketListener>, context: ServerContext) {
     let room = Arc::new(Semaphore::new(MOST_AT_ONCE));
     let (mut spares, closed) = (Spares::new(MOST_AT_ONCE), Arc::new(Notify::new()));
     loop {

@@ -1,4 +1,11 @@
-//! The composition root: builds the rooms from checked settings, opens the listeners, and closes them.
+//! The composition root: builds the modules from checked settings, binds the listeners, starts the
+//! long-lived tasks and stops them.
+//!
+//! * [`services`]: the tasks that serve no connection.
+//! * [`supervise`](supervise::supervise): starts a task again that a panic has ended.
+
+mod services;
+mod supervise;
 
 use std::future::Future;
 use std::io;
@@ -10,12 +17,14 @@ use std::time::Duration;
 use anyhow::anyhow;
 use chat_proto::event::CloseReason;
 use rustix::process::{Resource, getrlimit};
+use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::supervise::supervise;
 use crate::admin;
 use crate::auth::AuthService;
 use crate::commit::local::LocalLog;
@@ -26,22 +35,19 @@ use crate::hub::fanout::ready_set::ReadySet;
 use crate::hub::{Backends, Hub};
 use crate::listen::limiter::ConnectionLimiter;
 use crate::listen::unix::UnixSocketListener;
-use crate::listen::{self, ServerContext};
+use crate::listen::{self, Listener, ServerContext};
 use crate::ops::heartbeat;
 use crate::ops::systemd;
 use crate::ops::watchdog::{Probe, ProbePoint, Pulse, Watchdog};
 use crate::store::{Store, StoreLocation};
-use crate::util::clock::{self, steady_clock};
+use crate::util::clock::steady_clock;
 
-/// How long lines that were said have to be stored when the server stops, how long connections have for their
-/// last lines after that, and the store to be closed. With [`FLUSH_DEADLINE`](crate::ops::log::FLUSH_DEADLINE) it ends
-/// within five seconds.
+/// When the server stops: how long messages have to be stored, then connections to take their last
+/// lines, then the store to be closed. With [`FLUSH_DEADLINE`](crate::ops::log::FLUSH_DEADLINE) the
+/// server ends within five seconds.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(1);
 const FAREWELL_DEADLINE: Duration = Duration::from_millis(2500);
 const STORE_DEADLINE: Duration = Duration::from_millis(900);
-
-/// How often channels that nobody has been in for long are looked for.
-const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
 const _: () = assert!(MAX_CONVERSATIONS <= ReadySet::CHANNEL_SLOTS as u64);
 
@@ -71,12 +77,12 @@ impl Server {
         let unix = unix.map(|path| listen::unix::bind(path).map_err(|error| cant(error, path)));
         let unix = unix.transpose()?;
         let (keeping, order) = keeping(&config)?;
-        // After the store: its directory is this server's then.
+        // After the store is opened its directory belongs to this server.
         let admin = config.admin.as_ref().map(bind_admin).transpose()?.flatten();
         Ok(Self { config, keeping, order, tcp, unix, admin })
     }
 
-    /// The real addresses, also of those that were asked for with port 0.
+    /// The bound addresses; for port 0 with the port that the system has chosen.
     pub fn addresses(&self) -> anyhow::Result<Vec<SocketAddr>> {
         self.tcp.iter().map(|listener| Ok(listener.local_addr()?)).collect()
     }
@@ -91,7 +97,7 @@ impl Server {
         self.unix.as_ref().map(|listener| listener.path().to_owned())
     }
 
-    /// Serves until `stop` is ready, then says goodbye to everybody, for a few seconds at most.
+    /// Serves until `stop` is ready, then sends every client a goodbye, for a few seconds at most.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { config, keeping, order, tcp, unix, admin } = self;
         let Config { name, motd, bounds, connection_config, presence_every, .. } = config.clone();
@@ -106,35 +112,33 @@ impl Server {
         };
         let watchdog = Watchdog::start(vec![hub_part(&hub), order.part()]);
         if let Err(error) = &watchdog {
-            tracing::warn!(%error, "there is no thread that would notice a server that is stuck");
+            tracing::warn!(%error, "the watchdog can't start: a server that is stuck is not restarted");
         }
         let mut services = JoinSet::new();
-        services.spawn(ring(Arc::clone(&hub)));
-        services.spawn(tell_comings(Arc::clone(&hub), presence_every));
-        services.spawn(sweep(Arc::clone(&hub), Arc::clone(&order)));
-        services.spawn(keep_read(Arc::clone(&hub), Arc::clone(&order)));
+        services::start(&mut services, &hub, &order, presence_every);
         if let (StoreLocation::Directory(data), 1..) = (config.place, config.free_disk) {
-            services.spawn(watch_disk(Arc::clone(&hub), data, config.free_disk));
+            services::watch_disk(&mut services, &hub, data, config.free_disk);
         }
         let mut listeners = JoinSet::new();
-        let mut entrances = Vec::new();
-        let mut probes = || {
-            let (listener, probes) = mpsc::channel(1);
-            entrances.push(listener);
-            probes
-        };
+        let mut probes = Vec::new();
         for listener in tcp {
-            listeners.spawn(listen::accept(listener, context.clone(), probes()));
+            probes.push(serve(&mut listeners, listener, &context));
         }
         if let Some(listener) = unix {
-            listeners.spawn(listen::accept(listener, context.clone(), probes()));
+            probes.push(serve(&mut listeners, listener, &context));
         }
         if let Some(period) = systemd::watchdog_period() {
-            let parts = vec![order.part(), hub_part(&hub)];
-            services.spawn(heartbeat::tell(period, entrances, parts, heartbeat::tell_manager));
+            let (hub, order) = (Arc::clone(&hub), Arc::clone(&order));
+            services.spawn(supervise("the watchdog of the service manager", move || {
+                let parts = vec![order.part(), hub_part(&hub)];
+                heartbeat::tell(period, probes.clone(), parts, heartbeat::tell_manager)
+            }));
         }
         if let Some(listener) = admin {
-            listeners.spawn(admin::serve(listener, context.clone()));
+            let (listener, context) = (Arc::new(listener), context.clone());
+            listeners.spawn(supervise("the admin socket", move || {
+                admin::serve(Arc::clone(&listener), context.clone())
+            }));
         }
         stop.await;
         context.closing.cancel();
@@ -158,11 +162,27 @@ impl Server {
     }
 }
 
-/// Open files that are not for connections: one in eight, and no more than these. They are for the store, the listening sockets,
-/// the admin socket and connections that are refused because the server is full.
+/// Starts to accept connections on a listener. Returns where the server's own connections go in.
+fn serve<L: Listener + 'static>(
+    listeners: &mut JoinSet<()>,
+    listener: L,
+    context: &ServerContext,
+) -> mpsc::Sender<DuplexStream> {
+    let (sender, probes) = mpsc::channel(1);
+    let (listener, probes) = (Arc::new(listener), Arc::new(Mutex::new(probes)));
+    let context = context.clone();
+    listeners.spawn(supervise("a listener", move || {
+        listen::accept(Arc::clone(&listener), context.clone(), Arc::clone(&probes))
+    }));
+    sender
+}
+
+/// Open files that are not for connections: one in eight, and at most this many. They are for the
+/// store, the listening sockets, the admin socket and connections that are refused because the server
+/// is full.
 const MOST_OTHER_FILES: usize = 128;
 
-/// The connections for which the system has open files.
+/// The number of connections for which the system has open files.
 fn within_open_files(connections: usize) -> usize {
     let Some(most) = getrlimit(Resource::Nofile).current else { return connections };
     let most = usize::try_from(most).unwrap_or(usize::MAX);
@@ -176,85 +196,6 @@ fn within_open_files(connections: usize) -> usize {
         );
     }
     connections.min(room)
-}
-
-/// Wakes those who are to hear of what the order's thread tells.
-async fn ring(hub: Arc<Hub>) {
-    hub.forward_wakes().await;
-}
-
-/// Tells comings and goings of large channels together. Sleeps while there are none.
-async fn tell_comings(hub: Arc<Hub>, every: Duration) {
-    loop {
-        hub.presence_pending().await;
-        tokio::time::sleep(every).await;
-        hub.publish_presence();
-    }
-}
-
-/// What is read is written with what is said, or so long after it.
-const READ_KEPT_AFTER: Duration = Duration::from_millis(200);
-
-/// Writes what was read. Sleeps while nobody reads anything.
-async fn keep_read(hub: Arc<Hub>, order: Arc<LocalLog>) {
-    loop {
-        order.read_pending().await;
-        tokio::time::sleep(READ_KEPT_AFTER).await;
-        order.flush_read_markers(&hub);
-    }
-}
-
-/// Looks for what is kept no more: at the start, and then by and by.
-async fn sweep(hub: Arc<Hub>, order: Arc<LocalLog>) {
-    let mut shift = 0;
-    loop {
-        let now = steady_clock();
-        let before = std::mem::replace(&mut shift, clock::shift());
-        if shift != before {
-            tracing::warn!(
-                millis = shift - before,
-                "the wall clock was set; bans and other terms end when they were to"
-            );
-        }
-        order.sweep(now, &hub);
-        let theirs = Arc::clone(&hub);
-        // It may look at very much: no task waits for that.
-        let swept = tokio::task::spawn_blocking(move || {
-            theirs.drop_empty_channels(now);
-            theirs.release_names(now);
-            theirs.expire_tokens(now);
-            theirs.run_out(now);
-        });
-        if swept.await.is_err() {
-            tracing::error!("looking for what is kept no more has failed");
-        }
-        tokio::time::sleep(SWEEP_EVERY).await;
-    }
-}
-
-/// How often it is looked how much of the disk is free.
-const DISK_EVERY: Duration = Duration::from_secs(5);
-
-/// Of a small file system, so much of it is enough to be free.
-const SMALL_DISK_PART: u64 = 20;
-
-/// Looks how much of the disk is free. While that is less than `least` MiB, or of a small disk than a twentieth, only
-/// accounts write.
-async fn watch_disk(hub: Arc<Hub>, data: PathBuf, least: u64) {
-    let mut is_low = false;
-    loop {
-        let data = data.clone();
-        let looked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&data)).await;
-        if let Ok(Ok(disk)) = looked {
-            let mib = |blocks: u64| blocks.saturating_mul(disk.f_frsize) >> 20;
-            let least = least.min(mib(disk.f_blocks) / SMALL_DISK_PART);
-            let free = mib(disk.f_bavail);
-            // Around the mark it doesn't go to and fro.
-            is_low = if is_low { free < least + least / 4 } else { free < least };
-            hub.disk_is(is_low, free);
-        }
-        tokio::time::sleep(DISK_EVERY).await;
-    }
 }
 
 /// Listens on an address, or on all addresses of a name that this machine has.
@@ -301,7 +242,7 @@ fn keeping(config: &Config) -> anyhow::Result<(Backends, Arc<LocalLog>)> {
     ))
 }
 
-/// Opens the socket for `chat-server admin`. Where nobody asked for it, a server runs without it too.
+/// Binds the socket for `chat-server admin`. If the operator hasn't named one, a failure is a warning.
 fn bind_admin(socket: &AdminSocket) -> anyhow::Result<Option<UnixSocketListener>> {
     let AdminSocket { path, is_wanted } = socket;
     match listen::unix::bind_privately(path) {
@@ -403,7 +344,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn comings_of_a_large_channel_are_told_at_most_once_in_ten_seconds() {
         let hub = Hub::in_memory(Limits { large_channel: 1, ..Limits::small() });
-        tokio::spawn(tell_comings(Arc::clone(&hub), Duration::from_secs(10)));
+        tokio::spawn(services::publish_presence(Arc::clone(&hub), Duration::from_secs(10)));
         let mut alice = connect(&hub);
         alice.1.write_all(b"alice\n/create general\n").await.unwrap();
         read_until(&mut alice, "* You made").await;

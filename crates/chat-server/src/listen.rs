@@ -19,7 +19,7 @@ use chat_proto::event::Event;
 use chat_proto::format::Format;
 use chat_proto::refusal::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -66,13 +66,14 @@ const REJECT_DEADLINE: Duration = Duration::from_secs(2);
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Accepts until the context closes. A connection of the server's own, by which it finds out whether it is alive, comes in by
-/// `probes`.
+/// Accepts until the server closes. `probes` yields the server's own connections, by which it checks
+/// that it is alive.
 pub(crate) async fn accept<L: Listener>(
-    listener: L,
+    listener: Arc<L>,
     context: ServerContext,
-    mut probes: mpsc::Receiver<DuplexStream>,
+    probes: Arc<Mutex<mpsc::Receiver<DuplexStream>>>,
 ) {
+    let mut probes = probes.lock().await;
     let rejecting = Arc::new(Semaphore::new(MAX_REJECTING));
     let mut wait = SHORTEST_WAIT;
     loop {
