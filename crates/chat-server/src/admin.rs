@@ -1,9 +1,9 @@
-//! Serves `chat-server admin`, over a Unix socket that only the server's own user and root can reach.
+//! The admin socket, for `chat-server admin`: a Unix socket for the server's own user and root.
 //!
-//! A connection asks one question, a line of JSON, and gets the answer: rows, and a last line that tells
-//! whether it is done or refused. What is asked goes through the same functions of the hub as in the chat.
+//! A connection sends one request, a line of JSON, and gets the reply: rows, and a last line with
+//! the result. Requests go through the same functions of the hub as commands in the chat.
 //!
-//! * [`wire`]: the lines, for both ends.
+//! * [`wire`]: requests and replies, for both ends.
 //! * [`execute`]: what each request does.
 
 mod execute;
@@ -26,23 +26,23 @@ use crate::listen::ServerContext;
 use crate::listen::unix::UnixSocketListener;
 use crate::util::spares::Spares;
 
-/// Admin requests at once. As many file descriptors are reserved for them. A further request is refused and may be repeated.
+/// Maximum number of concurrent requests. As many file descriptors are reserved for them. A further
+/// request is refused and may be repeated.
 const MOST_AT_ONCE: usize = 8;
 
-/// Bytes of one question. The longest has a reason or a text that fits on a line of the chat, in JSON's
-/// escapes.
+/// Maximum size of a request. The longest one has a text that fits on a line of the chat, escaped.
 const MAX_QUESTION_BYTES: u64 = 32 * 1024;
 
-/// What is read and dropped of a question that is refused before its end: as much as the system lets somebody type, and
-/// for so long.
+/// How much of a refused request is read and discarded, and for how long: as much as the system
+/// lets a user type.
 const MAX_DROPPED_BYTES: u64 = 4 * 1024 * 1024;
 const DROP_DEADLINE: Duration = Duration::from_secs(1);
 
-/// How long the peer may take to ask, and the answer to be there and taken. A disk may be slow.
+/// Deadlines for the request and for the reply. A disk may be slow.
 const ASK_DEADLINE: Duration = Duration::from_secs(10);
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
 
-/// The wait after the system has refused to accept.
+/// How long to wait after a failed accept.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// Serves until the server closes.
@@ -53,7 +53,7 @@ pub(crate) async fn serve(listener: Arc<UnixSocketListener>, context: ServerCont
         let accepted = tokio::select! {
             biased;
             () = context.closing.cancelled() => return,
-            // Before another connection has what one that ended leaves.
+            // Refills the spares before another connection takes the descriptor.
             () = closed.notified() => {
                 spares.fill();
                 continue;
@@ -91,12 +91,12 @@ pub(crate) async fn serve(listener: Arc<UnixSocketListener>, context: ServerCont
     }
 }
 
-/// Whether this process, or the machine, has as many open files as it may.
+/// Whether the process or the machine has run out of file descriptors.
 fn is_out_of_files(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// Root may, and the user that the server runs as.
+/// Root, and the user that the server runs as.
 fn may_ask(user: u32) -> bool {
     user == 0 || user == rustix::process::geteuid().as_raw()
 }
@@ -138,12 +138,12 @@ async fn converse(stream: UnixStream, hub: &Arc<Hub>) -> io::Result<()> {
     timeout(ANSWER_DEADLINE, answered).await?
 }
 
-/// Refuses a question that wasn't read to its end. What is left of it is read and dropped, since the system takes the
-/// answer back with a connection that is closed before.
+/// Refuses a request that wasn't read to its end. The rest is read and discarded, since the system
+/// drops the reply of a connection that is closed with unread input.
 async fn reject(mut stream: UnixStream, refusal: &Refusal) -> io::Result<()> {
     timeout(ASK_DEADLINE, write(&mut stream, &[SocketReply::from(refusal.clone())])).await??;
     let mut rest = stream.take(MAX_DROPPED_BYTES);
-    // Whoever takes longer has had their answer in time.
+    // After the deadline the peer has had time to read the reply.
     if let Ok(dropped) = timeout(DROP_DEADLINE, tokio::io::copy(&mut rest, &mut sink())).await {
         dropped?;
     }

@@ -13,21 +13,21 @@ use clap::{Parser, Subcommand, ValueEnum};
                   chat-server --config /etc/chat-server/config.toml\n\nThen: telnet 127.0.0.1 5002"
 )]
 pub struct ServerArgs {
-    /// What to do instead of serving
+    /// A tool to run instead of the server
     #[command(subcommand)]
     pub tool: Option<Tool>,
 
-    /// Listen for plain TCP there; port 0 takes a free one; may be given more than once [default:
+    /// Listen for plain TCP on this address; port 0 picks a free port; may be repeated [default:
     /// 127.0.0.1:5002]
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<String>,
 
-    /// Listen on a Unix socket there, too
+    /// Listen on a Unix socket at this path, too
     #[arg(long, value_name = "PATH")]
     pub unix: Option<PathBuf>,
 
-    /// Serve `chat-server admin` on a Unix socket there [default: admin.sock in the service manager's directory
-    /// for sockets, else in that for what is kept]
+    /// Serve `chat-server admin` on a Unix socket at this path [default: admin.sock in the service
+    /// manager's runtime directory, else in the data directory]
     #[arg(long, value_name = "PATH")]
     pub admin_socket: Option<PathBuf>,
 
@@ -35,7 +35,7 @@ pub struct ServerArgs {
     #[arg(long)]
     pub name: Option<String>,
 
-    /// Show the lines of this file to whoever connects
+    /// Show the lines of this file to every new connection
     #[arg(long, value_name = "FILE")]
     pub motd: Option<PathBuf>,
 
@@ -43,19 +43,19 @@ pub struct ServerArgs {
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 
-    /// The directory for what is kept [default: the service manager's, else the XDG state directory]
+    /// The data directory [default: the service manager's, else the XDG state directory]
     #[arg(long, value_name = "PATH", global = true)]
     pub data: Option<PathBuf>,
 
-    /// Keep nothing on disk
+    /// Store nothing on disk
     #[arg(long, conflicts_with = "data")]
     pub ephemeral: bool,
 
-    /// No pacing and no limits for each address: for benchmarks
+    /// No rate limits and no limits for each address: for benchmarks
     #[arg(long)]
     pub no_limits: bool,
 
-    /// The form of the log on standard error [default: text]
+    /// The format of the log on standard error [default: text]
     #[arg(long, value_name = "FORM")]
     pub log: Option<LogFormat>,
 
@@ -64,119 +64,119 @@ pub struct ServerArgs {
     pub verbose: u8,
 }
 
-/// What an operator does with a server's data.
+/// The operator's tools.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Tool {
-    /// Copy everything that is stored to a file, also while the server runs
+    /// Copy the database to a file, also while the server runs
     Backup {
-        /// A file that isn't there yet
+        /// A file that doesn't exist yet
         file: PathBuf,
     },
-    /// Look at settings, directory, database and ports; each fault is told with its cure
+    /// Check settings, directory, database and ports; each fault comes with its remedy
     Check {
-        /// As for a server that keeps nothing on disk
+        /// Check as for a server that stores nothing on disk
         #[arg(long, conflicts_with = "data")]
         ephemeral: bool,
     },
-    /// Write the lines of one channel as JSON Lines
+    /// Write the messages of one channel as JSON Lines
     Export {
-        /// Which one, with or without its #
+        /// The channel, with or without its #
         #[arg(long, value_name = "NAME")]
         channel: String,
-        /// A file that isn't there yet [default, and -: standard output]
+        /// A file that doesn't exist yet [default, and -: standard output]
         file: Option<PathBuf>,
     },
-    /// Write everything that is kept of one account, and every line that it wrote, as JSON Lines
+    /// Write everything stored about one account, and its messages, as JSON Lines
     ExportUser {
         /// The account's name
         name: String,
-        /// A file that isn't there yet [default, and -: standard output]
+        /// A file that doesn't exist yet [default, and -: standard output]
         file: Option<PathBuf>,
     },
-    /// Run a server that is up: its operators, who is kept out, invitations. Ends with 0 if it is done, 1 if it is
-    /// refused, 2 if the command line is wrong, 3 if no server can be reached
+    /// Operate a running server: its operators, bans, invitations. Exits with 0 if the request is
+    /// done, 1 if it is refused, 2 if the command line is wrong, 3 if no server can be reached
     Admin(AdminArgs),
-    /// Put a backup in place of what is stored, and keep that aside; the server must be stopped
+    /// Replace the database by a backup, and move the old one aside; the server must be stopped
     Restore {
-        /// What backup wrote
+        /// A file written by backup
         file: PathBuf,
     },
-    /// Take in what export wrote; the server must be stopped
+    /// Import a file written by export; the server must be stopped
     Import {
         /// [default, and -: standard input]
         file: Option<PathBuf>,
     },
 }
 
-/// What an operator asks of a running server.
+/// Arguments of `chat-server admin`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AdminArgs {
-    /// Answer with a JSON object a line, for programs
+    /// Print one JSON object a line, for programs
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// The server's admin socket [default: where a server with the same settings has it, else that of the
-    /// service]
+    /// The server's admin socket [default: that of a server with the same settings, else that of
+    /// the service]
     #[arg(long, value_name = "PATH", global = true)]
     pub socket: Option<PathBuf>,
 
-    /// What is to be done
+    /// The request
     #[command(subcommand)]
     pub wish: AdminSubcommand,
 }
 
-/// What is to be done.
+/// A request to the running server.
 #[derive(Clone, Debug, Subcommand)]
 #[expect(missing_docs, reason = "each stands in the help")]
 pub enum AdminSubcommand {
     /// Make an account an operator of the server
     Grant { name: String },
-    /// Take that right from it
+    /// Take the operator's rights from an account
     Revoke { name: String },
     /// List the server's operators
     Operators,
-    /// End every connection of a person
+    /// End every connection of a user
     Kill { user: String, reason: Vec<String> },
-    /// Keep somebody out of the server
+    /// Ban a user, an address, a net or a pattern from the server
     Ban {
         /// A name, an address (192.0.2.7), a net (10.0.0.0/8) or a pattern (spam*bot)
         target: String,
-        /// For so long, as in 30s, 10m, 2h, 7d or 2w [default: until it is ended]
+        /// How long, as in 30s, 10m, 2h, 7d or 2w [default: until it is ended]
         #[arg(long = "for", value_name = "TIME", allow_hyphen_values = true)]
         period: Option<String>,
         reason: Vec<String>,
     },
-    /// Let them in again
+    /// End a ban
     Unban { target: String },
-    /// List who is kept out
+    /// List the bans
     Bans,
-    /// Tell something to everybody here
+    /// Send a notice to every client
     Announce {
         #[arg(required = true)]
         text: Vec<String>,
     },
-    /// Tell how the server is doing
+    /// Show figures of the server
     Stats,
-    /// Make a code that lets somebody register
+    /// Create a code for one registration
     Invitation,
-    /// List the invitations that nobody has used; the codes themselves are not kept
+    /// List unused invitations; their codes aren't stored
     Invitations,
-    /// List what operators did, oldest first
+    /// List the actions of operators, oldest first
     Log {
-        /// So many of the newest [default: all that are kept]
+        /// Only the newest COUNT [default: all that are stored]
         count: Option<usize>,
     },
-    /// Give an account a new password, which is shown, and sign it out everywhere
+    /// Give an account a new password, which is printed, and sign it out everywhere
     ResetPassword { name: String },
-    /// Make somebody an operator of a channel
+    /// Make a user an operator of a channel
     Op { channel: String, user: String },
-    /// End a channel, with everything said in it
+    /// End a channel and delete its messages
     Drop { channel: String, reason: Vec<String> },
-    /// List connections: number, name, account, address, since when, idle for how long, kind of client
+    /// List connections: number, name, account, address, start, idle time, kind of client
     Users {
         #[command(flatten)]
         page: ListOptions,
-        /// Those after this number
+        /// Only those after this number
         #[arg(long, value_name = "NUMBER")]
         after: Option<u64>,
     },
@@ -184,7 +184,7 @@ pub enum AdminSubcommand {
     Accounts {
         #[command(flatten)]
         page: ListOptions,
-        /// Those after this name
+        /// Only those after this name
         #[arg(long, value_name = "NAME")]
         after: Option<String>,
     },
@@ -192,31 +192,31 @@ pub enum AdminSubcommand {
     Channels {
         #[command(flatten)]
         page: ListOptions,
-        /// Those after this name
+        /// Only those after this name
         #[arg(long, value_name = "NAME")]
         after: Option<String>,
     },
-    /// Erase an account with all that it wrote, as its owner can with /forget
+    /// Erase an account and its messages, as its owner can with /forget
     DeleteAccount { name: String },
 }
 
-/// Which rows of a list are wanted.
+/// The page of a list.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ListOptions {
     /// Only names that contain this
     pub part: Option<String>,
-    /// So many rows at most [default and most: 1000]
+    /// Maximum number of rows [default and maximum: 1000]
     #[arg(long, value_name = "COUNT")]
     pub limit: Option<usize>,
 }
 
-/// The form of the log.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// A line for people.
+    /// Lines for people.
     #[default]
     Text,
-    /// A JSON object a line, for programs.
+    /// One JSON object a line, for programs.
     Json,
 }

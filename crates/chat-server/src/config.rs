@@ -1,7 +1,7 @@
-//! Settings: first as they are written, then checked.
+//! Settings: as written, then checked.
 //!
-//! [`mod@file`] is the TOML file as it is written; [`listen`] resolves addresses; [`Config`] is what the flags and the file make
-//! together, and cannot be half right.
+//! [`mod@file`] is the TOML file as it is written. [`listen`] resolves addresses. [`Config`] is the
+//! checked combination of flags and file.
 
 pub mod file;
 mod greeting;
@@ -25,130 +25,130 @@ use crate::store::{Durability, StoreLocation};
 use self::file::ConfigFile;
 use self::listen::Listen;
 
-/// Where a server listens if nothing else is said.
+/// The default address.
 const DEFAULT_LISTEN: &str = "127.0.0.1:5002";
 
-/// Everything that can be set, checked.
+/// All settings, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen for plain TCP.
+    /// TCP addresses.
     pub listen: Vec<Listen>,
-    /// Where to listen on a Unix socket.
+    /// The path of the Unix socket for clients.
     pub unix: Option<PathBuf>,
-    /// Where operators of the server are served from the shell.
+    /// The socket of `chat-server admin`.
     pub admin: Option<AdminSocket>,
     /// The server's name.
     pub name: String,
-    /// What is shown to whoever connects, line by line.
+    /// The message of the day, line by line.
     pub motd: Vec<String>,
-    /// Connections in all.
+    /// Maximum number of connections.
     pub connections: usize,
-    /// Connections from one address.
+    /// Maximum number of connections from one address.
     pub connections_per_address: usize,
-    /// How connections are treated.
+    /// Settings of each connection.
     pub connection_config: ConnectionConfig,
-    /// The bounds of the hub.
+    /// Limits of the hub.
     pub bounds: Limits,
-    /// How long comings and goings of a large channel are gathered.
+    /// How long entries and departures of a large channel are gathered.
     pub presence_every: Duration,
-    /// MiB of the disk that are to be free; with less only accounts write. 0: it isn't looked at.
+    /// Free disk space in MiB below which only accounts may write. 0 switches the check off.
     pub free_disk: u64,
-    /// Where lines are kept.
+    /// The data directory.
     pub place: StoreLocation,
     /// What an `ok` survives.
     pub durability: Durability,
-    /// How long lines are kept.
+    /// How long messages are stored.
     pub retention: Retention,
 }
 
 /// The socket of `chat-server admin`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminSocket {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Somebody wants it there: without it the server doesn't start.
+    /// Whether the path was set: then a failure to bind stops the start.
     pub is_wanted: bool,
 }
 
-/// Why settings can't be used: what is wrong, where, and what would be right.
+/// Why settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file can't be read.
     #[error("{path} can't be read")]
     Unreadable {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file is not as a settings file must be.
+    /// The settings file isn't valid.
     #[error("{path}: {problem}")]
     File {
-        /// Which.
+        /// The path.
         path: PathBuf,
         /// What is wrong, and what would be right.
         problem: String,
     },
-    /// An address to listen on.
+    /// An invalid address.
     #[error("\"{address}\" is no address to listen on; write it as 127.0.0.1:5002 or [::]:5002")]
     Address {
-        /// As it was written.
+        /// The address as written.
         address: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A path where an address should be.
+    /// A path in place of an address.
     #[error("\"{path}\" is no address to listen on; --unix takes the path of a Unix socket")]
     PathAsAddress {
-        /// As it was written.
+        /// The path as written.
         path: String,
     },
-    /// Two addresses of which one socket takes the connections.
+    /// Two addresses that one socket would accept connections for.
     #[error(
         "\"{one}\" and \"{other}\" are the same address to listen on, or one is a part of the other; leave one out"
     )]
     SameAddress {
-        /// As it was written.
+        /// The address as written.
         one: String,
-        /// The other one.
+        /// The other address.
         other: String,
     },
-    /// Two sockets in one place.
+    /// Two sockets with one path.
     #[error("{path} can't be both the Unix socket (unix) and the admin socket (admin_socket)")]
     SameSocket {
-        /// Where.
+        /// The path.
         path: PathBuf,
     },
-    /// A number that can't be meant.
+    /// A number out of range.
     #[error("{key} must be from {least} to {most}; leave it out for the usual {usual}")]
     OutOfBounds {
         /// The setting.
         key: String,
-        /// The smallest that can be meant.
+        /// The minimum.
         least: u64,
-        /// The largest that can be meant.
+        /// The maximum.
         most: u64,
-        /// Its default.
+        /// The default.
         usual: u64,
     },
-    /// A channel of which the file says how long its lines are kept.
+    /// An invalid channel name in a retention rule.
     #[error("history.channels.\"{name}\": no channel can have this name; write it as \"#general\"")]
     Channel {
-        /// As it was written.
+        /// The name as written.
         name: String,
     },
-    /// Nowhere to keep anything.
+    /// No data directory.
     #[error(
         "there is no directory for what is kept; give one with --data (a server can also keep nothing: --ephemeral)"
     )]
     NoPlace,
-    /// No door.
+    /// No address and no socket.
     #[error("there is nowhere to listen; give listen an address, or unix a path")]
     NoDoor,
 }
 
 impl Config {
-    /// Puts flags and file together; flags win.
+    /// Combines flags and file; flags win.
     pub fn check(args: &ServerArgs, file: ConfigFile) -> Result<Self, ConfigError> {
         let ConfigFile {
             listen,
@@ -183,7 +183,7 @@ impl Config {
         }
         let name = args.name.clone().or(name);
         let name = name.as_deref().and_then(greeting::name).unwrap_or_else(machine_name);
-        // Other tools work without them, and whatever becomes of names in the network.
+        // Other tools don't need them, and work without name resolution.
         let serves = matches!(args.tool, None | Some(Tool::Check { .. }));
         let motd = match args.motd.clone().or(motd).filter(|_| serves) {
             Some(path) => {
@@ -336,11 +336,11 @@ fn new_channels(on: Vec<file::NewChannel>) -> Vec<ChannelSetting> {
     settings
 }
 
-/// The name of the admin socket in its directory.
+/// The file name of the admin socket.
 pub const ADMIN_SOCKET: &str = "admin.sock";
 
-/// Where nobody wants it elsewhere, it is in the directory that the service manager gives for sockets, else where
-/// everything is kept. A server that keeps nothing has none.
+/// The default path: in the service manager's runtime directory, else in the data directory. An
+/// ephemeral server has no admin socket by default.
 fn admin_socket(wanted: Option<PathBuf>, place: &StoreLocation) -> Option<AdminSocket> {
     if let Some(path) = wanted {
         return Some(AdminSocket { path, is_wanted: true });
@@ -350,7 +350,7 @@ fn admin_socket(wanted: Option<PathBuf>, place: &StoreLocation) -> Option<AdminS
     Some(AdminSocket { path: directory.join(ADMIN_SOCKET), is_wanted: false })
 }
 
-/// A directory that the service manager gives (systemd.exec(5)); of several the first.
+/// A directory passed by the service manager (systemd.exec(5)); the first of several.
 fn given_directory(variable: &str) -> Option<PathBuf> {
     let given = std::env::var_os(variable).filter(|value| !value.is_empty())?;
     std::env::split_paths(&given).next()
@@ -373,7 +373,7 @@ fn place(
         .ok_or(ConfigError::NoPlace)
 }
 
-/// The directory that the service manager gives (systemd.exec(5)), else one in the user's state (XDG Base
+/// The state directory of the service manager (systemd.exec(5)), else of the user (XDG Base
 /// Directory Specification).
 fn state_directory() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -385,12 +385,12 @@ fn state_directory() -> Option<PathBuf> {
     Some(state.join("chat-server"))
 }
 
-/// How long lines are kept; 0 is for ever.
+/// The retention rules; 0 means no limit.
 fn retention(
     history: &file::HistorySection,
     place: &StoreLocation,
 ) -> Result<Retention, ConfigError> {
-    // Memory has an end, and a file's disk is for its owner to watch.
+    // Memory is limited; disk space is the operator's decision.
     let in_memory = *place == StoreLocation::Memory;
     let days = |value, key: &str, usual| -> Result<Option<u32>, ConfigError> {
         let days = bounded(value, key, 0..=MAX_DAYS, usual)?;
@@ -424,13 +424,13 @@ fn retention(
     Ok(Retention { usual, channels })
 }
 
-/// A person's bell has a bit for each channel, so there can't be more.
+/// The ready set has one bit for each channel.
 pub(crate) const MAX_CONVERSATIONS: u64 = 60;
 
-/// A year: what lasts longer isn't meant, and times stay far from overflowing.
+/// A year: a longer time is a mistake, and times stay far from overflow.
 const MAX_SECONDS: u64 = 365 * 24 * 3600;
 const MAX_HOURS: u64 = 100 * 365 * 24;
-/// Lines of each conversation that are kept in memory if nothing else is said.
+/// The default number of messages of each conversation in memory.
 const LINES_IN_MEMORY: u64 = 10_000;
 const MAX_DAYS: u64 = 100 * 365;
 const MAX_COUNT: u64 = 1_000_000_000;

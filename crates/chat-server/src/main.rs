@@ -1,4 +1,4 @@
-//! The chat daemon. See the library for its map.
+//! The chat daemon's main function. The library's documentation lists the modules.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::num::NonZero;
@@ -17,7 +17,7 @@ use chat_server::tools;
 use clap::Parser as _;
 use tokio::runtime::{Builder, Runtime};
 
-/// The system's own takes a tenth longer where many small lines are said (decision 0011).
+/// The system's allocator is a tenth slower with many small messages (decision 0011).
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -55,7 +55,7 @@ fn show(what: &clap::Error) -> ExitCode {
     let printed = what.print().and_then(|()| io::stdout().flush());
     match printed {
         Err(error) if error.kind() != ErrorKind::BrokenPipe && !what.use_stderr() => {
-            // Without an error output the exit code has to do.
+            // Without standard error the exit code is all that remains.
             let _ = writeln!(io::stderr(), "chat-server: the output can't be written: {error}");
             ExitCode::FAILURE
         }
@@ -73,12 +73,12 @@ fn serve(config: Config, file: Option<&Path>) -> anyhow::Result<()> {
     raise_open_files_limit();
     let runtime = runtime().context("can't start the runtime")?;
     runtime.block_on(listen_and_serve(config))?;
-    // Tasks that still wait for a peer that takes nothing are not waited for.
+    // Doesn't wait for tasks whose peers read nothing.
     runtime.shutdown_background();
     Ok(())
 }
 
-/// Where there is one processor, a runtime that never looks for another thread's work costs a little less.
+/// With one processor, a runtime without work stealing costs a little less.
 fn runtime() -> io::Result<Runtime> {
     let processors = std::thread::available_parallelism();
     let mut builder = match processors {
@@ -114,13 +114,13 @@ async fn listen_and_serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A core dump would have the passwords and lines that are in memory. A unit sets this itself, where the system call is
-/// forbidden.
+/// Disables core dumps, which would contain passwords and messages. Under a unit that forbids the
+/// system call, the unit sets the limit itself.
 fn forbid_core_dumps() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if getrlimit(Resource::Core) != none && setrlimit(Resource::Core, none).is_err() {
-        // The log isn't there yet, and the soft limit alone can be lowered always.
+        // The log isn't open yet. Lowering the soft limit always succeeds.
         let _ = setrlimit(
             Resource::Core,
             Rlimit { maximum: getrlimit(Resource::Core).maximum, ..none },
@@ -128,7 +128,8 @@ fn forbid_core_dumps() {
     }
 }
 
-/// A connection is an open file; the usual soft limit of 1024 is for programs that use select(2).
+/// Raises the limit of open files: every connection is one. The usual soft limit of 1024 is for
+/// programs that use select(2).
 fn raise_open_files_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

@@ -1,4 +1,4 @@
-//! What each question on the admin socket does.
+//! What each request on the admin socket does.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::hub::snapshot::admin::{AccountSummary, AdminPage, ChannelSummary, Lis
 use crate::policy;
 use crate::util::clock::{on_the_wall, steady_clock};
 
-/// All lines of the answer, the last one of which tells what became of it.
+/// Executes a request and returns all lines of the reply.
 pub(super) async fn execute(hub: &Arc<Hub>, request: SocketRequest) -> Vec<SocketReply> {
     let now = steady_clock();
     answer(hub, request, now).await.unwrap_or_else(|refusal| vec![refusal.into()])
@@ -253,7 +253,7 @@ async fn decree(
     answer.await.map_err(|_| Refusal::internal())?
 }
 
-/// Does something in a channel, under the server's own name.
+/// Runs a moderation action in a channel under the server's own name.
 async fn act(
     hub: &Arc<Hub>,
     channel: &str,
@@ -284,10 +284,10 @@ async fn act(
     }
 }
 
-/// As whom channels see the shell; nobody can take this name.
+/// The name of the shell in channels, which no client can take.
 const OWN_NAME: &str = "server";
 
-/// Characters of a password that the server makes: 120 random bits.
+/// Length of a generated password: 120 random bits.
 const NEW_PASSWORD_CHARS: usize = 20;
 
 async fn reset_password(
@@ -295,14 +295,14 @@ async fn reset_password(
     name: UserName,
     now: Timestamp,
 ) -> Result<Vec<SocketReply>, Refusal> {
-    // Before a hash is made for nothing.
+    // Checked before the hash is computed.
     hub.registered_account(&name)?;
     let (random, _) = hub.auth.new_token().ok_or_else(Refusal::internal)?;
     let password = random.expose().get(..NEW_PASSWORD_CHARS).ok_or_else(Refusal::internal)?;
     let password = Secret::new(password);
     let (done, hashed) = oneshot::channel();
     let tell = Box::new(move |answer| {
-        // Whoever has gone meanwhile doesn't want to know.
+        // The connection may be closed by now.
         let _ = done.send(answer);
     });
     hub.auth.hash(password.clone(), tell);
@@ -335,14 +335,14 @@ fn listed(rows: impl Iterator<Item = SocketReply>, what: &str) -> Vec<SocketRepl
     rows
 }
 
-/// Rows of one answer, which is made in memory.
+/// Maximum number of rows in a reply, which is built in memory.
 const MAX_ROWS: usize = 1000;
 
 fn asked(part: Option<&str>, limit: Option<usize>) -> ListFilter<'_> {
     ListFilter { part, most: limit.unwrap_or(MAX_ROWS).clamp(1, MAX_ROWS) }
 }
 
-/// The last line tells how to go on if there are more.
+/// A list; the last line has the cursor of the next page.
 fn paged<T>(
     page: &AdminPage<T>,
     row: impl FnMut(&T) -> SocketReply,
@@ -429,7 +429,7 @@ fn user_name(typed: &str) -> Result<UserName, Refusal> {
     UserName::new(bare).map_err(|error| Refusal::bad_name(&error))
 }
 
-/// The reason of what takes no time.
+/// Parses the reason of an action that takes no period.
 fn why(kind: CommandKind, reason: Option<&str>) -> Result<Option<Text>, Refusal> {
     let Some(reason) = reason.and_then(Text::new) else { return Ok(None) };
     refuse_period(kind.spec(), reason.as_str().trim())?;

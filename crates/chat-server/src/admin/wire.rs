@@ -1,9 +1,9 @@
-//! The lines of the admin socket: a question is one JSON object, and so is each line of its answer.
+//! The lines of the admin socket: a request is one JSON object, and so is each line of its reply.
 
 use chat_proto::refusal::{Code, Refusal};
 use serde::{Deserialize, Serialize};
 
-/// What is asked. Names and texts are as they were typed.
+/// A request. Names and texts are as typed.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum SocketRequest {
@@ -28,7 +28,7 @@ pub(crate) enum SocketRequest {
     Channels { part: Option<String>, after: Option<String>, limit: Option<usize> },
 }
 
-/// One line of an answer. Times are as in the chat's JSON form; a `by` that is null sat at the shell.
+/// One line of a reply. Times are as in the chat's JSON format; a `by` of null is the shell.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub(crate) enum SocketReply {
@@ -57,7 +57,7 @@ pub(crate) enum SocketReply {
         time: String,
         by: Option<String>,
         did: String,
-        /// To whom, or what was told.
+        /// The target, or the text of an announcement.
         #[serde(skip_serializing_if = "Option::is_none")]
         whom: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,9 +67,9 @@ pub(crate) enum SocketReply {
     },
     /// A connection.
     User {
-        /// Its number: a later one has a larger number.
+        /// Rises with each connection.
         id: u64,
-        /// Null before there is a name.
+        /// Null without a name.
         name: Option<String>,
         account: Option<String>,
         address: String,
@@ -81,9 +81,9 @@ pub(crate) enum SocketReply {
     Account {
         name: String,
         operator: bool,
-        /// Connections that are signed in to it.
+        /// Number of signed-in connections.
         connections: usize,
-        /// When it was here last, if it isn't here.
+        /// The last departure, if the account isn't online.
         #[serde(skip_serializing_if = "Option::is_none")]
         seen: Option<String>,
     },
@@ -94,12 +94,12 @@ pub(crate) enum SocketReply {
         operators: Vec<String>,
         hidden: bool,
         invite_only: bool,
-        /// At most.
+        /// An upper bound.
         lines: u64,
     },
-    /// The last line, if it is done.
+    /// The last line of a completed request.
     Done {
-        /// Rows before this line, or connections that it concerned.
+        /// Number of rows before this line, or of connections concerned.
         #[serde(skip_serializing_if = "Option::is_none")]
         count: Option<usize>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,14 +108,14 @@ pub(crate) enum SocketReply {
         password: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         until: Option<String>,
-        /// There are more rows: those after this.
+        /// The cursor of the next page, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<String>,
-        /// For people, where the rows don't tell all.
+        /// For people, what the rows don't show.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         text: String,
     },
-    /// The last line, if it is refused; codes are those of the chat.
+    /// The last line of a refused request; codes are those of the chat.
     Refused {
         code: String,
         text: String,
@@ -123,7 +123,7 @@ pub(crate) enum SocketReply {
 }
 
 impl SocketRequest {
-    /// Understands a line.
+    /// Parses a line.
     pub(super) fn read(line: &[u8]) -> Result<Self, Refusal> {
         serde_json::from_slice(line).map_err(|error| {
             let text = format!(
@@ -135,12 +135,12 @@ impl SocketRequest {
 }
 
 impl SocketReply {
-    /// The last line of what needs no more than a sentence.
+    /// The last line of a reply without rows.
     pub(super) fn done(text: String) -> Self {
         Self::Done { count: None, invite: None, password: None, until: None, next: None, text }
     }
 
-    /// The last line after so many rows, or about so many connections.
+    /// The last line with a number of rows or connections.
     pub(super) fn counted(count: usize, text: String) -> Self {
         Self::Done {
             count: Some(count),

@@ -1,4 +1,4 @@
-//! The settings file as it is written.
+//! The settings file as written.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,10 +13,10 @@ use super::{ConfigError, problem};
 use crate::cli::LogFormat;
 use crate::util::input;
 
-/// The largest file: far more than all settings with a comment for each.
+/// Maximum size: far more than all settings with a comment each.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// The file. Everything may be left out.
+/// The settings file. Every setting is optional.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is described in the example config")]
@@ -59,7 +59,7 @@ pub struct AccountsSection {
     pub required: Option<bool>,
 }
 
-/// Who may make an account.
+/// Who may register an account.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "each is described in the example config")]
@@ -78,7 +78,7 @@ pub struct ChannelsSection {
     pub new: Option<Vec<NewChannel>>,
 }
 
-/// A setting that is on in a new channel.
+/// A setting that new channels start with.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each is described in the example config")]
@@ -154,11 +154,11 @@ impl ConfigFile {
         Self::parse(&text).map_err(|problem| ConfigError::File { path: path.to_owned(), problem })
     }
 
-    /// Understands the text of a file.
+    /// Parses the text of a file.
     ///
     /// # Errors
     ///
-    /// What is wrong; for an unknown key also the nearest that is known.
+    /// What is wrong; for an unknown key also the nearest known one.
     pub fn parse(text: &str) -> Result<Self, String> {
         match problem::list_for_table(text) {
             Some(problem) => Err(problem),
@@ -167,7 +167,7 @@ impl ConfigFile {
     }
 }
 
-/// One text stands for a list of one.
+/// Accepts a single text as a list of one.
 fn one_or_more<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<T>>, D::Error> {

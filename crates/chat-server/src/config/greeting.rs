@@ -1,4 +1,4 @@
-//! What the settings say to everybody: the server's name and the message of the day.
+//! The texts of the greeting: the server's name and the message of the day.
 
 use std::io;
 use std::path::Path;
@@ -7,21 +7,21 @@ use chat_proto::text::{Text, clean};
 
 use crate::util::input;
 
-/// The largest message of the day: everybody who connects gets it.
+/// Maximum size of the message of the day, which every client receives.
 const MAX_MOTD_BYTES: u64 = 64 * 1024;
 
-/// The lines of a file, without what could move a cursor.
+/// The lines of a file, without control characters.
 pub(super) fn motd(path: &Path) -> io::Result<Vec<String>> {
     let text = input::read_text(path, MAX_MOTD_BYTES)?;
     Ok(text.lines().map(|line| clean(&without_escapes(line)).into_owned()).collect())
 }
 
-/// The name as it is shown; `None` if nothing of it would show.
+/// The name as displayed; `None` if nothing of it is visible.
 pub(super) fn name(written: &str) -> Option<String> {
     Text::new(&without_escapes(written)).map(|text| text.as_str().to_owned())
 }
 
-/// Takes a terminal's control sequences (ECMA-48) out as a whole: colours, titles, links.
+/// Removes a terminal's control sequences (ECMA-48) as a whole: colours, titles, links.
 fn without_escapes(line: &str) -> String {
     let mut kept = String::with_capacity(line.len());
     let mut rest = line.chars().peekable();

@@ -1,14 +1,14 @@
-//! Where to listen for TCP: what is written, and the addresses that it stands for.
+//! TCP listeners: the addresses as written, and what they resolve to.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use super::ConfigError;
 
-/// One `--listen`, or one of the setting's.
+/// One `--listen`, or one entry of the setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// One address, or all that a name has and nothing else stands for.
+    /// One address, or all addresses of a name that no other entry has.
     pub addresses: Vec<TcpAddress>,
 }
 
@@ -17,12 +17,12 @@ pub struct Listen {
 pub struct TcpAddress {
     /// The address.
     pub address: SocketAddr,
-    /// No IPv4 connections come in here: the same port has a socket of its own for them. Without it, `[::]` takes
-    /// connections of both families, whatever `net.ipv6.bindv6only` says.
+    /// Whether the socket accepts only IPv6, because another one has the port for IPv4. Otherwise
+    /// `[::]` accepts both, whatever `net.ipv6.bindv6only` is set to.
     pub is_only_v6: bool,
 }
 
-/// Resolves all of them, and settles which socket takes what.
+/// Resolves all entries, and decides which socket accepts what.
 pub(super) fn resolve(written: &[String]) -> Result<Vec<Listen>, ConfigError> {
     let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
     for text in written {
@@ -71,7 +71,7 @@ pub(super) fn resolve(written: &[String]) -> Result<Vec<Listen>, ConfigError> {
     Ok(found.collect())
 }
 
-/// Whether one socket would take what the other is to take. Each port 0 is another port.
+/// Whether one socket would accept connections for the other. Each port 0 is another port.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let is_wildcard = |address: SocketAddr| address.ip().is_unspecified();
     one.port() == other.port()
@@ -80,7 +80,7 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
         && (one == other || is_wildcard(one) || is_wildcard(other))
 }
 
-/// An IPv4 address that is written as an IPv6 one is itself.
+/// An IPv4 address written as an IPv6 address counts as the IPv4 address.
 fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip if ip != address.ip() => SocketAddr::new(ip, address.port()),
@@ -98,7 +98,7 @@ fn look_up(text: &str) -> Result<Vec<SocketAddr>, ConfigError> {
         let port: u16 = port.parse().map_err(|_| {
             io::Error::new(ErrorKind::InvalidInput, "its port is no number up to 65535")
         })?;
-        // An interface's name can stand in brackets with its address: [fe80::1%eth0]:5002.
+        // An interface may stand in brackets with its address: [fe80::1%eth0]:5002.
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let found: Vec<_> =
             (bare.unwrap_or(host), port).to_socket_addrs()?.map(canonical).collect();

@@ -1,11 +1,11 @@
-//! What is wrong with a settings file, told with the line, the key and what would be right.
+//! Errors in a settings file: the line, the key, and what would be right.
 
 use std::ops::Range;
 
 use chat_proto::suggest::suggestions;
 use toml::de::{DeTable, Error};
 
-/// A value is shown up to here.
+/// Maximum length of a displayed value.
 const MAX_SHOWN_CHARS: usize = 40;
 
 /// What a table must be.
@@ -13,7 +13,7 @@ const A_TABLE: &str = "a table, whose settings stand below its name in brackets"
 
 const TABLES: [&str; 4] = ["history", "accounts", "channels", "limits"];
 
-/// Stands before the key of a list if one of its values is wrong.
+/// Marks the key of a list if one of its values is wrong.
 const LISTED: &str = "a value of ";
 
 pub(super) fn describe(text: &str, error: &Error) -> String {
@@ -36,7 +36,8 @@ pub(super) fn describe(text: &str, error: &Error) -> String {
     format!("line {line}: {told}")
 }
 
-/// What is wrong if a list stands where a table must be: serde takes its values for those of the table, in order.
+/// The error if a list stands in place of a table. serde would take its values as those of the
+/// table, in order.
 pub(super) fn list_for_table(text: &str) -> Option<String> {
     let file = DeTable::parse(text).ok()?;
     let (key, span) = TABLES.iter().find_map(|key| {
@@ -48,8 +49,8 @@ pub(super) fn list_for_table(text: &str) -> Option<String> {
     Some(format!("line {line}: {key} must be {A_TABLE}, and is {value}"))
 }
 
-/// The unknown key out of serde's message, which names it and then those that it would know, each in
-/// backticks; and the nearest of those.
+/// The unknown key in serde's message, which names it and then the known ones, each in backticks;
+/// and the nearest of those.
 fn unknown_key(message: &str) -> Option<(&str, Option<&str>)> {
     let mut quoted = in_backticks(message);
     let unknown = message.starts_with("unknown field").then(|| quoted.next()).flatten()?;
@@ -67,7 +68,7 @@ fn wrong_value(text: &str, table: &DeTable<'_>, at: usize, message: &str) -> Str
     format!("{key} must be {wanted}, and is {}", shown(text.get(span).unwrap_or_default()))
 }
 
-/// The key whose value is at a place of the text, and where the value is.
+/// The key whose value is at an offset of the text, and the offset of the value.
 fn find(table: &DeTable<'_>, at: usize) -> Option<(String, Range<usize>)> {
     table.iter().find_map(|(key, value)| {
         let name = key.get_ref();
@@ -88,7 +89,7 @@ fn find(table: &DeTable<'_>, at: usize) -> Option<(String, Range<usize>)> {
     })
 }
 
-/// What would be right, out of serde's message.
+/// What would be right, according to serde's message.
 fn wanted(message: &str) -> String {
     if message.starts_with("unknown variant") {
         let choices: Vec<_> = in_backticks(message).skip(1).map(|c| format!("\"{c}\"")).collect();
@@ -105,14 +106,14 @@ fn wanted(message: &str) -> String {
         Some("a sequence") => "a list in brackets",
         Some(expected) if expected.starts_with("struct ") || expected == "a map" => A_TABLE,
         Some(expected) => expected,
-        // A word of several, which toml itself looks for.
+        // One of several words, which toml suggests itself.
         None if message.starts_with("wanted string") => "a text in double quotes",
         None => message,
     }
     .to_owned()
 }
 
-/// A value as it is written, shortened.
+/// A value as written, shortened.
 fn shown(value: &str) -> String {
     let line = value.lines().next().unwrap_or_default();
     let mut short: String = line.chars().take(MAX_SHOWN_CHARS).collect();
@@ -122,7 +123,7 @@ fn shown(value: &str) -> String {
     short
 }
 
-/// Text that can't be read at all; toml tells why.
+/// Text that isn't TOML; toml describes the error.
 fn no_toml(text: &str, at: usize, message: &str) -> String {
     let begin = text.get(..at).unwrap_or_default().rfind('\n').map_or(0, |end| end + 1);
     let line = text.get(begin..).unwrap_or_default().lines().next().unwrap_or_default();
