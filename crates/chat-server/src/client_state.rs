@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use chat_proto::conversation::Conversation;
 use chat_proto::name::UserName;
 
-use crate::dialect::Dialect;
+use crate::dialect::ClientDialect;
 use crate::hub::client::account::{self, Account};
 use crate::hub::id::{Source, UserId};
 use crate::hub::query::HiddenAuthors;
@@ -15,7 +15,7 @@ pub(crate) struct ClientState {
     pub(crate) name: Option<UserName>,
     /// Whether the name is an account's.
     signed_in: bool,
-    pub(crate) dialect: Dialect,
+    pub(crate) dialect: ClientDialect,
     /// Every open conversation, in the order of use; the current one is last.
     joined: Vec<JoinedConversation>,
     ignored: Option<Box<Ignored>>,
@@ -66,7 +66,7 @@ impl ClientState {
         Self {
             name: None,
             signed_in: false,
-            dialect: Dialect::default(),
+            dialect: ClientDialect::default(),
             joined: Vec::new(),
             ignored: None,
             cold: None,

@@ -12,11 +12,11 @@ use crate::hub::client::ClientKind;
 
 /// The dialect of one connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Dialect {
+pub(crate) struct ClientDialect {
     format: Format,
 }
 
-impl Dialect {
+impl ClientDialect {
     /// Chat lines in the given format.
     pub(crate) fn chat(format: Format) -> Self {
         Self { format }

@@ -521,7 +521,7 @@ fn refused(re: &'static str, refusal: Refusal) -> ParsedLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Dialect;
+    use crate::dialect::ClientDialect;
     use crate::hub::limits::Limits;
     use crate::util::clock::steady_clock;
     use chat_proto::format::Format;
@@ -552,9 +552,9 @@ mod tests {
         session.cold = None;
         assert!(session.has_silent_acks_only());
 
-        session.state.dialect = Dialect::chat(Format::Json);
+        session.state.dialect = ClientDialect::chat(Format::Json);
         assert!(!session.has_silent_acks_only(), "the ok is shown");
-        session.state.dialect = Dialect::default();
+        session.state.dialect = ClientDialect::default();
         let asked = parse("/info");
         session.parked = Some(Box::new((asked, steady_clock())));
         assert!(!session.has_silent_acks_only(), "a command waits");

@@ -17,7 +17,7 @@ use super::account::PendingEntry;
 use super::{PendingReply, Session};
 use crate::client_state::JoinedConversation;
 use crate::commands::{Effect, connection::help};
-use crate::dialect::Dialect;
+use crate::dialect::ClientDialect;
 use crate::hub::admin::command::Issuer;
 use crate::hub::apply::{LeavePosition, Membership, NewMessage};
 use crate::hub::channel::Channel;
@@ -162,7 +162,7 @@ impl Session {
                 return Ok(());
             }
             Effect::Format(format) => {
-                self.state.dialect = Dialect::chat(format);
+                self.state.dialect = ClientDialect::chat(format);
                 self.client.set_kind(self.state.dialect.client_kind());
                 OkReply::Format { format }
             }
