@@ -6,7 +6,15 @@ use clap::ValueEnum;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
-use crate::subject::floor;
+/// Greeting of the bare loop.
+pub(crate) const FLOOR_GREETING: &str = "* floor";
+
+/// With a channel's name after it, the only line that the bare loop doesn't pass on: its sender is in
+/// that channel from then on. It arrives alone.
+pub(crate) const FLOOR_ENTER: &str = "/enter ";
+
+/// The bare loop's answer to it.
+pub(crate) const FLOOR_ENTERED: &str = "* entered";
 
 /// How one talks to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -57,7 +65,7 @@ impl Dialect {
                 answer: b" 001 ",
             },
             Self::Floor => {
-                SignInRequest { lines: String::new(), answer: floor::GREETING.as_bytes() }
+                SignInRequest { lines: String::new(), answer: FLOOR_GREETING.as_bytes() }
             }
         }
     }
@@ -88,8 +96,8 @@ impl Dialect {
             Self::Irc => SignInRequest { lines: format!("JOIN #{room}\r\n"), answer: b" 366 " },
             Self::Floor if room == HALL => SignInRequest { lines: String::new(), answer: b"" },
             Self::Floor => SignInRequest {
-                lines: format!("{}{room}\n", floor::ENTER),
-                answer: floor::ENTERED.as_bytes(),
+                lines: format!("{}{room}\n", FLOOR_ENTER),
+                answer: FLOOR_ENTERED.as_bytes(),
             },
         }
     }

@@ -11,16 +11,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
+use crate::dialect::{FLOOR_ENTER, FLOOR_ENTERED, FLOOR_GREETING};
+
 const LISTENER: Token = Token(usize::MAX);
-
-/// Told to whoever connects, so that it knows that it is heard and hears.
-pub(crate) const GREETING: &str = "* floor";
-
-/// With the name of a room after it, the one line that isn't passed on: who sends it is there from now on. It comes alone.
-pub(crate) const ENTER: &str = "/enter ";
-
-/// Its answer.
-pub(crate) const ENTERED: &str = "* entered";
 
 /// The room that has no name.
 const HALL: usize = 0;
@@ -111,7 +104,7 @@ impl FloorServer {
     fn welcome(&mut self, id: usize, stream: TcpStream) {
         let mut guest =
             FloorClient { stream, room: HALL, unwritten: Vec::new(), carry: Vec::new() };
-        guest.tell(GREETING);
+        guest.tell(FLOOR_GREETING);
         match self.guests.get_mut(id) {
             Some(place) => *place = Some(guest),
             None => self.guests.push(Some(guest)),
@@ -138,7 +131,7 @@ impl FloorServer {
                     self.rooms.push(FloorChannel::default());
                 }
                 self.rooms[guest.room].people.push(id);
-                guest.tell(ENTERED);
+                guest.tell(FLOOR_ENTERED);
             }
             FloorInput::End => {
                 leave(room, id);
@@ -239,7 +232,7 @@ impl FloorClient {
                 Ok(0) => return FloorInput::End,
                 Ok(some) => {
                     let read = &buffer[..some];
-                    if let Some(name) = read.strip_prefix(ENTER.as_bytes()) {
+                    if let Some(name) = read.strip_prefix(FLOOR_ENTER.as_bytes()) {
                         return FloorInput::Enter(name.to_vec());
                     }
                     match memchr::memrchr(b'\n', read) {
