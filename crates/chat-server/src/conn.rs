@@ -133,10 +133,10 @@ pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
     stream: S,
     peer: PeerInfo,
     hub: Arc<Hub>,
-    connection_config: Arc<ConnectionConfig>,
+    config: Arc<ConnectionConfig>,
     permit: T,
 ) -> impl Future<Output = ()> {
-    let mut connection = Connection::new(stream, peer, hub, connection_config);
+    let mut connection = Connection::new(stream, peer, hub, config);
     async move {
         tracing::debug!(address = connection.session.address(), "connected");
         let talk = AssertUnwindSafe(connection.run()).catch_unwind();
@@ -158,7 +158,7 @@ pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
 struct Connection<S> {
     stream: S,
     session: Session,
-    connection_config: Arc<ConnectionConfig>,
+    config: Arc<ConnectionConfig>,
     codec: LineCodec,
     telnet: Telnet,
     sniffer: Sniffer,
@@ -184,12 +184,7 @@ struct Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    fn new(
-        stream: S,
-        peer: PeerInfo,
-        hub: Arc<Hub>,
-        connection_config: Arc<ConnectionConfig>,
-    ) -> Self {
+    fn new(stream: S, peer: PeerInfo, hub: Arc<Hub>, config: Arc<ConnectionConfig>) -> Self {
         let now = Instant::now();
         Self {
             stream,
@@ -200,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             foreign: None,
             throttle: Throttle::new(now),
             credit: ShareCredit::default(),
-            deadlines: Deadlines::new(now + connection_config.name_deadline),
+            deadlines: Deadlines::new(now + config.name_deadline),
             input: BytesMut::new(),
             interrupted: false,
             line_ended: false,
@@ -208,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             input_ended: false,
             loss: None,
             out: buffer::take(),
-            connection_config,
+            config,
         }
     }
 
@@ -223,7 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.session.depart(steady_clock());
         let mut linger = LINGER;
-        let mut write_deadline = self.connection_config.write_deadline;
+        let mut write_deadline = self.config.write_deadline;
         match end {
             End::Lost(_) => return,
             End::Foreign => {}
@@ -346,7 +341,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.session.is_named() {
             self.deadlines.named();
         } else if self.session.farewell().is_none() {
-            self.deadlines.name_within(self.connection_config.name_deadline);
+            self.deadlines.name_within(self.config.name_deadline);
         }
     }
 
@@ -448,7 +443,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ///
     /// When the line may run, or when to check again.
     fn may_go(&mut self, now: Instant, moment: Timestamp) -> Result<(), Instant> {
-        let Some(rate) = self.connection_config.throttle else { return Ok(()) };
+        let Some(rate) = self.config.throttle else { return Ok(()) };
         self.throttle.may_go(rate, now)?;
         let Some(lacking) = self.credit.lacks() else { return Ok(()) };
         let amount = match self.session.take_share(lacking, moment) {
@@ -470,7 +465,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Charges a cost in bytes to the rates.
     fn charge(&mut self, cost: u32, now: Instant) {
-        if let Some(rate) = self.connection_config.throttle {
+        if let Some(rate) = self.config.throttle {
             self.throttle.charge(rate, cost, now);
             self.credit.used(cost);
         }
@@ -586,20 +581,15 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let hub = Hub::in_memory(Limits::small());
-        let connection_config = ConnectionConfig {
+        let config = ConnectionConfig {
             throttle: None,
             name_deadline: LINGER,
             write_deadline: LINGER,
             drain_rate: 0,
         };
         let (ours, _theirs) = tokio::io::duplex(64);
-        let task = serve::<DuplexStream, ()>(
-            ours,
-            PeerInfo::local("a test"),
-            hub,
-            Arc::new(connection_config),
-            (),
-        );
+        let task =
+            serve::<DuplexStream, ()>(ours, PeerInfo::local("a test"), hub, Arc::new(config), ());
         for (what, size, most) in [
             // Includes 16 bytes for the address's share and the cost of a list: 1.6 MB for 100,000
             // connections.

@@ -120,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Sets the write deadlines of output that waits.
     fn output_waits(&mut self) {
-        let ConnectionConfig { write_deadline, drain_rate, .. } = *self.connection_config;
+        let ConnectionConfig { write_deadline, drain_rate, .. } = *self.config;
         let now = Instant::now();
         self.deadlines.write_by(now + write_deadline);
         if self.session.farewell().is_some() {

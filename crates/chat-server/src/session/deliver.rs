@@ -92,7 +92,7 @@ impl Session {
                     }
                 }
                 Some(InboxItem::Notification(number, note)) => {
-                    self.on_notification(number, note, out)
+                    self.on_notification(number, note, out);
                 }
                 None => return true,
             }

@@ -1,12 +1,14 @@
 //! Executes the effects of commands through the hub.
 
+mod membership;
+mod message;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use chat_proto::conversation::Conversation;
-use chat_proto::event::{Away, CloseReason, OkReply, Sentence};
-use chat_proto::id::MessageId;
+use chat_proto::event::{Away, CloseReason, OkReply};
 use chat_proto::name::{ChannelName, UserName};
 use chat_proto::refusal::Refusal;
 use chat_proto::setting::ChannelSetting;
@@ -19,14 +21,13 @@ use crate::client_state::JoinedConversation;
 use crate::commands::{Effect, connection::help};
 use crate::dialect::ClientDialect;
 use crate::hub::admin::command::Issuer;
-use crate::hub::apply::{LeavePosition, Membership, NewMessage};
+use crate::hub::apply::NewMessage;
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::{AccessContext, ModAction, ModActionKind};
 use crate::hub::client::throttle::ThrottledOp;
-use crate::hub::id::{Source, UserId};
+use crate::hub::id::UserId;
 use crate::hub::limits::Limits;
 use crate::hub::proposal::AccountUpdate;
-use crate::hub::snapshot::Contact;
 use crate::policy;
 
 type Re = Cow<'static, str>;
@@ -254,181 +255,6 @@ impl Session {
         Ok(OkReply::Welcomed { name })
     }
 
-    fn create(
-        &mut self,
-        name: &ChannelName,
-        topic: Option<Text>,
-        now: Timestamp,
-        out: &mut BytesMut,
-    ) -> Result<(OkReply, MessageId, Option<AccountUpdate>), Refusal> {
-        let slot = self.inbox.free_slot();
-        let membership = self.hub.create(&self.client, name, topic.clone(), slot, now)?;
-        if self.inbox.channel(name).is_some() {
-            // A dropped channel of the same name, whose end isn't delivered yet.
-            self.finish_ended_channel(name, out);
-        }
-        let last = membership.last_line;
-        self.join(membership, slot);
-        let update = self.account_entry(name, last, now);
-        Ok((OkReply::Created { channel: name.clone(), topic, last }, last, update))
-    }
-
-    fn enter(
-        &mut self,
-        name: &ChannelName,
-        after: Option<MessageId>,
-        re: Re,
-        now: Timestamp,
-        out: &mut BytesMut,
-    ) -> Result<(), Refusal> {
-        if let Some(after) = after {
-            let channel = self.hub.channel_for(&self.client, name, now)?;
-            let name = self.name()?;
-            let may = policy::channel::may_enter;
-            channel.ask_to_show(&self.client, now, name.as_str(), &mut None, may)?;
-            let last = channel.last_line();
-            if after > last {
-                let place = Conversation::Channel(channel.name.clone());
-                return Err(Refusal::no_such_line(&place, after, last));
-            }
-        }
-        if let Some(channel) = self.inbox.channel(name).cloned() {
-            let role = channel.role(&self.client);
-            if role.member {
-                let (members, topic) = (channel.count(), channel.topic());
-                let channel = channel.name.clone();
-                self.state.make_current(joined_channel(channel.clone()));
-                let operator = role.operator;
-                let last = self.inbox.last_line(&channel).unwrap_or_default();
-                let done =
-                    OkReply::Current { channel: channel.clone(), members, topic, operator, last };
-                // Messages after `last` are delivered live.
-                let after = after.unwrap_or(last).min(last);
-                self.replay_on_entry(re, done, channel, Some(after), last, out);
-                return Ok(());
-            }
-            self.finish_ended_channel(name, out);
-        }
-        let slot = self.inbox.free_slot();
-        let membership = self.hub.enter(
-            &self.client,
-            self.name()?,
-            name,
-            slot,
-            now,
-            policy::channel::may_enter,
-        )?;
-        let Membership { members, operator, last_line: last, floor, .. } = membership;
-        let (channel, topic) = (membership.channel.name.clone(), membership.topic.clone());
-        self.join(membership, slot);
-        let done = OkReply::Entered { channel: channel.clone(), members, topic, operator, last };
-        // An ephemeral channel has no history.
-        let after = if floor >= last { Some(last) } else { after };
-        if let Some(update) = self.account_entry(&channel, last, now) {
-            return self.store_entry(
-                re,
-                PendingEntry { done, channel, after, last, kick: None },
-                update,
-                now,
-            );
-        }
-        self.replay_on_entry(re, done, channel, after, last, out);
-        Ok(())
-    }
-
-    /// The update that records the account's entry into a channel, with the read marker.
-    fn account_entry(
-        &self,
-        channel: &ChannelName,
-        read: MessageId,
-        now: Timestamp,
-    ) -> Option<AccountUpdate> {
-        let account = self.client.signed_in()?;
-        let now = self.hub.record_entry(&account, channel, read, now);
-        self.hub.notify_other_devices(&account, &self.client, channel, None);
-        let (user_id, channel) = (account.user_id, channel.clone());
-        Some(AccountUpdate::Enter { user_id, channel, read, now })
-    }
-
-    /// Finishes a channel that this client was removed from. The event is queued already and is
-    /// delivered before anything else.
-    fn finish_ended_channel(&mut self, name: &ChannelName, out: &mut BytesMut) {
-        self.deliver(out.len() + FULL_RING, out);
-        if self.inbox.unsubscribe(name).is_some() {
-            self.state.leave(&Conversation::Channel(name.clone()));
-        }
-    }
-
-    pub(super) fn join(&mut self, membership: Membership, slot: u32) {
-        self.state.make_current(joined_channel(membership.channel.name.clone()));
-        self.inbox.subscribe(membership, slot);
-    }
-
-    fn leave(
-        &mut self,
-        conversation: Conversation,
-        reason: Option<Text>,
-        now: Timestamp,
-        out: &mut BytesMut,
-    ) -> Result<(OkReply, Option<AccountUpdate>), Refusal> {
-        let mut update = None;
-        if let Conversation::Channel(name) = &conversation {
-            let channel = self.inbox.channel(name).cloned();
-            let channel = channel.ok_or_else(|| Refusal::not_in_channel(name))?;
-            let reason = reason.filter(|reason| self.may_say_in(&channel, reason, now));
-            let told = reason.clone();
-            let left = self.hub.leave(&self.client, self.name()?, &channel, told, now);
-            let Some(LeavePosition { number, last_line }) = left else {
-                self.finish_ended_channel(name, out);
-                return Err(Refusal::not_in_channel(name));
-            };
-            self.unsubscribe(name, number, last_line, out);
-            if let Some(account) = self.client.signed_in() {
-                update = channel.left_by(&account);
-                let name = &channel.name;
-                self.hub.notify_other_devices(&account, &self.client, name, reason.as_ref());
-            }
-        }
-        self.state.leave(&conversation);
-        Ok((OkReply::Left { conversation, current: self.state.current().cloned() }, update))
-    }
-
-    /// Opens a private chat and makes it current. The other user isn't notified of a chat that is
-    /// open already.
-    fn open_private(
-        &mut self,
-        user: &UserName,
-        now: Timestamp,
-    ) -> Result<(UserId, UserName), Refusal> {
-        let whom = self.hub.contact(user)?;
-        let (name, user_id) = (whom.name(user), whom.user_id());
-        let conversation = Conversation::Private(name.clone());
-        let already =
-            self.state.find_joined(&conversation).is_some_and(|at| at.with == Some(user_id));
-        if !already {
-            self.may_write_first(&whom, &name, now)?;
-            if let Contact::Online(client) = &whom {
-                self.hub.throttle(&self.client, ThrottledOp::OpenPrivate, now)?;
-                self.hub.open_private(&self.client, &self.name()?, client, &name)?;
-            }
-        }
-        self.state.make_current(JoinedConversation { conversation, with: Some(user_id) });
-        Ok((user_id, name))
-    }
-
-    /// A user who knows another only from a channel in which they are banned or muted can't open a
-    /// private chat.
-    fn may_write_first(
-        &self,
-        whom: &Contact,
-        name: &UserName,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let own = self.inbox.channels();
-        let from = self.hub.restricted_acquaintance(&self.client, whom, own, now);
-        policy::user::may_write_first(name, from)
-    }
-
     /// Whether a text could be sent to a channel.
     fn may_say_in(&self, channel: &Channel, words: &Text, now: Timestamp) -> bool {
         let may = |access: &AccessContext<'_>| policy::channel::may_say(access, words).is_ok();
@@ -465,113 +291,8 @@ impl Session {
             channel.ask_to_show(&self.client, now, name.as_str(), &mut None, may)
         })
     }
-
-    /// An invitation reaches a user like a private message, so the same rule applies.
-    fn may_invite(&self, action: &ModAction, now: Timestamp) -> Result<(), Refusal> {
-        let ModActionKind::Invite(target) = &action.kind else { return Ok(()) };
-        match self.hub.contact(&target.user) {
-            Ok(whom) => self.may_write_first(&whom, &target.name(), now),
-            // The action itself refuses an unknown user.
-            Err(_) => Ok(()),
-        }
-    }
-
-    /// Why a message to a channel is refused that the client isn't in.
-    fn refusal_outside(&self, name: &ChannelName, now: Timestamp) -> Refusal {
-        let channel = self.hub.channel_for(&self.client, name, now);
-        let may = channel
-            .and_then(|channel| channel.ask(&self.client, now, policy::channel::may_take_part));
-        may.err().unwrap_or_else(|| Refusal::not_in_channel(name))
-    }
-
-    /// A message without a recipient waits until no replies are due.
-    fn no_addressee_waits(&self, no_addressee: Option<&Refusal>) -> Result<(), Refusal> {
-        match no_addressee {
-            Some(refusal) if !self.pending.is_empty() => Err(refusal.clone()),
-            _ => Ok(()),
-        }
-    }
-
-    fn say(
-        &mut self,
-        to: JoinedConversation,
-        mut words: NewMessage,
-        re: Re,
-        opened: Option<UserName>,
-    ) -> Result<(), Refusal> {
-        let from = self.name()?;
-        let bytes = u16::try_from(words.text.as_str().len()).unwrap_or(u16::MAX);
-        self.hub.throttle_storage(&self.client, bytes, words.time)?;
-        let mut notice = None;
-        // Taken before the recipients are looked up.
-        words.correlation_id = self.hub.now_number();
-        let no_addressee;
-        let correlation_id = match to.conversation {
-            Conversation::Channel(name) => {
-                let channel = match self.inbox.channel(&name) {
-                    Some(channel) => Ok(Arc::clone(channel)),
-                    None => Err(self.refusal_outside(&name, words.time)),
-                };
-                no_addressee = channel.as_ref().err().cloned();
-                self.no_addressee_waits(no_addressee.as_ref())?;
-                self.hub.say(&self.client, from, &name, channel, words)?
-            }
-            Conversation::Private(user) => {
-                let whom = match to.with {
-                    Some(with) => self.hub.contact_with(with, &user),
-                    None => self.hub.contact(&user),
-                };
-                let mut called = user;
-                if let Ok(whom) = &whom {
-                    called = whom.name(&called);
-                    let user_id = whom.user_id();
-                    // The rename may not be delivered yet.
-                    self.state
-                        .renamed(Source { id: self.client.id, user_id, was: user_id }, &called);
-                    notice = absence(whom, &called);
-                }
-                let whom = whom.and_then(|whom| {
-                    self.may_write_first(&whom, &called, words.time)?;
-                    Ok(whom)
-                });
-                no_addressee = whom.as_ref().err().cloned();
-                self.no_addressee_waits(no_addressee.as_ref())?;
-                self.hub.say_privately(&self.client, from, whom, called, words)?
-            }
-        };
-        if no_addressee.is_some() {
-            self.cold.get_or_insert_default().no_addressee = Some(correlation_id);
-        }
-        if self.pending.is_empty() {
-            // Usually there is one.
-            self.pending.reserve_exact(1);
-        }
-        self.pending_bytes += u32::from(bytes);
-        self.pending.push_back(PendingReply::Submitted {
-            re,
-            correlation_id,
-            bytes,
-            opened,
-            notice,
-        });
-        Ok(())
-    }
-}
-
-/// The notice to an author whose recipient is away or offline.
-fn absence(whom: &Contact, called: &UserName) -> Option<Sentence> {
-    match whom {
-        Contact::Online(client) => client.away().map(|Away { reason }| {
-            let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-            Sentence::new(format!("{called} is away{because}"))
-        }),
-        Contact::Offline(_) => Some(Sentence::not_here(called)),
-    }
 }
 
 pub(super) fn joined_channel(name: ChannelName) -> JoinedConversation {
     JoinedConversation { conversation: Conversation::Channel(name), with: None }
 }
-
-/// More than the events in a ring and in one client's notifications.
-const FULL_RING: usize = 16 * 1024 * 1024;

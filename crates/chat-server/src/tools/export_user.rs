@@ -125,7 +125,7 @@ fn about(
                 )?;
             }
             Some(ExportedConversation::With(with)) => {
-                write(out, &UserExportRow::Chat { with, read })?
+                write(out, &UserExportRow::Chat { with, read })?;
             }
             None => {}
         }
