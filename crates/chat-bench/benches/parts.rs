@@ -1,5 +1,5 @@
-//! The parts that a line passes through, each alone: cut off the stream, read as a command, made into bytes, stored,
-//! handed to everybody in a room.
+//! The parts that a line passes through, each alone: cut off the stream, read as a command, made
+//! into bytes, stored, handed to everybody in a room.
 
 #![allow(
     clippy::unwrap_used,

@@ -30,8 +30,8 @@ pub(crate) enum Dialect {
     Floor,
 }
 
-/// The room of a scenario that has one only. At the bare loop everybody is in it from the beginning, and stays somebody
-/// who has never said anything, of whom the least is to be done.
+/// The room of a scenario that has one only. At the bare loop everybody is in it from the
+/// beginning, and stays somebody who has never said anything, of whom the least is to be done.
 pub(crate) const HALL: &str = "hall";
 
 /// Lines to be sent, and what the line holds that answers the last of them.

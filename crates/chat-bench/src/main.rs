@@ -1,7 +1,9 @@
-//! Load for chat-server and its peers: each figure that is published can be measured again with one command.
+//! Load for chat-server and its peers: each figure that is published can be measured again with one
+//! command.
 //!
-//! It never measures what it does itself: one thread, one loop, one write for all that a person has to say and
-//! one read for all that there is, lines counted by a single byte. Tables tell how busy it was.
+//! It never measures what it does itself: one thread, one loop, one write for all that a person has
+//! to say and one read for all that there is, lines counted by a single byte. Tables tell how busy
+//! it was.
 //!
 //! * [`scenario`]: what is measured, one file each.
 //! * [`plan`]: with which sizes.

@@ -41,7 +41,8 @@ pub(crate) enum Measure {
     Descriptors,
     /// Of a core, with nothing to do, in percent.
     IdleCpu,
-    /// The processor time of the load against that which passed, in percent. Near 100 the load is what was measured.
+    /// The processor time of the load against that which passed, in percent. Near 100 the load is
+    /// what was measured.
     LoadBusy,
     /// The processor time of the server against that which passed, in percent.
     ServerBusy,

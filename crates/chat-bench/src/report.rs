@@ -1,5 +1,5 @@
-//! Everything of everybody: each scenario with each server that can do it, several times, as JSON and as a page
-//! with tables and plots.
+//! Everything of everybody: each scenario with each server that can do it, several times, as JSON
+//! and as a page with tables and plots.
 //!
 //! * [`summary`]: many outcomes of the same thing, put together.
 //! * [`table`]: tables in Markdown.
@@ -34,8 +34,8 @@ use crate::subject::SubjectKind;
 /// All scenarios with all servers that are installed, written as a page with tables and plots
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct BenchReport {
-    /// The page; plots are drawn into the folder of its name beside it [default: docs/benchmarks.md; with
-    /// --quick and --smoke report.md where the data is]
+    /// The page; plots are drawn into the folder of its name beside it [default:
+    /// docs/benchmarks.md; with --quick and --smoke report.md where the data is]
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
     /// How often everything is measured [default: 3; once with --quick and --smoke]

@@ -1,6 +1,8 @@
-//! What doesn't fit a machine's sockets, in one process: sessions of the real server at pipes instead of sockets.
+//! What doesn't fit a machine's sockets, in one process: sessions of the real server at pipes
+//! instead of sockets.
 //!
-//! No system call is in the way, so it tells what the server itself costs, and which of its locks gives way first.
+//! No system call is in the way, so it tells what the server itself costs, and which of its locks
+//! gives way first.
 //!
 //! * [`million`]: very many sessions: memory of each, and a line to a very large room.
 //! * [`contention`]: the same work on more and more threads.

@@ -1,7 +1,7 @@
 //! The time in a line's text, by which whoever reads it knows how long it was under way.
 
-/// Begins a stamp, and occurs nowhere else in what a server sends once people have settled in: so lines are
-/// counted by this byte alone.
+/// Begins a stamp, and occurs nowhere else in what a server sends once people have settled in: so
+/// lines are counted by this byte alone.
 pub(crate) const MARK: u8 = b'^';
 
 /// Digits of the time.

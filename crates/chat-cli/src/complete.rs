@@ -77,7 +77,8 @@ fn beginning_with<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Vec<S
     followed(words.filter(|own| own.starts_with(&begin)).map(ToOwned::to_owned).collect(), " ")
 }
 
-/// The names, and behind them `one`, if it is begun: else it would stand among them for those who never type it.
+/// The names, and behind them `one`, if it is begun: else it would stand among them for those who
+/// never type it.
 fn with_word(one: &str, names: Vec<String>, word: &str) -> Vec<String> {
     let mut found = followed(names, " ");
     if !word.is_empty() {
@@ -86,8 +87,8 @@ fn with_word(one: &str, names: Vec<String>, word: &str) -> Vec<String> {
     found
 }
 
-/// What a setting may be set to, as its row has it: `10s or off`. What only stands for something else, as in
-/// `+word`, is left out.
+/// What a setting may be set to, as its row has it: `10s or off`. What only stands for something
+/// else, as in `+word`, is left out.
 fn values(setting: &str) -> impl Iterator<Item = &'static str> {
     let row = SETTINGS.iter().find(|(name, ..)| name.eq_ignore_ascii_case(setting));
     let values = row.map_or("", |(_, values, _)| *values);

@@ -16,8 +16,8 @@ use crate::tokens::{must_be_private, text_of};
 /// The variable that may hold a token.
 const VARIABLE: &str = "CHAT_TOKEN";
 
-/// What was given, the best first: a token costs the server nothing, a password is hashed slowly. The error is for a
-/// person to read.
+/// What was given, the best first: a token costs the server nothing, a password is hashed slowly.
+/// The error is for a person to read.
 pub(crate) fn given(args: &ClientArgs) -> Result<Vec<SignInCredential>, String> {
     let mut given = Vec::new();
     if let Some(path) = &args.token_file {
@@ -50,7 +50,8 @@ fn first_line(what: &str, path: &Path) -> Result<Secret, String> {
     }
 }
 
-/// Never waits for the other end of a named pipe; one that was inherited, as in `--token-file <(command)`, has it.
+/// Never waits for the other end of a named pipe; one that was inherited, as in `--token-file
+/// <(command)`, has it.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = File::options().read(true).custom_flags(flags).open(path)?;

@@ -19,7 +19,8 @@ pub(crate) enum UserInput {
     Line(String),
     /// A line without its passwords, and those for the time that the server asks.
     Asked(String, Vec<Secret>),
-    /// A person has begun to type, or wants something completed, as [`Prompt::wants_beginning`] asks to be told.
+    /// A person has begun to type, or wants something completed, as [`Prompt::wants_beginning`]
+    /// asks to be told.
     ///
     /// [`Prompt::wants_beginning`]: crate::outbox::Prompt::wants_beginning
     Begun,

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::session::MAX_OUTBOX;
 
-/// Places for lines. The editor takes one for each line it gives away, so that a line for which there is none
-/// stays in the editor.
+/// Places for lines. The editor takes one for each line it gives away, so that a line for which
+/// there is none stays in the editor.
 #[derive(Debug, Default)]
 pub(crate) struct LinePermits {
     taken: AtomicUsize,

@@ -3,7 +3,8 @@
 //! In reading order:
 //!
 //! - `args`, `address`: what it was started for; `exit`: how it ended;
-//! - `identity`, `credentials`: who one is, and what proves it; `tokens`: what of that is kept on disk;
+//! - `identity`, `credentials`: who one is, and what proves it; `tokens`: what of that is kept on
+//!   disk;
 //! - `run`: the loop over the socket, the input, deadlines and signals;
 //! - `link`: the connection, as two queues of lines;
 //! - `session`: the state machine, which does no IO and reads no clock;
@@ -12,7 +13,8 @@
 //! - `tell`, `show`, `sought`: what is shown of it, in words and as a line of text;
 //! - `outbox`: what waits to be written, and what happens when it can't be;
 //! - `plain`, `input`: lines out and in, for pipes;
-//! - `terminal`: the line editor; `room`: what keeps a line in it; `complete`, `known`: what Tab offers.
+//! - `terminal`: the line editor; `room`: what keeps a line in it; `complete`, `known`: what Tab
+//!   offers.
 //!
 //! It never waits for a terminal while the server speaks, and nothing that the server sends can
 //! move a terminal's cursor.

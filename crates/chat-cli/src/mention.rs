@@ -15,8 +15,8 @@ pub(crate) fn first(text: &str, name: &str) -> Option<Range<usize>> {
     word_at(text, name, false)
 }
 
-/// Where the word stands first in the text, in any case: by itself, or if `beginning` also as the beginning
-/// of another.
+/// Where the word stands first in the text, in any case: by itself, or if `beginning` also as the
+/// beginning of another.
 pub(crate) fn word_at(text: &str, name: &str, beginning: bool) -> Option<Range<usize>> {
     if name.is_empty() {
         return None;

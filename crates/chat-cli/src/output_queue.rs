@@ -43,13 +43,14 @@ pub(crate) struct Prompt {
     pub(crate) ready: bool,
     /// Whether it is to be told once somebody begins to type.
     pub(crate) wants_beginning: bool,
-    /// What was said elsewhere since one was there; the conversation in which something was said last comes last.
-    pub(crate) unread: Vec<UnreadCount>,
+    /// What was said elsewhere since one was there; the conversation in which something was said
+    /// last comes last.
+    pub(crate) unread: Vec<UnreadMarker>,
 }
 
 /// Lines of a conversation that isn't the current one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct UnreadCount {
+pub(crate) struct UnreadMarker {
     /// `#general` or `@bob`.
     pub(crate) place: String,
     pub(crate) count: u64,

@@ -1,4 +1,5 @@
-//! What the client takes from the protocol crate: the tables of commands and settings, cleaning of text, and how times are told.
+//! What the client takes from the protocol crate: the tables of commands and settings, cleaning of
+//! text, and how times are told.
 
 pub(crate) use chat_proto::command_table::EVERYWHERE;
 pub(crate) use chat_proto::command_table::{COMMANDS, CommandKind, CommandSpec};

@@ -14,7 +14,7 @@ use chat_proto::limits::MAX_HISTORY_LINES;
 use crate::input_line::command;
 use crate::mention::same_name;
 use crate::proto::HumanDuration;
-use crate::server_event::{CurrentChange, JsonRow, OkAnswer, ServerEvent, UserRow, WhoisDetails};
+use crate::server_event::{CurrentChange, JsonRow, OkAnswer, ServerEvent, UserEntry, WhoisDetails};
 use crate::show::{DisplayItem, Tone};
 use moderation::{ModerationRenderer, and_banned};
 use server_moderation::ServerModerationRenderer;
@@ -26,7 +26,7 @@ const MAX_ROWS: usize = 5_000;
 /// list is headed by their number.
 #[derive(Debug, Default)]
 pub(crate) struct Renderer {
-    people: Vec<UserRow>,
+    people: Vec<UserEntry>,
     channels: Vec<String>,
     runner: ModerationRenderer,
     governor: ServerModerationRenderer,
@@ -120,8 +120,8 @@ impl Renderer {
                 }
                 return None;
             }
-            ServerEvent::User(UserRow { more: Some(more), .. }) => whois(line, more)?,
-            ServerEvent::User(UserRow { name, seen: Some(seen), away, reason, .. }) => {
+            ServerEvent::User(UserEntry { more: Some(more), .. }) => whois(line, more)?,
+            ServerEvent::User(UserEntry { name, seen: Some(seen), away, reason, .. }) => {
                 let away =
                     if *away { format!(", away{}", aside(reason.as_ref())) } else { String::new() };
                 let seen = seen.strftime("%Y-%m-%d %H:%M:%S");
@@ -342,7 +342,7 @@ fn listed_channels(part: &str, count: Option<u64>, rows: Vec<String>) -> Vec<Dis
     std::iter::once(head).chain(rows).map(DisplayItem::told).collect()
 }
 
-fn listed_people(count: Option<u64>, people: &[UserRow], marks: bool) -> String {
+fn listed_people(count: Option<u64>, people: &[UserEntry], marks: bool) -> String {
     let count = count.unwrap_or(people.len() as u64);
     match people.first().and_then(|person| person.channel.as_deref()) {
         Some(channel) => format!("{count} in {channel}: {}", names(people, marks)),
@@ -350,8 +350,8 @@ fn listed_people(count: Option<u64>, people: &[UserRow], marks: bool) -> String 
     }
 }
 
-fn names(people: &[UserRow], marks: bool) -> String {
-    let marked = |person: &UserRow| match (person.operator && marks, person.away && marks) {
+fn names(people: &[UserEntry], marks: bool) -> String {
+    let marked = |person: &UserEntry| match (person.operator && marks, person.away && marks) {
         (true, true) => format!("{} (operator, away)", person.name),
         (true, false) => format!("{} (operator)", person.name),
         (false, true) => format!("{} (away)", person.name),
@@ -361,7 +361,7 @@ fn names(people: &[UserRow], marks: bool) -> String {
 }
 
 fn whois(line: &ServerEvent, more: &WhoisDetails) -> Option<DisplayItem> {
-    let ServerEvent::User(UserRow { name, away, reason, .. }) = line else { return None };
+    let ServerEvent::User(UserEntry { name, away, reason, .. }) = line else { return None };
     let account = match &more.account {
         Some(_) => "with an account",
         None => "without an account",

@@ -102,7 +102,7 @@ pub(crate) enum ServerEvent {
         members: u64,
         topic: Option<String>,
     },
-    User(UserRow),
+    User(UserEntry),
     Info(JsonRow),
     Password,
     SignedOut {
@@ -157,7 +157,7 @@ pub(crate) enum CurrentChange {
 
 /// One row of `/users`, or the answer to `/whois`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct UserRow {
+pub(crate) struct UserEntry {
     pub(crate) name: String,
     pub(crate) channel: Option<String>,
     pub(crate) operator: bool,
@@ -241,7 +241,7 @@ impl JsonRow {
         }
     }
 
-    fn person(&self) -> UserRow {
+    fn person(&self) -> UserEntry {
         let more = self.has("online").then(|| WhoisDetails {
             account: self.text("account"),
             channels: self.texts("channels"),
@@ -249,7 +249,7 @@ impl JsonRow {
             online_secs: self.number("online").unwrap_or(0),
             address: self.text("address"),
         });
-        UserRow {
+        UserEntry {
             name: self.must("name"),
             channel: self.text("channel"),
             operator: self.flag("operator").unwrap_or(false),

@@ -1,10 +1,12 @@
 //! The state machine of the client: what comes in, what is to be done. No IO, no clock.
 //!
-//! Every line for the server goes through [`ClientSession::ask`] and waits in `pending` until its `ok` or
-//! `error` has come; answers come in the order of the questions, so the first one waiting is meant.
+//! Every line for the server goes through [`ClientSession::ask`] and waits in `pending` until its
+//! `ok` or `error` has come; answers come in the order of the questions, so the first one waiting
+//! is meant.
 //!
-//! What the person types waits in `outbox` for its turn: each line is said exactly once, in order, through
-//! lost connections. What others say is shown once: `conversations` knows how far each conversation was read.
+//! What the person types waits in `outbox` for its turn: each line is said exactly once, in order,
+//! through lost connections. What others say is shown once: `conversations` knows how far each
+//! conversation was read.
 
 mod account;
 mod answers;
@@ -32,7 +34,7 @@ use crate::identity::{Identity, SignInCredential};
 use crate::input::{InvalidLine, InvalidReason};
 use crate::input_line::InputLine;
 use crate::mention::same_name;
-use crate::output_queue::UnreadCount;
+use crate::output_queue::UnreadMarker;
 use crate::proto::{Secret, clean};
 use crate::render::Renderer;
 use crate::server_event::ServerEvent;
@@ -210,8 +212,8 @@ pub(crate) struct ClientSession {
     input_ended: bool,
     contact: ServerContact,
     farewell: Option<String>,
-    /// An operator of the server has ended the connection, or it is refused for good: it isn't made again, and the
-    /// client ends so.
+    /// An operator of the server has ended the connection, or it is refused for good: it isn't made
+    /// again, and the client ends so.
     ends_with: Option<Exit>,
     failures: u32,
     name_tries: u32,
@@ -297,7 +299,7 @@ impl ClientSession {
     }
 
     /// What was said elsewhere than in the current conversation.
-    pub(crate) fn unread(&self) -> &[UnreadCount] {
+    pub(crate) fn unread(&self) -> &[UnreadMarker] {
         self.conversations.unread()
     }
 

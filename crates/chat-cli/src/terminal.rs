@@ -221,8 +221,8 @@ impl EditorThread {
         Ok(())
     }
 
-    /// Somebody types: what Tab may need is found out while they do. If there is no room to tell it just now, the
-    /// next key will do.
+    /// Somebody types: what Tab may need is found out while they do. If there is no room to tell it
+    /// just now, the next key will do.
     fn tell_beginning(&mut self) {
         if self.prompt.wants_beginning {
             self.prompt.wants_beginning = self.wiring.input.try_send(UserInput::Begun).is_err();

@@ -1,7 +1,8 @@
 //! Tokens on disk, so that who has signed in once is signed in at the next start.
 //!
-//! One file for each server and account, in a folder that only its owner may look into. Files are replaced
-//! whole, so there is never half of one; what others may read is not used, since it may be theirs.
+//! One file for each server and account, in a folder that only its owner may look into. Files are
+//! replaced whole, so there is never half of one; what others may read is not used, since it may be
+//! theirs.
 
 mod label;
 
@@ -67,8 +68,8 @@ impl TokenStore {
         }
     }
 
-    /// The account and the token in a file; `None` if it is of something else, as one that somebody has put there
-    /// may be.
+    /// The account and the token in a file; `None` if it is of something else, as one that somebody
+    /// has put there may be.
     fn read(&self, text: &Secret) -> Option<(String, Secret)> {
         let value: Value = serde_json::from_str(text.expose()).ok()?;
         let field = |name: &str| value.get(name).and_then(Value::as_str);
@@ -95,8 +96,8 @@ impl TokenStore {
         })
     }
 
-    /// Removes what is kept for the account; with a token only if it is that one, since another client may have
-    /// kept a newer one by now. The error is for a person to read.
+    /// Removes what is kept for the account; with a token only if it is that one, since another
+    /// client may have kept a newer one by now. The error is for a person to read.
     pub(crate) fn forget(&self, account: &str, only: Option<&Secret>) -> Result<(), String> {
         let Some(path) = self.path(account) else { return Ok(()) };
         if let Some(token) = only
@@ -112,11 +113,12 @@ impl TokenStore {
         }
     }
 
-    /// What is kept for this server: accounts with their tokens, and what can't be used. The latter is for a
-    /// person to read.
+    /// What is kept for this server: accounts with their tokens, and what can't be used. The latter
+    /// is for a person to read.
     pub(crate) fn all(&self) -> Vec<Result<(String, Secret), String>> {
         let Some(folder) = &self.folder else { return Vec::new() };
-        // Without a folder nothing is kept; one that can't be read is told when something is to be kept.
+        // Without a folder nothing is kept; one that can't be read is told when something is to be
+        // kept.
         let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut names: Vec<_> = names.filter(|name| may_be_of(name, &self.server)).collect();
@@ -146,7 +148,8 @@ fn folder_in(state: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
     Some(state.or_else(|| Some(home?.join(".local/state")))?.join("chat-cli"))
 }
 
-/// The text of a file that only its owner may read; `None` if there is none. The error is for a person to read.
+/// The text of a file that only its owner may read; `None` if there is none. The error is for a
+/// person to read.
 pub(crate) fn read_private(path: &Path) -> Result<Option<Secret>, String> {
     let told = |error: io::Error| format!("{}: {error}", path.display());
     // A link leads to what somebody else may have chosen; and nothing waits for a pipe's other end.
@@ -174,7 +177,8 @@ pub(crate) fn text_of(file: impl io::Read) -> io::Result<Secret> {
     Ok(Secret::new(&text))
 }
 
-/// Whether nobody else may read the file, or could have written it. The error is for a person to read.
+/// Whether nobody else may read the file, or could have written it. The error is for a person to
+/// read.
 pub(crate) fn must_be_private(path: &Path, file: &File) -> Result<(), String> {
     let shown = path.display();
     let meta = file.metadata().map_err(|error| format!("{shown}: {error}"))?;

@@ -35,8 +35,8 @@ pub enum MaskMatch {
 }
 
 impl ServerBanMask {
-    /// Reads a name, with or without its `@`, an address, a net, or a pattern, as it was typed. Reads also what its
-    /// `Display` writes.
+    /// Reads a name, with or without its `@`, an address, a net, or a pattern, as it was typed.
+    /// Reads also what its `Display` writes.
     pub fn read(typed: &str) -> Result<Self, Refusal> {
         if typed.contains('*') {
             let pattern = NamePattern::new(typed.strip_prefix('@').unwrap_or(typed));
@@ -103,8 +103,8 @@ impl fmt::Display for ServerBanMask {
 }
 
 impl NamePattern {
-    /// Checks a pattern as it was typed; `None` unless it has a `*`, besides it what a name may have, a letter or
-    /// digit at least, and no more characters than a name.
+    /// Checks a pattern as it was typed; `None` unless it has a `*`, besides it what a name may
+    /// have, a letter or digit at least, and no more characters than a name.
     pub fn new(typed: &str) -> Option<Self> {
         let rest: String = typed.chars().filter(|c| *c != '*').collect();
         let fits = typed.len() > rest.len() && typed.chars().count() <= MAX_USER_NAME_CHARS;
@@ -113,8 +113,9 @@ impl NamePattern {
         is_one.then(|| Self { typed: typed.to_lowercase().into(), folded: folded(typed).into() })
     }
 
-    /// Whether a name is so, as [`folded`] makes both. It takes a time that grows with the length of the name alone, since each
-    /// part is looked for behind the one before, and none is looked for again.
+    /// Whether a name is so, as [`folded`] makes both. It takes a time that grows with the length
+    /// of the name alone, since each part is looked for behind the one before, and none is looked
+    /// for again.
     pub fn is_like(&self, name: &UserName) -> bool {
         let name = folded(name.as_str());
         let Some((first, rest)) = self.folded.split_once('*') else { return *self.folded == *name };

@@ -59,7 +59,8 @@ pub enum Command {
     Me(Text),
     /// About oneself.
     Info,
-    /// Who is in the named channel, in the current one, or online; those that come after a name in the list.
+    /// Who is in the named channel, in the current one, or online; those that come after a name in
+    /// the list.
     Users(Option<ChannelName>, Option<UserName>),
     /// About one person.
     Whois(UserName),
@@ -137,7 +138,8 @@ pub enum Command {
 const AFTER_SIGN: &str = "after:";
 
 impl Command {
-    /// Whether it says a line and does nothing else, so that it can be asked for again when it was refused.
+    /// Whether it says a line and does nothing else, so that it can be asked for again when it was
+    /// refused.
     pub fn says(&self) -> bool {
         matches!(
             self,

@@ -81,7 +81,8 @@ pub struct CommandSpec {
     pub for_operators: bool,
     /// Whether it is only for operators of the server.
     pub for_server_operators: bool,
-    /// What follows `everywhere`, if operators of the server may use it for the whole server; else nothing.
+    /// What follows `everywhere`, if operators of the server may use it for the whole server; else
+    /// nothing.
     pub everywhere: &'static str,
     /// Whether it is in the short menu of the main page.
     pub on_main_page: bool,

@@ -20,8 +20,8 @@ pub fn encode(event: &Event, format: Format, out: &mut BytesMut) {
     }
 }
 
-/// About how many bytes the line of `event` has in `format`: that of something said in a conversation of a short name is no
-/// longer, unless its text is escaped.
+/// About how many bytes the line of `event` has in `format`: that of something said in a
+/// conversation of a short name is no longer, unless its text is escaped.
 pub fn estimated_len(event: &Event, format: Format) -> usize {
     let text = match event {
         Event::Message { text, .. } | Event::Private { text, .. } => text.as_str().len(),

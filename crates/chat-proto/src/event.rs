@@ -168,8 +168,8 @@ pub enum Event {
         time: Timestamp,
         reason: Option<Text>,
     },
-    /// Another device of the receiver's account has left a channel, and so has this one; `current` is the conversation
-    /// that is current from now on.
+    /// Another device of the receiver's account has left a channel, and so has this one; `current`
+    /// is the conversation that is current from now on.
     YouLeft {
         channel: ChannelName,
         user: UserName,
@@ -261,8 +261,8 @@ pub enum Event {
         reason: Option<Text>,
         current: Option<Conversation>,
     },
-    /// The line above the rows of `/channels`, perhaps of those with a part in their names; text form
-    /// only.
+    /// The line above the rows of `/channels`, perhaps of those with a part in their names; text
+    /// form only.
     ChannelsHead {
         count: usize,
         part: Option<Text>,
@@ -317,8 +317,8 @@ pub enum Event {
     Whois(Box<WhoisInfo>),
     /// Oneself, for `/info`.
     Info(Box<SelfInfo>),
-    /// An account whose person isn't here, for `/whois`: when they were here last, and what they said
-    /// about being away.
+    /// An account whose person isn't here, for `/whois`: when they were here last, and what they
+    /// said about being away.
     LastSeen {
         name: UserName,
         seen: Timestamp,
@@ -342,27 +342,29 @@ pub enum Event {
         operator: bool,
         last: MessageId,
     },
-    /// What others said in such a channel after line `after`, the last one that the account was told;
-    /// so many of these lines name the receiver.
+    /// What others said in such a channel after line `after`, the last one that the account was
+    /// told; so many of these lines name the receiver.
     Unread {
         channel: ChannelName,
         count: u64,
         mentions: u64,
         after: MessageId,
     },
-    /// The line above the private lines that came while the receiver's account wasn't here; the newest
-    /// `told` of them follow.
+    /// The line above the private lines that came while the receiver's account wasn't here; the
+    /// newest `told` of them follow.
     UnreadPrivate {
         count: u64,
         told: u64,
     },
-    /// An operator of the server, or with `None` somebody at its shell, tells something to everybody.
+    /// An operator of the server, or with `None` somebody at its shell, tells something to
+    /// everybody.
     Announcement {
         from: Option<UserName>,
         text: Text,
         time: Timestamp,
     },
-    /// The receiver's connection is ended by an operator of the server, or with `None` from its shell.
+    /// The receiver's connection is ended by an operator of the server, or with `None` from its
+    /// shell.
     Killed {
         by: Option<UserName>,
         reason: Option<Text>,
@@ -440,7 +442,8 @@ pub struct Away {
     pub reason: Option<Text>,
 }
 
-/// A number about the server in the unit that its name tells: lengths of time and sizes as people say them.
+/// A number about the server in the unit that its name tells: lengths of time and sizes as people
+/// say them.
 #[derive(Clone, Copy, Debug)]
 pub struct StatLine<'a>(pub &'a str, pub u64);
 
@@ -477,7 +480,8 @@ pub struct ServerBan {
 /// One number about the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// What it is the number of. That of a length of time ends with `_secs`, that of a size with `_bytes`.
+    /// What it is the number of. That of a length of time ends with `_secs`, that of a size with
+    /// `_bytes`.
     pub name: &'static str,
     /// The number.
     pub value: u64,
@@ -645,7 +649,8 @@ pub enum OkReply {
         invite: InvitationCode,
         until: Timestamp,
     },
-    /// The name is an account, and one is signed in to it; the token signs in again, without its sign.
+    /// The name is an account, and one is signed in to it; the token signs in again, without its
+    /// sign.
     Registered {
         name: UserName,
         token: Secret,

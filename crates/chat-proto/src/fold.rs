@@ -1,8 +1,10 @@
-//! When two texts are the same to a person who types: the one folding of search, mentions, bans and word filters.
+//! When two texts are the same to a person who types: the one folding of search, mentions, bans and
+//! word filters.
 //!
-//! Case, width and accents don't count. Case is folded in full, so `STRASSE` is `straße` and `ΑΘΗΝΑ` is `Αθήνα`; the sigma at
-//! the end of a word is any other one; the dotless `ı` and the dotted `İ` are `i`. Keys of names, which are stored, are stricter:
-//! they keep accents and `ß` ([`UserName::key`](crate::name::UserName::key)).
+//! Case, width and accents don't count. Case is folded in full, so `STRASSE` is `straße` and
+//! `ΑΘΗΝΑ` is `Αθήνα`; the sigma at the end of a word is any other one; the dotless `ı` and the
+//! dotted `İ` are `i`. Keys of names, which are stored, are stricter: they keep accents and `ß`
+//! ([`UserName::key`](crate::name::UserName::key)).
 
 use std::borrow::Cow;
 
@@ -42,14 +44,15 @@ pub(crate) fn with_one_sigma(lowercase: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a mark is on letters of many scripts. Others, as the vowels of Hindi, are letters of their own.
+/// Whether a mark is on letters of many scripts. Others, as the vowels of Hindi, are letters of
+/// their own.
 pub(crate) fn is_accent(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
         | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
 }
 
-/// Whether many leave a mark out when they write: accents, and vowels and points of Arabic and Hebrew. The Cyrillic `й` and
-/// `ї` are letters of their own, and `ё` is written `е`.
+/// Whether many leave a mark out when they write: accents, and vowels and points of Arabic and
+/// Hebrew. The Cyrillic `й` and `ї` are letters of their own, and `ё` is written `е`.
 fn is_left_out(base: char, mark: char) -> bool {
     match mark {
         _ if matches!(base, '\u{400}'..='\u{52F}') => {

@@ -17,9 +17,9 @@
 //! * [`event`]: what the server tells.
 //! * [`encoding`]: every event in each form, text and JSON.
 //!
-//! This crate never opens a socket, starts a task or reads a clock: bytes, names and times come in as
-//! arguments and go out as values. No domain type here is serialisable; the JSON form has its own
-//! structs in its own file.
+//! This crate never opens a socket, starts a task or reads a clock: bytes, names and times come in
+//! as arguments and go out as values. No domain type here is serialisable; the JSON form has its
+//! own structs in its own file.
 
 pub mod ban_mask;
 pub mod command;

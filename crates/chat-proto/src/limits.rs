@@ -5,7 +5,8 @@
 /// Bytes of a line without its ending. A longer line is refused whole, never cut.
 pub const MAX_LINE_BYTES: usize = 4096;
 
-/// Characters of a person's name as shown. Two names and a short line fit on a terminal of 80 columns.
+/// Characters of a person's name as shown. Two names and a short line fit on a terminal of 80
+/// columns.
 pub const MAX_USER_NAME_CHARS: usize = 32;
 
 /// Characters of a channel's name as shown, without its `#`.
@@ -108,7 +109,8 @@ pub const LOGGED_ACTS: u32 = 20;
 /// Characters of one pattern of `/set words`.
 pub const MAX_PATTERN_CHARS: usize = 48;
 
-/// Patterns of `/set words` in one channel; every line that is said there is held against all of them.
+/// Patterns of `/set words` in one channel; every line that is said there is held against all of
+/// them.
 pub const MAX_PATTERNS: usize = 50;
 
 /// How many near names or commands a refusal suggests.

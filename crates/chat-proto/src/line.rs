@@ -1,8 +1,8 @@
 //! Bytes to lines, and nothing more: what a line means is decided elsewhere.
 //!
-//! A line ends with LF, CR LF or CR NUL (telnet's Enter), or with a CR alone where the caller says so. Whatever else
-//! a peer sends, the codec goes on with the next line: a line that is too long or is not UTF-8 is an item like any
-//! other, and decoding never fails.
+//! A line ends with LF, CR LF or CR NUL (telnet's Enter), or with a CR alone where the caller says
+//! so. Whatever else a peer sends, the codec goes on with the next line: a line that is too long or
+//! is not UTF-8 is an item like any other, and decoding never fails.
 
 use std::io;
 
@@ -37,12 +37,13 @@ pub enum LineItem {
 
 /// Cuts a stream of bytes into lines.
 ///
-/// Every byte is looked at once, however the stream is cut into chunks. Between chunks the codec holds
-/// the unfinished line and nothing else: at most one line and its CR, no allocation when there is none.
-/// Empty lines yield nothing. What is given up of the unfinished line is zeroed, since it may be a password.
+/// Every byte is looked at once, however the stream is cut into chunks. Between chunks the codec
+/// holds the unfinished line and nothing else: at most one line and its CR, no allocation when
+/// there is none. Empty lines yield nothing. What is given up of the unfinished line is zeroed,
+/// since it may be a password.
 ///
-/// [`feed`](Self::feed) is for a caller with a buffer of its own; the [`Decoder`] is the same machine
-/// behind Tokio's trait.
+/// [`feed`](Self::feed) is for a caller with a buffer of its own; the [`Decoder`] is the same
+/// machine behind Tokio's trait.
 #[derive(Debug, Default)]
 pub struct LineCodec {
     /// The unfinished line, with its CR if that came last. Owns memory only while it isn't empty.
@@ -92,8 +93,9 @@ impl LineCodec {
         self.cr_before(&[], 0)
     }
 
-    /// The CR at the end of the unfinished line ends it, whatever comes next. For a peer that sends CR alone; an LF or
-    /// NUL that comes next nevertheless belongs to the same ending: see [`LineCodec::after_cr`].
+    /// The CR at the end of the unfinished line ends it, whatever comes next. For a peer that sends
+    /// CR alone; an LF or NUL that comes next nevertheless belongs to the same ending: see
+    /// [`LineCodec::after_cr`].
     pub fn end_at_cr(&mut self) -> Option<LineItem> {
         if self.ends_with_cr() { self.end_line(&[]) } else { None }
     }
@@ -125,8 +127,8 @@ impl LineCodec {
     ///
     /// A line already known to be too long stays so: its characters are no longer there to count.
     pub fn erase_char(&mut self) {
-        // The shortest end that is UTF-8 is the last character. Of bytes that are not UTF-8 one goes,
-        // so that a person can always get back to an empty line.
+        // The shortest end that is UTF-8 is the last character. Of bytes that are not UTF-8 one
+        // goes, so that a person can always get back to an empty line.
         let mut ends = (1..=4).filter_map(|bytes| self.tail.len().checked_sub(bytes));
         let char_start = ends.find(|&at| {
             self.tail.get(at..).is_some_and(|character| str::from_utf8(character).is_ok())

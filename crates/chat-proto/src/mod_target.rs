@@ -20,9 +20,11 @@ pub enum ModTarget {
 }
 
 impl ModTarget {
-    /// Reads an address (`192.0.2.7`) or a net (`10.0.0.0/8`, `2001:db8::/32`); `None` if it is neither.
+    /// Reads an address (`192.0.2.7`) or a net (`10.0.0.0/8`, `2001:db8::/32`); `None` if it is
+    /// neither.
     ///
-    /// Bits behind the prefix don't count, and an IPv4 address in IPv6's clothes is an IPv4 address.
+    /// Bits behind the prefix don't count, and an IPv4 address in IPv6's clothes is an IPv4
+    /// address.
     pub fn net(typed: &str) -> Option<Self> {
         let net = match typed.parse::<IpAddr>() {
             Ok(address) => IpNet::from(address),
@@ -38,8 +40,9 @@ impl ModTarget {
         Some(Self::Net(net.trunc()))
     }
 
-    /// Whether a word that is no net is meant as an address or a net rather than as a name: it has a colon or a slash, or
-    /// only digits with at least three dots among them, and dashes. A name of that shape is typed with its `@`.
+    /// Whether a word that is no net is meant as an address or a net rather than as a name: it has
+    /// a colon or a slash, or only digits with at least three dots among them, and dashes. A name
+    /// of that shape is typed with its `@`.
     pub fn is_meant_as_net(typed: &str) -> bool {
         let is_numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-');
         typed.contains([':', '/'])
@@ -51,7 +54,8 @@ impl ModTarget {
         name.contains('.') && name.chars().all(|c| c.is_ascii_digit() || c == '.')
     }
 
-    /// The addresses that it stands for. One IPv6 address stands for its /64, which one client is assumed to own.
+    /// The addresses that it stands for. One IPv6 address stands for its /64, which one client is
+    /// assumed to own.
     pub fn addresses(&self) -> Option<IpNet> {
         match self {
             Self::User(_) => None,

@@ -1,11 +1,11 @@
 //! Names of people and channels: checked once, trusted from then on.
 //!
-//! A name has three faces. The *shown* form keeps the letters as they were typed (in Unicode's NFC).
-//! The *key* is the same without regard to case; two names are equal when their keys are, and a person
-//! is found by it. The *looks* are what a reader may take the name for, so that a registry which gives
-//! every look to one owner only has no two names that can be mistaken for each other; see
-//! [`UserName::skeletons`]. The *loose looks* are the same for names that differ at a second glance only; new names are
-//! compared by them: see [`UserName::loose_skeletons`].
+//! A name has three faces. The *shown* form keeps the letters as they were typed (in Unicode's
+//! NFC). The *key* is the same without regard to case; two names are equal when their keys are, and
+//! a person is found by it. The *looks* are what a reader may take the name for, so that a registry
+//! which gives every look to one owner only has no two names that can be mistaken for each other;
+//! see [`UserName::skeletons`]. The *loose looks* are the same for names that differ at a second
+//! glance only; new names are compared by them: see [`UserName::loose_skeletons`].
 
 mod error;
 mod reserved;
@@ -43,7 +43,8 @@ impl UserName {
         Ok(Self(name))
     }
 
-    /// The name under which the server itself acts, at its shell, or one that is stored: it may be a reserved one.
+    /// The name under which the server itself acts, at its shell, or one that is stored: it may be
+    /// a reserved one.
     pub fn stored(raw: &str) -> Result<Self, NameError> {
         Name::new(raw, MAX_USER_NAME_CHARS).map(Self)
     }
@@ -55,26 +56,27 @@ impl UserName {
 
     /// The name without regard to case: the same for all ways to type it.
     ///
-    /// It is made for comparing and may be longer than a name, so keep the shown form to read it back.
+    /// It is made for comparing and may be longer than a name, so keep the shown form to read it
+    /// back.
     pub fn key(&self) -> &str {
         self.0.key()
     }
 
     /// What a reader may take this name for, in one or two spellings.
     ///
-    /// They are the look-alike forms (UTS #39 skeletons, without regard to case) of the key and of the
-    /// shown name, which differ because `I` resembles `l` where `i` doesn't. Two names that share a
-    /// look, such as `b0b` and `bob`, or `aI` and `al`, must not be in use by two people at once.
-    /// Looks are for claiming a name; to find somebody by a typed name, use the key.
+    /// They are the look-alike forms (UTS #39 skeletons, without regard to case) of the key and of
+    /// the shown name, which differ because `I` resembles `l` where `i` doesn't. Two names that
+    /// share a look, such as `b0b` and `bob`, or `aI` and `al`, must not be in use by two people at
+    /// once. Looks are for claiming a name; to find somebody by a typed name, use the key.
     pub fn skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.0.skeletons()
     }
 
-    /// The looks with `1`, `l` and `i` as one, and without `.`, `_` and `-` at the end: `vict1m`, `vlctim` and `victim.` are
-    /// like `victim`.
+    /// The looks with `1`, `l` and `i` as one, and without `.`, `_` and `-` at the end: `vict1m`,
+    /// `vlctim` and `victim.` are like `victim`.
     ///
-    /// They are for a new name beside those that are taken or [reserved](Self::resembles_reserved). Stored names may
-    /// share one, since earlier versions didn't compare them.
+    /// They are for a new name beside those that are taken or [reserved](Self::resembles_reserved).
+    /// Stored names may share one, since earlier versions didn't compare them.
     pub fn loose_skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.0.loose_skeletons()
     }
@@ -84,8 +86,8 @@ impl UserName {
         self.skeletons().any(|look| other.skeletons().any(|other| other == look))
     }
 
-    /// Whether a reader may take this name for a reserved one at the first glance. It isn't refused by
-    /// [`new`](Self::new), since stored names may be so.
+    /// Whether a reader may take this name for a reserved one at the first glance. It isn't refused
+    /// by [`new`](Self::new), since stored names may be so.
     pub fn resembles_reserved(&self) -> bool {
         let bare = self.as_str().trim_end_matches(['.', '_', '-']);
         let is_reserved =
@@ -93,8 +95,8 @@ impl UserName {
         is_reserved || self.loose_skeletons().any(|look| reserved::is_loosely_reserved(&look))
     }
 
-    /// The looks, and that of the name as [`folded`] makes it: a ban of one name is one of every name that shares one of
-    /// these.
+    /// The looks, and that of the name as [`folded`] makes it: a ban of one name is one of every
+    /// name that shares one of these.
     pub fn ban_skeletons(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let key = self.key();
         let folded = (!key.is_ascii()).then(|| folded(key)).filter(|folded| *folded != key);
@@ -169,8 +171,8 @@ struct Name {
     shown_len: usize,
 }
 
-/// NFC makes one character of at most this many (Greek with three marks). What is longer by more than
-/// this cannot become a proper name and isn't worth looking at.
+/// NFC makes one character of at most this many (Greek with three marks). What is longer by more
+/// than this cannot become a proper name and isn't worth looking at.
 const MAX_CHARS_COMPOSED: usize = 4;
 
 impl Name {
@@ -249,8 +251,8 @@ impl Name {
 
 /// Letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
 ///
-/// Marks belong to their letters. What PRECIS allows beyond that in the right company (joiners, middle
-/// dots) is invisible or no letter, and is refused here.
+/// Marks belong to their letters. What PRECIS allows beyond that in the right company (joiners,
+/// middle dots) is invisible or no letter, and is refused here.
 fn check_chars(name: &str) -> Result<(), NameError> {
     let first = name.chars().next().ok_or(NameError::Empty)?;
     if !first.is_alphanumeric() || is_combining_mark(first) {

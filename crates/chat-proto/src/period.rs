@@ -65,13 +65,14 @@ impl Period {
         Self::new(number.parse::<u64>().ok()?.checked_mul(secs)?)
     }
 
-    /// Whether a word is meant as a period where one may stand: a number, with a sign or a point before it or without.
+    /// Whether a word is meant as a period where one may stand: a number, with a sign or a point
+    /// before it or without.
     pub fn is_meant(word: &str) -> bool {
         word.trim_start_matches(is_sign).starts_with(char::is_numeric)
     }
 
-    /// Whether a word has the shape of a period: a number and a unit, with a sign before it or without, such as `1.5h` or
-    /// `5min`.
+    /// Whether a word has the shape of a period: a number and a unit, with a sign before it or
+    /// without, such as `1.5h` or `5min`.
     pub fn is_like(word: &str) -> bool {
         let number = word.trim_start_matches(is_sign);
         let unit = number.trim_start_matches(is_in_number);

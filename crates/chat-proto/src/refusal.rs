@@ -620,7 +620,8 @@ impl Refusal {
         Self::new(Code::NotAllowed, text)
     }
 
-    /// A channel of this name isn't one's own, but there is a private chat with somebody called like it.
+    /// A channel of this name isn't one's own, but there is a private chat with somebody called
+    /// like it.
     pub fn leave_whom(channel: &ChannelName, user: &UserName) -> Self {
         Self::new(
             Code::NotInChannel,
@@ -628,7 +629,8 @@ impl Refusal {
         )
     }
 
-    /// The person with whom a private chat was has left, and perhaps somebody else has the name now.
+    /// The person with whom a private chat was has left, and perhaps somebody else has the name
+    /// now.
     pub fn gone_from_chat(user: &UserName, somebody_else: bool) -> Self {
         let text = if somebody_else {
             format!(

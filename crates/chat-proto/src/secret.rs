@@ -20,8 +20,9 @@ const MOST_BY_NFC: usize = 3;
 
 /// A password or a token. Its memory is zeroed when it is dropped, and its `Debug` tells nothing.
 ///
-/// Zeroed is only what this type holds; those that hold a line zero theirs. Comparing two of them takes a time
-/// that depends on both, so whoever checks a secret of somebody's compares hashes instead.
+/// Zeroed is only what this type holds; those that hold a line zero theirs. Comparing two of them
+/// takes a time that depends on both, so whoever checks a secret of somebody's compares hashes
+/// instead.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
@@ -31,8 +32,8 @@ impl Secret {
         Self(Zeroizing::new(text.to_owned()))
     }
 
-    /// A password as somebody typed it, the same from every keyboard: it is [`clean`], without blanks
-    /// around it, each blank in it is a space, and its letters are in Unicode's NFC, as the
+    /// A password as somebody typed it, the same from every keyboard: it is [`clean`], without
+    /// blanks around it, each blank in it is a space, and its letters are in Unicode's NFC, as the
     /// `OpaqueString` of RFC 8265 has it. `None` if nothing is left.
     pub fn typed(raw: &str) -> Option<Self> {
         let cleaned = match clean(raw) {
@@ -77,7 +78,8 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// What was typed: a token if it begins with [`TOKEN_SIGN`], else a password; `None` if it is blank.
+    /// What was typed: a token if it begins with [`TOKEN_SIGN`], else a password; `None` if it is
+    /// blank.
     pub fn typed(raw: &str) -> Option<Self> {
         let secret = Secret::typed(raw)?;
         Some(match without_sign(secret.expose(), TOKEN_SIGN) {

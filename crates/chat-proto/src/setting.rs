@@ -123,8 +123,8 @@ impl fmt::Display for ChannelSetting {
 pub struct WordPattern(Box<str>);
 
 impl WordPattern {
-    /// Checks a pattern as it was typed; `None` unless it is one word with a letter or digit in it, and no
-    /// longer than [`MAX_PATTERN_CHARS`].
+    /// Checks a pattern as it was typed; `None` unless it is one word with a letter or digit in it,
+    /// and no longer than [`MAX_PATTERN_CHARS`].
     pub fn new(typed: &str) -> Option<Self> {
         let is_word = typed.contains(char::is_alphanumeric)
             && !typed.contains(char::is_whitespace)

@@ -8,12 +8,13 @@ use unicode_security::skeleton;
 
 use crate::fold::{case_folded, is_accent};
 
-/// A text in one or two spellings to look for words in: without case, without accents and without what isn't seen, each
-/// letter as the one that it looks like (UTS #39), and `0` and `1` within a word as letters.
+/// A text in one or two spellings to look for words in: without case, without accents and without
+/// what isn't seen, each letter as the one that it looks like (UTS #39), and `0` and `1` within a
+/// word as letters.
 ///
-/// The second one is told if it differs: it takes capitals for what they look like, as `I` for `l`. Plain letters are
-/// only what they are: `rn` isn't `m`, so that who refuses a word doesn't refuse another one. It takes a time that
-/// grows with the text's length.
+/// The second one is told if it differs: it takes capitals for what they look like, as `I` for `l`.
+/// Plain letters are only what they are: `rn` isn't `m`, so that who refuses a word doesn't refuse
+/// another one. It takes a time that grows with the text's length.
 pub fn spellings(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let first = spelled(text, false);
     let has_look = |c: char| c == 'I' || !c.is_ascii() && c.is_uppercase();

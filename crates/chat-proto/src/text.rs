@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use unicode_normalization::char::is_combining_mark;
 
-/// Marks (accents, vowel signs) on one letter. Living scripts do with fewer; more of them paint over the lines above
-/// and below.
+/// Marks (accents, vowel signs) on one letter. Living scripts do with fewer; more of them paint
+/// over the lines above and below.
 pub(crate) const MAX_MARKS_IN_A_ROW: usize = 4;
 
 /// Makes TABs spaces and removes what could move a cursor, begin a new line or turn text around.
 ///
-/// That is C0, DEL, C1, the bidirectional embeddings, overrides and isolates, the line and paragraph separators, and
-/// the byte order mark. FF, CR and NEL between other characters separate words, so each becomes a space there.
-/// Of marks in a row, those beyond the fourth are removed. Cleaning what is clean changes nothing and copies nothing.
+/// That is C0, DEL, C1, the bidirectional embeddings, overrides and isolates, the line and
+/// paragraph separators, and the byte order mark. FF, CR and NEL between other characters separate
+/// words, so each becomes a space there. Of marks in a row, those beyond the fourth are removed.
+/// Cleaning what is clean changes nothing and copies nothing.
 pub fn clean(line: &str) -> Cow<'_, str> {
     if is_plain(line) || is_clean(line) {
         return Cow::Borrowed(line);
@@ -34,7 +35,8 @@ pub fn clean(line: &str) -> Cow<'_, str> {
     Cow::Owned(kept.collect())
 }
 
-/// How many marks are in a row after a character; what has no width between them doesn't end the row.
+/// How many marks are in a row after a character; what has no width between them doesn't end the
+/// row.
 fn marks_after(marks: usize, c: char) -> usize {
     match c {
         c if is_mark(c) => marks + 1,
@@ -75,11 +77,13 @@ fn is_removed(c: char) -> bool {
         )
 }
 
-/// Times that a text is looked through for what shows nothing. Once or twice is enough for what people write.
+/// Times that a text is looked through for what shows nothing. Once or twice is enough for what
+/// people write.
 const MOST_PASSES: u32 = 8;
 
-/// Whether a character that shows nothing belongs to what is around it: to an emoji sequence (UTS #51), or as a joiner or a
-/// variation selector to the letters of a script that is written with them.
+/// Whether a character that shows nothing belongs to what is around it: to an emoji sequence (UTS
+/// #51), or as a joiner or a variation selector to the letters of a script that is written with
+/// them.
 fn belongs(c: char, before: Option<char>, after: Option<char>, tags: bool) -> bool {
     let Some(before) = before else { return false };
     match c {
@@ -131,8 +135,8 @@ fn is_emoji_part(c: char) -> bool {
     is_emoji(c) || matches!(c, '\u{FE0F}' | '\u{20E3}' | '\u{E007F}')
 }
 
-/// Whether it is a letter or sign of a script in which joiners make a difference: Arabic, Syriac, N'Ko, the scripts of India and
-/// their neighbours, Mongolian.
+/// Whether it is a letter or sign of a script in which joiners make a difference: Arabic, Syriac,
+/// N'Ko, the scripts of India and their neighbours, Mongolian.
 fn is_of_joined_script(c: char) -> bool {
     let is_in = matches!(
         c,
@@ -148,8 +152,8 @@ fn is_of_joined_script(c: char) -> bool {
     is_in && (c.is_alphanumeric() || is_mark(c)) && !shows_nothing(c)
 }
 
-/// Takes out what shows nothing and belongs to nothing (`Default_Ignorable_Code_Point`): it would hide from readers, and from
-/// word filters, what a text says.
+/// Takes out what shows nothing and belongs to nothing (`Default_Ignorable_Code_Point`): it would
+/// hide from readers, and from word filters, what a text says.
 ///
 /// `None` if there is nothing to take out.
 fn without_hidden(text: &str) -> Option<String> {
@@ -186,9 +190,9 @@ fn may_belong(c: char) -> bool {
     )
 }
 
-/// Whether a character shows nothing by itself: white space, U+2800 (a Braille pattern without dots), U+1D159 (a notehead
-/// without ink), the signs of annotations, and what is `Default_Ignorable_Code_Point` in Unicode 17
-/// (`DerivedCoreProperties.txt`).
+/// Whether a character shows nothing by itself: white space, U+2800 (a Braille pattern without
+/// dots), U+1D159 (a notehead without ink), the signs of annotations, and what is
+/// `Default_Ignorable_Code_Point` in Unicode 17 (`DerivedCoreProperties.txt`).
 fn shows_nothing(c: char) -> bool {
     c.is_whitespace()
         || is_ignorable(c)
@@ -226,8 +230,8 @@ fn is_ignorable(c: char) -> bool {
 pub struct Text(Arc<str>);
 
 impl Text {
-    /// Cleans `raw`, and takes out characters that show nothing and don't belong to an emoji or a letter; `None` if nothing
-    /// is left, or only characters that show nothing.
+    /// Cleans `raw`, and takes out characters that show nothing and don't belong to an emoji or a
+    /// letter; `None` if nothing is left, or only characters that show nothing.
     pub fn new(raw: &str) -> Option<Self> {
         let mut text = clean(raw);
         // What goes may have stood between marks or letters, which are looked at again.

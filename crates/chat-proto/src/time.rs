@@ -33,7 +33,8 @@ impl Timestamp {
         FormattedTime { at: self, pattern: "%Y-%m-%d %H:%M:%S" }
     }
 
-    /// A moment before the year 0 or past 9999 can only come from a broken clock; the nearest bound is shown.
+    /// A moment before the year 0 or past 9999 can only come from a broken clock; the nearest bound
+    /// is shown.
     fn in_bounds(self) -> jiff::Timestamp {
         const YEAR_0: i64 = -62_167_219_200_000;
         let at = jiff::Timestamp::from_millisecond(self.0.max(YEAR_0));
@@ -61,7 +62,8 @@ impl fmt::Display for Rfc3339 {
     }
 }
 
-/// A length of time, in seconds. It is shown in its largest two units that count: `3 min`, `2 h 5 min`.
+/// A length of time, in seconds. It is shown in its largest two units that count: `3 min`, `2 h 5
+/// min`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HumanDuration(pub u64);
 

@@ -1,8 +1,8 @@
 //! Every event in each form, held against files.
 //!
-//! After a change that is meant, `UPDATE=1 cargo test -p chat-proto --test golden` writes the
-//! files anew; the difference then belongs to the change and is read with it. In the text files the
-//! name of a case stands above its line, after a `#`, with which no line of the server's begins; the
+//! After a change that is meant, `UPDATE=1 cargo test -p chat-proto --test golden` writes the files
+//! anew; the difference then belongs to the change and is read with it. In the text files the name
+//! of a case stands above its line, after a `#`, with which no line of the server's begins; the
 //! JSON files are one object, the line itself under the name of its case.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by it")]

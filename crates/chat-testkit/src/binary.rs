@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 /// The path of a program of this workspace, in the profile in which the running test was built.
 ///
-/// Cargo tells such paths only to tests of the program's own package, so it is looked for beside the
-/// test executable (`target/PROFILE/deps/TEST`).
+/// Cargo tells such paths only to tests of the program's own package, so it is looked for beside
+/// the test executable (`target/PROFILE/deps/TEST`).
 pub fn path(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     let profile = test.parent().and_then(Path::parent).expect("it lies in target/PROFILE/deps");

@@ -32,8 +32,8 @@ impl ClientFormat {
 trait TestStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> TestStream for S {}
 
-/// One person at a connection. Whatever it waits for comes before a deadline, or the test fails with
-/// everything seen so far.
+/// One person at a connection. Whatever it waits for comes before a deadline, or the test fails
+/// with everything seen so far.
 pub struct TestClient {
     who: String,
     format: ClientFormat,
@@ -342,8 +342,8 @@ impl TestClient {
         }
     }
 
-    /// In the JSON form the rows up to the answer, and the answer; nothing in the text form, where not
-    /// every line has one.
+    /// In the JSON form the rows up to the answer, and the answer; nothing in the text form, where
+    /// not every line has one.
     pub async fn answer(&mut self) -> Vec<String> {
         if self.format == ClientFormat::Text {
             return Vec::new();

@@ -18,7 +18,8 @@ use crate::client::{ClientFormat, TestClient};
 /// How long anything may take. Only a failing test ever waits so long.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// A stop takes 5 seconds at most by the server's own deadlines; a busy machine may need more for them.
+/// A stop takes 5 seconds at most by the server's own deadlines; a busy machine may need more for
+/// them.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
 /// How the server is to be started.
@@ -160,8 +161,8 @@ impl ServerSetup {
         }
     }
 
-    /// Starts a server that isn't expected to get as far as to listen; returns what it said and how it
-    /// ended.
+    /// Starts a server that isn't expected to get as far as to listen; returns what it said and how
+    /// it ended.
     pub async fn run_to_end(&self) -> (String, ExitStatus) {
         let mut server = self.spawn();
         let status = server.wait_for_exit().await;
@@ -192,7 +193,8 @@ fn gather(stderr: ChildStderr, log: &watch::Sender<CapturedLog>) {
     log.send_modify(|log| log.ended = true);
 }
 
-/// A running server; it is killed when this is dropped, and its log is shown if the test has failed.
+/// A running server; it is killed when this is dropped, and its log is shown if the test has
+/// failed.
 #[derive(Debug)]
 pub struct TestServer {
     child: Child,

@@ -14,8 +14,8 @@ use tokio::io::{DuplexStream, duplex};
 use crate::chopped::Chopped;
 use crate::client::{ClientFormat, TestClient};
 
-/// Longer than any deadline of the server: with a paused clock it passes at once when nothing else can
-/// happen any more.
+/// Longer than any deadline of the server: with a paused clock it passes at once when nothing else
+/// can happen any more.
 const DEADLINE: Duration = Duration::from_hours(24);
 
 /// One hub, and how its connections are treated.

@@ -1,4 +1,5 @@
-//! What the benchmarks share: a text, a line to be stored, one that is told, and a room of people at pipes.
+//! What the benchmarks share: a text, a line to be stored, one that is told, and a room of people
+//! at pipes.
 
 use bytes::BytesMut;
 use chat_proto::event::{Event, MessageStamp};

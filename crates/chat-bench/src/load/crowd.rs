@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{Swarm, Watch};
 use crate::dialect::SignInRequest;
 
-/// Of a crowd, so many look how long lines were under way; the others count only. Enough to see those who are
-/// served first and those who are served last.
+/// Of a crowd, so many look how long lines were under way; the others count only. Enough to see
+/// those who are served first and those who are served last.
 const LOOKERS: usize = 25;
 
 /// Begins `count` things that are awaited, never more than `at_once` at a time, and waits for all.
@@ -28,7 +28,8 @@ pub(crate) fn in_waves(
     swarm.answered()
 }
 
-/// `count` people who have a name: `prefix` and a number from `first` on. Tells by what they are known.
+/// `count` people who have a name: `prefix` and a number from `first` on. Tells by what they are
+/// known.
 pub(crate) fn gather(
     swarm: &mut Swarm,
     prefix: &str,

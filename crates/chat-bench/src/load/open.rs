@@ -1,7 +1,7 @@
 //! So many lines a second, whatever the server does.
 //!
-//! A line's stamp is the time when it was to be said, not when there was time to say it: a server that
-//! falls behind can't make the times shorter by holding up whoever measures them.
+//! A line's stamp is the time when it was to be said, not when there was time to say it: a server
+//! that falls behind can't make the times shorter by holding up whoever measures them.
 
 use std::time::{Duration, Instant};
 

@@ -95,8 +95,8 @@ impl LoadPeer {
         Ok(())
     }
 
-    /// Reads what there is. Readiness is told only once, so it reads until a read isn't full; if the other side
-    /// has `closed`, until the end.
+    /// Reads what there is. Readiness is told only once, so it reads until a read isn't full; if
+    /// the other side has `closed`, until the end.
     pub(super) fn read(
         &mut self,
         id: usize,

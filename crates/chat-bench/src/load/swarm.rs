@@ -126,7 +126,8 @@ impl Swarm {
         Ok(std::mem::replace(&mut self.found.latency, latency()?))
     }
 
-    /// Those that [`react`](Self::react) and found something since this was asked last, and how much.
+    /// Those that [`react`](Self::react) and found something since this was asked last, and how
+    /// much.
     pub(crate) fn take_reactions(&mut self, into: &mut Vec<(usize, u64)>) {
         into.clear();
         into.append(&mut self.found.reactions);
@@ -161,8 +162,8 @@ impl Swarm {
         Ok(id)
     }
 
-    /// Asks something; [`awaited`](Self::awaited) falls when it is answered. What has no answer counts as
-    /// answered.
+    /// Asks something; [`awaited`](Self::awaited) falls when it is answered. What has no answer
+    /// counts as answered.
     pub(crate) fn ask(&mut self, id: usize, ask: &SignInRequest) -> anyhow::Result<()> {
         let peer = self.peer(id)?;
         peer.out().extend_from_slice(ask.lines.as_bytes());
@@ -175,7 +176,8 @@ impl Swarm {
         Ok(())
     }
 
-    /// What this one has to write is appended there; it is written at the next [`turn`](Self::turn).
+    /// What this one has to write is appended there; it is written at the next
+    /// [`turn`](Self::turn).
     pub(crate) fn out(&mut self, id: usize) -> anyhow::Result<&mut Vec<u8>> {
         self.unwritten.push(id);
         Ok(self.peer(id)?.out())
@@ -233,11 +235,12 @@ impl Swarm {
         }
     }
 
-    /// Writes what waits, waits until something happens or the time is over, and reads what came. Tells whether
-    /// something happened.
+    /// Writes what waits, waits until something happens or the time is over, and reads what came.
+    /// Tells whether something happened.
     pub(crate) fn turn(&mut self, at_most: Duration) -> anyhow::Result<bool> {
         self.flush();
-        // `epoll_wait` knows whole milliseconds; for others there is the timer, which costs a call more.
+        // `epoll_wait` knows whole milliseconds; for others there is the timer, which costs a call
+        // more.
         let is_whole = at_most.subsec_nanos().is_multiple_of(1_000_000);
         if !is_whole {
             self.timer.set(at_most)?;
@@ -281,8 +284,8 @@ impl Swarm {
     ///
     /// # Errors
     ///
-    /// If nothing at all happens for half a minute, or all that this swarm does takes more than five; `what` tells
-    /// what was waited for.
+    /// If nothing at all happens for half a minute, or all that this swarm does takes more than
+    /// five; `what` tells what was waited for.
     pub(crate) fn until(
         &mut self,
         what: &str,
@@ -321,8 +324,8 @@ fn latency() -> anyhow::Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(LATENCY.0, LATENCY.1, 3)?)
 }
 
-/// Connections that come from one address of this machine. It has 28,000 ports, and the system looks for a free one ever
-/// longer once half of them are taken.
+/// Connections that come from one address of this machine. It has 28,000 ports, and the system
+/// looks for a free one ever longer once half of them are taken.
 const FROM_ONE: usize = 8000;
 
 /// Begins to connect the one of this number.

@@ -1,6 +1,7 @@
 //! What was meant to be reached, and whether it is.
 //!
-//! Most targets compare with another server of the same run, because times drift from machine to machine.
+//! Most targets compare with another server of the same run, because times drift from machine to
+//! machine.
 
 use super::summary::{Summary, SummaryRow};
 use super::table::number;

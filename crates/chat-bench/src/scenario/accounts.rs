@@ -1,4 +1,5 @@
-//! Accounts as a server would have made them, without the hours that hashing all the passwords would take.
+//! Accounts as a server would have made them, without the hours that hashing all the passwords
+//! would take.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,5 +1,5 @@
-//! How fast lines become durable: from many senders, and from one that waits for each `ok`, beside a bare
-//! commit of the same row.
+//! How fast lines become durable: from many senders, and from one that waits for each `ok`, beside
+//! a bare commit of the same row.
 
 use std::path::Path;
 use std::time::Instant;
@@ -26,8 +26,8 @@ pub(crate) struct Durable {
     pub(crate) singles: usize,
 }
 
-/// Lines that one sender has under way, and how many are sent again whenever so many are answered, so that it
-/// never runs dry.
+/// Lines that one sender has under way, and how many are sent again whenever so many are answered,
+/// so that it never runs dry.
 const WINDOW: u64 = 16;
 const AGAIN: u64 = WINDOW / 4;
 

@@ -1,8 +1,8 @@
-//! A day like any other: rooms of which a few are large and most are small, people in one to twenty of them,
-//! bursts, comings and goings, private lines, and one in a hundred who never reads.
+//! A day like any other: rooms of which a few are large and most are small, people in one to twenty
+//! of them, bursts, comings and goings, private lines, and one in a hundred who never reads.
 //!
-//! Some come and go, some never read, and the rest is what is counted: so it is known how many have to hear each
-//! line, whoever comes or goes meanwhile.
+//! Some come and go, some never read, and the rest is what is counted: so it is known how many have
+//! to hear each line, whoever comes or goes meanwhile.
 
 use std::time::Duration;
 
@@ -198,7 +198,8 @@ fn pick(dice: &mut BenchRng, some: &[usize]) -> Option<usize> {
     some.get(usize::try_from(dice.below(some.len() as u64)).ok()?).copied()
 }
 
-/// One of `count`, the first by far the most often: about as often as the inverse of its place (Zipf's law).
+/// One of `count`, the first by far the most often: about as often as the inverse of its place
+/// (Zipf's law).
 fn zipf(dice: &mut BenchRng, count: usize) -> usize {
     // The logarithm of the place is spread evenly.
     let fraction = crate::outcome::float(dice.below(1 << 20)) / f64::from(1 << 20);

@@ -1,4 +1,5 @@
-//! The same work on more and more threads: what it costs more there is spent on waiting for each other.
+//! The same work on more and more threads: what it costs more there is spent on waiting for each
+//! other.
 
 use std::time::{Duration, Instant};
 

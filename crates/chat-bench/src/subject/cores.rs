@@ -1,4 +1,5 @@
-//! Who runs on which processor: where there are two, the server has one for itself, and the load another.
+//! Who runs on which processor: where there are two, the server has one for itself, and the load
+//! another.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 

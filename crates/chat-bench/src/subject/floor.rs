@@ -1,8 +1,9 @@
 //! The bare loop: what it writes is what any server would have to write, and it does nothing else.
 //!
-//! Each line that comes in goes out to everybody else in the same room: alone, one write for each line and receiver; or in
-//! batches, one write for each receiver and all that was ready. Who has entered no room is in the hall, and nobody is in
-//! two. It has no names and no bounds: it is no server, but the least that one can cost.
+//! Each line that comes in goes out to everybody else in the same room: alone, one write for each
+//! line and receiver; or in batches, one write for each receiver and all that was ready. Who has
+//! entered no room is in the hall, and nobody is in two. It has no names and no bounds: it is no
+//! server, but the least that one can cost.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, IoSlice, Read as _, Write as _};

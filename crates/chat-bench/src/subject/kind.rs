@@ -122,7 +122,8 @@ impl SubjectKind {
         told.lines().next().map(str::to_owned)
     }
 
-    /// How it is started with its data there, in a folder of its own, on that port unless it chooses one.
+    /// How it is started with its data there, in a folder of its own, on that port unless it
+    /// chooses one.
     pub(super) fn launch(self, data: &Path, folder: &Path, port: u16) -> anyhow::Result<Launch> {
         let program = self
             .program()

@@ -43,8 +43,8 @@ impl Process {
     }
 }
 
-/// Lets this process, and those that it starts, have as many descriptors open as they may: the usual number
-/// is enough for a thousand people.
+/// Lets this process, and those that it starts, have as many descriptors open as they may: the
+/// usual number is enough for a thousand people.
 pub(crate) fn open_as_many_as_allowed() -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)

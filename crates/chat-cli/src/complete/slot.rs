@@ -81,7 +81,8 @@ fn slots(arguments: &'static str) -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// What is left behind a part that isn't whole yet: `user` of `user or address`, `user,` of `user, address`.
+/// What is left behind a part that isn't whole yet: `user` of `user or address`, `user,` of `user,
+/// address`.
 fn more<'a>(part: &str, rest: &'a str) -> Option<&'a str> {
     let is_list = part.ends_with(',');
     rest.strip_prefix(" or ").or_else(|| rest.strip_prefix(' ').filter(|_| is_list))

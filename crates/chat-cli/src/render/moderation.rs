@@ -15,7 +15,8 @@ const MAX_ROWS: usize = 5_000;
 const COMMANDS: &[&str] =
     &["ban", "unban", "mute", "unmute", "invite", "op", "deop", "set", "purge", "log", "drop"];
 
-/// Turns lines about channels that are run into what is shown of them, and keeps rows until their `ok`.
+/// Turns lines about channels that are run into what is shown of them, and keeps rows until their
+/// `ok`.
 #[derive(Debug, Default)]
 pub(crate) struct ModerationRenderer {
     rows: Vec<String>,

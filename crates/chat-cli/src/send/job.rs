@@ -1,7 +1,7 @@
 //! What is to be done so that each line is said once. No IO, no clock.
 //!
-//! One question at a time is under way, so at most one line is ever uncertain; its key lets the server know
-//! it again.
+//! One question at a time is under way, so at most one line is ever uncertain; its key lets the
+//! server know it again.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -36,7 +36,8 @@ pub(crate) struct SendOptions {
     pub(crate) identity: Identity,
     /// `#general` or `@bob`.
     pub(crate) to: String,
-    /// Over lost connections and passing refusals, each line exactly once; otherwise each is tried once.
+    /// Over lost connections and passing refusals, each line exactly once; otherwise each is tried
+    /// once.
     pub(crate) again: bool,
     /// The channel is made if it is absent.
     pub(crate) create: bool,

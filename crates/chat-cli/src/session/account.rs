@@ -161,8 +161,8 @@ impl ClientSession {
         self.is_settled() && self.pending.front() == Some(&PendingRequest::Identity)
     }
 
-    /// One is in the channels that signing in has put one into. How far one had read one that one was in before
-    /// stays known.
+    /// One is in the channels that signing in has put one into. How far one had read one that one
+    /// was in before stays known.
     pub(super) fn reenter(&mut self) -> Vec<Reentered> {
         let back = std::mem::take(&mut self.reentered);
         for Reentered { channel, members, last, is_new, .. } in &back {

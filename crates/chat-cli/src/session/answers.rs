@@ -291,7 +291,8 @@ impl ClientSession {
         self.set_current(answer.fields().change("current"));
     }
 
-    /// How far one has read is known once the conversation is entered: what comes live comes after `last`.
+    /// How far one has read is known once the conversation is entered: what comes live comes after
+    /// `last`.
     fn settle_last(&mut self, answer: &OkAnswer, anew: bool) {
         let last = answer.fields().number("last");
         if let (Some(channel), "enter" | "create") = (answer.channel(), answer.re.as_str())
@@ -329,9 +330,9 @@ impl ClientSession {
         }
     }
 
-    /// Shows a line that one said oneself, now that it has its place; `again` if it was sent before, so that
-    /// its place may be before others that were shown. In a pipe, as in the text form, who says something
-    /// doesn't get it back.
+    /// Shows a line that one said oneself, now that it has its place; `again` if it was sent
+    /// before, so that its place may be before others that were shown. In a pipe, as in the text
+    /// form, who says something doesn't get it back.
     pub(super) fn show_own(&mut self, typed: &InputLine, answer: &OkAnswer, again: bool, now: Now) {
         let (Some(text), Some(id)) = (&typed.text, answer.fields().number("id")) else { return };
         let place = answer.place().or_else(|| self.conversations.current().map(ToOwned::to_owned));

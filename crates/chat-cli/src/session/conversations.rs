@@ -1,10 +1,10 @@
 //! Which channels one is in, how far one has read each conversation, and where one's lines go.
 
 use crate::mention::same_name;
-use crate::output_queue::UnreadCount;
+use crate::output_queue::UnreadMarker;
 
-/// Conversations of which it is known how far they were read; more than one can be in (50 on a usual
-/// server), so that only what was left long ago is forgotten.
+/// Conversations of which it is known how far they were read; more than one can be in (50 on a
+/// usual server), so that only what was left long ago is forgotten.
 const MAX_READ: usize = 200;
 
 /// Private chats whose past is asked for after a reconnection, those heard of last.
@@ -16,14 +16,15 @@ pub(super) struct Conversations {
     /// In the order of entry.
     channels: Vec<String>,
     current: Option<String>,
-    /// The conversations as the server has them, its current one last: leaving that makes the one before current.
+    /// The conversations as the server has them, its current one last: leaving that makes the one
+    /// before current.
     order: Vec<String>,
     /// On the way through all of the channels: what is new in one stays so.
     passing: bool,
     /// The one heard of last stands last.
     read: Vec<ReadPosition>,
     /// What was said elsewhere; the one in which something was said last stands last.
-    unread: Vec<UnreadCount>,
+    unread: Vec<UnreadMarker>,
 }
 
 /// How far a conversation was read.
@@ -107,7 +108,8 @@ impl Conversations {
         self.order.clear();
     }
 
-    /// The current conversation, if another one is current to the server; from now on it counts as current there too.
+    /// The current conversation, if another one is current to the server; from now on it counts as
+    /// current there too.
     pub(super) fn straighten(&mut self) -> Option<String> {
         let astray = |own: &&String| !self.order.last().is_some_and(|last| same_name(last, own));
         let current = self.current.as_ref().filter(astray)?.clone();
@@ -153,7 +155,7 @@ impl Conversations {
     }
 
     /// What was said elsewhere since one was there; the latest last.
-    pub(super) fn unread(&self) -> &[UnreadCount] {
+    pub(super) fn unread(&self) -> &[UnreadMarker] {
         &self.unread
     }
 
@@ -165,7 +167,7 @@ impl Conversations {
         let at = self.unread.iter().position(|unread| same_name(&unread.place, place));
         let mut unread = match at {
             Some(at) => self.unread.remove(at),
-            None => UnreadCount { place: place.to_owned(), count: 0, calls: false },
+            None => UnreadMarker { place: place.to_owned(), count: 0, calls: false },
         };
         unread.count = unread.count.saturating_add(count);
         unread.calls |= calls;
@@ -196,8 +198,8 @@ impl Conversations {
         self.read.iter().find(|read| same_name(&read.place, place))?.last
     }
 
-    /// A line that comes live is the last one, also if its id is lower than one before: then it is another
-    /// chat under the same name.
+    /// A line that comes live is the last one, also if its id is lower than one before: then it is
+    /// another chat under the same name.
     pub(super) fn set_last(&mut self, place: &str, id: Option<u64>) {
         if id.is_some() {
             self.entry(place).last = id;

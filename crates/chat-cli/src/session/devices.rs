@@ -1,7 +1,8 @@
 //! The other devices of one's account, and what of this one must not count as reading.
 //!
-//! All of them are in the same channels, and what was shown on one before a line is typed there counts as read on
-//! all. The server can't know who typed a line. So what is for convenience only waits here until the person types.
+//! All of them are in the same channels, and what was shown on one before a line is typed there
+//! counts as read on all. The server can't know who typed a line. So what is for convenience only
+//! waits here until the person types.
 
 use std::mem;
 
@@ -56,7 +57,8 @@ impl ClientSession {
         self.show(render::followed_out(channel, &now_in));
     }
 
-    /// One is not in the channel any more: it is not to be entered again either, nor anything shown of it.
+    /// One is not in the channel any more: it is not to be entered again either, nor anything shown
+    /// of it.
     pub(super) fn is_out_of(&mut self, channel: &str) {
         self.to_look_up.retain(|own| !same_name(own, channel));
         self.reentered.retain(|own| !same_name(&own.channel, channel));
@@ -67,7 +69,8 @@ impl ClientSession {
         }
     }
 
-    /// Channels that one was in when the connection was lost and to which signing in has not led back.
+    /// Channels that one was in when the connection was lost and to which signing in has not led
+    /// back.
     pub(super) fn leave_behind(&mut self, back: &[Reentered]) {
         let is_back = |own: &&String| back.iter().any(|one| same_name(&one.channel, own));
         let behind = self.conversations.channels().iter().filter(|own| !is_back(own));
@@ -77,7 +80,8 @@ impl ClientSession {
         }
     }
 
-    /// The person is about to send something: the server has to have them where they see themselves.
+    /// The person is about to send something: the server has to have them where they see
+    /// themselves.
     pub(super) fn go_home(&mut self, now: Now) {
         if self.account.is_none() || !matches!(self.stage, SessionStage::Ready { .. }) {
             return;
@@ -108,8 +112,8 @@ impl ClientSession {
     }
 }
 
-/// Whether the server has one there already, and nothing of it was missed. A private chat is opened once it is
-/// needed.
+/// Whether the server has one there already, and nothing of it was missed. A private chat is opened
+/// once it is needed.
 pub(super) fn is_reached(step: &ResumeStep, back: &[Reentered]) -> bool {
     match step {
         ResumeStep::Enter { channel, after, .. } => back

@@ -1,7 +1,8 @@
 //! What was said before: told by the server before an `ok`, shown under a heading, each line once.
 //!
-//! While the past of a conversation is asked for after the connection came back, or after the server has told
-//! of lines missed, its live lines wait, so that everything is shown in the order in which it was said.
+//! While the past of a conversation is asked for after the connection came back, or after the
+//! server has told of lines missed, its live lines wait, so that everything is shown in the order
+//! in which it was said.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -15,12 +16,13 @@ use crate::show::{DisplayItem, calls};
 
 /// Lines that wait for their heading, since it tells their number; with more of them it doesn't.
 const MAX_GATHERED: usize = 1_000;
-/// Live lines that wait until those before them are shown. With more they are forgotten, and fetched in
-/// their turn.
+/// Live lines that wait until those before them are shown. With more they are forgotten, and
+/// fetched in their turn.
 const MAX_WAITING: usize = 1_000;
 /// Lines asked for at once when some were missed.
 const PAGE: u64 = 500;
-/// Lines fetched by itself after one `missed`: more than anybody reads, and what a terminal scrolls back.
+/// Lines fetched by itself after one `missed`: more than anybody reads, and what a terminal scrolls
+/// back.
 const MAX_FETCHED: u64 = 10_000;
 /// How many lines `/history` has if none are asked for; those before them are offered.
 const OFFERED: u32 = chat_proto::limits::HISTORY_LINES;
@@ -263,7 +265,8 @@ impl ClientSession {
         }
     }
 
-    /// What came live meanwhile is shown; live lines wait no longer. Gives whether some had no room.
+    /// What came live meanwhile is shown; live lines wait no longer. Gives whether some had no
+    /// room.
     pub(super) fn go_live(&mut self, place: &str) -> bool {
         let at = self.waiting.iter().position(|waiting| same_name(&waiting.place, place));
         let Some(waiting) = at.map(|at| self.waiting.remove(at)) else { return false };

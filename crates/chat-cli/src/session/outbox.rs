@@ -1,4 +1,5 @@
-//! What the person typed and the server hasn't answered: kept in the order typed, through lost connections.
+//! What the person typed and the server hasn't answered: kept in the order typed, through lost
+//! connections.
 
 use std::collections::VecDeque;
 
@@ -66,8 +67,8 @@ impl PendingMessage {
         Self { typed, saying, to, key, sent: None, tries: 0 }
     }
 
-    /// The form that the server says only once, if the text can have it: an action has none, blanks around
-    /// the text would go, and the key may be what makes the line too long.
+    /// The form that the server says only once, if the text can have it: an action has none, blanks
+    /// around the text would go, and the key may be what makes the line too long.
     fn with_key(&self, to: &str) -> Option<String> {
         let text = &self.saying.text;
         let line = format!("/once {} {to} {text}", self.key);
@@ -75,8 +76,8 @@ impl PendingMessage {
         (fits && !self.saying.action).then_some(line)
     }
 
-    /// The line for the server; `None` if it can only be said into the current conversation and that is
-    /// another one.
+    /// The line for the server; `None` if it can only be said into the current conversation and
+    /// that is another one.
     pub(super) fn request(&self, to: &str, current: Option<&str>) -> Option<String> {
         if let Some(line) = self.with_key(to) {
             return Some(line);
@@ -160,8 +161,8 @@ impl Outbox {
         self.items.pop_front()
     }
 
-    /// The connection is lost: takes out what can't go on. Commands were typed for what one saw then; and
-    /// where a line after such a command was to go is not known.
+    /// The connection is lost: takes out what can't go on. Commands were typed for what one saw
+    /// then; and where a line after such a command was to go is not known.
     pub(super) fn given_back(&mut self, command_lost: bool) -> Vec<InputLine> {
         if let Some(PendingMessage { sent: Some(sent), .. }) = self.first_line() {
             sent.uncertain = true;
@@ -218,8 +219,8 @@ impl Outbox {
         }
     }
 
-    /// Everything was seen that was said in `place` since the connection was lost: all that an uncertain line
-    /// can be among, since its `ok` would have come before any later line.
+    /// Everything was seen that was said in `place` since the connection was lost: all that an
+    /// uncertain line can be among, since its `ok` would have come before any later line.
     pub(super) fn checked(&mut self, place: &str) {
         let Some(line) = self.first_line() else { return };
         let here = line.to.as_deref().is_some_and(|to| same_name(to, place));

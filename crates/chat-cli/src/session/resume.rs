@@ -11,7 +11,8 @@ const MAX_REOPENINGS: u32 = 3;
 /// One conversation to enter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ResumeStep {
-    /// Enter `channel`; after a reconnection from the line after `after`, so that nothing is missed.
+    /// Enter `channel`; after a reconnection from the line after `after`, so that nothing is
+    /// missed.
     Enter { channel: String, after: Option<u64>, tried_to_make: bool },
     /// Make it, since there is none.
     Make { channel: String },

@@ -15,8 +15,8 @@ use crate::show::DisplayItem;
 pub(crate) const MAX_OUTBOX: usize = 100;
 /// How often a pipe sends a line that is refused for the moment: for half a minute in all.
 pub(super) const MAX_PIPE_TRIES: u32 = 5;
-/// After a reconnection somebody who isn't there may be on the way back for this long, by which time a client
-/// that pauses between its attempts has made three of them.
+/// After a reconnection somebody who isn't there may be on the way back for this long, by which
+/// time a client that pauses between its attempts has made three of them.
 const RETURNING: Duration = Duration::from_secs(15);
 /// Lines that are given back one by one.
 pub(super) const TOLD_UNSAID: usize = 10;
@@ -28,7 +28,8 @@ impl ClientSession {
             let wait = format!("{MAX_OUTBOX} lines wait already");
             return self.show(DisplayItem::warning(format!("Not said, {wait}: {}", back(&typed))));
         }
-        // Where a line goes is settled when it is typed, unless a command before it may change that.
+        // Where a line goes is settled when it is typed, unless a command before it may change
+        // that.
         let early = !self.outbox.has_command() && !self.is_asked_by_person() && self.is_settled();
         let place = early.then(|| self.place_of_lines().map(ToOwned::to_owned)).flatten();
         let writer = self.last_writer.as_ref().filter(|_| early).map(|user| format!("@{user}"));

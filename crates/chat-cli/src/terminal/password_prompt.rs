@@ -128,8 +128,8 @@ impl PasswordPrompt {
         if self.steps.is_empty() { PromptOutcome::Give(self.whole()) } else { PromptOutcome::Wait }
     }
 
-    /// The line with its passwords. An old and a new one can't both stand on it if there is a blank in one: then
-    /// the server is to ask for them.
+    /// The line with its passwords. An old and a new one can't both stand on it if there is a blank
+    /// in one: then the server is to ask for them.
     fn whole(&mut self) -> UserInput {
         let blank = |secret: &Secret| secret.expose().contains(' ');
         let given = std::mem::take(&mut self.given);

@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr as _;
 
 use super::shorten::shortened;
-use crate::output_queue::UnreadCount;
+use crate::output_queue::UnreadMarker;
 
 /// The widest that the name of one conversation may be.
 const MAX_NAME_COLUMNS: usize = 16;
@@ -17,9 +17,9 @@ pub(super) struct Piece {
     pub(super) loud: bool,
 }
 
-/// The words, in at most so many columns: what is for oneself comes first, of the rest what was said last. A `!`
-/// says that one is named there.
-pub(super) fn pieces(unread: &[UnreadCount], columns: usize) -> Vec<Piece> {
+/// The words, in at most so many columns: what is for oneself comes first, of the rest what was
+/// said last. A `!` says that one is named there.
+pub(super) fn pieces(unread: &[UnreadMarker], columns: usize) -> Vec<Piece> {
     let (own, others): (Vec<_>, Vec<_>) = unread.iter().rev().partition(|unread| unread.calls);
     let mut words = own.into_iter().chain(others).peekable();
     let mut pieces = Vec::new();
@@ -54,7 +54,7 @@ fn plain(text: &str) -> Piece {
     Piece { text: text.to_owned(), loud: false }
 }
 
-fn word(unread: &UnreadCount) -> String {
+fn word(unread: &UnreadMarker) -> String {
     let name = shortened(&unread.place, MAX_NAME_COLUMNS);
     let named = if unread.calls && unread.place.starts_with('#') { "!" } else { "" };
     format!("{name} +{}{named}", unread.count.min(MAX_COUNT))
@@ -67,7 +67,7 @@ mod tests {
     fn shown(unread: &[(&str, u64, bool)], columns: usize) -> String {
         let unread: Vec<_> = unread
             .iter()
-            .map(|(place, count, calls)| UnreadCount {
+            .map(|(place, count, calls)| UnreadMarker {
                 place: (*place).to_owned(),
                 count: *count,
                 calls: *calls,
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn only_what_is_for_oneself_stands_out() {
-        let unread = |place: &str, calls| UnreadCount { place: place.into(), count: 1, calls };
+        let unread = |place: &str, calls| UnreadMarker { place: place.into(), count: 1, calls };
         let pieces = pieces(&[unread("#a", false), unread("@b", true)], 60);
         let loud: Vec<_> = pieces.iter().filter(|piece| piece.loud).map(|p| &*p.text).collect();
         assert_eq!(loud, ["@b +1"]);

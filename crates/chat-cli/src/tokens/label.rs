@@ -7,9 +7,10 @@ use super::ServerIdentity;
 /// The longest name that file systems take.
 const MAX_BYTES: usize = 255;
 
-/// A name for the file: `alice@chat.example.org%3A5002`, with the certificate's name behind another `@`.
-/// What can't stand in it is written as `%` and two digits; of a name that is too long the end is only hinted at.
-/// Two of those may come out the same, so what is in the file has to be looked at.
+/// A name for the file: `alice@chat.example.org%3A5002`, with the certificate's name behind another
+/// `@`. What can't stand in it is written as `%` and two digits; of a name that is too long the end
+/// is only hinted at. Two of those may come out the same, so what is in the file has to be looked
+/// at.
 pub(super) fn label(server: &ServerIdentity, account: &str) -> String {
     let mut label = format!("{}{}", plain(account), end(server));
     if label.len() > MAX_BYTES {

@@ -1,5 +1,5 @@
-//! Several devices of one account at the real server: they are in the same channels, and only what somebody was
-//! there to read counts as read.
+//! Several devices of one account at the real server: they are in the same channels, and only what
+//! somebody was there to read counts as read.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,5 @@
-//! A way to the server on which what the server says can be held up: so a line is said, and its answer never
-//! comes.
+//! A way to the server on which what the server says can be held up: so a line is said, and its
+//! answer never comes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -38,7 +38,8 @@ impl Gate {
         self.is_shut.store(true, Ordering::SeqCst);
     }
 
-    /// For the connections that come: those of before have lost something, and have to be ended first.
+    /// For the connections that come: those of before have lost something, and have to be ended
+    /// first.
     pub(crate) fn open(&self) {
         self.is_shut.store(false, Ordering::SeqCst);
     }

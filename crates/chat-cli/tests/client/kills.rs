@@ -53,7 +53,8 @@ fn ten_kills_lose_nothing_and_double_nothing() {
     let (done, has_said) = sync_channel(2 * TALK);
     let bob = thread::spawn(move || talks(bob, &asked, &done));
 
-    // What one is told privately for the first time while one is away can't be asked for: nobody knows of whom.
+    // What one is told privately for the first time while one is away can't be asked for: nobody
+    // knows of whom.
     ask.send(()).unwrap();
     has_said.recv().unwrap();
     alice.writes("[@bob] bob: hey-0.");
@@ -80,7 +81,8 @@ fn ten_kills_lose_nothing_and_double_nothing() {
             ask.send(()).unwrap();
         }
         said += TALK;
-        // With an answer lost, all that bob says is missed; else the kill comes into the middle of it.
+        // With an answer lost, all that bob says is missed; else the kill comes into the middle of
+        // it.
         for _ in 0..if lost_answer { TALK } else { 2 } {
             has_said.recv().unwrap();
         }

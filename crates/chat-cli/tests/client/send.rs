@@ -1,4 +1,5 @@
-//! `--send`: lines said by cron jobs, against a server that follows a script and against the real one.
+//! `--send`: lines said by cron jobs, against a server that follows a script and against the real
+//! one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

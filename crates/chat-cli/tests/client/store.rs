@@ -95,8 +95,8 @@ fn program() -> PathBuf {
     program
 }
 
-/// Waits for the address in the log, and goes on reading so that the server never waits for us; gives the log
-/// if there is none in time.
+/// Waits for the address in the log, and goes on reading so that the server never waits for us;
+/// gives the log if there is none in time.
 fn address_in(mut log: impl std::io::BufRead + Send + 'static) -> Result<String, String> {
     let (give, lines) = sync_channel(1_024);
     thread::spawn(move || {
@@ -252,7 +252,8 @@ impl Talker {
         assert!(self.link.is_some(), "no {kind} of {user}");
     }
 
-    /// Everything up to the answer, also what comes of others meanwhile. `None` if the connection is lost.
+    /// Everything up to the answer, also what comes of others meanwhile. `None` if the connection
+    /// is lost.
     fn asks(&mut self, line: &str) -> Option<Vec<Value>> {
         let (_, writer) = self.link.as_mut()?;
         if writer.write_all(format!("{line}\n").as_bytes()).is_err() {

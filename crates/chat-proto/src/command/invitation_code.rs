@@ -6,14 +6,14 @@ use crate::limits::MAX_INVITE_CHARS;
 use crate::secret::Secret;
 use crate::text::clean;
 
-/// One word that somebody was given; it is as secret as a password. Two are the same only if they are
-/// so letter for letter.
+/// One word that somebody was given; it is as secret as a password. Two are the same only if they
+/// are so letter for letter.
 #[derive(Clone, PartialEq, Eq)]
 pub struct InvitationCode(Secret);
 
 impl InvitationCode {
-    /// Checks a code as it was typed, without its sign; `None` unless it is 1 to [`MAX_INVITE_CHARS`]
-    /// characters, none of them a blank or a control character.
+    /// Checks a code as it was typed, without its sign; `None` unless it is 1 to
+    /// [`MAX_INVITE_CHARS`] characters, none of them a blank or a control character.
     pub fn new(raw: &str) -> Option<Self> {
         let fits = !raw.is_empty() && raw.chars().nth(MAX_INVITE_CHARS).is_none();
         let word = !raw.contains(char::is_whitespace) && clean(raw) == raw;

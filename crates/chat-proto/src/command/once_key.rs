@@ -13,8 +13,8 @@ use crate::text::clean;
 pub struct OnceKey(Arc<str>);
 
 impl OnceKey {
-    /// Checks a key as it was typed; `None` unless it is 1 to [`MAX_KEY_CHARS`] characters, none of them
-    /// a blank or a control character.
+    /// Checks a key as it was typed; `None` unless it is 1 to [`MAX_KEY_CHARS`] characters, none of
+    /// them a blank or a control character.
     pub fn new(raw: &str) -> Option<Self> {
         let fits = !raw.is_empty() && raw.chars().nth(MAX_KEY_CHARS).is_none();
         let word = !raw.contains(char::is_whitespace) && clean(raw) == raw;

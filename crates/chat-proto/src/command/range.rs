@@ -120,7 +120,7 @@ fn is_number(word: &str) -> bool {
 
 /// A count of lines, 1 to [`MAX_HISTORY_LINES`].
 pub(super) fn line_count(word: &str) -> Result<u32, Refusal> {
-    let count = digits(word).and_then(|count| u32::try_from(count).ok());
+    let count = words::digits(word).and_then(|count| u32::try_from(count).ok());
     count
         .filter(|count| (1..=MAX_HISTORY_LINES).contains(count))
         .ok_or_else(|| Refusal::bad_count(word))
@@ -128,15 +128,10 @@ pub(super) fn line_count(word: &str) -> Result<u32, Refusal> {
 
 fn line_id(before_or_after: &str, word: &str) -> Result<MessageId, Refusal> {
     // Stores count with signed numbers.
-    digits(word)
+    words::digits(word)
         .filter(|id| i64::try_from(*id).is_ok())
         .map(MessageId)
         .ok_or_else(|| Refusal::bad_line_id(before_or_after, word))
-}
-
-/// A number of digits alone: `parse` would take a sign as well.
-pub(super) fn digits(word: &str) -> Option<u64> {
-    if word.bytes().all(|byte| byte.is_ascii_digit()) { word.parse().ok() } else { None }
 }
 
 #[cfg(test)]

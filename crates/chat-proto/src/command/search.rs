@@ -1,16 +1,17 @@
 //! What `/search` looks for.
 //!
 //! The words are items with blanks between them: a word, `"several words"` that follow each other,
-//! either of them with `*` behind it where only the beginning is given, and the filters `from:`, `in:`
-//! and `before:`, each at most once and nowhere in quotes. The first item may be a conversation.
+//! either of them with `*` behind it where only the beginning is given, and the filters `from:`,
+//! `in:` and `before:`, each at most once and nowhere in quotes. The first item may be a
+//! conversation.
 
 use std::fmt;
 
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
-use super::words::{conversation, user_name};
-use super::{Command, range};
+use super::Command;
+use super::words::{conversation, digits, user_name};
 use crate::command_table::CommandSpec;
 use crate::conversation::Conversation;
 use crate::id::MessageId;
@@ -34,8 +35,9 @@ pub struct SearchQuery {
     pub words: Vec<SearchPhrase>,
 }
 
-/// Where a search, newest first, begins or goes on: with the lines that were said before a moment, and with those of
-/// that moment that have a smaller id. With the id 0 the moment is the beginning of a day in UTC.
+/// Where a search, newest first, begins or goes on: with the lines that were said before a moment,
+/// and with those of that moment that have a smaller id. With the id 0 the moment is the beginning
+/// of a day in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchCursor {
     /// The moment.
@@ -59,7 +61,7 @@ impl SearchCursor {
         let read = match value.split_once('/') {
             None => day(value).map(|time| Self { time, id: MessageId(0) }),
             Some((time, id)) => moment(time)
-                .zip(range::digits(id).filter(|id| *id > 0 && i64::try_from(*id).is_ok()))
+                .zip(digits(id).filter(|id| *id > 0 && i64::try_from(*id).is_ok()))
                 .map(|(time, id)| Self { time, id: MessageId(id) }),
         };
         read.ok_or_else(|| Refusal::bad_day(value))
@@ -157,8 +159,8 @@ enum SearchToken<'a> {
     },
 }
 
-/// The first item, and what is behind it. A quotation mark always begins or ends an item, so none is in
-/// one; an unclosed one is closed by the end.
+/// The first item, and what is behind it. A quotation mark always begins or ends an item, so none
+/// is in one; an unclosed one is closed by the end.
 fn next_item(left: &str) -> (SearchToken<'_>, &str) {
     let Some(quoted) = left.strip_prefix('"') else {
         let end = left.find(|c: char| c == '"' || c.is_whitespace()).unwrap_or(left.len());

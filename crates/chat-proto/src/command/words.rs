@@ -36,3 +36,8 @@ fn refuse_name(error: NameError, typed: &str) -> Refusal {
         other => Refusal::bad_name(&other),
     }
 }
+
+/// A number of digits alone: `parse` would take a sign as well.
+pub(super) fn digits(word: &str) -> Option<u64> {
+    if word.bytes().all(|byte| byte.is_ascii_digit()) { word.parse().ok() } else { None }
+}

@@ -48,7 +48,8 @@ pub(super) fn is_reserved(a_look: &str) -> bool {
     LOOKS.contains(a_look)
 }
 
-/// Whether a name with this loose look could. `Ali` is a name like any other, though its loose look is that of `all`.
+/// Whether a name with this loose look could. `Ali` is a name like any other, though its loose look
+/// is that of `all`.
 pub(super) fn is_loosely_reserved(a_loose_look: &str) -> bool {
     static LOOKS: LazyLock<HashSet<String>> = LazyLock::new(|| {
         let words = RESERVED.iter().filter(|word| **word != "all");

@@ -59,7 +59,8 @@ impl Refusal {
         )
     }
 
-    /// Only accounts are let in, and the name is none. `register` is the command that makes it one, if there is one.
+    /// Only accounts are let in, and the name is none. `register` is the command that makes it one,
+    /// if there is one.
     pub fn account_required(name: &UserName, register: Option<&str>) -> Self {
         let how = match register {
             Some(register) => format!("{register} makes {name} one."),

@@ -1,4 +1,5 @@
-//! The sentences of channels that are run: who is kept out, who may not speak, and what is set wrongly.
+//! The sentences of channels that are run: who is kept out, who may not speak, and what is set
+//! wrongly.
 
 use std::fmt::{self, Display};
 

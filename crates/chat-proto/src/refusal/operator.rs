@@ -18,7 +18,8 @@ impl Refusal {
         )
     }
 
-    /// An operator of the server has ended the connection, and what was still under way from it isn't done.
+    /// An operator of the server has ended the connection, and what was still under way from it
+    /// isn't done.
     pub fn connection_ended() -> Self {
         Self::new(
             Code::NotAllowed,

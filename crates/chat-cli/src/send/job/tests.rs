@@ -1,7 +1,8 @@
 use super::*;
 use crate::identity::SignInCredential;
 
-/// Plays a job by hand: its steps come out as short lines, the time stands still unless it is moved.
+/// Plays a job by hand: its steps come out as short lines, the time stands still unless it is
+/// moved.
 struct JobScript {
     job: SendJob,
     start: Instant,
@@ -82,7 +83,8 @@ impl JobScript {
         self.done()
     }
 
-    /// Waits for the job's own deadline; what happened, and after how many seconds since the beginning.
+    /// Waits for the job's own deadline; what happened, and after how many seconds since the
+    /// beginning.
     fn waits(&mut self) -> (u64, Vec<String>) {
         self.now.instant = self.job.deadline().expect("something to wait for");
         self.job.on_time(self.now);

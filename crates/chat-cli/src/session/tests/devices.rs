@@ -20,7 +20,8 @@ fn in_dev(id: u64, text: &str) -> String {
     live(id, "bob", text).replace("#general", "#dev")
 }
 
-/// Alice, who begins by this command line and is in #general and #dev, of which #dev is current to the server.
+/// Alice, who begins by this command line and is in #general and #dev, of which #dev is current to
+/// the server.
 fn begins(mode: Mode, enter: &[&str]) -> (SessionScript, Vec<String>) {
     let mut play = SessionScript::with(mode, Some("alice"), enter, |options| {
         options.credentials = vec![SignInCredential::token("t")];
