@@ -96,7 +96,7 @@ impl Dialect {
             Self::Irc => SignInRequest { lines: format!("JOIN #{room}\r\n"), answer: b" 366 " },
             Self::Floor if room == HALL => SignInRequest { lines: String::new(), answer: b"" },
             Self::Floor => SignInRequest {
-                lines: format!("{}{room}\n", FLOOR_ENTER),
+                lines: format!("{FLOOR_ENTER}{room}\n"),
                 answer: FLOOR_ENTERED.as_bytes(),
             },
         }
