@@ -68,7 +68,7 @@ pub(crate) async fn serve(listener: Arc<UnixSocketListener>, context: ServerCont
             Ok(accepted) => accepted,
             Err(error) if is_out_of_files(&error) && spares.give_one() => continue,
             Err(error) => {
-                tracing::debug!(%error, "nobody can be served on the admin socket now");
+                tracing::debug!(%error, "the admin socket can't accept a connection");
                 tokio::select! {
                     () = context.closing.cancelled() => return,
                     () = tokio::time::sleep(WAIT) => continue,
@@ -84,7 +84,7 @@ pub(crate) async fn serve(listener: Arc<UnixSocketListener>, context: ServerCont
                 Err(_) => reject(stream, &too_many()).await,
             };
             if let Err(error) = served {
-                tracing::debug!(%error, "a question on the admin socket has no answer");
+                tracing::debug!(%error, "an admin request got no reply");
             }
             closed.notify_one();
         });

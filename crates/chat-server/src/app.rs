@@ -244,10 +244,10 @@ fn keeping(config: &Config) -> anyhow::Result<(Backends, Arc<LocalLog>)> {
 
 /// Binds the socket for `chat-server admin`. If the operator hasn't named one, a failure is a warning.
 fn bind_admin(socket: &AdminSocket) -> anyhow::Result<Option<UnixSocketListener>> {
-    let AdminSocket { path, is_wanted } = socket;
+    let AdminSocket { path, is_required } = socket;
     match listen::unix::bind_privately(path) {
         Ok(listener) => Ok(Some(listener)),
-        Err(error) if *is_wanted => {
+        Err(error) if *is_required => {
             let (shown, hint) = (path.display(), listen::unix::hint(&error, path));
             Err(anyhow!("can't listen on the admin socket {shown}: {error}; {hint}"))
         }

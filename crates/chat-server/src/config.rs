@@ -67,7 +67,7 @@ pub struct AdminSocket {
     /// Its path.
     pub path: PathBuf,
     /// Whether the path was set: then a failure to bind stops the start.
-    pub is_wanted: bool,
+    pub is_required: bool,
 }
 
 /// Why settings can't be used.
@@ -141,10 +141,10 @@ pub enum ConfigError {
     #[error(
         "there is no directory for what is kept; give one with --data (a server can also keep nothing: --ephemeral)"
     )]
-    NoPlace,
+    NoDataDirectory,
     /// No address and no socket.
     #[error("there is nowhere to listen; give listen an address, or unix a path")]
-    NoDoor,
+    NoListener,
 }
 
 impl Config {
@@ -173,7 +173,7 @@ impl Config {
         };
         let unix = args.unix.clone().or(unix);
         if listen.is_empty() && unix.is_none() {
-            return Err(ConfigError::NoDoor);
+            return Err(ConfigError::NoListener);
         }
         let admin = admin_socket(args.admin_socket.clone().or(admin_socket_in_file), &kept_in);
         if let Some(path) =
@@ -343,11 +343,11 @@ pub const ADMIN_SOCKET: &str = "admin.sock";
 /// ephemeral server has no admin socket by default.
 fn admin_socket(wanted: Option<PathBuf>, place: &StoreLocation) -> Option<AdminSocket> {
     if let Some(path) = wanted {
-        return Some(AdminSocket { path, is_wanted: true });
+        return Some(AdminSocket { path, is_required: true });
     }
     let StoreLocation::Directory(data) = place else { return None };
     let directory = given_directory("RUNTIME_DIRECTORY").unwrap_or_else(|| data.clone());
-    Some(AdminSocket { path: directory.join(ADMIN_SOCKET), is_wanted: false })
+    Some(AdminSocket { path: directory.join(ADMIN_SOCKET), is_required: false })
 }
 
 /// A directory passed by the service manager (systemd.exec(5)); the first of several.
@@ -370,7 +370,7 @@ fn place(
         .or(data)
         .or_else(state_directory)
         .map(StoreLocation::Directory)
-        .ok_or(ConfigError::NoPlace)
+        .ok_or(ConfigError::NoDataDirectory)
 }
 
 /// The state directory of the service manager (systemd.exec(5)), else of the user (XDG Base

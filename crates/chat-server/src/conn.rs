@@ -100,7 +100,7 @@ pub struct ConnectionConfig {
 /// How a connection ended.
 enum End {
     /// With a last line.
-    Farewell(CloseReason),
+    Closed(CloseReason),
     /// The peer speaks another protocol and got advice.
     Foreign,
     /// The peer is gone or reads nothing, and its input has run. The reason is shown to other
@@ -144,7 +144,7 @@ pub fn serve<S: AsyncRead + AsyncWrite + Unpin, T>(
             let address = connection.session.address();
             // The panic hook has logged the place.
             tracing::error!(address, "a fault ended this connection; the others go on");
-            End::Farewell(CloseReason::Fault)
+            End::Closed(CloseReason::Fault)
         });
         let address = tracing::enabled!(tracing::Level::DEBUG)
             .then(|| connection.session.address().to_owned());
@@ -213,7 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let End::Lost(reason) = end {
             self.session.lost(reason);
         }
-        if !matches!(end, End::Farewell(CloseReason::Fault)) {
+        if !matches!(end, End::Closed(CloseReason::Fault)) {
             self.finish_lines().await;
         }
         self.session.depart(steady_clock());
@@ -222,12 +222,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match end {
             End::Lost(_) => return,
             End::Foreign => {}
-            End::Farewell(farewell) => {
-                self.session.say_farewell(farewell, &mut self.out);
-                if farewell == CloseReason::Shutdown {
+            End::Closed(close_reason) => {
+                self.session.show_close_reason(close_reason, &mut self.out);
+                if close_reason == CloseReason::Shutdown {
                     linger = LINGER_AT_SHUTDOWN;
                 }
-                if farewell == CloseReason::Killed {
+                if close_reason == CloseReason::Killed {
                     write_deadline = write_deadline.min(LINGER);
                 }
             }
@@ -264,7 +264,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.session.greet(&mut self.out);
         loop {
             if self.session.is_killed(&mut self.out) {
-                return End::Farewell(CloseReason::Killed);
+                return End::Closed(CloseReason::Killed);
             }
             self.borrow_buffer();
             let all_told = self.session.deliver(WRITE_BATCH, &mut self.out);
@@ -272,8 +272,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.out.extend_from_slice(foreign.advice().as_bytes());
                 return End::Foreign;
             }
-            if all_told && let Some(farewell) = self.session.farewell() {
-                return End::Farewell(farewell);
+            if all_told && let Some(close_reason) = self.session.close_reason() {
+                return End::Closed(close_reason);
             }
             self.execute_lines();
             if let Some(loss) = self.loss {
@@ -333,14 +333,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && self.input.is_empty()
             && self.codec.is_idle()
             && !self.session.awaits_effect()
-            && self.session.farewell().is_none()
+            && self.session.close_reason().is_none()
     }
 
     /// Sets a deadline while the client has no name: at the beginning, and after signing out.
     fn watch_name(&mut self) {
         if self.session.is_named() {
             self.deadlines.named();
-        } else if self.session.farewell().is_none() {
+        } else if self.session.close_reason().is_none() {
             self.deadlines.name_within(self.config.name_deadline);
         }
     }
@@ -376,7 +376,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether lines can run now.
     fn has_lines_to_execute(&self) -> bool {
-        if self.out.len() >= MAX_PENDING_OUTPUT || self.session.farewell().is_some() {
+        if self.out.len() >= MAX_PENDING_OUTPUT || self.session.close_reason().is_some() {
             return false;
         }
         let has_next = (!self.input.is_empty() || self.line_ended)
@@ -421,17 +421,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         // displays nothing until the reply (RFC 860).
         if self.input.is_empty()
             && std::mem::take(&mut self.interrupted)
-            && self.session.farewell().is_none()
+            && self.session.close_reason().is_none()
         {
             self.session.show_quit_hint(&mut self.out);
         }
         let all_read = self.input_ended && self.input.is_empty();
-        if all_read && !self.session.awaits_answer() && self.session.farewell().is_none() {
+        if all_read && !self.session.awaits_reply() && self.session.close_reason().is_none() {
             if let Some(line) = self.codec.finish() {
                 self.charge(LINE, now);
                 self.on_line(line, moment);
             }
-            if !self.session.awaits_answer() && self.loss.is_none() {
+            if !self.session.awaits_reply() && self.loss.is_none() {
                 self.session.end(CloseReason::EndOfInput);
             }
         }
@@ -486,7 +486,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.out.extend_from_slice(&request);
             self.out.extend_from_slice(&asking);
         }
-        if self.session.awaits_answer() {
+        if self.session.awaits_reply() {
             // A proposal that commits at once has its reply at once.
             self.session.deliver(MAX_PENDING_OUTPUT, &mut self.out);
         }

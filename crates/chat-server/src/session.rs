@@ -99,7 +99,7 @@ pub(crate) struct Session {
 #[derive(Default)]
 struct Leaving {
     /// The reason, and the sequence number below which events are still delivered.
-    farewell: Option<(CloseReason, u64)>,
+    close_reason: Option<(CloseReason, u64)>,
     /// The reason of `/quit`, or of a lost connection.
     reason: Option<Text>,
 }
@@ -195,7 +195,7 @@ impl Session {
     }
 
     /// Whether any command has no reply yet.
-    pub(crate) fn awaits_answer(&self) -> bool {
+    pub(crate) fn awaits_reply(&self) -> bool {
         !self.pending.is_empty()
             || self.parked.is_some()
             || self.query.is_some()
@@ -281,13 +281,13 @@ impl Session {
     }
 
     /// The close reason, if the session is ending.
-    pub(crate) fn farewell(&self) -> Option<CloseReason> {
-        self.closing_position().map(|(farewell, _)| farewell)
+    pub(crate) fn close_reason(&self) -> Option<CloseReason> {
+        self.closing_position().map(|(close_reason, _)| close_reason)
     }
 
     /// The close reason, and the sequence number below which events are still delivered.
     fn closing_position(&self) -> Option<(CloseReason, u64)> {
-        self.leaving.as_ref()?.farewell
+        self.leaving.as_ref()?.close_reason
     }
 
     /// Prints the greeting.
@@ -305,10 +305,10 @@ impl Session {
     /// Runs one line of input.
     pub(crate) fn on_line(&mut self, line: LineItem, now: Timestamp, out: &mut BytesMut) {
         self.client.touch(now);
-        if self.asks_secret() {
+        if self.awaits_password() {
             let is_nothing = matches!(&line, LineItem::Line(line) if clean(line).is_empty());
             if !is_nothing {
-                self.on_secret(line, now, out);
+                self.on_password(line, now, out);
             }
             return;
         }
@@ -316,7 +316,7 @@ impl Session {
             // Nothing but control characters: an empty line.
             LineItem::Line(line) if clean(&line).is_empty() => return,
             LineItem::Line(mut line) => {
-                let asked = self.understand(&line);
+                let asked = self.parse_line(&line);
                 // The line may contain a password, unless it is a message.
                 if !asked.command.as_ref().is_ok_and(Command::says) {
                     line.zeroize();
@@ -347,12 +347,12 @@ impl Session {
         }
         // If replies are due, a refused command is checked again after them.
         let again = command.as_ref().ok().filter(|_| !self.pending.is_empty()).cloned();
-        match command.and_then(|command| self.ask(command, now)) {
+        match command.and_then(|command| self.dispatch(command, now)) {
             Ok(Response::Answer(rows, done)) => {
                 for row in &rows {
                     self.show(row, out);
                 }
-                self.done(re, done, out);
+                self.reply(re, done, out);
             }
             Ok(Response::List { rows, looked_at, done }) => {
                 self.cost = u16::try_from(looked_at / ENTRIES_A_LINE).unwrap_or(u16::MAX);
@@ -402,7 +402,7 @@ impl Session {
     }
 
     /// Parses a line. Before the client has a name, a plain line is the name.
-    fn understand(&self, line: &str) -> ParsedLine {
+    fn parse_line(&self, line: &str) -> ParsedLine {
         match parse(line) {
             ParsedLine { command: Ok(Command::Say(None, text)), .. } if !self.is_named() => {
                 let name = UserName::new(text.as_str().trim());
@@ -413,7 +413,7 @@ impl Session {
         }
     }
 
-    fn ask(&self, command: Command, now: Timestamp) -> Result<Response, Refusal> {
+    fn dispatch(&self, command: Command, now: Timestamp) -> Result<Response, Refusal> {
         let Self { state, inbox, hub, client, .. } = self;
         let context = CommandContext { state, inbox, hub, client, user_id: client.user_id(), now };
         commands::handle(&context, command)
@@ -435,14 +435,14 @@ impl Session {
     }
 
     /// Ends the session for a reason other than `/quit`.
-    pub(crate) fn end(&mut self, farewell: CloseReason) {
+    pub(crate) fn end(&mut self, close_reason: CloseReason) {
         let number = self.hub.now_number();
-        self.leaving.get_or_insert_default().farewell.get_or_insert((farewell, number));
+        self.leaving.get_or_insert_default().close_reason.get_or_insert((close_reason, number));
     }
 
     /// Prints the last line.
-    pub(crate) fn say_farewell(&self, farewell: CloseReason, out: &mut BytesMut) {
-        self.show(&Event::Bye(farewell), out);
+    pub(crate) fn show_close_reason(&self, close_reason: CloseReason, out: &mut BytesMut) {
+        self.show(&Event::Bye(close_reason), out);
     }
 
     /// Whether a server operator has killed the connection. Prints the reason if so.
@@ -460,7 +460,7 @@ impl Session {
         if !self.client.has_left() {
             let channels = self.inbox.channels();
             let left = matches!(
-                self.farewell(),
+                self.close_reason(),
                 Some(
                     CloseReason::Quit
                         | CloseReason::EndOfInput
@@ -492,7 +492,7 @@ impl Session {
         self.show(&Event::Notice(Sentence::new(text)), out);
     }
 
-    fn done(&self, re: Cow<'static, str>, done: OkReply, out: &mut BytesMut) {
+    fn reply(&self, re: Cow<'static, str>, done: OkReply, out: &mut BytesMut) {
         self.show(&Event::Ok { re, reply: done }, out);
     }
 }

@@ -32,7 +32,7 @@ impl Default for TestHub {
     }
 }
 
-/// The connection_config of a server for which nothing else is said, which paces nobody.
+/// The default settings of connections, without throttling.
 pub fn connection_config() -> ConnectionConfig {
     ConnectionConfig {
         throttle: None,

@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(starts.len(), 13);
         assert_eq!(starts[1], FIRST_WAIT);
         assert_eq!(starts[2], FIRST_WAIT * 3);
-        assert_eq!(starts[12] - starts[11], LONGEST_WAIT);
+        assert_eq!(starts[12], starts[11] + LONGEST_WAIT);
     }
 
     #[tokio::test(start_paused = true)]

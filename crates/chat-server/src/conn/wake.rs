@@ -50,7 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         // While output waits, no more is rendered: events in the inbox cost the least. A departure
         // doesn't wait for it.
-        let is_leaving = self.session.farewell().is_some();
+        let is_leaving = self.session.close_reason().is_some();
         let has_room = self.out.is_empty() || (is_leaving && self.out.len() < WRITE_BATCH);
         let client = self.session.client();
         if !has_room {
@@ -101,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && self.out.len() < WRITE_BATCH
             && !self.deadlines.is_paced()
             && (self.session.takes_lines() || self.session.is_asking())
-            && self.session.farewell().is_none()
+            && self.session.close_reason().is_none()
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -123,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let ConnectionConfig { write_deadline, drain_rate, .. } = *self.config;
         let now = Instant::now();
         self.deadlines.write_by(now + write_deadline);
-        if self.session.farewell().is_some() {
+        if self.session.close_reason().is_some() {
             self.deadlines.leave_by(now + write_deadline);
         }
         if drain_rate > 0 {

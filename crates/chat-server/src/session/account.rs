@@ -94,7 +94,7 @@ impl AuthFlow {
     }
 
     /// Whether the next line is the password.
-    pub(super) fn asks(&self) -> bool {
+    pub(super) fn awaits_password(&self) -> bool {
         matches!(self.step, AuthStep::AwaitingPassword(_))
     }
 }
@@ -102,7 +102,7 @@ impl AuthFlow {
 impl Session {
     /// Whether an operation is in progress that no command may run beside.
     pub(super) fn is_auth_busy(&self) -> bool {
-        self.auth_flow.as_ref().is_some_and(|auth_flow| !auth_flow.asks())
+        self.auth_flow.as_ref().is_some_and(|auth_flow| !auth_flow.awaits_password())
     }
 
     /// Whether the password of a sign-in is being verified. This changes no state.
@@ -116,8 +116,8 @@ impl Session {
     }
 
     /// Whether the next line is a password.
-    pub(super) fn asks_secret(&self) -> bool {
-        self.auth_flow.as_ref().is_some_and(|auth_flow| auth_flow.asks())
+    pub(super) fn awaits_password(&self) -> bool {
+        self.auth_flow.as_ref().is_some_and(|auth_flow| auth_flow.awaits_password())
     }
 
     /// Whether input must not be echoed: it is a password, or may be one in a moment.
@@ -126,13 +126,13 @@ impl Session {
             let asks_once_more =
                 matches!(auth_flow.intent, AuthIntent::ChangePassword { new: None })
                     && matches!(auth_flow.step, AuthStep::Verifying);
-            auth_flow.asks() || asks_once_more
+            auth_flow.awaits_password() || asks_once_more
         })
     }
 
     /// Cancels a password prompt on an interrupt. Returns whether there was one.
     pub(crate) fn cancel_password_prompt(&mut self, out: &mut BytesMut) -> bool {
-        let asks = self.asks_secret();
+        let asks = self.awaits_password();
         if asks {
             self.auth_flow = None;
             self.notice("No password is asked for any more; nothing was done.", out);
@@ -229,12 +229,12 @@ impl Session {
         if let Some(name) = name {
             self.show(&Event::PasswordAsked { what, name }, out);
         }
-        self.done(re.clone(), OkReply::Told, out);
+        self.reply(re.clone(), OkReply::Told, out);
         self.auth_flow = Some(AuthFlow::new(re, intent, AuthStep::AwaitingPassword(what), now));
     }
 
     /// Reads the line after a password prompt.
-    pub(super) fn on_secret(&mut self, line: LineItem, now: Timestamp, out: &mut BytesMut) {
+    pub(super) fn on_password(&mut self, line: LineItem, now: Timestamp, out: &mut BytesMut) {
         let Some(auth_flow) = self.auth_flow.take() else { return };
         let AuthFlow { re, intent, step, .. } = *auth_flow;
         let AuthStep::AwaitingPassword(what) = step else { return };
@@ -560,7 +560,7 @@ impl Session {
             (AuthIntent::Forget, _) => OkReply::Forgotten { name: self.sign_out(now, out)? },
             _ => return Err(Refusal::internal()),
         };
-        self.done(re, done, out);
+        self.reply(re, done, out);
         Ok(())
     }
 
@@ -613,7 +613,7 @@ impl Session {
         if self.state.dialect.reply_first()
             && let Some(done) = done.take()
         {
-            self.done(re.clone(), done, out);
+            self.reply(re.clone(), done, out);
         }
         if before.is_none() {
             self.show_main_page(&name, out);
@@ -635,11 +635,11 @@ impl Session {
     /// Replies to a command that gave the client a name, with the main page.
     fn welcome(&mut self, re: Re, done: OkReply, name: &UserName, out: &mut BytesMut) {
         if self.state.dialect.reply_first() {
-            self.done(re, done, out);
+            self.reply(re, done, out);
             self.show_main_page(name, out);
         } else {
             self.show_main_page(name, out);
-            self.done(re, done, out);
+            self.reply(re, done, out);
         }
     }
 
@@ -671,7 +671,8 @@ impl Session {
 
     /// Signs out after another device has changed the password or erased the account.
     pub(super) fn on_signed_out(&mut self, by: SignOutReason, out: &mut BytesMut) {
-        let is_auth_busy = self.auth_flow.as_ref().is_some_and(|auth_flow| !auth_flow.asks());
+        let is_auth_busy =
+            self.auth_flow.as_ref().is_some_and(|auth_flow| !auth_flow.awaits_password());
         if is_auth_busy || self.has_submitted() {
             // Done after the operation in progress.
             self.signed_out = Some(by);

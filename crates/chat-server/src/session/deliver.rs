@@ -222,7 +222,7 @@ impl Session {
             Notification::NowOperator { channel } => {
                 self.notice(format!("You are now the operator of {channel}."), out);
             }
-            Notification::Closing(farewell) => self.end(farewell),
+            Notification::Closing(close_reason) => self.end(close_reason),
         }
     }
 
@@ -276,7 +276,7 @@ impl Session {
                     }
                     (done, _) => done,
                 };
-                self.done(re, done, out);
+                self.reply(re, done, out);
             }
             (Err(refusal), _) => self.show(&Event::Refused { re, refusal }, out),
         }

@@ -181,7 +181,7 @@ impl Session {
                 OkReply::Told
             }
         };
-        self.done(re, done, out);
+        self.reply(re, done, out);
         Ok(())
     }
 

@@ -189,7 +189,7 @@ impl Session {
         let span = self.span_on_entry(after);
         let nothing = upto == MessageId(0) || after == Some(upto) || span.count == Some(0);
         if nothing {
-            self.done(re, done, out);
+            self.reply(re, done, out);
             return;
         }
         self.replay(re, PendingEntry { done, channel, after, last: upto, kick: None }, span, out);
@@ -224,7 +224,7 @@ impl Session {
     ) {
         let PendingEntry { done, channel, last: upto, kick, .. } = entry;
         let done = if self.state.dialect.reply_first() {
-            self.done(re.clone(), done, out);
+            self.reply(re.clone(), done, out);
             None
         } else {
             Some(done)
@@ -470,7 +470,7 @@ impl Session {
             QueryKind::Listed(done) => Some(done),
         };
         if let Some(done) = done {
-            self.done(re, done, out);
+            self.reply(re, done, out);
         }
         if let Some((number, kick)) = kick {
             self.on_kick(number, kick, out);

@@ -79,7 +79,7 @@ impl Session {
     /// Follows the changes of other devices. The current conversation stays.
     pub(super) fn follow_all(&mut self, out: &mut BytesMut) {
         let Some(cold) = &mut self.cold else { return };
-        if cold.followed.is_empty() || self.awaits_answer() {
+        if cold.followed.is_empty() || self.awaits_reply() {
             return;
         }
         let followed = self.cold.as_mut().map(|cold| std::mem::take(&mut cold.followed));

@@ -91,9 +91,9 @@ fn socket(admin: &AdminArgs, config: &Config) -> Option<PathBuf> {
     }
     let usual = config.admin.as_ref().map(|socket| &socket.path);
     let service = Path::new(SERVICE_DIRECTORY).join(ADMIN_SOCKET);
-    let is_wanted = config.admin.as_ref().is_some_and(|socket| socket.is_wanted);
+    let is_required = config.admin.as_ref().is_some_and(|socket| socket.is_required);
     match usual {
-        Some(path) if is_wanted || path.exists() || !service.exists() => Some(path.clone()),
+        Some(path) if is_required || path.exists() || !service.exists() => Some(path.clone()),
         _ if service.exists() => Some(service),
         _ => None,
     }
