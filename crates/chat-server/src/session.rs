@@ -50,6 +50,9 @@ use crate::hub::id::UserId;
 use crate::hub::limits::LINE;
 use crate::inbox::Inbox;
 
+/// The word of a command, which its reply repeats.
+type Re = Cow<'static, str>;
+
 /// The peer of a connection.
 #[derive(Clone, Debug)]
 pub struct PeerInfo {
@@ -124,7 +127,7 @@ enum PendingReply {
     /// The reply to a proposal that is being committed.
     Submitted {
         /// The word of the command.
-        re: Cow<'static, str>,
+        re: Re,
         /// Matches an ack with its message; 0 for anything but a message.
         correlation_id: u64,
         /// Length of the message.
@@ -140,7 +143,7 @@ enum PendingReply {
 
 impl PendingReply {
     /// The reply to a proposal that isn't a message.
-    fn submitted(re: Cow<'static, str>) -> Self {
+    fn submitted(re: Re) -> Self {
         Self::Submitted { re, correlation_id: 0, bytes: 0, opened: None, notice: None }
     }
 }
@@ -371,7 +374,7 @@ impl Session {
     /// refusal comes before all events after the decision.
     fn refuse_in_turn(
         &mut self,
-        re: Cow<'static, str>,
+        re: Re,
         refusal: Refusal,
         again: Option<Command>,
         now: Timestamp,
@@ -392,7 +395,7 @@ impl Session {
     }
 
     /// Refuses a command, after the replies that are due.
-    fn refuse(&mut self, re: Cow<'static, str>, refusal: Refusal, out: &mut BytesMut) {
+    fn refuse(&mut self, re: Re, refusal: Refusal, out: &mut BytesMut) {
         let event = Event::Refused { re, refusal };
         if self.pending.is_empty() {
             self.show(&event, out);
@@ -492,7 +495,7 @@ impl Session {
         self.show(&Event::Notice(Sentence::new(text)), out);
     }
 
-    fn reply(&self, re: Cow<'static, str>, done: OkReply, out: &mut BytesMut) {
+    fn reply(&self, re: Re, done: OkReply, out: &mut BytesMut) {
         self.show(&Event::Ok { re, reply: done }, out);
     }
 }

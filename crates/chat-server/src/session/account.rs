@@ -4,7 +4,6 @@
 //! committing the result. Until it is complete, the session runs no line except the password, so
 //! each step finds the state that the one before left.
 
-use std::borrow::Cow;
 use std::iter;
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ use chat_proto::secret::{Credential, Secret, check_password};
 use chat_proto::time::Timestamp;
 use zeroize::Zeroizing;
 
-use super::Session;
+use super::{Re, Session};
 use crate::commands::{AccountEffect, connection::help};
 use crate::hub::client::account::Account;
 use crate::hub::client::notification::Kick;
@@ -28,8 +27,6 @@ use crate::hub::client::throttle::ThrottledOp;
 use crate::hub::id::TokenHash;
 use crate::hub::proposal::AccountUpdate;
 use crate::hub::query::{AuthReply, AuthRequest};
-
-type Re = Cow<'static, str>;
 
 /// Printed before the reply to a sign-in whose token can't be stored.
 const WITHOUT_TOKEN: &str = "The server can't store anything at the moment, so this sign-in has no token. Sign in with your password \

@@ -3,7 +3,6 @@
 mod membership;
 mod message;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -16,7 +15,7 @@ use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
 use super::account::PendingEntry;
-use super::{PendingReply, Session};
+use super::{PendingReply, Re, Session};
 use crate::client_state::JoinedConversation;
 use crate::commands::{Effect, connection::help};
 use crate::dialect::ClientDialect;
@@ -29,8 +28,6 @@ use crate::hub::id::UserId;
 use crate::hub::limits::Limits;
 use crate::hub::proposal::AccountUpdate;
 use crate::policy;
-
-type Re = Cow<'static, str>;
 
 impl Session {
     /// Executes an effect and prints its `ok`. The reply to a proposal comes after its commit.

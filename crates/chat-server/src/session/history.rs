@@ -1,6 +1,5 @@
 //! Long replies: history, searches and lists, page by page, while live events are delivered.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -14,8 +13,8 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
-use super::Session;
 use super::account::PendingEntry;
+use super::{Re, Session};
 use crate::commands::Rows;
 use crate::hub::channel::Channel;
 use crate::hub::channel::mod_action::{ActionTarget, ModAction, ModActionKind, PurgeScope};
@@ -30,7 +29,7 @@ use crate::hub::query::{
 /// A query whose reply is being printed. There is one at a time, and it must be complete before the
 /// next command runs.
 pub(super) struct ActiveQuery {
-    re: Cow<'static, str>,
+    re: Re,
     kind: QueryKind,
     /// Rows that aren't printed yet.
     rows: Rows,
@@ -96,7 +95,7 @@ impl Session {
     /// `/history`.
     pub(super) fn query_history(
         &mut self,
-        re: Cow<'static, str>,
+        re: Re,
         conversation: Conversation,
         of: ConversationRef,
         span: HistoryRange,
@@ -123,7 +122,7 @@ impl Session {
     /// `/search`.
     pub(super) fn query_search(
         &mut self,
-        re: Cow<'static, str>,
+        re: Re,
         search: SearchQuery,
         only: Option<ConversationRef>,
     ) {
@@ -145,12 +144,7 @@ impl Session {
     }
 
     /// `/log`.
-    pub(super) fn query_channel_log(
-        &mut self,
-        re: Cow<'static, str>,
-        channel: ChannelName,
-        most: u32,
-    ) {
+    pub(super) fn query_channel_log(&mut self, re: Re, channel: ChannelName, most: u32) {
         self.start_query(
             re,
             QueryKind::Acts(channel.clone()),
@@ -162,7 +156,7 @@ impl Session {
     /// time.
     pub(super) fn purge(
         &mut self,
-        re: Cow<'static, str>,
+        re: Re,
         channel: Arc<Channel>,
         (target, reason): (ActionTarget, Option<Text>),
         counted: PurgeScope,
@@ -179,7 +173,7 @@ impl Session {
     /// Replays messages before an entry; live ones wait until then.
     pub(super) fn replay_on_entry(
         &mut self,
-        re: Cow<'static, str>,
+        re: Re,
         done: OkReply,
         channel: ChannelName,
         after: Option<MessageId>,
@@ -196,12 +190,7 @@ impl Session {
     }
 
     /// Replays messages of a channel whose live messages wait already.
-    pub(super) fn replay_entry(
-        &mut self,
-        re: Cow<'static, str>,
-        entry: PendingEntry,
-        out: &mut BytesMut,
-    ) {
+    pub(super) fn replay_entry(&mut self, re: Re, entry: PendingEntry, out: &mut BytesMut) {
         let span = self.span_on_entry(entry.after);
         self.replay(re, entry, span, out);
     }
@@ -215,13 +204,7 @@ impl Session {
         }
     }
 
-    fn replay(
-        &mut self,
-        re: Cow<'static, str>,
-        entry: PendingEntry,
-        span: HistoryRange,
-        out: &mut BytesMut,
-    ) {
+    fn replay(&mut self, re: Re, entry: PendingEntry, span: HistoryRange, out: &mut BytesMut) {
         let PendingEntry { done, channel, last: upto, kick, .. } = entry;
         let done = if self.state.dialect.reply_first() {
             self.reply(re.clone(), done, out);
@@ -243,7 +226,7 @@ impl Session {
     }
 
     /// Queries unread messages of the account.
-    pub(super) fn query_unread(&mut self, re: Cow<'static, str>, done: Option<OkReply>) {
+    pub(super) fn query_unread(&mut self, re: Re, done: Option<OkReply>) {
         if let Some(reader) = self.reader() {
             self.start_query(re, QueryKind::SignedIn(done), HistoryQuery::Unread(reader));
         }
@@ -252,7 +235,7 @@ impl Session {
     /// `/mentions`.
     pub(super) fn query_mentions(
         &mut self,
-        re: Cow<'static, str>,
+        re: Re,
         most: u32,
         before: Option<SearchCursor>,
     ) -> Result<(), Refusal> {
@@ -282,7 +265,7 @@ impl Session {
         }
     }
 
-    fn start_query(&mut self, re: Cow<'static, str>, kind: QueryKind, question: HistoryQuery) {
+    fn start_query(&mut self, re: Re, kind: QueryKind, question: HistoryQuery) {
         self.query = Some(Box::new(ActiveQuery {
             re,
             kind,
@@ -297,13 +280,7 @@ impl Session {
     }
 
     /// Prints a list: the first part at once, the rest as the peer reads it.
-    pub(super) fn show_list(
-        &mut self,
-        re: Cow<'static, str>,
-        rows: Rows,
-        done: OkReply,
-        out: &mut BytesMut,
-    ) {
+    pub(super) fn show_list(&mut self, re: Re, rows: Rows, done: OkReply, out: &mut BytesMut) {
         self.query = Some(Box::new(ActiveQuery {
             re,
             kind: QueryKind::Listed(done),

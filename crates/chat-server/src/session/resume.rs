@@ -1,6 +1,5 @@
 //! Resumption of an account: its channels, and what came in the meantime.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -12,8 +11,8 @@ use chat_proto::refusal::Refusal;
 use chat_proto::text::Text;
 use chat_proto::time::Timestamp;
 
-use super::Session;
 use super::execute::joined_channel;
+use super::{Re, Session};
 use crate::hub::apply::{LeavePosition, Membership};
 use crate::hub::client::account::{Account, AccountMembership};
 use crate::policy;
@@ -121,7 +120,7 @@ impl Session {
 
     /// Prints the number of unread messages in each channel, and the newest unread private
     /// messages.
-    pub(super) fn show_unread(&mut self, re: Cow<'static, str>, done: Option<OkReply>) {
+    pub(super) fn show_unread(&mut self, re: Re, done: Option<OkReply>) {
         self.inbox.hold_chats();
         self.query_unread(re, done);
     }
