@@ -390,7 +390,7 @@ mod tests {
         assert!(refuses(|| drop(low.try_lock())));
         // Two locks of one rank could deadlock.
         assert!(refuses(|| drop(lock(&High::new(3)))));
-        assert!(held_by_threads().iter().any(|thread| thread.contains("notes at")));
+        assert!(held_by_threads().iter().any(|thread| thread.contains("notifications at")));
         drop(held);
         assert_eq!(*lock(&low), 1);
         assert_eq!(*lock(&high), 2);
