@@ -154,7 +154,7 @@ impl Results {
                     scenario: name.clone(),
                     server,
                     finding,
-                }))
+                }));
             }
             Err(error) => {
                 let failure = FailedScenario {

@@ -552,7 +552,7 @@ impl ClientSession {
         match self.options.mode {
             Mode::Terminal => self.show(DisplayItem::Refused { code, text }),
             Mode::Pipe => {
-                self.actions.push(SessionAction::Complain(format!("refused: {code}: {text}")))
+                self.actions.push(SessionAction::Complain(format!("refused: {code}: {text}")));
             }
         }
     }

@@ -264,7 +264,7 @@ impl EditorThread {
                 self.give(UserInput::Line(line));
             }
             EditorAction::Send(line) if self.wiring.permits.take() => {
-                self.give(UserInput::Line(line))
+                self.give(UserInput::Line(line));
             }
             EditorAction::Send(line) => {
                 self.editor.keep(&line);

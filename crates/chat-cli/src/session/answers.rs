@@ -124,7 +124,7 @@ impl ClientSession {
             Some(PendingRequest::Line) => self.not_said(code, text, now),
             Some(PendingRequest::Fetch(fetch)) => self.not_fetched(&fetch, &code, &text),
             Some(PendingRequest::Lookup | PendingRequest::Ping | PendingRequest::Quit) => {
-                self.teller.forget()
+                self.teller.forget();
             }
         }
     }
@@ -153,7 +153,7 @@ impl ClientSession {
                 self.follow_in(&channel, members, topic.as_ref(), last);
             }
             ServerEvent::Left { channel, user, .. } if self.is_me(&user) => {
-                self.follow_out(&channel)
+                self.follow_out(&channel);
             }
             ServerEvent::Missed { channel, after, .. } if self.conversations.is_in(&channel) => {
                 self.missed_lines(&channel, after, now);

@@ -125,7 +125,7 @@ impl ClientSession {
             _ if self.password_asked => self.finish_left(),
             // Asked for again, it isn't put off any longer.
             _ if self.quit_at.is_some() && self.options.mode == Mode::Terminal => {
-                self.finish_left()
+                self.finish_left();
             }
             SessionStage::Ready { .. } if !self.outbox.is_empty() => {
                 let patience = match self.options.mode {
