@@ -175,7 +175,9 @@ impl Hub {
         // Also in channels that it operates without being in them.
         for name in client.take_operated() {
             if let Ok(channel) = self.channel(&name) {
-                channel.state().ensure_operator(&channel.name);
+                let mut state = channel.state();
+                let account = state.ensure_operator(&channel.name);
+                self.record_operator(&channel, account);
             }
         }
     }
@@ -225,9 +227,9 @@ impl Hub {
                 );
             }
             let account = state.ensure_operator(&channel.name);
+            self.record_operator(channel, account);
             let is_unused = state.is_unused();
             drop(state);
-            self.record_operator(channel, account);
             if is_unused {
                 self.drop_unused(channel);
             }

@@ -222,6 +222,7 @@ impl Hub {
         }
         let (entry, ring) = state.add_member(client, slot);
         let account = state.ensure_operator(&channel.name);
+        self.record_operator(&channel, account);
         if is_there {
             // Another device of a member is not announced.
         } else if self.is_large(&state) {
@@ -241,7 +242,6 @@ impl Hub {
             operator: state.is_operator(client),
         };
         drop(state);
-        self.record_operator(&channel, account);
         for key in accepted {
             self.record_moderation(
                 &channel.name,
@@ -279,9 +279,9 @@ impl Hub {
             );
         }
         let account = state.ensure_operator(&channel.name);
+        self.record_operator(channel, account);
         let is_unused = state.is_unused();
         drop(state);
-        self.record_operator(channel, account);
         if is_unused {
             self.drop_unused(channel);
         }

@@ -82,8 +82,11 @@ impl Hub {
             account.leave_channel(&channel.name);
         }
         let mut state = channel.state();
-        let account = state.ensure_operator(&channel.name);
-        self.record_operator(channel, account);
+        // The target of a ban doesn't inherit the right.
+        if !matches!(action.kind, ModActionKind::Ban(BanSubject::User(_), _)) {
+            let account = state.ensure_operator(&channel.name);
+            self.record_operator(channel, account);
+        }
         let term = action.term(now).unwrap_or(Term::Permanent);
         let list_entry = action.list_entry(by_name, now);
         let ended = state.ended_by(&action);
@@ -314,10 +317,22 @@ impl Hub {
         let Some((list, list_entry)) = list_entry else {
             return OkReply::Banned { channel, target: against.target(), term };
         };
-        // Users whom an earlier ban matches are out already.
+        if let BanSubject::User(subject) = against
+            && state.is_operated_by(subject)
+            && !state.is_owned_by(subject)
+        {
+            // The policy refuses a ban of an operator: the right was inherited since, while the ban
+            // was being stored.
+            self.remove_operator(state, cx.channel, subject);
+            if let Some(account) = subject.account {
+                self.record_moderation(&channel, ModerationChange::RemoveOperator(account));
+            }
+        }
+        // Users whom an earlier ban matches are out already. Without an operator, the member of
+        // longest standing is no exception.
         let members = state.members.values().map(|member| &member.client);
         let is_hit = |client: &&Arc<Client>| {
-            list_entry.hits_person(&client.who()) && !state.is_operator(client)
+            list_entry.hits_person(&client.who()) && !state.operators.has(client)
         };
         let hit: Vec<Arc<Client>> = members.filter(is_hit).map(Arc::clone).collect();
         state.moderation.add(list, list_entry);
@@ -360,19 +375,29 @@ impl Hub {
     ) -> OkReply {
         let (channel, user) = (cx.channel.name.clone(), subject.name());
         let changed = state.is_operated_by(subject);
-        state.operators.remove(subject.client.as_deref(), subject.account);
+        self.remove_operator(state, cx.channel, subject);
         if changed {
             let by = cx.by_name.clone();
             let event =
                 Event::Operator { channel: channel.clone(), user: user.clone(), by, is_one: false };
             state.publish(event, cx.by.by());
         }
-        if let Some(account) = subject.account.filter(|account| state.topic_by != Some(*account)) {
-            lock(&self.index).concerns_no_more(account, cx.channel);
-        }
         let account = state.ensure_operator(&channel);
         self.record_operator(cx.channel, account);
         OkReply::Operator { channel, user, is_one: false, changed }
+    }
+
+    /// Removes the right of a target in memory.
+    fn remove_operator(
+        &self,
+        state: &mut ChannelState,
+        channel: &Arc<Channel>,
+        subject: &ActionTarget,
+    ) {
+        state.operators.remove(subject.client.as_deref(), subject.account);
+        if let Some(account) = subject.account.filter(|account| state.topic_by != Some(*account)) {
+            lock(&self.index).concerns_no_more(account, channel);
+        }
     }
 }
 

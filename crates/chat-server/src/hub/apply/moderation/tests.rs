@@ -144,6 +144,60 @@ async fn a_ban_of_an_account_holds_for_every_name_and_device() {
     assert!(bob.ask("/enter dev").await[0].starts_with("* You entered"));
 }
 
+/// The only operator left between the check of a ban and its effect: the target inherited the right
+/// and stayed, though the ban had its `ok`.
+#[tokio::test(start_paused = true)]
+async fn the_target_of_a_ban_keeps_no_right_that_it_inherits_while_the_ban_is_stored() {
+    for is_gone in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let place = directory(folder.path());
+        {
+            let hub = hub(&place);
+            let mut maker = Peer::new(&hub, "maker", "192.0.2.1:1", None).await;
+            let mut bob = Peer::new(&hub, "bob", "192.0.2.2:1", Some(1000)).await;
+            let mut phone = Peer::new(&hub, "bobs-phone", "192.0.2.3:1", Some(1000)).await;
+            let mut alice = Peer::new(&hub, "alice", "192.0.2.4:1", Some(1001)).await;
+            maker.ask("/create dev").await;
+            for peer in [&mut bob, &mut phone, &mut alice] {
+                peer.ask("/enter dev").await;
+            }
+            let user = UserName::new("bob").unwrap();
+            let (client, account) = (Some(bob.client()), Some(UserId(1000)));
+            let target = BanSubject::User(ActionTarget { user, client, account });
+            let ban = ModAction { kind: ModActionKind::Ban(target, None), reason: None };
+            let (now, shell) = (steady_clock(), hub.shell(steady_clock()));
+            let channel = hub.channel(&dev()).unwrap();
+            let checked = channel.ask_about(&ban, &shell, now, |access| access.target.operator);
+            assert!(!checked, "the policy allows it");
+            let leaver = maker.client();
+            if is_gone {
+                maker.quit().await;
+                let told = bob.ask("/ping").await.join("\n");
+                assert!(told.contains("You are now the operator of #dev."), "{told}");
+            } else {
+                leaver.mark_left();
+                maker.quit().await;
+            }
+            let by = UserName::stored("server").unwrap();
+            hub.apply_mod_action(&shell, &by, &channel, ban, now, 0);
+            for peer in [&mut bob, &mut phone] {
+                let told = peer.ask("/ping").await.join("\n");
+                assert!(told.contains("kicked you from #dev and banned you"), "{told}");
+                assert!(peer.ask_one("/enter dev").await.starts_with("! banned: "));
+            }
+            let told = alice.ask("a line").await.join("\n");
+            assert!(told.contains("You are now the operator of #dev."), "{told}");
+            assert!(told.contains("from #dev and banned them"), "{told}");
+            for peer in [alice, bob, phone] {
+                peer.quit().await;
+            }
+        }
+        let hub = hub(&place);
+        let channel = hub.channel(&dev()).unwrap();
+        assert_eq!(channel.state().operators.all().0, [UserId(1001)]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_ban_of_a_net_puts_out_whoever_connects_from_there_but_operators() {
     let hub = hub(&StoreLocation::Memory);
