@@ -19,10 +19,8 @@ pub(crate) enum UserInput {
     Line(String),
     /// A line without its passwords, and those for the time that the server asks.
     Asked(String, Vec<Secret>),
-    /// A person has begun to type, or wants something completed, as [`Prompt::wants_beginning`]
-    /// asks to be told.
-    ///
-    /// [`Prompt::wants_beginning`]: crate::outbox::Prompt::wants_beginning
+    /// A person has begun to type, or wants something completed, if the session asks
+    /// for it.
     Begun,
     /// A line that can't be sent.
     Unfit(InvalidLine),

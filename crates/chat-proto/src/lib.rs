@@ -7,12 +7,13 @@
 //! * [`text`] and [`name`]: words and names that cannot be wrong once they exist.
 //! * [`secret`]: passwords and tokens, which nobody is shown.
 //! * [`conversation`]: where a line is said, a channel or a private chat.
-//! * [`spec`]: the one table of commands; it feeds the parser, `/help`, completion and the docs.
+//! * [`command_table`]: the one table of commands; it feeds the parser, `/help`, completion and the
+//!   docs.
 //! * [`command`]: what a line asks for, and its parser.
-//! * [`setting`] and [`target`]: how a channel is run, and against whom.
+//! * [`setting`] and [`mod_target`]: a channel's settings, and whom a moderation act is about.
 //! * [`fold`]: when two words are the same to a person who types.
 //! * [`spelling`]: how a filter of words reads a text.
-//! * [`mask`]: against whom a ban from the whole server is.
+//! * [`ban_mask`]: whom a ban from the whole server is about.
 //! * [`refusal`]: a coded "no" for the person who asked.
 //! * [`event`]: what the server tells.
 //! * [`encoding`]: every event in each form, text and JSON.

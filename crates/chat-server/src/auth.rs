@@ -2,7 +2,7 @@
 //!
 //! This module knows nothing of accounts, channels or the store, and stores nothing.
 //!
-//! * [`service`]: the service of one server; implements [`crate::hub::ports::Vault`].
+//! * [`service`]: the service of one server; implements [`crate::hub::ports::Authenticator`].
 //! * [`password`]: hashing and verification.
 //! * [`pool`]: the threads that hash.
 //! * [`token`]: tokens, which replace a password on a device.

@@ -3,7 +3,7 @@
 //! Reads may block on a disk, so they run on threads: one for history, one for searches and one for
 //! slow searches, which then delay nothing else. Each serves addresses, and the connections of an
 //! address, in turns. A query is dropped once its client has disconnected. Implements
-//! [`crate::hub::ports::Archive`].
+//! [`crate::hub::ports::HistoryReader`].
 
 mod unread;
 

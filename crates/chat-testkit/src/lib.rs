@@ -2,8 +2,8 @@
 //!
 //! * [`binary`]: where the built programs are.
 //! * [`server`]: the real server as a child process on a free port.
-//! * [`hub`]: the server's insides without a process or a socket, for a paused clock.
-//! * [`kind`]: one person at a connection, in either form.
+//! * [`test_hub`]: the server's insides without a process or a socket, for a paused clock.
+//! * [`client`]: one person at a connection, in either form.
 //! * [`chopped`]: a stream that gives and takes only a few bytes at once.
 //! * [`dice`]: random choices that are the same for the same seed.
 //!

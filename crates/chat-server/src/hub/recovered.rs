@@ -16,7 +16,7 @@ pub struct RecoveredState {
     pub(crate) channels: Vec<RecoveredChannel>,
     /// The greatest last id of forgotten channels.
     pub(crate) forgotten: MessageId,
-    /// Name holds, by [`UserName::key`].
+    /// Name holds, by [`UserName::key`](chat_proto::name::UserName::key).
     pub(crate) held: Vec<(Box<str>, UserId)>,
     /// No user id is this number or higher.
     pub(crate) next_user_id: u64,

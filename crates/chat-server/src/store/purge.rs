@@ -9,7 +9,8 @@
 //!
 //! `author_block` has the blocks of ids in which each author wrote, and only these are read. It is
 //! filled together with the full-text index, so unindexed lines are all read. Authors are stored as
-//! [`author_key`] folds them. A version that folds names otherwise must rebuild it.
+//! [`author_key`](super::author_blocks::author_key) folds them. A version that folds names
+//! otherwise must rebuild it.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 

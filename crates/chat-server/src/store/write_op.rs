@@ -88,7 +88,8 @@ pub enum AccountOp<'a> {
     Operator { number: u32, party: u64 },
     /// Revokes the operator right.
     NotOperator { number: u32, party: u64 },
-    /// Deletes the account and everything under it. Its lines stay until [`Writer::redact`] has
+    /// Deletes the account and everything under it. Its lines stay until
+    /// [`Writer::redact`](super::writer::Writer::redact) has
     /// redacted them.
     Forget { party: u64 },
     /// All lines of a deleted account are redacted.
