@@ -231,8 +231,8 @@ fn table(page: &str, name: &str) -> Option<Table> {
     Some(table)
 }
 
-/// Differences between a crate and its table, each under a short name: arrows that the table doesn't
-/// allow, and rows that are out of date.
+/// Differences between a crate and its table, each under a short name: arrows that the table
+/// doesn't allow, and rows that are out of date.
 fn against(table: &Table, krate: &Crate, name: &str) -> BTreeMap<String, String> {
     let mut faults = BTreeMap::new();
     let mut fault = |short: String, sentence: String| {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 /// Greeting of the bare loop.
 pub(crate) const FLOOR_GREETING: &str = "* floor";
 
-/// With a channel's name after it, the only line that the bare loop doesn't pass on: its sender is in
-/// that channel from then on. It arrives alone.
+/// With a channel's name after it, the only line that the bare loop doesn't pass on: its sender is
+/// in that channel from then on. It arrives alone.
 pub(crate) const FLOOR_ENTER: &str = "/enter ";
 
 /// The bare loop's answer to it.

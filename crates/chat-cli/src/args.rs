@@ -71,7 +71,8 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "60s", requires = "once")]
     pub(crate) timeout: Duration,
 
-    /// With --once: lines with the same key and number are the same, also if the command is run again
+    /// With --once: lines with the same key and number are the same, also if the command is run
+    /// again
     #[arg(long, value_name = "WORD", value_parser = key, requires = "once")]
     pub(crate) key: Option<String>,
 

@@ -178,8 +178,8 @@ fn serve<L: Listener + 'static>(
 }
 
 /// Open files that are not for connections: one in eight, and at most this many. They are for the
-/// store, the listening sockets, the admin socket and connections that are refused because the server
-/// is full.
+/// store, the listening sockets, the admin socket and connections that are refused because the
+/// server is full.
 const MOST_OTHER_FILES: usize = 128;
 
 /// The number of connections for which the system has open files.
@@ -242,7 +242,8 @@ fn keeping(config: &Config) -> anyhow::Result<(Backends, Arc<LocalLog>)> {
     ))
 }
 
-/// Binds the socket for `chat-server admin`. If the operator hasn't named one, a failure is a warning.
+/// Binds the socket for `chat-server admin`. If the operator hasn't named one, a failure is a
+/// warning.
 fn bind_admin(socket: &AdminSocket) -> anyhow::Result<Option<UnixSocketListener>> {
     let AdminSocket { path, is_required } = socket;
     match listen::unix::bind_privately(path) {

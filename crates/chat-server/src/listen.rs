@@ -39,8 +39,8 @@ pub(crate) trait Listener: Send + Sync {
 /// What is known of a connection when it is accepted.
 pub(crate) struct Incoming {
     pub(crate) peer: PeerInfo,
-    /// The address that the limit for each address counts; `None` for connections from this machine,
-    /// which are exempt.
+    /// The address that the limit for each address counts; `None` for connections from this
+    /// machine, which are exempt.
     pub(crate) counted: Option<IpAddr>,
 }
 
@@ -66,8 +66,8 @@ const REJECT_DEADLINE: Duration = Duration::from_secs(2);
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Accepts until the server closes. `probes` yields the server's own connections, by which it checks
-/// that it is alive.
+/// Accepts until the server closes. `probes` yields the server's own connections, by which it
+/// checks that it is alive.
 pub(crate) async fn accept<L: Listener>(
     listener: Arc<L>,
     context: ServerContext,

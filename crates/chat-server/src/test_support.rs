@@ -9,7 +9,8 @@ use crate::history::HistoryService;
 use crate::hub::Backends;
 use crate::store::{Durability, Store, StoreLocation};
 
-/// Backends without threads: a call returns once its work is done. For tests whose clock stands still.
+/// Backends without threads: a call returns once its work is done. For tests whose clock stands
+/// still.
 ///
 /// # Panics
 ///

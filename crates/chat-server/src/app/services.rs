@@ -15,7 +15,8 @@ use crate::util::clock::{self, steady_clock};
 /// Read markers are written with the messages of a commit, or after this time.
 const READ_MARKER_DELAY: Duration = Duration::from_millis(200);
 
-/// How often channels that have been empty for long, and other things whose time is over, are removed.
+/// How often channels that have been empty for long, and other things whose time is over, are
+/// removed.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
 /// How often the free space of the disk is measured.
@@ -106,8 +107,8 @@ async fn sweep(hub: Arc<Hub>, log: Arc<LocalLog>) {
     }
 }
 
-/// Measures the free space of the disk. While it is below `least` MiB, or below a twentieth of a small
-/// disk, only accounts write.
+/// Measures the free space of the disk. While it is below `least` MiB, or below a twentieth of a
+/// small disk, only accounts write.
 async fn measure_disk(hub: Arc<Hub>, data: PathBuf, least: u64) {
     let mut is_low = false;
     loop {

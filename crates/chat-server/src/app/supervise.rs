@@ -14,8 +14,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A task that ran for this long is started again after the first wait.
 const STEADY: Duration = Duration::from_mins(1);
 
-/// Runs what `start` returns until it ends by itself. A panic is logged with the name of the task and
-/// how often it has panicked, and the task is started again.
+/// Runs what `start` returns until it ends by itself. A panic is logged with the name of the task
+/// and how often it has panicked, and the task is started again.
 pub(super) async fn supervise<F>(task: &'static str, mut start: impl FnMut() -> F)
 where
     F: Future<Output = ()>,

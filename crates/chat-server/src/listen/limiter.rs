@@ -13,11 +13,11 @@ use crate::util::sync::lock;
 pub(crate) struct ConnectionLimiter {
     max: usize,
     max_per_address: usize,
-    open: Mutex<Open>,
+    open: Mutex<ConnectionCounts>,
 }
 
 #[derive(Default)]
-struct Open {
+struct ConnectionCounts {
     all: usize,
     from: HashMap<IpAddr, usize>,
 }

@@ -44,9 +44,9 @@ pub(crate) fn open(at: TcpAddress) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Listens on an address. Accepted connections inherit the options that are set here (Linux, tcp(7)),
-/// without a system call for each: no delay of small writes, keepalive, the time after which
-/// unacknowledged output breaks the connection, and the send buffer.
+/// Listens on an address. Accepted connections inherit the options that are set here (Linux,
+/// tcp(7)), without a system call for each: no delay of small writes, keepalive, the time after
+/// which unacknowledged output breaks the connection, and the send buffer.
 pub fn bind(at: TcpAddress, unacknowledged: Duration) -> io::Result<TcpListener> {
     let socket = open(at)?;
     socket.set_nodelay(true)?;
@@ -59,7 +59,8 @@ pub fn bind(at: TcpAddress, unacknowledged: Duration) -> io::Result<TcpListener>
     )?;
     options.set_tcp_user_timeout(Some(unacknowledged))?;
     options.set_send_buffer_size(SEND_BUFFER)?;
-    // Telnet's Synch is urgent data (RFC 854); out of line, it would be missing between its neighbours.
+    // Telnet's Synch is urgent data (RFC 854); out of line, it would be missing between its
+    // neighbours.
     options.set_out_of_band_inline(true)?;
     socket.listen(BACKLOG)
 }

@@ -11,8 +11,8 @@ use tokio::net::{UnixListener, UnixStream};
 use super::{Incoming, Listener};
 use crate::conn::PeerInfo;
 
-/// Every user of this machine may connect, as with loopback; the rights of the directory keep others
-/// out.
+/// Every user of this machine may connect, as with loopback; the rights of the directory keep
+/// others out.
 const MODE: u32 = 0o666;
 
 /// Only the server's own user and root may connect.
@@ -25,8 +25,8 @@ pub struct UnixSocketListener {
     path: PathBuf,
 }
 
-/// Binds a path. A socket that no server listens on any more is replaced; any other file there is an
-/// error.
+/// Binds a path. A socket that no server listens on any more is replaced; any other file there is
+/// an error.
 pub fn bind(path: &Path) -> io::Result<UnixSocketListener> {
     bind_with(path, MODE)
 }

@@ -92,7 +92,8 @@ async fn people_come_in_pages() {
     assert_eq!(pages[1].0.len(), MANY + 1 - 1000);
 }
 
-/// What a peer doesn't take isn't made: of the rows of a list no more than a buffer of them is there.
+/// What a peer doesn't take isn't made: of the rows of a list no more than a buffer of them is
+/// there.
 #[tokio::test]
 async fn a_list_is_made_as_it_is_taken() {
     let hub = TestHub::default();
@@ -105,7 +106,8 @@ async fn a_list_is_made_as_it_is_taken() {
     let mut bob = hub.newcomer("bob", 64, &[usize::MAX]);
     bob.settle_in(ClientFormat::Json).await;
     bob.send("/channels").await;
-    // Nothing else is carried out meanwhile, and the rows are those of the moment at which they are taken.
+    // Nothing else is carried out meanwhile, and the rows are those of the moment at which they are
+    // taken.
     alice.ask_json("/enter c0299").await;
     alice.ask_json("/topic last").await;
     let mut last = Value::Null;

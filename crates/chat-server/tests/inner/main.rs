@@ -1,5 +1,5 @@
-//! The middle ring: the server's insides over pipes that hold little and are chopped, with a clock that
-//! stands still until everybody waits.
+//! The middle ring: the server's insides over pipes that hold little and are chopped, with a clock
+//! that stands still until everybody waits.
 
 #![allow(
     clippy::expect_used,

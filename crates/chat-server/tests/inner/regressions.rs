@@ -42,7 +42,8 @@ async fn who_is_kicked_reads_what_is_said_afterwards() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_missed_until_a_kick_is_counted_wrong() {
-    // Less than a ring holds, as much as one, and more, with few lines and with many after the kick.
+    // Less than a ring holds, as much as one, and more, with few lines and with many after the
+    // kick.
     for before in [10, 255, 256, 257, 1000, 3000] {
         for after in [0, 1, 254, 255, 256, 257, 3000] {
             let hub = TestHub::default();
