@@ -12,7 +12,6 @@ use rusqlite::{CachedStatement, Connection, Transaction, params};
 
 pub(super) use self::accounts::forget_conversation;
 pub use self::server_moderation::MAX_AUDIT_LOG;
-use super::line_sum::Columns;
 use super::row::{ACTION, BY_OTHER, REDACTED, rowid};
 use super::write_op::WriteOp;
 
@@ -44,10 +43,6 @@ pub(super) fn write(change: &Transaction<'_>, entries: &[WriteOp<'_>]) -> rusqli
                     flags = REDACTED;
                     (author, text, account) = ("", "", None);
                 }
-                let (author_bytes, text_bytes) = (author.as_bytes(), text.as_bytes());
-                let line_columns =
-                    Columns { place, time, flags, account, author: author_bytes, text: text_bytes };
-                flags = line_columns.flags_with_sum();
                 line.get()?.execute(params![place, time, author, flags, text, account])?;
                 if let Some(account) = account {
                     wrote.get()?.execute(params![account, number])?;

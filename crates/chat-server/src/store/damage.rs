@@ -60,15 +60,13 @@ fn told(name: &str, damage: WalDamage, mend: bool) -> Option<String> {
         );
     }
     let at = lost_from?;
-    if at == 0 && lost_commits == 0 {
-        return Some(format!("{name}-wal can't be read: what it had is missing"));
-    }
     if lost_commits == 0 {
         // It may have been in progress when the server ended.
-        return Some(format!(
+        tracing::error!(
             "the last commit in {name}-wal can't be read: the server ended while it was written, before it was answered, or it is \
-             damaged, and what it had is missing"
-        ));
+             damaged, and its lines are missing"
+        );
+        return None;
     }
     let what = if name == FILE {
         "lines among them are taken from recent.db, and what else they changed, of accounts and channels, is lost"

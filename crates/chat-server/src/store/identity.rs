@@ -13,12 +13,10 @@
 //! tables, which is synced before `recent.db` deletes the row. A file that lacks what the other one
 //! counts on is an older copy, or its WAL is gone. The first write after a backup goes to the WAL
 //! and reaches the file with it: until then the file says that a WAL exists.
-//! Later the WAL index (`-shm`) does.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
@@ -70,8 +68,6 @@ struct JournalMark {
     last: i64,
     /// A WAL exists.
     has_log: bool,
-    /// It has rows. A clean stop leaves none.
-    has_rows: bool,
 }
 
 /// State of a file before it is opened.
@@ -103,8 +99,6 @@ struct StoreFiles {
     journal: FileState<JournalMark>,
     /// Whether its WAL has content.
     journal_has_log: bool,
-    /// WALs that are missing beside their index (`-shm`): of the tables, and of the journal.
-    gone: (bool, bool),
     /// Known losses of commits, reported elsewhere: of the tables, and of the journal.
     lacks: (bool, bool),
 }
@@ -132,9 +126,9 @@ impl StoreFiles {
             FileState::Has(journal) => journal
                 .check(alone)
                 .and_then(|()| journal.check(tables))
-                .and(if tables.has_log && !self.has_log || self.gone.0 {
+                .and(if tables.has_log && !self.has_log {
                     Err(Mismatch::TablesBehind)
-                } else if self.lacks_log(journal) {
+                } else if journal.has_log && !self.journal_has_log {
                     Err(Mismatch::JournalBehind)
                 } else if journal.sure
                     && (tables.put < journal.forgotten || tables.put < journal.put && !self.lacks.0)
@@ -147,10 +141,6 @@ impl StoreFiles {
                 }),
             _ => Ok(()),
         }
-    }
-
-    fn lacks_log(&self, journal: JournalMark) -> bool {
-        !self.journal_has_log && (journal.has_log || self.gone.1)
     }
 }
 
@@ -184,17 +174,13 @@ fn refuse(directory: &Path, found: Result<(), Mismatch>) -> Result<(), OpenError
 
 fn find(directory: &Path) -> StoreFiles {
     let file = directory.join(FILE);
-    let journal_file = directory.join(JOURNAL_FILE);
-    let journal = found(&journal_file, |file| journal(&open_untouched(file)?));
-    let has_rows = matches!(journal, FileState::Has(journal) if journal.has_rows);
     StoreFiles {
-        gone: (is_gone(&file, false), is_gone(&journal_file, has_rows)),
         alone: found(&file, |file| tables(&open_alone(file)?)),
         tables: found(&file, |file| tables(&open_untouched(file)?)),
         has_log: has_log(&file),
-        journal_has_log: has_log(&journal_file),
+        journal_has_log: has_log(&directory.join(JOURNAL_FILE)),
         lacks: (false, false),
-        journal,
+        journal: found(&directory.join(JOURNAL_FILE), |file| journal(&open_untouched(file)?)),
     }
 }
 
@@ -213,28 +199,6 @@ fn has_bytes(file: &Path) -> bool {
 fn has_log(file: &Path) -> bool {
     has_bytes(&beside(file, "-wal"))
 }
-
-/// Whether the WAL of a database is missing beside its index (`-shm`): SQLite creates the WAL first
-/// and removes the index first. A WAL that was emptied counts if the database has rows that a clean
-/// stop of the server deletes.
-fn is_gone(file: &Path, has_rows: bool) -> bool {
-    let index = beside(file, "-shm");
-    match fs::metadata(beside(file, "-wal")) {
-        Ok(found) => has_rows && found.len() == 0 && has_frames(&index),
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound && has_bytes(&index),
-    }
-}
-
-/// Whether a WAL index has frames. It has none while its WAL is new, and before SQLite truncates
-/// the WAL. After a power cut it may be out of date.
-fn has_frames(index: &Path) -> bool {
-    let mut frames = [0; 4];
-    let read = File::open(index).and_then(|index| index.read_exact_at(&mut frames, MAX_FRAME));
-    read.is_ok() && frames != [0; 4]
-}
-
-/// Offset of `mxFrame` in a WAL index.
-const MAX_FRAME: u64 = 16;
 
 fn found<T>(file: &Path, read: impl Fn(&Path) -> rusqlite::Result<T>) -> FileState<T> {
     match fs::metadata(file) {
@@ -299,7 +263,7 @@ pub(super) fn put_of(connection: &Connection) -> rusqlite::Result<i64> {
 /// Returns the same for a store that a server may have open; `None` for an earlier version without
 /// this mark.
 pub(super) fn put_in(directory: &Path) -> rusqlite::Result<Option<i64>> {
-    let connection = open_untouched(&directory.join(FILE))?;
+    let connection = super::read_connection(&directory.join(FILE))?;
     let tells = connection.table_exists(None, "store")?;
     tells.then(|| put_of(&connection)).transpose()
 }
@@ -312,15 +276,13 @@ fn journal(connection: &Connection) -> rusqlite::Result<JournalMark> {
     let put = if has_put(connection)? { "put" } else { "forgotten" };
     let sql = format!(
         "SELECT id, generation, next, sure, forgotten,
-            max(forgotten, coalesce((SELECT max(row) FROM batch), 0)), {put},
-            EXISTS (SELECT * FROM batch) FROM store"
+            max(forgotten, coalesce((SELECT max(row) FROM batch), 0)), {put} FROM store"
     );
     let found = connection.query_row(&sql, (), |row| {
         let (id, generation, next) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (sure, forgotten, last): (i64, _, _) = (row.get(3)?, row.get(4)?, row.get(5)?);
         let (sure, has_log) = (sure & 1 != 0, sure & HAS_LOG != 0);
-        let (put, has_rows) = (row.get(6)?, row.get(7)?);
-        Ok(JournalMark { id, generation, next, sure, forgotten, put, last, has_log, has_rows })
+        Ok(JournalMark { id, generation, next, sure, forgotten, put: row.get(6)?, last, has_log })
     });
     Ok(found.optional()?.unwrap_or_default())
 }
@@ -511,7 +473,6 @@ mod tests {
             put,
             last,
             has_log: false,
-            has_rows: false,
         }
     }
 
@@ -521,8 +482,7 @@ mod tests {
         journal: FileState<JournalMark>,
     ) -> Result<(), Mismatch> {
         let (has_log, journal_has_log, lacks) = (true, true, (false, false));
-        StoreFiles { alone, tables, has_log, journal, journal_has_log, gone: (false, false), lacks }
-            .check()
+        StoreFiles { alone, tables, has_log, journal, journal_has_log, lacks }.check()
     }
 
     #[test]
@@ -552,15 +512,8 @@ mod tests {
         ] {
             for journal in [FileState::Missing, FileState::Empty] {
                 let lacks = (false, false);
-                let files = StoreFiles {
-                    alone,
-                    tables,
-                    has_log,
-                    journal,
-                    journal_has_log: false,
-                    gone: (false, false),
-                    lacks,
-                };
+                let files =
+                    StoreFiles { alone, tables, has_log, journal, journal_has_log: false, lacks };
                 assert_eq!(files.check(), Ok(()), "{files:?}");
             }
         }

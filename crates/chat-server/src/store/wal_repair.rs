@@ -335,8 +335,8 @@ impl WalFile<'_> {
         Ok(false)
     }
 
-    /// Makes SQLite accept a frame as it is, with those that continue it, and further bad frames
-    /// while commits are behind them. Returns the number of commits among all of them.
+    /// Makes SQLite accept a frame as it is, with those that continue it. Returns the number of
+    /// commits among them.
     fn accept(&self, at: usize, frame: &Frame, before: Checksum) -> io::Result<usize> {
         let mut commits = usize::from(is_commit(frame));
         let mut sum = sum_of(frame, before);
@@ -346,24 +346,14 @@ impl WalFile<'_> {
             self.file.write_all_at(&sum.to_bytes(), offset(at) + 16)
         };
         write(at, sum)?;
-        let mut last = *frame;
         for at in at + 1..self.frames {
             let Some(frame) = self.frame(at)? else { break };
             let own = Checksum::stored(&frame[16..]);
-            let is_whole = self.has_salts(&frame) && sum_of(&frame, stored) == own;
-            if !is_whole && self.commits_behind(at)? == 0 {
+            if !self.has_salts(&frame) || sum_of(&frame, stored) != own {
                 break;
-            }
-            let mut frame = frame;
-            if word(&frame[..], 0) == 0 {
-                // Its page number is unknown: repeat the frame before.
-                *frame = last;
-                frame[4..8].fill(0);
-                self.file.write_all_at(&frame[..], offset(at))?;
             }
             (stored, sum) = (own, sum_of(&frame, sum));
             write(at, sum)?;
-            last = *frame;
             commits += usize::from(is_commit(&frame));
         }
         Ok(commits)
@@ -609,31 +599,6 @@ mod tests {
         let damage = look(&left, RepairMode::Accept).unwrap();
         assert_eq!((damage.accepted, damage.lost_from), (Some(frames - 5), None));
         assert_eq!(rows(&left), 20, "later frames have the page again");
-    }
-
-    #[test]
-    fn two_bad_frames_after_each_other_hide_no_commit_behind_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let left = killed(folder.path(), 10);
-        let wal = folder.path().join("left.db-wal");
-        let (main, mut bytes) = (fs::read(&left).unwrap(), fs::read(&wal).unwrap());
-        let frames = (bytes.len() - HEADER) / FRAME;
-        for at in [frames - 5, frames - 4] {
-            let begin = HEADER + at * FRAME + 1000;
-            bytes[begin..begin + 512].fill(0xAA);
-        }
-        fs::write(&wal, &bytes).unwrap();
-        let damage = look(&left, RepairMode::Accept).unwrap();
-        assert_eq!((damage.accepted, damage.lost_from), (Some(frames - 5), None));
-        assert_eq!(rows(&left), 10, "later frames have the pages again");
-        // A page of the disk that was zeroed takes the header of a frame with it.
-        fs::write(&left, &main).unwrap();
-        let begin = HEADER + (frames - 4) * FRAME;
-        bytes[begin - 2000..begin + 2000].fill(0);
-        fs::write(&wal, &bytes).unwrap();
-        let damage = look(&left, RepairMode::Accept).unwrap();
-        assert_eq!((damage.accepted, damage.lost_from), (Some(frames - 5), None));
-        assert_eq!(rows(&left), 10, "later frames have the pages again");
     }
 
     #[test]

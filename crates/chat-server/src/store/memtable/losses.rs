@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::journal::JournalRow;
 use super::record::RecordBatch;
 use crate::store::row::{line_id, rowid};
 use crate::store::{Shared, StoreError};
@@ -42,14 +41,14 @@ impl Losses {
     }
 
     /// Records missing rows, unless the range is empty.
-    fn rows(&mut self, first: i64, last: i64) {
+    pub(super) fn rows(&mut self, first: i64, last: i64) {
         if first <= last {
             self.rows.push((first, last));
         }
     }
 
     /// Records a damaged row. Its content is no more than a hint.
-    fn damaged(&mut self, row: i64, records: Vec<u8>) {
+    pub(super) fn damaged(&mut self, row: i64, records: Vec<u8>) {
         self.rows(row, row);
         // Clients may have seen its ids.
         let Ok(batch) = RecordBatch::read(records) else { return };
@@ -58,23 +57,8 @@ impl Losses {
         }
     }
 
-    /// Examines the next row after another one. Returns its batch unless it is damaged.
-    pub(super) fn take(
-        &mut self,
-        before: i64,
-        next: JournalRow,
-    ) -> Result<Option<RecordBatch>, StoreError> {
-        self.rows(before + 1, next.number - 1);
-        if !next.is_whole {
-            self.damaged(next.number, next.records);
-            return Ok(None);
-        }
-        let batch = RecordBatch::read(next.records)?;
-        self.look_at(&batch)?;
-        Ok(Some(batch))
-    }
-
-    fn look_at(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
+    /// Examines the next row.
+    pub(super) fn look_at(&mut self, batch: &RecordBatch) -> Result<(), StoreError> {
         for part in batch.parts().filter(|part| part.lines > 0) {
             let (number, id) = (part.number, part.last);
             match self.last_of(number)? {
@@ -115,8 +99,11 @@ impl Losses {
         Ok(known)
     }
 
-    /// Returns the losses, one sentence each.
-    pub(super) fn sentences(&self) -> Result<Vec<String>, StoreError> {
+    /// Logs and records the losses.
+    pub(super) fn tell(self) -> Result<(), StoreError> {
+        if self.rows.is_empty() && self.lines.is_empty() && self.orphans.is_empty() {
+            return Ok(());
+        }
         let tables = lock(&self.tables);
         let mut told = Vec::new();
         for (first, last) in &self.rows {
@@ -125,7 +112,7 @@ impl Losses {
             ));
         }
         for (number, first, last) in &self.lines {
-            let name = name_of(&tables, i64::from(*number))?;
+            let name = name_of(&tables, *number)?;
             told.push(format!("the lines {first} to {last} of {name} are missing"));
         }
         for (first, last) in self.orphans.values() {
@@ -133,16 +120,6 @@ impl Losses {
                 "the lines {first} to {last} of a conversation that was made shortly before are missing, with the conversation"
             ));
         }
-        Ok(told)
-    }
-
-    /// Logs and records the losses.
-    pub(super) fn tell(self) -> Result<(), StoreError> {
-        let told = self.sentences()?;
-        if told.is_empty() {
-            return Ok(());
-        }
-        let tables = lock(&self.tables);
         // Their ids aren't given again.
         for (number, last) in &self.last {
             let Some(last) = last else { continue };
@@ -173,7 +150,7 @@ pub(in crate::store) fn note(tables: &Connection, told: &[String]) {
 }
 
 /// Returns the name of a conversation for the log.
-pub(in crate::store) fn name_of(tables: &Connection, number: i64) -> rusqlite::Result<String> {
+fn name_of(tables: &Connection, number: u32) -> rusqlite::Result<String> {
     let sql = "SELECT shown FROM conversation WHERE number = ?1";
     let shown: Option<String> = tables.query_row(sql, [number], |row| row.get(0)).optional()?;
     Ok(match shown {

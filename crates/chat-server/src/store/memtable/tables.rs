@@ -12,7 +12,6 @@ use crate::store::StoreError;
 use crate::store::apply::write_other;
 use crate::store::author_blocks::AuthorBlocks;
 use crate::store::full_text::indexed;
-use crate::store::line_sum::{self, Columns};
 use crate::store::row::{ID_BITS, NOT_SHOWN, OnceRow, REDACTED, line_id, rowid};
 use crate::store::write_op::{AccountOp, WriteOp};
 
@@ -89,16 +88,6 @@ fn put_conversation(
                         continue;
                     }
                     let at = rowid(number, id);
-                    let (author_bytes, text_bytes) = (author.as_bytes(), text.as_bytes());
-                    let line_columns = Columns {
-                        place: at,
-                        time,
-                        flags,
-                        account,
-                        author: author_bytes,
-                        text: text_bytes,
-                    };
-                    let flags = line_columns.flags_with_sum();
                     statements.line.execute(params![at, time, author, flags, text, account])?;
                     authors.extend(account);
                     yielder.line_done();
@@ -157,13 +146,13 @@ pub(super) fn index(
             let (mut lines, mut last) = (0, None);
             while let Some(row) = rows.next()? {
                 let at: i64 = row.get(0)?;
-                let (text, author) = (line_sum::text(row, 1)?, line_sum::text(row, 2)?);
+                let (text, author) = (row.get_ref(1)?, row.get_ref(2)?);
                 let flags: i64 = row.get(3)?;
                 if flags & NOT_SHOWN == 0 {
-                    blocks.add(number, line_id(at), &author)?;
+                    blocks.add(number, line_id(at), author.as_str()?)?;
                 }
                 if flags & REDACTED == 0 {
-                    let (text, author) = (indexed(&text), indexed(&author));
+                    let (text, author) = (indexed(text.as_str()?), indexed(author.as_str()?));
                     word.execute(params![at, text, author])?;
                 }
                 last = Some(at);

@@ -143,25 +143,6 @@ fn a_log_that_is_missing_is_refused() {
         dir.remove(file);
         dir.is_refused(mismatch);
     }
-    // The same long after the start.
-    for (file, mismatch) in
-        [("chat.db", Mismatch::TablesBehind), ("recent.db", Mismatch::JournalBehind)]
-    {
-        let dir = Dir::killed(3);
-        fs::write(dir.path(&format!("{file}-shm")), "an index").unwrap();
-        // The file itself has all of its WAL but later commits.
-        assert!(Connection::open(dir.path(file)).unwrap().table_exists(None, "store").unwrap());
-        fs::write(dir.path(&format!("{file}-shm")), "an index").unwrap();
-        dir.is_refused(mismatch);
-    }
-    // A log that was emptied while its index has commits.
-    let dir = Dir::killed(3);
-    let journal = Connection::open(dir.path("recent.db")).unwrap();
-    journal.query_row("PRAGMA wal_checkpoint", (), |_| Ok(())).unwrap();
-    let emptied = dir.copy();
-    emptied.take(&dir, "recent.db-shm");
-    fs::write(emptied.path("recent.db-wal"), "").unwrap();
-    emptied.is_refused(Mismatch::JournalBehind);
     // What another program writes to the file itself stays.
     let dir = Dir::killed(3);
     for file in ["chat.db", "recent.db"] {
@@ -169,35 +150,6 @@ fn a_log_that_is_missing_is_refused() {
         assert!(!dir.path(&format!("{file}-wal")).exists());
     }
     assert_eq!(dir.lines(), 3);
-}
-
-#[test]
-fn a_log_without_a_commit_beside_rows_is_taken() {
-    // The tables couldn't be written at a clean stop, and the next start was killed at once.
-    let dir = Dir::killed(3);
-    let open = || {
-        let journal = Connection::open(dir.path("recent.db")).unwrap();
-        assert!(journal.table_exists(None, "store").unwrap());
-        journal
-    };
-    drop(open());
-    let killed = {
-        let _journal = open();
-        assert_eq!(fs::metadata(dir.path("recent.db-wal")).unwrap().len(), 0);
-        let killed = dir.copy();
-        killed.take(&dir, "recent.db-shm");
-        killed
-    };
-    assert_eq!(killed.lines(), 3);
-    // The log was truncated by SQLite, which was killed before it removed the index.
-    let dir = Dir::killed(3);
-    let journal = Connection::open(dir.path("recent.db")).unwrap();
-    journal.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())).unwrap();
-    assert_eq!(fs::metadata(dir.path("recent.db-wal")).unwrap().len(), 0);
-    let killed = dir.copy();
-    killed.take(&dir, "recent.db-shm");
-    drop(journal);
-    assert_eq!(killed.lines(), 3);
 }
 
 #[test]
