@@ -345,8 +345,7 @@ impl Hub {
             }
             if state.operators.has_account(account) {
                 state.operators.remove(None, Some(account));
-                let heir = state.ensure_operator(&channel.name);
-                self.record_operator(&channel, heir);
+                self.ensure_operator(&channel, &mut state);
             }
         }
     }

@@ -176,8 +176,7 @@ impl Hub {
         for name in client.take_operated() {
             if let Ok(channel) = self.channel(&name) {
                 let mut state = channel.state();
-                let account = state.ensure_operator(&channel.name);
-                self.record_operator(&channel, account);
+                self.ensure_operator(&channel, &mut state);
             }
         }
     }
@@ -226,13 +225,7 @@ impl Hub {
                     client.by(),
                 );
             }
-            let account = state.ensure_operator(&channel.name);
-            self.record_operator(channel, account);
-            let is_unused = state.is_unused();
-            drop(state);
-            if is_unused {
-                self.drop_unused(channel);
-            }
+            self.settle_departure(channel, state);
         }
         if let Some(once) = once() {
             self.publish_to_partners(client.by(), &gone, Some(once));

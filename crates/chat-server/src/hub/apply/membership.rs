@@ -21,7 +21,7 @@ use crate::hub::client::throttle::{QuotaOwner, ThrottledOp};
 use crate::hub::id::UserId;
 use crate::hub::proposal::{ChannelChange, StateChange};
 use crate::util::clock::on_the_wall;
-use crate::util::sync::lock;
+use crate::util::sync::{MutexGuard, lock};
 
 /// Names that no channel can have. Without them, the refusal for a hidden channel's name would
 /// reveal it.
@@ -186,6 +186,31 @@ impl Hub {
         }
     }
 
+    /// Lets the member of longest standing inherit the right in a channel without operators, and
+    /// records it under the lock of the channel.
+    pub(super) fn ensure_operator(
+        self: &Arc<Self>,
+        channel: &Arc<Channel>,
+        state: &mut ChannelState,
+    ) {
+        let account = state.ensure_operator(&channel.name);
+        self.record_operator(channel, account);
+    }
+
+    /// The last step of a departure: the right is inherited, and an unused channel is dropped.
+    pub(super) fn settle_departure(
+        self: &Arc<Self>,
+        channel: &Arc<Channel>,
+        mut state: MutexGuard<'_, ChannelState>,
+    ) {
+        self.ensure_operator(channel, &mut state);
+        let is_unused = state.is_unused();
+        drop(state);
+        if is_unused {
+            self.drop_unused(channel);
+        }
+    }
+
     pub(super) fn record_moderation(self: &Arc<Self>, name: &ChannelName, keep: ModerationChange) {
         let changed = Box::new(ChannelChange { channel: name.clone(), keep });
         self.commit_log.record(StateChange::Moderation(changed), self);
@@ -221,8 +246,7 @@ impl Hub {
             state.moderation.remove(ListKind::Invitations, &accepted);
         }
         let (entry, ring) = state.add_member(client, slot);
-        let account = state.ensure_operator(&channel.name);
-        self.record_operator(&channel, account);
+        self.ensure_operator(&channel, &mut state);
         if is_there {
             // Another device of a member is not announced.
         } else if self.is_large(&state) {
@@ -263,8 +287,7 @@ impl Hub {
         let mut state = channel.state();
         let large = self.is_large(&state);
         // The member of longest standing keeps the inherited right after leaving.
-        let account = state.ensure_operator(&channel.name);
-        self.record_operator(channel, account);
+        self.ensure_operator(channel, &mut state);
         state.remove_member(client.id, now)?;
         let leaving = LeavePosition { number: self.sequence.next(), last_line: state.last_line };
         if state.has_beside(client) {
@@ -278,13 +301,7 @@ impl Hub {
                 client.by(),
             );
         }
-        let account = state.ensure_operator(&channel.name);
-        self.record_operator(channel, account);
-        let is_unused = state.is_unused();
-        drop(state);
-        if is_unused {
-            self.drop_unused(channel);
-        }
+        self.settle_departure(channel, state);
         Some(leaving)
     }
 

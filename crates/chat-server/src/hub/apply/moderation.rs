@@ -84,8 +84,7 @@ impl Hub {
         let mut state = channel.state();
         // The target of a ban doesn't inherit the right.
         if !matches!(action.kind, ModActionKind::Ban(BanSubject::User(_), _)) {
-            let account = state.ensure_operator(&channel.name);
-            self.record_operator(channel, account);
+            self.ensure_operator(channel, &mut state);
         }
         let term = action.term(now).unwrap_or(Term::Permanent);
         let list_entry = action.list_entry(by_name, now);
@@ -198,8 +197,7 @@ impl Hub {
                 last_line: MessageId::default(),
             };
             self.eject_account(&mut state, client, kick, now, client);
-            let account = state.ensure_operator(&channel.name);
-            self.record_operator(channel, account);
+            self.ensure_operator(channel, &mut state);
         }
     }
 
@@ -298,8 +296,7 @@ impl Hub {
             self.eject_account(state, device, kick, cx.now, cx.by);
         }
         if !cx.devices.is_empty() {
-            let account = state.ensure_operator(&channel);
-            self.record_operator(cx.channel, account);
+            self.ensure_operator(cx.channel, state);
         }
         OkReply::Kicked { channel, user }
     }
@@ -340,8 +337,7 @@ impl Hub {
             let kick = cx.kick(KickCause::Ban(term));
             self.eject_account(state, &client, kick, cx.now, cx.by);
         }
-        let account = state.ensure_operator(&channel);
-        self.record_operator(cx.channel, account);
+        self.ensure_operator(cx.channel, state);
         OkReply::Banned { channel, target: against.target(), term }
     }
 
@@ -382,8 +378,7 @@ impl Hub {
                 Event::Operator { channel: channel.clone(), user: user.clone(), by, is_one: false };
             state.publish(event, cx.by.by());
         }
-        let account = state.ensure_operator(&channel);
-        self.record_operator(cx.channel, account);
+        self.ensure_operator(cx.channel, state);
         OkReply::Operator { channel, user, is_one: false, changed }
     }
 
