@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chat_server::store::{Durability, Store, StoreLocation, WriteOp};
+use chat_server::store::{Durability, NewMessage, Store, StoreLocation, WriteOp};
 use chat_testkit::{ClientFormat, ServerSetup, TestClient, TestServer};
 use serde_json::Value;
 use socket2::SockRef;
@@ -51,20 +51,15 @@ impl Kept {
         let mut entries = vec![channel];
         for (id, (days, text)) in (1..).zip(lines) {
             let time = now - days * DAY_MILLIS;
-            let (author, action, by_other) = ("past", false, false);
-            let (account, once) = (None, None);
-            entries.push(WriteOp::Line {
+            let author = "past";
+            entries.push(WriteOp::Line(NewMessage {
                 number,
                 id,
                 time,
                 author,
-                action,
-                by_other,
-                account,
                 text,
-                once,
-                hidden: false,
-            });
+                ..NewMessage::default()
+            }));
         }
         book.commit(&entries).unwrap();
     }

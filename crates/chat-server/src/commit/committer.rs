@@ -31,7 +31,9 @@ use crate::hub::proposal::{
 };
 use crate::hub::recovered::RecoveredState;
 use crate::store::channel_key;
-use crate::store::{AccountOp, ChannelModerationOp, FORGOTTEN, StoreError, WriteOp, Writer};
+use crate::store::{
+    AccountOp, ChannelModerationOp, FORGOTTEN, NewMessage, StoreError, WriteOp, Writer,
+};
 use crate::util::clock::on_the_wall;
 
 /// How long a key of `/once` prevents duplicates, in milliseconds: a day.
@@ -825,7 +827,7 @@ impl NewConversation {
 fn entry<'a>(proposal: &'a Proposal, plan: &Plan) -> Option<WriteOp<'a>> {
     match (plan, &proposal.what) {
         (Plan::Message { slot, by_other, hidden }, Payload::Message { text, action }) => {
-            Some(WriteOp::Line {
+            Some(WriteOp::Line(NewMessage {
                 number: slot.number,
                 id: slot.id,
                 time: slot.time.0,
@@ -836,7 +838,7 @@ fn entry<'a>(proposal: &'a Proposal, plan: &Plan) -> Option<WriteOp<'a>> {
                 text: text.as_str(),
                 once: proposal.once.as_ref().map(|key| (proposal.from.key(), key.as_str())),
                 hidden: *hidden,
-            })
+            }))
         }
         (Plan::Topic { slot }, Payload::Topic(topic)) => {
             let by = proposal.account.map(|account| account.0);

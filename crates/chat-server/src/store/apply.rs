@@ -12,8 +12,8 @@ use rusqlite::{CachedStatement, Connection, Transaction, params};
 
 pub(super) use self::accounts::forget_conversation;
 pub use self::server_moderation::MAX_AUDIT_LOG;
-use super::row::{ACTION, BY_OTHER, REDACTED, rowid};
-use super::write_op::WriteOp;
+use super::row::{REDACTED, rowid};
+use super::write_op::{MessageColumns, NewMessage, WriteOp};
 
 pub(super) fn write(change: &Transaction<'_>, entries: &[WriteOp<'_>]) -> rusqlite::Result<()> {
     let mut line = Lazy::new(
@@ -24,25 +24,10 @@ pub(super) fn write(change: &Transaction<'_>, entries: &[WriteOp<'_>]) -> rusqli
         Lazy::new(change, "INSERT OR IGNORE INTO wrote (party, number) VALUES (?1, ?2)");
     for entry in entries {
         match *entry {
-            WriteOp::Line {
-                number,
-                id,
-                time,
-                author,
-                action,
-                by_other,
-                account,
-                text,
-                once,
-                hidden,
-            } => {
+            WriteOp::Line(message) => {
+                let NewMessage { number, id, time, once, .. } = message;
+                let MessageColumns { flags, account, author, text } = message.columns();
                 let place = rowid(number, id);
-                let mut flags = i64::from(action) * ACTION + i64::from(by_other) * BY_OTHER;
-                let (mut author, mut text, mut account) = (author, text, account);
-                if hidden {
-                    flags = REDACTED;
-                    (author, text, account) = ("", "", None);
-                }
                 line.get()?.execute(params![place, time, author, flags, text, account])?;
                 if let Some(account) = account {
                     wrote.get()?.execute(params![account, number])?;
@@ -71,7 +56,7 @@ pub(super) fn write_other(change: &Transaction<'_>, entry: WriteOp<'_>) -> rusql
         change.prepare_cached(sql)?.execute(params).map(|_| ())
     };
     match entry {
-        WriteOp::Line { .. } | WriteOp::RedactedLine { .. } => Ok(()),
+        WriteOp::Line(_) | WriteOp::RedactedLine { .. } => Ok(()),
         WriteOp::Account(entry) => accounts::write(change, entry),
         WriteOp::ServerModeration(entry) => server_moderation::write(change, entry),
         WriteOp::ChannelClosed { number } => execute(

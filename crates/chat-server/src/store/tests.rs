@@ -54,19 +54,8 @@ const CHAT: WriteOp<'_> =
 
 fn said<'a>(number: u32, id: u64, author: &'a str, text: &'a str) -> WriteOp<'a> {
     let time = 1_000_000 + i64::try_from(id).unwrap() * 1000;
-    let (action, by_other) = (false, author == "bob");
-    WriteOp::Line {
-        number,
-        id,
-        time,
-        author,
-        action,
-        by_other,
-        account: None,
-        text,
-        once: None,
-        hidden: false,
-    }
+    let by_other = author == "bob";
+    WriteOp::Line(NewMessage { number, id, time, author, by_other, text, ..NewMessage::default() })
 }
 
 fn fold(name: &str) -> String {
@@ -460,8 +449,8 @@ fn what_comes_next_is_neither_left_out_nor_told_twice() {
         for id in 1..=20 {
             for number in [1, 2] {
                 let mut line = said(number, id, "alice", "word");
-                if let WriteOp::Line { time, .. } = &mut line {
-                    *time = 1_000_000 + i64::try_from(id / 8).unwrap();
+                if let WriteOp::Line(message) = &mut line {
+                    message.time = 1_000_000 + i64::try_from(id / 8).unwrap();
                 }
                 lines.push(line);
             }
@@ -587,20 +576,8 @@ fn what_is_below_the_floor_is_gone_at_once_and_deleted_in_steps() {
 fn keys_and_names_are_kept_over_a_restart() {
     for tried in both() {
         let once = |id, key| match said(1, id, "alice", "hi") {
-            WriteOp::Line { number, id, time, author, action, by_other, account, text, .. } => {
-                let once = Some(("alice", key));
-                WriteOp::Line {
-                    number,
-                    id,
-                    time,
-                    author,
-                    action,
-                    by_other,
-                    account,
-                    text,
-                    once,
-                    hidden: false,
-                }
+            WriteOp::Line(message) => {
+                WriteOp::Line(NewMessage { once: Some(("alice", key)), ..message })
             }
             other => other,
         };

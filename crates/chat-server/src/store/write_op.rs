@@ -1,5 +1,7 @@
 //! Write operations, the parts of a commit.
 
+use super::row::{ACTION, BY_OTHER, REDACTED};
+
 /// A write operation. Later operations of a commit see earlier ones.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the fields are the columns of the schema")]
@@ -8,20 +10,8 @@ pub enum WriteOp<'a> {
     Channel { number: u32, name: &'a str, shown: &'a str, topic: Option<&'a str>, open: bool },
     /// Creates or renames the parties of a private chat.
     Private { number: u32, one: u64, other: u64, one_name: &'a str, other_name: &'a str },
-    /// Adds a line, with the author's account if any. `once` is the author (folded) and the
-    /// idempotency key. A hidden line is stored redacted.
-    Line {
-        number: u32,
-        id: u64,
-        time: i64,
-        author: &'a str,
-        action: bool,
-        by_other: bool,
-        account: Option<u64>,
-        text: &'a str,
-        once: Option<(&'a str, &'a str)>,
-        hidden: bool,
-    },
+    /// Adds a message.
+    Line(NewMessage<'a>),
     /// Adds a redacted line.
     RedactedLine { number: u32, id: u64, time: i64 },
     /// Closes a channel.
@@ -42,6 +32,44 @@ pub enum WriteOp<'a> {
     Account(AccountOp<'a>),
     /// Changes server moderation.
     ServerModeration(ServerModerationOp<'a>),
+}
+
+/// A message to store, with the author's account if any. `once` is the author (folded) and the
+/// idempotency key. A hidden message is stored redacted. Times are in milliseconds since 1970.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "the fields are the columns of the schema")]
+pub struct NewMessage<'a> {
+    pub number: u32,
+    pub id: u64,
+    pub time: i64,
+    pub author: &'a str,
+    pub action: bool,
+    pub by_other: bool,
+    pub account: Option<u64>,
+    pub text: &'a str,
+    pub once: Option<(&'a str, &'a str)>,
+    pub hidden: bool,
+}
+
+/// The columns of a message that redaction changes.
+pub(super) struct MessageColumns<'a> {
+    pub(super) flags: i64,
+    pub(super) account: Option<u64>,
+    pub(super) author: &'a str,
+    pub(super) text: &'a str,
+}
+
+impl<'a> NewMessage<'a> {
+    /// The columns as stored: those of a hidden message are redacted.
+    pub(super) fn columns(&self) -> MessageColumns<'a> {
+        let &Self { account, author, text, .. } = self;
+        if self.hidden {
+            MessageColumns { flags: REDACTED, account: None, author: "", text: "" }
+        } else {
+            let flags = i64::from(self.action) * ACTION + i64::from(self.by_other) * BY_OTHER;
+            MessageColumns { flags, account, author, text }
+        }
+    }
 }
 
 /// A write operation on an account. `party` is the account's number. Times are in milliseconds

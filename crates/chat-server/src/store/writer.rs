@@ -74,7 +74,7 @@ impl Writer {
         let must_overwrite = overwrites(entries);
         let lines = || {
             entries.iter().filter_map(|entry| match entry {
-                WriteOp::Line { number, .. } => Some(*number),
+                WriteOp::Line(message) => Some(message.number),
                 _ => None,
             })
         };

@@ -11,7 +11,9 @@ use chat_proto::time::Timestamp;
 use super::row::ExportRow;
 use super::tell;
 use crate::store::channel_key;
-use crate::store::{Durability, Reader, Store, StoreKey, StoreLocation, WriteOp, Writer};
+use crate::store::{
+    Durability, NewMessage, Reader, Store, StoreKey, StoreLocation, WriteOp, Writer,
+};
 use crate::util::input;
 
 /// The highest line id.
@@ -249,18 +251,15 @@ impl Import {
             .batch
             .iter()
             .map(|ImportedLine { id, time, said }| match said {
-                Some(ImportedMessage { from, text, action }) => WriteOp::Line {
+                Some(ImportedMessage { from, text, action }) => WriteOp::Line(NewMessage {
                     number,
                     id: *id,
                     time: *time,
                     author: from,
                     action: *action,
-                    by_other: false,
-                    account: None,
                     text,
-                    once: None,
-                    hidden: false,
-                },
+                    ..NewMessage::default()
+                }),
                 None => WriteOp::RedactedLine { number, id: *id, time: *time },
             })
             .collect();

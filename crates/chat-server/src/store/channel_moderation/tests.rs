@@ -2,8 +2,9 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::store::{
-    AuthorPeriod, ChannelModerationOp, Durability, FullTextQuery, NewListEntry, NewModAction,
-    OperatorRow, PurgeOp, ReaderFactory, SearchScope, Store, StoreLocation, WriteOp, author_key,
+    AuthorPeriod, ChannelModerationOp, Durability, FullTextQuery, NewListEntry, NewMessage,
+    NewModAction, OperatorRow, PurgeOp, ReaderFactory, SearchScope, Store, StoreLocation, WriteOp,
+    author_key,
 };
 
 fn open(place: &StoreLocation) -> (Writer, ReaderFactory) {
@@ -15,20 +16,7 @@ const GENERAL: WriteOp<'_> =
 
 fn said<'a>(id: u64, author: &'a str, text: &'a str) -> WriteOp<'a> {
     let time = i64::try_from(id).unwrap() * 1000;
-    let (action, by_other, once) = (false, false, None);
-    let number = 1;
-    WriteOp::Line {
-        number,
-        id,
-        time,
-        author,
-        action,
-        by_other,
-        account: None,
-        text,
-        once,
-        hidden: false,
-    }
+    WriteOp::Line(NewMessage { number: 1, id, time, author, text, ..NewMessage::default() })
 }
 
 fn rule(rule: ChannelModerationOp<'_>) -> WriteOp<'_> {
@@ -172,26 +160,9 @@ fn hidden_lines_are_told_to_nobody_and_keep_their_ids() {
         ])
         .unwrap();
     writer.flush().unwrap();
-    let WriteOp::Line { number, id, time, action, by_other, once, .. } = said(6, "", "") else {
-        unreachable!()
-    };
-    let (author, text) = ("bob", "buy secretly");
+    let WriteOp::Line(secret) = said(6, "bob", "buy secretly") else { unreachable!() };
     writer
-        .commit(&[
-            WriteOp::Line {
-                number,
-                id,
-                time,
-                author,
-                action,
-                by_other,
-                account: None,
-                text,
-                once,
-                hidden: true,
-            },
-            said(7, "bob", "buy five"),
-        ])
+        .commit(&[WriteOp::Line(NewMessage { hidden: true, ..secret }), said(7, "bob", "buy five")])
         .unwrap();
     let by = |name, from, upto| count(&writer, &[AuthorPeriod { name, from, upto }]);
     assert_eq!(by("bob", None, None), 3, "indexed and not, in any case");

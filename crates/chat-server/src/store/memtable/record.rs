@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::store::error::{StoreError, StoreErrorKind};
-use crate::store::row::{ACTION, BY_OTHER, OnceRow, REDACTED};
-use crate::store::write_op::{AccountOp, WriteOp};
+use crate::store::row::OnceRow;
+use crate::store::write_op::{AccountOp, MessageColumns, NewMessage, WriteOp};
 
 /// A write operation that may be journaled. Stored records stay readable: new kinds are appended,
 /// and none is changed.
@@ -31,23 +31,9 @@ pub(super) enum Record<'a> {
 impl<'a> Record<'a> {
     fn of(entry: &WriteOp<'a>) -> Option<Self> {
         Some(match *entry {
-            WriteOp::Line {
-                number,
-                id,
-                time,
-                author,
-                action,
-                by_other,
-                account,
-                text,
-                once,
-                hidden: false,
-            } => {
-                let flags = i64::from(action) * ACTION + i64::from(by_other) * BY_OTHER;
-                Self::Line { number, id, time, flags, account, author, text, once }
-            }
-            WriteOp::Line { number, id, time, once, hidden: true, .. } => {
-                let (flags, account, author, text) = (REDACTED, None, "", "");
+            WriteOp::Line(message) => {
+                let NewMessage { number, id, time, once, .. } = message;
+                let MessageColumns { flags, account, author, text } = message.columns();
                 Self::Line { number, id, time, flags, account, author, text, once }
             }
             WriteOp::Account(AccountOp::Marker { party, number, marker }) => {
@@ -87,7 +73,7 @@ pub(super) fn may_wait(entry: &WriteOp<'_>) -> bool {
 
 /// Whether an operation is a line.
 pub(super) fn is_line(entry: &WriteOp<'_>) -> bool {
-    matches!(entry, WriteOp::Line { .. })
+    matches!(entry, WriteOp::Line(_))
 }
 
 /// A line's id and its time.
@@ -202,7 +188,7 @@ impl RecordBatch {
 fn length(entry: &WriteOp<'_>) -> usize {
     const AROUND_TEXT: usize = 48;
     match entry {
-        WriteOp::Line { text, .. } => text.len() + AROUND_TEXT,
+        WriteOp::Line(message) => message.text.len() + AROUND_TEXT,
         _ => AROUND_TEXT,
     }
 }
@@ -219,7 +205,7 @@ mod tests {
     #[test]
     fn records_are_read_as_they_were_written() {
         let entries = [
-            WriteOp::Line {
+            WriteOp::Line(NewMessage {
                 number: 3,
                 id: 300,
                 time: 1_700_000_000_000,
@@ -230,7 +216,7 @@ mod tests {
                 text: "hi",
                 once: Some(("alice", "k")),
                 hidden: false,
-            },
+            }),
             AccountOp::Marker { party: 7, number: 3, marker: 300 }.into(),
             WriteOp::Floor { number: 3, floor: 2 },
         ];

@@ -13,21 +13,7 @@ pub(super) const MADE: WriteOp<'_> = WriteOp::Account(AccountOp::Create {
 
 pub(super) fn by(account: u64, line: WriteOp<'_>) -> WriteOp<'_> {
     match line {
-        WriteOp::Line { number, id, time, author, action, by_other, text, once, .. } => {
-            let account = Some(account);
-            WriteOp::Line {
-                number,
-                id,
-                time,
-                author,
-                action,
-                by_other,
-                account,
-                text,
-                once,
-                hidden: false,
-            }
-        }
+        WriteOp::Line(message) => WriteOp::Line(NewMessage { account: Some(account), ..message }),
         other => other,
     }
 }

@@ -55,8 +55,8 @@ fn what_an_account_wrote_is_blanked_in_steps_and_the_rest_stays() {
         let (mut writer, reader) = tried.open();
         filled(&mut writer);
         let mut last = said(1, 41, "alice", "not indexed yet xyzzy");
-        if let WriteOp::Line { once, .. } = &mut last {
-            *once = Some(("alice", "key"));
+        if let WriteOp::Line(message) = &mut last {
+            message.once = Some(("alice", "key"));
         }
         writer.commit(&[by(10, last)]).unwrap();
         assert!(writer.waiting() > 0);
