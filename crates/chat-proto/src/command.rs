@@ -291,8 +291,30 @@ fn argument(f: &mut fmt::Formatter<'_>, value: Option<&impl fmt::Display>) -> fm
 }
 
 #[cfg(test)]
+mod test_tables {
+    use super::parse;
+    use crate::refusal::Code;
+
+    /// A line is understood as what is printed, and that is understood as the same.
+    #[track_caller]
+    pub(super) fn assert_printed(typed: &str, printed: &str) {
+        let command = parse(typed).command.unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        assert_eq!(command.to_string(), printed, "{typed}");
+        assert_eq!(parse(printed).command, Ok(command), "{typed}");
+    }
+
+    /// A line is refused with a code.
+    #[track_caller]
+    pub(super) fn assert_refused(typed: &str, code: Code) {
+        let refused = parse(typed).command.map_err(|refusal| refusal.code());
+        assert_eq!(refused, Err(code), "{typed}");
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::test_tables::{assert_printed, assert_refused};
     use crate::refusal::Code;
 
     #[test]
@@ -332,17 +354,14 @@ mod tests {
             ("/users after:Bob", "/users after:Bob"),
             ("/who #dev after:@bob", "/users #dev after:bob"),
         ] {
-            let command = parse(typed).command.unwrap_or_else(|refusal| panic!("{refusal:?}"));
-            assert_eq!(command.to_string(), printed, "{typed}");
-            assert_eq!(parse(printed).command, Ok(command), "{typed}");
+            assert_printed(typed, printed);
         }
         for (typed, code) in [
             ("/channels after:", Code::BadName),
             ("/users after:-", Code::BadName),
             ("/users dev after:bob now", Code::BadArgument),
         ] {
-            let refused = parse(typed).command.map_err(|refusal| refusal.code());
-            assert_eq!(refused, Err(code), "{typed}");
+            assert_refused(typed, code);
         }
     }
 

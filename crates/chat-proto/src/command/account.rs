@@ -29,6 +29,7 @@ pub(super) fn password(rest: &str) -> Result<Command, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use crate::command::test_tables::assert_printed;
     use crate::command::{Command, parse};
     use crate::name::UserName;
     use crate::refusal::Code;
@@ -51,9 +52,7 @@ mod tests {
             ("/forget", "/forget"),
             ("/forget a b", "/forget a b"),
         ] {
-            let command = parse(typed).command.unwrap_or_else(|refusal| panic!("{refusal:?}"));
-            assert_eq!(command.to_string(), printed, "{typed}");
-            assert_eq!(parse(printed).command, Ok(command), "{typed}");
+            assert_printed(typed, printed);
         }
         let signed_in = parse("/login bob token:abc").command;
         let token = Credential::Token(Secret::new("abc"));

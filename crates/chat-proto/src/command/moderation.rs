@@ -261,7 +261,7 @@ fn count(word: &str) -> Result<u32, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use crate::command::parse;
+    use crate::command::test_tables::{assert_printed, assert_refused};
     use crate::refusal::Code;
 
     #[test]
@@ -298,9 +298,7 @@ mod tests {
             ("/kick #dev bob enough", "/kick #dev bob enough"),
             ("/drop dev it is over", "/drop #dev it is over"),
         ] {
-            let command = parse(typed).command.unwrap_or_else(|refusal| panic!("{refusal:?}"));
-            assert_eq!(command.to_string(), printed, "{typed}");
-            assert_eq!(parse(printed).command, Ok(command), "{typed}");
+            assert_printed(typed, printed);
         }
     }
 
@@ -369,8 +367,7 @@ mod tests {
             ("/kick #dev", Code::MissingArgument),
             (&format!("/ban bob for 1h {}", "x".repeat(201)), Code::BadArgument),
         ] {
-            let refused = parse(typed).command.map_err(|refusal| refusal.code());
-            assert_eq!(refused, Err(code), "{typed}");
+            assert_refused(typed, code);
         }
     }
 }

@@ -137,6 +137,7 @@ fn line_id(before_or_after: &str, word: &str) -> Result<MessageId, Refusal> {
 #[cfg(test)]
 mod tests {
     use crate::command::parse;
+    use crate::command::test_tables::assert_printed;
     use crate::refusal::Code;
 
     #[test]
@@ -166,9 +167,7 @@ mod tests {
             ("/j general After 17", "/enter #general after 17"),
             ("/enter after  after  0", "/enter #after after 0"),
         ] {
-            let command = parse(typed).command.unwrap_or_else(|refusal| panic!("{refusal:?}"));
-            assert_eq!(command.to_string(), printed, "{typed}");
-            assert_eq!(parse(printed).command, Ok(command), "{typed}");
+            assert_printed(typed, printed);
         }
     }
 

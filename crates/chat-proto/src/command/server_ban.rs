@@ -74,7 +74,7 @@ fn arguments(spec: &'static CommandSpec, rest: &str) -> Result<ServerBanCommand,
 
 #[cfg(test)]
 mod tests {
-    use crate::command::parse;
+    use crate::command::test_tables::{assert_printed, assert_refused};
     use crate::name::UserName;
     use crate::refusal::Code;
 
@@ -89,9 +89,7 @@ mod tests {
             ("/ban everywhere Spam*bot", "/ban everywhere spam*bot"),
             ("/unban everywhere SPAM*bot", "/unban everywhere spam*bot"),
         ] {
-            let command = parse(typed).command.unwrap_or_else(|refusal| panic!("{refusal:?}"));
-            assert_eq!(command.to_string(), printed, "{typed}");
-            assert_eq!(parse(printed).command, Ok(command), "{typed}");
+            assert_printed(typed, printed);
         }
     }
 
@@ -109,8 +107,7 @@ mod tests {
             ("/ban everywhere -bob", Code::BadName),
             (&format!("/ban everywhere bob {}", "x".repeat(201)), Code::BadArgument),
         ] {
-            let refused = parse(typed).command.map_err(|refusal| refusal.code());
-            assert_eq!(refused, Err(code), "{typed}");
+            assert_refused(typed, code);
         }
         assert!(
             UserName::new(crate::command_table::EVERYWHERE).is_err(),
