@@ -128,16 +128,17 @@ impl Server {
             probes.push(serve(&mut listeners, listener, &context));
         }
         if let Some(period) = systemd::watchdog_period() {
-            let (hub, order) = (Arc::clone(&hub), Arc::clone(&order));
-            services.spawn(supervise("the watchdog of the service manager", move || {
+            let state = (Arc::clone(&hub), Arc::clone(&order), probes);
+            let task = "the watchdog of the service manager";
+            services.spawn(supervise(task, state, move |(hub, order, probes)| {
                 let parts = vec![order.part(), hub_part(&hub)];
-                heartbeat::tell(period, probes.clone(), parts, heartbeat::tell_manager)
+                heartbeat::tell(period, probes, parts, heartbeat::tell_manager)
             }));
         }
         if let Some(listener) = admin {
-            let (listener, context) = (Arc::new(listener), context.clone());
-            listeners.spawn(supervise("the admin socket", move || {
-                admin::serve(Arc::clone(&listener), context.clone())
+            let state = (Arc::new(listener), context.clone());
+            listeners.spawn(supervise("the admin socket", state, |(listener, context)| {
+                admin::serve(listener, context)
             }));
         }
         stop.await;
@@ -169,10 +170,9 @@ fn serve<L: Listener + 'static>(
     context: &ServerContext,
 ) -> mpsc::Sender<DuplexStream> {
     let (sender, probes) = mpsc::channel(1);
-    let (listener, probes) = (Arc::new(listener), Arc::new(Mutex::new(probes)));
-    let context = context.clone();
-    listeners.spawn(supervise("a listener", move || {
-        listen::accept(Arc::clone(&listener), context.clone(), Arc::clone(&probes))
+    let state = (Arc::new(listener), context.clone(), Arc::new(Mutex::new(probes)));
+    listeners.spawn(supervise("a listener", state, |(listener, context, probes)| {
+        listen::accept(listener, context, probes)
     }));
     sender
 }

@@ -32,33 +32,24 @@ pub(super) fn start(
     log: &Arc<LocalLog>,
     presence_every: Duration,
 ) {
-    let theirs = Arc::clone(hub);
-    services.spawn(supervise("waking connections", move || wake(Arc::clone(&theirs))));
-    let theirs = Arc::clone(hub);
-    services.spawn(supervise("presence of large channels", move || {
-        publish_presence(Arc::clone(&theirs), presence_every)
+    let both = (Arc::clone(hub), Arc::clone(log));
+    services.spawn(supervise("waking connections", Arc::clone(hub), |hub| async move {
+        hub.forward_wakes().await;
     }));
-    let theirs = (Arc::clone(hub), Arc::clone(log));
-    services.spawn(supervise("removing what is too old", move || {
-        sweep(Arc::clone(&theirs.0), Arc::clone(&theirs.1))
+    services.spawn(supervise("presence of large channels", Arc::clone(hub), move |hub| {
+        publish_presence(hub, presence_every)
     }));
-    let theirs = (Arc::clone(hub), Arc::clone(log));
-    services.spawn(supervise("writing read markers", move || {
-        write_read_markers(Arc::clone(&theirs.0), Arc::clone(&theirs.1))
-    }));
+    services
+        .spawn(supervise("removing what is too old", both.clone(), |(hub, log)| sweep(hub, log)));
+    services
+        .spawn(supervise("writing read markers", both, |(hub, log)| write_read_markers(hub, log)));
 }
 
 /// Starts the task that watches the disk of the store.
 pub(super) fn watch_disk(services: &mut JoinSet<()>, hub: &Arc<Hub>, data: PathBuf, least: u64) {
-    let hub = Arc::clone(hub);
-    services.spawn(supervise("watching the disk", move || {
-        measure_disk(Arc::clone(&hub), data.clone(), least)
+    services.spawn(supervise("watching the disk", (Arc::clone(hub), data), move |(hub, data)| {
+        measure_disk(hub, data, least)
     }));
-}
-
-/// Wakes the connections that have events from the thread of the commit log.
-async fn wake(hub: Arc<Hub>) {
-    hub.forward_wakes().await;
 }
 
 /// Publishes entries and departures of large channels in batches. Sleeps while there are none.

@@ -14,17 +14,18 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A task that ran for this long is started again after the first wait.
 const STEADY: Duration = Duration::from_mins(1);
 
-/// Runs what `start` returns until it ends by itself. A panic is logged with the name of the task
-/// and how often it has panicked, and the task is started again.
-pub(super) async fn supervise<F>(task: &'static str, mut start: impl FnMut() -> F)
-where
-    F: Future<Output = ()>,
-{
+/// Runs a task until it ends by itself. A panic is logged with the name of the task and how often it
+/// has panicked, and the task is started again with the same `state`.
+pub(super) async fn supervise<S: Clone, F: Future<Output = ()>>(
+    task: &'static str,
+    state: S,
+    mut run: impl FnMut(S) -> F,
+) {
     let mut panics = 0_u64;
     let mut wait = FIRST_WAIT;
     loop {
         let started = Instant::now();
-        if AssertUnwindSafe(start()).catch_unwind().await.is_ok() {
+        if AssertUnwindSafe(run(state.clone())).catch_unwind().await.is_ok() {
             return;
         }
         panics += 1;
@@ -52,7 +53,7 @@ mod tests {
     async fn a_task_that_panics_is_started_again_after_a_wait_that_grows() {
         let starts = Cell::new(Vec::new());
         let begun = Instant::now();
-        supervise("a test", || async {
+        supervise("a test", (), |()| async {
             let mut all = starts.take();
             all.push(begun.elapsed());
             let count = all.len();
@@ -71,7 +72,7 @@ mod tests {
     async fn a_task_that_has_run_for_long_is_started_again_soon() {
         let starts = Cell::new(0);
         let begun = Instant::now();
-        supervise("a test", || async {
+        supervise("a test", (), |()| async {
             starts.set(starts.get() + 1);
             tokio::time::sleep(STEADY).await;
             assert!(starts.get() > 5, "it panics five times");
